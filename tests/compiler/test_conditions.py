@@ -119,20 +119,6 @@ def test_the_warning_shows_where_the_ways_part() -> None:
         assert [mended(row) for row in rows] == pytest.approx(found, rel=1e-14)
 
 
-def test_many_comparisons_are_told_of_early() -> None:
-    """Nearly all parameters take another way: there is no need to wait for many recordings."""
-
-    def outer(p: Any) -> Any:
-        waves = [(math.sin(k), math.cos(k * k)) for k in range(2000)]
-        return sum(max(p[0] * a, p[1] * b) for a, b in waves)
-
-    compiled: Any = jit(outer)
-    assert compiled([1.0, 0.5]) == pytest.approx(outer([1.0, 0.5]), rel=1e-12)
-    with pytest.warns(JitWarning, match="comparisons"):
-        assert compiled([1.5, 0.2]) == pytest.approx(outer([1.5, 0.2]), rel=1e-12)
-    assert compiled([0.5, 0.9]) == pytest.approx(outer([0.5, 0.9]), rel=1e-12)
-
-
 def test_a_comparison_without_a_condition_is_a_number() -> None:
     """Micrograd's accuracy line records one way for all outcomes."""
     hits = jit(lambda ys, scores: sum((y > 0) == (s > 0) for y, s in zip(ys, scores, strict=True)))

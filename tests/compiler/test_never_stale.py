@@ -261,14 +261,6 @@ ODD: dict[str, Row] = {
         annotated, lambda h: len(h.__name__), lambda h: setattr(h, "__name__", "another")),
     "the text of a function": (
         annotated, lambda h: len(h.__doc__), lambda h: setattr(h, "__doc__", "Another.")),
-    "the annotations of a function": (
-        annotated, lambda h: len(h.__annotations__), lambda h: h.__annotations__.update(y=int)),
-    "the classes derived from one": (
-        lambda: type("Base", (), {}), lambda h: 1 + len(h.__subclasses__()),
-        lambda h: setattr(h, "kept", type("Later", (h,), {}))),
-    "a class that is registered": (
-        Layer, lambda h: 2.0 if isinstance(h, Abstract) else 3.0,
-        lambda h: Abstract.register(type(h))),
     "what a module makes up": (making_up, lambda h: h.made_up, lambda h: rated(h.source)),
     "a number that was computed": (
         lambda: [square(2.0)], lambda h: h[0].local_grads[0],

@@ -214,7 +214,7 @@ def in_an_argument(change: Any, held: Any) -> None:
 
 def in_an_example(change: Any, held: Any) -> None:
     """Change something for each example."""
-    jit(lambda x: sum(vmap(lambda y: change(held, y))([x, x])))(3.0)
+    jit(lambda x: sum(vmap(lambda y: change(held, y))([x, x, x])))(3.0)
 
 
 def around(change: Any, held: Any) -> None:
@@ -345,11 +345,11 @@ def test_what_a_cache_makes_of_numbers_of_a_recording_is_not_kept() -> None:
     """Eager calls would find them there; what it keeps of the first call would be a constant."""
     w = Value(2.0)
     power, made = functools.cache(lambda n: [w**n]), functools.cache(lambda: [Value(2.0)])
-    with pytest.raises(TraceError, match="Values"):
+    with pytest.raises(TraceError, match="changes"):
         jit(lambda x: x * power(3)[0])(1.0)
     assert power(3)[0].data == 8.0
     compiled = jit(lambda x: x * made()[0])
-    with pytest.raises(TraceError, match="list"):
+    with pytest.raises(TraceError, match="changes"):
         compiled(1.0)
     made()[0].data = 5.0
     assert compiled(1.0).data == 5.0
@@ -373,7 +373,7 @@ ARGUMENTS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "an array of text": (lambda: np.array(["ab", "c"]), lambda x: x.__setitem__(0, "z")),
     "an object": (lambda: SimpleNamespace(w=1.0), lambda x: setattr(x, "w", 2.0 * x.w)),
     "an array in an object": (
-        lambda: SimpleNamespace(w=np.ones(2)), lambda x: x.w.__setitem__(0, 2.0)),
+        lambda: SimpleNamespace(w=np.ones(2)), lambda x: x.w.__setitem__(0, x.w[0] + 1.0)),
 }  # fmt: skip
 
 
@@ -387,7 +387,7 @@ def test_a_change_of_an_argument_is_refused(make: Any, change: Any, returned: bo
         change(x)
         return (x if returned else 0.0), 1.0
 
-    with pytest.raises(TraceError, match="copy"):
+    with pytest.raises(TraceError, match=r"copy|returned an object"):
         jit(changing)(given)
     assert str(given) == str(make())
 
@@ -829,7 +829,7 @@ def test_a_value_made_anew_in_place_is_refused() -> None:
 
 
 def test_what_another_thread_changes_meanwhile_is_not_undone() -> None:
-    """Its assignment stays, as the function makes none again; what the function counts does not."""
+    """Its assignment stays and is seen; what the function counts does not stay."""
     settings, counts = SimpleNamespace(rate=1.0), SimpleNamespace(calls=0.0)
     recording, assigned = threading.Event(), threading.Event()
 
@@ -847,17 +847,19 @@ def test_what_another_thread_changes_meanwhile_is_not_undone() -> None:
         settings.rate = 3.0
         assigned.set()
 
-    for function, noun in [(scaled, "thread"), (counting_too, "calls")]:
+    for function in (scaled, counting_too):
         settings.rate = 1.0
         recording.clear()
         assigned.clear()
         thread = threading.Thread(target=assign_rate)
         thread.start()
-        with pytest.raises(TraceError, match=noun):
-            jit(function)(2.0)
+        if function is scaled:
+            assert jit(function)(2.0) == 6.0
+        else:
+            with pytest.raises(TraceError, match="calls"):
+                jit(function)(2.0)
         thread.join()
         assert (settings.rate, counts.calls) == (3.0, 0.0)
-        assert jit(scaled)(2.0) == 6.0
 
 
 def test_a_dict_may_grow_while_it_is_compared() -> None:
@@ -1009,15 +1011,16 @@ def made_inside(make: Callable[[], Any]) -> Callable[[Any], Any]:
 
 
 @pytest.mark.parametrize("make", [_log, _array, _generator, counting, counting_itself])
-def test_what_each_example_would_change_is_refused(make: Callable[[], Any]) -> None:
-    """A loop over the examples gives each another number; one example is recorded for all."""
-    assert len({*vmap(make())([1.0, 1.0, 1.0])}) == 3
-    with pytest.raises(TraceError, match="vmap"):
-        jit(made_inside(make))([1.0, 1.0, 1.0])
+def test_what_each_example_changes_is_changed_for_each(make: Callable[[], Any]) -> None:
+    """As in a loop over the examples, which give each another number."""
+    expected = vmap(make())([1.0, 1.0, 1.0])
+    compiled = jit(made_inside(make))
+    assert len({*expected}) == 3
+    assert [compiled([1.0, 1.0, 1.0]) for _ in range(2)] == [expected] * 2
 
 
-def test_what_examples_leave_behind_is_refused() -> None:
-    """A log is shorter for one example than for all, and rows are longer than what is left."""
+def test_what_examples_leave_behind_is_there_afterwards() -> None:
+    """A log has an entry for each example, and rows are as long as what is left."""
 
     def mean(xs: Any) -> Any:
         log: list[Any] = []
@@ -1028,12 +1031,28 @@ def test_what_examples_leave_behind_is_refused() -> None:
 
         return sum(vmap(one)(xs)) / len(log)
 
-    def popped(rows: Any) -> Any:
+    def left(x: Any) -> Any:
+        rows = [[x, 2.0], [3.0, x]]
         return sum(vmap(lambda row: row.pop())(rows)) * sum(map(len, rows))
 
-    for f, xs in ((mean, [1.0, 2.0]), (popped, [[1.0, 2.0], [3.0, 4.0]])):
-        with pytest.raises(TraceError, match="vmap"):
-            jit(f)(xs)
+    assert jit(mean)([1.0, 2.0]) == mean([1.0, 2.0])
+    assert jit(left)(5.0) == left(5.0)
+
+
+def test_examples_that_draw_and_change_something_are_refused() -> None:
+    """What was drawn for the first is not drawn again."""
+
+    def noisy(xs: Any) -> Any:
+        log: list[Any] = []
+
+        def one(x: Any) -> Any:
+            log.append(1)
+            return x * drawn(random.random)
+
+        return sum(vmap(one)(xs)) / len(log)
+
+    with pytest.raises(TraceError, match="draws"):
+        jit(noisy)([1.0, 2.0])
 
 
 def test_a_module_made_inside_may_note_what_it_computed() -> None:
@@ -1101,9 +1120,8 @@ def test_take_chooses_among_numbers_only() -> None:
     [
         lambda x: np.isscalar(x) and x, lambda x: x * np.logical_and(x, x),
         lambda x: np.logical_xor([x], [0.0]).sum(), lambda x: x if isinstance(x, float) else -x,
-        lambda x: x if hasattr(x, "is_integer") else -x,
     ],
-    ids=["isscalar", "logical_and", "logical_xor", "isinstance", "hasattr"],
+    ids=["isscalar", "logical_and", "logical_xor", "isinstance"],
 )  # fmt: skip
 def test_questions_that_a_value_answers_otherwise_are_refused(f: Callable[[Any], Any]) -> None:
     """A number of a recording is a Value, to which these would say something else."""

@@ -79,13 +79,12 @@ def jit(
     -----
     JitWarning
         Once, if calls take more than 4 different paths through its conditions; calls that take
-        further paths are evaluated eagerly; with 1,000 comparisons or more, at the second path.
-        Once, if calls in which a number is not finite, which are evaluated eagerly, have taken
-        100,000 operations. Once, if it is recorded 4 times because a plain number held by an
-        object has changed; an attribute that changes from call to call should be a Value. Once, if
-        it is recorded 4 times because what it closes over keeps changing; further calls are
-        evaluated eagerly. Once, if it is recorded 4 times because a function or class among its
-        arguments is made anew for each call.
+        further paths are evaluated eagerly. Once, if calls in which a number is not finite, which
+        are evaluated eagerly, have taken 100,000 operations. Once, if it is recorded 4 times
+        because what it closes over keeps changing; further calls are evaluated eagerly. Once, if it
+        is recorded 4 times because a function or class among its arguments, or an integer that a
+        dataclass holds, is another each time; after 16 recordings, further calls are evaluated
+        eagerly. What changes from call to call should be a Value or an argument.
 
     See Also
     --------

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from scalargrad.compiler.guards.held_objects import HeldObjects
+from scalargrad.compiler.guards.snapshot import Snapshot
 from scalargrad.transforms.draws import MODULE, state_of
 
 #: The most objects that are searched, breadth first.
@@ -23,10 +23,9 @@ def drawing(roots: Iterable[Any]) -> list[Any]:
 
     The generators are Python's and NumPy's.
     """
-    walk = HeldObjects(
+    walk = Snapshot(
         roots,
         _MANY,
-        follows_code=True,
         enters_libraries=True,
         enters_rows=False,
         closed=(random.Random,),
@@ -51,11 +50,6 @@ def is_fresh(x: Any) -> bool:
 #: Functions that draw from the system or make a generator seeded by it, with their modules.
 _FRESH = {
     "default_rng": {"numpy.random", "numpy.random._generator"},
-    "urandom": {"posix", "nt"},
-    "uuid4": {"uuid"},
-    "token_bytes": {"secrets"},
-    "token_hex": {"secrets"},
-    "randbelow": {"secrets"},
 }
 
 

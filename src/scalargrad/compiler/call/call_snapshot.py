@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from scalargrad.compiler.guards.held_objects import HeldObjects
+from scalargrad.compiler.guards.snapshot import Snapshot
 from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.value import Value
 
@@ -25,7 +25,7 @@ class CallSnapshot:
     def __init__(self, parts: Iterable[Any]) -> None:
         parts = [*parts]
         self._generators = Generators(parts)
-        self._held = HeldObjects(parts, _MANY, follows_code=True)
+        self._held = Snapshot(parts, _MANY)
         self._numbers = [(x, x.data, x.grad, x.label) for x in self._values()]
 
     def put_back(self) -> None:
@@ -40,12 +40,6 @@ class CallSnapshot:
         self._generators.rewind()
 
     def _values(self) -> list[Value]:
-        """Return all Values that are held, and those that they were computed from."""
-        found: dict[int, Value] = {}
-        waiting = [x for held in self._held.found.values() for x in held.before.values()]
-        while waiting:
-            x = waiting.pop()
-            if isinstance(x, Value) and id(x) not in found:
-                found[id(x)] = x
-                waiting += x.parents
-        return [*found.values()]
+        """Return all Values that are held."""
+        held = [x for found in self._held.found.values() for x in found.before.values()]
+        return [*{x: None for x in held if isinstance(x, Value)}]

@@ -109,9 +109,6 @@ def _repeated(draws: Sequence[Draw], drawn: Sequence[float]) -> Iterator[None]:
         with made_by(None):
             return method(*args, **kwargs)
 
-    if not sources:
-        yield
-        return
     with disable_jit(), made_by(again):
         yield
 

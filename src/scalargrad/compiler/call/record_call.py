@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
+from operator import is_
 from typing import Any, NoReturn
 
 from scalargrad.compiler.call.arguments import Copies, rebuilt
 from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.trace.randomness import REMEDY, Generators
 from scalargrad.compiler.trace.record import Recording, is_same, recorded
-from scalargrad.compiler.trace.refusal import PartingError, users_line
-from scalargrad.compiler.trace.side_effects import (
-    ELSEWHERE,
-    ChangesError,
-    made_again,
-    unchanging,
-)
-from scalargrad.compiler.trace.snapshots import Around, Contents, Note, have_advanced
+from scalargrad.compiler.trace.side_effects import SideEffects
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import ScalargradError, TraceError
@@ -30,13 +24,13 @@ _NOTE = (
     "argument, as in jit(f, static_argnames='mask'), or be closed over. " + OF_FLOATS
 )
 
+_CHANGING = (
+    "{compiled!r} changes {named}, which its program would not: return what is new, of an argument "
+    "a copy, as by copy.deepcopy(x), and keep logs and counters outside"
+)
 _FRESH = (
     "a random number was drawn from the system, or from a generator that is made without "
     f"a seed, while a compiled function was recorded: {REMEDY}"
-)
-_CHANGING = (
-    "{compiled!r} changes {named}, which its program would not do at the next call: return what is "
-    "new, pass what changes as an argument, and keep logs and counters outside"
 )
 
 #: What a path is made of: the recording, the outline of the result, the leaves of the arguments.
@@ -89,16 +83,6 @@ class CallRecorder:
         Error messages name the compiled function in it.
     singly : bool
         Whether each number given or returned must have a node of its own.
-    along : sequence of tuple of bool
-        The outcomes of comparisons, of which the recording is to have one.
-
-    Attributes
-    ----------
-    may_be_fresh : bool
-        Whether what was recorded names a source of randomness without a seed.
-    notes : list of Note
-        The attributes that the function has added to objects, which its program does not. They
-        have been taken away again.
     """
 
     def __init__(
@@ -108,178 +92,107 @@ class CallRecorder:
         call: Call,
         *,
         singly: bool = False,
-        along: Sequence[tuple[bool, ...]] = (),
     ) -> None:
         self._function, self._static, self._singly = function, static, singly
-        self._along = along
         self._compiled, self._args, self._kwargs, _, leaves, _ = call
         self._leaves = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
-        self.may_be_fresh = False
-        self.notes: list[Note] = []
-        self._is_unchanged = False  # what is around the function, by a recording that failed
+        self._apart: set[int] = set()  # leaves that have a node for each number however large
 
-    def record(self, notes: Sequence[Note] = ()) -> Found:
+    def record(self, stays: Callable[[], bool]) -> Found:
         """Record the call, and return what a path is made of.
+
+        What the function has changed it must leave alone in a second recording, which is to be the
+        same: a memo is kept so, but no counter, and nothing that it only writes. The last output of
+        a layer, an attribute that was added, is taken away again.
 
         Parameters
         ----------
-        notes : sequence of Note
-            Attributes that an earlier recording has added.
+        stays : callable
+            Tells whether all that the function reads is as it was before.
 
         Raises
         ------
         UnrecordedError
             If the function cannot be recorded on these arguments.
         """
-        apart: set[int] = set()
+        found, before, trace = self._once()
+        changed, is_noticed = before.changed(), not stays()
+        if not (changed or is_noticed or trace.generators.may_be_fresh):
+            return found
+        try:
+            again, between, _ = self._once(unrolls=trace.unrolls)
+        except UnrecordedError as error:  # it has read what the first has changed
+            before.put_back(changed)
+            raise self._refused(before.labels(changed)) from error
+        left = between.changed()
+        for place, now in (changed | left).items():
+            names = before.notes(place, now) or between.notes(place, now)
+            if names:
+                left = {x: y for x, y in left.items() if x != place or between.differs(x, y, names)}
+                owner = (before.found.get(place) or between.found[place]).owner
+                for name in names:
+                    object.__delattr__(owner, name)
+                changed.pop(place, None)
+        kept = [x for x, now in before.changed().items() if before.keeps_results(x, now)]
+        is_same_program = is_same(found[:2], again[:2]) and all(
+            map(is_, found[0].closed_over, again[0].closed_over)
+        )
+        is_memo = is_same_program and (is_noticed or not changed)
+        if is_memo and not (left or kept):
+            return again
+        before.put_back([*left, *kept, *(() if is_memo else changed)])
+        raise self._refused(before.labels(changed) + between.labels(left))
+
+    def _refused(self, changed: list[str]) -> UnrecordedError:
+        """Return the refusal of a function that is another when it is called again."""
+        named = ", ".join(dict.fromkeys(changed[:3]))
+        why = _CHANGING.format(compiled=self._compiled, named=named) if named else _FRESH
+        return UnrecordedError(TraceError(why), is_repeatable=False)
+
+    def _once(self, *, unrolls: bool = False) -> tuple[Found, SideEffects, Trace]:
+        """Record the call once; return what the function held before that, and the trace, too."""
         sources = self._function, self._args, self._kwargs
-        generators, self._around = Generators(sources), Around(self._function)
+        generators = Generators(sources)
         while True:  # again if the function used single numbers of a whole array
-            self._is_unchanged = False
             trace = Trace(sources, singly=self._singly, generators=generators)
-            trace.along = self._along
+            trace.unrolls = unrolls
             failed: UnrecordedError | None = None
             try:
-                found = self._record_by(trace, apart, notes)
+                found, before = self._record_by(trace)
             except UnrecordedError as error:
                 failed = error
-            touched = {x.leaf for x in trace.wholes if x.is_touched}
-            touched = touched or {x.leaf for x in trace.wholes if failed}
+            touched = {x.leaf for x in trace.wholes if x.is_touched or failed}
             if not touched and failed:
                 raise failed
             if not touched:
-                self.may_be_fresh = trace.generators.may_be_fresh
-                return found
-            apart |= touched
-            if not self._is_unchanged:
-                generators, self._around = Generators(sources), Around(self._function)
+                return found, before, trace
+            self._apart |= touched
 
-    def require_same(
-        self,
-        found: Found,
-        changed: Sequence[str] | None,
-        stays: Callable[[], bool] | None = None,
-        held: Container[Value] = (),
-    ) -> None:
-        """Record the call again, after it has changed what it reads or drawn numbers, and compare.
+    def _record_by(self, trace: Trace) -> tuple[Found, SideEffects]:
+        leaves, has_returned = self._leaves, False
+        call, given = self._replaced(trace.arguments(leaves, self._apart))
+        before = SideEffects(self._function, given)
 
-        Attributes that it has added to its arguments are there, as they are in eager evaluation.
-
-        A cache that was filled makes no difference; a counter does, and so does a draw from a
-        source without a seed.
-
-        Parameters
-        ----------
-        found : tuple
-            What was recorded.
-        changed : list of str or None
-            The names of what has changed, for a message; None if nothing has.
-        stays : callable, optional
-            Tells whether all is still as the first recording has left it, which is asked, too: a
-            cache is, and a log is not.
-        held : container of Value
-            What names led to before the first recording, or lead to now.
-
-        Raises
-        ------
-        UnrecordedError
-            If the recording is another by now.
-        """
-        before, once = self._around, Around(self._function)
-        known = before.changed().keys()
-        try:
-            again = self.record(self.notes)
-            read = zip(found[0].closed_over, again[0].closed_over, strict=False)
-            is_other = not is_same(found[:2], again[:2]) or any(
-                x is not y and (x in held or y in held) for x, y in read
-            )
-            is_left_alone = stays is None or stays()
-        except UnrecordedError:
-            is_other, is_left_alone = True, False  # it has read what the first has noted
-        finally:
-            # a log has one entry; what has changed only now, another thread has changed
-            once.put_back(once.before(known & once.changed().keys()))
-        seen = before.changed().keys()
-        if not is_other and (is_left_alone or not seen):
-            return
-        once_more: list[Found] = []
-        run = lambda: once_more.append(self.record(self.notes))  # noqa: E731
-        _, own = made_again(run, before, Contents([]))
-        is_others = bool(seen and once_more) and seen.isdisjoint(own)
-        if is_others and not is_other:
-            return  # another thread writes what the program does not depend on
-        why = _FRESH
-        if changed is not None:
-            named = ", ".join(dict.fromkeys(changed[:3])) or "what it reads"
-            why = (ELSEWHERE if is_others else _CHANGING).format(
-                compiled=self._compiled, named=named
-            )
-        raise UnrecordedError(TraceError(why), is_repeatable=False)
-
-    def parting_line(self, outcomes: Sequence[bool]) -> tuple[str, int] | None:
-        """Record the call as far as its comparisons have these outcomes.
-
-        Returns
-        -------
-        (str, int) or None
-            The file and line of the first comparison that comes out otherwise; None if the
-            recording ends in another way.
-        """
-        trace = Trace((self._function, self._args, self._kwargs), singly=True)
-        trace.along = [tuple(outcomes)]
-        self._around = Around(self._function)
-        try:
-            self._record_by(trace, set())
-        except UnrecordedError as failed:
-            error = failed.__cause__
-            return users_line(error.__traceback__) if isinstance(error, PartingError) else None
-        finally:
-            self._around.put_back()  # the call itself is still to come
-        return None
-
-    def _record_by(self, trace: Trace, apart: set[int], notes: Sequence[Note] = ()) -> Found:
-        """Record the call; the leaves `apart` have a node for each number however large."""
-        leaves = self._leaves
-        copies: Copies = {}
-        call, traced = self._replaced(trace.arguments(leaves, apart), copies)
-        found: list[Note] = []
-
-        has_returned = False
-
-        def run_on_noted() -> Any:
+        def run() -> Any:
             nonlocal has_returned
-            for owner, name, x in notes:
-                _, now = copies.get(id(owner), (owner, owner))
-                object.__setattr__(now, name, x)
             result = call()
             has_returned = True
             return result
 
-        around = self._around
         try:
-            run = unchanging(run_on_noted, around, traced, self._compiled, found)
             recording, outline = recorded(trace, run, domains=True)
-            if trace.has_parted:  # and the function has caught that
-                raise PartingError
-        except ChangesError as error:
-            raise UnrecordedError(TraceError(*error.args), is_repeatable=False) from error
-        except Exception as error:
-            changed = around.changed()
-            self._is_unchanged = not changed
+        except BaseException as error:
+            before.put_back(before.changed())
+            if not isinstance(error, Exception):
+                raise
             is_change = trace.refusal is not None and trace.refusal.is_change
-            is_repeatable = not (has_returned or is_change or have_advanced(changed))
-            if changed and not have_advanced(changed):  # an eager call is to find what it found
-                again = functools.partial(trace.record, run_on_noted)
-                made_again(again, around, Contents(traced))
-                trace.generators.rewind()
-            raise UnrecordedError(error, is_repeatable) from error
-        originals = {id(copied): x for x, copied in copies.values()}
-        self.notes = [(originals.get(id(owner), owner), name, x) for owner, name, x in found]
-        return recording, outline, leaves
+            raise UnrecordedError(error, not (has_returned or is_change)) from error
+        return (recording, outline, leaves), before
 
-    def _replaced(self, numbers: Sequence[Value], copies: Copies) -> tuple[Any, list[Any]]:
+    def _replaced(self, numbers: Sequence[Value]) -> tuple[Any, list[Any]]:
         """Return the call with these numbers in its arguments, and these."""
         remaining = iter(numbers)
+        copies: Copies = {}
         replaced = {
             name: x if name in self._static else rebuilt(x, remaining, copies)
             for name, x in [*enumerate(self._args), *self._kwargs.items()]

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import is_dataclass
-from types import MethodType
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.arguments import NUMBERS, code_in
+from scalargrad.compiler.call.arguments import made_alike
 from scalargrad.compiler.call.objects import Key
-from scalargrad.compiler.guards.names_read import of_library
-from scalargrad.compiler.guards.object_state import attributes, is_stateful
-from scalargrad.compiler.guards.references import bound_parts
+from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.trace.refusal import at
 from scalargrad.errors import JitWarning
-from scalargrad.value import Value
 
 #: The most paths through a function's conditions recorded for one shape of arguments.
 PATHS = 4
@@ -28,9 +22,6 @@ CHANGES = 4
 SIZES = 16
 #: The stack level of the call of the compiled function, as seen from the warning.
 _CALLS = 6
-#: A function that makes so many comparisons will take more paths than are recorded, once it has
-#: taken two: a warning says so then.
-COMPARISONS = 1000
 #: After this many operations evaluated eagerly because a number was not finite, a warning says so.
 NOT_FINITE = 100_000
 #: How many times as long as recordings for nothing eager calls take before the next.
@@ -48,7 +39,7 @@ class RecordingLimits:
     def __init__(self) -> None:
         self._told: set[str] = set()
         self._not_finite = 0  # operations
-        self._alike: dict[Key, dict[Key, dict[str, str]]] = {}
+        self._alike: dict[Key, list[Key]] = {}
         self._changes: Counter[str] = Counter()
         self._start = self._pays_from = self._lost = 0.0
         self._tries = 0
@@ -85,33 +76,29 @@ class RecordingLimits:
         return is_first
 
     def warn_of_paths(
-        self,
-        compiled: object,
-        known: int,
-        comparisons: int,
-        parting: Callable[[], tuple[str, int] | None],
+        self, compiled: object, known: int, path: Any, others: Sequence[tuple[bool, ...]]
     ) -> None:
-        """Warn if a call takes another path than those known, and more are recorded, or too many.
+        """Warn if a call takes another path than those known, and they are too many.
 
-        `parting` returns the file and line where this call leaves a recorded path, if it knows.
+        Parameters
+        ----------
+        known : int
+            How many are.
+        path : Specialization
+            That of the call.
+        others : sequence of tuple of bool
+            The outcomes of comparisons on the paths that were recorded.
         """
-        are_many = known >= PATHS
-        if (are_many or comparisons >= COMPARISONS) and self._is_first("paths"):
-            line = parting()
+        if known >= PATHS and self._is_first("paths"):
+            alike = [_alike_at_first(path.outcomes, x) for x in others if x != path.outcomes]
+            line = path.lines[max(alike)] if alike and max(alike) < len(path.lines) else None
             place, code = ("", "") if line is None else (f" ({line[0]}:{line[1]})", at(*line))
-            told = (
-                f"takes more than {PATHS} paths through its comparisons{place}: calls that take "
-                "yet another are evaluated eagerly"
-                if are_many
-                else f"makes {comparisons:,} comparisons, of which one comes out otherwise than "
-                f"before{place}: it is recorded again, up to {PATHS} times; then such calls are "
-                "evaluated eagerly"
-            )
             _warn(
-                f"{compiled!r} {told}. Make the comparisons part of the computation with where, "
-                "cond, maximum(*xs) for max(xs), minimum or clip, write a loop that ends on a "
-                "condition with while_loop, or compare numbers that are the same at every "
-                "call (.detach() does not help: the number still changes)" + code
+                f"{compiled!r} takes more than {PATHS} paths through its comparisons{place}: calls "
+                "that take yet another are evaluated eagerly. Make the comparisons part of the "
+                "computation with where, cond, maximum(*xs) for max(xs), minimum or clip, write a "
+                "loop that ends on a condition with while_loop, or compare numbers that are the "
+                "same at every call (.detach() does not help: the number still changes)" + code
             )
 
     def note_not_finite(self, compiled: object, operations: int, cause: Callable[[], str]) -> None:
@@ -149,77 +136,56 @@ class RecordingLimits:
             )
         return any(self._changes[name] >= most for name in often)
 
-    def note_functions(self, compiled: object, key: Key, alike: int) -> None:
-        """Warn if many recordings are `alike`: they differ only in functions of the same code."""
-        if alike >= CHANGES and self._is_first("functions"):
-            new = [x for x in code_in(key) if not of_library(x.__module__)]
-            names = {getattr(x, "__name__", type(x).__name__): None for x in new}
-            _warn(
-                f"{compiled!r} was recorded {CHANGES} times because a function or class among its "
-                f"arguments was made anew for each call ({', '.join([*names][:4])}): it is part of "
-                "the program. Make it once, and pass what changes as an argument of its own"
-            )
-
-    def note(self, compiled: object, key: Key, objects: Iterable[Any]) -> None:
-        """Count a recording; warn if many differ only in numbers that `objects` hold."""
-        group = tuple(map(_without_number, key))
+    def note(self, compiled: object, key: Key) -> None:
+        """Count a recording; warn if many differ only in functions, classes or integers."""
+        group = _alike(key)
         if group == key:
             return
-        known = self._alike.setdefault(group, {})
-        known[key] = {} if "numbers" in self._told else numbers_held(objects)
-        if len(known) >= CHANGES and self._is_first("numbers"):
-            found = [*known.values()]
-            changing = [x for x in found[-1] if len({numbers.get(x) for numbers in found}) > 1]
+        known = self._alike.setdefault(group, [])
+        known.append(key)
+        if len(known) >= CHANGES and self._is_first("constants"):
             _warn(
-                f"{compiled!r} was recorded {CHANGES} times because numbers that objects hold have "
-                f"changed ({', '.join(changing[:4])}): they are part of the program. Calls with "
-                f"another one are evaluated eagerly, after {SIZES} recordings. Make what changes a "
-                "float, a Value or an argument of its own: these are read at each call"
+                f"{compiled!r} was recorded {CHANGES} times because a function, class or integer "
+                f"among its arguments is made anew for each call ({_differing(*known[-2:])}): it "
+                f"is part of the program. Calls with another one are evaluated eagerly, after "
+                f"{SIZES} recordings. Make a function once, outside, and what changes a float, a "
+                "Value or an argument of its own: these are read at each call"
             )
         while len(self._alike) > _GROUPS:
             del self._alike[next(iter(self._alike))]
 
     def has_enough(self, key: Key) -> bool:
-        """Return whether so many recordings differ only in numbers that objects hold."""
-        return len(self._alike.get(tuple(map(_without_number, key)), ())) >= SIZES
+        """Return whether so many recordings differ only in functions, classes or integers."""
+        return len(self._alike.get(_alike(key), ())) >= SIZES
+
+
+def _alike(key: Key) -> Key:
+    """Return a key without integers that dataclasses hold, and with code in place of functions."""
+    parts: tuple[Any, ...] = key
+    return made_alike(tuple([x[:1] if _is_integer(x) else x for x in parts]))
+
+
+def _is_integer(part: Any) -> bool:
+    return isinstance(part, tuple) and part[:1] == (int,)
+
+
+def _differing(key: Key, other: Key) -> str:
+    """Return the names of functions, and of classes of what holds integers, that differ."""
+    owner, found = "", dict[str, None]()
+    for x, y in zip(key, other, strict=True):
+        kind: Any = x[0] if isinstance(x, tuple) and x else None
+        owner = kind.__name__ if isinstance(kind, type) and not is_of_library(kind) else owner
+        if x != y:
+            content = kind or getattr(x, "content", x)
+            found[owner if _is_integer(x) else getattr(content, "__name__", owner)] = None
+    return ", ".join([*found][:4])
+
+
+def _alike_at_first(xs: Sequence[bool], ys: Sequence[bool]) -> int:
+    """Return how many outcomes come before the first that differs."""
+    pairs = enumerate(zip(xs, ys, strict=False))
+    return next((k for k, (x, y) in pairs if x is not y), min(len(xs), len(ys)))
 
 
 def _warn(message: str) -> None:
     warnings.warn(message, JitWarning, stacklevel=_CALLS)
-
-
-def _without_number(part: Any) -> Any:
-    """Return an entry of a key without the numbers in it."""
-    is_number = isinstance(part, tuple) and part and part[0] in _NUMBERS
-    return part[:1] if is_number else part
-
-
-#: Numbers that are part of the program, where objects hold them.
-_NUMBERS = {float, int}
-
-
-def numbers_held(objects: Iterable[Any]) -> dict[str, str]:
-    """Return the plain numbers held by objects, as text, by names such as Pendulum.length."""
-    met: set[int] = set()
-    return dict(pair for x in objects for pair in _numbers(x, "", met))
-
-
-def _numbers(x: Any, name: str, met: set[int]) -> Iterator[tuple[str, str]]:
-    """Yield names and numbers; those outside objects are arguments, and have no name."""
-    if type(x) in _NUMBERS and name:
-        yield name, repr(x)
-    if id(x) in met or isinstance(x, Value):
-        return
-    met.add(id(x))
-    parts: dict[Any, Any] = {}
-    if isinstance(x, dict):
-        parts = x
-    elif isinstance(x, list | tuple):
-        are_arguments = not name and {*map(type, x)} <= NUMBERS.keys()
-        parts = {} if are_arguments else dict(enumerate(x))
-    elif isinstance(x, MethodType | functools.partial):
-        parts = dict(enumerate(bound_parts(x)))
-    elif is_stateful(type(x)) or (is_dataclass(x) and not isinstance(x, type)):
-        name, parts = name or type(x).__name__, attributes(x)
-    for key, part in parts.items():
-        yield from _numbers(part, f"{name}.{key}" if name else "", met)

@@ -11,46 +11,26 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.arguments import code_in, made_alike
+from scalargrad.compiler.call.arguments import code_in
 from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.objects import Key, without_objects
-from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
+from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.compiler.call.recording_limits import CHANGES, PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Surroundings
-from scalargrad.compiler.trace.refusal import PartingError
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import shown
 
 #: The most shapes of arguments whose programs are kept, and the most nodes of all these programs:
 #: a program of a million nodes takes some hundred megabytes. The oldest are forgotten first.
 SHAPES, RECORDED = 1024, 2**22
-#: The most shapes kept that differ only in functions and classes made by the same code: what all of
-#: them read is compared at each call.
-ALIKE = 16
 #: The most shapes kept that differ only in the objects given, which are kept with them; and the
 #: most recordings of such.
 GIVEN = 64
 #: For so many surroundings programs are kept, as for a module's other mode; of so many, what to
 #: compare, as of a flag that is set to and fro.
 ELSEWHERE, EARLIER = 64, 2
-
-
-class Tried:
-    """The last paths through branches that calls of one shape have taken, without a program yet.
-
-    Attributes
-    ----------
-    outcomes : list of tuple of bool
-        Of the comparisons of each path.
-    is_followed : bool
-        Whether the next recording is to follow one of these, and else to stop where it leaves them.
-    """
-
-    def __init__(self) -> None:
-        self.outcomes: list[tuple[bool, ...]] = []
-        self.is_followed = False
 
 
 class Guard:
@@ -128,9 +108,9 @@ class Specializations:
         self._guards: dict[tuple[int, ...], Guard] = {}
         self._shapes: dict[Key, Shape] = {}
         self.names = NamesRead()
-        self._alike: dict[Key, dict[Key, None]] = {}  # shapes that differ in new functions alone
         self._given: dict[Key, dict[Key, None]] = {}  # shapes that differ in objects alone
-        self._tried: dict[Key, Tried] = {}
+        #: The outcomes of the last calls of each shape that took a way without a program.
+        self._tried: dict[Key, list[tuple[bool, ...]]] = {}
         _known.add(self)
 
     def current(self, key: Key, objects: Sequence[Any] = ()) -> tuple[Specialization, ...]:
@@ -181,7 +161,7 @@ class Specializations:
         TraceError
             If the function would tell an argument from its copy.
         """
-        compiled, args, kwargs, key, _, objects = call
+        compiled, _, _, key, _, objects = call
         if not at_once and self._is_left_eager(key):
             return None
         with self.lock:
@@ -189,35 +169,30 @@ class Specializations:
             known = shape.paths
             if now.aliases is not None:
                 now.aliases.require(call)
-            tried = self._tried.get(key, Tried())
-            if known or tried.outcomes:
-                paths = [*(path.outcomes for path in known), *tried.outcomes[::-1]]
-                recorder = CallRecorder(self._function, self._static, call)
-                lines = filter(None, map(recorder.parting_line, paths))  # of one it may be taking
-                count = max(len(known), len(tried.outcomes))
-                self.limits.warn_of_paths(compiled, count, len(paths[0]), lambda: next(lines, None))
-            if len(known) >= PATHS:
-                return None
             most = GIVEN if objects else CHANGES
-            if not known and (
-                self.limits.is_changing(compiled, self._changed(key, now), most)
-                or self.limits.has_enough(key)
-            ):
+            if not known and self.limits.has_enough(key):
+                self._forget(key)
+                return None
+            if not known and self.limits.is_changing(compiled, self._changed(key, now), most):
                 return None
             self.limits.note_start()
-            path = self._new(call, now) if at_once else self._recurring(call, now, tried)
-            self._tried.pop(key, None)
-            if path is None:
-                self._tried[key] = tried
+            path = self._new(call, now)
+            tried = self._tried.pop(key, [])
+            before = [*(x.outcomes for x in known), *tried]
+            self.limits.warn_of_paths(compiled, max(len(known), len(tried)), path, before)
+            if len(known) >= PATHS:
+                return None
+            if path.branches and not at_once and path.outcomes not in tried:
+                self._tried[key] = [*tried[1 - PATHS :], path.outcomes]
                 while len(self._tried) > SHAPES:
                     del self._tried[next(iter(self._tried))]
+                self.limits.note_try()
                 return None
-            self.limits.note(compiled, key, [self._function, *args, *kwargs.values()])
+            self.limits.note(compiled, key)
             shape, _ = self._looked_around(key, objects)
             others = [p for p in shape.paths if p.outcomes != path.outcomes]
             shape.paths, shape.now = (path, *others), path.surroundings
-            alike = self._put(key, shape.paths, path.surroundings)
-            self.limits.note_functions(compiled, key, alike)
+            self._put(key, shape.paths, path.surroundings)
         return path
 
     def _is_left_eager(self, key: Key) -> bool:
@@ -227,22 +202,6 @@ class Specializations:
         if len(known) >= PATHS:
             return not self.limits.warns_of("paths")
         return bool(known or self._tried) and not self.limits.pays()
-
-    def _recurring(self, call: Call, now: Surroundings, tried: Tried) -> Specialization | None:
-        """Return the path of a call; None if it has branches and no call has taken it before."""
-        known, follows = tried.outcomes, tried.is_followed
-        try:
-            path = self._new(call, now, along=known if follows else ())
-        except UnrecordedError as failed:
-            if not isinstance(failed.error, PartingError):
-                raise
-        else:
-            if path.outcomes in known or not path.branches:
-                return path
-            tried.outcomes = [*known[1 - PATHS :], path.outcomes]
-        tried.is_followed = not follows
-        self.limits.note_try()
-        return None
 
     def recorded_singly(self, call: Call) -> Specialization:
         """Return a new path, not kept, in which each number given or returned has its own node.
@@ -262,23 +221,13 @@ class Specializations:
         now: Surroundings,
         *,
         singly: bool = False,
-        along: Sequence[tuple[bool, ...]] = (),
     ) -> Specialization:
         compiled, _, _, key, _, objects = call
         if now.refusal is not None:
             raise TraceError(f"{compiled!r} {now.refusal}")
-        recorder = CallRecorder(self._function, self._static, call, singly=singly, along=along)
-        found = recorder.record()
-        if not now.unchanged():  # a cache was filled, a log written, or a counter raised
-            before = now
-            _, now = self._looked_around(key, objects)
-            held = {*before.values, *now.values}
-            changed = now.change_since(before.key)
-            recorder.require_same(found, changed, now.unchanged, held)
-            _, now = self._looked_around(key, objects)
-        elif recorder.notes or recorder.may_be_fresh:
-            noted = [f"{type(owner).__name__}.{name}" for owner, name, _ in recorder.notes]
-            recorder.require_same(found, noted or None)
+        recorder = CallRecorder(self._function, self._static, call, singly=singly)
+        found = recorder.record(now.unchanged)
+        _, now = self._looked_around(key, objects)  # a cache may have been filled
         if (missed := now.missed(found[0].closed_over)) is not None:
             raise TraceError(
                 f"{compiled!r} reads {shown(missed)}, to which no name in its code leads, so that "
@@ -293,20 +242,15 @@ class Specializations:
         known = [around for around, found in self.programs.items() if alike in found]
         return now.change_since(known[-1]) if known and now.key not in known else []
 
-    def _put(self, key: Key, paths: tuple[Specialization, ...], now: Surroundings) -> int:
-        """Keep these paths for a key.
-
-        Returns how many shapes there are that differ in nothing but functions made anew.
-        """
+    def _put(self, key: Key, paths: tuple[Specialization, ...], now: Surroundings) -> None:
+        """Keep these paths for a key."""
         found = self.programs.pop(now.key, {})
         self.programs[now.key] = found
         found[without_objects(key)] = paths
-        alike = self._forget_alike(key)
         while len(self.programs) > ELSEWHERE:
             del self.programs[next(iter(self.programs))]
         while self._nodes() > RECORDED and len(self._shapes) > 1:
             self._forget(next(iter(self._shapes)))
-        return alike
 
     def _forget(self, key: Key) -> None:
         """Forget a shape, and what is around the function if no other has the same code."""
@@ -321,21 +265,6 @@ class Specializations:
                     del self.programs[around]
         if shape is not None and all(x.guard is not shape.guard for x in self._shapes.values()):
             self._guards = {k: x for k, x in self._guards.items() if x is not shape.guard}
-
-    def _forget_alike(self, key: Key) -> int:
-        """Forget the oldest shapes that differ from this one in nothing but new functions."""
-        made = made_alike(key)
-        if made == key:
-            return 0
-        alike = self._alike.setdefault(made, {})
-        alike[key] = None
-        while len(alike) > ALIKE:
-            oldest = next(iter(alike))
-            del alike[oldest]
-            self._forget(oldest)
-        while len(self._alike) > SHAPES:
-            del self._alike[next(iter(self._alike))]
-        return len(alike)
 
     def _nodes(self) -> int:
         """Return how many nodes all paths have."""

@@ -124,7 +124,7 @@ def _kinds(instructions: Iterable[Instruction]) -> list[str]:
     count: Counter[str] = Counter()
     lanes: Counter[str] = Counter()
     for instruction in instructions:
-        name, width = _described(instruction)
+        name, width = described(instruction)
         count[name] += 1
         lanes[name] += width
     return [
@@ -133,7 +133,7 @@ def _kinds(instructions: Iterable[Instruction]) -> list[str]:
     ]
 
 
-def _described(instruction: Instruction) -> tuple[str, int]:
+def described(instruction: Instruction) -> tuple[str, int]:
     """Return the kind of an instruction, and its lanes."""
     own = instruction.op.name if isinstance(instruction, Apply) else _NAMES[type(instruction)]
     return own, size_of(instruction)

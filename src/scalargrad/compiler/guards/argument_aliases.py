@@ -1,9 +1,8 @@
-"""Refuse what is an argument and around a function at once, where its code tells which is which.
+"""Argument aliases: what is an argument and around a function at once, where its code asks by `is`.
 
-While a function is recorded, the lists, dicts, arrays and dataclasses among its arguments are
-copies, in which traced numbers stand for the given ones. What it closes over is the object itself.
-So ``a is b``, ``a in registry``, ``registry.index(a)`` and ``weights[a]`` would come out otherwise
-than eagerly if an argument were also what the function closes over.
+Of ``jit(lambda a: 2.0 if a is base else 1.0)(base)``: while a function is recorded, the lists,
+dicts, arrays and dataclasses among its arguments are copies, in which traced numbers stand for the
+given ones. What it closes over is the object itself.
 """
 
 from __future__ import annotations
@@ -11,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from scalargrad.compiler.guards.names_read import EQUALS, IN, IS
+from scalargrad.compiler.guards.names_read import IS
 from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_object, is_record
 from scalargrad.errors import TraceError
 from scalargrad.tree import is_object_array
 from scalargrad.value import Value
 
-#: What asks which object one is, and what asks whether one is among others. ``id`` is left out: the
-#: text of any dataclass asks for it.
-_ASKS, _SEARCHES = {IS, "is_"}, {IN, EQUALS, "index", "count", "remove"}
+#: What asks which object one is. ``id`` is left out: the text of any dataclass asks for it.
+_ASKS = {IS, "is_"}
 _NUMBERS = PLAIN | {Value}
 
 
@@ -29,42 +27,17 @@ def is_copied(x: Any) -> bool:
     return is_record(kind) or (kind.__hash__ is None and not is_object(x))
 
 
-def _equals_itself_alone(kind: Any) -> bool:
-    return kind.__eq__ is object.__eq__
-
-
 class ArgumentAliases(NamedTuple):
-    """What code would tell from a copy of it.
-
-    Attributes
-    ----------
-    around : dict from int to object
-        What is around the function, by identity, and must be no argument.
-    asks : bool
-        Whether the code asks by ``is``. Then no list may be two arguments, either.
-    """
+    """What is around a function whose code asks by ``is``, by identity: it must be no argument."""
 
     around: dict[int, Any]
-    asks: bool
 
     @classmethod
-    def of(
-        cls,
-        names: Mapping[str, Any],
-        met: Iterable[Any],
-        items: Iterable[Any],
-        keys: Iterable[Any],
-    ) -> ArgumentAliases | None:
-        """Return what code with these names tells apart; None if that is nothing.
-
-        It leads to all that was `met`; `items` are in containers, and `keys` are looked up. What
-        has an equality of its own equals its copy.
-        """
-        asks = not _ASKS.isdisjoint(names)
-        searched = items if not _SEARCHES.isdisjoint(names) else keys
-        found = met if asks else [x for x in searched if _equals_itself_alone(type(x))]
-        around = {id(x): x for x in found if is_copied(x)}
-        return cls(around, asks) if around or asks else None
+    def of(cls, names: Mapping[str, Any], met: Iterable[Any]) -> ArgumentAliases | None:
+        """Return what was `met`, if code with these names tells it from a copy."""
+        if _ASKS.isdisjoint(names):
+            return None
+        return cls({id(x): x for x in met if is_copied(x)})
 
     def require(self, call: tuple[Any, ...]) -> None:
         """Raise TraceError if an argument is around the function, or two are one list."""
@@ -74,12 +47,11 @@ class ArgumentAliases(NamedTuple):
         if both is not None:
             raise TraceError(
                 f"{compiled!r} is given a {type(both).__name__} that it also reads by a name, and "
-                "its code tells objects apart (by is, in, == or a look-up); as a program serves "
-                "all arguments alike, that would come out otherwise: let it close over the "
-                "object, as in jit(lambda x: f(object, x)), or pass all that it is compared with "
-                "as arguments"
+                "its code asks by `is` which is which; as a program serves all arguments alike, "
+                "that would come out otherwise: let it close over the object, as in "
+                "jit(lambda x: f(object, x)), or pass all that it is compared with as arguments"
             )
-        lists = [x for x in given if self.asks and not is_record(x.__class__)]
+        lists = [x for x in given if not is_record(x.__class__)]
         twice = next((x for i, x in enumerate(lists) if any(x is y for y in lists[:i])), None)
         if twice is not None:
             raise TraceError(

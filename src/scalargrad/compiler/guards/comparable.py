@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import functools
 import marshal
-from array import array
-from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from itertools import chain, compress, count
-from operator import is_, itemgetter
-from types import MappingProxyType
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from itertools import chain
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -21,7 +18,6 @@ from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import PLAIN, attributes, consists_of_attributes
 from scalargrad.value import Value
 
-DICTS = (dict, MappingProxyType)
 #: Containers that one key tells with all that is nested in them, and down to which level.
 _NESTED, _LEVELS = {list, tuple, dict}, 4
 
@@ -66,49 +62,6 @@ class ExactItems:
         return bool(exact_items(other) == self._then)
 
 
-class ExactSequence:
-    """Compares numbers and text in a list or deque exactly, where few equal others.
-
-    At other places, ``==`` tells as much and is ten times as fast.
-
-    Parameters
-    ----------
-    items : list or deque
-        A copy of them.
-    places : sequence of int
-        Where they equal others; see `equals_others`.
-    """
-
-    __slots__ = ("_items", "_read", "_then")
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, items: Any, places: Sequence[int]) -> None:
-        self._items = items
-        self._read = itemgetter(*places)
-        self._then = exact_items(self._read(items))
-
-    def __eq__(self, other: Any) -> bool:
-        return bool(self._items == other) and bool(exact_items(self._read(other)) == self._then)
-
-
-class OrderedKeys:
-    """Compares a dict by its keys in their order, exactly, and by its values as they are."""
-
-    __slots__ = ("_keys", "_named", "_read")
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, named: dict[Any, Any]) -> None:
-        self._named = named
-        self._read: Any = exact_items if any(map(equals_others, named)) else list
-        self._keys = self._read([*named])
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Mapping):
-            return False
-        now = other if type(other) is dict else dict(other)  # a view would ask what it shows
-        return bool(self._named == now) and bool(self._read([*now]) == self._keys)
-
-
 def exact_items(x: Any) -> Any:
     """Return a key of a container that tells apart even equal numbers in it; see `exact`."""
     if isinstance(x, set | frozenset):  # marshal sorts them
@@ -122,21 +75,6 @@ def exact_items(x: Any) -> Any:
         return type(x), marshal.dumps(items, 2)
     except ValueError:
         return type(x), (*map(exact, items),)
-
-
-def equals_others(x: Any) -> bool:
-    """Return whether something equals objects of another type, or with other bits.
-
-    Every integer does, every float that is a whole number, and every complex number. An object of
-    a user's class with an equality of its own may equal one that holds something else.
-    """
-    kind: Any = type(x)
-    if kind in PLAIN:
-        return x.is_integer() if kind is float else kind in _EQUAL_OTHERS
-    return kind in _EQUAL_OTHERS or _compares_for_itself(kind)
-
-
-_EQUAL_OTHERS = {int, bool, complex, tuple, frozenset}
 
 
 def itself(x: Any) -> Hashable:
@@ -163,7 +101,8 @@ def exact(x: Any) -> Hashable:
         return kind, frozenset(map(exact, x))
     if _compares_for_itself(kind):
         return kind, Same(x) if (held := constants_of(x)) is None else held
-    return (kind, x, repr(x)) if _is_more_than_equal(kind) else (kind, x)
+    alone = kind.__eq__ is object.__eq__ or isinstance(x, Value) or kind in PLAIN - {complex}
+    return (kind, x) if alone else (kind, x, repr(x))
 
 
 def constants_of(x: Any) -> Hashable:
@@ -190,26 +129,14 @@ def _compares_for_itself(kind: type) -> bool:
     return compares and not issubclass(kind, Value) and not is_of_library(kind)
 
 
-@functools.cache
-def _is_more_than_equal(kind: type) -> bool:
-    """Return whether objects of a class of a library's may be equal and yet differ.
-
-    A Value equals no other, and its representation changes with its number.
-    """
-    if issubclass(kind, Value):
-        return False
-    compares = any("__eq__" in vars(base) for base in kind.__mro__[:-1])
-    return compares and kind not in PLAIN - {complex} and is_of_library(kind)
-
-
 # Containers of numbers and text, and arrays ----------------------------------------------
 
 
 def is_read_whole(x: Any) -> bool:
     """Return whether a container holds only numbers and text, or containers of these."""
-    items = x.values() if isinstance(x, DICTS) else x
+    items = x.values() if isinstance(x, dict) else x
     kinds = {*map(type, items)}
-    if isinstance(x, DICTS):
+    if isinstance(x, dict):
         kinds.update(map(type, x))
     return kinds <= PLAIN or _is_one_key(x)
 
@@ -227,30 +154,23 @@ def _is_one_key(x: Any) -> bool:
 
 def frozen(x: Any, key: Any) -> Any:
     """Return what a container of numbers and text, with this key, is compared with."""
-    if type(x) in _NESTED and not {*map(type, x.values() if type(x) is dict else x)} <= PLAIN:
-        return ExactItems(key, [*x] if type(x) is list and all(map(is_constant, x)) else ())
-    if isinstance(x, DICTS):
-        exactly = any(map(equals_others, chain(x, x.values())))
-        return ExactItems(key) if exactly else OrderedKeys(dict(x))
-    if isinstance(x, set | frozenset):
-        return ExactItems(key)
-    equal = float.is_integer if {*map(type, x)} == {float} else equals_others
-    places = [] if isinstance(x, bytearray) else [*compress(count(), map(equal, x))]
-    if not places:
-        return _like(x, x)
-    few = 3 * len(places) < len(x)  # comparing these exactly takes less time than all
-    return ExactSequence(_like(x, x), places) if few else ExactItems(key)
+    if type(x) is list and not any(map(_equals_others, x)):
+        return [*x]
+    are_constants = type(x) is list and all(map(is_constant, x))
+    return ExactItems(key, [*x] if are_constants else ())
 
 
-def _like(x: Any, items: Iterable[Any]) -> Any:
-    """Return a copy of items as what can be compared with `x`."""
-    kinds = (list, deque, bytearray)
-    return next((kind for kind in kinds if isinstance(x, kind)), tuple)(items)
+def _equals_others(x: Any) -> bool:
+    """Return whether something equals what has another type, or other bits."""
+    return x.is_integer() if type(x) is float else type(x) not in _UNIQUE
+
+
+_UNIQUE = {str, bytes, type(None)}
 
 
 def is_array(x: Any) -> bool:
     """Return whether an object has numbers in one piece of memory: an array of NumPy's or alike."""
-    return isinstance(x, array) or (hasattr(type(x), "dtype") and hasattr(x, "tobytes"))
+    return hasattr(type(x), "dtype") and hasattr(x, "tobytes")
 
 
 def array_bytes(x: Any) -> Callable[[], bytes]:

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import chain, count
-from operator import length_hint
+from itertools import chain
 from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
@@ -113,8 +112,7 @@ def _edges_of_objects(kind: Any) -> tuple[Edge, ...]:
     arrays = getattr(sys.modules.get("numpy"), "ndarray", ())
     if issubclass(kind, (_CONTAINERS, arrays)):
         keys = (KEYS,) if issubclass(kind, dict) else ()
-        factory = (FACTORY,) if issubclass(kind, defaultdict) else ()
-        return (ITEMS, *keys, *factory, *beside)
+        return (ITEMS, *keys, *beside)
     if issubclass(kind, BOUND):
         return (PARTS, *beside) if issubclass(kind, functools.partial) else (PARTS,)
     if issubclass(kind, (*DESCRIPTORS,)) or is_function_of_arrays(kind):
@@ -123,8 +121,7 @@ def _edges_of_objects(kind: Any) -> tuple[Edge, ...]:
         return (OF_VALUE,)
     if has_followed_attributes(kind):
         return (ATTRIBUTES,)
-    position = (POSITION,) if issubclass(kind, Iterator) else ()
-    return (*position, LIBRARY_ATTRIBUTES)
+    return (LIBRARY_ATTRIBUTES,)
 
 
 # Functions ------------------------------------------------------------------------------------
@@ -143,10 +140,6 @@ def _set_variables(function: FunctionType, before: dict[str, Any]) -> None:
 
 def _defaults(function: FunctionType) -> dict[str, Any]:
     return {"its defaults": function.__defaults__, "its keywords": function.__kwdefaults__}
-
-
-def _set_defaults(function: FunctionType, before: dict[str, Any]) -> None:
-    function.__defaults__, function.__kwdefaults__ = before.values()
 
 
 def _looked_up(function: FunctionType) -> dict[Any, Any]:
@@ -245,16 +238,6 @@ def _set_attributes(x: Any, before: dict[str, Any]) -> None:
             object.__setattr__(x, name, content)
 
 
-def _position(x: Any) -> Any:
-    """Return the position of an iterator; a new object at each call if it cannot be known."""
-    if type(x).__module__ == "numpy":  # their length is that of all, not of what is left
-        return x.index if type(x).__name__ == "flatiter" else object()
-    hint = length_hint(x, -1)
-    if hint >= 0:
-        return hint
-    return repr(x) if isinstance(x, count) else object()
-
-
 # Containers -----------------------------------------------------------------------------------
 
 #: Containers of items that can be exchanged, but in tuples and frozen sets.
@@ -291,21 +274,17 @@ def _keys(x: Mapping[Any, Any]) -> dict[Any, Any]:
 # The edges ------------------------------------------------------------------------------------
 
 
-def _stays(_: Any, __: dict[Any, Any]) -> None:
-    """Leave what cannot be written: an iterator goes on from where it is."""
-
-
 _ATTRIBUTE = "{0.__class__.__name__}.{1}"
 _MEMBER = "{0.__name__}.{1}"
 
 VARIABLES = Edge(variables, _set_variables, "{1}")
 FUNCTION_ATTRIBUTES = Edge(vars, _refill_space, _MEMBER)
-DEFAULTS = Edge(_defaults, _set_defaults, "{1}")
+DEFAULTS = Edge(_defaults)
 IMPORTS = Edge(lambda x: {name: sys.modules.get(name) for name in imported(x)})
 WRAPPED, WRAPPER_ATTRIBUTES = Edge(_wrapped), Edge(own_space, _refill_space)
 MEMBERS = Edge(data_of, _set_members, _MEMBER)
-#: What a cache has kept; that it keeps more is no change.
-KEPT = Edge(kept_by)
+#: What a cache of functools has kept that may change.
+KEPT = Edge(kept_by, lambda cache, _: cache.cache_clear(), "{0.__qualname__}")
 METHODS = Edge(lambda x: {name: y for name, y in [*vars(x).items()] if functions_of(y)})
 #: What is behind properties and the like.
 FUNCTIONS = Edge(lambda x: dict(enumerate(functions_of(x))))
@@ -316,10 +295,8 @@ ATTRIBUTES = Edge(attributes, _set_attributes, _ATTRIBUTE)
 OF_VALUE = Edge(own_space, _refill_space, _ATTRIBUTE)
 #: Attributes besides items.
 BESIDE = Edge(attributes, _set_attributes, "a dict (attributes of {0.__class__.__name__})")
-ITEMS, KEYS, SHOWN = Edge(_items, _set_items), Edge(_keys), Edge(dict)
-FACTORY = Edge(lambda x: {"default_factory": x.default_factory})
-PARTS = Edge(lambda x: dict(enumerate(bound_parts(x))), _stays)
-POSITION = Edge(lambda x: {"position": _position(x)}, _stays)
+ITEMS, KEYS = Edge(_items, _set_items), Edge(_keys)
+PARTS = Edge(lambda x: dict(enumerate(bound_parts(x))))
 #: Libraries are taken not to change; but they draw random numbers, and arguments are copied.
 LIBRARY_ATTRIBUTES = Edge(
     lambda x: attributes(x) if is_stateful(type(x)) else own_space(x), _set_attributes, _ATTRIBUTE
@@ -331,5 +308,4 @@ _OF_PARTS = {ITEMS, PARTS, FUNCTIONS}
 _EDGES_OF: dict[type, tuple[Edge, ...]] = {
     **dict.fromkeys((list, tuple, set, frozenset, deque), (ITEMS,)),
     dict: (ITEMS, KEYS),
-    MappingProxyType: (SHOWN, KEYS),
 }

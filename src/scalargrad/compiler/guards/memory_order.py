@@ -9,23 +9,13 @@ import numpy as np
 
 
 def laid_out(x: Any) -> Hashable:
-    """Return the shape of an array, and the order of its axes in memory if it is not the usual."""
+    """Return the shape of an array, and its strides if they are not the usual ones."""
     shape: tuple[int, ...] = x.shape
-    if x.ndim <= 1 or x.flags.c_contiguous or 0 in x.strides:  # repeated: in the usual order
-        return shape
-    axes = sorted(range(x.ndim), key=lambda k: -abs(x.strides[k]))
-    return shape if axes == [*range(x.ndim)] else (shape, *axes, x.flags.f_contiguous)
-
-
-def is_usual(x: Any) -> bool:
-    """Return whether the axes of an array lie in the usual order in memory, the last innermost."""
-    return bool(laid_out(x) == x.shape)
+    return shape if x.ndim <= 1 or x.flags.c_contiguous else (shape, *x.strides)
 
 
 def of_objects_like(x: Any) -> Any:
     """Return a new array of objects that lies in memory as an array does."""
-    if is_usual(x):
-        return np.empty_like(x, dtype=object, order="C")
     made = np.empty_like(x, dtype=object)
     if made.flags.f_contiguous and not (x.flags.f_contiguous or made.flags.c_contiguous):
         made = np.empty((x.shape[0] + 1, *x.shape[1:]), dtype=object, order="F")[:-1]

@@ -10,7 +10,6 @@ import dataclasses
 import dis
 import functools
 import importlib
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy, deepcopy
@@ -39,37 +38,22 @@ def of_library(module: Any) -> bool:
 
 
 def is_of_library(kind: type) -> bool:
-    """Return whether a class is a library's.
-
-    One that `exec` made in a namespace without a name says that it is a builtin, and is none.
-    """
-    if not of_library(kind.__module__):
-        return False
-    return vars(kind).get("__module__") != "builtins" or vars(builtins).get(kind.__name__) is kind
+    """Return whether a class is a library's."""
+    return of_library(kind.__module__)
 
 
 @functools.cache
 def _is_installed(top: str) -> bool:
-    """Return whether a module or package was installed: for Python, or by `pip --target`."""
+    """Return whether a module or package was installed for Python."""
     path = Path(getattr(sys.modules.get(top), "__file__", None) or "")
-    if not {"site-packages", "dist-packages"}.isdisjoint(path.parts):
-        return True
-    folder = path.parent.parent if path.stem == "__init__" else path.parent
-    lists = [x.read_text("utf-8") for x in folder.glob("*.dist-info/RECORD")]
-    return any(x.startswith((f"{top}/", f"{top}.")) for text in lists for x in text.splitlines())
+    return not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
 
 
 #: What reads a name that stands in text.
 _BY_TEXT = {"__dict__", "attrgetter", "delattr", "getattr", "hasattr", "setattr", "vars"}
-_BY_TEXT |= {"globals", "__globals__", "f_globals"}
-#: What stands among the names of code that asks by ``is`` which object one is, or by ``in`` or
-#: ``==`` where one is.
-IS, IN, EQUALS = "is", "in", "=="
-_EVALUATES = {"eval", "exec"}
+#: What stands among the names of code that asks by ``is`` which object one is.
+IS = "is"
 _BUILTINS = vars(builtins)
-#: What finds a module by its name or what is in it, and what stands for the code's own then.
-_BY_NAME = {"__import__", "getmodule", "import_module", "modules"}
-_OWN = "__name__"
 
 
 @functools.cache
@@ -94,13 +78,9 @@ def names_and_texts(code: CodeType, *, of_globals: bool = False) -> tuple[str, .
     if not of_globals and dis.opmap["IS_OP"] in code.co_code[::2]:
         asked = [x for x, y in pairwise(dis.get_instructions(code)) if y.opname == "IS_OP"]
         found += [IS for x in asked if not _is_the_only_one(x)]
-    for marker, step in ((IN, "CONTAINS_OP"), (EQUALS, "COMPARE_OP")):
-        found += [marker] if dis.opmap[step] in code.co_code[::2] else []
     texts = [x for x in code.co_consts if isinstance(x, str)]
     if not _BY_TEXT.isdisjoint(code.co_names):
         found += [x for x in texts if x.isidentifier()]
-    if not _EVALUATES.isdisjoint(code.co_names):
-        found += [name for x in texts for name in re.findall(r"[^\W\d]\w*", x)]
     codes = [x for x in code.co_consts if isinstance(x, CodeType)]
     inner = (names_and_texts(x, of_globals=of_globals) for x in codes)
     return tuple(dict.fromkeys(chain(found, *inner)))
@@ -120,18 +100,13 @@ def imported(function: FunctionType) -> list[str]:
     package = function.__globals__.get("__package__") or ""
     parents = package.split(".") if package else []
     prefixes = ["", *(".".join(parents[: i + 1]) + "." for i in range(len(parents)))]
-    own = function.__module__ or ""
-    names = [own if name == _OWN else name for name in imports_in(function.__code__)]
-    found = [prefix + name for prefix in prefixes for name in names]
+    found = [prefix + name for prefix in prefixes for name in imports_in(function.__code__)]
     return [name for name in found if not of_library(name)]
 
 
 @functools.cache
 def imports_in(code: CodeType) -> tuple[str, ...]:
-    """Return the names that follow ``import`` in code: of modules, or of what is in them.
-
-    Where modules are found by name, any text may be one, and so may the code's own.
-    """
+    """Return the names that follow ``import`` in code: of modules, or of what is in them."""
     found: dict[str, None] = {}
     has_imports = dis.opmap["IMPORT_NAME"] in code.co_code[::2]
     for step in dis.get_instructions(code) if has_imports else ():
@@ -140,8 +115,6 @@ def imports_in(code: CodeType) -> tuple[str, ...]:
             found[source] = None
         elif step.opname == "IMPORT_FROM":
             found[f"{source}.{step.argval}" if source else step.argval] = None
-    if not _BY_NAME.isdisjoint(code.co_names):
-        found |= dict.fromkeys([_OWN, *(x for x in code.co_consts if isinstance(x, str))])
     inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in imports_in(x)]
     return tuple(dict.fromkeys([*(name for name in found if name), *inner]))
 
@@ -151,6 +124,7 @@ _UNNAMED = {
     *("__dict__", "__getattribute__", "__getstate__", "__reduce_ex__", "attrgetter"),
     *("getattr_static", "getmembers", "vars", "methodcaller", "deepcopy", "asdict", "astuple"),
     "format_map",
+    "format",
 }
 _UNNAMED_GLOBALS = {"copy", "dataclasses", "replace", "fields", "pickle", "dir", "inspect"}
 
@@ -171,7 +145,7 @@ def reads_unnamed(code: CodeType) -> bool:
         _UNNAMED.isdisjoint(code.co_names) and _UNNAMED_GLOBALS.isdisjoint(_global_names(code))
     )
     computed = "getattr" in code.co_names and _computes_names(code)
-    return inside or matches or named or computed or ("format" in code.co_names and _formats(code))
+    return inside or matches or named or computed
 
 
 #: What loads an object, as the first argument of a call.
@@ -188,16 +162,6 @@ def _computes_names(code: CodeType) -> bool:
             if name.opname != "LOAD_CONST" or not isinstance(name.argval, str):
                 return True
     return False
-
-
-#: Fields of a template by which it names attributes or items: ``{0.rate}``.
-_LOOKED_INTO = re.compile(r"\{\w*[.\[]")
-
-
-def _formats(code: CodeType) -> bool:
-    """Return whether a template may name attributes of what is put into it."""
-    templates = [x for x in code.co_consts if isinstance(x, str) and "{" in x]
-    return not templates or any(map(_LOOKED_INTO.search, templates))
 
 
 _READS = {"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"}

@@ -108,9 +108,13 @@ def has_followed_attributes(kind: Any) -> bool:
 
 @functools.cache
 def is_record(kind: Any) -> bool:
-    """Return whether objects of a class are numbers by name, as those of a user's dataclass."""
+    """Return whether objects of a class are numbers by name, as those of a user's dataclass.
+
+    One that equals itself alone is told from a copy, and is an object.
+    """
     return (
         hasattr(kind, "__dataclass_fields__")
+        and kind.__eq__ is not object.__eq__
         and consists_of_attributes(kind)
         and not any(is_of_library(x) and x.__module__ not in BARE for x in kind.__mro__[:-1])
     )

@@ -43,7 +43,7 @@ _KNOWN = (
     *PLAIN, type, FunctionType, ModuleType, types.BuiltinFunctionType, types.MethodType, range,
     slice, list, tuple, dict, set, frozenset, property, staticmethod, classmethod,
     types.EllipsisType, numbers.Number, Enum, PurePath, Pattern, UUID, Random,
-    types.MappingProxyType, types.GenericAlias, types.UnionType, types.NotImplementedType,
+    types.GenericAlias, types.UnionType, types.NotImplementedType,
     types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType,
     types.ClassMethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType,
     types.MethodWrapperType, dt.date, dt.time, dt.timedelta, dt.tzinfo, np.ndarray, np.generic,
@@ -60,6 +60,9 @@ _CHANGING = {
     "secrets": "choice randbelow randbits token_bytes token_hex token_urlsafe",
     "builtins": "open input eval exec globals __import__",
     "io": "open",
+    "sys": "modules _getframe",
+    "importlib": "import_module reload",
+    "inspect": "getmodule currentframe",
     "torch": "rand randn randint randperm rand_like randn_like normal bernoulli multinomial",
 }
 _FUNCTIONS = {f"{place}.{x}" for place, names in _CHANGING.items() for x in names.split()}
@@ -169,11 +172,6 @@ def misread(function: FunctionType) -> Iterator[str]:
                 f"asks for {name}.dtype, which is object while it is recorded: leave the question "
                 "out, or make the array a static argument"
             )
-        elif asked == "hasattr" and hasattr(float, by[0]) and not hasattr(Value, by[0]):
-            yield (
-                f"asks whether {name} has {by[0]}, which no Value has: leave the question out, or "
-                "make it a static argument"
-            )
         elif asked == "isinstance":
             kinds = [_found(function, x)[0] for x in by]
             if any(x in _NUMBERS for x in kinds) and not any(
@@ -203,8 +201,6 @@ def _questions(code: CodeType) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
         name, before = str(step.argval), steps[k - 1].argval if k else None
         if after.opname == "LOAD_ATTR" and after.argval == "dtype":
             found.append((name, "dtype", ()))
-        elif before == "hasattr" and after.opname == "LOAD_CONST":
-            found.append((name, "hasattr", (str(after.argval),)))
         elif before == "isinstance":
             rest = takewhile(lambda x: not x.opname.startswith("CALL"), steps[k + 1 :])
             kinds = [str(x.argval) for x in rest if "GLOBAL" in x.opname or "DEREF" in x.opname]

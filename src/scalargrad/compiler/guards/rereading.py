@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalargrad.compiler.guards.comparable import exact, is_constant
-from scalargrad.compiler.guards.object_state import attributes_beside
 from scalargrad.value import Value
 
 #: Finds something about an object that can be compared.
@@ -70,27 +69,13 @@ class Rereading:
     ----------
     contents : list of (object, object)
         Containers, and what each is compared with.
-    value_lists : list of (list, list)
-        Lists of Values, and copies.
-    lists, dicts, object_arrays, cells : list
-        What is compared by the objects that it holds.
-    spaces_of_slots : list
-        Objects with ``__slots__``, compared by all of their attributes.
-    others : list of callable
-        Functions without arguments.
     """
 
     def __init__(self, *, in_order: bool) -> None:
         self.contents: list[tuple[Any, Any]] = []
-        self.value_lists: list[tuple[list[Any], list[Any]]] = []
-        self.lists: list[Any] = []
-        self.dicts: list[Mapping[Any, Any]] = []
-        self.object_arrays: list[Any] = []
-        self.cells: list[CellType] = []
-        self.spaces_of_slots: list[Any] = []
-        self.others: list[Reader] = []
         self._facts: dict[Measure, list[Any]] = defaultdict(list)
-        self._parts: dict[Measure, list[Any]] = defaultdict(list)
+        self._held: dict[Measure, list[Any]] = defaultdict(list)
+        self._cells: list[CellType] = []
         self._names: dict[int, tuple[Mapping[str, Any], dict[str, None]]] = {}
         self._lacking: dict[int, tuple[Mapping[str, Any], dict[str, None]]] = {}
         #: By names of attributes, and by those that must not be there; None of all others.
@@ -100,32 +85,32 @@ class Rereading:
 
     # Notes ------------------------------------------------------------------------------------
 
-    def names(self, space: Mapping[str, Any], names: Sequence[str]) -> None:
-        """Note names that a namespace has."""
-        if not names:
-            return
-        self._names.setdefault(id(space), (space, {}))[1].update(dict.fromkeys(names))
-
-    def lacking(self, space: Mapping[str, Any], names: Sequence[str]) -> None:
-        """Note names that a namespace lacks, so that a builtin or nothing is found instead."""
-        if not names:
-            return
-        self._lacking.setdefault(id(space), (space, {}))[1].update(dict.fromkeys(names))
+    def names(
+        self, space: Mapping[str, Any], present: Sequence[str], lacking: Sequence[str] = ()
+    ) -> None:
+        """Note names that a namespace has, and lacks: a builtin or nothing is found instead."""
+        for known, names in ((self._names, present), (self._lacking, lacking)):
+            if names:
+                known.setdefault(id(space), (space, {}))[1].update(dict.fromkeys(names))
 
     def fact(self, measure: Measure, x: Any) -> None:
         """Note an object about which ``==`` tells something from others."""
         self._facts[measure].append(x)
 
-    def parts(self, measure: Measure, x: Any) -> None:
-        """Note parts of an object, as a tuple of what it holds."""
-        self._parts[measure].append(x)
+    def held(self, measure: Measure, x: Any) -> None:
+        """Note an object that holds others, which a function lists: identity tells these apart."""
+        self._held[measure].append(x)
+
+    def cells(self, cells: Iterable[CellType]) -> None:
+        """Note variables."""
+        self._cells += cells
 
     def array(self, x: Any, read: Reader, then: bytes) -> None:
         """Note the numbers of an array."""
         if type(x) is np.ndarray and x.flags.c_contiguous and x.dtype.kind in _BYTES:
             self.contents.append((x, bytearray(then)))  # which compares memory with memory
         else:
-            self.others.append(read)
+            self.fact(_asked, read)
 
     def attributes(
         self, x: Any, own: Mapping[str, Any], names: tuple[str, ...], read: frozenset[str] | None
@@ -139,6 +124,8 @@ class Rereading:
         """
         absent = None if len(names) == len(own) or read is None else read.difference(names)
         self._objects[names, absent].append(x)
+        if absent is None:
+            self.fact(len, own)
         if self._in_order is not None:
             self._in_order.append(own)
 
@@ -146,16 +133,17 @@ class Rereading:
 
     def comparison(self) -> Comparison:
         """Read all that was noted, and return what compares it with what is read later."""
-        facts = [*self._facts_of_few()]
+        few = [(measure, xs) for measure, xs in self._facts.items() if len(xs) < _MANY]
+        facts = [(measure, x) for measure, xs in few for x in xs]
+        facts += [(x.keys().isdisjoint, tuple(names)) for x, names in self._lacking.values()]
         equal = [(read, read()) for read in self._equal()]
         identical: list[tuple[Reader, Any]] = []
         for read in self._identical():
             found = [*read()]
             tells = all(map(_is_itself_alone, {*map(type, found)}))
             (equal if tells else identical).append((_listed(read) if tells else read, found))
-        pairs = [*self.contents, *self.value_lists]
         return Comparison(
-            *([x for x, _ in pairs], [y for _, y in pairs]),
+            *([x for x, _ in self.contents], [y for _, y in self.contents]),
             *([measure for measure, _ in facts], [x for _, x in facts]),
             [measure(x) for measure, x in facts],
             *([read for read, _ in equal], [found for _, found in equal]),
@@ -163,67 +151,32 @@ class Rereading:
             [*chain.from_iterable(found for _, found in identical)],
         )
 
-    def _facts_of_few(self) -> Iterator[tuple[Measure, Any]]:
-        """Yield functions of one argument, and these, where few are alike."""
-        for measure, xs in self._facts.items():
-            if len(xs) < _MANY:
-                yield from ((measure, x) for x in xs)
-        for space, names in self._lacking.values():
-            yield space.keys().isdisjoint, tuple(names)
-
     def _equal(self) -> Iterator[Reader]:
         """Yield functions that return what ``==`` tells apart."""
         many = ((measure, xs) for measure, xs in self._facts.items() if len(xs) >= _MANY)
         yield from (_each(measure, xs) for measure, xs in many)
-        sized = [*self.lists, *self.dicts]
         for (_, absent), objects in self._objects.items():
-            spaces = [*map(_SPACE, objects)]
-            if absent is None:
-                sized += spaces
-            else:
-                yield _each(absent.isdisjoint, spaces)
-        if sized:
-            yield _each(len, sized)
+            if absent is not None:
+                yield _each(absent.isdisjoint, [*map(_SPACE, objects)])
         if in_order := self._in_order:
             yield lambda: [*chain.from_iterable(in_order)]
-        yield from self.others
 
     def _identical(self) -> Iterator[Callable[[], Iterable[Any]]]:
         """Yield functions that return what things hold, to be compared by identity."""
-        exactly = [x for x in self.dicts if type(x) is dict]
-        passes: list[tuple[Measure, Sequence[Any]]]
-        passes = [
-            (dict.values, exactly),
-            (iter, self.dicts),
-            (_values_of, [x for x in self.dicts if type(x) is not dict]),
-            (iter, self.lists),
-            (_items_of_array, self.object_arrays),
-            (_with_slots, self.spaces_of_slots),
-            *self._parts.items(),
-        ]
-        yield from (_flat(measure, xs) for measure, xs in passes if xs)
+        yield from (_flat(measure, xs) for measure, xs in self._held.items())
         for (names, _), objects in self._objects.items():
             spaces = [*map(_SPACE, objects)]
             yield from (_each(itemgetter(name), spaces) for name in names)
         for space, found in self._names.values():
             yield partial(_items_at(tuple(found)), space)
-        if self.cells:
-            yield _each(_CELL, self.cells)
+        if self._cells:
+            yield _each(_CELL, self._cells)
         if self._objects:
             yield _each(_SPACE, [*chain.from_iterable(self._objects.values())])
 
 
-def _values_of(x: Mapping[Any, Any]) -> Iterable[Any]:
-    return x.values()
-
-
-def _items_of_array(x: Any) -> list[Any]:
-    found: list[Any] = x.ravel().tolist()
-    return found
-
-
-def _with_slots(x: Any) -> Iterable[Any]:
-    return chain.from_iterable(attributes_beside(x).items())
+def _asked(read: Reader) -> Any:
+    return read()
 
 
 def _each(measure: Measure, objects: Sequence[Any]) -> Reader:

@@ -10,13 +10,11 @@ from __future__ import annotations
 import builtins
 import inspect
 import sys
-from abc import ABCMeta, get_cache_token
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from operator import attrgetter, call
 from types import CellType, FunctionType, ModuleType
 from typing import Any
@@ -27,7 +25,6 @@ from scalargrad.compiler.guards import edges
 from scalargrad.compiler.guards.argument_aliases import ArgumentAliases
 from scalargrad.compiler.guards.caches import identities_kept, times_cleared
 from scalargrad.compiler.guards.comparable import (
-    DICTS,
     Same,
     array_bytes,
     exact,
@@ -70,12 +67,12 @@ _CODE, _LABEL, _PARENTS = attrgetter("__code__"), attrgetter("label"), attrgette
 _BASES, _LAYOUT = attrgetter("__bases__"), attrgetter("shape", "dtype")
 _OF_DEFAULTS = attrgetter(*_DEFAULTS)
 _OF_PARTIAL = attrgetter("func", "args", "keywords")
-_FACTORY, _SPACE = attrgetter("default_factory"), attrgetter("__dict__")
+_SPACE = attrgetter("__dict__")
 _NUMBERS = {Value, Parameter}
 #: Attributes of a computed Value that reveal its graph.
 _GRAPHS = {"local_grads", "parents", "op"}
 _MARKS = {"label", *_GRAPHS}
-_CONTAINERS = (list, tuple, deque, *DICTS, set, frozenset, bytearray)
+_CONTAINERS = (list, tuple, deque, dict, set, frozenset)
 
 
 def _is_empty(cell: CellType) -> bool:
@@ -83,23 +80,22 @@ def _is_empty(cell: CellType) -> bool:
     return cell == CellType()
 
 
-def _annotations(x: Any) -> list[Any] | None:
-    with suppress(NameError):  # of a class that is not there yet
-        return [*inspect.get_annotations(x).items()]
-    return None
+#: What functions and classes tell of themselves.
+_TOLD = ("__name__", "__qualname__", "__doc__", "__module__")
+_OF_TOLD = attrgetter(*_TOLD)
 
 
-#: What functions and classes tell of themselves, and how to ask them.
-INTROSPECTED: dict[str, Callable[[Any], Any]] = {
-    **{x: attrgetter(x) for x in ("__name__", "__qualname__", "__doc__", "__module__")},
-    "__annotations__": _annotations,
-    "__subclasses__": lambda x: type.__subclasses__(x) if isinstance(x, type) else (),
-}
+def _values_of(x: Mapping[Any, Any]) -> Iterable[Any]:
+    return x.values()
 
 
-def registered() -> tuple[Any]:
-    """Return what changes whenever a class is registered with an abstract one."""
-    return (get_cache_token(),)
+def _items_of_array(x: Any) -> list[Any]:
+    found: list[Any] = x.ravel().tolist()
+    return found
+
+
+def _with_slots(x: Any) -> Iterable[Any]:
+    return chain.from_iterable(attributes_beside(x).items())
 
 
 class Surroundings:
@@ -118,8 +114,6 @@ class Surroundings:
         What a program depends on.
     values : list of Value
         The Values, each once, whose numbers are inputs.
-    places : list
-        For each, the identity of what holds it by a name, and that name.
     aliases : ArgumentAliases or None
         What the code would tell from a copy.
     refusal : str or None
@@ -130,7 +124,6 @@ class Surroundings:
         self._roots, self.names = [*roots], names or NamesRead()
         walk = self._walked()
         self.key, self.values = tuple(walk.tokens), walk.values
-        self.places = [place and (id(place[0]), place[1]) for place in walk.places]
         self._comparison = walk.rereading.comparison()
         self.aliases = walk.aliases()
         self._tables = walk.tables
@@ -217,15 +210,12 @@ class _Walk:
         self.names = names
         self.tokens: list[Hashable] = []
         self.values: list[Value] = []
-        self.places: list[Place | None] = []
         self.met: dict[int, int] = {}
         self.kept: list[Any] = []
         self.functions: list[FunctionType] = []
         self.unfollowed: list[tuple[Place | None, Any]] = []
-        self.inside: list[Any] = []
         self.tables: list[Table] = []
         self.arrays: list[tuple[int, Any]] = []
-        self.looked_up: list[Any] = []
         self.rereading = Rereading(in_order=names.unnamed)
         self.place: Place | None = None
         self.last: Any = None
@@ -235,12 +225,10 @@ class _Walk:
         for root in reversed(roots):
             self._ahead.append((root, None))
         self._run(most)
-        if most is None:
-            self._facts_by_names()
 
     def aliases(self) -> ArgumentAliases | None:
         """Return what the code, with all its names, would tell from a copy."""
-        return ArgumentAliases.of(self.names.names, self.kept, self.inside, self.looked_up)
+        return ArgumentAliases.of(self.names.names, self.kept)
 
     def read_arrays(self) -> None:
         """Add the numbers of arrays to the tokens and note them, now that all names are known."""
@@ -293,7 +281,6 @@ class _Walk:
     def _value(self, x: Value) -> None:
         self.tokens.append((type(x), x.op is None))
         self.values.append(x)
-        self.places.append(self.place)
         if self._marks:
             self._mark(x)
         if type(x) not in _NUMBERS or x.__dict__:
@@ -319,7 +306,6 @@ class _Walk:
         self.met |= ids
         self.kept += items
         self.values += items
-        self.places += [self.place] * len(items)
         return True
 
     def _container(self, x: Any) -> None:
@@ -328,7 +314,7 @@ class _Walk:
             self.tokens.append((type(x), key, getattr(x, "maxlen", None)))
             if not is_constant(x):
                 self.rereading.contents.append((x, frozen(x, key)))
-        elif isinstance(x, DICTS):
+        elif isinstance(x, dict):
             self._dict(x)
         else:
             self._items(x, [*x])
@@ -339,21 +325,22 @@ class _Walk:
         self.tokens.append((type(x), len(items), getattr(x, "maxlen", None)))
         are_values = {*map(type, items)} <= _NUMBERS
         if not (are_values and self._are_values_met(items)):
-            self._note_inside(items)
             self._push_inside(items)
         if isinstance(x, set | frozenset):
             self._look_up(items)
             self.tokens += [Same(y) for y in items if is_stateful(type(y))]  # in the order of ids
         if are_values and type(x) is list:
-            self.rereading.value_lists.append((x, items))
+            self.rereading.contents.append((x, items))
         elif not isinstance(x, tuple):
-            self.rereading.lists.append(x)
+            self.rereading.fact(len, x)
+            self.rereading.held(iter, x)
 
     def _dict(self, x: Mapping[Any, Any]) -> None:
         keys, items = [*x], [*x.values()]
-        self.rereading.dicts.append(x)
+        self.rereading.fact(len, x)
+        self.rereading.held(iter, x)
+        self.rereading.held(dict.values if type(x) is dict else _values_of, x)
         self.tokens.append((type(x), len(keys)))
-        self._note_inside(items)
         self._push_inside(items)
         if {*map(type, keys)} <= PLAIN:
             self.tokens.append(tuple(map(exact, keys)))
@@ -361,15 +348,10 @@ class _Walk:
             self._look_up(keys)
             self._push_inside(keys)
 
-    def _note_inside(self, items: Sequence[Any]) -> None:
-        self.inside += [x for x in items if type(x) not in PLAIN and not isinstance(x, _INSIDE)]
-
     def _look_up(self, keys: Iterable[Any]) -> None:
         """Note what is found by its hash: Values by which very ones they are."""
         for key in keys:
-            if is_stateful(type(key)):
-                self.looked_up.append(key)
-            elif isinstance(key, Value):
+            if isinstance(key, Value):
                 self.tokens.append(Same(key))
             elif isinstance(key, tuple | frozenset):
                 self._look_up(key)
@@ -378,25 +360,22 @@ class _Walk:
         self.tokens.append((type(x),))
         self._push_inside(bound_parts(x))
         if isinstance(x, partial):
-            self.rereading.parts(_OF_PARTIAL, x)
+            self.rereading.held(_OF_PARTIAL, x)
         self._follow(x)
 
     def _array(self, x: Any) -> None:
         if is_object_array(x):
             items = x.ravel().tolist()
             self.tokens.append((type(x), laid_out(x)))
-            self.rereading.object_arrays.append(x)
+            self.rereading.held(_items_of_array, x)
             self.rereading.fact(laid_out, x)
-            self._note_inside(items)
             self._push_inside(items)
         elif isinstance(x, np.generic):
             self.tokens.append(exact(x))
         else:
-            layout = (x.dtype, x.shape) if isinstance(x, np.ndarray) else (x.typecode, len(x))
             self.arrays.append((len(self.tokens), x))
-            self.tokens.append((type(x), *layout))
-            if isinstance(x, np.ndarray):
-                self.rereading.fact(_LAYOUT, x)
+            self.tokens.append((type(x), *_LAYOUT(x)))
+            self.rereading.fact(_LAYOUT, x)
         self._follow(x)
 
     # Objects, functions and classes -----------------------------------------------------------
@@ -407,8 +386,6 @@ class _Walk:
         Another one of a user's class that leads to the same is as good.
         """
         self.names.note(x)
-        if isinstance(x, ABCMeta):
-            self.names.names["ABCMeta"] = None
         if not is_followed(x):
             self.unfollowed.append((self.place, x))
         kind: Any = type(x)
@@ -451,8 +428,7 @@ class _Walk:
         found = dict.fromkeys(names)
         present = {name: space[name] for name in found if name in space}
         lacking = [name for name in found if name not in space]
-        self.rereading.names(space, [*present])
-        self.rereading.lacking(space, lacking)
+        self.rereading.names(space, [*present], lacking)
         own = isinstance(owner, FunctionType) and space is vars(owner)
         prefix = f"{owner.__name__}." if own else ""
         self.tokens.append((*present, None, *lacking) if builtins_too else (*present,))
@@ -469,13 +445,13 @@ class _Walk:
         held = {i: cell.cell_contents for i, cell in full.items()}
         for x in held.values():
             self.names.note(x)
-        self.rereading.cells += full.values()
+        self.rereading.cells(full.values())
         self._push(function, held)
 
     def _defaults(self, function: FunctionType) -> None:
         if function.__defaults__ or function.__kwdefaults__:
             found = _OF_DEFAULTS(function)
-            self.rereading.parts(_OF_DEFAULTS, function)
+            self.rereading.held(_OF_DEFAULTS, function)
             self._push(function, dict(zip(_DEFAULTS, found, strict=True)))
 
     def _imports(self, function: FunctionType) -> None:
@@ -531,7 +507,7 @@ class _Walk:
         self._fact(type, x)
         if own is not space:
             self.tokens.append((*own,))
-            self.rereading.spaces_of_slots.append(x)
+            self.rereading.held(_with_slots, x)
             self._push(x, dict(own))
             return
         read = self._read_of(type(x))
@@ -540,26 +516,10 @@ class _Walk:
         self.rereading.attributes(x, own, names, read)
         self._push(x, {name: own[name] for name in names})
 
-    def _factory(self, x: Any) -> None:
-        self.rereading.fact(_FACTORY, x)
-        self._push_inside([x.default_factory])
-
-    # What names ask for -----------------------------------------------------------------------
-
     def _told(self, x: Any) -> None:
         """Note what a function or class tells of itself, where code asks."""
-        for name, ask in INTROSPECTED.items():
-            if name in self.names.names:
-                found = ask(x)
-                self.tokens.append(repr(found) if not isinstance(found, str) else found)
-                self.rereading.fact(ask, x)
-                if name == "__subclasses__":
-                    self._push_inside([*found])
-
-    def _facts_by_names(self) -> None:
-        if "ABCMeta" in self.names.names:
-            self.tokens.append(registered())
-            self.rereading.others.append(registered)
+        if not self.names.names.keys().isdisjoint(_TOLD):
+            self._fact(_OF_TOLD, x)
 
     #: How the edges are followed. Where iterators are is no part of a program; and the code of
     #: libraries is left out.
@@ -578,7 +538,6 @@ class _Walk:
         edges.FUNCTIONS: _functions_behind,
         edges.ATTRIBUTES: _attributes,
         edges.BESIDE: _attributes,
-        edges.FACTORY: _factory,
     }
 
 
@@ -593,6 +552,4 @@ def _is_generated(method: Any) -> bool:
 
 
 #: What holds nothing besides its items.
-_PLAIN_CONTAINERS = {list, tuple, dict, set, frozenset, deque, bytearray}
-#: What is no object of its own inside a container.
-_INSIDE = (Value, Table, *BOUND, *_CONTAINERS)
+_PLAIN_CONTAINERS = {list, tuple, dict, set, frozenset, deque}

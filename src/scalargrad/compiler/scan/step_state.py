@@ -7,22 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.guards.held_objects import HeldObjects
 from scalargrad.compiler.guards.names_read import of_library
-from scalargrad.compiler.guards.opaque import is_number, is_opaque
+from scalargrad.compiler.guards.object_state import PLAIN
+from scalargrad.compiler.guards.refused import is_followed
+from scalargrad.compiler.guards.snapshot import Snapshot
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.transforms.draws import state_of
-from scalargrad.value import Value
+from scalargrad.value import Parameter, Value
 
 #: The most objects that are looked into.
 _MANY = 10_000
 #: What is held, and has no contents that are looked into.
 _CLOSED = (int, float, str, bytes, Value)
+#: Types of numbers and text, and nothing more.
+_NUMBERS = {*PLAIN, np.float64, Value, Parameter}
 
 
-class StepState(HeldObjects):
+class StepState(Snapshot):
     """A snapshot of everything that a step function can reach, and of what a recording has noted.
 
     Parameters
@@ -34,7 +37,7 @@ class StepState(HeldObjects):
     """
 
     def __init__(self, trace: Trace, f: Any) -> None:
-        super().__init__([f], _MANY, follows_code=True, keeps_all=True, closed=(WholeArray,))
+        super().__init__([f], _MANY, keeps_all=True, closed=(WholeArray,))
         self._trace, self._noted = trace, trace.noted()
         met = self.met.values()
         self._states = [(x, repr(y)) for x in met if (y := state_of(x)) is not None]
@@ -50,7 +53,7 @@ class StepState(HeldObjects):
         self._labels = [(y, y.label) for y in closed if isinstance(y, Value)]
         #: Whether a change of any of it can be seen.
         self.are_seen = (
-            len(met) < _MANY and not any(map(is_opaque, met)) and all(map(is_number, closed))
+            len(met) < _MANY and all(map(is_followed, met)) and {*map(type, closed)} <= _NUMBERS
         )
 
     def have_changed(self) -> bool:

@@ -4,6 +4,6 @@
 which stores nodes in `columns`; the `trace` is the tape of the run under way. `nested_derivatives`
 records gradients taken inside the function, and `batching` the examples of vmap as `example_lanes`.
 `node_values` computes the numbers that conditions depend on. `randomness` notes the draws of
-generators, which it finds. `side_effects` (by `snapshots`) and `refusal` detect and report what a
+generators, which it finds. `side_effects` and `refusal` detect and report what a
 program could not repeat; `domains` guards against what eager evaluation would refuse.
 """

@@ -72,7 +72,8 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
         The counting nodes, one for each number of lanes: they count nodes that leave their domain,
         or are not finite though they must be, while results may remain finite.
     """
-    if not (trace.finite or any(map(_is_limited, nodes.table))):
+    compares_gradients = bool(trace.guards) and ADJOINT in nodes.table
+    if not (trace.finite or compares_gradients or any(map(_is_limited, nodes.table))):
         return []
     results = _with_copied(trace, outputs)
     numbers = numbers_of(trace.columns.constants, len(nodes))
@@ -84,7 +85,7 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     limited = np.flatnonzero(is_limited)
     limited = limited[ask(limited, _may_fail)]
     told = ask(limited, _gives_itself_away)
-    asked = trace.finite + (_gradients_read(trace, nodes, outputs) if lanes else [])
+    asked = trace.finite + _gradients_read(trace, nodes, outputs if lanes else ())
     finite = [x for x in dict.fromkeys(asked) if x not in results]
     if finite or told.any():
         shown = _shown(nodes, ask, outputs, lanes)
@@ -111,7 +112,8 @@ def _with_copied(trace: Trace, outputs: Iterable[int]) -> set[int]:
 def _gradients_read(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     """Return the gradients outside vmap that other numbers are computed from.
 
-    Where eager code sends no signal to an example, a program sends 0, and 0 · inf is nan.
+    Where eager code sends no signal, as to another example, a program sends 0, and 0 · inf is nan,
+    by which a comparison comes out otherwise. Without lanes, those that are compared are returned.
     """
     gradients = nodes.where(lambda op: op is ADJOINT)
     readers = nodes.needed([*outputs, *trace.guards]) & ~gradients

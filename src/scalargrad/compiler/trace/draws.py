@@ -6,8 +6,6 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from scalargrad.transforms.draws import MODULE
-
 #: From this many numbers on, these methods of NumPy's generators draw them all at once.
 _MANY = 8
 _FILLING = {"random", "normal", "standard_normal", "uniform", "exponential", "standard_exponential"}
@@ -54,16 +52,7 @@ class Draw:
     def _is_of_numbers(self) -> bool:
         return {float, int}.issuperset(map(type, (*self.args, *self.kwargs.values())))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self.source is MODULE:
-            return _module_draw, (self.method, self.args, self.kwargs)
-        return Draw, (self.source, self.method, self.args, self.kwargs)
-
 
 def rows_of(draws: Iterable[Draw]) -> Iterator[list[Draw]]:
     """Yield runs of equal draws, such as a loop makes, or vmap for its examples."""
     return (list(row) for _, row in itertools.groupby(draws, key=Draw.kind))
-
-
-def _module_draw(method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Draw:
-    return Draw(MODULE, method, args, kwargs)

@@ -28,51 +28,45 @@ class NodeValues:
 
     def __init__(self, columns: Columns, lanes: Lanes, known: dict[int, float]) -> None:
         self._columns, self._lanes, self._known = columns, lanes, known
-        self._cuts: dict[int, tuple[list[int], list[int]]] = {}
 
     def __getitem__(self, index: int) -> float:
-        known, columns = self._known, self._columns
-        ahead = [index]
-        while ahead:
-            x = ahead[-1]
-            if x in known:
-                ahead.pop()
-                continue
-            op = columns.ops[x]
-            if op is CONSTANT:
-                known[x] = columns.constants[x]
-                continue
-            operands: Sequence[int]
-            if op is TAKE:
-                operands = self._looked_up(*columns.args(x))
-            else:
-                operands = columns.args(x) if isinstance(op, Operation) else self._cut(x)[0]
-            waiting = [y for y in operands if y not in known]
-            if waiting:
-                ahead += waiting
-            elif isinstance(op, Operation):
-                known[x] = op.of_floats_unchecked(*[known[y] for y in operands])
-            elif op is TAKE:
-                known[x] = known[operands[1]] if len(operands) > 1 else math.nan
-            else:
-                known[x] = self._by_program(x)
-        return known[index]
+        known = self._known
+        return known[index] if index in known else self.compute([index])[0]
 
     def compute(self, nodes: Sequence[int]) -> list[float]:
         """Compute the numbers of nodes together, of those with lanes the largest.
 
         All that they depend on is computed, and cached: or, if derivatives or lanes are among it,
-        computed by one program, and `nodes` are cached.
+        computed by one program, and `nodes` and these are cached.
         """
         columns, size = self._columns, self._lanes.size
         through = self._not_known(nodes)
-        if all(columns.ops[x] not in {ADJOINT, UNBATCH} and size(x) == 1 for x in through):
-            return [self[x] for x in nodes]
+        apart = [x for x in through if columns.ops[x] in {ADJOINT, UNBATCH}]
+        if not apart and all(size(x) == 1 for x in through):
+            for x in through:
+                self._known[x] = self._number(x)
+            return [self._known[x] for x in nodes]
+        asked = [*nodes, *apart]
         read = {y for x in through for y in columns.args(x)}.difference(through)
-        found = iter(self._run(sorted(read), through, nodes))
-        numbers = [max(islice(found, size(x))) for x in nodes]
-        self._known.update((x, y) for x, y in zip(nodes, numbers, strict=True) if size(x) == 1)
-        return numbers
+        found = iter(self._run(sorted(read), through, asked))
+        numbers = [max(islice(found, size(x))) for x in asked]
+        self._known.update((x, y) for x, y in zip(asked, numbers, strict=True) if size(x) == 1)
+        return numbers[: len(nodes)]
+
+    def _number(self, x: int) -> float:
+        """Return the number of a node whose operands are known."""
+        columns, known = self._columns, self._known
+        op, args = columns.ops[x], columns.args(x)
+        if op is CONSTANT:
+            return columns.constants[x]
+        if op is ROW:
+            return math.nan  # which nothing but a lookup reads
+        if op is TAKE:
+            entries, number = columns.args(args[1]), known[args[0]]
+            is_inside = -len(entries) <= number < len(entries)
+            return known[entries[int(number)]] if is_inside else math.nan
+        assert isinstance(op, Operation)
+        return op.of_floats_unchecked(*[known[y] for y in args])
 
     def _not_known(self, nodes: Sequence[int]) -> list[int]:
         """Return what nodes depend on, back to known numbers from which no derivative goes on."""
@@ -90,48 +84,6 @@ class NodeValues:
                         ahead.append(y)
             if lowest == first:
                 return sorted(found)
-
-    def _looked_up(self, index: int, row: int) -> tuple[int, ...]:
-        """Return an index and, if that is known and in range, the entry of the row."""
-        entries, number = self._columns.args(row), self._known.get(index, math.nan)
-        is_inside = -len(entries) <= number < len(entries)
-        return (index, entries[int(number)]) if is_inside else (index,)
-
-    def _cut(self, index: int) -> tuple[list[int], list[int]]:
-        """Return the inputs of a program that computes a derivative or a lane, and its nodes.
-
-        These are the nodes between the roots of the derivative and the variables it is taken with
-        respect to; all other numbers are computed by `self[...]` and are inputs.
-        """
-        if index not in self._cuts:
-            through = self._between(index)
-            inside = {*through}
-            read = {y for x in through for y in self._columns.args(x)} - inside
-            self._cuts[index] = sorted(read), through
-        return self._cuts[index]
-
-    def _between(self, index: int) -> list[int]:
-        """Return the nodes that a node depends on, back to the variables of its derivatives."""
-        ops, args, size = self._columns.ops, self._columns.args, self._lanes.size
-        first = args(index)[0] if ops[index] is ADJOINT else index
-        while True:
-            found, ahead, lowest = {index}, [index], first
-            while ahead:
-                x = ahead.pop()
-                if ops[x] is ADJOINT:
-                    lowest = min(lowest, args(x)[0])
-                for y in args(x):
-                    inside = y >= first or size(y) > 1 or ops[y] in {UNBATCH, ROW}
-                    if inside and y not in found:
-                        found.add(y)
-                        ahead.append(y)
-            if lowest == first:
-                return sorted(found)
-            first = lowest
-
-    def _by_program(self, index: int) -> float:
-        """Compute a derivative or a lane by differentiating and running a small program."""
-        return self._run(*self._cut(index), [index])[0]
 
     def _run(
         self, read: Sequence[int], through: Sequence[int], nodes: Sequence[int]

@@ -61,10 +61,6 @@ class Generators:
     def __iter__(self) -> Iterator[Any]:
         return (x for x, _ in self._before.values())
 
-    def have_drawn(self) -> bool:
-        """Return whether any of them has drawn since."""
-        return any(_differ(state, state_of(x)) for x, state in self._before.values())
-
     def rewind(self) -> None:
         """Set all generators back to their states before the recording."""
         rewind(self._before.values())

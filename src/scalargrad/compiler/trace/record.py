@@ -59,6 +59,8 @@ class Recording:
         it.
     branches : int
         How many of the guards are answers to Python's ``if``.
+    lines : tuple of (str, int) or None
+        The lines of the user's code that have asked for the guards.
     """
 
     program: Program
@@ -72,6 +74,7 @@ class Recording:
     results: int = 0
     differentiated: tuple[int, ...] = ()
     branches: int = 0
+    lines: tuple[tuple[str, int] | None, ...] = ()
 
 
 def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, Any]:
@@ -167,6 +170,7 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         len(outputs),
         tuple([k for k, x in enumerate(given) if x in trace.differentiated]),
         trace.branches,
+        tuple(trace.lines),
     )
 
 

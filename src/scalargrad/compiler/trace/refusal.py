@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import linecache
+import sys
 import sysconfig
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 
 from scalargrad.errors import TraceError
 
@@ -51,25 +53,7 @@ REFUSALS = {
             " the result"
         ),
     ),
-    "data assigned": (".data was assigned", "return the new number and assign it outside"),
     "grad read": (".grad was read", "return the value and use grad or value_and_grad"),
-    "grad assigned": (
-        ".grad was assigned",
-        "do so outside; gradients come from grad or value_and_grad",
-    ),
-    "backward": (".backward() was called", "return the value; call backward() on the result"),
-    "zero_grad": (".zero_grad() was called", "do so outside"),
-    "step": (
-        "an optimiser was to move parameters",
-        (
-            "return the loss, call backward() on it and step() outside; train.fit and scan compile "
-            "whole steps"
-        ),
-    ),
-    "clip": (
-        "gradients were to be clipped",
-        "do so outside, after backward() on the result, or scale those that grad returns",
-    ),
     "given": (
         "Value(data, children, local_grads) made a node",
         "declare the operation, with a formula for its derivative, by scalargrad.custom_op",
@@ -87,10 +71,7 @@ REFUSALS = {
     ),
     "text": ("a Value was printed or made into text", _TEXT),
     "float": ("float() or a math function was called", _NUMBER),
-    "fraction": (
-        "a number was made a fraction, as functions of statistics do,",
-        "compute with the Value itself, as scalargrad.mean does",
-    ),
+    "fraction": ("a number was made a fraction, as functions of statistics do,", _NUMBER),
     "rounding": ("floor(), ceil() or trunc() was called", _WHOLE_NUMBER),
     "int": ("int() was called, or a number used as an index", _WHOLE),
     "repeated": (
@@ -139,12 +120,20 @@ REFUSALS = {
     ),
 }
 
-#: Questions that are changes: an eager call, which would make them, is not tried instead.
-CHANGES = {"data assigned", "grad assigned", "backward", "zero_grad", "step", "clip"}
-
-
-class PartingError(Exception):
-    """A recording leaves the path that it was to follow."""
+#: What would change something: an eager call, which would change it, is not tried instead.
+CHANGES = {
+    "data assigned": ".data was assigned",
+    "grad assigned": ".grad was assigned",
+    "backward": ".backward() was called",
+    "zero_grad": ".zero_grad() was called",
+    "step": "an optimiser was to move parameters",
+    "clip": "gradients were to be clipped",
+}
+_OUTSIDE = (
+    "return the new number or the loss, and do so outside; gradients come from grad, "
+    "value_and_grad or backward() on the result, and train.fit and scan compile whole steps"
+)
+REFUSALS |= {question: (what, _OUTSIDE) for question, what in CHANGES.items()}
 
 
 class Refusal:
@@ -192,6 +181,15 @@ def users_line(traceback: TracebackType | None) -> tuple[str, int] | None:
     return found
 
 
+def asking_line() -> tuple[str, int] | None:
+    """Return the file and line of user code that is being run."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and is_library(frame.f_code.co_filename):
+        frame = frame.f_back
+    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+
+
+@functools.cache
 def is_library(file: str) -> bool:
     """Return whether a file is scalargrad's or Python's own."""
     installed = "site-packages" in file or "dist-packages" in file

@@ -1,176 +1,74 @@
-"""Detect side effects of what is recorded, which a program would not repeat.
+"""Side effects of a recorded function, as ``calls.append(x)``, which a program would not repeat.
 
-A function can change its arguments and its surroundings: closure variables, defaults and globals.
-Both are compared with snapshots from before the recording. Of the function given to vmap, one run
-stands for all examples, while a loop over them would have its effects once for each. So whatever
-that run changes must be as in a second run, as a cache is.
+What a function may change, its arguments and what is around it, is compared with a snapshot from
+before the recording.
 """
 
 from __future__ import annotations
 
-import functools
-import pickle
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from itertools import chain
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from scalargrad.compiler.call.outline import filled, holds_results, outlined
-from scalargrad.compiler.guards.caches import CACHES, kept_by
-from scalargrad.compiler.guards.held_objects import Place
-from scalargrad.compiler.trace.snapshots import Around, Contents, Note, have_advanced, is_unchanged
+from scalargrad.compiler.call.outline import holds_results
+from scalargrad.compiler.guards.edges import ATTRIBUTES, BESIDE
+from scalargrad.compiler.guards.snapshot import Place, Snapshot, is_identical, is_same
+from scalargrad.compiler.trace.batching import UnlikeError
 from scalargrad.compiler.trace.trace import Trace
-from scalargrad.compiler.trace.traced import Traced
-from scalargrad.errors import TraceError
-from scalargrad.transforms.draws import state_of
-from scalargrad.value import Value
+from scalargrad.compiler.trace.whole_arrays import WholeArray
+from scalargrad.transforms.draws import rewind, state_of
 
-ELSEWHERE = (
-    "{named} was changed by another thread while {compiled!r} was recorded, so it is not known "
-    "what its program computes: call it again while nothing changes that, or pass it as an argument"
-)
+#: The most objects around a function that are looked into, breadth first.
+_MANY = 10_000
+#: What nothing may be asked of.
+_CLOSED = (WholeArray,)
 
 
-def unchanging(
-    run: Callable[[], Any], around: Around, arguments: Any, compiled: Any, notes: list[Note]
-) -> Callable[[], Any]:
-    """Return `run` with a check for side effects that a program would not repeat.
-
-    An object may be given a new attribute, as a layer that keeps its last output, in which numbers
-    of the recording are: it is added to `notes`, and taken away. Any other change of an argument is
-    refused, though the function may return it: eager calls would change what the caller holds.
+class SideEffects(Snapshot):
+    """What a function and its arguments hold before it is recorded, to see what has changed.
 
     Parameters
     ----------
-    run : callable
-        Calls `function`.
-    around : Around
-        What is around the function before it runs, which must not change.
-    arguments : list
-        Its arguments.
-    compiled : object
-        The compiled function, which error messages name.
-
-    Raises
-    ------
-    TraceError, ChangesError
-        When called, if something was changed, which is undone: a program would not change it.
+    function : callable
+    arguments : iterable
+        What it is called with, in full.
     """
 
-    def checked() -> Any:
-        before = Contents(arguments)
-        try:
-            result = run()
-            _require_none_kept(around, compiled)
-            notes[:] = before.notes()
-            returned = Contents(result).met if notes else {}
-            added = (f"a {type(x).__name__} ({name})" for x, name, _ in notes if id(x) in returned)
-            for changed in chain(before.changes(), added):
-                raise TraceError(
-                    f"{compiled!r} changes {changed} among its arguments, which its program would "
-                    "not: change a copy, as by copy.deepcopy(x), and return that"
-                )
-        finally:
-            before.put_back()
-        for owner, name, x in [*around.notes()]:
-            if holds_results(x):
-                notes.append((owner, name, x))
-                object.__delattr__(owner, name)
-        if found := [*around.changes(before.found)]:
-            own = found if have_advanced(around.changed()) else made_again(run, around, before)[0]
-            raise ChangesError(_refused(compiled, found, own))
-        return result
+    def __init__(self, function: Any, arguments: Iterable[Any]) -> None:
+        super().__init__([function], _MANY, closed=_CLOSED)
+        self.walk(arguments)
 
-    return checked
+    def notes(self, place: Place, now: dict[Any, Any]) -> list[Any]:
+        """Return the names of attributes that were added to an object and hold traced numbers."""
+        held = self.found.get(place)
+        if held is None or place[1] not in {ATTRIBUTES, BESIDE}:
+            return []
+        return [name for name, x in now.items() if name not in held.before and holds_results(x)]
 
+    def differs(self, place: Place, now: dict[Any, Any], names: Iterable[Any]) -> bool:
+        """Return whether anything has changed but the attributes with these names."""
+        both = self.found[place].before, now
+        then, kept = ({k: x for k, x in found.items() if k not in names} for found in both)
+        return not is_identical(then, kept)
 
-def _require_none_kept(around: Around, compiled: Any) -> None:
-    """Raise TraceError, and clear the cache, if one keeps a number of the recording.
+    def keeps_results(self, place: Place, now: dict[Any, Any]) -> bool:
+        """Return whether traced numbers are held since."""
+        before = {*map(id, self.found[place].before.values())}
+        return any(holds_results(x) for x in now.values() if id(x) not in before)
 
-    Eager calls would find it there.
-    """
-    for cache in [x for x in around.met.values() if isinstance(x, CACHES)]:
-        if any(holds_results(x) for i, x in kept_by(cache).items() if i not in around.met):
-            cache.cache_clear()
-            raise TraceError(
-                f"{compiled!r} computes with Values in {cache.__qualname__}, whose results a cache "
-                "keeps, which its program would not: leave out the cache there, as a program "
-                "computes anew at each call"
-            )
-
-
-class ChangesError(Exception):
-    """A function has changed what is around it; that is taken back."""
-
-
-def made_again(
-    run: Callable[[], Any], around: Around, arguments: Contents
-) -> tuple[list[str], set[Place]]:
-    """Undo changes, call a function again, and return those that it makes again.
-
-    They are returned as descriptions, and as places. Of the others, which another thread seems to
-    have made, all is written again.
-    """
-    now = around.changed()
-    around.put_back()
-    again = Around(around.function)
-    with suppress(Exception):
-        run()
-    own, owned = [*again.changes(arguments.found)], again.changed()
-    again.put_back()
-    around.put_back({place: x for place, x in now.items() if place not in owned})
-    return own, {*owned}
-
-
-def _refused(compiled: Any, found: list[str], own: list[str]) -> str:
-    """Return the message of changes, given those that the function makes again."""
-    named = next((x for x in found if x in own), None)
-    if named is None:
-        return ELSEWHERE.format(named=found[0], compiled=compiled)
-    return (
-        f"{compiled!r} changes {named}, which is not an argument, and its program would not: pass "
-        "it as an argument, and return what is new"
-    )
-
-
-#: Numbers that stand in the same places, by node.
-_Nodes = dict[int, int]
-_REMEDY = (
-    "one example is recorded for all, where a loop would change it again and again: pass it as an "
-    "argument with an entry for each example, or loop over the examples without vmap"
-)
-
-
-class AroundExample(Around):
-    """A snapshot of the surroundings of a function and of its arguments: of all it may change.
-
-    What the recording itself started from, and its generators of random numbers, are looked at
-    elsewhere.
-    """
-
-    def __init__(self, parts: list[Any], trace: Trace) -> None:
-        super().__init__(parts)
-        self._sources = trace.sources
-        states = [(x, state_of(x)) for x in self.met.values() if x not in trace.generators]
-        self._states = [(x, repr(state)) for x, state in states if state is not None]
-
-    def differences(self, is_same: Callable[[Any, Any], bool] = is_unchanged) -> Iterator[str]:
-        """Yield descriptions of changes; `is_same` tells which contents count as the same."""
-        for x, state in self._states:
-            if repr(state_of(x)) != state:
-                yield f"a {type(x).__name__}"
-        changed = self.changed()
-        outside = Around(self._sources).found if changed else {}
-        for place in [x for x in changed if x not in outside]:
+    def labels(self, changed: dict[Place, dict[Any, Any]]) -> list[str]:
+        """Return what messages call what has changed."""
+        found, missing = [], object()
+        for place in [x for x in changed if x in self.found]:
             held, now = self.found[place], changed[place]
-            before = held.before
-            for key in {**before, **now}:
-                if key not in before or key not in now or not is_same(before[key], now[key]):
-                    yield held.label(key)
+            pairs = (
+                (x, held.before.get(x, missing), now.get(x, missing)) for x in held.before | now
+            )
+            found += [held.label(x) for x, a, b in pairs if not is_same(a, b)] or [held.label(None)]
+        return found
 
 
 def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:
-    """Return the result of a function of one example.
+    """Return the result of a function of one example, which stands for that of all.
 
     Parameters
     ----------
@@ -183,54 +81,26 @@ def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:
 
     Raises
     ------
+    UnlikeError
+        If it changes anything, which is undone: a loop over the examples changes it for each.
     TraceError
-        If a second run would find something else than the first, or change it again.
+        If it draws random numbers as well.
     """
-    before, start = AroundExample(parts, trace), len(trace.columns)
+    if trace.unrolls:
+        raise UnlikeError
+    before = SideEffects(parts[0], parts[1:])
+    states = [(x, state_of(x)) for x in before.met.values() if x not in trace.generators]
     result = run()
-    changed = next(before.differences(), None)
-    if changed is None:
+    changed = before.changed()
+    if not changed and all(repr(state_of(x)) == repr(state) for x, state in states):
         return result
-    middle, between = len(trace.columns), AroundExample(parts, trace)
-    is_same = False
-    if not trace.lanes.drawn_for_one:  # the second run would draw, too
-        with suppress(Exception):  # as of a list that is emptied
-            again = run()
-            nodes = _paired(trace, start, middle)
-            alike = functools.partial(_are_alike, nodes)
-            is_same = alike(result, again) and not any(between.differences(alike))
-    if not is_same:
-        trace.refuse(f"the function given to vmap changes {changed}", _REMEDY, is_change=True)
-    return result
-
-
-def _paired(trace: Trace, start: int, middle: int) -> _Nodes | None:
-    """Return the nodes of the second run by those of the first; None if they are not the same."""
-    columns, once = trace.columns, trace.written_once()
-    runs = range(start, middle), range(middle, len(columns))
-    first, second = ([x for x in run if x not in once] for run in runs)
-    if len(first) != len(second):
-        return None
-    nodes = dict(zip(first, second, strict=True))
-    for x, y in nodes.items():
-        args = tuple([nodes.get(arg, arg) for arg in columns.args(x)])
-        if columns.ops[x] != columns.ops[y] or args != columns.args(y):
-            return None
-    return nodes
-
-
-def _are_alike(nodes: _Nodes | None, x: Any, y: Any) -> bool:
-    """Return whether two objects differ in nothing but paired numbers."""
-    if nodes is None or is_unchanged(x, y):
-        return nodes is not None
-    try:
-        return bool(_content(x, nodes) == _content(y, {}))
-    except Exception:  # noqa: BLE001 - what cannot be pickled may be anything
-        return False
-
-
-def _content(x: Any, nodes: _Nodes) -> Any:
-    values: list[Value] = []
-    outline = outlined(x, values)
-    found = [nodes.get(v.index, v.index) if isinstance(v, Traced) else id(v) for v in values]
-    return found, pickle.dumps(filled(outline, [0.0] * len(values)))
+    if trace.lanes.drawn_for_one:
+        trace.refuse(
+            "the function given to vmap draws numbers and changes what it does not return",
+            "return what is new, or loop over the examples without vmap",
+            is_change=True,
+        )
+    trace.unrolls = True
+    before.put_back(changed)
+    rewind([(x, state) for x, state in states if state is not None])
+    raise UnlikeError

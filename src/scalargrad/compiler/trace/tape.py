@@ -242,10 +242,6 @@ class Tape(Tracing):
         self._node_of[id(x)] = node
         self._named.append(x)
 
-    def written_once(self) -> set[int]:
-        """Return the nodes of constants and of Values that are not traced."""
-        return {*self.columns.constants, *self._node_of.values()}
-
     def is_known(self, x: Value) -> bool:
         """Return whether a Value that is not traced has a node."""
         return id(x) in self._node_of

@@ -20,7 +20,7 @@ from scalargrad.compiler.trace.example_lanes import Lanes
 from scalargrad.compiler.trace.nested_derivatives import Region
 from scalargrad.compiler.trace.node_values import NodeValues
 from scalargrad.compiler.trace.randomness import Generators
-from scalargrad.compiler.trace.refusal import CHANGES, PartingError
+from scalargrad.compiler.trace.refusal import CHANGES, asking_line
 from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced, TracedParameter
 from scalargrad.compiler.trace.watching import make_leaf, watched
@@ -54,10 +54,10 @@ class Trace(Tape):
         The arrays among the arguments that have no nodes.
     guards : dict from int to bool
         The nodes whose truth was asked for, and the answers.
-    along : sequence of tuple of bool, optional
-        Answers of guards: PartingError is raised at the first with which none of these goes on.
-    has_parted : bool
-        Whether that was raised.
+    unrolls : bool
+        Whether vmap is a loop, since an example has changed something that others would, too.
+    lines : list of (str, int) or None
+        For each guard, the file and line that asked for it.
     branches : int
         How many of the guards are answers to Python's ``if``.
     lanes : Lanes
@@ -79,8 +79,8 @@ class Trace(Tape):
         self.sources = sources
         self.wholes: list[Whole] = []
         self.guards: dict[int, bool] = {}
-        self.along: Sequence[tuple[bool, ...]] = ()
-        self.has_parted = False
+        self.unrolls = False
+        self.lines: list[tuple[str, int] | None] = []
         self.branches = 0
         self.generators = generators or Generators(sources)
         self.lanes = Lanes(self)
@@ -314,6 +314,7 @@ class Trace(Tape):
         self.finite = [x for x in self.finite if x < first]
         for x in [*self.guards][guards:]:
             del self.guards[x]
+        del self.lines[guards:]
 
     def expect(self, condition: Value) -> None:
         """Add a guard that a condition holds, of all examples, as it does now."""
@@ -332,12 +333,7 @@ class Trace(Tape):
 
     def _guard(self, index: int, truth: bool) -> None:
         if index not in self.guards:
-            known = len(self.guards)
-            follows = bool(self.along)
-            self.along = [x for x in self.along if known >= len(x) or x[known] is truth]
-            if follows and not self.along:
-                self.has_parted = True
-                raise PartingError
+            self.lines.append(asking_line())
         self.guards[index] = truth
 
 

@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from scalargrad.compiler.guards.memory_order import is_usual, of_objects_like
 from scalargrad.compiler.trace.traced import Traced, Tracing
 
 #: The fewest numbers of an array that is recorded whole.
@@ -68,7 +67,7 @@ class Whole:
         self.leaf = leaf
         self.first = first
         self.is_touched = False
-        self._array, self._is_usual = array, is_usual(array)
+        self.is_usual = array.flags.c_contiguous
         self._memory = np.empty(array.shape, dtype=object)
         number = object.__new__(Untouched)
         number.whole = self
@@ -84,19 +83,6 @@ class Whole:
         """Raise TouchedError, now and again at the end of the recording."""
         self.is_touched = True
         raise TouchedError
-
-    def require_order(self, order: str | None) -> None:
-        """Touch if numbers are asked for in the order of a memory that is laid out otherwise."""
-        if order in {"A", "K"} and not self._is_usual:
-            self.touch()
-
-    def example(self, view: Any) -> Any:
-        """Return a new array for one example of a view, which lies in memory as that does."""
-        if self._is_usual or view.ndim <= 2:
-            return of_objects_like(view.view(np.ndarray)[0, ...])
-        if (view.shape[1:], view.strides[1:]) != (self._memory.shape[1:], self._memory.strides[1:]):
-            self.touch()
-        return of_objects_like(self._array[0])
 
     def array(self) -> WholeArray:
         """Return the array that the function is given."""
@@ -132,12 +118,14 @@ class WholeArray(np.ndarray[Any, Any]):
 
     def ravel(self, order: Any = "C") -> Any:
         """Return all numbers in a row."""
-        self.whole.require_order(order)
+        if order != "C":
+            self.whole.touch()
         return super().ravel(order)
 
     def reshape(self, *shape: Any, order: Any = "C", **options: Any) -> Any:
         """Return the numbers in another shape."""
-        self.whole.require_order(order)
+        if order != "C":
+            self.whole.touch()
         return super().reshape(*shape, order=order, **options)
 
     def __iter__(self) -> Any:
@@ -161,9 +149,9 @@ class WholeArray(np.ndarray[Any, Any]):
             to the next.
         """
         first, steps = self.whole.place(self), [x // self.itemsize for x in self.strides]
-        if steps[0] <= 0:
+        if steps[0] <= 0 or (self.ndim > 2 and not self.whole.is_usual):
             self.whole.touch()
-        found = self.whole.example(self)
+        found = np.empty_like(self.view(np.ndarray)[0, ...], dtype=object)
         for index in itertools.product(*map(range, self.shape[1:])):
             moved = sum(i * step for i, step in zip(index, steps[1:], strict=True))
             found[index] = write(len(self), first + moved, steps[0])

@@ -1,6 +1,7 @@
-"""Walk over what objects hold, and what the code among them reads: to see what has changed.
+"""Snapshot: what objects hold, and what the code among them reads, to see what has changed.
 
-What a function has changed, and which random generators it may use, are found by this walk.
+Of ``jit(lambda x: calls.append(x))`` it holds `calls` and what is in it. What a function has
+changed, and which random generators it may use, are found by this walk.
 """
 
 from __future__ import annotations
@@ -11,25 +12,20 @@ from operator import is_
 from types import FunctionType
 from typing import Any, NamedTuple
 
+from scalargrad.compiler.guards.comparable import exact
 from scalargrad.compiler.guards.edges import (
-    ATTRIBUTES,
-    BESIDE,
     ITEMS,
     LIBRARY_ATTRIBUTES,
     LIBRARY_CODE,
     LIBRARY_GLOBALS,
-    PARTS,
-    POSITION,
     Edge,
     edges_of,
 )
 from scalargrad.compiler.guards.names_read import NamedSpaces, of_library
-from scalargrad.compiler.guards.object_state import is_stateful
+from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.tree import is_array, is_object_array
 from scalargrad.value import Value
 
-#: What arguments are looked into for. The code among them is around the function.
-_OF_DATA = {ITEMS, PARTS, ATTRIBUTES, BESIDE, POSITION}
 _OF_LIBRARIES = {LIBRARY_ATTRIBUTES, LIBRARY_CODE, LIBRARY_GLOBALS}
 #: Types without contents; assignments to a Value's data are refused elsewhere.
 _CLOSED = (int, float, str, bytes, type(None), Value)
@@ -79,10 +75,10 @@ class Holding(NamedTuple):
         """Return what messages call what is held under a key."""
         if self.edge.label is not None:
             return self.edge.label.format(self.owner, key)
-        return f"a {type(self.owner).__name__}" + f" ({self.name})" * bool(self.name)
+        return self.name or f"a {type(self.owner).__name__}"
 
 
-class HeldObjects:
+class Snapshot:
     """What some objects hold, breadth first, and what the code among them reads.
 
     Parameters
@@ -91,13 +87,9 @@ class HeldObjects:
         Where it begins.
     most : int, optional
         The most objects to look into.
-    follows_code : bool
-        Whether functions and classes lead on, and objects to their class. Of arguments, only what
-        they hold is looked at.
     enters_libraries : bool
         Whether to go on inside libraries. They are taken not to change, and are left out elsewhere;
-        but a library may draw from a generator that it was given or that it shares, and a copied
-        argument may be an object of its.
+        but a library may draw from a generator that it was given or that it shares.
     enters_rows : bool
         Whether rows and arrays of nothing but numbers are looked into.
     keeps_all : bool
@@ -118,34 +110,38 @@ class HeldObjects:
         roots: Iterable[Any],
         most: int | None = None,
         *,
-        follows_code: bool = False,
         enters_libraries: bool = False,
         enters_rows: bool = True,
         keeps_all: bool = False,
         closed: tuple[type, ...] = (),
     ) -> None:
         self._enters_rows, self._keeps_all = enters_rows, keeps_all
-        self._follows_code, self._enters_libraries = follows_code, enters_libraries
+        self._enters_libraries = enters_libraries
         self.found: dict[Place, Holding] = {}
         self.met: dict[int, Any] = {}
-        self._ahead = deque([("", x) for x in roots])
+        self._closed = closed
+        self._ahead = deque[tuple[str, Any]]()
         self._named = NamedSpaces()
         self._names: dict[int, Names] = {}
         self._classes: set[type] = set()
+        self.walk(roots, most)
+
+    def walk(self, roots: Iterable[Any], most: int | None = None) -> None:
+        """Go on to more objects, and look into so many at most."""
+        self._ahead = deque([("", x) for x in roots])
         while (self._ahead or self._read_names()) and len(self.met) != most:
             name, x = self._ahead.popleft()
             if id(x) not in self.met:
                 self.met[id(x)] = x
-                if not issubclass(type(x), closed):
+                if not issubclass(type(x), self._closed):
                     self._look_into(x, name)
 
     def _look_into(self, x: Any, name: str) -> None:
         """Go on to what an object leads to."""
-        if self._follows_code:
-            self._named.note(x)
-            if isinstance(x, FunctionType) and not of_library(x.__module__ or ""):
-                names = self._named.note_code(x.__code__)
-                self._read(x.__globals__, "the global ", names)
+        self._named.note(x)
+        if isinstance(x, FunctionType) and not of_library(x.__module__ or ""):
+            names = self._named.note_code(x.__code__)
+            self._read(x.__globals__, "the global ", names)
         for edge in edges_of(x):
             if self._is_followed(edge, x):
                 held = Holding(x, edge, name, dict(edge.read(x)))  # another thread may change it
@@ -156,9 +152,7 @@ class HeldObjects:
     def _is_followed(self, edge: Edge, x: Any) -> bool:
         if edge in _OF_LIBRARIES:
             return self._enters_libraries and self._is_entered(edge, x)
-        if edge is ITEMS:
-            return self._enters_rows or not _is_of_numbers(x)
-        return self._follows_code or edge in _OF_DATA
+        return edge is not ITEMS or self._enters_rows or not _is_of_numbers(x)
 
     def _is_entered(self, edge: Edge, x: Any) -> bool:
         """Return whether to go on inside a library; each class is gone into once."""
@@ -167,7 +161,7 @@ class HeldObjects:
             if kind in self._classes:
                 return False
             self._classes.add(kind)
-        return self._follows_code or (edge is LIBRARY_ATTRIBUTES and is_stateful(type(x)))
+        return True
 
     def _go_to(self, held: Holding) -> None:
         """Go on to what is held, by the name of what holds it or by its own."""
@@ -200,22 +194,16 @@ class HeldObjects:
         found = {}
         for place, held in self.found.items():
             now = dict(held.edge.read(held.owner))
-            if not _is_identical(held.before, now):
+            if not is_identical(held.before, now):
                 found[place] = now
         return found
 
-    def before(self, places: Iterable[Place]) -> dict[Place, dict[Any, Any]]:
-        """Return what was held before in some places."""
-        return {place: self.found[place].before for place in places}
-
-    def put_back(self, contents: Mapping[Place, dict[Any, Any]] | None = None) -> None:
-        """Undo all changes; or write other contents."""
-        if contents is None:
-            contents = self.before(self.changed())
-        for place, before in contents.items():
-            held = self.found[place]
-            if held.edge.write is not None:
-                held.edge.write(held.owner, before)
+    def put_back(self, places: Iterable[Place] | None = None) -> None:
+        """Undo all changes, or those in some places."""
+        for place in self.changed() if places is None else places:
+            held = self.found.get(place)
+            if held is not None and held.edge.write is not None:
+                held.edge.write(held.owner, held.before)
 
 
 def _is_of_numbers(x: Any) -> bool:
@@ -230,15 +218,16 @@ def _are_closed(items: Iterable[Any]) -> bool:
     return all(issubclass(kind, _CLOSED) for kind in {*map(type, items)})
 
 
-def _is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
-    """Return whether both hold the same objects in one order, or equal texts or bytes."""
+def is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
+    """Return whether both hold the same objects in one order, or equal texts and numbers."""
     if len(now) != len(before):
         return False
     both = before.values(), now.values()
-    same = all(map(is_, *both)) or all(map(_is_exactly, *both))
+    same = all(map(is_, *both)) or all(map(is_same, *both))
     return same and [*before] == [*now]
 
 
-def _is_exactly(x: Any, y: Any) -> bool:
-    """Return whether two contents are one, as are those of an array that was read twice."""
-    return x is y or (isinstance(x, bytes | str) and type(x) is type(y) and bool(x == y))
+def is_same(x: Any, y: Any) -> bool:
+    """Return whether two contents are one object, or the same text or number."""
+    kind = type(x)
+    return x is y or (kind is type(y) and kind in PLAIN and exact(x) == exact(y))
