@@ -372,3 +372,23 @@ def test_a_sum_of_inf_and_minus_inf_is_nan_without_a_warning() -> None:
     for count in (300, 12_000):
         assert total([1.0] * count) == 2.0 * count
         assert math.isnan(total([1.0, math.inf, *[1.0] * (count - 3), -math.inf]))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: sg.tanh(1.0 / sg.exp(-x)),  # sg.exp(-800) is 0
+        lambda x: sg.tanh(1.0 / (0.0 + sg.exp(-x))),
+        lambda x: sg.tanh(1.0 / (1.0 + sg.exp(-x) - 1.0)),
+        lambda x: sg.tanh(sg.log(sg.exp(-x) + 0.0)),
+        lambda x: sg.tanh(1.0 / (-1.0 + sg.exp(x - 800.0))),
+    ],
+)
+def test_a_sum_that_may_be_zero_is_checked(f: Any) -> None:
+    """Whatever the sign of its terms; 1 + sg.exp(-x) is above 0."""
+    compiled = jit(f)
+    assert compiled(Value(0.5)).data == pytest.approx(f(Value(0.5)).data)
+    with pytest.raises(DomainError):
+        f(Value(800.0))
+    with pytest.raises(DomainError):
+        compiled(Value(800.0))

@@ -42,6 +42,11 @@ Constants = tuple[float | None, ...]
 #: Operations for which only the sign of a finite constant matters.
 _BY_SIGN = {add, sub, mul, div}
 _COPIES = {DETACH, identity}
+#: Operations whose one operand is to be positive, and those that give no negative number.
+_OF_POSITIVE = {TABLE["log"], TABLE["sqrt"]}
+_NOT_NEGATIVE = {TABLE[name] for name in ("exp", "square", "abs", "sqrt", "sigmoid", "relu")}
+#: Sums in sums are followed so deep.
+_NESTED = 3
 _DIVISIONS = {TABLE["div"], TABLE["floor_divide"], TABLE["remainder"]}
 _BAD = (math.inf, -math.inf, math.nan)
 #: Numbers on both sides of every limit of a domain in the table.
@@ -84,6 +89,7 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
         is_limited[left_out.start : left_out.stop] = False
     limited = np.flatnonzero(is_limited)
     limited = limited[ask(limited, _may_fail)]
+    limited = limited[~_are_positive(nodes, numbers, limited)]
     told = ask(limited, _gives_itself_away)
     asked = trace.finite + _gradients_read(trace, nodes, outputs if lanes else ())
     finite = [x for x in dict.fromkeys(asked) if x not in results]
@@ -97,6 +103,27 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     for n, x in written:
         sums[n] = trace.write(add, (sums[n], x)) if n in sums else x
     return [x if n == 1 else trace.write(of_lanes(Total, n), (x, x)) for n, x in sums.items()]
+
+
+def _are_positive(nodes: Nodes, numbers: Floats, chosen: Integers) -> Flags:
+    """Return which of some nodes need a positive number, and have one, as 1 / (1 + exp(-x)) has.
+
+    It is a constant, or a sum of numbers that are not negative, one of them positive.
+    """
+    place = nodes.where(lambda op: op is div) + 0  # of the operand that the domain is of
+    known = nodes.where(lambda op: op is div or op in _OF_POSITIVE)[chosen]
+    needed = np.where(known, nodes.operands[nodes.first[chosen] + place[chosen]], 0)
+    is_constant = nodes.where(lambda op: op is CONSTANT)
+    positive = is_constant & (numbers > 0.0)
+    least = positive | nodes.where(lambda op: op in _NOT_NEGATIVE)
+    sums = np.flatnonzero(nodes.where(lambda op: op is add))
+    left, right = nodes.operands[nodes.first[sums]], nodes.operands[nodes.first[sums] + 1]
+    for _ in range(_NESTED):
+        above = least[left] & least[right]
+        least[sums] = above
+        positive[sums] = above & (positive[left] | positive[right])
+    found: Flags = known & positive[needed]
+    return found
 
 
 def _with_copied(trace: Trace, outputs: Iterable[int]) -> set[int]:
