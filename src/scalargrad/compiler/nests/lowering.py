@@ -121,7 +121,11 @@ class Lowering:
 
     def run(self) -> Lowered:
         """Write the outputs, and the gradients."""
-        equations, apart = compact(self._equations()), self.asked.program.inputs
+        found = self._equations()
+        arrays = {*found.arrays}
+        if any(x.array not in arrays for step, _ in statements(found.body) for x in step.reads()):
+            raise TraceError("what is read after gradients was left out before them")
+        equations, apart = compact(found), self.asked.program.inputs
         return Lowered(equations, self.given, self.outputs, self.results, apart, self.examples)
 
     def _equations(self) -> Program:
