@@ -47,6 +47,9 @@ O = TypeVar("O", bound=Operation)  # noqa: E741 - an operation
 class Elementwise(Operation):
     """An operation of fixed arity, traced with one symbol per operand."""
 
+    #: What is printed when first needed; `functools.wraps` copies no slots.
+    __slots__ = ("_by_classes", "_makers", "_methods", "_reflected")
+
     def __init__(
         self, function: Callable[..., Any], partials: Callable[..., Any], **entry: Any
     ) -> None:
@@ -194,6 +197,8 @@ class Reduction(Operation):
 
     Its declaration takes the operands as one sequence, of floats, symbols or nodes alike.
     """
+
+    __slots__ = ("_makers",)
 
     def __init__(
         self, function: Callable[..., Any], partials: Callable[..., Any], **entry: Any

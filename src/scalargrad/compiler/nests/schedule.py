@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 from scalargrad.compiler.nests.distances import Edge, Placed, dependences, has_own_cells, is_unique
 from scalargrad.compiler.nests.equations import (
-    ADD,
     SEQUENTIAL,
     SET,
     Body,
@@ -65,14 +64,14 @@ class ScheduledLoop(Loop):
 def goes_abreast(step: Step, var: Var) -> bool:
     """Return whether turns of a step may run in any order, and at once.
 
-    It then sets or adds to other cells at each, or they are in classes of a long sum.
+    It then sets or adds to other cells at each, or they are in classes of a long sum or maximum.
     """
     if step.how == SET:
         return True
     if not is_unique(step.out.indices):
         return has_own_cells(step.out, var)
     long = not var.extent.variables and not var.extent.via and var.extent.base > SEQUENTIAL
-    return var in step.out.variables or (step.how == ADD and long)
+    return var in step.out.variables or long
 
 
 def schedule(program: Program) -> Body:
