@@ -12,7 +12,6 @@ from operator import is_
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from scalargrad.compiler.guards.comparable import exact
 from scalargrad.compiler.guards.edges import (
     ITEMS,
     LIBRARY_ATTRIBUTES,
@@ -230,4 +229,4 @@ def is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
 def is_same(x: Any, y: Any) -> bool:
     """Return whether two contents are one object, or the same text or number."""
     kind = type(x)
-    return x is y or (kind is type(y) and kind in PLAIN and exact(x) == exact(y))
+    return x is y or (kind is type(y) and kind in PLAIN and repr(x) == repr(y))
