@@ -320,6 +320,9 @@ NUMBERS: dict[str, Row] = {
     "the order of an ordered dict": (
         lambda: collections.OrderedDict(a=1.0, b=2.0), lambda h: horner(h.values()),
         lambda h: h.move_to_end("a")),
+    "a factory": (
+        lambda: collections.defaultdict(lambda: 2.0), lambda h: h.default_factory(),
+        lambda h: setattr(h, "default_factory", lambda: 5.0)),
     "a member of a set": (lambda: {2.0}, sum, lambda h: h.add(5.0)),
     "the first of a deque": (
         lambda: collections.deque([2.0]), first, lambda h: h.appendleft(5.0)),

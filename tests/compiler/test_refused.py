@@ -11,10 +11,12 @@ import linecache
 import math
 import os
 import random
+import secrets
 import signal
 import statistics
 import sys
 import threading
+import time
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -1133,3 +1135,23 @@ def test_the_dtype_of_an_argument_is_refused() -> None:
     """An array of numbers is one of objects while it is recorded."""
     with pytest.raises(TraceError, match="dtype"):
         jit(lambda x: x.sum() if x.dtype == np.float64 else -x.sum())(np.ones(3))
+
+
+class Term:
+    """A base of classes that are looked up."""
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x * time.time(),
+        lambda x: x * len(os.environ["PATH"]),
+        lambda x: x * os.urandom(1)[0],
+        lambda x: x * secrets.randbelow(9),
+        lambda x: x * len(Term.__subclasses__()),
+    ],
+)
+def test_what_answers_otherwise_from_call_to_call_is_not_read(f: Callable[[Any], Any]) -> None:
+    """The clock, the environment, the system's random numbers, the classes there are by now."""
+    with pytest.raises(TraceError, match="outside"):
+        jit(f)(2.0)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -112,7 +112,8 @@ def _edges_of_objects(kind: Any) -> tuple[Edge, ...]:
     arrays = getattr(sys.modules.get("numpy"), "ndarray", ())
     if issubclass(kind, (_CONTAINERS, arrays)):
         keys = (KEYS,) if issubclass(kind, dict) else ()
-        return (ITEMS, *keys, *beside)
+        factory = (FACTORY,) if issubclass(kind, defaultdict) else ()
+        return (ITEMS, *keys, *factory, *beside)
     if issubclass(kind, BOUND):
         return (PARTS, *beside) if issubclass(kind, functools.partial) else (PARTS,)
     if issubclass(kind, (*DESCRIPTORS,)) or is_function_of_arrays(kind):
@@ -296,6 +297,7 @@ OF_VALUE = Edge(own_space, _refill_space, _ATTRIBUTE)
 #: Attributes besides items.
 BESIDE = Edge(attributes, _set_attributes, "a dict (attributes of {0.__class__.__name__})")
 ITEMS, KEYS = Edge(_items, _set_items), Edge(_keys)
+FACTORY = Edge(lambda x: {"default_factory": x.default_factory})
 PARTS = Edge(lambda x: dict(enumerate(bound_parts(x))))
 #: Libraries are taken not to change; but they draw random numbers, and arguments are copied.
 LIBRARY_ATTRIBUTES = Edge(

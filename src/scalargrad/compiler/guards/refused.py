@@ -137,6 +137,8 @@ def _is_users(owner: Any) -> bool:
 def changing_calls(function: FunctionType) -> Iterator[str]:
     """Yield the functions named in code that answer otherwise from call to call."""
     for names in _chains(function.__code__):
+        if "__subclasses__" in names:
+            yield f"asks for {'.'.join(names)}{_UNNOTICED}"
         x, path = _found(function, names[0])
         for name in names[1:]:
             if not isinstance(x, ModuleType | type) or path in _FUNCTIONS:

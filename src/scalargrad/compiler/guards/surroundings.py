@@ -67,7 +67,7 @@ _CODE, _LABEL, _PARENTS = attrgetter("__code__"), attrgetter("label"), attrgette
 _BASES, _LAYOUT = attrgetter("__bases__"), attrgetter("shape", "dtype")
 _OF_DEFAULTS = attrgetter(*_DEFAULTS)
 _OF_PARTIAL = attrgetter("func", "args", "keywords")
-_SPACE = attrgetter("__dict__")
+_FACTORY, _SPACE = attrgetter("default_factory"), attrgetter("__dict__")
 _NUMBERS = {Value, Parameter}
 #: Attributes of a computed Value that reveal its graph.
 _GRAPHS = {"local_grads", "parents", "op"}
@@ -516,6 +516,10 @@ class _Walk:
         self.rereading.attributes(x, own, names, read)
         self._push(x, {name: own[name] for name in names})
 
+    def _factory(self, x: Any) -> None:
+        self.rereading.fact(_FACTORY, x)
+        self._push_inside([x.default_factory])
+
     def _told(self, x: Any) -> None:
         """Note what a function or class tells of itself, where code asks."""
         if not self.names.names.keys().isdisjoint(_TOLD):
@@ -538,6 +542,7 @@ class _Walk:
         edges.FUNCTIONS: _functions_behind,
         edges.ATTRIBUTES: _attributes,
         edges.BESIDE: _attributes,
+        edges.FACTORY: _factory,
     }
 
 

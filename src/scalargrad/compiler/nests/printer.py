@@ -24,7 +24,7 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.registers import Carried, Key, Place
 from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast
-from scalargrad.compiler.nests.sums import _IDENTITY, Running, Sum, Sums, has_classes, write
+from scalargrad.compiler.nests.sums import IDENTITY, Running, Sum, Sums, has_classes, write
 from scalargrad.compiler.nests.tiles import GATHERED, KEPT, is_fixed
 
 
@@ -251,7 +251,7 @@ class Printer(Sums):
             added: Carried = []
             for (made, key), total, x in zip(sums.cells, totals, found, strict=True):
                 with self._standing(made.places[key]):
-                    added.append(self._joined(made.step.how, _IDENTITY, [x], total))
+                    added.append(self._joined(made.step.how, IDENTITY, [x], total))
             return added
 
         sums.take(self._turns(CLASSES, zeros, one))

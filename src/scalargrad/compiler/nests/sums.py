@@ -39,7 +39,7 @@ from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Operation
 
-_IDENTITY = TABLE["identity"]
+IDENTITY = TABLE["identity"]
 
 
 def write(e: Emitter, op: Operation, *operands: Operand) -> str:
@@ -266,7 +266,7 @@ class Sums(Registers):
 
     def _in_order(self, how: str, classes: Sequence[str]) -> str:
         """Return the sum of classes, or the largest of them."""
-        return functools.reduce(lambda x, y: self._joined(how, _IDENTITY, [y], x), classes)
+        return functools.reduce(lambda x, y: self._joined(how, IDENTITY, [y], x), classes)
 
     def _end_in_memory(self, made: Sum, partial: Access, lanes: Sequence[Loop]) -> None:
         """End the sums of all cells, as far as any turn of the sum's loop may reach."""
@@ -295,7 +295,7 @@ class Sums(Registers):
     def _end_one(self, step: Step, total: Operand) -> None:
         """Add a sum to that of the loop outside, or to the cell."""
         if step in self.sums:
-            self._add_up(self.sums[step][-1], _IDENTITY, [total])
+            self._add_up(self.sums[step][-1], IDENTITY, [total])
         else:
             is_sum = step.how == ADD
             self._set(step.out, self.e.add(0.0, total) if is_sum else self.e.number(total))

@@ -1,10 +1,11 @@
 """Prepare a program for the search for loops: small operations, and backward sweeps side by side.
 
-A sum over many numbers becomes a chain of additions, in which repetition can be found. A maximum
-stays one operation, so that equal operands share its gradient; so does logsumexp, whose own
-partials are short. A backward sweep that others differentiate (of a Hessian, the gradient) is
-written out node by node where there are many; the sweep through a loop repeats itself as the loop
-does, and so do sweeps of many points. The others are left to `derive`.
+A sum over many numbers becomes a chain of additions, in which repetition can be found, and a
+maximum of many a chain of `LARGER`. One of few stays one operation, so that equal operands share
+its gradient; so does logsumexp, whose own partials are short. A backward sweep that others
+differentiate (of a Hessian, the gradient) is written out node by node where there are many; the
+sweep through a loop repeats itself as the loop does, and so do sweeps of many points. The others
+are left to `derive`.
 """
 
 from __future__ import annotations
@@ -155,16 +156,11 @@ def _loses_ties(nodes: Nodes, op: Reduction) -> bool:
     Written in choices, one of them would get all of the gradient that equal operands share. None
     flows through what `softmax` subtracts.
     """
-    if ADJOINT not in nodes.table or not _is_router(op):
+    if ADJOINT not in nodes.table or op is not logsumexp:
         return False
     large = nodes.where(lambda x: x is op) & (np.diff(nodes.first) > MOST_OPERANDS)
     reads = nodes.where(lambda x: x is not DETACH)[nodes.users()]
     return bool((large[nodes.operands] & reads).any())
-
-
-def _is_router(op: Reduction) -> bool:
-    """Return whether a reduction is written in choices among its operands, as logsumexp is, too."""
-    return op is logsumexp
 
 
 def _inner(program: Program, sweeps: dict[Seeds, list[int]]) -> dict[Seeds, list[int]]:
