@@ -58,7 +58,9 @@ class Row(NamedTuple):
 
 
 def _ratio(x: float) -> str:
-    """Write a ratio with three digits."""
+    """Write a ratio with three digits, a small one with two."""
+    if x < 0.1:
+        return f"{x:.2g}"
     return f"{x:.2f}".rstrip("0").rstrip(".") if x < 10 else f"{float(f'{x:.3g}'):,.0f}"
 
 

@@ -3,8 +3,9 @@
     python -m benchmarks.gradbench [--write docs/benchmarks.md] [--turns N] [--only gmm,lse]
 
 The problems and the sizes of their inputs are those of GradBench's evals (gmm, ba, lstm, ode, det,
-llsq, lse, kmeans), each with the derivative that its eval asks for. Numbers are drawn here, and
-given as NumPy arrays to both. `det`, which has no vectorised form, is the same scalar code in JAX.
+llsq, lse, kmeans), but for ba's size, each with the derivative that its eval asks for. Numbers are
+drawn here, and given as NumPy arrays to both. `det`, which has no vectorised form, is the same
+scalar code in JAX.
 """
 
 from __future__ import annotations
