@@ -196,7 +196,7 @@ def lstm(layers: int = 2, count: int = 1024, bits: int = 14) -> Problem:
         memory = memory * forget + change
         return out * f.tanh(memory), memory
 
-    def ours(weights: Any, extra: Any) -> Any:
+    def ours(weights: Any, extra: Any, state: Any, text: Any) -> Any:
         def step(carry: Any, given: Any) -> Any:
             now, (x, expected) = [], given
             xs = [u * v for u, v in zip(x, extra[0], strict=True)]
@@ -215,7 +215,7 @@ def lstm(layers: int = 2, count: int = 1024, bits: int = 14) -> Problem:
         return -sum(losses) / (bits * (count - 1))
 
     def theirs(jax: Any, jnp: Any) -> Any:
-        def loss(weights: Any, extra: Any) -> Any:
+        def loss(weights: Any, extra: Any, state: Any, text: Any) -> Any:
             def step(carry: Any, given: Any) -> Any:
                 x, expected = given
                 x, now = x * extra[0], []
@@ -225,13 +225,13 @@ def lstm(layers: int = 2, count: int = 1024, bits: int = 14) -> Problem:
                 ys = x * extra[1] + extra[2]
                 return now, jnp.sum(expected * (ys - jnp.log(jnp.sum(jnp.exp(ys)) + 2)))
 
-            first = [(layer[0], layer[1]) for layer in jnp.array(state)]
+            first = [(layer[0], layer[1]) for layer in state]
             _, losses = jax.lax.scan(step, first, (text[:-1], text[1:]))
             return -jnp.sum(losses) / (bits * (count - 1))
 
         return jax.grad(loss, argnums=(0, 1))
 
-    inputs = random(layers, 2, 4, bits), random(3, bits)
+    inputs = random(layers, 2, 4, bits), random(3, bits), state, text
     gradient = sg.grad(ours, argnums=(0, 1))
     return Problem(f"l={layers}, c={count:,}, b={bits}", inputs, gradient, theirs)
 
