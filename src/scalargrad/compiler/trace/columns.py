@@ -291,9 +291,10 @@ class Plainness:
         if answer is not None:
             return answer
         args = self._columns.args(node)
-        if all(self._at_once(y, known, start) for y in args):  # nearly always
-            known[node] = True
-            return True
+        answers = {self._at_once(y, known, start) for y in args}
+        if False in answers or None not in answers:  # nearly always
+            known[node] = False not in answers
+            return known[node]
         way.append((node, iter(args)))
         while way:
             x, operands = way[-1]
