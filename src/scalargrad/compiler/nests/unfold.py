@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -185,6 +186,7 @@ class _Unfolding(PartCopy):
         self.program.stacked = program.stacked
         self.places = list(range(program.inputs))
         self.wrt, self.begun = wrt, begun
+        self.numbers = sorted(program.constants)
         self.firsts: dict[int, int] = {}
         self.swept: dict[Seeds, dict[int, int]] = {}
 
@@ -221,12 +223,11 @@ class _Unfolding(PartCopy):
         old, new, made = self.source, self.places, self.program
         first = len(made)
         new += range(first, first + len(nodes))
-        ops = old.ops[nodes.start : nodes.stop]
-        made.ops += ops
+        made.ops += old.ops[nodes.start : nodes.stop]
         made.args += [tuple([new[x] for x in y]) for y in old.args[nodes.start : nodes.stop]]
-        if CONSTANT in ops:
-            numbers = ((k, old.constants.get(x)) for k, x in enumerate(nodes, first))
-            made.constants.update((k, x) for k, x in numbers if x is not None)
+        low, high = (bisect_left(self.numbers, x) for x in (nodes.start, nodes.stop))
+        for x in self.numbers[low:high]:
+            made.constants[new[x]] = old.constants[x]
 
     def _widen_outputs(self) -> None:
         """Give outputs that turned out to be alike for all examples a number for each again."""
