@@ -111,6 +111,8 @@ GOOD: dict[str, Make] = {
     "args": lambda: 1.0,
     "inputs": lambda: 1.0,
     "x": lambda: [0.5, 0.25],
+    "a": lambda: [[2.0, 0.0], [1.0, 3.0]],
+    "b": lambda: [1.0, 2.0],
     "X": lambda: [[0.0, 1.0], [1.0, 0.0]],
     "y": lambda: [[0.0], [1.0]],
     "v": lambda: 1.0,
