@@ -252,6 +252,10 @@ OWN: dict[str, dict[str, Make]] = {
              "operands": lambda: 1.0},
     "while_loop": {"cond_fun": lambda: lambda x: x > 1.0, "body_fun": lambda: lambda x: x - x,
                    "init_val": lambda: 8.0},
+    "root": {"f": lambda: lambda x, *_: x * x - 2.0, "x0": lambda: 1.0},
+    "fixed_point": {"f": lambda: lambda x, *_: 0.5 * x + 1.0, "x0": lambda: 1.0},
+    **{key: {"f": lambda: lambda y, t, *_: t - y, "y0": lambda: 1.0, "t": lambda: [0.0, 1.0]}
+       for key in ["odeint", "rk4"]},
     "scan": {"f": lambda: lambda carry, x: (carry + x, carry), "xs": GOOD["xs"]},
     "sum_over": {"f": lambda: _weighted, "data": lambda: [1.0, 2.0]},
     "ChunkedSum.__call__": {"params": lambda: [0.5]},

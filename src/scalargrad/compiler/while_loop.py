@@ -115,11 +115,11 @@ class _Loop:
             if len(trace.draws) > draws:
                 trace.refuse("a step of while_loop drew a random number", "draw before the loop")
             is_going, taken, *_ = self._numbers(states[-1])
-            if not is_going:
+            if not is_going > 0.0:  # nor if a gradient within is nan, so that the call is eager
                 break
             if len(states) > _MOST:
                 trace.refuse(f"a while_loop took more than {_MOST} steps", "stop it by a counter")
-        needed = 1 << max(0, int(taken) - 1).bit_length()
+        needed = 1 << max(0, int(min(len(states) - 1, taken)) - 1).bit_length()
         going, steps, carry = states[needed]
         guards = self._guards[min(needed, len(self._guards) - 1)]  # steps that are copied have none
         trace.leave_out(steps.index + 1, guards)
