@@ -200,15 +200,15 @@ class NodeCells:
 
     def _copy_lanes(self, to: Array, nodes: Iterable[tuple[int, Node]]) -> list[tuple[int, Node]]:
         """Copy all lanes of nodes to cells evenly apart; return what is left."""
-        rows: dict[int, list[tuple[int, int]]] = {}
+        rows, lanes = dict[int, list[tuple[int, int]]](), self.found.lanes
         left: list[tuple[int, Node]] = []
         alike: dict[tuple[Var, Index], dict[int, Arg]] = {}  # by where their lanes go
         for k, x in nodes:
             if isinstance(x, Lane):
                 rows.setdefault(x.node, []).append((k, x.lane))
-            elif self.op(x) is UNBATCH and x not in self.known:
-                of, lane = self.args(x)
-                rows.setdefault(of, []).append((k, int(self.program.constants[lane])))
+            elif x in lanes and x not in self.known:
+                of, lane = lanes[x]
+                rows.setdefault(of, []).append((k, lane))
             else:
                 left.append((k, x))
         for x, found in rows.items():
