@@ -26,8 +26,8 @@ from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Held, Op, Sta
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
-#: So many loops and steps copy numbers at most, where loops must pay.
-_RUNS = 64
+#: So many loops and steps copy numbers at most, where loops must pay, or one for so many nodes.
+_RUNS, _OFTEN = 64, 500
 #: More constants than this are copied from an array of them.
 _NUMBERS = 8
 _IDENTITY, _ADD, _MUL = TABLE["identity"], TABLE["add"], TABLE["mul"]
@@ -271,8 +271,8 @@ class NodeCells:
                 b.append(Step(Access(to, (*before, at, *after)), _IDENTITY, (x,)))
             del places[: rows.size]
             count += 1
-            if count > _RUNS and not self.always:
-                raise TraceError(f"more than {_RUNS} numbers are in no order")
+            if count > max(_RUNS, len(self.found) // _OFTEN) and not self.always:
+                raise TraceError(f"more than {count - 1} numbers are in no order")
 
 
 class _Run(NamedTuple):
