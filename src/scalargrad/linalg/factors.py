@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scalargrad.linalg.matrices import Matrix, above, returned, square
-from scalargrad.ops import log, sqrt, sum
+from scalargrad.ops import log, sqrt
 from scalargrad.table.validation import flag
 
 
@@ -70,7 +70,10 @@ def logdet(a: Any, *, factored: bool = False) -> Any:
     rows = square(a, "a")
     if not flag(factored, "factored"):
         rows = _factor(rows, "logdet")
-    return 2.0 * sum([log(row[i]) for i, row in enumerate(rows)])
+    found: Any = 0.0
+    for i, row in enumerate(rows):
+        found = found + log(row[i])
+    return 2.0 * found
 
 
 def _factor(a: Matrix, name: str) -> Matrix:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.grad_mode import recorder
-from scalargrad.ops import where
+from scalargrad.ops import dot, where
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.numbers import as_float
 from scalargrad.tree import flatten, is_array
@@ -131,3 +132,13 @@ def above(x: Any, least: Any, what: str) -> Any:
     if not number(x) > number(least):
         raise DomainError(what.format(number(x)))
     return x
+
+
+def product(x: Sequence[Any], y: Sequence[Any]) -> Any:
+    """Return the sum of products: one node, or in a compiled function steps of a loop."""
+    if recorder() is None:
+        return dot(x, y)
+    found: Any = 0.0
+    for u, v in zip(x, y, strict=True):
+        found = found + u * v
+    return found

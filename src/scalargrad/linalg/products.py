@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.linalg.matrices import is_matrix, matrix, returned, vector
-from scalargrad.ops import dot
+from scalargrad.linalg.matrices import is_matrix, matrix, product, returned, vector
 from scalargrad.system.short_repr import counted
 
 
@@ -42,7 +41,7 @@ def matmul(a: Any, b: Any) -> Any:
             f"a has {counted(len(rows[0]), 'column')} and b {counted(len(columns[0]), 'row')}: "
             "give as many, or transpose one"
         )
-    found: Any = [[dot(row, column) for column in columns] for row in rows]
+    found: Any = [[product(row, column) for column in columns] for row in rows]
     if not is_matrix(b):
         found = [x for (x,) in found]
     if not is_matrix(a):

@@ -11,6 +11,7 @@ from scalargrad.linalg.matrices import (
     above,
     in_rows,
     is_open,
+    product,
     returned,
     square,
 )
@@ -84,8 +85,10 @@ def inv(a: Any) -> Any:
     [[0.5, 0.0], [0.0, 0.25]]
     """
     rows = square(a, "a")
-    n = len(rows)
-    return returned(_solved(rows, [[float(i == j) for j in range(n)] for i in range(n)], "inv"), a)
+    # In a compiled function its zeros are computed: among constants, loops are not found.
+    zeros = [0.0 * row[0] if is_open(row[0]) else 0.0 for row in rows]
+    identity = [[x + 1.0 if i == j else x for j in range(len(rows))] for i, x in enumerate(zeros)]
+    return returned(_solved(rows, identity, "inv"), a)
 
 
 def _solved(a: Matrix, right: Matrix, name: str) -> Matrix:
@@ -94,7 +97,7 @@ def _solved(a: Matrix, right: Matrix, name: str) -> Matrix:
     sizes = [_largest(row, i, name) for i, row in enumerate(a)]  # of equations in other units
     columns = [_divided(column, sizes) for column in zip(*a, strict=True)]
     others = [_divided(column, sizes) for column in zip(*right, strict=True)]
-    least = [(n * _ROUNDING) ** 2 * _product(x, x) for x in columns]
+    least = [(n * _ROUNDING) ** 2 * product(x, x) for x in columns]
     r: Matrix = [[0.0] * n for _ in a]
     projected: Matrix = [[] for _ in a]
     for k, column in enumerate(columns):
@@ -102,7 +105,7 @@ def _solved(a: Matrix, right: Matrix, name: str) -> Matrix:
             f"{name}: a is singular: its column {k} follows from those before it. Leave out "
             "equations that follow from others, or check how a is made"
         )
-        left = above(_product(column, column), least[k], what)
+        left = above(product(column, column), least[k], what)
         r[k][k] = sqrt(left)
         q = [x / r[k][k] for x in column]
         for j in range(k + 1, n):
@@ -123,17 +126,9 @@ def _divided(column: Sequence[Any], by: Vector) -> Vector:
     return [x / size for x, size in zip(column, by, strict=True)]
 
 
-def _product(x: Vector, y: Vector) -> Any:
-    """Return the sum of products, one after the other."""
-    found = x[0] * y[0]
-    for u, v in zip(x[1:], y[1:], strict=True):
-        found = found + u * v
-    return found
-
-
 def _project(column: Vector, q: Vector) -> Any:
     """Take out of a column how much of q is in it, and return that."""
-    share = _product(q, column)
+    share = product(q, column)
     for i, x in enumerate(q):
         column[i] = column[i] - share * x
     return share
