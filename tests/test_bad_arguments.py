@@ -33,6 +33,7 @@ OF_THE_FUNCTION = {
     ("Jitted.__call__", "args"), ("Jitted.explain", "args"), ("ChunkedSum.__call__", "params"),
     ("Jitted.export", "args"), ("drawn", "args"), ("scan", "init"), ("cond", "operands"),
     ("scan", "xs"), ("sum_over", "data"),
+    ("root", "x0"), ("fixed_point", "x0"), ("odeint", "y0"), ("rk4", "y0"),
     ("functional_call", "kwargs"), ("while_loop", "init_val"), ("while_loop", "body_fun"),
 }  # fmt: skip
 #: Parameters that are functions, which a class is, too: what it raises is its own.

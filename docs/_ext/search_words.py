@@ -18,6 +18,12 @@ WORDS = {
         "Lagrange multiplier, root finding, fsolve, fit a model to data, curve fitting, "
         "optimization, ODE, ordinary differential equation"
     ),
+    "guides/solving": (
+        "root finding, fsolve, Newton's method, nonlinear equations, implicit differentiation, "
+        "implicit function theorem, deep equilibrium, ODE, ordinary differential equation, "
+        "solve_ivp, Runge-Kutta, Kepler, linear system, linalg, Cholesky, inverse, determinant, "
+        "Gaussian process, kernel"
+    ),
     "guides/likelihoods": (
         "finance, Black-Scholes, implied volatility, time series, state space, "
         "maximum likelihood, filter, econometrics"

@@ -16,6 +16,7 @@ Where to go from here, each with ``help(scalargrad.NAME)``:
 `exp`, `tanh`, `where`, `dot`, …         operations on numbers and Values; all are in ``ops``
 `grad`, `value_and_grad`, `jacobian`, …  derivatives of functions, with JAX's signatures
 `jit`, `vmap`, `scan`                    scalar code recorded once, and run as vector instructions
+`linalg`, `solvers`                      matrices; roots, differential equations
 `nn`, `losses`, `optim`, `train.fit`     networks, by PyTorch's names
 `data`, `plots`                          small data sets; Matplotlib plots
 `parallel`, `export`                     several processes; C, JSON, NetworkX, SymPy
@@ -70,7 +71,7 @@ from scalargrad.value import Parameter, Value
 from scalargrad.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from scalargrad import data, export, losses, nn, optim, parallel, plots, train
+    from scalargrad import data, export, linalg, losses, nn, optim, parallel, plots, solvers, train
     from scalargrad.compiler.cond import cond
     from scalargrad.compiler.decorator import jit
     from scalargrad.compiler.jit_mode import disable_jit
@@ -109,6 +110,7 @@ __all__ = [
     "jacrev",
     "jit",
     "jvp",
+    "linalg",
     "losses",
     "nn",
     "no_grad",
@@ -118,6 +120,7 @@ __all__ = [
     "parse",
     "plots",
     "scan",
+    "solvers",
     "train",
     "value_and_grad",
     "vjp",
@@ -153,12 +156,14 @@ _LATER = {
     "export": "scalargrad.export",
     "losses": "scalargrad.losses",
     "jit": "scalargrad.compiler.decorator",
+    "linalg": "scalargrad.linalg",
     "nn": "scalargrad.nn",
     "optim": "scalargrad.optim",
     "parallel": "scalargrad.parallel",
     "parse": "scalargrad.expression",
     "plots": "scalargrad.plots",
     "scan": "scalargrad.compiler.scan.scan",
+    "solvers": "scalargrad.solvers",
     "train": "scalargrad.train",
     "vmap": "scalargrad.compiler.vmap",
     "walk": "scalargrad.show.steps",

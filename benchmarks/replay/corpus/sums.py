@@ -158,6 +158,29 @@ def gaussian_process() -> Call:
 
 
 @program
+def cholesky_by_columns() -> Call:
+    """Log-determinant of an 8 × 8 matrix, each of whose columns is computed from those before."""
+    n = 8
+
+    def logdet(a: Any) -> Any:
+        low: list[list[Any]] = [[] for _ in range(n)]
+        for j in range(n):
+            rest = a[j][j]
+            for k in range(j):
+                rest = rest - low[j][k] * low[j][k]
+            low[j].append(sqrt(rest))
+            for i in range(j + 1, n):
+                x = a[i][j]
+                for k in range(j):
+                    x = x - low[i][k] * low[j][k]
+                low[i].append(x / low[j][j])
+        return 2.0 * sum(log(row[-1]) for row in low)
+
+    matrix = [[4.0 if i == j else 0.5 / (1 + abs(i - j)) for j in range(n)] for i in range(n)]
+    return jit(value_and_grad(logdet)), (matrix,)
+
+
+@program
 def determinant() -> Call:
     """Product of determinant and inverse of a matrix by elimination, with its gradient."""
     n = 6

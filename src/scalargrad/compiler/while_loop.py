@@ -114,7 +114,8 @@ class _Loop:
         while taken is None:
             self._record(states, (_TIMES - 1) * max(len(states) - 1, _FIRST // _TIMES))
             is_going, steps, *_ = self._numbers(states[-1])
-            taken = None if is_going else int(steps)
+            # Of a call with a nan, which is made eagerly, no number of steps is known.
+            taken = None if is_going > 0.0 else int(min(len(states) - 1, steps))
         needed = 1 << max(0, taken - 1).bit_length()
         self._record(states, needed + 1 - len(states))
         going, steps, carry = states[needed]
@@ -139,7 +140,7 @@ class _Loop:
 
         A step with a loop in it has as many steps of that as it needed; others may need more.
         """
-        if self._guards[-1] > self._guards[0]:
+        if self._guards[-1] > self._guards[0] or self._trace.lanes.are_any():
             return None
         numbers = self._trace.numbers
         first, before, after = (flatten(x, "what while_loop carries")[0] for x in states)
@@ -154,7 +155,7 @@ class _Loop:
         with suppress(LookupError):
             turns = numbers.turns(pairs, begun, self._start)
             for count, (going, *_) in enumerate(islice(turns, _MOST), 1):
-                if not going:
+                if not going > 0.0:
                     return count
         return None
 

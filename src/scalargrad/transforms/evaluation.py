@@ -54,7 +54,7 @@ from scalargrad.value import Parameter, Scalar, Value
 #: The advice where a function of NumPy's takes no Values.
 OF_FLOATS = (
     "What NumPy or SciPy compute of floats alone, compute by scalargrad's operations, such as "
-    "isnan, logsumexp or erf, or in a loop, as the page 'Limits' solves equations."
+    "isnan, logsumexp or erf, with matrices by scalargrad.linalg, or in a loop."
 )
 _NOTE = f"While a derivative is taken, every number of the arguments is a Value. {OF_FLOATS}"
 

@@ -425,30 +425,30 @@ class Cells:
         cells = np.stack([x.at(statement.indices) for x in indices])
         extents = np.array([int(loop.counts.max()) for loop in source.loops[: len(indices)]])
         known: dict[tuple[int, ...], tuple[int, int]] = {}
-        wanted: list[Around] = []
+        filled: list[tuple[Region, Access, Around]] = []
         for of, part in others:
-            if not (_is_whole(_needed(of, indices)) or self._is_from_outside(statement, part)):
-                return None
             at = _rows(statement, of)
-            there = cells[:, at]
-            if self._has_own(source, there, extents):
+            once = _reaching_once(statement, of, cells)
+            if once is None or self._has_own(source, cells[:, at], extents):
                 return None
-            reached = zip(*there.tolist(), strict=True)
+            reached = [*zip(*cells[:, at].tolist(), strict=True)]
+            is_apart = known.keys().isdisjoint(reached) or known.keys() >= {*reached}
+            if not is_apart or not (_is_whole(once) or self._is_from_outside(statement, part)):
+                return None
             what = zip(kinds[at].tolist(), places[at].tolist(), strict=True)
             holds: Around = {}
             for cell, held in zip(reached, what, strict=True):
                 holds[cell] = held
                 if known.setdefault(cell, held) != held:
                     return None
-            wanted.append(holds)
+            filled.append((once, part, holds))
         rows = _rows(statement, region)
         if (np.ptp(cells[:, rows], axis=1) > _FAR + 2 * extents).any():
             return None
-        among = self._stores_with(source, wanted)
-        for (of, part), holds in zip(others, wanted, strict=True):
+        among = self._stores_with(source, [holds for *_, holds in filled])
+        for of, part, holds in filled:
             if not among.around.keys() >= holds.keys():
                 among.around.update(holds)
-                of = _needed(of, indices)
                 value = self._read(statement, j, part, of)
                 among.fills.append(Fill(statement, of, indices, value))
         among.reach([(int(x.min()), int(x.max())) for x in cells[:, rows]])
@@ -555,12 +555,21 @@ def _moves_along(statement: Statement, source: Statement, indices: Sequence[Affi
     return all(x.strides[k] == 1 for k, (mine, its, x) in enumerate(pairs) if mine is its)
 
 
-def _needed(region: Region, indices: Sequence[Affine]) -> Region:
-    """Return a region with one turn of each loop that does not move the indices."""
-    return tuple(
-        part if isinstance(part, int) or any(x.strides[k] for x in indices) else part[0]
-        for k, part in enumerate(region)
-    )
+def _reaching_once(statement: Statement, region: Region, cells: Integers) -> Region | None:
+    """Return a part of a region that reaches all its cells, each at one turn; None if none does.
+
+    Of a loop that reaches nothing new, it has the first turn alone. A cell is set once: else its
+    gradient would count as often.
+    """
+
+    def reached(part: Region) -> set[tuple[int, ...]]:
+        return {*zip(*cells[:, _rows(statement, part)].tolist(), strict=True)}
+
+    every = reached(region)
+    for axis, part in enumerate(region):
+        less = region if isinstance(part, int) else _with(region, axis, part[0])
+        region = less if reached(less) == every else region
+    return region if len(_rows(statement, region)) == len(every) else None
 
 
 def _with(region: Region, axis: int, part: int | tuple[int, int]) -> Region:

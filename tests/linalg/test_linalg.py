@@ -1,0 +1,169 @@
+"""Matrices of Values: NumPy's results, derivatives against differences, eager and compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad import (
+    DomainError,
+    OperandError,
+    Value,
+    grad,
+    gradcheck,
+    hessian,
+    jit,
+    linalg,
+    value_and_grad,
+    vmap,
+)
+
+pytestmark = pytest.mark.behaviour
+
+RNG = np.random.default_rng(7)
+N = 5
+GENERAL = RNG.normal(size=(N, N))
+DEFINITE = GENERAL @ GENERAL.T + np.eye(N)
+RIGHT = RNG.normal(size=N)
+SEVERAL = RNG.normal(size=(N, 3))
+LOWER = np.linalg.cholesky(DEFINITE)
+
+#: What is computed, with its arguments, and NumPy's result.
+CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], Any]] = {
+    "cholesky": (linalg.cholesky, (DEFINITE,), LOWER),
+    "logdet": (linalg.logdet, (DEFINITE,), np.linalg.slogdet(DEFINITE)[1]),
+    "logdet of a factor": (
+        lambda a: linalg.logdet(a, factored=True), (LOWER,), np.linalg.slogdet(DEFINITE)[1]
+    ),
+    "solve": (linalg.solve, (GENERAL, RIGHT), np.linalg.solve(GENERAL, RIGHT)),
+    "solve several": (linalg.solve, (GENERAL, SEVERAL), np.linalg.solve(GENERAL, SEVERAL)),
+    "inv": (linalg.inv, (GENERAL,), np.linalg.inv(GENERAL)),
+    "lower": (linalg.triangular_solve, (LOWER, RIGHT), np.linalg.solve(LOWER, RIGHT)),
+    "upper": (
+        lambda a, b: linalg.triangular_solve(a, b, lower=False),
+        (LOWER.T, SEVERAL), np.linalg.solve(LOWER.T, SEVERAL),
+    ),
+    "transposed": (
+        lambda a, b: linalg.triangular_solve(a, b, transpose_a=True),
+        (LOWER, RIGHT), np.linalg.solve(LOWER.T, RIGHT),
+    ),
+    "matrices": (linalg.matmul, (GENERAL, SEVERAL), GENERAL @ SEVERAL),
+    "matrix and vector": (linalg.matmul, (GENERAL, RIGHT), GENERAL @ RIGHT),
+    "vector and matrix": (linalg.matmul, (RIGHT, SEVERAL), RIGHT @ SEVERAL),
+    "vectors": (linalg.matmul, (RIGHT, RIGHT), RIGHT @ RIGHT),
+}  # fmt: skip
+
+
+def as_floats(x: Any) -> Any:
+    """Return numbers and Values as an array of floats."""
+    return np.vectorize(float)(np.vectorize(lambda y: getattr(y, "data", y))(x))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_results_are_those_of_numpy_in_the_kind_of_container_given(case: str) -> None:
+    """Of floats, of Values and compiled; arrays give arrays, lists lists."""
+    f, args, expected = CASES[case]
+    lists = [x.tolist() for x in args]
+    values = [np.vectorize(Value, otypes=[object])(x) for x in args]
+    for found in (f(*args), f(*lists), f(*values), jit(f)(*args), jit(f)(*lists)):
+        assert as_floats(found) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    if np.ndim(expected):
+        assert isinstance(f(*args), np.ndarray)
+        assert isinstance(f(*lists), list)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_derivatives_of_first_and_second_order_are_those_of_differences(case: str) -> None:
+    """Eagerly, and compiled the same; each example of vmap has its own."""
+    f, args, _ = CASES[case]
+    places = tuple(range(len(args)))
+
+    def loss(*args: Any) -> Any:
+        return sum(np.cos(0.5 * x) for x in np.ravel(f(*args)))
+
+    assert gradcheck(loss, *args)
+    slope = grad(loss, argnums=places)
+    assert gradcheck(grad(loss), *args, eps=1e-5, atol=1e-4)
+    compiled = jit(value_and_grad(loss, argnums=places))(*args)[1]
+    pairs = zip(compiled, slope(*args), strict=True)
+    assert all(x == pytest.approx(y, rel=1e-8, abs=1e-10) for x, y in pairs)
+    assert jit(hessian(loss))(*args) == pytest.approx(hessian(loss)(*args), rel=1e-7, abs=1e-9)
+    both = [np.stack([x, 1.5 * x]) for x in args]
+    expected = [loss(*args), loss(*[1.5 * x for x in args])]
+    assert jit(vmap(loss))(*both) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_gaussian_process_has_the_gradient_of_numpy() -> None:
+    """Of 40 points by three parameters, where loops are found in triangles of sums."""
+    x = np.linspace(0.0, 4.0, 40)
+    y = np.sin(x) + 0.1 * np.cos(7 * x)
+    far = (x[:, None] - x) ** 2
+
+    def likelihood(p: Any) -> Any:
+        scale, length, noise = p
+        kernel = [
+            [scale**2 * np.exp(-0.5 * ((s - t) / length) ** 2) + (noise**2 if s == t else 0.0)
+             for t in x.tolist()] for s in x.tolist()
+        ]  # fmt: skip
+        factor = linalg.cholesky(kernel)
+        z = linalg.triangular_solve(factor, y.tolist())
+        return -0.5 * linalg.matmul(z, z) - 0.5 * linalg.logdet(factor, factored=True)
+
+    scale, length, noise = point = [1.2, 0.7, 0.3]
+    shape = np.exp(-0.5 * far / length**2)
+    inverse = np.linalg.inv(scale**2 * shape + noise**2 * np.eye(40))
+    alpha = inverse @ y
+    weights = 0.5 * (np.outer(alpha, alpha) - inverse)
+    slopes = [2 * scale * shape, scale**2 * shape * far / length**3, 2 * noise * np.eye(40)]
+    found = jit(grad(likelihood))(point)
+    assert found == pytest.approx([np.sum(weights * s) for s in slopes], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("f", "args", "words"),
+    [
+        (linalg.cholesky, ([[1.0, 2.0], [2.0, 1.0]],), r"positive definite: of a\[1\]\[1\], -3 is"),
+        (linalg.cholesky, ([[1.0, 1.0], [1.0, 1.0]],), "positive definite"),
+        (linalg.logdet, ([[-1.0]],), "logdet"),
+        (linalg.solve, ([[1.0, 2.0], [2.0, 4.0]], [1.0, 1.0]), "singular: its column 1"),
+        (linalg.solve, ([[1.0, 2.0], [0.0, 0.0]], [1.0, 1.0]), "singular: its row 1"),
+        (linalg.inv, ([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]],), "singular"),
+        (linalg.triangular_solve, ([[1.0, 2.0], [2.0, 0.0]], [1.0, 1.0]), r"a\[1\]\[1\] is 0"),
+    ],
+)
+def test_what_has_no_answer_is_an_error_eagerly_and_compiled(
+    f: Any, args: tuple[Any, ...], words: str
+) -> None:
+    """It names the entry, the number and the remedy; so does the gradient."""
+    for run in (f, jit(f), jit(grad(lambda *args: np.sum(np.array(f(*args)))))):
+        with pytest.raises(DomainError, match=words):
+            run(*args)
+
+
+def test_units_of_equations_and_unknowns_do_not_matter() -> None:
+    """Rows or columns scaled by 1e-30 are not taken for singular."""
+    small = 1e-30 * GENERAL
+    assert linalg.solve(small, 1e-30 * RIGHT) == pytest.approx(np.linalg.solve(GENERAL, RIGHT))
+    for scaled in (
+        np.diag([1, 1e-30, 1, 1e9, 1]) @ GENERAL,
+        GENERAL @ np.diag([1, 1e-30, 1, 5, 1]),
+    ):
+        assert linalg.solve(scaled, RIGHT) == pytest.approx(np.linalg.solve(scaled, RIGHT))
+
+
+@pytest.mark.parametrize(
+    ("f", "args"),
+    [
+        (linalg.cholesky, ([[1.0, 2.0]],)), (linalg.cholesky, ([1.0],)), (linalg.inv, ([],)),
+        (linalg.solve, ([[1.0]], [1.0, 2.0])), (linalg.solve, ([[1.0]], [[1.0], [2.0]])),
+        (linalg.matmul, ([[1.0]], [[1.0], [2.0]])), (linalg.matmul, ([[1.0], [1.0, 2.0]], [1.0])),
+        (linalg.matmul, ("ab", [1.0])), (linalg.inv, ([["a"]],)),
+    ],
+)  # fmt: skip
+def test_shapes_that_do_not_fit_are_refused(f: Any, args: tuple[Any, ...]) -> None:
+    """By the name of the argument and what it has."""
+    with pytest.raises(OperandError, match=r"^[ab]"):
+        f(*args)

@@ -1,0 +1,152 @@
+"""Differential equations, against SciPy's solve_ivp and closed forms; their derivatives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad import (
+    NumericalError,
+    OperandError,
+    grad,
+    gradcheck,
+    hessian,
+    jit,
+    log,
+    value_and_grad,
+    vmap,
+)
+from scalargrad.solvers import odeint, rk4
+
+pytestmark = pytest.mark.behaviour
+
+SOLVERS: list[Callable[..., Any]] = [
+    odeint,
+    lambda f, y0, t, *args: rk4(f, y0, t, *args, steps=100),
+]
+IDS = ["odeint", "rk4"]
+
+
+def swing(y: Any, t: Any, k: Any) -> list[Any]:
+    """Return the slope of a spring."""
+    return [y[1], -k * y[0]]
+
+
+def predator(y: Any, t: Any, p: Any) -> Any:
+    """Return the slope of Lotka and Volterra's equations, as an array."""
+    return np.array([p[0] * y[0] - p[1] * y[0] * y[1], p[2] * y[0] * y[1] - p[3] * y[1]])
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=IDS)
+def test_results_are_those_of_scipy(solver: Callable[..., Any]) -> None:
+    """Of two species over a period; an array gives an array with a row for each time."""
+    integrate = pytest.importorskip("scipy.integrate")
+    times, p = np.linspace(0.0, 4.0, 9), [1.5, 1.0, 0.8, 2.0]
+    expected = integrate.solve_ivp(
+        lambda t, y: predator(y, t, p), (0, 4), [2.0, 1.0], t_eval=times, rtol=1e-11, atol=1e-11
+    ).y.T
+    found = solver(predator, np.array([2.0, 1.0]), times, p)
+    assert isinstance(found, np.ndarray)
+    assert found == pytest.approx(expected, rel=2e-6)
+    compiled = jit(lambda p: solver(predator, np.array([2.0, 1.0]), times, p))(p)
+    assert compiled == pytest.approx(expected, rel=2e-6)
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=IDS)
+def test_derivatives_by_parameters_starts_and_times_are_those_of_the_closed_form(
+    solver: Callable[..., Any],
+) -> None:
+    """Of cos(√k·t), to second order, eagerly and compiled; forwards and backwards in time."""
+
+    def end(k: Any, start: Any, begin: Any, time: Any) -> Any:
+        return solver(swing, [start, 0.0], [begin, 0.5 * (begin + time), time], k)[-1][0]
+
+    for t in (1.2, -0.8):
+        w = math.sqrt(2.0)
+        c, s = math.cos(w * t), math.sin(w * t)
+        expected = [-s * t / (2 * w), c, w * s, -w * s]
+        for f in (grad(end, (0, 1, 2, 3)), jit(grad(end, (0, 1, 2, 3)))):
+            assert [*f(2.0, 1.0, 0.0, t)] == pytest.approx(expected, rel=1e-6, abs=1e-8)
+        second = -c * t * t / (4 * 2.0) + s * t / (4 * 2.0**1.5)
+        for f in (grad(grad(end)), jit(grad(grad(end)))):
+            assert f(2.0, 1.0, 0.0, t) == pytest.approx(second, rel=1e-5)
+
+
+def test_a_compiled_call_adapts_its_steps_to_its_numbers() -> None:
+    """Faster and slower springs by one function; each example of vmap by itself."""
+
+    def end(k: Any) -> Any:
+        return odeint(swing, [1.0, 0.0], [0.0, 1.0], k)[-1][0]
+
+    compiled = jit(value_and_grad(end))
+    for k in (1.0, 30.0, 0.1, 100.0):
+        assert compiled(k)[0] == pytest.approx(math.cos(math.sqrt(k)), rel=1e-5, abs=1e-6)
+        assert [*compiled(k)] == pytest.approx([*value_and_grad(end)(k)], rel=1e-9)
+    ks = [1.0, 4.0, 9.0]
+    slopes = [-math.sin(math.sqrt(k)) / (2 * math.sqrt(k)) for k in ks]
+    assert jit(vmap(grad(end)))(ks) == pytest.approx(slopes, rel=1e-5)
+
+
+def test_a_tighter_tolerance_gives_a_smaller_error_and_four_orders_a_sixteenth() -> None:
+    """Of the exponential function, whose value at 1 is known."""
+    errors = [
+        abs(odeint(lambda y, t: -y, 1.0, [0.0, 1.0], rtol=r, atol=r)[-1] - math.exp(-1.0))
+        for r in (1e-4, 1e-7, 1e-10)
+    ]
+    assert errors[0] > 10 * errors[1] > 100 * errors[2]
+    halved = [
+        abs(rk4(lambda y, t: -y, 1.0, [0.0, 1.0], steps=n)[-1] - math.exp(-1.0)) for n in (10, 20)
+    ]
+    assert halved[0] / halved[1] == pytest.approx(16.0, rel=0.1)
+
+
+def test_trees_and_times_that_stay_are_taken_as_they_are() -> None:
+    """A dict; a time given twice; one time alone; a state that does not change."""
+    found = odeint(lambda y, t: {"a": t, "b": 0.0}, {"a": 1.0, "b": 2.0}, [0.0, 2.0, 2.0, 1.0])
+    assert [y["a"] for y in found] == pytest.approx([1.0, 3.0, 3.0, 1.5])
+    assert {y["b"] for y in found} == {2.0}
+    assert odeint(lambda y, t: -y, 1.0, [0.0]) == [1.0]
+    assert rk4(lambda y, t: -y, 1.0, [0.0]) == [1.0]
+    assert gradcheck(lambda t: rk4(lambda y, t: y * t, 1.0, [0.0, t, 2.0 * t], steps=5)[-1], 0.7)
+
+
+def test_a_step_out_of_a_domain_is_made_smaller() -> None:
+    """dy/dt = ln y has a slope where y > 0 alone, which a long first step would leave."""
+
+    def slope(y: Any, t: Any) -> Any:
+        return -5.0 * log(y + 1.0) * (1.0 + 30.0 * t)
+
+    coarse = odeint(slope, 1.0, [0.0, 0.3], rtol=0.5, atol=0.5)[-1]
+    assert coarse == pytest.approx(odeint(slope, 1.0, [0.0, 0.3])[-1], abs=0.5)
+
+
+def test_what_cannot_be_integrated_is_an_error_eagerly_and_compiled() -> None:
+    """y² grows beyond all numbers at t = 1; shapes and times that do not fit."""
+
+    def blown_up(a: Any) -> Any:
+        return odeint(lambda y, t: a * y * y, 1.0, [0.0, 2.0], mxstep=300)[-1]
+
+    for f in (blown_up, jit(blown_up), jit(grad(blown_up))):
+        with pytest.raises(NumericalError, match="300 steps"):
+            f(1.0)
+    with pytest.raises(OperandError, match="dy/dt in the shape of y"):
+        odeint(lambda y, t: [1.0, 2.0], 1.0, [0.0, 1.0])
+    with pytest.raises(OperandError, match="one time"):
+        rk4(lambda y, t: y, 1.0, [])
+
+
+def test_the_second_derivatives_of_a_fit_are_those_of_differences() -> None:
+    """Of growth to a capacity, by both parameters, eagerly and compiled."""
+
+    def misfit(p: Any) -> Any:
+        path = rk4(lambda u, t: p[0] * u * (1 - u / p[1]), 0.1, [0.0, 1.0, 2.0, 3.0], steps=4)
+        return sum((u - 0.3 * k) ** 2 for k, u in enumerate(path))
+
+    assert gradcheck(grad(misfit), [0.8, 3.0])
+    assert np.array(jit(hessian(misfit))([0.8, 3.0])) == pytest.approx(
+        np.array(hessian(misfit)([0.8, 3.0])), rel=1e-9
+    )
