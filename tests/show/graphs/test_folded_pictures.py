@@ -72,18 +72,6 @@ def test_depth_is_how_many_levels_of_modules_are_open(
                default=0) == depth  # fmt: skip
 
 
-def test_everything_open_shows_every_node(model: MLP, loss: Value) -> None:
-    """With depth=None or copies no box is left, and 3 layers and 7 neurons have a frame."""
-    shown = flow(draw(loss, model=model, depth=None))
-    copied = flow(draw(loss, model=model, copies=True))
-    assert not shown.folded() + copied.folded()
-    assert "copy" in copied.of("gate")
-    assert len(shown.frames) == 1 + 3 + 7
-    assert sum(bool(re.fullmatch(r"n\d+", id)) for id in shown.texts) == len(
-        topological_order(loss)
-    )
-
-
 def test_a_named_part_opens_with_what_is_around_it(model: MLP, loss: Value) -> None:
     """Opening one neuron opens its layer and leaves the other neurons closed."""
     shown = flow(draw(loss, model=model, depth=0, open="layers.1.neurons.2"))
@@ -143,14 +131,6 @@ def test_a_long_row_is_drawn_as_few_stretches() -> None:
     assert re.search(r"2,?001 nodes, \d+ folded parts", repr(picture))
     sizes = [re.findall(r"([\d,]+) × tanh", text)[0] for text in shown.of("folded")]
     assert sum(int(size.replace(",", "")) for size in sizes) == 2000
-
-
-def test_parts_that_are_no_modules_open_while_they_can_be_seen_at_a_glance() -> None:
-    """A sum of many terms of 4 nodes is drawn as a sum over some of them each, not as one box."""
-    terms = [Value(0.1 * i, f"x{i}").tanh().sin().cos() for i in range(25)]
-    shown = flow(draw(ops.sum(terms), limit=60))
-    assert shown.of("gate") == ["Σ"]
-    assert [text[3:] for text in shown.folded()] == [" (tanh, sin, cos)"] * 4
 
 
 def test_too_much_to_open_is_refused() -> None:
@@ -248,18 +228,6 @@ def test_frames_enclose_their_shapes_and_no_others(model: MLP, loss: Value) -> N
             a, b, c, d = corners(found[f"n{i}"])
             within = left <= a and c <= right and top <= b and d <= bottom
             assert within == (node in inside)
-
-
-@pytest.mark.parametrize(("direction", "axis"), [("LR", 1), ("TB", 0)])
-def test_neurons_stand_in_their_order(model: MLP, loss: Value, direction: str, axis: int) -> None:
-    """The first neuron of a layer is at the top, or at the left where lines run down."""
-    found = elements(draw(loss, model=model, depth=2, direction=direction))
-    for layer in (0, 1):
-        places: dict[str, float] = {}
-        for group in found.values():
-            if neuron := re.search(rf"layers\.{layer}\.neurons\.(\d)$", title(group) or ""):
-                places.setdefault(neuron[1], corners(group)[axis])
-        assert places["0"] < places["1"] < places["2"]
 
 
 def test_what_is_highlighted_in_a_box_lights_up_the_box(model: MLP, loss: Value) -> None:

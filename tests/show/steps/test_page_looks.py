@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, Value, cos, dot, log, logsumexp, mean, sin, softmax, square, tanh
+from scalargrad import Parameter, Value, dot, log, logsumexp, mean, softmax, square, tanh
 from scalargrad import sum as add_up
 from scalargrad.nn import Linear
 from scalargrad.show.steps import Walk, walk
@@ -22,7 +22,6 @@ from .graphs import (
     lecture,
     network,
     neuron,
-    recurrence,
     regularised,
 )
 
@@ -50,15 +49,6 @@ def newton() -> Walk:
     return walk(x)
 
 
-def kepler() -> Walk:
-    """Walk through Newton's method on Kepler's equation, each step of which reads both inputs."""
-    anomaly, e = Value(1.0, "M"), Value(0.3, "e")
-    found = anomaly
-    for _ in range(3):
-        found = found - (found - e * sin(found) - anomaly) / (1 - e * cos(found))
-    return walk(labelled(found, "E"))
-
-
 def met_often() -> Walk:
     """Walk through a sum of functions of x and y, and of products that meet eight inputs."""
     x, y = Value(0.5, "x"), Value(1.5, "y")
@@ -79,11 +69,6 @@ def tiny() -> Walk:
     return walk(labelled(total * total, "y_1,0"))
 
 
-def tall() -> Walk:
-    """Walk through a mean of forty squares, whose drawing is a tall one."""
-    return walk(mean([square(Value(0.1 * i, f"x{i}")) for i in range(40)]))
-
-
 WALKS: list[Callable[[], Walk]] = [
     *(lecture, network, attention, newton, met_often, dense, tiny, chain),
     lambda: network((4, 4, 1), folded=False),
@@ -96,12 +81,6 @@ def test_nothing_in_a_drawing_hides_anything_else(make: Callable[[], Walk], read
     count, faults = read(make(), **DESKTOP).page.evaluate(OVERLAPS)
     assert faults == []
     assert count > 3
-
-
-@pytest.mark.parametrize("make", [network, newton])
-def test_nothing_hides_anything_else_on_a_phone(make: Callable[[], Walk], read: Read) -> None:
-    """Nor is the product, or the gate of a step, out of sight."""
-    assert read(make(), **PHONE).page.evaluate(OVERLAPS)[1] == []
 
 
 def test_nothing_hides_anything_else_in_firefox(read_in_firefox: Read) -> None:
@@ -121,21 +100,6 @@ def test_the_layout_never_moves(read: Read) -> None:
     page.set(w=-12.3456789)
     page.press("End")
     assert shapes.evaluate_all(PLACES) == before
-
-
-def test_long_chains_go_on_in_rows_and_open_at_their_inputs(read: Read) -> None:
-    """Every row fits into the width."""
-    for make, widest in ((kepler, 1600), (lambda: recurrence(8), 890), (chain, 890)):
-        page = read(make(), **DESKTOP)
-        assert page.graph.get_by_role("group").first.bounding_box()["width"] <= widest
-        shapes = page.graph.get_by_role("button", name=re.compile(": "))
-        assert len({round(y / 80) for _, y, *_ in shapes.evaluate_all(PLACES)}) > 2
-    stage = page.graph.bounding_box()
-    first = page.graph.get_by_role("button").first.bounding_box()
-    assert stage["y"] <= first["y"] < stage["y"] + stage["height"] / 2
-    page = read(tall(), **PHONE)
-    x0 = page.graph.get_by_role("button", name=re.compile("^x0,")).bounding_box()
-    assert page.graph.bounding_box()["y"] <= x0["y"] < page.graph.bounding_box()["y"] + 211
 
 
 @pytest.mark.parametrize(("size", "view"), [(DESKTOP, "gate"), (PHONE, "wire")])
@@ -177,37 +141,6 @@ def test_names_have_true_indices_and_long_ones_an_alias_that_is_explained(read: 
     )
     assert page.page.get_by_text(long, exact=True).is_visible()
     assert page.page.get_by_role("slider", name=re.compile(long)).count() == 1
-
-
-@pytest.mark.parametrize("size", [DESKTOP, PHONE])
-def test_inputs_stand_beside_their_names_and_boxes_hold_their_numbers(
-    size: Any, read: Read
-) -> None:
-    """However narrow the window; a box in which one writes grows over its slider alone."""
-    names = ["minuscule", "initial_concentration_of_the_reagent", "principal_in_euros", "w0"]
-    page = read(walk(add_up([Value(1.5, name) * 2.0 for name in names])), **size)
-    if size is PHONE:
-        page.button("Inputs").tap()
-    fields = page.page.get_by_role("region", name="Inputs")
-    for i in range(len(names)):
-        box = fields.get_by_role("spinbutton").nth(i)
-        name = fields.locator(".chip-name").nth(i).bounding_box()
-        slider = fields.get_by_role("slider").nth(i).bounding_box()
-        assert name["height"] < 30
-        assert slider["width"] >= 30
-        assert slider["x"] > name["x"] + name["width"]
-        if size is not PHONE:
-            box.fill("1.23456789012345e-300")
-        assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
-        assert box.bounding_box()["x"] >= name["x"] + name["width"]
-
-
-def test_the_graph_has_most_of_the_width(read: Read) -> None:
-    """At least 65 in 100, and nothing sticks out of the window."""
-    page = read(regularised(), **DESKTOP)
-    assert page.graph.bounding_box()["width"] >= 0.65 * 1280
-    root = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
-    assert page.page.evaluate(root) == [1280, 800]
 
 
 def test_motion_is_left_out_where_it_is_unwanted(read: Read) -> None:
@@ -322,33 +255,6 @@ def test_on_a_phone_all_is_large_enough_and_nothing_sticks_out(fragment: str, re
     assert page.page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-def test_on_a_phone_graph_panel_and_bar_stay_in_reach(read: Read) -> None:
-    """Graph half the height, the bar at the bottom, and sliders below the graph in sight."""
-    page = read(regularised(), **PHONE)
-    assert page.graph.bounding_box()["height"] == pytest.approx(844 / 2, abs=1)
-    for _ in range(12):
-        page.button("Next step").tap()
-    following = page.button("Next step").bounding_box()
-    assert min(following["width"], following["height"]) >= FINGER
-    assert following["y"] + following["height"] <= 844
-    assert page.box("w").is_hidden()
-    page.button("Inputs").tap()
-    slider = page.page.get_by_role("slider", name="w, slider")
-    slider.scroll_into_view_if_needed()
-    stage, under = page.graph.bounding_box(), slider.bounding_box()
-    assert stage["y"] >= -1
-    assert stage["y"] + stage["height"] <= under["y"]
-    assert under["y"] + under["height"] <= following["y"]
-    page = read(lecture(), **PHONE)
-    place = (
-        page.graph.get_by_role("button", name=re.compile("^x,"))
-        .locator("rect")
-        .first.bounding_box()
-    )
-    page.page.touchscreen.tap(place["x"] + place["width"] / 2, place["y"] + place["height"] + 5)
-    assert "x is an input" in page.dialog()
-
-
 def test_on_a_phone_the_numbers_of_each_step_are_in_sight(read: Read) -> None:
     """Between the graph and what covers the end of the panel, without scrolling by hand."""
     steps = regularised()
@@ -360,27 +266,6 @@ def test_on_a_phone_the_numbers_of_each_step_are_in_sight(read: Read) -> None:
         stage = page.graph.bounding_box()
         assert numbers["y"] >= stage["y"] + stage["height"] - 1, step
         assert numbers["y"] + numbers["height"] <= covers["y"] + 1, step
-
-
-def test_a_button_says_that_the_panel_goes_on_and_scrolls_there(read: Read) -> None:
-    """The matrices of a layer are cut, where nothing else tells of more; a short step has none."""
-    page = read(network((4, 1), inputs=3), **PHONE)
-    further = page.page.get_by_text("more ↓")
-    page.view("layer")
-    page.press("ArrowRight")
-    further.wait_for(state="visible")
-    for _ in range(9):
-        if further.is_visible():
-            further.click()
-            page.page.wait_for_timeout(50)
-    further.wait_for(state="hidden")
-    last = page.panel.locator("p").last.bounding_box()
-    assert last["y"] + last["height"] <= page.button("Next step").bounding_box()["y"]
-    page = read(lecture(), **DESKTOP)
-    for _ in range(8):
-        page.page.wait_for_timeout(50)
-        assert page.page.get_by_text("more ↓").is_hidden()
-        page.press("ArrowRight")
 
 
 # A projector ------------------------------------------------------------------------------------
@@ -414,61 +299,3 @@ def test_a_presentation_is_large_and_bare_and_shows_the_step(
     assert page.page.evaluate(OVERLAPS)[1] == []
     page.button("Leave").click()
     assert page.box("x" if make is not neuron else "x0").is_visible()
-
-
-@pytest.mark.parametrize("make", [neuron, regularised])
-def test_a_presentation_on_a_low_screen_shows_each_step_whole(
-    make: Callable[[], Walk], read: Read
-) -> None:
-    """At 1280 × 720 letters have their share of the screen; long formulas are a fifth smaller."""
-    steps = make()
-    page = read(steps, viewport={"width": 1280, "height": 720})
-    page.tool("Presentation mode")
-    for step in steps[1:]:
-        page.press("ArrowRight")
-        assert page.page.evaluate(SMALLEST, 16) == [], step
-        assert page.panel.evaluate("panel => panel.scrollHeight <= panel.clientHeight + 1"), step
-
-
-def test_on_a_phone_a_question_and_its_reply_are_above_the_bar(read: Read) -> None:
-    """At once when it is asked."""
-    page = read(lecture(), "#step=6", **PHONE)
-    page.button("Predict").tap()
-    bar = page.page.get_by_role("navigation", name="Timeline").bounding_box()
-    for _ in range(2):
-        form = page.button("Check").bounding_box()
-        assert form["y"] + form["height"] <= bar["y"]
-        page.page.keyboard.type("77")
-        page.press("Enter")
-    reply = page.panel.get_by_text("Not yet").bounding_box()
-    assert reply["y"] + reply["height"] <= bar["y"]
-
-
-def test_the_edges_of_a_presented_graph_cut_no_number(read: Read) -> None:
-    """At 1280 × 720 a neuron is higher than its room, and moves along with the steps."""
-    steps = network()
-    page = read(steps, viewport={"width": 1280, "height": 720})
-    page.tool("Presentation mode")
-    cut = """() => {
-      const { top, bottom } = document.getElementById("viewport").getBoundingClientRect();
-      return [...document.querySelectorAll("#graph text")].filter(text => {
-        const box = text.getBoundingClientRect();
-        return [top, bottom].some(edge => box.top + 2 < edge && edge < box.bottom - 2);
-      }).map(text => text.textContent).filter(Boolean);
-    }"""
-    for step in steps[1:]:
-        page.press("ArrowRight")
-        assert page.page.evaluate(cut) == [], step
-
-
-@pytest.mark.parametrize("view", ["gate", "layer"])
-def test_gates_and_layers_are_presented_whole_on_a_low_screen(view: str, read: Read) -> None:
-    """Five products of a gate, and the five lines of a layer of three neurons, at 1280 × 720."""
-    page = read(network((3, 2, 1), folded=False), viewport={"width": 1280, "height": 720})
-    page.view(view)
-    page.tool("Presentation mode")
-    page.press("Home")
-    stops = int(page.at.partition("/")[2])
-    for stop in range(2, stops + 1):
-        page.press("ArrowRight")
-        assert page.page.get_by_text("more ↓").is_hidden(), stop

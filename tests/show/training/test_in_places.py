@@ -11,8 +11,6 @@ import pytest
 from tests.patience import PATIENCE
 from tests.show.training.helpers import at, classifier, numbers, others
 
-SVG = "{http://www.w3.org/2000/svg}"
-
 
 def corner(page: Any) -> list[int]:
     """Return the colour in the first pixel of the plane's picture."""
@@ -25,16 +23,6 @@ def corner(page: Any) -> list[int]:
 
 
 # Screens --------------------------------------------------------------------------------------
-
-
-def test_the_theme_can_be_chosen_and_pictures_follow(open_page: Any) -> None:
-    """The plane is painted anew: dark on dark paper."""
-    page = open_page(classifier()[0])
-    light = sum(corner(page)[:3])
-    page.locator("#theme").select_option("dark")
-    assert sum(corner(page)[:3]) < light - 100
-    page.locator("#theme").select_option("light")
-    assert sum(corner(page)[:3]) == light
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
@@ -98,25 +86,6 @@ def test_axe_finds_no_accessibility_violation(
         ):
             page.evaluate(prepare)
             assert axe(page) == []
-
-
-# Paper and files ------------------------------------------------------------------------------
-
-
-def test_paper_is_light_and_has_no_controls(open_page: Any) -> None:
-    """Also where the screen is dark, and with the lines; afterwards it is dark again."""
-    page = open_page(classifier()[0], color_scheme="dark")
-    dark = corner(page)
-    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    page.emulate_media(media="print", color_scheme="dark")
-    assert sum(corner(page)[:3]) > sum(dark[:3]) + 100
-    assert page.locator("#timeline").is_hidden()
-    assert page.locator("#views").is_hidden()
-    assert page.locator("#sentence").is_visible()
-    assert page.locator("#lines path:not(#halo)").first.is_visible()
-    page.emulate_media(media="screen", color_scheme="dark")
-    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
-    assert corner(page) == dark
 
 
 # Notebooks ------------------------------------------------------------------------------------
@@ -192,14 +161,3 @@ def test_firefox_shows_and_moves_it_too(open_in_firefox: Any, tmp_path: Path) ->
     assert sum(corner(page)[:3]) < 3 * 255
     look = "field => getComputedStyle(field).appearance"  # its arrows lay over the 6 of 16
     assert page.locator("#hidden-0").evaluate(look) == "textfield"
-
-
-def test_firefox_unpacks_the_frame_of_a_notebook_too(open_in_firefox: Any, tmp_path: Path) -> None:
-    """The page inside is whole, and plays to the end."""
-    path = tmp_path / "cell.html"
-    path.write_text(classifier()[0]._repr_mimebundle_()["text/html"], encoding="utf-8")
-    frame = unpacked(open_in_firefox(path))
-    frame.locator("#speed").select_option("faster")
-    frame.get_by_role("button", name="Play").click()
-    frame.locator("#counter", has_text="epoch 30/30").wait_for()
-    assert frame.locator("#lines path:not(#halo)").first.is_visible()
