@@ -134,19 +134,3 @@ def test_probabilities_as_targets_receive_pytorchs_gradient() -> None:
     oracle = tensor(SOFT[0]).requires_grad_()
     torch().nn.functional.cross_entropy(tensor(LOGITS[0]), oracle).backward()
     assert_equal([p.grad for p in probabilities], oracle.grad)
-
-
-@pytest.mark.parametrize(
-    ("name", "input", "target"),
-    [
-        *((name, HUGE, NEAR) for name in ("MSELoss", "L1Loss", "HuberLoss", "SmoothL1Loss")),
-        ("BCELoss", *PAIRS),
-        ("BCEWithLogitsLoss", *PAIRS),
-        ("CrossEntropyLoss", LOGITS, CLASSES),
-        ("NLLLoss", LOG_P, CLASSES),
-        ("MultiMarginLoss", LOGITS, CLASSES),
-    ],
-)
-def test_class_forms_default_as_pytorchs_do(name: str, input: Any, target: Any) -> None:
-    """Each class without options is PyTorch's class of the same name."""
-    compare(getattr(losses, name)(), getattr(torch().nn, name)(), input, target)

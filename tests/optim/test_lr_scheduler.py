@@ -213,14 +213,6 @@ def test_schedules_in_a_row_and_at_once(build: Callable[[Any], Any], rates: list
     assert run(second, 4) == rates[5:]
 
 
-def test_schedules_are_shown_with_their_options() -> None:
-    """Those made of others, too."""
-    optimizer = sgd()
-    parts = [StepLR(optimizer, 3), ExponentialLR(optimizer, 0.5)]
-    shown = "SequentialLR(schedulers=[StepLR(step_size=3, gamma=0.1), ExponentialLR(gamma=0.5)]"
-    assert repr(SequentialLR(optimizer, parts, [2])) == f"{shown}, milestones=[2])"
-
-
 # What is refused ---------------------------------------------------------------------------------
 
 

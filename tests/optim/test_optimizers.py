@@ -134,20 +134,6 @@ def test_many_parameters_move_as_each_alone(make: Callable[[Any], optim.Optimize
 number = st.floats(-10.0, 10.0)
 
 
-@given(number, st.floats(0.0, 1.0), st.floats(0.1, 2.0))
-def test_gradient_descent_on_a_parabola_shrinks_geometrically(
-    start: float, lr: float, curvature: float
-) -> None:
-    """W after n steps is (1 - lr · curvature)ⁿ w₀."""
-    w = Parameter(start)
-    optimizer = optim.SGD([w], lr=lr)
-    for _ in range(7):
-        optimizer.zero_grad()
-        (0.5 * curvature * w * w).backward()
-        optimizer.step()
-    assert w.data == pytest.approx((1 - lr * curvature) ** 7 * start, rel=1e-9, abs=1e-12)
-
-
 @given(number.filter(lambda x: abs(x) > 1e-3), st.floats(0.001, 1.0))
 def test_the_first_step_of_every_adaptive_rule_is_the_learning_rate(g: float, lr: float) -> None:
     """Whatever the size of the gradient: that is what adaptive means."""
@@ -345,19 +331,6 @@ def test_a_step_over_a_vocabulary_moves_the_words_present(name: str) -> None:
     assert moved == {5, 77, 1_999}
 
 
-def test_momentum_goes_on_moving_what_was_touched_before() -> None:
-    """So a rule with momentum visits every parameter, as PyTorch's dense gradients have it."""
-    table = nn.Embedding(3, 1, rng=0)
-    optimizer = optim.SGD(table.parameters(), lr=0.1, momentum=0.9)
-    start = table.weight[1][0].data
-    table(1)[0].backward()
-    optimizer.step()
-    optimizer.zero_grad()
-    optimizer.step()
-    assert table.weight[1][0].data == pytest.approx(start - 0.1 - 0.09, rel=1e-12)
-    assert optimizer.active_parameters() == table.parameters()
-
-
 def test_only_the_parameters_given_are_moved() -> None:
     """Of a table shared with another optimiser, each moves and clears its own."""
     table = nn.Embedding(2, 1, rng=0)
@@ -425,28 +398,6 @@ def test_a_run_resumes_to_the_last_bit(make: Callable[[Any], optim.Optimizer]) -
     assert second.state_dict() == whole.state_dict()
 
 
-def test_the_state_is_arranged_as_in_pytorch() -> None:
-    """By the number of the parameter, then by name; in memory, by the parameter itself."""
-    w, other = Parameter(1.0), Parameter(2.0)
-    optimizer = optim.SGD([w, other], lr=0.1, momentum=0.5)
-    assert (dict(optimizer.state), other in optimizer.state) == ({}, False)
-    w.grad, other.grad = 2.0, None  # type: ignore[assignment]
-    optimizer.step()
-    assert dict(optimizer.state) == {w: (2.0,)}
-    found = optimizer.state_dict()
-    assert found["state"] == {0: {"momentum_buffer": 2.0}}
-    assert found["param_groups"][0]["params"] == [0, 1]
-    assert found["param_groups"][0]["step"] == 1
-    optimizer.state[other] = (3.0,)
-    del optimizer.state[w]
-    assert repr(optimizer.state) == repr({other: (3.0,)})
-    for stranger in (w, Parameter(1.0)):
-        with pytest.raises(KeyError):
-            del optimizer.state[stranger]
-        with pytest.raises(KeyError):
-            optimizer.state[stranger]
-
-
 def saved(**options: Any) -> dict[str, Any]:
     """Return a group of one parameter as SGD saves it, with some options exchanged."""
     (group,) = optim.SGD([Parameter(1.0)], lr=0.1).state_dict()["param_groups"]
@@ -512,30 +463,6 @@ def test_a_rate_of_another_kind_leaves_parameters_floats(name: str, lr: Any) -> 
             assert all(type(x) is float for x in optimizer.state.get(w, ()))
         results.append((given.data, assigned.data))
     assert results[0] == results[1]
-
-
-@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Adagrad"])
-def test_true_is_one_in_every_numeric_option(name: str) -> None:
-    """Given, assigned or loaded; a state has floats only, but for options that are yes or no."""
-    kind = getattr(optim, name)
-    flags = {"amsgrad", "centered", "maximize", "nesterov", "params", "step"}
-    usual = kind([Parameter(1.0)])
-    names = usual.param_groups[0].keys() - flags
-    odd: dict[str, Any] = {"betas": (False, False), "alpha": False}
-    options = {x: odd.get(x, True) for x in names}
-    given, assigned, loaded = kind([Parameter(1.0)], **options), usual, kind([Parameter(1.0)])
-    assigned.param_groups[0].update(options, initial_lr=True)
-    [group] = loaded.state_dict()["param_groups"]
-    loaded.load_state_dict({"state": {}, "param_groups": [{**group, **options}]})
-    for optimizer in (given, assigned, loaded):
-        [group] = optimizer.state_dict()["param_groups"]
-        found = {x: y for x, y in group.items() if x not in flags}
-        assert {x: found[x] for x in options} == {
-            x: list(y) if isinstance(found[x], list) else y for x, y in options.items()
-        }
-        numbers = [*found.pop("betas", ()), *found.values()]
-        assert {type(x) for x in numbers} == {float}
-        assert {type(y) for x, y in group.items() if x in flags - {"params", "step"}} <= {bool}
 
 
 @pytest.mark.parametrize("lr", ["0.1", None, [0.1], Value(0.1), -0.1, math.nan, 10**400])
@@ -659,20 +586,6 @@ def test_norms_at_the_edges() -> None:
             with pytest.raises(NumericalError):
                 optim.clip_grad_norm_(again, 1.0, p)
             assert [x.grad for x in again] == pytest.approx(list(grads), nan_ok=True)
-
-
-def test_clipping_does_not_touch_what_no_gradient_reached() -> None:
-    """Entries of a table stay untouched, though all of them are given; one may stand alone."""
-    table = nn.Embedding(50, 2, rng=0)
-    (table(7)[0] * 5.0).backward()
-    optim.clip_grad_norm_(table.parameters(), 1.0)
-    optim.clip_grad_value_(table.parameters(), 0.5)
-    assert list(table.weight.touched) == [table.weight[7][0]]
-    assert table.weight[7][0].grad == 0.5
-    (parameter,) = parameters(-3.0)
-    optim.clip_grad_value_(parameter, 2.0)
-    assert parameter.grad == -2.0
-    assert optim.clip_grad_norm_(parameter, 10.0) == 2.0
 
 
 # Line search -------------------------------------------------------------------------------------

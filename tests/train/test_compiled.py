@@ -40,14 +40,6 @@ from .helpers import (
 three_classes = partial(network, 3)
 
 
-def test_two_runs_of_one_script_agree_to_the_last_bit() -> None:
-    """What is recorded, and when, follows from the script alone."""
-    assert trained(True, optimizer=partial(optim.Adam, lr=0.05)) == trained(
-        True, optimizer=partial(optim.Adam, lr=0.05)
-    )
-    assert trained(None) == trained(None)
-
-
 def groups(parameters: list[Any], kind: Any, **options: Any) -> Any:
     """Return an optimiser of two groups that differ in all they can."""
     first = {"params": parameters[:7], "lr": 0.02, "weight_decay": 0.1}
@@ -409,30 +401,6 @@ def test_an_update_that_overflows_raises_and_leaves_the_numbers(jit: bool) -> No
 # What others see and change between steps --------------------------------------------------------
 
 
-def test_a_callback_sees_and_writes_parameters_state_and_rates() -> None:
-    """Numbers are in their objects when user code runs, and what it writes is trained on."""
-    seen: dict[bool, list[float]] = {True: [], False: []}
-
-    def run(jit: bool) -> Outcome:
-        optimizers: list[optim.Optimizer] = []
-
-        def optimizer(parameters: list[Any]) -> optim.Optimizer:
-            optimizers.append(optim.Adam(parameters, lr=0.05))
-            return optimizers[0]
-
-        def visit(model: nn.Module, history: History) -> None:
-            first, *_, last = model.parameters()
-            seen[jit] += [first.data, last.data, last.grad, *optimizers[0].state[first]]
-            first.data += 0.5
-            optimizers[0].param_groups[0]["lr"] *= 0.9
-            optimizers[0].state[first] = (0.0, 0.0, 0.0)
-
-        return trained(jit, optimizer=optimizer, callbacks=[visit])
-
-    assert_alike(run(True), run(False))
-    assert seen[True] == pytest.approx(seen[False], rel=1e-12, abs=1e-12)
-
-
 def same_with_model(options: Callable[[nn.Module], dict[str, Any]]) -> None:
     """Hold compiled steps against eager ones where options refer to the model."""
 
@@ -537,66 +505,6 @@ def test_what_a_callback_changes_is_trained_on(change: Callable[[Any], None]) ->
     assert_alike(run(True), run(False))
 
 
-def test_a_metric_that_changes_the_model_is_seen_by_the_evaluation() -> None:
-    """Between steps and evaluation of one epoch, too, what is recorded may become outdated."""
-
-    def run(jit: bool) -> Outcome:
-        model, calls = Scaled(), itertools.count(1)
-
-        def halve(predictions: list[Any], targets: list[Any]) -> float:
-            if next(calls) == 5:  # after the steps of epoch 3, before its evaluation
-                model.scale *= 0.5
-            return float(mse_loss(predictions, targets))
-
-        return trained(jit, lambda: model, metrics=[halve], validation_split=0.3)
-
-    assert_alike(run(True), run(False))
-
-
-def test_an_example_that_a_callback_changes_is_trained_on() -> None:
-    """Examples augmented or corrected in place count as they are, those held out too."""
-
-    def run(jit: bool) -> list[float]:
-        inputs, targets = [[*x] for x in POINTS], [[*y] for y in HEIGHTS]
-        tried = [[*x] for x in POINTS[:3]], HEIGHTS[:3]
-
-        def change(model: nn.Module, history: History) -> None:
-            if len(history) in {2, 4}:
-                inputs[2][0] = -inputs[2][0]
-                targets[5][0] += 1.0
-            if len(history) == 3:
-                tried[0][1][0] += 0.5
-
-        model = network()
-        history = fit(model, inputs, targets, loss=mse_loss, validation_data=tried, epochs=6,
-                      optimizer=SGD(model.parameters(), lr=0.1), callbacks=[change], batch_size=4,
-                      jit=jit, quiet=True)  # fmt: skip
-        return [*weights(model), *history["loss"], *history["val_loss"]]
-
-    assert run(True) == pytest.approx(run(False), rel=1e-12)
-
-
-def test_options_and_groups_that_a_callback_changes_count() -> None:
-    """Momentum and decay switched off and on again; a layer that is thawed on the way."""
-
-    def run(jit: bool) -> Outcome:
-        made: list[optim.Optimizer] = []
-
-        def optimizer(parameters: list[Any]) -> optim.Optimizer:
-            made.append(SGD(parameters[:-6], lr=0.1, momentum=0.5, weight_decay=0.1))
-            return made[0]
-
-        def switch(model: nn.Module, history: History) -> None:
-            off = len(history) in {2, 3}
-            made[0].param_groups[0].update(momentum=0.0 if off else 0.5, weight_decay=0.1 * off)
-            if len(history) == 3:
-                made[0].add_param_group({"params": model.parameters()[-6:], "lr": 0.01})
-
-        return trained(jit, optimizer=optimizer, callbacks=[switch])
-
-    assert_alike(run(True), run(False))
-
-
 # Errors ------------------------------------------------------------------------------------------
 
 
@@ -636,29 +544,6 @@ def test_an_error_is_the_one_that_eager_steps_raise(
     assert found[0][:2] == found[1][:2]
     assert found[0][1] > 0
     assert found[0][2] == pytest.approx(found[1][2], rel=1e-6)  # it grows from step to step
-
-
-def test_a_domain_left_in_a_later_batch_is_the_error_of_eager_steps() -> None:
-    """Also where the loss is finite; the parameters are those before the step, in both ways."""
-
-    class Inverse(nn.Module):
-        def __init__(self) -> None:
-            self.w = sg.Parameter(0.5)
-
-        def forward(self, x: list[Any]) -> Any:
-            return sg.tanh(self.w / x[0])  # which is finite at 0 by IEEE 754
-
-    found = []
-    for jit in (True, False):
-        model = Inverse()
-        with pytest.raises(sg.DomainError) as error:
-            fit(model, [[1.0], [2.0], [-4.0], [0.0]], [0.1, 0.2, 0.3, 0.4], loss=mse_loss,
-                optimizer=SGD(model.parameters(), lr=0.1), epochs=1, batch_size=2, shuffle=False,
-                quiet=True, jit=jit)  # fmt: skip
-        found.append((str(error.value), model.w.data))
-    assert found[0][0] == found[1][0]
-    assert found[0][1] == pytest.approx(found[1][1], rel=1e-12)
-    assert found[0][1] != 0.5
 
 
 # What cannot be compiled -------------------------------------------------------------------------
