@@ -207,14 +207,6 @@ def test_a_graph_is_simplified_and_differentiated_in_symbols(sympy: Any) -> None
 
 
 @pytest.mark.wide
-def test_leaves_without_labels_have_the_names_of_pictures(sympy: Any) -> None:
-    """Two of one label are told apart; constants are written as they are."""
-    a, b, c = Value(1.0), Value(2.0, "b"), Value(3.0, "b")
-    assert str(to_sympy(a * b + c / 2.5 + 3.0)) == "b*v1 + 0.4*b_2 + 3"
-    assert to_sympy(Value(1.0, "alone")) == sympy.Symbol("alone", real=True)
-
-
-@pytest.mark.wide
 def test_what_sympy_does_not_know_is_refused(sympy: Any) -> None:
     """Rounding to even, custom operations and compiled functions."""
     for root in (sg.rint(Value(1.5)), mine(Value(1.0)), sg.jit(lambda x: x * x)(Value(2.0))):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import random
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from scalargrad import (
     OperandError,
     TraceError,
     Value,
-    draw,
     exp,
     hessian,
     hvp,
@@ -79,31 +77,6 @@ def test_the_error_on_data_inside_a_compiled_function_says_what_to_write() -> No
 def formula() -> Value:
     """Return (x + y)·z with every node named."""
     return parse("q = x + y; f = q * z", x=-2.0, y=5.0, z=-4.0)
-
-
-def test_a_slide_is_built_up_with_a_picture_for_each_step(tmp_path: Path) -> None:
-    """Four wires on the way back are four pictures, in the lecture's order z, q, y, x."""
-    f = formula()
-    backward = [step for step in walk(f) if step.phase == "backward"]
-    receivers = [step.parent for step in backward if step.parent is not None]
-    files = [
-        draw(f, highlight=[receiver]).save(tmp_path / f"step-{i}.svg")
-        for i, receiver in enumerate(receivers)
-    ]
-    assert [receiver.label for receiver in receivers] == ["z", "q", "y", "x"]
-    assert len({file.read_bytes() for file in files}) == 4
-
-
-def test_a_picture_is_sharp_enough_for_print(tmp_path: Path) -> None:
-    """At 600 dpi a PNG has about three times the width that it has at 192."""
-    f = formula()
-
-    def width(dpi: int) -> int:
-        png = draw(f, dpi=dpi).save(tmp_path / f"{dpi}.png").read_bytes()
-        (found,) = struct.unpack(">I", png[16:20])
-        return int(found)
-
-    assert width(600) / width(192) == pytest.approx(600 / 192, rel=0.02)
 
 
 def test_slides_are_written_by_one_call(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from scalargrad.plots import (
     confusion_matrix,
     decision_boundary,
     first_layer_weights,
-    gradient_norm_curve,
     loss_curve,
     loss_curves,
     sweep_curves,
@@ -118,33 +117,6 @@ def test_training_curves_draw_what_the_history_holds(ax: Axes) -> None:
     box = place.get_window_extent()
     assert ax.get_window_extent().y1 <= box.y0
     assert box.y1 <= ax.title.get_window_extent().y0
-
-
-def test_a_single_epoch_can_be_seen(ax: Axes) -> None:
-    """A point instead of a line, on an axis that counts in whole epochs."""
-    training_curves({"epoch": [1], "loss": [0.5], "accuracy": [0.9]}, ax=ax)
-    lines = [line for axes in ax.figure.axes for line in axes.get_lines()]
-    assert [line.get_marker() for line in lines] == [".", "."]
-    assert all(float(tick).is_integer() for tick in ax.get_xticks())
-    assert legend(ax) == ["loss", "accuracy"]
-
-
-@pytest.mark.parametrize("last", [0.0, -1.0, 0.5])
-def test_a_loss_is_drawn_on_a_plain_scale_unless_it_fell_far(last: float, ax: Axes) -> None:
-    """Zero has no logarithm, and one half is not a tenth."""
-    training_curves({"epoch": [1, 2], "loss": [1.0, last]}, ax=ax)
-    assert ax.get_yscale() == "linear"
-    assert len(ax.figure.axes) == 1
-
-
-def test_gradient_norms_stand_at_their_epochs(ax: Axes) -> None:
-    """A norm of zero, which a logarithmic scale cannot show, is left out; the others stay put."""
-    gradient_norm_curve([3.0, 0.0, 0.5], ax)
-    (line,) = ax.get_lines()
-    assert np.asarray(line.get_xydata()).tolist() == [[1.0, 3.0], [3.0, 0.5]]
-    assert ax.get_yscale() == "log"
-    (empty,) = gradient_norm_curve([0.0, 0.0], Figure().subplots()).get_lines()
-    assert ys(empty) == []
 
 
 def test_loss_curves_are_the_losses_themselves(ax: Axes) -> None:
@@ -256,14 +228,6 @@ def test_a_list_of_one_score_is_that_score() -> None:
     assert areas[0] == areas[1]
 
 
-@pytest.mark.parametrize("constant", [1.0, 0.0, math.nan])
-def test_an_undecided_classifier_colours_just_the_plane(ax: Axes, constant: float) -> None:
-    """A score with one sign everywhere has no boundary, and no warning."""
-    decision_boundary(lambda x: constant, CORNERS, [1, 1, -1, -1], 3, ax)
-    assert boundary(ax) == []
-    assert ax.collections
-
-
 def test_the_largest_of_several_scores_is_the_class(ax: Axes) -> None:
     """With the scores (-x₁, x₁, -9) the third class has markers, but no place in the plane."""
     points = [[-1.0, 0.0], [1.0, 1.0], [1.0, 0.0]]
@@ -309,16 +273,6 @@ def test_classes_of_minus_one_and_one_are_not_mixed_up(ax: Axes) -> None:
     assert [t.get_text() for t in ax.get_xticklabels()] == ["−1", "1"]
 
 
-@pytest.mark.parametrize(
-    ("names", "angle"), [(["ham", "spam", "eggs"], 0.0), (["a" * 12] * 4, 30.0)]
-)
-def test_names_label_the_classes(names: list[str], angle: float, ax: Axes) -> None:
-    """Classes that do not occur have a row all the same; long names are slanted."""
-    confusion_matrix([0], [1], names=names, ax=ax)
-    assert [t.get_text() for t in ax.get_xticklabels()] == names
-    assert {t.get_rotation() for t in ax.get_xticklabels()} == {angle}
-
-
 # Inside a network -----------------------------------------------------------------------------
 
 
@@ -361,16 +315,6 @@ def test_weights_are_drawn_row_by_row_on_one_scale() -> None:
 
 
 # Figures --------------------------------------------------------------------------------------
-
-
-def test_plots_open_a_figure_where_none_is_given(pyplot: Any) -> None:
-    """Without axes, each plot gets a new figure of pyplot."""
-    first = loss_curve([1.0]).figure
-    second = decision_boundary(score, CORNERS, [1, -1, 1, -1], resolution=3).figure
-    third = first_layer_weights([[1.0]], (1, 1))
-    assert pyplot.gcf() is third
-    assert len({id(figure) for figure in (first, second, third)}) == 3
-    assert len(pyplot.get_fignums()) == 3
 
 
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: Any) -> None:

@@ -115,18 +115,6 @@ def test_every_way_gives_the_same_numbers(way: Any) -> None:
 
 
 @every_way
-def test_several_arguments_and_arrays(way: Any) -> None:
-    """A tuple for each output; arrays have the result's axes before the argument's."""
-
-    def f(x: Any, y: Any) -> Any:
-        return np.array([x[0] * y, x[1] + y, x[0] * x[1], y * y])
-
-    of_x, of_y = way(f, argnums=(0, 1))(np.array([2.0, 3.0]), 5.0)
-    assert of_x.tolist() == [[5.0, 0.0], [0.0, 1.0], [3.0, 2.0], [0.0, 0.0]]
-    assert of_y.tolist() == [2.0, 1.0, 0.0, 10.0]
-
-
-@every_way
 def test_ways_nest_and_compile(way: Any) -> None:
     """The Jacobian of a Jacobian has second derivatives; compiled it is the same."""
 
