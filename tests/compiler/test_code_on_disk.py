@@ -145,13 +145,6 @@ def test_the_cache_is_bounded(tmp_path: Path) -> None:
     assert used <= {path.name for path in files}
 
 
-def test_numpy_keeps_nothing(tmp_path: Path) -> None:
-    """Without machine code there is nothing to keep."""
-    shown = run(tmp_path / "cache", "2", SCALARGRAD_JIT="numpy").stdout
-    assert "(1498500.0, 999000.0)" in shown
-    assert not (tmp_path / "cache").exists()
-
-
 FORK = """
 import os, sys, threading, scalargrad as sg
 

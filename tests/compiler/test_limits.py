@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.compiler.loops import close
 
 import scalargrad as sg
 from scalargrad import Parameter, Value, grad, gradients, jit, losses, sin, value_and_grad
@@ -35,18 +34,6 @@ def test_a_long_chain_is_compiled() -> None:
         number = 0.9999 * float(np.sin(number))
     assert y.data == pytest.approx(number, rel=1e-9)
     assert gradients(y, x) == pytest.approx(slope, rel=1e-9)
-
-
-def test_a_long_chain_in_no_order_is_compiled() -> None:
-    """Three thousand operations one after the other, none of which repeats the one before."""
-    operations = (sg.sin, sg.tanh, sg.exp)
-
-    def chain(x: Any) -> Any:
-        for k in range(3_000):
-            x = operations[k * k % 3](x) - 0.5
-        return x
-
-    assert close(jit(value_and_grad(chain))(0.3), value_and_grad(chain)(0.3), rel=1e-10)
 
 
 def test_a_wide_sum_is_compiled() -> None:

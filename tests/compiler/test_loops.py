@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pytest
 from tests.compiler.loops import close, draws, plain
 
@@ -227,23 +226,6 @@ def test_a_derivative_that_is_always_0_stays_one() -> None:
     assert jit(hessian(lambda p: sum(p[0] * x for x in DATA)))([0.3]) == [[0.0]]
 
 
-def test_lists_of_many_lengths_each_have_their_own_numbers() -> None:
-    """A likelihood of several lengths in turn, and of other data of the same length."""
-
-    def likelihood(p: Any, xs: Any) -> Any:
-        s, total = 1.0, 0.0
-        for x in xs:
-            s = p[0] + p[1] * x * x + p[2] * s
-            total = total + sg.log(s) + x * x / s
-        return total / len(xs)
-
-    data, p = draws(400), [0.1, 0.1, 0.8]
-    compiled = jit(value_and_grad(likelihood))
-    for n in (150, 151, 155, 158, 150, 151):
-        for xs in (data[:n], data[-n:]):
-            assert close(compiled(p, xs), value_and_grad(likelihood)(p, xs))
-
-
 # Extrema: equal operands share the gradient evenly, as in PyTorch ---------------------------------
 
 STEPS = 70
@@ -287,13 +269,6 @@ def test_equal_operands_share_the_gradient_in_each_iteration(name: str, op: Any)
     assert jit(value_and_grad(f))([1.0, 1.0]) == (1.0, pytest.approx(slopes, rel=1e-14))
 
 
-@pytest.mark.parametrize("count", [2, 9, 33])
-def test_many_operands_share_as_well(count: int) -> None:
-    """One of so many equal operands of a maximum gets its share."""
-    f = repeated(lambda s, p: sg.maximum(*[1.0] * (count - 1), p[0] * s))
-    assert jit(value_and_grad(f))([1.0]) == (1.0, pytest.approx([left(1 / count)], rel=1e-14))
-
-
 def test_operands_of_logsumexp_share_by_their_softmax() -> None:
     """A hidden chain whose states are alike: each step adds log Σ e^pᵢ."""
     p = [0.1 * k for k in range(9)]
@@ -321,14 +296,6 @@ def test_the_largest_score_of_a_softmax_takes_no_gradient() -> None:
     value, slopes = jit(value_and_grad(f))([0.0, 1.0])
     assert value == pytest.approx(STEPS * math.log(9.0))
     assert slopes == pytest.approx([-STEPS * 8 / 9, 0.0])
-
-
-@pytest.mark.parametrize("op", EXTREMA)
-def test_second_derivatives_share_as_well(op: Any) -> None:
-    """Where s·a and s·b are equal, the derivatives are those of ((a + b) / 2)ⁿ."""
-    f = repeated(lambda s, p: op(p[0] * s, p[1] * s))
-    expected = [[STEPS * (STEPS - 1.0) / 4.0] * 2] * 2
-    assert jit(hessian(f))([1.0, 1.0]) == hessian(f)([1.0, 1.0]) == expected
 
 
 def test_ties_in_a_scan_and_under_vmap() -> None:
@@ -442,25 +409,3 @@ def test_random_recurrences_with_ties_have_pytorchs_derivatives(seed: int) -> No
     compiled = jit(value_and_grad(partial(f, extremum=ours)))
     assert close(compiled(f.p), [y.item(), slopes.tolist()])
     assert close(jit(hessian(partial(f, extremum=ours)))(f.p), [row.tolist() for row in rows])
-
-
-def test_several_hessians_of_a_loop_in_one_program() -> None:
-    """By either of two arguments, and of a function of the sum; each in one loop over its rows."""
-
-    def loss(w: Any, v: Any) -> Any:
-        total: Any = 0.0
-        for k in range(100):
-            x = 0.02 * k - 1.0
-            y = w[0] * x + w[1] * v[0] + w[2] * v[1] * x * x + w[3] * v[2] + v[3] * x
-            total = total + sg.tanh(y) ** 2
-        return total
-
-    def hessians(w: Any, v: Any) -> Any:
-        return [
-            hessian(lambda w: loss(w, v))(w),
-            hessian(lambda v: loss(w, v))(v),
-            hessian(lambda w: loss(w, v) ** 2)(w),
-        ]
-
-    point = [0.1, 0.2, 0.3, 0.4], [0.5, -0.6, 0.7, 0.8]
-    assert np.array(jit(hessians)(*point)) == pytest.approx(np.array(hessians(*point)), rel=1e-10)

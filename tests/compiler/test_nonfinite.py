@@ -141,15 +141,6 @@ def test_an_example_outside_the_domain_is_refused_though_its_result_is_not_chose
             compiled(k, [-3.0, 2.0, 1.0])
 
 
-def test_each_result_keeps_its_own_gradient() -> None:
-    """An infinite slope of one result leaves the rows of the others as they are."""
-    both: Any = jit(lambda x: [sqrt(x), 3.0 * x, step(sqrt(x))])
-    zero = Value(0.0)
-    rows = [gradients(y, zero, allow_nonfinite=True) for y in both(zero)]
-    assert rows[:2] == [math.inf, 3.0]
-    assert math.isnan(rows[2])
-
-
 def message(call: Callable[[], Any]) -> str:
     """Return the message of the error a call raises."""
     with pytest.raises(NumericalError) as error:
