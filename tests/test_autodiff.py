@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.garbage import collector_off, no_garbage
+from tests.garbage import no_garbage
 from tests.inner import topological_order
 
 from scalargrad import (
@@ -74,23 +74,6 @@ def test_sweep_sees_only_its_own_signals() -> None:
     other.grad = 7.0
     (x * x + 2.0 * x - 4 / x + 1).backward()
     assert (x.grad, other.grad) == (46.0, 7.0)
-
-
-def test_diamond_adds_over_its_paths() -> None:
-    """A node used twice receives the sum of what arrives."""
-    x = Value(2.0)
-    a = x * 3.0
-    b, c = a + 1.0, a * a
-    (b * c).backward()
-    assert x.grad == 3.0 * (36.0 + 7.0 * 2.0 * 6.0)
-
-
-def test_backward_from_a_leaf() -> None:
-    """A leaf's gradient with respect to itself is 1, and adds up."""
-    x = Value(5.0)
-    x.backward()
-    x.backward()
-    assert x.grad == 2.0
 
 
 @pytest.mark.parametrize("cleared", [0, 0.0, None])
@@ -242,14 +225,6 @@ def test_nonfinite_root_is_allowed_when_asked() -> None:
     assert gradients(z * 3.0, z, allow_nonfinite=True) == 3.0
 
 
-def test_inf_inside_a_finite_graph_is_no_error() -> None:
-    """1 / (1 / 0⁺) is 0, and so is its slope: only the root has to be finite, and no leaf nan."""
-    x = Value(5e-324)
-    y = 1.0 + where(x > 1.0, 1.0 / x, x)
-    y.backward()
-    assert (y.data, x.grad) == (1.0, 1.0)
-
-
 def _logistic(x: Any) -> Any:
     return 1.0 / (1.0 + (-x).exp())
 
@@ -299,15 +274,6 @@ def test_detect_anomaly_names_where_the_gradient_went_bad() -> None:
     assert x.grad == math.inf
     with detect_anomaly(), pytest.raises(NumericalError, match="nan"):  # 0 · inf
         (sqrt(x) * 0.0).backward()
-
-
-def test_detect_anomaly_watches_gradients_as_graphs() -> None:
-    """Derivatives taken as graphs are checked as well."""
-    x = Value(0.0, "x")
-    with detect_anomaly(), pytest.raises(NumericalError, match="inf"):
-        gradients(sqrt(x), x, create_graph=True)
-    with detect_anomaly():
-        assert gradients(x * x, x, create_graph=True).data == 0.0
 
 
 def test_detect_anomaly_decorates_and_nests() -> None:
@@ -463,20 +429,6 @@ def test_graph_is_freed_by_reference_counting_alone(use: Callable[[Value, Value]
         assert values_alive() > before + 600
         use(y, x)
         del y
-        assert values_alive() == before
-
-
-def test_errors_leave_no_cycles() -> None:
-    """A graph whose backward failed is freed as well."""
-    x = Value(800.0)
-    with collector_off():
-        before = values_alive()
-        for _ in range(3):
-            with pytest.raises(NumericalError):
-                (x.exp() + 1.0).backward()
-            with pytest.raises(DomainError):
-                log(x - 900.0)
-        gc.collect()  # pytest's own references
         assert values_alive() == before
 
 

@@ -140,26 +140,6 @@ def test_generators_and_coroutines_cannot_be_decorated(switch: Any) -> None:
             switch()(function)
 
 
-def test_other_threads_record_meanwhile() -> None:
-    """no_grad in one thread leaves another recording, and the other way about."""
-    inside, finished = threading.Event(), threading.Event()
-    seen: dict[str, bool] = {}
-
-    def quiet() -> None:
-        with no_grad():
-            inside.set()
-            finished.wait(PATIENCE)
-            seen["quiet"] = is_recorded()
-
-    thread = threading.Thread(target=quiet)
-    thread.start()
-    assert inside.wait(PATIENCE)
-    seen["main"] = is_recorded()
-    finished.set()
-    thread.join(PATIENCE)
-    assert seen == {"main": True, "quiet": False}
-
-
 def test_decorated_function_runs_in_many_threads_at_once() -> None:
     """Threads that overlap inside one decorated function each restore their own setting."""
     barrier = threading.Barrier(4, timeout=PATIENCE)
@@ -214,17 +194,6 @@ def test_copied_context_keeps_the_setting() -> None:
         context = contextvars.copy_context()
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(context.run, is_grad_enabled).result() is False
-
-
-def test_derivatives_are_taken_inside_no_grad() -> None:
-    """A graph recorded before can be differentiated inside no_grad, as a graph too."""
-    x = Value(3.0)
-    y = x**3
-    with no_grad():
-        y.backward()
-        (slope,) = gradients(y, [x], create_graph=True)
-        assert gradients(slope, x) == 18.0
-    assert x.grad == 27.0
 
 
 def test_a_compiled_function_does_not_answer_for_all_its_calls() -> None:

@@ -123,19 +123,6 @@ def test_program_that_walks_the_graph_itself() -> None:
     assert (len(nodes), len(edges)) == (6, 6)
 
 
-def test_training_loop_that_clears_gradients_afterwards() -> None:
-    """A line is fitted with sum(), ** and ``p.grad = 0`` after each update."""
-    w, b = Value(0.0), Value(0.0)
-    points = [(x / 4.0, 3.0 * x / 4.0 - 2.0) for x in range(-8, 9)]
-    for _ in range(200):
-        loss = sum((w * x + b - y) ** 2 for x, y in points) / len(points)
-        loss.backward()  # type: ignore[union-attr]
-        for p in (w, b):
-            p.data -= 0.3 * p.grad
-            p.grad = 0
-    assert (w.data, b.data) == pytest.approx((3.0, -2.0), abs=1e-9)
-
-
 # A character-level transformer, written on scalars ----------------------------------------------
 
 NAMES = ("anna", "nana", "ana")
@@ -238,13 +225,6 @@ def train(leaf: Callable[[float], Any], steps: int) -> tuple[list[float], list[f
             w.data -= 0.02 * unbiased[0] / (unbiased[1] ** 0.5 + 1e-8)
             w.grad = w.grad * 0
     return losses, gradients
-
-
-def test_character_model_learns() -> None:
-    """A transformer on scalars, with .exp(), .log(), .relu(), ** and sum(), fits three names."""
-    losses, _ = train(Value, 40)
-    assert losses[0] == pytest.approx(math.log(len(LETTERS) + 1), rel=0.3)
-    assert sum(losses[-3:]) / 3 < 0.5 * losses[0]
 
 
 def test_character_model_has_the_slope_of_its_loss() -> None:

@@ -94,26 +94,6 @@ def complaints(text: str) -> list[str]:
     return wrong + [f"sets a name of {module}" for module in sorted(inner(targets))]
 
 
-def test_inner_imports_and_patches_are_found() -> None:
-    """Of modules under any name; what is public, and what is not the package's, is left alone."""
-    text = """
-import scalargrad.tree
-from scalargrad import Value, nn
-from scalargrad.table import eager
-from scalargrad.nn.module import Module
-monkeypatch.setattr(eager, "MOST", 0)
-monkeypatch.setattr("scalargrad.table.code.NAME", 1)
-monkeypatch.setattr(os, "fsync", None)
-"""
-    assert complaints(text) == [
-        "imports scalargrad.nn.module",
-        "imports scalargrad.table.eager",
-        "imports scalargrad.tree",
-        "sets a name of scalargrad.table.code",
-        "sets a name of scalargrad.table.eager",
-    ]
-
-
 def test_tests_import_what_is_documented() -> None:
     """So that a rewrite of an inner part changes no test; a few inner names stand in one file."""
     found = {
