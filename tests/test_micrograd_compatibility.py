@@ -67,28 +67,6 @@ def test_readme_agrees_with_pytorch() -> None:
     assert ours == pytest.approx([t.item() for t in theirs], rel=1e-14)
 
 
-def test_the_sweep_by_hand_of_the_lecture() -> None:
-    """Each node's own step, in an order found by recursion, is what backward does at once."""
-    a, b = Value(2.0, label="a"), Value(-3.0, label="b")
-    f = (a * b + a).tanh() * a + 1.0
-    order: list[Value] = []
-
-    def build_topo(v: Value) -> None:
-        if v not in order:
-            for child in v._prev:
-                build_topo(child)
-            order.append(v)
-
-    build_topo(f)
-    f.grad = 1.0
-    for node in reversed(order):
-        node._backward()
-    by_hand = a.grad, b.grad
-    a.grad = b.grad = 0.0
-    f.backward()
-    assert by_hand == pytest.approx((a.grad, b.grad), rel=1e-14)
-
-
 def test_neuron_by_hand() -> None:
     """tanh(w·x + b) written with exp gives the gradients of tanh itself: 1, 0, 0.5 and -1.5."""
     x1, x2, w1, w2 = Value(2.0), Value(0.0), Value(-3.0), Value(1.0)

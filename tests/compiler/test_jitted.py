@@ -156,22 +156,6 @@ def outputs(w: Any, rows: Any = tuple(ROWS)) -> list[Any]:
     return [sg.relu(tanh(sum(a * x for a, x in zip(w, row, strict=True)))) for row in rows]
 
 
-def test_results_of_several_calls_and_leaves_beside_them_add_up() -> None:
-    """Calls that feed one another, and a leaf read outside too, have the eager gradient."""
-
-    def products(w: Any, hs: Any) -> Any:
-        return [h * a for h in hs for a in w]
-
-    def loss(f: Any, g: Any, w: Any) -> Any:
-        hs = f(w)
-        return sum(y * y for y in g(w, hs[:5])) + sum(hs) * w[0] + w[1]
-
-    w = [Parameter(0.2 * k - 0.5) for k in range(8)]
-    expected = gradients(loss(outputs, products, w), w)
-    loss(jit(outputs), jit(products), w).backward()
-    assert [x.grad for x in w] == pytest.approx(expected, rel=1e-12)
-
-
 def test_detach_and_no_grad_stop_gradients() -> None:
     """A detached Value counts as a constant, as does what is computed under no_grad."""
 
@@ -284,27 +268,6 @@ NUMBERS = [0.5, -2.0, 3.0, 1.5, -0.25, 4.0, 2.5, -1.0, 0.75]
 def weighted(xs: Any) -> Any:
     """Weigh numbers and signs, which differ by position."""
     return sum((k + 1.0) * (3.0 if x is True else x * x) for k, x in enumerate(xs))
-
-
-def test_rows_may_be_lists_tuples_or_an_array() -> None:
-    """They agree; a row more, a shorter row or a Value among the floats gives its own result."""
-    w = [0.1 * k for k in range(8)]
-
-    def total(w: Any, rows: Any) -> Any:
-        return sum(tanh(sum(a * x for a, x in zip(w, row, strict=False))) for row in rows)
-
-    compiled = jit(value_and_grad(total))
-    value, slopes = value_and_grad(total)(w, ROWS)
-    of_numpy: Any = [list(row) for row in np.array(ROWS)]
-    for rows in (ROWS, np.array(ROWS), of_numpy, tuple(map(tuple, ROWS))):
-        assert compiled(w, rows)[0] == pytest.approx(value, rel=1e-13)
-        assert compiled(w, rows)[1] == pytest.approx(slopes, rel=1e-12)
-    others: list[Any] = [ROWS[1:], [ROWS[0][:5], *ROWS[1:]], [[1, *row[1:]] for row in ROWS]]
-    for rows in others:
-        assert compiled(w, rows)[0] == pytest.approx(total(w, rows), rel=1e-13)
-    x = Value(2.0)
-    found: Any = jit(lambda rows: sum(map(sum, rows)))([[x, *ROWS[0][1:]], *ROWS[1:]])
-    assert gradients(found, x) == 1.0
 
 
 @pytest.mark.parametrize("kind", [Value, Parameter])
@@ -469,14 +432,6 @@ def test_a_hundred_shapes_in_turn_are_all_kept(capsys: pytest.CaptureFixture[str
         for n in range(1, 101):
             assert compiled([2.0] * n) == 4.0 * n
         assert (said in capsys.readouterr().out) if said else capsys.readouterr().out == ""
-
-
-def test_compiled_methods_read_their_own_objects() -> None:
-    """A compiled method is bound to its object, whose Values it reads, and may be a default."""
-    first, second = Layer(2.0), Layer(3.0)
-    assert (first.at(5.0).data, second.at(5.0).data) == (11.0, 16.0)
-    second.k.data = 4.0
-    assert (first.at(5.0).data, second.at(5.0).data) == (11.0, 21.0)
 
 
 def test_the_decorator_takes_options_and_keeps_the_name() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import scalargrad as sg
-from scalargrad import Parameter, Value, grad, gradients, jit, losses, sin, value_and_grad
+from scalargrad import Parameter, Value, grad, gradients, jit, sin, value_and_grad
 from scalargrad.nn import MLP
 
 LONG = 20_000
@@ -93,35 +93,6 @@ def test_a_program_takes_little_memory_beyond_its_recording() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2_000_000
-
-
-def test_compiling_a_network_under_vmap_takes_no_more_for_more_examples() -> None:
-    """Loss, gradient and update of a ReLU network: 12 or 96 examples, the same memory."""
-
-    def loss(layers: Any, inputs: Any, targets: Any) -> Any:
-        def of_one(x: Any, target: Any) -> Any:
-            for weights in layers[:-1]:
-                x = [sg.relu(sg.dot(row, x)) for row in weights]
-            return losses.cross_entropy([sg.dot(row, x) for row in layers[-1]], target)
-
-        return sum(sg.vmap(of_one)(inputs, targets)) / len(inputs)
-
-    def step(layers: Any, inputs: Any, targets: Any) -> Any:
-        value, slopes = value_and_grad(loss)(layers, inputs, targets)
-        return value, [w - 0.1 * slope for w, slope in zip(layers, slopes, strict=True)]
-
-    rng = np.random.default_rng(0)
-    layers = [rng.normal(size=shape) for shape in ((12, 6), (12, 12), (3, 12))]
-    peaks = []
-    for examples in (96, 12, 96):  # the first also imports what compiles
-        compiled = jit(step)
-        given = rng.normal(size=(examples, 6)), rng.integers(0, 3, size=examples)
-        gc.collect()
-        tracemalloc.start()
-        compiled(layers, *given)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[2] < 1.5 * peaks[1]
 
 
 def test_scipy_minimises_a_compiled_value_and_gradient() -> None:

@@ -20,9 +20,7 @@ from scalargrad import (
     TraceError,
     Value,
     atan2,
-    disable_jit,
     drawn,
-    exp,
     grad,
     jit,
     log,
@@ -156,30 +154,6 @@ def test_draws_are_those_of_the_loop_whichever_way_a_step_goes() -> None:
     assert found[0] == pytest.approx(expected[0], rel=1e-12)
     assert found[1] == pytest.approx(expected[1], rel=1e-12)
     assert ours.random() == theirs.random()
-
-
-def test_what_is_carried_may_change_its_shape() -> None:
-    """A tuple that becomes a list, a list that grows, an int that becomes a float."""
-    as_list = jit(lambda c, x: ([c[0] + x], None))
-    assert scan(as_list, (1,), [1, 2, 3]) == ([7.0], [None] * 3)
-    growing = jit(lambda c, x: ([*c, x], len(c)))
-    assert scan(growing, [], [1.0, 2.0, 3.0]) == ([1.0, 2.0, 3.0], [0, 1, 2])
-    forgetful = jit(lambda c, x: ((x, 5.0), c[1]))
-    assert scan(forgetful, (0.0, 1.0), [3.0, 4.0]) == ((4.0, 5.0), [1.0, 5.0])
-
-
-def test_a_function_that_is_not_compiled_and_one_that_must_not_be() -> None:
-    """Both run as they stand, once for each step."""
-    calls: list[float] = []
-
-    def step(x: Any, k: Any) -> tuple[Any, Any]:
-        calls.append(k)
-        return exp(x * 0.0) + k, k
-
-    assert scan(step, 1.0, [1.0, 2.0]) == (3.0, [1.0, 2.0])
-    with disable_jit():
-        assert scan(jit(step), 1.0, [1.0, 2.0]) == (3.0, [1.0, 2.0])
-    assert calls == [1.0, 2.0] * 2
 
 
 def test_what_tells_no_number_of_steps_is_refused() -> None:

@@ -312,26 +312,6 @@ def test_a_condition_is_on_what_all_examples_share() -> None:
             jit(vmap(f))(EXAMPLES)
 
 
-@pytest.mark.parametrize("use", [lambda kept: kept * 2.0, lambda kept: kept])
-@pytest.mark.parametrize("calls", [1, 40])
-def test_a_value_that_leaves_its_example_is_that_of_the_last(use: Function, calls: int) -> None:
-    """As a loop over the examples leaves it, in one of many calls of vmap."""
-
-    def stash(xs: Any) -> Any:
-        kept: list[Any] = [None] * calls
-        total = 0.0
-
-        def product(x: Any) -> Any:
-            kept[k] = x[0] * 2.0
-            return x[0] * x[1]
-
-        for k in range(calls):
-            total += sum(vmap(product)(xs)) / (k + 1.0)
-        return [total, use(kept[calls // 5])]
-
-    assert jit(stash)(EXAMPLES) == pytest.approx(stash(EXAMPLES), rel=1e-12)
-
-
 def test_a_gradient_leads_out_of_examples() -> None:
     """Inside vmap, by what examples were computed from, each has its own."""
 
@@ -454,17 +434,6 @@ def test_lookups_of_one_example_are_those_of_the_loop(name: str) -> None:
     check(LOOKUPS[name], w, TOKENS)
     tokens = leaves(list(map(float, TOKENS)))
     assert close(jit(LOOKUPS[name])(w, tokens), LOOKUPS[name](w, tokens))
-
-
-@pytest.mark.parametrize("index", [4, -5, 0.5, math.nan])
-def test_an_index_outside_in_any_example_raises(index: float) -> None:
-    """As the loop does, at the first call and after others, first or last among the examples."""
-    w = leaves([0.3, -0.7, 0.5, 1.1])
-    compiled = jit(lambda w, t: sum(vmap(entry, (None, 0))(w, t)))
-    for wrong in ([0, 1, index], [index, 0, 1]):
-        with pytest.raises(IndexError):
-            compiled(w, wrong)
-        assert close(compiled(w, [0, 1, 2]), sum(entry(w, k) for k in range(3)))
 
 
 # Where results go ---------------------------------------------------------------------------------

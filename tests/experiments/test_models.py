@@ -84,25 +84,11 @@ def test_names_end_where_the_model_or_its_context_ends() -> None:
 
 
 TRUTH = click_model(seed=0)
-SHOWN = TRUTH.impression(2, 4, "phone", 21, 5)
 
 
 def small(**options: Any) -> WideAndDeep:
     """Make a model of a few users and items."""
     return WideAndDeep(range(3), range(5), width=2, hidden=3, buckets=64, rng=0, **options)
-
-
-@pytest.mark.parametrize(("wide", "deep"), [(True, False), (False, True), (True, True)])
-def test_the_parts_of_the_recommender_add_up(wide: bool, deep: bool) -> None:
-    """Only a part that takes part receives gradient, the wide one at the crosses present."""
-    model = small(wide=wide, deep=deep)
-    x = model.encode(SHOWN)
-    model(x).backward()
-    buckets = {int(bucket) for bucket in x[9:-1]}
-    assert len(x[9:-1]) == 4
-    touched = {i for i, (weight,) in enumerate(model.crosses.weight) if weight.grad}
-    assert touched == (buckets if wide else set())
-    assert any(p.grad for p in model.embeddings[0].weight[3]) is deep
 
 
 @pytest.mark.differential

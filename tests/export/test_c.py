@@ -313,40 +313,6 @@ def test_odd_programs_compile(tmp_path: Path) -> None:
     assert functions["signs"]([3.0, 4.0]) == [6.0, 4.0]
 
 
-def test_a_large_workspace_is_static_and_the_header_says_so(tmp_path: Path) -> None:
-    """A thread's stack may be small."""
-    f = jit(lambda xs: sum(sg.vmap(lambda x: sg.tanh(x) + x)(xs)))
-    source, header = f.export(tmp_path / "wide.c", np.ones(9000))
-    assert "static double" in source.read_text()
-    assert "call it from one thread at a time" in header.read_text()
-    assert compiled([source])["wide"]([0.5] * 9000) == pytest.approx(
-        [9000 * (math.tanh(0.5) + 0.5)], rel=1e-12
-    )
-
-
-@both_kinds
-def test_a_loop_tells_whether_its_way_was_taken(tmp_path: Path, kind: str) -> None:
-    """Logarithms in a recurrence leave their domain: no number is left to be taken for one."""
-
-    def likelihood(a: Any, b: Any) -> Any:
-        h, total = 0.5, 0.0
-        draw = random.Random(1)
-        for _ in range(400):
-            r = draw.gauss(0.0, 1.0)
-            h = 0.1 + a * r * r + b * h
-            total = total + 1.0 / (1.0 + sg.tanh(sg.log(h)) ** 2) + r * r / h
-        return total
-
-    source, _ = jit(likelihood).export(tmp_path / f"garch{kind}", Value(0.1), Value(0.8))
-    run = compiled([source])["garch"]
-    a, b = Value(0.2), Value(0.7)
-    y = likelihood(a, b)
-    assert run([0.2, 0.7]) == pytest.approx([y.data, *sg.gradients(y, [a, b]), 1.0], rel=1e-10)
-    *others, taken = run([0.2, -1.7])
-    assert taken == 0.0
-    assert all(map(math.isnan, others))
-
-
 @both_kinds
 def test_a_step_of_descent_is_a_loop_and_what_follows_its_gradient(
     tmp_path: Path, kind: str

@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from math import fsum
 from multiprocessing.dummy import Pool
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import joblib  # type: ignore[import-untyped]
 import numpy as np
@@ -150,27 +150,6 @@ def test_what_kills_every_process_is_an_error() -> None:
     assert isinstance(raised.value.__cause__, (WorkerError, BrokenProcessPool))
 
 
-def test_a_process_that_was_forked_has_workers_of_its_own() -> None:
-    """It and its parent would take each other's replies for their own."""
-
-    def differ(total: Any, w: float) -> int:
-        return sum(total(w) != 6.0 * w for _ in range(50))
-
-    def forked(total: Any, pipe: Any) -> None:
-        pipe.send(differ(total, 3.0))
-
-    context = multiprocessing.get_context("fork")
-    with sum_over(work.scaled, [1.0, 2.0, 3.0], 2, chunks=3) as total:
-        assert total(2.0) == 12.0
-        ours, theirs = context.Pipe()
-        child = context.Process(target=forked, args=(total, theirs))
-        child.start()
-        assert differ(total, 2.0) == 0
-        assert ours.recv() == 0
-        child.join()
-        assert total(4.0) == 24.0
-
-
 @pytest.mark.wide
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_a_cluster_gives_the_bits_of_one_process(alone: Any, tmp_path: Path) -> None:
@@ -217,28 +196,6 @@ def test_arrays_arrive_as_they_were_sent(array: Any) -> None:
     work.seen.clear()
     sum_over(work.looks, (array, np.ones(len(array))), Sent(), chunks=1)(None)
     assert work.seen[-1] == (*expected, [1.0] * len(array))
-
-
-class Pair(NamedTuple):
-    """A result of a chunk."""
-
-    rows: int
-    sums: dict[str, Any]
-
-
-def test_results_are_added_up_whatever_holds_them() -> None:
-    """Named tuples, dicts and arrays; data may be a tuple of arrays, cut alike."""
-    X = np.arange(12.0).reshape(6, 2)  # noqa: N806 - the field's name for the inputs
-    y = np.arange(6.0)
-
-    def moments(_: Any, chunk: Any) -> Pair:
-        rows, targets = chunk
-        return Pair(len(rows), {"x": rows.sum(axis=0), "y": float(targets.sum())})
-
-    found = sum_over(moments, (X, y), chunks=4)(None)
-    assert isinstance(found, Pair)
-    assert (found.rows, found.sums["y"]) == (6, 15.0)
-    assert found.sums["x"].tolist() == [30.0, 36.0]
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int32])

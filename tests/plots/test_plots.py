@@ -15,19 +15,15 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import scalargrad as sg
-from scalargrad import Parameter, Value, relu, tanh
+from scalargrad import Value, relu, tanh
 from scalargrad.errors import MissingPackageError
 from scalargrad.losses import binary_cross_entropy
-from scalargrad.nn import Linear, Sequential
 from scalargrad.plots import (
     activation_curves,
     confusion_matrix,
     decision_boundary,
-    first_layer_weights,
     loss_curve,
     loss_curves,
-    sweep_curves,
-    sweep_outcomes,
     training_curves,
 )
 
@@ -131,38 +127,6 @@ def test_loss_curves_are_the_losses_themselves(ax: Axes) -> None:
     assert len({line.get_linestyle() for line in ax.get_lines()}) == 2
 
 
-# Sweeps ---------------------------------------------------------------------------------------
-
-SWEPT: dict[float, list[list[float]]] = {
-    1.0: [[2.0, 0.1], [2.0, 0.3], []],
-    0.01: [[2.0, 1.8], [2.5, 2.2]],
-    9.0: [[], []],
-}
-
-
-def test_each_run_is_a_line_and_each_rate_an_entry_of_the_legend(ax: Axes) -> None:
-    """Runs that diverged are left out; there is no epoch 2.5."""
-    sweep_curves(SWEPT, ax)
-    drawn = [ys(line) for line in ax.get_lines()]
-    assert drawn == [[2.0, 0.1], [2.0, 0.3], [2.0, 1.8], [2.5, 2.2]]
-    assert legend(ax) == ["learning rate 1", "learning rate 0.01"]
-    assert ax.get_yscale() == "log"
-    assert all(x == round(x) for x in ax.get_xticks())
-
-
-def test_last_losses_stand_over_their_rates_with_the_median(ax: Axes) -> None:
-    """How many diverged is written where they would stand."""
-    sweep_outcomes(SWEPT, ax)
-    points: Any = ax.collections[0].get_offsets()
-    assert sorted(map(tuple, points.tolist())) == [
-        (0.01, 1.8), (0.01, 2.2), (1.0, 0.1), (1.0, 0.3),
-    ]  # fmt: skip
-    (line,) = ax.get_lines()
-    assert np.asarray(line.get_xydata()).tolist() == [[0.01, 2.0], [1.0, pytest.approx(0.2)]]
-    assert [x.get_text() for x in ax.texts] == ["1 diverged", "2 diverged"]
-    assert ax.get_xscale() == ax.get_yscale() == "log"
-
-
 # Classifiers ----------------------------------------------------------------------------------
 
 
@@ -213,19 +177,6 @@ def test_the_boundary_lies_where_the_score_is_zero(ax: Axes) -> None:
     assert np.asarray(positive.get_offsets()).tolist() == CORNERS[2:]
     assert np.asarray(negative.get_offsets()).tolist() == CORNERS[:2]
     assert positive.get_paths()[0] is not negative.get_paths()[0]
-
-
-def test_a_list_of_one_score_is_that_score() -> None:
-    """A Sequential that ends in Linear(n, 1) is drawn as a function that returns its score."""
-    model = Sequential(Linear(2, 1, rng=0))
-    drawn = [
-        decision_boundary(function, CORNERS, [0, 1, 0, 1], 11, Figure().subplots())
-        for function in (model, lambda x: model(x)[0])
-    ]
-    areas = [
-        [np.asarray(p.vertices).tolist() for p in ax.collections[0].get_paths()] for ax in drawn
-    ]
-    assert areas[0] == areas[1]
 
 
 def test_the_largest_of_several_scores_is_the_class(ax: Axes) -> None:
@@ -295,23 +246,6 @@ def test_a_function_without_gradient_has_slope_zero(ax: Axes) -> None:
 
     activation_curves([threshold], -1.0, 1.0, 3, ax)
     assert [ys(line) for line in ax.get_lines()] == [[0.0, 0.0, 1.0], [0.0] * 3]
-
-
-def test_weights_are_drawn_row_by_row_on_one_scale() -> None:
-    """Each neuron is an image of its weights, and the largest weight of all sets the scale.
-
-    Zero is white, also where all are; few neurons leave no gap.
-    """
-    weights: list[list[Any]] = [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [Parameter(-8.0)] * 6, [0.0] * 6]
-    figure = first_layer_weights(weights, (2, 3), columns=2, figure=Figure())
-    images = [ax.images[0] for ax in figure.axes[:3]]
-    assert np.asarray(images[0].get_array()).tolist() == [[1, 2, 3], [4, 5, 6]]
-    assert {image.get_clim() for image in images} == {(-8.0, 8.0)}
-    assert not figure.axes[3].images
-    still = first_layer_weights([[0.0] * 4, [0.0] * 4], (2, 2), columns=8, figure=Figure())
-    white = still.axes[0].images[0].to_rgba(np.zeros((2, 2)))
-    assert np.asarray(white).min() == pytest.approx(1.0, abs=0.01)
-    assert len(still.axes) == 2 + 1
 
 
 # Figures --------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
@@ -84,17 +83,6 @@ def test_another_branch_is_named_where_the_program_would_take_it(width: int, rea
     assert worksheet.is_enabled()
 
 
-def test_an_input_that_is_nan_is_shown(read: Read) -> None:
-    """A NaN is not equal to itself; a box of numbers would stay empty."""
-    q = labelled(Value(math.nan, "x") + Value(5.0, "y"), "q")
-    page = read(walk(labelled(q * Value(-4.0, "z"), "f")))
-    box = page.page.get_by_label("x", exact=True)
-    assert box.input_value() == "nan"
-    page.press("End")
-    box.fill("3")
-    assert page.nodes["f"][0] == "= −32"
-
-
 # Under More -------------------------------------------------------------------------------------
 
 
@@ -141,21 +129,6 @@ def reply(page: Reader, answer: str) -> str:
     page.page.get_by_role("textbox").fill(answer)
     page.press("Enter")
     return page.told
-
-
-def test_at_a_fan_out_the_sum_is_asked_for_too(read: Read) -> None:
-    """Of 5x + x² at 3, 6 and then 5 arrive at x; each forgotten term is named."""
-    x = Parameter(3.0, "x")
-    page = asked(read, walk(labelled(labelled(x * 5.0, "a") + square(x), "f")), "a → x")
-    for answer, said in (
-        ("5", "What is the product?"), ("11", "already the sum"), ("5.0", "Right: 1·5 = 5."),
-        ("5", "Forgotten term: 5"), ("6", "Forgotten term: 6"), ("-11", "Wrong sign"),
-        ("1", "Wrong sign: add"), ("11", "Right: ∂f/∂x = 6 + 5 = 11."),
-    ):  # fmt: skip
-        if answer == "5.0" or said.startswith("Forgotten"):
-            assert page.nodes["x"][1] == "6 + ?"
-        assert said in reply(page, answer)
-    assert page.nodes["x"][1] == "11"
 
 
 def test_predict_gives_nothing_away(read: Read) -> None:

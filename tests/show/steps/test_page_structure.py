@@ -127,34 +127,6 @@ def test_notations_name_the_gradients_of_a_layer(read: Read) -> None:
     assert "leads from input j to unit i" in page.says
 
 
-def test_a_large_matrix_says_how_much_of_it_is_shown_and_can_be_shown_whole(read: Read) -> None:
-    """Four rows and columns of 16 × 16, and at a click all 256 numbers."""
-    sizes = (16, 16, 1)
-    page, oracle = at_layer(read(three_layers(sizes)), 3), Oracle(sizes, X)
-    assert "16 × 16, first 4 shown" in page.says
-    cut = [cell for cell in lines(page)[0][1][0] if cell not in {"⋯", "⋮"}]
-    assert cut == written(oracle.w[1][:4, :4])
-    page.page.get_by_label("Show every row and column").check()
-    assert lines(page)[0][1][0] == written(oracle.w[1])
-
-
-def test_a_layer_called_several_times_or_with_a_penalty_adds_terms(read: Read) -> None:
-    """Its weights keep their name, and δxᵀ is not called the gradient."""
-    model = MLP(2, [3, 1], activation="tanh", rng=1)
-    page = at_layer(read(walk(mean([square(model([float(k), 1.0]) - 1.0) for k in range(3)]))), 3)
-    assert "Layer 1, call 2 of 3" in page.says
-    page.press("End")
-    assert "Other calls with these weights add terms" in page.says
-    w = [Parameter(0.5, "w0"), Parameter(-1.0, "w1")]
-    weighted = w[0] * Value(2.0, "x0") + w[1] * Value(3.0, "x1")
-    page = at_layer(read(walk(labelled(tanh(weighted) + square(w[0]) * 0.1, "f"))), 0)
-    delta = 1.0 - np.tanh(-2.0) ** 2
-    symbols, (_, _, product) = lines(page)[2]
-    assert symbols == "∂f∂W1 via this layer: δ1xT"
-    assert product == written([[delta * 2.0, delta * 3.0]])
-    assert page.nodes["w0"][1] == shown(delta * 2.0 + 0.1)
-
-
 @pytest.mark.parametrize(
     ("w", "x", "forward", "backward"),
     [

@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 from tests.patience import PATIENCE
 
-from scalargrad import Parameter, Value, exp, square
+from scalargrad import Value, exp
 from scalargrad.errors import ScalargradError
 from scalargrad.show.steps import Walk, explore, show, walk
 
@@ -127,15 +127,6 @@ def test_values_and_gradients_appear_when_they_are_known() -> None:
     assert row(late, "x").split()[-2:] == ["−2", "−4"]
 
 
-def test_a_gradient_that_is_a_sum_shows_it_so_far() -> None:
-    """2 + ? until complete; parameters are told from inputs."""
-    w = Parameter(3.0, "w")
-    steps = walk(square(w) + w * Value(2.0, "x"))
-    first = next(step.index for step in steps if step.parent is w)
-    assert row(screens(steps, RIGHT * first)[-1], "w").split()[-3:] == ["2", "+", "?"]
-    assert row(screens(steps, END)[-1], "w").split() == ["▶", "w", "parameter", "3", "8"]
-
-
 def test_the_first_number_that_is_not_finite_is_marked() -> None:
     """With an exclamation mark in front of its name, from its step on."""
     steps = walk(labelled(labelled(exp(Value(800.0, "x")), "v") * 2.0, "f"))
@@ -209,47 +200,6 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
         monkeypatch.setattr(sys, "stdin", stdin)
         yield ours, theirs
     os.close(ours)
-
-
-def test_keys_typed_before_the_first_screen_count(line: tuple[int, int]) -> None:
-    """Nothing typed is dropped, and the line echoes again afterwards."""
-    ours, theirs = line
-    before = termios.tcgetattr(theirs)
-    os.write(ours, (RIGHT * 2 + "q").encode())
-    screen = console(force_terminal=True)
-    explore(lecture(), screen)
-    assert "step 1 of 8" in taken(screen)
-    assert termios.tcgetattr(theirs) == before
-
-
-@pytest.mark.parametrize("parts", [(b"\x1b", b"[C"), (b"\x1b[", b"C"), (b"\x1b", b"[", b"C")])
-def test_a_key_that_arrives_in_parts_is_one_key(
-    parts: tuple[bytes, ...], line: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Escape sequences can be cut in two or three by a slow line; an escape alone is Esc."""
-    ours, _ = line
-    pieces, wait = iter([*parts, None, b"\x1b"]), select.select
-
-    def deliver_next(keyboard: list[int], *_: object) -> object:
-        piece = next(pieces, None)  # after None there is nothing to read in time
-        if piece is not None:
-            os.write(ours, piece)
-        return wait(keyboard, [], [], PATIENCE if piece else 0.0)
-
-    monkeypatch.setattr(select, "select", deliver_next)
-    screen = console(force_terminal=True)
-    explore(lecture(), screen)
-    assert re.findall(r"step (\d) of 8", taken(screen)) == ["1", "2"]
-    assert not [*pieces]
-
-
-def test_a_terminal_that_was_closed_ends_it(
-    line: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing can be read there any more."""
-    os.write(line[0], b"x")
-    monkeypatch.setattr(os, "read", lambda terminal, count: b"")
-    explore(lecture(), console(force_terminal=True))
 
 
 @pytest.mark.parametrize("missing", ["keyboard", "screen"])

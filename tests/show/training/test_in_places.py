@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.patience import PATIENCE
 from tests.show.training.helpers import at, classifier, numbers, others
 
 
@@ -23,21 +21,6 @@ def corner(page: Any) -> list[int]:
 
 
 # Screens --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
-def test_everything_fits_the_window(size: tuple[int, int], open_page: Any) -> None:
-    """Nothing to scroll, nothing out of its part, the plane a square."""
-    page = open_page(
-        classifier()[0], "#step=3&example=2", viewport={"width": size[0], "height": size[1]}
-    )
-    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
-    assert page.evaluate("document.documentElement.scrollHeight") <= size[1]
-    edge = page.locator("#points .edge").bounding_box()
-    assert edge["width"] == pytest.approx(edge["height"], abs=1)
-    assert edge["height"] > 0.4 * size[1]
-    story = page.locator("#story")
-    assert story.evaluate("part => part.scrollHeight <= part.clientHeight")
 
 
 def test_a_phone_has_large_text_and_buttons_within_reach(open_page: Any) -> None:
@@ -113,37 +96,6 @@ def test_the_frame_in_a_notebook_moves_and_trains_anew(open_blank: Any) -> None:
     frame.locator("#recording").wait_for()
     frame.locator("#counter", has_text="epoch 30/30").wait_for()
     assert frame.locator("#settings-note").text_content().startswith("Trained in this page")
-
-
-@pytest.mark.parametrize(
-    ("name", "hidden"),
-    [
-        ("classifier", "display: none"),
-        ("curve", "width: 0; height: 0"),
-        ("four inputs", "height: 40px"),
-    ],
-)
-def test_a_frame_without_room_is_drawn_once_it_is_shown(
-    name: str, hidden: str, open_blank: Any
-) -> None:
-    """A cell out of sight has no size, which is no error, and gets one though no event tells."""
-    training = classifier()[0] if name == "classifier" else others()[name]
-    page = open_blank(viewport={"width": 1100, "height": 800})
-    page.add_init_script("addEventListener('resize', (it) => it.stopImmediatePropagation(), true)")
-    frame = training._repr_mimebundle_()["text/html"]
-    page.set_content(f"<style>iframe {{ {hidden} }}</style>{frame}")
-    inside = page.frames[1]
-    inside.locator("#cell-0").wait_for(state="attached")
-    page.evaluate("document.querySelector('style').remove()")
-    end = time.monotonic() + PATIENCE
-    while not inside.evaluate(
-        """["lines", "points", "losses"].every((id) => {
-          const picture = document.getElementById(id), { width, height } = picture.viewBox.baseVal;
-          const { clientWidth, clientHeight } = picture.parentElement;
-          return clientWidth > 300 && width === clientWidth && height === clientHeight; })"""
-    ):
-        assert time.monotonic() < end
-        page.wait_for_timeout(50)
 
 
 # Firefox --------------------------------------------------------------------------------------
