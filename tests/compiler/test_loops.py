@@ -37,15 +37,6 @@ def backwards(p: Any) -> Any:
     return sum(y[k] * y[80 - k] for k in range(80)) * q
 
 
-def nested(p: Any) -> Any:
-    """Return a sum of what an inner loop makes of a state that an outer one carries."""
-    h, total = [0.1, 0.2, 0.3], 0.0
-    for x in DATA[:70]:
-        h = [sg.tanh(sum(p[j] * h[j] * (i + 1.0) for j in range(3)) + x) for i in range(3)]
-        total = total + h[0] * h[2]
-    return total
-
-
 def subtracted(p: Any) -> Any:
     """Return a sum that is subtracted from, then used on its way."""
     total: Any = p[0]
@@ -76,23 +67,6 @@ def two_back(p: Any) -> Any:
     return total + sums[-1]
 
 
-def observed(p: Any) -> Any:
-    """Return errors of a pendulum that is seen at each thirtieth of its 900 steps."""
-    x, v, total = 1.0, 0.0, 0.0
-    for k in range(900):
-        x, v = x + 0.01 * v, v - 0.01 * (p[0] * sg.sin(x) + p[1] * v)
-        total = total + (x - 0.3) ** 2 if k % 30 == 0 else total
-    return total
-
-
-def ring(p: Any) -> Any:
-    """Return a sum over cells in a ring, each of which follows its neighbours."""
-    u = DATA[:12]
-    for _ in range(70):
-        u = [u[i] + p[0] * (u[i - 1] - 2.0 * u[i] + u[i - 11]) - p[1] * u[i] for i in range(12)]
-    return sum(u)
-
-
 def reductions(p: Any) -> Any:
     """Return a sum of sums, means, products of vectors and logarithms of sums of exponentials."""
     state, total = p[0], 0.0
@@ -104,9 +78,6 @@ def reductions(p: Any) -> Any:
 
 
 FUNCTIONS: dict[str, tuple[Function, list[float]]] = {
-    "nested": (nested, [0.3, -0.2, 0.4]),
-    "ring": (ring, [0.1, 0.02]),
-    "observed": (observed, [1.3, 0.1]),
     "reductions": (reductions, [0.4, 0.3]),
     **{f.__name__: (f, [0.3, 0.2]) for f in (three_back, backwards, subtracted)},
     **{f.__name__: (f, [0.3, 0.2]) for f in (detached, two_back)},

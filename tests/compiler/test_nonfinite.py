@@ -111,12 +111,6 @@ def test_slow_eager_calls_are_told_once_with_the_operation_and_the_remedy() -> N
         assert [compiled(x).backward() for _ in range(14)]
 
 
-def test_an_infinity_now_and_then_is_not_told() -> None:
-    """A few operations take no time."""
-    likelihood = jit(lambda x: -math.inf if x < 0.0 else -x * x)
-    assert [likelihood(x) for x in (-1.0, 1.0) * 100] == [-math.inf, -1.0] * 100
-
-
 def test_an_example_that_a_loss_leaves_out_gets_no_signal() -> None:
     """Nor 0 times the infinite slope of its root, which a comparison would hide."""
 

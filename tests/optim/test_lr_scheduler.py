@@ -38,12 +38,6 @@ def run(schedule: LRScheduler, epochs: int) -> list[float]:
     return found
 
 
-def run_all(step: Callable[[], None], count: int) -> None:
-    """Call a function so many times."""
-    for _ in range(count):
-        step()
-
-
 def _wave(least: float, k: int, length: int) -> float:
     return least + (1.0 - least) * (1.0 + math.cos(math.pi * k / length)) / 2.0
 
@@ -103,6 +97,8 @@ PLATEAUS: list[tuple[dict[str, Any], list[float], list[float]]] = [
      [1.0, 0.1, 0.1]),
     ({"patience": 0, "threshold": 0.6, "threshold_mode": "abs", "mode": "max"},
      [10.0, 10.5, 11.0], [1.0, 0.1, 0.1]),
+    # better by just the threshold is not better
+    ({"patience": 0, "threshold": 0.5, "threshold_mode": "abs"}, [10.0, 9.5], [1.0, 0.1]),
     # a nan is never better, from the first on
     ({"patience": 1}, [math.nan] * 3, [1.0, 0.1, 0.1]),
     # less than one part in ten thousand better is not better
@@ -273,7 +269,7 @@ def test_what_cannot_be_combined_is_refused() -> None:
         LRScheduler(optimizer)
 
 
-@pytest.mark.parametrize("factor", [-1.0, math.nan, math.inf, "x", None])
+@pytest.mark.parametrize("factor", [math.nan, None])
 @pytest.mark.parametrize("build", [
     lambda one, other: one,
     lambda one, other: ChainedScheduler([other, one]),
@@ -286,12 +282,13 @@ def test_a_rate_that_cannot_be_computed_leaves_all_as_it_was(build: Any, factor:
     schedule = build(one, StepLR(optimizer, 1))
     before: list[Any] = []
 
-    def step() -> None:
-        before[:] = [schedule.state_dict(), optimizer.state_dict()]
-        schedule.step()
+    def go_on() -> None:
+        for _ in range(4):
+            before[:] = [schedule.state_dict(), optimizer.state_dict()]
+            schedule.step()
 
     with pytest.raises((OperandError, DomainError, TypeError)):
-        run_all(step, 4)
+        go_on()
     assert [schedule.state_dict(), optimizer.state_dict()] == before
 
 

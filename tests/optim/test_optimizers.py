@@ -192,19 +192,17 @@ def test_an_update_can_be_differentiated_by_the_learning_rate() -> None:
     grad = gradients(w * w, w, create_graph=True)
     moved, _ = rules.sgd(w, grad, 0.0, lr=lr)
     assert gradients(moved * moved, lr) == pytest.approx(-4.0 * 2.0 * moved.data, rel=1e-12)
+    assert rules.sgd(3.0, 2.0, 5.0, lr=0.5)[0] == 2.0  # a velocity counts with momentum only
 
 
 # All or nothing ----------------------------------------------------------------------------------
 
 
-@every_kind
 @pytest.mark.parametrize("many", [3, 40])
-def test_a_gradient_that_is_not_finite_changes_nothing(
-    make: Callable[[Any], optim.Optimizer], many: int
-) -> None:
+def test_a_gradient_that_is_not_finite_changes_nothing(many: int) -> None:
     """The first such parameter is named, and no parameter, state or step count moves."""
     named = [(f"w{i}", Parameter(1.0)) for i in range(many)]
-    optimizer = make(named)
+    optimizer = optim.Adam(named)
     for step in range(2):
         for _, p in named:
             p.grad = 0.5 + step
@@ -447,14 +445,12 @@ def test_a_state_that_does_not_fit_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("lr", [np.float32(0.1), np.array(0.1), True], ids=repr)
-@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop"])
-def test_a_rate_of_another_kind_leaves_parameters_floats(name: str, lr: Any) -> None:
+def test_a_rate_of_another_kind_leaves_parameters_floats(lr: Any) -> None:
     """Given or assigned, it counts as the float that it is: no digit of a parameter is lost."""
     results = []
     for rate in (lr, float(lr)):
         given, assigned = Parameter(1.0 / 3.0), Parameter(1.0 / 3.0)
-        kind = getattr(optim, name)
-        optimizers = [kind([given], lr=rate), kind([assigned], lr=0.5)]
+        optimizers = [optim.Adam([given], lr=rate), optim.Adam([assigned], lr=0.5)]
         optimizers[1].param_groups[0]["lr"] = rate
         for optimizer, w in zip(optimizers, (given, assigned), strict=True):
             w.grad = 0.7

@@ -160,35 +160,6 @@ def test_a_jacobian_takes_as_many_sweeps_as_inputs_or_outputs() -> None:
     )
 
 
-def test_the_work_of_a_compiled_jacobian_grows_as_the_residuals_do() -> None:
-    """Four times as many residuals, or states in a row: at most five times the work."""
-
-    def residuals(count: int) -> Function:
-        return lambda p: [p[0] * exp(-p[1] * 0.01 * k) - 0.5 for k in range(count)]
-
-    def states(count: int) -> Function:
-        def f(p: Any) -> Any:
-            x, found = 0.3, []
-            for k in range(count):
-                x = x + 0.01 * (p[0] * x - p[1] * x * x * (0.1 + 0.001 * k))
-                found.append(x)
-            return found
-
-        return f
-
-    for made, few in ((residuals, 120), (states, 30)):
-        calls_made(lambda made=made: jit(jacobian(made(10)))([1.3, 0.7]))  # type: ignore[misc]
-        work = []
-        for count in (few, 4 * few):
-            compiled = jit(jacobian(made(count)))
-            work.append(calls_made(lambda compiled=compiled: compiled([1.3, 0.7])))  # type: ignore[misc]
-        assert work[1] < 5 * work[0]
-    for row, exact in zip(
-        jit(jacobian(states(30)))([1.1, 0.4]), jacrev(states(30))([1.1, 0.4]), strict=True
-    ):
-        assert row == pytest.approx(exact, rel=1e-12)
-
-
 def test_a_tangent_of_many_results() -> None:
     """Under jit as eagerly, for results that do not depend on what moves, too."""
 

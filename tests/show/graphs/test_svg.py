@@ -118,16 +118,6 @@ def test_a_weight_that_feeds_two_gates_shows_its_total_gradient() -> None:
 # How it looks ---------------------------------------------------------------------------------
 
 
-def test_leaves_are_told_apart_without_colour() -> None:
-    """Parameters have a thick solid outline, inputs a dashed one, constants a grey field."""
-    found = elements(draw(ops.maximum(Parameter(1.0), Value(2.0), 0.0)))
-    parameter, leaf, constant = (next(found[id].iter(f"{SVG}rect")) for id in ("n0", "n1", "n2-c2"))
-    assert float(parameter.attrib["stroke-width"]) > float(leaf.attrib["stroke-width"])
-    assert "stroke-dasharray" not in parameter.attrib
-    assert "stroke-dasharray" in leaf.attrib
-    assert constant.attrib["fill"] == constant.attrib["stroke"] != "none"
-
-
 @pytest.mark.parametrize("direction", ["LR", "TB"])
 def test_nothing_overlaps(direction: str) -> None:
     """No box, gate or wire with its numbers covers another in the lecture's neuron."""

@@ -53,22 +53,6 @@ def test_every_step_shows_its_numbers_and_hides_those_to_come(make: Any, read: R
         page.press("ArrowRight")
 
 
-def test_saved_values_are_ringed(read: Read) -> None:
-    """The local derivative of z reads q, kept from the forward pass; that of a sum reads none.
-
-    That of x² is 2·x, which reads x and not the square.
-    """
-    page = read(lecture())
-    page.go(5)
-    assert page.graph.get_by_text("saved").count() == 1
-    page.press("End")
-    assert page.graph.get_by_text("saved").count() == 0
-    assert "A distributor hands the gradient on" in page.says
-    page = read(walk(Value(3.0, "x") ** 2))
-    page.press("End")
-    assert page.graph.get_by_text("saved").count() == 1
-
-
 def test_the_gate_view_shows_the_wires_of_a_gate_together(read: Read) -> None:
     """(x + y)z has six stops; of a gate with eighteen operands every wire is a line."""
     page = read(lecture())
