@@ -1,53 +1,17 @@
-"""How files hang together: no circle of imports, no dead names, tests that outlive a rewrite."""
+"""How files hang together: no dead names, tests that outlive a rewrite."""
 
 from __future__ import annotations
 
 import ast
 import re
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 
-import pytest
 from tests.test_reference import PACKAGES
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "scalargrad"
-
-
-def reached(imports: Mapping[str, Iterable[str]], start: str) -> set[str]:
-    """Return the modules that one imports, directly or not."""
-    found, ahead = set[str](), [start]
-    while ahead:
-        new = set(imports[ahead.pop()]) - found
-        found |= new
-        ahead += new
-    return found
-
-
-def circles(imports: Mapping[str, Iterable[str]]) -> list[set[str]]:
-    """Return the groups of modules of which each imports every other, directly or not."""
-    reach = {module: reached(imports, module) for module in imports}
-    groups = {
-        frozenset(other for other in reach[module] if module in reach[other]) for module in imports
-    }
-    return [set(group) for group in sorted(groups, key=sorted) if len(group) > 1]
-
-
-def test_no_circle_of_imports_comes_back() -> None:
-    """Not even for types: but for the hand-overs that the linter lists, imports point one way."""
-    example = {"a": ["b", "base"], "b": ["c"], "c": ["a"], "base": [], "d": ["a", "base"]}
-    assert circles(example) == [{"a", "b", "c"}]
-    grimp = pytest.importorskip("grimp")  # comes with import-linter
-    graph = grimp.build_graph("scalargrad", cache_dir=None)
-    imports = {x: graph.find_modules_directly_imported_by(x) for x in graph.modules}
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    for allowed in settings["tool"]["importlinter"]["contracts"][0]["ignore_imports"]:
-        importer, imported = allowed.split(" -> ")
-        imports[importer] = imports[importer] - {imported}
-    found = [{x.removeprefix("scalargrad.") for x in group} for group in circles(imports)]
-    assert found == []
 
 
 #: What tests import: what the reference documents, the operations as a whole, the command line.

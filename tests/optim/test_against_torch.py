@@ -202,38 +202,6 @@ def test_schedules_together_equal_pytorchs(build: Build, by_hand: bool) -> None:
     assert_equal(build, by_hand=by_hand)
 
 
-PAIRED: list[tuple[str, dict[str, Any]]] = [
-    ("StepLR", {"step_size": 3, "gamma": 0.7}),
-    ("OneCycleLR", {"max_lr": [0.8, 0.1], "total_steps": STEPS + 1}),
-    ("MultiStepLR", {"milestones": [2, 5, 9], "gamma": 0.6}),
-    ("ConstantLR", {"factor": 0.5, "total_iters": 4}),
-    ("LinearLR", {"start_factor": 0.3, "end_factor": 0.9, "total_iters": 6}),
-    ("ExponentialLR", {"gamma": 0.97}),
-    ("PolynomialLR", {"total_iters": 80, "power": 2.0}),
-    ("CosineAnnealingLR", {"T_max": 300, "eta_min": 0.01}),
-    ("CosineAnnealingWarmRestarts", {"T_0": 4, "T_mult": 2, "eta_min": 0.02}),
-    ("LambdaLR", {"lr_lambda": lambda epoch: 0.95**epoch}),
-]
-
-
-@pytest.mark.parametrize("is_reversed", [False, True])
-@pytest.mark.parametrize("first", range(len(PAIRED)))
-def test_pairs_of_schedules_equal_pytorchs(first: int, is_reversed: bool) -> None:
-    """One after the other, with the second made first too, and both at once.
-
-    Each keeps the base rate of the time when it was made, which a OneCycleLR made later sets anew.
-    """
-
-    def parts(kit: Any, optimizer: Any) -> list[Any]:
-        order = [PAIRED[first], PAIRED[first - 1]]
-        order = order[::-1] if is_reversed else order
-        made = [getattr(kit, name)(optimizer, **options) for name, options in order]
-        return made[::-1] if is_reversed else made
-
-    assert_equal(lambda kit, optimizer: kit.SequentialLR(optimizer, parts(kit, optimizer), [7]))
-    assert_equal(lambda kit, optimizer: kit.ChainedScheduler(parts(kit, optimizer), optimizer))
-
-
 LOSSES = [math.exp(-step / 20) + 0.05 * math.sin(step * step) for step in range(STEPS)]
 
 
