@@ -188,6 +188,23 @@ def test_a_replay_draws_what_was_drawn() -> None:
     assert rng.getstate() == state
 
 
+@pytest.mark.parametrize("change", ["grown by the result", "shorter", "another Value", "a float"])
+def test_a_call_whose_arguments_have_changed_is_not_replayed(change: str) -> None:
+    """A list that was given and holds something else by now: the compiled gradient stands."""
+    xs: list[Any] = [Value(0.0), Value(3.0)]
+    x = xs[0]
+    y = jit(lambda xs: sqrt(xs[0]) + 2.0 * xs[-1])(xs)
+    if change == "shorter":
+        del xs[1]
+    elif change == "grown by the result":
+        xs.append(y)
+    else:
+        xs[0] = Value(0.0) if change == "another Value" else 4.0
+    assert gradients(y, x) == math.inf
+    y.backward()
+    assert x.grad == math.inf
+
+
 def test_softmax_of_infinite_scores_is_that_of_eager_evaluation() -> None:
     """Exp(inf - inf) is nan, exp(1 - inf) is 0."""
     for scores in ([math.inf, 1.0], [1.0, math.inf], [-math.inf, 1.0], [1e200, -1e200]):

@@ -18,6 +18,7 @@ from scalargrad import (
     Parameter,
     Value,
     gradients,
+    identity,
     no_grad,
     parse,
     walk,
@@ -88,6 +89,16 @@ def test_arguments_as_lists_and_left_out() -> None:
     ]
     for text, number in cases:
         assert parse(f"x = 3; y = 7; {text}").data == pytest.approx(number, rel=1e-15)
+
+
+@pytest.mark.parametrize("text", ["y = x", "y = +x", "y = where(1 > 0, x, 2)"])
+@pytest.mark.parametrize("label", ["x", ""])
+def test_a_second_name_is_a_node_of_its_own(text: str, label: str) -> None:
+    """Assigning what has a name already makes an identity node, and changes no label."""
+    x = Value(3.0, label)
+    y = parse(text, x=x)
+    assert (y.label, y.op, y.parents) == ("y", identity, (x,))
+    assert x.label == label
 
 
 def test_given_values_are_used_as_they_are() -> None:

@@ -396,6 +396,28 @@ def test_a_run_resumes_to_the_last_bit(make: Callable[[Any], optim.Optimizer]) -
     assert second.state_dict() == whole.state_dict()
 
 
+def test_the_state_is_arranged_as_in_pytorch() -> None:
+    """By the number of the parameter, then by name; in memory, by the parameter itself."""
+    w, other = Parameter(1.0), Parameter(2.0)
+    optimizer = optim.SGD([w, other], lr=0.1, momentum=0.5)
+    assert (dict(optimizer.state), other in optimizer.state) == ({}, False)
+    w.grad, other.grad = 2.0, None  # type: ignore[assignment]
+    optimizer.step()
+    assert dict(optimizer.state) == {w: (2.0,)}
+    found = optimizer.state_dict()
+    assert found["state"] == {0: {"momentum_buffer": 2.0}}
+    assert found["param_groups"][0]["params"] == [0, 1]
+    assert found["param_groups"][0]["step"] == 1
+    optimizer.state[other] = (3.0,)
+    del optimizer.state[w]
+    assert repr(optimizer.state) == repr({other: (3.0,)})
+    for stranger in (w, Parameter(1.0)):
+        with pytest.raises(KeyError):
+            del optimizer.state[stranger]
+        with pytest.raises(KeyError):
+            optimizer.state[stranger]
+
+
 def saved(**options: Any) -> dict[str, Any]:
     """Return a group of one parameter as SGD saves it, with some options exchanged."""
     (group,) = optim.SGD([Parameter(1.0)], lr=0.1).state_dict()["param_groups"]

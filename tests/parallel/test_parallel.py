@@ -319,6 +319,14 @@ def test_a_function_that_leaves_python_loses_nothing(workers: Any) -> None:
     assert raised.value.finished.items() <= {0: 1}.items()
 
 
+@pytest.mark.parametrize("kind", ["error", "unwilling", "function", "object"])
+def test_what_cannot_come_back_is_an_error_of_its_point(kind: str) -> None:
+    """An exception or result that cannot be pickled, or not be made again; others are kept."""
+    with pytest.raises(SweepError, match=kind) as raised:
+        sweep(work.cannot_come_back, ["number", kind], 2, quiet=True)
+    assert raised.value.finished.items() <= {0: 1.0}.items()
+
+
 @pytest.mark.usefixtures("pythons_handler")
 @pytest.mark.parametrize("in_training", [False, True])
 def test_ctrl_c_keeps_what_has_finished(in_training: bool) -> None:

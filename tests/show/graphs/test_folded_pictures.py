@@ -72,6 +72,18 @@ def test_depth_is_how_many_levels_of_modules_are_open(
                default=0) == depth  # fmt: skip
 
 
+def test_everything_open_shows_every_node(model: MLP, loss: Value) -> None:
+    """With depth=None or copies no box is left, and 3 layers and 7 neurons have a frame."""
+    shown = flow(draw(loss, model=model, depth=None))
+    copied = flow(draw(loss, model=model, copies=True))
+    assert not shown.folded() + copied.folded()
+    assert "copy" in copied.of("gate")
+    assert len(shown.frames) == 1 + 3 + 7
+    assert sum(bool(re.fullmatch(r"n\d+", id)) for id in shown.texts) == len(
+        topological_order(loss)
+    )
+
+
 def test_a_named_part_opens_with_what_is_around_it(model: MLP, loss: Value) -> None:
     """Opening one neuron opens its layer and leaves the other neurons closed."""
     shown = flow(draw(loss, model=model, depth=0, open="layers.1.neurons.2"))

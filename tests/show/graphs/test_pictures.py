@@ -93,12 +93,6 @@ def test_several_roots_share_their_nodes_and_are_named_in_the_title() -> None:
     assert repr(draw(x)) == "<Picture: Computation graph of x = 3: 1 node>"
 
 
-def test_the_flowchart_runs_the_way_the_picture_does() -> None:
-    """From left to right, or from top to bottom."""
-    assert draw(Value(1.0)).mermaid.startswith("flowchart LR\n")
-    assert draw(Value(1.0), direction="TB").mermaid.startswith("flowchart TB\n")
-
-
 GATES: list[tuple[Function, str]] = [
     # a function of x, with its constants on the side they stand on
     (lambda x: x * -1, "×−1"),

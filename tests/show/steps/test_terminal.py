@@ -202,6 +202,38 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
     os.close(ours)
 
 
+def test_keys_typed_before_the_first_screen_count(line: tuple[int, int]) -> None:
+    """Nothing typed is dropped, and the line echoes again afterwards."""
+    ours, theirs = line
+    before = termios.tcgetattr(theirs)
+    os.write(ours, (RIGHT * 2 + "q").encode())
+    screen = console(force_terminal=True)
+    explore(lecture(), screen)
+    assert "step 1 of 8" in taken(screen)
+    assert termios.tcgetattr(theirs) == before
+
+
+@pytest.mark.parametrize("parts", [(b"\x1b", b"[C"), (b"\x1b[", b"C"), (b"\x1b", b"[", b"C")])
+def test_a_key_that_arrives_in_parts_is_one_key(
+    parts: tuple[bytes, ...], line: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Escape sequences can be cut in two or three by a slow line; an escape alone is Esc."""
+    ours, _ = line
+    pieces, wait = iter([*parts, None, b"\x1b"]), select.select
+
+    def deliver_next(keyboard: list[int], *_: object) -> object:
+        piece = next(pieces, None)  # after None there is nothing to read in time
+        if piece is not None:
+            os.write(ours, piece)
+        return wait(keyboard, [], [], PATIENCE if piece else 0.0)
+
+    monkeypatch.setattr(select, "select", deliver_next)
+    screen = console(force_terminal=True)
+    explore(lecture(), screen)
+    assert re.findall(r"step (\d) of 8", taken(screen)) == ["1", "2"]
+    assert not [*pieces]
+
+
 @pytest.mark.parametrize("missing", ["keyboard", "screen"])
 def test_without_keyboard_or_screen_there_is_an_error(
     missing: str, line: tuple[int, int], monkeypatch: pytest.MonkeyPatch

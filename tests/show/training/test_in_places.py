@@ -23,33 +23,6 @@ def corner(page: Any) -> list[int]:
 # Screens --------------------------------------------------------------------------------------
 
 
-def test_a_phone_has_large_text_and_buttons_within_reach(open_page: Any) -> None:
-    """Nothing to scroll sideways, text of 14 pixels, targets of 44, the timeline always there."""
-    page = open_page(
-        classifier()[0], "#step=3", viewport={"width": 390, "height": 844}, has_touch=True
-    )
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
-    sizes = page.evaluate(
-        """[...document.querySelectorAll("p, span, button, label, text, output, select, h1, h2")]
-        .filter(part => part.textContent.trim() && part.getBoundingClientRect().width > 1)
-        .map(part => [parseFloat(getComputedStyle(part).fontSize) *
-            (part.ownerSVGElement ? part.getScreenCTM().a : 1), part.textContent])"""
-    )
-    assert [small for small in sizes if small[0] < 13.9] == []
-    targets = page.evaluate(
-        """[...document.querySelectorAll("button, select, input, .segments label")]
-        .filter(part => part.type !== "radio").map(part => [part.id, part.getBoundingClientRect()])
-        .filter(([, box]) => box.width > 1).map(([id, box]) => [id, box.width, box.height])"""
-    )
-    assert [t for t in targets if min(t[1:]) < 43.9] == []
-    for down in (0, 400, 5000):
-        page.evaluate(f"window.scrollTo(0, {down})")
-        button = page.locator("#next").bounding_box()
-        assert 0 <= button["y"] <= 844 - button["height"]
-    page.locator("#points").tap(position={"x": 150, "y": 150})
-    assert page.locator("#next").is_visible()
-
-
 @pytest.mark.parametrize(
     ("name", "scheme"), [("classifier", "dark"), ("three classes", "light"), ("curve", "dark")]
 )

@@ -19,7 +19,7 @@ from tests.show.training.helpers import (
 
 from scalargrad import watch
 from scalargrad.losses import binary_cross_entropy_with_logits, mse_loss
-from scalargrad.optim import SGD, Optimizer
+from scalargrad.optim import SGD
 from scalargrad.show.training import TrainingPage
 
 
@@ -248,34 +248,3 @@ def test_changing_a_number_trains_anew_and_back(open_page: Any) -> None:
     assert page.locator("#hidden-0").input_value() == "3"
     assert page.locator("h1").text_content() == "Training a network of 2, 3 and 1 units"
     assert numbers(page)["parameters"] == list(recording.snapshots[-1].parameters)
-
-
-class Waiting(Optimizer):
-    """An optimiser that decides by the number of the step."""
-
-    def rule(self, group: Any) -> Any:
-        """Return descent, from the tenth step on."""
-        rate = group["lr"] if group["step"] > 9 else 0.0
-        return lambda parameter, grad: (parameter - rate * grad,)
-
-
-class Foreign:
-    """No optimiser of ours."""
-
-    param_groups = ({"lr": 0.1},)
-
-
-def test_rules_that_a_page_cannot_repeat_are_not_offered(open_page: Any) -> None:
-    """Groups with rates of their own, decisions by the step, other packages' optimisers."""
-    model = network()
-    w = model.parameters()
-    two_rates = SGD([{"params": w[:3], "lr": 1.0}, {"params": w[3:]}], lr=0.1)
-    optimizers: list[tuple[Any, bool]] = [
-        (two_rates, False),
-        (Waiting(w, {"lr": 0.1}), False),
-        (Foreign(), False),
-        (None, True),
-    ]
-    for optimizer, is_offered in optimizers:
-        page = watch(model, POINTS, LABELS, loss=mse_loss, optimizer=optimizer)
-        assert open_page(page).locator("#settings").is_visible() == is_offered
