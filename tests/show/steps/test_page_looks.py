@@ -88,20 +88,6 @@ def test_nothing_hides_anything_else_in_firefox(read_in_firefox: Read) -> None:
     assert read_in_firefox(regularised()).page.evaluate(OVERLAPS)[1] == []
 
 
-PLACES = """shapes => shapes.map(shape => shape.querySelector("rect").getBBox())
-  .map(({ x, y, width, height }) => [x, y, width, height])"""
-
-
-def test_the_layout_never_moves(read: Read) -> None:
-    """Neither a step nor an input moves a shape."""
-    page = read(regularised())
-    shapes = page.graph.get_by_role("button", name=re.compile(": "))
-    before = shapes.evaluate_all(PLACES)
-    page.set(w=-12.3456789)
-    page.press("End")
-    assert shapes.evaluate_all(PLACES) == before
-
-
 def test_names_have_true_indices_and_long_ones_an_alias_that_is_explained(read: Read) -> None:
     """L_reg is L with an index below, in graph, panel and inputs; the list has the whole name."""
     long = "the_learning_rate_of_the_very_first_layer"
