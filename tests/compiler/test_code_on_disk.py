@@ -178,12 +178,6 @@ def test_a_fork_waits_for_a_compilation(tmp_path: Path) -> None:
     assert run(tmp_path / "cache", script=FORK).returncode == 0
 
 
-def test_importing_scalargrad_loads_neither_numpy_nor_llvmlite(tmp_path: Path) -> None:
-    """They are imported when jit is first used."""
-    code = "import sys, scalargrad; print({'numpy', 'llvmlite'} & set(sys.modules))"
-    assert run(tmp_path, script=code).stdout.strip() == "set()"
-
-
 # Programs made again in one process ---------------------------------------------------------------
 
 
