@@ -58,7 +58,7 @@ REDUCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], Callable
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
-@pytest.mark.parametrize("count", [1, 2, 7, 31, 32, 33, 300])
+@pytest.mark.parametrize("count", [1, 2, 7, 32, 33])
 def test_few_and_many_operands_of_every_kind(name: str, count: int) -> None:
     """One node with closed-form value and partials; numbers among Values change no bit of them."""
     reduce, value, partials = REDUCTIONS[name]

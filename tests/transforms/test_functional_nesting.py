@@ -59,6 +59,16 @@ def test_inner_derivative_at_a_number(inner: Any) -> None:
     assert jvp(middle, (5.0,), (1.0,)) == (300.0, 120.0)
 
 
+def test_inner_derivatives_at_numbers_close_over_the_same_node() -> None:
+    """Of h and 4h with h = w³: the slope by w is 15 w², also through the second of them."""
+
+    def both(w: Any) -> Any:
+        h = w**3
+        return grad(lambda z: z * h)(2.0) + grad(lambda z: z * z * h)(2.0)
+
+    assert grad(both)(2.0) == jit(grad(both))(2.0) == 60.0
+
+
 def test_inner_function_applied_to_the_outer_one() -> None:
     """d/dx of f'(x²) is 2x·f''(x²), here for f = sin."""
     found = grad(lambda x: grad(ops.sin)(x**2))(1.3)
