@@ -47,28 +47,6 @@ def numbers(found: dict[str, Element], i: int) -> tuple[str, str]:
 # The lecture's graphs -------------------------------------------------------------------------
 
 
-def test_lecture_graph_has_its_numbers() -> None:
-    """The wires carry q = 3, f = -12 and the gradients -4, -4, -4, 3 and 1.
-
-    Values stand upright above and gradients italic below, in blue and orange.
-    """
-    found = elements(draw(lecture()))
-    assert [numbers(found, i) for i in range(5)] == [
-        ("−2", "−4"),
-        ("5", "−4"),
-        ("q = 3", "−4"),
-        ("−4", "3"),
-        ("f = −12", "1"),
-    ]
-    assert [lines(found[f"n{i}"]) for i in range(5)] == [["x"], ["y"], ["+"], ["z"], ["×"]]
-    value, gradient = words(found["n0-value"])[0], words(found["n0-gradient"])[0]
-    assert float(value.attrib["y"]) < float(gradient.attrib["y"])
-    above, below = (pieces(text)[-1].attrib for text in (value, gradient))
-    assert "font-style" not in above
-    assert below["font-style"] == "italic"
-    assert above["fill"] != below["fill"]
-
-
 def test_neuron_from_elementary_gates() -> None:
     """1/(1 + e^-(w·x)) has the lecture's gates, value and gradients, operands from the top."""
     found = elements(draw(neuron("elementary")))
