@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE
 
 from scalargrad import (
     OperandError,
@@ -134,6 +136,26 @@ def test_generators_and_coroutines_cannot_be_decorated(switch: Any) -> None:
     for function in (generator, coroutine, stream):
         with pytest.raises(OperandError, match=switch.__name__):
             switch()(function)
+
+
+def test_other_threads_record_meanwhile() -> None:
+    """no_grad in one thread leaves another recording, and the other way about."""
+    inside, finished = threading.Event(), threading.Event()
+    seen: dict[str, bool] = {}
+
+    def quiet() -> None:
+        with no_grad():
+            inside.set()
+            finished.wait(PATIENCE)
+            seen["quiet"] = is_recorded()
+
+    thread = threading.Thread(target=quiet)
+    thread.start()
+    assert inside.wait(PATIENCE)
+    seen["main"] = is_recorded()
+    finished.set()
+    thread.join(PATIENCE)
+    assert seen == {"main": True, "quiet": False}
 
 
 def test_tasks_have_their_own_setting() -> None:

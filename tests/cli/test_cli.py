@@ -88,6 +88,15 @@ def test_bad_input_is_a_message_not_a_traceback(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_page_is_written_before_moving_with_keys(run: Run) -> None:
+    """With -o, -i was passed over without a word."""
+    code, out, err = run("step", "x*x", "x=3", "-i", "-o", "square.html")
+    assert code == 2
+    assert out.startswith("wrote ")
+    assert Path("square.html").exists()
+    assert "terminal" in err
+
+
 def test_the_version_is_printed_and_the_package_runs_as_a_module(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

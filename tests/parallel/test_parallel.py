@@ -150,6 +150,27 @@ def test_what_kills_every_process_is_an_error() -> None:
     assert isinstance(raised.value.__cause__, (WorkerError, BrokenProcessPool))
 
 
+def test_a_process_that_was_forked_has_workers_of_its_own() -> None:
+    """It and its parent would take each other's replies for their own."""
+
+    def differ(total: Any, w: float) -> int:
+        return sum(total(w) != 6.0 * w for _ in range(50))
+
+    def forked(total: Any, pipe: Any) -> None:
+        pipe.send(differ(total, 3.0))
+
+    context = multiprocessing.get_context("fork")
+    with sum_over(work.scaled, [1.0, 2.0, 3.0], 2, chunks=3) as total:
+        assert total(2.0) == 12.0
+        ours, theirs = context.Pipe()
+        child = context.Process(target=forked, args=(total, theirs))
+        child.start()
+        assert differ(total, 2.0) == 0
+        assert ours.recv() == 0
+        child.join()
+        assert total(4.0) == 24.0
+
+
 @pytest.mark.wide
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_a_cluster_gives_the_bits_of_one_process(alone: Any, tmp_path: Path) -> None:
@@ -261,6 +282,17 @@ def test_what_cannot_be_sent_is_named() -> None:
     for workers in (0, -2, "two", True):
         with pytest.raises(OperandError, match="workers"):
             sum_over(work.scaled, [1.0, 2.0], workers)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_map_with_another_number_of_results_is_refused(count: int) -> None:
+    """A chunk would be left out of the sum, or be in it twice."""
+
+    def mapping(f: Callable[[Any], Any], chunks: Iterable[Any]) -> list[Any]:
+        return [f(x) for x in [*chunks, *chunks][:count]]
+
+    with pytest.raises(OperandError, match=f"{count} results"):
+        sum_over(work.scaled, [1.0, 2.0], mapping, chunks=2)(None)
 
 
 # Sweeps ------------------------------------------------------------------------------------------

@@ -238,16 +238,6 @@ def test_each_activation_has_its_curve_and_its_derivative(ax: Axes) -> None:
     assert [line.get_label() for line in ax.get_lines()] == ["relu", "relu'", "tanh", "tanh'"]
 
 
-def test_a_function_without_gradient_has_slope_zero(ax: Axes) -> None:
-    """A hard threshold returns a plain number, whose derivative is 0."""
-
-    def threshold(x: float) -> float:
-        return 1.0 if x > 0 else 0.0
-
-    activation_curves([threshold], -1.0, 1.0, 3, ax)
-    assert [ys(line) for line in ax.get_lines()] == [[0.0, 0.0, 1.0], [0.0] * 3]
-
-
 # Figures --------------------------------------------------------------------------------------
 
 

@@ -19,7 +19,6 @@ from scalargrad import (
     Parameter,
     Value,
     clip,
-    custom_op,
     elu,
     exp,
     gelu,
@@ -68,21 +67,6 @@ def test_operators_and_methods_are_the_operations(a: float, b: float) -> None:
         assert vars(ops)[name].__doc__.startswith(getattr(Value, name).__doc__)
     assert outcome(operator.neg, Value(a)) == outcome(ops.neg, Value(a))
     assert outcome(abs, Value(a)) == outcome(ops.abs, Value(a))
-
-
-def test_partials_are_written_with_every_operator() -> None:
-    """Of symbols and numbers on either side; a symbol is asked by where, not by if."""
-
-    def slope(y: Any, x: Any) -> Any:
-        arithmetic = (1 + x) * 2 - 3 / (x - 1) + x / 2 + (-x) ** 2 + 2**x - abs(-x) + (5 - x) * y
-        truths = (x < 3) + (x <= 2) + (x > 2) + (x >= 2) + (x == 2) + (x != 2)
-        return (arithmetic + truths + x % 3 + 7 % x + x // 2 + 7 // x + exp(x),)
-
-    op = custom_op(partials=slope)(lambda x: 10.0 * x)
-    by_hand = 6.0 - 3.0 + 1.0 + 4.0 + 4.0 - 2.0 + 60.0 + (1 + 1 + 0 + 1 + 1 + 0) + 2 + 1 + 1 + 3
-    assert grad(op)(2.0) == pytest.approx(by_hand + math.exp(2.0), rel=1e-15)
-    with pytest.raises(OperandError, match="where"):
-        custom_op(partials=lambda y, x: (1.0 if x > 0 else 0.0,))(lambda x: x)
 
 
 def test_where_with_a_number_makes_no_node() -> None:

@@ -464,6 +464,29 @@ def test_what_a_callback_changes_is_trained_on(change: Callable[[Any], None]) ->
     assert_alike(run(True), run(False))
 
 
+def test_an_example_that_a_callback_changes_is_trained_on() -> None:
+    """Examples augmented or corrected in place count as they are, those held out too."""
+
+    def run(jit: bool) -> list[float]:
+        inputs, targets = [[*x] for x in POINTS], [[*y] for y in HEIGHTS]
+        tried = [[*x] for x in POINTS[:3]], HEIGHTS[:3]
+
+        def change(model: nn.Module, history: History) -> None:
+            if len(history) in {2, 4}:
+                inputs[2][0] = -inputs[2][0]
+                targets[5][0] += 1.0
+            if len(history) == 3:
+                tried[0][1][0] += 0.5
+
+        model = network()
+        history = fit(model, inputs, targets, loss=mse_loss, validation_data=tried, epochs=6,
+                      optimizer=SGD(model.parameters(), lr=0.1), callbacks=[change], batch_size=4,
+                      jit=jit, quiet=True)  # fmt: skip
+        return [*weights(model), *history["loss"], *history["val_loss"]]
+
+    assert run(True) == pytest.approx(run(False), rel=1e-12)
+
+
 # Errors ------------------------------------------------------------------------------------------
 
 

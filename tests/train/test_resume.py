@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import Parameter, drawn
+from scalargrad import Parameter, Value, drawn
 from scalargrad.errors import StateError, TrainingWarning
 from scalargrad.losses import HuberLoss, l2_penalty, mse_loss
 from scalargrad.nn import Dropout, Linear, Module
@@ -265,6 +265,25 @@ class Proportional(Module):
     def forward(self, x: Any) -> Any:
         """Return the prediction."""
         return self.factor * x
+
+
+@pytest.mark.parametrize("options", [{"checkpoint": "run.json"}, {"patience": 1}])
+def test_numbers_that_no_checkpoint_would_hold_are_refused_before_the_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    """A run resumed without them would start anew, with the optimiser's state of another model."""
+    monkeypatch.chdir(tmp_path)
+    for number in Value, Parameter:
+        model = Proportional(number)
+        train = partial(fit, model, [1.0, 2.0], [2.0, 4.0], loss=squares, quiet=True, epochs=2,
+                        validation_data=([1.0], [2.0]), **options)  # fmt: skip
+        optimizer = SGD(model.parameters(), lr=0.1)
+        if number is Parameter:
+            assert train(optimizer=optimizer)["loss"]
+        else:
+            with pytest.raises(StateError, match="Parameter"):
+                train(optimizer=optimizer)
+            assert model.factor.data == 0.5
 
 
 def test_parameters_beside_the_models_are_refused_with_a_checkpoint(tmp_path: Path) -> None:

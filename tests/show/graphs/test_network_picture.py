@@ -125,6 +125,10 @@ def test_mermaid_has_solid_and_dotted_lines(tmp_path: Path) -> None:
         "    u0_0 --- u1_0",
         "    u0_1 -.- u1_0",
     ]
+    assert re.findall(r'"(u\d-\d)" -> "(u\d-\d)"', picture.dot) == [
+        ("u0-0", "u1-0"),
+        ("u0-1", "u1-0"),
+    ]
     deep = re.findall(r'\(\("(.*)"\)\)', network(MLP(1, [1] * 30, rng=0)).mermaid)
     assert len(deep) == len(set(deep)) == 31  # more layers than there are letters before x and y
     for suffix in ("svg", "dot", "mmd"):

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from tests.inner import TABLE, Elementwise
 
-from scalargrad import Parameter, Value, square, tanh
+from scalargrad import Value, square, tanh
 from scalargrad.show.steps import walk
 
 from .graphs import labelled, lecture
@@ -83,21 +83,3 @@ def test_a_printed_walk_is_an_aligned_table_of_eighty_columns() -> None:
     assert steps[4].endswith(lecture()[4].notes()[0])
     assert max(map(len, lines)) <= 80
     assert str(lecture()[3:3]).split() == ["step", "at", "chain", "rule", "remark"]
-
-
-# The table of a notebook ------------------------------------------------------------------------
-
-
-def test_html_has_a_row_for_every_step() -> None:
-    """And one for the headings; of a long walk it has 100 and says how many are left."""
-    table = ET.fromstring(lecture()._repr_html_())
-    rows = ["|".join("".join(cell.itertext()) for cell in row) for row in table.iter("tr")]
-    assert rows[0] == "step|at|chain rule|remark"
-    assert rows[5].startswith("5|f → z|∂f∂z=1·q=1·3=3|")
-    assert len(rows) == 9
-    y: Value = Parameter(1.0, "w")
-    for _ in range(150):
-        y = y * 1.0
-    html = walk(y)._repr_html_()
-    assert html.count("<tr>") == 101
-    assert "202 more" in html

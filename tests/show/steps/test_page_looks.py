@@ -21,14 +21,12 @@ from .graphs import (
     labelled,
     lecture,
     network,
-    neuron,
     regularised,
 )
 
 OVERLAPS = Path(__file__).with_name("overlaps.js").read_text(encoding="utf-8")
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
-PROJECTOR: dict[str, Any] = {"viewport": {"width": 1920, "height": 1080}}
 FINGER, LETTER = 44, 14
 
 
@@ -128,29 +126,6 @@ def test_motion_is_left_out_where_it_is_unwanted(read: Read) -> None:
 
 # Colours ----------------------------------------------------------------------------------------
 
-COLOURS = [
-    ("light", False, "rgb(11, 92, 173)", "rgb(179, 71, 0)"),
-    ("dark", False, "rgb(124, 196, 255)", "rgb(255, 163, 107)"),
-    ("light", True, "rgb(0, 122, 61)", "rgb(198, 40, 40)"),
-]
-
-
-@pytest.mark.parametrize(("scheme", "palette", "value", "gradient"), COLOURS)
-def test_colours_follow_the_system_and_the_palette(
-    scheme: str, palette: bool, value: str, gradient: str, read: Read
-) -> None:
-    """Values upright, gradients slanted, whatever the colour."""
-    page = read(lecture(), color_scheme=scheme)
-    page.press("End")
-    if palette:
-        page.button("More ▾").click()
-        page.page.get_by_label("Lecture palette").check()
-    look = "part => { const s = getComputedStyle(part); return [s.fill, s.fontStyle] }"
-    assert page.graph.get_by_text("−12", exact=True).evaluate(look) == [value, "normal"]
-    assert page.graph.get_by_text("3", exact=True).last.evaluate(look)[1] == "italic"
-    slanted = page.graph.get_by_text("−4", exact=True).evaluate_all(f"all => all.map({look})")
-    assert [gradient, "italic"] in slanted
-
 
 def test_the_page_is_dark_where_the_system_is_unless_the_reader_chooses(
     open_in_firefox: Any, dark_firefox: Any, tmp_path: Path
@@ -227,36 +202,3 @@ def test_on_a_phone_the_numbers_of_each_step_are_in_sight(read: Read) -> None:
         stage = page.graph.bounding_box()
         assert numbers["y"] >= stage["y"] + stage["height"] - 1, step
         assert numbers["y"] + numbers["height"] <= covers["y"] + 1, step
-
-
-# A projector ------------------------------------------------------------------------------------
-
-SMALLEST = """(least) => {
-  const size = (part) => parseFloat(getComputedStyle(part).fontSize)
-    * (part.ownerSVGElement ? part.getCTM().a : 1);
-  const parts = [...document.querySelectorAll("#graph text, .said :is(p, .formula, li), h1")];
-  return parts.filter((part) => part.textContent.trim() && part.checkVisibility())
-    .filter((part) => size(part) < least - 0.1).map((part) => part.textContent);
-}"""
-
-
-@pytest.mark.parametrize("make", [lecture, neuron])
-def test_a_presentation_is_large_and_bare_and_shows_the_step(
-    make: Callable[[], Walk], read: Read
-) -> None:
-    """At 1920 × 1080 all text has 28 pixels; panel and bar are on the screen; keys still move."""
-    steps = make()
-    page = read(steps, **PROJECTOR)
-    page.tool("Presentation mode")
-    assert page.box("x").count() == 0 or page.box("x").is_hidden()
-    for position in range(2, len(steps) + 1):
-        page.press("ArrowRight")
-        assert page.at == f"{position}/{len(steps)}"
-        assert page.page.evaluate(SMALLEST, 28) == []
-        assert page.panel.evaluate("panel => panel.scrollHeight <= panel.clientHeight + 1")
-    stage, bar = page.graph.bounding_box(), page.button("Next step").bounding_box()
-    assert stage["width"] * stage["height"] >= 0.5 * 1920 * 1080
-    assert bar["y"] + bar["height"] <= 1081
-    assert page.page.evaluate(OVERLAPS)[1] == []
-    page.button("Leave").click()
-    assert page.box("x" if make is not neuron else "x0").is_visible()

@@ -106,27 +106,6 @@ def test_a_layer_s_matrices_are_those_of_numpy_forward_and_backward(read: Read) 
         page.set(x0=x[0], x1=x[1])
 
 
-def test_notations_name_the_gradients_of_a_layer(read: Read) -> None:
-    """Toronto writes every error with a bar, and the output y; UNC's δ is that of sums alone."""
-    page = read(three_layers())
-    symbols = []
-    for stop in (12, 10):
-        at_layer(page, stop)
-        for _ in range(3):
-            symbols.append([line for line, _ in lines(page)])
-            page.press("n")
-    partial, bar, delta = symbols[:3]
-    assert partial == [
-        *("∂L∂h1=W2Tδ2", "δ1=∂L∂z1=(W2Tδ2)∘tanh′(z1)", "∂L∂W1=δ1xT", "∂L∂b1=δ1", "∂L∂x=W1Tδ1")
-    ]
-    assert bar == ["h1¯=W2Tz2¯", "z1¯=h1¯∘tanh′(z1)", "W1¯=z1¯xT", "b1¯=z1¯", "x¯=W1Tz1¯"]
-    assert delta == [partial[0], "δ1=(W2Tδ2)∘tanh′(z1)", *partial[2:]]
-    assert symbols[4] == ["y¯", "W3¯=y¯h2T", "b3¯=y¯", "h2¯=W3Ty¯"]
-    assert "wᵢⱼ" not in page.says
-    page.press("n")
-    assert "leads from input j to unit i" in page.says
-
-
 @pytest.mark.parametrize(
     ("w", "x", "forward", "backward"),
     [

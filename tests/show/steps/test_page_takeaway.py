@@ -197,3 +197,18 @@ def test_the_frame_in_a_notebook_is_a_whole_page(policy: str, open_blank: Any) -
     frame.get_by_label("∂q/∂x = ?").fill("1")
     frame.get_by_label("∂q/∂x = ?").press("Enter")
     frame.get_by_text("Right").first.wait_for()
+
+
+def test_a_frame_shown_late_is_fitted_though_no_event_tells(open_blank: Any) -> None:
+    """Notebooks lay out what is out of sight when it is scrolled to, and no resize reaches it."""
+    page = open_blank(viewport={"width": 1100, "height": 800})
+    page.add_init_script("addEventListener('resize', (it) => it.stopImmediatePropagation(), true)")
+    frame = lecture()._repr_mimebundle_()["text/html"]
+    page.set_content(f"<style>iframe {{ display: none }}</style>{frame}")
+    inside = page.frame_locator("iframe")
+    inside.get_by_text("1/8").wait_for(state="attached")
+    page.evaluate("document.querySelector('style').remove()")
+    page.wait_for_timeout(500)
+    stage = inside.get_by_role("region", name="Graph", exact=True)
+    room, drawing = stage.bounding_box(), stage.get_by_role("group").first.bounding_box()
+    assert 0.9 < max(drawing[side] / room[side] for side in ("width", "height")) < 1.001

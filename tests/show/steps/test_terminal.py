@@ -286,17 +286,3 @@ def test_a_program_in_a_terminal_is_stepped_through_and_left_by_ctrl_c() -> None
         program.wait()
         os.close(ours)
         os.close(theirs)
-
-
-@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
-def test_any_encoding_is_served(encoding: str) -> None:
-    """(x + y)z at (-2, 5, -4): the derivative by x is -4, in plain characters if need be."""
-    run = subprocess.run(
-        [sys.executable, "-m", "scalargrad", "step", "q = x + y; f = q * z", "x=-2", "y=5", "z=-4"],
-        env={**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "100"},
-        capture_output=True,
-        check=False,
-    )
-    assert (run.returncode, run.stderr) == (0, b"")
-    said = {"utf-8": "∂f/∂x = −4", "ascii": "df/dx = -4"}
-    assert said[encoding] in run.stdout.decode(encoding)

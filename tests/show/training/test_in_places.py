@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE
 from tests.show.training.helpers import at, classifier, numbers, others
 
 
@@ -69,6 +71,37 @@ def test_the_frame_in_a_notebook_moves_and_trains_anew(open_blank: Any) -> None:
     frame.locator("#recording").wait_for()
     frame.locator("#counter", has_text="epoch 30/30").wait_for()
     assert frame.locator("#settings-note").text_content().startswith("Trained in this page")
+
+
+@pytest.mark.parametrize(
+    ("name", "hidden"),
+    [
+        ("classifier", "display: none"),
+        ("curve", "width: 0; height: 0"),
+        ("four inputs", "height: 40px"),
+    ],
+)
+def test_a_frame_without_room_is_drawn_once_it_is_shown(
+    name: str, hidden: str, open_blank: Any
+) -> None:
+    """A cell out of sight has no size, which is no error, and gets one though no event tells."""
+    training = classifier()[0] if name == "classifier" else others()[name]
+    page = open_blank(viewport={"width": 1100, "height": 800})
+    page.add_init_script("addEventListener('resize', (it) => it.stopImmediatePropagation(), true)")
+    frame = training._repr_mimebundle_()["text/html"]
+    page.set_content(f"<style>iframe {{ {hidden} }}</style>{frame}")
+    inside = page.frames[1]
+    inside.locator("#cell-0").wait_for(state="attached")
+    page.evaluate("document.querySelector('style').remove()")
+    end = time.monotonic() + PATIENCE
+    while not inside.evaluate(
+        """["lines", "points", "losses"].every((id) => {
+          const picture = document.getElementById(id), { width, height } = picture.viewBox.baseVal;
+          const { clientWidth, clientHeight } = picture.parentElement;
+          return clientWidth > 300 && width === clientWidth && height === clientHeight; })"""
+    ):
+        assert time.monotonic() < end
+        page.wait_for_timeout(50)
 
 
 # Firefox --------------------------------------------------------------------------------------
