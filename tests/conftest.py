@@ -341,21 +341,6 @@ def open_in_firefox(firefox: Any, witness: Witness) -> Iterator[OpenPage]:
     witness.testify()
 
 
-@pytest.fixture(params=["Chromium", "Firefox"])
-def open_anywhere(
-    request: pytest.FixtureRequest, witness: Witness, tmp_path: Path
-) -> Iterator[OpenPage]:
-    """Return a function that saves a walk and opens it, in one browser and in the other."""
-    engine = request.getfixturevalue("browser" if request.param == "Chromium" else "firefox")
-    usual = {"reduced_motion": "reduce"} if request.param == "Chromium" else AS_THE_PROFILE_SAYS
-
-    def opened(shown: Savable, **options: Any) -> Any:
-        return witness.open(engine, shown.save(tmp_path / "page.html"), "", **{**usual, **options})
-
-    yield opened
-    witness.testify()
-
-
 @pytest.fixture
 def pythons_handler() -> Iterator[None]:
     """Set Python's own handler, which a process started in the background does not have."""

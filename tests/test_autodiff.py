@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.garbage import collector_off, no_garbage
+from tests.garbage import no_garbage
 from tests.inner import topological_order
 
 from scalargrad import (
-    DomainError,
     GraphChangedError,
     NumericalError,
     OperandError,
@@ -29,7 +28,6 @@ from scalargrad import (
     log,
     no_grad,
     ops,
-    relu,
     sigmoid,
     sqrt,
     where,
@@ -74,34 +72,6 @@ def test_sweep_sees_only_its_own_signals() -> None:
     other.grad = 7.0
     (x * x + 2.0 * x - 4 / x + 1).backward()
     assert (x.grad, other.grad) == (46.0, 7.0)
-
-
-def test_diamond_adds_over_its_paths() -> None:
-    """A node used twice receives the sum of what arrives."""
-    x = Value(2.0)
-    a = x * 3.0
-    b, c = a + 1.0, a * a
-    (b * c).backward()
-    assert x.grad == 3.0 * (36.0 + 7.0 * 2.0 * 6.0)
-
-
-def test_backward_from_a_leaf() -> None:
-    """A leaf's gradient with respect to itself is 1, and adds up."""
-    x = Value(5.0)
-    x.backward()
-    x.backward()
-    assert x.grad == 2.0
-
-
-@pytest.mark.parametrize("cleared", [0, 0.0, None])
-def test_habits_of_clearing_gradients(cleared: Any) -> None:
-    """``p.grad = 0`` and PyTorch's ``p.grad = None`` both start afresh."""
-    p = Parameter(3.0)
-    for _ in range(2):
-        p.grad = cleared
-        (p * p).backward()
-        assert p.grad == 6.0
-        assert type(p.grad) is float
 
 
 def test_data_changed_between_forward_and_backward_changes_nothing() -> None:
@@ -242,14 +212,6 @@ def test_nonfinite_root_is_allowed_when_asked() -> None:
     assert gradients(z * 3.0, z, allow_nonfinite=True) == 3.0
 
 
-def test_inf_inside_a_finite_graph_is_no_error() -> None:
-    """1 / (1 / 0⁺) is 0, and so is its slope: only the root has to be finite, and no leaf nan."""
-    x = Value(5e-324)
-    y = 1.0 + where(x > 1.0, 1.0 / x, x)
-    y.backward()
-    assert (y.data, x.grad) == (1.0, 1.0)
-
-
 def _logistic(x: Any) -> Any:
     return 1.0 / (1.0 + (-x).exp())
 
@@ -301,46 +263,7 @@ def test_detect_anomaly_names_where_the_gradient_went_bad() -> None:
         (sqrt(x) * 0.0).backward()
 
 
-def test_detect_anomaly_watches_gradients_as_graphs() -> None:
-    """Derivatives taken as graphs are checked as well."""
-    x = Value(0.0, "x")
-    with detect_anomaly(), pytest.raises(NumericalError, match="inf"):
-        gradients(sqrt(x), x, create_graph=True)
-    with detect_anomaly():
-        assert gradients(x * x, x, create_graph=True).data == 0.0
-
-
-def test_detect_anomaly_decorates_and_nests() -> None:
-    """As a decorator it holds while the function runs; a finite sweep is not disturbed."""
-
-    @detect_anomaly()
-    def slope(data: float) -> float:
-        x = Value(data)
-        sqrt(x).backward()
-        return x.grad
-
-    assert slope(4.0) == 0.25
-    with pytest.raises(NumericalError), detect_anomaly():
-        slope(0.0)
-    x = Value(0.0)
-    sqrt(x).backward()
-    assert x.grad == math.inf
-
-
 # gradients --------------------------------------------------------------------------------------
-
-
-def test_gradients_have_the_shape_asked_for() -> None:
-    """One Value, a list, a tuple or a dict of them, nested in any way."""
-    x, y = Value(2.0), Value(3.0)
-    f = x * y
-    assert gradients(f, x) == 3.0
-    assert gradients(f, [x, y, f]) == [3.0, 2.0, 1.0]
-    assert gradients(f, (y, [x])) == (2.0, [3.0])
-    assert gradients(f, {"w": x, "b": {"c": y}}) == {"w": 3.0, "b": {"c": 2.0}}
-    assert gradients(f, []) == []
-    gradients(f, x, create_graph=True)
-    assert [node.grad for node in (x, y, f)] == [0.0] * 3
 
 
 @pytest.mark.parametrize("create_graph", [False, True])
@@ -391,38 +314,6 @@ def test_changed_leaf_is_noticed_when_partials_are_recomputed() -> None:
     assert "was 2.0, now it is 5.0" in str(caught.value)
 
 
-def test_changed_leaf_that_changes_no_partial_is_no_error() -> None:
-    """The partials of a sum do not depend on its operands; a NaN partial stays a NaN."""
-    x = Value(3.0)
-    y = x + 1.0
-    x.data = 4.0
-    assert gradients(y, x, create_graph=True).data == 1.0
-    base, exponent = Value(-2.0), Value(3.0)
-    y = base**exponent
-    slopes = gradients(y, [base, exponent], create_graph=True, allow_nonfinite=True)
-    assert slopes[0].data == 12.0
-    assert math.isnan(slopes[1].data)
-
-
-def test_derivative_outside_the_domain_of_a_partial_is_not_an_error() -> None:
-    """At sqrt(0) and (-2)³ the partials hold 1/0 and log(-2): they are inf and nan, not errors."""
-    x = Value(0.0)
-    assert gradients(sqrt(x), x, create_graph=True).data == math.inf
-    second = gradients(gradients(Value(1.0) * x**3, x, create_graph=True), x)
-    assert second == 0.0
-    with pytest.raises(DomainError):
-        log(x)
-
-
-def test_kink_taken_as_a_graph() -> None:
-    """relu'(0) is 0 as a graph as well, and relu'' is 0 everywhere."""
-    for data, slope in ((-1.0, 0.0), (0.0, 0.0), (2.0, 1.0)):
-        x = Value(data)
-        found = gradients(relu(x), x, create_graph=True)
-        assert found.data == slope
-        assert gradients(found, x) == 0.0
-
-
 # Memory and depth -------------------------------------------------------------------------------
 
 
@@ -466,20 +357,6 @@ def test_graph_is_freed_by_reference_counting_alone(use: Callable[[Value, Value]
         assert values_alive() == before
 
 
-def test_errors_leave_no_cycles() -> None:
-    """A graph whose backward failed is freed as well."""
-    x = Value(800.0)
-    with collector_off():
-        before = values_alive()
-        for _ in range(3):
-            with pytest.raises(NumericalError):
-                (x.exp() + 1.0).backward()
-            with pytest.raises(DomainError):
-                log(x - 900.0)
-        gc.collect()  # pytest's own references
-        assert values_alive() == before
-
-
 @pytest.mark.parametrize("steps", [20_000, pytest.param(500_000, marks=pytest.mark.wide)])
 def test_a_chain_of_any_length(steps: int) -> None:
     """Up to a million nodes build, run backward and are freed, without recursion."""
@@ -500,13 +377,3 @@ def test_doubling_sixty_times_visits_each_node_once() -> None:
     assert x.grad == 2.0**60
     with no_grad():
         assert gradients(y, x, create_graph=True).data == 2.0**60
-
-
-@pytest.mark.parametrize("base", [0.0, -0.0, 2.0, -3.0, 1e300])
-def test_the_zeroth_power_is_constant(base: float) -> None:
-    """x⁰ = 1 everywhere, 0 included, and its first and second derivative are 0."""
-    x = Value(base)
-    y = x**0
-    y.backward()
-    assert (y.data, x.grad) == (1.0, 0.0)
-    assert grad(grad(lambda x: x**0))(base) == 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -116,26 +115,6 @@ def test_threads_share_one_compiled_function() -> None:
     with ThreadPoolExecutor(WORKERS) as pool:
         found = list(pool.map(lambda k: function(0.1 * k, 0.2), range(64)))
     assert found == pytest.approx(alone, rel=1e-14)
-
-
-def test_tasks_switch_recording_for_themselves() -> None:
-    """A task that awaits inside no_grad leaves the other recording."""
-
-    async def silent(turn: asyncio.Event) -> int:
-        with sg.no_grad():
-            turn.set()
-            await asyncio.sleep(0)
-            return len((Value(1.0) * 2.0).parents)
-
-    async def recording(turn: asyncio.Event) -> int:
-        await turn.wait()
-        return len((Value(1.0) * 2.0).parents)
-
-    async def both() -> list[int]:
-        turn = asyncio.Event()
-        return list(await asyncio.gather(silent(turn), recording(turn)))
-
-    assert asyncio.run(both()) == [0, 2]
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import threading
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -160,31 +158,6 @@ def test_other_threads_record_meanwhile() -> None:
     assert seen == {"main": True, "quiet": False}
 
 
-def test_decorated_function_runs_in_many_threads_at_once() -> None:
-    """Threads that overlap inside one decorated function each restore their own setting."""
-    barrier = threading.Barrier(4, timeout=PATIENCE)
-
-    @no_grad()
-    def work(_: int) -> tuple[bool, bool]:
-        barrier.wait()
-        inside = is_recorded()
-        barrier.wait()
-        return inside, is_recorded()
-
-    @detect_anomaly()
-    def watch(_: int) -> float:
-        barrier.wait()
-        x = Value(3.0)
-        found: float = gradients(x * x, x)
-        barrier.wait()
-        return found
-
-    with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(work, range(8))) == [(False, False)] * 8
-        assert list(pool.map(watch, range(8))) == [6.0] * 8
-        assert list(pool.map(lambda _: is_recorded(), range(8))) == [True] * 8
-
-
 def test_tasks_have_their_own_setting() -> None:
     """A task that waits inside no_grad does not stop the recording of another."""
 
@@ -206,25 +179,6 @@ def test_tasks_have_their_own_setting() -> None:
         return first, second
 
     assert asyncio.run(both()) == (False, True)
-
-
-def test_copied_context_keeps_the_setting() -> None:
-    """Work handed to another thread in a copy of the context is not recorded either."""
-    with no_grad():
-        context = contextvars.copy_context()
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(context.run, is_grad_enabled).result() is False
-
-
-def test_derivatives_are_taken_inside_no_grad() -> None:
-    """A graph recorded before can be differentiated inside no_grad, as a graph too."""
-    x = Value(3.0)
-    y = x**3
-    with no_grad():
-        y.backward()
-        (slope,) = gradients(y, [x], create_graph=True)
-        assert gradients(slope, x) == 18.0
-    assert x.grad == 27.0
 
 
 def test_a_compiled_function_does_not_answer_for_all_its_calls() -> None:

@@ -81,6 +81,7 @@ def test_errors_describe_a_node_by_label_operation_and_operands() -> None:
     for root, said in (
         (power * 2.0 - power, "power: exp(x=800) = inf"),
         (ops.sum([Value(1e308)] * 9), "sum(1e+308, 1e+308, 1e+308, 1e+308, …) = inf"),
+        (ops.sum([Value(1e308)] * 4), "sum(1e+308, 1e+308, 1e+308, 1e+308) = inf"),
         (Value(float("nan")) + 1.0, "a leaf = nan"),
     ):
         with pytest.raises(NumericalError) as caught:

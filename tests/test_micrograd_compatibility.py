@@ -67,28 +67,6 @@ def test_readme_agrees_with_pytorch() -> None:
     assert ours == pytest.approx([t.item() for t in theirs], rel=1e-14)
 
 
-def test_the_sweep_by_hand_of_the_lecture() -> None:
-    """Each node's own step, in an order found by recursion, is what backward does at once."""
-    a, b = Value(2.0, label="a"), Value(-3.0, label="b")
-    f = (a * b + a).tanh() * a + 1.0
-    order: list[Value] = []
-
-    def build_topo(v: Value) -> None:
-        if v not in order:
-            for child in v._prev:
-                build_topo(child)
-            order.append(v)
-
-    build_topo(f)
-    f.grad = 1.0
-    for node in reversed(order):
-        node._backward()
-    by_hand = a.grad, b.grad
-    a.grad = b.grad = 0.0
-    f.backward()
-    assert by_hand == pytest.approx((a.grad, b.grad), rel=1e-14)
-
-
 def test_neuron_by_hand() -> None:
     """tanh(w·x + b) written with exp gives the gradients of tanh itself: 1, 0, 0.5 and -1.5."""
     x1, x2, w1, w2 = Value(2.0), Value(0.0), Value(-3.0), Value(1.0)
@@ -121,19 +99,6 @@ def test_program_that_walks_the_graph_itself() -> None:
     assert {v._op for v in nodes} == {"", "+", "*", "**2"}
     # x·y, +x and the power make 3 interior nodes; the exponent 2 is wrapped as one more leaf.
     assert (len(nodes), len(edges)) == (6, 6)
-
-
-def test_training_loop_that_clears_gradients_afterwards() -> None:
-    """A line is fitted with sum(), ** and ``p.grad = 0`` after each update."""
-    w, b = Value(0.0), Value(0.0)
-    points = [(x / 4.0, 3.0 * x / 4.0 - 2.0) for x in range(-8, 9)]
-    for _ in range(200):
-        loss = sum((w * x + b - y) ** 2 for x, y in points) / len(points)
-        loss.backward()  # type: ignore[union-attr]
-        for p in (w, b):
-            p.data -= 0.3 * p.grad
-            p.grad = 0
-    assert (w.data, b.data) == pytest.approx((3.0, -2.0), abs=1e-9)
 
 
 # A character-level transformer, written on scalars ----------------------------------------------
@@ -238,13 +203,6 @@ def train(leaf: Callable[[float], Any], steps: int) -> tuple[list[float], list[f
             w.data -= 0.02 * unbiased[0] / (unbiased[1] ** 0.5 + 1e-8)
             w.grad = w.grad * 0
     return losses, gradients
-
-
-def test_character_model_learns() -> None:
-    """A transformer on scalars, with .exp(), .log(), .relu(), ** and sum(), fits three names."""
-    losses, _ = train(Value, 40)
-    assert losses[0] == pytest.approx(math.log(len(LETTERS) + 1), rel=0.3)
-    assert sum(losses[-3:]) / 3 < 0.5 * losses[0]
 
 
 def test_character_model_has_the_slope_of_its_loss() -> None:

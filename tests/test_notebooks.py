@@ -109,26 +109,6 @@ def test_assertions_hold_without_compilation(name: str, monkeypatch: pytest.Monk
         plt.close("all")
 
 
-def test_there_are_sixteen() -> None:
-    """They are numbered in the order of the course."""
-    assert [int(path.name[:2]) for path in PATHS] == list(range(1, 17))
-
-
-@every
-def test_a_notebook_asks_answers_names_its_lecture_and_asserts(path: Path) -> None:
-    """The question comes first, the answer has a heading or a bold word, numbers are asserted."""
-    told = text(path, "markdown")
-    title, question, rest = told.split("\n\n", 2)
-    assert title.startswith(f"# {int(path.name[:2])} · ")
-    assert question.startswith("**Predict before you run")
-    assert "?" in question
-    assert "answer" in rest.lower()
-    assert "lecture" in told
-    code = text(path, "code")
-    assert code.count("assert ") >= 3
-    assert "print(walk(" not in code  # JupyterLab breaks printed lines in the middle of words
-
-
 @every
 def test_a_notebook_is_committed_with_light_outputs(
     path: Path, framed: Callable[[str], str]

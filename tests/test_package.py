@@ -105,14 +105,3 @@ def test_operations_show_how_they_are_called(name: str, call: str) -> None:
     assert str(inspect.signature(op)) == call
     assert repr(op) == f"<operation {name}{call}>"
     assert f"{name} = <operation {name}{call}>" in pydoc.plain(pydoc.render_doc(op))
-
-
-def test_help_on_the_package_begins_with_a_tour() -> None:
-    """The first screen says what there is, by name; every name of the tour exists."""
-    text = pydoc.plain(pydoc.render_doc(scalargrad))
-    tour = text[: text.index("PACKAGE CONTENTS")]
-    assert all(word in tour for word in ("walk", ".save", "jit", "fit"))
-    for name in re.findall(r"`(\w+)[`.]", scalargrad.__doc__ or ""):
-        assert hasattr(scalargrad, name) or hasattr(scalargrad.Value, name), name
-    listed = text[text.index("FUNCTIONS\n") :]
-    assert all(f"    {name}(" in listed for name in ("grad", "jit", "walk"))

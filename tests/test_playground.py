@@ -180,24 +180,6 @@ def test_a_formula_that_is_typed_is_stepped_through_and_becomes_the_address(
     assert quote(LOSS.replace("L", "E"), safe="()*") in playground.page.url
 
 
-def test_inputs_follow_the_formula_and_say_so(playground: Playground) -> None:
-    """A name without a number begins at one that is shown; a number without its name goes."""
-    playground.write("f = tanh(a*x0 + u)", "a=0.5 x=2,3 old=7")
-    assert {*playground.numbers()} == {"a", "x0", "u"}
-    said = playground.page.get_by_role("status").inner_text()
-    assert "old" in said
-    assert {*playground.box("Inputs").input_value().split()} == {"a=0.5", "x=2,3", said.split()[-1]}
-
-
-def test_another_language_keeps_what_was_typed(playground: Playground) -> None:
-    """Each has its own text."""
-    playground.visit("#f=x*y&x=1&y=2")
-    playground.numbers()
-    for name in ("Python", "Formula"):
-        playground.page.get_by_role("radio", name=name).check(force=True)
-        assert (playground.box(name).input_value() == "x*y") == (name == "Formula")
-
-
 def test_a_program_in_the_address_waits_for_a_click(playground: Playground) -> None:
     """It counts how often it ran."""
     program = """

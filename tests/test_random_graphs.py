@@ -120,15 +120,6 @@ def test_gradients_as_a_graph_are_the_same_numbers(graph: Graph) -> None:
     assert [g.data for g in as_graph] == close(plain, 1e-12)
 
 
-@given(graphs(max_nodes=10))
-def test_a_second_backward_doubles_exactly(graph: Graph) -> None:
-    """Whatever the graph, two sweeps leave exactly twice the gradients of one."""
-    graph.root.backward()
-    once = [x.grad for x in graph.leaves]
-    graph.root.backward()
-    assert [x.grad for x in graph.leaves] == [2.0 * g for g in once]
-
-
 @given(graphs(max_nodes=6))
 def test_every_operation_is_compiled(graph: Graph) -> None:
     """A compiled graph of any operations has the eager value, gradient and second derivatives."""

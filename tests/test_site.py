@@ -112,18 +112,6 @@ def test_what_new_users_look_for_comes_first(
     assert found in search.locator("ul.search li a").first.get_attribute("href")
 
 
-@pytest.mark.parametrize("word", ["mode", "sigmoid"])
-def test_words_that_were_searched_for_are_marked_without_complaint(
-    site: Path, page: Any, word: str
-) -> None:
-    """In text and drawings; the titles of icons, such as "Light mode", are left alone."""
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(f"{(site / 'reference/nn.html').as_uri()}?highlight={word}")
-    page.wait_for_selector(".highlighted", state="attached")
-    assert complaints == []
-
-
 def test_the_first_page_has_a_live_step_page(site: Path, page: Any) -> None:
     """The page within the page moves with its own control."""
     page.goto((site / "index.html").as_uri())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from typing import Any
-from weakref import WeakSet
 
 import pytest
 from tests.garbage import collector_off
@@ -58,24 +57,6 @@ def test_objects_do_not_add_up(load: Load, calls: int) -> None:
         return len(gc.get_objects())
 
     assert growth(load, calls, objects) < 0.01
-
-
-class Kept:
-    """An object whose life can be watched."""
-
-
-def test_what_is_kept_is_noticed() -> None:
-    """A load that keeps its results grows, also one that lets them go at its end."""
-    alive: WeakSet[Kept] = WeakSet()
-
-    def leaking(count: int) -> Iterator[None]:
-        kept = []
-        for _ in range(count):
-            kept.append(Kept())
-            alive.add(kept[-1])
-            yield
-
-    assert growth(leaking, 1_000, lambda: len(alive)) == 1.0
 
 
 def of_the_package() -> int:

@@ -78,23 +78,6 @@ def test_what_a_class_derived_from_a_tables_entry_adds_is_copied() -> None:
     assert entry.grad == 0.0
 
 
-def test_pickles_of_the_first_version_can_be_read() -> None:
-    """Two entries of one table as version 0.1.0 wrote them, after a sweep from 5 w."""
-    v, w = pickle.loads(
-        b"(lp0\ncscalargrad.sparse\n_restore\np1\n(cscalargrad.sparse\nSparseParameter\np2\n"
-        b"F2.0\nF0.0\nVv\np3\ntp4\nRp5\nccopy_reg\n_reconstructor\np6\n(cscalargrad.sparse\n"
-        b"Touched\np7\nc__builtin__\ndict\np8\n(dp9\ng1\n(g2\nF3.0\nF5.0\nVw\np10\ntp11\nRp12\n"
-        b"g6\n(g7\ng8\n(dp13\ng12\nNstp14\nRp15\nbNstp16\nR0g15\nbag12\na."
-    )
-    assert (v.data, v.grad, w.data, w.grad) == (2.0, 0.0, 3.0, 5.0)
-    optimizer = optim.SGD([v, w], lr=0.1)
-    assert touched(optimizer) == ["w"]
-    optimizer.zero_grad()
-    assert w.grad == 0.0
-    w.backward()
-    assert touched(optimizer) == ["w"]
-
-
 def test_a_table_is_indexed_like_a_matrix() -> None:
     """Two numbers or slices choose as in NumPy; an entry cannot be exchanged behind its record."""
     weight = nn.Linear(4, 3).weight

@@ -1,53 +1,17 @@
-"""How files hang together: no circle of imports, no dead names, tests that outlive a rewrite."""
+"""How files hang together: no dead names, tests that outlive a rewrite."""
 
 from __future__ import annotations
 
 import ast
 import re
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 
-import pytest
 from tests.test_reference import PACKAGES
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "scalargrad"
-
-
-def reached(imports: Mapping[str, Iterable[str]], start: str) -> set[str]:
-    """Return the modules that one imports, directly or not."""
-    found, ahead = set[str](), [start]
-    while ahead:
-        new = set(imports[ahead.pop()]) - found
-        found |= new
-        ahead += new
-    return found
-
-
-def circles(imports: Mapping[str, Iterable[str]]) -> list[set[str]]:
-    """Return the groups of modules of which each imports every other, directly or not."""
-    reach = {module: reached(imports, module) for module in imports}
-    groups = {
-        frozenset(other for other in reach[module] if module in reach[other]) for module in imports
-    }
-    return [set(group) for group in sorted(groups, key=sorted) if len(group) > 1]
-
-
-def test_no_circle_of_imports_comes_back() -> None:
-    """Not even for types: but for the hand-overs that the linter lists, imports point one way."""
-    example = {"a": ["b", "base"], "b": ["c"], "c": ["a"], "base": [], "d": ["a", "base"]}
-    assert circles(example) == [{"a", "b", "c"}]
-    grimp = pytest.importorskip("grimp")  # comes with import-linter
-    graph = grimp.build_graph("scalargrad", cache_dir=None)
-    imports = {x: graph.find_modules_directly_imported_by(x) for x in graph.modules}
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    for allowed in settings["tool"]["importlinter"]["contracts"][0]["ignore_imports"]:
-        importer, imported = allowed.split(" -> ")
-        imports[importer] = imports[importer] - {imported}
-    found = [{x.removeprefix("scalargrad.") for x in group} for group in circles(imports)]
-    assert found == []
 
 
 #: What tests import: what the reference documents, the operations as a whole, the command line.
@@ -92,26 +56,6 @@ def complaints(text: str) -> list[str]:
                 targets.append(taken.get(first, first) + dot + rest)
     wrong = [f"imports {module}" for module in sorted(inner(taken.values()))]
     return wrong + [f"sets a name of {module}" for module in sorted(inner(targets))]
-
-
-def test_inner_imports_and_patches_are_found() -> None:
-    """Of modules under any name; what is public, and what is not the package's, is left alone."""
-    text = """
-import scalargrad.tree
-from scalargrad import Value, nn
-from scalargrad.table import eager
-from scalargrad.nn.module import Module
-monkeypatch.setattr(eager, "MOST", 0)
-monkeypatch.setattr("scalargrad.table.code.NAME", 1)
-monkeypatch.setattr(os, "fsync", None)
-"""
-    assert complaints(text) == [
-        "imports scalargrad.nn.module",
-        "imports scalargrad.table.eager",
-        "imports scalargrad.tree",
-        "sets a name of scalargrad.table.code",
-        "sets a name of scalargrad.table.eager",
-    ]
 
 
 def test_tests_import_what_is_documented() -> None:

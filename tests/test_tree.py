@@ -182,13 +182,6 @@ def test_dataclasses_are_trees() -> None:
     assert (spring, car.loads) == (Spring(8.0, 2.0), [3.0, 7.0])
 
 
-def test_the_remedy_for_text_works() -> None:
-    """What is no number is given in an argument of its own."""
-    with pytest.raises(OperandError, match="another argument"):
-        grad(lambda p: p["k"] ** 2)({"k": 3.0, "unit": "m"})
-    assert grad(lambda p, unit: p["k"] ** 2)({"k": 3.0}, "m") == {"k": 6.0}
-
-
 @pytest.mark.wide
 def test_the_remedy_for_pandas_works() -> None:
     """The message says what of a Series is an array."""

@@ -12,10 +12,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from tests.inner import topological_order
 
-from scalargrad import draw, nn, parse
-from scalargrad.cli.main import main
+from scalargrad import nn
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -62,19 +60,6 @@ def test_draw_writes_an_svg_with_value_and_gradient(run: Run) -> None:
     assert "6" in text
 
 
-def test_draw_takes_the_options_of_draw(run: Run) -> None:
-    """What the options ask for is what the function of the same name draws with them."""
-    options = ["--direction", "TB", "--color", "gradient", "--copies"]
-    marked = ["--highlight", "q", "--highlight", "x"]
-    formula = "q = x + y; f = q * x"
-    assert run("draw", formula, "x=3", "y=-2", *options, *marked, "-o", "graph.dot")[0] == 0
-    root = parse(formula, x=3, y=-2)
-    root.backward()
-    x, _, q, _ = topological_order(root)
-    wanted = draw(root, direction="TB", color="gradient", copies=True, highlight=[q, x])
-    assert Path("graph.dot").read_text() == wanted.dot
-
-
 @pytest.mark.parametrize(
     ("command", "noun"),
     [
@@ -110,24 +95,6 @@ def test_a_page_is_written_before_moving_with_keys(run: Run) -> None:
     assert out.startswith("wrote ")
     assert Path("square.html").exists()
     assert "terminal" in err
-
-
-def test_ctrl_c_while_a_page_is_written_leaves_the_old_one(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing half written is left, and there is no traceback."""
-    page = tmp_path / "walk.html"
-    page.write_text("old")
-
-    def press(_: int) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("os.fsync", press)
-    code, _, err = run("step", "x*x", "x=2", "-o", str(page))
-    assert code != 0
-    assert "Traceback" not in err
-    assert page.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [page]
 
 
 def test_the_version_is_printed_and_the_package_runs_as_a_module(
@@ -189,18 +156,3 @@ def test_without_a_package_the_demo_s_graphs_are_there(
     assert "python -m pip install" in err
     names = {path.name for path in (tmp_path / "demo").iterdir()}
     assert names == {"chain-rule.svg", "chain-rule.html", "sigmoid.svg", "sigmoid.html"}
-
-
-@pytest.mark.wide
-def test_the_demo_proposes_the_command_that_was_typed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Run as ``python -m scalargrad``, its next command begins with the same path."""
-    monkeypatch.setattr(
-        sys, "argv", ["/src/__main__.py", "demo", "-o", str(tmp_path), "--steps", "1"]
-    )
-    monkeypatch.setattr(sys, "orig_argv", [".venv/bin/python", "-m", "scalargrad", "demo"])
-    with pytest.raises(SystemExit):
-        main()
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("  .venv/bin/python -m scalargrad step")

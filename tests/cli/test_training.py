@@ -54,23 +54,6 @@ def test_a_command_trains_says_what_it_wrote_and_resumes(run: Run) -> None:
     assert len(Path("out/xor.csv").read_text().splitlines()) == 1 + 5
 
 
-def test_options_reach_the_program(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Folder, epochs, seed, resume and quiet make up its plan; the smallest number is one."""
-    plans: list[Plan] = []
-
-    def spying(plan: Plan) -> Report:
-        plans.append(plan)
-        return Report([], experiments.Cubic(rng=0), History(), [])
-
-    monkeypatch.setattr(experiments, "names", spying)
-    assert (
-        run("train", "names", "-o", "a", "--epochs", "7", "--seed", "3", "--resume", "-q")[0] == 0
-    )
-    assert plans == [Plan(Path("a"), 7, 3, True, True)]
-    assert run("train", "names", "--epochs", "0")[0] == 2
-    assert len(plans) == 1
-
-
 def test_a_training_in_the_plane_can_be_watched(run: Run) -> None:
     """--watch writes a page with a frame for each epoch; programs elsewhere refuse it."""
     options = ["--epochs", "3", "-q", "-o", "out", "--watch", "training.html"]
@@ -132,34 +115,6 @@ def test_a_sweep_shows_a_table_and_writes_a_plot(run: Run, monkeypatch: pytest.M
     assert len(found) == 9
     assert found[1].items() >= {"learning_rate": "0.5", "seed": "1", "loss": "1.5"}.items()
     assert found[-1]["loss"] == ""
-
-
-@pytest.mark.filterwarnings("ignore:constrained_layout not applied")
-def test_a_narrow_terminal_cuts_no_number_of_a_sweep(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Lines are broken between words."""
-    monkeypatch.setattr(experiments, "moons", spy)
-    monkeypatch.setenv("COLUMNS", "40")
-    output = run("sweep", "moons", "--lr", "0.125,100", "--seeds", "1", "-q", "-o", "out")[1]
-    output = " ".join(output.split())
-    assert "…" not in output
-    assert "0.125 1 0 0.125 0.125 0.125 0.5" in output
-    assert "100 1 1 - - - -" in output
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_workers_train_as_one_process_does(run: Run) -> None:
-    """Two processes give the rows of one, to the last digit."""
-    written = []
-    for workers in ("1", "2"):
-        how = ["--lr", "0.1", "--seeds", "2", "--epochs", "3", "-q", "--workers", workers]
-        assert run("sweep", "xor", *how, "-o", workers)[0] == 0
-        lines = Path(workers, "xor.csv").read_text().splitlines()
-        written.append([line.rpartition(",")[0] for line in lines])  # all but the seconds
-        assert Path(workers, "lr-0.1-seed-1", "xor.png").exists()
-    assert written[0] == written[1]
-    assert len(written[0]) == 3
 
 
 def test_what_finished_is_shown_when_a_run_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

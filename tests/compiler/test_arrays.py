@@ -6,7 +6,6 @@ import itertools
 import math
 import operator
 import pickle
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -264,36 +263,3 @@ def test_what_is_written_into_an_array_between_calls_is_seen() -> None:
         given[7] = RNG.normal(size=2)
         expected = (np.tanh(given[:, 0]) * given[:, 1]).sum()
         assert compiled(given) == pytest.approx(expected, rel=1e-10)
-
-
-@pytest.mark.parametrize("count", [24_576, 20_003])
-def test_arrays_in_one_row_and_backwards_and_twice(count: int) -> None:
-    """No group of lanes reads beyond an array, and one array may stand for two."""
-    xs = RNG.normal(size=count)
-    np.testing.assert_array_equal(jit(vmap(lambda x: x * x))(xs), xs * xs)
-    backwards = jit(lambda xs: vmap(lambda x: x + 1.0)(xs[::-1]))
-    np.testing.assert_array_equal(backwards(xs), xs[::-1] + 1.0)
-    products = jit(lambda xs, ys: added(vmap(lambda x, y: x * y)(xs, ys)))
-    assert products(xs, xs) == pytest.approx(xs @ xs, rel=1e-12)
-    rows = np.ascontiguousarray(np.stack([xs, 2 * xs]))
-    of_columns = jit(lambda rows: vmap(lambda x: x[0] + x[1])(rows.T))
-    np.testing.assert_array_equal(of_columns(rows), 3 * xs)
-
-
-def test_threads_read_arrays_of_their_own() -> None:
-    """Calls at once are given the arrays they were made with."""
-    compiled = jit(value_and_grad(loss))
-    w, labels = RNG.normal(size=3), np.ones(20_000)
-    data = [RNG.normal(size=(20_000, 3)) for _ in range(4)]
-    expected = [compiled(w, xs, labels)[0] for xs in data]
-    found: list[list[float]] = [[] for _ in data]
-
-    def call(k: int) -> None:
-        found[k] += [compiled(w, data[k], labels)[0] for _ in range(5)]
-
-    threads = [threading.Thread(target=call, args=(k,)) for k in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == [[x] * 5 for x in expected]

@@ -145,13 +145,6 @@ def test_the_cache_is_bounded(tmp_path: Path) -> None:
     assert used <= {path.name for path in files}
 
 
-def test_numpy_keeps_nothing(tmp_path: Path) -> None:
-    """Without machine code there is nothing to keep."""
-    shown = run(tmp_path / "cache", "2", SCALARGRAD_JIT="numpy").stdout
-    assert "(1498500.0, 999000.0)" in shown
-    assert not (tmp_path / "cache").exists()
-
-
 FORK = """
 import os, sys, threading, scalargrad as sg
 
@@ -183,12 +176,6 @@ sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in chi
 def test_a_fork_waits_for_a_compilation(tmp_path: Path) -> None:
     """A child process never inherits a lock that nobody is left to release."""
     assert run(tmp_path / "cache", script=FORK).returncode == 0
-
-
-def test_importing_scalargrad_loads_neither_numpy_nor_llvmlite(tmp_path: Path) -> None:
-    """They are imported when jit is first used."""
-    code = "import sys, scalargrad; print({'numpy', 'llvmlite'} & set(sys.modules))"
-    assert run(tmp_path, script=code).stdout.strip() == "set()"
 
 
 # Programs made again in one process ---------------------------------------------------------------

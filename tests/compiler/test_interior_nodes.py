@@ -64,39 +64,6 @@ def test_equal_nodes_are_apart() -> None:
         assert found == pytest.approx([by_y, by_twin], rel=1e-12)
 
 
-def test_states_of_a_recurrence() -> None:
-    """So it is in loops, of which each state is such a node."""
-
-    def f(p: Any, steps: int) -> Any:
-        states: list[Any] = [p[1]]
-        for _ in range(steps):
-            states.append(sg.tanh(p[0] * states[-1] + 0.1))
-        slope = gradients(states[-1] ** 2, p[0], create_graph=True)
-        return gradients(slope, [states[-1], states[-2]])
-
-    def by_hand(w: float, x: float, steps: int) -> list[float]:
-        slope, states = 0.0, [x]
-        for _ in range(steps - 1):
-            y = math.tanh(w * states[-1] + 0.1)
-            slope = (1.0 - y * y) * (states[-1] + w * slope)
-            states.append(y)
-        before, inner = states[-1], slope  # d before / dw, of which one factor is 1 - before²
-        last = math.tanh(w * before + 0.1)
-        from_before = inner / (1.0 - before * before) * -2.0 * before  # by that factor
-        # s = 2 y (1 - y²)(b + w b'), with y a function of b in what follows on b
-        by_last = (2.0 - 6.0 * last * last) * (before + w * inner)
-        by_before = by_last * (1.0 - last * last) * w
-        by_before += 2.0 * last * (1.0 - last * last) * (1.0 + w * from_before)
-        return [by_last, by_before]
-
-    compiled = jit(f, static_argnums=1)
-    for steps in (2, 3, 400):
-        p = [Value(0.7), Value(0.4)]
-        expected = by_hand(0.7, 0.4, steps)
-        assert f(p, steps) == pytest.approx(expected, rel=1e-10)
-        assert np.array(compiled(p, steps)) == pytest.approx(expected, rel=1e-10)
-
-
 def test_a_gradient_by_nodes_within_hides_no_other_gradient() -> None:
     """Of a loop, by what its steps read; and of its square, by what that is computed from."""
 
@@ -125,22 +92,6 @@ def test_a_gradient_is_linear_in_what_it_is_multiplied_by() -> None:
         return back(s)[0]
 
     assert jit(grad(pulled))(0.3, 0.7) == pytest.approx(grad(chain)(0.7), rel=1e-12)
-
-
-def test_a_third_derivative_by_nodes_within() -> None:
-    """Of a loop, at a point that is computed; the last one by the input."""
-
-    def g(z: Any) -> Any:
-        for k in range(60):
-            z = sg.tanh(1.1 * z + 0.01 * k)
-        return z * z
-
-    def f(x: Any) -> Any:
-        y = sg.sin(x) * x
-        return sg.grad(lambda z: sg.grad(g)(z) ** 2 + z * sg.exp(z))(y) + y
-
-    found = jit(sg.value_and_grad(f))(0.9)
-    assert found == pytest.approx(sg.value_and_grad(f)(0.9), rel=1e-10)
 
 
 #: What eagerly is the very Value x, or the very signal, and in a program a node.

@@ -109,22 +109,6 @@ def test_each_example_may_choose_a_result_by_its_label(classes: int) -> None:
         assert jit(grad(f))(weights) == pytest.approx(expected, rel=1e-11, abs=1e-11)
 
 
-@pytest.mark.parametrize("many", [100, 300])
-def test_gradients_by_results(many: int) -> None:
-    """A sum over all results depends on each of them: d(Σp)²/dp = 2 Σp."""
-
-    def by_results(xs: Any) -> Any:
-        results = vmap(lambda x: x * x)(xs)
-        total = sum(results)
-        return gradients(total, [results[0], results[5]]), gradients(total**2, [xs[1], results[1]])
-
-    xs = [Value(0.01 * i) for i in range(many)]
-    total = math.fsum((0.01 * i) ** 2 for i in range(many))
-    first, second = jit(by_results)(xs)
-    assert first == [1.0, 1.0]
-    assert second == pytest.approx([2.0 * total * 0.02, 2.0 * total], rel=1e-12)
-
-
 @pytest.mark.parametrize(("twice", "apart"), [(0, 0), (0, 3), (2, 1), (3, 2)])
 def test_a_sum_of_as_many_terms_as_examples(twice: int, apart: int) -> None:
     """A sum adds one result twice, but not another, of which the square is added."""
@@ -139,18 +123,6 @@ def test_a_sum_of_as_many_terms_as_examples(twice: int, apart: int) -> None:
     squares = [2.0 * (k == apart) * x * x for k, x in enumerate(xs)]
     expected = [2.0 * x * (n + y) for x, n, y in zip(xs, times, squares, strict=True)]
     assert jit(grad(total))(xs) == expected
-
-
-def test_results_and_what_is_computed_of_them_are_results_as_well() -> None:
-    """Errors, the largest of them and a condition beside the loss."""
-
-    def report(k: Any, xs: Any) -> Any:
-        errors = [y - 0.001 * i for i, y in enumerate(vmap(lambda x: sg.sin(k * x))(xs))]
-        small = [e for e in errors[:3] if e < 0.5]
-        return sum(e * e for e in errors), errors, sg.maximum(*errors), len(small), errors[1] / 2.0
-
-    given = 0.7, draws(COUNT)
-    assert close(jit(report)(*given), report(*given))
 
 
 def test_an_example_that_no_loss_reads_sends_nothing() -> None:
@@ -213,29 +185,6 @@ def test_results_used_one_by_one_are_as_in_a_loop(
     assert close(jit(value_and_grad(closed_over))(w), expected)
 
 
-def test_gradients_by_results_pass_through_those_alone() -> None:
-    """A result read twice is one number to a gradient by it, and another to the sum of all."""
-
-    def slopes(w: Any, xs: Any) -> Any:
-        found = vmap(unit, in_axes=(None, 0))(w, xs)
-        return gradients(pairs(w, found), [found[0], found[-1]])
-
-    w, xs = [Value(0.7), Value(-0.3)], [Value(x) for x in draws(COUNT)]
-    assert close(jit(slopes)(w, xs), slopes(w, xs))
-
-
-def test_results_of_as_many_examples_join_only_their_own() -> None:
-    """The first of two results and the second of three are not all results of two examples."""
-
-    def loss(xs: Any) -> Any:
-        some = vmap(lambda x: 2.0 * x)(xs)
-        more = vmap(lambda y: 3.0 * y)([*some, 0.1])
-        return some[0] * 5.0 + more[1] * 7.0 + sum(more)
-
-    for count in (2, COUNT):
-        assert jit(grad(loss))([0.5] * count) == [16.0, 48.0, *[6.0] * (count - 2)]
-
-
 def test_results_that_a_vmap_reads_do_not_join_those_made_of_its_results() -> None:
     """Joined, they would wait for themselves; recording such a function never ended."""
     xs = np.linspace(-1.0, 1.0, COUNT).tolist()
@@ -247,20 +196,6 @@ def test_results_that_a_vmap_reads_do_not_join_those_made_of_its_results() -> No
         return sum([first, *map(sg.exp, t[1:])]) + sum(a**3 for a in s) + sum(b**4 for b in t)
 
     assert close(jit(value_and_grad(chained))(0.5), value_and_grad(chained)(0.5))
-
-
-def of_two(turns: int) -> Function:
-    """Return a loop over two results of each example, the second first in every `turns`-th turn."""
-
-    def total(k: Any, xs: Any) -> Any:
-        found = 0.0
-        for i, pair in enumerate(vmap(lambda x: (sg.sin(k * x), k + x))(xs)):
-            order = -1 if i % turns == 0 else 1
-            a, b = [sg.exp(z) for z in pair[::order]][::order]
-            found = found + a * b + sg.exp(pair[0]) * b
-        return found
-
-    return total
 
 
 # Random programs ----------------------------------------------------------------------------------

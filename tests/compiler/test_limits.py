@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.compiler.loops import close
 
 import scalargrad as sg
-from scalargrad import Parameter, Value, grad, gradients, jit, losses, sin, value_and_grad
+from scalargrad import Parameter, Value, grad, gradients, jit, sin, value_and_grad
 from scalargrad.nn import MLP
 
 LONG = 20_000
@@ -35,18 +34,6 @@ def test_a_long_chain_is_compiled() -> None:
         number = 0.9999 * float(np.sin(number))
     assert y.data == pytest.approx(number, rel=1e-9)
     assert gradients(y, x) == pytest.approx(slope, rel=1e-9)
-
-
-def test_a_long_chain_in_no_order_is_compiled() -> None:
-    """Three thousand operations one after the other, none of which repeats the one before."""
-    operations = (sg.sin, sg.tanh, sg.exp)
-
-    def chain(x: Any) -> Any:
-        for k in range(3_000):
-            x = operations[k * k % 3](x) - 0.5
-        return x
-
-    assert close(jit(value_and_grad(chain))(0.3), value_and_grad(chain)(0.3), rel=1e-10)
 
 
 def test_a_wide_sum_is_compiled() -> None:
@@ -106,35 +93,6 @@ def test_a_program_takes_little_memory_beyond_its_recording() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2_000_000
-
-
-def test_compiling_a_network_under_vmap_takes_no_more_for_more_examples() -> None:
-    """Loss, gradient and update of a ReLU network: 12 or 96 examples, the same memory."""
-
-    def loss(layers: Any, inputs: Any, targets: Any) -> Any:
-        def of_one(x: Any, target: Any) -> Any:
-            for weights in layers[:-1]:
-                x = [sg.relu(sg.dot(row, x)) for row in weights]
-            return losses.cross_entropy([sg.dot(row, x) for row in layers[-1]], target)
-
-        return sum(sg.vmap(of_one)(inputs, targets)) / len(inputs)
-
-    def step(layers: Any, inputs: Any, targets: Any) -> Any:
-        value, slopes = value_and_grad(loss)(layers, inputs, targets)
-        return value, [w - 0.1 * slope for w, slope in zip(layers, slopes, strict=True)]
-
-    rng = np.random.default_rng(0)
-    layers = [rng.normal(size=shape) for shape in ((12, 6), (12, 12), (3, 12))]
-    peaks = []
-    for examples in (96, 12, 96):  # the first also imports what compiles
-        compiled = jit(step)
-        given = rng.normal(size=(examples, 6)), rng.integers(0, 3, size=examples)
-        gc.collect()
-        tracemalloc.start()
-        compiled(layers, *given)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[2] < 1.5 * peaks[1]
 
 
 def test_scipy_minimises_a_compiled_value_and_gradient() -> None:

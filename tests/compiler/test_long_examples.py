@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import pickle
 import random
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,7 @@ from tests.compiler.loops import close, draws
 from tests.compiler.nests import run_as_nests
 
 import scalargrad as sg
-from scalargrad import Value, drawn, grad, jit, scan, value_and_grad, vmap
+from scalargrad import drawn, grad, jit, scan, value_and_grad, vmap
 
 Function = Callable[..., Any]
 
@@ -187,34 +185,6 @@ def test_programs_around_long_examples_are_eager_ones(f: Function, given: tuple[
     assert close(jit(f)(*given), f(*given))
 
 
-@pytest.mark.parametrize(
-    "loss",
-    [
-        lambda rs: sg.mean(rs) + sg.exp(3.0),
-        lambda rs: rs[0] * rs[1],
-    ],
-)
-def test_losses_linear_in_the_results_and_others_have_eager_gradients(loss: Any) -> None:
-    """Whether or not a signal depends on a result."""
-    f = value_and_grad(lambda xs, k: loss(vmap(lambda x: gathered(x, k))(xs)), argnums=(0, 1))
-    assert close(jit(f)(draws(3), 0.7), f(draws(3), 0.7))
-
-
-@pytest.mark.wide
-def test_results_carry_gradients_and_second_ones() -> None:
-    """The results of a call can be differentiated, and their gradients again."""
-
-    def curved(f: Function) -> list[Any]:
-        k, xs = Value(0.7), [Value(x) for x in draws(2)]
-        (first,) = sg.gradients(f(xs, k), [k], create_graph=True)
-        return [first, *sg.gradients(first, [k, *xs])]
-
-    def total(xs: Any, k: Any) -> Any:
-        return sum(r * r for r in vmap(lambda x: gathered(x, k))(xs))
-
-    assert close(curved(jit(total)), curved(total))
-
-
 def test_examples_draw_what_they_draw_in_a_loop() -> None:
     """The same at each call."""
 
@@ -243,114 +213,3 @@ def test_an_overflow_in_one_example_leaves_the_others_their_digits() -> None:
     compiled = jit(vmap(body))
     assert compiled([1.0 / 1.5, 0.25]) == [1.0 / 1.5, 0.0]
     assert compiled([1.0 / 1.5, 3.0]) == [1.0 / 1.5, math.inf]
-
-
-def test_an_example_out_of_its_domain_raises_what_it_does_eagerly() -> None:
-    """Also where many others are in it."""
-
-    def body(x: Any, k: Any) -> Any:
-        for _ in range(1000):
-            x = x + 0.01 * sg.tanh(sg.log(x) + k)
-        return x
-
-    compiled = jit(lambda xs, k: vmap(lambda x: body(x, k))(xs))
-    assert close(compiled([0.5, 2.0, 3.0], 0.7), [body(x, 0.7) for x in [0.5, 2.0, 3.0]])
-    with pytest.raises(sg.DomainError, match="-2"):
-        compiled([0.5, -2.0, 3.0], 0.7)
-
-
-def root_apart(x: Any, k: Any) -> Any:
-    """Return where a recurrence ends, and the root of that, which is steep at 0."""
-    for _ in range(1000):
-        x = x + 0.001 * sg.sin(k * x)
-    return x, sg.sqrt(x)
-
-
-def root_later(x: Any, k: Any) -> Any:
-    """Return a sum of roots, and one that goes on to the root of 0 if x is 999 · k."""
-    totals = [0.0]
-    for _ in range(1000):
-        totals.append(totals[-1] + sg.sqrt(x) * k)
-        x = x - k
-    return totals[60], totals[-1]
-
-
-@pytest.mark.parametrize(
-    ("body", "xs"),
-    [
-        (root_later, [999.0, 1500.0]),
-        pytest.param(root_apart, [0.0, 0.5, 1.0], marks=pytest.mark.wide),
-    ],
-)
-def test_what_a_loss_does_not_read_sends_it_nothing(body: Function, xs: list[float]) -> None:
-    """Infinite slopes apart from a loss make no nan, which a comparison would hide."""
-
-    def loss(xs: Any, k: Any) -> Any:
-        found = vmap(lambda x: body(x, k))(xs)
-        return sum(x for x, _ in found), [y for _, y in found]
-
-    def signs(xs: Any, k: Any) -> Any:
-        (_, others), (slopes, slope) = value_and_grad(loss, argnums=(0, 1), has_aux=True)(xs, k)
-        return [sg.where(sg.gt(x, 0.0), 1.0, -1.0) for x in [*slopes, slope]], others
-
-    assert jit(signs)(xs, 1.0)[0] == signs(xs, 1.0)[0]
-
-
-def test_a_large_array_is_read_by_examples_and_outside() -> None:
-    """Ends and slopes of x · (0.999 + 0.001 · k · push)ⁿ, of an array and of its rows reversed."""
-    rows = np.random.default_rng(0).uniform(-1.0, 1.0, (2100, 2))
-
-    def ends(rows: Any, k: Any) -> Any:
-        def end(row: Any) -> Any:
-            x, push = row
-            for _ in range(600):
-                x = 0.999 * x + 0.001 * k * x * push
-            return row, x
-
-        return vmap(end)(rows)
-
-    def loss(rows: Any, k: Any) -> Any:
-        return sum(ends(rows, k)[1]) * rows[3][1] * k
-
-    compiled = jit(value_and_grad(loss, argnums=1))
-    for given in (rows, rows[::-1].copy()):
-        x, push = given.T
-        each = (0.999 + 0.0007 * push) ** 600 * x
-        slopes = 600 * (0.999 + 0.0007 * push) ** 599 * 0.001 * push * x
-        expected = push[3] * np.array([0.7 * each.sum(), each.sum() + 0.7 * slopes.sum()])
-        assert compiled(given, 0.7) == pytest.approx(expected.tolist(), rel=1e-11)
-    found, last = jit(ends)(rows, 0.7)
-    assert (np.array(found) == rows).all()
-    x, push = rows.T
-    assert last == pytest.approx((0.999 + 0.0007 * push) ** 600 * x, rel=1e-11)
-
-
-def _mapped(xs: Any, k: Any) -> Any:
-    return vmap(lambda x: gathered(x, k))(xs)
-
-
-@pytest.mark.parametrize("count", [2003, 5001])
-def test_arrays_of_any_layout_are_read_in_turn(count: int) -> None:
-    """One that lies in one piece where it is, others and lists copied, of any length."""
-    rows, w = np.random.default_rng(count).normal(size=(count, 3)), np.array([0.3, -0.2, 0.5])
-    f = jit(value_and_grad(lambda w, x: sum(vmap(lambda r: sg.tanh(sg.dot(w, r)))(x))))
-    for given in (rows, rows.tolist(), rows[::-1], rows, np.asfortranarray(rows)):
-        y = np.tanh(np.array(given) @ w)
-        value, slope = f(w, given)
-        assert value == pytest.approx(y.sum(), rel=1e-11)
-        assert slope == pytest.approx((1.0 - y * y) @ np.array(given), rel=1e-10)
-
-
-def test_threads_and_pickles_have_the_same_digits() -> None:
-    """Calls in threads do not share memory; a copy from a pickle computes the same."""
-    compiled = jit(_mapped)
-    cases = [[x / n for x in draws(13)] for n in range(1, 9)]
-    expected = [compiled(xs, 0.7) for xs in cases]
-    with ThreadPoolExecutor(4) as pool:
-        assert [*pool.map(lambda xs: compiled(xs, 0.7), cases * 3)] == expected * 3
-    restored = pickle.loads(pickle.dumps(compiled))
-    assert restored(cases[0], 0.7) == expected[0]
-    compiled = jit(lambda xs, k: sum(_mapped(xs, k)))
-    with ThreadPoolExecutor(4) as pool:  # first calls at the same time
-        sums = {*pool.map(lambda _: compiled(draws(13), 0.7), range(4))}
-    assert len(sums) == 1

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pytest
 from tests.compiler.loops import close, draws, plain
 
@@ -36,15 +35,6 @@ def backwards(p: Any) -> Any:
     for _ in range(80):
         y.append(y[-1] * q + y[0] * 0.01)
     return sum(y[k] * y[80 - k] for k in range(80)) * q
-
-
-def nested(p: Any) -> Any:
-    """Return a sum of what an inner loop makes of a state that an outer one carries."""
-    h, total = [0.1, 0.2, 0.3], 0.0
-    for x in DATA[:70]:
-        h = [sg.tanh(sum(p[j] * h[j] * (i + 1.0) for j in range(3)) + x) for i in range(3)]
-        total = total + h[0] * h[2]
-    return total
 
 
 def subtracted(p: Any) -> Any:
@@ -77,23 +67,6 @@ def two_back(p: Any) -> Any:
     return total + sums[-1]
 
 
-def observed(p: Any) -> Any:
-    """Return errors of a pendulum that is seen at each thirtieth of its 900 steps."""
-    x, v, total = 1.0, 0.0, 0.0
-    for k in range(900):
-        x, v = x + 0.01 * v, v - 0.01 * (p[0] * sg.sin(x) + p[1] * v)
-        total = total + (x - 0.3) ** 2 if k % 30 == 0 else total
-    return total
-
-
-def ring(p: Any) -> Any:
-    """Return a sum over cells in a ring, each of which follows its neighbours."""
-    u = DATA[:12]
-    for _ in range(70):
-        u = [u[i] + p[0] * (u[i - 1] - 2.0 * u[i] + u[i - 11]) - p[1] * u[i] for i in range(12)]
-    return sum(u)
-
-
 def reductions(p: Any) -> Any:
     """Return a sum of sums, means, products of vectors and logarithms of sums of exponentials."""
     state, total = p[0], 0.0
@@ -105,9 +78,6 @@ def reductions(p: Any) -> Any:
 
 
 FUNCTIONS: dict[str, tuple[Function, list[float]]] = {
-    "nested": (nested, [0.3, -0.2, 0.4]),
-    "ring": (ring, [0.1, 0.02]),
-    "observed": (observed, [1.3, 0.1]),
     "reductions": (reductions, [0.4, 0.3]),
     **{f.__name__: (f, [0.3, 0.2]) for f in (three_back, backwards, subtracted)},
     **{f.__name__: (f, [0.3, 0.2]) for f in (detached, two_back)},
@@ -227,23 +197,6 @@ def test_a_derivative_that_is_always_0_stays_one() -> None:
     assert jit(hessian(lambda p: sum(p[0] * x for x in DATA)))([0.3]) == [[0.0]]
 
 
-def test_lists_of_many_lengths_each_have_their_own_numbers() -> None:
-    """A likelihood of several lengths in turn, and of other data of the same length."""
-
-    def likelihood(p: Any, xs: Any) -> Any:
-        s, total = 1.0, 0.0
-        for x in xs:
-            s = p[0] + p[1] * x * x + p[2] * s
-            total = total + sg.log(s) + x * x / s
-        return total / len(xs)
-
-    data, p = draws(400), [0.1, 0.1, 0.8]
-    compiled = jit(value_and_grad(likelihood))
-    for n in (150, 151, 155, 158, 150, 151):
-        for xs in (data[:n], data[-n:]):
-            assert close(compiled(p, xs), value_and_grad(likelihood)(p, xs))
-
-
 # Extrema: equal operands share the gradient evenly, as in PyTorch ---------------------------------
 
 STEPS = 70
@@ -287,13 +240,6 @@ def test_equal_operands_share_the_gradient_in_each_iteration(name: str, op: Any)
     assert jit(value_and_grad(f))([1.0, 1.0]) == (1.0, pytest.approx(slopes, rel=1e-14))
 
 
-@pytest.mark.parametrize("count", [2, 9, 33])
-def test_many_operands_share_as_well(count: int) -> None:
-    """One of so many equal operands of a maximum gets its share."""
-    f = repeated(lambda s, p: sg.maximum(*[1.0] * (count - 1), p[0] * s))
-    assert jit(value_and_grad(f))([1.0]) == (1.0, pytest.approx([left(1 / count)], rel=1e-14))
-
-
 def test_operands_of_logsumexp_share_by_their_softmax() -> None:
     """A hidden chain whose states are alike: each step adds log Σ e^pᵢ."""
     p = [0.1 * k for k in range(9)]
@@ -321,14 +267,6 @@ def test_the_largest_score_of_a_softmax_takes_no_gradient() -> None:
     value, slopes = jit(value_and_grad(f))([0.0, 1.0])
     assert value == pytest.approx(STEPS * math.log(9.0))
     assert slopes == pytest.approx([-STEPS * 8 / 9, 0.0])
-
-
-@pytest.mark.parametrize("op", EXTREMA)
-def test_second_derivatives_share_as_well(op: Any) -> None:
-    """Where s·a and s·b are equal, the derivatives are those of ((a + b) / 2)ⁿ."""
-    f = repeated(lambda s, p: op(p[0] * s, p[1] * s))
-    expected = [[STEPS * (STEPS - 1.0) / 4.0] * 2] * 2
-    assert jit(hessian(f))([1.0, 1.0]) == hessian(f)([1.0, 1.0]) == expected
 
 
 def test_ties_in_a_scan_and_under_vmap() -> None:
@@ -420,7 +358,7 @@ def ours(which: str, *operands: Any) -> Any:
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(12))
 def test_random_recurrences_with_ties_have_pytorchs_derivatives(seed: int) -> None:
     """PyTorch splits ties evenly as well; value, gradient and Hessian."""
     torch = pytest.importorskip("torch", reason="the convention is PyTorch's: it is the oracle")
@@ -442,25 +380,3 @@ def test_random_recurrences_with_ties_have_pytorchs_derivatives(seed: int) -> No
     compiled = jit(value_and_grad(partial(f, extremum=ours)))
     assert close(compiled(f.p), [y.item(), slopes.tolist()])
     assert close(jit(hessian(partial(f, extremum=ours)))(f.p), [row.tolist() for row in rows])
-
-
-def test_several_hessians_of_a_loop_in_one_program() -> None:
-    """By either of two arguments, and of a function of the sum; each in one loop over its rows."""
-
-    def loss(w: Any, v: Any) -> Any:
-        total: Any = 0.0
-        for k in range(100):
-            x = 0.02 * k - 1.0
-            y = w[0] * x + w[1] * v[0] + w[2] * v[1] * x * x + w[3] * v[2] + v[3] * x
-            total = total + sg.tanh(y) ** 2
-        return total
-
-    def hessians(w: Any, v: Any) -> Any:
-        return [
-            hessian(lambda w: loss(w, v))(w),
-            hessian(lambda v: loss(w, v))(v),
-            hessian(lambda w: loss(w, v) ** 2)(w),
-        ]
-
-    point = [0.1, 0.2, 0.3, 0.4], [0.5, -0.6, 0.7, 0.8]
-    assert np.array(jit(hessians)(*point)) == pytest.approx(np.array(hessians(*point)), rel=1e-10)

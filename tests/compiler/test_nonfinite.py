@@ -111,12 +111,6 @@ def test_slow_eager_calls_are_told_once_with_the_operation_and_the_remedy() -> N
         assert [compiled(x).backward() for _ in range(14)]
 
 
-def test_an_infinity_now_and_then_is_not_told() -> None:
-    """A few operations take no time."""
-    likelihood = jit(lambda x: -math.inf if x < 0.0 else -x * x)
-    assert [likelihood(x) for x in (-1.0, 1.0) * 100] == [-math.inf, -1.0] * 100
-
-
 def test_an_example_that_a_loss_leaves_out_gets_no_signal() -> None:
     """Nor 0 times the infinite slope of its root, which a comparison would hide."""
 
@@ -139,15 +133,6 @@ def test_an_example_outside_the_domain_is_refused_though_its_result_is_not_chose
     for k in (-1.0, 1.0):
         with pytest.raises(DomainError, match="log"):
             compiled(k, [-3.0, 2.0, 1.0])
-
-
-def test_each_result_keeps_its_own_gradient() -> None:
-    """An infinite slope of one result leaves the rows of the others as they are."""
-    both: Any = jit(lambda x: [sqrt(x), 3.0 * x, step(sqrt(x))])
-    zero = Value(0.0)
-    rows = [gradients(y, zero, allow_nonfinite=True) for y in both(zero)]
-    assert rows[:2] == [math.inf, 3.0]
-    assert math.isnan(rows[2])
 
 
 def message(call: Callable[[], Any]) -> str:

@@ -126,61 +126,6 @@ def test_random_loops_have_eager_values_gradients_and_curvature(seed: int) -> No
         assert close(compiled(point), curved(point), rel=1e-8)
 
 
-def network(p: Any, row: list[Any]) -> Any:
-    """Return the output of eight hidden units."""
-    weights = iter(p)
-    hidden = [sg.tanh(sum((next(weights) * x for x in row), next(weights))) for _ in range(8)]
-    return sum((next(weights) * h for h in hidden), next(weights))
-
-
-def jumps(p: Any, row: list[Any]) -> Any:
-    """Return a number from operations of many kinds, jumps and ties among them."""
-    y = row[0] * p[0]
-    for k in range(1, 9):
-        y = abs(y * p[k] - p[k + 1]) + sg.softplus(y) / (2.0 + y * y)
-        y = sg.relu(y - p[k + 2]) + sg.floor(y) * sg.exp(-y * y) + row[1]
-        y = sg.maximum(y * p[k], p[k + 1], y * p[k]) + sg.minimum(y, y) * row[2]
-    return sg.tanh(y) ** 3 * row[2]
-
-
-ROWS = [draws(3, k) for k in range(60)]
-P = draws(41, 3, -0.7, 0.7)
-
-
-def at_once(body: Any, p: Any) -> Any:
-    """Return a sum that grows in the loop from a parameter, and a product."""
-    total, product = p[0] * 2.0, 1.0
-    for row in ROWS:
-        found = body(p, row)
-        total, product = total - row[1] * found, product * (1.0 + 0.1 * sg.tanh(found))
-    return total * product
-
-
-def of_some(body: Any, p: Any) -> Any:
-    """Return what some examples give, one of them twice, and what others make of that."""
-    found = [body(p, row) for row in ROWS]
-    second = [body(p, [y, row[1], found[0]]) for y, row in zip(reversed(found), ROWS, strict=True)]
-    return found[3] * found[17] + sum(found[5:30]) + found[17] + sum(second)
-
-
-@pytest.mark.parametrize(("loss", "body"), [(at_once, jumps), (of_some, network)])
-def test_long_bodies_that_carry_nothing_on_are_eager_ones(loss: Any, body: Any) -> None:
-    """A loop over examples, with its gradient, and each with the digits it has under vmap."""
-
-    def f(p: Any) -> Any:
-        return loss(body, p)
-
-    compiled, around = jit(value_and_grad(f)), jit(f)
-    for shift in (0.0, 0.03):
-        p = [x + shift for x in P]
-        expected = value_and_grad(f)(p)
-        assert close(compiled(p), expected)
-        leaves = [Value(x) for x in p]
-        result = around(leaves)
-        result.backward()
-        assert close([result, [x.grad for x in leaves]], expected)
-
-
 GRAPH: list[Callable[..., Any]] = [
     lambda a, b: a * b + 0.5,
     lambda a, b: a - 2.0 * b,

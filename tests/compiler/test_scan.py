@@ -20,9 +20,7 @@ from scalargrad import (
     TraceError,
     Value,
     atan2,
-    disable_jit,
     drawn,
-    exp,
     grad,
     jit,
     log,
@@ -44,41 +42,6 @@ def loop(f: Step, carry: Any, xs: Any) -> tuple[Any, list[Any]]:
         carry, y = f(carry, x)
         ys.append(y)
     return carry, ys
-
-
-def descend(weights: Any, rate: Any) -> tuple[Any, Any]:
-    """Make a step of gradient descent to (1, -2), where the loss is 0."""
-    loss, (a, b) = value_and_grad(lambda w: (w[0] - 1.0) ** 2 + (w[1] + 2.0) ** 2)(weights)
-    return [weights[0] - rate * a, weights[1] - rate * b], loss
-
-
-def test_gradient_descent_halves_the_distance_at_rate_a_quarter() -> None:
-    """W' - 1 = (1 - 2 · rate)(w - 1): after n steps the loss is 4⁻ⁿ of the first."""
-    weights, losses = scan(jit(descend), [9.0, 6.0], [0.25] * 20)
-    assert losses == pytest.approx([128.0 * 4.0**-n for n in range(20)], rel=1e-12)
-    assert weights == pytest.approx([1.0 + 8.0 * 2.0**-20, -2.0 + 8.0 * 2.0**-20], rel=1e-12)
-
-
-def rotated(carry: Any, angle: Any) -> tuple[Any, Any]:
-    """Turn a point, given in many ways, and say how far it has gone."""
-    (x, y), found = carry["at"], carry["sum"]
-    c, s = 1.0 - angle * angle / 2.0, angle
-    turned = np.array([c * x - s * y, s * x + c * y])
-    return {"at": turned, "sum": (found[0] + turned[0] * turned[1], None)}, [turned, {"x": x}]
-
-
-def test_what_is_carried_and_returned_may_be_any_nesting() -> None:
-    """Arrays, dicts, tuples and what is no number come back as from the loop."""
-    start = {"at": np.array([1.0, 0.5]), "sum": (0.0, None)}
-    angles = [0.1 * k for k in range(7)]
-    carry, ys = scan(jit(rotated), start, np.array(angles))
-    expected, reference = loop(rotated, start, angles)
-    assert carry["at"].tolist() == pytest.approx(list(expected["at"]), rel=1e-12)
-    assert isinstance(carry["at"], np.ndarray)
-    assert carry["sum"] == (pytest.approx(expected["sum"][0], rel=1e-12), None)
-    for (at, found), (at_too, wanted) in zip(ys, reference, strict=True):
-        assert at.tolist() == pytest.approx(list(at_too), rel=1e-12)
-        assert found["x"] == pytest.approx(float(wanted["x"]), rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -175,14 +138,6 @@ def test_numbers_that_are_not_finite_are_carried_on_as_by_the_loop() -> None:
     assert ys[3] == 3.0
 
 
-@pytest.mark.parametrize("count", [15, 16, 40])
-def test_a_step_may_return_its_arguments(count: int) -> None:
-    """Its program has no instructions."""
-    xs = [0.5 * k for k in range(count)]
-    assert scan(jit(lambda c, x: (c, x)), 7.0, xs) == (7.0, xs)
-    assert scan(jit(lambda _, x: (None, x)), None, xs) == (None, xs)
-
-
 def test_draws_are_those_of_the_loop_whichever_way_a_step_goes() -> None:
     """A walker around a ring, seeded: a step that has to be made in the other way draws once."""
 
@@ -199,66 +154,6 @@ def test_draws_are_those_of_the_loop_whichever_way_a_step_goes() -> None:
     assert found[0] == pytest.approx(expected[0], rel=1e-12)
     assert found[1] == pytest.approx(expected[1], rel=1e-12)
     assert ours.random() == theirs.random()
-
-
-def test_what_is_carried_may_change_its_shape() -> None:
-    """A tuple that becomes a list, a list that grows, an int that becomes a float."""
-    as_list = jit(lambda c, x: ([c[0] + x], None))
-    assert scan(as_list, (1,), [1, 2, 3]) == ([7.0], [None] * 3)
-    growing = jit(lambda c, x: ([*c, x], len(c)))
-    assert scan(growing, [], [1.0, 2.0, 3.0]) == ([1.0, 2.0, 3.0], [0, 1, 2])
-    forgetful = jit(lambda c, x: ((x, 5.0), c[1]))
-    assert scan(forgetful, (0.0, 1.0), [3.0, 4.0]) == ((4.0, 5.0), [1.0, 5.0])
-
-
-def _filtered(carry: Any, y: Any) -> Any:
-    """Predict a level, and correct it by what was observed, if anything was."""
-    level, spread = carry[0], carry[1] + 0.5
-    if y is not None:
-        gain = spread / (spread + 1.0)
-        level, spread = level + gain * (y - level), (1.0 - gain) * spread
-    return (level, spread), level
-
-
-@pytest.mark.parametrize("observed", [[1.0, None, 2.0], [1.0, None, None, 2.0], [None, 1.0, None]])
-def test_an_observation_may_be_missing(observed: list[Any]) -> None:
-    """A None after a number is no repetition of that number."""
-    level, spread, levels = 0.0, 1.0, []
-    for y in observed:
-        spread += 0.5
-        if y is not None:
-            gain = spread / (spread + 1.0)
-            level, spread = level + gain * (y - level), (1.0 - gain) * spread
-        levels.append(level)
-    step = jit(_filtered)
-    for _ in range(2):  # the first records the steps
-        (last, _), found = scan(step, (0.0, 1.0), observed)
-        assert found == pytest.approx(levels, rel=1e-14)
-        assert last == found[-1]
-
-
-def test_a_scan_leaves_what_it_was_given_alone() -> None:
-    """Neither the start nor the entries change, nor does an earlier result later."""
-    start, xs = np.array([1.0, 2.0]), np.array([[1.0, 1.0], [2.0, 2.0]])
-    add = jit(lambda c, x: (c + x, c * x))
-    first, ys = scan(add, start, xs)
-    scan(add, first, xs)
-    assert (start.tolist(), xs.tolist()) == ([1.0, 2.0], [[1.0, 1.0], [2.0, 2.0]])
-    assert (first.tolist(), [y.tolist() for y in ys]) == ([4.0, 5.0], [[1.0, 2.0], [4.0, 6.0]])
-
-
-def test_a_function_that_is_not_compiled_and_one_that_must_not_be() -> None:
-    """Both run as they stand, once for each step."""
-    calls: list[float] = []
-
-    def step(x: Any, k: Any) -> tuple[Any, Any]:
-        calls.append(k)
-        return exp(x * 0.0) + k, k
-
-    assert scan(step, 1.0, [1.0, 2.0]) == (3.0, [1.0, 2.0])
-    with disable_jit():
-        assert scan(jit(step), 1.0, [1.0, 2.0]) == (3.0, [1.0, 2.0])
-    assert calls == [1.0, 2.0] * 2
 
 
 def test_what_tells_no_number_of_steps_is_refused() -> None:

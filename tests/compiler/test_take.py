@@ -18,14 +18,11 @@ from scalargrad import (
     Value,
     atan2,
     exp,
-    grad,
     gradients,
-    hessian,
     jit,
     sin,
     take,
     tanh,
-    value_and_grad,
     vmap,
     where,
 )
@@ -108,13 +105,6 @@ def test_gradients_are_added_up_where_entries_repeat(tokens: list[int]) -> None:
     check(looked_up, weights, tokens)
 
 
-def test_a_large_table_is_looked_up_often() -> None:
-    """d(Σ t²)/dt is 2t of the entries that are read, and 0 of a thousand others."""
-    entries, tokens = [float(k) for k in range(1000)], [*range(0, 60, 2)]
-    compiled = jit(grad(lambda entries, tokens: sum(take(entries, i) ** 2 for i in tokens)))
-    assert compiled(entries, tokens) == [2.0 * k * (k in tokens) for k in range(1000)]
-
-
 def replaced(x: Any, y: Any, k: Any) -> Any:
     """Exchange an entry."""
     entries = [x, y, x * y]
@@ -182,25 +172,6 @@ def test_a_table_is_read_as_it_is_then(function: Callable[..., Any]) -> None:
         eager, mine = function(x, y, k), compiled(x, y, k)
         assert mine.data == pytest.approx(eager.data)
         assert gradients(mine, [x, y]) == pytest.approx(gradients(eager, [x, y]))
-
-
-def test_higher_derivatives_go_through_lookups() -> None:
-    """The Hessian, by reverse mode over the compiled gradient and compiled itself, is eager's."""
-    numbers = [0.3, -0.7, 0.5]
-
-    def loss(v: list[Any], i: Any, j: Any) -> Any:
-        return take(v, i) ** 3 * sin(take(v, j)) + take(v, i) * v[0]
-
-    for i, j in ((0, 1), (2, 2), (1, 0)):
-        expected = hessian(lambda v, i=i, j=j: loss(v, i, j))(numbers)
-        assert close(jit(hessian(loss))(numbers, i, j), expected)
-        compiled = jit(loss)
-        assert close(hessian(lambda v, i=i, j=j: compiled(v, i, j))(numbers), expected)  # noqa: B023
-        assert close(jit(value_and_grad(loss))(numbers, i, j), value_and_grad(loss)(numbers, i, j))
-    vs = [Value(0.1 * k) for k in range(40)]
-    y: Any = jit(lambda vs, i, j: take(vs, i) ** 2 * take(vs, j))(vs, 3, 5)
-    rows = gradients(y, vs, create_graph=True)
-    assert gradients(rows[3], [vs[3], vs[5]]) == pytest.approx([2 * 0.5, 2 * 0.3])
 
 
 def test_an_embedding_takes_a_traced_index() -> None:

@@ -44,7 +44,7 @@ from scalargrad import (
     vmap,
     where,
 )
-from scalargrad.nn import MLP, Embedding, EmbeddingBag
+from scalargrad.nn import MLP
 
 EXAMPLES = table(7, 3, 1)
 TARGETS = table(1, 7, 2)[0]
@@ -262,19 +262,6 @@ def test_a_derivative_has_an_entry_for_each_example(name: str, examples: int) ->
 # Examples and conditions --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [list, tuple, np.array])
-def test_examples_can_be_arrays_of_sequences(kind: Any) -> None:
-    """NumPy would make one array of numbers of them all."""
-    examples = [np.empty(2, dtype=object) for _ in range(2)]
-    for i, j in itertools.product(range(2), repeat=2):
-        examples[i][j] = kind([4.0 * i + 2.0 * j, 4.0 * i + 2.0 * j + 1.0])
-
-    def digits(x: Any) -> Any:
-        return 1000 * x[0][0] + 100 * x[0][1] + 10 * x[1][0] + x[1][1]
-
-    assert jit(lambda scale: [scale * y for y in vmap(digits)(examples)])(2.0) == [246.0, 9134.0]
-
-
 UNLIKE: list[list[Any]] = [
     [[1.0, 2.0], (1.0, 2.0)],
     [[1.0, 2.0], [1.0, None]],
@@ -294,12 +281,6 @@ def test_examples_may_differ_in_more_than_numbers(examples: list[Any]) -> None:
         return found + len(parts) + parts.count("x")
 
     check(lambda w: vmap(lambda x: described(w, x))(examples), leaves([0.3]))
-
-
-def test_keys_that_are_equal_and_differ_are_told_apart() -> None:
-    """The two zeros are one key to Python."""
-    signed = vmap(lambda x: sum(y * math.copysign(1.0, key) for key, y in x.items()))
-    assert jit(lambda w: signed([{0.0: w}, {-0.0: w}]))(2.0) == [2.0, -2.0]
 
 
 def test_the_function_runs_once_for_all_examples(capsys: pytest.CaptureFixture[str]) -> None:
@@ -329,26 +310,6 @@ def test_a_condition_is_on_what_all_examples_share() -> None:
     for f, named in ((lambda x: x[0] if x[0] > 0 else x[1], "test_vmap.py"), (max, "where")):
         with pytest.raises(TraceError, match=named):
             jit(vmap(f))(EXAMPLES)
-
-
-@pytest.mark.parametrize("use", [lambda kept: kept * 2.0, lambda kept: kept])
-@pytest.mark.parametrize("calls", [1, 40])
-def test_a_value_that_leaves_its_example_is_that_of_the_last(use: Function, calls: int) -> None:
-    """As a loop over the examples leaves it, in one of many calls of vmap."""
-
-    def stash(xs: Any) -> Any:
-        kept: list[Any] = [None] * calls
-        total = 0.0
-
-        def product(x: Any) -> Any:
-            kept[k] = x[0] * 2.0
-            return x[0] * x[1]
-
-        for k in range(calls):
-            total += sum(vmap(product)(xs)) / (k + 1.0)
-        return [total, use(kept[calls // 5])]
-
-    assert jit(stash)(EXAMPLES) == pytest.approx(stash(EXAMPLES), rel=1e-12)
 
 
 def test_a_gradient_leads_out_of_examples() -> None:
@@ -401,12 +362,6 @@ def test_a_program_of_examples_can_be_pickled() -> None:
     expected = compiled(WEIGHTS, EXAMPLES), grad(compiled)(WEIGHTS, EXAMPLES)
     restored = pickle.loads(pickle.dumps(compiled))
     assert (restored(WEIGHTS, EXAMPLES), grad(restored)(WEIGHTS, EXAMPLES)) == expected
-
-
-@pytest.mark.native
-def test_explain_shows_a_loop_over_examples() -> None:
-    """With their number."""
-    assert "for e in 1000:" in jit(total).explain(WEIGHTS, table(1000, 3, 1))
 
 
 # Lookups by each example --------------------------------------------------------------------------
@@ -479,41 +434,6 @@ def test_lookups_of_one_example_are_those_of_the_loop(name: str) -> None:
     check(LOOKUPS[name], w, TOKENS)
     tokens = leaves(list(map(float, TOKENS)))
     assert close(jit(LOOKUPS[name])(w, tokens), LOOKUPS[name](w, tokens))
-
-
-@pytest.mark.parametrize("index", [4, -5, 0.5, math.nan])
-def test_an_index_outside_in_any_example_raises(index: float) -> None:
-    """As the loop does, at the first call and after others, first or last among the examples."""
-    w = leaves([0.3, -0.7, 0.5, 1.1])
-    compiled = jit(lambda w, t: sum(vmap(entry, (None, 0))(w, t)))
-    for wrong in ([0, 1, index], [index, 0, 1]):
-        with pytest.raises(IndexError):
-            compiled(w, wrong)
-        assert close(compiled(w, [0, 1, 2]), sum(entry(w, k) for k in range(3)))
-
-
-def test_tables_of_modules_are_looked_up_by_each_example() -> None:
-    """Embedding, its padding row included, and a bag of words of one length."""
-    embedding, bag = Embedding(5, 2, padding_idx=1, rng=1), EmbeddingBag(5, 2, rng=2)
-
-    def loss(tokens: Any, words: Any) -> Any:
-        return sum(vmap(lambda t, ws: dot(embedding(t), bag(ws)))(tokens, words))
-
-    tokens, words = [3, 1, 4, 3], [[0, 4], [2, 2], [3, 1], [0, 0]]
-    wrt = [*embedding.parameters(), *bag.parameters()]
-    assert close(jit(loss)(tokens, words), loss(tokens, words))
-    assert close(gradients(jit(loss)(tokens, words), wrt), gradients(loss(tokens, words), wrt))
-    with pytest.raises(DomainError):
-        jit(loss)([3, 1, 5], [[0], [1], [2]])
-    with pytest.raises(OperandError):
-        jit(loss)([3, 1, 2], [[0], [0.5], [2]])
-
-
-def test_an_infinite_entry_leaves_the_others_their_gradient() -> None:
-    """What is looked up beside does not turn into nan."""
-    w = [Value(math.inf), Value(2.0), Value(3.0)]
-    compiled = jit(lambda t: sum(vmap(lambda i: take(w, i) ** 2)(t)))
-    assert gradients(compiled([1, 2, 1]), w) == [0.0, 8.0, 6.0]
 
 
 # Where results go ---------------------------------------------------------------------------------
@@ -590,17 +510,6 @@ def test_arrays_go_where_jax_puts_them(f: Any, axes: Any) -> None:
         assert its_structure == structure
         for x, y in zip(ours, leaves_of, strict=True):
             np.testing.assert_allclose(np.asarray(x, dtype=float), np.asarray(y), rtol=1e-14)
-
-
-def test_lists_stay_lists() -> None:
-    """An axis is a level of nesting; only what is mapped over decides whether arrays are made."""
-    rows = ROWS.tolist()
-    assert vmap(lambda x: [x[0], x[1]])(rows) == [[1.0, 2.0], [4.0, 5.0]]
-    assert vmap(lambda x: [x[0], x[1]], out_axes=1)(rows) == [[1.0, 4.0], [2.0, 5.0]]
-    assert vmap(lambda x: (x[0], 7.0), out_axes=(0, None))(rows) == ([1.0, 4.0], 7.0)
-    assert vmap(lambda x: x)([]) == []
-    assert vmap(lambda w, x: float(w[0]) * x, in_axes=(None, 0))(ARRAY, [1.0, 2.0]) == [0.5, 1.0]
-    assert vmap(lambda x: x[0] > 2.0)(ROWS).dtype == bool
 
 
 def test_values_make_arrays_of_objects_that_can_be_differentiated() -> None:

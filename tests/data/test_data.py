@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-import statistics
 import sys
 import zlib
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +17,6 @@ from scipy.ndimage import zoom
 from scalargrad import DomainError, MissingPackageError, OperandError
 from scalargrad.data import (
     Fact,
-    Vocabulary,
     bag_of_words,
     blobs,
     circles,
@@ -82,14 +79,6 @@ def test_circles_without_noise_lie_on_their_radii() -> None:
         circles(20, factor=1.0)
     with pytest.raises(OperandError, match="seed"):
         circles(20, seed=2**32)
-
-
-def test_blobs_are_shared_evenly_and_spread_as_asked() -> None:
-    """Each class has its share of points, at the asked standard deviation."""
-    inputs, targets = blobs(3000, classes=3, spread=2.0, seed=3)
-    assert Counter(targets) == {0: 1000, 1: 1000, 2: 1000}
-    first = [x[0] for x, y in zip(inputs, targets, strict=True) if y == 0]
-    assert statistics.stdev(first) == pytest.approx(2.0, rel=0.1)
 
 
 def test_spiral_arms_are_rotations_of_each_other_and_wind_as_often_as_asked() -> None:
@@ -193,13 +182,6 @@ def test_a_bag_counts_words_at_their_checksum() -> None:
     assert bag_of_words("one two three", size=1) == {0: 3.0}
     with pytest.raises(OperandError, match="size"):
         bag_of_words("word", size=0)
-
-
-def test_each_value_of_a_vocabulary_has_a_row_and_the_others_share_one() -> None:
-    """Rows in the order in which values are met, from 1; 0 for what was not."""
-    known = Vocabulary(["b", "a", "b", "c"])
-    assert [known.row(x) for x in ("b", "a", "c", "d")] == [1, 2, 3, 0]
-    assert (len(known), repr(known)) == (4, "Vocabulary of 3 values")
 
 
 def test_a_cross_is_a_checksum_that_spreads_over_the_buckets() -> None:

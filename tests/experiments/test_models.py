@@ -83,59 +83,12 @@ def test_names_end_where_the_model_or_its_context_ends() -> None:
     assert alphabet.invent(model, random.Random(0), start="ba").startswith("ba")
 
 
-def test_at_a_low_temperature_the_likeliest_character_is_taken() -> None:
-    """Near temperature 0 every seed invents the same name."""
-    alphabet = Alphabet(["iron", "zinc"])
-    model = GPT(len(alphabet), **SMALL, rng=5)
-    drawn = {alphabet.invent(model, random.Random(i), temperature=1e-6) for i in range(5)}
-    assert len(drawn) == 1
-
-
 TRUTH = click_model(seed=0)
-SHOWN = TRUTH.impression(2, 4, "phone", 21, 5)
 
 
 def small(**options: Any) -> WideAndDeep:
     """Make a model of a few users and items."""
     return WideAndDeep(range(3), range(5), width=2, hidden=3, buckets=64, rng=0, **options)
-
-
-@pytest.mark.parametrize(("wide", "deep"), [(True, False), (False, True), (True, True)])
-def test_the_parts_of_the_recommender_add_up(wide: bool, deep: bool) -> None:
-    """Only a part that takes part receives gradient, the wide one at the crosses present."""
-    model = small(wide=wide, deep=deep)
-    x = model.encode(SHOWN)
-    model(x).backward()
-    buckets = {int(bucket) for bucket in x[9:-1]}
-    assert len(x[9:-1]) == 4
-    touched = {i for i, (weight,) in enumerate(model.crosses.weight) if weight.grad}
-    assert touched == (buckets if wide else set())
-    assert any(p.grad for p in model.embeddings[0].weight[3]) is deep
-
-
-def test_users_and_items_without_a_row_share_one() -> None:
-    """A user never met is row 0; the item, the context and the history still count."""
-    model = small()
-    unknown, other = SHOWN._replace(user=77), SHOWN._replace(user=88)
-    assert [model.encode(x)[:2] for x in (SHOWN, unknown, other)] == [[3, 5], [0, 5], [0, 5]]
-    assert model.encode(SHOWN)[-1] == SHOWN.history
-
-
-def test_every_parameter_of_the_recommender_is_in_one_group() -> None:
-    """The two groups share the parameters without overlap or remainder."""
-    model = small()
-    wide, deep = ([id(p) for p in group["params"]] for group in model.groups())
-    assert sorted(wide + deep) == sorted(id(p) for p in model.parameters())
-    assert len(wide) == 64
-
-
-def test_memory_grows_with_what_was_met() -> None:
-    """Of 10⁶ users × 10⁵ items a log of 40 gives at most 40 rows each, beside the buckets."""
-    shown = click_model(10**6, 10**5).log(40).inputs
-    model = WideAndDeep.of(shown, width=2, hidden=3, buckets=64, rng=0)
-    rows = [table.num_embeddings for table in model.embeddings[:2]]
-    assert max(rows) <= 41
-    assert len(model.parameters()) < 64 + 2 * 82 + 200
 
 
 @pytest.mark.differential

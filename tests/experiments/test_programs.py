@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from scalargrad import MissingPackageError, data, disable_jit, experiments, nn
+from scalargrad import data, disable_jit, experiments, nn
 from scalargrad.data import Dataset
-from scalargrad.experiments import Cubic, Plan, Report
+from scalargrad.experiments import Plan, Report
 
 Program = Callable[[Plan], Report]
 
@@ -100,17 +97,6 @@ def test_a_program_leaves_picture_model_history_and_checkpoint(
         assert "hidden units" in figure.subfigs[-1].subfigs[-1].get_suptitle()
 
 
-@pytest.mark.usefixtures("few")
-def test_a_resumed_program_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
-    """Two epochs and two more are four, the state of the optimiser included."""
-    plan = Plan(tmp_path / "broken", epochs=2, quiet=True)
-    experiments.xor(plan)
-    again = experiments.xor(replace(plan, epochs=4, resume=True))
-    unbroken = experiments.xor(Plan(tmp_path / "unbroken", epochs=4, quiet=True))
-    assert again.history == unbroken.history
-    assert again.model.state_dict() == unbroken.model.state_dict()
-
-
 def pressed(*_: Any) -> None:
     """Press Ctrl-C."""
     raise KeyboardInterrupt
@@ -144,48 +130,6 @@ def test_xor_is_learned(tmp_path: Path) -> None:
     report = experiments.xor(Plan(tmp_path, quiet=True))
     assert report.summary[0] == "accuracy 100% on the 4 points"
     assert report.history["accuracy"][-1] == 1.0
-
-
-def test_the_cubic_is_the_polynomial_numpy_evaluates() -> None:
-    """The sum a + bx + cx² + dx³, written as people write it: no factor 1, no term that is 0."""
-    cubic = Cubic(rng=1)
-    assert cubic.linear.bias is not None
-    parameters = [cubic.linear.bias[0], *cubic.linear.weight[0]]
-    coefficients = [p.data for p in reversed(parameters)]
-    assert cubic([1.7])[0].data == pytest.approx(np.polyval(coefficients, 1.7))
-    found = []
-    for numbers in ([0.0012, 0.857, -0.0004, -0.0933], [0.0, -1.0, 1e-9, 2.0], [0.0] * 4):
-        for parameter, x in zip(parameters, numbers, strict=True):
-            parameter.data = x
-        found.append(str(cubic))
-    assert found == ["y = 0.0012 + 0.857 x − 0.0004 x² − 0.0933 x³", "y = −x + 2 x³", "y = 0"]
-
-
-def test_the_sine_prints_every_hundredth_step(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """As the lecture's loop does: the step and its loss, unless the run is quiet."""
-    few = data.sine(20)
-    monkeypatch.setattr(data, "sine", lambda n: few)
-    done = experiments.sine(Plan(tmp_path, epochs=200))
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    shown = {words[0]: float(words[1]) for words in lines if len(words) == 2 and words[0].isdigit()}
-    assert list(shown) == ["100", "200"]
-    for step, loss in shown.items():
-        assert loss == pytest.approx(done.history["loss"][int(step) - 1], abs=1e-4)
-    experiments.sine(Plan(tmp_path, epochs=100, quiet=True))
-    assert not capsys.readouterr().out
-
-
-def test_without_matplotlib_the_error_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A program without matplotlib names the package to install, before it trains."""
-    for name in [n for n in sys.modules if n.partition(".")[0] == "matplotlib"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingPackageError, match="matplotlib"):
-        experiments.xor(Plan(tmp_path, epochs=1, quiet=True))
 
 
 @pytest.mark.wide

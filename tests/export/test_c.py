@@ -152,13 +152,6 @@ def test_the_programs_of_the_corpus_agree(tmp_path: Path) -> None:
     assert compared > 5
 
 
-def assert_functions_are_small(source: Path) -> None:
-    """Check that C consists of several functions, none of them endless."""
-    bodies = re.findall(r"^static void \w+_\d+\(.*?^}", source.read_text(), re.M | re.S)
-    assert len(bodies) > 3
-    assert max(body.count("\n") for body in bodies) < 1000
-
-
 def test_a_large_program_is_a_few_loops(tmp_path: Path) -> None:
     """The same over a hundred points: fifty thousand operations in some thousand lines."""
     task = moons.moons(count=100)
@@ -174,17 +167,6 @@ def test_a_large_program_is_a_few_loops(tmp_path: Path) -> None:
     code = re.sub(r"= \{\n[^}]*\}", "", source.read_text())  # but for tables of numbers
     assert code.count("\n") < 2000
     assert "static memory" in header.read_text()
-
-
-def test_a_program_without_repetition_is_in_functions_of_bounded_size(tmp_path: Path) -> None:
-    """Thousands of operations of all kinds, each on what came before."""
-    run = random_program(5, operations=6000)
-    start = [Value(x) for x in (0.3, -0.4, 0.9)]
-    (source, _) = jit(run).export(tmp_path / "irregular.c", start)
-    assert_functions_are_small(source)
-    wanted = numbers_of(run(start), start)
-    found = compiled([source])["irregular"]([x.data for x in start])
-    assert found[: len(wanted)] == pytest.approx(wanted, rel=1e-9, abs=1e-12)
 
 
 @both_kinds
@@ -329,74 +311,6 @@ def test_odd_programs_compile(tmp_path: Path) -> None:
     assert functions["constants"]([0.0]) == [1.5, -math.inf]
     assert functions["same"]([7.0]) == [7.0, 1.0]
     assert functions["signs"]([3.0, 4.0]) == [6.0, 4.0]
-
-
-def test_a_large_workspace_is_static_and_the_header_says_so(tmp_path: Path) -> None:
-    """A thread's stack may be small."""
-    f = jit(lambda xs: sum(sg.vmap(lambda x: sg.tanh(x) + x)(xs)))
-    source, header = f.export(tmp_path / "wide.c", np.ones(9000))
-    assert "static double" in source.read_text()
-    assert "call it from one thread at a time" in header.read_text()
-    assert compiled([source])["wide"]([0.5] * 9000) == pytest.approx(
-        [9000 * (math.tanh(0.5) + 0.5)], rel=1e-12
-    )
-
-
-def swing(steps: int) -> Callable[..., Any]:
-    """Return how far a pendulum is from an angle, by Runge-Kutta."""
-
-    def misfit(k: Any, c: Any) -> Any:
-        def slope(x: Any, v: Any) -> tuple[Any, Any]:
-            return v, -k * sg.sin(x) - c * v
-
-        x, v, total, h = 1.0, 0.0, 0.0, 0.05
-        for _ in range(steps):
-            a, b = slope(x, v)
-            d, e = slope(x + 0.5 * h * a, v + 0.5 * h * b)
-            x, v = x + 0.5 * h * (a + d), v + 0.5 * h * (b + e)
-            total = total + (x - 0.3) ** 2
-        return total
-
-    return misfit
-
-
-@both_kinds
-def test_a_differential_equation_of_any_length_is_a_few_loops(tmp_path: Path, kind: str) -> None:
-    """Ten times the steps are no longer file; value and gradient agree with eager ones."""
-    sizes = []
-    for steps in (200, 2000):
-        name = f"swing_{steps}"
-        source, _ = jit(swing(steps)).export(tmp_path / f"{name}{kind}", Value(1.3), Value(0.1))
-        sizes.append(source.stat().st_size)
-        k, c = Value(1.1), Value(0.2)
-        y = swing(steps)(k, c)
-        found = compiled([source])[name]
-        for _ in range(2):  # memory is used again
-            assert found([1.1, 0.2]) == pytest.approx([y.data, *sg.gradients(y, [k, c])], rel=1e-9)
-    assert sizes[1] < 1.2 * sizes[0]
-
-
-@both_kinds
-def test_a_loop_tells_whether_its_way_was_taken(tmp_path: Path, kind: str) -> None:
-    """Logarithms in a recurrence leave their domain: no number is left to be taken for one."""
-
-    def likelihood(a: Any, b: Any) -> Any:
-        h, total = 0.5, 0.0
-        draw = random.Random(1)
-        for _ in range(400):
-            r = draw.gauss(0.0, 1.0)
-            h = 0.1 + a * r * r + b * h
-            total = total + 1.0 / (1.0 + sg.tanh(sg.log(h)) ** 2) + r * r / h
-        return total
-
-    source, _ = jit(likelihood).export(tmp_path / f"garch{kind}", Value(0.1), Value(0.8))
-    run = compiled([source])["garch"]
-    a, b = Value(0.2), Value(0.7)
-    y = likelihood(a, b)
-    assert run([0.2, 0.7]) == pytest.approx([y.data, *sg.gradients(y, [a, b]), 1.0], rel=1e-10)
-    *others, taken = run([0.2, -1.7])
-    assert taken == 0.0
-    assert all(map(math.isnan, others))
 
 
 @both_kinds

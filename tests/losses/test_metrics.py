@@ -32,6 +32,7 @@ def test_one_score_is_held_against_the_threshold(negative: int) -> None:
     """Both conventions for the negative class are understood, in lists of one too."""
     targets = [1, negative, negative]
     assert accuracy([2.0, -2.0, 0.0], targets) == 1.0
+    assert zero_one_loss([2.0, -0.5, 0.0], targets) == 0.0
     assert accuracy([[2.0], [-2.0], [0.1]], [[t] for t in targets]) == pytest.approx(2 / 3)
     compiled = jit(lambda scores, targets: accuracy(scores, targets, threshold=0.5))
     for given, expected in (targets, 2 / 3), ([negative, 1, 1], 1 / 3):

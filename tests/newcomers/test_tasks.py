@@ -7,31 +7,24 @@ from __future__ import annotations
 
 import math
 import random
-import struct
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy import integrate, optimize
 
-import scalargrad
 from scalargrad import (
     DomainError,
     OperandError,
     TraceError,
     Value,
-    draw,
     exp,
     hessian,
-    hvp,
     jit,
     log,
-    parse,
     scan,
     tanh,
     value_and_grad,
-    walk,
 )
 from scalargrad.nn import MLP
 
@@ -76,46 +69,6 @@ def test_the_error_on_data_inside_a_compiled_function_says_what_to_write() -> No
     assert (mended(Value(2.0)), mended(Value(-2.0))) == (1.0, 0.0)
 
 
-def formula() -> Value:
-    """Return (x + y)·z with every node named."""
-    return parse("q = x + y; f = q * z", x=-2.0, y=5.0, z=-4.0)
-
-
-def test_a_slide_is_built_up_with_a_picture_for_each_step(tmp_path: Path) -> None:
-    """Four wires on the way back are four pictures, in the lecture's order z, q, y, x."""
-    f = formula()
-    backward = [step for step in walk(f) if step.phase == "backward"]
-    receivers = [step.parent for step in backward if step.parent is not None]
-    files = [
-        draw(f, highlight=[receiver]).save(tmp_path / f"step-{i}.svg")
-        for i, receiver in enumerate(receivers)
-    ]
-    assert [receiver.label for receiver in receivers] == ["z", "q", "y", "x"]
-    assert len({file.read_bytes() for file in files}) == 4
-
-
-def test_a_picture_is_sharp_enough_for_print(tmp_path: Path) -> None:
-    """At 600 dpi a PNG has about three times the width that it has at 192."""
-    f = formula()
-
-    def width(dpi: int) -> int:
-        png = draw(f, dpi=dpi).save(tmp_path / f"{dpi}.png").read_bytes()
-        (found,) = struct.unpack(">I", png[16:20])
-        return int(found)
-
-    assert width(600) / width(192) == pytest.approx(600 / 192, rel=0.02)
-
-
-def test_slides_are_written_by_one_call(tmp_path: Path) -> None:
-    """Three steps forwards, the seed and four wires back are eight pictures of one size."""
-    files = walk(formula()).export(tmp_path / "slides", format="png")
-    assert len(files) == 8
-    assert len({file.read_bytes()[16:24] for file in files}) == 1  # width and height
-
-
-POINTS = [-0.5, 0.1, 0.9]
-
-
 def test_parameters_in_a_dict_give_gradients_in_a_dict() -> None:
     """As `jax.value_and_grad` does; d(tanh(wx + b)²)/dw = 2·t·(1 - t²)·x."""
 
@@ -139,14 +92,6 @@ def test_a_training_loop_is_a_scan() -> None:
     last, values = scan(step, 0.0, [0.1] * 50)
     assert last == pytest.approx(3 - 3 * 0.8**50, rel=1e-12)
     assert values[0] == 9.0
-
-
-def test_what_was_packed_can_be_seen_and_curvature_needs_no_matrix() -> None:
-    """`explain` names tanh over all examples; `hvp` of Σx⁴ is 12·x²·v."""
-    fast = jit(lambda w: sum(tanh(w * x) for x in POINTS))
-    assert "tanh" in fast.explain(0.3)
-    _, product = hvp(lambda v: sum(x**4 for x in v), [1.0, 2.0], [1.0, 0.5])
-    assert product == pytest.approx([12.0, 24.0])
 
 
 TIMES = [0.5 * i for i in range(1, 13)]
@@ -217,18 +162,6 @@ def test_a_line_search_outside_the_domain_is_led_back() -> None:
     with pytest.raises(DomainError, match="log"):
         gradient([-1.0])
     assert optimize.minimize(guarded, np.array([30.0]), jac=True).x == pytest.approx([1.0])
-
-
-@pytest.mark.wide
-def test_a_formula_comes_in_from_sympy() -> None:
-    """Its gradient is SymPy's."""
-    sympy = pytest.importorskip("sympy")
-    x, y = sympy.symbols("x y")
-    formula = sympy.sin(x) * sympy.exp(-(y**2))
-    f = sympy.lambdify([x, y], formula, modules=[scalargrad])
-    _, slope = value_and_grad(f, argnums=(0, 1))(0.5, 0.3)
-    exact = [float(formula.diff(s).subs({x: 0.5, y: 0.3})) for s in (x, y)]
-    assert slope == pytest.approx(exact, rel=1e-14)
 
 
 def test_scipys_integrator_is_refused_rather_than_losing_the_gradient() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import Parameter, Value, errors, grad, jit, nn, value_and_grad
+from scalargrad import Parameter, Value, errors, jit, nn, value_and_grad
 
 
 class Line(nn.Module):
@@ -61,17 +61,6 @@ def test_a_loss_is_a_function_of_the_parameters(compiled: bool) -> None:
     assert np.ravel(slopes["weight"]) == pytest.approx(2 * error @ x / 7, rel=1e-12)
     assert slopes["bias"] == pytest.approx([2 * np.mean(error)], rel=1e-12)
     assert layer.state_dict() == before
-
-
-def test_parameters_lists_what_is_given() -> None:
-    """So a penalty within the module is one of them: ∂(w² + b²)/∂w = 2w."""
-
-    class Penalised(Line):
-        def forward(self, x: Any) -> Any:
-            return sum((p * p for p in self.parameters()), 0.0 * x)
-
-    slopes = grad(lambda p: nn.functional_call(Penalised(), p, 1.0))({"slope": 3.0, "offset": 4.0})
-    assert slopes == {"slope": 6.0, "offset": 8.0}
 
 
 def test_after_an_error_the_parameters_are_back() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -92,26 +91,6 @@ def test_a_neuron_of_one_input_has_a_fan_of_one() -> None:
     one = init.kaiming_normal_([[Parameter(0.0)]], nonlinearity="relu", rng=5)[0][0]
     alone = init.normal_(Parameter(0.0), rng=5)
     assert one.data == pytest.approx(math.sqrt(2.0) * alone.data)
-
-
-def test_a_generator_goes_on_where_it_stands() -> None:
-    """A seed starts anew; a generator, and the module random, do not."""
-    first, second = Parameter(0.0), Parameter(0.0)
-    source = random.Random(3)
-    init.uniform_([first, second], rng=3)
-    init.uniform_(third := Parameter(0.0), rng=source)
-    init.uniform_(fourth := Parameter(0.0), rng=source)
-    assert (third.data, fourth.data) == (first.data, second.data)
-    random.seed(3)
-    assert init.uniform_(Parameter(0.0)).data == first.data
-
-
-def test_constants() -> None:
-    """Zeros, ones, and any number."""
-    tensor = [[Parameter(5.0)], [Parameter(6.0)]]
-    assert [p.data for row in init.zeros_(tensor) for p in row] == [0.0, 0.0]
-    assert [p.data for row in init.ones_(tensor) for p in row] == [1.0, 1.0]
-    assert [p.data for row in init.constant_(tensor, 0.1) for p in row] == [0.1, 0.1]
 
 
 def test_what_makes_no_sense_is_refused() -> None:

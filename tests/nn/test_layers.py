@@ -51,6 +51,12 @@ def test_cells_in_closed_form() -> None:
     h, c = lstm([5.0], ([9.0, 9.0], [1.0, -3.0]))
     assert [x.data for x in c] == [0.5, -1.5]
     assert [x.data for x in h] == pytest.approx([math.tanh(0.5) / 2, math.tanh(-1.5) / 2])
+    gated = fill(nn.LSTMCell(1, 1), 0.0)  # gates of 3/4, 1/2 and 1/4, and a cell of tanh 1
+    for gate, x in zip(gated.bias_ih, (math.log(3.0), 0.0, 1.0, -math.log(3.0)), strict=True):
+        gate.data = x
+    h, c = gated([5.0], ([9.0], [2.0]))
+    assert c[0].data == pytest.approx(1.0 + 0.75 * math.tanh(1.0))
+    assert h[0].data == pytest.approx(0.25 * math.tanh(c[0].data))
     with pytest.raises(DomainError, match="nonlinearity"):
         nn.RNNCell(1, 1, nonlinearity="selu")
     with pytest.raises(OperandError, match="pair"):
@@ -95,6 +101,10 @@ def test_attention_of_equal_scores_is_the_mean_of_what_is_seen() -> None:
     assert weights[0][1:] == [0.0, 0.0]
     mixed, none = attention(xs[:1], xs, xs, attn_mask=np.array([[0, 1, 1]]) > 0, need_weights=False)
     assert ([y.data for y in mixed[0]], none) == ([0.0, 6.0], None)
+    added = [[0.0, math.log(3.0), -math.inf]]
+    mixed, weights = attention(xs[:1], xs, xs, attn_mask=added)
+    assert [float(getattr(w, "data", w)) for w in weights[0]] == pytest.approx([0.25, 0.75, 0.0])
+    assert [y.data for y in mixed[0]] == pytest.approx([1.5, 1.5])
     with pytest.raises(OperandError, match="no key"):
         attention(xs, xs, xs, attn_mask=[[True] * 3] * 3)
     with pytest.raises(OperandError, match="num_heads"):

@@ -72,15 +72,6 @@ def test_parameters_that_are_not_looked_for_are_named(held: Any) -> None:
         assert model.parameters() == [model.w]  # type: ignore[attr-defined]
 
 
-def test_only_parameters_are_found() -> None:
-    """Inputs, interior nodes, numbers, strings, arrays and functions are no parameters."""
-    w = Parameter(2.0)
-    module = Bag(x=Value(1.0), y=w * 3.0, n=4, name="w", f=abs, w=w, nothing=None, mask=np.ones(3))
-    assert names(module) == ["w"]
-    Module().zero_grad()
-    assert Module().parameters() == []
-
-
 def test_shared_parts_count_once_under_their_first_name() -> None:
     """A tied weight is updated once, a layer used twice is saved once."""
     tied = Parameter(1.0)
@@ -114,17 +105,6 @@ def test_depth_and_shared_paths_cost_no_more_than_modules() -> None:
     for _ in range(10_000):
         deep = Bag(inner=deep)
     assert len(deep.parameters()) == 1
-
-
-def test_zero_grad_clears_the_parameters_and_nothing_else() -> None:
-    """Tables, lone parameters and micrograd's neurons inside; gradients of inputs stay."""
-    block, x = Residual(), Value(3.0)
-    block.neuron, block.x = Neuron(2), x  # type: ignore[attr-defined]
-    for node in (*block.parameters(), x):
-        node.grad = 1.0
-    block.zero_grad()
-    assert {parameter.grad for parameter in block.parameters()} == {0.0}
-    assert x.grad == 1.0
 
 
 def test_a_subclass_may_list_its_parameters_itself() -> None:
@@ -170,19 +150,6 @@ def test_networks_can_be_copied_and_pickled(twin: Any) -> None:
     for parameter in copied.parameters():
         parameter.data += 1.0
     assert [p.data for p in model.parameters()] == before
-
-
-def test_modules_run_one_after_the_other() -> None:
-    """The output of each is the input of the next; a Sequential is read like a list."""
-    model = Sequential(Linear(2, 3, rng=0), ReLU(), Linear(3, 1, rng=1))
-    x = [0.5, -1.0]
-    assert model(x)[0].data == model[2](model[1](model[0](x)))[0].data
-    assert [type(m).__name__ for m in model] == ["Linear", "ReLU", "Linear"]
-    assert len(model) == 3
-    assert model[-3] is model[0]
-    for beyond in (3, -4):
-        with pytest.raises(IndexError, match="modules"):
-            model[beyond]
 
 
 def test_names_of_a_sequential_are_pytorchs() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import scalargrad as sg
-from scalargrad import OperandError, Parameter, Value
+from scalargrad import OperandError, Value
 from scalargrad.nn import MLP, Layer, Neuron
 
 
@@ -24,29 +24,6 @@ def test_weights_are_drawn_neuron_by_neuron_and_biases_start_at_zero() -> None:
     random.seed(1337)
     assert [p.data for p in MLP(2, [3, 4, 1]).parameters()] == expected
     assert random.uniform(-1, 1) == draws.uniform(-1, 1)
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda **how: Neuron(3, **how),
-        lambda **how: Layer(3, 2, **how),
-        lambda **how: MLP(2, [3, 1], **how),
-    ],
-    ids=["Neuron", "Layer", "MLP"],
-)
-def test_a_generator_or_seed_of_its_own_draws_the_same_and_nothing_else(
-    make: Callable[..., Neuron | Layer | MLP],
-) -> None:
-    """rng=seed and rng=Random(seed) equal random.seed(seed), and leave the module random alone."""
-    random.seed(7)
-    expected = [p.data for p in make().parameters()]
-    before = random.getstate()
-    for rng in (7, random.Random(7)):
-        model = make(rng=rng)
-        assert [p.data for p in model.parameters()] == expected
-        assert model.parameters() == [p for _, p in model.named_parameters()]
-    assert random.getstate() == before
 
 
 class Squared:
@@ -75,29 +52,6 @@ def test_descriptions_are_micrograd_s(module: Neuron | Layer | MLP, described: s
     assert repr(module) == described
 
 
-def test_parameters_are_trainable_leaves_with_labels_and_names() -> None:
-    """Weights are w0, w1, … and the bias b; in an MLP they are named by layer and neuron."""
-    neuron = Neuron(3)
-    assert all(type(p) is Parameter for p in neuron.parameters())
-    assert [p.label for p in neuron.parameters()] == ["w0", "w1", "w2", "b"]
-    first = [f"layers.0.neurons.{i}.{part}" for i in (0, 1) for part in ("w.0", "b")]
-    last = [f"layers.1.neurons.0.{part}" for part in ("w.0", "w.1", "b")]
-    assert [name for name, _ in MLP(1, [2, 1]).named_parameters()] == first + last
-    assert len(MLP(2, [16, 16, 1]).parameters()) == 337
-
-
-def test_weights_tied_or_replaced_are_listed_once() -> None:
-    """A weight that two neurons share, and Values that micrograd programs put into a neuron."""
-    model = MLP(2, [2, 1])
-    first, second = model.layers[0].neurons
-    second.w[0] = first.w[0]
-    assert len(model.parameters()) == 9 - 1
-    assert len(model.layers[0].parameters()) == 6 - 1
-    neuron = Neuron(2)
-    neuron.w = [Value(1.0), Value(2.0)]  # type: ignore[list-item]
-    assert [p.data for p in neuron.parameters()] == [1.0, 2.0, 0.0]
-
-
 @pytest.mark.parametrize("sizes", [[1], [4, 1], [3, 5, 2], [2, 1, 1, 3]])
 def test_the_network_is_its_matrix_formula(sizes: list[int]) -> None:
     """W₂·ReLU(W₁x + b₁) + b₂ and so on, for every depth and width, hidden width 1 included."""
@@ -116,47 +70,12 @@ def test_the_network_is_its_matrix_formula(sizes: list[int]) -> None:
     np.testing.assert_allclose(found, signal, rtol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("sizes", "activation"), [([4, 1], "relu"), ([3, 2], "tanh"), ([1, 2], "leaky_relu")]
-)
-def test_gradients_of_all_parameters_match_central_differences(
-    sizes: list[int], activation: str
-) -> None:
-    """Every weight and bias of every layer gets the slope of the output."""
-    model = MLP(2, sizes, activation=activation, rng=8)
-    for parameter in model.parameters():
-        parameter.data += 0.1
-    x = [0.7, -0.4]
-
-    def squared() -> Value:
-        outputs = model(x)
-        y: list[Value] = outputs if isinstance(outputs, list) else [outputs]
-        return sg.dot(y, y)
-
-    squared().backward()
-    for name, parameter in model.named_parameters():
-        at = parameter.data
-        parameter.data = at + 1e-6
-        above = squared().data
-        parameter.data = at - 1e-6
-        slope = (above - squared().data) / 2e-6
-        parameter.data = at
-        assert parameter.grad == pytest.approx(slope, abs=1e-7), name
-
-
 def test_one_output_is_a_value_several_are_a_list_and_no_layers_the_inputs() -> None:
     """As in micrograd."""
     assert isinstance(MLP(2, [3, 1])([1.0, 2.0]), Value)
     assert [type(y) for y in Layer(2, 3)([1.0, 2.0])] == [Value] * 3
     x = [Value(1.0), Value(2.0)]
     assert MLP(2, [])(x) is x
-
-
-@pytest.mark.parametrize("x", [(1, 2), np.array([1.0, 2.0]), [Value(1.0), np.float32(2.0)]])
-def test_inputs_of_every_numeric_kind(x: Any) -> None:
-    """Tuples and arrays of numbers and Values give the answer of a list."""
-    model = MLP(2, [3, 1])
-    assert model(x).data == model([1.0, 2.0]).data
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,13 @@ import json
 import os
 import pickle
 import struct
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from scalargrad import MissingPackageError, StateError, nn
+from scalargrad import StateError, nn
 
 
 def model(seed: int = 0, hidden: int = 3) -> nn.Sequential:
@@ -144,14 +143,3 @@ def test_hostile_headers_are_refused(
     """Sizes that lie, endless empty lists, depths and types no weights have."""
     with pytest.raises(StateError, match=noun):
         nn.load_file(craft(tmp_path / "hostile", header, data))
-
-
-def test_a_missing_file_or_package_is_the_usual_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing is dressed up where Python's own error is clear; a package is named."""
-    with pytest.raises(FileNotFoundError):
-        nn.load_file(tmp_path / "absent")
-    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
-    with pytest.raises(MissingPackageError, match="safetensors"):
-        nn.save_model(model(), tmp_path / "a")

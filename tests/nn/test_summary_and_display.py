@@ -73,23 +73,6 @@ def test_bytes_are_what_the_interpreter_allocates() -> None:
     assert nn.summary(model, example).bytes == pytest.approx(allocated, rel=0.03)
 
 
-def test_memory_of_a_batch_grows_with_its_size() -> None:
-    """Every intermediate of every example is kept until the backward sweep."""
-
-    class Batch(Module):
-        def __init__(self) -> None:
-            self.inner = Linear(3, 2, rng=0)
-
-        def forward(self, xs: list[list[float]]) -> list[object]:
-            """Run each example."""
-            return [self.inner(x) for x in xs]
-
-    one = nn.summary(Batch(), [[1.5, 2.5, 3.5]])
-    ten = nn.summary(Batch(), [[1.5 + i, 2.5 + i, 3.5 + i] for i in range(10)])
-    assert ten.nodes == 10 * one.nodes
-    assert ten.bytes == pytest.approx(10 * one.bytes, rel=0.1)
-
-
 def test_the_table_names_every_part() -> None:
     """One line each, with thousands separated; what print shows, IPython shows."""
     found = nn.summary(Sequential(Linear(1_000, 10), Sequential(ReLU(), Linear(10, 2))), {3: 1.0})
@@ -121,30 +104,11 @@ def test_a_network_shows_its_units() -> None:
     assert bundle == {"text/plain": repr(model)}
 
 
-def test_other_modules_show_what_is_inside_them() -> None:
-    """A Sequential is a table of its modules and their parameters; a neuron is a line."""
-    rows = parsed(Sequential(Linear(2, 3), ReLU(), Linear(3, 1))).findall(".//tbody/tr")
-    cells = [["".join(cell.itertext()) for cell in row] for row in rows]
-    assert cells == [
-        ["0", "Linear(in_features=2, out_features=3, bias=True)", "9"],
-        ["1", "ReLU()", "0"],
-        ["2", "Linear(in_features=3, out_features=1, bias=True)", "4"],
-    ]
-    assert text(Neuron(2)) == "ReLUNeuron(2) Neuron: 3 parameters"
-    assert text(Linear(1, 1, bias=False)).endswith("Linear: 1 parameter")
-
-
 def test_a_network_that_cannot_be_drawn_is_a_table() -> None:
     """Of 1,640 lines, which are too many to tell apart; without layers."""
     for model in (MLP(40, [40, 1], rng=0), MLP(2, [], rng=0)):
         assert "image/svg+xml" not in model._repr_mimebundle_()
         assert f"MLP: {len(model.parameters()):,} parameters" in text(model)
-
-
-@pytest.mark.usefixtures("no_bundled_graphviz", "no_system_graphviz")
-def test_a_network_is_drawn_without_graphviz() -> None:
-    """Its neurons are in columns, which need no layout."""
-    assert "image/svg+xml" in MLP(2, [3, 1])._repr_mimebundle_()
 
 
 def test_code_in_a_name_is_text() -> None:

@@ -31,7 +31,6 @@ from scalargrad import (
     log_ndtr,
     log_softmax,
     logsumexp,
-    mean,
     ndtr,
     sigmoid,
     softmax,
@@ -201,13 +200,6 @@ def test_gelu_keeps_its_digits_for_negative_numbers(x: float) -> None:
     """Far below zero, where x · (1 + erf) / 2 would cancel, GELU is exact to 1e-12 relative."""
     with mp.workdps(DIGITS):
         assert gelu(x) == pytest.approx(float(mp.mpf(x) * mp.ncdf(x)), rel=1e-12)
-
-
-@pytest.mark.differential
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200))
-def test_mean_is_the_sum_divided(xs: list[float]) -> None:
-    """The mean is within rounding of the exact mean."""
-    assert mean(xs) == pytest.approx(math.fsum(xs) / len(xs), rel=1e-12, abs=1e-9)
 
 
 def test_exponents_of_a_negative_base_and_roots_of_zero() -> None:

@@ -24,13 +24,8 @@ from scalargrad import (
     gradcheck,
     gradients,
     hessian,
-    hvp,
-    jacobian,
-    jvp,
     no_grad,
     ops,
-    vjp,
-    vmap,
     where,
 )
 
@@ -89,66 +84,9 @@ def test_an_operation_of_two_operands() -> None:
     assert gradcheck(grad(distance, (0, 1)), 3.0, 4.0)
 
 
-def test_operations_compose_in_every_function() -> None:
-    """Inside jvp, vjp, jacobian and hvp a custom operation is as any other."""
-
-    def f(x: Any, y: Any) -> Any:
-        return distance(my_sin(x), growth(y))
-
-    def by_hand(x: Any, y: Any) -> Any:
-        return ops.sqrt(ops.sin(x) ** 2 + ops.exp(4 * y))
-
-    point, direction = (0.4, -0.3), (2.0, 5.0)
-    assert jvp(f, point, direction)[1] == pytest.approx(jvp(by_hand, point, direction)[1])
-    assert vjp(f, *point)[1](3.0) == pytest.approx(vjp(by_hand, *point)[1](3.0))
-    assert jacobian(f, (0, 1))(*point) == pytest.approx(jacobian(by_hand, (0, 1))(*point))
-    assert hvp(f, point, direction)[1] == pytest.approx(hvp(by_hand, point, direction)[1])
-
-
 def math_exp(x: float) -> float:
     """Return e^x."""
     return math.exp(x)
-
-
-def test_an_operation_may_use_another_in_its_partials() -> None:
-    """Custom operations are expressions in one another's derivatives, of one name or not."""
-    my_exp = custom_op(partials=lambda y, x: (y,))(math_exp)
-
-    @custom_op(partials=lambda y, x: (my_exp(-x) * y * y,))
-    def logistic(x: float) -> float:
-        return 1 / (1 + math.exp(-x))
-
-    assert grad(grad(logistic))(0.3) == pytest.approx(grad(grad(ops.sigmoid))(0.3), rel=1e-14)
-    double, triple = [custom_op(partials=lambda y, x, k=k: (k,))(lambda x: x) for k in (2.0, 3.0)]
-    six = custom_op(partials=lambda y, x: (double(x) * triple(x),))(lambda x: 2.0 * x**3)
-    assert grad(grad(six))(5.0) == 2.0 * 5.0 + 3.0 * 5.0
-
-
-def test_a_name_that_the_table_has_too() -> None:
-    """An operation named exp, whose partial is the table's exp, is confused with it nowhere."""
-
-    @custom_op(partials=lambda y, x: (2 * ops.exp(x),))
-    def exp(x: float) -> float:
-        return 2 * math.exp(x) + 1
-
-    assert exp(Value(0.5)).data == 2 * math.exp(0.5) + 1
-    assert [f(0.5) for f in (grad(exp), grad(grad(exp)))] == [2 * math.exp(0.5)] * 2
-    assert ops.exp(0.5) == math.exp(0.5)
-
-
-@pytest.mark.parametrize("name", ["check", "new", "op", "lambda_"])
-def test_operation_and_operands_may_have_any_names(name: str) -> None:
-    """Names that the engine may use itself collide with nothing."""
-
-    def function(op: float, node: float, x1: float, check: float) -> float:
-        return op * node + x1 + check * check / 2.0
-
-    function.__name__ = name
-    domain = Domain(valid=lambda op, node, x1, check: op > 0.0)
-    mixed = custom_op(partials=lambda y, op, node, x1, check: (node, op, 1.0, check), domain=domain)
-    xs = [Value(float(k)) for k in (2, 3, 4, 5)]
-    y = mixed(function)(*xs)
-    assert (y.data, gradients(y, xs)) == (22.5, [3.0, 2.0, 1.0, 5.0])
 
 
 def test_operands_with_defaults_may_be_left_out() -> None:
@@ -156,14 +94,6 @@ def test_operands_with_defaults_may_be_left_out() -> None:
     assert grad(growth)(0.5) == pytest.approx(2 * math.e)
     assert growth(Value(0.5)).parents[1] == 2.0
     assert grad(growth, 1)(0.5, 3.0) == pytest.approx(0.5 * math.exp(1.5))
-
-
-def test_lambdas_and_closures_are_functions() -> None:
-    """A lambda has no name to print, a closure no other home; a partial may be a number."""
-    for partial in (0, 1, True, 2.5):
-        scaled = custom_op(partials=lambda y, x, k=partial: (k,))(lambda x: x)
-        assert (scaled(2.0), grad(scaled)(2.0), scaled.name) == (2.0, float(partial), "<lambda>")
-        assert grad(grad(scaled))(3.0) == 0.0
 
 
 def test_the_declaration_is_what_pictures_and_steps_read() -> None:
@@ -200,17 +130,6 @@ def positive(x: float) -> float:
     return x
 
 
-def test_partials_may_reduce() -> None:
-    """max(x, 0)² has the slope 2·max(x, 0); what has ln(1 + e^x) has the second σ(x)."""
-    hinge = custom_op(partials=lambda y, x: (2 * ops.maximum(x, 0.0, ops.minimum(x, -1.0)),))(
-        lambda x: max(x, 0.0) ** 2
-    )
-    assert [grad(hinge)(x) for x in (-1.5, 1.5)] == vmap(grad(hinge))([-1.5, 1.5]) == [0.0, 3.0]
-    smooth = custom_op(partials=lambda y, x: (ops.logsumexp([x, 0.0]),))(lambda x: x)
-    assert grad(smooth)(0.5) == pytest.approx(math.log1p(math.exp(0.5)), rel=1e-15)
-    assert grad(grad(smooth))(0.5) == pytest.approx(1 / (1 + math.exp(-0.5)), rel=1e-15)
-
-
 def test_partials_are_computed_once_and_for_values_alone() -> None:
     """A partial whose operand is a number is not computed; what partials share is so once."""
     asked: list[float] = []
@@ -244,14 +163,6 @@ def test_results_are_real_numbers_and_become_floats() -> None:
         for operand in (1.0, Value(1.0)):
             with pytest.raises(OperandError, match="result of f"):
                 op(operand)
-
-
-def test_errors_of_the_function_reach_the_caller() -> None:
-    """What the function raises is not dressed up."""
-    inverse = custom_op(partials=lambda y, x: (-y * y,))(lambda x: 1 / x)
-    with pytest.raises(ZeroDivisionError) as caught:
-        inverse(Value(0.0))
-    assert not isinstance(caught.value, DomainError)
 
 
 def test_a_domain_is_checked() -> None:

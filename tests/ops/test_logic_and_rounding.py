@@ -67,21 +67,6 @@ def test_signs_refuse_numbers_and_offer_the_function(join: Callable[[Any, Any], 
                 way(Value(1.0))
 
 
-class Foreign:
-    """A number of another library, which knows how to meet others."""
-
-    __array_ufunc__ = None
-
-    def __rand__(self, other: Any) -> str:
-        """Join with what stands on the left."""
-        return "theirs"
-
-
-def test_signs_leave_foreign_numbers_to_their_own_methods() -> None:
-    """As the arithmetic operators do."""
-    assert (gt(Value(1.0), 0.0) & Foreign()) == "theirs"
-
-
 @pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")  # Python 3.12's own
 def test_tilde_is_refused_because_on_a_bool_it_gives_a_true_number() -> None:
     """~True is -2 in Python, which is true, so a compiled ~ could not agree with it."""
@@ -101,22 +86,6 @@ def test_functions_of_truths_are_numpys() -> None:
             expected = float(getattr(np, name)(a, b))
             assert vars(ops)[name](a, b) == vars(ops)[name](Value(a), b).data == expected
     assert [logical_not(x) for x in numbers] == [float(np.logical_not(x)) for x in numbers]
-
-
-@every_junction
-def test_compiled_conditions_take_the_way_of_eager_ones(join: Callable[[Any, Any], Any]) -> None:
-    """(a > 0) & (a < 2) chooses compiled what it chooses eagerly, in where and after if."""
-
-    def chosen(a: Any) -> Any:
-        return where(join(a > 0, a < 2), a * 10, a)
-
-    def branched(a: Any) -> Any:
-        return a * 10 if join(a > 0, a < 2) == (a > -5) else a
-
-    for f in (chosen, branched):
-        compiled = jit(f)
-        for x in (-6.0, -1.0, 0.0, 1.0, 2.0, 3.0):
-            assert compiled(x) == f(x)
 
 
 @pytest.mark.parametrize("kind", ["isnan", "isinf", "isfinite"])
@@ -218,17 +187,3 @@ def test_numbers_of_digits_are_small_and_whole(ndigits: Any) -> None:
     with pytest.raises(OperandError, match="ndigits"):
         builtins.round(Value(12.0), ndigits)
     assert builtins.round(Value(12.0), 22).data == 12.0
-
-
-def test_compiled_programs_divide_and_round_alike() -> None:
-    """Compiled, the operators give eager numbers and slopes, at jumps and for either sign."""
-
-    def f(x: Any, y: Any) -> Any:
-        quotient, rest = divmod(x, y)
-        return quotient * 10.0 + rest * rest + round(x * 1.5, 1) + 5.0 % y + (-3.0) // y
-
-    compiled = jit(sg.value_and_grad(f, (0, 1)))
-    for pair in itertools.product((7.5, -7.5, 6.0, 0.3), (2.0, -2.0, 0.7)):
-        value, slopes = sg.value_and_grad(f, (0, 1))(*pair)
-        found = compiled(*pair)
-        assert (found[0], *found[1]) == pytest.approx((value, *slopes), rel=1e-12)

@@ -409,11 +409,6 @@ def test_an_entry_is_documented_and_makes_one_node(op: Operation) -> None:
             called(*point, 0.5, 0.5)
 
 
-def test_table_holds_what_was_promised() -> None:
-    """The operations the project set out to have are there."""
-    assert set(MPMATH) <= set(TABLE)
-
-
 # Where formulas have no answer ------------------------------------------------------------------
 
 #: Beyond or at the edge of a domain: what derivatives are made of there.

@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.inner import topological_order
 
 from scalargrad import (
@@ -60,7 +58,7 @@ REDUCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], Callable
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
-@pytest.mark.parametrize("count", [1, 2, 7, 31, 32, 33, 300])
+@pytest.mark.parametrize("count", [1, 2, 7, 32, 33])
 def test_few_and_many_operands_of_every_kind(name: str, count: int) -> None:
     """One node with closed-form value and partials; numbers among Values change no bit of them."""
     reduce, value, partials = REDUCTIONS[name]
@@ -146,41 +144,11 @@ def test_dot_adds_the_bias_first() -> None:
     assert dot(w, x, b) == dot([Value(a) for a in w], x, b).data == 1.0
 
 
-@pytest.mark.differential
-@given(st.lists(st.integers(-3, 3), min_size=1, max_size=80))
-def test_extrema_route_to_the_operands_that_win(xs: list[int]) -> None:
-    """The shares of maximum and minimum sum to 1 and lie on the winners only."""
-    for op, winner in ((maximum, max(xs)), (minimum, min(xs))):
-        found, shares = value_and_grad(lambda v, op=op: op(*v))([float(x) for x in xs])
-        assert found == winner
-        assert shares == [1.0 / xs.count(winner) if x == winner else 0.0 for x in xs]
-
-
 def test_an_extremum_of_many_can_be_differentiated_twice() -> None:
     """The gradient as a graph needs no recursion as deep as there are operands."""
     x = [Value(float(i % 7)) for i in range(3000)]
     found = gradients(maximum(*x), x, create_graph=True)
     assert [g.data for g in found] == gradients(maximum(*x), x)
-
-
-def test_softmax_of_values_and_numbers() -> None:
-    """Numbers of any kind stand beside Values; a shift of all scores changes nothing."""
-    z = Value(1.0)
-    kinds: list[Any] = [int, float, np.float64, np.array]
-    for kind in kinds:
-        assert [p.data for p in softmax([z, kind(1)])] == [0.5, 0.5]
-        logarithms = [p.data for p in log_softmax([z, kind(1)])]
-        assert logarithms == pytest.approx([-math.log(2.0)] * 2, rel=1e-15)
-    scores = [Value(x) for x in (3.0, -1.0, 3.0, 0.5)]
-    for p in softmax(scores):
-        assert sum(gradients(p, scores)) == pytest.approx(0.0, abs=1e-16)
-
-
-def test_softmax_makes_as_many_nodes_as_it_says() -> None:
-    """Of n scores softmax makes 3n + 1 nodes, and log_softmax n + 1."""
-    scores = [Value(x) for x in numbers(5)]
-    assert len(topological_order(*softmax(scores))) - 5 == 16
-    assert len(topological_order(*log_softmax(scores))) - 5 == 6
 
 
 def test_sum_takes_what_pythons_own_takes() -> None:

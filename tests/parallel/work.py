@@ -84,11 +84,6 @@ def leaves_at_seven(x: int) -> int:
     return sys.exit(x) if x == 7 else x
 
 
-def touch(point: tuple[int, str]) -> None:
-    """Leave a file that says this was called."""
-    Path(point[1]).touch()
-
-
 class HoldingLambdaError(Exception):
     """An exception that cannot be sent."""
 

@@ -15,20 +15,15 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import scalargrad as sg
-from scalargrad import Parameter, Value, relu, tanh
+from scalargrad import Value, relu, tanh
 from scalargrad.errors import MissingPackageError
 from scalargrad.losses import binary_cross_entropy
-from scalargrad.nn import Linear, Sequential
 from scalargrad.plots import (
     activation_curves,
     confusion_matrix,
     decision_boundary,
-    first_layer_weights,
-    gradient_norm_curve,
     loss_curve,
     loss_curves,
-    sweep_curves,
-    sweep_outcomes,
     training_curves,
 )
 
@@ -120,33 +115,6 @@ def test_training_curves_draw_what_the_history_holds(ax: Axes) -> None:
     assert box.y1 <= ax.title.get_window_extent().y0
 
 
-def test_a_single_epoch_can_be_seen(ax: Axes) -> None:
-    """A point instead of a line, on an axis that counts in whole epochs."""
-    training_curves({"epoch": [1], "loss": [0.5], "accuracy": [0.9]}, ax=ax)
-    lines = [line for axes in ax.figure.axes for line in axes.get_lines()]
-    assert [line.get_marker() for line in lines] == [".", "."]
-    assert all(float(tick).is_integer() for tick in ax.get_xticks())
-    assert legend(ax) == ["loss", "accuracy"]
-
-
-@pytest.mark.parametrize("last", [0.0, -1.0, 0.5])
-def test_a_loss_is_drawn_on_a_plain_scale_unless_it_fell_far(last: float, ax: Axes) -> None:
-    """Zero has no logarithm, and one half is not a tenth."""
-    training_curves({"epoch": [1, 2], "loss": [1.0, last]}, ax=ax)
-    assert ax.get_yscale() == "linear"
-    assert len(ax.figure.axes) == 1
-
-
-def test_gradient_norms_stand_at_their_epochs(ax: Axes) -> None:
-    """A norm of zero, which a logarithmic scale cannot show, is left out; the others stay put."""
-    gradient_norm_curve([3.0, 0.0, 0.5], ax)
-    (line,) = ax.get_lines()
-    assert np.asarray(line.get_xydata()).tolist() == [[1.0, 3.0], [3.0, 0.5]]
-    assert ax.get_yscale() == "log"
-    (empty,) = gradient_norm_curve([0.0, 0.0], Figure().subplots()).get_lines()
-    assert ys(empty) == []
-
-
 def test_loss_curves_are_the_losses_themselves(ax: Axes) -> None:
     """Binary cross-entropy at y = 1 and y = 0 is -ln p and -ln(1 - p), in two styles of line."""
     drawn = {f"y = {y:g}": lambda p, y=y: binary_cross_entropy(Value(p), y) for y in (1.0, 0.0)}
@@ -157,38 +125,6 @@ def test_loss_curves_are_the_losses_themselves(ax: Axes) -> None:
         np.testing.assert_allclose(ys(line), expected, rtol=1e-12)
     assert legend(ax) == ["y = 1", "y = 0"]
     assert len({line.get_linestyle() for line in ax.get_lines()}) == 2
-
-
-# Sweeps ---------------------------------------------------------------------------------------
-
-SWEPT: dict[float, list[list[float]]] = {
-    1.0: [[2.0, 0.1], [2.0, 0.3], []],
-    0.01: [[2.0, 1.8], [2.5, 2.2]],
-    9.0: [[], []],
-}
-
-
-def test_each_run_is_a_line_and_each_rate_an_entry_of_the_legend(ax: Axes) -> None:
-    """Runs that diverged are left out; there is no epoch 2.5."""
-    sweep_curves(SWEPT, ax)
-    drawn = [ys(line) for line in ax.get_lines()]
-    assert drawn == [[2.0, 0.1], [2.0, 0.3], [2.0, 1.8], [2.5, 2.2]]
-    assert legend(ax) == ["learning rate 1", "learning rate 0.01"]
-    assert ax.get_yscale() == "log"
-    assert all(x == round(x) for x in ax.get_xticks())
-
-
-def test_last_losses_stand_over_their_rates_with_the_median(ax: Axes) -> None:
-    """How many diverged is written where they would stand."""
-    sweep_outcomes(SWEPT, ax)
-    points: Any = ax.collections[0].get_offsets()
-    assert sorted(map(tuple, points.tolist())) == [
-        (0.01, 1.8), (0.01, 2.2), (1.0, 0.1), (1.0, 0.3),
-    ]  # fmt: skip
-    (line,) = ax.get_lines()
-    assert np.asarray(line.get_xydata()).tolist() == [[0.01, 2.0], [1.0, pytest.approx(0.2)]]
-    assert [x.get_text() for x in ax.texts] == ["1 diverged", "2 diverged"]
-    assert ax.get_xscale() == ax.get_yscale() == "log"
 
 
 # Classifiers ----------------------------------------------------------------------------------
@@ -243,27 +179,6 @@ def test_the_boundary_lies_where_the_score_is_zero(ax: Axes) -> None:
     assert positive.get_paths()[0] is not negative.get_paths()[0]
 
 
-def test_a_list_of_one_score_is_that_score() -> None:
-    """A Sequential that ends in Linear(n, 1) is drawn as a function that returns its score."""
-    model = Sequential(Linear(2, 1, rng=0))
-    drawn = [
-        decision_boundary(function, CORNERS, [0, 1, 0, 1], 11, Figure().subplots())
-        for function in (model, lambda x: model(x)[0])
-    ]
-    areas = [
-        [np.asarray(p.vertices).tolist() for p in ax.collections[0].get_paths()] for ax in drawn
-    ]
-    assert areas[0] == areas[1]
-
-
-@pytest.mark.parametrize("constant", [1.0, 0.0, math.nan])
-def test_an_undecided_classifier_colours_just_the_plane(ax: Axes, constant: float) -> None:
-    """A score with one sign everywhere has no boundary, and no warning."""
-    decision_boundary(lambda x: constant, CORNERS, [1, 1, -1, -1], 3, ax)
-    assert boundary(ax) == []
-    assert ax.collections
-
-
 def test_the_largest_of_several_scores_is_the_class(ax: Axes) -> None:
     """With the scores (-x₁, x₁, -9) the third class has markers, but no place in the plane."""
     points = [[-1.0, 0.0], [1.0, 1.0], [1.0, 0.0]]
@@ -309,16 +224,6 @@ def test_classes_of_minus_one_and_one_are_not_mixed_up(ax: Axes) -> None:
     assert [t.get_text() for t in ax.get_xticklabels()] == ["−1", "1"]
 
 
-@pytest.mark.parametrize(
-    ("names", "angle"), [(["ham", "spam", "eggs"], 0.0), (["a" * 12] * 4, 30.0)]
-)
-def test_names_label_the_classes(names: list[str], angle: float, ax: Axes) -> None:
-    """Classes that do not occur have a row all the same; long names are slanted."""
-    confusion_matrix([0], [1], names=names, ax=ax)
-    assert [t.get_text() for t in ax.get_xticklabels()] == names
-    assert {t.get_rotation() for t in ax.get_xticklabels()} == {angle}
-
-
 # Inside a network -----------------------------------------------------------------------------
 
 
@@ -333,44 +238,7 @@ def test_each_activation_has_its_curve_and_its_derivative(ax: Axes) -> None:
     assert [line.get_label() for line in ax.get_lines()] == ["relu", "relu'", "tanh", "tanh'"]
 
 
-def test_a_function_without_gradient_has_slope_zero(ax: Axes) -> None:
-    """A hard threshold returns a plain number, whose derivative is 0."""
-
-    def threshold(x: float) -> float:
-        return 1.0 if x > 0 else 0.0
-
-    activation_curves([threshold], -1.0, 1.0, 3, ax)
-    assert [ys(line) for line in ax.get_lines()] == [[0.0, 0.0, 1.0], [0.0] * 3]
-
-
-def test_weights_are_drawn_row_by_row_on_one_scale() -> None:
-    """Each neuron is an image of its weights, and the largest weight of all sets the scale.
-
-    Zero is white, also where all are; few neurons leave no gap.
-    """
-    weights: list[list[Any]] = [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [Parameter(-8.0)] * 6, [0.0] * 6]
-    figure = first_layer_weights(weights, (2, 3), columns=2, figure=Figure())
-    images = [ax.images[0] for ax in figure.axes[:3]]
-    assert np.asarray(images[0].get_array()).tolist() == [[1, 2, 3], [4, 5, 6]]
-    assert {image.get_clim() for image in images} == {(-8.0, 8.0)}
-    assert not figure.axes[3].images
-    still = first_layer_weights([[0.0] * 4, [0.0] * 4], (2, 2), columns=8, figure=Figure())
-    white = still.axes[0].images[0].to_rgba(np.zeros((2, 2)))
-    assert np.asarray(white).min() == pytest.approx(1.0, abs=0.01)
-    assert len(still.axes) == 2 + 1
-
-
 # Figures --------------------------------------------------------------------------------------
-
-
-def test_plots_open_a_figure_where_none_is_given(pyplot: Any) -> None:
-    """Without axes, each plot gets a new figure of pyplot."""
-    first = loss_curve([1.0]).figure
-    second = decision_boundary(score, CORNERS, [1, -1, 1, -1], resolution=3).figure
-    third = first_layer_weights([[1.0]], (1, 1))
-    assert pyplot.gcf() is third
-    assert len({id(figure) for figure in (first, second, third)}) == 3
-    assert len(pyplot.get_fignums()) == 3
 
 
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: Any) -> None:

@@ -96,18 +96,6 @@ def test_folders_are_named(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_unfinished_files_are_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message is about the file asked for, and the error of the kind it was."""
-
-    def refused(self: Path, *args: object, **kwargs: object) -> None:
-        raise PermissionError(13, "Permission denied", str(self))
-
-    for method, name in (("open", "a.csv"), ("touch", "a.html")):  # a page is tried out first
-        monkeypatch.setattr(Path, method, refused)
-        with pytest.raises(PermissionError, match=rf"denied.*{name}'$"):
-            WRITERS[name](tmp_path / name)
-
-
 def test_what_a_killed_process_left_is_swept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from tests.patience import PATIENCE
@@ -17,8 +15,6 @@ from scalargrad.nn import Linear
 from scalargrad.optim import SGD
 from scalargrad.show.steps import show
 from scalargrad.train import fit
-
-SCALARGRAD = [sys.executable, "-m", "scalargrad"]
 
 
 @pytest.mark.parametrize(
@@ -90,36 +86,6 @@ def test_the_command_line_prints_in_any_encoding(encoding: str) -> None:
     each = said.split("== next")
     assert len(each) == 5
     assert all(x.strip() for x in each[:4]), said
-
-
-def run_command(folder: Path, *arguments: str, **variables: str) -> tuple[int, str, str]:
-    """Run the command line in a folder, in an environment of these variables alone."""
-    found = subprocess.run(
-        [*SCALARGRAD, *arguments],
-        env={"PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", ""), **variables},
-        cwd=folder,
-        capture_output=True,
-        timeout=PATIENCE,
-        check=False,
-        encoding="latin-1",
-    )
-    return found.returncode, found.stdout, found.stderr
-
-
-@pytest.mark.wide
-def test_the_locale_of_c_is_an_encoding_like_another(tmp_path: Path) -> None:
-    """There Python lets bytes that are no text through, and failed at all other characters."""
-    arguments = ["step", "x * y", "x=2", "y=3"]
-    code, out, err = run_command(tmp_path, *arguments, LC_ALL="C", PYTHONUTF8="0")
-    assert (code, err) == (0, "")
-    assert "v1 = x*y = 2*3 = 6" in out
-
-
-@pytest.mark.wide
-def test_a_terminal_of_no_width_is_taken_for_one_of_some(tmp_path: Path) -> None:
-    """Some programs set COLUMNS to 0 where there is no terminal; nothing at all was printed."""
-    assert "Usage: " in run_command(tmp_path, "--help", COLUMNS="0")[1]
-    assert "chain rule" in run_command(tmp_path, "step", "x*y", "x=2", "y=3", COLUMNS="5")[1]
 
 
 PRESSING = """

@@ -84,13 +84,6 @@ def test_domain_of_a_custom_operation() -> None:
     assert part(0.1, 1.0) == 0.1
 
 
-def test_domain_says_where_to_sample_each_operand() -> None:
-    """The last interval serves all further operands; without any, numbers from -3 to 3 do."""
-    domain = Domain((0.0, 1.0), (2.0, 3.0))
-    assert [domain.interval(i) for i in range(3)] == [(0.0, 1.0), (2.0, 3.0), (2.0, 3.0)]
-    assert Domain().interval(7) == (-3.0, 3.0)
-
-
 #: What divides by its operand, and raises ZeroDivisionError for the float 0.
 DIVISIONS: list[Callable[[Any], Any]] = [
     lambda x: 1.0 / x,

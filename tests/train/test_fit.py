@@ -22,7 +22,6 @@ from .helpers import (
     INPUTS,
     TARGETS,
     Descent,
-    Halving,
     descended,
     linear,
     run,
@@ -128,6 +127,20 @@ def test_a_step_is_taken_for_each_batch(size: int | None, sizes: list[int]) -> N
     assert [len(x) for x in batched(1, batch_size=size)] == sizes
 
 
+def test_batches_have_32_examples_unless_told_otherwise() -> None:
+    """And what is left over is the last."""
+    sizes: list[int] = []
+
+    def spying(predictions: list[Any], targets: list[float]) -> Any:
+        sizes.append(len(targets))
+        return squares(predictions, targets)
+
+    model = linear()
+    fit(model, INPUTS * 6, TARGETS * 6, loss=spying, optimizer=Descent(model.parameters()),
+        epochs=1, quiet=True)  # fmt: skip
+    assert sizes[-2:] == [32, 4]
+
+
 def test_every_epoch_has_its_own_order_fixed_by_the_seed() -> None:
     """Shuffled epochs differ from each other, not between runs of one seed."""
 
@@ -169,31 +182,6 @@ def test_metrics_see_plain_numbers_of_the_whole_epoch() -> None:
     assert all(type(p[0]) is float for p in predictions)
     assert sorted(targets) == sorted(TARGETS)
     assert history["close"][0] == pytest.approx(1 / 6)
-
-
-def test_metrics_are_named_after_their_functions() -> None:
-    """A list of functions gives columns with their names, of held-out data too."""
-    data = ([[1.0, 1.0]], [0.0])
-    history = run(metrics=[within], validation_data=data, epochs=1)
-    assert history.columns == ["epoch", "loss", "within", "val_loss", "val_within"]
-    assert history["val_within"] == [1.0]
-
-
-def test_what_a_metric_sorts_is_its_own() -> None:
-    """A metric that sorts its lists leaves those of the loss, of others and of later epochs."""
-
-    def middle(predictions: list[Any], targets: list[Any]) -> float:
-        predictions.sort()
-        targets.sort()
-        return float(targets[len(targets) // 2])
-
-    def error(predictions: list[Any], targets: list[Any]) -> float:
-        return float(squares(predictions, targets))
-
-    options: dict[str, Any] = {"epochs": 3, "validation_split": 0.4}
-    found = run(metrics={"middle": middle, "error": error}, **options).rows
-    kept = [{name: x for name, x in row.items() if "middle" not in name} for row in found]
-    assert kept == run(metrics={"error": error}, **options).rows
 
 
 def test_held_out_loss_is_measured_after_the_epoch_without_touching_weights() -> None:
@@ -292,30 +280,6 @@ def test_a_step_is_as_long_as_the_limits_allow(
     assert history["gradient_norm"][0] == pytest.approx(float(np.linalg.norm(expected)), rel=2e-6)
 
 
-def test_gradients_are_clipped_by_those_that_an_optimiser_says_it_trains() -> None:
-    """Ten steps of 0.1 · 0.01; the gradients of the weights, which add up, shortened them."""
-    model = linear()
-    optimizer: Any = Descent(model.parameters()[-1:])
-    optimizer.param_groups = [{"params": optimizer.parameters, "lr": 0.1}]
-    run(model, optimizer=optimizer, batch_size=None, clip_grad_norm=0.01)
-    assert weights(model) == pytest.approx([0.0, 0.0, 10 * 0.1 * 0.01], rel=1e-3)
-
-
-class Switched(Module):
-    """A linear layer without bias that can be told to compute without a graph."""
-
-    def __init__(self) -> None:
-        self.line = Linear(1, 1, bias=False, rng=0)
-        self.records = True
-
-    def __call__(self, x: Any) -> Any:
-        """Return the prediction, with a graph or without."""
-        if self.records:
-            return self.line(x)
-        with no_grad():
-            return self.line(x)
-
-
 @eagerly_and_compiled
 def test_without_gradients_nothing_is_trained(jit: bool) -> None:
     """Compiled steps took them all the same, and eager ones left every parameter as it was."""
@@ -342,27 +306,6 @@ def test_a_loss_without_a_way_to_a_parameter_is_refused(loss: Any, jit: bool) ->
     with pytest.raises(GraphError, match="parameter"):
         run(model, loss=loss, jit=jit)
     assert weights(model) == [0.0] * 3
-
-
-@eagerly_and_compiled
-def test_a_model_that_stops_recording_ends_training_where_it_was(jit: bool) -> None:
-    """Two steps by hand, w - 0.1 · 2x(wx - y); then an error with the history of both."""
-    model = Switched()
-    w, losses = model.line.weight[0][0].data, []
-    for _ in range(2):
-        losses.append((2.0 * w - 1.0) ** 2)
-        w -= 0.1 * 4.0 * (2.0 * w - 1.0)
-
-    def stopping(model: Any, history: History) -> None:
-        model.records = len(history) < 2
-
-    moving = SGD(model.parameters(), lr=0.1)
-    with pytest.raises(GraphError) as caught:
-        fit(model, [[2.0]], [1.0], loss=squares, optimizer=moving, callbacks=[stopping], jit=jit,
-            quiet=True)  # fmt: skip
-    history: Any = caught.value.history
-    assert history["loss"] == pytest.approx(losses, rel=1e-12)
-    assert weights(model) == pytest.approx([w], rel=1e-12)
 
 
 @eagerly_and_compiled
@@ -483,37 +426,7 @@ def test_small_integers_in_lists_do_not_overflow(kind: Any, jit: bool) -> None:
     assert found[0] == found[1]
 
 
-def test_numbers_of_numpys_count_as_numbers() -> None:
-    """A seed, a size and a number of epochs from an array train as those that they equal."""
-    found = []
-    for whole, real in ((int, float), (np.int64, np.float32)):
-        model = linear()
-        history = run(
-            model,
-            seed=whole(3),
-            epochs=whole(4),
-            batch_size=whole(2),
-            validation_split=real(0.5),
-            patience=whole(3),
-            min_delta=real(0.0),
-            gradient_tolerance=real(0.0),
-            shuffle=np.bool_(True),
-            optimizer=SGD(model.parameters(), lr=real(0.25)),  # type: ignore[arg-type]
-        )
-        found.append((weights(model), history))
-        assert all(type(w) is float for w in weights(model))
-    assert found[0] == found[1]
-
-
 # Schedules, and the end --------------------------------------------------------------------------
-
-
-def test_a_schedule_is_stepped_after_each_epoch_and_its_rate_recorded() -> None:
-    """The column learning_rate holds the rate each epoch was trained with."""
-    model = linear()
-    optimizer = Descent(model.parameters(), lr=0.4)
-    history = run(model, optimizer=optimizer, scheduler=Halving(optimizer), epochs=3)
-    assert history["learning_rate"] == [0.4, 0.2, 0.1]
 
 
 @eagerly_and_compiled
@@ -625,27 +538,3 @@ def test_a_loss_that_is_not_finite_is_an_error() -> None:
     model = Neuron(2, nonlin=False)
     with pytest.raises(NumericalError, match="finite"):
         run(model, optimizer=Descent(model.parameters(), lr=1e100), epochs=5)
-
-
-def test_sequences_of_unlike_length_are_tried_with_their_own_targets() -> None:
-    """A loss over all their steps takes predictions of as many."""
-    model = Linear(1, 2, rng=0)
-
-    class Steps(Module):
-        def __init__(self) -> None:
-            self.layer = model
-
-        def forward(self, xs: Any) -> Any:
-            return [self.layer([x]) for x in xs]
-
-    def over_steps(predictions: Any, targets: Any) -> Any:
-        scores = [s for sequence in predictions for s in sequence]
-        return cross_entropy(scores, [t for sequence in targets for t in sequence])
-
-    X = [[0.1 * k for k in range(n)] for n in (3, 5, 2, 4)]  # noqa: N806 - the field's name
-    y = [[int(step > 0.15) for step in x] for x in X]
-    steps, optimizer = Steps(), SGD(model.parameters(), lr=1.0)
-    found = fit(
-        steps, X, y, loss=over_steps, optimizer=optimizer, epochs=60, batch_size=2, quiet=True
-    )
-    assert found["loss"][-1] < found["loss"][0]

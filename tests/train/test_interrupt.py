@@ -124,22 +124,6 @@ def test_a_second_press_does_not_wait() -> None:
     )
 
 
-def test_after_ctrl_c_the_best_weights_come_back() -> None:
-    """Early stopping keeps its promise when interrupted."""
-    model = linear()
-    kept: list[dict[str, Any]] = []
-    history = train(
-        Pressing(model, when=14),
-        model,
-        patience=9,
-        min_delta=1e9,
-        validation_data=(INPUTS, TARGETS),
-        callbacks=[lambda model, history: kept.append(model.state_dict())],
-    )
-    assert history.best_epoch == 1
-    assert model.state_dict() == kept[0]
-
-
 def test_training_works_in_a_thread() -> None:
     """Where signals cannot be handled, training goes on without."""
     model = linear()
@@ -158,21 +142,6 @@ def test_another_programs_handler_is_left_alone() -> None:
     model = linear()
     assert len(train(Pressing(model, when=11), model)) == 10
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-
-
-def test_ctrl_c_in_one_training_inside_another_ends_both() -> None:
-    """The one inside waits for the end of its step, and the one around takes note."""
-    model, inside = linear(), linear()
-    found: list[History] = []
-
-    def inner(_: Module, history: History) -> None:
-        if len(history) == 2:
-            found.append(train(Pressing(inside, when=5), inside))
-
-    history = train(Descent(model.parameters()), model, callbacks=[inner])
-    assert [(len(x), x.stopped) for x in found] == [(1, "interrupted")]
-    assert history.stopped == "interrupted"
-    assert len(history) == 2
 
 
 class Named(Pressing):

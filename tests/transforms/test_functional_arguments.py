@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 from scalargrad import (
-    NumericalError,
     OperandError,
     Parameter,
     Value,
@@ -52,22 +49,6 @@ def test_any_real_number_is_an_argument(number: Any) -> None:
     assert grad(lambda x: x**2)(True) == 2.0
 
 
-def test_gradients_have_the_shape_of_the_argument() -> None:
-    """Lists, tuples, named tuples and dicts are rebuilt around gradients, Values beside numbers."""
-    tree = {"layers": [[1.0, 2.0], (3,)], "point": Point(4.0, 5.0), "rest": []}
-
-    def f(t: Any) -> Any:
-        assert isinstance(t["point"], Point)
-        return t["layers"][0][0] * t["layers"][1][0] + t["point"].x * t["point"].y ** 2
-
-    expected = {"layers": [[3.0, 0.0], (1.0,)], "point": Point(25.0, 40.0), "rest": []}
-    assert grad(f)(tree) == expected
-    a = Value(3.0)
-    slopes = grad(lambda t: t[0] * t[1] ** 2)([a, 4.0])
-    assert [slope.data for slope in slopes] == [16.0, 24.0]
-    assert a.grad == 0.0
-
-
 @pytest.mark.parametrize("dtype", [float, np.float32, int])
 def test_gradients_of_arrays_are_float64_arrays(dtype: type) -> None:
     """What SciPy's minimise asks for: a float and an ndarray of the argument's shape."""
@@ -93,25 +74,6 @@ def test_jacobians_and_hessians_of_arrays() -> None:
     assert np.array_equal(jacobian(lambda x: x @ x)(x), expected)
     b = np.array([[1.0, 2.0], [5.0, 3.0]])
     assert hessian(lambda x: x @ b @ x)(np.array([1.0, -1.0])).tolist() == (b + b.T).tolist()
-
-
-def test_jacobians_between_other_shapes() -> None:
-    """Each number of the result is replaced by its gradient in the shape of the argument.
-
-    Of an array over a tree there is an array in each place of the tree, as in JAX.
-    """
-    f: Callable[..., Any] = lambda p: {"area": area(p.x, p.y), "sum": [p.x + p.y]}  # noqa: E731
-    assert jacobian(f)(Point(3.0, 4.0)) == {"area": Point(24.0, 9.0), "sum": [Point(1.0, 1.0)]}
-    assert jacobian(lambda x: np.array([x, x * x]))(3.0).tolist() == [1.0, 6.0]
-    assert jacobian(lambda x: [x.sum(), 1.0])(np.ones(2))[1].tolist() == [0.0, 0.0]
-    found = jacobian(lambda t: np.array([t["a"], 2 * t["b"]]))({"a": 1.0, "b": 2.0})
-    assert {key: x.tolist() for key, x in found.items()} == {"a": [1.0, 0.0], "b": [0.0, 2.0]}
-    w, u = np.array([1.0, 2.0]), np.array([3.0, 5.0])
-    second = hessian(lambda p: (p["w"] @ u) ** 2 * p["b"])({"w": w, "b": 2.0})
-    assert second["w"]["w"].tolist() == (4.0 * np.outer(u, u)).tolist()
-    assert second["w"]["b"].tolist() == second["b"]["w"].tolist() == (26.0 * u).tolist()
-    assert second["b"]["b"] == 0.0
-    assert hessian(area, (0, 1))(3.0, 4.0) == ((8.0, 6.0), (6.0, 0.0))
 
 
 def test_tangents_are_matched_with_arguments() -> None:
@@ -161,26 +123,6 @@ def test_argnums_are_positions_of_arguments() -> None:
         grad(area)(x=3.0, y=4.0)
 
 
-def test_other_arguments_are_passed_on_as_they_are() -> None:
-    """Arguments not differentiated may be anything, by position or by keyword."""
-    seen: list[Any] = []
-
-    def f(x: Any, name: str, *rest: Any, scale: Any = 1, **options: Any) -> Any:
-        seen.append((name, rest, options))
-        return scale * x
-
-    assert grad(f)(2.0, "name", None, scale=3, flag=object) == 3.0
-    assert seen == [("name", (None,), {"flag": object})]
-
-
-def test_any_callable_can_be_differentiated() -> None:
-    """Operations, partials, instances, lambdas and built-ins are functions too."""
-    line = type("Line", (), {"__call__": lambda self, x: 2 * x})()
-    functions: list[Any] = [ops.sin, functools.partial(area, 2.0), line, lambda x=3.0: x, abs]
-    for f in functions:
-        assert isinstance(grad(f)(0.5), float)
-
-
 def test_arguments_and_tangents_of_other_kinds_or_shapes_are_refused() -> None:
     """Generators, sets, strings and the like by their place; shapes where they differ."""
     generator = (i for i in range(3))
@@ -227,23 +169,6 @@ def test_a_function_that_returns_its_argument_or_one_result_twice() -> None:
 
     assert jacobian(f)(3.0) == [6.0, 6.0, 1.0]
     assert vjp(f, 3.0)[1]([1.0, 10.0, 100.0]) == (166.0,)
-
-
-def test_f_may_change_its_arguments_but_not_the_caller_s() -> None:
-    """A function that appends to its list, or reassigns in its array, changes copies only."""
-    numbers, array = [1.0, 2.0], np.array([1.0, 2.0])
-
-    def appending(x: Any) -> Any:
-        x.append(x[0] * x[1])
-        return x.pop() + x.pop()
-
-    def assigning(x: Any) -> Any:
-        x[0] = x[1] * x[1]
-        return x[0]
-
-    assert grad(appending)(numbers) == [2.0, 2.0]
-    assert grad(assigning)(array).tolist() == [0.0, 4.0]
-    assert (numbers, array.tolist()) == ([1.0, 2.0], [1.0, 2.0])
 
 
 def test_auxiliary_results_are_passed_on() -> None:
@@ -299,24 +224,6 @@ def test_results_are_numbers_and_of_a_gradient_one() -> None:
         for result in others:
             with pytest.raises(OperandError, match=type(result).__name__):
                 call(lambda x, result=result: result)(3.0)
-
-
-def test_a_result_that_is_not_finite() -> None:
-    """A gradient of inf or nan is refused, and the node that went wrong first is named."""
-    for result in (math.inf, math.nan):
-        with pytest.raises(NumericalError, match=str(result)):
-            grad(lambda x, result=result: result)(3.0)
-    with pytest.raises(NumericalError, match=r"exp\(3000\)"):
-        grad(lambda x: ops.exp(1000 * x) - 1)(3.0)
-
-
-def test_huge_values() -> None:
-    """Near the ends of the float range derivatives are as exact as anywhere."""
-    assert grad(lambda x: x * 1e300)(1e-300) == 1e300
-    assert grad(ops.logsumexp)([1e308, 0.0]) == [1.0, 0.0]
-    assert grad(lambda x: 3 * x)(10**300) == 3.0
-    with pytest.raises(OperandError, match="too large"):
-        grad(lambda x: x)(10**400)
 
 
 def test_parameters_given_and_read_by_a_name() -> None:

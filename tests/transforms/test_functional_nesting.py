@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-import threading
 from typing import Any
 
 import pytest
-from tests.garbage import no_garbage
 
 from scalargrad import (
-    GraphChangedError,
     Parameter,
     Value,
     detect_anomaly,
@@ -19,7 +16,6 @@ from scalargrad import (
     gradients,
     hessian,
     hvp,
-    is_grad_enabled,
     jacobian,
     jit,
     jvp,
@@ -61,6 +57,16 @@ def test_inner_derivative_at_a_number(inner: Any) -> None:
 
     assert (grad(middle)(5.0), type(grad(middle)(5.0))) == (120.0, float)
     assert jvp(middle, (5.0,), (1.0,)) == (300.0, 120.0)
+
+
+def test_inner_derivatives_at_numbers_close_over_the_same_node() -> None:
+    """Of h and 4h with h = w³: the slope by w is 15 w², also through the second of them."""
+
+    def both(w: Any) -> Any:
+        h = w**3
+        return grad(lambda z: z * h)(2.0) + grad(lambda z: z * z * h)(2.0)
+
+    assert grad(both)(2.0) == jit(grad(both))(2.0) == 60.0
 
 
 def test_inner_function_applied_to_the_outer_one() -> None:
@@ -148,14 +154,6 @@ def test_results_are_values_when_f_closes_over_a_leaf() -> None:
         assert (found, type(found)) == (make(Value(1.0)).data, float)
 
 
-def test_results_are_values_when_another_argument_is_one() -> None:
-    """A Value that is passed but not differentiated, or by keyword, is part of the graph."""
-    w = Value(5.0)
-    by_position = grad(lambda x, w: w * x**2)(3.0, w)
-    by_keyword = grad(lambda x, *, w: w * x**2)(3.0, w=w)
-    assert [gradients(slope, w) for slope in (by_position, by_keyword)] == [6.0, 6.0]
-
-
 def test_results_inside_no_grad_are_floats() -> None:
     """Where recording is off derivatives are still computed, but as floats."""
     x, v = Value(2.0), Value(1.0)
@@ -184,19 +182,6 @@ def test_what_f_closes_over_is_not_differentiated() -> None:
         assert (slope.data if isinstance(slope, Value) else slope) == 6.0
 
 
-def test_a_mutated_graph_is_noticed() -> None:
-    """Changing a leaf inside f, after its use, is an error where a partial is recomputed."""
-
-    def f(x: Any) -> Any:
-        y = ops.sin(x)
-        x.data = 9.0
-        return y
-
-    assert grad(f)(1.0) == math.cos(1.0)
-    with pytest.raises(GraphChangedError, match="data was assigned after"):
-        grad(f)(Value(1.0))
-
-
 # Edges ----------------------------------------------------------------------------------------
 
 
@@ -222,51 +207,6 @@ def test_derivatives_at_the_edge_of_a_domain(f: Any, x: float) -> None:
 def test_second_derivative_of_x_to_the_1_5_at_zero() -> None:
     """d²/dx² x^1.5 at 0 is inf, as in PyTorch, though x^-0.5 is outside pow's domain."""
     assert grad(grad(lambda x: x**1.5))(0.0) == math.inf
-
-
-def test_recording_is_left_as_it_was_after_an_exception() -> None:
-    """An exception inside f leaves no trace: recording is as before, and the next call works."""
-
-    def fail(x: Any) -> Any:
-        raise ZeroDivisionError
-
-    with no_grad():
-        for attempt in (grad(fail), jacobian(fail), hessian(fail)):
-            with pytest.raises(ZeroDivisionError):
-                attempt(1.0)
-        assert not is_grad_enabled()
-    assert is_grad_enabled()
-    assert grad(lambda x: x * x)(3.0) == 6.0
-
-
-def test_threads_do_not_meet() -> None:
-    """Derivatives computed in many threads at once, some under no_grad, are all right."""
-    found: dict[int, Any] = {}
-
-    def work(i: int) -> None:
-        x = Value(float(i))
-        if i % 2:
-            with no_grad():
-                found[i] = [grad(lambda x: x**3)(x) for _ in range(50)][-1]
-        else:
-            found[i] = [grad(lambda x: x**3)(x) for _ in range(50)][-1].data
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == {i: 3.0 * i * i for i in range(8)}
-
-
-def test_derivatives_leave_nothing_for_the_garbage_collector() -> None:
-    """Recordings and their graphs are freed by reference counting alone."""
-    f = lambda x: ops.sin(x[0]) * x[1]  # noqa: E731 - nothing else may be collected
-    hessian(f)([1.0, 2.0])
-    with no_garbage():
-        hessian(f)([1.0, 2.0])
-        hvp(f, [1.0, 2.0], [1.0, 0.0])
-        vjp(f, [1.0, 2.0])[1](1.0)
 
 
 def test_inner_derivatives_go_through_a_history_that_others_have_gone_through() -> None:

@@ -145,14 +145,6 @@ def test_a_long_row_is_drawn_as_few_stretches() -> None:
     assert sum(int(size.replace(",", "")) for size in sizes) == 2000
 
 
-def test_parts_that_are_no_modules_open_while_they_can_be_seen_at_a_glance() -> None:
-    """A sum of many terms of 4 nodes is drawn as a sum over some of them each, not as one box."""
-    terms = [Value(0.1 * i, f"x{i}").tanh().sin().cos() for i in range(25)]
-    shown = flow(draw(ops.sum(terms), limit=60))
-    assert shown.of("gate") == ["Σ"]
-    assert [text[3:] for text in shown.folded()] == [" (tanh, sin, cos)"] * 4
-
-
 def test_too_much_to_open_is_refused() -> None:
     """What was asked for by name is not dropped silently; with copies everything is open."""
     y = chain(501)
@@ -248,18 +240,6 @@ def test_frames_enclose_their_shapes_and_no_others(model: MLP, loss: Value) -> N
             a, b, c, d = corners(found[f"n{i}"])
             within = left <= a and c <= right and top <= b and d <= bottom
             assert within == (node in inside)
-
-
-@pytest.mark.parametrize(("direction", "axis"), [("LR", 1), ("TB", 0)])
-def test_neurons_stand_in_their_order(model: MLP, loss: Value, direction: str, axis: int) -> None:
-    """The first neuron of a layer is at the top, or at the left where lines run down."""
-    found = elements(draw(loss, model=model, depth=2, direction=direction))
-    for layer in (0, 1):
-        places: dict[str, float] = {}
-        for group in found.values():
-            if neuron := re.search(rf"layers\.{layer}\.neurons\.(\d)$", title(group) or ""):
-                places.setdefault(neuron[1], corners(group)[axis])
-        assert places["0"] < places["1"] < places["2"]
 
 
 def test_what_is_highlighted_in_a_box_lights_up_the_box(model: MLP, loss: Value) -> None:

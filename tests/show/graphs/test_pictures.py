@@ -20,7 +20,6 @@ from tests.show.graphs.reading import (
     SVG,
     Flow,
     contrast,
-    elements,
     flow,
     lecture,
     of_class,
@@ -92,12 +91,6 @@ def test_several_roots_share_their_nodes_and_are_named_in_the_title() -> None:
     assert flow(picture).of("input") == ["x"]
     assert flow(picture).of("gate") == ["+1", "÷7"]
     assert repr(draw(x)) == "<Picture: Computation graph of x = 3: 1 node>"
-
-
-def test_the_flowchart_runs_the_way_the_picture_does() -> None:
-    """From left to right, or from top to bottom."""
-    assert draw(Value(1.0)).mermaid.startswith("flowchart LR\n")
-    assert draw(Value(1.0), direction="TB").mermaid.startswith("flowchart TB\n")
 
 
 GATES: list[tuple[Function, str]] = [
@@ -189,15 +182,6 @@ def square_of_a_third() -> Value:
     return Value(1 / 3, "x") ** 2.0
 
 
-@pytest.mark.parametrize(
-    ("data", "shown"),
-    [(1 / 3, "0.3333"), (-0.0, "0"), (1e-7, "1e−7"), (math.inf, "inf"), (math.nan, "nan")],
-)
-def test_numbers_have_four_significant_digits(data: float, shown: str) -> None:
-    """Values are rounded to four digits; what is not finite is named."""
-    assert flow(draw(Value(data))).of("wire") == [shown]
-
-
 def test_gradients_are_shown_once_there_are_any() -> None:
     """One that nobody computed is absent, not 0, and one can leave them out."""
     y = square_of_a_third()
@@ -221,15 +205,6 @@ def test_gradients_of_an_earlier_graph_are_absent() -> None:
     assert len(set(fills)) == 1  # all are as zero
     after.backward()
     assert draw(after).mermaid.count("grad 8") == 1
-
-
-def test_a_gradient_set_to_none_counts_as_zero() -> None:
-    """Programs that reset gradients PyTorch's way can be drawn."""
-    x = Value(1.0)
-    y = x * 2.0
-    y.backward()
-    x.grad = None  # type: ignore[assignment]
-    assert flow(draw(y)).texts["n0_wire"] == "1\ngrad 0"
 
 
 def test_the_first_value_that_is_not_finite_is_marked() -> None:
@@ -286,17 +261,6 @@ def test_contributions_of_copies_sum_to_the_gradient() -> None:
 # Paper, the limit, errors ---------------------------------------------------------------------
 
 
-def test_on_dark_paper_every_text_is_light() -> None:
-    """Each ink has a contrast of at least 4.5, as WCAG asks of text, on the paper."""
-    y = square_of_a_third() * 2.0 + 1.0
-    y.backward()
-    dark = draw(y, dark=True).svg()
-    (paper,) = re.findall(r'class="paper".*? fill="(#\w+)"', dark)
-    inks = set(re.findall(r'<t(?:ext|span)[^>]*? fill="(#\w+)"', dark))
-    assert len(inks) >= 3
-    assert min(contrast(ink, paper) for ink in inks) >= 4.5
-
-
 def test_the_limit_is_the_most_that_is_drawn_whole() -> None:
     """A graph as large as the limit is drawn as it is, one node more is folded."""
     assert "folded" not in repr(draw(chain(12), limit=12))
@@ -336,12 +300,6 @@ def lit(shown: Flow) -> set[str]:
     """Return the boxes and gates that are filled and bold, and the ends of bold lines."""
     shapes = {id for id, style in shown.styles.items() if "stroke-width:4px" in style}
     return shapes | {f"{source} → {target}" for source, target in shown.bold_lines}
-
-
-def test_one_value_stands_out_with_its_wire() -> None:
-    """Of (x + y)z with q highlighted, q's gate and the line to its wire, and nothing else."""
-    f = lecture()
-    assert lit(flow(draw(f, highlight=f.parents[0]))) == {"n2", "n2 → n2_wire"}  # type: ignore[arg-type]
 
 
 def test_a_path_includes_the_lines_between_its_values() -> None:
@@ -386,32 +344,6 @@ def test_what_is_not_in_the_graph_is_named() -> None:
         draw(f, highlight=Travel(f, q.parents[0]))
 
 
-def test_a_highlight_changes_no_text_and_keeps_inputs_dashed() -> None:
-    """Everything remains readable: the words are the same, and the halo is the only difference."""
-    f = lecture()
-    q: Any = f.parents[0]
-    plain, marked = draw(f), draw(f, highlight=[q.parents[0], f])
-    said = [
-        sorted(e.text or "" for e in ET.fromstring(picture.svg()).iter(f"{SVG}text"))
-        for picture in (plain, marked)
-    ]
-    assert said[0] == said[1]
-    inks = [
-        {id: {(e.get("fill"), e.get("stroke")) for e in group.iter() if e.get("fill")}
-         for id, group in of_class(picture, "node").items()}
-        for picture in (plain, marked)
-    ]  # fmt: skip
-    assert {id for id in inks[0] if inks[0][id] != inks[1][id]} == {
-        "n0",
-        "n0-wire",
-        "n4",
-        "n4-wire",
-    }
-    box = elements(marked)["n0"]
-    assert any("stroke-dasharray" in shape.attrib for shape in box.iter())
-    assert draw(f).dot == draw(f, highlight=None).dot == draw(f, highlight=[]).dot
-
-
 # Colours --------------------------------------------------------------------------------------
 
 
@@ -445,16 +377,6 @@ def test_values_give_the_colours() -> None:
         expected = blend(grey, blue if x > 0 else orange, abs(x) / 12)
         assert parts(negative[id]) == pytest.approx(expected, abs=0.51)
     assert flow(draw(lecture())).styles == {}
-
-
-def test_gradients_give_the_colours() -> None:
-    """x, y and q receive -4, the end of the scale, z receives 3, and f has the gradient 1."""
-    found = fills(flow(draw(lecture(), color="gradient")))
-    assert found["n0"] == found["n1"] == found["n2"]
-    blue = fills(flow(draw(lecture() * -1.0, color="value")))["n5"]
-    grey = fills(flow(draw(Value(0.0) + Value(1.0), color="value")))["n0"]
-    for id, x in (("n3", 3.0), ("n4", 1.0)):
-        assert parts(found[id]) == pytest.approx(blend(grey, blue, x / 4), abs=0.51)
 
 
 def test_the_legend_has_both_ends_and_zero() -> None:

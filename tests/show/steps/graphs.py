@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalargrad import Parameter, Value, exp, maximum, mean, reciprocal, sigmoid, square, tanh
+from scalargrad import Parameter, Value, exp, maximum, reciprocal, sigmoid, square, tanh
 from scalargrad.nn import MLP
 from scalargrad.show.steps import Walk, walk
 
@@ -64,12 +64,6 @@ def network(sizes: tuple[int, ...] = (3, 1), inputs: int = 2, folded: bool = Tru
     model = MLP(inputs, list(sizes), activation="tanh", rng=1)
     x = [Value(0.75 * i - 0.5, f"x{i}") for i in range(inputs)]
     return walk(labelled(square(model(x) - 1.0), "L"), model=model if folded else None)
-
-
-def least_squares(count: int = 3) -> Walk:
-    """Walk through the mean squared error of a line."""
-    w, b = Parameter(0.5, "w"), Parameter(0.1, "b")
-    return walk(mean([square(w * Value(0.3 * i, f"x{i}") + b - 1.0) for i in range(count)]))
 
 
 def chain(gates: int = 40) -> Walk:

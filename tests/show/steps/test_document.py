@@ -196,17 +196,6 @@ def test_activations_are_called_by_their_names(layers: Callable[[Value], list[st
         assert found == [f"h = {name}(W x + b): 2 inputs, 2 units"] * len(spellings)
 
 
-OTHERS: list[Spelling] = [
-    *(sg.exp, lambda z: -z, lambda z: 1 / (1 + sg.exp(-z)), lambda z: sg.maximum(z, 1.0)),
-    *(lambda z: z * sg.sigmoid(z), lambda z: sg.sigmoid(2 * z)),
-]
-
-
-def test_what_is_no_activation_is_not_called_one(layers: Callable[[Value], list[str]]) -> None:
-    """A loss, a sign, and what several gates compute stand beside the layer."""
-    assert layers(units(*OTHERS)) == ["z = W x + b: 2 inputs, 2 units"] * len(OTHERS)
-
-
 def test_layers_are_what_gates_compute_not_what_made_them(
     layers: Callable[[Value], list[str]],
 ) -> None:

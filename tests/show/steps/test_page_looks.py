@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, Value, cos, dot, log, logsumexp, mean, sin, softmax, square, tanh
+from scalargrad import Parameter, Value, dot, log, softmax, tanh
 from scalargrad import sum as add_up
 from scalargrad.nn import Linear
 from scalargrad.show.steps import Walk, walk
@@ -21,15 +21,12 @@ from .graphs import (
     labelled,
     lecture,
     network,
-    neuron,
-    recurrence,
     regularised,
 )
 
 OVERLAPS = Path(__file__).with_name("overlaps.js").read_text(encoding="utf-8")
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
-PROJECTOR: dict[str, Any] = {"viewport": {"width": 1920, "height": 1080}}
 FINGER, LETTER = 44, 14
 
 
@@ -48,15 +45,6 @@ def newton() -> Walk:
     for i in range(3):
         x = labelled(x - (x**3 - 5) / (3 * x**2), f"x{i + 1}")
     return walk(x)
-
-
-def kepler() -> Walk:
-    """Walk through Newton's method on Kepler's equation, each step of which reads both inputs."""
-    anomaly, e = Value(1.0, "M"), Value(0.3, "e")
-    found = anomaly
-    for _ in range(3):
-        found = found - (found - e * sin(found) - anomaly) / (1 - e * cos(found))
-    return walk(labelled(found, "E"))
 
 
 def met_often() -> Walk:
@@ -79,11 +67,6 @@ def tiny() -> Walk:
     return walk(labelled(total * total, "y_1,0"))
 
 
-def tall() -> Walk:
-    """Walk through a mean of forty squares, whose drawing is a tall one."""
-    return walk(mean([square(Value(0.1 * i, f"x{i}")) for i in range(40)]))
-
-
 WALKS: list[Callable[[], Walk]] = [
     *(lecture, network, attention, newton, met_often, dense, tiny, chain),
     lambda: network((4, 4, 1), folded=False),
@@ -98,69 +81,9 @@ def test_nothing_in_a_drawing_hides_anything_else(make: Callable[[], Walk], read
     assert count > 3
 
 
-@pytest.mark.parametrize("make", [network, newton])
-def test_nothing_hides_anything_else_on_a_phone(make: Callable[[], Walk], read: Read) -> None:
-    """Nor is the product, or the gate of a step, out of sight."""
-    assert read(make(), **PHONE).page.evaluate(OVERLAPS)[1] == []
-
-
 def test_nothing_hides_anything_else_in_firefox(read_in_firefox: Read) -> None:
     """Whose fonts are others."""
     assert read_in_firefox(regularised()).page.evaluate(OVERLAPS)[1] == []
-
-
-PLACES = """shapes => shapes.map(shape => shape.querySelector("rect").getBBox())
-  .map(({ x, y, width, height }) => [x, y, width, height])"""
-
-
-def test_the_layout_never_moves(read: Read) -> None:
-    """Neither a step nor an input moves a shape."""
-    page = read(regularised())
-    shapes = page.graph.get_by_role("button", name=re.compile(": "))
-    before = shapes.evaluate_all(PLACES)
-    page.set(w=-12.3456789)
-    page.press("End")
-    assert shapes.evaluate_all(PLACES) == before
-
-
-def test_long_chains_go_on_in_rows_and_open_at_their_inputs(read: Read) -> None:
-    """Every row fits into the width."""
-    for make, widest in ((kepler, 1600), (lambda: recurrence(8), 890), (chain, 890)):
-        page = read(make(), **DESKTOP)
-        assert page.graph.get_by_role("group").first.bounding_box()["width"] <= widest
-        shapes = page.graph.get_by_role("button", name=re.compile(": "))
-        assert len({round(y / 80) for _, y, *_ in shapes.evaluate_all(PLACES)}) > 2
-    stage = page.graph.bounding_box()
-    first = page.graph.get_by_role("button").first.bounding_box()
-    assert stage["y"] <= first["y"] < stage["y"] + stage["height"] / 2
-    page = read(tall(), **PHONE)
-    x0 = page.graph.get_by_role("button", name=re.compile("^x0,")).bounding_box()
-    assert page.graph.bounding_box()["y"] <= x0["y"] < page.graph.bounding_box()["y"] + 211
-
-
-@pytest.mark.parametrize(("size", "view"), [(DESKTOP, "gate"), (PHONE, "wire")])
-def test_no_formula_has_to_be_scrolled_and_in_lines_it_is_the_same(
-    size: Any, view: str, read: Read
-) -> None:
-    """However wide: sums, calls and chain rules of long names, at every stop."""
-    w = [Parameter(0.37 * i - 0.9, f"weight_{i}") for i in range(5)]
-    score = labelled(dot(w, [Value(0.1 * i - 0.3, f"feature_{i}") for i in range(5)]), "score")
-    partition = labelled(logsumexp([score, *(score * (i + 0.5) for i in range(6))]), "partition")
-    steps = walk(labelled(mean([square(score - 0.12), score * score, partition]), "mean_error"))
-    page = read(steps, **size)
-    page.view(view)
-    page.press("Home")
-    for step in steps:
-        formulas = page.panel.locator("math")
-        wide = formulas.evaluate_all(
-            "all => all.filter(({ parentNode: b }) => b.scrollWidth > b.clientWidth + 1).length"
-        )
-        assert wide == 0
-        if view == "wire" and step.phase == "forward" and step.node is not None:
-            assert (
-                re.sub("<[^>]+>", "", step.mathml()) in page.says.replace(" ", "\xa0") + page.says
-            )
-        page.press("ArrowRight")
 
 
 def test_names_have_true_indices_and_long_ones_an_alias_that_is_explained(read: Read) -> None:
@@ -177,37 +100,6 @@ def test_names_have_true_indices_and_long_ones_an_alias_that_is_explained(read: 
     )
     assert page.page.get_by_text(long, exact=True).is_visible()
     assert page.page.get_by_role("slider", name=re.compile(long)).count() == 1
-
-
-@pytest.mark.parametrize("size", [DESKTOP, PHONE])
-def test_inputs_stand_beside_their_names_and_boxes_hold_their_numbers(
-    size: Any, read: Read
-) -> None:
-    """However narrow the window; a box in which one writes grows over its slider alone."""
-    names = ["minuscule", "initial_concentration_of_the_reagent", "principal_in_euros", "w0"]
-    page = read(walk(add_up([Value(1.5, name) * 2.0 for name in names])), **size)
-    if size is PHONE:
-        page.button("Inputs").tap()
-    fields = page.page.get_by_role("region", name="Inputs")
-    for i in range(len(names)):
-        box = fields.get_by_role("spinbutton").nth(i)
-        name = fields.locator(".chip-name").nth(i).bounding_box()
-        slider = fields.get_by_role("slider").nth(i).bounding_box()
-        assert name["height"] < 30
-        assert slider["width"] >= 30
-        assert slider["x"] > name["x"] + name["width"]
-        if size is not PHONE:
-            box.fill("1.23456789012345e-300")
-        assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
-        assert box.bounding_box()["x"] >= name["x"] + name["width"]
-
-
-def test_the_graph_has_most_of_the_width(read: Read) -> None:
-    """At least 65 in 100, and nothing sticks out of the window."""
-    page = read(regularised(), **DESKTOP)
-    assert page.graph.bounding_box()["width"] >= 0.65 * 1280
-    root = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
-    assert page.page.evaluate(root) == [1280, 800]
 
 
 def test_motion_is_left_out_where_it_is_unwanted(read: Read) -> None:
@@ -233,29 +125,6 @@ def test_motion_is_left_out_where_it_is_unwanted(read: Read) -> None:
 
 
 # Colours ----------------------------------------------------------------------------------------
-
-COLOURS = [
-    ("light", False, "rgb(11, 92, 173)", "rgb(179, 71, 0)"),
-    ("dark", False, "rgb(124, 196, 255)", "rgb(255, 163, 107)"),
-    ("light", True, "rgb(0, 122, 61)", "rgb(198, 40, 40)"),
-]
-
-
-@pytest.mark.parametrize(("scheme", "palette", "value", "gradient"), COLOURS)
-def test_colours_follow_the_system_and_the_palette(
-    scheme: str, palette: bool, value: str, gradient: str, read: Read
-) -> None:
-    """Values upright, gradients slanted, whatever the colour."""
-    page = read(lecture(), color_scheme=scheme)
-    page.press("End")
-    if palette:
-        page.button("More ▾").click()
-        page.page.get_by_label("Lecture palette").check()
-    look = "part => { const s = getComputedStyle(part); return [s.fill, s.fontStyle] }"
-    assert page.graph.get_by_text("−12", exact=True).evaluate(look) == [value, "normal"]
-    assert page.graph.get_by_text("3", exact=True).last.evaluate(look)[1] == "italic"
-    slanted = page.graph.get_by_text("−4", exact=True).evaluate_all(f"all => all.map({look})")
-    assert [gradient, "italic"] in slanted
 
 
 def test_the_page_is_dark_where_the_system_is_unless_the_reader_chooses(
@@ -322,33 +191,6 @@ def test_on_a_phone_all_is_large_enough_and_nothing_sticks_out(fragment: str, re
     assert page.page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-def test_on_a_phone_graph_panel_and_bar_stay_in_reach(read: Read) -> None:
-    """Graph half the height, the bar at the bottom, and sliders below the graph in sight."""
-    page = read(regularised(), **PHONE)
-    assert page.graph.bounding_box()["height"] == pytest.approx(844 / 2, abs=1)
-    for _ in range(12):
-        page.button("Next step").tap()
-    following = page.button("Next step").bounding_box()
-    assert min(following["width"], following["height"]) >= FINGER
-    assert following["y"] + following["height"] <= 844
-    assert page.box("w").is_hidden()
-    page.button("Inputs").tap()
-    slider = page.page.get_by_role("slider", name="w, slider")
-    slider.scroll_into_view_if_needed()
-    stage, under = page.graph.bounding_box(), slider.bounding_box()
-    assert stage["y"] >= -1
-    assert stage["y"] + stage["height"] <= under["y"]
-    assert under["y"] + under["height"] <= following["y"]
-    page = read(lecture(), **PHONE)
-    place = (
-        page.graph.get_by_role("button", name=re.compile("^x,"))
-        .locator("rect")
-        .first.bounding_box()
-    )
-    page.page.touchscreen.tap(place["x"] + place["width"] / 2, place["y"] + place["height"] + 5)
-    assert "x is an input" in page.dialog()
-
-
 def test_on_a_phone_the_numbers_of_each_step_are_in_sight(read: Read) -> None:
     """Between the graph and what covers the end of the panel, without scrolling by hand."""
     steps = regularised()
@@ -360,115 +202,3 @@ def test_on_a_phone_the_numbers_of_each_step_are_in_sight(read: Read) -> None:
         stage = page.graph.bounding_box()
         assert numbers["y"] >= stage["y"] + stage["height"] - 1, step
         assert numbers["y"] + numbers["height"] <= covers["y"] + 1, step
-
-
-def test_a_button_says_that_the_panel_goes_on_and_scrolls_there(read: Read) -> None:
-    """The matrices of a layer are cut, where nothing else tells of more; a short step has none."""
-    page = read(network((4, 1), inputs=3), **PHONE)
-    further = page.page.get_by_text("more ↓")
-    page.view("layer")
-    page.press("ArrowRight")
-    further.wait_for(state="visible")
-    for _ in range(9):
-        if further.is_visible():
-            further.click()
-            page.page.wait_for_timeout(50)
-    further.wait_for(state="hidden")
-    last = page.panel.locator("p").last.bounding_box()
-    assert last["y"] + last["height"] <= page.button("Next step").bounding_box()["y"]
-    page = read(lecture(), **DESKTOP)
-    for _ in range(8):
-        page.page.wait_for_timeout(50)
-        assert page.page.get_by_text("more ↓").is_hidden()
-        page.press("ArrowRight")
-
-
-# A projector ------------------------------------------------------------------------------------
-
-SMALLEST = """(least) => {
-  const size = (part) => parseFloat(getComputedStyle(part).fontSize)
-    * (part.ownerSVGElement ? part.getCTM().a : 1);
-  const parts = [...document.querySelectorAll("#graph text, .said :is(p, .formula, li), h1")];
-  return parts.filter((part) => part.textContent.trim() && part.checkVisibility())
-    .filter((part) => size(part) < least - 0.1).map((part) => part.textContent);
-}"""
-
-
-@pytest.mark.parametrize("make", [lecture, neuron])
-def test_a_presentation_is_large_and_bare_and_shows_the_step(
-    make: Callable[[], Walk], read: Read
-) -> None:
-    """At 1920 × 1080 all text has 28 pixels; panel and bar are on the screen; keys still move."""
-    steps = make()
-    page = read(steps, **PROJECTOR)
-    page.tool("Presentation mode")
-    assert page.box("x").count() == 0 or page.box("x").is_hidden()
-    for position in range(2, len(steps) + 1):
-        page.press("ArrowRight")
-        assert page.at == f"{position}/{len(steps)}"
-        assert page.page.evaluate(SMALLEST, 28) == []
-        assert page.panel.evaluate("panel => panel.scrollHeight <= panel.clientHeight + 1")
-    stage, bar = page.graph.bounding_box(), page.button("Next step").bounding_box()
-    assert stage["width"] * stage["height"] >= 0.5 * 1920 * 1080
-    assert bar["y"] + bar["height"] <= 1081
-    assert page.page.evaluate(OVERLAPS)[1] == []
-    page.button("Leave").click()
-    assert page.box("x" if make is not neuron else "x0").is_visible()
-
-
-@pytest.mark.parametrize("make", [neuron, regularised])
-def test_a_presentation_on_a_low_screen_shows_each_step_whole(
-    make: Callable[[], Walk], read: Read
-) -> None:
-    """At 1280 × 720 letters have their share of the screen; long formulas are a fifth smaller."""
-    steps = make()
-    page = read(steps, viewport={"width": 1280, "height": 720})
-    page.tool("Presentation mode")
-    for step in steps[1:]:
-        page.press("ArrowRight")
-        assert page.page.evaluate(SMALLEST, 16) == [], step
-        assert page.panel.evaluate("panel => panel.scrollHeight <= panel.clientHeight + 1"), step
-
-
-def test_on_a_phone_a_question_and_its_reply_are_above_the_bar(read: Read) -> None:
-    """At once when it is asked."""
-    page = read(lecture(), "#step=6", **PHONE)
-    page.button("Predict").tap()
-    bar = page.page.get_by_role("navigation", name="Timeline").bounding_box()
-    for _ in range(2):
-        form = page.button("Check").bounding_box()
-        assert form["y"] + form["height"] <= bar["y"]
-        page.page.keyboard.type("77")
-        page.press("Enter")
-    reply = page.panel.get_by_text("Not yet").bounding_box()
-    assert reply["y"] + reply["height"] <= bar["y"]
-
-
-def test_the_edges_of_a_presented_graph_cut_no_number(read: Read) -> None:
-    """At 1280 × 720 a neuron is higher than its room, and moves along with the steps."""
-    steps = network()
-    page = read(steps, viewport={"width": 1280, "height": 720})
-    page.tool("Presentation mode")
-    cut = """() => {
-      const { top, bottom } = document.getElementById("viewport").getBoundingClientRect();
-      return [...document.querySelectorAll("#graph text")].filter(text => {
-        const box = text.getBoundingClientRect();
-        return [top, bottom].some(edge => box.top + 2 < edge && edge < box.bottom - 2);
-      }).map(text => text.textContent).filter(Boolean);
-    }"""
-    for step in steps[1:]:
-        page.press("ArrowRight")
-        assert page.page.evaluate(cut) == [], step
-
-
-@pytest.mark.parametrize("view", ["gate", "layer"])
-def test_gates_and_layers_are_presented_whole_on_a_low_screen(view: str, read: Read) -> None:
-    """Five products of a gate, and the five lines of a layer of three neurons, at 1280 × 720."""
-    page = read(network((3, 2, 1), folded=False), viewport={"width": 1280, "height": 720})
-    page.view(view)
-    page.tool("Presentation mode")
-    page.press("Home")
-    stops = int(page.at.partition("/")[2])
-    for stop in range(2, stops + 1):
-        page.press("ArrowRight")
-        assert page.page.get_by_text("more ↓").is_hidden(), stop

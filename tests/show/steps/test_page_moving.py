@@ -53,49 +53,6 @@ def test_every_step_shows_its_numbers_and_hides_those_to_come(make: Any, read: R
         page.press("ArrowRight")
 
 
-def test_a_fan_out_is_collected_wire_by_wire(read: Read) -> None:
-    """Two terms for w̄: each wire keeps its own, w has the sum; also drawn as a copy gate."""
-    steps = regularised()
-    by_a, by_u = (step for step in steps if step.place.endswith("→ w"))
-    page = read(steps)
-    page.press("n")
-    page.go(by_a.index + 1)
-    assert page.nodes["w"][1] == "−0.1398 + ?"
-    assert "w̄ ≈ −0.1398 + ?" in page.says
-    page.go(by_u.index + 1)
-    assert "w̄ ≈ −0.1398 + 0.05 = −0.0898" in page.says
-    contributions = {shown(by_a.contribution), shown(by_u.contribution)}
-    assert contributions <= set(page.drawn)
-    shapes = page.graph.get_by_role("button").count()
-    page.button("More ▾").click()
-    page.page.get_by_label("Copy gates").check()
-    assert contributions <= set(page.drawn)
-    assert page.nodes["w"][1] == shown(by_u.total)
-    assert page.graph.get_by_role("button").count() == shapes + 1
-    page.graph.get_by_role("button", name=re.compile("^copy")).focus()
-    page.press("Enter")
-    assert "−0.1398 + 0.05 = −0.0898" in page.dialog().replace("\xa0", " ")
-    page.press("Escape")
-    page.page.get_by_label("Copy gates").uncheck()
-    assert page.graph.get_by_role("button").count() == shapes
-
-
-def test_saved_values_are_ringed(read: Read) -> None:
-    """The local derivative of z reads q, kept from the forward pass; that of a sum reads none.
-
-    That of x² is 2·x, which reads x and not the square.
-    """
-    page = read(lecture())
-    page.go(5)
-    assert page.graph.get_by_text("saved").count() == 1
-    page.press("End")
-    assert page.graph.get_by_text("saved").count() == 0
-    assert "A distributor hands the gradient on" in page.says
-    page = read(walk(Value(3.0, "x") ** 2))
-    page.press("End")
-    assert page.graph.get_by_text("saved").count() == 1
-
-
 def test_the_gate_view_shows_the_wires_of_a_gate_together(read: Read) -> None:
     """(x + y)z has six stops; of a gate with eighteen operands every wire is a line."""
     page = read(lecture())
@@ -114,20 +71,6 @@ def test_the_gate_view_shows_the_wires_of_a_gate_together(read: Read) -> None:
     assert page.panel.get_by_role("listitem").count() == 18
     assert page.chip == "2 × 18 locals"
     assert "From s back along 18 wires" in page.told
-
-
-def test_keys_go_on_moving_the_steps_after_a_click_on_a_view(read: Read) -> None:
-    """Chosen by keyboard, the choice keeps the arrows."""
-    page = read(lecture())
-    page.page.get_by_role("radio", name="gate").click()
-    page.press("ArrowRight")
-    assert page.at == "2/6"
-    page.page.get_by_role("radio", name="gate").focus()
-    page.press("ArrowLeft")
-    assert page.page.get_by_role("radio", name="wire").is_checked()
-    page.page.get_by_role("slider", name="Step", exact=True).focus()
-    page.press("ArrowRight")
-    assert page.at == "3/8"
 
 
 def test_nothing_plays_by_itself_and_space_plays_and_pauses(read: Read) -> None:
@@ -189,17 +132,6 @@ def test_a_wrong_link_is_harmless(fragment: str, read: Read) -> None:
     assert page.box("x").input_value() == "-2"
 
 
-def test_part_of_a_walk_and_a_leaf_alone_have_pages(read: Read) -> None:
-    """The backward pass alone has four positions, with everything before it known."""
-    page = read(lecture()[4:])
-    assert page.at == "1/4"
-    assert page.nodes["z"] == ("= −4", "3")
-    page = read(walk(Value(2.0, "x")))
-    page.press("End")
-    assert page.at == "2/2"
-    assert page.nodes["x"] == ("= 2", "1")
-
-
 def test_labels_do_nothing_but_appear(read: Read) -> None:
     """Markup in a label runs nothing and loads nothing, wherever the page writes it."""
     w = [Parameter(0.5, HOSTILE), Parameter(1.0, "w1")]
@@ -236,23 +168,3 @@ def test_the_first_number_that_is_not_finite_is_marked_and_explained(read: Read)
     assert sign.count() == 0
     page.set(x=800.0)
     assert sign.count() == 1
-
-
-def test_exact_numbers_are_told_of_a_node_in_focus(read: Read) -> None:
-    """With every digit, and as they are known at the step."""
-    page = read(lecture())
-    page.graph.get_by_role("button", name=re.compile(": f")).focus()
-    assert page.graph.get_by_text("f: not computed yet").is_visible()
-    page.press("End")
-    assert page.graph.get_by_text("exactly: f = −12; ∂f/∂f = 1").is_visible()
-
-
-def test_names_stand_before_an_equals_sign_only_if_the_number_is_exact(read: Read) -> None:
-    """tanh(40) is not 1, and its slope 7e-35; tanh(0) is 0. In the graph and below it."""
-    h, r = labelled(tanh(Value(40.0, "x")), "h"), labelled(Value(1.0, "y") * Value(2.0, "z"), "r")
-    page = read(walk(labelled(h * r, "f")))
-    page.press("End")
-    for x, value, gradient in ((40.0, "≈ 1", "≈ 1.444"), (0.0, "= 0", "= 2")):
-        page.set(x=x)
-        assert page.nodes["h"] == (value, "2")
-        assert page.page.get_by_text(f"∂f/∂x {gradient}").count() == 1

@@ -14,7 +14,7 @@ from scalargrad.nn import MLP
 from scalargrad.show.steps import Step, Walk, walk
 
 from .conftest import Read, Reader
-from .graphs import chain, labelled, network, recurrence, shown
+from .graphs import chain, labelled, network, shown
 
 X = [-0.5, 0.25]
 
@@ -106,55 +106,6 @@ def test_a_layer_s_matrices_are_those_of_numpy_forward_and_backward(read: Read) 
         page.set(x0=x[0], x1=x[1])
 
 
-def test_notations_name_the_gradients_of_a_layer(read: Read) -> None:
-    """Toronto writes every error with a bar, and the output y; UNC's δ is that of sums alone."""
-    page = read(three_layers())
-    symbols = []
-    for stop in (12, 10):
-        at_layer(page, stop)
-        for _ in range(3):
-            symbols.append([line for line, _ in lines(page)])
-            page.press("n")
-    partial, bar, delta = symbols[:3]
-    assert partial == [
-        *("∂L∂h1=W2Tδ2", "δ1=∂L∂z1=(W2Tδ2)∘tanh′(z1)", "∂L∂W1=δ1xT", "∂L∂b1=δ1", "∂L∂x=W1Tδ1")
-    ]
-    assert bar == ["h1¯=W2Tz2¯", "z1¯=h1¯∘tanh′(z1)", "W1¯=z1¯xT", "b1¯=z1¯", "x¯=W1Tz1¯"]
-    assert delta == [partial[0], "δ1=(W2Tδ2)∘tanh′(z1)", *partial[2:]]
-    assert symbols[4] == ["y¯", "W3¯=y¯h2T", "b3¯=y¯", "h2¯=W3Ty¯"]
-    assert "wᵢⱼ" not in page.says
-    page.press("n")
-    assert "leads from input j to unit i" in page.says
-
-
-def test_a_large_matrix_says_how_much_of_it_is_shown_and_can_be_shown_whole(read: Read) -> None:
-    """Four rows and columns of 16 × 16, and at a click all 256 numbers."""
-    sizes = (16, 16, 1)
-    page, oracle = at_layer(read(three_layers(sizes)), 3), Oracle(sizes, X)
-    assert "16 × 16, first 4 shown" in page.says
-    cut = [cell for cell in lines(page)[0][1][0] if cell not in {"⋯", "⋮"}]
-    assert cut == written(oracle.w[1][:4, :4])
-    page.page.get_by_label("Show every row and column").check()
-    assert lines(page)[0][1][0] == written(oracle.w[1])
-
-
-def test_a_layer_called_several_times_or_with_a_penalty_adds_terms(read: Read) -> None:
-    """Its weights keep their name, and δxᵀ is not called the gradient."""
-    model = MLP(2, [3, 1], activation="tanh", rng=1)
-    page = at_layer(read(walk(mean([square(model([float(k), 1.0]) - 1.0) for k in range(3)]))), 3)
-    assert "Layer 1, call 2 of 3" in page.says
-    page.press("End")
-    assert "Other calls with these weights add terms" in page.says
-    w = [Parameter(0.5, "w0"), Parameter(-1.0, "w1")]
-    weighted = w[0] * Value(2.0, "x0") + w[1] * Value(3.0, "x1")
-    page = at_layer(read(walk(labelled(tanh(weighted) + square(w[0]) * 0.1, "f"))), 0)
-    delta = 1.0 - np.tanh(-2.0) ** 2
-    symbols, (_, _, product) = lines(page)[2]
-    assert symbols == "∂f∂W1 via this layer: δ1xT"
-    assert product == written([[delta * 2.0, delta * 3.0]])
-    assert page.nodes["w0"][1] == shown(delta * 2.0 + 0.1)
-
-
 @pytest.mark.parametrize(
     ("w", "x", "forward", "backward"),
     [
@@ -177,13 +128,6 @@ def test_matrices_are_called_equal_only_where_they_are(
 
 
 # Folds ------------------------------------------------------------------------------------------
-
-
-def batch() -> Walk:
-    """Walk through the loss of three samples, whose calls of one model share its parameters."""
-    model = MLP(2, [2, 1], activation="tanh", rng=2)
-    errors = [square(model([Value(0.5 * k, f"x{k}"), 1.0]) - 1.0) for k in range(3)]
-    return walk(labelled(add_up(errors), "L"), model=model)
 
 
 def path(page: Reader) -> str:
@@ -226,90 +170,7 @@ def test_the_drawing_goes_along_with_the_steps(make: Any, limit: int, read: Read
     assert len(places) > 2
 
 
-def test_a_fold_shows_what_it_computes_and_leads_where_it_belongs(read: Read) -> None:
-    """Closed, its result has a value and a gradient; what leaves Layer 1 goes to Layer 2."""
-    steps = network()
-    page = read(steps, limit=10)
-    page.press("End")
-    page.button("whole graph").click()
-    error = next(
-        step.node for step in steps if step.node and step.node.op and step.node.op.name == "sub"
-    )
-    output = error.parents[0]
-    assert isinstance(output, Value)
-    (gradient,) = [step.total for step in steps if step.parent is output]
-    drawn = page.drawn
-    assert any(text.endswith(shown(output.data)) for text in drawn)
-    assert shown(gradient) in drawn
-    for name in ("MLP", "Layer 1"):
-        page.graph.get_by_role("button", name=re.compile(f"^{name}.*opens")).click()
-    page.graph.get_by_role("button", name=re.compile("^to Layer 2")).first.click()
-    assert path(page) == "whole graph › MLP"
-
-
-def test_looking_elsewhere_lasts_until_the_next_step(read: Read) -> None:
-    """Inputs do not take one back, a step does, unless following is switched off."""
-    page = read(network(), limit=10)
-    page.go(3)
-    page.button("Layer 1").click()
-    page.graph.get_by_role("button", name=re.compile("^Neuron 3")).click()
-    page.set(x0=3.0)
-    assert path(page).endswith("Neuron 3")
-    page.panel.focus()
-    page.press("ArrowRight")
-    assert path(page).endswith("Neuron 2")
-    page.button("MLP").click()
-    page.button("Follow the steps").click()
-    page.panel.focus()
-    page.press("ArrowRight", "ArrowRight")
-    assert path(page) == "whole graph › MLP"
-    page.button("Follow the steps").click()
-    assert "Neuron" in path(page)
-
-
-def test_folds_and_layers_have_one_numbering_and_calls_are_told_apart(read: Read) -> None:
-    """W₂ stands in the panel where the box Layer 2 is at work; three samples are three calls."""
-    page = at_layer(read(network((3, 2, 1)), limit=20), 3)
-    assert lines(page)[0][0] == "z2=W2h1+b2"
-    assert "forward: layer 2" in page.says
-    folds = read(batch(), limit=10).graph.get_by_role(
-        "button", name=re.compile("opens its drawing")
-    )
-    labels = folds.evaluate_all("folds => folds.map(fold => fold.getAttribute('aria-label'))")
-    assert [re.search("call . of 3", x)[0] for x in labels if "call" in x] == [  # type: ignore[index]
-        f"call {k} of 3" for k in (1, 2, 3)
-    ]
-    assert len(labels) == 4
-
-
 # Bundles and repeated names ---------------------------------------------------------------------
-
-
-def test_many_operands_are_one_bundle_that_opens_as_a_list(read: Read) -> None:
-    """Sixteen weights and a bias: one box, which shows the wire at work; its list has all."""
-    steps = network((2, 1), inputs=16)
-    gradients = {step.place.split(" → ")[1]: step for step in steps if step.parent is not None}
-    page = read(steps)
-    page.press("End")
-    bundle = page.graph.get_by_role(
-        "button", name=re.compile(r"\(17\): 17 wires drawn as one")
-    ).first
-    bundle.focus()
-    page.press("Enter")
-    rows = page.page.get_by_role("dialog").get_by_role("row").all()[1:]
-    assert len(rows) == 17
-    for row in rows:
-        name, value, gradient = row.locator("th, td").all_text_contents()
-        last = gradients[name]
-        assert last.parent is not None
-        assert (value, gradient) == (shown(last.parent.data), shown(last.total))
-    page.press("Escape")
-    step = next(step for step in steps if step.place.endswith("→ x3"))
-    page.go(step.index + 1)
-    drawn = page.drawn
-    assert step.parent is not None
-    assert any(text.startswith("x3 = ") for text in drawn)
-    assert so_far(step) in drawn
 
 
 def test_two_thousand_nodes_are_stepped_through(read: Read) -> None:
@@ -330,16 +191,3 @@ def test_two_thousand_nodes_are_stepped_through(read: Read) -> None:
     x[0].data = 2.0
     output = page.page.evaluate("scalargrad.numbers().data.at(-1)")
     assert output == pytest.approx(build().data, rel=1e-12)
-
-
-def test_a_name_read_all_along_a_chain_stands_beside_each_reader(read: Read) -> None:
-    """Below each w stands that wire's contribution, below the first the sum; a dot serves a row."""
-    steps = recurrence(24)
-    to_w = [step for step in steps if step.place.endswith("→ w")]
-    page = read(steps)
-    assert page.graph.get_by_text("w", exact=True).count() == 23
-    assert read(recurrence(2)).graph.get_by_text("w", exact=True).count() == 1
-    page.press("End")
-    drawn = page.drawn
-    assert all(shown(step.contribution) in drawn for step in to_w)
-    assert page.nodes["w"][1] == shown(to_w[-1].total)

@@ -16,7 +16,7 @@ from scalargrad import Parameter, Value, sigmoid
 from scalargrad.show.steps import walk
 
 from .conftest import Read, Reader
-from .graphs import labelled, lecture, network, neuron, regularised
+from .graphs import labelled, lecture, regularised
 
 #: Keeps what is saved instead of saving it, and prints nothing.
 KEEP = """window.kept = new Promise(resolve => {
@@ -112,22 +112,6 @@ def test_every_step_can_be_printed_and_aliases_are_explained(read: Read) -> None
     assert page.button("Play").is_hidden()
 
 
-@pytest.mark.parametrize("opened", [None, 1])
-def test_the_open_drawing_of_a_folded_model_is_what_is_taken_away(
-    opened: int | None, read: Read
-) -> None:
-    """Its name, its steps, and all that its gates read is given."""
-    page = read(network((2, 1)))
-    page.go(1 if opened else 2)
-    if opened is not None:
-        page.page.evaluate(f"scalargrad.open({opened})")
-    _, svg = saved(page, "Save this state as SVG")
-    assert "whole graph › MLP" in (svg.findtext("{http://www.w3.org/2000/svg}title") or "")
-    sheet = printed(page, "Print worksheets")
-    assert re.match(r"At \S+ [=≈] ", sheet.locator("p").first.text_content())
-    assert items(sheet, 0)
-
-
 def test_every_wire_and_every_sum_is_a_question_for_moodle(read: Read) -> None:
     """Of the lecture's graph four products; of the regularised loss w̄, within half a per cent."""
     name, quiz = saved(read(lecture()), "Save as Moodle XML")
@@ -155,28 +139,6 @@ def test_rounding_by_the_printed_digits_is_right(read: Read) -> None:
     assert 0.05 * answer(slope) < off <= float(slope.findtext("answer/tolerance") or 0)
 
 
-def test_a_variant_has_inputs_of_its_own_always_the_same(read: Read) -> None:
-    """Sheet and key bear its number; its answers are those of its inputs; the page stays."""
-    page = read(lecture())
-    page.button("More ▾").click()
-    sheets = []
-    for seed in ("7", "8", "7"):
-        page.page.emulate_media(media="screen")
-        page.page.get_by_label("Variants", exact=True).fill(seed)
-        sheets.append(printed(page, "Print worksheets").inner_text())
-        assert sheets[-1].count(f"variant {seed}") == 2
-    assert sheets[0] == sheets[2] != sheets[1]
-    x, y, z = (
-        float(re.search(rf"{name} = (−?[\d.]+)", sheets[0])[1].replace("−", "-"))  # type: ignore[index]
-        for name in "xyz"
-    )
-    key = items(page.page.locator("#sheet"), 1)
-    products = [float(line.rpartition("=")[2].replace("−", "-")) for line in key]
-    assert products == pytest.approx([x + y, z, z, z], abs=1e-9)
-    page.page.emulate_media(media="screen")
-    assert page.box("x").input_value() == "-2"
-
-
 def test_several_variants_are_printed_with_a_key_each_and_are_one_file_for_moodle(
     read: Read,
 ) -> None:
@@ -199,27 +161,6 @@ def test_several_variants_are_printed_with_a_key_each_and_are_one_file_for_moodl
     headings = printed(page, "Print worksheets").locator("h1").all_text_contents()
     sheets = [f"Backpropagation through f, variant {seed}" for seed in (2, 3, 4)]
     assert headings == [*sheets, *(f"{sheet}: answer key" for sheet in sheets)]
-
-
-def test_a_page_from_disk_is_embedded_by_its_name(read: Read) -> None:
-    """At the step and the inputs there are."""
-    page = read(lecture())
-    page.go(5)
-    page.tool("Embed this step")
-    offered = page.page.get_by_role("textbox", name="Link to this step").input_value()
-    assert re.match(
-        r'<iframe src="[\w-]+\.html#step=5&amp;view=wire[^"]*" title="Backprop', offered
-    )
-
-
-def test_variants_do_not_saturate(read: Read) -> None:
-    """Of the sigmoid neuron, at inputs of up to 4 times 4: no answer is about 0."""
-    page = read(neuron())
-    page.button("More ▾").click()
-    for seed in range(1, 7):
-        page.page.get_by_label("Variants", exact=True).fill(str(seed))
-        _, quiz = saved(page, "Save as Moodle XML")
-        assert min(abs(answer(question)) for question in quiz.findall("question")) >= 0.01
 
 
 #: What VS Code allows the outputs of a notebook, which the frame inherits.

@@ -17,7 +17,7 @@ import scalargrad as sg
 from scalargrad import Value
 from scalargrad.show.steps import Step, Walk, walk
 
-from .graphs import labelled, lecture, regularised
+from .graphs import labelled, regularised
 
 Function = Callable[[Value], Value]
 
@@ -63,13 +63,6 @@ def test_nothing_is_foretold_where_nothing_can_be(root: Value) -> None:
     assert noted(walk(root), "nudge") == {}
 
 
-def test_a_nudge_waits_for_the_whole_gradient_of_an_input() -> None:
-    """Not after the first of two terms, and not at a gate."""
-    x = Value(3.0, "x")
-    assert [*noted(walk(sg.square(x) + x * 2.0), "nudge")] == ["v1 → x"]
-    assert [*noted(lecture(), "nudge")] == ["f → z", "q → y", "q → x"]
-
-
 # Patterns and sums ------------------------------------------------------------------------------
 
 
@@ -107,14 +100,3 @@ def test_names_that_differ_stay_apart_in_a_picture(labels: list[str]) -> None:
     for label, box in zip(given_names, boxes, strict=True):
         alias, bracket, indices = box.partition("[")
         assert label in {box, legend.get(alias, "") + bracket + indices}
-
-
-def test_a_picture_lists_only_the_names_it_shows() -> None:
-    """Six weights of one matrix are one entry; the name of a gate below is none."""
-    stem = "encoder.layers.3.self_attention.weight"
-    inner = sg.sum([Value(1.0, f"{stem}[{i}, {j}]") for i in range(2) for j in range(3)])
-    labelled(inner + 1.0, "what_is_drawn_one_gate_later")
-    drawn = sg.draw(inner).svg()
-    assert drawn.count(f"el3saw: {stem}") == 1
-    assert "el3saw[1, 2]" in drawn
-    assert "what_is_drawn" not in drawn

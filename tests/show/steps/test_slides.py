@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import re
-import struct
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from scalargrad import Value
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.show.steps import walk
 
-from .graphs import labelled, lecture, neuron, recurrence, regularised
+from .graphs import labelled, lecture, recurrence, regularised
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -76,26 +74,6 @@ def test_all_are_of_16_to_9_and_have_their_place_and_the_formula_of_their_step(
         assert said in written
 
 
-def leftward(picture: ET.Element) -> int:
-    """Count the arrowheads whose tip is left of their middle."""
-    count = 0
-    for polygon in picture.iter(f"{SVG}polygon"):
-        corners = {tuple(map(float, p.split(","))) for p in str(polygon.get("points")).split()}
-        if len(corners) == 3:
-            middle = tuple(sum(along) / 3 for along in zip(*corners, strict=True))
-            tip = max(corners, key=lambda corner: math.dist(corner, middle))
-            count += tip[0] < middle[0]
-    return count
-
-
-@pytest.mark.parametrize("make", [lecture, neuron])
-def test_the_arrow_of_a_gradient_points_backwards(make: Any, tmp_path: Path) -> None:
-    """One head to the left for the wire of the step; forwards all point to the right."""
-    steps = make()
-    for step, picture in zip(steps, pictures(steps.export(tmp_path)), strict=True):
-        assert leftward(picture) == (step.phase == "backward"), step.place
-
-
 def test_slides_in_one_file_need_nothing_else(tmp_path: Path) -> None:
     """A picture for each step, in a document whose policy allows no request."""
     (file,) = lecture().export(tmp_path, format="html", dark=True)
@@ -111,13 +89,6 @@ def test_slides_in_one_file_print_as_one_page_each(tmp_path: Path, open_blank: A
     page.goto(lecture().export(tmp_path, format="html")[0].as_uri())
     assert page.locator("body > section > svg").count() == 8
     assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) == 8
-
-
-def test_part_of_a_walk_as_png_on_dark_paper(tmp_path: Path) -> None:
-    """Named by their place in the whole walk; a PNG's width and height are its bytes 16 to 24."""
-    files = lecture()[4:6].export(tmp_path, format="png", dark=True)
-    assert [file.name for file in files] == ["step-05.png", "step-06.png"]
-    assert {struct.unpack(">II", file.read_bytes()[16:24]) for file in files} == {(1280, 720)}
 
 
 def test_slides_as_pdf_have_a_page_for_each_step(tmp_path: Path) -> None:

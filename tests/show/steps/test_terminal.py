@@ -18,12 +18,11 @@ import pytest
 from rich.console import Console
 from tests.patience import PATIENCE
 
-from scalargrad import Parameter, Value, exp, square
-from scalargrad import sum as add_up
+from scalargrad import Value, exp
 from scalargrad.errors import ScalargradError
 from scalargrad.show.steps import Walk, explore, show, walk
 
-from .graphs import labelled, lecture, regularised
+from .graphs import labelled, lecture
 
 RIGHT, LEFT, HOME, END = "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F"
 
@@ -103,21 +102,6 @@ def test_every_way_out_ends_quietly(end: str | type[BaseException]) -> None:
     assert len(screens(lecture(), end)) == 1
 
 
-def test_a_screen_is_drawn_when_something_changed() -> None:
-    """At either end a step stays and nothing is drawn again, but a window resized is."""
-    drawn = screens(lecture(), LEFT, "x", END, RIGHT, "")
-    assert [len(screen) > 1 for screen in drawn] == [True, False, False, True, False, False]
-    screen, heights = console(), list[int]()
-
-    def read_key() -> str:
-        heights.append(taken(screen).count("\n") + 1)
-        screen.height = 12
-        return "q" if len(heights) == 2 else ""
-
-    explore(lecture(), screen, read_key)
-    assert heights == [24, 12]
-
-
 # What a screen shows ----------------------------------------------------------------------------
 
 
@@ -143,36 +127,6 @@ def test_values_and_gradients_appear_when_they_are_known() -> None:
     assert row(late, "x").split()[-2:] == ["−2", "−4"]
 
 
-def test_the_nodes_of_a_step_are_marked() -> None:
-    """Forward the gate, backward the gate and the operand that receives."""
-    _, _, forward, _, _ = screens(lecture(), *[RIGHT] * 4)
-    backward = screens(lecture(), RIGHT * 5)[-1]
-    assert [row(forward, name)[0] for name in "xyqzf"] == [*"    ▶"]
-    assert [row(backward, name)[0] for name in "xyqzf"] == [*"  ▶ ▶"]
-
-
-def test_a_gate_shows_the_local_derivatives_it_keeps() -> None:
-    """Two wires from one node are told apart; of many the first four are listed."""
-    product = "\n".join(screens(walk(Value(2.0, "x") * Value(3.0, "y")), RIGHT)[-1])
-    assert "∂v1/∂x = y = 3" in product
-    assert "∂v1/∂y = x = 2" in product
-    x = Value(2.0, "x")
-    same = "\n".join(screens(walk(x - x), RIGHT)[-1])
-    assert "∂v1/∂x as operand 1 = 1" in same
-    assert "∂v1/∂x as operand 2 = −1" in same
-    many = screens(walk(add_up([x * 1.0 for _ in range(9)])), RIGHT * 10)[-1]
-    assert any("and 5 more" in line for line in many)
-
-
-def test_a_gradient_that_is_a_sum_shows_it_so_far() -> None:
-    """2 + ? until complete; parameters are told from inputs."""
-    w = Parameter(3.0, "w")
-    steps = walk(square(w) + w * Value(2.0, "x"))
-    first = next(step.index for step in steps if step.parent is w)
-    assert row(screens(steps, RIGHT * first)[-1], "w").split()[-3:] == ["2", "+", "?"]
-    assert row(screens(steps, END)[-1], "w").split() == ["▶", "w", "parameter", "3", "8"]
-
-
 def test_the_first_number_that_is_not_finite_is_marked() -> None:
     """With an exclamation mark in front of its name, from its step on."""
     steps = walk(labelled(labelled(exp(Value(800.0, "x")), "v") * 2.0, "f"))
@@ -189,17 +143,6 @@ def test_every_step_fits_the_window(width: int, height: int) -> None:
             assert max(map(len, screen)) <= width
 
 
-@pytest.mark.parametrize("make", [lecture, regularised])
-def test_a_small_window_keeps_the_nudge(make: object) -> None:
-    """At 50 × 20, also where a sum and its terms take many lines."""
-    steps = make()  # type: ignore[operator]
-    for step, screen in zip(
-        steps, screens(steps, *[RIGHT] * len(steps), width=50, height=20), strict=False
-    ):
-        drawn = " ".join(" ".join(screen).replace("│", " ").split())
-        assert all(note in drawn for note in step.notes() if note.startswith("nudge"))
-
-
 def test_the_gate_of_a_step_stays_in_view() -> None:
     """Among 300 nodes."""
     y = Value(1.0, "x")
@@ -210,14 +153,6 @@ def test_the_gate_of_a_step_stays_in_view() -> None:
         step, screen = steps[position], screens(steps, RIGHT * position)[-1]
         assert step.node is not None
         assert row(screen, step.node.label).startswith("▶")
-
-
-def test_a_part_of_a_walk_can_be_explored() -> None:
-    """The backward pass alone, with the forward values known; of nothing no key is asked for."""
-    screen = screens(lecture()[4:])[0]
-    assert "step 1 of 4" in screen[0]
-    assert row(screen, "f").split()[-2:] == ["−12", "1"]
-    assert screens(lecture()[3:3]) == []
 
 
 def test_labels_with_markup_appear_literally() -> None:
@@ -252,14 +187,6 @@ def test_show_prints_to_standard_output_by_default(capsys: pytest.CaptureFixture
     """Without a console it behaves as print does."""
     show(lecture())
     assert "f = q·z = 3·(−4) = −12" in capsys.readouterr().out
-
-
-def test_a_narrow_console_has_remarks_below_their_formulas() -> None:
-    """Nothing is lost."""
-    lines = shown(lecture(), 60).splitlines()
-    assert "remark" not in lines[0]
-    formula = next(i for i, line in enumerate(lines) if "1·q = 1·3 = 3" in line)
-    assert lines[formula + 1].strip() == lecture()[4].notes()[0]
 
 
 # A real terminal --------------------------------------------------------------------------------
@@ -305,15 +232,6 @@ def test_a_key_that_arrives_in_parts_is_one_key(
     explore(lecture(), screen)
     assert re.findall(r"step (\d) of 8", taken(screen)) == ["1", "2"]
     assert not [*pieces]
-
-
-def test_a_terminal_that_was_closed_ends_it(
-    line: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing can be read there any more."""
-    os.write(line[0], b"x")
-    monkeypatch.setattr(os, "read", lambda terminal, count: b"")
-    explore(lecture(), console(force_terminal=True))
 
 
 @pytest.mark.parametrize("missing", ["keyboard", "screen"])
@@ -368,17 +286,3 @@ def test_a_program_in_a_terminal_is_stepped_through_and_left_by_ctrl_c() -> None
         program.wait()
         os.close(ours)
         os.close(theirs)
-
-
-@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
-def test_any_encoding_is_served(encoding: str) -> None:
-    """(x + y)z at (-2, 5, -4): the derivative by x is -4, in plain characters if need be."""
-    run = subprocess.run(
-        [sys.executable, "-m", "scalargrad", "step", "q = x + y; f = q * z", "x=-2", "y=5", "z=-4"],
-        env={**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "100"},
-        capture_output=True,
-        check=False,
-    )
-    assert (run.returncode, run.stderr) == (0, b"")
-    said = {"utf-8": "∂f/∂x = −4", "ascii": "df/dx = -4"}
-    assert said[encoding] in run.stdout.decode(encoding)

@@ -11,8 +11,6 @@ import pytest
 from tests.patience import PATIENCE
 from tests.show.training.helpers import at, classifier, numbers, others
 
-SVG = "{http://www.w3.org/2000/svg}"
-
 
 def corner(page: Any) -> list[int]:
     """Return the colour in the first pixel of the plane's picture."""
@@ -25,58 +23,6 @@ def corner(page: Any) -> list[int]:
 
 
 # Screens --------------------------------------------------------------------------------------
-
-
-def test_the_theme_can_be_chosen_and_pictures_follow(open_page: Any) -> None:
-    """The plane is painted anew: dark on dark paper."""
-    page = open_page(classifier()[0])
-    light = sum(corner(page)[:3])
-    page.locator("#theme").select_option("dark")
-    assert sum(corner(page)[:3]) < light - 100
-    page.locator("#theme").select_option("light")
-    assert sum(corner(page)[:3]) == light
-
-
-@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
-def test_everything_fits_the_window(size: tuple[int, int], open_page: Any) -> None:
-    """Nothing to scroll, nothing out of its part, the plane a square."""
-    page = open_page(
-        classifier()[0], "#step=3&example=2", viewport={"width": size[0], "height": size[1]}
-    )
-    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
-    assert page.evaluate("document.documentElement.scrollHeight") <= size[1]
-    edge = page.locator("#points .edge").bounding_box()
-    assert edge["width"] == pytest.approx(edge["height"], abs=1)
-    assert edge["height"] > 0.4 * size[1]
-    story = page.locator("#story")
-    assert story.evaluate("part => part.scrollHeight <= part.clientHeight")
-
-
-def test_a_phone_has_large_text_and_buttons_within_reach(open_page: Any) -> None:
-    """Nothing to scroll sideways, text of 14 pixels, targets of 44, the timeline always there."""
-    page = open_page(
-        classifier()[0], "#step=3", viewport={"width": 390, "height": 844}, has_touch=True
-    )
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
-    sizes = page.evaluate(
-        """[...document.querySelectorAll("p, span, button, label, text, output, select, h1, h2")]
-        .filter(part => part.textContent.trim() && part.getBoundingClientRect().width > 1)
-        .map(part => [parseFloat(getComputedStyle(part).fontSize) *
-            (part.ownerSVGElement ? part.getScreenCTM().a : 1), part.textContent])"""
-    )
-    assert [small for small in sizes if small[0] < 13.9] == []
-    targets = page.evaluate(
-        """[...document.querySelectorAll("button, select, input, .segments label")]
-        .filter(part => part.type !== "radio").map(part => [part.id, part.getBoundingClientRect()])
-        .filter(([, box]) => box.width > 1).map(([id, box]) => [id, box.width, box.height])"""
-    )
-    assert [t for t in targets if min(t[1:]) < 43.9] == []
-    for down in (0, 400, 5000):
-        page.evaluate(f"window.scrollTo(0, {down})")
-        button = page.locator("#next").bounding_box()
-        assert 0 <= button["y"] <= 844 - button["height"]
-    page.locator("#points").tap(position={"x": 150, "y": 150})
-    assert page.locator("#next").is_visible()
 
 
 @pytest.mark.parametrize(
@@ -98,25 +44,6 @@ def test_axe_finds_no_accessibility_violation(
         ):
             page.evaluate(prepare)
             assert axe(page) == []
-
-
-# Paper and files ------------------------------------------------------------------------------
-
-
-def test_paper_is_light_and_has_no_controls(open_page: Any) -> None:
-    """Also where the screen is dark, and with the lines; afterwards it is dark again."""
-    page = open_page(classifier()[0], color_scheme="dark")
-    dark = corner(page)
-    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    page.emulate_media(media="print", color_scheme="dark")
-    assert sum(corner(page)[:3]) > sum(dark[:3]) + 100
-    assert page.locator("#timeline").is_hidden()
-    assert page.locator("#views").is_hidden()
-    assert page.locator("#sentence").is_visible()
-    assert page.locator("#lines path:not(#halo)").first.is_visible()
-    page.emulate_media(media="screen", color_scheme="dark")
-    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
-    assert corner(page) == dark
 
 
 # Notebooks ------------------------------------------------------------------------------------
@@ -192,14 +119,3 @@ def test_firefox_shows_and_moves_it_too(open_in_firefox: Any, tmp_path: Path) ->
     assert sum(corner(page)[:3]) < 3 * 255
     look = "field => getComputedStyle(field).appearance"  # its arrows lay over the 6 of 16
     assert page.locator("#hidden-0").evaluate(look) == "textfield"
-
-
-def test_firefox_unpacks_the_frame_of_a_notebook_too(open_in_firefox: Any, tmp_path: Path) -> None:
-    """The page inside is whole, and plays to the end."""
-    path = tmp_path / "cell.html"
-    path.write_text(classifier()[0]._repr_mimebundle_()["text/html"], encoding="utf-8")
-    frame = unpacked(open_in_firefox(path))
-    frame.locator("#speed").select_option("faster")
-    frame.get_by_role("button", name="Play").click()
-    frame.locator("#counter", has_text="epoch 30/30").wait_for()
-    assert frame.locator("#lines path:not(#halo)").first.is_visible()

@@ -14,13 +14,12 @@ from tests.show.training.helpers import (
     field,
     network,
     numbers,
-    others,
     said,
 )
 
 from scalargrad import watch
 from scalargrad.losses import binary_cross_entropy_with_logits, mse_loss
-from scalargrad.optim import SGD, Optimizer
+from scalargrad.optim import SGD
 from scalargrad.show.training import TrainingPage
 
 
@@ -53,28 +52,6 @@ def test_keys_buttons_and_the_slider_are_one_timeline(open_page: Any) -> None:
     assert slider.get_attribute("max") == "30"
 
 
-@pytest.mark.people
-def test_a_training_page_is_played_to_the_end(open_page: Any) -> None:
-    """Then it is as if someone had gone there by hand: no line, word or label is missing."""
-    training, model = classifier()
-    page = open_page(training)
-    whole = "document.querySelector('main').outerHTML"
-    page.keyboard.press("End")
-    by_hand = page.evaluate(whole)
-    page.keyboard.press("Home")
-    page.locator("#speed").select_option("faster")
-    page.locator("#play").click()
-    page.locator("#play", has_text="Play").wait_for()
-    assert at(page) == "epoch 30/30"
-    assert f"loss {training.snapshots[29].loss:.4g} → {training.snapshots[30].loss:.4g}" in said(
-        page
-    )
-    assert numbers(page)["parameters"] == list(training.snapshots[-1].parameters)
-    answers = [model(x).data for x in POINTS]
-    assert [y for (y,) in numbers(page)["answers"]] == pytest.approx(answers, rel=1e-12)
-    assert page.evaluate(whole) == by_hand
-
-
 def test_nothing_plays_by_itself_and_space_plays_and_pauses(open_page: Any) -> None:
     """Play announces no snapshot, stops at the end, then begins anew; a step by hand ends it."""
     page = open_page(classifier()[0])
@@ -101,19 +78,6 @@ def test_nothing_plays_by_itself_and_space_plays_and_pauses(open_page: Any) -> N
     page.keyboard.press("ArrowRight")
     page.clock.run_for(5_000)
     assert at(page) == "epoch 2/30"
-
-
-def test_the_curve_leads_to_the_snapshot_one_points_at(open_page: Any) -> None:
-    """A press in its middle goes to the middle of the training, and dragging goes on."""
-    page = open_page(classifier()[0])
-    line = page.locator("#losses polyline").bounding_box()
-    page.mouse.move(line["x"] + line["width"] / 2, line["y"] + 5)
-    page.mouse.down()
-    assert at(page) == "epoch 15/30"
-    page.mouse.move(line["x"] + line["width"], line["y"] + 5)
-    page.mouse.up()
-    page.mouse.move(line["x"], line["y"])
-    assert at(page) == "epoch 30/30"
 
 
 def test_a_link_leads_to_what_was_shown(open_page: Any) -> None:
@@ -183,38 +147,6 @@ def test_a_step_says_what_it_did(open_page: Any) -> None:
     assert len(set(rights)) > 1
 
 
-def test_a_page_of_some_steps_says_which(open_page: Any) -> None:
-    """Where snapshots were given up, one covers several steps; where there is one, none moves."""
-    loss = binary_cross_entropy_with_logits
-    training = watch(network(), POINTS, LABELS, loss=loss, max_snapshots=4)
-    for _ in range(9):
-        training.record()
-    page = open_page(training)
-    page.keyboard.press("ArrowRight")
-    assert said(page).startswith("Steps 1 to 4: loss")
-    assert said(page, "change") == "No parameter changed."
-    page.keyboard.press("End")
-    assert said(page).startswith("Step 9: loss")
-    alone = open_page(watch(network(), POINTS, LABELS, loss=loss))
-    for key in ("ArrowRight", "End", "Space", "l", "e"):
-        alone.keyboard.press(key)
-    assert at(alone) == "step 0/0"
-
-
-def test_classes_are_called_what_the_data_call_them(open_page: Any) -> None:
-    """Labels of -1 and 1 keep their names, truths too; names that are given go first."""
-    signs = [2 * label - 1 for label in LABELS]
-    truths = [label == 1 for label in LABELS]
-    for labels, names in ((signs, ["−1", "1"]), (truths, ["False", "True"])):
-        page = open_page(watch(network(), POINTS, labels, loss=mse_loss), "#example=0")
-        legend = page.locator("#plane-legend span").all_text_contents()
-        assert [text.strip() for text in legend] == [*names, "wrong"]
-        assert f"class {names[LABELS[0]]}" in said(page, "example-sentence")
-    page = open_page(others()["three classes"], "#example=0")
-    sentence = said(page, "example-sentence")
-    assert re.search(r"y₀ \(a\) ≈ \S+, y₁ \(<.*\) ≈ \S+, y₂ \(c\) ≈ ", sentence)
-
-
 # Examples and units ---------------------------------------------------------------------------
 
 
@@ -244,24 +176,6 @@ def test_an_example_is_chosen_by_click_list_button_and_key(open_page: Any) -> No
     page.mouse.click(*middle)
     chosen.append(page.locator("#example").input_value())
     assert chosen == ["4", "5", "3", "", "0", ""]
-
-
-def test_points_are_reached_by_tab_and_gone_through_by_arrows(open_page: Any) -> None:
-    """One stop for all of them; Enter lets the example go."""
-    page = open_page(classifier()[0])
-    page.locator("#point-0").focus()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowDown")
-    assert page.evaluate("document.activeElement.id") == "point-2"
-    assert page.locator("#example").input_value() == "2"
-    page.keyboard.press("ArrowUp")
-    assert page.locator("#point-1").get_attribute("aria-pressed") == "true"
-    page.keyboard.press("ArrowRight")
-    assert at(page) == "epoch 1/30"
-    assert page.evaluate("document.activeElement.id") == "point-1"
-    page.keyboard.press("Enter")
-    assert page.locator("#example").input_value() == ""
-    assert page.locator("#points [tabindex='0']").count() == 1
 
 
 def test_a_unit_opens_with_every_product_of_its_sum(open_page: Any) -> None:
@@ -334,50 +248,3 @@ def test_changing_a_number_trains_anew_and_back(open_page: Any) -> None:
     assert page.locator("#hidden-0").input_value() == "3"
     assert page.locator("h1").text_content() == "Training a network of 2, 3 and 1 units"
     assert numbers(page)["parameters"] == list(recording.snapshots[-1].parameters)
-
-
-def test_what_cannot_be_trained_is_marked(open_page: Any) -> None:
-    """The control says so, and what is shown stays."""
-    page = open_page(recorded(), "#step=2")
-    for id, bad, good in (
-        ("hidden-0", "0", "3"),
-        ("hidden-0", "17", "3"),
-        ("rate", "-1", "0.5"),
-        ("epochs", "1.5", "3"),
-    ):
-        field(page, id, bad)
-        assert page.locator(f"#{id}").get_attribute("aria-invalid") == "true"
-        assert "cannot be trained" in said(page, "settings-note")
-        assert at(page) == "epoch 2/3"
-        page.locator(f"#{id}").fill(good)
-
-
-class Waiting(Optimizer):
-    """An optimiser that decides by the number of the step."""
-
-    def rule(self, group: Any) -> Any:
-        """Return descent, from the tenth step on."""
-        rate = group["lr"] if group["step"] > 9 else 0.0
-        return lambda parameter, grad: (parameter - rate * grad,)
-
-
-class Foreign:
-    """No optimiser of ours."""
-
-    param_groups = ({"lr": 0.1},)
-
-
-def test_rules_that_a_page_cannot_repeat_are_not_offered(open_page: Any) -> None:
-    """Groups with rates of their own, decisions by the step, other packages' optimisers."""
-    model = network()
-    w = model.parameters()
-    two_rates = SGD([{"params": w[:3], "lr": 1.0}, {"params": w[3:]}], lr=0.1)
-    optimizers: list[tuple[Any, bool]] = [
-        (two_rates, False),
-        (Waiting(w, {"lr": 0.1}), False),
-        (Foreign(), False),
-        (None, True),
-    ]
-    for optimizer, is_offered in optimizers:
-        page = watch(model, POINTS, LABELS, loss=mse_loss, optimizer=optimizer)
-        assert open_page(page).locator("#settings").is_visible() == is_offered

@@ -19,7 +19,7 @@ from tests.show.training.helpers import (
 )
 
 from scalargrad import watch
-from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, mse_loss
+from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy
 from scalargrad.nn import MLP
 
 # Lines and units ------------------------------------------------------------------------------
@@ -75,38 +75,6 @@ def test_lines_show_weights_products_gradients_or_changes(open_page: Any) -> Non
     alike(widths(page), [last[i] - before[i] for i in places])
 
 
-def strengths(page: Any) -> list[float]:
-    """Return how strong every line is."""
-    found: list[float] = page.evaluate(
-        """[...document.querySelectorAll("#lines path:not(#halo)")].map((line) =>
-        Number(line.getAttribute("stroke-opacity")))"""
-    )
-    return found
-
-
-def test_only_the_lines_of_a_chosen_unit_are_strong(open_page: Any) -> None:
-    """Those to and from it at full strength, all others hardly there; Escape lets it go."""
-    page = open_page(classifier()[0], "#step=29")
-    before = strengths(page)
-    page.locator("#cell-0").focus()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowDown")
-    # The unit's two weights come first, those of the two others next, the output's last.
-    for key in ("", "ArrowRight"):
-        if key:
-            page.keyboard.press(key)
-        faint = strengths(page)[2]
-        assert strengths(page) == [1, 1, *[faint] * 4, 1, faint, faint]
-        assert 0 < faint < 0.2
-    page.keyboard.press("Escape")
-    page.keyboard.press("ArrowLeft")
-    assert strengths(page) == before
-    page.locator("#cell-5").hover()
-    assert strengths(page) == [*[faint] * 6, 1, 1, 1]
-    page.mouse.move(2, 2)
-    assert strengths(page) == before
-
-
 def test_a_dead_unit_is_crossed_out(open_page: Any) -> None:
     """A ReLU that gives 0 all over the plane, and only such a one."""
     model = MLP(2, [2, 1], rng=0)
@@ -114,23 +82,6 @@ def test_a_dead_unit_is_crossed_out(open_page: Any) -> None:
     page = open_page(watch(model, POINTS, LABELS, loss=binary_cross_entropy_with_logits))
     marked = page.locator("#cells .dead [role=button]").evaluate_all("all => all.map(x => x.id)")
     assert marked == ["cell-3"]
-
-
-def test_no_line_crosses_the_names_of_many_units(open_page: Any) -> None:
-    """Sixteen below each other have no room for a name among their lines, which begin behind it."""
-    model = MLP(2, [16, 16, 1], rng=0)
-    page = open_page(watch(model, POINTS, LABELS, loss=mse_loss))
-    crossed = """() => {
-      const names = [...document.querySelectorAll('#cells .cell:not(.input) .name')].slice(0, 32);
-      const boxes = names.map((name) => name.getBBox());
-      const isOn = ({ x, y }) => boxes.some((box) => x > box.x && x < box.x + box.width
-        && y > box.y && y < box.y + box.height);
-      const crosses = (line) => Array.from({ length: 51 }, (_, i) => i / 50)
-        .some((share) => isOn(line.getPointAtLength(share * line.getTotalLength())));
-      const drawn = [...document.querySelectorAll('#lines path:not(#halo)')];
-      return [boxes.length, drawn.filter(crosses).length];
-    }"""
-    assert page.evaluate(crossed) == [32, 0]
 
 
 # The plane ------------------------------------------------------------------------------------
@@ -174,18 +125,6 @@ def test_the_plane_shows_what_the_model_answers(open_page: Any) -> None:
     page.keyboard.press("Home")
     before = sum((network()(x).data > 0) != bool(y) for x, y in zip(POINTS, LABELS, strict=True))
     assert page.locator("#points .miss:visible").count() == before > wrong
-
-
-def test_the_border_of_a_silent_region_is_no_staircase(open_page: Any) -> None:
-    """Where ReLUs give exactly 0 the boundary is their own line, not the nearest grid points."""
-    model = MLP(2, [1, 1], "relu", rng=0)
-    (unit,), (output,) = (layer.neurons for layer in model.layers)
-    for parameter, number in zip([*unit.w, *output.w], (1.0, 0.6, 1.0), strict=True):
-        parameter.data = number
-    page = open_page(watch(model, POINTS, LABELS, loss=binary_cross_entropy_with_logits))
-    distances = [abs(x + 0.6 * y) / math.hypot(1, 0.6) for x, y in boundary(page)]
-    assert len(distances) > 40
-    assert max(distances) < 0.01  # a square of the grid is 0.1 wide
 
 
 @pytest.mark.parametrize(
@@ -244,35 +183,6 @@ def test_a_slice_says_where_it_lies_and_passes_through_the_chosen_example(open_p
     page.locator("#example").select_option("")
     assert page.evaluate(corner) == 0
     assert open_page(classifier()[0]).locator("#slice").count() == 0
-
-
-# The curve ------------------------------------------------------------------------------------
-
-
-def heights(page: Any) -> list[float]:
-    """Return how far down each loss stands."""
-    points = page.locator("polyline.losses").get_attribute("points").split()
-    return [float(point.split(",")[1]) for point in points]
-
-
-def test_losses_of_a_wide_range_have_a_logarithmic_scale(open_page: Any) -> None:
-    """Powers of ten at equal distances, and 0 on a line of its own."""
-    model = MLP(1, [1], rng=0)
-    training = watch(model, [[1.0], [2.0]], [1.0, 3.0], loss=mse_loss)
-    weights = training.parameters
-    for w, b in ((2.1, -1.1), (2.01, -1.01), (2.0, -1.0)):
-        weights[0].data, weights[1].data = w, b
-        training.record()
-    losses = [kept.loss for kept in training.snapshots]
-    assert losses[-1] == 0.0
-    page = open_page(training)
-    assert "logarithmic scale" in page.locator("#curve-key").text_content()
-    assert page.locator("#losses .tick.up").all_text_contents()[0] == "0"
-    downs = heights(page)
-    logs = [math.log10(loss) for loss in losses[:-1]]
-    ratio = (downs[2] - downs[1]) / (logs[1] - logs[2])
-    assert downs[1] - downs[0] == pytest.approx(ratio * (logs[0] - logs[1]), abs=0.3)
-    assert downs[3] == max(downs)
 
 
 # Colours --------------------------------------------------------------------------------------

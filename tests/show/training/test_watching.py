@@ -19,7 +19,6 @@ from tests.show.training.helpers import HOSTILE
 from scalargrad import Parameter, Value, exp, relu, softmax, tanh, watch
 from scalargrad.errors import (
     GraphTooLargeError,
-    LayoutError,
     NumericalError,
     OperandError,
     TraceError,
@@ -122,20 +121,6 @@ def test_a_compiled_training_has_the_snapshots_of_an_eager_one() -> None:
     assert len(set(compiled)) == 13
 
 
-def test_callbacks_of_the_user_are_called_too(tmp_path: Path) -> None:
-    """One that stops training stops it, and the training page says so."""
-
-    def enough(model: Module, history: History) -> bool:
-        return len(history) == 2
-
-    training = trained(network(), epochs=9, callbacks=[enough])
-    assert len(training.snapshots) == 3
-    assert training.stopped == "a callback asked"
-    assert "stopped: a callback asked" in repr(training)
-    page = training.save(tmp_path / "training.html").read_text(encoding="utf-8")
-    assert "stopped: a callback asked" in page
-
-
 @pytest.mark.usefixtures("pythons_handler")
 def test_ctrl_c_leaves_the_snapshots_so_far() -> None:
     """An interrupt during the third epoch ends training, and the page has what was before."""
@@ -173,16 +158,6 @@ def test_a_long_training_gives_up_every_second_snapshot(count: int) -> None:
     assert (kept[0], kept[-1]) == (0, count)
     assert len({after - before for before, after in itertools.pairwise(kept[:-1])}) <= 1
     assert count < 8 or len(kept) >= 5
-
-
-def test_steps_may_be_counted_by_the_user_and_go_forward() -> None:
-    """Recording each tenth step, say; a step that was is refused."""
-    training = watched(network())
-    training.record(step=10)
-    training.record()
-    assert steps(training) == [0, 10, 11]
-    with pytest.raises(OperandError, match="step"):
-        training.record(step=5)
 
 
 def test_recording_disturbs_neither_mode_nor_gradients() -> None:
@@ -317,13 +292,6 @@ def test_the_policy_allows_the_page_s_own_script_and_style_and_nothing_else(tmp_
     )
 
 
-def test_a_page_names_no_other_file(tmp_path: Path) -> None:
-    """No address but the names of namespaces, no import, no inline handler or style."""
-    document = written(small(), tmp_path)
-    assert set(re.findall(r"https?://[^\s\"'<)]+", document)) == {"http://www.w3.org/2000/svg"}
-    assert not re.search(r"<link|@import|\bsrc=|\bimport\b.*from|\son\w+=\"|\sstyle=\"", document)
-
-
 def test_hostile_names_are_text(tmp_path: Path) -> None:
     """Of inputs, of classes, and the title: none is an element of the page."""
     training = small(feature_names=[HOSTILE, "b"], target_names=["c", HOSTILE])
@@ -335,19 +303,6 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
 def test_the_same_training_gives_the_same_page(tmp_path: Path) -> None:
     """So that it can stand under version control."""
     assert written(small(), tmp_path) == written(small(), tmp_path)
-
-
-@pytest.mark.wide
-def test_two_hundred_snapshots_of_the_moons_network_take_less_than_two_megabytes(
-    tmp_path: Path,
-) -> None:
-    """337 parameters of 8 bytes each, beside the page itself; losses alike are written once."""
-    model = MLP(2, [16, 16, 1], rng=0)
-    training = watch(model, [[0.1 * i, 0.2] for i in range(20)], [0.0, 1.0] * 10, loss=mse_loss)
-    for _ in range(199):
-        training.record()
-    assert len(training.snapshots) == 200
-    assert len(written(training, tmp_path).encode()) < 2_000_000
 
 
 def test_losses_can_be_read_without_javascript(tmp_path: Path) -> None:
@@ -364,21 +319,6 @@ def test_losses_can_be_read_without_javascript(tmp_path: Path) -> None:
         row = f"<td>{kept.step}</td><td>{kept.loss:.6g}</td>"
         assert row in inside[1]
         assert row in left
-
-
-def test_files_are_whole_or_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk in the middle of writing, a wrong ending or a missing folder cost nothing."""
-    path = small().save(tmp_path / "training.html", title="first")
-    before = path.read_bytes()
-    with pytest.raises(LayoutError, match="html"):
-        small().save(tmp_path / "training.pdf")
-    with pytest.raises(FileNotFoundError, match="missing"):
-        small().save(tmp_path / "missing" / "training.html")
-    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="full"):
-        small().save(path)
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_notebook_shows_the_page_in_a_frame(tmp_path: Path, framed: Callable[[str], str]) -> None:
