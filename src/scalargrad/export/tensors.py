@@ -38,12 +38,12 @@ def torch_function(f: Function) -> Function:
 
     Examples
     --------
-    >>> import torch  # doctest: +SKIP
-    >>> area = torch_function(lambda sides: sides[0] * sides[1])  # doctest: +SKIP
-    >>> sides = torch.tensor([2.0, 3.0], requires_grad=True)  # doctest: +SKIP
-    >>> area(sides).backward()  # doctest: +SKIP
-    >>> sides.grad  # doctest: +SKIP
-    tensor([3., 2.])
+    The area of a rectangle, and its slopes by both sides::
+
+        area = torch_function(lambda sides: sides[0] * sides[1])
+        sides = torch.tensor([2.0, 3.0], requires_grad=True)
+        area(sides).backward()
+        sides.grad  # tensor([3., 2.])
     """
     function(f, "f", "torch_function(lambda x: x * x)")
     with needed("torch_function needs"):
@@ -125,10 +125,10 @@ def jax_function(f: Function, shape: Sequence[int] = ()) -> Function:
 
     Examples
     --------
-    >>> import jax, numpy as np  # doctest: +SKIP
-    >>> area = jax_function(lambda sides: sides[0] * sides[1])  # doctest: +SKIP
-    >>> jax.jit(jax.grad(area))(np.array([2.0, 3.0]))  # doctest: +SKIP
-    Array([3., 2.], dtype=float32)
+    The area of a rectangle, and its slopes by both sides::
+
+        area = jax_function(lambda sides: sides[0] * sides[1])
+        jax.jit(jax.grad(area))(numpy.array([2.0, 3.0]))  # Array([3., 2.], dtype=float32)
     """
     function(f, "f", "jax_function(lambda x: x * x)")
     if not isinstance(shape, list | tuple):
