@@ -6,10 +6,12 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from scalargrad.compiler.guards.snapshot import Snapshot
+from scalargrad.compiler.guards.names_read import NamesRead
+from scalargrad.compiler.guards.surroundings import walked
 from scalargrad.transforms.draws import MODULE, state_of
+from scalargrad.value import Value
 
-#: The most objects that are searched, breadth first.
+#: The most objects behind those of libraries that are searched.
 _MANY = 5_000
 
 
@@ -18,19 +20,13 @@ def generators_of(roots: Iterable[Any]) -> list[Any]:
     return [MODULE, *(x for x in drawing(roots) if not is_fresh(x) and x is not MODULE)]
 
 
-def drawing(roots: Iterable[Any]) -> list[Any]:
+def drawing(roots: Iterable[Any], names: NamesRead | None = None) -> list[Any]:
     """Return the generators that can be reached, and the functions and classes that make some.
 
-    The generators are Python's and NumPy's.
+    The generators are Python's and NumPy's. `names` are those that the code is known to read.
     """
-    walk = Snapshot(
-        roots,
-        _MANY,
-        enters_libraries=True,
-        enters_rows=False,
-        closed=(random.Random,),
-    )
-    return [x for x in walk.met.values() if _is_generator(x) or is_fresh(x)]
+    walk = walked([*roots], names or NamesRead(), closed=(Value,), libraries=_MANY)
+    return [x for x in walk.kept if _is_generator(x) or is_fresh(x)]
 
 
 def is_fresh(x: Any) -> bool:

@@ -9,9 +9,6 @@ from scalargrad.compiler.guards.snapshot import Snapshot
 from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.value import Value
 
-#: The most objects that are looked into, breadth first.
-_MANY = 10_000
-
 
 class CallSnapshot:
     """What a function and its arguments hold now: objects, numbers of Values, random generators.
@@ -25,7 +22,7 @@ class CallSnapshot:
     def __init__(self, parts: Iterable[Any]) -> None:
         parts = [*parts]
         self._generators = Generators(parts)
-        self._held = Snapshot(parts, _MANY)
+        self._held = Snapshot(parts)
         self._numbers = [(x, x.data, x.grad, x.label) for x in self._values()]
 
     def put_back(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from scalargrad.compiler.call.arguments import Copies, rebuilt
 from scalargrad.compiler.call.eager_replay import Call
+from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.trace.randomness import REMEDY, Generators
 from scalargrad.compiler.trace.record import Recording, is_same, recorded
 from scalargrad.compiler.trace.side_effects import SideEffects
@@ -81,6 +82,8 @@ class CallRecorder:
         Positions and names of static arguments.
     call : Call
         Error messages name the compiled function in it.
+    names : NamesRead
+        What its code is known to read.
     singly : bool
         Whether each number given or returned must have a node of its own.
     """
@@ -90,10 +93,12 @@ class CallRecorder:
         function: Callable[..., Any],
         static: frozenset[int | str],
         call: Call,
+        names: NamesRead,
         *,
         singly: bool = False,
     ) -> None:
         self._function, self._static, self._singly = function, static, singly
+        self._names = names
         self._compiled, self._args, self._kwargs, _, leaves, _ = call
         self._leaves = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
         self._apart: set[int] = set()  # leaves that have a node for each number however large
@@ -152,7 +157,7 @@ class CallRecorder:
     def _once(self, *, unrolls: bool = False) -> tuple[Found, SideEffects, Trace]:
         """Record the call once; return what the function held before that, and the trace, too."""
         sources = self._function, self._args, self._kwargs
-        generators = Generators(sources)
+        generators = Generators(sources, self._names)
         while True:  # again if the function used single numbers of a whole array
             trace = Trace(sources, singly=self._singly, generators=generators)
             trace.unrolls = unrolls
@@ -171,7 +176,7 @@ class CallRecorder:
     def _record_by(self, trace: Trace) -> tuple[Found, SideEffects]:
         leaves, has_returned = self._leaves, False
         call, given = self._replaced(trace.arguments(leaves, self._apart))
-        before = SideEffects(self._function, given)
+        before = SideEffects(self._function, given, self._names)
 
         def run() -> Any:
             nonlocal has_returned

@@ -225,7 +225,7 @@ class Specializations:
         compiled, _, _, key, _, objects = call
         if now.refusal is not None:
             raise TraceError(f"{compiled!r} {now.refusal}")
-        recorder = CallRecorder(self._function, self._static, call, singly=singly)
+        recorder = CallRecorder(self._function, self._static, call, self.names, singly=singly)
         found = recorder.record(now.unchanged)
         _, now = self._looked_around(key, objects)  # a cache may have been filled
         if (missed := now.missed(found[0].closed_over)) is not None:

@@ -5,6 +5,6 @@
 It gives a key that chooses the program, and the Values that are inputs. `rereading` reads all of it
 again at each call; `comparable` says what numbers and text are compared with.
 
-A `snapshot` is for whoever asks what a function has changed, and undoes it, or what draws random
-numbers; of arguments, too. `frozen` is for arguments that are not traced.
+A `snapshot` keeps what this walk meets, for whoever asks what a function has changed, and undoes
+it; of arguments, too. `frozen` is for arguments that are not traced.
 """

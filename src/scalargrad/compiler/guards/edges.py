@@ -2,9 +2,8 @@
 
 `edges_of` returns the edges from an object to others. Each says how to read what it leads to
 and, of what a function may change, how to write it back. The guards compare at each call what they
-have read (`surroundings`). Whoever asks what has changed, or what draws random numbers, follows the
-same edges (`held_objects`). What names in code stand for, in the globals of a function or in a
-module, is looked up by the walk, as only all the code that it meets tells which these are
+have read (`surroundings`); a recording puts back what it has changed (`snapshot`). What names stand
+for in a module is looked up by the walk, as only all the code that it meets tells which these are
 (`names_read`).
 """
 
@@ -13,10 +12,10 @@ from __future__ import annotations
 import functools
 import sys
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from types import FunctionType, MappingProxyType, ModuleType
+from types import CellType, FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
 from scalargrad.compiler.guards.caches import (
@@ -44,7 +43,6 @@ from scalargrad.compiler.guards.references import (
     BOUND,
     DESCRIPTORS,
     bound_parts,
-    cells_of,
     is_descriptor,
     is_own,
 )
@@ -65,13 +63,13 @@ class Edge:
         Returns what an object leads to, by name, index or key.
     write : callable, optional
         Lets an object hold what it held before. Without it, what is read is not expected to change.
-    label : str, optional
-        What messages call content, as a format of its owner and its name; else it is an item.
+    names : bool
+        Whether content is known by its name there, rather than as an item.
     """
 
     read: Callable[[Any], Mapping[Any, Any]]
     write: Callable[[Any, dict[Any, Any]], None] | None = None
-    label: str | None = None
+    names: bool = False
 
 
 def edges_of(x: Any) -> tuple[Edge, ...]:
@@ -94,8 +92,8 @@ def _edges_of_function(x: FunctionType) -> tuple[Edge, ...]:
     closed_over = (VARIABLES,) if x.__closure__ else ()
     if is_own(x):  # those of the table are taken as they are
         return closed_over
-    imports = () if of_library(x.__module__ or "") else (IMPORTS,)
-    return (*closed_over, FUNCTION_ATTRIBUTES, DEFAULTS, *imports, LIBRARY_GLOBALS)
+    own = () if of_library(x.__module__ or "") else (GLOBALS, IMPORTS)
+    return (*closed_over, FUNCTION_ATTRIBUTES, DEFAULTS, *own, LIBRARY_GLOBALS)
 
 
 @functools.cache
@@ -128,15 +126,35 @@ def _edges_of_objects(kind: Any) -> tuple[Edge, ...]:
 # Functions ------------------------------------------------------------------------------------
 
 
-def variables(function: FunctionType) -> dict[str, Any]:
-    """Return a function's closure variables by name, leaving out empty cells."""
-    return {name: cell.cell_contents for name, cell in cells_of(function).items()}
+def is_empty(cell: CellType) -> bool:
+    """Return whether a variable of an enclosing function has no content yet."""
+    return cell == CellType()
 
 
-def _set_variables(function: FunctionType, before: dict[str, Any]) -> None:
-    for name, cell in cells_of(function).items():
-        if name in before:
-            cell.cell_contents = before[name]
+def _variables(function: FunctionType) -> dict[int, Any]:
+    cells = enumerate(function.__closure__ or ())
+    return {i: cell.cell_contents for i, cell in cells if not is_empty(cell)}
+
+
+def _set_variables(function: FunctionType, before: dict[int, Any]) -> None:
+    for i, content in before.items():
+        (function.__closure__ or ())[i].cell_contents = content
+
+
+def named_in(space: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return what names stand for in a namespace, of those that it has."""
+    return {name: space[name] for name in names if name in space}
+
+
+def rename(space: dict[str, Any], names: Iterable[str], before: dict[str, Any]) -> None:
+    """Let names stand for what they did before, and no others be there."""
+    for name in named_in(space, names).keys() - before.keys():
+        del space[name]
+    space.update(before)
+
+
+def _names_of(function: FunctionType) -> tuple[str, ...]:
+    return names_and_texts(function.__code__, of_globals=True)
 
 
 def _defaults(function: FunctionType) -> dict[str, Any]:
@@ -275,35 +293,36 @@ def _keys(x: Mapping[Any, Any]) -> dict[Any, Any]:
 # The edges ------------------------------------------------------------------------------------
 
 
-_ATTRIBUTE = "{0.__class__.__name__}.{1}"
-_MEMBER = "{0.__name__}.{1}"
-
-VARIABLES = Edge(variables, _set_variables, "{1}")
-FUNCTION_ATTRIBUTES = Edge(vars, _refill_space, _MEMBER)
+VARIABLES = Edge(_variables, _set_variables, names=True)
+GLOBALS = Edge(
+    lambda f: named_in(f.__globals__, _names_of(f)),
+    lambda f, before: rename(f.__globals__, _names_of(f), before),
+    names=True,
+)
+FUNCTION_ATTRIBUTES = Edge(vars, _refill_space)
 DEFAULTS = Edge(_defaults)
 IMPORTS = Edge(lambda x: {name: sys.modules.get(name) for name in imported(x)})
 WRAPPED, WRAPPER_ATTRIBUTES = Edge(_wrapped), Edge(own_space, _refill_space)
-MEMBERS = Edge(data_of, _set_members, _MEMBER)
+MEMBERS = Edge(data_of, _set_members, names=True)
 #: What a cache of functools has kept that may change.
-KEPT = Edge(kept_by, lambda cache, _: cache.cache_clear(), "{0.__qualname__}")
+KEPT = Edge(kept_by, lambda cache, _: cache.cache_clear())
 METHODS = Edge(lambda x: {name: y for name, y in [*vars(x).items()] if functions_of(y)})
 #: What is behind properties and the like.
 FUNCTIONS = Edge(lambda x: dict(enumerate(functions_of(x))))
 BASES = Edge(lambda x: dict(enumerate((*x.__bases__, type(x)))))
 CLASS = Edge(lambda x: {"class": type(x)})
-ATTRIBUTES = Edge(attributes, _set_attributes, _ATTRIBUTE)
+ATTRIBUTES = Edge(attributes, _set_attributes, names=True)
 #: What users have added to Values.
-OF_VALUE = Edge(own_space, _refill_space, _ATTRIBUTE)
+OF_VALUE = Edge(own_space, _refill_space, names=True)
 #: Attributes besides items.
-BESIDE = Edge(attributes, _set_attributes, "a dict (attributes of {0.__class__.__name__})")
+BESIDE = Edge(attributes, _set_attributes, names=True)
 ITEMS, KEYS = Edge(_items, _set_items), Edge(_keys)
 FACTORY = Edge(lambda x: {"default_factory": x.default_factory})
 PARTS = Edge(lambda x: dict(enumerate(bound_parts(x))))
 #: Libraries are taken not to change; but they draw random numbers, and arguments are copied.
-LIBRARY_ATTRIBUTES = Edge(
-    lambda x: attributes(x) if is_stateful(type(x)) else own_space(x), _set_attributes, _ATTRIBUTE
-)
+LIBRARY_ATTRIBUTES = Edge(lambda x: attributes(x) if is_stateful(type(x)) else own_space(x))
 LIBRARY_CODE, LIBRARY_GLOBALS = Edge(_functions_of_library), Edge(_looked_up)
+OF_LIBRARIES = {LIBRARY_ATTRIBUTES, LIBRARY_CODE, LIBRARY_GLOBALS}
 #: Edges of what is no wrapper, whatever attributes it has: it consists of its parts.
 _OF_PARTS = {ITEMS, PARTS, FUNCTIONS}
 #: Kinds of objects with nothing besides.

@@ -16,7 +16,7 @@ from dataclasses import is_dataclass
 from functools import partial
 from itertools import chain, count
 from operator import attrgetter, call
-from types import CellType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ from scalargrad.compiler.guards.comparable import (
     is_read_whole,
     itself,
 )
-from scalargrad.compiler.guards.edges import Edge, edges_of
+from scalargrad.compiler.guards.edges import Edge, edges_of, is_empty
 from scalargrad.compiler.guards.memory_order import laid_out
 from scalargrad.compiler.guards.names_read import NamesRead, is_special, of_library
 from scalargrad.compiler.guards.object_state import (
@@ -75,14 +75,13 @@ _MARKS = {"label", *_GRAPHS}
 _CONTAINERS = (list, tuple, deque, dict, set, frozenset)
 
 
-def _is_empty(cell: CellType) -> bool:
-    """Return whether a variable of an enclosing function has no content yet."""
-    return cell == CellType()
-
-
 #: What functions and classes tell of themselves.
 _TOLD = ("__name__", "__qualname__", "__doc__", "__module__")
 _OF_TOLD = attrgetter(*_TOLD)
+
+
+def _most(x: Any) -> Any:
+    return x.maxlen if isinstance(x, deque) else None
 
 
 def _values_of(x: Mapping[Any, Any]) -> Iterable[Any]:
@@ -122,22 +121,13 @@ class Surroundings:
 
     def __init__(self, roots: Iterable[Any], names: NamesRead | None = None) -> None:
         self._roots, self.names = [*roots], names or NamesRead()
-        walk = self._walked()
+        walk = walked(self._roots, self.names)
+        walk.read_arrays()
         self.key, self.values = tuple(walk.tokens), walk.values
         self._comparison = walk.rereading.comparison()
         self.aliases = walk.aliases()
         self._tables = walk.tables
         self.refusal = next(self._refusals(walk), None)
-
-    def _walked(self) -> _Walk:
-        """Walk until no more names are found: each may lead to code that names others."""
-        while True:
-            known = self.names.count()
-            self.names.note_all()
-            walk = _Walk(self._roots, self.names)
-            if self.names.count() == known:
-                walk.read_arrays()
-                return walk
 
     def missed(self, values: Sequence[Value]) -> Value | None:
         """Return the first of some Values to which nothing leads that the walk has met."""
@@ -165,12 +155,12 @@ class Surroundings:
         """Return the name of the first thing that differs from surroundings with this key."""
         pairs = enumerate(zip(key, self.key, strict=False))
         first = next((k for k, (x, y) in pairs if x != y), min(len(key), len(self.key)))
-        walk = _Walk(self._roots, self.names, most=first)
+        walk = Walk(self._roots, self.names, most=first)
         return [
             f"the {type(walk.last).__name__} given" if walk.place is None else named(walk.place)
         ]
 
-    def _refusals(self, walk: _Walk) -> Iterator[str]:
+    def _refusals(self, walk: Walk) -> Iterator[str]:
         """Yield what is read that cannot be followed, or answers otherwise from call to call."""
         for place, x in walk.unfollowed:
             if place is not None and is_read(*place, self.names.names):
@@ -188,25 +178,67 @@ def named(place: Place) -> str:
     if isinstance(owner, FunctionType):
         if isinstance(name, int):
             return f"the variable {owner.__code__.co_freevars[name]}"
-        if not isinstance(name, str):
-            return f"the function {owner.__name__}"
-        return name if "." in name else f"the global {name}"
-    if isinstance(owner, str):  # a setting
-        return owner
+        if name in _DEFAULTS:
+            return f"a default of {owner.__name__}"
+        return str(name) if "." in str(name) else f"the global {name}"
     if not isinstance(name, str):  # what is measured of an object, or all of it
         return f"a {type(owner).__name__}"
     whose = owner if isinstance(owner, type | ModuleType) else type(owner)
     return f"{whose.__name__}.{name}"
 
 
-class _Walk:
+def walked(roots: Sequence[Any], names: NamesRead, **how: Any) -> Walk:
+    """Walk until no more names are found: each may lead to code that names others."""
+    while True:
+        known = names.count()
+        names.note_all()
+        walk = Walk(roots, names, **how)
+        if names.count() == known:
+            return walk
+
+
+class Walk:
     """One walk over all that some roots lead to, in preorder.
 
-    What is met again is noted by its number. `most`: after so many tokens it stops; `last` is then
-    what the next one is of, and `place` where that comes from.
+    What is met again is noted by its number.
+
+    Parameters
+    ----------
+    names : NamesRead
+        What code is known to read, to be added to.
+    most : int, optional
+        After so many tokens it stops; `last` is then what the next one is of, and `place` where
+        that comes from.
+    closed : tuple of type
+        What is not looked into.
+    is_whole : bool
+        Whether containers of numbers and text are taken as a whole, with those that they hold.
+    libraries : int
+        How many objects to look into behind libraries' functions and objects, breadth first, when
+        there is nothing else. They are taken not to change, but may draw random numbers.
+
+    Attributes
+    ----------
+    kept : list
+        What was met, but for numbers and text.
+    places : list of Place or None
+        Where that comes from; None for a root.
     """
 
-    def __init__(self, roots: Sequence[Any], names: NamesRead, most: int | None = None) -> None:
+    def __init__(
+        self,
+        roots: Sequence[Any],
+        names: NamesRead,
+        *,
+        most: int | None = None,
+        closed: tuple[type, ...] = (),
+        is_whole: bool = True,
+        libraries: int = 0,
+    ) -> None:
+        self._closed, self._is_whole = closed, is_whole
+        self._libraries, self._behind = libraries, deque[Any]()
+        self._classes: set[type] = set()
+        self.places: list[Place | None] = []
         self.names = names
         self.tokens: list[Hashable] = []
         self.values: list[Value] = []
@@ -225,6 +257,15 @@ class _Walk:
         for root in reversed(roots):
             self._ahead.append((root, None))
         self._run(most)
+        if self._behind:
+            self._look_behind()
+
+    def _look_behind(self) -> None:
+        """Go on behind libraries. What their code reads is no part of what the user's does."""
+        self.names, most = NamesRead(), len(self.kept) + self._libraries
+        while self._behind and len(self.kept) < most:
+            self._ahead.append((self._behind.popleft(), None))
+            self._run(None)
 
     def aliases(self) -> ArgumentAliases | None:
         """Return what the code, with all its names, would tell from a copy."""
@@ -252,7 +293,10 @@ class _Walk:
                 tokens.append(known)
                 continue
             met[id(x)] = len(met)
+            if issubclass(kind, self._closed):
+                continue
             self.kept.append(x)
+            self.places.append(self.place)
             if isinstance(x, Value):
                 self._value(x)
             elif isinstance(x, Table):
@@ -273,6 +317,8 @@ class _Walk:
 
     def _push_inside(self, parts: Sequence[Any]) -> None:
         """Go on to what is inside something, under the name of that."""
+        if self._closed and all(issubclass(x, self._closed) for x in {*map(type, parts)}):
+            return
         place = self.place
         self._ahead += [(x, place) for x in reversed(parts)]
 
@@ -305,13 +351,14 @@ class _Walk:
         self.tokens.append((*map(type, items), *[x.op is None for x in items]))
         self.met |= ids
         self.kept += items
+        self.places += [self.place] * len(items)
         self.values += items
         return True
 
     def _container(self, x: Any) -> None:
-        if is_read_whole(x):
+        if self._is_whole and is_read_whole(x):
             key = exact_items(x)
-            self.tokens.append((type(x), key, getattr(x, "maxlen", None)))
+            self.tokens.append((type(x), key, _most(x)))
             if not is_constant(x):
                 self.rereading.contents.append((x, frozen(x, key)))
         elif isinstance(x, dict):
@@ -322,9 +369,9 @@ class _Walk:
             self._follow(x)
 
     def _items(self, x: Any, items: list[Any]) -> None:
-        self.tokens.append((type(x), len(items), getattr(x, "maxlen", None)))
+        self.tokens.append((type(x), len(items), _most(x)))
         are_values = {*map(type, items)} <= _NUMBERS
-        if not (are_values and self._are_values_met(items)):
+        if Value in self._closed or not (are_values and self._are_values_met(items)):
             self._push_inside(items)
         if isinstance(x, set | frozenset):
             self._look_up(items)
@@ -391,10 +438,7 @@ class _Walk:
         kind: Any = type(x)
         are_alike = is_stateful(kind) and has_followed_attributes(kind)
         self.tokens.append((kind,) if are_alike else itself(x))
-        if isinstance(x, FunctionType) and not of_library(x.__module__ or ""):
-            self.functions.append(x)
-            self._globals(x)
-        elif isinstance(x, ModuleType) and not of_library(x.__name__):
+        if isinstance(x, ModuleType) and not of_library(x.__name__):
             space = vars(x)
             self._names_in(x, space, ["__getattr__", *self.names.names])
         self._follow(x)
@@ -405,6 +449,16 @@ class _Walk:
             follow = self._FOLLOWED.get(edge)
             if follow is not None:
                 follow(self, x)
+            elif self._libraries and edge in edges.OF_LIBRARIES:
+                self._enter_library(x, edge)
+
+    def _enter_library(self, x: Any, edge: Edge) -> None:
+        """Note what is behind an object of a library, or behind its class, once."""
+        kind = x if isinstance(x, type) else type(x)
+        if edge is not edges.LIBRARY_CODE or kind not in self._classes:
+            self._behind += edge.read(x).values()
+        if edge is edges.LIBRARY_CODE:
+            self._classes.add(kind)
 
     def _fact(self, measure: Any, x: Any, inside: Any = None) -> None:
         """Note something about an object, or about what is `inside` it."""
@@ -415,6 +469,7 @@ class _Walk:
 
     def _globals(self, function: FunctionType) -> None:
         """Go on to what the names in a function's code stand for."""
+        self.functions.append(function)
         names = self.names.note_code(function.__code__)
         self._names_in(function, function.__globals__, names, builtins_too=True)
         self._fact(_CODE, function)
@@ -437,15 +492,14 @@ class _Walk:
         self._push(owner, {prefix + name: x for name, x in present.items()})
 
     def _variables(self, function: FunctionType) -> None:
-        cells = [*enumerate(function.__closure__ or ())]
-        full = {i: cell for i, cell in cells if not _is_empty(cell)}
-        for i, cell in cells:
-            if i not in full:
-                self._fact(_is_empty, cell)
-        held = {i: cell.cell_contents for i, cell in full.items()}
+        held = edges.VARIABLES.read(function)
+        for i, cell in enumerate(function.__closure__ or ()):
+            if i in held:
+                self.rereading.cells([cell])
+            else:
+                self._fact(is_empty, cell)
         for x in held.values():
             self.names.note(x)
-        self.rereading.cells(full.values())
         self._push(function, held)
 
     def _defaults(self, function: FunctionType) -> None:
@@ -529,6 +583,7 @@ class _Walk:
     #: libraries is left out.
     _FOLLOWED: Mapping[Edge, Any] = {
         edges.VARIABLES: _variables,
+        edges.GLOBALS: _globals,
         edges.FUNCTION_ATTRIBUTES: _named_attributes,
         edges.DEFAULTS: _defaults,
         edges.IMPORTS: _imports,

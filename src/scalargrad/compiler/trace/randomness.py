@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from scalargrad.compiler.generators import drawing, is_fresh
+from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.trace.draws import Draw, rows_of
 from scalargrad.compiler.trace.refusal import at, users_line
 from scalargrad.errors import TraceError
@@ -36,10 +37,12 @@ class Generators:
     ----------
     roots : iterable
         The function, and what it is called with.
+    names : NamesRead, optional
+        What its code is known to read.
     """
 
-    def __init__(self, roots: Iterable[Any] = ()) -> None:
-        drawn = drawing(roots)
+    def __init__(self, roots: Iterable[Any] = (), names: NamesRead | None = None) -> None:
+        drawn = drawing(roots, names)
         found = [MODULE, *(x for x in drawn if not is_fresh(x))]
         self._before = {id(x): (x, state_of(x)) for x in found}
         #: Whether the function names a source of fresh randomness.

@@ -11,16 +11,15 @@ from typing import Any
 
 from scalargrad.compiler.call.outline import holds_results
 from scalargrad.compiler.guards.edges import ATTRIBUTES, BESIDE
+from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.snapshot import Place, Snapshot, is_identical, is_same
 from scalargrad.compiler.trace.batching import UnlikeError
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.transforms.draws import rewind, state_of
 
-#: The most objects around a function that are looked into, breadth first.
-_MANY = 10_000
 #: What nothing may be asked of.
-_CLOSED = (WholeArray,)
+CLOSED = (WholeArray,)
 
 
 class SideEffects(Snapshot):
@@ -31,16 +30,19 @@ class SideEffects(Snapshot):
     function : callable
     arguments : iterable
         What it is called with, in full.
+    names : NamesRead, optional
+        What the code is known to read.
     """
 
-    def __init__(self, function: Any, arguments: Iterable[Any]) -> None:
-        super().__init__([function], _MANY, closed=_CLOSED)
-        self.walk(arguments)
+    def __init__(
+        self, function: Any, arguments: Iterable[Any], names: NamesRead | None = None
+    ) -> None:
+        super().__init__([function, *arguments], names, closed=CLOSED)
 
     def notes(self, place: Place, now: dict[Any, Any]) -> list[Any]:
         """Return the names of attributes that were added to an object and hold traced numbers."""
         held = self.found.get(place)
-        if held is None or place[1] not in {ATTRIBUTES, BESIDE}:
+        if held is None or held.edge not in {ATTRIBUTES, BESIDE}:
             return []
         return [name for name, x in now.items() if name not in held.before and holds_results(x)]
 
