@@ -6,5 +6,5 @@ It gives a key that chooses the program, and the Values that are inputs. `reread
 again at each call; `comparable` says what numbers and text are compared with.
 
 A `snapshot` keeps what this walk meets, for whoever asks what a function has changed, and undoes
-it; of arguments, too. `frozen` is for arguments that are not traced.
+it; of arguments, too.
 """

@@ -156,9 +156,10 @@ class Surroundings:
         pairs = enumerate(zip(key, self.key, strict=False))
         first = next((k for k, (x, y) in pairs if x != y), min(len(key), len(self.key)))
         walk = Walk(self._roots, self.names, most=first)
-        return [
-            f"the {type(walk.last).__name__} given" if walk.place is None else named(walk.place)
-        ]
+        if walk.place is not None:
+            return [named(walk.place)]
+        name = getattr(walk.last, "__name__", "")
+        return [f"the {type(walk.last).__name__} {name} given".replace("  ", " ")]
 
     def _refusals(self, walk: Walk) -> Iterator[str]:
         """Yield what is read that cannot be followed, or answers otherwise from call to call."""
