@@ -59,6 +59,8 @@ class Snapshot:
         What is not looked into, besides Values among others.
     keeps_all : bool
         Whether to keep also what cannot be put back, such as the methods of a class.
+    libraries : int
+        How many objects to look for behind libraries.
 
     Attributes
     ----------
@@ -66,6 +68,8 @@ class Snapshot:
         Everything that was come by, but for numbers and text, by identity.
     found : dict from Place to Holding
         What each object held that it may hold no more.
+    reached : list
+        What was come by, also behind libraries, of which nothing is held.
     """
 
     def __init__(
@@ -75,17 +79,19 @@ class Snapshot:
         *,
         closed: tuple[type, ...] = (),
         keeps_all: bool = False,
+        libraries: int = 0,
     ) -> None:
         roots, names = [*roots], names or NamesRead()
-        walk = walked(roots, names, closed=(Value, *closed), is_whole=False)
-        self.met = {id(x): x for x in walk.kept}
+        walk = walked(roots, names, closed=(Value, *closed), is_whole=False, libraries=libraries)
+        self.reached = walk.kept
+        self.met = {id(x): x for x in walk.kept[: walk.own]}
         self.found: dict[Place, Holding] = {}
         of_modules = Edge(
             lambda module: named_in(vars(module), names.names),
             lambda module, before: rename(vars(module), names.names, before),
             names=True,
         )
-        met = [*zip(walk.kept, walk.places, strict=True)]
+        met = [*zip(self.met.values(), walk.places, strict=False)]
         met += [(x, None) for x in roots if isinstance(x, Value)]
         for x, origin in met:
             is_module = isinstance(x, ModuleType) and not of_library(x.__name__)

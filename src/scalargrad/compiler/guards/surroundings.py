@@ -224,6 +224,8 @@ class Walk:
         What was met, but for numbers and text.
     places : list of Place or None
         Where that comes from; None for a root.
+    own : int
+        How much of it is not behind libraries.
     """
 
     def __init__(
@@ -258,6 +260,7 @@ class Walk:
         for root in reversed(roots):
             self._ahead.append((root, None))
         self._run(most)
+        self.own = len(self.kept)
         if self._behind:
             self._look_behind()
 
