@@ -8,7 +8,6 @@ the rest is part of the program.
 from __future__ import annotations
 
 import functools
-import marshal
 from collections.abc import Hashable, Sequence
 from itertools import chain
 from operator import attrgetter
@@ -198,9 +197,6 @@ class Visit:
         if plain is not None:
             self.key.append(plain)
             return
-        try:
-            self.key.append((x.__class__, *x, marshal.dumps([*x], MARSHAL)))
-        except ValueError:  # objects, or tuples of such
-            self.key.append((x.__class__, len(x)))
-            for key in x:
-                self.whole(key)
+        self.key.append((x.__class__, len(x)))
+        for key in x:
+            self.whole(key)
