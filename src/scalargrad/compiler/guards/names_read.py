@@ -11,7 +11,7 @@ import dis
 import functools
 import importlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from copy import copy, deepcopy
 from itertools import chain, pairwise
 from operator import attrgetter, methodcaller
@@ -267,8 +267,6 @@ class AttributesRead:
 
 #: What reads all attributes.
 EVERYTHING = AttributesRead(frozenset(), is_all=True)
-
-Space = tuple[Any, Mapping[str, Any]]
 
 
 class NamesRead:
