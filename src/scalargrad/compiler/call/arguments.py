@@ -6,7 +6,7 @@ is part of the key under which a program is kept.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
 from enum import Enum
 from operator import is_
@@ -175,6 +175,7 @@ def visit(x: Any, walk: Visit) -> None:
     elif kind is dict or isinstance(x, dict):
         if kind is not dict:
             refuse_attributes(x, walk.where)
+            walk.whole(x.default_factory if isinstance(x, defaultdict) else None)
         walk.keys(x)
         _visit_all([*x.values()], walk)
     elif isinstance(x, _ARRAYS) and _is_traced(x):

@@ -25,7 +25,7 @@ from scalargrad.compiler.guards.comparable import constants_of, exact
 from scalargrad.compiler.guards.memory_order import laid_out
 from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import PLAIN, is_object, is_record, slots_of
-from scalargrad.compiler.guards.refused import is_followed, refusal_of
+from scalargrad.compiler.guards.refused import are_followed, is_followed, refusal_of
 from scalargrad.errors import TraceError
 from scalargrad.system.cached_property import cached_property
 
@@ -180,7 +180,9 @@ class Visit:
         elif type(x) in PLAIN_ARRAYS and not x.dtype.hasobject:
             self.key.append((type(x), x.dtype, laid_out(x), x.tobytes()))
         elif is_object(x) or (is_code(x) and not isinstance(x, ModuleType | BuiltinMethodType)):
-            is_known = isinstance(x, functools.partial) or is_followed(x)
+            kind: Any = type(x)
+            followed = are_followed(kind) if is_object(x) else is_followed(x)
+            is_known = isinstance(x, functools.partial) or followed
             if not (is_known and is_object(x)):
                 refuse_array(x, self.where)
             if not is_known:

@@ -11,22 +11,15 @@ from operator import is_
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from scalargrad.compiler.guards.edges import (
-    FUNCTION_ATTRIBUTES,
-    OF_LIBRARIES,
-    Edge,
-    edges_of,
-    named_in,
-    rename,
-)
-from scalargrad.compiler.guards.names_read import NamesRead, of_library
+from scalargrad.compiler.guards.edges import FUNCTION_ATTRIBUTES, OF_VALUE, Edge
+from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.compiler.guards.surroundings import Place as Origin
 from scalargrad.compiler.guards.surroundings import named, walked
 from scalargrad.value import Value
 
-#: An object by identity, and which of its edges leads to what it holds.
-Place = tuple[int, int]
+#: An object by identity, and the edge by which it holds others; a module has one.
+Place = tuple[int, Edge | None]
 
 
 class Holding(NamedTuple):
@@ -40,7 +33,7 @@ class Holding(NamedTuple):
     def label(self, key: Any) -> str:
         """Return what messages call what is held under a key."""
         if self.edge is FUNCTION_ATTRIBUTES:
-            return f"{self.owner.__name__}.{key}"
+            return f"{getattr(self.owner, '__name__', 'a wrapper')}.{key}"
         if self.edge.names:
             return named((self.owner, key))
         return f"a {type(self.owner).__name__}" if self.origin is None else named(self.origin)
@@ -57,8 +50,6 @@ class Snapshot:
         What the code is known to read.
     closed : tuple of type
         What is not looked into, besides Values among others.
-    keeps_all : bool
-        Whether to keep also what cannot be put back, such as the methods of a class.
     libraries : int
         How many objects to look for behind libraries.
 
@@ -78,7 +69,6 @@ class Snapshot:
         names: NamesRead | None = None,
         *,
         closed: tuple[type, ...] = (),
-        keeps_all: bool = False,
         libraries: int = 0,
     ) -> None:
         roots, names = [*roots], names or NamesRead()
@@ -86,19 +76,11 @@ class Snapshot:
         self.reached = walk.kept
         self.met = {id(x): x for x in walk.kept[: walk.own]}
         self.found: dict[Place, Holding] = {}
-        of_modules = Edge(
-            lambda module: named_in(vars(module), names.names),
-            lambda module, before: rename(vars(module), names.names, before),
-            names=True,
-        )
-        met = [*zip(self.met.values(), walk.places, strict=False)]
-        met += [(x, None) for x in roots if isinstance(x, Value)]
-        for x, origin in met:
-            is_module = isinstance(x, ModuleType) and not of_library(x.__name__)
-            for k, edge in enumerate((of_modules,) if is_module else edges_of(x)):
-                if edge not in OF_LIBRARIES and (edge.write is not None or keeps_all):
-                    before = dict(edge.read(x))  # another thread may change it
-                    self.found[id(x), k] = Holding(x, edge, origin, before)
+        held = [*walk.holders, *((x, OF_VALUE, None) for x in roots if isinstance(x, Value))]
+        for x, edge, origin in held:
+            before = dict(edge.read(x))  # another thread may change it
+            place = id(x), None if isinstance(x, ModuleType) else edge
+            self.found[place] = Holding(x, edge, origin, before)
 
     def changed(self) -> dict[Place, dict[Any, Any]]:
         """Return the contents of the objects that hold others than before."""

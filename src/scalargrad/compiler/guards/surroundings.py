@@ -10,7 +10,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import sys
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import partial
@@ -23,7 +23,7 @@ import numpy as np
 
 from scalargrad.compiler.guards import edges
 from scalargrad.compiler.guards.argument_aliases import ArgumentAliases
-from scalargrad.compiler.guards.caches import identities_kept, times_cleared
+from scalargrad.compiler.guards.caches import CACHES, identities_kept, kept_by, times_cleared
 from scalargrad.compiler.guards.comparable import (
     Same,
     array_bytes,
@@ -35,16 +35,36 @@ from scalargrad.compiler.guards.comparable import (
     is_read_whole,
     itself,
 )
-from scalargrad.compiler.guards.edges import Edge, edges_of, is_empty
+from scalargrad.compiler.guards.edges import (
+    Edge,
+    data_of,
+    functions_of,
+    functions_of_library,
+    holds_functions,
+    is_empty,
+    is_wrapper,
+    wrapped,
+)
 from scalargrad.compiler.guards.memory_order import laid_out
-from scalargrad.compiler.guards.names_read import NamesRead, is_special, of_library
+from scalargrad.compiler.guards.names_read import (
+    NamesRead,
+    imported,
+    is_of_library,
+    is_special,
+    looked_up,
+    names_and_texts,
+    of_library,
+)
 from scalargrad.compiler.guards.object_state import (
     PLAIN,
+    attributes,
     attributes_beside,
     has_followed_attributes,
     is_stateful,
+    own_space,
+    slots_of,
 )
-from scalargrad.compiler.guards.references import BOUND, bound_parts
+from scalargrad.compiler.guards.references import BOUND, bound_parts, is_own
 from scalargrad.compiler.guards.refused import (
     changing_calls,
     is_followed,
@@ -55,6 +75,7 @@ from scalargrad.compiler.guards.refused import (
 from scalargrad.compiler.guards.rereading import Rereading, are_identical
 from scalargrad.grad_mode import numbers_compared
 from scalargrad.sparse import Table, Touched
+from scalargrad.table.operation import Operation
 from scalargrad.tree import is_object_array
 from scalargrad.value import Parameter, Value
 
@@ -222,10 +243,10 @@ class Walk:
     ----------
     kept : list
         What was met, but for numbers and text.
-    places : list of Place or None
-        Where that comes from; None for a root.
     own : int
         How much of it is not behind libraries.
+    holders : list of (object, Edge, Place or None)
+        What of that holds others, by which edge, and where it was come by; None for a root.
     """
 
     def __init__(
@@ -241,7 +262,8 @@ class Walk:
         self._closed, self._is_whole = closed, is_whole
         self._libraries, self._behind = libraries, deque[Any]()
         self._classes: set[type] = set()
-        self.places: list[Place | None] = []
+        self.holders: list[tuple[Any, Edge, Place | None]] = []
+        self._members_named = edges.of_modules(names.names)
         self.names = names
         self.tokens: list[Hashable] = []
         self.values: list[Value] = []
@@ -266,10 +288,11 @@ class Walk:
 
     def _look_behind(self) -> None:
         """Go on behind libraries. What their code reads is no part of what the user's does."""
-        self.names, most = NamesRead(), len(self.kept) + self._libraries
+        self.names, most, held = NamesRead(), len(self.kept) + self._libraries, [*self.holders]
         while self._behind and len(self.kept) < most:
             self._ahead.append((self._behind.popleft(), None))
             self._run(None)
+        self.holders = held
 
     def aliases(self) -> ArgumentAliases | None:
         """Return what the code, with all its names, would tell from a copy."""
@@ -300,12 +323,12 @@ class Walk:
             if issubclass(kind, self._closed):
                 continue
             self.kept.append(x)
-            self.places.append(self.place)
             if isinstance(x, Value):
                 self._value(x)
             elif isinstance(x, Table):
                 tokens.append(Same(x))
                 self.tables.append(x)
+                self._hold(x, edges.ITEMS)
             elif isinstance(x, BOUND):
                 self._bound(x)
             elif isinstance(x, _CONTAINERS):
@@ -314,6 +337,10 @@ class Walk:
                 self._array(x)
             else:
                 self._object(x)
+
+    def _hold(self, x: Any, edge: Edge) -> None:
+        """Note an object that holds others, and how."""
+        self.holders.append((x, edge, self.place))
 
     def _push(self, owner: Any, parts: Mapping[Any, Any]) -> None:
         """Go on to what an owner holds under these names."""
@@ -335,7 +362,12 @@ class Walk:
             self._mark(x)
         if type(x) not in _NUMBERS or x.__dict__:
             self.names.note(x)
-            self._follow(x)
+            if is_of_library(type(x)):
+                self._hold(x, edges.OF_VALUE)
+                self._named_attributes(x)
+            else:
+                self._attributes(x)
+                self._class(x)
 
     def _mark(self, x: Value) -> None:
         """Note what code asks of a Value besides its number."""
@@ -355,7 +387,6 @@ class Walk:
         self.tokens.append((*map(type, items), *[x.op is None for x in items]))
         self.met |= ids
         self.kept += items
-        self.places += [self.place] * len(items)
         self.values += items
         return True
 
@@ -369,8 +400,9 @@ class Walk:
             self._dict(x)
         else:
             self._items(x, [*x])
+        self._hold(x, edges.ITEMS)
         if type(x) not in _PLAIN_CONTAINERS:
-            self._follow(x)
+            self._beside(x)
 
     def _items(self, x: Any, items: list[Any]) -> None:
         self.tokens.append((type(x), len(items), _most(x)))
@@ -412,7 +444,9 @@ class Walk:
         self._push_inside(bound_parts(x))
         if isinstance(x, partial):
             self.rereading.held(_OF_PARTIAL, x)
-        self._follow(x)
+            self._attributes(x)
+        self._hold(x, edges.PARTS)
+        self._class(x)
 
     def _array(self, x: Any) -> None:
         if is_object_array(x):
@@ -427,7 +461,21 @@ class Walk:
             self.arrays.append((len(self.tokens), x))
             self.tokens.append((type(x), *_LAYOUT(x)))
             self.rereading.fact(_LAYOUT, x)
-        self._follow(x)
+        if isinstance(x, np.ndarray):
+            self._hold(x, edges.ITEMS)
+            self._beside(x)
+        elif not isinstance(x, np.generic):
+            self._instance(x)
+
+    def _beside(self, x: Any) -> None:
+        """Go on to what a container or array of a class of its own holds besides its items."""
+        kind: Any = type(x)
+        if isinstance(x, defaultdict):
+            self.rereading.fact(_FACTORY, x)
+            self._push_inside([x.default_factory])
+        if "__dict__" in dir(kind) or slots_of(kind):
+            self._attributes(x)
+        self._class(x)
 
     # Objects, functions and classes -----------------------------------------------------------
 
@@ -442,27 +490,64 @@ class Walk:
         kind: Any = type(x)
         are_alike = is_stateful(kind) and has_followed_attributes(kind)
         self.tokens.append((kind,) if are_alike else itself(x))
-        if isinstance(x, ModuleType) and not of_library(x.__name__):
-            space = vars(x)
-            self._names_in(x, space, ["__getattr__", *self.names.names])
-        self._follow(x)
+        if isinstance(x, FunctionType):
+            self._function(x)
+        elif isinstance(x, ModuleType):
+            if not of_library(x.__name__):
+                self._names_in(x, vars(x), ["__getattr__", *self.names.names])
+                self._hold(x, self._members_named)
+        elif not isinstance(x, type):
+            self._instance(x)
+        elif is_of_library(x):
+            self._library_class(x)
+        else:
+            self._members(x)
 
-    def _follow(self, x: Any) -> None:
-        """Go on along all edges from an object to others."""
-        for edge in edges_of(x):
-            follow = self._FOLLOWED.get(edge)
-            if follow is not None:
-                follow(self, x)
-            elif self._libraries and edge in edges.OF_LIBRARIES:
-                self._enter_library(x, edge)
+    def _instance(self, x: Any) -> None:
+        kind: Any = type(x)
+        if holds_functions(x):
+            self._push_inside(functions_of(x))
+        elif is_of_library(kind) and is_wrapper(x):
+            self._wrapper(x)
+        elif has_followed_attributes(kind):
+            self._attributes(x)
+        else:
+            self._note_library((attributes(x) if is_stateful(kind) else own_space(x)).values())
+        self._class(x)
 
-    def _enter_library(self, x: Any, edge: Edge) -> None:
-        """Note what is behind an object of a library, or behind its class, once."""
-        kind = x if isinstance(x, type) else type(x)
-        if edge is not edges.LIBRARY_CODE or kind not in self._classes:
-            self._behind += edge.read(x).values()
-        if edge is edges.LIBRARY_CODE:
+    def _function(self, x: FunctionType) -> None:
+        if x.__closure__:
+            self._variables(x)
+        if is_own(x):  # those of the table are taken as they are
+            return
+        self._hold(x, edges.FUNCTION_ATTRIBUTES)
+        self._named_attributes(x)
+        if x.__defaults__ or x.__kwdefaults__:
+            self.rereading.held(_OF_DEFAULTS, x)
+            self._push(x, dict(zip(_DEFAULTS, _OF_DEFAULTS(x), strict=True)))
+        if not of_library(x.__module__ or ""):
+            self._globals(x)
+            if names := imported(x):
+                self._names_in(x, sys.modules, names, builtins_too=True)
+        self._note_library(looked_up(x.__globals__, names_and_texts(x.__code__)))
+
+    def _class(self, x: Any) -> None:
+        """Go on to the class of an object."""
+        kind = type(x)
+        if is_of_library(kind):
+            self._library_class(kind)
+        else:
+            self._push_inside([kind])
+
+    def _library_class(self, kind: type) -> None:
+        if self._libraries and kind not in self._classes:
             self._classes.add(kind)
+            self._note_library(functions_of_library(kind))
+
+    def _note_library(self, parts: Iterable[Any]) -> None:
+        """Note what is behind an object of a library, to be looked into last."""
+        if self._libraries:
+            self._behind += parts
 
     def _fact(self, measure: Any, x: Any, inside: Any = None) -> None:
         """Note something about an object, or about what is `inside` it."""
@@ -474,6 +559,7 @@ class Walk:
     def _globals(self, function: FunctionType) -> None:
         """Go on to what the names in a function's code stand for."""
         self.functions.append(function)
+        self._hold(function, edges.GLOBALS)
         names = self.names.note_code(function.__code__)
         self._names_in(function, function.__globals__, names, builtins_too=True)
         self._fact(_CODE, function)
@@ -496,7 +582,8 @@ class Walk:
         self._push(owner, {prefix + name: x for name, x in present.items()})
 
     def _variables(self, function: FunctionType) -> None:
-        held = edges.VARIABLES.read(function)
+        held = edges.variables(function)
+        self._hold(function, edges.VARIABLES)
         for i, cell in enumerate(function.__closure__ or ()):
             if i in held:
                 self.rereading.cells([cell])
@@ -505,17 +592,6 @@ class Walk:
         for x in held.values():
             self.names.note(x)
         self._push(function, held)
-
-    def _defaults(self, function: FunctionType) -> None:
-        if function.__defaults__ or function.__kwdefaults__:
-            found = _OF_DEFAULTS(function)
-            self.rereading.held(_OF_DEFAULTS, function)
-            self._push(function, dict(zip(_DEFAULTS, found, strict=True)))
-
-    def _imports(self, function: FunctionType) -> None:
-        names = [*edges.IMPORTS.read(function)]
-        if names:
-            self._names_in(function, sys.modules, names, builtins_too=True)
 
     def _named_attributes(self, x: Any) -> None:
         """Go on to those attributes of a function, wrapper or Value that code names."""
@@ -526,22 +602,24 @@ class Walk:
 
     def _wrapper(self, x: Any) -> None:
         """Go on to what wraps a function, such as a compiled function or a cache."""
+        if not isinstance(x, Operation):  # which works some of them out
+            self._hold(x, edges.FUNCTION_ATTRIBUTES)
         self._named_attributes(x)
-        self._push_inside([*edges.WRAPPED.read(x).values()])
-
-    def _cache(self, cache: Any) -> None:
-        """Go on to what a cache has kept, and notice when it is cleared."""
-        self._fact(len, cache, vars(cache))
-        self._fact(times_cleared, cache)
-        self.rereading.fact(identities_kept, cache)
-        self._ahead += [(x, (x, None)) for x in edges.KEPT.read(cache).values()]
+        self._push_inside(wrapped(x))
+        if isinstance(x, CACHES):  # what it has kept, and when it is cleared
+            self._hold(x, edges.KEPT)
+            self._fact(len, x, vars(x))
+            self._fact(times_cleared, x)
+            self.rereading.fact(identities_kept, x)
+            self._ahead += [(y, (y, None)) for y in kept_by(x).values()]
 
     def _members(self, kind: type) -> None:
         """Go on to the members of a class that code names, and those that Python asks for."""
         read = self._read_of(kind)
-        members = dict.fromkeys([*edges.MEMBERS.read(kind), *edges.METHODS.read(kind)])
-        chosen = [x for x in members if read is None or x in read or is_special(x)]
         space = vars(kind)
+        members = [*data_of(kind), *(name for name, x in [*space.items()] if functions_of(x))]
+        chosen = [x for x in dict.fromkeys(members) if read is None or x in read or is_special(x)]
+        self._hold(kind, edges.MEMBERS)
         self.rereading.names(space, chosen)
         self.tokens.append((*chosen,))
         self._fact(len, kind, space)
@@ -549,18 +627,11 @@ class Walk:
         self._told(kind)
         made = _MADE if is_dataclass(kind) else ()
         followed = [x for x in chosen if x not in made or not _is_generated(space[x])]
+        self._push_inside([*kind.__bases__, type(kind)])
         self._push(kind, {name: space[name] for name in followed})
 
-    def _bases(self, kind: type) -> None:
-        self._push_inside([*edges.BASES.read(kind).values()])
-
-    def _class(self, x: Any) -> None:
-        self._push_inside([type(x)])
-
-    def _functions_behind(self, x: Any) -> None:
-        self._push_inside([*edges.FUNCTIONS.read(x).values()])
-
     def _attributes(self, x: Any) -> None:
+        self._hold(x, edges.ATTRIBUTES)
         own, space = attributes_beside(x), getattr(x, "__dict__", None)
         self._fact(type, x)
         if own is not space:
@@ -574,35 +645,10 @@ class Walk:
         self.rereading.attributes(x, own, names, read)
         self._push(x, {name: own[name] for name in names})
 
-    def _factory(self, x: Any) -> None:
-        self.rereading.fact(_FACTORY, x)
-        self._push_inside([x.default_factory])
-
     def _told(self, x: Any) -> None:
         """Note what a function or class tells of itself, where code asks."""
         if not self.names.names.keys().isdisjoint(_TOLD):
             self._fact(_OF_TOLD, x)
-
-    #: How the edges are followed. Where iterators are is no part of a program; and the code of
-    #: libraries is left out.
-    _FOLLOWED: Mapping[Edge, Any] = {
-        edges.VARIABLES: _variables,
-        edges.GLOBALS: _globals,
-        edges.FUNCTION_ATTRIBUTES: _named_attributes,
-        edges.DEFAULTS: _defaults,
-        edges.IMPORTS: _imports,
-        edges.OF_VALUE: _named_attributes,
-        edges.WRAPPED: _wrapper,
-        edges.WRAPPER_ATTRIBUTES: _wrapper,
-        edges.KEPT: _cache,
-        edges.MEMBERS: _members,
-        edges.BASES: _bases,
-        edges.CLASS: _class,
-        edges.FUNCTIONS: _functions_behind,
-        edges.ATTRIBUTES: _attributes,
-        edges.BESIDE: _attributes,
-        edges.FACTORY: _factory,
-    }
 
 
 #: Methods that `dataclass` makes, and that read nothing but the fields of two objects.

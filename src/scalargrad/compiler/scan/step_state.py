@@ -37,7 +37,7 @@ class StepState(Snapshot):
     """
 
     def __init__(self, trace: Trace, f: Any) -> None:
-        super().__init__([f], keeps_all=True, closed=CLOSED)
+        super().__init__([f], closed=CLOSED)
         self._trace, self._noted = trace, trace.noted()
         met = self.met.values()
         self._states = [(x, repr(y)) for x in met if (y := state_of(x)) is not None]

@@ -11,7 +11,7 @@ from typing import Any
 
 from scalargrad.compiler.call.outline import holds_results
 from scalargrad.compiler.generators import MOST
-from scalargrad.compiler.guards.edges import ATTRIBUTES, BESIDE
+from scalargrad.compiler.guards.edges import ATTRIBUTES
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.snapshot import Place, Snapshot, is_identical, is_same
 from scalargrad.compiler.trace.batching import UnlikeError
@@ -58,7 +58,7 @@ class SideEffects(Snapshot):
     def notes(self, place: Place, now: dict[Any, Any]) -> list[Any]:
         """Return the names of attributes that were added to an object and hold traced numbers."""
         held = self.found.get(place)
-        if held is None or held.edge not in {ATTRIBUTES, BESIDE}:
+        if held is None or held.edge is not ATTRIBUTES:
             return []
         return [name for name, x in now.items() if name not in held.before and holds_results(x)]
 
