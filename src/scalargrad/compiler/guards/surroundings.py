@@ -16,6 +16,7 @@ from dataclasses import is_dataclass
 from functools import partial
 from itertools import chain, count
 from operator import attrgetter, call
+from random import Random
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -540,7 +541,8 @@ class Walk:
             self._push_inside([kind])
 
     def _library_class(self, kind: type) -> None:
-        if self._libraries and kind not in self._classes:
+        is_known = kind in self._classes or issubclass(kind, Random)  # which draws by itself alone
+        if self._libraries and not is_known:
             self._classes.add(kind)
             self._note_library(functions_of_library(kind))
 
