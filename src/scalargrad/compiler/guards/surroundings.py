@@ -362,7 +362,6 @@ class Walk:
         if self._marks:
             self._mark(x)
         if type(x) not in _NUMBERS or x.__dict__:
-            self.names.note(x)
             if is_of_library(type(x)):
                 self._hold(x, edges.OF_VALUE)
                 self._named_attributes(x)
@@ -441,6 +440,7 @@ class Walk:
                 self._look_up(key)
 
     def _bound(self, x: Any) -> None:
+        self.names.note(x)
         self.tokens.append((type(x),))
         self._push_inside(bound_parts(x))
         if isinstance(x, partial):
@@ -579,8 +579,6 @@ class Walk:
         own = isinstance(owner, FunctionType) and space is vars(owner)
         prefix = f"{owner.__name__}." if own else ""
         self.tokens.append((*present, None, *lacking) if builtins_too else (*present,))
-        for x in present.values():
-            self.names.note(x)
         self._push(owner, {prefix + name: x for name, x in present.items()})
 
     def _variables(self, function: FunctionType) -> None:
@@ -591,8 +589,6 @@ class Walk:
                 self.rereading.cells([cell])
             else:
                 self._fact(is_empty, cell)
-        for x in held.values():
-            self.names.note(x)
         self._push(function, held)
 
     def _named_attributes(self, x: Any) -> None:
