@@ -9,7 +9,7 @@ import math
 import random
 import sys
 import warnings
-from collections import deque
+from collections import OrderedDict, deque
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,6 +36,8 @@ class Slotted:
     __slots__ = ("a", "b", "c")
 
 
+#: A list with attributes.
+Listed: Any = type("Listed", (list,), {"a": 2.5})
 OBJECTS: list[Any] = [Plain, Derived, Slotted, SimpleNamespace]
 LEAVES: list[Any] = [
     lambda r: Value(r.uniform(-2, 2)), lambda r: Parameter(r.uniform(-1, 1)),
@@ -54,9 +56,11 @@ def drawn(r: random.Random, depth: int, known: list[Any]) -> Any:
         found = r.choice(LEAVES)(r)
     else:
         items = [drawn(r, depth - 1, known) for _ in range(r.randrange(4))]
-        kind = r.choice([list, tuple, dict, deque, *OBJECTS])
-        if kind is dict:
-            found = {r.choice(["p", "q", 1, True, 2.0, (1, 2)]): x for x in items}
+        kind = r.choice([list, Listed, tuple, dict, OrderedDict, set, deque, *OBJECTS])
+        if issubclass(kind, dict):
+            found = kind({r.choice(["p", "q", 1, True, 2.0, (1, 2)]): x for x in items})
+        elif kind is set:
+            found = {x for x in items if isinstance(x, int | str | None)}
         elif kind is deque:
             found = deque(items, maxlen=r.choice([None, 5]))
         elif kind in OBJECTS:
@@ -77,13 +81,13 @@ def read(x: Any, depth: int = 0) -> Any:
         return x * 1.25 + isinstance(x, Parameter) * 0.5
     if isinstance(x, int | float):
         return x * 1.1 + len(type(x).__name__) + math.copysign(0.01, x)
-    if isinstance(x, str | frozenset | complex):
+    if isinstance(x, str | frozenset | set | complex):
         return 0.3 if isinstance(x, complex) else len(x) + 0.7 * (x == "p")
     if isinstance(x, np.ndarray):
         return float(x.sum()) * 1.7
     inside: list[Any] = []
     if isinstance(x, list | tuple | deque):
-        inside = [*x, getattr(x, "maxlen", None)]
+        inside = [*x, getattr(x, "maxlen", None), getattr(x, "a", None)]
     elif isinstance(x, dict):
         inside = [y for pair in x.items() for y in pair]
     else:
@@ -118,7 +122,12 @@ def change(r: random.Random, known: list[Any]) -> None:
         k = r.randrange(len(x))
         x[k] = r.choice([drawn(r, depth, known), looks_alike(r, x[k])])
         turn: list[Any] = [x.reverse, x.pop, lambda: x.append(1.0), list]
+        turn += [lambda: setattr(x, "a", 1.0 * k)] if isinstance(x, Listed) else []
         r.choice(turn)()
+    elif isinstance(x, OrderedDict) and x and r.random() < 0.3:
+        x.move_to_end(r.choice([*x]))
+    elif isinstance(x, set):
+        r.choice([x.add, x.discard])(r.choice([1, "p", None, 3]))
     elif isinstance(x, dict) and x:
         key = r.choice([*x])
         held = x.pop(key)

@@ -471,40 +471,21 @@ def test_integers_in_a_dataclass_are_sizes() -> None:
     assert [len(each(Pendulum(2.0, n), 3.0)) for n in ((1, 2), [4], (2, 2))] == [3, 4, 4]
 
 
-def test_recording_for_each_number_held_by_an_object_warns() -> None:
-    """Once; it names what changes, and results are right all the while."""
-    compiled = jit(lambda p, x: p.length * x + p.mass)
-
-    def call_with_each() -> None:
-        for k in range(20):
-            assert compiled(SimpleNamespace(length=float(k), mass=2.0), 3.0) == 3.0 * k + 2.0
-
-    with pytest.warns(JitWarning, match="length") as caught:
-        call_with_each()
-    assert len(caught) == 1
-    assert "mass" not in str(caught[0].message)
-
-
-def test_a_function_made_anew_for_each_call_warns_and_is_soon_called_as_it_is() -> None:
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [(Currency, "rate"), (lambda k: lambda _: k, "lambda"), (lambda k: Pendulum(1.0, k), "mass")],
+)
+def test_what_is_another_at_each_call_is_told_once_and_soon_left(made: Any, name: str) -> None:
     """Each is a program of its own; no more than 16 are recorded, and kept."""
-    made: list[Any] = []
-
-    def make(k: int) -> Any:
-        f = lambda x: k * x  # noqa: E731
-        made.append(weakref.ref(f))
-        return f
-
-    applied = jit(lambda f, x: f(x))
-
-    def call_with_each() -> None:
-        for k in range(60):
-            assert applied(make(k), 3.0) == 3.0 * k
-
-    with pytest.warns(JitWarning, match="anew") as caught:
-        call_with_each()
+    given = [made(k) for k in range(60)]
+    known = [*map(weakref.ref, given)]
+    compiled = jit(lambda f, x: x * (f(x) if callable(f) else getattr(f, name)))
+    with pytest.warns(JitWarning, match=f"{name}|Pendulum") as caught:
+        assert [compiled(x, 3.0) for x in given] == [3.0 * k for k in range(60)]
     assert len(caught) == 1
+    del given
     gc.collect()
-    assert sum(x() is not None for x in made) <= 17
+    assert sum(x() is not None for x in known) <= 18
 
 
 def test_functions_and_shapes_in_turn_are_no_reason_to_warn() -> None:

@@ -227,19 +227,8 @@ def coroutine() -> None:
     compiled(2.0)
 
 
-def number_of_an_object_that_changes_at_each_call() -> None:
-    """Within the program."""
-
-    @jit
-    def scaled(rod: Any, x: Any) -> Any:
-        return rod.length * x
-
-    for k in range(20):
-        scaled(SimpleNamespace(length=float(k)), 1.0)
-
-
 def variable_that_changes_at_each_call() -> None:
-    """So is what is around the function."""
+    """Within the program, as what is around the function is."""
     rate = 0.0
 
     @jit

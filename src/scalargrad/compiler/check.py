@@ -9,6 +9,7 @@ from typing import Any
 
 from scalargrad.autodiff import gradients
 from scalargrad.compiler.call.output import Result
+from scalargrad.compiler.generators import reached
 from scalargrad.compiler.jit_mode import disable_jit, jit_mode
 from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.errors import TraceError
@@ -73,7 +74,7 @@ def _found(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if recalled is not None:
         rewind(compiled.before)
         return recalled[0]
-    generators = Generators((compiled.__wrapped__, args, kwargs))
+    generators = Generators(reached((compiled.__wrapped__, args, kwargs)))
     found = compiled(*args, **kwargs)
     generators.rewind()
     return found

@@ -81,10 +81,9 @@ def jit(
         Once, if calls take more than 4 different paths through its conditions; calls that take
         further paths are evaluated eagerly. Once, if calls in which a number is not finite, which
         are evaluated eagerly, have taken 100,000 operations. Once, if it is recorded 4 times
-        because what it closes over keeps changing; further calls are evaluated eagerly. Once, if it
-        is recorded 4 times because a function or class among its arguments, or an integer that a
-        dataclass holds, is another each time; after 16 recordings, further calls are evaluated
-        eagerly. What changes from call to call should be a Value or an argument.
+        because what it closes over keeps changing, or a function or object that it is given, or an
+        integer that a dataclass holds; further calls are evaluated eagerly, after 16 recordings if
+        it was given. What changes from call to call should be a Value or an argument.
 
     See Also
     --------

@@ -6,31 +6,29 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from scalargrad.compiler.guards.snapshot import Snapshot
+from scalargrad.compiler.guards.names_read import NamesRead
+from scalargrad.compiler.guards.surroundings import walked
 from scalargrad.transforms.draws import MODULE, state_of
+from scalargrad.value import Value
 
-#: The most objects that are searched, breadth first.
-_MANY = 5_000
+#: The most objects behind those of libraries that are searched.
+MOST = 5_000
 
 
 def generators_of(roots: Iterable[Any]) -> list[Any]:
     """Return the generators that can be reached, that of the module `random` among them."""
-    return [MODULE, *(x for x in drawing(roots) if not is_fresh(x) and x is not MODULE)]
+    return generators_among(reached(roots))
 
 
-def drawing(roots: Iterable[Any]) -> list[Any]:
-    """Return the generators that can be reached, and the functions and classes that make some.
+def reached(roots: Iterable[Any]) -> list[Any]:
+    """Return what can be reached, behind libraries too."""
+    return walked([*roots], NamesRead(), closed=(Value,), libraries=MOST).kept
 
-    The generators are Python's and NumPy's.
-    """
-    walk = Snapshot(
-        roots,
-        _MANY,
-        enters_libraries=True,
-        enters_rows=False,
-        closed=(random.Random,),
-    )
-    return [x for x in walk.met.values() if _is_generator(x) or is_fresh(x)]
+
+def generators_among(objects: Iterable[Any]) -> list[Any]:
+    """Return the generators among objects, and that of the module `random`."""
+    found = (x for x in objects if _is_generator(x) and not is_fresh(x) and x is not MODULE)
+    return [MODULE, *found]
 
 
 def is_fresh(x: Any) -> bool:

@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from scalargrad.compiler.call.call_signature import Signature
-from scalargrad.compiler.call.call_snapshot import CallSnapshot
 from scalargrad.compiler.call.eager_replay import Call, cause
 from scalargrad.compiler.call.objects import Key
 from scalargrad.compiler.call.record_call import UnrecordedError
@@ -21,6 +20,7 @@ from scalargrad.compiler.guards.object_state import is_object
 from scalargrad.compiler.jit_mode import is_jit_disabled, mode_here
 from scalargrad.compiler.pickling import Reference
 from scalargrad.compiler.runner import Inputs
+from scalargrad.compiler.trace.side_effects import CallSnapshot
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import switches
@@ -170,9 +170,9 @@ class Jitted(Generic[P, R]):
                 unrecorded = failed
         if unrecorded.is_repeatable:
             _, args, kwargs, *_ = call
-            before = CallSnapshot([self._function, args, kwargs])
+            before = CallSnapshot(self._function, (args, kwargs))
             self._function(*args, **kwargs)
-            before.put_back()  # it has run all through, and yet the call is refused
+            before.undo()  # it has run all through, and yet the call is refused
         return unrecorded.explain()
 
     def repeated(self) -> Callable[..., R]:

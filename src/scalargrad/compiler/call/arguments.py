@@ -6,30 +6,32 @@ is part of the key under which a program is kept.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
 from enum import Enum
 from operator import is_
-from types import FunctionType, ModuleType
+from types import BuiltinMethodType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from scalargrad.call import Intermediate
-from scalargrad.compiler.call.objects import Key, Visit, contents_alike, is_size, key_of_names
-from scalargrad.compiler.call.output import Result
-from scalargrad.compiler.guards.edges import functions_of, is_wrapper
-from scalargrad.compiler.guards.frozen import (
+from scalargrad.compiler.call.argument_refusals import (
     PLAIN_ARRAYS,
-    Frozen,
-    frozen,
     refuse_attributes,
     refuse_operations,
 )
+from scalargrad.compiler.call.objects import (
+    SIZE,
+    Key,
+    Visit,
+    contents_alike,
+    is_size,
+    key_of_names,
+)
+from scalargrad.compiler.call.output import Result
 from scalargrad.compiler.guards.memory_order import laid_out, objects_like
-from scalargrad.compiler.guards.names_read import is_of_library
-from scalargrad.compiler.guards.object_state import attributes, is_object, is_record
-from scalargrad.compiler.guards.references import BOUND
+from scalargrad.compiler.guards.object_state import attributes, is_record
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
@@ -173,6 +175,7 @@ def visit(x: Any, walk: Visit) -> None:
     elif kind is dict or isinstance(x, dict):
         if kind is not dict:
             refuse_attributes(x, walk.where)
+            walk.whole(x.default_factory if isinstance(x, defaultdict) else None)
         walk.keys(x)
         _visit_all([*x.values()], walk)
     elif isinstance(x, _ARRAYS) and _is_traced(x):
@@ -183,10 +186,8 @@ def visit(x: Any, walk: Visit) -> None:
         walk.leaves.append(x if isinstance(x, Value) else float_from(x))
     elif is_record(kind):
         _visit_record(x, walk)
-    elif is_object(x):
-        walk.object(x)
     else:
-        key.append(frozen(x, walk.where))
+        walk.whole(x)
 
 
 def _visit_record(x: Any, walk: Visit) -> None:
@@ -195,11 +196,12 @@ def _visit_record(x: Any, walk: Visit) -> None:
         walk.key.append(("record", walk.records[id(x)]))
         return
     walk.records[id(x)] = len(walk.records)
-    found = attributes(x)
-    walk.key.append((x.__class__, *found))
+    found, kind = attributes(x), x.__class__
+    walk.key.append((kind, *found))
     for part in found.values():
         if is_size(part):
-            walk.key.append((int, part) if part.__class__ is int else (type(part), "sizes", *part))
+            row = (type(part), *part) if part.__class__ in _SEQUENCES else (part,)
+            walk.key.append((SIZE, kind, *row))
         else:
             visit(part, walk)
 
@@ -255,41 +257,13 @@ def _visit_array(array: Any, walk: Visit) -> None:
 
 
 def code_in(key: Key) -> Iterator[Any]:
-    """Yield the classes and functions in a key, and what it does not look into."""
+    """Yield the classes, functions and modules in a key; code may ask what they hold."""
     for part in key:
-        if isinstance(part, Frozen):
-            yield from _code_of(part.content)
-            yield from part.apart
-        elif isinstance(part, tuple):
-            yield from (x for x in part[:2] if isinstance(x, type | FunctionType | ModuleType))
+        if isinstance(part, tuple):
+            yield from (x for x in part[:2] if isinstance(x, _CODE))
 
 
-def made_alike(key: Key) -> Key:
-    """Return a key in which functions and classes that the same code made are the same."""
-    return tuple(map(_maker, key))
-
-
-def _maker(x: Any) -> Any:
-    content = x.content if isinstance(x, Frozen) else x
-    if isinstance(content, FunctionType):
-        return content.__code__
-    if isinstance(content, type) and not is_of_library(content):
-        return content.__module__, content.__qualname__
-    if is_wrapper(content):
-        return type(content), _maker(content.__wrapped__)
-    return (*map(_maker, content),) if isinstance(content, tuple) else x
-
-
-def _code_of(x: Any) -> Iterator[Any]:
-    """Yield the code of a static argument: of a compiled function, too, and of items of a tuple."""
-    if isinstance(x, tuple | frozenset):
-        for item in x:
-            yield from _code_of(item)
-    elif isinstance(x, (type, FunctionType, ModuleType, *BOUND)):
-        yield x
-    else:
-        yield from functions_of(x)
-    yield type(x)
+_CODE = (type, FunctionType, ModuleType, BuiltinMethodType)
 
 
 #: Dataclasses and their copies, by the id of the original.

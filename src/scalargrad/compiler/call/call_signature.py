@@ -26,9 +26,7 @@ from scalargrad.compiler.call.objects import (
     is_size,
     names_alike,
 )
-from scalargrad.compiler.guards.frozen import frozen
 from scalargrad.compiler.guards.memory_order import laid_out
-from scalargrad.compiler.guards.object_state import is_object
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
 
@@ -324,12 +322,10 @@ class Signature:
             for name.given, x in given:
                 if self._static or kwargs:
                     walk.key.append(name.given)
-                if name.given not in self._static:
-                    visit(x, walk)
-                elif is_object(x):
-                    walk.object(x)
+                if name.given in self._static:
+                    walk.whole(x)
                 else:
-                    walk.key.append(frozen(x, f"static argument {name.given!r}"))
+                    visit(x, walk)
         except RecursionError:
             raise OperandError(
                 "an argument contains itself, or is nested too deeply to be searched for numbers: "

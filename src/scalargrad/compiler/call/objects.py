@@ -1,23 +1,31 @@
 """Objects and dataclasses among the arguments, and the keys that containers make.
 
-A dataclass is a record of numbers, which are inputs like those of a dict. What any other object
-holds is around the function, as is what a function among the arguments closes over: its Values are
-inputs, and the rest is part of the program.
+A dataclass is a record of numbers, which are inputs like those of a dict. Any other object, and a
+function or class, is around the function that is given it: Values that it leads to are inputs, and
+the rest is part of the program.
 """
 
 from __future__ import annotations
 
 import functools
-import marshal
 from collections.abc import Hashable, Sequence
 from itertools import chain
 from operator import attrgetter
-from types import MethodType
+from types import BuiltinMethodType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
-from scalargrad.compiler.guards.frozen import frozen, refuse_array
+import numpy as np
+
+from scalargrad.compiler.call.argument_refusals import (
+    PLAIN_ARRAYS,
+    refuse_array,
+    refuse_constant,
+)
+from scalargrad.compiler.guards.comparable import constants_of, exact
+from scalargrad.compiler.guards.memory_order import laid_out
+from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import PLAIN, is_object, is_record, slots_of
-from scalargrad.compiler.guards.refused import are_followed, refusal_of
+from scalargrad.compiler.guards.refused import are_followed, is_followed, refusal_of
 from scalargrad.errors import TraceError
 from scalargrad.system.cached_property import cached_property
 
@@ -31,6 +39,8 @@ MARSHAL = 2
 
 attributes_of = attrgetter("__dict__")
 _ROWS = {list, tuple}
+#: The first part of a key's entry for integers that a dataclass holds.
+SIZE = "size"
 
 
 class LongKey(tuple[Hashable, ...]):
@@ -63,6 +73,30 @@ def without_objects(key: Key) -> Key:
     return tuple(
         [ObjectId(known.setdefault(x, len(known))) if type(x) is ObjectId else x for x in key]
     )
+
+
+def size_changed(key: Key, other: Key) -> list[str]:
+    """Return the class of a dataclass if keys differ only in an integer that such ones hold."""
+    pairs: list[Any] = [(x, y) for x, y in zip(key, other, strict=False) if x != y]
+    parts = [part for pair in pairs for part in pair]
+    are_sizes = all(isinstance(x, tuple) and x[:1] == (SIZE,) for x in parts)
+    return [
+        f"an integer of {x[1].__name__}"
+        for x, _ in pairs[:1]
+        if are_sizes and len(key) == len(other)
+    ]
+
+
+def is_told(x: Any) -> bool:
+    """Return whether a key tells all about something: numbers, text, and tuples of these."""
+    if isinstance(x, tuple | frozenset):
+        return not is_object(x) and all(map(is_told, x))
+    return type(x) in PLAIN or isinstance(x, slice | np.generic) or constants_of(x) is not None
+
+
+def is_code(x: Any) -> bool:
+    """Return whether something leads to code: functions, classes, and objects of users' classes."""
+    return callable(x) or not is_of_library(type(x))
 
 
 @functools.cache
@@ -132,19 +166,32 @@ class Visit:
         self.objects: list[Any] = []
         self.records: dict[int, int] = {}
 
-    def object(self, x: Any) -> None:
-        """Note an object that is given; a bound method is new whenever it is read."""
-        if isinstance(x, MethodType):
+    def whole(self, x: Any) -> None:
+        """Note what has no numbers that are traced: a constant by its value, else an object."""
+        if is_told(x):
+            self.key.append(exact(x))
+        elif isinstance(x, tuple | frozenset) and not is_object(x):
+            self.key.append((x.__class__, len(x)))
+            for part in x:
+                self.whole(part)
+        elif isinstance(x, MethodType):  # which is new whenever it is read
             self.key.append((MethodType, x.__func__))
-            x = x.__self__
-            if not is_object(x):
-                self.key.append(frozen(x, self.where))
-                return
-        if not (isinstance(x, functools.partial) or are_followed(x.__class__)):
-            refuse_array(x, self.where)
-            raise TraceError(f"a compiled function {refusal_of(str(self.where), x)}")
-        self.key.append(ObjectId(id(x)))
-        self.objects.append(x)
+            self.whole(x.__self__)
+        elif type(x) in PLAIN_ARRAYS and not x.dtype.hasobject:
+            self.key.append((type(x), x.dtype, laid_out(x), x.tobytes()))
+        elif is_object(x) or (is_code(x) and not isinstance(x, ModuleType | BuiltinMethodType)):
+            kind: Any = type(x)
+            followed = are_followed(kind) if is_object(x) else is_followed(x)
+            is_known = isinstance(x, functools.partial) or followed
+            if not (is_known and is_object(x)):
+                refuse_array(x, self.where)
+            if not is_known:
+                raise TraceError(f"a compiled function {refusal_of(str(self.where), x)}")
+            self.key.append(ObjectId(id(x)))
+            self.objects.append(x)
+        else:
+            refuse_constant(x, self.where)
+            self.key.append(exact(x))
 
     def keys(self, x: dict[Any, Any]) -> None:
         """Add the keys of a dict: told apart even if they are equal, and with what they hold."""
@@ -152,12 +199,6 @@ class Visit:
         if plain is not None:
             self.key.append(plain)
             return
-        try:
-            self.key.append((x.__class__, *x, marshal.dumps([*x], MARSHAL)))
-        except ValueError:  # objects, or tuples of such
-            self.key.append((x.__class__, len(x)))
-            for key in x:
-                if is_object(key):
-                    self.object(key)
-                else:
-                    self.key.append(frozen(key, self.where))
+        self.key.append((x.__class__, len(x)))
+        for key in x:
+            self.whole(key)

@@ -9,7 +9,9 @@ from typing import Any, NoReturn
 
 from scalargrad.compiler.call.arguments import Copies, rebuilt
 from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.trace.randomness import REMEDY, Generators
+from scalargrad.compiler.generators import MOST
+from scalargrad.compiler.guards.names_read import NamesRead
+from scalargrad.compiler.trace.randomness import REMEDY
 from scalargrad.compiler.trace.record import Recording, is_same, recorded
 from scalargrad.compiler.trace.side_effects import SideEffects
 from scalargrad.compiler.trace.trace import Trace
@@ -81,6 +83,8 @@ class CallRecorder:
         Positions and names of static arguments.
     call : Call
         Error messages name the compiled function in it.
+    names : NamesRead
+        What its code is known to read.
     singly : bool
         Whether each number given or returned must have a node of its own.
     """
@@ -90,10 +94,12 @@ class CallRecorder:
         function: Callable[..., Any],
         static: frozenset[int | str],
         call: Call,
+        names: NamesRead,
         *,
         singly: bool = False,
     ) -> None:
         self._function, self._static, self._singly = function, static, singly
+        self._names = names
         self._compiled, self._args, self._kwargs, _, leaves, _ = call
         self._leaves = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
         self._apart: set[int] = set()  # leaves that have a node for each number however large
@@ -151,10 +157,8 @@ class CallRecorder:
 
     def _once(self, *, unrolls: bool = False) -> tuple[Found, SideEffects, Trace]:
         """Record the call once; return what the function held before that, and the trace, too."""
-        sources = self._function, self._args, self._kwargs
-        generators = Generators(sources)
         while True:  # again if the function used single numbers of a whole array
-            trace = Trace(sources, singly=self._singly, generators=generators)
+            trace = Trace(singly=self._singly)
             trace.unrolls = unrolls
             failed: UnrecordedError | None = None
             try:
@@ -171,7 +175,8 @@ class CallRecorder:
     def _record_by(self, trace: Trace) -> tuple[Found, SideEffects]:
         leaves, has_returned = self._leaves, False
         call, given = self._replaced(trace.arguments(leaves, self._apart))
-        before = SideEffects(self._function, given)
+        before = SideEffects(self._function, given, self._names, libraries=MOST)
+        trace.generators = before.generators
 
         def run() -> Any:
             nonlocal has_returned
@@ -197,7 +202,6 @@ class CallRecorder:
             name: x if name in self._static else rebuilt(x, remaining, copies)
             for name, x in [*enumerate(self._args), *self._kwargs.items()]
         }
-        traced = [x for name, x in replaced.items() if name not in self._static]
         positional = [replaced[i] for i in range(len(self._args))]
         keywords = {name: replaced[name] for name in self._kwargs}
-        return functools.partial(self._function, *positional, **keywords), traced
+        return functools.partial(self._function, *positional, **keywords), [*replaced.values()]

@@ -8,17 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.arguments import made_alike
-from scalargrad.compiler.call.objects import Key
-from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.trace.refusal import at
 from scalargrad.errors import JitWarning
 
 #: The most paths through a function's conditions recorded for one shape of arguments.
 PATHS = 4
-#: After this many recordings that differ only in numbers held by objects, a warning says so.
+#: After this many recordings because one thing has changed, a warning says so.
 CHANGES = 4
-#: So many are made at most.
+#: So many are made at most, if that was given.
 SIZES = 16
 #: The stack level of the call of the compiled function, as seen from the warning.
 _CALLS = 6
@@ -26,8 +23,6 @@ _CALLS = 6
 NOT_FINITE = 100_000
 #: How many times as long as recordings for nothing eager calls take before the next.
 _WAIT = 8
-#: How many groups of such recordings are remembered.
-_GROUPS = 64
 
 
 class RecordingLimits:
@@ -39,7 +34,6 @@ class RecordingLimits:
     def __init__(self) -> None:
         self._told: set[str] = set()
         self._not_finite = 0  # operations
-        self._alike: dict[Key, list[Key]] = {}
         self._changes: Counter[str] = Counter()
         self._start = self._pays_from = self._lost = 0.0
         self._tries = 0
@@ -114,71 +108,28 @@ class RecordingLimits:
                 "operand, not the result: sqrt(where(x > 0, x, 1)); scale what overflows"
             )
 
-    def is_changing(self, compiled: object, changed: Sequence[str], most: int = CHANGES) -> bool:
-        """Count changes of what is around it; return whether something changes again and again.
+    def is_changing(self, compiled: object, changed: Sequence[str], *, given: bool) -> bool:
+        """Count changes; return whether something changes again and again.
 
         Parameters
         ----------
         changed : list of str
             The names of what is another than at the last recording.
-        most : int
-            After so many changes, it does.
+        given : bool
+            Whether it may have come with the arguments.
         """
+        most = SIZES if given else CHANGES
         self._changes.update({*changed})
         often = [name for name in changed if self._changes[name] >= CHANGES]
         if often and self._is_first("changes"):
             later = f", after {most} recordings" if most > CHANGES else ""
             _warn(
-                f"{compiled!r} was recorded {CHANGES} times because what it reads around it has "
+                f"{compiled!r} was recorded {CHANGES} times because what it reads or is given has "
                 f"changed ({', '.join(often[:4])}): it is part of the program. Calls that find "
-                f"another one are evaluated eagerly{later}. Make what changes a Value or an "
-                "argument: both are read at each call"
+                f"another one are evaluated eagerly{later}. Make what changes a Value or a float "
+                "among the arguments, which are read at each call, and a function once, outside"
             )
         return any(self._changes[name] >= most for name in often)
-
-    def note(self, compiled: object, key: Key) -> None:
-        """Count a recording; warn if many differ only in functions, classes or integers."""
-        group = _alike(key)
-        if group == key:
-            return
-        known = self._alike.setdefault(group, [])
-        known.append(key)
-        if len(known) >= CHANGES and self._is_first("constants"):
-            _warn(
-                f"{compiled!r} was recorded {CHANGES} times because a function, class or integer "
-                f"among its arguments is made anew for each call ({_differing(*known[-2:])}): it "
-                f"is part of the program. Calls with another one are evaluated eagerly, after "
-                f"{SIZES} recordings. Make a function once, outside, and what changes a float, a "
-                "Value or an argument of its own: these are read at each call"
-            )
-        while len(self._alike) > _GROUPS:
-            del self._alike[next(iter(self._alike))]
-
-    def has_enough(self, key: Key) -> bool:
-        """Return whether so many recordings differ only in functions, classes or integers."""
-        return len(self._alike.get(_alike(key), ())) >= SIZES
-
-
-def _alike(key: Key) -> Key:
-    """Return a key without integers that dataclasses hold, and with code in place of functions."""
-    parts: tuple[Any, ...] = key
-    return made_alike(tuple([x[:1] if _is_integer(x) else x for x in parts]))
-
-
-def _is_integer(part: Any) -> bool:
-    return isinstance(part, tuple) and part[:1] == (int,)
-
-
-def _differing(key: Key, other: Key) -> str:
-    """Return the names of functions, and of classes of what holds integers, that differ."""
-    owner, found = "", dict[str, None]()
-    for x, y in zip(key, other, strict=True):
-        kind: Any = x[0] if isinstance(x, tuple) and x else None
-        owner = kind.__name__ if isinstance(kind, type) and not is_of_library(kind) else owner
-        if x != y:
-            content = kind or getattr(x, "content", x)
-            found[owner if _is_integer(x) else getattr(content, "__name__", owner)] = None
-    return ", ".join([*found][:4])
 
 
 def _alike_at_first(xs: Sequence[bool], ys: Sequence[bool]) -> int:

@@ -13,9 +13,9 @@ from typing import Any
 
 from scalargrad.compiler.call.arguments import code_in
 from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.call.objects import Key, without_objects
+from scalargrad.compiler.call.objects import Key, size_changed, without_objects
 from scalargrad.compiler.call.record_call import CallRecorder
-from scalargrad.compiler.call.recording_limits import CHANGES, PATHS, RecordingLimits
+from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Surroundings
@@ -25,8 +25,7 @@ from scalargrad.system.short_repr import shown
 #: The most shapes of arguments whose programs are kept, and the most nodes of all these programs:
 #: a program of a million nodes takes some hundred megabytes. The oldest are forgotten first.
 SHAPES, RECORDED = 1024, 2**22
-#: The most shapes kept that differ only in the objects given, which are kept with them; and the
-#: most recordings of such.
+#: The most shapes kept that differ only in the objects given, which are kept with them.
 GIVEN = 64
 #: For so many surroundings programs are kept, as for a module's other mode; of so many, what to
 #: compare, as of a flag that is set to and fro.
@@ -169,11 +168,11 @@ class Specializations:
             known = shape.paths
             if now.aliases is not None:
                 now.aliases.require(call)
-            most = GIVEN if objects else CHANGES
-            if not known and self.limits.has_enough(key):
-                self._forget(key)
-                return None
-            if not known and self.limits.is_changing(compiled, self._changed(key, now), most):
+            given = bool(objects) or now.key in self.programs
+            changed = [] if known else self._changed(key, now)
+            if self.limits.is_changing(compiled, changed, given=given):
+                if objects:  # which it holds
+                    self._forget(key)
                 return None
             self.limits.note_start()
             path = self._new(call, now)
@@ -188,7 +187,6 @@ class Specializations:
                     del self._tried[next(iter(self._tried))]
                 self.limits.note_try()
                 return None
-            self.limits.note(compiled, key)
             shape, _ = self._looked_around(key, objects)
             others = [p for p in shape.paths if p.outcomes != path.outcomes]
             shape.paths, shape.now = (path, *others), path.surroundings
@@ -225,7 +223,7 @@ class Specializations:
         compiled, _, _, key, _, objects = call
         if now.refusal is not None:
             raise TraceError(f"{compiled!r} {now.refusal}")
-        recorder = CallRecorder(self._function, self._static, call, singly=singly)
+        recorder = CallRecorder(self._function, self._static, call, self.names, singly=singly)
         found = recorder.record(now.unchanged)
         _, now = self._looked_around(key, objects)  # a cache may have been filled
         if (missed := now.missed(found[0].closed_over)) is not None:
@@ -240,7 +238,10 @@ class Specializations:
         """Return the name of what has changed since the last recording with this key."""
         alike = without_objects(key)
         known = [around for around, found in self.programs.items() if alike in found]
-        return now.change_since(known[-1]) if known and now.key not in known else []
+        if known:
+            return now.change_since(known[-1]) if now.key not in known else []
+        others = [*self.programs.get(now.key, ())]
+        return size_changed(alike, others[-1]) if others else []
 
     def _put(self, key: Key, paths: tuple[Specialization, ...], now: Surroundings) -> None:
         """Keep these paths for a key."""

@@ -1,10 +1,10 @@
 """Guards: what a compiled function reads besides its arguments, and whether that has changed.
 
 `surroundings` walks over all that the function's code can reach: from the names in it
-(`names_read`) to what these stand for, and on along the edges from object to object (`edges`).
+(`names_read`) to what these stand for, and on from object to object (`edges`).
 It gives a key that chooses the program, and the Values that are inputs. `rereading` reads all of it
 again at each call; `comparable` says what numbers and text are compared with.
 
-A `snapshot` is for whoever asks what a function has changed, and undoes it, or what draws random
-numbers; of arguments, too. `frozen` is for arguments that are not traced.
+A `snapshot` keeps what this walk meets, for whoever asks what a function has changed, and undoes
+it; of arguments, too.
 """

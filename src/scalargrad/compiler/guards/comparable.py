@@ -138,7 +138,7 @@ def is_read_whole(x: Any) -> bool:
     kinds = {*map(type, items)}
     if isinstance(x, dict):
         kinds.update(map(type, x))
-    return kinds <= PLAIN or _is_one_key(x)
+    return kinds <= PLAIN or (kinds <= PLAIN | _NESTED and _is_one_key(x))
 
 
 def _is_one_key(x: Any) -> bool:

@@ -1,58 +1,39 @@
-"""Edges: what an object leads to, which every walk over objects follows.
+"""Edges: how to read what an object holds, and how to write it back.
 
-`edges_of` returns the edges from an object to others. Each says how to read what it leads to
-and, of what a function may change, how to write it back. The guards compare at each call what they
-have read (`surroundings`). Whoever asks what has changed, or what draws random numbers, follows the
-same edges (`held_objects`). What names in code stand for, in the globals of a function or in a
-module, is looked up by the walk, as only all the code that it meets tells which these are
-(`names_read`).
+The walk over `surroundings` notes the edges from what it meets; a recording puts back what it has
+changed (`snapshot`): variables, globals, attributes, members of classes and modules, items.
 """
 
 from __future__ import annotations
 
-import functools
-import sys
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from types import FunctionType, MappingProxyType, ModuleType
+from types import CellType, FunctionType, MappingProxyType
 from typing import Any
 
 from scalargrad.compiler.guards.caches import (
-    CACHES,
     function_within,
     is_function_of_arrays,
     kept_by,
 )
 from scalargrad.compiler.guards.names_read import (
-    imported,
-    is_of_library,
-    looked_up,
     names_and_texts,
-    of_library,
 )
 from scalargrad.compiler.guards.object_state import (
-    PLAIN,
     attributes,
-    has_followed_attributes,
-    is_stateful,
     own_space,
-    slots_of,
 )
 from scalargrad.compiler.guards.references import (
-    BOUND,
     DESCRIPTORS,
     bound_parts,
-    cells_of,
     is_descriptor,
     is_own,
 )
 from scalargrad.ops.custom import Custom
-from scalargrad.table.operation import Operation
 from scalargrad.transforms.custom_vjp import custom_vjp
 from scalargrad.tree import is_array, is_object_array
-from scalargrad.value import Value
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,87 +46,48 @@ class Edge:
         Returns what an object leads to, by name, index or key.
     write : callable, optional
         Lets an object hold what it held before. Without it, what is read is not expected to change.
-    label : str, optional
-        What messages call content, as a format of its owner and its name; else it is an item.
+    names : bool
+        Whether content is known by its name there, rather than as an item.
     """
 
     read: Callable[[Any], Mapping[Any, Any]]
     write: Callable[[Any, dict[Any, Any]], None] | None = None
-    label: str | None = None
-
-
-def edges_of(x: Any) -> tuple[Edge, ...]:
-    """Return the edges from an object to others."""
-    if isinstance(x, FunctionType):
-        return _edges_of_function(x)
-    if isinstance(x, type):
-        return (LIBRARY_CODE,) if is_of_library(x) else (MEMBERS, METHODS, BASES)
-    if isinstance(x, ModuleType):  # by names alone
-        return ()
-    kind: Any = type(x)
-    edges = _edges_of_kind(kind)
-    if LIBRARY_CODE in edges and _OF_PARTS.isdisjoint(edges) and is_wrapper(x):
-        kept = (KEPT,) if isinstance(x, CACHES) else ()
-        return (WRAPPED if isinstance(x, Operation) else WRAPPER_ATTRIBUTES, *kept, LIBRARY_CODE)
-    return edges
-
-
-def _edges_of_function(x: FunctionType) -> tuple[Edge, ...]:
-    closed_over = (VARIABLES,) if x.__closure__ else ()
-    if is_own(x):  # those of the table are taken as they are
-        return closed_over
-    imports = () if of_library(x.__module__ or "") else (IMPORTS,)
-    return (*closed_over, FUNCTION_ATTRIBUTES, DEFAULTS, *imports, LIBRARY_GLOBALS)
-
-
-@functools.cache
-def _edges_of_kind(kind: Any) -> tuple[Edge, ...]:
-    """Return the edges from objects of a class to others."""
-    if kind in _EDGES_OF:
-        return _EDGES_OF[kind]
-    code = LIBRARY_CODE if is_of_library(kind) else CLASS
-    return (*_edges_of_objects(kind), code)
-
-
-def _edges_of_objects(kind: Any) -> tuple[Edge, ...]:
-    beside = (BESIDE,) if "__dict__" in dir(kind) or slots_of(kind) else ()
-    arrays = getattr(sys.modules.get("numpy"), "ndarray", ())
-    if issubclass(kind, (_CONTAINERS, arrays)):
-        keys = (KEYS,) if issubclass(kind, dict) else ()
-        factory = (FACTORY,) if issubclass(kind, defaultdict) else ()
-        return (ITEMS, *keys, *factory, *beside)
-    if issubclass(kind, BOUND):
-        return (PARTS, *beside) if issubclass(kind, functools.partial) else (PARTS,)
-    if issubclass(kind, (*DESCRIPTORS,)) or is_function_of_arrays(kind):
-        return (FUNCTIONS,)
-    if issubclass(kind, Value) and is_of_library(kind):
-        return (OF_VALUE,)
-    if has_followed_attributes(kind):
-        return (ATTRIBUTES,)
-    return (LIBRARY_ATTRIBUTES,)
+    names: bool = False
 
 
 # Functions ------------------------------------------------------------------------------------
 
 
-def variables(function: FunctionType) -> dict[str, Any]:
-    """Return a function's closure variables by name, leaving out empty cells."""
-    return {name: cell.cell_contents for name, cell in cells_of(function).items()}
+def is_empty(cell: CellType) -> bool:
+    """Return whether a variable of an enclosing function has no content yet."""
+    return cell == CellType()
 
 
-def _set_variables(function: FunctionType, before: dict[str, Any]) -> None:
-    for name, cell in cells_of(function).items():
-        if name in before:
-            cell.cell_contents = before[name]
+def variables(function: FunctionType) -> dict[int, Any]:
+    """Return what the variables of enclosing functions hold, by index, but for empty ones."""
+    cells = enumerate(function.__closure__ or ())
+    return {i: cell.cell_contents for i, cell in cells if not is_empty(cell)}
 
 
-def _defaults(function: FunctionType) -> dict[str, Any]:
-    return {"its defaults": function.__defaults__, "its keywords": function.__kwdefaults__}
+def _set_variables(function: FunctionType, before: dict[int, Any]) -> None:
+    for i, content in before.items():
+        (function.__closure__ or ())[i].cell_contents = content
 
 
-def _looked_up(function: FunctionType) -> dict[Any, Any]:
-    found = looked_up(function.__globals__, names_and_texts(function.__code__))
-    return dict(enumerate(found))
+def named_in(space: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return what names stand for in a namespace, of those that it has."""
+    return {name: space[name] for name in names if name in space}
+
+
+def rename(space: dict[str, Any], names: Iterable[str], before: dict[str, Any]) -> None:
+    """Let names stand for what they did before, and no others be there."""
+    for name in named_in(space, names).keys() - before.keys():
+        del space[name]
+    space.update(before)
+
+
+def _names_of(function: FunctionType) -> tuple[str, ...]:
+    return names_and_texts(function.__code__, of_globals=True)
 
 
 #: The classes whose objects hold items that can be exchanged, each before those it derives from.
@@ -173,14 +115,14 @@ def _refill_space(x: Any, before: dict[str, Any]) -> None:
     _refill(own_space(x), before)
 
 
-def _wrapped(x: Any) -> dict[str, Any]:
-    """Return the functions of an operation or rule; what is computed from them stays as it is."""
-    own: dict[str, Any] = {}
+def wrapped(x: Any) -> list[Any]:
+    """Return the functions of a wrapper; of a rule, what is computed from them stays as it is."""
+    own: list[Any] = [own_space(x)["__wrapped__"]]
     if isinstance(x, Custom):
-        own = {"partials": x.partials, "valid": x.domain.valid}
+        own += [x.partials, x.domain.valid]
     elif isinstance(x, custom_vjp):
-        own = {"fwd": x.fwd, "bwd": x.bwd}
-    return {"__wrapped__": own_space(x)["__wrapped__"]} | own
+        own += [x.fwd, x.bwd]
+    return own
 
 
 # Classes --------------------------------------------------------------------------------------
@@ -201,18 +143,22 @@ def _set_members(kind: type, before: dict[str, Any]) -> None:
             type.__setattr__(kind, name, content)
 
 
-def _functions_of_library(x: Any) -> dict[Any, Any]:
-    """Return the functions of a library's class, given it or an object of it."""
-    kind: Any = x if isinstance(x, type) else type(x)
+def functions_of_library(kind: type) -> list[Any]:
+    """Return the functions of a library's class."""
     classes = () if is_own(kind) else kind.__mro__
     members = chain.from_iterable(vars(k).values() for k in classes)
-    return dict(enumerate(x for x in members if isinstance(x, FunctionType)))
+    return [x for x in members if isinstance(x, FunctionType)]
 
 
 def is_wrapper(x: Any) -> bool:
     """Return whether an object, such as a compiled function, wraps a function."""
     space = getattr(x, "__dict__", None)  # some wrappers of C libraries answer to every name
     return isinstance(space, dict | MappingProxyType) and "__wrapped__" in space
+
+
+def holds_functions(x: Any) -> bool:
+    """Return whether an object, such as a property, is known by the functions behind it."""
+    return isinstance(x, (*DESCRIPTORS,)) or is_function_of_arrays(type(x))
 
 
 def functions_of(member: Any) -> list[Any]:
@@ -268,46 +214,30 @@ def _set_items(x: Any, before: dict[Any, Any]) -> None:
         x[...] = np.frombuffer(before[0], x.dtype).reshape(x.shape)
 
 
-def _keys(x: Mapping[Any, Any]) -> dict[Any, Any]:
-    return {} if {*map(type, x)} <= PLAIN else dict(enumerate(x))
-
-
 # The edges ------------------------------------------------------------------------------------
 
 
-_ATTRIBUTE = "{0.__class__.__name__}.{1}"
-_MEMBER = "{0.__name__}.{1}"
-
-VARIABLES = Edge(variables, _set_variables, "{1}")
-FUNCTION_ATTRIBUTES = Edge(vars, _refill_space, _MEMBER)
-DEFAULTS = Edge(_defaults)
-IMPORTS = Edge(lambda x: {name: sys.modules.get(name) for name in imported(x)})
-WRAPPED, WRAPPER_ATTRIBUTES = Edge(_wrapped), Edge(own_space, _refill_space)
-MEMBERS = Edge(data_of, _set_members, _MEMBER)
-#: What a cache of functools has kept that may change.
-KEPT = Edge(kept_by, lambda cache, _: cache.cache_clear(), "{0.__qualname__}")
-METHODS = Edge(lambda x: {name: y for name, y in [*vars(x).items()] if functions_of(y)})
-#: What is behind properties and the like.
-FUNCTIONS = Edge(lambda x: dict(enumerate(functions_of(x))))
-BASES = Edge(lambda x: dict(enumerate((*x.__bases__, type(x)))))
-CLASS = Edge(lambda x: {"class": type(x)})
-ATTRIBUTES = Edge(attributes, _set_attributes, _ATTRIBUTE)
-#: What users have added to Values.
-OF_VALUE = Edge(own_space, _refill_space, _ATTRIBUTE)
-#: Attributes besides items.
-BESIDE = Edge(attributes, _set_attributes, "a dict (attributes of {0.__class__.__name__})")
-ITEMS, KEYS = Edge(_items, _set_items), Edge(_keys)
-FACTORY = Edge(lambda x: {"default_factory": x.default_factory})
-PARTS = Edge(lambda x: dict(enumerate(bound_parts(x))))
-#: Libraries are taken not to change; but they draw random numbers, and arguments are copied.
-LIBRARY_ATTRIBUTES = Edge(
-    lambda x: attributes(x) if is_stateful(type(x)) else own_space(x), _set_attributes, _ATTRIBUTE
+VARIABLES = Edge(variables, _set_variables, names=True)
+GLOBALS = Edge(
+    lambda f: named_in(f.__globals__, _names_of(f)),
+    lambda f, before: rename(f.__globals__, _names_of(f), before),
+    names=True,
 )
-LIBRARY_CODE, LIBRARY_GLOBALS = Edge(_functions_of_library), Edge(_looked_up)
-#: Edges of what is no wrapper, whatever attributes it has: it consists of its parts.
-_OF_PARTS = {ITEMS, PARTS, FUNCTIONS}
-#: Kinds of objects with nothing besides.
-_EDGES_OF: dict[type, tuple[Edge, ...]] = {
-    **dict.fromkeys((list, tuple, set, frozenset, deque), (ITEMS,)),
-    dict: (ITEMS, KEYS),
-}
+#: Those of functions, and of what wraps one, as a compiled function or a cache does.
+FUNCTION_ATTRIBUTES = Edge(own_space, _refill_space)
+MEMBERS = Edge(data_of, _set_members, names=True)
+#: What a cache of functools has kept that may change.
+KEPT = Edge(kept_by, lambda cache, _: cache.cache_clear())
+ATTRIBUTES = Edge(attributes, _set_attributes, names=True)
+#: What users have added to Values.
+OF_VALUE = Edge(own_space, _refill_space, names=True)
+ITEMS, PARTS = Edge(_items, _set_items), Edge(lambda x: dict(enumerate(bound_parts(x))))
+
+
+def of_modules(names: Iterable[str]) -> Edge:
+    """Return the edge from modules to their members with these names."""
+    return Edge(
+        lambda module: named_in(vars(module), names),
+        lambda module, before: rename(vars(module), names, before),
+        names=True,
+    )

@@ -11,7 +11,7 @@ import dis
 import functools
 import importlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from copy import copy, deepcopy
 from itertools import chain, pairwise
 from operator import attrgetter, methodcaller
@@ -268,8 +268,6 @@ class AttributesRead:
 #: What reads all attributes.
 EVERYTHING = AttributesRead(frozenset(), is_all=True)
 
-Space = tuple[Any, Mapping[str, Any]]
-
 
 class NamesRead:
     """All names that code reads, as far as it was followed.
@@ -315,31 +313,3 @@ class NamesRead:
         if self.count() != self._noted:
             self._noted = self.count()
             self.read = AttributesRead(frozenset(self.attributes), is_all=self.unnamed)
-
-
-class NamedSpaces(NamesRead):
-    """The namespaces met while code is followed, and all names that this code reads.
-
-    Which code reads which namespace is not known, as a module may be an argument or an item.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._modules: dict[int, ModuleType] = {}
-        self._known: dict[int, int] = {}
-
-    def note(self, x: Any) -> None:
-        """Note an object, if it is a module of users' or looks names up."""
-        super().note(x)
-        if isinstance(x, ModuleType) and not of_library(x.__name__):
-            self._modules.setdefault(id(x), x)
-
-    def grown(self) -> list[tuple[ModuleType, list[str]]]:
-        """Return the modules with names that were not looked up there yet."""
-        names, found = [*self.names], []
-        for key, module in self._modules.items():
-            new = names[self._known[key] :] if key in self._known else ["__getattr__", *names]
-            self._known[key] = len(names)
-            if new:
-                found.append((module, [name for name in new if name in vars(module)]))
-        return found

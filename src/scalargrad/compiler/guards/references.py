@@ -6,7 +6,6 @@ import functools
 import sys
 from types import (
     BuiltinMethodType,
-    CellType,
     FunctionType,
     MethodType,
     MethodWrapperType,
@@ -55,9 +54,3 @@ def is_own(x: Any) -> bool:
     if not name.startswith("scalargrad."):
         return False
     return not isinstance(x, FunctionType) or x.__globals__ is vars(sys.modules.get(name, x))
-
-
-def cells_of(function: FunctionType) -> dict[str, CellType]:
-    """Return the cells of a function's closure variables by name, leaving out empty ones."""
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    return {name: cell for name, cell in cells if cell != CellType()}

@@ -98,27 +98,12 @@ def is_read(owner: Any, name: Any, names: Mapping[str, Any]) -> bool:
     names : mapping
         The names in the code; attributes of objects that are not among them are not read.
     """
-    if not (isinstance(name, int | str) and _is_users(owner)):
-        return False
-    if isinstance(name, int) or not isinstance(owner, FunctionType):
-        return isinstance(name, int) or name in names
-    return name in _DEFAULTS or name in _globals(owner.__code__)
+    return _is_users(owner) and (isinstance(owner, FunctionType) or name in names)
 
 
 def refusal_of(name: str, x: Any) -> str:
     """Return that something cannot be read, as an end of a sentence."""
     return f"reads {name}, {_kind(type(x))}{_UNNOTICED}"
-
-
-@functools.cache
-def _globals(code: CodeType) -> frozenset[str]:
-    """Return the names of globals that code reads, with that of the functions in it."""
-    own = {str(x.argval) for x in dis.get_instructions(code) if x.opname in _OF_GLOBALS}
-    return frozenset(own).union(*(_globals(x) for x in code.co_consts if isinstance(x, CodeType)))
-
-
-_DEFAULTS = ("__defaults__", "__kwdefaults__")
-_OF_GLOBALS = {"LOAD_GLOBAL", "LOAD_NAME"}
 
 
 def _kind(kind: type) -> str:

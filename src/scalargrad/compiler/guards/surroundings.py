@@ -10,20 +10,21 @@ from __future__ import annotations
 import builtins
 import inspect
 import sys
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import partial
 from itertools import chain, count
 from operator import attrgetter, call
-from types import CellType, FunctionType, ModuleType
+from random import Random
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from scalargrad.compiler.guards import edges
 from scalargrad.compiler.guards.argument_aliases import ArgumentAliases
-from scalargrad.compiler.guards.caches import identities_kept, times_cleared
+from scalargrad.compiler.guards.caches import CACHES, identities_kept, kept_by, times_cleared
 from scalargrad.compiler.guards.comparable import (
     Same,
     array_bytes,
@@ -35,16 +36,36 @@ from scalargrad.compiler.guards.comparable import (
     is_read_whole,
     itself,
 )
-from scalargrad.compiler.guards.edges import Edge, edges_of
+from scalargrad.compiler.guards.edges import (
+    Edge,
+    data_of,
+    functions_of,
+    functions_of_library,
+    holds_functions,
+    is_empty,
+    is_wrapper,
+    wrapped,
+)
 from scalargrad.compiler.guards.memory_order import laid_out
-from scalargrad.compiler.guards.names_read import NamesRead, is_special, of_library
+from scalargrad.compiler.guards.names_read import (
+    NamesRead,
+    imported,
+    is_of_library,
+    is_special,
+    looked_up,
+    names_and_texts,
+    of_library,
+)
 from scalargrad.compiler.guards.object_state import (
     PLAIN,
+    attributes,
     attributes_beside,
     has_followed_attributes,
     is_stateful,
+    own_space,
+    slots_of,
 )
-from scalargrad.compiler.guards.references import BOUND, bound_parts
+from scalargrad.compiler.guards.references import BOUND, bound_parts, is_own
 from scalargrad.compiler.guards.refused import (
     changing_calls,
     is_followed,
@@ -55,6 +76,7 @@ from scalargrad.compiler.guards.refused import (
 from scalargrad.compiler.guards.rereading import Rereading, are_identical
 from scalargrad.grad_mode import numbers_compared
 from scalargrad.sparse import Table, Touched
+from scalargrad.table.operation import Operation
 from scalargrad.tree import is_object_array
 from scalargrad.value import Parameter, Value
 
@@ -75,14 +97,13 @@ _MARKS = {"label", *_GRAPHS}
 _CONTAINERS = (list, tuple, deque, dict, set, frozenset)
 
 
-def _is_empty(cell: CellType) -> bool:
-    """Return whether a variable of an enclosing function has no content yet."""
-    return cell == CellType()
-
-
 #: What functions and classes tell of themselves.
 _TOLD = ("__name__", "__qualname__", "__doc__", "__module__")
 _OF_TOLD = attrgetter(*_TOLD)
+
+
+def _most(x: Any) -> Any:
+    return x.maxlen if isinstance(x, deque) else None
 
 
 def _values_of(x: Mapping[Any, Any]) -> Iterable[Any]:
@@ -122,22 +143,13 @@ class Surroundings:
 
     def __init__(self, roots: Iterable[Any], names: NamesRead | None = None) -> None:
         self._roots, self.names = [*roots], names or NamesRead()
-        walk = self._walked()
+        walk = walked(self._roots, self.names)
+        walk.read_arrays()
         self.key, self.values = tuple(walk.tokens), walk.values
         self._comparison = walk.rereading.comparison()
         self.aliases = walk.aliases()
         self._tables = walk.tables
         self.refusal = next(self._refusals(walk), None)
-
-    def _walked(self) -> _Walk:
-        """Walk until no more names are found: each may lead to code that names others."""
-        while True:
-            known = self.names.count()
-            self.names.note_all()
-            walk = _Walk(self._roots, self.names)
-            if self.names.count() == known:
-                walk.read_arrays()
-                return walk
 
     def missed(self, values: Sequence[Value]) -> Value | None:
         """Return the first of some Values to which nothing leads that the walk has met."""
@@ -165,12 +177,13 @@ class Surroundings:
         """Return the name of the first thing that differs from surroundings with this key."""
         pairs = enumerate(zip(key, self.key, strict=False))
         first = next((k for k, (x, y) in pairs if x != y), min(len(key), len(self.key)))
-        walk = _Walk(self._roots, self.names, most=first)
-        return [
-            f"the {type(walk.last).__name__} given" if walk.place is None else named(walk.place)
-        ]
+        walk = Walk(self._roots, self.names, most=first)
+        if walk.place is not None:
+            return [named(walk.place)]
+        name = getattr(walk.last, "__name__", "")
+        return [f"the {type(walk.last).__name__} {name} given".replace("  ", " ")]
 
-    def _refusals(self, walk: _Walk) -> Iterator[str]:
+    def _refusals(self, walk: Walk) -> Iterator[str]:
         """Yield what is read that cannot be followed, or answers otherwise from call to call."""
         for place, x in walk.unfollowed:
             if place is not None and is_read(*place, self.names.names):
@@ -188,25 +201,70 @@ def named(place: Place) -> str:
     if isinstance(owner, FunctionType):
         if isinstance(name, int):
             return f"the variable {owner.__code__.co_freevars[name]}"
-        if not isinstance(name, str):
-            return f"the function {owner.__name__}"
-        return name if "." in name else f"the global {name}"
-    if isinstance(owner, str):  # a setting
-        return owner
+        if name in _DEFAULTS:
+            return f"a default of {owner.__name__}"
+        return str(name) if "." in str(name) else f"the global {name}"
     if not isinstance(name, str):  # what is measured of an object, or all of it
         return f"a {type(owner).__name__}"
     whose = owner if isinstance(owner, type | ModuleType) else type(owner)
     return f"{whose.__name__}.{name}"
 
 
-class _Walk:
+def walked(roots: Sequence[Any], names: NamesRead, **how: Any) -> Walk:
+    """Walk until no more names are found: each may lead to code that names others."""
+    while True:
+        known = names.count()
+        names.note_all()
+        walk = Walk(roots, names, **how)
+        if names.count() == known:
+            return walk
+
+
+class Walk:
     """One walk over all that some roots lead to, in preorder.
 
-    What is met again is noted by its number. `most`: after so many tokens it stops; `last` is then
-    what the next one is of, and `place` where that comes from.
+    What is met again is noted by its number.
+
+    Parameters
+    ----------
+    names : NamesRead
+        What code is known to read, to be added to.
+    most : int, optional
+        After so many tokens it stops; `last` is then what the next one is of, and `place` where
+        that comes from.
+    closed : tuple of type
+        What is not looked into.
+    is_whole : bool
+        Whether containers of numbers and text are taken as a whole, with those that they hold.
+    libraries : int
+        How many objects to look into behind libraries' functions and objects, breadth first, when
+        there is nothing else. They are taken not to change, but may draw random numbers.
+
+    Attributes
+    ----------
+    kept : list
+        What was met, but for numbers and text.
+    own : int
+        How much of it is not behind libraries.
+    holders : list of (object, Edge, Place or None)
+        What of that holds others, by which edge, and where it was come by; None for a root.
     """
 
-    def __init__(self, roots: Sequence[Any], names: NamesRead, most: int | None = None) -> None:
+    def __init__(
+        self,
+        roots: Sequence[Any],
+        names: NamesRead,
+        *,
+        most: int | None = None,
+        closed: tuple[type, ...] = (),
+        is_whole: bool = True,
+        libraries: int = 0,
+    ) -> None:
+        self._closed, self._is_whole = closed, is_whole
+        self._libraries, self._behind = libraries, deque[Any]()
+        self._classes: set[type] = set()
+        self.holders: list[tuple[Any, Edge, Place | None]] = []
+        self._members_named = edges.of_modules(names.names)
         self.names = names
         self.tokens: list[Hashable] = []
         self.values: list[Value] = []
@@ -225,6 +283,17 @@ class _Walk:
         for root in reversed(roots):
             self._ahead.append((root, None))
         self._run(most)
+        self.own = len(self.kept)
+        if self._behind:
+            self._look_behind()
+
+    def _look_behind(self) -> None:
+        """Go on behind libraries. What their code reads is no part of what the user's does."""
+        self.names, most, held = NamesRead(), len(self.kept) + self._libraries, [*self.holders]
+        while self._behind and len(self.kept) < most:
+            self._ahead.append((self._behind.popleft(), None))
+            self._run(None)
+        self.holders = held
 
     def aliases(self) -> ArgumentAliases | None:
         """Return what the code, with all its names, would tell from a copy."""
@@ -252,12 +321,15 @@ class _Walk:
                 tokens.append(known)
                 continue
             met[id(x)] = len(met)
+            if issubclass(kind, self._closed):
+                continue
             self.kept.append(x)
             if isinstance(x, Value):
                 self._value(x)
             elif isinstance(x, Table):
                 tokens.append(Same(x))
                 self.tables.append(x)
+                self._hold(x, edges.ITEMS)
             elif isinstance(x, BOUND):
                 self._bound(x)
             elif isinstance(x, _CONTAINERS):
@@ -267,12 +339,18 @@ class _Walk:
             else:
                 self._object(x)
 
+    def _hold(self, x: Any, edge: Edge) -> None:
+        """Note an object that holds others, and how."""
+        self.holders.append((x, edge, self.place))
+
     def _push(self, owner: Any, parts: Mapping[Any, Any]) -> None:
         """Go on to what an owner holds under these names."""
         self._ahead += [(x, (owner, name)) for name, x in [*parts.items()][::-1]]
 
     def _push_inside(self, parts: Sequence[Any]) -> None:
         """Go on to what is inside something, under the name of that."""
+        if self._closed and all(issubclass(x, self._closed) for x in {*map(type, parts)}):
+            return
         place = self.place
         self._ahead += [(x, place) for x in reversed(parts)]
 
@@ -284,8 +362,12 @@ class _Walk:
         if self._marks:
             self._mark(x)
         if type(x) not in _NUMBERS or x.__dict__:
-            self.names.note(x)
-            self._follow(x)
+            if is_of_library(type(x)):
+                self._hold(x, edges.OF_VALUE)
+                self._named_attributes(x)
+            else:
+                self._attributes(x)
+                self._class(x)
 
     def _mark(self, x: Value) -> None:
         """Note what code asks of a Value besides its number."""
@@ -309,22 +391,23 @@ class _Walk:
         return True
 
     def _container(self, x: Any) -> None:
-        if is_read_whole(x):
+        if self._is_whole and is_read_whole(x):
             key = exact_items(x)
-            self.tokens.append((type(x), key, getattr(x, "maxlen", None)))
+            self.tokens.append((type(x), key, _most(x)))
             if not is_constant(x):
                 self.rereading.contents.append((x, frozen(x, key)))
         elif isinstance(x, dict):
             self._dict(x)
         else:
             self._items(x, [*x])
+        self._hold(x, edges.ITEMS)
         if type(x) not in _PLAIN_CONTAINERS:
-            self._follow(x)
+            self._beside(x)
 
     def _items(self, x: Any, items: list[Any]) -> None:
-        self.tokens.append((type(x), len(items), getattr(x, "maxlen", None)))
+        self.tokens.append((type(x), len(items), _most(x)))
         are_values = {*map(type, items)} <= _NUMBERS
-        if not (are_values and self._are_values_met(items)):
+        if Value in self._closed or not (are_values and self._are_values_met(items)):
             self._push_inside(items)
         if isinstance(x, set | frozenset):
             self._look_up(items)
@@ -357,11 +440,14 @@ class _Walk:
                 self._look_up(key)
 
     def _bound(self, x: Any) -> None:
+        self.names.note(x)
         self.tokens.append((type(x),))
         self._push_inside(bound_parts(x))
         if isinstance(x, partial):
             self.rereading.held(_OF_PARTIAL, x)
-        self._follow(x)
+            self._attributes(x)
+        self._hold(x, edges.PARTS)
+        self._class(x)
 
     def _array(self, x: Any) -> None:
         if is_object_array(x):
@@ -376,7 +462,21 @@ class _Walk:
             self.arrays.append((len(self.tokens), x))
             self.tokens.append((type(x), *_LAYOUT(x)))
             self.rereading.fact(_LAYOUT, x)
-        self._follow(x)
+        if isinstance(x, np.ndarray):
+            self._hold(x, edges.ITEMS)
+            self._beside(x)
+        elif not isinstance(x, np.generic):
+            self._instance(x)
+
+    def _beside(self, x: Any) -> None:
+        """Go on to what a container or array of a class of its own holds besides its items."""
+        kind: Any = type(x)
+        if isinstance(x, defaultdict):
+            self.rereading.fact(_FACTORY, x)
+            self._push_inside([x.default_factory])
+        if "__dict__" in dir(kind) or slots_of(kind):
+            self._attributes(x)
+        self._class(x)
 
     # Objects, functions and classes -----------------------------------------------------------
 
@@ -391,20 +491,65 @@ class _Walk:
         kind: Any = type(x)
         are_alike = is_stateful(kind) and has_followed_attributes(kind)
         self.tokens.append((kind,) if are_alike else itself(x))
-        if isinstance(x, FunctionType) and not of_library(x.__module__ or ""):
-            self.functions.append(x)
-            self._globals(x)
-        elif isinstance(x, ModuleType) and not of_library(x.__name__):
-            space = vars(x)
-            self._names_in(x, space, ["__getattr__", *self.names.names])
-        self._follow(x)
+        if isinstance(x, FunctionType):
+            self._function(x)
+        elif isinstance(x, ModuleType):
+            if not of_library(x.__name__):
+                self._names_in(x, vars(x), ["__getattr__", *self.names.names])
+                self._hold(x, self._members_named)
+        elif not isinstance(x, type):
+            self._instance(x)
+        elif is_of_library(x):
+            self._library_class(x)
+        else:
+            self._members(x)
 
-    def _follow(self, x: Any) -> None:
-        """Go on along all edges from an object to others."""
-        for edge in edges_of(x):
-            follow = self._FOLLOWED.get(edge)
-            if follow is not None:
-                follow(self, x)
+    def _instance(self, x: Any) -> None:
+        kind: Any = type(x)
+        if holds_functions(x):
+            self._push_inside(functions_of(x))
+        elif is_of_library(kind) and is_wrapper(x):
+            self._wrapper(x)
+        elif has_followed_attributes(kind):
+            self._attributes(x)
+        else:
+            self._note_library((attributes(x) if is_stateful(kind) else own_space(x)).values())
+        self._class(x)
+
+    def _function(self, x: FunctionType) -> None:
+        if x.__closure__:
+            self._variables(x)
+        if is_own(x):  # those of the table are taken as they are
+            return
+        self._hold(x, edges.FUNCTION_ATTRIBUTES)
+        self._named_attributes(x)
+        if x.__defaults__ or x.__kwdefaults__:
+            self.rereading.held(_OF_DEFAULTS, x)
+            self._push(x, dict(zip(_DEFAULTS, _OF_DEFAULTS(x), strict=True)))
+        if not of_library(x.__module__ or ""):
+            self._globals(x)
+            if names := imported(x):
+                self._names_in(x, sys.modules, names, builtins_too=True)
+        self._note_library(looked_up(x.__globals__, names_and_texts(x.__code__)))
+
+    def _class(self, x: Any) -> None:
+        """Go on to the class of an object."""
+        kind = type(x)
+        if is_of_library(kind):
+            self._library_class(kind)
+        else:
+            self._push_inside([kind])
+
+    def _library_class(self, kind: type) -> None:
+        is_known = kind in self._classes or issubclass(kind, Random)  # which draws by itself alone
+        if self._libraries and not is_known:
+            self._classes.add(kind)
+            self._note_library(functions_of_library(kind))
+
+    def _note_library(self, parts: Iterable[Any]) -> None:
+        """Note what is behind an object of a library, to be looked into last."""
+        if self._libraries:
+            self._behind += parts
 
     def _fact(self, measure: Any, x: Any, inside: Any = None) -> None:
         """Note something about an object, or about what is `inside` it."""
@@ -415,6 +560,8 @@ class _Walk:
 
     def _globals(self, function: FunctionType) -> None:
         """Go on to what the names in a function's code stand for."""
+        self.functions.append(function)
+        self._hold(function, edges.GLOBALS)
         names = self.names.note_code(function.__code__)
         self._names_in(function, function.__globals__, names, builtins_too=True)
         self._fact(_CODE, function)
@@ -432,32 +579,17 @@ class _Walk:
         own = isinstance(owner, FunctionType) and space is vars(owner)
         prefix = f"{owner.__name__}." if own else ""
         self.tokens.append((*present, None, *lacking) if builtins_too else (*present,))
-        for x in present.values():
-            self.names.note(x)
         self._push(owner, {prefix + name: x for name, x in present.items()})
 
     def _variables(self, function: FunctionType) -> None:
-        cells = [*enumerate(function.__closure__ or ())]
-        full = {i: cell for i, cell in cells if not _is_empty(cell)}
-        for i, cell in cells:
-            if i not in full:
-                self._fact(_is_empty, cell)
-        held = {i: cell.cell_contents for i, cell in full.items()}
-        for x in held.values():
-            self.names.note(x)
-        self.rereading.cells(full.values())
+        held = edges.variables(function)
+        self._hold(function, edges.VARIABLES)
+        for i, cell in enumerate(function.__closure__ or ()):
+            if i in held:
+                self.rereading.cells([cell])
+            else:
+                self._fact(is_empty, cell)
         self._push(function, held)
-
-    def _defaults(self, function: FunctionType) -> None:
-        if function.__defaults__ or function.__kwdefaults__:
-            found = _OF_DEFAULTS(function)
-            self.rereading.held(_OF_DEFAULTS, function)
-            self._push(function, dict(zip(_DEFAULTS, found, strict=True)))
-
-    def _imports(self, function: FunctionType) -> None:
-        names = [*edges.IMPORTS.read(function)]
-        if names:
-            self._names_in(function, sys.modules, names, builtins_too=True)
 
     def _named_attributes(self, x: Any) -> None:
         """Go on to those attributes of a function, wrapper or Value that code names."""
@@ -468,22 +600,24 @@ class _Walk:
 
     def _wrapper(self, x: Any) -> None:
         """Go on to what wraps a function, such as a compiled function or a cache."""
+        if not isinstance(x, Operation):  # which works some of them out
+            self._hold(x, edges.FUNCTION_ATTRIBUTES)
         self._named_attributes(x)
-        self._push_inside([*edges.WRAPPED.read(x).values()])
-
-    def _cache(self, cache: Any) -> None:
-        """Go on to what a cache has kept, and notice when it is cleared."""
-        self._fact(len, cache, vars(cache))
-        self._fact(times_cleared, cache)
-        self.rereading.fact(identities_kept, cache)
-        self._ahead += [(x, (x, None)) for x in edges.KEPT.read(cache).values()]
+        self._push_inside(wrapped(x))
+        if isinstance(x, CACHES):  # what it has kept, and when it is cleared
+            self._hold(x, edges.KEPT)
+            self._fact(len, x, vars(x))
+            self._fact(times_cleared, x)
+            self.rereading.fact(identities_kept, x)
+            self._ahead += [(y, (y, None)) for y in kept_by(x).values()]
 
     def _members(self, kind: type) -> None:
         """Go on to the members of a class that code names, and those that Python asks for."""
         read = self._read_of(kind)
-        members = dict.fromkeys([*edges.MEMBERS.read(kind), *edges.METHODS.read(kind)])
-        chosen = [x for x in members if read is None or x in read or is_special(x)]
         space = vars(kind)
+        members = [*data_of(kind), *(name for name, x in [*space.items()] if functions_of(x))]
+        chosen = [x for x in dict.fromkeys(members) if read is None or x in read or is_special(x)]
+        self._hold(kind, edges.MEMBERS)
         self.rereading.names(space, chosen)
         self.tokens.append((*chosen,))
         self._fact(len, kind, space)
@@ -491,18 +625,11 @@ class _Walk:
         self._told(kind)
         made = _MADE if is_dataclass(kind) else ()
         followed = [x for x in chosen if x not in made or not _is_generated(space[x])]
+        self._push_inside([*kind.__bases__, type(kind)])
         self._push(kind, {name: space[name] for name in followed})
 
-    def _bases(self, kind: type) -> None:
-        self._push_inside([*edges.BASES.read(kind).values()])
-
-    def _class(self, x: Any) -> None:
-        self._push_inside([type(x)])
-
-    def _functions_behind(self, x: Any) -> None:
-        self._push_inside([*edges.FUNCTIONS.read(x).values()])
-
     def _attributes(self, x: Any) -> None:
+        self._hold(x, edges.ATTRIBUTES)
         own, space = attributes_beside(x), getattr(x, "__dict__", None)
         self._fact(type, x)
         if own is not space:
@@ -516,34 +643,10 @@ class _Walk:
         self.rereading.attributes(x, own, names, read)
         self._push(x, {name: own[name] for name in names})
 
-    def _factory(self, x: Any) -> None:
-        self.rereading.fact(_FACTORY, x)
-        self._push_inside([x.default_factory])
-
     def _told(self, x: Any) -> None:
         """Note what a function or class tells of itself, where code asks."""
         if not self.names.names.keys().isdisjoint(_TOLD):
             self._fact(_OF_TOLD, x)
-
-    #: How the edges are followed. Where iterators are is no part of a program; and the code of
-    #: libraries is left out.
-    _FOLLOWED: Mapping[Edge, Any] = {
-        edges.VARIABLES: _variables,
-        edges.FUNCTION_ATTRIBUTES: _named_attributes,
-        edges.DEFAULTS: _defaults,
-        edges.IMPORTS: _imports,
-        edges.OF_VALUE: _named_attributes,
-        edges.WRAPPED: _wrapper,
-        edges.WRAPPER_ATTRIBUTES: _wrapper,
-        edges.KEPT: _cache,
-        edges.MEMBERS: _members,
-        edges.BASES: _bases,
-        edges.CLASS: _class,
-        edges.FUNCTIONS: _functions_behind,
-        edges.ATTRIBUTES: _attributes,
-        edges.BESIDE: _attributes,
-        edges.FACTORY: _factory,
-    }
 
 
 #: Methods that `dataclass` makes, and that read nothing but the fields of two objects.

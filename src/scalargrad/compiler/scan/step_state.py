@@ -11,9 +11,9 @@ from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.compiler.guards.refused import is_followed
 from scalargrad.compiler.guards.snapshot import Snapshot
+from scalargrad.compiler.trace.side_effects import CLOSED
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
-from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.transforms.draws import state_of
 from scalargrad.value import Parameter, Value
 
@@ -37,7 +37,7 @@ class StepState(Snapshot):
     """
 
     def __init__(self, trace: Trace, f: Any) -> None:
-        super().__init__([f], _MANY, keeps_all=True, closed=(WholeArray,))
+        super().__init__([f], closed=CLOSED)
         self._trace, self._noted = trace, trace.noted()
         met = self.met.values()
         self._states = [(x, repr(y)) for x in met if (y := state_of(x)) is not None]

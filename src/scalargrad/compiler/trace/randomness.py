@@ -14,7 +14,7 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from scalargrad.compiler.generators import drawing, is_fresh
+from scalargrad.compiler.generators import generators_among, is_fresh
 from scalargrad.compiler.trace.draws import Draw, rows_of
 from scalargrad.compiler.trace.refusal import at, users_line
 from scalargrad.errors import TraceError
@@ -34,16 +34,15 @@ class Generators:
 
     Parameters
     ----------
-    roots : iterable
-        The function, and what it is called with.
+    objects : iterable
+        What the function, and what it is called with, lead to; see `reached`.
     """
 
-    def __init__(self, roots: Iterable[Any] = ()) -> None:
-        drawn = drawing(roots)
-        found = [MODULE, *(x for x in drawn if not is_fresh(x))]
-        self._before = {id(x): (x, state_of(x)) for x in found}
+    def __init__(self, objects: Iterable[Any] = ()) -> None:
+        objects = [*objects]
+        self._before = {id(x): (x, state_of(x)) for x in generators_among(objects)}
         #: Whether the function names a source of fresh randomness.
-        self.may_be_fresh = any(map(is_fresh, drawn))
+        self.may_be_fresh = any(map(is_fresh, objects))
 
     def note(self, draw: Draw) -> None:
         """Note a draw by `drawn`; raise TraceError if its generator is not among those known."""

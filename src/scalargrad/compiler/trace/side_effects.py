@@ -10,17 +10,19 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from scalargrad.compiler.call.outline import holds_results
-from scalargrad.compiler.guards.edges import ATTRIBUTES, BESIDE
+from scalargrad.compiler.generators import MOST
+from scalargrad.compiler.guards.edges import ATTRIBUTES
+from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.snapshot import Place, Snapshot, is_identical, is_same
 from scalargrad.compiler.trace.batching import UnlikeError
+from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.transforms.draws import rewind, state_of
+from scalargrad.value import Value
 
-#: The most objects around a function that are looked into, breadth first.
-_MANY = 10_000
 #: What nothing may be asked of.
-_CLOSED = (WholeArray,)
+CLOSED = (WholeArray,)
 
 
 class SideEffects(Snapshot):
@@ -31,16 +33,32 @@ class SideEffects(Snapshot):
     function : callable
     arguments : iterable
         What it is called with, in full.
+    names : NamesRead, optional
+        What the code is known to read.
+    libraries : int
+        How many objects to look for behind libraries.
+
+    Attributes
+    ----------
+    generators : Generators
+        The random generators among all of it.
     """
 
-    def __init__(self, function: Any, arguments: Iterable[Any]) -> None:
-        super().__init__([function], _MANY, closed=_CLOSED)
-        self.walk(arguments)
+    def __init__(
+        self,
+        function: Any,
+        arguments: Iterable[Any],
+        names: NamesRead | None = None,
+        *,
+        libraries: int = 0,
+    ) -> None:
+        super().__init__([function, *arguments], names, closed=CLOSED, libraries=libraries)
+        self.generators = Generators(self.reached)
 
     def notes(self, place: Place, now: dict[Any, Any]) -> list[Any]:
         """Return the names of attributes that were added to an object and hold traced numbers."""
         held = self.found.get(place)
-        if held is None or place[1] not in {ATTRIBUTES, BESIDE}:
+        if held is None or held.edge is not ATTRIBUTES:
             return []
         return [name for name, x in now.items() if name not in held.before and holds_results(x)]
 
@@ -67,6 +85,27 @@ class SideEffects(Snapshot):
         return found
 
 
+class CallSnapshot(SideEffects):
+    """What a function and its arguments hold before an eager call: numbers of Values, too."""
+
+    def __init__(self, function: Any, arguments: Iterable[Any]) -> None:
+        super().__init__(function, arguments, libraries=MOST)
+        held = [x for found in self.found.values() for x in found.before.values()]
+        values = {x: None for x in held if isinstance(x, Value)}
+        self._numbers = [(x, x.data, x.grad, x.label) for x in values]
+
+    def undo(self) -> None:
+        """Undo all changes, and draws."""
+        for x, number, grad, label in self._numbers:
+            if x.data is not number:
+                x.data = number
+            if x.grad is not grad:
+                x.grad = grad
+            x.label = label
+        self.put_back()
+        self.generators.rewind()
+
+
 def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:
     """Return the result of a function of one example, which stands for that of all.
 
@@ -89,7 +128,7 @@ def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:
     if trace.unrolls:
         raise UnlikeError
     before = SideEffects(parts[0], parts[1:])
-    states = [(x, state_of(x)) for x in before.met.values() if x not in trace.generators]
+    states = [(x, state_of(x)) for x in before.generators if x not in trace.generators]
     result = run()
     changed = before.changed()
     if not changed and all(repr(state_of(x)) == repr(state) for x, state in states):
@@ -102,5 +141,5 @@ def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:
         )
     trace.unrolls = True
     before.put_back(changed)
-    rewind([(x, state) for x, state in states if state is not None])
+    rewind(states)
     raise UnlikeError

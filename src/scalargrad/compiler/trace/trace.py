@@ -41,12 +41,8 @@ class Trace(Tape):
 
     Parameters
     ----------
-    sources : sequence
-        The function and its arguments, where generators are searched for.
     singly : bool
         Whether each number given or returned must be a node of its own.
-    generators : Generators, optional
-        Those that can be reached from there, if they are known.
 
     Attributes
     ----------
@@ -68,21 +64,14 @@ class Trace(Tape):
         The random generators that the function can reach.
     """
 
-    def __init__(
-        self,
-        sources: Sequence[Any] = (),
-        *,
-        singly: bool = False,
-        generators: Generators | None = None,
-    ) -> None:
+    def __init__(self, *, singly: bool = False) -> None:
         super().__init__(singly=singly)
-        self.sources = sources
         self.wholes: list[Whole] = []
         self.guards: dict[int, bool] = {}
         self.unrolls = False
         self.lines: list[tuple[str, int] | None] = []
         self.branches = 0
-        self.generators = generators or Generators(sources)
+        self.generators = Generators()
         self.lanes = Lanes(self)
         self.numbers = NodeValues(self.columns, self.lanes, self.known)
         self._rows: dict[tuple[int, ...] | bytes, int] = {}

@@ -1,20 +1,17 @@
-"""Arguments that are not traced, as entries in the key of a program."""
+"""What an argument may not be or hold, and what to give instead."""
 
 from __future__ import annotations
 
 import functools
 import itertools
 from array import array
-from collections.abc import Hashable, Iterator, MappingView
-from types import FunctionType
+from collections.abc import Iterator, MappingView
 from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.guards.comparable import constants_of, exact, itself
-from scalargrad.compiler.guards.memory_order import laid_out
 from scalargrad.compiler.guards.names_read import is_of_library
-from scalargrad.compiler.guards.object_state import PLAIN, attributes
+from scalargrad.compiler.guards.object_state import attributes
 from scalargrad.errors import TraceError
 from scalargrad.value import Value
 
@@ -22,57 +19,8 @@ from scalargrad.value import Value
 PLAIN_ARRAYS = (np.ndarray, np.memmap)
 
 
-class Frozen:
-    """An argument that is not traced, as an entry in the key; an array is compared by content.
-
-    Attributes
-    ----------
-    apart : list
-        What the key tells by identity: objects and functions, which are around the function.
-    """
-
-    def __init__(self, content: Any, where: object) -> None:
-        self.content = content
-        self.apart: list[Any] = []
-        try:
-            self._key: Hashable = self._told(content)
-            self._hash = hash(self._key)
-        except (TypeError, ValueError):  # the latter of a memoryview that can be written to
-            raise TraceError(
-                f"{where} is or holds a {type(content).__name__}, which cannot be hashed, so that "
-                "no program can be kept for it: give a list or dict, where it is static a tuple, "
-                "frozenset or bytes, or let the function close over it"
-            ) from None
-
-    def _told(self, x: Any) -> Hashable:
-        kind: Any = type(x)
-        if kind in PLAIN or isinstance(x, slice | np.generic) or constants_of(x) is not None:
-            return exact(x)
-        if is_of_numbers(x):
-            return kind, x.dtype, laid_out(x), x.tobytes()
-        if isinstance(x, tuple):
-            return kind, *map(self._told, x)
-        if isinstance(x, frozenset):
-            return kind, frozenset(map(self._told, x))
-        hash(x)
-        self.apart.append(x)
-        alike = is_of_library(kind) and not isinstance(x, FunctionType | type)
-        return exact(x) if alike else itself(x)
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Frozen) and self._key == other._key
-
-
-def is_of_numbers(x: Any) -> bool:
-    """Return whether something is an array, but not one of objects."""
-    return isinstance(x, np.ndarray) and not x.dtype.hasobject
-
-
-def frozen(x: Any, where: object) -> Frozen:
-    """Return the entry in the key for an argument that is neither traced nor walked.
+def refuse_constant(x: Any, where: object) -> None:
+    """Refuse what cannot be part of the key of a program.
 
     Raises
     ------
@@ -86,7 +34,14 @@ def frozen(x: Any, where: object) -> Frozen:
             f"{where} is or holds a {type(x).__name__}, which a program could read only once: give "
             "a list"
         )
-    return Frozen(x, where)
+    try:
+        hash(x)
+    except (TypeError, ValueError):  # the latter of a memoryview that can be written to
+        raise TraceError(
+            f"{where} is or holds a {type(x).__name__}, which cannot be hashed, so that no program "
+            "can be kept for it: give a list or dict, where it is static a tuple, frozenset or "
+            "bytes, or let the function close over it"
+        ) from None
 
 
 def refuse_array(x: Any, where: object) -> None:
