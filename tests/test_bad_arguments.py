@@ -33,12 +33,13 @@ OF_THE_FUNCTION = {
     ("Jitted.__call__", "args"), ("Jitted.explain", "args"), ("ChunkedSum.__call__", "params"),
     ("Jitted.export", "args"), ("drawn", "args"), ("scan", "init"), ("cond", "operands"),
     ("scan", "xs"), ("sum_over", "data"),
+    ("minimize", "x0"), ("minimize", "args"), ("least_squares", "x0"), ("least_squares", "args"),
     ("functional_call", "kwargs"), ("while_loop", "init_val"), ("while_loop", "body_fun"),
 }  # fmt: skip
 #: Parameters that are functions, which a class is, too: what it raises is its own.
 FUNCTIONS = {
     *("f", "function", "loss", "regularizer", "score", "objective", "lr_lambda", "method"),
-    *("activations", "cond_fun", "body_fun"),
+    *("activations", "callback", "cond_fun", "body_fun", "residuals"),
 }
 #: What says more than one line on purpose: where in an expression, all that does not fit.
 LINES = (ExpressionError, GradcheckError, StateError)
