@@ -3,9 +3,10 @@
     python -m benchmarks.gradbench [--write docs/benchmarks.md] [--turns N] [--only gmm,lse]
 
 The problems and the sizes of their inputs are those of GradBench's evals (gmm, ba, lstm, ode, det,
-llsq, lse, kmeans), but for ba's size, each with the derivative that its eval asks for. Numbers are
-drawn here, and given as NumPy arrays to both. `det`, which has no vectorised form, is the same
-scalar code in JAX.
+llsq, lse, kmeans, particle, saddle), but for ba's size, each with the derivative that its eval asks
+for. Numbers are drawn here, and given as NumPy arrays to both. `det`, which has no vectorised form,
+is the same scalar code in JAX. The descents of `particle` and `saddle` are one `while_loop` in JAX,
+which differentiates it forwards alone; here the outer one is a loop over a compiled function.
 """
 
 from __future__ import annotations
@@ -38,12 +39,15 @@ class Problem(NamedTuple):
         The derivative, of the inputs, by scalargrad.
     theirs : callable
         Returns the same for JAX, given its modules ``jax`` and ``jax.numpy``.
+    is_whole : bool
+        Whether `ours` can be compiled; else it calls what is compiled.
     """
 
     size: str
     inputs: tuple[Any, ...]
     ours: Callable[..., Any]
     theirs: Callable[[Any, Any], Callable[..., Any]]
+    is_whole: bool = True
 
 
 def random(*shape: int) -> Any:
@@ -192,7 +196,7 @@ def lstm(layers: int = 2, count: int = 1024, bits: int = 14) -> Problem:
         memory = memory * forget + change
         return out * f.tanh(memory), memory
 
-    def ours(weights: Any, extra: Any) -> Any:
+    def ours(weights: Any, extra: Any, state: Any, text: Any) -> Any:
         def step(carry: Any, given: Any) -> Any:
             now, (x, expected) = [], given
             xs = [u * v for u, v in zip(x, extra[0], strict=True)]
@@ -211,7 +215,7 @@ def lstm(layers: int = 2, count: int = 1024, bits: int = 14) -> Problem:
         return -sum(losses) / (bits * (count - 1))
 
     def theirs(jax: Any, jnp: Any) -> Any:
-        def loss(weights: Any, extra: Any) -> Any:
+        def loss(weights: Any, extra: Any, state: Any, text: Any) -> Any:
             def step(carry: Any, given: Any) -> Any:
                 x, expected = given
                 x, now = x * extra[0], []
@@ -221,13 +225,13 @@ def lstm(layers: int = 2, count: int = 1024, bits: int = 14) -> Problem:
                 ys = x * extra[1] + extra[2]
                 return now, jnp.sum(expected * (ys - jnp.log(jnp.sum(jnp.exp(ys)) + 2)))
 
-            first = [(layer[0], layer[1]) for layer in jnp.array(state)]
+            first = [(layer[0], layer[1]) for layer in state]
             _, losses = jax.lax.scan(step, first, (text[:-1], text[1:]))
             return -jnp.sum(losses) / (bits * (count - 1))
 
         return jax.grad(loss, argnums=(0, 1))
 
-    inputs = random(layers, 2, 4, bits), random(3, bits)
+    inputs = random(layers, 2, 4, bits), random(3, bits), state, text
     gradient = sg.grad(ours, argnums=(0, 1))
     return Problem(f"l={layers}, c={count:,}, b={bits}", inputs, gradient, theirs)
 
@@ -339,7 +343,173 @@ def det(size: int = 6) -> Problem:
     return Problem(f"l={size}", (random(size, size),), sg.grad(primal), theirs)
 
 
-PROBLEMS = (gmm, ba, lstm, ode, det, llsq, lse, kmeans)
+# Descents -----------------------------------------------------------------------------------------
+
+#: Slopes and steps that are as short end a descent, which begins with this rate.
+SHORT, RATE = 1e-5, 1e-5
+
+
+def lowest(f: Callable[..., Any], x: list[float]) -> list[float]:
+    """Descend; each tenth step doubles the rate, one that leads upwards halves it."""
+    (y, slope), rate, kept = f(x), RATE, 0
+    while math.hypot(*slope) > SHORT:
+        if kept == 10:
+            rate, kept = 2 * rate, 0
+            continue
+        near = [a - rate * b for a, b in zip(x, slope, strict=True)]
+        if math.dist(x, near) <= SHORT:
+            break
+        at_near = f(near)
+        if at_near[0] < y:
+            x, (y, slope), kept = near, at_near, kept + 1
+        else:
+            rate, kept = rate / 2, 0
+    return x
+
+
+def length(v: Any) -> Any:
+    """Return the length of a vector."""
+    return sg.sqrt(sum(a * a for a in v))
+
+
+def compiled_lowest(f: Callable[..., Any], x: Any) -> Any:
+    """Descend as `lowest` does, within a compiled function."""
+    slopes = sg.value_and_grad(f)
+
+    def step(state: Any) -> Any:
+        x, y, slope, rate, kept, _ = state
+        near = [a - rate * b for a, b in zip(x, slope, strict=True)]
+        ends = (length(slope) <= SHORT) | (
+            (kept != 10) & (length([rate * b for b in slope]) <= SHORT)
+        )
+
+        def tried() -> Any:
+            value, slope_there = slopes(near)
+            return sg.cond(
+                value < y,
+                lambda: (near, value, slope_there, rate, kept + 1, 1.0),
+                lambda: (x, y, slope, rate / 2, 0.0, 1.0),
+            )
+
+        def go_on() -> Any:
+            return sg.cond(kept == 10, lambda: (x, y, slope, 2 * rate, 0.0, 1.0), tried)
+
+        return sg.cond(ends, lambda: (x, y, slope, rate, kept, 0.0), go_on)
+
+    return sg.while_loop(lambda state: state[-1], step, (x, *slopes(x), RATE, 0.0, 1.0))[0]
+
+
+def lowest_in_jax(jax: Any, jnp: Any) -> Callable[..., Any]:
+    """Return `lowest` as one loop of JAX, with slopes by forward mode."""
+
+    def lowest(f: Callable[..., Any], x: Any) -> Any:
+        slopes = jax.jacfwd(f)
+
+        def step(state: Any) -> Any:
+            x, y, slope, rate, kept, _ = state
+            near = x - rate * slope
+
+            def tried() -> Any:
+                value = f(near)
+                return jax.lax.cond(
+                    value < y,
+                    lambda: (near, value, slopes(near), rate, kept + 1, True),
+                    lambda: (x, y, slope, rate / 2, 0, True),
+                )
+
+            def go_on() -> Any:
+                return jax.lax.cond(kept == 10, lambda: (x, y, slope, 2 * rate, 0, True), tried)
+
+            step_length = jnp.linalg.norm(x - near)
+            ends = (jnp.linalg.norm(slope) <= SHORT) | ((kept != 10) & (step_length <= SHORT))
+            return jax.lax.cond(ends, lambda: (x, y, slope, rate, kept, False), go_on)
+
+        start = (x, f(x), slopes(x), RATE, 0, True)
+        return jax.lax.while_loop(lambda state: state[-1], step, start)[0]
+
+    return lowest
+
+
+def particle() -> Problem:
+    """Find the charge with which a particle, pushed by two of them, falls to the origin."""
+
+    def landing(w: Any) -> Any:
+        charges = [(10.0, 10.0 - w[0]), (10.0, 0.0)]
+
+        def potential(x: Any) -> Any:
+            return sum(1 / length([a - b for a, b in zip(x, c, strict=True)]) for c in charges)
+
+        push = sg.grad(potential)
+
+        def step(state: Any) -> Any:
+            x, v, _ = state
+            moved = [a + 0.1 * b for a, b in zip(x, v, strict=True)]
+            pushed = [a - 0.1 * b for a, b in zip(v, push(x), strict=True)]
+            return sg.cond(moved[1] > 0, lambda: (moved, pushed, 1.0), lambda: (x, v, 0.0))
+
+        start = ([0.0, 8.0], [0.75, 0.0], 1.0)
+        x, v, _ = sg.while_loop(lambda state: state[-1], step, start)
+        return (x[0] - x[1] / v[1] * v[0]) ** 2
+
+    falls = sg.jit(sg.value_and_grad(landing))
+
+    def theirs(jax: Any, jnp: Any) -> Any:
+        def landing(w: Any) -> Any:
+            charges = (
+                jnp.array([[10.0, 10.0], [10.0, 0.0]]) - jnp.array([[0.0, 1.0], [0.0, 0.0]]) * w
+            )
+            push = jax.jacfwd(lambda x: jnp.sum(1 / jnp.linalg.norm(charges - x, axis=1)))
+
+            def step(state: Any) -> Any:
+                x, v, _ = state
+                moved, pushed = x + 0.1 * v, v - 0.1 * push(x)
+                return jax.lax.cond(
+                    moved[1] > 0, lambda: (moved, pushed, True), lambda: (x, v, False)
+                )
+
+            start = (jnp.array([0.0, 8.0]), jnp.array([0.75, 0.0]), True)
+            x, v, _ = jax.lax.while_loop(lambda state: state[-1], step, start)
+            return (x[0] - x[1] / v[1] * v[0]) ** 2
+
+        find = lowest_in_jax(jax, jnp)
+        return lambda w: find(landing, w)
+
+    return Problem("w=0", (np.zeros(1),), lambda w: lowest(falls, w.tolist()), theirs, False)
+
+
+def saddle() -> Problem:
+    """Find the lowest of the highest points of x² - y², by a descent within a descent."""
+
+    def between(p: Any, q: Any) -> Any:
+        return p[0] ** 2 + p[1] ** 2 - (q[0] ** 2 + q[1] ** 2)
+
+    @sg.jit
+    def highest(p: Any, start: Any) -> Any:
+        return compiled_lowest(lambda q: -between(p, q), start)
+
+    worst = sg.jit(sg.value_and_grad(lambda p, start: between(p, highest(p, start))))
+
+    def ours(start: Any) -> Any:
+        begun = start.tolist()
+        p = lowest(lambda x: worst(x, begun), begun)
+        return p, highest(p, begun)
+
+    def theirs(jax: Any, jnp: Any) -> Any:
+        find = lowest_in_jax(jax, jnp)
+
+        def highest(p: Any, start: Any) -> Any:
+            return find(lambda q: -between(p, q), start)
+
+        def found(start: Any) -> Any:
+            p = find(lambda x: between(x, highest(x, start)), start)
+            return p, highest(p, start)
+
+        return found
+
+    return Problem("start=(1, 1)", (np.ones(2),), ours, theirs, False)
+
+
+PROBLEMS = (gmm, ba, lstm, ode, det, llsq, lse, kmeans, particle, saddle)
 #: How far apart results may be; the columns of llsq's polynomial are nearly dependent.
 CLOSE = 1e-7
 
@@ -349,7 +519,7 @@ def compared(make: Callable[[], Problem]) -> Comparison:
     problem = make()
 
     def ours() -> Run:
-        compiled = sg.jit(problem.ours)
+        compiled = sg.jit(problem.ours) if problem.is_whole else problem.ours
         return lambda: compiled(*problem.inputs)
 
     def theirs() -> Run:

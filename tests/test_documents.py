@@ -110,7 +110,9 @@ def test_every_page_is_a_session_that_prints_what_it_shows(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The Python blocks of a page, typed in one after the other, give the output shown."""
-    for package in {"errors": ["sympy"], "export": ["networkx", "sympy"]}.get(page.stem, []):
+    for package in {"errors": ["sympy"], "export": ["networkx", "sympy", "torch", "jax"]}.get(
+        page.stem, []
+    ):
         pytest.importorskip(package)
     if page.stem == "sympy":
         pytest.importorskip("sympy")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import repeat
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import islice, repeat
 from typing import Any
 
 from scalargrad.compiler.cond import chosen
@@ -102,29 +103,60 @@ class _Loop:
         self._cond, self._body = cond_fun, body_fun
         self._going, self._first = going, carry
         self._guards = [len(trace.guards)]  # how many there are before each step
+        self._start = len(trace.columns)
 
     def run(self) -> Any:
         """Record as many steps as are needed, and return what is carried after them."""
         trace = self._trace
-        draws = len(trace.draws)
         states: list[Any] = [(logical_and(self._going, 1.0), 0.0, self._first)]
-        while True:
-            count = (_TIMES - 1) * (len(states) - 1) or _FIRST
-            entries = (lambda count=count: repeat(None, count)), count
-            states += recorded(trace, self._step, self._step, states[-1], entries)[1]
-            if len(trace.draws) > draws:
-                trace.refuse("a step of while_loop drew a random number", "draw before the loop")
-            is_going, taken, *_ = self._numbers(states[-1])
-            if not is_going:
-                break
-            if len(states) > _MOST:
-                trace.refuse(f"a while_loop took more than {_MOST} steps", "stop it by a counter")
-        needed = 1 << max(0, int(taken) - 1).bit_length()
+        self._record(states, 2)
+        taken = self._taken(states)
+        while taken is None:
+            self._record(states, (_TIMES - 1) * max(len(states) - 1, _FIRST // _TIMES))
+            is_going, steps, *_ = self._numbers(states[-1])
+            taken = None if is_going else int(steps)
+        needed = 1 << max(0, taken - 1).bit_length()
+        self._record(states, needed + 1 - len(states))
         going, steps, carry = states[needed]
         guards = self._guards[min(needed, len(self._guards) - 1)]  # steps that are copied have none
         trace.leave_out(steps.index + 1, guards)
         trace.expect(eq(going, 0.0))
         return carry
+
+    def _record(self, states: list[Any], count: int) -> None:
+        """Record more steps."""
+        trace, draws = self._trace, len(self._trace.draws)
+        if len(states) + count > 2 * _MOST:
+            trace.refuse(f"a while_loop took more than {_MOST} steps", "stop it by a counter")
+        if count > 0:
+            entries = (lambda: repeat(None, count)), count
+            states += recorded(trace, self._step, self._step, states[-1], entries)[1]
+        if len(trace.draws) > draws:
+            trace.refuse("a step of while_loop drew a random number", "draw before the loop")
+
+    def _taken(self, states: Sequence[Any]) -> int | None:
+        """Return how many steps are taken, found by the program of one step; None if unknown.
+
+        A step with a loop in it has as many steps of that as it needed; others may need more.
+        """
+        if self._guards[-1] > self._guards[0]:
+            return None
+        numbers = self._trace.numbers
+        first, before, after = (flatten(x, "what while_loop carries")[0] for x in states)
+        rows = [*zip(first, before, after, strict=True)]
+        moving = [row for row in rows if row[1] is not row[2]]
+        if any(x is not y for x, y, z in rows if y is z):
+            return None
+        if not all(isinstance(y, Traced) and isinstance(z, Traced) for _, y, z in moving):
+            return None
+        begun = [numbers[x.index] if isinstance(x, Traced) else float(x) for x, _, _ in moving]
+        pairs = [(y.index, z.index) for _, y, z in moving]
+        with suppress(LookupError):
+            turns = numbers.turns(pairs, begun, self._start)
+            for count, (going, *_) in enumerate(islice(turns, _MOST), 1):
+                if not going:
+                    return count
+        return None
 
     def _numbers(self, state: Any) -> list[float]:
         """Return the numbers of a state in this run."""

@@ -216,8 +216,9 @@ class Asked:
 
     def _add_operands(self, nodes: set[int]) -> None:
         """Add what numbers of examples and single lanes are made of."""
-        written = self.found.written
-        waiting = [*nodes]
+        written, lanes = self.found.written, self.found.lanes
+        nodes.update({lanes[x][0] for x in nodes & lanes.keys()})
+        waiting = [*nodes.difference(lanes)]
         lookups = written.args_with(TAKE)
         read = {y for index, row in lookups for y in (index, *written.args_of(row))}
         while waiting:

@@ -112,6 +112,8 @@ class Lowering:
             count = int(sizes[x])
             nodes += [x] if count == 1 else [Lane(x, k) for k in range(count)]
         self.nodes = nodes
+        own = [x.node if isinstance(x, Lane) else x for x in nodes]
+        self.levels = np.frombuffer(asked.found.levels, np.uint8)[own]  # after which gradients
         self.given = Array("p", (asked.program.given,), "in")
         self.outputs = Array("y", (len(nodes),), "out")
         b = Builder(Program([self.given, self.outputs], []))
@@ -211,24 +213,22 @@ class Lowering:
     def _copy_outputs(self, level: int) -> None:
         """Copy to the outputs what is computed after the gradients of a level."""
         cells, b = self.cells, self.cells.builder
-        asked = [(k, x) for k, x in enumerate(self.nodes) if self._level(x) == level]
-        cells.copy(self.outputs, (x for x in asked if cells.lanes(x[1]) == 1))
-        for k, x in asked:
-            if k in self.rows:
-                cell = cells.cell(x)
-                with b.loop(cells.vars[cells.lanes(x)]) as var:
-                    b.append(Step(Access(self.outputs, (var + k,)), _IDENTITY, (cell,)))
-
-    def _level(self, x: Node) -> int:
-        """Return after which gradients a node is computed."""
-        return self.asked.found.levels[x.node if isinstance(x, Lane) else x]
+        asked = np.flatnonzero(self.levels == level).tolist()
+        rows = [(k, self.rows[k]) for k in asked if k in self.rows]
+        wide = {x for _, x in rows}
+        pairs = ((k, self.nodes[k]) for k in asked)
+        cells.copy(self.outputs, ((k, x) for k, x in pairs if x not in wide))
+        for k, x in rows:
+            cell = cells.cell(x)
+            with b.loop(cells.vars[cells.lanes(x)]) as var:
+                b.append(Step(Access(self.outputs, (var + k,)), _IDENTITY, (cell,)))
 
     def _keep(self, level: int) -> None:
         """Have outputs hold what is read after gradients, which may be left out else."""
-        cells, program = self.cells, self.asked.program
-        later = self.asked.parts[level + 1 :]
+        cells, asked, program = self.cells, self.asked, self.asked.program
+        later = asked.parts[level + 1 :]
         waiting = [x for part in later for array in part.given for x in array.nodes]
-        sweeps = (x for x in self.asked.sweeps if x.level > level)
+        sweeps = (x for x in asked.sweeps if x.level > level)
         waiting += (x for sweep in sweeps for pair in sweep.roots for x in pair)
         kept: dict[int, dict[int, None]] = {}  # by how many lanes
         seen = {*self.kept}
@@ -238,7 +238,7 @@ class Lowering:
             if x in seen or x in self.of_gradients or isinstance(op, Held | Stacked):
                 continue
             seen.add(x)
-            is_late = self._level(x) > level
+            is_late = asked.found.levels[x] > level
             if op is BATCH or (is_late and (op is UNBATCH or isinstance(op, Total))):
                 waiting += cells.args(x)
             elif not is_late and x >= program.inputs and x not in program.constants:

@@ -26,8 +26,8 @@ from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Held, Op, Sta
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
-#: So many loops and steps copy numbers at most, where loops must pay.
-_RUNS = 64
+#: So many loops and steps copy numbers at most, where loops must pay, or one for so many nodes.
+_RUNS, _OFTEN = 64, 500
 #: More constants than this are copied from an array of them.
 _NUMBERS = 8
 _IDENTITY, _ADD, _MUL = TABLE["identity"], TABLE["add"], TABLE["mul"]
@@ -200,15 +200,15 @@ class NodeCells:
 
     def _copy_lanes(self, to: Array, nodes: Iterable[tuple[int, Node]]) -> list[tuple[int, Node]]:
         """Copy all lanes of nodes to cells evenly apart; return what is left."""
-        rows: dict[int, list[tuple[int, int]]] = {}
+        rows, lanes = dict[int, list[tuple[int, int]]](), self.found.lanes
         left: list[tuple[int, Node]] = []
         alike: dict[tuple[Var, Index], dict[int, Arg]] = {}  # by where their lanes go
         for k, x in nodes:
             if isinstance(x, Lane):
                 rows.setdefault(x.node, []).append((k, x.lane))
-            elif self.op(x) is UNBATCH and x not in self.known:
-                of, lane = self.args(x)
-                rows.setdefault(of, []).append((k, int(self.program.constants[lane])))
+            elif x in lanes and x not in self.known:
+                of, lane = lanes[x]
+                rows.setdefault(of, []).append((k, lane))
             else:
                 left.append((k, x))
         for x, found in rows.items():
@@ -271,8 +271,8 @@ class NodeCells:
                 b.append(Step(Access(to, (*before, at, *after)), _IDENTITY, (x,)))
             del places[: rows.size]
             count += 1
-            if count > _RUNS and not self.always:
-                raise TraceError(f"more than {_RUNS} numbers are in no order")
+            if count > max(_RUNS, len(self.found) // _OFTEN) and not self.always:
+                raise TraceError(f"more than {count - 1} numbers are in no order")
 
 
 class _Run(NamedTuple):

@@ -118,6 +118,14 @@ class NodeColumns:
         """The number of each constant of the program, by node."""
         return numbers_of(self.program.constants, len(self.program))
 
+    @cached_property
+    def lanes(self) -> dict[int, tuple[int, int]]:
+        """The nodes that are single lanes, each with the node that it is of, and which lane."""
+        nodes = self.written.places(UNBATCH)
+        of, which = np.array(self.written.args_with(UNBATCH), np.int64).reshape(-1, 2).T
+        pairs = zip(of.tolist(), self.numbers[which].astype(np.int64).tolist(), strict=True)
+        return dict(zip(nodes, pairs, strict=True))
+
     def op(self, place: int) -> Op:
         """Return the operation of the node at a place."""
         return self.written.table[int(self.written.codes[self.nodes[place]])]
@@ -254,8 +262,14 @@ def _in_order(kind_of: NDArray[np.int8], levels: bytearray) -> tuple[Integers, l
 def _levels(written: Nodes, gradients: Sequence[int]) -> bytearray:
     """Return the level of each node; see `NodeColumns`."""
     levels = bytearray(len(written))
-    first, operands = entries(written.first), entries(written.operands)
-    for node in range(gradients[0] if gradients else len(written), len(written)):
+    source = np.arange(len(written))  # a single lane has the level of what it is of
+    lanes = np.array(written.places(UNBATCH), np.int64)
+    source[lanes] = written.operands[written.first[lanes]]
+    first, operands = entries(written.first), entries(source[written.operands])
+    others = np.flatnonzero(source == np.arange(len(written)))
+    for node in others[others >= (gradients[0] if gradients else len(written))].tolist():
         level = max([levels[x] for x in operands[first[node] : first[node + 1]]], default=0)
         levels[node] = min(level + (written.table[written.codes[node]] is ADJOINT), 255)
+    every = np.frombuffer(levels, np.uint8)
+    every[lanes] = every[source[lanes]]
     return levels

@@ -37,6 +37,9 @@ from scalargrad.compiler.nests.schedule import ScheduledLoop
 
 #: Arrays of so many numbers are read where they lie rather than copied.
 LARGE = 4096
+#: Rows whose length is a multiple of so many numbers, 1 kB, are kept further apart: the cells of a
+#: column would else be in the same few lines of the cache.
+APART = 128
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,7 @@ def plan(
     cells = CLASSES
     lanes: dict[Array, Near] = {}
     shapes: dict[Array, tuple[int, ...]] = {}
+    cleared: list[Array] = []
     for array in program.arrays:
         writing, reading = writers.get(array, ()), readers.get(array, ())
         if array not in tables and _is_in_registers(array, writing, reading):
@@ -179,12 +183,13 @@ def plan(
                 lanes[array], along = around, around.place
                 shape = (*shape[:along], around.size, *shape[along + 1 :])
                 shapes[array] = shape
+            cleared += [array] * any(map(_is_written_anew, writing))
             offsets[array] = cells
-            strides[array] = _strides(shape, along)
-            cells += -(-math.prod(shape) // CLASSES) * CLASSES
+            is_free = array.kind in {"const", "temp"} and array not in cleared
+            strides[array] = _strides(shape, along, APART if is_free else 0)
+            cells += _room(shape, strides[array])
             if writing and writing[0].step.how == MAX:
                 first[array] = -math.inf
-    cleared = [a for a in offsets if any(map(_is_written_anew, writers.get(a, ())))]
     in_place, ranges = _in_place(readers, apart)
     distances = [Distance(cells + k, x) for k, x in enumerate(ranges)]
     cells += -(-len(ranges) // CLASSES) * CLASSES
@@ -265,11 +270,22 @@ def _loop_around(array: Array, writing: Sequence[_Use], reading: Sequence[_Use])
     return Near(loop.var, block, k, size) if alike and array.shape[k] > size else None
 
 
-def _strides(shape: tuple[int, ...], fastest: int) -> tuple[int, ...]:
-    """Return the strides of an array of which one dimension is the fastest."""
+def _strides(shape: tuple[int, ...], fastest: int, apart: int = 0) -> tuple[int, ...]:
+    """Return the strides of an array of which one dimension is the fastest.
+
+    Rows whose length is a multiple of `apart`, if that is not 0, are followed by unused cells.
+    """
     found, size = [0] * len(shape), 1
     order = [k for k in range(len(shape)) if k != fastest]
     for k in [fastest, *reversed(order)] if shape else []:
         found[k] = size
         size *= shape[k]
+        if k == fastest and apart and size % apart == 0:
+            size += CLASSES
     return tuple(found)
+
+
+def _room(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
+    """Return how many cells an array takes, whole vectors of them."""
+    last = sum(max(n - 1, 0) * k for n, k in zip(shape, strides, strict=True))
+    return (last // CLASSES + 1) * CLASSES

@@ -93,7 +93,7 @@ def _choose_lanes(body: Body, fastest: dict[Array, int]) -> None:
     """
     nests = [x for x in body if isinstance(x, ScheduledLoop)]
     for nest in sorted(nests, key=lambda x: -_cheapest([x], None, {}).cost):
-        if nest.kind == "sequential":
+        if nest.kind == "sequential" or isinstance(nest.var, Block):
             _choose_lanes(nest.body, fastest)
             continue
         for loop in _cheapest([nest], None, fastest).lanes:

@@ -32,7 +32,6 @@ from scalargrad.compiler.passes.kinds import (
     DETACH,
     TAKE,
     Held,
-    Op,
     has_lanes,
 )
 from scalargrad.compiler.passes.nodes import Nodes
@@ -191,33 +190,43 @@ class _Unfolding(PartCopy):
 
     def run(self) -> Program:
         old, new, made = self.source, self.places, self.program
-        written = made.ops.append, made.args.append
-        reductions = {op for op in set(old.ops) if isinstance(op, Reduction)}
-        special: set[Op] = {*reductions, *[ADJOINT] * bool(self.wrt), *[add] * bool(self.begun)}
-        for node in range(old.inputs, len(old)):
+        written = ADJOINT if self.wrt else None
+        changed = old.nodes().where(lambda op: op is written or isinstance(op, Reduction))
+        changed[[*self.begun, *self.begun.values()]] = True
+        changed[: old.inputs] = False
+        copied = old.inputs
+        for node in [*np.flatnonzero(changed).tolist(), len(old)]:
+            self._copy_all(range(copied, node))
+            copied = node + 1
+            if node == len(old):
+                break
             op, args = old.ops[node], old.args[node]
-            if op not in special:  # nearly all: copied as it is
-                if op is CONSTANT:
-                    made.constants[len(made.ops)] = old.constants[node]
-                new.append(len(made.ops))
-                written[0](op)
-                written[1](tuple([new[x] for x in args]))
-            elif op is add:
-                first, second = (new[x] for x in args)
-                first = self.firsts.get(node, first)
-                new.append(self.append(add, (first, second)))
-            elif op is not ADJOINT:
-                new.append(self._reduction(op, [new[x] for x in args]))  # type: ignore[arg-type]
-            elif args[1:] in self.wrt:
-                new.append(self._asked(args))
+            if node in self.firsts:
+                new.append(self.append(add, (self.firsts[node], new[args[1]])))
+            elif isinstance(op, Reduction):
+                new.append(self._reduction(op, [new[x] for x in args]))
+            elif op is ADJOINT:
+                new.append(self._asked(args) if args[1:] in self.wrt else self._left(args))
             else:
-                new.append(self._left(args))
+                self._copy_all(range(node, node + 1))
             if node in self.begun:
                 self.firsts[self.begun[node]] = self._first(new[node])
         made.outputs = [new[x] for x in old.outputs]
         if self.wrt and has_lanes(old.nodes().table):
             self._widen_outputs()
         return without_dead_nodes(made) if self.wrt else made
+
+    def _copy_all(self, nodes: range) -> None:
+        """Copy neighbouring nodes as they are: nearly all of a program."""
+        old, new, made = self.source, self.places, self.program
+        first = len(made)
+        new += range(first, first + len(nodes))
+        ops = old.ops[nodes.start : nodes.stop]
+        made.ops += ops
+        made.args += [tuple([new[x] for x in y]) for y in old.args[nodes.start : nodes.stop]]
+        if CONSTANT in ops:
+            numbers = ((k, old.constants.get(x)) for k, x in enumerate(nodes, first))
+            made.constants.update((k, x) for k, x in numbers if x is not None)
 
     def _widen_outputs(self) -> None:
         """Give outputs that turned out to be alike for all examples a number for each again."""

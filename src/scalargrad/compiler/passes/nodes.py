@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Flags, Floats, Integers
 from scalargrad.compiler.passes.kinds import Op
+from scalargrad.system.cached_property import cached_property
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,12 @@ class Nodes:
 
     def args_of(self, node: int) -> tuple[int, ...]:
         """Return the operands of one node."""
-        return tuple(self.operands[self.first[node] : self.first[node + 1]].tolist())
+        first, operands = self._entries
+        return tuple(operands[first[node] : first[node + 1]])
+
+    @cached_property
+    def _entries(self) -> tuple[memoryview[int], memoryview[int]]:
+        return entries(self.first), entries(self.operands)
 
     def args_with(self, op: Op) -> list[tuple[int, ...]]:
         """Return the operands of each node with this operation."""
@@ -180,6 +186,23 @@ def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) 
                 if not left[y]:
                     few.append(y)
         unused = np.array(few, np.int64)
+
+
+def below(roots: Iterable[int], first: Integers, operands: Integers, most: int) -> Flags | None:
+    """Return which nodes roots depend on, these among them; None if they are more than `most`."""
+    starts, read = entries(first), entries(operands)
+    found = {*roots}
+    ahead = [*found]
+    while ahead and len(found) <= most:
+        x = ahead.pop()
+        more = {*read[starts[x] : starts[x + 1]]} - found
+        found |= more
+        ahead += more
+    if ahead:
+        return None
+    flags = np.zeros(len(first) - 1, np.bool_)
+    flags[[*found]] = True
+    return flags
 
 
 def entries(numbers: Any) -> memoryview[int]:

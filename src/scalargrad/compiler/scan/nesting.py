@@ -28,6 +28,8 @@ class Nesting:
     ----------
     trace : Trace
         The recording under way.
+    is_entry : bool
+        Whether it is given to a step, as a row of an array is.
 
     Attributes
     ----------
@@ -41,8 +43,8 @@ class Nesting:
         Whether there is nothing else.
     """
 
-    def __init__(self, trace: Trace, tree: Any) -> None:
-        self._trace, self.tree = trace, tree
+    def __init__(self, trace: Trace, tree: Any, *, is_entry: bool = False) -> None:
+        self._trace, self.tree, self._is_entry = trace, tree, is_entry
         self.traced: list[Traced] = []
         self.containers: list[Any] = []
         self.is_known = True
@@ -61,7 +63,7 @@ class Nesting:
 
     def has_stayed(self) -> bool:
         """Return whether it holds the very numbers and containers that it held."""
-        now = Nesting(self._trace, self.tree)
+        now = Nesting(self._trace, self.tree, is_entry=self._is_entry)
         pairs = (now.traced, self.traced), (now.containers, self.containers)
         return now.shape == self.shape and all(
             len(x) == len(y) and all(map(is_, x, y)) for x, y in pairs
@@ -74,7 +76,7 @@ class Nesting:
             return struct.pack("d", x)
         if type(x) in _ATOMS:
             return type(x), x
-        parts = _parts(x) if depth < _DEEPEST else None
+        parts = _parts(x, are_views=self._is_entry) if depth < _DEEPEST else None
         if parts is None:
             self.is_known = False
             return object()  # equal to nothing
@@ -139,7 +141,7 @@ class Entries:
             kinds = {_kind_of(trace, x) for x in told} if is_own else set()
             self.are_alike = kinds == {_kind_of(trace, like.tree)}
             return
-        found = [like if x is like.tree else Nesting(trace, x) for x in trees]
+        found = [like if x is like.tree else Nesting(trace, x, is_entry=True) for x in trees]
         self.are_alike = all(x.shape == like.shape for x in found)
         self.traced = [y for x in found for y in x.traced]
         self.containers = [y for x in found for y in x.containers]
@@ -154,8 +156,11 @@ class Entries:
         return found.reshape(self._count, -1)
 
 
-def _parts(x: Any) -> tuple[Any, list[Any]] | None:
-    """Return the keys and the items of a container; None for anything else."""
+def _parts(x: Any, *, are_views: bool = False) -> tuple[Any, list[Any]] | None:
+    """Return the keys and the items of a container; None for anything else.
+
+    With `are_views`, arrays may be views, such as rows, of others.
+    """
     kind = type(x)
     if kind in {list, tuple} or _is_named_tuple(kind):
         return len(x), [*x]
@@ -163,7 +168,12 @@ def _parts(x: Any) -> tuple[Any, list[Any]] | None:
         return [(type(key), key) for key in x], [*x.values()]
     if kind is np.ndarray and x.dtype == object:
         flags, items = x.flags, x.ravel().tolist()
-        if flags.c_contiguous and flags.writeable and flags.owndata and not any(map(_parts, items)):
+        if (
+            flags.c_contiguous
+            and flags.writeable
+            and (flags.owndata or are_views)
+            and not any(map(_parts, items))
+        ):
             return x.shape, items
     return None
 

@@ -71,7 +71,7 @@ def recorded(
     while len(ys) < count:
         x, start = next(left), len(trace.columns)
         is_worth = looks > 0 and written * (count - len(ys)) >= WORTH
-        given = (Nesting(trace, carry), Nesting(trace, x)) if is_worth else None
+        given = (Nesting(trace, carry), Nesting(trace, x, is_entry=True)) if is_worth else None
         around = StepState(trace, f) if last and given and _is_alike(last, given) else None
         carry, y = step(carry, x)
         ys.append(y)

@@ -290,7 +290,11 @@ class Plainness:
         answer = self._at_once(node, known, start)
         if answer is not None:
             return answer
-        way.append((node, iter(self._columns.args(node))))
+        args = self._columns.args(node)
+        if all(self._at_once(y, known, start) for y in args):  # nearly always
+            known[node] = True
+            return True
+        way.append((node, iter(args)))
         while way:
             x, operands = way[-1]
             for y in operands:

@@ -28,7 +28,7 @@ from scalargrad.compiler.passes.kinds import (
     Total,
     of_lanes,
 )
-from scalargrad.compiler.passes.nodes import Nodes, alike, drop, numbers_of, starts
+from scalargrad.compiler.passes.nodes import Nodes, alike, below, drop, numbers_of, starts
 from scalargrad.compiler.passes.partial import subexpressions
 from scalargrad.compiler.trace.columns import Columns
 from scalargrad.compiler.trace.trace import Trace
@@ -55,6 +55,8 @@ _POINTS = (-math.inf, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.0**54, 
 _SEVERAL = 8
 #: With up to this many operands, each is tried together with the constants among the others.
 _FEW = 64
+#: Where not one in so many nodes is followed back from results, that is faster than all in order.
+_SELDOM = 8
 #: The size of the caches of answers about operations and their constant operands.
 _MANY = 10_000
 
@@ -143,13 +145,16 @@ def _gradients_read(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[
     by which a comparison comes out otherwise. Without lanes, those that are compared are returned.
     """
     gradients = nodes.where(lambda op: op is ADJOINT)
-    readers = nodes.needed([*outputs, *trace.guards]) & ~gradients
+    roots = [*outputs, *trace.guards]
+    if not roots:
+        return []
+    readers = nodes.needed(roots) & ~gradients
     read = np.zeros(len(nodes), np.bool_)
     read[nodes.operands[readers[nodes.users()]]] = True
     found = np.flatnonzero(read & gradients)
-    roots = nodes.operands[nodes.first[found] + 1]
-    first, which = alike(roots)
-    outside = [trace.lanes.size(x) == 1 for x in roots[first].tolist()]
+    swept = nodes.operands[nodes.first[found] + 1]
+    first, which = alike(swept)
+    outside = [trace.lanes.size(x) == 1 for x in swept[first].tolist()]
     kept: list[int] = found[np.array(outside, np.bool_)[which]].tolist()
     return kept
 
@@ -233,6 +238,9 @@ def _shown(
     propagates = _propagates(nodes, ask)
     first = starts(propagates.astype(np.int64))[nodes.first]
     operands = nodes.operands[propagates]
+    few = below(outputs, first, operands, len(nodes) // _SELDOM)
+    if few is not None and not lanes:
+        return few
     ways = np.bincount(operands, minlength=len(nodes))
     ways += np.bincount(np.fromiter(outputs, np.int64), minlength=len(nodes))
     taken = np.flatnonzero(_is_unbatch(nodes))

@@ -48,6 +48,8 @@ _FAR = 64
 _CHOICES, _COPIES = 6, (3, 64)
 #: Stands for the copies, as the number of a statement does for its results.
 _COPIED = -100
+#: So many copies of one number stand in a table rather than in cells of their own.
+_SPREAD = 16
 
 
 class NotWrittenError(Exception):
@@ -359,8 +361,12 @@ class Cells:
         looked = self._looked(statement.indices.axes[:, rows], every)
         table = looked.array.data
         assert table is not None
-        copies = self.builder.array("copy", table.shape)
         of = {int(k): (int(x[0]), int(x[1])) for k, x in zip(number, what.T, strict=True)}
+        if table.size > _SPREAD * len(of):
+            copies = self.builder.array("copy", (len(of),))
+            self.copies += [(Cell(copies, (Index(k),)), *x) for k, x in of.items()]
+            return Taken(copies, looked)
+        copies = self.builder.array("copy", table.shape)
         for at, k in np.ndenumerate(table):
             self.copies.append((Cell(copies, tuple(map(Index, at))), *of.get(int(k), of[0])))
         return Looked(copies, looked.axes)

@@ -1,0 +1,175 @@
+"""Compiled functions within PyTorch and JAX: called there on tensors, differentiated here."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scalargrad.compiler.decorator import jit
+from scalargrad.errors import OperandError
+from scalargrad.system.packages import needed
+from scalargrad.system.short_repr import shown
+from scalargrad.table.validation import function, size
+from scalargrad.transforms.functional import vjp
+
+Function = Callable[..., Any]
+
+
+def torch_function(f: Function) -> Function:
+    """Return a function of PyTorch tensors that computes a function of numbers, compiled.
+
+    Parameters
+    ----------
+    f : callable
+        Takes a float for a tensor without axes and a NumPy array for any other, of any shape;
+        returns a number, or an array, list or tuple of numbers, of any shape.
+
+    Returns
+    -------
+    callable
+        Takes tensors, and returns one, of the type that PyTorch computes with where these meet;
+        here it is float64. It has derivatives of any order by each tensor, and runs on the CPU.
+
+    Raises
+    ------
+    MissingPackageError
+        If PyTorch is missing.
+
+    Examples
+    --------
+    >>> import torch  # doctest: +SKIP
+    >>> area = torch_function(lambda sides: sides[0] * sides[1])  # doctest: +SKIP
+    >>> sides = torch.tensor([2.0, 3.0], requires_grad=True)  # doctest: +SKIP
+    >>> area(sides).backward()  # doctest: +SKIP
+    >>> sides.grad  # doctest: +SKIP
+    tensor([3., 2.])
+    """
+    function(f, "f", "torch_function(lambda x: x * x)")
+    with needed("torch_function needs"):
+        import torch  # noqa: F401
+    called = _of_tensors(_of_parts(f))
+    return lambda *tensors: called(*tensors)[0]
+
+
+def _of_tensors(f: Function) -> Function:
+    """Return a function of tensors; it returns a tuple of tensors, and `f` one of numbers."""
+    import numpy as np
+    import torch
+
+    compiled = jit(f)
+    back = functools.cache(lambda count: _of_tensors(_pulled_back(f, count)))
+
+    class Called(torch.autograd.Function):  # type: ignore[misc]
+        @staticmethod
+        def forward(ctx: Any, *tensors: Any) -> Any:
+            ctx.save_for_backward(*tensors)
+            kind = functools.reduce(torch.promote_types, [x.dtype for x in tensors])
+            kind = kind if kind.is_floating_point else torch.get_default_dtype()
+            given = [x.detach().cpu().double().numpy() for x in tensors]
+            results = compiled(*[x if x.ndim else float(x) for x in given])
+            return tuple([torch.tensor(np.asarray(x, float), dtype=kind) for x in results])
+
+        @staticmethod
+        def backward(ctx: Any, *cotangents: Any) -> Any:
+            return back(len(cotangents))(*ctx.saved_tensors, *cotangents)
+
+    return lambda *tensors: Called.apply(*map(torch.as_tensor, tensors))
+
+
+def _of_parts(f: Function) -> Function:
+    """Return a function that returns what another does, a number or an array, in a tuple."""
+    import numpy as np
+
+    def called(*args: Any) -> Any:
+        result = f(*args)
+        return (np.array(result) if isinstance(result, list | tuple) else result,)
+
+    return called
+
+
+def _pulled_back(f: Function, count: int) -> Function:
+    """Return the gradient of `count` results as a function: of the arguments, then cotangents."""
+
+    def called(*given: Any) -> Any:
+        return vjp(f, *given[:-count])[1](given[-count:])
+
+    return called
+
+
+def jax_function(f: Function, shape: Sequence[int] = ()) -> Function:
+    """Return a function of JAX arrays that computes a function of numbers, compiled here.
+
+    Parameters
+    ----------
+    f : callable
+        Takes a float for an array without axes and a NumPy array for any other, of any shape;
+        returns a number, or an array, list or tuple of numbers, of any shape.
+    shape : sequence of int
+        The shape of what it returns, which JAX has to know beforehand; () for a number.
+
+    Returns
+    -------
+    callable
+        Takes arrays, and returns one, of the type that JAX computes with: float32, unless
+        ``jax_enable_x64`` is set; here it is float64. It has derivatives of any order in reverse
+        mode, and may be used within ``jax.jit`` and ``jax.vmap``, which calls it once for each
+        example.
+
+    Raises
+    ------
+    OperandError
+        If `shape` is no sequence of whole numbers.
+    MissingPackageError
+        If JAX is missing.
+
+    Examples
+    --------
+    >>> import jax, numpy as np  # doctest: +SKIP
+    >>> area = jax_function(lambda sides: sides[0] * sides[1])  # doctest: +SKIP
+    >>> jax.jit(jax.grad(area))(np.array([2.0, 3.0]))  # doctest: +SKIP
+    Array([3., 2.], dtype=float32)
+    """
+    function(f, "f", "jax_function(lambda x: x * x)")
+    if not isinstance(shape, list | tuple):
+        raise OperandError(f"shape is {shown(shape)}: give one length for each axis, as in (3,)")
+    lengths = tuple([size(x, "shape") for x in shape])
+    with needed("jax_function needs"):
+        import jax  # noqa: F401
+    called = _of_arrays(_of_parts(f), lambda _: [lengths])
+    return lambda *args: called(*args)[0]
+
+
+def _of_arrays(
+    f: Function, shapes: Callable[[Sequence[Any]], Sequence[tuple[int, ...]]]
+) -> Function:
+    """Return a function of arrays; `f` returns a tuple, whose shapes follow from the arguments."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    compiled = jit(f)
+
+    def run(*args: Any) -> Any:
+        found = compiled(*[np.asarray(x, float) if np.ndim(x) else float(x) for x in args])
+        return tuple(np.asarray(x, kind(args)) for x in found)
+
+    def kind(args: Sequence[Any]) -> Any:
+        return jnp.result_type(float, *args)
+
+    @jax.custom_vjp  # type: ignore[untyped-decorator]
+    def called(*args: Any) -> Any:
+        made = tuple(jax.ShapeDtypeStruct(x, kind(args)) for x in shapes(args))
+        return jax.pure_callback(run, made, *args, vmap_method="sequential")
+
+    @functools.cache
+    def back(count: int) -> Function:
+        return _of_arrays(
+            _pulled_back(f, count), lambda given: [jnp.shape(x) for x in given[:-count]]
+        )
+
+    def backward(args: Any, cotangents: Any) -> Any:
+        return back(len(cotangents))(*args, *cotangents)
+
+    called.defvjp(lambda *args: (called(*args), args), backward)
+    return called  # type: ignore[no-any-return]

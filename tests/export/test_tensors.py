@@ -1,0 +1,73 @@
+"""Functions of numbers within PyTorch and JAX, against the same written there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad import exp, sin
+from scalargrad.errors import OperandError
+from scalargrad.export import jax_function, torch_function
+
+pytestmark = pytest.mark.wide
+
+X, W = [0.1, 0.2, 0.3], 1.5
+
+
+def ours(x: Any, w: Any) -> Any:
+    """Return a number computed from an array and a number."""
+    return sin(x[0] * w) + sum(exp(a * a) for a in x)
+
+
+def squares(x: Any) -> Any:
+    """Return as many numbers as there are."""
+    return [a * a for a in x]
+
+
+def test_pytorch_differentiates_it_to_any_order() -> None:
+    """Value, gradients, Hessian, and the Jacobian of several results; float32 stays so."""
+    torch = pytest.importorskip("torch")
+    x = torch.tensor(X, dtype=torch.float64, requires_grad=True)
+    w = torch.tensor(W, dtype=torch.float64, requires_grad=True)
+    f, g = torch_function(ours), torch_function(squares)
+
+    def theirs(x: Any, w: Any) -> Any:
+        return torch.sin(x[0] * w) + torch.exp(x * x).sum()
+
+    for ask in (torch.autograd.functional.jacobian, torch.autograd.functional.hessian):
+        torch.testing.assert_close(ask(f, (x, w)), ask(theirs, (x, w)), rtol=1e-14, atol=1e-14)
+    torch.testing.assert_close(torch.autograd.functional.jacobian(g, x), torch.diag(2 * x))
+    assert f(x, 2).dtype == torch.float64
+    assert f(x.float(), W).dtype == torch.float32
+
+
+def test_jax_differentiates_it_to_any_order() -> None:
+    """Value, gradients, second derivatives; compiled there, over examples; several results."""
+    jax: Any = pytest.importorskip("jax")
+    f, g = jax_function(ours), jax_function(squares, shape=(3,))
+    enabled: Any = jax.enable_x64
+
+    def theirs(x: Any, w: Any) -> Any:
+        return jax.numpy.sin(x[0] * w) + jax.numpy.exp(x * x).sum()
+
+    with enabled(True):
+        x = np.array(X)
+        asked: list[Any] = [
+            lambda f: jax.jit(jax.value_and_grad(f, (0, 1)))(x, W),
+            lambda f: jax.jacrev(jax.grad(f))(x, W),
+            lambda f: jax.vmap(jax.grad(f), (0, None))(np.stack([x, 2 * x]), W),
+        ]
+        for ask in asked:
+            found, expected = (jax.tree.leaves(ask(h)) for h in (f, theirs))
+            assert all(map(np.allclose, found, expected))
+        assert np.allclose(jax.jacrev(g)(x), np.diag(2 * x))
+    assert f(np.array(X, np.float32), W).dtype == "float32"
+
+
+def test_a_shape_is_a_sequence_of_lengths() -> None:
+    """Before anything is imported."""
+    for shape in (None, 3, [1.5], ["a"]):
+        with pytest.raises(OperandError, match="shape"):
+            jax_function(squares, shape)  # type: ignore[arg-type]
