@@ -27,7 +27,7 @@ def test_a_linear_regression_has_the_covariance_of_textbooks(method: str) -> Non
     X = np.column_stack([np.ones(30), TIMES, TIMES**2])  # noqa: N806
     y = X @ [1.0, -2.0, 0.5] + RNG.normal(0, 0.3, 30)
     fit = least_squares(lambda b: y - X @ b, np.zeros(3), method=method)
-    best = np.linalg.lstsq(X, y)[0]
+    best = np.linalg.lstsq(X, y, rcond=None)[0]
     rest = np.sum((y - X @ best) ** 2)
     assert fit.success
     assert fit.fun == pytest.approx(rest)
@@ -73,6 +73,8 @@ def test_what_does_not_fit_is_an_error() -> None:
         least_squares(lambda p: [p[0] - p[1]], [1.0, 2.0], method="lm")
     with pytest.raises(OperandError, match="result"):
         least_squares(lambda p: "none", [1.0, 2.0])
+    with pytest.raises(OperandError, match="no numbers"):
+        least_squares(lambda p: [], [1.0, 2.0])
     exact = least_squares(lambda p: [p[0] - 1, p[1] - 2], [0.0, 0.0])
     assert exact.x == pytest.approx([1.0, 2.0])
     with pytest.raises(NumericalError, match="2 residuals"):

@@ -103,6 +103,8 @@ def least_squares(
 
     def twice(free: Any) -> tuple[Any, Any]:
         leaves, _ = flatten(of_free(free), f"the result of {of_free.__name__}")
+        if not leaves:
+            raise OperandError(f"{of_free.__name__} returned no numbers: return the residuals")
         found = np.empty(len(leaves), dtype=object)
         found[:] = leaves
         return found, found
