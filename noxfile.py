@@ -18,6 +18,7 @@ EXTRAS = {
     "plot": ["matplotlib"],
     "data": ["safetensors"],
     "datasets": ["scikit-learn"],
+    "fit": ["scipy"],
 }
 NEEDS_NO_NUMPY = [
     *("tests/test_autodiff.py", "tests/test_grad_mode.py", "tests/test_graph.py"),

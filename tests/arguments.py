@@ -16,7 +16,7 @@ from tests.inner import Operation
 from tests.test_reference import documented
 
 import scalargrad
-from scalargrad import OperandError, Parameter, Value, data, losses, nn, optim
+from scalargrad import OperandError, Parameter, Value, data, fitting, losses, nn, optim
 from scalargrad.optim import lr_scheduler
 from scalargrad.show import subgraphs
 from scalargrad.train import History
@@ -102,6 +102,14 @@ def _exported() -> str:
     with suppress(OperandError):  # without a C compiler, the file is missing
         scalargrad.jit(lambda x: x * x).export("program.so", 1.0)
     return "program.so"
+
+
+def _misfit(x: Any, y: Any) -> Any:
+    return (x - y) ** 2
+
+
+def _misfits(x: Any, y: Any) -> Any:
+    return [x - y, x]
 
 
 #: What suits a parameter, by its name.
@@ -246,6 +254,11 @@ OWN: dict[str, dict[str, Make]] = {
     "SequentialLR": {"schedulers": _schedules, "optimizer": lambda: _SHARED},
     "Optimizer": {"defaults": lambda: {"lr": 0.1}},
     "fit": FITTED,
+    **{key: {"x0": lambda: 1.0, "args": lambda: 2.0, "f": lambda: _misfit,
+             "residuals": lambda: _misfits} for key in ("minimize", "least_squares")},
+    "interval": {"low": lambda: 0.0},
+    "FitResult.profile": {"name": lambda: "x", "points": lambda: 2},
+    "profile_curve": {"profile": lambda: ("x", [0.0, 1.0], [1.0, 2.0])},
     "watch": FITTED | {"y": lambda: [1, -1], "loss": lambda: losses.hinge_loss},
     "vmap.used": {"x": lambda: [1.0, 2.0]},
     "cond": {"pred": lambda: True, "true_fun": lambda: abs, "false_fun": lambda: abs,
@@ -303,6 +316,7 @@ MADE: dict[str, Make] = {
     "Walk": lambda: scalargrad.walk(squared()),
     "Step": lambda: scalargrad.walk(squared())[0],
     "TrainingPage": _page,
+    "FitResult": lambda: fitting.minimize(_misfit, 1.0, 2.0),
     "Fold": lambda: subgraphs.fold(squared()),
     "History": lambda: History([{"epoch": 1, "loss": 0.5}]),
     "Optimizer": sgd,
@@ -330,7 +344,8 @@ LEFT_OUT: dict[str, str] = {
         "programs of the command line, which reads what they are given",
     ),
     **dict.fromkeys(
-        ["Dataset", "Split", "Fact", "Impression", "Report", "IncompatibleKeys", "Summary"],
+        ["Dataset", "Split", "Fact", "Impression", "Report", "IncompatibleKeys", "Summary",
+         "Profile"],
         "records, which hold what they are given",
     ),
     **dict.fromkeys(
@@ -338,7 +353,7 @@ LEFT_OUT: dict[str, str] = {
         "formulas, for whatever numbers add and multiply: floats, arrays, symbols",
     ),
     **dict.fromkeys(
-        ["Jitted", "Picture", "Walk", "Step", "TrainingPage", "ChunkedSum", "Fold"],
+        ["Jitted", "Picture", "Walk", "Step", "TrainingPage", "ChunkedSum", "Fold", "FitResult"],
         "made by functions that are called here",
     ),
     **dict.fromkeys(["Model"], "a protocol"),
@@ -350,6 +365,7 @@ LEFT_OUT: dict[str, str] = {
     **dict.fromkeys(["Value", "Parameter"], "checked by tests/test_value.py"),
     "ModuleDict.__getitem__": "a KeyError, as of any dict",
     "LRScheduler": "abstract", "Identity.forward": "returns whatever it is given",
+    **{f"Transform.{name}": "abstract" for name in ("forward", "inverse", "contains")},
     "Module.forward": "abstract", "RNNCellBase": "abstract",
     "Loss.__call__": "its function, which is called here",
     **dict.fromkeys(["Loss"], "has no options but those of its subclasses, which are called here"),

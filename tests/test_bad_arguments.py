@@ -35,12 +35,13 @@ OF_THE_FUNCTION = {
     ("Jitted.export", "args"), ("drawn", "args"), ("scan", "init"), ("cond", "operands"),
     ("scan", "xs"), ("sum_over", "data"),
     ("root", "x0"), ("fixed_point", "x0"), ("odeint", "y0"), ("rk4", "y0"),
+    ("minimize", "x0"), ("minimize", "args"), ("least_squares", "x0"), ("least_squares", "args"),
     ("functional_call", "kwargs"), ("while_loop", "init_val"), ("while_loop", "body_fun"),
 }  # fmt: skip
 #: Parameters that are functions, which a class is, too: what it raises is its own.
 FUNCTIONS = {
     *("f", "function", "loss", "regularizer", "score", "objective", "lr_lambda", "method"),
-    *("activations", "cond_fun", "body_fun"),
+    *("activations", "callback", "cond_fun", "body_fun", "residuals"),
 }
 #: What says more than one line on purpose: where in an expression, all that does not fit.
 LINES = (ExpressionError, GradcheckError, StateError)

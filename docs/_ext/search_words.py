@@ -15,8 +15,12 @@ WORDS = {
     ),
     "guides/scipy": (
         "curve_fit, covariance, uncertainty, error bars, constraint, constraints, Lagrange, "
-        "Lagrange multiplier, root finding, fsolve, fit a model to data, curve fitting, "
-        "optimization, ODE, ordinary differential equation"
+        "Lagrange multiplier, root finding, fsolve, curve fitting, "
+        "optimization, ODE, ordinary differential equation, sparse matrix, finite differences"
+    ),
+    "guides/fitting": (
+        "fit a model to data, maximum likelihood, MLE, MAP, standard error, confidence interval, "
+        "profile likelihood, statsmodels, lmfit, random effects, epidemic, parameter estimation"
     ),
     "guides/solving": (
         "root finding, fsolve, Newton's method, nonlinear equations, implicit differentiation, "
@@ -25,8 +29,7 @@ WORDS = {
         "Gaussian process, kernel"
     ),
     "guides/likelihoods": (
-        "finance, Black-Scholes, implied volatility, time series, state space, "
-        "maximum likelihood, filter, econometrics"
+        "finance, Black-Scholes, implied volatility, time series, state space, filter, econometrics"
     ),
     "guides/teaching": (
         "handout, homework, exercise, exercises, assignment, exam, quiz, projector, presentation, "

@@ -18,6 +18,7 @@ Where to go from here, each with ``help(scalargrad.NAME)``:
 `jit`, `vmap`, `scan`                    scalar code recorded once, and run as vector instructions
 `linalg`, `solvers`                      matrices; roots, differential equations
 `nn`, `losses`, `optim`, `train.fit`     networks, by PyTorch's names
+`fitting`                                models fitted to data by SciPy; standard errors
 `data`, `plots`                          small data sets; Matplotlib plots
 `parallel`, `export`                     several processes; C, JSON, NetworkX, SymPy
 `custom_op`, `custom_vjp`, `gradcheck`   a derivative of your own; a check by differences
@@ -71,7 +72,19 @@ from scalargrad.value import Parameter, Value
 from scalargrad.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from scalargrad import data, export, linalg, losses, nn, optim, parallel, plots, solvers, train
+    from scalargrad import (
+        data,
+        export,
+        fitting,
+        linalg,
+        losses,
+        nn,
+        optim,
+        parallel,
+        plots,
+        solvers,
+        train,
+    )
     from scalargrad.compiler.cond import cond
     from scalargrad.compiler.decorator import jit
     from scalargrad.compiler.jit_mode import disable_jit
@@ -99,6 +112,7 @@ __all__ = [
     "drawn",
     "enable_grad",
     "export",
+    "fitting",
     "grad",
     "gradcheck",
     "gradients",
@@ -154,6 +168,7 @@ _LATER = {
     "disable_jit": "scalargrad.compiler.jit_mode",
     "draw": "scalargrad.show.graphs",
     "export": "scalargrad.export",
+    "fitting": "scalargrad.fitting",
     "losses": "scalargrad.losses",
     "jit": "scalargrad.compiler.decorator",
     "linalg": "scalargrad.linalg",

@@ -71,8 +71,8 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
         return [tree], next
     elif isinstance(tree, dict):
         children = [flatten(x, f"{where}[{key!r}]") for key, x in tree.items()]
-    elif _is_record(tree):
-        children = [flatten(x, f"{where}.{name}") for name, x in _fields(tree).items()]
+    elif is_record(tree):
+        children = [flatten(x, f"{where}.{name}") for name, x in fields_of(tree).items()]
     elif is_array(tree) and tree.dtype.kind not in _NO_NUMBERS:
         children = [flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(_items(tree))]
     else:
@@ -95,12 +95,12 @@ def _instead(tree: Any) -> str:
     return f"numbers or Values, or lists, tuples, dicts, arrays and dataclasses of them{more}"
 
 
-def _is_record(tree: Any) -> bool:
+def is_record(tree: Any) -> bool:
     """Return whether `tree` is an object of a dataclass."""
     return hasattr(type(tree), "__dataclass_fields__")
 
 
-def _fields(tree: Any) -> dict[str, Any]:
+def fields_of(tree: Any) -> dict[str, Any]:
     """Return what a dataclass holds by name, but for text and None, which stay as they are."""
     return {name: x for name, x in _held(tree) if x is not None and not isinstance(x, str)}
 
@@ -114,7 +114,7 @@ def _held(tree: Any) -> list[tuple[str, Any]]:
 def _record(tree: Any, children: list[Any]) -> Any:
     """Return an object like `tree`, which may be frozen, with other fields; not initialised."""
     found = object.__new__(type(tree))
-    others = zip(_fields(tree), children, strict=True)
+    others = zip(fields_of(tree), children, strict=True)
     for name, x in (*own_attributes(tree).items(), *_held(tree), *others):
         object.__setattr__(found, name, x)
     return found
@@ -145,8 +145,8 @@ def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
         parts: list[Any] = list(tree.values())
     elif isinstance(tree, list | tuple):
         parts = list(tree)
-    elif _is_record(tree):
-        parts = list(_fields(tree).values())
+    elif is_record(tree):
+        parts = list(fields_of(tree).values())
     elif is_array(tree) and tree.dtype == object:
         parts = list(tree.flat)
     else:
@@ -238,7 +238,7 @@ def _assembler(tree: Any) -> Callable[[list[Any]], Any]:
         return type(tree)
     if isinstance(tree, list | tuple):
         return lambda children: like(tree, children)
-    if _is_record(tree):
+    if is_record(tree):
         return lambda children: _record(tree, children)
     shape = tree.shape
     return lambda children: _array(children, shape)
@@ -288,7 +288,7 @@ def flatten_like(tree: Any, model: Any, where: str, like: str) -> list[Any]:
     >>> flatten_like({"b": 2.0, "a": 1.0}, {"a": 0.0, "b": 0.0}, "the tangent", "the primal")
     [1.0, 2.0]
     """
-    tree, model = (_fields(x) if _is_record(x) else x for x in (tree, model))
+    tree, model = (fields_of(x) if is_record(x) else x for x in (tree, model))
     tree, model = (x.tolist() if is_array(x) else x for x in (tree, model))
     if not isinstance(tree, _CONTAINERS) and not isinstance(model, _CONTAINERS):
         return flatten(tree, where)[0]

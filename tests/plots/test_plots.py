@@ -24,6 +24,7 @@ from scalargrad.plots import (
     decision_boundary,
     loss_curve,
     loss_curves,
+    profile_curve,
     training_curves,
 )
 
@@ -55,6 +56,15 @@ def legend(ax: Axes) -> list[str]:
 def ys(line: Any) -> list[float]:
     """Return the heights of a line."""
     return [float(y) for y in line.get_ydata()]
+
+
+def test_a_profile_is_drawn_with_the_line_that_ends_a_confidence_interval(ax: Axes) -> None:
+    """Its points, and 1.92 above the lowest of them; what is nan is no point."""
+    profile_curve(("rate", [1.0, 2.0, 3.0], [5.0, 4.0, math.nan]), ax=ax)
+    curve, line = ax.get_lines()
+    assert ys(curve)[:2] == [5.0, 4.0]
+    assert ys(line) == pytest.approx([5.92, 5.92])
+    assert ax.get_xlabel() == "rate"
 
 
 # Training -------------------------------------------------------------------------------------

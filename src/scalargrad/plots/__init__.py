@@ -1,10 +1,11 @@
-"""Plots of training and of what was learned, with matplotlib.
+"""Plots of training, of fits and of what was learned, with matplotlib.
 
 Each draws on the Axes it is given, or on a new figure of pyplot, and returns them.
 """
 
 from __future__ import annotations
 
+from scalargrad.plots.fits import profile_curve
 from scalargrad.plots.models import (
     activation_curves,
     confusion_matrix,
@@ -28,6 +29,7 @@ __all__ = [
     "gradient_norm_curve",
     "loss_curve",
     "loss_curves",
+    "profile_curve",
     "sweep_curves",
     "sweep_outcomes",
     "training_curves",

@@ -112,7 +112,7 @@ class Evaluation:
         self._parameters: set[Value] = set()
         fresh: dict[int, tuple[list[Value], Rebuild]] = {}
         for position in argnums:
-            place = _place(args, position, self.name)
+            place = place_of(args, position, self.name)
             if place not in fresh:
                 fresh[place] = self._fresh(args[place], f"argument {position}")
             leaves, rebuild = fresh[place]
@@ -306,7 +306,7 @@ def _depending(order: Sequence[Value], leaves: Sequence[Value]) -> list[Value]:
     return [node for node in order if node in reached]
 
 
-def _place(args: Sequence[Any], position: int, name: str) -> int:
+def place_of(args: Sequence[Any], position: int, name: str) -> int:
     """Return a position counted from the first argument, which must have been given."""
     if not -len(args) <= position < len(args):
         raise OperandError(

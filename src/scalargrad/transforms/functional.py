@@ -14,9 +14,10 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import builds_graphs
+from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float
-from scalargrad.table.validation import flag
+from scalargrad.table.validation import flag, function
 from scalargrad.transforms.evaluation import Evaluation, Subgraph, evaluated
 from scalargrad.tree import flatten, flatten_like
 from scalargrad.value import Scalar, Value
@@ -356,7 +357,11 @@ def jacfwd(
 
 
 def jacobian(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    *,
+    sparse: bool = False,
 ) -> Callable[..., Any]:
     """Return a function that computes every partial derivative of every output of f.
 
@@ -369,6 +374,9 @@ def jacobian(
     has_aux : bool
         `f` returns ``(result, auxiliary)``; the auxiliary result is passed on, its Values as
         floats.
+    sparse : bool
+        Return a `scipy.sparse.csr_array` with a row for each number of the result and a column for
+        each of the argument; see Notes. It needs SciPy.
 
     Returns
     -------
@@ -384,6 +392,8 @@ def jacobian(
     OperandError
         If the result or a differentiated argument is not made of numbers, or `argnums` names
         an argument that was not given by position.
+    TraceError
+        With `sparse`, if `f` cannot be compiled, or asks a number for a way to go.
 
     Notes
     -----
@@ -393,12 +403,30 @@ def jacobian(
     program grows in proportion to them. Where many outputs come of one formula,
     ``vmap(grad(formula))`` is compiled once for all of them.
 
+    With `sparse`, the function is recorded, which tells where entries may be. Rows that share no
+    column, or columns that share no row, have one colour, and each call runs one compiled product,
+    `vjp` or `jvp`, for each colour. No `jit` is put around it, and it is called with numbers.
+
     Examples
     --------
     >>> jacobian(lambda x: [x[0] * x[1], x[0] + x[1]])([3.0, 4.0])
     [[4.0, 3.0], [1.0, 1.0]]
     """
+    if flag(sparse, "sparse"):
+        return _sparse(f, argnums, has_aux)
     return _jacobian(f, argnums, has_aux, forward=None)
+
+
+def _sparse(
+    f: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool
+) -> Callable[..., Any]:
+    """Return a function that computes a Jacobian as a sparse matrix."""
+    function(f, "f", "one of numbers")
+    if has_aux:
+        raise OperandError("sparse=True returns a matrix alone: leave has_aux out")
+    with needed("sparse=True needs"):
+        from scalargrad.sparsity.derivative import SparseJacobian
+    return SparseJacobian(f, argnums)
 
 
 def _jacobian(
@@ -430,7 +458,11 @@ def _jacobian(
 
 
 def hessian(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    *,
+    sparse: bool = False,
 ) -> Callable[..., Any]:
     """Return a function that computes the matrix of second derivatives of f.
 
@@ -442,6 +474,8 @@ def hessian(
         Which positional arguments to differentiate with respect to.
     has_aux : bool
         `f` returns ``(number, auxiliary)``; the auxiliary result is passed on.
+    sparse : bool
+        Return a `scipy.sparse.csr_array`, as `jacobian` does.
 
     Returns
     -------
@@ -467,4 +501,6 @@ def hessian(
     >>> hessian(lambda x: x[0] ** 2 * x[1])([3.0, 4.0])
     [[8.0, 6.0], [6.0, 0.0]]
     """
+    if flag(sparse, "sparse"):
+        return _sparse(grad(f, argnums), argnums, has_aux)
     return jacrev(grad(f, argnums, has_aux), argnums, has_aux)

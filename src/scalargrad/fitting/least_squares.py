@@ -1,0 +1,176 @@
+"""least_squares: the parameters at which a sum of squared residuals is lowest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scalargrad.errors import DomainError, NumericalError, OperandError
+from scalargrad.fitting.objective import (
+    Callback,
+    Model,
+    Objective,
+    Point,
+    reporter,
+    scipy_optimize,
+)
+from scalargrad.fitting.parameters import Parameters
+from scalargrad.fitting.result import Bounds, FitResult
+from scalargrad.table.validation import choice, positive, size
+from scalargrad.transforms.functional import jacobian
+from scalargrad.tree import flatten
+
+
+def least_squares(
+    residuals: Callable[..., Any],
+    x0: Any,
+    *args: Any,
+    method: str = "trf",
+    transforms: Any = None,
+    bounds: Any = None,
+    tol: float = 1e-8,
+    max_evaluations: int | None = None,
+    callback: Callback | None = None,
+    jit: bool = True,
+) -> FitResult:
+    """Find the parameters at which a sum of squared residuals is lowest, by SciPy.
+
+    Parameters
+    ----------
+    residuals : callable
+        ``residuals(x, *args)`` with parameters shaped as `x0`; returns a tree of numbers, such as a
+        list or an array: measured minus predicted, each over its standard deviation where these
+        differ.
+    x0 : tree of numbers
+        The start: a number, or numbers in lists, tuples, dicts, arrays and dataclasses.
+    *args
+        Data, which stays as it is during the fit.
+    method : str
+        "trf", of regions of trust, or "lm", that of Levenberg and Marquardt in MINPACK.
+    transforms : Transform, or tree of them, optional
+        As of `minimize`.
+    bounds : (low, high), or tree of such pairs, optional
+        Bounds that may be reached, for "trf"; None stands for no bound.
+    tol : float
+        The relative tolerance of the sum of squares, of the parameters and of the slope.
+    max_evaluations : int, optional
+        The most points at which residuals are computed; by default SciPy's.
+    callback : callable, optional
+        ``callback(x, value)`` after each evaluation that lowered the sum of squares; a true result
+        stops the fit.
+    jit : bool
+        Whether residuals and their Jacobian are compiled, by `scalargrad.jit`.
+
+    Returns
+    -------
+    FitResult
+        With `x` shaped as `x0`, the sum of squares `fun`, and `standard_errors`. Each evaluation
+        computes residuals and Jacobian together; those that lowered the sum count as iterations.
+
+    Raises
+    ------
+    OperandError
+        If the arguments do not fit together, or the residuals are not a tree of numbers.
+    DomainError, NumericalError
+        If residuals are not defined, or not finite, at the start; the message names parameters.
+    MissingPackageError
+        If SciPy is not installed, or NumPy.
+
+    Notes
+    -----
+    Bad steps and Ctrl-C are met as by `minimize`.
+
+    Examples
+    --------
+    >>> from scalargrad import exp
+    >>> from scalargrad.fitting import least_squares
+    >>> def residuals(p, times, measured):
+    ...     return [y - p["height"] * exp(-p["rate"] * t) for t, y in zip(times, measured)]
+    >>> fit = least_squares(residuals, {"height": 1.0, "rate": 1.0}, [0, 1, 2], [8.1, 3.9, 2.0])
+    >>> round(fit.x["height"], 2), round(fit.x["rate"], 2)
+    (8.09, 0.71)
+    """
+    optimize = scipy_optimize("least_squares")
+    import numpy as np
+
+    parameters = Parameters(x0, transforms, bounds)
+    method, tol = choice(method, "method", ["trf", "lm"]), positive(tol, "tol")
+    most = None if max_evaluations is None else size(max_evaluations, "max_evaluations", 1)
+    if parameters.is_bounded and method == "lm":
+        raise DomainError("method is 'lm', which takes no bounds; use 'trf' or interval")
+    model = Model(residuals, parameters, args, jit=jit)
+    of_free = model.of_free()
+
+    def twice(free: Any) -> tuple[Any, Any]:
+        leaves, _ = flatten(of_free(free), f"the result of {of_free.__name__}")
+        if not leaves:
+            raise OperandError(f"{of_free.__name__} returned no numbers: return the residuals")
+        found = np.empty(len(leaves), dtype=object)
+        found[:] = leaves
+        return found, found
+
+    both = model.compiled(jacobian(twice, has_aux=True))
+
+    def derivative(free: Any) -> tuple[Any, Any]:
+        slopes, value = both(free)
+        return np.asarray(value, dtype=float), np.asarray(slopes, dtype=float)
+
+    objective = Objective(derivative, _sum_of_squares, reporter(callback, parameters))
+    model.start(objective)
+    count, free = objective.best.slope.shape
+    if method == "lm" and count < free:
+        raise OperandError(
+            f"{count} residuals and {free} parameters: 'lm' needs as many, 'trf' does not"
+        )
+    options = {"method": method, "ftol": tol, "xtol": tol, "gtol": tol, "max_nfev": most}
+
+    def search(objective: Objective, bounds: Bounds) -> tuple[bool, str]:
+        return _search(optimize, objective, bounds, options)
+
+    def curvature(best: Point) -> Any:
+        if count <= free:
+            raise NumericalError(
+                f"{count} residuals and {free} parameters: standard errors need more residuals"
+            )
+        return best.slope.T @ best.slope / (best.cost / (count - free))
+
+    ended = search(objective, parameters.bounds)
+    return FitResult(parameters, objective, ended, search, curvature)
+
+
+def _sum_of_squares(residuals: Any) -> float:
+    return float(residuals @ residuals)
+
+
+def _search(
+    optimize: Any, objective: Objective, bounds: Bounds, options: dict[str, Any]
+) -> tuple[bool, str]:
+    """Run one of SciPy's methods from the point at which an objective was started.
+
+    Where residuals are not defined, they count as infinite, and the method takes a shorter step.
+
+    Returns
+    -------
+    success, message
+        Whether it converged, and why it ended.
+    """
+    import numpy as np
+
+    first = objective.best
+
+    def residuals(free: Any) -> Any:
+        before, point = objective.best, objective.at(free)
+        if objective.best is not before:
+            objective.iterated()
+        return np.full_like(first.value, np.inf) if point is None else point.value
+
+    def slopes(free: Any) -> Any:
+        point = objective.at(free)  # computed along with the residuals
+        return first.slope if point is None else point.slope
+
+    options = options | {"bounds": tuple(zip(*bounds, strict=True)), "x_scale": "jac"}
+    with objective.running() as early:
+        found = optimize.least_squares(residuals, first.free, slopes, **options)
+    if early:
+        return False, early[0]
+    return bool(found.success), str(found.message)

@@ -1,0 +1,207 @@
+"""minimize: the parameters at which a function of them is lowest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scalargrad.errors import DomainError
+from scalargrad.fitting.objective import (
+    BAD,
+    Callback,
+    Model,
+    Objective,
+    Point,
+    reporter,
+    scipy_optimize,
+)
+from scalargrad.fitting.parameters import Parameters
+from scalargrad.fitting.result import Bounds, FitResult
+from scalargrad.table.validation import choice, positive, size
+from scalargrad.transforms.functional import hessian, hvp, value_and_grad
+
+#: SciPy's methods that take a gradient, and what else of the function they take.
+METHODS = {
+    "BFGS": "",
+    "CG": "",
+    "L-BFGS-B": "",
+    "Newton-CG": "hessp",
+    "trust-exact": "hess",
+    "trust-krylov": "hessp",
+    "trust-ncg": "hessp",
+}
+#: Up to so many recorded nodes times parameters, a few seconds, the Hessian at one point is
+#: computed eagerly: to compile it may take as long.
+_EAGER = 300_000
+#: SciPy's status of a search that ended because steps no longer changed the value.
+_NO_DIGITS = 2
+#: Such a search has succeeded if slopes are at most this, times the value.
+_FLAT = 1e-5
+
+
+def minimize(
+    f: Callable[..., Any],
+    x0: Any,
+    *args: Any,
+    method: str | None = None,
+    transforms: Any = None,
+    bounds: Any = None,
+    tol: float | None = None,
+    max_iterations: int | None = None,
+    callback: Callback | None = None,
+    jit: bool = True,
+) -> FitResult:
+    """Find the parameters at which a function is lowest, by SciPy with exact derivatives.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, *args)`` with parameters shaped as `x0`; returns one number. For standard errors it
+        is minus the logarithm of a likelihood, or of a posterior density.
+    x0 : tree of numbers
+        The start: a number, or numbers in lists, tuples, dicts, arrays and dataclasses.
+    *args
+        Data, which stays as it is during the fit.
+    method : str, optional
+        "BFGS", "CG", "L-BFGS-B", "Newton-CG", "trust-exact", "trust-krylov" or "trust-ncg"; the
+        last four use second derivatives. By default BFGS, with bounds L-BFGS-B.
+    transforms : Transform, or tree of them, optional
+        `positive`, `interval`, `simplex` or `ordered`, for all parameters or in the shape of `x0`
+        or of its upper part; a dict may leave out what is free.
+    bounds : (low, high), or tree of such pairs, optional
+        Bounds that may be reached, for L-BFGS-B; None stands for no bound.
+    tol : float, optional
+        The tolerance of the method, as in SciPy.
+    max_iterations : int, optional
+        The most iterations; by default SciPy's.
+    callback : callable, optional
+        ``callback(x, value)`` after each iteration; a true result stops the fit.
+    jit : bool
+        Whether derivatives are compiled, by `scalargrad.jit`.
+
+    Returns
+    -------
+    FitResult
+        With `x` shaped as `x0`, `fun` and `standard_errors`.
+
+    Raises
+    ------
+    OperandError
+        If the arguments do not fit together, or `f` does not return one number.
+    DomainError, NumericalError
+        If `f` is not defined, or not finite, at the start; the message names the parameters.
+    MissingPackageError
+        If SciPy is not installed, or NumPy.
+
+    Notes
+    -----
+    A step to where `f` is not finite, or raises DomainError, NumericalError or another ValueError
+    or ArithmeticError, is made shorter. Ctrl-C ends the fit after the evaluation under way; the
+    result then has the best point so far.
+
+    Examples
+    --------
+    >>> from scalargrad import log
+    >>> from scalargrad.fitting import minimize, positive
+    >>> def minus_log_likelihood(p, data):
+    ...     return sum(log(p["scale"]) + x / p["scale"] for x in data)
+    >>> fit = minimize(minus_log_likelihood, {"scale": 1.0}, [2.0, 4.0, 6.0, 8.0],
+    ...                transforms={"scale": positive})
+    >>> round(fit.x["scale"], 4), round(fit.standard_errors["scale"], 4)
+    (5.0, 2.5)
+    """
+    optimize = scipy_optimize("minimize")
+    import numpy as np
+
+    parameters = Parameters(x0, transforms, bounds)
+    default = "L-BFGS-B" if parameters.is_bounded else "BFGS"
+    method = choice(default if method is None else method, "method", METHODS)
+    if parameters.is_bounded and method != "L-BFGS-B":
+        raise DomainError(
+            f"method is {method!r}, which takes no bounds; use 'L-BFGS-B' or interval"
+        )
+    options: dict[str, Any] = {"tol": None if tol is None else positive(tol, "tol")}
+    if max_iterations is not None:
+        options["options"] = {"maxiter": size(max_iterations, "max_iterations", 1)}
+    model = Model(f, parameters, args, jit=jit)
+    of_free = model.of_free()
+    second: dict[str, Any] = {}
+    if METHODS[method] == "hessp":
+        product = model.compiled(lambda q, v: hvp(of_free, q, v)[1])
+        second["hessp"] = _or_else(product, lambda _, v: v)
+    elif METHODS[method] == "hess":
+        second["hess"] = _or_else(model.compiled(hessian(of_free)), lambda q: np.eye(len(q)))
+
+    def curvature(best: Point) -> Any:
+        second = hessian(of_free)
+        many = model.recorded * len(best.free) > _EAGER
+        return (model.compiled(second) if many else second)(best.free)
+
+    derivative = model.compiled(value_and_grad(of_free))
+    objective = Objective(derivative, report=reporter(callback, parameters))
+    model.start(objective)
+
+    def search(part: Objective, bounds: Bounds) -> tuple[bool, str]:
+        if part is objective:
+            return _search(optimize, part, method, bounds, options | second)
+        return _search(optimize, part, default, bounds, options)
+
+    ended = search(objective, parameters.bounds)
+    return FitResult(parameters, objective, ended, search, curvature)
+
+
+def _or_else(f: Callable[..., Any], instead: Callable[..., Any]) -> Callable[..., Any]:
+    """Return second derivatives that have a stand-in at trial points where there are none.
+
+    A region of trust asks for them before it refuses the point.
+    """
+
+    def tried(*args: Any) -> Any:
+        try:
+            return f(*args)
+        except BAD:
+            return instead(*args)
+
+    return tried
+
+
+def _search(
+    optimize: Any, objective: Objective, method: str, bounds: Bounds, options: dict[str, Any]
+) -> tuple[bool, str]:
+    """Run one of SciPy's methods from the point at which an objective was started.
+
+    Where the function is not defined, it is continued by a parabola that rises from the point of
+    the last iteration, and is lowest a quarter of the way to there: a line search steps back, and a
+    region of trust shrinks.
+
+    Returns
+    -------
+    success, message
+        Whether it converged, and why it ended.
+    """
+    base = objective.best
+
+    def guarded(free: Any) -> tuple[float, Any]:
+        point = objective.at(free)
+        if point is not None:
+            return point.cost, point.slope
+        step = free - base.free
+        rise = max(abs(float(base.slope @ step)), 1e-6 * max(1.0, abs(base.cost)))
+        return base.cost + rise, 3.0 * rise * step / float(step @ step)
+
+    def iterated(intermediate_result: Any) -> None:  # noqa: ARG001 - SciPy asks for this name
+        nonlocal base
+        base = objective.best
+        objective.iterated()
+
+    if method == "L-BFGS-B":
+        options = options | {"bounds": bounds}
+    with objective.running() as early:
+        found = optimize.minimize(
+            guarded, base.free, jac=True, method=method, callback=iterated, **options
+        )
+    if early:
+        return False, early[0]
+    best = objective.best
+    is_flat = bool(abs(best.slope).max() <= _FLAT * max(1.0, abs(best.cost)))
+    return bool(found.success or (found.status == _NO_DIGITS and is_flat)), str(found.message)

@@ -1,0 +1,226 @@
+"""The parameters of a fit: their tree, their names, and the free numbers that are moved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from scalargrad.errors import DomainError, OperandError
+from scalargrad.fitting.bijections import Transform
+from scalargrad.system.short_repr import shown
+from scalargrad.table.numbers import is_real
+from scalargrad.table.validation import is_word, number
+from scalargrad.tree import fields_of, flatten, is_array, is_record
+
+
+class _Block(NamedTuple):
+    """Parameters that stand side by side and are transformed together."""
+
+    transform: Transform | None
+    size: int
+    free: int  # how many free numbers belong to them
+
+
+class Parameters:
+    """A tree of parameters and its free numbers.
+
+    Parameters
+    ----------
+    x0 : tree of numbers
+        The start.
+    transforms : Transform, or tree of them, optional
+        A tree has the shape of `x0` or of its upper part; what a dict leaves out is free as it is.
+    bounds : (low, high), or tree of such pairs, optional
+
+    Attributes
+    ----------
+    names : list of str
+        Of each parameter: ``omega``, ``beta[1]``, ``noise.scale``.
+    first : list of float
+        The start.
+    start : list of float
+        The free numbers there.
+    free_names : list of str
+        The parameter that each belongs to; of a simplex, all but the last.
+    bounds : list of (float, float)
+        Of each free number; infinite where there is none.
+
+    Raises
+    ------
+    OperandError
+        If a parameter is not a number, or a transform or bound does not fit the tree.
+    DomainError
+        If a parameter does not lie where its transform or bounds say.
+    """
+
+    def __init__(self, x0: Any, transforms: Any = None, bounds: Any = None) -> None:
+        leaves, self._rebuild = flatten(x0, "x0")
+        self.names = _names(x0, "")
+        self.first = [number(x, name) for x, name in zip(leaves, self.names, strict=True)]
+        if not self.first:
+            raise OperandError(f"x0 is {shown(x0)}: give at least one number")
+        self._blocks: list[_Block] = []
+        self.start: list[float] = []
+        self.free_names: list[str] = []
+        self.bounds: list[tuple[float, float]] = []
+        done = 0
+        for transform, names in _spread(x0, transforms, _is_transform, _TRANSFORM, ""):
+            numbers = self.first[done : done + len(names)]
+            done += len(names)
+            _require_image(transform, names, numbers)
+            free = numbers if transform is None else list(map(float, transform.inverse(numbers)))
+            self._blocks.append(_Block(transform, len(names), len(free)))
+            self.start += free
+            self.free_names += names[: len(free)]
+        self._set_bounds(x0, bounds)
+
+    def _set_bounds(self, x0: Any, bounds: Any) -> None:
+        pairs = [
+            _pair(pair, name)
+            for pair, names in _spread(x0, bounds, _is_pair, _PAIR, "")
+            for name in names
+        ]
+        is_bounded = any(low > -math.inf or high < math.inf for low, high in pairs)
+        if not is_bounded:
+            pairs = [(-math.inf, math.inf)] * len(self.start)
+        elif self.is_transformed:
+            raise OperandError("give bounds or transforms; of a parameter between two, interval")
+        else:
+            for (low, high), x, name in zip(pairs, self.first, self.names, strict=True):
+                if not low <= x <= high:
+                    raise DomainError(f"{name} is {x:g} in x0; its bounds are {low:g} and {high:g}")
+        self.bounds, self.is_bounded = pairs, is_bounded
+
+    @property
+    def is_transformed(self) -> bool:
+        """Whether any parameter has a transform."""
+        return any(block.transform is not None for block in self._blocks)
+
+    def numbers(self, free: Sequence[Any]) -> list[Any]:
+        """Return the parameters, in order, from free numbers, which may be Values."""
+        found: list[Any] = []
+        done = 0
+        for block in self._blocks:
+            part = [*free[done : done + block.free]]
+            done += block.free
+            found += part if block.transform is None else block.transform.forward(part)
+        return found
+
+    def tree(self, free: Sequence[Any]) -> Any:
+        """Return the parameters as the model takes them, from free numbers."""
+        return self._rebuild(iter(self.numbers(free)))
+
+    def shaped(self, numbers: Sequence[Any]) -> Any:
+        """Return one number for each parameter in the shape of the start."""
+        return self._rebuild(iter(numbers))
+
+    def place(self, name: str) -> int:
+        """Return which free number belongs to a parameter.
+
+        Raises
+        ------
+        OperandError
+            If there is no such parameter, or it depends on several free numbers.
+        """
+        if not is_word(name, self.names):
+            some = ", ".join(self.names[:8]) + ", …" * (len(self.names) > 8)
+            raise OperandError(f"name is {shown(name)}; the parameters are {some}")
+        of, place = self.names.index(name), 0
+        for block in self._blocks:
+            if of < block.size:
+                break
+            of, place = of - block.size, place + block.free
+        if block.transform is not None and not block.transform.elementwise:
+            raise OperandError(f"{name} moves with others, by {block.transform}; choose another")
+        return place + of
+
+    def described(self, most: int = 8) -> str:
+        """Write the parameters with their numbers at the start: ``omega = 0.1, beta[0] = 2``."""
+        pairs = list(zip(self.names, self.first, strict=True))[:most]
+        text = ", ".join(f"{name} = {x:g}" for name, x in pairs)
+        return text + ", …" * (len(self.names) > most)
+
+
+def _children(tree: Any) -> list[tuple[Any, Any]] | None:
+    """Return the parts of a container by key, field or index, in order; None of a number.
+
+    The parts of an array are its rows.
+    """
+    if isinstance(tree, dict):
+        return list(tree.items())
+    if isinstance(tree, list | tuple) or (is_array(tree) and tree.ndim):
+        return list(enumerate(tree))
+    return list(fields_of(tree).items()) if is_record(tree) else None
+
+
+def _names(tree: Any, where: str) -> list[str]:
+    """Return the name of each parameter of a tree."""
+    parts = _children(tree)
+    if parts is None:
+        return [where or "x"]
+    return [name for key, part in parts for name in _names(part, _within(where, key))]
+
+
+def _within(where: str, key: Any) -> str:
+    """Return the name of a part: keys and fields after a dot, indices in brackets."""
+    if isinstance(key, int):
+        return f"{where or 'x'}[{key}]"
+    return f"{where}.{key}" if where else str(key)
+
+
+def _require_image(transform: Transform | None, names: list[str], numbers: list[float]) -> None:
+    """Raise DomainError unless a transform leads to some parameters; name those that are wrong."""
+    if transform is None or transform.contains(numbers):
+        return
+    pairs = list(zip(names, numbers, strict=True))
+    if transform.elementwise:
+        pairs = [(name, x) for name, x in pairs if not transform.contains([x])]
+    text = ", ".join(f"{name} = {x:g}" for name, x in pairs)
+    raise DomainError(f"x0 has {text}; {transform} needs {transform.needs}")
+
+
+_TRANSFORM = "transforms", "positive, interval(0, 1), simplex or ordered"
+_PAIR = "bounds", "(low, high), None where there is none"
+
+
+def _is_transform(x: Any) -> bool:
+    return isinstance(x, Transform)
+
+
+def _is_pair(x: Any) -> bool:
+    """Return whether something is a lower and an upper bound."""
+    ends = isinstance(x, tuple | list) and len(x) == 2
+    return ends and all(end is None or is_real(end) for end in x)
+
+
+def _spread(
+    tree: Any, given: Any, is_one: Callable[[Any], bool], what: tuple[str, str], where: str
+) -> list[tuple[Any, list[str]]]:
+    """Return what was given for each part of a tree, with the names of the parameters in it."""
+    if given is None or is_one(given):
+        return [(given, _names(tree, where))]
+    parts = _children(tree)
+    if parts is None or not isinstance(given, dict | list | tuple):
+        raise OperandError(f"{what[0]} of {where or 'x0'}: {shown(given)}; give {what[1]}")
+    of = given if isinstance(given, dict) else dict(enumerate(given))
+    keys = {key for key, _ in parts}
+    for key in of:
+        if key not in keys:
+            raise OperandError(f"{what[0]} has {shown(key)}, but {where or 'x0'} has no such part")
+    if not isinstance(given, dict) and len(of) < len(keys):
+        raise OperandError(f"{what[0]} has {len(of)} parts, {where or 'x0'} {len(keys)}")
+    found = []
+    for key, part in parts:
+        found += _spread(part, of.get(key), is_one, what, _within(where, key))
+    return found
+
+
+def _pair(pair: Any, name: str) -> tuple[float, float]:
+    """Return a lower and an upper bound as floats; None is none."""
+    low, high = pair or (None, None)
+    low = -math.inf if low is None else number(low, f"the lower bound of {name}", finite=False)
+    high = math.inf if high is None else number(high, f"the upper bound of {name}", finite=False)
+    if not low < high:
+        raise DomainError(f"the bounds of {name} are {low:g} and {high:g}; the first must be lower")
+    return low, high

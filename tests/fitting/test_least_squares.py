@@ -1,0 +1,99 @@
+"""least_squares: linear models in closed form, SciPy's curve_fit, and how a fit ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+from scalargrad import DomainError, NumericalError, OperandError, exp, log, sqrt
+from scalargrad.fitting import interval, least_squares, positive
+
+RNG = np.random.default_rng(6)
+TIMES = np.linspace(0.0, 8.0, 30)
+MEASURED = 2.0 * np.exp(-0.3 * TIMES) + RNG.normal(0, 0.02, 30)
+
+
+def decay(p: Any, times: Any, measured: Any) -> Any:
+    """Residuals of an exponential."""
+    return [p["height"] * exp(-p["rate"] * t) - y for t, y in zip(times, measured, strict=True)]
+
+
+@pytest.mark.parametrize("method", ["trf", "lm"])
+def test_a_linear_regression_has_the_covariance_of_textbooks(method: str) -> None:
+    """s²(XᵀX)⁻¹; residuals may be an array."""
+    X = np.column_stack([np.ones(30), TIMES, TIMES**2])  # noqa: N806
+    y = X @ [1.0, -2.0, 0.5] + RNG.normal(0, 0.3, 30)
+    fit = least_squares(lambda b: y - X @ b, np.zeros(3), method=method)
+    best = np.linalg.lstsq(X, y, rcond=None)[0]
+    rest = np.sum((y - X @ best) ** 2)
+    assert fit.success
+    assert fit.fun == pytest.approx(rest)
+    np.testing.assert_allclose(fit.x, best, rtol=1e-7)
+    np.testing.assert_allclose(fit.covariance, rest / 27 * np.linalg.inv(X.T @ X), rtol=1e-7)
+    b, low = fit.profile("x[1]", points=3, width=1.0)[1:]
+    assert low[::2] == pytest.approx([rest * (1 + 1 / 27)] * 2)
+    assert b[2] - b[1] == pytest.approx(fit.standard_errors[1])
+
+
+@pytest.mark.parametrize("method", ["trf", "lm"])
+@pytest.mark.parametrize("transforms", [None, positive, {"rate": interval(0.0, 30.0)}])
+@pytest.mark.parametrize("start", [(1.0, 1.0), (5.0, 20.0)])
+def test_a_decay_agrees_with_curve_fit(method: str, transforms: Any, start: Any) -> None:
+    """Parameters and errors, through transforms too, and from a start far away."""
+    fit = least_squares(
+        decay, dict(zip(("height", "rate"), start, strict=True)), TIMES, MEASURED, method=method,
+        transforms=transforms,
+    )  # fmt: skip
+    best, covariance = optimize.curve_fit(
+        lambda t, a, b: a * np.exp(-b * t), TIMES, MEASURED, p0=(2.0, 0.3)
+    )
+    assert [*fit.x.values()] == pytest.approx(best, rel=1e-4)
+    np.testing.assert_allclose(fit.covariance, covariance, rtol=1e-2)
+
+
+@pytest.mark.parametrize("method", ["trf", "lm"])
+def test_a_step_out_of_the_domain_is_shortened(method: str) -> None:
+    """The first step of Gauss and Newton leads to a negative operand."""
+    fit = least_squares(lambda a: [log(a) - 1.0, sqrt(a) - 1.6], 40.0, method=method)
+    assert fit.success
+    assert fit.x == pytest.approx(2.662, abs=0.01)
+
+
+def test_what_does_not_fit_is_an_error() -> None:
+    """By one line each."""
+    with pytest.raises(DomainError, match="height = -1"):
+        least_squares(lambda p: [log(p["height"])], {"height": -1.0})
+    with pytest.raises(DomainError, match="lm"):
+        least_squares(decay, {"height": 1.0, "rate": 1.0}, TIMES, MEASURED, method="lm",
+                      bounds={"rate": (0, 2)})  # fmt: skip
+    with pytest.raises(OperandError, match="1 residuals"):
+        least_squares(lambda p: [p[0] - p[1]], [1.0, 2.0], method="lm")
+    with pytest.raises(OperandError, match="result"):
+        least_squares(lambda p: "none", [1.0, 2.0])
+    with pytest.raises(OperandError, match="no numbers"):
+        least_squares(lambda p: [], [1.0, 2.0])
+    exact = least_squares(lambda p: [p[0] - 1, p[1] - 2], [0.0, 0.0])
+    assert exact.x == pytest.approx([1.0, 2.0])
+    with pytest.raises(NumericalError, match="2 residuals"):
+        exact.covariance  # noqa: B018
+
+
+def test_bounds_are_reached_and_a_callback_may_stop() -> None:
+    """It is called whenever the sum of squares has fallen."""
+    x0 = {"height": 1.0, "rate": 1.0}
+    fit = least_squares(decay, x0, TIMES, MEASURED, bounds={"rate": (0.5, None)})
+    assert fit.x["rate"] == pytest.approx(0.5, abs=1e-4)
+    seen: list[float] = []
+
+    def watch(x: Any, value: float) -> bool:
+        seen.append(value)
+        return len(seen) == 2
+
+    stopped = least_squares(decay, x0, TIMES, MEASURED, callback=watch)
+    assert not stopped.success
+    assert stopped.fun == seen[-1] < seen[0]
+    few = least_squares(decay, x0, TIMES, MEASURED, max_evaluations=2)
+    assert not few.success

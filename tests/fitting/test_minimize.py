@@ -1,0 +1,344 @@
+"""minimize: optima and standard errors in closed form, trees, steps that fail, how fits end."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+from scipy import optimize
+
+from scalargrad import DomainError, NumericalError, OperandError, exp, lgamma, log, softplus, sqrt
+from scalargrad.fitting import FitResult, interval, minimize, ordered, positive, simplex
+
+METHODS = ["BFGS", "CG", "L-BFGS-B", "Newton-CG", "trust-exact", "trust-krylov", "trust-ncg"]
+SAMPLE = np.random.default_rng(3).normal(5.0, 2.0, 40)
+
+
+def normal(p: Any, data: Any) -> Any:
+    """Minus the log-likelihood of a normal sample, but for a constant."""
+    return sum(log(p["scale"]) + ((x - p["mean"]) / p["scale"]) ** 2 / 2 for x in data)
+
+
+def press() -> None:
+    """Press Ctrl-C."""
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("options", [{}, {"transforms": {"scale": positive}}, {"jit": False}])
+def test_mean_and_scale_of_a_normal_sample_have_the_errors_of_textbooks(options: Any) -> None:
+    """σ/√n and σ/√(2n), whether a transform is between or not."""
+    fit = minimize(normal, {"mean": 4.0, "scale": 1.5}, SAMPLE, tol=1e-8, **options)
+    assert fit.success
+    assert fit.x == pytest.approx({"mean": SAMPLE.mean(), "scale": SAMPLE.std()}, rel=1e-6)
+    n, scale = len(SAMPLE), SAMPLE.std()
+    errors = {"mean": scale / n**0.5, "scale": scale / (2 * n) ** 0.5}
+    assert fit.standard_errors == pytest.approx(errors, rel=1e-5)
+    assert fit.fun == pytest.approx(n * math.log(scale) + n / 2)
+    assert fit.names == ["mean", "scale"]
+    assert "mean" in repr(fit)
+
+
+def test_a_gamma_sample_agrees_with_mpmath() -> None:
+    """Root of the likelihood equation, and inverse of the information by the trigamma function."""
+    data = np.random.default_rng(4).gamma(2.5, 1.5, 60).tolist()
+
+    def minus_log_likelihood(p: Any, data: Any) -> Any:
+        shape, scale = p
+        return sum(
+            lgamma(shape) + shape * log(scale) - (shape - 1) * log(x) + x / scale for x in data
+        )
+
+    fit = minimize(minus_log_likelihood, (1.0, 1.0), data, transforms=positive, tol=1e-9)
+    n, mean = len(data), math.fsum(data) / len(data)
+    gap = math.log(mean) - math.fsum(map(math.log, data)) / n
+    shape = mpmath.findroot(lambda k: mpmath.log(k) - mpmath.psi(0, k) - gap, 2.5)
+    scale = mean / shape
+    assert fit.x == pytest.approx((float(shape), float(scale)), rel=1e-6)
+    cross = n / scale
+    information = mpmath.matrix([[n * mpmath.psi(1, shape), cross], [cross, n * shape / scale**2]])
+    covariance = mpmath.inverse(information)
+    expected = [[float(covariance[i, j]) for j in range(2)] for i in range(2)]
+    np.testing.assert_allclose(fit.covariance, expected, rtol=1e-5)
+
+
+def test_frequencies_on_a_simplex_have_the_covariance_of_a_multinomial_sample() -> None:
+    """(diag(p) - ppᵀ) / n, whose rows sum to 0."""
+    counts = [10, 20, 30, 40]
+    fit = minimize(
+        lambda p: -sum(c * log(x) for c, x in zip(counts, p, strict=True)),
+        [0.25] * 4, transforms=simplex, tol=1e-9,
+    )  # fmt: skip
+    p = np.array(counts) / 100
+    np.testing.assert_allclose(fit.x, p, rtol=1e-6)
+    np.testing.assert_allclose(fit.covariance, (np.diag(p) - np.outer(p, p)) / 100, atol=1e-8)
+
+
+def test_a_logistic_regression_agrees_with_scipys_finite_differences() -> None:
+    """Coefficients, and the Hessian XᵀWX."""
+    rng = np.random.default_rng(5)
+    X = np.column_stack([np.ones(200), rng.normal(size=(200, 3))])  # noqa: N806
+    y = (rng.uniform(size=200) < 1 / (1 + np.exp(-X @ [0.5, 1.0, -1.0, 0.0]))) * 1.0
+
+    def loss(w: Any, X: Any, y: Any) -> Any:  # noqa: N803
+        return np.sum([softplus(s) for s in X @ w]) - y @ (X @ w)
+
+    fit = minimize(loss, np.zeros(4), X, y, tol=1e-8)
+    peer = optimize.minimize(lambda w: np.sum(np.logaddexp(0, X @ w)) - y @ X @ w, np.zeros(4))
+    np.testing.assert_allclose(fit.x, peer.x, atol=1e-4)
+    chance = 1 / (1 + np.exp(-X @ fit.x))
+    information = X.T @ ((chance * (1 - chance))[:, None] * X)
+    np.testing.assert_allclose(fit.covariance, np.linalg.inv(information), rtol=1e-9)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A tree with text in it."""
+
+    x: float
+    rest: tuple[float, list[float]]
+    name: str = "kept"
+
+
+TREES = [
+    (2.0, ["x"]),
+    ([2.0, 3.0], ["x[0]", "x[1]"]),
+    ((2, 3.0), ["x[0]", "x[1]"]),
+    ({"a": {"b": 2.0}, "c": [3.0]}, ["a.b", "c[0]"]),
+    (np.array([[2.0, 3.0]]), ["x[0][0]", "x[0][1]"]),
+    (Point(2.0, (3.0, [4.0])), ["x", "rest[0]", "rest[1][0]"]),
+]
+
+
+def numbers(tree: Any) -> list[Any]:
+    """Return the numbers of the trees above."""
+    if isinstance(tree, Point):
+        return [tree.x, *numbers(tree.rest)]
+    if isinstance(tree, dict):
+        return numbers(list(tree.values()))
+    return [x for part in tree for x in numbers(part)] if hasattr(tree, "__len__") else [tree]
+
+
+@pytest.mark.parametrize(("x0", "names"), TREES, ids=lambda x: type(x).__name__)
+def test_parameters_come_back_in_the_shape_of_the_start(x0: Any, names: list[str]) -> None:
+    """As do standard errors, those of half a sum of squares being 1."""
+    fit = minimize(lambda p: sum((x - 1.0) ** 2 for x in numbers(p)) / 2, x0)
+    assert fit.names == names
+    for tree, number in ((fit.x, 1.0), (fit.standard_errors, 1.0)):
+        assert type(tree) is type(x0)
+        assert [float(x) for x in numbers(tree)] == pytest.approx([number] * len(names))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("start", [30.0, 0.01])
+def test_every_method_goes_on_after_a_step_out_of_the_domain(method: str, start: float) -> None:
+    """From far above, the first steps lead to where the logarithm is undefined, or overflow."""
+    fit = minimize(
+        lambda p: p["a"] - log(p["a"]) + exp(p["a"]) / 100, {"a": start}, method=method, tol=1e-9
+    )
+    root = float(mpmath.findroot(lambda a: 1 - 1 / a + mpmath.exp(a) / 100, 1.0))
+    assert fit.x["a"] == pytest.approx(root, rel=1e-5)
+
+
+def sir(p: Any, cases: list[int]) -> Any:
+    """Minus the log-likelihood of cases of an epidemic, Poisson, in Euler steps."""
+    susceptible, infected, total = 762.0, 1.0, 0.0
+    for count in cases:
+        for _ in range(10):
+            infections = p["contact"] * susceptible * infected / 7630
+            recoveries = p["recovery"] * infected / 10
+            susceptible, infected = susceptible - infections, infected + infections - recoveries
+        total = total + infected - count * log(infected)
+    return total
+
+
+CASES = [3, 8, 26, 76, 225, 298, 258, 233, 189, 128, 68, 29, 14, 4]
+
+
+@pytest.mark.parametrize("start", [(0.5, 0.1), (4.0, 1.0), (0.1, 0.05)])
+def test_bfgs_fits_an_epidemic_from_where_scipy_alone_fails(start: tuple[float, float]) -> None:
+    """A step to more infected than people is shortened."""
+    fit = minimize(sir, dict(zip(("contact", "recovery"), start, strict=True)), CASES)
+    assert fit.success
+    assert fit.x == pytest.approx({"contact": 1.73844, "recovery": 0.47798}, abs=2e-4)
+
+
+def test_a_model_that_raises_its_own_errors_is_fitted_too() -> None:
+    """Of Python's math, and of an if."""
+
+    def picky(x: Any) -> Any:
+        if x < 0.5:
+            raise ValueError("too small")
+        return (x - 1.0) ** 2 + sqrt(x - 0.5)
+
+    assert minimize(picky, 3.0, jit=False).x == pytest.approx(0.5, abs=0.1)
+
+
+BAD_STARTS: dict[str, tuple[Callable[[Any], Any], Any, type[Exception]]] = {
+    "rate": (lambda p: log(p["rate"]) + p["other"], {"other": 1.0, "rate": -2.0}, DomainError),
+    "power": (lambda p: exp(p["power"]), {"power": 800.0}, NumericalError),
+    "b[1]": (lambda p: 1.0 / p["b"][1], {"b": [1.0, 0.0]}, DomainError),
+    "slope": (lambda p: sqrt(p["slope"]), {"slope": 0.0}, NumericalError),
+}
+
+
+@pytest.mark.parametrize("name", BAD_STARTS)
+@pytest.mark.parametrize("jit", [True, False])
+def test_a_bad_start_is_an_error_that_names_the_parameter(name: str, jit: bool) -> None:
+    """With its number."""
+    f, x0, error = BAD_STARTS[name]
+    with pytest.raises(error) as raised:
+        minimize(f, x0, jit=jit)
+    assert f"{name} = " in str(raised.value)
+
+
+OF_TWO = {"a": 0.5, "b": [0.2, 0.8]}
+MISFITS: list[tuple[dict[str, Any], str]] = [
+    ({"transforms": {"a": interval(1.0, 2.0)}}, "a = 0.5"),
+    ({"transforms": {"b": ordered, "c": positive}}, "'c'"),
+    ({"transforms": {"b": [positive]}}, "1 parts"),
+    ({"transforms": {"a": [positive]}}, "a: "),
+    ({"transforms": "positive"}, "positive"),
+    ({"bounds": {"b": (0.5, 1.0)}}, r"b\[0\] is 0.2"),
+    ({"bounds": (1.0, 0.0)}, "a are 1 and 0"),
+    ({"bounds": (0.0, None), "transforms": positive}, "bounds or transforms"),
+    ({"bounds": (0.0, None), "method": "BFGS"}, "BFGS"),
+    ({"method": "simplex"}, "simplex"),
+    ({"x0": []}, "at least one"),
+    ({"x0": {"a": "half"}}, "half"),
+]
+
+
+@pytest.mark.parametrize(("options", "said"), MISFITS)
+def test_transforms_and_bounds_that_do_not_fit_are_errors(
+    options: dict[str, Any], said: str
+) -> None:
+    """That say which part they belong to."""
+    with pytest.raises((DomainError, OperandError), match=said):
+        minimize(lambda p: p["a"] * p["a"], **{"x0": OF_TWO, **options})
+
+
+def test_parameters_that_are_not_determined_are_named() -> None:
+    """By the error of standard errors; the fit itself stands, and its table has no errors."""
+    fit = minimize(lambda p: p["a"] ** 2 + (p["b"] - p["c"]) ** 2, {"a": 1.0, "b": 2.0, "c": 3.0})
+    with pytest.raises(NumericalError, match="b, c"):
+        fit.standard_errors  # noqa: B018
+    assert fit.x == pytest.approx({"a": 0.0, "b": 2.5, "c": 2.5}, abs=1e-5)
+    assert repr(fit).count("?") == 3
+
+
+def test_a_parameter_at_its_bound_has_no_standard_error() -> None:
+    """The other has the one it has where the first is held."""
+    fit = minimize(
+        lambda p: (p[0] + 1) ** 2 / 2 + (p[1] - p[0] - 2) ** 2 / 8, [1.0, 0.0], bounds=(0, 5)
+    )
+    assert fit.x == pytest.approx([0.0, 2.0], abs=1e-5)
+    assert math.isnan(fit.standard_errors[0])
+    assert fit.standard_errors[1] == pytest.approx(2.0)
+
+
+def test_a_profile_has_the_other_parameters_at_their_best() -> None:
+    """Of the mean of a normal sample, n/2 · log of the mean square about it, plus n/2."""
+    n = len(SAMPLE)
+    for options in ({}, {"transforms": {"scale": positive}}, {"method": "trust-ncg"}):
+        fit = minimize(normal, {"mean": 4.0, "scale": 1.5}, SAMPLE, **options)
+        profile = fit.profile("mean", points=7, width=2.0)
+        assert len(profile.values) == 7
+        reach = 2 * SAMPLE.std() / n**0.5
+        assert profile.values[-1] == pytest.approx(SAMPLE.mean() + reach, rel=1e-4)
+        lowest = [n / 2 * math.log(np.mean((SAMPLE - m) ** 2)) + n / 2 for m in profile.values]
+        assert profile.minima == pytest.approx(lowest, rel=1e-6)
+
+
+def test_profiles_of_other_parameters() -> None:
+    """Of the only one; of one near a bound, cut off there; where undefined, nan; of a simplex."""
+    one = minimize(lambda p: (p[0] - 2.0) ** 2, [1.0])
+    assert one.profile("x[0]", points=3).minima == pytest.approx([4.5, 0.0, 4.5], abs=1e-6)
+    near = minimize(lambda p: (p[0] - 0.1) ** 2 / 2 + p[1] ** 2, [1.0, 1.0], bounds=(0.0, 9.0))
+    assert near.profile("x[0]", points=5).values[0] == 0.0
+    steep = minimize(lambda p: p["a"] - log(p["a"]), {"a": 2.0})
+    assert math.isnan(steep.profile("a").minima[0])
+    shares = minimize(
+        lambda p: -log(p["a"][0]) - log(p["a"][1]) + (p["b"] - 1.0) ** 2,
+        {"a": [0.3, 0.7], "b": 2.0}, transforms={"a": simplex},
+    )  # fmt: skip
+    assert shares.profile("b", points=3).values[1] == pytest.approx(1.0, abs=1e-4)
+    for name in ("a[0]", "c"):
+        with pytest.raises(OperandError, match=name.replace("[", r"\[")):
+            shares.profile(name)
+
+
+def test_a_callback_sees_each_iteration_and_may_stop() -> None:
+    """It is given parameters in their shape, and falling numbers."""
+    seen: list[tuple[Any, float]] = []
+
+    def watch(x: Any, value: float) -> bool:
+        seen.append((x, value))
+        return len(seen) == 3
+
+    fit = minimize(normal, {"mean": 0.0, "scale": 9.0}, SAMPLE, callback=watch)
+    assert fit.iterations == len(seen) == 3
+    assert not fit.success
+    assert "callback" in fit.message
+    assert (fit.x, fit.fun) == seen[-1]
+    assert [value for _, value in seen] == sorted((value for _, value in seen), reverse=True)
+
+
+def interrupted(when: int) -> FitResult:
+    """Fit, with Ctrl-C pressed during an evaluation."""
+    calls: list[int] = []
+
+    def f(p: Any) -> Any:
+        calls.append(1)
+        if len(calls) == when:
+            press()
+        return normal(p, SAMPLE)
+
+    return minimize(f, {"mean": 0.0, "scale": 9.0}, jit=False)
+
+
+@pytest.mark.usefixtures("pythons_handler")
+def test_ctrl_c_leaves_the_best_point_so_far() -> None:
+    """With standard errors, and not as a success."""
+    fit = interrupted(6)
+    assert not fit.success
+    assert fit.message == "interrupted"
+    assert fit.fun < normal({"mean": 0.0, "scale": 9.0}, SAMPLE)
+    assert fit.evaluations == 6
+    assert set(fit.x) == {"mean", "scale"}
+
+
+def test_the_most_iterations_may_be_given() -> None:
+    """A fit that needs more says that it did not converge."""
+    fit = minimize(normal, {"mean": 0.0, "scale": 9.0}, SAMPLE, max_iterations=2)
+    assert (fit.success, fit.iterations) == (False, 2)
+
+
+WITHOUT = """
+import sys
+sys.modules["scipy"] = None
+import scalargrad
+for f in (scalargrad.fitting.minimize, scalargrad.fitting.least_squares):
+    try:
+        f(abs, 1.0)
+    except scalargrad.MissingPackageError as error:
+        print(error)
+"""
+
+
+def test_without_scipy_the_error_says_what_to_install() -> None:
+    """The command, as for other optional packages."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        f"{name} needs scipy: python -m pip install scipy" for name in ("minimize", "least_squares")
+    ]

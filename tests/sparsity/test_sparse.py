@@ -1,0 +1,184 @@
+"""jacobian and hessian with sparse=True: entries, patterns, and what is asked of functions."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import optimize, sparse
+from scipy.sparse.linalg import spsolve
+
+from scalargrad import (
+    NumericalError,
+    OperandError,
+    TraceError,
+    Value,
+    cos,
+    exp,
+    hessian,
+    jacobian,
+    jit,
+    sin,
+    sqrt,
+    vmap,
+    where,
+)
+
+
+def rosenbrock(x: Any) -> Any:
+    """Return the height of the chained valley."""
+    return sum(100 * (x[i + 1] - x[i] ** 2) ** 2 + (1 - x[i]) ** 2 for i in range(len(x) - 1))
+
+
+def test_the_hessian_of_a_chain_is_tridiagonal() -> None:
+    """Of 2,000 parameters, as SciPy computes it by hand, with a number for each entry."""
+    x = np.random.default_rng(0).normal(size=2000)
+    compute = hessian(rosenbrock, sparse=True)
+    for at in (x, x[::-1].copy()):
+        found = compute(at)
+        assert isinstance(found, sparse.csr_array)
+        assert found.nnz == 3 * 2000 - 2
+        np.testing.assert_allclose(found.toarray(), optimize.rosen_hess(at), rtol=1e-12)
+
+
+def bratu(u: Any) -> Any:
+    """Residuals of u″ + exp(u) = 0 between two zeros."""
+    triples = zip([0.0, *u], u, [*u[1:], 0.0], strict=False)
+    return [a - 2 * b + c + exp(b) / (len(u) + 1) ** 2 for a, b, c in triples]
+
+
+def test_newtons_method_solves_a_boundary_value_problem() -> None:
+    """Bratu's, of which the solution is known; the error falls with the square of the step."""
+    theta = optimize.brentq(lambda t: t - math.sqrt(2.0) * math.cosh(t / 4), 1.0, 2.0)
+    errors = []
+    for n in (49, 99):
+        slopes, u = jacobian(bratu, sparse=True), np.zeros(n)
+        for _ in range(6):
+            u = u - spsolve(slopes(u).tocsc(), np.array(bratu(u)))
+        x = np.linspace(0, 1, n + 2)[1:-1]
+        exact = -2 * np.log(np.cosh((x - 0.5) * theta / 2) / np.cosh(theta / 4))
+        errors.append(np.abs(u - exact).max())
+    assert errors[0] / errors[1] == pytest.approx(4.0, rel=0.05)
+
+
+def test_a_stencil_in_the_plane_has_five_entries_a_row() -> None:
+    """Fewer at the edges; the Jacobian is that of dense sweeps."""
+
+    def residual(u: Any) -> Any:
+        padded = np.zeros((10, 10), dtype=object)
+        padded[1:-1, 1:-1] = u
+        inner = padded[1:-1, 1:-1]
+        around = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
+        return around - 4 * inner + np.exp(inner)
+
+    u = np.random.default_rng(1).normal(size=(8, 8))
+    found = jacobian(residual, sparse=True)(u)
+    assert (found.shape, found.nnz) == ((64, 64), 5 * 64 - 4 * 8)
+    np.testing.assert_allclose(found.toarray(), jacobian(residual)(u).reshape(64, 64), rtol=1e-12)
+
+
+CAMERAS, POINTS = 4, 30
+_RNG = random.Random(2)
+SEEN = [(_RNG.randrange(CAMERAS), _RNG.randrange(POINTS)) for _ in range(150)]
+
+
+def adjust(p: dict[str, Any], measured: Any) -> Any:
+    """Residuals of a bundle adjustment: cameras turn about one axis, shift and scale."""
+    found = []
+    for (c, k), (u, v) in zip(SEEN, measured, strict=True):
+        angle, x, y, focus = p["cameras"][c]
+        px, py, pz = p["points"][k]
+        depth = 5.0 - px * sin(angle) + pz * cos(angle)
+        found += [focus * (px * cos(angle) + pz * sin(angle) + x) / depth - u,
+                  focus * (py + y) / depth - v]  # fmt: skip
+    return found
+
+
+def test_a_bundle_adjustment_has_an_entry_for_each_camera_and_point_that_meet() -> None:
+    """Columns are coloured: the points of one row are seven parameters, less those unused."""
+    rng = np.random.default_rng(3)
+    at = {"cameras": rng.normal(size=(CAMERAS, 4)), "points": rng.normal(size=(POINTS, 3))}
+    measured = rng.normal(size=(150, 2))
+    found = jacobian(adjust, sparse=True)(at, measured)
+    assert found.shape == (300, 4 * CAMERAS + 3 * POINTS)
+    assert found.nnz == 150 * (5 + 6)
+    dense = jacobian(adjust)(at, measured)
+    rows = [np.concatenate([row["cameras"].ravel(), row["points"].ravel()]) for row in dense]
+    np.testing.assert_allclose(found.toarray(), rows, rtol=1e-11, atol=1e-12)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 6))
+def test_sparse_jacobians_are_dense_ones(seed: int, width: int, height: int) -> None:
+    """Of functions drawn at random, some of whose results are inputs or constants."""
+    rng = random.Random(seed)
+    terms = [[rng.randrange(width) for _ in range(rng.randrange(4))] for _ in range(height)]
+
+    def f(x: Any, scale: float = 1.0) -> Any:
+        found: list[Any] = []
+        for row in terms:
+            y: Any = 1.0
+            for k in row:
+                y = y * x[k] if len(row) % 2 else y + sin(x[k]) * scale
+            found.append(x[row[0]] if len(row) == 1 else y)
+        return found
+
+    x = [rng.gauss(0.0, 1.0) for _ in range(width)]
+    found = jacobian(f, sparse=True)(x, scale=2.0)
+    np.testing.assert_allclose(found.toarray(), jacobian(f)(x, scale=2.0), atol=1e-12)
+    assert found.nnz <= sum(len({*row}) for row in terms)
+
+
+def test_rows_and_columns_are_those_of_several_arguments() -> None:
+    """In the order of argnums; other arguments, and what is closed over, may change."""
+    factor = [3.0]
+
+    def f(a: float, b: list[float], c: Any) -> Any:
+        return {"u": a * b[0] * factor[0], "v": [b[1] * c["k"], a]}
+
+    compute = jacobian(f, argnums=(1, -3), sparse=True)
+    found = compute(2.0, [5.0, 7.0], {"k": 11.0})
+    np.testing.assert_array_equal(found.toarray(), [[6.0, 0.0, 15.0], [0.0, 11.0, 0.0], [0, 0, 1]])
+    factor[0] = 1.0
+    found = compute(2.0, [5.0, 7.0], {"k": 13.0})
+    np.testing.assert_array_equal(found.toarray(), [[2.0, 0.0, 5.0], [0.0, 13.0, 0.0], [0, 0, 1]])
+    assert compute(2.0, [5.0, 7.0, 9.0], {"k": 1.0}).shape == (3, 4)
+
+
+def test_a_pattern_follows_what_is_closed_over() -> None:
+    """A new one is recorded when the function reads other places."""
+    places = [0, 1]
+    compute = jacobian(lambda x: [x[k] ** 2 for k in places], sparse=True)
+    assert compute([1.0, 2.0]).toarray().tolist() == [[2.0, 0.0], [0.0, 4.0]]
+    places[0] = 1
+    assert compute([1.0, 2.0]).toarray().tolist() == [[0.0, 4.0], [0.0, 4.0]]
+
+
+def test_functions_with_where_and_of_vmap_have_patterns() -> None:
+    """Whichever side is chosen; each example has its own row."""
+    choose = jacobian(lambda x: [where(x[0] > 0, x[1], x[2])], sparse=True)
+    assert choose([1.0, 2.0, 3.0]).toarray().tolist() == [[0.0, 1.0, 0.0]]
+    assert choose([-1.0, 2.0, 3.0]).toarray().tolist() == [[0.0, 0.0, 1.0]]
+    mapped = jacobian(vmap(lambda x: x * x), sparse=True)(np.arange(20.0))
+    assert mapped.nnz == 20
+    np.testing.assert_array_equal(mapped.diagonal(), 2 * np.arange(20.0))
+
+
+def test_what_cannot_be_sparse_is_an_error() -> None:
+    """A way through an if, an auxiliary result, Values, jit around it, and a slope without end."""
+    with pytest.raises(TraceError, match="where"):
+        jacobian(lambda x: [x[0] if x[0] > 0 else x[1]], sparse=True)([1.0, 2.0])
+    with pytest.raises(OperandError, match="has_aux"):
+        hessian(lambda x: (x, x), has_aux=True, sparse=True)
+    with pytest.raises(OperandError, match="jit"):
+        jacobian(lambda x: [x], sparse=True)(Value(1.0))
+    with pytest.raises(OperandError, match="jit"):
+        jit(lambda x: jacobian(lambda y: [y], sparse=True)(x).sum())(1.0)
+    with pytest.raises(OperandError, match="argnums"):
+        jacobian(lambda x: [x], argnums=1, sparse=True)(1.0)
+    with pytest.raises(NumericalError):
+        jacobian(lambda x: [sqrt(x)], sparse=True)(0.0)
