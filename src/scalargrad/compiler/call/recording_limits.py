@@ -126,8 +126,8 @@ class RecordingLimits:
             _warn(
                 f"{compiled!r} was recorded {CHANGES} times because what it reads or is given has "
                 f"changed ({', '.join(often[:4])}): it is part of the program. Calls that find "
-                f"another one are evaluated eagerly{later}. Make what changes a Value or a float "
-                "among the arguments, which are read at each call, and a function once, outside"
+                f"another one are evaluated eagerly{later}. Make a number that changes a Value or "
+                "an argument: both are read at each call. Make a function once, outside"
             )
         return any(self._changes[name] >= most for name in often)
 
