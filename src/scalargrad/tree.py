@@ -224,6 +224,12 @@ def is_array(tree: Any) -> bool:
     return numpy is not None and isinstance(tree, numpy.ndarray)
 
 
+def is_array_scalar(x: Any) -> bool:
+    """Return whether `x` is a number of NumPy's, as an array gives it."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(x, numpy.generic)
+
+
 def _items(array: Any) -> list[Any]:
     """Return the items of an array as Python's own numbers, or the Values it holds."""
     return list(array.astype(object).flat)

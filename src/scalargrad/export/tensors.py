@@ -150,17 +150,17 @@ def _of_arrays(
 
     compiled = jit(f)
 
-    def run(*args: Any) -> Any:
+    def run(*args: Any, kind: Any) -> Any:
         found = compiled(*[np.asarray(x, float) if np.ndim(x) else float(x) for x in args])
-        return tuple(np.asarray(x, kind(args)) for x in found)
-
-    def kind(args: Sequence[Any]) -> Any:
-        return jnp.result_type(float, *args)
+        return tuple(np.asarray(x, kind) for x in found)
 
     @jax.custom_vjp  # type: ignore[untyped-decorator]
     def called(*args: Any) -> Any:
-        made = tuple(jax.ShapeDtypeStruct(x, kind(args)) for x in shapes(args))
-        return jax.pure_callback(run, made, *args, vmap_method="sequential")
+        kind = jnp.result_type(float, *args)  # where it is called: a callback has other settings
+        made = tuple(jax.ShapeDtypeStruct(x, kind) for x in shapes(args))
+        return jax.pure_callback(
+            functools.partial(run, kind=kind), made, *args, vmap_method="sequential"
+        )
 
     @functools.cache
     def back(count: int) -> Function:

@@ -12,10 +12,9 @@ from itertools import chain
 from operator import is_
 from typing import Any
 
-import numpy as np
-
 from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import PLAIN, attributes, consists_of_attributes
+from scalargrad.tree import is_array_scalar
 from scalargrad.value import Value
 
 #: Containers that one key tells with all that is nested in them, and down to which level.
@@ -93,7 +92,7 @@ def exact(x: Any) -> Hashable:
     kind: Any = type(x)
     if isinstance(x, float):
         return kind, x.hex()
-    if isinstance(x, np.generic):
+    if is_array_scalar(x):
         return kind, x.dtype, x.tobytes()
     if isinstance(x, tuple | slice):  # before Python 3.12, a slice cannot be hashed
         return kind, *map(exact, x if isinstance(x, tuple) else (x.start, x.stop, x.step))
@@ -175,6 +174,8 @@ def is_array(x: Any) -> bool:
 
 def array_bytes(x: Any) -> Callable[[], bytes]:
     """Return what reads the numbers of an array; of a masked one, its mask as well."""
+    import numpy as np
+
     if not isinstance(x, np.ma.MaskedArray):
         found: Callable[[], bytes] = x.tobytes
         return found

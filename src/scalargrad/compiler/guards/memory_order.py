@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-import numpy as np
-
 
 def laid_out(x: Any) -> Hashable:
     """Return the shape of an array, and its strides if they are not the usual ones."""
@@ -16,6 +14,8 @@ def laid_out(x: Any) -> Hashable:
 
 def of_objects_like(x: Any) -> Any:
     """Return a new array of objects that lies in memory as an array does."""
+    import numpy as np
+
     made = np.empty_like(x, dtype=object)
     if made.flags.f_contiguous and not (x.flags.f_contiguous or made.flags.c_contiguous):
         made = np.empty((x.shape[0] + 1, *x.shape[1:]), dtype=object, order="F")[:-1]
@@ -24,6 +24,8 @@ def of_objects_like(x: Any) -> Any:
 
 def objects_like(x: Any, items: Sequence[Any]) -> Any:
     """Return an array of objects, with these in the order of C, that lies in memory as `x` does."""
+    import numpy as np
+
     row = np.empty(len(items), dtype=object)
     row[:] = items  # unlike `flat`, this takes a list or an array among them for one object
     made = of_objects_like(x)

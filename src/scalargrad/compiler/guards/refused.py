@@ -24,8 +24,6 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 from uuid import UUID
 
-import numpy as np
-
 from scalargrad.compiler.guards.names_read import is_of_library, of_library
 from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.value import Value
@@ -46,8 +44,7 @@ _KNOWN = (
     types.GenericAlias, types.UnionType, types.NotImplementedType,
     types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType,
     types.ClassMethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType,
-    types.MethodWrapperType, dt.date, dt.time, dt.timedelta, dt.tzinfo, np.ndarray, np.generic,
-    np.dtype, np.ufunc, np.vectorize, np.random.Generator, np.random.RandomState, *_LOCKS,
+    types.MethodWrapperType, dt.date, dt.time, dt.timedelta, dt.tzinfo, *_LOCKS,
 )  # fmt: skip
 #: Functions of libraries that answer otherwise from call to call.
 _CHANGING = {
@@ -80,7 +77,16 @@ def is_followed(x: Any) -> bool:
     """
     kind: Any = type(x)
     is_function = callable(x) and hasattr(x, "__name__")  # as those of NumPy, of a class of theirs
-    return is_function or isinstance(x, _KNOWN) or are_followed(kind)
+    return is_function or isinstance(x, _known(sys.modules.get("numpy"))) or are_followed(kind)
+
+
+@functools.cache
+def _known(numpy: Any) -> tuple[type, ...]:
+    """Return the classes of what may be read, of NumPy's too if that is loaded."""
+    if numpy is None:
+        return _KNOWN
+    of_numpy = numpy.ndarray, numpy.generic, numpy.dtype, numpy.ufunc, numpy.vectorize
+    return *_KNOWN, *of_numpy, numpy.random.Generator, numpy.random.RandomState
 
 
 @functools.cache

@@ -14,8 +14,6 @@ from operator import attrgetter, call, is_, itemgetter
 from types import CellType
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from scalargrad.compiler.guards.comparable import exact, is_constant
 from scalargrad.value import Value
 
@@ -107,6 +105,8 @@ class Rereading:
 
     def array(self, x: Any, read: Reader, then: bytes) -> None:
         """Note the numbers of an array."""
+        import numpy as np
+
         if type(x) is np.ndarray and x.flags.c_contiguous and x.dtype.kind in _BYTES:
             self.contents.append((x, bytearray(then)))  # which compares memory with memory
         else:

@@ -20,8 +20,6 @@ from random import Random
 from types import FunctionType, ModuleType
 from typing import Any
 
-import numpy as np
-
 from scalargrad.compiler.guards import edges
 from scalargrad.compiler.guards.argument_aliases import ArgumentAliases
 from scalargrad.compiler.guards.caches import CACHES, identities_kept, kept_by, times_cleared
@@ -77,7 +75,8 @@ from scalargrad.compiler.guards.rereading import Rereading, are_identical
 from scalargrad.grad_mode import numbers_compared
 from scalargrad.sparse import Table, Touched
 from scalargrad.table.operation import Operation
-from scalargrad.tree import is_object_array
+from scalargrad.tree import is_array as is_ndarray
+from scalargrad.tree import is_array_scalar, is_object_array
 from scalargrad.value import Parameter, Value
 
 #: The owner of a variable, a name or an attribute, and what it is called there.
@@ -456,16 +455,16 @@ class Walk:
             self.rereading.held(_items_of_array, x)
             self.rereading.fact(laid_out, x)
             self._push_inside(items)
-        elif isinstance(x, np.generic):
+        elif is_array_scalar(x):
             self.tokens.append(exact(x))
         else:
             self.arrays.append((len(self.tokens), x))
             self.tokens.append((type(x), *_LAYOUT(x)))
             self.rereading.fact(_LAYOUT, x)
-        if isinstance(x, np.ndarray):
+        if is_ndarray(x):
             self._hold(x, edges.ITEMS)
             self._beside(x)
-        elif not isinstance(x, np.generic):
+        elif not is_array_scalar(x):
             self._instance(x)
 
     def _beside(self, x: Any) -> None:

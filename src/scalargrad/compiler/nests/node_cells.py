@@ -123,7 +123,8 @@ class NodeCells:
         if op is TAKE:
             self.write_lookup(node)
             return self.known[node]
-        assert isinstance(op, Total)
+        if not isinstance(op, Total):
+            raise TraceError(f"a result of {op} is read before it is computed")
         self.known[node] = self._total(args, self.vars[op.lanes])
         return self.known[node]
 
