@@ -40,7 +40,7 @@ class Problem(NamedTuple):
     theirs : callable
         Returns the same for JAX, given its modules ``jax`` and ``jax.numpy``.
     is_whole : bool
-        Whether `ours` can be compiled; else it calls what is compiled.
+        Whether `ours` can be compiled; else it returns a function that calls what is compiled.
     """
 
     size: str
@@ -451,7 +451,9 @@ def particle() -> Problem:
         x, v, _ = sg.while_loop(lambda state: state[-1], step, start)
         return (x[0] - x[1] / v[1] * v[0]) ** 2
 
-    falls = sg.jit(sg.value_and_grad(landing))
+    def ours() -> Callable[..., Any]:
+        falls = sg.jit(sg.value_and_grad(landing))
+        return lambda w: lowest(falls, w.tolist())
 
     def theirs(jax: Any, jnp: Any) -> Any:
         def landing(w: Any) -> Any:
@@ -474,7 +476,7 @@ def particle() -> Problem:
         find = lowest_in_jax(jax, jnp)
         return lambda w: find(landing, w)
 
-    return Problem("w=0", (np.zeros(1),), lambda w: lowest(falls, w.tolist()), theirs, False)
+    return Problem("w=0", (np.zeros(1),), ours, theirs, False)
 
 
 def saddle() -> Problem:
@@ -483,16 +485,19 @@ def saddle() -> Problem:
     def between(p: Any, q: Any) -> Any:
         return p[0] ** 2 + p[1] ** 2 - (q[0] ** 2 + q[1] ** 2)
 
-    @sg.jit
-    def highest(p: Any, start: Any) -> Any:
-        return compiled_lowest(lambda q: -between(p, q), start)
+    def ours() -> Callable[..., Any]:
+        @sg.jit
+        def highest(p: Any, start: Any) -> Any:
+            return compiled_lowest(lambda q: -between(p, q), start)
 
-    worst = sg.jit(sg.value_and_grad(lambda p, start: between(p, highest(p, start))))
+        worst = sg.jit(sg.value_and_grad(lambda p, start: between(p, highest(p, start))))
 
-    def ours(start: Any) -> Any:
-        begun = start.tolist()
-        p = lowest(lambda x: worst(x, begun), begun)
-        return p, highest(p, begun)
+        def found(start: Any) -> Any:
+            begun = start.tolist()
+            p = lowest(lambda x: worst(x, begun), begun)
+            return p, highest(p, begun)
+
+        return found
 
     def theirs(jax: Any, jnp: Any) -> Any:
         find = lowest_in_jax(jax, jnp)
@@ -519,7 +524,7 @@ def compared(make: Callable[[], Problem]) -> Comparison:
     problem = make()
 
     def ours() -> Run:
-        compiled = sg.jit(problem.ours) if problem.is_whole else problem.ours
+        compiled = sg.jit(problem.ours) if problem.is_whole else problem.ours()
         return lambda: compiled(*problem.inputs)
 
     def theirs() -> Run:
