@@ -123,6 +123,11 @@ class NodeCells:
         if op is TAKE:
             self.write_lookup(node)
             return self.known[node]
+        if op is BATCH:
+            row, var = self.builder.array("u", (1, len(args))), self.vars[len(args)]
+            self.copy_examples(row, [node], var)
+            self.known[node] = Access(row, (Index(), as_index(var)))
+            return self.known[node]
         if not isinstance(op, Total):
             raise TraceError(f"a result of {op} is read before it is computed")
         self.known[node] = self._total(args, self.vars[op.lanes])
