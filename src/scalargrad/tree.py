@@ -9,7 +9,7 @@ import copy
 import functools
 import sys
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from types import FunctionType
 from typing import Any
@@ -71,7 +71,7 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
         return [tree], next
     elif isinstance(tree, dict):
         children = [flatten(x, f"{where}[{key!r}]") for key, x in tree.items()]
-    elif is_record(tree):
+    elif is_dataclass_object(tree):
         children = [flatten(x, f"{where}.{name}") for name, x in fields_of(tree).items()]
     elif is_array(tree) and tree.dtype.kind not in _NO_NUMBERS:
         children = [flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(_items(tree))]
@@ -95,7 +95,7 @@ def _instead(tree: Any) -> str:
     return f"numbers or Values, or lists, tuples, dicts, arrays and dataclasses of them{more}"
 
 
-def is_record(tree: Any) -> bool:
+def is_dataclass_object(tree: Any) -> bool:
     """Return whether `tree` is an object of a dataclass."""
     return hasattr(type(tree), "__dataclass_fields__")
 
@@ -145,7 +145,7 @@ def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
         parts: list[Any] = list(tree.values())
     elif isinstance(tree, list | tuple):
         parts = list(tree)
-    elif is_record(tree):
+    elif is_dataclass_object(tree):
         parts = list(fields_of(tree).values())
     elif is_array(tree) and tree.dtype == object:
         parts = list(tree.flat)
@@ -230,6 +230,13 @@ def is_array_scalar(x: Any) -> bool:
     return numpy is not None and isinstance(x, numpy.generic)
 
 
+def object_array(items: Sequence[Any]) -> Any:
+    """Return an array of objects with one axis, in which a list or an array is one of them."""
+    import numpy as np
+
+    return np.fromiter(items, object, len(items))  # looks into none of them
+
+
 def _items(array: Any) -> list[Any]:
     """Return the items of an array as Python's own numbers, or the Values it holds."""
     return list(array.astype(object).flat)
@@ -244,7 +251,7 @@ def _assembler(tree: Any) -> Callable[[list[Any]], Any]:
         return type(tree)
     if isinstance(tree, list | tuple):
         return lambda children: like(tree, children)
-    if is_record(tree):
+    if is_dataclass_object(tree):
         return lambda children: _record(tree, children)
     shape = tree.shape
     return lambda children: _array(children, shape)
@@ -261,10 +268,7 @@ def _array(children: list[Any], shape: tuple[int, ...]) -> Any:
         return _assembler(children[0])(arrays)
     if all(is_real(x) for x in children):
         return np.array(children, dtype=float).reshape(shape)
-    cells = np.empty(len(children), dtype=object)
-    for i, child in enumerate(children):  # one by one: NumPy would look into a list
-        cells[i] = child
-    return cells.reshape(shape)
+    return object_array(children).reshape(shape)
 
 
 def _alike(tree: Any, model: Any) -> bool:
@@ -294,7 +298,7 @@ def flatten_like(tree: Any, model: Any, where: str, like: str) -> list[Any]:
     >>> flatten_like({"b": 2.0, "a": 1.0}, {"a": 0.0, "b": 0.0}, "the tangent", "the primal")
     [1.0, 2.0]
     """
-    tree, model = (fields_of(x) if is_record(x) else x for x in (tree, model))
+    tree, model = (fields_of(x) if is_dataclass_object(x) else x for x in (tree, model))
     tree, model = (x.tolist() if is_array(x) else x for x in (tree, model))
     if not isinstance(tree, _CONTAINERS) and not isinstance(model, _CONTAINERS):
         return flatten(tree, where)[0]

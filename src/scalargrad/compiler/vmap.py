@@ -20,7 +20,7 @@ from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import function, listed
-from scalargrad.tree import is_array, like
+from scalargrad.tree import is_array, like, object_array
 from scalargrad.value import Value
 
 
@@ -248,9 +248,7 @@ def _stacked(results: list[Any], axis: int) -> Any:
             f"{dimensions}: give {-dimensions} to {dimensions - 1}"
         )
     if any(issubclass(kind, Value) for kind in kinds):
-        cells = np.empty(len(results), dtype=object)
-        cells[:] = results
-        return cells
+        return object_array(results)
     return (
         np.stack(results, axis=axis) if dimensions > 1 else np.array(results)
     )  # faster for numbers

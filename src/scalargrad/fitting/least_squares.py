@@ -18,7 +18,7 @@ from scalargrad.fitting.parameters import Parameters
 from scalargrad.fitting.result import Bounds, FitResult
 from scalargrad.table.validation import choice, positive, size
 from scalargrad.transforms.functional import jacobian
-from scalargrad.tree import flatten
+from scalargrad.tree import flatten, object_array
 
 
 def least_squares(
@@ -105,8 +105,7 @@ def least_squares(
         leaves, _ = flatten(of_free(free), f"the result of {of_free.__name__}")
         if not leaves:
             raise OperandError(f"{of_free.__name__} returned no numbers: return the residuals")
-        found = np.empty(len(leaves), dtype=object)
-        found[:] = leaves
+        found = object_array(leaves)
         return found, found
 
     both = model.compiled(jacobian(twice, has_aux=True))

@@ -11,7 +11,7 @@ from scalargrad.fitting.bijections import Transform
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import is_word, number
-from scalargrad.tree import fields_of, flatten, is_array, is_record
+from scalargrad.tree import fields_of, flatten, is_array, is_dataclass_object
 
 
 class _Block(NamedTuple):
@@ -151,7 +151,7 @@ def _children(tree: Any) -> list[tuple[Any, Any]] | None:
         return list(tree.items())
     if isinstance(tree, list | tuple) or (is_array(tree) and tree.ndim):
         return list(enumerate(tree))
-    return list(fields_of(tree).items()) if is_record(tree) else None
+    return list(fields_of(tree).items()) if is_dataclass_object(tree) else None
 
 
 def _names(tree: Any, where: str) -> list[str]:

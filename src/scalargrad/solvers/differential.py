@@ -13,12 +13,10 @@ from scalargrad.errors import DomainError, NumericalError, OperandError
 from scalargrad.grad_mode import recorder
 from scalargrad.linalg.matrices import number, vector
 from scalargrad.ops import clip, dot, eq, exp, log, logical_and, minimum, square, sum, where
-from scalargrad.solvers.states import Numbers, State, chosen, constant, moved
+from scalargrad.solvers.states import Equations, Numbers, State, chosen, constant, moved
 from scalargrad.system.short_repr import counted, shown
-from scalargrad.table.numbers import as_float
-from scalargrad.table.validation import function, positive, size
-from scalargrad.tree import flatten, is_array
-from scalargrad.value import Value
+from scalargrad.table.validation import positive, size
+from scalargrad.tree import is_array
 
 #: Dormand and Prince's stages: where in the step, and of what slopes before; the last is the step.
 _STAGES = (
@@ -87,8 +85,8 @@ def rk4(f: Callable[..., Any], y0: Any, t: Any, *args: Any, steps: int = 1) -> A
         after = moved(y, h / 6.0, [p + 2.0 * q + 2.0 * r + s for p, q, r, s in slopes])
         return after, after
 
-    _, found = scan(step, equations.y0, (begun, [h for h in sizes for _ in range(count)]))
-    return equations.returned([equations.y0, *found[count - 1 :: count]])
+    _, found = scan(step, equations.begun, (begun, [h for h in sizes for _ in range(count)]))
+    return equations.returned([equations.begun, *found[count - 1 :: count]])
 
 
 def odeint(
@@ -151,41 +149,32 @@ def odeint(
     return equations.returned(found)
 
 
-class _Equations:
+class _Equations(Equations):
     """The differential equations of one call.
 
     Attributes
     ----------
-    y0 : list
-        The numbers of y at the first time.
     times : list
         The times.
     """
 
+    argument, example = "y0", "lambda y, t: -y"
+    remedy = "dy/dt in the shape of y"
+
     def __init__(self, name: str, f: Any, y0: Any, t: Any, args: tuple[Any, ...]) -> None:
-        self.name, self._args = name, args
-        self._f = function(f, "f", "lambda y, t: -y")
-        leaves, self._rebuild = flatten(y0, "y0")
-        self.y0 = [x if isinstance(x, Value) else as_float(x, "y0") for x in leaves]
+        super().__init__(name, f, y0)
+        self._args, self._is_array = args, is_array(y0)
         self.times = vector(t, "t")
-        self._is_array = is_array(y0)
-        if not (self.y0 and self.times):
-            raise OperandError(f"{name} needs one number and one time at least: y0 is {shown(y0)}")
+        if not self.times:
+            raise OperandError(f"{name} needs one time at least: t is {shown(t)}")
 
     def slope(self, y: Numbers, t: Any) -> Numbers:
         """Return dy/dt."""
-        returned = self._f(self._rebuild(iter(y)), t, *self._args)
-        found, _ = flatten(returned, f"what f of {self.name} returns")
-        if len(found) != len(y):
-            raise OperandError(
-                f"{self.name}: f returned {counted(len(found), 'number')}, and y has {len(y)}: "
-                "give dy/dt in the shape of y"
-            )
-        return found
+        return self.computed(y, t, *self._args)
 
     def returned(self, found: list[Numbers]) -> Any:
         """Return y at each time as it was given."""
-        trees = [self._rebuild(iter(y)) for y in found]
+        trees = [self.shaped(y) for y in found]
         if not self._is_array:
             return trees
         import numpy as np
@@ -205,7 +194,7 @@ class _Adapted:
     def run(self) -> list[Numbers]:
         """Return y at each time."""
         first, *targets = self._equations.times
-        y = self._equations.y0
+        y = self._equations.begun
         if not targets:
             return [y]
         state = self._begun(y, first, targets[-1])

@@ -8,17 +8,15 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from scalargrad.compiler.while_loop import while_loop
-from scalargrad.errors import DomainError, NumericalError, OperandError
+from scalargrad.errors import DomainError, NumericalError
 from scalargrad.grad_mode import derivatives, no_grad, recorder
 from scalargrad.linalg import solve
 from scalargrad.linalg.matrices import number
 from scalargrad.ops import logical_and, logical_not, maximum, sum, where
-from scalargrad.solvers.states import Numbers, State, chosen, constant, moved
+from scalargrad.solvers.states import Equations, Numbers, State, chosen, constant, moved
 from scalargrad.system.short_repr import counted, shown
-from scalargrad.table.numbers import as_float
-from scalargrad.table.validation import function, positive, size
+from scalargrad.table.validation import positive, size
 from scalargrad.transforms.functional import jacobian
-from scalargrad.tree import flatten
 from scalargrad.value import Value
 
 #: A step is taken if it takes away at least this part of what it promises (Armijo).
@@ -103,43 +101,28 @@ def fixed_point(
     return equations.solved(equations.plain, equations.plain_step, tol, maxiter)
 
 
-class _Equations:
+class _Equations(Equations):
     """The equations r(x) = 0 of one call.
 
     Parameters
     ----------
-    name : str
-        Of the function that was called, for messages.
-    f, x0, args
+    name, f, x0
+        As of `Equations`.
+    args : tuple
         As of `root`.
     residual : callable
         Makes r of a number of x and that of f(x).
-
-    Attributes
-    ----------
-    x0 : list
-        The numbers of x0.
     """
 
     def __init__(
         self, name: str, f: Any, x0: Any, args: tuple[Any, ...], residual: Callable[..., Any]
     ) -> None:
-        self.name, self._args, self._residual = name, args, residual
-        self._f = function(f, "f", "lambda x: x * x - 2")
-        leaves, self._rebuild = flatten(x0, "x0")
-        self.x0 = [x if isinstance(x, Value) else as_float(x, "x0") for x in leaves]
-        if not leaves:
-            raise OperandError(f"x0 is {shown(x0)}, which holds no numbers: give one at least")
+        super().__init__(name, f, x0)
+        self._args, self._residual = args, residual
 
     def residuals(self, x: Numbers) -> Numbers:
         """Return r(x), n numbers."""
-        returned = self._f(self._rebuild(iter(x)), *self._args)
-        found, _ = flatten(returned, f"what f of {self.name} returns")
-        if len(found) != len(x):
-            raise OperandError(
-                f"{self.name}: f returned {counted(len(found), 'number')} for "
-                f"{counted(len(x), 'unknown')}: give as many equations as unknowns"
-            )
+        found = self.computed(x, *self._args)
         return [self._residual(y, z) for y, z in zip(x, found, strict=True)]
 
     def linearised(self, x: Numbers) -> tuple[Any, Numbers]:
@@ -215,10 +198,10 @@ class _Equations:
             return {**after, "count": state["count"] + 1.0, "sizes": sizes}
 
         with _without_graphs():
-            begun = {**begin(self.x0), "count": 0.0, "sizes": [abs(x) for x in self.x0]}
+            begun = {**begin(self.begun), "count": 0.0, "sizes": [abs(x) for x in self.begun]}
             x = self._found(while_loop(goes_on, counted_step, begun), tol)
             slopes = [[constant(y) for y in row] for row in self.linearised(x)[0]]
-        return self._rebuild(iter(self._attached(x, slopes)))
+        return self.shaped(self._attached(x, slopes))
 
     def _found(self, state: State, tol: float) -> Numbers:
         """Return x as constants: nan where steps have not become small, or an error."""
@@ -236,7 +219,7 @@ class _Equations:
         return x
 
     def _shown(self, x: Numbers) -> str:
-        return shown(self._rebuild(iter(x)))
+        return shown(self.shaped(x))
 
     def _attached(self, x: Numbers, slopes: Any) -> Numbers:
         """Return a root with its derivatives, by Newton's steps with constant slopes.

@@ -17,7 +17,7 @@ from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
 from scalargrad.transforms.evaluation import place_of
 from scalargrad.transforms.functional import jvp, positions_of, vjp
-from scalargrad.tree import Rebuild, flatten, is_array
+from scalargrad.tree import Rebuild, flatten, is_array, object_array
 from scalargrad.value import Value
 
 Others = tuple[list[Any], dict[str, Any]]
@@ -105,12 +105,9 @@ class _Plan:
             for position, rebuild in zip(positions, rebuilds, strict=True):
                 args[position] = rebuild(numbers)
             leaves, _ = flatten(f(*args, **others[1]), "the result")
-            found = np.empty(len(leaves), dtype=object)
-            found[:] = leaves
-            for k, y in enumerate(leaves):
-                if not isinstance(y, Value):  # a constant, which is to have a node, too
-                    found[k] = x[0].detach() * 0.0 + y
-            return found
+            return object_array(  # in which constants have nodes, too
+                [y if isinstance(y, Value) else x[0].detach() * 0.0 + y for y in leaves]
+            )
 
         path = Jitted(of_numbers).recorded_singly((x, others), {})
         if path.branches:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+from scalargrad.tree import object_array
+
 
 def laid_out(x: Any) -> Hashable:
     """Return the shape of an array, and its strides if they are not the usual ones."""
@@ -24,10 +26,6 @@ def of_objects_like(x: Any) -> Any:
 
 def objects_like(x: Any, items: Sequence[Any]) -> Any:
     """Return an array of objects, with these in the order of C, that lies in memory as `x` does."""
-    import numpy as np
-
-    row = np.empty(len(items), dtype=object)
-    row[:] = items  # unlike `flat`, this takes a list or an array among them for one object
     made = of_objects_like(x)
-    made[...] = row.reshape(made.shape)
+    made[...] = object_array(items).reshape(made.shape)
     return made

@@ -197,11 +197,9 @@ class _Unfolding(PartCopy):
         changed[[*self.begun, *self.begun.values()]] = True
         changed[: old.inputs] = False
         copied = old.inputs
-        for node in [*np.flatnonzero(changed).tolist(), len(old)]:
+        for node in np.flatnonzero(changed).tolist():
             self._copy_all(range(copied, node))
             copied = node + 1
-            if node == len(old):
-                break
             op, args = old.ops[node], old.args[node]
             if node in self.firsts:
                 new.append(self.append(add, (self.firsts[node], new[args[1]])))
@@ -213,6 +211,7 @@ class _Unfolding(PartCopy):
                 self._copy_all(range(node, node + 1))
             if node in self.begun:
                 self.firsts[self.begun[node]] = self._first(new[node])
+        self._copy_all(range(copied, len(old)))
         made.outputs = [new[x] for x in old.outputs]
         if self.wrt and has_lanes(old.nodes().table):
             self._widen_outputs()

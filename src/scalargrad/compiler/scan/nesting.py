@@ -13,6 +13,7 @@ from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.passes.kinds import INPUT
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced, TracedParameter
+from scalargrad.tree import object_array
 from scalargrad.value import Value
 
 #: The deepest nesting that is followed.
@@ -208,9 +209,7 @@ def _filled(x: Any, items: list[Any]) -> Any:
     if isinstance(x, dict):
         return dict(zip(x, items, strict=True))
     if isinstance(x, np.ndarray):
-        found = np.empty(len(items), object)
-        found[:] = items
-        return found.reshape(x.shape)
+        return object_array(items).reshape(x.shape)
     if type(x) is list:
         return items
     if all(map(is_, x, items)):
