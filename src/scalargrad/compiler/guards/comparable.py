@@ -152,16 +152,29 @@ def _is_one_key(x: Any) -> bool:
 
 
 def frozen(x: Any, key: Any) -> Any:
-    """Return what a container of numbers and text, with this key, is compared with."""
-    if type(x) is list and not any(map(_equals_others, x)):
-        return [*x]
+    """Return what a container of numbers and text, with this key, is compared with.
+
+    A copy, where what equals an item is alike, and items that are containers are themselves the
+    same as before: most numbers are the same objects, which Python compares in a nanosecond each.
+    """
+    if type(x) is list and all(map(_is_unique, x)):
+        return [*map(_copied, x)]
+    if type(x) is dict and {*map(type, x)} == {str} and all(map(_is_unique, x.values())):
+        return {name: _copied(y) for name, y in x.items()}
     are_constants = type(x) is list and all(map(is_constant, x))
     return ExactItems(key, [*x] if are_constants else ())
 
 
-def _equals_others(x: Any) -> bool:
-    """Return whether something equals what has another type, or other bits."""
-    return x.is_integer() if type(x) is float else type(x) not in _UNIQUE
+def _is_unique(x: Any, inside: bool = False) -> bool:
+    """Return whether something equals nothing of another type or with other bits, or holds such."""
+    if type(x) is float:
+        return not x.is_integer()
+    is_row = type(x) in {list, tuple} and not inside
+    return type(x) in _UNIQUE or (is_row and all(_is_unique(y, inside=True) for y in x))
+
+
+def _copied(x: Any) -> Any:
+    return [*x] if type(x) is list else x
 
 
 _UNIQUE = {str, bytes, type(None)}
