@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import marshal
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import chain
 from operator import is_
 from typing import Any
@@ -157,20 +157,22 @@ def frozen(x: Any, key: Any) -> Any:
     A copy, where what equals an item is alike, and items that are containers are themselves the
     same as before: most numbers are the same objects, which Python compares in a nanosecond each.
     """
-    if type(x) is list and all(map(_is_unique, x)):
+    if type(x) is list and _are_unique(x):
         return [*map(_copied, x)]
-    if type(x) is dict and {*map(type, x)} == {str} and all(map(_is_unique, x.values())):
+    if type(x) is dict and {*map(type, x)} == {str} and _are_unique(x.values()):
         return {name: _copied(y) for name, y in x.items()}
     are_constants = type(x) is list and all(map(is_constant, x))
     return ExactItems(key, [*x] if are_constants else ())
 
 
-def _is_unique(x: Any, inside: bool = False) -> bool:
-    """Return whether something equals nothing of another type or with other bits, or holds such."""
-    if type(x) is float:
-        return not x.is_integer()
-    is_row = type(x) in {list, tuple} and not inside
-    return type(x) in _UNIQUE or (is_row and all(_is_unique(y, inside=True) for y in x))
+def _are_unique(items: Iterable[Any], rows: Iterable[type] = (list, tuple)) -> bool:
+    """Return whether items, and those of rows, equal nothing of another type or with other bits."""
+    kinds = {*map(type, items)}
+    if not kinds <= {*_UNIQUE, float, *rows}:
+        return False
+    numbers = items if kinds == {float} else [x for x in items if type(x) is float]
+    inside = [x for x in items if type(x) in rows] if kinds.intersection(rows) else []
+    return not any(map(float.is_integer, numbers)) and all(_are_unique(x, ()) for x in inside)
 
 
 def _copied(x: Any) -> Any:

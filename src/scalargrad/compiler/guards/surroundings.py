@@ -348,10 +348,14 @@ class Walk:
 
     def _push_inside(self, parts: Sequence[Any]) -> None:
         """Go on to what is inside something, under the name of that."""
-        if self._closed and all(issubclass(x, self._closed) for x in {*map(type, parts)}):
+        if self._closed and self._are_closed({*map(type, parts)}):
             return
         place = self.place
         self._ahead += [(x, place) for x in reversed(parts)]
+
+    def _are_closed(self, kinds: set[type]) -> bool:
+        """Return whether things of these types lead to nothing that a snapshot holds."""
+        return all(issubclass(x, self._closed) for x in kinds - PLAIN)
 
     # Values and containers --------------------------------------------------------------------
 
