@@ -55,6 +55,8 @@ _POINTS = (-math.inf, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.0**54, 
 _SEVERAL = 8
 #: With up to this many operands, each is tried together with the constants among the others.
 _FEW = 64
+#: So many domains show whether some are alike.
+_SAMPLE = 64
 #: Where not one in so many nodes is followed back from results, that is faster than all in order.
 _SELDOM = 8
 #: The size of the caches of answers about operations and their constant operands.
@@ -159,10 +161,11 @@ def _gradients_read(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[
     return kept
 
 
-def _distinct(trace: Trace, chosen: Iterable[int]) -> list[int]:
+def _distinct(trace: Trace, chosen: Sequence[int]) -> Sequence[int]:
     """Return some nodes, one of those whose domains are of equal formulas of the same numbers.
 
-    A kernel written as exp(-d / (2 * r * r)) divides by one number at each pair of points.
+    A kernel written as exp(-d / (2 * r * r)) divides by one number at each pair of points. Where
+    none are alike among the first, all are returned.
     """
     columns, known = trace.columns, dict[tuple[int, int], Any]()
 
@@ -176,13 +179,14 @@ def _distinct(trace: Trace, chosen: Iterable[int]) -> list[int]:
             known[node, depth] = op, *(formula(x, depth - 1) for x in columns.args(node))
         return known[node, depth]
 
-    found: dict[Any, int] = {}
-    for x in chosen:
+    def domain(x: int) -> Any:
         op: Any = trace.ops[x]
         read = [y for y, used in zip(columns.args(x), _limits(op), strict=True) if used]
-        of = op, trace.plainness.of(x), *(formula(y, _NESTED) for y in read)
-        found.setdefault(of, x)
-    return [*found.values()]
+        return op, trace.plainness.of(x), *(formula(y, _NESTED) for y in read)
+
+    if len({*map(domain, chosen[:_SAMPLE])}) == len(chosen[:_SAMPLE]):
+        return chosen
+    return [*{domain(x): x for x in reversed(chosen)}.values()][::-1]
 
 
 def _violation(trace: Trace, node: int) -> tuple[int, int]:
