@@ -71,12 +71,11 @@ const textsIn = (table, unit) => ({
 
 function nodeIn(table, i) {
   const texts = textsIn(table, `n${i}`);
-  const name = texts.value.querySelector(".name");
   const into = nodes[i].parents.flatMap((_, k) => [table.find(`n${i}-w${k}`), table.find(`n${i}-w${k}-tap`), table.find(`n${i}-c${k}`)]);
   const own = ["", "-out", "-wire", "-stem", "-fan", "-into"].map((part) => table.find(`n${i}${part}`));
   const parts = [...own, ...into, table.find(`exit-n${i}`), ...table.svg.querySelectorAll(`[id^="n${i}-b"]`)].filter(Boolean);
   const ways = ["out", "wire-line", "stem", "into"].map((part) => table.find(`n${i}-${part}`)).filter(Boolean);
-  return { ...texts, parts, ways, wire: table.find(`n${i}-wire-line`), name, label: name?.textContent ?? "", number: texts.value.querySelector(".value") };
+  return { ...texts, parts, ways, wire: table.find(`n${i}-wire-line`), number: texts.value.querySelector(".value") };
 }
 
 // The id of the line that stands for a wire: its own, or that of a bundle, a fold or the exit.
@@ -186,10 +185,9 @@ function clearLayers() {
   underlay.replaceChildren();
 }
 
-function drawNode(i, { parts, ways, wire, name, label, number: text, gradient, shape }, arrived) {
+function drawNode(i, { parts, ways, wire, number: text, gradient, shape }, arrived) {
   const known = isDone(knownAt[i]);
   for (const part of parts) part.classList.toggle("todo", !known);
-  if (name && !name.classList.contains("above")) name.replaceChildren(...inDrawing(label + (known ? ` ${valueSign(i)} ` : "")));
   text.textContent = known ? number(state.sweep.data[i]) : "";
   fitNumber(text, wire);
   const asked = askedStep();
@@ -205,9 +203,7 @@ function drawNode(i, { parts, ways, wire, name, label, number: text, gradient, s
 function fitNumber(text, wire) {
   text.style.fontSize = "";
   if (!wire || text.textContent.length < MANY_DIGITS) return;
-  const name = text.previousElementSibling;
-  const beside = name?.matches(".name:not(.above)") ? name.getComputedTextLength() + 4 : 0;
-  const share = (roomOf(wire) - beside - 4) / text.getComputedTextLength();
+  const share = (roomOf(wire) - 4) / text.getComputedTextLength();
   if (share < 1) text.style.fontSize = `${(parseFloat(getComputedStyle(text).fontSize) * Math.max(share, LEAST_NUMBER)).toFixed(1)}px`;
 }
 

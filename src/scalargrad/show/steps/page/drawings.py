@@ -231,7 +231,6 @@ _NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
 _TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the room beside it
 _NAME_HEIGHT = 13
 _BOX, _STEP = 34.0, 26.0  # the least width of a box, and by which it grows if it stands for another
-_LONG = 4.5  # width for each height
 _CROWDED, _MOST_CUT = 3000.0, 8  # wider, it continues in rows though so many lines are cut
 _DENSE = 4  # lines into a gate, from where on taps stand with those of the same junction
 _WIDE = 4  # lines from a junction, from where on they do if another in the row has as many
@@ -249,18 +248,16 @@ def draw(diagrams: Sequence[Diagram]) -> list[str]:
         If there is no Graphviz, or it fails.
     """
     arranged = [in_rows(diagram, wired=True) for diagram in diagrams]
-    layouts = [*placed([_PageLayout(diagram, bool(diagram.rows)) for diagram in arranged])]
-    long = [k for k, layout in enumerate(layouts) if layout.is_long]
-    again = placed([layouts[k].shortened() for k in long])
-    for k, layout in zip(long, again, strict=True):
+    layouts = [*placed([_PageLayout(diagram) for diagram in arranged])]
+    wide = [k for k, layout in enumerate(layouts) if layout.right > _CROWDED]
+    cut = [in_rows(layouts[k].diagram, _MOST_CUT, wired=True) for k in wide]
+    for k, layout in zip(wide, placed([*map(_PageLayout, cut)]), strict=True):
         layouts[k] = layout
     return [_PageWriter(layout).svg() for layout in layouts]
 
 
 class _PageLayout(DiagramLayout):
-    """A layout with room for any number.
-
-    Names stand before their values or, in a long chain that continues in rows, above them.
+    """A layout with room for any number; names stand above their values.
 
     Attributes
     ----------
@@ -272,8 +269,7 @@ class _PageLayout(DiagramLayout):
     above: ClassVar = 44.0  # room for a product
     _arrows: ClassVar = False
 
-    def __init__(self, diagram: Diagram, stacked: bool = False) -> None:
-        self.stacked = stacked
+    def __init__(self, diagram: Diagram) -> None:
         self._keys: dict[str, str] = {}
         super().__init__(diagram)
         self.taps = {line.id: f"{line.id}-tap" for line in diagram.lines if self._has_tap(line)}
@@ -283,18 +279,6 @@ class _PageLayout(DiagramLayout):
         self._beside = set(wide) if len(wide) > 1 else set()
         results = {f"{gate}-wire" for gate in self.gates}  # v1 is above v2 where one sum reads both
         self._listed = self._dense - {x.target for x in diagram.lines if x.source not in results}
-
-    @property
-    def is_long(self) -> bool:
-        """Whether it is in one row, and that is very wide, or much wider than high."""
-        return not self.stacked and self.right > min(_CROWDED, _LONG * self.bottom)
-
-    def shortened(self) -> _PageLayout:
-        """Return a layout with names on top and, where it is very wide, with more cuts."""
-        if self.right <= _CROWDED:
-            return _PageLayout(self.diagram, stacked=True)
-        diagram = in_rows(self.diagram, _MOST_CUT, wired=True)
-        return _PageLayout(diagram, stacked=bool(diagram.rows) or self.right > _LONG * self.bottom)
 
     def _has_tap(self, line: Line) -> bool:
         return line.enters and line.source in self._fans and not line.source.startswith("b")
@@ -317,9 +301,8 @@ class _PageLayout(DiagramLayout):
     def _wire_size(self, wire: Wire) -> Size:
         name = cell_len(short(wire.name))
         number = max(_NUMBER_CELLS, 1.15 * max(map(cell_len, (wire.value, wire.gradient))))
-        if self.stacked:
-            return max(name, number) * _CELL + 6, WIRE_HEIGHT + _NAME_HEIGHT * 2
-        return (name + 3 * bool(name) + number) * _CELL + 6, WIRE_HEIGHT
+        height = WIRE_HEIGHT + 2 * _NAME_HEIGHT * bool(name)
+        return max(name, number) * _CELL + 6, height
 
     # DOT without labels, and with ids numbered, so that equal graphs have equal text ------------
 
@@ -377,7 +360,7 @@ class _PageWriter(SvgWriter):
             [*self.lines(), under, *self.shapes(), *map(self._tap, layout.taps.values())]
         )
         size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
-        kind = ' class="rows"' if layout.stacked else ""
+        kind = ' class="rows"' if layout.diagram.rows else ""
         return (
             f'<svg id="graph"{kind} xmlns="http://www.w3.org/2000/svg" role="group" '
             f'aria-label="{escape(layout.diagram.title)}" {size}>\n'
@@ -405,16 +388,16 @@ class _PageWriter(SvgWriter):
         (x, y), (width, _) = at, size
         node = wire.id.removesuffix("-wire")
         name = escape(short(wire.name)) if isinstance(wire, Wire) else ""
-        label, place = f'<tspan class="name">{name}</tspan>' if name else "", ' dx="4"'
-        if self._layout.stacked and name:
-            label = f'<tspan class="name above" x="{x:g}" y="{y - 26:g}">{name}</tspan>'
+        label, place = "", ""
+        if name:
+            label = f'<tspan class="name" x="{x:g}" y="{y - 26:g}">{name}</tspan>'
             place = f' x="{x:g}" y="{y - 7:g}"'
         return (
             f'<g class="wire" id="{wire.id}">'
             f'<path class="line" id="{wire.id}-line" '
             f'd="M{x - width / 2 - JOIN:.1f},{y:g}H{x + width / 2 + JOIN:.1f}"/>'
             f'<text id="{node}-value" x="{x:g}" y="{y - 7:g}">{label}'
-            f'<tspan class="value"{place if name else ""}></tspan></text>'
+            f'<tspan class="value"{place}></tspan></text>'
             f'<text id="{node}-gradient" class="gradient" x="{x:g}" y="{y + 17:g}"></text></g>'
         )
 
