@@ -232,8 +232,7 @@ _TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the ro
 _NAME_HEIGHT = 13
 _BOX, _STEP = 34.0, 26.0  # the least width of a box, and by which it grows if it stands for another
 _CROWDED, _MOST_CUT = 3000.0, 8  # wider, it continues in rows though so many lines are cut
-_DENSE = 4  # lines into a gate, from where on taps stand with those of the same junction
-_WIDE = 4  # lines from a junction, from where on they do if another in the row has as many
+_MANY = 4  # lines into a gate, or from a junction, whose taps then stand together
 _CROSSED = 0.3  # between ranks, in inches: room for the lines from such taps to cross
 
 
@@ -273,12 +272,11 @@ class _PageLayout(DiagramLayout):
         self._keys: dict[str, str] = {}
         super().__init__(diagram)
         self.taps = {line.id: f"{line.id}-tap" for line in diagram.lines if self._has_tap(line)}
-        self._dense = {gate for gate, count in self._arrivals.items() if count >= _DENSE}
-        leaving = Counter(line.source for line in diagram.lines if line.source in self._fans)
-        wide = [fan for fan, count in leaving.items() if count >= _WIDE]
-        self._beside = set(wide) if len(wide) > 1 else set()
+        leaving = Counter(line.source for line in diagram.lines)
+        many = {id for id, count in (self._arrivals | leaving).items() if count >= _MANY}
+        self._together = {x.id for x in diagram.lines if many.intersection({x.source, x.target})}
         results = {f"{gate}-wire" for gate in self.gates}  # v1 is above v2 where one sum reads both
-        self._listed = self._dense - {x.target for x in diagram.lines if x.source not in results}
+        self._listed = many - {x.target for x in diagram.lines if x.source not in results}
 
     def _has_tap(self, line: Line) -> bool:
         return line.enters and line.source in self._fans and not line.source.startswith("b")
@@ -304,6 +302,9 @@ class _PageLayout(DiagramLayout):
         height = WIRE_HEIGHT + 2 * _NAME_HEIGHT * bool(name)
         return max(name, number) * _CELL + 6, height
 
+    def _is_ordered(self, shape: Shape) -> bool:
+        return super()._is_ordered(shape) or shape.id in self._listed
+
     # DOT without labels, and with ids numbered, so that equal graphs have equal text ------------
 
     def _key(self, id: str) -> str:
@@ -314,18 +315,14 @@ class _PageLayout(DiagramLayout):
 
     def _between_ranks(self) -> float:
         spread = 0.1 + 0.04 * max(0, max(self._arrivals.values(), default=1) - 3)
-        return max(min(spread, 1.2), _CROSSED if self._beside else 0.0)  # for many lines to meet
-
-    def _is_ordered(self, shape: Shape) -> bool:
-        return super()._is_ordered(shape) or shape.id in self._listed
+        return max(min(spread, 1.2), _CROSSED if self._together else 0.0)  # for many to meet
 
     def _join(self, graph: graphviz.Digraph, line: Line) -> None:
         """Write a line, in two stretches if it has a tap."""
         leaving, weight = self._leaving(line), self._weight(line)
         if line.id in self.taps:
             tap, weight = self._key(self.taps[line.id]), "1"
-            is_together = line.target in self._dense or line.source in self._beside
-            id = f"cluster_{self._key(line.source)}" if is_together else None
+            id = f"cluster_{self._key(line.source)}" if line.id in self._together else None
             with graph.subgraph(name=id, graph_attr={"margin": "0"}) as fan:
                 width, height = f"{(_TAP[0] + 2 * _AROUND_TAP) / 72:.4f}", f"{_TAP[1] / 72:.4f}"
                 fan.node(tap, width=width, height=height, label="")
