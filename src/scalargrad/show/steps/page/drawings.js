@@ -188,7 +188,7 @@ function clearLayers() {
 function drawNode(i, { parts, ways, wire, number: text, gradient, shape }, arrived) {
   const known = isDone(knownAt[i]);
   for (const part of parts) part.classList.toggle("todo", !known);
-  text.textContent = known ? number(state.sweep.data[i]) : "";
+  text.textContent = known ? computedText(i) : "";
   fitNumber(text, wire);
   const asked = askedStep();
   const passed = isComplete(i, arrived) && asked?.parent !== i;
@@ -217,6 +217,9 @@ function gradientText(i, arrived) {
 
 const partialSum = (sum) => `${number(sum)} + ?`;
 const askedGradient = (i, arrived) => (arrived > 1 ? partialSum(state.sweep.total(i, arrived - 1)) : "?");
+
+// What is computed, with ≈ where the number is about that.
+const computedText = (i) => (nodes[i].gate ? valueText(i).replace("= ", "") : number(state.sweep.data[i]));
 
 const valueText = (i) => `${valueSign(i)} ${number(state.sweep.data[i])}`;
 
@@ -297,7 +300,7 @@ function drawContribution(line, done, carried, isAsked) {
   if (!copy) return;
   const { parent } = steps[carried[0]];
   const known = isDone(knownAt[parent]);
-  drawWireAgain(line, known, known ? number(state.sweep.data[parent]) : "");
+  drawWireAgain(line, known, known ? computedText(parent) : "");
 }
 
 // The wire of a copy or a repeated name, on which its line continues.
