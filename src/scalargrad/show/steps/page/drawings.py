@@ -231,7 +231,6 @@ _NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
 _TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the room beside it
 _NAME_HEIGHT = 13
 _BOX, _STEP = 34.0, 26.0  # the least width of a box, and by which it grows if it stands for another
-_CROWDED, _MOST_CUT = 3000.0, 8  # wider, it continues in rows though so many lines are cut
 _MANY = 4  # lines into a gate, or from a junction, whose taps then stand together
 _CROSSED = 0.3  # between ranks, in inches: room for the lines from such taps to cross
 
@@ -246,12 +245,7 @@ def draw(diagrams: Sequence[Diagram]) -> list[str]:
     LayoutError
         If there is no Graphviz, or it fails.
     """
-    arranged = [in_rows(diagram, wired=True) for diagram in diagrams]
-    layouts = [*placed([_PageLayout(diagram) for diagram in arranged])]
-    wide = [k for k, layout in enumerate(layouts) if layout.right > _CROWDED]
-    cut = [in_rows(layouts[k].diagram, _MOST_CUT, wired=True) for k in wide]
-    for k, layout in zip(wide, placed([*map(_PageLayout, cut)]), strict=True):
-        layouts[k] = layout
+    layouts = placed([_PageLayout(in_rows(diagram, wired=True)) for diagram in diagrams])
     return [_PageWriter(layout).svg() for layout in layouts]
 
 
