@@ -74,35 +74,50 @@ class Drawings:
 def drawings(scene: Scene, limit: int) -> Drawings:
     """Draw a graph whole or, of a model or with more than `limit` nodes, by its folds.
 
+    One that is drawn whole is drawn with copy gates, too, where there are any.
+
     Raises
     ------
     LayoutError
         If there is no Graphviz, or it fails.
     """
     is_whole = scene.model is None and len(scene.order) <= limit
-    return _whole(scene) if is_whole else _folded(scene)
+    whole = Fold("graph", [*scene.order]) if is_whole else fold(scene.root, model=scene.model)
+    found = levels(whole)
+    numbers = {level.view.fold: level.index for level in found}
+    graph, ids = DrawnGraph(scene.order, scene.names), {x: f"f{i}" for x, i in numbers.items()}
+    shown = WireNumbers(gradients=is_whole, values=is_whole)  # without, equal parts are drawn alike
+    builders = [
+        Builder(graph, x.view, folds=ids, numbers=shown, destination=_Destination(scene, x).name)
+        for x in found
+    ]
+    copies = copies_of(scene.order, graph.gradients) if is_whole else {}
+    copied = [Builder(graph, copies=copies)] if copies else []
+    svgs = draw([one.build(_title(scene, one.view.fold)) for one in [*builders, *copied]])
+    templates: dict[str, int] = {}
+    json: list[Json] = [
+        {
+            "title": level.title,
+            "parent": level.around.index if level.around else None,
+            "nodes": [scene.place[x] for x in level.view.items if isinstance(x, Value)],
+            "bundles": [[scene.place[x] for x in bundle.nodes] for bundle in one.bundles],
+            "folds": [numbers[part] for part in level.view.closed],
+        }
+        for level, one in zip(found, builders, strict=True)
+    ]
+    if copied:
+        json[0]["copies"] = svgs.pop()
+    for entry, svg in zip(json[1:], svgs[1:], strict=True):
+        template, slots = _slotted(svg)
+        number = templates.setdefault(template, len(templates))
+        entry["svg"] = {"template": number, "slots": slots}
+    return Drawings(svgs[0], json, [*templates])
 
 
-def _whole(scene: Scene) -> Drawings:
-    """Draw one graph with junctions and, where there are any, with copy gates.
-
-    To avoid a thicket of lines, dense layers are drawn with bundles.
-    """
-    graph, view = DrawnGraph(scene.order, scene.names), View(Fold("graph", [*scene.order]))
-    bundled = Builder(graph, view.share(view.by_readers()))
-    builders = [bundled]
-    if copies := copies_of(scene.order, graph.gradients):
-        builders.append(Builder(graph, copies=copies))
-    name = scene.names[scene.root]
-    first, *others = draw([one.build(f"Computation graph of {name}") for one in builders])
-    json: Json = {"title": name, "parent": None, "bundles": _members(scene, bundled)}
-    if others:
-        json["copies"] = others[0]
-    return Drawings(first, [json], [])
-
-
-def _members(scene: Scene, builder: Builder) -> list[list[int]]:
-    return [[scene.place[node] for node in bundle.nodes] for bundle in builder.bundles]
+def _title(scene: Scene, part: Fold) -> str:
+    if part.outer is not None:
+        return f"Computation graph: {named(part)}"
+    return f"Computation graph of {scene.names[scene.root]}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,35 +162,6 @@ def _view(part: Fold) -> View:
         opened += opened[-1].folds
     view = View(part, opened)
     return view.share(view.by_readers())
-
-
-def _folded(scene: Scene) -> Drawings:
-    found = levels(fold(scene.root, model=scene.model))
-    numbers = {level.view.fold: level.index for level in found}
-    graph, ids = DrawnGraph(scene.order, scene.names), {x: f"f{i}" for x, i in numbers.items()}
-    nothing = WireNumbers(gradients=False, values=False)  # the page writes them
-    builders = [
-        Builder(graph, x.view, folds=ids, numbers=nothing, destination=_Destination(scene, x).name)
-        for x in found
-    ]
-    titles = [f"Computation graph: {level.title}" for level in found]
-    svgs = draw([one.build(title) for one, title in zip(builders, titles, strict=True)])
-    templates: dict[str, int] = {}
-    json: list[Json] = [
-        {
-            "title": level.title,
-            "parent": level.around.index if level.around else None,
-            "nodes": [scene.place[x] for x in level.view.items if isinstance(x, Value)],
-            "bundles": _members(scene, one),
-            "folds": [numbers[part] for part in level.view.closed],
-        }
-        for level, one in zip(found, builders, strict=True)
-    ]
-    for entry, svg in zip(json[1:], svgs[1:], strict=True):
-        template, slots = _slotted(svg)
-        number = templates.setdefault(template, len(templates))
-        entry["svg"] = {"template": number, "slots": slots}
-    return Drawings(svgs[0], json, [*templates])
 
 
 @dataclass(frozen=True, slots=True)
