@@ -228,3 +228,13 @@ def test_without_a_matrix_there_are_no_layers(layers: Callable[[Value], list[str
     weights = sg.softmax([q * k for q, k in zip(queries(normed), keys(normed), strict=True)])
     out = [xi + w * yi for xi, w, yi in zip(x, weights, layer(normed), strict=True)]
     assert layers(sg.sum(out)) == ["z = W x + b: 3 inputs, 9 units"]  # Q, K and V
+
+
+def test_samples_stand_in_the_order_in_which_they_are_added(tmp_path: Path) -> None:
+    """From top to bottom, whatever fans out to them."""
+    w, b = Value(0.5, "w"), Value(0.1, "b")
+    loss: Any = sum((w * k + b - k) ** 2 for k in range(2, 8))
+    page = walk(loss).save(tmp_path / "page.html").read_text(encoding="utf-8")
+    found = re.findall(r'<text x="[\d.]+" y="([\d.]+)" dy="[\d.]+em">×\d</text>', page)
+    assert len(found) >= 6
+    assert [float(y) for y in found[:6]] == sorted(float(y) for y in found[:6])

@@ -254,7 +254,8 @@ class _PageLayout(DiagramLayout):
         self.taps = {line.id: f"{line.id}-tap" for line in diagram.lines if self._has_tap(line)}
         leaving = Counter(line.source for line in diagram.lines)
         many = {id for id, count in (self._arrivals | leaving).items() if count >= _MANY}
-        self._together = {x.id for x in diagram.lines if many.intersection({x.source, x.target})}
+        wide = {id for id, count in self._arrivals.items() if count >= _MANY}
+        self._together = {x.id for x in diagram.lines if x.target in wide}
         results = {f"{gate}-wire" for gate in self.gates}  # v1 is above v2 where one sum reads both
         self._listed = many - {x.target for x in diagram.lines if x.source not in results}
 
