@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import DomainError, JitWarning, TraceError, Value, drawn, jit, log, no_grad
+from scalargrad import DomainError, JitWarning, TraceError, Value, drawn, grad, jit, log, no_grad
 from scalargrad.export import load
 
 
@@ -50,6 +50,21 @@ def test_a_number_that_a_program_froze_is_an_error() -> None:
 def from_memory(address: int) -> float:
     """Read a number from memory."""
     return float(ctypes.cast(address, ctypes.POINTER(ctypes.c_double))[0])
+
+
+def test_a_slope_near_0_at_an_optimum_is_no_difference() -> None:
+    """The terms of a gradient cancel there; by how much they may differ depends on their size."""
+    rng = random.Random(3)
+    data = [rng.gauss(5.0, 1.0) for _ in range(1000)]
+    mean = sum(data) / len(data)
+
+    def misfit(p: list[float]) -> Any:
+        return sum((x - p[0]) ** 2 / p[1] + log(p[1]) for x in data)
+
+    slopes = jit(grad(misfit), check=True)
+    for k in range(20):
+        best = mean * (1 + k * 2.0**-52)
+        assert abs(slopes([best, 1.0])[0]) < 1e-9
 
 
 def test_a_call_that_is_made_eagerly_is_no_difference() -> None:
