@@ -6,7 +6,6 @@ the last place of the largest term; what cannot be is listed in `WIDER`, and in 
 
 from __future__ import annotations
 
-import importlib
 import math
 import random
 import re
@@ -308,9 +307,7 @@ def test_every_operation_with_a_slope_has_its_formula_here() -> None:
 @pytest.mark.wide
 def test_the_table_of_accuracy_has_every_operation_and_is_made_by_its_command() -> None:
     """But for those that are rounded once. An error measured anew is as small as the page says."""
-    for package in ("jax", "sympy", "torch"):
-        pytest.importorskip(package, reason="it is measured beside it")
-    accuracy = importlib.import_module("benchmarks.accuracy")
+    accuracy = pytest.importorskip("benchmarks.accuracy", reason="JAX and PyTorch stand beside")
     page = Path(__file__).parents[2] / "docs" / "explained" / "accuracy.md"
     _, table, _ = re.split("<!-- /?accuracy -->", page.read_text(encoding="utf-8"))
     assert re.findall(r"^\| (\w+) ", table, re.MULTILINE)[1:] == [*accuracy.FORMULAS]
