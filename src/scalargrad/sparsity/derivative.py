@@ -117,8 +117,8 @@ class _Plan:
         def pulled_back(x: Any, v: Any, others: Others) -> Any:
             return grad(lambda y: dot(of_numbers(y, others), v))(x)
 
-        def pushed_forward(x: Any, v: Any, others: Others) -> Any:
-            return grad(lambda u: dot(pulled_back(x, u, others), v))(np.ones(path.results))
+        def pushed(x: Any, v: Any, others: Others) -> Any:
+            return grad(lambda u: dot(pulled_back(x, u, others), v))(ones)
 
         path = Jitted(of_numbers).recorded_singly((x, others), {})
         if path.branches:
@@ -129,16 +129,15 @@ class _Plan:
         self.surroundings: Surroundings = path.surroundings
         first, columns = self._rows = pattern(path.function.recorded, len(x), path.results)
         self.shape = path.results, len(x)
+        ones = np.ones(path.results)  # the path itself would be looked through at each call
         of_columns = transposed(first, columns, len(x))
         rows = np.repeat(np.arange(path.results), np.diff(first))
         if np.diff(of_columns[0]).max(initial=0) <= 2 * np.diff(first).max(initial=0):
             colours = coloured(*of_columns, (first, columns))
-            self._product = Jitted(pulled_back)
-            self._colour, self._place = colours[rows], columns
+            self._product, self._colour, self._place = Jitted(pulled_back), colours[rows], columns
         else:
             colours = coloured(first, columns, of_columns)
-            self._product = Jitted(pushed_forward)
-            self._colour, self._place = colours[columns], rows
+            self._product, self._colour, self._place = Jitted(pushed), colours[columns], rows
         self._seeds = [(colours == k) * 1.0 for k in range(colours.max(initial=-1) + 1)]
 
     def matrix(self, x: Any, others: Others) -> tuple[Any, Any, Any]:
