@@ -1,4 +1,4 @@
-"""Measure eager evaluation, with micrograd from PyPI and microgpt's Value in the same process.
+"""Measure eager evaluation, with micrograd from PyPI in the same process.
 
     python -m pip install -e '.[all,bench]'
     python -m benchmarks.against_micrograd [--write docs/benchmarks.md] [--turns N]
@@ -17,7 +17,6 @@ from statistics import median
 from typing import Any
 
 import scalargrad as sg
-from benchmarks import gpt
 from benchmarks.comparing import Comparison, Items, Row, main
 from benchmarks.measuring import Run, in_fresh_process, traced_bytes
 from benchmarks.moons import problem as demo
@@ -41,16 +40,8 @@ def micrograd() -> tuple[Any, Any]:
     return micrograd.engine.Value, micrograd.nn.MLP
 
 
-def microgpt() -> tuple[Any, Any]:
-    """Return a class like microgpt's, which has no networks."""
-    from benchmarks.microgpt import Value
-
-    return Value, None
-
-
-US, THEM, THIRD = "scalargrad", "micrograd", "a class like microgpt's"
+US, THEM = "scalargrad", "micrograd"
 BOTH = {US: scalargrad, THEM: micrograd}
-GPTS = {US: scalargrad, THIRD: microgpt}
 
 
 def readme_expression(a: Any, b: Any, relu: Callable[[Any], Any]) -> Any:
@@ -96,26 +87,6 @@ def moons_step(library: Callable[[], tuple[Any, Any]]) -> Run:
         return data_loss + demo.PENALTY * sum(p * p for p in model.parameters())
 
     return demo.on_values(total, model.parameters(), 0.01)
-
-
-def same_code(library: Callable[[], tuple[Any, Any]]) -> Run:
-    """Return the loss of the two-moons demo, forwards and backwards, in sums and products alone."""
-    value, _ = library()
-    problem = demo.moons()
-    parameters = [value(x) for x in problem.parameters]
-
-    relu = value.relu
-    return lambda: demo.swept(demo.loss(parameters, problem.points, problem.labels, relu, relu))
-
-
-def gpt_step(library: Callable[[], tuple[Any, Any]]) -> Run:
-    """Return the loss of a GPT at a name of six letters, forwards and backwards."""
-    value, _ = library()
-    generator = random.Random(demo.SEED)
-    parameters = [value(generator.gauss(0.0, 0.08)) for _ in range(4192)]
-
-    inputs, targets = [26, *range(6)], [*range(6), 26]
-    return lambda: demo.swept(gpt.loss(parameters, inputs, targets, value))
 
 
 def mixed_graph(rounds: int) -> sg.Value:
@@ -182,16 +153,12 @@ def backward(size: int) -> Comparison:
 
 def comparisons() -> Items:
     """Yield what is measured, most interesting first."""
-    readmes, sums = Row(US, THEM, at_most=0.5), Row(US, THEM, at_most=0.25)
-    third, networks = Row(US, THIRD), Row(US, THEM, at_least=40)
-    for what, run, libraries, rows in [
-        ("README expression, forward + backward", readme, BOTH | GPTS, [readmes, third]),
-        ("Moons loss in sums and products", same_code, BOTH | GPTS, [sums, third]),
-        ("GPT of 4,192 parameters, a name of six letters", gpt_step, GPTS, [third]),
-        ("Moons step, MLP(2, [16, 16, 1]), 100 samples", moons_step, BOTH, [networks]),
+    for what, run, row in [
+        ("README expression, forward + backward", readme, Row(US, THEM, at_most=0.5)),
+        ("Moons step, MLP(2, [16, 16, 1]), 100 samples", moons_step, Row(US, THEM, at_least=40)),
     ]:
-        makers = {name: partial(run, library) for name, library in libraries.items()}
-        yield Comparison(what, makers, rows, time.process_time)
+        makers = {name: partial(run, library) for name, library in BOTH.items()}
+        yield Comparison(what, makers, [row], time.process_time)
     yield from bytes_per_node()
     yield long_chain()
     yield from map(backward, (200, 2000))

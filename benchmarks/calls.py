@@ -45,41 +45,6 @@ def model_of_eight() -> Comparison:
     )
 
 
-class Fit:
-    """A model, and beside it what its loss does not read."""
-
-    def __init__(self, count: int) -> None:
-        self.w, self.b = sg.Value(2.0), sg.Value(1.0)
-        self.data, self.log = [0.5] * count, list[float]()
-
-    def loss(self, x: float) -> Any:
-        """Return a number."""
-        return (self.w * x + self.b) ** 2
-
-
-def data_beside_a_model() -> Comparison:
-    """Call a compiled method of an object that also holds data, or a log that grows."""
-
-    def model_called(count: int, *, logs: bool = False) -> Run:
-        model = Fit(count)
-        run = sg.jit(model.loss)
-
-        def call() -> Any:
-            if logs:
-                model.log.append(1.0)
-            return run(3.0)
-
-        return call
-
-    makers = {
-        "100,000 numbers": lambda: model_called(100_000),
-        "a log that grows": lambda: model_called(0, logs=True),
-        "neither": lambda: model_called(0),
-    }
-    compared = [Row(name, "neither", at_most=1.3) for name in [*makers][:2]]
-    return Comparison("Data beside a model, not read by its loss", makers, compared)
-
-
 def nested_lists() -> Comparison:
     """Hand 5,000 × 10 floats over as lists of lists."""
     arrays = RNG.normal(size=(5_000, 10))
@@ -111,21 +76,6 @@ def lengths_in_turn() -> Comparison:
     rows = [Row("compiled", "eager", at_most=0.5), Row("compiled", first=True)]
     makers = {"compiled": lambda: called(sg.jit(slopes)), "eager": lambda: called(slopes)}
     return Comparison("A hundred lengths of list in turn", makers, rows)
-
-
-def unused_parameter() -> Comparison:
-    """Have one parameter among 4,000 that the loss does not read."""
-    p, xs, slopes = RNG.normal(size=4_000), RNG.normal(size=4_000).tolist(), sg.value_and_grad
-
-    def loss(p: Any) -> Any:
-        return sum((a * x - 1.0) ** 2 for a, x in zip(p, xs, strict=False))
-
-    makers = {
-        "one without gradient": lambda: compiled(slopes(lambda p: loss(list(p)[:3_999])), p),
-        "all with": lambda: compiled(slopes(lambda p: loss(p) + p[3_999] ** 2), p),
-    }
-    rows = [Row("one without gradient", "all with", at_most=1.3)]
-    return Comparison("4,000 parameters in an array", makers, rows, tolerance=None)
 
 
 def loss_outside() -> Comparison:
@@ -176,10 +126,8 @@ def long_plain_loop() -> Comparison:
 def comparisons() -> Items:
     """Yield what is measured."""
     yield model_of_eight()
-    yield data_beside_a_model()
     yield nested_lists()
     yield lengths_in_turn()
-    yield unused_parameter()
     yield loss_outside()
     yield long_plain_loop()
 

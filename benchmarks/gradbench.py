@@ -39,6 +39,8 @@ class Problem(NamedTuple):
         The derivative, of the inputs, by scalargrad.
     theirs : callable
         Returns the same for JAX, given its modules ``jax`` and ``jax.numpy``.
+    primal : callable
+        What is differentiated.
     is_whole : bool
         Whether `ours` can be compiled; else it returns a function that calls what is compiled.
     """
@@ -47,6 +49,7 @@ class Problem(NamedTuple):
     inputs: tuple[Any, ...]
     ours: Callable[..., Any]
     theirs: Callable[[Any, Any], Callable[..., Any]]
+    primal: Callable[..., Any]
     is_whole: bool = True
 
 
@@ -72,7 +75,7 @@ def lse(n: int = 10_000) -> Problem:
 
         return jax.grad(primal)
 
-    return Problem(f"n={n:,}", (random(n),), sg.grad(primal), theirs)
+    return Problem(f"n={n:,}", (random(n),), sg.grad(primal), theirs, primal)
 
 
 def llsq(n: int = 1024, m: int = 128) -> Problem:
@@ -93,12 +96,12 @@ def llsq(n: int = 1024, m: int = 128) -> Problem:
         powers = np.vander(t, m, increasing=True)
         return jax.grad(lambda x: jnp.sum((jnp.sign(t) - powers @ x) ** 2) / 2)
 
-    return Problem(f"n={n:,}, m={m}", (random(m),), sg.grad(primal), theirs)
+    return Problem(f"n={n:,}, m={m}", (random(m),), sg.grad(primal), theirs, primal)
 
 
-def kmeans(k: int = 10, n: int = 1000, d: int = 8) -> Problem:
+def kmeans(k: int = 10, n: int = 1000, d: int = 8, *, points: Any = None) -> Problem:
     """Find Newton's direction: the gradient over the diagonal of the Hessian."""
-    points = random(n, d)
+    points = random(n, d) if points is None else points
 
     def closest(centroids: Any, point: Any) -> Any:
         distances = [sum((a - b) ** 2 for a, b in zip(c, point, strict=True)) for c in centroids]
@@ -123,18 +126,20 @@ def kmeans(k: int = 10, n: int = 1000, d: int = 8) -> Problem:
 
         return direction
 
-    return Problem(f"k={k}, n={n:,}, d={d}", (points[-k:].copy(),), ours, theirs)
+    return Problem(f"k={k}, n={n:,}, d={d}", (points[-k:].copy(),), ours, theirs, cost)
 
 
 # Models -------------------------------------------------------------------------------------------
 
 
-def gmm(d: int = 10, k: int = 10, n: int = 1000, m: int = 0, gamma: float = 1.0) -> Problem:
+def gmm(
+    d: int = 10, k: int = 10, n: int = 1000, m: int = 0, gamma: float = 1.0, *, data: Any = None
+) -> Problem:
     """Differentiate a Gaussian mixture's log-posterior, with a Wishart prior.
 
     A precision is QᵀQ, with exp(q) on the diagonal of Q and l below it, column by column.
     """
-    data = GENERATOR.normal(size=(n, d))
+    data = GENERATOR.normal(size=(n, d)) if data is None else data
     below = [(i, j) for j in range(d) for i in range(j + 1, d)]
     freedom = d + m + 1
     constant = k * freedom * d * math.log(gamma / math.sqrt(2)) - n * d / 2 * math.log(math.tau)
@@ -176,7 +181,7 @@ def gmm(d: int = 10, k: int = 10, n: int = 1000, m: int = 0, gamma: float = 1.0)
     normal = GENERATOR.normal
     inputs = normal(size=k), random(k, d), normal(size=(k, d)), normal(size=(k, len(below)))
     ours = sg.grad(posterior, argnums=(0, 1, 2, 3))
-    return Problem(f"d={d}, k={k}, n={n:,}", inputs, ours, theirs)
+    return Problem(f"d={d}, k={k}, n={n:,}", inputs, ours, theirs, posterior)
 
 
 def lstm(layers: int = 2, count: int = 1024, bits: int = 14) -> Problem:
@@ -233,10 +238,10 @@ def lstm(layers: int = 2, count: int = 1024, bits: int = 14) -> Problem:
 
     inputs = random(layers, 2, 4, bits), random(3, bits), state, text
     gradient = sg.grad(ours, argnums=(0, 1))
-    return Problem(f"l={layers}, c={count:,}, b={bits}", inputs, gradient, theirs)
+    return Problem(f"l={layers}, c={count:,}, b={bits}", inputs, gradient, theirs, ours)
 
 
-def ba(observations: int = 5000) -> Problem:
+def ba(observations: int = 5000, *, features: Any = None) -> Problem:
     """Find the nonzero part of the Jacobian of reprojection errors, 2 × 15 for an observation.
 
     A camera is given by its rotation as an axis times an angle, its center, focal length, principal
@@ -245,7 +250,7 @@ def ba(observations: int = 5000) -> Problem:
     camera = np.array([0.05, -0.11, 0.08, 0.3, 0.2, -4.0, 419.0, 5.9, -8.5, 0.088, 0.0027])
     cameras = camera + 0.01 * GENERATOR.normal(size=(observations, 11))
     points, weights = GENERATOR.normal(size=(observations, 3)), random(observations, 1)
-    features = 100 * GENERATOR.normal(size=(observations, 2))
+    features = 100 * GENERATOR.normal(size=(observations, 2)) if features is None else features
     unknown = np.concatenate([cameras, points, weights], axis=1)
 
     def residual(given: Any, feature: Any, f: Any) -> list[Any]:
@@ -268,13 +273,16 @@ def ba(observations: int = 5000) -> Problem:
         one = sg.jacobian(partial(residual, f=sg))
         return sg.vmap(one, in_axes=(0, 0))(unknown, features)
 
+    def primal(unknown: Any) -> Any:
+        return sg.vmap(partial(residual, f=sg))(unknown, features)
+
     def theirs(jax: Any, jnp: Any) -> Any:
         def one(given: Any, feature: Any) -> Any:
             return jnp.stack(residual(given, feature, jnp))
 
         return lambda unknown: jax.vmap(jax.jacrev(one), out_axes=1)(unknown, features)
 
-    return Problem(f"{observations:,} observations", (unknown,), ours, theirs)
+    return Problem(f"{observations:,} observations", (unknown,), ours, theirs, primal)
 
 
 # Scalar code ----------------------------------------------------------------------------------
@@ -301,7 +309,7 @@ def ode(n: int = 1000, steps: int = 10) -> Problem:
                 u + h * (a + 2 * b + 2 * c + d) / 6
                 for u, a, b, c, d in zip(y, k1, k2, k3, k4, strict=True)
             ]
-        return y[-1]
+        return y
 
     def theirs(jax: Any, jnp: Any) -> Any:
         def solved(x: Any) -> Any:
@@ -318,7 +326,8 @@ def ode(n: int = 1000, steps: int = 10) -> Problem:
 
         return jax.grad(solved)
 
-    return Problem(f"n={n:,}, s={steps}", (random(n),), sg.grad(solved), theirs)
+    gradient = sg.grad(lambda x: solved(x)[-1])
+    return Problem(f"n={n:,}, s={steps}", (random(n),), gradient, theirs, solved)
 
 
 def det(size: int = 6) -> Problem:
@@ -340,7 +349,7 @@ def det(size: int = 6) -> Problem:
     def theirs(jax: Any, _: Any) -> Any:
         return jax.grad(primal)
 
-    return Problem(f"l={size}", (random(size, size),), sg.grad(primal), theirs)
+    return Problem(f"l={size}", (random(size, size),), sg.grad(primal), theirs, primal)
 
 
 # Descents -----------------------------------------------------------------------------------------
@@ -476,7 +485,7 @@ def particle() -> Problem:
         find = lowest_in_jax(jax, jnp)
         return lambda w: find(landing, w)
 
-    return Problem("w=0", (np.zeros(1),), ours, theirs, False)
+    return Problem("w=0", (np.zeros(1),), ours, theirs, landing, False)
 
 
 def saddle() -> Problem:
@@ -511,7 +520,7 @@ def saddle() -> Problem:
 
         return found
 
-    return Problem("start=(1, 1)", (np.ones(2),), ours, theirs, False)
+    return Problem("start=(1, 1)", (np.ones(2),), ours, theirs, between, False)
 
 
 PROBLEMS = (gmm, ba, lstm, ode, det, llsq, lse, kmeans, particle, saddle)

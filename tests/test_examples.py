@@ -6,7 +6,10 @@ import json
 import re
 import runpy
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +110,18 @@ def test_digits_are_read_in_c_as_in_python(tmp_path: Path) -> None:
     assert found == [max(range(10), key=model(x).__getitem__) for x in held_out.inputs]
     hits = sum(a == b for a, b in zip(found, held_out.targets, strict=True))
     assert hits > 0.9 * len(found)
+
+
+@pytest.mark.wide
+def test_the_tool_answers_a_session_of_gradbench() -> None:
+    """The gradient of the logarithm of a sum of exponentials is their shares, here ½ each."""
+    lse = {"module": "lse", "function": "gradient"}
+    given = {"x": [3.0, 3.0], "min_runs": 3, "min_seconds": 0}
+    asked = [{"kind": kind, "id": 7, "input": given, **lse} for kind in ("define", "evaluate")]
+    command = [sys.executable, "-m", "examples.gradbench.tool"]
+    run = partial(subprocess.run, cwd=EXAMPLES.parent, text=True, check=True)
+    told = run(command, input="\n".join(map(json.dumps, asked)), stdout=subprocess.PIPE).stdout
+    known, found = map(json.loads, told.splitlines())
+    assert known == {"id": 7, "success": True}
+    assert found["output"] == pytest.approx([0.5, 0.5])
+    assert [x["name"] for x in found["timings"]] == ["evaluate"] * 3

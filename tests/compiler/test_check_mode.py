@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import DomainError, JitWarning, TraceError, Value, drawn, jit, log, no_grad
+from scalargrad import DomainError, JitWarning, TraceError, Value, drawn, grad, jit, log, no_grad
 from scalargrad.export import load
 
 
@@ -50,6 +50,14 @@ def test_a_number_that_a_program_froze_is_an_error() -> None:
 def from_memory(address: int) -> float:
     """Read a number from memory."""
     return float(ctypes.cast(address, ctypes.POINTER(ctypes.c_double))[0])
+
+
+def test_a_slope_near_0_at_an_optimum_is_no_difference() -> None:
+    """The terms of a gradient cancel there; by how much they may differ depends on their size."""
+    data = [5.0 + (k * 7919 % 1000) / 500 for k in range(1000)]
+    slope = jit(grad(lambda p: sum((x - p) ** 2 for x in data)), check=True)
+    for k in range(20):
+        assert abs(slope(sum(data) / 1000 * (1 + k * 2.0**-52))) < 1e-9
 
 
 def test_a_call_that_is_made_eagerly_is_no_difference() -> None:

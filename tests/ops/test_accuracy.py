@@ -44,22 +44,6 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 #: Floats of the size at which units and logarithms bend; all floats alike are mostly huge or tiny.
 BENDING = st.floats(-800.0, 800.0) | st.floats(-40.0, 40.0) | st.floats(-1.0, 1.0)
 
-GRID = sorted(
-    {
-        sign * x
-        for exponent in (*range(-324, 6, 9), 300, 308)
-        for mantissa in (1.0, 2.9)
-        for sign in (1.0, -1.0)
-        if math.isfinite(x := float(f"{mantissa}e{exponent}"))
-    }
-    | {k / 16.0 for k in range(-800 * 16, 800 * 16, 61)}
-    | {
-        math.nextafter(edge, toward)
-        for edge in (709.782712893384, -745.1332191019411, 36.7368, 0.0)
-        for toward in (-math.inf, math.inf)
-    }
-)
-
 
 def ulps(found: float, expected: Any) -> float:
     """Return the distance from an mpmath number, in units in the last place of the latter."""
@@ -73,51 +57,28 @@ def ulps(found: float, expected: Any) -> float:
 # Units and logarithms ---------------------------------------------------------------------------
 
 
-def _softplus(x: float) -> Any:
-    return max(mp.mpf(x), mp.zero) + mp.log1p(mp.exp(-abs(mp.mpf(x))))
-
-
 ORACLES: dict[Any, Callable[[float], Any]] = {
     sigmoid: lambda x: 1 / (1 + mp.exp(-mp.mpf(x))),
-    softplus: _softplus,
+    softplus: lambda x: max(mp.mpf(x), 0) + mp.log1p(mp.exp(-abs(mp.mpf(x)))),
     expm1: lambda x: mp.expm1(mp.mpf(x)),
     log1p: lambda x: mp.log1p(mp.mpf(x)),
 }
-every_exact_operation = pytest.mark.parametrize("op", ORACLES, ids=lambda op: op.name)
-
-
-def check(op: Any, x: float) -> None:
-    """Hold one value against mpmath."""
-    if op is log1p and x <= -1.0:
-        return
-    with mp.workdps(DIGITS):
-        expected = ORACLES[op](x)
-    assert ulps(op(x), expected) <= 4.0, x
-
-
-@every_exact_operation
-def test_exact_to_four_ulps_on_a_grid(op: Any) -> None:
-    """Over the whole float range and beside edges, the error is at most 4 ulp."""
-    for x in GRID:
-        check(op, x)
 
 
 @pytest.mark.differential
-@every_exact_operation
+@pytest.mark.parametrize("op", ORACLES, ids=lambda op: op.name)
 @given(x=FINITE | BENDING)
 @example(x=1.7976931348623157e308)
 @example(x=-1.7976931348623157e308)
 @example(x=5e-324)
+@example(x=1000.0)
+@example(x=709.782712893384)
+@example(x=-745.1332191019411)
 def test_exact_to_four_ulps_anywhere(op: Any, x: float) -> None:
     """At any float the error is at most 4 ulp, subnormal results included."""
-    check(op, x)
-
-
-@pytest.mark.parametrize("x", [1e308, 1000.0])
-def test_units_do_not_overflow_on_the_way(x: float) -> None:
-    """Where e^x is out of range, sigmoid and softplus are exact and finite all the same."""
-    assert (sigmoid(x), sigmoid(-x)) == (1.0, 0.0)
-    assert (softplus(x), softplus(-x)) == (x, 0.0)
+    if op is not log1p or x > -1.0:
+        with mp.workdps(DIGITS):
+            assert ulps(op(x), ORACLES[op](x)) <= 4.0
 
 
 @pytest.mark.differential
@@ -192,14 +153,6 @@ def test_softmax_regression_gives_the_published_numbers() -> None:
 def test_gelu_gives_the_published_numbers(op: Any, x: float, value: float, slope: float) -> None:
     """GELU and its tanh form have the values and slopes worked out independently."""
     assert value_and_grad(op)(x) == pytest.approx((value, slope), rel=1e-12)
-
-
-@pytest.mark.differential
-@given(st.floats(-37.0, -1.0))
-def test_gelu_keeps_its_digits_for_negative_numbers(x: float) -> None:
-    """Far below zero, where x · (1 + erf) / 2 would cancel, GELU is exact to 1e-12 relative."""
-    with mp.workdps(DIGITS):
-        assert gelu(x) == pytest.approx(float(mp.mpf(x) * mp.ncdf(x)), rel=1e-12)
 
 
 def test_exponents_of_a_negative_base_and_roots_of_zero() -> None:

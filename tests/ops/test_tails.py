@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -300,6 +302,19 @@ def test_every_operation_with_a_slope_has_its_formula_here() -> None:
     for name in PLAIN - {"abs", "remainder", "where", "clip", "leaky_relu", "relu", "betaln"}:
         partials = TABLE[name].trace_partials(2)[2]
         assert not any(isinstance(x, Symbol) for x in partials)
+
+
+@pytest.mark.wide
+def test_the_table_of_accuracy_has_every_operation_and_is_made_by_its_command() -> None:
+    """But for those that are rounded once. An error measured anew is as small as the page says."""
+    accuracy = pytest.importorskip("benchmarks.accuracy", reason="JAX and PyTorch stand beside")
+    page = Path(__file__).parents[2] / "docs" / "explained" / "accuracy.md"
+    _, table, _ = re.split("<!-- /?accuracy -->", page.read_text(encoding="utf-8"))
+    assert re.findall(r"^\| (\w+) ", table, re.MULTILINE)[1:] == [*accuracy.FORMULAS]
+    assert {*accuracy.FORMULAS} == {*UNARY, *BINARY, "betaln"} - {"square", "mul", "elu"}
+    ours, pytorch, _ = accuracy.errors("tanh")
+    assert max(ours) < 8
+    assert pytorch[1] >= accuracy.NONE
 
 
 @pytest.mark.parametrize("f", [softmax, log_softmax])

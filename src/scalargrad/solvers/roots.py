@@ -219,7 +219,7 @@ class _Equations(Equations):
         return x
 
     def _shown(self, x: Numbers) -> str:
-        return shown(self.shaped(x))
+        return shown(self.shaped([float(f"{number(y):.6g}") for y in x]))
 
     def _attached(self, x: Numbers, slopes: Any) -> Numbers:
         """Return a root with its derivatives, by Newton's steps with constant slopes.

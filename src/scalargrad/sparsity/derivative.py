@@ -11,12 +11,13 @@ import numpy as np
 from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.errors import NumericalError, OperandError, TraceError
+from scalargrad.ops import dot
 from scalargrad.sparsity.colouring import coloured
-from scalargrad.sparsity.pattern import longest, pattern, transposed
+from scalargrad.sparsity.pattern import pattern, transposed
 from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
 from scalargrad.transforms.evaluation import place_of
-from scalargrad.transforms.functional import jvp, positions_of, vjp
+from scalargrad.transforms.functional import grad, positions_of
 from scalargrad.tree import Rebuild, flatten, is_array, object_array
 from scalargrad.value import Value
 
@@ -49,7 +50,7 @@ class SparseJacobian:
         others = [None if k in positions else a for k, a in enumerate(args)], kwargs
         key, _, _ = self._function.signature(args, kwargs)
         plan = self._plans.get(key)
-        if plan is None or not plan.is_valid():
+        if plan is None or not plan.surroundings.unchanged():
             rebuilds = [flatten(args[k], "an argument")[1] for k in positions]
             plan = self._plans[key] = _Plan(self._f, positions, rebuilds, x, others)
         return scipy.sparse.csr_array(plan.matrix(x, others), shape=plan.shape)
@@ -72,7 +73,9 @@ class _Plan:
     """The pattern of a Jacobian for arguments of one structure, and the products that give it.
 
     Rows are coloured, and cotangents pulled back, unless that takes more than twice as many
-    colours as columns: backward sweeps are compiled sooner.
+    colours as columns: one backward sweep is compiled sooner than the two that push a tangent
+    forward. Both are gradients of a `dot`: so many results that each have a cotangent of their
+    own would be as many sweeps, of which examples under `vmap` have a square.
 
     Parameters
     ----------
@@ -90,6 +93,8 @@ class _Plan:
     ----------
     shape : (int, int)
         The number of results, and n.
+    surroundings : Surroundings
+        What the function closes over.
     """
 
     def __init__(
@@ -109,31 +114,31 @@ class _Plan:
                 [y if isinstance(y, Value) else x[0].detach() * 0.0 + y for y in leaves]
             )
 
+        def pulled_back(x: Any, v: Any, others: Others) -> Any:
+            return grad(lambda y: dot(of_numbers(y, others), v))(x)
+
+        def pushed(x: Any, v: Any, others: Others) -> Any:
+            return grad(lambda u: dot(pulled_back(x, u, others), v))(ones)
+
         path = Jitted(of_numbers).recorded_singly((x, others), {})
         if path.branches:
             raise TraceError(
                 "sparse=True takes functions that never ask a number for a way to go, as another "
                 "way may have another pattern: choose with where"
             )
-        self._surroundings: Surroundings = path.surroundings
-        first, columns = pattern(path.function.recorded, len(x), path.results)
+        self.surroundings: Surroundings = path.surroundings
+        first, columns = self._rows = pattern(path.function.recorded, len(x), path.results)
         self.shape = path.results, len(x)
+        ones = np.ones(path.results)  # the path itself would be looked through at each call
         of_columns = transposed(first, columns, len(x))
         rows = np.repeat(np.arange(path.results), np.diff(first))
-        self._columns, self._first = columns, first
-        if longest(of_columns[0]) <= 2 * longest(first):
+        if np.diff(of_columns[0]).max(initial=0) <= 2 * np.diff(first).max(initial=0):
             colours = coloured(*of_columns, (first, columns))
-            self._product = Jitted(lambda x, v, o: vjp(lambda y: of_numbers(y, o), x)[1](v)[0])
-            self._colour, self._place = colours[rows], columns
+            self._product, self._colour, self._place = Jitted(pulled_back), colours[rows], columns
         else:
             colours = coloured(first, columns, of_columns)
-            self._product = Jitted(lambda x, v, o: jvp(lambda y: of_numbers(y, o), (x,), (v,))[1])
-            self._colour, self._place = colours[columns], rows
+            self._product, self._colour, self._place = Jitted(pushed), colours[columns], rows
         self._seeds = [(colours == k) * 1.0 for k in range(colours.max(initial=-1) + 1)]
-
-    def is_valid(self) -> bool:
-        """Return whether what the function closes over is as it was."""
-        return self._surroundings.unchanged()
 
     def matrix(self, x: Any, others: Others) -> tuple[Any, Any, Any]:
         """Return the entries of the Jacobian row by row, their columns, and where rows begin."""
@@ -141,4 +146,4 @@ class _Plan:
         entries = np.array(found)[self._colour, self._place] if found else np.empty(0)
         if not np.isfinite(entries).all():
             raise NumericalError(f"a derivative is not finite: {shown(entries)}")
-        return entries, self._columns, self._first
+        return entries, *self._rows[::-1]

@@ -56,8 +56,3 @@ def transposed(first: Integers, columns: Integers, width: int) -> tuple[Integers
     order = np.argsort(columns, kind="stable")
     counts: Any = np.bincount(columns, minlength=width)
     return np.concatenate([[0], np.cumsum(counts)]), rows[order]
-
-
-def longest(first: Integers) -> int:
-    """Return the most entries of any row."""
-    return int(np.diff(first).max(initial=0))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
@@ -136,7 +136,7 @@ class Specialization:
         drawn = [np.empty(len(self.draws))] if self.draws else []
         self.cells = _cells_of([*nodes, *drawn, *apart])
         #: Makes the result of a call from what `run` has found.
-        self.result = self._filler()
+        self.result = filler(self.outline, of_array=self.in_arrays and self.returns_arrays)
 
     def bound(self, now: Surroundings) -> Specialization:
         """Return this path with the Values that surroundings of the same key hold."""
@@ -184,10 +184,6 @@ class Specialization:
         if run is None or not run[1]:
             rewind(states)
         return run
-
-    def _filler(self) -> Callable[[Any], Any]:
-        """Return what makes the result of a call from what `run` has found."""
-        return filler(self.outline, of_array=self.in_arrays and self.returns_arrays)
 
     def fits(self, call: Call) -> bool:
         """Return whether a call takes this path; generators do not advance."""

@@ -208,8 +208,9 @@ def _found(function: FunctionType, name: str) -> tuple[Any, str]:
     """Return what a name stands for in a function, and the name of that in its library."""
     space = function.__globals__
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=False))
+    builtin = getattr(sys.modules["builtins"], name, None)
     try:
-        x = cells[name].cell_contents if name in cells else space.get(name, _builtin(name))
+        x = cells[name].cell_contents if name in cells else space.get(name, builtin)
     except ValueError:  # the cell is empty as yet
         return None, name
     if isinstance(x, ModuleType):
@@ -217,10 +218,6 @@ def _found(function: FunctionType, name: str) -> tuple[Any, str]:
     if isinstance(x, type | FunctionType | types.BuiltinFunctionType):
         return x, f"{x.__module__}.{x.__qualname__}"
     return x, name
-
-
-def _builtin(name: str) -> Any:
-    return getattr(sys.modules["builtins"], name, None)
 
 
 @functools.cache

@@ -110,7 +110,7 @@ class Rereading:
         if type(x) is np.ndarray and x.flags.c_contiguous and x.dtype.kind in _BYTES:
             self.contents.append((x, bytearray(then)))  # which compares memory with memory
         else:
-            self.fact(_asked, read)
+            self.fact(call, read)
 
     def attributes(
         self, x: Any, own: Mapping[str, Any], names: tuple[str, ...], read: frozenset[str] | None
@@ -173,10 +173,6 @@ class Rereading:
             yield _each(_CELL, self._cells)
         if self._objects:
             yield _each(_SPACE, [*chain.from_iterable(self._objects.values())])
-
-
-def _asked(read: Reader) -> Any:
-    return read()
 
 
 def _each(measure: Measure, objects: Sequence[Any]) -> Reader:

@@ -87,7 +87,8 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     results = _with_copied(trace, outputs)
     numbers = numbers_of(trace.columns.constants, len(nodes))
     ask = functools.partial(asked_once, trace.columns, nodes, numbers)
-    lanes = {x: trace.lanes.size(x) for x in _unbatched(nodes)}
+    batches = nodes.operands[nodes.first[:-1][_is_unbatch(nodes)]].tolist()
+    lanes = {x: trace.lanes.size(x) for x in batches}
     is_limited = nodes.where(_is_limited)
     for left_out in trace.left_out:
         is_limited[left_out.start : left_out.stop] = False
@@ -246,11 +247,6 @@ def _gives_itself_away(op: Elementwise, constants: Constants) -> bool:
     valid: Any = op.domain.valid
     outside = [x for x in _points(constants) if not valid(*x)]
     return _is_own(op) and not any(math.isfinite(op.of_floats_unchecked(*x)) for x in outside)
-
-
-def _unbatched(nodes: Nodes) -> list[int]:
-    """Return the nodes from which single lanes are taken."""
-    return [*dict.fromkeys(nodes.operands[nodes.first[:-1][_is_unbatch(nodes)]].tolist())]
 
 
 def _is_unbatch(nodes: Nodes) -> Flags:

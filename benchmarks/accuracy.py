@@ -1,0 +1,216 @@
+"""How exact operations and two derivatives of each are, beside those of PyTorch and JAX.
+
+    python -m benchmarks.accuracy [--write docs/explained/accuracy.md] [--only tanh,pow]
+
+SymPy differentiates the formula, mpmath evaluates it. An error is counted in units in the last
+place of the exact result. All compute in float64; scalargrad eagerly and compiled, and the worse
+counts. By two operands, derivatives are taken by each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+from collections.abc import Iterator, Sequence
+from functools import partial
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import sympy
+import torch
+import torch.nn.functional as F  # noqa: N812 - as everyone calls it
+from mpmath import mp
+
+import scalargrad as sg
+from benchmarks.reporting import machine, replace_section
+from scalargrad.ops import TABLE
+
+jax.config.update("jax_enable_x64", True)
+torch.set_default_dtype(torch.float64)
+
+#: What is computed, where SymPy does not have it by its name.
+FORMULAS = {
+    **{name: f"{name}(x)" for name in ("exp", "log", "sqrt", "cbrt", "erf", "erfc", "erfinv")},
+    **{name: f"{name}(x)" for name in ("sin", "cos", "tan", "asin", "acos", "atan", "digamma")},
+    **{name: f"{name}(x)" for name in ("sinh", "cosh", "tanh", "asinh", "acosh", "atanh")},
+    "exp2": "2**x",
+    "expm1": "exp(x) - 1",
+    "log1p": "log(1 + x)",
+    "log2": "log(x)/log(2)",
+    "log10": "log(x)/log(10)",
+    "reciprocal": "1/x",
+    "sigmoid": "1/(1 + exp(-x))",
+    "softplus": "log(1 + exp(x))",
+    "logsigmoid": "-log(1 + exp(-x))",
+    "silu": "x/(1 + exp(-x))",
+    "gelu": "x*erfc(-x/sqrt(2))/2",
+    "gelu_tanh": f"x/(1 + exp(-2*sqrt(2/pi)*(x + {sympy.Rational(0.044715)}*x**3)))",
+    "ndtr": "erfc(-x/sqrt(2))/2",
+    "log_ndtr": "log(erfc(-x/sqrt(2))/2)",
+    "lgamma": "loggamma(x)",
+    "div": "x/y",
+    "pow": "x**y",
+    "hypot": "sqrt(x**2 + y**2)",
+    "atan2": "atan2(x, y)",
+    "logaddexp": "log(exp(x) + exp(y))",
+    "log_loss": "-y*log(x) - (1 - y)*log(1 - x)",
+    "betaln": "loggamma(x) + loggamma(y) - loggamma(x + y)",
+}
+#: The sizes of operands, as powers of ten, where not all are tried.
+SIZES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("div", "hypot", "atan2"), (-90, 90)),
+    **dict.fromkeys(("erf", "erfc", "ndtr", "gelu"), (-300, 2.5)),
+    "pow": (-11, 1),
+    "logaddexp": (-9, 2.8),
+    "betaln": (-5, 8),
+    "log_ndtr": (-300, 1.5),
+    "log_loss": (-11, 0),
+}
+#: To tell e^-745 from 0 takes many digits; in so many, some functions are slow that need few.
+DIGITS = dict.fromkeys(FORMULAS, 700) | {
+    "lgamma": 100,
+    "digamma": 100,
+    "betaln": 100,
+    "erfinv": 400,
+}
+#: An error of so many units leaves no right digit.
+NONE = 2.0**52
+POWERS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def eager(f: Any) -> Any:
+    """Return a function of columns from one of numbers."""
+    return lambda *columns: [f(*x) for x in zip(*columns, strict=True)]
+
+
+def in_pytorch(f: Any) -> Any:
+    """Return the same of PyTorch."""
+    return lambda *columns: torch.func.vmap(f)(*map(torch.tensor, columns)).tolist()
+
+
+def in_jax(f: Any) -> Any:
+    """Return the same of JAX."""
+    return lambda *columns: jax.jit(jax.vmap(f))(*map(np.array, columns)).tolist()
+
+
+def of_modules(*modules: Any, **others: Any) -> dict[str, Any]:
+    """Return the functions of modules by name, the last first, and some by another one."""
+    return {name: f for module in modules for name, f in vars(module).items()} | others
+
+
+#: Of each library its functions, its derivative, and the ways in which it computes.
+LIBRARIES: dict[str, Any] = {
+    "scalargrad": (TABLE, sg.grad, (eager, lambda f: sg.jit(sg.vmap(f)))),
+    "PyTorch": (
+        of_modules(F, torch.special, torch, gelu_tanh=partial(F.gelu, approximate="tanh")),
+        torch.func.grad,
+        (in_pytorch,),
+    ),
+    "JAX": (
+        of_modules(
+            *(jax.lax, jax.scipy.special, jax.nn, jax.numpy),
+            gelu=partial(jax.nn.gelu, approximate=False),
+            gelu_tanh=jax.nn.gelu,
+            logsigmoid=jax.nn.log_sigmoid,
+        ),
+        jax.grad,
+        (in_jax,),
+    ),
+}
+
+
+SYMBOLS = sympy.symbols("x y", real=True)
+
+
+def arity(name: str) -> int:
+    """Return the number of operands."""
+    return 2 if "y" in FORMULAS[name] else 1
+
+
+def points(name: str) -> Iterator[list[float]]:
+    """Draw operands of every size and sign, many near 1 and near the ends of exponentials."""
+    rng = random.Random(5)
+    low, high = SIZES.get(name, (-300, 300))
+    spans = [(low, high), (max(low, -8), min(high, 2)), (max(low, -2), min(high, 2.9))]
+    for k in range(450):
+        sizes = [10.0 ** rng.uniform(*spans[k % 3]) for _ in range(arity(name))]
+        yield [rng.choice((-1.0, 1.0)) * x for x in sizes]
+        if k % 9 == 0 and len(sizes) == 1:
+            yield [1.0 - rng.choice((-1.0, 1.0)) * 10.0 ** rng.uniform(-15, -3)]
+
+
+def known(name: str, place: int, order: int) -> tuple[list[Any], Sequence[Any]]:
+    """Return columns of operands, and the exact derivatives there by one of them.
+
+    Left out is where the operation is not defined or overflows, and what is below 1e-300.
+    """
+    valid, given = TABLE[name].domain.valid or (lambda *_: True), SYMBOLS[: arity(name)]
+    value = sympy.sympify(FORMULAS[name], {x.name: x for x in given})
+    exact = sympy.lambdify(given, [value, value.diff(given[place], order)], "mpmath", cse=True)
+    rows = []
+    for x in filter(lambda x: valid(*x), points(name)):
+        y, found = exact(*map(mp.mpf, x))
+        is_finite = not isinstance(y, mp.mpc) and math.isfinite(float(y) + float(found))
+        if is_finite and (found == 0 or abs(found) > 1e-300):
+            rows.append((x, found))
+    xs, expected = zip(*rows, strict=True)
+    return [[*column] for column in zip(*xs, strict=True)], expected
+
+
+def errors(name: str) -> list[list[float]]:
+    """Return the largest errors of a value, a first and a second derivative, of each library.
+
+    They are in units in the last place; -1 where a library does not have the operation.
+    """
+    worst = [[-1.0] * 3 for _ in LIBRARIES]
+    with mp.workdps(DIGITS[name]):
+        for place, order in product(range(arity(name)), range(3)):
+            columns, expected = known(name, place, order)
+            for own, (functions, grad, ways) in zip(worst, LIBRARIES.values(), strict=True):
+                f = functions.get(name)
+                for _ in range(order if f else 0):
+                    f = grad(f, place)
+                for way in ways if f else ():
+                    for x, y in zip(way(f)(*columns), expected, strict=True):
+                        error = float(abs(mp.mpf(x) - y) / math.ulp(float(y)))
+                        own[order] = max(own[order], error if math.isfinite(error) else NONE)
+    return worst
+
+
+def shown(error: float) -> str:
+    """Write an error with two digits."""
+    if error >= NONE:
+        return "none"
+    if error < 1e4:
+        return f"{error:.1f}" if error < 9.95 else f"{error:,.0f}"
+    digit, _, power = f"{error:.0e}".partition("e+")
+    return f"{digit} · 10{str(int(power)).translate(POWERS)}"
+
+
+def main() -> None:
+    """Print the table and, if asked, put it into its section of a file."""
+    parser = argparse.ArgumentParser(description="Measure how exact operations are.")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table there too")
+    parser.add_argument(
+        "--only", default=",".join(FORMULAS), metavar="NAMES", help="of these alone"
+    )
+    options = parser.parse_args()
+    lines = [f"| operation | {' | '.join(LIBRARIES)} |", "| --- " * 4 + "|"]
+    for name in options.only.split(","):
+        cells = [", ".join(map(shown, row)) if row[0] >= 0 else "" for row in errors(name)]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+        print(lines[-1], flush=True)
+    if options.write is not None:
+        versions = ", ".join(f"{x} {version(x)}" for x in ("torch", "jax", "numpy"))
+        replace_section(
+            options.write, "accuracy", "\n".join([*lines, "", f"{machine()}; {versions}."])
+        )
+
+
+if __name__ == "__main__":
+    main()
