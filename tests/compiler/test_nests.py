@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tests.compiler import named_nests, random_nests
-from tests.compiler.compiled_nests import LLVMNest
-from tests.compiler.named_nests import Named
+from tests.compiler import random_nests
 from tests.compiler.nests import (
     Builder,
     Cells,
@@ -36,44 +33,6 @@ NUMBERS = np.random.default_rng(0).normal(size=200)
 def test_random_nests_and_their_gradients_are_those_of_values(seed: int) -> None:
     """Random nests agree with loops over Values; what is compiled has every digit."""
     assert not random_nests.compare(seed)
-
-
-@pytest.mark.native
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: named_nests.garch(90), lambda: named_nests.runge_kutta(20),
-        lambda: named_nests.logistic(70, 5), lambda: named_nests.moons(20, 5),
-        lambda: named_nests.lstm(6, 3), lambda: named_nests.lstm(11, 9),
-        lambda: named_nests.cholesky(12),
-    ],
-    ids=["garch", "runge_kutta", "logistic", "moons", "lstm", "lstm9", "cholesky"],
-)  # fmt: skip
-def test_compiled_nests_have_the_value_and_gradient_of_values(make: Callable[[], Named]) -> None:
-    """Programs that people write agree, as nests compiled by LLVM, with Values."""
-    named = make()
-    value, slopes = sg.value_and_grad(named.plain)(named.point)
-    found = LLVMNest(named.program)({named.inputs.array: named.point})
-    assert found[named.loss.array] == pytest.approx(value, rel=1e-13)
-    expected = np.array(slopes)
-    assert np.abs(found[named.slopes] - expected).max() < 1e-13 * np.abs(expected).max()
-
-
-@pytest.mark.native
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: named_nests.logistic(70, 5), lambda: named_nests.moons(20, 5),
-        lambda: named_nests.lstm(11, 9), lambda: named_nests.cholesky(12),
-    ],
-    ids=["logistic", "moons", "lstm", "cholesky"],
-)  # fmt: skip
-def test_lanes_and_tiles_change_no_digit(make: Callable[[], Named]) -> None:
-    """Programs give the same numbers whether loops run turn by turn, on lanes or abreast."""
-    named = make()
-    given = {named.inputs.array: named.point}
-    tiled, plain = (LLVMNest(named.program, tiles=tiles)(given) for tiles in (True, False))
-    assert all(np.array_equal(x, plain[array]) for array, x in tiled.items())
 
 
 def test_steps_that_read_later_and_earlier_turns_are_refused() -> None:
