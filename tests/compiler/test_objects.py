@@ -110,24 +110,16 @@ def swap_keys(model: Model) -> None:
 
 
 CHANGES: dict[str, Callable[[Model], Any]] = {
-    "a number": lambda m: setattr(m.w[0], "data", -4.0),
     "a parameter": lambda m: put(m.w, 0, Parameter(9.0)),
     "one more": lambda m: m.w.append(Parameter(5.0)),
-    "one less": lambda m: m.w.pop(),
     "two that are one": lambda m: put(m.w, 1, m.w[0]),
-    "a table": lambda m: setattr(m, "table", Linear(1, 3, rng=1)),
     "a parameter by its number": lambda m: put(m.w, 1, m.w[1].data),
-    "a parameter by a Value": lambda m: put(m.w, 0, Value(2.5)),
     "an attribute": lambda m: setattr(m, "rate", 3.0),
     "a name": lambda m: setattr(m, "named", {"c": m.named["b"], "scale": 1.0}),
     "the order of names": swap_keys,
     "a flag": lambda m: setattr(m.part, "on", False),
-    "a flag by a number": lambda m: setattr(m.part, "on", 1),
-    "a number by a flag": lambda m: put(m.pair[1], 0, True),
     "a class": lambda m: setattr(m, "__class__", Steep),
     "all attributes": lambda m: setattr(m, "__dict__", {**m.__dict__, "rate": 8.0}),
-    "one attribute more": lambda m: setattr(m, "more", Parameter(1.0)),
-    "what is inside a part": lambda m: setattr(m.part, "k", Parameter(-1.0)),
     "a number of an array": lambda m: put(m.by, 0, 10.0),
 }
 
