@@ -209,7 +209,7 @@ def clicks(plan: Plan) -> Report:
     seen = truth.log(2000, seed=plan.seed + 2)
     unseen = truth.log(2000, seed=plan.seed + 3, unseen=True)
     model = WideAndDeep(range(20), range(20), rng=plan.seed)
-    optimizer = AdamW(model.groups(), lr=plan.rate(0.02))
+    optimizer = AdamW(model.groups(), lr=0.02)
     logs = {"seen": seen, "unseen": unseen}
 
     def results(part: Any) -> list[str]:

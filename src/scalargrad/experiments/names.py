@@ -266,7 +266,7 @@ def names(plan: Plan) -> Report:
         ),
         epochs=20,
         loss=filled_loss,
-        optimizer=Adam(model.parameters(), lr=plan.rate(0.01), betas=(0.9, 0.99)),
+        optimizer=Adam(model.parameters(), lr=0.01, betas=(0.9, 0.99)),
         batch_size=4,
         results=results,
     )
