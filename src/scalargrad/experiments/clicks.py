@@ -6,8 +6,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scalargrad import data
-from scalargrad.data.click_log import COUNTRIES, DEVICES, LANGUAGES, TOPICS, Impression, log_loss
-from scalargrad.data.features import Vocabulary, crossed
+from scalargrad.data.click_log import (
+    COUNTRIES,
+    DEVICES,
+    LANGUAGES,
+    TOPICS,
+    Impression,
+    Vocabulary,
+    crossed,
+    log_loss,
+)
 from scalargrad.experiments.plan import Plan, Report, train
 from scalargrad.grad_mode import no_grad
 from scalargrad.losses import binary_cross_entropy_with_logits
