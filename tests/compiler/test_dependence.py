@@ -182,13 +182,6 @@ def test_jacobians_and_hessians_are_those_of_closed_forms(f: Any, p: Any, expect
     assert np.array(jit(f)(p)) == pytest.approx(expected, rel=1e-13, abs=1e-16)
 
 
-def test_entries_that_are_0_whatever_the_numbers_are_not_negative_zeros() -> None:
-    """The first number is apart from the others: its row and column are 0.0, as eagerly."""
-    found = jit(hessian(lambda p: norm(p[1:]) - 3.0 * p[0]))([1.0, *POINT])
-    zeros = [*found[0], *[row[0] for row in found[1:]]]
-    assert [x.hex() for x in zeros] == [(0.0).hex()] * len(zeros)
-
-
 def test_an_infinite_slope_in_one_row_does_not_turn_comparisons_of_others() -> None:
     """0 times inf is nan, less than no number: ∂(p₂ log Σ exp)/∂p₀ is p₂ s₀."""
 

@@ -89,17 +89,6 @@ def counting() -> Any:
     return f
 
 
-def counting_itself() -> Any:
-    """Return a function that counts in an attribute of its own."""
-
-    def f(x: Any) -> Any:
-        f.count += 1.0  # type: ignore[attr-defined]
-        return x * f.count  # type: ignore[attr-defined]
-
-    f.count = 0.0  # type: ignore[attr-defined]
-    return f
-
-
 def in_module() -> Any:
     """Return a module with a count."""
     module: Any = ModuleType("counting_in_a_test")
@@ -815,45 +804,7 @@ def test_a_child_forked_during_a_first_call_does_not_hang() -> None:
     assert os.waitstatus_to_exitcode(status) == 0
 
 
-# Examples of vmap -------------------------------------------------------------------------------
-
-
-def _log() -> Any:
-    log: list[Any] = []
-
-    def one(x: Any) -> Any:
-        log.append(x)
-        return x * len(log)
-
-    return one
-
-
-def _array() -> Any:
-    counts = np.zeros(1)
-    return lambda x: x * put(counts, 0, counts[0] + 1.0)
-
-
-def _generator() -> Any:
-    rng = random.Random(0)
-    return lambda x: x * rng.random()
-
-
-def made_inside(make: Callable[[], Any]) -> Callable[[Any], Any]:
-    """Return what makes a function and calls it for each example."""
-
-    def mapped(xs: Any) -> Any:
-        return vmap(make())(xs)
-
-    return mapped
-
-
-@pytest.mark.parametrize("make", [_log, _array, _generator, counting, counting_itself])
-def test_what_each_example_changes_is_changed_for_each(make: Callable[[], Any]) -> None:
-    """As in a loop over the examples, which give each another number."""
-    expected = vmap(make())([1.0, 1.0, 1.0])
-    compiled = jit(made_inside(make))
-    assert len({*expected}) == 3
-    assert [compiled([1.0, 1.0, 1.0]) for _ in range(2)] == [expected] * 2
+# What is asked of numbers ------------------------------------------------------------------------
 
 
 def test_take_chooses_among_numbers_only() -> None:
