@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.compiler.loops import close, draws
+from tests.compiler.loops import draws
 from tests.compiler.nests import run_as_nests
 
 import scalargrad as sg
-from scalargrad import drawn, grad, jit, scan, value_and_grad, vmap
+from scalargrad import grad, jit, scan, value_and_grad, vmap
 
 Function = Callable[..., Any]
 
@@ -102,23 +101,6 @@ def test_threads_that_share_blocks_of_examples_change_no_digit(
         for _ in range(STEPS):
             x, v = x + 0.1 * v, v + 0.1 * (-0.7 * np.sin(x) - 0.1 * v)
         assert found[0][0] == pytest.approx(float(np.mean(x * x + v)), rel=1e-12)
-
-
-def test_examples_draw_what_they_draw_in_a_loop() -> None:
-    """The same at each call."""
-
-    def paths(xs: Any, rng: random.Random) -> Any:
-        def path(x: Any) -> Any:
-            for _ in range(300):
-                x = 0.9 * x + 0.1 * drawn(rng.gauss, 0.0, 1.0) * x
-            return x
-
-        return vmap(path)(xs)
-
-    compiled = jit(paths)
-    found = [compiled(draws(5), random.Random(3)) for _ in range(2)]
-    assert close(found[0], paths(draws(5), random.Random(3)))
-    assert found[0] == found[1]
 
 
 def test_an_overflow_in_one_example_leaves_the_others_their_digits() -> None:

@@ -12,7 +12,6 @@ from tests.compiler.loops import draws
 
 from scalargrad import (
     DomainError,
-    Value,
     exp,
     jit,
     log,
@@ -155,13 +154,3 @@ def test_gradients_flow_through_a_scan(inside: bool) -> None:
     above, below = (float(loss([1.3 + h, 0.1])) for h in (1e-6, -1e-6))
     assert value == pytest.approx(float(loss([1.3, 0.1])), rel=1e-11)
     assert gradient[0] == pytest.approx((above - below) / 2e-6, rel=1e-6)
-
-
-def test_a_scan_with_gradients_sees_what_has_changed_around_its_step() -> None:
-    """A Value that the step closes over is read anew."""
-    rate = Value(0.5)
-    step = jit(lambda x, _: (x * rate + 1.0, None))
-    for number in (0.5, 0.5, 0.75, 0.75):
-        rate.data = number
-        slope = value_and_grad(lambda x: scan(step, x, length=60)[0])(2.0)[1]
-        assert slope == pytest.approx(number**60)
