@@ -27,7 +27,7 @@ from benchmarks.microgpt import Value
 from benchmarks.moons.problem import PENALTY, WIDTHS, labelled_points, layers
 from scalargrad import losses, nn, optim
 from scalargrad.experiments import GPT, Alphabet
-from scalargrad.experiments.names import filled, filled_loss, next_character_loss, plain_names
+from scalargrad.experiments.names import NO_CHARACTER, next_character_loss, padded, plain_names
 from scalargrad.train import fit
 
 SEED, RATE, BETAS, EPS = 0, 0.01, (0.9, 0.99), 1e-8
@@ -235,15 +235,13 @@ def names(count: int) -> Comparison:
     """Compare on so many names; they must agree where it is those of the plain run."""
     known, order = plain_names(), random.Random(0)
     inputs, targets = Alphabet(known).examples([order.choice(known) for _ in range(count)])
-    longest = max(map(len, inputs))
-    padded = [filled(name, longest)[0] for name in inputs]
-    weighted = [filled(name, longest) for name in targets]
+    alike = padded(inputs, 0), padded(targets, NO_CHARACTER)
     each, one, plain = "a program for each length", "one, names filled up", "plain Values"
     return Comparison(
         f"A GPT learns {count:,} names",
         {
             each: lambda: names_by_fit(inputs, targets, next_character_loss),
-            one: lambda: names_by_fit(padded, weighted, filled_loss),
+            one: lambda: names_by_fit(*alike, next_character_loss),
             plain: lambda: PlainTraining(inputs, targets),
         },
         [] if count == SAMPLE else [Row(each, plain, at_least=40), Row(one, plain, at_least=40)],

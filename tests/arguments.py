@@ -278,8 +278,6 @@ OWN: dict[str, dict[str, Make]] = {
     "crossed": {"values": lambda: "a"},
     "loss_curve": {"losses": lambda: [1.0, 0.5]},
     "loss_curves": {"losses": lambda: {"squared": lambda x: x * x}},
-    "sweep_curves": {"losses": lambda: {0.1: [[1.0, 0.5]], 0.2: [[1.0, 0.4]]}},
-    "sweep_outcomes": {"losses": lambda: {0.1: [[1.0, 0.5]], 0.2: [[1.0, 0.4]]}},
     "drawn": {"method": lambda: random.Random(0).gauss, "args": lambda: 0.5},
     "summary": {"x": lambda: [0.5, 0.25]},
     "load_model": {"path": _saved}, "load_file": {"path": _saved}, "load": {"path": _exported},

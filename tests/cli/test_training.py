@@ -1,35 +1,17 @@
-"""The commands ``scalargrad train`` and ``scalargrad sweep`` run the programs and say what came."""
+"""The command ``scalargrad train`` runs the programs and says what came."""
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from scalargrad import NumericalError, experiments
-from scalargrad.experiments import Plan, Report
-from scalargrad.train import History
+from scalargrad import experiments
 
 Run = Callable[..., tuple[int, str, str]]
 PROGRAMS = ["moons", "xor", "digits", "digits28", "sine", "sentiment", "clicks", "names"]
-
-
-def spy(plan: Plan) -> Report:
-    """Stand in for a program: its loss is its learning rate, but 100 diverges, 7 fails."""
-    assert plan.quiet
-    rate = plan.rate(0.0)
-    if rate == 100.0:
-        raise NumericalError("loss is inf")
-    if rate == 7.0 and plan.seed == 1:
-        raise ValueError("seven")
-    rows = [
-        {"epoch": k, "loss": rate + plan.seed, "accuracy": 0.5, "gradient_norm": 1.0}
-        for k in range(1, (plan.epochs or 2) + 1)
-    ]
-    return Report([], experiments.Cubic(rng=0), History(rows), [])
 
 
 def test_every_program_has_a_command(run: Run) -> None:
@@ -94,64 +76,3 @@ def test_a_resume_that_is_refused_is_one_line(run: Run) -> None:
         assert noun in err
         assert len(err.strip().splitlines()) == 1
         path.write_text(path.read_text()[:-40])
-
-
-def test_a_sweep_shows_a_table_and_writes_a_plot(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row for each learning rate, over its seeds; one that diverges is counted."""
-    monkeypatch.setattr(experiments, "moons", spy)
-    code, out, _ = run("sweep", "moons", "--lr", "0.5,3,100", "--seeds", "3", "-o", "out")
-    assert code == 0
-    lines = [line.split() for line in out.splitlines()]
-    heading = next(i for i, words in enumerate(lines) if words[:2] == ["lr", "seeds"])
-    assert [words[:-1] for words in lines[heading + 1 : heading + 4]] == [
-        ["0.5", "3", "0", "1.5", "0.5", "2.5", "0.5"],
-        ["3", "3", "0", "4", "3", "5", "0.5"],
-        ["100", "3", "3", "-", "-", "-", "-"],
-    ]
-    assert "sweep 9/9" in out
-    assert Path("out/moons.png").stat().st_size > 10_000
-    with Path("out/moons.csv").open() as file:
-        found = list(csv.DictReader(file))
-    assert len(found) == 9
-    assert found[1].items() >= {"learning_rate": "0.5", "seed": "1", "loss": "1.5"}.items()
-    assert found[-1]["loss"] == ""
-
-
-def test_what_finished_is_shown_when_a_run_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the run; the files hold those before it, or are not there without any."""
-    monkeypatch.setattr(experiments, "moons", spy)
-    code, _, err = run("sweep", "moons", "--lr", "3,7", "--seeds", "2", "-q", "-o", "out")
-    assert code == 2
-    assert "learning rate 7 and seed 1" in err
-    assert "finished=" not in err  # which means nothing on a command line
-    assert len(Path("out/moons.csv").read_text().splitlines()) == 4
-    monkeypatch.setattr(experiments, "moons", lambda plan: 1 / 0)
-    assert run("sweep", "moons", "--lr", "1", "-q", "-o", "no")[0] == 2
-    assert not Path("no").exists()
-
-
-def test_rates_that_differ_late_have_folders_of_their_own(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """To six digits they are the same: the files of one run replaced those of the other."""
-    folders = []
-
-    def noted(plan: Plan) -> Report:
-        folders.append(plan.folder.name)
-        return spy(plan)
-
-    monkeypatch.setattr(experiments, "moons", noted)
-    rates = "0.1234567,0.1234568,2"
-    assert run("sweep", "moons", "--lr", rates, "--seeds", "1", "-q", "-o", "out")[0] == 0
-    assert folders == ["lr-0.1234567-seed-0", "lr-0.1234568-seed-0", "lr-2-seed-0"]
-
-
-@pytest.mark.parametrize("rates", ["", "fast", "0.1,,1", "0", "nan", "inf"])
-def test_learning_rates_and_programs_that_are_none_are_refused(rates: str, run: Run) -> None:
-    """The message says what to write, and lists the programs."""
-    code, _, err = run("sweep", "moons", "--lr", rates)
-    assert code == 2
-    assert "--lr" in err
-    code, _, err = run("sweep", "suns", "--lr", "1")
-    assert code == 2
-    assert "moons" in err

@@ -11,11 +11,11 @@ import sys
 from typing import Any
 
 import numpy as np
-from tests.compiler import natural_programs as natural
 from tests.compiler.nests import run_as_nests
 from tests.compiler.random_nests import NO_NEST, main
 
 import scalargrad as sg
+from benchmarks.replay.corpus import nests as natural
 from scalargrad.errors import NumericalError
 
 

@@ -7,10 +7,8 @@ import collections
 import copy
 import datetime as dt
 import enum
-import functools
 import math
 import time
-import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,15 +23,10 @@ from scalargrad import (
     Parameter,
     TraceError,
     Value,
-    grad,
-    gradients,
     jit,
-    scan,
     vjp,
     vmap,
 )
-from scalargrad.errors import ScalargradError
-from scalargrad.losses import accuracy
 from scalargrad.nn import Linear
 
 # Arguments that are no numbers ------------------------------------------------------------------
@@ -245,133 +238,6 @@ def test_the_remedy_for_a_static_argument_works(given: Any, instead: Any) -> Non
 # Kinds and trees --------------------------------------------------------------------------------
 
 
-class Settings(dict[str, Any]):
-    """A dict whose items are attributes, too; asked for any other, it raises KeyError."""
-
-    __getattr__ = dict.__getitem__
-
-
-class Lower(collections.OrderedDict[str, Any]):
-    """A dict with its own way of setting an item."""
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        super().__setitem__(key.lower(), value + 1.0)
-
-
-class Doubled(list[Any]):
-    """What is given is doubled when the list is made."""
-
-    def __init__(self, items: Any) -> None:
-        super().__init__(2.0 * x for x in items)
-
-
-class Sums(collections.namedtuple("Sums", "a b")):
-    """Two numbers that remember their sum."""
-
-    @functools.cached_property
-    def total(self) -> Any:
-        """The sum."""
-        return self.a + self.b
-
-
-@dataclass
-class Sample:
-    """A point with a name, as people keep their data."""
-
-    x: float
-    name: str
-    weight: Any
-
-
-#: Many items alike, and how to make one of them.
-ALIKE: dict[str, Callable[[float], Any]] = {
-    "numbers": lambda x: x,
-    "tuples": lambda x: (x, 2.0 * x),
-    "lists of tuples": lambda x: [(x, 1.0), (2.0, x)],
-    "dicts": lambda x: {"x": x, "y": x * x},
-    "scalars": np.array,
-    "objects": lambda x: Sample(x, "a", Value(3.0)),
-    "lists of objects": lambda x: [Sample(x, "a", 2.0), Sample(1.0, "b", [x, x])],
-}
-#: What one of them is exchanged for, with the same numbers or none.
-OTHERS: dict[str, Callable[[float], Any]] = {
-    "an integer": int,
-    "NumPy's number": np.float64,
-    "a bool": bool,
-    "a Value": Value,
-    "one more": lambda x: (x, x, x),
-    "another key": lambda x: {"x": x, "z": x * x},
-    "another name": lambda x: Sample(x, "b", Value(3.0)),
-    "nothing": lambda x: None,
-}
-
-
-def total(x: Any) -> Any:
-    """Add up all numbers, with what tells containers, names and bools apart."""
-    if isinstance(x, dict):
-        return sum((len(key) + ord(key)) * total(y) for key, y in x.items())
-    if isinstance(x, list | tuple):
-        return sum((k + 1.0) * total(y) for k, y in enumerate(x))
-    if isinstance(x, Sample):
-        return total(x.x) * ord(x.name) + total(x.weight)
-    if x is None or isinstance(x, bool):
-        return -100.0 if x else 100.0
-    return x.item() if isinstance(x, np.ndarray) else x
-
-
-@pytest.mark.filterwarnings("ignore::scalargrad.JitWarning")  # of objects whose numbers change
-@pytest.mark.parametrize("make", ALIKE.values(), ids=ALIKE)
-def test_many_items_alike_are_read_at_each_call(make: Callable[[float], Any]) -> None:
-    """Numbers that change, an item of another kind among them, and one that stands there twice."""
-    compiled = jit(total)
-    kept = [make(1.0 + k) for k in range(20)]
-    for k in range(3):
-        items = [make(0.5 * j + k) for j in range(20)]
-        assert float_of(compiled(items)) == pytest.approx(float_of(total(items)), rel=1e-12)
-    for other in OTHERS.values():
-        items = [*kept[:7], other(3.0), *kept[8:]]
-        assert float_of(compiled(items)) == pytest.approx(float_of(total(items)), rel=1e-12)
-    for items in (kept, [kept[0]] * 20, kept):
-        assert float_of(compiled(items)) == pytest.approx(float_of(total(items)), rel=1e-12)
-
-
-def float_of(x: Any) -> float:
-    """Return a number or what a Value holds."""
-    return float(x.data if isinstance(x, Value) else x)
-
-
-def test_dicts_keep_their_kind() -> None:
-    """Factories, counts, orders, and ways of setting an item; any error for a lacking attribute."""
-    table: collections.defaultdict[str, list[Any]] = collections.defaultdict(list, a=[1.0])
-    found: Any = jit(lambda d: d)(table)
-    assert (found, found["missing"]) == ({"a": [1.0], "missing": []}, [])
-    assert jit(lambda d: d)(collections.Counter(a=2, b=3)) == collections.Counter(a=2, b=3)
-    given = Lower(B=1.0, a=2.0)
-    assert jit(lambda x: [*x.items()])(given) == [("b", 2.0), ("a", 3.0)]
-    assert jit(lambda x: Lower(B=x, a=2.0 * x))(1.0) == {"b": 2.0, "a": 3.0}
-    settings = Settings(rate=2.0, weight=Value(3.0))
-    assert jit(lambda s, x: s.rate * s.weight * x)(settings, 1.5).data == 9.0
-    several = [Settings(rate=2.0, weight=k) for k in (3.0, 5.0)]
-    for mapped in (vmap(lambda s: s.rate * s.weight), jit(vmap(lambda s: s.rate * s.weight))):
-        assert mapped(several) == [6.0, 10.0]
-
-
-def test_items_of_derived_classes_are_not_made_anew() -> None:
-    """What a class does with what it is given has been done; what it cached is of the numbers."""
-    assert jit(lambda x: sum(x))(Doubled([1.0, 2.0])) == 6.0  # noqa: PLW0108
-    assert grad(lambda x: sum(x))(Doubled([1.0, 2.0])) == [1.0, 1.0]  # noqa: PLW0108
-    assert jit(lambda x: Doubled([x]))(3.0) == [6.0]
-    given = Sums(1.0, 2.0)
-    assert given.total == 3.0
-    assert grad(lambda x: 5.0 * x.total)(given) == (5.0, 5.0)
-    total = jit(lambda x: x.total)
-    assert (total(given), total(Sums(4.0, 5.0))) == (3.0, 9.0)
-    polys = [scaled(Poly([1.0, 2.0]), 10.0), scaled(Poly([1.0, 3.0]), 20.0)]
-    assert grad(lambda p: sum(p) * p.scale)(polys[0]) == [10.0, 10.0]
-    weighted = jit(lambda x: vmap(lambda p: sum(p) * p.scale * x)(polys))
-    assert weighted(2.0) == [60.0, 160.0]
-
-
 def test_masks_are_numbers_of_each_call() -> None:
     """A mask that has changed is seen, and what follows it gets its own number."""
     for size in (2, 500):
@@ -394,21 +260,6 @@ def test_arrays_hold_the_same_however_they_lie_in_memory(lay: Callable[[Any], An
         assert [x.data for x in found.flat] == [2.0 * x.data for x in given.flat]
         plain = lay(np.array([[1.0, 2.0, 3.0], [4.0, 5.0, scale]]))
         assert jit(lambda w: w * 2.0)(plain).tolist() == (plain * 2.0).tolist()
-
-
-def test_the_accuracy_inside_is_that_of_each_call() -> None:
-    """Of scores and classes, which may be arguments; of equals, the first is taken."""
-    compiled = jit(accuracy)
-    assert compiled([[0.9, 0.2], [0.3, 0.5]], [1, 0]) == 0.0
-    assert compiled([[0.9, 0.2], [0.3, 0.5]], [0, 1]) == 1.0
-    assert compiled([[1.0, 1.0], [2.0, 2.0]], [0, 1]) == 0.5
-    with pytest.raises(ScalargradError, match="class"):
-        compiled([[0.9, 0.2], [0.3, 0.5]], [2, 0])
-    w = Value(1.0)
-    single: Any = jit(lambda xs: accuracy([w * x for x in xs], [1, 0, -1]))
-    assert single([0.9, -0.2, 0.3]) == 2.0 / 3.0
-    w.data = -1.0
-    assert single([0.9, -0.2, 0.3]) == 1.0 / 3.0
 
 
 # Aliases ----------------------------------------------------------------------------------------
@@ -476,41 +327,6 @@ def test_a_list_as_two_arguments_or_closed_over_is_refused_where_code_asks() -> 
     xs = [1.0, 2.0]
     assert jit(lambda a, b: sum(x * y for x, y in zip(a, b, strict=True)))(xs, xs) == 5.0
     assert jit(lambda a, b: a[0] if a.__class__ is b.__class__ else b)(xs, xs) == 1.0
-
-
-# Derivatives and aliases ------------------------------------------------------------------------
-
-
-def test_a_gradient_by_an_input_reaches_through_the_others() -> None:
-    """One may have been computed from it before the call, or be the same Value."""
-    w = Value(3.0)
-    h = w * w
-    closed_over = jit(lambda x: gradients(h * x, w))
-    assert closed_over(Value(2.0)) == 2.0 * 3.0 * 2.0
-    by_argument = jit(lambda y, x: gradients(y * x, x))
-    assert [by_argument(Value(9.0), w), by_argument(h, w), by_argument(w, w)] == [9.0, 27.0, 6.0]
-    by_w = jit(lambda x: gradients(x * x, w))
-    assert [by_w(Value(9.0)), by_w(h), by_w(w)] == [0.0, 4.0 * 3.0**3, 6.0]
-    of_examples = jit(vmap(lambda y, x: gradients(y * x, x)))
-    assert of_examples([h, Value(9.0)], [w, Value(1.0)]) == [27.0, 9.0]
-    step = jit(lambda s, x: (s * w * x, gradients(s * w * x, w)))
-    assert scan(step, 1.0, [1.0, 1.0, 1.0])[1] == [1.0, 2.0 * 3.0, 3.0 * 3.0**2]
-
-
-def test_a_simulation_with_derivatives_inside_is_differentiated() -> None:
-    """A leapfrog whose force is a gradient: by the stiffness, over two steps."""
-    w = Parameter(2.0)
-
-    def pushed(x: Any, v: Any, w: Any) -> Any:
-        v = v - 0.1 * gradients(0.5 * w * x * x, x, create_graph=True)
-        return x + 0.1 * v, v
-
-    compiled = jit(pushed)
-    x, v = Value(1.0), Value(0.0)
-    for _ in range(2):
-        x, v = compiled(x, v, w)
-    assert [x.data, v.data] == pytest.approx([0.9404, -0.396], rel=1e-12)
-    assert gradients(x, w) == pytest.approx(-0.01 * (3.0 - 0.02 * 2.0), rel=1e-12)
 
 
 # Results ----------------------------------------------------------------------------------------
@@ -602,18 +418,6 @@ def test_a_compiled_module_is_copied_with_its_parameters() -> None:
     assert compiled([1.0])[0].data == 7.0
     assert copied([1.0])[0].data == before
     assert copied([Value(2.0)])[0].data == 2.0 * before
-
-
-def test_a_static_method_is_compiled_as_the_function_it_is() -> None:
-    """Alone, and as an argument; what only its class can make is no tree."""
-    by = [2.0]
-    compiled: Any = jit(staticmethod(lambda x: x * by[0]))
-    applied = jit(lambda f, x: f(x))
-    assert compiled(3.0) == applied(staticmethod(lambda x: x * by[0]), 3.0) == 6.0
-    by[0] = 5.0
-    assert compiled(3.0) == 15.0
-    assert applied(staticmethod(abs), -2.0) == 2.0
-    assert applied(types.MethodType(max, 1.0), 2.0) == 2.0
 
 
 @pytest.mark.parametrize("kind", [bool, np.int8, np.int64, np.float32, object])

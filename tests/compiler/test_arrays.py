@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
-import operator
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +11,7 @@ import numpy as np
 import pytest
 from tests.compiler.loops import close
 
-from scalargrad import TraceError, Value, dot, grad, jit, mean, softplus, tanh, value_and_grad, vmap
+from scalargrad import Value, dot, grad, jit, mean, softplus, tanh, value_and_grad, vmap
 from scalargrad import sum as added
 
 #: Many enough to stay whole while a function is recorded, and as many as in any example.
@@ -80,21 +78,6 @@ def test_whatever_is_done_with_an_array_is_done_with_its_numbers(name: str) -> N
         assert close(compiled(xs), USES[name](xs))
 
 
-@pytest.mark.parametrize("odd", [0, 1, 200, 399])
-def test_a_chain_is_a_sum_only_if_all_its_signs_are_pluses(odd: int) -> None:
-    """Results of all examples, added up but for one, which is taken away or multiplied by."""
-
-    def chain(xs: Any, use: Callable[[Any, Any], Any]) -> Any:
-        total, *others = vmap(lambda x: score(2.0, x))(xs)
-        for k, y in enumerate(others, 1):
-            total = use(total, y) if k == odd else total + y
-        return -total if odd == 0 else total
-
-    for use in (operator.sub, operator.mul):
-        found = jit(lambda xs, use=use: chain(xs, use))(ROWS)
-        assert found == pytest.approx(float(chain(ROWS, use)), rel=1e-12)
-
-
 def both(w: Any, xs: Any) -> Any:
     """Return the sum over examples, and one of them."""
     found = vmap(lambda x: score(w, x))(xs)
@@ -132,74 +115,6 @@ def test_data_closed_over_may_be_kept_in_any_form(name: str) -> None:
     x, y, z = np.array([[*row] for row in data], np.float64).T
     assert value == pytest.approx((np.tanh(0.5 * x) + y * z).sum(), rel=1e-13)
     assert slope == pytest.approx((x / np.cosh(0.5 * x) ** 2).sum(), rel=1e-13)
-
-
-def test_data_closed_over_may_change_between_calls() -> None:
-    """Numbers that were exchanged are read; the sign of a zero is kept."""
-    data = TABLE[:, 0].copy()
-    total = jit(lambda w: sum(vmap(lambda x: w * x)(data)))
-    assert total(2.0) == pytest.approx(2 * data.sum(), abs=1e-12)
-    data[7] = 100.0
-    assert total(2.0) == pytest.approx(2 * data.sum())
-    assert math.copysign(1.0, jit(lambda w: w * vmap(lambda x: x)([1.0, -0.0])[1])(1.0)) == -1.0
-
-
-def test_writing_to_an_array_and_counting_calls_are_refused() -> None:
-    """A caller would see the change in eager calls only; nothing is left changed."""
-    calls = [0]
-
-    def changed(xs: Any) -> Any:
-        xs[0, 0] = 5.0
-        return xs[0, 0]
-
-    def counting(xs: Any) -> Any:
-        calls[0] += 1
-        return xs[0, 0] * calls[0]
-
-    for f in (changed, counting):
-        given = ROWS.copy()
-        with pytest.raises(TraceError, match="changes"):
-            jit(f)(given)
-        assert (calls, given.tolist()) == ([0], ROWS.tolist())
-
-
-def test_a_loop_beside_an_array_whose_numbers_are_not_read_is_the_eager_one() -> None:
-    """A recurrence over other data, its gradient and the gradient of that."""
-    data = np.linspace(-1.0, 1.0, 300).tolist()
-
-    def mean_state(p: Any, xs: Any) -> Any:
-        state = p[0]
-        for x in data:
-            state = tanh(state * p[1] + added([x, p[0], p[1]]))
-        return state / len(xs)
-
-    xs = np.linspace(1.0, 2.0, 9000).reshape(1000, 9)
-    for f in (mean_state, grad(mean_state), grad(lambda p, xs: grad(mean_state)(p, xs)[1])):
-        assert jit(f)([0.3, 0.4], xs) == pytest.approx(f([0.3, 0.4], xs), rel=1e-9)
-
-
-ORDERED = [
-    np.asfortranarray(np.arange(20.0).reshape(4, 5))[:-1],
-    np.arange(24.0).reshape(2, 3, 4).transpose(1, 2, 0),
-    np.asfortranarray(np.arange(1200.0).reshape(12, 100)),
-]
-
-
-@pytest.mark.parametrize("order", ["C", "F", "A", "K"])
-@pytest.mark.parametrize("array", ORDERED, ids=lambda x: str(x.shape))
-def test_numbers_may_be_read_in_the_order_of_memory(array: Any, order: Any) -> None:
-    """The order is that of the array that is given, in each call and in each example of vmap."""
-    readers: list[Any] = [
-        lambda x: (2.0 * x).ravel(order=order),
-        vmap(lambda row: row.ravel(order=order)),
-        lambda x: vmap(lambda y: y * y)(x.ravel(order=order)),
-    ]
-    for read in readers:
-        compiled = jit(read)
-        static = jit(lambda y, x, read=read: y * read(x), static_argnames="x")
-        for given in (np.ascontiguousarray(array), array):
-            assert np.array_equal(compiled(given), read(given))
-            assert np.array_equal(static(2.0, x=given), 2.0 * read(given))
 
 
 # Large arrays in place ----------------------------------------------------------------------------

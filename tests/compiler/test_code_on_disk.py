@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.compiler.loops import plain
 from tests.patience import PATIENCE
 
 import scalargrad as sg
-from scalargrad import Value, jit, value_and_grad, vmap
+from scalargrad import jit, value_and_grad
 
 #: A loss in no order, which is a long program; and one of a constant.
 SCRIPT = """
@@ -179,42 +178,6 @@ def test_a_fork_waits_for_a_compilation(tmp_path: Path) -> None:
 
 
 # Programs made again in one process ---------------------------------------------------------------
-
-
-def recurrence(x: Any, y: Any) -> Any:
-    """Repeat a step."""
-    s = x
-    for k in range(400):
-        s = 0.5 * sg.sin(s * y) + 0.001 * k * x
-    return s
-
-
-def over_examples(x: Any, y: Any) -> Any:
-    """Add up examples."""
-    return sum(vmap(lambda k: sg.tanh(k * x) * y)([0.25 * k for k in range(600)]))
-
-
-PAIRS: list[tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = [
-    (lambda x, y: x * 2.0 + y, lambda x, y: x * 3.0 + y),
-    (lambda x, y: x * 0.0 + y, lambda x, y: x * -0.0 + y),
-    (lambda x, y: x - y, lambda x, y: y - x),
-    (lambda x, y: sg.sin(x) * y, lambda x, y: sg.cos(x) * y),
-    (lambda x, y: [x * y, x + y], lambda x, y: [x + y, x * y]),
-    (lambda x, y: [x * y, x + y][:1], lambda x, y: [x * y, x + y]),
-    (recurrence, lambda x, y: recurrence(x, y) + 0.001 * x),
-    (over_examples, lambda x, y: over_examples(y, x)),
-]
-
-
-def test_programs_that_differ_have_each_their_own_numbers() -> None:
-    """In a constant, its sign, an operation, an operand, the order or number of results."""
-    for first, second in PAIRS:
-        for given in (float, Value):
-            for function in (first, second):
-                found = plain(jit(function)(given(1.5), given(-0.0)))
-                expected = plain(function(1.5, -0.0))
-                assert found == pytest.approx(expected, rel=1e-12)
-                assert [x.hex()[0] for x in found] == [x.hex()[0] for x in expected]
 
 
 def test_operations_of_the_user_are_not_known_by_their_name() -> None:

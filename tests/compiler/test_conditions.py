@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import math
-import operator
-import random
 import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -22,23 +18,17 @@ from scalargrad import (
     DomainError,
     JitWarning,
     OperandError,
-    Parameter,
     TraceError,
     Value,
-    clip,
     custom_op,
-    drawn,
     exp,
     grad,
     gt,
     jit,
     log,
-    logical_not,
-    lt,
     maximum,
     mean,
     scan,
-    sigmoid,
     sin,
     sqrt,
     tanh,
@@ -127,14 +117,6 @@ def test_a_comparison_without_a_condition_is_a_number() -> None:
     assert len(programs_of(hits)) == 1
 
 
-def test_a_comparison_that_rounding_decides_comes_out_as_eagerly() -> None:
-    """0.3 + 0.2 + 0.1 is 0.6 in this order and more in another, which the program may take."""
-    compiled = jit(lambda a, b, c: 1.0 if (c + b) + a > 0.6 else 2.0)
-    for _ in range(3):
-        assert compiled(0.1, 0.2, 0.3) == 2.0
-    assert compiled(1.0, 2.0, 3.0) == 1.0
-
-
 # What equals what ---------------------------------------------------------------------------------
 
 
@@ -193,32 +175,6 @@ def test_a_nan_is_unequal_to_itself() -> None:
     assert (compiled(node)[1], f(node)[1]) == (True, True)
 
 
-LEAVES: list[Callable[[Any], Any]] = [
-    lambda x: [x == x, x == x * 1.0, x != x * 1.0, x == 3.0],
-    lambda x: 1.0 if Value(3.0) == x else 2.0,
-    lambda x: x if Value(3.0) == Value(3.0) else x * 2.0,
-    lambda x: x * (1.0 if Parameter(3.0) in [x] else 5.0),
-]
-
-
-@pytest.mark.parametrize("f", LEAVES)
-def test_values_are_equal_where_they_are_one_node(f: Callable[[Value], Any]) -> None:
-    """As eagerly, whatever their numbers; and equality and hashes are as usual afterwards."""
-    compiled = jit(f)
-    for number in (3.0, 4.0, 3.0):
-        found, expected = compiled(Value(number)), f(Value(number))
-        assert getattr(found, "data", found) == getattr(expected, "data", expected)
-    v = Value(2.0)
-    assert (v == 2.0, v != Value(2.0), {v: 1}[v]) == (True, True, 1)
-
-
-def test_smoothing_that_is_a_value_keeps_its_gradient_at_zero() -> None:
-    """A label smoothing of Value(0) is not taken for the number 0, which nothing depends on."""
-    scores = [2.0, 1.0, 0.1]
-    slope = grad(lambda s: cross_entropy(scores, 0, label_smoothing=s))(0.0)
-    assert slope == pytest.approx(scores[0] - sum(scores) / 3, rel=1e-12)
-
-
 TRUTHS: list[tuple[Callable[[Any], Any], Any]] = [
     (lambda x: [x > 0.5, x != 1.0, x, 2.0 * (x > 0.5)], 1.0),
     (lambda x: (x > 0.5) & (x < 3.0) | (x == 7.0) ^ True, 1.0),
@@ -247,50 +203,6 @@ def _kinds(x: Any) -> Any:
     if isinstance(x, list | tuple):
         return [_kinds(y) for y in x]
     return x.dtype if hasattr(x, "dtype") else "Value" if isinstance(x, Value) else type(x)
-
-
-GATES: list[tuple[Callable[[Any], Any], list[float]]] = [
-    (lambda x: (x > 0.0) & lt(x, 3.0), [1.5]),
-    (lambda x: logical_not(x > 0.0) | gt(x, 3.0), [-1.5, 4.5]),
-    (lambda x: gt(x, 0.0) ^ True, [-1.5]),
-    (lambda x: (x > 0.0) & np.bool_(True), [1.5, 4.5]),
-]
-
-
-@pytest.mark.parametrize(("f", "inside"), GATES)
-def test_gates_and_truths_of_numpy_are_joined(f: Callable[[Any], Any], inside: list[float]) -> None:
-    """What `gt` says is a number for Values, and joined as a comparison is."""
-    points = [-1.5, 1.5, 4.5]
-    expected = [x if x in inside else 0.0 for x in points]
-    assert [jit(lambda x: where(f(x), x, 0.0))(x) for x in points] == expected
-    assert jit(vmap(lambda x: where(f(x), x, 0.0)))(points) == expected
-
-
-BIG = 2**53
-
-
-@pytest.mark.parametrize("compare", [operator.lt, operator.ge, operator.eq, operator.ne])
-def test_integers_are_compared_without_rounding(compare: Any) -> None:
-    """A Value answers as its float; a program, which holds floats alone, refuses what it cannot."""
-    for n in (BIG + 1, BIG - 1, 10**400, 5, True):
-        for number in (float(BIG), -float(BIG), 5.0):
-            expected = compare(number, n), compare(n, number)
-            assert (compare(Value(number), n), compare(n, Value(number))) == expected
-            functions = [lambda x: compare(x, n), lambda x: compare(n, x)]  # noqa: B023
-            for f, answer in zip(functions, expected, strict=True):
-                if n > BIG:
-                    with pytest.raises((TraceError, OperandError)):
-                        jit(f)(number)
-                else:
-                    assert jit(f)(number) is answer
-
-
-@pytest.mark.parametrize("other", [Fraction(1, 2), Decimal("0.5"), 0.5 + 0j, np.complex128(0.5)])
-def test_numbers_of_other_kinds_are_not_taken_for_unequal(other: Any) -> None:
-    """0.5 equals each of them, so that False would be wrong."""
-    for f in (lambda x: x == other, lambda x: other != x, lambda x: x in [other]):
-        with pytest.raises(TraceError, match="compare"):
-            jit(f)(0.5)
 
 
 @pytest.mark.parametrize("argument", [[1.0, 2.0], np.array([1.0, 2.0])], ids=["list", "array"])
@@ -350,42 +262,23 @@ DOMAINS: dict[str, tuple[Callable[[Any], Any], float, float]] = {
     "log": (log, 2.0, 0.0),
     "a root": (sqrt, 2.0, -1.0),
     "a power": (lambda x: x**-1, 2.0, 0.0),
-    "a fraction of a negative number": (lambda x: x**0.5, 2.0, -1.0),
     "a power of two numbers": (lambda x: x**x, 2.0, -0.5),
     "below tanh": (lambda x: tanh(1.0 / x), 2.0, 0.0),
-    "below exp": (lambda x: exp(-1.0 / x), 2.0, 0.0),
-    "below a quotient": (lambda x: 1.0 / (1.0 + 1.0 / x), 2.0, 0.0),
     "after the same with two constants": (
         lambda x: tanh((x + 1.0) / 2.0 - (x + 1.0) / -3.0) + tanh((x + 1.0) / x), 2.0, 0.0,
     ),
-    "before the same with a constant": (
-        lambda x: tanh((x + 1.0) / x) + tanh((x + 1.0) / 2.0), 2.0, 0.0,
-    ),
     "not chosen": (lambda x: where(x > 0, log(x), 0.0), 2.0, -1.0),
-    "clipped": (lambda x: clip(log(x), -10.0, 10.0), 2.0, 0.0),
-    "not the largest": (lambda x: maximum(log(x), -5.0), 2.0, 0.0),
     "in a branch": (by_a_condition, 2.0, 0.0),
     "in a condition": (for_a_condition, 2.0, 0.0),
     "not used": (for_nothing, 2.0, -1.0),
     "one of several examples": (
         lambda x: sum(vmap(lambda z: tanh(1.0 / z))([1.0, x, 3.0])), 2.0, 0.0,
     ),
-    "the last of them, in two kinds of examples": (
-        lambda x: sum(vmap(lambda z: sigmoid(log(z)))([1.0, 2.0, x]))
-        * sum(vmap(lambda z: z * z)([1.0, x])),
-        2.0, 0.0,
-    ),
     "an example of which nothing is used": (lambda x: vmap(log)([1.0, x])[0], 2.0, -1.0),
-    "shared by examples of which nothing is used": (
-        lambda x: (vmap(lambda z: z / x)([1.0, 3.0]), x)[1], 2.0, 0.0,
-    ),
     "a derivative below tanh": (lambda x: value_and_grad(lambda z: tanh(1.0 / z))(x)[1], 2.0, 0.0),
     "an operation of one's own": (doubled_share, 0.5, 2.0),
     "wide sums": (lambda x: tanh(mean([log(x), *[0.5] * 3000])), 2.0, 0.0),
     "whole powers": (lambda x: tanh(2.0**x) / (1.0 + exp(-(x**2))) / x, 2.0, 0.0),
-    "maxima of maxima": (
-        lambda x: log(sum(maximum(*[x] * k, 0.0) for k in range(2, 9))), 2.0, -1.0,
-    ),
 }  # fmt: skip
 
 
@@ -407,19 +300,6 @@ def test_order_of_calls_does_not_matter(case: str, kind: Any) -> None:
     compiled: Any = jit(f)
     assert [outcome(compiled, kind(x)) for x in (bad, good, bad, bad, good)] == expected
     assert expected[0] != expected[1]
-
-
-def test_draws_of_a_call_outside_are_made_once() -> None:
-    """A generator is where an eager call leaves it, before and after a recording."""
-
-    def f(x: Any, rng: random.Random) -> Any:
-        return drawn(rng.random) + tanh(1.0 / x)
-
-    eager, mine = random.Random(5), random.Random(5)
-    compiled: Any = jit(lambda x: f(x, mine))
-    for x in (0.0, 2.0, 0.0, 3.0):
-        assert outcome(compiled, Value(x)) == outcome(lambda x: f(x, eager), Value(x))
-        assert mine.getstate() == eager.getstate()
 
 
 def test_nan_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:

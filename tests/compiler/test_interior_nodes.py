@@ -7,7 +7,6 @@ result: the slope of tanh is 1 - y², and moves when y does.
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,66 +15,6 @@ import pytest
 
 import scalargrad as sg
 from scalargrad import GraphError, TraceError, Value, grad, gradients, jit, jvp, vmap
-
-#: For each operation, the derivative by y of ∂(y²)/∂x = 2y·y', written by hand.
-SLOPES: dict[str, Callable[[float], float]] = {
-    "tanh": lambda y: 2.0 - 6.0 * y * y,
-    "sigmoid": lambda y: 4.0 * y - 6.0 * y * y,
-    "exp": lambda y: 4.0 * y,
-    "sqrt": lambda y: 0.0,
-    "tan": lambda y: 2.0 + 6.0 * y * y,
-    "log": lambda y: 2.0 / math.exp(y),
-}
-
-
-def slope_by_result(op: Callable[[Any], Any], x: Any) -> Any:
-    """Return the derivative of a gradient by the node it flows through."""
-    y = op(x)
-    slope = gradients(y * y, x, create_graph=True)
-    return gradients(slope, y)
-
-
-@pytest.mark.parametrize("name", SLOPES)
-def test_local_gradients_are_functions_of_results(name: str) -> None:
-    """Eagerly, compiled, and for each example of vmap."""
-    op, xs = getattr(sg, name), [0.3, 0.6, 1.1]
-    expected = [SLOPES[name](getattr(math, name, lambda x: 1 / (1 + math.exp(-x)))(x)) for x in xs]
-    compiled = jit(lambda x: slope_by_result(op, x))
-    for x, slope in zip(xs, expected, strict=True):
-        assert slope_by_result(op, Value(x)) == pytest.approx(slope, rel=1e-12, abs=1e-12)
-        assert compiled(Value(x)) == pytest.approx(slope, rel=1e-12, abs=1e-12)
-    examples = jit(vmap(lambda x: slope_by_result(op, x)))([Value(x) for x in xs])
-    assert examples == pytest.approx(expected, rel=1e-12, abs=1e-12)
-
-
-def test_equal_nodes_are_apart() -> None:
-    """Of two nodes with one value, each has the gradient that flows through it alone."""
-
-    def f(x: Any) -> Any:
-        y, twin = sg.tanh(x), sg.tanh(x)
-        slope = gradients(y * y * twin, x, create_graph=True)
-        return gradients(slope, [y, twin])
-
-    # slope = (2 y t)(1 - y²) + y² (1 - t²)
-    y = math.tanh(0.6)
-    by_y = 2.0 * y * (1.0 - 3.0 * y * y) + 2.0 * y * (1.0 - y * y)
-    by_twin = 2.0 * y * (1.0 - y * y) - 2.0 * y**3
-    for found in (f(Value(0.6)), jit(f)(Value(0.6))):
-        assert found == pytest.approx([by_y, by_twin], rel=1e-12)
-
-
-def test_a_gradient_by_nodes_within_hides_no_other_gradient() -> None:
-    """Of a loop, by what its steps read; and of its square, by what that is computed from."""
-
-    def f(a: Any, b: Any) -> Any:
-        h = [sg.sin(a) * b, a + b * b]
-        s: Any = 0.0
-        for k in range(400):
-            s = s + sg.tanh(h[0] * (0.005 * k - 1.0) + h[1]) ** 2
-        return [*gradients(s, h), *gradients(s * s, [a, b])]
-
-    found = jit(f)(Value(0.3), Value(0.7))
-    assert np.array(found) == pytest.approx(f(Value(0.3), Value(0.7)), rel=1e-12)
 
 
 def test_a_gradient_is_linear_in_what_it_is_multiplied_by() -> None:
@@ -115,22 +54,6 @@ def test_what_may_be_another_node_is_given_one_of_its_own(name: str) -> None:
     assert f(Value(0.6), sg.identity) == jit(f, static_argnums=1)(Value(0.6), sg.identity) == 1.2
 
 
-def test_signals_are_nodes_too() -> None:
-    """A derivative by a gradient counts all that was computed from it as a node of its own."""
-
-    def f(x: Any) -> Any:
-        u, v = sg.sin(x), sg.exp(x)
-        total = u * v
-        by_total = sg.identity(gradients(total * total, total, create_graph=True))
-        by_u = by_total * v
-        return gradients(by_u * by_u + by_total, [by_total, u])
-
-    u, v = math.sin(0.4), math.exp(0.4)
-    slope = 2.0 * (2.0 * u * v * v) * v + 1.0
-    for call in f, jit(f):
-        assert numbers(call(Value(0.4))) == pytest.approx([slope, slope * 2.0 * v], rel=1e-12)
-
-
 def cubes(x: Any) -> tuple[Any, Any, Any]:
     """Return a number, its sine y, and y³."""
     y = sg.sin(x)
@@ -138,28 +61,6 @@ def cubes(x: Any) -> tuple[Any, Any, Any]:
 
 
 XS = [0.3, -0.7, 1.1]
-
-
-def test_results_that_examples_go_on_from() -> None:
-    """The gradient of Σ y³ + y₁² by a result y, and by the number it is computed from.
-
-    The number is returned as it was given, so it is the same number.
-    """
-
-    def f(xs: list[Any]) -> list[Any]:
-        results = vmap(cubes)(xs)
-        total = sum(z for _, _, z in results) + results[1][1] ** 2
-        slopes = gradients(total, [y for _, y, _ in results], create_graph=True)
-        once = gradients(total + xs[0] ** 2, [xs[0], results[0][0]])
-        return [*slopes, *once, *gradients(slopes[2] * xs[2], [results[2][1], *xs])]
-
-    y = [*map(math.sin, XS)]
-    slope = 3.0 * y[0] ** 2 * math.cos(XS[0]) + 2.0 * XS[0]
-    bent = 6.0 * y[2] * XS[2]
-    expected = [3.0 * y[0] ** 2, 3.0 * y[1] ** 2 + 2.0 * y[1], 3.0 * y[2] ** 2, slope, slope]
-    expected += [bent, 0.0, 0.0, bent * math.cos(XS[2]) + 3.0 * y[2] ** 2]
-    for call in f, jit(f):
-        assert numbers(call([*map(Value, XS)])) == pytest.approx(expected, rel=1e-14)
 
 
 def test_a_number_that_an_example_holds_twice() -> None:
@@ -177,16 +78,6 @@ def test_a_number_that_an_example_holds_twice() -> None:
     for call in f, jit(f):
         assert numbers([x for x, _ in call([*map(Value, XS)])]) == [4.0 * x for x in XS]
     assert jit(same)([*map(Value, XS)]) is True
-
-
-def test_a_result_of_another_example_gets_no_signal() -> None:
-    """The slope of √y is infinite in an example that the root does not depend on."""
-
-    def f(xs: list[Any]) -> Any:
-        (y, _), (_, root) = vmap(lambda x: ((y := 2.0 * x), sg.sqrt(y)))(xs)
-        return sg.where(gradients(root, y) > -1.0, 1.0, 2.0)
-
-    assert jit(f)([Value(0.0), Value(2.0)]) == 1.0
 
 
 def test_gradients_by_results_in_another_vmap() -> None:
@@ -345,15 +236,3 @@ def test_a_function_of_a_gradient_does_not_see_it_elsewhere(f: Any, x: Any, expe
     """What is differentiated by is another leaf than the gradient whose number it has."""
     assert f(x) == pytest.approx(expected, rel=1e-12)
     assert jit(f)(x) == pytest.approx(expected, rel=1e-12)
-
-
-@pytest.mark.parametrize("x", [0.3, 3.0])
-def test_a_gradient_by_a_share_of_softmax_is_the_eager_one(x: float) -> None:
-    """Of a gradient that reads the share, where the class is likely and where it is not."""
-    eager = slope_by_result(share, Value(x))
-    assert jit(lambda x: slope_by_result(share, x))(Value(x)) == pytest.approx(eager, rel=1e-12)
-
-
-def share(x: Any) -> Any:
-    """Return the probability of the first of two classes."""
-    return sg.softmax([x, -0.5 * x])[0]

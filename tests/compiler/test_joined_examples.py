@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 import operator
-import random
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.compiler.loops import close, draws
-from tests.seeds import seeds
 
 import scalargrad as sg
-from scalargrad import Value, grad, gradients, jit, value_and_grad, vmap
+from scalargrad import grad, jit, value_and_grad, vmap
 
 Function = Callable[..., Any]
 
@@ -136,55 +133,6 @@ def test_an_example_that_no_loss_reads_sends_nothing() -> None:
     assert slopes[:4] == pytest.approx([0.0, 0.5, 0.25, 0.5], rel=1e-15)
 
 
-def unit(w: Any, x: Any) -> Any:
-    """Return what is computed for one example."""
-    return sg.tanh(w[0] * x + w[1]) * sg.maximum(w[1], 0.5 * x)
-
-
-def pairs(w: Any, found: Any) -> Any:
-    """Compare results with several others, and add all of them up, as the examples' own sum."""
-    total = sum(found)
-    for i in range(COUNT):
-        for j in range(max(i - 7, 0), i):
-            total = total + (found[i] - w[1] * found[j]) ** 2
-    return total
-
-
-def carried(w: Any, found: Any) -> Any:
-    """Carry a state from one result to the next, several times around."""
-    state = total = w[0]
-    for _ in range(4):
-        for x in found:
-            state = 0.9 * state + x
-            total = total + state * state
-    return total
-
-
-def looked_up(w: Any, found: Any) -> Any:
-    """Let an index choose among the results."""
-    return carried(w, [sg.take(found, k) + w[0] for k in range(COUNT)])
-
-
-@pytest.mark.parametrize(
-    ("outside", "kind"), [(pairs, list), (carried, np.array), (looked_up, list)]
-)
-def test_results_used_one_by_one_are_as_in_a_loop(
-    outside: Function, kind: Callable[[Any], Any]
-) -> None:
-    """Values and gradients are those without vmap, for lists, whole arrays and data closed over."""
-    w, data = [0.7, -0.3], draws(COUNT, 7)
-
-    def given(w: Any, xs: Any) -> Any:
-        return outside(w, list(vmap(unit, in_axes=(None, 0))(w, xs)))
-
-    def closed_over(w: Any) -> Any:
-        return given(w, kind(data))
-
-    expected = value_and_grad(lambda w: outside(w, [unit(w, x) for x in data]))(w)
-    assert close(jit(value_and_grad(given))(w, kind(data)), expected)
-    assert close(jit(value_and_grad(closed_over))(w), expected)
-
-
 def test_results_that_a_vmap_reads_do_not_join_those_made_of_its_results() -> None:
     """Joined, they would wait for themselves; recording such a function never ended."""
     xs = np.linspace(-1.0, 1.0, COUNT).tolist()
@@ -196,92 +144,3 @@ def test_results_that_a_vmap_reads_do_not_join_those_made_of_its_results() -> No
         return sum([first, *map(sg.exp, t[1:])]) + sum(a**3 for a in s) + sum(b**4 for b in t)
 
     assert close(jit(value_and_grad(chained))(0.5), value_and_grad(chained)(0.5))
-
-
-# Random programs ----------------------------------------------------------------------------------
-
-UNITS: list[Function] = [sg.sin, sg.tanh, sg.square, abs, lambda x: 0.5 - x]
-BINARY: list[Function] = [
-    operator.add,
-    operator.sub,
-    operator.mul,
-    sg.maximum,
-    lambda x, y: sg.logsumexp([x, y, 0.1, x]),
-]
-
-
-def by_pairs(draw: random.Random, lists: Any, singles: Any) -> Any:
-    """Return a list with the same operation on each pair of two lists, in any order."""
-    first, second, pair = draw.choice(lists), draw.choice(lists), draw.choice(BINARY)
-    made = [0.0] * len(first)
-    for n in draw.sample(range(len(first)), len(first)):
-        made[n] = pair(first[n], second[n])
-    return made
-
-
-def by_data(draw: random.Random, lists: Any, singles: Any) -> Any:
-    """Return a list with an operation on each number, a single one and another constant."""
-    pair, unit, single = draw.choice(BINARY), draw.choice(UNITS), draw.choice(singles)
-    return [pair(draw.uniform(-1.0, 1.0), unit(x) * single) for x in draw.choice(lists)]
-
-
-def odd_one(draw: random.Random, lists: Any, singles: Any) -> Any:
-    """Return a list with the same operation on each number but one."""
-    first, unit = draw.choice(lists), draw.choice(UNITS)
-    odd = draw.randrange(len(first))
-    return [unit(x) if n != odd else x * 0.5 for n, x in enumerate(first)]
-
-
-def by_choice(draw: random.Random, lists: Any, singles: Any) -> Any:
-    """Return a list with the same operation on numbers of any list, another at each place."""
-    pair, first = draw.choice(BINARY), draw.choice(lists)
-    return [pair(draw.choice(lists)[n], x) for n, x in enumerate(first)]
-
-
-def mapped(draw: random.Random, lists: Any, singles: Any) -> Any:
-    """Return results of a further vmap."""
-    unit, single = draw.choice(UNITS), draw.choice(singles)
-    return vmap(lambda x: unit(x) * single)(draw.choice(lists))
-
-
-def by_turns(draw: random.Random, lists: Any, singles: Any) -> Any:
-    """Return a list in which each number depends on the one before."""
-    return [*itertools.accumulate(draw.choice(lists), draw.choice(BINARY))]
-
-
-def added(draw: random.Random, lists: Any, singles: Any) -> None:
-    """Add a sum over all numbers of a list, or most of them, to the single ones."""
-    first, second, pair = draw.choice(lists), draw.choice(lists), draw.choice(BINARY)
-    left_out = draw.randrange(2 * len(first))
-    terms = [pair(first[n], second[n]) for n in range(len(first)) if n != left_out]
-    terms += draw.choices(terms, k=draw.choice([0, 0, 1, 2]))  # some of them twice
-    start = draw.choice([0.0, 0.1 * second[0]])
-    singles.append(sum(draw.sample(terms, len(terms)), start) / len(first))
-
-
-@pytest.mark.differential
-@pytest.mark.parametrize("seed", seeds(8, light=2))
-def test_random_programs_of_results_are_eager_ones(seed: int) -> None:
-    """Lists of results and sums over them: values and gradients, by results too."""
-    generator = random.Random(seed)
-    count = generator.choice([3, COUNT])
-    steps = generator.choices(
-        [by_pairs, by_data, by_choice, odd_one, mapped, by_turns, added, added], k=8
-    )
-
-    def run(k: Any, xs: Any) -> Any:
-        lists, singles = [vmap(lambda x: sg.sin(k * x))(xs)], [k, 0.3]
-        again = random.Random(seed)
-        for step in steps:
-            made = step(again, lists, singles)
-            if made is not None:
-                lists.append([sg.tanh(x) for x in made])
-        total = sum(x * (i + 1) for i, x in enumerate(singles)) + sum(lists[-1]) + lists[0][1]
-        return total, gradients(total, [x for made in lists for x in made[:2]])
-
-    def whole(k: Any, xs: Any) -> Any:
-        found = value_and_grad(lambda k, xs: run(k, xs)[0], argnums=(0, 1))(k, xs)
-        return found, run(k, [x * 1.0 for x in xs])
-
-    given = Value(0.6), [Value(x) for x in draws(count, seed)]
-    assert close(jit(whole)(*given), whole(*given))

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.compiler.loops import close, draws
+from tests.compiler.loops import draws
 from tests.compiler.nests import run_as_nests
 
 import scalargrad as sg
-from scalargrad import drawn, grad, jit, scan, value_and_grad, vmap
+from scalargrad import grad, jit, scan, value_and_grad, vmap
 
 Function = Callable[..., Any]
 
@@ -59,63 +58,6 @@ def test_each_example_has_the_digits_it_has_alone(body: Function) -> None:
         assert together(draws(count), 0.7) == expected[:count], count
 
 
-@pytest.mark.parametrize(
-    ("body", "count"),
-    [
-        (gathered, 4),
-        pytest.param(swing, 9, marks=pytest.mark.wide),
-        pytest.param(by_scan, 3, marks=pytest.mark.wide),
-    ],
-)
-def test_gradients_are_those_of_a_loop_over_the_examples(body: Function, count: int) -> None:
-    """Gradients flow to what all examples read, and to what each reads, in lists and arrays."""
-
-    def loss(xs: Any, k: Any, results: list[Any]) -> Any:
-        squares = sum((r - 0.1) ** 2 for r in results)
-        return sg.exp(0.1 * squares / len(results)) * k + xs[0]
-
-    def mapped(xs: Any, k: Any) -> Any:
-        return loss(xs, k, vmap(lambda x: body(x, k))(xs))
-
-    def looped(xs: Any, k: Any) -> Any:
-        return loss(xs, k, [body(x, k) for x in xs])
-
-    compiled, xs = jit(value_and_grad(mapped, argnums=(0, 1))), draws(count)
-    found = compiled(xs, 0.7)
-    assert close(found, value_and_grad(looped, argnums=(0, 1))(xs, 0.7))
-    assert close(compiled(np.array(xs), 0.7), found)
-
-
-def update(w: Any, xs: Any) -> Any:
-    """Return a step of descent, for which numbers are computed that the examples share."""
-
-    def loss(w: Any) -> Any:
-        k = sg.exp(w[0]) * w[1]
-        return sum(vmap(lambda x: swing(x * w[1], k, w[2]))(xs)) / len(xs) + w[0] ** 2
-
-    value, slopes = value_and_grad(loss)(w)
-    return value, [p - 0.1 * g for p, g in zip(w, slopes, strict=True)]
-
-
-def one_after_the_other(xs: Any, k: Any) -> Any:
-    """Return recurrences of results of recurrences, which read a sum over others."""
-    first = vmap(lambda x: swing(x, k))(xs)
-    more = sum(vmap(lambda x: gathered(x, k))([*xs, 0.3]))
-    return vmap(lambda x: gathered(x, k + 0.01 * more))(first)
-
-
-def wide_layers(weights: Any, xs: Any) -> Any:
-    """Return the gradient of the last states of a network of six units."""
-
-    def last(weights: Any, x: Any) -> Any:
-        state = [x * (i + 1) for i in range(6)]
-        for t in range(40):
-            state = [sg.tanh(sg.dot(row, state) + math.cos(t)) for row in weights]
-        return sum(state)
-
-    return value_and_grad(lambda w: sum(vmap(lambda x: last(w, x))(xs)))(weights)
-
-
 def normalized(p: Any) -> Any:
     """Return examples of two numbers, of which some read sums over the others."""
     zs = vmap(lambda x: sg.tanh(p[0] * x + p[1]))([0.3, -0.2, 1.1, 0.9, p[2]])
@@ -159,47 +101,6 @@ def test_threads_that_share_blocks_of_examples_change_no_digit(
         for _ in range(STEPS):
             x, v = x + 0.1 * v, v + 0.1 * (-0.7 * np.sin(x) - 0.1 * v)
         assert found[0][0] == pytest.approx(float(np.mean(x * x + v)), rel=1e-12)
-
-
-def beside_itself(x: Any, k: Any) -> Any:
-    """Return a gradient by an example, whose number is that of another one, too."""
-    return grad(lambda a: sum(vmap(lambda x: gathered(x, k))([a, 0.5, x, 0.3])))(x)
-
-
-PROGRAMS: list[Any] = [
-    (beside_itself, (0.3, 0.7)),
-    (update, ([-0.3, 0.8, 0.1], draws(5))),
-    (lambda xs, k: vmap(grad(lambda x: gathered(x, k)))(xs), (draws(3), 0.7)),
-    pytest.param(one_after_the_other, (draws(6), 0.4), marks=pytest.mark.wide),
-    pytest.param(
-        wide_layers,
-        ([[math.sin(i + 2 * j) / 6 for j in range(6)] for i in range(6)], draws(13)),
-        marks=pytest.mark.wide,
-    ),
-]
-
-
-@pytest.mark.parametrize(("f", "given"), PROGRAMS)
-def test_programs_around_long_examples_are_eager_ones(f: Function, given: tuple[Any, ...]) -> None:
-    """Results, updates and gradients of several shapes."""
-    assert close(jit(f)(*given), f(*given))
-
-
-def test_examples_draw_what_they_draw_in_a_loop() -> None:
-    """The same at each call."""
-
-    def paths(xs: Any, rng: random.Random) -> Any:
-        def path(x: Any) -> Any:
-            for _ in range(300):
-                x = 0.9 * x + 0.1 * drawn(rng.gauss, 0.0, 1.0) * x
-            return x
-
-        return vmap(path)(xs)
-
-    compiled = jit(paths)
-    found = [compiled(draws(5), random.Random(3)) for _ in range(2)]
-    assert close(found[0], paths(draws(5), random.Random(3)))
-    assert found[0] == found[1]
 
 
 def test_an_overflow_in_one_example_leaves_the_others_their_digits() -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tests.compiler import named_nests, random_nests
+from tests.compiler import random_nests
 from tests.compiler.compiled_nests import LLVMNest
-from tests.compiler.named_nests import Named
 from tests.compiler.nests import (
     Builder,
     Cells,
@@ -39,41 +37,18 @@ def test_random_nests_and_their_gradients_are_those_of_values(seed: int) -> None
 
 
 @pytest.mark.native
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: named_nests.garch(90), lambda: named_nests.runge_kutta(20),
-        lambda: named_nests.logistic(70, 5), lambda: named_nests.moons(20, 5),
-        lambda: named_nests.lstm(6, 3), lambda: named_nests.lstm(11, 9),
-        lambda: named_nests.cholesky(12),
-    ],
-    ids=["garch", "runge_kutta", "logistic", "moons", "lstm", "lstm9", "cholesky"],
-)  # fmt: skip
-def test_compiled_nests_have_the_value_and_gradient_of_values(make: Callable[[], Named]) -> None:
-    """Programs that people write agree, as nests compiled by LLVM, with Values."""
-    named = make()
-    value, slopes = sg.value_and_grad(named.plain)(named.point)
-    found = LLVMNest(named.program)({named.inputs.array: named.point})
-    assert found[named.loss.array] == pytest.approx(value, rel=1e-13)
-    expected = np.array(slopes)
-    assert np.abs(found[named.slopes] - expected).max() < 1e-13 * np.abs(expected).max()
-
-
-@pytest.mark.native
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: named_nests.logistic(70, 5), lambda: named_nests.moons(20, 5),
-        lambda: named_nests.lstm(11, 9), lambda: named_nests.cholesky(12),
-    ],
-    ids=["logistic", "moons", "lstm", "cholesky"],
-)  # fmt: skip
-def test_lanes_and_tiles_change_no_digit(make: Callable[[], Named]) -> None:
-    """Programs give the same numbers whether loops run turn by turn, on lanes or abreast."""
-    named = make()
-    given = {named.inputs.array: named.point}
-    tiled, plain = (LLVMNest(named.program, tiles=tiles)(given) for tiles in (True, False))
-    assert all(np.array_equal(x, plain[array]) for array, x in tiled.items())
+def test_rows_of_a_matrix_are_lanes() -> None:
+    """Products with vectors are NumPy's, and have the same digits turn by turn and abreast."""
+    b = Builder()
+    w, x, y = b.input("w", 40, 9), b.const("x", NUMBERS[:72].reshape(8, 9)), b.output("y", 8, 40)
+    with b.loop(8) as t, b.loop(40) as i, b.loop(9) as k:
+        b.add(y[t, i], w[i, k] * x[t, k])
+    rows = NUMBERS[:40, None] * np.arange(1.0, 10.0)
+    tiled, plain = (
+        LLVMNest(b.program(), tiles=tiles)({w.array: rows})[y.array] for tiles in (True, False)
+    )
+    assert tiled == pytest.approx(NUMBERS[:72].reshape(8, 9) @ rows.T, rel=1e-12, abs=1e-12)
+    assert np.array_equal(tiled, plain)
 
 
 def test_steps_that_read_later_and_earlier_turns_are_refused() -> None:

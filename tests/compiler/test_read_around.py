@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import enum
 import functools
 import math
 import random
@@ -33,7 +32,7 @@ from scalargrad import (
     value_and_grad,
     vmap,
 )
-from scalargrad.nn import MLP, Embedding, Linear, Module, Sequential
+from scalargrad.nn import MLP, Linear, Module, Sequential
 
 
 def number(x: Any) -> float:
@@ -163,30 +162,9 @@ class Scaling:
         return self.rate * self.__wrapped__(x)  # type: ignore[attr-defined]
 
 
-class Field:
-    """A descriptor with a number."""
-
-    def __init__(self) -> None:
-        self.rate = 2.0
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self.rate
-
-
 def of_class(**members: Any) -> Any:
     """Return an object of a class of its own, with these members."""
     return type("Own", (Held,), members)()
-
-
-def enumerated() -> Any:
-    """Return a member of an enumeration, with an attribute."""
-
-    class Kind(enum.Enum):
-        LINE = 1
-
-    member: Any = Kind.LINE
-    member.rate = 2.0
-    return member
 
 
 def module(rate: Any = 2.0) -> Any:
@@ -234,19 +212,6 @@ def doubled(x: Any) -> Any:
 def tripled(x: Any) -> Any:
     """Multiply by another number."""
     return 3.0 * x
-
-
-def dispatched() -> Any:
-    """Return an object whose method is chosen by the class of an argument."""
-
-    class Dispatched:
-        rates: ClassVar[list[float]] = [2.0]
-
-        @functools.singledispatchmethod
-        def scaled(self, _: Any, x: Any) -> Any:
-            return x * self.rates[0]
-
-    return Dispatched()
 
 
 def nested(inner: Any) -> Any:
@@ -301,52 +266,22 @@ Row = tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], Any]]
 
 #: What is held around a function, how the function reads a number there, and a change of it.
 NUMBERS: dict[str, Row] = {
-    "an item": (lambda: [2.0], first, item()),
-    "one more item": (lambda: [2.0], sum, lambda h: h.append(5.0)),
-    "one item less": (lambda: [2.0, 1.0], sum, lambda h: h.pop()),
     "an item in a tuple": (lambda: ([2.0], 1.0), lambda h: h[0][0], lambda h: put(h[0], 0, 5.0)),
     "an item far inside": (
         lambda: nested([2.0]), lambda h: innermost(h)[0], lambda h: put(innermost(h), 0, 5.0)),
-    "an entry": (lambda: {"a": 2.0}, lambda h: h["a"], item(5.0, "a")),
-    "an entry that was not there": (
-        lambda: {"a": 2.0}, lambda h: h.get("b", 1.0), item(5.0, "b")),
-    "one more entry": (lambda: {"a": 2.0}, lambda h: sum(h.values()), item(5.0, "b")),
-    "a key": (
-        lambda: {"a": 2.0}, lambda h: len(next(iter(h))),
-        lambda h: (h.clear(), h.update(key=2.0))),
-    "the order of entries": (
-        lambda: {"a": 1.0, "b": 2.0}, lambda h: horner(h.values()),
-        lambda h: h.update(a=h.pop("a"))),
-    "the order of an ordered dict": (
-        lambda: collections.OrderedDict(a=1.0, b=2.0), lambda h: horner(h.values()),
-        lambda h: h.move_to_end("a")),
     "a factory": (
         lambda: collections.defaultdict(lambda: 2.0), lambda h: h.default_factory(),
         lambda h: setattr(h, "default_factory", lambda: 5.0)),
-    "a member of a set": (lambda: {2.0}, sum, lambda h: h.add(5.0)),
-    "the first of a deque": (
-        lambda: collections.deque([2.0]), first, lambda h: h.appendleft(5.0)),
-    "a flag": (lambda: {"on": False}, lambda h: 3.0 if h["on"] else 1.0, item(True, "on")),
-    "a text": (lambda: ["sum"], lambda h: 2.0 if h[0] == "sum" else 3.0, item("mean")),
-    "None": (lambda: [None], lambda h: 2.0 if h[0] is None else 3.0, item("now")),
     "a field": (lambda: [Pair(1.0, 2.0)], lambda h: h[0].b, item(Pair(1.0, 5.0))),
-    "a number of an array": (lambda: np.array([2.0, 1.0]), lambda h: float(h[0]), item()),
     "an array": (
         lambda: np.array([2.0, 1.0]), lambda h: float(h.sum()), lambda h: h.__imul__(2.0)),
     "the shape of an array": (
         lambda: np.arange(4.0), len, lambda h: h.resize((2, 2), refcheck=False)),
     "a flag of an array": (lambda: np.array([False]), lambda h: 2.0 if h[0] else 1.0, item(True)),
-    "an attribute": (Held, rate, rated()),
-    "an attribute of a namespace": (lambda: SimpleNamespace(rate=2.0), rate, rated()),
-    "an attribute of what equals others": (Equal, rate, rated()),
     "an attribute of what is pickled in its own way": (Reduced, rate, rated()),
-    "an attribute of an object in lists": (
-        lambda: [[Held()]], lambda h: h[0][0].rate, lambda h: rated()(h[0][0])),
     "a private slot": (Slotted, rate, rated()),
     "an attribute that hides that of the class": (
         Held, lambda h: h.shared, rated(5.0, "shared")),
-    "an attribute that was not there": (
-        Held, lambda h: getattr(h, "more", 2.0), rated(5.0, "more")),
     "an attribute that goes": (
         Held, lambda h: 2.0 if hasattr(h, "rate") else 5.0, lambda h: delattr(h, "rate")),
     "the order of attributes": (
@@ -376,8 +311,6 @@ CODE: dict[str, Row] = {
         lambda: defaulting([2.0]), lambda f: f(3.0), lambda f: put(f.__defaults__[0], 0, 5.0)),
     "another default": (
         lambda: defaulting([2.0]), lambda f: f(3.0), rated(([5.0],), "__defaults__")),
-    "what a function closes over": (
-        lambda: closing_over([2.0]), lambda f: f(3.0), lambda f: put(f.rates, 0, 5.0)),
     "what a compiled function closes over": (
         lambda: jit(closing_over([2.0])), lambda f: f(3.0),
         lambda f: put(f.__wrapped__.rates, 0, 5.0)),
@@ -387,51 +320,24 @@ CODE: dict[str, Row] = {
     "an argument of a partial function": (
         lambda: functools.partial(lambda by, x: by[0] * x, [2.0]), lambda f: f(3.0),
         lambda f: put(f.args[0], 0, 5.0)),
-    "an attribute of a partial function": (
-        lambda: with_rate(functools.partial(max)), rate, rated()),
     "the object of a method": (
         lambda: Held().scaled, lambda f: f(3.0), lambda f: rated()(f.__self__)),
     "the number of a decorator": (lambda: Scaling(tanh), lambda f: f(3.0), rated()),
     "a method": (
         lambda: of_class(scaled=lambda _, x: 2.0 * x), lambda h: h.scaled(3.0),
         lambda h: setattr(type(h), "scaled", lambda _, x: 5.0 * x)),
-    "a static method": (
-        lambda: of_class(f=staticmethod(lambda x: 2.0 * x)), lambda h: h.f(3.0),
-        lambda h: setattr(type(h), "f", staticmethod(lambda x: 5.0 * x))),
-    "what a class method reads": (
-        lambda: of_class(f=classmethod(lambda cls, x: cls.shared * x)), lambda h: h.f(3.0),
-        lambda h: setattr(type(h), "shared", 5.0)),
     "what a property reads": (Held, lambda h: h.doubled, rated()),
     "a property": (
         lambda: of_class(f=property(lambda _: 2.0)), lambda h: h.f,
         lambda h: setattr(type(h), "f", property(lambda _: 5.0))),
     "the class of an object": (Held, lambda h: h.shared, rated(Steep, "__class__")),
-    "an attribute of a class": (
-        lambda: of_class(power=2.0), lambda h: type(h).power,
-        lambda h: setattr(type(h), "power", 5.0)),
     "an attribute of a class's base": (
         lambda: type("Derived", (type("Base", (), {"rate": 2.0}),), {}), rate,
         lambda h: setattr(h.__bases__[0], "rate", 5.0)),
-    "the bases of a class": (
-        lambda: type("Derived", (type("Base", (Held,), {}),), {}), lambda h: h.shared,
-        lambda h: setattr(h, "__bases__", (Steep,))),
     "an attribute of a metaclass": (
         lambda: type("Meta", (type,), {"rate": 2.0})("Made", (), {}), rate,
         lambda h: setattr(type(h), "rate", 5.0)),
-    "an attribute of a member of an enumeration": (enumerated, rate, rated()),
-    "the number of a descriptor": (
-        lambda: of_class(field=Field()), lambda h: h.field,
-        lambda h: rated()(vars(type(h))["field"])),
-    "what a dispatched method reads": (
-        dispatched, lambda h: h.scaled("", 3.0), lambda h: put(h.rates, 0, 5.0)),
-    "what a part of a method reads": (
-        lambda: of_class(part=functools.partialmethod(Held.scaled, 3.0)), lambda h: h.part(),
-        rated()),
     "a setting of a module": (module, rate, rated()),
-    "a name that a module is given": (
-        module, lambda m: getattr(m, "more", 2.0), rated(5.0, "more")),
-    "a setting of a module in an object": (
-        lambda: SimpleNamespace(m=module()), lambda h: h.m.rate, lambda h: rated()(h.m)),
 }  # fmt: skip
 
 
@@ -454,50 +360,22 @@ def of_network(model: Any) -> Any:
 
 #: The same for Values, which get gradients.
 VALUES: dict[str, Row] = {
-    "its number": (lambda: values(2.0), first, lambda h: setattr(h[0], "data", 5.0)),
-    "an item": (lambda: values(2.0), first, item(Value(5.0))),
-    "an item by a Parameter": (lambda: values(2.0), first, item(Parameter(5.0))),
-    "a number by a Value": (lambda: [2.0], first, item(Value(5.0))),
-    "a Value by a number": (lambda: values(2.0), first, item(5.0)),
-    "a flag by a Value": (lambda: [True], first, item(Value(5.0))),
     "a computed Value": (lambda: values(2.0), first, item(Value(2.0) * Value(2.5))),
-    "one more item": (lambda: values(2.0), sum, lambda h: h.append(Value(5.0))),
     "the first item": (list, lambda h: sum(h) + 1.0, lambda h: h.append(Value(5.0))),
     "two that are one": (
         lambda: values(2.0, 3.0), lambda h: h[0] * h[0] + h[1], lambda h: put(h, 1, h[0])),
     "one that are two": (
         lambda: values(2.0) * 2, lambda h: h[0] * h[0] + h[1], item(Value(5.0), 1)),
-    "an entry": (lambda: {"a": Value(2.0)}, lambda h: h["a"], item(Value(5.0), "a")),
-    "the order of entries": (
-        lambda: {"a": Value(1.0), "b": Value(2.0)}, lambda h: horner(h.values()),
-        lambda h: h.update(a=h.pop("a"))),
-    "an attribute": (lambda: Held(Value(2.0)), rate, rated(Value(5.0))),
-    "an attribute of what equals others": (lambda: Equal(Value(2.0)), rate, rated(Value(5.0))),
-    "a private slot": (lambda: Slotted(Value(2.0)), rate, rated(Value(5.0))),
-    "a field of a frozen dataclass": (
-        lambda: Frozen(values(2.0)), lambda h: h.held[0],
-        lambda h: object.__setattr__(h, "held", values(5.0))),
-    "a setting of a module": (lambda: module(Value(2.0)), rate, rated(Value(5.0))),
     "an item of an array": (lambda: fill(values(2.0)), first, item(Value(5.0))),
     "a default": (
         lambda: defaulting(values(2.0)), lambda f: f(3.0),
         lambda f: put(f.__defaults__[0], 0, Value(5.0))),
-    "an attribute of a function": (
-        lambda: reading_itself(Value(2.0)), lambda f: f(3.0), rated(Value(5.0))),
-    "an argument of a partial function": (
-        lambda: functools.partial(lambda by, x: by[0] * x, values(2.0)), lambda f: f(3.0),
-        lambda f: put(f.args[0], 0, Value(5.0))),
-    "the object of a method": (
-        lambda: Held(Value(2.0)).scaled, lambda f: f(3.0), lambda f: rated(Value(5.0))(f.__self__)),
     "a parameter of a network": (
         lambda: MLP(1, [3, 1], activation="tanh", rng=0), of_network,
         lambda m: put(m.layers[0].neurons[1].w, 0, Parameter(5.0))),
     "a layer of a network": (
         lambda: MLP(1, [3, 1], activation="tanh", rng=0), of_network,
         lambda m: put(m.layers, 0, MLP(1, [3], activation="tanh", rng=1).layers[0])),
-    "the rows of a table": (
-        lambda: Embedding(3, 1, rng=0), lambda m: m(1)[0],
-        lambda m: setattr(m, "weight", Embedding(3, 1, rng=1).weight)),
 }  # fmt: skip
 
 
@@ -544,28 +422,17 @@ def test_code_in_an_argument_is_that_of_the_call() -> None:
 #: What is asked of something that holds a Value which is not read, and a change.
 BESIDE: dict[str, Row] = {
     "a number": (lambda: {"k": 0.1, "w": Value(3.0)}, lambda h: h["k"], item(0.5, "k")),
-    "a number inside": (
-        lambda: ([0.1], Value(3.0)), lambda h: h[0][0], lambda h: put(h[0], 0, 0.5)),
-    "the length": (lambda: values(3.0), len, lambda h: h.append(Value(3.0))),
     "whether there is one": (
         lambda: Held(Value(3.0)), lambda h: 2.0 if h.rate is None else 3.0, rated(None)),
-    "its class": (
-        lambda: values(3.0), lambda h: 2.0 if isinstance(h[0], Parameter) else 3.0,
-        item(Parameter(3.0))),
     "its label": (
         lambda: [Parameter(1.0, "w")], lambda h: len(h[0].label),
         lambda h: setattr(h[0], "label", "bias")),
-    "which one it is": (
-        lambda: values(3.0) * 2, lambda h: 2.0 if h[0] is h[1] else 3.0, item(Value(3.0))),
     "whether it is the same": (
         lambda: values(3.0, 3.0), lambda h: 2.0 if h[0] is h[1] else 3.0,
         lambda h: put(h, 1, h[0])),
     "what is kept for it": (
         lambda: (weights := values(3.0)) and [{weights[0]: 0.5}, *weights],
         lambda h: h[0].get(h[1], 3.0), item(Value(3.0), 1)),
-    "whether it is trained": (
-        lambda: (weights := values(3.0)) and [{weights[0]}, *weights],
-        lambda h: 2.0 if h[1] in h[0] else 3.0, item(Value(3.0), 1)),
     "the parameters": (
         lambda: Sequential(Linear(1, 1)), lambda h: len(h.parameters()),
         rated([Parameter(1.0)], "more")),

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.compiler.eager import check, leaves, table
 from tests.compiler.loops import close
 from tests.inner import programs_of
 
@@ -16,13 +15,11 @@ from scalargrad import (
     DomainError,
     OperandError,
     Value,
-    atan2,
     exp,
     gradients,
     jit,
     sin,
     take,
-    tanh,
     vmap,
     where,
 )
@@ -84,71 +81,12 @@ def test_take_of_a_value_is_a_choice_eagerly_too() -> None:
     assert jit(lambda vs: take(vs, Value(2.0)) * 2.0)([1.0, 2.0, 3.0]) == 6.0
 
 
-def looked_up(weights: list[list[Any]], tokens: list[Any]) -> Any:
-    """Use a table several times, some entries more than once."""
-    rows = [take(weights, t) for t in tokens]
-    return sum(tanh(a * b) for row in rows for a, b in zip(row, rows[0], strict=True))
-
-
-@pytest.mark.parametrize(
-    "tokens", [[0, 1, 2, 3], [4, 4, -1, 4], [2, -3, 2, 0], [*range(-40, 40, 3)]]
-)
-def test_gradients_are_added_up_where_entries_repeat(tokens: list[int]) -> None:
-    """Value, gradient and second derivatives agree with eager lookups by number."""
-    weights = leaves(table(5 if max(tokens) < 5 else 40, 3, 1))
-    compiled = jit(looked_up)
-    compiled(weights, [1] * len(tokens))
-    eager, mine = looked_up(weights, tokens), compiled(weights, tokens)
-    assert close(mine, eager)
-    assert close(gradients(mine, weights), gradients(eager, weights))
-    assert len(programs_of(compiled)) == 1
-    check(looked_up, weights, tokens)
-
-
 def replaced(x: Any, y: Any, k: Any) -> Any:
     """Exchange an entry."""
     entries = [x, y, x * y]
     first = take(entries, k)
     entries[1] = x - y
     return first + 3 * take(entries, k)
-
-
-def grown(x: Any, y: Any, k: Any) -> Any:
-    """Append an entry."""
-    entries = [x, y, x * y]
-    first = take(entries, k - 1)
-    entries.append(x - y)
-    return first + 3 * take(entries, k - 1)
-
-
-def replaced_in_an_array(x: Any, y: Any, k: Any) -> Any:
-    """Exchange an entry of an array of rows."""
-    entries = np.array([[x, y], [y, x], [x, x * y]], dtype=object)
-    first = take(entries, k)[0]
-    entries[1, 0] = x - y
-    return first + 3 * take(entries, k)[0]
-
-
-def signed_zeros(x: Any, y: Any, k: Any) -> Any:
-    """Change the sign of a zero."""
-    entries = [0.0, 0.0, 0.0]
-    first = take(entries, k)
-    entries[1] = -0.0
-    return atan2(take(entries, k), -x) + 3 * atan2(first, -y)
-
-
-def of_one_first_entry(x: Any, y: Any, k: Any) -> Any:
-    """Look up in tables that begin alike."""
-    return take([x, y, y], k) + 3 * take([x, x, y], k) + 5 * take([x, y, y], k - 1)
-
-
-def named_anew(x: Any, y: Any, k: Any) -> Any:
-    """Let a Value that is an entry stand for another number."""
-    one = Value(2.0)
-    entries = [one, one, one]
-    first = take(entries, k) * x
-    one.__init__(k)  # type: ignore[misc]
-    return first + 3 * take(entries, k) * y
 
 
 def of_all_kinds(x: Any, y: Any, k: Any) -> Any:
@@ -158,7 +96,7 @@ def of_all_kinds(x: Any, y: Any, k: Any) -> Any:
 
 
 TABLES = [
-    replaced, grown, replaced_in_an_array, signed_zeros, of_one_first_entry, named_anew,
+    replaced,
     of_all_kinds,
 ]  # fmt: skip
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-import pickle
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -32,7 +30,6 @@ from scalargrad import (
     jit,
     jvp,
     log,
-    log_softmax,
     logsumexp,
     maximum,
     mean,
@@ -97,38 +94,15 @@ SHAPES: dict[str, Function] = {
     "a sum over examples": total,
     "a result for each example": each,
     "nested": nested,
-    "other examples beside": lambda w, xs: total(w, xs) * total(w, xs[:4]),
-    "results mapped again": lambda w, xs: sum(vmap(lambda h: h * h * w[0])(each(w, xs))),
     "a total used in each example": centred,
     "results used again": used_again,
-    "the shared argument mapped": lambda w, xs: vmap(lambda a, b: a * b)(w, w),
-    "examples of different length": lambda w, xs: vmap(lambda x: sum(x) * w[0])(
-        [row[: 1 + i % 3] for i, row in enumerate(xs)]
-    ),
-    "no dependence on the example": lambda w, xs: sum(vmap(lambda x: w[0] * w[1])(xs)),
-    "the same example again": lambda w, xs: sum(vmap(lambda x: w[0] * x[0] * x[1])([xs[0]] * 6)),
-    "a column of one number": lambda w, xs: sum(
-        vmap(lambda x: w[0] * x[0] * x[1])([[1.0, x[1]] for x in xs])
-    ),
     "one example and none": lambda w, xs: [total(w, xs[:1]), *each(w, [])],
-    "log-softmax": lambda w, xs: sum(
-        vmap(lambda x: log_softmax([w[0] * x[0], w[1] * x[1], x[2]])[1])(xs)
-    ),
     "a choice": lambda w, xs: sum(
         vmap(lambda x: where(x[0] > w[0], x[1] * w[1], clip(x[2], -0.5, 0.5) * w[2]))(xs)
     ),
-    "a maximum": lambda w, xs: sum(vmap(lambda x: maximum(*x, *w))(xs)),
-    "a comparison counted": lambda w, xs: sum(vmap(lambda x: (x[0] > 0) == (x[1] > w[0]))(xs)),
     "detached": lambda w, xs: sum(vmap(lambda x: (w[0] * x[0]).detach() * w[1] * x[1])(xs)),
-    "constants alone": lambda w, xs: vmap(lambda x: x * x)(TARGETS)[2] * w[0],
     "closed-over Values": lambda w, xs: total(w, OUTSIDE),
     "a network": lambda w, xs: sum(a * a + b for a, b in vmap(NETWORK)(xs)) * w[0],
-    "weights shared along an example": lambda w, xs: sum(
-        vmap(lambda x: sum(tanh(w[0] * a + w[1] * b) for a, b in itertools.pairwise(x)))(xs)
-    ),
-    "several arguments": lambda w, xs: vmap(lambda x, y, w: (x[0] - y) * w[0], (0, 0, None))(
-        xs, TARGETS, w
-    ),
     "nested results": lambda w, xs: vmap(
         lambda x: {"a": (x[0] * w[0], 3), "b": [Pair(x[1], w[1])], "c": np.array([x[2], w[2]])}
     )(xs),
@@ -140,42 +114,23 @@ SHAPES: dict[str, Function] = {
             for x in xs
         ]
     ),
-    "a loop around": lambda w, xs: sum(total([a * k for a in w], xs) for k in (1.0, 2.0, 3.0)),
-    "numbers left as they were": lambda w, xs: vmap(lambda x, n: sum([x[0]] * n) * w[0])(
-        xs, [2] * 7
-    ),
     "slopes that leave out what all share": lambda w, xs: 1.0 / (each(w, xs)[0] - each(w, xs)[1]),
 }
 
 #: Derivatives taken inside the compiled function.
 DERIVATIVES: dict[str, Function] = {
     "value_and_grad": value_and_grad(total),
-    "grad by both": grad(total, argnums=(0, 1)),
     "grad per example": vmap(grad(score), in_axes=(None, 0)),
-    "grad per example by the example": vmap(grad(score, 1), in_axes=(None, 0)),
-    "grad of grad": grad(lambda w, xs: sum(grad(total)(w, xs))),
-    "grad by a number inside": lambda w, xs: vmap(
-        lambda x: grad(lambda a: a * a * x[0])(5.0) * w[0]
-    )(xs),
-    "grad by a number around": lambda w, xs: (
-        grad(lambda a: sum(vmap(lambda y: a * a * y)(TARGETS)))(5.0) * w[0]
-    ),
     "grad of a sum of gradients": grad(
         lambda w, xs: sum(vmap(lambda x: grad(lambda a: tanh(a * x[0]) * w[1] * a)(w[0]))(xs))
     ),
-    "third": grad(lambda w, xs: grad(lambda b: grad(lambda a: total([a, a, b], xs))(b) * b)(w[0])),
     "hessian": hessian(total),
     "hessian per example": vmap(hessian(score), in_axes=(None, 0)),
     "jacobian": jacobian(each),
-    "jvp by the examples": lambda w, xs: jvp(lambda xs: each(w, xs), (xs,), (xs,)),
     "jvp per example": lambda w, xs: vmap(
         lambda x: jvp(lambda w: score(w, x), (w,), ([1.0, 2.0, 3.0],))
     )(xs),
-    "jvp of what stays": lambda w, xs: jvp(
-        lambda a: [a, total([a, *w[1:]], xs), total(w, xs)], (w[0],), (2.0,)
-    ),
     "vjp": lambda w, xs: vjp(lambda w: each(w, xs), w)[1](TARGETS),
-    "hvp by the examples": lambda w, xs: hvp(lambda xs: total(w, xs), xs, xs),
 }
 
 
@@ -312,17 +267,6 @@ def test_a_condition_is_on_what_all_examples_share() -> None:
             jit(vmap(f))(EXAMPLES)
 
 
-def test_a_gradient_leads_out_of_examples() -> None:
-    """Inside vmap, by what examples were computed from, each has its own."""
-
-    def reach(w: Any) -> Any:
-        scaled = [[w * a for a in x] for x in EXAMPLES]
-        return vmap(lambda x: gradients(x[0] * x[1], [w], create_graph=True)[0])(scaled)
-
-    found = jit(reach)(Value(2.0))
-    assert [x.data for x in found] == pytest.approx([4.0 * x[0] * x[1] for x in EXAMPLES])
-
-
 @pytest.mark.parametrize("f", [lambda s, x: s * s, lambda s, x: s * x], ids=["no", "equal"])
 def test_a_gradient_by_a_number_that_all_examples_share_is_refused(f: Function) -> None:
     """Eager code has a number for each example, so that by one it is the gradient through that.
@@ -356,18 +300,9 @@ def test_a_domain_error_in_any_example_is_raised(count: int) -> None:
         compiled(last)
 
 
-def test_a_program_of_examples_can_be_pickled() -> None:
-    """It runs where it is unpickled, and can be differentiated there."""
-    compiled = jit(total)
-    expected = compiled(WEIGHTS, EXAMPLES), grad(compiled)(WEIGHTS, EXAMPLES)
-    restored = pickle.loads(pickle.dumps(compiled))
-    assert (restored(WEIGHTS, EXAMPLES), grad(restored)(WEIGHTS, EXAMPLES)) == expected
-
-
 # Lookups by each example --------------------------------------------------------------------------
 
 TOKENS = [3, 0, 3, -1, 2, 0, 3]
-OTHERS = [1, 1, 0, 2, -2, 2, 0]
 LOOKED_UP = MLP(2, [3, 2], rng=3)
 
 
@@ -390,39 +325,23 @@ def entries(w: Any, tokens: Any, factors: Any = TARGETS) -> Any:
 
 #: Functions of four numbers and seven indices, by what they show.
 LOOKUPS: dict[str, Function] = {
-    "a sum of entries": lambda w, t: sum(vmap(lambda i: take(w, i))(t)),
     "a result for each": vmap(entry, (None, 0)),
     "a network": lambda w, t: mean(vmap(classified, (None, 0, 0))(w, t, [1, 0, 1, 1, 0, -1, 0])),
     "a computed index": lambda w, t: sum(vmap(lambda i: take(w, 1 - abs(i)) * w[0])(t)),
-    "one index of an entry": lambda w, t: sum(
-        vmap(lambda i: take(w, take([3.0, 2.0, 1.0, 0.0], i)) ** 2)(t)
-    ),
     "an array of rows": lambda w, t: sum(
         vmap(lambda i: dot(take(np.array(EXAMPLES), i).tolist(), w[:3]))(t)
     ),
     "a table for each example": lambda w, t: sum(
         vmap(lambda i, row: take(row, where(i > 2, i - 3, i)) * w[0])(t, EXAMPLES)
     ),
-    "a table of all kinds": lambda w, t: sum(
-        vmap(lambda i, x: take([x, w[1], 0.25, x * w[0]], i) * w[2])(t, TARGETS)
-    ),
     "an index that all share": lambda w, t: sum(
         vmap(lambda x: take([x, w[1], 2.0, w[0] * x], t[4]) ** 2)(TARGETS)
     ),
-    "two in one table": lambda w, t: sum(vmap(lambda i, j: take(w, i) * take(w, j))(t, OTHERS)),
-    "inside and outside": lambda w, t: entries(w, t) * take(w, t[2]) + take(w, t[0]),
-    "maps of several lengths": lambda w, t: entries(w, t) * entries(w, t[:3], TARGETS[:3])
-    + entries(w, t[1:2], TARGETS[:1]),
-    "a result as index": lambda w, t: take(w, vmap(lambda i: i + 1)(t)[1]) * w[0],
-    "results as a table": lambda w, t: take(vmap(lambda x: x * w[0])(TARGETS), t[2]) ** 2,
     "results looked up by each": lambda w, t: sum(
         vmap(lambda i: take(vmap(tanh)(w), i) * w[1])(t)
     ),
-    "nested": lambda w, t: sum(vmap(lambda i: sum(vmap(lambda a: take(w, i) * a)(w)))(t)),
-    "one entry": lambda w, t: sum(vmap(lambda i, x: take([x * w[0]], i * 0))(t, TARGETS)),
     "grad of grad": grad(lambda w, t: sum(g * g for g in grad(entries)(w, t))),
     "grad per example of a network": vmap(grad(lambda w, i: classified(w, i, -1)), (None, 0)),
-    "hessian per example": vmap(hessian(entry), in_axes=(None, 0)),
     "jacobian": jacobian(vmap(entry, (None, 0))),
 }  # fmt: skip
 

@@ -65,15 +65,6 @@ def test_a_fall_by_a_gradient_ends_where_it_does_eagerly() -> None:
         assert compiled(w) == pytest.approx(value_and_grad(landing)(w), rel=1e-12)
 
 
-def test_each_example_begins_with_a_number_of_its_own() -> None:
-    """Under vmap, where the first step is given numbers of examples."""
-
-    def halved(a: Any) -> Any:
-        return while_loop(lambda x: x > 1.0, lambda x: x - grad(lambda y: y * y / 4)(x), a)
-
-    assert jit(vmap(halved))([3.0, 9.0, 0.5]) == [0.75, 0.5625, 0.5]
-
-
 def test_fewer_steps_need_no_recording_and_more_are_as_they_are_eagerly() -> None:
     """A program serves all calls up to a power of two of steps; no call is warned of."""
 

@@ -150,16 +150,6 @@ def test_the_first_step_of_every_adaptive_rule_is_the_learning_rate(g: float, lr
         assert w.data == pytest.approx(-lr if g > 0 else lr, rel=1e-12)
 
 
-def test_a_constant_gradient_has_no_variance() -> None:
-    """Centred RMSprop then divides by eps alone, and rounding below 0 does no harm."""
-    w = Parameter(0.0)
-    optimizer = optim.RMSprop([w], lr=1e-3, alpha=0.5, eps=1.0, centered=True)
-    for _ in range(200):
-        before, w.grad = w.data, 0.1
-        optimizer.step()
-    assert w.data - before == pytest.approx(-1e-4, rel=1e-6)
-
-
 ADAM: dict[str, Any] = {"betas": (0.9, 0.99), "corrections": (0.19, 0.02), "eps": 1e-8}
 RULES: list[tuple[Callable[..., Any], int, dict[str, Any], bool]] = [
     (rules.sgd, 1, {"momentum": 0.9, "nesterov": True}, True),
@@ -358,13 +348,6 @@ def test_a_closure_is_run_and_its_loss_returned() -> None:
     assert optimizer.step() is None
 
 
-def test_an_optimiser_shows_its_options() -> None:
-    """Without its thousands of parameters."""
-    found = repr(optim.Adagrad([Parameter(0.0)], lr=0.5))
-    assert found.startswith("Adagrad(lr=0.5, lr_decay=0.0, ")
-    assert "Parameter" not in found
-
-
 # States ------------------------------------------------------------------------------------------
 
 
@@ -533,17 +516,6 @@ def test_what_are_no_parameters_is_refused() -> None:
         w = Parameter(1.0)
         with pytest.raises(OperandError, match="twice"):
             optim.SGD([w]).add_param_group({"params": [w]})
-
-
-@pytest.mark.parametrize("inputs", [1, 2, 3])
-def test_the_rows_of_a_table_are_no_parameters(inputs: int) -> None:
-    """Rows of two were taken for pairs of a name and a Parameter: the first column stayed."""
-    weight: Any = nn.Linear(inputs, 2, rng=0).weight
-    for params in (weight, [{"params": weight}], [weight]):
-        with pytest.raises(OperandError, match="one by one"):
-            optim.SGD(params, lr=0.1)
-    entries = [p for row in weight for p in row]
-    assert len(optim.SGD(entries, lr=0.1).param_groups[0]["params"]) == 2 * inputs
 
 
 # Clipping ----------------------------------------------------------------------------------------

@@ -26,7 +26,6 @@ from .helpers import (
     CLASSES,
     HEIGHTS,
     POINTS,
-    SIGNS,
     Descent,
     Outcome,
     assert_alike,
@@ -67,19 +66,13 @@ def test_every_optimiser_goes_the_same_way(optimizer: Callable[[list[Any]], Any]
 
 
 SITUATIONS: dict[str, dict[str, Any]] = {
-    "a falling rate": {"schedule": partial(lr_scheduler.CosineAnnealingLR, T_max=5)},
-    "a rate from 0": {"schedule": partial(lr_scheduler.LinearLR, start_factor=1e-9, total_iters=3)},
     "the whole set": {"batch_size": None},
     "single samples": {"batch_size": 1, "epochs": 2, "shuffle": False},
-    "metrics": {"make": partial(nn.MLP, 2, [3, 1], rng=1), "targets": SIGNS,
-                "loss": losses.hinge_loss, "metrics": [losses.accuracy]},
     "a penalty": {"regularizer": lambda parameters: 0.01 * losses.l2_penalty(parameters)},
     "limits": {"clip_grad_norm": 0.3, "clip_grad_value": 0.2,
                "optimizer": lambda parameters: optim.Adam(parameters[5:], lr=0.1)},
     "early stopping": {"validation_split": 0.4, "patience": 2, "epochs": 60, "min_delta": 1e-3,
                        "metrics": {"error": mse_loss}},
-    "classes": {"make": three_classes, "targets": CLASSES, "loss": losses.cross_entropy,
-                "metrics": [losses.accuracy], "validation_split": 0.3},
     "weighted classes": {"make": three_classes, "targets": CLASSES, "batch_size": 7,
                          "loss": partial(losses.cross_entropy, weight=[1.0, 2.0, 0.5],
                                          ignore_index=1, label_smoothing=0.1)},
@@ -94,8 +87,6 @@ def test_every_option_means_the_same(situation: dict[str, Any]) -> None:
 
 
 LOSSES: dict[str, dict[str, Any]] = {
-    "squares": {"loss": mse_loss, "regularizer": losses.l2_penalty},
-    "a sum": {"loss": partial(mse_loss, reduction="sum"), "optimizer": partial(SGD, lr=0.01)},
     # class -100 is in no mean, so that equal weights for all examples of a batch would be wrong
     "left out": {"loss": losses.nll_loss,
                  "make": lambda: nn.Sequential(three_classes(), nn.LogSoftmax()),
@@ -132,42 +123,6 @@ def test_many_examples_are_summed_as_few_are(count: int) -> None:
 # Chance ------------------------------------------------------------------------------------------
 
 
-class Noisy(nn.Linear):
-    """A layer that adds noise while it is trained, and drops outputs of its own accord."""
-
-    def __init__(self, n_in: int, n_out: int, rng: int) -> None:
-        super().__init__(n_in, n_out, rng=rng)
-        self.noise = random.Random(rng)
-
-    def forward(self, x: Any) -> Any:
-        """Compute."""
-        found = super().forward(x)
-        if not self.training:
-            return found
-        kept = [y * (sg.drawn(random.random) < 0.8) for y in found]
-        return [y + sg.drawn(self.noise.gauss, 0.0, 0.1) for y in kept]
-
-
-def jittered(predictions: list[Any], targets: list[Any]) -> Any:
-    """Return the squared error from targets that tremble."""
-    return mse_loss(predictions, [[t[0] + sg.drawn(random.uniform, -0.1, 0.1)] for t in targets])
-
-
-class Hesitating(nn.Linear):
-    """A layer that halves its output by a condition on a number drawn."""
-
-    def __init__(self) -> None:
-        super().__init__(2, 1, rng=1)
-        self.rng = random.Random(2)
-
-    def forward(self, x: Any) -> Any:
-        """Compute."""
-        found = super().forward(x)
-        if self.training and sg.drawn(self.rng.random) < 0.5:
-            return [y * 0.5 for y in found]
-        return found
-
-
 class Sometimes(nn.Module):
     """A layer that draws for some examples only, first for one of a later batch."""
 
@@ -186,9 +141,6 @@ CHANCE: dict[str, tuple[Callable[[], nn.Module], dict[str, Any]]] = {
                               nn.Linear(8, 1, rng=2), nn.Dropout(0.1)),
         {"validation_split": 0.3},
     ),
-    "layer and loss": (lambda: nn.Sequential(Noisy(2, 8, rng=1), nn.Tanh(), nn.Linear(8, 1, rng=2)),
-                       {"validation_split": 0.3, "loss": jittered}),
-    "two ways": (Hesitating, {"batch_size": 1}),
     "a later batch": (Sometimes, {"batch_size": 1, "shuffle": False}),
 }  # fmt: skip
 
@@ -197,18 +149,6 @@ CHANCE: dict[str, tuple[Callable[[], nn.Module], dict[str, Any]]] = {
 def test_each_number_is_drawn_once(make: Callable[[], nn.Module], options: dict[str, Any]) -> None:
     """From the same generators in the same order, its own and the shared one, as eagerly."""
     assert_same_compiled(make, **options)
-
-
-def test_a_step_taken_eagerly_after_its_program_has_drawn_draws_the_same() -> None:
-    """The batch that is the first to draw is left out of the loss, which no parameter is under."""
-
-    def observed(predictions: list[Any], targets: list[Any]) -> Any:
-        known = [(p[0], t[0]) for p, t in zip(predictions, targets, strict=True) if t[0] >= 0.0]
-        return sum([(p - t) ** 2 for p, t in known], sg.Value(0.0))
-
-    targets = [[1.0]] * (len(POINTS) - 1) + [[-1.0]]
-    options = {"batch_size": 1, "epochs": 3, "loss": observed, "targets": targets}
-    assert_same_compiled(Sometimes, shuffle=False, **options)
 
 
 # Ways, and parameters that are not reached -------------------------------------------------------
@@ -236,27 +176,9 @@ class Idle(nn.Module):
         return self.used(x)
 
 
-class Caching(nn.Module):
-    """A model that makes plain numbers at its first call, and reads them at all others."""
-
-    def __init__(self) -> None:
-        self.weight, self.table = sg.Parameter(0.5), dict[int, list[float]]()
-        self.factor: float | None = None
-
-    def forward(self, x: Any) -> Any:
-        """Compute."""
-        if self.factor is None:
-            self.factor = 0.75
-        if len(x) not in self.table:
-            self.table[len(x)] = [0.5 + i for i in range(len(x))]
-        return [self.weight * self.factor * x[0] * self.table[len(x)][1]]
-
-
 MODELS: dict[str, tuple[Callable[[], nn.Module], dict[str, Any]]] = {
     "branches": (Choosing, {"batch_size": 1, "validation_split": 0.3}),
     "an idle layer that decays": (Idle, {"optimizer": OPTIMIZERS["adamw"]}),
-    "an idle layer with momentum": (Idle, {"optimizer": OPTIMIZERS["momentum"]}),
-    "a cache": (Caching, {"validation_split": 0.3}),
 }
 
 
@@ -318,8 +240,6 @@ def clear(model: nn.Module, history: History) -> None:
 
 WAYS: dict[str, dict[str, Any]] = {
     "adam": {"p": 0.2},
-    "adagrad": {"optimizer": partial(optim.Adagrad, lr=0.1)},
-    "a part": {"optimizer": lambda parameters: SGD(parameters[-3:], lr=0.1), "seed": 5},
     "none for a gradient": {"callbacks": [clear]},
 }
 
@@ -531,18 +451,6 @@ def test_an_error_is_the_one_that_eager_steps_raise(
 # What cannot be compiled -------------------------------------------------------------------------
 
 
-class Counting(nn.Module):
-    """A model that remembers how often it was called."""
-
-    def __init__(self) -> None:
-        self.weight, self.calls = sg.Parameter(0.5), 0
-
-    def forward(self, x: Any) -> Any:
-        """Compute."""
-        self.calls += 1
-        return [self.weight * x[0] / self.calls]
-
-
 class Recurrent(nn.Module):
     """A model with a state that goes on from example to example, without its gradient."""
 
@@ -556,30 +464,12 @@ class Recurrent(nn.Module):
         return [found * (2.0 if found.data > 0 else 1.0)]
 
 
-class Layerwise(SGD):
-    """An optimiser whose rate depends on the size of the weights, as that of LARS does."""
-
-    def rule(self, group: Any) -> Any:
-        """Return a rule."""
-        size = math.hypot(*[p.data for p in group["params"]])
-        return super().rule({**group, "lr": group["lr"] / size})
-
-
 _generator = np.random.RandomState(4)
-_seen: list[int] = []
 _outside = sg.Parameter(0.5, "scale")
-
-
-def _spying(predictions: list[Any], targets: list[Any]) -> Any:
-    _seen.append(len(predictions))
-    return mse_loss(predictions, targets)
 
 
 EAGER: dict[str, dict[str, Any]] = {
     "another optimiser": {"optimizer": Descent},
-    "a rate by the weights": {"optimizer": Layerwise},
-    "a counter": {"make": Counting},
-    "a list": {"loss": _spying},
     "a state": {"make": Recurrent},
     "branches in a batch": {"make": Choosing},
     "the type of a later example": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -369,3 +370,58 @@ def ragged_results() -> Call:
 def undefined() -> Call:
     """Logarithm of what becomes negative in the last of a few terms: an error."""
     return jit(lambda xs: sum(log(x) for x in xs)), ([3.0, 2.0, 1.0, -1.0],)
+
+
+@dataclass
+class Sample:
+    """Point with a name, as people keep their data."""
+
+    x: float
+    name: str
+    weight: Any
+
+
+@program
+def many_samples() -> Call:
+    """Sum over 40 dataclasses, lists of them, dicts and pairs, in which numbers change."""
+
+    def total(samples: Any, groups: Any, records: Any, pairs: Any) -> Any:
+        found = sum(s.x * len(s.name) * s.weight for s in samples)
+        found = found + sum(s.x * s.weight[-1] for group in groups for s in group)
+        found = found + sum(r["x"] * r["y"] for r in records)
+        return found + sum((x - y) ** 2 for x, y in pairs)
+
+    compiled, xs = jit(total), gauss(40)
+
+    def run() -> Any:
+        found = []
+        for shift in (0.0, 1.0):
+            samples = [Sample(x + shift, "ab", Value(x)) for x in xs]
+            groups = [[Sample(x, "a", [shift, x]), Sample(1.0, "b", [x, x])] for x in xs]
+            records = [{"x": x, "y": x * shift} for x in xs]
+            found.append(compiled(samples, groups, records, [(x, shift) for x in xs]))
+        return found
+
+    return run, ()
+
+
+@program
+def gradient_of_a_part() -> Call:
+    """Gradient by an array of which every other number is read, and by rows of a matrix."""
+
+    def loss(w: Any, m: Any) -> Any:
+        return sum(tanh(x) * (k + 1.0) for k, x in enumerate(w[::2])) + m[1, 0] * m[1, 1]
+
+    given = np.array(gauss(9)), np.array(gauss(6)).reshape(2, 3)
+    return jit(grad(loss, argnums=(0, 1))), given
+
+
+@program
+def copied_model() -> Call:
+    """Network beside a copy of it, made within the call, whose parameters are others."""
+    model = MLP(2, [3, 1], rng=1)
+
+    def both(model: Any, x: Any) -> Any:
+        return model([x, x]) * copy.deepcopy(model)([x, x])
+
+    return jit(both), (model, Value(0.7))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from benchmarks.replay import Call, program
 from scalargrad import (
+    Value,
     clip,
     dot,
     drawn,
     grad,
+    gradients,
     hessian,
     jacobian,
     jit,
@@ -32,6 +35,14 @@ from scalargrad import (
     where,
 )
 from scalargrad.nn import MLP, Embedding
+
+
+@dataclass
+class Weather:
+    """What a step carries, or returns."""
+
+    pressure: Any
+    days: int = 0
 
 
 def table(rows: int, columns: int, seed: int = 0) -> list[list[float]]:
@@ -356,3 +367,87 @@ def filter_with_missing_values() -> Call:
 def an_index_outside() -> Call:
     """One of the examples looks up what is not in the table: an error."""
     return jit(lambda w, t: vmap(lambda i: take(w, i) ** 2)(t)), ([0.3, -0.7], [0, 1, 4])
+
+
+@program
+def array_carried_by_a_long_scan() -> Call:
+    """Array of three states through 3,000 steps, each of which returns their sum."""
+
+    def run(a: Any, b: Any) -> Any:
+        start = np.array([a, b, a * b], dtype=object)
+        return scan(lambda x, _: (x * a + b, x.sum()), start, length=3_000)
+
+    return jit(run), (0.3, 0.2)
+
+
+@program
+def state_of_a_long_scan() -> Call:
+    """Dataclass through 3,000 steps, which return others; sign and name are carried, too."""
+
+    def step(a: Any, b: Any, carry: Any) -> Any:
+        state, sign, name = carry
+        new = Weather(state.pressure * a + b * sign, state.days + 1)
+        return (new, -sign, name), {"now": Weather(new.pressure * b), "before": [state.pressure]}
+
+    def run(a: Any, b: Any) -> Any:
+        begun = (Weather(a), 1.0, "x")
+        (last, *_), seen = scan(lambda carry, _: step(a, b, carry), begun, length=3_000)
+        found = [x["now"].pressure + x["before"][0] for x in seen[::500]]
+        return last.pressure * float(last.days), found
+
+    return jit(run), (0.5, 0.1)
+
+
+@program
+def states_changed_in_place() -> Call:
+    """List that 2,000 steps change in place, so that each result is the last one."""
+
+    def run(a: Any, b: Any) -> Any:
+        def step(c: list[Any], _: None) -> Any:
+            c[0], c[1] = c[0] * a, c[1] + c[0] * b
+            return c, c
+
+        carried, seen = scan(step, [a, a * a], length=2_000)
+        return [seen[3][1], carried[1]]
+
+    return jit(value_and_grad(lambda a, b: sum(run(a, b)))), (0.5, 0.1)
+
+
+@program
+def gradient_out_of_the_examples() -> Call:
+    """Gradient, within each example, by the number that all examples were computed from."""
+
+    def reach(w: Any, xs: Any) -> Any:
+        scaled = [[w * a for a in x] for x in xs]
+        slopes = vmap(lambda x: gradients(x[0] * x[1], [w], create_graph=True)[0])(scaled)
+        roots = [w * x[0] for x in xs]
+        return slopes, vmap(lambda y: gradients(y * y * w, [y, w]))(roots)
+
+    return jit(reach), (Value(2.0), table(7, 2))
+
+
+@program
+def rows_turned_over() -> Call:
+    """Columns, rows backwards and rows in another order of one array of 400 × 3 numbers."""
+    xs = np.array(table(400, 3))
+
+    def found(w: Any, xs: Any) -> Any:
+        columns = vmap(lambda x: w * x[1] * x[5])(xs.T)
+        backwards = vmap(lambda x: tanh(w * x[0]) + x[1])(xs[::-1])
+        return columns, sum(backwards), vmap(lambda x: x * w)(xs[[3, 1, 1], 2])
+
+    return jit(found), (0.7, xs)
+
+
+@program
+def gradients_by_results() -> Call:
+    """Gradients by results of examples, by their numbers, and by results once more."""
+
+    def found(xs: Any) -> Any:
+        results = vmap(lambda x: (x, y := sin(x), y**3))(xs)
+        total = sum(z for _, _, z in results) + results[1][1] ** 2
+        slopes = gradients(total, [y for _, y, _ in results], create_graph=True)
+        once = gradients(total + xs[0] ** 2, [xs[0], results[0][0]])
+        return slopes, once, gradients(slopes[2] * xs[2], [results[2][1], *xs])
+
+    return jit(found), ([Value(0.3), Value(-0.7), Value(1.1)],)

@@ -1,4 +1,4 @@
 """The command line: `start` is the entry point, and `main` has the commands and the error handling.
 
-The commands ``train`` and ``sweep`` have files of their own.
+The command ``train`` has a file of its own.
 """

@@ -13,7 +13,6 @@ from typing import Annotated, Literal, NoReturn
 import typer
 from rich.markup import escape
 
-from scalargrad.cli.sweep import sweep
 from scalargrad.cli.train import app as train_app
 from scalargrad.errors import ExpressionError, ScalargradError
 from scalargrad.expression.parsing import parse_assigned
@@ -30,7 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(train_app, name="train")
-app.command(name="sweep")(sweep)
 
 _Expression = Annotated[
     str, typer.Argument(help="Such as 'q = x + y; f = q * z'.", show_default=False)

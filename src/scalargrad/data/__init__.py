@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalargrad.data.click_log import ClickModel, Impression, click_model
+from scalargrad.data.click_log import ClickModel, Impression, Vocabulary, click_model, crossed
 from scalargrad.data.datasets import (
     Dataset,
     Split,
@@ -14,7 +14,6 @@ from scalargrad.data.datasets import (
     spirals,
     xor,
 )
-from scalargrad.data.features import Vocabulary, crossed
 from scalargrad.data.texts import Fact, bag_of_words, facts, hotel_reviews, names, sentiment, words
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""A synthetic click log, drawn from a known model.
+"""A synthetic click log, drawn from a known model, and its categories as numbers.
 
 The model has what a wide and deep recommender is built to learn: exceptions that can only be
 memorised, pair by pair; combinations of features; and tastes that generalise to pairs never
@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scalargrad.data.datasets import Dataset
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
-from scalargrad.table.validation import flag, instance, listed, number, size, whole
+from scalargrad.table.validation import flag, instance, listed, number, size, text, whole
 
 #: Countries, each with the language that most of its users speak in this model.
 _SPOKEN_IN = {
@@ -326,3 +327,83 @@ def log_loss(chances: Iterable[float], clicks: Sequence[float]) -> float:
     """
     told = [p if clicked else 1 - p for p, clicked in zip(chances, clicks, strict=True)]
     return -math.fsum(map(math.log, told)) / len(told)
+
+
+# Categories: a row of a table for each value, a hash bucket for each cross ------------------------
+
+
+class Vocabulary:
+    """Known values, each with a row of its own; row 0 is for all others.
+
+    Parameters
+    ----------
+    values : iterable of hashable
+        Such as the users of a log. Memory grows with these, not with all that exist.
+
+    Examples
+    --------
+    >>> devices = Vocabulary(["phone", "desktop", "phone"])
+    >>> len(devices), devices.row("desktop"), devices.row("watch")
+    (3, 2, 0)
+    """
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, values: Iterable[Hashable]) -> None:
+        given = [_hashable(value) for value in listed(values, "values", "names or numbers")]
+        self._rows = {value: row for row, value in enumerate(dict.fromkeys(given), 1)}
+
+    def row(self, value: Hashable) -> int:
+        """Return the row of a value, 0 if it has none."""
+        return self._rows.get(_hashable(value), 0)
+
+    def __len__(self) -> int:
+        return len(self._rows) + 1
+
+    def __repr__(self) -> str:
+        return f"Vocabulary of {len(self._rows)} values"
+
+
+def _hashable(value: Any) -> Any:
+    try:
+        hash(value)
+    except TypeError:
+        raise OperandError(
+            f"the value {shown(value)} cannot be looked up; give text or numbers"
+        ) from None
+    return value
+
+
+def crossed(*values: object, buckets: int) -> int:
+    """Return the bucket of a combination of values, such as a user and an item.
+
+    Parameters
+    ----------
+    *values
+        The values to combine; they are hashed as text.
+    buckets : int
+        Number of buckets, which bounds the memory however many combinations there are.
+
+    Returns
+    -------
+    int
+        In 0 … buckets - 1, the same in every run and on every machine. Two combinations may share
+        a bucket.
+
+    Raises
+    ------
+    OperandError
+        If `buckets` is under 1.
+
+    References
+    ----------
+    Weinberger et al., Feature hashing for large scale multitask learning, 2009.
+
+    Examples
+    --------
+    >>> crossed("device", "phone", "topic", "news", buckets=1000)
+    992
+    """
+    buckets = whole(buckets, "buckets", 1)
+    written = "\x1f".join(map(str, values))
+    return zlib.crc32(text(written, "what is crossed").encode()) % buckets

@@ -6,8 +6,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scalargrad import data
-from scalargrad.data.click_log import COUNTRIES, DEVICES, LANGUAGES, TOPICS, Impression, log_loss
-from scalargrad.data.features import Vocabulary, crossed
+from scalargrad.data.click_log import (
+    COUNTRIES,
+    DEVICES,
+    LANGUAGES,
+    TOPICS,
+    Impression,
+    Vocabulary,
+    crossed,
+    log_loss,
+)
 from scalargrad.experiments.plan import Plan, Report, train
 from scalargrad.grad_mode import no_grad
 from scalargrad.losses import binary_cross_entropy_with_logits
@@ -209,7 +217,7 @@ def clicks(plan: Plan) -> Report:
     seen = truth.log(2000, seed=plan.seed + 2)
     unseen = truth.log(2000, seed=plan.seed + 3, unseen=True)
     model = WideAndDeep(range(20), range(20), rng=plan.seed)
-    optimizer = AdamW(model.groups(), lr=plan.rate(0.02))
+    optimizer = AdamW(model.groups(), lr=0.02)
     logs = {"seen": seen, "unseen": unseen}
 
     def results(part: Any) -> list[str]:

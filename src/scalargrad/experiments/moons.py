@@ -27,7 +27,7 @@ def moons(plan: Plan) -> Report:
     points = data.moons(100, 0.1, seed=1337 + plan.seed)
     examples = Dataset(points.inputs, [2 * y - 1 for y in points.targets])
     model = MLP(2, [16, 16, 1], rng=1337 + plan.seed)
-    optimizer = SGD(model.parameters(), lr=plan.rate(1.0))
+    optimizer = SGD(model.parameters(), lr=1.0)
 
     def results(part: Any) -> list[str]:
         penalty = _weak_penalty(model.parameters()).data
@@ -74,7 +74,7 @@ def xor(plan: Plan) -> Report:
         examples,
         epochs=200,
         loss=binary_cross_entropy_with_logits,
-        optimizer=Adam(model.parameters(), lr=plan.rate(0.1)),
+        optimizer=Adam(model.parameters(), lr=0.1),
         batch_size=None,
         metrics=[accuracy],
         results=lambda part: _boundary(part, model, points),

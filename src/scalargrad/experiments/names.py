@@ -13,7 +13,7 @@ from scalargrad.grad_mode import no_grad
 from scalargrad.losses import cross_entropy
 from scalargrad.nn import Embedding, Linear, Module, ModuleList, MultiheadAttention, RMSNorm, init
 from scalargrad.nn.init import Rng, generator
-from scalargrad.ops import dot, relu, softmax, sum
+from scalargrad.ops import relu, softmax
 from scalargrad.optim import Adam
 
 Vector = list[Any]
@@ -194,29 +194,24 @@ class Alphabet:
         return "".join(self.characters[token] for token in tokens)
 
 
+#: The class that stands for no character, which a loss leaves out.
+NO_CHARACTER = -100
+
+
 def next_character_loss(predictions: list[Any], targets: list[Any]) -> Any:
-    """Return the mean cross-entropy over every position of every name, in nats."""
-    logits = [scores for name in predictions for scores in name]
-    return cross_entropy(logits, [character for name in targets for character in name])
+    """Return the mean cross-entropy over the characters of all names, in nats.
 
-
-def filled(tokens: Sequence[int], length: int) -> tuple[list[int], list[float]]:
-    """Return tokens padded to a length with 0, and the weight of each: 1, or 0 for padding.
-
-    >>> filled([1, 4, 0], 5)
-    ([1, 4, 0, 0, 0], [1.0, 1.0, 1.0, 0.0, 0.0])
+    Names are padded to one length by `NO_CHARACTER`, if at all.
     """
-    rest = length - len(tokens)
-    return [*tokens, *[0] * rest], [1.0] * len(tokens) + [0.0] * rest
-
-
-def filled_loss(predictions: list[Any], targets: list[Any]) -> Any:
-    """Return the `next_character_loss` of names that are padded to one length."""
     logits = [scores for name in predictions for scores in name]
-    characters = [character for name, _ in targets for character in name]
-    weights = [weight for _, name in targets for weight in name]
-    losses = cross_entropy(logits, characters, reduction="none")
-    return dot(losses, weights) / sum(weights)
+    characters = [character for name in targets for character in name]
+    return cross_entropy(logits, characters, ignore_index=NO_CHARACTER)
+
+
+def padded(names: list[list[int]], by: int) -> list[list[int]]:
+    """Return names of one length, the shorter ones padded at the end."""
+    longest = max(map(len, names))
+    return [name + [by] * (longest - len(name)) for name in names]
 
 
 def plain_names(longest: int = 12) -> list[str]:
@@ -243,7 +238,6 @@ def names(plan: Plan) -> Report:
     alphabet = Alphabet(known)
     model = GPT(len(alphabet), rng=plan.seed)
     inputs, targets = alphabet.examples(known)
-    longest = max(map(len, inputs))
 
     def results(part: Any) -> list[str]:
         rng = random.Random(plan.seed)
@@ -260,13 +254,10 @@ def names(plan: Plan) -> Report:
         plan,
         "names",
         model,
-        (
-            [filled(tokens, longest)[0] for tokens in inputs],
-            [filled(tokens, longest) for tokens in targets],
-        ),
+        (padded(inputs, 0), padded(targets, NO_CHARACTER)),
         epochs=20,
-        loss=filled_loss,
-        optimizer=Adam(model.parameters(), lr=plan.rate(0.01), betas=(0.9, 0.99)),
+        loss=next_character_loss,
+        optimizer=Adam(model.parameters(), lr=0.01, betas=(0.9, 0.99)),
         batch_size=4,
         results=results,
     )

@@ -34,8 +34,6 @@ class Plan:
         Show no progress bar.
     watch : Path or None
         Where the training page is written, by programs that classify points in the plane.
-    lr : float or None
-        The learning rate to begin with; None leaves it to the program.
     """
 
     folder: Path
@@ -44,11 +42,6 @@ class Plan:
     resume: bool = False
     quiet: bool = False
     watch: Path | None = None
-    lr: float | None = None
-
-    def rate(self, usual: float) -> float:
-        """Return the learning rate of this plan, or else the program's own."""
-        return usual if self.lr is None else self.lr
 
     def checkpoint(self, name: str) -> Path:
         """Return where a program writes its checkpoint."""

@@ -101,7 +101,7 @@ def sentiment(plan: Plan) -> Report:
         (bags, reviews.targets),
         epochs=20,
         loss=cross_entropy,
-        optimizer=SGD(model.parameters(), lr=plan.rate(0.1)),
+        optimizer=SGD(model.parameters(), lr=0.1),
         batch_size=1,
         validation_data=(unseen, held_out.targets),
         metrics=[accuracy],

@@ -80,7 +80,7 @@ def sine(plan: Plan) -> Report:
         (points.inputs, [[y] for y in points.targets]),
         epochs=2000,
         loss=squared_error,
-        optimizer=SGD(model.parameters(), lr=plan.rate(1e-6)),
+        optimizer=SGD(model.parameters(), lr=1e-6),
         batch_size=None,
         shuffle=False,
         callbacks=() if plan.quiet else (_print_every_hundredth,),

@@ -178,9 +178,5 @@ def to_networkx(root: Value) -> nx.MultiDiGraph:
     """
     with needed("to_networkx needs"):
         import networkx as nx
-    data = _node_link(root, float)
-    graph = nx.MultiDiGraph(**data["graph"])
-    graph.add_nodes_from((node.pop("id"), node) for node in data["nodes"])
-    for edge in data["edges"]:
-        graph.add_edge(edge["source"], edge["target"], edge["key"], local_grad=edge["local_grad"])
-    return graph
+    found: nx.MultiDiGraph = nx.node_link_graph(_node_link(root, float), edges="edges")
+    return found

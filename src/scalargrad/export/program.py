@@ -200,10 +200,6 @@ def _parts(x: Any) -> list[tuple[str, Any]] | None:
     return None
 
 
-#: A name that ends in indices in brackets, perhaps followed by closing brackets.
-_COUNTED = re.compile(r"(.*?)((?:\[\d+\])+)(\)*)")
-
-
 def layout(names: Sequence[str], most: int = 200) -> list[str]:
     """Return lines that describe a layout; consecutive numbers of one container share a line.
 
@@ -214,24 +210,13 @@ def layout(names: Sequence[str], most: int = 200) -> list[str]:
     """
     lines: list[str] = []
     start = 0
-    for k in range(1, len(names) + 1):
-        if k == len(names) or not _follows(names[k - 1], names[k]):
-            last = f" to {names[k - 1]}" if k - 1 > start else ""
-            places = f"{start} to {k - 1}" if last else f"{start}"
-            lines.append(f"{places}: {names[start]}{last}")
-            start = k
+    for _, group in itertools.groupby(names, lambda name: re.sub(r"\[\d+\]", "[]", name)):
+        first, *others = group
+        stop = start + len(others)
+        lines.append(
+            f"{start} to {stop}: {first} to {others[-1]}" if others else f"{start}: {first}"
+        )
+        start = stop + 1
     if len(lines) <= most:
         return lines
     return [*lines[: most - 1], f"… and so on, to {len(names) - 1}: {names[-1]}"]
-
-
-def _follows(name: str, after: str) -> bool:
-    """Return whether a name is the next after another in a nested list."""
-    a, b = _COUNTED.fullmatch(name), _COUNTED.fullmatch(after)
-    if a is None or b is None or (a[1], a[3]) != (b[1], b[3]):
-        return False
-    here, there = ([int(x) for x in re.findall(r"\d+", found[2])] for found in (a, b))
-    if len(here) != len(there):
-        return False
-    place = next(k for k, (x, y) in enumerate(zip(here, there, strict=True)) if x != y)
-    return there[place] == here[place] + 1 and not any(there[place + 1 :])

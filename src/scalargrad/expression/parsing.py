@@ -131,10 +131,6 @@ def _given(name: str, written: str) -> float | list[float]:
     try:
         numbers = [_number(part) for part in written.split(",")]
     except ExpressionError:
-        if "−" in written:
-            raise ExpressionError(
-                f"the input {name} is {written!r}, with − (U+2212, MINUS SIGN): write -"
-            ) from None
         raise ExpressionError(
             f"the input {name} is {written!r}: write a number, as in {name}=-2 or {name}=pi/2, "
             f"or those of a vector, {name}=2,-3"

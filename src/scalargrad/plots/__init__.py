@@ -16,8 +16,6 @@ from scalargrad.plots.training import (
     gradient_norm_curve,
     loss_curve,
     loss_curves,
-    sweep_curves,
-    sweep_outcomes,
     training_curves,
 )
 
@@ -30,7 +28,5 @@ __all__ = [
     "loss_curve",
     "loss_curves",
     "profile_curve",
-    "sweep_curves",
-    "sweep_outcomes",
     "training_curves",
 ]

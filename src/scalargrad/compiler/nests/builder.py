@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 from collections import ChainMap, Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -184,13 +184,6 @@ class Builder:
     def let(self, value: Expression) -> Cell:
         """Write the steps of an expression here, and return the cell of its result."""
         return Cell(self._own(self.arg(value)))
-
-    def sum(self, extent: Place, term: Callable[[Var], Expression]) -> Cell:
-        """Write a sum over a loop here, and return its cell."""
-        total = Cell(Access(*self._here("s")))
-        with self.loop(extent, "k") as k:
-            self.add(total, term(k))
-        return total
 
     def arg(self, value: Expression, bound: Mapping[Symbol, Arg] | None = None) -> Arg:
         """Write the steps of an expression whose symbols are cells, or are `bound` to arguments."""

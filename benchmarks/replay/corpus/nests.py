@@ -1,4 +1,4 @@
-"""Programs as people write them, in loops over numbers: what the finder of nests is to find.
+"""Programs of loops over numbers, of any size, in which the finder is to find nests of loops.
 
 With each comes how many operations its text has within loops and outside, counted by hand.
 """
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import scalargrad as sg
+from benchmarks.replay import Call, program
 
 Vector = list[Any]
 Matrix = list[Vector]
@@ -31,6 +32,27 @@ def draws(count: int, seed: int = 0) -> list[float]:
     """Return normal random numbers."""
     found: list[float] = np.random.default_rng(seed).normal(size=count).tolist()
     return found
+
+
+def point(made: Natural) -> list[float]:
+    """Return numbers at which a program is defined."""
+    numbers = [abs(x) + 0.1 for x in draws(made.inputs, 3)]
+    size = round(made.inputs**0.5)
+    if size * size == made.inputs:  # a matrix to be factorised is mostly its diagonal
+        numbers[:: size + 1] = [20.0] * size
+    return numbers
+
+
+def natural(make: Callable[..., Natural]) -> Callable[..., Natural]:
+    """Add a program of the usual size to the corpus, with its gradient."""
+
+    def made() -> Call:
+        found = make()
+        return sg.jit(sg.value_and_grad(found.function)), (point(found),)
+
+    made.__name__ = make.__name__
+    program(made)
+    return make
 
 
 class Taking:
@@ -58,6 +80,7 @@ def reduced(a: Vector, b: Vector) -> Any:
     return sg.sum([x * y for x, y in zip(a, b, strict=True)])
 
 
+@natural
 def moons(n: int = 30, width: int = 6, *, total: Callable[..., Any] = dot) -> Natural:
     """Return the loss of a network of three layers with weight decay, as in micrograd's demo."""
     sizes, points = [2, width, width, 1], draws(2 * n)
@@ -78,6 +101,7 @@ def moons(n: int = 30, width: int = 6, *, total: Callable[..., Any] = dot) -> Na
     return Natural(loss, 3 * width + width * (width + 1) + width + 1, 24)
 
 
+@natural
 def logistic(n: int = 400, m: int = 10) -> Natural:
     """Return the loss of a logistic regression."""
     rows = [draws(m, k) for k in range(n)]
@@ -91,6 +115,7 @@ def logistic(n: int = 400, m: int = 10) -> Natural:
     return Natural(loss, m, 6)
 
 
+@natural
 def garch(n: int = 400) -> Natural:
     """Return the likelihood of a variance that recurs."""
     returns = draws(n)
@@ -105,6 +130,7 @@ def garch(n: int = 400) -> Natural:
     return Natural(loss, 3, 9)
 
 
+@natural
 def runge_kutta(steps: int = 60, h: float = 0.05) -> Natural:
     """Return how far predators and prey go from an equilibrium."""
 
@@ -131,6 +157,7 @@ def product(a: Matrix, b: Matrix) -> Matrix:
     return [[dot(row, list(column)) for column in zip(*b, strict=True)] for row in a]
 
 
+@natural
 def kalman(steps: int = 60) -> Natural:
     """Return the likelihood of a Kalman filter of two states."""
     observed = draws(steps)
@@ -157,6 +184,7 @@ def kalman(steps: int = 60) -> Natural:
     return Natural(loss, 13, 52)
 
 
+@natural
 def lstm(width: int = 6, steps: int = 20) -> Natural:
     """Return a loss of a long short-term memory."""
     xs = draws(steps)
@@ -179,6 +207,7 @@ def lstm(width: int = 6, steps: int = 20) -> Natural:
     return Natural(loss, 4 * width * (width + 2), 15)
 
 
+@natural
 def rnn(width: int = 8, steps: int = 30) -> Natural:
     """Return a loss of a recurrent network."""
     xs = draws(steps)
@@ -196,6 +225,7 @@ def rnn(width: int = 8, steps: int = 30) -> Natural:
     return Natural(loss, width * (width + 1), 8)
 
 
+@natural
 def attention(n: int = 10, width: int = 6) -> Natural:
     """Return a loss of causal attention."""
 
@@ -215,6 +245,7 @@ def attention(n: int = 10, width: int = 6) -> Natural:
     return Natural(loss, 3 * n * width, 13)
 
 
+@natural
 def cholesky(n: int = 16) -> Natural:
     """Return the log-determinant of a matrix by its Cholesky factor, in a triangle of loops."""
 
@@ -232,6 +263,7 @@ def cholesky(n: int = 16) -> Natural:
     return Natural(loss, n * n, 6)
 
 
+@natural
 def mixture(n: int = 100, clusters: int = 5) -> Natural:
     """Return the likelihood of a mixture of normal distributions."""
     points = [draws(2, k) for k in range(n)]
@@ -252,6 +284,7 @@ def mixture(n: int = 100, clusters: int = 5) -> Natural:
     return Natural(loss, 4 * clusters, 22)
 
 
+@natural
 def convolution(n: int = 60, size: int = 5) -> Natural:
     """Return a loss of a convolution in one dimension."""
 
@@ -262,6 +295,7 @@ def convolution(n: int = 60, size: int = 5) -> Natural:
     return Natural(loss, n + size, 6)
 
 
+@natural
 def convolution_of_image(n: int = 14, size: int = 3) -> Natural:
     """Return a loss of a convolution in two dimensions."""
 
@@ -281,6 +315,7 @@ def convolution_of_image(n: int = 14, size: int = 3) -> Natural:
     return Natural(loss, n * n + size * size, 4)
 
 
+@natural
 def heat(n: int = 30, steps: int = 40) -> Natural:
     """Return the energy of a rod after explicit steps in time."""
 
@@ -294,6 +329,7 @@ def heat(n: int = 30, steps: int = 40) -> Natural:
     return Natural(loss, n + 1, 8)
 
 
+@natural
 def matrices(n: int = 8, spelling: str = "sum") -> Natural:
     """Return the sum of the squares of a product of matrices, in one of three spellings."""
 
@@ -315,6 +351,7 @@ def matrices(n: int = 8, spelling: str = "sum") -> Natural:
     return Natural(loss, 2 * n * n, 5)
 
 
+@natural
 def fourier(n: int = 32) -> Natural:
     """Return the energy of some frequencies, by the fast Fourier transform in place."""
     bits = n.bit_length() - 1
@@ -336,6 +373,7 @@ def fourier(n: int = 32) -> Natural:
     return Natural(loss, 2 * n, 14)
 
 
+@natural
 def edit_distance(n: int = 12) -> Natural:
     """Return the least cost of turning one text into another, in a table of minima."""
 
@@ -354,6 +392,7 @@ def edit_distance(n: int = 12) -> Natural:
     return Natural(loss, 1 + n * n, 7)
 
 
+@natural
 def ragged(names: int = 20, width: int = 4) -> Natural:
     """Return a loss of a recurrent network on words of different lengths."""
     rng = random.Random(5)
@@ -373,6 +412,7 @@ def ragged(names: int = 20, width: int = 4) -> Natural:
     return Natural(loss, 9 * width + width * width + width, 8)
 
 
+@natural
 def elimination(n: int = 12) -> Natural:
     """Return the log-determinant of a matrix by Gaussian elimination."""
 
@@ -388,6 +428,7 @@ def elimination(n: int = 12) -> Natural:
     return Natural(loss, n * n, 6)
 
 
+@natural
 def bodies(n: int = 4, steps: int = 20) -> Natural:
     """Return the spread of bodies that attract each other, their speeds changed in place."""
 
