@@ -174,16 +174,6 @@ def making_up() -> Any:
     return module
 
 
-def annotated() -> Any:
-    """Return a function with text and annotations."""
-
-    def f(x: float) -> float:
-        """Return x."""
-        return x
-
-    return f
-
-
 def cached(size: int | None) -> Any:
     """Return settings that are made once."""
     return functools.lru_cache(maxsize=size)(Plain)
@@ -257,10 +247,6 @@ ODD: dict[str, Row] = {
     "the arguments of a partial function": (
         lambda: functools.partial(max, 2.0), lambda h: h(1.0),
         lambda h: h.__setstate__((max, (7.0,), {}, None))),
-    "the name of a function": (
-        annotated, lambda h: len(h.__name__), lambda h: setattr(h, "__name__", "another")),
-    "the text of a function": (
-        annotated, lambda h: len(h.__doc__), lambda h: setattr(h, "__doc__", "Another.")),
     "what a module makes up": (making_up, lambda h: h.made_up, lambda h: rated(h.source)),
     "a number that was computed": (
         lambda: [square(2.0)], lambda h: h[0].local_grads[0],

@@ -412,9 +412,6 @@ CODE: dict[str, Row] = {
     "an attribute of a class's base": (
         lambda: type("Derived", (type("Base", (), {"rate": 2.0}),), {}), rate,
         lambda h: setattr(h.__bases__[0], "rate", 5.0)),
-    "the bases of a class": (
-        lambda: type("Derived", (type("Base", (Held,), {}),), {}), lambda h: h.shared,
-        lambda h: setattr(h, "__bases__", (Steep,))),
     "an attribute of a metaclass": (
         lambda: type("Meta", (type,), {"rate": 2.0})("Made", (), {}), rate,
         lambda h: setattr(type(h), "rate", 5.0)),

@@ -88,8 +88,6 @@ def _held(trace: Trace, numbers: Floats, first: Any) -> Any:
     bits = numbers.tobytes()
     if bits == bits[:8] * len(numbers):
         return first
-    if trace.singly:
-        return trace.lanes.batch(numbers.tolist())
     made = trace.traced(Held(bits), ())
     trace.plainness.mark(made.index, True)
     return made
