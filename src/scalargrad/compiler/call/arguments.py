@@ -30,7 +30,6 @@ from scalargrad.compiler.guards.memory_order import laid_out, objects_like
 from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import attributes, is_record, slots_of
 from scalargrad.compiler.trace.watching import data_of
-from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.system.short_repr import shown
@@ -367,7 +366,7 @@ def _rebuilt_array(x: Any, fresh: Fresh) -> Any:
     if x.dtype.kind not in _NUMBERS:
         return x.copy()
     found = [*islice(fresh.numbers, min(x.size, 1))]
-    if x.ndim == 0 or (found and isinstance(found[0], WholeArray)):
+    if x.ndim == 0 or (found and isinstance(found[0], np.ndarray)):
         return found[0]
     return objects_like(x, [*found, *islice(fresh.numbers, max(x.size - 1, 0))])
 
