@@ -31,6 +31,7 @@ from scalargrad import (
     vmap,
     where,
 )
+from scalargrad.linalg import cholesky, logdet, triangular_solve
 
 
 def table(rows: int, columns: int, seed: int = 0) -> list[list[float]]:
@@ -155,6 +156,27 @@ def gaussian_process() -> Call:
         return -0.5 * sum(z * z for z in solved) - sum(log(low[i][i]) for i in range(n))
 
     return jit(value_and_grad(likelihood)), ([1.1, 0.3],)
+
+
+@program
+def kernel_of_all_pairs() -> Call:
+    """Likelihood of a Gaussian process whose kernel is computed at all pairs; half are read."""
+    rng = random.Random(3)
+    xs = [rng.uniform(0.0, 5.0) for _ in range(16)]
+    ys = [math.sin(x) for x in xs]
+
+    def likelihood(p: Any) -> Any:
+        length, size, noise = p
+        rows = [
+            [size * exp(-((a - b) ** 2) / (2 * length * length)) + (noise if a is b else 0.0)
+             for b in xs]
+            for a in xs
+        ]  # fmt: skip
+        low = cholesky(rows)
+        solved = triangular_solve(low, ys)
+        return 0.5 * dot(solved, solved) + 0.5 * logdet(low, factored=True)
+
+    return jit(value_and_grad(likelihood)), ([1.1, 0.8, 0.3],)
 
 
 @program

@@ -246,7 +246,7 @@ _ARITHMETIC = {"add": "add", "sub": "subtract", "mul": "multiply", "div": "divid
 _CHOICES = {"neg", "abs", "identity", "maximum", "minimum", "floor", "ceil", "rint"}
 _CHOICES |= {"lt", "le", "gt", "ge", "eq", "ne"}
 _LISTED = {-1, 0, 1}
-_LARGEST_POWER = 100
+_LARGEST_POWER, _HALF = 100, Decimal("0.5")
 
 
 def decimal_result(op: Operation, operands: Sequence[Exact]) -> Exact:
@@ -333,12 +333,11 @@ def _declared(value: float) -> Exact:
 
 
 def _power(base: Decimal, exponent: Decimal) -> Exact:
-    if exponent == Decimal("0.5"):
-        return exactly("sqrt", base)
-    if exponent % 1 or abs(exponent) > _LARGEST_POWER:
+    size = abs(exponent)
+    power: Exact = exactly("sqrt", base) if size == _HALF else Decimal(1)
+    if size != _HALF and (size % 1 or size > _LARGEST_POWER):
         return None
-    power: Exact = Decimal(1)
-    for _ in range(int(abs(exponent))):
+    for _ in range(int(size)):
         power = exactly("multiply", power, base)
     return power if exponent >= 0 else exactly("divide", Decimal(1), power)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from scalargrad import Parameter, Value, dot, log, softmax, tanh
 from scalargrad import sum as add_up
-from scalargrad.nn import Linear
+from scalargrad.nn import MLP, Linear
 from scalargrad.show.steps import Walk, walk
 
 from .conftest import Read, Reader
@@ -71,6 +72,16 @@ WALKS: list[Callable[[], Walk]] = [
     *(lecture, network, attention, newton, met_often, dense, tiny, chain),
     lambda: network((4, 4, 1), folded=False),
 ]
+
+
+def test_a_network_of_three_layers_stands_in_columns(read: Read) -> None:
+    """All units of a layer are in sight at once."""
+    model = MLP(3, [4, 4, 1], rng=0)
+    page = read(walk(model([Value(x, f"x{i}") for i, x in enumerate([1.0, -2.0, 0.5])])), **DESKTOP)
+    boxes = [unit.bounding_box() for unit in page.graph.get_by_text("w·x", exact=True).all()]
+    assert [*Counter(round(box["x"]) for box in boxes).values()] == [4, 4, 1]
+    heights = [box["y"] for box in boxes]
+    assert max(heights) - min(heights) < page.graph.bounding_box()["height"]
 
 
 @pytest.mark.parametrize("make", WALKS)

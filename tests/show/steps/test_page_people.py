@@ -41,7 +41,7 @@ def test_stepping_through_the_lecture_s_graph_forwards_and_back(read_anywhere: R
     values, gradients = zip(*seen[7][1].values(), strict=True)
     assert sorted(gradients) == sorted(["−4", "−4", "−4", "3", "1"])
     drawn = page.drawn
-    numbers = [text.split()[-1] for text in drawn if re.search(r"\d$", text)]
+    numbers = [number for text in drawn for number in re.findall(r"−?\d+$", text)]
     on_wires = [*gradients, *(value.split()[1] for value in values)]
     assert sorted(numbers) == sorted([*on_wires, *page.chip.split()[::2]])
     for says, nodes in reversed(seen):

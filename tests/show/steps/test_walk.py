@@ -100,6 +100,8 @@ def test_inputs_are_listed_by_their_numbers() -> None:
     z = [Value(float(i), f"z{i}") for i in (0, 1, 2, 10)]
     e = [sg.exp(x) for x in z]
     assert walk(e[2] / sum(e))[0].text() == "z0 = 0, z1 = 1, z2 = 2, z10 = 10"
+    theta = [Value(float(i), f"theta{i}") for i in range(2)]
+    assert walk(theta[0] + theta[1] * 3.0)[0].text() == "θ₀ = 0, θ₁ = 1"
 
 
 def test_the_zero_that_python_s_sum_starts_from_is_no_gate() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import marshal
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import chain
 from operator import is_
 from typing import Any
@@ -152,16 +152,31 @@ def _is_one_key(x: Any) -> bool:
 
 
 def frozen(x: Any, key: Any) -> Any:
-    """Return what a container of numbers and text, with this key, is compared with."""
-    if type(x) is list and not any(map(_equals_others, x)):
-        return [*x]
+    """Return what a container of numbers and text, with this key, is compared with.
+
+    A copy, where what equals an item is alike, and items that are containers are themselves the
+    same as before: most numbers are the same objects, which Python compares in a nanosecond each.
+    """
+    if type(x) is list and _are_unique(x):
+        return [*map(_copied, x)]
+    if type(x) is dict and {*map(type, x)} == {str} and _are_unique(x.values()):
+        return {name: _copied(y) for name, y in x.items()}
     are_constants = type(x) is list and all(map(is_constant, x))
     return ExactItems(key, [*x] if are_constants else ())
 
 
-def _equals_others(x: Any) -> bool:
-    """Return whether something equals what has another type, or other bits."""
-    return x.is_integer() if type(x) is float else type(x) not in _UNIQUE
+def _are_unique(items: Iterable[Any], rows: Iterable[type] = (list, tuple)) -> bool:
+    """Return whether items, and those of rows, equal nothing of another type or with other bits."""
+    kinds = {*map(type, items)}
+    if not kinds <= {*_UNIQUE, float, *rows}:
+        return False
+    numbers = items if kinds == {float} else [x for x in items if type(x) is float]
+    inside = [x for x in items if type(x) in rows] if kinds.intersection(rows) else []
+    return not any(map(float.is_integer, numbers)) and all(_are_unique(x, ()) for x in inside)
+
+
+def _copied(x: Any) -> Any:
+    return [*x] if type(x) is list else x
 
 
 _UNIQUE = {str, bytes, type(None)}

@@ -343,10 +343,14 @@ class Walk:
 
     def _push_inside(self, parts: Sequence[Any]) -> None:
         """Go on to what is inside something, under the name of that."""
-        if self._closed and all(issubclass(x, self._closed) for x in {*map(type, parts)}):
+        if self._closed and self._are_closed({*map(type, parts)}):
             return
         place = self.place
         self._ahead += [(x, place) for x in reversed(parts)]
+
+    def _are_closed(self, kinds: set[type]) -> bool:
+        """Return whether things of these types lead to nothing that a snapshot holds."""
+        return all(issubclass(x, self._closed) for x in kinds - PLAIN)
 
     # Values and containers --------------------------------------------------------------------
 
@@ -390,6 +394,7 @@ class Walk:
             self.tokens.append((type(x), key, _most(x)))
             if not is_constant(x):
                 self.rereading.contents.append((x, frozen(x, key)))
+                self._rows(x)
         elif isinstance(x, dict):
             self._dict(x)
         else:
@@ -397,6 +402,17 @@ class Walk:
         self._hold(x, edges.ITEMS)
         if type(x) not in _PLAIN_CONTAINERS:
             self._beside(x)
+
+    def _rows(self, x: Any) -> None:
+        """Note which containers a container of numbers and text holds, and a dict's keys in order.
+
+        ``==`` does not tell them from equal ones of other classes, or in another order.
+        """
+        if type(x) is dict:
+            self.rereading.fact(tuple, x)
+        read = dict.values if type(x) is dict else iter
+        if not {*map(type, read(x))} <= PLAIN:
+            self.rereading.held(read, x)
 
     def _items(self, x: Any, items: list[Any]) -> None:
         self.tokens.append((type(x), len(items), _most(x)))

@@ -168,8 +168,13 @@ class Index:
     def bounds(self) -> tuple[int, int]:
         """Return the least and the greatest number it takes; of a table given later, ±2⁶²."""
         if self._bounds is None:
-            rest = Index(self.base, self.terms) if self.via else self
-            low, high = (-(rest * -1)._most(), rest._most()) if self.terms else (self.base,) * 2
+            if all(not (v.extent.terms or v.extent.via) for v, _ in self.terms):
+                ends = [k * (v.extent.base - 1) for v, k in self.terms]
+                low = self.base + sum(x for x in ends if x < 0)
+                high = self.base + sum(x for x in ends if x > 0)
+            else:
+                rest = Index(self.base, self.terms)
+                low, high = -(rest * -1)._most(), rest._most()
             if self.via:
                 data = self.via.array.data
                 low = low + int(data.min()) if data is not None else -(1 << 62)
@@ -214,10 +219,15 @@ class Access:
         The cells of tables that its indices read.
     """
 
-    __slots__ = ("_hash", "array", "indices", "tables", "variables")
+    __slots__ = (
+        *("_constant", "_differences", "_hash"),
+        *("array", "indices", "tables", "variables"),
+    )
 
     def __init__(self, array: Array, indices: tuple[Index, ...] = ()) -> None:
         self.array, self.indices = array, indices
+        self._constant: list[tuple[int, int, int]] | None = None
+        self._differences: dict[tuple[int, int], tuple[int, int]] = {}
         self.variables, self.tables = _NO_VARIABLES, tuple[Access, ...]()
         for index in indices:
             self.variables |= index.variables
@@ -272,13 +282,30 @@ class Access:
         return self._differs(other) or other._differs(self)
 
     def _differs(self, other: Access) -> bool:
-        pairs = itertools.combinations(zip(self.indices, other.indices, strict=True), 2)
-        for (mine, its), (mine2, its2) in pairs:
-            if mine.terms == mine2.terms and not (mine.via or mine2.via or its.via or its2.via):
-                low, high = (its - its2).bounds()
-                if not low <= mine.base - mine2.base <= high:
-                    return True
+        for i, j, difference in self._constant_differences():
+            low, high = other._difference(i, j)
+            if not low <= difference <= high:
+                return True
         return False
+
+    def _constant_differences(self) -> list[tuple[int, int, int]]:
+        """Return pairs of dimensions whose indices differ by one number, and that number."""
+        if self._constant is None:
+            pairs = itertools.combinations(enumerate(self.indices), 2)
+            self._constant = [
+                (i, j, x.base - y.base)
+                for (i, x), (j, y) in pairs
+                if x.terms == y.terms and not (x.via or y.via)
+            ]
+        return self._constant
+
+    def _difference(self, i: int, j: int) -> tuple[int, int]:
+        """Return the bounds of the difference of two indices; of tables', ±2⁶²."""
+        if (i, j) not in self._differences:
+            x, y = self.indices[i], self.indices[j]
+            unknown = -(1 << 62), 1 << 62
+            self._differences[i, j] = unknown if x.via or y.via else (x - y).bounds()
+        return self._differences[i, j]
 
 
 Arg = Access | float

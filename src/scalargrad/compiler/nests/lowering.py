@@ -43,7 +43,7 @@ from scalargrad.ops import TABLE
 #: More products of a root and a seed than this are added up in a loop.
 _SEEDS = 8
 #: Where loops must pay, steps are at most so many, or the nodes so many times as many.
-_MANY, _TIMES = 500, 3
+_MANY, _TIMES = 100, 4
 #: So many gradients or more by the same nodes are computed side by side.
 _ROWS = 4
 _IDENTITY, _ADD, _MUL = TABLE["identity"], TABLE["add"], TABLE["mul"]

@@ -21,6 +21,10 @@ from scalargrad.compiler.nests.numpy_runner import Loops, NumpyNested, NumpyNest
 from scalargrad.compiler.nests.plan import Distance
 from scalargrad.system.cached_property import cached_property
 
+#: Code with so many lines is compiled without optimization, which would take 10 times as long: its
+#: loops are short, or there are no others.
+_LONG = 30_000
+
 
 @dataclass(eq=False)
 class Nested(Loops):
@@ -136,7 +140,8 @@ def code_of(nested: Nested) -> Any:
     """Return the machine code of nests, functions of the address of memory."""
     from scalargrad.compiler.backend.llvm.machine_code import compile_module
 
-    code = compile_module(nested.module, level=1)
+    lines = nested.module.text().count("\n")
+    code = compile_module(nested.module, level=1 if lines < _LONG else 0)
     alone, of_block = ((), (ctypes.c_int64,))
     return [
         code.function(

@@ -45,7 +45,7 @@ _COPIES = {DETACH, identity}
 #: Operations whose one operand is to be positive, and those that give no negative number.
 _OF_POSITIVE = {TABLE["log"], TABLE["sqrt"]}
 _NOT_NEGATIVE = {TABLE[name] for name in ("exp", "square", "abs", "sqrt", "sigmoid", "relu")}
-#: Sums in sums are followed so deep.
+#: Sums in sums, and formulas, are followed so deep.
 _NESTED = 3
 _DIVISIONS = {TABLE["div"], TABLE["floor_divide"], TABLE["remainder"]}
 _BAD = (math.inf, -math.inf, math.nan)
@@ -55,6 +55,8 @@ _POINTS = (-math.inf, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.0**54, 
 _SEVERAL = 8
 #: With up to this many operands, each is tried together with the constants among the others.
 _FEW = 64
+#: So many domains show whether some are alike.
+_SAMPLE = 64
 #: Where not one in so many nodes is followed back from results, that is faster than all in order.
 _SELDOM = 8
 #: The size of the caches of answers about operations and their constant operands.
@@ -98,7 +100,7 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
         shown = _shown(nodes, ask, outputs, lanes)
         told &= shown[limited]
         finite = [x for x in finite if not shown[x]]
-    found = limited[~told].tolist()
+    found = _distinct(trace, limited[~told].tolist())
     sums: dict[int, int] = {}  # each example adds up its own, as a recurrence does
     written = [_violation(trace, x) for x in found] + [_infinite(trace, x) for x in finite]
     for n, x in written:
@@ -153,6 +155,34 @@ def _gradients_read(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[
     outside = [trace.lanes.size(x) == 1 for x in swept[first].tolist()]
     kept: list[int] = found[np.array(outside, np.bool_)[which]].tolist()
     return kept
+
+
+def _distinct(trace: Trace, chosen: Sequence[int]) -> Sequence[int]:
+    """Return some nodes, one of those whose domains are of equal formulas of the same numbers.
+
+    A kernel written as exp(-d / (2 * r * r)) divides by one number at each pair of points. Where
+    none are alike among the first, all are returned.
+    """
+    columns, known = trace.columns, dict[tuple[int, int], Any]()
+
+    def formula(node: int, depth: int) -> Any:
+        op: Any = trace.ops[node]
+        if op is CONSTANT:
+            return columns.constants[node]
+        if not depth or not isinstance(op, Elementwise):
+            return op, node
+        if (node, depth) not in known:
+            known[node, depth] = op, *(formula(x, depth - 1) for x in columns.args(node))
+        return known[node, depth]
+
+    def domain(x: int) -> Any:
+        op: Any = trace.ops[x]
+        read = [y for y, used in zip(columns.args(x), _limits(op), strict=True) if used]
+        return op, trace.plainness.of(x), *(formula(y, _NESTED) for y in read)
+
+    if len({*map(domain, chosen[:_SAMPLE])}) == len(chosen[:_SAMPLE]):
+        return chosen
+    return [*{domain(x): x for x in reversed(chosen)}.values()][::-1]
 
 
 def _violation(trace: Trace, node: int) -> tuple[int, int]:

@@ -185,8 +185,7 @@ class Lanes:
         self._look()
         run = TakenLanes(len(columns), node.index, lanes)
         self.taken.append(run)
-        for place in places:
-            trace.write(UNBATCH, (node.index, place))
+        trace.write_all(UNBATCH, [(node.index, place) for place in places])
         self._seen = len(columns)
         if trace.is_truth(node):
             for x in run.nodes:

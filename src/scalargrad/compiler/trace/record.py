@@ -17,7 +17,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.call.outline import filled, outlined
-from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
+from scalargrad.compiler.passes.kinds import DETACH, UNBATCH, Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program, RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
@@ -157,7 +157,7 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     given = [*trace.given, *(i for _, i in trace.draws), *(i for _, i in used)]
     program = _program(nodes, trace.columns.constants, given, order, roots)
     program.stacked = sum(x.size for x in trace.wholes)
-    plain = [trace.plainness.of(x) for x, _ in together]
+    plain = _plain(trace, nodes, [x for x, _ in together])
     return Recording(
         program,
         tuple(draw for draw, _ in trace.draws),
@@ -172,6 +172,16 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         trace.branches,
         tuple(trace.lines),
     )
+
+
+def _plain(trace: Trace, nodes: Nodes, chosen: list[int]) -> list[bool]:
+    """Return which of some nodes are plain; a single lane is where the numbers it is of are."""
+    asked = np.array(chosen, np.int64)
+    is_lane = nodes.where(lambda op: op is UNBATCH)[asked]
+    is_lane &= np.array(trace.plainness.marks_of(chosen), np.int64) == 0
+    asked[is_lane] = nodes.operands[nodes.first[asked[is_lane]]]
+    found = {x: trace.plainness.of(x) for x in dict.fromkeys(asked.tolist())}
+    return [found[x] for x in asked.tolist()]
 
 
 def _attached(trace: Trace, outputs: list[int]) -> list[int]:

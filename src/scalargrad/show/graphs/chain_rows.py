@@ -17,11 +17,11 @@ from scalargrad.show.graphs.diagram import Box, Diagram, Folded, GateShape, Line
 _LONG, _ABREAST = 10, 6  # gates in series: the fewest in a chain to wrap, the most in a row of it
 _LEAST = 3  # the fewest gates in a row that others follow: a leaf alone is not a row
 _WIDE = 8  # gates: where a row is longer, cuts that cross more wires are tried
-_MOST_CROSSING = 3
+_MOST_CROSSING = 3  # wires at a cut; those of leaves do not count
 _MOST_IN_A_ROW = 0.7  # of the whole length: with longer rows, wrapping saves too little
 
 
-def in_rows(diagram: Diagram, crossing: int = _MOST_CROSSING, *, wired: bool = False) -> Diagram:
+def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
     """Return a long chain in rows, one below the other; any other diagram as it is.
 
     The rows are drawings without lines between them, which Graphviz puts below each other: what is
@@ -31,12 +31,10 @@ def in_rows(diagram: Diagram, crossing: int = _MOST_CROSSING, *, wired: bool = F
     ----------
     diagram : Diagram
         What is drawn.
-    crossing : int
-        The most wires that may cross a cut; those of leaves do not count.
     wired : bool
         Whether what is named again has a wire with room for numbers.
     """
-    row = {} if diagram.clusters else _rows(diagram, crossing)
+    row = {} if diagram.clusters else _rows(diagram)
     if not row:
         return diagram
     boxes = {shape.id: shape.text for shape in diagram.shapes if isinstance(shape, Box | Folded)}
@@ -86,14 +84,14 @@ def row_graphs(diagram: Diagram) -> dict[int, graphviz.Digraph]:
     }
 
 
-def _rows(diagram: Diagram, most_crossing: int) -> dict[str, int]:
+def _rows(diagram: Diagram) -> dict[str, int]:
     """Return the row of each shape, from 0; empty if it is no long chain, or cannot be cut."""
     leaves = (x for x in diagram.shapes if isinstance(x, Box) and x.kind != "exit")
     boxes = {leaf.id for leaf in leaves if not leaf.kind.startswith("results")}
     apart = boxes | {f"{box}-wire" for box in boxes} | {f"{box}-fan" for box in boxes}
     ends = {line.target for line in diagram.lines if line.target.startswith("exit")}
     inner = [x for x in diagram.lines if x.source not in apart and x.target not in ends]
-    rows = _Chain(diagram.shapes, inner).rows(most_crossing)
+    rows = _Chain(diagram.shapes, inner).rows()
     found = {id: row for row, part in enumerate(rows) for id in part if id not in apart}
     if not found:
         return {}
@@ -134,11 +132,11 @@ class _Chain:
         ends = {id: max((place[x] for x in after[id]), default=0) for id in order}
         self._crossing = Counter(cut for id in order for cut in range(place[id], ends[id]))
 
-    def rows(self, most_crossing: int) -> list[list[str]]:
+    def rows(self) -> list[list[str]]:
         """Return the shapes of each row; empty if the chain is short or cannot be cut."""
         if self._length < _LONG:
             return []
-        for crossing in range(1, most_crossing + 1):
+        for crossing in range(1, _MOST_CROSSING + 1):
             parts = [*self._parts(crossing)]
             fewest = len(self._filled(parts, _ABREAST))
             filled = (self._filled(parts, most) for most in range(1, _ABREAST + 1))

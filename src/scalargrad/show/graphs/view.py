@@ -22,6 +22,9 @@ LINES_PER_SHAPE = 4
 #: three or more of them and these readers. What exceeds either is drawn as one bundle.
 ABREAST, MOST_LINES = 10, 24
 
+#: The most items of a drawing that is not large; in a larger one, any three such nodes are one.
+MOST_ITEMS = 60
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
@@ -119,6 +122,7 @@ class View:
     def by_readers(self) -> list[Group]:
         """Return groups of nodes of one kind with the same readers, where these are many."""
         alike: dict[tuple[str, bool, tuple[Item, ...]], list[Value]] = {}
+        is_large = len(self.items) > MOST_ITEMS
         for node, readers in self.readers.items():
             leaves = node in self.leaving
             if readers or leaves:
@@ -127,7 +131,7 @@ class View:
             Group(nodes)
             for (_, leaves, readers), nodes in alike.items()
             if len(nodes) > ABREAST
-            or (len(nodes) > 2 and len(nodes) * (len(readers) + leaves) > MOST_LINES)
+            or (len(nodes) > 2 and (is_large or len(nodes) * (len(readers) + leaves) > MOST_LINES))
         ]
 
     def kind_of(self, node: Value) -> str:

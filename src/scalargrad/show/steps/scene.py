@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, TypeGuard
+from unicodedata import normalize
 
 from scalargrad import ops
 from scalargrad.comparisons import comparisons
@@ -256,8 +257,9 @@ def _in_order(
 
     Of the others, those that differ in numbers alone, x0 and x1, are in their order.
     """
-    stems = {leaf: re.sub(r"\d+", "#", names[leaf]) for leaf in leaves}
-    by_number = sorted(leaves, key=lambda leaf: [int(n) for n in re.findall(r"\d+", names[leaf])])
+    plain = {leaf: normalize("NFKC", names[leaf]) for leaf in leaves}  # θ0 for θ₀
+    stems = {leaf: re.sub(r"\d+", "#", plain[leaf]) for leaf in leaves}
+    by_number = sorted(leaves, key=lambda leaf: [int(n) for n in re.findall(r"\d+", plain[leaf])])
     alike = {stem: [x for x in by_number if stems[x] == stem] for stem in stems.values()}
     numbered = [alike[stems[leaf]].pop(0) for leaf in leaves]
     place = {leaf: i for i, leaf in enumerate(places)}

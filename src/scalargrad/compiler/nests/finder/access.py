@@ -94,9 +94,7 @@ class _Operand:
             return found
         least = int(sources.min())
         counts = np.bincount(sources - least)
-        if np.count_nonzero(counts) > most + 1:
-            return None
-        main = int(counts.argmax()) + least
+        many, main = np.count_nonzero(counts) > most + 1, int(counts.argmax()) + least
         for last in (False, True):
             for axis in reversed(range(len(part.axes))):
                 parted = part.parted(axis, last)
@@ -104,10 +102,16 @@ class _Operand:
                     continue
                 at, there, others = parted
                 differs = not (self.sources[there.rows] == main).any()
-                elsewhere = self._of(others, most - 1 if differs else 0)
+                if many and not differs:
+                    continue
+                elsewhere = self._of(others, most - 1 if differs and not many else 0)
                 border = elsewhere and self._of(there, most - 1)
+                if elsewhere and border is None and differs and not last:
+                    border = Table(self.kinds, self.places)
                 if border and elsewhere:
-                    return Border(axis, at, border, self._going_on(elsewhere, others, axis))
+                    found = Border(axis, at, border, self._going_on(elsewhere, others, axis))
+                    if not isinstance(border, Table) or starts_there(found):
+                        return found
         return None
 
     def _going_on(self, access: Access, part: Indices, axis: int) -> Access:

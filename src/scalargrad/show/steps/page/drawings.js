@@ -71,12 +71,11 @@ const textsIn = (table, unit) => ({
 
 function nodeIn(table, i) {
   const texts = textsIn(table, `n${i}`);
-  const name = texts.value.querySelector(".name");
   const into = nodes[i].parents.flatMap((_, k) => [table.find(`n${i}-w${k}`), table.find(`n${i}-w${k}-tap`), table.find(`n${i}-c${k}`)]);
   const own = ["", "-out", "-wire", "-stem", "-fan", "-into"].map((part) => table.find(`n${i}${part}`));
   const parts = [...own, ...into, table.find(`exit-n${i}`), ...table.svg.querySelectorAll(`[id^="n${i}-b"]`)].filter(Boolean);
   const ways = ["out", "wire-line", "stem", "into"].map((part) => table.find(`n${i}-${part}`)).filter(Boolean);
-  return { ...texts, parts, ways, wire: table.find(`n${i}-wire-line`), name, label: name?.textContent ?? "", number: texts.value.querySelector(".value") };
+  return { ...texts, parts, ways, wire: table.find(`n${i}-wire-line`), number: texts.value.querySelector(".value") };
 }
 
 // The id of the line that stands for a wire: its own, or that of a bundle, a fold or the exit.
@@ -186,11 +185,10 @@ function clearLayers() {
   underlay.replaceChildren();
 }
 
-function drawNode(i, { parts, ways, wire, name, label, number: text, gradient, shape }, arrived) {
+function drawNode(i, { parts, ways, wire, number: text, gradient, shape }, arrived) {
   const known = isDone(knownAt[i]);
   for (const part of parts) part.classList.toggle("todo", !known);
-  if (name && !name.classList.contains("above")) name.replaceChildren(...inDrawing(label + (known ? ` ${valueSign(i)} ` : "")));
-  text.textContent = known ? number(state.sweep.data[i]) : "";
+  text.textContent = known ? computedText(i) : "";
   fitNumber(text, wire);
   const asked = askedStep();
   const passed = isComplete(i, arrived) && asked?.parent !== i;
@@ -205,9 +203,7 @@ function drawNode(i, { parts, ways, wire, name, label, number: text, gradient, s
 function fitNumber(text, wire) {
   text.style.fontSize = "";
   if (!wire || text.textContent.length < MANY_DIGITS) return;
-  const name = text.previousElementSibling;
-  const beside = name?.matches(".name:not(.above)") ? name.getComputedTextLength() + 4 : 0;
-  const share = (roomOf(wire) - beside - 4) / text.getComputedTextLength();
+  const share = (roomOf(wire) - 4) / text.getComputedTextLength();
   if (share < 1) text.style.fontSize = `${(parseFloat(getComputedStyle(text).fontSize) * Math.max(share, LEAST_NUMBER)).toFixed(1)}px`;
 }
 
@@ -221,6 +217,9 @@ function gradientText(i, arrived) {
 
 const partialSum = (sum) => `${number(sum)} + ?`;
 const askedGradient = (i, arrived) => (arrived > 1 ? partialSum(state.sweep.total(i, arrived - 1)) : "?");
+
+// What is computed, with ≈ where the number is about that.
+const computedText = (i) => (nodes[i].gate ? valueText(i).replace("= ", "") : number(state.sweep.data[i]));
 
 const valueText = (i) => `${valueSign(i)} ${number(state.sweep.data[i])}`;
 
@@ -301,7 +300,7 @@ function drawContribution(line, done, carried, isAsked) {
   if (!copy) return;
   const { parent } = steps[carried[0]];
   const known = isDone(knownAt[parent]);
-  drawWireAgain(line, known, known ? number(state.sweep.data[parent]) : "");
+  drawWireAgain(line, known, known ? computedText(parent) : "");
 }
 
 // The wire of a copy or a repeated name, on which its line continues.

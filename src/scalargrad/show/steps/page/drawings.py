@@ -74,35 +74,50 @@ class Drawings:
 def drawings(scene: Scene, limit: int) -> Drawings:
     """Draw a graph whole or, of a model or with more than `limit` nodes, by its folds.
 
+    One that is drawn whole is drawn with copy gates, too, where there are any.
+
     Raises
     ------
     LayoutError
         If there is no Graphviz, or it fails.
     """
     is_whole = scene.model is None and len(scene.order) <= limit
-    return _whole(scene) if is_whole else _folded(scene)
+    whole = Fold("graph", [*scene.order]) if is_whole else fold(scene.root, model=scene.model)
+    found = levels(whole)
+    numbers = {level.view.fold: level.index for level in found}
+    graph, ids = DrawnGraph(scene.order, scene.names), {x: f"f{i}" for x, i in numbers.items()}
+    shown = WireNumbers(gradients=is_whole, values=is_whole)  # without, equal parts are drawn alike
+    builders = [
+        Builder(graph, x.view, folds=ids, numbers=shown, destination=_Destination(scene, x).name)
+        for x in found
+    ]
+    copies = copies_of(scene.order, graph.gradients) if is_whole else {}
+    copied = [Builder(graph, copies=copies)] if copies else []
+    svgs = draw([one.build(_title(scene, one.view.fold)) for one in [*builders, *copied]])
+    templates: dict[str, int] = {}
+    json: list[Json] = [
+        {
+            "title": level.title,
+            "parent": level.around.index if level.around else None,
+            "nodes": [scene.place[x] for x in level.view.items if isinstance(x, Value)],
+            "bundles": [[scene.place[x] for x in bundle.nodes] for bundle in one.bundles],
+            "folds": [numbers[part] for part in level.view.closed],
+        }
+        for level, one in zip(found, builders, strict=True)
+    ]
+    if copied:
+        json[0]["copies"] = svgs.pop()
+    for entry, svg in zip(json[1:], svgs[1:], strict=True):
+        template, slots = _slotted(svg)
+        number = templates.setdefault(template, len(templates))
+        entry["svg"] = {"template": number, "slots": slots}
+    return Drawings(svgs[0], json, [*templates])
 
 
-def _whole(scene: Scene) -> Drawings:
-    """Draw one graph with junctions and, where there are any, with copy gates.
-
-    To avoid a thicket of lines, dense layers are drawn with bundles.
-    """
-    graph, view = DrawnGraph(scene.order, scene.names), View(Fold("graph", [*scene.order]))
-    bundled = Builder(graph, view.share(view.by_readers()))
-    builders = [bundled]
-    if copies := copies_of(scene.order, graph.gradients):
-        builders.append(Builder(graph, copies=copies))
-    name = scene.names[scene.root]
-    first, *others = draw([one.build(f"Computation graph of {name}") for one in builders])
-    json: Json = {"title": name, "parent": None, "bundles": _members(scene, bundled)}
-    if others:
-        json["copies"] = others[0]
-    return Drawings(first, [json], [])
-
-
-def _members(scene: Scene, builder: Builder) -> list[list[int]]:
-    return [[scene.place[node] for node in bundle.nodes] for bundle in builder.bundles]
+def _title(scene: Scene, part: Fold) -> str:
+    if part.outer is not None:
+        return f"Computation graph: {named(part)}"
+    return f"Computation graph of {scene.names[scene.root]}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,35 +162,6 @@ def _view(part: Fold) -> View:
         opened += opened[-1].folds
     view = View(part, opened)
     return view.share(view.by_readers())
-
-
-def _folded(scene: Scene) -> Drawings:
-    found = levels(fold(scene.root, model=scene.model))
-    numbers = {level.view.fold: level.index for level in found}
-    graph, ids = DrawnGraph(scene.order, scene.names), {x: f"f{i}" for x, i in numbers.items()}
-    nothing = WireNumbers(gradients=False, values=False)  # the page writes them
-    builders = [
-        Builder(graph, x.view, folds=ids, numbers=nothing, destination=_Destination(scene, x).name)
-        for x in found
-    ]
-    titles = [f"Computation graph: {level.title}" for level in found]
-    svgs = draw([one.build(title) for one, title in zip(builders, titles, strict=True)])
-    templates: dict[str, int] = {}
-    json: list[Json] = [
-        {
-            "title": level.title,
-            "parent": level.around.index if level.around else None,
-            "nodes": [scene.place[x] for x in level.view.items if isinstance(x, Value)],
-            "bundles": _members(scene, one),
-            "folds": [numbers[part] for part in level.view.closed],
-        }
-        for level, one in zip(found, builders, strict=True)
-    ]
-    for entry, svg in zip(json[1:], svgs[1:], strict=True):
-        template, slots = _slotted(svg)
-        number = templates.setdefault(template, len(templates))
-        entry["svg"] = {"template": number, "slots": slots}
-    return Drawings(svgs[0], json, [*templates])
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,10 +217,7 @@ _NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
 _TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the room beside it
 _NAME_HEIGHT = 13
 _BOX, _STEP = 34.0, 26.0  # the least width of a box, and by which it grows if it stands for another
-_LONG = 4.5  # width for each height
-_CROWDED, _MOST_CUT = 3000.0, 8  # wider, it continues in rows though so many lines are cut
-_DENSE = 4  # lines into a gate, from where on taps stand with those of the same junction
-_WIDE = 4  # lines from a junction, from where on they do if another in the row has as many
+_MANY = 4  # lines into a gate, or from a junction, whose taps then stand together
 _CROSSED = 0.3  # between ranks, in inches: room for the lines from such taps to cross
 
 
@@ -248,19 +231,12 @@ def draw(diagrams: Sequence[Diagram]) -> list[str]:
     LayoutError
         If there is no Graphviz, or it fails.
     """
-    arranged = [in_rows(diagram, wired=True) for diagram in diagrams]
-    layouts = [*placed([_PageLayout(diagram, bool(diagram.rows)) for diagram in arranged])]
-    long = [k for k, layout in enumerate(layouts) if layout.is_long]
-    again = placed([layouts[k].shortened() for k in long])
-    for k, layout in zip(long, again, strict=True):
-        layouts[k] = layout
+    layouts = placed([_PageLayout(in_rows(diagram, wired=True)) for diagram in diagrams])
     return [_PageWriter(layout).svg() for layout in layouts]
 
 
 class _PageLayout(DiagramLayout):
-    """A layout with room for any number.
-
-    Names stand before their values or, in a long chain that continues in rows, above them.
+    """A layout with room for any number; names stand above their values.
 
     Attributes
     ----------
@@ -272,29 +248,15 @@ class _PageLayout(DiagramLayout):
     above: ClassVar = 44.0  # room for a product
     _arrows: ClassVar = False
 
-    def __init__(self, diagram: Diagram, stacked: bool = False) -> None:
-        self.stacked = stacked
+    def __init__(self, diagram: Diagram) -> None:
         self._keys: dict[str, str] = {}
         super().__init__(diagram)
         self.taps = {line.id: f"{line.id}-tap" for line in diagram.lines if self._has_tap(line)}
-        self._dense = {gate for gate, count in self._arrivals.items() if count >= _DENSE}
-        leaving = Counter(line.source for line in diagram.lines if line.source in self._fans)
-        wide = [fan for fan, count in leaving.items() if count >= _WIDE]
-        self._beside = set(wide) if len(wide) > 1 else set()
+        leaving = Counter(line.source for line in diagram.lines)
+        many = {id for id, count in (self._arrivals | leaving).items() if count >= _MANY}
+        self._together = {x.id for x in diagram.lines if many.intersection({x.source, x.target})}
         results = {f"{gate}-wire" for gate in self.gates}  # v1 is above v2 where one sum reads both
-        self._listed = self._dense - {x.target for x in diagram.lines if x.source not in results}
-
-    @property
-    def is_long(self) -> bool:
-        """Whether it is in one row, and that is very wide, or much wider than high."""
-        return not self.stacked and self.right > min(_CROWDED, _LONG * self.bottom)
-
-    def shortened(self) -> _PageLayout:
-        """Return a layout with names on top and, where it is very wide, with more cuts."""
-        if self.right <= _CROWDED:
-            return _PageLayout(self.diagram, stacked=True)
-        diagram = in_rows(self.diagram, _MOST_CUT, wired=True)
-        return _PageLayout(diagram, stacked=bool(diagram.rows) or self.right > _LONG * self.bottom)
+        self._listed = many - {x.target for x in diagram.lines if x.source not in results}
 
     def _has_tap(self, line: Line) -> bool:
         return line.enters and line.source in self._fans and not line.source.startswith("b")
@@ -317,9 +279,11 @@ class _PageLayout(DiagramLayout):
     def _wire_size(self, wire: Wire) -> Size:
         name = cell_len(short(wire.name))
         number = max(_NUMBER_CELLS, 1.15 * max(map(cell_len, (wire.value, wire.gradient))))
-        if self.stacked:
-            return max(name, number) * _CELL + 6, WIRE_HEIGHT + _NAME_HEIGHT * 2
-        return (name + 3 * bool(name) + number) * _CELL + 6, WIRE_HEIGHT
+        height = WIRE_HEIGHT + 2 * _NAME_HEIGHT * bool(name)
+        return max(name, number) * _CELL + 6, height
+
+    def _is_ordered(self, shape: Shape) -> bool:
+        return super()._is_ordered(shape) or shape.id in self._listed
 
     # DOT without labels, and with ids numbered, so that equal graphs have equal text ------------
 
@@ -331,18 +295,14 @@ class _PageLayout(DiagramLayout):
 
     def _between_ranks(self) -> float:
         spread = 0.1 + 0.04 * max(0, max(self._arrivals.values(), default=1) - 3)
-        return max(min(spread, 1.2), _CROSSED if self._beside else 0.0)  # for many lines to meet
-
-    def _is_ordered(self, shape: Shape) -> bool:
-        return super()._is_ordered(shape) or shape.id in self._listed
+        return max(min(spread, 1.2), _CROSSED if self._together else 0.0)  # for many to meet
 
     def _join(self, graph: graphviz.Digraph, line: Line) -> None:
         """Write a line, in two stretches if it has a tap."""
         leaving, weight = self._leaving(line), self._weight(line)
         if line.id in self.taps:
             tap, weight = self._key(self.taps[line.id]), "1"
-            is_together = line.target in self._dense or line.source in self._beside
-            id = f"cluster_{self._key(line.source)}" if is_together else None
+            id = f"cluster_{self._key(line.source)}" if line.id in self._together else None
             with graph.subgraph(name=id, graph_attr={"margin": "0"}) as fan:
                 width, height = f"{(_TAP[0] + 2 * _AROUND_TAP) / 72:.4f}", f"{_TAP[1] / 72:.4f}"
                 fan.node(tap, width=width, height=height, label="")
@@ -377,7 +337,7 @@ class _PageWriter(SvgWriter):
             [*self.lines(), under, *self.shapes(), *map(self._tap, layout.taps.values())]
         )
         size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
-        kind = ' class="rows"' if layout.stacked else ""
+        kind = ' class="rows"' if layout.diagram.rows else ""
         return (
             f'<svg id="graph"{kind} xmlns="http://www.w3.org/2000/svg" role="group" '
             f'aria-label="{escape(layout.diagram.title)}" {size}>\n'
@@ -405,16 +365,16 @@ class _PageWriter(SvgWriter):
         (x, y), (width, _) = at, size
         node = wire.id.removesuffix("-wire")
         name = escape(short(wire.name)) if isinstance(wire, Wire) else ""
-        label, place = f'<tspan class="name">{name}</tspan>' if name else "", ' dx="4"'
-        if self._layout.stacked and name:
-            label = f'<tspan class="name above" x="{x:g}" y="{y - 26:g}">{name}</tspan>'
+        label, place = "", ""
+        if name:
+            label = f'<tspan class="name" x="{x:g}" y="{y - 26:g}">{name}</tspan>'
             place = f' x="{x:g}" y="{y - 7:g}"'
         return (
             f'<g class="wire" id="{wire.id}">'
             f'<path class="line" id="{wire.id}-line" '
             f'd="M{x - width / 2 - JOIN:.1f},{y:g}H{x + width / 2 + JOIN:.1f}"/>'
             f'<text id="{node}-value" x="{x:g}" y="{y - 7:g}">{label}'
-            f'<tspan class="value"{place if name else ""}></tspan></text>'
+            f'<tspan class="value"{place}></tspan></text>'
             f'<text id="{node}-gradient" class="gradient" x="{x:g}" y="{y + 17:g}"></text></g>'
         )
 

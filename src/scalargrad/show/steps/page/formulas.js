@@ -368,7 +368,7 @@ function enlargeTargets(svg) {
 // Set the names that stand in a drawing for good.
 function typesetDrawing(svg) {
   for (const text of svg.querySelectorAll("text")) if (!text.firstElementChild && text.textContent) text.replaceChildren(...inDrawing(text.textContent));
-  for (const name of svg.querySelectorAll(".name.above")) name.replaceChildren(...inDrawing(name.textContent));
+  for (const name of svg.querySelectorAll(".name")) name.replaceChildren(...inDrawing(name.textContent));
 }
 
 // Without a font made for formulas Chromium hardly lowers an index; then the style sheet does.

@@ -113,7 +113,7 @@ function haloNumber(i, what) {
 function ringSaved(value, isLabelled) {
   const box = boxOfNumber(value.querySelector(".value"));
   if (!box.width) return;
-  const rise = value.querySelector(".name.above") ? 21 : 5; // clear of a name above the number
+  const rise = value.querySelector(".name") ? 21 : 5; // clear of a name above the number
   overlay.append(
     svgElement("rect", {
       class: "ring", x: box.x - 3, y: box.y - 1, width: box.width + 6, height: box.height + 2, rx: 6,

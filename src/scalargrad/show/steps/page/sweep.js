@@ -166,7 +166,6 @@ function drawBranch() {
 // are those of scalargrad.show.number_format; a test holds the two together.
 
 const LARGEST_POWER = 100;
-const HALF = { n: 5n, e: -1 };
 
 const ARITHMETIC = {
   add: plus,
@@ -240,10 +239,10 @@ function decimalValue(term, known, constant) {
 }
 
 function powerOf(base, exponent) {
-  if (areEqual(exponent, HALF)) return rootOf(base);
   const power = nearest(exponent);
-  if (!Number.isInteger(power) || Math.abs(power) > LARGEST_POWER) return null;
-  const raised = Array(Math.abs(power)).fill(base).reduce(times, { n: 1n, e: 0 });
+  const size = Math.abs(power);
+  if (size !== 0.5 && (!Number.isInteger(size) || size > LARGEST_POWER)) return null;
+  const raised = size === 0.5 ? rootOf(base) : Array(size).fill(base).reduce(times, { n: 1n, e: 0 });
   return power < 0 ? over({ n: 1n, e: 0 }, raised) : raised;
 }
 
