@@ -449,3 +449,11 @@ def test_numbers_of_any_size_are_found_in_nested_lists() -> None:
         assert found[-1] == [2.0]
     rows[7][1] = math.nan
     assert math.isnan(compiled(rows, 1.0)[7][1])
+
+
+def test_a_list_that_contains_itself_is_refused() -> None:
+    """Each level holds more than the one before."""
+    xs: list[Any] = []
+    xs += [xs, xs]
+    with pytest.raises(OperandError, match="itself"):
+        jit(lambda xs: xs[0])(xs)

@@ -115,16 +115,6 @@ def making_up() -> Any:
     return module
 
 
-def annotated() -> Any:
-    """Return a function with text and annotations."""
-
-    def f(x: float) -> float:
-        """Return x."""
-        return x
-
-    return f
-
-
 def cached(size: int | None) -> Any:
     """Return settings that are made once."""
     return functools.lru_cache(maxsize=size)(Plain)
@@ -153,8 +143,6 @@ ODD: dict[str, Row] = {
         lambda: asked(cached(2)), lambda h: h().rate, clear),
     "the object of a builtin method": (
         lambda: [{"a": 2.0}.get], lambda h: h[0]("a"), lambda h: put(h[0].__self__, "a")),
-    "the name of a function": (
-        annotated, lambda h: len(h.__name__), lambda h: setattr(h, "__name__", "another")),
     "what a module makes up": (making_up, lambda h: h.made_up, lambda h: rated(h.source)),
     "a number that was computed": (
         lambda: [square(2.0)], lambda h: h[0].local_grads[0],

@@ -164,7 +164,8 @@ class Jitted(Generic[P, R]):
                     return None
                 run = path.run(call)  # which compiles it
                 self._kept.limits.note_cost()
-                self._remember(*call[1:5])
+                if not call[2]:
+                    self._remember(call[1])
                 return None if run is None else (path, run)
             except UnrecordedError as failed:
                 unrecorded = failed

@@ -90,7 +90,7 @@ def vmap(
 def _results(f: Callable[..., Any], call: tuple[Any, Any, Any], count: int) -> list[Any]:
     """Return the result for each example."""
     trace = current_trace()
-    if trace is not None and count > 1 and not (trace.lanes.count or trace.singly):
+    if trace is not None and count > 1 and not (trace.lanes.count or trace.unrolls):
         with contextlib.suppress(UnlikeError):
             return _at_once(f, call, trace, count)
     args, axes, kwargs = call

@@ -6,14 +6,15 @@ import inspect
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scalargrad.compiler.call.arguments import is_number
+from scalargrad.compiler.call.arguments import replaced
 from scalargrad.compiler.call.outline import ArrayOutline, ObjectOutline, Place
 from scalargrad.compiler.call.specialization import value_cells
 from scalargrad.compiler.function import Function
+from scalargrad.compiler.guards.object_state import attributes, is_record
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.nests.c_printer import print_c
 from scalargrad.compiler.nests.compile_nests import Scheduled, scheduled, written
@@ -26,7 +27,6 @@ from scalargrad.ops import add, eq, lt, ne, sum, where
 from scalargrad.sparse import Table
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.numbers import is_real
-from scalargrad.value import Value
 
 #: Programs of fewer nodes are written node by node; so are longer ones that do not repeat.
 SHORT = 1000
@@ -88,11 +88,11 @@ def exported(
             f"{compiled!r} draws random numbers, which a file cannot: draw outside, and give the "
             "numbers as arguments"
         )
-    inputs = input_names(compiled._function, args, kwargs)
-    *_, leaves, _ = call
-    wrt = value_cells(leaves)
+    named = _inputs(compiled, args, kwargs)
+    inputs, values = [*named.values()], {*value_cells(call[4])}
+    wrt = [k for k, x in enumerate(named) if x in values]
     numbers = [float(x) for x in path.inputs(call)]
-    copy = _copied(path.function.recorded.copy(), numbers, len(path.arranged(leaves, [])))
+    copy = _copied(path.function.recorded.copy(), numbers, [*named])
     results, program = _results(path.outline), copy.program
     found = [program.outputs[x] if isinstance(x, int) else copy.constant(x) for _, x in results]
     guards = program.outputs[path.results :]
@@ -112,14 +112,14 @@ def exported(
     return Exported(name, program, inputs, outputs, bool(guards))
 
 
-def _copied(recorded: Program, numbers: Sequence[float], given: int) -> PartCopy:
-    """Return a copy of a recorded program, ready to be continued.
+def _copied(recorded: Program, numbers: Sequence[float], inputs: Sequence[int]) -> PartCopy:
+    """Return a copy of a recorded program that has these inputs in this order.
 
-    The inputs behind those of the arguments are constants, and each lookup is a choice among the
-    entries of its row.
+    The inputs behind them are constants, and each lookup is a choice among the entries of its row.
     """
+    given = len(inputs)
     copy = PartCopy(recorded, given)
-    copy.new.update((k, k) for k in range(given))
+    copy.new.update((x, k) for k, x in enumerate(inputs))
     for node in range(given, len(recorded)):
         if node < recorded.inputs:
             copy.new[node] = copy.constant(numbers[node])
@@ -148,23 +148,15 @@ def _chosen(copy: PartCopy, index: int, entries: list[int]) -> int:
 # Names --------------------------------------------------------------------------------------------
 
 
-def input_names(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> list[str]:
-    """Return a name for each number of the arguments, in the order of a program's inputs."""
-    named = [*zip(_parameters(function, len(args)), args, strict=True), *kwargs.items()]
-    leaves = [leaf for parameter, x in named for leaf in _leaves(parameter, x)]
-    return [name for name, x in leaves if isinstance(x, Value) or is_number(x)]
-
-
-def _parameters(function: Callable[..., Any], count: int) -> list[str]:
-    """Return the names of a function's first `count` positional parameters."""
-    found: list[str] = []
-    for x in inspect.signature(function).parameters.values():
-        if x.kind is x.VAR_POSITIONAL:
-            found += [f"{x.name}[{k}]" for k in range(count - len(found))]
-        found.append(x.name)
-    return found[:count]
+def _inputs(
+    compiled: Jitted[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[int, str]:
+    """Return the inputs of a program with their names, in the order of the arguments."""
+    places = [*replaced(args, kwargs, compiled._static, map(Place, itertools.count())).values()]
+    positional, keywords = places[: len(args)], dict(zip(kwargs, places[len(args) :], strict=True))
+    given = inspect.signature(compiled._function).bind(*positional, **keywords)
+    leaves = [leaf for name, x in given.arguments.items() for leaf in _leaves(name, x)]
+    return {place.index: label for label, place in leaves if isinstance(place, Place)}
 
 
 def _results(outline: Any) -> list[tuple[str, int | float]]:
@@ -191,6 +183,8 @@ def _parts(x: Any) -> list[tuple[str, Any]] | None:
         return [(f"[{key!r}]", y) for key, y in x.items()]
     if isinstance(x, list | tuple) and not isinstance(x, Table):
         return [(f"[{k}]", y) for k, y in enumerate(x)]
+    if is_record(x.__class__):
+        return [(f".{field}", y) for field, y in attributes(x).items()]
     if isinstance(x, ObjectOutline):
         return [(f".{field}", y) for field, y in x.parts.items()]
     if isinstance(x, ArrayOutline) or getattr(x, "shape", None):

@@ -73,7 +73,7 @@ def refuse_attributes(x: Any, where: object) -> None:
 
 def refuse_operations(x: Any, where: object) -> None:
     """Refuse a number whose class defines operators, since a program would use Value's."""
-    name = _operator_of(x.__class__)
+    name = operator_of(x.__class__)
     if name is not None:
         raise TraceError(
             f"{where} is or holds a {type(x).__name__}, whose {name} a compiled function would not "
@@ -83,7 +83,7 @@ def refuse_operations(x: Any, where: object) -> None:
 
 
 @functools.cache
-def _operator_of(kind: type) -> str | None:
+def operator_of(kind: type) -> str | None:
     """Return the name of an operator that a user's class of numbers defines, if there is one."""
     own = itertools.takewhile(lambda x: not is_of_library(x), kind.__mro__)
     return next((name for x in own for name in vars(x) if name in _OPERATORS), None)

@@ -1,39 +1,35 @@
 """Split the arguments of a call into the numbers a program runs on and the key that chooses it.
 
-Numbers (ints too) and Values are traced; the shape around them, and everything that is neither,
-is part of the key under which a program is kept.
+Of ``f([(1.0, 2.0), (3.0, 4.0)])``: all that lies on one level and is of one kind is taken together,
+first the list, then the tuples, then the four numbers. What is neither a number nor holds any is
+part of the key.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Container, Iterator, Sequence, Set
 from enum import Enum
-from operator import is_
+from itertools import chain, islice
+from operator import attrgetter
 from types import BuiltinMethodType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from scalargrad.call import Intermediate
 from scalargrad.compiler.call.argument_refusals import (
     PLAIN_ARRAYS,
+    operator_of,
     refuse_attributes,
     refuse_operations,
 )
-from scalargrad.compiler.call.objects import (
-    SIZE,
-    Key,
-    Visit,
-    contents_alike,
-    is_size,
-    key_of_names,
-)
+from scalargrad.compiler.call.objects import SIZE, TOLD_BY_TYPE, Key, KeyMaker
 from scalargrad.compiler.call.output import Result
 from scalargrad.compiler.guards.memory_order import laid_out, objects_like
-from scalargrad.compiler.guards.object_state import attributes, is_record
+from scalargrad.compiler.guards.names_read import is_of_library
+from scalargrad.compiler.guards.object_state import attributes, is_record, slots_of
 from scalargrad.compiler.trace.watching import data_of
-from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.system.short_repr import shown
@@ -41,88 +37,373 @@ from scalargrad.table.numbers import is_real, too_large
 from scalargrad.tree import like
 from scalargrad.value import Parameter, Value
 
-#: The entry in the key for a number of each type.
-NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Result: 1, Intermediate: 1, Parameter: 2}
-#: The same for numbers that need no conversion.
-_AT_ONCE = {kind: entry for kind, entry in NUMBERS.items() if kind is not int}
-
 #: The type of most arrays, to recognise them quickly.
 FLOAT64 = np.dtype(np.float64)
 
 #: The kinds of arrays of numbers: floats, integers, and bools, which count as 0 and 1 there.
 _NUMBERS = "fiub"
-#: The kinds of arrays whose numbers are traced: these, and objects, among them Values.
-_TRACED = _NUMBERS + "O"
-
-#: Tuples of types, which are checked faster than unions: those are built at every call.
-_SEQUENCES, _ARRAYS = (list, tuple), (np.ndarray, np.void)
-#: Lists at least this long are checked as a whole for holding numbers only.
-_MANY = 8
-_FLOATS = {float, int, np.float64}
-#: Of what types items are taken together, if they are alike.
-_TOGETHER = {*NUMBERS, *_FLOATS, list, tuple, dict, np.ndarray}
-#: The entry in the key for a list of floats and integers.
-_FLOAT = "numbers"
+#: More items on one level of nested containers are taken for those of one that contains itself.
+_MOST = 10**7
 
 
-def taken_at_once(args: Iterable[Any]) -> tuple[Key, list[Any]] | None:
-    """Return the key and the leaves that `visit` finds, in the common case; None in any other.
+class Walk(KeyMaker):
+    """One walk over arguments, level by level.
 
-    That is of floats, Values, arrays of floats, and of what is taken together in full.
+    Attributes
+    ----------
+    leaves : list
+        The numbers, Values and arrays outside objects, in the order in which they are taken.
     """
-    key: list[Hashable] = []
-    leaves: list[Any] = []
-    for x in args:
-        kind = x.__class__
-        if kind in _AT_ONCE:
-            key.append(_AT_ONCE[kind])
-            leaves.append(x)
-        elif kind is np.ndarray and x.dtype is FLOAT64:
-            key.append(("array", laid_out(x)))
-            leaves.append(x)
-        elif kind in _SEQUENCES or kind is dict:
-            key.append(key_of_names(x) if kind is dict else (kind, len(x)))
-            items = [*x.values()] if kind is dict else x
-            if key[-1] is None or _taken_together(items, key, leaves) is not None:
-                return None
+
+    leaves: list[Any]
+    _met: list[int]
+
+    def __init__(self, function: Callable[..., Any] | None = None) -> None:
+        self.function = function
+        self.key, self.leaves, self.objects = [], [], []
+        self._met = []  # dataclasses, by id
+
+    def take_one(self, x: Any) -> None:
+        """Take an argument."""
+        kind = KINDS[x.__class__]
+        self.key.append(kind)
+        if kind is NUMBERS:
+            self.leaves.append(float_of(x))
+        elif kind.of in _PLAIN_ROWS:  # the same as `take` of its kind, in half the time
+            self.key.append(len(x))
+            self.take(x)
         else:
-            return None
-    return tuple(key), leaves
+            kind.take([x], self)
+
+    def take(self, xs: Sequence[Any], types: Set[type] = frozenset()) -> None:
+        """Take what lies on one level, of these types: what is of one kind together."""
+        types = types or {*map(type, xs)}
+        if len(types) == 1 or len({*map(KINDS.__getitem__, types)}) == 1:
+            kind = KINDS[type(xs[0])]
+            self.key.append((len(xs), kind))
+            if types == _FLOAT:
+                self.leaves += xs
+            else:
+                kind.take(xs, self)
+        else:
+            kinds = [*map(KINDS.__getitem__, map(type, xs))]
+            self.key.append((*kinds,))
+            for kind, part in _parts(xs, kinds):
+                kind.take(part, self)
+
+    def new(self, records: Sequence[Any]) -> Sequence[Any]:
+        """Return the dataclasses that were not met before; one that was is the same again."""
+        ids, first = [*map(id, records)], len(self._met)
+        self._met += ids
+        if len({*self._met}) == len(self._met):
+            return records
+        place = {x: k for k, x in [*enumerate(self._met)][::-1]}
+        self.key.append(("met", *[place[x] for x in ids]))
+        return [x for k, x in enumerate(records, first) if place[id(x)] == k]
 
 
-def _taken_together(
-    xs: Sequence[Any], key: list[Hashable], leaves: list[Any]
-) -> Sequence[Any] | None:
-    """Take numbers, and what lists, tuples and dicts alike hold, by passes over all of them.
+_FLOAT: set[type] = {float}
+_PLAIN_ROWS: set[type] = {list, tuple}
 
-    Returns the items that are left to be visited; None if there are none.
+
+class Fresh(NamedTuple):
+    """What takes the place of numbers, in the order of a walk, and copies of dataclasses by id."""
+
+    numbers: Iterator[Any]
+    copies: dict[int, Any]
+
+
+class Kind:
+    """What arguments of one type are: how they are taken, and made anew with other numbers.
+
+    Parameters
+    ----------
+    of : type
     """
-    while len(xs) >= _MANY and xs[0].__class__ in _TOGETHER:
-        kinds = {*map(type, xs)}
-        if kinds <= _FLOATS:
-            key.append((_FLOAT, len(xs)))
-            leaves += floats_of(xs, kinds)
-            return None
-        if kinds <= NUMBERS.keys():
-            one = NUMBERS[xs[0].__class__]
-            key += [one] * len(xs) if len(kinds) == 1 else map(NUMBERS.get, map(type, xs))
-            leaves += [float_of(x) if type(x) is int else x for x in xs] if int in kinds else xs
-            return None
-        if kinds == {np.ndarray} and {(x.shape, x.dtype) for x in xs} == {((), FLOAT64)}:
-            key.append(("scalars", len(xs)))
-            leaves += [x.item() for x in xs]
-            return None
-        inside = contents_alike(xs, xs[0].__class__) if len(kinds) == 1 else None
-        if inside is None:
-            break
-        key.append(inside[0])
-        xs = inside[1]
-    return xs
+
+    def __init__(self, of: Any) -> None:
+        self.of = of
+
+    def take(self, xs: Sequence[Any], walk: Walk) -> None:
+        """Add the numbers in arguments to the leaves of a walk, all else about them to its key."""
+        raise NotImplementedError
+
+    def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
+        """Return arguments of this kind with their numbers replaced; see `rebuilt`."""
+        raise NotImplementedError
+
+
+class _Numbers(Kind):
+    """Plain numbers."""
+
+    def take(self, xs: Sequence[Any], walk: Walk) -> None:
+        walk.leaves += _floats(xs)
+
+    def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
+        return [*islice(fresh.numbers, len(xs))]
+
+
+class _Values(_Numbers):
+    """Values, or Parameters."""
+
+    def take(self, xs: Sequence[Any], walk: Walk) -> None:
+        walk.leaves += xs
+
+
+class _Rows(Kind):
+    """Lists, or tuples."""
+
+    def __init__(self, of: Any) -> None:
+        super().__init__(of)
+        self._may_hold_more = "__dict__" in dir(of) or bool(slots_of(of))
+
+    def take(self, xs: Sequence[Any], walk: Walk) -> None:
+        if self._may_hold_more:
+            for x in xs:
+                refuse_attributes(x, walk.where)
+        lengths, first = [*map(len, xs)], len(xs[0])
+        walk.key.append(first if lengths.count(first) == len(xs) else (*lengths,))
+        walk.take(_in_a_row(xs))
+
+    def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
+        items = iter(rebuilt(_in_a_row(xs), fresh))
+        return [like(x, islice(items, len(x))) for x in xs]
+
+
+class _Dicts(Kind):
+    """Dicts."""
+
+    def take(self, xs: Sequence[Any], walk: Walk) -> None:
+        if self.of is not dict:
+            for x in xs:
+                refuse_attributes(x, walk.where)
+                walk.whole(x.default_factory if isinstance(x, defaultdict) else None)
+        walk.names(xs)
+        walk.take(_in_a_row([x.values() for x in xs]))
+
+    def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
+        items = iter(rebuilt(_in_a_row([x.values() for x in xs]), fresh))
+        return [like(x, islice(items, len(x))) for x in xs]
+
+
+class _Records(Kind):
+    """Objects of a dataclass; integers in it are sizes or counts, and part of the key."""
+
+    def __init__(self, of: Any) -> None:
+        super().__init__(of)
+        self._held: Any = attributes if slots_of(of) else attrgetter("__dict__")
+
+    def take(self, xs: Sequence[Any], walk: Walk) -> None:
+        for name, some, held in self._columns(walk.new(xs)):
+            types = {*map(type, held)}
+            walk.key.append((name, len(some)))
+            if types == _INTEGERS:
+                walk.key.append((SIZE, self.of, *held))
+            elif types.isdisjoint(_MAY_BE_SIZES):
+                walk.take(held, types)
+            else:
+                for x in held:
+                    walk.key.append((SIZE, self.of, str(x))) if _is_size(x) else walk.take([x])
+
+    def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
+        copies = fresh.copies
+        new = [x for i, x in {id(x): x for x in xs}.items() if i not in copies]
+        copies.update((id(x), object.__new__(self.of)) for x in new)
+        for name, some, held in self._columns(new):
+            if _MAY_BE_SIZES.isdisjoint(map(type, held)):
+                held = rebuilt(held, fresh)
+            else:
+                held = [x if _is_size(x) else rebuilt([x], fresh)[0] for x in held]
+            for x, now in zip(some, held, strict=True):
+                object.__setattr__(copies[id(x)], name, now)
+        return [copies[id(x)] for x in xs]
+
+    def _columns(self, xs: Sequence[Any]) -> list[tuple[str, Sequence[Any], list[Any]]]:
+        """Return the names of attributes, each with the objects that have it and what they hold.
+
+        Those of all objects are taken together if they are the same.
+        """
+        spaces = [*map(self._held, xs)]
+        names = [*chain.from_iterable(spaces)]
+        rows = [(xs, spaces)]
+        if names != [*chain(*spaces[:1])] * len(spaces):
+            rows = [([x], [space]) for x, space in zip(xs, spaces, strict=True)]
+        return [
+            (name, some, [space[name] for space in held])
+            for some, held in rows
+            for name in [*chain(*held[:1])]
+        ]
+
+
+class _Arrays(Kind):
+    """Arrays: their numbers are traced, and their objects taken."""
+
+    def take(self, xs: Sequence[Any], walk: Walk) -> None:
+        if len(xs) > 1 and {(x.shape, x.dtype) for x in xs} == {((), FLOAT64)}:
+            walk.leaves += [x.item() for x in xs]
+            return
+        for x in xs:
+            if x.dtype is FLOAT64:
+                walk.key.append(laid_out(x))
+                walk.leaves.append(x)
+            elif x.dtype.names:
+                raise TraceError(
+                    f"{walk.where} is or holds an array of records, with the fields "
+                    f"{', '.join(x.dtype.names)}: give its columns, as in {{name: x[name] for name "
+                    "in x.dtype.names}"
+                )
+            elif x.dtype == np.longdouble:
+                raise _too_long()
+            elif x.dtype.kind in _NUMBERS:
+                walk.key.append(laid_out(x))
+                walk.leaves.append(x)
+            elif x.dtype.hasobject:
+                walk.key.append(("objects", laid_out(x)))
+                walk.take(x.ravel().tolist())
+            else:
+                walk.whole(x)
+
+    def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
+        return [_rebuilt_array(x, fresh) for x in xs]
+
+
+class _Others(Kind):
+    """All else: constants and objects, and numbers of rare types."""
+
+    def take(self, xs: Sequence[Any], walk: Walk) -> None:
+        if {*map(type, xs)} <= TOLD_BY_TYPE or not any(map(_is_leaf, xs)):
+            walk.constants(xs)
+            return
+        for x in xs:
+            if _is_leaf(x):
+                refuse_operations(x, walk.where)
+                walk.key.append(int(isinstance(x, Value)))
+                walk.leaves.append(x if isinstance(x, Value) else float_from(x))
+            else:
+                walk.whole(x)
+
+    def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
+        return [next(fresh.numbers) if _is_leaf(x) else x for x in xs]
+
+
+NUMBERS, VALUES, PARAMETERS = _Numbers(float), _Values(Value), _Values(Parameter)
+_OTHERS = _Others(object)
+
+
+class _Kinds(dict[type, Kind]):
+    """The kinds of arguments, by type."""
+
+    def __missing__(self, kind: Any) -> Kind:
+        found: Kind = _OTHERS
+        if issubclass(kind, Value) and not operator_of(kind):
+            found = PARAMETERS if issubclass(kind, Parameter) else VALUES
+        elif issubclass(kind, list | tuple) and kind is not Table:
+            found = _Rows(kind)
+        elif issubclass(kind, dict):
+            found = _Dicts(kind)
+        elif kind in PLAIN_ARRAYS or issubclass(kind, np.void):
+            found = _Arrays(kind)
+        elif is_record(kind):
+            found = _Records(kind)
+        self[kind] = found
+        return found
+
+
+KINDS = _Kinds({float: NUMBERS, int: NUMBERS, np.float64: NUMBERS})
+#: The types of numbers that need no conversion.
+AT_ONCE = {float, Value, Parameter, Result, Intermediate}
+
+
+def _parts(xs: Sequence[Any], kinds: Sequence[Kind]) -> Iterator[tuple[Kind, Sequence[Any]]]:
+    """Yield the arguments of each kind on a level."""
+    for kind in dict.fromkeys(kinds):
+        yield kind, [x for x, y in zip(xs, kinds, strict=True) if y is kind]
+
+
+def _in_a_row(parts: Sequence[Collection[Any]]) -> Sequence[Any]:
+    """Return all that several containers hold.
+
+    Raises
+    ------
+    RecursionError
+        If that is more than memory can hold, as of a list of a hundred times itself.
+    """
+    if len(parts) == 1:
+        return parts[0] if type(parts[0]) is list else [*parts[0]]
+    if sum(map(len, parts)) > _MOST:
+        raise RecursionError
+    return [*chain.from_iterable(parts)]
+
+
+def rebuilt(xs: Sequence[Any], fresh: Fresh) -> list[Any]:
+    """Return what lies on one level with its numbers replaced, in the order of `Walk.take`.
+
+    Objects of other classes than dataclasses are themselves: a recording knows their Values.
+    """
+    kinds = [KINDS[type(x)] for x in xs]
+    made = {kind: iter(kind.rebuilt(part, fresh)) for kind, part in _parts(xs, kinds)}
+    return [next(made[kind]) for kind in kinds]
+
+
+def replaced(
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    static: Container[int | str],
+    numbers: Iterator[Any],
+) -> dict[int | str, Any]:
+    """Return the arguments of a call, by position or name, with their numbers replaced."""
+    fresh = Fresh(numbers, {})
+    return {
+        name: x if name in static else rebuilt([x], fresh)[0]
+        for name, x in chain[Any](enumerate(args), kwargs.items())
+    }
+
+
+def _rebuilt_array(x: Any, fresh: Fresh) -> Any:
+    """Return an array with its numbers replaced, or the stand-in for a whole array."""
+    if x.dtype.hasobject:
+        return objects_like(x, rebuilt(x.ravel().tolist(), fresh))
+    if x.dtype.kind not in _NUMBERS:
+        return x.copy()
+    found = [*islice(fresh.numbers, min(x.size, 1))]
+    if x.ndim == 0 or (found and isinstance(found[0], np.ndarray)):
+        return found[0]
+    return objects_like(x, [*found, *islice(fresh.numbers, max(x.size - 1, 0))])
+
+
+def code_in(key: Key) -> Iterator[Any]:
+    """Yield the user's classes and the functions and modules in a key: code may ask these."""
+    for part in key:
+        for x in part if isinstance(part, tuple) else (part,):
+            code = x.of if isinstance(x, Kind) else x
+            if isinstance(code, _CODE) and not (isinstance(code, type) and is_of_library(code)):
+                yield code
+
+
+_CODE = (type, FunctionType, ModuleType, BuiltinMethodType)
+
+
+# Numbers ------------------------------------------------------------------------------------------
 
 
 def is_number(x: Any) -> bool:
     """Return whether an argument is a number that is traced; bools and enum members are not."""
     return is_real(x) and not isinstance(x, bool | Enum)
+
+
+def _is_leaf(x: Any) -> bool:
+    return isinstance(x, Value) or is_number(x)
+
+
+#: Types of what a dataclass may hold that is a size.
+_INTEGERS: set[type] = {int}
+_MAY_BE_SIZES = {int, list, tuple}
+
+
+def _is_size(x: Any) -> bool:
+    """Return whether what a dataclass holds is an integer, or a row of these: sizes and counts."""
+    kind: type = x.__class__
+    return kind is int or (kind in _MAY_BE_SIZES and {*map(type, x)} == {int})
 
 
 def float_of(x: float) -> float:
@@ -140,10 +421,11 @@ def float_of(x: float) -> float:
     return number
 
 
-def floats_of(xs: Sequence[Any], kinds: Set[type]) -> Sequence[float]:
-    """Return numbers of these types as floats, each as `float_of` does."""
+def _floats(xs: Sequence[Any]) -> Sequence[float]:
+    """Return floats and integers as floats, each as `float_of` does."""
+    kinds = {*map(type, xs)}
     if int not in kinds:
-        return xs if kinds == {float} else [*map(float, xs)]
+        return xs if kinds == _FLOAT else [*map(float, xs)]
     try:
         found = [*map(float, xs)]
     except OverflowError:
@@ -158,158 +440,11 @@ def float_from(x: Any) -> float:
     return float_of(int(x)) if isinstance(x, int | np.integer) else float(x)
 
 
-def visit(x: Any, walk: Visit) -> None:
-    """Split an argument: add its numbers to the leaves of a walk, and the rest of it to the key.
-
-    Leaves are floats, Values and arrays. Modules and other objects are walked over.
-    """
-    kind, key = x.__class__, walk.key
-    if kind in NUMBERS:
-        key.append(NUMBERS[kind])
-        walk.leaves.append(float_of(x) if kind is int else x)
-    elif kind in _SEQUENCES or (isinstance(x, _SEQUENCES) and kind is not Table):
-        if kind not in _SEQUENCES:
-            refuse_attributes(x, walk.where)
-        key.append((kind, len(x)))
-        _visit_all(x, walk)
-    elif kind is dict or isinstance(x, dict):
-        if kind is not dict:
-            refuse_attributes(x, walk.where)
-            walk.whole(x.default_factory if isinstance(x, defaultdict) else None)
-        walk.keys(x)
-        _visit_all([*x.values()], walk)
-    elif isinstance(x, _ARRAYS) and _is_traced(x):
-        _visit_array(x, walk)
-    elif isinstance(x, Value) or is_number(x):
-        refuse_operations(x, walk.where)
-        key.append(2 if isinstance(x, Parameter) else int(isinstance(x, Value)))
-        walk.leaves.append(x if isinstance(x, Value) else float_from(x))
-    elif is_record(kind):
-        _visit_record(x, walk)
-    else:
-        walk.whole(x)
-
-
-def _visit_record(x: Any, walk: Visit) -> None:
-    """Split an object of a dataclass; one that is met again is the same in the recording."""
-    if id(x) in walk.records:
-        walk.key.append(("record", walk.records[id(x)]))
-        return
-    walk.records[id(x)] = len(walk.records)
-    found, kind = attributes(x), x.__class__
-    walk.key.append((kind, *found))
-    for part in found.values():
-        if is_size(part):
-            row = (type(part), *part) if part.__class__ in _SEQUENCES else (part,)
-            walk.key.append((SIZE, kind, *row))
-        else:
-            visit(part, walk)
-
-
 def _too_long() -> TraceError:
     return TraceError(
         "an argument is or holds a longdouble, which has more digits than a program's float64: "
         "give float(x), or an array by x.astype(float)"
     )
-
-
-def _is_traced(array: Any) -> bool:
-    """Return whether what is in an array is traced; records are refused where they would be."""
-    known = array.dtype.kind in _TRACED or array.dtype.names is not None
-    return known and (type(array) in PLAIN_ARRAYS or isinstance(array, np.void))
-
-
-def _visit_all(items: Sequence[Any], walk: Visit) -> None:
-    """Split the items of a list."""
-    key, leaves = walk.key, walk.leaves
-    xs = _taken_together(items, key, leaves)
-    if xs is None:
-        return
-    for x in xs:
-        kind = x.__class__
-        if kind in _AT_ONCE:  # most are, and a call for each would double the time
-            key.append(_AT_ONCE[kind])
-            leaves.append(x)
-        elif kind in _FLOATS:
-            key.append(0)
-            leaves.append(float_of(x))
-        else:
-            visit(x, walk)
-
-
-def _visit_array(array: Any, walk: Visit) -> None:
-    """Split an array: its numbers are traced, and objects are split."""
-    if array.dtype.names:
-        raise TraceError(
-            f"{walk.where} is or holds an array of records, with the fields "
-            f"{', '.join(array.dtype.names)}: give its columns, as in {{name: x[name] for name in "
-            "x.dtype.names}"
-        )
-    if array.dtype == np.longdouble:
-        raise _too_long()
-    if array.dtype.kind in _NUMBERS:
-        walk.key.append(("array", laid_out(array)))
-        walk.leaves.append(array)
-        return
-    walk.key.append(("objects", laid_out(array)))
-    for item in array.ravel().tolist():
-        visit(item, walk)
-
-
-def code_in(key: Key) -> Iterator[Any]:
-    """Yield the classes, functions and modules in a key; code may ask what they hold."""
-    for part in key:
-        if isinstance(part, tuple):
-            yield from (x for x in part[:2] if isinstance(x, _CODE))
-
-
-_CODE = (type, FunctionType, ModuleType, BuiltinMethodType)
-
-
-#: Dataclasses and their copies, by the id of the original.
-Copies = dict[int, tuple[Any, Any]]
-
-
-def rebuilt(x: Any, fresh: Iterator[Any], copies: Copies) -> Any:
-    """Return an argument with its numbers replaced, in the order in which `visit` found them.
-
-    Objects of other classes than dataclasses are themselves: a recording knows their Values.
-    """
-    if isinstance(x, Value) or is_number(x):
-        return next(fresh)
-    if isinstance(x, dict):
-        return like(x, [rebuilt(item, fresh, copies) for item in x.values()])
-    if isinstance(x, list | tuple) and not isinstance(x, Table):
-        return like(x, [rebuilt(item, fresh, copies) for item in x])
-    if hasattr(type(x), "dtype") and hasattr(x, "ravel") and not isinstance(x, np.generic):
-        return _rebuilt_array(x, fresh, copies)
-    return _rebuilt_record(x, fresh, copies) if is_record(x.__class__) else x
-
-
-def _rebuilt_record(x: Any, fresh: Iterator[Any], copies: Copies) -> Any:
-    if id(x) not in copies:
-        made, held = object.__new__(type(x)), attributes(x)
-        copies[id(x)] = x, made
-        for name, part in held.items():
-            now = part if is_size(part) else rebuilt(part, fresh, copies)
-            object.__setattr__(made, name, now)
-        if all(map(is_, held.values(), attributes(made).values())):  # it may be a key in a dict
-            copies[id(x)] = x, x
-    return copies[id(x)][1]
-
-
-def _rebuilt_array(x: Any, fresh: Iterator[Any], copies: Copies) -> Any:
-    """Return an array with its numbers replaced, or the stand-in for a whole array."""
-    if x.dtype.kind in _NUMBERS:
-        found = [next(fresh)] if x.size else []
-        if found and isinstance(found[0], WholeArray):
-            return found[0]
-        found += [next(fresh) for _ in range(x.size - 1)]
-    elif x.dtype.kind != "O":
-        return x.copy()
-    else:
-        found = [rebuilt(item, fresh, copies) for item in x.ravel().tolist()]
-    return objects_like(x, found)
 
 
 #: The size in bytes of integers that a float may not hold exactly, and the last of those it does.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from operator import is_
 from typing import Any, NoReturn
 
-from scalargrad.compiler.call.arguments import Copies, rebuilt
+from scalargrad.compiler.call.arguments import replaced
 from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.generators import MOST
 from scalargrad.compiler.guards.names_read import NamesRead
@@ -98,11 +98,12 @@ class CallRecorder:
         *,
         singly: bool = False,
     ) -> None:
-        self._function, self._static, self._singly = function, static, singly
+        self._function, self._static, self._unrolls = function, static, singly
         self._names = names
         self._compiled, self._args, self._kwargs, _, leaves, _ = call
         self._leaves = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
-        self._apart: set[int] = set()  # leaves that have a node for each number however large
+        #: Leaves that have a node for each number however large.
+        self._apart = {*range(len(self._leaves))} if singly else set[int]()
 
     def record(self, stays: Callable[[], bool]) -> Found:
         """Record the call, and return what a path is made of.
@@ -158,8 +159,7 @@ class CallRecorder:
     def _once(self, *, unrolls: bool = False) -> tuple[Found, SideEffects, Trace]:
         """Record the call once; return what the function held before that, and the trace, too."""
         while True:  # again if the function used single numbers of a whole array
-            trace = Trace(singly=self._singly)
-            trace.unrolls = unrolls
+            trace = Trace(unrolls=unrolls or self._unrolls)
             failed: UnrecordedError | None = None
             try:
                 found, before = self._record_by(trace)
@@ -196,12 +196,7 @@ class CallRecorder:
 
     def _replaced(self, numbers: Sequence[Value]) -> tuple[Any, list[Any]]:
         """Return the call with these numbers in its arguments, and these."""
-        remaining = iter(numbers)
-        copies: Copies = {}
-        replaced = {
-            name: x if name in self._static else rebuilt(x, remaining, copies)
-            for name, x in [*enumerate(self._args), *self._kwargs.items()]
-        }
-        positional = [replaced[i] for i in range(len(self._args))]
-        keywords = {name: replaced[name] for name in self._kwargs}
-        return functools.partial(self._function, *positional, **keywords), [*replaced.values()]
+        given = [*replaced(self._args, self._kwargs, self._static, iter(numbers)).values()]
+        first = len(self._args)
+        keywords = dict(zip(self._kwargs, given[first:], strict=True))
+        return functools.partial(self._function, *given[:first], **keywords), given

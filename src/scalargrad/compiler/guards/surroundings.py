@@ -85,7 +85,7 @@ Place = tuple[Any, Hashable]
 _BUILTINS = vars(builtins)
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
 _CODE, _LABEL, _PARENTS = attrgetter("__code__"), attrgetter("label"), attrgetter("parents")
-_BASES, _LAYOUT = attrgetter("__bases__"), attrgetter("shape", "dtype")
+_LAYOUT = attrgetter("shape", "dtype")
 _OF_DEFAULTS = attrgetter(*_DEFAULTS)
 _OF_PARTIAL = attrgetter("func", "args", "keywords")
 _FACTORY, _SPACE = attrgetter("default_factory"), attrgetter("__dict__")
@@ -94,11 +94,6 @@ _NUMBERS = {Value, Parameter}
 _GRAPHS = {"local_grads", "parents", "op"}
 _MARKS = {"label", *_GRAPHS}
 _CONTAINERS = (list, tuple, deque, dict, set, frozenset)
-
-
-#: What functions and classes tell of themselves.
-_TOLD = ("__name__", "__qualname__", "__doc__", "__module__")
-_OF_TOLD = attrgetter(*_TOLD)
 
 
 def _most(x: Any) -> Any:
@@ -581,7 +576,6 @@ class Walk:
         self._names_in(function, function.__globals__, names, builtins_too=True)
         self._fact(_CODE, function)
         self._fact(len, function, vars(function))
-        self._told(function)
 
     def _names_in(
         self, owner: Any, space: Mapping[str, Any], names: Iterable[str], builtins_too: bool = False
@@ -636,8 +630,6 @@ class Walk:
         self.rereading.names(space, chosen)
         self.tokens.append((*chosen,))
         self._fact(len, kind, space)
-        self.rereading.fact(_BASES, kind)
-        self._told(kind)
         made = _MADE if is_dataclass(kind) else ()
         followed = [x for x in chosen if x not in made or not _is_generated(space[x])]
         self._push_inside([*kind.__bases__, type(kind)])
@@ -657,11 +649,6 @@ class Walk:
         self.tokens.append(names)
         self.rereading.attributes(x, own, names, read)
         self._push(x, {name: own[name] for name in names})
-
-    def _told(self, x: Any) -> None:
-        """Note what a function or class tells of itself, where code asks."""
-        if not self.names.names.keys().isdisjoint(_TOLD):
-            self._fact(_OF_TOLD, x)
 
 
 #: Methods that `dataclass` makes, and that read nothing but the fields of two objects.

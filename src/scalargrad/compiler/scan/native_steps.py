@@ -10,8 +10,8 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import has_llvm
-from scalargrad.compiler.call.arguments import float_from, number_of, visit
-from scalargrad.compiler.call.objects import Key, Visit
+from scalargrad.compiler.call.arguments import Walk, float_from, number_of
+from scalargrad.compiler.call.objects import Key
 from scalargrad.compiler.call.outline import Place, filled, filler, has_arrays, outlined
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.jitted import Jitted
@@ -121,8 +121,8 @@ def _native(path: Specialization, shape: Key) -> NativeStep | None:
         return None
     if not isinstance(path.outline, tuple) or len(path.outline) != 2:
         return None
-    walk = Visit()
-    visit(filled(path.outline[0], [0.0] * path.results), walk)
+    walk = Walk()
+    walk.take_one(filled(path.outline[0], [0.0] * path.results))
     if walk.objects or tuple(walk.key) != shape:
         return None
     carry, result = filled(path.outline, [Value(0.0)] * path.results)

@@ -81,8 +81,7 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
         The counting nodes, one for each number of lanes: they count nodes that leave their domain,
         or are not finite though they must be, while results may remain finite.
     """
-    compares_gradients = bool(trace.guards) and ADJOINT in nodes.table
-    if not (trace.finite or compares_gradients or any(map(_is_limited, nodes.table))):
+    if not (trace.finite or any(x is ADJOINT or _is_limited(x) for x in nodes.table)):
         return []
     results = _with_copied(trace, outputs)
     numbers = numbers_of(trace.columns.constants, len(nodes))
@@ -96,7 +95,7 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     limited = limited[ask(limited, _may_fail)]
     limited = limited[~_are_positive(nodes, numbers, limited)]
     told = ask(limited, _gives_itself_away)
-    asked = trace.finite + _gradients_read(trace, nodes, outputs if lanes else ())
+    asked = trace.finite + _gradients_read(trace, nodes, outputs)
     finite = [x for x in dict.fromkeys(asked) if x not in results]
     if finite or told.any():
         shown = _shown(nodes, ask, outputs, lanes)
@@ -144,14 +143,11 @@ def _with_copied(trace: Trace, outputs: Iterable[int]) -> set[int]:
 def _gradients_read(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     """Return the gradients outside vmap that other numbers are computed from.
 
-    Where eager code sends no signal, as to another example, a program sends 0, and 0 · inf is nan,
-    by which a comparison comes out otherwise. Without lanes, those that are compared are returned.
+    One that is nan is an error in eager code. Where that sends no signal, as to another example, a
+    program sends 0, and 0 · inf is nan, by which a comparison comes out otherwise.
     """
     gradients = nodes.where(lambda op: op is ADJOINT)
-    roots = [*outputs, *trace.guards]
-    if not roots:
-        return []
-    readers = nodes.needed(roots) & ~gradients
+    readers = nodes.needed([*outputs, *trace.guards]) & ~gradients
     read = np.zeros(len(nodes), np.bool_)
     read[nodes.operands[readers[nodes.users()]]] = True
     found = np.flatnonzero(read & gradients)

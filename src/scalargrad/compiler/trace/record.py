@@ -144,7 +144,7 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         outcomes.append(False)
     together = [(x, 1) for x in outputs]
     returned = outputs
-    if not (trace.has_values or trace.singly):
+    if not (trace.has_values or trace.unrolls):
         together = trace.lanes.returned_together(outputs)
         returned = _attached(trace, [x for x, _ in together])
     roots = [*returned, *guards]

@@ -51,16 +51,13 @@ class Tape(Tracing):
         Whether any input is a Value, so that results may have gradients.
     is_open : bool
         Whether the function is still running.
-    singly : bool
-        Whether each number must be a node of its own.
     questions : int
         How often something was asked whose answer depends on which node it is.
     derived : list of (int, int)
         For each derivative, how many nodes there were, and the first of those it was taken by.
     """
 
-    def __init__(self, *, singly: bool = False) -> None:
-        self.singly = singly
+    def __init__(self) -> None:
         self.columns = Columns()
         self.ops = self.columns.ops
         self.given: list[int] = []

@@ -41,8 +41,8 @@ class Trace(Tape):
 
     Parameters
     ----------
-    singly : bool
-        Whether each number given or returned must be a node of its own.
+    unrolls : bool
+        Whether vmap is a loop.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Trace(Tape):
     guards : dict from int to bool
         The nodes whose truth was asked for, and the answers.
     unrolls : bool
-        Whether vmap is a loop, since an example has changed something that others would, too.
+        Whether vmap is a loop, also since an example has changed something that others would, too.
     lines : list of (str, int) or None
         For each guard, the file and line that asked for it.
     branches : int
@@ -64,11 +64,11 @@ class Trace(Tape):
         The random generators that the function can reach.
     """
 
-    def __init__(self, *, singly: bool = False) -> None:
-        super().__init__(singly=singly)
+    def __init__(self, *, unrolls: bool = False) -> None:
+        super().__init__()
         self.wholes: list[Whole] = []
         self.guards: dict[int, bool] = {}
-        self.unrolls = False
+        self.unrolls = unrolls
         self.lines: list[tuple[str, int] | None] = []
         self.branches = 0
         self.generators = Generators()
@@ -119,7 +119,7 @@ class Trace(Tape):
         found: list[Any] = []
         plain: list[float] = []
         for k, x in enumerate(leaves):
-            is_whole = is_large(x) and not (self.singly or k in apart)
+            is_whole = is_large(x) and k not in apart
             if is_whole or isinstance(x, Value):
                 found += self.inputs(plain)
                 plain = []
