@@ -11,7 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Container, Iterator, Sequence, Set
 from enum import Enum
 from itertools import chain, islice
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from types import BuiltinMethodType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -81,8 +81,8 @@ class Walk(KeyMaker):
         if len(types) == 1 or len({*map(KINDS.__getitem__, types)}) == 1:
             kind = KINDS[type(xs[0])]
             self.key.append((len(xs), kind))
-            if types == _FLOAT:
-                self.leaves += xs
+            if kind is NUMBERS:
+                self.leaves += _floats(xs, types)
             else:
                 kind.take(xs, self)
         else:
@@ -137,7 +137,7 @@ class _Numbers(Kind):
     """Plain numbers."""
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
-        walk.leaves += _floats(xs)
+        walk.leaves += _floats(xs, {*map(type, xs)})
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
         return [*islice(fresh.numbers, len(xs))]
@@ -229,7 +229,7 @@ class _Records(Kind):
         if names != [*chain(*spaces[:1])] * len(spaces):
             rows = [([x], [space]) for x, space in zip(xs, spaces, strict=True)]
         return [
-            (name, some, [space[name] for space in held])
+            (name, some, [*map(itemgetter(name), held)])
             for some, held in rows
             for name in [*chain(*held[:1])]
         ]
@@ -421,16 +421,16 @@ def float_of(x: float) -> float:
     return number
 
 
-def _floats(xs: Sequence[Any]) -> Sequence[float]:
-    """Return floats and integers as floats, each as `float_of` does."""
-    kinds = {*map(type, xs)}
+def _floats(xs: Sequence[Any], kinds: Set[type]) -> Sequence[float]:
+    """Return numbers of these types as floats, each as `float_of` does."""
     if int not in kinds:
         return xs if kinds == _FLOAT else [*map(float, xs)]
     try:
         found = [*map(float, xs)]
     except OverflowError:
         found = []
-    return found if found == [*xs] else [*map(float_of, xs)]  # a new nan among them equals nothing
+    same = found == (xs if type(xs) is list else [*xs])
+    return found if same else [*map(float_of, xs)]  # a new nan among them equals nothing
 
 
 def float_from(x: Any) -> float:
