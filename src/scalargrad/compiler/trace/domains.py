@@ -164,26 +164,29 @@ def _distinct(trace: Trace, chosen: Sequence[int]) -> Sequence[int]:
     A kernel written as exp(-d / (2 * r * r)) divides by one number at each pair of points. Where
     none are alike among the first, all are returned.
     """
-    columns, known = trace.columns, dict[tuple[int, int], Any]()
-
-    def formula(node: int, depth: int) -> Any:
-        op: Any = trace.ops[node]
-        if op is CONSTANT:
-            return columns.constants[node]
-        if not depth or not isinstance(op, Elementwise):
-            return op, node
-        if (node, depth) not in known:
-            known[node, depth] = op, *(formula(x, depth - 1) for x in columns.args(node))
-        return known[node, depth]
+    known: dict[tuple[int, int], Any] = {}
 
     def domain(x: int) -> Any:
         op: Any = trace.ops[x]
-        read = [y for y, used in zip(columns.args(x), _limits(op), strict=True) if used]
-        return op, trace.plainness.of(x), *(formula(y, _NESTED) for y in read)
+        read = [y for y, used in zip(trace.columns.args(x), _limits(op), strict=True) if used]
+        return op, trace.plainness.of(x), *(_formula(trace, y, _NESTED, known) for y in read)
 
     if len({*map(domain, chosen[:_SAMPLE])}) == len(chosen[:_SAMPLE]):
         return chosen
     return [*{domain(x): x for x in reversed(chosen)}.values()][::-1]
+
+
+def _formula(trace: Trace, node: int, depth: int, known: dict[tuple[int, int], Any]) -> Any:
+    """Return how a node is computed in so many steps at most, for comparison with others."""
+    op: Any = trace.ops[node]
+    if op is CONSTANT:
+        return trace.columns.constants[node]
+    if not depth or not isinstance(op, Elementwise):
+        return op, node
+    if (node, depth) not in known:
+        parts = (_formula(trace, x, depth - 1, known) for x in trace.columns.args(node))
+        known[node, depth] = op, *parts
+    return known[node, depth]
 
 
 def _violation(trace: Trace, node: int) -> tuple[int, int]:
