@@ -84,13 +84,30 @@ def _products(instruction: Products) -> tuple[Kind, Addresses]:
     if terms > SEQUENTIAL:
         order = [range(c, terms, CLASSES) for c in range(CLASSES)]
     sorted_terms = [t for part in order for t in part]
-    pairs = np.stack([a[:, sorted_terms], b[:, sorted_terms]], axis=2).reshape(lanes, -1)
-    rows = np.concatenate([start[:, None], pairs], axis=1)
-    padded = np.concatenate([rows, np.repeat(rows[:1], -lanes % width, axis=0)])
-    table = padded.reshape(-1, width, rows.shape[1]).transpose(0, 2, 1)
+    parts = [_in_groups(x, width) for x in (start[:, None], a[:, sorted_terms], b[:, sorted_terms])]
+    (_, begins), *factors = parts
+    groups = len(begins)
+    pairs = np.concatenate([table for _, table in factors], axis=2).reshape(groups, -1)
+    table = np.concatenate([begins.reshape(groups, -1), pairs], axis=1)
     head = [out, lanes, len(order), *map(len, order)]
-    kind = write_products, (width, terms > SEQUENTIAL)
+    kind = write_products, (width, terms > SEQUENTIAL, tuple([side for side, _ in parts]))
     return kind, np.concatenate([head, table.ravel()])
+
+
+def _in_groups(addresses: Addresses, width: int) -> tuple[str, Addresses]:
+    """Return how groups of lanes read, lanes × terms, and the addresses they need to be told.
+
+    These are groups × terms × 1 where the lanes of each group read one cell at each term, or a row
+    of cells; else groups × terms × width.
+    """
+    lanes, terms = addresses.shape
+    padded = np.concatenate([addresses, np.repeat(addresses[-1:], -lanes % width, axis=0)])
+    groups = padded.reshape(-1, width, terms).transpose(0, 2, 1)
+    if (groups == groups[..., :1]).all():
+        return "one", groups[..., :1]
+    if (groups == groups[..., :1] + np.arange(width)).all():
+        return "row", groups[..., :1]
+    return "any", groups
 
 
 #: For each kind of instruction, what returns the kind of its function, and its table.

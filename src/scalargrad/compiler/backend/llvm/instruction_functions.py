@@ -93,24 +93,29 @@ def write_scatter(module: IRModule, name: str) -> None:
     nest.end()
 
 
-def write_products(module: IRModule, name: str, width: int, classes: bool) -> None:
+def write_products(
+    module: IRModule, name: str, width: int, classes: bool, sides: tuple[str, str, str]
+) -> None:
     """Print sums of products, ``out lanes passes``, the terms of each pass, then addresses.
 
     The addresses come in groups of `width` lanes: those of the starts, then, for each term, those
-    of the first factors and of the second factors. With several passes, each is a class.
+    of the first factors and of the second factors. With several passes, each is a class. `sides`
+    tell of starts and factors how the lanes of a group read them, see `encode`: all ``one`` cell or
+    a ``row`` of cells, of which the first has an address, or ``any``.
     """
     nest = Nest(module, name)
     e = Emitter(nest.body, width)
     out, lanes, passes = nest.fields(0, 3)
     first = nest.table(nest.add(passes, 3))
 
-    def addresses(table: str) -> str:
-        return nest.body.assign(f"load {e.whole}, ptr {table}, align 8")
-
-    def read(table: str) -> str:
-        if width == 1:
-            return e.load(nest.cell(addresses(table)))
-        pointers = nest.body.assign(f"getelementptr double, ptr %m, {e.whole} {addresses(table)}")
+    def read(side: str, table: str) -> tuple[str, str]:
+        """Return what lanes read by a table of addresses, and where the table goes on."""
+        after = nest.table(width if side == "any" else 1, table)
+        if width == 1 or side != "any":
+            pointer = nest.cell(nest.body.assign(f"load i64, ptr {table}, align 8"))
+            return (e.spread(nest.one.load(pointer)) if side == "one" else e.load(pointer)), after
+        addresses = nest.body.assign(f"load {e.whole}, ptr {table}, align 8")
+        pointers = nest.body.assign(f"getelementptr double, ptr %m, {e.whole} {addresses}")
         kind = f"<{width} x ptr>"
         types = [kind, "i32", e.flag, e.type]
         gather = nest.body.module.declare(
@@ -120,7 +125,7 @@ def write_products(module: IRModule, name: str, width: int, classes: bool) -> No
         return nest.body.assign(
             f"call {e.type} @{gather}({kind} {pointers}, i32 8, {e.flag} {everywhere}, "
             f"{e.type} poison)"
-        )
+        ), after
 
     def group(i: str, carried: list[str]) -> list[str]:
         (table,) = carried
@@ -130,16 +135,17 @@ def write_products(module: IRModule, name: str, width: int, classes: bool) -> No
 
             def term(_: str, carried: list[str]) -> list[str]:
                 table, total = carried
-                x, y = read(table), read(nest.table(width, table))
-                return [nest.table(2 * width, table), e.fma(x, y, total)]
+                x, table = read(sides[1], table)
+                y, table = read(sides[2], table)
+                return [table, e.fma(x, y, total)]
 
             terms = nest.field(nest.add(p, 3))
             begins = e.number(-0.0) if classes else total
             table, more = nest.loop(terms, term, [("ptr", table), (e.type, begins)])
             return [table, e.add(total, more) if classes else more]
 
-        starts = [("ptr", nest.table(width, table)), (e.type, read(table))]
-        table, total = nest.loop(passes, one_pass, starts)
+        begin, table = read(sides[0], table)
+        table, total = nest.loop(passes, one_pass, [("ptr", table), (e.type, begin)])
         nest.store_some(e, total, nest.cell(out, i), nest.sub(lanes, i))
         return [table]
 
