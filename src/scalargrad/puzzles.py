@@ -140,7 +140,7 @@ def check(number: int, answer: Callable[..., Any]) -> Verdict:
         wrong = _wrong(puzzle, answer, point)
         if wrong:
             at = ", ".join(f"{k} = {v:.4g}" for k, v in zip(names, point, strict=True))
-            return Verdict(False, f"not yet: at {at}, {wrong}. Hint: {puzzle.hint}", graph)
+            return Verdict(False, f"not yet: at {at}, {wrong}.\nHint: {puzzle.hint}", graph)
     return Verdict(True, "right", graph)
 
 
