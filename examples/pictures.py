@@ -1,8 +1,8 @@
-"""Write the pictures of the README: a graph, a step page and a training page.
+"""Write the pictures of the README and the gallery: a graph, two step pages and a training page.
 
     python -m examples.pictures [FOLDER]
 
-This is how the first three pictures in docs/images are made. Pages are photographed in Chromium,
+This is how the pictures in docs/images are made. Pages are photographed in Chromium,
 driven by Playwright, which the extra [oracles] brings.
 """
 
@@ -52,6 +52,13 @@ def step_page(folder: Path) -> Path:
         return photograph(page, "step=23", folder / "step-page.png", 1536, 700)
 
 
+def attention(folder: Path) -> Path:
+    """Photograph one head of attention where nothing flows back to the masked score."""
+    with TemporaryDirectory() as scratch:
+        page = PAGES["attention"]().save(Path(scratch) / "page.html")
+        return photograph(page, "step=115", folder / "attention.png", 1280, 720)
+
+
 def training_page(folder: Path) -> Path:
     """Photograph the training on two moons at epoch 40, one example selected."""
     with TemporaryDirectory() as scratch:
@@ -62,6 +69,7 @@ def training_page(folder: Path) -> Path:
 PICTURES = {
     "sigmoid.svg": graph,
     "step-page.png": step_page,
+    "attention.png": attention,
     "training-page.png": training_page,
 }
 

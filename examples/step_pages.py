@@ -7,15 +7,24 @@ This is how the pages in docs/pages are made.
 
 from __future__ import annotations
 
+import math
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from scalargrad import Parameter, Value, maximum, parse, walk
+from scalargrad import Parameter, Value, dot, maximum, parse, softmax, walk
+from scalargrad.experiments import Alphabet
 from scalargrad.experiments.demo import chain_rule, sigmoid_neuron
-from scalargrad.nn import MLP
+from scalargrad.losses import cross_entropy
+from scalargrad.nn import MLP, Embedding, Linear, Module, init
+from scalargrad.optim import Adam
 from scalargrad.show.steps import Walk
+
+#: Added to a score that the causal mask hides. The softmax then gives 0, as after −∞, and the page
+#: does not warn of a number that is infinite.
+MASK = -1e9
 
 
 def regularised() -> Value:
@@ -86,12 +95,95 @@ def network() -> Walk:
     return walk(error, model=model)
 
 
+class Head(Module):
+    """The attention of a GPT, cut down to one head of two numbers, and its scores for a character.
+
+    Parameters
+    ----------
+    characters, context : int
+        Size of the alphabet, and how many positions there are.
+    rng : random.Random
+        Draws the weights.
+
+    References
+    ----------
+    Vaswani et al., Attention is all you need, 2017, section 3.2.
+    """
+
+    def __init__(self, characters: int, context: int, rng: random.Random) -> None:
+        self.token = Embedding(characters, 2, rng=rng)
+        self.position = Embedding(context, 2, rng=rng)
+        self.query, self.key, self.value = (Linear(2, 2, bias=False, rng=rng) for _ in range(3))
+        self.unembed = Linear(2, characters, bias=False, rng=rng)
+        for weight in (self.token.weight, self.position.weight):
+            init.normal_(weight, 0.0, 0.5, rng=rng)
+
+    def embed(self, tokens: Sequence[int]) -> list[list[Any]]:
+        """Return a vector of 2 for each token: that of its character plus that of its place."""
+        places = zip(self.token(tokens), self.position([*range(len(tokens))]), strict=True)
+        return [[a + b for a, b in zip(*both, strict=True)] for both in places]
+
+    def forward(self, xs: list[list[Any]], t: int) -> list[Any]:
+        """Return scores for the character after position t, which sees positions 0 to t."""
+        query, keys, values = self.query(xs[t]), self.key(xs), self.value(xs)
+        scores = [dot(query, key) / math.sqrt(2) for key in keys]
+        masked = [score if s <= t else score + MASK for s, score in enumerate(scores)]
+        weights = softmax(masked)
+        output = [dot(weights, column) for column in zip(*values, strict=True)]
+        logits: list[Any] = self.unembed(output)
+        for s, (key, value) in enumerate(zip(keys, values, strict=True)):
+            label(key, f"key{s}")
+            label(value, f"value{s}")
+        rows = {"query": query, "masked": masked, "score": scores, "weight": weights}
+        for name, row in (rows | {"output": output, "logit": logits}).items():
+            label(row, name)
+        return logits
+
+
+def label(row: Sequence[Value], name: str) -> None:
+    """Name the entries of a row by their places."""
+    for i, entry in enumerate(row):
+        entry.label = f"{name}[{i}]"
+
+
+def attention() -> Walk:
+    """Walk through one head of attention, which guesses the character after the l of lima.
+
+    The head has learned for a moment from two names. Position 1 (l) asks; it may look at position 0
+    (the mark at the beginning) and at itself; position 2 (i), which it is to guess, is masked.
+    """
+    names = ["lima", "mali"]
+    alphabet = Alphabet(names)
+    inputs, targets = alphabet.examples(names)
+    head = Head(len(alphabet), context=5, rng=random.Random(1))
+    optimizer = Adam(head.parameters(), lr=0.05)
+    for _ in range(10):
+        optimizer.zero_grad()
+        for tokens, following in zip(inputs, targets, strict=True):
+            scores = [head(head.embed(tokens), t) for t in range(len(tokens))]
+            cross_entropy(scores, following).backward()
+        optimizer.step()
+    tokens, following = inputs[0], targets[0]
+    xs = [[Value(entry.data) for entry in x] for x in head.embed(tokens[:3])]
+    for t, x in enumerate(xs):
+        label(x, f"x{t}")
+    for layer, name in [(head.query, "Q"), (head.key, "K"), (head.value, "V")]:
+        for i, row in enumerate(layer.weight):
+            label(row, f"{name}{i}")
+    for i, row in enumerate(head.unembed.weight):
+        label(row, f"U{i}")
+    loss: Value = cross_entropy(head(xs, 1), following[1])
+    loss.label = "L"
+    return walk(loss)
+
+
 PAGES: dict[str, Callable[[], Walk]] = {
     "chain-rule": lambda: walk(chain_rule()),
     "sigmoid-neuron": lambda: walk(sigmoid_neuron()),
     "regularised": lambda: walk(regularised()),
     "router": lambda: walk(router()),
     "simple_model": simple_model,
+    "attention": attention,
     "network": network,
     "large-network": large_network,
 }

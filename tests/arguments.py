@@ -203,6 +203,7 @@ GOOD: dict[str, Make] = {
     "activations": lambda: [scalargrad.tanh],
     "columns": lambda: {"epoch": [1, 2], "loss": [1.0, 0.5]},
     "objective": lambda: squared,
+    "answer": lambda: lambda x: 1 - x * x,
 }  # fmt: skip
 SCORES: dict[str, Make] = {"input": lambda: [[0.1, 0.2]], "target": lambda: [0]}
 FITTED: dict[str, Make] = {
@@ -343,7 +344,7 @@ LEFT_OUT: dict[str, str] = {
     ),
     **dict.fromkeys(
         ["Dataset", "Split", "Fact", "Impression", "Report", "IncompatibleKeys", "Summary",
-         "Profile"],
+         "Profile", "Puzzle", "Verdict"],
         "records, which hold what they are given",
     ),
     **dict.fromkeys(

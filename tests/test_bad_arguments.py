@@ -41,7 +41,7 @@ OF_THE_FUNCTION = {
 #: Parameters that are functions, which a class is, too: what it raises is its own.
 FUNCTIONS = {
     *("f", "function", "loss", "regularizer", "score", "objective", "lr_lambda", "method"),
-    *("activations", "callback", "cond_fun", "body_fun", "residuals"),
+    *("activations", "callback", "cond_fun", "body_fun", "residuals", "answer"),
 }
 #: What says more than one line on purpose: where in an expression, all that does not fit.
 LINES = (ExpressionError, GradcheckError, StateError)

@@ -17,7 +17,7 @@ import pytest
 from matplotlib.image import imread
 
 from examples import pictures
-from scalargrad import data
+from scalargrad import data, nn
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 IMAGES = EXAMPLES.parent / "docs" / "images"
@@ -36,11 +36,29 @@ def test_the_worked_examples_are_written_as_pages(tmp_path: Path) -> None:
     """Each is one HTML file that forbids the network and names its root."""
     example = runpy.run_path(str(EXAMPLES / "step_pages.py"))
     written = example["write"](tmp_path)
-    assert len(written) == 7
+    assert len(written) == 8
     for path in written:
         page = path.read_text(encoding="utf-8")
         assert "default-src 'none'" in page
         assert "Backpropagation through" in page
+
+
+def test_the_head_on_the_page_is_attention() -> None:
+    """Its weights, and its output, are those of the library's attention with a causal mask."""
+    steps = runpy.run_path(str(EXAMPLES / "step_pages.py"))["attention"]()
+    shown = {name: node.data for node, name in steps.scene.names.items()}
+
+    def vector(name: str, n: int = 2) -> list[float]:
+        return [shown[f"{name}[{i}]"] for i in range(n)]
+
+    attention = nn.MultiheadAttention(2, 1, bias=False)
+    rows = [vector(f"{letter}{i}") for letter in "QKV" for i in range(2)]
+    state = {"in_proj_weight": rows, "out_proj.weight": [[1.0, 0.0], [0.0, 1.0]]}
+    attention.load_state_dict(state)
+    xs = [vector(f"x{t}") for t in range(3)]
+    outputs, weights = attention(xs, xs, xs, is_causal=True)
+    assert [x.data for x in outputs[1]] == pytest.approx(vector("output"))
+    assert [getattr(x, "data", x) for x in weights[1]] == pytest.approx(vector("weight", 3))
 
 
 def test_the_pages_that_ship_show_the_examples_as_they_are() -> None:
@@ -82,11 +100,11 @@ def test_the_picture_of_a_graph_that_ships_is_what_is_drawn_now(tmp_path: Path) 
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("take", [pictures.step_page, pictures.training_page])
+@pytest.mark.parametrize("take", [pictures.step_page, pictures.attention, pictures.training_page])
 def test_the_pictures_of_pages_show_them_as_they_are(
     take: Callable[[Path], Path], tmp_path: Path
 ) -> None:
-    """The README's pictures, taken anew, differ at most by fonts."""
+    """The pictures of README and gallery, taken anew, differ at most by fonts."""
     pytest.importorskip("playwright.sync_api", reason="pictures are taken by playwright")
     if not any(map(shutil.which, pictures.BROWSERS)):
         pytest.skip("pictures are taken in Chromium, which is not installed here")

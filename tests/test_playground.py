@@ -18,6 +18,7 @@ from tests.conftest import AS_THE_PROFILE_SAYS
 from tests.patience import PATIENCE
 
 from scalargrad import parse, walk
+from scalargrad.puzzles import PUZZLES
 
 pytestmark = pytest.mark.wide
 
@@ -200,6 +201,21 @@ p = x
     playground.button("Run").click()
     assert playground.numbers() == {"x": (3.0, 108.0)}
     assert playground.page.get_by_label("Printed").inner_text().split() == ["runs:", "1"]
+
+
+def test_a_puzzle_in_the_address_waits_to_be_solved(playground: Playground) -> None:
+    """As it is found, it is told what is missing, beside its graph; then that it is right."""
+    playground.visit("#puzzle=2")
+    playground.page.get_by_role("status").filter(has_text="read it").wait_for()
+    program = playground.box("Python").input_value()
+    assert program == PUZZLES[1].program
+    solved = program.replace("..., ...", "1 / b, -a / b**2")
+    for written, word in ((program, "not yet"), (solved, "right")):
+        playground.look_away()
+        playground.box("Python").fill(written)
+        playground.button("Run").click()
+        assert playground.numbers().keys() == {"a", "b"}
+        assert word in playground.page.get_by_label("Printed").inner_text()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ The folders of the last two, unpacked packages of npm, are named by PYODIDE and 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import zipfile
@@ -18,6 +19,7 @@ import rich
 from sphinx.application import Sphinx
 
 import scalargrad
+from scalargrad.puzzles import PUZZLES
 from scalargrad.show.html import fill, source
 
 #: By the variable that names a package of npm: what it is, its folder in the site, what is taken.
@@ -46,8 +48,10 @@ def put_together(app: Sphinx, _error: Exception | None) -> None:
     for path in own.iterdir():
         if path.suffix in {".css", ".js"}:
             shutil.copy(path, folder)
+    puzzles = [(puzzle.title, puzzle.program) for puzzle in PUZZLES]
+    slots = {"missing": said if missing else "", "puzzles": json.dumps(puzzles)}
     page = fill(
-        (own / "index.html").read_text("utf-8"), {"missing": escape(said if missing else "")}
+        (own / "index.html").read_text("utf-8"), {name: escape(x) for name, x in slots.items()}
     )
     (folder / "index.html").write_text(page, "utf-8")
     (folder / "look.css").write_text(source("scalargrad.show.html", "look.css"), "utf-8")

@@ -26,6 +26,9 @@ loss.label = "L"
 walk(loss, model=model)`,
 };
 
+const PUZZLES = JSON.parse(document.body.dataset.puzzles); // a title and a program each
+PUZZLES.forEach(([title], i) => { EXAMPLES[`Puzzle ${i + 1}: ${title}`] = `puzzle=${i + 1}`; });
+
 const kept = { py: EXAMPLES["Python: a loop"].slice(3) }; // the text of the language that is not shown
 let worker = null;
 let asked = { number: 0 }; // what the worker is to answer; answers to what was asked before are not shown
@@ -41,9 +44,10 @@ const inputs = () => $("inputs").value.replace(/^[\s,;]+|[\s,;]+$/g, "").split(/
 function readAddress(written) {
   const decoded = (part) => { try { return decodeURIComponent(part); } catch { return part; } };
   const [first, ...rest] = written.split("&").map(decoded);
-  const [, language, text] = first.match(/^(f|py)=(.*)$/s) ?? [];
-  if (!language) return false;
-  put(language, text);
+  const [, language, text] = first.match(/^(f|py|puzzle)=(.*)$/s) ?? [];
+  const program = language === "puzzle" ? PUZZLES[text - 1]?.[1] : text;
+  if (program === undefined) return false;
+  put(language === "f" ? "f" : "py", program);
   $("inputs").value = rest.join(" ");
   return true;
 }
@@ -155,9 +159,10 @@ function openExercise() {
 
 for (const [name, address] of Object.entries(EXAMPLES)) $("examples").append(new Option(name, address));
 $("examples").addEventListener("change", () => {
-  if (readAddress($("examples").value)) writeAddress();
+  const chosen = $("examples").value;
   $("examples").value = "";
-  run(true);
+  if (chosen.startsWith("puzzle=")) location.hash = chosen; // which waits to be solved
+  else if (readAddress(chosen)) run(true);
 });
 $("kinds").addEventListener("change", () => put(kind(), kept[kind()] ?? ""));
 $("text").addEventListener("input", suit);

@@ -15,6 +15,7 @@ from pyodide.code import eval_code
 from scalargrad import Value, ops, walk
 from scalargrad.errors import ScalargradError
 from scalargrad.expression.parsing import parse_assigned
+from scalargrad.puzzles import Verdict
 from scalargrad.show.graphs import layout
 from scalargrad.show.steps import Walk
 
@@ -80,6 +81,9 @@ def _walk_of_program(code: str) -> Walk:
     )
     if isinstance(result, Walk):
         return result
+    if isinstance(result, Verdict):
+        print(result)
+        return walk(result.graph)
     if not isinstance(result, Value):
         raise ScalargradError(
             f"the last line gives no Value, but {type(result).__name__}: end with the name of what "

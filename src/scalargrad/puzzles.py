@@ -1,0 +1,238 @@
+"""Ten puzzles on derivatives, each told right or wrong by the engine.
+
+A puzzle is a short program to complete or to mend. `check` calls what was written at random points
+and compares it with the derivatives that `grad` finds there; no answer is stored.
+
+Examples
+--------
+>>> print(PUZZLES[0].program)
+from scalargrad import Value, cos, exp, sigmoid, sin, softmax, tanh
+from scalargrad.puzzles import check
+<BLANKLINE>
+# Return the derivative of tanh at x.
+def derivative(x):
+    return ...
+<BLANKLINE>
+check(1, derivative)
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from inspect import signature
+from math import isclose
+from typing import Any
+
+from scalargrad.errors import OperandError
+from scalargrad.ops import exp, logsumexp, sigmoid, sin, tanh
+from scalargrad.system.short_repr import shown
+from scalargrad.table.validation import function, size
+from scalargrad.transforms.functional import grad
+from scalargrad.value import Parameter, Value
+
+__all__ = ["PUZZLES", "Puzzle", "Verdict", "check"]
+
+_IMPORTS = """\
+from scalargrad import Value, cos, exp, sigmoid, sin, softmax, tanh
+from scalargrad.puzzles import check
+"""
+
+
+@dataclass(frozen=True)
+class Puzzle:
+    """A program to complete or to mend.
+
+    Attributes
+    ----------
+    title : str
+    start : str
+        What to do, as a comment, and the function as it is found.
+    hint : str
+        What is said after a wrong answer.
+    f : callable
+        The function of numbers whose derivatives are asked for.
+    ask : callable
+        Calls an answer at a point, and returns its numbers.
+    truth : callable
+        Returns the numbers that are right at a point.
+    """
+
+    title: str
+    start: str
+    hint: str
+    f: Callable[..., Any]
+    ask: Callable[..., Any]
+    truth: Callable[..., Any]
+
+    @property
+    def program(self) -> str:
+        """The program with which one begins: what to do, the function, and its check."""
+        (name,) = re.findall(r"^def (\w+)", self.start, re.MULTILINE)
+        number = PUZZLES.index(self) + 1
+        return f"{_IMPORTS}\n{self.start}\ncheck({number}, {name})"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the engine says of an answer: true if it is right.
+
+    Attributes
+    ----------
+    right : bool
+    text : str
+    graph : Value
+        The function in question at a point, to be drawn or stepped through.
+    """
+
+    right: bool
+    text: str
+    graph: Value
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def check(number: int, answer: Callable[..., Any]) -> Verdict:
+    """Say whether a function solves a puzzle.
+
+    Parameters
+    ----------
+    number : int
+        Of the puzzle, from 1 to 10.
+    answer : callable
+        The function that its program defines; it is called at five random points.
+
+    Returns
+    -------
+    Verdict
+        True if the answer is right. Printed, it says so, or what differs, and a hint. What the
+        answer raises is told, too.
+
+    Raises
+    ------
+    OperandError
+        If there is no such puzzle, or `answer` is no function.
+
+    Examples
+    --------
+    >>> check(1, lambda x: 1 - tanh(x) ** 2)
+    right
+    >>> bool(check(1, lambda x: 1 - x**2))
+    False
+    """
+    if size(number, "number", 1) > len(PUZZLES):
+        raise OperandError(f"number is {number}: there are puzzles 1 to {len(PUZZLES)}")
+    function(answer, "answer", "def derivative(x)")
+    puzzle = PUZZLES[number - 1]
+    names, rng = [*signature(puzzle.f).parameters], random.Random()
+    for _ in range(5):
+        point = [rng.uniform(0.5, 2) * rng.choice([-1, 1]) for _ in names]
+        graph = puzzle.f(*map(Value, point, names))
+        graph.label = "f"
+        wrong = _wrong(puzzle, answer, point)
+        if wrong:
+            at = ", ".join(f"{k} = {v:.4g}" for k, v in zip(names, point, strict=True))
+            return Verdict(False, f"not yet: at {at}, {wrong}.\nHint: {puzzle.hint}", graph)
+    return Verdict(True, "right", graph)
+
+
+def _wrong(puzzle: Puzzle, answer: Callable[..., Any], point: list[float]) -> str:
+    """Return what is wrong with an answer at a point; "" if nothing is."""
+    true = puzzle.truth(*point)
+    try:
+        found = puzzle.ask(answer, *point)
+        row = found if isinstance(found, list | tuple) else [found]
+        numbers: list[Any] = [x.data if isinstance(x, Value) else x for x in row]
+        if ... in numbers:
+            return "it has no answer yet where ... stands"
+        if [isinstance(x, int | float) for x in numbers] != [True] * len(true):
+            return f"it gives {shown(found)}, not {len(true)} number{'s' * (len(true) > 1)}"
+        pairs = zip(numbers, true, strict=True)
+        if all(isclose(x, y, rel_tol=1e-5, abs_tol=1e-7) for x, y in pairs):
+            return ""
+    except Exception as error:  # noqa: BLE001 - an answer may raise anything
+        return f"it raises {type(error).__name__} ({error})"
+    said, meant = (", ".join(f"{x:.4g}" for x in row) for row in (numbers, true))
+    return f"it gives {said}; the engine finds {meant}"
+
+
+def _solves(answer: Callable[..., Any], *point: float) -> Any:
+    return answer(*point)
+
+
+def _given_a_parameter(answer: Callable[..., Any], w: float) -> Any:
+    return answer(Parameter(w, "w"))
+
+
+def _trained(answer: Callable[..., Any], w: float, x: float, t: float) -> float:
+    weight = Parameter(w, "w")
+    answer(weight, x, t)
+    return weight.data
+
+
+def _partials(f: Callable[..., Any]) -> Callable[..., Any]:
+    return grad(f, argnums=tuple(range(len(signature(f).parameters))))
+
+
+def _descended(f: Callable[..., Any], steps: int) -> Callable[..., list[float]]:
+    """Return the function that takes steps at a rate of 0.1 from its first argument."""
+
+    def end(w: float, *others: float) -> list[float]:
+        for _ in range(steps):
+            w -= 0.1 * grad(f)(w, *others)
+        return [w]
+
+    return end
+
+
+def _neuron(w: Any, x: Any, b: Any) -> Any:
+    return sigmoid(w * x + b)
+
+
+def _valley(w: Any) -> Any:
+    return (w - 3) ** 2
+
+
+def _cross_entropy(u: Any, v: Any, w: Any) -> Any:
+    return logsumexp([u, v, w]) - u
+
+
+def _curve(a: Any, b: Any, x: Any) -> Any:
+    return sin(a * x) + b * x**3
+
+
+def _error(w: Any, x: Any, t: Any) -> Any:
+    return (tanh(w * x) - t) ** 2
+
+
+#: For each puzzle its function, how an answer is asked, and what is right if not the partials.
+_CHECKS: list[tuple[Any, Any, Any]] = [
+    (tanh, _solves, None),
+    (lambda a, b: a / b, _solves, None),
+    (_neuron, _solves, None),
+    (lambda x: x * x * sin(x), _solves, None),
+    (_valley, _given_a_parameter, _descended(_valley, 3)),
+    (lambda new: exp(new) * new, lambda answer, new: answer(Parameter(1.0, "w"), new), None),
+    (lambda x: x * tanh(x), _given_a_parameter, None),
+    (_cross_entropy, _solves, None),
+    (
+        _curve,
+        lambda answer, a, b, x: answer(lambda x: _curve(a, b, x), x),
+        lambda *point: [grad(_curve, argnums=2)(*point)],
+    ),
+    (_error, _trained, _descended(_error, 1)),
+]
+_TEXTS = tomllib.loads(files("scalargrad").joinpath("puzzles.toml").read_text("utf-8"))["puzzle"]
+#: The puzzles, in the order of their numbers.
+PUZZLES = tuple(
+    Puzzle(**text, f=f, ask=ask, truth=truth or _partials(f))
+    for text, (f, ask, truth) in zip(_TEXTS, _CHECKS, strict=True)
+)

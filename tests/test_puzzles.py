@@ -1,0 +1,104 @@
+"""Ten puzzles on derivatives: each is told right or wrong, in a notebook and anywhere else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from scalargrad import OperandError, Value, walk
+from scalargrad.puzzles import PUZZLES, Verdict, check
+
+
+def tried(number: int, *changes: tuple[str, str]) -> Verdict:
+    """Run the program of a puzzle with pieces of its text replaced, and return what is said."""
+    program = PUZZLES[number - 1].program
+    for old, new in changes:
+        assert old in program
+        program = program.replace(old, new)
+    *lines, last = program.splitlines()
+    names: dict[str, Any] = {}
+    exec("\n".join(lines), names)
+    found: Verdict = eval(last, names)
+    return found
+
+
+#: Of each puzzle, what to write for what: by calculus on paper.
+RIGHT = [
+    [("...", "1 - tanh(x) ** 2")],
+    [("..., ...", "1 / b, -a / b**2")],
+    [("z_bar = ...", "z_bar = y*(1 - y)"), ("z_bar, z_bar, z_bar", "z_bar*x, z_bar*w, z_bar")],
+    [("x_bar = b_bar", "x_bar += b_bar")],
+    [("        loss =", "        w.zero_grad()\n        loss =")],
+    [("    f = exp(w) * w\n    w.data = new\n", "    w.data = new\n    f = exp(w) * w\n")],
+    [("Value(tanh(x).data)", "tanh(x)")],
+    [("return p", "return p[0] - 1, p[1], p[2]")],
+    [("h = 0.1", "h = 1e-5"), ("f(x)) / h", "f(x - h)) / (2*h)")],
+    [("    w = w -", "    w.data = w.data -")],
+]
+#: What people write first.
+WRONG = [
+    [("...", "1 - tanh(x)")],
+    [("..., ...", "1 / b, a / b**2")],
+    [("z_bar = ...", "z_bar = y"), ("z_bar, z_bar, z_bar", "z_bar*x, z_bar*w, z_bar")],
+    [("x_bar = b_bar", "x_bar -= b_bar")],
+    [("range(3)", "range(2)")],
+    [("    w.data = new\n", "")],
+    [("Value(tanh(x).data)", "tanh(x).detach()")],
+    [("return p", "return p[0], p[1], p[2] - 1")],
+    [("h = 0.1", "h = 0.01")],
+    [("    w = w -", "    w.data = w.data +")],
+]
+
+
+@pytest.mark.parametrize("number", range(1, 11))
+def test_a_puzzle_tells_a_right_answer_from_a_wrong_one(number: int) -> None:
+    """As it is found, it is not solved, and nothing fails; a hint follows what is wrong."""
+    assert tried(number, *RIGHT[number - 1]).right
+    for changes in ([], WRONG[number - 1]):
+        verdict = tried(number, *changes)
+        assert not verdict
+        assert PUZZLES[number - 1].hint in repr(verdict)
+
+
+def test_there_are_ten_puzzles() -> None:
+    """Each has a solution here."""
+    assert len(PUZZLES) == len(RIGHT) == len(WRONG) == 10
+
+
+def test_a_verdict_has_the_graph_in_question() -> None:
+    """At the point where the answer was wrong, with the names of the puzzle."""
+    graph = check(3, lambda w, x, b: None).graph
+    inputs = {x.label: x.data for x in walk(graph).scene.order if not x.parents}
+    z = inputs["w"] * inputs["x"] + inputs["b"]
+    assert graph.data == pytest.approx(1 / (1 + math.exp(-z)))
+
+
+@pytest.mark.parametrize(
+    ("answer", "word"),
+    [
+        (lambda x: 1 / 0, "ZeroDivisionError"),
+        (lambda x: [x, x], "1 number"),
+        (lambda: 1.0, "TypeError"),
+        (lambda x: 10**400, "OverflowError"),
+        (lambda x: ..., "no answer yet"),
+        (lambda x: math.nan, "nan"),
+    ],
+)
+def test_whatever_an_answer_does_is_told(answer: Callable[..., Any], word: str) -> None:
+    """An error, a wrong number of numbers, one that is none."""
+    assert word in repr(check(1, answer))
+
+
+def test_an_answer_may_be_a_value() -> None:
+    """So may its parts."""
+    assert check(2, lambda a, b: [Value(1 / b), Value(-a / b**2)])
+
+
+@pytest.mark.parametrize("number", [0, 11])
+def test_there_is_no_other_puzzle(number: int) -> None:
+    """The error says which there are."""
+    with pytest.raises(OperandError, match="number"):
+        check(number, abs)
