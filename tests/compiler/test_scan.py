@@ -12,6 +12,7 @@ import pytest
 
 from scalargrad import (
     DomainError,
+    NumericalError,
     OperandError,
     Value,
     drawn,
@@ -20,6 +21,7 @@ from scalargrad import (
     log,
     scan,
     sin,
+    tanh,
 )
 
 Step = Callable[[Any, Any], tuple[Any, Any]]
@@ -149,3 +151,26 @@ def test_a_step_that_returns_no_pair_is_refused(result: Any, compiled: bool) -> 
 
 
 # Scans that are recorded --------------------------------------------------------------------------
+
+
+def test_steps_that_are_loops_run_as_if_called_one_by_one() -> None:
+    """To the bit, as far as numbers are finite; where one is not, the call tells."""
+    points = [[0.1 * i, math.sin(i)] for i in range(60)]
+
+    def error(w: Any) -> Any:
+        return sum((tanh(w[0] * x + w[1]) - y) ** 2 for x, y in points)
+
+    @jit
+    def step(w: Any, rate: Any) -> Any:
+        slope = grad(error)(w)
+        moved = [a - rate * b for a, b in zip(w, slope, strict=True)]
+        return moved, error(w)
+
+    rates = [0.0001 * (1 + i % 3) for i in range(400)]
+    w, errors = [0.3, 0.1], []
+    for rate in rates:
+        w, e = step(w, rate)
+        errors.append(e)
+    assert scan(step, [0.3, 0.1], rates) == (w, errors)
+    with pytest.raises(NumericalError):  # which a step by itself raises, too
+        scan(step, [0.3, 0.1], [*rates[:50], math.inf, *rates[50:60]])

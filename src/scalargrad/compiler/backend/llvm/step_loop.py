@@ -1,4 +1,4 @@
-"""Repeat the packed program of a `scan` step in one call of machine code.
+"""Repeat the program of a `scan` step in one call of machine code.
 
 Of a short step that is made very often, straight-line code is printed, with the carry in registers.
 
@@ -22,6 +22,7 @@ from scalargrad.compiler.backend.llvm.loop_nest import Nest, all_finite
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
 from scalargrad.compiler.backend.llvm.native import Native, NativeExecutable, write_calls
 from scalargrad.compiler.backend.llvm.straight_line import StraightLineWriter, is_small
+from scalargrad.compiler.nests.nested import NestExecutable
 
 #: The most steps run in one go before the code of a program is final.
 _FIRST = 16
@@ -58,25 +59,29 @@ _KIND = ctypes.CFUNCTYPE(ctypes.c_int64)
 
 
 @functools.cache
-def _function() -> Callable[..., int]:
+def _function(of_nests: bool) -> Callable[..., int]:
     """Return ``steps(memory, fields, row, calls, given, results, first, stop)``.
 
     It runs steps from `first` on until `stop`, or a step whose numbers are not finite or whose
     comparisons come out otherwise, and returns the index of that step. The fields are the first
     cell of the outputs, how many numbers are carried, given and returned, the number of outcomes,
-    and the outcomes.
+    that of all outputs, and the outcomes. Of nests, `row` is the address that their code takes, and
+    `calls` that of the code.
     """
     module = IRModule()
     nest = Nest(module, "steps", _PARAMETERS, "i64")
     body, e = nest.body, Emitter(nest.body, WIDTH)
-    found, carried, given, results, outcomes = nest.fields(0, 5)
+    found, carried, given, results, outcomes, outputs_all = nest.fields(0, 6)
     body.line("br label %step")
     body.begin("step")
     body.line("%s = phi i64 [%first, %entry], [%following, %made]")
     _copied(nest, nest.cell(nest.mul("%s", given), base="%given"), nest.cell(carried), given)
-    write_calls(nest)
+    if of_nests:
+        body.line(f"call void {body.assign('inttoptr i64 %calls to ptr')}(ptr %row)")
+    else:
+        write_calls(nest)
     outputs = nest.cell(found)
-    finite = all_finite(nest, e, outputs, nest.add(carried, results))
+    finite = all_finite(nest, e, outputs, outputs_all)
     expected = _expected(nest, nest.cell(found, carried, results), outcomes)
     body.line(f"br i1 {body.assign(f'and i1 {finite}, {expected}')}, label %good, label %bad")
     body.begin("bad")
@@ -154,7 +159,7 @@ def _expected(nest: Nest, outcomes: str, count: str) -> str:
         def one(i: str, carried: list[str]) -> list[str]:
             number = nest.one.load(nest.cell(i, base=outcomes))
             held = nest.one.compare("une", number, 0.0)
-            wanted = nest.body.assign(f"icmp ne i64 {nest.field(nest.add(i, 5))}, 0")
+            wanted = nest.body.assign(f"icmp ne i64 {nest.field(nest.add(i, 6))}, 0")
             same = nest.body.assign(f"icmp eq i1 {held}, {wanted}")
             return [nest.body.assign(f"and i1 {carried[0]}, {same}")]
 
@@ -164,9 +169,11 @@ def _expected(nest: Nest, outcomes: str, count: str) -> str:
 
 
 def packed_steps(runner: Any, shape: StepShape) -> PackedSteps | None:
-    """Return what repeats the program of a `Runner`; None if NumPy runs it."""
+    """Return what repeats the program of a `Runner`; None if it is not one function of its own."""
     lent = runner.lend()
     runner.take_back(lent)
+    if isinstance(lent[0], NestExecutable):
+        return NestSteps(runner, shape) if lent[0].entry else None
     return PackedSteps(runner, shape) if isinstance(lent[0], NativeExecutable) else None
 
 
@@ -179,13 +186,14 @@ class PackedSteps:
         Its executables are native ones.
     """
 
-    def __init__(self, runner: Any, shape: StepShape) -> None:
+    def __init__(self, runner: Any, shape: StepShape, of_nests: bool = False) -> None:
         self._runner, self.shape = runner, shape
         self._made = 0
-        self._steps = _function()
+        self._steps = _function(of_nests)
         told = [int(x) for x in shape.outcomes]
-        head = [runner.outputs.start, shape.carried, shape.given, shape.results, len(told)]
-        self._fields = np.array([*head, *told], dtype=np.int64)
+        outputs = runner.outputs
+        head = [outputs.start, shape.carried, shape.given, shape.results, len(told)]
+        self._fields = np.array([*head, outputs.stop - outputs.start, *told], dtype=np.int64)
 
     def run(self, state: Floats, given: Floats, results: Floats) -> int:
         """Run as many steps as possible, and return how many; `state` and `results` are updated.
@@ -198,17 +206,17 @@ class PackedSteps:
             The entries, and where to write the results.
         """
         executable, _ = lent = self._runner.lend()
-        assert isinstance(executable, NativeExecutable)
         made, steps = 0, len(given)
-        self._count(steps, executable.native)
+        self._count(steps, executable)
         carried = executable.memory[: self.shape.carried]
         carried[:] = state
         while made < steps:
-            calls, work = executable.calls_for(min(steps - made, _FIRST))
+            code, calls, work = self._code(executable, min(steps - made, _FIRST))
             stop = min(steps, made + max(1, AT_A_TIME // max(work, 1)))
-            arrays = executable.memory, self._fields, calls, given, results
-            m, f, row, xs, ys = (ctypes.c_void_p(x.ctypes.data) for x in arrays)
-            count, first, last = (ctypes.c_int64(x) for x in (len(calls), made, stop))
+            arrays = executable.memory, self._fields, given, results
+            m, f, xs, ys = (ctypes.c_void_p(x.ctypes.data) for x in arrays)
+            row = ctypes.c_void_p(code if isinstance(code, int) else code.ctypes.data)
+            count, first, last = (ctypes.c_int64(x) for x in (calls, made, stop))
             made = int(self._steps(m, f, row, count, xs, ys, first, last))
             if made < stop:
                 break
@@ -216,10 +224,30 @@ class PackedSteps:
         self._runner.take_back(lent)
         return made
 
-    def _count(self, steps: int, native: Native) -> None:
+    def _code(self, executable: Any, steps: int) -> tuple[Any, int, int]:
+        """Return the array of calls that a step makes, how many these are, and their work."""
+        calls, work = executable.calls_for(steps)
+        return calls, len(calls), work
+
+    def _count(self, steps: int, executable: Any) -> None:
         """Count steps; after many, print straight-line code for a short program."""
-        before, self._made = self._made, self._made + steps
+        native, before = executable.native, self._made
+        self._made += steps
         if not before < OFTEN <= self._made:
             return
         if len(native.instructions) <= _SHORT and all(map(is_small, native.instructions)):
             self._steps = straight(native, self.shape, self._runner.outputs.start)
+
+
+class NestSteps(PackedSteps):
+    """The nests of a step, repeated in one call of machine code."""
+
+    def __init__(self, runner: Any, shape: StepShape) -> None:
+        super().__init__(runner, shape, of_nests=True)
+
+    def _code(self, executable: Any, _steps: int) -> tuple[Any, int, int]:
+        """Return the address of memory, that of the code, and the work of a step."""
+        return *executable.entry, len(executable.memory)
+
+    def _count(self, _steps: int, _executable: Any) -> None:
+        pass
