@@ -174,3 +174,28 @@ def test_steps_that_are_loops_run_as_if_called_one_by_one() -> None:
     assert scan(step, [0.3, 0.1], rates) == (w, errors)
     with pytest.raises(NumericalError):  # which a step by itself raises, too
         scan(step, [0.3, 0.1], [*rates[:50], math.inf, *rates[50:60]])
+
+
+def test_numbers_keep_their_places_whatever_holds_them() -> None:
+    """In a carry of lists and rows, and in entries of numbers and rows of arrays."""
+
+    def of_rows(c: Any, x: Any) -> Any:
+        a, b, d = c
+        moved = [a[0] * 0.9 + b[0][0] * 0.1, a[1] + 0.01 * d[0]]
+        return (moved, [[b[0][0] * 0.5 + 0.2, b[0][1] * 0.9]], [d[0] * 0.7 + x]), a[0] + 2.0 * d[0]
+
+    def of_columns(c: Any, x: Any) -> Any:
+        u, r, v = x
+        return c * 0.9 + u * 0.1 + r[0] * 0.2 - r[1] * 0.3 + v * 0.5, c
+
+    ks = [0.1 * k for k in range(40)]
+    rows = np.array([[math.sin(k), math.cos(k)] for k in ks])
+    carried = [1.0, 2.0], [[3.0, 4.0]], [5.0]
+    (first, second, third), ys = scan(jit(of_rows), carried, ks)
+    expected, zs = loop(of_rows, carried, ks)
+    assert [*first, *second[0], *third] == pytest.approx(
+        [*expected[0], *expected[1][0], *expected[2]]
+    )
+    assert ys == pytest.approx(zs)
+    found, _ = scan(jit(of_columns), 1.0, (ks, rows, ks[::-1]))
+    assert found == pytest.approx(loop(of_columns, 1.0, [*zip(ks, rows, ks[::-1], strict=True)])[0])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -86,6 +87,7 @@ def run_steps(
     """
     ys: list[Any] = []
     tries = 0
+    given = np.ascontiguousarray(given[:, _order_of(entry(0))])
     while len(ys) < len(given):
         start = _start(f, carry, entry(len(ys))) if tries < _TRIES else None
         if start is not None:
@@ -121,14 +123,15 @@ def _native(path: Specialization, shape: Key) -> NativeStep | None:
         return None
     if not isinstance(path.outline, tuple) or len(path.outline) != 2:
         return None
+    numbers = [float(k) for k in range(path.results)]
     walk = Walk()
-    walk.take_one(filled(path.outline[0], [0.0] * path.results))
+    walk.take_one(filled(path.outline[0], numbers))
     if walk.objects or tuple(walk.key) != shape:
         return None
-    carry, result = filled(path.outline, [Value(0.0)] * path.results)
+    carry, result = filled(path.outline, [*map(Value, numbers)])
     places: list[Value] = []
     outline, carried = outlined(carry, places), len(places)
-    if carried != sum(getattr(x, "size", 1) for x in walk.leaves):
+    if [x.data for x in places] != _listed(walk):  # in another order than it is returned in
         return None
 
     from scalargrad.compiler.backend.llvm.step_loop import StepShape, packed_steps
@@ -138,6 +141,29 @@ def _native(path: Specialization, shape: Key) -> NativeStep | None:
     steps = packed_steps(path.function.values, roles)
     carry_of = filler(outline, of_array=True)
     return None if steps is None else NativeStep(steps, carry_of, outlined(result, []), results)
+
+
+def _listed(walk: Walk) -> list[float]:
+    """Return the numbers that a walk has taken, in its order."""
+    return [*itertools.chain.from_iterable(np.ravel(x).tolist() for x in walk.leaves)]
+
+
+def _order_of(entry: Any) -> list[int]:
+    """Return the order in which the numbers of an entry are inputs, of that of its columns."""
+    walk = Walk()
+    walk.take_one(_numbered(entry, map(float, itertools.count())))
+    return [*map(int, _listed(walk))]
+
+
+def _numbered(x: Any, numbers: Iterator[float]) -> Any:
+    """Return an entry whose numbers tell where they stand among its columns."""
+    if isinstance(x, dict):
+        return {name: _numbered(y, numbers) for name, y in x.items()}
+    if isinstance(x, tuple):
+        return tuple([_numbered(y, numbers) for y in x])
+    if isinstance(x, np.ndarray):
+        return np.array([next(numbers) for _ in range(x.size)]).reshape(x.shape)
+    return None if x is None else next(numbers)
 
 
 def rows_of(columns: Sequence[Any], count: int) -> Floats | None:
