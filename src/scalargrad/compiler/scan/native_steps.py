@@ -87,7 +87,9 @@ def run_steps(
     """
     ys: list[Any] = []
     tries = 0
-    given = np.ascontiguousarray(given[:, _order_of(entry(0))])
+    order = _order_of(entry(0))
+    if order != sorted(order):
+        given = np.ascontiguousarray(given[:, order])
     while len(ys) < len(given):
         start = _start(f, carry, entry(len(ys))) if tries < _TRIES else None
         if start is not None:
@@ -131,15 +133,20 @@ def _native(path: Specialization, shape: Key) -> NativeStep | None:
     carry, result = filled(path.outline, [*map(Value, numbers)])
     places: list[Value] = []
     outline, carried = outlined(carry, places), len(places)
-    if [x.data for x in places] != _listed(walk):  # in another order than it is returned in
+    order = _listed(walk)
+    if [x.data for x in places] != sorted(order):
         return None
+    back = None if order == sorted(order) else np.argsort(order)
 
     from scalargrad.compiler.backend.llvm.step_loop import StepShape, packed_steps
 
     given, results = path.function.recorded.inputs - carried, path.results - carried
-    roles = StepShape(carried, given, results, path.outcomes)
-    steps = packed_steps(path.function.values, roles)
-    carry_of = filler(outline, of_array=True)
+    moved = () if back is None else tuple(map(int, order))
+    steps = packed_steps(
+        path.function.values, StepShape(carried, given, results, path.outcomes, moved)
+    )
+    fill = filler(outline, of_array=True)
+    carry_of = fill if back is None else lambda state: fill(state[back])
     return None if steps is None else NativeStep(steps, carry_of, outlined(result, []), results)
 
 

@@ -44,12 +44,15 @@ class StepShape(NamedTuple):
         How many numbers are in the carry, in an entry, and in a result.
     outcomes : tuple of bool
         The recorded outcomes of the comparisons.
+    order : tuple of int
+        Which output each number of the carry is as an input; empty if they are in one order.
     """
 
     carried: int
     given: int
     results: int
     outcomes: tuple[bool, ...]
+    order: tuple[int, ...] = ()
 
 
 _PARAMETERS = (
@@ -59,14 +62,14 @@ _KIND = ctypes.CFUNCTYPE(ctypes.c_int64)
 
 
 @functools.cache
-def _function(of_nests: bool) -> Callable[..., int]:
+def _function(of_nests: bool, is_ordered: bool) -> Callable[..., int]:
     """Return ``steps(memory, fields, row, calls, given, results, first, stop)``.
 
     It runs steps from `first` on until `stop`, or a step whose numbers are not finite or whose
     comparisons come out otherwise, and returns the index of that step. The fields are the first
     cell of the outputs, how many numbers are carried, given and returned, the number of outcomes,
-    that of all outputs, and the outcomes. Of nests, `row` is the address that their code takes, and
-    `calls` that of the code.
+    that of all outputs, the outcomes and the order of the carry, if it has one. Of nests, `row` is
+    the address that their code takes, and `calls` that of the code.
     """
     module = IRModule()
     nest = Nest(module, "steps", _PARAMETERS, "i64")
@@ -89,7 +92,10 @@ def _function(of_nests: bool) -> Callable[..., int]:
     body.begin("good")
     kept = nest.cell(nest.mul("%s", results), base="%results")
     _copied(nest, nest.cell(found, carried), kept, results)
-    _copied(nest, outputs, nest.cell("0"), carried)
+    if is_ordered:
+        _in_order(nest, outputs, carried, nest.add(outcomes, 6))
+    else:
+        _copied(nest, outputs, nest.cell("0"), carried)
     body.line("br label %made")
     body.begin("made")
     body.line("%following = add i64 %s, 1")
@@ -152,6 +158,17 @@ def _copied(nest: Nest, source: str, target: str, count: str) -> None:
     nest.body.line(f"call void @{copy}(ptr {target}, ptr {source}, i64 {size}, i1 false)")
 
 
+def _in_order(nest: Nest, outputs: str, count: str, fields: str) -> None:
+    """Print a copy of outputs to the first cells; which ones, the fields from one on say."""
+
+    def one(i: str, _: list[str]) -> list[str]:
+        x = nest.one.load(nest.cell(nest.field(nest.add(fields, i)), base=outputs))
+        nest.one.store(x, nest.cell(i))
+        return []
+
+    nest.loop(count, one)
+
+
 def _expected(nest: Nest, outcomes: str, count: str) -> str:
     """Print the test that comparisons came out as the fields say."""
 
@@ -172,6 +189,8 @@ def packed_steps(runner: Any, shape: StepShape) -> PackedSteps | None:
     """Return what repeats the program of a `Runner`; None if it is not one function of its own."""
     lent = runner.lend()
     runner.take_back(lent)
+    if shape.order and runner.outputs.start < shape.carried:  # outputs are inputs
+        return None
     if isinstance(lent[0], NestExecutable):
         return NestSteps(runner, shape) if lent[0].entry else None
     return PackedSteps(runner, shape) if isinstance(lent[0], NativeExecutable) else None
@@ -189,11 +208,12 @@ class PackedSteps:
     def __init__(self, runner: Any, shape: StepShape, of_nests: bool = False) -> None:
         self._runner, self.shape = runner, shape
         self._made = 0
-        self._steps = _function(of_nests)
+        self._steps = _function(of_nests, bool(shape.order))
         told = [int(x) for x in shape.outcomes]
         outputs = runner.outputs
         head = [outputs.start, shape.carried, shape.given, shape.results, len(told)]
-        self._fields = np.array([*head, outputs.stop - outputs.start, *told], dtype=np.int64)
+        count = outputs.stop - outputs.start
+        self._fields = np.array([*head, count, *told, *shape.order], dtype=np.int64)
 
     def run(self, state: Floats, given: Floats, results: Floats) -> int:
         """Run as many steps as possible, and return how many; `state` and `results` are updated.
@@ -233,7 +253,7 @@ class PackedSteps:
         """Count steps; after many, print straight-line code for a short program."""
         native, before = executable.native, self._made
         self._made += steps
-        if not before < OFTEN <= self._made:
+        if self.shape.order or not before < OFTEN <= self._made:
             return
         if len(native.instructions) <= _SHORT and all(map(is_small, native.instructions)):
             self._steps = straight(native, self.shape, self._runner.outputs.start)
