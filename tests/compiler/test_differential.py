@@ -212,7 +212,7 @@ def test_an_expression_fails_where_it_does_eagerly(seed: int) -> None:
         x, y = chance.choice(POINTS), chance.choice(POINTS)
         expected, found = (outcome(g, Value(x, "x"), Value(y, "y")) for g in (f, compiled))
         assert found == (
-            pytest.approx(expected, abs=1e-9, nan_ok=True)
+            pytest.approx(expected, rel=1e-9, abs=1e-9, nan_ok=True)
             if isinstance(expected, float)
             else expected
         )
