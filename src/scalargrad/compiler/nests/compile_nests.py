@@ -38,15 +38,16 @@ from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Elementwise
 
-#: Recordings of fewer nodes, and those of which fewer are saved, are packed; so are those that are
-#: no more than so many times their statements.
-_LEAST, _TIMES = 200, 6
+#: Recordings of fewer nodes are packed, and those of fewer nodes to a statement: to compile one takes
+#: as long as to pack so many nodes.
+_LEAST, _TIMES = 200, 25
 #: Packing is slow where many steps wait for one another and few are of one group.
-_DEEP, _NARROW = 12, 12
+_DEEP, _NARROW = 12, 5
 #: From so many nodes on, loops pay too that take about a nanosecond for a node.
-_MANY, _FAST = 1000, 1.1
-#: To pack so many nodes takes long; they are loops if they are so many times their statements.
-_LONG, _OFTEN = 20_000, 64
+_MANY, _FAST = 2000, 1.1
+#: To pack so many nodes takes long; they are loops if they are so many times their statements, and
+#: take so many nanoseconds for a node at most: a lookup takes twelve.
+_LONG, _OFTEN, _NOT_SLOW = 10_000, 64, 5.0
 T = TypeVar("T")
 
 
@@ -137,7 +138,7 @@ def _asked(found: NodeColumns, *, always: bool) -> tuple[Asked, Tree] | None:
     asked = Asked(found)
     if not (asked.is_written and (not has_llvm() or all(map(_is_written, asked.parts)))):
         return None
-    tree = find(asked.parts[0].recording)
+    tree = find(asked.parts[0].recording, found.before // _TIMES if shape else None)
     if tree is None or (shape and not _pays(found, shape, tree)):
         return None
     return asked, tree
@@ -154,13 +155,12 @@ def _trees(asked: Asked, tree: Tree) -> Iterator[tuple[Sequence[Tree | None], bo
 
 
 def _pays(found: NodeColumns, shape: Shape, tree: Tree) -> bool:
-    """Return whether statements are few, and packing is slow or a run of the tree fast."""
+    """Return whether packing is slow, or a run of the tree fast."""
     nodes, statements = found.before, len(tree.statements)
-    if nodes < max(_TIMES * statements, statements + _LEAST):
-        return False
+    each = work(tree) / nodes
     is_narrow = shape.depth > _DEEP and shape.groups * _NARROW > shape.nodes
-    is_long = nodes >= max(_LONG, _OFTEN * statements)
-    is_fast = nodes >= _MANY and work(tree) < _FAST * nodes
+    is_long = nodes >= max(_LONG, _OFTEN * statements) and each < _NOT_SLOW
+    is_fast = nodes >= _MANY and each < _FAST
     return found.has_second or is_narrow or is_long or is_fast
 
 

@@ -46,37 +46,45 @@ _CHANGED = 150
 _MOST, _NODES_EACH, _LAST = 500, 12, 8000
 
 
-def find(recording: Recording) -> Tree | None:
+def find(recording: Recording, most: int | None = None) -> Tree | None:
     """Return the loops and statements of a recording.
+
+    Parameters
+    ----------
+    recording : Recording
+    most : int, optional
+        The most statements that are asked for.
 
     Returns
     -------
     Tree or None
         None if it is irregular, or if none was found that expands to it.
     """
+    most = len(recording) if most is None else most
     best = None
     for by_number in (True, False):
         structure = search(recording, by_number=by_number)
         if structure is None:
             break
-        found = _tree(structure, inf if best is None else cost(best))
+        found = _tree(structure, most, inf if best is None else cost(best))
         best = found or best
         if best is not None and not count_tables(best) and len(best.statements) <= _SHORT:
             break
     if best is None or any(map(has_choices, best.statements)):
-        flat = _flat(recording)
+        flat = _flat(recording, most)
         best = flat if best is None or (flat and _time(flat) < _time(best)) else best
     return best if best is not None and expanded(best).equals(recording) else None
 
 
 def find_flat(recording: Recording) -> Tree | None:
     """Return the statements of a recording in loops that hold no other loops, if they are few."""
-    found = _flat(recording)
+    found = _flat(recording, len(recording))
     return found if found is not None and expanded(found).equals(recording) else None
 
 
-def _flat(recording: Recording) -> Tree | None:
-    most = min(max(_FLAT, len(recording) // _NODES_EACH), _LAST, len(recording) // _LEAST_TURNS)
+def _flat(recording: Recording, most: int) -> Tree | None:
+    n = len(recording)
+    most = min(max(_FLAT, n // _NODES_EACH), _LAST, n // _LEAST_TURNS, most)
     structure = flat_structure(recording, most)
     if structure is None:
         return None
@@ -115,9 +123,10 @@ def _waits(statement: Statement, access: Access) -> Iterator[Loop]:
                 yield loop
 
 
-def _tree(structure: Structure, limit: float) -> Tree | None:
+def _tree(structure: Structure, most: int, limit: float) -> Tree | None:
     """Return the simplest tree of a structure that costs less than a limit, or None."""
-    if structure.size > max(_MOST, min(len(structure.recording) // _NODES_EACH, _LAST)):
+    n = len(structure.recording)
+    if structure.size > min(max(_MOST, min(n // _NODES_EACH, _LAST)), most):
         return None
     tree = Tree(structure)
     read_operands(tree)
