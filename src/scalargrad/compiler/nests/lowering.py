@@ -35,6 +35,7 @@ from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lanes import over_examples, widened
 from scalargrad.compiler.nests.lookups import Lookups
 from scalargrad.compiler.nests.node_cells import Lane, Node, NodeCells
+from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.passes.kinds import BATCH, SEED, UNBATCH, Held, Stacked, Total
 from scalargrad.errors import TraceError
@@ -127,7 +128,8 @@ class Lowering:
         arrays = {*found.arrays}
         if any(x.array not in arrays for step, _ in statements(found.body) for x in step.reads()):
             raise TraceError("what is read after gradients was left out before them")
-        equations, apart = compact(found), self.asked.program.inputs
+        equations = compact(with_saved_exponentials(found))
+        apart = self.asked.program.inputs
         return Lowered(equations, self.given, self.outputs, self.results, apart, self.examples)
 
     def _equations(self) -> Program:

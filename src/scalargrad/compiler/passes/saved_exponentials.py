@@ -13,6 +13,8 @@ from scalargrad.compiler.passes.partial import Partial, partial
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.writer import Writer
 from scalargrad.ops import abs, exp, sigmoid, tanh, where
+from scalargrad.ops.activations import one_less
+from scalargrad.ops.hyperbolic import tanh_slope
 from scalargrad.ops.special import polynomial
 from scalargrad.table.operation import Binary, Unary, composite
 from scalargrad.table.symbol import Symbol
@@ -40,6 +42,11 @@ def _decay_twice(x: Symbol) -> Symbol:
 @composite(Binary, partials=_none)
 def _sigmoid_of(x: Symbol, t: Symbol) -> Symbol:
     return where(x < 0, t, 1.0) / (1 + t)
+
+
+@composite(Binary, partials=_none)
+def _one_less_of(y: Symbol, t: Symbol) -> Symbol:
+    return where(y < 0.5, 1 - y, t * y)
 
 
 @composite(Binary, partials=_none)
@@ -75,6 +82,8 @@ SLOPES: dict[Op, tuple[Unary, Binary]] = {
     partial(sigmoid, 0): (_decay, _sigmoid_slope_of),
     partial(tanh, 0): (_decay_twice, _tanh_slope_of),
 }
+#: For functions of a unit's result and operand, the same of the result and the exponential.
+FUNCTIONS: dict[Op, Binary] = {one_less: _one_less_of, tanh_slope: _tanh_slope_of}
 
 
 class SavedExponentials:
