@@ -85,29 +85,40 @@ def _products(instruction: Products) -> tuple[Kind, Addresses]:
         order = [range(c, terms, CLASSES) for c in range(CLASSES)]
     sorted_terms = [t for part in order for t in part]
     parts = [_in_groups(x, width) for x in (start[:, None], a[:, sorted_terms], b[:, sorted_terms])]
-    (_, begins), *factors = parts
-    groups = len(begins)
-    pairs = np.concatenate([table for _, table in factors], axis=2).reshape(groups, -1)
-    table = np.concatenate([begins.reshape(groups, -1), pairs], axis=1)
+    groups = len(parts[0].table)
+    before = [x.table for x in parts if x.side == "next"]
+    pairs = [x.table for x in parts[1:] if x.side != "next"]
+    listed = [parts[0].table, *before, *([np.concatenate(pairs, axis=2)] if pairs else [])]
+    table = np.concatenate([x.reshape(groups, -1) for x in listed], axis=1)
     head = [out, lanes, len(order), *map(len, order)]
-    kind = write_products, (width, terms > SEQUENTIAL, tuple([side for side, _ in parts]))
+    kind = write_products, (width, terms > SEQUENTIAL, tuple([x.side for x in parts]))
     return kind, np.concatenate([head, table.ravel()])
 
 
-def _in_groups(addresses: Addresses, width: int) -> tuple[str, Addresses]:
-    """Return how groups of lanes read, lanes × terms, and the addresses they need to be told.
+class _Side(NamedTuple):
+    """How groups of lanes read starts or factors, and the addresses they need to be told."""
 
-    These are groups × terms × 1 where the lanes of each group read one cell at each term, or a row
-    of cells; else groups × terms × width.
+    side: str
+    table: Addresses
+
+
+def _in_groups(addresses: Addresses, width: int) -> _Side:
+    """Return how groups of lanes read cells, lanes × terms.
+
+    Their table is groups × terms × 1 where the lanes of each group read one cell at each term, or a
+    row of cells; groups × 1 × width where each lane reads cell after cell; else groups × terms ×
+    width.
     """
     lanes, terms = addresses.shape
     padded = np.concatenate([addresses, np.repeat(addresses[-1:], -lanes % width, axis=0)])
     groups = padded.reshape(-1, width, terms).transpose(0, 2, 1)
     if (groups == groups[..., :1]).all():
-        return "one", groups[..., :1]
+        return _Side("one", groups[..., :1])
     if (groups == groups[..., :1] + np.arange(width)).all():
-        return "row", groups[..., :1]
-    return "any", groups
+        return _Side("row", groups[..., :1])
+    if 1 < terms <= SEQUENTIAL and (np.diff(groups, axis=1) == 1).all():
+        return _Side("next", groups[:, :1])
+    return _Side("any", groups)
 
 
 #: For each kind of instruction, what returns the kind of its function, and its table.

@@ -101,7 +101,8 @@ def write_products(
     The addresses come in groups of `width` lanes: those of the starts, then, for each term, those
     of the first factors and of the second factors. With several passes, each is a class. `sides`
     tell of starts and factors how the lanes of a group read them, see `encode`: all ``one`` cell or
-    a ``row`` of cells, of which the first has an address, or ``any``.
+    a ``row`` of cells, of which the first has an address, or ``any``. Lanes that read from term to
+    term the ``next`` cell have an address each, before the terms.
     """
     nest = Nest(module, name)
     e = Emitter(nest.body, width)
@@ -114,37 +115,34 @@ def write_products(
         if width == 1 or side != "any":
             pointer = nest.cell(nest.body.assign(f"load i64, ptr {table}, align 8"))
             return (e.spread(nest.one.load(pointer)) if side == "one" else e.load(pointer)), after
-        addresses = nest.body.assign(f"load {e.whole}, ptr {table}, align 8")
-        pointers = nest.body.assign(f"getelementptr double, ptr %m, {e.whole} {addresses}")
-        kind = f"<{width} x ptr>"
-        types = [kind, "i32", e.flag, e.type]
-        gather = nest.body.module.declare(
-            f"llvm.masked.gather.v{width}f64.v{width}p0", e.type, types
-        )
-        everywhere = f"<{', '.join(['i1 true'] * width)}>"
-        return nest.body.assign(
-            f"call {e.type} @{gather}({kind} {pointers}, i32 8, {e.flag} {everywhere}, "
-            f"{e.type} poison)"
-        ), after
+        return e.vector(nest.one.load(nest.cell(x)) for x in nest.fields(0, width, table)), after
 
     def group(i: str, carried: list[str]) -> list[str]:
-        (table,) = carried
+        begin, table = read(sides[0], *carried)
+        rows: list[list[str]] = [[], []]
+        for row in (row for row, side in zip(rows, sides[1:], strict=True) if side == "next"):
+            row += map(nest.cell, nest.fields(0, width, table))
+            table = nest.table(width, table)
 
         def one_pass(p: str, carried: list[str]) -> list[str]:
             table, total = carried
 
-            def term(_: str, carried: list[str]) -> list[str]:
+            def term(t: str, carried: list[str]) -> list[str]:
                 table, total = carried
-                x, table = read(sides[1], table)
-                y, table = read(sides[2], table)
-                return [table, e.fma(x, y, total)]
+                factors = []
+                for row, side in zip(rows, sides[1:], strict=True):
+                    if row:
+                        x = e.vector(nest.one.load(nest.cell(t, base=first)) for first in row)
+                    else:
+                        x, table = read(side, table)
+                    factors.append(x)
+                return [table, e.fma(*factors, total)]
 
             terms = nest.field(nest.add(p, 3))
             begins = e.number(-0.0) if classes else total
             table, more = nest.loop(terms, term, [("ptr", table), (e.type, begins)])
             return [table, e.add(total, more) if classes else more]
 
-        begin, table = read(sides[0], table)
         table, total = nest.loop(passes, one_pass, [("ptr", table), (e.type, begin)])
         nest.store_some(e, total, nest.cell(out, i), nest.sub(lanes, i))
         return [table]
