@@ -38,8 +38,8 @@ from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Elementwise
 
-#: Recordings of fewer nodes are packed, and those of fewer nodes to a statement: to compile one takes
-#: as long as to pack so many nodes.
+#: Recordings of fewer nodes are packed, and those of fewer nodes to a statement: to compile one
+#: takes as long as to pack so many nodes.
 _LEAST, _TIMES = 200, 25
 #: Packing is slow where many steps wait for one another and few are of one group.
 _DEEP, _NARROW = 12, 5

@@ -136,7 +136,8 @@ def write_products(
                     else:
                         x, table = read(side, table)
                     factors.append(x)
-                return [table, e.fma(*factors, total)]
+                x, y = factors
+                return [table, e.fma(x, y, total)]
 
             terms = nest.field(nest.add(p, 3))
             begins = e.number(-0.0) if classes else total
