@@ -26,7 +26,7 @@ from scalargrad.compiler.nests.equations import (
 from scalargrad.ops import TABLE
 
 #: From so many examples on there are blocks: at most so many.
-EXAMPLES, BLOCKS = 10_000, 8
+EXAMPLES, BLOCKS = 10_000, 40
 
 
 @dataclass(frozen=True, eq=False, repr=False)

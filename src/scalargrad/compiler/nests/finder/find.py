@@ -62,18 +62,26 @@ def find(recording: Recording, most: int | None = None) -> Tree | None:
     """
     most = len(recording) if most is None else most
     best = None
-    for by_number in (True, False):
-        structure = search(recording, by_number=by_number)
+    for by_number, at_seams in ((True, False), (True, True), (False, False)):
+        if at_seams and (best is None or not _chooses(best)):
+            continue
+        structure = search(recording, by_number=by_number, at_seams=at_seams)
         if structure is None:
             break
         found = _tree(structure, most, inf if best is None else cost(best))
         best = found or best
-        if best is not None and not count_tables(best) and len(best.statements) <= _SHORT:
+        is_short = best is not None and len(best.statements) <= _SHORT and not count_tables(best)
+        if best is not None and is_short and (at_seams or not _chooses(best)):
             break
-    if best is None or any(map(has_choices, best.statements)):
+    if best is None or _chooses(best):
         flat = _flat(recording, most)
         best = flat if best is None or (flat and _time(flat) < _time(best)) else best
     return best if best is not None and expanded(best).equals(recording) else None
+
+
+def _chooses(tree: Tree) -> bool:
+    """Return whether some operand is chosen at each turn from several arrays."""
+    return any(map(has_choices, tree.statements))
 
 
 def find_flat(recording: Recording) -> Tree | None:

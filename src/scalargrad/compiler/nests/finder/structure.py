@@ -70,7 +70,9 @@ class Structure:
     size: int
 
 
-def search(recording: Recording, *, by_number: bool) -> Structure | None:
+def search(
+    recording: Recording, *, by_number: bool, at_seams: bool = False
+) -> Structure | None:
     """Return the loops of a recording; None if it is irregular.
 
     Parameters
@@ -79,8 +81,10 @@ def search(recording: Recording, *, by_number: bool) -> Structure | None:
     by_number : bool
         Whether copies must have numbers in the place of the same operands, the first copy aside:
         a sum that starts from 0 then ends the one before it.
+    at_seams : bool
+        Whether a run begins where no value lives across that is read soon, if it loses a copy, too.
     """
-    return _Search(recording, by_number).run()
+    return _Search(recording, by_number, at_seams).run()
 
 
 def mixed(numbers: Integers | Codes) -> Codes:
@@ -113,9 +117,9 @@ class _Search:
         The codes of the body of each loop, by the loop's code.
     """
 
-    def __init__(self, recording: Recording, by_number: bool) -> None:
+    def __init__(self, recording: Recording, by_number: bool, at_seams: bool) -> None:
         n = len(recording)
-        self.recording = recording
+        self.recording, self.at_seams = recording, at_seams
         self.plain = mixed(recording.codes + 7)
         self.codes = _by_number(recording) if by_number else self.plain
         self.symbols, self.places = np.arange(n), np.arange(n + 1)
@@ -172,7 +176,9 @@ class _Search:
         start -= self._preceding(start, stop, period)
         end = np.minimum(stop, np.append(start[1:], len(self.codes)))
         times = (end - start) // period
-        start += self._seam(start, times, end - start - times * period, period)
+        slack = end - start - times * period
+        late = self._seam(start, times, slack, period)
+        start, times = start + late, times - (late > slack)
         first, last = self._strangers(start, times, period)
         start, times = start + period * first, times - first - last
         start, times = self._evenly(start, times, period)
@@ -200,16 +206,21 @@ class _Search:
         return found
 
     def _seam(self, start: Integers, times: Integers, slack: Integers, period: int) -> Integers:
-        """Return by how much each run is to begin later, for fewest values to live across."""
+        """Return by how much each run is to begin later, for fewest values to live across.
+
+        More than there is slack, which loses a copy, only for none, where that is asked for.
+        """
         late = np.zeros(len(start), np.int64)
-        free = np.flatnonzero(slack)
+        free = np.flatnonzero((slack > 0) | self.at_seams)
         if len(free):
-            shifts = np.arange(int(slack.max()) + 1)
+            shifts = np.arange(period if self.at_seams else int(slack.max()) + 1)
             length = self.places[start + period] - self.places[start]
             crossing = self._crossing(int(np.median(length)))
             half = np.maximum(times // 2, 2) * period  # early copies may read other things
             at = np.minimum(start[free, None] + half[free, None] + shifts, len(self.codes))
-            cost = crossing[self.places[at]] + (shifts > slack[free, None]) * (1 << 40)
+            cost = 2 * crossing[self.places[at]]
+            may = self.at_seams & (cost == 0) & (times[free, None] > _LEAST)
+            cost += np.where(shifts > slack[free, None], np.where(may, 1, 1 << 40), 0)
             late[free] = cost.argmin(axis=1)
         return late
 
