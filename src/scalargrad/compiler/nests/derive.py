@@ -35,6 +35,9 @@ from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 
+#: So many forms in which an array is read are compared for cells in common.
+_SHARED = 64
+
 
 class Term(NamedTuple):
     """A product of arguments, or one argument, still to be written."""
@@ -272,12 +275,22 @@ class _Reverse(_Sweep):
         return low < places.stop and high >= places.start
 
     def _accumulate(self, key: tuple[int, Access]) -> None:
-        """Make the accumulator of a form in which cells are read in a body."""
-        if key not in self.accumulators:
-            x = key[1]
-            array = self.builder.array(f"{x.array}'", x.array.shape)
-            self.accumulators[key] = Access(array, x.indices)
-            self.received.setdefault(x.array, []).append(self.accumulators[key])
+        """Make the accumulator of a form in which cells are read in a body.
+
+        What is differentiated by, as the weights of all layers, has one for forms that share no
+        cell.
+        """
+        if key in self.accumulators:
+            return
+        x = key[1]
+        known = self.received.setdefault(x.array, [])
+        array = None
+        if x.array in self.wrt and len(known) < _SHARED:
+            taken = {y.array for y in known if not x.is_apart(y)}
+            array = next((y.array for y in known if y.array not in taken), None)
+        array = array or self.builder.array(f"{x.array}'", x.array.shape)
+        self.accumulators[key] = Access(array, x.indices)
+        known.append(self.accumulators[key])
 
     def _sweep(self, body: Body, open_: list[Var]) -> None:
         """Write the reverse of a body, whose loops are open."""
@@ -311,10 +324,9 @@ class _Reverse(_Sweep):
 
         In a recurrence only the last sum then waits for the turn before.
         """
+        sending = [y.array for y in self.received.get(x.array, ()) if not x.is_apart(y)]
         arrived = [
-            Term(TABLE["identity"], (Access(accumulator.array, x.indices),))
-            for accumulator in self.received.get(x.array, ())
-            if not accumulator.is_apart(Access(accumulator.array, x.indices))
+            Term(TABLE["identity"], (Access(array, x.indices),)) for array in dict.fromkeys(sending)
         ]
         if x == self.loss:
             arrived.append(Term(TABLE["identity"], (1.0,)))

@@ -418,7 +418,8 @@ class Program:
         for array, steps in writers.items():
             if array.kind in {"in", "const"}:
                 raise TraceError(f"{steps[0]} writes to what is given: write to another array")
-            if len(steps) > 1 and any(step.how != SET for step in steps):
+            pairs = ((x, y) for x in steps if x.how != SET for y in steps if x is not y)
+            if any(not x.out.is_apart(y.out) for x, y in pairs):
                 raise TraceError(f"{len(steps)} steps write to {array}, to which one adds: let "
                                  "each have an array of its own, and add these")  # fmt: skip
 

@@ -37,6 +37,7 @@ from scalargrad.compiler.nests.lookups import Lookups
 from scalargrad.compiler.nests.node_cells import Lane, Node, NodeCells
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.simplify import simplify
+from scalargrad.compiler.nests.stores import stored_at_once
 from scalargrad.compiler.passes.kinds import BATCH, SEED, UNBATCH, Held, Stacked, Total
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
@@ -128,7 +129,7 @@ class Lowering:
         arrays = {*found.arrays}
         if any(x.array not in arrays for step, _ in statements(found.body) for x in step.reads()):
             raise TraceError("what is read after gradients was left out before them")
-        equations = compact(with_saved_exponentials(found))
+        equations = compact(with_saved_exponentials(stored_at_once(found, self.outputs)))
         apart = self.asked.program.inputs
         return Lowered(equations, self.given, self.outputs, self.results, apart, self.examples)
 

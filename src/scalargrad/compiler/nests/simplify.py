@@ -46,11 +46,7 @@ def simplify(program: Program) -> Program:
             new = None
         steps[id(step)] = new
     for new, _ in kept:  # a reader may stand before a copy that it reads
-        if any(
-            x.__class__ is Access and (x.array in names.copies or x in names.single)
-            for x in new.args
-        ):
-            new.args = tuple(map(names.of, new.args))
+        new.args = tuple(map(names.of, new.args))
     used = _used(kept)
     steps |= {id(step): step for step, _ in statements(outside)}
 
@@ -78,19 +74,31 @@ class _Names:
         self.smaller: list[Array] = []  # in the place of others, for fewer loops
         self.varying: set[Var] = set()  # the loops that the last step is needed in
         self.single: dict[Access, Arg] = {}  # of cells that are copies
+        self.stretches: dict[Array, list[tuple[Index, Arg]]] = {}  # of many of these, in a loop
         self.equal: dict[tuple[object, ...], Access] = {}
 
     def of(self, x: Arg) -> Arg:
         """Return what an argument is a copy of, in the end."""
-        while isinstance(x, Access) and (x.array in self.copies or x in self.single):
+        while isinstance(x, Access):
             if x in self.single:
                 x = self.single[x]
-                continue
-            variables, source = self.copies[x.array]
-            if not isinstance(source, Access):
-                return source
-            x = source.substituted({v: x.indices[k] for k, v in variables.items()})
+            elif x.array in self.copies:
+                variables, source = self.copies[x.array]
+                x = _at(source, {v: x.indices[k] for k, v in variables.items()})
+            elif x.array in self.stretches and (found := self._in_stretch(x)) is not None:
+                x = found
+            else:
+                break
         return x
+
+    def _in_stretch(self, x: Access) -> Arg | None:
+        """Return what cells are copies of that lie within a stretch of copies."""
+        low, high = x.indices[0].bounds()
+        for index, source in self.stretches[x.array]:
+            least, most = index.bounds()
+            if least <= low and high <= most:
+                return _at(source, {index.terms[0][0]: x.indices[0] - index.base})
+        return None
 
     def renamed(self, step: Step, around: tuple[Var, ...]) -> Step | None:
         """Return a step with other arguments; None if its array is a copy from now on."""
@@ -99,14 +107,11 @@ class _Names:
         self.varying = {*around}
         if how == ADD and self._is_added_once(out, around) and (out.is_whole() or not around):
             how = SET  # but where cells that nobody writes hold 0
-        if (
-            how == SET
-            and op is _IDENTITY
-            and not around
-            and out.indices
-            and out.array.kind == "temp"
-        ):
-            self.single[out] = args[0]
+        if how == SET and op is _IDENTITY and out.indices and out.array.kind == "temp":
+            if not around:
+                self.single[out] = args[0]
+            elif len(out.indices) == 1 and _counts(out.indices[0], around):
+                self.stretches.setdefault(out.array, []).append((out.indices[0], args[0]))
         if how != SET or not self._is_own(out, around):
             return Step(out, op, args, how)
         variables = {k: v for k, i in enumerate(out.indices) for v in i.variables}
@@ -156,6 +161,16 @@ class _Names:
         pairs = zip(out.indices, array.shape, strict=True)
         is_each = all(_reaches(i, size) for i, size in pairs)
         return not known and is_each and out.variables == {*around} and out.is_plain()
+
+
+def _at(source: Arg, values: Mapping[Var, Index]) -> Arg:
+    """Return a source, at other indices if it is a cell."""
+    return source.substituted(values) if isinstance(source, Access) else source
+
+
+def _counts(index: Index, around: tuple[Var, ...]) -> bool:
+    """Return whether an index is the variable of the only loop around it, and a number."""
+    return not index.via and len(around) == 1 and index.terms == ((around[0], 1),)
 
 
 def _shorter(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:
