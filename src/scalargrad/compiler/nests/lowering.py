@@ -183,7 +183,7 @@ class Lowering:
         rows = widened(b, arrays, items, wide) if wide else {}
         for node, cell in zip(part.results, written, strict=True):
             row, after = _row(cell.array, rows)
-            cells.known[node] = Access(row, (*cell.indices, *after))
+            cells.known[node] = Access(row, (*cell.indices, *after)) if after else cell
         found: dict[int, Place] = {}
         for array, x in sorted(pairs, key=lambda pair: not pair[1].is_point):
             row, after = _row(array, rows)

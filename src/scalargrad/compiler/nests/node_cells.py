@@ -143,7 +143,7 @@ class NodeCells:
 
     def _at(self, x: Arg, lane: int) -> Arg:
         """Return the cell of one example."""
-        if isinstance(x, float) or not self.vars:
+        if isinstance(x, float) or not x.variables:
             return x
         return x.substituted({var: Index(lane) for var in self.vars.values()})
 

@@ -125,21 +125,17 @@ class Program:
     def sizes(self) -> Integers:
         """Return, for each node, its number of lanes, 1 for a single number."""
         nodes = self.nodes()
-        sizes = np.ones(len(nodes), np.int64)
-        stops = nodes.where(lambda op: op is UNBATCH or isinstance(op, Total))
-        order = np.argsort(nodes.operands, kind="stable")
-        read, users = nodes.operands[order], nodes.users()[order]
+        sizes = [1] * len(nodes)
         waiting = np.flatnonzero(nodes.where(makes_lanes)).tolist()
         for x in waiting:
             op = nodes.table[nodes.codes[x]]
             sizes[x] = op.lanes if isinstance(op, Held | Stacked) else len(nodes.args_of(x))
-        while waiting:
-            x = waiting.pop()
-            found = users[slice(*np.searchsorted(read, [x, x + 1]))]
-            found = found[~stops[found] & (sizes[found] == 1)]
-            sizes[found] = sizes[x]
-            waiting += {*found.tolist()}
-        return sizes
+        stops = nodes.where(lambda op: op is UNBATCH or isinstance(op, Total)).tolist()
+        first, operands = nodes.first.tolist(), nodes.operands.tolist()
+        for x in range(min(waiting, default=len(nodes)), len(nodes)):
+            if sizes[x] == 1 and not stops[x]:
+                sizes[x] = max([sizes[y] for y in operands[first[x] : first[x + 1]]], default=1)
+        return np.array(sizes, np.int64)
 
     def __str__(self) -> str:
         sizes = self.sizes().tolist()

@@ -128,7 +128,8 @@ class Stores:
     def cell(self, at: Sequence[Place]) -> Cell:
         """Return the cell at indices of the statement's loops."""
         assert self.array
-        return Cell(self.array, tuple(as_index(i) - k for i, k in zip(at, self.low, strict=True)))
+        pairs = zip(at, self.low, strict=True)
+        return Cell(self.array, tuple([as_index(i - k) for i, k in pairs]))
 
 
 class Cells:
