@@ -40,7 +40,7 @@ from scalargrad.table.operation import Elementwise
 
 #: Recordings of fewer nodes are packed, and those of fewer nodes to a statement: to compile one
 #: takes as long as to pack so many nodes.
-_LEAST, _TIMES = 200, 25
+_LEAST, _TIMES = 200, 27
 #: Packing is slow where many steps wait for one another and few are of one group.
 _DEEP, _NARROW = 12, 5
 #: From so many nodes on, loops pay too that take about a nanosecond for a node.

@@ -68,15 +68,21 @@ def find(recording: Recording, most: int | None = None) -> Tree | None:
         structure = search(recording, by_number=by_number, at_seams=at_seams)
         if structure is None:
             break
-        found = _tree(structure, most, inf if best is None else cost(best))
+        found = _tree(structure, inf if best is None else cost(best))
         best = found or best
         is_short = best is not None and len(best.statements) <= _SHORT and not count_tables(best)
         if best is not None and is_short and (at_seams or not _chooses(best)):
             break
     if best is None or _chooses(best):
-        flat = _flat(recording, most)
-        best = flat if best is None or (flat and _time(flat) < _time(best)) else best
-    return best if best is not None and expanded(best).equals(recording) else None
+        flat = _flat_structure(recording)
+        least = inf if flat is None else _EACH / _LANES * len(recording) + _COMPILED * flat.size
+        if flat is not None and (best is None or least < _time(best)):
+            if flat.size > max(_FLAT, most):  # what it reads need not be looked at
+                return None
+            tree = _read(flat)
+            best = tree if best is None or _time(tree) < _time(best) else best
+    is_few = best is not None and len(best.statements) <= most
+    return best if best is not None and is_few and expanded(best).equals(recording) else None
 
 
 def _chooses(tree: Tree) -> bool:
@@ -86,16 +92,17 @@ def _chooses(tree: Tree) -> bool:
 
 def find_flat(recording: Recording) -> Tree | None:
     """Return the statements of a recording in loops that hold no other loops, if they are few."""
-    found = _flat(recording, len(recording))
+    flat = _flat_structure(recording)
+    found = None if flat is None else _read(flat)
     return found if found is not None and expanded(found).equals(recording) else None
 
 
-def _flat(recording: Recording, most: int) -> Tree | None:
+def _flat_structure(recording: Recording) -> Structure | None:
     n = len(recording)
-    most = min(max(_FLAT, n // _NODES_EACH), _LAST, n // _LEAST_TURNS, most)
-    structure = flat_structure(recording, most)
-    if structure is None:
-        return None
+    return flat_structure(recording, min(max(_FLAT, n // _NODES_EACH), _LAST, n // _LEAST_TURNS))
+
+
+def _read(structure: Structure) -> Tree:
     tree = Tree(structure)
     read_operands(tree)
     return tree
@@ -131,13 +138,11 @@ def _waits(statement: Statement, access: Access) -> Iterator[Loop]:
                 yield loop
 
 
-def _tree(structure: Structure, most: int, limit: float) -> Tree | None:
+def _tree(structure: Structure, limit: float) -> Tree | None:
     """Return the simplest tree of a structure that costs less than a limit, or None."""
-    n = len(structure.recording)
-    if structure.size > min(max(_MOST, min(n // _NODES_EACH, _LAST)), most):
+    if structure.size > max(_MOST, min(len(structure.recording) // _NODES_EACH, _LAST)):
         return None
-    tree = Tree(structure)
-    read_operands(tree)
+    tree = _read(structure)
     for _ in range(_ROUNDS if structure.size <= _CHANGED else 0):
         before = tree
         for change, times in ((split, _SPLITS), (unrolled, 1)):
