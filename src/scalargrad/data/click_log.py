@@ -2,8 +2,8 @@
 
 The model has what a wide and deep recommender is built to learn: exceptions that can only be
 memorised, pair by pair; combinations of features; and tastes that generalise to pairs never
-shown. Users, items and pairs are drawn when they are asked for, each from a seed of its own, so that
-a world of a million users takes no memory.
+shown. Users, items and pairs are drawn when they are asked for, each from a seed of its own, so
+that a world of a million users takes no memory.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import struct
 from array import array
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import repeat
@@ -438,10 +437,5 @@ def _arrays_of(parameters: Sequence[Value]) -> tuple[Any, Any] | None:
 
 
 def write_data(parameters: Sequence[Value], numbers: Sequence[float]) -> None:
-    """Write the numbers of parameters, all of them even if Ctrl-C arrives meanwhile."""
-    try:
-        for parameter, number in zip(parameters, numbers, strict=True):
-            parameter.data = number
-    except BaseException:  # a single call into C is slower, but nothing can interrupt it
-        deque(map(setattr, parameters, repeat("data"), numbers), maxlen=0)
-        raise
+    """Write the numbers of parameters, by a single call into C, which Ctrl-C cannot interrupt."""
+    any(map(setattr, parameters, repeat("data"), numbers))  # each returns None: to the end
