@@ -50,9 +50,9 @@ def facts() -> list[Fact]:
 
     Examples
     --------
-    >>> [fact for fact in facts() if "Paris" in fact]
-    [Fact(kind='country', name='France', about='Paris'), Fact(kind='capital', name='Paris', about='France')]
-    """  # noqa: E501 - a doctest's output is one line
+    >>> next(fact for fact in facts() if "Paris" in fact)
+    Fact(kind='country', name='France', about='Paris')
+    """
     rows = _rows("facts.tsv")
     countries = [(name, about) for kind, name, about in rows if kind == "country"]
     return [
