@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from functools import partial
 from itertools import count, islice
 from typing import Any, TypeAlias
 
@@ -19,11 +20,8 @@ Group: TypeAlias = dict[str, Any]
 # Options --------------------------------------------------------------------------------------
 
 
-def _not_negative(x: Any, name: str) -> float:
-    return number(x, name, 0.0)
-
-
-def _fraction(x: Any, name: str) -> float:
+def fraction(x: Any, name: str) -> float:
+    """Return a number in [0, 1)."""
     if not 0.0 <= (found := number(x, name)) < 1.0:
         raise DomainError(f"{name} is {found}; it must be at least 0 and less than 1")
     return found
@@ -32,16 +30,18 @@ def _fraction(x: Any, name: str) -> float:
 def _fractions(x: Any, name: str) -> tuple[float, ...]:
     if not isinstance(x, list | tuple) or len(x) != 2:  # JSON has turned tuples into lists
         raise OperandError(f"{name} is {shown(x)}; give 2 numbers, as in (0.9, 0.999)")
-    return tuple(_fraction(part, f"{name}[{i}]") for i, part in enumerate(x))
+    return tuple(fraction(part, f"{name}[{i}]") for i, part in enumerate(x))
 
 
 #: The check of each option; all others are a user's, and stay as they are.
 _OPTIONS: dict[str, Callable[[Any, str], Any]] = {
-    **dict.fromkeys(("lr", "initial_lr", "eps", "weight_decay", "momentum"), _not_negative),
-    **dict.fromkeys(("lr_decay", "initial_accumulator_value"), _not_negative),
+    **dict.fromkeys(
+        ("lr", "initial_lr", "eps", "weight_decay", "momentum"), partial(number, low=0.0)
+    ),
+    **dict.fromkeys(("lr_decay", "initial_accumulator_value"), partial(number, low=0.0)),
     **dict.fromkeys(("amsgrad", "centered", "maximize", "nesterov"), flag),
     "dampening": number,
-    "alpha": _fraction,
+    "alpha": fraction,
     "betas": _fractions,
 }
 

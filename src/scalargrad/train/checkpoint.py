@@ -156,8 +156,8 @@ def settings(run: Trainer) -> dict[str, Any]:
         **{name: str(x) for name, x in getattr(run.optimizer, "defaults", {}).items()},
         "scheduler": described(run.scheduler),
         "patience": run.patience is not None,
-        "clip_grad_norm": run.limits.norm,
-        "clip_grad_value": run.limits.value,
+        "clip_grad_norm": run.clip_grad_norm,
+        "clip_grad_value": run.clip_grad_value,
         "gradient_tolerance": run.gradient_tolerance is not None,
     }
 

@@ -157,7 +157,7 @@ class CompiledSteps:
         if not grads.any():  # perhaps no parameter is under the loss, which an eager step tells
             return None
         data, grads = self._data[: self._count], grads[: self._count].copy()
-        self._run.limits.apply_to(grads)
+        self._run.clip_array(grads)
         if not self._optimizer.step_arrays(data, grads):
             return None
         self._grads, self._is_ahead = grads, True
