@@ -6,7 +6,7 @@ import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from functools import partial
-from itertools import count, islice
+from itertools import accumulate, count, islice
 from typing import Any, TypeAlias
 
 from scalargrad.errors import DomainError, OperandError, StateError
@@ -203,17 +203,20 @@ def _by_numbers(
     groups: Sequence[Group], states: Mapping[int, Any], optimizer: Any
 ) -> tuple[list[Group], dict[int, dict[str, float]]]:
     """Return PyTorch's groups and states by single numbers, as `Optimizer.state_dict` has them."""
-    merged, found, first = [], {}, 0
+    merged: list[Group] = []
+    found: dict[int, dict[str, float]] = {}
+    first = 0
     for own, saved in zip(optimizer.param_groups, groups, strict=True):
         tensors, trained = [states.get(i, {}) for i in saved["params"]], len(own["params"])
         start = dict(zip(optimizer.state_names, optimizer.first_state(own), strict=True))
-        row = first
-        for tensor, size in zip(tensors, _sizes(tensors, trained), strict=True):
-            columns = {name: _flat(tensor.get(name)) for name in start}
-            for k in range(max(map(len, columns.values()), default=0)):
-                known = {name: x[k] for name, x in columns.items() if x}
-                found[row + k] = {**start, **known}
-            row += size
+        numbers = [_numbers(x, start) for x in tensors]
+        sizes = [*map(len, numbers)]
+        if len(sizes) == trained and max(sizes) <= 1:
+            sizes = [1] * trained
+        elif any(tensors) and (sum(sizes) != trained or not all(sizes)):
+            raise ValueError(f"its tensors have {sizes} numbers, and {trained} are trained here")
+        for x, row in zip(numbers, accumulate(sizes, initial=first), strict=False):
+            found.update(enumerate(x, row))
         first += trained
         steps = [int(number(float(x["step"]), "step", 0.0)) for x in tensors if "step" in x]
         options = {name: saved[name] for name in own if name in saved}
@@ -222,25 +225,15 @@ def _by_numbers(
     return merged, found
 
 
-def _sizes(tensors: Sequence[Mapping[str, Any]], trained: int) -> list[int]:
-    """Return how many numbers each tensor has, as far as that matters."""
-    sizes = [
-        max((len(_flat(x)) for name, x in tensor.items() if name != "step"), default=0)
-        for tensor in tensors
-    ]
-    if not any(tensors):
-        return sizes
-    if len(sizes) == trained and max(sizes) <= 1:
-        return [1] * trained
-    if sum(sizes) != trained or not all(sizes):
-        raise ValueError(f"its tensors have {sizes} numbers, and {trained} are trained here")
-    return sizes
+def _numbers(tensor: Mapping[str, Any], start: dict[str, float]) -> list[dict[str, float]]:
+    """Return the state of each number of a tensor; `start` where PyTorch keeps nothing."""
+    columns = {name: _flat(x) for name, x in tensor.items() if name in start and x is not None}
+    size = max(map(len, columns.values()), default=0)
+    return [{**start, **{name: x[k] for name, x in columns.items()}} for k in range(size)]
 
 
 def _flat(x: Any) -> list[float]:
-    """Return the numbers of a tensor in order; none for None."""
-    if x is None:
-        return []
+    """Return the numbers of a tensor in order."""
     if getattr(x, "is_sparse", False):
         x = x.to_dense()
     return list(x.reshape(-1).tolist()) if hasattr(x, "reshape") else [x]
