@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
+from inspect import signature
 from typing import Any, ClassVar
 
 from scalargrad.errors import DomainError, GraphError, OperandError, StateError
@@ -75,7 +76,7 @@ _OPTIONS: dict[str, Callable[[Any, str], Any]] = {
 }
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class LRScheduler:
     """Base class: sets the ``lr`` of every parameter group, at once and after each epoch.
 
@@ -115,7 +116,10 @@ class LRScheduler:
 
     def _check(self) -> None:
         """Check the options, before anything is changed."""
-        _required(self.optimizer)
+        if not isinstance(self.optimizer, Optimizer):
+            raise OperandError(
+                f"a schedule is over an optimizer of scalargrad.optim, not {shown(self.optimizer)}"
+            )
         for name in [option.name for option in fields(self) if option.name in _OPTIONS]:
             setattr(self, name, _OPTIONS[name](getattr(self, name), name))
 
@@ -209,14 +213,11 @@ class LRScheduler:
             )
         vars(self).update(state)
 
-
-def _required(optimizer: Any) -> Optimizer:
-    """Return an optimiser of this package, or raise OperandError."""
-    if isinstance(optimizer, Optimizer):
-        return optimizer
-    raise OperandError(
-        f"a schedule is over an optimizer of scalargrad.optim, not {shown(optimizer)}"
-    )
+    def __repr__(self) -> str:
+        hidden = {option.name for option in fields(self) if not option.repr}
+        names = [name for name in signature(type(self)).parameters if name not in hidden]
+        shown = [f"{name}={vars(self)[name]!r}" for name in names if name in vars(self)]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 class _ByFactor(LRScheduler):
@@ -245,7 +246,7 @@ class _ByFactor(LRScheduler):
         return max(0.0, self.eta_min + (current - self.eta_min) * (factor / before))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ConstantLR(_ByFactor):
     """Multiply the rate by a constant for a number of epochs, then undo it.
 
@@ -285,7 +286,7 @@ class ConstantLR(_ByFactor):
         return self.factor if epoch < self.total_iters else 1.0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class StepLR(_ByFactor):
     """Multiply the rate by gamma every `step_size` epochs; gamma = ½ is step halving.
 
@@ -319,7 +320,7 @@ class StepLR(_ByFactor):
         return float(self.gamma ** (epoch // self.step_size))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class MultiStepLR(_ByFactor):
     """Multiply the rate by gamma at each of some epochs.
 
@@ -351,13 +352,13 @@ class MultiStepLR(_ByFactor):
 
     def _check(self) -> None:
         super()._check()
-        self.milestones = _epochs(self.milestones)
+        self.milestones = sorted(_epochs(self.milestones))
 
     def _factor(self, epoch: int) -> float:
-        return float(self.gamma ** bisect_right(sorted(self.milestones), epoch))
+        return float(self.gamma ** sum(epoch >= x for x in self.milestones))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ExponentialLR(_ByFactor):
     """Multiply the rate by gamma in every epoch.
 
@@ -388,7 +389,7 @@ class ExponentialLR(_ByFactor):
         return float(self.gamma**epoch)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class LinearLR(_ByFactor):
     """Change the rate linearly over a number of epochs: a warm-up, or a decay.
 
@@ -428,7 +429,7 @@ class LinearLR(_ByFactor):
         return self.start_factor + (self.end_factor - self.start_factor) * done
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class PolynomialLR(_ByFactor):
     """Lower the rate to 0 in proportion to a power of the time left.
 
@@ -464,7 +465,7 @@ class PolynomialLR(_ByFactor):
         return float((1.0 - min(epoch, self.total_iters) / self.total_iters) ** self.power)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class CosineAnnealingLR(_ByFactor):
     """Lower the rate along half a cosine wave; beyond `T_max` it rises again, as in PyTorch.
 
@@ -512,7 +513,7 @@ def _half_wave(share: float) -> float:
 # By a plan: these set the rate whatever else has changed it ------------------------------------
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class LambdaLR(LRScheduler):
     """Multiply the base rate by a function of the epoch.
 
@@ -563,7 +564,7 @@ def _by(lr_lambda: Callable[[int], float], epoch: int) -> float:
     return number(lr_lambda(epoch), f"lr_lambda({epoch})", 0.0)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class CosineAnnealingWarmRestarts(LRScheduler):
     """Lower the rate along half a cosine wave again and again, each time from the base rate.
 
@@ -612,7 +613,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         return self.eta_min + (base - self.eta_min) * _half_wave(epoch / length)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class OneCycleLR(LRScheduler):
     """Raise the rate to its highest, then lower it to almost nothing; momentum does the opposite.
 
@@ -682,10 +683,10 @@ class OneCycleLR(LRScheduler):
     pct_start: float = 0.3
     anneal_strategy: str = "cos"
     cycle_momentum: bool = True
-    base_momentum: float | Sequence[float] = 0.85
-    max_momentum: float | Sequence[float] = 0.95
-    div_factor: float = 25.0
-    final_div_factor: float = 10_000.0
+    base_momentum: float | Sequence[float] = field(default=0.85, repr=False)
+    max_momentum: float | Sequence[float] = field(default=0.95, repr=False)
+    div_factor: float = field(default=25.0, repr=False)
+    final_div_factor: float = field(default=10_000.0, repr=False)
     three_phase: bool = False
 
     def _check(self) -> None:
@@ -693,7 +694,7 @@ class OneCycleLR(LRScheduler):
         self.max_lr = rates = _not_negative(self._per_group("max_lr"), "max_lr")
         if self.total_steps is None and None in {self.epochs, self.steps_per_epoch}:
             raise OperandError("OneCycleLR: give total_steps, or epochs and steps_per_epoch")
-        self._steps = (
+        self._steps = self.total_steps = (
             size(self.epochs, "epochs", 1) * size(self.steps_per_epoch, "steps_per_epoch", 1)
             if self.total_steps is None
             else size(self.total_steps, "total_steps", 1)
@@ -760,7 +761,7 @@ def _parts(schedulers: Any, optimizer: Any, name: str) -> list[LRScheduler]:
     for part in parts:
         if not isinstance(part, LRScheduler) or isinstance(part, ReduceLROnPlateau):
             raise OperandError(f"{name}: {shown(part)} cannot be combined; give schedules")
-        if part.optimizer is not _required(optimizer):
+        if part.optimizer is not optimizer:
             raise OperandError(f"{name}: every schedule must be over the same optimizer")
     return parts
 
@@ -875,7 +876,7 @@ class ChainedScheduler(LRScheduler):
         return groups
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ReduceLROnPlateau(LRScheduler):
     """Multiply the rate by a factor when a number has not improved for some epochs.
 
