@@ -161,36 +161,26 @@ __all__.remove("abs")
 __all__.remove("pow")
 __all__.remove("sum")
 
-#: Names whose modules are loaded when first used, so that importing the package stays quick.
+#: The modules of names that are loaded when first used, so that importing the package stays quick;
+#: the packages among these names are loaded in the same way.
 _LATER = {
-    "cond": "scalargrad.compiler.cond",
-    "data": "scalargrad.data",
-    "disable_jit": "scalargrad.compiler.jit_mode",
-    "draw": "scalargrad.show.graphs",
-    "export": "scalargrad.export",
-    "fitting": "scalargrad.fitting",
-    "losses": "scalargrad.losses",
-    "jit": "scalargrad.compiler.decorator",
-    "linalg": "scalargrad.linalg",
-    "nn": "scalargrad.nn",
-    "optim": "scalargrad.optim",
-    "parallel": "scalargrad.parallel",
-    "parse": "scalargrad.expression",
-    "plots": "scalargrad.plots",
-    "scan": "scalargrad.compiler.scan.scan",
-    "solvers": "scalargrad.solvers",
-    "train": "scalargrad.train",
-    "vmap": "scalargrad.compiler.vmap",
-    "walk": "scalargrad.show.steps",
-    "watch": "scalargrad.show.training",
-    "while_loop": "scalargrad.compiler.while_loop",
+    "cond": "compiler.cond",
+    "disable_jit": "compiler.jit_mode",
+    "draw": "show.graphs",
+    "jit": "compiler.decorator",
+    "parse": "expression",
+    "scan": "compiler.scan.scan",
+    "vmap": "compiler.vmap",
+    "walk": "show.steps",
+    "watch": "show.training",
+    "while_loop": "compiler.while_loop",
 }
 
 
 if not TYPE_CHECKING:  # or a type checker would take every name, sigmoid or sigmiod, for Any
 
     def __getattr__(name: str) -> Any:
-        if name not in _LATER:
+        if name not in __all__:
             from scalargrad.other_names import OTHER_NAMES
 
             instead = f": write {OTHER_NAMES[name]}" if name in OTHER_NAMES else ""
@@ -198,11 +188,11 @@ if not TYPE_CHECKING:  # or a type checker would take every name, sigmoid or sig
         from scalargrad.system.packages import needed
 
         with needed(f"{name} needs"):
-            module = importlib.import_module(_LATER[name])
+            module = importlib.import_module(f"scalargrad.{_LATER.get(name, name)}")
         found = globals()[name] = getattr(module, name, module)
         return found
 
 
 def __dir__() -> list[str]:
     dunders = (name for name in globals() if name.startswith("__"))
-    return sorted({*__all__, *ops.__all__, *_LATER, *dunders} - {"TABLE"})
+    return sorted({*__all__, *ops.__all__, *dunders} - {"TABLE"})

@@ -14,6 +14,7 @@ import typer
 from rich.markup import escape
 
 from scalargrad.cli.train import app as train_app
+from scalargrad.cli.train import tell_written
 from scalargrad.errors import ExpressionError, ScalargradError
 from scalargrad.expression.parsing import parse_assigned
 from scalargrad.graph import topological_order
@@ -60,8 +61,7 @@ def step(
 
     steps = walk(parse_assigned(expression, assignments))
     if output is not None:
-        path = escape(str(steps.save(output).resolve()))
-        console().print(f"wrote {path}", soft_wrap=True, highlight=False)
+        tell_written(steps.save(output))
     if interactive:
         explore(steps)
     elif output is None:
@@ -97,8 +97,7 @@ def draw(
     root.backward()
     chosen = [_named(root, name) for name in highlight or []]
     picture = draw_graph(root, direction=direction, color=color, copies=copies, highlight=chosen)
-    path = picture.save(output)
-    console().print(f"wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
+    tell_written(picture.save(output))
 
 
 def _named(root: Value, name: str) -> Value:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from scalargrad.errors import OperandError
 from scalargrad.system.terminals import console
@@ -68,13 +67,18 @@ def _command(name: str) -> Callable[..., None]:
             raise OperandError(f"--watch is for {' and '.join(sorted(IN_THE_PLANE))}")
         plan = experiments.Plan(output, epochs, seed, resume, quiet, watch)
         report = getattr(experiments, name)(plan)
-        screen = console()
         for line in report.summary:
-            screen.print(escape(line), highlight=False)
+            console().print(line, highlight=False, markup=False)
         for path in report.files:
-            screen.print(f"  wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
+            tell_written(path, "  ")
 
     return command
+
+
+def tell_written(path: Path, before: str = "") -> None:
+    """Say that a file was written."""
+    text = f"{before}wrote {path.resolve()}"
+    console().print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 for _name, _help in PROGRAMS.items():

@@ -2,8 +2,8 @@
 
 The model has what a wide and deep recommender is built to learn: exceptions that can only be
 memorised, pair by pair; combinations of features; and tastes that generalise to pairs never
-shown. Users, items and pairs are drawn when they are first asked for, each from a seed of its own,
-so that a world of a million users takes no more memory than the users met so far.
+shown. Users, items and pairs are drawn when they are asked for, each from a seed of its own, so
+that a world of a million users takes no memory.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import random
 import zlib
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from scalargrad.data.datasets import Dataset
@@ -116,36 +116,23 @@ class ClickModel:
     unseen: float = 0.2
     popularity: float = 1.0
     seed: int = 0
-    _met: dict[tuple[str, int], User | Item] = field(
-        default_factory=dict, repr=False, compare=False
-    )
 
     def user(self, number: int) -> User:
         """Return a user, the same at every call."""
-        key = ("user", whole(number, "number"))
-        if key not in self._met:
-            rng = self._rng(*key)
-            country = rng.choice(COUNTRIES)
-            language = rng.choice(LANGUAGES) if rng.random() < 0.2 else _SPOKEN_IN[country]
-            eagerness = rng.gauss(0, 0.7)
-            rate = _sigmoid(self.bias + eagerness)
-            history = sum(rng.random() < rate for _ in range(20)) / 20
-            tastes = tuple(rng.gauss(0, 1.2) for _ in range(self.latent))
-            self._met[key] = User(country, language, history, tastes, eagerness)
-        found = self._met[key]
-        assert isinstance(found, User)
-        return found
+        rng = self._rng("user", whole(number, "number"))
+        country = rng.choice(COUNTRIES)
+        language = rng.choice(LANGUAGES) if rng.random() < 0.2 else _SPOKEN_IN[country]
+        eagerness = rng.gauss(0, 0.7)
+        rate = _sigmoid(self.bias + eagerness)
+        history = sum(rng.random() < rate for _ in range(20)) / 20
+        tastes = tuple(rng.gauss(0, 1.2) for _ in range(self.latent))
+        return User(country, language, history, tastes, eagerness)
 
     def item(self, number: int) -> Item:
         """Return an item, the same at every call."""
-        key = ("item", whole(number, "number"))
-        if key not in self._met:
-            rng = self._rng(*key)
-            traits = tuple(rng.gauss(0, 1.2) for _ in range(self.latent))
-            self._met[key] = Item(rng.choice(TOPICS), rng.choice(LANGUAGES), traits)
-        found = self._met[key]
-        assert isinstance(found, Item)
-        return found
+        rng = self._rng("item", whole(number, "number"))
+        traits = tuple(rng.gauss(0, 1.2) for _ in range(self.latent))
+        return Item(rng.choice(TOPICS), rng.choice(LANGUAGES), traits)
 
     def exception(self, user: int, item: int) -> float:
         """Return the weight of a pair, in log-odds: +3, -3, or 0 for most and for unseen pairs."""
@@ -261,7 +248,7 @@ def click_model(
     Parameters
     ----------
     users, items : int
-        Number of users and items; each is drawn when it is first asked for.
+        Number of users and items; each is drawn when it is asked for.
     latent : int
         Length of the vectors of tastes and traits, whose entries are normal with standard
         deviation 1.2.
@@ -295,22 +282,16 @@ def click_model(
     users, items = size(users, "users"), size(items, "items")
     if not users or not items:
         raise OperandError(f"{users} users, {items} items: give at least one each")
-    share = {"exceptional": number(exceptional, "exceptional"), "unseen": number(unseen, "unseen")}
-    for name, x in share.items():
-        if not 0.0 <= x < 1.0:
+    shares = {"exceptional": exceptional, "unseen": unseen}
+    for name, x in shares.items():
+        shares[name] = number(x, name)
+        if not 0.0 <= shares[name] < 1.0:
             raise OperandError(f"{name} is {x}: it is a share of the pairs, in [0, 1)")
     popularity = number(popularity, "popularity")
     if popularity < 1.0:
         raise OperandError(f"popularity is {popularity}: 1 is even, larger is more skewed")
-    return ClickModel(
-        users,
-        items,
-        latent=size(latent, "latent"),
-        exceptional=share["exceptional"],
-        unseen=share["unseen"],
-        popularity=popularity,
-        seed=whole(seed, "seed"),
-    )
+    latent, seed = size(latent, "latent"), whole(seed, "seed")
+    return ClickModel(users, items, latent=latent, popularity=popularity, seed=seed, **shares)
 
 
 def _sigmoid(z: float) -> float:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterable
 from importlib import resources
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from scalargrad.data.datasets import Dataset, Split, split_every
@@ -48,11 +50,10 @@ def facts() -> list[Fact]:
 
     Examples
     --------
-    >>> [fact for fact in facts() if "Paris" in fact]
-    [Fact(kind='country', name='France', about='Paris'), Fact(kind='capital', name='Paris', about='France')]
-    """  # noqa: E501 - a doctest's output is one line
-    text = resources.files(__package__).joinpath("facts.tsv").read_text(encoding="utf-8")
-    rows = [line.split("\t") for line in text.splitlines() if not line.startswith("#")][1:]
+    >>> next(fact for fact in facts() if "Paris" in fact)
+    Fact(kind='country', name='France', about='Paris')
+    """
+    rows = _rows("facts.tsv")
     countries = [(name, about) for kind, name, about in rows if kind == "country"]
     return [
         *(Fact("country", country, capital) for country, capital in countries),
@@ -113,11 +114,10 @@ def sentiment() -> Split[str, int]:
     >>> train.inputs[0], LABELS[train.targets[0]]
     ('I loved every minute of it and would happily watch it again.', 'positive')
     """
-    text = resources.files(__package__).joinpath("sentiment.tsv").read_text(encoding="utf-8")
-    rows = [line.split("\t") for line in text.splitlines()[1:]]
+    rows = _rows("sentiment.tsv")
     pairs = list(zip(rows[::2], rows[1::2], strict=True))
     train, held_out = split_every(pairs, [None] * len(pairs), 5)
-    return Split(_reviews(train.inputs), _reviews(held_out.inputs))
+    return Split(_reviews(chain(*train.inputs)), _reviews(chain(*held_out.inputs)))
 
 
 def hotel_reviews() -> Dataset[str, int]:
@@ -134,31 +134,18 @@ def hotel_reviews() -> Dataset[str, int]:
     >>> hotel_reviews().targets
     [1, 0, 1, 0, 1]
     """
-    reviews = [
-        (
-            "Nothing was too much trouble for the friendly staff, the bed was wonderful, and not "
-            "once did I hear the traffic I had been warned of."
-        ),
-        (
-            "There was no hot water, no towels and no apology, the room was dirty and nobody came "
-            "when we called."
-        ),
-        "Loved it, a brilliant place, we will be back!",
-        (
-            "The view was beautiful, but the room smelled awful, the walls were thin, and "
-            "breakfast was cold and dull."
-        ),
-        (
-            "A calm and comfortable house with a kind host; we slept well, and the garden was "
-            "lovely in the morning."
-        ),
-    ]
-    return Dataset(reviews, [1, 0, 1, 0, 1])
+    return _reviews(_rows("hotel_reviews.tsv"))
 
 
-def _reviews(pairs: list[tuple[list[str], list[str]]]) -> Dataset[str, int]:
-    rows = [row for pair in pairs for row in pair]
-    return Dataset([review for _, review in rows], [LABELS.index(label) for label, _ in rows])
+def _rows(name: str) -> list[list[str]]:
+    """Return the rows of a table beside this file, without its comments and its head."""
+    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return [line.split("\t") for line in text.splitlines() if not line.startswith("#")][1:]
+
+
+def _reviews(rows: Iterable[list[str]]) -> Dataset[str, int]:
+    labels, reviews = zip(*rows, strict=True)
+    return Dataset([*reviews], [LABELS.index(label) for label in labels])
 
 
 def words(text: str) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Callable, Sequence
+from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
@@ -34,36 +35,7 @@ ON_THE_STACK = 8192
 _OPERATIONS = 300
 #: Fewer zeros than this between numbers in memory are written.
 _GAP = 8
-_HEADER = """\
-/* {name}: a function recorded by scalargrad {version}.
- *
- * It reads {inputs} numbers and writes {outputs}, which must not overlap. Numbers follow IEEE 754:
- * outside a domain they are nan or infinite, too large ones infinite.{note}{memory}{target}
- *
- * in, {inputs} numbers:
-{ins}
- *
- * out, {outputs} numbers:
-{outs}
- */
-#ifndef {upper}_H
-#define {upper}_H
-
-#define {upper}_INPUTS {inputs}
-#define {upper}_OUTPUTS {outputs}
-
-#ifdef __cplusplus
-extern "C" {{
-#endif
-
-void {name}(const double *in, double *out);
-
-#ifdef __cplusplus
-}}
-#endif
-
-#endif
-"""
+_HEADER = files(__package__).joinpath("header.h.txt").read_text(encoding="utf-8")
 
 _NOTE = """
  *

@@ -5,6 +5,7 @@ The way back is SymPy's own: ``lambdify(x, expression, modules=[scalargrad, "mat
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,22 +31,21 @@ _SAME = frozenset(
 )
 
 
-_COMPARISONS = {"ge": "Ge", "gt": "Gt", "le": "Le", "lt": "Lt", "eq": "Eq", "ne": "Ne"}
+_COMPARISONS = ("eq", "ge", "gt", "le", "lt", "ne")
 
 
-def _comparison(sp: Any, kind: str) -> Callable[..., Any]:
-    return lambda a, b: _truth(sp, getattr(sp, kind)(a, b))
+def _comparison(sp: Any, name: str) -> Callable[..., Any]:
+    return lambda a, b: _truth(sp, getattr(sp, name.title())(a, b))
 
 
 def _written_out(sp: Any) -> dict[str, Callable[..., Any]]:
     """Return the operations to write as expressions, or by another name in SymPy."""
     return {
-        "add": lambda a, b: a + b,
-        "sub": lambda a, b: a - b,
-        "mul": lambda a, b: a * b,
-        "div": lambda a, b: a / b,
-        "neg": lambda x: -x,
-        "identity": lambda x: x,
+        **{name: getattr(operator, name) for name in ("abs", "add", "mul", "neg", "pow", "sub")},
+        "div": operator.truediv,
+        "floor_divide": operator.floordiv,
+        "identity": operator.pos,
+        "remainder": operator.mod,
         "cbrt": lambda x: sp.sign(x) * sp.Abs(x) ** sp.Rational(1, 3),
         "exp2": lambda x: 2**x,
         "expm1": lambda x: sp.exp(x) - 1,
@@ -53,15 +53,11 @@ def _written_out(sp: Any) -> dict[str, Callable[..., Any]]:
         "log2": lambda x: sp.log(x, 2),
         "log10": lambda x: sp.log(x, 10),
         "hypot": lambda a, b: sp.sqrt(a**2 + b**2),
-        "floor_divide": lambda a, b: sp.floor(a / b),
         "sum": sp.Add,
-        "abs": sp.Abs,
         "ceil": sp.ceiling,
         "maximum": sp.Max,
         "minimum": sp.Min,
-        "pow": sp.Pow,
-        "remainder": sp.Mod,
-        **{name: _comparison(sp, kind) for name, kind in _COMPARISONS.items()},
+        **{name: _comparison(sp, name) for name in _COMPARISONS},
         "logsumexp": lambda *xs: sp.log(sp.Add(*map(sp.exp, xs))),
         "where": lambda c, a, b: sp.Piecewise((a, _holds(sp, c)), (b, True)),
         "sigmoid": lambda x: 1 / (1 + sp.exp(-x)),

@@ -64,13 +64,13 @@ def parse(text: str, /, **values: Scalar | Sequence[Scalar] | npt.NDArray[Any]) 
     1.0
     >>> round(parse("σ(dot(w, x, b)) + λ*dot(w, w)/2", w=[2, -3], x=[-1, -2], b=-3, λ=0.1).data, 6)
     1.381059
-    >>> parse("f = sigmiod(x)", x=1)
+    >>> parse("f = floot(x)", x=1)
     Traceback (most recent call last):
         ...
-    scalargrad.errors.ExpressionError: column 5: no operation is named sigmiod. Did you mean sigmoid or logsigmoid?
-        f = sigmiod(x)
+    scalargrad.errors.ExpressionError: column 5: no operation is named floot. Did you mean floor?
+        f = floot(x)
             ^
-    """  # noqa: E501 - a doctest needs the message's line whole
+    """
     try:
         source = ExpressionText(text)
         scan(source)

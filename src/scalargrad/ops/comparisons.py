@@ -3,6 +3,8 @@
 On Values the operators ``<``, ``<=``, ``>`` and ``>=``, and ``==`` and ``!=`` with a number,
 compare data and give a bool; these functions record a node instead, so that a comparison can
 stand in a graph.
+
+Each is printed by its sign, so the bodies below are what it means, to be read; they never run.
 """
 
 from __future__ import annotations

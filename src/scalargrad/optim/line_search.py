@@ -9,7 +9,8 @@ from typing import Any
 from scalargrad.errors import DomainError, NumericalError
 from scalargrad.grad_mode import no_grad
 from scalargrad.optim.optimizer import Optimizer, write_data
-from scalargrad.table.validation import function, instance, number
+from scalargrad.optim.state import fraction
+from scalargrad.table.validation import function, instance, positive
 from scalargrad.value import Value
 
 #: The most halvings: after more, a step of length 1 would be lost to rounding.
@@ -66,14 +67,8 @@ def backtracking_line_search(
     """
     instance(optimizer, "optimizer", Optimizer, "one of scalargrad.optim")
     function(objective, "objective", "lambda: loss(model)")
-    factor = number(factor, "factor")
-    sufficient_decrease = number(sufficient_decrease, "sufficient_decrease")
-    if not 0.0 < factor < 1.0:
-        raise DomainError(f"factor is {factor}; it must be more than 0 and less than 1")
-    if not 0.0 <= sufficient_decrease < 1.0:
-        raise DomainError(
-            f"sufficient_decrease is {sufficient_decrease}; it must be at least 0 and less than 1"
-        )
+    factor = fraction(positive(factor, "factor"), "factor")
+    sufficient_decrease = fraction(sufficient_decrease, "sufficient_decrease")
     optimizer.zero_grad()
     loss = instance(objective(), "what objective returns", Value, "the loss, a Value")
     loss.backward()

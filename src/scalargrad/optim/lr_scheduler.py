@@ -10,11 +10,14 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
 from inspect import signature
 from typing import Any, ClassVar
 
 from scalargrad.errors import DomainError, GraphError, OperandError, StateError
 from scalargrad.optim.optimizer import Optimizer
+from scalargrad.optim.state import Group
 from scalargrad.system.short_repr import counted as in_words
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float
@@ -48,10 +51,32 @@ __all__ = [
 ]
 
 
+def _epochs(milestones: Any) -> list[int]:
+    given = listed(milestones, "milestones", "epochs")
+    return [whole(epoch, "a milestone", 0) for epoch in given]
+
+
 def _not_negative(numbers: Any, name: str) -> list[float]:
     return [number(x, name, 0.0) for x in numbers]
 
 
+#: The checks of options by their names; a schedule with others has its own.
+_OPTIONS: dict[str, Callable[[Any, str], Any]] = {
+    **dict.fromkeys(("T_0", "T_max", "T_mult", "step_size", "total_iters"), partial(size, low=1)),
+    **dict.fromkeys(("eps", "eta_min", "gamma"), partial(number, low=0.0)),
+    **dict.fromkeys(("cooldown", "patience"), partial(whole, low=0)),
+    **dict.fromkeys(("cycle_momentum", "three_phase"), flag),
+    **dict.fromkeys(("end_factor", "factor", "pct_start"), partial(number, low=0.0, high=1.0)),
+    "anneal_strategy": partial(choice, among=("cos", "linear")),
+    "mode": partial(choice, among=("min", "max")),
+    "power": positive,
+    "start_factor": lambda x, name: number(positive(x, name), name, 0.0, 1.0),
+    "threshold": number,
+    "threshold_mode": partial(choice, among=("rel", "abs")),
+}
+
+
+@dataclass(eq=False, repr=False)
 class LRScheduler:
     """Base class: sets the ``lr`` of every parameter group, at once and after each epoch.
 
@@ -80,12 +105,32 @@ class LRScheduler:
         "base_lrs": _not_negative,
     }
 
-    def __init__(self, optimizer: Optimizer) -> None:
-        self.optimizer = _required(optimizer)
+    optimizer: Optimizer = field(repr=False)
+
+    def __post_init__(self) -> None:
+        self._check()
         self.last_epoch = 0
         self.last_lr: list[float] = []
         self.base_lrs: list[float] = []
         self._move_to(0)
+
+    def _check(self) -> None:
+        """Check the options, before anything is changed."""
+        if not isinstance(self.optimizer, Optimizer):
+            raise OperandError(
+                f"a schedule is over an optimizer of scalargrad.optim, not {shown(self.optimizer)}"
+            )
+        for name in [option.name for option in fields(self) if option.name in _OPTIONS]:
+            setattr(self, name, _OPTIONS[name](getattr(self, name), name))
+
+    def _per_group(self, name: str) -> list[Any]:
+        """Return an option for each parameter group, given as a list or once for all."""
+        given, groups = getattr(self, name), len(self.optimizer.param_groups)
+        if not isinstance(given, list | tuple):
+            return [given] * groups
+        if len(given) != groups:
+            raise OperandError(f"{name} is a list of {len(given)} for {groups} groups")
+        return [*given]
 
     def lr_at(self, epoch: int, base: float) -> float:
         """Return the learning rate after `epoch` steps, where it was `base` at first.
@@ -107,10 +152,10 @@ class LRScheduler:
         del current
         return self.lr_at(epoch, base)
 
-    def _next(self, epoch: int, current: list[float]) -> list[float]:
-        """Return the rate of each group in an epoch, from those in force; nothing is changed."""
-        pairs = zip(current, self._bases(), strict=True)
-        return [self.next_lr(epoch, *pair) for pair in pairs]
+    def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
+        """Return the options of each group in an epoch, from those in force, which stay."""
+        pairs = zip(groups, self._bases(), strict=True)
+        return [{**x, "lr": self.next_lr(epoch, x["lr"], base)} for x, base in pairs]
 
     def _bases(self) -> list[float]:
         """Return the base rate of each group; some may be added later."""
@@ -118,26 +163,19 @@ class LRScheduler:
             self.base_lrs.append(group["initial_lr" if "initial_lr" in group else "lr"])
         return self.base_lrs
 
-    def _set_others(self, epoch: int) -> None:
-        """Set what else the schedule moves, as the momentum."""
-
     def step(self) -> None:
         """Advance by one epoch; call it after ``optimizer.step()``."""
         self._move_to(self.last_epoch + 1)
 
     def _move_to(self, epoch: int) -> None:
         """Set the rates of an epoch; if they cannot be computed, leave everything as it was."""
-        current: list[Any] = [group["lr"] for group in self.optimizer.param_groups]
-        self._set(self._next(epoch, current))
-        self._set_others(epoch)
+        groups = self.optimizer.param_groups
+        found = self._next(epoch, groups)
+        self.last_lr = _not_negative([x["lr"] for x in found], f"the rate of {type(self).__name__}")
+        for group, options, rate in zip(groups, found, self.last_lr, strict=True):
+            initial = group.get("initial_lr", group["lr"])
+            group.update(options, lr=rate, initial_lr=initial)
         self.last_epoch = epoch
-
-    def _set(self, rates: list[float]) -> None:
-        """Set the rates of all groups, after checking all of them."""
-        self.last_lr = _not_negative(rates, f"the rate of {type(self).__name__}")
-        for group, rate in zip(self.optimizer.param_groups, self.last_lr, strict=True):
-            group.setdefault("initial_lr", group["lr"])
-            group["lr"] = rate
 
     def get_last_lr(self) -> list[float]:
         """Return the learning rate of each parameter group, as this schedule set it last."""
@@ -176,28 +214,10 @@ class LRScheduler:
         vars(self).update(state)
 
     def __repr__(self) -> str:
-        options = [name for name in signature(type(self)).parameters if name in vars(self)]
-        shown = [f"{name}={getattr(self, name)!r}" for name in options if name != "optimizer"]
+        hidden = {option.name for option in fields(self) if not option.repr}
+        names = [name for name in signature(type(self)).parameters if name not in hidden]
+        shown = [f"{name}={vars(self)[name]!r}" for name in names if name in vars(self)]
         return f"{type(self).__name__}({', '.join(shown)})"
-
-
-def _required(optimizer: Any) -> Optimizer:
-    """Return an optimiser of this package, or raise OperandError."""
-    if isinstance(optimizer, Optimizer):
-        return optimizer
-    raise OperandError(
-        f"a schedule is over an optimizer of scalargrad.optim, not {shown(optimizer)}"
-    )
-
-
-def _per_group(given: Any, name: str, optimizer: Any) -> list[Any]:
-    """Return what is given for each parameter group, or once for all; see OperandError."""
-    groups = len(_required(optimizer).param_groups)
-    if not isinstance(given, list | tuple):
-        return [given] * groups
-    if len(given) != groups:
-        raise OperandError(f"{name} is a list of {len(given)} for {groups} groups")
-    return [*given]
 
 
 class _ByFactor(LRScheduler):
@@ -226,6 +246,7 @@ class _ByFactor(LRScheduler):
         return max(0.0, self.eta_min + (current - self.eta_min) * (factor / before))
 
 
+@dataclass(eq=False, repr=False)
 class ConstantLR(_ByFactor):
     """Multiply the rate by a constant for a number of epochs, then undo it.
 
@@ -254,17 +275,18 @@ class ConstantLR(_ByFactor):
     [0.5, 0.5, 1.0, 1.0]
     """
 
-    def __init__(
-        self, optimizer: Optimizer, factor: float = 1.0 / 3.0, total_iters: int = 5
-    ) -> None:
-        self.factor = number(positive(factor, "factor"), "factor", 0.0, 1.0)
-        self.total_iters = size(total_iters, "total_iters", 1)
-        super().__init__(optimizer)
+    factor: float = 1.0 / 3.0
+    total_iters: int = 5
+
+    def _check(self) -> None:
+        super()._check()
+        positive(self.factor, "factor")
 
     def _factor(self, epoch: int) -> float:
         return self.factor if epoch < self.total_iters else 1.0
 
 
+@dataclass(eq=False, repr=False)
 class StepLR(_ByFactor):
     """Multiply the rate by gamma every `step_size` epochs; gamma = ½ is step halving.
 
@@ -291,15 +313,14 @@ class StepLR(_ByFactor):
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        self.step_size = size(step_size, "step_size", 1)
-        self.gamma = number(gamma, "gamma", 0.0)
-        super().__init__(optimizer)
+    step_size: int
+    gamma: float = 0.1
 
     def _factor(self, epoch: int) -> float:
         return float(self.gamma ** (epoch // self.step_size))
 
 
+@dataclass(eq=False, repr=False)
 class MultiStepLR(_ByFactor):
     """Multiply the rate by gamma at each of some epochs.
 
@@ -326,16 +347,18 @@ class MultiStepLR(_ByFactor):
     [1.0, 0.5, 0.5, 0.25, 0.25]
     """
 
-    def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1) -> None:
-        given = listed(milestones, "milestones", "epochs")
-        self.milestones = sorted(whole(epoch, "a milestone", 0) for epoch in given)
-        self.gamma = number(gamma, "gamma", 0.0)
-        super().__init__(optimizer)
+    milestones: Iterable[int]
+    gamma: float = 0.1
+
+    def _check(self) -> None:
+        super()._check()
+        self.milestones = sorted(_epochs(self.milestones))
 
     def _factor(self, epoch: int) -> float:
-        return float(self.gamma ** bisect_right(self.milestones, epoch))
+        return float(self.gamma ** sum(epoch >= x for x in self.milestones))
 
 
+@dataclass(eq=False, repr=False)
 class ExponentialLR(_ByFactor):
     """Multiply the rate by gamma in every epoch.
 
@@ -360,14 +383,13 @@ class ExponentialLR(_ByFactor):
     [1.0, 0.5, 0.25, 0.125]
     """
 
-    def __init__(self, optimizer: Optimizer, gamma: float) -> None:
-        self.gamma = number(gamma, "gamma", 0.0)
-        super().__init__(optimizer)
+    gamma: float
 
     def _factor(self, epoch: int) -> float:
         return float(self.gamma**epoch)
 
 
+@dataclass(eq=False, repr=False)
 class LinearLR(_ByFactor):
     """Change the rate linearly over a number of epochs: a warm-up, or a decay.
 
@@ -398,24 +420,16 @@ class LinearLR(_ByFactor):
     [0.5, 0.75, 1.0, 1.0]
     """
 
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        start_factor: float = 1.0 / 3.0,
-        end_factor: float = 1.0,
-        total_iters: int = 5,
-    ) -> None:
-        start = positive(start_factor, "start_factor")
-        self.start_factor = number(start, "start_factor", 0.0, 1.0)
-        self.end_factor = number(end_factor, "end_factor", 0.0, 1.0)
-        self.total_iters = size(total_iters, "total_iters", 1)
-        super().__init__(optimizer)
+    start_factor: float = 1.0 / 3.0
+    end_factor: float = 1.0
+    total_iters: int = 5
 
     def _factor(self, epoch: int) -> float:
         done = min(epoch, self.total_iters) / self.total_iters
         return self.start_factor + (self.end_factor - self.start_factor) * done
 
 
+@dataclass(eq=False, repr=False)
 class PolynomialLR(_ByFactor):
     """Lower the rate to 0 in proportion to a power of the time left.
 
@@ -444,15 +458,14 @@ class PolynomialLR(_ByFactor):
     [1.0, 0.5625, 0.25, 0.0625, 0.0, 0.0]
     """
 
-    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0) -> None:
-        self.total_iters = size(total_iters, "total_iters", 1)
-        self.power = positive(power, "power")
-        super().__init__(optimizer)
+    total_iters: int = 5
+    power: float = 1.0
 
     def _factor(self, epoch: int) -> float:
         return float((1.0 - min(epoch, self.total_iters) / self.total_iters) ** self.power)
 
 
+@dataclass(eq=False, repr=False)
 class CosineAnnealingLR(_ByFactor):
     """Lower the rate along half a cosine wave; beyond `T_max` it rises again, as in PyTorch.
 
@@ -485,15 +498,8 @@ class CosineAnnealingLR(_ByFactor):
     [1.0, 0.5, 0.0]
     """
 
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        T_max: int,  # noqa: N803 - PyTorch's name
-        eta_min: float = 0.0,
-    ) -> None:
-        self.T_max = size(T_max, "T_max", 1)
-        self.eta_min = number(eta_min, "eta_min", 0.0)
-        super().__init__(optimizer)
+    T_max: int
+    eta_min: float = 0.0
 
     def _factor(self, epoch: int) -> float:
         return _half_wave(epoch / self.T_max)
@@ -507,6 +513,7 @@ def _half_wave(share: float) -> float:
 # By a plan: these set the rate whatever else has changed it ------------------------------------
 
 
+@dataclass(eq=False, repr=False)
 class LambdaLR(LRScheduler):
     """Multiply the base rate by a function of the epoch.
 
@@ -536,30 +543,28 @@ class LambdaLR(LRScheduler):
     [0.5]
     """
 
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
-    ) -> None:
-        given = _per_group(lr_lambda, "lr_lambda", optimizer)
+    lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]] = field(repr=False)
+
+    def _check(self) -> None:
+        super()._check()
+        given = self._per_group("lr_lambda")
         self.lr_lambdas = [function(f, "lr_lambda", "lambda epoch: 0.95**epoch") for f in given]
-        super().__init__(optimizer)
 
     def lr_at(self, epoch: int, base: float) -> float:
         """Return base · lr_lambda(epoch), by the function of the first group."""
         return base * _by(self.lr_lambdas[0], epoch)
 
-    def _next(self, epoch: int, current: list[float]) -> list[float]:
-        """Return the rate of each group, by its own function."""
-        del current
-        pairs = zip(self._bases(), self.lr_lambdas, strict=True)
-        return [base * _by(f, epoch) for base, f in pairs]
+    def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
+        """Return the options of each group, with the rate by its own function."""
+        found = zip(groups, self._bases(), self.lr_lambdas, strict=True)
+        return [{**x, "lr": base * _by(f, epoch)} for x, base, f in found]
 
 
 def _by(lr_lambda: Callable[[int], float], epoch: int) -> float:
     return number(lr_lambda(epoch), f"lr_lambda({epoch})", 0.0)
 
 
+@dataclass(eq=False, repr=False)
 class CosineAnnealingWarmRestarts(LRScheduler):
     """Lower the rate along half a cosine wave again and again, each time from the base rate.
 
@@ -594,16 +599,9 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     [1.0, 1.0, 0.5, 1.0, 0.853553390593]
     """
 
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        T_0: int,  # noqa: N803 - PyTorch's name
-        T_mult: int = 1,  # noqa: N803 - PyTorch's name
-        eta_min: float = 0.0,
-    ) -> None:
-        self.T_0, self.T_mult = size(T_0, "T_0", 1), size(T_mult, "T_mult", 1)
-        self.eta_min = number(eta_min, "eta_min", 0.0)
-        super().__init__(optimizer)
+    T_0: int
+    T_mult: int = 1
+    eta_min: float = 0.0
 
     def lr_at(self, epoch: int, base: float) -> float:
         """Return eta_min + ½ (base - eta_min) (1 + cos(π · epoch in its period / its length))."""
@@ -615,6 +613,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         return self.eta_min + (base - self.eta_min) * _half_wave(epoch / length)
 
 
+@dataclass(eq=False, repr=False)
 class OneCycleLR(LRScheduler):
     """Raise the rate to its highest, then lower it to almost nothing; momentum does the opposite.
 
@@ -677,83 +676,68 @@ class OneCycleLR(LRScheduler):
     [0.5, 0.75, 1.0, 0.625]
     """
 
-    def __init__(  # noqa: PLR0917 - PyTorch's signature
-        self,
-        optimizer: Optimizer,
-        max_lr: float | Sequence[float],
-        total_steps: int | None = None,
-        epochs: int | None = None,
-        steps_per_epoch: int | None = None,
-        pct_start: float = 0.3,
-        anneal_strategy: str = "cos",
-        cycle_momentum: bool = True,
-        base_momentum: float | Sequence[float] = 0.85,
-        max_momentum: float | Sequence[float] = 0.95,
-        div_factor: float = 25.0,
-        final_div_factor: float = 10_000.0,
-        three_phase: bool = False,
-    ) -> None:
-        self.max_lr = _not_negative(_per_group(max_lr, "max_lr", optimizer), "max_lr")
-        if total_steps is None and (epochs is None or steps_per_epoch is None):
+    max_lr: float | Sequence[float]
+    total_steps: int | None = None
+    epochs: int | None = field(default=None, repr=False)
+    steps_per_epoch: int | None = field(default=None, repr=False)
+    pct_start: float = 0.3
+    anneal_strategy: str = "cos"
+    cycle_momentum: bool = True
+    base_momentum: float | Sequence[float] = field(default=0.85, repr=False)
+    max_momentum: float | Sequence[float] = field(default=0.95, repr=False)
+    div_factor: float = field(default=25.0, repr=False)
+    final_div_factor: float = field(default=10_000.0, repr=False)
+    three_phase: bool = False
+
+    def _check(self) -> None:
+        super()._check()
+        self.max_lr = rates = _not_negative(self._per_group("max_lr"), "max_lr")
+        if self.total_steps is None and None in {self.epochs, self.steps_per_epoch}:
             raise OperandError("OneCycleLR: give total_steps, or epochs and steps_per_epoch")
-        self.total_steps = (
-            size(epochs, "epochs", 1) * size(steps_per_epoch, "steps_per_epoch", 1)
-            if total_steps is None
-            else size(total_steps, "total_steps", 1)
+        self._steps = self.total_steps = (
+            size(self.epochs, "epochs", 1) * size(self.steps_per_epoch, "steps_per_epoch", 1)
+            if self.total_steps is None
+            else size(self.total_steps, "total_steps", 1)
         )
-        self.pct_start = number(pct_start, "pct_start", 0.0, 1.0)
-        self.anneal_strategy = choice(anneal_strategy, "anneal_strategy", ["cos", "linear"])
-        self.three_phase = flag(three_phase, "three_phase")
-        self.cycle_momentum = flag(cycle_momentum, "cycle_momentum")
-        first = positive(div_factor, "div_factor")
-        last = first * positive(final_div_factor, "final_div_factor")
+        first = positive(self.div_factor, "div_factor")
+        last = first * positive(self.final_div_factor, "final_div_factor")
         positive(last, "div_factor * final_div_factor", finite=False)
-        number(max(self.max_lr) / min(first, last), "max_lr / div_factor")
+        number(max(rates) / min(first, last), "max_lr / div_factor")
         #: The rate of each group, and then its momentum, at the start, the peak and the end.
-        self._corners = [(rate / first, rate, rate / last) for rate in self.max_lr]
-        given = {"base_momentum": base_momentum, "max_momentum": max_momentum}
-        least, most = (
-            _not_negative(_per_group(x, name, optimizer), name) for name, x in given.items()
-        )
+        self._corners = [(rate / first, rate, rate / last) for rate in rates]
+        names = ("base_momentum", "max_momentum")
+        least, most = (_not_negative(self._per_group(name), name) for name in names)
         self._momenta = list(zip(most, least, most, strict=True))
-        if self.cycle_momentum and not {"momentum", "betas"} & optimizer.defaults.keys():
-            raise OperandError(
-                f"{type(optimizer).__name__} has no momentum to cycle: give cycle_momentum=False"
-            )
-        for group, (rate, _, _) in zip(optimizer.param_groups, self._corners, strict=True):
+        if self.cycle_momentum and not {"momentum", "betas"} & self.optimizer.defaults.keys():
+            name = type(self.optimizer).__name__
+            raise OperandError(f"{name} has no momentum to cycle: give cycle_momentum=False")
+        for group, (rate, _, _) in zip(self.optimizer.param_groups, self._corners, strict=True):
             group["initial_lr"] = rate
-        super().__init__(optimizer)
 
     def lr_at(self, epoch: int, base: float) -> float:
         """Return the rate of the first group; `base` does not count."""
         del base
         return self._at(epoch, self._corners[0])
 
-    def _next(self, epoch: int, current: list[float]) -> list[float]:
-        """Return the rate of each group, whatever it is now."""
-        del current
+    def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
+        """Return the options of each group, whatever its rate is now."""
         self._bases()
-        if epoch > self.total_steps:
+        if epoch > self._steps:
             raise GraphError(
-                f"OneCycleLR has {self.total_steps} steps and was stepped {epoch} times: give a "
+                f"OneCycleLR has {self._steps} steps and was stepped {epoch} times: give a "
                 "larger total_steps"
             )
-        return [self._at(epoch, corners) for corners in self._corners]
-
-    def _set_others(self, epoch: int) -> None:
-        """Set the momentum of each group, or its first beta."""
-        if self.cycle_momentum:
-            for group, corners in zip(self.optimizer.param_groups, self._momenta, strict=True):
-                momentum = self._at(epoch, corners)
-                if "betas" in group:
-                    group["betas"] = (momentum, *group["betas"][1:])
-                else:
-                    group["momentum"] = momentum
+        pairs = zip(groups, self._corners, strict=True)
+        found = [{**x, "lr": self._at(epoch, corners)} for x, corners in pairs]
+        for x, corners in zip(found, self._momenta, strict=True) if self.cycle_momentum else ():
+            momentum = self._at(epoch, corners)
+            x |= {"betas": (momentum, *x["betas"][1:])} if "betas" in x else {"momentum": momentum}
+        return found
 
     def _at(self, epoch: int, corners: tuple[float, float, float]) -> float:
         """Return the number at an epoch on the way from the first over the second to the third."""
         first, peak, last = corners
-        top, end = self.pct_start * self.total_steps - 1.0, self.total_steps - 1.0
+        top, end = self.pct_start * self._steps - 1.0, self._steps - 1.0
         phases = [(top, first, peak), (end, peak, last)]
         if self.three_phase:
             phases[1:] = [(2.0 * top, peak, first), (end, first, last)]
@@ -777,7 +761,7 @@ def _parts(schedulers: Any, optimizer: Any, name: str) -> list[LRScheduler]:
     for part in parts:
         if not isinstance(part, LRScheduler) or isinstance(part, ReduceLROnPlateau):
             raise OperandError(f"{name}: {shown(part)} cannot be combined; give schedules")
-        if part.optimizer is not _required(optimizer):
+        if part.optimizer is not optimizer:
             raise OperandError(f"{name}: every schedule must be over the same optimizer")
     return parts
 
@@ -815,7 +799,7 @@ class SequentialLR(LRScheduler):
         self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]
     ) -> None:
         self.schedulers = parts = _parts(schedulers, optimizer, "SequentialLR")
-        found = [whole(x, "a milestone", 0) for x in listed(milestones, "milestones", "epochs")]
+        found = _epochs(milestones)
         if len(found) != len(parts) - 1 or found != sorted(found):
             needed = in_words(len(parts) - 1, "increasing milestone")
             verb = "needs" if len(parts) == 1 else "need"
@@ -835,15 +819,13 @@ class SequentialLR(LRScheduler):
         part, own = self._place(epoch)
         return part.lr_at(own, base)
 
-    def _next(self, epoch: int, current: list[float]) -> list[float]:
-        """Return the rates by the current schedule, which begins from the base rates."""
+    def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
+        """Return the options by the current schedule, which begins from the base rates."""
         part, own = self._place(epoch)
-        return part._next(own, current if own else (part if epoch else self)._bases())
-
-    def _set_others(self, epoch: int) -> None:
-        """Set what else the current schedule moves."""
-        part, own = self._place(epoch)
-        part._set_others(own)
+        if not own:
+            bases = (part if epoch else self)._bases()
+            groups = [{**x, "lr": base} for x, base in zip(groups, bases, strict=True)]
+        return part._next(own, groups)
 
 
 class ChainedScheduler(LRScheduler):
@@ -886,19 +868,15 @@ class ChainedScheduler(LRScheduler):
         self.schedulers = _parts(schedulers, over, "ChainedScheduler")
         super().__init__(over)
 
-    def _next(self, epoch: int, current: list[float]) -> list[float]:
-        """Return the rates by all schedules, which have set those of epoch 0 themselves."""
+    def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
+        """Return the options by all schedules, which have set those of epoch 0 themselves."""
         self._bases()
         for part in self.schedulers if epoch else ():
-            current = part._next(epoch, current)
-        return current
-
-    def _set_others(self, epoch: int) -> None:
-        """Set what else the schedules move."""
-        for part in self.schedulers if epoch else ():
-            part._set_others(epoch)
+            groups = part._next(epoch, groups)
+        return groups
 
 
+@dataclass(eq=False, repr=False)
 class ReduceLROnPlateau(LRScheduler):
     """Multiply the rate by a factor when a number has not improved for some epochs.
 
@@ -952,36 +930,34 @@ class ReduceLROnPlateau(LRScheduler):
         "cooldown_counter": counted,
     }
 
-    def __init__(  # noqa: PLR0917 - PyTorch's signature
-        self,
-        optimizer: Optimizer,
-        mode: str = "min",
-        factor: float = 0.1,
-        patience: int = 10,
-        threshold: float = 1e-4,
-        threshold_mode: str = "rel",
-        cooldown: int = 0,
-        min_lr: float | Sequence[float] = 0.0,
-        eps: float = 1e-8,
-    ) -> None:
-        self.mode = choice(mode, "mode", ["min", "max"])
-        self.factor = number(factor, "factor", 0.0, 1.0)
+    mode: str = "min"
+    factor: float = 0.1
+    patience: int = 10
+    threshold: float = 1e-4
+    threshold_mode: str = "rel"
+    cooldown: int = 0
+    min_lr: float | Sequence[float] = 0.0
+    eps: float = 1e-8
+
+    def _check(self) -> None:
+        super()._check()
         if self.factor == 1.0:
             raise DomainError("factor is 1; it must be less, or the rate is never reduced")
-        self.patience = whole(patience, "patience", 0)
-        self.threshold = number(threshold, "threshold")
-        self.threshold_mode = choice(threshold_mode, "threshold_mode", ["rel", "abs"])
-        self.cooldown = whole(cooldown, "cooldown", 0)
-        self.min_lr = _not_negative(_per_group(min_lr, "min_lr", optimizer), "min_lr")
-        self.eps = number(eps, "eps", 0.0)
-        self.best = math.inf if mode == "min" else -math.inf
+        self.min_lr = self._lowest = _not_negative(self._per_group("min_lr"), "min_lr")
+        self.best = math.inf if self.mode == "min" else -math.inf
         self.num_bad_epochs = self.cooldown_counter = 0
-        super().__init__(optimizer)
 
-    def next_lr(self, epoch: int, current: float, base: float) -> float:
-        """Return the rate in force."""
-        del epoch, base
-        return current
+    def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
+        """Return the options of each group, with a lower rate if it was bad for too long."""
+        del epoch
+        self._bases()
+        if self.num_bad_epochs <= self.patience:
+            return groups
+        self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+        pairs = zip(groups, self._lowest, strict=True)
+        lower = [max(x["lr"] * self.factor, least) for x, least in pairs]
+        pairs = zip(groups, lower, strict=True)
+        return [{**x, "lr": y} if x["lr"] - y > self.eps else x for x, y in pairs]
 
     def step(self, metrics: float) -> None:  # type: ignore[override]
         """Advance by one epoch, given the metric it reached.
@@ -999,14 +975,7 @@ class ReduceLROnPlateau(LRScheduler):
         if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
             self.num_bad_epochs = 0
-        self._bases()
-        rates = [group["lr"] for group in self.optimizer.param_groups]
-        if self.num_bad_epochs > self.patience:
-            lower = [max(r * self.factor, m) for r, m in zip(rates, self.min_lr, strict=True)]
-            rates = [b if a - b > self.eps else a for a, b in zip(rates, lower, strict=True)]
-            self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
-        self._set(rates)
-        self.last_epoch += 1
+        super().step()
 
     def _is_better(self, achieved: float) -> bool:
         """Return whether a number improves on the best; the threshold counts against it."""

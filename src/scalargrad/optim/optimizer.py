@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import struct
 from array import array
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import repeat
@@ -16,7 +15,7 @@ from scalargrad.errors import NumericalError, OperandError, StateError
 from scalargrad.grad_mode import unless_recorded
 from scalargrad.optim import rules
 from scalargrad.optim.state import Group, StateColumns, checked, read
-from scalargrad.sparse import SparseParameter, Touched
+from scalargrad.sparse import Touched
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, float_of
 from scalargrad.table.validation import function, listed, mapping
@@ -112,8 +111,9 @@ class Optimizer:
         self.state.add(parameters)
         self.param_groups.append(options)
         self._given.append([*parameters])
-        records = {id(record): record for p in parameters if (record := _record_of(p)) is not None}
-        members = [p for p in parameters if _record_of(p) is None]
+        tables = [getattr(p, "touched", None) for p in parameters]
+        members = [p for p, touched in zip(parameters, tables, strict=True) if touched is None]
+        records = {id(touched): touched for touched in tables if touched is not None}
         self._tables.append((members, [*records.values()]))
 
     def check(self, group: Group) -> None:
@@ -128,19 +128,16 @@ class Optimizer:
         """
         raise NotImplementedError
 
-    def first_state(self, group: Group) -> tuple[float, ...]:
+    def first_state(self, group: Group) -> tuple[float, ...]:  # noqa: ARG002 - others look
         """Return the state of a parameter before its first step."""
-        del group
         return (0.0,) * len(self.state_names)
 
-    def has_state(self, group: Group) -> bool:
+    def has_state(self, group: Group) -> bool:  # noqa: ARG002 - others look
         """Return whether the rule remembers anything from step to step."""
-        del group
         return True
 
-    def is_sparse(self, group: Group) -> bool:
+    def is_sparse(self, group: Group) -> bool:  # noqa: ARG002 - others look
         """Return whether the rule leaves a parameter alone whose gradient is 0."""
-        del group
         return False
 
     def zero_grad(self) -> None:
@@ -420,11 +417,6 @@ def _with_name(given: Any) -> tuple[str, Value]:
     return name, parameter
 
 
-def _record_of(parameter: Value) -> Touched | None:
-    """Return the record, of what was touched, of the table that a parameter belongs to, if any."""
-    return parameter.touched if isinstance(parameter, SparseParameter) else None
-
-
 def _arrays_of(parameters: Sequence[Value]) -> tuple[Any, Any] | None:
     """Return the numbers and the gradients of parameters; None if one of them is no number."""
     import numpy as np
@@ -438,10 +430,5 @@ def _arrays_of(parameters: Sequence[Value]) -> tuple[Any, Any] | None:
 
 
 def write_data(parameters: Sequence[Value], numbers: Sequence[float]) -> None:
-    """Write the numbers of parameters, all of them even if Ctrl-C arrives meanwhile."""
-    try:
-        for parameter, number in zip(parameters, numbers, strict=True):
-            parameter.data = number
-    except BaseException:  # a single call into C is slower, but nothing can interrupt it
-        deque(map(setattr, parameters, repeat("data"), numbers), maxlen=0)
-        raise
+    """Write the numbers of parameters, by a single call into C, which Ctrl-C cannot interrupt."""
+    any(map(setattr, parameters, repeat("data"), numbers))  # each returns None: to the end

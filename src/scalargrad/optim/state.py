@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from itertools import count, islice
+from functools import partial
+from itertools import accumulate, count, islice
 from typing import Any, TypeAlias
 
 from scalargrad.errors import DomainError, OperandError, StateError
@@ -19,11 +20,8 @@ Group: TypeAlias = dict[str, Any]
 # Options --------------------------------------------------------------------------------------
 
 
-def _not_negative(x: Any, name: str) -> float:
-    return number(x, name, 0.0)
-
-
-def _fraction(x: Any, name: str) -> float:
+def fraction(x: Any, name: str) -> float:
+    """Return a number in [0, 1)."""
     if not 0.0 <= (found := number(x, name)) < 1.0:
         raise DomainError(f"{name} is {found}; it must be at least 0 and less than 1")
     return found
@@ -32,16 +30,18 @@ def _fraction(x: Any, name: str) -> float:
 def _fractions(x: Any, name: str) -> tuple[float, ...]:
     if not isinstance(x, list | tuple) or len(x) != 2:  # JSON has turned tuples into lists
         raise OperandError(f"{name} is {shown(x)}; give 2 numbers, as in (0.9, 0.999)")
-    return tuple(_fraction(part, f"{name}[{i}]") for i, part in enumerate(x))
+    return tuple(fraction(part, f"{name}[{i}]") for i, part in enumerate(x))
 
 
 #: The check of each option; all others are a user's, and stay as they are.
 _OPTIONS: dict[str, Callable[[Any, str], Any]] = {
-    **dict.fromkeys(("lr", "initial_lr", "eps", "weight_decay", "momentum"), _not_negative),
-    **dict.fromkeys(("lr_decay", "initial_accumulator_value"), _not_negative),
+    **dict.fromkeys(
+        ("lr", "initial_lr", "eps", "weight_decay", "momentum"), partial(number, low=0.0)
+    ),
+    **dict.fromkeys(("lr_decay", "initial_accumulator_value"), partial(number, low=0.0)),
     **dict.fromkeys(("amsgrad", "centered", "maximize", "nesterov"), flag),
     "dampening": number,
-    "alpha": _fraction,
+    "alpha": fraction,
     "betas": _fractions,
 }
 
@@ -203,17 +203,20 @@ def _by_numbers(
     groups: Sequence[Group], states: Mapping[int, Any], optimizer: Any
 ) -> tuple[list[Group], dict[int, dict[str, float]]]:
     """Return PyTorch's groups and states by single numbers, as `Optimizer.state_dict` has them."""
-    merged, found, first = [], {}, 0
+    merged: list[Group] = []
+    found: dict[int, dict[str, float]] = {}
+    first = 0
     for own, saved in zip(optimizer.param_groups, groups, strict=True):
         tensors, trained = [states.get(i, {}) for i in saved["params"]], len(own["params"])
         start = dict(zip(optimizer.state_names, optimizer.first_state(own), strict=True))
-        row = first
-        for tensor, size in zip(tensors, _sizes(tensors, trained), strict=True):
-            columns = {name: _flat(tensor.get(name)) for name in start}
-            for k in range(max(map(len, columns.values()), default=0)):
-                known = {name: x[k] for name, x in columns.items() if x}
-                found[row + k] = {**start, **known}
-            row += size
+        numbers = [_numbers(x, start) for x in tensors]
+        sizes = [*map(len, numbers)]
+        if len(sizes) == trained and max(sizes) <= 1:
+            sizes = [1] * trained
+        elif any(tensors) and (sum(sizes) != trained or not all(sizes)):
+            raise ValueError(f"its tensors have {sizes} numbers, and {trained} are trained here")
+        for x, row in zip(numbers, accumulate(sizes, initial=first), strict=False):
+            found.update(enumerate(x, row))
         first += trained
         steps = [int(number(float(x["step"]), "step", 0.0)) for x in tensors if "step" in x]
         options = {name: saved[name] for name in own if name in saved}
@@ -222,25 +225,15 @@ def _by_numbers(
     return merged, found
 
 
-def _sizes(tensors: Sequence[Mapping[str, Any]], trained: int) -> list[int]:
-    """Return how many numbers each tensor has, as far as that matters."""
-    sizes = [
-        max((len(_flat(x)) for name, x in tensor.items() if name != "step"), default=0)
-        for tensor in tensors
-    ]
-    if not any(tensors):
-        return sizes
-    if len(sizes) == trained and max(sizes) <= 1:
-        return [1] * trained
-    if sum(sizes) != trained or not all(sizes):
-        raise ValueError(f"its tensors have {sizes} numbers, and {trained} are trained here")
-    return sizes
+def _numbers(tensor: Mapping[str, Any], start: dict[str, float]) -> list[dict[str, float]]:
+    """Return the state of each number of a tensor; `start` where PyTorch keeps nothing."""
+    columns = {name: _flat(x) for name, x in tensor.items() if name in start and x is not None}
+    size = max(map(len, columns.values()), default=0)
+    return [{**start, **{name: x[k] for name, x in columns.items()}} for k in range(size)]
 
 
 def _flat(x: Any) -> list[float]:
-    """Return the numbers of a tensor in order; none for None."""
-    if x is None:
-        return []
+    """Return the numbers of a tensor in order."""
     if getattr(x, "is_sparse", False):
         x = x.to_dense()
     return list(x.reshape(-1).tolist()) if hasattr(x, "reshape") else [x]

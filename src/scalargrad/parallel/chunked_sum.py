@@ -21,7 +21,6 @@ from scalargrad.errors import OperandError
 from scalargrad.parallel.workers import (
     ATTEMPTS,
     Failure,
-    Map,
     WorkerPool,
     as_workers,
     death_error,
@@ -149,17 +148,17 @@ class ChunkedSum(Generic[R]):
             argument = packed(params, "params")
             return self._sent([x._replace(params=argument) for x in self._requests])
         mapped = map if self._requests else self._map
-        return _each(mapped, lambda chunk: _owned(self._f(params, chunk)), self.chunks)
+        return list(mapped(lambda chunk: _owned(self._f(params, chunk)), self.chunks))
 
     def _sent(self, requests: list[Request]) -> list[R]:
         """Send requests, and again with function and data to workers that lack them."""
-        found = [unpacked(x) for x in _each(self._map, answer, requests)]
+        found = [unpacked(x) for x in self._map(answer, requests)]
         whole = [
             request._replace(pickles={i: self._pickles[i] for i in (FUNCTION, *request.places)})
             for request, reply in zip(requests, found, strict=True)
             if reply is None
         ]
-        again = map(unpacked, _each(self._map, answer, whole) if whole else ())
+        again = map(unpacked, self._map(answer, whole) if whole else ())
         found = [next(again) if reply is None else reply for reply in found]
         for failure in found:
             if isinstance(failure, Failure):
@@ -167,17 +166,6 @@ class ChunkedSum(Generic[R]):
                 failure.error.add_note(f"It was computing {where}.")
                 raise failure.error
         return [x for results in found for x in results]
-
-
-def _each(mapped: Map, f: Callable[[Any], Any], items: list[Any]) -> list[Any]:
-    """Apply a function to each item."""
-    found = list(mapped(f, items))
-    if len(found) != len(items):
-        raise OperandError(
-            f"workers gave {len(found)} results for {len(items)} chunks: give a map that returns "
-            "one for each"
-        )
-    return found
 
 
 class Request(NamedTuple):

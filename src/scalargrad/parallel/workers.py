@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing.connection import wait
@@ -49,15 +49,18 @@ def as_workers(workers: Any) -> int | Map:
     return map if found is map else partial(_mapped, found)
 
 
-def _mapped(mapped: Map, f: Callable[[Any], Any], items: Iterable[Any]) -> Iterable[Any]:
-    """Apply a function to each item by a map that somebody gave."""
-    found = mapped(f, items)
-    if not isinstance(found, Iterable):
+def _mapped(mapped: Map, f: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+    """Yield what a map that somebody gave makes of each item."""
+    found: Any = mapped(f, items)
+    count = 0
+    for result in found if isinstance(found, Iterable) else ():
+        count += 1
+        yield result
+    if count != len(items):
         raise OperandError(
-            f"workers gave {shown(found)}, of type {type(found).__name__}, for {len([*items])} "
-            "items: give a map that returns a result for each"
+            f"workers gave {count} results for {len(items)} items: give a map that returns one for "
+            "each"
         )
-    return found
 
 
 class WorkerPool(ProcessPoolExecutor):

@@ -192,9 +192,9 @@ def confusion_matrix(
             f"{counted(len(truths), 'truth')} and {counted(len(predictions), 'prediction')} given: "
             "give one prediction for each truth, and at least one"
         )
-    rows, columns, called = _classes(truths, predictions, is_from_one=names is None)
-    needed = max(*rows, *columns) + 1
-    shown = called or [str(i) for i in range(needed)]
+    classes = _classes([*truths, *predictions], are_named=names is not None)
+    rows, columns = ([classes.index(label) for label in x] for x in (truths, predictions))
+    needed, shown = len(classes), [f"{c}".replace("-", "−") for c in classes]
     if names is not None:
         shown = [text(name, "the name of a class") for name in listed(names, "names", "text")]
     if needed > len(shown):
@@ -221,29 +221,17 @@ def confusion_matrix(
     return axes
 
 
-def _classes(
-    truths: Sequence[float], predictions: Sequence[float], is_from_one: bool
-) -> tuple[list[int], list[int], list[str]]:
-    """Return labels as indices from 0, and the names of the classes where these differ."""
-    for label in (*truths, *predictions):
-        if not is_real(label):
-            raise OperandError(
-                f"the label {shown(label)} is not a class: number the classes 0, 1, 2, …"
-            )
-    labels = {*truths, *predictions}
-    if -1 in labels and labels <= {-1, 1}:
-        rows, columns = ([int(label > 0) for label in side] for side in (truths, predictions))
-        return rows, columns, ["−1", "1"]
-    for label in sorted(labels, key=str):
-        if not 0 <= label <= _MOST_CLASSES or label != int(label):
+def _classes(labels: Sequence[Any], *, are_named: bool) -> Sequence[int]:
+    """Return the classes that labels are of: from 0 on, from 1 on unless named, or -1 and 1."""
+    if all(map(is_real, labels)) and -1 in labels and {*labels} <= {-1, 1}:
+        return [-1, 1]
+    for label in labels:
+        if not is_real(label) or label not in range(_MOST_CLASSES + 1):
             raise OperandError(
                 f"the label {shown(label)} is not a class: number the classes 0, 1, 2, …, or use "
                 "-1 and 1"
             )
-    if is_from_one and 0 not in labels:  # counted from 1; if not, nothing is lost
-        called = [str(c) for c in range(1, int(max(labels)) + 1)]
-        return [int(x) - 1 for x in truths], [int(x) - 1 for x in predictions], called
-    return [int(x) for x in truths], [int(x) for x in predictions], []
+    return range(0 if are_named else min(1, int(min(labels))), int(max(labels)) + 1)
 
 
 def activation_curves(

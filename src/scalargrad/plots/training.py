@@ -60,10 +60,9 @@ def loss_curve(
     styled(axes)
     lines = axes.get_lines()
     if accuracies is not None:
-        beside = axes.twinx()
+        beside = _beside(axes, "accuracy, %")
         beside.plot(steps, [100 * a for a in accuracies], color=ORANGE, ls="--", label="accuracy")
-        beside.set(ylabel="accuracy, %", ylim=(0, 104))
-        beside.spines["top"].set_visible(False)
+        beside.set(ylim=(0, 104))
         lines = [*lines, *beside.get_lines()]
     legend_above(axes, "Loss during training", lines)
     return axes
@@ -105,22 +104,22 @@ def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = No
     metric = next((name for name in columns if name not in others), None)
     lines = axes.get_lines()
     if metric is not None:
-        lines = [*lines, *_metric_beside(axes, metric, columns, dot)]
+        beside = _beside(axes, metric)
+        beside.plot(epochs, columns[metric], color=ORANGE, ls="--", marker=dot, label=metric)
+        if f"val_{metric}" in columns:
+            held_out, name = columns[f"val_{metric}"], f"held-out {metric}"
+            beside.plot(epochs, held_out, color=ORANGE, ls=":", marker=dot, label=name)
+        lines = [*lines, *beside.get_lines()]
     legend_above(axes, "Training", lines)
     return axes
 
 
-def _metric_beside(
-    axes: Axes, metric: str, columns: Mapping[str, Sequence[float]], dot: str
-) -> list[Any]:
-    beside, epochs = axes.twinx(), columns["epoch"]
-    beside.plot(epochs, columns[metric], color=ORANGE, ls="--", marker=dot, label=metric)
-    if f"val_{metric}" in columns:
-        held_out, name = columns[f"val_{metric}"], f"held-out {metric}"
-        beside.plot(epochs, held_out, color=ORANGE, ls=":", marker=dot, label=name)
-    beside.set(ylabel=metric)
+def _beside(axes: Axes, label: str) -> Any:
+    """Return axes over these, of the same epochs, with a vertical axis of their own."""
+    beside = axes.twinx()
+    beside.set(ylabel=label)
     beside.spines["top"].set_visible(False)
-    return list(beside.get_lines())
+    return beside
 
 
 def gradient_norm_curve(norms: Sequence[float], ax: Axes | None = None) -> Axes:

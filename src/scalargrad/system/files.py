@@ -6,8 +6,8 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,22 +76,15 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: b
     ...     write_atomically(Path(folder) / "a.txt", b"whole").name
     'a.txt'
     """
-    target = _target(path)
-    unfinished = _beside(target)
-    try:
-        try:
-            with unfinished.open("xb") as file:
-                with suppress(OSError):  # there is none, or the system has no such thing
-                    shutil.copymode(target, unfinished)
-                file.write(content)
-                if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            unfinished.replace(target)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
-        raise _about(path, error) from None
+    with _unfinished(path) as (target, unfinished):
+        with unfinished.open("xb") as file:
+            with suppress(OSError):  # there is none, or the system has no such thing
+                shutil.copymode(target, unfinished)
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        unfinished.replace(target)
     _sweep(target.parent)
     return Path(path)
 
@@ -125,15 +118,8 @@ def require_writable(path: str | os.PathLike[str]) -> None:
     >>> with TemporaryDirectory() as folder:
     ...     require_writable(Path(folder) / "a.txt")
     """
-    target = _target(path)
-    probe = _beside(target)
-    try:
-        try:
-            probe.touch(exist_ok=False)
-        finally:
-            probe.unlink(missing_ok=True)
-    except OSError as error:
-        raise _about(path, error) from None
+    with _unfinished(path) as (_, probe):
+        probe.touch(exist_ok=False)
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
@@ -173,14 +159,22 @@ def _target(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def _beside(target: Path) -> Path:
-    """Return a new name in the folder of a file."""
-    return target.with_name(f"{_PREFIX}{secrets.token_hex(8)}")
+@contextmanager
+def _unfinished(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
+    """Give the file that is to be replaced, and a new name beside it, which is gone at the end.
 
-
-def _about(path: str | os.PathLike[str], error: OSError) -> OSError:
-    """Return an error that names the file asked for, not the temporary one."""
-    return OSError(error.errno, f"{error.strerror or error}; it cannot be written", str(path))
+    An error names the file asked for, not that one.
+    """
+    target = _target(path)
+    unfinished = target.with_name(f"{_PREFIX}{secrets.token_hex(8)}")
+    try:
+        try:
+            yield target, unfinished
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        reason = f"{error.strerror or error}; it cannot be written"
+        raise OSError(error.errno, reason, str(path)) from None
 
 
 def _sweep(folder: Path) -> None:

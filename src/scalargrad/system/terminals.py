@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+#: Characters, each followed by what stands for it.
+_WORDS = """
+    ∂ d    ≈ ~    Σ sum    → ->    ← <-    … ...    ÷ /    ≤ <=    ≥ >=    ≠ !=    ∘ o    ∞ inf
+    ⋮ :    ♦ *    ✓ +      σ sigma    δ delta    λ lambda    η eta    π pi    ₙ n    ᵀ '
+""".split()  # noqa: SIM905 - read more easily
 _PLAIN = str.maketrans(
     {
         **dict.fromkeys("−–─━┄┆", "-"),
@@ -24,30 +29,9 @@ _PLAIN = str.maketrans(
         **dict.fromkeys("·×◆", "*"),
         **dict.fromkeys("▶▸", ">"),
         **dict.fromkeys("●•", "o"),
-        "∂": "d",
-        "≈": "~",
-        "√": "sqrt ",
-        "Σ": "sum",
-        "→": "->",
-        "←": "<-",
-        "…": "...",
-        "÷": "/",
-        "≤": "<=",
-        "≥": ">=",
-        "≠": "!=",
-        "∘": "o",
-        "∞": "inf",
-        "⋮": ":",
-        "♦": "*",
-        "✓": "+",
-        "σ": "sigma",
-        "δ": "delta",
-        "λ": "lambda",
-        "η": "eta",
-        "π": "pi",
-        "ₙ": "n",
-        "ᵀ": "'",
         **dict.fromkeys("\N{COMBINING MACRON}\N{COMBINING OVERLINE}", "'"),
+        **dict(zip(_WORDS[::2], _WORDS[1::2], strict=True)),
+        "√": "sqrt ",
     }
 )
 

@@ -156,8 +156,8 @@ def settings(run: Trainer) -> dict[str, Any]:
         **{name: str(x) for name, x in getattr(run.optimizer, "defaults", {}).items()},
         "scheduler": described(run.scheduler),
         "patience": run.patience is not None,
-        "clip_grad_norm": run.limits.norm,
-        "clip_grad_value": run.limits.value,
+        "clip_grad_norm": run.clip_grad_norm,
+        "clip_grad_value": run.clip_grad_value,
         "gradient_tolerance": run.gradient_tolerance is not None,
     }
 
@@ -248,12 +248,12 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         If the file cannot be read, is damaged, or is not a checkpoint.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(Path(path).read_text(encoding="utf-8"), object_hook=_decoded)
         if content["format"] != _FORMAT:
             raise ValueError(f"its format is {shown(content['format'])}")
-        if content["sha256"] != _sha256(content["state"]):
+        state = content["state"]
+        if content["sha256"] != _sha256(encoded(state, "state")):
             raise ValueError("its content is not what was written")
-        state = decoded(content["state"])
         if not isinstance(state, dict):
             raise ValueError(f"its state is a {type(state).__name__}")
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
@@ -273,10 +273,9 @@ def encoded(part: Any, where: str) -> Any:
     """Turn tuples and dicts, which JSON would change, into lists that say what they were."""
     if part is None or isinstance(part, bool | int | float | str):
         return part
-    if isinstance(part, list):
-        return [encoded(x, f"{where}[{i}]") for i, x in enumerate(part)]
-    if isinstance(part, tuple):
-        return {"tuple": [encoded(x, f"{where}[{i}]") for i, x in enumerate(part)]}
+    if isinstance(part, list | tuple):
+        items = [encoded(x, f"{where}[{i}]") for i, x in enumerate(part)]
+        return items if isinstance(part, list) else {"tuple": items}
     if isinstance(part, dict):
         pairs = [[encoded(k, where), encoded(x, f"{where}[{k!r}]")] for k, x in part.items()]
         return {"dict": pairs}
@@ -286,15 +285,8 @@ def encoded(part: Any, where: str) -> Any:
     )
 
 
-def decoded(part: Any) -> Any:
-    """Return what `encoded` was given."""
-    if isinstance(part, list):
-        return [decoded(x) for x in part]
-    if not isinstance(part, dict):
-        return part
-    ((kind, content),) = part.items()
-    if kind == "tuple":
-        return tuple(decoded(x) for x in content)
-    if kind != "dict":
-        raise ValueError(f"it holds an unknown {kind!r}")
-    return {decoded(key): decoded(x) for key, x in content}
+def _decoded(part: dict[str, Any]) -> Any:
+    """Return what `encoded` was given, of which the parts inside have been decoded."""
+    if part.keys() == {"tuple"}:
+        return tuple(part["tuple"])
+    return dict(part["dict"]) if part.keys() == {"dict"} else part

@@ -157,7 +157,7 @@ class CompiledSteps:
         if not grads.any():  # perhaps no parameter is under the loss, which an eager step tells
             return None
         data, grads = self._data[: self._count], grads[: self._count].copy()
-        self._run.limits.apply_to(grads)
+        self._run.clip_array(grads)
         if not self._optimizer.step_arrays(data, grads):
             return None
         self._grads, self._is_ahead = grads, True
@@ -212,7 +212,12 @@ class CompiledSteps:
             predictions += _as_values(found[count:])
             expected = float(detached(batch_loss(self._run.called, predictions, targets)))
         rewind(after)
-        _require_near(loss, expected, "the loss of a batch")
+        if not math.isclose(loss, expected, rel_tol=1e-6, abs_tol=1e-9):
+            raise TraceError(
+                f"the loss of a batch is {expected:.6g}, and {loss:.6g} as a program: the model or "
+                "the loss depends on more than numbers and shapes, for example on "
+                "isinstance(target, int)"
+            )
 
     # Evaluation -------------------------------------------------------------------------------
 
@@ -222,17 +227,8 @@ class CompiledSteps:
             return None
         before, model = self._states(), self._run.model
         try:
-            is_new = self._evaluate is None
-            if is_new:
-                self._evaluate = jit(lambda inputs: _predictions(model, inputs))
+            self._evaluate = self._evaluate or jit(lambda inputs: _predictions(model, inputs))
             found: list[Any] = self._evaluate(inputs)
-            if is_new:
-                after = self._states()
-                rewind(before)
-                pairs = detached(found[0]), detached(model(inputs[0]))
-                rewind(after)
-                for x, y in zip(*[flatten(part, "")[0] for part in pairs], strict=True):
-                    _require_near(x, y, "a prediction")
         except Exception:  # noqa: BLE001 - whatever it is, eager evaluation is not affected
             rewind(before)
             self._evaluate = False
@@ -248,15 +244,6 @@ def _modules(called: tuple[Any, ...]) -> ModuleList:
 def _predictions(model: Module, inputs: list[Any]) -> list[Any]:
     """Return a prediction for each input; of several, one is recorded for all."""
     return [model(inputs[0])] if len(inputs) == 1 else vmap(model)(inputs)
-
-
-def _require_near(found: float, expected: float, what: str) -> None:
-    """Raise TraceError if a number differs from the eager one by more than rounding."""
-    if not math.isclose(found, expected, rel_tol=1e-6, abs_tol=1e-9):
-        raise TraceError(
-            f"{what} is {expected:.6g}, and {found:.6g} as a program: the model or the loss "
-            "depends on more than numbers and shapes, for example on isinstance(target, int)"
-        )
 
 
 def _as_values(predictions: list[Any]) -> list[Any]:

@@ -33,7 +33,6 @@ from scalargrad.train.checks import (
 from scalargrad.train.examples import Examples, examples, hold_out
 from scalargrad.train.history import History, attach
 from scalargrad.train.trainer import (
-    Limits,
     Loss,
     Metric,
     OptimizerLike,
@@ -247,10 +246,8 @@ def fit(
         scheduler=scheduler,
         patience=_patience(maybe(patience, "patience", count), min_delta, held_out, model),
         gradient_tolerance=maybe(gradient_tolerance, "gradient_tolerance", not_negative),
-        limits=Limits(
-            maybe(clip_grad_norm, "clip_grad_norm", not_negative),
-            maybe(clip_grad_value, "clip_grad_value", not_negative),
-        ),
+        clip_grad_norm=maybe(clip_grad_norm, "clip_grad_norm", not_negative),
+        clip_grad_value=maybe(clip_grad_value, "clip_grad_value", not_negative),
         callbacks=callables(callbacks, "callbacks", "model", "history"),
         jit=maybe(jit, "jit", flag),
     )

@@ -122,27 +122,6 @@ class Schedule(Stateful, Protocol):
         """Return the learning rate of each group of parameters."""
 
 
-class Limits(NamedTuple):
-    """Limits on the norm of the gradient and on the size of its entries; None for no limit."""
-
-    norm: float | None = None
-    value: float | None = None
-
-    def clip(self, parameters: list[Any]) -> None:
-        """Clip the gradients of parameters: first each entry, then the norm."""
-        if self.value is not None:
-            optim.clip_grad_value_(parameters, self.value)
-        if self.norm is not None:
-            optim.clip_grad_norm_(parameters, self.norm)
-
-    def apply_to(self, grads: Any) -> None:
-        """Clip an array of gradients in the same way, in place."""
-        if self.value is not None:
-            grads.clip(-self.value, self.value, out=grads)
-        if self.norm is not None:
-            grads *= factor_for(norm_of(grads.tolist()), self.norm)
-
-
 @dataclass
 class Patience:
     """Watches the held-out loss.
@@ -197,8 +176,6 @@ class Trainer:
     ----------
     train, held_out : Examples
         To train on, and to measure on after each epoch, if any.
-    limits : Limits
-        The limits on the gradients.
     history : History
         A row for each epoch.
     ended : bool
@@ -220,7 +197,8 @@ class Trainer:
     scheduler: Schedule | None
     patience: Patience | None
     gradient_tolerance: float | None
-    limits: Limits
+    clip_grad_norm: float | None
+    clip_grad_value: float | None
     callbacks: list[Any]
     jit: bool | None
     history: History = field(default_factory=History)
@@ -312,11 +290,25 @@ class Trainer:
         self.optimizer.zero_grad()
         loss.backward()
         moving = getattr(self.optimizer, "active_parameters", lambda: self.trained)
-        self.limits.clip(moving())
+        self._clip(moving())
         numbers = [detached(x) for x in predictions] if self.metrics else []
         gradient = [p.grad for p in self.trained] if self.gradient_tolerance is not None else []
         self.optimizer.step()
         return StepResult(loss.data, numbers, gradient)
+
+    def _clip(self, parameters: list[Any]) -> None:
+        """Clip the gradients of parameters: first each entry, then the norm."""
+        if self.clip_grad_value is not None:
+            optim.clip_grad_value_(parameters, self.clip_grad_value)
+        if self.clip_grad_norm is not None:
+            optim.clip_grad_norm_(parameters, self.clip_grad_norm)
+
+    def clip_array(self, grads: Any) -> None:
+        """Clip an array of gradients in the same way, in place."""
+        if (value := self.clip_grad_value) is not None:
+            grads.clip(-value, value, out=grads)
+        if self.clip_grad_norm is not None:
+            grads *= factor_for(norm_of(grads.tolist()), self.clip_grad_norm)
 
     def _reaches_parameter(self, loss: Value) -> bool:
         """Return whether a parameter is under a loss.
