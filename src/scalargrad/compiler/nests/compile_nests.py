@@ -35,6 +35,7 @@ from scalargrad.compiler.nests.tiles import arranged
 from scalargrad.compiler.nests.unfold import unfold
 from scalargrad.compiler.passes.kinds import DETACH, has_lanes
 from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.passes.unroll import unrolled
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Elementwise
 
@@ -48,6 +49,8 @@ _MANY, _FAST = 2000, 1.1
 #: To pack so many nodes takes long; they are loops if they are so many times their statements, and
 #: take so many nanoseconds for a node at most: a lookup takes twelve.
 _LONG, _OFTEN, _NOT_SLOW = 10_000, 64, 5.0
+#: Lanes for which there is no order of loops are nodes of their own if they are at most so many.
+_UNROLLED = 100_000
 T = TypeVar("T")
 
 
@@ -117,7 +120,13 @@ def written(program: Program, write: Callable[[Lowered], T], *, always: bool = F
     for trees, around in _trees(asked, tree):
         with suppress(TraceError):  # no order of loops computes it
             return write(Lowering(asked, trees, around=around, always=always).run())
-    return None
+    return _unrolled(program, write, always=always)
+
+
+def _unrolled(program: Program, write: Callable[[Lowered], T], *, always: bool) -> T | None:
+    """Return what is written of a program whose lanes are nodes of their own, if they are few."""
+    is_short = has_lanes(program.nodes().table) and int(program.sizes().sum()) <= _UNROLLED
+    return written(unrolled(program), write, always=always) if is_short else None
 
 
 def _asked(found: NodeColumns, *, always: bool) -> tuple[Asked, Tree] | None:
