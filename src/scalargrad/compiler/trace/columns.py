@@ -279,10 +279,13 @@ class Plainness:
             known[node] = self._is_plain(node, known, None)
         return known[node]
 
-    def outside(self, node: int, start: int) -> bool:
-        """Return whether a node is plain, leaves of derivatives from `start` on taken as plain."""
+    def outside(self, node: int, start: int, known: dict[int, bool]) -> bool:
+        """Return whether a node is plain, leaves of derivatives from `start` on taken as plain.
+
+        What is found of nodes on the way is added to those `known`.
+        """
         inner = len(self._leaves) - bisect_left(self._leaves, start)
-        return inner == self._values or self._is_plain(node, {}, start)
+        return inner == self._values or self._is_plain(node, known, start)
 
     def _is_plain(self, node: int, known: dict[int, bool], start: int | None) -> bool:
         """Follow operands until one is not plain; cache the answers found on the way."""

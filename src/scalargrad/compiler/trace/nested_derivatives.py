@@ -31,6 +31,7 @@ class Region(Evaluation):
     ) -> None:
         self._trace = trace
         self._start = len(trace.ops)
+        self._own: dict[int, bool] = {}  # what is known of nodes
         super().__init__(f, argnums, args, kwargs)
 
     def _leaf(self, x: Any) -> Value:
@@ -54,7 +55,8 @@ class Region(Evaluation):
         """Return whether a number depends only on plain numbers and the leaves of this region."""
         if not isinstance(y, Value):
             return True
-        return self._trace.plainness.outside(self._trace.refer(y, identity), self._start)
+        node = self._trace.refer(y, identity)
+        return self._trace.plainness.outside(node, self._start, self._own)
 
     def returned(self, x: Any, subgraph: Subgraph) -> Any:
         """Return an output for the caller: a plain number unless it belongs to an outer graph."""
