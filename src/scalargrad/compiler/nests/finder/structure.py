@@ -70,9 +70,7 @@ class Structure:
     size: int
 
 
-def search(
-    recording: Recording, *, by_number: bool, at_seams: bool = False
-) -> Structure | None:
+def search(recording: Recording, *, by_number: bool, at_seams: bool = False) -> Structure | None:
     """Return the loops of a recording; None if it is irregular.
 
     Parameters
