@@ -49,8 +49,8 @@ _MANY, _FAST = 2000, 1.1
 #: To pack so many nodes takes long; they are loops if they are so many times their statements, and
 #: take so many nanoseconds for a node at most: a lookup takes twelve.
 _LONG, _OFTEN, _NOT_SLOW = 10_000, 64, 5.0
-#: Lanes for which there is no order of loops are nodes of their own if they are at most so many.
-_UNROLLED = 100_000
+#: Lanes for which there is no order of loops are nodes of their own if they are so many.
+_UNROLLED = range(2_000, 100_000)
 T = TypeVar("T")
 
 
@@ -124,9 +124,9 @@ def written(program: Program, write: Callable[[Lowered], T], *, always: bool = F
 
 
 def _unrolled(program: Program, write: Callable[[Lowered], T], *, always: bool) -> T | None:
-    """Return what is written of a program whose lanes are nodes of their own, if they are few."""
-    is_short = has_lanes(program.nodes().table) and int(program.sizes().sum()) <= _UNROLLED
-    return written(unrolled(program), write, always=always) if is_short else None
+    """Return what is written of a program whose lanes are nodes of their own."""
+    has = has_lanes(program.nodes().table) and int(program.sizes().sum()) in _UNROLLED
+    return written(unrolled(program), write, always=always) if has else None
 
 
 def _asked(found: NodeColumns, *, always: bool) -> tuple[Asked, Tree] | None:
