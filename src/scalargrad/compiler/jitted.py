@@ -101,12 +101,13 @@ class Jitted(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the program for these arguments, recording it if there is none yet."""
-        mode = mode_here()
-        if mode == "off" or (switches and current_trace() is not None):
-            return self._function(*args, **kwargs)
-        if mode == "check" or (self.is_checked and mode != "program"):
-            confirmed: R = checked(self, args, kwargs)
-            return confirmed
+        if switches or self.is_checked or mode_here() != "on":
+            mode = mode_here()
+            if mode == "off" or current_trace() is not None:
+                return self._function(*args, **kwargs)
+            if mode == "check" or (self.is_checked and mode != "program"):
+                confirmed: R = checked(self, args, kwargs)
+                return confirmed
         key, leaves, objects = self.signature(args, kwargs)
         call = self, args, kwargs, key, leaves, objects
         for path in self._kept.current(key, objects):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import AT_ONCE, FLOAT64, KINDS, Walk, replaced
+from scalargrad.compiler.call.arguments import AT_ONCE, FLOAT64, Walk, replaced
 from scalargrad.compiler.call.objects import POSITIONAL, Key
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
@@ -143,6 +143,7 @@ class Signature:
     def __init__(self, function: Callable[..., Any], static: frozenset[int | str]) -> None:
         self._function, self._static = function, static
         self._layouts: dict[int, Layout] = {}  # by size
+        self._keys: dict[tuple[type, ...], Key] = {}  # of numbers that need no conversion
 
     def remember(self, args: tuple[Any, ...]) -> None:
         """Remember how the numbers of a call lie, to find those of calls alike at once."""
@@ -175,13 +176,15 @@ class Signature:
         OperandError
             If an argument contains itself.
         """
-        if self._layouts and not kwargs:
-            known = self._remembered(args)
-            if known is not None:
-                return *known, []
-        is_named = bool(self._static or kwargs)
-        if not is_named and AT_ONCE.issuperset(map(type, args)):
-            return (*map(KINDS.__getitem__, map(type, args)),), [*args], []
+        types, is_named = (*map(type, args),), kwargs or self._static
+        if not is_named:
+            key = self._keys.get(types)
+            if key is not None:
+                return key, [*args], []
+            if self._layouts:
+                known = self._remembered(args)
+                if known is not None:
+                    return *known, []
         walk = Walk(self._function)
         try:
             if not is_named:
@@ -196,4 +199,7 @@ class Signature:
                 "an argument contains itself, or is nested too deeply to be searched for numbers: "
                 "give a list of its numbers"
             ) from None
-        return (*walk.key,), walk.leaves, walk.objects
+        key = (*walk.key,)
+        if len(key) == len(args) and AT_ONCE.issuperset(types):
+            self._keys[types] = key
+        return key, walk.leaves, walk.objects

@@ -65,7 +65,12 @@ class Shape:
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
         self.paths: tuple[Specialization, ...] = ()
-        self.now: Surroundings | None = None  # for which the paths are valid
+        self.now: Surroundings | None = None
+        self.is_valid: Callable[[], bool] = bool  # not before paths were put here
+
+    def put(self, paths: tuple[Specialization, ...], now: Surroundings) -> None:
+        """Put the paths here that are valid as long as these are the surroundings."""
+        self.paths, self.now, self.is_valid = paths, now, now.unchanged
 
 
 #: The paths of each shape, whatever the objects given, by the key of the surroundings.
@@ -115,7 +120,7 @@ class Specializations:
     def current(self, key: Key, objects: Sequence[Any] = ()) -> tuple[Specialization, ...]:
         """Return the paths for a key, and the objects in it, that are valid now."""
         shape = self._shapes.get(key)
-        if shape is not None and (now := shape.now) is not None and now.unchanged():
+        if shape is not None and shape.is_valid():
             return shape.paths
         with self.lock:
             return self._looked_around(key, objects)[0].paths
@@ -139,7 +144,7 @@ class Specializations:
         now = shape.guard.current()
         if now is not shape.now:
             found = self.programs.get(now.key, {}).get(without_objects(key), ())
-            shape.paths, shape.now = tuple([path.bound(now) for path in found]), now
+            shape.put(tuple([path.bound(now) for path in found]), now)
         return shape, now
 
     def record(self, call: Call, *, at_once: bool = False) -> Specialization | None:
@@ -189,7 +194,7 @@ class Specializations:
                 return None
             shape, _ = self._looked_around(key, objects)
             others = [p for p in shape.paths if p.outcomes != path.outcomes]
-            shape.paths, shape.now = (path, *others), path.surroundings
+            shape.put((path, *others), path.surroundings)
             self._put(key, shape.paths, path.surroundings)
         return path
 
