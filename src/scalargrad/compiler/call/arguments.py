@@ -56,12 +56,12 @@ class Walk(KeyMaker):
     """
 
     leaves: list[Any]
-    _met: list[int]
+    _met: dict[type, list[Any]]
 
     def __init__(self, function: Callable[..., Any] | None = None) -> None:
         self.function = function
         self.key, self.leaves, self.objects = [], [], []
-        self._met = []  # dataclasses, by id
+        self._met = {}  # dataclasses, by class
 
     def take_one(self, x: Any) -> None:
         """Take an argument."""
@@ -86,13 +86,14 @@ class Walk(KeyMaker):
                 kind.take(part, self)
 
     def new(self, records: Sequence[Any]) -> Sequence[Any]:
-        """Return the dataclasses that were not met before; one that was is the same again."""
-        ids, first = [*map(id, records)], len(self._met)
-        self._met += ids
-        if len({*self._met}) == len(self._met):
+        """Return the dataclasses, of one class, that were not met before; one is the same again."""
+        met = self._met.setdefault(type(records[0]), [])
+        first = len(met)
+        met += records
+        if len({*map(id, met)}) == len(met):
             return records
-        place = {x: k for k, x in [*enumerate(self._met)][::-1]}
-        self.key.append(("met", *[place[x] for x in ids]))
+        place = {id(x): k for k, x in [*enumerate(met)][::-1]}
+        self.key.append(("met", *[place[id(x)] for x in records]))
         return [x for k, x in enumerate(records, first) if place[id(x)] == k]
 
 
@@ -137,7 +138,7 @@ class _Numbers(Kind):
         walk.leaves += _floats(xs, {*map(type, xs)})
 
     def take_one(self, x: Any, walk: Walk) -> None:
-        walk.leaves.append(float_of(x))
+        walk.leaves.append(x if x.__class__ is float else float_of(x))
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
         return [*islice(fresh.numbers, len(xs))]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import AT_ONCE, FLOAT64, Walk, replaced
+from scalargrad.compiler.call.arguments import AT_ONCE, FLOAT64, KINDS, Walk, replaced
 from scalargrad.compiler.call.objects import POSITIONAL, Key
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
@@ -188,8 +188,10 @@ class Signature:
         walk = Walk(self._function)
         try:
             if not is_named:
-                for walk.given, x in enumerate(args):
-                    walk.take_one(x)
+                for walk.given, x in enumerate(args):  # `take_one`, inlined
+                    kind = KINDS[x.__class__]
+                    walk.key.append(kind)
+                    kind.take_one(x, walk)
             else:
                 for walk.given, x in chain[Any](enumerate(args), kwargs.items()):
                     walk.key.append(walk.given)
