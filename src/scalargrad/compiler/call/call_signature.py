@@ -94,12 +94,14 @@ class Layout:
         #: Where the bytes of each number are, in the order of the walk.
         self._places = bytes_of[order.argsort()].ravel()
 
-    def numbers(self, data: Any) -> Floats | None:
-        """Return the numbers in these bytes in the order of a walk; None if they lie otherwise."""
+    def found(self, data: Any) -> tuple[Key, Floats] | None:
+        """Return the key, and the numbers in these bytes in the order of a walk.
+
+        None if they lie otherwise.
+        """
         if (data & self._mask).tobytes() != self._fixed:
             return None
-        found: Floats = data[self._places].view(FLOAT64)
-        return found
+        return self.key, data[self._places].view(FLOAT64)
 
 
 def _written(x: Any) -> Any:
@@ -163,8 +165,7 @@ class Signature:
         except ValueError:  # objects, such as Values
             return None
         layout = self._layouts.get(data.size)
-        numbers = None if layout is None else layout.numbers(data)
-        return None if layout is None or numbers is None else (layout.key, numbers)
+        return None if layout is None else layout.found(data)
 
     def of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, Any, list[Any]]:
         """Return the key of the program, the numbers of arguments, and the objects among them.

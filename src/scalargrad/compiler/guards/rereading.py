@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain, zip_longest
 from operator import attrgetter, call, is_, itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from scalargrad.compiler.guards.comparable import exact, is_constant
 from scalargrad.grad_mode import numbers_compared
@@ -25,50 +25,6 @@ _SPACE = attrgetter("__dict__")
 _MANY = 8
 #: Kinds of numbers that are equal if their bytes are.
 _BYTES = "fiubc"
-
-
-class Comparison(NamedTuple):
-    """What is read, and what it was.
-
-    Attributes
-    ----------
-    live, frozen : list
-        Containers, and what they are compared with.
-    measures, measured, told : list
-        Functions of one argument, these arguments, and the results, which ``==`` tells apart.
-    getters, owners, held : list
-        The same for results that identity tells apart.
-    lists, listed, items : list
-        Functions that list what their argument holds, these arguments, and all that they hold in a
-        row, told apart by identity.
-    """
-
-    live: list[Any]
-    frozen: list[Any]
-    measures: list[Measure]
-    measured: list[Any]
-    told: list[Any]
-    getters: list[Measure]
-    owners: list[Any]
-    held: list[Any]
-    lists: list[Measure]
-    listed: list[Any]
-    items: list[Any]
-
-    def holds(self) -> bool:
-        """Return whether everything is as it was."""
-        live, frozen, measures, measured, told, getters, owners, held, lists, listed, items = self
-        before = numbers_compared[0]
-        try:
-            if not (frozen == live and [*map(call, measures, measured)] == told):
-                return False
-            if held and not are_alike([*map(call, getters, owners)], held):
-                return False
-            if lists and not are_alike([*chain.from_iterable(map(call, lists, listed))], items):
-                return False
-        except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared
-            return False
-        return numbers_compared[0] == before  # no Value stands for a number now
 
 
 class Rereading:
@@ -149,8 +105,8 @@ class Rereading:
 
     # Comparison -------------------------------------------------------------------------------
 
-    def comparison(self) -> Comparison:
-        """Read all that was noted, and return what compares it with what is read later."""
+    def comparison(self) -> Callable[[], bool]:
+        """Read all that was noted, and return what tells whether it is still the same."""
         facts = [pair for measure, xs in self._facts.items() for pair in _asked(measure, xs)]
         facts += [(x.keys().isdisjoint, tuple(names)) for x, names in self._lacking.values()]
         lists, parts = [*self._lists], list[tuple[Measure, Any]]()
@@ -164,16 +120,30 @@ class Rereading:
             alone = [name for name in names if _is_itself_alone(space[name])]
             facts += [(itemgetter(*alone), space)] if alone else []
             parts += [(_item(name), space) for name in names.keys() - alone]
-        return Comparison(
-            *([x for x, _ in self.contents], [y for _, y in self.contents]),
-            *([f for f, _ in facts], [x for _, x in facts], [f(x) for f, x in facts]),
-            *([f for f, _ in parts], [x for _, x in parts], [f(x) for f, x in parts]),
-            *([f for f, _ in lists], [x for _, x in lists]),
-            [*chain.from_iterable(f(x) for f, x in lists)],
-        )
+        live, frozen = [x for x, _ in self.contents], [y for _, y in self.contents]
+        measures, measured = [f for f, _ in facts], [x for _, x in facts]
+        getters, owners = [f for f, _ in parts], [x for _, x in parts]
+        every, holders = [f for f, _ in lists], [x for _, x in lists]
+        told, held = [*map(call, measures, measured)], [*map(call, getters, owners)]
+        items = [*_all_of(map(call, every, holders))]
+
+        def holds() -> bool:
+            before = numbers_compared[0]
+            try:
+                if not (frozen == live and [*map(call, measures, measured)] == told):
+                    return False
+                if held and not are_alike([*map(call, getters, owners)], held):
+                    return False
+                if lists and not are_alike([*_all_of(map(call, every, holders))], items):
+                    return False
+            except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared
+                return False
+            return numbers_compared[0] == before  # no Value stands for a number now
+
+        return holds
 
 
-_item = functools.cache(itemgetter)
+_item, _all_of = functools.cache(itemgetter), chain.from_iterable
 
 
 def _asked(measure: Measure, xs: list[Any]) -> list[tuple[Measure, Any]]:

@@ -141,7 +141,7 @@ class Surroundings:
         walk.read_arrays()
         self.key, self.values = tuple(walk.tokens), walk.values
         #: Returns whether everything is as it was.
-        self.unchanged = walk.rereading.comparison().holds
+        self.unchanged = walk.rereading.comparison()
         self.aliases = walk.aliases()
         self._tables = walk.tables
         self.refusal = next(self._refusals(walk), None)
