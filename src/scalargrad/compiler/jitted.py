@@ -220,11 +220,10 @@ class Jitted(Generic[P, R]):
 
         None, too, if the call cannot be recorded: why not, the call itself tells.
         """
-        known = self.paths(*args)
-        if not known:
+        if not self.paths(*args):
             with suppress(Exception):
                 self.taken(args, {})
-        return known or self.paths(*args)
+        return self.paths(*args)
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Say what was recorded and compiled for these arguments, and how long a call takes.

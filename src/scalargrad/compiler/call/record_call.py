@@ -35,9 +35,6 @@ _FRESH = (
     f"a seed, while a compiled function was recorded: {REMEDY}"
 )
 
-#: The answers to comparisons that a path depends on.
-Outcomes = tuple[bool, ...]
-
 
 class Untaken(NamedTuple):
     """A path through comparisons that was not taken before: to compile it would not pay yet.
@@ -50,7 +47,7 @@ class Untaken(NamedTuple):
         Those that were read.
     """
 
-    outcomes: Outcomes
+    outcomes: tuple[bool, ...]
     lines: tuple[tuple[str, int] | None, ...]
     closed_over: list[Value]
 
@@ -126,7 +123,7 @@ class CallRecorder:
         #: Leaves that have a node for each number however large.
         self._apart = {*range(len(self._leaves))} if singly else set[int]()
 
-    def record(self, stays: Callable[[], bool], pays: Callable[[Outcomes], bool]) -> Found:
+    def record(self, stays: Callable[[], bool], pays: Callable[[Any], bool]) -> Found:
         """Record the call, and return what a path is made of.
 
         What the function has changed it must leave alone in a second recording, which is to be the

@@ -14,7 +14,7 @@ from typing import Any, cast
 from scalargrad.compiler.call.arguments import code_in
 from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.objects import Key, size_changed, without_objects
-from scalargrad.compiler.call.record_call import CallRecorder, Outcomes, Untaken
+from scalargrad.compiler.call.record_call import CallRecorder, Untaken
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.guards.names_read import NamesRead
@@ -220,12 +220,7 @@ class Specializations:
             return cast("Specialization", self._new(call, now, lambda _: True, singly=True))
 
     def _new(
-        self,
-        call: Call,
-        now: Surroundings,
-        pays: Callable[[Outcomes], bool],
-        *,
-        singly: bool = False,
+        self, call: Call, now: Surroundings, pays: Callable[[Any], bool], *, singly: bool = False
     ) -> Specialization | Untaken:
         compiled, _, _, key, _, objects = call
         if now.refusal is not None:

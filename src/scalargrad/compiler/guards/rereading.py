@@ -111,13 +111,16 @@ class Rereading:
         facts += [(x.keys().isdisjoint, tuple(names)) for x, names in self._lacking.values()]
         lists, parts = [*self._lists], list[tuple[Measure, Any]]()
         for measure, xs in self._parts.items():
-            if len(xs) >= _MANY:
-                lists.append((partial(map, measure), xs))
-                continue
-            for x in xs:  # identity takes longer
-                (facts if _is_itself_alone(measure(x)) else parts).append((measure, x))
+            alone, others = list[Any](), list[Any]()
+            for x in xs:
+                (alone if is_itself_alone(measure(x)) else others).append(x)
+            facts += _asked(measure, alone)  # identity takes longer
+            if len(others) < _MANY:
+                parts += [(measure, x) for x in others]
+            else:
+                lists.append((partial(map, measure), others))
         for space, names in self._names.values():
-            alone = [name for name in names if _is_itself_alone(space[name])]
+            alone = [name for name in names if is_itself_alone(space[name])]
             facts += [(itemgetter(*alone), space)] if alone else []
             parts += [(_item(name), space) for name in names.keys() - alone]
         live, frozen = [x for x, _ in self.contents], [y for _, y in self.contents]
@@ -153,7 +156,7 @@ def _asked(measure: Measure, xs: list[Any]) -> list[tuple[Measure, Any]]:
     return [(lambda objects: [*map(measure, objects)], xs)]
 
 
-def _is_itself_alone(x: Any) -> bool:
+def is_itself_alone(x: Any) -> bool:
     """Return whether what is equal to an object is that object, or is equal text."""
     kind: Any = type(x)
     return kind.__eq__ is object.__eq__ or kind in {str, type(None)} or isinstance(x, Value)

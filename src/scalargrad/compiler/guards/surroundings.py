@@ -71,7 +71,7 @@ from scalargrad.compiler.guards.refused import (
     misread,
     refusal_of,
 )
-from scalargrad.compiler.guards.rereading import Rereading
+from scalargrad.compiler.guards.rereading import Rereading, is_itself_alone
 from scalargrad.sparse import Table, Touched
 from scalargrad.table.operation import Operation
 from scalargrad.tree import is_array as is_ndarray
@@ -408,7 +408,7 @@ class Walk:
         if isinstance(x, set | frozenset):
             self._look_up(items)
             self.tokens += [Same(y) for y in items if is_stateful(type(y))]  # in the order of ids
-        if are_values and type(x) is list:
+        if type(x) is list and all(map(is_itself_alone, items)):
             self.rereading.contents.append((x, items))
         elif not isinstance(x, tuple):
             self.rereading.fact(len, x)
