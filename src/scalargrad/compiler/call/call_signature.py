@@ -194,7 +194,8 @@ class Signature:
                     walk.key.append(kind)
                     kind.take_one(x, walk)
             else:
-                for walk.given, x in chain[Any](enumerate(args), kwargs.items()):
+                given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
+                for walk.given, x in given:
                     walk.key.append(walk.given)
                     (walk.whole if walk.given in self._static else walk.take_one)(x)
         except RecursionError:
