@@ -177,9 +177,9 @@ class Signature:
         OperandError
             If an argument contains itself.
         """
-        types, is_named = (*map(type, args),), kwargs or self._static
+        is_named = kwargs or self._static
         if not is_named:
-            key = self._keys.get(types)
+            key = self._keys.get((*map(type, args),)) if self._keys else None
             if key is not None:
                 return key, [*args], []
             if self._layouts:
@@ -204,6 +204,6 @@ class Signature:
                 "give a list of its numbers"
             ) from None
         key = (*walk.key,)
-        if len(key) == len(args) and AT_ONCE.issuperset(types):
-            self._keys[types] = key
+        if len(key) == len(args) and AT_ONCE.issuperset(map(type, args)):
+            self._keys[(*map(type, args),)] = key
         return key, walk.leaves, walk.objects
