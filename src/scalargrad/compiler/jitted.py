@@ -101,12 +101,12 @@ class Jitted(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the program for these arguments, recording it if there is none yet."""
-        mode = mode_here()
-        if mode == "off" or (switches and current_trace() is not None):
-            return self._function(*args, **kwargs)
-        if mode == "check" or (self.is_checked and mode != "program"):
-            confirmed: R = checked(self, args, kwargs)
-            return confirmed
+        if switches or self.is_checked or mode_here() != "on":
+            mode = mode_here()
+            if mode == "off" or current_trace() is not None:
+                return self._function(*args, **kwargs)
+            if mode == "check" or (self.is_checked and mode != "program"):
+                return checked(self, args, kwargs)  # type: ignore[no-any-return]
         key, leaves, objects = self.signature(args, kwargs)
         call = self, args, kwargs, key, leaves, objects
         for path in self._kept.current(key, objects):
@@ -121,8 +121,7 @@ class Jitted(Generic[P, R]):
         found, finite = run
         if not finite:
             return self._eagerly(path, call)
-        result: R = path.result(found)
-        return result
+        return path.result(found)  # type: ignore[no-any-return]
 
     def _called_eagerly(self, args: Any, kwargs: Any) -> R:
         """Call the function itself; an error of a float that a recording has as a Value says so."""
@@ -163,7 +162,7 @@ class Jitted(Generic[P, R]):
                 if path is None:
                     return None
                 run = path.run(call)  # which compiles it
-                self._kept.limits.note_cost()
+                self._kept.limits.note_end()
                 if not call[2]:
                     self._remember(call[1])
                 return None if run is None else (path, run)
@@ -221,11 +220,10 @@ class Jitted(Generic[P, R]):
 
         None, too, if the call cannot be recorded: why not, the call itself tells.
         """
-        known = self.paths(*args)
-        if not known:
+        if not self.paths(*args):
             with suppress(Exception):
                 self.taken(args, {})
-        return known or self.paths(*args)
+        return self.paths(*args)
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Say what was recorded and compiled for these arguments, and how long a call takes.
@@ -310,10 +308,9 @@ class Jitted(Generic[P, R]):
             If calls with these arguments are evaluated eagerly.
         """
         call = self.call_of(args, kwargs)
-        known = self._kept.current(call[3], call[5])
-        fitting = next((path for path in known if path.fits(call)), None)
-        if fitting is not None:
-            return fitting, call
+        for path in self._kept.current(call[3], call[5]):
+            if path.fits(call):
+                return path, call
         try:
             anew = self._kept.record(call, at_once=True)
         except UnrecordedError as failed:
@@ -355,17 +352,13 @@ class Bound(functools.partial[R], Generic[Q, R]):
 
     def explain(self, *args: Any, **kwargs: Any) -> Explanation:
         """Show what was recorded and compiled for these arguments; see `Jitted.explain`."""
-        explanation: Explanation = self.func.explain(  # type: ignore[attr-defined]
-            *self.args, *args, **self.keywords, **kwargs
-        )
-        return explanation
+        compiled: Any = self.func
+        return compiled.explain(*self.args, *args, **self.keywords, **kwargs)  # type: ignore[no-any-return]
 
     def export(self, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> list[File]:
         """Write the program for such arguments to a file; see `Jitted.export`."""
-        files: list[File] = self.func.export(  # type: ignore[attr-defined]
-            path, *self.args, *args, **self.keywords, **kwargs
-        )
-        return files
+        compiled: Any = self.func
+        return compiled.export(path, *self.args, *args, **self.keywords, **kwargs)  # type: ignore[no-any-return]
 
 
 def _unpickled(reference: Reference) -> Jitted[Any, Any]:

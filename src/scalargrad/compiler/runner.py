@@ -32,6 +32,9 @@ class Runner(Pool):
     def __init__(self, packed: Packed) -> None:
         super().__init__(packed)
         self._write = struct.Struct(f"{packed.inputs}d").pack_into
+        #: How many outputs of nests are returned: gradients that others are computed from may be
+        #: hidden behind them. If one is not finite, no result is, so that the call is made eagerly.
+        self._results: int | None = getattr(packed, "results", None)
 
     @property
     def outputs(self) -> slice:
@@ -49,7 +52,10 @@ class Runner(Pool):
         else:
             executable.memory[: self.packed.inputs] = inputs
         executable.run()
-        found: list[float] = outputs.tolist()
+        n = self._results
+        found: list[float] = outputs.tolist() if n is None else outputs[:n].tolist()
+        if n is not None and not are_finite(outputs[n:]):
+            found = [nan] * n
         self._idle.append(idle)
         return found
 
@@ -73,38 +79,24 @@ class Runner(Pool):
             for cell, block in zip(cells, blocks):  # noqa: B905 - at each call
                 memory[cell] = block
         finite = executable.run()
-        found = outputs.copy()
+        if finite is None:
+            finite = are_finite(outputs)
+        found = outputs[: self._results].copy()
         self._idle.append(idle)
-        return found, are_finite(found) if finite is None else finite
+        return found, finite
 
 
 class LoopRunner(NestPool, Runner):
-    """A program of loops with the memories it runs in.
-
-    A gradient that others are computed from may be hidden in them: if one is not finite, no result
-    is, so that the call is made eagerly.
-    """
+    """A program of loops with the memories it runs in."""
 
     packed: Nested | NumpyNested  # type: ignore[assignment]
-
-    def __call__(self, inputs: Inputs) -> list[float]:
-        """Run on `inputs` and return the outputs."""
-        outputs, results = super().__call__(inputs), self.packed.results
-        if len(outputs) > results and not isfinite(sum(outputs[results:])):
-            return [nan] * results
-        return outputs[:results]
-
-    def on_blocks(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> tuple[Floats, bool]:
-        """Run on numbers and arrays, each written to its cells, as `Runner.on_blocks` does."""
-        outputs, finite = super().on_blocks(cells, blocks)
-        return outputs[: self.packed.results], finite
 
 
 def are_finite(numbers: Floats) -> bool:
     """Return whether all numbers are finite, without NumPy's BLAS, whose threads would wake up."""
     if numbers.size <= _FEW:
         return all(map(isfinite, numbers.ravel().tolist()))
-    return bool(np.isfinite(numbers).all())
+    return 0 not in np.isfinite(numbers).tobytes()  # in half the time of `all`
 
 
 #: So many numbers are looked at one by one in less time than NumPy takes to begin.

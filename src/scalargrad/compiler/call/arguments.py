@@ -56,24 +56,18 @@ class Walk(KeyMaker):
     """
 
     leaves: list[Any]
-    _met: list[int]
+    _met: dict[type, list[Any]]
 
     def __init__(self, function: Callable[..., Any] | None = None) -> None:
         self.function = function
         self.key, self.leaves, self.objects = [], [], []
-        self._met = []  # dataclasses, by id
+        self._met = {}  # dataclasses, by class
 
     def take_one(self, x: Any) -> None:
         """Take an argument."""
         kind = KINDS[x.__class__]
         self.key.append(kind)
-        if kind is NUMBERS:
-            self.leaves.append(float_of(x))
-        elif kind.of in _PLAIN_ROWS:  # the same as `take` of its kind, in half the time
-            self.key.append(len(x))
-            self.take(x)
-        else:
-            kind.take([x], self)
+        kind.take_one(x, self)
 
     def take(self, xs: Sequence[Any], types: Set[type] = frozenset()) -> None:
         """Take what lies on one level, of these types: what is of one kind together."""
@@ -92,18 +86,18 @@ class Walk(KeyMaker):
                 kind.take(part, self)
 
     def new(self, records: Sequence[Any]) -> Sequence[Any]:
-        """Return the dataclasses that were not met before; one that was is the same again."""
-        ids, first = [*map(id, records)], len(self._met)
-        self._met += ids
-        if len({*self._met}) == len(self._met):
+        """Return the dataclasses, of one class, that were not met before; one is the same again."""
+        met = self._met.setdefault(type(records[0]), [])
+        first = len(met)
+        met += records
+        if len({*map(id, met)}) == len(met):
             return records
-        place = {x: k for k, x in [*enumerate(self._met)][::-1]}
-        self.key.append(("met", *[place[x] for x in ids]))
+        place = {id(x): k for k, x in [*enumerate(met)][::-1]}
+        self.key.append(("met", *[place[id(x)] for x in records]))
         return [x for k, x in enumerate(records, first) if place[id(x)] == k]
 
 
 _FLOAT: set[type] = {float}
-_PLAIN_ROWS: set[type] = {list, tuple}
 
 
 class Fresh(NamedTuple):
@@ -128,6 +122,10 @@ class Kind:
         """Add the numbers in arguments to the leaves of a walk, all else about them to its key."""
         raise NotImplementedError
 
+    def take_one(self, x: Any, walk: Walk) -> None:
+        """Do so with a single one."""
+        self.take([x], walk)
+
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
         """Return arguments of this kind with their numbers replaced; see `rebuilt`."""
         raise NotImplementedError
@@ -139,6 +137,9 @@ class _Numbers(Kind):
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
         walk.leaves += _floats(xs, {*map(type, xs)})
 
+    def take_one(self, x: Any, walk: Walk) -> None:
+        walk.leaves.append(x if x.__class__ is float else float_of(x))
+
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
         return [*islice(fresh.numbers, len(xs))]
 
@@ -148,6 +149,9 @@ class _Values(_Numbers):
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
         walk.leaves += xs
+
+    def take_one(self, x: Any, walk: Walk) -> None:
+        walk.leaves.append(x)
 
 
 class _Rows(Kind):
@@ -164,6 +168,13 @@ class _Rows(Kind):
         lengths, first = [*map(len, xs)], len(xs[0])
         walk.key.append(first if lengths.count(first) == len(xs) else (*lengths,))
         walk.take(_in_a_row(xs))
+
+    def take_one(self, x: Any, walk: Walk) -> None:
+        if self._may_hold_more:
+            self.take([x], walk)
+        else:
+            walk.key.append(len(x))
+            walk.take(x)
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
         items = iter(rebuilt(_in_a_row(xs), fresh))
@@ -243,25 +254,28 @@ class _Arrays(Kind):
             walk.leaves += [x.item() for x in xs]
             return
         for x in xs:
-            if x.dtype is FLOAT64:
-                walk.key.append(laid_out(x))
-                walk.leaves.append(x)
-            elif x.dtype.names:
-                raise TraceError(
-                    f"{walk.where} is or holds an array of records, with the fields "
-                    f"{', '.join(x.dtype.names)}: give its columns, as in {{name: x[name] for name "
-                    "in x.dtype.names}"
-                )
-            elif x.dtype == np.longdouble:
-                raise _too_long()
-            elif x.dtype.kind in _NUMBERS:
-                walk.key.append(laid_out(x))
-                walk.leaves.append(x)
-            elif x.dtype.hasobject:
-                walk.key.append(("objects", laid_out(x)))
-                walk.take(x.ravel().tolist())
-            else:
-                walk.whole(x)
+            self.take_one(x, walk)
+
+    def take_one(self, x: Any, walk: Walk) -> None:
+        if x.dtype is FLOAT64:
+            walk.key.append(laid_out(x))
+            walk.leaves.append(x)
+        elif x.dtype.names:
+            raise TraceError(
+                f"{walk.where} is or holds an array of records, with the fields "
+                f"{', '.join(x.dtype.names)}: give its columns, as in {{name: x[name] for name "
+                "in x.dtype.names}"
+            )
+        elif x.dtype == np.longdouble:
+            raise _too_long()
+        elif x.dtype.kind in _NUMBERS:
+            walk.key.append(laid_out(x))
+            walk.leaves.append(x)
+        elif x.dtype.hasobject:
+            walk.key.append(("objects", laid_out(x)))
+            walk.take(x.ravel().tolist())
+        else:
+            walk.whole(x)
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
         return [_rebuilt_array(x, fresh) for x in xs]

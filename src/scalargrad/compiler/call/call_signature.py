@@ -94,12 +94,14 @@ class Layout:
         #: Where the bytes of each number are, in the order of the walk.
         self._places = bytes_of[order.argsort()].ravel()
 
-    def numbers(self, data: Any) -> Floats | None:
-        """Return the numbers in these bytes in the order of a walk; None if they lie otherwise."""
+    def found(self, data: Any) -> tuple[Key, Floats] | None:
+        """Return the key, and the numbers in these bytes in the order of a walk.
+
+        None if they lie otherwise.
+        """
         if (data & self._mask).tobytes() != self._fixed:
             return None
-        found: Floats = data[self._places].view(FLOAT64)
-        return found
+        return self.key, data[self._places].view(FLOAT64)
 
 
 def _written(x: Any) -> Any:
@@ -143,6 +145,7 @@ class Signature:
     def __init__(self, function: Callable[..., Any], static: frozenset[int | str]) -> None:
         self._function, self._static = function, static
         self._layouts: dict[int, Layout] = {}  # by size
+        self._keys: dict[tuple[type, ...], Key] = {}  # of numbers that need no conversion
 
     def remember(self, args: tuple[Any, ...]) -> None:
         """Remember how the numbers of a call lie, to find those of calls alike at once."""
@@ -162,8 +165,7 @@ class Signature:
         except ValueError:  # objects, such as Values
             return None
         layout = self._layouts.get(data.size)
-        numbers = None if layout is None else layout.numbers(data)
-        return None if layout is None or numbers is None else (layout.key, numbers)
+        return None if layout is None else layout.found(data)
 
     def of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, Any, list[Any]]:
         """Return the key of the program, the numbers of arguments, and the objects among them.
@@ -175,20 +177,25 @@ class Signature:
         OperandError
             If an argument contains itself.
         """
-        if self._layouts and not kwargs:
-            known = self._remembered(args)
-            if known is not None:
-                return *known, []
-        is_named = bool(self._static or kwargs)
-        if not is_named and AT_ONCE.issuperset(map(type, args)):
-            return (*map(KINDS.__getitem__, map(type, args)),), [*args], []
+        is_named = kwargs or self._static
+        if not is_named:
+            key = self._keys.get((*map(type, args),)) if self._keys else None
+            if key is not None:
+                return key, [*args], []
+            if self._layouts:
+                known = self._remembered(args)
+                if known is not None:
+                    return *known, []
         walk = Walk(self._function)
         try:
             if not is_named:
-                for walk.given, x in enumerate(args):
-                    walk.take_one(x)
+                for walk.given, x in enumerate(args):  # `take_one`, inlined
+                    kind = KINDS[x.__class__]
+                    walk.key.append(kind)
+                    kind.take_one(x, walk)
             else:
-                for walk.given, x in chain[Any](enumerate(args), kwargs.items()):
+                given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
+                for walk.given, x in given:
                     walk.key.append(walk.given)
                     (walk.whole if walk.given in self._static else walk.take_one)(x)
         except RecursionError:
@@ -196,4 +203,7 @@ class Signature:
                 "an argument contains itself, or is nested too deeply to be searched for numbers: "
                 "give a list of its numbers"
             ) from None
-        return (*walk.key,), walk.leaves, walk.objects
+        key = (*walk.key,)
+        if len(key) == len(args) and AT_ONCE.issuperset(map(type, args)):
+            self._keys[(*map(type, args),)] = key
+        return key, walk.leaves, walk.objects

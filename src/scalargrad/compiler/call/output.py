@@ -205,10 +205,11 @@ class Result(Value):
     def local_grads(self) -> tuple[float | None, ...]:  # type: ignore[override]
         """The gradient with respect to each operand."""
         if self._row is None:
-            along, run = self._run[-1], self.run
-            is_known = along is not None and along[0] == self.index and isfinite(sum(along[1]))
-            row: Any = along[1] if is_known else run.pull_back(Signals({self.index: 1.0}), self)
-            read = self.parents is not run.operands
+            *_, operands, _, along = self._run
+            row: Any = along[1] if along is not None and along[0] == self.index else ()
+            if not (row and isfinite(sum(row))):
+                row = self.run.pull_back(Signals({self.index: 1.0}), self)
+            read = self.parents is not operands
             self._row = SentAtOnce([row[k] for k in self.places] if read else row)
         return self._row
 
@@ -250,9 +251,10 @@ class ResultNodes:
         self._given = [*given.items()]
         self._reached = reached
         read = function.operands if any(reached) else [None] * len(reached)
+        nodes = [k for k, moves in enumerate(reached) if moves and k not in given]
         #: The results that depend on operands; one that depends on nothing is a leaf.
-        self._moving = [k for k, moves in enumerate(reached) if moves and read[k] != ()]
-        self._still = [k for k, moves in enumerate(reached) if moves and read[k] == ()]
+        self._moving = [k for k in nodes if read[k] != ()]
+        self._still = [k for k in nodes if read[k] == ()]
         self._take = taker(read[self._moving[0]]) if len(self._moving) == 1 else None
         are_read = function.are_read if len(self._moving) > 1 else []
         self._kinds = [Intermediate if is_read else Value for is_read in are_read]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from operator import is_
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from scalargrad.compiler.call.arguments import replaced
 from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.generators import MOST
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.trace.randomness import REMEDY
-from scalargrad.compiler.trace.record import Recording, is_same, recorded
+from scalargrad.compiler.trace.record import as_recording, is_same, recorded
 from scalargrad.compiler.trace.side_effects import SideEffects
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
@@ -35,8 +35,26 @@ _FRESH = (
     f"a seed, while a compiled function was recorded: {REMEDY}"
 )
 
-#: What a path is made of: the recording, the outline of the result, the leaves of the arguments.
-Found = tuple[Recording, Any, list[Any]]
+
+class Untaken(NamedTuple):
+    """A path through comparisons that was not taken before: to compile it would not pay yet.
+
+    Attributes
+    ----------
+    outcomes, lines
+        As of a `Recording`.
+    closed_over : list of Value
+        Those that were read.
+    """
+
+    outcomes: tuple[bool, ...]
+    lines: tuple[tuple[str, int] | None, ...]
+    closed_over: list[Value]
+
+
+#: What a path is made of: the recording, or `Untaken`, the outline of the result, and the leaves of
+#: the arguments.
+Found = tuple[Any, Any, list[Any]]
 
 
 class UnrecordedError(Exception):
@@ -105,7 +123,7 @@ class CallRecorder:
         #: Leaves that have a node for each number however large.
         self._apart = {*range(len(self._leaves))} if singly else set[int]()
 
-    def record(self, stays: Callable[[], bool]) -> Found:
+    def record(self, stays: Callable[[], bool], pays: Callable[[Any], bool]) -> Found:
         """Record the call, and return what a path is made of.
 
         What the function has changed it must leave alone in a second recording, which is to be the
@@ -116,22 +134,29 @@ class CallRecorder:
         ----------
         stays : callable
             Tells whether all that the function reads is as it was before.
+        pays : callable
+            Tells whether a path with these outcomes of comparisons is wanted.
 
         Raises
         ------
         UnrecordedError
             If the function cannot be recorded on these arguments.
         """
-        found, before, trace = self._once()
+        finish, before, trace = self._once()
         changed, is_noticed = before.changed(), not stays()
+        untaken, outcomes = None, tuple(trace.guards.values())
+        if trace.branches and not pays(outcomes):
+            outside = [x for x, _ in trace.outside]
+            untaken = Untaken(outcomes, tuple(trace.lines), outside), None, self._leaves
         if not (changed or is_noticed or trace.generators.may_be_fresh):
-            return found
+            return untaken or finish()
+        found = finish()
         try:
-            again, between, _ = self._once(unrolls=trace.unrolls)
+            finish, between, _ = self._once(unrolls=trace.unrolls)
         except UnrecordedError as error:  # it has read what the first has changed
             before.put_back(changed)
             raise self._refused(before.labels(changed)) from error
-        left = between.changed()
+        again, left = finish(), between.changed()
         for place, now in (changed | left).items():
             names = before.notes(place, now) or between.notes(place, now)
             if names:
@@ -146,7 +171,7 @@ class CallRecorder:
         )
         is_memo = is_same_program and (is_noticed or not changed)
         if is_memo and not (left or kept):
-            return again
+            return untaken or again
         before.put_back([*left, *kept, *(() if is_memo else changed)])
         raise self._refused(before.labels(changed) + between.labels(left))
 
@@ -156,8 +181,8 @@ class CallRecorder:
         why = _CHANGING.format(compiled=self._compiled, named=named) if named else _FRESH
         return UnrecordedError(TraceError(why), is_repeatable=False)
 
-    def _once(self, *, unrolls: bool = False) -> tuple[Found, SideEffects, Trace]:
-        """Record the call once; return what the function held before that, and the trace, too."""
+    def _once(self, *, unrolls: bool = False) -> tuple[Callable[[], Found], SideEffects, Trace]:
+        """Run the call; return what makes a path of it, what was held before, and the trace."""
         while True:  # again if the function used single numbers of a whole array
             trace = Trace(unrolls=unrolls or self._unrolls)
             failed: UnrecordedError | None = None
@@ -172,7 +197,7 @@ class CallRecorder:
                 return found, before, trace
             self._apart |= touched
 
-    def _record_by(self, trace: Trace) -> tuple[Found, SideEffects]:
+    def _record_by(self, trace: Trace) -> tuple[Callable[[], Found], SideEffects]:
         leaves, has_returned = self._leaves, False
         call, given = self._replaced(trace.arguments(leaves, self._apart))
         before = SideEffects(self._function, given, self._names, libraries=MOST)
@@ -185,14 +210,14 @@ class CallRecorder:
             return result
 
         try:
-            recording, outline = recorded(trace, run, domains=True)
+            outputs, outline = recorded(trace, run)
         except BaseException as error:
             before.put_back(before.changed())
             if not isinstance(error, Exception):
                 raise
             is_change = trace.refusal is not None and trace.refusal.is_change
             raise UnrecordedError(error, not (has_returned or is_change)) from error
-        return (recording, outline, leaves), before
+        return lambda: (as_recording(trace, outputs, domains=True), outline, leaves), before
 
     def _replaced(self, numbers: Sequence[Value]) -> tuple[Any, list[Any]]:
         """Return the call with these numbers in its arguments, and these."""

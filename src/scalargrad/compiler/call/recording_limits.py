@@ -21,8 +21,9 @@ SIZES = 16
 _CALLS = 6
 #: After this many operations evaluated eagerly because a number was not finite, a warning says so.
 NOT_FINITE = 100_000
-#: How many times as long as recordings for nothing eager calls take before the next.
-_WAIT = 8
+#: How many times as long as a recording for nothing calls take before the next: with that they are
+#: no more than half as much again as eager calls alone.
+_WAIT = 4
 
 
 class RecordingLimits:
@@ -35,28 +36,19 @@ class RecordingLimits:
         self._told: set[str] = set()
         self._not_finite = 0  # operations
         self._changes: Counter[str] = Counter()
-        self._start = self._pays_from = self._lost = 0.0
-        self._tries = 0
+        self._start = self._pays_from = 0.0
 
     def note_start(self) -> None:
         """Note that a path begins to be recorded."""
         self._start = time.perf_counter()
 
-    def note_cost(self) -> None:
-        """Note that it is compiled and has run."""
+    def note_end(self, *, for_nothing: bool = False) -> None:
+        """Note that it is compiled and has run, or was recorded for nothing."""
         now = time.perf_counter()
-        self._pays_from = now + (now - self._start)
-
-    def note_try(self) -> None:
-        """Note a recording for nothing; after two, eager calls take longer before the next."""
-        now = time.perf_counter()
-        self._lost += now - self._start
-        self._tries += 1
-        if self._tries % 2 == 0:
-            self._pays_from, self._lost = now + _WAIT * self._lost, 0.0
+        self._pays_from = now + (now - self._start) * (_WAIT if for_nothing else 1)
 
     def pays(self) -> bool:
-        """Return whether what was recorded last has been there for as long as that took."""
+        """Return whether it is long enough since the last recording."""
         return time.perf_counter() >= self._pays_from
 
     def warns_of(self, problem: str) -> bool:

@@ -221,11 +221,12 @@ class Specialization:
                 return self._otherwise(outcomes, numbers[:n], [inputs])
         for k in self.truths:
             numbers[k] = numbers[k] != 0.0
-        finite = isfinite(numbers[0]) if n == 1 else all_finite(numbers[:n])
+        found = numbers if len(numbers) == n else numbers[:n]
+        finite = isfinite(found[0]) if n == 1 else all_finite(found)
         if self.apart or self.compares:
             finite = finite and self._is_as_eager(parents, inputs)
         if not self.differentiable:
-            return numbers[:n], finite
+            return found, finite
         if not recording:
             return self.nodes.leaves(numbers, parents), finite
         row = None if along is None else (along, tuple(numbers[n + len(self.outcomes) :]))

@@ -9,12 +9,12 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from scalargrad.compiler.call.arguments import code_in
 from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.objects import Key, size_changed, without_objects
-from scalargrad.compiler.call.record_call import CallRecorder
+from scalargrad.compiler.call.record_call import CallRecorder, Untaken
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.guards.names_read import NamesRead
@@ -65,7 +65,12 @@ class Shape:
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
         self.paths: tuple[Specialization, ...] = ()
-        self.now: Surroundings | None = None  # for which the paths are valid
+        self.now: Surroundings | None = None
+        self.is_valid: Callable[[], bool] = bool  # not before paths were put here
+
+    def put(self, paths: tuple[Specialization, ...], now: Surroundings) -> None:
+        """Put the paths here that are valid as long as these are the surroundings."""
+        self.paths, self.now, self.is_valid = paths, now, now.unchanged
 
 
 #: The paths of each shape, whatever the objects given, by the key of the surroundings.
@@ -115,7 +120,7 @@ class Specializations:
     def current(self, key: Key, objects: Sequence[Any] = ()) -> tuple[Specialization, ...]:
         """Return the paths for a key, and the objects in it, that are valid now."""
         shape = self._shapes.get(key)
-        if shape is not None and (now := shape.now) is not None and now.unchanged():
+        if shape is not None and shape.is_valid():
             return shape.paths
         with self.lock:
             return self._looked_around(key, objects)[0].paths
@@ -139,7 +144,7 @@ class Specializations:
         now = shape.guard.current()
         if now is not shape.now:
             found = self.programs.get(now.key, {}).get(without_objects(key), ())
-            shape.paths, shape.now = tuple([path.bound(now) for path in found]), now
+            shape.put(tuple([path.bound(now) for path in found]), now)
         return shape, now
 
     def record(self, call: Call, *, at_once: bool = False) -> Specialization | None:
@@ -175,21 +180,22 @@ class Specializations:
                     self._forget(key)
                 return None
             self.limits.note_start()
-            path = self._new(call, now)
-            tried = self._tried.pop(key, [])
+            tried = self._tried.get(key, [])
+            path = self._new(call, now, lambda outcomes: at_once or outcomes in tried)
             before = [*(x.outcomes for x in known), *tried]
             self.limits.warn_of_paths(compiled, max(len(known), len(tried)), path, before)
+            self._tried.pop(key, None)
             if len(known) >= PATHS:
                 return None
-            if path.branches and not at_once and path.outcomes not in tried:
+            if isinstance(path, Untaken):
                 self._tried[key] = [*tried[1 - PATHS :], path.outcomes]
                 while len(self._tried) > SHAPES:
                     del self._tried[next(iter(self._tried))]
-                self.limits.note_try()
+                self.limits.note_end(for_nothing=True)
                 return None
             shape, _ = self._looked_around(key, objects)
             others = [p for p in shape.paths if p.outcomes != path.outcomes]
-            shape.paths, shape.now = (path, *others), path.surroundings
+            shape.put((path, *others), path.surroundings)
             self._put(key, shape.paths, path.surroundings)
         return path
 
@@ -211,28 +217,27 @@ class Specializations:
         """
         with self.lock:
             _, now = self._looked_around(call[3], call[5])
-            return self._new(call, now, singly=True)
+            return cast("Specialization", self._new(call, now, lambda _: True, singly=True))
 
     def _new(
-        self,
-        call: Call,
-        now: Surroundings,
-        *,
-        singly: bool = False,
-    ) -> Specialization:
+        self, call: Call, now: Surroundings, pays: Callable[[Any], bool], *, singly: bool = False
+    ) -> Specialization | Untaken:
         compiled, _, _, key, _, objects = call
         if now.refusal is not None:
             raise TraceError(f"{compiled!r} {now.refusal}")
         recorder = CallRecorder(self._function, self._static, call, self.names, singly=singly)
-        found = recorder.record(now.unchanged)
+        found = recorder.record(now.unchanged, pays)
         _, now = self._looked_around(key, objects)  # a cache may have been filled
         if (missed := now.missed(found[0].closed_over)) is not None:
             raise TraceError(
                 f"{compiled!r} reads {shown(missed)}, to which no name in its code leads, so that "
                 "another one in its place would not be seen: pass it as an argument"
             )
+        recording, *of_call = found
+        if isinstance(recording, Untaken):
+            return recording
         name = getattr(compiled, "__name__", "compiled")
-        return Specialization(*found, name=name, surroundings=now)
+        return Specialization(recording, *of_call, name=name, surroundings=now)
 
     def _changed(self, key: Key, now: Surroundings) -> list[str]:
         """Return the name of what has changed since the last recording with this key."""

@@ -161,8 +161,8 @@ def frozen(x: Any, key: Any) -> Any:
         return [*map(_copied, x)]
     if type(x) is dict and {*map(type, x)} == {str} and _are_unique(x.values()):
         return {name: _copied(y) for name, y in x.items()}
-    are_constants = type(x) is list and all(map(is_constant, x))
-    return ExactItems(key, [*x] if are_constants else ())
+    in_tuples = type(x) is list and tuple in {*map(type, x)} and all(map(is_constant, x))
+    return ExactItems(key, [*x] if in_tuples else ())
 
 
 def _are_unique(items: Iterable[Any], rows: Iterable[type] = (list, tuple)) -> bool:

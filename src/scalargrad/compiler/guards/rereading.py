@@ -7,52 +7,24 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain, zip_longest
 from operator import attrgetter, call, is_, itemgetter
-from types import CellType
-from typing import Any, NamedTuple
+from typing import Any
 
 from scalargrad.compiler.guards.comparable import exact, is_constant
+from scalargrad.grad_mode import numbers_compared
 from scalargrad.value import Value
 
 #: Finds something about an object that can be compared.
 Measure = Callable[[Any], Any]
-#: Reads something anew.
-Reader = Callable[[], Any]
 
-_CELL, _SPACE = attrgetter("cell_contents"), attrgetter("__dict__")
+_SPACE = attrgetter("__dict__")
 #: Of so many objects a fact is asked together.
 _MANY = 8
 #: Kinds of numbers that are equal if their bytes are.
 _BYTES = "fiubc"
-
-
-class Comparison(NamedTuple):
-    """What is read, and what it was.
-
-    Attributes
-    ----------
-    live, frozen : list
-        Containers, and what they are compared with.
-    measures, measured, told : list
-        Functions of one argument, these arguments, and the results, which ``==`` tells apart.
-    equal, as_read : list
-        The same for functions without arguments.
-    identical, then : list
-        Functions that return what things hold, and all of it in a row, told apart by identity.
-    """
-
-    live: list[Any]
-    frozen: list[Any]
-    measures: list[Measure]
-    measured: list[Any]
-    told: list[Any]
-    equal: list[Reader]
-    as_read: list[Any]
-    identical: list[Reader]
-    then: list[Any]
 
 
 class Rereading:
@@ -72,14 +44,12 @@ class Rereading:
     def __init__(self, *, in_order: bool) -> None:
         self.contents: list[tuple[Any, Any]] = []
         self._facts: dict[Measure, list[Any]] = defaultdict(list)
-        self._held: dict[Measure, list[Any]] = defaultdict(list)
-        self._cells: list[CellType] = []
+        self._parts: dict[Measure, list[Any]] = defaultdict(list)
+        self._lists: list[tuple[Measure, Any]] = []
         self._names: dict[int, tuple[Mapping[str, Any], dict[str, None]]] = {}
         self._lacking: dict[int, tuple[Mapping[str, Any], dict[str, None]]] = {}
-        #: By names of attributes, and by those that must not be there; None of all others.
-        self._objects: dict[tuple[tuple[str, ...], frozenset[str] | None], list[Any]]
-        self._objects = defaultdict(list)
-        self._in_order: list[Mapping[str, Any]] | None = [] if in_order else None
+        self._absent: dict[frozenset[str], frozenset[str]] = {}
+        self._in_order = in_order
 
     # Notes ------------------------------------------------------------------------------------
 
@@ -95,15 +65,15 @@ class Rereading:
         """Note an object about which ``==`` tells something from others."""
         self._facts[measure].append(x)
 
+    def part(self, measure: Measure, x: Any) -> None:
+        """Note an object that holds another, which a function returns: identity tells it apart."""
+        self._parts[measure].append(x)
+
     def held(self, measure: Measure, x: Any) -> None:
         """Note an object that holds others, which a function lists: identity tells these apart."""
-        self._held[measure].append(x)
+        self._lists.append((measure, x))
 
-    def cells(self, cells: Iterable[CellType]) -> None:
-        """Note variables."""
-        self._cells += cells
-
-    def array(self, x: Any, read: Reader, then: bytes) -> None:
+    def array(self, x: Any, read: Callable[[], bytes], then: bytes) -> None:
         """Note the numbers of an array."""
         import numpy as np
 
@@ -122,88 +92,78 @@ class Rereading:
         read : frozenset of str or None
             All names that code reads; None stands for all attributes.
         """
-        absent = None if len(names) == len(own) or read is None else read.difference(names)
-        self._objects[names, absent].append(x)
-        if absent is None:
+        self.part(_SPACE, x)
+        for name in names:
+            self.part(_item(name), own)
+        if len(names) == len(own) or read is None:
             self.fact(len, own)
-        if self._in_order is not None:
-            self._in_order.append(own)
+        else:
+            absent = read.difference(names)
+            self.fact(self._absent.setdefault(absent, absent).isdisjoint, own)
+        if self._in_order:
+            self.fact(tuple, own)
 
     # Comparison -------------------------------------------------------------------------------
 
-    def comparison(self) -> Comparison:
-        """Read all that was noted, and return what compares it with what is read later."""
-        few = [(measure, xs) for measure, xs in self._facts.items() if len(xs) < _MANY]
-        facts = [(measure, x) for measure, xs in few for x in xs]
+    def comparison(self) -> Callable[[], bool]:
+        """Read all that was noted, and return what tells whether it is still the same."""
+        facts = [pair for measure, xs in self._facts.items() for pair in _asked(measure, xs)]
         facts += [(x.keys().isdisjoint, tuple(names)) for x, names in self._lacking.values()]
-        equal = [(read, read()) for read in self._equal()]
-        identical: list[tuple[Reader, Any]] = []
-        for read in self._identical():
-            found = [*read()]
-            tells = all(map(_is_itself_alone, {*map(type, found)}))
-            (equal if tells else identical).append((_listed(read) if tells else read, found))
-        return Comparison(
-            *([x for x, _ in self.contents], [y for _, y in self.contents]),
-            *([measure for measure, _ in facts], [x for _, x in facts]),
-            [measure(x) for measure, x in facts],
-            *([read for read, _ in equal], [found for _, found in equal]),
-            [read for read, _ in identical],
-            [*chain.from_iterable(found for _, found in identical)],
-        )
+        lists, parts = [*self._lists], list[tuple[Measure, Any]]()
+        for measure, xs in self._parts.items():
+            alone, others = list[Any](), list[Any]()
+            for x in xs:
+                (alone if is_itself_alone(measure(x)) else others).append(x)
+            facts += _asked(measure, alone)  # identity takes longer
+            if len(others) < _MANY:
+                parts += [(measure, x) for x in others]
+            else:
+                lists.append((partial(map, measure), others))
+        for space, names in self._names.values():
+            alone = [name for name in names if is_itself_alone(space[name])]
+            facts += [(itemgetter(*alone), space)] if alone else []
+            parts += [(_item(name), space) for name in names.keys() - alone]
+        live, frozen = [x for x, _ in self.contents], [y for _, y in self.contents]
+        measures, measured = [f for f, _ in facts], [x for _, x in facts]
+        getters, owners = [f for f, _ in parts], [x for _, x in parts]
+        every, holders = [f for f, _ in lists], [x for _, x in lists]
+        told, held = [*map(call, measures, measured)], [*map(call, getters, owners)]
+        items = [*_all_of(map(call, every, holders))]
 
-    def _equal(self) -> Iterator[Reader]:
-        """Yield functions that return what ``==`` tells apart."""
-        many = ((measure, xs) for measure, xs in self._facts.items() if len(xs) >= _MANY)
-        yield from (_each(measure, xs) for measure, xs in many)
-        for (_, absent), objects in self._objects.items():
-            if absent is not None:
-                yield _each(absent.isdisjoint, [*map(_SPACE, objects)])
-        if in_order := self._in_order:
-            yield lambda: [*chain.from_iterable(in_order)]
+        def holds() -> bool:
+            before = numbers_compared[0]
+            try:
+                if not (frozen == live and [*map(call, measures, measured)] == told):
+                    return False
+                if held and not are_alike([*map(call, getters, owners)], held):
+                    return False
+                if lists and not are_alike([*_all_of(map(call, every, holders))], items):
+                    return False
+            except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared
+                return False
+            return numbers_compared[0] == before  # no Value stands for a number now
 
-    def _identical(self) -> Iterator[Callable[[], Iterable[Any]]]:
-        """Yield functions that return what things hold, to be compared by identity."""
-        yield from (_flat(measure, xs) for measure, xs in self._held.items())
-        for (names, _), objects in self._objects.items():
-            spaces = [*map(_SPACE, objects)]
-            yield from (_each(itemgetter(name), spaces) for name in names)
-        for space, found in self._names.values():
-            yield partial(_items_at(tuple(found)), space)
-        if self._cells:
-            yield _each(_CELL, self._cells)
-        if self._objects:
-            yield _each(_SPACE, [*chain.from_iterable(self._objects.values())])
+        return holds
 
 
-def _each(measure: Measure, objects: Sequence[Any]) -> Reader:
-    return lambda: [*map(measure, objects)]
+_item, _all_of = functools.cache(itemgetter), chain.from_iterable
 
 
-def _listed(read: Callable[[], Iterable[Any]]) -> Reader:
-    return lambda: [*read()]
+def _asked(measure: Measure, xs: list[Any]) -> list[tuple[Measure, Any]]:
+    """Return functions that measure some objects, with their arguments."""
+    if len(xs) < _MANY:
+        return [(measure, x) for x in xs]
+    return [(lambda objects: [*map(measure, objects)], xs)]
 
 
-@functools.cache
-def _is_itself_alone(kind: type) -> bool:
-    """Return whether what is equal to an object of a class is that object, or is equal text."""
-    of_object: Any = object.__eq__
-    return kind.__eq__ is of_object or kind in {str, type(None)} or issubclass(kind, Value)
+def is_itself_alone(x: Any) -> bool:
+    """Return whether what is equal to an object is that object, or is equal text."""
+    kind: Any = type(x)
+    return kind.__eq__ is object.__eq__ or kind in {str, type(None)} or isinstance(x, Value)
 
 
-def _flat(measure: Measure, objects: Sequence[Any]) -> Callable[[], Iterable[Any]]:
-    return lambda: chain.from_iterable(map(measure, objects))
-
-
-def _items_at(names: tuple[str, ...]) -> Measure:
-    """Return what reads the items of a namespace with these names, as a tuple."""
-    if len(names) > 1:
-        return itemgetter(*names)
-    return lambda space: [space[name] for name in names]
-
-
-def are_identical(readers: list[Reader], then: list[Any]) -> bool:
-    """Return whether things hold the same as before, or equal constants; these are noted."""
-    now = [*chain.from_iterable(map(call, readers))]
+def are_alike(now: list[Any], then: list[Any]) -> bool:
+    """Return whether things are the same as before, or equal constants; these are noted."""
     if len(now) == len(then) and all(map(is_, now, then)):
         return True
     for x, y in zip_longest(now, then, fillvalue=then):

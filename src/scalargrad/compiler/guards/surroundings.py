@@ -15,7 +15,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import partial
 from itertools import chain, count
-from operator import attrgetter, call
+from operator import attrgetter
 from random import Random
 from types import FunctionType, ModuleType
 from typing import Any
@@ -71,8 +71,7 @@ from scalargrad.compiler.guards.refused import (
     misread,
     refusal_of,
 )
-from scalargrad.compiler.guards.rereading import Rereading, are_identical
-from scalargrad.grad_mode import numbers_compared
+from scalargrad.compiler.guards.rereading import Rereading, is_itself_alone
 from scalargrad.sparse import Table, Touched
 from scalargrad.table.operation import Operation
 from scalargrad.tree import is_array as is_ndarray
@@ -87,7 +86,8 @@ _DEFAULTS = ("__defaults__", "__kwdefaults__")
 _CODE, _LABEL, _PARENTS = attrgetter("__code__"), attrgetter("label"), attrgetter("parents")
 _LAYOUT = attrgetter("shape", "dtype")
 _OF_DEFAULTS = attrgetter(*_DEFAULTS)
-_OF_PARTIAL = attrgetter("func", "args", "keywords")
+_OF_PARTIAL = attrgetter("func"), attrgetter("args"), attrgetter("keywords")
+_CELL = attrgetter("cell_contents")
 _FACTORY, _SPACE = attrgetter("default_factory"), attrgetter("__dict__")
 _NUMBERS = {Value, Parameter}
 #: Attributes of a computed Value that reveal its graph.
@@ -140,7 +140,8 @@ class Surroundings:
         walk = walked(self._roots, self.names)
         walk.read_arrays()
         self.key, self.values = tuple(walk.tokens), walk.values
-        self._comparison = walk.rereading.comparison()
+        #: Returns whether everything is as it was.
+        self.unchanged = walk.rereading.comparison()
         self.aliases = walk.aliases()
         self._tables = walk.tables
         self.refusal = next(self._refusals(walk), None)
@@ -151,21 +152,6 @@ class Surroundings:
         left = [x for x in values if id(x) not in known]
         of_tables = {id(x) for table in self._tables for row in table for x in row} if left else ()
         return next((x for x in left if id(x) not in of_tables), None)
-
-    def unchanged(self) -> bool:
-        """Return whether everything is as it was."""
-        live, frozen, measures, measured, told, equal, as_read, identical, then = self._comparison
-        before = numbers_compared[0]
-        try:
-            return (
-                frozen == live
-                and [*map(call, measures, measured)] == told
-                and (not equal or [*map(call, equal)] == as_read)
-                and (not identical or are_identical(identical, then))
-                and numbers_compared[0] == before  # no Value stands for a number now
-            )
-        except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared
-            return False
 
     def change_since(self, key: tuple[Hashable, ...]) -> list[str]:
         """Return the name of the first thing that differs from surroundings with this key."""
@@ -422,7 +408,7 @@ class Walk:
         if isinstance(x, set | frozenset):
             self._look_up(items)
             self.tokens += [Same(y) for y in items if is_stateful(type(y))]  # in the order of ids
-        if are_values and type(x) is list:
+        if type(x) is list and all(map(is_itself_alone, items)):
             self.rereading.contents.append((x, items))
         elif not isinstance(x, tuple):
             self.rereading.fact(len, x)
@@ -454,7 +440,8 @@ class Walk:
         self.tokens.append((type(x),))
         self._push_inside(bound_parts(x))
         if isinstance(x, partial):
-            self.rereading.held(_OF_PARTIAL, x)
+            for part in _OF_PARTIAL:
+                self.rereading.part(part, x)
             self._attributes(x)
         self._hold(x, edges.PARTS)
         self._class(x)
@@ -534,7 +521,8 @@ class Walk:
         self._hold(x, edges.FUNCTION_ATTRIBUTES)
         self._named_attributes(x)
         if x.__defaults__ or x.__kwdefaults__:
-            self.rereading.held(_OF_DEFAULTS, x)
+            for part in map(attrgetter, _DEFAULTS):
+                self.rereading.part(part, x)
             self._push(x, dict(zip(_DEFAULTS, _OF_DEFAULTS(x), strict=True)))
         if not of_library(x.__module__ or ""):
             self._globals(x)
@@ -595,7 +583,7 @@ class Walk:
         self._hold(function, edges.VARIABLES)
         for i, cell in enumerate(function.__closure__ or ()):
             if i in held:
-                self.rereading.cells([cell])
+                self.rereading.part(_CELL, cell)
             else:
                 self._fact(is_empty, cell)
         self._push(function, held)

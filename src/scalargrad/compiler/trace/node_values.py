@@ -12,6 +12,9 @@ from scalargrad.compiler.trace.columns import Columns
 from scalargrad.compiler.trace.example_lanes import Lanes
 from scalargrad.table.operation import Operation
 
+#: Operations whose numbers are computed by a program, with all that they depend on.
+_TOGETHER = {ADJOINT, UNBATCH}
+
 
 class NodeValues:
     """The numbers of nodes, computed on demand and cached.
@@ -30,8 +33,18 @@ class NodeValues:
         self._columns, self._lanes, self._known = columns, lanes, known
 
     def __getitem__(self, index: int) -> float:
-        known = self._known
-        return known[index] if index in known else self.compute([index])[0]
+        known, ahead = self._known, [] if index in self._known else [index]
+        ops, args, size = self._columns.ops, self._columns.args, self._lanes.size
+        while ahead:
+            x = ahead[-1]
+            if ops[x] in _TOGETHER or size(x) > 1:
+                return self.compute([index])[0]
+            unknown = [y for y in args(x) if y not in known]
+            if unknown:
+                ahead += unknown
+            else:
+                known[ahead.pop()] = self._number(x)
+        return known[index]
 
     def compute(self, nodes: Sequence[int]) -> list[float]:
         """Compute the numbers of nodes together, of those with lanes the largest.
@@ -41,11 +54,9 @@ class NodeValues:
         """
         columns, size = self._columns, self._lanes.size
         through = self._not_known(nodes)
-        apart = [x for x in through if columns.ops[x] in {ADJOINT, UNBATCH}]
+        apart = [x for x in through if columns.ops[x] in _TOGETHER]
         if not apart and all(size(x) == 1 for x in through):
-            for x in through:
-                self._known[x] = self._number(x)
-            return [self._known[x] for x in nodes]
+            return [self[x] for x in nodes]
         asked = [*nodes, *apart]
         read = {y for x in through for y in columns.args(x)}.difference(through)
         found = iter(self._run(sorted(read), through, asked))

@@ -94,12 +94,21 @@ def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, 
     """
     trace = Trace()
     trace.stand_for(leaves)
-    return recorded(trace, run, domains=False)
+    outputs, outline = recorded(trace, run)
+    return as_recording(trace, outputs, domains=False), outline
 
 
 @collector_paused()
-def recorded(trace: Trace, run: Callable[[], Any], *, domains: bool) -> tuple[Recording, Any]:
-    """Run a function on the traced numbers of its arguments; see `record`."""
+def recorded(trace: Trace, run: Callable[[], Any]) -> tuple[list[int], Any]:
+    """Run a function on the traced numbers of its arguments; see `record`.
+
+    Returns
+    -------
+    outputs : list of int
+        The nodes of the results.
+    outline
+        That of the result.
+    """
     try:
         result = trace.record(run)
         trace.generators.check(
@@ -109,7 +118,7 @@ def recorded(trace: Trace, run: Callable[[], Any], *, domains: bool) -> tuple[Re
         outline = outlined(result, values, once=trace.has_values)
         outputs = [trace.refer(x, identity) for x in values]
         trace.lanes.require_none(outputs)
-        return _as_recording(trace, outputs, domains), outline
+        return outputs, outline
     except BaseException as error:
         trace.generators.rewind()
         if isinstance(error, Exception):
@@ -134,7 +143,15 @@ def _content(recording: Recording, outline: Any) -> tuple[Any, ...]:
     return nodes.ops(), operands, constants, recording.outcomes, plain
 
 
-def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
+@collector_paused()
+def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recording:
+    """Return what was recorded; see `record`.
+
+    Parameters
+    ----------
+    domains : bool
+        Whether to add a guard that counts numbers that eager evaluation would refuse.
+    """
     guards = [_guard(trace, node) for node in trace.guards]
     outcomes = [*trace.guards.values()]
     nodes = trace.columns.nodes()
