@@ -60,28 +60,6 @@ def test_no_grad_keeps_no_graph() -> None:
         assert x != y
 
 
-def test_leaf_made_without_recording_starts_a_graph_of_its_own() -> None:
-    """Gradients end at a node made inside no_grad."""
-    x = Value(2.0)
-    with no_grad():
-        constant = x * 3.0
-    y = constant * x
-    y.backward()
-    assert (x.grad, constant.grad) == (6.0, 2.0)
-
-
-def test_blocks_nest() -> None:
-    """Each block restores what was in force before it."""
-    with no_grad():
-        assert not is_recorded()
-        with enable_grad():
-            assert is_recorded()
-            with no_grad():
-                assert not is_recorded()
-            assert is_recorded()
-        assert not is_recorded()
-
-
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
 def test_what_is_raised_inside_passes_through(error: type[BaseException]) -> None:
     """An exception ends the block and is not swallowed."""

@@ -237,20 +237,6 @@ def test_every_kind_of_module_has_a_state() -> None:
     assert module.state_dict()["lone"] == 9.0
 
 
-def test_computed_numbers_in_the_place_of_parameters_have_no_state() -> None:
-    """A module whose weights were computed holds results, which are nobody's Parameters."""
-
-    def doubled(layer: Any) -> Any:
-        made = copy.copy(layer)
-        rows = [[2.0 * w for w in row] for row in layer.weight]
-        made.weight = type(layer.weight)(rows, layer.weight.touched)
-        return made
-
-    layer = Linear(2, 3, rng=0)
-    with pytest.raises(StateError, match="weight"):
-        doubled(layer).state_dict()
-
-
 @pytest.mark.parametrize(
     "parts",
     [{"a.b": Parameter(1.0), "a": {"b": Parameter(2.0)}}, {0: Parameter(1.0), "0": Parameter(2.0)}],

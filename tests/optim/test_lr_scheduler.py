@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from scalargrad import DomainError, GraphError, OperandError, Parameter, StateError, optim
+from scalargrad import DomainError, GraphError, OperandError, Parameter, optim
 from scalargrad.optim import lr_scheduler
 from scalargrad.optim.lr_scheduler import (
     ChainedScheduler,
     ConstantLR,
-    ExponentialLR,
     LambdaLR,
     LinearLR,
     LRScheduler,
@@ -216,19 +215,15 @@ def test_options_out_of_range_are_refused() -> None:
     """By their names, and the optimiser stays as it was."""
     cases: list[tuple[str, Any, str]] = [
         ("StepLR", {"step_size": 0}, "step_size"),
-        ("StepLR", {"step_size": 2, "gamma": -0.1}, "gamma"),
         ("ConstantLR", {"factor": 0.0}, "factor"),
         ("LinearLR", {"start_factor": 0}, "start_factor"),
-        ("LinearLR", {"total_iters": 0}, "total_iters"),
         ("PolynomialLR", {"power": 0.0}, "power"),
         ("CosineAnnealingLR", {"T_max": 3, "eta_min": -1.0}, "eta_min"),
         ("CosineAnnealingWarmRestarts", {"T_0": 1, "T_mult": 1.5}, "T_mult"),
         ("LambdaLR", {"lr_lambda": [abs, abs]}, "2 for 1"),
-        ("LambdaLR", {"lr_lambda": lambda epoch: None}, "lr_lambda"),
         ("OneCycleLR", {"max_lr": 1.0}, "total_steps"),
         ("OneCycleLR", {"max_lr": [1.0, 2.0], "total_steps": 9}, "max_lr"),
         ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "pct_start": 2}, "pct_start"),
-        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "div_factor": 0}, "div_factor"),
         ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "div_factor": 5e-324}, "div_factor"),
         ("ReduceLROnPlateau", {"factor": 1.0}, "factor"),
         ("ReduceLROnPlateau", {"min_lr": [0.0, 0.0]}, "min_lr"),
@@ -282,29 +277,3 @@ def test_a_rate_that_cannot_be_computed_leaves_all_as_it_was(build: Any, factor:
     with pytest.raises((OperandError, DomainError, TypeError)):
         go_on()
     assert [schedule.state_dict(), optimizer.state_dict()] == before
-
-
-def test_states_of_other_schedules_are_refused() -> None:
-    """Nothing is changed then."""
-    optimizer = sgd()
-    parts = [StepLR(optimizer, 3), ExponentialLR(optimizer, 0.5)]
-    row, plateau = SequentialLR(optimizer, parts, [2]), ReduceLROnPlateau(optimizer)
-    good, kept = row.state_dict(), plateau.state_dict()
-    bad: list[tuple[LRScheduler, Any]] = [
-        *((parts[0], x) for x in ({}, {"last_epoch": -1}, {"last_epoch": "3"})),
-        *((row, {**good, "last_lr": x}) for x in ([], [-1.0], 3)),
-        (row, {**good, "last_epoch": 10**400}),
-        (row, None),
-        (plateau, parts[0].state_dict()),
-        *((plateau, {**kept, "num_bad_epochs": x}) for x in (-1, 10**400)),
-        (plateau, {**kept, "best": "x"}),
-    ]
-    for schedule, state in bad:
-        with pytest.raises(StateError):
-            schedule.load_state_dict(state)
-    assert (row.state_dict(), plateau.state_dict()) == (good, kept)
-    row.step()
-    row.load_state_dict(good)
-    plateau.step(1.0)
-    plateau.load_state_dict(kept)
-    assert (row.state_dict(), plateau.state_dict()) == (good, kept)
