@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import random
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -131,35 +130,6 @@ def test_random_loops_expand_to_their_recording(seed: int) -> None:
     assert again is None or expanded(again).equals(changed)
 
 
-def random_graph(count: int) -> Recording:
-    """Return the recording of operations on operands drawn among all before them."""
-    rng = np.random.default_rng(1)
-
-    def run(p: list[Any]) -> Any:
-        found = [*p]
-        for kind, share, other in rng.random((count, 3)).tolist():
-            x, y = found[int(share * len(found))], found[int(other * len(found))]
-            found.append(x + y if kind < 0.3 else x * y if kind < 0.6 else sg.sin(x))
-        return sum(found)
-
-    return recorded(run, [0.1] * 20)[0]
-
-
-def test_irregular_graphs_are_given_up_in_linear_time() -> None:
-    """Four times the nodes take about four times as long; microseconds a node."""
-    taken = []
-    for recording in [random_graph(6000), random_graph(24000)]:
-        best = min(_timed(recording) for _ in range(2))
-        taken.append(best / len(recording))
-    assert taken[1] < 3 * taken[0]
-
-
-def _timed(recording: Recording) -> float:
-    start = time.process_time()
-    find(recording)
-    return time.process_time() - start
-
-
 class Equations(NamedTuple):
     """A function with its gradient as equations, and where its numbers are."""
 
@@ -229,15 +199,3 @@ def test_equations_of_random_loops_are_right_or_refused(seed: int) -> None:
 def test_random_loops_run_as_nests_have_the_gradient_of_values(seed: int) -> None:
     """What is recorded flat, found again and compiled agrees with Values, or is no nest."""
     assert random_recordings.compare(seed) in {"", NO_NEST}
-
-
-def test_chains_of_additions_are_sums() -> None:
-    """Of a product of matrices, each entry is added up; no cell holds a part of it."""
-    program = natural.matrices(4)
-    recording, node = recorded(program.function, point(program))
-    tree = find(recording)
-    assert tree is not None
-    b = Builder()
-    assert to_equations(tree, b, [b.array("p", (program.inputs,), "in")], [node]) is not None
-    assert str(b.program()).count("+=") == 2
-    assert all(array.shape != (4, 4, 4) for array in b.arrays if array.name == "add")

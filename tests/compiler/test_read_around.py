@@ -144,12 +144,6 @@ class Items(list[Any]):
     rate: Any = 2.0
 
 
-class Names(dict[str, Any]):
-    """A dict with an attribute."""
-
-    rate: Any = 2.0
-
-
 class Scaling:
     """A decorator with a number."""
 
@@ -293,7 +287,6 @@ NUMBERS: dict[str, Row] = {
         lambda: {("a", Equal()): 1.0}, lambda h: next(iter(h))[1].rate,
         lambda h: rated()(next(iter(h))[1])),
     "an attribute of a list": (Items, rate, rated()),
-    "an attribute of a dict": (Names, rate, rated()),
 }  # fmt: skip
 
 
@@ -309,8 +302,6 @@ CODE: dict[str, Row] = {
     "an attribute of a compiled function": (lambda: with_rate(jit(sin)), rate, rated()),
     "a default": (
         lambda: defaulting([2.0]), lambda f: f(3.0), lambda f: put(f.__defaults__[0], 0, 5.0)),
-    "another default": (
-        lambda: defaulting([2.0]), lambda f: f(3.0), rated(([5.0],), "__defaults__")),
     "what a compiled function closes over": (
         lambda: jit(closing_over([2.0])), lambda f: f(3.0),
         lambda f: put(f.__wrapped__.rates, 0, 5.0)),
@@ -364,12 +355,7 @@ VALUES: dict[str, Row] = {
     "the first item": (list, lambda h: sum(h) + 1.0, lambda h: h.append(Value(5.0))),
     "two that are one": (
         lambda: values(2.0, 3.0), lambda h: h[0] * h[0] + h[1], lambda h: put(h, 1, h[0])),
-    "one that are two": (
-        lambda: values(2.0) * 2, lambda h: h[0] * h[0] + h[1], item(Value(5.0), 1)),
     "an item of an array": (lambda: fill(values(2.0)), first, item(Value(5.0))),
-    "a default": (
-        lambda: defaulting(values(2.0)), lambda f: f(3.0),
-        lambda f: put(f.__defaults__[0], 0, Value(5.0))),
     "a parameter of a network": (
         lambda: MLP(1, [3, 1], activation="tanh", rng=0), of_network,
         lambda m: put(m.layers[0].neurons[1].w, 0, Parameter(5.0))),
@@ -525,27 +511,15 @@ def test_a_variable_is_read_at_each_call() -> None:
     assert (y.data, old.grad, new.grad, y.parents) == (12.0, 0.0, 3.0, (new,))
 
 
-@pytest.mark.parametrize(
-    ("code", "name", "expected"),
-    [
-        ("abs(x)", "abs", (2.0, -20.0)),
-        ("later(x)", "later", None),
-    ],
-)
-def test_a_name_that_is_defined_later_is_seen(
-    code: str, name: str, expected: tuple[float, float] | None
-) -> None:
-    """A builtin that a module shadows, as after ``from numpy import *``; a helper added."""
+def test_a_name_that_is_defined_later_is_seen() -> None:
+    """A builtin that a module shadows, as after ``from numpy import *``."""
     space: dict[str, Any] = {"__name__": "__main__"}
-    body = f"    try:\n        return {code}\n    except NameError:\n        return 3.0 * x"
-    exec(f"def f(x):\n{body}", space)
+    exec("f = lambda x: abs(x)", space)
     f = space["f"]
     compiled = jit(f)
-    before = agree(compiled, f, -2.0)
-    space[name] = 7.0 if name == "rate" else lambda x: 10.0 * x
-    after = agree(compiled, f, -2.0)
-    assert before != after
-    assert expected in {None, (before, after)}
+    assert agree(compiled, f, -2.0) == 2.0
+    space["abs"] = lambda x: 10.0 * x
+    assert agree(compiled, f, -2.0) == -20.0
 
 
 def test_a_helper_or_a_library_under_the_name_of_another_is_seen(

@@ -382,19 +382,6 @@ AXES: list[tuple[Any, Any]] = [
 ]
 
 
-def stacked(parts: list[Any], axis: Any) -> Any:
-    """Return the results of examples as one, by NumPy's stack."""
-    first = parts[0]
-    if isinstance(first, dict):
-        return {k: stacked([x[k] for x in parts], axis[k] if isinstance(axis, dict) else axis)
-                for k in first}  # fmt: skip
-    if isinstance(first, list | tuple):
-        axes = axis if isinstance(axis, list | tuple) else [axis] * len(first)
-        columns = zip(zip(*parts, strict=True), axes, strict=True)
-        return type(first)(stacked([*xs], a) for xs, a in columns)
-    return first if axis is None else np.stack(parts, axis)
-
-
 def shape_of(tree: Any) -> Any:
     """Return a result with shapes in place of arrays."""
     if isinstance(tree, dict):
@@ -402,17 +389,6 @@ def shape_of(tree: Any) -> Any:
     if isinstance(tree, list | tuple):
         return type(tree)(shape_of(x) for x in tree)
     return np.shape(tree)
-
-
-@pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize(("f", "axes"), AXES)
-def test_arrays_are_stacked_along_the_axis_asked_for(f: Any, axes: Any, compiled: bool) -> None:
-    """Same containers, same shapes, same numbers, eagerly and compiled."""
-    mapped = vmap(f, in_axes=(None, 0), out_axes=axes)
-    found = (jit(mapped) if compiled else mapped)(ARRAY, ROWS)
-    expected = stacked([f(ARRAY, row) for row in ROWS], axes)
-    assert shape_of(found) == shape_of(expected)
-    assert close(found, expected, rel=1e-14)
 
 
 @pytest.mark.wide
