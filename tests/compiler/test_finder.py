@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import random
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
-import numpy as np
 import pytest
 from tests.compiler import random_recordings
-from tests.compiler.compiled_nests import LLVMNest
 from tests.compiler.nests import (
-    Array,
-    Builder,
-    Cell,
-    Program,
     Recording,
     Table,
     Tree,
-    contract,
     expanded,
     find,
-    gradient,
-    interpret,
     recorded,
-    schedule,
-    simplify,
-    to_equations,
 )
-from tests.compiler.random_nests import NO_NEST
 from tests.compiler.random_recordings import Drawn
+from tests.compiler.search import NOT_COMPARED
 from tests.seeds import seeds
 
-import scalargrad as sg
 from benchmarks.replay.corpus import nests as natural
 from benchmarks.replay.corpus.nests import Natural, point
-from scalargrad.errors import TraceError
 
 pytestmark = [pytest.mark.behaviour, pytest.mark.differential]
 
@@ -130,72 +114,8 @@ def test_random_loops_expand_to_their_recording(seed: int) -> None:
     assert again is None or expanded(again).equals(changed)
 
 
-class Equations(NamedTuple):
-    """A function with its gradient as equations, and where its numbers are."""
-
-    program: Program
-    inputs: Array
-    value: Array
-    slopes: Array
-
-
-def equations(function: Callable[[Any], Any], numbers: list[float]) -> Equations | None:
-    """Return the equations of a function; None where they need tables or ragged rows."""
-    recording, node = recorded(function, numbers)
-    tree = find(recording)
-    for around in (True, False) if tree else ():
-        b = Builder()
-        inputs = b.array("p", (len(numbers),), "in")
-        results = tree and to_equations(tree, b, [inputs], [node], around=around)
-        if results:
-            loss = b.output("loss")
-            loss[()] = Cell(results[0])
-            program, slopes = gradient(b.program(), loss[()].access, [inputs])
-            with contextlib.suppress(TraceError):  # cells around results that wait for each other
-                schedule(program)
-                return Equations(contract(simplify(program)), inputs, loss.array, slopes[inputs])
-    return None
-
-
-def compare(found: Any, made: Equations, function: Callable[[Any], Any], numbers: Any) -> None:
-    """Compare the numbers of equations with those of Values."""
-    value, expected = sg.value_and_grad(function)(numbers)
-    assert found[made.value] == pytest.approx(value, rel=1e-12)
-    assert found[made.slopes] == pytest.approx(expected, rel=1e-10, abs=1e-12)
-
-
-@pytest.mark.native
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: natural.logistic(70, 5), lambda: natural.moons(20, 5),
-        lambda: natural.mixture(70, 5), lambda: natural.cholesky(12),
-    ],
-    ids=["logistic", "moons", "mixture", "cholesky"],
-)  # fmt: skip
-def test_lanes_and_tiles_change_no_digit(make: Callable[[], Natural]) -> None:
-    """Programs give the same numbers whether loops run turn by turn, on lanes or abreast."""
-    program = make()
-    numbers = point(program)
-    made = equations(program.function, numbers)
-    assert made is not None
-    given = {made.inputs: numbers}
-    tiled, plain = (LLVMNest(made.program, tiles=tiles)(given) for tiles in (True, False))
-    assert all(np.array_equal(x, plain[array]) for array, x in tiled.items())
-    compare(tiled, made, program.function, numbers)
-
-
-@pytest.mark.parametrize("seed", seeds(20, 3))
-def test_equations_of_random_loops_are_right_or_refused(seed: int) -> None:
-    """What needs tables or ragged rows is refused; the rest agrees with Values."""
-    function, numbers = Drawn(seed, in_place=False), [0.1 * x for x in natural.draws(400, seed + 1)]
-    made = equations(function, numbers)
-    if made is not None:
-        compare(interpret(made.program, {made.inputs: numbers}), made, function, numbers)
-
-
 @pytest.mark.native
 @pytest.mark.parametrize("seed", [*seeds(12, 2), 1171])
 def test_random_loops_run_as_nests_have_the_gradient_of_values(seed: int) -> None:
     """What is recorded flat, found again and compiled agrees with Values, or is no nest."""
-    assert random_recordings.compare(seed) in {"", NO_NEST}
+    assert random_recordings.compare(seed) in {"", NOT_COMPARED}
