@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from scalargrad import (
     Parameter,
@@ -36,16 +37,6 @@ def sigmoid_neuron_of_elementary_gates() -> Value:
     w0, w1, w2 = Parameter(2.0, "w0"), Parameter(-3.0, "w1"), Parameter(-3.0, "w2")
     s = _named("s", w0 * Value(-1.0, "x0") + w1 * Value(-2.0, "x1") + w2)
     return _named("f", reciprocal(exp(s * -1.0) + 1.0))
-
-
-def regularised_logistic_least_squares() -> Value:
-    """Let a weight feed the prediction and the penalty."""
-    return _regularised()
-
-
-def regularised_logistic_least_squares_with_bars() -> tuple[Value, str]:
-    """Write the same with w̄, which is a sum of two terms."""
-    return _regularised(), "bar"
 
 
 def two_layers_with_deltas() -> tuple[Value, str]:
@@ -99,3 +90,9 @@ def _regularised() -> Value:
 def _named(label: str, node: Value) -> Value:
     node.label = label
     return node
+
+
+CASES: dict[str, Callable[[], object]] = {
+    "regularised_logistic_least_squares": _regularised,
+    "regularised_logistic_least_squares_with_bars": lambda: (_regularised(), "bar"),
+}
