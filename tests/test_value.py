@@ -18,20 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scalargrad as sg
-from scalargrad import (
-    GraphError,
-    OperandError,
-    Parameter,
-    TraceError,
-    Value,
-    dot,
-    grad,
-    gradcheck,
-    jit,
-    no_grad,
-    ops,
-    value_and_grad,
-)
+from scalargrad import GraphError, OperandError, Parameter, Value, grad, jit, ops, value_and_grad
 
 #: One of each kind of real number that differs in how it is converted.
 REAL_NUMBERS: list[Any] = [
@@ -53,7 +40,7 @@ def test_every_kind_of_real_number_is_taken_for_a_float() -> None:
     for number in REAL_NUMBERS:
         x, y, z = Value(number), Value(2.0), Value(2.0)
         y.data = z.data = number  # converted where it is computed with
-        results: list[Any] = [y * 3.0, dot([z], [3.0]), y < 5.0]
+        results: list[Any] = [y * 3.0, sg.dot([z], [3.0]), y < 5.0]
         assert type(x.data) is type(y.data) is float
         assert x.data == y.data == z.data == float(number)
         assert all(type(r) is bool or type(r.data) is float for r in results)
@@ -271,7 +258,7 @@ def test_conversion_that_would_drop_the_gradient_is_refused() -> None:
     for convert in cases:
         with pytest.raises(OperandError, match=r"\.data"):
             convert(Value(2.0))
-        with pytest.raises(TraceError, match="mean"):
+        with pytest.raises(sg.TraceError, match="mean"):
             jit(lambda x: statistics.mean([x, 1.0]))(2.0)
 
 
@@ -335,7 +322,7 @@ def test_computed_numbers_are_neither_copied_nor_pickled() -> None:
             copied(y)
     with pytest.raises(GraphError, match="detach"):
         copy.deepcopy([x, y])
-    with no_grad():
+    with sg.no_grad():
         assert pickle.loads(pickle.dumps(y * 2.0)).data == 12.0
 
 
@@ -355,7 +342,7 @@ def test_gradients_flow_through_copies_of_what_a_function_is_given(wrap: Any) ->
     """But the copy of a Parameter that it closes over is another node, which none reaches."""
     found = wrap(grad(copied_states))([1.0, 2.0, 4.0, 3.0])
     assert found == pytest.approx([3.232962, 3.59335, 4.364414, 7.725274])
-    assert gradcheck(copied_states, [1.0, 2.0, 4.0, 3.0])
+    assert sg.gradcheck(copied_states, [1.0, 2.0, 4.0, 3.0])
     w = Parameter(3.0)
     f = wrap(lambda x: copy.deepcopy(w) * x + w)
     result = f(2.0)

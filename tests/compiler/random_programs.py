@@ -30,23 +30,7 @@ from tests.compiler.search import NOT_COMPARED, main
 from tests.inner import topological_order
 
 import scalargrad as sg
-from scalargrad import (
-    JitWarning,
-    ScalargradError,
-    TraceError,
-    Value,
-    drawn,
-    grad,
-    hessian,
-    jacobian,
-    jit,
-    jvp,
-    nn,
-    scan,
-    value_and_grad,
-    vjp,
-    vmap,
-)
+from scalargrad import JitWarning, TraceError, Value, grad, jit, jvp, nn, scan, value_and_grad, vmap
 from scalargrad.errors import NumericalError, OperandError
 
 Numbers = list[Any]
@@ -368,7 +352,7 @@ class Drawing:
         f, x, t = self._inner(rng, depth), self._place(rng), self._place(rng)
 
         def derived(known: Numbers, source: random.Random) -> Any:
-            y, pull = vjp(lambda y: f([y, *known], source), x(known))
+            y, pull = sg.vjp(lambda y: f([y, *known], source), x(known))
             (slope,) = pull(t(known))
             return y * 0.5 + slope
 
@@ -385,8 +369,8 @@ class Drawing:
 
             xs = [known[0], known[-1]]
             if second:
-                return hessian(lambda ys: f(ys, source))(xs)[i][j]
-            return jacobian(results)(xs)[i][j]
+                return sg.hessian(lambda ys: f(ys, source))(xs)[i][j]
+            return sg.jacobian(results)(xs)[i][j]
 
         return entry
 
@@ -470,7 +454,7 @@ class Drawing:
 
     def _draw(self, rng: random.Random, _: int) -> Step:
         x = self._place(rng)
-        return lambda known, source: x(known) * drawn(source.uniform, 0.5, 1.5)
+        return lambda known, source: x(known) * sg.drawn(source.uniform, 0.5, 1.5)
 
 
 @dataclass
@@ -556,7 +540,7 @@ def _outcome(f: Callable[[], Any], source: random.Random) -> Any:
         warnings.simplefilter("ignore", JitWarning)
         try:
             found = f()
-        except (ScalargradError, ArithmeticError, ValueError) as error:
+        except (sg.ScalargradError, ArithmeticError, ValueError) as error:
             is_difference = isinstance(error, TraceError) and "eager code" in str(error)
             return str(error) if is_difference else type(error), source.random()
     return [float(x.data if isinstance(x, Value) else x) for x in found], source.random()

@@ -14,20 +14,8 @@ import numpy as np
 import pytest
 from tests.compiler.loops import close, numbers
 
-from scalargrad import (
-    OperandError,
-    TraceError,
-    Value,
-    drawn,
-    grad,
-    gradients,
-    jit,
-    log,
-    sin,
-    take,
-    vmap,
-    where,
-)
+import scalargrad as sg
+from scalargrad import OperandError, TraceError, Value, drawn, gradients, jit, log, sin, take, vmap
 
 XS = [0.3, -0.7, 0.5, 1.1, -0.2, 0.9, 0.1]
 
@@ -66,7 +54,7 @@ def around(rng: Random, xs: Any) -> Any:
 
 def masked(rng: Random, xs: Any) -> Any:
     """Drop numbers without a condition."""
-    return sum(vmap(lambda x: where(drawn(rng.random) < 0.4, 0.0, x / 0.6) ** 2)(xs))
+    return sum(vmap(lambda x: sg.where(drawn(rng.random) < 0.4, 0.0, x / 0.6) ** 2)(xs))
 
 
 def nested(rng: Random, xs: Any) -> Any:
@@ -191,7 +179,7 @@ def test_a_gradient_belongs_to_the_numbers_drawn() -> None:
     results = [f(x)[0] for _ in range(3)]
     assert [gradients(y, x) for y in results] == [y.data for y in results]
     assert [y.data for y in results] == [again.random() for _ in range(3)]
-    assert grad(lambda x: f(x)[0])(1.0) == again.random()
+    assert sg.grad(lambda x: f(x)[0])(1.0) == again.random()
 
 
 def test_an_error_is_that_of_the_numbers_drawn() -> None:

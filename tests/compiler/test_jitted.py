@@ -19,20 +19,7 @@ import pytest
 from tests.inner import programs_of
 
 import scalargrad as sg
-from scalargrad import (
-    Parameter,
-    TraceError,
-    Value,
-    disable_jit,
-    grad,
-    gradients,
-    hessian,
-    jit,
-    jvp,
-    no_grad,
-    tanh,
-    value_and_grad,
-)
+from scalargrad import TraceError, Value, disable_jit, grad, gradients, jit, tanh, value_and_grad
 from scalargrad.losses import mse_loss
 from scalargrad.nn import MLP, Linear
 from scalargrad.optim import SGD
@@ -65,10 +52,10 @@ def test_derivatives_nest_with_compilation_either_way() -> None:
     assert grad(grad(compiled))(*at) == pytest.approx(32.0 - 8.0 * sine, rel=1e-14)
     mixed = 12.0 * cosine - 4.0
     expected = [[32.0 - 8.0 * sine, mixed], [mixed, 12.0 * sine]]
-    assert np.allclose(hessian(lambda v: compiled(v[0], v[1]))([*at]), expected, rtol=1e-12)
-    assert np.allclose(jit(hessian(lambda v: bent(v[0], v[1])))([*at]), expected, rtol=1e-12)
+    assert np.allclose(sg.hessian(lambda v: compiled(v[0], v[1]))([*at]), expected, rtol=1e-12)
+    assert np.allclose(jit(sg.hessian(lambda v: bent(v[0], v[1])))([*at]), expected, rtol=1e-12)
     along = slopes[0] + 3.0 * slopes[1]
-    assert jvp(compiled, at, (1.0, 3.0)) == pytest.approx((value, along), rel=1e-14)
+    assert sg.jvp(compiled, at, (1.0, 3.0)) == pytest.approx((value, along), rel=1e-14)
 
 
 def test_a_gradient_is_by_the_argument_alone() -> None:
@@ -116,7 +103,7 @@ def test_detach_and_no_grad_stop_gradients() -> None:
     """A detached Value counts as a constant, as does what is computed under no_grad."""
 
     def f(x: Any) -> Any:
-        with no_grad():
+        with sg.no_grad():
             y = x * x
         return x * y
 
@@ -127,7 +114,7 @@ def test_detach_and_no_grad_stop_gradients() -> None:
     assert (found.data, gradients(found, x), gradients(f(x), x)) == (27.0, 9.0, 9.0)
     product = jit(lambda x, y: x * y)
     for _ in range(2):
-        with no_grad():
+        with sg.no_grad():
             y = product(x, x)
             assert (type(y), y.data, y.parents) == (Value, 9.0, ())
         assert gradients(product(x, x), x) == 6.0
@@ -225,7 +212,7 @@ class Layer:
     """An object with a number, a dict and a list, whose method is compiled."""
 
     def __init__(self, k: float) -> None:
-        self.k, self.items = Parameter(k), [1.0]
+        self.k, self.items = sg.Parameter(k), [1.0]
         self.empty: dict[str, float] = {}
 
     @jit

@@ -10,16 +10,7 @@ import numpy as np
 import pytest
 from tests.compiler.loops import draws
 
-from scalargrad import (
-    DomainError,
-    exp,
-    jit,
-    log,
-    relu,
-    scan,
-    sin,
-    where,
-)
+from scalargrad import DomainError, exp, jit, log, relu, scan, sin, where
 
 STEPS = 2000
 DATA = draws(STEPS, 2)

@@ -17,21 +17,8 @@ import numpy as np
 import pytest
 from tests.inner import leaves, programs_of
 
-from scalargrad import (
-    JitWarning,
-    Parameter,
-    TraceError,
-    Value,
-    drawn,
-    gradients,
-    jit,
-    scan,
-    sin,
-    sqrt,
-    tanh,
-    value_and_grad,
-    vmap,
-)
+import scalargrad as sg
+from scalargrad import JitWarning, Parameter, TraceError, Value, gradients, jit, scan, sin, tanh
 from scalargrad.nn import MLP, Linear, Module, Sequential
 
 
@@ -467,8 +454,8 @@ BY_GLOBALS: dict[str, Callable[[Any], Any]] = {
     "a function inside": lambda x: sum(W * y * TERMS[0] for y in [x]),
     "a compiled helper": jit(scaled),
     "a partial function": functools.partial(scaled),
-    "the function of a gradient": lambda x: x * value_and_grad(scaled)(x)[1],
-    "the function of examples": lambda x: vmap(scaled)([x, 2.0])[0],
+    "the function of a gradient": lambda x: x * sg.value_and_grad(scaled)(x)[1],
+    "the function of examples": lambda x: sg.vmap(scaled)([x, 2.0])[0],
     "a module": LINE,
     "its method": LINE.forward,
     "a static method": lambda x: LINE.fixed(x) + 1.0,
@@ -562,7 +549,7 @@ def test_a_module_imported_inside_is_read_as_it_is() -> None:
 def test_a_generator_bound_anew_is_drawn_from() -> None:
     """Seeding again by a new generator gives the draws of the new one."""
     rng = random.Random(1)
-    compiled = jit(lambda x: drawn(rng.random) * x)
+    compiled = jit(lambda x: sg.drawn(rng.random) * x)
     compiled(1.0)
     rng = random.Random(2)
     assert compiled(1.0) == random.Random(2).random()
@@ -633,7 +620,7 @@ def test_the_shape_and_order_of_an_array_of_values_are_seen() -> None:
 def test_an_infinite_gradient_belongs_to_the_value_of_its_call() -> None:
     """It is not looked for in a function that reads another Value by now."""
     old = w = Value(0.0)
-    y: Any = jit(lambda x: sqrt(w) * x)(1.0)
+    y: Any = jit(lambda x: sg.sqrt(w) * x)(1.0)
     w = Value(0.0)
     assert (gradients(y, old), gradients(y, w)) == (math.inf, 0.0)
 

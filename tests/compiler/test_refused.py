@@ -25,25 +25,7 @@ import numpy as np
 import pytest
 
 import scalargrad
-from scalargrad import (
-    OperandError,
-    Parameter,
-    TraceError,
-    Value,
-    drawn,
-    exp,
-    grad,
-    gradients,
-    is_grad_enabled,
-    jit,
-    jvp,
-    optim,
-    sqrt,
-    take,
-    tanh,
-    vjp,
-    vmap,
-)
+from scalargrad import OperandError, Parameter, TraceError, Value, exp, grad, jit, optim, take, vmap
 from scalargrad.nn import Linear, Module
 
 # Changes around a function ----------------------------------------------------------------------
@@ -242,7 +224,7 @@ class Recurrent:
 
     def __call__(self, x: Any) -> Any:
         """Return the new state."""
-        self.state = tanh(0.5 * getattr(self, "state", 0.0) + x)
+        self.state = scalargrad.tanh(0.5 * getattr(self, "state", 0.0) + x)
         return self.state
 
 
@@ -439,7 +421,7 @@ def test_errors_arrive_as_they_do_eagerly() -> None:
             raise ValueError(f"negative: {x}")
         if x > 10.0:
             raise AssertionError(f"{x:.1f} is large")
-        return sqrt(x)
+        return scalargrad.sqrt(x)
 
     for first in (4.0, -4.0, 40.0):
         compiled = jit(checked)
@@ -475,7 +457,10 @@ def squares(keys: list[Any]) -> Any:
         (grad(lambda x, k: x * (10.0 if k in {1, 2} else 1.0)), (3.0, 1)),
         (lambda x: grad(lambda z: z * z)(x) * {2.0: 1.0}.get(x, 0.0), (2.0,)),
         (lambda ts: sum(vmap(lambda t: {0: 1.0}.get(t, 0.0) * t)(ts)), ([0.0, 1.0],)),
-        (lambda x, rng: {0: 1.0}.get(drawn(rng.randrange, 2), 0.0) * x, (1.0, random.Random(0))),
+        (
+            lambda x, rng: {0: 1.0}.get(scalargrad.drawn(rng.randrange, 2), 0.0) * x,
+            (1.0, random.Random(0)),
+        ),
     ],
 )
 def test_a_number_is_not_looked_up_by_identity(function: Any, arguments: Any) -> None:
@@ -493,8 +478,8 @@ def test_values_stay_keys_of_dicts_and_sets() -> None:
         steps = dict.fromkeys(model.parameters(), 0.5)
         made = {x * 2.0, x * 3.0, x}
         total = outside[w] * x + sum(p * steps[p] for p in model.parameters()) + len(made)
-        y, pull_back = vjp(lambda z: z * z * w, x)
-        return total + y + pull_back(1.0)[0] + jvp(lambda z: z * z, (x,), (1.0,))[1]
+        y, pull_back = scalargrad.vjp(lambda z: z * z * w, x)
+        return total + y + pull_back(1.0)[0] + scalargrad.jvp(lambda z: z * z, (x,), (1.0,))[1]
 
     expected, found = keyed(Value(5.0), model), jit(keyed)(Value(5.0), model)
     assert found.data == pytest.approx(expected.data, rel=1e-14)
@@ -691,7 +676,7 @@ def test_an_interrupt_at_any_line_leaves_everything_as_it_was() -> None:
 
     def function(x: Any) -> Any:
         y = grad(lambda z: exp(z) * z)(x)
-        return y + drawn(random.random) if x > 0.5 else y
+        return y + scalargrad.drawn(random.random) if x > 0.5 else y
 
     expected, ours = grad(lambda z: exp(z) * z)(0.25), str(Path(scalargrad.__file__).parent)
     lines = 0
@@ -724,8 +709,8 @@ def test_an_interrupt_at_any_line_leaves_everything_as_it_was() -> None:
             sys.settrace(before)  # which measures coverage
             random.setstate(state)
         x = Value(2.0)
-        assert is_grad_enabled()
-        assert gradients(x * x, x) == 4.0
+        assert scalargrad.is_grad_enabled()
+        assert scalargrad.gradients(x * x, x) == 4.0
         assert compiled(0.25) == pytest.approx(expected, rel=1e-14)
         assert x * Value(3.0) > 5.0
     assert lines > 3

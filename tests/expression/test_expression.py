@@ -12,17 +12,8 @@ from hypothesis import assume, example, given, reject
 from hypothesis import strategies as st
 from tests.inner import leaves, topological_order
 
-from scalargrad import (
-    DomainError,
-    ExpressionError,
-    Parameter,
-    Value,
-    gradients,
-    identity,
-    no_grad,
-    parse,
-    walk,
-)
+import scalargrad as sg
+from scalargrad import DomainError, ExpressionError, Parameter, Value, gradients, parse, walk
 
 # What it reads --------------------------------------------------------------------------------
 
@@ -97,7 +88,7 @@ def test_a_second_name_is_a_node_of_its_own(text: str, label: str) -> None:
     """Assigning what has a name already makes an identity node, and changes no label."""
     x = Value(3.0, label)
     y = parse(text, x=x)
-    assert (y.label, y.op, y.parents) == ("y", identity, (x,))
+    assert (y.label, y.op, y.parents) == ("y", sg.identity, (x,))
     assert x.label == label
 
 
@@ -143,7 +134,7 @@ def test_numbers_and_constants() -> None:
     assert node.parents[0] == 6.0
     assert (alone.data, alone.op, alone.label) == (6.0, None, "")
     assert [leaf.label for leaf in leaves(parse("lr = 0.1; x * lr", x=2))] == ["x", "lr"]
-    with no_grad():
+    with sg.no_grad():
         f = parse("q = x * 2; f = q + 1", x=3)
     assert (f.data, f.label, f.parents) == (7.0, "f", ())
     with pytest.raises(DomainError, match="x = -1"):

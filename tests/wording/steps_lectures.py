@@ -5,19 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from scalargrad import (
-    Parameter,
-    Value,
-    dot,
-    exp,
-    log,
-    maximum,
-    reciprocal,
-    sigmoid,
-    softmax,
-    square,
-    tanh,
-)
+import scalargrad as sg
+from scalargrad import Parameter, Value, dot, exp, log, maximum, reciprocal, softmax, square, tanh
 
 
 def product_of_a_sum() -> Value:
@@ -83,7 +72,7 @@ def two_steps_of_a_recurrence() -> Value:
 def _regularised() -> Value:
     w, b = Parameter(0.5, "w"), Parameter(-0.25, "b")
     a = _named("a", w * Value(2.0, "x"))
-    loss = _named("L", 0.5 * square(sigmoid(_named("z", a + b)) - 1.0))
+    loss = _named("L", 0.5 * square(sg.sigmoid(_named("z", a + b)) - 1.0))
     return _named("L_reg", 0.1 * _named("R", 0.5 * _named("u", square(w))) + loss)
 
 
