@@ -18,37 +18,6 @@ from scalargrad import DomainError, ExpressionError, Parameter, Value, gradients
 # What it reads --------------------------------------------------------------------------------
 
 
-def test_the_lecture_s_first_graph() -> None:
-    """(x + y)z at (-2, 5, -4) gives the lecture's numbers, and names become labels."""
-    f = parse("q = x + y; f = q * z", x=-2, y=5, z=-4)
-    order = topological_order(f)
-    assert [(node.label, node.data) for node in order] == [
-        ("x", -2.0),
-        ("y", 5.0),
-        ("q", 3.0),
-        ("z", -4.0),
-        ("f", -12.0),
-    ]
-    assert gradients(f, order) == [-4.0, -4.0, -4.0, 3.0, 1.0]
-
-
-def test_the_sigmoid_neuron_of_the_lecture() -> None:
-    """1/(1 + e^-(w0x0 + w1x1 + w2)) has the lecture's value and gradients."""
-    f = parse("1 / (1 + exp(-(w0*x0 + w1*x1 + w2)))", w0=2, w1=-3, w2=-3, x0=-1, x1=-2)
-    found = {leaf.label: gradients(f, leaf) for leaf in leaves(f)}
-    assert f.data == pytest.approx(0.7310585786300049, rel=1e-12)
-    assert found == pytest.approx(
-        {
-            "w0": -0.19661193324148188,
-            "w1": -0.39322386648296376,
-            "w2": 0.19661193324148188,
-            "x0": 0.39322386648296376,
-            "x1": -0.5898357997244457,
-        },
-        rel=1e-12,
-    )
-
-
 @pytest.mark.parametrize(
     "text", ["e**x * 2", "2 * e^x", "e ^ x ^ 1 * 2", "a = e^-x; 2 * e**-a / 1"]
 )

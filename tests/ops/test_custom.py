@@ -165,13 +165,6 @@ def test_a_domain_is_checked() -> None:
             inverse(operand)
 
 
-@pytest.mark.parametrize("operands", [(), (1.0, 2.0, 3.0)])
-def test_the_number_of_operands_is_checked(operands: tuple[float, ...]) -> None:
-    """Too few or too many operands are refused with both numbers."""
-    with pytest.raises(OperandError, match=f"2 operands, not {len(operands)}"):
-        distance(*operands)
-
-
 def keyword_only(*, x: float) -> float:
     """Take its operand by name only."""
     return x

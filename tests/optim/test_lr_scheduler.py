@@ -10,17 +10,7 @@ import pytest
 
 from scalargrad import DomainError, GraphError, OperandError, Parameter, optim
 from scalargrad.optim import lr_scheduler
-from scalargrad.optim.lr_scheduler import (
-    ChainedScheduler,
-    ConstantLR,
-    LambdaLR,
-    LinearLR,
-    LRScheduler,
-    OneCycleLR,
-    ReduceLROnPlateau,
-    SequentialLR,
-    StepLR,
-)
+from scalargrad.optim.lr_scheduler import ChainedScheduler, OneCycleLR, SequentialLR, StepLR
 
 
 def sgd(lr: float = 1.0) -> optim.SGD:
@@ -28,7 +18,7 @@ def sgd(lr: float = 1.0) -> optim.SGD:
     return optim.SGD([Parameter(0.0)], lr=lr)
 
 
-def run(schedule: LRScheduler, epochs: int) -> list[float]:
+def run(schedule: lr_scheduler.LRScheduler, epochs: int) -> list[float]:
     """List the rates of a number of epochs."""
     found = []
     for _ in range(epochs):
@@ -109,7 +99,7 @@ PLATEAUS: list[tuple[dict[str, Any], list[float], list[float]]] = [
 def test_a_plateau_lowers_the_rate() -> None:
     """After more than `patience` epochs that were not better, by every option's definition."""
     for options, told, expected in PLATEAUS:
-        schedule = ReduceLROnPlateau(sgd(), **options)
+        schedule = lr_scheduler.ReduceLROnPlateau(sgd(), **options)
         found = []
         for loss in told:
             schedule.step(loss)
@@ -182,13 +172,15 @@ def test_one_cycle_has_a_peak_for_each_group_and_ends() -> None:
 
 def sequence(optimizer: Any) -> SequentialLR:
     """Build a line up, then halving."""
-    line = LinearLR(optimizer, 0.5, total_iters=2)
+    line = lr_scheduler.LinearLR(optimizer, 0.5, total_iters=2)
     return SequentialLR(optimizer, [line, StepLR(optimizer, 2, gamma=0.5)], milestones=[2])
 
 
 def chain(optimizer: Any) -> ChainedScheduler:
     """Build the same two, multiplied."""
-    return ChainedScheduler([LinearLR(optimizer, 0.5, total_iters=2), StepLR(optimizer, 2, 0.5)])
+    return ChainedScheduler(
+        [lr_scheduler.LinearLR(optimizer, 0.5, total_iters=2), StepLR(optimizer, 2, 0.5)]
+    )
 
 
 @pytest.mark.parametrize(
@@ -239,21 +231,21 @@ def test_options_out_of_range_are_refused() -> None:
 def test_what_cannot_be_combined_is_refused() -> None:
     """No schedules, a plateau, other milestones or optimisers, and what is no optimiser at all."""
     optimizer = sgd()
-    parts = [ConstantLR(optimizer), ConstantLR(optimizer)]
+    parts = [lr_scheduler.ConstantLR(optimizer), lr_scheduler.ConstantLR(optimizer)]
     three = [*parts, parts[0]]
     for given, milestones in ((parts, []), (parts[:1], [1]), (parts, [1, 2]), (three, [3, 2])):
         with pytest.raises(OperandError, match="milestone"):
             SequentialLR(optimizer, given, milestones=milestones)
     with pytest.raises(OperandError, match="optimizer"):
         SequentialLR(sgd(), parts, milestones=[1])
-    for bad in ([], 3, ["x"], [ReduceLROnPlateau(optimizer)]):
+    for bad in ([], 3, ["x"], [lr_scheduler.ReduceLROnPlateau(optimizer)]):
         with pytest.raises(OperandError):
             ChainedScheduler(bad)  # type: ignore[arg-type]
     for other in (None, "Adam", optim.SGD):
         with pytest.raises(OperandError, match="optimizer"):
             StepLR(other, 3)  # type: ignore[arg-type]
     with pytest.raises(NotImplementedError):
-        LRScheduler(optimizer)
+        lr_scheduler.LRScheduler(optimizer)
 
 
 @pytest.mark.parametrize("factor", [math.nan, None])
@@ -265,7 +257,7 @@ def test_what_cannot_be_combined_is_refused() -> None:
 def test_a_rate_that_cannot_be_computed_leaves_all_as_it_was(build: Any, factor: Any) -> None:
     """When a function gives no rate, alone, in a chain or in a sequence."""
     optimizer = sgd()
-    one = LambdaLR(optimizer, lambda epoch: factor if epoch == 2 else 0.5)
+    one = lr_scheduler.LambdaLR(optimizer, lambda epoch: factor if epoch == 2 else 0.5)
     schedule = build(one, StepLR(optimizer, 1))
     before: list[Any] = []
 

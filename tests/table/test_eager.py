@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.inner import TABLE, topological_order
 
 import scalargrad as sg
-from scalargrad import DomainError, OperandError, Parameter, Value, elu, exp, leaky_relu, ops, where
+from scalargrad import DomainError, OperandError, Parameter, Value, ops, where
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "add": operator.add,
@@ -63,29 +63,6 @@ def test_where_with_a_number_makes_no_node() -> None:
         for arms in (("1", v), (v, "1")):
             with pytest.raises(OperandError, match="where"):
                 where(condition, *arms)
-
-
-def test_shape_parameters_have_pytorchs_names_and_defaults() -> None:
-    """leaky_relu takes negative_slope (0.01), elu alpha (1), by position or by name."""
-    assert leaky_relu(-2.0) == pytest.approx(-0.02)
-    assert leaky_relu(-2.0, 0.5) == leaky_relu(-2.0, negative_slope=0.5) == -1.0
-    assert elu(-1.0) == pytest.approx(math.expm1(-1.0), rel=1e-15)
-    assert elu(-1.0, 2.0) == elu(-1.0, alpha=2.0) == pytest.approx(2.0 * math.expm1(-1.0))
-    assert sg.grad(lambda slope: leaky_relu(-2.0, slope))(0.25) == -2.0
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        *((leaky_relu, 1.0, 2.0, 3.0), (exp,), (ops.add, 1.0), (ops.clip,), (exp, 10**400)),
-        *((ops.add, Value(1.0), None), (sg.gelu, 1.0, "fast")),
-    ],
-)
-def test_wrong_arguments_are_type_errors(wrong: tuple[Any, ...]) -> None:
-    """Too many, too few or the wrong kind of operands raise TypeError, as Python does."""
-    op, *operands = wrong
-    with pytest.raises(TypeError):
-        op(*operands)
 
 
 def test_what_other_libraries_take_as_a_second_operand_is_written_out() -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,28 +19,7 @@ from scalargrad import Value, grad, gradients, hessian, hvp, jacfwd, jacobian, j
 Function = Callable[..., Any]
 
 
-def repeated(f: Function, order: int) -> Function:
-    """Return the derivative of that order."""
-    return repeated(grad(f), order - 1) if order else f
-
-
 # Against closed forms -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("op", [ops.sigmoid, ops.erf, ops.log, ops.tanh, ops.softplus, ops.gelu])
-def test_high_orders_against_mpmath(op: Any) -> None:
-    """Derivatives up to the fourth agree with mpmath's at 40 digits."""
-    exact = {
-        "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
-        "softplus": lambda x: mpmath.log(1 + mpmath.exp(x)),
-        "gelu": lambda x: x * mpmath.ncdf(x),
-    }.get(op.name) or getattr(mpmath, op.name)
-    for order in (1, 2, 3, 4):
-        with mpmath.workdps(40):
-            expected = float(mpmath.diff(exact, mpmath.mpf(0.7), order))
-        assert repeated(op, order)(0.7) == pytest.approx(expected, rel=1e-10)
-        found = repeated(ops.sin, order)(0.6)
-        assert found == pytest.approx(math.sin(0.6 + order * math.pi / 2), abs=1e-15)
 
 
 def quadratic(x: Any) -> Any:
@@ -196,44 +174,6 @@ def test_all_functions_agree_with_pytorch(x: list[float], v: list[float], w: lis
     ]
     for found, expected in pairs:
         assert torch.allclose(torch.tensor(found, dtype=torch.float64), expected, 1e-10, 1e-10)
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize("base", [-2.0, -1.0, -0.0, 0.0, 0.5, 1.0])
-def test_partials_of_pow_follow_pytorch(base: float) -> None:
-    """Wherever base ** exponent is defined, its partials are PyTorch's where they are numbers.
-
-    But by the exponent of 0**0, which is ln 0.
-    """
-    torch = pytest.importorskip("torch", reason="the oracle is PyTorch")
-    for exponent in (-2.0, -0.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0):
-        try:
-            found = grad(ops.pow, (0, 1))(base, exponent)
-        except sg.DomainError:
-            defined = base > 0 or (exponent == int(exponent) if base else exponent >= 0)
-            assert not defined
-            continue
-        except sg.NumericalError:
-            assert base < 0
-            continue
-        pair = [torch.tensor(t, dtype=torch.float64, requires_grad=True) for t in (base, exponent)]
-        expected = torch.autograd.grad(torch.pow(*pair), pair)
-        if base == exponent == 0.0:
-            assert found[1] == -math.inf
-            continue
-        assert found == pytest.approx([float(t) for t in expected], rel=1e-14, nan_ok=True)
-
-
-@pytest.mark.wide
-def test_scipy_minimises_with_our_gradient() -> None:
-    """Rosenbrock's valley, given to SciPy as value_and_grad of an array, leads to (1, 1)."""
-    optimize = pytest.importorskip("scipy.optimize", reason="the minimiser is SciPy's")
-
-    def valley(x: Any) -> Any:
-        return (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
-
-    found = optimize.minimize(sg.value_and_grad(valley), np.array([-1.2, 1.0]), jac=True, tol=1e-12)
-    assert found.x == pytest.approx([1.0, 1.0], abs=1e-6)
 
 
 # Graphs already built -------------------------------------------------------------------------

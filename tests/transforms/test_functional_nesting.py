@@ -189,11 +189,6 @@ def test_derivatives_at_the_edge_of_a_domain(f: Any, x: float) -> None:
     assert not (math.isfinite(second.data) and math.isfinite(third))
 
 
-def test_second_derivative_of_x_to_the_1_5_at_zero() -> None:
-    """d²/dx² x^1.5 at 0 is inf, as in PyTorch, though x^-0.5 is outside pow's domain."""
-    assert grad(grad(lambda x: x**1.5))(0.0) == math.inf
-
-
 def test_inner_derivatives_go_through_a_history_that_others_have_gone_through() -> None:
     """Each closes over what earlier ones have met, directly, by a result of theirs, or only so."""
 

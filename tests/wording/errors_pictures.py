@@ -8,17 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scalargrad import Value, draw, ops
+from scalargrad import Value, draw, ops, plots
 from scalargrad.nn import MLP
-from scalargrad.plots import (
-    activation_curves,
-    confusion_matrix,
-    decision_boundary,
-    first_layer_weights,
-    loss_curve,
-    loss_curves,
-    training_curves,
-)
+from scalargrad.plots import confusion_matrix, decision_boundary, first_layer_weights, loss_curve
 from scalargrad.show.graphs import network
 from scalargrad.show.subgraphs import fold
 
@@ -68,7 +60,7 @@ CASES: dict[str, Callable[[], object]] = {
     "network_beyond_the_limit": lambda: network(MLP(4, [5, 1], rng=0), limit=24),
     "network_without_layers": lambda: network(_Empty()),
     "losses_and_accuracies_of_two_lengths": lambda: loss_curve([2.0, 1.0], [0.5]),
-    "columns_without_epochs": lambda: training_curves({"loss": [1.0]}),
+    "columns_without_epochs": lambda: plots.training_curves({"loss": [1.0]}),
     "points_in_space": lambda: decision_boundary(lambda p: 0.0, [[1.0, 2.0, 3.0]], [1]),
     "a_point_at_infinity": lambda: decision_boundary(lambda p: 0.0, [[1.0, math.inf]], [1]),
     "a_class_that_the_model_does_not_score": lambda: decision_boundary(
@@ -83,8 +75,8 @@ CASES: dict[str, Callable[[], object]] = {
     "a_label_below_zero": lambda: confusion_matrix([-2, 1], [1, 1]),
     "half_a_class": lambda: confusion_matrix([0.5], [1]),  # type: ignore[list-item]
     "one_class_and_no_name_for_another": lambda: confusion_matrix([1], [0], ["a"]),
-    "curves_of_nothing": lambda: loss_curves({}),
-    "curves_of_no_activation": lambda: activation_curves([]),
+    "curves_of_nothing": lambda: plots.loss_curves({}),
+    "curves_of_no_activation": lambda: plots.activation_curves([]),
     "axes_of_a_word": lambda: loss_curve([1.0], ax="axes"),  # type: ignore[arg-type]
     "a_figure_that_is_a_number": lambda: first_layer_weights([[1.0]], (1, 1), figure=3),  # type: ignore[arg-type]
     "an_image_of_one_side": lambda: first_layer_weights([[1.0]], (1,)),  # type: ignore[arg-type]

@@ -14,17 +14,7 @@ from tests.inner import topological_order
 from scalargrad import Parameter, Value, ops
 from scalargrad.errors import GraphError
 from scalargrad.experiments import GPT
-from scalargrad.nn import (
-    MLP,
-    GRUCell,
-    Layer,
-    Linear,
-    Module,
-    Neuron,
-    ReLU,
-    RNNCell,
-    Sequential,
-)
+from scalargrad.nn import MLP, GRUCell, Layer, Linear, Module, Neuron, ReLU, RNNCell, Sequential
 from scalargrad.show.subgraphs import Fold, fold
 
 
