@@ -68,8 +68,9 @@ class Plain:
 def test_parameters_that_are_not_looked_for_are_named(held: Any) -> None:
     """They would stay as they are while the others are trained."""
     model = Bag(heads=[held], w=Parameter(2.0))
-    with pytest.warns(TrainingWarning, match=r"heads\.0"):
+    with pytest.warns(TrainingWarning, match=r"heads\.0") as warned:
         assert model.parameters() == [model.w]  # type: ignore[attr-defined]
+    assert warned[0].filename == __file__
 
 
 def test_shared_parts_count_once_under_their_first_name() -> None:

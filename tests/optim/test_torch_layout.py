@@ -105,6 +105,8 @@ def test_numbers_without_a_gradient_so_far_have_no_state() -> None:
     assert inner not in optimizer.state
     assert [optimizer.state[p][:2] for p in outer] == [(0.5, 0.25)] * 2
     assert optimizer.param_groups[0]["step"] == 3
+    optimizer.load_state_dict({"state": {}, "param_groups": [group]})
+    assert optimizer.param_groups[0]["step"] == 0
 
 
 def test_a_group_without_a_state_leaves_the_rows_of_the_next_alone() -> None:
