@@ -136,7 +136,7 @@ def long_chain(length: int = 1_000_000) -> Finding:
     left = gc.collect()
     times = [built - start, backed - built, freed - backed]
     return Finding(
-        f"Chain of {length:,} nodes built, demo.swept backward, freed",
+        f"Chain of {length:,} nodes built, swept backward, freed",
         "no recursion, nothing left to collect",
         f"{' + '.join(f'{t:.2f}' for t in times)} s, {left} left",
         left == 0 and leaf.grad == 1.0,

@@ -141,13 +141,11 @@ def _numbers(x: Any) -> Iterator[float]:
 Items = Iterator[Comparison | Finding]
 
 
-def found(items: Items, turns: int) -> Iterator[Finding]:
-    """Yield all findings."""
+def found(items: Items, turns: int, names: Sequence[str] = ("",)) -> Iterator[Finding]:
+    """Yield all findings of what begins with one of these names."""
     for item in items:
-        if isinstance(item, Comparison):
-            yield from item.findings(turns)
-        else:
-            yield item
+        if item.what.startswith(tuple(names)):
+            yield from item.findings(turns) if isinstance(item, Comparison) else [item]
 
 
 def main(section: str, table: Callable[[], Items], turns: int, where: str = "") -> None:
@@ -161,10 +159,11 @@ def main(section: str, table: Callable[[], Items], turns: int, where: str = "") 
     parser = argparse.ArgumentParser(description=f"Measure the table of {section}.")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table there too")
     parser.add_argument("--turns", type=int, default=turns, metavar="N", help="per contestant")
+    parser.add_argument("--only", default="", metavar="NAMES", help="what begins so, as gmm,lse")
     options = parser.parse_args()
     if options.turns < 1:
         parser.error("--turns: at least one is needed")
     where = where or pin()
-    rows = gathered(found(table(), options.turns))
+    rows = gathered(found(table(), options.turns, options.only.split(",")))
     if options.write is not None:
         replace_section(options.write, section, as_markdown(rows, where))

@@ -105,13 +105,11 @@ def compiling_moons() -> Items:
     parameters = [sg.Parameter(x) for x in problem.parameters]
     loss, step = by_scalargrad.loss_of(problem, parameters), by_scalargrad.step_of(problem)
     of_loss = f"loss and gradient, {recorded(loss)}"
-    of_step = f"the whole step, {recorded(step, problem.parameters, problem.rate)}"
-
-    def whole() -> Run:
-        compiled = sg.jit(step)
-        return lambda: compiled(problem.parameters, problem.rate)[0]
-
-    makers: dict[str, Maker] = {of_loss: lambda: sg.jit(loss), of_step: whole}
+    of_step = f"the whole step, {recorded(step, problem.parameters)}"
+    makers: dict[str, Maker] = {
+        of_loss: lambda: sg.jit(loss),
+        of_step: partial(by_scalargrad.called, problem),
+    }
     rows = [Row(of_loss, at_most=0.15, first=True), Row(of_step, first=True)]
     yield Comparison("Moons", makers, rows)
     scanned = by_scalargrad.scanned(problem)
@@ -134,11 +132,7 @@ def gpt_of_scalars() -> Comparison:
 
     layered = next_character_loss([model(inputs[0])], targets).data
     assert math.isclose(layered, loss(parameters), rel_tol=1e-9)
-    step = sg.value_and_grad(loss)
-
-    def descended(parameters: Any) -> Any:
-        value, gradient = step(parameters)
-        return [p - 1e-14 * g for p, g in zip(parameters, gradient, strict=True)], value
+    step, descent = sg.value_and_grad(loss), by_scalargrad.descent(loss, 1e-14)
 
     def called(given: Any) -> Run:
         compiled = sg.jit(step)
@@ -150,7 +144,7 @@ def gpt_of_scalars() -> Comparison:
     return Comparison(
         f"GPT, loss and gradient for “{NAME}”",
         {
-            scan: lambda: by_scalargrad.Scanned(descended, parameters),
+            scan: lambda: by_scalargrad.Scanned(descent, parameters),
             of_list: lambda: called(parameters),
             of_array: lambda: called(np.array(parameters)),
             of_own: lambda: sg.jit(lambda: loss(own)),

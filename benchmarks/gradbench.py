@@ -12,8 +12,7 @@ which differentiates it forwards alone; here the outer one is a loop over a comp
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,6 +21,7 @@ import numpy as np
 import scalargrad as sg
 from benchmarks.comparing import Comparison, Items, Row, main
 from benchmarks.measuring import Run
+from benchmarks.moons.by_jax import called, in_doubles
 
 OURS, THEIRS = "scalargrad", "JAX"
 GENERATOR = np.random.default_rng(31337)
@@ -523,7 +523,18 @@ def saddle() -> Problem:
     return Problem("start=(1, 1)", (np.ones(2),), ours, theirs, between, False)
 
 
-PROBLEMS = (gmm, ba, lstm, ode, det, llsq, lse, kmeans, particle, saddle)
+PROBLEMS: tuple[Callable[[], Problem], ...] = (
+    gmm,
+    ba,
+    lstm,
+    ode,
+    det,
+    llsq,
+    lse,
+    kmeans,
+    particle,
+    saddle,
+)
 #: How far apart results may be; the columns of llsq's polynomial are nearly dependent.
 CLOSE = 1e-7
 
@@ -537,32 +548,18 @@ def compared(make: Callable[[], Problem]) -> Comparison:
         return lambda: compiled(*problem.inputs)
 
     def theirs() -> Run:
-        import jax
-        import jax.numpy as jnp
-
-        jax.config.update("jax_enable_x64", True)
-        compiled = jax.jit(problem.theirs(jax, jnp))
-        return lambda: jax.block_until_ready(compiled(*problem.inputs))
+        jax = in_doubles()
+        return called(problem.theirs(jax, jax.numpy), *problem.inputs)
 
     rows = Row(OURS, THEIRS, at_most=1.0), Row(OURS, THEIRS, first=True)
     what = f"{make.__name__}, {problem.size}"
     return Comparison(what, {OURS: ours, THEIRS: theirs}, rows, tolerance=CLOSE)
 
 
-def asked_for(arguments: list[str]) -> list[Callable[[], Problem]]:
-    """Return the problems named behind ``--only``, which is taken out; all without it."""
-    if "--only" not in arguments:
-        return [*PROBLEMS]
-    place = arguments.index("--only")
-    _, names = arguments[place : place + 2]
-    del arguments[place : place + 2]
-    return [x for x in PROBLEMS if x.__name__ in names.split(",")]
-
-
-def table(problems: Iterable[Callable[[], Problem]] = PROBLEMS) -> Items:
+def comparisons() -> Items:
     """Yield the comparison of each problem."""
-    yield from map(compared, problems)
+    yield from map(compared, PROBLEMS)
 
 
 if __name__ == "__main__":
-    main("gradbench", partial(table, asked_for(sys.argv)), turns=9)
+    main("gradbench", comparisons, turns=9)

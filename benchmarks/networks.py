@@ -21,8 +21,9 @@ import scalargrad as sg
 from benchmarks.comparing import Comparison, Items, Row, main
 from benchmarks.measuring import Run, pin
 from benchmarks.moons import by_jax, by_pytorch
-from benchmarks.moons.by_scalargrad import Scanned, called_with
+from benchmarks.moons.by_scalargrad import Scanned, called_with, descent
 from benchmarks.moons.problem import moons, network
+from scalargrad import data
 from scalargrad.parallel import sum_over
 
 #: So small a rate that however often a contestant is called, all compute the same loss.
@@ -51,19 +52,14 @@ slopes = sg.jit(sg.value_and_grad(errors))
 
 def moons_with_noise(count: int) -> tuple[Any, Any]:
     """Return so many points on two half circles, and their labels."""
-    generator = np.random.default_rng(0)
-    angle, side = generator.uniform(0, np.pi, count), generator.integers(0, 2, count)
-    points = np.stack([np.cos(angle) + side, np.sin(angle) * (1 - 2 * side) + 0.5 * side], axis=1)
-    return points + generator.normal(0, 0.1, points.shape), 2.0 * side - 1.0
+    points, classes = data.moons(count, 0.1, seed=0)
+    return np.array(points), 2.0 * np.array(classes) - 1.0
 
 
 def by_threads(count: int) -> Comparison:
     """Compare one thread and two, with so many samples to a step."""
     samples = moons_with_noise(count)
-
-    def step(parameters: Any) -> Any:
-        value, gradient = sg.value_and_grad(errors)(parameters, samples)
-        return [p - RATE * g for p, g in zip(parameters, gradient, strict=True)], value
+    step = descent(partial(errors, samples=samples), RATE)
 
     def on(threads: str) -> Run:
         scanned = Scanned(step, moons().parameters, SAMPLES // count)
@@ -109,29 +105,13 @@ def cross_entropy(layers: list[Any], x: Any, target: Any) -> Any:
     return -sum(t * s for t, s in zip(target, sg.log_softmax(x), strict=True))
 
 
-def step(layers: list[Any], inputs: Any, targets: Any) -> Any:
-    """Return the loss and the parameters after one step of gradient descent."""
-
-    def loss(layers: list[Any]) -> Any:
-        losses = sg.vmap(cross_entropy, in_axes=(None, 0, 0))(layers, inputs, targets)
-        return sum(losses) / EXAMPLES
-
-    value, gradient = sg.value_and_grad(loss)(layers)
-    updated = [
-        tuple(p - RATE * g for p, g in zip(pair, slopes, strict=True))
-        for pair, slopes in zip(layers, gradient, strict=True)
-    ]
-    return value, updated
+def mean_loss(layers: list[Any], inputs: Any = INPUTS, targets: Any = ONE_HOT) -> Any:
+    """Return the mean of the losses of all examples."""
+    losses = sg.vmap(cross_entropy, in_axes=(None, 0, 0))(layers, inputs, targets)
+    return sum(losses) / EXAMPLES
 
 
-def scanned() -> Run:
-    """Return the compiled step by `scan`, its parameters in the program's memory."""
-
-    def carried(layers: list[Any]) -> Any:
-        value, updated = step(layers, INPUTS, ONE_HOT)
-        return updated, value
-
-    return Scanned(carried, initial())
+step = descent(mean_loss, RATE)
 
 
 def wide_by_jax() -> Run:
@@ -163,7 +143,7 @@ def wide() -> Comparison:
     return Comparison(
         "Step of 64-256-256-10",
         {
-            "by `scan`": scanned,
+            "by `scan`": lambda: Scanned(step, initial()),
             "called with NumPy arrays": lambda: called_with(step, initial(), INPUTS, ONE_HOT),
             "JAX jit, vectorised by hand": wide_by_jax,
             "PyTorch, vectorised by hand": wide_by_pytorch,

@@ -23,9 +23,11 @@ LINES, SECONDS = FOUND / "coverage", FOUND / "tests.xml"
 TESTS = [
     *("tests/ops", "tests/table", "tests/transforms", "tests/compiler", "tests/optim"),
     *("tests/losses", "tests/nn", "tests/train", "tests/expression", "tests/test_autodiff.py"),
-    *("tests/test_graph.py", "tests/test_sparse.py", "tests/test_tree.py", "tests/test_value.py"),
+    *("tests/test_graph.py", "tests/sparsity", "tests/test_tree.py", "tests/test_value.py"),
     *("tests/test_grad_mode.py", "tests/test_defaults.py", "tests/test_bad_arguments.py"),
-    *("tests/test_numpy.py", "tests/test_random_graphs.py"),
+    *("tests/test_numpy.py", "tests/test_random_graphs.py", "tests/test_fuzz.py", "tests/wording"),
+    *("tests/show/subgraphs", "tests/show/steps/test_walk.py", "tests/show/steps/test_terminal.py"),
+    *("tests/show/graphs", "tests/show/steps/test_document.py", "tests/show/steps/test_markup.py"),
     "tests/test_micrograd_compatibility.py",
 ]
 

@@ -49,16 +49,11 @@ _LOOPS = [
 ]
 #: Files to change, and the tests nearest to them, those that kill most first.
 NEAREST = {
-    "ops/": [
-        "tests/ops",
-        "tests/test_value.py",
-        "tests/table",
-        "tests/compiler/test_operations.py",
-    ],
+    "ops/": ["tests/ops", "tests/table", "tests/compiler/test_operations.py"],
     "value.py": ["tests/test_value.py", "tests/test_autodiff.py", "tests/table"],
-    "autodiff.py": ["tests/test_autodiff.py", "tests/test_sparse.py"],
+    "autodiff.py": ["tests/test_autodiff.py", "tests/sparsity"],
     "graph.py": ["tests/test_graph.py", "tests/test_autodiff.py"],
-    "sparse.py": ["tests/test_sparse.py", "tests/optim/test_optimizers.py"],
+    "sparse.py": ["tests/optim/test_optimizers.py"],
     "tree.py": ["tests/test_tree.py"],
     "transforms/": ["tests/transforms", "tests/test_autodiff.py"],
     "compiler/passes/": _LOOPS,
@@ -78,6 +73,7 @@ NEAREST = {
     "losses/": ["tests/losses", "tests/test_defaults.py"],
     "nn/": ["tests/nn", "tests/test_defaults.py"],
     "train/": ["tests/train"],
+    "show/": ["tests/show", "tests/wording"],
 }
 _ARITHMETIC = ["Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "Pow_Mul", "FloorDiv_Div", "Mod_Add"]
 _COMPARISONS = [

@@ -10,47 +10,20 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.garbage import no_garbage
 from tests.inner import topological_order
 
-from scalargrad import (
-    GraphChangedError,
-    NumericalError,
-    OperandError,
-    Parameter,
-    Value,
-    detect_anomaly,
-    grad,
-    gradients,
-    jit,
-    log,
-    no_grad,
-    ops,
-    sigmoid,
-    sqrt,
-    where,
-)
+import scalargrad as sg
+from scalargrad import NumericalError, Value, detect_anomaly, grad, gradients, jit, ops, sqrt, where
 
 # What backward writes ---------------------------------------------------------------------------
-
-
-def test_lecture_example() -> None:
-    """At (-2, 5, -4), f = (x + y)z has q = 3, f = -12, and the lecture's four gradients."""
-    x, y, z = Value(-2.0), Value(5.0), Value(-4.0)
-    q = x + y
-    f = q * z
-    f.backward()
-    assert (q.data, f.data) == (3.0, -12.0)
-    assert (q.grad, x.grad, y.grad, z.grad, f.grad) == (-4.0, -4.0, -4.0, 3.0, 1.0)
 
 
 def test_second_backward_doubles_leaves_and_sets_interior_nodes() -> None:
     """Leaves accumulate exactly; interior nodes hold the last sweep's error signals."""
     w, x = Value(0.3), Value(1.7)
     z = w * x
-    y = sigmoid(z) * z
+    y = sg.sigmoid(z) * z
     y.backward()
     once = (w.grad, x.grad, z.grad, y.grad)
     y.backward()
@@ -98,22 +71,9 @@ def test_guarded_logarithm_has_the_gradient_of_the_guard() -> None:
     """The idiom DomainError proposes: 0 where x <= 0, 1/x elsewhere."""
     for data, slope in ((-1.0, 0.0), (0.0, 0.0), (4.0, 0.25)):
         x = Value(data)
-        y = where(x > 0, log(where(x > 0, x, 1)), x * 0.0)
+        y = where(x > 0, sg.log(where(x > 0, x, 1)), x * 0.0)
         y.backward()
         assert x.grad == slope
-
-
-@pytest.mark.differential
-@given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3), st.integers(1, 5))
-def test_accumulation_is_exact(a: float, b: float, times: int) -> None:
-    """After n sweeps a leaf holds the sum of n equal terms, to the bit."""
-    x, y = Value(a), Value(b)
-    root = x * y + x
-    expected = 0.0
-    for _ in range(times):
-        root.backward()
-        expected += b + 1.0
-    assert x.grad == expected
 
 
 # All or nothing ---------------------------------------------------------------------------------
@@ -279,20 +239,9 @@ def test_input_the_output_does_not_depend_on_has_gradient_zero(create_graph: boo
     assert type(found[1]) is float
 
 
-def test_gradients_refuse_what_is_no_value() -> None:
-    """Numbers have no graph: y and xs must be Values, said in so many words."""
-    x = Value(2.0)
-    with pytest.raises(OperandError, match="number"):
-        gradients(2.0, x)  # type: ignore[arg-type]
-    with pytest.raises(OperandError, match="xs"):
-        gradients(x * x, [x, 2.0])
-    with pytest.raises(OperandError):
-        gradients(x * x, "x")
-
-
 def test_gradients_as_a_graph_can_be_trained_on() -> None:
     """A penalty on a gradient has a gradient itself, by backward."""
-    w, x = Parameter(0.5), Value(2.0)
+    w, x = sg.Parameter(0.5), Value(2.0)
     slope = gradients((w * x).tanh(), x, create_graph=True)
     (slope * slope).backward()
 
@@ -309,7 +258,7 @@ def test_changed_leaf_is_noticed_when_partials_are_recomputed() -> None:
     y = w * x
     w.data = 5.0
     assert gradients(y, [w, x]) == [3.0, 2.0]
-    with pytest.raises(GraphChangedError) as caught:
+    with pytest.raises(sg.GraphChangedError) as caught:
         gradients(y, x, create_graph=True)
     assert "was 2.0, now it is 5.0" in str(caught.value)
 
@@ -375,5 +324,5 @@ def test_doubling_sixty_times_visits_each_node_once() -> None:
         y = y + y
     y.backward()
     assert x.grad == 2.0**60
-    with no_grad():
+    with sg.no_grad():
         assert gradients(y, x, create_graph=True).data == 2.0**60

@@ -112,14 +112,6 @@ def close(expected: list[float], tolerance: float) -> Any:
     return pytest.approx(expected, rel=tolerance, abs=tolerance * scale)
 
 
-@given(graphs(max_nodes=15))
-def test_gradients_as_a_graph_are_the_same_numbers(graph: Graph) -> None:
-    """create_graph changes what is returned, not what is computed."""
-    plain = gradients(graph.root, graph.leaves)
-    as_graph = gradients(graph.root, graph.leaves, create_graph=True)
-    assert [g.data for g in as_graph] == close(plain, 1e-12)
-
-
 @given(graphs(max_nodes=6))
 def test_every_operation_is_compiled(graph: Graph) -> None:
     """A compiled graph of any operations has the eager value, gradient and second derivatives."""

@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import scalargrad as sg
 from benchmarks.moons.problem import Problem, Step, loss, on_values
 
-Numbers = Sequence[Any]
+
+def descent(loss_of: Callable[..., Any], rate: float) -> Callable[..., Any]:
+    """Return a step of gradient descent: parameters, nested or not, in, loss and parameters out.
+
+    What else it is given, it hands on to the loss.
+    """
+    slopes = sg.value_and_grad(loss_of)
+
+    def moved(parameters: Any, gradient: Any) -> Any:
+        if isinstance(parameters, list | tuple):
+            return type(parameters)(map(moved, parameters, gradient))
+        return parameters - rate * gradient
+
+    def step(parameters: Any, *data: Any) -> tuple[Any, Any]:
+        value, gradient = slopes(parameters, *data)
+        return value, moved(parameters, gradient)
+
+    return step
 
 
-def step_of(problem: Problem) -> Any:
-    """Return the whole step as a function of floats: parameters in, loss and parameters out.
+def step_with_data_of(problem: Problem) -> Callable[..., Any]:
+    """Return the whole step as a function of parameters, points and labels."""
+    unit = getattr(sg, problem.activation)
+    return descent(partial(loss, activate=unit, relu=sg.relu), problem.rate)
+
+
+def step_of(problem: Problem) -> Callable[..., Any]:
+    """Return the same step of the parameters alone.
 
     The data are in tuples, which cannot change, so that no call compares them with what they were.
     """
     points, labels = tuple(map(tuple, problem.points)), tuple(problem.labels)
     step = step_with_data_of(problem)
-    return lambda parameters, rate: step(parameters, rate, points, labels)
-
-
-def step_with_data_of(problem: Problem) -> Any:
-    """Return the same step with points and labels as arguments."""
-    unit = getattr(sg, problem.activation)
-
-    def step(parameters: Numbers, rate: float, points: Any, labels: Any) -> Any:
-        found = sg.value_and_grad(lambda p: loss(p, points, labels, unit, sg.relu))(parameters)
-        value, gradient = found
-        return value, [p - rate * g for p, g in zip(parameters, gradient, strict=True)]
-
-    return step
+    return lambda parameters: step(parameters, points, labels)
 
 
 class Scanned:
@@ -39,7 +51,7 @@ class Scanned:
     Parameters
     ----------
     step : callable
-        Takes what is carried; returns the next to carry and the loss.
+        Takes what is carried; returns the loss and the next to carry.
     carry
         What the first step takes.
     steps : int
@@ -50,7 +62,7 @@ class Scanned:
         self, step: Callable[[Any], tuple[Any, Any]], carry: Any, steps: int = 200
     ) -> None:
         self.steps = steps
-        self._step = sg.jit(lambda carry, _: step(carry))
+        self._step = sg.jit(lambda carry, _: step(carry)[::-1])
         self._carry = carry
 
     def __call__(self) -> float:
@@ -61,13 +73,7 @@ class Scanned:
 
 def scanned(problem: Problem) -> Step:
     """Return the whole step, with the data written into the function."""
-    step = step_of(problem)
-
-    def carried(parameters: Numbers) -> tuple[Any, Any]:
-        value, updated = step(parameters, problem.rate)
-        return updated, value
-
-    return Scanned(carried, problem.parameters)
+    return Scanned(step_of(problem), problem.parameters)
 
 
 def passed_in(problem: Problem) -> Step:
@@ -76,21 +82,15 @@ def passed_in(problem: Problem) -> Step:
 
     def carried(carry: Any) -> tuple[Any, Any]:
         parameters, points, labels = carry
-        value, updated = step(parameters, problem.rate, points, labels)
-        return (updated, points, labels), value
+        value, updated = step(parameters, points, labels)
+        return value, (updated, points, labels)
 
     return Scanned(carried, (problem.parameters, problem.points, problem.labels))
 
 
 def called(problem: Problem, kind: Callable[[Any], Any] = list) -> Step:
     """Return the whole step, called as a function: floats of this kind in, and out."""
-    step = step_of(problem)
-
-    def whole(parameters: Any, rate: float) -> Any:
-        value, updated = step(parameters, rate)
-        return value, kind(updated)
-
-    return called_with(whole, kind(problem.parameters), problem.rate)
+    return called_with(step_of(problem), kind(problem.parameters))
 
 
 def called_with(step: Callable[..., Any], state: Any, *given: Any) -> Step:

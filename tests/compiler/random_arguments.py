@@ -1,6 +1,6 @@
 """Arguments of random structure, given to one compiled function in turns.
 
-``python -m tests.compiler.random_arguments 0 4000`` compares calls of so many with eager ones.
+``python -m tests.compiler.random_arguments --from 0 --count 4000`` compares calls of so many.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 import numpy as np
+from tests.compiler.search import main
 
 from scalargrad import TraceError, Value, jit
 
@@ -164,7 +165,4 @@ def differing(seed: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    first, count = map(int, sys.argv[1:])
-    wrong = [text for seed in range(first, first + count) for text in differing(seed)]
-    print(*wrong[:20], f"{count} seeds, {len(wrong)} calls differ", sep="\n")
-    sys.exit(bool(wrong))
+    sys.exit(main(lambda seed: "; ".join(differing(seed)[:3]), "random_arguments"))

@@ -1,6 +1,6 @@
 """Recurrences under vmap drawn at random, in programs around them: compiled and eager.
 
-``python -m tests.compiler.random_examples FIRST COUNT`` compares so many programs from a seed on.
+``python -m tests.compiler.random_examples --from 0 --count 4000`` compares so many.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from tests.compiler.search import main
 
 import scalargrad as sg
 from scalargrad import disable_jit, grad, hessian, hvp, jit, value_and_grad, vmap
@@ -121,7 +122,4 @@ def difference(seed: int) -> str:
 
 
 if __name__ == "__main__":
-    first, number = map(int, sys.argv[1:])
-    wrong = [x for seed in range(first, first + number) if (x := difference(seed))]
-    print(*wrong, f"{number} compared, {len(wrong)} differ", sep="\n")
-    sys.exit(bool(wrong))
+    sys.exit(main(difference, "random_examples"))

@@ -7,18 +7,15 @@ Nests hold sums, recurrences, stencils, convolutions, tables, triangles, ragged 
 
 from __future__ import annotations
 
-import argparse
 import math
 import random
 import shutil
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests.compiler.compiled_nests import CompiledNest, LLVMNest, exactly
+from tests.compiler.compiled_nests import CompiledNest, LLVMNest
 from tests.compiler.nests import (
     Array,
     Builder,
@@ -32,8 +29,7 @@ from tests.compiler.nests import (
     simplify,
     tangent,
 )
-from tests.compiler.random_programs import _note as note
-from tests.compiler.random_programs import _noted as noted
+from tests.compiler.search import main
 from tests.surroundings import WITHOUT_LLVM
 
 import scalargrad as sg
@@ -535,15 +531,10 @@ def _returning(program: Program, array: Array) -> Program:
     return b.program()
 
 
-#: What is noted of a seed whose loops are not found, or are in no order.
-NO_NEST = "no nest"
-
-
 def compare(seed: int) -> str:
     """Return what differs for a seed: '' if nothing.
 
-    The interpreter is compared with Values, to rounding; C and LLVM with the interpreter, to the
-    bit.
+    All are compared with Values, to rounding; C with LLVM, to the bit.
     """
     case = Case(seed)
     expected = case.eager()
@@ -560,15 +551,18 @@ def compare(seed: int) -> str:
         difference = case.second_derivatives()
         if difference:
             return difference
-    exact = interpret(case.program, given, exactly)
     printers: dict[str, type[CompiledNest]] = {"C": CompiledNest} if shutil.which("gcc") else {}
     printers |= {} if WITHOUT_LLVM else {"LLVM": LLVMNest}
+    digits = dict[Any, Any]()
     for name, printed in printers.items():
         run = printed(case.program, seed % 3)
         run(given)
-        for array, x in run(given).items():  # a second run finds the memory of the first
-            if not np.array_equal(x, exact[array], equal_nan=True):
-                return f"{name} differs from the interpreter: {x} for {exact[array]}"
+        arrays = run(given)  # a second run finds the memory of the first
+        if not is_close(case.outputs(arrays), expected):
+            return f"{name}: {case.outputs(arrays)} for {expected}"
+        for array, x in arrays.items():
+            if not np.array_equal(x, digits.setdefault(array, x), equal_nan=True):
+                return f"{name} has other digits than C: {x} for {digits[array]}"
     return ""
 
 
@@ -579,35 +573,6 @@ def is_close(found: tuple[float, list[float]], expected: tuple[float, list[float
     return math.isclose(found[0], expected[0], rel_tol=1e-11, abs_tol=1e-11) and all(
         abs(x - y) <= 1e-10 * scale for x, y in slopes
     )
-
-
-def main(compare: Callable[[int], str], name: str, given: Sequence[str] | None = None) -> int:
-    """Compare the seeds asked for, but for those noted in the file; return 1 if any differs."""
-    parser = argparse.ArgumentParser(prog=f"python -m tests.compiler.{name}")
-    parser.add_argument("--from", dest="first", type=int, default=0, help="the first seed")
-    parser.add_argument("--count", type=int, default=2000, help="how many seeds")
-    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no seed after them")
-    parser.add_argument("--notes", type=Path, help="what was done, and differs")
-    options = parser.parse_args(given)
-    notes = options.notes or Path(f"fuzz/found/{name}.txt")
-    notes.parent.mkdir(parents=True, exist_ok=True)
-    known = noted(notes)
-    begun, count, wrong = time.monotonic(), 0, 0
-    for seed in range(options.first, options.first + options.count):
-        if seed not in known and time.monotonic() - begun < options.seconds:
-            note(notes, f"{seed} ended the process")  # unless it is noted otherwise
-            try:
-                known[seed] = compare(seed)
-            except Exception as error:  # noqa: BLE001 - noted, and the next seed goes on
-                known[seed] = f"{type(error).__name__}: {error}"
-            note(notes, f"{seed} {known[seed]}")
-        count += seed in known
-        if known.get(seed) not in {None, "", NO_NEST}:
-            wrong += 1
-            print(f"seed {seed} {known[seed]}", flush=True)
-    none = [*known.values()].count(NO_NEST)
-    print(f"{count:,} compared: {wrong} differ, {none} are {NO_NEST}; see {notes}")
-    return wrong > 0
 
 
 if __name__ == "__main__":

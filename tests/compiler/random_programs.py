@@ -15,40 +15,22 @@ Of ten calls two are made eagerly by jit itself: a number is not finite, or path
 
 from __future__ import annotations
 
-import argparse
 import functools
 import math
 import os
 import random
 import sys
-import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from tests.compiler.search import NOT_COMPARED, main
 from tests.inner import topological_order
 
 import scalargrad as sg
-from scalargrad import (
-    JitWarning,
-    ScalargradError,
-    TraceError,
-    Value,
-    drawn,
-    grad,
-    hessian,
-    jacobian,
-    jit,
-    jvp,
-    nn,
-    scan,
-    value_and_grad,
-    vjp,
-    vmap,
-)
+from scalargrad import JitWarning, TraceError, Value, grad, jit, jvp, nn, scan, value_and_grad, vmap
 from scalargrad.errors import NumericalError, OperandError
 
 Numbers = list[Any]
@@ -370,7 +352,7 @@ class Drawing:
         f, x, t = self._inner(rng, depth), self._place(rng), self._place(rng)
 
         def derived(known: Numbers, source: random.Random) -> Any:
-            y, pull = vjp(lambda y: f([y, *known], source), x(known))
+            y, pull = sg.vjp(lambda y: f([y, *known], source), x(known))
             (slope,) = pull(t(known))
             return y * 0.5 + slope
 
@@ -387,8 +369,8 @@ class Drawing:
 
             xs = [known[0], known[-1]]
             if second:
-                return hessian(lambda ys: f(ys, source))(xs)[i][j]
-            return jacobian(results)(xs)[i][j]
+                return sg.hessian(lambda ys: f(ys, source))(xs)[i][j]
+            return sg.jacobian(results)(xs)[i][j]
 
         return entry
 
@@ -472,7 +454,7 @@ class Drawing:
 
     def _draw(self, rng: random.Random, _: int) -> Step:
         x = self._place(rng)
-        return lambda known, source: x(known) * drawn(source.uniform, 0.5, 1.5)
+        return lambda known, source: x(known) * sg.drawn(source.uniform, 0.5, 1.5)
 
 
 @dataclass
@@ -502,14 +484,6 @@ def case_of(seed: int) -> Case:
     return Case(program, *form, data)
 
 
-class Result(NamedTuple):
-    """What came of comparing the calls of one seed."""
-
-    calls: int
-    is_refused: bool
-    difference: str
-
-
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 1e200, -1e-200, math.inf, -math.inf, math.nan]
 #: So large are numbers that, added up or multiplied in another order, may overflow.
 HUGE = 1e290
@@ -524,8 +498,8 @@ def arguments(rng: random.Random, count: int) -> list[list[float]]:
     return [*found[: count - 1], found[0]]
 
 
-def compare(seed: int, by_values: bool, points: int = 6) -> Result:
-    """Call a random program compiled and eagerly: numbers, slopes, errors, the generator's state.
+def compare(seed: int, by_values: bool, points: int = 6) -> str:
+    """Return how a random program differs compiled: in numbers, slopes, errors, the generator.
 
     Half-way, what the program reads around it changes. A refusal ends the comparison: by a
     condition on the examples of vmap, or by what a draw decides.
@@ -536,17 +510,16 @@ def compare(seed: int, by_values: bool, points: int = 6) -> Result:
     f: Any = _by_values if by_values else _by_floats
     function = f(case, lambda given: case(given, case.data, eager))
     compiled = f(case, lambda given: recorded(given, case.data))
-    calls, is_check = 0, os.environ.get("SCALARGRAD_JIT") == "check"
+    is_check = os.environ.get("SCALARGRAD_JIT") == "check"
     for k, xs in enumerate(arguments(random.Random(seed + 1), points)):
         if k == points // 2:
             case.program.change()
         before = eager.getstate()
         found = _outcome(functools.partial(compiled, xs), mine)
         if found[0] is TraceError:
-            return Result(calls, True, "")
+            return NOT_COMPARED
         if k > 1 and is_check and isinstance(found[0], list):
             eager.setstate(mine.getstate())
-            calls += 1
             continue
         expected = _outcome(functools.partial(function, xs), eager)
         is_result = not isinstance(found[0], type)
@@ -557,9 +530,8 @@ def compare(seed: int, by_values: bool, points: int = 6) -> Result:
         if _nan_among(expected) and not _agree(found, expected, errors):
             expected = _as_python(expected, functools.partial(function, xs), eager, before)
         if not _agree(found, expected, errors):
-            return Result(calls, False, f"seed {seed} at {xs}: {found[0]} for {expected[0]}")
-        calls += 1
-    return Result(calls, False, "")
+            return f"at {xs}: {found[0]} for {expected[0]}"
+    return ""
 
 
 def _outcome(f: Callable[[], Any], source: random.Random) -> Any:
@@ -568,7 +540,7 @@ def _outcome(f: Callable[[], Any], source: random.Random) -> Any:
         warnings.simplefilter("ignore", JitWarning)
         try:
             found = f()
-        except (ScalargradError, ArithmeticError, ValueError) as error:
+        except (sg.ScalargradError, ArithmeticError, ValueError) as error:
             is_difference = isinstance(error, TraceError) and "eager code" in str(error)
             return str(error) if is_difference else type(error), source.random()
     return [float(x.data if isinstance(x, Value) else x) for x in found], source.random()
@@ -668,53 +640,11 @@ def _as_python(expected: Any, f: Callable[[], Any], source: random.Random, befor
     return [y if math.isnan(x) else x for x, y in pairs], state
 
 
-def main(given: Sequence[str] | None = None) -> int:
-    """Compare the seeds asked for, but for those noted in the file; return 1 if any differs."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--from", dest="first", type=int, default=0, help="the first seed")
-    parser.add_argument("--count", type=int, default=1600, help="how many seeds")
-    parser.add_argument("--points", type=int, default=32, help="calls with floats, and with Values")
-    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no seed after them")
-    parser.add_argument("--notes", type=Path, help="what was done, and differs")
-    options = parser.parse_args(given)
-    backend = os.environ.setdefault("SCALARGRAD_JIT", "check")
-    notes = options.notes or Path("fuzz/found", f"random_programs_{backend}.txt")
-    notes.parent.mkdir(parents=True, exist_ok=True)
-    known = _noted(notes)
-    begun, count, refused, found = time.monotonic(), 0, 0, 0
-    for seed in range(options.first, options.first + options.count):
-        if seed not in known and time.monotonic() - begun < options.seconds:
-            _note(notes, f"{seed} ended the process")  # unless it is noted otherwise
-            known[seed] = _summary(compare(seed, by, options.points) for by in (False, True))
-            _note(notes, f"{seed} {known[seed]}")
-        calls, _, difference = known.get(seed, "0 ").partition(" ")
-        count += int(calls) if calls.isdigit() else 0
-        refused += difference == "refused"
-        if difference not in {"", "refused"}:
-            found += 1
-            print(difference if calls.isdigit() else f"seed {seed} {known[seed]}", flush=True)
-    print(f"{count:,} calls compared: {found} seeds differ, {refused} are refused; see {notes}")
-    return found > 0
-
-
-def _summary(results: Iterable[Result]) -> str:
-    """Return the number of calls, and what differs, in one line."""
-    both = list(results)
-    differences = [x.difference for x in both if x.difference]
-    refused = ["refused"] if any(x.is_refused for x in both) else []
-    return f"{sum(x.calls for x in both)} {'; '.join(differences or refused)}"
-
-
-def _note(notes: Path, line: str) -> None:
-    with notes.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
-
-
-def _noted(notes: Path) -> dict[int, str]:
-    """Return what is noted of each seed, the latest line of it."""
-    lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
-    return {int(seed): rest for seed, _, rest in (line.partition(" ") for line in lines)}
+def difference(seed: int) -> str:
+    """Return what differs for a seed in 32 calls, with floats or with Values."""
+    return "; ".join({compare(seed, by_values, points=32) for by_values in (False, True)} - {""})
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    backend = os.environ.setdefault("SCALARGRAD_JIT", "check")
+    sys.exit(main(difference, f"random_programs_{backend}" if backend else "random_programs"))

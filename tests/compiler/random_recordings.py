@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from tests.compiler.nests import run_as_nests
-from tests.compiler.random_nests import NO_NEST, main
+from tests.compiler.search import NOT_COMPARED, main
 
 import scalargrad as sg
 from benchmarks.replay.corpus import nests as natural
@@ -94,7 +94,7 @@ def compare(seed: int) -> str:
         return ""
     found = run_as_nests(program, numbers)
     if found is None:
-        return NO_NEST
+        return NOT_COMPARED
     expected = np.array([value, *slopes])
     # What a last digit of the inputs changes, rounding does, too.
     near, others = sg.value_and_grad(program)([x * (1.0 + 1e-15) for x in numbers])

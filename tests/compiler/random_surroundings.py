@@ -1,6 +1,6 @@
 """Objects and containers drawn at random around a function, changed at random between its calls.
 
-``python -m tests.compiler.random_surroundings 0 4000`` compares calls of so many with eager ones.
+``python -m tests.compiler.random_surroundings --from 0 --count 4000`` compares calls of so many.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from tests.compiler.search import main
 
 from scalargrad import Parameter, TraceError, Value, jit
 
@@ -163,7 +164,5 @@ def stale(seed: int, *, changes: int = 25) -> str:
 
 
 if __name__ == "__main__":
-    first, count = map(int, sys.argv[1:])
     warnings.simplefilter("ignore")
-    different = [x for x in map(stale, range(first, first + count)) if x]
-    print(*different, f"{count} seeds, {len(different)} differ", sep="\n")
+    sys.exit(main(stale, "random_surroundings"))

@@ -18,15 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import (
-    OperandError,
-    Parameter,
-    TraceError,
-    Value,
-    jit,
-    vjp,
-    vmap,
-)
+from scalargrad import OperandError, Parameter, TraceError, Value, jit, vjp, vmap
 from scalargrad.nn import Linear
 
 # Arguments that are no numbers ------------------------------------------------------------------

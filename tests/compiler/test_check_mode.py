@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from scalargrad import DomainError, JitWarning, TraceError, Value, drawn, grad, jit, log, no_grad
-from scalargrad.export import load
 
 
 def test_a_sound_function_gives_what_it_gives_without_the_check() -> None:
@@ -105,16 +104,3 @@ def test_a_whole_process_is_checked_by_a_variable(tmp_path: Path) -> None:
     )
     assert done.stdout.split() == ["2.0"]
     assert "TraceError" in done.stderr
-
-
-@pytest.mark.wide
-@pytest.mark.native
-def test_a_shared_library_is_called_from_python(tmp_path: Path) -> None:
-    """`load` knows the names, checks the number of inputs and the path, and refuses other files."""
-    compiled = jit(lambda x, y: x * y if x > 0 else y)
-    library, _ = compiled.export(tmp_path / "product.so", Value(3.0), 2.0)
-    product = load(library)
-    assert product.inputs == ("x", "y")
-    assert product([5.0, 7.0]) == [35.0, 7.0]
-    with pytest.raises(TraceError, match="path"):
-        product([-5.0, 7.0])

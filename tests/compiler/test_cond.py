@@ -7,19 +7,8 @@ from typing import Any
 
 import pytest
 
-from scalargrad import (
-    DomainError,
-    JitWarning,
-    Value,
-    cond,
-    grad,
-    hessian,
-    jit,
-    log,
-    scan,
-    value_and_grad,
-    vmap,
-)
+import scalargrad as sg
+from scalargrad import DomainError, JitWarning, Value, cond, grad, hessian, jit, log, value_and_grad
 from scalargrad.errors import OperandError
 
 pytestmark = pytest.mark.behaviour
@@ -50,7 +39,7 @@ def test_it_is_huber_s_loss_eagerly_and_compiled_without_another_recording() -> 
 
 def test_examples_and_steps_choose_for_themselves() -> None:
     """Inside vmap and scan, each example and each step goes its own way; so do gradients."""
-    assert jit(vmap(huber))(POINTS) == HUBER
+    assert jit(sg.vmap(huber))(POINTS) == HUBER
 
     def step(c: Any, x: Any) -> Any:
         c = cond(x > c, lambda c, x: {"next": [c / 2 + x]}, lambda c, _: {"next": [c * 0.9]}, c, x)
@@ -61,7 +50,7 @@ def test_examples_and_steps_choose_for_themselves() -> None:
             w = w / 2 + x if x > w else w * 0.9
         return w
 
-    compiled = jit(value_and_grad(lambda w, xs: scan(step, w, xs)[0]))
+    compiled = jit(value_and_grad(lambda w, xs: sg.scan(step, w, xs)[0]))
     for start in (0.5, 3.0):
         expected = value_and_grad(plain)(start, POINTS)
         assert compiled(start, POINTS) == pytest.approx(expected, rel=1e-14)

@@ -12,22 +12,7 @@ import pytest
 from tests.compiler.loops import draws
 
 import scalargrad as sg
-from scalargrad import (
-    Value,
-    dot,
-    exp,
-    grad,
-    gradients,
-    hessian,
-    jacrev,
-    jit,
-    log,
-    sin,
-    sqrt,
-    sum,
-    value_and_grad,
-    vjp,
-)
+from scalargrad import Value, exp, grad, gradients, hessian, jacrev, jit, sqrt, sum, value_and_grad
 
 
 def several(x: Any, y: Any) -> list[Any]:
@@ -103,10 +88,10 @@ def test_a_running_average_leads_back_to_all_numbers(count: int) -> None:
     """For 700 results the graph does not name 245,000 edges one by one; slopes are the same."""
     weights, xs = draws(count, 1), [Value(x) for x in draws(count, 2)]
     ys: Any = jit(smoothed)(xs)
-    dot(ys, weights).backward()
+    sg.dot(ys, weights).backward()
     expected = slopes(weights)
     assert [x.grad for x in xs] == pytest.approx(expected, rel=1e-12)
-    inside = jit(lambda xs, ws: vjp(smoothed, xs)[1](ws)[0])
+    inside = jit(lambda xs, ws: sg.vjp(smoothed, xs)[1](ws)[0])
     assert inside([x.data for x in xs], weights) == pytest.approx(expected, rel=1e-12)
 
 
@@ -127,7 +112,7 @@ POINT = [0.1 * k - 0.35 for k in range(N)]
 
 def norm(p: Any) -> Any:
     """Return log Σ exp, whose Hessian is diag(s) - s sᵀ for the softmax s."""
-    return log(sum([exp(x) for x in p]))
+    return sg.log(sum([exp(x) for x in p]))
 
 
 def curvature(p: list[float]) -> Any:
@@ -152,7 +137,7 @@ def curvature_of_chain(p: list[float]) -> Any:
 
 def residuals(p: Any) -> Any:
     """Return errors that share no number but the parameters."""
-    return [exp(p[0] * t) * p[1] - sin(t * p[2]) for t in POINT]
+    return [exp(p[0] * t) * p[1] - sg.sin(t * p[2]) for t in POINT]
 
 
 SQUARE = np.full((N, N), 2.0)

@@ -26,6 +26,7 @@ from tests.compiler.random_arguments import differing
 from tests.compiler.random_examples import difference
 from tests.compiler.random_programs import compare
 from tests.compiler.random_surroundings import stale
+from tests.compiler.search import NOT_COMPARED
 from tests.inner import TABLE, Elementwise
 from tests.seeds import seeds
 
@@ -64,13 +65,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.mark.parametrize("by_values", [False, True], ids=["floats", "Values"])
 def test_a_random_program_is_what_it_is_eagerly(seed: int, by_values: bool) -> None:
     """Numbers, gradients, errors and generators' states agree, or the program is refused."""
-    assert not compare(seed, by_values).difference
+    assert compare(seed, by_values) in {"", NOT_COMPARED}
 
 
 def test_a_third_derivative_by_a_node_within_a_loop_is_that_of_python() -> None:
     """A random program that was compiled to another number once."""
-    assert not compare(129_833_016, by_values=False, points=2).difference
-    assert not compare(129_833_016, by_values=True, points=2).difference
+    assert not compare(129_833_016, by_values=False, points=2)
+    assert not compare(129_833_016, by_values=True, points=2)
 
 
 def test_random_arguments_are_told_apart(seed: int) -> None:
@@ -93,7 +94,7 @@ def test_random_surroundings_are_never_stale(seed: int) -> None:
 def test_random_programs_agree_on_numpy_too(tmp_path: Path) -> None:
     """Without llvmlite the same programs run on NumPy; a seed that is noted is not run again."""
     command = [sys.executable, "-m", "tests.compiler.random_programs", "--from", "100"]
-    command += ["--count", "8", "--points", "6", "--notes", str(tmp_path / "notes.txt")]
+    command += ["--count", "4", "--notes", str(tmp_path / "notes.txt")]
     said = [
         subprocess.run(
             [*command, *more],

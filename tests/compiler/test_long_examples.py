@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 from tests.compiler.loops import draws
 from tests.compiler.nests import run_as_nests
@@ -83,24 +82,6 @@ def test_short_examples_run_as_nests_have_the_gradient_of_values(f: Function) ->
     assert found is not None
     value, expected = value_and_grad(f)(p)
     assert found[:1] + found[-3:] == pytest.approx([value, *expected], rel=1e-12)
-
-
-def test_threads_that_share_blocks_of_examples_change_no_digit(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Whether their number has divisors or not."""
-    for count in (10_000, 10_007):
-        xs = np.linspace(-1.0, 1.0, count)
-        loss = jit(value_and_grad(lambda k: sum(vmap(lambda x: swing(x, k))(xs)) / count))  # noqa: B023
-        found = []
-        for threads in ("1", "3"):
-            monkeypatch.setenv("SCALARGRAD_THREADS", threads)
-            found.append(loss(0.7))
-        assert found[0] == found[1]
-        x, v = xs.copy(), np.zeros(count)
-        for _ in range(STEPS):
-            x, v = x + 0.1 * v, v + 0.1 * (-0.7 * np.sin(x) - 0.1 * v)
-        assert found[0][0] == pytest.approx(float(np.mean(x * x + v)), rel=1e-12)
 
 
 def test_an_overflow_in_one_example_leaves_the_others_their_digits() -> None:

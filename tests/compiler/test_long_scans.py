@@ -10,17 +10,7 @@ import numpy as np
 import pytest
 from tests.compiler.loops import draws
 
-from scalargrad import (
-    DomainError,
-    exp,
-    jit,
-    log,
-    relu,
-    scan,
-    sin,
-    value_and_grad,
-    where,
-)
+from scalargrad import DomainError, exp, jit, log, relu, scan, sin, where
 
 STEPS = 2000
 DATA = draws(STEPS, 2)
@@ -71,36 +61,6 @@ def test_many_short_steps_have_the_digits_of_single_steps() -> None:
     assert (carry, ys) == (DATA[-3:], [1.0, 2.0, 3.0, *(DATA * 11)[:-3]])
 
 
-@pytest.mark.parametrize("kind", ["list", "array", "rows", "tuple", "dict", "nothing"])
-def test_entries_and_results_may_be_of_any_kind(kind: str) -> None:
-    """A running sum of what entries hold, and a result of any nesting."""
-    given: Any = {
-        "list": DATA,
-        "array": np.array(DATA),
-        "rows": np.array([(x, 2.0 * x) for x in DATA]),
-        "tuple": (DATA, np.array(DATA) * 2.0),
-        "dict": {"a": DATA, "b": [2.0 * x for x in DATA]},
-        "nothing": None,
-    }[kind]
-
-    def step(carry: Any, x: Any) -> Any:
-        if kind == "nothing":
-            x = 0.5
-        elif kind in {"rows", "tuple"}:
-            x = x[0] + x[1]
-        elif kind == "dict":
-            x = x["a"] + x["b"]
-        return {"sum": carry["sum"] + x, "age": carry["age"] + 1.0}, [x, {"before": carry["sum"]}]
-
-    carry, results = scan(jit(step), {"sum": 0.25, "age": 0.0}, given, length=len(DATA))
-    factor = 1.0 if kind in {"list", "array"} else 3.0
-    each = [0.5] * len(DATA) if kind == "nothing" else [factor * x for x in DATA]
-    assert carry["age"] == len(DATA)
-    assert carry["sum"] == pytest.approx(0.25 + math.fsum(each), rel=1e-9)
-    assert results[-1][0] == pytest.approx(each[-1], rel=1e-12)
-    assert results[1][1]["before"] == pytest.approx(0.25 + each[0], rel=1e-12)
-
-
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -131,26 +91,3 @@ def test_a_step_out_of_its_domain_or_beyond_all_numbers_is_as_eagerly() -> None:
     assert scan(jit(lambda x, _: (x * x, None)), 2.0, length=STEPS)[0] == math.inf
     carry, ys = scan(jit(lambda x, _: (exp(x) * 1.0, x)), 0.5, length=20)
     assert (carry, ys[-1]) == (math.inf, math.inf)
-
-
-def swing(carry: Any, x: Any) -> Any:
-    """Return the next angle and speed, the error so far, and no result."""
-    angle, speed, total, (pull, drag) = carry
-    speed = speed - 0.05 * (pull * sin(angle) + drag * speed)
-    angle = angle + 0.05 * speed
-    return (angle, speed, total + (angle - x) * (angle - x), (pull, drag)), None
-
-
-@pytest.mark.parametrize("inside", [False, True])
-def test_gradients_flow_through_a_scan(inside: bool) -> None:
-    """Of the errors of a pendulum, as finite differences have them."""
-
-    def loss(p: Any) -> Any:
-        return scan(jit(swing), (1.0, 0.0, 0.0, (p[0], p[1])), DATA[:200])[0][2]
-
-    run = value_and_grad(loss)
-    for _ in range(2):
-        value, gradient = (jit(run) if inside else run)([1.3, 0.1])
-    above, below = (float(loss([1.3 + h, 0.1])) for h in (1e-6, -1e-6))
-    assert value == pytest.approx(float(loss([1.3, 0.1])), rel=1e-11)
-    assert gradient[0] == pytest.approx((above - below) / 2e-6, rel=1e-6)

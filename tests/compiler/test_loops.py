@@ -73,17 +73,6 @@ def test_many_results_of_a_loop_send_their_signals_back(every: int) -> None:
     assert p.grad == pytest.approx(sum(k**2 * 0.99 ** (k - 1) for k in degrees), rel=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("name", "bend"),
-    [("softplus", 0.25), ("silu", 0.5), ("gelu_tanh", math.sqrt(2.0 / math.pi)), ("square", 2.0)],
-)
-def test_a_second_derivative_at_0_is_that_of_the_whole_operation(name: str, bend: float) -> None:
-    """Softplus bends at 0, though the -|x| it is computed from has a slope of 0 there."""
-    op = getattr(sg, name)
-    found = jit(hessian(lambda q: sum(op(q[0] * x) for x in DATA)))([0.0])
-    assert plain(found) == pytest.approx([bend * sum(x * x for x in DATA)], rel=1e-12)
-
-
 def test_a_derivative_that_is_always_0_stays_one() -> None:
     """The second derivative of what is straight is 0.0."""
     assert jit(hessian(lambda p: sum(p[0] * x for x in DATA)))([0.3]) == [[0.0]]

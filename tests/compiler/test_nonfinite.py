@@ -14,23 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import scalargrad as sg
-from scalargrad import (
-    DomainError,
-    JitWarning,
-    NumericalError,
-    Value,
-    drawn,
-    grad,
-    gradients,
-    hessian,
-    jacobian,
-    jit,
-    maximum,
-    sqrt,
-    step,
-    vmap,
-    where,
-)
+from scalargrad import DomainError, NumericalError, Value, grad, gradients, jit, sqrt, step, where
 
 
 def beside_itself(x: Any) -> Any:
@@ -111,11 +95,11 @@ def test_slow_eager_calls_are_told_once_with_the_operation_and_the_remedy() -> N
         warnings.simplefilter("always")
         found = [gradient(0.0) for _ in range(14)]
     assert {*found} == {math.inf}
-    assert [w.category for w in told] == [JitWarning]
+    assert [w.category for w in told] == [sg.JitWarning]
     assert "sqrt(" in str(told[0].message)
     x = Value(0.0)
     compiled: Any = jit(roots)
-    with pytest.warns(JitWarning, match="guard"):
+    with pytest.warns(sg.JitWarning, match="guard"):
         assert [compiled(x).backward() for _ in range(14)]
 
 
@@ -123,7 +107,7 @@ def test_an_example_outside_the_domain_is_refused_though_its_result_is_not_chose
     """All results but one are added up, where nan would show; that one only where k > 0."""
 
     def f(k: Any, xs: Any) -> Any:
-        first, *others = vmap(lambda x: 2.0 * sg.log(x))(xs)
+        first, *others = sg.vmap(lambda x: 2.0 * sg.log(x))(xs)
         return sum(others) + where(sg.gt(k, 0.0), first, 1.0)
 
     compiled = jit(f)
@@ -162,7 +146,7 @@ def test_a_replay_draws_what_was_drawn() -> None:
     rng = random.Random(1)
 
     def f(x: Any) -> Any:
-        return sqrt(x) * drawn(rng.random)
+        return sqrt(x) * sg.drawn(rng.random)
 
     compiled = jit(f)
     x = Value(0.0)
@@ -183,7 +167,7 @@ UNARY: list[Callable[[Any], Any]] = [
     lambda x: x.detach() if isinstance(x, Value) else x, lambda x: sg.log1p(sg.abs(x)),
 ]  # fmt: skip
 BINARY: list[Callable[[Any, Any], Any]] = [
-    lambda x, y: x + y, lambda x, y: x - y, lambda x, y: x * y, maximum, sg.hypot,
+    lambda x, y: x + y, lambda x, y: x - y, lambda x, y: x * y, sg.maximum, sg.hypot,
     _chosen, lambda x, y: sg.mean([x, y, x]),
     lambda x, y: x / (1.0 + y * y), lambda x, y: 1.0 * (x > y), lambda x, y: sg.logsumexp([x, y]),
     lambda x, y: sg.softmax([x, y])[0], lambda x, y: sg.take([x, y, x * y], 1.0),
@@ -286,13 +270,13 @@ def test_a_slope_that_eagerly_depends_on_nothing_has_gradients_of_0(
     def of_list(p: Any) -> Any:
         return f(*p)
 
-    for second in (hessian(jit(of_list)), jacobian(jit(grad(of_list)))):
+    for second in (sg.hessian(jit(of_list)), sg.jacobian(jit(grad(of_list)))):
         assert [x for row in second([0.0, 2.0]) for x in row] == expected
 
 
 def test_a_sum_of_inf_and_minus_inf_is_nan_without_a_warning() -> None:
     """Threads and blocks add their sums with NumPy, which would warn where eager code does not."""
-    total = jit(lambda xs: sum(vmap(lambda x: 2.0 * x)(xs)))
+    total = jit(lambda xs: sum(sg.vmap(lambda x: 2.0 * x)(xs)))
     for count in (300, 12_000):
         assert total([1.0] * count) == 2.0 * count
         assert math.isnan(total([1.0, math.inf, *[1.0] * (count - 3), -math.inf]))

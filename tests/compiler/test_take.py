@@ -11,18 +11,7 @@ import pytest
 from tests.compiler.loops import close
 from tests.inner import programs_of
 
-from scalargrad import (
-    DomainError,
-    OperandError,
-    Value,
-    exp,
-    gradients,
-    jit,
-    sin,
-    take,
-    vmap,
-    where,
-)
+from scalargrad import DomainError, OperandError, Value, exp, gradients, jit, sin, take, vmap, where
 from scalargrad.nn import Embedding, EmbeddingBag
 
 

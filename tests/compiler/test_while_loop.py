@@ -9,20 +9,8 @@ from typing import Any
 
 import pytest
 
-from scalargrad import (
-    JitWarning,
-    Value,
-    cond,
-    drawn,
-    grad,
-    jit,
-    scan,
-    sin,
-    sqrt,
-    value_and_grad,
-    vmap,
-    while_loop,
-)
+import scalargrad as sg
+from scalargrad import JitWarning, Value, grad, jit, sin, sqrt, value_and_grad, vmap, while_loop
 from scalargrad.errors import OperandError, TraceError
 
 pytestmark = pytest.mark.behaviour
@@ -55,7 +43,7 @@ def test_a_fall_by_a_gradient_ends_where_it_does_eagerly() -> None:
         def step(state: Any) -> Any:
             x, y, speed, _ = state
             moved = x + 0.1 * speed, y - 0.3, speed - 0.1 * push(x), 1.0
-            return cond(moved[1] > 0, lambda: moved, lambda: (x, y, speed, 0.0))
+            return sg.cond(moved[1] > 0, lambda: moved, lambda: (x, y, speed, 0.0))
 
         x, y, speed, _ = while_loop(lambda s: s[3], step, (0.0, 8.0, 0.75, 1.0))
         return x + y * speed
@@ -85,7 +73,7 @@ def test_examples_and_steps_of_a_scan_stop_by_themselves() -> None:
     assert slopes == pytest.approx([0.5 / math.sqrt(a) for a in POINTS], rel=1e-9)
 
     def total(a: Any) -> Any:
-        return scan(lambda c, x: (c + newton(a * x), None), 0.0, POINTS)[0]
+        return sg.scan(lambda c, x: (c + newton(a * x), None), 0.0, POINTS)[0]
 
     found, slope = jit(value_and_grad(total))(2.0)
     expected = sum(math.sqrt(2.0 * x) for x in POINTS)
@@ -141,7 +129,7 @@ def test_what_cannot_be_repeated_or_has_another_form_is_refused() -> None:
     with pytest.raises(OperandError, match="condition"):
         while_loop(lambda c: "yes", lambda c: c, 1.0)
     with pytest.raises(TraceError, match="draw"):
-        jit(lambda x: while_loop(lambda c: c > 1, lambda c: c * drawn(rng.random), x))(4.0)
+        jit(lambda x: while_loop(lambda c: c > 1, lambda c: c * sg.drawn(rng.random), x))(4.0)
 
 
 def test_values_are_carried_in_any_nesting() -> None:

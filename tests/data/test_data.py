@@ -14,29 +14,14 @@ import pytest
 import sklearn.datasets
 from scipy.ndimage import zoom
 
-from scalargrad import DomainError, MissingPackageError, OperandError
-from scalargrad.data import (
-    Fact,
-    bag_of_words,
-    blobs,
-    circles,
-    crossed,
-    digits,
-    facts,
-    moons,
-    names,
-    sentiment,
-    sine,
-    spirals,
-    words,
-    xor,
-)
+from scalargrad import DomainError, MissingPackageError, OperandError, data
+from scalargrad.data import bag_of_words, circles, crossed, digits, facts, names, sine, spirals, xor
 
 MAKERS: list[tuple[Callable[..., Any], dict[str, float]]] = [
-    (moons, {"noise": 0.2}),
+    (data.moons, {"noise": 0.2}),
     (circles, {}),
     (spirals, {}),
-    (blobs, {}),
+    (data.blobs, {}),
     (xor, {"noise": 0.1}),
     (sine, {"noise": 0.1}),
 ]
@@ -55,7 +40,7 @@ def test_points_are_plain_numbers_fixed_by_a_seed(
     for no_points in (0, 1) if make is sine else (0,):
         with pytest.raises(OperandError, match="n is"):
             make(no_points)
-    if make in {blobs, spirals}:
+    if make in {data.blobs, spirals}:
         with pytest.raises(OperandError, match="classes"):
             make(10, classes=0)
 
@@ -66,7 +51,7 @@ def test_moons_are_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     for n in (1, 2, 31, 100):
         points, labels = made(n_samples=n, noise=0.1, random_state=1337)
-        assert moons(n, 0.1, seed=1337) == (points.tolist(), labels.tolist())
+        assert data.moons(n, 0.1, seed=1337) == (points.tolist(), labels.tolist())
     with pytest.raises(MissingPackageError, match="scikit-learn"):
         circles()
 
@@ -152,7 +137,7 @@ def test_capitals_lie_in_their_countries_and_elements_at_their_atomic_numbers() 
     elements = [fact for fact in facts() if fact.kind == "element"]
     known = ((1, "Hydrogen", "H"), (74, "Tungsten", "W"), (118, "Oganesson", "Og"))
     for number, name, symbol in known:
-        assert elements[number - 1] == Fact("element", name, symbol)
+        assert elements[number - 1] == data.Fact("element", name, symbol)
     symbols = [fact.about for fact in elements]
     assert all(s[0].isupper() and (len(s) == 1 or s[1:].islower()) for s in symbols)
     assert max(map(len, symbols)) == 2
@@ -160,12 +145,12 @@ def test_capitals_lie_in_their_countries_and_elements_at_their_atomic_numbers() 
 
 def test_reviews_are_balanced_distinct_and_not_given_away_by_a_word() -> None:
     """Half are positive; no word stands in even half of one kind alone; both kinds negate."""
-    train, held_out = sentiment()
+    train, held_out = data.sentiment()
     assert (len(train.inputs), len(held_out.inputs)) == (166, 42)
     for part in (train, held_out):
         assert 2 * sum(part.targets) == len(part.targets)
     assert len({*train.inputs, *held_out.inputs}) == 208
-    bags = [(set(words(review)), y) for review, y in zip(*train, strict=True)]
+    bags = [(set(data.words(review)), y) for review, y in zip(*train, strict=True)]
     for word in set().union(*(bag for bag, _ in bags)):
         good = sum(word in bag for bag, y in bags if y)
         bad = sum(word in bag for bag, y in bags if not y)
@@ -175,8 +160,8 @@ def test_reviews_are_balanced_distinct_and_not_given_away_by_a_word() -> None:
 
 def test_a_bag_counts_words_at_their_checksum() -> None:
     """Of letters only; the position is CRC-32 modulo the size, as every zip file has it."""
-    assert words("It's 5 o'clock, café!") == ["it's", "o'clock", "café"]
-    assert words("A-b_c") == ["a", "b", "c"]
+    assert data.words("It's 5 o'clock, café!") == ["it's", "o'clock", "café"]
+    assert data.words("A-b_c") == ["a", "b", "c"]
     assert bag_of_words("123456789 well well") == {zlib.crc32(b"well") % 10_000: 2.0}
     assert bag_of_words("") == {}
     assert bag_of_words("one two three", size=1) == {0: 3.0}

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import itertools
 import math
 import random
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -353,22 +351,3 @@ def test_a_step_of_descent_is_a_loop_and_what_follows_its_gradient(
     run = compiled([source])["descent"]
     assert run([0.9, 0.4])[0] == pytest.approx(step(0.9, 0.4), rel=1e-11)
     assert not math.isfinite(run([0.9, 0.0])[0])
-
-
-def test_a_shared_library_is_loaded_as_it_is(tmp_path: Path) -> None:
-    """Its function reads and writes what the header says."""
-    if not any(map(shutil.which, ("cc", "gcc", "clang"))):
-        pytest.skip("a shared library is linked by a C compiler, which is not installed here")
-
-    def f(x: Any, y: Any) -> Any:
-        return sg.tanh(x) * y + sg.hypot(x, y)
-
-    library, header = jit(f).export(tmp_path / "shared.so", Value(1.0), Value(2.0))
-    given, found = (ctypes.c_double * 2)(0.5, -3.0), (ctypes.c_double * 3)()
-    ctypes.CDLL(str(library)).shared(given, found)
-    x, y = Value(0.5), Value(-3.0)
-    root = f(x, y)
-    root.backward()
-    assert list(found) == pytest.approx([root.data, x.grad, y.grad], rel=1e-14)
-    assert "#define SHARED_OUTPUTS 3" in header.read_text()
-    assert "The code is for " in header.read_text()

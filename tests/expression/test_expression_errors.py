@@ -11,14 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scalargrad import (
-    ExpressionError,
-    OperandError,
-    ScalargradError,
-    Value,
-    ops,
-    parse,
-)
+from scalargrad import ExpressionError, OperandError, ScalargradError, Value, ops, parse
 
 
 def message(text: object, /, **values: Value | float) -> str:

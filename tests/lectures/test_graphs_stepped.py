@@ -6,18 +6,8 @@ import math
 
 import pytest
 
-from scalargrad import (
-    Parameter,
-    Value,
-    cos,
-    exp,
-    log,
-    maximum,
-    reciprocal,
-    sigmoid,
-    softmax,
-    square,
-)
+import scalargrad as sg
+from scalargrad import Parameter, Value, cos, exp, log, maximum, reciprocal, sigmoid, square
 from scalargrad.show.steps import Walk, walk
 
 
@@ -246,7 +236,7 @@ def test_regularised_loss_adds_two_terms_to_the_weight() -> None:
 def test_every_logit_feeds_every_probability() -> None:
     """Stepped back through softmax and cross-entropy, ∂L/∂z = y - t."""
     logits = [Value(v, f"z{i}") for i, v in enumerate((2.0, 1.0, 0.1))]
-    steps = walk(-log(softmax(logits)[0]))
+    steps = walk(-log(sg.softmax(logits)[0]))
     assert steps.root.data == exactly(0.41703001627783354)
     expected = (-0.3409988611140321, 0.2424329707047139, 0.0985658904093182)
     assert [totals(steps)[f"z{i}"] for i in range(3)] == [exactly(g) for g in expected]

@@ -7,18 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from scalargrad import Value
-from scalargrad.losses import (
-    binary_cross_entropy,
-    cross_entropy,
-    hinge_loss,
-    huber_loss,
-    l1_loss,
-    l2_penalty,
-    mse_loss,
-    multi_margin_loss,
-    zero_one_loss,
-)
+from scalargrad import Value, losses
+from scalargrad.losses import binary_cross_entropy, cross_entropy, hinge_loss, huber_loss, mse_loss
 
 PREDICTED = np.array([[1.0, 2.0, -0.5], [3.0, 5.0, 0.25]])
 WANTED = np.array([[0.0, 0.0, 1.0], [3.0, 4.0, -2.0]])
@@ -38,7 +28,9 @@ def test_toronto_s_halves() -> None:
     assert mse_loss(y[0], t[0]) / 2 == pytest.approx(0.0514631535313965, rel=1e-12)
     half_mean = sum((a - b) ** 2 for a, b in zip(y, t, strict=True)) / 4
     assert mse_loss(y, t) / 2 == pytest.approx(half_mean, rel=1e-14)
-    assert 0.1 * l2_penalty([0.5]) / 2 == pytest.approx(0.0639631535313965 - 0.0514631535313965)
+    assert 0.1 * losses.l2_penalty([0.5]) / 2 == pytest.approx(
+        0.0639631535313965 - 0.0514631535313965
+    )
 
 
 def test_the_half_of_the_absolute_error_scales_its_slope() -> None:
@@ -46,7 +38,7 @@ def test_the_half_of_the_absolute_error_scales_its_slope() -> None:
     slopes = []
     for factor in (1.0, 0.5):
         e = Value(-1.5)
-        (factor * l1_loss(e, 0.0)).backward()
+        (factor * losses.l1_loss(e, 0.0)).backward()
         slopes.append(e.grad)
     assert slopes == [-1.0, -0.5]
 
@@ -55,7 +47,7 @@ def test_ucsb_s_hinge_of_many_classes_is_not_divided_by_them() -> None:
     """Σ_{i≠t} max(0, 1 - x_t + xᵢ) is C times PyTorch's."""
     scores, t = [0.3, 0.5, 2.0, 1.0], 3
     ucsb = sum(max(0.0, 1.0 - scores[t] + x) for i, x in enumerate(scores) if i != t)
-    assert 4 * multi_margin_loss(scores, t) == pytest.approx(ucsb, rel=1e-14)
+    assert 4 * losses.multi_margin_loss(scores, t) == pytest.approx(ucsb, rel=1e-14)
     assert hinge_loss(0.25, -1.0) == max(0.0, 1.0 + 0.25)
 
 
@@ -80,4 +72,4 @@ def test_one_hot_targets_and_class_indices_agree() -> None:
         one_hot = [float(i == k) for i in range(3)]
         assert cross_entropy([2.0, 1.0, 0.1], one_hot) == pytest.approx(-math.log(y[k]), rel=1e-12)
         assert cross_entropy([2.0, 1.0, 0.1], k) == pytest.approx(-math.log(y[k]), rel=1e-12)
-    assert zero_one_loss([[2.0, 1.0, 0.1]] * 2, [0, 1]) == 0.5
+    assert losses.zero_one_loss([[2.0, 1.0, 0.1]] * 2, [0, 1]) == 0.5

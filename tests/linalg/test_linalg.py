@@ -8,18 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import (
-    DomainError,
-    OperandError,
-    Value,
-    grad,
-    gradcheck,
-    hessian,
-    jit,
-    linalg,
-    value_and_grad,
-    vmap,
-)
+import scalargrad as sg
+from scalargrad import DomainError, OperandError, Value, grad, gradcheck, hessian, jit, linalg, vmap
 
 pytestmark = pytest.mark.behaviour
 
@@ -87,7 +77,7 @@ def test_derivatives_of_first_and_second_order_are_those_of_differences(case: st
     assert gradcheck(loss, *args)
     slope = grad(loss, argnums=places)
     assert gradcheck(grad(loss), *args, eps=1e-5, atol=1e-4)
-    compiled = jit(value_and_grad(loss, argnums=places))(*args)[1]
+    compiled = jit(sg.value_and_grad(loss, argnums=places))(*args)[1]
     pairs = zip(compiled, slope(*args), strict=True)
     assert all(x == pytest.approx(y, rel=1e-8, abs=1e-10) for x, y in pairs)
     assert jit(hessian(loss))(*args) == pytest.approx(hessian(loss)(*args), rel=1e-7, abs=1e-9)

@@ -101,16 +101,12 @@ def test_values_arrays_and_columns_are_read_and_give_plain_numbers() -> None:
 
 
 def test_metrics_refuse_what_they_cannot_count() -> None:
-    """No examples, too few targets, unknown classes, probabilities as targets, and texts."""
+    """No examples, too few targets, unknown classes, and ragged scores."""
     cases: list[tuple[Any, Any, type[Exception]]] = [
         ([], [], OperandError),
         (SCORES, [1], OperandError),
         (SCORES, [1, 0, 2, 3], DomainError),
-        (SCORES, SCORES, OperandError),
         ([[0.0, 1.0], [1.0]], [0, 0], OperandError),
-        (None, [1], OperandError),
-        (["a"], [1], OperandError),
-        ([0.5], ["a"], OperandError),
     ]
     for scores, targets, error in cases:
         for metric in (accuracy, confusion_matrix, zero_one_loss):

@@ -13,19 +13,8 @@ import numpy as np
 import pytest
 from scipy import integrate, optimize
 
-from scalargrad import (
-    DomainError,
-    OperandError,
-    TraceError,
-    Value,
-    exp,
-    hessian,
-    jit,
-    log,
-    scan,
-    tanh,
-    value_and_grad,
-)
+import scalargrad as sg
+from scalargrad import DomainError, OperandError, TraceError, Value, exp, jit, log, value_and_grad
 from scalargrad.nn import MLP
 
 XS = [[2.0, 3.0, -1.0], [3.0, -1.0, 0.5], [0.5, 1.0, 1.0], [1.0, 1.0, -1.0]]
@@ -73,7 +62,7 @@ def test_parameters_in_a_dict_give_gradients_in_a_dict() -> None:
     """As `jax.value_and_grad` does; d(tanh(wx + b)²)/dw = 2·t·(1 - t²)·x."""
 
     def loss(p: dict[str, Any], x: float) -> Any:
-        return tanh(p["w"] * x + p["b"]) ** 2
+        return sg.tanh(p["w"] * x + p["b"]) ** 2
 
     value, slope = value_and_grad(loss)({"w": 0.7, "b": 0.2}, 0.5)
     t = math.tanh(0.7 * 0.5 + 0.2)
@@ -89,7 +78,7 @@ def test_a_training_loop_is_a_scan() -> None:
         value, slope = value_and_grad(lambda w: (w - 3.0) ** 2)(w)
         return w - rate * slope, value
 
-    last, values = scan(step, 0.0, [0.1] * 50)
+    last, values = sg.scan(step, 0.0, [0.1] * 50)
     assert last == pytest.approx(3 - 3 * 0.8**50, rel=1e-12)
     assert values[0] == 9.0
 
@@ -144,7 +133,7 @@ def test_standard_errors_come_from_the_hessian() -> None:
     def misfit(p: Any) -> Any:
         return sum((p[0] + p[1] * x - 2 * x) ** 2 for x in xs)
 
-    covariance = np.linalg.inv(np.array(hessian(misfit)([0.0, 2.0])) / (2 * noise**2))
+    covariance = np.linalg.inv(np.array(sg.hessian(misfit)([0.0, 2.0])) / (2 * noise**2))
     spread = sum((x - 4.5) ** 2 for x in xs)
     assert math.sqrt(covariance[1, 1]) == pytest.approx(noise / math.sqrt(spread), rel=1e-12)
 

@@ -51,6 +51,11 @@ def test_cells_in_closed_form() -> None:
     h, c = lstm([5.0], ([9.0, 9.0], [1.0, -3.0]))
     assert [x.data for x in c] == [0.5, -1.5]
     assert [x.data for x in h] == pytest.approx([math.tanh(0.5) / 2, math.tanh(-1.5) / 2])
+    reset = fill(nn.GRUCell(1, 1), 0.0)  # 3/4 of what the state says, of which 1/4 stays
+    for gate, x in zip(reset.bias_ih, (math.log(3.0), -math.log(3.0), 1.0), strict=True):
+        gate.data = x
+    reset.bias_hh[2].data = 2.0
+    assert reset([5.0], [4.0])[0].data == pytest.approx(0.75 * math.tanh(2.5) + 1.0)
     gated = fill(nn.LSTMCell(1, 1), 0.0)  # gates of 3/4, 1/2 and 1/4, and a cell of tanh 1
     for gate, x in zip(gated.bias_ih, (math.log(3.0), 0.0, 1.0, -math.log(3.0)), strict=True):
         gate.data = x
@@ -109,6 +114,8 @@ def test_attention_of_equal_scores_is_the_mean_of_what_is_seen() -> None:
         attention(xs, xs, xs, attn_mask=[[True] * 3] * 3)
     with pytest.raises(OperandError, match="num_heads"):
         nn.MultiheadAttention(5, 2)
+    with pytest.raises(OperandError, match="embed_dim"):
+        nn.MultiheadAttention(0, 1)
 
 
 def test_attention_compiled_is_attention_eager() -> None:

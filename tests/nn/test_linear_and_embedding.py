@@ -53,20 +53,6 @@ def test_a_sparse_input_costs_what_is_present() -> None:
     assert sum(w.grad != 0.0 for row in layer.weight for w in row) == 4
 
 
-def test_inputs_that_do_not_fit_a_linear_layer_are_refused() -> None:
-    """Wrong lengths, lone numbers, and indices that are no inputs."""
-    layer = nn.Linear(2, 1, rng=0)
-    for wrong, error, noun in (
-        ([1.0, 2.0, 3.0], OperandError, "inputs"),
-        (1.0, OperandError, "list"),
-        ({2: 1.0}, DomainError, "index"),
-        ({-1: 1.0}, DomainError, "index"),
-        ({"word": 1.0}, OperandError, "whole"),
-    ):
-        with pytest.raises(error, match=noun):
-            layer(wrong)
-
-
 def test_a_layer_without_inputs_is_its_bias() -> None:
     """Nin = 0 divides by nothing."""
     layer = nn.Linear(0, 2, rng=0)
@@ -148,18 +134,3 @@ def test_indices_outside_the_table_are_refused(index: Any, error: type[Exception
         nn.Embedding(4, 2)(index)
     with pytest.raises(error, match=r"index|whole"):
         nn.EmbeddingBag(4, 2)([index])
-
-
-def test_options_that_make_no_sense_are_refused() -> None:
-    """Unknown modes, padding outside the table, weights for a mean, and too few of them."""
-    total = nn.EmbeddingBag(4, 2, mode="sum")
-    with pytest.raises(OperandError, match="mode"):
-        nn.EmbeddingBag(4, 2, mode="max")
-    with pytest.raises(OperandError, match="mode"):
-        nn.EmbeddingBag(4, 2)([0, 1], [1.0, 2.0])
-    with pytest.raises(DomainError, match="padding_idx"):
-        nn.Embedding(4, 2, padding_idx=4)
-    with pytest.raises(OperandError, match="per_sample_weights"):
-        total([0, 1], [1.0])
-    with pytest.raises(OperandError, match="bags"):
-        total([[0], [1]], [[2.0]])

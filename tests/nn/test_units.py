@@ -91,15 +91,6 @@ def test_options_are_floats_values_or_refused(kept: Callable[[Any], Any]) -> Non
             kept(wrong)
 
 
-def test_unknown_forms_are_refused() -> None:
-    """Of GELU, and dimensions that are no whole numbers when the module is made."""
-    with pytest.raises(OperandError, match="tanh"):
-        nn.GELU(approximate="erf")
-    for given in (None, 1.0, "1"):
-        with pytest.raises(OperandError, match="start_dim"):
-            nn.Flatten(given)  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(("start", "end"), [(0, 3), (1, 1), (1, 2), (1, -1), (-3, -2)])
 def test_flatten_joins_the_dimensions_it_is_given(start: int, end: int) -> None:
     """And no others, as NumPy's reshape does."""
@@ -132,10 +123,3 @@ def test_prediction_passes_numbers_unchanged() -> None:
     x = [Value(1.0), Value(2.0)]
     assert nn.Sequential(nn.Dropout(0.9)).eval()(x) == x
     assert nn.Dropout(0.0)(x) == x
-
-
-def test_a_probability_lies_between_0_and_1() -> None:
-    """As PyTorch has it."""
-    assert repr(nn.Dropout(0.25)) == "Dropout(p=0.25, inplace=False)"
-    with pytest.raises(DomainError, match="p is"):
-        nn.Dropout(1.5)

@@ -15,21 +15,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import scalargrad as sg
-from scalargrad import (
-    DomainError,
-    OperandError,
-    TraceError,
-    Value,
-    custom_op,
-    grad,
-    gt,
-    jit,
-    logical_not,
-    lt,
-    ops,
-    vmap,
-    where,
-)
+from scalargrad import DomainError, OperandError, TraceError, Value, custom_op, grad, gt, jit, ops
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -43,7 +29,7 @@ every_junction = pytest.mark.parametrize("join", [operator.and_, operator.or_, o
 def test_signs_join_comparisons_as_they_join_bools(join: Callable[[Any, Any], Any]) -> None:
     """Nodes of comparisons, bools of Python and of NumPy give the truth that two bools give."""
     for a, b in itertools.product((True, False), repeat=2):
-        p, q = gt(Value(float(a)), 0.5), lt(Value(float(not b)), 0.5)
+        p, q = gt(Value(float(a)), 0.5), sg.lt(Value(float(not b)), 0.5)
         for pair in ((p, q), (p, b), (a, q), (p, np.bool_(b)), (np.bool_(a), q)):
             assert bool(join(*pair)) is join(a, b)
             assert bool(join(join(*pair), True)) is join(join(a, b), True)
@@ -85,14 +71,17 @@ def test_functions_of_truths_are_numpys() -> None:
         for name in ("logical_and", "logical_or"):
             expected = float(getattr(np, name)(a, b))
             assert vars(ops)[name](a, b) == vars(ops)[name](Value(a), b).data == expected
-    assert [logical_not(x) for x in numbers] == [float(np.logical_not(x)) for x in numbers]
+    assert [sg.logical_not(x) for x in numbers] == [float(np.logical_not(x)) for x in numbers]
 
 
 @pytest.mark.parametrize("kind", ["isnan", "isinf", "isfinite"])
 def test_kinds_of_numbers_are_those_of_math(kind: str) -> None:
     """For floats, Values and NumPy, in a graph and as what compiled code branches on."""
     asked = getattr(sg, kind)
-    branched, chosen = jit(lambda x: 1.0 if asked(x) else 2.0), jit(lambda x: where(asked(x), 1, 2))
+    branched, chosen = (
+        jit(lambda x: 1.0 if asked(x) else 2.0),
+        jit(lambda x: sg.where(asked(x), 1, 2)),
+    )
     for x in (-0.0, 5e-324, 1.7e308, math.inf, -math.inf, math.nan):
         expected = getattr(math, kind)(x)
         assert asked(x) == float(expected) == getattr(np, kind)(x)
@@ -114,7 +103,7 @@ def test_the_sign_and_the_step_at_zero() -> None:
     steps = [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, math.nan]
     cases: list[tuple[Any, list[float]]] = [(sg.sign, signs), (sg.step, steps)]
     for op, expected in cases:
-        ways = ([op(x) for x in points], jit(vmap(lambda x, op=op: op(x)))(points))
+        ways = ([op(x) for x in points], jit(sg.vmap(lambda x, op=op: op(x)))(points))
         for found in ways:
             assert list(map(repr, found)) == list(map(repr, expected))
 

@@ -24,18 +24,7 @@ from tests.inner import TABLE, Elementwise, Operation, Reduction
 from tests.seeds import FEW
 
 import scalargrad
-from scalargrad import (
-    DomainError,
-    OperandError,
-    Value,
-    grad,
-    gradients,
-    jit,
-    no_grad,
-    ops,
-    parse,
-    vmap,
-)
+from scalargrad import DomainError, OperandError, Value, grad, gradients, jit, no_grad, ops, parse
 
 INF, NAN = math.inf, math.nan
 #: Numbers of operands tried where an operation takes any number.
@@ -481,5 +470,5 @@ def test_powers_differ_in_base_and_exponent_in_any_order() -> None:
         found: Callable[..., Any] = power
         for operand in order:
             found = grad(found, operand)
-        lanes = vmap(found, in_axes=(0, None))([at[0]] * 8, at[1])
+        lanes = scalargrad.vmap(found, in_axes=(0, None))([at[0]] * 8, at[1])
         assert [found(*at), jit(found)(*at), *lanes] == pytest.approx([expected] * 10), (at, order)

@@ -11,30 +11,8 @@ import numpy as np
 import pytest
 from tests.inner import topological_order
 
-from scalargrad import (
-    OperandError,
-    Value,
-    argmax,
-    argmin,
-    dot,
-    grad,
-    gradients,
-    jit,
-    log_softmax,
-    logsumexp,
-    maximum,
-    mean,
-    minimum,
-    no_grad,
-    ops,
-    prod,
-    softmax,
-    std,
-    take,
-    value_and_grad,
-    var,
-    vmap,
-)
+import scalargrad as sg
+from scalargrad import OperandError, Value, dot, grad, gradients, jit, logsumexp, maximum, mean, ops
 
 
 def numbers(count: int) -> list[float]:
@@ -48,7 +26,7 @@ REDUCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], Callable
     "sum": (ops.sum, math.fsum, np.ones_like),
     "mean": (mean, np.mean, lambda x: np.ones_like(x) / len(x)),
     "maximum": (lambda xs: maximum(*xs), max, lambda x: x == x.max()),
-    "minimum": (lambda xs: minimum(*xs), min, lambda x: x == x.min()),
+    "minimum": (lambda xs: sg.minimum(*xs), min, lambda x: x == x.min()),
     "logsumexp": (
         *(logsumexp, lambda x: np.log(np.exp(x).sum())),
         lambda x: np.exp(x) / np.exp(x).sum(),
@@ -75,7 +53,7 @@ def test_few_and_many_operands_of_every_kind(name: str, count: int) -> None:
     assert found.data == node.data
     assert gradients(found, xs[::4]) == slopes[::4]
     assert {type(x) for x in found.parents} <= {Value, float}
-    with no_grad():
+    with sg.no_grad():
         leaf = reduce(xs)
     assert (leaf.data, leaf.op, leaf.parents) == (node.data, None, ())
 
@@ -90,8 +68,8 @@ def test_reductions_of_nothing() -> None:
     neuron = dot([], [], bias)
     neuron.backward()
     assert (neuron.data, bias.grad) == (2.0, 1.0)
-    assert softmax([]) == log_softmax([]) == []
-    calls: list[Callable[[], Any]] = [lambda: mean([]), lambda: logsumexp([]), maximum, minimum]
+    assert sg.softmax([]) == sg.log_softmax([]) == []
+    calls: list[Callable[[], Any]] = [lambda: mean([]), lambda: logsumexp([]), maximum, sg.minimum]
     for call in calls:
         with pytest.raises(OperandError, match="at least one"):
             call()
@@ -106,7 +84,7 @@ def test_operands_may_be_any_iterable() -> None:
     assert dot(np.array([1.0, 10.0]), (v, w)).data == 32.0
     assert dot((x for x in (v, w)), iter([v, w]), np.float64(1.0)).data == 14.0
     assert logsumexp(np.array([0.0, 0.0])) == math.log(2.0)
-    assert softmax(x for x in (0, 0)) == [0.5, 0.5]
+    assert sg.softmax(x for x in (0, 0)) == [0.5, 0.5]
 
 
 def test_reductions_called_in_another_way_say_how_it_is_done() -> None:
@@ -119,8 +97,8 @@ def test_reductions_called_in_another_way_say_how_it_is_done() -> None:
         (lambda: dot([1.0, 2.0], [1.0]), "2 weights but 1 input"),
         (lambda: dot([1.0], 2.0), "list"),  # type: ignore[call-overload]
         (lambda: dot(sparse, sparse), "w is {0: 2.0"),
-        (lambda: softmax([v, "1.0"]), "'1.0'"),  # type: ignore[list-item]
-        (lambda: log_softmax([v, 1j]), "1j"),  # type: ignore[list-item]
+        (lambda: sg.softmax([v, "1.0"]), "'1.0'"),  # type: ignore[list-item]
+        (lambda: sg.log_softmax([v, 1j]), "1j"),  # type: ignore[list-item]
     ]
     for call, said in calls:
         with pytest.raises(OperandError, match=said):
@@ -131,7 +109,7 @@ def test_reductions_called_in_another_way_say_how_it_is_done() -> None:
 
 def test_dot_is_a_neurons_sum() -> None:
     """Each weight receives its input, each input its weight, the bias 1; one Value both."""
-    value, (w, x, b) = value_and_grad(dot, (0, 1, 2))([2.0, 3.0], [5.0, 7.0], 0.75)
+    value, (w, x, b) = sg.value_and_grad(dot, (0, 1, 2))([2.0, 3.0], [5.0, 7.0], 0.75)
     assert (value, w, x, b) == (31.75, [5.0, 7.0], [2.0, 3.0], 1.0)
     assert grad(lambda x: dot([x, x], [x, 5.0]))(3.0) == 11.0
     both = grad(lambda w: grad(lambda x: dot([w], [x], 1.0))(3.0))
@@ -171,9 +149,9 @@ def test_sum_takes_what_pythons_own_takes() -> None:
 def test_a_products_slopes_are_the_products_of_the_others(xs: list[float]) -> None:
     """Also of factors of which one or two are 0, where the product divided by one is no slope."""
     slopes = [math.prod(xs[:i] + xs[i + 1 :]) for i in range(len(xs))]
-    for both in (value_and_grad(prod), jit(value_and_grad(prod))):
+    for both in (sg.value_and_grad(sg.prod), jit(sg.value_and_grad(sg.prod))):
         assert both(xs) == (math.prod(xs), slopes)
-    assert prod([]) == 1.0
+    assert sg.prod([]) == 1.0
 
 
 @pytest.mark.parametrize("correction", [0, 1, 1.5])
@@ -183,29 +161,29 @@ def test_variances_are_numpys(correction: float) -> None:
     slopes = 2.0 * (xs - xs.mean()) / (len(xs) - correction)
     root = xs.std(ddof=correction)
     for f, value, partials in (
-        (var, xs.var(ddof=correction), slopes),
-        (std, root, slopes / 2 / root),
+        (sg.var, xs.var(ddof=correction), slopes),
+        (sg.std, root, slopes / 2 / root),
     ):
-        both: Any = value_and_grad(lambda x, f=f: f(x, correction=correction))
+        both: Any = sg.value_and_grad(lambda x, f=f: f(x, correction=correction))
         for found, gradient in (both([*xs]), jit(both)([*xs])):
             assert found == pytest.approx(value, rel=1e-14)
             assert gradient == pytest.approx(partials, rel=1e-13)
     with pytest.raises(OperandError, match="1 number"):
-        std([1.0])
+        sg.std([1.0])
 
 
 @pytest.mark.parametrize("far", [1.0, math.inf, math.nan])
 def test_the_place_of_an_extremum_is_numpys(far: float) -> None:
     """The first of equals, and of nan; a compiled function finds it at each call, for take."""
-    for f, theirs in ((argmax, np.argmax), (argmin, np.argmin)):
+    for f, theirs in ((sg.argmax, np.argmax), (sg.argmin, np.argmin)):
         rows = [[0.5, 2.0, 2.0], [-1.0, -1.0, 0.0], [0.5, far, -far], [3.0, 1.0, far], [far]]
-        found: Any = jit(lambda xs, names, f=f: take(names, f(xs)))
+        found: Any = jit(lambda xs, names, f=f: sg.take(names, f(xs)))
         for xs in rows:
             place = f([Value(x) for x in xs])
             assert place == f(xs) == theirs(xs)
             assert isinstance(place, int)
             assert found(xs, [10.0, 20.0, 30.0]) == [10.0, 20.0, 30.0][place]
-        assert jit(vmap(f))(rows[:4]) == [theirs(xs) for xs in rows[:4]]
+        assert jit(sg.vmap(f))(rows[:4]) == [theirs(xs) for xs in rows[:4]]
         with pytest.raises(OperandError, match="at least one"):
             f([])
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, StateError, nn, optim, tanh
+from scalargrad import Parameter, nn, optim, tanh
 from scalargrad.losses import mse_loss
 
 pytestmark = pytest.mark.wide
@@ -305,18 +305,3 @@ def test_we_go_on_where_pytorch_stood(name: str, options: dict[str, Any]) -> Non
     optimizer.load_state_dict(torch_optimizer.state_dict())
     expected = train(other, torch_optimizer, range(20, 40))
     assert train(model, optimizer, range(20, 40)) == pytest.approx(expected, rel=1e-10)
-
-
-def test_a_state_of_other_tensors_is_refused() -> None:
-    """Other sizes, and another rule; nothing is changed."""
-    model = ours()
-    other = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
-    torch_optimizer = torch.optim.Adam(other.parameters())
-    other(torch.ones(4)).backward()
-    torch_optimizer.step()
-    optimizer = optim.Adam(model.parameters())
-    train(model, optimizer, range(2))
-    before = optimizer.state_dict()
-    with pytest.raises(StateError, match="numbers"):
-        optimizer.load_state_dict(torch_optimizer.state_dict())
-    assert optimizer.state_dict() == before

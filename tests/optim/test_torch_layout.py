@@ -35,53 +35,17 @@ def step(model: nn.Module, optimizer: optim.Optimizer) -> None:
     optimizer.step()
 
 
-SHAPES = [(3, 2), (3,), (1, 3), (1,)]
-MOMENTS = {"exp_avg": (0.5, 1), "exp_avg_sq": (0.25, 2)}
-#: By optimiser and options: what a step along g remembers, as multiples of g and of g².
-REMEMBERED: list[tuple[str, dict[str, Any], dict[str, tuple[float, int]]]] = [
-    ("SGD", {"momentum": 0.9}, {"momentum_buffer": (1.0, 1)}),
-    ("SGD", {}, {}),
-    ("Adam", {"betas": (0.5, 0.75)}, MOMENTS),
-    ("Adam", {"betas": (0.5, 0.75), "amsgrad": True}, {**MOMENTS, "max_exp_avg_sq": (0.25, 2)}),
-    ("RMSprop", {"alpha": 0.75}, {"square_avg": (0.25, 2)}),
-    ("RMSprop", {"alpha": 0.75, "centered": True},
-     {"square_avg": (0.25, 2), "grad_avg": (0.25, 1)}),
-    ("Adagrad", {}, {"sum": (1.0, 2)}),
-]  # fmt: skip
+OPTIMIZERS: list[tuple[str, dict[str, Any]]] = [
+    ("SGD", {"momentum": 0.9}),
+    ("SGD", {}),
+    ("Adam", {"betas": (0.5, 0.75), "amsgrad": True}),
+    ("RMSprop", {"alpha": 0.75, "centered": True}),
+    ("Adagrad", {}),
+]
 
 
-@pytest.mark.parametrize(("name", "options", "remembered"), REMEMBERED)
-def test_each_tensor_has_the_numbers_of_its_parameters(
-    name: str, options: dict[str, Any], remembered: dict[str, tuple[float, int]]
-) -> None:
-    """In its shape and order, with the steps taken, which SGD's do not count."""
-    model = network()
-    optimizer = getattr(optim, name)(model.parameters(), lr=0.1, **options)
-    assert optim.torch_state_dict(optimizer, model)["state"] == {}
-    step(model, optimizer)
-    found = optim.torch_state_dict(optimizer, model)
-    (group,) = found["param_groups"]
-    assert (group["params"], group["lr"]) == ([0, 1, 2, 3], 0.1)
-    assert "step" not in group
-    if not remembered:
-        assert found["state"] == {}
-        return
-    counted = set() if name == "SGD" else {"step"}
-    first = 0
-    for k, shape in enumerate(SHAPES):
-        tensors = found["state"][k]
-        gradient = np.arange(first, first + np.prod(shape)).reshape(shape) + 1.0
-        first += gradient.size
-        assert tensors.keys() == remembered.keys() | counted
-        for what, (factor, power) in remembered.items():
-            np.testing.assert_allclose(tensors[what], factor * gradient**power, rtol=1e-15)
-        assert all(tensors[what] == 1.0 for what in counted)
-
-
-@pytest.mark.parametrize(("name", "options", "remembered"), REMEMBERED)
-def test_a_state_by_tensors_is_read_back(
-    name: str, options: dict[str, Any], remembered: dict[str, tuple[float, int]]
-) -> None:
+@pytest.mark.parametrize(("name", "options"), OPTIMIZERS)
+def test_a_state_by_tensors_is_read_back(name: str, options: dict[str, Any]) -> None:
     """From groups with rates of their own, into an optimiser that has not taken a step."""
     models = network(), network()
     both = [
@@ -94,6 +58,9 @@ def test_a_state_by_tensors_is_read_back(
     step(models[0], both[0])
     state = optim.torch_state_dict(both[0], models[0])
     assert [group["params"] for group in state["param_groups"]] == [[0, 1], [2, 3]]
+    assert [np.shape(x["sum"]) for x in state["state"].values() if "sum" in x] in (
+        [], [(1, 3), (1,), (3, 2), (3,)]
+    )  # fmt: skip
     both[1].load_state_dict(state)
     models[1].load_state_dict(models[0].state_dict())
     assert [group["lr"] for group in both[1].param_groups] == [0.5, 0.1]
@@ -138,6 +105,8 @@ def test_numbers_without_a_gradient_so_far_have_no_state() -> None:
     assert inner not in optimizer.state
     assert [optimizer.state[p][:2] for p in outer] == [(0.5, 0.25)] * 2
     assert optimizer.param_groups[0]["step"] == 3
+    optimizer.load_state_dict({"state": {}, "param_groups": [group]})
+    assert optimizer.param_groups[0]["step"] == 0
 
 
 def test_a_group_without_a_state_leaves_the_rows_of_the_next_alone() -> None:

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from tests.parallel import work
 
-from scalargrad import OperandError, SweepError, Value, WorkerError
+from scalargrad import OperandError, SweepError, WorkerError
 from scalargrad.losses import mse_loss
 from scalargrad.nn import Linear
 from scalargrad.optim import Adam
@@ -228,37 +228,6 @@ def test_small_integers_do_not_overflow(kind: Any, shape: tuple[int, ...]) -> No
     assert np.all(total(None) == 100 * int(most))
 
 
-@pytest.mark.parametrize(
-    ("data", "chunks", "word"),
-    [
-        ([], None, "data"),
-        ({1, 2}, None, "list"),
-        (iter([1]), None, "length"),
-        (([1, 2], [1]), None, "lengths"),
-        ([1, 2], 3, "chunks"),
-        ([1, 2], 0, "chunks"),
-    ],
-)
-def test_data_that_cannot_be_cut_are_refused(data: Any, chunks: Any, word: str) -> None:
-    """The message says what to give."""
-    with pytest.raises(OperandError, match=word):
-        sum_over(work.scaled, data, chunks=chunks)
-
-
-@pytest.mark.parametrize(
-    ("result", "word"),
-    [
-        (lambda chunk: Value(1.0), "Value"),
-        (lambda chunk: {"a": [None]}, "None"),
-        (lambda chunk: [1.0] * chunk[0], "another"),
-    ],
-)
-def test_results_that_are_no_numbers_are_refused(result: Any, word: str) -> None:
-    """The message says where, and what to return."""
-    with pytest.raises(OperandError, match=word):
-        sum_over(lambda _, chunk: result(chunk), [1, 2])(None)
-
-
 @pytest.mark.parametrize("workers", [2, Sent()], ids=["processes", "map"])
 def test_an_exception_is_raised_here_and_says_in_which_chunk(workers: Any) -> None:
     """It keeps its type, or is told in words where it cannot be sent."""
@@ -282,17 +251,6 @@ def test_what_cannot_be_sent_is_named() -> None:
     for workers in (0, -2, "two", True):
         with pytest.raises(OperandError, match="workers"):
             sum_over(work.scaled, [1.0, 2.0], workers)
-
-
-@pytest.mark.parametrize("count", [0, 1, 3])
-def test_a_map_with_another_number_of_results_is_refused(count: int) -> None:
-    """A chunk would be left out of the sum, or be in it twice."""
-
-    def mapping(f: Callable[[Any], Any], chunks: Iterable[Any]) -> list[Any]:
-        return [f(x) for x in [*chunks, *chunks][:count]]
-
-    with pytest.raises(OperandError, match=f"{count} results"):
-        sum_over(work.scaled, [1.0, 2.0], mapping, chunks=2)(None)
 
 
 # Sweeps ------------------------------------------------------------------------------------------

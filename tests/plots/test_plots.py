@@ -15,18 +15,10 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import scalargrad as sg
-from scalargrad import Value, relu, tanh
+from scalargrad import Value, plots, relu, tanh
 from scalargrad.errors import MissingPackageError
 from scalargrad.losses import binary_cross_entropy
-from scalargrad.plots import (
-    activation_curves,
-    confusion_matrix,
-    decision_boundary,
-    loss_curve,
-    loss_curves,
-    profile_curve,
-    training_curves,
-)
+from scalargrad.plots import activation_curves, confusion_matrix, decision_boundary, loss_curve
 
 CORNERS = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
 
@@ -60,7 +52,7 @@ def ys(line: Any) -> list[float]:
 
 def test_a_profile_is_drawn_with_the_line_that_ends_a_confidence_interval(ax: Axes) -> None:
     """Its points, and 1.92 above the lowest of them; what is nan is no point."""
-    profile_curve(("rate", [1.0, 2.0, 3.0], [5.0, 4.0, math.nan]), ax=ax)
+    plots.profile_curve(("rate", [1.0, 2.0, 3.0], [5.0, 4.0, math.nan]), ax=ax)
     curve, line = ax.get_lines()
     assert ys(curve)[:2] == [5.0, 4.0]
     assert ys(line) == pytest.approx([5.92, 5.92])
@@ -112,7 +104,7 @@ def test_training_curves_draw_what_the_history_holds(ax: Axes) -> None:
         "gradient_norm": [3.0, 2.0],
         "learning_rate": [0.1, 0.1],
     }
-    training_curves(columns, ax=ax)
+    plots.training_curves(columns, ax=ax)
     assert legend(ax) == ["loss", "held-out loss", "accuracy", "held-out accuracy"]
     assert [ys(line) for line in ax.get_lines()] == [[1.0, 0.05], [1.5, 1.0]]
     beside = ax.figure.axes[1]
@@ -128,7 +120,7 @@ def test_training_curves_draw_what_the_history_holds(ax: Axes) -> None:
 def test_loss_curves_are_the_losses_themselves(ax: Axes) -> None:
     """Binary cross-entropy at y = 1 and y = 0 is -ln p and -ln(1 - p), in two styles of line."""
     drawn = {f"y = {y:g}": lambda p, y=y: binary_cross_entropy(Value(p), y) for y in (1.0, 0.0)}
-    assert loss_curves(drawn, 0.01, 0.99, points=50, ax=ax) is ax
+    assert plots.loss_curves(drawn, 0.01, 0.99, points=50, ax=ax) is ax
     p = np.linspace(0.01, 0.99, 50)
     for line, expected in zip(ax.get_lines(), (-np.log(p), -np.log1p(-p)), strict=True):
         np.testing.assert_allclose(np.asarray(line.get_xdata(), dtype=float), p)

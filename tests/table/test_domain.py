@@ -9,39 +9,7 @@ import pytest
 from tests.inner import Domain
 
 import scalargrad
-from scalargrad import (
-    DivisionByZeroError,
-    DomainError,
-    Value,
-    custom_op,
-    jit,
-    log,
-    reciprocal,
-    sqrt,
-    value_and_grad,
-)
-
-
-@pytest.mark.parametrize(
-    "expression",
-    [
-        lambda: Value(1.0) / 0,
-        lambda: 1 / Value(0.0),
-        lambda: Value(0.0) ** -1,
-        lambda: 0 ** Value(-1.0),
-        lambda: Value(-8.0) ** (1 / 3),
-        lambda: Value(-8.0) ** Value(0.5),
-        lambda: (-8) ** Value(0.5),
-        lambda: Value(-1.0).log(),
-        lambda: log(-1),
-    ],
-)
-def test_operators_and_methods_raise_too(expression: Callable[[], Value]) -> None:
-    """Written with operators, in either order, a violation is what Python's math raises."""
-    with pytest.raises(DomainError):
-        expression()
-    with pytest.raises((ValueError, ZeroDivisionError)):
-        expression()
+from scalargrad import DivisionByZeroError, DomainError, Value, custom_op, jit, log, value_and_grad
 
 
 @pytest.mark.parametrize("label", ["my x", "w→x", "{0}", "-x", "lambda", "log", "2", "{", "%"])
@@ -52,21 +20,6 @@ def test_label_that_cannot_stand_in_code_is_quoted(label: str) -> None:
     assert repr(label) in str(caught.value)
     remedy = str(caught.value).partition("not the result: ")[2]
     assert eval(remedy, vars(scalargrad), {"x": -1.0}) == 0.0
-
-
-def test_operands_are_told_apart_by_labels_and_by_what_computed_them() -> None:
-    """Two of one label, or labelled as the other is called, keep the operation's own names."""
-    cases: list[tuple[Callable[[], Any], list[str]]] = [
-        (lambda: Value(0.0, "rate") ** Value(-2.0, "order"), ["rate = 0", "order = -2"]),
-        (lambda: Value(1.0, "v") / Value(0.0, "v"), ["a = 1", "b = 0"]),
-        (lambda: Value(1.0, "b") / 0.0, ["a = 1", "b = 0"]),
-        (lambda: log(Value(2.0, "x") - 3.0), ["x = -1", "sub"]),
-        (lambda: 1 / Value(0.0, "z"), ["z != 0", "ne(z, 0)"]),
-    ]
-    for expression, said in cases:
-        with pytest.raises(DomainError) as caught:
-            expression()
-        assert all(words in str(caught.value) for words in said)
 
 
 def test_domain_of_a_custom_operation() -> None:
@@ -113,11 +66,15 @@ def test_a_function_that_catches_a_division_by_zero_takes_the_way_of_floats(f: A
 
 def test_a_division_by_zero_is_an_error_of_the_domain_and_others_are_no_division() -> None:
     """Python's math raises a ValueError for log(0), sqrt(-1) and pow(-8, 1/3)."""
-    divisions: list[Any] = [*DIVISIONS, reciprocal]
+    divisions: list[Any] = [*DIVISIONS, scalargrad.reciprocal]
     for f in divisions:
         with pytest.raises(DivisionByZeroError):
             f(Value(0.0))
-    others: list[tuple[Any, float]] = [(log, 0.0), (sqrt, -1.0), (lambda x: x ** (1 / 3), -8.0)]
+    others: list[tuple[Any, float]] = [
+        (log, 0.0),
+        (scalargrad.sqrt, -1.0),
+        (lambda x: x ** (1 / 3), -8.0),
+    ]
     for f, x in others:
         with pytest.raises(DomainError) as raised:
             f(Value(x))

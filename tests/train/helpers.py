@@ -25,7 +25,6 @@ _chance = random.Random(5)
 POINTS = [[_chance.uniform(-1, 1), _chance.uniform(-1, 1)] for _ in range(14)]
 HEIGHTS = [[math.sin(3 * x) * y] for x, y in POINTS]
 CLASSES = [int(x > 0) + int(y > 0.3) for x, y in POINTS]
-SIGNS = [1.0 if x * y > 0 else -1.0 for x, y in POINTS]
 
 
 class Descent:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import math
 import random
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -552,28 +550,3 @@ def test_under_detect_anomaly_steps_are_eager() -> None:
     with sg.detect_anomaly():
         found = trained(True, validation_split=0.3)
     assert found == trained(False, validation_split=0.3)
-
-
-_WITHOUT_NUMPY = """
-import sys
-sys.modules["numpy"] = None
-from scalargrad.losses import mse_loss
-from scalargrad.nn import Linear
-from scalargrad.optim import SGD
-from scalargrad.train import fit
-line = Linear(1, 1, rng=0)
-for jit in (None, True):
-    print(fit(line, [[1.0]], [[2.0]], loss=mse_loss, optimizer=SGD(line.parameters(), lr=0.1),
-              epochs=2, quiet=True, jit=jit).stopped)
-"""
-
-
-@pytest.mark.wide
-def test_without_numpy_fit_is_eager_and_a_program_an_error() -> None:
-    """The base installation trains; jit=True names what to install."""
-    done = subprocess.run(
-        [sys.executable, "-c", _WITHOUT_NUMPY], capture_output=True, text=True, check=False
-    )
-    assert done.stdout == "all epochs done\n"
-    assert "MissingPackageError" in done.stderr
-    assert "numpy" in done.stderr.splitlines()[-1]

@@ -7,7 +7,6 @@ import io
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -53,27 +52,6 @@ def test_csv_keeps_every_digit(history: History, tmp_path: Path) -> None:
     path = history.to_csv(tmp_path / "history.csv")
     with path.open(newline="") as file:
         assert [{k: float(x) for k, x in row.items()} for row in csv.DictReader(file)] == ROWS
-
-
-@pytest.mark.parametrize(
-    ("parts", "word"),
-    [
-        (([{"loss": object()}],), "loss"),
-        (([{"loss": None}],), "loss"),
-        (([{"loss": 1.0}, {"loss": 1.0, "accuracy": 0.5}],), "columns"),
-        (([{1: 1.0}],), "name"),
-        (([[1.0]],), "name"),
-        (("loss",), "rows"),
-        ((None,), "rows"),
-        (([], 3), "stopped"),
-        (([], "", 0), "best_epoch"),
-        (([], "", 1.5), "best_epoch"),
-    ],
-)
-def test_what_is_no_history_is_refused(parts: tuple[Any, ...], word: str) -> None:
-    """The error says which part is none."""
-    with pytest.raises(OperandError, match=word):
-        History(*parts)
 
 
 def test_a_history_is_shown_by_both_ends(history: History) -> None:

@@ -144,17 +144,13 @@ def test_another_programs_handler_is_left_alone() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
-class Named(Pressing):
-    """The same optimiser before and after."""
-
-
 def test_an_interrupted_run_can_be_resumed(tmp_path: Path) -> None:
     """From the last checkpoint, to the same end as an undisturbed run."""
     path = tmp_path / "run.json"
     expected_model, model, resumed = linear(), linear(), linear()
-    expected = train(Named(expected_model, -1), expected_model)
-    train(Named(model, 11), model, checkpoint=path)
-    again = train(Named(resumed, -1), resumed, checkpoint=path, resume=True)
+    expected = train(Pressing(expected_model, -1), expected_model)
+    train(Pressing(model, 11), model, checkpoint=path)
+    again = train(Pressing(resumed, -1), resumed, checkpoint=path, resume=True)
     assert again == expected
     assert resumed.state_dict() == expected_model.state_dict()
 

@@ -10,16 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalargrad import (
-    DomainError,
-    GradcheckError,
-    OperandError,
-    Parameter,
-    Value,
-    custom_op,
-    gradcheck,
-    ops,
-)
+import scalargrad as sg
+from scalargrad import DomainError, GradcheckError, OperandError, Value, custom_op, gradcheck, ops
 
 
 @custom_op(partials=lambda y, x: (3 * x,))
@@ -54,7 +46,7 @@ def test_right_derivatives_pass(x: float, y: float) -> None:
     [
         {"w": [2.0, (3.0,)], "b": 0.5},
         np.array([[2.0, 3.0], [0.5, 1.5]]),
-        [Value(2.0), Parameter(3.0), 2, True],
+        [Value(2.0), sg.Parameter(3.0), 2, True],
     ],
 )
 def test_arguments_and_results_are_trees(argument: Any) -> None:

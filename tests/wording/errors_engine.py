@@ -64,7 +64,7 @@ def _generator() -> Any:
     yield 1
 
 
-_CASES: dict[str, Callable[[], object]] = {
+CASES: dict[str, Callable[[], object]] = {
     # Domains
     "log_of_a_negative_number": lambda: _x(-1.0).log(),
     "log_of_an_operand_with_an_odd_label": lambda: _sg.log(_x(-1.0, "my x")),
@@ -143,7 +143,3 @@ _CASES: dict[str, Callable[[], object]] = {
     )(1.0),
     "copied_custom_operation": lambda: copy.copy(_part),
 }
-
-
-for _name, _run in _CASES.items():
-    globals()[_name] = _run

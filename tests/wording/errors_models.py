@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,71 +15,6 @@ from scalargrad.export import from_json, to_json
 from scalargrad.nn import init
 
 _UNTYPED: Any = None  # what a type checker would not let pass
-
-
-def activation_by_a_wrong_name() -> None:
-    """Of a perceptron."""
-    nn.MLP(2, [3, 1], activation="rellu")
-
-
-def approximation_of_gelu() -> None:
-    """Neither none nor tanh."""
-    nn.GELU(approximate="erf")
-
-
-def softmax_over_examples() -> None:
-    """With a dimension that is not the innermost."""
-    nn.Softmax(dim=0)([[1.0, 2.0], [3.0, 4.0]])
-
-
-def probability_of_dropout() -> None:
-    """Beyond 1."""
-    nn.Dropout(1.5)
-
-
-def inputs_of_a_neuron() -> None:
-    """Too many."""
-    nn.Neuron(2)([1.0, 2.0, 3.0])
-
-
-def input_that_is_a_number() -> None:
-    """Where a list is needed."""
-    nn.Linear(2, 1, rng=0)(1.0)
-
-
-def sparse_input_by_words() -> None:
-    """Keys are whole numbers."""
-    nn.Linear(2, 1, rng=0)({"word": 1.0})
-
-
-def index_of_an_embedding() -> None:
-    """Beyond the table."""
-    nn.Embedding(4, 2, rng=0)(4)
-
-
-def mode_of_a_bag() -> None:
-    """Neither mean nor sum."""
-    nn.EmbeddingBag(4, 2, mode="max")
-
-
-def weights_of_samples() -> None:
-    """Fewer than samples."""
-    nn.EmbeddingBag(4, 2, mode="sum", rng=0)([0, 1], [1.0])
-
-
-def module_without_forward() -> None:
-    """Nothing to run."""
-    nn.Sequential(nn.ReLU(), len)  # type: ignore[arg-type]
-
-
-def name_of_a_part() -> None:
-    """Where it would hide a method."""
-    nn.Sequential({"train": nn.ReLU()})
-
-
-def summary_of_any_size() -> None:
-    """Without an example."""
-    nn.summary(nn.ReLU())
 
 
 def state_that_does_not_fit() -> None:
@@ -100,135 +36,10 @@ def state_that_leaves_out_values() -> None:
     Line().state_dict()
 
 
-def weights_without_fans() -> None:
-    """With a lone row."""
-    init.xavier_normal_([Parameter(0.0)])
-
-
-def gain_of_no_unit() -> None:
-    """With an activation without one."""
-    init.calculate_gain("gelu")
-
-
-def weights_that_are_ragged() -> None:
-    """No rectangle."""
-    nn.save_file({"w": [[1.0], [1.0, 2.0]]}, "never.safetensors")
-
-
-def lengths_of_predictions_and_targets() -> None:
-    """Of a loss of numbers."""
-    losses.mse_loss([[1.0], [2.0]], [1.0, 2.0, 3.0])
-
-
-def reduction_by_a_wrong_name() -> None:
-    """Neither mean, sum nor none."""
-    losses.mse_loss([1.0], [1.0], reduction=_UNTYPED)
-
-
-def no_examples() -> None:
-    """For a mean over nothing."""
-    losses.mse_loss([], [])
-
-
-def delta_of_hubers_loss() -> None:
-    """Not above 0."""
-    losses.huber_loss(1.0, 0.0, delta=0.0)
-
-
-def probability_beyond_one() -> None:
-    """Of a binary loss."""
-    losses.binary_cross_entropy([1.5], [1.0])
-
-
-def class_beyond_the_last() -> None:
-    """Of two."""
-    losses.cross_entropy([1.0, 2.0], 2)
-
-
-def class_that_is_no_whole_number() -> None:
-    """Between two."""
-    losses.cross_entropy([1.0, 2.0], 0.5)
-
-
-def probabilities_of_too_many_classes() -> None:
-    """Three for two scores."""
-    losses.cross_entropy([1.0, 2.0], [0.2, 0.3, 0.5])
-
-
-def weights_of_too_few_classes() -> None:
-    """One for two."""
-    losses.cross_entropy([1.0, 2.0], 0, [1.0])
-
-
-def scores_of_several_lengths() -> None:
-    """One example has fewer classes."""
-    losses.cross_entropy([[1.0, 2.0], [1.0]], [0, 0])
-
-
-def every_example_ignored() -> None:
-    """Nothing is left to average."""
-    losses.cross_entropy([[1.0]], [0], ignore_index=0)
-
-
-def targets_of_several_classes_beside_one_score() -> None:
-    """Where a class is 1, or 0 or -1."""
-    losses.accuracy([0.3, 0.3], [1, 2])
-
-
-def score_that_is_nan() -> None:
-    """Where a class is to be named."""
-    losses.accuracy([[math.nan, 1.0]], [0])
-
-
-def no_points() -> None:
-    """Of data by rule."""
-    moons(0)
-
-
-def size_of_an_image() -> None:
-    """One pixel."""
-    digits(1)
-
-
 def kind_of_name() -> None:
     """None of those there are."""
     kind: Any = "river"
     names(kind)
-
-
-def size_of_a_bag_of_words() -> None:
-    """None."""
-    bag_of_words("word", size=0)
-
-
-def value_that_cannot_be_looked_up() -> None:
-    """With a list."""
-    Vocabulary(["a"]).row(["a"])  # type: ignore[arg-type]
-
-
-def world_of_clicks() -> None:
-    """With a share of 1."""
-    click_model(unseen=1.0)
-
-
-def tokens_beyond_the_context() -> None:
-    """Of a GPT."""
-    GPT(3, context=2, width=4, heads=1, rng=0)([0, 1, 2])
-
-
-def heads_that_do_not_divide_the_width() -> None:
-    """Of a GPT."""
-    GPT(3, width=8, heads=3)
-
-
-def ending_of_an_exported_file() -> None:
-    """Another language."""
-    jit(lambda x: x).export("f.rs", 1.0)
-
-
-def name_of_an_exported_function() -> None:
-    """After a word of C."""
-    jit(lambda x: x).export("double.c", 1.0)
 
 
 def random_numbers_in_a_file() -> None:
@@ -237,16 +48,50 @@ def random_numbers_in_a_file() -> None:
     jit(lambda x: x * drawn(rng.random)).export("never.c", 1.0)
 
 
-def graph_of_another_format() -> None:
-    """No graph of ours."""
-    from_json('{"graph": {"format": "another"}}')
-
-
-def graph_that_is_cut_off() -> None:
-    """Where an operand is missing."""
-    from_json(to_json(Value(1.0) * 2.0).replace('"key": 1', '"key": 7'))
-
-
-def folder_for_a_file() -> None:
-    """With a folder in its place."""
-    nn.load_file(Path())
+CASES: dict[str, Callable[[], object]] = {
+    "activation_by_a_wrong_name": lambda: nn.MLP(2, [3, 1], activation="rellu"),
+    "approximation_of_gelu": lambda: nn.GELU(approximate="erf"),
+    "softmax_over_examples": lambda: nn.Softmax(dim=0)([[1.0, 2.0], [3.0, 4.0]]),
+    "probability_of_dropout": lambda: nn.Dropout(1.5),
+    "inputs_of_a_neuron": lambda: nn.Neuron(2)([1.0, 2.0, 3.0]),
+    "input_that_is_a_number": lambda: nn.Linear(2, 1, rng=0)(1.0),
+    "sparse_input_by_words": lambda: nn.Linear(2, 1, rng=0)({"word": 1.0}),
+    "index_of_an_embedding": lambda: nn.Embedding(4, 2, rng=0)(4),
+    "mode_of_a_bag": lambda: nn.EmbeddingBag(4, 2, mode="max"),
+    "weights_of_samples": lambda: nn.EmbeddingBag(4, 2, mode="sum", rng=0)([0, 1], [1.0]),
+    "module_without_forward": lambda: nn.Sequential(nn.ReLU(), len),  # type: ignore[arg-type]
+    "name_of_a_part": lambda: nn.Sequential({"train": nn.ReLU()}),
+    "summary_of_any_size": lambda: nn.summary(nn.ReLU()),
+    "weights_without_fans": lambda: init.xavier_normal_([Parameter(0.0)]),
+    "gain_of_no_unit": lambda: init.calculate_gain("gelu"),
+    "weights_that_are_ragged": lambda: nn.save_file(
+        {"w": [[1.0], [1.0, 2.0]]}, "never.safetensors"
+    ),
+    "lengths_of_predictions_and_targets": lambda: losses.mse_loss([[1.0], [2.0]], [1.0, 2.0, 3.0]),
+    "reduction_by_a_wrong_name": lambda: losses.mse_loss([1.0], [1.0], reduction=_UNTYPED),
+    "no_examples": lambda: losses.mse_loss([], []),
+    "delta_of_hubers_loss": lambda: losses.huber_loss(1.0, 0.0, delta=0.0),
+    "probability_beyond_one": lambda: losses.binary_cross_entropy([1.5], [1.0]),
+    "class_beyond_the_last": lambda: losses.cross_entropy([1.0, 2.0], 2),
+    "class_that_is_no_whole_number": lambda: losses.cross_entropy([1.0, 2.0], 0.5),
+    "probabilities_of_too_many_classes": lambda: losses.cross_entropy([1.0, 2.0], [0.2, 0.3, 0.5]),
+    "weights_of_too_few_classes": lambda: losses.cross_entropy([1.0, 2.0], 0, [1.0]),
+    "scores_of_several_lengths": lambda: losses.cross_entropy([[1.0, 2.0], [1.0]], [0, 0]),
+    "every_example_ignored": lambda: losses.cross_entropy([[1.0]], [0], ignore_index=0),
+    "targets_of_several_classes_beside_one_score": lambda: losses.accuracy([0.3, 0.3], [1, 2]),
+    "score_that_is_nan": lambda: losses.accuracy([[math.nan, 1.0]], [0]),
+    "no_points": lambda: moons(0),
+    "size_of_an_image": lambda: digits(1),
+    "size_of_a_bag_of_words": lambda: bag_of_words("word", size=0),
+    "value_that_cannot_be_looked_up": lambda: Vocabulary(["a"]).row(["a"]),  # type: ignore[arg-type]
+    "world_of_clicks": lambda: click_model(unseen=1.0),
+    "tokens_beyond_the_context": lambda: GPT(3, context=2, width=4, heads=1, rng=0)([0, 1, 2]),
+    "heads_that_do_not_divide_the_width": lambda: GPT(3, width=8, heads=3),
+    "ending_of_an_exported_file": lambda: jit(lambda x: x).export("f.rs", 1.0),
+    "name_of_an_exported_function": lambda: jit(lambda x: x).export("double.c", 1.0),
+    "graph_of_another_format": lambda: from_json('{"graph": {"format": "another"}}'),
+    "graph_that_is_cut_off": lambda: from_json(
+        to_json(Value(1.0) * 2.0).replace('"key": 1', '"key": 7')
+    ),
+    "folder_for_a_file": lambda: nn.load_file(Path()),
+}

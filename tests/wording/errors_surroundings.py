@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -93,16 +94,6 @@ def logging_results_in_a_list() -> None:
     logged(1.0)
 
 
-def keeping_state_in_an_attribute() -> None:
-    """Of a module that is compiled."""
-    jit(Recurrent())(1.0)
-
-
-def adding_up_in_the_object_of_a_method() -> None:
-    """As an argument of the method."""
-    jit(Held().add)(1.0)
-
-
 def appending_to_an_argument() -> None:
     """Whose caller's list would be another."""
 
@@ -125,11 +116,6 @@ def advancing_an_iterator() -> None:
     scaled(1.0)
 
 
-def generator_without_a_seed_made_inside() -> None:
-    """Whose numbers are others at each call."""
-    jit(lambda x: x * random.Random().random())(1.0)
-
-
 def object_that_is_an_argument_and_around() -> None:
     """Its code asks which object one is."""
     world = [Rod(1.0), Rod(2.0)]
@@ -147,51 +133,11 @@ def list_given_twice() -> None:
     jit(lambda a, b: 1.0 if a is b else 0.0)(xs, xs)
 
 
-def deque_as_an_argument() -> None:
-    """Without a hash."""
-    jit(lambda xs: xs[0])(collections.deque([1.0]))
-
-
-def dict_as_a_static_argument() -> None:
-    """Which could change."""
-    jit(lambda x, options: x, static_argnames="options")(1.0, {"steps": 3})
-
-
-def iterator_as_an_argument() -> None:
-    """Which could be read only once."""
-    jit(lambda xs: 1.0)(iter([1.0]))
-
-
 def list_with_an_attribute_as_an_argument() -> None:
     """Which a program would not see."""
     given = Poly([1.0])
     given.scale = 2.0
     jit(lambda xs: xs[0])(given)
-
-
-def number_with_operators_as_an_argument() -> None:
-    """Which a program would not use."""
-    jit(lambda x: x + 4)(Modular(5))
-
-
-def masked_array_as_an_argument() -> None:
-    """Whose mask a program would not have."""
-    jit(lambda x: x)(np.ma.array([1.0, 2.0], mask=[False, True]))
-
-
-def records_as_an_argument() -> None:
-    """With fields."""
-    jit(lambda x: x)(np.array([(7.0, 2)], dtype=[("height", float), ("count", int)]))
-
-
-def integer_that_no_float_equals() -> None:
-    """Which would be rounded."""
-    jit(lambda n: n)(2**53 + 1)
-
-
-def set_as_a_result() -> None:
-    """With Values of a recording."""
-    jit(lambda x: {x})(Value(2.0))
 
 
 def closure_as_a_result() -> None:
@@ -205,16 +151,6 @@ def closure_as_a_result() -> None:
         return inner
 
     made(2.0)
-
-
-def parameters_of_an_argument_as_keys() -> None:
-    """No parameter of the caller would be found."""
-    jit(lambda model, x: {p: p * x for p in model.parameters()})(Linear(1, 1, rng=0), 2.0)
-
-
-def exception_in_a_result() -> None:
-    """All results would share it."""
-    jit(lambda x: (x, SimpleNamespace(error=ValueError([1.0]))))(1.0)
 
 
 def coroutine() -> None:
@@ -253,3 +189,32 @@ def gradient_between_two_results() -> None:
     hidden, loss = jit(lambda x: ((h := w * x), h * h))(Value(3.0))
     loss.backward()
     hidden.grad  # noqa: B018
+
+
+CASES: dict[str, Callable[[], object]] = {
+    "keeping_state_in_an_attribute": lambda: jit(Recurrent())(1.0),
+    "adding_up_in_the_object_of_a_method": lambda: jit(Held().add)(1.0),
+    "generator_without_a_seed_made_inside": lambda: jit(lambda x: x * random.Random().random())(
+        1.0
+    ),
+    "deque_as_an_argument": lambda: jit(lambda xs: xs[0])(collections.deque([1.0])),
+    "dict_as_a_static_argument": lambda: jit(lambda x, options: x, static_argnames="options")(
+        1.0, {"steps": 3}
+    ),
+    "iterator_as_an_argument": lambda: jit(lambda xs: 1.0)(iter([1.0])),
+    "number_with_operators_as_an_argument": lambda: jit(lambda x: x + 4)(Modular(5)),
+    "masked_array_as_an_argument": lambda: jit(lambda x: x)(
+        np.ma.array([1.0, 2.0], mask=[False, True])
+    ),
+    "records_as_an_argument": lambda: jit(lambda x: x)(
+        np.array([(7.0, 2)], dtype=[("height", float), ("count", int)])
+    ),
+    "integer_that_no_float_equals": lambda: jit(lambda n: n)(2**53 + 1),
+    "set_as_a_result": lambda: jit(lambda x: {x})(Value(2.0)),
+    "parameters_of_an_argument_as_keys": lambda: jit(
+        lambda model, x: {p: p * x for p in model.parameters()}
+    )(Linear(1, 1, rng=0), 2.0),
+    "exception_in_a_result": lambda: jit(lambda x: (x, SimpleNamespace(error=ValueError([1.0]))))(
+        1.0
+    ),
+}

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-from scalargrad import (
-    Parameter,
-    Value,
-    dot,
-    exp,
-    log,
-    maximum,
-    reciprocal,
-    sigmoid,
-    softmax,
-    square,
-    tanh,
-)
+import scalargrad as sg
+from scalargrad import Parameter, Value, dot, exp, log, maximum, reciprocal, softmax, square, tanh
 
 
 def product_of_a_sum() -> Value:
@@ -36,16 +26,6 @@ def sigmoid_neuron_of_elementary_gates() -> Value:
     w0, w1, w2 = Parameter(2.0, "w0"), Parameter(-3.0, "w1"), Parameter(-3.0, "w2")
     s = _named("s", w0 * Value(-1.0, "x0") + w1 * Value(-2.0, "x1") + w2)
     return _named("f", reciprocal(exp(s * -1.0) + 1.0))
-
-
-def regularised_logistic_least_squares() -> Value:
-    """Let a weight feed the prediction and the penalty."""
-    return _regularised()
-
-
-def regularised_logistic_least_squares_with_bars() -> tuple[Value, str]:
-    """Write the same with w̄, which is a sum of two terms."""
-    return _regularised(), "bar"
 
 
 def two_layers_with_deltas() -> tuple[Value, str]:
@@ -92,10 +72,16 @@ def two_steps_of_a_recurrence() -> Value:
 def _regularised() -> Value:
     w, b = Parameter(0.5, "w"), Parameter(-0.25, "b")
     a = _named("a", w * Value(2.0, "x"))
-    loss = _named("L", 0.5 * square(sigmoid(_named("z", a + b)) - 1.0))
+    loss = _named("L", 0.5 * square(sg.sigmoid(_named("z", a + b)) - 1.0))
     return _named("L_reg", 0.1 * _named("R", 0.5 * _named("u", square(w))) + loss)
 
 
 def _named(label: str, node: Value) -> Value:
     node.label = label
     return node
+
+
+CASES: dict[str, Callable[[], object]] = {
+    "regularised_logistic_least_squares": _regularised,
+    "regularised_logistic_least_squares_with_bars": lambda: (_regularised(), "bar"),
+}

@@ -2,7 +2,7 @@
 
 Elsewhere a test asks for the class of an error and one noun of it, so that words change here alone
 and a change is read as a diff. A case is a function without arguments in ``errors_*.py`` that
-raises, or in ``steps_*.py`` that returns a root; its docstring is not read, its name is.
+raises, or in ``steps_*.py`` that returns a root, by itself or in the table CASES; its name counts.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ def cases(kind: str) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Yield the cases of the files whose names begin so, with where they stand."""
     for path in sorted(HERE.glob(f"{kind}_*.py")):
         module = importlib.import_module(f"tests.wording.{path.stem}")
-        for name, case in [*vars(module).items()]:
-            local = getattr(case, "__module__", "") == module.__name__
-            if inspect.isfunction(case) and local and not name.startswith("_"):
-                yield f"{path.stem.removeprefix(kind + '_')}: {name.replace('_', ' ')}", case
+        written = {
+            name: case
+            for name, case in vars(module).items()
+            if inspect.isfunction(case) and case.__module__ == module.__name__ and name[0] != "_"
+        }
+        for name, case in {**written, **getattr(module, "CASES", {})}.items():
+            yield f"{path.stem.removeprefix(kind + '_')}: {name.replace('_', ' ')}", case
 
 
 def said(case: Callable[[], Any]) -> str:

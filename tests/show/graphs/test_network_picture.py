@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.show.graphs.reading import SVG, Element, corners, elements, title
 
-from scalargrad.errors import GraphTooLargeError, OperandError
+from scalargrad.errors import GraphTooLargeError
 from scalargrad.nn import MLP
 from scalargrad.show.graphs import network
 
@@ -145,19 +145,3 @@ def test_a_large_network_is_refused() -> None:
         network(MLP(32, [32, 8], rng=0))
     with pytest.raises(GraphTooLargeError, match="limit=8"):
         network(net([[1.0]], [[1.0]], [[1.0]], [[1.0]], [[1.0]], [[1.0]], [[1.0]]), limit=7)
-
-
-@pytest.mark.parametrize(
-    ("module", "noun"),
-    [
-        (net([["heavy"]]), "Net"),
-        (Net([Rows([Row(1)])]), "Net"),  # type: ignore[arg-type]
-        (net([[]]), "layers"),
-        (net([[1.0]], []), "layers"),
-        (net([[1.0], [1.0, 2.0]]), r"layers\[0\].neurons\[1\]"),
-    ],
-)
-def test_what_is_no_network_is_refused(module: Any, noun: str) -> None:
-    """Without weights, without units, or where a neuron has a weight too many, which is named."""
-    with pytest.raises(OperandError, match=noun):
-        network(module)

@@ -28,6 +28,7 @@ from tests.show.graphs.reading import (
     neuron,
     of_class,
     pieces,
+    points,
     regularised,
     width,
     words,
@@ -110,6 +111,16 @@ def test_nothing_overlaps(direction: str) -> None:
             for word in words(other_shape) if other_id != id else []:
                 x, y = float(word.attrib["x"]), float(word.attrib["y"])
                 assert not (left < x < right and top < y < bottom), (id, other_id)
+
+
+def test_arrows_lead_from_operands_to_results() -> None:
+    """The tip of a head is farther to the right than its two other corners, or lower down."""
+    for direction, side in (("LR", 0), ("TB", 1)):
+        picture = draw(lecture(), direction=direction)
+        for line in of_class(picture, "line").values():
+            for arrow in line.iter(f"{SVG}polygon"):
+                tip, *others = (p[side] for p in points(arrow.attrib["points"]))
+                assert tip > max(others)
 
 
 def test_the_minuend_stands_above_the_subtrahend_though_its_operand_is_shared() -> None:

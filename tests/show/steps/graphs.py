@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scalargrad import Parameter, Value, exp, maximum, reciprocal, sigmoid, square, tanh
 from scalargrad.nn import MLP
-from scalargrad.show.steps import Walk, walk
+from scalargrad.show.steps import Step, Walk, walk
 
 
 def labelled(node: Value, label: str) -> Value:
@@ -21,6 +21,12 @@ def shown(x: float | None) -> str:
         mantissa, _, power = text.partition("e")
         text = f"{float(text):.0f}" if 1 <= abs(x) < 1e6 else f"{mantissa}e{int(power)}"
     return text.replace("-", "−")
+
+
+def so_far(step: Step) -> str:
+    """Return what stands below the wire of the node that receives, after a step."""
+    complete = step.arrived == step.expected
+    return shown(step.total) if complete else f"{shown(step.total)} + ?"
 
 
 def lecture() -> Walk:

@@ -19,6 +19,7 @@ from scalargrad.show.steps import Walk, walk
 
 from .conftest import Read
 from .graphs import labelled
+from .test_exactness import TELLING
 
 pytestmark = pytest.mark.wide
 
@@ -125,11 +126,6 @@ def test_a_page_says_and_computes_what_python_does(graph: str, read: Read) -> No
         close = partial(pytest.approx, rel=1e-12, abs=1e-15, nan_ok=True)
         assert numbers["data"] == close([x.data for x in nodes])
         assert numbers["gradients"] == close(sg.gradients(root, nodes, allow_nonfinite=True))
-
-
-#: Where functions have short values, and where what floats round them to is short.
-TELLING = [0, 1, -1, 0.1, 0.5, 0.25, 2, 3, 4, -2, 8, 9, 10, 12, 16, 40, 50, 100, 1000]
-TELLING += [1e-9, 1e12, 1e18, 1 / 3, 2 / 3]
 
 
 def valid_points(op: Any, arity: int, count: int) -> list[list[float]]:

@@ -11,10 +11,10 @@ import pytest
 from scalargrad import Parameter, Value, dot, mean, square, tanh
 from scalargrad import sum as add_up
 from scalargrad.nn import MLP
-from scalargrad.show.steps import Step, Walk, walk
+from scalargrad.show.steps import Walk, walk
 
 from .conftest import Read, Reader
-from .graphs import chain, labelled, network, shown
+from .graphs import chain, labelled, network, shown, so_far
 
 X = [-0.5, 0.25]
 
@@ -134,20 +134,6 @@ def path(page: Reader) -> str:
     """Return where the page says it is among the folds."""
     found = page.page.get_by_role("navigation", name="Folds").locator("li").all_text_contents()
     return " › ".join(part.strip(" ›") for part in found)
-
-
-def repeated() -> Walk:
-    """Walk back, in strides, through equal stretches of a chain: their drawings are kept as one."""
-    w, y = Parameter(0.9, "w"), Value(0.5, "x")
-    for _ in range(110):
-        y = tanh(y * w)
-    return walk(y)[-240::8]
-
-
-def so_far(step: Step) -> str:
-    """Return what stands below the wire of the node that receives, after a step."""
-    complete = step.arrived == step.expected
-    return shown(step.total) if complete else f"{shown(step.total)} + ?"
 
 
 @pytest.mark.parametrize(("make", "limit"), [(network, 10), (lambda: chain(60), 30)])

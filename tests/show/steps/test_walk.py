@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from tests.inner import TABLE, Elementwise
 
 import scalargrad as sg
 from scalargrad import Parameter, Value
-from scalargrad.errors import GraphChangedError, OperandError
+from scalargrad.errors import OperandError
 from scalargrad.nn import MLP, Linear, ReLU, Sequential
 from scalargrad.show.graphs import network
 from scalargrad.show.steps import Step, Walk, outcome, walk
@@ -28,27 +27,14 @@ def backward(root: Value) -> list[Step]:
 # The sequence -----------------------------------------------------------------------------------
 
 
-def test_the_lecture_s_graph_has_its_eight_steps() -> None:
-    """(x + y)z at (-2, 5, -4): inputs, two gates, the seed, and z, q, y, x on the way back."""
-    steps = lecture()
-    assert isinstance(steps, Sequence)
-    assert [step.index for step in steps] == list(range(8))
-    assert [step.phase for step in steps] == ["forward"] * 3 + ["seed"] + ["backward"] * 4
-    assert [step.place for step in steps] == [
-        *("inputs", "q", "f", "f", "f → z", "f → q", "q → y", "q → x")
-    ]
-    products = [(step.upstream, step.local, step.contribution) for step in steps[4:]]
-    assert products == [(1, 3, 3), (1, -4, -4), (-4, 1, -4), (-4, 1, -4)]
-    assert outcome(steps.scene) == "∂f/∂x = −4, ∂f/∂y = −4, ∂f/∂z = 3"
-    assert repr(steps) == "<walk through f: 8 steps>"
-    assert steps.root.label == "f"
-
-
 def test_a_slice_is_a_walk_whose_steps_keep_their_places() -> None:
     """The way back alone; an index counts from either end."""
     steps = lecture()
     part = steps[4:]
     assert isinstance(part, Walk)
+    assert isinstance(steps, Sequence)
+    assert repr(steps) == "<walk through f: 8 steps>"
+    assert outcome(steps.scene) == "∂f/∂x = −4, ∂f/∂y = −4, ∂f/∂z = 3"
     assert [step.index for step in part] == [4, 5, 6, 7]
     assert part[0] is steps[4]
     assert steps[-1] is steps[7]
@@ -138,23 +124,7 @@ def test_a_walk_shows_the_numbers_of_its_time_and_leaves_gradients_alone() -> No
     assert [step.text() for step in steps[:2]] == ["x = 3", "v1 = x·x = 3·3 = 9"]
     str(steps)
     assert (x.grad, q.grad) == (5.0, 7.0)
-
-
-def test_a_graph_that_no_longer_fits_its_leaves_is_refused() -> None:
-    """A recorded 6 is not 2 · 50; nan, in contrast, is not taken for a change."""
-    x = Value(3.0, "x")
-    y = x * 2.0
-    x.data = 50.0
-    with pytest.raises(GraphChangedError, match="assigned"):
-        walk(y)
-    assert walk(Value(math.nan, "x") * 2.0)[1].text() == "v1 = x·2 = nan·2 = nan"
-
-
-@pytest.mark.parametrize("root", [3.0, abs, None])
-def test_only_a_value_can_be_walked(root: Any) -> None:
-    """A number has no steps, nor has a function."""
-    with pytest.raises(OperandError, match="Value"):
-        walk(root)
+    assert walk(Value(math.nan, "x") * 2.0)[1].text() == "v1 = x·2 = nan·2 = nan"  # no change
 
 
 def test_deep_and_wide_graphs_can_be_walked_and_printed() -> None:
@@ -189,10 +159,6 @@ def test_notations_name_a_gradient_in_three_ways() -> None:
     linear, penalty = labelled(sg.dot([w], [x]), "s"), labelled(sg.dot([w], [w]), "p")
     assert "δ_s" in walk(sg.square(linear))[-1].symbols("delta")
     assert "δ" not in walk(sg.square(penalty))[-1].symbols("delta")
-    with pytest.raises(OperandError, match="leibniz"):
-        step.text("leibniz")  # type: ignore[arg-type]
-    with pytest.raises(OperandError, match="latex"):
-        step.symbols(form="latex")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

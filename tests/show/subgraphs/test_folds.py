@@ -12,19 +12,9 @@ from hypothesis import strategies as st
 from tests.inner import topological_order
 
 from scalargrad import Parameter, Value, ops
-from scalargrad.errors import GraphError, OperandError
+from scalargrad.errors import GraphError
 from scalargrad.experiments import GPT
-from scalargrad.nn import (
-    MLP,
-    GRUCell,
-    Layer,
-    Linear,
-    Module,
-    Neuron,
-    ReLU,
-    RNNCell,
-    Sequential,
-)
+from scalargrad.nn import MLP, GRUCell, Layer, Linear, Module, Neuron, ReLU, RNNCell, Sequential
 from scalargrad.show.subgraphs import Fold, fold
 
 
@@ -147,13 +137,6 @@ def test_a_fold_is_found_by_its_path() -> None:
     y.parents[0].label = paths(whole)[0]  # type: ignore[union-attr]
     renamed = paths(fold(y))
     assert len(set(renamed)) == len(renamed)
-
-
-@pytest.mark.parametrize(("option", "value"), [("limit", 3), ("model", MLP), ("model", 3.0)])
-def test_a_limit_below_four_and_what_is_no_module_are_refused(option: str, value: Any) -> None:
-    """The error names the option."""
-    with pytest.raises(OperandError, match=option):
-        fold(Value(1.0), **{option: value})
 
 
 # Calls of modules -----------------------------------------------------------------------------

@@ -10,16 +10,9 @@ from typing import Any, NamedTuple
 import pytest
 from tests.show.training.helpers import LABELS, POINTS, network, numbers
 
+from scalargrad import losses, watch
 from scalargrad import sum as add_up
-from scalargrad import watch
-from scalargrad.losses import (
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    hinge_loss,
-    huber_loss,
-    mse_loss,
-    nll_loss,
-)
+from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge_loss, mse_loss
 from scalargrad.nn import ELU, MLP, Linear, LogSoftmax, Sequential, Softplus, Tanh
 from scalargrad.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from scalargrad.show.training import TrainingPage
@@ -50,13 +43,13 @@ CASES = {
     ),
     "probabilities": Case(
         lambda: Sequential(Linear(3, 4, rng=1), ELU(0.7), Linear(4, 3, rng=2), LogSoftmax()),
-        nll_loss,
+        losses.nll_loss,
         3,
         lambda x: int(x[0] > 0) + int(x[2] > 0),
     ),
     "a curve": Case(
         lambda: Sequential(Linear(1, 5, rng=1), Softplus(2.0), Linear(5, 1, rng=2)),
-        huber_loss,
+        losses.huber_loss,
         1,
         lambda x: [x[0] ** 2],
     ),
