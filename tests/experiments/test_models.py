@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import OperandError
 from scalargrad.data import click_model
 from scalargrad.experiments import GPT, Alphabet, Ranker, WideAndDeep
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy
@@ -58,14 +57,6 @@ def test_an_earlier_loss_does_not_reach_a_later_position() -> None:
     rows = [[p.grad for p in row] for row in model.position.weight]
     assert not any(rows[4] + rows[5])
     assert all(any(row) for row in rows[:4])
-
-
-def test_sizes_that_do_not_fit_are_refused() -> None:
-    """The context is as long as it is; vectors are shared evenly among the heads."""
-    with pytest.raises(OperandError, match="context"):
-        GPT(11, **SMALL, rng=0)([0] * 7)
-    with pytest.raises(OperandError, match="heads"):
-        GPT(11, width=8, heads=3)
 
 
 def test_names_end_where_the_model_or_its_context_ends() -> None:

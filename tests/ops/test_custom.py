@@ -64,6 +64,8 @@ def test_derivatives_of_every_order() -> None:
 def test_an_operation_of_two_operands() -> None:
     """The gradient of √(a² + b²) at (3, 4) is (0.6, 0.8), its Hessian (I - nnᵀ)/5."""
     assert distance(3.0, 4.0) == 5.0
+    with pytest.raises(OperandError, match="2 operands, not 3"):
+        distance(3.0, 4.0, 5.0)
     assert grad(distance, (0, 1))(3.0, 4.0) == pytest.approx((0.6, 0.8), rel=1e-15)
     assert grad(lambda a: distance(a, 4.0))(3.0) == 0.6
     assert grad(lambda b: distance(3.0, b))(4.0) == 0.8

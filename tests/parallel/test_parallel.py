@@ -253,6 +253,23 @@ def test_what_cannot_be_sent_is_named() -> None:
             sum_over(work.scaled, [1.0, 2.0], workers)
 
 
+def test_what_would_be_another_sum_is_refused() -> None:
+    """Data that cannot be cut, chunks of nothing, results too many, of no number or unlike."""
+
+    def twice(f: Callable[[Any], Any], chunks: Iterable[Any]) -> list[Any]:
+        return [f(x) for x in [*chunks, *chunks]]
+
+    for data, options in (({1, 2}, {}), (iter([1]), {}), ([1, 2], {"chunks": 0})):
+        with pytest.raises(OperandError):
+            sum_over(work.scaled, data, **options)
+    with pytest.raises(OperandError, match="4 results"):
+        sum_over(work.scaled, [1.0, 2.0], twice, chunks=2)(None)
+    results: list[Any] = [lambda _, chunk: {"a": [None]}, lambda _, chunk: [1.0] * chunk[0]]
+    for result in results:
+        with pytest.raises(OperandError, match=r"None|another"):
+            sum_over(result, [1, 2])(None)
+
+
 # Sweeps ------------------------------------------------------------------------------------------
 
 

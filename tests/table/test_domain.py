@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.inner import Domain
 
 import scalargrad
-from scalargrad import DivisionByZeroError, DomainError, Value, custom_op, jit, log, value_and_grad
+from scalargrad import DivisionByZeroError, DomainError, Value, jit, log, value_and_grad
 
 
 @pytest.mark.parametrize("label", ["my x", "w→x", "{0}", "-x", "lambda", "log", "2", "{", "%"])
@@ -20,21 +19,6 @@ def test_label_that_cannot_stand_in_code_is_quoted(label: str) -> None:
     assert repr(label) in str(caught.value)
     remedy = str(caught.value).partition("not the result: ")[2]
     assert eval(remedy, vars(scalargrad), {"x": -1.0}) == 0.0
-
-
-def test_domain_of_a_custom_operation() -> None:
-    """A user's own domain is checked and printed the same way, with all its digits."""
-
-    @custom_op(
-        partials=lambda y, x, scale: (1 / scale, -y / scale),
-        domain=Domain(valid=lambda x, scale: x * x / scale < 0.123456789, safe=0.25, guard=1),
-    )
-    def part(x: float, scale: float) -> float:
-        return x / scale
-
-    with pytest.raises(DomainError, match=r"0\.123456789.*scale, 0\.25"):
-        part(Value(2.0, "x"), 1.0)
-    assert part(0.1, 1.0) == 0.1
 
 
 #: What divides by its operand, and raises ZeroDivisionError for the float 0.
