@@ -44,7 +44,7 @@ _KINK = Domain((-3.0, 3.0), (0.05, 1.0), smooth=lambda x, *slope: not -0.1 < x <
 @composite(
     Binary, partials=lambda _, y, x: (-1.0, 0.0), text=Notation("1 - {0}", SUM, (SUM + 1, SUM))
 )
-def one_less(y: Symbol, x: Symbol) -> Symbol:
+def _one_less(y: Symbol, x: Symbol) -> Symbol:
     """Return 1 - y for y = σ(x), a function of y; where it cancels, as e^-|x| · y."""
     return where(x < 0, 1 - y, exp(-abs(x)) * y)
 
@@ -52,7 +52,7 @@ def one_less(y: Symbol, x: Symbol) -> Symbol:
 @composite(
     Unary,
     symbol="σ",
-    partials=lambda y, x: (y * one_less(y, x),),
+    partials=lambda y, x: (y * _one_less(y, x),),
     text=Notation("σ({0})"),
 )
 def sigmoid(x: Symbol) -> Symbol:
@@ -198,7 +198,7 @@ def elu(x: Symbol, alpha: Symbol) -> Symbol:
 @composite(
     Unary,
     symbol="SiLU",
-    partials=lambda y, x: (sigmoid(x) * (1 + x * one_less(sigmoid(x), x)),),
+    partials=lambda y, x: (sigmoid(x) * (1 + x * _one_less(sigmoid(x), x)),),
 )
 def silu(x: Symbol) -> Symbol:
     """Apply the sigmoid linear unit (swish), x · σ(x).

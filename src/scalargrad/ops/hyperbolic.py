@@ -55,13 +55,13 @@ def cosh(x: float) -> float:
     partials=lambda _, y, x: (-2 * y, 0.0),
     text=Notation("1 - {0}·{0}", SUM, (PRODUCT, SUM)),
 )
-def tanh_slope(y: Symbol, x: Symbol) -> Symbol:
+def _tanh_slope(y: Symbol, x: Symbol) -> Symbol:
     """Return 1 - y² for y = tanh x, a function of y; where it cancels, as e^-2|x| · (1 + |y|)²."""
     square = y * y
     return where(square < 0.75, 1 - square, exp(-2 * abs(x)) * (1 + 2 * abs(y) + square))
 
 
-@elementary(partials=lambda y, x: (tanh_slope(y, x),))
+@elementary(partials=lambda y, x: (_tanh_slope(y, x),))
 def tanh(x: float) -> float:
     """Take the hyperbolic tangent; its slope is 1 - tanh².
 

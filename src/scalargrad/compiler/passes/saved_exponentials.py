@@ -13,8 +13,8 @@ from scalargrad.compiler.passes.partial import Partial, partial
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.writer import Writer
 from scalargrad.ops import abs, exp, sigmoid, tanh, where
-from scalargrad.ops.activations import one_less
-from scalargrad.ops.hyperbolic import tanh_slope
+from scalargrad.ops.activations import _one_less
+from scalargrad.ops.hyperbolic import _tanh_slope
 from scalargrad.ops.special import polynomial
 from scalargrad.table.operation import Binary, Unary, composite
 from scalargrad.table.symbol import Symbol
@@ -83,7 +83,7 @@ SLOPES: dict[Op, tuple[Unary, Binary]] = {
     partial(tanh, 0): (_decay_twice, _tanh_slope_of),
 }
 #: For functions of a unit's result and operand, the same of the result and the exponential.
-FUNCTIONS: dict[Op, Binary] = {one_less: _one_less_of, tanh_slope: _tanh_slope_of}
+FUNCTIONS: dict[Op, Binary] = {_one_less: _one_less_of, _tanh_slope: _tanh_slope_of}
 
 
 class SavedExponentials:
