@@ -90,7 +90,8 @@ class Junction:
 class Line:
     """A stretch from one shape to another; `enters` where it brings an operand into a gate.
 
-    `thick` where it stands for several wires.
+    `thick` where it stands for several wires; of a weight, its `share` of the greatest, with its
+    sign.
     """
 
     id: str
@@ -99,6 +100,7 @@ class Line:
     title: str = ""
     enters: bool = False
     thick: bool = False
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,6 +203,7 @@ class DiagramLayout:
         self._copying = {x.id for x in diagram.shapes if isinstance(x, GateShape) and x.copies}
         self._folds = {shape.id for shape in diagram.shapes if isinstance(shape, Folded)}
         self._boxes = {shape.id for shape in diagram.shapes if isinstance(shape, Box)}
+        self._is_network = any(line.share is not None for line in diagram.lines)
         self._arrivals = Counter(line.target for line in diagram.lines if line.enters)
         self._twins = Counter((line.source, line.target) for line in diagram.lines)
         self.boxes = self._boxes - self._arrivals.keys()
@@ -246,7 +247,8 @@ class DiagramLayout:
         """Return the diagram as DOT text, each shape of a fixed size."""
         diagram = self.diagram
         room = f"{self._between_ranks():.3g}"
-        frame = {"rankdir": self.direction, "splines": "spline", "nodesep": "0.16", "ranksep": room}
+        frame = {"rankdir": self.direction, "nodesep": "0.16", "ranksep": room}
+        frame["splines"] = "line" if self._is_network else "spline"
         graph = graphviz.Digraph("scalargrad", graph_attr=frame, node_attr=_NODE)
         rows, frames = row_graphs(diagram), self._frames()
         around: dict[str, graphviz.Digraph] = {
@@ -275,7 +277,8 @@ class DiagramLayout:
 
     def _between_ranks(self) -> float:
         """Return the inches between ranks, where many lines need room to meet."""
-        return 0.13 + 0.025 * max(self._arrivals.values(), default=1)
+        most = max(self._arrivals.values(), default=1)
+        return 0.7 + 0.3 * most if self._is_network else 0.13 + 0.025 * most
 
     def _frames(self) -> dict[str, graphviz.Digraph]:
         """Return an empty frame for each cluster."""

@@ -123,6 +123,8 @@ def _past(origins: Mapping[str, str], line: Line) -> Line:
 
 def _line(line: Line) -> str:
     thin, thick = ("-->", "==>") if line.enters else ("---", "===")
+    if line.share is not None:
+        thin = "-.-" if line.share < 0 else "---"
     return f"{_id(line.source)} {thick if line.thick else thin} {_id(line.target)}"
 
 

@@ -6,6 +6,7 @@ it has colours as well, as attributes that other programs read; pages have a sty
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 from math import hypot
@@ -32,6 +33,7 @@ from scalargrad.table.printing import MINUS, script_parts
 JOIN = 1.5
 
 _HEAD, _HEAD_WIDTH = 8.0, 3.2  # pixels of an arrowhead, and of half its width
+_THINNEST, _WIDEST, _CROWDED = 0.3, 4.2, 22.0  # of weights; where many meet, they are thinner
 _NOTE, _SWATCH, _LONGEST_LINE = 18.0, (22.0, 18.0), 64
 
 #: The attributes of shapes, lines and texts by their classes, in the colours of light paper.
@@ -153,13 +155,26 @@ class SvgWriter:
         if self._look.highlighted.intersection({line.id, line.id.rpartition("-to")[0]}):
             drawn = f'<path d="{path}"{self._style("line", "halo")}/>'
             classes.append("strong")
-        drawn += f'<path d="{path}"{self._style(*classes)}/>'
+        drawn += f'<path d="{path}"{self._style(*classes, **self._weight(line))}/>'
         is_back = line.id in self._look.back
-        if is_back or line.enters:
+        if is_back or (line.enters and line.share is None):
             style = self._style("dot", fill=look.SLATE if line.thick else look.INK)
             head = _head(points[::-1] if is_back else points, 1.4 if line.thick else 1.0)
             drawn += f'<polygon points="{head}"{style}/>'
         return f'<g class="{kind}" id="{line.id}">{_title(line.title)}{drawn}</g>'
+
+    def _weight(self, line: Line) -> dict[str, str]:
+        """Return the attributes of a weight: wide if it is great, dashed if it is negative."""
+        if line.share is None:
+            return {}
+        crowd = max(Counter(line.target for line in self._diagram.lines).values())
+        size = abs(line.share)
+        width, opacity = _THINNEST + size * min(_WIDEST, _CROWDED / crowd), 0.3 + 0.7 * size
+        style = {"stroke": look.VALUE, "stroke-width": f"{width:.3g}"}
+        style["stroke-opacity"] = f"{opacity:.3g}"
+        if line.share < 0:
+            style |= {"stroke": look.GRADIENT, "stroke-dasharray": "4,3"}
+        return style
 
     def group(self, shape: Box | GateShape | Folded, kind: str, inside: str) -> str:
         """Return a shape of an outline and texts."""
