@@ -16,9 +16,10 @@ from typing import Protocol
 from xml.etree import ElementTree as ET
 
 from scalargrad.errors import LayoutError
-from scalargrad.show.graphs.layout import DPI, render
+from scalargrad.show.graphs.layout import DPI
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.files import file_path, require_writable, write_atomically
+from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
 
 _SUFFIXES = (".svg", ".png", ".pdf", ".tikz", ".dot", ".mmd")
@@ -117,6 +118,8 @@ class Picture:
         ------
         LayoutError
             If the suffix is none of these, or there is no Graphviz, or it fails.
+        MissingPackageError
+            If there is no resvg for PNG, or no fpdf2 for PDF.
         OSError
             If the folder does not exist or cannot be written to.
 
@@ -140,19 +143,13 @@ class Picture:
         if suffix in texts:
             return texts[suffix]().encode()
         if suffix == ".png":
-            return png(self.svg(), self.dot, self._dpi)
+            return png(self.svg(), self._dpi)
         if suffix == ".pdf":
-            return self._pdf()
+            return pdf([self.svg()])
         raise LayoutError(
             f"a picture cannot be saved as {shown(path.name)}: end the name in "
             f"{', '.join(_SUFFIXES)}"
         )
-
-    def _pdf(self) -> bytes:
-        try:
-            return pdf([self.svg()])
-        except ImportError:
-            return render(self.dot, "pdf")
 
     def _repr_svg_(self) -> str:
         return self.svg()
@@ -192,19 +189,19 @@ def set_on_slide(svg: str, paper: str) -> str:
 _MOST = 100_000_000  # pixels, 400 MB; where memory ends, resvg ends Python
 
 
-def png(svg: str, dot: str, dpi: int) -> bytes:
-    """Return a picture as a PNG; without resvg, the system's Graphviz makes it of `dot`.
+def png(svg: str, dpi: int) -> bytes:
+    """Return a picture as a PNG.
 
     Raises
     ------
     LayoutError
-        If the picture is too large for so many dots per inch, or there is neither.
+        If the picture is too large for so many dots per inch.
+    MissingPackageError
+        If there is no resvg, or no font.
     """
-    try:
+    with needed("PNG needs"):
         from fontpkg_arimo import ROOT
         from resvg_py import svg_to_bytes
-    except ImportError:
-        return render(dot, "png", dpi)
     width, height = (points * dpi / 72 for points in size(svg))
     if width * height > _MOST:
         raise LayoutError(
@@ -223,12 +220,13 @@ def pdf(svgs: Sequence[str]) -> bytes:
 
     Raises
     ------
-    ImportError
+    MissingPackageError
         If there is no fpdf2, or no font.
     """
-    from fontpkg_arimo import ROOT
-    from fpdf import FPDF
-    from fpdf.fonts import TTFFont
+    with needed("PDF needs"):
+        from fontpkg_arimo import ROOT
+        from fpdf import FPDF
+        from fpdf.fonts import TTFFont
 
     document = FPDF(unit="pt")
     document.set_margin(0)

@@ -72,11 +72,10 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
             _handout(svgs, f"Backpropagation through {scene.names[scene.root]}", paper).encode()
         ]
     if kind == "pdf":
-        with needed("slides as PDF need"):
-            return [pdf(svgs)]
+        return [pdf(svgs)]
     if kind == "svg":
         return [svg.encode() for svg in svgs]
-    drawn = [png(svg, each.dot(), dpi) for svg, each in zip(svgs, layouts, strict=True)]
+    drawn = [png(svg, dpi) for svg in svgs]
     return drawn if kind == "png" else [_animated(drawn, kind)]
 
 
