@@ -32,9 +32,7 @@ from scalargrad import ops
 from scalargrad.graph import describe, fan_out
 from scalargrad.show.characters import visible
 from scalargrad.show.graphs.diagram import (
-    Border,
     Box,
-    Bundle,
     Cluster,
     Diagram,
     Folded,
@@ -211,7 +209,7 @@ class Builder:
         listed = f"{names[group.nodes[0]]} … {names[group.nodes[-1]]} ({len(group.nodes)})"
         yield Box(self.id(group), f"{kind} bundle", visible(listed), "")
         longest = max((names[node] for node in group.nodes), key=len)
-        yield from self._wired(Bundle(f"{self.id(group)}-wire", "", "", longest), group)
+        yield from self._wired(Wire(f"{self.id(group)}-wire", called=longest, thick=True), group)
 
     def _shapes(self, item: Item) -> Iterator[Shape]:
         """Yield the gate, leaf or box of an item, and the wires that leave it."""
@@ -224,7 +222,8 @@ class Builder:
             if isinstance(unit, Group) and unit.source is item:
                 text = f"{len(item.outputs):,} values"
                 title = f"{text} of {visible(item.title)}: {_listed(item)}"
-                yield from self._wired(Bundle(f"{self.folds[item]}-wire", text, title), unit)
+                wire = Wire(f"{self.folds[item]}-wire", value=text, value_title=title, thick=True)
+                yield from self._wired(wire, unit)
         for node in item.outputs:
             if not self.view.is_hidden(node):
                 yield from self._wired(self.wire(node), node)
@@ -241,7 +240,7 @@ class Builder:
         yield self._gate(node) if node.parents else self._leaf(node)
         yield from self._wired(self.wire(node), node)
 
-    def _wired(self, wire: Wire | Bundle, unit: Unit) -> Iterator[Shape]:
+    def _wired(self, wire: Wire, unit: Unit) -> Iterator[Shape]:
         """Yield a wire, and the shape at which it branches."""
         yield wire
         count, id = self._branches[unit], f"{self.id(unit)}-fan"
@@ -439,7 +438,10 @@ def cut_at_borders(diagram: Diagram) -> None:
     lines: list[Line] = []
     for line in diagram.lines:
         passed = _passed(around.get(line.source, ()), around.get(line.target, ()))
-        borders = [Border(f"{line.id}-b{k}", out) for k, (_, out) in enumerate(passed)]
+        borders = [
+            Junction(f"{line.id}-b{k}", rank="max" if out else "min")
+            for k, (_, out) in enumerate(passed)
+        ]
         for border, (frame, _) in zip(borders, passed, strict=True):
             frame.shapes.append(border.id)
         diagram.shapes += borders

@@ -41,7 +41,8 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
     if not row:
         return diagram
     boxes = {shape.id: shape.text for shape in diagram.shapes if isinstance(shape, Box | Folded)}
-    called = {shape.id: shape.called for shape in diagram.shapes if isinstance(shape, Wire)}
+    wires = [shape for shape in diagram.shapes if isinstance(shape, Wire)]
+    called = {wire.id: wire.called for wire in wires if not wire.thick}
     fans = {x.target: x.source for x in diagram.lines if x.target.endswith("-fan")}
     again: dict[str, list[Shape]] = {}  # by what reads it
     lines: list[Line] = []
@@ -60,7 +61,7 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
         source = box.id
         if wired and not line.target.endswith("-wire"):
             source = f"{line.id}-wire"
-            beside.append(Wire(source, "", "", "", "", ""))
+            beside.append(Wire(source))
             row[source] = row[line.target]
             lines.append(Line(f"{line.id}-out", box.id, source))
         lines.append(replace(line, source=source))

@@ -27,9 +27,7 @@ from scalargrad.errors import LayoutError
 from scalargrad.show.characters import text_width
 from scalargrad.show.graphs.chain_rows import row_graphs
 from scalargrad.show.graphs.diagram import (
-    Border,
     Box,
-    Bundle,
     Diagram,
     Folded,
     GateShape,
@@ -168,8 +166,9 @@ class DiagramLayout:
 
     def __init__(self, diagram: Diagram, direction: str = "LR") -> None:
         self.diagram, self.direction = diagram, direction
-        self._fans = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
-        self._borders = {shape.id for shape in diagram.shapes if isinstance(shape, Border)}
+        points = [shape for shape in diagram.shapes if isinstance(shape, Junction)]
+        self._fans = {point.id for point in points}
+        self._borders = {point.id for point in points if point.rank}
         self.gates = {shape.id for shape in diagram.shapes if isinstance(shape, GateShape)}
         self._copying = {x.id for x in diagram.shapes if isinstance(x, GateShape) and x.copies}
         self._folds = {shape.id for shape in diagram.shapes if isinstance(shape, Folded)}
@@ -191,11 +190,11 @@ class DiagramLayout:
             case GateShape():
                 wide = 0.0 if shape.copies else self.width(short(shape.text), GATE_LETTERS) + 14
                 return max(GATE, wide), GATE
-            case Bundle():
-                return self.width(shape.text) + 16, WIRE_HEIGHT
+            case Wire(thick=True):
+                return self.width(shape.value) + 16, WIRE_HEIGHT
             case Wire():
                 return self._wire_size(shape)
-        return (_POINT, _POINT) if isinstance(shape, Border) else (_DOT, _DOT)
+        return (_POINT, _POINT) if shape.rank else (_DOT, _DOT)
 
     def width(self, text: str, letters: int = LETTERS) -> float:
         """Return the width of a text in Arial, which pictures name, and Arimo."""
@@ -230,8 +229,8 @@ class DiagramLayout:
         framed = [shape for shape in diagram.shapes if shape.id in around]
         for shape in [*(x for x in diagram.shapes if x.id not in around), *framed[::turn]]:
             part = around.get(shape.id, graph)
-            if isinstance(shape, Border):  # at the first or the last rank of its frame
-                with part.subgraph(graph_attr={"rank": "max" if shape.out else "min"}) as border:
+            if isinstance(shape, Junction) and shape.rank:
+                with part.subgraph(graph_attr={"rank": shape.rank}) as border:
                     self._declare(border, shape)
             else:
                 self._declare(part, shape)
@@ -265,9 +264,9 @@ class DiagramLayout:
         width, height = (f"{pixels / _POINTS:.4f}" for pixels in self._room(shape.id))
         options = {"width": width, "height": height, "label": graphviz.escape(self._label(shape))}
         match shape:
-            case Wire() | Bundle():
+            case Wire():
                 options["shape"] = "plaintext"
-            case Junction() | Border():
+            case Junction():
                 options["shape"] = "point"
             case GateShape():
                 options["shape"] = "ellipse" if width == height else "box"
@@ -289,7 +288,7 @@ class DiagramLayout:
                 return f"{named}\n{shape.gradient}" if shape.gradient else named
             case Folded():
                 return "\n".join([shape.text, *shape.details])
-            case Box() | GateShape() | Bundle():
+            case Box() | GateShape():
                 return shape.text
         return ""
 
@@ -308,7 +307,7 @@ class DiagramLayout:
 
     def _leaving(self, line: Line) -> str:
         """Return the port at which a line begins."""
-        is_free = line.source in self._fans | self._borders | self._copying
+        is_free = line.source in self._fans | self._copying
         return self._key(line.source) + ("" if is_free else f":{SIDES[self.direction][0]}")
 
     def _entering(self, line: Line) -> str:

@@ -8,9 +8,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from scalargrad.show.graphs.diagram import (
-    Border,
     Box,
-    Bundle,
     Cluster,
     Diagram,
     Folded,
@@ -22,7 +20,7 @@ from scalargrad.show.graphs.diagram import (
 )
 from scalargrad.show.graphs.look import Look
 
-_Shown: TypeAlias = Box | GateShape | Wire | Folded | Bundle
+_Shown: TypeAlias = Box | GateShape | Wire | Folded
 
 _CLASSES = """\
     classDef parameter fill:#fff,color:#222,stroke:#222,stroke-width:2px
@@ -42,8 +40,8 @@ _SPECIAL = re.compile(r"[!-/:-@\[-`{-~]")
 
 def to_mermaid(diagram: Diagram, direction: str) -> str:
     """Return `diagram` as a Mermaid flowchart."""
-    shapes = [shape for shape in diagram.shapes if not isinstance(shape, Junction | Border)]
-    passed = {shape.id for shape in diagram.shapes if isinstance(shape, Junction | Border)}
+    shapes = [shape for shape in diagram.shapes if not isinstance(shape, Junction)]
+    passed = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
     origins = {line.target: line.source for line in diagram.lines if line.target in passed}
     lines = [_past(origins, line) for line in diagram.lines if line.target not in passed]
     return "\n".join(
@@ -83,7 +81,7 @@ def _emphasis(shapes: list[_Shown], lines: list[Line], look: Look) -> Iterator[s
             yield f"    style {_id(shape.id)} {_ALARMED}"
             continue
         fill = look.tints.get(shape.id, _HALO_FILL if highlighted else "")
-        if fill and not isinstance(shape, Wire | Bundle):
+        if fill and not isinstance(shape, Wire):
             deep = shape.id in look.tints and look.scale is not None and look.scale.dark
             ink = "#fff" if deep else "#222"
             yield f"    style {_id(shape.id)} fill:{fill},color:{ink}{_BOLD * highlighted}"
@@ -106,8 +104,6 @@ def _shape(shape: _Shown) -> str:
         case Folded():
             text = "<br/>".join(map(escaped, (shape.text, *shape.details)))
             return f'{_id(shape.id)}(["{text}"]):::folded'
-        case Bundle():
-            return f'{_id(shape.id)}["{escaped(shape.text)}"]:::wire'
 
 
 def _past(origins: Mapping[str, str], line: Line) -> Line:

@@ -16,7 +16,6 @@ from scalargrad.show.graphs import layout as sizes
 from scalargrad.show.graphs import look
 from scalargrad.show.graphs.diagram import (
     Box,
-    Bundle,
     Folded,
     GateShape,
     Junction,
@@ -111,9 +110,9 @@ class SvgWriter:
                     yield self._gate(shape, at, size)
                 case Folded():
                     yield self._fold(shape, at, size)
-                case Wire() | Bundle():
+                case Wire():
                     yield self.wire(shape, at, size)
-                case Junction():
+                case Junction(rank=""):
                     yield self.dot(shape, at)
 
     def _gate(self, gate: GateShape, at: Point, size: Size) -> str:
@@ -193,31 +192,28 @@ class SvgWriter:
         tint = self._look.tints.get(shape.id)
         return self._style(*kinds, **({"fill": tint} if tint else {}))
 
-    def wire(self, wire: Wire | Bundle, at: Point, size: Size) -> str:
+    def wire(self, wire: Wire, at: Point, size: Size) -> str:
         """Return a wire: a line, and its numbers on both sides of it."""
         (x, y), along = at, self._layout.direction == "LR"
         half = size[0 if along else 1] / 2 + JOIN
         path = f"M{x:g},{y - half:.1f}V{y + half:.1f}"
         if along:
             path = f"M{x - half:.1f},{y:g}H{x + half:.1f}"
-        drawn, kinds = "", ["line", *["thick"] * isinstance(wire, Bundle)]
+        drawn, kinds = "", ["line", *["thick"] * wire.thick]
         if wire.id in self._look.highlighted:
             drawn, kinds = f'<path d="{path}"{self._style("line", "halo")}/>', ["line", "strong"]
         elif tint := self._look.tints.get(wire.id):
             drawn = f'<path d="{path}"{self._style("line", "band", stroke=tint)}/>'
         drawn += f'<path class="line" d="{path}"{self._style(*kinds)}/>'
         node = wire.id.removesuffix("-wire")
-        if isinstance(wire, Bundle):
-            drawn += self._number(f"{node}-text", wire.title, _typeset(wire.text), at, 0)
-        else:
-            value = self._span("value", wire.value)
-            if wire.name and value:
-                back = f' dy="{-_BELOW}"' if script_parts(wire.name) else ""  # on the line again
-                sign = f"<tspan{back}>&#160;{wire.sign}&#160;</tspan>"
-                value = _typeset(wire.name) + sign + value
-            gradient = self._span("gradient", wire.gradient)
-            drawn += self._number(f"{node}-value", wire.value_title, value, at, 0)
-            drawn += self._number(f"{node}-gradient", wire.gradient_title, gradient, at, 1)
+        value = wire.value if wire.thick else self._span("value", wire.value)
+        if wire.name and value:
+            back = f' dy="{-_BELOW}"' if script_parts(wire.name) else ""  # on the line again
+            sign = f"<tspan{back}>&#160;{wire.sign}&#160;</tspan>"
+            value = _typeset(wire.name) + sign + value
+        gradient = self._span("gradient", wire.gradient)
+        drawn += self._number(f"{node}-value", wire.value_title, value, at, 0)
+        drawn += self._number(f"{node}-gradient", wire.gradient_title, gradient, at, 1)
         return f'<g class="node wire" id="{wire.id}">{drawn}</g>'
 
     def text(

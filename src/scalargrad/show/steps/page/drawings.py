@@ -24,7 +24,6 @@ from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import (
     Box,
-    Bundle,
     Diagram,
     Folded,
     GateShape,
@@ -267,8 +266,8 @@ class _PageLayout(DiagramLayout):
         return max(text_width(text, letters), 0.55 * letters * cell_len(text))
 
     def _size(self, shape: Shape) -> Size:
-        if isinstance(shape, Bundle):  # the name and the number of the one at work
-            cells = cell_len(short(shape.longest)) + 3 + _NUMBER_CELLS
+        if isinstance(shape, Wire) and shape.thick:  # the name and the number of the one at work
+            cells = cell_len(short(shape.called)) + 3 + _NUMBER_CELLS
             return max(cells, _BUNDLE_CELLS) * _CELL, WIRE_HEIGHT
         width, height = super()._size(shape)
         if isinstance(shape, Box) and shape.kind in {"again", "port", "exit"}:
@@ -361,11 +360,11 @@ class _PageWriter(SvgWriter):
             f'<g class="node {kind}" id="{shape.id}" tabindex="0" role="button"{label}>{inside}</g>'
         )
 
-    def wire(self, wire: Wire | Bundle, at: Point, size: Size) -> str:
+    def wire(self, wire: Wire, at: Point, size: Size) -> str:
         """Return a wire with places for its numbers."""
         (x, y), (width, _) = at, size
         node = wire.id.removesuffix("-wire")
-        name = escape(short(wire.name)) if isinstance(wire, Wire) else ""
+        name = escape(short(wire.name))
         label, place = "", ""
         if name:
             label = f'<tspan class="name" x="{x:g}" y="{y - 26:g}">{name}</tspan>'
