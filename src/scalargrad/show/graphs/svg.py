@@ -14,15 +14,7 @@ from math import hypot
 from scalargrad.show.characters import text_width, wrapped
 from scalargrad.show.graphs import layout as sizes
 from scalargrad.show.graphs import look
-from scalargrad.show.graphs.diagram import (
-    Box,
-    Folded,
-    GateShape,
-    Junction,
-    Line,
-    Shape,
-    Wire,
-)
+from scalargrad.show.graphs.diagram import Box, Folded, GateShape, Junction, Line, Shape, Wire
 from scalargrad.show.graphs.layout import LETTERS, DiagramLayout, Point, Size, short
 from scalargrad.show.graphs.look import Scale
 from scalargrad.show.number_format import number

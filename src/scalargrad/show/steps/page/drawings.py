@@ -33,14 +33,7 @@ from scalargrad.show.graphs.diagram import (
     Wire,
 )
 from scalargrad.show.graphs.gates import copies_of
-from scalargrad.show.graphs.layout import (
-    WIRE_HEIGHT,
-    DiagramLayout,
-    Point,
-    Size,
-    placed,
-    short,
-)
+from scalargrad.show.graphs.layout import WIRE_HEIGHT, DiagramLayout, Point, Size, placed, short
 from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves
 from scalargrad.show.graphs.view import View
 from scalargrad.show.steps.scene import Scene
