@@ -42,7 +42,7 @@ from scalargrad.show.graphs.diagram import (
     Shape,
     Wire,
 )
-from scalargrad.show.graphs.gates import FanOutCopy, boxed_constants, folds, gate_text, is_symmetric
+from scalargrad.show.graphs.gates import boxed_constants, folds, gate_text, is_symmetric
 from scalargrad.show.graphs.view import Group, Unit, View
 from scalargrad.show.number_format import exact, gate_relation, loosest, number, relation
 from scalargrad.show.subgraphs import Fold
@@ -129,7 +129,7 @@ class Builder:
     framed : collection of Fold
         The open folds that have a frame.
     copies : mapping, optional
-        Where fan-out is drawn as copy gates: the copy by reader and operand.
+        Where fan-out is drawn as copy gates: what each copy sends back, by reader and operand.
     numbers : WireNumbers
         What is written on wires.
     destination : function of a Value
@@ -143,7 +143,7 @@ class Builder:
         *,
         folds: Mapping[Fold, str] | None = None,
         framed: Collection[Fold] = (),
-        copies: Mapping[tuple[Value, int], FanOutCopy] | None = None,
+        copies: Mapping[tuple[Value, int], float] | None = None,
         numbers: WireNumbers | None = None,
         destination: Callable[[Value], str] = str,
     ) -> None:
@@ -235,8 +235,8 @@ class Builder:
             text = number(constant, self.numbers.digits)
             yield Box(f"{own}-c{i}", "constant", text, f"constant {exact(constant)}")
         for i in range(len(node.parents)):
-            if copy := self.copies.get((node, i)):
-                yield self._copied_wire(node, copy)
+            if (node, i) in self.copies:
+                yield self._copied_wire(node, i)
         yield self._gate(node) if node.parents else self._leaf(node)
         yield from self._wired(self.wire(node), node)
 
@@ -289,15 +289,16 @@ class Builder:
             self.graph.short[node],
         )
 
-    def _copied_wire(self, node: Value, copy: FanOutCopy) -> Wire:
-        names, name = self.graph.names, self.graph.names[copy.operand]
-        return Wire(
-            f"{copy.id}-wire",
-            "",
-            self.numbers.value(copy.operand.data),
-            self.numbers.gradient(copy.contribution),
-            f"value of {name}: {exact(copy.operand.data)}",
-            f"what {names[node]} adds to the gradient of {name}: {exact(copy.contribution)}",
+    def _copied_wire(self, node: Value, i: int) -> Wire:
+        operand, contribution, names = node.parents[i], self.copies[node, i], self.graph.names
+        assert isinstance(operand, Value)
+        said = f"what {names[node]} adds to the gradient of {names[operand]}"
+        return replace(
+            self.wire(operand),
+            id=f"{self.ids[node]}-w{i}-wire",
+            name="",
+            gradient=self.numbers.gradient(contribution),
+            gradient_title=f"{said}: {exact(contribution)}",
         )
 
     # Lines ------------------------------------------------------------------------------------
@@ -338,14 +339,15 @@ class Builder:
             return
         own, boxed, shared = self.ids[item], dict(boxed_constants(item)), set[Unit]()
         for i, operand in enumerate(item.parents):
-            if copy := self.copies.get((item, i)):
-                yield Line(f"{copy.id}-out", self._tap(copy.operand), f"{copy.id}-wire")
-                yield Line(copy.id, f"{copy.id}-wire", own, self._partial(item, i), True)
-            elif not isinstance(operand, Value):
+            id = f"{own}-w{i}"
+            if not isinstance(operand, Value):
                 if i in boxed:
-                    yield Line(f"{own}-w{i}", f"{own}-c{i}", own, enters=True)
+                    yield Line(id, f"{own}-c{i}", own, enters=True)
+            elif (item, i) in self.copies:
+                yield Line(f"{id}-out", self._tap(operand), f"{id}-wire")
+                yield Line(id, f"{id}-wire", own, self._partial(item, i), True)
             elif (unit := self.view.units[operand]) is operand:
-                yield Line(f"{own}-w{i}", self._tap(unit), own, self._partial(item, i), True)
+                yield Line(id, self._tap(unit), own, self._partial(item, i), True)
             elif unit not in shared:
                 shared.add(unit)
                 yield self._arriving(unit, own)

@@ -250,8 +250,11 @@ def _tints(
     for node, id in builder.ids.items():
         numbers[id] = node.data if by_value else builder.graph.gradients[node]
         numbers[f"{id}-wire"] = numbers[id]
-    for copy in builder.copies.values():
-        numbers[f"{copy.id}-wire"] = copy.operand.data if by_value else copy.contribution
+    for (node, i), contribution in builder.copies.items():
+        operand = node.parents[i]
+        if isinstance(operand, Value):
+            number = operand.data if by_value else contribution
+            numbers[f"{builder.ids[node]}-w{i}-wire"] = number
     numbers = {id: x for id, x in numbers.items() if id in drawn}
     scale = scale_of(color, numbers.values(), dark)
     return {id: scale.colour(x) for id, x in numbers.items()} if scale else {}, scale

@@ -62,15 +62,16 @@ def _placed(shapes: list[_Shown], clusters: Sequence[Cluster]) -> Iterator[str]:
     drawn = {shape.id: _shape(shape) for shape in shapes}
     framed = {id for cluster in nested(clusters) for id in cluster.shapes}
     yield from (f"    {text}" for id, text in drawn.items() if id not in framed)
-    pending: list[tuple[Cluster | None, str]] = [(c, "    ") for c in reversed(clusters)]
-    while pending:
-        cluster, indent = pending.pop()
-        if cluster is None:
-            yield f"{indent}end"
-            continue
-        yield f'{indent}subgraph {cluster.id}["{escaped(cluster.text)}"]'
-        yield from (f"{indent}    {drawn[id]}" for id in cluster.shapes if id in drawn)
-        pending += [(None, indent), *((c, f"{indent}    ") for c in reversed(cluster.inside))]
+    for cluster in clusters:
+        yield from _subgraph(cluster, drawn, "    ")
+
+
+def _subgraph(cluster: Cluster, drawn: Mapping[str, str], indent: str) -> Iterator[str]:
+    yield f'{indent}subgraph {cluster.id}["{escaped(cluster.text)}"]'
+    yield from (f"{indent}    {drawn[id]}" for id in cluster.shapes if id in drawn)
+    for inner in cluster.inside:
+        yield from _subgraph(inner, drawn, f"{indent}    ")
+    yield f"{indent}end"
 
 
 def _emphasis(shapes: list[_Shown], lines: list[Line], look: Look) -> Iterator[str]:
@@ -96,14 +97,12 @@ def _shape(shape: _Shown) -> str:
             return f'{_id(shape.id)}["{escaped(shape.text)}"]:::{shape.kind}'
         case GateShape():
             return f'{_id(shape.id)}(("{escaped(shape.text)}")):::gate'
-        case Wire():
-            name = f"{escaped(shape.name)} {shape.sign} " if shape.name else ""
-            below = f"<br/>grad {shape.gradient}" if shape.gradient else ""
-            numbers = f"{name}{shape.value}{below}"
-            return f'{_id(shape.id)}["{numbers}"]:::wire'
         case Folded():
             text = "<br/>".join(map(escaped, (shape.text, *shape.details)))
             return f'{_id(shape.id)}(["{text}"]):::folded'
+    name = f"{escaped(shape.name)} {shape.sign} " if shape.name else ""
+    below = f"<br/>grad {shape.gradient}" if shape.gradient else ""
+    return f'{_id(shape.id)}["{name}{shape.value}{below}"]:::wire'
 
 
 def _past(origins: Mapping[str, str], line: Line) -> Line:

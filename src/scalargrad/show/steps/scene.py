@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import re
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, TypeGuard
@@ -123,7 +122,6 @@ class Scene:
         self.alarm: Alarm | None = None
         self._forms: dict[object, GateForm] = {}
         self._gates: dict[Value, SymbolicGate] = {}
-        self._operands: dict[Value, Counter[Value | float]] = {}
         self._require_unchanged()
         self._stand_ins = stand_ins
         self.comparisons = comparisons(self.originals.get(root, root), _MOST_COMPARISONS)
@@ -214,11 +212,8 @@ class Scene:
 
     def is_repeated(self, node: Value, parent: Value) -> bool:
         """Return whether a gate has the same operand more than once."""
-        if self.feeds[parent] == self.expected[parent]:
-            return False
-        if node not in self._operands:
-            self._operands[node] = Counter(node.parents)
-        return self._operands[node][parent] > 1
+        shared = self.feeds[parent] < self.expected[parent]
+        return shared and node.parents.count(parent) > 1
 
     def is_known(self, node: Value, position: int) -> bool:
         """Return whether the value of `node` has been computed at a step's position."""
