@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal
 
@@ -12,14 +11,11 @@ from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.names import names
 from scalargrad.show.characters import aliases, is_long, printed, visible
 from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
-from scalargrad.show.graphs.chain_rows import in_rows
-from scalargrad.show.graphs.diagram import Box, Diagram, Shape, Wire
+from scalargrad.show.graphs.diagram import Box, Shape, Wire
 from scalargrad.show.graphs.gates import copies_of
-from scalargrad.show.graphs.layout import DPI, SIDES, DiagramLayout, placed
+from scalargrad.show.graphs.layout import DPI, SIDES
 from scalargrad.show.graphs.look import Highlight, Look, Scale, highlighted_ids, scale_of
-from scalargrad.show.graphs.mermaid import to_mermaid
 from scalargrad.show.graphs.picture import Picture
-from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.show.graphs.view import (
     LINES_PER_SHAPE,
     SIDE_BY_SIDE,
@@ -203,7 +199,7 @@ def draw(
     alarmed = alarmed.union(*(hidden.get(id, ()) for id in alarmed))
     drawn = {shape.id for shape in diagram.shapes}
     diagram.look = Look(marked, *_tints(color, builder, drawn, dark), alarmed)
-    return Picture(GraphDrawing(diagram, direction, dark), dpi)
+    return Picture(diagram, direction, dpi=dpi, dark=dark)
 
 
 def _named(
@@ -299,37 +295,6 @@ def glance(root: Value) -> str | None:
         return draw(root, limit=_GLANCE).svg()
     except (GraphError, LayoutError):
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class GraphDrawing:
-    """A diagram with the direction of its lines, on a light or dark background."""
-
-    diagram: Diagram
-    direction: str
-    dark: bool = False
-
-    @property
-    def title(self) -> str:
-        """The sentence on the graph."""
-        return self.diagram.title
-
-    def svg(self) -> str:
-        """Return the SVG; from left to right, a long chain is in rows."""
-        (layout,) = placed([self._layout()])
-        return SvgWriter(layout, self.dark).svg()
-
-    def dot(self) -> str:
-        """Return the graph in DOT."""
-        return self._layout().dot()
-
-    def _layout(self) -> DiagramLayout:
-        wrapped = in_rows(self.diagram) if self.direction == "LR" else self.diagram
-        return DiagramLayout(wrapped, self.direction)
-
-    def mermaid(self) -> str:
-        """Return the graph as a Mermaid flowchart."""
-        return to_mermaid(self.diagram, self.direction)
 
 
 def _roots(root: Any) -> list[Value]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from scalargrad.errors import GraphTooLargeError, OperandError
 from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Line
-from scalargrad.show.graphs.graphs import GraphDrawing
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.number_format import exact, number
 from scalargrad.show.places import unit_name
@@ -63,7 +62,7 @@ def network(module: Any, *, limit: int = 1000) -> Picture:
             f"the network has {sum(sizes):,} units and {weights:,} weights, too much for a picture "
             f"of at most {limit:,}: draw a smaller one, or pass limit={needed}"
         )
-    return Picture(GraphDrawing(_diagram(layers), "LR"))
+    return Picture(_diagram(layers))
 
 
 def _weights(module: Any) -> list[list[list[float]]]:

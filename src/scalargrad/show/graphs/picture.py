@@ -12,34 +12,20 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Protocol
 from xml.etree import ElementTree as ET
 
 from scalargrad.errors import LayoutError
-from scalargrad.show.graphs.layout import DPI
+from scalargrad.show.graphs.chain_rows import in_rows
+from scalargrad.show.graphs.diagram import Diagram
+from scalargrad.show.graphs.layout import DPI, DiagramLayout, placed
+from scalargrad.show.graphs.mermaid import to_mermaid
+from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.files import file_path, require_writable, write_atomically
 from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
 
 _SUFFIXES = (".svg", ".png", ".pdf", ".tikz", ".dot", ".mmd")
-
-
-class Drawing(Protocol):
-    """The source of a Picture: an SVG, and text in DOT and in Mermaid."""
-
-    @property
-    def title(self) -> str:
-        """A sentence that describes the picture."""
-
-    def svg(self) -> str:
-        """Return the SVG."""
-
-    def dot(self) -> str:
-        """Return the text for Graphviz."""
-
-    def mermaid(self) -> str:
-        """Return the Mermaid flowchart."""
 
 
 class Picture:
@@ -73,19 +59,26 @@ class Picture:
     n0["x"]:::input
     """
 
-    def __init__(self, drawing: Drawing, dpi: int = DPI) -> None:
-        self._drawing = drawing
-        self._dpi = dpi
+    def __init__(
+        self, diagram: Diagram, direction: str = "LR", *, dpi: int = DPI, dark: bool = False
+    ) -> None:
+        self._diagram, self._direction, self._dpi, self._dark = diagram, direction, dpi, dark
 
     @cached_property
     def dot(self) -> str:
         """The graph in DOT."""
-        return self._drawing.dot()
+        return self._layout.dot()
 
     @cached_property
     def mermaid(self) -> str:
         """The graph as a Mermaid flowchart."""
-        return self._drawing.mermaid()
+        return to_mermaid(self._diagram, self._direction)
+
+    @cached_property
+    def _layout(self) -> DiagramLayout:
+        """The sizes of all that is drawn; from left to right, a long chain is in rows."""
+        wrapped = in_rows(self._diagram) if self._direction == "LR" else self._diagram
+        return DiagramLayout(wrapped, self._direction)
 
     def svg(self) -> str:
         """Return the picture as one ``<svg>`` element, fit to be set into a web page.
@@ -99,7 +92,8 @@ class Picture:
 
     @cached_property
     def _svg(self) -> str:
-        return self._drawing.svg()
+        placed([self._layout])
+        return SvgWriter(self._layout, self._dark).svg()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture to a file, whose suffix says in which format.
@@ -155,7 +149,7 @@ class Picture:
         return self.svg()
 
     def __repr__(self) -> str:
-        return f"<Picture: {self._drawing.title}>"
+        return f"<Picture: {self._diagram.title}>"
 
 
 _SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"\s+viewBox="[^"]*"')
