@@ -21,7 +21,6 @@ from math import hypot
 from typing import Any, ClassVar, TypeVar
 
 import graphviz
-from rich.cells import cell_len, set_cell_size
 
 from scalargrad.errors import LayoutError
 from scalargrad.show.characters import text_width
@@ -117,7 +116,7 @@ SIDES = {"LR": ("e", "w"), "TB": ("s", "n")}
 
 _POINTS = 72.0
 _BOX, BOX_HEIGHT, FOLD_HEIGHT, GATE, WIRE_HEIGHT = 34.0, 30.0, 56.0, 36.0, 44.0
-_DOT, _POINT, _BESIDE, _MOST_CELLS = 8.0, 1.0, 6.0, 44
+_DOT, _POINT, _BESIDE = 8.0, 1.0, 6.0
 _ARIAL = 0.87  # as wide as DejaVu Sans
 _AROUND_BOX, _AROUND_GATE = 6.0, 4.0  # with them, neither is higher than the wire beside it
 _FONT = {"fontname": FONTS, "fontsize": str(LETTERS)}
@@ -183,12 +182,12 @@ class DiagramLayout:
         """Return width and height in pixels."""
         match shape:
             case Folded():
-                texts = [self.width(short(text)) for text in (shape.text, *shape.details)]
+                texts = map(self.width, (shape.text, *shape.details))
                 return max(64.0, *texts) + 26, FOLD_HEIGHT + LINE_HEIGHT * (len(shape.details) - 1)
             case Box():
-                return max(_BOX, self.width(self.box_text(shape)) + 14), BOX_HEIGHT
+                return max(_BOX, self.width(shape.text) + 14), BOX_HEIGHT
             case GateShape():
-                wide = 0.0 if shape.copies else self.width(short(shape.text), GATE_LETTERS) + 14
+                wide = 0.0 if shape.copies else self.width(shape.text, GATE_LETTERS) + 14
                 return max(GATE, wide), GATE
             case Wire(thick=True):
                 return self.width(shape.value) + 16, WIRE_HEIGHT
@@ -199,10 +198,6 @@ class DiagramLayout:
     def width(self, text: str, letters: int = LETTERS) -> float:
         """Return the width of a text in Arial, which pictures name, and Arimo."""
         return _ARIAL * text_width(text, letters)
-
-    def box_text(self, box: Box) -> str:
-        """Return the text of a box."""
-        return short(box.text)
 
     def _wire_size(self, wire: Wire) -> Size:
         name = f"{wire.name} {wire.sign} " if wire.name else ""
@@ -388,8 +383,3 @@ class DiagramLayout:
         right, down = end[0] - middle, end[1] - y
         share = height / 2 / (hypot(right, down) or 1)
         return round(middle + share * right, 1), round(y + share * down, 1)
-
-
-def short(text: str) -> str:
-    """Cut a long name; a page gives it in full where the node is opened."""
-    return text if cell_len(text) <= _MOST_CELLS else set_cell_size(text, _MOST_CELLS - 1) + "…"

@@ -15,7 +15,7 @@ from scalargrad.show.characters import text_width, wrapped
 from scalargrad.show.graphs import layout as sizes
 from scalargrad.show.graphs import look
 from scalargrad.show.graphs.diagram import Box, Folded, GateShape, Junction, Line, Shape, Wire
-from scalargrad.show.graphs.layout import LETTERS, DiagramLayout, Point, Size, short
+from scalargrad.show.graphs.layout import LETTERS, DiagramLayout, Point, Size
 from scalargrad.show.graphs.look import Scale
 from scalargrad.show.number_format import number
 from scalargrad.table.printing import MINUS, script_parts
@@ -95,7 +95,7 @@ class SvgWriter:
             match shape:
                 case Box():
                     ink = "pale" if shape.kind in {"constant", "again"} else ""
-                    text = self.text(at, self._layout.box_text(shape), ink=ink)
+                    text = self.text(at, shape.text, ink=ink)
                     outline = self._rectangle(shape, shape.kind, at, size, 3 if ink else 4)
                     yield self.group(shape, f"leaf {shape.kind}", outline + text)
                 case GateShape():
@@ -111,7 +111,7 @@ class SvgWriter:
         letters = sizes.COPY_LETTERS if gate.copies else sizes.GATE_LETTERS
         ink = "alarm" if self._is_alarmed(gate) else ""
         outline = self._rectangle(gate, "", at, size, size[1] / 2)
-        text = self.text(at, short(gate.text), ink=ink, letters=letters)
+        text = self.text(at, gate.text, ink=ink, letters=letters)
         return self.group(gate, "gate copies" if gate.copies else "gate", outline + text)
 
     def _fold(self, box: Folded, at: Point, size: Size) -> str:

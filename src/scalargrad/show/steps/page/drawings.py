@@ -33,7 +33,7 @@ from scalargrad.show.graphs.diagram import (
     Wire,
 )
 from scalargrad.show.graphs.gates import copies_of
-from scalargrad.show.graphs.layout import WIRE_HEIGHT, DiagramLayout, Point, Size, placed, short
+from scalargrad.show.graphs.layout import WIRE_HEIGHT, DiagramLayout, Point, Size, placed
 from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves
 from scalargrad.show.graphs.view import View
 from scalargrad.show.steps.scene import Scene
@@ -260,7 +260,7 @@ class _PageLayout(DiagramLayout):
 
     def _size(self, shape: Shape) -> Size:
         if isinstance(shape, Wire) and shape.thick:  # the name and the number of the one at work
-            cells = cell_len(short(shape.called)) + 3 + _NUMBER_CELLS
+            cells = cell_len(shape.called) + 3 + _NUMBER_CELLS
             return max(cells, _BUNDLE_CELLS) * _CELL, WIRE_HEIGHT
         width, height = super()._size(shape)
         if isinstance(shape, Box) and shape.kind in {"again", "port", "exit"}:
@@ -270,7 +270,7 @@ class _PageLayout(DiagramLayout):
         return width, height
 
     def _wire_size(self, wire: Wire) -> Size:
-        name = cell_len(short(wire.name))
+        name = cell_len(wire.name)
         number = max(_NUMBER_CELLS, 1.15 * max(map(cell_len, (wire.value, wire.gradient))))
         height = WIRE_HEIGHT + 2 * _NAME_HEIGHT * bool(name)
         return max(name, number) * _CELL + 6, height
@@ -347,7 +347,7 @@ class _PageWriter(SvgWriter):
             return f'<g class="{shape.kind}" id="{shape.id}">{inside}</g>'
         label = ""
         if isinstance(shape, Folded):
-            seen = " ".join(map(short, (shape.text, *shape.details)))
+            seen = " ".join((shape.text, *shape.details))
             label = f' aria-label="{escape(f"{seen}: opens its drawing")}"'
         return (
             f'<g class="node {kind}" id="{shape.id}" tabindex="0" role="button"{label}>{inside}</g>'
@@ -357,7 +357,7 @@ class _PageWriter(SvgWriter):
         """Return a wire with places for its numbers."""
         (x, y), (width, _) = at, size
         node = wire.id.removesuffix("-wire")
-        name = escape(short(wire.name))
+        name = escape(wire.name)
         label, place = "", ""
         if name:
             label = f'<tspan class="name" x="{x:g}" y="{y - 26:g}">{name}</tspan>'
@@ -377,7 +377,7 @@ class _PageWriter(SvgWriter):
 
     def text(self, at: Point, text: str, **_: Any) -> str:
         """Return a text, whose name the page typesets."""
-        return f'<text x="{at[0]:g}" y="{at[1]:g}" dy="0.35em">{escape(short(text))}</text>'
+        return f'<text x="{at[0]:g}" y="{at[1]:g}" dy="0.35em">{escape(text)}</text>'
 
     def outline(self, *_: object) -> str:
         """Return nothing: the style sheet draws outlines."""
