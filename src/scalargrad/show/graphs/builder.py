@@ -25,12 +25,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 from scalargrad import ops
 from scalargrad.graph import describe, fan_out
-from scalargrad.show.characters import visible
+from scalargrad.show.characters import indexed, visible
 from scalargrad.show.graphs.diagram import (
     Box,
     Cluster,
@@ -50,23 +50,6 @@ from scalargrad.show.subgraphs.folds import Item
 from scalargrad.value import Parameter, Value
 
 _LISTED = 6  # values of a fold that the title of its wire lists
-
-
-@dataclass(frozen=True, slots=True)
-class WireNumbers:
-    """Which numbers are written on wires: values, gradients where there are any; their digits."""
-
-    digits: int = 4
-    gradients: bool = True
-    values: bool = True
-
-    def value(self, x: float) -> str:
-        """Write a value, or nothing."""
-        return number(x, self.digits) if self.values else ""
-
-    def gradient(self, x: float) -> str:
-        """Write a gradient, or nothing."""
-        return number(x, self.digits) if self.gradients else ""
 
 
 class DrawnGraph:
@@ -130,9 +113,11 @@ class Builder:
         The open folds that have a frame.
     copies : mapping, optional
         Where fan-out is drawn as copy gates: what each copy sends back, by reader and operand.
-    numbers : WireNumbers
-        What is written on wires.
-    destination : function of a Value
+    digits : int
+        Of the numbers on wires.
+    values, gradients : bool
+        Which of them are written.
+    out : function of a Value
         Names what reads a node outside of what is drawn.
     """
 
@@ -144,19 +129,25 @@ class Builder:
         folds: Mapping[Fold, str] | None = None,
         framed: Collection[Fold] = (),
         copies: Mapping[tuple[Value, int], float] | None = None,
-        numbers: WireNumbers | None = None,
-        destination: Callable[[Value], str] = str,
+        digits: int = 4,
+        values: bool = True,
+        gradients: bool = True,
+        out: Callable[[Value], str] = str,
     ) -> None:
         self.graph, self.ids = graph, graph.ids
         self.view = view = view or View(Fold("graph", [*graph.order]))
         self.folds, self.framed, self.copies = folds or {}, framed, copies or {}
-        self.numbers, self._destination = numbers or WireNumbers(), destination
+        self.digits, self._values, self._gradients, self._out = digits, values, gradients, out
         groups = [group for group in dict.fromkeys(view.units.values()) if isinstance(group, Group)]
         self.bundles = [group for group in groups if group.source is None]
         self._boxes = {group: f"b{k}" for k, group in enumerate(self.bundles)}
         self._exits = [*dict.fromkeys(view.units[x] for x in view.leaving)]
         read = (unit for item in view.items for unit in view.read(item))
         self._branches = Counter([*read, *self._exits])
+
+    def number(self, x: float) -> str:
+        """Write a number."""
+        return number(x, self.digits)
 
     def id(self, unit: Unit) -> str:
         """Return the id of a node or group, from which those of its wire and dot are made."""
@@ -180,7 +171,7 @@ class Builder:
         for item in self.view.items:
             diagram.lines += self._entering(item)
         for unit in self._exits:
-            box = Box(f"exit-{self.id(unit)}-box", "exit", self._destination(_first(unit)), "")
+            box = Box(f"exit-{self.id(unit)}-box", "exit", self._out(_first(unit)), "")
             diagram.shapes.append(box)
             diagram.lines.append(replace(self._arriving(unit, "exit"), target=box.id))
         cut_at_borders(diagram)
@@ -206,7 +197,8 @@ class Builder:
     def _bundle(self, group: Unit) -> Iterator[Shape]:
         assert isinstance(group, Group)
         names, kind = self.graph.short, self.view.kind_of(group.nodes[0])
-        listed = f"{names[group.nodes[0]]} … {names[group.nodes[-1]]} ({len(group.nodes)})"
+        first, last = names[group.nodes[0]], names[group.nodes[-1]]
+        listed = indexed(f"{first} … {last} ({len(group.nodes)})", {first, last})
         yield Box(self.id(group), f"{kind} bundle", visible(listed), "")
         longest = max((names[node] for node in group.nodes), key=len)
         yield from self._wired(Wire(f"{self.id(group)}-wire", called=longest, thick=True), group)
@@ -232,7 +224,7 @@ class Builder:
         """Yield the shapes of a node: its constants, its box or gate, its wire and a dot."""
         own = self.ids[node]
         for i, constant in boxed_constants(node):
-            text = number(constant, self.numbers.digits)
+            text = self.number(constant)
             yield Box(f"{own}-c{i}", "constant", text, f"constant {exact(constant)}")
         for i in range(len(node.parents)):
             if (node, i) in self.copies:
@@ -269,11 +261,11 @@ class Builder:
 
     def sign(self, node: Value) -> str:
         """Return the sign between a name and its value: ≈ where that is about what is computed."""
-        shown = relation(node.data, digits=self.numbers.digits)
+        shown = relation(node.data, digits=self.digits)
         if node.op is None:
             return shown
         operands = [x.data if isinstance(x, Value) else x for x in node.parents]
-        return loosest(shown, gate_relation(node.op, operands, node.data, self.numbers.digits))
+        return loosest(shown, gate_relation(node.op, operands, node.data, self.digits))
 
     def wire(self, node: Value) -> Wire:
         """Return the wire of a node."""
@@ -281,11 +273,11 @@ class Builder:
         return Wire(
             f"{self.ids[node]}-wire",
             self.graph.written[node] if node.parents else "",
-            self.numbers.value(node.data),
-            self.numbers.gradient(gradient),
+            self.number(node.data) if self._values else "",
+            self.number(gradient) if self._gradients else "",
             f"value of {name}: {exact(node.data)}",
-            f"gradient of {name}: {exact(gradient)}" if self.numbers.gradients else "",
-            self.sign(node) if self.numbers.values else "",
+            f"gradient of {name}: {exact(gradient)}" if self._gradients else "",
+            self.sign(node) if self._values else "",
             self.graph.short[node],
         )
 
@@ -297,7 +289,7 @@ class Builder:
             self.wire(operand),
             id=f"{self.ids[node]}-w{i}-wire",
             name="",
-            gradient=self.numbers.gradient(contribution),
+            gradient=self.number(contribution) if self._gradients else "",
             gradient_title=f"{said}: {exact(contribution)}",
         )
 

@@ -28,7 +28,8 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
     """Return a long chain in rows, one below the other; any other diagram as it is.
 
     The rows are drawings without lines between them, which Graphviz puts below each other: what is
-    read in a later row is named again there, beside each reader.
+    read in a later row is named again there, beside each reader, and so is a leaf beside each of
+    its readers but the first.
 
     Parameters
     ----------
@@ -46,12 +47,14 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
     fans = {x.target: x.source for x in diagram.lines if x.target.endswith("-fan")}
     again: dict[str, list[Shape]] = {}  # by what reads it
     lines: list[Line] = []
-    cut = set[str]()
+    cut, led = set[str](), set[str]()  # wires that are named again, and dots that lead on
     for line in diagram.lines:
-        if row[line.source] == row[line.target]:
-            lines.append(line)
-            continue
         wire = fans.get(line.source, line.source)
+        is_again = wire.removesuffix("-wire") in boxes and line.source in led
+        if row[line.source] == row[line.target] and not is_again:
+            lines.append(line)
+            led.update({line.source} & fans.keys())
+            continue
         cut.add(wire)
         unit = wire.removesuffix("-wire")
         box = Box(f"{line.id}-again", "again", called.get(wire) or boxes[unit], "", unit)

@@ -10,7 +10,7 @@ from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, Opera
 from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.names import names
 from scalargrad.show.characters import aliases, is_long, printed, visible
-from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
+from scalargrad.show.graphs.builder import Builder, DrawnGraph
 from scalargrad.show.graphs.diagram import Box, Shape, Wire
 from scalargrad.show.graphs.gates import copies_of
 from scalargrad.show.graphs.layout import DPI, SIDES
@@ -165,7 +165,7 @@ def draw(
     roots = [shown_as.get(root, root) for root in roots]
     order = shown_order(*roots)
     has_gradients = any(root.grad for root in roots)  # other gradients are of an earlier graph
-    numbers_shown = WireNumbers(digits, gradients and has_gradients)
+    gradients = gradients and has_gradients
     asked = (
         [open]
         if isinstance(open, str)
@@ -187,12 +187,13 @@ def draw(
         folds={part: f"f{k}" for k, part in enumerate(seen.view.fold.walk())},
         framed=seen.framed,
         copies=copied,
-        numbers=numbers_shown,
+        digits=digits,
+        gradients=gradients,
     )
     diagram = builder.build(_title(roots, builder))
     diagram.legend = _legend_of(diagram.shapes, legend)
     hidden = builder.stand_ins()
-    alarmed, alarm = _alarm(order, numbers_shown.gradients)
+    alarmed, alarm = _alarm(order, gradients)
     diagram.note = "\n".join(filter(None, [alarm, _note(seen.view) if seen.cut else ""]))
     marked = highlighted_ids(order, highlight, shown_as)
     marked = marked.union(*(hidden.get(id, ()) for id in marked))
@@ -231,9 +232,7 @@ def _legend_of(shapes: Sequence[Shape], legend: Mapping[str, str]) -> str:
 def _title(roots: Sequence[Value], builder: Builder) -> str:
     """Return the title sentence of a picture."""
     graph, closed = builder.graph, len(builder.view.closed)
-    shown = ", ".join(
-        f"{graph.names[x]} {builder.sign(x)} {builder.numbers.value(x.data)}" for x in roots
-    )
+    shown = ", ".join(f"{graph.names[x]} {builder.sign(x)} {builder.number(x.data)}" for x in roots)
     count, parts = len(graph.order), f", {closed} folded part{'s' * (closed != 1)}" * bool(closed)
     return f"Computation graph of {shown}: {count} node{'s' * (count != 1)}{parts}"
 

@@ -17,7 +17,8 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from math import hypot
+from itertools import pairwise
+from math import hypot, inf
 from typing import Any, ClassVar, TypeVar
 
 import graphviz
@@ -117,6 +118,7 @@ SIDES = {"LR": ("e", "w"), "TB": ("s", "n")}
 _POINTS = 72.0
 _BOX, BOX_HEIGHT, FOLD_HEIGHT, GATE, WIRE_HEIGHT = 34.0, 30.0, 56.0, 36.0, 44.0
 _DOT, _POINT, _BESIDE = 8.0, 1.0, 6.0
+_SEVERAL = 3  # results that a gate reads: they stand in their order, as the samples of a mean do
 _ARIAL = 0.87  # as wide as DejaVu Sans
 _AROUND_BOX, _AROUND_GATE = 6.0, 4.0  # with them, neither is higher than the wire beside it
 _FONT = {"fontname": FONTS, "fontsize": str(LETTERS)}
@@ -176,6 +178,10 @@ class DiagramLayout:
         self._arrivals = Counter(line.target for line in diagram.lines if line.enters)
         self._twins = Counter((line.source, line.target) for line in diagram.lines)
         self.boxes = self._boxes - self._arrivals.keys()
+        results = {f"{gate}-{end}" for gate in self.gates for end in ("wire", "fan")}
+        least = _SEVERAL if not diagram.clusters else inf  # there lines have borders to pass
+        several = {id for id, count in self._arrivals.items() if count >= least}
+        self._listed = several - {x.target for x in diagram.lines if x.source not in results}
         self.sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
 
     def _size(self, shape: Shape) -> Size:
@@ -236,6 +242,11 @@ class DiagramLayout:
             graph.subgraph(frames[cluster.id])
         for line in diagram.lines[:: turn if rows else 1]:
             self._join(around.get(line.source, graph) if rows else graph, line)
+        for gate in sorted(self._listed) if rows else ():  # within a frame `ordering` is no rule
+            with around[gate].subgraph(graph_attr={"rank": "same"}) as level:
+                sources = [self._key(x.source) for x in diagram.lines if x.target == gate]
+                for above, below in pairwise(sources[::turn]):
+                    level.edge(above, below, style="invis")
         for row in rows.values():
             graph.subgraph(row)
         return str(graph.source)
@@ -311,7 +322,7 @@ class DiagramLayout:
         return self._key(line.target) + ("" if is_free else f":{SIDES[self.direction][1]}")
 
     def _is_ordered(self, shape: Shape) -> bool:
-        return isinstance(shape, GateShape) and shape.ordered
+        return (isinstance(shape, GateShape) and shape.ordered) or shape.id in self._listed
 
     def _key(self, id: str) -> str:
         """Return the name of an id in DOT."""
@@ -332,7 +343,7 @@ class DiagramLayout:
         shapes = (x for x in found.get("objects", []) if x["name"] in ids)
         self.at = {ids[x["name"]]: self._point(x["pos"]) for x in shapes}
         lines = found.get("edges", [])
-        self.paths = {ids.get(x["id"], x["id"]): self._path(x["pos"]) for x in lines}
+        self.paths = {ids.get(x["id"], x["id"]): self._path(x["pos"]) for x in lines if "id" in x}
         for frame in found.get("objects", []):
             if frame["name"].startswith("cluster_f"):
                 left, low, right, high = map(float, frame["bb"].split(","))

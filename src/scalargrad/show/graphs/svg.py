@@ -202,7 +202,7 @@ class SvgWriter:
         if wire.name and value:
             back = f' dy="{-_BELOW}"' if script_parts(wire.name) else ""  # on the line again
             sign = f"<tspan{back}>&#160;{wire.sign}&#160;</tspan>"
-            value = _typeset(wire.name) + sign + value
+            value = typeset(wire.name) + sign + value
         gradient = self._span("gradient", wire.gradient)
         drawn += self._number(f"{node}-value", wire.value_title, value, at, 0)
         drawn += self._number(f"{node}-gradient", wire.gradient_title, gradient, at, 1)
@@ -215,7 +215,7 @@ class SvgWriter:
         style = self._style("text", *[ink] * bool(ink), **{"text-anchor": anchor})
         size = f' font-size="{letters}"' if letters != LETTERS else ""
         place = f'x="{at[0]:g}" y="{at[1] + 0.35 * letters:g}"'
-        return f"<text {place}{style}{size}>{_typeset(text)}</text>"
+        return f"<text {place}{style}{size}>{typeset(text)}</text>"
 
     # Parts of pictures ------------------------------------------------------------------------
 
@@ -337,7 +337,7 @@ def _corners(points: Sequence[Point]) -> str:
 _BELOW, _ABOVE, _INDEX = 3, 5, 10
 
 
-def _typeset(name: str) -> str:
+def typeset(name: str) -> str:
     """Return a name with its index below the line, and what is above it."""
     parts = script_parts(name)
     if parts is None:

@@ -14,7 +14,7 @@ from textwrap import wrap
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.graph import describe
 from scalargrad.show.characters import indexed, text_width
-from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
+from scalargrad.show.graphs.builder import Builder, DrawnGraph
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import Wire
 from scalargrad.show.graphs.layout import DiagramLayout, placed
@@ -60,7 +60,7 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
         )
     gradients = {node: sum(terms) for node, terms in scene.terms.items()} | {scene.root: 1.0}
     graph = DrawnGraph(scene.order, scene.names, gradients=gradients)
-    arranged = in_rows(Builder(graph, numbers=WireNumbers(digits)).build(""))
+    arranged = in_rows(Builder(graph, digits=digits).build(""))
     captions, width = _captions(steps)
     arranged = replace(arranged, note_width=width)
     (layout,) = placed([DiagramLayout(arranged)])
