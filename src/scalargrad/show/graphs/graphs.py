@@ -22,7 +22,6 @@ from scalargrad.show.graphs.view import (
     Opening,
     Size,
     View,
-    all_open,
     expanded_folds,
 )
 from scalargrad.show.number_format import number
@@ -35,6 +34,7 @@ from scalargrad.table.validation import flag, is_word, listed, text, whole
 from scalargrad.value import Value
 
 _MOST_DIGITS, _LEAST_DPI, _MOST_DPI = 17, 24, 1200
+_EVERYTHING = 10**9  # parts: beside copies nothing can be folded
 _LEAST = 4  # parts of a graph that can stand side by side
 _GLANCE, _SECONDS_OF_WORK = 60, 50_000  # nodes
 
@@ -176,7 +176,8 @@ def draw(
         seen = Opening(plain, set())
     else:
         folded = fold(*roots, model=module, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
-        seen = all_open(folded) if copies else expanded_folds(folded, depth, asked, limit)
+        wanted = (None, (), _EVERYTHING) if copies else (depth, asked, limit)
+        seen = expanded_folds(folded, *wanted)
     _require_within(limit, order, roots, seen.view, copies)
     known = {node: node.grad or 0.0 if has_gradients else 0.0 for node in order}
     copied = copies_of(order, known) if copies else {}

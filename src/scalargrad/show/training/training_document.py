@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from array import array
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
@@ -121,7 +120,7 @@ def _table(snapshots: Sequence[Snapshot], unit: str) -> str:
 
 
 def _training(setting: Setting, snapshots: Sequence[Snapshot], unit: str) -> Json:
-    losses: dict[str, int] = {}
+    again, losses = setting.retraining, dict[str, int]()
     programs = [as_json(program) for program in setting.losses]
     chosen = [losses.setdefault(str(program), i) for i, program in enumerate(programs)]
     places = {i: place for place, i in enumerate(losses.values())}
@@ -140,26 +139,14 @@ def _training(setting: Setting, snapshots: Sequence[Snapshot], unit: str) -> Jso
             "threshold": setting.threshold,
         },
         "plane": setting.plane,
-        "retraining": _retraining(setting),
+        "retraining": again.as_json(setting.cells) if again else None,
         "snapshots": {
             "steps": [snapshot.step for snapshot in snapshots],
             "losses": [json_number(snapshot.loss) for snapshot in snapshots],
             "rates": [json_number(snapshot.learning_rate) for snapshot in snapshots],
-            "parameters": b64encode(b"".join(map(_little, snapshots))).decode(),
+            "parameters": b64encode(b"".join(x.parameters.tobytes() for x in snapshots)).decode(),
         },
     }
-
-
-def _retraining(setting: Setting) -> Json:
-    return None if setting.retraining is None else setting.retraining.as_json(setting.cells)
-
-
-def _little(snapshot: Snapshot) -> bytes:
-    """Return the parameters as little-endian bytes, which is what the page reads."""
-    numbers = array("d", snapshot.parameters)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers.tobytes()
 
 
 def _cells(setting: Setting) -> Iterator[Json]:

@@ -250,11 +250,13 @@ class Record:
             "data": json_number(scene.data[node]),
             "parents": [],
         }
-        if scene.in_formulas[node] != scene.names[node]:
-            found["word"] = scene.in_formulas[node]
-        plain = f"{scene.in_formulas[node][0]}\N{COMBINING MACRON}{scene.in_formulas[node][1:]}"
-        if (barred := TEXT.bar(scene.in_formulas[node])) != plain:
+        word = scene.in_formulas[node]
+        if word != scene.names[node]:
+            found["word"] = word
+        if (barred := TEXT.bar(word)) != f"{word[0]}\N{COMBINING MACRON}{word[1:]}":
             found["barred"] = barred
+        if not re.fullmatch(r"\w|[^\W\d_]\d+", word):  # x, or v12
+            found["script"] = MATHML.name(word)
         if self._full[node] != scene.names[node]:
             found["full"] = self._full[node]
         if op is None:

@@ -11,23 +11,13 @@ const SLOT = /⟦(\w+) (\d)⟧/g;
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;" };
 const escapeHtml = (text) => text.replace(/[&<>"']/g, (character) => ESCAPES[character]);
 
-const SCRIPTS = [/^(\p{L})(\d+)$/u, /^(\p{L})_([\p{L}\p{N}_]+(?:,\d+)*)$/u, /^(\p{L})([⁰¹²³⁴⁵⁶⁷⁸⁹]*)([₀₁₂₃₄₅₆₇₈₉,]+)$/u];
-const PLAIN_DIGITS = Object.fromEntries([...("⁰¹²³⁴⁵⁶⁷⁸⁹" + "₀₁₂₃₄₅₆₇₈₉")].map((c, i) => [c, String(i % 10)]));
-
-// A name in MathML: a letter with its index below it and, as in w²₄,₃, its layer above.
+// A name in MathML, as Python writes it: x or v12, or as it is recorded; several names, max(z1, z2), are words.
+const scripts = new Map(recorded.nodes.map(({ name, word = name, script }) => [word, script]));
 function scripted(word) {
-  const found = SCRIPTS.map((pattern) => pattern.exec(word)).find(Boolean);
-  if (!found) {
-    const tag = word.includes(", ") ? "mtext" : "mi"; // several names, max(z1, z2), are words
-    return `<${tag}>${escapeHtml(word)}</${tag}>`;
-  }
-  const letter = `<mi>${escapeHtml(found[1])}</mi>`;
-  const index = (text) => {
-    const tag = /\p{L}/u.test(text) ? "mtext" : "mn";
-    return `<${tag}>${escapeHtml([...text].map((c) => PLAIN_DIGITS[c] ?? c).join(""))}</${tag}>`;
-  };
-  if (found.length === 3 || !found[2]) return `<msub>${letter}${index(found.at(-1))}</msub>`;
-  return `<msubsup>${letter}${index(found[3])}${index(found[2])}</msubsup>`;
+  if (scripts.get(word)) return scripts.get(word);
+  const [, letter, digits] = /^(\p{L})(\d+)$/u.exec(word) ?? [];
+  const tag = word.includes(", ") ? "mtext" : "mi";
+  return digits ? `<msub><mi>${letter}</mi><mn>${digits}</mn></msub>` : `<${tag}>${escapeHtml(word)}</${tag}>`;
 }
 
 const isWritten = (word) => /^[-−]?(\d+(\.\d+)?(e[-−]?\d+)?|inf|nan)$/.test(word);
