@@ -25,8 +25,6 @@ from scalargrad.system.files import file_path, require_writable, write_atomicall
 from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
 
-_SUFFIXES = (".svg", ".png", ".pdf", ".tikz", ".dot", ".mmd")
-
 
 class Picture:
     """A drawn graph, as `draw` and `network` return it; it shows itself in notebooks.
@@ -127,23 +125,20 @@ class Picture:
         return write_atomically(path, self._content(path))
 
     def _content(self, path: Path) -> bytes:
-        texts: dict[str, Callable[[], str]] = {
-            ".svg": self.svg,
-            ".tikz": lambda: tikz(self.svg()),
-            ".dot": lambda: self.dot,
-            ".mmd": lambda: self.mermaid,
+        formats: dict[str, Callable[[], bytes]] = {
+            ".svg": lambda: self.svg().encode(),
+            ".png": lambda: png(self.svg(), self._dpi),
+            ".pdf": lambda: pdf([self.svg()]),
+            ".tikz": lambda: tikz(self.svg()).encode(),
+            ".dot": self.dot.encode,
+            ".mmd": self.mermaid.encode,
         }
-        suffix = path.suffix.lower()
-        if suffix in texts:
-            return texts[suffix]().encode()
-        if suffix == ".png":
-            return png(self.svg(), self._dpi)
-        if suffix == ".pdf":
-            return pdf([self.svg()])
-        raise LayoutError(
-            f"a picture cannot be saved as {shown(path.name)}: end the name in "
-            f"{', '.join(_SUFFIXES)}"
-        )
+        if path.suffix.lower() not in formats:
+            known = ", ".join(formats)
+            raise LayoutError(
+                f"a picture cannot be saved as {shown(path.name)}: end the name in {known}"
+            )
+        return formats[path.suffix.lower()]()
 
     def _repr_svg_(self) -> str:
         return self.svg()

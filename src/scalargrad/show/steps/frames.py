@@ -34,7 +34,6 @@ WHOLE = KINDS[2:]
 _MOST = 300
 _SHOWN = 2000  # milliseconds
 _LONGEST_LINE, _LETTERS = 90, 14
-_LINE = re.compile(r"n\d+-w\d+")
 
 
 def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: bool) -> list[bytes]:
@@ -138,9 +137,8 @@ def _at_step(layout: DiagramLayout, step: Step, note: str) -> DiagramLayout:
             gradient = shape.gradient if scene.arrived(node, step.index) == expected else ""
             wires[shape.id] = replace(shape, value=value, gradient=gradient)
     marked = highlighted_ids(scene.order, step)
-    back = frozenset(id for id in marked if _LINE.fullmatch(id)) if step.parent else frozenset()
+    back = set() if step.node is None else {f"n{scene.place[step.node]}-w{step.operand}"}
+    look = Look(marked, back=marked & back)  # the wire of a backward step
     found, shapes = copy(layout), [wires.get(x.id, x) for x in layout.diagram.shapes]
-    found.diagram = replace(
-        layout.diagram, title=step.text(), shapes=shapes, look=Look(marked, back=back), note=note
-    )
+    found.diagram = replace(layout.diagram, title=step.text(), shapes=shapes, look=look, note=note)
     return found

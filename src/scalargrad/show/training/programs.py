@@ -418,8 +418,7 @@ def _rule(optimizer: Optimizer, states: int, step: float | None) -> Recording | 
 def is_stack(program: Program, cells: list[Cell]) -> bool:
     """Return whether layers can be resized: each is fully connected to the one before.
 
-    Every weight and bias belongs to one unit, and units of a hidden layer have one activation,
-    which is one operation.
+    Every weight and bias belongs to one unit, and units of a hidden layer have one activation.
     """
     layers = layers_of(cells)
     hidden = layers[1:-1]
@@ -427,12 +426,8 @@ def is_stack(program: Program, cells: list[Cell]) -> bool:
         bool(hidden)
         and all(_reads_all(cells, *pair) for pair in itertools.pairwise(layers))
         and _used(cells) == list(range(len(layers[0]), program.inputs))
-        and all(_are_alike([_activated(program, cells[i]) for i in layer]) for layer in hidden)
+        and all(_are_alike([_made(program, cells[i]) for i in layer]) for layer in hidden)
     )
-
-
-def _are_alike(made: list[Any]) -> bool:
-    return None not in made and all(each == made[0] for each in made)
 
 
 def _reads_all(cells: list[Cell], before: list[int], layer: list[int]) -> bool:
@@ -447,11 +442,25 @@ def _used(cells: list[Cell]) -> list[int]:
     return sorted([*weights, *(cell.bias for cell in cells if cell.bias is not None)])
 
 
-def _activated(program: Program, cell: Cell) -> Any:
-    """Return the operation of an activation and its constants; None if it is several."""
+def _are_alike(made: list[Any]) -> bool:
+    return None not in made and all(each == made[0] for each in made)
+
+
+def _made(program: Program, cell: Cell) -> list[Any] | None:
+    """Return the operations from a unit's sum to its output; None where they read an input."""
     assert cell.output is not None
-    if cell.output == cell.weighted:
-        return ""
-    others = [x for x in program.args[cell.output] if x != cell.weighted]
-    known = all(x in program.constants for x in others)
-    return (program.ops[cell.output], [program.constants[x] for x in others]) if known else None
+    places, written, waiting = {cell.weighted: 0}, [], [cell.output]
+    while waiting:
+        node = waiting[-1]
+        needed = [i for i in program.args[node] if i not in places]
+        if node in places or not needed:
+            waiting.pop()
+            if node not in places:
+                places[node] = len(places)
+                operands = tuple(places[i] for i in program.args[node])
+                written.append((program.ops[node], operands, program.constants.get(node)))
+        elif any(i < program.inputs for i in needed):
+            return None
+        else:
+            waiting += needed
+    return written

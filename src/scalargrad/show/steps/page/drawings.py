@@ -91,7 +91,7 @@ def drawings(scene: Scene, limit: int) -> Drawings:
     templates: dict[str, int] = {}
     json: list[Json] = [
         {
-            "title": level.title,
+            "title": named(level.view.fold) if level.around else "whole graph",
             "parent": level.around.index if level.around else None,
             "nodes": [scene.place[x] for x in level.view.items if isinstance(x, Value)],
             "bundles": [[scene.place[x] for x in bundle.nodes] for bundle in one.bundles],
@@ -121,11 +121,6 @@ class Level:
     view: View
     index: int
     around: Level | None
-
-    @property
-    def title(self) -> str:
-        """The title of its drawing."""
-        return named(self.view.fold) if self.around else "whole graph"
 
 
 def named(fold: Fold) -> str:
