@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
-from html import escape
 from io import BytesIO
 from math import ceil
 from textwrap import wrap
@@ -21,7 +20,7 @@ from scalargrad.show.graphs.layout import DiagramLayout, placed
 from scalargrad.show.graphs.look import DARK, PAPER, Look, highlighted_ids
 from scalargrad.show.graphs.picture import pdf, png, set_on_slide
 from scalargrad.show.graphs.svg import SvgWriter
-from scalargrad.show.html import policy
+from scalargrad.show.html import document
 from scalargrad.show.steps.step import Step
 from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
@@ -112,18 +111,11 @@ section { break-after: page; margin-bottom: 24px; }
 def _handout(svgs: Sequence[str], title: str, paper: str) -> str:
     """Return slides as one HTML document, which a browser prints one to a page.
 
-    Each is a section, as reveal.js has them. The document fetches nothing, and its
-    Content-Security-Policy forbids it to.
+    Each is a section, as reveal.js has them.
     """
-    style = _PRINTED % paper
     drawn = (re.sub(r' (?:id|style)="[^"]*"', "", svg[svg.index("<svg") :]) for svg in svgs)
     sections = "".join(f"<section>\n{svg}</section>\n" for svg in drawn)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy("", style)}">\n'
-        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
-        f"{sections}</body>\n</html>\n"
-    )
+    return document(title, _PRINTED % paper, sections)
 
 
 def _at_step(layout: DiagramLayout, step: Step, note: str) -> DiagramLayout:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from array import array
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from functools import cache
 from html import escape
 from typing import NamedTuple
 
-from scalargrad.show.html import fill, inert, policy, shared_script, source
+from scalargrad.show import html
 from scalargrad.show.places import unit_name
 from scalargrad.show.training.programs import Json, activation, as_json, layers_of, uses
 from scalargrad.show.training.setting import Setting
@@ -69,20 +68,15 @@ def page(
     The document refers to nothing outside itself, and its Content-Security-Policy forbids it:
     only its own script and style run, known by their hashes.
     """
-    functions = javascript_lanes(_uses(setting))
-    script = f"const functions = {functions};\n{_script()}"
-    style = source("scalargrad.show.html", "look.css") + source(__package__, "training.css")
-    return fill(
-        source(__package__, "training.html"),
-        {
-            "policy": policy(script, style),
-            "title": escape(title or f"Training a network of {_sizes(setting)} units"),
-            "summary": escape(_summary(setting, stopped)),
-            "style": style,
-            "table": _table(snapshots, unit),
-            "recorded": inert(_training(setting, snapshots, unit) | {"isNamedBySizes": not title}),
-            "script": script,
-        },
+    return html.page(
+        __package__,
+        "training",
+        _SCRIPTS,
+        javascript_lanes(_uses(setting)),
+        _training(setting, snapshots, unit) | {"isNamedBySizes": not title},
+        title=title or f"Training a network of {_sizes(setting)} units",
+        summary=escape(_summary(setting, stopped)),
+        table=_table(snapshots, unit),
     )
 
 
@@ -166,8 +160,3 @@ def _cells(setting: Setting) -> Iterator[Json]:
             "sources": cell.sources,
             "bias": cell.bias,
         }
-
-
-@cache
-def _script() -> str:
-    return "\n".join([shared_script(), *(source(__package__, f"{name}.js") for name in _SCRIPTS)])

@@ -2,7 +2,7 @@
 // templates, which are filled here: `∂{}/∂{}` with names, `⟦x0 3⟧ + ⟦x1 4⟧` with the operands of a gate,
 // in parentheses where one binds more loosely than its place demands.
 
-const recorded = JSON.parse(document.getElementById("walk").textContent);
+const recorded = JSON.parse(document.getElementById("recorded").textContent);
 
 const MOST_INPUTS = 8;
 const [ANY, PRODUCT] = [1, 4]; // what places demand
