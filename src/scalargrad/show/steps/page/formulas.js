@@ -110,15 +110,11 @@ class GateAt {
 
   // The sign between what the gate computes, in numbers, and its result.
   get relation() {
-    this.sign ??= this.makeRelation();
-    return this.sign;
-  }
-
-  makeRelation() {
     const operands = operandData(this.node, this.sweep.data);
     const result = this.number("y");
-    if (!functions[this.node.gate]) return relation(...operands, result); // a user's own, of which no more is known
-    return resultRelation(decimalResult(this.node.gate, operands.map(decimal)), result);
+    const isOwn = !functions[this.node.gate]; // a user's, of which no more is known
+    this.sign ??= isOwn ? relation(...operands, result) : resultRelation(decimalResult(this.node.gate, operands.map(decimal)), result);
+    return this.sign;
   }
 
   // The signs before the local derivative in numbers, and before what they give. The first is ≈ also
