@@ -31,7 +31,7 @@ def needed(by: str) -> Iterator[None]:
     ...     import no_such
     Traceback (most recent call last):
         ...
-    scalargrad.errors.MissingPackageError: this needs no_such: python -m pip install no_such
+    scalargrad.errors.MissingPackageError: this needs no-such: python -m pip install no-such
     """
     try:
         yield
@@ -39,5 +39,5 @@ def needed(by: str) -> Iterator[None]:
         raise
     except ImportError as error:
         module = (error.name or "").partition(".")[0]
-        package = _DISTRIBUTIONS.get(module, module)
+        package = _DISTRIBUTIONS.get(module, module.replace("_", "-"))
         raise MissingPackageError(f"{by} {package}: python -m pip install {package}") from error

@@ -252,6 +252,20 @@ def paths(picture: Picture) -> dict[str, list[Point]]:
     return {id: curve(line) for id, line in of_class(picture, "line").items()}
 
 
+@pytest.mark.parametrize("add", [ops.mean, sum])
+@pytest.mark.parametrize("count", [3, 10])
+def test_errors_of_samples_stand_in_their_order(add: Callable[..., Value], count: int) -> None:
+    """The first on top, whether a mean reads them all or a sum adds one after the other."""
+    w, b = Value(0.5, "w"), Value(0.1, "b")
+    errors = [(w * (1.0 + k) + b - 0.7 * k) ** 2 for k in range(count)]
+    for k, error in enumerate(errors):
+        error.label = f"error{k}"
+    texts = [x for x in elements(draw(add(errors))).values() if "error" in "".join(x.itertext())]
+    tops = [float(x[-1].get("y", "")) for x in texts if x.get("id", "").endswith("-value")]
+    assert len(tops) == count
+    assert tops == sorted(tops)
+
+
 def test_a_long_chain_is_drawn_in_rows() -> None:
     """Sixty gates are less than a screen wide, in the order in which they compute."""
     y = Value(0.5, "x")

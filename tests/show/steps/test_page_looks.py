@@ -104,7 +104,7 @@ def test_names_have_true_indices_and_long_ones_an_alias_that_is_explained(read: 
     page = read(walk(labelled(labelled(b * c + c, "L_total") * 2.0, "y_1,0")))
     page.press("End")
     assert "y_1,0" not in page.says
-    lowered = page.page.locator("tspan.below, sub").all_text_contents()
+    lowered = page.page.locator("tspan[dy], sub").all_text_contents()
     assert {"reg", "total", "1,0"} <= set(lowered)
     assert (
         page.graph.get_by_role("button", name=re.compile("^tlrotv, parameter: tlrotv")).count() == 1

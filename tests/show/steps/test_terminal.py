@@ -106,16 +106,13 @@ def test_every_way_out_ends_quietly(end: str | type[BaseException]) -> None:
 
 
 def test_a_screen_shows_all_that_its_step_says() -> None:
-    """Sentence, chain rule, the product under its words, local derivative, pattern, nudge."""
+    """Chain rule, local derivative, pattern, nudge, sentence."""
     steps = lecture()
     for step, screen in zip(steps, screens(steps, *[RIGHT] * 7), strict=False):
         drawn = "\n".join(screen)
         local = [f"local: {step.local_text()}"] if step.parent else []
         for said in (step.sentence(), step.text(), *step.notes(), *local):
             assert said in drawn
-    numbers = next(line for line in screen if re.search(r"│ +−4 +× +1 +=", line))
-    words = screen[screen.index(numbers) - 1]
-    assert words.index("upstream") < words.index("local") < words.index("contribution")
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (60, 16), (44, 14), (30, 8), (12, 3)])

@@ -25,16 +25,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 from scalargrad import ops
 from scalargrad.graph import describe, fan_out
-from scalargrad.show.characters import visible
+from scalargrad.show.characters import indexed, visible
 from scalargrad.show.graphs.diagram import (
-    Border,
     Box,
-    Bundle,
     Cluster,
     Diagram,
     Folded,
@@ -44,7 +42,7 @@ from scalargrad.show.graphs.diagram import (
     Shape,
     Wire,
 )
-from scalargrad.show.graphs.gates import FanOutCopy, boxed_constants, folds, gate_text, is_symmetric
+from scalargrad.show.graphs.gates import boxed_constants, folds, gate_text, is_symmetric
 from scalargrad.show.graphs.view import Group, Unit, View
 from scalargrad.show.number_format import exact, gate_relation, loosest, number, relation
 from scalargrad.show.subgraphs import Fold
@@ -52,23 +50,6 @@ from scalargrad.show.subgraphs.folds import Item
 from scalargrad.value import Parameter, Value
 
 _LISTED = 6  # values of a fold that the title of its wire lists
-
-
-@dataclass(frozen=True, slots=True)
-class WireNumbers:
-    """Which numbers are written on wires: values, gradients where there are any; their digits."""
-
-    digits: int = 4
-    gradients: bool = True
-    values: bool = True
-
-    def value(self, x: float) -> str:
-        """Write a value, or nothing."""
-        return number(x, self.digits) if self.values else ""
-
-    def gradient(self, x: float) -> str:
-        """Write a gradient, or nothing."""
-        return number(x, self.digits) if self.gradients else ""
 
 
 class DrawnGraph:
@@ -131,10 +112,12 @@ class Builder:
     framed : collection of Fold
         The open folds that have a frame.
     copies : mapping, optional
-        Where fan-out is drawn as copy gates: the copy by reader and operand.
-    numbers : WireNumbers
-        What is written on wires.
-    destination : function of a Value
+        Where fan-out is drawn as copy gates: what each copy sends back, by reader and operand.
+    digits : int
+        Of the numbers on wires.
+    values, gradients : bool
+        Which of them are written.
+    out : function of a Value
         Names what reads a node outside of what is drawn.
     """
 
@@ -145,20 +128,26 @@ class Builder:
         *,
         folds: Mapping[Fold, str] | None = None,
         framed: Collection[Fold] = (),
-        copies: Mapping[tuple[Value, int], FanOutCopy] | None = None,
-        numbers: WireNumbers | None = None,
-        destination: Callable[[Value], str] = str,
+        copies: Mapping[tuple[Value, int], float] | None = None,
+        digits: int = 4,
+        values: bool = True,
+        gradients: bool = True,
+        out: Callable[[Value], str] = str,
     ) -> None:
         self.graph, self.ids = graph, graph.ids
         self.view = view = view or View(Fold("graph", [*graph.order]))
         self.folds, self.framed, self.copies = folds or {}, framed, copies or {}
-        self.numbers, self._destination = numbers or WireNumbers(), destination
+        self.digits, self._values, self._gradients, self._out = digits, values, gradients, out
         groups = [group for group in dict.fromkeys(view.units.values()) if isinstance(group, Group)]
         self.bundles = [group for group in groups if group.source is None]
         self._boxes = {group: f"b{k}" for k, group in enumerate(self.bundles)}
         self._exits = [*dict.fromkeys(view.units[x] for x in view.leaving)]
         read = (unit for item in view.items for unit in view.read(item))
         self._branches = Counter([*read, *self._exits])
+
+    def number(self, x: float) -> str:
+        """Write a number."""
+        return number(x, self.digits)
 
     def id(self, unit: Unit) -> str:
         """Return the id of a node or group, from which those of its wire and dot are made."""
@@ -182,7 +171,7 @@ class Builder:
         for item in self.view.items:
             diagram.lines += self._entering(item)
         for unit in self._exits:
-            box = Box(f"exit-{self.id(unit)}-box", "exit", self._destination(_first(unit)), "")
+            box = Box(f"exit-{self.id(unit)}-box", "exit", self._out(_first(unit)), "")
             diagram.shapes.append(box)
             diagram.lines.append(replace(self._arriving(unit, "exit"), target=box.id))
         cut_at_borders(diagram)
@@ -208,10 +197,11 @@ class Builder:
     def _bundle(self, group: Unit) -> Iterator[Shape]:
         assert isinstance(group, Group)
         names, kind = self.graph.short, self.view.kind_of(group.nodes[0])
-        listed = f"{names[group.nodes[0]]} … {names[group.nodes[-1]]} ({len(group.nodes)})"
+        first, last = names[group.nodes[0]], names[group.nodes[-1]]
+        listed = indexed(f"{first} … {last} ({len(group.nodes)})", {first, last})
         yield Box(self.id(group), f"{kind} bundle", visible(listed), "")
         longest = max((names[node] for node in group.nodes), key=len)
-        yield from self._wired(Bundle(f"{self.id(group)}-wire", "", "", longest), group)
+        yield from self._wired(Wire(f"{self.id(group)}-wire", called=longest, thick=True), group)
 
     def _shapes(self, item: Item) -> Iterator[Shape]:
         """Yield the gate, leaf or box of an item, and the wires that leave it."""
@@ -224,7 +214,8 @@ class Builder:
             if isinstance(unit, Group) and unit.source is item:
                 text = f"{len(item.outputs):,} values"
                 title = f"{text} of {visible(item.title)}: {_listed(item)}"
-                yield from self._wired(Bundle(f"{self.folds[item]}-wire", text, title), unit)
+                wire = Wire(f"{self.folds[item]}-wire", value=text, value_title=title, thick=True)
+                yield from self._wired(wire, unit)
         for node in item.outputs:
             if not self.view.is_hidden(node):
                 yield from self._wired(self.wire(node), node)
@@ -233,15 +224,15 @@ class Builder:
         """Yield the shapes of a node: its constants, its box or gate, its wire and a dot."""
         own = self.ids[node]
         for i, constant in boxed_constants(node):
-            text = number(constant, self.numbers.digits)
+            text = self.number(constant)
             yield Box(f"{own}-c{i}", "constant", text, f"constant {exact(constant)}")
         for i in range(len(node.parents)):
-            if copy := self.copies.get((node, i)):
-                yield self._copied_wire(node, copy)
+            if (node, i) in self.copies:
+                yield self._copied_wire(node, i)
         yield self._gate(node) if node.parents else self._leaf(node)
         yield from self._wired(self.wire(node), node)
 
-    def _wired(self, wire: Wire | Bundle, unit: Unit) -> Iterator[Shape]:
+    def _wired(self, wire: Wire, unit: Unit) -> Iterator[Shape]:
         """Yield a wire, and the shape at which it branches."""
         yield wire
         count, id = self._branches[unit], f"{self.id(unit)}-fan"
@@ -270,11 +261,11 @@ class Builder:
 
     def sign(self, node: Value) -> str:
         """Return the sign between a name and its value: ≈ where that is about what is computed."""
-        shown = relation(node.data, digits=self.numbers.digits)
+        shown = relation(node.data, digits=self.digits)
         if node.op is None:
             return shown
         operands = [x.data if isinstance(x, Value) else x for x in node.parents]
-        return loosest(shown, gate_relation(node.op, operands, node.data, self.numbers.digits))
+        return loosest(shown, gate_relation(node.op, operands, node.data, self.digits))
 
     def wire(self, node: Value) -> Wire:
         """Return the wire of a node."""
@@ -282,23 +273,24 @@ class Builder:
         return Wire(
             f"{self.ids[node]}-wire",
             self.graph.written[node] if node.parents else "",
-            self.numbers.value(node.data),
-            self.numbers.gradient(gradient),
+            self.number(node.data) if self._values else "",
+            self.number(gradient) if self._gradients else "",
             f"value of {name}: {exact(node.data)}",
-            f"gradient of {name}: {exact(gradient)}" if self.numbers.gradients else "",
-            self.sign(node) if self.numbers.values else "",
+            f"gradient of {name}: {exact(gradient)}" if self._gradients else "",
+            self.sign(node) if self._values else "",
             self.graph.short[node],
         )
 
-    def _copied_wire(self, node: Value, copy: FanOutCopy) -> Wire:
-        names, name = self.graph.names, self.graph.names[copy.operand]
-        return Wire(
-            f"{copy.id}-wire",
-            "",
-            self.numbers.value(copy.operand.data),
-            self.numbers.gradient(copy.contribution),
-            f"value of {name}: {exact(copy.operand.data)}",
-            f"what {names[node]} adds to the gradient of {name}: {exact(copy.contribution)}",
+    def _copied_wire(self, node: Value, i: int) -> Wire:
+        operand, contribution, names = node.parents[i], self.copies[node, i], self.graph.names
+        assert isinstance(operand, Value)
+        said = f"what {names[node]} adds to the gradient of {names[operand]}"
+        return replace(
+            self.wire(operand),
+            id=f"{self.ids[node]}-w{i}-wire",
+            name="",
+            gradient=self.number(contribution) if self._gradients else "",
+            gradient_title=f"{said}: {exact(contribution)}",
         )
 
     # Lines ------------------------------------------------------------------------------------
@@ -339,14 +331,15 @@ class Builder:
             return
         own, boxed, shared = self.ids[item], dict(boxed_constants(item)), set[Unit]()
         for i, operand in enumerate(item.parents):
-            if copy := self.copies.get((item, i)):
-                yield Line(f"{copy.id}-out", self._tap(copy.operand), f"{copy.id}-wire")
-                yield Line(copy.id, f"{copy.id}-wire", own, self._partial(item, i), True)
-            elif not isinstance(operand, Value):
+            id = f"{own}-w{i}"
+            if not isinstance(operand, Value):
                 if i in boxed:
-                    yield Line(f"{own}-w{i}", f"{own}-c{i}", own, enters=True)
+                    yield Line(id, f"{own}-c{i}", own, enters=True)
+            elif (item, i) in self.copies:
+                yield Line(f"{id}-out", self._tap(operand), f"{id}-wire")
+                yield Line(id, f"{id}-wire", own, self._partial(item, i), True)
             elif (unit := self.view.units[operand]) is operand:
-                yield Line(f"{own}-w{i}", self._tap(unit), own, self._partial(item, i), True)
+                yield Line(id, self._tap(unit), own, self._partial(item, i), True)
             elif unit not in shared:
                 shared.add(unit)
                 yield self._arriving(unit, own)
@@ -439,7 +432,10 @@ def cut_at_borders(diagram: Diagram) -> None:
     lines: list[Line] = []
     for line in diagram.lines:
         passed = _passed(around.get(line.source, ()), around.get(line.target, ()))
-        borders = [Border(f"{line.id}-b{k}", out) for k, (_, out) in enumerate(passed)]
+        borders = [
+            Junction(f"{line.id}-b{k}", rank="max" if out else "min")
+            for k, (_, out) in enumerate(passed)
+        ]
         for border, (frame, _) in zip(borders, passed, strict=True):
             frame.shapes.append(border.id)
         diagram.shapes += borders

@@ -6,9 +6,12 @@ gate needs comes before the cut, everything else after it.
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from graphlib import TopologicalSorter
 
 import graphviz
 
@@ -25,7 +28,8 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
     """Return a long chain in rows, one below the other; any other diagram as it is.
 
     The rows are drawings without lines between them, which Graphviz puts below each other: what is
-    read in a later row is named again there, beside each reader.
+    read in a later row is named again there, beside each reader, and so is a leaf beside each of
+    its readers but the first.
 
     Parameters
     ----------
@@ -38,16 +42,19 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
     if not row:
         return diagram
     boxes = {shape.id: shape.text for shape in diagram.shapes if isinstance(shape, Box | Folded)}
-    called = {shape.id: shape.called for shape in diagram.shapes if isinstance(shape, Wire)}
+    wires = [shape for shape in diagram.shapes if isinstance(shape, Wire)]
+    called = {wire.id: wire.called for wire in wires if not wire.thick}
     fans = {x.target: x.source for x in diagram.lines if x.target.endswith("-fan")}
     again: dict[str, list[Shape]] = {}  # by what reads it
     lines: list[Line] = []
-    cut = set[str]()
+    cut, led = set[str](), set[str]()  # wires that are named again, and dots that lead on
     for line in diagram.lines:
-        if row[line.source] == row[line.target]:
-            lines.append(line)
-            continue
         wire = fans.get(line.source, line.source)
+        is_again = wire.removesuffix("-wire") in boxes and line.source in led
+        if row[line.source] == row[line.target] and not is_again:
+            lines.append(line)
+            led.update({line.source} & fans.keys())
+            continue
         cut.add(wire)
         unit = wire.removesuffix("-wire")
         box = Box(f"{line.id}-again", "again", called.get(wire) or boxes[unit], "", unit)
@@ -57,7 +64,7 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
         source = box.id
         if wired and not line.target.endswith("-wire"):
             source = f"{line.id}-wire"
-            beside.append(Wire(source, "", "", "", "", ""))
+            beside.append(Wire(source))
             row[source] = row[line.target]
             lines.append(Line(f"{line.id}-out", box.id, source))
         lines.append(replace(line, source=source))
@@ -91,8 +98,7 @@ def _rows(diagram: Diagram) -> dict[str, int]:
     apart = boxes | {f"{box}-wire" for box in boxes} | {f"{box}-fan" for box in boxes}
     ends = {line.target for line in diagram.lines if line.target.startswith("exit")}
     inner = [x for x in diagram.lines if x.source not in apart and x.target not in ends]
-    rows = _Chain(diagram.shapes, inner).rows()
-    found = {id: row for row, part in enumerate(rows) for id in part if id not in apart}
+    found = {id: row for id, row in _cut(diagram.shapes, inner).items() if id not in apart}
     if not found:
         return {}
     for line in reversed(diagram.lines):  # a box, its wire, its dot: where its first reader is
@@ -107,86 +113,74 @@ def _rows(diagram: Diagram) -> dict[str, int]:
     return found
 
 
-class _Chain:
-    """A diagram as a graph; each shape is at the first gate of the longest way that needs it."""
+def _places(
+    shapes: Sequence[Shape], lines: Sequence[Line]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the place of each shape along the longest way, and the latest at which it could be.
 
-    def __init__(self, shapes: Sequence[Shape], lines: Sequence[Line]) -> None:
-        self._gates = {shape.id for shape in shapes if isinstance(shape, GateShape | Folded)}
-        self._into: dict[str, list[str]] = {shape.id: [] for shape in shapes}
-        after: dict[str, list[str]] = {shape.id: [] for shape in shapes}
-        for line in lines:
-            self._into[line.target].append(line.source)
-            after[line.source].append(line.target)
-        order = _in_order(self._into, after)
-        depths = self._depths(order)
-        self._length = max(depths.values(), default=0)
-        place, way = dict[str, int](), max(order, key=depths.__getitem__, default="")
-        while way:  # backwards
-            place[way] = depths[way]
-            way = max(self._into[way], key=depths.__getitem__, default="")
-        for id in reversed(order):  # of what is beside it: the first gate there that needs it
-            place.setdefault(id, min((place[x] for x in after[id]), default=self._length))
-        self._at: dict[int, list[str]] = {}
-        for id in order:
-            self._at.setdefault(place[id], []).append(id)
-        ends = {id: max((place[x] for x in after[id]), default=0) for id in order}
-        self._crossing = Counter(cut for id in order for cut in range(place[id], ends[id]))
-
-    def rows(self) -> list[list[str]]:
-        """Return the shapes of each row; empty if the chain is short or cannot be cut."""
-        if self._length < _LONG:
-            return []
-        for crossing in range(1, _MOST_CROSSING + 1):
-            parts = [*self._parts(crossing)]
-            fewest = len(self._filled(parts, _ABREAST))
-            filled = (self._filled(parts, most) for most in range(1, _ABREAST + 1))
-            found = next(rows for rows in filled if len(rows) == fewest)  # of about equal length
-            widest = max(map(self._depth, found))
-            if widest <= _WIDE:
-                break
-        return found if widest <= _MOST_IN_A_ROW * self._length else []
-
-    def _depth(self, ids: Sequence[str]) -> int:
-        return max(self._depths(ids).values())
-
-    def _depths(self, ids: Sequence[str]) -> dict[str, int]:
-        """Return the length, in gates, of the longest path to each shape."""
-        depths: dict[str, int] = {}
-        for id in ids:
-            before = (depths[x] for x in self._into[id] if x in depths)
-            depths[id] = max(before, default=0) + (id in self._gates)
-        return depths
-
-    def _parts(self, most: int) -> Iterator[list[str]]:
-        """Yield the pieces between possible cuts, which at most so many wires cross."""
-        part: list[str] = []
-        for place, ids in sorted(self._at.items()):
-            part += ids
-            if place and (place == self._length or self._crossing[place] <= most):
-                yield part
-                part = []
-
-    def _filled(self, parts: Sequence[list[str]], most: int) -> list[list[str]]:
-        """Fill rows with pieces up to so many gates; a row of next to none joins the next."""
-        found: list[list[str]] = []
-        for part in parts:
-            longer = [*found[-1], *part] if found else part
-            if found and (self._depth(longer) <= most or self._depth(found[-1]) < _LEAST):
-                found[-1] = longer
-            else:
-                found.append(part)
-        if len(found) > 1 and self._depth(found[-1]) < _LEAST:
-            found[-2:] = [[*found[-2], *found[-1]]]
-        return found
+    Gates on that way are counted from 1. What is beside it is at the first gate there that needs
+    it, though it may begin before.
+    """
+    gates = {shape.id for shape in shapes if isinstance(shape, GateShape | Folded)}
+    into: dict[str, list[str]] = {shape.id: [] for shape in shapes}
+    after: dict[str, list[str]] = {shape.id: [] for shape in shapes}
+    for line in lines:
+        into[line.target].append(line.source)
+        after[line.source].append(line.target)
+    ahead: dict[str, int] = {}  # the most gates on a path from each shape on, itself included
+    for id in reversed([*TopologicalSorter(into).static_order()]):
+        ahead[id] = max((ahead[x] for x in after[id]), default=0) + (id in gates)
+    length = max(ahead.values(), default=0)
+    latest = {id: length - count + (id in gates) for id, count in ahead.items()}
+    places, way = dict[str, int](), max(ahead, key=ahead.__getitem__, default="")
+    while way:
+        places[way] = latest[way]
+        way = max(after[way], key=ahead.__getitem__, default="")
+    for id in ahead:
+        places.setdefault(id, min((places[x] for x in after[id]), default=length))
+    return places, latest
 
 
-def _in_order(into: Mapping[str, list[str]], after: Mapping[str, list[str]]) -> list[str]:
-    """Return the shapes in topological order."""
-    missing = {id: len(sources) for id, sources in into.items()}
-    order = [id for id, count in missing.items() if not count]
-    for id in order:  # grows while it is read
-        for target in after[id]:
-            missing[target] -= 1
-            if not missing[target]:
-                order.append(target)
-    return order
+def _cut(shapes: Sequence[Shape], lines: Sequence[Line]) -> dict[str, int]:
+    """Return the row of each shape; empty if the chain is short or cannot be cut."""
+    places, latest = _places(shapes, lines)
+    length = max(places.values(), default=0)
+    if length < _LONG:
+        return {}
+    reach, first = dict(places), [*range(length + 1)]  # where what each place needs would begin
+    for line in lines:
+        reach[line.source] = max(reach[line.source], places[line.target])
+    for id, place in places.items():
+        first[place] = min(first[place], latest[id])
+    crossing = Counter(cut for id in places for cut in range(places[id], reach[id]))
+
+    def depth(start: int, end: int) -> int:
+        """Return the most gates in series in a row."""
+        begin: int = min(first[start + 1 : end + 1])
+        return 1 + end - begin
+
+    for most in range(1, _MOST_CROSSING + 1):
+        cuts = [place for place in range(1, length) if crossing[place] <= most]
+        rows = [_filled(cuts, length, count, depth) for count in range(1, _ABREAST + 1)]
+        ends = next(x for x in rows if len(x) == len(rows[-1]))  # of about equal length
+        widest = max(itertools.starmap(depth, itertools.pairwise([0, *ends])))
+        if widest <= _WIDE:
+            break
+    if widest > _MOST_IN_A_ROW * length:
+        return {}
+    return {id: bisect_left(ends, place) for id, place in places.items()}
+
+
+def _filled(
+    cuts: Sequence[int], length: int, most: int, depth: Callable[[int, int], int]
+) -> list[int]:
+    """Return where rows of up to so many gates end; one of next to none joins the next."""
+    ends = [0]
+    for cut in [*cuts, length]:
+        if len(ends) > 1 and (depth(ends[-2], cut) <= most or depth(*ends[-2:]) < _LEAST):
+            ends[-1] = cut
+        else:
+            ends.append(cut)
+    if len(ends) > 2 and depth(*ends[-2:]) < _LEAST:
+        del ends[-2]
+    return ends[1:]

@@ -65,32 +65,40 @@ class Wire:
 
     `name` is the label of a computed node; that of a leaf stands in its box. The sign between it
     and the value is = or, where the value is rounded, ≈. `called` is what the node is called where
-    it is named again.
+    it is named again. A `thick` one stands for many wires, of which it says how many; the longest
+    of their names is `called`.
     """
 
     id: str
-    name: str
-    value: str
-    gradient: str
-    value_title: str
-    gradient_title: str
+    name: str = ""
+    value: str = ""
+    gradient: str = ""
+    value_title: str = ""
+    gradient_title: str = ""
     sign: str = "="
     called: str = ""
+    thick: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Junction:
-    """Where a wire branches because several gates read it."""
+    """Where a wire branches because several gates read it.
+
+    One with a `rank` is no dot: there a line crosses the border of a frame, at the first (min) or
+    the last (max) rank inside it.
+    """
 
     id: str
-    title: str
+    title: str = ""
+    rank: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """A stretch from one shape to another; `enters` where it brings an operand into a gate.
 
-    `thick` where it stands for several wires.
+    `thick` where it stands for several wires; of a weight, its `share` of the greatest, with its
+    sign.
     """
 
     id: str
@@ -99,14 +107,7 @@ class Line:
     title: str = ""
     enters: bool = False
     thick: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Border:
-    """The point where a line crosses the border of a frame, on its way `out` or in."""
-
-    id: str
-    out: bool
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +118,6 @@ class Folded:
     text: str
     details: tuple[str, ...]
     title: str
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """Many wires drawn as one; where the number of one of them is shown, `longest` is a name."""
-
-    id: str
-    text: str
-    title: str
-    longest: str = ""
 
 
 @dataclass(slots=True)
@@ -140,7 +131,7 @@ class Cluster:
     inside: list[Cluster]
 
 
-Shape: TypeAlias = Box | GateShape | Wire | Junction | Folded | Bundle | Border
+Shape: TypeAlias = Box | GateShape | Wire | Junction | Folded
 
 
 @dataclass(slots=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from scalargrad import ops
 from scalargrad.graph import fan_out
@@ -126,42 +125,23 @@ def _enclosed(sign: str, number: str) -> str:
     return f"({number})" if sign in "+-−" and number[0] in "-−" else number
 
 
-@dataclass(frozen=True, slots=True)
-class FanOutCopy:
-    """The copy of a shared node that one reader gets, and the gradient that it sends back.
-
-    Attributes
-    ----------
-    id : str
-        The id of the reader's line, ``n2-w0``.
-    operand : Value
-        The node that is read.
-    contribution : float
-        upstream · local, in root unit / operand unit.
-    """
-
-    id: str
-    operand: Value
-    contribution: float
-
-
 def copies_of(
     order: Sequence[Value], gradients: Mapping[Value, float]
-) -> dict[tuple[Value, int], FanOutCopy]:
-    """Return the copies in a graph by reader and operand index.
+) -> dict[tuple[Value, int], float]:
+    """Return what each copy of a shared node sends back, upstream · local, by reader and operand.
 
     Examples
     --------
     >>> x = Value(3.0, "x")
     >>> y = x * x
     >>> y.backward()
-    >>> [(copy.id, copy.contribution) for copy in copies_of([x, y], {x: 6.0, y: 1.0}).values()]
-    [('n1-w0', 3.0), ('n1-w1', 3.0)]
+    >>> [*copies_of([x, y], {x: 6.0, y: 1.0}).values()]
+    [3.0, 3.0]
     """
     readers = fan_out(order)
     return {
-        (node, i): FanOutCopy(f"n{k}-w{i}", operand, gradients[node] * (node.local_grads[i] or 0.0))
-        for k, node in enumerate(order)
+        (node, i): gradients[node] * (node.local_grads[i] or 0.0)
+        for node in order
         for i, operand in enumerate(node.parents)
         if isinstance(operand, Value) and readers[operand] > 1
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal
 
@@ -11,22 +10,18 @@ from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, Opera
 from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.names import names
 from scalargrad.show.characters import aliases, is_long, printed, visible
-from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
-from scalargrad.show.graphs.chain_rows import in_rows
-from scalargrad.show.graphs.diagram import Box, Diagram, Shape, Wire
+from scalargrad.show.graphs.builder import Builder, DrawnGraph
+from scalargrad.show.graphs.diagram import Box, Shape, Wire
 from scalargrad.show.graphs.gates import copies_of
-from scalargrad.show.graphs.layout import DPI, SIDES, DiagramLayout, placed
+from scalargrad.show.graphs.layout import DPI, SIDES
 from scalargrad.show.graphs.look import Highlight, Look, Scale, highlighted_ids, scale_of
-from scalargrad.show.graphs.mermaid import to_mermaid
 from scalargrad.show.graphs.picture import Picture
-from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.show.graphs.view import (
     LINES_PER_SHAPE,
     SIDE_BY_SIDE,
     Opening,
     Size,
     View,
-    all_open,
     expanded_folds,
 )
 from scalargrad.show.number_format import number
@@ -39,6 +34,7 @@ from scalargrad.table.validation import flag, is_word, listed, text, whole
 from scalargrad.value import Value
 
 _MOST_DIGITS, _LEAST_DPI, _MOST_DPI = 17, 24, 1200
+_EVERYTHING = 10**9  # parts: beside copies nothing can be folded
 _LEAST = 4  # parts of a graph that can stand side by side
 _GLANCE, _SECONDS_OF_WORK = 60, 50_000  # nodes
 
@@ -169,7 +165,7 @@ def draw(
     roots = [shown_as.get(root, root) for root in roots]
     order = shown_order(*roots)
     has_gradients = any(root.grad for root in roots)  # other gradients are of an earlier graph
-    numbers_shown = WireNumbers(digits, gradients and has_gradients)
+    gradients = gradients and has_gradients
     asked = (
         [open]
         if isinstance(open, str)
@@ -180,7 +176,8 @@ def draw(
         seen = Opening(plain, set())
     else:
         folded = fold(*roots, model=module, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
-        seen = all_open(folded) if copies else expanded_folds(folded, depth, asked, limit)
+        wanted = (None, (), _EVERYTHING) if copies else (depth, asked, limit)
+        seen = expanded_folds(folded, *wanted)
     _require_within(limit, order, roots, seen.view, copies)
     known = {node: node.grad or 0.0 if has_gradients else 0.0 for node in order}
     copied = copies_of(order, known) if copies else {}
@@ -191,19 +188,20 @@ def draw(
         folds={part: f"f{k}" for k, part in enumerate(seen.view.fold.walk())},
         framed=seen.framed,
         copies=copied,
-        numbers=numbers_shown,
+        digits=digits,
+        gradients=gradients,
     )
     diagram = builder.build(_title(roots, builder))
     diagram.legend = _legend_of(diagram.shapes, legend)
     hidden = builder.stand_ins()
-    alarmed, alarm = _alarm(order, numbers_shown.gradients)
+    alarmed, alarm = _alarm(order, gradients)
     diagram.note = "\n".join(filter(None, [alarm, _note(seen.view) if seen.cut else ""]))
     marked = highlighted_ids(order, highlight, shown_as)
     marked = marked.union(*(hidden.get(id, ()) for id in marked))
     alarmed = alarmed.union(*(hidden.get(id, ()) for id in alarmed))
     drawn = {shape.id for shape in diagram.shapes}
     diagram.look = Look(marked, *_tints(color, builder, drawn, dark), alarmed)
-    return Picture(GraphDrawing(diagram, direction, dark), dpi)
+    return Picture(diagram, direction, dpi=dpi, dark=dark)
 
 
 def _named(
@@ -235,9 +233,7 @@ def _legend_of(shapes: Sequence[Shape], legend: Mapping[str, str]) -> str:
 def _title(roots: Sequence[Value], builder: Builder) -> str:
     """Return the title sentence of a picture."""
     graph, closed = builder.graph, len(builder.view.closed)
-    shown = ", ".join(
-        f"{graph.names[x]} {builder.sign(x)} {builder.numbers.value(x.data)}" for x in roots
-    )
+    shown = ", ".join(f"{graph.names[x]} {builder.sign(x)} {builder.number(x.data)}" for x in roots)
     count, parts = len(graph.order), f", {closed} folded part{'s' * (closed != 1)}" * bool(closed)
     return f"Computation graph of {shown}: {count} node{'s' * (count != 1)}{parts}"
 
@@ -250,8 +246,11 @@ def _tints(
     for node, id in builder.ids.items():
         numbers[id] = node.data if by_value else builder.graph.gradients[node]
         numbers[f"{id}-wire"] = numbers[id]
-    for copy in builder.copies.values():
-        numbers[f"{copy.id}-wire"] = copy.operand.data if by_value else copy.contribution
+    for (node, i), contribution in builder.copies.items():
+        operand = node.parents[i]
+        if isinstance(operand, Value):
+            number = operand.data if by_value else contribution
+            numbers[f"{builder.ids[node]}-w{i}-wire"] = number
     numbers = {id: x for id, x in numbers.items() if id in drawn}
     scale = scale_of(color, numbers.values(), dark)
     return {id: scale.colour(x) for id, x in numbers.items()} if scale else {}, scale
@@ -296,37 +295,6 @@ def glance(root: Value) -> str | None:
         return draw(root, limit=_GLANCE).svg()
     except (GraphError, LayoutError):
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class GraphDrawing:
-    """A diagram with the direction of its lines, on a light or dark background."""
-
-    diagram: Diagram
-    direction: str
-    dark: bool = False
-
-    @property
-    def title(self) -> str:
-        """The sentence on the graph."""
-        return self.diagram.title
-
-    def svg(self) -> str:
-        """Return the SVG; from left to right, a long chain is in rows."""
-        (layout,) = placed([self._layout()])
-        return SvgWriter(layout, self.dark).svg()
-
-    def dot(self) -> str:
-        """Return the graph in DOT."""
-        return self._layout().dot()
-
-    def _layout(self) -> DiagramLayout:
-        wrapped = in_rows(self.diagram) if self.direction == "LR" else self.diagram
-        return DiagramLayout(wrapped, self.direction)
-
-    def mermaid(self) -> str:
-        """Return the graph as a Mermaid flowchart."""
-        return to_mermaid(self.diagram, self.direction)
 
 
 def _roots(root: Any) -> list[Value]:

@@ -6,8 +6,7 @@ growing downwards.
 
 Graphviz is that of the package graphviz-pure, else the system's. The package's goes first because
 its version is known, so that pictures are alike everywhere. Both are programs, so that messages can
-be captured, slow layouts interrupted, and no threads share state. The system's also writes PNG and
-PDF, where there is no resvg or no fpdf2.
+be captured, slow layouts interrupted, and no threads share state.
 """
 
 from __future__ import annotations
@@ -18,19 +17,17 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from math import hypot
+from itertools import pairwise
+from math import hypot, inf
 from typing import Any, ClassVar, TypeVar
 
 import graphviz
-from rich.cells import cell_len, set_cell_size
 
 from scalargrad.errors import LayoutError
 from scalargrad.show.characters import text_width
 from scalargrad.show.graphs.chain_rows import row_graphs
 from scalargrad.show.graphs.diagram import (
-    Border,
     Box,
-    Bundle,
     Diagram,
     Folded,
     GateShape,
@@ -49,53 +46,13 @@ in_process: Callable[[str, str], str] | None = None
 #: Dots per inch of a PNG: twice the usual, for sharp text on today's screens.
 DPI = 192
 
-_DOWNLOAD = "Graphviz itself (https://graphviz.org/download)"
 _REMEDY = (
     "Install graphviz-pure, a Graphviz without other libraries (python -m pip install "
-    f"graphviz-pure), or {_DOWNLOAD}. DOT and Mermaid text need neither: Picture.dot, "
-    "Picture.mermaid, or .save() to .dot or .mmd"
+    "graphviz-pure), or Graphviz itself (https://graphviz.org/download). DOT and Mermaid text need "
+    "neither: Picture.dot, Picture.mermaid, or .save() to .dot or .mmd"
 )
-_REMEDIES = {
-    "png": f"PNG needs two packages (python -m pip install resvg-py fontpkg-arimo), or {_DOWNLOAD}",
-    "pdf": f"PDF needs two packages (python -m pip install fpdf2 fontpkg-arimo), or {_DOWNLOAD}",
-}
 #: The format of places, and how a graph ends in it.
 _PLACES, _END = "json0", "\n}\n"
-
-
-def render(dot: str, kind: str, dpi: int = DPI) -> bytes:
-    """Return the picture that Graphviz makes of `dot`.
-
-    Parameters
-    ----------
-    dot : str
-        A graph in DOT.
-    kind : str
-        ``"json0"``, ``"png"`` or ``"pdf"``.
-    dpi : int
-        Dots per inch of a PNG.
-
-    Raises
-    ------
-    LayoutError
-        If there is no Graphviz, or none that succeeds; the message includes its last line.
-    """
-    if in_process is not None and kind == _PLACES:
-        return in_process(dot, kind).encode()
-    failures = []
-    options = [f"-Gdpi={dpi}"] if kind == "png" else []
-    for program in _programs(kind):
-        command = [program, f"-T{kind}", *options]
-        try:
-            run = subprocess.run(command, input=dot.encode(), capture_output=True, check=False)
-        except OSError as error:
-            failures.append(f"{program} did not start: {error}")
-            continue
-        if run.returncode == 0 and run.stdout:
-            return run.stdout
-        failures.append(f"{program} failed: {_last_words(run.stderr)}")
-    found = "; ".join(failures) or "no Graphviz was found"
-    raise LayoutError(f"{found}. {_REMEDIES.get(kind, _REMEDY)}")
 
 
 def places(dots: Sequence[str]) -> list[str]:
@@ -111,28 +68,40 @@ def places(dots: Sequence[str]) -> list[str]:
     if not dots:
         return []
     if in_process is not None:  # it reads one graph at a time
-        return [render(dot, _PLACES).decode() for dot in dots]
+        return [in_process(dot, _PLACES) for dot in dots]
     different = list(dict.fromkeys(dots))
-    text = render("\n".join(different), _PLACES).decode().replace("\r\n", "\n")
+    text = _laid_out("\n".join(different)).replace("\r\n", "\n")
     found = dict(zip(different, text.split(_END)[:-1], strict=True))
     return [found[dot] + _END for dot in dots]
 
 
-def _programs(kind: str) -> Iterator[str]:
-    """Yield each installed program of Graphviz that writes this format, the preferred first."""
+def _laid_out(dot: str) -> str:
+    """Return what the first Graphviz that succeeds makes of a text."""
+    failures = []
+    for program in _programs():
+        command = [program, f"-T{_PLACES}"]
+        try:
+            run = subprocess.run(command, input=dot.encode(), capture_output=True, check=False)
+        except OSError as error:
+            failures.append(f"{program} did not start: {error}")
+            continue
+        if run.returncode == 0 and run.stdout:
+            return run.stdout.decode()
+        said = run.stderr.decode(errors="replace").strip().splitlines()
+        reason = said[-1] if said else "it gave neither a picture nor a reason"
+        failures.append(f"{program} failed: {reason}")
+    raise LayoutError(f"{'; '.join(failures) or 'no Graphviz was found'}. {_REMEDY}")
+
+
+def _programs() -> Iterator[str]:
+    """Yield each installed program of Graphviz, the preferred first."""
     try:
         files = importlib.metadata.files("graphviz-pure") or []
     except importlib.metadata.PackageNotFoundError:
         files = []
-    if kind == _PLACES:
-        yield from (str(file.locate()) for file in files if file.stem == "graphviz-pure")
+    yield from (str(file.locate()) for file in files if file.stem == "graphviz-pure")
     if dot := shutil.which("dot"):
         yield dot
-
-
-def _last_words(stderr: bytes) -> str:
-    lines = stderr.decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it gave neither a picture nor a reason"
 
 
 Point = tuple[float, float]
@@ -148,7 +117,8 @@ SIDES = {"LR": ("e", "w"), "TB": ("s", "n")}
 
 _POINTS = 72.0
 _BOX, BOX_HEIGHT, FOLD_HEIGHT, GATE, WIRE_HEIGHT = 34.0, 30.0, 56.0, 36.0, 44.0
-_DOT, _POINT, _BESIDE, _MOST_CELLS = 8.0, 1.0, 6.0, 44
+_DOT, _POINT, _BESIDE = 8.0, 1.0, 6.0
+_SEVERAL = 3  # results that a gate reads: they stand in their order, as the samples of a mean do
 _ARIAL = 0.87  # as wide as DejaVu Sans
 _AROUND_BOX, _AROUND_GATE = 6.0, 4.0  # with them, neither is higher than the wire beside it
 _FONT = {"fontname": FONTS, "fontsize": str(LETTERS)}
@@ -197,41 +167,43 @@ class DiagramLayout:
 
     def __init__(self, diagram: Diagram, direction: str = "LR") -> None:
         self.diagram, self.direction = diagram, direction
-        self._fans = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
-        self._borders = {shape.id for shape in diagram.shapes if isinstance(shape, Border)}
+        points = [shape for shape in diagram.shapes if isinstance(shape, Junction)]
+        self._fans = {point.id for point in points}
+        self._borders = {point.id for point in points if point.rank}
         self.gates = {shape.id for shape in diagram.shapes if isinstance(shape, GateShape)}
         self._copying = {x.id for x in diagram.shapes if isinstance(x, GateShape) and x.copies}
         self._folds = {shape.id for shape in diagram.shapes if isinstance(shape, Folded)}
         self._boxes = {shape.id for shape in diagram.shapes if isinstance(shape, Box)}
+        self._is_network = any(line.share is not None for line in diagram.lines)
         self._arrivals = Counter(line.target for line in diagram.lines if line.enters)
         self._twins = Counter((line.source, line.target) for line in diagram.lines)
         self.boxes = self._boxes - self._arrivals.keys()
+        results = {f"{gate}-{end}" for gate in self.gates for end in ("wire", "fan")}
+        least = _SEVERAL if not diagram.clusters else inf  # there lines have borders to pass
+        several = {id for id, count in self._arrivals.items() if count >= least}
+        self._listed = several - {x.target for x in diagram.lines if x.source not in results}
         self.sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
 
     def _size(self, shape: Shape) -> Size:
         """Return width and height in pixels."""
         match shape:
             case Folded():
-                texts = [self.width(short(text)) for text in (shape.text, *shape.details)]
+                texts = map(self.width, (shape.text, *shape.details))
                 return max(64.0, *texts) + 26, FOLD_HEIGHT + LINE_HEIGHT * (len(shape.details) - 1)
             case Box():
-                return max(_BOX, self.width(self.box_text(shape)) + 14), BOX_HEIGHT
+                return max(_BOX, self.width(shape.text) + 14), BOX_HEIGHT
             case GateShape():
-                wide = 0.0 if shape.copies else self.width(short(shape.text), GATE_LETTERS) + 14
+                wide = 0.0 if shape.copies else self.width(shape.text, GATE_LETTERS) + 14
                 return max(GATE, wide), GATE
-            case Bundle():
-                return self.width(shape.text) + 16, WIRE_HEIGHT
+            case Wire(thick=True):
+                return self.width(shape.value) + 16, WIRE_HEIGHT
             case Wire():
                 return self._wire_size(shape)
-        return (_POINT, _POINT) if isinstance(shape, Border) else (_DOT, _DOT)
+        return (_POINT, _POINT) if shape.rank else (_DOT, _DOT)
 
     def width(self, text: str, letters: int = LETTERS) -> float:
         """Return the width of a text in Arial, which pictures name, and Arimo."""
         return _ARIAL * text_width(text, letters)
-
-    def box_text(self, box: Box) -> str:
-        """Return the text of a box."""
-        return short(box.text)
 
     def _wire_size(self, wire: Wire) -> Size:
         name = f"{wire.name} {wire.sign} " if wire.name else ""
@@ -246,7 +218,8 @@ class DiagramLayout:
         """Return the diagram as DOT text, each shape of a fixed size."""
         diagram = self.diagram
         room = f"{self._between_ranks():.3g}"
-        frame = {"rankdir": self.direction, "splines": "spline", "nodesep": "0.16", "ranksep": room}
+        frame = {"rankdir": self.direction, "nodesep": "0.16", "ranksep": room}
+        frame["splines"] = "line" if self._is_network else "spline"
         graph = graphviz.Digraph("scalargrad", graph_attr=frame, node_attr=_NODE)
         rows, frames = row_graphs(diagram), self._frames()
         around: dict[str, graphviz.Digraph] = {
@@ -257,8 +230,8 @@ class DiagramLayout:
         framed = [shape for shape in diagram.shapes if shape.id in around]
         for shape in [*(x for x in diagram.shapes if x.id not in around), *framed[::turn]]:
             part = around.get(shape.id, graph)
-            if isinstance(shape, Border):  # at the first or the last rank of its frame
-                with part.subgraph(graph_attr={"rank": "max" if shape.out else "min"}) as border:
+            if isinstance(shape, Junction) and shape.rank:
+                with part.subgraph(graph_attr={"rank": shape.rank}) as border:
                     self._declare(border, shape)
             else:
                 self._declare(part, shape)
@@ -269,13 +242,19 @@ class DiagramLayout:
             graph.subgraph(frames[cluster.id])
         for line in diagram.lines[:: turn if rows else 1]:
             self._join(around.get(line.source, graph) if rows else graph, line)
+        for gate in sorted(self._listed) if rows else ():  # within a frame `ordering` is no rule
+            with around[gate].subgraph(graph_attr={"rank": "same"}) as level:
+                sources = [self._key(x.source) for x in diagram.lines if x.target == gate]
+                for above, below in pairwise(sources[::turn]):
+                    level.edge(above, below, style="invis")
         for row in rows.values():
             graph.subgraph(row)
         return str(graph.source)
 
     def _between_ranks(self) -> float:
         """Return the inches between ranks, where many lines need room to meet."""
-        return 0.13 + 0.025 * max(self._arrivals.values(), default=1)
+        most = max(self._arrivals.values(), default=1)
+        return 0.7 + 0.3 * most if self._is_network else 0.13 + 0.025 * most
 
     def _frames(self) -> dict[str, graphviz.Digraph]:
         """Return an empty frame for each cluster."""
@@ -291,9 +270,9 @@ class DiagramLayout:
         width, height = (f"{pixels / _POINTS:.4f}" for pixels in self._room(shape.id))
         options = {"width": width, "height": height, "label": graphviz.escape(self._label(shape))}
         match shape:
-            case Wire() | Bundle():
+            case Wire():
                 options["shape"] = "plaintext"
-            case Junction() | Border():
+            case Junction():
                 options["shape"] = "point"
             case GateShape():
                 options["shape"] = "ellipse" if width == height else "box"
@@ -315,7 +294,7 @@ class DiagramLayout:
                 return f"{named}\n{shape.gradient}" if shape.gradient else named
             case Folded():
                 return "\n".join([shape.text, *shape.details])
-            case Box() | GateShape() | Bundle():
+            case Box() | GateShape():
                 return shape.text
         return ""
 
@@ -334,7 +313,7 @@ class DiagramLayout:
 
     def _leaving(self, line: Line) -> str:
         """Return the port at which a line begins."""
-        is_free = line.source in self._fans | self._borders | self._copying
+        is_free = line.source in self._fans | self._copying
         return self._key(line.source) + ("" if is_free else f":{SIDES[self.direction][0]}")
 
     def _entering(self, line: Line) -> str:
@@ -343,7 +322,7 @@ class DiagramLayout:
         return self._key(line.target) + ("" if is_free else f":{SIDES[self.direction][1]}")
 
     def _is_ordered(self, shape: Shape) -> bool:
-        return isinstance(shape, GateShape) and shape.ordered
+        return (isinstance(shape, GateShape) and shape.ordered) or shape.id in self._listed
 
     def _key(self, id: str) -> str:
         """Return the name of an id in DOT."""
@@ -364,7 +343,7 @@ class DiagramLayout:
         shapes = (x for x in found.get("objects", []) if x["name"] in ids)
         self.at = {ids[x["name"]]: self._point(x["pos"]) for x in shapes}
         lines = found.get("edges", [])
-        self.paths = {ids.get(x["id"], x["id"]): self._path(x["pos"]) for x in lines}
+        self.paths = {ids.get(x["id"], x["id"]): self._path(x["pos"]) for x in lines if "id" in x}
         for frame in found.get("objects", []):
             if frame["name"].startswith("cluster_f"):
                 left, low, right, high = map(float, frame["bb"].split(","))
@@ -415,8 +394,3 @@ class DiagramLayout:
         right, down = end[0] - middle, end[1] - y
         share = height / 2 / (hypot(right, down) or 1)
         return round(middle + share * right, 1), round(y + share * down, 1)
-
-
-def short(text: str) -> str:
-    """Cut a long name; a page gives it in full where the node is opened."""
-    return text if cell_len(text) <= _MOST_CELLS else set_cell_size(text, _MOST_CELLS - 1) + "…"

@@ -197,18 +197,37 @@ def highlighted_ids(
         return node
 
     items = _items(highlight)
-    values = [drawn(item) for item in items if isinstance(item, Value)]
-    chosen = {id for node in values for id in _node(ids[node])}
-    chosen.update(_joins(ids, values))
+    nodes = [drawn(item) for item in items if isinstance(item, Value)]
+    among: set[Value | float] = {*nodes}
+    lines = [(node, i) for node in nodes for i, x in enumerate(node.parents) if x in among]
+    chosen = set[str]()
     for step in items:
-        if not isinstance(step, Value):
-            originals = getattr(getattr(step, "scene", None), "originals", {})
-            node, parent = (
-                None if end is None else drawn(originals.get(end, end))
-                for end in (step.node, step.parent)
-            )
-            chosen.update(_step(ids, node, parent, getattr(step, "operand", None)))
-    return frozenset(chosen)
+        if isinstance(step, Value):
+            continue
+        originals = getattr(getattr(step, "scene", None), "originals", {})
+        node, parent = (
+            None if end is None else drawn(originals.get(end, end))
+            for end in (step.node, step.parent)
+        )
+        if node is None:
+            nodes += [leaf for leaf in order if not leaf.parents]
+        elif parent is None:
+            nodes.append(node)
+        else:
+            lines += _wires(node, parent, getattr(step, "operand", None))
+            chosen |= {ids[node], f"{ids[parent]}-out", f"{ids[parent]}-wire"}
+    chosen |= {f"{ids[node]}{part}" for node in nodes for part in ("", "-out", "-wire")}
+    return frozenset(chosen.union(*(_line(ids, node, i) for node, i in lines)))
+
+
+def _wires(node: Value, parent: Value, operand: int | None) -> list[tuple[Value, int]]:
+    """Return the wires from a node to its parent, or that of one operand."""
+    found = [(node, i) for i, x in enumerate(node.parents) if x is parent and operand in (None, i)]
+    if not found:
+        raise GraphError(
+            f"highlight: {describe(node)} does not read {describe(parent)}: take a step of walk()"
+        )
+    return found
 
 
 def _items(highlight: Highlight | None) -> list[Value | WalkStep]:
@@ -226,20 +245,6 @@ def _items(highlight: Highlight | None) -> list[Value | WalkStep]:
     return items
 
 
-def _node(own: str) -> Iterator[str]:
-    """Yield the box or gate of a node, and its wire."""
-    yield from (own, f"{own}-out", f"{own}-wire")
-
-
-def _joins(ids: Mapping[Value, str], values: Sequence[Value]) -> Iterator[str]:
-    """Yield the lines between any two of `values`."""
-    chosen: set[Value | float] = {*values}
-    for node in values:
-        for i, operand in enumerate(node.parents):
-            if operand in chosen:
-                yield from _line(ids, node, i)
-
-
 def _line(ids: Mapping[Value, str], node: Value, i: int) -> Iterator[str]:
     """Yield the line of operand i, and the dot at which it branches off, if there is one."""
     operand = node.parents[i]
@@ -247,24 +252,3 @@ def _line(ids: Mapping[Value, str], node: Value, i: int) -> Iterator[str]:
     line, source = f"{ids[node]}-w{i}", ids[operand]
     yield from (line, f"{line}-in", f"{line}-out", f"{line}-wire")
     yield from (f"{source}-stem", f"{source}-fan")
-
-
-def _step(
-    ids: Mapping[Value, str], node: Value | None, parent: Value | None, operand: int | None
-) -> Iterator[str]:
-    """Yield the ids for a step: those of all inputs, of one node, or of the line to its parent."""
-    if node is None:
-        for leaf in (node for node in ids if not node.parents):
-            yield from _node(ids[leaf])
-    elif parent is None:
-        yield from _node(ids[node])
-    else:
-        found = [i for i, x in enumerate(node.parents) if x is parent and operand in (None, i)]
-        if not found:
-            raise GraphError(
-                f"highlight: {describe(node)} does not read {describe(parent)}: take a step of "
-                "walk()"
-            )
-        for i in found:
-            yield from _line(ids, node, i)
-        yield from (ids[node], f"{ids[parent]}-out", f"{ids[parent]}-wire")

@@ -8,9 +8,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from scalargrad.show.graphs.diagram import (
-    Border,
     Box,
-    Bundle,
     Cluster,
     Diagram,
     Folded,
@@ -22,7 +20,7 @@ from scalargrad.show.graphs.diagram import (
 )
 from scalargrad.show.graphs.look import Look
 
-_Shown: TypeAlias = Box | GateShape | Wire | Folded | Bundle
+_Shown: TypeAlias = Box | GateShape | Wire | Folded
 
 _CLASSES = """\
     classDef parameter fill:#fff,color:#222,stroke:#222,stroke-width:2px
@@ -42,8 +40,8 @@ _SPECIAL = re.compile(r"[!-/:-@\[-`{-~]")
 
 def to_mermaid(diagram: Diagram, direction: str) -> str:
     """Return `diagram` as a Mermaid flowchart."""
-    shapes = [shape for shape in diagram.shapes if not isinstance(shape, Junction | Border)]
-    passed = {shape.id for shape in diagram.shapes if isinstance(shape, Junction | Border)}
+    shapes = [shape for shape in diagram.shapes if not isinstance(shape, Junction)]
+    passed = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
     origins = {line.target: line.source for line in diagram.lines if line.target in passed}
     lines = [_past(origins, line) for line in diagram.lines if line.target not in passed]
     return "\n".join(
@@ -64,15 +62,16 @@ def _placed(shapes: list[_Shown], clusters: Sequence[Cluster]) -> Iterator[str]:
     drawn = {shape.id: _shape(shape) for shape in shapes}
     framed = {id for cluster in nested(clusters) for id in cluster.shapes}
     yield from (f"    {text}" for id, text in drawn.items() if id not in framed)
-    pending: list[tuple[Cluster | None, str]] = [(c, "    ") for c in reversed(clusters)]
-    while pending:
-        cluster, indent = pending.pop()
-        if cluster is None:
-            yield f"{indent}end"
-            continue
-        yield f'{indent}subgraph {cluster.id}["{escaped(cluster.text)}"]'
-        yield from (f"{indent}    {drawn[id]}" for id in cluster.shapes if id in drawn)
-        pending += [(None, indent), *((c, f"{indent}    ") for c in reversed(cluster.inside))]
+    for cluster in clusters:
+        yield from _subgraph(cluster, drawn, "    ")
+
+
+def _subgraph(cluster: Cluster, drawn: Mapping[str, str], indent: str) -> Iterator[str]:
+    yield f'{indent}subgraph {cluster.id}["{escaped(cluster.text)}"]'
+    yield from (f"{indent}    {drawn[id]}" for id in cluster.shapes if id in drawn)
+    for inner in cluster.inside:
+        yield from _subgraph(inner, drawn, f"{indent}    ")
+    yield f"{indent}end"
 
 
 def _emphasis(shapes: list[_Shown], lines: list[Line], look: Look) -> Iterator[str]:
@@ -83,7 +82,7 @@ def _emphasis(shapes: list[_Shown], lines: list[Line], look: Look) -> Iterator[s
             yield f"    style {_id(shape.id)} {_ALARMED}"
             continue
         fill = look.tints.get(shape.id, _HALO_FILL if highlighted else "")
-        if fill and not isinstance(shape, Wire | Bundle):
+        if fill and not isinstance(shape, Wire):
             deep = shape.id in look.tints and look.scale is not None and look.scale.dark
             ink = "#fff" if deep else "#222"
             yield f"    style {_id(shape.id)} fill:{fill},color:{ink}{_BOLD * highlighted}"
@@ -98,16 +97,12 @@ def _shape(shape: _Shown) -> str:
             return f'{_id(shape.id)}["{escaped(shape.text)}"]:::{shape.kind}'
         case GateShape():
             return f'{_id(shape.id)}(("{escaped(shape.text)}")):::gate'
-        case Wire():
-            name = f"{escaped(shape.name)} {shape.sign} " if shape.name else ""
-            below = f"<br/>grad {shape.gradient}" if shape.gradient else ""
-            numbers = f"{name}{shape.value}{below}"
-            return f'{_id(shape.id)}["{numbers}"]:::wire'
         case Folded():
             text = "<br/>".join(map(escaped, (shape.text, *shape.details)))
             return f'{_id(shape.id)}(["{text}"]):::folded'
-        case Bundle():
-            return f'{_id(shape.id)}["{escaped(shape.text)}"]:::wire'
+    name = f"{escaped(shape.name)} {shape.sign} " if shape.name else ""
+    below = f"<br/>grad {shape.gradient}" if shape.gradient else ""
+    return f'{_id(shape.id)}["{name}{shape.value}{below}"]:::wire'
 
 
 def _past(origins: Mapping[str, str], line: Line) -> Line:
@@ -123,6 +118,8 @@ def _past(origins: Mapping[str, str], line: Line) -> Line:
 
 def _line(line: Line) -> str:
     thin, thick = ("-->", "==>") if line.enters else ("---", "===")
+    if line.share is not None:
+        thin = "-.-" if line.share < 0 else "---"
     return f"{_id(line.source)} {thick if line.thick else thin} {_id(line.target)}"
 
 

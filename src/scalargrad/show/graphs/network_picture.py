@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from html import escape
-from math import isfinite
+from collections.abc import Sequence
+from math import copysign, isfinite
 from typing import Any
 
-import graphviz
-
 from scalargrad.errors import GraphTooLargeError, OperandError
-from scalargrad.show.graphs.look import FONTS, GRADIENT, INK, PAPER, VALUE
+from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Line
 from scalargrad.show.graphs.picture import Picture
-from scalargrad.show.graphs.svg import framed, rounded
 from scalargrad.show.number_format import exact, number
 from scalargrad.show.places import unit_name
 from scalargrad.system.short_repr import counted
 from scalargrad.table.validation import whole
 from scalargrad.value import Value
 
-_PITCH, _LEAST_GAP, _RADIUS, _MARGIN, _LETTERS = 36.0, 108.0, 12.0, 24.0, 11
-_THINNEST, _WIDEST, _CROWDED = 0.3, 4.2, 22.0  # points; large layers have thinner lines
-_FAINTEST = 0.3  # how much ink the smallest weights of a crowded layer have left
-_DASHES = "4,3"  # of negative weights, told apart in grey print too, and of inputs as in a graph
-
 
 def network(module: Any, *, limit: int = 1000) -> Picture:
-    """Draw the units of a network as circles in layers, and its weights as lines.
+    """Draw the units of a network in layers, and its weights as lines.
 
     The greater |w|, the wider the line; it is blue and solid where w > 0, orange and dashed where
-    w < 0. A legend says so. Inputs are dashed circles.
+    w < 0. A legend says so. Units are circles and inputs dashed boxes, as in a graph.
 
     Parameters
     ----------
@@ -72,7 +62,7 @@ def network(module: Any, *, limit: int = 1000) -> Picture:
             f"the network has {sum(sizes):,} units and {weights:,} weights, too much for a picture "
             f"of at most {limit:,}: draw a smaller one, or pass limit={needed}"
         )
-    return Picture(NetworkDrawing(sizes, layers))
+    return Picture(_diagram(layers))
 
 
 def _weights(module: Any) -> list[list[list[float]]]:
@@ -102,131 +92,33 @@ def _float(w: Any) -> float:
     return float(w.data if isinstance(w, Value) else w)
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkDrawing:
-    """Units at fixed places, layer by layer, and a line for each weight.
+def _diagram(layers: Sequence[Sequence[Sequence[float]]]) -> Diagram:
+    """Return the units, layer by layer, and a line for each weight."""
+    sizes = [len(layers[0][0]), *map(len, layers)]
+    deepest = len(layers)
+    names = [[unit_name(i, j, deepest, sizes[-1]) for j in range(n)] for i, n in enumerate(sizes)]
+    weights = [w for layer in layers for row in layer for w in row]
+    greatest = max((abs(w) for w in weights if isfinite(w)), default=0.0)
+    *first, last = map(str, sizes)
+    count = counted(len(weights), "weight")
+    diagram = Diagram(f"Network of {', '.join(first)} and {last} units: {count}")
+    diagram.note = f"solid: w > 0, dashed: w < 0, width: |w|, at most {number(greatest)}"
 
-    `sizes` are the numbers of units, inputs included; weights come by layer, neuron and input.
-    """
+    def named(i: int, j: int) -> str:
+        if i in {0, deepest}:
+            return f"{'output' if i else 'input'} {names[i][j]}"
+        return f"unit {names[i][j]} of layer {i}"
 
-    sizes: Sequence[int]
-    weights: Sequence[Sequence[Sequence[float]]]
-
-    @property
-    def title(self) -> str:
-        """How many units and weights there are."""
-        *first, last = map(str, self.sizes)
-        count = len(list(self._lines()))
-        plural = "s" * (count != 1)
-        return f"Network of {', '.join(first)} and {last} units: {count} weight{plural}"
-
-    def svg(self) -> str:
-        """Return the SVG: lines, units above them, and what the lines mean below."""
-        drawn = []
-        for i, j, k, w in self._lines():
-            (x, y), (right, down) = self._place(i - 1, k), self._place(i, j)
-            share, widest = self._share(w), self._widest()
-            faintest = _FAINTEST if widest < _WIDEST else 1.0
-            style = f'{_signed(w)} stroke-width="{_THINNEST + widest * share:.3g}"'
-            style += f' stroke-opacity="{faintest + (1 - faintest) * share:.3g}"'
-            said = f"weight from {self._name(i - 1, k)} to {self._name(i, j)}: {exact(w)}"
-            drawn.append(
-                f'<g class="line" id="u{i}-{j}-w{k}"><title>{said}</title>'
-                f'<path d="M{x:g},{y:g}C{x:g},{y:g} {right:g},{down:g} {right:g},{down:g}" '
-                f'fill="none"{style}/></g>'
-            )
-        for i, j in self._units():
-            x, y = self._place(i, j)
-            style = f' fill="{PAPER}" stroke="{INK}"' + f' stroke-dasharray="{_DASHES}"' * (i == 0)
-            circle = rounded((x, y), (2 * _RADIUS, 2 * _RADIUS), _RADIUS, style)
-            text = _written(x, y + 4, self._text(i, j))
-            title = f"<title>{self._name(i, j)}</title>"
-            drawn.append(f'<g class="node" id="u{i}-{j}">{title}{circle}{text}</g>')
-        bottom = _PITCH * (max(self.sizes) - 1) + 2 * _MARGIN
-        middle, width = (
-            self._gap() * len(self.weights) / 2 + _MARGIN,
-            self._gap() * len(self.weights),
-        )
-        drawn.append(_written(middle, bottom + 10, self._key()))
-        width = max(width, 300.0) + 2 * _MARGIN
-        return framed("\n".join(drawn), self.title, (middle - width / 2, width, bottom + 24))
-
-    def dot(self) -> str:
-        """Return the network in DOT, every unit at its place."""
-        frame = {"layout": "neato", "splines": "line", "outputorder": "edgesfirst"}
-        unit = {"shape": "circle", "fixedsize": "true", "width": "0.34", "fontsize": str(_LETTERS)}
-        unit |= {"style": "filled", "fillcolor": PAPER, "fontname": FONTS}
-        key = {"label": self._key(), "fontname": FONTS}
-        graph = graphviz.Digraph("network", graph_attr=frame | key, node_attr=unit)
-        for i, j in self._units():
-            x, y = self._place(i, j)
-            graph.node(f"u{i}-{j}", self._text(i, j), pos=f"{x / 72:.4g},{-y / 72:.4g}!")
-        for i, j, k, w in self._lines():
-            width = f"{_THINNEST + self._widest() * self._share(w):.3g}"
-            colour = {"color": GRADIENT, "style": "dashed"} if w < 0 else {"color": VALUE}
-            graph.edge(f"u{i - 1}-{k}", f"u{i}-{j}", penwidth=width, arrowhead="none", **colour)
-        return str(graph.source)
-
-    def mermaid(self) -> str:
-        """Return units and lines as a Mermaid flowchart, without widths."""
-        units = [f'    u{i}_{j}(("{self._text(i, j) or " "}"))' for i, j in self._units()]
-        lines = [
-            f"    u{i - 1}_{k} {'-.-' if w < 0 else '---'} u{i}_{j}" for i, j, k, w in self._lines()
-        ]
-        return "\n".join(["flowchart LR", *units, *lines, ""])
-
-    def _units(self) -> Iterator[tuple[int, int]]:
-        for i, size in enumerate(self.sizes):
-            yield from ((i, j) for j in range(size))
-
-    def _lines(self) -> Iterator[tuple[int, int, int, float]]:
-        """Yield layer, neuron, input and weight."""
-        for i, layer in enumerate(self.weights, start=1):
-            for j, row in enumerate(layer):
-                yield from ((i, j, k, w) for k, w in enumerate(row))
-
-    def _name(self, i: int, j: int) -> str:
-        """Return what a unit is called: by its letter or, of those without, counted from 1."""
-        if i == 0:
-            return f"input {self._text(i, j)}"
-        hidden = f"unit {self._text(i, j)} of layer {i}"
-        return f"output {self._text(i, j)}" if i == len(self.weights) else hidden
-
-    def _text(self, i: int, j: int) -> str:
-        """Return what stands in a unit: as on the training page."""
-        return unit_name(i, j, len(self.weights), self.sizes[-1])
-
-    def _gap(self) -> float:
-        """Return the distance from layer to layer."""
-        return max(_LEAST_GAP, 0.5 * _PITCH * max(self.sizes))
-
-    def _place(self, i: int, j: int) -> tuple[float, float]:
-        """Return where a unit stands: layers side by side, each centred, the first unit on top."""
-        above = (max(self.sizes) - self.sizes[i]) / 2
-        return _MARGIN + i * self._gap(), _MARGIN + (above + j) * _PITCH
-
-    def _greatest(self) -> float:
-        return max((abs(w) for *_, w in self._lines() if isfinite(w)), default=0.0)
-
-    def _share(self, w: float) -> float:
-        """Return a weight's magnitude as a share of the greatest finite one, at most 1."""
-        greatest = self._greatest()
-        if not isfinite(w):
-            return 1.0
-        return abs(w) / greatest if greatest else 0.0
-
-    def _widest(self) -> float:
-        return min(_WIDEST, _CROWDED / max(self.sizes))
-
-    def _key(self) -> str:
-        """Return what lines mean."""
-        return f"solid: w > 0, dashed: w < 0, width: |w|, at most {number(self._greatest())}"
-
-
-def _signed(w: float) -> str:
-    return f' stroke="{GRADIENT}" stroke-dasharray="{_DASHES}"' if w < 0 else f' stroke="{VALUE}"'
-
-
-def _written(x: float, y: float, text: str) -> str:
-    place = f'x="{x:g}" y="{y:g}" text-anchor="middle" font-size="{_LETTERS}" fill="{INK}"'
-    return f"<text {place}>{escape(text)}</text>"
+    for i, units in enumerate(names):
+        for j, name in enumerate(units):
+            id, said = f"u{i}-{j}", named(i, j)
+            unit = GateShape(id, name, said, True) if i else Box(id, "input", name, said)
+            diagram.shapes.append(unit)
+    for i, layer in enumerate(layers, 1):
+        for j, row in enumerate(layer):
+            for k, w in enumerate(row):
+                said = f"weight from {named(i - 1, k)} to {named(i, j)}: {exact(w)}"
+                share = copysign(abs(w) / (greatest or 1.0) if isfinite(w) else 1.0, w)
+                ends = f"u{i - 1}-{k}", f"u{i}-{j}"
+                diagram.lines.append(Line(f"u{i}-{j}-w{k}", *ends, said, True, share=share))
+    return diagram

@@ -12,33 +12,18 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Protocol
 from xml.etree import ElementTree as ET
 
 from scalargrad.errors import LayoutError
-from scalargrad.show.graphs.layout import DPI, render
+from scalargrad.show.graphs.chain_rows import in_rows
+from scalargrad.show.graphs.diagram import Diagram
+from scalargrad.show.graphs.layout import DPI, DiagramLayout, placed
+from scalargrad.show.graphs.mermaid import to_mermaid
+from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.files import file_path, require_writable, write_atomically
+from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
-
-_SUFFIXES = (".svg", ".png", ".pdf", ".tikz", ".dot", ".mmd")
-
-
-class Drawing(Protocol):
-    """The source of a Picture: an SVG, and text in DOT and in Mermaid."""
-
-    @property
-    def title(self) -> str:
-        """A sentence that describes the picture."""
-
-    def svg(self) -> str:
-        """Return the SVG."""
-
-    def dot(self) -> str:
-        """Return the text for Graphviz."""
-
-    def mermaid(self) -> str:
-        """Return the Mermaid flowchart."""
 
 
 class Picture:
@@ -72,19 +57,26 @@ class Picture:
     n0["x"]:::input
     """
 
-    def __init__(self, drawing: Drawing, dpi: int = DPI) -> None:
-        self._drawing = drawing
-        self._dpi = dpi
+    def __init__(
+        self, diagram: Diagram, direction: str = "LR", *, dpi: int = DPI, dark: bool = False
+    ) -> None:
+        self._diagram, self._direction, self._dpi, self._dark = diagram, direction, dpi, dark
 
     @cached_property
     def dot(self) -> str:
         """The graph in DOT."""
-        return self._drawing.dot()
+        return self._layout.dot()
 
     @cached_property
     def mermaid(self) -> str:
         """The graph as a Mermaid flowchart."""
-        return self._drawing.mermaid()
+        return to_mermaid(self._diagram, self._direction)
+
+    @cached_property
+    def _layout(self) -> DiagramLayout:
+        """The sizes of all that is drawn; from left to right, a long chain is in rows."""
+        wrapped = in_rows(self._diagram) if self._direction == "LR" else self._diagram
+        return DiagramLayout(wrapped, self._direction)
 
     def svg(self) -> str:
         """Return the picture as one ``<svg>`` element, fit to be set into a web page.
@@ -98,7 +90,8 @@ class Picture:
 
     @cached_property
     def _svg(self) -> str:
-        return self._drawing.svg()
+        placed([self._layout])
+        return SvgWriter(self._layout, self._dark).svg()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture to a file, whose suffix says in which format.
@@ -117,6 +110,8 @@ class Picture:
         ------
         LayoutError
             If the suffix is none of these, or there is no Graphviz, or it fails.
+        MissingPackageError
+            If there is no resvg for PNG, or no fpdf2 for PDF.
         OSError
             If the folder does not exist or cannot be written to.
 
@@ -130,35 +125,26 @@ class Picture:
         return write_atomically(path, self._content(path))
 
     def _content(self, path: Path) -> bytes:
-        texts: dict[str, Callable[[], str]] = {
-            ".svg": self.svg,
-            ".tikz": lambda: tikz(self.svg()),
-            ".dot": lambda: self.dot,
-            ".mmd": lambda: self.mermaid,
+        formats: dict[str, Callable[[], bytes]] = {
+            ".svg": lambda: self.svg().encode(),
+            ".png": lambda: png(self.svg(), self._dpi),
+            ".pdf": lambda: pdf([self.svg()]),
+            ".tikz": lambda: tikz(self.svg()).encode(),
+            ".dot": self.dot.encode,
+            ".mmd": self.mermaid.encode,
         }
-        suffix = path.suffix.lower()
-        if suffix in texts:
-            return texts[suffix]().encode()
-        if suffix == ".png":
-            return png(self.svg(), self.dot, self._dpi)
-        if suffix == ".pdf":
-            return self._pdf()
-        raise LayoutError(
-            f"a picture cannot be saved as {shown(path.name)}: end the name in "
-            f"{', '.join(_SUFFIXES)}"
-        )
-
-    def _pdf(self) -> bytes:
-        try:
-            return pdf([self.svg()])
-        except ImportError:
-            return render(self.dot, "pdf")
+        if path.suffix.lower() not in formats:
+            known = ", ".join(formats)
+            raise LayoutError(
+                f"a picture cannot be saved as {shown(path.name)}: end the name in {known}"
+            )
+        return formats[path.suffix.lower()]()
 
     def _repr_svg_(self) -> str:
         return self.svg()
 
     def __repr__(self) -> str:
-        return f"<Picture: {self._drawing.title}>"
+        return f"<Picture: {self._diagram.title}>"
 
 
 _SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"\s+viewBox="[^"]*"')
@@ -192,19 +178,19 @@ def set_on_slide(svg: str, paper: str) -> str:
 _MOST = 100_000_000  # pixels, 400 MB; where memory ends, resvg ends Python
 
 
-def png(svg: str, dot: str, dpi: int) -> bytes:
-    """Return a picture as a PNG; without resvg, the system's Graphviz makes it of `dot`.
+def png(svg: str, dpi: int) -> bytes:
+    """Return a picture as a PNG.
 
     Raises
     ------
     LayoutError
-        If the picture is too large for so many dots per inch, or there is neither.
+        If the picture is too large for so many dots per inch.
+    MissingPackageError
+        If there is no resvg, or no font.
     """
-    try:
+    with needed("PNG needs"):
         from fontpkg_arimo import ROOT
         from resvg_py import svg_to_bytes
-    except ImportError:
-        return render(dot, "png", dpi)
     width, height = (points * dpi / 72 for points in size(svg))
     if width * height > _MOST:
         raise LayoutError(
@@ -223,12 +209,13 @@ def pdf(svgs: Sequence[str]) -> bytes:
 
     Raises
     ------
-    ImportError
+    MissingPackageError
         If there is no fpdf2, or no font.
     """
-    from fontpkg_arimo import ROOT
-    from fpdf import FPDF
-    from fpdf.fonts import TTFFont
+    with needed("PDF needs"):
+        from fontpkg_arimo import ROOT
+        from fpdf import FPDF
+        from fpdf.fonts import TTFFont
 
     document = FPDF(unit="pt")
     document.set_margin(0)

@@ -6,6 +6,7 @@ it has colours as well, as attributes that other programs read; pages have a sty
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 from math import hypot
@@ -13,17 +14,8 @@ from math import hypot
 from scalargrad.show.characters import text_width, wrapped
 from scalargrad.show.graphs import layout as sizes
 from scalargrad.show.graphs import look
-from scalargrad.show.graphs.diagram import (
-    Box,
-    Bundle,
-    Folded,
-    GateShape,
-    Junction,
-    Line,
-    Shape,
-    Wire,
-)
-from scalargrad.show.graphs.layout import LETTERS, DiagramLayout, Point, Size, short
+from scalargrad.show.graphs.diagram import Box, Folded, GateShape, Junction, Line, Shape, Wire
+from scalargrad.show.graphs.layout import LETTERS, DiagramLayout, Point, Size
 from scalargrad.show.graphs.look import Scale
 from scalargrad.show.number_format import number
 from scalargrad.table.printing import MINUS, script_parts
@@ -32,6 +24,7 @@ from scalargrad.table.printing import MINUS, script_parts
 JOIN = 1.5
 
 _HEAD, _HEAD_WIDTH = 8.0, 3.2  # pixels of an arrowhead, and of half its width
+_THINNEST, _WIDEST, _CROWDED = 0.3, 4.2, 22.0  # of weights; where many meet, they are thinner
 _NOTE, _SWATCH, _LONGEST_LINE = 18.0, (22.0, 18.0), 64
 
 #: The attributes of shapes, lines and texts by their classes, in the colours of light paper.
@@ -102,23 +95,23 @@ class SvgWriter:
             match shape:
                 case Box():
                     ink = "pale" if shape.kind in {"constant", "again"} else ""
-                    text = self.text(at, self._layout.box_text(shape), ink=ink)
+                    text = self.text(at, shape.text, ink=ink)
                     outline = self._rectangle(shape, shape.kind, at, size, 3 if ink else 4)
                     yield self.group(shape, f"leaf {shape.kind}", outline + text)
                 case GateShape():
                     yield self._gate(shape, at, size)
                 case Folded():
                     yield self._fold(shape, at, size)
-                case Wire() | Bundle():
+                case Wire():
                     yield self.wire(shape, at, size)
-                case Junction():
+                case Junction(rank=""):
                     yield self.dot(shape, at)
 
     def _gate(self, gate: GateShape, at: Point, size: Size) -> str:
         letters = sizes.COPY_LETTERS if gate.copies else sizes.GATE_LETTERS
         ink = "alarm" if self._is_alarmed(gate) else ""
         outline = self._rectangle(gate, "", at, size, size[1] / 2)
-        text = self.text(at, short(gate.text), ink=ink, letters=letters)
+        text = self.text(at, gate.text, ink=ink, letters=letters)
         return self.group(gate, "gate copies" if gate.copies else "gate", outline + text)
 
     def _fold(self, box: Folded, at: Point, size: Size) -> str:
@@ -153,13 +146,26 @@ class SvgWriter:
         if self._look.highlighted.intersection({line.id, line.id.rpartition("-to")[0]}):
             drawn = f'<path d="{path}"{self._style("line", "halo")}/>'
             classes.append("strong")
-        drawn += f'<path d="{path}"{self._style(*classes)}/>'
+        drawn += f'<path d="{path}"{self._style(*classes, **self._weight(line))}/>'
         is_back = line.id in self._look.back
-        if is_back or line.enters:
+        if is_back or (line.enters and line.share is None):
             style = self._style("dot", fill=look.SLATE if line.thick else look.INK)
             head = _head(points[::-1] if is_back else points, 1.4 if line.thick else 1.0)
             drawn += f'<polygon points="{head}"{style}/>'
         return f'<g class="{kind}" id="{line.id}">{_title(line.title)}{drawn}</g>'
+
+    def _weight(self, line: Line) -> dict[str, str]:
+        """Return the attributes of a weight: wide if it is great, dashed if it is negative."""
+        if line.share is None:
+            return {}
+        crowd = max(Counter(line.target for line in self._diagram.lines).values())
+        size = abs(line.share)
+        width, opacity = _THINNEST + size * min(_WIDEST, _CROWDED / crowd), 0.3 + 0.7 * size
+        style = {"stroke": look.VALUE, "stroke-width": f"{width:.3g}"}
+        style["stroke-opacity"] = f"{opacity:.3g}"
+        if line.share < 0:
+            style |= {"stroke": look.GRADIENT, "stroke-dasharray": "4,3"}
+        return style
 
     def group(self, shape: Box | GateShape | Folded, kind: str, inside: str) -> str:
         """Return a shape of an outline and texts."""
@@ -178,31 +184,28 @@ class SvgWriter:
         tint = self._look.tints.get(shape.id)
         return self._style(*kinds, **({"fill": tint} if tint else {}))
 
-    def wire(self, wire: Wire | Bundle, at: Point, size: Size) -> str:
+    def wire(self, wire: Wire, at: Point, size: Size) -> str:
         """Return a wire: a line, and its numbers on both sides of it."""
         (x, y), along = at, self._layout.direction == "LR"
         half = size[0 if along else 1] / 2 + JOIN
         path = f"M{x:g},{y - half:.1f}V{y + half:.1f}"
         if along:
             path = f"M{x - half:.1f},{y:g}H{x + half:.1f}"
-        drawn, kinds = "", ["line", *["thick"] * isinstance(wire, Bundle)]
+        drawn, kinds = "", ["line", *["thick"] * wire.thick]
         if wire.id in self._look.highlighted:
             drawn, kinds = f'<path d="{path}"{self._style("line", "halo")}/>', ["line", "strong"]
         elif tint := self._look.tints.get(wire.id):
             drawn = f'<path d="{path}"{self._style("line", "band", stroke=tint)}/>'
         drawn += f'<path class="line" d="{path}"{self._style(*kinds)}/>'
         node = wire.id.removesuffix("-wire")
-        if isinstance(wire, Bundle):
-            drawn += self._number(f"{node}-text", wire.title, _typeset(wire.text), at, 0)
-        else:
-            value = self._span("value", wire.value)
-            if wire.name and value:
-                back = f' dy="{-_BELOW}"' if script_parts(wire.name) else ""  # on the line again
-                sign = f"<tspan{back}>&#160;{wire.sign}&#160;</tspan>"
-                value = _typeset(wire.name) + sign + value
-            gradient = self._span("gradient", wire.gradient)
-            drawn += self._number(f"{node}-value", wire.value_title, value, at, 0)
-            drawn += self._number(f"{node}-gradient", wire.gradient_title, gradient, at, 1)
+        value = wire.value if wire.thick else self._span("value", wire.value)
+        if wire.name and value:
+            back = f' dy="{-_BELOW}"' if script_parts(wire.name) else ""  # on the line again
+            sign = f"<tspan{back}>&#160;{wire.sign}&#160;</tspan>"
+            value = typeset(wire.name) + sign + value
+        gradient = self._span("gradient", wire.gradient)
+        drawn += self._number(f"{node}-value", wire.value_title, value, at, 0)
+        drawn += self._number(f"{node}-gradient", wire.gradient_title, gradient, at, 1)
         return f'<g class="node wire" id="{wire.id}">{drawn}</g>'
 
     def text(
@@ -212,7 +215,7 @@ class SvgWriter:
         style = self._style("text", *[ink] * bool(ink), **{"text-anchor": anchor})
         size = f' font-size="{letters}"' if letters != LETTERS else ""
         place = f'x="{at[0]:g}" y="{at[1] + 0.35 * letters:g}"'
-        return f"<text {place}{style}{size}>{_typeset(text)}</text>"
+        return f"<text {place}{style}{size}>{typeset(text)}</text>"
 
     # Parts of pictures ------------------------------------------------------------------------
 
@@ -334,7 +337,7 @@ def _corners(points: Sequence[Point]) -> str:
 _BELOW, _ABOVE, _INDEX = 3, 5, 10
 
 
-def _typeset(name: str) -> str:
+def typeset(name: str) -> str:
     """Return a name with its index below the line, and what is above it."""
     parts = script_parts(name)
     if parts is None:

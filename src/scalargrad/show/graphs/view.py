@@ -205,12 +205,6 @@ def expanded_folds(whole: Fold, depth: int | None, names: Sequence[str], limit: 
     return Opening(_opened(whole, opened), framed, cut)
 
 
-def all_open(whole: Fold) -> Opening:
-    """Return the opening in which nothing is folded."""
-    opened = set(whole.walk()) - {whole}
-    return Opening(View(whole, opened), {part for part in opened if part.is_module})
-
-
 def _opened(whole: Fold, opened: Collection[Fold]) -> View:
     view = View(whole, opened)
     return view.share(view.by_fold())

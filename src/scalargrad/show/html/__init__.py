@@ -1,9 +1,9 @@
 """What all pages of this package share: each is one HTML file that needs no network.
 
 A page is a template (`.html`), styles (`.css`) and plain JavaScript (`.js`), which lie beside the
-Python that fills them. Beside this file lie `look.css`, the colours, controls and timeline of all
-pages; `elements.js`, with which they make what they show and move on; and `number_format.js`, which
-writes numbers.
+Python that fills them. Beside this file lie `document.html`, the frame of all pages; `look.css`,
+their colours, controls and timeline; `elements.js`, with which they make what they show and move
+on; and `number_format.js`, which writes numbers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import os
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from html import escape
@@ -34,10 +34,50 @@ def source(package: str, name: str) -> str:
     return files(package).joinpath(name).read_text(encoding="utf-8")
 
 
-def shared_script() -> str:
-    """Return the JavaScript that all pages begin with."""
-    names = ("elements", "number_format")
-    return "\n".join([source(__package__, f"{name}.js") for name in names])
+def page(
+    package: str,
+    name: str,
+    scripts: Sequence[str],
+    functions: str,
+    recorded: Any,
+    *,
+    title: str,
+    **parts: str,
+) -> str:
+    """Return a page: the template, the style and the scripts of a package, in what all pages share.
+
+    Parameters
+    ----------
+    package, name : str
+        Where the template and the style lie, and what they are called.
+    scripts : sequence of str
+        The scripts in the order in which they build on each other.
+    functions : str
+        What operations compute, in JavaScript.
+    recorded : JSON
+        What the scripts read.
+    title : str
+        The heading.
+    **parts : str
+        What fills the other places of the template, as HTML.
+    """
+    shared = [source(__package__, f"{x}.js") for x in ("elements", "number_format")]
+    own = [source(package, f"{x}.js") for x in scripts]
+    script = "\n".join([f"const functions = {functions};", *shared, *own])
+    style = source(__package__, "look.css") + source(package, f"{name}.css")
+    body = fill(source(package, f"{name}.html"), {"title": escape(title), **parts})
+    body += f'<script type="application/json" id="recorded">{inert(recorded)}</script>\n'
+    body += f'<script type="module">{script}</script>'
+    return document(title, style, body, script)
+
+
+def document(title: str, style: str, body: str, script: str = "") -> str:
+    """Return an HTML document that fetches nothing, which its policy forbids.
+
+    Only its own script and style run, known by their hashes.
+    """
+    own = {"policy": policy(script, style), "title": escape(title), "style": style, "body": body}
+    return fill(source(__package__, "document.html"), own)
 
 
 def save(path: str | os.PathLike[str], page: Callable[[], str]) -> Path:

@@ -13,15 +13,8 @@ function numberText(x, digits = 4) {
   const [mantissa, power] = toEvenDigits(Math.abs(x), digits);
   const exponent = power + digits - 1;
   const sign = x < 0 ? "-" : "";
-  const written = String(mantissa);
-  if (exponent < -4 || exponent >= digits) {
-    const decimals = written.slice(1).replace(/0+$/, "");
-    return `${sign}${written[0]}${decimals && "."}${decimals}e${exponent}`;
-  }
-  const padded = exponent < 0 ? "0".repeat(-exponent) + written : written;
-  const point = exponent < 0 ? 1 : exponent + 1;
-  const decimals = padded.slice(point).replace(/0+$/, "");
-  return `${sign}${padded.slice(0, point)}${decimals && "."}${decimals}`;
+  if (exponent < -4 || exponent >= digits) return `${sign}${mantissa / 10 ** (digits - 1)}e${exponent}`;
+  return sign + Number(`${mantissa}e${power}`);
 }
 
 // Round x > 0 to so many digits, mantissa · 10^power; a tie goes to the even digit, as in Python.

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
-from html import escape
 from io import BytesIO
 from math import ceil
 from textwrap import wrap
@@ -14,14 +13,14 @@ from textwrap import wrap
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.graph import describe
 from scalargrad.show.characters import indexed, text_width
-from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
+from scalargrad.show.graphs.builder import Builder, DrawnGraph
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import Wire
 from scalargrad.show.graphs.layout import DiagramLayout, placed
 from scalargrad.show.graphs.look import DARK, PAPER, Look, highlighted_ids
 from scalargrad.show.graphs.picture import pdf, png, set_on_slide
 from scalargrad.show.graphs.svg import SvgWriter
-from scalargrad.show.html import policy
+from scalargrad.show.html import document
 from scalargrad.show.steps.step import Step
 from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
@@ -34,7 +33,6 @@ WHOLE = KINDS[2:]
 _MOST = 300
 _SHOWN = 2000  # milliseconds
 _LONGEST_LINE, _LETTERS = 90, 14
-_LINE = re.compile(r"n\d+-w\d+")
 
 
 def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: bool) -> list[bytes]:
@@ -60,7 +58,7 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
         )
     gradients = {node: sum(terms) for node, terms in scene.terms.items()} | {scene.root: 1.0}
     graph = DrawnGraph(scene.order, scene.names, gradients=gradients)
-    arranged = in_rows(Builder(graph, numbers=WireNumbers(digits)).build(""))
+    arranged = in_rows(Builder(graph, digits=digits).build(""))
     captions, width = _captions(steps)
     arranged = replace(arranged, note_width=width)
     (layout,) = placed([DiagramLayout(arranged)])
@@ -72,11 +70,10 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
             _handout(svgs, f"Backpropagation through {scene.names[scene.root]}", paper).encode()
         ]
     if kind == "pdf":
-        with needed("slides as PDF need"):
-            return [pdf(svgs)]
+        return [pdf(svgs)]
     if kind == "svg":
         return [svg.encode() for svg in svgs]
-    drawn = [png(svg, each.dot(), dpi) for svg, each in zip(svgs, layouts, strict=True)]
+    drawn = [png(svg, dpi) for svg in svgs]
     return drawn if kind == "png" else [_animated(drawn, kind)]
 
 
@@ -114,18 +111,11 @@ section { break-after: page; margin-bottom: 24px; }
 def _handout(svgs: Sequence[str], title: str, paper: str) -> str:
     """Return slides as one HTML document, which a browser prints one to a page.
 
-    Each is a section, as reveal.js has them. The document fetches nothing, and its
-    Content-Security-Policy forbids it to.
+    Each is a section, as reveal.js has them.
     """
-    style = _PRINTED % paper
     drawn = (re.sub(r' (?:id|style)="[^"]*"', "", svg[svg.index("<svg") :]) for svg in svgs)
     sections = "".join(f"<section>\n{svg}</section>\n" for svg in drawn)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy("", style)}">\n'
-        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
-        f"{sections}</body>\n</html>\n"
-    )
+    return document(title, _PRINTED % paper, sections)
 
 
 def _at_step(layout: DiagramLayout, step: Step, note: str) -> DiagramLayout:
@@ -139,9 +129,8 @@ def _at_step(layout: DiagramLayout, step: Step, note: str) -> DiagramLayout:
             gradient = shape.gradient if scene.arrived(node, step.index) == expected else ""
             wires[shape.id] = replace(shape, value=value, gradient=gradient)
     marked = highlighted_ids(scene.order, step)
-    back = frozenset(id for id in marked if _LINE.fullmatch(id)) if step.parent else frozenset()
+    back = set() if step.node is None else {f"n{scene.place[step.node]}-w{step.operand}"}
+    look = Look(marked, back=marked & back)  # the wire of a backward step
     found, shapes = copy(layout), [wires.get(x.id, x) for x in layout.diagram.shapes]
-    found.diagram = replace(
-        layout.diagram, title=step.text(), shapes=shapes, look=Look(marked, back=back), note=note
-    )
+    found.diagram = replace(layout.diagram, title=step.text(), shapes=shapes, look=look, note=note)
     return found

@@ -155,7 +155,8 @@ def layered(scene: Scene) -> tuple[list[Json], list[Json] | None]:
         return [], None
     order = stages(scene, found)
     stops = [{"layer": x} if isinstance(x, int) else scene.place[x] for x in order]
-    return _Layers(scene, found).json(), stops
+    written = _Layers(scene, found)
+    return [written.layer(i, rows) for i, rows in enumerate(found)], stops
 
 
 class _Layers:
@@ -175,11 +176,8 @@ class _Layers:
     def _weights(rows: Sequence[Row]) -> tuple[Any, ...]:
         return tuple(row.weights for row in rows)
 
-    def json(self) -> list[Json]:
-        """Return every layer as JSON."""
-        return [self._layer(i, rows) for i, rows in enumerate(self._found)]
-
-    def _layer(self, i: int, rows: Sequence[Row]) -> Json:
+    def layer(self, i: int, rows: Sequence[Row]) -> Json:
+        """Return a layer as JSON."""
         uses = self._uses[self._weights(rows)]
         index, use = list(self._uses).index(self._weights(rows)) + 1, uses.index(i) + 1
         several = len(uses) > 1
@@ -197,7 +195,9 @@ class _Layers:
             "z": [self._place[row.total] for row in rows],
             "h": [self._place[row.output] for row in rows],
             "activation": first.activation or None,
-            "operands": [self._operand_of(row) for row in rows],
+            "operands": [
+                row.output.parents.index(row.total) if row.activation else None for row in rows
+            ],
             "before": self._before[i],
             "next": self._next(i, rows),
             "alone": {
@@ -208,11 +208,6 @@ class _Layers:
             "passes": any(isinstance(x, Value) for x in first.inputs),
             "gates": sorted(self._place[gate] for row in rows for gate in row.gates),
         }
-
-    @staticmethod
-    def _operand_of(row: Row) -> int | None:
-        """Return which operand of its activation the sum is."""
-        return row.output.parents.index(row.total) if row.activation else None
 
     def _operand(self, x: Value | float | None) -> Json:
         return self._place[x] if isinstance(x, Value) else {"constant": x}

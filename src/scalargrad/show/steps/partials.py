@@ -70,53 +70,42 @@ class Resolver:
     def __init__(
         self, known: Mapping[Symbol, float], answers: Mapping[str, float] | None = None
     ) -> None:
-        self._done: dict[Symbol, Expression] = dict(known)
+        self._done: dict[Any, Expression] = dict(known)
         self._answers = answers or {}
 
     def resolve(self, expression: Expression) -> Expression:
-        """Return `expression` with conditions decided and known parts computed.
+        """Return `expression` with conditions decided and known parts computed: its parts first.
 
-        A long sum leans to the left, so first operands are followed in a loop and only the
-        others by recursion.
+        Of a choice only what is chosen is looked at.
         """
-        leaning: list[Symbol] = []
-        while self._is_open(expression):
-            assert isinstance(expression, Symbol)
-            leaning.append(expression)
-            expression = expression.operands[0]
-        result = self._decide(expression)
-        for symbol in reversed(leaning):
-            rest = [self.resolve(operand) for operand in symbol.operands[1:]]
-            assert symbol.op is not None
-            result = self._done[symbol] = _compute(symbol.op, (result, *rest))
-        return result
+        stack = [expression]
+        while stack:
+            part = stack[-1]
+            if not isinstance(part, Symbol) or part.op is None or part in self._done:
+                stack.pop()
+                continue
+            needed = part.operands[:1] if part.op.lazy else part.operands
+            values = self._values(needed, stack)
+            if part.op.lazy and values:
+                chosen = part.operands[1 if self._fact(values[0]) else 2]
+                values = self._values((chosen,), stack)
+                if values:
+                    self._done[part] = values[0]
+            elif values:
+                made = _compute(part.op, values)
+                self._done[part] = self._fact(made) if part.op.comparison else made
+        return self._done.get(expression, expression)
 
-    def _is_open(self, expression: Expression) -> bool:
-        if not isinstance(expression, Symbol) or expression in self._done:
-            return False
-        op = expression.op
-        return op is not None and not op.lazy and op.comparison is None
+    def _values(
+        self, parts: Sequence[Expression], stack: list[Expression]
+    ) -> tuple[Expression, ...]:
+        """Return what parts come to; () while some are not known, which are put on the stack."""
+        missing = [x for x in parts if isinstance(x, Symbol) and x.op and x not in self._done]
+        stack += missing
+        return () if missing else tuple(self._done.get(x, x) for x in parts)
 
-    def _decide(self, expression: Expression) -> Expression:
-        """Resolve a number, a name, a choice or a comparison."""
-        if not isinstance(expression, Symbol):
-            return expression
-        if expression in self._done or expression.op is None:
-            return self._done.get(expression, expression)
-        if expression.op.lazy:
-            condition, chosen, other = expression.operands
-            result = self.resolve(chosen if self._fact(condition) else other)
-        else:
-            result = self._fact(expression)
-        self._done[expression] = result
-        return result
-
-    def _fact(self, expression: Expression) -> Expression:
+    def _fact(self, found: Expression) -> Expression:
         """Return the number of a comparison, or of what a choice depends on."""
-        if isinstance(expression, Symbol) and expression.op and expression.op.comparison:
-            found = _compute(expression.op, tuple(map(self.resolve, expression.operands)))
-        else:
-            found = self.resolve(expression)
         if not isinstance(found, Symbol):
             return found
         if repr(found) not in self._answers:

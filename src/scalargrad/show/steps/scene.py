@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import re
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, TypeGuard
@@ -123,7 +122,6 @@ class Scene:
         self.alarm: Alarm | None = None
         self._forms: dict[object, GateForm] = {}
         self._gates: dict[Value, SymbolicGate] = {}
-        self._operands: dict[Value, Counter[Value | float]] = {}
         self._require_unchanged()
         self._stand_ins = stand_ins
         self.comparisons = comparisons(self.originals.get(root, root), _MOST_COMPARISONS)
@@ -174,11 +172,11 @@ class Scene:
 
     def words(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
         """Return the names of the symbols in an expression; for constants, their numbers."""
-        return self._written(gate, expression, self.in_formulas.__getitem__, self.held_word)
+        return self._written(gate, expression, self._word)
 
     def numbers(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
         """Return the numbers of the symbols in an expression, as shown."""
-        return self._written(gate, expression, lambda node: number(self.data[node]), number)
+        return self._written(gate, expression, lambda x: number(self._number(x)))
 
     def held(self, node: Value) -> list[Value]:
         """Return the scores whose maximum a gate holds as a constant, as that of softmax does."""
@@ -189,19 +187,20 @@ class Scene:
         scores = scores_of(constant, self.place)
         return largest_of([self.in_formulas[x] for x in scores]) if scores else number(constant)
 
+    def _number(self, x: Value | float) -> float:
+        return self.data[x] if isinstance(x, Value) else x
+
+    def _word(self, x: Value | float) -> str:
+        return self.in_formulas[x] if isinstance(x, Value) else self.held_word(x)
+
     @staticmethod
     def _written(
-        gate: SymbolicGate,
-        expression: Expression,
-        write: Callable[[Value], str],
-        write_constant: Callable[[float], str],
+        gate: SymbolicGate, expression: Expression, write: Callable[[Value | float], str]
     ) -> dict[Symbol, str]:
-        written = {symbol: symbol.name for symbol in FIXED}
-        for symbol in named_symbols(expression):
-            if symbol not in written:
-                x = gate.stand_ins[symbol]
-                written[symbol] = write_constant(x) if isinstance(x, float) else write(x)
-        return written
+        return {
+            symbol: symbol.name if symbol in FIXED else write(gate.stand_ins[symbol])
+            for symbol in (*FIXED, *named_symbols(expression))
+        }
 
     def constants(self, gate: SymbolicGate, expression: Expression) -> list[float]:
         """Return the numbers in an expression that stand there even when written in symbols."""
@@ -214,11 +213,8 @@ class Scene:
 
     def is_repeated(self, node: Value, parent: Value) -> bool:
         """Return whether a gate has the same operand more than once."""
-        if self.feeds[parent] == self.expected[parent]:
-            return False
-        if node not in self._operands:
-            self._operands[node] = Counter(node.parents)
-        return self._operands[node][parent] > 1
+        shared = self.feeds[parent] < self.expected[parent]
+        return shared and node.parents.count(parent) > 1
 
     def is_known(self, node: Value, position: int) -> bool:
         """Return whether the value of `node` has been computed at a step's position."""

@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scalargrad.errors import ScalargradError
-from scalargrad.show.number_format import number, product_relation
+from scalargrad.show.number_format import number
 from scalargrad.show.steps import formulas, table
 from scalargrad.show.steps.formulas import TEXT
 from scalargrad.show.steps.scene import Scene
@@ -43,8 +43,7 @@ def result_in_colour(formula: str, style: str) -> Text:
     return written
 
 
-_ROOMY = 20  # lines from which there is room for more than the formula and its remarks
-_PANEL = 12  # lines most steps need in that case, so that the list below it stays in place
+_PANEL = 8  # lines most steps need, so that the list below them stays in place
 _LEAST_LIST = 6  # lines in which a heading and some nodes fit
 _MOST_KEPT = 4
 _HELP = " → next   ← back   Home first   End last   q quit"
@@ -53,15 +52,10 @@ _HELP = " → next   ← back   Home first   End last   q quit"
 def screen_of(steps: Sequence[Step], position: int, console: Console) -> RenderableType:
     """Return one of the steps of a walk as lines that fill the console."""
     step, (width, height) = steps[position], console.size
-    room, inside = height - 2, console.options.update_width(width - 4)
-    for roomy in (height >= _ROOMY, False):  # rather than cut off the end, the nudge
-        explained = Group(*_explanation(step, roomy))
-        panel = len(console.render_lines(explained, inside)) + 2
-        if panel <= room - _LEAST_LIST:
-            panel = max(panel, _PANEL) if roomy else panel
-            break
-    else:
-        panel = room
+    explained, room = Group(*_explanation(step)), height - 2
+    inside = console.options.update_width(width - 4)
+    needed = max(len(console.render_lines(explained, inside)) + 2, _PANEL)
+    panel = needed if needed <= room - _LEAST_LIST else room
     place = f" step {position + 1} of {len(steps)}  {step.phase}"
     box = Panel(
         explained,
@@ -75,19 +69,16 @@ def screen_of(steps: Sequence[Step], position: int, console: Console) -> Rendera
     return Group(heading, box, *nodes, Text(_HELP, PALE, no_wrap=True))
 
 
-def _explanation(step: Step, roomy: bool) -> list[Text]:
-    """Return the lines of the panel; a small one leaves out what the formula says as well."""
+def _explanation(step: Step) -> list[Text]:
+    """Return the lines of the panel; in a low window the sentence, which comes last, is cut off."""
     formula = result_in_colour(step.text(), PHASE[step.phase])
     formula.stylize("bold")
     details = [Text(note) for note in step.notes()]
     if step.phase == "backward":
-        product = _product(step) if roomy else []
-        details = [*product, Text(f"local: {step.local_text()}", LOCAL), *details]
+        details.insert(0, Text(f"local: {step.local_text()}", LOCAL))
     elif step.node is not None and step.phase == "forward":
         details = _kept(step.scene, step.node)
-    if not roomy:
-        return [formula, *details]
-    return [Text(step.sentence(), PALE), Text(), formula, Text(), *details]
+    return [formula, *details, Text(step.sentence(), PALE)]
 
 
 def _kept(scene: Scene, node: Value) -> list[Text]:
@@ -100,29 +91,6 @@ def _kept(scene: Scene, node: Value) -> list[Text]:
     lines = [Text(f"  {TEXT.chain(*formula.whole())}", LOCAL) for formula in found]
     more = [Text(f"  and {len(wires) - _MOST_KEPT} more", LOCAL)] * (len(wires) > _MOST_KEPT)
     return [Text("kept for the way back:", LOCAL), *lines, *more]
-
-
-def _product(step: Step) -> list[Text]:
-    """Return upstream × local = contribution, the numbers under the words."""
-    assert step.upstream is not None
-    assert step.local is not None
-    assert step.contribution is not None
-    words, numbers = Text(), Text()
-    for sign, word, value, style in (
-        ("", "upstream", step.upstream, GRADIENT),
-        (" × ", "local", step.local, LOCAL),
-        (
-            f" {product_relation(step.upstream, step.local, step.contribution)} ",
-            "contribution",
-            step.contribution,
-            f"bold {GRADIENT}",
-        ),
-    ):
-        shown = number(value)
-        width = max(len(word), len(shown))
-        words.append(sign.replace("≈", "=")).append(word.center(width), PALE)
-        numbers.append(sign).append(shown.center(width), style)
-    return [words, numbers]
 
 
 def _nodes(step: Step, lines: int) -> Table:

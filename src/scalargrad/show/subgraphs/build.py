@@ -84,18 +84,14 @@ def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
 
 
 def _divide(part: Fold, position: dict[Value, int], limit: int) -> None:
-    """Sort the items of a fold, and group them if there are too many."""
+    """Sort the items of a fold, and group them if there are too many; shared parameters are not."""
     sort(part, position)
     if len(part.items) <= limit:
         return
     shared = [item for item in part.items if isinstance(item, Fold) and item.kind == "parameters"]
-    if not 0 < len(shared) <= min(limit // 2, limit - 3):  # the rest needs three
-        part.items = _grouped(part.items, limit)
-        return
-    part.items = [item for item in part.items if item not in shared]  # they stay in sight
-    if len(part.items) + len(shared) > limit:
-        part.items = _grouped(part.items, limit - len(shared))
-    part.items = [*shared, *part.items]
+    shared = shared if len(shared) <= min(limit // 2, limit - 3) else []
+    others = [item for item in part.items if item not in shared]
+    part.items = [*shared, *_grouped(others, limit - len(shared))]
 
 
 def _grouped(items: list[Item], limit: int) -> list[Item]:
@@ -106,27 +102,21 @@ def _grouped(items: list[Item], limit: int) -> list[Item]:
     the others, if they are many, one more stretch is made; if they are few, what the first gate
     reads stays beside them.
     """
-    few = limit // 8
     leaves = [item for item in items if isinstance(item, Value) and not item.parents]
     gates = [item for item in items if isinstance(item, Fold) or item.parents]
-    if not gates or not leaves:
+    if len(items) <= limit or not gates or not leaves:
         return _cut(items, limit)
+    few = max(1, limit // 8)
+    made = _cut(gates, limit - few)
+    homes = _homes(made, {*gates}, {*leaves})
     first = {*items[: items.index(gates[0])]}
-    for most in (limit, limit - few - 1):
-        made = _cut(gates, most)
-        homes = _homes(made, {*gates}, {*leaves})
+    apart: list[Item] = [leaf for leaf in leaves if leaf not in homes or leaf in first]
+    if len(apart) > few:
         apart = [leaf for leaf in leaves if leaf not in homes]
-        seen = [leaf for leaf in leaves if leaf not in homes or leaf in first]
-        apart = seen if len(seen) <= few else apart
-        if len(apart) + len(made) <= limit:
-            break
-    kept = {*apart}
     for leaf in leaves:
-        if leaf not in kept:
+        if leaf not in apart:
             homes[leaf].items.append(leaf)
-    if len(apart) + len(made) <= limit:
-        return [*apart, *made]
-    return [Fold("stretch", [*apart]), *made]
+    return [*(apart if len(apart) <= few else [Fold("stretch", apart)]), *made]
 
 
 def _homes(made: list[Item], gates: set[Item], leaves: set[Value]) -> dict[Value, Fold]:

@@ -12,7 +12,7 @@ those at its end, if it is a step of a recurrence.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -159,10 +159,12 @@ def with_tails(
     order: Sequence[Value],
     of: Mapping[Value, Call],
     readers: Mapping[Value, Sequence[Value]],
-    parameters: Collection[Value],
     paths: Iterable[str],
 ) -> dict[Value, Call]:
     """Return the call of each node, including the last nodes of the steps of recurrences.
+
+    These are computed from results of calls, and read by another call of the module; in the last
+    step, those that do the same.
 
     Parameters
     ----------
@@ -172,91 +174,51 @@ def with_tails(
         The nodes whose call is known.
     readers : mapping from Value to sequence of Value
         What reads each node.
-    parameters : collection of Value
-        Those of the model.
     paths : iterable of str
         The modules of several parts. Only these are considered, since what follows the single
         product of a `Linear` does not belong to it.
     """
     found = dict(of)
     for path in sorted(paths, key=lambda path: -path.count(".")):  # inner ones first
-        found |= _Steps(order, found, parameters, path).tails(readers)
+        steps = {
+            node: step
+            for node, call in found.items()
+            for step in call.outwards()
+            if step.path == path
+        }
+        ends = _ends(order, found, steps)
+        read = set[Value]()
+        for node in reversed(ends):
+            if any(x in steps or x in read for x in readers[node]):
+                read.add(node)
+        forms = {_form(node) for node in read}
+        for node, call in ends.items():
+            operands = [x for x in node.parents if isinstance(x, Value) and x.parents]
+            if _form(node) in forms and all(x in steps for x in operands):
+                found[node] = steps[node] = call
     return found
 
 
-class _Steps:
-    """The calls of one module, seen as possible steps of a recurrence.
-
-    Attributes
-    ----------
-    calls : dict from Value to Call
-        The nodes inside.
-    ends : dict from Value to Call
-        Nodes computed only from results of calls and from leaves, with the latest of these calls.
-    forms : dict from Value to int
-        For the nodes of both, a number for what the node does in its step; equal numbers mean
-        the same.
-    """
-
-    def __init__(
-        self,
-        order: Sequence[Value],
-        of: Mapping[Value, Call],
-        parameters: Collection[Value],
-        path: str,
-    ) -> None:
-        self._order, self._parameters = order, parameters
-        self.calls = {
-            node: around
-            for node, inner in of.items()
-            for around in inner.outwards()
-            if around.path == path
-        }
-        self._last = {self.calls[node]: i for i, node in enumerate(order) if node in self.calls}
-        self.ends: dict[Value, Call] = {}
-        self.forms: dict[Value, int] = {}
-        if len(self._last) > 1:
-            self._follow(of)
-
-    def _follow(self, of: Mapping[Value, Call]) -> None:
-        known: dict[tuple[object, ...], int] = {}
-        for node in self._order:
-            if node not in self.calls and node.parents:
-                self._try_end(node, of.get(node))
-            call = self._step_of(node)
-            if call is not None:
-                form = (node.op, *(self._part(x, call) for x in node.parents))
-                self.forms[node] = known.setdefault(form, len(known))
-
-    def _step_of(self, node: Value) -> Call | None:
-        return self.calls.get(node) or self.ends.get(node)
-
-    def _try_end(self, node: Value, inside: Call | None) -> None:
-        """Note the latest call of whose end a node can be part: it reads nothing from elsewhere."""
+def _ends(
+    order: Sequence[Value], of: Mapping[Value, Call], steps: Mapping[Value, Call]
+) -> dict[Value, Call]:
+    """Return the latest of these calls for each node computed from results of them alone."""
+    last = {steps[node]: i for i, node in enumerate(order) if node in steps}
+    ends: dict[Value, Call] = {}
+    for node in order if len(last) > 1 else ():
         operands = [x for x in node.parents if isinstance(x, Value) and x.parents]
-        calls = [call for x in operands if (call := self._step_of(x))]
-        if not calls or len(calls) < len(operands):
-            return
-        latest = max(calls, key=self._last.__getitem__)
-        if inside in {None, *list(latest.outwards())[1:]}:
-            self.ends[node] = latest
+        calls = [call for x in operands if (call := steps.get(x) or ends.get(x))]
+        if node in steps or not calls or len(calls) < len(operands):
+            continue
+        latest = max(calls, key=last.__getitem__)
+        if of.get(node) in {None, *list(latest.outwards())[1:]}:
+            ends[node] = latest
+    return ends
 
-    def _part(self, operand: Value | float, call: Call) -> object:
-        """Return the role of an operand in a step: computed in it, a parameter, or from outside."""
-        if not isinstance(operand, Value):
-            return None
-        if self._step_of(operand) is call:
-            return self.forms[operand]
-        return operand if operand in self._parameters else None
 
-    def tails(self, readers: Mapping[Value, Sequence[Value]]) -> dict[Value, Call]:
-        """Return the ends that another step reads, and the nodes that do the same in their step."""
-        read = set[Value]()
-        for node in reversed(self._order):
-            if node in self.ends and any(x in self.calls or x in read for x in readers[node]):
-                read.add(node)
-        forms = {self.forms[node] for node in read}
-        return {node: call for node, call in self.ends.items() if self.forms[node] in forms}
+def _form(node: Value) -> tuple[object, ...]:
+    """Return what a node does: its operation, and those of its operands."""
+    return node.op, *(x.op if isinstance(x, Value) else None for x in node.parents)
 
 
 class Model(Protocol):
@@ -347,7 +309,7 @@ class Calls:
         self.of = {node: call.settled() for node, call in self.of.items()}
         self.of |= between(order, self.of, self._readers)
         paths = _of_several_parts(self.modules, model)
-        self.of = with_tails(order, self.of, self._readers, self.owners, paths)
+        self.of = with_tails(order, self.of, self._readers, paths)
 
     def _assign(self, node: Value) -> None:
         """Find the call of a node, if it uses parameters, and note on which call it depends."""

@@ -6,7 +6,7 @@ Each gets a path, by which code refers to it, and a title for people.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -216,9 +216,10 @@ def _row_title(part: Fold, calls: Sequence[Fold]) -> str:
     """Return a description of the contents of a stretch."""
     if len(calls) > 1 and len({call.module_path for call in calls}) == 1:
         return f"{len(calls):,} calls of {_module_name(calls[0])}"
-    for word, is_one in _ROWS.items():
-        if all(map(is_one, part.everything())):
-            return counted(part.size, word)
+    if not any(node.parents for node in part.everything()):
+        held = {isinstance(node, Parameter) for node in part.everything()}
+        words = ["parameter"] * (True in held) + ["input"] * (False in held)
+        return counted(part.size, "s and ".join(words))
     return _repeated(part) or counted(part.size, "node")
 
 
@@ -233,15 +234,4 @@ def _repeated(part: Fold) -> str:
     return ""
 
 
-def _is_leaf(item: Any) -> bool:
-    return isinstance(item, Value) and not item.parents
-
-
 _REPEATED = 5  # nodes: where more are repeated, the first and the last are named
-
-#: What a stretch may consist of entirely, and how to tell.
-_ROWS: dict[str, Callable[[Any], bool]] = {
-    "parameter": lambda item: isinstance(item, Parameter),
-    "input": lambda item: _is_leaf(item) and not isinstance(item, Parameter),
-    "parameters and input": _is_leaf,
-}

@@ -15,11 +15,7 @@ function isLogarithmic() {
   return shown.length > 0 && Math.max(...shown) >= WORTH_LOG * Math.min(...shown);
 }
 
-// How losses stand on the scale: how high, in shares from the bottom, and what is marked beside it.
-function lossScale() {
-  return isLogarithmic() ? logScale() : linearScale();
-}
-
+// How losses stand on a scale: how high, in shares from the bottom, and what is marked beside it.
 function linearScale() {
   const finite = training.losses.filter(Number.isFinite);
   const [low, high] = [Math.min(0, ...finite), Math.max(...finite, -Infinity)];
@@ -86,7 +82,7 @@ function drawCurveKey() {
 function curveParts() {
   const { left, right, top, bottom } = curveRoom;
   const { losses, steps, unit, count } = training;
-  const { marks, height } = lossScale();
+  const { marks, height } = isLogarithmic() ? logScale() : linearScale();
   lossDown = (loss) => bottom - (bottom - top) * height(loss);
   const points = losses.flatMap((loss, k) => (Number.isFinite(loss) ? [`${stepAcross(k).toFixed(1)},${lossDown(loss).toFixed(1)}`] : []));
   const ends = [...new Set([0, count - 1])];

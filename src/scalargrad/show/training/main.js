@@ -6,20 +6,16 @@ let underway = 0; // the frame in which training goes on
 
 // What the controls ask for; null where one of them holds no number that can be.
 function settings() {
-  const read = (id, isAllowed) => {
+  const read = (id) => {
     const field = $(id);
-    const x = field.value.trim() === "" ? NaN : Number(field.value);
-    const isBad = !isAllowed(x);
-    field.setAttribute("aria-invalid", String(isBad));
-    return isBad ? null : x;
+    const isGood = field.checkValidity() && (field.value !== "" || id === "seed");
+    field.setAttribute("aria-invalid", String(!isGood));
+    return isGood ? Number(field.value) : null;
   };
-  const isCount = (most) => (x) => Number.isInteger(x) && x >= 1 && x <= most;
-  const hidden = hiddenSizes.map((_, l) => (recorded.retraining.resizes ? read(`hidden-${l}`, isCount(recorded.retraining.names[l].length)) : hiddenSizes[l]));
-  const rate = read("rate", (x) => x >= 0 && x < Infinity);
-  const epochs = read("epochs", isCount(recorded.retraining.mostEpochs));
-  const seed = recorded.retraining.resizes && $("seed").value.trim() !== "" ? read("seed", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 32) : null;
-  const isBad = [rate, epochs, ...hidden].includes(null) || $("seed").getAttribute("aria-invalid") === "true";
-  return isBad ? null : { hidden, rate, seed, epochs };
+  const hidden = hiddenSizes.map((size, l) => (recorded.retraining.resizes ? read(`hidden-${l}`) : size));
+  const [rate, epochs, seed] = ["rate", "epochs", "seed"].map(read);
+  const isBad = [rate, epochs, seed, ...hidden].includes(null);
+  return isBad ? null : { hidden, rate, epochs, seed: $("seed").value === "" ? null : seed };
 }
 
 // Show another training, as far as it has come.
@@ -118,6 +114,7 @@ function buildSettings() {
     if (sized) $("hidden-sizes").append(element("input", field));
   }
   $("hidden-sizes").hidden = $("seed-choice").hidden = !sized;
+  $("epochs").max = String(recorded.retraining.mostEpochs);
   fillSettings();
   for (const field of $("settings").querySelectorAll("input")) field.addEventListener("change", retrain);
   $("settings").addEventListener("submit", (event) => { event.preventDefault(); retrain(); });

@@ -79,15 +79,16 @@ function paint(context, pixels, left, top, across, down, grid = gridSize) {
   }
 }
 
-// Draw the small picture large. The outermost points of the grid lie on the rectangle's edges; the rim
-// beyond them is cut off.
+// Draw the small picture large. The outermost points of the grid lie on the rectangle's edges; what
+// is beyond them is cut off. Of a grid of one row, the middle is seen.
 function enlarge(coarse, grid, context, left, top, across, down) {
-  const [wide, high] = [across / (grid.across - 1), down / Math.max(1, grid.down - 1)];
+  const wide = across / (grid.across - 1);
+  const high = grid.down > 1 ? down / (grid.down - 1) : 3 * down;
   context.save();
   context.beginPath();
   context.rect(left, top, across, down);
   context.clip();
-  context.drawImage(coarse, left - 1.5 * wide, top - 1.5 * high, wide * (grid.across + 2), high * (grid.down + 2));
+  context.drawImage(coarse, left - 0.5 * wide, top - 0.5 * high, wide * grid.across, high * grid.down);
   context.restore();
 }
 
@@ -99,18 +100,10 @@ const sheetOf = remembered((across, down) => {
   return { sheet, image, each: new Uint32Array(image.data.buffer), context: sheet.getContext("2d", { willReadFrequently: true }) };
 });
 
-// One pixel for each point of the grid, and a rim that repeats the outermost.
-function paintCoarse(pixels, { across: columns, down: rows }) {
-  const { sheet, image, each, context } = sheetOf(columns + 2, rows + 2);
-  const wide = columns + 2;
-  for (let y = 0; y < rows; y += 1) {
-    const start = wide * (y + 1) + 1;
-    for (let x = 0; x < columns; x += 1) each[start + x] = pixels[columns * y + x];
-    each[start - 1] = each[start];
-    each[start + columns] = each[start + columns - 1];
-  }
-  each.copyWithin(0, wide, 2 * wide);
-  each.copyWithin(wide * (rows + 1), wide * rows, wide * (rows + 1));
+// One pixel for each point of the grid.
+function paintCoarse(pixels, { across, down }) {
+  const { sheet, image, each, context } = sheetOf(across, down);
+  each.set(pixels);
   context.putImageData(image, 0, 0);
   return sheet;
 }

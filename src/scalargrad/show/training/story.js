@@ -116,7 +116,7 @@ function unitFormula(c, values) {
   if (layer === 0) return values ? `${given}${name} ${equalTo(values[c])}.` : "It is given, not computed.";
   const rule = activation ? `${name} = ${activation}(z), where z is the sum below.` : `${name} is the sum below.`;
   if (!values) return `${rule} Select an example to see its products.`;
-  const z = training.weightedSum(state.at, state.example, training.cells[c]);
+  const z = training.run(training.parameters[state.at])[training.cells[c].weighted][state.example];
   const sign = activation === "ReLU" || z === 0 ? relation(z, values[c]) : "≈"; // tanh(40) ≈ 1
   const shown = activation ? `z ${equalTo(z)}, ${name} = ${activation}(${number(z)}) ${sign} ${number(values[c])}` : `${name} ${equalTo(values[c])}`;
   return `${rule}${given}${shown}.`;

@@ -40,7 +40,7 @@ class Training {
     }
     this.plane = new Program(program, Math.min(GRID_LANES, gridSize.across * gridSize.down));
     this.answers = remembered((k) => this.answer(k));
-    this.gradients = remembered((k, example) => this.gradient(k, example), 4);
+    this.gradients = remembered((k, example) => this.descend(this.parameters[k], example).slopes, 4); // of the mean loss, or one example's
     this.changes = remembered((k) => this.change(k));
     this.spreads = []; // arrays of the last two, which the next but one is written into
     this.overPlane = remembered((k, example) => this.spread(k, example), SPREADS);
@@ -90,12 +90,7 @@ class Training {
     return { outputs, losses, right };
   }
 
-  // The gradient of the mean loss, or of one example's, for every parameter at a snapshot.
-  gradient(k, example) {
-    return this.descend(this.parameters[k], example).slopes;
-  }
-
-  // The same for parameters as given, with the loss itself.
+  // The gradient of the mean loss, or of one example's, for every parameter as given, and the loss itself.
   descend(parameters, example = null) {
     const values = this.run(parameters);
     const outputs = this.model.outputs.map((node) => values[node]);
@@ -117,11 +112,6 @@ class Training {
   activations(k, example) {
     const values = this.run(this.parameters[k]);
     return this.cells.map((cell) => values[cell.node][example]);
-  }
-
-  // The weighted sum of a unit for an example.
-  weightedSum(k, example, cell) {
-    return this.run(this.parameters[k])[cell.weighted][example];
   }
 
   // Every cell's output, and the model's outputs, over the grid at a snapshot; the plane passes

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from array import array
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from functools import cache
 from html import escape
 from typing import NamedTuple
 
-from scalargrad.show.html import fill, inert, policy, shared_script, source
+from scalargrad.show import html
 from scalargrad.show.places import unit_name
 from scalargrad.show.training.programs import Json, activation, as_json, layers_of, uses
 from scalargrad.show.training.setting import Setting
@@ -70,20 +68,15 @@ def page(
     The document refers to nothing outside itself, and its Content-Security-Policy forbids it:
     only its own script and style run, known by their hashes.
     """
-    functions = javascript_lanes(_uses(setting))
-    script = f"const functions = {functions};\n{_script()}"
-    style = source("scalargrad.show.html", "look.css") + source(__package__, "training.css")
-    return fill(
-        source(__package__, "training.html"),
-        {
-            "policy": policy(script, style),
-            "title": escape(title or f"Training a network of {_sizes(setting)} units"),
-            "summary": escape(_summary(setting, stopped)),
-            "style": style,
-            "table": _table(snapshots, unit),
-            "recorded": inert(_training(setting, snapshots, unit) | {"isNamedBySizes": not title}),
-            "script": script,
-        },
+    return html.page(
+        __package__,
+        "training",
+        _SCRIPTS,
+        javascript_lanes(_uses(setting)),
+        _training(setting, snapshots, unit) | {"isNamedBySizes": not title},
+        title=title or f"Training a network of {_sizes(setting)} units",
+        summary=escape(_summary(setting, stopped)),
+        table=_table(snapshots, unit),
     )
 
 
@@ -121,7 +114,7 @@ def _table(snapshots: Sequence[Snapshot], unit: str) -> str:
 
 
 def _training(setting: Setting, snapshots: Sequence[Snapshot], unit: str) -> Json:
-    losses: dict[str, int] = {}
+    again, losses = setting.retraining, dict[str, int]()
     programs = [as_json(program) for program in setting.losses]
     chosen = [losses.setdefault(str(program), i) for i, program in enumerate(programs)]
     places = {i: place for place, i in enumerate(losses.values())}
@@ -140,26 +133,14 @@ def _training(setting: Setting, snapshots: Sequence[Snapshot], unit: str) -> Jso
             "threshold": setting.threshold,
         },
         "plane": setting.plane,
-        "retraining": _retraining(setting),
+        "retraining": again.as_json(setting.cells) if again else None,
         "snapshots": {
             "steps": [snapshot.step for snapshot in snapshots],
             "losses": [json_number(snapshot.loss) for snapshot in snapshots],
             "rates": [json_number(snapshot.learning_rate) for snapshot in snapshots],
-            "parameters": b64encode(b"".join(map(_little, snapshots))).decode(),
+            "parameters": b64encode(b"".join(x.parameters.tobytes() for x in snapshots)).decode(),
         },
     }
-
-
-def _retraining(setting: Setting) -> Json:
-    return None if setting.retraining is None else setting.retraining.as_json(setting.cells)
-
-
-def _little(snapshot: Snapshot) -> bytes:
-    """Return the parameters as little-endian bytes, which is what the page reads."""
-    numbers = array("d", snapshot.parameters)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers.tobytes()
 
 
 def _cells(setting: Setting) -> Iterator[Json]:
@@ -179,8 +160,3 @@ def _cells(setting: Setting) -> Iterator[Json]:
             "sources": cell.sources,
             "bias": cell.bias,
         }
-
-
-@cache
-def _script() -> str:
-    return "\n".join([shared_script(), *(source(__package__, f"{name}.js") for name in _SCRIPTS)])

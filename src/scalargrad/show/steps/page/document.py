@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from html import escape
 from typing import Any, TypeAlias, get_args
 
@@ -18,9 +17,9 @@ from scalargrad.comparisons import Comparison
 from scalargrad.errors import GraphError, GraphTooLargeError
 from scalargrad.graph import describe
 from scalargrad.ops.reductions import Largest
+from scalargrad.show import html
 from scalargrad.show.characters import aliases
 from scalargrad.show.graphs.gates import gate_sign, gate_text
-from scalargrad.show.html import fill, inert, policy, shared_script, source
 from scalargrad.show.number_format import body, number, relation
 from scalargrad.show.shown_graph import scores_of
 from scalargrad.show.steps import table
@@ -100,24 +99,19 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
     scene = walked.renamed(short)
     drawn = drawings(scene, limit)
     record = Record(scene, drawn, walked.names)
-    functions = javascript_functions(record.operations.values())
-    script = f"const functions = {functions};\n{_script()}"
     titled = title or f"Backpropagation through {walked.names[walked.root]}"
-    style = source("scalargrad.show.html", "look.css") + _read("page.css")
-    return fill(
-        _read("page.html"),
-        {
-            "policy": policy(script, style),
-            "title": escape(titled),
-            "heading": _breakable(titled),
-            "expression": escape(_expression(scene) + _advice(scene)),
-            "legend": _legend(legend),
-            "style": style,
-            "table": table.html(steps),
-            "graph": drawn.first,
-            "walk": inert(record.json(steps)),
-            "script": script,
-        },
+    return html.page(
+        __package__,
+        "page",
+        _SCRIPTS,
+        javascript_functions(record.operations.values()),
+        record.json(steps),
+        title=titled,
+        heading=_breakable(titled),
+        expression=escape(_expression(scene) + _advice(scene)),
+        legend=_legend(legend),
+        table=table.html(steps),
+        graph=drawn.first,
     )
 
 
@@ -156,16 +150,6 @@ def _expression(scene: Scene) -> str:
 def _advice(scene: Scene) -> str:
     """Say how to name a root that has no label."""
     return "" if scene.root.label else f'; {scene.names[scene.root]} is named by .label = "f"'
-
-
-@cache
-def _script() -> str:
-    parts = [_read(f"{name}.js") for name in _SCRIPTS]
-    return "\n".join([shared_script(), *parts])
-
-
-def _read(name: str) -> str:
-    return source(__package__, name)
 
 
 Json: TypeAlias = Any
@@ -250,11 +234,13 @@ class Record:
             "data": json_number(scene.data[node]),
             "parents": [],
         }
-        if scene.in_formulas[node] != scene.names[node]:
-            found["word"] = scene.in_formulas[node]
-        plain = f"{scene.in_formulas[node][0]}\N{COMBINING MACRON}{scene.in_formulas[node][1:]}"
-        if (barred := TEXT.bar(scene.in_formulas[node])) != plain:
+        word = scene.in_formulas[node]
+        if word != scene.names[node]:
+            found["word"] = word
+        if (barred := TEXT.bar(word)) != f"{word[0]}\N{COMBINING MACRON}{word[1:]}":
             found["barred"] = barred
+        if not re.fullmatch(r"\w|[^\W\d_]\d+", word):  # x, or v12
+            found["script"] = MATHML.name(word)
         if self._full[node] != scene.names[node]:
             found["full"] = self._full[node]
         if op is None:

@@ -51,7 +51,6 @@ function tableOf(index, key, form) {
     if (!table.lines.has(line)) table.lines.set(line, []);
     table.lines.get(line).push(k);
   }
-  typesetDrawing(svg);
   enlargeTargets(svg);
   return table;
 }
@@ -242,7 +241,7 @@ function drawBundle(b, { members, shape, number: text, gradient }, arrived, acti
   for (const part of ["-out", "-wire-line", "-stem"]) open.find(`b${b}${part}`)?.classList.toggle("passed", complete === members.length);
   const one = atWork(members, active);
   open.bundles.get(b).one = one;
-  text.replaceChildren(...inDrawing(one === null ? countedOf(known, "value", members.length) : `${nodes[one].name} ${valueText(one)}`));
+  text.textContent = one === null ? countedOf(known, "value", members.length) : lowered(`${nodes[one].name} ${valueText(one)}`);
   const asked = askedStep()?.parent === one;
   const back = one === null ? "" : asked ? askedGradient(one, arrived[one]) : gradientText(one, arrived);
   gradient.textContent = back || countedOf(complete, "gradient", members.length);

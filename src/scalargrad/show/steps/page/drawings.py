@@ -9,9 +9,9 @@ input changes. A line that leaves a junction has a place for its contribution, `
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from math import ceil
 from typing import Any, ClassVar, TypeAlias
@@ -20,11 +20,10 @@ import graphviz
 from rich.cells import cell_len
 
 from scalargrad.show.characters import text_width
-from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
+from scalargrad.show.graphs.builder import Builder, DrawnGraph
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import (
     Box,
-    Bundle,
     Diagram,
     Folded,
     GateShape,
@@ -34,18 +33,12 @@ from scalargrad.show.graphs.diagram import (
     Wire,
 )
 from scalargrad.show.graphs.gates import copies_of
-from scalargrad.show.graphs.layout import (
-    WIRE_HEIGHT,
-    DiagramLayout,
-    Point,
-    Size,
-    placed,
-    short,
-)
-from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves
+from scalargrad.show.graphs.layout import WIRE_HEIGHT, DiagramLayout, Point, Size, placed
+from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves, typeset
 from scalargrad.show.graphs.view import View
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.subgraphs import Fold, fold
+from scalargrad.show.subgraphs.folds import Item
 from scalargrad.value import Value
 
 Json: TypeAlias = Any
@@ -86,9 +79,10 @@ def drawings(scene: Scene, limit: int) -> Drawings:
     found = levels(whole)
     numbers = {level.view.fold: level.index for level in found}
     graph, ids = DrawnGraph(scene.order, scene.names), {x: f"f{i}" for x, i in numbers.items()}
-    shown = WireNumbers(gradients=is_whole, values=is_whole)  # without, equal parts are drawn alike
+    # without numbers, equal parts are drawn alike
+    shown: dict[str, Any] = {"values": is_whole, "gradients": is_whole}
     builders = [
-        Builder(graph, x.view, folds=ids, numbers=shown, destination=_Destination(scene, x).name)
+        Builder(graph, x.view, folds=ids, **shown, out=partial(_destination, scene, x))
         for x in found
     ]
     copies = copies_of(scene.order, graph.gradients) if is_whole else {}
@@ -97,7 +91,7 @@ def drawings(scene: Scene, limit: int) -> Drawings:
     templates: dict[str, int] = {}
     json: list[Json] = [
         {
-            "title": level.title,
+            "title": named(level.view.fold) if level.around else "whole graph",
             "parent": level.around.index if level.around else None,
             "nodes": [scene.place[x] for x in level.view.items if isinstance(x, Value)],
             "bundles": [[scene.place[x] for x in bundle.nodes] for bundle in one.bundles],
@@ -128,18 +122,6 @@ class Level:
     index: int
     around: Level | None
 
-    @property
-    def title(self) -> str:
-        """The title of its drawing."""
-        return named(self.view.fold) if self.around else "whole graph"
-
-    def outwards(self) -> Iterator[Level]:
-        """Yield the drawings around this one, inner ones first."""
-        around = self.around
-        while around is not None:
-            yield around
-            around = around.around
-
 
 def named(fold: Fold) -> str:
     """Return a short name for a fold: ``Layer 1``, ``Layer 1, call 2 of 3``, ``v57``."""
@@ -164,23 +146,17 @@ def _view(part: Fold) -> View:
     return view.share(view.by_readers())
 
 
-@dataclass(frozen=True, slots=True)
-class _Destination:
-    """Names what reads a node that leaves a level, as in the nearest drawing around it."""
-
-    scene: Scene
-    level: Level
-
-    def name(self, node: Value) -> str:
-        """Return the name of what reads a node."""
-        found = (around.view.readers.get(node, {}) for around in self.level.outwards())
-        readers = list(next(filter(None, found), {}))
-        if len(readers) > 1:
-            return f"to {len(readers)} places"
-        if not readers:
-            return "out"
-        (reader,) = readers
-        return f"to {self.scene.names[reader] if isinstance(reader, Value) else named(reader)}"
+def _destination(scene: Scene, level: Level, node: Value) -> str:
+    """Name what reads a node that leaves a level, as in the nearest drawing around it."""
+    around, readers = level.around, list[Item]()
+    while around and not readers:
+        readers, around = [*around.view.readers.get(node, {})], around.around
+    if len(readers) > 1:
+        return f"to {len(readers)} places"
+    if not readers:
+        return "out"
+    (reader,) = readers
+    return f"to {scene.names[reader] if isinstance(reader, Value) else named(reader)}"
 
 
 #: What differs between equal drawings: ids with the numbers of nodes and folds, and texts.
@@ -217,7 +193,7 @@ _NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
 _TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the room beside it
 _NAME_HEIGHT = 13
 _BOX, _STEP = 34.0, 26.0  # the least width of a box, and by which it grows if it stands for another
-_MANY = 4  # lines into a gate, or from a junction, whose taps then stand together
+_MANY = 4  # lines into a gate whose taps then stand together
 _CROSSED = 0.3  # between ranks, in inches: room for the lines from such taps to cross
 
 
@@ -252,12 +228,8 @@ class _PageLayout(DiagramLayout):
         self._keys: dict[str, str] = {}
         super().__init__(diagram)
         self.taps = {line.id: f"{line.id}-tap" for line in diagram.lines if self._has_tap(line)}
-        leaving = Counter(line.source for line in diagram.lines)
-        many = {id for id, count in (self._arrivals | leaving).items() if count >= _MANY}
         wide = {id for id, count in self._arrivals.items() if count >= _MANY}
         self._together = {x.id for x in diagram.lines if x.target in wide}
-        results = {f"{gate}-wire" for gate in self.gates}  # v1 is above v2 where one sum reads both
-        self._listed = many - {x.target for x in diagram.lines if x.source not in results}
 
     def _has_tap(self, line: Line) -> bool:
         return line.enters and line.source in self._fans and not line.source.startswith("b")
@@ -267,8 +239,8 @@ class _PageLayout(DiagramLayout):
         return max(text_width(text, letters), 0.55 * letters * cell_len(text))
 
     def _size(self, shape: Shape) -> Size:
-        if isinstance(shape, Bundle):  # the name and the number of the one at work
-            cells = cell_len(short(shape.longest)) + 3 + _NUMBER_CELLS
+        if isinstance(shape, Wire) and shape.thick:  # the name and the number of the one at work
+            cells = cell_len(shape.called) + 3 + _NUMBER_CELLS
             return max(cells, _BUNDLE_CELLS) * _CELL, WIRE_HEIGHT
         width, height = super()._size(shape)
         if isinstance(shape, Box) and shape.kind in {"again", "port", "exit"}:
@@ -278,13 +250,10 @@ class _PageLayout(DiagramLayout):
         return width, height
 
     def _wire_size(self, wire: Wire) -> Size:
-        name = cell_len(short(wire.name))
+        name = cell_len(wire.name)
         number = max(_NUMBER_CELLS, 1.15 * max(map(cell_len, (wire.value, wire.gradient))))
         height = WIRE_HEIGHT + 2 * _NAME_HEIGHT * bool(name)
         return max(name, number) * _CELL + 6, height
-
-    def _is_ordered(self, shape: Shape) -> bool:
-        return super()._is_ordered(shape) or shape.id in self._listed
 
     # DOT without labels, and with ids numbered, so that equal graphs have equal text ------------
 
@@ -355,17 +324,17 @@ class _PageWriter(SvgWriter):
             return f'<g class="{shape.kind}" id="{shape.id}">{inside}</g>'
         label = ""
         if isinstance(shape, Folded):
-            seen = " ".join(map(short, (shape.text, *shape.details)))
+            seen = " ".join((shape.text, *shape.details))
             label = f' aria-label="{escape(f"{seen}: opens its drawing")}"'
         return (
             f'<g class="node {kind}" id="{shape.id}" tabindex="0" role="button"{label}>{inside}</g>'
         )
 
-    def wire(self, wire: Wire | Bundle, at: Point, size: Size) -> str:
+    def wire(self, wire: Wire, at: Point, size: Size) -> str:
         """Return a wire with places for its numbers."""
         (x, y), (width, _) = at, size
         node = wire.id.removesuffix("-wire")
-        name = escape(short(wire.name)) if isinstance(wire, Wire) else ""
+        name = typeset(wire.name)
         label, place = "", ""
         if name:
             label = f'<tspan class="name" x="{x:g}" y="{y - 26:g}">{name}</tspan>'
@@ -384,8 +353,8 @@ class _PageWriter(SvgWriter):
         return f'<circle class="fan" id="{fan.id}" cx="{at[0]:g}" cy="{at[1]:g}" r="4.5"/>'
 
     def text(self, at: Point, text: str, **_: Any) -> str:
-        """Return a text, whose name the page typesets."""
-        return f'<text x="{at[0]:g}" y="{at[1]:g}" dy="0.35em">{escape(short(text))}</text>'
+        """Return a text."""
+        return f'<text x="{at[0]:g}" y="{at[1]:g}" dy="0.35em">{typeset(text)}</text>'
 
     def outline(self, *_: object) -> str:
         """Return nothing: the style sheet draws outlines."""

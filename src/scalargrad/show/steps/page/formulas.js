@@ -2,7 +2,7 @@
 // templates, which are filled here: `∂{}/∂{}` with names, `⟦x0 3⟧ + ⟦x1 4⟧` with the operands of a gate,
 // in parentheses where one binds more loosely than its place demands.
 
-const recorded = JSON.parse(document.getElementById("walk").textContent);
+const recorded = JSON.parse(document.getElementById("recorded").textContent);
 
 const MOST_INPUTS = 8;
 const [ANY, PRODUCT] = [1, 4]; // what places demand
@@ -11,23 +11,13 @@ const SLOT = /⟦(\w+) (\d)⟧/g;
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;" };
 const escapeHtml = (text) => text.replace(/[&<>"']/g, (character) => ESCAPES[character]);
 
-const SCRIPTS = [/^(\p{L})(\d+)$/u, /^(\p{L})_([\p{L}\p{N}_]+(?:,\d+)*)$/u, /^(\p{L})([⁰¹²³⁴⁵⁶⁷⁸⁹]*)([₀₁₂₃₄₅₆₇₈₉,]+)$/u];
-const PLAIN_DIGITS = Object.fromEntries([...("⁰¹²³⁴⁵⁶⁷⁸⁹" + "₀₁₂₃₄₅₆₇₈₉")].map((c, i) => [c, String(i % 10)]));
-
-// A name in MathML: a letter with its index below it and, as in w²₄,₃, its layer above.
+// A name in MathML, as Python writes it: x or v12, or as it is recorded; several names, max(z1, z2), are words.
+const scripts = new Map(recorded.nodes.map(({ name, word = name, script }) => [word, script]));
 function scripted(word) {
-  const found = SCRIPTS.map((pattern) => pattern.exec(word)).find(Boolean);
-  if (!found) {
-    const tag = word.includes(", ") ? "mtext" : "mi"; // several names, max(z1, z2), are words
-    return `<${tag}>${escapeHtml(word)}</${tag}>`;
-  }
-  const letter = `<mi>${escapeHtml(found[1])}</mi>`;
-  const index = (text) => {
-    const tag = /\p{L}/u.test(text) ? "mtext" : "mn";
-    return `<${tag}>${escapeHtml([...text].map((c) => PLAIN_DIGITS[c] ?? c).join(""))}</${tag}>`;
-  };
-  if (found.length === 3 || !found[2]) return `<msub>${letter}${index(found.at(-1))}</msub>`;
-  return `<msubsup>${letter}${index(found[3])}${index(found[2])}</msubsup>`;
+  if (scripts.get(word)) return scripts.get(word);
+  const [, letter, digits] = /^(\p{L})(\d+)$/u.exec(word) ?? [];
+  const tag = word.includes(", ") ? "mtext" : "mi";
+  return digits ? `<msub><mi>${letter}</mi><mn>${digits}</mn></msub>` : `<${tag}>${escapeHtml(word)}</${tag}>`;
 }
 
 const isWritten = (word) => /^[-−]?(\d+(\.\d+)?(e[-−]?\d+)?|inf|nan)$/.test(word);
@@ -120,15 +110,11 @@ class GateAt {
 
   // The sign between what the gate computes, in numbers, and its result.
   get relation() {
-    this.sign ??= this.makeRelation();
-    return this.sign;
-  }
-
-  makeRelation() {
     const operands = operandData(this.node, this.sweep.data);
     const result = this.number("y");
-    if (!functions[this.node.gate]) return relation(...operands, result); // a user's own, of which no more is known
-    return resultRelation(decimalResult(this.node.gate, operands.map(decimal)), result);
+    const isOwn = !functions[this.node.gate]; // a user's, of which no more is known
+    this.sign ??= isOwn ? relation(...operands, result) : resultRelation(decimalResult(this.node.gate, operands.map(decimal)), result);
+    return this.sign;
   }
 
   // The signs before the local derivative in numbers, and before what they give. The first is ≈ also
@@ -269,89 +255,36 @@ function isRepeated(step) {
 // Names as in print: of v5 and L_reg the index stands lower than the letter, of δ_s too. What a
 // person reads is set so when it has been made; what is spoken or copied stays as it is.
 
-const INDEXED = /(?<![\p{L}\p{N}_\u0304\u0305])(\p{L}\u0304?)(?:_([\p{L}\p{N}_²₀-₉]+(?:,[\d₀-₉]+)*)|(\d+))(?![\p{L}\p{Nd}_\u0305])/gu;
-const LOW_COMMA = /(?<=[₀-₉]),(?=[₀-₉])/;
-const FRACTION = /(\/∂)/; // no line ends between the two parts of ∂f/∂x
+const INDEXED = /(?<![\p{L}\p{N}_#\u0304\u0305])(\p{L}\u0304?)(?:_([\p{L}\p{N}_²₀-₉]+(?:,[\d₀-₉]+)*)|(\d+))(?![\p{L}\p{Nd}_\u0305])/gu;
 const AS_IT_IS = "math, svg, code, option, select, input, .as-it-is";
-const DROP = 4; // pixels in a drawing
 const LEAST_DROP = 0.1; // of an index in a formula, as a share of the letters' size
 
-// The pieces of a text: strings, and {letter, below} where a name has an index.
-function piecesOf(text) {
-  const pieces = [];
-  let end = 0;
-  const add = (found, piece) => {
-    pieces.push(...withLowCommas(text.slice(end, found.index)), piece);
-    end = found.index + found[0].length;
-  };
-  for (const found of text.matchAll(INDEXED)) {
-    const [whole, letter, word, digits] = found;
-    const name = whole.replace("\u0304", "");
-    if (wordsKnown.has(name) || (letter === "δ" && wordsKnown.has(word))) add(found, { letter, below: word ?? digits });
-  }
-  return [...pieces, ...withLowCommas(text.slice(end))];
-}
+// Write each name in a text by its letter and its index.
+const named = (text, write) => text.replace(INDEXED, (whole, letter, word, digits) => {
+  const isName = wordsKnown.has(whole.replace("\u0304", "")) || (letter === "δ" && wordsKnown.has(word));
+  return isName ? write(letter, word, digits, whole) : whole;
+});
 
-function withLowCommas(text) {
-  const lowered = text.split(LOW_COMMA).flatMap((part, k) => (k ? [{ letter: "", below: ",", drop: DROP / 2 }, part] : [part]));
-  const kept = lowered.flatMap((part) => (typeof part === "string" ? part.split(FRACTION) : [part]));
-  return kept.filter((part) => part !== "").map((part) => (part === "/∂" ? { letter: part } : part));
-}
+// A text in which indices that are numbers stand low by themselves.
+const lowered = (text) => named(text, (letter, word, digits, whole) => (digits ? letter + [...digits].map((k) => "₀₁₂₃₄₅₆₇₈₉"[k]).join("") : whole));
 
-// Set the names within an element of the page.
+const unbroken = (html) => `<span class="as-it-is">${html}</span>`;
+const inHtml = (text) => named(escapeHtml(text), (letter, word, digits) => unbroken(`${letter}<sub>${inHtml(word ?? digits)}</sub>`)).replaceAll("/∂", unbroken("/∂"));
+
+// Set the names within an element of the page, also in words between the parts of a formula.
 function typeset(place) {
   const walker = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
   const texts = [];
-  while (walker.nextNode()) if (isProse(walker.currentNode)) texts.push(walker.currentNode);
+  while (walker.nextNode()) texts.push(walker.currentNode);
   for (const text of texts) {
-    const pieces = piecesOf(text.data);
-    if (!pieces.some((piece) => typeof piece !== "string")) continue;
-    if (text.parentElement.localName === "mtext") text.parentElement.replaceWith(inFormula(pieces));
-    else text.replaceWith(...pieces.map(inHtml));
+    if (text.parentElement.matches("mtext")) text.data = lowered(text.data);
+    else if (!text.parentElement.closest(AS_IT_IS)) {
+      const holder = element("span");
+      holder.innerHTML = inHtml(text.data);
+      text.replaceWith(...holder.childNodes);
+    }
   }
   return place;
-}
-
-// Words, also those between the parts of a formula.
-function isProse(text) {
-  const words = text.parentElement.closest("mtext, .as-it-is");
-  return words ? words.localName === "mtext" && !words.closest("msub") : !text.parentElement.closest(AS_IT_IS);
-}
-
-function inHtml(piece) {
-  if (typeof piece === "string") return piece;
-  const below = piece.below ? [element("sub", {}, ...piecesOf(piece.below).map(inHtml))] : [];
-  return element("span", { class: "as-it-is" }, piece.letter, ...below);
-}
-
-// Words within a formula, as one element of it.
-function inFormula(pieces) {
-  const words = (text) => `<mtext>${escapeHtml(text).replaceAll(" ", "&#160;")}</mtext>`;
-  const written = pieces.map((piece) => {
-    if (typeof piece === "string") return words(piece);
-    return piece.below && piece.letter ? `<msub><mi>${escapeHtml(piece.letter)}</mi><mn>${escapeHtml(piece.below)}</mn></msub>` : words(piece.letter || piece.below);
-  });
-  const holder = mathElement("div", `<math><mpadded class="words">${written.join("")}</mpadded></math>`);
-  return holder.firstElementChild.firstElementChild;
-}
-
-// The same for a text in a drawing, as a list of spans; each begins where the one before ended.
-function inDrawing(text) {
-  let drop = 0;
-  const span = (written, attributes = {}) => {
-    const made = svgElement("tspan", drop ? { ...attributes, dy: -drop } : attributes, written);
-    drop = 0;
-    return made;
-  };
-  return piecesOf(text).flatMap((piece) => {
-    if (typeof piece === "string") return [span(piece)];
-    const letter = piece.letter ? [span(piece.letter)] : [];
-    if (!piece.below) return letter;
-    drop = -(piece.drop ?? DROP);
-    const below = span(piece.below, { class: "below" });
-    drop = piece.drop ?? DROP;
-    return [...letter, below];
-  });
 }
 
 const FINGER = 44; // pixels of the least place that a finger hits
@@ -363,12 +296,6 @@ function enlargeTargets(svg) {
     const [wide, high] = [Math.max(width, FINGER), Math.max(height, FINGER)];
     shape.append(svgElement("rect", { class: "hit", x: x - (wide - width) / 2, y: y - (high - height) / 2, width: wide, height: high }));
   }
-}
-
-// Set the names that stand in a drawing for good.
-function typesetDrawing(svg) {
-  for (const text of svg.querySelectorAll("text")) if (!text.firstElementChild && text.textContent) text.replaceChildren(...inDrawing(text.textContent));
-  for (const name of svg.querySelectorAll(".name")) name.replaceChildren(...inDrawing(name.textContent));
 }
 
 // Without a font made for formulas Chromium hardly lowers an index; then the style sheet does.

@@ -10,7 +10,7 @@ function listen() {
     check: checkDifference, descend: () => descend(1), "descend-ten": () => descend(10),
     export: saveSvg, link: () => offer(linkHere()), embed: () => offer(embedding()),
     "print-steps": () => printSheet("steps"), worksheet: () => printSheet("worksheet"), moodle: saveMoodle,
-    present: () => setPresenting(true), leave: () => setPresenting(false),
+    further: scrollFurther, present: () => setPresenting(true), leave: () => setPresenting(false),
   });
   $("copies").addEventListener("change", () => setCopies($("copies").checked));
   document.addEventListener("fullscreenchange", () => document.fullscreenElement || setPresenting(false));
@@ -68,7 +68,6 @@ if (state.follows) openDrawing(drawingFor(shownSteps()));
 drawAll();
 resize();
 enableDragging();
-enableFurther();
 readFragment();
 
 // What every step says, in the order of the walk: a test holds it against Python's words.

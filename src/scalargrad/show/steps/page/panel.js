@@ -11,7 +11,10 @@ function drawPanel() {
   const heading = element("p", { class: `phase ${phase}` }, placeOf(shownNow));
   const blocks = explainStop(shownNow);
   const greyed = state.undefined ? [element("p", { class: "warning" }, "The last valid state:")] : [];
-  $("panel").replaceChildren(element("div", { class: "said" }, ...greyed, heading, ...alarmed(shownNow), ...blocks.flat()));
+  const end = element("div");
+  $("panel").replaceChildren(element("div", { class: "said" }, ...greyed, heading, ...alarmed(shownNow), ...blocks.flat()), end);
+  endOfPanel.disconnect();
+  endOfPanel.observe(end);
   typeset($("panel"));
   for (const block of $("panel").querySelectorAll(".formula, .local-rule, .many li")) fit(block);
 }
@@ -222,36 +225,17 @@ function showDialog(...body) {
 // Where the panel goes on below the fold, a button says so, and scrolls on. Readers of a screen and
 // those with a keyboard read on without it.
 
-const FURTHER_LEAST = 4; // pixels of text below the fold: with less, it can be read
 const FURTHER_LINE = 40; // pixels that stay in sight
-
-// How far the panel goes on: below its own frame or, on a phone, where the page is scrolled, below the bar.
-function roomBelow() {
-  const panel = $("panel");
-  if (!isPhone()) return panel.scrollHeight - panel.clientHeight - panel.scrollTop;
-  return panel.getBoundingClientRect().bottom - $("timeline").getBoundingClientRect().top;
-}
-
-function markFurther() {
-  const margin = Number.parseFloat(getComputedStyle($("panel")).paddingBottom); // of that, nothing is to be read
-  $("further").hidden = roomBelow() < margin + FURTHER_LEAST;
-}
+const BAR = "0px 0px -72px"; // of a phone, at the end of the window
+const endOfPanel = new IntersectionObserver((seen) => {
+  const { isIntersecting, boundingClientRect } = seen.at(-1);
+  $("further").hidden = isIntersecting || boundingClientRect.top < 0; // it is in sight, or was
+}, { rootMargin: BAR });
 
 function scrollFurther() {
   const above = Math.max(0, $("stage").getBoundingClientRect().bottom);
   if (isPhone()) window.scrollBy({ top: Math.max(FURTHER_LINE, $("further").getBoundingClientRect().top - above - FURTHER_LINE) });
   else $("panel").scrollBy({ top: $("panel").clientHeight - FURTHER_LINE });
-}
-
-function enableFurther() {
-  let asked = 0;
-  const mark = () => { asked ||= requestAnimationFrame(() => { asked = 0; markFurther(); }); };
-  new MutationObserver(mark).observe($("panel"), { childList: true, subtree: true, characterData: true });
-  new ResizeObserver(mark).observe($("panel"));
-  for (const scrolled of [$("panel"), document]) scrolled.addEventListener("scroll", mark, { passive: true });
-  window.addEventListener("resize", mark);
-  $("further").addEventListener("click", scrollFurther);
-  mark();
 }
 
 // Long formulas in lines. Browsers do not break MathML, so a formula that is too wide is divided

@@ -62,57 +62,48 @@ function judge(given, { step, stage, answer }) {
   return stage === "sum" ? judgeSum(given, step, answer) : judgeProduct(given, step, answer);
 }
 
+// The reply to the first of some numbers that was given instead, or else what is left to say.
+const replyTo = (given, mistakes, rest) => mistakes.find(([x]) => isClose(given, x))?.[1] ?? rest;
+
 function judgeLocal(given, step, answer) {
-  const upstream = state.sweep.signals[step.node];
-  const others = state.sweep.locals[step.node].filter((_, k) => typeof nodes[step.node].parents[k] === "number" && nodes[step.node].parents[k] !== step.parent);
-  if (isClose(given, -answer)) return "Wrong sign: the size is right.";
-  if (isClose(given, upstream * answer)) {
-    return `That is the product already. Here only the local derivative is asked for: how ${nodes[step.node].name} changes with ${nodes[step.parent].name}.`;
-  }
-  if (others.some((local) => isClose(given, local))) {
-    return `That is the derivative by another operand. Differentiate ${nodes[step.node].name} by ${nodes[step.parent].name}.`;
-  }
-  if (isClose(given, state.sweep.data[step.node])) return `That is the value of ${nodes[step.node].name}, not its slope.`;
+  const { parents, name } = nodes[step.node];
+  const other = nodes[step.parent].name;
   const gate = gateAt(state.sweep, step.node);
-  const [by, rest] = isShare(step) ? [`${nodes[step.parent].name} on this wire`, "everything else fixed, its other wires too"] : [nodes[step.parent].name, "everything else fixed"];
-  return `Not yet: differentiate ${nodes[step.node].name} = ${TEXT.fill(gate.gate.written, gate.word)} by ${by}, ${rest}.`;
+  const others = state.sweep.locals[step.node].filter((_, k) => typeof parents[k] === "number" && parents[k] !== step.parent);
+  const [by, rest] = isShare(step) ? [`${other} on this wire`, "everything else fixed, its other wires too"] : [other, "everything else fixed"];
+  return replyTo(given, [
+    [-answer, "Wrong sign: the size is right."],
+    [state.sweep.signals[step.node] * answer, `That is the product already. Here only the local derivative is asked for: how ${name} changes with ${other}.`],
+    ...others.map((local) => [local, `That is the derivative by another operand. Differentiate ${name} by ${other}.`]),
+    [state.sweep.data[step.node], `That is the value of ${name}, not its slope.`],
+  ], `Not yet: differentiate ${name} = ${TEXT.fill(gate.gate.written, gate.word)} by ${by}, ${rest}.`);
 }
 
 function judgeProduct(given, step, answer) {
   const { sweep, notation } = state;
   const upstream = sweep.signals[step.node];
   const local = sweep.locals[step.node][step.operand];
-  const before = sweep.total(step.parent, step.arrived - 1);
-  const named = signal(step.node, TEXT, notation);
-  if (isClose(given, local)) {
-    return `Forgotten upstream: ${number(local)} is the local derivative alone. Multiply it by the upstream ${named} ${equalTo(upstream)}.`;
-  }
-  if (isClose(given, -answer)) {
-    return `Wrong sign: the size is right. One negative factor makes a negative product, two make a positive one.`;
-  }
-  if (isClose(given, upstream)) {
-    return `Forgotten local derivative: ${number(upstream)} is the upstream alone. Multiply it by the local derivative ${number(local)}.`;
-  }
-  if (step.arrived > 1 && isClose(given, before + answer)) {
-    return "That is already the sum of the terms. Here only the product of this wire is asked for.";
-  }
-  if (isClose(given, upstream + local)) return "The chain rule multiplies the two; it does not add them.";
-  return `Not yet: multiply the upstream ${number(upstream)} by the local derivative ${number(local)}.`;
+  const sum = step.arrived > 1 ? sweep.total(step.parent, step.arrived - 1) + answer : NaN;
+  return replyTo(given, [
+    [local, `Forgotten upstream: ${number(local)} is the local derivative alone. Multiply it by the upstream ${signal(step.node, TEXT, notation)} ${equalTo(upstream)}.`],
+    [-answer, "Wrong sign: the size is right. One negative factor makes a negative product, two make a positive one."],
+    [upstream, `Forgotten local derivative: ${number(upstream)} is the upstream alone. Multiply it by the local derivative ${number(local)}.`],
+    [sum, "That is already the sum of the terms. Here only the product of this wire is asked for."],
+    [upstream + local, "The chain rule multiplies the two; it does not add them."],
+  ], `Not yet: multiply the upstream ${number(upstream)} by the local derivative ${number(local)}.`);
 }
 
 function judgeSum(given, step, answer) {
-  const { sweep } = state;
-  const terms = sweep.terms[step.parent].slice(0, step.arrived);
+  const terms = state.sweep.terms[step.parent].slice(0, step.arrived);
   const latest = terms.at(-1);
-  const before = sweep.total(step.parent, step.arrived - 1);
-  if (isClose(given, -answer)) return "Wrong sign: the size is right.";
-  if (isClose(given, latest)) {
-    return `Forgotten term: ${number(latest)} is this wire's term alone. ${number(before)} had arrived before; a fan-out adds.`;
-  }
-  if (isClose(given, before)) return `Forgotten term: ${number(before)} had arrived before. Add this wire's ${number(latest)}.`;
-  if (terms.some((term) => isClose(given, answer - term))) return "Forgotten term: one of those that arrived is missing from the sum.";
-  if (isClose(given, before - latest)) return "Wrong sign: add the new term with the sign it has.";
-  return `Not yet: add ${addedUp(terms.map(number))}.`;
+  const before = state.sweep.total(step.parent, step.arrived - 1);
+  return replyTo(given, [
+    [-answer, "Wrong sign: the size is right."],
+    [latest, `Forgotten term: ${number(latest)} is this wire's term alone. ${number(before)} had arrived before; a fan-out adds.`],
+    [before, `Forgotten term: ${number(before)} had arrived before. Add this wire's ${number(latest)}.`],
+    ...terms.map((term) => [answer - term, "Forgotten term: one of those that arrived is missing from the sum."]),
+    [before - latest, "Wrong sign: add the new term with the sign it has."],
+  ], `Not yet: add ${addedUp(terms.map(number))}.`);
 }
 
 // Ask about the step that is shown, if this is Predict mode and there is something to ask.

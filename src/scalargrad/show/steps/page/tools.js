@@ -1,52 +1,42 @@
 // What stands under More: finite differences, gradient descent, export, palettes.
 
+const checkDifference = () => { $("check-result").textContent = differenceAt(Number($("check-input").value)); };
+
 // Compare the slope of a central difference with the gradient of an input.
-function checkDifference() {
-  const i = Number($("check-input").value);
+function differenceAt(i) {
   const x = state.sweep.data[i];
   const h = 1e-5 * Math.max(1, Math.abs(x));
   const beside = [x + h, x - h].map((value) => state.sweep.with([[i, value]]));
   const [up, down] = beside.map(({ invalid, data }) => (invalid ? NaN : data[root]));
   const slope = (up - down) / (2 * h);
   const gradient = i === root ? 1 : state.sweep.total(i);
-  const { name } = nodes[root];
-  const at = `(${name}(${nodes[i].name} + h) - ${name}(${nodes[i].name} - h)) / 2h`;
-  if (beside.some(({ flips }) => flips.length)) {
-    $("check-result").textContent = `Beside ${nodes[i].name} ${equalTo(x)} the program takes another branch: there is no difference to take.`;
-    return;
-  }
-  if (!Number.isFinite(slope)) {
-    $("check-result").textContent = `${name} is undefined or infinite beside ${nodes[i].name} ${equalTo(x)}: there is no difference to take.`;
-    return;
-  }
+  const [name, place] = [nodes[root].name, `${nodes[i].name} ${equalTo(x)}`];
+  if (beside.some(({ flips }) => flips.length)) return `Beside ${place} the program takes another branch: there is no difference to take.`;
+  if (!Number.isFinite(slope)) return `${name} is undefined or infinite beside ${place}: there is no difference to take.`;
   const agree = Math.abs(slope - gradient) <= 1e-6 * Math.max(1, Math.abs(gradient));
-  const verdict = agree
-    ? "they agree."
-    : "they differ: is this a kink or a jump, or is the function very steep here?";
-  $("check-result").textContent = `${at} ≈ ${number(slope)} with h = ${number(h)}; gradient ${equalTo(gradient)}: ${verdict}`;
+  const verdict = agree ? "they agree." : "they differ: is this a kink or a jump, or is the function very steep here?";
+  return `(${name}(${nodes[i].name} + h) - ${name}(${nodes[i].name} - h)) / 2h ≈ ${number(slope)} with h = ${number(h)}; gradient ${equalTo(gradient)}: ${verdict}`;
 }
 
+const descend = (count) => { $("descent-result").textContent = descended(count); };
+
 // Move the chosen inputs against their gradients, as often as asked, while the output is defined.
-function descend(count) {
+function descended(count) {
   const rate = Number($("rate").value);
   const chosen = [...document.querySelectorAll("#descent-inputs input:checked")].map((box) => Number(box.value));
-  if (!chosen.length || !(rate > 0)) {
-    $("descent-result").textContent = chosen.length ? "Write a learning rate above 0." : "Choose at least one input.";
-    return;
-  }
+  if (!chosen.length) return "Choose at least one input.";
+  if (!(rate > 0)) return "Write a learning rate above 0.";
   const before = state.sweep.data[root];
-  let done = 0;
-  let why = "";
+  let [done, why] = [0, ""];
   while (done < count && !why) {
-    const moved = chosen.map((i) => [i, state.sweep.data[i] - rate * (i === root ? 1 : state.sweep.total(i))]);
-    why = whyNot(moved);
+    why = whyNot(chosen.map((i) => [i, state.sweep.data[i] - rate * (i === root ? 1 : state.sweep.total(i))]));
     if (why) break;
-    const reached = state.sweep.data[root];
     done += 1;
+    const reached = state.sweep.data[root];
     if (!Number.isFinite(reached)) why = `${nodes[root].name} is ${number(reached)}`;
   }
   const said = `${counted(done, "step")}${done ? `: ${compared(before, state.sweep.data[root])}` : ""}.`;
-  $("descent-result").textContent = why ? `${said} Stopped: ${why}.` : said;
+  return why ? `${said} Stopped: ${why}.` : said;
 }
 
 // Take a step to other inputs, or say why it cannot be taken; then nothing has changed.
