@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -300,3 +301,31 @@ def test_a_sum_that_may_be_zero_is_checked(f: Any) -> None:
         f(Value(800.0))
     with pytest.raises(DomainError):
         compiled(Value(800.0))
+
+
+def slope(x: Any) -> Any:
+    """Return the slope of |x|, which is nan at 0, written as a root."""
+    return sg.grad(lambda t: sg.sqrt(t * t))(x)
+
+
+def slopes(xs: Any) -> Any:
+    """Return those of all numbers by one gradient of their sum."""
+    return sg.grad(lambda p: sum(sg.sqrt(t * t) for t in p))(xs)
+
+
+@pytest.mark.parametrize(
+    "hides",
+    [
+        lambda xs: sg.vmap(lambda x: sg.where(slope(x) < 0.5, 2.0, 3.0))(xs),
+        lambda xs: sum(sg.vmap(lambda x: sg.where(slope(x) < 0.5, 2.0, 3.0))(xs)),
+        lambda xs: [x - sg.where(g < 0.5, 1.0, 2.0) for x, g in zip(xs, slopes(xs), strict=True)],
+    ],
+    ids=["examples", "sum of examples", "numbers"],
+)
+def test_a_gradient_that_is_nan_is_refused_where_a_comparison_hides_it(
+    hides: Callable[[Any], Any],
+) -> None:
+    """Of many examples and numbers, whose gradients are loops."""
+    xs = np.linspace(-1.0, 1.0, 601)
+    with pytest.raises(NumericalError, match="nan"):
+        sg.jit(hides)(xs)

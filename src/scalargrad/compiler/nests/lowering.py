@@ -61,8 +61,9 @@ class Lowered(NamedTuple):
     ----------
     equations : Program
     given, outputs : Array
-        What is given at each run; the outputs, then the gradients that others are computed from: a
-        comparison would hide that one is not finite.
+        What is given at each run; the outputs, then the gradients of examples that others are
+        computed from: a comparison would hide that one is not finite. All other gradients are
+        looked after by guards of the recording.
     results : int
         How many outputs there are.
     apart : int
@@ -111,8 +112,7 @@ class Lowering:
         read = {x for part in asked.parts[1:] for array in part.given for x in array.nodes}
         read |= {x for sweep in asked.sweeps for x, _ in sweep.roots}
         for x in sorted(self.of_gradients & read):
-            count = int(sizes[x])
-            nodes += [x] if count == 1 else [Lane(x, k) for k in range(count)]
+            nodes += [Lane(x, k) for k in range(sizes[x]) if sizes[x] > 1]
         self.nodes = nodes
         own = [x.node if isinstance(x, Lane) else x for x in nodes]
         self.levels = np.frombuffer(asked.found.levels, np.uint8)[own]  # after which gradients
