@@ -316,7 +316,7 @@ def slopes(xs: Any) -> Any:
 @pytest.mark.parametrize(
     "hides",
     [
-        lambda xs: sg.vmap(lambda x: sg.where(slope(x) < 0.5, 2.0, 3.0))(xs),
+        sg.vmap(lambda x: sg.where(slope(x) < 0.5, 2.0, 3.0)),
         lambda xs: sum(sg.vmap(lambda x: sg.where(slope(x) < 0.5, 2.0, 3.0))(xs)),
         lambda xs: [x - sg.where(g < 0.5, 1.0, 2.0) for x, g in zip(xs, slopes(xs), strict=True)],
     ],
