@@ -42,13 +42,11 @@ from scalargrad.table.operation import Elementwise
 #: Recordings of fewer nodes are packed, and those of fewer nodes to a statement: to compile one
 #: takes as long as to pack so many nodes.
 _LEAST, _TIMES = 200, 27
-#: Packing is slow where many steps wait for one another and few are of one group.
-_DEEP, _NARROW = 12, 5
+#: Packing is slow where more steps than this wait for one another, and to compile a statement takes
+#: as long as to pack so many groups.
+_DEEP, _GROUPS = 12, 16
 #: From so many nodes on, loops pay too that take about a nanosecond for a node.
 _MANY, _FAST = 2000, 1.1
-#: To pack so many nodes takes long; they are loops if they are so many times their statements, and
-#: take so many nanoseconds for a node at most: a lookup takes twelve.
-_LONG, _OFTEN, _NOT_SLOW = 10_000, 64, 5.0
 #: Lanes for which there is no order of loops are nodes of their own if they are so many.
 _UNROLLED = range(2_000, 100_000)
 T = TypeVar("T")
@@ -166,11 +164,10 @@ def _trees(asked: Asked, tree: Tree) -> Iterator[tuple[Sequence[Tree | None], bo
 def _pays(found: NodeColumns, shape: Shape, tree: Tree) -> bool:
     """Return whether packing is slow, or a run of the tree fast."""
     nodes, statements = found.before, len(tree.statements)
-    each = work(tree) / nodes
-    is_narrow = shape.depth > _DEEP and shape.groups * _NARROW > shape.nodes
-    is_long = nodes >= max(_LONG, _OFTEN * statements) and each < _NOT_SLOW
-    is_fast = nodes >= _MANY and each < _FAST
-    return found.has_second or is_narrow or is_long or is_fast
+    groups = shape.groups * nodes / shape.nodes
+    packs_slowly = shape.depth > _DEEP and groups > _GROUPS * statements
+    is_fast = nodes >= _MANY and work(tree) < _FAST * nodes
+    return found.has_second or packs_slowly or is_fast
 
 
 def _is_written(part: Part) -> bool:

@@ -63,7 +63,7 @@ def find(recording: Recording, most: int | None = None) -> Tree | None:
     most = len(recording) if most is None else most
     best = None
     for by_number, at_seams in ((True, False), (True, True), (False, False)):
-        if at_seams and (best is None or not _chooses(best)):
+        if at_seams and not (best and len(best.statements) <= _CHANGED and _chooses(best)):
             continue
         structure = search(recording, by_number=by_number, at_seams=at_seams)
         if structure is None:
