@@ -45,6 +45,8 @@ _LEAST, _TIMES = 200, 27
 #: Packing is slow where more steps than this wait for one another, and to compile a statement takes
 #: as long as to pack so many groups.
 _DEEP, _GROUPS = 12, 16
+#: So does to pack so many nodes; a run then may take so many nanoseconds for a node.
+_NODES, _NOT_SLOW = 600, 5.0
 #: From so many nodes on, loops pay too that take about a nanosecond for a node.
 _MANY, _FAST = 2000, 1.1
 #: Lanes for which there is no order of loops are nodes of their own if they are so many.
@@ -166,8 +168,10 @@ def _pays(found: NodeColumns, shape: Shape, tree: Tree) -> bool:
     nodes, statements = found.before, len(tree.statements)
     groups = shape.groups * nodes / shape.nodes
     packs_slowly = shape.depth > _DEEP and groups > _GROUPS * statements
-    is_fast = nodes >= _MANY and work(tree) < _FAST * nodes
-    return found.has_second or packs_slowly or is_fast
+    each = work(tree) / nodes
+    is_long = nodes > _NODES * statements and each < _NOT_SLOW
+    is_fast = nodes >= _MANY and each < _FAST
+    return found.has_second or packs_slowly or is_long or is_fast
 
 
 def _is_written(part: Part) -> bool:
