@@ -7,6 +7,7 @@ that is possible. The partial derivatives are those that the table declares.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -35,8 +36,9 @@ from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 
-#: So many forms in which an array is read are compared for cells in common.
-_SHARED = 64
+#: So many forms in which an array is read are compared for cells in common; those of a smaller array
+#: have accumulators of their own, which may be in registers.
+_SHARED, _LARGE = 64, 256
 
 
 class Term(NamedTuple):
@@ -278,14 +280,15 @@ class _Reverse(_Sweep):
         """Make the accumulator of a form in which cells are read in a body.
 
         What is differentiated by, as the weights of all layers, has one for forms that share no
-        cell.
+        cell, if it is large.
         """
         if key in self.accumulators:
             return
         x = key[1]
         known = self.received.setdefault(x.array, [])
         array = None
-        if x.array in self.wrt and len(known) < _SHARED:
+        is_large = math.prod(x.array.shape) >= _LARGE
+        if is_large and x.array in self.wrt and len(known) < _SHARED:
             taken = {y.array for y in known if not x.is_apart(y)}
             array = next((y.array for y in known if y.array not in taken), None)
         array = array or self.builder.array(f"{x.array}'", x.array.shape)
