@@ -19,6 +19,7 @@ from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Surroundings
+from scalargrad.compiler.trace.trace import OtherPath
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import shown
 
@@ -115,6 +116,7 @@ class Specializations:
         self._given: dict[Key, dict[Key, None]] = {}  # shapes that differ in objects alone
         #: The outcomes of the last calls of each shape that took a way without a program.
         self._tried: dict[Key, list[tuple[bool, ...]]] = {}
+        self._followed: set[Key] = set()  # shapes of which a second call has followed the first
         _known.add(self)
 
     def current(self, key: Key, objects: Sequence[Any] = ()) -> tuple[Specialization, ...]:
@@ -179,9 +181,16 @@ class Specializations:
                 if objects:  # which it holds
                     self._forget(key)
                 return None
-            self.limits.note_start()
             tried = self._tried.get(key, [])
-            path = self._new(call, now, lambda outcomes: at_once or outcomes in tried)
+            following = () if at_once or self.limits.pays() else tried
+            if following:
+                self._followed.add(key)
+            else:
+                self.limits.note_start()
+            try:
+                path = self._new(call, now, lambda x: at_once or x in tried, following=following)
+            except OtherPath:
+                return None
             before = [*(x.outcomes for x in known), *tried]
             self.limits.warn_of_paths(compiled, max(len(known), len(tried)), path, before)
             self._tried.pop(key, None)
@@ -190,7 +199,9 @@ class Specializations:
             if isinstance(path, Untaken):
                 self._tried[key] = [*tried[1 - PATHS :], path.outcomes]
                 while len(self._tried) > SHAPES:
-                    del self._tried[next(iter(self._tried))]
+                    oldest = next(iter(self._tried))
+                    del self._tried[oldest]
+                    self._followed.discard(oldest)
                 self.limits.note_end(for_nothing=True)
                 return None
             shape, _ = self._looked_around(key, objects)
@@ -205,6 +216,8 @@ class Specializations:
         known = () if shape is None else shape.paths
         if len(known) >= PATHS:
             return not self.limits.warns_of("paths")
+        if key in self._tried and key not in self._followed:
+            return False
         return bool(known or self._tried) and not self.limits.pays()
 
     def recorded_singly(self, call: Call) -> Specialization:
@@ -220,12 +233,20 @@ class Specializations:
             return cast("Specialization", self._new(call, now, lambda _: True, singly=True))
 
     def _new(
-        self, call: Call, now: Surroundings, pays: Callable[[Any], bool], *, singly: bool = False
+        self,
+        call: Call,
+        now: Surroundings,
+        pays: Callable[[Any], bool],
+        *,
+        singly: bool = False,
+        following: Sequence[tuple[bool, ...]] = (),
     ) -> Specialization | Untaken:
         compiled, _, _, key, _, objects = call
         if now.refusal is not None:
             raise TraceError(f"{compiled!r} {now.refusal}")
-        recorder = CallRecorder(self._function, self._static, call, self.names, singly=singly)
+        recorder = CallRecorder(
+            self._function, self._static, call, self.names, singly=singly, following=following
+        )
         found = recorder.record(now.unchanged, pays)
         _, now = self._looked_around(key, objects)  # a cache may have been filled
         if (missed := now.missed(found[0].closed_over)) is not None:

@@ -34,7 +34,8 @@ def programs_of(compiled: Callable[..., Any]) -> list[Specialization]:
     --------
     >>> from scalargrad import jit
     >>> leaky = jit(lambda x: x if x > 0 else 0.1 * x)
-    >>> _ = leaky.explain(3.0)  # which compiles its way, as calls do that take it again
+    >>> leaky(3.0), leaky(4.0)  # a way through a branch is compiled if the next call takes it
+    (3.0, 4.0)
     >>> print(programs_of(leaky)[0].function.recorded)
     %0 = input  ←
     %1 = 0.0

@@ -36,8 +36,8 @@ from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 
-#: So many forms in which an array is read are compared for cells in common; those of a smaller array
-#: have accumulators of their own, which may be in registers.
+#: So many forms in which an array is read are compared for cells in common; those of a smaller
+#: array have accumulators of their own, which may be in registers.
 _SHARED, _LARGE = 64, 256
 
 

@@ -64,8 +64,11 @@ class Trace(Tape):
         The random generators that the function can reach.
     """
 
-    def __init__(self, *, unrolls: bool = False) -> None:
+    def __init__(
+        self, *, unrolls: bool = False, following: Sequence[tuple[bool, ...]] = ()
+    ) -> None:
         super().__init__()
+        self._following = following
         self.wholes: list[Whole] = []
         self.guards: dict[int, bool] = {}
         self.unrolls = unrolls
@@ -295,7 +298,15 @@ class Trace(Tape):
                 self.refused("examples")
             self._guard(index, self.numbers[index] != 0.0)
             self.branches += 1
+            if self._following:
+                self._follow(len(self.guards) - 1, self.guards[index])
         return self.guards[index]
+
+    def _follow(self, place: int, truth: bool) -> None:
+        """Leave out the paths on which a comparison comes out otherwise."""
+        self._following = [x for x in self._following if x[place : place + 1] == (truth,)]
+        if not self._following:
+            raise OtherPath
 
     def leave_out(self, first: int, guards: int) -> None:
         """Take back the nodes from `first` on and all guards after so many: nothing needs them."""
@@ -324,6 +335,10 @@ class Trace(Tape):
         if index not in self.guards:
             self.lines.append(asking_line())
         self.guards[index] = truth
+
+
+class OtherPath(BaseException):
+    """A call takes none of the paths that its recording was to follow."""
 
 
 def current_trace() -> Trace | None:
