@@ -21,8 +21,8 @@ SIZES = 16
 _CALLS = 6
 #: After this many operations evaluated eagerly because a number was not finite, a warning says so.
 NOT_FINITE = 100_000
-#: How many times as long as a recording for nothing calls take before the next: with that they are
-#: no more than half as much again as eager calls alone.
+#: How many times as long as a recording for nothing calls take before the next: with that they take
+#: about one and a half times as long as eager calls alone.
 _WAIT = 4
 
 

@@ -185,30 +185,33 @@ class Specializations:
             following = () if at_once or self.limits.pays() else tried
             if following:
                 self._followed.add(key)
-            else:
-                self.limits.note_start()
+            self.limits.note_start()
             try:
                 path = self._new(call, now, lambda x: at_once or x in tried, following=following)
             except OtherPath:
                 return None
             before = [*(x.outcomes for x in known), *tried]
             self.limits.warn_of_paths(compiled, max(len(known), len(tried)), path, before)
-            self._tried.pop(key, None)
             if len(known) >= PATHS:
+                self._forget_tried(key)
                 return None
             if isinstance(path, Untaken):
                 self._tried[key] = [*tried[1 - PATHS :], path.outcomes]
                 while len(self._tried) > SHAPES:
-                    oldest = next(iter(self._tried))
-                    del self._tried[oldest]
-                    self._followed.discard(oldest)
+                    self._forget_tried(next(iter(self._tried)))
                 self.limits.note_end(for_nothing=True)
                 return None
+            self._forget_tried(key)
             shape, _ = self._looked_around(key, objects)
             others = [p for p in shape.paths if p.outcomes != path.outcomes]
             shape.put((path, *others), path.surroundings)
             self._put(key, shape.paths, path.surroundings)
         return path
+
+    def _forget_tried(self, key: Key) -> None:
+        """Forget the paths without a program that calls of a shape took last."""
+        self._tried.pop(key, None)
+        self._followed.discard(key)
 
     def _is_left_eager(self, key: Key) -> bool:
         """Return whether calls of this shape that take no known path are eager now."""

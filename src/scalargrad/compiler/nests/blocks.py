@@ -78,13 +78,9 @@ class _Split:
                 inside = self._inside(item.body, (*around, item), totals)
                 found.append(Loop(item.var, inside, item.down))
                 continue
-            args = tuple(
-                x.substituted(self.moved) if isinstance(x, Access) else x for x in item.args
-            )
-            out = item.out
-            if item.how != SET and self.var not in out.variables:
-                out = self._total(item, around, totals)
-            found.append(Step(out.substituted(self.moved), item.op, args, item.how))
+            if item.how != SET and self.var not in item.out.variables:
+                item = Step(self._total(item, around, totals), item.op, item.args, item.how)
+            found.append(item.with_cells(lambda x: x.substituted(self.moved)))
         return found
 
     def _total(self, step: Step, around: tuple[Loop, ...], totals: Body) -> Access:

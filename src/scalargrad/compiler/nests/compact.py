@@ -10,7 +10,6 @@ from scalargrad.compiler.nests.equations import (
     Access,
     Array,
     Program,
-    Step,
     replaced,
     statements,
 )
@@ -44,12 +43,10 @@ def compact(program: Program) -> Program:
         pairs = zip(x.indices, found[1], strict=True)
         return Access(found[0], tuple(index - low for index, (low, _) in pairs))
 
-    def shorter(step: Step) -> Step:
-        args = tuple(moved(x) if isinstance(x, Access) else x for x in step.args)
-        return Step(moved(step.out), step.op, args, step.how)
-
     arrays = [smaller[a][0] if a in smaller else a for a in program.arrays]
-    return Program(arrays, replaced(program.body, shorter), checks=False)
+    return Program(
+        arrays, replaced(program.body, lambda step: step.with_cells(moved)), checks=False
+    )
 
 
 def _around(x: Access, box: Box | None) -> Box | None:

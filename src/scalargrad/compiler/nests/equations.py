@@ -344,6 +344,11 @@ class Step:
                 found += x.tables
         return found
 
+    def with_cells(self, by: Callable[[Access], Access]) -> Step:
+        """Return the step with other cells in the place of those it sets and has as operands."""
+        args = tuple([by(x) if isinstance(x, Access) else x for x in self.args])
+        return Step(by(self.out), self.op, args, self.how)
+
     def __str__(self) -> str:
         args = [str(x) for x in self.args]
         if self.op.name == "identity":
@@ -467,13 +472,13 @@ def within_loops(
             yield item, around
 
 
-def replaced(body: Body, by: Callable[[Step], Step | None]) -> Body:
-    """Return a body with another step in the place of each, or none; empty loops go."""
+def replaced(body: Body, by: Callable[[Step], Step | Sequence[Step] | None]) -> Body:
+    """Return a body with another step in the place of each, several or none; empty loops go."""
     found: Body = []
     for item in body:
         if not isinstance(item, Loop):
-            step = by(item)
-            found += [step] if step else []
+            made = by(item)
+            found += [made] if isinstance(made, Step) else made or ()
         elif inner := replaced(item.body, by):
             found.append(Loop(item.var, inner, item.down))
     return found

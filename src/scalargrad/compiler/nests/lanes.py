@@ -104,8 +104,7 @@ def _without(body: Body, var: Var, moved: Mapping[Var, Index]) -> Body:
     found: Body = []
     for item in body:
         if isinstance(item, Step):
-            args = tuple(x.substituted(moved) if isinstance(x, Access) else x for x in item.args)
-            found.append(Step(item.out.substituted(moved), item.op, args, item.how))
+            found.append(item.with_cells(lambda x: x.substituted(moved)))
         else:
             inside = _without(item.body, var, moved)
             found += inside if item.var is var else [Loop(item.var, inside, item.down)]

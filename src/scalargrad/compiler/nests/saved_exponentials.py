@@ -6,14 +6,15 @@ its slope, in the loops of the gradient, becomes a function of ``tanh[i]`` and `
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from scalargrad.compiler.nests.equations import (
     SET,
     Access,
     Array,
-    Body,
-    Loop,
     Program,
     Step,
+    replaced,
     statements,
 )
 from scalargrad.compiler.passes.saved_exponentials import FUNCTIONS, UNITS
@@ -32,29 +33,24 @@ def with_saved_exponentials(program: Program) -> Program:
             saved[y.array] = Array(f"{y.array.name}.exp", y.array.shape, "temp")
     if not saved:
         return program
-    body = _rewritten(program.body, saved)
+
+    def rewritten(step: Step) -> Step | Sequence[Step]:
+        y = _unit_of(step)
+        if y is not None and y.array in saved:
+            return Step(
+                step.out, FUNCTIONS[step.op], (y, Access(saved[y.array], y.indices)), step.how
+            )
+        if step.out.array not in saved:
+            return step
+        exponential, of = UNITS[step.op]
+        t = Access(saved[step.out.array], step.out.indices)
+        return Step(t, exponential, step.args), Step(step.out, of, (*step.args, t))
+
+    body = replaced(program.body, rewritten)
     return Program([*program.arrays, *saved.values()], body, checks=False)
 
 
 def _unit_of(step: Step) -> Access | None:
     """Return the unit's result of which a step is a function."""
-    y = step.args[0]
-    return y if step.op in FUNCTIONS and isinstance(y, Access) else None
-
-
-def _rewritten(body: Body, saved: dict[Array, Array]) -> Body:
-    """Return a body in which units write their exponentials, and functions of them read these."""
-    found: Body = []
-    for item in body:
-        if isinstance(item, Loop):
-            found.append(Loop(item.var, _rewritten(item.body, saved), item.down))
-        elif item.op in UNITS and item.out.array in saved:
-            exponential, of = UNITS[item.op]
-            t = Access(saved[item.out.array], item.out.indices)
-            found += [Step(t, exponential, item.args), Step(item.out, of, (*item.args, t))]
-        elif (y := _unit_of(item)) is not None and y.array in saved:
-            t = Access(saved[y.array], y.indices)
-            found.append(Step(item.out, FUNCTIONS[item.op], (y, t), item.how))
-        else:
-            found.append(item)
-    return found
+    y = step.args[0] if step.op in FUNCTIONS else None
+    return y if isinstance(y, Access) else None

@@ -70,9 +70,6 @@ def _with(program: Program, others: dict[Array, Array]) -> Program:
         )
         return Access(others.get(x.array, x.array), indices)
 
-    def changed(step: Step) -> Step:
-        args = tuple(moved(x) if isinstance(x, Access) else x for x in step.args)
-        return Step(moved(step.out), step.op, args, step.how)
-
     arrays = [others.get(a, a) for a in program.arrays]
-    return Program(arrays, replaced(program.body, changed), checks=False)
+    body = replaced(program.body, lambda step: step.with_cells(moved))
+    return Program(arrays, body, checks=False)
