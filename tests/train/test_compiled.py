@@ -522,6 +522,32 @@ class Wide(nn.Module):
         return [y + sg.sum(self.slopes) for y in self.line(x)]
 
 
+class ByType(nn.Module):
+    """A model that answers otherwise for plain floats when it is evaluated."""
+
+    def __init__(self) -> None:
+        self.inner = nn.Linear(2, 1, rng=0)
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        (found,) = self.inner(x)
+        return [2.0 * found if not self.training and type(x[0]) is float else found]
+
+
+def test_held_out_predictions_that_differ_in_a_program_are_made_eagerly() -> None:
+    """They are told by comparison of the first, for a question by `type` cannot be noticed."""
+    rows = [[0.1 * k, 0.2] for k in range(40)]
+    heights = [[0.3 * k] for k in range(40)]
+    found = []
+    for jit in (True, False):
+        model = ByType()
+        optimizer, held_out = SGD(model.parameters(), lr=1e-3), (rows[:9], heights[:9])
+        history = fit(model, rows, heights, loss=mse_loss, optimizer=optimizer, epochs=3,
+                      validation_data=held_out, jit=jit, quiet=True)  # fmt: skip
+        found.append(history["val_loss"])
+    assert found[0] == pytest.approx(found[1], rel=1e-12)
+
+
 def peeking(predictions: Any, targets: Any) -> Any:
     """Look at a number, which a program does not have."""
     error = predictions[0][0] - targets[0][0]

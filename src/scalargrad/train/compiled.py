@@ -212,12 +212,7 @@ class CompiledSteps:
             predictions += _as_values(found[count:])
             expected = float(detached(batch_loss(self._run.called, predictions, targets)))
         rewind(after)
-        if not math.isclose(loss, expected, rel_tol=1e-6, abs_tol=1e-9):
-            raise TraceError(
-                f"the loss of a batch is {expected:.6g}, and {loss:.6g} as a program: the model or "
-                "the loss depends on more than numbers and shapes, for example on "
-                "isinstance(target, int)"
-            )
+        _require_near(loss, expected, "the loss of a batch")
 
     # Evaluation -------------------------------------------------------------------------------
 
@@ -227,8 +222,17 @@ class CompiledSteps:
             return None
         before, model = self._states(), self._run.model
         try:
-            self._evaluate = self._evaluate or jit(lambda inputs: _predictions(model, inputs))
+            is_new = self._evaluate is None
+            if is_new:
+                self._evaluate = jit(lambda inputs: _predictions(model, inputs))
             found: list[Any] = self._evaluate(inputs)
+            if is_new:
+                after = self._states()
+                rewind(before)
+                pairs = detached(found[0]), detached(model(inputs[0]))
+                rewind(after)
+                for x, y in zip(*[flatten(part, "")[0] for part in pairs], strict=True):
+                    _require_near(x, y, "a prediction")
         except Exception:  # noqa: BLE001 - whatever it is, eager evaluation is not affected
             rewind(before)
             self._evaluate = False
@@ -244,6 +248,15 @@ def _modules(called: tuple[Any, ...]) -> ModuleList:
 def _predictions(model: Module, inputs: list[Any]) -> list[Any]:
     """Return a prediction for each input; of several, one is recorded for all."""
     return [model(inputs[0])] if len(inputs) == 1 else vmap(model)(inputs)
+
+
+def _require_near(found: float, expected: float, what: str) -> None:
+    """Raise TraceError if a number differs from the eager one by more than rounding."""
+    if not math.isclose(found, expected, rel_tol=1e-6, abs_tol=1e-9):
+        raise TraceError(
+            f"{what} is {expected:.6g}, and {found:.6g} as a program: the model or the loss "
+            "depends on more than numbers and shapes, for example on isinstance(target, int)"
+        )
 
 
 def _as_values(predictions: list[Any]) -> list[Any]:
