@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tests.compiler.nests import (
     Array,
     Body,
+    Emitter,
+    FunctionBody,
+    IRModule,
+    Operand,
+    Operation,
     Program,
     arranged,
+    fma,
     machine,
     packed,
     plan,
     print_c,
     print_llvm,
     schedule,
+    write,
 )
 
 FLAGS = [
@@ -65,6 +74,94 @@ class CompiledNest:
             self.view(array)[...] = numbers
         self.run()
         return {a: self.view(a).copy() for a in self.plan.offsets if a.kind == "out"}
+
+
+class _Numbers(FunctionBody):
+    """Registers that hold numbers already."""
+
+    def __init__(self) -> None:
+        super().__init__(IRModule(), "", "")
+        self.held: dict[str, Any] = {}
+
+    def keep(self, x: Any) -> str:
+        name = f"%{self.fresh()}"
+        self.held[name] = x
+        return name
+
+    def assign(self, text: str) -> str:
+        word = text.replace(",", "").split()
+        if word[0] == "sitofp":
+            return self.keep(float(self.held[word[2]]))
+        assert word[0] == "icmp"
+        return self.keep(self.held[word[3]] != int(word[4]))
+
+
+class _Exact(Emitter):
+    """Computes operations instead of printing them, rounded as the processor rounds."""
+
+    def __init__(self) -> None:
+        self.numbers = _Numbers()
+        super().__init__(self.numbers)
+
+    def value(self, x: Operand) -> float:
+        found: float = self.numbers.held[x] if isinstance(x, str) else x
+        return found
+
+    def number(self, x: Operand) -> str:
+        return x if isinstance(x, str) else self.numbers.keep(x)
+
+    def _two(self, instruction: str, x: Operand, y: Operand) -> str:
+        a, b = np.float64(self.value(x)), np.float64(self.value(y))
+        with np.errstate(all="ignore"):
+            return self.numbers.keep(_TWO[instruction](a, b))
+
+    def neg(self, x: str) -> str:
+        return self.numbers.keep(-self.value(x))
+
+    def intrinsic(self, name: str, *operands: Operand) -> str:
+        xs = [self.value(x) for x in operands]
+        if name == "fma":
+            return self.numbers.keep(fma(float(xs[0]), float(xs[1]), float(xs[2])))
+        with np.errstate(all="ignore"):
+            return self.numbers.keep(getattr(np, name)(*map(np.float64, xs)))
+
+    def select(self, test: str, x: Operand, y: Operand) -> str:
+        return self.numbers.keep(self.value(x) if self.value(test) else self.value(y))
+
+    def either(self, test: str, first: Callable[[], str], second: Callable[[], str]) -> str:
+        return first() if self.value(test) else second()
+
+    def integers(self, instruction: str, x: str, y: int | str) -> str:
+        a: Any = self.value(x)
+        b: Any = y if isinstance(y, int) else self.value(y)
+        found = _WHOLE[instruction](a, b) & (2**64 - 1)
+        return self.numbers.keep(found - 2**64 if found >= 2**63 else found)
+
+    def bits(self, x: str) -> str:
+        return self.numbers.keep(struct.unpack("<q", struct.pack("<d", self.value(x)))[0])
+
+    def of_bits(self, x: str) -> str:
+        return self.numbers.keep(struct.unpack("<d", struct.pack("<q", self.value(x)))[0])
+
+
+_TWO: dict[str, Callable[[Any, Any], Any]] = {
+    "fadd": lambda a, b: a + b, "fsub": lambda a, b: a - b, "fmul": lambda a, b: a * b,
+    "fdiv": lambda a, b: a / b, "fcmp olt": lambda a, b: a < b, "fcmp ole": lambda a, b: a <= b,
+    "fcmp ogt": lambda a, b: a > b, "fcmp oge": lambda a, b: a >= b,
+    "fcmp oeq": lambda a, b: a == b, "fcmp une": lambda a, b: a != b,
+    "fcmp uge": lambda a, b: not a < b, "fcmp uno": lambda a, b: a != a or b != b,
+}  # fmt: skip
+_WHOLE: dict[str, Callable[[Any, Any], Any]] = {
+    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "and": lambda a, b: a & b,
+    "or": lambda a, b: a | b, "shl": lambda a, b: a << b, "ashr": lambda a, b: a >> b,
+    "lshr": lambda a, b: (a & (2**64 - 1)) >> b,
+}  # fmt: skip
+
+
+def exactly(op: Operation, *operands: float) -> float:
+    """Apply an operation with every digit that compiled code gives it."""
+    e = _Exact()
+    return float(e.value(write(e, op, *operands)))
 
 
 class LLVMNest(CompiledNest):

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
+from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.nests.builder import Builder, Cells
 from scalargrad.compiler.nests.c_printer import print_c
@@ -18,7 +20,7 @@ from scalargrad.compiler.nests.finder.expand import expanded
 from scalargrad.compiler.nests.finder.find import find
 from scalargrad.compiler.nests.finder.recording import Recording, recording_of
 from scalargrad.compiler.nests.finder.tree import Table, Tree
-from scalargrad.compiler.nests.interpreter import interpret
+from scalargrad.compiler.nests.interpreter import fma, interpret
 from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.node_columns import columns
 from scalargrad.compiler.nests.numpy_runner import run_numpy
@@ -26,10 +28,12 @@ from scalargrad.compiler.nests.packing import packed
 from scalargrad.compiler.nests.plan import plan
 from scalargrad.compiler.nests.schedule import schedule
 from scalargrad.compiler.nests.simplify import simplify
+from scalargrad.compiler.nests.sums import write
 from scalargrad.compiler.nests.tiles import arranged
 from scalargrad.compiler.nests.unfold import unfold
 from scalargrad.compiler.runner import LoopRunner
 from scalargrad.compiler.trace.record import record
+from scalargrad.table.operation import Operation
 from scalargrad.value import Value
 
 __all__ = [
@@ -37,6 +41,11 @@ __all__ = [
     "Body",
     "Builder",
     "Cells",
+    "Emitter",
+    "FunctionBody",
+    "IRModule",
+    "Operand",
+    "Operation",
     "Program",
     "Recording",
     "Table",
@@ -45,6 +54,7 @@ __all__ = [
     "contract",
     "expanded",
     "find",
+    "fma",
     "gradient",
     "interpret",
     "machine",
@@ -58,6 +68,7 @@ __all__ = [
     "schedule",
     "simplify",
     "tangent",
+    "write",
 ]
 
 
