@@ -95,7 +95,8 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     limited = limited[ask(limited, _may_fail)]
     limited = limited[~_are_positive(nodes, numbers, limited)]
     told = ask(limited, _gives_itself_away)
-    asked = trace.finite + _gradients_read(trace, nodes, outputs)
+    readers = [*outputs, *trace.guards, *limited.tolist()]
+    asked = trace.finite + _gradients_read(trace, nodes, readers)
     finite = [x for x in dict.fromkeys(asked) if x not in results]
     if finite or told.any():
         shown = _shown(nodes, ask, outputs, lanes)
@@ -140,16 +141,16 @@ def _with_copied(trace: Trace, outputs: Iterable[int]) -> set[int]:
     return found
 
 
-def _gradients_read(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
-    """Return the gradients outside vmap that other numbers are computed from.
+def _gradients_read(trace: Trace, nodes: Nodes, readers: Sequence[int]) -> list[int]:
+    """Return the gradients outside vmap that other numbers, needed by `readers`, are computed from.
 
     One that is nan is an error in eager code. Where that sends no signal, as to another example, a
     program sends 0, and 0 · inf is nan, by which a comparison comes out otherwise.
     """
     gradients = nodes.where(lambda op: op is ADJOINT)
-    readers = nodes.needed([*outputs, *trace.guards]) & ~gradients
+    needed = nodes.needed(readers) & ~gradients
     read = np.zeros(len(nodes), np.bool_)
-    read[nodes.operands[readers[nodes.users()]]] = True
+    read[nodes.operands[needed[nodes.users()]]] = True
     found = np.flatnonzero(read & gradients)
     swept = nodes.operands[nodes.first[found] + 1]
     first, which = alike(swept)
