@@ -23,7 +23,6 @@ from scalargrad.compiler.nests.lowering import Lowered, Lowering
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.node_columns import (
     NodeColumns,
-    Shape,
     columns,
     shape_of,
 )
@@ -141,14 +140,13 @@ def _asked(found: NodeColumns, *, always: bool) -> tuple[Asked, Tree] | None:
     always = always or has_lanes(found.written.table)
     if not (always or has_llvm()):
         return None
-    shape = None if always else shape_of(found)
-    if shape and found.before < _LEAST:
+    if not always and found.before < _LEAST:
         return None
     asked = Asked(found)
     if not (asked.is_written and (not has_llvm() or all(map(_is_written, asked.parts)))):
         return None
-    tree = find(asked.parts[0].recording, found.before // _TIMES if shape else None)
-    if tree is None or (shape and not _pays(found, shape, tree)):
+    tree = find(asked.parts[0].recording, None if always else found.before // _TIMES)
+    if tree is None or not (always or _pays(found, tree)):
         return None
     return asked, tree
 
@@ -163,15 +161,15 @@ def _trees(asked: Asked, tree: Tree) -> Iterator[tuple[Sequence[Tree | None], bo
     yield nested_loops, False
 
 
-def _pays(found: NodeColumns, shape: Shape, tree: Tree) -> bool:
-    """Return whether packing is slow, or a run of the tree fast."""
+def _pays(found: NodeColumns, tree: Tree) -> bool:
+    """Return whether a run of the tree is fast, or packing slow."""
     nodes, statements = found.before, len(tree.statements)
-    groups = shape.groups * nodes / shape.nodes
-    packs_slowly = shape.depth > _DEEP and groups > _GROUPS * statements
     each = work(tree) / nodes
     is_long = nodes > _NODES * statements and each < _NOT_SLOW
-    is_fast = nodes >= _MANY and each < _FAST
-    return found.has_second or packs_slowly or is_long or is_fast
+    if found.has_second or is_long or (nodes >= _MANY and each < _FAST):
+        return True
+    shape = shape_of(found)
+    return shape.depth > _DEEP and shape.groups * nodes / shape.nodes > _GROUPS * statements
 
 
 def _is_written(part: Part) -> bool:
