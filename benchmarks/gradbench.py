@@ -1,12 +1,13 @@
-"""The problems of GradBench in scalar Python, beside JAX vectorised by hand.
+"""The problems of GradBench in scalar Python, beside JAX and PyTorch vectorised by hand.
 
     python -m benchmarks.gradbench [--write docs/benchmarks.md] [--turns N] [--only gmm,lse]
 
 The problems and the sizes of their inputs are those of GradBench's evals (gmm, ba, lstm, ode, det,
 llsq, lse, kmeans, particle, saddle), but for ba's size, each with the derivative that its eval asks
-for. Numbers are drawn here, and given as NumPy arrays to both. `det`, which has no vectorised form,
-is the same scalar code in JAX. The descents of `particle` and `saddle` are one `while_loop` in JAX,
-which differentiates it forwards alone; here the outer one is a loop over a compiled function.
+for. Numbers are drawn here. JAX, compiled, and PyTorch, eager, are given the same code on arrays;
+`det`, which has no vectorised form, is scalar code in all. The descents of `particle` and `saddle`
+are one `while_loop` in JAX, which differentiates it forwards alone; here the outer one is a loop
+over a compiled function. PyTorch would run them step by step, and is left out there.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ import scalargrad as sg
 from benchmarks.comparing import Comparison, Items, Row, main
 from benchmarks.measuring import Run
 from benchmarks.moons.by_jax import called, in_doubles
+from benchmarks.torch_as_jax import torch_as_jax
 
-OURS, THEIRS = "scalargrad", "JAX"
+OURS, JAX, TORCH = "scalargrad", "JAX", "PyTorch"
 GENERATOR = np.random.default_rng(31337)
 
 
@@ -38,7 +40,8 @@ class Problem(NamedTuple):
     ours : callable
         The derivative, of the inputs, by scalargrad.
     theirs : callable
-        Returns the same for JAX, given its modules ``jax`` and ``jax.numpy``.
+        Returns the same on arrays, given ``jax`` and ``jax.numpy`` or, in their place,
+        `torch_as_jax` and ``torch``.
     primal : callable
         What is differentiated.
     is_whole : bool
@@ -93,8 +96,8 @@ def llsq(n: int = 1024, m: int = 128) -> Problem:
         return sum(sg.vmap(error, in_axes=(None, 0, 0))(x, t, np.sign(t))) / 2
 
     def theirs(jax: Any, jnp: Any) -> Any:
-        powers = np.vander(t, m, increasing=True)
-        return jax.grad(lambda x: jnp.sum((jnp.sign(t) - powers @ x) ** 2) / 2)
+        powers, signs = jnp.asarray(np.vander(t, m, increasing=True)), jnp.asarray(np.sign(t))
+        return jax.grad(lambda x: jnp.sum((signs - powers @ x) ** 2) / 2)
 
     return Problem(f"n={n:,}, m={m}", (random(m),), sg.grad(primal), theirs, primal)
 
@@ -115,9 +118,11 @@ def kmeans(k: int = 10, n: int = 1000, d: int = 8, *, points: Any = None) -> Pro
         return sg.grad(cost)(centroids) / curvatures
 
     def theirs(jax: Any, jnp: Any) -> Any:
+        at = jnp.asarray(points)
+
         def cost(centroids: Any) -> Any:
-            squares = jnp.sum((points[:, None] - centroids[None]) ** 2, axis=2)
-            return jnp.sum(jnp.min(squares, axis=1))
+            squares = jnp.sum((at[:, None] - centroids[None]) ** 2, axis=2)
+            return jnp.sum(jnp.amin(squares, axis=1))
 
         def direction(centroids: Any) -> Any:
             ones = (jnp.ones((k, d)),)
@@ -165,14 +170,16 @@ def gmm(
         return found + constant
 
     def theirs(jax: Any, jnp: Any) -> Any:
-        rows, columns = (np.array(part) for part in zip(*below, strict=True))
+        x, (rows, columns) = jnp.asarray(data), np.array(below).T
+        place = np.full((d, d), len(below))
+        place[rows, columns] = range(len(below))
 
         def posterior(alpha: Any, mu: Any, q: Any, low: Any) -> Any:
-            factors = jnp.zeros((k, d, d)).at[:, rows, columns].set(low)
-            offset = data[:, None] - mu
+            factors = jnp.concatenate([low, jnp.zeros((k, 1))], axis=1)[:, place]
+            offset = x[:, None] - mu
             turned = jnp.exp(q) * offset + jnp.einsum("kij,nkj->nki", factors, offset)
             terms = alpha + q.sum(1) - (turned**2).sum(2) / 2
-            found = jax.nn.logsumexp(terms, axis=1).sum() - n * jax.nn.logsumexp(alpha)
+            found = jax.nn.logsumexp(terms, axis=1).sum() - n * jax.nn.logsumexp(alpha, axis=0)
             squares = (jnp.exp(q) ** 2).sum() + (low**2).sum()
             return found + m * q.sum() - gamma * gamma / 2 * squares + constant
 
@@ -277,10 +284,12 @@ def ba(observations: int = 5000, *, features: Any = None) -> Problem:
         return sg.vmap(partial(residual, f=sg))(unknown, features)
 
     def theirs(jax: Any, jnp: Any) -> Any:
+        at = jnp.asarray(features)
+
         def one(given: Any, feature: Any) -> Any:
             return jnp.stack(residual(given, feature, jnp))
 
-        return lambda unknown: jax.vmap(jax.jacrev(one), out_axes=1)(unknown, features)
+        return lambda unknown: jax.vmap(jax.jacrev(one), (0, 0), 1)(unknown, at)
 
     return Problem(f"{observations:,} observations", (unknown,), ours, theirs, primal)
 
@@ -376,88 +385,57 @@ def lowest(f: Callable[..., Any], x: list[float]) -> list[float]:
     return x
 
 
-def length(v: Any) -> Any:
+def length(v: Any, sqrt: Callable[[Any], Any] = sg.sqrt) -> Any:
     """Return the length of a vector."""
-    return sg.sqrt(sum(a * a for a in v))
+    return sqrt(sum(a * a for a in v))
 
 
-def compiled_lowest(f: Callable[..., Any], x: Any) -> Any:
-    """Descend as `lowest` does, within a compiled function."""
-    slopes = sg.value_and_grad(f)
+def compiled_lowest(f: Callable[..., Any], x: Any, lax: Any, slopes: Any, sqrt: Any) -> Any:
+    """Descend as `lowest` does, in a loop of `scalargrad` or ``jax.lax``, whose names are alike."""
 
     def step(state: Any) -> Any:
         x, y, slope, rate, kept, _ = state
-        near = [a - rate * b for a, b in zip(x, slope, strict=True)]
-        ends = (length(slope) <= SHORT) | (
-            (kept != 10) & (length([rate * b for b in slope]) <= SHORT)
-        )
+        near = x - rate * slope
+        short = length(rate * slope, sqrt) <= SHORT
+        ends = (length(slope, sqrt) <= SHORT) | ((kept != 10) & short)
 
         def tried() -> Any:
-            value, slope_there = slopes(near)
-            return sg.cond(
+            value = f(near)
+            return lax.cond(
                 value < y,
-                lambda: (near, value, slope_there, rate, kept + 1, 1.0),
+                lambda: (near, value, slopes(near), rate, kept + 1, 1.0),
                 lambda: (x, y, slope, rate / 2, 0.0, 1.0),
             )
 
         def go_on() -> Any:
-            return sg.cond(kept == 10, lambda: (x, y, slope, 2 * rate, 0.0, 1.0), tried)
+            return lax.cond(kept == 10, lambda: (x, y, slope, 2 * rate, 0.0, 1.0), tried)
 
-        return sg.cond(ends, lambda: (x, y, slope, rate, kept, 0.0), go_on)
+        return lax.cond(ends, lambda: (x, y, slope, rate, kept, 0.0), go_on)
 
-    return sg.while_loop(lambda state: state[-1], step, (x, *slopes(x), RATE, 0.0, 1.0))[0]
+    start = x, f(x), slopes(x), RATE, 0.0, 1.0
+    return lax.while_loop(lambda state: state[-1] > 0, step, start)[0]
 
 
 def lowest_in_jax(jax: Any, jnp: Any) -> Callable[..., Any]:
     """Return `lowest` as one loop of JAX, with slopes by forward mode."""
-
-    def lowest(f: Callable[..., Any], x: Any) -> Any:
-        slopes = jax.jacfwd(f)
-
-        def step(state: Any) -> Any:
-            x, y, slope, rate, kept, _ = state
-            near = x - rate * slope
-
-            def tried() -> Any:
-                value = f(near)
-                return jax.lax.cond(
-                    value < y,
-                    lambda: (near, value, slopes(near), rate, kept + 1, True),
-                    lambda: (x, y, slope, rate / 2, 0, True),
-                )
-
-            def go_on() -> Any:
-                return jax.lax.cond(kept == 10, lambda: (x, y, slope, 2 * rate, 0, True), tried)
-
-            step_length = jnp.linalg.norm(x - near)
-            ends = (jnp.linalg.norm(slope) <= SHORT) | ((kept != 10) & (step_length <= SHORT))
-            return jax.lax.cond(ends, lambda: (x, y, slope, rate, kept, False), go_on)
-
-        start = (x, f(x), slopes(x), RATE, 0, True)
-        return jax.lax.while_loop(lambda state: state[-1], step, start)[0]
-
-    return lowest
+    return lambda f, x: compiled_lowest(f, x, jax.lax, jax.jacfwd(f), jnp.sqrt)
 
 
 def particle() -> Problem:
     """Find the charge with which a particle, pushed by two of them, falls to the origin."""
 
-    def landing(w: Any) -> Any:
-        charges = [(10.0, 10.0 - w[0]), (10.0, 0.0)]
-
-        def potential(x: Any) -> Any:
-            return sum(1 / length([a - b for a, b in zip(x, c, strict=True)]) for c in charges)
-
-        push = sg.grad(potential)
+    def landing(w: Any, lax: Any = sg, jnp: Any = np, slopes: Any = sg.grad, m: Any = sg) -> Any:
+        """Return the squared distance, by `scalargrad` or by the parts of JAX."""
+        charges = jnp.array([10.0, 10.0 - w[0]]), jnp.array([10.0, 0.0])
+        push = slopes(lambda x: sum(1 / length(x - c, m.sqrt) for c in charges))
 
         def step(state: Any) -> Any:
             x, v, _ = state
-            moved = [a + 0.1 * b for a, b in zip(x, v, strict=True)]
-            pushed = [a - 0.1 * b for a, b in zip(v, push(x), strict=True)]
-            return sg.cond(moved[1] > 0, lambda: (moved, pushed, 1.0), lambda: (x, v, 0.0))
+            moved, pushed = x + 0.1 * v, v - 0.1 * push(x)
+            return lax.cond(moved[1] > 0, lambda: (moved, pushed, 1.0), lambda: (x, v, 0.0))
 
-        start = ([0.0, 8.0], [0.75, 0.0], 1.0)
-        x, v, _ = sg.while_loop(lambda state: state[-1], step, start)
+        start = jnp.array([0.0, 8.0]), jnp.array([0.75, 0.0]), 1.0
+        x, v, _ = lax.while_loop(lambda state: state[-1] > 0, step, start)
         return (x[0] - x[1] / v[1] * v[0]) ** 2
 
     def ours() -> Callable[..., Any]:
@@ -465,25 +443,8 @@ def particle() -> Problem:
         return lambda w: lowest(falls, w.tolist())
 
     def theirs(jax: Any, jnp: Any) -> Any:
-        def landing(w: Any) -> Any:
-            charges = (
-                jnp.array([[10.0, 10.0], [10.0, 0.0]]) - jnp.array([[0.0, 1.0], [0.0, 0.0]]) * w
-            )
-            push = jax.jacfwd(lambda x: jnp.sum(1 / jnp.linalg.norm(charges - x, axis=1)))
-
-            def step(state: Any) -> Any:
-                x, v, _ = state
-                moved, pushed = x + 0.1 * v, v - 0.1 * push(x)
-                return jax.lax.cond(
-                    moved[1] > 0, lambda: (moved, pushed, True), lambda: (x, v, False)
-                )
-
-            start = (jnp.array([0.0, 8.0]), jnp.array([0.75, 0.0]), True)
-            x, v, _ = jax.lax.while_loop(lambda state: state[-1], step, start)
-            return (x[0] - x[1] / v[1] * v[0]) ** 2
-
-        find = lowest_in_jax(jax, jnp)
-        return lambda w: find(landing, w)
+        find, parts = lowest_in_jax(jax, jnp), (jax.lax, jnp, jax.jacfwd, jnp)
+        return lambda w: find(lambda w: landing(w, *parts), w)
 
     return Problem("w=0", (np.zeros(1),), ours, theirs, landing, False)
 
@@ -497,14 +458,16 @@ def saddle() -> Problem:
     def ours() -> Callable[..., Any]:
         @sg.jit
         def highest(p: Any, start: Any) -> Any:
-            return compiled_lowest(lambda q: -between(p, q), start)
+            def lower(q: Any) -> Any:
+                return -between(p, q)
+
+            return compiled_lowest(lower, start, sg, sg.grad(lower), sg.sqrt)
 
         worst = sg.jit(sg.value_and_grad(lambda p, start: between(p, highest(p, start))))
 
         def found(start: Any) -> Any:
-            begun = start.tolist()
-            p = lowest(lambda x: worst(x, begun), begun)
-            return p, highest(p, begun)
+            p = lowest(lambda x: worst(x, start), start.tolist())
+            return p, highest(p, start)
 
         return found
 
@@ -523,23 +486,15 @@ def saddle() -> Problem:
     return Problem("start=(1, 1)", (np.ones(2),), ours, theirs, between, False)
 
 
-PROBLEMS: tuple[Callable[[], Problem], ...] = (
-    gmm,
-    ba,
-    lstm,
-    ode,
-    det,
-    llsq,
-    lse,
-    kmeans,
-    particle,
-    saddle,
-)
+Make = Callable[[], Problem]
+PROBLEMS: list[Make] = [gmm, ba, lstm, ode, det, llsq, lse, kmeans, particle, saddle]
+#: Problems whose loops PyTorch would run step by step.
+NOT_IN_TORCH = particle, saddle
 #: How far apart results may be; the columns of llsq's polynomial are nearly dependent.
 CLOSE = 1e-7
 
 
-def compared(make: Callable[[], Problem]) -> Comparison:
+def compared(make: Make) -> Comparison:
     """Compare a problem's derivative, and the time until its first result."""
     problem = make()
 
@@ -547,13 +502,23 @@ def compared(make: Callable[[], Problem]) -> Comparison:
         compiled = sg.jit(problem.ours) if problem.is_whole else problem.ours()
         return lambda: compiled(*problem.inputs)
 
-    def theirs() -> Run:
+    def by_jax() -> Run:
         jax = in_doubles()
         return called(problem.theirs(jax, jax.numpy), *problem.inputs)
 
-    rows = Row(OURS, THEIRS, at_most=1.0), Row(OURS, THEIRS, first=True)
-    what = f"{make.__name__}, {problem.size}"
-    return Comparison(what, {OURS: ours, THEIRS: theirs}, rows, tolerance=CLOSE)
+    def by_torch() -> Run:
+        import torch
+
+        torch.set_default_dtype(torch.float64)
+        run, inputs = problem.theirs(torch_as_jax(torch), torch), map(torch.asarray, problem.inputs)
+        return partial(run, *inputs)
+
+    rows = [Row(OURS, JAX, at_most=1.0), Row(OURS, JAX, first=True)]
+    makers = {OURS: ours, JAX: by_jax}
+    if make not in NOT_IN_TORCH:
+        rows.insert(1, Row(OURS, TORCH, at_most=1.0))
+        makers[TORCH] = by_torch
+    return Comparison(f"{make.__name__}, {problem.size}", makers, rows, tolerance=CLOSE)
 
 
 def comparisons() -> Items:

@@ -21,12 +21,12 @@ def decay(p: Any, times: Any, measured: Any) -> Any:
     return [p["height"] * exp(-p["rate"] * t) - y for t, y in zip(times, measured, strict=True)]
 
 
-@pytest.mark.parametrize("method", ["trf", "lm"])
-def test_a_linear_regression_has_the_covariance_of_textbooks(method: str) -> None:
+@pytest.mark.parametrize("how", [{}, {"method": "lm"}, {"sparse": True}])
+def test_a_linear_regression_has_the_covariance_of_textbooks(how: Any) -> None:
     """s²(XᵀX)⁻¹; residuals may be an array."""
     X = np.column_stack([np.ones(30), TIMES, TIMES**2])  # noqa: N806
     y = X @ [1.0, -2.0, 0.5] + RNG.normal(0, 0.3, 30)
-    fit = least_squares(lambda b: y - X @ b, np.zeros(3), method=method)
+    fit = least_squares(lambda b: y - X @ b, np.zeros(3), **how)
     best = np.linalg.lstsq(X, y, rcond=None)[0]
     rest = np.sum((y - X @ best) ** 2)
     assert fit.success
@@ -69,6 +69,8 @@ def test_what_does_not_fit_is_an_error() -> None:
     with pytest.raises(DomainError, match="lm"):
         least_squares(decay, {"height": 1.0, "rate": 1.0}, TIMES, MEASURED, method="lm",
                       bounds={"rate": (0, 2)})  # fmt: skip
+    with pytest.raises(DomainError, match="sparse"):
+        least_squares(lambda p: [p], 1.0, method="lm", sparse=True)
     with pytest.raises(OperandError, match="1 residuals"):
         least_squares(lambda p: [p[0] - p[1]], [1.0, 2.0], method="lm")
     with pytest.raises(OperandError, match="result"):

@@ -292,6 +292,22 @@ def test_a_callback_sees_each_iteration_and_may_stop() -> None:
     assert [value for _, value in seen] == sorted((value for _, value in seen), reverse=True)
 
 
+def test_a_fit_prints_what_verbose_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing, a line at the end, or one for each iteration, too; StopIteration ends a fit."""
+
+    def stop(_: Any, value: float) -> None:
+        if value < 2.0:
+            raise StopIteration
+
+    for verbose in range(3):
+        fit = minimize(lambda x: (x - 1.0) ** 2 + 1.0, 9.0, callback=stop, verbose=verbose)
+        assert fit.message == "the callback asked to stop"
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == (0, 1, 1 + fit.iterations)[verbose]
+    assert fit.message in lines[-1]
+    assert f"iteration {fit.iterations}" in lines[-2]
+
+
 def interrupted(when: int) -> FitResult:
     """Fit, with Ctrl-C pressed during an evaluation."""
     calls: list[int] = []

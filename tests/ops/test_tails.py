@@ -208,7 +208,6 @@ WIDER: dict[tuple[str, int], Callable[[float, float], float]] = {
     ("silu", 2): _factor(lambda x: x),
     ("lgamma", 1): _reflected,
     ("digamma", 2): lambda x, size: 8 * math.ulp(size if x > 0 else max(size, 62.0)),
-    ("log_loss", 2): lambda p, size: 8 * math.ulp(max(size, 1 / p / (1 - p))),
     ("log_ndtr", 1): lambda x, size: (8 + 40 * (-5 < x < 0)) * math.ulp(size),
     ("log_ndtr", 2): lambda x, size: (8 + 40 * (-5 < x < 0)) * math.ulp(size) + abs(x) * TINY,
     **{("pow", n): lambda x, size: (8 - math.log(x)) * math.ulp(size) for n in (1, 2)},

@@ -15,6 +15,7 @@ from scipy.sparse.linalg import spsolve
 
 import scalargrad as sg
 from scalargrad import NumericalError, OperandError, TraceError, Value, cos, hessian, jacobian, sin
+from scalargrad.fitting import least_squares
 
 
 def rosenbrock(x: Any) -> Any:
@@ -69,15 +70,15 @@ def test_a_stencil_in_the_plane_has_five_entries_a_row() -> None:
     np.testing.assert_allclose(found.toarray(), jacobian(residual)(u).reshape(64, 64), rtol=1e-12)
 
 
-CAMERAS, POINTS = 4, 30
+CAMERAS, POINTS = 10, 100
 _RNG = random.Random(2)
-SEEN = [(_RNG.randrange(CAMERAS), _RNG.randrange(POINTS)) for _ in range(150)]
+SEEN = [(_RNG.randrange(CAMERAS), _RNG.randrange(POINTS)) for _ in range(700)]
 
 
 def adjust(p: dict[str, Any], measured: Any) -> Any:
     """Residuals of a bundle adjustment: cameras turn about one axis, shift and scale."""
     found = []
-    for (c, k), (u, v) in zip(SEEN, measured, strict=True):
+    for (c, k), (u, v) in zip(SEEN[: len(measured)], measured, strict=True):
         angle, x, y, focus = p["cameras"][c]
         px, py, pz = p["points"][k]
         depth = 5.0 - px * sin(angle) + pz * cos(angle)
@@ -97,6 +98,20 @@ def test_a_bundle_adjustment_has_an_entry_for_each_camera_and_point_that_meet() 
     dense = jacobian(adjust)(at, measured)
     rows = [np.concatenate([row["cameras"].ravel(), row["points"].ravel()]) for row in dense]
     np.testing.assert_allclose(found.toarray(), rows, rtol=1e-11, atol=1e-12)
+
+
+def test_a_bundle_adjustment_is_fitted_as_closely_as_its_noise_lets_it() -> None:
+    """In a few evaluations, though cameras and points may shift together."""
+    rng = np.random.default_rng(4)
+    true = {"cameras": rng.normal([0.0, 0.0, 0.0, 1.0], [0.5, 0.1, 0.1, 0.1], (CAMERAS, 4)),
+            "points": rng.normal(0.0, 0.5, (POINTS, 3))}  # fmt: skip
+    seen = np.reshape([float(x) for x in adjust(true, np.zeros((700, 2)))], (700, 2))
+    start = {key: x + rng.normal(0.0, 0.02, x.shape) for key, x in true.items()}
+    fit = least_squares(adjust, start, seen + rng.normal(0.0, 1e-3, (700, 2)), sparse=True)
+    assert fit.success
+    assert fit.evaluations < 30
+    freedom = 1400 - 4 * CAMERAS - 3 * POINTS
+    assert fit.fun == pytest.approx(1e-6 * freedom, rel=4 * (2 / freedom) ** 0.5)
 
 
 @given(st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 6))

@@ -49,6 +49,7 @@ def minimize(
     tol: float | None = None,
     max_iterations: int | None = None,
     callback: Callback | None = None,
+    verbose: int = 0,
     jit: bool = True,
 ) -> FitResult:
     """Find the parameters at which a function is lowest, by SciPy with exact derivatives.
@@ -75,7 +76,9 @@ def minimize(
     max_iterations : int, optional
         The most iterations; by default SciPy's.
     callback : callable, optional
-        ``callback(x, value)`` after each iteration; a true result stops the fit.
+        ``callback(x, value)`` after each iteration; a true result, or StopIteration, stops the fit.
+    verbose : int
+        0 prints nothing, 1 a line at the end, 2 one after each iteration, too.
     jit : bool
         Whether derivatives are compiled, by `scalargrad.jit`.
 
@@ -138,7 +141,7 @@ def minimize(
         return (model.compiled(second) if many else second)(best.free)
 
     derivative = model.compiled(value_and_grad(of_free))
-    objective = Objective(derivative, report=reporter(callback, parameters))
+    objective = Objective(derivative, report=reporter(callback, parameters), verbose=verbose)
     model.start(objective)
 
     def search(part: Objective, bounds: Bounds) -> tuple[bool, str]:

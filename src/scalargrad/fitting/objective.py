@@ -11,7 +11,7 @@ from scalargrad.fitting.parameters import Parameters
 from scalargrad.graph import describe, first_nonfinite
 from scalargrad.system.packages import needed
 from scalargrad.system.process import deferred_interrupt
-from scalargrad.table.validation import flag, function
+from scalargrad.table.validation import flag, function, whole
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 
@@ -19,6 +19,8 @@ from scalargrad.value import Value
 BAD = (ValueError, ArithmeticError)
 INTERRUPTED = "interrupted"
 Callback = Callable[[Any, float], object]
+#: From free numbers, an array, to value and gradient, or residuals and Jacobian.
+Derivative = Callable[[Any], tuple[Any, Any]]
 
 
 class Point(NamedTuple):
@@ -45,6 +47,8 @@ class Objective:
         From a value to the number that is minimised.
     report : callable, optional
         Called with the best point after each iteration; a true result stops the search.
+    verbose : int
+        0 prints nothing, 1 a line at the end, 2 one after each iteration, too.
 
     Attributes
     ----------
@@ -58,11 +62,13 @@ class Objective:
 
     def __init__(
         self,
-        derivative: Callable[[Any], tuple[Any, Any]],
+        derivative: Derivative,
         cost: Callable[[Any], float] = float,
         report: Callable[[Point], object] | None = None,
+        verbose: int = 0,
     ) -> None:
         self._derivative, self._cost, self._report = derivative, cost, report
+        self.verbose = whole(verbose, "verbose", 0, 2)
         self._check: Callable[[], None] = lambda: None
         self.iterations = self.evaluations = 0
 
@@ -77,17 +83,19 @@ class Objective:
 
         def of_others(others: Any) -> tuple[Any, Any]:
             value, slope = self._derivative(np.insert(others, place, x))
-            return value, np.delete(slope, place, axis=-1)
+            return value, slope[..., np.delete(np.arange(len(others) + 1), place)]
 
         return Objective(of_others, self._cost)
 
     def _point(self, free: Any) -> Point:
         import numpy as np
+        from scipy.sparse import issparse
 
         self.evaluations += 1
         value, slope = self._derivative(free)
         cost = self._cost(value)
-        if not (np.isfinite(cost) and np.isfinite(slope).all()):
+        entries = slope.data if issparse(slope) else slope
+        if not (np.isfinite(cost) and np.isfinite(entries).all()):
             raise NumericalError("the function or its derivative is not finite")
         return Point(free.copy(), cost, value, slope)
 
@@ -106,6 +114,9 @@ class Objective:
     def iterated(self) -> None:
         """Count an iteration, and tell the callback of the best point so far; it may stop."""
         self.iterations += 1
+        if self.verbose == 2:
+            count = f"iteration {self.iterations}, {self.evaluations} evaluations"
+            print(f"{count}: {self.best.cost:.10g}", flush=True)
         if self._report is not None and self._report(self.best):
             raise _StoppedError
 
@@ -212,7 +223,14 @@ def reporter(callback: Callback | None, parameters: Parameters) -> Callable[[Poi
     if callback is None:
         return None
     callback = function(callback, "callback", "lambda x, value: print(value)")
-    return lambda best: callback(parameters.tree(best.free.tolist()), best.cost)
+
+    def report(best: Point) -> object:
+        try:
+            return callback(parameters.tree(best.free.tolist()), best.cost)
+        except StopIteration:  # as callbacks of SciPy stop
+            return True
+
+    return report
 
 
 def scipy_optimize(by: str) -> Any:

@@ -64,6 +64,8 @@ class FitResult:
         self.x = parameters.shaped(self._numbers)
         self.iterations, self.evaluations = objective.iterations, objective.evaluations
         self.names = parameters.names
+        if objective.verbose:
+            print(self._ended())
 
     @cached_property
     def covariance(self) -> Any:
@@ -177,6 +179,10 @@ class FitResult:
                 raise KeyboardInterrupt
         return objective.best.free, objective.best.cost
 
+    def _ended(self) -> str:
+        """Say in a line what was found, and why the search ended."""
+        return f"{self.fun:.10g} after {self.iterations} iterations: {self.message}"
+
     def __repr__(self) -> str:
         """Write the parameters in a table, with their standard errors where there are any."""
         try:
@@ -190,5 +196,4 @@ class FitResult:
         ]
         width = max(len(name) for name, *_ in rows)
         table = [f"{name:{width}}  {x:>12}  {error:>14}" for name, x, error in rows]
-        first = f"{self.fun:.10g} after {self.iterations} iterations: {self.message}"
-        return "\n".join([first, *table])
+        return "\n".join([self._ended(), *table])

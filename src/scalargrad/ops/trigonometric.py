@@ -13,18 +13,7 @@ from scalargrad.table.domain import Domain
 from scalargrad.table.operation import Binary, Unary, composite, elementary, primitive
 from scalargrad.table.symbol import Symbol
 
-__all__ = [
-    "acos",
-    "asin",
-    "atan",
-    "atan2",
-    "cos",
-    "deg2rad",
-    "hypot",
-    "rad2deg",
-    "sin",
-    "tan",
-]
+__all__ = ["acos", "asin", "atan", "atan2", "cos", "deg2rad", "hypot", "rad2deg", "sin", "tan"]
 
 _DEGREE = math.pi / 180.0  # in radians
 _UNIT = Domain((-0.9, 0.9), valid=lambda x: abs(x) <= 1, safe=0.0)
