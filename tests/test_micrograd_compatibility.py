@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import gpt
+from benchmarks.replay.corpus import gpt
 from scalargrad import GraphError, OperandError, TraceError, Value, draw, grad, jit, no_grad, walk
 from scalargrad.export import to_json
 
