@@ -27,7 +27,7 @@ import torch.nn.functional as F  # noqa: N812 - as everyone calls it
 from mpmath import mp
 
 import scalargrad as sg
-from benchmarks.reporting import machine, replace_section
+from benchmarks.reporting import as_markdown, replace_section
 from scalargrad.ops import TABLE
 
 jax.config.update("jax_enable_x64", True)
@@ -72,12 +72,8 @@ SIZES: dict[str, tuple[float, float]] = {
     "log_loss": (-11, 0),
 }
 #: To tell e^-745 from 0 takes many digits; in so many, some functions are slow that need few.
-DIGITS = dict.fromkeys(FORMULAS, 700) | {
-    "lgamma": 100,
-    "digamma": 100,
-    "betaln": 100,
-    "erfinv": 400,
-}
+DIGITS = dict.fromkeys(FORMULAS, 700) | dict.fromkeys(("lgamma", "digamma", "betaln"), 100)
+DIGITS["erfinv"] = 400
 #: An error of so many units leaves no right digit.
 NONE = 2.0**52
 POWERS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -98,29 +94,17 @@ def in_jax(f: Any) -> Any:
     return lambda *columns: jax.jit(jax.vmap(f))(*map(np.array, columns)).tolist()
 
 
-def of_modules(*modules: Any, **others: Any) -> dict[str, Any]:
-    """Return the functions of modules by name, the last first, and some by another one."""
-    return {name: f for module in modules for name, f in vars(module).items()} | others
-
-
+# A name is looked up in the last module first.
+PYTORCH = vars(F) | vars(torch.special) | vars(torch)
+JAX = vars(jax.lax) | vars(jax.scipy.special) | vars(jax.nn) | vars(jax.numpy)
+PYTORCH["gelu_tanh"] = partial(F.gelu, approximate="tanh")
+JAX["gelu"] = partial(jax.nn.gelu, approximate=False)
+JAX |= {"gelu_tanh": jax.nn.gelu, "logsigmoid": jax.nn.log_sigmoid}
 #: Of each library its functions, its derivative, and the ways in which it computes.
 LIBRARIES: dict[str, Any] = {
     "scalargrad": (TABLE, sg.grad, (eager, lambda f: sg.jit(sg.vmap(f)))),
-    "PyTorch": (
-        of_modules(F, torch.special, torch, gelu_tanh=partial(F.gelu, approximate="tanh")),
-        torch.func.grad,
-        (in_pytorch,),
-    ),
-    "JAX": (
-        of_modules(
-            *(jax.lax, jax.scipy.special, jax.nn, jax.numpy),
-            gelu=partial(jax.nn.gelu, approximate=False),
-            gelu_tanh=jax.nn.gelu,
-            logsigmoid=jax.nn.log_sigmoid,
-        ),
-        jax.grad,
-        (in_jax,),
-    ),
+    "PyTorch": (PYTORCH, torch.func.grad, (in_pytorch,)),
+    "JAX": (JAX, jax.grad, (in_jax,)),
 }
 
 
@@ -196,20 +180,17 @@ def main() -> None:
     """Print the table and, if asked, put it into its section of a file."""
     parser = argparse.ArgumentParser(description="Measure how exact operations are.")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table there too")
-    parser.add_argument(
-        "--only", default=",".join(FORMULAS), metavar="NAMES", help="of these alone"
-    )
+    parser.add_argument("--only", metavar="NAMES", help="of these alone")
     options = parser.parse_args()
-    lines = [f"| operation | {' | '.join(LIBRARIES)} |", "| --- " * 4 + "|"]
-    for name in options.only.split(","):
+    rows = []
+    for name in options.only.split(",") if options.only else FORMULAS:
         cells = [", ".join(map(shown, row)) if row[0] >= 0 else "" for row in errors(name)]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-        print(lines[-1], flush=True)
+        rows.append([name, *cells])
+        print(" | ".join(rows[-1]), flush=True)
     if options.write is not None:
         versions = ", ".join(f"{x} {version(x)}" for x in ("torch", "jax", "numpy"))
-        replace_section(
-            options.write, "accuracy", "\n".join([*lines, "", f"{machine()}; {versions}."])
-        )
+        table = as_markdown(["operation", *LIBRARIES], rows, versions)
+        replace_section(options.write, "accuracy", table)
 
 
 if __name__ == "__main__":

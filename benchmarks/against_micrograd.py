@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib import import_module
 from statistics import median
 from typing import Any
 
@@ -20,48 +21,20 @@ import scalargrad as sg
 from benchmarks.comparing import Comparison, Items, Row, main
 from benchmarks.measuring import Run, in_fresh_process, traced_bytes
 from benchmarks.moons import problem as demo
+from benchmarks.replay.corpus.headlines import readme_expression
 from benchmarks.reporting import Finding, duration
-from scalargrad import nn
 from scalargrad.graph import topological_order
 
 IMPORT = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
 
 
-def scalargrad() -> tuple[Any, Any]:
-    """Return the class of numbers and that of networks."""
-    return sg.Value, nn.MLP
+#: Where each has its Value; networks are in a module `nn` of both.
+ENGINES = {"scalargrad": "scalargrad", "micrograd": "micrograd.engine"}
 
 
-def micrograd() -> tuple[Any, Any]:
-    """Return those of micrograd as published."""
-    import micrograd.engine
-    import micrograd.nn
-
-    return micrograd.engine.Value, micrograd.nn.MLP
-
-
-US, THEM = "scalargrad", "micrograd"
-BOTH = {US: scalargrad, THEM: micrograd}
-
-
-def readme_expression(a: Any, b: Any, relu: Callable[[Any], Any]) -> Any:
-    """Compute the expression of micrograd's README."""
-    c = a + b
-    d = a * b + b**3
-    c += c + 1
-    c += 1 + c + (-a)
-    d += d * 2 + relu(b + a)
-    d += 3 * d + relu(b - a)
-    e = c - d
-    f = e**2
-    g = f / 2.0
-    g += 10.0 / f
-    return g
-
-
-def readme(library: Callable[[], tuple[Any, Any]]) -> Run:
+def readme(library: str) -> Run:
     """Return the README's expression forwards and backwards, after a look at its numbers."""
-    value, _ = library()
+    value = import_module(ENGINES[library]).Value
 
     def run() -> tuple[float, ...]:
         a, b = value(-4.0), value(2.0)
@@ -73,9 +46,9 @@ def readme(library: Callable[[], tuple[Any, Any]]) -> Run:
     return run
 
 
-def moons_step(library: Callable[[], tuple[Any, Any]]) -> Run:
+def moons_step(library: str) -> Run:
     """Return a step of micrograd's two-moons demo on the whole batch, on a library's networks."""
-    value, mlp = library()
+    value, mlp = import_module(ENGINES[library]).Value, import_module(f"{library}.nn").MLP
     points, labels = demo.labelled_points()
     random.seed(demo.SEED)
     model = mlp(demo.WIDTHS[0], list(demo.WIDTHS[1:]))
@@ -102,20 +75,20 @@ def mixed_graph(rounds: int) -> sg.Value:
 def bytes_per_node(copies: int = 500, rounds: int = 5000) -> Iterator[Finding]:
     """Measure the memory of a node, in the README expression and in a large mixed graph."""
 
-    def whole(root: sg.Value) -> sg.Value:
-        root.backward()
-        return root
-
     def expressions() -> list[sg.Value]:
         numbers = [(sg.Value(-4.0), sg.Value(2.0)) for _ in range(copies)]
-        return [whole(readme_expression(a, b, sg.relu)) for a, b in numbers]
+        return [readme_expression(a, b, sg.relu) for a, b in numbers]
 
-    def large() -> list[sg.Value]:
-        return [whole(mixed_graph(rounds))]
+    def swept(build: Callable[[], list[sg.Value]]) -> list[sg.Value]:
+        roots = build()
+        for root in roots:
+            root.backward()
+        return roots
 
-    for graph, build in [("README expression", expressions), ("large mixed graph", large)]:
-        build()  # compiles what is compiled at first use
-        roots, size, _ = traced_bytes(build)
+    graphs = {"README expression": expressions, "large mixed graph": lambda: [mixed_graph(rounds)]}
+    for graph, build in graphs.items():
+        swept(build)  # compiles what is compiled at first use
+        roots, size, _ = traced_bytes(partial(swept, build))
         each = size / len(topological_order(*roots))
         what = f"Memory of a node, {graph} after backward"
         yield Finding(what, "at most 250 bytes", f"{each:.0f} bytes", each <= 250)
@@ -134,13 +107,12 @@ def long_chain(length: int = 1_000_000) -> Finding:
     del end
     freed = time.process_time()
     left = gc.collect()
-    times = [built - start, backed - built, freed - backed]
-    return Finding(
+    measured = f"{built - start:.2f} + {backed - built:.2f} + {freed - backed:.2f} s, {left} left"
+    what, goal = (
         f"Chain of {length:,} nodes built, swept backward, freed",
-        "no recursion, nothing left to collect",
-        f"{' + '.join(f'{t:.2f}' for t in times)} s, {left} left",
-        left == 0 and leaf.grad == 1.0,
+        "nothing left to collect",
     )
+    return Finding(what, f"no recursion, {goal}", measured, left == 0 and leaf.grad == 1.0)
 
 
 def backward(size: int) -> Comparison:
@@ -153,11 +125,12 @@ def backward(size: int) -> Comparison:
 
 def comparisons() -> Items:
     """Yield what is measured, most interesting first."""
+    us, them = ENGINES
     for what, run, row in [
-        ("README expression, forward + backward", readme, Row(US, THEM, at_most=0.5)),
-        ("Moons step, MLP(2, [16, 16, 1]), 100 samples", moons_step, Row(US, THEM, at_least=40)),
+        ("README expression, forward + backward", readme, Row(us, them, at_most=0.5)),
+        ("Moons step, MLP(2, [16, 16, 1]), 100 samples", moons_step, Row(us, them, at_least=40)),
     ]:
-        makers = {name: partial(run, library) for name, library in BOTH.items()}
+        makers = {name: partial(run, name) for name in ENGINES}
         yield Comparison(what, makers, [row], time.process_time)
     yield from bytes_per_node()
     yield long_chain()

@@ -64,17 +64,14 @@ def lengths_in_turn() -> Comparison:
     lists, p = [RNG.normal(size=n).tolist() for n in range(1, 101)], [0.5, 0.1]
 
     def loss(p: Any, xs: Any) -> Any:
-        total = 0.0
-        for x in xs:
-            total = total + (p[0] * x + p[1] - sg.tanh(x * p[0])) ** 2
-        return total
+        return sum((p[0] * x + p[1] - sg.tanh(x * p[0])) ** 2 for x in xs)
 
-    def called(slopes: Any) -> Run:
+    def each(slopes: Any) -> Run:
         return lambda: [slopes(p, xs) for xs in lists]
 
     slopes = sg.value_and_grad(loss)
     rows = [Row("compiled", "eager", at_most=0.5), Row("compiled", first=True)]
-    makers = {"compiled": lambda: called(sg.jit(slopes)), "eager": lambda: called(slopes)}
+    makers = {"compiled": lambda: each(sg.jit(slopes)), "eager": lambda: each(slopes)}
     return Comparison("A hundred lengths of list in turn", makers, rows)
 
 
@@ -125,11 +122,8 @@ def long_plain_loop() -> Comparison:
 
 def comparisons() -> Items:
     """Yield what is measured."""
-    yield model_of_eight()
-    yield nested_lists()
-    yield lengths_in_turn()
-    yield loss_outside()
-    yield long_plain_loop()
+    yield from (model_of_eight(), nested_lists(), lengths_in_turn())
+    yield from (loss_outside(), long_plain_loop())
 
 
 if __name__ == "__main__":

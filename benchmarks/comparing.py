@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.measuring import Clock, Run, in_units, pack_anew, pin, take_turns
-from benchmarks.reporting import Finding, as_markdown, duration, gathered, replace_section
+from benchmarks.reporting import Finding, duration, of_findings, replace_section
 from scalargrad import Value
 
 #: What makes a contestant; ImportError or FileNotFoundError where it is not installed.
@@ -46,15 +46,14 @@ class Row(NamedTuple):
         if not self.theirs:
             return duration(what, ours, self.at_most)
         theirs, what = times[self.theirs], f"{what}, against {self.theirs}"
-        beside = f"({in_units(ours)} against {in_units(theirs)})"
+        ratio, unit, limit, word = ours / theirs, "× its time", self.at_most, "most"
         if self.at_least is not None:
-            found, goal = theirs / ours, f"at least {_ratio(self.at_least)} × faster"
-            return Finding(what, goal, f"{_ratio(found)} × faster {beside}", found >= self.at_least)
-        found, measured = ours / theirs, f"{_ratio(ours / theirs)} × its time {beside}"
-        if self.at_most is None:
+            ratio, unit, limit, word = theirs / ours, "× faster", self.at_least, "least"
+        measured = f"{_ratio(ratio)} {unit} ({in_units(ours)} against {in_units(theirs)})"
+        if limit is None:
             return Finding(what, "", measured, None)
-        goal = f"at most {_ratio(self.at_most)} × its time"
-        return Finding(what, goal, measured, found <= self.at_most)
+        met = ratio <= limit if word == "most" else ratio >= limit
+        return Finding(what, f"at {word} {_ratio(limit)} {unit}", measured, met)
 
 
 def _ratio(x: float) -> str:
@@ -97,9 +96,9 @@ class Comparison(NamedTuple):
             except (ImportError, FileNotFoundError) as error:
                 print(f"{name} is left out: {error}", file=sys.stderr)
                 continue
-            if self.tolerance is not None:
-                results[name] = list(_numbers(result))
-        self._agree(results)
+            results[name] = list(_numbers(result))
+        if self.tolerance is not None:
+            self._agree(results, self.tolerance)
         lasting = not all(row.first for row in self.rows)
         times = take_turns(runs, turns, self.clock) if lasting else {}
         for row in self.rows:
@@ -119,12 +118,11 @@ class Comparison(NamedTuple):
             times.append(self.clock() - start)
         return run, median(times), result
 
-    def _agree(self, results: Mapping[str, list[float]]) -> None:
+    def _agree(self, results: Mapping[str, list[float]], rtol: float) -> None:
         name, expected = next(iter(results.items()), ("", []))
         for other, found in results.items():
-            same = len(found) == len(expected) and np.allclose(
-                found, expected, rtol=self.tolerance or 0.0, atol=1e-12
-            )
+            same = len(found) == len(expected)
+            same = same and np.allclose(found, expected, rtol, atol=1e-12)
             assert same, f"{self.what}: {name} has {expected[:5]}, {other} has {found[:5]}"
 
 
@@ -139,13 +137,6 @@ def _numbers(x: Any) -> Iterator[float]:
 
 #: What a command measures, in its order.
 Items = Iterator[Comparison | Finding]
-
-
-def found(items: Items, turns: int, names: Sequence[str] = ("",)) -> Iterator[Finding]:
-    """Yield all findings of what begins with one of these names."""
-    for item in items:
-        if item.what.startswith(tuple(names)):
-            yield from item.findings(turns) if isinstance(item, Comparison) else [item]
 
 
 def main(section: str, table: Callable[[], Items], turns: int, where: str = "") -> None:
@@ -164,6 +155,12 @@ def main(section: str, table: Callable[[], Items], turns: int, where: str = "") 
     if options.turns < 1:
         parser.error("--turns: at least one is needed")
     where = where or pin()
-    rows = gathered(found(table(), options.turns, options.only.split(",")))
+
+    def found() -> Iterator[Finding]:
+        for item in table():
+            if item.what.startswith(tuple(options.only.split(","))):
+                yield from item.findings(options.turns) if isinstance(item, Comparison) else [item]
+
+    written = of_findings(found(), where)
     if options.write is not None:
-        replace_section(options.write, section, as_markdown(rows, where))
+        replace_section(options.write, section, written)

@@ -25,8 +25,7 @@ def pin() -> str:
     Threads of a library would only wait for one another there, so the libraries are told to have
     none.
     """
-    for library in ("OMP", "OPENBLAS", "MKL"):
-        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
     if not hasattr(os, "sched_setaffinity"):
         return "not pinned to a core"
@@ -69,8 +68,10 @@ def take_turns(
     all that existed before. A turn starts on a clean heap with a call that is not timed, so that
     a contestant meets its own garbage, as in any training loop, and none of the others'.
     """
-    least = 0.02 if turns > 1 else 0.0
-    calls = {name: _calls(run, least) for name, run in runs.items()}
+    calls = {}
+    for name, run in runs.items():
+        run()  # it may still compile something
+        calls[name] = max(1, round(0.02 / max(seconds(run), 1e-9))) if turns > 1 else 1
     times: dict[str, list[float]] = {name: [] for name in runs}
     gc.collect()
     gc.freeze()
@@ -86,25 +87,13 @@ def take_turns(
     return {name: median(found) / getattr(runs[name], "steps", 1) for name, found in times.items()}
 
 
-def _calls(run: Run, least: float) -> int:
-    """Return how many calls last so long; the first may still compile something."""
-    run()
-    return max(1, round(least / max(seconds(run), 1e-9)))
-
-
 def in_fresh_process(program: str, environment: Mapping[str, str] | None = None) -> str:
     """Run a program in a new interpreter and return what it prints.
 
     It may keep bytecode, as it does wherever a package is installed, whatever this process does.
     """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})},
-    )
-    return done.stdout
+    given = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})}
+    return subprocess.check_output([sys.executable, "-c", program], text=True, env=given)
 
 
 def traced_bytes(build: Run) -> tuple[Any, int, int]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import scalargrad as sg
-from benchmarks.comparing import Comparison, Items, Row, main
+from benchmarks.comparing import Comparison, Items, Maker, Row, main
 from benchmarks.measuring import Run, pin
 from benchmarks.moons import by_jax, by_pytorch
 from benchmarks.moons.by_scalargrad import Scanned, called_with, descent
@@ -28,6 +28,7 @@ from scalargrad.parallel import sum_over
 
 #: So small a rate that however often a contestant is called, all compute the same loss.
 RATE = 1e-14
+JAX, PYTORCH = "JAX jit, vectorised by hand", "PyTorch, vectorised by hand"
 SAMPLES, COUNTS = 100_000, (100, 1_000, 10_000, 100_000)
 LAYERS, EXAMPLES = ((64, 256), (256, 256), (256, 10)), 100
 
@@ -117,19 +118,16 @@ step = descent(mean_loss, RATE)
 def wide_by_jax() -> Run:
     """Return the vectorised step, compiled by JAX."""
     jax = by_jax.in_doubles()
-    ys = jax.numpy.array(TARGETS)
 
     def loss_of(h: Any, _: Any) -> Any:
-        return -jax.nn.log_softmax(h)[jax.numpy.arange(EXAMPLES), ys].mean()
+        return -jax.nn.log_softmax(h)[np.arange(EXAMPLES), TARGETS].mean()
 
-    descent = by_jax.descent(loss_of, INPUTS, initial(), jax.nn.relu, RATE)
-    return by_jax.stepped(*descent)
+    return by_jax.stepped(*by_jax.descent(loss_of, INPUTS, initial(), jax.nn.relu, RATE))
 
 
 def wide_by_pytorch() -> Run:
     """Return the vectorised step in PyTorch."""
-    import torch
-
+    torch = by_pytorch.in_doubles()
     ys = torch.tensor(TARGETS)
 
     def loss_of(h: Any, _: Any) -> Any:
@@ -140,21 +138,15 @@ def wide_by_pytorch() -> Run:
 
 def wide() -> Comparison:
     """Compare the step of the wide network."""
-    return Comparison(
-        "Step of 64-256-256-10",
-        {
-            "by `scan`": lambda: Scanned(step, initial()),
-            "called with NumPy arrays": lambda: called_with(step, initial(), INPUTS, ONE_HOT),
-            "JAX jit, vectorised by hand": wide_by_jax,
-            "PyTorch, vectorised by hand": wide_by_pytorch,
-        },
-        [
-            Row("by `scan`", first=True),
-            Row("by `scan`", "JAX jit, vectorised by hand"),
-            Row("by `scan`", "PyTorch, vectorised by hand"),
-            Row("called with NumPy arrays", "JAX jit, vectorised by hand"),
-        ],
-    )
+    scan, called = "by `scan`", "called with NumPy arrays"
+    makers: dict[str, Maker] = {
+        scan: lambda: Scanned(step, initial()),
+        called: lambda: called_with(step, initial(), INPUTS, ONE_HOT),
+        JAX: wide_by_jax,
+        PYTORCH: wide_by_pytorch,
+    }
+    rows = [Row(scan, first=True), Row(scan, JAX), Row(scan, PYTORCH), Row(called, JAX)]
+    return Comparison("Step of 64-256-256-10", makers, rows)
 
 
 def comparisons() -> Items:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -32,38 +33,30 @@ def duration(what: str, seconds: float, at_most: float | None = None) -> Finding
 
 
 def machine() -> str:
-    """Say in one line where the figures were taken."""
-    return (
-        f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} "
-        f"{platform.machine()}, {_processor()}{os.cpu_count()} cores"
-    )
+    """Say in one line where the figures were taken, and by which processor if the system tells."""
+    known = Path("/proc/cpuinfo")
+    processors = re.findall(r"model name\s*: (.*)", known.read_text()) if known.exists() else []
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    system = f"{platform.system()} {platform.machine()}"
+    return ", ".join([python, system, *processors[:1], f"{os.cpu_count()} cores"])
 
 
-def _processor() -> str:
-    """Return the processor's name and a comma where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ""
-    found = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{found[0]}, " if found else ""
-
-
-def as_markdown(rows: Sequence[Finding], remark: str) -> str:
-    """Return the findings as a Markdown table, and below it the machine and a remark."""
-    lines = [_HEADER, ("---",) * len(_HEADER), *((*row[:3], _MARK[row.met]) for row in rows)]
+def as_markdown(header: Sequence[str], rows: Iterable[Sequence[str]], remark: str) -> str:
+    """Return cells as a Markdown table, and below it the machine and a remark."""
+    lines = [header, ("---",) * len(header), *rows]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"{table}\n\n{machine()}; {remark}.\n"
 
 
-def gathered(findings: Iterable[Finding]) -> list[Finding]:
-    """Print each finding as it is made, and return all."""
+def of_findings(findings: Iterable[Finding], remark: str) -> str:
+    """Print each finding as it is made, and return the table of all."""
     rows = []
     for row in findings:
-        goal = f" ({row.goal}: {_MARK[row.met]})" if row.goal else ""
+        mark = _MARK[row.met]
+        goal = f" ({row.goal}: {mark})" if row.goal else ""
         print(f"{row.what}: {row.measured}{goal}", flush=True)
-        rows.append(row)
-    return rows
+        rows.append((*row[:3], mark))
+    return as_markdown(_HEADER, rows, remark)
 
 
 def replace_section(path: Path, name: str, text: str) -> None:

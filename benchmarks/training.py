@@ -17,14 +17,16 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-from benchmarks import gpt
 from benchmarks.comparing import Comparison, Items, Maker, Row, main
 from benchmarks.measuring import Run, pack_anew
 from benchmarks.microgpt import Value
-from benchmarks.moons.problem import PENALTY, WIDTHS, labelled_points, layers
+from benchmarks.moons.by_pytorch import in_doubles
+from benchmarks.moons.problem import PENALTY, WIDTHS, labelled_points, layers, swept
+from benchmarks.replay.corpus import gpt
 from scalargrad import losses, nn, optim
 from scalargrad.experiments import GPT, Alphabet
 from scalargrad.experiments.names import NO_CHARACTER, next_character_loss, padded, plain_names
@@ -77,33 +79,31 @@ def network(widths: Sequence[int]) -> nn.MLP:
     return nn.MLP(widths[0], [*widths[1:]], rng=SEED)
 
 
-def by_fit(task: Task, *, anew: bool) -> Run:
-    """Return training by `fit`, which, if not anew, finds what an earlier one has packed."""
-    loss = getattr(losses, task.loss)
-    how: dict[str, Any] = {"epochs": task.epochs, "batch_size": task.batch, "seed": SEED}
-    if task.penalty:
-        how["regularizer"] = lambda parameters: task.penalty * losses.l2_penalty(parameters)
+def by_fit(make: Callable[[], nn.Module], optimizer: Any, *data: Any, **how: Any) -> Run:
+    """Return training by `fit`: of a new model, and by an optimiser, given the parameters."""
 
     def run() -> float:
-        if anew:
-            pack_anew()
-        model = network(task.widths)
-        optimizer = getattr(optim, task.optimizer)(model.parameters(), lr=task.rate)
-        inputs, targets = task.inputs, task.targets
-        history = fit(model, inputs, targets, loss=loss, optimizer=optimizer, quiet=True, **how)
+        model = make()
+        history = fit(model, *data, optimizer=optimizer(model.parameters()), quiet=True, **how)
         return history["loss"][-1]
+
+    return run
+
+
+def anew(train: Run) -> Run:
+    """Return training that does not find what an earlier one has packed."""
+
+    def run() -> float:
+        pack_anew()
+        return float(train())
 
     return run
 
 
 def by_pytorch(task: Task) -> Run:
     """Return a loop over PyTorch's modules, on the batches that `fit` draws."""
-    import torch
-
-    torch.set_num_threads(1)
-    inputs = torch.tensor(task.inputs, dtype=torch.float64)
-    labels = task.loss == "cross_entropy"
-    targets = torch.tensor(task.targets, dtype=torch.int64 if labels else torch.float64)
+    torch = in_doubles()
+    inputs, targets = torch.tensor(task.inputs), torch.tensor(task.targets)
 
     def hinge_loss(scores: Any, targets: Any) -> Any:
         return (1 - targets * scores[:, 0]).relu().mean()
@@ -114,13 +114,11 @@ def by_pytorch(task: Task) -> Run:
         model = pytorch_model(task.widths)
         parameters = list(model.parameters())
         optimizer = getattr(torch.optim, task.optimizer)(parameters, lr=task.rate)
-        rng, total = random.Random(SEED), 0.0
+        rng, order, total = random.Random(SEED), [], 0.0
         for _ in range(task.epochs):
             order, total = list(range(len(inputs))), 0.0
             rng.shuffle(order)
-            drawn = torch.tensor(order)
-            for start in range(0, len(order), task.batch):
-                rows = drawn[start : start + task.batch]
+            for rows in torch.tensor(order).split(task.batch):
                 loss = loss_of(model(inputs[rows]), targets[rows])
                 if task.penalty:
                     loss = loss + task.penalty * sum((p * p).sum() for p in parameters)
@@ -135,14 +133,10 @@ def by_pytorch(task: Task) -> Run:
 
 def pytorch_model(widths: Sequence[int]) -> Any:
     """Return the same network of PyTorch's modules, with the same parameters."""
-    import torch
-
-    parts: list[Any] = []
+    torch, parts = in_doubles(), list[Any]()
     for weights, biases in layers([p.data for p in network(widths).parameters()], widths):
-        layer = torch.nn.Linear(len(weights[0]), len(weights), dtype=torch.float64)
-        with torch.no_grad():
-            layer.weight.copy_(torch.tensor(weights, dtype=torch.float64))
-            layer.bias.copy_(torch.tensor(biases, dtype=torch.float64))
+        layer = torch.nn.Linear(len(weights[0]), len(weights))
+        layer.load_state_dict({"weight": torch.tensor(weights), "bias": torch.tensor(biases)})
         parts += [layer, torch.nn.ReLU()]
     return torch.nn.Sequential(*parts[:-1])
 
@@ -162,10 +156,7 @@ def steps_of_adam() -> Comparison:
         return optim.Adam(model.parameters()).step
 
     def theirs() -> Run:
-        import torch
-
-        torch.set_num_threads(1)
-        model = pytorch_model(widths)
+        torch, model = in_doubles(), pytorch_model(widths)
         for tensor in model.parameters():
             tensor.grad = torch.full_like(tensor, 0.1)
         step: Run = torch.optim.Adam(model.parameters()).step
@@ -178,9 +169,15 @@ def steps_of_adam() -> Comparison:
 
 def fitted(task: Task) -> Comparison:
     """Compare training of a task by `fit` as it is by default, for the first time and again."""
+    optimizer = partial(getattr(optim, task.optimizer), lr=task.rate)
+    how: dict[str, Any] = {"epochs": task.epochs, "batch_size": task.batch, "seed": SEED}
+    if task.penalty:
+        how["regularizer"] = lambda parameters: task.penalty * losses.l2_penalty(parameters)
+    data, loss = (task.inputs, task.targets), getattr(losses, task.loss)
+    ours = by_fit(partial(network, task.widths), optimizer, *data, loss=loss, **how)
     makers: dict[str, Maker] = {
-        US: lambda: by_fit(task, anew=True),
-        AGAIN: lambda: by_fit(task, anew=False),
+        US: lambda: anew(ours),
+        AGAIN: lambda: ours,
         THEM: lambda: by_pytorch(task),
     }
     rows = [Row(US, THEM, at_most=task.at_most), Row(AGAIN, THEM)]
@@ -190,44 +187,27 @@ def fitted(task: Task) -> Comparison:
 # Names --------------------------------------------------------------------------------------------
 
 
-class PlainTraining:
-    """The steps of some names on plain Values; `steps` is how much of all characters these are."""
-
-    def __init__(self, inputs: list[list[int]], targets: list[list[int]]) -> None:
-        self.names = list(zip(inputs, targets, strict=True))[:SAMPLE]
-        self.steps = sum(len(name) for name, _ in self.names) / sum(map(len, inputs))
-
-    def __call__(self) -> float:
-        """Train a model anew, and return the mean of its losses."""
-        self.parameters = [Value(p.data) for p in GPT(gpt.CHARACTERS, rng=SEED).parameters()]
-        self.moments = [[0.0, 0.0] for _ in self.parameters]
-        losses = [self._step(*name, count) for count, name in enumerate(self.names, 1)]
-        return sum(losses) / len(losses)
-
-    def _step(self, tokens: list[int], targets: list[int], count: int) -> float:
-        """Learn one name and return its loss before."""
-        loss = gpt.loss(self.parameters, tokens, targets, Value)
-        loss.backward()
-        first, second = (1 - beta**count for beta in BETAS)
-        for p, m in zip(self.parameters, self.moments, strict=True):
-            m[0] += (1 - BETAS[0]) * (p.grad - m[0])
-            m[1] += (1 - BETAS[1]) * (p.grad * p.grad - m[1])
-            p.data -= RATE * (m[0] / first) / (math.sqrt(m[1] / second) + EPS)
-            p.grad = 0.0
-        return float(loss.data)
+gpt_of_names = partial(GPT, gpt.CHARACTERS, rng=SEED)
 
 
-def names_by_fit(inputs: list[Any], targets: list[Any], loss: Any) -> Run:
-    """Return training by `fit`, compiled from the first step on."""
-    how: dict[str, Any] = {"batch_size": 1, "shuffle": False, "jit": True, "quiet": True}
+def plainly(inputs: list[list[int]], targets: list[list[int]]) -> Run:
+    """Return steps on plain Values; `steps` is the part of all characters that they learn."""
+    some = list(zip(inputs, targets, strict=True))[:SAMPLE]
 
     def run() -> float:
-        pack_anew()
-        model = GPT(gpt.CHARACTERS, rng=SEED)
-        optimizer = optim.Adam(model.parameters(), lr=RATE, betas=BETAS, eps=EPS)
-        history = fit(model, inputs, targets, loss=loss, optimizer=optimizer, epochs=1, **how)
-        return history["loss"][-1]
+        parameters, total = [Value(p.data) for p in gpt_of_names().parameters()], 0.0
+        moments = [[0.0, 0.0] for _ in parameters]
+        for count, (tokens, following) in enumerate(some, 1):
+            total += swept(gpt.loss(parameters, tokens, following, Value))
+            first, second = (1 - beta**count for beta in BETAS)
+            for p, m in zip(parameters, moments, strict=True):
+                m[0] += (1 - BETAS[0]) * (p.grad - m[0])
+                m[1] += (1 - BETAS[1]) * (p.grad * p.grad - m[1])
+                p.data -= RATE * (m[0] / first) / (math.sqrt(m[1] / second) + EPS)
+                p.grad = 0.0
+        return total / len(some)
 
+    setattr(run, "steps", sum(len(x) for x, _ in some) / sum(map(len, inputs)))  # noqa: B010
     return run
 
 
@@ -236,18 +216,19 @@ def names(count: int) -> Comparison:
     known, order = plain_names(), random.Random(0)
     inputs, targets = Alphabet(known).examples([order.choice(known) for _ in range(count)])
     alike = padded(inputs, 0), padded(targets, NO_CHARACTER)
+    adam = partial(optim.Adam, lr=RATE, betas=BETAS, eps=EPS)
+    how = {"epochs": 1, "batch_size": 1, "shuffle": False, "jit": True}
+    ours = partial(by_fit, gpt_of_names, adam, loss=next_character_loss, **how)
     each, one, plain = "a program for each length", "one, names filled up", "plain Values"
-    return Comparison(
-        f"A GPT learns {count:,} names",
-        {
-            each: lambda: names_by_fit(inputs, targets, next_character_loss),
-            one: lambda: names_by_fit(*alike, next_character_loss),
-            plain: lambda: PlainTraining(inputs, targets),
-        },
-        [] if count == SAMPLE else [Row(each, plain, at_least=40), Row(one, plain, at_least=40)],
-        time.process_time,
-        1e-9 if count == SAMPLE else None,
-    )
+    makers: dict[str, Maker] = {
+        each: lambda: anew(ours(inputs, targets)),
+        one: lambda: anew(ours(*alike)),
+        plain: lambda: plainly(inputs, targets),
+    }
+    what, rows = f"A GPT learns {count:,} names", [Row(x, plain, at_least=40) for x in (each, one)]
+    if count == SAMPLE:
+        return Comparison(what, makers, [], time.process_time)
+    return Comparison(what, makers, rows, time.process_time, tolerance=None)
 
 
 def comparisons() -> Items:

@@ -174,19 +174,6 @@ def test_a_class_of_a_users_meets_values_by_its_own_operators(wrap: Any) -> None
         operator.matmul(Value(2.0), 2.0)
 
 
-def test_augmented_assignment_makes_a_new_node() -> None:
-    """``v += 1`` binds the name to a new node and leaves the old one as it was."""
-    v = first = Value(2.0)
-    v += 1
-    v *= v
-    v -= 0.5
-    v /= 2
-    v **= 2
-    assert (v.data, first.data) == (((9.0 - 0.5) / 2) ** 2, 2.0)
-    v.backward()
-    assert first.grad == 2 * 4.25 * 0.5 * 2 * 3.0
-
-
 # Comparison and truth ---------------------------------------------------------------------------
 
 

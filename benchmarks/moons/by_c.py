@@ -30,11 +30,8 @@ def by_hand(problem: Problem) -> Step:
         function = ctypes.CDLL(library).step
     function.restype = ctypes.c_double
     function.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_double]
-    arrays = (
-        np.array(problem.parameters),
-        np.array(problem.points).T.copy(),
-        np.array(problem.labels),
-    )
+    columns = list(zip(*problem.points, strict=True))
+    arrays = [np.array(x) for x in (problem.parameters, columns, problem.labels)]
     addresses = [a.ctypes.data for a in arrays]
 
     def run(_kept: object = arrays) -> float:

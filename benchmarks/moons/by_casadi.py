@@ -28,8 +28,8 @@ def scalar(problem: Problem) -> Step:
     state, found, after = np.array(problem.parameters), np.zeros(1), np.zeros(p.numel())
     views = [memoryview(x.data) for x in (state, found, after)]  # the buffer does not keep them
     buffer.set_arg(0, views[0])
-    buffer.set_res(0, views[1])
-    buffer.set_res(1, views[2])
+    for place, view in enumerate(views[1:]):
+        buffer.set_res(place, view)
 
     def run(_kept: object = (step, buffer, views)) -> float:
         trigger()

@@ -20,11 +20,6 @@ def in_doubles() -> Any:
     return jax
 
 
-def _unit(problem: Problem) -> Any:
-    jax = in_doubles()
-    return jax.numpy.tanh if problem.activation == "tanh" else getattr(jax.nn, problem.activation)
-
-
 def descent(
     loss_of: Callable[[Any, Any], Any], inputs: Any, layers: Any, activate: Any, rate: float
 ) -> tuple[Any, Any]:
@@ -98,8 +93,8 @@ def _on_matrices(problem: Problem) -> tuple[Any, Any]:
         penalty = sum((w * w).sum() + (b * b).sum() for w, b in parameters)
         return np.maximum(1 - ys * h[:, 0], 0).mean() + PENALTY * penalty
 
-    numbers = layers(problem.parameters)
-    return descent(loss_of, problem.points, numbers, _unit(problem), problem.rate)
+    unit = getattr(in_doubles().nn, problem.activation)
+    return descent(loss_of, problem.points, layers(problem.parameters), unit, problem.rate)
 
 
 def scalar(problem: Problem) -> Step:
@@ -114,7 +109,7 @@ def scalar(problem: Problem) -> Step:
     def relu(x: Any) -> Any:
         return jax.lax.max(x, 0.0)
 
-    activate = relu if problem.activation == "relu" else _unit(problem)
+    activate = relu if problem.activation == "relu" else getattr(jax.nn, problem.activation)
 
     def objective(parameters: Any) -> Any:
         return loss(parameters, problem.points, problem.labels, activate, relu)

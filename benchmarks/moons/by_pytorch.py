@@ -8,23 +8,28 @@ from typing import Any
 from benchmarks.moons.problem import PENALTY, Problem, Step, layers
 
 
+def in_doubles() -> Any:
+    """Return PyTorch, which computes in float64 and in one thread from now on."""
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(1)
+    return torch
+
+
 def descent(
     loss_of: Callable[[Any, Any], Any], inputs: Any, layers: Any, activation: str, rate: float
 ) -> Step:
-    """Return a step of gradient descent on matrices, in one thread.
+    """Return a step of gradient descent on matrices.
 
     Parameters
     ----------
     loss_of : callable
         Takes the outputs of a network of these layers, and their parameters.
     """
-    import torch
-
-    torch.set_num_threads(1)
-    xs, activate = torch.tensor(inputs, dtype=torch.float64), getattr(torch, activation)
-    pairs = [
-        [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in pair] for pair in layers
-    ]
+    torch = in_doubles()
+    xs, activate = torch.tensor(inputs), getattr(torch, activation)
+    pairs = [[torch.tensor(x, requires_grad=True) for x in pair] for pair in layers]
     parameters: list[Any] = [x for pair in pairs for x in pair]
 
     def run() -> float:
@@ -43,13 +48,11 @@ def descent(
 
 def vectorised(problem: Problem) -> Step:
     """Return the step on matrices."""
-    import torch
-
-    ys = torch.tensor(problem.labels, dtype=torch.float64)
+    ys = in_doubles().tensor(problem.labels)
 
     def loss_of(h: Any, parameters: Any) -> Any:
         margin = (1 - ys * h[:, 0]).relu().mean()
         return margin + PENALTY * sum((x * x).sum() for x in parameters)
 
-    numbers = layers(problem.parameters)
-    return descent(loss_of, problem.points, numbers, problem.activation, problem.rate)
+    numbers, unit = layers(problem.parameters), problem.activation
+    return descent(loss_of, problem.points, numbers, unit, problem.rate)

@@ -17,6 +17,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -109,17 +110,16 @@ def compare(base: Rows, change: Rows) -> bool:
         said = [x for x in found if x][:1]
         if a[0].get("warned") != b[0].get("warned"):
             said.append(f"warnings {a[0].get('warned')} are now {b[0].get('warned')}")
-        unlike = {str((x["outcome"], x.get("again", x["outcome"]))) for x in b}
-        if len(unlike) > 1 or b[0].get("again", b[0]["outcome"]) != b[0]["outcome"]:
+        if len({str(x[call]) for x in b for call in ("outcome", "again") if call in x}) > 1:
             said.append("calls of the change differ among themselves")
         agree = agree and not said
         for kind in ("first", "call"):
             if all(kind in x for x in (*a, *b)):
-                times = [x[kind] for x in a], [x[kind] for x in b]
-                r, apart = ratio(*times)
+                before = [x[kind] for x in a]
+                r, apart = ratio(before, [x[kind] for x in b])
                 ratios[kind].append(r)
                 if apart:
-                    said.append(f"{kind} {r:.2f} x ({statistics.median(times[0]):.2g} s)")
+                    said.append(f"{kind} {r:.2f} x ({statistics.median(before):.2g} s)")
         if said:
             print(f"{name}: {'; '.join(said)}")
     for kind, found_ratios in ratios.items():
@@ -141,8 +141,7 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=600.0, help="seconds for a file at most")
     chosen = parser.parse_args()
     start = chosen.only.partition(".")[0]
-    names = sorted(x.stem for x in CORPUS.glob("*.py") if x.stem != "__init__")
-    files = [x for x in names if "*" in start or x == start]
+    files = sorted(x.stem for x in CORPUS.glob("[!_]*.py") if fnmatch(x.stem, start))
     sides: tuple[Rows, Rows] = defaultdict(list), defaultdict(list)
     with ExitStack() as stack:
         folders = [stack.enter_context(checkout(x)) for x in (chosen.base, chosen.change)]

@@ -107,31 +107,7 @@ def test_softmax_agrees_with_mpmath(xs: list[float]) -> None:
     assert sum(softmax(xs)) == pytest.approx(1.0, rel=1e-15)
 
 
-@pytest.mark.parametrize(
-    ("op", "x", "value", "slope"),
-    [
-        (sg.gelu, 0.5, 0.34573123063700656, 0.8674951246561629),
-        (sg.gelu, -3.0, -0.00404969409489031, -0.01194564720418392),
-        (sg.gelu_tanh, 0.5, 0.34571400982514394, 0.8673699035346424),
-        (lambda x: sg.gelu(x, approximate="tanh"), 0.5, 0.34571400982514394, 0.8673699035346424),
-    ],
-)
-def test_gelu_gives_the_published_numbers(op: Any, x: float, value: float, slope: float) -> None:
-    """GELU and its tanh form have the values and slopes worked out independently."""
-    assert value_and_grad(op)(x) == pytest.approx((value, slope), rel=1e-12)
-
-
 # The log loss of one probability ----------------------------------------------------------------
-
-
-@pytest.mark.differential
-@given(st.floats(0.01, 0.99), st.floats(0.0, 1.0))
-def test_log_loss_is_the_cross_entropy_of_two_coins(p: float, t: float) -> None:
-    """-(t ln p + (1 - t) ln(1 - p)), with slopes (p - t)/(p(1 - p)) and ln((1 - p)/p)."""
-    loss, slopes = value_and_grad(sg.log_loss, (0, 1))(p, t)
-    assert loss == pytest.approx(-t * math.log(p) - (1 - t) * math.log1p(-p), rel=1e-12)
-    assert slopes[0] == pytest.approx((p - t) / (p * (1 - p)), rel=1e-12, abs=1e-12)
-    assert slopes[1] == pytest.approx(math.log((1 - p) / p), rel=1e-9, abs=1e-9)
 
 
 def test_certainty_costs_at_most_a_hundred() -> None:

@@ -209,11 +209,3 @@ def test_absolute_value_and_sign(name: str) -> None:
     assert found is not None
     assert math.isnan(found[0])
     assert name == "sign" or math.isnan(found[1][0])
-
-
-@pytest.mark.parametrize("x", [19.0, 20.5, 30.0])
-def test_softplus_is_exact_where_pytorch_switches(x: float) -> None:
-    """PyTorch returns x itself beyond 20, an error of 2e-9; ours is exact to 4 ulp everywhere."""
-    found = agree(ops.softplus, reference("softplus"), [x])
-    assert found is not None
-    assert found[0] == pytest.approx(theirs(torch.nn.functional.softplus, [x])[0], rel=1e-8)

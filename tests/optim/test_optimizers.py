@@ -131,24 +131,6 @@ def test_many_parameters_move_as_each_alone(make: Callable[[Any], optim.Optimize
 
 # The formulas as functions -----------------------------------------------------------------------
 
-number = st.floats(-10.0, 10.0)
-
-
-@given(number.filter(lambda x: abs(x) > 1e-3), st.floats(0.001, 1.0))
-def test_the_first_step_of_every_adaptive_rule_is_the_learning_rate(g: float, lr: float) -> None:
-    """Whatever the size of the gradient: that is what adaptive means."""
-    first: list[tuple[Any, dict[str, float]]] = [
-        (optim.Adam, {}),
-        (optim.SparseAdam, {}),
-        (optim.Adagrad, {}),
-        (optim.RMSprop, {"alpha": 0.0}),
-    ]
-    for kind, options in first:
-        w = Parameter(0.0)
-        w.grad = g
-        kind([w], lr=lr, eps=0.0, **options).step()
-        assert w.data == pytest.approx(-lr if g > 0 else lr, rel=1e-12)
-
 
 def test_an_update_can_be_differentiated_by_the_learning_rate() -> None:
     """D loss(w - lr·g) / d lr = -g(w)·g(w'): the hypergradient of Baydin et al., 2018."""

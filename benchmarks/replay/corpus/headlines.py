@@ -1,23 +1,19 @@
-"""What docs/benchmarks.md has first: two moons, the GPT on scalars, the README's expression."""
+"""What docs/benchmarks.md has first: two moons, and the expression of micrograd's README."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 import scalargrad as sg
-from benchmarks import gpt
-from benchmarks.against_micrograd import readme_expression
 from benchmarks.moons.by_scalargrad import step_of
 from benchmarks.moons.problem import moons
 from benchmarks.replay import Call, program
-from scalargrad.experiments import GPT
 
 RATE = 0.05
-#: The tokens of “lea” behind the mark that begins and ends a name, and what follows each.
-TOKENS, NEXT = [26, 11, 4, 0], [11, 4, 0, 26]
 
 
 def steps_by_scan(activation: str) -> Call:
@@ -53,29 +49,19 @@ def moons_called_with_arrays() -> Call:
     return sg.jit(step_of(problem)), (np.array(problem.parameters),)
 
 
-def gpt_loss(parameters: Any) -> Any:
-    """Return the loss of the GPT for one name."""
-    return gpt.loss(parameters, TOKENS, NEXT, sg)
-
-
-@program
-def gpt_of_floats() -> Call:
-    """Loss and gradient with respect to a list of 4,192 floats."""
-    given = [p.data for p in GPT(gpt.CHARACTERS, rng=0).parameters()]
-    return sg.jit(sg.value_and_grad(gpt_loss)), (given,)
-
-
-@program
-def gpt_of_parameters() -> Call:
-    """Loss and gradient with respect to Parameters that the function reads."""
-    own = [sg.Parameter(p.data) for p in GPT(gpt.CHARACTERS, rng=0).parameters()]
-    loss = sg.jit(lambda: gpt_loss(own))
-
-    def slopes() -> list[Any]:
-        value = loss()
-        return [value.data, *sg.gradients(value, own)]
-
-    return slopes, ()
+def readme_expression(a: Any, b: Any, relu: Callable[[Any], Any]) -> Any:
+    """Compute the expression of micrograd's README."""
+    c = a + b
+    d = a * b + b**3
+    c += c + 1
+    c += 1 + c + (-a)
+    d += d * 2 + relu(b + a)
+    d += 3 * d + relu(b - a)
+    e = c - d
+    f = e**2
+    g = f / 2.0
+    g += 10.0 / f
+    return g
 
 
 expression = partial(readme_expression, relu=sg.relu)

@@ -194,6 +194,19 @@ def test_without_a_matrix_there_are_no_layers(layers: Callable[[Value], list[str
     assert layers(sg.sum(out)) == ["z = W x + b: 3 inputs, 9 units"]  # Q, K and V
 
 
+def test_what_later_rows_read_again_has_a_place_for_its_numbers(
+    written: Callable[..., str],
+) -> None:
+    """Beside each name that stands there again: the value on the wire, its gradient below."""
+    w, h = Parameter(0.5, "w"), Value(0.3, "h")
+    for _ in range(15):
+        h = tanh(w * h)
+    page = written(walk(h))
+    again = re.findall(r'id="(n\d+-w\d+)-again"', page)
+    assert len(again) >= 14
+    assert all(f'id="{x}-value"' in page and f'id="{x}-gradient"' in page for x in again)
+
+
 def test_samples_stand_in_the_order_in_which_they_are_added(tmp_path: Path) -> None:
     """From top to bottom, whatever fans out to them."""
     w, b = Value(0.5, "w"), Value(0.1, "b")

@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import scalargrad as sg
+from benchmarks.replay import Call, program
+from scalargrad.experiments import GPT
+
 CHARACTERS, CONTEXT, WIDTH, HEADS = 27, 16, 16, 4
 SIZE = WIDTH // HEADS
 Vector = list[Any]
@@ -80,3 +84,32 @@ def loss(parameters: Sequence[Any], tokens: Sequence[int], targets: Sequence[int
         x = [a + b for a, b in zip(x, thought, strict=True)]
         losses.append(-m.log(softmax(linear(of["head"], x), m)[target]))
     return sum(losses) / len(losses)
+
+
+#: The tokens of “lea” behind the mark that begins and ends a name, and what follows each.
+TOKENS, NEXT = [26, 11, 4, 0], [11, 4, 0, 26]
+
+
+def loss_of_lea(parameters: Any) -> Any:
+    """Return the loss for one name."""
+    return loss(parameters, TOKENS, NEXT, sg)
+
+
+@program
+def of_floats() -> Call:
+    """Loss and gradient with respect to a list of 4,192 floats."""
+    given = [p.data for p in GPT(CHARACTERS, rng=0).parameters()]
+    return sg.jit(sg.value_and_grad(loss_of_lea)), (given,)
+
+
+@program
+def of_parameters() -> Call:
+    """Loss and gradient with respect to Parameters that the function reads."""
+    own = [sg.Parameter(p.data) for p in GPT(CHARACTERS, rng=0).parameters()]
+    read = sg.jit(lambda: loss_of_lea(own))
+
+    def slopes() -> list[Any]:
+        value = read()
+        return [value.data, *sg.gradients(value, own)]
+
+    return slopes, ()
