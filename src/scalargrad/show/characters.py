@@ -110,29 +110,6 @@ def _share(letter: str) -> float:
     return _CAPITAL if letter.isupper() else _COMMON
 
 
-_BETWEEN_WORDS = re.compile(r"(?<=[ _.,/])(?=\w)")
-
-
-def wrapped(text: str, columns: int) -> str:
-    """Break lines of more columns between words; a longer word stays whole.
-
-    Examples
-    --------
-    >>> print(wrapped("w: weight_of_the_first", 10))
-    w: weight_
-    of_the_
-    first
-    """
-    lines: list[str] = []
-    for line in text.split("\n"):
-        lines.append("")
-        for word in _BETWEEN_WORDS.split(line):
-            if lines[-1] and cell_len(lines[-1] + word.rstrip()) > columns:
-                lines.append("")
-            lines[-1] += word
-    return "\n".join(line.rstrip() for line in lines)
-
-
 Node = TypeVar("Node", bound=Hashable)
 
 _LONGEST = 21  # columns of a name that is shown as it is

@@ -229,7 +229,7 @@ def test_frames_enclose_their_shapes_and_no_others(model: MLP, loss: Value) -> N
         if group.get("class") == "frame"
         and (path := re.search(r"its path is (.*)", title(group) or ""))
     }
-    assert "value of w²₃,₁: " in picture.svg()
+    assert "value of W₂[2,0]: " in picture.svg()
     order = topological_order(loss)
     parts = [part for part in fold(loss, model=model).walk() if part.path]
     assert framed.keys() == {part.path for part in parts}

@@ -168,6 +168,7 @@ def _cut(shapes: Sequence[Shape], lines: Sequence[Line]) -> dict[str, int]:
             break
     if widest > _MOST_IN_A_ROW * length:
         return {}
+    ends = _filled(ends[:-1], length, widest, depth)  # together no longer than the longest
     return {id: bisect_left(ends, place) for id, place in places.items()}
 
 

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 from math import hypot
+from textwrap import wrap
 
-from scalargrad.show.characters import text_width, wrapped
+from scalargrad.show.characters import text_width
 from scalargrad.show.graphs import layout as sizes
 from scalargrad.show.graphs import look
 from scalargrad.show.graphs.diagram import Box, Folded, GateShape, Junction, Line, Shape, Wire
@@ -255,10 +256,10 @@ class SvgWriter:
 
     def _notes(self) -> list[str]:
         """Return the lines below the picture."""
-        diagram = self._diagram
-        note = diagram.note if diagram.note_width else wrapped(diagram.note, _LONGEST_LINE)
-        texts = (wrapped(diagram.legend, _LONGEST_LINE), note)
-        return [line for text in texts if text for line in text.split("\n")]
+        texts = f"{self._diagram.legend}\n{self._diagram.note}".split("\n")
+        if not self._diagram.note_width:
+            texts = [line for text in texts for line in wrap(text, _LONGEST_LINE)]
+        return [text for text in texts if text]
 
     def _swatches(self, scale: Scale, x: float, y: float) -> list[str]:
         """Return the scale that says which numbers the colours mean, around x."""

@@ -89,7 +89,8 @@ def _kept(scene: Scene, node: Value) -> list[Text]:
         for i in wires[:_MOST_KEPT]
     ]
     lines = [Text(f"  {TEXT.chain(*formula.whole())}", LOCAL) for formula in found]
-    more = [Text(f"  and {len(wires) - _MOST_KEPT} more", LOCAL)] * (len(wires) > _MOST_KEPT)
+    rest = len(wires) - _MOST_KEPT
+    more = [Text(f"  {formulas.say('more', count=rest)}", LOCAL)] * (rest > 0)
     return [Text("kept for the way back:", LOCAL), *lines, *more]
 
 
