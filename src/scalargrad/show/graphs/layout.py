@@ -322,7 +322,8 @@ class DiagramLayout:
         return self._key(line.target) + ("" if is_free else f":{SIDES[self.direction][1]}")
 
     def _is_ordered(self, shape: Shape) -> bool:
-        return (isinstance(shape, GateShape) and shape.ordered) or shape.id in self._listed
+        ordered = isinstance(shape, Folded) or (isinstance(shape, GateShape) and shape.ordered)
+        return ordered or shape.id in self._listed
 
     def _key(self, id: str) -> str:
         """Return the name of an id in DOT."""

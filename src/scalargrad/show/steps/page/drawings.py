@@ -9,6 +9,7 @@ input changes. A line that leaves a junction has a place for its contribution, `
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -194,7 +195,8 @@ _TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the ro
 _NAME_HEIGHT = 13
 _BOX, _STEP = 34.0, 26.0  # the least width of a box, and by which it grows if it stands for another
 _MANY = 4  # lines into a gate whose taps then stand together
-_CROSSED = 0.3  # between ranks, in inches: room for the lines from such taps to cross
+#: Between ranks, in inches: room for lines from such taps to cross, and for those of a fold to part.
+_CROSSED, _PARTING = 0.3, 0.5
 
 
 def draw(diagrams: Sequence[Diagram]) -> list[str]:
@@ -264,8 +266,11 @@ class _PageLayout(DiagramLayout):
         return ""
 
     def _between_ranks(self) -> float:
-        spread = 0.1 + 0.04 * max(0, max(self._arrivals.values(), default=1) - 3)
-        return max(min(spread, 1.2), _CROSSED if self._together else 0.0)  # for many to meet
+        meeting = 0.1 + 0.04 * max(0, max(self._arrivals.values(), default=1) - 3)
+        leaving = Counter(line.source for line in self.diagram.lines if line.source in self._folds)
+        parting = _PARTING if max(leaving.values(), default=1) > 1 else 0.0
+        crossing = _CROSSED if self._together else 0.0
+        return max(min(meeting, 1.2), parting, crossing)
 
     def _join(self, graph: graphviz.Digraph, line: Line) -> None:
         """Write a line, in two stretches if it has a tap."""
