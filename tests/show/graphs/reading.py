@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from scalargrad import Parameter, Value, exp, ops
@@ -201,15 +201,3 @@ def are_apart(one: Corners, other: Corners, margin: float = 0.5) -> bool:
 def width(picture: Picture) -> float:
     """Return the width of an SVG in points."""
     return float(ET.fromstring(picture.svg()).attrib["viewBox"].split()[2])
-
-
-def contrast(one: str, other: str) -> float:
-    """Return the contrast of two colours #rrggbb, by the formula of WCAG 2."""
-    dark, light = sorted(map(_luminance, (one, other)))
-    return (light + 0.05) / (dark + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    shares: Iterable[float] = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares]
-    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

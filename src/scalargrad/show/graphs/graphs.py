@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
-from typing import Any, Literal
+from typing import Any
 
 from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, fan_out, topological_order
@@ -14,7 +14,7 @@ from scalargrad.show.graphs.builder import Builder, DrawnGraph
 from scalargrad.show.graphs.diagram import Box, Shape, Wire
 from scalargrad.show.graphs.gates import copies_of
 from scalargrad.show.graphs.layout import DPI, SIDES
-from scalargrad.show.graphs.look import Highlight, Look, Scale, highlighted_ids, scale_of
+from scalargrad.show.graphs.look import Highlight, Look, highlighted_ids
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.view import (
     LINES_PER_SHAPE,
@@ -48,7 +48,6 @@ def draw(
     direction: str = "LR",
     limit: int = 300,
     highlight: Highlight | None = None,
-    color: Literal["value", "gradient"] | None = None,
     copies: bool = False,
     gradients: bool = True,
     digits: int = 4,
@@ -88,10 +87,6 @@ def draw(
     highlight : Value, step of `scalargrad.walk`, or iterable of these
         What stands out, bold with an amber halo: Values with their wires and the lines between
         them; of a backward step, the line its contribution travels.
-    color : {"value", "gradient"}, optional
-        Tint boxes, gates and wires by this number: orange below zero, grey at zero, blue above,
-        the stronger the greater its magnitude. A legend gives the scale, which is symmetric;
-        ±inf has the colour of its end, nan that of zero. Mermaid has no legend.
     copies : bool
         Draw fan-out as a copy gate, whose outgoing wires each carry what their reader
         contributes to the gradient, upstream · local. Nothing can be folded then.
@@ -120,8 +115,8 @@ def draw(
     OperandError
         If `root` or `highlight` is anything else, or `root` is empty.
     LayoutError
-        If `direction` or `color` is neither of the two, or `depth` is negative, or `digits` or
-        `dpi` out of range.
+        If `direction` is neither of the two, or `depth` is negative, or `digits` or `dpi` out of
+        range.
 
     Notes
     -----
@@ -199,8 +194,7 @@ def draw(
     marked = highlighted_ids(order, highlight, shown_as)
     marked = marked.union(*(hidden.get(id, ()) for id in marked))
     alarmed = alarmed.union(*(hidden.get(id, ()) for id in alarmed))
-    drawn = {shape.id for shape in diagram.shapes}
-    diagram.look = Look(marked, *_tints(color, builder, drawn, dark), alarmed)
+    diagram.look = Look(marked, alarmed)
     return Picture(diagram, direction, dpi=dpi, dark=dark)
 
 
@@ -236,24 +230,6 @@ def _title(roots: Sequence[Value], builder: Builder) -> str:
     shown = ", ".join(f"{graph.names[x]} {builder.sign(x)} {builder.number(x.data)}" for x in roots)
     count, parts = len(graph.order), f", {closed} folded part{'s' * (closed != 1)}" * bool(closed)
     return f"Computation graph of {shown}: {count} node{'s' * (count != 1)}{parts}"
-
-
-def _tints(
-    color: str | None, builder: Builder, drawn: set[str], dark: bool
-) -> tuple[dict[str, str], Scale | None]:
-    """Return the colours of the boxes, gates and wires that are drawn, and what they mean."""
-    by_value, numbers = is_word(color, ["value"]), dict[str, float]()
-    for node, id in builder.ids.items():
-        numbers[id] = node.data if by_value else builder.graph.gradients[node]
-        numbers[f"{id}-wire"] = numbers[id]
-    for (node, i), contribution in builder.copies.items():
-        operand = node.parents[i]
-        if isinstance(operand, Value):
-            number = operand.data if by_value else contribution
-            numbers[f"{builder.ids[node]}-w{i}-wire"] = number
-    numbers = {id: x for id, x in numbers.items() if id in drawn}
-    scale = scale_of(color, numbers.values(), dark)
-    return {id: scale.colour(x) for id, x in numbers.items()} if scale else {}, scale
 
 
 def require_digits(digits: int, dpi: int) -> None:

@@ -30,7 +30,7 @@ _CLASSES = """\
     classDef wire fill:none,stroke:none
     classDef folded fill:#e9eef4,color:#222,stroke:#222"""
 
-_HALO_FILL, _BOLD = "#ffe2a0", ",stroke-width:4px"
+_LIT = "fill:#ffe2a0,color:#222,stroke-width:4px"
 _ALARMED = "color:#a3161f,stroke:#a3161f,stroke-width:4px"
 _BOLD_LINE = "stroke:#9a5b00,stroke-width:4px"
 
@@ -75,17 +75,12 @@ def _subgraph(cluster: Cluster, drawn: Mapping[str, str], indent: str) -> Iterat
 
 
 def _emphasis(shapes: list[_Shown], lines: list[Line], look: Look) -> Iterator[str]:
-    """Yield a style for each highlighted or tinted shape, and for lines, by index."""
+    """Yield a style for each highlighted shape, and for lines, by index."""
     for shape in shapes:
-        highlighted = shape.id in look.highlighted
         if shape.id in look.alarmed:
             yield f"    style {_id(shape.id)} {_ALARMED}"
-            continue
-        fill = look.tints.get(shape.id, _HALO_FILL if highlighted else "")
-        if fill and not isinstance(shape, Wire):
-            deep = shape.id in look.tints and look.scale is not None and look.scale.dark
-            ink = "#fff" if deep else "#222"
-            yield f"    style {_id(shape.id)} fill:{fill},color:{ink}{_BOLD * highlighted}"
+        elif shape.id in look.highlighted and not isinstance(shape, Wire):
+            yield f"    style {_id(shape.id)} {_LIT}"
     for i, line in enumerate(lines):
         if line.id in look.highlighted:
             yield f"    linkStyle {i} {_BOLD_LINE}"

@@ -17,16 +17,14 @@ from scalargrad.show.graphs import layout as sizes
 from scalargrad.show.graphs import look
 from scalargrad.show.graphs.diagram import Box, Folded, GateShape, Junction, Line, Shape, Wire
 from scalargrad.show.graphs.layout import LETTERS, DiagramLayout, Point, Size
-from scalargrad.show.graphs.look import Scale
-from scalargrad.show.number_format import number
-from scalargrad.table.printing import MINUS, script_parts
+from scalargrad.table.printing import script_parts
 
 #: Graphviz lets lines end a point outside a port.
 JOIN = 1.5
 
 _HEAD, _HEAD_WIDTH = 8.0, 3.2  # pixels of an arrowhead, and of half its width
 _THINNEST, _WIDEST, _CROWDED = 0.3, 4.2, 22.0  # of weights; where many meet, they are thinner
-_NOTE, _SWATCH, _LONGEST_LINE = 18.0, (22.0, 18.0), 64
+_NOTE, _LONGEST_LINE = 18.0, 64
 
 #: The attributes of shapes, lines and texts by their classes, in the colours of light paper.
 _STYLES: dict[str, dict[str, str]] = {
@@ -41,7 +39,6 @@ _STYLES: dict[str, dict[str, str]] = {
     "thick": {"stroke": look.SLATE, "stroke-width": "2.6"},
     "halo": {"stroke": look.HALO, "stroke-width": "6"},
     "strong": {"stroke": look.INK, "stroke-width": "2.2"},
-    "band": {"stroke-width": "7"},
     "lit": {"fill": look.HALO_FILL, "stroke-width": "3"},
     "alarmed": {"stroke": look.ALARM, "stroke-width": "3"},
     "dot": {"fill": look.INK},
@@ -69,13 +66,11 @@ class SvgWriter:
         self._diagram, self._look = layout.diagram, layout.diagram.look
 
     def svg(self) -> str:
-        """Return the finished element: the picture, and below it the scale and the notes."""
-        layout, notes, scale = self._layout, self._notes(), self._look.scale
+        """Return the finished element: the picture, and the notes below it."""
+        layout, notes, below = self._layout, self._notes(), list[str]()
         wide = [text_width(note, LETTERS) for note in notes]
         width = max(layout.right, self._diagram.note_width, *wide) + 2 * layout.side
         middle, height = layout.right / 2 + layout.side, layout.bottom + 2 * layout.above
-        below = self._swatches(scale, middle, height) if scale else []
-        height += _NOTE * 1.5 * bool(scale)
         for note in notes:
             below.append(self.text((middle, height + _NOTE / 2), note))
             height += _NOTE
@@ -178,12 +173,11 @@ class SvgWriter:
         return f'<g class="node fan" id="{fan.id}">{_title(fan.title)}{inside}</g>'
 
     def outline(self, shape: Shape, kind: str) -> str:
-        """Return the attributes of an outline, filled where it is tinted or highlighted."""
+        """Return the attributes of an outline, filled where it is highlighted."""
         kinds = ["shape", *[kind] * (kind in _STYLES)]
         kinds += ["lit"] * (shape.id in self._look.highlighted)
         kinds += ["alarmed"] * self._is_alarmed(shape)
-        tint = self._look.tints.get(shape.id)
-        return self._style(*kinds, **({"fill": tint} if tint else {}))
+        return self._style(*kinds)
 
     def wire(self, wire: Wire, at: Point, size: Size) -> str:
         """Return a wire: a line, and its numbers on both sides of it."""
@@ -195,8 +189,6 @@ class SvgWriter:
         drawn, kinds = "", ["line", *["thick"] * wire.thick]
         if wire.id in self._look.highlighted:
             drawn, kinds = f'<path d="{path}"{self._style("line", "halo")}/>', ["line", "strong"]
-        elif tint := self._look.tints.get(wire.id):
-            drawn = f'<path d="{path}"{self._style("line", "band", stroke=tint)}/>'
         drawn += f'<path class="line" d="{path}"{self._style(*kinds)}/>'
         node = wire.id.removesuffix("-wire")
         value = wire.value if wire.thick else self._span("value", wire.value)
@@ -260,23 +252,6 @@ class SvgWriter:
         if not self._diagram.note_width:
             texts = [line for text in texts for line in wrap(text, _LONGEST_LINE)]
         return [text for text in texts if text]
-
-    def _swatches(self, scale: Scale, x: float, y: float) -> list[str]:
-        """Return the scale that says which numbers the colours mean, around x."""
-        colours, (width, height) = scale.swatches(), _SWATCH
-        half, middle = width * len(colours) / 2, y + height / 2
-        made = [
-            f'<rect x="{x - half + width * k:.1f}" y="{y:.1f}" width="{width}" height="{height}" '
-            f'fill="{colour}"/>'
-            for k, colour in enumerate(colours)
-        ]
-        limit = number(scale.limit) if scale.limit else ""
-        low = f"{MINUS}{limit}" if limit else ""
-        left = x - half - text_width(low, LETTERS) - 14
-        made.append(self.text((left, middle), scale.quantity, anchor="end"))
-        made.append(self.text((x - half - 6, middle), low, anchor="end"))
-        made.append(self.text((x, middle), "0"))
-        return [*made, self.text((x + half + 6, middle), limit, anchor="start")]
 
 
 def framed(drawn: str, title: str, box: tuple[float, float, float], dark: bool = False) -> str:

@@ -195,7 +195,7 @@ _TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the ro
 _NAME_HEIGHT = 13
 _BOX, _STEP = 34.0, 26.0  # the least width of a box, and by which it grows if it stands for another
 _MANY = 4  # lines into a gate whose taps then stand together
-#: Between ranks, in inches: room for lines from such taps to cross, and for those of a fold to part.
+#: Between ranks, in inches: room for lines from such taps to cross, and from a fold to part.
 _CROSSED, _PARTING = 0.3, 0.5
 
 
