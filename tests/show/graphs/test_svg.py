@@ -1,4 +1,4 @@
-"""The SVG as it is seen: where names, numbers, shapes, lines and frames stand; its use.
+"""The SVG as it is seen: where names, numbers, shapes and lines stand; its use.
 
 Read back with an XML parser; its ids are those that the documentation lists.
 """
@@ -37,7 +37,6 @@ from tests.show.graphs.reading import (
 )
 
 from scalargrad import Parameter, Value, draw, ops, walk
-from scalargrad.experiments import GPT
 from scalargrad.nn import MLP
 from scalargrad.show.graphs import Picture
 
@@ -337,32 +336,19 @@ def is_near(point: Point, shape: Corners) -> bool:
     return left - 12 < x < right + 12 and top - 12 < y < bottom + 12
 
 
-# Frames ---------------------------------------------------------------------------------------
+# Modules --------------------------------------------------------------------------------------
 
 
-def transformer_block() -> tuple[Any, list[Value]]:
-    """Return a block of a transformer and its four numbers at each of two positions."""
-    (model,) = GPT(2, width=4, heads=2, rng=0).blocks
-    positions = [[Value(0.1 * i - 0.3 * t, f"x{t}{i}") for i in range(4)] for t in range(2)]
-    return model, [value for vector in model(positions) for value in vector]
-
-
-def perceptron() -> tuple[Any, list[Value]]:
-    """Return a network of two hidden layers and its answer."""
-    model = MLP(3, [4, 4, 1], rng=0)
-    return model, [model([Value(1.0, "a"), Value(-1.0, "b"), Value(0.5, "c")])]
-
-
-@pytest.mark.parametrize(
-    ("make", "depth"), [(transformer_block, 1), (perceptron, 1), (perceptron, 2)]
-)
-def test_a_line_passes_a_border_once_and_only_where_it_has_business(make: Any, depth: int) -> None:
-    """No stretch of a line enters a frame and leaves it, or the other way round."""
-    model, roots = make()
-    picture = draw(roots, model=model, depth=depth)
-    frames = {id: corners(frame) for id, frame in of_class(picture, "frame").items()}
-    assert frames
-    for id, path in paths(picture).items():
-        for name, (left, top, right, bottom) in frames.items():
-            inside = [left + 1 < x < right - 1 and top + 1 < y < bottom - 1 for x, y in path]
-            assert sum(a != b for a, b in pairwise(inside)) <= 1, (id, name)
+def test_units_and_inputs_of_a_network_stand_in_their_order() -> None:
+    """Neuron 1 on top of its column, and x0 on top of x1; a layer is a column."""
+    model = MLP(2, [4, 4, 1], rng=0)
+    x = [Value(1.0, "x0"), Value(-1.0, "x1")]
+    shapes = of_class(draw(model(x), model=model, depth=2), "node")
+    boxes = [(lines(shape)[0], corners(shape)) for shape in shapes.values() if lines(shape)]
+    units = [(said, left, top) for said, (left, top, _, _) in boxes if said.startswith("Neuron")]
+    for column in (units[:4], units[4:8]):
+        assert [said[:8] for said, _, _ in column] == [f"Neuron {k}" for k in range(1, 5)]
+        assert len({left for _, left, _ in column}) == 1
+        assert (tops := [top for _, _, top in column]) == sorted(tops)
+    inputs = [top for said, (_, top, _, _) in boxes if said in {"x0", "x1"}]
+    assert inputs == sorted(inputs)

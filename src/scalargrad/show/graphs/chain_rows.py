@@ -38,7 +38,7 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
     wired : bool
         Whether what is named again has a wire with room for numbers.
     """
-    row = {} if diagram.clusters else _rows(diagram)
+    row = _rows(diagram)
     if not row:
         return diagram
     boxes = {shape.id: shape.text for shape in diagram.shapes if isinstance(shape, Box | Folded)}

@@ -62,8 +62,7 @@ def draw(
     gradient below, each with four significant digits. A dot marks where a wire branches.
 
     Modules of a `model`, and parts of a graph too large to be drawn whole, are folded: a rounded
-    box stands for all that is inside, and a thick line for several wires. Those that are open
-    have a frame.
+    box stands for all that is inside, and a thick line for several wires.
 
     Parameters
     ----------
@@ -168,7 +167,7 @@ def draw(
     )
     plain = View(Fold("graph", list(order)))
     if module is None and not asked and (copies or plain.size().needed <= limit):
-        seen = Opening(plain, set())
+        seen = Opening(plain)
     else:
         folded = fold(*roots, model=module, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
         wanted = (None, (), _EVERYTHING) if copies else (depth, asked, limit)
@@ -181,7 +180,6 @@ def draw(
         graph,
         seen.view,
         folds={part: f"f{k}" for k, part in enumerate(seen.view.fold.walk())},
-        framed=seen.framed,
         copies=copied,
         digits=digits,
         gradients=gradients,

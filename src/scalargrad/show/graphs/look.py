@@ -25,7 +25,7 @@ HALO, HALO_FILL = "#F2A900", "#FFE2A0"
 #: Nodes that are inf or nan, which also have a shape of their own.
 ALARM = "#A3161F"
 
-PAPER, FOLD_FILL, FRAME_LINE, FRAME_FILLS = "white", "#E9EEF4", "#8A94A0", ("#F4F6F9", "#FFFFFF")
+PAPER, FOLD_FILL = "white", "#E9EEF4"
 
 #: The colours on a dark background, those of the step page.
 DARK = {
@@ -40,9 +40,6 @@ DARK = {
     HALO_FILL: "#6B4900",
     ALARM: "#FF9A9A",
     FOLD_FILL: "#242B34",
-    FRAME_LINE: "#66717E",
-    FRAME_FILLS[0]: "#1C2027",
-    FRAME_FILLS[1]: "#14171B",
 }
 
 

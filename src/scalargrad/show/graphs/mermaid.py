@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
 from scalargrad.show.graphs.diagram import (
     Box,
-    Cluster,
     Diagram,
     Folded,
     GateShape,
     Junction,
     Line,
     Wire,
-    nested,
 )
 from scalargrad.show.graphs.look import Look
 
@@ -47,7 +45,7 @@ def to_mermaid(diagram: Diagram, direction: str) -> str:
     return "\n".join(
         [
             f"flowchart {direction}",
-            *_placed(shapes, diagram.clusters),
+            *(f"    {_shape(shape)}" for shape in shapes),
             *([f'    legend["{escaped(diagram.legend)}"]:::wire'] if diagram.legend else []),
             *(f"    {_line(line)}" for line in lines),
             _CLASSES,
@@ -55,23 +53,6 @@ def to_mermaid(diagram: Diagram, direction: str) -> str:
             "",
         ]
     )
-
-
-def _placed(shapes: list[_Shown], clusters: Sequence[Cluster]) -> Iterator[str]:
-    """Yield all shapes, those of open folds inside a subgraph."""
-    drawn = {shape.id: _shape(shape) for shape in shapes}
-    framed = {id for cluster in nested(clusters) for id in cluster.shapes}
-    yield from (f"    {text}" for id, text in drawn.items() if id not in framed)
-    for cluster in clusters:
-        yield from _subgraph(cluster, drawn, "    ")
-
-
-def _subgraph(cluster: Cluster, drawn: Mapping[str, str], indent: str) -> Iterator[str]:
-    yield f'{indent}subgraph {cluster.id}["{escaped(cluster.text)}"]'
-    yield from (f"{indent}    {drawn[id]}" for id in cluster.shapes if id in drawn)
-    for inner in cluster.inside:
-        yield from _subgraph(inner, drawn, f"{indent}    ")
-    yield f"{indent}end"
 
 
 def _emphasis(shapes: list[_Shown], lines: list[Line], look: Look) -> Iterator[str]:

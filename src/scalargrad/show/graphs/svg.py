@@ -28,7 +28,6 @@ _NOTE, _LONGEST_LINE = 18.0, 64
 
 #: The attributes of shapes, lines and texts by their classes, in the colours of light paper.
 _STYLES: dict[str, dict[str, str]] = {
-    "frame": {"stroke": look.FRAME_LINE},
     "shape": {"fill": look.PAPER, "stroke": look.INK, "stroke-width": "1.3"},
     "parameter": {"stroke-width": "2"},
     "input": {"stroke-dasharray": "5,3"},
@@ -75,7 +74,7 @@ class SvgWriter:
             below.append(self.text((middle, height + _NOTE / 2), note))
             height += _NOTE
         height += layout.above * bool(below)
-        drawn = "\n".join([*self._frames(), *self.lines(), *self.shapes(), *below])
+        drawn = "\n".join([*self.lines(), *self.shapes(), *below])
         return framed(drawn, self._diagram.title, (middle - width / 2, width, height), self._dark)
 
     def lines(self) -> Iterator[str]:
@@ -100,7 +99,7 @@ class SvgWriter:
                     yield self._fold(shape, at, size)
                 case Wire():
                     yield self.wire(shape, at, size)
-                case Junction(rank=""):
+                case Junction():
                     yield self.dot(shape, at)
 
     def _gate(self, gate: GateShape, at: Point, size: Size) -> str:
@@ -139,7 +138,7 @@ class SvgWriter:
     def line(self, line: Line, kind: str, points: Sequence[Point]) -> str:
         """Return a line with its head; a highlighted one is bold with a halo."""
         path, classes, drawn = curves(points), ["line", *["thick"] * line.thick], ""
-        if self._look.highlighted.intersection({line.id, line.id.rpartition("-to")[0]}):
+        if line.id in self._look.highlighted:
             drawn = f'<path d="{path}"{self._style("line", "halo")}/>'
             classes.append("strong")
         drawn += f'<path d="{path}"{self._style(*classes, **self._weight(line))}/>'
@@ -224,19 +223,6 @@ class SvgWriter:
             x, y, anchor = at[0] + (-6, 6)[side], at[1] + 5, ("end", "start")[side]
         style = self._style("text", **{"text-anchor": anchor})
         return f'<g id="{id}">{_title(title)}<text x="{x:g}" y="{y:g}"{style}>{written}</text></g>'
-
-    def _frames(self) -> Iterator[str]:
-        """Yield the frames of open folds, outer ones first, filled alternately."""
-        fills = dict.fromkeys((cluster.id for cluster in self._diagram.clusters), 0)
-        for cluster in self._diagram.frames():
-            fill = fills[cluster.id]
-            fills.update(dict.fromkeys((inner.id for inner in cluster.inside), 1 - fill))
-            (x, y), (width, height) = self._layout.at[cluster.id], self._layout.sizes[cluster.id]
-            style = self._style("frame", fill=look.FRAME_FILLS[fill])
-            box = rounded((x, y), (width, height), 8, style)
-            place = x - width / 2 + 8, y - height / 2 + 14
-            box += self.text(place, cluster.text, anchor="start")
-            yield f'<g class="frame" id="{cluster.id}">{_title(cluster.title)}{box}</g>'
 
     def _style(self, *kinds: str, **more: str) -> str:
         """Return the attributes of classes, later ones first, in the colours of the paper."""
