@@ -62,8 +62,9 @@ def _by_attributes(model: object, order: Sequence[Value]) -> dict[Value, str]:
     numbers = {layer: i for i, layer in enumerate(dict.fromkeys(x[0] for x in parts.values()), 1)}
     biases = {x: path for x, (path, kind, _, end) in parts.items() if kind == "bias" or end == ".b"}
     units = Counter(biases.values())
-    named = {x: _attribute(path) for x, path in paths.items()}
-    for x, (layer, _, unit, end) in parts.items():
+    named = {x: _attribute(path) for x, path in paths.items() if x not in parts}
+    for x in sorted(parts, key=lambda x: (numbers[parts[x][0]], x in biases)):
+        layer, _, unit, end = parts[x]
         if x in biases:
             named[x] = _in_layer("b", numbers[layer], unit, alone=units[layer] == 1)
         else:

@@ -19,7 +19,6 @@ from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.view import (
     LINES_PER_SHAPE,
     SIDE_BY_SIDE,
-    Opening,
     Size,
     View,
     expanded_folds,
@@ -34,7 +33,6 @@ from scalargrad.table.validation import flag, is_word, listed, text, whole
 from scalargrad.value import Value
 
 _MOST_DIGITS, _LEAST_DPI, _MOST_DPI = 17, 24, 1200
-_EVERYTHING = 10**9  # parts: beside copies nothing can be folded
 _LEAST = 4  # parts of a graph that can stand side by side
 _GLANCE, _SECONDS_OF_WORK = 60, 50_000  # nodes
 
@@ -119,8 +117,8 @@ def draw(
 
     Notes
     -----
-    The first node that is inf or nan, or whose gradient is, stands in a red octagon, and a line
-    below the picture names it.
+    The first node that is inf or nan, or whose gradient is, is red and bold, and a line below the
+    picture names it.
 
     Lines enter a gate in the order of its operands, the first at the top. Where a node is
     read several times below a gate for which the order does not matter (+, ×, max, …), it
@@ -166,20 +164,19 @@ def draw(
         else [text(name, "open") for name in listed(open, "open", "paths of parts")]
     )
     plain = View(Fold("graph", list(order)))
-    if module is None and not asked and (copies or plain.size().needed <= limit):
-        seen = Opening(plain)
+    if copies or (module is None and not asked and plain.size().needed <= limit):
+        view, is_cut = plain, False
     else:
         folded = fold(*roots, model=module, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
-        wanted = (None, (), _EVERYTHING) if copies else (depth, asked, limit)
-        seen = expanded_folds(folded, *wanted)
-    _require_within(limit, order, roots, seen.view, copies)
+        view, is_cut = expanded_folds(folded, depth, asked, limit)
+    _require_within(limit, order, roots, view, copies)
     known = {node: node.grad or 0.0 if has_gradients else 0.0 for node in order}
     copied = copies_of(order, known) if copies else {}
     graph, legend = _named(order, place_names(model, order), known)
     builder = Builder(
         graph,
-        seen.view,
-        folds={part: f"f{k}" for k, part in enumerate(seen.view.fold.walk())},
+        view,
+        folds={part: f"f{k}" for k, part in enumerate(view.fold.walk())},
         copies=copied,
         digits=digits,
         gradients=gradients,
@@ -188,7 +185,7 @@ def draw(
     diagram.legend = _legend_of(diagram.shapes, legend)
     hidden = builder.stand_ins()
     alarmed, alarm = _alarm(order, gradients)
-    diagram.note = "\n".join(filter(None, [alarm, _note(seen.view) if seen.cut else ""]))
+    diagram.note = "\n".join(filter(None, [alarm, _note(view) if is_cut else ""]))
     marked = highlighted_ids(order, highlight, shown_as)
     marked = marked.union(*(hidden.get(id, ()) for id in marked))
     alarmed = alarmed.union(*(hidden.get(id, ()) for id in alarmed))
@@ -240,15 +237,16 @@ def require_digits(digits: int, dpi: int) -> None:
 
 def _alarm(order: Sequence[Value], gradients: bool) -> tuple[frozenset[str], str]:
     """Return the id of the first node that is inf or nan, and the note about it."""
-    for i, node in enumerate(order):
-        if not isfinite(node.data):
-            said = visible(describe(node)).replace("-", MINUS)
-            return frozenset({f"n{i}"}), f"First value that is not finite: {said}"
-    for i, node in reversed([*enumerate(order)] if gradients else []):
-        if not isfinite(node.grad or 0.0):
-            said = f"{number(node.grad)} at {visible(describe(node))}".replace("-", MINUS)
-            return frozenset({f"n{i}"}), f"First gradient that is not finite: {said}"
-    return frozenset(), ""
+    nodes = [*enumerate(order)]
+    found = [("value", i, describe(x)) for i, x in nodes if not isfinite(x.data)]
+    for i, x in reversed(nodes if gradients else []):
+        if not isfinite(x.grad or 0.0):
+            found.append(("gradient", i, f"{number(x.grad)} at {describe(x)}"))
+    if not found:
+        return frozenset(), ""
+    kind, i, said = found[0]
+    said = visible(said).replace("-", MINUS)
+    return frozenset({f"n{i}"}), f"First {kind} that is not finite: {said}"
 
 
 def _note(seen: View) -> str:

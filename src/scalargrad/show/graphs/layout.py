@@ -36,7 +36,7 @@ from scalargrad.show.graphs.diagram import (
     Shape,
     Wire,
 )
-from scalargrad.show.graphs.look import FONTS
+from scalargrad.show.graphs.look import ALARM, FONTS
 
 #: Called with DOT and a format where no program can be started: the playground's page, which
 #: runs in a browser, sets it to Graphviz as WebAssembly.
@@ -250,7 +250,7 @@ class DiagramLayout:
             case Box(kind="input"):
                 options["style"] = "dashed"
         if shape.id in self.diagram.look.alarmed:
-            options["shape"] = "doubleoctagon"
+            options["color"] = ALARM
         if self._is_ordered(shape):
             options["ordering"] = "in"
         if shape.id in self.gates or shape.id.endswith("-wire"):  # no other line may come between

@@ -22,7 +22,7 @@ CONSTANT_INK, CONSTANT_FILL = "#4A4A4A", "#E6E6E6"
 #: Highlights are bold, to be seen in print without colour, with a halo on the screen.
 HALO, HALO_FILL = "#F2A900", "#FFE2A0"
 
-#: Nodes that are inf or nan, which also have a shape of their own.
+#: Nodes that are inf or nan, which are bold, too, and named below the picture.
 ALARM = "#A3161F"
 
 PAPER, FOLD_FILL = "white", "#E9EEF4"
@@ -47,7 +47,7 @@ DARK = {
 class Look:
     """The highlights of shapes and lines, by their ids.
 
-    Highlighted shapes are bold with a halo. Nodes that are inf or nan are red octagons. Lines in
+    Highlighted shapes are bold with a halo. Nodes that are inf or nan are red and bold. Lines in
     `back` carry a gradient, against their direction, and have their arrow at that end.
     """
 

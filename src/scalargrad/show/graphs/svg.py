@@ -25,6 +25,7 @@ JOIN = 1.5
 _HEAD, _HEAD_WIDTH = 8.0, 3.2  # pixels of an arrowhead, and of half its width
 _THINNEST, _WIDEST, _CROWDED = 0.3, 4.2, 22.0  # of weights; where many meet, they are thinner
 _NOTE, _LONGEST_LINE = 18.0, 64
+_LEAST_SLIDE = 400.0  # points across a slide: small graphs are enlarged no more
 
 #: The attributes of shapes, lines and texts by their classes, in the colours of light paper.
 _STYLES: dict[str, dict[str, str]] = {
@@ -58,10 +59,12 @@ class SvgWriter:
         A diagram that was placed.
     dark : bool
         Light ink on dark paper.
+    slide : bool
+        Whether it stands in the middle of a slide of 16:9, 960 points wide.
     """
 
-    def __init__(self, layout: DiagramLayout, dark: bool = False) -> None:
-        self._layout, self._dark = layout, dark
+    def __init__(self, layout: DiagramLayout, dark: bool = False, *, slide: bool = False) -> None:
+        self._layout, self._dark, self._slide = layout, dark, slide
         self._diagram, self._look = layout.diagram, layout.diagram.look
 
     def svg(self) -> str:
@@ -75,7 +78,28 @@ class SvgWriter:
             height += _NOTE
         height += layout.above * bool(below)
         drawn = "\n".join([*self.lines(), *self.shapes(), *below])
-        return framed(drawn, self._diagram.title, (middle - width / 2, width, height), self._dark)
+        return self._on_paper(drawn, middle - width / 2, width, height)
+
+    def _on_paper(self, drawn: str, left: float, width: float, height: float) -> str:
+        """Return what is drawn on paper of its size, or as large as it can be on a slide."""
+        top, size = 0.0, (width, height)
+        if self._slide:
+            width = max(1.04 * size[0], 1.04 * size[1] * 16 / 9, _LEAST_SLIDE)
+            height = width * 9 / 16
+            left, top = left - (width - size[0]) / 2, (size[1] - height) / 2
+            size = 960.0, 540.0
+        fitting = 'style="max-width:100%;height:auto"'  # a page or cell is never too narrow
+        paper = look.DARK[look.PAPER] if self._dark else look.PAPER
+        place = f'x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}"'
+        return (
+            f'<svg role="img" aria-label="{escape(self._diagram.title)}" {fitting} '
+            f'width="{size[0]:.1f}pt" height="{size[1]:.1f}pt" '
+            f'viewBox="{left:.1f} {top:.1f} {width:.1f} {height:.1f}" '
+            f'xmlns="http://www.w3.org/2000/svg">\n'
+            f'<rect class="paper" {place} fill="{paper}"/>\n'
+            f'<g id="graph0" font-family="{look.FONTS},Arial,sans-serif" font-size="{LETTERS}">\n'
+            f"{drawn}\n</g>\n</svg>"
+        )
 
     def lines(self) -> Iterator[str]:
         """Yield each line."""
@@ -124,11 +148,8 @@ class SvgWriter:
         return self.group(box, "fold", f'{frames}{text} <g class="size">{details}</g>')
 
     def _rectangle(self, shape: Shape, kind: str, at: Point, size: Size, radius: float) -> str:
-        """Return the outline of a shape; of one that is alarmed, an octagon."""
-        style = self.outline(shape, kind)
-        if self._is_alarmed(shape):
-            return f'<polygon points="{_octagon(at, size)}"{style}/>'
-        return rounded(at, size, radius, style)
+        """Return the outline of a shape."""
+        return rounded(at, size, radius, self.outline(shape, kind))
 
     def _is_alarmed(self, shape: Shape) -> bool:
         return shape.id in self._look.alarmed
@@ -240,21 +261,6 @@ class SvgWriter:
         return [text for text in texts if text]
 
 
-def framed(drawn: str, title: str, box: tuple[float, float, float], dark: bool = False) -> str:
-    """Return what is drawn as a picture on paper, of a left edge, a width and a height."""
-    left, width, height = (f"{x:.1f}" for x in box)
-    fitting = 'style="max-width:100%;height:auto"'  # a page or cell is never too narrow
-    paper = look.DARK[look.PAPER] if dark else look.PAPER
-    return (
-        f'<svg role="img" aria-label="{escape(title)}" {fitting} width="{width}pt" '
-        f'height="{height}pt" viewBox="{left} 0 {width} {height}" '
-        f'xmlns="http://www.w3.org/2000/svg">\n'
-        f'<rect class="paper" x="{left}" width="{width}" height="{height}" fill="{paper}"/>\n'
-        f'<g id="graph0" font-family="{look.FONTS},Arial,sans-serif" font-size="{LETTERS}">\n'
-        f"{drawn}\n</g>\n</svg>"
-    )
-
-
 def rounded(at: Point, size: Size, radius: float, style: str) -> str:
     """Return a rectangle with round corners around a point: a circle, if they are round enough."""
     return (
@@ -282,14 +288,6 @@ def _head(points: Sequence[Point], size: float) -> str:
     back, aside = (x - _HEAD * right, y - _HEAD * down), (_HEAD_WIDTH * down, _HEAD_WIDTH * right)
     corners = [(x, y), *((back[0] + s * aside[0], back[1] - s * aside[1]) for s in (1, -1))]
     return _corners(corners)
-
-
-def _octagon(at: Point, size: Size) -> str:
-    right, down = size[0] / 2, size[1] / 2
-    cut = 0.29 * min(size)
-    quarter = [(right, down - cut), (right - cut, down)]
-    half = [*quarter, *((-a, b) for a, b in quarter[::-1])]
-    return _corners([(at[0] + s * a, at[1] + s * b) for s in (1, -1) for a, b in half])
 
 
 def _corners(points: Sequence[Point]) -> str:

@@ -35,7 +35,7 @@ from scalargrad.show.graphs.diagram import (
 )
 from scalargrad.show.graphs.gates import copies_of
 from scalargrad.show.graphs.layout import WIRE_HEIGHT, DiagramLayout, Point, Size, placed
-from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves, typeset
+from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves, rounded, typeset
 from scalargrad.show.graphs.view import View
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.subgraphs import Fold, fold
@@ -193,7 +193,7 @@ _CELL = 7.7  # width of a letter of 14 pixels
 _NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
 _TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the room beside it
 _NAME_HEIGHT = 13
-_BOX, _STEP = 34.0, 26.0  # the least width of a box, and by which it grows if it stands for another
+_STEP = 30.0  # by which the width of a box grows if it stands for another
 _MANY = 4  # lines into a gate whose taps then stand together
 #: Between ranks, in inches: room for lines from such taps to cross, and from a fold to part.
 _CROSSED, _PARTING = 0.3, 0.5
@@ -246,9 +246,7 @@ class _PageLayout(DiagramLayout):
             return max(cells, _BUNDLE_CELLS) * _CELL, WIRE_HEIGHT
         width, height = super()._size(shape)
         if isinstance(shape, Box) and shape.kind in {"again", "port", "exit"}:
-            width = _BOX + _STEP * ceil(
-                (width - _BOX) / _STEP
-            )  # with v9 and v10, places stay equal
+            width = _STEP * ceil(width / _STEP)  # with v9 and v10, places stay equal
         return width, height
 
     def _wire_size(self, wire: Wire) -> Size:
@@ -366,12 +364,8 @@ class _PageWriter(SvgWriter):
         return ""
 
     def _tap(self, tap: str) -> str:
-        (x, y), (width, height) = self._layout.at[tap], _TAP
-        return (
-            f'<g class="tap" id="{tap}"><rect x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" '
-            f'width="{width:.1f}" height="{height:.1f}" rx="11"/>'
-            f'<text x="{x:g}" y="{y:g}" dy="0.35em"></text></g>'
-        )
+        at = self._layout.at[tap]
+        return f'<g class="tap" id="{tap}">{rounded(at, _TAP, 11, "")}{self.text(at, "")}</g>'
 
 
 _DEFINITIONS = """<defs>
