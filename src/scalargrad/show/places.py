@@ -78,12 +78,9 @@ def _attribute(path: str) -> str:
     Examples
     --------
     >>> _attribute("wte.3.4"), _attribute("scale"), _attribute("0.1")
-    ('wte[3,4]', 'scale', '0.1')
+    ('wte[3,4]', 'scale', '0[1]')
     """
-    indices = _INDICES.search(path)
-    if indices is None or not indices.start():
-        return path
-    return f"{path[: indices.start()]}[{indices[0][1:].replace('.', ',')}]"
+    return _INDICES.sub(lambda found: f"[{found[0][1:].replace('.', ',')}]", path)
 
 
 _LETTERS = 22  # layers called a to v, before x and y

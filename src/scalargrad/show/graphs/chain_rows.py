@@ -79,12 +79,13 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
     return replace(diagram, shapes=shapes, lines=lines, rows=row)
 
 
-def row_graphs(diagram: Diagram) -> dict[int, graphviz.Digraph]:
+def row_graphs(diagram: Diagram, margin: int) -> dict[int, graphviz.Digraph]:
     """Return an empty part of DOT text for each row, the last first: Graphviz begins below.
 
-    So it does in each row, where shapes and lines are written in reverse.
+    So it does in each row, where shapes and lines are written in reverse. The `margin` is the room
+    that each keeps free around it, in points.
     """
-    invisible = {"style": "invis", "label": "", "margin": "0"}
+    invisible = {"style": "invis", "label": "", "margin": str(margin)}
     return {
         row: graphviz.Digraph(f"cluster_row{row}", graph_attr=invisible)
         for row in sorted({*diagram.rows.values()}, reverse=True)

@@ -161,6 +161,7 @@ class DiagramLayout:
     side: ClassVar = 8.0  # margins
     above: ClassVar = 8.0
     _arrows: ClassVar = True  # whether Graphviz leaves room for them
+    _around_row: ClassVar = 0
 
     def __init__(self, diagram: Diagram, direction: str = "LR") -> None:
         self.diagram, self.direction = diagram, direction
@@ -216,7 +217,7 @@ class DiagramLayout:
         frame = {"rankdir": self.direction, "nodesep": "0.16", "ranksep": room}
         frame["splines"] = "line" if self._is_network else "spline"
         graph = graphviz.Digraph("scalargrad", graph_attr=frame, node_attr=_NODE)
-        rows = row_graphs(diagram)
+        rows = row_graphs(diagram, self._around_row)
         around = {id: rows[row] for id, row in diagram.rows.items()}
         turn = -1 if rows else 1
         for shape in diagram.shapes[::turn]:

@@ -163,11 +163,8 @@ const CROSSED = 0.12; // how much less it matters to cover a line that is not ac
 function drawChips(active) {
   const backward = active.filter((step) => step.phase === "backward" && lineOf(step));
   const taken = [];
-  if (backward.length > MOST_CHIPS) {
-    if (backward.every((step) => step.node === backward[0].node)) placeChip(chipOfMany(backward), backward[0], taken);
-    return;
-  }
-  for (const step of backward) placeChip(makeChip(step), step, taken);
+  if (backward.length <= MOST_CHIPS) for (const step of backward) placeChip(makeChip(step), step, taken);
+  else if (backward.every((step) => step.node === backward[0].node)) placeChip(chipOfMany(backward), backward[0], taken);
 }
 
 // The pieces of a chip: each a text in the colour of what it is.
@@ -232,7 +229,7 @@ function placeChip(chip, step, taken) {
   let best = null;
   for (const { place, off } of placesBeside(step)) {
     for (const dy of [0, -34, 34, -48, 48, -64, 64, -84, 84, -110, 110, -140, 140, -180, 180, -230, 230, -280, 280]) {
-      for (const dx of [0, -30, 30, -60, 60, -100, 100, -150, 150]) {
+      for (const dx of [0, -30, 30, -60, 60, -100, 100, -150, 150, -200, 200, -260, 260]) {
         const away = AWAY * Math.hypot(dx, dy) + ALONG * off;
         if (best && away >= best.cost) continue;
         const box = {
@@ -262,8 +259,8 @@ function placesBeside(step) {
   const length = line.getTotalLength();
   const share = open.find(`${line.id}-tap`) ? 0.1 : 0.5; // clear of the number on a tap
   const wanted = Math.min(length * share, NEAR) / BETWEEN_POINTS;
-  const places = wayBack(step, line).map((place, k) => ({ place, off: Math.abs(k - wanted) * BETWEEN_POINTS })).sort((a, b) => a.off - b.off);
-  return places.filter((_, k) => k % BETWEEN_PLACES === 0);
+  const places = wayBack(step, line).map((place, k) => ({ place, off: Math.abs(k - wanted) * BETWEEN_POINTS }));
+  return places.sort((a, b) => a.off - b.off).filter((_, k) => k % BETWEEN_PLACES === 0);
 }
 
 const clamp = (x, from, size) => Math.min(Math.max(x, from), from + size);
