@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from scalargrad import ops
 from scalargrad.graph import describe, fan_out
 from scalargrad.show.characters import indexed, visible
 from scalargrad.show.graphs.diagram import (
@@ -66,6 +67,8 @@ class DrawnGraph:
     ids : dict from Value to str
     readers : dict from Value to int
         How often each node is read.
+    trees : dict from Value to bool
+        Whether every node below is read once.
     """
 
     def __init__(
@@ -83,6 +86,12 @@ class DrawnGraph:
         self.gradients = gradients or {node: node.grad or 0.0 for node in order}
         self.ids = {node: f"n{i}" for i, node in enumerate(order)}
         self.readers = fan_out(order)
+        self.trees = _trees(order, self.readers)
+
+    def is_running_sum(self, node: Value) -> bool:
+        """Return whether a gate adds what is computed for it alone, as Python's `sum` does."""
+        parts = [x for x in node.parents if isinstance(x, Value) and x.parents]
+        return node.op is ops.add and [self.readers[x] for x in parts] == [1, 1]
 
 
 class Builder:
@@ -232,9 +241,9 @@ class Builder:
         return Box(self.ids[node], kind, text, visible(f"{kind} {describe(node)}"))
 
     def _gate(self, node: Value) -> GateShape:
-        # Of operands that nothing else reads the order costs few crossings; else it must matter.
-        read = [self.graph.readers[x] for x in node.parents if isinstance(x, Value)]
-        ordered = not folds(node) and (not is_symmetric(node) or read == [1] * len(read))
+        # In trees and running sums the order costs no crossing; elsewhere it is kept if it matters.
+        free = self.graph.trees[node] or self.graph.is_running_sum(node)
+        ordered = not folds(node) and (free or not is_symmetric(node))
         text, title = visible(gate_text(node), lines=False), visible(describe(node))
         return GateShape(self.ids[node], text, title, ordered)
 
@@ -358,6 +367,15 @@ class Builder:
 
 def _first(unit: Unit) -> Value:
     return unit if isinstance(unit, Value) else unit.nodes[0]
+
+
+def _trees(order: Sequence[Value], readers: dict[Value, int]) -> dict[Value, bool]:
+    """Return for each node whether every node below it is read once."""
+    trees: dict[Value, bool] = {}
+    for node in order:
+        operands = (operand for operand in node.parents if isinstance(operand, Value))
+        trees[node] = all(readers[operand] == 1 and trees[operand] for operand in operands)
+    return trees
 
 
 def _details(part: Fold) -> Iterator[str]:

@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import Diagram
-from scalargrad.show.graphs.layout import DPI, DiagramLayout, placed
+from scalargrad.show.graphs.layout import DPI, LETTERS, DiagramLayout, placed
 from scalargrad.show.graphs.mermaid import to_mermaid
 from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.system.cached_property import cached_property
@@ -148,8 +148,6 @@ class Picture:
 
 
 _SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"\s+viewBox="[^"]*"')
-
-_LETTERS = 14
 
 
 def size(svg: str) -> tuple[float, float]:
@@ -312,7 +310,7 @@ def _curve(d: str) -> str:
 
 def _text(part: ET.Element) -> str:
     anchor = {"middle": "base", "end": "base east"}.get(part.get("text-anchor", ""), "base west")
-    size = part.get("font-size", str(_LETTERS))
+    size = part.get("font-size", str(LETTERS))
     font = rf"\sffamily\fontsize{{{size}}}{{{size}}}\selectfont"
     style = f"anchor={anchor}, text={_colour(part.get('fill', 'black'))}, font={font}"
     written = _escaped(part.text)

@@ -268,8 +268,7 @@ class _PageLayout(DiagramLayout):
         meeting = 0.1 + 0.04 * max(0, max(self._arrivals.values(), default=1) - 3)
         leaving = Counter(line.source for line in self.diagram.lines if line.source in self._folds)
         parting = _PARTING if max(leaving.values(), default=1) > 1 else 0.0
-        crossing = _CROSSED if self._together else 0.0
-        return max(min(meeting, 1.2), parting, crossing)
+        return max(min(meeting, 1.2), parting, _CROSSED * bool(self._together))
 
     def _join(self, graph: graphviz.Digraph, line: Line) -> None:
         """Write a line, in two stretches if it has a tap."""
