@@ -73,11 +73,6 @@ def signed(value: float) -> str:
     return written if value <= 0 else f"+{written}"
 
 
-def _shown(value: float, digits: int = 4) -> float:
-    """Return the number that `number` writes."""
-    return float(_digits(value, digits))
-
-
 def is_rounded(value: float, digits: int = 4) -> bool:
     """Return whether `number` leaves digits out.
 
@@ -88,7 +83,7 @@ def is_rounded(value: float, digits: int = 4) -> bool:
     >>> is_rounded(12.345), is_rounded(12.345, digits=5)
     (True, False)
     """
-    return isfinite(value) and not _same(_shown(value, digits), value)
+    return isfinite(value) and not _same(float(_digits(value, digits)), value)
 
 
 def _same(left: float, right: float) -> bool:

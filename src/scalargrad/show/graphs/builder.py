@@ -197,7 +197,8 @@ class Builder:
             if not self.view.is_hidden(item):
                 yield from self._node(item)
             return
-        yield Folded(self.folds[item], visible(item.title), tuple(_details(item)), _said(item))
+        said = visible(f"{item.title}, {item.size:,} nodes; its path is {item.path}")
+        yield Folded(self.folds[item], visible(item.title), tuple(_details(item)), said)
         for unit in dict.fromkeys(self.view.units[x] for x in item.outputs):
             if isinstance(unit, Group) and unit.source is item:
                 text = f"{len(item.outputs):,} values"
@@ -387,11 +388,6 @@ def _details(part: Fold) -> Iterator[str]:
         yield f"{held:,} parameter{'s' * (held != 1)}"
     if not part.is_module:
         yield visible(part.path)
-
-
-def _said(part: Fold) -> str:
-    """Return the description of a fold."""
-    return visible(f"{part.title}, {part.size:,} nodes; its path is {part.path}")
 
 
 def _listed(part: Fold) -> str:

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, TypeAlias
 import graphviz
 from rich.cells import cell_len
 
-from scalargrad.show.characters import text_width
+from scalargrad.show.characters import indexed, text_width
 from scalargrad.show.graphs.builder import Builder, DrawnGraph
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import (
@@ -157,7 +157,8 @@ def _destination(scene: Scene, level: Level, node: Value) -> str:
     if not readers:
         return "out"
     (reader,) = readers
-    return f"to {scene.names[reader] if isinstance(reader, Value) else named(reader)}"
+    name = scene.names[reader] if isinstance(reader, Value) else named(reader)
+    return f"to {indexed(name, {name})}"
 
 
 #: What differs between equal drawings: ids with the numbers of nodes and folds, and texts.
