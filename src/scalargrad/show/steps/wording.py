@@ -79,8 +79,7 @@ def _inputs(scene: Scene) -> str:
 def _listed(words: Sequence[str]) -> str:
     """Join words with commas and "and"; of many, name the first and count the rest."""
     if len(words) > _MOST_NAMES:
-        rest = say("rest", count=len(words) - _MOST_NAMES + 1)
-        words = [*words[: _MOST_NAMES - 1], rest]
+        words = [*words[: _MOST_NAMES - 1], say("rest", count=len(words) - _MOST_NAMES + 1)]
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
 

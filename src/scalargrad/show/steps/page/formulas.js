@@ -40,6 +40,7 @@ function scriptOf(form, name, escape, finish) {
     return bindingOf(word) >= demand ? written : put("pair", written);
   };
   return {
+    put,
     name,
     number: (x) => piece(number(x)),
     factor: (x) => piece(number(x), PRODUCT),

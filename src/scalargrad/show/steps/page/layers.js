@@ -209,7 +209,5 @@ function backwardLines(layer, found) {
 
 // The gradient of the root by something that has a letter; δ is written of sums alone, elsewhere.
 function layerSignal(name) {
-  const { notation } = state;
-  if (notation === "bar") return `<mover accent="true">${name}<mo>¯</mo></mover>`;
-  return `<mfrac><mrow><mo>∂</mo>${scripted(nodes[root].word)}</mrow><mrow><mo>∂</mo>${name}</mrow></mfrac>`;
+  return state.notation === "bar" ? MATHML.put("bar", name) : MATHML.put("partial", scripted(nodes[root].word), name);
 }
