@@ -85,7 +85,7 @@ def picture(k: int) -> Any:
     x, y = Value(-2.0 + k, "x"), Value(5.0, "y")
     f = sg.tanh((x + y) * x)
     f.backward()
-    return sg.draw(f, color="gradient").svg()
+    return sg.draw(f).svg()
 
 
 def training_page(k: int) -> Any:

@@ -27,14 +27,14 @@ def names(order: Iterable[Value]) -> dict[Value, str]:
     nodes = list(order)
     taken = {node.label for node in nodes}
     letter = next((letter for letter in _LETTERS if letter not in taken), _LETTERS[0])
-    numbered = _unused(letter, taken, start=1)
+    numbered = free_names(letter, taken, start=1)
     unused: dict[str, Iterator[str]] = {}
     named: dict[Value, str] = {}
     for node in as_read(nodes):
         if node.label in unused:
             named[node] = next(unused[node.label])
         elif node.label:
-            unused[node.label] = _unused(f"{node.label}_", taken, start=2)
+            unused[node.label] = free_names(f"{node.label}_", taken, start=2)
             named[node] = node.label
     return {node: named.get(node) or next(numbered) for node in nodes}
 
@@ -52,7 +52,7 @@ def as_read(nodes: Iterable[Value]) -> dict[Value, None]:
     return found | dict.fromkeys(leaves)
 
 
-def _unused(prefix: str, taken: set[str], start: int) -> Iterator[str]:
+def free_names(prefix: str, taken: set[str], start: int) -> Iterator[str]:
     """Yield the prefix followed by start, start + 1, …, skipping names that are taken."""
     numbers = itertools.count(start)
     while True:

@@ -73,7 +73,6 @@ def test_draw_writes_an_svg_with_value_and_gradient(run: Run) -> None:
         ("draw x*x x=1 -o graph.gif", ".svg"),
         ("draw x*x x=1 --highlight y", "no y"),
         ("draw x*x x=1 --direction up", "'LR'"),
-        ("draw x*x x=1 --color red", "'gradient'"),
         ("draw x*x x=1 -o no-such-folder/graph.svg", "no-such-folder"),
     ],
 )

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.markup import escape
@@ -79,9 +79,6 @@ def draw(
     ] = Path("graph.svg"),
     *,
     direction: Annotated[str, typer.Option(help="LR, from left to right, or TB, down.")] = "LR",
-    color: Annotated[
-        Literal["value", "gradient"] | None, typer.Option(help="Tint by this number.")
-    ] = None,
     copies: Annotated[
         bool, typer.Option("--copies", help="Show what each reader of a node sends back to it.")
     ] = False,
@@ -96,7 +93,7 @@ def draw(
     root = parse_assigned(expression, assignments)
     root.backward()
     chosen = [_named(root, name) for name in highlight or []]
-    picture = draw_graph(root, direction=direction, color=color, copies=copies, highlight=chosen)
+    picture = draw_graph(root, direction=direction, copies=copies, highlight=chosen)
     tell_written(picture.save(output))
 
 

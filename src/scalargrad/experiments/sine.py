@@ -11,7 +11,7 @@ from scalargrad.losses import mse_loss
 from scalargrad.nn import Linear, Module
 from scalargrad.optim import SGD
 from scalargrad.plots.style import BLUE, ORANGE, legend_above, styled
-from scalargrad.show.number_format import polynomial
+from scalargrad.table.printing import MINUS
 from scalargrad.train import History
 
 
@@ -41,7 +41,8 @@ class Cubic(Module):
 
     def __str__(self) -> str:
         a = self.linear.bias[0].data if self.linear.bias else 0.0
-        return f"y = {polynomial([a, *(w.data for w in self.linear.weight[0])])}"
+        b, c, d = (w.data for w in self.linear.weight[0])
+        return f"y = {a:.4f} + {b:.4f} x + {c:.4f} x² + {d:.4f} x³".replace("-", MINUS)
 
 
 def squared_error(predictions: list[Any], targets: list[Any]) -> Any:

@@ -12,6 +12,8 @@ from unicodedata import category, lookup
 
 from rich.cells import cell_len
 
+from scalargrad.names import free_names
+
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"  # they belong to scripts and to emoji of several parts
 
@@ -110,29 +112,6 @@ def _share(letter: str) -> float:
     return _CAPITAL if letter.isupper() else _COMMON
 
 
-_BETWEEN_WORDS = re.compile(r"(?<=[ _.,/])(?=\w)")
-
-
-def wrapped(text: str, columns: int) -> str:
-    """Break lines of more columns between words; a longer word stays whole.
-
-    Examples
-    --------
-    >>> print(wrapped("w: weight_of_the_first", 10))
-    w: weight_
-    of_the_
-    first
-    """
-    lines: list[str] = []
-    for line in text.split("\n"):
-        lines.append("")
-        for word in _BETWEEN_WORDS.split(line):
-            if lines[-1] and cell_len(lines[-1] + word.rstrip()) > columns:
-                lines.append("")
-            lines[-1] += word
-    return "\n".join(line.rstrip() for line in lines)
-
-
 Node = TypeVar("Node", bound=Hashable)
 
 _LONGEST = 21  # columns of a name that is shown as it is
@@ -165,7 +144,9 @@ def aliases(names: Mapping[Node, str]) -> tuple[dict[Node, str], dict[str, str]]
         indices = found[0] if (found := _INDICES.search(name)) else ""
         stem = name.removesuffix(indices)
         if stem not in known:
-            known[stem] = _unused(_initials(stem), taken)
+            alias = _initials(stem)
+            free = free_names(f"{alias}_", taken, start=2)
+            known[stem] = next(free) if alias in taken else alias
             taken.add(known[stem])
         short[node] = f"{known[stem]}{indices}"
     return short, {alias: stem for stem, alias in known.items()}
@@ -183,25 +164,9 @@ def _initials(name: str) -> str:
     --------
     >>> _initials("layers.12.queryWeight"), _initials("supercalifragilistic"), _initials("→→")
     ('l12qW', 'sup', 'name')
-    >>> _initials("1234567890_of_b")
-    '123'
     """
     words = _WORD.findall(name)
     if len(words) < 2:
         return words[0][:_FEW_LETTERS] if words else "name"
-    initials = ""
-    for word in words:
-        initial = word if word.isdigit() else word[0]
-        if len(initials + initial) > _MOST_INITIALS:
-            break
-        initials += initial
-    return initials or words[0][:_FEW_LETTERS]
-
-
-def _unused(alias: str, taken: set[str]) -> str:
-    """Return an alias no name has, with a number if need be."""
-    number, found = 1, alias
-    while found in taken:
-        number += 1
-        found = f"{alias}_{number}"
-    return found
+    initials = (word if word.isdigit() else word[0] for word in words)
+    return "".join(initials)[:_MOST_INITIALS]

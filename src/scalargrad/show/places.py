@@ -1,53 +1,86 @@
-"""Names of a model's parameters by where they stand: w²₄,₃, W₂[3,4] or, of others, scale[2]."""
+"""Names of parameters by where they stand: W₂[3,4], b₂[3] of layers or, of others, scale[2]."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from types import FunctionType, ModuleType
 from typing import Any, cast
 
 from scalargrad.errors import OperandError
 from scalargrad.show.characters import LOWERED
 from scalargrad.show.subgraphs import Model
+from scalargrad.show.weighted_sums import Row, dense_layers
 from scalargrad.system.short_repr import shown
-from scalargrad.value import Value
+from scalargrad.value import Parameter, Value
 
-_LAYER = re.compile(r"((?:\w+\.)?\d+\.|)(weight|bias)((?:\.\d+)+)")
-_NEURON = re.compile(r"layers\.(\d+)\.neurons\.(\d+)\.(?:w\.(\d+)|b)")
+#: A weight or a bias of a layer that stands in a list, or is the whole model: the layer's path, and
+#: what follows.
+_IN_LAYER = re.compile(r"((?:\w+\.)?\d+\.|)(weight|bias|neurons)\.(\d+)((?:\.w)?\.\d+|\.b|)")
 _INDICES = re.compile(r"(?:\.\d+)+$")
-_UP = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def place_name(path: str, numbers: Mapping[str, str]) -> str:
-    """Return the name of a parameter from its path in the model.
+def place_names(model: object, order: Sequence[Value]) -> dict[Value, str]:
+    """Return the names of parameters in a graph; none where all of them have labels of their own.
 
-    Of a perceptron, weight w²₄,₃ goes to unit 4 of layer 2 from unit 3 before it, all counted
-    from 1; of layers in a list, W₂[3,4] counts units from 0 as Python does. `numbers` are those of
-    such layers by their paths.
+    In W₂[3,4] layers count from 1; the weight leads from input 4 to unit 3, from 0 as in Python.
+    The bias of a layer of one unit is b₂. Without a model, they are those of layers in the graph.
+    """
+    named = dict(_by_layers(order)) if model is None else _by_attributes(model, order)
+    labels = {x.label for x in named}
+    return {} if len(labels) == len(named) and "" not in labels else named
+
+
+def _in_layer(letter: str, layer: int, *indices: int | str, alone: bool = False) -> str:
+    place = "" if alone else f"[{','.join(map(str, indices))}]"
+    return f"{letter}{str(layer).translate(LOWERED)}{place}"
+
+
+def _by_layers(order: Sequence[Value]) -> Iterator[tuple[Value, str]]:
+    """Yield the parameters of layers with their names, layer by layer, W₁ before b₁."""
+    found: dict[tuple[Any, ...], list[Row]] = {}
+    for rows in dense_layers(order):
+        found.setdefault(tuple(row.weights for row in rows), rows)
+    for i, rows in enumerate(found.values(), 1):
+        for j, row in enumerate(rows):
+            yield from ((w, _in_layer("W", i, j, k)) for k, w in enumerate(row.weights))
+        for j, row in enumerate(rows):
+            if isinstance(row.bias, Parameter):
+                yield row.bias, _in_layer("b", i, j, alone=len(rows) == 1)
+
+
+def _by_attributes(model: object, order: Sequence[Value]) -> dict[Value, str]:
+    """Return the names of those nodes that a model holds, by their paths."""
+    module = module_of(model)
+    held = _values_in(model) if module is None else module.named_parameters()
+    present = set(order)
+    paths = {value: path for path, value in held if value in present}
+    matches = {x: found for x, path in paths.items() if (found := _IN_LAYER.fullmatch(path))}
+    # A plain class's own attributes weight and bias are called so.
+    parts = {x: found.groups() for x, found in matches.items() if module is not None or found[1]}
+    numbers = {layer: i for i, layer in enumerate(dict.fromkeys(x[0] for x in parts.values()), 1)}
+    biases = {x: path for x, (path, kind, _, end) in parts.items() if kind == "bias" or end == ".b"}
+    units = Counter(biases.values())
+    named = {x: _attribute(path) for x, path in paths.items() if x not in parts}
+    for x in sorted(parts, key=lambda x: (numbers[parts[x][0]], x in biases)):
+        layer, _, unit, end = parts[x]
+        if x in biases:
+            named[x] = _in_layer("b", numbers[layer], unit, alone=units[layer] == 1)
+        else:
+            named[x] = _in_layer("W", numbers[layer], unit, *re.findall(r"\d+", end))
+    return named
+
+
+def _attribute(path: str) -> str:
+    """Return the name of a parameter from its path: wte[3,4] for wte.3.4.
 
     Examples
     --------
-    >>> place_name("layers.1.neurons.3.w.2", {}), place_name("layers.0.neurons.0.b", {})
-    ('w²₄,₃', 'b¹₁')
-    >>> place_name("3.weight.3.4", {"3.": "2"}), place_name("wte.3.4", {}), place_name("scale", {})
-    ('W₂[3,4]', 'wte[3,4]', 'scale')
+    >>> _attribute("wte.3.4"), _attribute("scale"), _attribute("0.1")
+    ('wte[3,4]', 'scale', '0[1]')
     """
-    if found := _LAYER.fullmatch(path):
-        letter = "W" if found[2] == "weight" else "b"
-        number = numbers[found[1]].translate(LOWERED)
-        return f"{letter}{number}[{found[3][1:].replace('.', ',')}]"
-    if found := _NEURON.fullmatch(path):
-        layer, unit, source = (None if x is None else str(int(x) + 1) for x in found.groups())
-        assert layer is not None
-        assert unit is not None
-        index = "" if source is None else f",{source}"
-        letter = "b" if source is None else "w"
-        return f"{letter}{layer.translate(_UP)}{(unit + index).translate(LOWERED)}"
-    indices = _INDICES.search(path)
-    if indices is None or not indices.start():
-        return path
-    return f"{path[: indices.start()]}[{indices[0][1:].replace('.', ',')}]"
+    return _INDICES.sub(lambda found: f"[{found[0][1:].replace('.', ',')}]", path)
 
 
 _LETTERS = 22  # layers called a to v, before x and y
@@ -85,17 +118,6 @@ def module_of(model: object) -> Model | None:
             "that the graph was computed with"
         )
     return None
-
-
-def place_names(model: object, nodes: Iterable[Value]) -> dict[Value, str]:
-    """Return the names of those nodes that a model holds."""
-    module = module_of(model)
-    held = _values_in(model) if module is None else module.named_parameters()
-    present = set(nodes)
-    paths = {value: path for path, value in held if value in present}
-    layers = [found[1] for path in paths.values() if (found := _LAYER.fullmatch(path))]
-    numbers = {layer: str(i) for i, layer in enumerate(dict.fromkeys(layers), 1)}
-    return {value: place_name(path, numbers) for value, path in paths.items()}
 
 
 def _values_in(model: object) -> Iterator[tuple[str, Value]]:

@@ -6,7 +6,7 @@ was taken from, and compute it again when these change.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from scalargrad import ops
 from scalargrad.call import require_no_call
@@ -60,8 +60,7 @@ _MOST = 4
 def without_zeros(roots: Iterable[Value]) -> dict[Value, Value]:
     """Return what stands for each node that is shown otherwise: x for 0 + x, copies above it.
 
-    Empty where there is no such 0, and where a node cannot be copied: a result of a compiled call,
-    or one that holds the maximum of nodes.
+    Empty where there is no such 0, and where a node cannot be copied: a result of a compiled call.
 
     Examples
     --------
@@ -72,15 +71,24 @@ def without_zeros(roots: Iterable[Value]) -> dict[Value, Value]:
     """
     roots = list(roots)
     found: dict[Value, Value] = {}
-    for node in topological_order(*roots):
-        now = tuple([found.get(x, x) if isinstance(x, Value) else x for x in node.parents])
+    for node in shown_order(*roots):
+        now = tuple([_standing_for(x, found) for x in node.parents])
         if _starts_a_sum(node) and node not in roots and isinstance(now[1], Value):
             found[node] = now[1]
         elif any(x is not y for x, y in zip(now, node.parents, strict=True)):
-            if node.__class__ is not Value or any(isinstance(x, Largest) for x in now):
+            if node.__class__ is not Value:
                 return {}
             found[node] = _copied(node, now)
     return found
+
+
+def _standing_for(x: Value | float, found: Mapping[Value, Value]) -> Value | float:
+    """Return what stands for an operand; of the maximum of scores, that of what stands for them."""
+    if isinstance(x, Value):
+        return found.get(x, x)
+    if isinstance(x, Largest) and any(score in found for score in x.scores):
+        return Largest(x, [found.get(score, score) for score in x.scores])
+    return x
 
 
 def _starts_a_sum(node: Value) -> bool:

@@ -1,19 +1,22 @@
-"""Find weighted sums Σ wᵢxᵢ + b of parameters in any computation, by what its gates compute.
+"""Find weighted sums Σ wᵢxᵢ + b of parameters in any computation, and the dense layers of a graph.
 
 `dot`, and + over ×, are alike a weighted sum, whatever module or loop wrote them. A computation is
-given as its gates: for each, an operation and its operands. These are Values in a graph, which
-`scalargrad.show.steps.layers` writes as matrices, and numbers of nodes in a recorded program, which
-`scalargrad.show.training.programs` draws as a network.
+given as its gates: for each, an operation and its operands. These are Values in a graph, whose
+layers h = σ(W x + b) are matrices in a page and name its parameters (`scalargrad.show.places`), or
+numbers of nodes in a recorded program, which `scalargrad.show.training.programs` draws as units.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from scalargrad import ops
-from scalargrad.table.operation import Operation
+from scalargrad.graph import fan_out
+from scalargrad.table.operation import Elementwise, Operation
+from scalargrad.table.symbol import TABLE
+from scalargrad.value import Parameter, Value
 
 Node = TypeVar("Node", bound=Hashable)
 
@@ -132,3 +135,84 @@ class WeightedSums(Generic[Node]):
                 elif self._is_parameter(x):
                     bias = x
         return WeightedSum(tuple(inputs), tuple(weights), bias, total, tuple(gates))
+
+
+# In graphs -------------------------------------------------------------------------------------
+
+_ACTIVATIONS = {
+    *(ops.sigmoid, ops.tanh, ops.relu, ops.leaky_relu, ops.elu, ops.silu, ops.softplus),
+    *(ops.gelu, ops.gelu_tanh),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row(WeightedSum[Any]):
+    """One unit of a layer, h = σ(Σ wᵢxᵢ + b); its gates include those of σ.
+
+    Attributes
+    ----------
+    output : Value
+        h; the sum itself where there is no activation.
+    activation : str
+        The name of the function from z to h, as tanh, σ, ReLU; "" if there is none.
+    """
+
+    output: Value
+    activation: str
+
+
+def dense_layers(order: Sequence[Value]) -> list[list[Row]]:
+    """Return the layers of a graph as their rows, in the order they are computed.
+
+    A layer is all the weighted sums that read the same inputs. It has weights that are Parameters,
+    and more than one of them.
+    """
+    alike: dict[object, list[Row]] = {}
+    for row in _rows(order):
+        alike.setdefault(_kind(row), []).append(row)
+    return [rows for rows in alike.values() if len(rows) * len(rows[0].weights) > 1]
+
+
+def _kind(row: Row) -> tuple[object, ...]:
+    """Return what the rows of one layer have in common."""
+    return row.inputs, row.activation, row.bias is None
+
+
+def _rows(order: Sequence[Value]) -> Iterator[Row]:
+    counts = fan_out(order)
+    gates = {node: (node.op, node.parents) for node in order if node.op is not None}
+    readers: dict[Value, list[Value]] = {}
+    for node in gates:
+        for x in node.parents:
+            if isinstance(x, Value):
+                readers.setdefault(x, []).append(node)
+    for found in WeightedSums[Any](gates, counts, _is_parameter, _is_zero).find():
+        reading = readers.get(found.total, [])
+        name = _activation(reading[0]) if len(reading) == counts[found.total] == 1 else ""
+        after = reading if name else []
+        yield Row(
+            *(found.inputs, found.weights, found.bias, found.total, (*found.gates, *after)),
+            output=after[0] if after else found.total,
+            activation=name,
+        )
+
+
+def _activation(gate: Value) -> str:
+    """Return the name of a gate that is an activation of a sum; "" for any other."""
+    op = gate.op
+    assert op is not None
+    if op is ops.maximum and 0.0 in gate.parents:
+        return "ReLU"
+    varying = sum(isinstance(x, Value) for x in gate.parents)
+    is_own = TABLE.get(op.name) is not op and isinstance(op, Elementwise)
+    if varying != 1 or not (op in _ACTIVATIONS or is_own):
+        return ""
+    return op.symbol if op.symbol.isalpha() else op.name
+
+
+def _is_parameter(x: Value | float) -> bool:
+    return isinstance(x, Parameter)
+
+
+def _is_zero(x: Value | float) -> bool:
+    return not isinstance(x, Value) and x == 0.0

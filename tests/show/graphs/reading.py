@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from scalargrad import Parameter, Value, exp, ops
@@ -58,13 +58,11 @@ _LINE = re.compile(r"(\w+) (-->|---|==>|===|-\.-) (\w+)")
 
 @dataclass
 class Flow:
-    """A flowchart: the text and the kind of each shape, the lines, and the frames."""
+    """A flowchart: the text and the kind of each shape, and the lines."""
 
     texts: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
     lines: list[tuple[str, str, str]] = field(default_factory=list)
-    frames: dict[str, str] = field(default_factory=dict)
-    around: dict[str, tuple[str, ...]] = field(default_factory=dict)
     styles: dict[str, str] = field(default_factory=dict)
     bold_lines: set[tuple[str, str]] = field(default_factory=set)
 
@@ -83,16 +81,9 @@ class Flow:
 
 def flow(picture: Picture) -> Flow:
     """Return the flowchart of a picture, its texts decoded."""
-    found, open_frames = Flow(), list[str]()
+    found = Flow()
     for row in map(str.strip, picture.mermaid.splitlines()):
-        if row.startswith("subgraph "):
-            id, title = row.removeprefix("subgraph ").split("[", 1)
-            found.frames[id] = _decoded(title[1:-2])
-            found.around[id] = tuple(open_frames)
-            open_frames.append(id)
-        elif row == "end":
-            open_frames.pop()
-        elif row.startswith("style "):
+        if row.startswith("style "):
             _, id, style = row.split(" ", 2)
             found.styles[id] = style
         elif row.startswith("linkStyle "):
@@ -103,8 +94,6 @@ def flow(picture: Picture) -> Flow:
         elif shape := _SHAPE.fullmatch(row):
             found.texts[shape[1]] = _decoded(next(x for x in shape.groups()[1:4] if x is not None))
             found.kinds[shape[1]] = shape[5] or ""
-            found.around[shape[1]] = tuple(open_frames)
-    assert not open_frames
     return found
 
 
@@ -167,7 +156,7 @@ def corners(element: Element) -> Corners:
 
 
 def of_class(picture: Picture, kind: str) -> dict[str, Element]:
-    """Return the shapes ("node"), lines ("line") or frames ("frame") of an SVG by id."""
+    """Return the shapes ("node") or lines ("line") of an SVG by id."""
     found = elements(picture).items()
     return {id: group for id, group in found if kind in group.get("class", "").split()}
 
@@ -201,15 +190,3 @@ def are_apart(one: Corners, other: Corners, margin: float = 0.5) -> bool:
 def width(picture: Picture) -> float:
     """Return the width of an SVG in points."""
     return float(ET.fromstring(picture.svg()).attrib["viewBox"].split()[2])
-
-
-def contrast(one: str, other: str) -> float:
-    """Return the contrast of two colours #rrggbb, by the formula of WCAG 2."""
-    dark, light = sorted(map(_luminance, (one, other)))
-    return (light + 0.05) / (dark + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    shares: Iterable[float] = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares]
-    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.inner import topological_order
-from tests.show.graphs.reading import corners, elements, flow, title
+from tests.show.graphs.reading import flow
 
 from scalargrad import Value, draw, ops, walk
 from scalargrad.errors import GraphError, GraphTooLargeError
@@ -49,7 +49,7 @@ def loss(model: MLP) -> Value:
 
 
 def test_a_model_is_drawn_as_its_layers(model: MLP, loss: Value) -> None:
-    """By default the layers are boxes in the frame of the model, with their sizes."""
+    """By default the layers are boxes, with their sizes."""
     picture = draw(loss, model=model)
     shown = flow(picture)
     assert shown.of("folded") == [
@@ -57,28 +57,23 @@ def test_a_model_is_drawn_as_its_layers(model: MLP, loss: Value) -> None:
         "Layer 2: 3 neurons\n3 → 3\n12 parameters",
         "Layer 3: 1 neuron\n3 → 1\n4 parameters",
     ]
-    assert [*shown.frames.values()] == ["MLP: 3 layers"]
     assert repr(picture).endswith(f": {len(topological_order(loss))} nodes, 3 folded parts>")
 
 
-@pytest.mark.parametrize(("depth", "boxes", "framed"), [(0, 1, 0), (1, 3, 1), (2, 7, 4)])
+@pytest.mark.parametrize(("depth", "boxes"), [(0, 1), (1, 3), (2, 7)])
 def test_depth_is_how_many_levels_of_modules_are_open(
-    model: MLP, loss: Value, depth: int, boxes: int, framed: int
+    model: MLP, loss: Value, depth: int, boxes: int
 ) -> None:
-    """0 draws one box, 1 three layers in a frame, 2 seven neurons in three more."""
-    shown = flow(draw(loss, model=model, depth=depth))
-    assert (len(shown.folded()), len(shown.frames)) == (boxes, framed)
-    assert max((len(around) + 1 for id, around in shown.around.items() if id in shown.frames),
-               default=0) == depth  # fmt: skip
+    """0 draws one box, 1 three layers, 2 seven neurons."""
+    assert len(flow(draw(loss, model=model, depth=depth)).folded()) == boxes
 
 
 def test_everything_open_shows_every_node(model: MLP, loss: Value) -> None:
-    """With depth=None or copies no box is left, and 3 layers and 7 neurons have a frame."""
+    """With depth=None or copies no box is left."""
     shown = flow(draw(loss, model=model, depth=None))
     copied = flow(draw(loss, model=model, copies=True))
     assert not shown.folded() + copied.folded()
     assert "copy" in copied.of("gate")
-    assert len(shown.frames) == 1 + 3 + 7
     assert sum(bool(re.fullmatch(r"n\d+", id)) for id in shown.texts) == len(
         topological_order(loss)
     )
@@ -87,7 +82,6 @@ def test_everything_open_shows_every_node(model: MLP, loss: Value) -> None:
 def test_a_named_part_opens_with_what_is_around_it(model: MLP, loss: Value) -> None:
     """Opening one neuron opens its layer and leaves the other neurons closed."""
     shown = flow(draw(loss, model=model, depth=0, open="layers.1.neurons.2"))
-    assert {*shown.frames.values()} == {"MLP: 3 layers", "Layer 2: 3 neurons", "Neuron 3: relu"}
     assert sorted(shown.folded()) == [
         "Layer 1: 3 neurons",
         "Layer 3: 1 neuron",
@@ -123,7 +117,7 @@ def test_what_is_deeper_than_the_limit_stays_folded() -> None:
     note = re.search(r"open=&quot;([\w.]+)&quot; opens ([\w ]+)", picture.svg())
     assert note is not None
     opened = flow(draw(loss, model=model, depth=0, open=note[1]))
-    assert any(text.startswith(note[2]) for text in opened.frames.values())
+    assert not any(text.startswith(f"{note[2]}:") for text in opened.folded())
     assert "open=" not in draw(loss, model=model).svg()
 
 
@@ -214,32 +208,6 @@ def test_one_value_that_leaves_a_box_is_shown_and_several_are_counted(
     assert sum(arrow == "==>" for _, arrow, _ in shown.lines) == 2
     (prediction,) = fold(loss, model=model).find("layers.2").outputs
     assert any(text.startswith(f"{prediction.data:.4g}".replace("-", "−")) for text in wires)
-
-
-def test_frames_enclose_their_shapes_and_no_others(model: MLP, loss: Value) -> None:
-    """In the SVG each shape lies inside the frames of the modules it belongs to, and no other.
-
-    Titles tell equal labels apart: they name the module.
-    """
-    picture = draw(loss, model=model, depth=None)
-    found = elements(picture)
-    framed = {
-        path[1]: corners(group)
-        for group in found.values()
-        if group.get("class") == "frame"
-        and (path := re.search(r"its path is (.*)", title(group) or ""))
-    }
-    assert "value of w²₃,₁: " in picture.svg()
-    order = topological_order(loss)
-    parts = [part for part in fold(loss, model=model).walk() if part.path]
-    assert framed.keys() == {part.path for part in parts}
-    for part in parts:
-        left, top, right, bottom = framed[part.path]
-        inside = set(part.everything())
-        for i, node in enumerate(order):
-            a, b, c, d = corners(found[f"n{i}"])
-            within = left <= a and c <= right and top <= b and d <= bottom
-            assert within == (node in inside)
 
 
 def test_what_is_highlighted_in_a_box_lights_up_the_box(model: MLP, loss: Value) -> None:

@@ -5,9 +5,7 @@ The same shapes are in all formats, so that most tests read the Mermaid text, wh
 
 from __future__ import annotations
 
-import math
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,12 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.show.graphs.reading import (
-    SVG,
     Flow,
-    contrast,
     flow,
     lecture,
-    of_class,
 )
 
 from scalargrad import Parameter, Value, custom_op, draw, exp, ops, sqrt, walk
@@ -189,17 +184,15 @@ def test_gradients_of_an_earlier_graph_are_absent() -> None:
     (w * w).backward()
     after = w * 2.0
     assert "grad" not in draw(after).mermaid
-    fills = flow(draw(after, color="gradient")).styles.values()
-    assert len(set(fills)) == 1  # all are as zero
     after.backward()
     assert draw(after).mermaid.count("grad 8") == 1
 
 
 def test_the_first_value_that_is_not_finite_is_marked() -> None:
-    """By an octagon in red, and by its name below the picture: exp(800) overflows."""
+    """In red, and by its name below the picture: exp(800) overflows."""
     picture = draw(exp(Value(800.0, "x")) * 2.0)
     assert "First value that is not finite: exp(x=800) = inf" in picture.svg()
-    assert re.findall(r"n(\d) \[.*octagon", picture.dot) == ["1"]
+    assert re.findall(r'n(\d) \[[^]]*"#A3161F"', picture.dot) == ["1"]
     assert [id for id in flow(picture).styles if "_" not in id] == ["n1"]
 
 
@@ -303,77 +296,6 @@ def test_steps_of_a_walk_light_what_they_are_about() -> None:
     assert shapes == {"n0", "n1", "n3"}
     assert lit(flow(draw(f, highlight=seed))) == {"n4", "n4 → n4_wire"}
     assert lit(flow(draw(f, highlight=first_back))) == {"n4", "n3_wire → n4", "n3 → n3_wire"}
-
-
-# Colours --------------------------------------------------------------------------------------
-
-
-def fills(shown: Flow) -> dict[str, str]:
-    """Return the tint of every box and gate."""
-    return {
-        id: style.split("fill:")[1][:7] for id, style in shown.styles.items() if "fill:" in style
-    }
-
-
-def parts(colour: str) -> list[int]:
-    """Return red, green and blue from 0 to 255."""
-    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-
-
-def blend(zero: str, end: str, share: float) -> list[float]:
-    """Return the colour at a share of the way from one to the other."""
-    return [z + share * (e - z) for z, e in zip(parts(zero), parts(end), strict=True)]
-
-
-def test_values_give_the_colours() -> None:
-    """-12 and 12 are the ends of the scale, orange and blue; others lie between."""
-    negative = fills(flow(draw(lecture(), color="value")))
-    positive = fills(flow(draw(lecture() * -1.0, color="value")))
-    orange, blue = negative["n4"], positive["n5"]
-    grey = fills(flow(draw(Value(0.0, "x") * Value(12.0, "y"), color="value")))["n0"]
-    assert parts(orange)[0] > 200 > parts(orange)[2]
-    assert parts(blue)[2] > 200 > parts(blue)[0]
-    assert len(set(parts(grey))) == 1
-    for id, x in (("n0", -2.0), ("n1", 5.0), ("n2", 3.0), ("n3", -4.0)):
-        expected = blend(grey, blue if x > 0 else orange, abs(x) / 12)
-        assert parts(negative[id]) == pytest.approx(expected, abs=0.51)
-    assert flow(draw(lecture())).styles == {}
-
-
-def test_the_legend_has_both_ends_and_zero() -> None:
-    """Below the picture: the quantity, -12, 0 and 12; of a graph of zeros a single swatch."""
-
-    def said(root: Value, color: Any) -> list[str]:
-        graph = ET.fromstring(draw(root, color=color).svg()).find(f"{SVG}g")
-        assert graph is not None
-        return [e.text.strip() for e in graph.findall(f"{SVG}text") if e.text and e.text.strip()]
-
-    assert said(lecture(), "value") == ["value", "−12", "0", "12"]
-    assert said(Value(2.0, "x") * 3, "gradient") == ["gradient", "0"]
-
-
-def test_what_is_not_finite_has_a_colour() -> None:
-    """Infinity has that of the end of the scale of the finite ones, nan that of zero."""
-    numbers = [math.nan, math.nan, math.inf, -math.inf, 2.0, -2.0, 0.0]
-    leaves = [Value(x, f"x{i}") for i, x in enumerate(numbers)]
-    found = fills(flow(draw(leaves, color="value")))
-    assert found["n2"] == found["n4"] != found["n3"] == found["n5"]
-    assert found["n1"] == found["n6"]
-
-
-@pytest.mark.parametrize("dark", [False, True])
-def test_text_is_readable_on_every_colour(dark: bool) -> None:
-    """5.5 : 1 at least, by the contrast of WCAG 2, for all of the scale on light and dark paper."""
-    leaves = [Value(i / 4, "abcdefghi"[i]) for i in range(-4, 5)]
-    picture = draw(leaves, color="value", dark=dark)
-    for style in flow(picture).styles.values():
-        fill, ink = (style.split(f"{name}:")[1].split(",")[0] for name in ("fill", "color"))
-        assert contrast(fill, ink.replace("#222", "#222222").replace("#fff", "#ffffff")) >= 5.5
-    found = of_class(picture, "node")
-    for i in range(9):
-        (word,) = found[f"n{i}"].iter(f"{SVG}text")
-        (fill,) = {e.attrib["fill"] for e in found[f"n{i}"].iter(f"{SVG}rect")}
-        assert contrast(fill, word.get("fill", "#000000")) >= 5.5
 
 
 def test_tikz_has_the_shapes_of_the_picture_and_no_letter_that_latex_reads(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The SVG as it is seen: where names, numbers, shapes, lines and frames stand; its use.
+"""The SVG as it is seen: where names, numbers, shapes and lines stand; its use.
 
 Read back with an XML parser; its ids are those that the documentation lists.
 """
@@ -9,7 +9,9 @@ import itertools
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from functools import reduce
 from itertools import combinations, pairwise
+from operator import add
 from typing import Any
 
 import pytest
@@ -35,7 +37,6 @@ from tests.show.graphs.reading import (
 )
 
 from scalargrad import Parameter, Value, draw, ops, walk
-from scalargrad.experiments import GPT
 from scalargrad.nn import MLP
 from scalargrad.show.graphs import Picture
 
@@ -282,6 +283,20 @@ def test_a_long_chain_is_drawn_in_rows() -> None:
         assert (behind > before + 20) == (i in turns)
 
 
+def test_samples_stand_in_their_order_in_rows_too() -> None:
+    """Of a loss over four samples the first is on top, and none is cut in two without need."""
+    w, b = Parameter(0.5, "w"), Parameter(-0.1, "b")
+    products = [w * x for x in (-1.0, 0.5, 1.5, 2.0)]
+    found = [ops.sigmoid(product + b) for product in products]
+    loss = reduce(add, [-ops.log(p if k > 1 else 1 - p) for k, p in enumerate(found)]) / 4.0
+    picture, scene = draw(loss), walk(loss).scene
+    tops = [places(picture)[f"n{scene.place[product]}"][1] for product in products]
+    assert tops == sorted(tops)
+    boxes = [text for shape in of_class(picture, "again").values() for text in lines(shape)]
+    assert not {"w", "b"}.issuperset(boxes)  # it is in rows
+    assert len({*boxes} - {"w", "b"}) == len(boxes) - boxes.count("w") - boxes.count("b") <= 2
+
+
 @pytest.mark.parametrize("make", [recurrence, gated_cell, errors])
 def test_a_chain_with_inputs_on_its_side_is_drawn_in_rows(make: Callable[[], Value]) -> None:
     """It is less than two screens wide; nothing overlaps, and every line ends where it should.
@@ -321,32 +336,19 @@ def is_near(point: Point, shape: Corners) -> bool:
     return left - 12 < x < right + 12 and top - 12 < y < bottom + 12
 
 
-# Frames ---------------------------------------------------------------------------------------
+# Modules --------------------------------------------------------------------------------------
 
 
-def transformer_block() -> tuple[Any, list[Value]]:
-    """Return a block of a transformer and its four numbers at each of two positions."""
-    (model,) = GPT(2, width=4, heads=2, rng=0).blocks
-    positions = [[Value(0.1 * i - 0.3 * t, f"x{t}{i}") for i in range(4)] for t in range(2)]
-    return model, [value for vector in model(positions) for value in vector]
-
-
-def perceptron() -> tuple[Any, list[Value]]:
-    """Return a network of two hidden layers and its answer."""
-    model = MLP(3, [4, 4, 1], rng=0)
-    return model, [model([Value(1.0, "a"), Value(-1.0, "b"), Value(0.5, "c")])]
-
-
-@pytest.mark.parametrize(
-    ("make", "depth"), [(transformer_block, 1), (perceptron, 1), (perceptron, 2)]
-)
-def test_a_line_passes_a_border_once_and_only_where_it_has_business(make: Any, depth: int) -> None:
-    """No stretch of a line enters a frame and leaves it, or the other way round."""
-    model, roots = make()
-    picture = draw(roots, model=model, depth=depth)
-    frames = {id: corners(frame) for id, frame in of_class(picture, "frame").items()}
-    assert frames
-    for id, path in paths(picture).items():
-        for name, (left, top, right, bottom) in frames.items():
-            inside = [left + 1 < x < right - 1 and top + 1 < y < bottom - 1 for x, y in path]
-            assert sum(a != b for a, b in pairwise(inside)) <= 1, (id, name)
+def test_units_and_inputs_of_a_network_stand_in_their_order() -> None:
+    """Neuron 1 on top of its column, and x0 on top of x1; a layer is a column."""
+    model = MLP(2, [4, 4, 1], rng=0)
+    x = [Value(1.0, "x0"), Value(-1.0, "x1")]
+    shapes = of_class(draw(model(x), model=model, depth=2), "node")
+    boxes = [(lines(shape)[0], corners(shape)) for shape in shapes.values() if lines(shape)]
+    units = [(said, left, top) for said, (left, top, _, _) in boxes if said.startswith("Neuron")]
+    for column in (units[:4], units[4:8]):
+        assert [said[:8] for said, _, _ in column] == [f"Neuron {k}" for k in range(1, 5)]
+        assert len({left for _, left, _ in column}) == 1
+        assert (tops := [top for _, _, top in column]) == sorted(tops)
+    inputs = [top for said, (_, top, _, _) in boxes if said in {"x0", "x1"}]
+    assert inputs == sorted(inputs)

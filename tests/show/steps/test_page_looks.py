@@ -6,12 +6,14 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, Value, dot, log, softmax, tanh
+from scalargrad import Parameter, Value, dot, log, sigmoid, softmax, tanh
 from scalargrad import sum as add_up
 from scalargrad.nn import MLP, Linear
 from scalargrad.show.steps import Walk, walk
@@ -68,9 +70,17 @@ def tiny() -> Walk:
     return walk(labelled(total * total, "y_1,0"))
 
 
+def samples() -> Walk:
+    """Walk through logistic regression on four points: rows of samples, parameters named again."""
+    w, b = Parameter(0.5, "w"), Parameter(-0.1, "b")
+    found = [sigmoid(w * x + b) for x in (-1.0, 0.5, 1.5, 2.0)]
+    return walk(reduce(add, [-log(p if k > 1 else 1 - p) for k, p in enumerate(found)]) / 4.0)
+
+
 WALKS: list[Callable[[], Walk]] = [
-    *(lecture, network, attention, newton, met_often, dense, tiny, chain),
+    *(lecture, network, attention, newton, met_often, dense, tiny, samples),
     lambda: network((4, 4, 1), folded=False),
+    lambda: chain(60),
 ]
 
 

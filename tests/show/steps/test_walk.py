@@ -73,6 +73,16 @@ def test_parameters_of_a_network_are_named_by_where_they_stand() -> None:
         def __init__(self) -> None:
             self.slopes, self.theta0 = [Value(2.0)], Value(3.0)
 
+    class Net:
+        def __init__(self) -> None:
+            self.weight = [[Parameter(0.5), Parameter(-1.0)] for _ in range(2)]
+            self.bias = [Parameter(1.0)]
+
+    net_of_mine = Net()
+    hidden = sg.tanh(sg.dot(net_of_mine.weight[0], [1.0, 2.0], net_of_mine.bias[0]))
+    found = walk(hidden * net_of_mine.weight[1][1], model=net_of_mine)[0].text()
+    assert found == "weight[0,0] = 0.5, weight[0,1] = −1, weight[1,1] = −1, bias[0] = 1"
+
     line = Line()
     f = line.slopes[0] * 2.0 + line.theta0
     assert walk(f, model=line)[0].text() == "slopes[0] = 2, θ₀ = 3"
@@ -102,6 +112,17 @@ def test_the_zero_that_python_s_sum_starts_from_is_no_gate() -> None:
     ]
     assert not any("+0" in sg.draw(f, highlight=step).mermaid for step in steps)
     assert walk(labelled(0.0 + x, "g"))[1].text() == "g = 0 + x = 1"
+
+
+def test_nor_is_it_one_below_a_softmax() -> None:
+    """Whose gates hold the maximum of scores as a constant; these are sums as of attention."""
+    q, k = Value(1.0, "q"), [Value(0.5, "k1"), Value(-2.0, "k2")]
+    loss = -sg.log(sg.softmax([sum([q * x, x * x]) for x in k])[1])
+    steps = walk(loss)
+    assert not any("0 + " in step.text() for step in steps)
+    assert any("v3 − max(v6, v3)" in step.text() for step in steps)
+    final = {step.parent: step.total for step in backward(loss)}
+    assert [final[x] for x in (q, *k)] == sg.gradients(loss, [q, *k])
 
 
 def test_the_last_totals_are_the_gradients() -> None:
@@ -270,23 +291,22 @@ def test_the_maximum_that_softmax_subtracts_has_a_name() -> None:
     assert walk(first.node)[1].text() == "v1 = z1 − 2 = 0"  # nobody could compute the maximum anew
 
 
-def test_parameters_of_a_model_are_named_by_place() -> None:
-    """w²₁,₃ leads to unit 1 of layer 2 from unit 3."""
+def test_parameters_of_a_perceptron_have_one_name_with_and_without_the_model() -> None:
+    """W₂[0,2] leads to unit 0 of layer 2 from unit 2, in formulas and pictures; b₂ stands alone."""
     model = MLP(2, [3, 1], rng=0)
     root = labelled(model([Value(0.5, "x0"), Value(-1.0, "x1")]), "L_reg")
-    steps = walk(root, model=model)
-    found = {
-        step.place.split(" → ")[1]: step.parent
-        for step in steps
-        if step.parent in set(model.parameters())
-    }
-    assert len(found) == len(model.parameters()) == 13
-    assert found["w²₁,₃"] is model.layers[1].neurons[0].w[2]
-    assert found["b¹₂"] is model.layers[0].neurons[1].b
-    (written,) = [step.mathml() for step in steps if step.place == "L_reg → w²₁,₃"]
-    assert "<msubsup><mi>w</mi><mn>1,3</mn><mn>2</mn></msubsup>" in written
-    assert "<msub><mi>L</mi><mtext>reg</mtext></msub>" in written
-    assert "b²₁" in sg.draw(root, model=model, depth=None).mermaid
+    for steps in (walk(root, model=model), walk(root)):
+        named = steps.scene.names
+        assert len({named[x] for x in model.parameters()}) == 13
+        assert named[model.layers[1].neurons[0].w[2]] == "W₂[0,2]"
+        assert named[model.layers[1].neurons[0].b] == "b₂"
+        assert named[model.layers[0].neurons[1].b] == "b₁[1]"
+        (written,) = [step.mathml() for step in steps if step.place == "L_reg → W₂[0,2]"]
+        assert "<mi>W₂[0,2]</mi>" in written
+        assert "<msub><mi>L</mi><mtext>reg</mtext></msub>" in written
+    for given in (model, None):
+        drawn = sg.draw(root, model=given, depth=None).svg()
+        assert all(f"value of {name}: " in drawn for name in ("W₂[0,2]", "b₁[1]", "b₂"))
     assert all(name in network(model).mermaid for name in ("x₁", "a₂", '"y"'))
     with pytest.raises(OperandError, match="Module"):
         walk(root, model=MLP)

@@ -4,7 +4,7 @@ Besides the shapes and lines of `scalargrad.show.graphs.diagram` there are, for 
 that share a wire:
 
 ============= ===============================================================
-``f2``        the box of fold 2, or its frame if it is open
+``f2``        the box of fold 2
 ``f2-wire``   the wire of fold 2, where several values leave it as one; ``f2-out`` leads there,
               ``f2-stem`` on to the dot ``f2-fan`` where it branches. A value that
               leaves alone has a wire of its own, ``n7-wire``
@@ -16,24 +16,20 @@ that share a wire:
               fold 3
 ``n2``        as a box of kind ``port``: a node outside of what is drawn, which is read here
 ``exit-n7``   the line to what reads node 7 outside, ``exit-n7-box``
-``n9-w0-to0`` the line up to ``n9-w0-b0``, where operand 0 of gate 9 passes the border of a frame;
-              ``n9-w0-to1`` goes on to the next, and so on
 ============= ===============================================================
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 from scalargrad import ops
 from scalargrad.graph import describe, fan_out
 from scalargrad.show.characters import indexed, visible
 from scalargrad.show.graphs.diagram import (
     Box,
-    Cluster,
     Diagram,
     Folded,
     GateShape,
@@ -109,8 +105,6 @@ class Builder:
         What is shown of it; by default all, node by node.
     folds : mapping from Fold to str
         The ids of folds.
-    framed : collection of Fold
-        The open folds that have a frame.
     copies : mapping, optional
         Where fan-out is drawn as copy gates: what each copy sends back, by reader and operand.
     digits : int
@@ -127,7 +121,6 @@ class Builder:
         view: View | None = None,
         *,
         folds: Mapping[Fold, str] | None = None,
-        framed: Collection[Fold] = (),
         copies: Mapping[tuple[Value, int], float] | None = None,
         digits: int = 4,
         values: bool = True,
@@ -136,7 +129,7 @@ class Builder:
     ) -> None:
         self.graph, self.ids = graph, graph.ids
         self.view = view = view or View(Fold("graph", [*graph.order]))
-        self.folds, self.framed, self.copies = folds or {}, framed, copies or {}
+        self.folds, self.copies = folds or {}, copies or {}
         self.digits, self._values, self._gradients, self._out = digits, values, gradients, out
         groups = [group for group in dict.fromkeys(view.units.values()) if isinstance(group, Group)]
         self.bundles = [group for group in groups if group.source is None]
@@ -156,16 +149,12 @@ class Builder:
         return self._boxes[unit] if unit.source is None else self.folds[unit.source]
 
     def build(self, title: str) -> Diagram:
-        """Return the diagram, in which each frame knows the shapes in it."""
+        """Return the diagram."""
         diagram = Diagram(title)
-        frames = self._frames(diagram)
         for unit in dict.fromkeys(self.view.units.values()):
             diagram.shapes += self._edge(unit)
         for item in self.view.items:
-            shapes = [*self._shapes(item), *self._completed(item)]
-            diagram.shapes += shapes
-            if frame := frames.get(item):
-                frame.shapes += [shape.id for shape in shapes]
+            diagram.shapes += [*self._shapes(item), *self._completed(item)]
         for unit in dict.fromkeys(self.view.units.values()):
             diagram.lines += self._leaving(unit)
         for item in self.view.items:
@@ -174,7 +163,6 @@ class Builder:
             box = Box(f"exit-{self.id(unit)}-box", "exit", self._out(_first(unit)), "")
             diagram.shapes.append(box)
             diagram.lines.append(replace(self._arriving(unit, "exit"), target=box.id))
-        cut_at_borders(diagram)
         return diagram
 
     # Shapes -----------------------------------------------------------------------------------
@@ -209,7 +197,8 @@ class Builder:
             if not self.view.is_hidden(item):
                 yield from self._node(item)
             return
-        yield Folded(self.folds[item], visible(item.title), tuple(_details(item)), _said(item))
+        said = visible(f"{item.title}, {item.size:,} nodes; its path is {item.path}")
+        yield Folded(self.folds[item], visible(item.title), tuple(_details(item)), said)
         for unit in dict.fromkeys(self.view.units[x] for x in item.outputs):
             if isinstance(unit, Group) and unit.source is item:
                 text = f"{len(item.outputs):,} values"
@@ -362,21 +351,6 @@ class Builder:
 
     # Folds ------------------------------------------------------------------------------------
 
-    def _frames(self, diagram: Diagram) -> dict[Item, Cluster]:
-        """Make the frames of open folds, and return the innermost one around each item."""
-        around: dict[Item, Cluster] = {}
-        pending = [self.view.fold]
-        while pending:
-            part = pending.pop()
-            if part in self.framed:
-                frame = Cluster(self.folds[part], visible(part.title), _said(part), [], [])
-                (around[part].inside if part in around else diagram.clusters).append(frame)
-                around[part] = frame
-            if part in around:
-                around.update(dict.fromkeys(part.items, around[part]))
-            pending += [inner for inner in reversed(part.folds) if inner in self.view.opened]
-        return around
-
     def stand_ins(self) -> dict[str, set[str]]:
         """Return, for the id of each hidden shape or line, the ids of what stands for it."""
         found: dict[str, set[str]] = {}
@@ -416,46 +390,6 @@ def _details(part: Fold) -> Iterator[str]:
         yield visible(part.path)
 
 
-def _said(part: Fold) -> str:
-    """Return the description of a fold."""
-    return visible(f"{part.title}, {part.size:,} nodes; its path is {part.path}")
-
-
 def _listed(part: Fold) -> str:
     shown = ", ".join(number(node.data) for node in part.outputs[:_LISTED])
     return f"{shown}, …" if len(part.outputs) > _LISTED else shown
-
-
-def cut_at_borders(diagram: Diagram) -> None:
-    """Split the lines of a diagram at the borders they cross; the last piece keeps the id."""
-    around = dict(_around(diagram.clusters))
-    lines: list[Line] = []
-    for line in diagram.lines:
-        passed = _passed(around.get(line.source, ()), around.get(line.target, ()))
-        borders = [
-            Junction(f"{line.id}-b{k}", rank="max" if out else "min")
-            for k, (_, out) in enumerate(passed)
-        ]
-        for border, (frame, _) in zip(borders, passed, strict=True):
-            frame.shapes.append(border.id)
-        diagram.shapes += borders
-        for k, (source, target) in enumerate(pairwise([line.source, *(x.id for x in borders)])):
-            lines.append(Line(f"{line.id}-to{k}", source, target, line.title, thick=line.thick))
-        lines.append(replace(line, source=borders[-1].id) if borders else line)
-    diagram.lines = lines
-
-
-def _around(clusters: Sequence[Cluster]) -> Iterator[tuple[str, tuple[Cluster, ...]]]:
-    """Yield each shape with the frames around it, the outermost first."""
-    pending: list[tuple[Cluster, tuple[Cluster, ...]]] = [(cluster, ()) for cluster in clusters]
-    for cluster, outside in pending:  # grows while it is read
-        path = (*outside, cluster)
-        yield from ((id, path) for id in cluster.shapes)
-        pending += [(inner, path) for inner in cluster.inside]
-
-
-def _passed(source: Sequence[Cluster], target: Sequence[Cluster]) -> list[tuple[Cluster, bool]]:
-    """Return the frames that a line leaves, and then those that it enters, in that order."""
-    common = sum(one is other for one, other in zip(source, target, strict=False))
-    left = [(frame, True) for frame in reversed(source[common:])]
-    return [*left, *((frame, False) for frame in target[common:])]

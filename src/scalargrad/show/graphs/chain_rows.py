@@ -38,7 +38,7 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
     wired : bool
         Whether what is named again has a wire with room for numbers.
     """
-    row = {} if diagram.clusters else _rows(diagram)
+    row = _rows(diagram)
     if not row:
         return diagram
     boxes = {shape.id: shape.text for shape in diagram.shapes if isinstance(shape, Box | Folded)}
@@ -79,12 +79,13 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
     return replace(diagram, shapes=shapes, lines=lines, rows=row)
 
 
-def row_graphs(diagram: Diagram) -> dict[int, graphviz.Digraph]:
+def row_graphs(diagram: Diagram, margin: int) -> dict[int, graphviz.Digraph]:
     """Return an empty part of DOT text for each row, the last first: Graphviz begins below.
 
-    So it does in each row, where shapes and lines are written in reverse.
+    So it does in each row, where shapes and lines are written in reverse. The `margin` is the room
+    that each keeps free around it, in points.
     """
-    invisible = {"style": "invis", "label": "", "margin": "0"}
+    invisible = {"style": "invis", "label": "", "margin": str(margin)}
     return {
         row: graphviz.Digraph(f"cluster_row{row}", graph_attr=invisible)
         for row in sorted({*diagram.rows.values()}, reverse=True)
@@ -168,6 +169,7 @@ def _cut(shapes: Sequence[Shape], lines: Sequence[Line]) -> dict[str, int]:
             break
     if widest > _MOST_IN_A_ROW * length:
         return {}
+    ends = _filled(ends[:-1], length, widest, depth)  # together no longer than the longest
     return {id: bisect_left(ends, place) for id, place in places.items()}
 
 

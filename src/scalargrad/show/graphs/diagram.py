@@ -24,7 +24,7 @@ one comes from a wire of its own, ``n4-w0-wire`` with its texts ``n4-w0-value`` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -82,15 +82,10 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Junction:
-    """Where a wire branches because several gates read it.
-
-    One with a `rank` is no dot: there a line crosses the border of a frame, at the first (min) or
-    the last (max) rank inside it.
-    """
+    """Where a wire branches because several gates read it."""
 
     id: str
     title: str = ""
-    rank: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +115,6 @@ class Folded:
     title: str
 
 
-@dataclass(slots=True)
-class Cluster:
-    """The frame of an open fold: the shapes in it, and the frames inside it."""
-
-    id: str
-    text: str
-    title: str
-    shapes: list[str]
-    inside: list[Cluster]
-
-
 Shape: TypeAlias = Box | GateShape | Wire | Junction | Folded
 
 
@@ -138,29 +122,16 @@ Shape: TypeAlias = Box | GateShape | Wire | Junction | Folded
 class Diagram:
     """Shapes and lines in the order in which they are written, and a title sentence.
 
-    `look` says which of them stand out. `clusters` are the outermost frames. Below the picture come
-    a legend of short names, one per line, and a note, which has the width that is given in points,
-    or that of its text. `rows` are those of the shapes, if it is in rows.
+    `look` says which of them stand out. Below the picture come a legend of short names, one per
+    line, and a note, which has the width that is given in points, or that of its text. `rows` are
+    those of the shapes, if it is in rows.
     """
 
     title: str
     shapes: list[Shape] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
-    clusters: list[Cluster] = field(default_factory=list)
     look: Look = field(default_factory=Look)
     legend: str = ""
     note: str = ""
     note_width: int = 0
     rows: Mapping[str, int] = field(default_factory=dict)
-
-    def frames(self) -> list[Cluster]:
-        """Return all clusters, outer ones first."""
-        return nested(self.clusters)
-
-
-def nested(clusters: Sequence[Cluster]) -> list[Cluster]:
-    """Return clusters and all clusters inside them, outer ones first."""
-    found = list(clusters)
-    for cluster in found:  # grows while it is read
-        found += cluster.inside
-    return found

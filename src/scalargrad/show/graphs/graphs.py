@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
-from typing import Any, Literal
+from typing import Any
 
 from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, fan_out, topological_order
@@ -14,12 +14,11 @@ from scalargrad.show.graphs.builder import Builder, DrawnGraph
 from scalargrad.show.graphs.diagram import Box, Shape, Wire
 from scalargrad.show.graphs.gates import copies_of
 from scalargrad.show.graphs.layout import DPI, SIDES
-from scalargrad.show.graphs.look import Highlight, Look, Scale, highlighted_ids, scale_of
+from scalargrad.show.graphs.look import Highlight, Look, highlighted_ids
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.view import (
     LINES_PER_SHAPE,
     SIDE_BY_SIDE,
-    Opening,
     Size,
     View,
     expanded_folds,
@@ -34,7 +33,6 @@ from scalargrad.table.validation import flag, is_word, listed, text, whole
 from scalargrad.value import Value
 
 _MOST_DIGITS, _LEAST_DPI, _MOST_DPI = 17, 24, 1200
-_EVERYTHING = 10**9  # parts: beside copies nothing can be folded
 _LEAST = 4  # parts of a graph that can stand side by side
 _GLANCE, _SECONDS_OF_WORK = 60, 50_000  # nodes
 
@@ -48,7 +46,6 @@ def draw(
     direction: str = "LR",
     limit: int = 300,
     highlight: Highlight | None = None,
-    color: Literal["value", "gradient"] | None = None,
     copies: bool = False,
     gradients: bool = True,
     digits: int = 4,
@@ -63,8 +60,7 @@ def draw(
     gradient below, each with four significant digits. A dot marks where a wire branches.
 
     Modules of a `model`, and parts of a graph too large to be drawn whole, are folded: a rounded
-    box stands for all that is inside, and a thick line for several wires. Those that are open
-    have a frame.
+    box stands for all that is inside, and a thick line for several wires.
 
     Parameters
     ----------
@@ -88,10 +84,6 @@ def draw(
     highlight : Value, step of `scalargrad.walk`, or iterable of these
         What stands out, bold with an amber halo: Values with their wires and the lines between
         them; of a backward step, the line its contribution travels.
-    color : {"value", "gradient"}, optional
-        Tint boxes, gates and wires by this number: orange below zero, grey at zero, blue above,
-        the stronger the greater its magnitude. A legend gives the scale, which is symmetric;
-        ±inf has the colour of its end, nan that of zero. Mermaid has no legend.
     copies : bool
         Draw fan-out as a copy gate, whose outgoing wires each carry what their reader
         contributes to the gradient, upstream · local. Nothing can be folded then.
@@ -120,13 +112,13 @@ def draw(
     OperandError
         If `root` or `highlight` is anything else, or `root` is empty.
     LayoutError
-        If `direction` or `color` is neither of the two, or `depth` is negative, or `digits` or
-        `dpi` out of range.
+        If `direction` is neither of the two, or `depth` is negative, or `digits` or `dpi` out of
+        range.
 
     Notes
     -----
-    The first node that is inf or nan, or whose gradient is, stands in a red octagon, and a line
-    below the picture names it.
+    The first node that is inf or nan, or whose gradient is, is red and bold, and a line below the
+    picture names it.
 
     Lines enter a gate in the order of its operands, the first at the top. Where a node is
     read several times below a gate for which the order does not matter (+, ×, max, …), it
@@ -172,21 +164,19 @@ def draw(
         else [text(name, "open") for name in listed(open, "open", "paths of parts")]
     )
     plain = View(Fold("graph", list(order)))
-    if module is None and not asked and (copies or plain.size().needed <= limit):
-        seen = Opening(plain, set())
+    if copies or (module is None and not asked and plain.size().needed <= limit):
+        view, is_cut = plain, False
     else:
         folded = fold(*roots, model=module, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
-        wanted = (None, (), _EVERYTHING) if copies else (depth, asked, limit)
-        seen = expanded_folds(folded, *wanted)
-    _require_within(limit, order, roots, seen.view, copies)
+        view, is_cut = expanded_folds(folded, depth, asked, limit)
+    _require_within(limit, order, roots, view, copies)
     known = {node: node.grad or 0.0 if has_gradients else 0.0 for node in order}
     copied = copies_of(order, known) if copies else {}
     graph, legend = _named(order, place_names(model, order), known)
     builder = Builder(
         graph,
-        seen.view,
-        folds={part: f"f{k}" for k, part in enumerate(seen.view.fold.walk())},
-        framed=seen.framed,
+        view,
+        folds={part: f"f{k}" for k, part in enumerate(view.fold.walk())},
         copies=copied,
         digits=digits,
         gradients=gradients,
@@ -195,12 +185,11 @@ def draw(
     diagram.legend = _legend_of(diagram.shapes, legend)
     hidden = builder.stand_ins()
     alarmed, alarm = _alarm(order, gradients)
-    diagram.note = "\n".join(filter(None, [alarm, _note(seen.view) if seen.cut else ""]))
+    diagram.note = "\n".join(filter(None, [alarm, _note(view) if is_cut else ""]))
     marked = highlighted_ids(order, highlight, shown_as)
     marked = marked.union(*(hidden.get(id, ()) for id in marked))
     alarmed = alarmed.union(*(hidden.get(id, ()) for id in alarmed))
-    drawn = {shape.id for shape in diagram.shapes}
-    diagram.look = Look(marked, *_tints(color, builder, drawn, dark), alarmed)
+    diagram.look = Look(marked, alarmed)
     return Picture(diagram, direction, dpi=dpi, dark=dark)
 
 
@@ -238,24 +227,6 @@ def _title(roots: Sequence[Value], builder: Builder) -> str:
     return f"Computation graph of {shown}: {count} node{'s' * (count != 1)}{parts}"
 
 
-def _tints(
-    color: str | None, builder: Builder, drawn: set[str], dark: bool
-) -> tuple[dict[str, str], Scale | None]:
-    """Return the colours of the boxes, gates and wires that are drawn, and what they mean."""
-    by_value, numbers = is_word(color, ["value"]), dict[str, float]()
-    for node, id in builder.ids.items():
-        numbers[id] = node.data if by_value else builder.graph.gradients[node]
-        numbers[f"{id}-wire"] = numbers[id]
-    for (node, i), contribution in builder.copies.items():
-        operand = node.parents[i]
-        if isinstance(operand, Value):
-            number = operand.data if by_value else contribution
-            numbers[f"{builder.ids[node]}-w{i}-wire"] = number
-    numbers = {id: x for id, x in numbers.items() if id in drawn}
-    scale = scale_of(color, numbers.values(), dark)
-    return {id: scale.colour(x) for id, x in numbers.items()} if scale else {}, scale
-
-
 def require_digits(digits: int, dpi: int) -> None:
     """Raise LayoutError if `digits` or `dpi` is out of range."""
     if not 1 <= digits <= _MOST_DIGITS:
@@ -266,15 +237,16 @@ def require_digits(digits: int, dpi: int) -> None:
 
 def _alarm(order: Sequence[Value], gradients: bool) -> tuple[frozenset[str], str]:
     """Return the id of the first node that is inf or nan, and the note about it."""
-    for i, node in enumerate(order):
-        if not isfinite(node.data):
-            said = visible(describe(node)).replace("-", MINUS)
-            return frozenset({f"n{i}"}), f"First value that is not finite: {said}"
-    for i, node in reversed([*enumerate(order)] if gradients else []):
-        if not isfinite(node.grad or 0.0):
-            said = f"{number(node.grad)} at {visible(describe(node))}".replace("-", MINUS)
-            return frozenset({f"n{i}"}), f"First gradient that is not finite: {said}"
-    return frozenset(), ""
+    nodes = [*enumerate(order)]
+    found = [("value", i, describe(x)) for i, x in nodes if not isfinite(x.data)]
+    for i, x in reversed(nodes if gradients else []):
+        if not isfinite(x.grad or 0.0):
+            found.append(("gradient", i, f"{number(x.grad)} at {describe(x)}"))
+    if not found:
+        return frozenset(), ""
+    kind, i, said = found[0]
+    said = visible(said).replace("-", MINUS)
+    return frozenset({f"n{i}"}), f"First {kind} that is not finite: {said}"
 
 
 def _note(seen: View) -> str:

@@ -18,7 +18,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from math import hypot, inf
+from math import hypot
 from typing import Any, ClassVar, TypeVar
 
 import graphviz
@@ -35,9 +35,8 @@ from scalargrad.show.graphs.diagram import (
     Line,
     Shape,
     Wire,
-    nested,
 )
-from scalargrad.show.graphs.look import FONTS
+from scalargrad.show.graphs.look import ALARM, FONTS
 
 #: Called with DOT and a format where no program can be started: the playground's page, which
 #: runs in a browser, sets it to Graphviz as WebAssembly.
@@ -117,13 +116,11 @@ SIDES = {"LR": ("e", "w"), "TB": ("s", "n")}
 
 _POINTS = 72.0
 _BOX, BOX_HEIGHT, FOLD_HEIGHT, GATE, WIRE_HEIGHT = 34.0, 30.0, 56.0, 36.0, 44.0
-_DOT, _POINT, _BESIDE = 8.0, 1.0, 6.0
+_DOT, _BESIDE = 8.0, 6.0
 _SEVERAL = 3  # results that a gate reads: they stand in their order, as the samples of a mean do
 _ARIAL = 0.87  # as wide as DejaVu Sans
 _AROUND_BOX, _AROUND_GATE = 6.0, 4.0  # with them, neither is higher than the wire beside it
-_FONT = {"fontname": FONTS, "fontsize": str(LETTERS)}
-_NODE = {**_FONT, "shape": "box", "fixedsize": "true"}
-_FRAME = {**_FONT, "labeljust": "l", "margin": "10"}
+_NODE = {"fontname": FONTS, "fontsize": str(LETTERS), "shape": "box", "fixedsize": "true"}
 
 
 def placed(layouts: Sequence[Layout]) -> Sequence[Layout]:
@@ -152,7 +149,7 @@ class DiagramLayout:
     Attributes
     ----------
     sizes, at : dict from str to (float, float)
-        Width and height of each shape and frame, and its centre, in pixels.
+        Width and height of each shape, and its centre, in pixels.
     paths : dict from str to list of Point
         The Bézier curves of each line.
     right, bottom : float
@@ -164,12 +161,12 @@ class DiagramLayout:
     side: ClassVar = 8.0  # margins
     above: ClassVar = 8.0
     _arrows: ClassVar = True  # whether Graphviz leaves room for them
+    _around_row: ClassVar = 0
 
     def __init__(self, diagram: Diagram, direction: str = "LR") -> None:
         self.diagram, self.direction = diagram, direction
         points = [shape for shape in diagram.shapes if isinstance(shape, Junction)]
         self._fans = {point.id for point in points}
-        self._borders = {point.id for point in points if point.rank}
         self.gates = {shape.id for shape in diagram.shapes if isinstance(shape, GateShape)}
         self._copying = {x.id for x in diagram.shapes if isinstance(x, GateShape) and x.copies}
         self._folds = {shape.id for shape in diagram.shapes if isinstance(shape, Folded)}
@@ -179,8 +176,7 @@ class DiagramLayout:
         self._twins = Counter((line.source, line.target) for line in diagram.lines)
         self.boxes = self._boxes - self._arrivals.keys()
         results = {f"{gate}-{end}" for gate in self.gates for end in ("wire", "fan")}
-        least = _SEVERAL if not diagram.clusters else inf  # there lines have borders to pass
-        several = {id for id, count in self._arrivals.items() if count >= least}
+        several = {id for id, count in self._arrivals.items() if count >= _SEVERAL}
         self._listed = several - {x.target for x in diagram.lines if x.source not in results}
         self.sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
 
@@ -199,7 +195,7 @@ class DiagramLayout:
                 return self.width(shape.value) + 16, WIRE_HEIGHT
             case Wire():
                 return self._wire_size(shape)
-        return (_POINT, _POINT) if shape.rank else (_DOT, _DOT)
+        return _DOT, _DOT
 
     def width(self, text: str, letters: int = LETTERS) -> float:
         """Return the width of a text in Arial, which pictures name, and Arimo."""
@@ -221,28 +217,14 @@ class DiagramLayout:
         frame = {"rankdir": self.direction, "nodesep": "0.16", "ranksep": room}
         frame["splines"] = "line" if self._is_network else "spline"
         graph = graphviz.Digraph("scalargrad", graph_attr=frame, node_attr=_NODE)
-        rows, frames = row_graphs(diagram), self._frames()
-        around: dict[str, graphviz.Digraph] = {
-            id: frames[cluster.id] for cluster in nested(diagram.clusters) for id in cluster.shapes
-        } | {id: rows[row] for id, row in diagram.rows.items()}
-        # Inside frames Graphviz begins at the bottom where it begins at the top elsewhere.
-        turn = -1 if self.direction == "LR" else 1
-        framed = [shape for shape in diagram.shapes if shape.id in around]
-        for shape in [*(x for x in diagram.shapes if x.id not in around), *framed[::turn]]:
-            part = around.get(shape.id, graph)
-            if isinstance(shape, Junction) and shape.rank:
-                with part.subgraph(graph_attr={"rank": shape.rank}) as border:
-                    self._declare(border, shape)
-            else:
-                self._declare(part, shape)
-        for cluster in reversed(nested(diagram.clusters)):
-            for inner in cluster.inside[::turn]:
-                frames[cluster.id].subgraph(frames[inner.id])
-        for cluster in diagram.clusters[::turn]:
-            graph.subgraph(frames[cluster.id])
-        for line in diagram.lines[:: turn if rows else 1]:
-            self._join(around.get(line.source, graph) if rows else graph, line)
-        for gate in sorted(self._listed) if rows else ():  # within a frame `ordering` is no rule
+        rows = row_graphs(diagram, self._around_row)
+        around = {id: rows[row] for id, row in diagram.rows.items()}
+        turn = -1 if rows else 1
+        for shape in diagram.shapes[::turn]:
+            self._declare(around.get(shape.id, graph), shape)
+        for line in diagram.lines[::turn]:
+            self._join(around.get(line.source, graph), line)
+        for gate in sorted(self._listed) if rows else ():  # within a row `ordering` is no rule
             with around[gate].subgraph(graph_attr={"rank": "same"}) as level:
                 sources = [self._key(x.source) for x in diagram.lines if x.target == gate]
                 for above, below in pairwise(sources[::turn]):
@@ -255,16 +237,6 @@ class DiagramLayout:
         """Return the inches between ranks, where many lines need room to meet."""
         most = max(self._arrivals.values(), default=1)
         return 0.7 + 0.3 * most if self._is_network else 0.13 + 0.025 * most
-
-    def _frames(self) -> dict[str, graphviz.Digraph]:
-        """Return an empty frame for each cluster."""
-        return {
-            cluster.id: graphviz.Digraph(
-                f"cluster_{cluster.id}",
-                graph_attr={**_FRAME, "label": graphviz.escape(cluster.text)},
-            )
-            for cluster in nested(self.diagram.clusters)
-        }
 
     def _declare(self, graph: graphviz.Digraph, shape: Shape) -> None:
         width, height = (f"{pixels / _POINTS:.4f}" for pixels in self._room(shape.id))
@@ -279,7 +251,7 @@ class DiagramLayout:
             case Box(kind="input"):
                 options["style"] = "dashed"
         if shape.id in self.diagram.look.alarmed:
-            options["shape"] = "doubleoctagon"
+            options["color"] = ALARM
         if self._is_ordered(shape):
             options["ordering"] = "in"
         if shape.id in self.gates or shape.id.endswith("-wire"):  # no other line may come between
@@ -309,7 +281,7 @@ class DiagramLayout:
 
     def _weight(self, line: Line) -> str:
         is_chain = not line.enters or self._arrivals[line.target] == 1
-        return "50" if is_chain and line.target not in self._borders else "1"
+        return "50" if is_chain else "1"
 
     def _leaving(self, line: Line) -> str:
         """Return the port at which a line begins."""
@@ -318,11 +290,12 @@ class DiagramLayout:
 
     def _entering(self, line: Line) -> str:
         is_joined = self._arrows and line.target in self._folds  # all in one point
-        is_free = (line.enters and not is_joined) or line.target in self._borders
+        is_free = line.enters and not is_joined
         return self._key(line.target) + ("" if is_free else f":{SIDES[self.direction][1]}")
 
     def _is_ordered(self, shape: Shape) -> bool:
-        return (isinstance(shape, GateShape) and shape.ordered) or shape.id in self._listed
+        ordered = isinstance(shape, Folded) or (isinstance(shape, GateShape) and shape.ordered)
+        return ordered or shape.id in self._listed
 
     def _key(self, id: str) -> str:
         """Return the name of an id in DOT."""
@@ -344,12 +317,6 @@ class DiagramLayout:
         self.at = {ids[x["name"]]: self._point(x["pos"]) for x in shapes}
         lines = found.get("edges", [])
         self.paths = {ids.get(x["id"], x["id"]): self._path(x["pos"]) for x in lines if "id" in x}
-        for frame in found.get("objects", []):
-            if frame["name"].startswith("cluster_f"):
-                left, low, right, high = map(float, frame["bb"].split(","))
-                id = frame["name"].removeprefix("cluster_")
-                self.sizes[id] = right - left, high - low
-                self.at[id] = self._point(f"{(left + right) / 2},{(low + high) / 2}")
 
     def _ids(self) -> dict[str, str]:
         """Return the ids of shapes by their names in DOT."""
@@ -376,8 +343,6 @@ class DiagramLayout:
         """Return where a line ends that comes from near a shape."""
         if id in self.gates:
             return self._on_outline(id, near)
-        if id in self._borders:
-            return self.at[id]
         return self._side_of(id, sign) if id in self.boxes else near
 
     def _side_of(self, id: str, sign: int) -> Point:

@@ -1,22 +1,15 @@
-"""How a picture looks: its fonts and colours, on light and dark paper, and what stands out in it.
-
-The scale for numbers is orange below zero, grey at zero, blue above. Colour-blind readers can tell
-blue from orange, too. Dark text is readable on all of them; on dark paper they are replaced by deep
-ones, on all of which light text is readable.
-"""
+"""How a picture looks: fonts and colours, on light and dark paper, and what stands out in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from math import isfinite, isnan
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from scalargrad.errors import GraphError, LayoutError, OperandError
+from scalargrad.errors import GraphError, OperandError
 from scalargrad.graph import describe
 from scalargrad.system.short_repr import shown
-from scalargrad.table.validation import is_word
 from scalargrad.value import Value
 
 #: Graphviz knows the widths of its letters, which are those of Arial and Liberation Sans.
@@ -29,10 +22,10 @@ CONSTANT_INK, CONSTANT_FILL = "#4A4A4A", "#E6E6E6"
 #: Highlights are bold, to be seen in print without colour, with a halo on the screen.
 HALO, HALO_FILL = "#F2A900", "#FFE2A0"
 
-#: Nodes that are inf or nan, which also have a shape of their own.
+#: Nodes that are inf or nan, which are bold, too, and named below the picture.
 ALARM = "#A3161F"
 
-PAPER, FOLD_FILL, FRAME_LINE, FRAME_FILLS = "white", "#E9EEF4", "#8A94A0", ("#F4F6F9", "#FFFFFF")
+PAPER, FOLD_FILL = "white", "#E9EEF4"
 
 #: The colours on a dark background, those of the step page.
 DARK = {
@@ -47,96 +40,18 @@ DARK = {
     HALO_FILL: "#6B4900",
     ALARM: "#FF9A9A",
     FOLD_FILL: "#242B34",
-    FRAME_LINE: "#66717E",
-    FRAME_FILLS[0]: "#1C2027",
-    FRAME_FILLS[1]: "#14171B",
 }
-
-
-_NEGATIVE, _ZERO, _POSITIVE = (0xF0, 0x97, 0x37), (0xE4, 0xE4, 0xE4), (0x5F, 0xA8, 0xEC)
-_DEEP = (0x8F, 0x4A, 0x00), (0x33, 0x3A, 0x43), (0x14, 0x5D, 0x9C)
-
-
-QUANTITIES = ("value", "gradient")
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """A diverging scale from -limit to limit, with zero always in its middle.
-
-    Parameters
-    ----------
-    quantity : str
-        What the numbers are: ``value`` or ``gradient``.
-    limit : float
-        The greatest magnitude, not negative; numbers beyond it have the colours of the ends.
-    dark : bool
-        For light text on dark paper.
-
-    Examples
-    --------
-    >>> scale = Scale("value", 12.0)
-    >>> scale.colour(-12.0), scale.colour(0.0), scale.colour(6.0)
-    ('#f09737', '#e4e4e4', '#a2c6e8')
-    """
-
-    quantity: str
-    limit: float
-    dark: bool = False
-
-    def colour(self, x: float) -> str:
-        """Return the colour of `x` as #rrggbb; nan has the colour of zero."""
-        negative, zero, positive = _DEEP if self.dark else (_NEGATIVE, _ZERO, _POSITIVE)
-        end, share = positive if x > 0 else negative, self._share(x)
-        mixed = (round(z + share * (e - z)) for z, e in zip(zero, end, strict=True))
-        return "#" + "".join(f"{part:02x}" for part in mixed)
-
-    def _share(self, x: float) -> float:
-        """Return |x| as a share of the limit, at most 1."""
-        if isnan(x) or x == 0:
-            return 0.0
-        return min(abs(x) / self.limit, 1.0) if self.limit else 1.0
-
-    def swatches(self) -> list[str]:
-        """Return colours from the lowest number to the highest, that of zero in the middle."""
-        if not self.limit:
-            return [self.colour(0.0)]
-        return [self.colour(i / 4 * self.limit) for i in range(-4, 5)]
-
-
-def scale_of(color: str | None, numbers: Iterable[float], dark: bool = False) -> Scale | None:
-    """Return a scale for all finite numbers; None if `color` is None.
-
-    Raises
-    ------
-    LayoutError
-        If `color` is not a quantity that can be shown.
-
-    Examples
-    --------
-    >>> scale_of("value", [-3.0, 2.0])
-    Scale(quantity='value', limit=3.0, dark=False)
-    """
-    if color is None:
-        return None
-    if not is_word(color, QUANTITIES):
-        known = ", ".join(map(repr, QUANTITIES))
-        raise LayoutError(f"color is {shown(color)}: use {known}, or None for none")
-    return Scale(color, max((abs(x) for x in numbers if isfinite(x)), default=0.0), dark)
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The highlights and tints of shapes and lines, by their ids.
+    """The highlights of shapes and lines, by their ids.
 
-    Highlighted shapes are bold with a halo; `tints` holds the colours of others, and `scale` what
-    these mean. Nodes that are inf or nan are red octagons. Lines in `back` carry a gradient,
-    against their direction, and have their arrow at that end.
+    Highlighted shapes are bold with a halo. Nodes that are inf or nan are red and bold. Lines in
+    `back` carry a gradient, against their direction, and have their arrow at that end.
     """
 
     highlighted: frozenset[str] = frozenset()
-    tints: Mapping[str, str] = field(default_factory=dict)
-    scale: Scale | None = None
     alarmed: frozenset[str] = frozenset()
     back: frozenset[str] = frozenset()
 

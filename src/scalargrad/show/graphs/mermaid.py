@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
 from scalargrad.show.graphs.diagram import (
     Box,
-    Cluster,
     Diagram,
     Folded,
     GateShape,
     Junction,
     Line,
     Wire,
-    nested,
 )
 from scalargrad.show.graphs.look import Look
 
@@ -30,7 +28,7 @@ _CLASSES = """\
     classDef wire fill:none,stroke:none
     classDef folded fill:#e9eef4,color:#222,stroke:#222"""
 
-_HALO_FILL, _BOLD = "#ffe2a0", ",stroke-width:4px"
+_LIT = "fill:#ffe2a0,color:#222,stroke-width:4px"
 _ALARMED = "color:#a3161f,stroke:#a3161f,stroke-width:4px"
 _BOLD_LINE = "stroke:#9a5b00,stroke-width:4px"
 
@@ -47,7 +45,7 @@ def to_mermaid(diagram: Diagram, direction: str) -> str:
     return "\n".join(
         [
             f"flowchart {direction}",
-            *_placed(shapes, diagram.clusters),
+            *(f"    {_shape(shape)}" for shape in shapes),
             *([f'    legend["{escaped(diagram.legend)}"]:::wire'] if diagram.legend else []),
             *(f"    {_line(line)}" for line in lines),
             _CLASSES,
@@ -57,35 +55,13 @@ def to_mermaid(diagram: Diagram, direction: str) -> str:
     )
 
 
-def _placed(shapes: list[_Shown], clusters: Sequence[Cluster]) -> Iterator[str]:
-    """Yield all shapes, those of open folds inside a subgraph."""
-    drawn = {shape.id: _shape(shape) for shape in shapes}
-    framed = {id for cluster in nested(clusters) for id in cluster.shapes}
-    yield from (f"    {text}" for id, text in drawn.items() if id not in framed)
-    for cluster in clusters:
-        yield from _subgraph(cluster, drawn, "    ")
-
-
-def _subgraph(cluster: Cluster, drawn: Mapping[str, str], indent: str) -> Iterator[str]:
-    yield f'{indent}subgraph {cluster.id}["{escaped(cluster.text)}"]'
-    yield from (f"{indent}    {drawn[id]}" for id in cluster.shapes if id in drawn)
-    for inner in cluster.inside:
-        yield from _subgraph(inner, drawn, f"{indent}    ")
-    yield f"{indent}end"
-
-
 def _emphasis(shapes: list[_Shown], lines: list[Line], look: Look) -> Iterator[str]:
-    """Yield a style for each highlighted or tinted shape, and for lines, by index."""
+    """Yield a style for each highlighted shape, and for lines, by index."""
     for shape in shapes:
-        highlighted = shape.id in look.highlighted
         if shape.id in look.alarmed:
             yield f"    style {_id(shape.id)} {_ALARMED}"
-            continue
-        fill = look.tints.get(shape.id, _HALO_FILL if highlighted else "")
-        if fill and not isinstance(shape, Wire):
-            deep = shape.id in look.tints and look.scale is not None and look.scale.dark
-            ink = "#fff" if deep else "#222"
-            yield f"    style {_id(shape.id)} fill:{fill},color:{ink}{_BOLD * highlighted}"
+        elif shape.id in look.highlighted and not isinstance(shape, Wire):
+            yield f"    style {_id(shape.id)} {_LIT}"
     for i, line in enumerate(lines):
         if line.id in look.highlighted:
             yield f"    linkStyle {i} {_BOLD_LINE}"

@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import Diagram
-from scalargrad.show.graphs.layout import DPI, DiagramLayout, placed
+from scalargrad.show.graphs.layout import DPI, LETTERS, DiagramLayout, placed
 from scalargrad.show.graphs.mermaid import to_mermaid
 from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.system.cached_property import cached_property
@@ -149,30 +149,12 @@ class Picture:
 
 _SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"\s+viewBox="[^"]*"')
 
-_VIEW = re.compile(r'viewBox="(\S+)')
-_LETTERS = 14
-
-_LEAST = 400.0  # points across a slide: small graphs are enlarged no more
-
 
 def size(svg: str) -> tuple[float, float]:
     """Return the width and height of a picture in points."""
     found = _SIZE.search(svg)
     assert found is not None
     return float(found[1]), float(found[2])
-
-
-def set_on_slide(svg: str, paper: str) -> str:
-    """Return a picture as large as it can be in the middle of a slide of 16:9, 960 points wide."""
-    width, height = size(svg)
-    left = float(_VIEW.findall(svg)[0])
-    across = max(1.04 * width, 1.04 * height * 16 / 9, _LEAST)
-    down = across * 9 / 16
-    box = f"{left + (width - across) / 2:.2f} {(height - down) / 2:.2f} {across:.2f} {down:.2f}"
-    x, y, _, _ = box.split()
-    sheet = f'<rect x="{x}" y="{y}" width="{across:.2f}" height="{down:.2f}" fill="{paper}"/>'
-    svg = _SIZE.sub(f'width="960pt" height="540pt" viewBox="{box}"', svg, count=1)
-    return svg.replace(">", f">{sheet}", 1)
 
 
 _MOST = 100_000_000  # pixels, 400 MB; where memory ends, resvg ends Python
@@ -328,7 +310,7 @@ def _curve(d: str) -> str:
 
 def _text(part: ET.Element) -> str:
     anchor = {"middle": "base", "end": "base east"}.get(part.get("text-anchor", ""), "base west")
-    size = part.get("font-size", str(_LETTERS))
+    size = part.get("font-size", str(LETTERS))
     font = rf"\sffamily\fontsize{{{size}}}{{{size}}}\selectfont"
     style = f"anchor={anchor}, text={_colour(part.get('fill', 'black'))}, font={font}"
     written = _escaped(part.text)

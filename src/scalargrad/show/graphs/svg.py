@@ -10,26 +10,25 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 from math import hypot
+from textwrap import wrap
 
-from scalargrad.show.characters import text_width, wrapped
+from scalargrad.show.characters import text_width
 from scalargrad.show.graphs import layout as sizes
 from scalargrad.show.graphs import look
 from scalargrad.show.graphs.diagram import Box, Folded, GateShape, Junction, Line, Shape, Wire
 from scalargrad.show.graphs.layout import LETTERS, DiagramLayout, Point, Size
-from scalargrad.show.graphs.look import Scale
-from scalargrad.show.number_format import number
-from scalargrad.table.printing import MINUS, script_parts
+from scalargrad.table.printing import script_parts
 
 #: Graphviz lets lines end a point outside a port.
 JOIN = 1.5
 
 _HEAD, _HEAD_WIDTH = 8.0, 3.2  # pixels of an arrowhead, and of half its width
 _THINNEST, _WIDEST, _CROWDED = 0.3, 4.2, 22.0  # of weights; where many meet, they are thinner
-_NOTE, _SWATCH, _LONGEST_LINE = 18.0, (22.0, 18.0), 64
+_NOTE, _LONGEST_LINE = 18.0, 64
+_LEAST_SLIDE = 400.0  # points across a slide: small graphs are enlarged no more
 
 #: The attributes of shapes, lines and texts by their classes, in the colours of light paper.
 _STYLES: dict[str, dict[str, str]] = {
-    "frame": {"stroke": look.FRAME_LINE},
     "shape": {"fill": look.PAPER, "stroke": look.INK, "stroke-width": "1.3"},
     "parameter": {"stroke-width": "2"},
     "input": {"stroke-dasharray": "5,3"},
@@ -40,7 +39,6 @@ _STYLES: dict[str, dict[str, str]] = {
     "thick": {"stroke": look.SLATE, "stroke-width": "2.6"},
     "halo": {"stroke": look.HALO, "stroke-width": "6"},
     "strong": {"stroke": look.INK, "stroke-width": "2.2"},
-    "band": {"stroke-width": "7"},
     "lit": {"fill": look.HALO_FILL, "stroke-width": "3"},
     "alarmed": {"stroke": look.ALARM, "stroke-width": "3"},
     "dot": {"fill": look.INK},
@@ -61,26 +59,47 @@ class SvgWriter:
         A diagram that was placed.
     dark : bool
         Light ink on dark paper.
+    slide : bool
+        Whether it stands in the middle of a slide of 16:9, 960 points wide.
     """
 
-    def __init__(self, layout: DiagramLayout, dark: bool = False) -> None:
-        self._layout, self._dark = layout, dark
+    def __init__(self, layout: DiagramLayout, dark: bool = False, *, slide: bool = False) -> None:
+        self._layout, self._dark, self._slide = layout, dark, slide
         self._diagram, self._look = layout.diagram, layout.diagram.look
 
     def svg(self) -> str:
-        """Return the finished element: the picture, and below it the scale and the notes."""
-        layout, notes, scale = self._layout, self._notes(), self._look.scale
+        """Return the finished element: the picture, and the notes below it."""
+        layout, notes, below = self._layout, self._notes(), list[str]()
         wide = [text_width(note, LETTERS) for note in notes]
         width = max(layout.right, self._diagram.note_width, *wide) + 2 * layout.side
         middle, height = layout.right / 2 + layout.side, layout.bottom + 2 * layout.above
-        below = self._swatches(scale, middle, height) if scale else []
-        height += _NOTE * 1.5 * bool(scale)
         for note in notes:
             below.append(self.text((middle, height + _NOTE / 2), note))
             height += _NOTE
         height += layout.above * bool(below)
-        drawn = "\n".join([*self._frames(), *self.lines(), *self.shapes(), *below])
-        return framed(drawn, self._diagram.title, (middle - width / 2, width, height), self._dark)
+        drawn = "\n".join([*self.lines(), *self.shapes(), *below])
+        return self._on_paper(drawn, middle - width / 2, width, height)
+
+    def _on_paper(self, drawn: str, left: float, width: float, height: float) -> str:
+        """Return what is drawn on paper of its size, or as large as it can be on a slide."""
+        top, size = 0.0, (width, height)
+        if self._slide:
+            width = max(1.04 * size[0], 1.04 * size[1] * 16 / 9, _LEAST_SLIDE)
+            height = width * 9 / 16
+            left, top = left - (width - size[0]) / 2, (size[1] - height) / 2
+            size = 960.0, 540.0
+        fitting = 'style="max-width:100%;height:auto"'  # a page or cell is never too narrow
+        paper = look.DARK[look.PAPER] if self._dark else look.PAPER
+        place = f'x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}"'
+        return (
+            f'<svg role="img" aria-label="{escape(self._diagram.title)}" {fitting} '
+            f'width="{size[0]:.1f}pt" height="{size[1]:.1f}pt" '
+            f'viewBox="{left:.1f} {top:.1f} {width:.1f} {height:.1f}" '
+            f'xmlns="http://www.w3.org/2000/svg">\n'
+            f'<rect class="paper" {place} fill="{paper}"/>\n'
+            f'<g id="graph0" font-family="{look.FONTS},Arial,sans-serif" font-size="{LETTERS}">\n'
+            f"{drawn}\n</g>\n</svg>"
+        )
 
     def lines(self) -> Iterator[str]:
         """Yield each line."""
@@ -104,7 +123,7 @@ class SvgWriter:
                     yield self._fold(shape, at, size)
                 case Wire():
                     yield self.wire(shape, at, size)
-                case Junction(rank=""):
+                case Junction():
                     yield self.dot(shape, at)
 
     def _gate(self, gate: GateShape, at: Point, size: Size) -> str:
@@ -129,11 +148,8 @@ class SvgWriter:
         return self.group(box, "fold", f'{frames}{text} <g class="size">{details}</g>')
 
     def _rectangle(self, shape: Shape, kind: str, at: Point, size: Size, radius: float) -> str:
-        """Return the outline of a shape; of one that is alarmed, an octagon."""
-        style = self.outline(shape, kind)
-        if self._is_alarmed(shape):
-            return f'<polygon points="{_octagon(at, size)}"{style}/>'
-        return rounded(at, size, radius, style)
+        """Return the outline of a shape."""
+        return rounded(at, size, radius, self.outline(shape, kind))
 
     def _is_alarmed(self, shape: Shape) -> bool:
         return shape.id in self._look.alarmed
@@ -143,7 +159,7 @@ class SvgWriter:
     def line(self, line: Line, kind: str, points: Sequence[Point]) -> str:
         """Return a line with its head; a highlighted one is bold with a halo."""
         path, classes, drawn = curves(points), ["line", *["thick"] * line.thick], ""
-        if self._look.highlighted.intersection({line.id, line.id.rpartition("-to")[0]}):
+        if line.id in self._look.highlighted:
             drawn = f'<path d="{path}"{self._style("line", "halo")}/>'
             classes.append("strong")
         drawn += f'<path d="{path}"{self._style(*classes, **self._weight(line))}/>'
@@ -177,12 +193,11 @@ class SvgWriter:
         return f'<g class="node fan" id="{fan.id}">{_title(fan.title)}{inside}</g>'
 
     def outline(self, shape: Shape, kind: str) -> str:
-        """Return the attributes of an outline, filled where it is tinted or highlighted."""
+        """Return the attributes of an outline, filled where it is highlighted."""
         kinds = ["shape", *[kind] * (kind in _STYLES)]
         kinds += ["lit"] * (shape.id in self._look.highlighted)
         kinds += ["alarmed"] * self._is_alarmed(shape)
-        tint = self._look.tints.get(shape.id)
-        return self._style(*kinds, **({"fill": tint} if tint else {}))
+        return self._style(*kinds)
 
     def wire(self, wire: Wire, at: Point, size: Size) -> str:
         """Return a wire: a line, and its numbers on both sides of it."""
@@ -194,8 +209,6 @@ class SvgWriter:
         drawn, kinds = "", ["line", *["thick"] * wire.thick]
         if wire.id in self._look.highlighted:
             drawn, kinds = f'<path d="{path}"{self._style("line", "halo")}/>', ["line", "strong"]
-        elif tint := self._look.tints.get(wire.id):
-            drawn = f'<path d="{path}"{self._style("line", "band", stroke=tint)}/>'
         drawn += f'<path class="line" d="{path}"{self._style(*kinds)}/>'
         node = wire.id.removesuffix("-wire")
         value = wire.value if wire.thick else self._span("value", wire.value)
@@ -232,19 +245,6 @@ class SvgWriter:
         style = self._style("text", **{"text-anchor": anchor})
         return f'<g id="{id}">{_title(title)}<text x="{x:g}" y="{y:g}"{style}>{written}</text></g>'
 
-    def _frames(self) -> Iterator[str]:
-        """Yield the frames of open folds, outer ones first, filled alternately."""
-        fills = dict.fromkeys((cluster.id for cluster in self._diagram.clusters), 0)
-        for cluster in self._diagram.frames():
-            fill = fills[cluster.id]
-            fills.update(dict.fromkeys((inner.id for inner in cluster.inside), 1 - fill))
-            (x, y), (width, height) = self._layout.at[cluster.id], self._layout.sizes[cluster.id]
-            style = self._style("frame", fill=look.FRAME_FILLS[fill])
-            box = rounded((x, y), (width, height), 8, style)
-            place = x - width / 2 + 8, y - height / 2 + 14
-            box += self.text(place, cluster.text, anchor="start")
-            yield f'<g class="frame" id="{cluster.id}">{_title(cluster.title)}{box}</g>'
-
     def _style(self, *kinds: str, **more: str) -> str:
         """Return the attributes of classes, later ones first, in the colours of the paper."""
         found: dict[str, str] = {}
@@ -255,42 +255,10 @@ class SvgWriter:
 
     def _notes(self) -> list[str]:
         """Return the lines below the picture."""
-        diagram = self._diagram
-        note = diagram.note if diagram.note_width else wrapped(diagram.note, _LONGEST_LINE)
-        texts = (wrapped(diagram.legend, _LONGEST_LINE), note)
-        return [line for text in texts if text for line in text.split("\n")]
-
-    def _swatches(self, scale: Scale, x: float, y: float) -> list[str]:
-        """Return the scale that says which numbers the colours mean, around x."""
-        colours, (width, height) = scale.swatches(), _SWATCH
-        half, middle = width * len(colours) / 2, y + height / 2
-        made = [
-            f'<rect x="{x - half + width * k:.1f}" y="{y:.1f}" width="{width}" height="{height}" '
-            f'fill="{colour}"/>'
-            for k, colour in enumerate(colours)
-        ]
-        limit = number(scale.limit) if scale.limit else ""
-        low = f"{MINUS}{limit}" if limit else ""
-        left = x - half - text_width(low, LETTERS) - 14
-        made.append(self.text((left, middle), scale.quantity, anchor="end"))
-        made.append(self.text((x - half - 6, middle), low, anchor="end"))
-        made.append(self.text((x, middle), "0"))
-        return [*made, self.text((x + half + 6, middle), limit, anchor="start")]
-
-
-def framed(drawn: str, title: str, box: tuple[float, float, float], dark: bool = False) -> str:
-    """Return what is drawn as a picture on paper, of a left edge, a width and a height."""
-    left, width, height = (f"{x:.1f}" for x in box)
-    fitting = 'style="max-width:100%;height:auto"'  # a page or cell is never too narrow
-    paper = look.DARK[look.PAPER] if dark else look.PAPER
-    return (
-        f'<svg role="img" aria-label="{escape(title)}" {fitting} width="{width}pt" '
-        f'height="{height}pt" viewBox="{left} 0 {width} {height}" '
-        f'xmlns="http://www.w3.org/2000/svg">\n'
-        f'<rect class="paper" x="{left}" width="{width}" height="{height}" fill="{paper}"/>\n'
-        f'<g id="graph0" font-family="{look.FONTS},Arial,sans-serif" font-size="{LETTERS}">\n'
-        f"{drawn}\n</g>\n</svg>"
-    )
+        texts = f"{self._diagram.legend}\n{self._diagram.note}".split("\n")
+        if not self._diagram.note_width:
+            texts = [line for text in texts for line in wrap(text, _LONGEST_LINE)]
+        return [text for text in texts if text]
 
 
 def rounded(at: Point, size: Size, radius: float, style: str) -> str:
@@ -320,14 +288,6 @@ def _head(points: Sequence[Point], size: float) -> str:
     back, aside = (x - _HEAD * right, y - _HEAD * down), (_HEAD_WIDTH * down, _HEAD_WIDTH * right)
     corners = [(x, y), *((back[0] + s * aside[0], back[1] - s * aside[1]) for s in (1, -1))]
     return _corners(corners)
-
-
-def _octagon(at: Point, size: Size) -> str:
-    right, down = size[0] / 2, size[1] / 2
-    cut = 0.29 * min(size)
-    quarter = [(right, down - cut), (right - cut, down)]
-    half = [*quarter, *((-a, b) for a, b in quarter[::-1])]
-    return _corners([(at[0] + s * a, at[1] + s * b) for s in (1, -1) for a, b in half])
 
 
 def _corners(points: Sequence[Point]) -> str:

@@ -167,20 +167,10 @@ class Size(NamedTuple):
 # Which folds a picture opens ------------------------------------------------------------------
 
 
-class Opening(NamedTuple):
-    """What a picture shows of a folded graph.
-
-    `framed` are the open folds that get a frame: modules, and those asked for by name. `cut` says
-    whether more folds would have been opened if the limit allowed it.
-    """
-
-    view: View
-    framed: set[Fold]
-    cut: bool = False
-
-
-def expanded_folds(whole: Fold, depth: int | None, names: Sequence[str], limit: int) -> Opening:
-    """Choose which folds are open.
+def expanded_folds(
+    whole: Fold, depth: int | None, names: Sequence[str], limit: int
+) -> tuple[View, bool]:
+    """Choose which folds are open, and say whether more would be if the limit allowed it.
 
     Parameters
     ----------
@@ -201,8 +191,7 @@ def expanded_folds(whole: Fold, depth: int | None, names: Sequence[str], limit: 
     opened, cut = _deepest(whole, depth, limit)
     asked = [part for name in names for part in _named(whole, name)]
     opened = opened.union(*(part.outwards() for part in asked)) - {whole}
-    framed = {part for part in opened if part.is_module}.union(asked)
-    return Opening(_opened(whole, opened), framed, cut)
+    return _opened(whole, opened), cut
 
 
 def _opened(whole: Fold, opened: Collection[Fold]) -> View:

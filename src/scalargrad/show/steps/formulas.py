@@ -27,6 +27,42 @@ Form: TypeAlias = Literal["text", "mathml"]
 
 _NUMBER = Symbol("number")
 
+#: All texts of steps; pages fill the same.
+TEXTS = {
+    "via": "via {gate}",
+    "operand": "{gate}, operand {number}",
+    "share": "on this wire",
+    "more": "and {count} more",
+    "rest": "{count} more",
+    "inputs": "Start from {inputs}.",
+    "forward": "The gate {gate} computes {name} from {operands}.",
+    "seed": "The backward pass starts at the output: {name} changes one for one with itself.",
+    "backward": "From {name} back to {parent}: upstream {upstream} times local {local}.",
+    "held": "{largest} is held constant: softmax is the same whatever is subtracted",
+    "received": "{pattern}: {parent} receives {received}",
+    "stopped": "{pattern}: {parent} receives {received}, which is 0, so it stops here",
+    "nothing": "{pattern}: {parent} receives nothing, it stops here",
+    "flat": "{gate} is flat here: the gradient stops here",
+    "saturated": "{gate} is saturated: its slope rounds to 0, and the gradient stops here",
+    "part": "{signal} {sum}, {arrived} of {expected}",
+    "sum": "{signal} {sum}, complete: adder at a fan-out",
+    "nudge": "nudge {leaf} by {nudge}: the gradient foretells that {root} changes by {change}",
+    "not finite": "first value that is not finite: {name} = {value}; give a finite number",
+    "too large": (
+        "first {kind} that is not finite: {formula}; scale the operands of {name}, or guard them "
+        "with where"
+    ),
+    "vertical": (
+        "first {kind} that is not finite: {formula}; shift the operands of {name}, or guard them "
+        "with where"
+    ),
+}
+
+
+def say(text: str, **filled: object) -> str:
+    """Return a text with its places filled."""
+    return TEXTS[text].format(**filled)
+
 
 @dataclass(frozen=True)
 class FormulaWriter:
@@ -234,7 +270,7 @@ def backward_formula(step: StepFacts, writer: FormulaWriter, notation: Notation)
     parent, upstream, local, contribution = _wire(step)
     left = signal(step, parent, writer, notation)
     if step.fans_out:
-        left = writer.join([left, writer.phrase(f"via {_gate_words(step)}:")])
+        left = writer.join([left, writer.phrase(f"{say('via', gate=_gate_words(step))}:")])
     product = writer.product(writer.factor(upstream), writer.factor(local))
     chain = _chain(step, writer, notation)
     filled_in = relation(upstream, local)
@@ -264,7 +300,7 @@ def _chain(step: StepFacts, writer: FormulaWriter, notation: Notation) -> str:
 
 
 def local_formula(
-    scene: Scene, node: Value, operand: int, writer: FormulaWriter, wire: str = "on this wire"
+    scene: Scene, node: Value, operand: int, writer: FormulaWriter, wire: str = TEXTS["share"]
 ) -> Formula:
     """Return the local derivative of a wire, ``∂f/∂z = q = 3``; `wire` tells it from others."""
     parent, local = node.parents[operand], node.local_grads[operand]
@@ -303,7 +339,7 @@ def _gate_words(step: StepFacts) -> str:
     node, scene = _node(step), step.scene
     word = scene.in_formulas[node]
     several = scene.is_repeated(node, _wire(step)[0])
-    return f"{word}, operand {(step.operand or 0) + 1}" if several else word
+    return say("operand", gate=word, number=(step.operand or 0) + 1) if several else word
 
 
 def _node(step: StepFacts) -> Value:

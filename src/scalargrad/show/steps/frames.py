@@ -18,7 +18,7 @@ from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import Wire
 from scalargrad.show.graphs.layout import DiagramLayout, placed
 from scalargrad.show.graphs.look import DARK, PAPER, Look, highlighted_ids
-from scalargrad.show.graphs.picture import pdf, png, set_on_slide
+from scalargrad.show.graphs.picture import pdf, png
 from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.show.html import document
 from scalargrad.show.steps.step import Step
@@ -64,7 +64,7 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
     (layout,) = placed([DiagramLayout(arranged)])
     layouts = [_at_step(layout, step, note) for step, note in zip(steps, captions, strict=True)]
     paper = DARK[PAPER] if dark else PAPER
-    svgs = [set_on_slide(SvgWriter(each, dark).svg(), paper) for each in layouts]
+    svgs = [SvgWriter(each, dark, slide=True).svg() for each in layouts]
     if kind == "html":
         return [
             _handout(svgs, f"Backpropagation through {scene.names[scene.root]}", paper).encode()

@@ -75,8 +75,8 @@ class Scene:
         otherwise in the order in which they are first read or, of x0, x1 and so on, by these
         numbers.
     names : dict from Value to str
-        Labels, or v1, v2, …, and of a model's parameters their places; without characters that
-        would move the cursor or hide.
+        Labels, or v1, v2, …, and of parameters their places; without characters that would move
+        the cursor or hide.
     in_formulas : dict from Value to str
         The same in formulas, where a name such as a + b needs parentheses.
     data : dict from Value to float
@@ -228,12 +228,6 @@ class Scene:
         """Return the same scene under other names."""
         scene = copy.copy(self)
         scene._name(dict(names))
-        return scene
-
-    def placed(self, places: Mapping[Value, str]) -> Scene:
-        """Return the same scene with some parameters named and listed by their places."""
-        scene = self.renamed({**self.names, **places})
-        scene.inputs = _in_order(self.inputs, scene.names, places)
         return scene
 
     def _name(self, names: dict[Value, str]) -> None:

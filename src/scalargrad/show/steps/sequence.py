@@ -14,7 +14,6 @@ from scalargrad.show.html import frame
 from scalargrad.show.html import save as save_page
 from scalargrad.show.steps import table
 from scalargrad.show.steps.frames import WHOLE, frames
-from scalargrad.show.steps.layers import layer_names
 from scalargrad.show.steps.page import LIMIT, page
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step, first_alarm
@@ -211,10 +210,10 @@ def walk(root: Value, *, model: object = None) -> Walk:
     root : Value
         The node whose derivatives are computed.
     model : Module or any object, optional
-        The network in the graph. Its parameters are named by the attributes in which they stand,
-        W₁[3,4], w²₄,₃ or scale; the page shows the layers and neurons of a Module as folds. Without
-        it a large graph is folded by itself, and the parameters of its layers are named W₁[3,4],
-        b₁[3] where they have no labels of their own.
+        The network in the graph. Parameters are named by the attributes in which they stand, such
+        as scale, those of layers W₁[3,4], b₁[3], unless all have labels of their own; the page
+        shows the layers and neurons of a Module as folds. Without it layers are found in the
+        graph, and a large graph is folded by itself.
 
     Returns
     -------
@@ -256,8 +255,6 @@ def walk(root: Value, *, model: object = None) -> Walk:
             "steps; call a function on a Value, as in walk(f(Value(2.0)))"
         )
     scene = Scene(root, model)
-    if model is None:
-        scene = scene.placed(layer_names(scene))
     steps = [*_forward(scene), *_backward(scene)]
     scene.alarm = first_alarm(steps)
     return Walk(scene, steps)

@@ -150,7 +150,7 @@ class Step(StepFacts):
             found = formulas.inputs_formulas(self, writer)
             pieces = [_part(formula, part, writer) for formula in found[:_MOST_INPUTS]]
             if len(found) > _MOST_INPUTS:
-                pieces.append(writer.phrase(f"and {len(found) - _MOST_INPUTS} more"))
+                pieces.append(writer.phrase(formulas.say("more", count=len(found) - _MOST_INPUTS)))
             return writer.finish(writer.listing(pieces))
         if self.phase == "forward":
             formula = formulas.forward_formula(self, writer)

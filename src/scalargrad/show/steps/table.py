@@ -34,8 +34,7 @@ def remarks(step: Step) -> list[str]:
     if step.phase != "backward":
         return step.notes()
     pattern = pattern_note(step, "partial") or step.local_text()
-    notes = (pattern, sum_note(step, "partial"))
-    return [note for note in notes if note]
+    return [note for note in (pattern, sum_note(step, "partial")) if note]
 
 
 def text(steps: Sequence[Step]) -> str:

@@ -89,7 +89,8 @@ def _kept(scene: Scene, node: Value) -> list[Text]:
         for i in wires[:_MOST_KEPT]
     ]
     lines = [Text(f"  {TEXT.chain(*formula.whole())}", LOCAL) for formula in found]
-    more = [Text(f"  and {len(wires) - _MOST_KEPT} more", LOCAL)] * (len(wires) > _MOST_KEPT)
+    rest = len(wires) - _MOST_KEPT
+    more = [Text(f"  {formulas.say('more', count=rest)}", LOCAL)] * (rest > 0)
     return [Text("kept for the way back:", LOCAL), *lines, *more]
 
 
@@ -240,7 +241,8 @@ def show(walk: Walk, console: Console | None = None) -> None:
                   backward
        4  v1 → x  ∂v1/∂x = 1·2 = 2  swap multiplier: x receives 1·2
     """
-    console = _console(console)
+    console = terminals.console() if console is None else console
+    instance(console, "console", Console, "a Console")
     for step in listed(walk, "walk", "steps, such as walk(root)"):
         instance(step, "an entry of walk", Step, "steps, such as walk(root)")
     rows = [table.row(step) for step in walk]
@@ -258,12 +260,6 @@ def show(walk: Walk, console: Console | None = None) -> None:
             grid.add_row("", "", Text(phase, f"bold {PHASE[phase]}"))
         grid.add_row(*_cells(step, row, fits))
     console.print(grid)
-
-
-def _console(given: Console | None) -> Console:
-    return (
-        terminals.console() if given is None else instance(given, "console", Console, "a Console")
-    )
 
 
 def _cells(step: Step, row: Sequence[str], fits: bool) -> list[Text]:

@@ -10,41 +10,11 @@ from scalargrad.show.graphs.gates import folds, gate_text
 from scalargrad.show.number_format import number, running_sum, signed
 from scalargrad.show.shown_graph import largest_of
 from scalargrad.show.steps import formulas
-from scalargrad.show.steps.formulas import TEXT, Notation
+from scalargrad.show.steps.formulas import TEXT, Notation, say
 from scalargrad.show.steps.scene import Scene, StepFacts
 from scalargrad.system.short_repr import counted
 from scalargrad.table.printing import MINUS
 from scalargrad.value import Parameter, Value
-
-#: All texts of steps; pages fill the same.
-TEXTS = {
-    "inputs": "Start from {inputs}.",
-    "forward": "The gate {gate} computes {name} from {operands}.",
-    "seed": "The backward pass starts at the output: {name} changes one for one with itself.",
-    "backward": "From {name} back to {parent}: upstream {upstream} times local {local}.",
-    "held": "{largest} is held constant: softmax is the same whatever is subtracted",
-    "received": "{pattern}: {parent} receives {received}",
-    "stopped": "{pattern}: {parent} receives {received}, which is 0, so it stops here",
-    "nothing": "{pattern}: {parent} receives nothing, it stops here",
-    "flat": "{gate} is flat here: the gradient stops here",
-    "saturated": "{gate} is saturated: its slope rounds to 0, and the gradient stops here",
-    "part": "{signal} {sum}, {arrived} of {expected}",
-    "sum": "{signal} {sum}, complete: adder at a fan-out",
-    "nudge": "nudge {leaf} by {nudge}: the gradient foretells that {root} changes by {change}",
-    "not finite": "first value that is not finite: {name} = {value}; give a finite number",
-    "too large": (
-        "first {kind} that is not finite: {formula}; scale the operands of {name}, or guard them "
-        "with where"
-    ),
-    "vertical": (
-        "first {kind} that is not finite: {formula}; shift the operands of {name}, or guard them "
-        "with where"
-    ),
-}
-
-
-def _say(text: str, **filled: object) -> str:
-    return TEXTS[text].format(**filled)
 
 
 def change_note(scene: Scene, leaf: Value, total: float) -> str:
@@ -56,7 +26,7 @@ def change_note(scene: Scene, leaf: Value, total: float) -> str:
     if not isfinite(nudge * total) or not isfinite(scene.data[scene.root]):
         return ""
     said = {"leaf": scene.names[leaf], "root": scene.names[scene.root]}
-    return _say("nudge", nudge=signed(nudge), change=signed(nudge * total), **said)
+    return say("nudge", nudge=signed(nudge), change=signed(nudge * total), **said)
 
 
 def nudge_of(x: float) -> float:
@@ -72,17 +42,17 @@ def sentence(step: StepFacts, notation: Notation) -> str:
     """Say what happens in this step."""
     scene, node = step.scene, step.node
     if node is None:
-        return _say("inputs", inputs=_inputs(scene))
+        return say("inputs", inputs=_inputs(scene))
     name = scene.names[node]
     if step.phase == "forward":
         operands = [scene.names[x] if isinstance(x, Value) else "" for x in node.parents]
         return gate_sentence(node, name, operands)
     if step.phase == "seed":
-        return _say("seed", name=name)
+        return say("seed", name=name)
     assert step.parent is not None
     upstream, parent = formulas.signal(step, node, TEXT, notation), scene.names[step.parent]
     local = TEXT.partial(scene.in_formulas[node], scene.in_formulas[step.parent])
-    return _say("backward", name=name, parent=parent, upstream=upstream, local=local)
+    return say("backward", name=name, parent=parent, upstream=upstream, local=local)
 
 
 def gate_sentence(node: Value, name: str, operands: Sequence[str]) -> str:
@@ -92,7 +62,7 @@ def gate_sentence(node: Value, name: str, operands: Sequence[str]) -> str:
         for x, operand in zip(node.parents, operands, strict=True)
         if isinstance(x, Value) or not folds(node)
     ]
-    return _say("forward", gate=gate_text(node), name=name, operands=_listed(read))
+    return say("forward", gate=gate_text(node), name=name, operands=_listed(read))
 
 
 def _inputs(scene: Scene) -> str:
@@ -109,7 +79,7 @@ def _inputs(scene: Scene) -> str:
 def _listed(words: Sequence[str]) -> str:
     """Join words with commas and "and"; of many, name the first and count the rest."""
     if len(words) > _MOST_NAMES:
-        words = [*words[: _MOST_NAMES - 1], f"{len(words) - _MOST_NAMES + 1} more"]
+        words = [*words[: _MOST_NAMES - 1], say("rest", count=len(words) - _MOST_NAMES + 1)]
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
 
@@ -131,7 +101,7 @@ def held_note(step: StepFacts) -> str:
     if not scores:
         return ""
     written = largest_of([step.scene.in_formulas[x] for x in scores])
-    return _say("held", largest=written)
+    return say("held", largest=written)
 
 
 def alarm_note(step: StepFacts) -> str:
@@ -144,8 +114,8 @@ def alarm_text(step: StepFacts, node: Value, formula: str) -> str:
     """Say that the number of a node, which appears at a step, is not finite."""
     scene, gate = step.scene, step.node
     if gate is None:
-        return _say("not finite", name=scene.names[node], value=number(scene.data[node]))
-    return _say(
+        return say("not finite", name=scene.names[node], value=number(scene.data[node]))
+    return say(
         "too large" if step.local is None or isfinite(step.local) else "vertical",
         kind="gradient" if step.phase == "backward" else "value",
         formula=formula,
@@ -182,13 +152,13 @@ def pattern_note(step: StepFacts, notation: Notation) -> str:
         at_root = step.node is step.scene.root  # there the formula writes 1·q, too
         product = TEXT.product("1", factor) if at_root else TEXT.product(factor, signal)
         text = "stopped" if is_dead else "received"
-        return _say(text, pattern=pattern, parent=parent, received=product)
+        return say(text, pattern=pattern, parent=parent, received=product)
     if pattern in {"distributor", "gradient router", "sign flip"}:
         text = "nothing" if is_dead else "received"
-        return _say(text, pattern=pattern, parent=parent, received=_share(step, signal))
+        return say(text, pattern=pattern, parent=parent, received=_share(step, signal))
     if is_dead:
         is_rounded = "≈" in gate.relations(step.operand)  # to 0, as the slope of tanh at 400
-        return _say("saturated" if is_rounded else "flat", gate=gate_text(step.node))
+        return say("saturated" if is_rounded else "flat", gate=gate_text(step.node))
     return pattern
 
 
@@ -215,7 +185,7 @@ def sum_note(step: StepFacts, notation: Notation) -> str:
         return ""
     assert step.parent is not None
     written = running_sum(step.scene.terms[step.parent], step.arrived, step.expected)
-    return _say(
+    return say(
         "sum" if step.arrived == step.expected else "part",
         signal=formulas.signal(step, step.parent, TEXT, notation),
         sum=written,

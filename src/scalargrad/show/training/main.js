@@ -32,7 +32,7 @@ function noteSettings() {
   const sizes = training.layers.map((layer) => layer.length).join(", ");
   const size = `${sizes} units, ${training.parameterCount} parameters`;
   const how = `Trained in this page: ${size}; ${kind}${training.stopped ? `; ${training.stopped}` : "."}`;
-  if (recorded.isNamedBySizes) nameBySizes();
+  if (recorded.title) nameBySizes();
   putText($("summary"), isOurs ? `now ${size}, trained in this page` : recordedSummary);
   putText($("settings-note"), isOurs ? how : asRecorded());
 }
@@ -46,7 +46,7 @@ function asRecorded() {
 // The heading, where it names the sizes of the network rather than what someone called the page.
 function nameBySizes() {
   const sizes = training.layers.map((layer) => layer.length);
-  const heading = `Training a network of ${sizes.slice(0, -1).join(", ")} and ${sizes.at(-1)} units`;
+  const heading = recorded.title.replace("{}", `${sizes.slice(0, -1).join(", ")} and ${sizes.at(-1)}`);
   putText(document.querySelector("h1"), heading);
   if (document.title !== heading) document.title = heading;
 }

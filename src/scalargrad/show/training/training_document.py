@@ -38,6 +38,8 @@ class Snapshot(NamedTuple):
     parameters: array[float]
 
 
+_TITLE = "Training a network of {} units"  # of which pages fill in others
+
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
     *("state", "training", "picture", "network", "plane", "curve"),
@@ -73,8 +75,8 @@ def page(
         "training",
         _SCRIPTS,
         javascript_lanes(_uses(setting)),
-        _training(setting, snapshots, unit) | {"isNamedBySizes": not title},
-        title=title or f"Training a network of {_sizes(setting)} units",
+        _training(setting, snapshots, unit) | {"title": None if title else _TITLE},
+        title=title or _TITLE.format(_sizes(setting)),
         summary=escape(_summary(setting, stopped)),
         table=_table(snapshots, unit),
     )

@@ -23,7 +23,7 @@ from scalargrad.show.graphs.gates import gate_sign, gate_text
 from scalargrad.show.number_format import body, number, relation
 from scalargrad.show.shown_graph import scores_of
 from scalargrad.show.steps import table
-from scalargrad.show.steps.formulas import MATHML, TEXT, Notation
+from scalargrad.show.steps.formulas import MATHML, TEXT, TEXTS, Notation
 from scalargrad.show.steps.layers import layered
 from scalargrad.show.steps.page.drawings import Drawings, drawings
 from scalargrad.show.steps.partials import (
@@ -39,7 +39,7 @@ from scalargrad.show.steps.partials import (
 )
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
-from scalargrad.show.steps.wording import TEXTS, fan_out_notes, gate_sentence
+from scalargrad.show.steps.wording import fan_out_notes, gate_sentence
 from scalargrad.table.javascript import javascript_functions
 from scalargrad.table.numbers import json_number
 from scalargrad.table.operation import Operation
@@ -149,7 +149,7 @@ def _expression(scene: Scene) -> str:
 
 def _advice(scene: Scene) -> str:
     """Say how to name a root that has no label."""
-    return "" if scene.root.label else f'; {scene.names[scene.root]} is named by .label = "f"'
+    return "" if scene.root.label else f'; to name {scene.names[scene.root]}, set its .label = "f"'
 
 
 Json: TypeAlias = Any

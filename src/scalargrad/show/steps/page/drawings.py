@@ -9,6 +9,7 @@ input changes. A line that leaves a junction has a place for its contribution, `
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,7 @@ from typing import Any, ClassVar, TypeAlias
 import graphviz
 from rich.cells import cell_len
 
-from scalargrad.show.characters import text_width
+from scalargrad.show.characters import indexed, text_width
 from scalargrad.show.graphs.builder import Builder, DrawnGraph
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import (
@@ -34,7 +35,7 @@ from scalargrad.show.graphs.diagram import (
 )
 from scalargrad.show.graphs.gates import copies_of
 from scalargrad.show.graphs.layout import WIRE_HEIGHT, DiagramLayout, Point, Size, placed
-from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves, typeset
+from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves, rounded, typeset
 from scalargrad.show.graphs.view import View
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.subgraphs import Fold, fold
@@ -156,7 +157,8 @@ def _destination(scene: Scene, level: Level, node: Value) -> str:
     if not readers:
         return "out"
     (reader,) = readers
-    return f"to {scene.names[reader] if isinstance(reader, Value) else named(reader)}"
+    name = scene.names[reader] if isinstance(reader, Value) else named(reader)
+    return f"to {indexed(name, {name})}"
 
 
 #: What differs between equal drawings: ids with the numbers of nodes and folds, and texts.
@@ -192,9 +194,10 @@ _CELL = 7.7  # width of a letter of 14 pixels
 _NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
 _TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the room beside it
 _NAME_HEIGHT = 13
-_BOX, _STEP = 34.0, 26.0  # the least width of a box, and by which it grows if it stands for another
+_STEP = 30.0  # by which the width of a box grows if it stands for another
 _MANY = 4  # lines into a gate whose taps then stand together
-_CROSSED = 0.3  # between ranks, in inches: room for the lines from such taps to cross
+#: Between ranks, in inches: room for lines from such taps to cross, and from a fold to part.
+_CROSSED, _PARTING = 0.3, 0.5
 
 
 def draw(diagrams: Sequence[Diagram]) -> list[str]:
@@ -223,6 +226,7 @@ class _PageLayout(DiagramLayout):
     side: ClassVar = 20.0
     above: ClassVar = 44.0  # room for a product
     _arrows: ClassVar = False
+    _around_row: ClassVar = 12  # so that a product fits between two
 
     def __init__(self, diagram: Diagram) -> None:
         self._keys: dict[str, str] = {}
@@ -244,9 +248,7 @@ class _PageLayout(DiagramLayout):
             return max(cells, _BUNDLE_CELLS) * _CELL, WIRE_HEIGHT
         width, height = super()._size(shape)
         if isinstance(shape, Box) and shape.kind in {"again", "port", "exit"}:
-            width = _BOX + _STEP * ceil(
-                (width - _BOX) / _STEP
-            )  # with v9 and v10, places stay equal
+            width = _STEP * ceil(width / _STEP)  # with v9 and v10, places stay equal
         return width, height
 
     def _wire_size(self, wire: Wire) -> Size:
@@ -264,8 +266,10 @@ class _PageLayout(DiagramLayout):
         return ""
 
     def _between_ranks(self) -> float:
-        spread = 0.1 + 0.04 * max(0, max(self._arrivals.values(), default=1) - 3)
-        return max(min(spread, 1.2), _CROSSED if self._together else 0.0)  # for many to meet
+        meeting = 0.1 + 0.04 * max(0, max(self._arrivals.values(), default=1) - 3)
+        leaving = Counter(line.source for line in self.diagram.lines if line.source in self._folds)
+        parting = _PARTING if max(leaving.values(), default=1) > 1 else 0.0
+        return max(min(meeting, 1.2), parting, _CROSSED * bool(self._together))
 
     def _join(self, graph: graphviz.Digraph, line: Line) -> None:
         """Write a line, in two stretches if it has a tap."""
@@ -361,12 +365,8 @@ class _PageWriter(SvgWriter):
         return ""
 
     def _tap(self, tap: str) -> str:
-        (x, y), (width, height) = self._layout.at[tap], _TAP
-        return (
-            f'<g class="tap" id="{tap}"><rect x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" '
-            f'width="{width:.1f}" height="{height:.1f}" rx="11"/>'
-            f'<text x="{x:g}" y="{y:g}" dy="0.35em"></text></g>'
-        )
+        at = self._layout.at[tap]
+        return f'<g class="tap" id="{tap}">{rounded(at, _TAP, 11, "")}{self.text(at, "")}</g>'
 
 
 _DEFINITIONS = """<defs>

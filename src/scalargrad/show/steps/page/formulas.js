@@ -40,6 +40,7 @@ function scriptOf(form, name, escape, finish) {
     return bindingOf(word) >= demand ? written : put("pair", written);
   };
   return {
+    put,
     name,
     number: (x) => piece(number(x)),
     factor: (x) => piece(number(x), PRODUCT),
@@ -154,7 +155,7 @@ function formula(sweep, step, part, script, notation) {
   const links = LINKS[part];
   if (step.node === null) {
     const pieces = inputs.slice(0, MOST_INPUTS).map((i) => chain(script, links(inputFormula(sweep, i, script))));
-    if (inputs.length > MOST_INPUTS) pieces.push(script.phrase(`and ${inputs.length - MOST_INPUTS} more`));
+    if (inputs.length > MOST_INPUTS) pieces.push(script.phrase(say("more", { count: inputs.length - MOST_INPUTS })));
     return script.finish(script.listing(pieces));
   }
   const make = { forward: forwardFormula, seed: seedFormula, backward: backwardFormula }[step.phase];
@@ -190,7 +191,7 @@ function seedFormula(sweep, { node }, script, notation) {
 function contributionLinks(step, product, script, notation, equals = "=") {
   const arriving = signal(step.parent, script, notation);
   if (step.expected < 2) return [["", arriving], [equals, product]];
-  return [["", script.join([arriving, script.phrase(`via ${gateWords(step)}:`)])], ["", product]];
+  return [["", script.join([arriving, script.phrase(`${say("via", { gate: gateWords(step) })}:`)])], ["", product]];
 }
 
 function backwardFormula(sweep, step, script, notation) {
@@ -219,7 +220,7 @@ function localFormula(sweep, step, script) {
   const gate = gateAt(sweep, step.node);
   const local = sweep.locals[step.node][step.operand];
   const partial = script.partial(nodes[step.node].word, nodes[step.parent].word);
-  const left = ["", isShare(step) ? script.join([partial, script.phrase("on this wire")]) : partial]; // not the whole derivative
+  const left = ["", isShare(step) ? script.join([partial, script.phrase(say("share"))]) : partial]; // not the whole derivative
   const [filledIn, result] = gate.relations(step.operand);
   const ofNames = loosest(filledIn, result);
   const written = gate.written(step.operand);
@@ -239,7 +240,7 @@ const localText = (sweep, step, script = TEXT) =>
 // Name the gate a contribution comes by, and which of several wires.
 function gateWords(step) {
   const { word } = nodes[step.node];
-  return isRepeated(step) ? `${word}, operand ${step.operand + 1}` : word;
+  return isRepeated(step) ? say("operand", { gate: word, number: step.operand + 1 }) : word;
 }
 
 // Whether the derivative by an operand is the sum of what several wires carry.

@@ -116,6 +116,7 @@ const areMoved = () => inputs.some((i) => !Object.is(state.sweep.data[i], record
 function drawInputs() {
   const arrived = arrivedNow();
   const asked = state.question?.isOpen ? state.question.step.parent : null;
+  const isLong = listedInputs.some((i) => signal(i, TEXT, state.notation).length > MOST_LETTERS);
   for (const i of listedInputs) {
     const { slider, box, gradient } = fields.get(i);
     const value = state.sweep.data[i];
@@ -125,8 +126,7 @@ function drawInputs() {
       if (document.activeElement !== slider || Number(slider.value) !== value) slider.value = String(value);
       slider.setAttribute("aria-valuetext", number(value));
     }
-    const written = signal(i, TEXT, state.notation);
-    const name = written.length > MOST_LETTERS ? "gradient" : written; // the long name stands beside
+    const name = isLong ? "gradient" : signal(i, TEXT, state.notation); // the name itself stands beside
     const hidden = i === asked || !isComplete(i, arrived);
     const known = i === root ? 1 : state.sweep.total(i);
     gradient.textContent = hidden ? `${name} = …` : `${name} ${equalTo(known)}`;

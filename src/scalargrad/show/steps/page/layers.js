@@ -35,11 +35,12 @@ const isOutput = (layer) => finalLayers.includes(layer) && new Set(finalLayers.m
 // The error of a layer's sums z: with a bar as every other, else δ, which is written of nothing else.
 const errorLetter = (layer) => (state.notation === "bar" ? layerSignal(sumLetter(layer)) : letter("δ", layer));
 
-// Which way a weight leads, and where its indices start, by the notation.
-const DIRECTIONS = {
-  partial: "W holds weight[j][i], which leads from input i to unit j; both count from 0, while subscripts in the graph, as in w²₄,₃, count from 1.",
-  bar: "wᵢⱼ, in row i and column j of W, leads from input j to unit i; both count from 1.",
-  delta: "wᵢⱼ, in row j and column i of W, leads from input i to unit j; both count from 1, and the bias is w₀ⱼ, the weight of an input x₀ = 1.",
+// Which way a weight leads and where its indices start, and what is otherwise in the lectures that have
+// the notation.
+const DIRECTION = "W[j,i], in row j and column i, leads from input i to unit j; both count from 0.";
+const IN_LECTURES = {
+  bar: " In lectures, wⱼᵢ counts from 1.",
+  delta: " In lectures, wᵢⱼ leads from i to j and counts from 1, and the bias is w₀ⱼ, the weight of an input x₀ = 1.",
 };
 
 // What a layer does in words; its error has the letter of the notation.
@@ -118,7 +119,7 @@ function explainLayer(layer, phase) {
     );
   });
   const isCut = lines.some(({ shown }) => shown.some((rows) => Math.max(rows.length, rows[0].length) > MOST_ROWS));
-  const direction = element("p", { class: "note direction" }, DIRECTIONS[state.notation]);
+  const direction = element("p", { class: "note direction" }, DIRECTION + (IN_LECTURES[state.notation] ?? ""));
   return [element("p", { class: "sentence" }, layerSentence(layer, phase)), ...blocks, ...(isCut ? [wholeSwitch()] : []), direction];
 }
 
@@ -208,7 +209,5 @@ function backwardLines(layer, found) {
 
 // The gradient of the root by something that has a letter; δ is written of sums alone, elsewhere.
 function layerSignal(name) {
-  const { notation } = state;
-  if (notation === "bar") return `<mover accent="true">${name}<mo>¯</mo></mover>`;
-  return `<mfrac><mrow><mo>∂</mo>${scripted(nodes[root].word)}</mrow><mrow><mo>∂</mo>${name}</mrow></mfrac>`;
+  return state.notation === "bar" ? MATHML.put("bar", name) : MATHML.put("partial", scripted(nodes[root].word), name);
 }

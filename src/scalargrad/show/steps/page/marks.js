@@ -70,7 +70,7 @@ function markBackward(step, marked, isCrowded) {
   const line = lineOf(step);
   if (!line || marked.has(line)) return;
   marked.add(line);
-  const back = isCrowded ? line.getAttribute("d") : wayBack(step, line);
+  const back = isCrowded ? line.getAttribute("d") : `M${wayBack(step, line).map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`).join("L")}`;
   const stops = isStopped(state.sweep, step) ? "back dead" : "back";
   for (const kind of ["halo", "outline", stops]) underlay.append(svgElement("path", { class: kind, d: back }));
 }
@@ -132,7 +132,8 @@ function boxOfNumber(part) {
   return { x, y: y - 13, width, height: 17 };
 }
 
-// The way back from a gate to its operand, or to the junction or copy gate where terms are added.
+// The way back from a gate to its operand, or to the junction or copy gate where terms are added, point
+// by point.
 function wayBack(step, line) {
   const unit = open.unitOf.get(step.parent) ?? `n${step.parent}`;
   const copied = open.find(`${line.id}-out`) ? line.id : null;
@@ -140,19 +141,21 @@ function wayBack(step, line) {
   const ids = beyond ? [`${beyond}-wire-line`, `${beyond}-out`] : [];
   if (unit.startsWith("b") && beyond === unit) ids.push(...["into", "wire-line", "out"].map((part) => `n${step.parent}-${part}`));
   const stretches = [line, ...ids.map(open.find)];
-  const points = stretches.filter(Boolean).flatMap((stretch) => {
+  return stretches.filter(Boolean).flatMap((stretch) => {
     const length = stretch.getTotalLength();
-    const count = Math.max(2, Math.round(length / 4));
+    const count = Math.max(2, Math.round(length / BETWEEN_POINTS));
     return Array.from({ length: count + 1 }, (_, i) => stretch.getPointAtLength(length * (1 - i / count)));
   });
-  return `M${points.map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`).join("L")}`;
 }
 
 // The product on an active wire, upstream × local = contribution, set where it hides least.
 
 const MOST_CHIPS = 3;
 const MOST_LINES_MINDED = 120; // of a larger drawing, lines that are not active may be covered
-const LONG_WAY = 700; // pixels of a line that passes much else
+const BETWEEN_POINTS = 4; // pixels
+const BETWEEN_PLACES = 6; // points of a way, beside which a chip may stand
+const NEAR = 90; // pixels before the gate, of a long line: it passes much else
+const ALONG = 0.25; // what a pixel along the way costs
 const COVERED = 300; // pixels that a chip rather moves away than cover any of a node or of another chip
 const AWAY = 0.9; // what a pixel of distance costs, where a square pixel covered costs 1
 const CROSSED = 0.12; // how much less it matters to cover a line that is not active
@@ -160,17 +163,8 @@ const CROSSED = 0.12; // how much less it matters to cover a line that is not ac
 function drawChips(active) {
   const backward = active.filter((step) => step.phase === "backward" && lineOf(step));
   const taken = [];
-  if (backward.length > MOST_CHIPS) {
-    if (backward.every((step) => step.node === backward[0].node)) addChip(chipOfMany(backward), lineOf(backward[0]), taken);
-    return;
-  }
-  for (const step of backward) addChip(makeChip(step), lineOf(step), taken);
-}
-
-function addChip(chip, line, taken) {
-  overlay.append(chip);
-  setOut(chip);
-  placeChip(chip, line, taken);
+  if (backward.length <= MOST_CHIPS) for (const step of backward) placeChip(makeChip(step), step, taken);
+  else if (backward.every((step) => step.node === backward[0].node)) placeChip(chipOfMany(backward), backward[0], taken);
 }
 
 // The pieces of a chip: each a text in the colour of what it is.
@@ -203,7 +197,7 @@ function chipOf(pieces) {
   return svgElement("g", { class: "chip" }, svgElement("rect", { class: "paper" }), svgElement("rect", { class: "frame" }), ...texts);
 }
 
-// Put the pieces side by side, and the frame around the local derivative.
+// Put the pieces side by side, and the frame around the local derivative; return width and height.
 function setOut(chip) {
   let x = 10;
   for (const text of chip.querySelectorAll("text")) {
@@ -215,49 +209,58 @@ function setOut(chip) {
     if (isLocal) sized(chip.querySelector(".frame"), x - 5, 4, width + 10, 20);
     x += width + (isLocal ? 12 : 7);
   }
-  chip.dataset.width = x + 3;
-  chip.dataset.height = 28;
   sized(chip.querySelector(".paper"), 0, 0, x + 3, 28);
+  return { width: x + 3, height: 28 };
 }
 
 function sized(rect, x, y, width, height) {
   for (const [key, value] of Object.entries({ x, y, width, height, rx: 6 })) rect.setAttribute(key, value);
 }
 
-// Of several places around the middle of a line, take the one that covers least.
-function placeChip(chip, line, taken) {
-  const width = Number(chip.dataset.width);
-  const height = Number(chip.dataset.height);
-  const share = open.find(`${line.id}-tap`) ? 0.9 : 0.5; // clear of the number on a tap
-  const length = line.getTotalLength();
-  const middle = line.getPointAtLength(length > LONG_WAY ? length - LONG_WAY / 8 : length * share); // near the gate, of a long one
+// Of several places beside the way back, take the one that covers least.
+function placeChip(chip, step, taken) {
+  overlay.append(chip);
+  const { width, height } = setOut(chip);
   const { width: right, height: bottom } = graph.viewBox.baseVal;
   const nodes = [...graph.querySelectorAll(".node > rect:not(.hit)")].map((shape) => shape.getBBox());
   const obstacles = [...occupied(), ...along(underlay.querySelectorAll(".back"))];
   const lines = [...graph.querySelectorAll(".line")];
   const others = lines.length > MOST_LINES_MINDED ? [] : along(lines);
   let best = null;
-  for (const dy of [0, -34, 34, -48, 48, -64, 64, -84, 84, -110, 110, -140, 140, -180, 180, -230, 230, -280, 280]) {
-    for (const dx of [0, -30, 30, -60, 60, -100, 100, -150, 150, -200, 200, -260, 260]) {
-      const away = AWAY * Math.hypot(dx, dy);
-      if (best && away >= best.cost) continue;
-      const box = {
-        x: Math.min(Math.max(middle.x - width / 2 + dx, 2), Math.max(right - width - 2, 2)),
-        y: Math.min(Math.max(middle.y - height / 2 + dy, 2), bottom - height - 2),
-        width,
-        height,
-      };
-      const hidden = obstacles.reduce((sum, other) => sum + overlap(box, other), 0);
-      const crossed = others.reduce((sum, other) => sum + overlap(box, other), 0);
-      const covered = [...nodes, ...taken].filter((other) => overlap(box, other)).length;
-      const cost = hidden + CROSSED * crossed + COVERED * covered + away;
-      if (!best || cost < best.cost) best = { cost, box };
+  for (const { place, off } of placesBeside(step)) {
+    for (const dy of [0, -34, 34, -48, 48, -64, 64, -84, 84, -110, 110, -140, 140, -180, 180, -230, 230, -280, 280]) {
+      for (const dx of [0, -30, 30, -60, 60, -100, 100, -150, 150, -200, 200, -260, 260]) {
+        const away = AWAY * Math.hypot(dx, dy) + ALONG * off;
+        if (best && away >= best.cost) continue;
+        const box = {
+          x: Math.min(Math.max(place.x - width / 2 + dx, 2), Math.max(right - width - 2, 2)),
+          y: Math.min(Math.max(place.y - height / 2 + dy, 2), bottom - height - 2),
+          width,
+          height,
+        };
+        const hidden = obstacles.reduce((sum, other) => sum + overlap(box, other), 0);
+        const crossed = others.reduce((sum, other) => sum + overlap(box, other), 0);
+        const covered = [...nodes, ...taken].filter((other) => overlap(box, other)).length;
+        const cost = hidden + CROSSED * crossed + COVERED * covered + away;
+        if (!best || cost < best.cost) best = { cost, box, place };
+      }
     }
   }
-  taken.push(best.box);
-  chip.setAttribute("transform", `translate(${best.box.x.toFixed(1)},${best.box.y.toFixed(1)})`);
-  const edge = { x: clamp(middle.x, best.box.x, width), y: clamp(middle.y, best.box.y, height) };
-  underlay.append(svgElement("path", { class: "leader", d: `M${middle.x},${middle.y}L${edge.x},${edge.y}` }));
+  const { box, place } = best;
+  taken.push(box);
+  chip.setAttribute("transform", `translate(${box.x.toFixed(1)},${box.y.toFixed(1)})`);
+  const edge = { x: clamp(place.x, box.x, width), y: clamp(place.y, box.y, height) };
+  underlay.append(svgElement("path", { class: "leader", d: `M${place.x},${place.y}L${edge.x},${edge.y}` }));
+}
+
+// Places on the way back, the middle of the line into the gate first; of a long line, one near the gate.
+function placesBeside(step) {
+  const line = lineOf(step);
+  const length = line.getTotalLength();
+  const share = open.find(`${line.id}-tap`) ? 0.1 : 0.5; // clear of the number on a tap
+  const wanted = Math.min(length * share, NEAR) / BETWEEN_POINTS;
+  const places = wayBack(step, line).map((place, k) => ({ place, off: Math.abs(k - wanted) * BETWEEN_POINTS }));
+  return places.sort((a, b) => a.off - b.off).filter((_, k) => k % BETWEEN_PLACES === 0);
 }
 
 const clamp = (x, from, size) => Math.min(Math.max(x, from), from + size);

@@ -84,13 +84,13 @@ const explained = (name) => (PATTERNS[name] ? [element("p", { class: "meaning" }
 // What one step says, as elements.
 function explain(step) {
   const { sweep, notation } = state;
-  const say = (kind, text) => element("p", { class: kind }, text);
+  const line = (kind, text) => element("p", { class: kind }, text);
   const math = (part) => formula(sweep, step, part, MATHML, notation);
-  const said = [say("sentence", sentence(step, notation))];
+  const said = [line("sentence", sentence(step, notation))];
   if (step.phase !== "backward") {
     const whole = step.node === null ? inputRows() : mathElement("div", math("whole"), { class: "formula" });
     const all = step.phase === "forward" && step.node !== null ? operandList(step.node) : [];
-    return [...said, whole, ...all, ...notes(sweep, step, notation).map((note) => say(note === alarmNote(sweep, step) ? "alarm-note" : "note", note))];
+    return [...said, whole, ...all, ...notes(sweep, step, notation).map((note) => line(note === alarmNote(sweep, step) ? "alarm-note" : "note", note))];
   }
   const isAsked = askedStep() === step;
   if (asksLocal(step)) return [...said, mathElement("div", chainAsked(step), { class: "formula symbols" }), questionForm()];
@@ -101,22 +101,19 @@ function explain(step) {
   );
   if (state.question?.step === step && !isAsked) said.push(...replies());
   const pattern = patternNote(sweep, step, notation);
-  if (pattern) said.push(say("note pattern", pattern), ...explained(pattern.split(":")[0]));
+  if (pattern) said.push(line("note pattern", pattern), ...explained(pattern.split(":")[0]));
   if (isAsked) return said;
   const sum = sumNote(sweep, step, notation);
-  if (sum) said.push(say("note sum", sum), ...(step.arrived === step.expected ? explained("adder") : []));
-  const nudge = nudgeNote(sweep, step);
-  if (nudge) said.push(say("note nudge", nudge));
-  const alarm = alarmNote(sweep, step);
-  if (alarm) said.push(say("alarm-note", alarm));
-  return said;
+  if (sum) said.push(line("note sum", sum), ...(step.arrived === step.expected ? explained("adder") : []));
+  const last = [["note nudge", nudgeNote(sweep, step)], ["alarm-note", alarmNote(sweep, step)]];
+  return [...said, ...last.filter(([, text]) => text).map(([kind, text]) => line(kind, text))];
 }
 
 // The inputs one below the other, each with its number.
 function inputRows() {
   const rows = (inputs.length > MOST_LISTED ? inputs.slice(0, FEW_LISTED) : inputs).map(valueRow);
   const rest = inputs.length - rows.length;
-  if (rest > 0) rows.push(element("p", { class: "extent" }, `and ${rest} more`));
+  if (rest > 0) rows.push(element("p", { class: "extent" }, say("more", { count: rest })));
   return element("div", { class: "formula" }, ...rows);
 }
 
@@ -175,7 +172,7 @@ function gradientSum(i) {
     const hidden = !isDone(k) || askedStep() === step;
     if (!hidden) last = step;
     const written = hidden
-      ? element("li", { class: "pending" }, `via ${gateWords(step)}: not yet`)
+      ? element("li", { class: "pending" }, `${say("via", { gate: gateWords(step) })}: not yet`)
       : mathElement("li", formula(sweep, step, "whole", MATHML, notation));
     rows.push(written);
   }

@@ -70,7 +70,7 @@ function judgeLocal(given, step, answer) {
   const other = nodes[step.parent].name;
   const gate = gateAt(state.sweep, step.node);
   const others = state.sweep.locals[step.node].filter((_, k) => typeof parents[k] === "number" && parents[k] !== step.parent);
-  const [by, rest] = isShare(step) ? [`${other} on this wire`, "everything else fixed, its other wires too"] : [other, "everything else fixed"];
+  const [by, rest] = isShare(step) ? [`${other} ${say("share")}`, "everything else fixed, its other wires too"] : [other, "everything else fixed"];
   return replyTo(given, [
     [-answer, "Wrong sign: the size is right."],
     [state.sweep.signals[step.node] * answer, `That is the product already. Here only the local derivative is asked for: how ${name} changes with ${other}.`],
@@ -120,12 +120,12 @@ function questionForm() {
   const { step } = question;
   const factors = TEXT.product(TEXT.factor(sweep.signals[step.node]), TEXT.factor(sweep.locals[step.node][step.operand]));
   const asked = {
-    local: `${TEXT.partial(nodes[step.node].word, nodes[step.parent].word)}${isShare(step) ? " on this wire" : ""} = ?`,
+    local: `${TEXT.partial(nodes[step.node].word, nodes[step.parent].word)}${isShare(step) ? ` ${say("share")}` : ""} = ?`,
     product: `${factors} = ?`,
     sum: `${signal(step.parent, TEXT, notation)} so far = ?`,
   }[question.stage];
   const box = element("input", { type: "text", inputmode: "text", id: "answer", autocomplete: "off", "aria-describedby": "reply" });
-  const form = element(
+  return element(
     "form",
     { class: "question", onsubmit: (event) => { event.preventDefault(); answer(box.value); } },
     ...question.log.map((line) => element("p", { class: "right" }, line)),
@@ -133,7 +133,6 @@ function questionForm() {
     element("div", { class: "row" }, box, element("button", { type: "submit" }, "Check"), element("button", { type: "button", onclick: reveal }, "Show")),
     element("p", { id: "reply", class: question.reply ? "wrong" : "" }, question.reply),
   );
-  return form;
 }
 
 function answer(written) {
@@ -168,7 +167,7 @@ function reveal() {
 function chainAsked(step) {
   const { notation } = state;
   const partial = MATHML.partial(nodes[step.node].word, nodes[step.parent].word);
-  const local = isShare(step) ? MATHML.join([partial, MATHML.phrase("on this wire")]) : partial;
+  const local = isShare(step) ? MATHML.join([partial, MATHML.phrase(say("share"))]) : partial;
   const product = MATHML.product(signal(step.node, MATHML, notation), local);
   return MATHML.finish(chain(MATHML, contributionLinks(step, product, MATHML, notation)));
 }

@@ -218,7 +218,7 @@ function questionsOf(step, graphText) {
   const { sweep, notation } = state;
   const contribution = sweep.signals[step.node] * sweep.locals[step.node][step.operand];
   const gradient = signal(step.parent, TEXT, notation);
-  const ways = step.expected > 1 ? `, the term via ${gateWords(step)}` : "";
+  const ways = step.expected > 1 ? `, the term ${say("via", { gate: gateWords(step) })}` : "";
   const found = [question(`${gradient}${ways}`, `${graphText}. What is ${gradient}${ways}?`, contribution, byPrinted(step), formula(sweep, step, "whole", TEXT, notation))];
   if (step.expected > 1 && step.arrived === step.expected) {
     const all = steps.filter((other) => other.phase === "backward" && other.parent === step.parent);

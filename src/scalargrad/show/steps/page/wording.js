@@ -1,10 +1,10 @@
 // What a step says in words: a sentence, the gate's pattern, the running sum, a nudge. Which text
-// holds is found as in scalargrad.show.steps.wording, where the texts are.
+// holds is found as in scalargrad.show.steps.wording, and the texts are those of Python, which formulas have too.
 
 const MOST_NAMES = 4;
 
 // A text of Python's, with what fills its places.
-const say = (text, filled) => recorded.texts[text].replace(/\{(\w+)\}/g, (_, name) => filled[name]);
+const say = (text, filled = {}) => recorded.texts[text].replace(/\{(\w+)\}/g, (_, name) => filled[name]);
 
 function sentence(step, notation) {
   if (step.node === null) return recorded.start;
@@ -22,7 +22,7 @@ const gateText = (node) => gates[node.form].shown;
 // Join words as a sentence does; of many, name the first and count the rest.
 function listed(words) {
   if (words.length > MOST_NAMES) {
-    words = [...words.slice(0, MOST_NAMES - 1), `${words.length - MOST_NAMES + 1} more`];
+    words = [...words.slice(0, MOST_NAMES - 1), say("rest", { count: words.length - MOST_NAMES + 1 })];
   }
   const first = words.slice(0, -1).join(", ");
   return first ? `${first} and ${words.at(-1)}` : words.at(-1);
