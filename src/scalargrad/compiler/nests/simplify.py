@@ -110,7 +110,7 @@ class _Names:
         if how == SET and op is _IDENTITY and out.indices and out.array.kind == "temp":
             if not around:
                 self.single[out] = args[0]
-            elif len(out.indices) == 1 and _counts(out.indices[0], around):
+            elif len(out.indices) == 1 and self._is_stretch(out, around):
                 self.stretches.setdefault(out.array, []).append((out.indices[0], args[0]))
         if how != SET or not self._is_own(out, around):
             return Step(out, op, args, how)
@@ -128,6 +128,12 @@ class _Names:
             return Step(out, op, args)
         self.copies[out.array] = variables, source
         return None
+
+    def _is_stretch(self, out: Access, around: tuple[Var, ...]) -> bool:
+        """Return whether an index is the variable of the only loop around it, and a number."""
+        (index,) = out.indices
+        is_variable = not index.via and len(around) == 1 and index.terms == ((around[0], 1),)
+        return is_variable and out.array not in self.looked_up
 
     def _out_of_loops(
         self, out: Access, variables: Mapping[int, Var], args: tuple[Arg, ...]
@@ -166,11 +172,6 @@ class _Names:
 def _at(source: Arg, values: Mapping[Var, Index]) -> Arg:
     """Return a source, at other indices if it is a cell."""
     return source.substituted(values) if isinstance(source, Access) else source
-
-
-def _counts(index: Index, around: tuple[Var, ...]) -> bool:
-    """Return whether an index is the variable of the only loop around it, and a number."""
-    return not index.via and len(around) == 1 and index.terms == ((around[0], 1),)
 
 
 def _shorter(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:
