@@ -107,6 +107,17 @@ def test_nothing_hides_anything_else_in_firefox(read_in_firefox: Read) -> None:
     assert read_in_firefox(regularised()).page.evaluate(OVERLAPS)[1] == []
 
 
+def test_a_bar_stands_clear_of_its_letter(read: Read) -> None:
+    """Whatever the font: z̄ must not read as z."""
+    page = read(lecture())
+    page.page.get_by_role("radio", name="x bar").check(force=True)
+    page.go(6)
+    letter, bar = (
+        page.panel.locator(f"mover > {tag}").first.bounding_box() for tag in ("mi", "mo")
+    )
+    assert bar["y"] + bar["height"] <= letter["y"] - 2
+
+
 def test_names_have_true_indices_and_long_ones_an_alias_that_is_explained(read: Read) -> None:
     """L_reg is L with an index below, in graph, panel and inputs; the list has the whole name."""
     long = "the_learning_rate_of_the_very_first_layer"

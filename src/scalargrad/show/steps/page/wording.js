@@ -17,8 +17,6 @@ function sentence(step, notation) {
 
 const nameOf = (x) => (typeof x === "object" ? number(float(x.constant)) : nodes[x].name);
 
-const gateText = (node) => gates[node.form].shown;
-
 // Join words as a sentence does; of many, name the first and count the rest.
 function listed(words) {
   if (words.length > MOST_NAMES) {
@@ -84,7 +82,7 @@ function patternNote(sweep, step, notation) {
   }
   if (!isDead) return pattern;
   const rounds = gate.relations(step.operand).includes("≈"); // to 0, as the slope of tanh at 400
-  return say(rounds ? "saturated" : "flat", { gate: gateText(nodes[step.node]) });
+  return say(rounds ? "saturated" : "flat", { gate: gate.gate.shown });
 }
 
 // How much of a gradient a gate lets through.
