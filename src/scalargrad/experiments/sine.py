@@ -42,7 +42,8 @@ class Cubic(Module):
     def __str__(self) -> str:
         a = self.linear.bias[0].data if self.linear.bias else 0.0
         b, c, d = (w.data for w in self.linear.weight[0])
-        return f"y = {a:.4f} + {b:.4f} x + {c:.4f} x² + {d:.4f} x³".replace("-", MINUS)
+        text = f"y = {a:.4f} + {b:.4f} x + {c:.4f} x² + {d:.4f} x³"
+        return text.replace("+ -", "- ").replace("-", MINUS)
 
 
 def squared_error(predictions: list[Any], targets: list[Any]) -> Any:
