@@ -47,6 +47,7 @@ from scalargrad.ops import (
     mul,
     neg,
     pow,
+    sqrt,
     sum,
 )
 from scalargrad.table.operation import Elementwise, Operation, Reduction
@@ -311,8 +312,11 @@ class _Unfolding(PartCopy):
     ) -> None:
         op, args = self.program.ops[node], self.program.args[node]
         assert isinstance(op, Elementwise)
-        if op is pow and self.program.constants.get(args[1]) == 2.0:  # x·x, as in other passes
+        exponent = self.program.constants.get(args[1]) if op is pow else None
+        if exponent == 2.0:  # x·x, as in other passes
             op, args = mul, (args[0], args[0])
+        elif exponent == 0.5:
+            op, args = sqrt, args[:1]
         for j, operand in enumerate(args):
             if moving[operand]:
                 self._send(signals, operand, self._product(op, (node, *args), j, upstream))

@@ -17,7 +17,7 @@ from scalargrad.compiler.passes.kinds import (
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
 from scalargrad.ops import TABLE
 
-_POW = TABLE["pow"]
+_POW, _SQRT = TABLE["pow"], TABLE["sqrt"]
 #: Sums of more factors are looked through at once.
 _LONG = 8
 
@@ -64,10 +64,13 @@ class Writer:
 
     def _folded(self, op: Op, args: tuple[int, ...]) -> int:
         constants = self.constants
-        if op is _POW and args[1] in constants and constants[args[1]] == 1.0:
+        exponent = constants.get(args[1]) if op is _POW else None
+        if exponent == 1.0:
             return args[0]
-        if op is _POW and args[1] in constants and constants[args[1]] == 2.0:
+        if exponent == 2.0:
             return self.products([args[0], args[0]])
+        if exponent == 0.5:
+            return self.node(_SQRT, args[:1])
         if op is TAKE and args[0] in constants:
             index, row = constants[args[0]], self.program.args[args[1]]
             if -len(row) <= index < len(row) and index.is_integer():

@@ -261,10 +261,13 @@ def _operation(tree: Tree, statement: Statement) -> Operation:
 
 
 def _of_power(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:
-    """Return x² as x·x and x¹ as x, others as they are."""
-    if op.name == "pow" and args[1] == 2.0:
+    """Return x² as x·x, x¹ as x and x**0.5 as a root, others as they are."""
+    exponent = args[1] if op.name == "pow" else None
+    if exponent == 2.0:
         return TABLE["mul"], (args[0], args[0])
-    return (_IDENTITY, args[:1]) if op.name == "pow" and args[1] == 1.0 else (op, args)
+    if exponent == 0.5:
+        return TABLE["sqrt"], args[:1]
+    return (_IDENTITY, args[:1]) if exponent == 1.0 else (op, args)
 
 
 def _is_nothing(read: Read, how: str) -> bool:
