@@ -408,17 +408,17 @@ def compiled_lowest(f: Callable[..., Any], x: Any, lax: Any, sqrt: Any) -> Any:
             value, there = f(near)
             return lax.cond(
                 value < y,
-                lambda: (near, value, there, rate, kept + 1, 1.0),
-                lambda: (x, y, slope, rate / 2, 0.0, 1.0),
+                lambda: (near, value, there, rate, kept + 1, True),
+                lambda: (x, y, slope, rate / 2, 0.0, True),
             )
 
         def go_on() -> Any:
-            return lax.cond(kept == 10, lambda: (x, y, slope, 2 * rate, 0.0, 1.0), tried)
+            return lax.cond(kept == 10, lambda: (x, y, slope, 2 * rate, 0.0, True), tried)
 
-        return lax.cond(ends, lambda: (x, y, slope, rate, kept, 0.0), go_on)
+        return lax.cond(ends, lambda: (x, y, slope, rate, kept, False), go_on)
 
-    start = x, *f(x), RATE, 0.0, 1.0
-    return lax.while_loop(lambda state: state[-1] > 0, step, start)[0]
+    start = x, *f(x), RATE, 0.0, True
+    return lax.while_loop(lambda state: state[-1], step, start)[0]
 
 
 def lowest_in_jax(jax: Any, jnp: Any) -> Callable[..., Any]:
@@ -437,10 +437,10 @@ def particle() -> Problem:
         def step(state: Any) -> Any:
             x, v, _ = state
             moved, pushed = x + 0.1 * v, v - 0.1 * push(x)
-            return lax.cond(moved[1] > 0, lambda: (moved, pushed, 1.0), lambda: (x, v, 0.0))
+            return lax.cond(moved[1] > 0, lambda: (moved, pushed, True), lambda: (x, v, False))
 
-        start = jnp.array([0.0, 8.0]), jnp.array([0.75, 0.0]), 1.0
-        x, v, _ = lax.while_loop(lambda state: state[-1] > 0, step, start)
+        start = jnp.array([0.0, 8.0]), jnp.array([0.75, 0.0]), True
+        x, v, _ = lax.while_loop(lambda state: state[-1], step, start)
         return (x[0] - x[1] / v[1] * v[0]) ** 2
 
     def ours() -> Callable[..., Any]:
