@@ -47,7 +47,8 @@ _LOOPS = [
     *("tests/compiler/test_corpus.py", "tests/compiler/test_vmap.py"),
     *("tests/test_random_graphs.py", "tests/compiler/test_differential.py"),
 ]
-#: Files to change, and the tests nearest to them, those that kill most first.
+#: Files to change, and the tests nearest to them, those that kill most first; of others those of
+#: a folder of their folder's name, and of Values.
 NEAREST = {
     "ops/": ["tests/ops", "tests/table", "tests/compiler/test_operations.py"],
     "value.py": ["tests/test_value.py", "tests/test_autodiff.py", "tests/table"],
@@ -55,7 +56,6 @@ NEAREST = {
     "graph.py": ["tests/test_graph.py", "tests/test_autodiff.py"],
     "sparse.py": ["tests/optim/test_optimizers.py"],
     "tree.py": ["tests/test_tree.py"],
-    "transforms/": ["tests/transforms", "tests/test_autodiff.py"],
     "compiler/passes/": _LOOPS,
     "compiler/packing/": _LOOPS,
     "compiler/trace/": [
@@ -69,10 +69,10 @@ NEAREST = {
         *("tests/compiler/test_refused.py", "tests/compiler/test_objects.py"),
         "tests/compiler/test_arguments_and_results.py",
     ],
+    "compiler/": ["tests/compiler"],
     "optim/": ["tests/optim", "tests/test_defaults.py"],
     "losses/": ["tests/losses", "tests/test_defaults.py"],
     "nn/": ["tests/nn", "tests/test_defaults.py"],
-    "train/": ["tests/train"],
     "show/": ["tests/show", "tests/wording"],
 }
 _ARITHMETIC = ["Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "Pow_Mul", "FloorDiv_Div", "Mod_Add"]
@@ -124,19 +124,17 @@ class Change(NamedTuple):
 
 
 def all_mutants() -> Iterator[Mutant]:
-    """Yield every mutant of the files above, file by file."""
+    """Yield every mutant of the package, file by file."""
     from cosmic_ray.ast import ast_nodes, get_ast
     from cosmic_ray.plugins import get_operator
 
-    for start in NEAREST:
-        found = PACKAGE / start
-        for path in sorted(found.rglob("*.py")) if found.is_dir() else [found]:
-            nodes = list(ast_nodes(get_ast(path.read_text(encoding="utf-8"))))
-            for name in OPERATORS:
-                operator = get_operator(name)()
-                count = sum(1 for node in nodes for _ in operator.mutation_positions(node))
-                shown = path.relative_to(PACKAGE).as_posix()
-                yield from (Mutant(shown, name, k) for k in range(count))
+    for path in sorted(PACKAGE.rglob("*.py")):
+        nodes = list(ast_nodes(get_ast(path.read_text(encoding="utf-8"))))
+        for name in OPERATORS:
+            operator = get_operator(name)()
+            count = sum(1 for node in nodes for _ in operator.mutation_positions(node))
+            shown = path.relative_to(PACKAGE).as_posix()
+            yield from (Mutant(shown, name, k) for k in range(count))
 
 
 def sampled(seed: int, number: int) -> list[Mutant]:
@@ -151,7 +149,8 @@ def nearest(path: str) -> list[str]:
     Not its doctests: pytest would import the file once more for them, and tests that replace a part
     of one copy would fail without any change.
     """
-    folders = next(tests for start, tests in NEAREST.items() if path.startswith(start))
+    others = [f"tests/{path.partition('/')[0]}", *NEAREST["value.py"]]
+    folders = next((tests for start, tests in NEAREST.items() if path.startswith(start)), others)
     files = [file for folder in folders for file in test_files(folder)]
     stem = path.rpartition("/")[2].removesuffix(".py")
     files.sort(key=lambda file: stem.rstrip("s") not in file)  # stable: the others stay in order

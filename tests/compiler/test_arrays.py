@@ -170,6 +170,28 @@ def test_the_digits_are_the_same_however_an_array_lies_in_memory(count: int, col
         np.testing.assert_array_equal(again[1], gradient)
 
 
+@pytest.mark.parametrize("order", ["A", "K"])
+def test_a_function_may_ask_how_an_array_lies_in_memory(order: Any) -> None:
+    """Rows of an array of Fortran's are neither C's nor Fortran's; ravel tells which, as NumPy."""
+    tall = np.asfortranarray(RNG.normal(size=(4, 3)))
+    for xs in (tall, tall[:2], tall.T, tall[:, ::2], tall.copy("C")):
+        found = jit(lambda xs: [2.0 * x for x in xs.ravel(order=order)])(xs)
+        assert found == (2.0 * xs.ravel(order=order)).tolist()
+
+
+def test_an_error_that_a_function_catches_is_not_its_result() -> None:
+    """That one number of a whole array is read; the function is recorded again, with all."""
+
+    def first(xs: Any) -> Any:
+        try:
+            return xs[1, 0] + added(vmap(lambda x: x[0] * x[1])(xs))
+        except Exception:  # noqa: BLE001
+            return 0.0 * added(vmap(lambda x: x[0])(xs))
+
+    xs = RNG.normal(size=(1000, 2))
+    assert jit(first)(xs) == pytest.approx(xs[1, 0] + xs[:, 0] @ xs[:, 1])
+
+
 def test_what_is_written_into_an_array_between_calls_is_seen() -> None:
     """Nothing of an earlier call stays: neither of the same array nor of one that was copied."""
     compiled = jit(lambda xs: added(vmap(lambda x: tanh(x[0]) * x[1])(xs)))

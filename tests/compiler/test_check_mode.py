@@ -55,8 +55,11 @@ def test_a_slope_near_0_at_an_optimum_is_no_difference() -> None:
     """The terms of a gradient cancel there; by how much they may differ depends on their size."""
     data = [5.0 + (k * 7919 % 1000) / 500 for k in range(1000)]
     slope = jit(grad(lambda p: sum((x - p) ** 2 for x in data)), check=True)
+    many = jit(lambda p: 1e12 * sum((x - p) ** 2 for x in data), check=True)
     for k in range(20):
-        assert abs(slope(sum(data) / 1000 * (1 + k * 2.0**-52))) < 1e-9
+        p = sum(data) / 1000 * (1 + k * 2.0**-52)
+        assert abs(slope(p)) < 1e-9
+        assert many(Value(p)).data == pytest.approx(333.333e12)
 
 
 def test_a_call_that_is_made_eagerly_is_no_difference() -> None:

@@ -329,6 +329,8 @@ def test_compiled_functions_are_pickled_by_name() -> None:
     named = pickle.loads(pickle.dumps(squared_distance))
     assert named([1.0, 2.0], [4.0, 6.0]) == 25.0
     assert copy.copy(named)([0.0], [3.0]) == 9.0
+    plainly_named = pickle.loads(pickle.dumps(jit(square_of)))
+    assert "nodes" in plainly_named.explain(3.0)
     with pytest.raises(TraceError, match="name"):
         pickle.loads(pickle.dumps(jit(lambda x: x * x * x)))
 

@@ -34,6 +34,7 @@ def test_points_are_plain_numbers_fixed_by_a_seed(
     """Lists of float and targets int or float; another seed gives others; none are refused."""
     inputs, targets = make(40, seed=7, **options)
     assert (inputs, targets) == make(40, seed=7, **options) != make(40, seed=8, **options)
+    assert make(40, seed=0, **options) == make(40, **options)
     assert len(inputs) == len(targets) == 40
     assert {type(x) for row in inputs for x in row} == {float}
     assert {type(y) for y in targets} == ({float} if make is sine else {int})

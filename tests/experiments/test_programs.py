@@ -27,7 +27,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "digits", lambda size=8: few_digits)
     monkeypatch.setattr(data, "sentiment", lambda: few_reviews)
     monkeypatch.setattr(data, "sine", lambda n: points)
-    monkeypatch.setattr(data, "names", lambda: ["Iron", "Oman", "Côte d'Ivoire"])
+    monkeypatch.setattr(data, "names", lambda: ["Iron", "Oman", "St. Lucia"])
     monkeypatch.setattr(data.ClickModel, "log", lambda self, n, **how: log(self, 60, **how))
 
 
@@ -89,6 +89,8 @@ def test_a_program_leaves_picture_model_history_and_checkpoint(
         sine, cubic = legend(figure.axes[1])
         assert sine == "sin x"
         assert cubic.startswith("y = ")
+    if name == "names":  # those of one word of a to z, and the mark between them
+        assert len(report.model.state_dict()["head.weight"]) == len({*"ironoman"}) + 1
     if name == "clicks":
         assert len({line.get_marker() for line in figure.axes[1].get_lines()}) == 3
     if name == "digits":

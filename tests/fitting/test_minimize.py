@@ -266,6 +266,7 @@ def test_profiles_of_other_parameters() -> None:
     assert near.profile("x[0]", points=5).values[0] == 0.0
     steep = minimize(lambda p: p["a"] - log(p["a"]), {"a": 2.0})
     assert math.isnan(steep.profile("a").minima[0])
+    assert len(steep.profile("a").values) == 11
     shares = minimize(
         lambda p: -log(p["a"][0]) - log(p["a"][1]) + (p["b"] - 1.0) ** 2,
         {"a": [0.3, 0.7], "b": 2.0}, transforms={"a": simplex},

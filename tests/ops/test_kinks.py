@@ -111,19 +111,6 @@ def test_operations_on_two_numbers_at_special_points(name: str) -> None:
             agree(vars(ops)[name], reference(name), point)
 
 
-def test_powers_of_a_number_and_to_a_number() -> None:
-    """As PyTorch's, but at 0**0: the slope by the exponent is ln 0 there, and 0 in PyTorch."""
-    for x, number in itertools.product((0.0, 1.0, -1.5, 2.0, INF), (0, 1, 2, 3, 0.5, -1, 2.5)):
-        agree(lambda v, n=number: v**n, lambda v, n=number: v**n, [x])
-    for number, x in itertools.product((0.0, 1.0, 2.0, INF), (0.0, 1.0, -1.0, 0.5, 3.0, INF, -INF)):
-        if number or x > 0.0:
-            agree(lambda v, n=number: n**v, lambda v, n=number: n**v, [x])
-    for exponent in (2.0, 0.5, 1.0):
-        found = agree(ops.pow, torch.pow, (0.0, exponent))
-        assert found is not None
-        assert found[1][1] == 0.0
-
-
 @pytest.mark.parametrize("name", ["maximum", "minimum"])
 def test_ties_of_three_split_evenly(name: str) -> None:
     """Two or three equal operands share the gradient evenly, as in torch.amax and amin.

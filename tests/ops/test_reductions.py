@@ -87,6 +87,13 @@ def test_operands_may_be_any_iterable() -> None:
     assert sg.softmax(x for x in (0, 0)) == [0.5, 0.5]
 
 
+def test_nothing_and_nothing_add_up_to_nothing() -> None:
+    """ln(e^-inf + e^-inf): neither moves the sum, as neither does alone, where it is 0."""
+    xs = [Value(-math.inf), Value(-math.inf)]
+    for found in (sg.logaddexp(*xs), logsumexp(xs)):
+        assert gradients(found, xs, allow_nonfinite=True) == [0.0, 0.0]
+
+
 def test_reductions_called_in_another_way_say_how_it_is_done() -> None:
     """A list's brackets forgotten or added, lengths that differ, a number, text or a dict."""
     v, sparse = Value(1.0), {0: 2.0, 3: 5.0}

@@ -139,6 +139,7 @@ def test_an_update_can_be_differentiated_by_the_learning_rate() -> None:
     moved, _ = rules.sgd(w, grad, 0.0, lr=lr)
     assert gradients(moved * moved, lr) == pytest.approx(-4.0 * 2.0 * moved.data, rel=1e-12)
     assert rules.sgd(3.0, 2.0, 5.0, lr=0.5)[0] == 2.0  # a velocity counts with momentum only
+    assert rules.adagrad(parameter=2.0, grad=3.0, total=7.0, lr=0.5, eps=1.0) == (1.7, 16.0)
 
 
 # All or nothing ----------------------------------------------------------------------------------

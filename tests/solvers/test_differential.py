@@ -121,6 +121,17 @@ def test_what_cannot_be_integrated_is_an_error_eagerly_and_compiled() -> None:
     def blown_up(a: Any) -> Any:
         return odeint(lambda y, t: a * y * y, 1.0, [0.0, 2.0], mxstep=300)[-1]
 
+    asked: list[float] = []
+
+    def decay(y: Any, t: Any) -> Any:
+        asked.append(t)
+        return -50.0 * y
+
+    odeint(decay, 1.0, [0.0, 1.0])
+    steps = (len(asked) - 1) // 6  # Dormand and Prince's: six slopes each, after the first
+    assert odeint(decay, 1.0, [0.0, 1.0], mxstep=steps)[-1] == pytest.approx(0.0, abs=1e-6)
+    with pytest.raises(NumericalError, match=f"{steps - 1} steps"):
+        odeint(decay, 1.0, [0.0, 1.0], mxstep=steps - 1)
     for f in (blown_up, jit(blown_up), jit(grad(blown_up))):
         with pytest.raises(NumericalError, match="300 steps"):
             f(1.0)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -106,6 +108,7 @@ def test_a_narrow_terminal_cuts_no_number(width: int, monkeypatch: pytest.Monkey
     """The line is exchanged in place, and holds what there is room for; at the end, all."""
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    monkeypatch.setattr("time.monotonic", partial(next, itertools.count(0.0, 0.5)))
     history = run(epochs=50, batch_size=1, quiet=False, metrics={"near": within})
     *drawn, last = terminal.getvalue().split("\r")[1:]
     assert all(len(line) < width for line in drawn)

@@ -1,4 +1,4 @@
-"""Claims about derivatives of functions: their numbers, against closed forms and PyTorch."""
+"""Claims about derivatives of functions: their numbers, against closed forms."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import scalargrad as sg
 from scalargrad import Value, grad, gradients, hessian, hvp, jacfwd, jacobian, jacrev, jvp, ops, sin
@@ -132,48 +130,6 @@ def test_a_tangent_of_many_results() -> None:
         found = way([0.5, -2.0, 3.0], [1.0, 0.25, 0.0])
         assert found["a"] == pytest.approx([-2.0 + 0.125, np.cos(0.5)], rel=1e-14)
         assert found["b"] == (0.0, 0.0, -1.0)
-
-
-# Against PyTorch and SciPy --------------------------------------------------------------------
-
-
-def network(m: Any, x: Any) -> Any:
-    """Return one number computed from four with the operations of module `m`."""
-    h = m.tanh(x[0] * x[1] - x[2]) + m.exp(-(x[3] ** 2)) * m.sin(x[0])
-    return m.sigmoid(h * x[1]) / (1 + x[2] ** 2) + m.log(1 + m.square(x[3] * h))
-
-
-def outputs(m: Any, x: Any) -> list[Any]:
-    """Return three numbers that share intermediate results."""
-    h = m.sin(x[0] * x[1])
-    return [h * x[2], m.exp(h) - x[3], network(m, x)]
-
-
-numbers = st.lists(st.floats(-2, 2), min_size=4, max_size=4)
-
-
-@pytest.mark.wide
-@given(numbers, numbers, st.lists(st.floats(-2, 2), min_size=3, max_size=3))
-def test_all_functions_agree_with_pytorch(x: list[float], v: list[float], w: list[float]) -> None:
-    """Gradient, Hessian, products and Jacobian agree with torch.autograd.functional to 1e-10."""
-    torch = pytest.importorskip("torch", reason="the oracle is PyTorch")
-    reference, point, direction, weights = (
-        torch.autograd.functional,
-        *(torch.tensor(t, dtype=torch.float64) for t in (x, v, w)),
-    )
-    one = lambda t: network(torch, t)  # noqa: E731 - the same function, three lines below
-    many = lambda t: torch.stack(outputs(torch, t))  # noqa: E731
-    f, g = (lambda t: network(ops, t)), (lambda t: outputs(ops, t))
-    pairs = [
-        (grad(f)(x), reference.jacobian(one, point)),
-        (hessian(f)(x), reference.hessian(one, point)),
-        (hvp(f, x, v)[1], reference.hvp(one, point, direction)[1]),
-        (jacobian(g)(x), reference.jacobian(many, point)),
-        (jvp(g, (x,), (v,))[1], reference.jvp(many, point, direction)[1]),
-        (sg.vjp(g, x)[1](w)[0], reference.vjp(many, point, weights)[1]),
-    ]
-    for found, expected in pairs:
-        assert torch.allclose(torch.tensor(found, dtype=torch.float64), expected, 1e-10, 1e-10)
 
 
 # Graphs already built -------------------------------------------------------------------------

@@ -84,9 +84,9 @@ class NodeCells:
         """Return the operands of a node."""
         return self.found.written.args_of(node)
 
-    def lanes(self, node: Node) -> int:
+    def lanes(self, node: int) -> int:
         """Return how many lanes a node has, 1 for a single number."""
-        return 1 if isinstance(node, Lane) else int(self.found.sizes[node])
+        return int(self.found.sizes[node])
 
     def var(self, lanes: int) -> Var | None:
         """Return the variable of so many lanes; None of single numbers."""
