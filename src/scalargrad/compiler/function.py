@@ -9,12 +9,7 @@ from itertools import chain
 import numpy as np
 
 from scalargrad.compiler.passes.dependence import ONE_BY_ONE, operands_of
-from scalargrad.compiler.passes.differentiate import (
-    Dependents,
-    differentiate,
-    is_detached,
-    steps,
-)
+from scalargrad.compiler.passes.differentiate import Dependents, differentiate, is_detached, steps
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     BATCH,

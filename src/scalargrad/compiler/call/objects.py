@@ -16,11 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.call.argument_refusals import (
-    PLAIN_ARRAYS,
-    refuse_array,
-    refuse_constant,
-)
+from scalargrad.compiler.call.argument_refusals import PLAIN_ARRAYS, refuse_array, refuse_constant
 from scalargrad.compiler.guards.comparable import constants_of, exact
 from scalargrad.compiler.guards.memory_order import laid_out
 from scalargrad.compiler.guards.names_read import is_of_library

@@ -162,18 +162,11 @@ class Tape(Tracing):
 
     def noted(self) -> tuple[Any, ...]:
         """Return what is noted besides nodes, to see whether some code changes it."""
-        sizes = self.columns.constants, self.known, self.draws, self.outside, self.differentiated
-        more = self._node_of, self._named, self._made, self.columns.arrays
+        grown = [self.columns.constants, self.known, self.draws, self.outside, self.differentiated]
+        grown += [self._node_of, self._named, self._made, self.columns.arrays]
         made = [(id(x), *[getattr(x, name, None) for name in _SLOTS]) for x in self._made]
-        counts = (
-            *map(len, (*sizes, *more)),
-            self.has_values,
-            self.is_detaching,
-            self.refusal,
-            self.questions,
-        )
-        states = self.has_values, self.is_detaching, self.refusal
-        return counts, states, dict(self.labels), made
+        states = self.has_values, self.is_detaching, self.refusal, self.questions
+        return [*map(len, grown)], states, dict(self.labels), made
 
     def leaf(self, op: Op, x: Any, kind: type[Traced] = Traced) -> Traced:
         """Write a node that is a leaf Value in eager evaluation."""
