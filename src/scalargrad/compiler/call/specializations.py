@@ -138,10 +138,7 @@ class Specializations:
     """
 
     def __init__(
-        self,
-        function: Callable[..., Any],
-        static: frozenset[int | str],
-        programs: Programs,
+        self, function: Callable[..., Any], static: frozenset[int | str], programs: Programs
     ) -> None:
         self.lock = threading.RLock()
         self._function, self._static = function, static

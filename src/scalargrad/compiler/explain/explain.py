@@ -26,12 +26,7 @@ from scalargrad.compiler.passes.program import without_dead_nodes
 #: A call is timed so often, and the shortest time is told.
 _RUNS = 7
 
-_NAMES = {
-    Gather: "gather",
-    Products: "sum of products",
-    Take: "take",
-    Scatter: "scatter",
-}
+_NAMES = {Gather: "gather", Products: "sum of products", Take: "take", Scatter: "scatter"}
 
 
 class Explanation(str):
