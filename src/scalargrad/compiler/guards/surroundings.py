@@ -11,7 +11,7 @@ import builtins
 import inspect
 import sys
 from collections import defaultdict, deque
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import partial
 from itertools import chain, count
@@ -332,6 +332,7 @@ class Walk:
     def _run(self, most: int | None) -> None:
         ahead, tokens, met = self._ahead, self.tokens, self.met
         rereading, elsewhere = self.rereading, self.elsewhere
+        is_given = isinstance(rereading, Layout)
         while ahead and (most is None or len(tokens) <= most):
             x, self.place, at = ahead.pop()
             self.last = x
@@ -340,9 +341,10 @@ class Walk:
                 tokens.append(exact(x))
                 continue
             known = met.get(id(x))
-            rereading.at = at
-            if at is None or known is not None:
-                elsewhere.add(id(x))
+            if is_given:
+                rereading.at = at
+                if at is None or known is not None:
+                    elsewhere.add(id(x))
             if known is not None:
                 tokens.append(known)
                 continue
@@ -374,18 +376,21 @@ class Walk:
 
     def _push(self, owner: Any, parts: Mapping[Any, Any], addresses: Any = None) -> None:
         """Go on to what an owner holds under these names, and where that lies in a layout."""
-        self._go_on(parts.values(), [(owner, name) for name in parts], addresses)
+        self._go_on([(x, (owner, name), None) for name, x in parts.items()], addresses)
 
     def _push_inside(self, parts: Sequence[Any], addresses: Any = None) -> None:
         """Go on to what is inside something, under the name of that."""
         if not (self._closed and self._are_closed({*map(type, parts)})):
-            self._go_on(parts, [self.place] * len(parts), addresses)
+            place = self.place
+            self._go_on([(x, place, None) for x in parts], addresses)
 
-    def _go_on(self, parts: Collection[Any], places: Sequence[Any], addresses: Any) -> None:
+    def _go_on(self, parts: list[tuple[Any, Place | None, Any]], addresses: Any) -> None:
         if addresses is None:
             self.rereading.pin()
-            addresses = [None] * len(parts)
-        self._ahead += [*zip(parts, places, addresses, strict=True)][::-1]
+        else:
+            parts = [(x, place, at) for (x, place, _), at in zip(parts, addresses, strict=True)]
+        parts.reverse()
+        self._ahead += parts
 
     def _are_closed(self, kinds: set[type]) -> bool:
         """Return whether things of these types lead to nothing that a snapshot holds."""

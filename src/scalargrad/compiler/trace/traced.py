@@ -211,15 +211,8 @@ def _junction(op: Any, joined: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
-_BINARY = {
-    "add": "add",
-    "sub": "sub",
-    "mul": "mul",
-    "truediv": "div",
-    "pow": "pow",
-    "floordiv": "floor_divide",
-    "mod": "remainder",
-}
+_BINARY = {name: name for name in ("add", "sub", "mul", "pow")}
+_BINARY |= {"truediv": "div", "floordiv": "floor_divide", "mod": "remainder"}
 for _python, _name in _BINARY.items():
     _method, _reflected = _binary(ops.TABLE[_name])
     if _name == "pow":
