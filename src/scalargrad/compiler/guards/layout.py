@@ -87,14 +87,15 @@ class Layout(Rereading):
         asks : bool
             Whether code asks which attributes they have.
         """
-        row, self._fixed, self._asks = self._row, fixed, asks
-        self._types, places = [*map(type, row)], range(len(row))
+        row, places = self._row, range(len(self._row))
+        self._fixed, self._asks, self._types = fixed, asks, [*map(type, row)]
         plain = [k for k in places if self._types[k] in PLAIN]
         bare = [k for k in places if self._types[k] in {Value, Parameter} and not row[k].__dict__]
         holders = [k for k, *_ in self._reads] + [k for k in bare if row[k].op is None]
         free = {k for k in holders if k not in self._pinned and id(row[k]) not in fixed}
         self._plain, self._free = _taker(plain), _taker([*free])
-        self._same = _taker([k for k in places if k not in free and k not in plain])
+        self._pins = _taker([k for k in places if k not in free and k not in plain])
+        self._told = exact_items(self._plain(row)), self._pins(row)
         at_values = {id(row[k]): k for k in free if isinstance(row[k], Value)}
         self._values = _taker([at_values[id(x)] for x in values if id(x) in at_values])
         self._others = [x for x in values if id(x) not in at_values]
@@ -136,15 +137,15 @@ class Layout(Rereading):
         return row
 
     def _is_alike(self, row: list[Any]) -> bool:
-        free, values, then = self._free(row), self._values(row), self._row
+        free, values, (plain, pinned) = self._free(row), self._values(row), self._told
         ids = {*map(id, free)}
         return (
             [*map(type, row)] == self._types
-            and all(map(is_, self._same(row), self._same(then)))
+            and all(map(is_, self._pins(row), pinned))
             and len(ids) == len(free)
             and ids.isdisjoint(self._fixed)
             and not (any(map(_OP, values)) or any(map(_SPACE, values)))
-            and exact_items(self._plain(row)) == exact_items(self._plain(then))
+            and exact_items(self._plain(row)) == plain
         )
 
 
