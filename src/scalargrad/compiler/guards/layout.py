@@ -7,7 +7,7 @@ a Value. Another spring runs the same program with its own `k`, without a walk o
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter, is_, itemgetter
 from typing import Any
 
@@ -32,11 +32,13 @@ class Layout(Rereading):
     ----------
     objects : sequence
         Those given.
+    before : dict from int to int
+        The identities of what was met around the function.
     """
 
-    def __init__(self, objects: Sequence[Any], *, in_order: bool) -> None:
+    def __init__(self, objects: Sequence[Any], before: dict[int, int], *, in_order: bool) -> None:
         super().__init__(in_order=in_order)
-        self._row = [*objects]
+        self._row, self._before = [*objects], before.keys()
         #: The place in the row of what holds something, its type, how to read that, and how many.
         self._reads: list[tuple[int, type, Measure, int]] = []
         self._pinned: set[int] = set()
@@ -75,13 +77,13 @@ class Layout(Rereading):
         self._row += parts
         return range(len(self._row) - len(parts), len(self._row))
 
-    def note_end(self, fixed: Collection[int], values: Sequence[Value], *, asks: bool) -> None:
+    def note_end(self, fixed: set[int], values: Sequence[Value], *, asks: bool) -> None:
         """Note that all was met.
 
         Parameters
         ----------
-        fixed : collection of int
-            The identities of what was met before, twice, or elsewhere than in the row.
+        fixed : set of int
+            The identities of what was met twice, or elsewhere than in the row.
         values : sequence of Value
             All that were met.
         asks : bool
@@ -144,6 +146,7 @@ class Layout(Rereading):
             and all(map(is_, self._pins(row), pinned))
             and len(ids) == len(free)
             and ids.isdisjoint(self._fixed)
+            and self._before.isdisjoint(ids)
             and not (any(map(_OP, values)) or any(map(_SPACE, values)))
             and exact_items(self._plain(row)) == plain
         )

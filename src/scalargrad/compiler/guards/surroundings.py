@@ -117,7 +117,7 @@ class Surroundings:
     ----------
     roots : iterable
         Functions, and classes for the sake of the methods called with them.
-    names : NamesRead, optional
+    names : NamesRead
         What earlier walks from these roots have found that code reads, to be added to.
     around : Surroundings, optional
         Those of a function, as they are now, that is given the roots.
@@ -135,12 +135,9 @@ class Surroundings:
     """
 
     def __init__(
-        self,
-        roots: Iterable[Any],
-        names: NamesRead | None = None,
-        around: Surroundings | None = None,
+        self, roots: Iterable[Any], names: NamesRead, around: Surroundings | None = None
     ) -> None:
-        self._roots, self.names, self.around = [*roots], names or NamesRead(), around or self
+        self._roots, self.names, self.around = [*roots], names, around or self
         walk = walked(self._roots, self.names, around=around)
         walk.read_arrays()
         self.met, self.kept, self._own = walk.met, walk.kept, walk.values
@@ -151,7 +148,7 @@ class Surroundings:
             #: Tells whether a function's own surroundings are as they were.
             self.are_unchanged = walk.rereading.comparison()
         else:
-            fixed = walk.elsewhere | around.met.keys()
+            self.met, fixed = around.met, walk.elsewhere
             self._layout.note_end(fixed, walk.values, asks=walk.asks)
             self._own = self._layout.values_of(self._roots) or []
             self.key, self._tables = around.key + self.key, around._tables + self._tables
@@ -297,7 +294,7 @@ class Walk:
         self.unfollowed: list[tuple[Place | None, Any]] = []
         self.tables: list[Table] = []
         self.arrays: list[tuple[int, Any]] = []
-        kind = partial(Layout, roots) if around else Rereading
+        kind = partial(Layout, roots, around.met) if around else Rereading
         self.rereading: Any = kind(in_order=names.unnamed)
         self.elsewhere = set[int]()
         self.place: Place | None = None
