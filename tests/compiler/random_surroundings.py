@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 import sys
@@ -155,6 +156,8 @@ def stale(seed: int, *, changes: int = 25) -> str:
         try:
             expected = number(read(held.x) * 2.0)
             found = [number(around(2.0)), number(given(held, 2.0))]
+            made_anew = SimpleNamespace(x=held.x), SimpleNamespace(x=copy.deepcopy(held.x))
+            found += [number(given(x, 2.0)) for x in made_anew]
         except (TraceError, RecursionError):  # refused, or something holds itself
             return ""
         if any(not math.isclose(x, expected, rel_tol=1e-9, abs_tol=1e-12) for x in found):

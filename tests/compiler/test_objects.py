@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import gc
+import math
 import warnings
 import weakref
 from collections.abc import Callable
@@ -228,8 +229,55 @@ def test_objects_that_are_static_are_compared_by_their_state() -> None:
 class Currency:
     """What amounts are given in."""
 
+    more = 0.0
+
     def __init__(self, rate: Any) -> None:
         self.rate = rate
+
+
+def described(x: Any) -> Any:
+    """Return a number that tells what is held, by which types, signs, names and places."""
+    if isinstance(x, Value):
+        return x * 1.5
+    if isinstance(x, Currency):
+        return 3.0 + described(x.rate) * 1.25 + x.more
+    if isinstance(x, list | tuple | dict):
+        rows = [*x.items()] if isinstance(x, dict) else [*x]
+        return len(x) + 0.3 * sum((k + 1.0) * described(y) for k, y in enumerate(rows))
+    if isinstance(x, np.ndarray) or callable(x):
+        return float(x.sum() if isinstance(x, np.ndarray) else x(2.0))
+    return x * 1.1 + np.copysign(0.01, x) + len(type(x).__name__) if x != str(x) else len(x) * 0.7
+
+
+AROUND = Value(4.0)
+TWICE: list[Any] = [Value(1.0)]
+#: What a new object holds, in turns.
+HELD: list[Callable[[], Any]] = [
+    lambda: Value(2.0), lambda: Parameter(2.0), lambda: Value(3.0) * 2.0, lambda: AROUND,
+    lambda: 0.0, lambda: -0.0, lambda: 1, lambda: True, lambda: "a", lambda: "aa",
+    lambda: [Value(1.0), Value(2.0)], lambda: [[Value(1.0)], [Value(2.0), Value(3.0)]],
+    lambda: [[Value(1.0), Value(2.0)], [Value(3.0)]], lambda: (Value(1.0), Value(2.0)),
+    lambda: TWICE * 2, lambda: [AROUND, Value(1.0)], lambda: {"a": Value(1.0), "b": 2.0},
+    lambda: {"b": Value(1.0), "a": 2.0}, lambda: {1: 2.0}, lambda: {True: 2.0}, lambda: np.ones(2),
+    lambda: np.array([2.0, 3.0]), lambda: math.sqrt, lambda: math.exp, lambda: Currency(Value(5.0)),
+    lambda: Currency(Currency(7.0)), lambda: [1.5, 2.5], lambda: [1.5, -2.5],
+]  # fmt: skip
+
+
+def test_an_object_made_anew_is_told_from_one_that_is_not_alike() -> None:
+    """Whatever it holds, and whatever was given before; those alike share a program."""
+    for shift in range(len(HELD)):
+        compiled = jit(lambda c, x: described(c) * x + described(AROUND))
+        for k in (shift, 0, shift, shift - 1, 11, 12, shift):
+            given = Currency(HELD[k]())
+            if k % 7 == 0:
+                given.more = 0.5
+            expected = described(given) * 2.0 + described(AROUND)
+            assert compiled(given, 2.0).data == pytest.approx(expected.data, rel=1e-12)
+    alike = jit(lambda c, x: c.rate[0] * x + c.rate[1])
+    for k in range(30):
+        assert alike(Currency([Value(1.0 * k), Parameter(2.0)]), 3.0).data == 3.0 * k + 2.0
+    assert len(programs_of(alike)) == 1
 
 
 @dataclass

@@ -400,6 +400,11 @@ BESIDE: dict[str, Row] = {
     "its label": (
         lambda: [Parameter(1.0, "w")], lambda h: len(h[0].label),
         lambda h: setattr(h[0], "label", "bias")),
+    "whether it has an attribute": (
+        lambda: Value(3.0), lambda h: getattr(h, "scale", 2.0), lambda h: setattr(h, "scale", 5.0)),
+    "whether one in a row has an attribute": (
+        lambda: values(3.0, 3.0), lambda h: sum(hasattr(x, "frozen") for x in h),
+        lambda h: setattr(h[1], "frozen", True)),
     "whether it is the same": (
         lambda: values(3.0, 3.0), lambda h: 2.0 if h[0] is h[1] else 3.0,
         lambda h: put(h, 1, h[0])),

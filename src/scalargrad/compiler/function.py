@@ -9,12 +9,7 @@ from itertools import chain
 import numpy as np
 
 from scalargrad.compiler.passes.dependence import ONE_BY_ONE, operands_of
-from scalargrad.compiler.passes.differentiate import (
-    Dependents,
-    differentiate,
-    is_detached,
-    steps,
-)
+from scalargrad.compiler.passes.differentiate import Dependents, differentiate, is_detached, steps
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     BATCH,
@@ -169,12 +164,6 @@ class Function:
         """The runner that computes the outputs."""
         return self._runner(_as_it_is)
 
-    @property
-    def values_and_row(self) -> Runner:
-        """The runner that computes the outputs and the gradient of the only moving result."""
-        (moving,) = self.moving
-        return self.values_and_row_of(moving)
-
     def values_and_row_of(self, index: int) -> Runner:
         """Return the runner that computes the outputs and then the gradient of one result."""
         if index not in self._with_rows:
@@ -201,7 +190,10 @@ class Function:
 
     @cached_property
     def _only_along(self) -> tuple[int, Runner] | None:
-        return (self.moving[0], self.values_and_row) if len(self.moving) == 1 else None
+        if len(self.moving) != 1:
+            return None
+        (moving,) = self.moving
+        return moving, self.values_and_row_of(moving)
 
     @cached_property
     def pull_back(self) -> Runner:
@@ -230,13 +222,13 @@ class Function:
 
     def outputs(self, inputs: Inputs) -> list[float]:
         """Return the results, with the digits that a call with gradients gives them."""
-        runner = self.values_and_row if len(self.moving) == 1 else self.values
+        _, runner = self._only_along or (None, self.values)
         return runner(inputs)[: self.results]
 
     def row(self, index: int, inputs: Inputs) -> list[float]:
         """Return the gradient of one result at a point."""
         if self.moving == (index,):
-            return self.values_and_row(inputs)[-len(self.wrt) :]
+            return self.values_and_row_of(index)(inputs)[-len(self.wrt) :]
         self.lately = index
         seeds = [0.0] * self.results
         seeds[index] = 1.0

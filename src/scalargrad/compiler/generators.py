@@ -42,13 +42,7 @@ def is_fresh(x: Any) -> bool:
     name, module = getattr(x, "__name__", ""), getattr(x, "__module__", "")
     if not (isinstance(name, str) and isinstance(module, str)):  # some answer to every name
         return False
-    return module in _FRESH.get(name, ())
-
-
-#: Functions that draw from the system or make a generator seeded by it, with their modules.
-_FRESH = {
-    "default_rng": {"numpy.random", "numpy.random._generator"},
-}
+    return name == "default_rng" and module in {"numpy.random", "numpy.random._generator"}
 
 
 def _is_generator(x: Any) -> bool:

@@ -186,7 +186,7 @@ class Jitted(Generic[P, R]):
 
         def called(*args: Any) -> R:
             call = _, _, _, key, _, objects = self.call_of(args, {})
-            if key not in valid:
+            if objects or key not in valid:
                 valid[key] = self._kept.current(key, objects)
             found = self.recalled(call, valid[key])
             if found is None:  # recorded anew, or evaluated eagerly: other code runs

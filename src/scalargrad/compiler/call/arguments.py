@@ -24,9 +24,9 @@ from scalargrad.compiler.call.argument_refusals import (
     refuse_attributes,
     refuse_operations,
 )
-from scalargrad.compiler.call.objects import SIZE, TOLD_BY_TYPE, Key, KeyMaker
+from scalargrad.compiler.call.objects import SIZE, TOLD_BY_TYPE, Key, KeyMaker, is_plain_object
 from scalargrad.compiler.call.output import Result
-from scalargrad.compiler.guards.memory_order import laid_out, objects_like
+from scalargrad.compiler.guards.comparable import laid_out, objects_like
 from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import attributes, is_record, slots_of
 from scalargrad.compiler.trace.watching import data_of
@@ -300,6 +300,13 @@ class _Others(Kind):
         return [next(fresh.numbers) if _is_leaf(x) else x for x in xs]
 
 
+class _Objects(_Others):
+    """Objects of a user's class, which the function is given itself."""
+
+    def take(self, xs: Sequence[Any], walk: Walk) -> None:
+        walk.objects += xs
+
+
 NUMBERS, VALUES, PARAMETERS = _Numbers(float), _Values(Value), _Values(Parameter)
 _OTHERS = _Others(object)
 
@@ -319,6 +326,8 @@ class _Kinds(dict[type, Kind]):
             found = _Arrays(kind)
         elif is_record(kind):
             found = _Records(kind)
+        elif is_plain_object(kind):
+            found = _Objects(kind)
         self[kind] = found
         return found
 

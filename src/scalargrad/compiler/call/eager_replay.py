@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import is_
 from typing import Any
 
 from scalargrad.autodiff import detect_anomaly, error_signals, gradient_graphs
@@ -84,14 +85,15 @@ def _again(path: Any, call: Call, inputs: Inputs) -> dict[int, Any] | None:
 
 def _leaves_now(call: Call) -> list[Any] | None:
     """Return the leaves of the arguments now; None if their key or their Values have changed."""
-    compiled, args, kwargs, key, then, _ = call
+    compiled, args, kwargs, key, then, objects = call
     try:
-        key_now, now, _ = compiled.signature(args, kwargs)
+        key_now, now, given = compiled.signature(args, kwargs)
     except ScalargradError:
         return None
     pairs = zip(now, then, strict=False)
     same = all(x is y for x, y in pairs if isinstance(x, Value) or isinstance(y, Value))
-    return now if same and key_now == key else None
+    are_given = len(given) == len(objects) and all(map(is_, given, objects))
+    return now if same and are_given and key_now == key else None
 
 
 @contextmanager

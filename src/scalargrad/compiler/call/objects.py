@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import functools
 import inspect
+import numbers
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import is_dataclass
+from enum import Enum
 from itertools import chain
 from types import BuiltinMethodType, MethodType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.call.argument_refusals import (
-    PLAIN_ARRAYS,
-    refuse_array,
-    refuse_constant,
-)
-from scalargrad.compiler.guards.comparable import constants_of, exact
-from scalargrad.compiler.guards.memory_order import laid_out
+from scalargrad.compiler.call.argument_refusals import PLAIN_ARRAYS, refuse_array, refuse_constant
+from scalargrad.compiler.guards.comparable import constants_of, exact, laid_out
 from scalargrad.compiler.guards.names_read import is_of_library
-from scalargrad.compiler.guards.object_state import PLAIN, is_object
+from scalargrad.compiler.guards.object_state import PLAIN, is_object, is_stateful
 from scalargrad.compiler.guards.refused import are_followed, is_followed, refusal_of
 from scalargrad.errors import TraceError
+from scalargrad.value import Value
 
 #: What chooses the program of a call: everything about its arguments but their numbers.
 Key = tuple[Hashable, ...]
@@ -37,25 +36,8 @@ TOLD_BY_TYPE = PLAIN - {float, complex}
 SIZE = "size"
 
 
-class ObjectId(NamedTuple):
-    """In a key, the object that is given in its place, by its ``id``; it equals no number."""
-
-    number: int
-
-
-def has_objects(key: Key) -> bool:
-    """Return whether objects are among the arguments."""
-    return ObjectId in map(type, key)
-
-
-def without_objects(key: Key) -> Key:
-    """Return what keys have in common that differ only in the objects given."""
-    if not has_objects(key):
-        return key
-    known: dict[Hashable, int] = {}
-    return tuple(
-        [ObjectId(known.setdefault(x, len(known))) if type(x) is ObjectId else x for x in key]
-    )
+#: In a key, what stands for each object that is given.
+_OBJECT = "object"
 
 
 def size_changed(key: Key, other: Key) -> list[str]:
@@ -75,6 +57,13 @@ def _is_told(x: Any) -> bool:
     if isinstance(x, tuple | frozenset):
         return not is_object(x) and all(map(_is_told, x))
     return type(x) in PLAIN or isinstance(x, slice | np.generic) or constants_of(x) is not None
+
+
+def is_plain_object(kind: Any) -> bool:
+    """Return whether all objects of a class are given to a function themselves."""
+    is_number = issubclass(kind, (numbers.Number, Enum, Value)) or hasattr(kind, "dtype")
+    is_told = issubclass(kind, (list, tuple, dict, frozenset)) or is_dataclass(kind)
+    return is_stateful(kind) and are_followed(kind) and not (is_number or is_told)
 
 
 def _is_code(x: Any) -> bool:
@@ -158,7 +147,7 @@ class KeyMaker:
                 refuse_array(x, self.where)
             if not is_known:
                 raise TraceError(f"a compiled function {refusal_of(self.where, x)}")
-            self.key.append(ObjectId(id(x)))
+            self.key.append(_OBJECT)
             self.objects.append(x)
         else:
             refuse_constant(x, self.where)

@@ -142,11 +142,11 @@ class Specialization:
         """Return this path with the Values that surroundings of the same key hold."""
         if now is self.surroundings:
             return self
-        pairs = zip(self._places, self.closed_over, strict=True)
-        values = tuple([x if k is None else now.values[k] for k, x in pairs])
+        all_values, pairs = now.values, zip(self._places, self.closed_over, strict=True)
+        values = tuple([x if k is None else all_values[k] for k, x in pairs])
         path = object.__new__(Specialization)
         changed = {"closed_over": values, "surroundings": now, "aliases": now.aliases}
-        path.__dict__.update(self.__dict__, **changed)
+        path.__dict__ = {**self.__dict__, **changed}
         return path
 
     def run(self, call: Call) -> tuple[Sequence[Any], bool] | None:

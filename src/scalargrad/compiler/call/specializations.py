@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from scalargrad.compiler.call.arguments import code_in
 from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.call.objects import Key, size_changed, without_objects
+from scalargrad.compiler.call.objects import Key, size_changed
 from scalargrad.compiler.call.record_call import CallRecorder, Untaken
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Specialization
@@ -26,15 +26,15 @@ from scalargrad.system.short_repr import shown
 #: The most shapes of arguments whose programs are kept, and the most nodes of all these programs:
 #: a program of a million nodes takes some hundred megabytes. The oldest are forgotten first.
 SHAPES, RECORDED = 1024, 2**22
-#: The most shapes kept that differ only in the objects given, which are kept with them.
-GIVEN = 64
+#: Of the objects given, so many layouts are kept for each shape.
+GIVEN = 16
 #: For so many surroundings programs are kept, as for a module's other mode; of so many, what to
 #: compare, as of a flag that is set to and fro.
 ELSEWHERE, EARLIER = 64, 2
 
 
 class Guard:
-    """The surroundings of a function that is called with some classes, functions and objects.
+    """The surroundings of a function that is called with some classes and functions.
 
     Attributes
     ----------
@@ -59,22 +59,59 @@ class Guard:
         self._earlier, self.now = known[:EARLIER], found
         return found
 
+    def given(self, objects: list[Any]) -> Surroundings:
+        """Return the surroundings as they are now, with objects that the function is given."""
+        while True:
+            around = self.current()
+            found = Surroundings(objects, self._names, around)
+            if around.count == found.count:
+                return found
+            self.now, self._earlier = None, []  # with more names, more is read around as well
+
 
 class Shape:
-    """Calls of one key: their paths, and what is around the function then."""
+    """Calls of one key: what was around the function, and the paths that are valid then.
+
+    Attributes
+    ----------
+    known : list of (Surroundings, tuple of Specialization)
+        The latest first; without objects that are given, only these.
+    is_valid : callable
+        Tells whether the function's own surroundings are as they were.
+    """
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
+        self.known: list[Known] = []
         self.paths: tuple[Specialization, ...] = ()
-        self.now: Surroundings | None = None
+        self._around: Surroundings | None = None
         self.is_valid: Callable[[], bool] = bool  # not before paths were put here
 
     def put(self, paths: tuple[Specialization, ...], now: Surroundings) -> None:
         """Put the paths here that are valid as long as these are the surroundings."""
-        self.paths, self.now, self.is_valid = paths, now, now.unchanged
+        given = self.known if now.around is not now else []
+        others = [x for x in given if x[0].key != now.key or len(x[1]) == len(paths)]
+        self.paths, self.known = paths, [(now, paths), *others[: GIVEN - 1]]
+        self.expect(now.around)
+
+    def expect(self, around: Surroundings) -> None:
+        """Note the function's own surroundings as they are now."""
+        self._around, self.is_valid = around, around.are_unchanged
+
+    def given(self, objects: list[Any]) -> Known | None:
+        """Return the surroundings and paths for objects that lie as others did, if any do."""
+        for k, (then, paths) in enumerate(self.known):
+            now = then.of(objects) if then.around is self._around else None
+            if now is not None:
+                found = now, paths if now is then else tuple([path.bound(now) for path in paths])
+                self.known[k] = found
+                return found
+        return None
 
 
-#: The paths of each shape, whatever the objects given, by the key of the surroundings.
+#: What is around a function, and the paths that are valid then.
+Known = tuple[Surroundings, tuple[Specialization, ...]]
+#: The paths of each shape, by the key of the surroundings.
 Programs = dict[Any, dict[Key, tuple[Specialization, ...]]]
 
 
@@ -101,10 +138,7 @@ class Specializations:
     """
 
     def __init__(
-        self,
-        function: Callable[..., Any],
-        static: frozenset[int | str],
-        programs: Programs,
+        self, function: Callable[..., Any], static: frozenset[int | str], programs: Programs
     ) -> None:
         self.lock = threading.RLock()
         self._function, self._static = function, static
@@ -113,41 +147,46 @@ class Specializations:
         self._guards: dict[tuple[int, ...], Guard] = {}
         self._shapes: dict[Key, Shape] = {}
         self.names = NamesRead()
-        self._given: dict[Key, dict[Key, None]] = {}  # shapes that differ in objects alone
         #: The outcomes of the last calls of each shape that took a way without a program.
         self._tried: dict[Key, list[tuple[bool, ...]]] = {}
         self._followed: set[Key] = set()  # shapes of which a second call has followed the first
         _known.add(self)
 
-    def current(self, key: Key, objects: Sequence[Any] = ()) -> tuple[Specialization, ...]:
-        """Return the paths for a key, and the objects in it, that are valid now."""
+    def current(self, key: Key, objects: list[Any]) -> tuple[Specialization, ...]:
+        """Return the paths for a key, and objects that are given, that are valid now."""
         shape = self._shapes.get(key)
         if shape is not None and shape.is_valid():
-            return shape.paths
+            if not objects:
+                return shape.paths
+            if (found := shape.given(objects)) is not None:
+                return found[1]
         with self.lock:
-            return self._looked_around(key, objects)[0].paths
+            return self._looked_around(key, objects)[1]
 
-    def _looked_around(self, key: Key, objects: Sequence[Any]) -> tuple[Shape, Surroundings]:
-        """Return a shape with the paths that are valid now, and what is around the function."""
+    def _looked_around(self, key: Key, objects: list[Any]) -> Known:
+        """Return what is around the function now, and the paths that are valid."""
         shape = self._shapes.get(key)
         if shape is None:
-            code = [*{id(x): x for x in (*code_in(key), *objects)}.values()]
+            code = [*{id(x): x for x in code_in(key)}.values()]
             guard = self._guards.get(ids := (*map(id, code),))
             if guard is None:
                 guard = self._guards[ids] = Guard([self._function, *code], self.names)
             while len(self._shapes) >= SHAPES:
                 self._forget(next(iter(self._shapes)))
             shape = self._shapes[key] = Shape(guard)
-            if objects:
-                given = self._given.setdefault(without_objects(key), {})
-                given[key] = None
-                while len(given) > GIVEN:
-                    self._forget(next(iter(given)))
         now = shape.guard.current()
-        if now is not shape.now:
-            found = self.programs.get(now.key, {}).get(without_objects(key), ())
-            shape.put(tuple([path.bound(now) for path in found]), now)
-        return shape, now
+        if objects:
+            shape.expect(now)
+            known = shape.given(objects)
+            if known is not None:
+                return known
+            now = shape.guard.given(objects)
+        elif shape.known and now is shape.known[0][0]:
+            return now, shape.paths
+        paths = tuple([x.bound(now) for x in self.programs.get(now.key, {}).get(key, ())])
+        if paths or not objects:
+            shape.put(paths, now)
+        return now, paths
 
     def record(self, call: Call, *, at_once: bool = False) -> Specialization | None:
         """Record the path that a call takes, and keep it; None if the call is to be made eagerly.
@@ -168,18 +207,15 @@ class Specializations:
             If the function would tell an argument from its copy.
         """
         compiled, _, _, key, _, objects = call
-        if not at_once and self._is_left_eager(key):
+        if not at_once and self._is_left_eager(key, objects):
             return None
         with self.lock:
-            shape, now = self._looked_around(key, objects)
-            known = shape.paths
+            now, known = self._looked_around(key, objects)
             if now.aliases is not None:
                 now.aliases.require(call)
             given = bool(objects) or now.key in self.programs
             changed = [] if known else self._changed(key, now)
             if self.limits.is_changing(compiled, changed, given=given):
-                if objects:  # which it holds
-                    self._forget(key)
                 return None
             tried = self._tried.get(key, [])
             following = () if at_once or self.limits.pays() else tried
@@ -202,10 +238,10 @@ class Specializations:
                 self.limits.note_end(for_nothing=True)
                 return None
             self._forget_tried(key)
-            shape, _ = self._looked_around(key, objects)
-            others = [p for p in shape.paths if p.outcomes != path.outcomes]
-            shape.put((path, *others), path.surroundings)
-            self._put(key, shape.paths, path.surroundings)
+            _, paths = self._looked_around(key, objects)
+            paths = path, *[p for p in paths if p.outcomes != path.outcomes]
+            self._shapes[key].put(paths, path.surroundings)
+            self._put(key, paths, path.surroundings)
         return path
 
     def _forget_tried(self, key: Key) -> None:
@@ -213,10 +249,9 @@ class Specializations:
         self._tried.pop(key, None)
         self._followed.discard(key)
 
-    def _is_left_eager(self, key: Key) -> bool:
+    def _is_left_eager(self, key: Key, objects: list[Any]) -> bool:
         """Return whether calls of this shape that take no known path are eager now."""
-        shape = self._shapes.get(key)
-        known = () if shape is None else shape.paths
+        known = self.current(key, objects)
         if len(known) >= PATHS:
             return not self.limits.warns_of("paths")
         if key in self._tried and key not in self._followed:
@@ -232,7 +267,7 @@ class Specializations:
             If the call cannot be recorded.
         """
         with self.lock:
-            _, now = self._looked_around(call[3], call[5])
+            now, _ = self._looked_around(call[3], call[5])
             return cast("Specialization", self._new(call, now, lambda _: True, singly=True))
 
     def _new(
@@ -251,7 +286,7 @@ class Specializations:
             self._function, self._static, call, self.names, singly=singly, following=following
         )
         found = recorder.record(now.unchanged, pays)
-        _, now = self._looked_around(key, objects)  # a cache may have been filled
+        now, _ = self._looked_around(key, objects)  # a cache may have been filled
         if (missed := now.missed(found[0].closed_over)) is not None:
             raise TraceError(
                 f"{compiled!r} reads {shown(missed)}, to which no name in its code leads, so that "
@@ -265,18 +300,17 @@ class Specializations:
 
     def _changed(self, key: Key, now: Surroundings) -> list[str]:
         """Return the name of what has changed since the last recording with this key."""
-        alike = without_objects(key)
-        known = [around for around, found in self.programs.items() if alike in found]
+        known = [around for around, found in self.programs.items() if key in found]
         if known:
             return now.change_since(known[-1]) if now.key not in known else []
         others = [*self.programs.get(now.key, ())]
-        return size_changed(alike, others[-1]) if others else []
+        return size_changed(key, others[-1]) if others else []
 
     def _put(self, key: Key, paths: tuple[Specialization, ...], now: Surroundings) -> None:
         """Keep these paths for a key."""
         found = self.programs.pop(now.key, {})
         self.programs[now.key] = found
-        found[without_objects(key)] = paths
+        found[key] = paths
         while len(self.programs) > ELSEWHERE:
             del self.programs[next(iter(self.programs))]
         while self._nodes() > RECORDED and len(self._shapes) > 1:
@@ -284,15 +318,11 @@ class Specializations:
 
     def _forget(self, key: Key) -> None:
         """Forget a shape, and what is around the function if no other has the same code."""
-        shape, alike = self._shapes.pop(key, None), without_objects(key)
-        if alike in self._given:
-            self._given[alike].pop(key, None)
-        if not self._given.get(alike):
-            self._given.pop(alike, None)
-            for around, found in [*self.programs.items()]:
-                found.pop(alike, None)
-                if not found:  # the key holds functions
-                    del self.programs[around]
+        shape = self._shapes.pop(key, None)
+        for around, found in [*self.programs.items()]:
+            found.pop(key, None)
+            if not found:  # the key holds functions
+                del self.programs[around]
         if shape is not None and all(x.guard is not shape.guard for x in self._shapes.values()):
             self._guards = {k: x for k, x in self._guards.items() if x is not shape.guard}
 

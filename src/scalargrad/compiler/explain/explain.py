@@ -26,12 +26,7 @@ from scalargrad.compiler.passes.program import without_dead_nodes
 #: A call is timed so often, and the shortest time is told.
 _RUNS = 7
 
-_NAMES = {
-    Gather: "gather",
-    Products: "sum of products",
-    Take: "take",
-    Scatter: "scatter",
-}
+_NAMES = {Gather: "gather", Products: "sum of products", Take: "take", Scatter: "scatter"}
 
 
 class Explanation(str):
@@ -68,7 +63,7 @@ def explain(path: Specialization, call: Callable[[], object]) -> Explanation:
     function = path.function
     runners = {"forward": function.values}
     if len(function.moving) == 1 and path.differentiable:
-        runners["forward and backward"] = function.values_and_row
+        runners["forward and backward"] = function.values_and_row_of(function.moving[0])
     lines = [f"{path.name}: {path.recorded} nodes recorded{_found(function)}"]
     codes = []
     for name, runner in runners.items():

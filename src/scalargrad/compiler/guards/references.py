@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from types import (
-    BuiltinMethodType,
-    FunctionType,
-    MethodType,
-    MethodWrapperType,
-)
+from types import BuiltinMethodType, FunctionType, MethodType, MethodWrapperType
 from typing import Any
 
 from scalargrad.compiler.guards.names_read import is_of_library

@@ -13,7 +13,8 @@ from itertools import chain, zip_longest
 from operator import attrgetter, call, is_, itemgetter
 from typing import Any
 
-from scalargrad.compiler.guards.comparable import exact, is_constant
+from scalargrad.compiler.guards.comparable import exact, frozen, is_constant
+from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.grad_mode import numbers_compared
 from scalargrad.value import Value
 
@@ -37,12 +38,15 @@ class Rereading:
 
     Attributes
     ----------
-    contents : list of (object, object)
-        Containers, and what each is compared with.
+    at : Address or None
+        Where the object at hand lies, if it may be another at the next call; see `Layout`.
     """
 
+    at: Any = None
+
     def __init__(self, *, in_order: bool) -> None:
-        self.contents: list[tuple[Any, Any]] = []
+        #: Containers and arrays, and what each is compared with.
+        self._contents: list[tuple[Any, Any]] = []
         self._facts: dict[Measure, list[Any]] = defaultdict(list)
         self._parts: dict[Measure, list[Any]] = defaultdict(list)
         self._lists: list[tuple[Measure, Any]] = []
@@ -51,40 +55,82 @@ class Rereading:
         self._absent: dict[frozenset[str], frozenset[str]] = {}
         self._in_order = in_order
 
+    def pin(self) -> None:
+        """Note that the object at hand must be the very same."""
+
+    def moves(self, _x: Any) -> bool:
+        """Return whether the items of a container are read anew."""
+        return False
+
     # Notes ------------------------------------------------------------------------------------
 
     def names(
         self, space: Mapping[str, Any], present: Sequence[str], lacking: Sequence[str] = ()
     ) -> None:
         """Note names that a namespace has, and lacks: a builtin or nothing is found instead."""
+        self.pin()
         for known, names in ((self._names, present), (self._lacking, lacking)):
             if names:
                 known.setdefault(id(space), (space, {}))[1].update(dict.fromkeys(names))
 
     def fact(self, measure: Measure, x: Any) -> None:
         """Note an object about which ``==`` tells something from others."""
+        self.pin()
         self._facts[measure].append(x)
 
     def part(self, measure: Measure, x: Any) -> None:
         """Note an object that holds another, which a function returns: identity tells it apart."""
+        self.pin()
         self._parts[measure].append(x)
 
     def held(self, measure: Measure, x: Any) -> None:
         """Note an object that holds others, which a function lists: identity tells these apart."""
+        self.pin()
         self._lists.append((measure, x))
+
+    def whole(self, x: Any, key: Any) -> None:
+        """Note a container of numbers and text, with its key.
+
+        ``==`` does not tell containers in it from equal ones of other classes, or keys in another
+        order.
+        """
+        self.pin()
+        if is_constant(x):
+            return
+        self._contents.append((x, frozen(x, key)))
+        if type(x) is dict:
+            self.fact(tuple, x)
+        read: Measure = dict.values if type(x) is dict else iter
+        if not {*map(type, read(x))} <= PLAIN:
+            self.held(read, x)
+
+    def items(self, x: Any, items: Sequence[Any]) -> Any:
+        """Note the items of a container."""
+        self.pin()
+        if type(x) is list and all(map(is_itself_alone, items)):
+            self._contents.append((x, items))
+        elif not isinstance(x, tuple):
+            self.fact(len, x)
+            self.held(iter, x)
+
+    def entries(self, x: Mapping[Any, Any], _keys: Any, _items: Any) -> Any:
+        """Note keys and items of a dict."""
+        self.fact(len, x)
+        self.held(iter, x)
+        self.held(dict.values if type(x) is dict else _values_of, x)
 
     def array(self, x: Any, read: Callable[[], bytes], then: bytes) -> None:
         """Note the numbers of an array."""
         import numpy as np
 
         if type(x) is np.ndarray and x.flags.c_contiguous and x.dtype.kind in _BYTES:
-            self.contents.append((x, bytearray(then)))  # which compares memory with memory
+            self._contents.append((x, bytearray(then)))  # which compares memory with memory
         else:
             self.fact(call, read)
 
     def attributes(
         self, x: Any, own: Mapping[str, Any], names: tuple[str, ...], read: frozenset[str] | None
-    ) -> None:
+    ) -> Any:
         """Note the attributes of an object that are read: all, or those with these names.
 
         Parameters
@@ -92,6 +138,7 @@ class Rereading:
         read : frozenset of str or None
             All names that code reads; None stands for all attributes.
         """
+        self.fact(type, x)
         self.part(_SPACE, x)
         for name in names:
             self.part(_item(name), own)
@@ -123,7 +170,7 @@ class Rereading:
             alone = [name for name in names if is_itself_alone(space[name])]
             facts += [(itemgetter(*alone), space)] if alone else []
             parts += [(_item(name), space) for name in names.keys() - alone]
-        live, frozen = [x for x, _ in self.contents], [y for _, y in self.contents]
+        live, frozen = [x for x, _ in self._contents], [y for _, y in self._contents]
         measures, measured = [f for f, _ in facts], [x for _, x in facts]
         getters, owners = [f for f, _ in parts], [x for _, x in parts]
         every, holders = [f for f, _ in lists], [x for _, x in lists]
@@ -144,6 +191,10 @@ class Rereading:
             return numbers_compared[0] == before  # no Value stands for a number now
 
         return holds
+
+
+def _values_of(x: Mapping[Any, Any]) -> Any:
+    return x.values()
 
 
 _item, _all_of = functools.cache(itemgetter), chain.from_iterable

@@ -15,7 +15,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import partial
 from itertools import chain, count
-from operator import attrgetter
+from operator import attrgetter, is_
 from random import Random
 from types import FunctionType, ModuleType
 from typing import Any
@@ -28,11 +28,10 @@ from scalargrad.compiler.guards.comparable import (
     array_bytes,
     exact,
     exact_items,
-    frozen,
     is_array,
-    is_constant,
     is_read_whole,
     itself,
+    laid_out,
 )
 from scalargrad.compiler.guards.edges import (
     Edge,
@@ -44,7 +43,7 @@ from scalargrad.compiler.guards.edges import (
     is_wrapper,
     wrapped,
 )
-from scalargrad.compiler.guards.memory_order import laid_out
+from scalargrad.compiler.guards.layout import Layout
 from scalargrad.compiler.guards.names_read import (
     NamesRead,
     imported,
@@ -71,7 +70,7 @@ from scalargrad.compiler.guards.refused import (
     misread,
     refusal_of,
 )
-from scalargrad.compiler.guards.rereading import Rereading, is_itself_alone
+from scalargrad.compiler.guards.rereading import Rereading
 from scalargrad.sparse import Table, Touched
 from scalargrad.table.operation import Operation
 from scalargrad.tree import is_array as is_ndarray
@@ -93,15 +92,13 @@ _NUMBERS = {Value, Parameter}
 #: Attributes of a computed Value that reveal its graph.
 _GRAPHS = {"local_grads", "parents", "op"}
 _MARKS = {"label", *_GRAPHS}
+#: What code names that asks whether there is an attribute, such as one that is added to a Value.
+_ASKS = {"getattr", "hasattr", "vars", "__dict__", "AttributeError", "Exception"}
 _CONTAINERS = (list, tuple, deque, dict, set, frozenset)
 
 
 def _most(x: Any) -> Any:
     return x.maxlen if isinstance(x, deque) else None
-
-
-def _values_of(x: Mapping[Any, Any]) -> Iterable[Any]:
-    return x.values()
 
 
 def _items_of_array(x: Any) -> list[Any]:
@@ -119,32 +116,71 @@ class Surroundings:
     Parameters
     ----------
     roots : iterable
-        Functions, and other objects for the sake of the functions and methods called with them.
-    names : NamesRead, optional
+        Functions, and classes for the sake of the methods called with them.
+    names : NamesRead
         What earlier walks from these roots have found that code reads, to be added to.
+    around : Surroundings, optional
+        Those of a function, as they are now, that is given the roots.
 
     Attributes
     ----------
     key : tuple
         What a program depends on.
-    values : list of Value
-        The Values, each once, whose numbers are inputs.
     aliases : ArgumentAliases or None
         What the code would tell from a copy.
     refusal : str or None
         What the code reads that cannot be compared, as the end of a sentence.
+    around : Surroundings
+        Those of the function alone.
     """
 
-    def __init__(self, roots: Iterable[Any], names: NamesRead | None = None) -> None:
-        self._roots, self.names = [*roots], names or NamesRead()
-        walk = walked(self._roots, self.names)
+    def __init__(
+        self, roots: Iterable[Any], names: NamesRead, around: Surroundings | None = None
+    ) -> None:
+        self._roots, self.names, self.around = [*roots], names, around or self
+        walk = walked(self._roots, self.names, around=around)
         walk.read_arrays()
-        self.key, self.values = tuple(walk.tokens), walk.values
-        #: Returns whether everything is as it was.
-        self.unchanged = walk.rereading.comparison()
-        self.aliases = walk.aliases()
-        self._tables = walk.tables
+        self.met, self.kept, self._own = walk.met, walk.kept, walk.values
+        self.key, self._tables, kept = (*walk.tokens,), walk.tables, walk.kept
         self.refusal = next(self._refusals(walk), None)
+        self._layout = walk.rereading
+        if around is None:
+            #: Tells whether a function's own surroundings are as they were.
+            self.are_unchanged = walk.rereading.comparison()
+        else:
+            self.met, fixed = around.met, walk.elsewhere
+            self._layout.note_end(fixed, walk.values, asks=walk.asks)
+            self._own = self._layout.values_of(self._roots) or []
+            self.key, self._tables = around.key + self.key, around._tables + self._tables
+            self.kept, kept = [x for x in kept if id(x) in fixed], around.kept + kept
+            self.refusal = around.refusal or self.refusal
+        self.aliases = ArgumentAliases.of(self.names.names, kept)
+        self.count = self.names.count()
+
+    @property
+    def values(self) -> list[Value]:
+        """The Values, each once, whose numbers are inputs."""
+        return self._own if self.around is self else self.around._own + self._own
+
+    def unchanged(self) -> bool:
+        """Return whether everything is as it was."""
+        is_given = self.around is not self
+        return self.around.are_unchanged() and not (is_given and self.of(self._roots) is not self)
+
+    def of(self, objects: list[Any]) -> Surroundings | None:
+        """Return these, or those of other objects given, which lie alike; None if they do not.
+
+        What is around the function is taken to be as it was.
+        """
+        is_same = all(map(is_, objects, self._roots))
+        if self.around is self or (self.aliases is not None and not is_same):
+            return None
+        values = self._layout.values_of(objects)
+        if values is None or (is_same and all(map(is_, values, self._own))):
+            return None if values is None else self
+        found = object.__new__(Surroundings)
+        found.__dict__ = {**self.__dict__, "_roots": objects, "_own": values}
+        return found
 
     def missed(self, values: Sequence[Value]) -> Value | None:
         """Return the first of some Values to which nothing leads that the walk has met."""
@@ -157,7 +193,8 @@ class Surroundings:
         """Return the name of the first thing that differs from surroundings with this key."""
         pairs = enumerate(zip(key, self.key, strict=False))
         first = next((k for k, (x, y) in pairs if x != y), min(len(key), len(self.key)))
-        walk = Walk(self._roots, self.names, most=first)
+        given = [] if self.around is self else self._roots
+        walk = Walk([*self.around._roots, *given], self.names, most=first)
         if walk.place is not None:
             return [named(walk.place)]
         name = getattr(walk.last, "__name__", "")
@@ -219,6 +256,8 @@ class Walk:
     libraries : int
         How many objects to look into behind libraries' functions and objects, breadth first, when
         there is nothing else. They are taken not to change, but may draw random numbers.
+    around : Surroundings, optional
+        Those that this walk goes on from, to objects that a function is given.
 
     Attributes
     ----------
@@ -239,6 +278,7 @@ class Walk:
         closed: tuple[type, ...] = (),
         is_whole: bool = True,
         libraries: int = 0,
+        around: Surroundings | None = None,
     ) -> None:
         self._closed, self._is_whole = closed, is_whole
         self._libraries, self._behind = libraries, deque[Any]()
@@ -248,20 +288,23 @@ class Walk:
         self.names = names
         self.tokens: list[Hashable] = []
         self.values: list[Value] = []
-        self.met: dict[int, int] = {}
+        self.met: dict[int, int] = {} if around is None else dict(around.met)
         self.kept: list[Any] = []
         self.functions: list[FunctionType] = []
         self.unfollowed: list[tuple[Place | None, Any]] = []
         self.tables: list[Table] = []
         self.arrays: list[tuple[int, Any]] = []
-        self.rereading = Rereading(in_order=names.unnamed)
+        kind = partial(Layout, roots, around.met) if around else Rereading
+        self.rereading: Any = kind(in_order=names.unnamed)
+        self.elsewhere = set[int]()
         self.place: Place | None = None
         self.last: Any = None
         self._read_of = names.read.of
-        self._ahead: list[tuple[Any, Place | None]] = []
         self._marks = not _MARKS.isdisjoint(names.names)
-        for root in reversed(roots):
-            self._ahead.append((root, None))
+        self.asks = not _ASKS.isdisjoint(names.names)
+        #: What to go on to, the place where it was come by, and its address in the layout.
+        self._ahead: list[tuple[Any, Place | None, Any]] = []
+        self._push_inside(roots, range(len(roots)) if around else None)
         self._run(most)
         self.own = len(self.kept)
         if self._behind:
@@ -271,13 +314,9 @@ class Walk:
         """Go on behind libraries. What their code reads is no part of what the user's does."""
         self.names, most, held = NamesRead(), len(self.kept) + self._libraries, [*self.holders]
         while self._behind and len(self.kept) < most:
-            self._ahead.append((self._behind.popleft(), None))
+            self._ahead.append((self._behind.popleft(), None, None))
             self._run(None)
         self.holders = held
-
-    def aliases(self) -> ArgumentAliases | None:
-        """Return what the code, with all its names, would tell from a copy."""
-        return ArgumentAliases.of(self.names.names, self.kept)
 
     def read_arrays(self) -> None:
         """Add the numbers of arrays to the tokens and note them, now that all names are known."""
@@ -289,54 +328,74 @@ class Walk:
 
     def _run(self, most: int | None) -> None:
         ahead, tokens, met = self._ahead, self.tokens, self.met
+        rereading, elsewhere = self.rereading, self.elsewhere
+        is_given = isinstance(rereading, Layout)
         while ahead and (most is None or len(tokens) <= most):
-            x, self.place = ahead.pop()
+            x, self.place, at = ahead.pop()
             self.last = x
             kind = type(x)
             if kind in PLAIN:
                 tokens.append(exact(x))
                 continue
             known = met.get(id(x))
+            if is_given:
+                rereading.at = at
+                if at is None or known is not None:
+                    elsewhere.add(id(x))
             if known is not None:
                 tokens.append(known)
                 continue
             met[id(x)] = len(met)
-            if issubclass(kind, self._closed):
-                continue
-            self.kept.append(x)
-            if isinstance(x, Value):
-                self._value(x)
-            elif isinstance(x, Table):
-                tokens.append(Same(x))
-                self.tables.append(x)
-                self._hold(x, edges.ITEMS)
-            elif isinstance(x, BOUND):
-                self._bound(x)
-            elif isinstance(x, _CONTAINERS):
-                self._container(x)
-            elif is_array(x):
-                self._array(x)
-            else:
-                self._object(x)
+            if not issubclass(kind, self._closed):
+                self._enter(x)
+
+    def _enter(self, x: Any) -> None:
+        """Note something that is met for the first time, and go on to what it leads to."""
+        self.kept.append(x)
+        if isinstance(x, Value):
+            self._value(x)
+        elif isinstance(x, Table):
+            self._note_itself(x)
+            self.tables.append(x)
+            self._hold(x, edges.ITEMS)
+        elif isinstance(x, BOUND):
+            self._bound(x)
+        elif isinstance(x, _CONTAINERS):
+            self._container(x)
+        elif is_array(x):
+            self._array(x)
+        else:
+            self._object(x)
 
     def _hold(self, x: Any, edge: Edge) -> None:
         """Note an object that holds others, and how."""
         self.holders.append((x, edge, self.place))
 
-    def _push(self, owner: Any, parts: Mapping[Any, Any]) -> None:
-        """Go on to what an owner holds under these names."""
-        self._ahead += [(x, (owner, name)) for name, x in [*parts.items()][::-1]]
+    def _push(self, owner: Any, parts: Mapping[Any, Any], addresses: Any = None) -> None:
+        """Go on to what an owner holds under these names, and where that lies in a layout."""
+        self._go_on([(x, (owner, name), None) for name, x in parts.items()], addresses)
 
-    def _push_inside(self, parts: Sequence[Any]) -> None:
+    def _push_inside(self, parts: Sequence[Any], addresses: Any = None) -> None:
         """Go on to what is inside something, under the name of that."""
-        if self._closed and self._are_closed({*map(type, parts)}):
-            return
-        place = self.place
-        self._ahead += [(x, place) for x in reversed(parts)]
+        if not (self._closed and self._are_closed({*map(type, parts)})):
+            place = self.place
+            self._go_on([(x, place, None) for x in parts], addresses)
+
+    def _go_on(self, parts: list[tuple[Any, Place | None, Any]], addresses: Any) -> None:
+        if addresses is None:
+            self.rereading.pin()
+        else:
+            parts = [(x, place, at) for (x, place, _), at in zip(parts, addresses, strict=True)]
+        parts.reverse()
+        self._ahead += parts
 
     def _are_closed(self, kinds: set[type]) -> bool:
         """Return whether things of these types lead to nothing that a snapshot holds."""
         return all(issubclass(x, self._closed) for x in kinds - PLAIN)
+
+    def _note_itself(self, x: Any) -> None:
+        self.rereading.pin()
+        self.tokens.append(itself(x))
 
     # Values and containers --------------------------------------------------------------------
 
@@ -345,7 +404,8 @@ class Walk:
         self.values.append(x)
         if self._marks:
             self._mark(x)
-        if type(x) not in _NUMBERS or x.__dict__:
+        is_asked = self.asks and self.rereading.at is None
+        if type(x) not in _NUMBERS or x.__dict__ or is_asked:
             if is_of_library(type(x)):
                 self._hold(x, edges.OF_VALUE)
                 self._named_attributes(x)
@@ -359,28 +419,29 @@ class Walk:
         if "label" in names:
             self._fact(_LABEL, x)
         if x.op is not None and not _GRAPHS.isdisjoint(names):
-            self.tokens.append(Same(x))
+            self._note_itself(x)
             self.rereading.fact(_PARENTS, x)
 
-    def _are_values_met(self, items: Sequence[Any]) -> bool:
+    def _are_values_met(self, items: Sequence[Any], addresses: Iterable[Any] | None) -> bool:
         """Note Values all at once, if they are new and have numbers alone; else return False."""
         ids = dict(zip(map(id, items), count(len(self.met)), strict=False))
         are_new = len(ids) == len(items) and self.met.keys().isdisjoint(ids)
-        if self._marks or not are_new or any(map(_SPACE, items)):
+        is_asked = self.asks and addresses is None
+        if self._marks or is_asked or not are_new or any(map(_SPACE, items)):
             return False
         self.tokens.append((*map(type, items), *[x.op is None for x in items]))
         self.met |= ids
+        if addresses is None:
+            self.elsewhere |= ids.keys()
         self.kept += items
         self.values += items
         return True
 
     def _container(self, x: Any) -> None:
-        if self._is_whole and is_read_whole(x):
+        if self._is_whole and not self.rereading.moves(x) and is_read_whole(x):
             key = exact_items(x)
             self.tokens.append((type(x), key, _most(x)))
-            if not is_constant(x):
-                self.rereading.contents.append((x, frozen(x, key)))
-                self._rows(x)
+            self.rereading.whole(x, key)
         elif isinstance(x, dict):
             self._dict(x)
         else:
@@ -389,38 +450,20 @@ class Walk:
         if type(x) not in _PLAIN_CONTAINERS:
             self._beside(x)
 
-    def _rows(self, x: Any) -> None:
-        """Note which containers a container of numbers and text holds, and a dict's keys in order.
-
-        ``==`` does not tell them from equal ones of other classes, or in another order.
-        """
-        if type(x) is dict:
-            self.rereading.fact(tuple, x)
-        read = dict.values if type(x) is dict else iter
-        if not {*map(type, read(x))} <= PLAIN:
-            self.rereading.held(read, x)
-
     def _items(self, x: Any, items: list[Any]) -> None:
         self.tokens.append((type(x), len(items), _most(x)))
+        addresses = self.rereading.items(x, items)
         are_values = {*map(type, items)} <= _NUMBERS
-        if Value in self._closed or not (are_values and self._are_values_met(items)):
-            self._push_inside(items)
+        if Value in self._closed or not (are_values and self._are_values_met(items, addresses)):
+            self._push_inside(items, addresses)
         if isinstance(x, set | frozenset):
             self._look_up(items)
             self.tokens += [Same(y) for y in items if is_stateful(type(y))]  # in the order of ids
-        if type(x) is list and all(map(is_itself_alone, items)):
-            self.rereading.contents.append((x, items))
-        elif not isinstance(x, tuple):
-            self.rereading.fact(len, x)
-            self.rereading.held(iter, x)
 
     def _dict(self, x: Mapping[Any, Any]) -> None:
         keys, items = [*x], [*x.values()]
-        self.rereading.fact(len, x)
-        self.rereading.held(iter, x)
-        self.rereading.held(dict.values if type(x) is dict else _values_of, x)
         self.tokens.append((type(x), len(keys)))
-        self._push_inside(items)
+        self._push_inside(items, self.rereading.entries(x, keys, items))
         if {*map(type, keys)} <= PLAIN:
             self.tokens.append(tuple(map(exact, keys)))
         elif type(x) is not Touched:
@@ -454,6 +497,7 @@ class Walk:
             self.rereading.fact(laid_out, x)
             self._push_inside(items)
         elif is_array_scalar(x):
+            self.rereading.pin()
             self.tokens.append(exact(x))
         else:
             self.arrays.append((len(self.tokens), x))
@@ -487,7 +531,10 @@ class Walk:
             self.unfollowed.append((self.place, x))
         kind: Any = type(x)
         are_alike = is_stateful(kind) and has_followed_attributes(kind)
-        self.tokens.append((kind,) if are_alike else itself(x))
+        if are_alike:
+            self.tokens.append((kind,))
+        else:
+            self._note_itself(x)
         if isinstance(x, FunctionType):
             self._function(x)
         elif isinstance(x, ModuleType):
@@ -536,7 +583,7 @@ class Walk:
         if is_of_library(kind):
             self._library_class(kind)
         else:
-            self._push_inside([kind])
+            self._push_inside([kind], [None])
 
     def _library_class(self, kind: type) -> None:
         is_known = kind in self._classes or issubclass(kind, Random)  # which draws by itself alone
@@ -591,7 +638,7 @@ class Walk:
     def _named_attributes(self, x: Any) -> None:
         """Go on to those attributes of a function, wrapper or Value that code names."""
         space = vars(x)
-        every = self.names.unnamed and isinstance(x, Value)
+        every = (self.names.unnamed or self.asks) and isinstance(x, Value)
         self._names_in(x, space, [*space] if every else [n for n in space if n in self.names.names])
         self._fact(len, x, space) if every else None
 
@@ -606,7 +653,7 @@ class Walk:
             self._fact(len, x, vars(x))
             self._fact(times_cleared, x)
             self.rereading.fact(identities_kept, x)
-            self._ahead += [(y, (y, None)) for y in kept_by(x).values()]
+            self._ahead += [(y, (y, None), None) for y in kept_by(x).values()]
 
     def _members(self, kind: type) -> None:
         """Go on to the members of a class that code names, and those that Python asks for."""
@@ -626,17 +673,17 @@ class Walk:
     def _attributes(self, x: Any) -> None:
         self._hold(x, edges.ATTRIBUTES)
         own, space = attributes_beside(x), getattr(x, "__dict__", None)
-        self._fact(type, x)
         if own is not space:
             self.tokens.append((*own,))
+            self.rereading.fact(type, x)
             self.rereading.held(_with_slots, x)
             self._push(x, dict(own))
             return
         read = self._read_of(type(x))
         names = (*own,) if read is None else tuple([name for name in [*own] if name in read])
         self.tokens.append(names)
-        self.rereading.attributes(x, own, names, read)
-        self._push(x, {name: own[name] for name in names})
+        addresses = self.rereading.attributes(x, own, names, read)
+        self._push(x, {name: own[name] for name in names}, addresses)
 
 
 #: Methods that `dataclass` makes, and that read nothing but the fields of two objects.

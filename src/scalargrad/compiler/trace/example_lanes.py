@@ -15,12 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import Flags
-from scalargrad.compiler.passes.kinds import (
-    BATCH,
-    UNBATCH,
-    Total,
-    makes_lanes,
-)
+from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Total, makes_lanes
 from scalargrad.compiler.trace.draws import Draw
 from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced

@@ -9,8 +9,9 @@ from scalargrad.compiler.passes.kinds import ADJOINT, DETACH, INPUT, TAKE, Op
 from scalargrad.compiler.trace.columns import Columns, Plainness
 from scalargrad.compiler.trace.draws import Draw
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, Refusal
-from scalargrad.compiler.trace.traced import Traced, TracedParameter, Tracing, refuse_stray
+from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
 from scalargrad.compiler.trace.watching import data_of
+from scalargrad.grad_mode import Recorder
 from scalargrad.ops import identity, mul, where
 from scalargrad.table.numbers import defers
 from scalargrad.table.operation import Operation
@@ -24,7 +25,7 @@ _new = object.__new__
 _SLOTS = ("data", "grad", "label")
 
 
-class Tape(Tracing):
+class Tape(Recorder):
     """The nodes of a recording, and the methods that write them.
 
     Attributes
@@ -142,7 +143,7 @@ class Tape(Tracing):
     def appended(self, op: Op, left: int, right: int) -> Traced:
         """Write a node of two operands, or of one if `right` is -1; return its traced number."""
         made = _new(Traced)
-        made.trace = self
+        made.trace = self  # type: ignore[assignment] # a Trace
         write_op, write_left, write_right = self.writers
         made.index = len(self.ops)
         write_op(op)
@@ -156,24 +157,17 @@ class Tape(Tracing):
 
     def _traced(self, index: int, kind: type[Traced] = Traced) -> Traced:
         made = _new(kind)
-        made.trace = self
+        made.trace = self  # type: ignore[assignment] # a Trace
         made.index = index
         return made
 
     def noted(self) -> tuple[Any, ...]:
         """Return what is noted besides nodes, to see whether some code changes it."""
-        sizes = self.columns.constants, self.known, self.draws, self.outside, self.differentiated
-        more = self._node_of, self._named, self._made, self.columns.arrays
+        grown = [self.columns.constants, self.known, self.draws, self.outside, self.differentiated]
+        grown += [self._node_of, self._named, self._made, self.columns.arrays]
         made = [(id(x), *[getattr(x, name, None) for name in _SLOTS]) for x in self._made]
-        counts = (
-            *map(len, (*sizes, *more)),
-            self.has_values,
-            self.is_detaching,
-            self.refusal,
-            self.questions,
-        )
-        states = self.has_values, self.is_detaching, self.refusal
-        return counts, states, dict(self.labels), made
+        states = self.has_values, self.is_detaching, self.refusal, self.questions
+        return [*map(len, grown)], states, dict(self.labels), made
 
     def leaf(self, op: Op, x: Any, kind: type[Traced] = Traced) -> Traced:
         """Write a node that is a leaf Value in eager evaluation."""

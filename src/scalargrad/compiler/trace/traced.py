@@ -3,50 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from scalargrad import ops
-from scalargrad.compiler.passes.kinds import Op
-from scalargrad.compiler.trace.columns import Plainness
 from scalargrad.errors import TraceError
-from scalargrad.grad_mode import Recorder, recorder
+from scalargrad.grad_mode import recorder
 from scalargrad.ops.methods import is_truth
 from scalargrad.system.short_repr import is_describing
 from scalargrad.table.numbers import SMALL, is_real
 from scalargrad.table.operation import Operation
 from scalargrad.value import Parameter, Value
 
-
-class Tracing(Recorder, Protocol):
-    """The methods of a recording that traced numbers call, besides those of any recorder."""
-
-    is_open: bool
-    questions: int
-    ops: list[Op]
-    labels: dict[int, str]
-    plainness: Plainness
-    constant: Callable[[float], int]  # nodes of constants, by number
-
-    def appended(self, op: Op, left: int, right: int) -> Traced:
-        """Write a node of two operands, or of one if `right` is -1; return its traced number."""
-
-    def beside(self, x: Any, op: Operation) -> Any:
-        """Return the node of an operator's other operand, or NotImplemented for an array."""
-
-    def is_copied(self, index: int) -> bool:
-        """Return whether a copy of a node is another one, not the node itself."""
-
-    def is_truth(self, x: Any) -> bool:
-        """Return whether `x` is a bool in eager evaluation."""
-
-    def of_floats(self, x: Traced) -> None:
-        """Note that `x` is a power of plain floats, which Python does not let overflow."""
-
-    def truth(self, index: int) -> bool:
-        """Return whether a number is true, and add a guard that it stays so."""
-
-    def holds(self, condition: Traced) -> bool:
-        """Return whether a condition holds; one on examples of vmap is taken for true."""
+if TYPE_CHECKING:
+    from scalargrad.compiler.trace.trace import Trace
 
 
 class Traced(Value):
@@ -58,7 +27,7 @@ class Traced(Value):
 
     Attributes
     ----------
-    trace : Tracing
+    trace : Trace
         The recording it belongs to.
     index : int
         Its node there.
@@ -66,7 +35,7 @@ class Traced(Value):
 
     __slots__ = ("index", "trace")
 
-    trace: Tracing
+    trace: Trace
     index: int
 
     def __new__(cls, data: float, label: str = "") -> Value:  # type: ignore[misc]
@@ -149,7 +118,7 @@ class TracedParameter(Traced, Parameter):
 Traced.__name__, TracedParameter.__name__ = "Value", "Parameter"
 
 
-def in_force(x: Traced) -> Tracing:
+def in_force(x: Traced) -> Trace:
     """Return the recording of a traced number, which must be under way in this thread.
 
     Raises
@@ -242,15 +211,8 @@ def _junction(op: Any, joined: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
-_BINARY = {
-    "add": "add",
-    "sub": "sub",
-    "mul": "mul",
-    "truediv": "div",
-    "pow": "pow",
-    "floordiv": "floor_divide",
-    "mod": "remainder",
-}
+_BINARY = {name: name for name in ("add", "sub", "mul", "pow")}
+_BINARY |= {"truediv": "div", "floordiv": "floor_divide", "mod": "remainder"}
 for _python, _name in _BINARY.items():
     _method, _reflected = _binary(ops.TABLE[_name])
     if _name == "pow":

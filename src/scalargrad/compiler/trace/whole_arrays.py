@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from scalargrad.compiler.trace.traced import Traced, Tracing
+from scalargrad.compiler.trace.traced import Traced
 
 #: The fewest numbers of an array that is recorded whole.
 FEWEST = 1024
@@ -35,7 +35,7 @@ class Untouched(Traced):
     whole: Whole
 
     @property
-    def trace(self) -> Tracing:  # type: ignore[override]
+    def trace(self) -> NoReturn:  # type: ignore[override]
         """Raise TouchedError: every use of a number asks for its recording or its node."""
         self.whole.touch()
 
