@@ -101,5 +101,5 @@ def recorded(
     assert unfolded is not None
     found = columns(unfolded)
     place = np.searchsorted(found.nodes, unfolded.outputs[0])
-    inputs = {k: k for k in range(unfolded.inputs)}
+    inputs = np.where(np.arange(len(unfolded)) < unfolded.inputs, np.arange(len(unfolded)), -1)
     return recording_of(found, slice(0, len(found)), inputs), int(place)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Integers
+from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.nests.finder.recording import APART, Recording, recording_of
 from scalargrad.compiler.nests.node_columns import NodeColumns, distinct
 from scalargrad.compiler.passes.differentiate import is_detached
@@ -85,16 +85,14 @@ class Sweep(NamedTuple):
 def crosses(program: Program, wrt: Iterable[int], roots: Iterable[int]) -> bool:
     """Return whether roots depend on nodes by what joins examples, or takes them apart."""
     nodes = program.nodes()
-    below = nodes.cut_off(nodes.where(is_detached)).needed(roots)
+    nodes = nodes.cut_off(nodes.where(is_detached))
+    below = nodes.needed(roots)
     between = nodes.where(lambda op: op is UNBATCH or op is BATCH or isinstance(op, Total))
     if not (between & below).any():
         return False
     on = np.zeros(len(nodes), np.bool_)
     on[[*wrt]] = True
-    first, operands = nodes.first.tolist(), nodes.operands.tolist()
-    for x in np.flatnonzero(below & ~on).tolist():
-        on[x] = any(on[y] for y in operands[first[x] : first[x + 1]])
-    return bool((on & below & between).any())
+    return bool((nodes.depending(on) & below & between).any())
 
 
 class Asked:
@@ -125,7 +123,7 @@ class Asked:
         for x, (wrt, *seeds) in places:
             if tuple(seeds) not in sweeps:
                 pairs = [*zip(seeds[::2], seeds[1::2], strict=True)]
-                lanes, level = int(found.sizes[seeds].max()), found.levels[x] - 1
+                lanes, level = int(found.sizes[seeds].max()), int(found.levels[x]) - 1
                 sweeps[tuple(seeds)] = Sweep(pairs, {}, lanes, level)
             sweeps[tuple(seeds)].wrt[x] = wrt
         self.sweeps = [*sweeps.values()]
@@ -165,14 +163,14 @@ class Asked:
         place[found.nodes] = np.arange(len(found))
         spans = [slice(*pair) for pair in itertools.pairwise([0, *found.bounds])]
         given = [self._given(span, place, k > 0) for k, span in enumerate(spans)]
-        nodes = {*program.outputs, *self.points}
-        nodes.update(x for sweep in self.sweeps for pair in sweep.roots for x in pair)
-        nodes.update(x for arrays in given for array in arrays for x in array.nodes)
-        self._add_operands(nodes)
-        return [
-            self._part(span, arrays, place, nodes)
-            for span, arrays in zip(spans, given, strict=True)
-        ]
+        read = np.zeros(len(program), np.bool_)  # elsewhere
+        read[[*program.outputs, *self.points]] = True
+        read[[x for sweep in self.sweeps for pair in sweep.roots for x in pair]] = True
+        for array in itertools.chain(*given):
+            read[array.nodes] = True
+        self._add_operands(read)
+        pairs = zip(spans, given, strict=True)
+        return [self._part(span, arrays, read) for span, arrays in pairs]
 
     def _given(self, span: slice, place: Integers, late: bool) -> list[Given]:
         """Return what the nodes at some places are given."""
@@ -180,25 +178,20 @@ class Asked:
         first, last = int(found.first[span.start]), int(found.first[span.stop])
         read = distinct(found.operands[first:last])
         inside = (place[read] >= span.start) & (place[read] < span.stop)
-        outside = read[~inside & ~np.isin(read, [*program.constants])].tolist()
-        singles: list[int] = []
-        lanes: list[int] = []
+        outside = read[~inside & ~np.isin(read, [*program.constants])]
         groups: dict[tuple[int, object], list[int]] = {}
+        singles: list[int] = []
         if not late:
             singles = [*range(program.inputs), *(x for x, n in self.points.items() if n == 1)]
             for x, n in self.points.items():
                 if n > 1:
                     groups.setdefault((n, "point"), []).append(x)
-        for x in outside:
-            op = written.table[written.codes[x]]
-            if not late and (x in self.points or x < program.inputs):
-                continue
-            if op is UNBATCH or isinstance(op, Total):
-                lanes.append(x)
-            elif found.sizes[x] > 1 or op is TAKE:
-                groups.setdefault((int(found.sizes[x]), self._kind(x)), []).append(x)
-            else:
-                singles.append(x)
+            outside = outside[(outside >= program.inputs) & ~np.isin(outside, [*self.points])]
+        is_lane = written.where(lambda op: op is UNBATCH or isinstance(op, Total))[outside]
+        is_group = (found.sizes[outside] > 1) | written.where(lambda op: op is TAKE)[outside]
+        lanes, singles = outside[is_lane].tolist(), singles + outside[~is_lane & ~is_group].tolist()
+        for x in outside[~is_lane & is_group].tolist():
+            groups.setdefault((int(found.sizes[x]), self._kind(x)), []).append(x)
         arrays = (Given(nodes, n, kind == "point") for (n, kind), nodes in groups.items())
         has_points = not late and len(singles) > program.inputs
         return [Given(singles, 1, has_points), Given(lanes), *arrays]
@@ -214,28 +207,29 @@ class Asked:
             return TAKE, len(written.args_of(table)), self.lookups[table]
         return Held if isinstance(op, Held) else op
 
-    def _add_operands(self, nodes: set[int]) -> None:
-        """Add what numbers of examples and single lanes are made of."""
-        written, lanes = self.found.written, self.found.lanes
-        nodes.update({lanes[x][0] for x in nodes & lanes.keys()})
-        waiting = [*nodes.difference(lanes)]
+    def _add_operands(self, read: Flags) -> None:
+        """Add to nodes that are read what numbers of examples and single lanes are made of."""
+        written = self.found.written
+        lanes = np.flatnonzero(read & written.where(lambda op: op is UNBATCH))
+        read[written.operands[written.first[lanes]]] = True
+        made = written.where(lambda op: op is BATCH or op is TAKE or isinstance(op, Total))
+        waiting = np.flatnonzero(read & made).tolist()
         lookups = written.args_with(TAKE)
-        read = {y for index, row in lookups for y in (index, *written.args_of(row))}
+        looked_up = {y for index, row in lookups for y in (index, *written.args_of(row))}
         while waiting:
-            x = waiting.pop()
-            op = written.table[written.codes[x]]
-            if op is UNBATCH or op is BATCH or op is TAKE or isinstance(op, Total):
-                args = written.args_of(x)[: 1 if op is UNBATCH else None]
-                for y in read if op is TAKE else args:
-                    if y not in nodes:
-                        nodes.add(y)
+            op, args = written.table[written.codes[x := waiting.pop()]], written.args_of(x)
+            if made[x] or op is UNBATCH:
+                for y in looked_up if op is TAKE else args[: 1 if op is UNBATCH else None]:
+                    if not read[y]:
+                        read[y] = True
                         waiting.append(y)
 
-    def _part(self, span: slice, given: list[Given], place: Integers, nodes: set[int]) -> Part:
-        """Return the nodes at some places as a part; of its results, `nodes` are read elsewhere."""
-        results = sorted(x for x in nodes if span.start <= place[x] < span.stop)
-        at = (place[results] - span.start).tolist() if results else []
-        number = {
-            x: APART * k + i for k, array in enumerate(given) for i, x in enumerate(array.nodes)
-        }
-        return Part(recording_of(self.found, span, number), given, results, at)
+    def _part(self, span: slice, given: list[Given], read: Flags) -> Part:
+        """Return the nodes at some places as a part; its results are read elsewhere."""
+        nodes = self.found.nodes[span]
+        at = np.flatnonzero(read[nodes])
+        number = np.full(len(self.program), -1)
+        for k, array in enumerate(given):
+            number[array.nodes] = APART * k + np.arange(len(array.nodes))
+        recording = recording_of(self.found, span, number)
+        return Part(recording, given, nodes[at].tolist(), at.tolist())

@@ -125,7 +125,7 @@ def written(program: Program, write: Callable[[Lowered], T], *, always: bool = F
 
 def _unrolled(program: Program, write: Callable[[Lowered], T], *, always: bool) -> T | None:
     """Return what is written of a program whose lanes are nodes of their own."""
-    has = has_lanes(program.nodes().table) and int(program.sizes().sum()) in _UNROLLED
+    has = has_lanes(program.nodes().table) and int(program.nodes().sizes().sum()) in _UNROLLED
     return written(unrolled(program), write, always=always) if has else None
 
 

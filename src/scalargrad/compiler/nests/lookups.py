@@ -50,7 +50,7 @@ class Lookups:
         found, tables = cells.found, dict[tuple[int, int, int], list[int]]()
         for node in found.written.places(TAKE):
             _, table = found.written.args_of(node)
-            own = table, int(found.sizes[node]), found.levels[node]
+            own = table, int(found.sizes[node]), int(found.levels[node])
             tables.setdefault(own, []).append(node)
         self.forms: dict[_Form, list[list[int]]] = {}
         self.form_of: dict[int, _Form] = {}
@@ -70,7 +70,7 @@ class Lookups:
         every = [x for nodes in groups for x in nodes]
         taken, at = (b.array(name, (len(every), *after)) for name in ("taken", "at"))
         own = (as_index(var),) if var else ()
-        cells.known.update((x, Access(taken, (Index(k), *own))) for k, x in enumerate(every))
+        cells.known.put_row(every, taken, *own)
         entries = [y for nodes in groups for y in cells.args(cells.args(nodes[0])[1])]
         if any(cells.has_own_point(y) for y in entries):
             wide = lanes
@@ -89,7 +89,7 @@ class Lookups:
         if var:
             self.cells.copy_examples(to, nodes, var)
         else:
-            self.cells.copy(to, enumerate(nodes))
+            self.cells.copy(to, nodes)
 
     def _look(self, out: Access, at: Access, table: Array, first: Index, size: int) -> None:
         """Write one lookup, for each turn of the loops that are open."""

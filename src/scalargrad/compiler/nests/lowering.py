@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Flags
 from scalargrad.compiler.nests.asked import Asked, Part, Sweep
 from scalargrad.compiler.nests.builder import Builder
+from scalargrad.compiler.nests.cell_table import CellTable, Column
 from scalargrad.compiler.nests.compact import compact
 from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient
@@ -49,9 +51,6 @@ _MANY, _TIMES = 100, 4
 #: So many gradients or more by the same nodes are computed side by side.
 _ROWS = 4
 _IDENTITY, _ADD, _MUL = TABLE["identity"], TABLE["add"], TABLE["mul"]
-
-#: An array that is given, and at which index.
-Place = tuple[Array, int]
 
 
 class Lowered(NamedTuple):
@@ -104,10 +103,10 @@ class Lowering:
         sizes = asked.found.sizes
         nodes: list[Node] = []
         self.rows: dict[int, int] = {}  # where outputs begin that have lanes, one after another
-        for x in asked.program.outputs:
-            if sizes[x] > 1:
+        for x, n in zip(outputs := asked.program.outputs, sizes[outputs].tolist(), strict=True):
+            if n > 1:
                 self.rows[len(nodes)] = x
-            nodes += [x] * int(sizes[x])
+            nodes += [x] * n
         self.results = len(nodes)
         read = {x for part in asked.parts[1:] for array in part.given for x in array.nodes}
         read |= {x for sweep in asked.sweeps for x, _ in sweep.roots}
@@ -115,7 +114,7 @@ class Lowering:
             nodes += [Lane(x, k) for k in range(sizes[x]) if sizes[x] > 1]
         self.nodes = nodes
         own = [x.node if isinstance(x, Lane) else x for x in nodes]
-        self.levels = np.frombuffer(asked.found.levels, np.uint8)[own]  # after which gradients
+        self.levels = asked.found.levels[own]  # after which gradients
         self.given = Array("p", (asked.program.given,), "in")
         self.outputs = Array("y", (len(nodes),), "out")
         b = Builder(Program([self.given, self.outputs], []))
@@ -135,7 +134,7 @@ class Lowering:
 
     def _equations(self) -> Program:
         parts, cells = self.asked.parts, self.cells
-        points: dict[int, Place] = {}
+        points = CellTable(0)
         before: Sequence[Array] = ()
         for level, (part, tree) in enumerate(zip(parts, self.trees, strict=True)):
             if level and len(part.recording):
@@ -143,7 +142,7 @@ class Lowering:
                 before, cells.builder = found.arrays, Builder(found)
             if not level or len(part.recording):
                 given = self._write_part(part, tree)
-                points = points or given
+                points = points if level else given
             self._copy_outputs(level)
             sweeps = [x for x in self.asked.sweeps if x.level == level]
             if not sweeps:
@@ -165,7 +164,7 @@ class Lowering:
 
     # Parts -------------------------------------------------------------------------------------
 
-    def _write_part(self, part: Part, tree: Tree | None) -> dict[int, Place]:
+    def _write_part(self, part: Part, tree: Tree | None) -> CellTable:
         """Write a part, and note the cells of its results; return where it is given what."""
         if tree is None:
             raise TraceError("no loops are found")
@@ -181,21 +180,21 @@ class Lowering:
         pairs = [*zip(given, part.given, strict=True)]
         wide = {a: cells.vars[x.lanes] for a, x in pairs if x.lanes > 1}
         rows = widened(b, arrays, items, wide) if wide else {}
-        for node, cell in zip(part.results, written, strict=True):
-            row, after = _row(cell.array, rows)
-            cells.known[node] = Access(row, (*cell.indices, *after)) if after else cell
-        found: dict[int, Place] = {}
+        results = np.array(part.results, np.int64)
+        for chosen, column in written:
+            row, after = _row(column.array, rows)
+            cells.known.put(results[chosen], Column(row, column.at, after))
+        found = CellTable(len(cells.program))
         for array, x in sorted(pairs, key=lambda pair: not pair[1].is_point):
             row, after = _row(array, rows)
-            found.update((node, (row, k)) for k, node in enumerate(x.nodes))
+            found.put_row(x.nodes, row)
             var = cells.var(x.lanes)
             if var:
                 cells.copy_examples(row, x.nodes, var)
             elif array is not self.given:
-                cells.copy(row, enumerate(x.nodes))
+                cells.copy(row, x.nodes)
             if x.is_point:  # after its own copies, from what it is a copy of
-                copies = ((y, Access(row, (Index(k), *after))) for k, y in enumerate(x.nodes))
-                cells.points = {**cells.points, **dict(copies)}
+                cells.points.put_row(x.nodes, row, *after)
         return found
 
     def _arrays(self, part: Part) -> list[Array]:
@@ -219,8 +218,8 @@ class Lowering:
         asked = np.flatnonzero(self.levels == level).tolist()
         rows = [(k, self.rows[k]) for k in asked if k in self.rows]
         wide = {x for _, x in rows}
-        pairs = ((k, self.nodes[k]) for k in asked)
-        cells.copy(self.outputs, ((k, x) for k, x in pairs if x not in wide))
+        singles = [k for k in asked if self.nodes[k] not in wide]
+        cells.copy(self.outputs, [self.nodes[k] for k in singles], singles)
         for k, x in rows:
             cell = cells.cell(x)
             with b.loop(cells.vars[cells.lanes(x)]) as var:
@@ -231,6 +230,7 @@ class Lowering:
         cells, asked, program = self.cells, self.asked, self.asked.program
         later = asked.parts[level + 1 :]
         waiting = [x for part in later for array in part.given for x in array.nodes]
+        waiting = [x for x in waiting if x not in self.of_gradients]
         sweeps = (x for x in asked.sweeps if x.level > level)
         waiting += (x for sweep in sweeps for pair in sweep.roots for x in pair)
         kept: dict[int, dict[int, None]] = {}  # by how many lanes
@@ -253,9 +253,8 @@ class Lowering:
             if var:
                 cells.copy_examples(array, [*group], var)
             else:
-                cells.copy(array, enumerate(group))
-            after = (as_index(var),) if var else ()
-            cells.known.update((x, Access(array, (Index(k), *after))) for k, x in enumerate(group))
+                cells.copy(array, [*group])
+            cells.known.put_row([*group], array, *((as_index(var),) if var else ()))
 
     # Gradients ---------------------------------------------------------------------------------
 
@@ -266,7 +265,7 @@ class Lowering:
         if sweep.lanes == 1 and len(sweep.roots) > _SEEDS:
             roots, seeds = (b.array(name, (len(sweep.roots),)) for name in ("roots", "seeds"))
             for array, nodes in zip((roots, seeds), zip(*sweep.roots, strict=True), strict=True):
-                cells.copy(array, enumerate(nodes))
+                cells.copy(array, nodes)
             with b.loop(len(sweep.roots)) as k:
                 seed = self._seed(Access(seeds, (as_index(k),)))
                 factors = Access(roots, (as_index(k),)), seed
@@ -308,7 +307,7 @@ class Lowering:
         if var:
             cells.copy_examples(roots, nodes, var)
         else:
-            cells.copy(roots, enumerate(nodes))
+            cells.copy(roots, nodes)
         with ExitStack() as stack:
             k = stack.enter_context(b.loop(len(row)))
             after = (as_index(stack.enter_context(b.loop(var))),) if var else ()
@@ -317,40 +316,40 @@ class Lowering:
         return loss
 
     def _differentiated(
-        self, equations: Program, loss: Array, row: Sequence[Sweep], points: Mapping[int, Place]
+        self, equations: Program, loss: Array, row: Sequence[Sweep], points: CellTable
     ) -> Program:
         """Write the gradients of one root, or of several, and note the cells of the derivatives."""
         cells = self.cells
-        wanted: dict[int, Place] = {}
-        for wrt in row[0].wrt.values():
-            of = self.asked.inputs.get(wrt, wrt)
-            if of in points:
-                wanted[wrt] = points[of]
-        for sweep in row:
-            cells.known.update((x, 0.0) for x, wrt in sweep.wrt.items() if wrt not in wanted)
-        if not wanted:
+        wrt = [*row[0].wrt.values()]
+        which, ks = points.places([self.asked.inputs.get(x, x) for x in wrt])
+        nodes = [np.array([*sweep.wrt], np.int64) for sweep in row]
+        for x in nodes:
+            cells.known.put(x[which < 0], 0.0)
+        indices: dict[Array, Flags] = {}  # which of them are by what is given in an array
+        for k in {*which.tolist()} - {-1}:
+            column = points.columns[k]
+            assert isinstance(column, Column)
+            indices[column.array] = which == k
+        if not indices:
             return equations
-        indices: dict[Array, list[int]] = {}
-        for array, k in wanted.values():
-            indices.setdefault(array, []).append(k)
         alone = 1 not in self.asked.points.values()  # else others are computed from those wanted
         places = {
-            a: range(min(ks), max(ks) + 1)
-            for a, ks in indices.items()
+            a: range(int(ks[own].min()), int(ks[own].max()) + 1)
+            for a, own in indices.items()
             if alone and len(a.shape) == 1
         }
         arrays, items = len(equations.arrays), len(equations.body)
         equations, slopes = gradient(equations, Access(loss), [*indices], places)
         if len(row) > 1:
             equations, slopes = _of_rows(equations, slopes, (arrays, items), self.chosen[loss])
-        for j, sweep in enumerate(row):
-            for x, wrt in sweep.wrt.items():
-                if wrt in wanted:
-                    array, k = wanted[wrt]
-                    first = places[array].start if array in places else 0
-                    which = (Index(j),) * (len(row) > 1)
-                    after = (as_index(cells.vars[n]) for n in array.shape[1:])
-                    cells.known[x] = Access(slopes[array], (*which, Index(k - first), *after))
+        for array, own in indices.items():
+            first = places[array].start if array in places else 0
+            after = (*(as_index(cells.vars[n]) for n in array.shape[1:]),)
+            for j, x in enumerate(nodes):
+                at = ks[own, None] - first
+                if len(row) > 1:
+                    at = np.insert(at, 0, j, axis=1)
+                cells.known.put(x[own], Column(slopes[array], at, after))
         return equations
 
 

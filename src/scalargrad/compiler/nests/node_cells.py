@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.nests.builder import Builder
+from scalargrad.compiler.nests.cell_table import CellTable, Column
 from scalargrad.compiler.nests.equations import (
     ADD,
     Access,
@@ -56,9 +58,9 @@ class NodeCells:
         What cells are written by.
     always : bool
         Whether numbers in no order are copied one by one, however many they are.
-    known : dict from int to Access or float
-        The cells of nodes that are computed.
-    points : dict from int to Access
+    known : CellTable
+        The cells of inputs and of nodes that are computed.
+    points : CellTable
         Copies of inputs and of nodes by which derivatives are taken: all who read them read these.
     vars : dict from int to Var
         By how many lanes, which of them it is.
@@ -67,8 +69,8 @@ class NodeCells:
     def __init__(self, found: NodeColumns, given: Array, builder: Builder, *, always: bool) -> None:
         self.found, self.program, self.given = found, found.program, given
         self.builder, self.always = builder, always
-        self.known: dict[int, Arg] = {}
-        self.points: dict[int, Arg] = {}
+        self.known, self.points = CellTable(len(self.program)), CellTable(len(self.program))
+        self.known.put_row(range(self.program.inputs), given)
         several = {*found.sizes.tolist()} - {1}
         self.vars = {n: builder.var(n, "e") for n in sorted(several)}
         self.write_lookup: Callable[[int], None]  # and note its cell
@@ -103,17 +105,16 @@ class NodeCells:
         """Return the cell of a single number, or that of each example."""
         if isinstance(node, Lane):
             return self._lane(*node)
-        found = self.points.get(node, self.known.get(node))
-        if found is not None:
-            return found
-        if node < self.program.inputs:
-            return Access(self.given, (Index(node),))
+        for cells in (self.points, self.known):
+            if (found := cells.get(node)) is not None:
+                return found
         constants = self.program.constants
         return constants[node] if node in constants else self._of_examples(node)
 
     def _of_examples(self, node: int) -> Arg:
         """Return the cell of what is made of numbers of examples, or is one."""
         op, args, constants = self.op(node), self.args(node), self.program.constants
+        found: Arg
         if op is UNBATCH:
             return self._lane(args[0], int(constants[args[1]]))
         if isinstance(op, Stacked):
@@ -122,16 +123,18 @@ class NodeCells:
             return Access(self.given, (place,))
         if op is TAKE:
             self.write_lookup(node)
-            return self.known[node]
+            return self.cell(node)
         if op is BATCH:
             row, var = self.builder.array("u", (1, len(args))), self.vars[len(args)]
             self.copy_examples(row, [node], var)
-            self.known[node] = Access(row, (Index(), as_index(var)))
-            return self.known[node]
+            found = Access(row, (Index(), as_index(var)))
+            self.known.put([node], found)
+            return found
         if not isinstance(op, Total):
             raise TraceError(f"a result of {op} is read before it is computed")
-        self.known[node] = self._total(args, self.vars[op.lanes])
-        return self.known[node]
+        found = self._total(args, self.vars[op.lanes])
+        self.known.put([node], found)
+        return found
 
     def _lane(self, node: int, lane: int) -> Arg:
         op = self.op(node)
@@ -165,10 +168,41 @@ class NodeCells:
 
     # Copies ------------------------------------------------------------------------------------
 
-    def copy(self, to: Array, nodes: Iterable[tuple[int, Node]]) -> None:
-        """Copy single numbers to cells of an array, in loops where they are evenly apart."""
-        left = self._copy_lanes(to, nodes) if self.vars else nodes
-        self._copy({k: self.single(x) for k, x in left}, to)
+    def copy(self, to: Array, nodes: Sequence[Node], places: Sequence[int] | None = None) -> None:
+        """Copy single numbers to cells of an array, in loops where they are evenly apart.
+
+        Parameters
+        ----------
+        to : Array
+        nodes : sequence of int or Lane
+        places : sequence of int, optional
+            Where each goes; by default, one after the other.
+        """
+        pairs = [*zip(range(len(nodes)) if places is None else places, nodes, strict=True)]
+        left = self._copy_lanes(to, pairs) if self.vars else pairs
+        columns, which, rows = self._columns_of([x for _, x in left])
+        others = [left[k] for k in np.flatnonzero(which < 0).tolist()]
+        found = self._in_runs({k: self.single(x) for k, x in others})
+        at = np.array([k for k, _ in left], np.int64)
+        cuts = np.flatnonzero((np.diff(which) != 0) | (np.diff(at) != 1)) + 1
+        for i, j in itertools.pairwise([0, *cuts.tolist(), len(left)]):
+            if i == j or which[i] < 0:
+                continue
+            column = columns[which[i]]
+            for first, run in _equal_steps(column.at[rows[i:j]], len(column.after)):
+                cell = self._at(column.cell(int(rows[i + first])), 0)
+                found[int(at[i + first])] = cell, run
+        self._copy(dict(sorted(found.items())), to)
+
+    def _columns_of(self, nodes: Sequence[Node]) -> tuple[list[Column], Integers, Integers]:
+        """Return columns, which of them each node is in, -1 for none, and its row there."""
+        own = np.array([-1 if isinstance(x, Lane) else x for x in nodes], np.int64)
+        (point, row), (known, other) = (x.places(own) for x in (self.points, self.known))
+        columns = [*self.points.columns, *self.known.columns]
+        which = np.where(point >= 0, point, known + len(self.points.columns))
+        is_column = np.array([isinstance(x, Column) for x in columns], np.bool_)
+        which[(own < 0) | ((point < 0) & (known < 0)) | ~is_column[which]] = -1
+        return columns, which, np.where(point >= 0, row, other)  # type: ignore[return-value]
 
     def copy_examples(self, to: Array, nodes: Sequence[int], var: Var) -> None:
         """Copy the numbers of examples to the rows of an array."""
@@ -184,14 +218,15 @@ class NodeCells:
                 args = self.args(x)
                 cell = self._evenly(args, var)
                 if cell is None:
-                    self._copy({j: self.single(y) for j, y in enumerate(args)}, to, (Index(k),))
+                    singles = {j: self.single(y) for j, y in enumerate(args)}
+                    self._copy(self._in_runs(singles), to, (Index(k),))
                 else:
                     cells[k] = cell
             else:
                 cells[k] = self.cell(x)
         if cells:
             with self.builder.loop(var):
-                self._copy(cells, to, (), (as_index(var),))
+                self._copy(self._in_runs(cells), to, (), (as_index(var),))
 
     def _evenly(self, nodes: Sequence[int], var: Var) -> Access | None:
         """Return the cell of inputs that are evenly apart, one for each example."""
@@ -229,7 +264,7 @@ class NodeCells:
                 alike.setdefault((self._var(x), place - place.base), {})[place.base] = cell
         for (var, along), cells in alike.items():
             with self.builder.loop(var):
-                self._copy(cells, to, along=along)
+                self._copy(self._in_runs(cells), to, along=along)
         return left
 
     def _var(self, node: int) -> Var:
@@ -243,26 +278,32 @@ class NodeCells:
         expected = [(first + step * k, k) for k in range(count)]
         return self._var(node) * step + first if step > 0 and [*found] == expected else None
 
+    def _in_runs(self, cells: Mapping[int, Arg]) -> dict[int, tuple[Arg, _Run]]:
+        """Return the first cells of runs, with the runs, by where they go."""
+        numbers = {k: x for k, x in cells.items() if isinstance(x, float)}
+        if len(numbers) > _NUMBERS:
+            data = np.array([*numbers.values()])
+            held = self.builder.array("held", data.shape, "const", data)
+            cells = {**cells, **{k: Access(held, (Index(j),)) for j, k in enumerate(numbers)}}
+        places, found = [*cells], dict[int, tuple[Arg, _Run]]()
+        while places:
+            run = _run(places, cells)
+            found[places[0]] = cells[places[0]], run
+            del places[: run.size]
+        return found
+
     def _copy(
         self,
-        cells: Mapping[int, Arg],
+        found: Mapping[int, tuple[Arg, _Run]],
         to: Array,
         before: tuple[Index, ...] = (),
         after: tuple[Index, ...] = (),
         along: Index = _AT_ZERO,
     ) -> None:
-        """Copy cells to those at one index of an array, plus `along`, beside other indices."""
-        b, runs = self.builder, dict[int, _Run]()
-        numbers = {k: x for k, x in cells.items() if isinstance(x, float)}
-        if len(numbers) > _NUMBERS:
-            data = np.array([*numbers.values()])
-            held = b.array("held", data.shape, "const", data)
-            cells = {**cells, **{k: Access(held, (Index(j),)) for j, k in enumerate(numbers)}}
-        places = [*cells]
-        while places:
-            run = runs[places[0]] = _run(places, cells)
-            del places[: run.size]
-        places, count = [*runs], 0
+        """Copy runs to cells at one index of an array, plus `along`, beside other indices."""
+        b, places, count = self.builder, [*found], 0
+        cells = {k: x for k, (x, _) in found.items()}
+        runs = {k: x for k, (_, x) in found.items()}
         while places:
             first, x, run = places[0], cells[places[0]], runs[places[0]]
             rows = _run(places, cells, runs)
@@ -311,3 +352,16 @@ def _run(
             break
         strides, count = moved, count + 1
     return _Run(count, step, strides or ())
+
+
+def _equal_steps(at: Integers, others: int) -> Iterator[tuple[int, _Run]]:
+    """Yield where runs of cells begin among those at some indices, beside others, and the runs."""
+    steps = np.diff(at, axis=0)
+    ends = np.flatnonzero((steps[1:] != steps[:-1]).any(axis=1)) + 1
+    first = 0
+    for end in [*ends.tolist(), len(steps)]:
+        if first < end:
+            yield first, _Run(end - first + 1, 1, (*steps[first].tolist(), *[0] * others))
+            first = end + 1
+    if first < len(at):
+        yield first, _Run(1, 1, ())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -69,7 +68,7 @@ class NodeColumns:
         The number of each operand in the program, and its kind.
     places : integers
         The place of each computed operand, the number of any other.
-    levels : bytearray
+    levels : integers
         For each node of the program, 0 if it depends on no gradient; k, if on one of what has
         k - 1, or is that.
     bounds : sequence of int
@@ -93,7 +92,7 @@ class NodeColumns:
     operands: Integers
     kinds: NDArray[np.int8]
     places: Integers
-    levels: bytearray
+    levels: NDArray[np.uint8]
     bounds: list[int]
     gradients: list[int]
     sizes: Integers
@@ -166,7 +165,7 @@ def columns(program: Program) -> NodeColumns:
         kind[i] = NUMBER if op is CONSTANT else GIVEN if is_given(op) else COMPUTED
     kind_of = kind[code]
     gradients = written.places(ADJOINT)
-    levels = _levels(written, gradients)
+    levels = _levels(written)
     nodes, bounds = _in_order(kind_of, levels)
     counts = np.diff(written.first)[nodes]
     first = starts(counts)
@@ -174,7 +173,7 @@ def columns(program: Program) -> NodeColumns:
     kinds = kind_of[operands]
     place = np.arange(len(written))
     place[nodes] = np.arange(len(nodes))
-    sizes = program.sizes() if has_lanes(table) else np.ones(len(written), np.int64)
+    sizes = written.sizes() if has_lanes(table) else np.ones(len(written), np.int64)
     several, which = alike(sizes)
     operations = (code + len(table) * which)[nodes]
     return NodeColumns(
@@ -250,26 +249,22 @@ def shape_of(columns: NodeColumns) -> Shape:
     return Shape(count, len(groups), max(depths, default=0))
 
 
-def _in_order(kind_of: NDArray[np.int8], levels: bytearray) -> tuple[Integers, list[int]]:
+def _in_order(kind_of: NDArray[np.int8], levels: NDArray[np.uint8]) -> tuple[Integers, list[int]]:
     """Return the computed nodes, level by level, and how many are of each or of those before it."""
     computed = np.flatnonzero(kind_of == COMPUTED)
-    every = np.frombuffer(levels, np.uint8)
-    nodes = computed[np.argsort(every[computed], kind="stable")]
-    of_level = np.bincount(every[computed], minlength=max(levels, default=0) + 1)
+    nodes = computed[np.argsort(levels[computed], kind="stable")]
+    of_level = np.bincount(levels[computed], minlength=levels.max(initial=0) + 1)
     return nodes, np.cumsum(of_level).tolist()
 
 
-def _levels(written: Nodes, gradients: Sequence[int]) -> bytearray:
+def _levels(written: Nodes) -> NDArray[np.uint8]:
     """Return the level of each node; see `NodeColumns`."""
-    levels = bytearray(len(written))
-    source = np.arange(len(written))  # a single lane has the level of what it is of
-    lanes = np.array(written.places(UNBATCH), np.int64)
-    source[lanes] = written.operands[written.first[lanes]]
-    first, operands = entries(written.first), entries(source[written.operands])
-    others = np.flatnonzero(source == np.arange(len(written)))
-    for node in others[others >= (gradients[0] if gradients else len(written))].tolist():
-        level = max([levels[x] for x in operands[first[node] : first[node + 1]]], default=0)
-        levels[node] = min(level + (written.table[written.codes[node]] is ADJOINT), 255)
-    every = np.frombuffer(levels, np.uint8)
-    every[lanes] = every[source[lanes]]
+    gradient = written.where(lambda op: op is ADJOINT)
+    levels = written.depending(gradient).astype(np.uint8)
+    if not levels[written.operands[gradient[written.users()]]].any():
+        return levels
+    known, first, operands = map(entries, (levels, written.first, written.operands))
+    for node in np.flatnonzero(levels).tolist():
+        level = max([known[x] for x in operands[first[node] : first[node + 1]]], default=0)
+        known[node] = min(level + bool(gradient[node]), 255)
     return levels

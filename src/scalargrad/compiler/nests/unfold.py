@@ -230,7 +230,7 @@ class _Unfolding(PartCopy):
 
     def _widen_outputs(self) -> None:
         """Give outputs that turned out to be alike for all examples a number for each again."""
-        sizes, now = (x.sizes()[x.outputs].tolist() for x in (self.source, self.program))
+        sizes, now = (x.nodes().sizes()[x.outputs].tolist() for x in (self.source, self.program))
         for k, (lanes, left) in enumerate(zip(sizes, now, strict=True)):
             if lanes > left:
                 ones = self.append(Held(np.ones(lanes).tobytes()), ())

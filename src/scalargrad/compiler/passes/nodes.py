@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Flags, Floats, Integers
-from scalargrad.compiler.passes.kinds import Op
+from scalargrad.compiler.passes.kinds import UNBATCH, Held, Op, Stacked, Total, makes_lanes
 from scalargrad.system.cached_property import cached_property
 
 
@@ -99,6 +99,35 @@ class Nodes:
         uses += np.bincount(np.fromiter(roots, np.int64), minlength=len(self))
         drop(np.flatnonzero(uses == 0), self.first, self.operands, uses)
         return uses > 0
+
+    def depending(self, on: Flags) -> Flags:
+        """Return, for each node, whether it is one of some nodes, or depends on one.
+
+        Those whose operands are all independent are removed one after the other.
+        """
+        if not on.any():
+            return on
+        left = np.diff(self.first) + on
+        uses = starts(np.bincount(self.operands, minlength=len(self)))
+        drop(np.flatnonzero(left == 0), uses, self._users_of_each, left)
+        return left > 0
+
+    @cached_property
+    def _users_of_each(self) -> Integers:
+        """The nodes that read each node, one node after the other."""
+        return self.users()[np.argsort(self.operands, kind="stable")]
+
+    def sizes(self) -> Integers:
+        """Return, for each node, its number of lanes, 1 for a single number."""
+        sizes = np.ones(len(self), np.int64)
+        for x in np.flatnonzero(self.where(makes_lanes)).tolist():
+            op = self.table[self.codes[x]]
+            sizes[x] = op.lanes if isinstance(op, Held | Stacked) else len(self.args_of(x))
+        own = self.cut_off(self.where(lambda op: op is UNBATCH or isinstance(op, Total)))
+        found = np.ones_like(sizes)
+        for size in sorted({*sizes.tolist()} - {1}):
+            found[own.depending(sizes >= size)] = size
+        return found
 
     def cut_off(self, stops: Flags) -> Nodes:
         """Return these nodes, some of them without their operands."""

@@ -11,9 +11,6 @@ from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
 
-import numpy as np
-
-from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.passes.kinds import (
     CONSTANT,
     INPUT,
@@ -21,9 +18,7 @@ from scalargrad.compiler.passes.kinds import (
     UNBATCH,
     Held,
     Op,
-    Stacked,
     Total,
-    makes_lanes,
 )
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.system.cached_property import cached_property
@@ -122,23 +117,8 @@ class Program:
         is_plain = len(args) == 4 and self.one in args[:2]
         return 1 if is_plain and args[2] in constants and args[3] in constants else None
 
-    def sizes(self) -> Integers:
-        """Return, for each node, its number of lanes, 1 for a single number."""
-        nodes = self.nodes()
-        sizes = [1] * len(nodes)
-        waiting = np.flatnonzero(nodes.where(makes_lanes)).tolist()
-        for x in waiting:
-            op = nodes.table[nodes.codes[x]]
-            sizes[x] = op.lanes if isinstance(op, Held | Stacked) else len(nodes.args_of(x))
-        stops = nodes.where(lambda op: op is UNBATCH or isinstance(op, Total)).tolist()
-        first, operands = nodes.first.tolist(), nodes.operands.tolist()
-        for x in range(min(waiting, default=len(nodes)), len(nodes)):
-            if sizes[x] == 1 and not stops[x]:
-                sizes[x] = max([sizes[y] for y in operands[first[x] : first[x + 1]]], default=1)
-        return np.array(sizes, np.int64)
-
     def __str__(self) -> str:
-        sizes = self.sizes().tolist()
+        sizes = self.nodes().sizes().tolist()
         return "\n".join(self._line(node, sizes[node]) for node in range(len(self.ops)))
 
     def _line(self, node: int, size: int) -> str:

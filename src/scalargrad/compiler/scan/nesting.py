@@ -110,8 +110,8 @@ def _are_inputs(trace: Trace, xs: list[Traced]) -> bool:
     """Return whether traced numbers are inputs without labels, all plain or all Values."""
     nodes = [x.index for x in xs]
     is_input = {*map(trace.ops.__getitem__, nodes)} == {INPUT}
-    marks = trace.plainness.marks_of(nodes) if is_input else []
-    return len({*marks}) == 1 and trace.labels.keys().isdisjoint(nodes)
+    marks = {*map(trace.plainness.mark_of, nodes)} if is_input else ()
+    return len(marks) == 1 and trace.labels.keys().isdisjoint(nodes)
 
 
 class Entries:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Floats
+from scalargrad.compiler.array_types import Flags, Floats
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, Op
 from scalargrad.compiler.passes.nodes import Nodes, coded, starts, stretches
 
@@ -259,20 +259,23 @@ class Plainness:
 
     def is_copied(self, node: int) -> bool:
         """Return whether a node was marked as a Value, and nothing is differentiated by it."""
-        return self._mark(node) == _VALUE
+        return self.mark_of(node) == _VALUE
 
-    def marks_of(self, nodes: Sequence[int]) -> list[int]:
-        """Return what was set of each of some nodes; 0 of those of which nothing was."""
-        return [*map(self._mark, nodes)]
+    def marked(self, count: int) -> tuple[Flags, Flags]:
+        """Return which of so many nodes were set to be anything, and which to be Values."""
+        marks = np.zeros(count, np.uint8)
+        marks[: len(self._marks)] = np.frombuffer(self._marks, np.uint8)[:count]
+        return marks != _NO_MARK, marks >= _VALUE
 
-    def _mark(self, node: int) -> int:
+    def mark_of(self, node: int) -> int:
+        """Return what was set of a node; 0 if nothing was."""
         return self._marks[node] if node < len(self._marks) else _NO_MARK
 
     def of(self, node: int) -> bool:
         """Return whether a node is plain."""
         if not self._values:  # all are
             return True
-        if mark := self._mark(node):
+        if mark := self.mark_of(node):
             return mark == _PLAIN
         known = self._derived
         if node not in known:
@@ -319,6 +322,6 @@ class Plainness:
         if start is not None and node < start:
             return self.of(node)  # depends on no leaf from `start` on; remembered for all of them
         found = known.get(node)
-        if found is None and (mark := self._mark(node)) and (start is None or mark != _LEAF):
+        if found is None and (mark := self.mark_of(node)) and (start is None or mark != _LEAF):
             return mark == _PLAIN
         return found

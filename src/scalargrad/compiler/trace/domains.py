@@ -55,8 +55,8 @@ _POINTS = (-math.inf, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.0**54, 
 _SEVERAL = 8
 #: With up to this many operands, each is tried together with the constants among the others.
 _FEW = 64
-#: So many domains show whether some are alike.
-_SAMPLE = 64
+#: So many domains show whether some are alike: a matrix divides by the same numbers row by row.
+_SAMPLE = 1024
 #: Where not one in so many nodes is followed back from results, that is faster than all in order.
 _SELDOM = 8
 #: The size of the caches of answers about operations and their constant operands.

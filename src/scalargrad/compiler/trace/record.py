@@ -17,7 +17,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.call.outline import filled, outlined
-from scalargrad.compiler.passes.kinds import DETACH, UNBATCH, Total, of_lanes
+from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program, RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
@@ -192,13 +192,10 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
 
 
 def _plain(trace: Trace, nodes: Nodes, chosen: list[int]) -> list[bool]:
-    """Return which of some nodes are plain; a single lane is where the numbers it is of are."""
-    asked = np.array(chosen, np.int64)
-    is_lane = nodes.where(lambda op: op is UNBATCH)[asked]
-    is_lane &= np.array(trace.plainness.marks_of(chosen), np.int64) == 0
-    asked[is_lane] = nodes.operands[nodes.first[asked[is_lane]]]
-    found = {x: trace.plainness.of(x) for x in dict.fromkeys(asked.tolist())}
-    return [found[x] for x in asked.tolist()]
+    """Return which of some nodes are plain."""
+    marked, values = trace.plainness.marked(len(nodes))
+    found: list[bool] = (~nodes.cut_off(marked).depending(values))[chosen].tolist()
+    return found
 
 
 def _attached(trace: Trace, outputs: list[int]) -> list[int]:

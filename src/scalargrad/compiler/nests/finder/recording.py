@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +75,7 @@ class Recording:
         return all(np.array_equal(mine, its) for mine, its in pairs)
 
 
-def recording_of(columns: NodeColumns, span: slice, given: Mapping[int, int]) -> Recording:
+def recording_of(columns: NodeColumns, span: slice, number: Integers) -> Recording:
     """Return the columns of some nodes of a program, without gradients.
 
     Parameters
@@ -84,11 +83,9 @@ def recording_of(columns: NodeColumns, span: slice, given: Mapping[int, int]) ->
     columns : NodeColumns
     span : slice
         The places of these nodes.
-    given : mapping from int to int
-        For each node of the program that is given, which input of the recording it is.
+    number : integers
+        Which input of the recording each node of the program is; -1 if it is not given.
     """
-    number = np.full(len(columns.program), -1)
-    number[[*given]] = [*given.values()]
     first = columns.first[span.start : span.stop + 1]
     read = slice(int(first[0]), int(first[-1]))
     operands, kinds = columns.operands[read], columns.kinds[read]

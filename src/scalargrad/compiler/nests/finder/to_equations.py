@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.nests.builder import Builder
+from scalargrad.compiler.nests.cell_table import Column
 from scalargrad.compiler.nests.equations import MAX, SET, Arg, Array, Index, Step, Var
 from scalargrad.compiler.nests.equations import Access as Cell
 from scalargrad.compiler.nests.finder.additions import Sum, sums_of
@@ -48,8 +50,8 @@ def to_equations(
     results: Sequence[int],
     *,
     around: bool = True,
-) -> tuple[Cell, ...] | None:
-    """Write a tree as equations, and return the cells of its results.
+) -> list[tuple[Integers, Column]] | None:
+    """Write a tree as equations; return columns of cells of its results, and which each is of.
 
     None if an operand reads too many things by turns.
 
@@ -123,24 +125,33 @@ class _Writer:
             inner = [loop for loop, part in zip(loops, fill.region, strict=True) if part != (0, 0)]
             self.before[inner[0] if inner else fill.statement].append((made, fill))
 
-    def run(self) -> tuple[Cell, ...]:
+    def run(self) -> list[tuple[Integers, Column]]:
         """Write all statements."""
         self._body(self.tree.body, ())
         for cell, kind, place in self.cells.copies:
             self._set(cell, self._copied(kind, place))
-        return tuple(map(self._cell_of, self.results))
+        return [*self._columns(self.results)]
 
     def _copied(self, kind: int, place: int) -> Arg:
         if kind == GIVEN:
             return Cell(self.inputs[place // APART], (Index(place % APART),))
-        return self._cell_of(place) if kind == COMPUTED else float(np.int64(place).view(np.float64))
+        if kind == COMPUTED:
+            ((_, column),) = self._columns([place])
+            return column.cell(0)
+        return float(np.int64(place).view(np.float64))
 
-    def _cell_of(self, node: int) -> Cell:
-        number, instance = (int(x[node]) for x in
-                            (self.tree.statement_of, self.tree.instance_of))  # fmt: skip
-        statement = self.tree.statements[number]
-        at = statement.indices.axes[: self.cells.depth(statement), instance].tolist()
-        return self.cells.stores[number][0].cell(at)
+    def _columns(self, nodes: Sequence[int]) -> Iterator[tuple[Integers, Column]]:
+        """Yield the cells of nodes, statement by statement, with where these are among them."""
+        own = np.array(nodes, np.int64)
+        numbers, instances = self.tree.statement_of[own], self.tree.instance_of[own]
+        order = np.argsort(numbers, kind="stable")
+        for chosen in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
+            if len(chosen):
+                statement = self.tree.statements[int(numbers[chosen[0]])]
+                axes = statement.indices.axes[: self.cells.depth(statement)]
+                main = self.cells.stores[statement.number][0]
+                assert main.array
+                yield chosen, Column(main.array, axes[:, instances[chosen]].T - main.low)
 
     def _body(self, body: Sequence[Loop | Statement], around: tuple[Var, ...]) -> None:
         for item in body:
