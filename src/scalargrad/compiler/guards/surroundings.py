@@ -130,14 +130,12 @@ class Surroundings:
         What the code would tell from a copy.
     refusal : str or None
         What the code reads that cannot be compared, as the end of a sentence.
-    around : Surroundings
-        Those of the function alone.
     """
 
     def __init__(
         self, roots: Iterable[Any], names: NamesRead, around: Surroundings | None = None
     ) -> None:
-        self._roots, self.names, self.around = [*roots], names, around or self
+        self._roots, self.names, self._around = [*roots], names, around
         walk = walked(self._roots, self.names, around=around)
         walk.read_arrays()
         self.met, self.kept, self._own = walk.met, walk.kept, walk.values
@@ -158,13 +156,18 @@ class Surroundings:
         self.count = self.names.count()
 
     @property
+    def around(self) -> Surroundings:
+        """Those of the function alone."""
+        return self._around or self
+
+    @property
     def values(self) -> list[Value]:
         """The Values, each once, whose numbers are inputs."""
-        return self._own if self.around is self else self.around._own + self._own
+        return self._own if self._around is None else self._around._own + self._own
 
     def unchanged(self) -> bool:
         """Return whether everything is as it was."""
-        is_given = self.around is not self
+        is_given = self._around is not None
         return self.around.are_unchanged() and not (is_given and self.of(self._roots) is not self)
 
     def of(self, objects: list[Any]) -> Surroundings | None:
@@ -173,7 +176,7 @@ class Surroundings:
         What is around the function is taken to be as it was.
         """
         is_same = all(map(is_, objects, self._roots))
-        if self.around is self or (self.aliases is not None and not is_same):
+        if self._around is None or (self.aliases is not None and not is_same):
             return None
         values = self._layout.values_of(objects)
         if values is None or (is_same and all(map(is_, values, self._own))):
@@ -193,7 +196,7 @@ class Surroundings:
         """Return the name of the first thing that differs from surroundings with this key."""
         pairs = enumerate(zip(key, self.key, strict=False))
         first = next((k for k, (x, y) in pairs if x != y), min(len(key), len(self.key)))
-        given = [] if self.around is self else self._roots
+        given = [] if self._around is None else self._roots
         walk = Walk([*self.around._roots, *given], self.names, most=first)
         if walk.place is not None:
             return [named(walk.place)]
