@@ -11,7 +11,7 @@ from scalargrad.losses import mse_loss
 from scalargrad.nn import Linear, Module
 from scalargrad.optim import SGD
 from scalargrad.plots.style import BLUE, ORANGE, legend_above, styled
-from scalargrad.table.printing import MINUS
+from scalargrad.show.number_format import polynomial
 from scalargrad.train import History
 
 
@@ -41,9 +41,7 @@ class Cubic(Module):
 
     def __str__(self) -> str:
         a = self.linear.bias[0].data if self.linear.bias else 0.0
-        b, c, d = (w.data for w in self.linear.weight[0])
-        text = f"y = {a:.4f} + {b:.4f} x + {c:.4f} x² + {d:.4f} x³"
-        return text.replace("+ -", "- ").replace("-", MINUS)
+        return f"y = {polynomial([a, *(w.data for w in self.linear.weight[0])])}"
 
 
 def squared_error(predictions: list[Any], targets: list[Any]) -> Any:

@@ -29,6 +29,7 @@ _PLAIN_BELOW = 1e6
 _NOISE = 1e-12  # 0.1 + 0.2 counts as 0.3
 _FAITHFUL = 5e-4
 _LONGEST = 6
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -71,6 +72,29 @@ def signed(value: float) -> str:
     """
     written = number(value)
     return written if value <= 0 else f"+{written}"
+
+
+def polynomial(coefficients: Sequence[float], variable: str = "x", decimals: int = 4) -> str:
+    """Write a polynomial by rising powers, without terms that round to 0.
+
+    Examples
+    --------
+    >>> polynomial([0.0012, 0.857, -0.0004, -0.09334])
+    '0.0012 + 0.857 x − 0.0004 x² − 0.0933 x³'
+    >>> polynomial([-1.0, 0.00001, 1.0, -1.0]), polynomial([0.0])
+    ('−1 + x² − x³', '0')
+    """
+    terms = ""
+    for power, coefficient in enumerate(coefficients):
+        size = f"{abs(coefficient):.{decimals}f}"
+        size = size.rstrip("0").rstrip(".") if "." in size else size
+        if size == "0":
+            continue
+        raised = variable + str(power).translate(_RAISED) * (power > 1)
+        factor = "" if size == "1" and power else size + " " * bool(power)
+        sign = f" {MINUS if coefficient < 0 else '+'} " if terms else MINUS * (coefficient < 0)
+        terms += f"{sign}{factor}{raised * bool(power)}"
+    return terms or "0"
 
 
 def is_rounded(value: float, digits: int = 4) -> bool:
