@@ -57,7 +57,6 @@ NEAREST = {
     "sparse.py": ["tests/optim/test_optimizers.py"],
     "tree.py": ["tests/test_tree.py"],
     "compiler/passes/": _LOOPS,
-    "compiler/packing/": _LOOPS,
     "compiler/trace/": [
         *("tests/compiler/test_jitted.py", "tests/compiler/test_conditions.py"),
         *("tests/compiler/test_refused.py", "tests/compiler/test_draws.py"),

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
-from scalargrad.compiler.backend.llvm.operations import apply, can_write
-from scalargrad.compiler.backend.numpy_runner import has_numpy_code, numpy_code
-from scalargrad.compiler.passes.partial import Partial, expression_of, partial
+from scalargrad.compiler.backend.llvm.operations import can_write, compute
+from scalargrad.compiler.nests.numpy_runner import has_numpy_code, numpy_code
+from scalargrad.compiler.passes.expressions import expression_of, subexpressions
+from scalargrad.table.code import expand
 from scalargrad.table.operation import Elementwise, Operation
+from scalargrad.table.printing import Expression
+from scalargrad.table.symbol import Symbol
 
 #: Longer text says less than the formula.
 _LONGEST = 400
 
 
-def forms_of(op: Operation) -> list[tuple[str, Elementwise | Partial]]:
-    """Return the value of an operation and its partials, by names, where they are computed."""
-    if not isinstance(op, Elementwise):
+def forms_of(op: Operation) -> list[tuple[str, list[Symbol], Expression]]:
+    """Return the value of an operation and its partials: names, what they read, and expressions."""
+    if not isinstance(op, Elementwise) or not can_write(op):
         return []
-    names = [f"d{op.name}_d{x.name}" for x in op.operand_symbols]
-    return [(op.name, op), *((name, partial(op, k)) for k, name in enumerate(names))]
+    symbols, value = expression_of(op)
+    found = [(op.name, [*symbols], value)]
+    for x, declared in zip(op.operand_symbols, op.partial_expressions, strict=True):
+        partial = expand(declared, {})
+        parts = {*subexpressions(partial)}
+        read = [y for y in (op.result_symbol, *op.operand_symbols) if y in parts]
+        found.append((f"d{op.name}_d{x.name}", read, partial))
+    return found
 
 
 def numpy_lines(op: Operation) -> list[str]:
     """Return the code of value and partials on arrays."""
     lines: list[str] = []
-    for name, form in forms_of(op):
-        symbols, expression = expression_of(form)
+    for name, symbols, expression in forms_of(op):
         if not has_numpy_code(expression):
             return []
         names = {symbol: symbol.name for symbol in symbols}
@@ -38,15 +46,12 @@ def numpy_lines(op: Operation) -> list[str]:
 def llvm_lines(op: Operation) -> list[str]:
     """Return the IR of value and partials on eight lanes."""
     module = IRModule()
-    for name, form in forms_of(op):
-        if not can_write(form):
-            return []
-        symbols, _ = expression_of(form)
+    for name, symbols, expression in forms_of(op):
         kind = f"<{WIDTH} x double>"
         declared = ", ".join(f"{kind} %{symbol.name}" for symbol in symbols)
         body = module.function(name, declared, kind)
         emitter = Emitter(body, WIDTH)
-        found = emitter.number(apply(emitter, form, *[f"%{x.name}" for x in symbols]))
-        body.line(f"ret {kind} {found}")
+        found = compute(emitter, expression, {x: f"%{x.name}" for x in symbols})
+        body.line(f"ret {kind} {emitter.number(found)}")
     lines = module.text().splitlines()
     return lines if len(lines) <= _LONGEST else []

@@ -31,7 +31,7 @@ from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.sums import write
 from scalargrad.compiler.nests.tiles import arranged
 from scalargrad.compiler.nests.unfold import unfold
-from scalargrad.compiler.runner import LoopRunner
+from scalargrad.compiler.runner import Runner
 from scalargrad.compiler.trace.record import record
 from scalargrad.table.operation import Operation
 from scalargrad.value import Value
@@ -79,17 +79,12 @@ def machine(level: int) -> Any:
     return target.machine(level)
 
 
-def run_as_nests(
-    function: Callable[[list[Any]], Any], numbers: Sequence[float]
-) -> list[float] | None:
-    """Return the value and the gradient of a function, run as nests; None if it is no nest."""
+def run_as_nests(function: Callable[[list[Any]], Any], numbers: Sequence[float]) -> list[float]:
+    """Return the value and the gradient of a function, run as nests."""
     leaves = [Value(x) for x in numbers]
     program = record(lambda: function(leaves), leaves)[0].program
     asked = Function(program, 1, tuple(range(len(leaves)))).with_row(0, program)
-    found = nested(asked, always=True)
-    if found is None:
-        return None
-    return LoopRunner(found)([*numbers])
+    return Runner(nested(asked))([*numbers])
 
 
 def recorded(

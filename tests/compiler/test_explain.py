@@ -19,7 +19,7 @@ def test_the_text_has_a_section_for_values_and_one_for_gradients() -> None:
     lines = found.splitlines()
     for title in ("forward", "forward and backward"):
         (head,) = (line for line in lines if line.startswith(f"{title}:"))
-        assert "instructions" in head
+        assert "steps" in head
     assert "tanh" in found
     assert lines[-1].startswith("time of a call: ")
     assert any(unit in lines[-1] for unit in (" ns", " µs", " ms"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import shutil
 import subprocess
 import sys
@@ -101,19 +100,16 @@ WRITTEN: dict[str, tuple[Callable[..., Any], tuple[Any, ...], int, int]] = {
 
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_program_is_as_long_as_what_it_does_not_how_often(tmp_path: Path, name: str) -> None:
-    """Recurrences, examples and sums are loops; what repeats nothing is several functions."""
+    """Recurrences, examples and sums are loops; what repeats nothing is written step by step."""
     function, arguments, lines, size = WRITTEN[name]
     source, header = jit(function).export(tmp_path / f"{name}.c", *arguments)
     text = source.read_text()
     assert f"void {name}(" in text
     assert f"void {name}(" in header.read_text()
     assert text.count("\n") < lines
-    bodies = re.findall(rf"^static void {name}_\d+\(.*?^}}", text, re.M | re.S)
-    assert max((body.count("\n") for body in bodies), default=0) < 3000
-    assert len(bodies) > 1 or name != "irregular"
     code, header = jit(function).export(tmp_path / f"{name}.o", *arguments)
     assert code.stat().st_size < size
-    assert ("static memory" in header.read_text()) is (name != "irregular")
+    assert ("static memory" in header.read_text()) is (name in {"loop", "lanes"})
 
 
 @pytest.mark.parametrize("name", ["a-b.c", "double.c", "exp.c", "1st.c", ".c", "main.c", "f.rs"])

@@ -1,4 +1,4 @@
-"""A compiled function: a program with its derivatives, each packed when first needed."""
+"""A compiled function: a program with its derivatives, each compiled when first needed."""
 
 from __future__ import annotations
 
@@ -8,22 +8,26 @@ from itertools import chain
 
 import numpy as np
 
-from scalargrad.compiler.passes.dependence import ONE_BY_ONE, operands_of
-from scalargrad.compiler.passes.differentiate import Dependents, differentiate, is_detached, steps
+from scalargrad.compiler.nests.unfold import written_out
+from scalargrad.compiler.passes.dependence import (
+    ONE_BY_ONE,
+    Dependents,
+    is_detached,
+    operands_of,
+    steps,
+)
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     BATCH,
     CONSTANT,
     MOST_PAIRS,
-    PRODUCTS,
     UNBATCH,
     Op,
     has_lanes,
 )
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.sum_of_products import sum_of_products
-from scalargrad.compiler.passes.unroll import unrolled
-from scalargrad.compiler.runner import Inputs, LoopRunner, Runner, runner_for, runner_for_recorded
+from scalargrad.compiler.passes.unroll import with_choices
+from scalargrad.compiler.runner import Inputs, Runner, runner_for
 from scalargrad.ops import TABLE, mul
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.process import collector_paused
@@ -35,7 +39,7 @@ class Function:
     Parameters
     ----------
     recorded : Program
-        As recorded, or in sums of products. Its outputs are the results, then the guards.
+        As recorded. Its outputs are the results, then the guards.
     results : int
         The number of results.
     wrt : tuple of int
@@ -54,16 +58,12 @@ class Function:
         self.lately: int | None = None
 
     @cached_property
-    def program(self) -> Program:
-        """The program without lanes, in sums of products, with derivatives written out."""
-        return differentiate(_in_sums(self.recorded))
-
-    @cached_property
     def _followed(self) -> Program:
         """The program in which dependence is traced; derivatives in it must be written out."""
         table = self.recorded.nodes().table
-        in_sums = self.wrt and ADJOINT in table and not has_lanes(table)
-        return self.program if in_sums else self.recorded
+        if not self.wrt or ADJOINT not in table or has_lanes(table):
+            return self.recorded
+        return written_out(with_choices(self.recorded))
 
     @cached_property
     def operands(self) -> list[tuple[int, ...] | None]:
@@ -179,12 +179,12 @@ class Function:
         """Return the result whose gradient to compute along with the values, if any, and a runner.
 
         It is the only moving result, or else the one whose gradient was asked for since the last
-        run. The latter only with loops, whose values have the same digits with a gradient.
+        run.
         """
         if self._only_along is not None:
             return self._only_along
         lately, self.lately = self.lately, None
-        if lately is None or not isinstance(self.values, LoopRunner):
+        if lately is None:
             return None, self.values
         return lately, self.values_and_row_of(lately)
 
@@ -211,14 +211,7 @@ class Function:
 
     def _runner(self, asked: Callable[[Program], Program]) -> Runner:
         """Return the runner of what is asked of the program: all outputs, or gradients too."""
-        plain = functools.partial(self._plain_runner, asked)
-        return runner_for_recorded(asked(self.recorded), plain)
-
-    @collector_paused()
-    def _plain_runner(self, asked: Callable[[Program], Program]) -> Runner:
-        is_flat = not (self.recorded.stacked or has_lanes(self.recorded.nodes().table))
-        program = asked(self.program) if is_flat else _in_sums(asked(self.recorded))
-        return runner_for(differentiate(program, tidy=False))
+        return runner_for(asked(self.recorded))
 
     def outputs(self, inputs: Inputs) -> list[float]:
         """Return the results, with the digits that a call with gradients gives them."""
@@ -261,15 +254,6 @@ class Function:
             asked = _asked(program, self.wrt, roots)
             self._pulled_back[places] = Function(asked, len(self.wrt), (*self.wrt, *seeds))
         return self._pulled_back[places]
-
-
-def _in_sums(recorded: Program) -> Program:
-    """Return a program without lanes, in sums of products."""
-    program = recorded.copy()  # the lists that it makes of its arrays go with it
-    table = program.nodes().table
-    if PRODUCTS in table:
-        return program
-    return sum_of_products(unrolled(program) if program.stacked or has_lanes(table) else program)
 
 
 def _as_it_is(program: Program) -> Program:

@@ -1,8 +1,8 @@
-"""What programs were packed into, for further recordings of the same program.
+"""What programs were compiled into, for further recordings of the same program.
 
 A network made anew for each fold of a cross-validation, or a function whose cell is run again, is
 recorded anew; so is everything when a script is run again. Where the recording is the same program,
-it need not be packed again. Long programs are kept on disk, too, beside machine code.
+it need not be compiled again. Long programs are kept on disk, too, beside machine code.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from scalargrad.compiler import disk_cache
 from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.numpy_runner import NumpyNested
-from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.passes.kinds import Held
 from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import OperandError
@@ -31,8 +30,8 @@ from scalargrad.errors import OperandError
 MOST = 1_000_000
 #: What a program weighs besides the numbers that describe it: its machine code.
 _CODE = 20_000
-#: What programs kept on disk weigh, without numbers that they hold: to pack these takes no longer
-#: than to read them, and a program of less is packed almost as fast as it is read.
+#: What programs kept on disk weigh, without numbers that they hold: a program of less is compiled
+#: almost as fast as it is read.
 ON_DISK = range(_CODE + 10_000, 10_000_000)
 
 #: A digest of a program's nodes, constants and outputs, its operations (those of the user among
@@ -40,7 +39,7 @@ ON_DISK = range(_CODE + 10_000, 10_000_000)
 Key = tuple[bytes, tuple[Any, ...], bool, int]
 
 #: What a program was compiled into.
-Compiled = Packed | Nested | NumpyNested
+Compiled = Nested | NumpyNested
 
 _kept: dict[Key, Compiled] = {}
 
@@ -54,7 +53,7 @@ def key_of(program: Program) -> Key | None:
         return None
     digest = hashlib.blake2b()
     constants, outputs = program.constants, program.outputs
-    single = program.inputs, program.stacked, program.one, len(nodes), len(constants), len(outputs)
+    single = program.inputs, program.stacked, len(nodes), len(constants), len(outputs)
     integers = *single, *constants, *outputs
     digest.update(struct.pack(f"{len(integers)}q", *integers))
     digest.update(struct.pack(f"{len(constants)}d", *constants.values()))
@@ -69,28 +68,29 @@ def _held(operations: Iterable[object]) -> int:
 
 
 def found(key: Key | None) -> Compiled | None:
-    """Return what a program was packed into, if that is still known."""
+    """Return what a program was compiled into, if that is still known."""
     if key is None:
         return None
-    packed = _kept.pop(key, None) or _read(key)
-    if packed is not None:
-        _remember(key, packed)
-    return packed
+    known = _kept.pop(key, None) or _read(key)
+    if known is not None:
+        _remember(key, known)
+    return known
 
 
-def keep(key: Key | None, packed: Compiled) -> None:
-    """Keep what a program was packed into."""
+def keep(key: Key | None, nests: Compiled) -> None:
+    """Keep what a program was compiled into."""
     if key is None:
         return
-    _remember(key, packed)
-    if name := _file_of(key):
-        disk_cache.write(name, pickle.dumps(packed, pickle.HIGHEST_PROTOCOL))
+    _remember(key, nests)
+    name = _file_of(key) if isinstance(nests, Nested) else None
+    if name:
+        disk_cache.write(name, pickle.dumps(nests, pickle.HIGHEST_PROTOCOL))
 
 
-def _remember(key: Key, packed: Compiled) -> None:
+def _remember(key: Key, nests: Compiled) -> None:
     """Keep a program in memory, as the last to be forgotten."""
     if key[-1] <= MOST:
-        _kept[key] = packed
+        _kept[key] = nests
     for oldest in [*_kept]:
         if sum(weight for *_, weight in [*_kept]) <= MOST:
             return
@@ -103,28 +103,28 @@ def forget() -> None:
 
 
 def _read(key: Key) -> Compiled | None:
-    """Return what this or another process has packed a program into, if it is on disk."""
+    """Return what this or another process has compiled a program into, if it is on disk."""
     name = _file_of(key)
     content = disk_cache.read(name) if name else None
-    packed: Compiled | None = None if content is None else pickle.loads(content)
-    return packed
+    found: Compiled | None = None if content is None else pickle.loads(content)
+    return found
 
 
 def _file_of(key: Key) -> str | None:
     """Return the name of a program's file; None if it has none, or operations of the user."""
     digest, operations, is_native, weight = key
-    if weight - _held(operations) not in ON_DISK or not is_native or not packer():
+    if weight - _held(operations) not in ON_DISK or not is_native or not compiler_digest():
         return None
     try:
         names = pickle.dumps(operations)
     except OperandError:  # the next process may declare one of this name otherwise
         return None
-    return disk_cache.name_of(digest.hex(), hashlib.blake2b(names).hexdigest(), packer())
+    return disk_cache.name_of(digest.hex(), hashlib.blake2b(names).hexdigest(), compiler_digest())
 
 
 @functools.cache
-def packer() -> str:
-    """Return a digest of what packs programs: the source of the compiler and of the operations.
+def compiler_digest() -> str:
+    """Return a digest of what compiles programs: the source of the compiler and of the operations.
 
     Empty where the source is not in files, so that nobody could tell one compiler from the next.
     """

@@ -6,7 +6,8 @@ An executable with its memory is lent to one call at a time, so threads may call
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from math import isfinite, nan
 from typing import Any
 
@@ -14,48 +15,69 @@ import numpy as np
 
 from scalargrad.compiler import known_programs
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.backend.choice import Pool
-from scalargrad.compiler.nests.nested import Nested, NestExecutable, NestPool
-from scalargrad.compiler.nests.numpy_runner import NumpyNested
-from scalargrad.compiler.packing.instructions import Packed
-from scalargrad.compiler.packing.pack import pack
-from scalargrad.compiler.passes.lower import lower
+from scalargrad.compiler.backend.choice import has_llvm, warn_without_llvm
+from scalargrad.compiler.nests.nested import Nested, NestExecutable
+from scalargrad.compiler.nests.numpy_runner import NumpyNested, NumpyNestExecutable
 from scalargrad.compiler.passes.program import Program
 from scalargrad.system.process import collector_paused
 
 Inputs = list[float] | Floats
+#: The most idle memories that are kept for each program.
+_IDLE = 8
 
 
-class Runner(Pool):
-    """A packed program, and the executables (with a memory each) that are idle."""
+class Runner:
+    """A program as nests, and the executables (with a memory each) that are idle."""
 
-    def __init__(self, packed: Packed) -> None:
-        super().__init__(packed)
-        self._write = struct.Struct(f"{packed.inputs}d").pack_into
-        #: How many outputs of nests are returned: gradients that others are computed from may be
-        #: hidden behind them. If one is not finite, no result is, so that the call is made eagerly.
-        self._results: int | None = getattr(packed, "results", None)
+    def __init__(self, nests: Nested | NumpyNested) -> None:
+        self.nests = nests
+        self._idle: deque[tuple[Any, Floats, Floats | None]] = deque(maxlen=_IDLE)
+        self._write = struct.Struct(f"{nests.inputs}d").pack_into
 
     @property
     def outputs(self) -> slice:
         """The cells of the outputs."""
-        return self.packed.outputs
+        return self.nests.outputs
+
+    def executable(self) -> NestExecutable | NumpyNestExecutable:
+        """Return a new executable."""
+        if isinstance(self.nests, Nested):
+            return NestExecutable(self.nests)
+        if not has_llvm():
+            warn_without_llvm()
+        return NumpyNestExecutable(self.nests)
+
+    def lend(self) -> tuple[Any, Floats, Floats | None]:
+        """Return an idle executable, its outputs, and gradients that others are computed from.
+
+        These may be hidden behind the outputs, as by a comparison: if one is not finite, no result
+        is, so that the call is made eagerly. Give all back by `take_back`.
+        """
+        try:
+            return self._idle.pop()
+        except IndexError:
+            executable, n = self.executable(), self.nests.results
+            found = executable.memory[self.nests.outputs]
+            return executable, found[:n], found[n:] if len(found) > n else None
+
+    def take_back(self, lent: tuple[Any, Floats, Floats | None]) -> None:
+        """Take back an executable that was lent, for the next call."""
+        self._idle.append(lent)
 
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
         try:  # `lend`, inlined
-            executable, outputs = idle = self._idle.pop()
+            executable, outputs, hidden = idle = self._idle.pop()
         except IndexError:
-            executable, outputs = idle = self.lend()
+            executable, outputs, hidden = idle = self.lend()
         if inputs.__class__ is list:
-            self._write(executable.memory, 0, *inputs)  # type: ignore[arg-type]
+            self._write(executable.memory, 0, *inputs)
         else:
-            executable.memory[: self.packed.inputs] = inputs
+            executable.memory[: self.nests.inputs] = inputs
         executable.run()
-        n = self._results
-        found: list[float] = outputs.tolist() if n is None else outputs[:n].tolist()
-        if n is not None and not are_finite(outputs[n:]):
-            found = [nan] * n
+        found: list[float] = outputs.tolist()
+        if hidden is not None and not are_finite(hidden):
+            found = [nan] * len(found)
         self._idle.append(idle)
         return found
 
@@ -68,28 +90,21 @@ class Runner(Pool):
         finite : bool
             Whether all of them are finite.
         """
-        try:  # `lend`, inlined
-            executable, outputs = idle = self._idle.pop()
-        except IndexError:
-            executable, outputs = idle = self.lend()
-        if executable.__class__ is NestExecutable and executable.distances:
+        executable, outputs, hidden = idle = self.lend()
+        if executable.distances:
             executable.take(cells, blocks)
         else:
             memory = executable.memory
             for cell, block in zip(cells, blocks):  # noqa: B905 - at each call
                 memory[cell] = block
-        finite = executable.run()
-        if finite is None:
-            finite = are_finite(outputs)
-        found = outputs[: self._results].copy()
+        executable.run()
+        finite = are_finite(outputs) and (hidden is None or are_finite(hidden))
+        found = outputs.copy()
         self._idle.append(idle)
         return found, finite
 
-
-class LoopRunner(NestPool, Runner):
-    """A program of loops with the memories it runs in."""
-
-    packed: Nested | NumpyNested  # type: ignore[assignment]
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.nests,)
 
 
 def are_finite(numbers: Floats) -> bool:
@@ -103,35 +118,14 @@ def are_finite(numbers: Floats) -> bool:
 _FEW = 32
 
 
-def runner_for(program: Program) -> Runner:
-    """Return a runner for a program in sums of products, its derivatives written out."""
-    return Runner(pack(lower(program)))
-
-
 @collector_paused()
-def runner_for_recorded(asked: Program, plain: Callable[[], Runner]) -> Runner:
-    """Return a runner for a program as recorded: in loops where it repeats, else packed.
-
-    Parameters
-    ----------
-    asked : Program
-        The program, derivatives among its outputs.
-    plain : callable
-        Returns what runs the same program packed.
-    """
+def runner_for(asked: Program) -> Runner:
+    """Return a runner for a program as recorded, derivatives among its outputs."""
     key = known_programs.key_of(asked)
-    packed = known_programs.found(key)
-    if isinstance(packed, Nested | NumpyNested):
-        return LoopRunner(packed)
-    if packed is not None:
-        return Runner(packed)
-    runner = _runner_for_new(asked, plain)
-    known_programs.keep(key, runner.packed)
-    return runner
+    found = known_programs.found(key)
+    if found is None:
+        from scalargrad.compiler.nests.compile_nests import nested
 
-
-def _runner_for_new(asked: Program, plain: Callable[[], Runner]) -> Runner:
-    from scalargrad.compiler.nests.compile_nests import nested
-
-    nest = nested(asked)
-    return plain() if nest is None else LoopRunner(nest)
+        found = nested(asked)
+        known_programs.keep(key, found)
+    return Runner(found)

@@ -106,7 +106,7 @@ def machine_code(exported: Exported, suffix: str) -> dict[str, bytes]:
 
 def _source(exported: Exported) -> tuple[Source, bytes, str]:
     """Return the C of a program, the object code of its loops, and the processor it is for."""
-    if exported.loops is None or not has_llvm():
+    if not has_llvm():
         return c_source(exported), b"", "this processor"
     from scalargrad.compiler.backend.llvm.machine_code import relocatable
     from scalargrad.compiler.nests.llvm_printer import print_llvm

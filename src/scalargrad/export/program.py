@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,23 +12,18 @@ from typing import Any
 from scalargrad.compiler.call.arguments import replaced
 from scalargrad.compiler.call.outline import ArrayOutline, ObjectOutline, Place
 from scalargrad.compiler.call.specialization import value_cells
-from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.object_state import attributes, is_record
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.nests.c_printer import print_c
-from scalargrad.compiler.nests.compile_nests import Scheduled, scheduled, written
+from scalargrad.compiler.nests.compile_nests import Scheduled, is_printed, scheduled, written
 from scalargrad.compiler.nests.lowering import Lowered
-from scalargrad.compiler.passes.kinds import ADJOINT, ROW, TAKE, has_lanes
-from scalargrad.compiler.passes.lower import lower
+from scalargrad.compiler.passes.kinds import ADJOINT, has_lanes
 from scalargrad.compiler.passes.program import PartCopy, Program
 from scalargrad.errors import TraceError
-from scalargrad.ops import add, eq, lt, ne, sum, where
+from scalargrad.ops import eq, ne, sum
 from scalargrad.sparse import Table
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.numbers import is_real
-
-#: Programs of fewer nodes are written node by node; so are longer ones that do not repeat.
-SHORT = 1000
 
 
 @dataclass(frozen=True)
@@ -54,16 +48,9 @@ class Exported:
     is_guarded: bool
 
     @cached_property
-    def program(self) -> Program:
-        """The program in sums of products, with all derivatives written out."""
-        return lower(Function(self.recorded, len(self.outputs), ()).program)
-
-    @cached_property
-    def loops(self) -> tuple[Scheduled, str, int] | None:
-        """The program as loops, as C ``NAME_loops``, its cells; None if short or not repeating."""
-        if len(self.recorded) <= SHORT and len(self.program) <= SHORT:
-            return None
-        return written(self.recorded, self._printed, always=True)
+    def loops(self) -> tuple[Scheduled, str, int]:
+        """The program as loops, as C ``NAME_loops``, and its cells."""
+        return written(self.recorded, self._printed)
 
     def _printed(self, lowered: Lowered) -> tuple[Scheduled, str, int]:
         found = scheduled(lowered)
@@ -78,7 +65,7 @@ def exported(
     Raises
     ------
     TraceError
-        If it draws random numbers, or is evaluated eagerly.
+        If it draws random numbers, calls operations of one's own, or is evaluated eagerly.
     """
     path, call = compiled.taken(args, kwargs)
     if path.is_whole or has_lanes(path.function.recorded.ops):
@@ -88,6 +75,12 @@ def exported(
             f"{compiled!r} draws random numbers, which a file cannot: draw outside, and give the "
             "numbers as arguments"
         )
+    for op in path.function.recorded.nodes().occurring():
+        if not is_printed(op):
+            raise TraceError(
+                f"{op.name} cannot be written in C, which knows the operations of scalargrad "
+                "alone: write it as an expression of them"
+            )
     named = _inputs(compiled, args, kwargs)
     inputs, values = [*named.values()], {*value_cells(call[4])}
     wrt = [k for k, x in enumerate(named) if x in values]
@@ -115,7 +108,7 @@ def exported(
 def _copied(recorded: Program, numbers: Sequence[float], inputs: Sequence[int]) -> PartCopy:
     """Return a copy of a recorded program that has these inputs in this order.
 
-    The inputs behind them are constants, and each lookup is a choice among the entries of its row.
+    The inputs behind them are constants.
     """
     given = len(inputs)
     copy = PartCopy(recorded, given)
@@ -123,26 +116,10 @@ def _copied(recorded: Program, numbers: Sequence[float], inputs: Sequence[int]) 
     for node in range(given, len(recorded)):
         if node < recorded.inputs:
             copy.new[node] = copy.constant(numbers[node])
-        elif recorded.ops[node] is TAKE:
-            index, row = recorded.args[node]
-            entries = [copy.operand(x) for x in recorded.args[row]]
-            copy.new[node] = _chosen(copy, copy.operand(index), entries)
-        elif recorded.ops[node] is not ROW and node not in recorded.constants:
+        elif node not in recorded.constants:
             copy.copy(node)
     copy.program.outputs = [copy.operand(x) for x in recorded.outputs]
     return copy
-
-
-def _chosen(copy: PartCopy, index: int, entries: list[int]) -> int:
-    """Write the entry at an index, which counts from the end if it is negative."""
-    after = copy.append(add, (index, copy.constant(float(len(entries)))))
-    place = copy.append(where, (copy.append(lt, (index, copy.constant(0.0))), after, index))
-    found = copy.constant(math.nan)
-    for k, entry in enumerate(entries):
-        found = copy.append(
-            where, (copy.append(eq, (place, copy.constant(float(k)))), entry, found)
-        )
-    return found
 
 
 # Names --------------------------------------------------------------------------------------------

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.passes.differentiate import differentiate
+from scalargrad.compiler.nests.unfold import written_out
 from scalargrad.compiler.passes.kinds import DETACH
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.unroll import unrolled
+from scalargrad.compiler.passes.unroll import unrolled, with_choices
 
 
 def pattern(program: Program, inputs: int, results: int) -> tuple[Integers, Integers]:
@@ -38,7 +38,7 @@ def pattern(program: Program, inputs: int, results: int) -> tuple[Integers, Inte
     has the same inputs as an operand shares its set: bits of 30,000 residuals in 60,000 numbers
     would take 20 GB, or a pass over the program for every few hundred numbers.
     """
-    program = differentiate(unrolled(program))
+    program = written_out(with_choices(unrolled(program)))
     nothing: frozenset[int] = frozenset()
     sets = [nothing] * len(program)
     sets[:inputs] = [frozenset((k,)) for k in range(inputs)]

@@ -248,7 +248,7 @@ class Specialization:
             cells = self.cells
         else:
             blocks = [self._inputs(leaves, ())]
-            cells = (slice(runner.packed.inputs),)
+            cells = (slice(runner.nests.inputs),)
         numbers, finite = runner.on_blocks(cells, blocks)
         if self.outcomes:
             outcomes = tuple((numbers[n:] != 0.0).tolist())

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from scalargrad.compiler.backend.choice import code_for, has_llvm
+from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.call.specialization import Specialization
-from scalargrad.compiler.function import Function
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.numpy_runner import Loops
-from scalargrad.compiler.packing.instructions import (
-    Apply,
-    Gather,
-    Instruction,
-    Packed,
-    Products,
-    Scatter,
-    Take,
-    size_of,
-)
-from scalargrad.compiler.passes.program import without_dead_nodes
 
 #: A call is timed so often, and the shortest time is told.
 _RUNS = 7
-
-_NAMES = {Gather: "gather", Products: "sum of products", Take: "take", Scatter: "scatter"}
 
 
 class Explanation(str):
@@ -64,16 +49,14 @@ def explain(path: Specialization, call: Callable[[], object]) -> Explanation:
     runners = {"forward": function.values}
     if len(function.moving) == 1 and path.differentiable:
         runners["forward and backward"] = function.values_and_row_of(function.moving[0])
-    lines = [f"{path.name}: {path.recorded} nodes recorded{_found(function)}"]
+    found = function.values.nests
+    as_loops = f"found as {found.steps} steps of {found.loops} loops"
+    lines = [f"{path.name}: {path.recorded} nodes recorded, {as_loops}"]
     codes = []
     for name, runner in runners.items():
-        packed: Packed | Loops = runner.packed
-        if isinstance(packed, Loops):
-            lines += _nests(name, packed)
-            codes.append(packed.module.text() if isinstance(packed, Nested) else "")
-        else:
-            lines += _program(name, packed)
-            codes.append(code_for(packed))
+        nests = runner.nests
+        lines += _equations(name, nests)
+        codes.append(nests.module.text() if isinstance(nests, Nested) else "")
     lines.append(f"run by {'machine code' if has_llvm() else 'NumPy'}")
     if not path.draws:
         lines.append(f"time of a call: {_shortest(call)}, with its arguments read and results made")
@@ -95,40 +78,7 @@ def _shortest(call: Callable[[], object]) -> str:
 _UNITS = (("ns", 1e9), ("µs", 1e6), ("ms", 1e3), ("s", 1.0))
 
 
-def _found(function: Function) -> str:
-    """Describe the result of the first pass: sums of products, or loops."""
-    packed = function.values.packed
-    if isinstance(packed, Loops):
-        return f", found as {packed.steps} steps of {packed.loops} loops"
-    return f", {len(without_dead_nodes(function.program))} after flattening"
-
-
-def _program(name: str, packed: Packed) -> list[str]:
-    head = f"{name}: {len(packed.instructions)} instructions, {packed.memory.nbytes} bytes"
-    return [head, *_kinds(packed.instructions)]
-
-
-def _nests(name: str, program: Loops) -> list[str]:
+def _equations(name: str, program: Loops) -> list[str]:
     """Return lines that describe nests: their equations."""
     head = f"{name}: {program.steps} steps of {program.loops} loops, {program.cells * 8} bytes"
     return [head, *(f"  {line}" for line in program.listing.splitlines())]
-
-
-def _kinds(instructions: Iterable[Instruction]) -> list[str]:
-    """Return a line for each kind of instruction: how many there are, over how many lanes."""
-    count: Counter[str] = Counter()
-    lanes: Counter[str] = Counter()
-    for instruction in instructions:
-        name, width = described(instruction)
-        count[name] += 1
-        lanes[name] += width
-    return [
-        f"  {count[name]:4} × {name}, {total} lane{'s' * (total != 1)}"
-        for name, total in lanes.most_common()
-    ]
-
-
-def described(instruction: Instruction) -> tuple[str, int]:
-    """Return the kind of an instruction, and its lanes."""
-    own = instruction.op.name if isinstance(instruction, Apply) else _NAMES[type(instruction)]
-    return own, size_of(instruction)

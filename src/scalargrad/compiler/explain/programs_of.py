@@ -23,7 +23,7 @@ def programs_of(compiled: Callable[..., Any]) -> list[Specialization]:
     -------
     list of Specialization
         Those for arguments of one shape together, the latest first. ``path.function.recorded`` is
-        the program as it was recorded, and ``path.function.values.packed`` what a call runs.
+        the program as it was recorded, and ``path.function.values.nests`` what a call runs.
 
     Raises
     ------

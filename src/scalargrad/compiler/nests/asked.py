@@ -16,7 +16,7 @@ import numpy as np
 from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.nests.finder.recording import APART, Recording, recording_of
 from scalargrad.compiler.nests.node_columns import NodeColumns, distinct
-from scalargrad.compiler.passes.differentiate import is_detached
+from scalargrad.compiler.passes.dependence import is_detached
 from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, TAKE, UNBATCH, Held, Op, Stacked, Total
 from scalargrad.compiler.passes.program import Program
 from scalargrad.ops import TABLE

@@ -36,7 +36,7 @@ from scalargrad.compiler.nests.equations import (
     as_index,
     statements,
 )
-from scalargrad.compiler.passes.partial import subexpressions
+from scalargrad.compiler.passes.expressions import subexpressions
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Operation, Reduction

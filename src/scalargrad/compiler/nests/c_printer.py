@@ -63,11 +63,12 @@ _WHOLE = {"add": "+", "sub": "-", "shl": "<<", "lshr": ">>", "and": "&", "or": "
 
 
 class CEmitter(Emitter):
-    """Writes operations as C."""
+    """Writes operations as C; a long one outside of loops is a call of a function, written once."""
 
-    def __init__(self, body: CBody) -> None:
-        super().__init__(body)
+    def __init__(self, body: CBody, functions: dict[str, str] | None = None) -> None:
+        super().__init__(body, inline=functions is None)
         self.statements = body
+        self.functions = {} if functions is None else functions
 
     def number(self, x: Operand) -> str:
         """Return an operand as text, a float exactly."""
@@ -108,9 +109,16 @@ class CEmitter(Emitter):
         """Call a function of the C library."""
         return self.intrinsic(name, *operands)
 
-    def shared(self, _: str, write: Callable[..., str], operands: Sequence[Operand]) -> str:
-        """Write a function here."""
-        return write(self, *map(self.number, operands))
+    def shared(self, name: str, write: Callable[..., str], operands: Sequence[Operand]) -> str:
+        """Call a function, which `write` prints at its first call."""
+        full = "sg_" + re.sub(r"\W", "_", name)
+        if full not in self.functions:
+            e = CEmitter(CBody(), self.functions)
+            names = [f"x{k}" for k in range(len(operands))]
+            e.statements.line(f"return {e.number(write(e, *names))};")
+            declared = ", ".join(f"double {x}" for x in names)
+            self.functions[full] = _function(f"double {full}({declared})", e.statements)
+        return self.intrinsic(full, *operands)
 
     def select(self, test: str, x: Operand, y: Operand) -> str:
         """Return x where the test holds, else y."""
@@ -158,9 +166,14 @@ def print_c(body: Body, plan: Plan, name: str = "run", *, static: bool = False) 
     printer = _CPrinter(plan)
     printer.start()
     printer.items(body)
-    lines = "\n".join(used(printer.body.lines().split("\n")[1:]))
-    text = f"{HEAD}{'static ' * static}void {name}(double *restrict m) {{\n{lines}\n}}\n"
-    return text, printer.cells
+    main = _function(f"void {name}(double *restrict m)", printer.body)
+    others = [f"static {x}" for x in printer.e1.functions.values()]
+    return "\n".join([HEAD, *others, "static " * static + main]), printer.cells
+
+
+def _function(head: str, body: CBody) -> str:
+    lines = "\n".join(used(body.lines().split("\n")[1:]))
+    return f"{head} {{\n{lines}\n}}\n"
 
 
 def used(lines: list[str]) -> list[str]:
@@ -186,7 +199,7 @@ class _CPrinter(Printer):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.body = CBody()
-        self.e1 = CEmitter(self.body)
+        self.e1 = CEmitter(self.body, {})
 
     def whole(self, base: int, terms: Sequence[tuple[str, int]]) -> str:
         return self.body.let(_sum(base, terms), "int64_t")

@@ -7,49 +7,40 @@ and LLVM IR. What is irregular, or has no order of loops, is not a nest.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.backend.llvm.operations import can_write
-from scalargrad.compiler.nests.asked import Asked, Part
+from scalargrad.compiler.nests.asked import Asked
 from scalargrad.compiler.nests.blocks import in_blocks
 from scalargrad.compiler.nests.equations import Body
 from scalargrad.compiler.nests.equations import Program as Equations
-from scalargrad.compiler.nests.finder.find import find, find_flat, work
-from scalargrad.compiler.nests.finder.tree import Tree
+from scalargrad.compiler.nests.finder.cells import NotWrittenError
+from scalargrad.compiler.nests.finder.find import find, find_flat, straight, without_loop
+from scalargrad.compiler.nests.finder.recording import Recording
+from scalargrad.compiler.nests.finder.tree import Statement, Tree
 from scalargrad.compiler.nests.llvm_printer import print_blocks
 from scalargrad.compiler.nests.lowering import Lowered, Lowering
 from scalargrad.compiler.nests.nested import Nested
-from scalargrad.compiler.nests.node_columns import (
-    NodeColumns,
-    columns,
-    shape_of,
-)
+from scalargrad.compiler.nests.node_columns import columns
 from scalargrad.compiler.nests.numpy_runner import NumpyNested
 from scalargrad.compiler.nests.packing import packed
 from scalargrad.compiler.nests.plan import Plan, plan
 from scalargrad.compiler.nests.schedule import directed
 from scalargrad.compiler.nests.tiles import arranged
-from scalargrad.compiler.nests.unfold import unfold
-from scalargrad.compiler.passes.kinds import DETACH, has_lanes
+from scalargrad.compiler.nests.unfold import unfold, written_out
+from scalargrad.compiler.passes.kinds import DETACH, Op, has_lanes
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.unroll import unrolled
+from scalargrad.compiler.passes.unroll import unrolled, with_choices
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Elementwise
 
-#: Recordings of fewer nodes are packed, and those of fewer nodes to a statement: to compile one
-#: takes as long as to pack so many nodes.
-_LEAST, _TIMES = 200, 27
-#: Packing is slow where more steps than this wait for one another, and to compile a statement takes
-#: as long as to pack so many groups.
-_DEEP, _GROUPS = 12, 16
-#: So does to pack so many nodes; a run then may take so many nanoseconds for a node.
-_NODES, _NOT_SLOW = 600, 5.0
-#: From so many nodes on, loops pay too that take about a nanosecond for a node.
-_MANY, _FAST = 2000, 1.1
-#: Lanes for which there is no order of loops are nodes of their own if they are so many.
-_UNROLLED = range(2_000, 100_000)
+#: Examples of which no order of loops computes all are nodes of their own if these are so few.
+_UNROLLED = 100_000
+#: The numbers of an example are computed one by one if they are no more than this.
+_SHORT = 2000
+#: Loops are written out as long as trees have so few statements, or one for so many nodes.
+_FEW, _EACH = 200, 4
 T = TypeVar("T")
 
 
@@ -75,11 +66,14 @@ class Scheduled(NamedTuple):
     results: int
 
 
-def nested(program: Program, *, always: bool = False) -> Nested | NumpyNested | None:
-    """Return a recorded program as nests, ready to run; None if it is none, see `written`."""
-    if has_llvm():
-        return written(program, _in_llvm, always=always)
-    return written(program, _in_numpy, always=always)
+def nested(program: Program) -> Nested | NumpyNested:
+    """Return a recorded program, with the gradients that it asks for, as nests, ready to run.
+
+    Operations of one's own are called by NumPy, which then runs all of the program.
+    """
+    if has_llvm() and all(map(is_printed, program.nodes().occurring())):
+        return written(program, _in_llvm)
+    return written(program, _in_numpy)
 
 
 def _in_llvm(lowered: Lowered) -> Nested:
@@ -96,86 +90,99 @@ def _in_numpy(found: Lowered) -> NumpyNested:
     return NumpyNested(equations, body, found.given, found.outputs, found.results, str(equations))
 
 
-def written(program: Program, write: Callable[[Lowered], T], *, always: bool = False) -> T | None:
+def written(program: Program, write: Callable[[Lowered], T]) -> T:
     """Return what is written of a recorded program, and gradients that it asks for, as loops.
 
-    None if that is impossible, as where it is irregular, or does not pay.
+    It is written in the first form of which an order of loops computes it.
 
     Parameters
     ----------
     program : Program
     write : callable
         Schedules and prints equations; a TraceError says that it cannot.
-    always : bool
-        Whether to write loops that do not pay, too.
     """
-    unfolded = unfold(program)
-    if unfolded is None:
-        return None
-    found = _asked(columns(unfolded), always=always)
-    if found is None:
-        return None
-    asked, tree = found
-    for trees, around in _trees(asked, tree):
-        with suppress(TraceError):  # no order of loops computes it
-            return write(Lowering(asked, trees, around=around, always=always).run())
-    return _unrolled(program, write, always=always)
+    for asked, found, around in _attempts(program):
+        trees: list[Tree] | None = found
+        while trees:
+            try:
+                return write(Lowering(asked, trees, around=around).run())
+            except NotWrittenError as error:
+                trees = _without_loops(trees, error.statement)
+            except TraceError:  # no order of loops computes it
+                trees = None
+    raise AssertionError("a program without loops is always written")
 
 
-def _unrolled(program: Program, write: Callable[[Lowered], T], *, always: bool) -> T | None:
-    """Return what is written of a program whose lanes are nodes of their own."""
-    has = has_lanes(program.nodes().table) and int(program.nodes().sizes().sum()) in _UNROLLED
-    return written(unrolled(program), write, always=always) if has else None
+def _attempts(program: Program) -> Iterator[tuple[Asked, list[Tree], bool]]:
+    """Yield what is asked, trees of its parts, and whether borders may be cells around results.
 
-
-def _asked(found: NodeColumns, *, always: bool) -> tuple[Asked, Tree] | None:
-    """Return what is asked of a program, and the tree of its first part; None if it does not pay.
-
-    Parameters
-    ----------
-    found : NodeColumns
-    always : bool
-        Whether it counts as paying.
+    It is a program as recorded, with each number of an example as a node of its own, and node by
+    node, derivatives too: each in loops, then without.
     """
-    always = always or has_lanes(found.written.table)
-    if not (always or has_llvm()):
+    recorded = _asked(unfold(program))
+    yield from _in_loops(recorded)
+    if len(program) <= _SHORT:
+        yield from _in_order(recorded)
+    if has_lanes(program.nodes().table):
+        is_few = int(program.nodes().sizes().sum()) <= _UNROLLED
+        program = unrolled(program)
+        if is_few:
+            yield from _in_loops(_asked(unfold(program)))
+    yield from _in_order(recorded)
+    single = _asked(written_out(with_choices(program)))
+    yield from _in_loops(single)
+    yield from _in_order(single)
+
+
+def _asked(form: Program | None) -> Asked | None:
+    """Return what is asked of a program; None if it has no such form."""
+    asked = None if form is None else Asked(columns(form))
+    return asked if asked and asked.is_written else None
+
+
+def _in_order(asked: Asked | None) -> Iterator[tuple[Asked, list[Tree], bool]]:
+    """Yield what is asked, without loops."""
+    if asked:
+        yield asked, [straight(part.recording) for part in asked.parts], True
+
+
+def _in_loops(asked: Asked | None) -> Iterator[tuple[Asked, list[Tree], bool]]:
+    """Yield what is asked, in loops, if some are found."""
+    recordings = [part.recording for part in asked.parts] if asked else []
+    if asked and (nested_loops := _trees(find, recordings)):
+        yield asked, nested_loops, True
+    if asked and (flat := _trees(find_flat, recordings)):
+        yield asked, flat, True
+    if asked and nested_loops:
+        yield asked, nested_loops, False
+
+
+def _trees(
+    search: Callable[[Recording], Tree | None], recordings: Sequence[Recording]
+) -> list[Tree] | None:
+    """Return the trees that a search finds; None if it does not find all."""
+    found = [x for x in map(search, recordings) if x]
+    return found if len(found) == len(recordings) else None
+
+
+def _without_loops(trees: Sequence[Tree], at: Statement | None) -> list[Tree] | None:
+    """Return trees without the loops around a statement; None if that makes them long."""
+    if at is None or not at.loops:
         return None
-    if not always and found.before < _LEAST:
-        return None
-    asked = Asked(found)
-    if not (asked.is_written and (not has_llvm() or all(map(_is_written, asked.parts)))):
-        return None
-    tree = find(asked.parts[0].recording, None if always else found.before // _TIMES)
-    if tree is None or not (always or _pays(found, tree)):
-        return None
-    return asked, tree
+    node, found = int(at.nodes[0]), [*trees]
+    which = next(k for k, x in enumerate(trees) if at in x.statements)
+    while at.loops:
+        tree = without_loop(found[which], at.loops[-1])
+        if tree is None or len(tree.statements) > max(_FEW, len(tree.recording) // _EACH):
+            return None
+        found[which] = tree
+        at = tree.statements[tree.statement_of[node]]
+    return found
 
 
-def _trees(asked: Asked, tree: Tree) -> Iterator[tuple[Sequence[Tree | None], bool]]:
-    """Yield trees of all parts, and whether borders may be cells around results, to be tried."""
-    others = [part.recording for part in asked.parts[1:]]
-    nested_loops = [tree, *(find(x) if len(x) else None for x in others)]
-    yield nested_loops, True
-    flat = (part.recording for part in asked.parts)
-    yield [find_flat(x) if len(x) else None for x in flat], True
-    yield nested_loops, False
-
-
-def _pays(found: NodeColumns, tree: Tree) -> bool:
-    """Return whether a run of the tree is fast, or packing slow."""
-    nodes, statements = found.before, len(tree.statements)
-    each = work(tree) / nodes
-    is_long = nodes > _NODES * statements and each < _NOT_SLOW
-    if found.has_second or is_long or (nodes >= _MANY and each < _FAST):
-        return True
-    shape = shape_of(found)
-    return shape.depth > _DEEP and shape.groups * nodes / shape.nodes > _GROUPS * statements
-
-
-def _is_written(part: Part) -> bool:
-    """Return whether all operations of a part can be written."""
-    used = (part.recording.table[k] for k in {*part.recording.codes.tolist()})
-    return all(op is DETACH or (isinstance(op, Elementwise) and can_write(op)) for op in used)
+def is_printed(op: Op) -> bool:
+    """Return whether an operation can be printed: operations of one's own cannot."""
+    return not isinstance(op, Elementwise) or op is DETACH or can_write(op)
 
 
 def scheduled(found: Lowered, *, in_place: bool = False) -> Scheduled:

@@ -29,7 +29,8 @@ from scalargrad.compiler.nests.equations import (
     as_index,
     statements,
 )
-from scalargrad.compiler.passes.partial import subexpressions
+from scalargrad.compiler.passes.expressions import subexpressions
+from scalargrad.compiler.passes.kinds import DETACH, SEED
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Operation
@@ -115,8 +116,13 @@ def dependent(
     return found
 
 
+#: Cells that are read one by one have signals of their own, unless more than so many are not read
+#: for each that is.
+_CELLS = 4
+
+
 class _Partial(NamedTuple):
-    """A partial derivative that is not 0: of which operand, and whether the result is in it."""
+    """A partial derivative: by which operand, and whether the result is in it."""
 
     place: int
     expression: Expression
@@ -133,18 +139,22 @@ class _Traced(NamedTuple):
 
 @functools.lru_cache(maxsize=1024)
 def traced(op: Operation, arity: int) -> _Traced:
-    """Return an operation of so many operands with its partials."""
+    """Return an operation of so many operands with its partials.
+
+    Those that are 0 everywhere are among them: by IEEE 754, 0 times an infinite slope is nan.
+    """
     result, operands, partials = op.trace_partials(arity)
+    if op is DETACH or op is SEED:
+        return _Traced(result, operands, ())
     found = (
         _Partial(k, p, any(part is result for part in subexpressions(p)))
         for k, p in enumerate(partials)
-        if isinstance(p, Symbol) or p != 0.0
     )
     return _Traced(result, operands, tuple(found))
 
 
 def smooth_args(step: Step) -> list[Access]:
-    """Return the cells that a step reads and whose partial is not 0."""
+    """Return the cells that a step reads and passes error signals to."""
     args = step.args
     found = (args[partial.place] for partial in traced(step.op, len(args)).partials)
     return [x for x in found if isinstance(x, Access)]
@@ -364,8 +374,17 @@ class _Reverse(_Sweep):
         places = self.places.get(array)
         shape = array.shape if places is None else (len(places),)
         out = self.builder.array(f"d{array}", shape, "out")
-        variables = [self.builder.var(n) for n in shape]
         first = 0 if places is None else places.start
+        received = self.received.get(array, [])
+        are_cells = len(shape) == 1 and not any(
+            i.terms or i.via for x in received for i in x.indices
+        )
+        if are_cells and shape[0] <= _CELLS * len(received):
+            for k in range(shape[0]):
+                cell = Access(array, (as_index(first + k),))
+                self._collect(Access(out, (as_index(k),)), (), self._received(cell, []))
+            return out
+        variables = [self.builder.var(n) for n in shape]
         place = Access(array, tuple(v + first for v in variables))
         self._collect(Access(out, tuple(map(as_index, variables))), variables,
                       self._received(place, []))  # fmt: skip

@@ -24,6 +24,7 @@ from scalargrad.compiler.nests.equations import (
     Access,
     Arg,
     Array,
+    Body,
     Index,
     Program,
     Step,
@@ -46,11 +47,11 @@ from scalargrad.ops import TABLE
 
 #: More products of a root and a seed than this are added up in a loop.
 _SEEDS = 8
-#: Where loops must pay, steps are at most so many, or the nodes so many times as many.
-_MANY, _TIMES = 100, 4
 #: So many gradients or more by the same nodes are computed side by side.
 _ROWS = 4
-_IDENTITY, _ADD, _MUL = TABLE["identity"], TABLE["add"], TABLE["mul"]
+#: Steps in loops are at most one for so many nodes, or the program is written without loops.
+_TIMES = 4
+_IDENTITY, _ADD, _MUL, _WHERE = (TABLE[name] for name in ("identity", "add", "mul", "where"))
 
 
 class Lowered(NamedTuple):
@@ -85,17 +86,13 @@ class Lowering:
     Parameters
     ----------
     asked : Asked
-    trees : sequence of Tree or None
+    trees : sequence of Tree
         Those of its parts.
     around : bool
         Whether borders may be cells around results.
-    always : bool
-        Whether numbers in no order are copied one by one, however many they are.
     """
 
-    def __init__(
-        self, asked: Asked, trees: Sequence[Tree | None], *, around: bool, always: bool
-    ) -> None:
+    def __init__(self, asked: Asked, trees: Sequence[Tree], *, around: bool = True) -> None:
         self.asked, self.trees, self.around = asked, trees, around
         self.of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
         self.kept: set[int] = set()
@@ -118,7 +115,7 @@ class Lowering:
         self.given = Array("p", (asked.program.given,), "in")
         self.outputs = Array("y", (len(nodes),), "out")
         b = Builder(Program([self.given, self.outputs], []))
-        self.cells = NodeCells(asked.found, self.given, b, always=always)
+        self.cells = NodeCells(asked.found, self.given, b)
         self.cells.write_lookup = Lookups(self.cells).write
         self.examples = [*self.cells.vars.values()]
 
@@ -164,19 +161,14 @@ class Lowering:
 
     # Parts -------------------------------------------------------------------------------------
 
-    def _write_part(self, part: Part, tree: Tree | None) -> CellTable:
+    def _write_part(self, part: Part, tree: Tree) -> CellTable:
         """Write a part, and note the cells of its results; return where it is given what."""
-        if tree is None:
-            raise TraceError("no loops are found")
         b, cells = self.cells.builder, self.cells
         arrays, items = len(b.arrays), len(b.items)
         given = self._arrays(part)
         written = to_equations(tree, b, given, part.places, around=self.around)
-        if written is None:
-            raise TraceError("an operand reads too many things by turns")
-        steps = sum(1 for _ in statements(b.items[items:]))
-        if steps > max(_MANY, len(part.recording) // _TIMES) and not cells.always:
-            raise TraceError(f"{len(part.recording)} nodes are {steps} steps")
+        if tree.loops and _length(b.items[items:]) > len(part.recording) / _TIMES:
+            raise TraceError("written out, the program is not much longer")
         pairs = [*zip(given, part.given, strict=True)]
         wide = {a: cells.vars[x.lanes] for a, x in pairs if x.lanes > 1}
         rows = widened(b, arrays, items, wide) if wide else {}
@@ -351,6 +343,11 @@ class Lowering:
                     at = np.insert(at, 0, j, axis=1)
                 cells.known.put(x[own], Column(slopes[array], at, after))
         return equations
+
+
+def _length(body: Body) -> int:
+    """Return how long steps in loops are: a choice is as long as three others."""
+    return sum(3 if step.op is _WHERE else 1 for step, _ in statements(body))
 
 
 def _rows(sweeps: Sequence[Sweep], constants: Mapping[int, float]) -> list[list[Sweep]]:

@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import LINE, Floats, aligned
-from scalargrad.compiler.backend.choice import Pool
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.threads import shared, threads
-from scalargrad.compiler.nests.numpy_runner import Loops, NumpyNested, NumpyNestExecutable
+from scalargrad.compiler.nests.numpy_runner import Loops
 from scalargrad.compiler.nests.plan import Distance
 from scalargrad.system.cached_property import cached_property
 
 #: Code with so many lines is compiled without optimization, which would take 10 times as long: its
 #: loops are short, or there are no others.
 _LONG = 30_000
+#: So is code with so many steps for each loop.
+_STRAIGHT = 30
 
 
 @dataclass(eq=False)
@@ -69,6 +70,14 @@ class Nested(Loops):
         """How many numbers there are in memory."""
         return len(self.begun)
 
+    @cached_property
+    def code(self) -> Any:
+        """The machine code: functions of the address of memory."""
+        return _code_of(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: x for name, x in self.__dict__.items() if name != "code"}
+
 
 class NestExecutable:
     """A memory, and the machine code of nests that runs in it.
@@ -81,7 +90,8 @@ class NestExecutable:
         As of `Nested`; `take` uses them.
     """
 
-    def __init__(self, nested: Nested, code: Any) -> None:
+    def __init__(self, nested: Nested) -> None:
+        code = nested.code
         whole = aligned(len(nested.begun))
         whole[:] = nested.begun
         self.memory: Floats = whole[LINE:]
@@ -142,12 +152,12 @@ def _can_be_read(block: Any) -> bool:
     return is_array and block.flags.c_contiguous and block.flags.aligned
 
 
-def code_of(nested: Nested) -> Any:
-    """Return the machine code of nests, functions of the address of memory."""
+def _code_of(nested: Nested) -> Any:
     from scalargrad.compiler.backend.llvm.machine_code import compile_module
 
-    lines = nested.module.text().count("\n")
-    code = compile_module(nested.module, level=1 if lines < _LONG else 0)
+    is_long = nested.module.text().count("\n") > _LONG
+    is_straight = nested.steps > _STRAIGHT * nested.loops
+    code = compile_module(nested.module, level=0 if is_long or is_straight else 1)
     alone, of_block = ((), (ctypes.c_int64,))
     return [
         code.function(
@@ -155,23 +165,3 @@ def code_of(nested: Nested) -> Any:
         )
         for name, n in nested.functions
     ]
-
-
-class NestPool(Pool):
-    """Nests, and the executables that are idle."""
-
-    packed: Nested | NumpyNested  # type: ignore[assignment]
-
-    def __init__(self, nested: Nested | NumpyNested) -> None:
-        super().__init__(nested)  # type: ignore[arg-type]
-
-    @cached_property
-    def _code(self) -> Any:
-        assert isinstance(self.packed, Nested)
-        return code_of(self.packed)
-
-    def executable(self) -> NestExecutable | NumpyNestExecutable:
-        """Return a new executable."""
-        if isinstance(self.packed, NumpyNested):
-            return NumpyNestExecutable(self.packed)
-        return NestExecutable(self.packed, self._code)

@@ -28,8 +28,6 @@ from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Held, Op, Sta
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
-#: So many loops and steps copy numbers at most, where loops must pay, or one for so many nodes.
-_RUNS, _OFTEN = 64, 500
 #: More constants than this are copied from an array of them.
 _NUMBERS = 8
 _IDENTITY, _ADD, _MUL = TABLE["identity"], TABLE["add"], TABLE["mul"]
@@ -56,8 +54,6 @@ class NodeCells:
         The inputs of the program.
     builder : Builder
         What cells are written by.
-    always : bool
-        Whether numbers in no order are copied one by one, however many they are.
     known : CellTable
         The cells of inputs and of nodes that are computed.
     points : CellTable
@@ -66,9 +62,9 @@ class NodeCells:
         By how many lanes, which of them it is.
     """
 
-    def __init__(self, found: NodeColumns, given: Array, builder: Builder, *, always: bool) -> None:
+    def __init__(self, found: NodeColumns, given: Array, builder: Builder) -> None:
         self.found, self.program, self.given = found, found.program, given
-        self.builder, self.always = builder, always
+        self.builder = builder
         self.known, self.points = CellTable(len(self.program)), CellTable(len(self.program))
         self.known.put_row(range(self.program.inputs), given)
         several = {*found.sizes.tolist()} - {1}
@@ -301,7 +297,7 @@ class NodeCells:
         along: Index = _AT_ZERO,
     ) -> None:
         """Copy runs to cells at one index of an array, plus `along`, beside other indices."""
-        b, places, count = self.builder, [*found], 0
+        b, places = self.builder, [*found]
         cells = {k: x for k, (x, _) in found.items()}
         runs = {k: x for k, (_, x) in found.items()}
         while places:
@@ -317,9 +313,6 @@ class NodeCells:
                         at, x = k * step + at, Access(x.array, tuple(i + j * k for i, j in pairs))
                 b.append(Step(Access(to, (*before, at, *after)), _IDENTITY, (x,)))
             del places[: rows.size]
-            count += 1
-            if count > max(_RUNS, len(self.found) // _OFTEN) and not self.always:
-                raise TraceError(f"more than {count - 1} numbers are in no order")
 
 
 class _Run(NamedTuple):

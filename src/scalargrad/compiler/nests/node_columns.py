@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Floats, Integers
-from scalargrad.compiler.passes.differentiate import Seeds, sweeps
+from scalargrad.compiler.passes.dependence import Seeds, sweeps
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     CONSTANT,
-    DETACH,
     INPUT,
     ROW,
     TAKE,
@@ -32,14 +30,8 @@ from scalargrad.compiler.passes.nodes import (
     stretches,
 )
 from scalargrad.compiler.passes.program import Program
-from scalargrad.ops import TABLE, add, sub
 from scalargrad.system.cached_property import cached_property
-from scalargrad.table.operation import Elementwise
 
-#: So many nodes of a program show how it packs.
-_LOOKED_AT = 1 << 14
-#: What waits for nothing, as a part of sums.
-_SUMS = {add, sub, DETACH}
 #: Kinds of operands: computed by another node, given (an input or a gradient), or a constant.
 COMPUTED, GIVEN, NUMBER = 0, 1, 2
 
@@ -102,16 +94,6 @@ class NodeColumns:
     def __len__(self) -> int:
         return len(self.nodes)
 
-    @property
-    def before(self) -> int:
-        """How many nodes do not depend on gradients."""
-        return self.bounds[0]
-
-    @property
-    def has_second(self) -> bool:
-        """Whether gradients are taken of gradients."""
-        return len(self.bounds) > 2
-
     @cached_property
     def numbers(self) -> Floats:
         """The number of each constant of the program, by node."""
@@ -140,15 +122,6 @@ def distinct(numbers: Integers) -> Integers:
 def sweeps_of(nodes: Nodes) -> dict[Seeds, list[int]]:
     """Return the backward sweeps, by roots and seeds in turn, and the nodes of each derivative."""
     return sweeps(nodes.args_with(ADJOINT))
-
-
-def is_repeatable(op: Op) -> bool:
-    """Return whether loops can compute an operation: it is from the table, with few operands."""
-    if op is DETACH:
-        return True
-    if not isinstance(op, Elementwise) or TABLE.get(op.name) is not op:
-        return False
-    return 0 < op.arity <= MOST_OPERANDS
 
 
 def is_given(op: Op) -> bool:
@@ -202,51 +175,6 @@ def kinded(codes: Integers, kinds: NDArray[np.int8], first: Integers) -> Integer
     if len(kinds):
         found += np.add.reduceat(kinds * _DIGITS[within], first[:-1])
     return found
-
-
-class Shape(NamedTuple):
-    """How a program packs.
-
-    Attributes
-    ----------
-    nodes : int
-        How many nodes were looked at.
-    groups : int
-        About how many instructions these are: nodes of one operation whose operands are in the
-        same groups are one. A chain of additions counts as several, though it is packed as one sum.
-    depth : int
-        How many steps at most wait for one another. Additions and the like count as nothing, as
-        they are part of sums.
-    """
-
-    nodes: int
-    groups: int
-    depth: int
-
-
-def shape_of(columns: NodeColumns) -> Shape:
-    """Return how a program packs, judged by its first nodes, before all gradients."""
-    first, places = entries(columns.first), entries(columns.places)
-    kinds = entries(columns.kinds)
-    table = columns.written.table
-    waits = [op not in _SUMS for op in table]
-    operations = columns.written.codes[columns.nodes].tolist()
-    groups: dict[tuple[int, ...], int] = {}
-    numbers: list[int] = []
-    depths: list[int] = []
-    count = min(columns.before, _LOOKED_AT)
-    for node, code in enumerate(entries(columns.codes[:count])):
-        operands = range(first[node], first[node + 1])
-        among, depth = [], 0
-        for k in operands:
-            if kinds[k] == COMPUTED:
-                among.append(numbers[places[k]])
-                depth = max(depth, depths[places[k]])
-            else:
-                among.append(-1)
-        numbers.append(groups.setdefault((code, *among), len(groups)))
-        depths.append(depth + waits[operations[node]])
-    return Shape(count, len(groups), max(depths, default=0))
 
 
 def _in_order(kind_of: NDArray[np.int8], levels: NDArray[np.uint8]) -> tuple[Integers, list[int]]:

@@ -6,6 +6,7 @@ ones to rounding only.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.backend.numpy_runner import vectorised
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
     MAX,
@@ -31,7 +31,11 @@ from scalargrad.compiler.nests.equations import (
     statements,
 )
 from scalargrad.compiler.nests.schedule import ScheduledLoop
+from scalargrad.compiler.passes.expressions import expression_of, subexpressions
+from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Operation
+from scalargrad.table.printing import Expression
+from scalargrad.table.symbol import Symbol
 
 
 class Loops:
@@ -107,6 +111,8 @@ class NumpyNested(Loops):
 
 class NumpyNestExecutable:
     """Nests that NumPy runs, and memory for what is given and returned."""
+
+    distances: Sequence[Any] = ()
 
     def __init__(self, nested: NumpyNested) -> None:
         self.memory: Floats = np.zeros(nested.outputs.stop)
@@ -216,3 +222,75 @@ class _Runner:
             cells[place] = two(cells[place], found)
         else:
             two.at(cells, place, found)
+
+
+# Operations as NumPy code -------------------------------------------------------------------------
+
+
+@functools.cache
+def vectorised(op: Elementwise) -> Callable[..., Any]:
+    """Return `op` as a function of arrays: printed in NumPy where possible, else elementwise."""
+    symbols, expression = expression_of(op)
+    if not has_numpy_code(expression):
+        return np.vectorize(op.of_floats_unchecked, otypes=[np.float64])
+    names = {symbol: f"a{i}" for i, symbol in enumerate(symbols)}
+    lines, result = numpy_code(expression, names)
+    head = f"def lanes({', '.join(names.values())}):"
+    source = "\n    ".join([head, *lines, f"return {result}"])
+    namespace: dict[str, Any] = {"np": np, "math": _Lifted}
+    exec(compile(source, f"<printed from {op.name}>", "exec"), namespace)
+    lanes: Callable[..., Any] = namespace["lanes"]
+    return lanes
+
+
+class _Lifted:
+    """Functions that NumPy lacks, applied element by element."""
+
+    erf = staticmethod(np.vectorize(math.erf, otypes=[np.float64]))
+    erfc = staticmethod(np.vectorize(math.erfc, otypes=[np.float64]))
+
+
+def numpy_code(expression: Expression, names: dict[Symbol, str]) -> tuple[list[str], str]:
+    """Return assignments that compute an expression on arrays, and the name of the result."""
+    written: dict[Any, str] = dict(names)
+    lines: list[str] = []
+    for part in subexpressions(expression):
+        if part not in written:
+            written[part] = f"t{len(lines)}"
+            lines.append(f"{written[part]} = {_operation(part, written)}")
+    return lines, _name(expression, written)
+
+
+def _operation(part: Symbol, names: dict[Any, str]) -> str:
+    op = part.op
+    operands = [_name(x, names) for x in part.operands]
+    assert op is not None, f"unbound symbol {part.name}"
+    if op.lazy:
+        return _CHOICE.format(f"{operands[0]} != 0.0", *operands[1:])
+    if op.comparison is not None:
+        return _CHOICE.format(op.comparison.template.format(*operands), "1.0", "0.0")
+    if op.python is not None:
+        return op.python.template.format(*operands)
+    assert op.lane is not None, f"{op.name} has no lane code"
+    return op.lane.format(*operands)
+
+
+_CHOICE = "np.where({0}, {1}, {2})"
+
+
+def _name(x: Expression, names: dict[Any, str]) -> str:
+    if isinstance(x, Symbol):
+        return names[x]
+    if x != x or x in {float("inf"), float("-inf")}:
+        return {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}[str(x)]
+    return repr(x) if str(x)[0] != "-" else f"({x!r})"
+
+
+def has_numpy_code(expression: Expression) -> bool:
+    """Return whether all operations of an expression can be written in NumPy."""
+    return all(x.op is None or _spelled(x.op) for x in subexpressions(expression))
+
+
+def _spelled(op: Any) -> bool:
+    known = op.lazy or op.comparison or op.python or op.lane
+    return bool(known) and TABLE.get(op.name) is op

@@ -28,7 +28,7 @@ from scalargrad.compiler.nests.equations import (
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Operation
 
-_IDENTITY = TABLE["identity"]
+_IDENTITY, _MUL = TABLE["identity"], TABLE["mul"]
 
 
 def simplify(program: Program) -> Program:
@@ -119,7 +119,8 @@ class _Names:
         if op is not _IDENTITY:
             own = self._out_of_loops(out, variables, args)
             texts = tuple(repr(x) if isinstance(x, float) else x for x in args)  # 0.0 is not -0.0
-            source = self.equal.setdefault((op, texts, own.variables), own)
+            is_product = op is _MUL  # which may become part of the sums that read it
+            source = own if is_product else self.equal.setdefault((op, texts, own.variables), own)
             if source is own and own is not out:
                 self.smaller.append(own.array)
                 self.copies[out.array] = variables, own

@@ -5,6 +5,8 @@ Of ``s[i] = p[i] - g[i]`` and ``y[i+1] = s[i]`` what is left is ``y[i+1] = p[i] 
 
 from __future__ import annotations
 
+import math
+
 from scalargrad.compiler.nests.equations import (
     SET,
     Access,
@@ -35,29 +37,39 @@ def stored_at_once(program: Program, outputs: Array) -> Program:
             readers.setdefault(x.array, []).append((step, around))
     steps: dict[Step, Step | None] = {}
     for array, writing in writers.items():
-        if array.kind == "temp" and len(writing) == 1 and len(readers.get(array, ())) == 1:
-            (writer,), (reader,) = writing, readers[array]
-            out = _place(writer, reader)
-            if out is not None:
-                steps |= {writer[0]: Step(out, writer[0].op, writer[0].args), reader[0]: None}
+        if array.kind == "temp" and len(readers.get(array, ())) == 1:
+            (reader,) = readers[array]
+            places = _places(array, writing, reader)
+            taken = {reader[0], *(step for step, _ in writing)} & steps.keys()
+            if places and not taken:
+                steps[reader[0]] = None
+                for (step, _), out in zip(writing, places, strict=True):
+                    steps[step] = Step(out, step.op, step.args)
     gone = {step.out.array for step, new in steps.items() if new is not None}
     arrays = [a for a in found.arrays if a not in gone]
     body = replaced(found.body, lambda step: steps.get(step, step))
     return Program(arrays, body, checks=False)
 
 
-def _place(writer: _Use, reader: _Use) -> Access | None:
-    """Return the cell to which a step may write at once what another copies there."""
-    (step, around), (copy, copied_around) = writer, reader
+def _places(array: Array, writing: list[_Use], reader: _Use) -> list[Access] | None:
+    """Return the cells to which steps may write at once what another copies there."""
+    copy, copied_around = reader
     source = copy.args[0]
-    if not isinstance(source, Access) or copy.op is not _IDENTITY or {copy.how, step.how} != {SET}:
+    if not isinstance(source, Access) or copy.op is not _IDENTITY or copy.how != SET:
         return None
-    if not (step.out.is_whole() and source.is_whole()):
+    if not source.is_whole() or source.variables != {*copied_around}:
         return None
-    if step.out.variables != {*around} or source.variables != {*copied_around}:
+    if any(step.how != SET or step.out.variables != {*around} for step, around in writing):
         return None
-    pairs = zip(source.indices, step.out.indices, strict=True)
-    return copy.out.substituted({x.terms[0][0]: own for x, own in pairs if x.terms})
+    cells = [step.out for step, _ in writing]
+    is_one = len(cells) == 1 and cells[0].is_whole()
+    if not is_one and not (len({*cells}) == math.prod(array.shape) == len(cells)):
+        return None
+    found = []
+    for cell in cells:
+        pairs = zip(source.indices, cell.indices, strict=True)
+        found.append(copy.out.substituted({x.terms[0][0]: own for x, own in pairs if x.terms}))
+    return found
 
 
 def _with(program: Program, others: dict[Array, Array]) -> Program:

@@ -13,19 +13,19 @@ from __future__ import annotations
 import functools
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from scalargrad.compiler.nests.asked import crosses
-from scalargrad.compiler.nests.node_columns import MOST_OPERANDS, is_given, is_repeatable, sweeps_of
-from scalargrad.compiler.passes.differentiate import Dependents, Seeds, is_detached
+from scalargrad.compiler.nests.node_columns import MOST_OPERANDS, sweeps_of
+from scalargrad.compiler.passes.dependence import Dependents, Seeds, is_detached
 from scalargrad.compiler.passes.expressions import (
     LARGER,
     Plans,
     fixed_arity,
+    opened,
     plans,
-    written_out,
 )
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
@@ -36,11 +36,15 @@ from scalargrad.compiler.passes.kinds import (
     has_lanes,
 )
 from scalargrad.compiler.passes.nodes import Nodes
-from scalargrad.compiler.passes.partial import partial
 from scalargrad.compiler.passes.program import PartCopy, Program, without_dead_nodes
 from scalargrad.ops import (
+    abs,
     add,
+    eq,
+    exp,
+    expm1,
     identity,
+    log1p,
     logsumexp,
     maximum,
     minimum,
@@ -49,6 +53,7 @@ from scalargrad.ops import (
     pow,
     sqrt,
     sum,
+    where,
 )
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.symbol import Symbol
@@ -67,13 +72,8 @@ _MOST = 2_000_000
 
 def unfold(program: Program) -> Program | None:
     """Return `program` in small operations, its sweeps side by side; None if that is impossible."""
-    reductions = False
     nodes = program.nodes()
-    for op in nodes.occurring():
-        if op is not CONSTANT and not is_given(op) and not is_repeatable(op):
-            if not isinstance(op, Reduction) or _loses_ties(nodes, op):
-                return None
-            reductions = True
+    reductions = any(isinstance(op, Reduction) for op in nodes.occurring())
     sweeps = sweeps_of(nodes)
     inner = _inner(program, sweeps) if len(sweeps) > 1 else {}
     last = {seeds: wrt for seeds, wrt in sweeps.items() if seeds not in inner}
@@ -95,6 +95,11 @@ def unfold(program: Program) -> Program | None:
     ):
         return None
     return _Unfolding(program, inner, begun).run()
+
+
+def written_out(program: Program) -> Program:
+    """Return a program without lanes in small operations, its sweeps written node by node."""
+    return _Unfolding(program, sweeps_of(program.nodes()), {}, shares=True).run()
 
 
 def _are_apart(program: Program, sweeps: dict[Seeds, list[int]]) -> bool:
@@ -151,19 +156,6 @@ def _begun(nodes: Nodes) -> dict[int, int]:
     return dict(zip(left[found].tolist(), own[found].tolist(), strict=True))
 
 
-def _loses_ties(nodes: Nodes, op: Reduction) -> bool:
-    """Return whether gradients flow through a reduction of which too many operands may be equal.
-
-    Written in choices, one of them would get all of the gradient that equal operands share. None
-    flows through what `softmax` subtracts.
-    """
-    if ADJOINT not in nodes.table or op is not logsumexp:
-        return False
-    large = nodes.where(lambda x: x is op) & (np.diff(nodes.first) > MOST_OPERANDS)
-    reads = nodes.where(lambda x: x is not DETACH)[nodes.users()]
-    return bool((large[nodes.operands] & reads).any())
-
-
 def _inner(program: Program, sweeps: dict[Seeds, list[int]]) -> dict[Seeds, list[int]]:
     """Return the sweeps to be written out: those that others read, or by a constant."""
     nodes, constants = program.nodes(), program.constants.keys()
@@ -181,12 +173,17 @@ class _Unfolding(PartCopy):
     """Writes the new program; `places` has the new node of each old one."""
 
     def __init__(
-        self, program: Program, wrt: dict[Seeds, list[int]], begun: dict[int, int]
+        self,
+        program: Program,
+        wrt: dict[Seeds, list[int]],
+        begun: dict[int, int],
+        *,
+        shares: bool = False,
     ) -> None:
         super().__init__(program, program.inputs)
         self.program.stacked = program.stacked
         self.places = list(range(program.inputs))
-        self.wrt, self.begun = wrt, begun
+        self.wrt, self.begun, self.shares = wrt, begun, shares
         self.numbers = sorted(program.constants)
         self.firsts: dict[int, int] = {}
         self.swept: dict[Seeds, dict[int, int]] = {}
@@ -238,12 +235,12 @@ class _Unfolding(PartCopy):
                 self.program.outputs[k] = self.append(mul, (self.program.outputs[k], ones))
 
     def _reduction(self, op: Reduction, nodes: list[int]) -> int:
-        if op is sum and len(nodes) > 1:
-            start = self._first(nodes[0]) if len(nodes) > 2 else nodes[0]
+        if op is sum and nodes:
+            found = self.constant(0.0)  # where Python's own begins
             first, made = len(self.program), self.program
-            made.ops += [add] * (len(nodes) - 1)
-            sums = range(first, first + len(nodes) - 2)
-            made.args += [(start, nodes[1]), *zip(sums, nodes[2:], strict=True)]
+            made.ops += [add] * len(nodes)
+            sums = range(first, first + len(nodes) - 1)
+            made.args += zip((found, *sums), nodes, strict=True)
             return len(made) - 1
         if op.expression is not None and len(nodes) <= MOST_OPERANDS:
             return self.append(fixed_arity(op, len(nodes)), tuple(nodes))
@@ -251,12 +248,22 @@ class _Unfolding(PartCopy):
             return self._largest(nodes)
         if op is minimum:
             return self.append(neg, (self._largest([self.append(neg, (x,)) for x in nodes]),))
+        if op is logsumexp:
+            fixed = self.append(DETACH, (self._chain(nodes),))
+            return self._follow(_plan(_log_of_sum, len(nodes)), [fixed, *nodes])
         return self._follow(_reduction_plan(op, len(nodes)), nodes)
 
     def _largest(self, nodes: Sequence[int]) -> int:
-        found = self.constant(-math.inf)
+        found = self._chain(nodes)
+        if not self.shares:
+            return found
+        fixed = self.append(DETACH, (found,))
+        return self._follow(_plan(_shared_largest, len(nodes)), [fixed, *nodes])
+
+    def _chain(self, nodes: Sequence[int]) -> int:
+        found, larger = self.constant(-math.inf), fixed_arity(maximum, 2) if self.shares else LARGER
         for x in nodes:
-            found = self.append(LARGER, (found, x))
+            found = self.append(larger, (found, x))
         return found
 
     def _first(self, node: int) -> int:
@@ -269,7 +276,10 @@ class _Unfolding(PartCopy):
         known = [*nodes]
         for op, refs in steps:
             args = [known[x] if isinstance(x, int) else self.constant(x) for x in refs]
-            known.append(self.append(op, tuple(args)))
+            if isinstance(op, Reduction):
+                known.append(self._reduction(op, args))
+            else:
+                known.append(self.append(op, tuple(args)))
         return known[found] if isinstance(found, int) else self.constant(found)
 
     # Sweeps ------------------------------------------------------------------------------------
@@ -331,7 +341,7 @@ class _Unfolding(PartCopy):
         The partial is written as it is declared: a composite operation in it, such as the sigmoid
         of softplus, has partials of its own, which the next sweep needs.
         """
-        local = partial(op, j).declared
+        local = op.partial_expressions[j]
         if not isinstance(local, Symbol):
             if local == 1.0:
                 return upstream
@@ -344,15 +354,46 @@ class _Unfolding(PartCopy):
         return self.append(mul, (upstream, factor))
 
 
+def _shared_largest(fixed: Symbol, operands: Sequence[Symbol]) -> Symbol:
+    """Return the largest of some operands, given its number: equal ones share its gradient."""
+    alike = [eq(x, fixed) for x in operands]
+    apart = [where(same, x - fixed, 0.0) for same, x in zip(alike, operands, strict=True)]
+    found: Symbol = where(abs(fixed) < math.inf, fixed + sum(apart) / sum(alike), fixed)
+    return found
+
+
+def _log_of_sum(fixed: Symbol, operands: Sequence[Symbol]) -> Symbol:
+    """Return ln Σ e^xᵢ, given the number of the largest, through which nothing flows.
+
+    It has the digits of `logsumexp`, and the exponential of each operand as its derivative.
+    """
+    infinite = eq(abs(fixed), math.inf)
+    shift = where(infinite, 0.0, fixed)
+    alike = [eq(x, fixed) for x in operands]
+    terms = [
+        where(same, expm1(x - shift), exp(x - shift))
+        for same, x in zip(alike, operands, strict=True)
+    ]
+    found: Symbol = where(infinite, fixed, fixed + log1p(sum(terms) + (sum(alike) - 1.0)))
+    return found
+
+
+@functools.cache
+def _plan(write: Callable[[Symbol, Sequence[Symbol]], Symbol], arity: int) -> Plans:
+    """Return the nodes to write for an expression of the largest of so many operands, and them."""
+    symbols = [Symbol(f"x{i}") for i in range(arity + 1)]
+    return plans(opened(write(symbols[0], symbols[1:])), symbols)
+
+
 @functools.cache
 def _reduction_plan(op: Reduction, arity: int) -> Plans:
     """Return the nodes to write for a reduction of so many operands."""
     symbols = tuple([Symbol(f"x{i}") for i in range(arity)])
-    return plans((written_out(op, symbols),), symbols, summed=())
+    return plans(opened((op.expression or op.function)(symbols)), symbols)
 
 
 @functools.cache
 def _partial_plan(op: Elementwise, index: int) -> Plans:
     """Return the nodes to write for a partial, as declared, over the nodes (result, *operands)."""
     symbols = (op.result_symbol, *op.operand_symbols)
-    return plans((partial(op, index).declared,), symbols, summed=())
+    return plans((op.partial_expressions[index],), symbols)

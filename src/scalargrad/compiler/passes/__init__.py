@@ -1,6 +1,5 @@
-"""Compiler passes: each reads a program and writes another.
+"""Recorded programs: their nodes, their kinds, and what they depend on.
 
-All of them read a `program` and write one by a `writer`; `partial` and `expressions` give them the
-table of operations in suitable forms. In order, they are `sum_of_products`, `differentiate`, and
-`lower`; then `compiler.packing` writes instructions. `unroll` writes examples of vmap one by one.
+`partial` and `expressions` give the table of operations in suitable forms; `unroll` writes examples
+of vmap one by one, and lookups as choices.
 """

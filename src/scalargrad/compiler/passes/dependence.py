@@ -1,4 +1,4 @@
-"""Find the inputs that each result of a program depends on, as in the graph of an eager call.
+"""Find what depends on what: the inputs of each result, as in the graph of an eager call.
 
 Nothing depends on anything through a detached node. A lane depends on the numbers of that lane
 only.
@@ -6,14 +6,19 @@ only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from scalargrad.compiler.passes.kinds import BATCH, DETACH, UNBATCH, Total
+from scalargrad.compiler.passes.kinds import BATCH, DETACH, UNBATCH, Op, Total
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
+from scalargrad.table.operation import Elementwise
+from scalargrad.table.symbol import Symbol
 
+#: The roots and seeds of a sweep, in turn.
+Seeds = tuple[int, ...]
 #: Up to this many results are followed back one by one.
 ONE_BY_ONE = 4
 #: The most bits held at once, one for each pair of a node and an input.
@@ -99,3 +104,67 @@ def _sets(
 def _bits(x: int) -> list[int]:
     """Return the positions of the bits that are set in a number."""
     return [k for k, digit in enumerate(f"{x:b}"[::-1]) if digit == "1"]
+
+
+def sweeps(adjoints: Iterable[Seeds]) -> dict[Seeds, list[int]]:
+    """Return, for each sweep (its roots and seeds), the nodes to differentiate with respect to."""
+    found: dict[Seeds, list[int]] = {}
+    seeds, wrt = None, list[int]()
+    for args in adjoints:
+        if args[1:] != seeds:  # one sweep has many
+            seeds = args[1:]
+            wrt = found.setdefault(seeds, [])
+        wrt.append(args[0])
+    return found
+
+
+class Dependents:
+    """Which nodes of a program depend on some of its nodes, as far as was asked.
+
+    Parameters
+    ----------
+    program : Program
+        It may grow afterwards.
+    wrt : sequence of int
+        The nodes that others may depend on.
+    beyond : callable
+        Operations of which it is true count as depending on nothing.
+    """
+
+    def __init__(
+        self, program: Program, wrt: Sequence[int], *, beyond: Callable[[Op], bool]
+    ) -> None:
+        self.wrt = wrt
+        self._program = program
+        self._beyond = beyond
+        self._moving = bytearray(len(program))
+        self._next = min(wrt, default=len(program)) + 1
+        for node in wrt:
+            self._moving[node] = 1
+
+    def up_to(self, top: int) -> bytearray:
+        """Return, for each node up to `top`, 1 where it depends on a node of `wrt`."""
+        ops, args = self._program.ops, self._program.args
+        beyond, moving = self._beyond, self._moving
+        moving.extend(bytes(len(ops) - len(moving)))
+        for node in range(self._next, top + 1):
+            if not moving[node] and not beyond(ops[node]):
+                for operand in args[node]:
+                    if moving[operand]:
+                        moving[node] = 1
+                        break
+        self._next = max(self._next, top + 1)
+        return moving
+
+
+def is_detached(op: Op) -> bool:
+    """Return whether an operation sends no error signal back."""
+    return op is DETACH
+
+
+@functools.cache
+def steps(op: Op) -> bool:
+    """Return whether an operation is piecewise constant, so that its gradient is 0."""
+    return isinstance(op, Elementwise) and all(
+        not isinstance(x, Symbol) and x == 0.0 for x in op.partial_expressions
+    )

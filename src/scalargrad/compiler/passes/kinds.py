@@ -1,4 +1,4 @@
-"""Kinds of nodes that no operation of the table computes: inputs, sums of products, lookups."""
+"""Kinds of nodes that no operation of the table computes: inputs, constants, lanes, lookups."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.passes.partial import Partial
 from scalargrad.table.declaration import ATOM, Notation
 from scalargrad.table.operation import Operation, Unary
 
@@ -27,12 +26,10 @@ class Kind:
         return self.name.upper()
 
 
-#: a₀b₀ + a₁b₁ + …, the operands in pairs: the form of neurons and of error signals.
-PRODUCTS = Kind("products")
 #: Up to so many products are added one after the other. A longer sum is so many sums, its classes,
 #: of every eighth product, which are then added in order.
 SEQUENTIAL, CLASSES = 64, 8
-#: ∂(Σ seed·root)/∂wrt, its operands (wrt, root, seed, root, seed, …); `differentiate` expands it.
+#: ∂(Σ seed·root)/∂wrt, its operands (wrt, root, seed, root, seed, …).
 ADJOINT = Kind("adjoint")
 #: The most roots that derivatives name, counted for each of them: of more, Σ seed·root is the root.
 MOST_PAIRS = 200_000
@@ -40,11 +37,6 @@ MOST_PAIRS = 200_000
 ROW = Kind("row")
 #: row[index], its operands (index, row): of a ROW, and of an index that may be computed.
 TAKE = Kind("take")
-#: A row of n numbers, for `ENTRY` alone to read. Number k is Σ value over the pairs whose index is
-#: k; its operands are (n, index, value, index, value, …), of which n is a constant.
-SCATTER = Kind("scatter")
-#: Number k of a row to which pairs are added, its operands (row, k), of which k is a constant.
-ENTRY = Kind("entry")
 #: A number known when the program is written.
 CONSTANT = Kind("constant")
 #: A number given at each run.
@@ -107,7 +99,7 @@ def has_lanes(ops: Iterable[object]) -> bool:
 
 
 class Total(OfLanes):
-    """A sum of products over terms and lanes; see PRODUCTS. The result is a single number.
+    """a₀b₀ + a₁b₁ + …, the operands in pairs, over terms and lanes: a single number.
 
     In each term, at least one operand has lanes; all operands with lanes have equally many.
     """
@@ -139,4 +131,4 @@ DETACH = Internal(_same, partials=_none, python=Notation("{0}", ATOM, (ATOM,)), 
 #: The identity of a seed, which is constant for its own gradient alone.
 SEED = Internal(_same, partials=_none, python=Notation("{0}", ATOM, (ATOM,)), name="seed")
 
-Op = Operation | Partial | Kind
+Op = Operation | Kind

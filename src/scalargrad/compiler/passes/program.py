@@ -1,6 +1,6 @@
 """A program: the nodes of a recorded graph as plain lists, operands before results.
 
-Every pass reads one program and writes another. A node is an index: node i is computed by
+A node is an index: node i is computed by
 ``ops[i]`` from the nodes ``args[i]``. Inputs come first, so that node i is input i.
 """
 
@@ -14,7 +14,6 @@ from typing import Any
 from scalargrad.compiler.passes.kinds import (
     CONSTANT,
     INPUT,
-    PRODUCTS,
     UNBATCH,
     Held,
     Op,
@@ -39,9 +38,6 @@ class Program:
         The numbers of the nodes whose op is CONSTANT.
     inputs : int
         The number of inputs, which are the first nodes.
-    one : int
-        The constant 1 that is the second factor of a term without one; -1 if there is none. It is
-        not the node of a user's 1.0: samples labelled 1.0 and -1.0 must have equal structure.
     stacked : int
         How many numbers follow the inputs, for `Stacked` nodes to read.
     """
@@ -51,7 +47,6 @@ class Program:
     args: list[tuple[int, ...]] = field(default_factory=list)
     constants: dict[int, float] = field(default_factory=dict)
     outputs: list[int] = field(default_factory=list)
-    one: int = -1
     stacked: int = 0
 
     def __len__(self) -> int:
@@ -69,7 +64,7 @@ class Program:
     def copy(self) -> Program:
         """Return a copy to which nodes can be added."""
         ops, args, constants = [*self.ops], [*self.args], dict(self.constants)
-        copied = self.inputs, ops, args, constants, [*self.outputs], self.one, self.stacked
+        copied = self.inputs, ops, args, constants, [*self.outputs], self.stacked
         return Program(*copied)
 
     def add(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> range:
@@ -85,7 +80,6 @@ class Program:
         copy.inputs += count
         copy.constants = {x + count: y for x, y in self.constants.items()}
         copy.outputs = [x if x < n else x + count for x in self.outputs]
-        copy.one += count * (self.one >= 0)
         return copy
 
     def _insert_inputs(self, count: int) -> None:
@@ -106,17 +100,6 @@ class Program:
                     needed[operand] = 1
         return needed
 
-    def start_of(self, args: Sequence[int]) -> int | None:
-        """Return which term of a sum of products it can start from with equal digits; or None.
-
-        That is a constant: the first term, or the second of x + c. Others are added in order.
-        """
-        constants = self.constants
-        if len(args) > 2 and args[0] in constants and args[1] in constants:
-            return 0
-        is_plain = len(args) == 4 and self.one in args[:2]
-        return 1 if is_plain and args[2] in constants and args[3] in constants else None
-
     def __str__(self) -> str:
         sizes = self.nodes().sizes().tolist()
         return "\n".join(self._line(node, sizes[node]) for node in range(len(self.ops)))
@@ -131,16 +114,15 @@ class Program:
             return f"%{node} = {shown}{mark}"
         if op is UNBATCH:
             return f"%{node} = %{args[0]}[{self.constants[args[1]]:g}]{mark}"
-        if op is PRODUCTS or isinstance(op, Total):
+        if isinstance(op, Total):
             pairs = zip(args[::2], args[1::2], strict=True)
-            shown = " + ".join(map(self._product, pairs))
-            return f"%{node} = {shown if op is PRODUCTS else f'total({shown})'}{mark}"
+            return f"%{node} = total({' + '.join(map(self._product, pairs))}){mark}"
         shown = ", ".join(f"%{x}" for x in args)
         return f"%{node} = {op.name}{f'({shown})' if args else ''}{mark}"
 
     def _product(self, pair: tuple[int, int]) -> str:
         shown = [f"{self.constants[x]:g}" if x in self.constants else f"%{x}" for x in pair]
-        return shown[0] if pair[1] == self.one else "·".join(shown)
+        return "·".join(shown)
 
 
 def without_dead_nodes(program: Program) -> Program:
@@ -159,7 +141,6 @@ def without_dead_nodes(program: Program) -> Program:
         args=[tuple([new[x] for x in program.args[node]]) for node in kept],
         constants={new[node]: x for node, x in program.constants.items() if alive[node]},
         outputs=[new[node] for node in program.outputs],
-        one=new[program.one] if program.one >= 0 and alive[program.one] else -1,
         stacked=program.stacked,
     )
 
@@ -229,7 +210,6 @@ class RecordedProgram(Program):
         self.inputs = inputs
         self.constants = constants
         self.outputs = outputs
-        self.one = -1
         self.stacked = stacked
         self._nodes = nodes
 

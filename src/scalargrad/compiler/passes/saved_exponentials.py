@@ -9,9 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from scalargrad.compiler.passes.kinds import Op
-from scalargrad.compiler.passes.partial import Partial, partial
-from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.writer import Writer
 from scalargrad.ops import abs, exp, sigmoid, tanh, where
 from scalargrad.ops.activations import _one_less
 from scalargrad.ops.hyperbolic import _tanh_slope
@@ -50,11 +47,6 @@ def _one_less_of(y: Symbol, t: Symbol) -> Symbol:
 
 
 @composite(Binary, partials=_none)
-def _sigmoid_slope_of(y: Symbol, t: Symbol) -> Symbol:
-    return y * where(y < 0.5, 1 - y, t * y)
-
-
-@composite(Binary, partials=_none)
 def _tanh_of(x: Symbol, t: Symbol) -> Any:
     """Return (1 - t) / (1 + t) with the sign of x; near 0, where that cancels, x plus a fit.
 
@@ -73,36 +65,10 @@ def _tanh_slope_of(y: Symbol, t: Symbol) -> Symbol:
     return t * ((1 + abs(y)) * (1 + abs(y)))
 
 
-#: For each unit and each slope, the exponential, and the function of it and of x, or of y.
+#: For each unit, the exponential, and the function of it and of x.
 UNITS: dict[Op, tuple[Unary, Binary]] = {
     sigmoid: (_decay, _sigmoid_of),
     tanh: (_decay_twice, _tanh_of),
 }
-SLOPES: dict[Op, tuple[Unary, Binary]] = {
-    partial(sigmoid, 0): (_decay, _sigmoid_slope_of),
-    partial(tanh, 0): (_decay_twice, _tanh_slope_of),
-}
 #: For functions of a unit's result and operand, the same of the result and the exponential.
 FUNCTIONS: dict[Op, Binary] = {_one_less: _one_less_of, _tanh_slope: _tanh_slope_of}
-
-
-class SavedExponentials:
-    """Writes the units of a program, and their slopes, so that both read one exponential."""
-
-    def __init__(self, program: Program) -> None:
-        both = zip(program.ops, program.args, strict=True)
-        self._saved = {
-            (op.op, args[-1]) for op, args in both if isinstance(op, Partial) and op in SLOPES
-        }
-
-    def __bool__(self) -> bool:
-        return bool(self._saved)
-
-    def written(
-        self, writer: Writer, op: Op, old: tuple[int, ...], new: tuple[int, ...]
-    ) -> int | None:
-        """Return the node of an operation with such operands, before and now; None for others."""
-        if op not in SLOPES and (op, *old[-1:]) not in self._saved:
-            return None
-        exponential, of = SLOPES.get(op) or UNITS[op]
-        return writer.node(of, (new[0], writer.node(exponential, (new[-1],))))

@@ -5,19 +5,21 @@ So run examples that no loops of nests compute, such as those with an operation 
 
 from __future__ import annotations
 
+import math
+
 from scalargrad.compiler.passes.kinds import (
     BATCH,
     CONSTANT,
     INPUT,
+    ROW,
+    TAKE,
     UNBATCH,
     Held,
     Stacked,
     Total,
 )
-from scalargrad.compiler.passes.program import Program
-from scalargrad.ops import TABLE
-
-_ADD, _MUL = TABLE["add"], TABLE["mul"]
+from scalargrad.compiler.passes.program import PartCopy, Program
+from scalargrad.ops import add, eq, lt, mul, where
 
 
 def unrolled(program: Program) -> Program:
@@ -50,6 +52,35 @@ def unrolled(program: Program) -> Program:
     return made.program
 
 
+def with_choices(program: Program) -> Program:
+    """Return a program without lanes in which each lookup is a choice among the entries."""
+    if TAKE not in program.ops:
+        return program
+    copy = PartCopy(program, program.inputs)
+    copy.new.update(zip(range(program.inputs), range(program.inputs), strict=True))
+    for node in range(program.inputs, len(program)):
+        op, args = program.ops[node], program.args[node]
+        if op is TAKE:
+            entries = [copy.operand(x) for x in program.args[args[1]]]
+            copy.new[node] = chosen(copy, copy.operand(args[0]), entries)
+        elif op is not ROW and node not in program.constants:
+            copy.copy(node)
+    copy.program.outputs = [copy.operand(x) for x in program.outputs]
+    return copy.program
+
+
+def chosen(copy: PartCopy, index: int, entries: list[int]) -> int:
+    """Write the entry at an index, which counts from the end if it is negative."""
+    after = copy.append(add, (index, copy.constant(float(len(entries)))))
+    place = copy.append(where, (copy.append(lt, (index, copy.constant(0.0))), after, index))
+    found = copy.constant(math.nan)
+    for k, entry in enumerate(entries):
+        found = copy.append(
+            where, (copy.append(eq, (place, copy.constant(float(k)))), entry, found)
+        )
+    return found
+
+
 class _Unrolled:
     """The program that is written; `lanes` has the new nodes of each old one."""
 
@@ -74,8 +105,8 @@ class _Unrolled:
     def total(self, args: tuple[int, ...]) -> int:
         """Write a sum of products over terms and lanes."""
         pairs = zip(args[::2], args[1::2], strict=True)
-        terms = [self.node(_MUL, row) for pair in pairs for row in self.rows(pair)]
+        terms = [self.node(mul, row) for pair in pairs for row in self.rows(pair)]
         found = terms[0]
         for x in terms[1:]:
-            found = self.node(_ADD, (found, x))
+            found = self.node(add, (found, x))
         return found

@@ -19,7 +19,7 @@ from scalargrad.compiler.jitted import Jitted
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
-    from scalargrad.compiler.backend.llvm.step_loop import PackedSteps
+    from scalargrad.compiler.backend.llvm.step_loop import NativeSteps
 
 #: The fewest steps that are run in one call.
 FEW = 16
@@ -32,7 +32,7 @@ class NativeStep(NamedTuple):
 
     Attributes
     ----------
-    steps : PackedSteps
+    steps : NativeSteps
         What runs them.
     carry_of : callable
         Makes the carry from the array of its numbers.
@@ -42,7 +42,7 @@ class NativeStep(NamedTuple):
         The number of numbers in the result.
     """
 
-    steps: PackedSteps
+    steps: NativeSteps
     carry_of: Callable[[Floats], Any]
     result: Any
     results: int
@@ -138,11 +138,11 @@ def _native(path: Specialization, shape: Key) -> NativeStep | None:
         return None
     back = None if order == sorted(order) else np.argsort(order)
 
-    from scalargrad.compiler.backend.llvm.step_loop import StepShape, packed_steps
+    from scalargrad.compiler.backend.llvm.step_loop import StepShape, native_steps
 
     given, results = path.function.recorded.inputs - carried, path.results - carried
     moved = () if back is None else tuple(map(int, order))
-    steps = packed_steps(
+    steps = native_steps(
         path.function.values, StepShape(carried, given, results, path.outcomes, moved)
     )
     fill = filler(outline, of_array=True)

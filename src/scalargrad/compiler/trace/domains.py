@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Flags, Floats, Integers
+from scalargrad.compiler.passes.expressions import subexpressions
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     BATCH,
@@ -29,7 +30,6 @@ from scalargrad.compiler.passes.kinds import (
     of_lanes,
 )
 from scalargrad.compiler.passes.nodes import Nodes, alike, below, drop, numbers_of, starts
-from scalargrad.compiler.passes.partial import subexpressions
 from scalargrad.compiler.trace.columns import Columns
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import TABLE, add, div, eq, identity, mul, ne, sub

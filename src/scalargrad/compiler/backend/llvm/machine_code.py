@@ -93,11 +93,16 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
     >>> compile_module(module).function("twice", kind)(4.0)
     8.0
     """
-    text = module.text()
     with lock:
         missing = [x for x in module.declared if not target.offer(x)]
-        if missing:
-            raise OSError(f"the C library of this system has no {', '.join(missing)}")
+    if missing:
+        raise OSError(f"the C library of this system has no {', '.join(missing)}")
+    return compile_text(module.text(), level)
+
+
+def compile_text(text: str, level: int = 0) -> Code:
+    """Compile LLVM IR that calls no library, as `compile_module` does a module."""
+    with lock:
         name = disk_cache.name_of(text, target.identity(), str(level))
         found = _at_work.get(name)
         if found is None:

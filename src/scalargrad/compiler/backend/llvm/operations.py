@@ -12,11 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 from scalargrad.compiler.backend.llvm import elementary, sine_cosine
-from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter, Operand
-from scalargrad.compiler.passes.partial import Partial, expression_of, subexpressions
-from scalargrad.compiler.passes.saved_exponentials import SLOPES, UNITS
+from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
+from scalargrad.compiler.passes.expressions import expression_of, subexpressions
+from scalargrad.compiler.passes.saved_exponentials import UNITS
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Binary, Elementwise, Unary
+from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 
 
@@ -56,13 +57,13 @@ def remainder(e: Emitter, x: str, y: str) -> str:
 def _unit(exponential: Unary, of: Binary, e: Emitter, *operands: str) -> str:
     """Return what is computed from an exponential, with the digits that it has where that is saved.
 
-    The exponential is of the last operand, x; the first is x or, for a slope, the result.
+    The exponential is of the last operand, x.
     """
     return apply(e, of, operands[0], _primitive(e, exponential.name, [operands[-1]]))
 
 
-def apply(e: Emitter, op: Elementwise | Partial, *operands: Operand) -> str:
-    """Print an operation, or one of its partials; return the register of its result.
+def apply(e: Emitter, op: Elementwise, *operands: Operand) -> str:
+    """Print an operation; return the register of its result.
 
     Examples
     --------
@@ -79,10 +80,15 @@ def apply(e: Emitter, op: Elementwise | Partial, *operands: Operand) -> str:
       %v1 = call <8 x double> @llvm.sqrt.v8f64(...)
     ...
     """
-    if ((op.name in DESCRIBED or op.name in _PLAIN) and TABLE.get(op.name) is op) or op in SLOPES:
+    if (op.name in DESCRIBED or op.name in _PLAIN) and TABLE.get(op.name) is op:
         return _primitive(e, op.name, list(operands))
     symbols, expression = expression_of(op)
-    written = _Expression(e, dict(zip(symbols, operands, strict=True)))
+    return compute(e, expression, dict(zip(symbols, operands, strict=True)))
+
+
+def compute(e: Emitter, expression: Expression, numbers: dict[Any, Operand]) -> str:
+    """Print an expression of operations, given its symbols; return the register of its result."""
+    written = _Expression(e, numbers)
     for part in subexpressions(expression):
         if part not in written.numbers:
             written.write(part)
@@ -98,7 +104,7 @@ def _primitive(e: Emitter, name: str, operands: list[Operand]) -> str:
         return e.library(name, *operands)
     if e.inline and name not in _BY_LANE:
         return described(e, *map(e.number, operands))
-    return e.shared(name.replace("'", ".slope"), described, operands)
+    return e.shared(name, described, operands)
 
 
 class _Expression:
@@ -172,7 +178,7 @@ DESCRIBED: dict[str, Callable[..., str]] = {
     "remainder": remainder,
 }
 
-DESCRIBED |= {op.name: functools.partial(_unit, *how) for op, how in {**UNITS, **SLOPES}.items()}
+DESCRIBED |= {op.name: functools.partial(_unit, *how) for op, how in UNITS.items()}
 
 #: Those among them that are never inlined, since they may call the C library on each lane.
 _BY_LANE = {"floor_divide", "remainder"}
@@ -184,24 +190,18 @@ LIBRARY = {
 }
 
 
-def can_write(op: Elementwise | Partial) -> bool:
+def can_write(op: Elementwise) -> bool:
     """Return whether an operation can be compiled; users' custom operations cannot."""
     known = _PLAIN.keys() | _CONDITIONS.keys() | DESCRIBED.keys() | LIBRARY | {"where"}
     return all(x.name in known and TABLE.get(x.name) is x for x in _parts(op))
 
 
-def width_of(op: Elementwise | Partial, lanes: int) -> int:
-    """Return how many lanes to compute at a time; the C library is called for one at a time."""
-    by_lane = any(x.name in LIBRARY or x.name in _BY_LANE for x in _parts(op))
-    return 1 if lanes == 1 or by_lane else WIDTH
-
-
-def is_long(op: Elementwise | Partial) -> bool:
+def is_long(op: Elementwise) -> bool:
     """Return whether an operation takes many instructions and registers."""
     return op.name in DESCRIBED or any(x.name in DESCRIBED for x in _parts(op))
 
 
 @functools.cache
-def _parts(op: Elementwise | Partial) -> set[Any]:
+def _parts(op: Elementwise) -> set[Any]:
     """Return the operations in the expression of an operation."""
     return {x.op for x in subexpressions(expression_of(op)[1]) if x.op is not None}

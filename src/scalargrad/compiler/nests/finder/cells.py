@@ -34,6 +34,7 @@ from scalargrad.compiler.nests.finder.tree import (
     Table,
     Tree,
 )
+from scalargrad.errors import TraceError
 
 #: Where something is read: for each loop, one index, or all but so many first and last ones.
 Region = tuple[int | tuple[int, int], ...]
@@ -52,8 +53,18 @@ _COPIED = -100
 _SPREAD = 16
 
 
-class NotWrittenError(Exception):
-    """The tree has a form that is not written as equations."""
+class NotWrittenError(TraceError):
+    """A tree has a form that is not written as equations.
+
+    Attributes
+    ----------
+    statement : Statement or None
+        Where it has.
+    """
+
+    def __init__(self, statement: Statement | None = None) -> None:
+        super().__init__("the loops that were found are too irregular")
+        self.statement = statement
 
 
 class Looked(NamedTuple):
@@ -186,7 +197,10 @@ class Cells:
                     self.vars[loop] = self._var(loop, [self.vars[x] for x in s.loops[:k]])
             self.stores[s.number] = [self._of_results(s)]
         for s in tree.statements:
-            self._read_all(s)
+            try:
+                self._read_all(s)
+            except NotWrittenError as error:
+                raise NotWrittenError(s) from error
 
     def depth(self, statement: Statement) -> int:
         """Return how many of its loops decide which cell of its results is written."""

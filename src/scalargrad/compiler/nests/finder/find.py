@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from math import inf
+
+import numpy as np
 
 from scalargrad.compiler.nests.finder.access import (
     cost,
@@ -35,6 +38,10 @@ _FLAT, _LEAST_TURNS = 1200, 6
 #: Nanoseconds of an operation, of a choice and of a table; of a statement to be compiled, if a
 #: program is run 30,000 times; and how many turns run at once where they wait for nothing.
 _EACH, _CHOSEN, _LOOKED, _COMPILED, _LANES = 1.0, 1.0, 12.0, 33.0, 4
+#: Loops have so few turns if these are written out.
+_TURNS = 8
+#: So few nodes are not searched for loops.
+_SMALL = 64
 #: A tree is written in other ways in so many rounds.
 _ROUNDS = 2
 #: Loops are split so often in a row, while that makes a tree no worse than by this factor.
@@ -46,21 +53,16 @@ _CHANGED = 150
 _MOST, _NODES_EACH, _LAST = 500, 12, 8000
 
 
-def find(recording: Recording, most: int | None = None) -> Tree | None:
+def find(recording: Recording) -> Tree | None:
     """Return the loops and statements of a recording.
-
-    Parameters
-    ----------
-    recording : Recording
-    most : int, optional
-        The most statements that are asked for.
 
     Returns
     -------
     Tree or None
         None if it is irregular, or if none was found that expands to it.
     """
-    most = len(recording) if most is None else most
+    if len(recording) <= _SMALL:
+        return straight(recording)
     best = None
     for by_number, at_seams in ((True, False), (True, True), (False, False)):
         if at_seams and not (best and len(best.statements) <= _CHANGED and _chooses(best)):
@@ -77,12 +79,11 @@ def find(recording: Recording, most: int | None = None) -> Tree | None:
         flat = _flat_structure(recording)
         least = inf if flat is None else _EACH / _LANES * len(recording) + _COMPILED * flat.size
         if flat is not None and (best is None or least < _time(best)):
-            if flat.size > max(_FLAT, most):  # what it reads need not be looked at
-                return None
             tree = _read(flat)
             best = tree if best is None or _time(tree) < _time(best) else best
-    is_few = best is not None and len(best.statements) <= most
-    return best if best is not None and is_few and expanded(best).equals(recording) else None
+    if best is not None and len(best.statements) <= _CHANGED:
+        best = _with_turns_written(best)
+    return best if best is not None and expanded(best).equals(recording) else None
 
 
 def _chooses(tree: Tree) -> bool:
@@ -95,6 +96,34 @@ def find_flat(recording: Recording) -> Tree | None:
     flat = _flat_structure(recording)
     found = None if flat is None else _read(flat)
     return found if found is not None and expanded(found).equals(recording) else None
+
+
+def straight(recording: Recording) -> Tree:
+    """Return the statements of a recording without loops."""
+    n, none = len(recording), np.empty(0, np.int64)
+    return _read(Structure(recording, np.arange(n), none, none, none, none, n))
+
+
+def without_loop(tree: Tree, loop: Loop) -> Tree | None:
+    """Return a tree in which each turn of a loop is written out; None if their number varies."""
+    if loop.times is None:
+        return None
+    found, of = tree.structure, loop.symbols - len(tree.recording)
+    periods, counts = found.periods.copy(), found.counts.copy()
+    periods[of] *= counts[of]
+    counts[of] = 1
+    return _read(replace(found, periods=periods, counts=counts))
+
+
+def _with_turns_written(tree: Tree) -> Tree:
+    """Return a tree without short loops of which each turn reads other things."""
+    for loop in reversed(tree.loops):
+        inside = [s for s in tree.statements if loop in s.loops]
+        if (loop.times or _TURNS + 1) <= _TURNS and any(map(has_choices, inside)):
+            changed = without_loop(tree, loop)
+            if changed is not None and _time(changed) < _time(tree):
+                return _with_turns_written(changed)
+    return tree
 
 
 def _flat_structure(recording: Recording) -> Structure | None:

@@ -33,7 +33,6 @@ from scalargrad.compiler.nests.finder.cells import (
 from scalargrad.compiler.nests.finder.recording import APART, COMPUTED, GIVEN
 from scalargrad.compiler.nests.finder.tree import Affine, Constant, Loop, Statement, Tree
 from scalargrad.compiler.passes.expressions import LARGER, FixedArity
-from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Operation
 
@@ -50,10 +49,8 @@ def to_equations(
     results: Sequence[int],
     *,
     around: bool = True,
-) -> list[tuple[Integers, Column]] | None:
+) -> list[tuple[Integers, Column]]:
     """Write a tree as equations; return columns of cells of its results, and which each is of.
-
-    None if an operand reads too many things by turns.
 
     Parameters
     ----------
@@ -66,11 +63,13 @@ def to_equations(
     around : bool
         Whether borders may be cells around results: each turn then reads the same way. Else they
         are choices, which leave the order of turns as it was recorded.
+
+    Raises
+    ------
+    NotWrittenError
+        If an operand reads too many things by turns.
     """
-    try:
-        return _Writer(tree, builder, inputs, results, around).run()
-    except (NotWrittenError, TraceError):
-        return None
+    return _Writer(tree, builder, inputs, results, around).run()
 
 
 class _Writer:
@@ -105,7 +104,7 @@ class _Writer:
         own, name = self.sums.get(statement.number), self.operations[statement.number].name
         is_larger = self.tree.recording.table[statement.code] is LARGER
         if is_larger and own is None and statement.number not in self.cells.terms:
-            raise NotWrittenError  # equal operands would not share the gradient
+            raise NotWrittenError(statement)  # equal operands would not share the gradient
         for made in self.cells.stores[statement.number]:
             self._allot_fills(made, name)
         if own is not None:
