@@ -5,7 +5,6 @@ Its loops run over a block of memory, as those of compiled calls do, and have th
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Sequence
 from importlib.resources import files
@@ -14,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import LINE, Floats
-from scalargrad.compiler.nests.c_printer import HEAD
+from scalargrad.compiler.nests.c_printer import HEAD, function_text
 from scalargrad.compiler.nests.compile_nests import Scheduled
 from scalargrad.export.program import Exported, layout
 from scalargrad.version import __version__
@@ -58,18 +57,11 @@ def _file(exported: Exported, functions: Sequence[str], body: Sequence[str]) -> 
     lines = [*body]
     if exported.is_guarded:
         lines.append(f"for (long i = 0; out[{results}] == 0.0 && i < {results}; i++) out[i] = NAN;")
-    main = _function(f"void {name}(const double *in, double *out)", "\n".join(lines))
+    main = function_text(f"void {name}(const double *in, double *out)", "\n".join(lines))
     parts = ["\n".join(functions), main]
     helpers = HEAD if "int64_t" in parts[0] else "#include <math.h>\n"
     opening = f'/* Written by scalargrad {__version__}: see {name}.h */\n#include "{name}.h"\n'
     return "\n".join([opening, helpers, *filter(None, parts)])
-
-
-def _function(head: str, body: str) -> str:
-    """Return a function; parameters that it does not read are said to be there."""
-    unread = [x for x in re.findall(r"\*(\w+)", head) if not re.search(rf"\b{x}\b", body)]
-    text = "\n".join([*(f"(void){x};" for x in unread), body])
-    return f"{head} {{\n{textwrap.indent(text, '  ')}\n}}\n"
 
 
 # Loops --------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -172,8 +173,16 @@ def print_c(body: Body, plan: Plan, name: str = "run", *, static: bool = False) 
 
 
 def _function(head: str, body: CBody) -> str:
-    lines = "\n".join(used(body.lines().split("\n")[1:]))
-    return f"{head} {{\n{lines}\n}}\n"
+    lines = used(body.lines().split("\n")[1:])
+    return function_text(head, "\n".join(x.removeprefix("  ") for x in lines))
+
+
+def function_text(head: str, body: str) -> str:
+    """Return a function; parameters that it does not read are said to be there."""
+    names = re.findall(r"\*(?:restrict )?(\w+)", head)
+    unread = [x for x in names if not re.search(rf"\b{x}\b", body)]
+    text = "\n".join([*(f"(void){x};" for x in unread), body])
+    return f"{head} {{\n{textwrap.indent(text, '  ')}\n}}\n"
 
 
 def used(lines: list[str]) -> list[str]:

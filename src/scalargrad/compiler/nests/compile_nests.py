@@ -6,21 +6,23 @@ and LLVM IR. What is irregular, or has no order of loops, is not a nest.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from scalargrad.compiler.backend.choice import has_llvm
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.compiler.nests.asked import Asked
 from scalargrad.compiler.nests.blocks import in_blocks
-from scalargrad.compiler.nests.equations import Body
+from scalargrad.compiler.nests.equations import Body, statements
 from scalargrad.compiler.nests.equations import Program as Equations
 from scalargrad.compiler.nests.finder.cells import NotWrittenError
-from scalargrad.compiler.nests.finder.find import find, find_flat, straight, without_loop
+from scalargrad.compiler.nests.finder.find import find, find_flat, without_loop
 from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.tree import Statement, Tree
 from scalargrad.compiler.nests.llvm_printer import print_blocks
-from scalargrad.compiler.nests.lowering import Lowered, Lowering
+from scalargrad.compiler.nests.lowering import Form, Lowered, Lowering
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.node_columns import columns
 from scalargrad.compiler.nests.numpy_runner import NumpyNested
@@ -37,10 +39,15 @@ from scalargrad.table.operation import Elementwise
 
 #: Examples of which no order of loops computes all are nodes of their own if these are so few.
 _UNROLLED = 100_000
+#: So few nodes are not searched for loops.
+_SMALL = 64
 #: The numbers of an example are computed one by one if they are no more than this.
 _SHORT = 2000
 #: Loops are written out as long as trees have so few statements, or one for so many nodes.
 _FEW, _EACH = 200, 4
+#: Code of more lines, or with fewer turns of steps for each line, is compiled without optimization,
+#: which would take several times as long.
+_LONG, _REPEATED = 30_000, 8
 T = TypeVar("T")
 
 
@@ -80,9 +87,28 @@ def _in_llvm(lowered: Lowered) -> Nested:
     found = scheduled(lowered, in_place=True)
     module, cells, functions = print_blocks(found.body, found.plan)
     begun, listing = found.plan.begun(cells), str(found.equations)
+    inputs, outputs, results = found[3:]
+    distances, level = found.plan.distances, _level(module, found.body)
     return Nested(
-        module, begun, listing, *found[3:], functions, found.plan.distances, lowered.apart
+        module,
+        begun,
+        listing,
+        inputs,
+        outputs,
+        results,
+        functions,
+        distances,
+        lowered.apart,
+        level,
     )
+
+
+def _level(module: IRModule, body: Body) -> int:
+    """Return how much LLVM optimizes code: not what is long, or hardly repeats."""
+    lines, turns = module.text().count("\n"), 0
+    for _, around in statements(body):
+        turns += math.prod(v.extent.bounds()[1] for v in around)
+    return int(lines <= _LONG and turns > _REPEATED * lines)
 
 
 def _in_numpy(found: Lowered) -> NumpyNested:
@@ -102,7 +128,7 @@ def written(program: Program, write: Callable[[Lowered], T]) -> T:
         Schedules and prints equations; a TraceError says that it cannot.
     """
     for asked, found, around in _attempts(program):
-        trees: list[Tree] | None = found
+        trees: list[Form] | None = found
         while trees:
             try:
                 return write(Lowering(asked, trees, around=around).run())
@@ -113,7 +139,7 @@ def written(program: Program, write: Callable[[Lowered], T]) -> T:
     raise AssertionError("a program without loops is always written")
 
 
-def _attempts(program: Program) -> Iterator[tuple[Asked, list[Tree], bool]]:
+def _attempts(program: Program) -> Iterator[tuple[Asked, list[Form], bool]]:
     """Yield what is asked, trees of its parts, and whether borders may be cells around results.
 
     It is a program as recorded, with each number of an example as a node of its own, and node by
@@ -140,16 +166,16 @@ def _asked(form: Program | None) -> Asked | None:
     return asked if asked and asked.is_written else None
 
 
-def _in_order(asked: Asked | None) -> Iterator[tuple[Asked, list[Tree], bool]]:
+def _in_order(asked: Asked | None) -> Iterator[tuple[Asked, list[Form], bool]]:
     """Yield what is asked, without loops."""
     if asked:
-        yield asked, [straight(part.recording) for part in asked.parts], True
+        yield asked, [part.recording for part in asked.parts], True
 
 
-def _in_loops(asked: Asked | None) -> Iterator[tuple[Asked, list[Tree], bool]]:
+def _in_loops(asked: Asked | None) -> Iterator[tuple[Asked, list[Form], bool]]:
     """Yield what is asked, in loops, if some are found."""
     recordings = [part.recording for part in asked.parts] if asked else []
-    if asked and (nested_loops := _trees(find, recordings)):
+    if asked and (nested_loops := _trees(_found, recordings)):
         yield asked, nested_loops, True
     if asked and (flat := _trees(find_flat, recordings)):
         yield asked, flat, True
@@ -157,25 +183,31 @@ def _in_loops(asked: Asked | None) -> Iterator[tuple[Asked, list[Tree], bool]]:
         yield asked, nested_loops, False
 
 
+def _found(recording: Recording) -> Form | None:
+    return recording if len(recording) <= _SMALL else find(recording)
+
+
 def _trees(
-    search: Callable[[Recording], Tree | None], recordings: Sequence[Recording]
-) -> list[Tree] | None:
+    search: Callable[[Recording], Form | None], recordings: Sequence[Recording]
+) -> list[Form] | None:
     """Return the trees that a search finds; None if it does not find all."""
-    found = [x for x in map(search, recordings) if x]
+    found = [x for x in map(search, recordings) if x is not None]
     return found if len(found) == len(recordings) else None
 
 
-def _without_loops(trees: Sequence[Tree], at: Statement | None) -> list[Tree] | None:
+def _without_loops(trees: Sequence[Form], at: Statement | None) -> list[Form] | None:
     """Return trees without the loops around a statement; None if that makes them long."""
     if at is None or not at.loops:
         return None
     node, found = int(at.nodes[0]), [*trees]
-    which = next(k for k, x in enumerate(trees) if at in x.statements)
+    which, tree = next(
+        (k, x) for k, x in enumerate(trees) if isinstance(x, Tree) and at in x.statements
+    )
     while at.loops:
-        tree = without_loop(found[which], at.loops[-1])
-        if tree is None or len(tree.statements) > max(_FEW, len(tree.recording) // _EACH):
+        fewer = without_loop(tree, at.loops[-1])
+        if fewer is None or len(fewer.statements) > max(_FEW, len(fewer.recording) // _EACH):
             return None
-        found[which] = tree
+        found[which] = tree = fewer
         at = tree.statements[tree.statement_of[node]]
     return found
 

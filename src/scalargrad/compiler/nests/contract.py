@@ -80,6 +80,7 @@ def contract(
     examples : collection of Var
         A product that all examples have in common is part of the sum of each, as it is of one.
     """
+    but = {*but}
     reads: Counter[Array] = Counter()
     writes: Counter[Array] = Counter()
     products: dict[Array, _Product] = {}

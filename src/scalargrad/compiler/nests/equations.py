@@ -334,7 +334,11 @@ class Step:
 
     def reads(self) -> list[Access]:
         """Return the cells that the step reads, those of tables among them."""
-        return [x for x in self.args if isinstance(x, Access)] + self.tables()
+        cells = [x for x in self.args if x.__class__ is Access]
+        for x in (self.out, *cells):
+            if x.tables:
+                cells += x.tables
+        return cells
 
     def tables(self) -> list[Access]:
         """Return the cells that its indices read."""
@@ -457,8 +461,12 @@ def listed(body: Sequence[Loop | Step], indent: str = "") -> str:
 
 def statements(body: Body) -> Iterator[tuple[Step, tuple[Var, ...]]]:
     """Yield each step with the variables of the loops around it, outermost first."""
-    for step, loops in within_loops(body):
-        yield step, tuple(loop.var for loop in loops)
+    for item in body:
+        if item.__class__ is Step:
+            yield item, ()
+        else:
+            for step, loops in within_loops([item]):
+                yield step, tuple([loop.var for loop in loops])
 
 
 def within_loops(

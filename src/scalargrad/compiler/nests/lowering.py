@@ -33,6 +33,8 @@ from scalargrad.compiler.nests.equations import (
     replaced,
     statements,
 )
+from scalargrad.compiler.nests.finder.in_order import in_order
+from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.to_equations import to_equations
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lanes import over_examples, widened
@@ -40,7 +42,7 @@ from scalargrad.compiler.nests.lookups import Lookups
 from scalargrad.compiler.nests.node_cells import Lane, Node, NodeCells
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.simplify import simplify
-from scalargrad.compiler.nests.stores import stored_at_once
+from scalargrad.compiler.nests.stores import stored_at_once, with_outputs_alone
 from scalargrad.compiler.passes.kinds import BATCH, SEED, UNBATCH, Held, Stacked, Total
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
@@ -52,6 +54,10 @@ _ROWS = 4
 #: Steps in loops are at most one for so many nodes, or the program is written without loops.
 _TIMES = 4
 _IDENTITY, _ADD, _MUL, _WHERE = (TABLE[name] for name in ("identity", "add", "mul", "where"))
+
+
+#: The loops of a part, or the part itself if it is written without loops.
+Form = Tree | Recording
 
 
 class Lowered(NamedTuple):
@@ -86,13 +92,13 @@ class Lowering:
     Parameters
     ----------
     asked : Asked
-    trees : sequence of Tree
+    trees : sequence of Form
         Those of its parts.
     around : bool
         Whether borders may be cells around results.
     """
 
-    def __init__(self, asked: Asked, trees: Sequence[Tree], *, around: bool = True) -> None:
+    def __init__(self, asked: Asked, trees: Sequence[Form], *, around: bool = True) -> None:
         self.asked, self.trees, self.around = asked, trees, around
         self.of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
         self.kept: set[int] = set()
@@ -125,7 +131,7 @@ class Lowering:
         arrays = {*found.arrays}
         if any(x.array not in arrays for step, _ in statements(found.body) for x in step.reads()):
             raise TraceError("what is read after gradients was left out before them")
-        equations = compact(with_saved_exponentials(stored_at_once(found, self.outputs)))
+        equations = compact(with_saved_exponentials(stored_at_once(found)))
         apart = self.asked.program.inputs
         return Lowered(equations, self.given, self.outputs, self.results, apart, self.examples)
 
@@ -152,23 +158,32 @@ class Lowering:
             for loss, row in zip(losses, rows, strict=True):
                 found = self._differentiated(found, loss, row, points)
             cells.builder = Builder(_with_seeds(found))
-        return self._shortened(before)
+        return self._shortened(before, is_last=True)
 
-    def _shortened(self, before: Sequence[Array]) -> Program:
+    def _shortened(self, before: Sequence[Array], *, is_last: bool = False) -> Program:
         """Return what is written, shorter; the digits of arrays that were there before stay."""
-        found = over_examples(simplify(self.cells.builder.program(checks=False)), self.examples)
+        found = self.cells.builder.program(checks=False)
+        if is_last:
+            found, others = with_outputs_alone(found, self.outputs)
+            before = [*others.values(), *before]
+        found = simplify(found)
+        if self.examples:
+            found = over_examples(found, self.examples)
         return contract(found, before, self.examples)
 
     # Parts -------------------------------------------------------------------------------------
 
-    def _write_part(self, part: Part, tree: Tree) -> CellTable:
+    def _write_part(self, part: Part, tree: Form) -> CellTable:
         """Write a part, and note the cells of its results; return where it is given what."""
         b, cells = self.cells.builder, self.cells
         arrays, items = len(b.arrays), len(b.items)
         given = self._arrays(part)
-        written = to_equations(tree, b, given, part.places, around=self.around)
-        if tree.loops and _length(b.items[items:]) > len(part.recording) / _TIMES:
-            raise TraceError("written out, the program is not much longer")
+        if isinstance(tree, Recording):
+            written = in_order(tree, b, given, part.places)
+        else:
+            written = to_equations(tree, b, given, part.places, around=self.around)
+            if _length(b.items[items:]) > len(part.recording) / _TIMES:
+                raise TraceError("written out, the program is not much longer")
         pairs = [*zip(given, part.given, strict=True)]
         wide = {a: cells.vars[x.lanes] for a, x in pairs if x.lanes > 1}
         rows = widened(b, arrays, items, wide) if wide else {}

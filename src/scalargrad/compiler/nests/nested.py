@@ -20,12 +20,6 @@ from scalargrad.compiler.nests.numpy_runner import Loops
 from scalargrad.compiler.nests.plan import Distance
 from scalargrad.system.cached_property import cached_property
 
-#: Code with so many lines is compiled without optimization, which would take 10 times as long: its
-#: loops are short, or there are no others.
-_LONG = 30_000
-#: So is code with so many steps for each loop.
-_STRAIGHT = 30
-
 
 @dataclass(eq=False)
 class Nested(Loops):
@@ -53,6 +47,8 @@ class Nested(Loops):
         How far arrays that are given lie from their cells, 0 where these have copies.
     apart : int
         From which number on what is given are whole arrays.
+    level : int
+        How much LLVM optimizes: 0 or 1.
     """
 
     module: IRModule
@@ -64,6 +60,7 @@ class Nested(Loops):
     functions: Sequence[tuple[str, int]] = (("run", 1),)
     distances: Sequence[Distance] = ()
     apart: int = 0
+    level: int = 1
 
     @property
     def cells(self) -> int:
@@ -155,9 +152,7 @@ def _can_be_read(block: Any) -> bool:
 def _code_of(nested: Nested) -> Any:
     from scalargrad.compiler.backend.llvm.machine_code import compile_module
 
-    is_long = nested.module.text().count("\n") > _LONG
-    is_straight = nested.steps > _STRAIGHT * nested.loops
-    code = compile_module(nested.module, level=0 if is_long or is_straight else 1)
+    code = compile_module(nested.module, nested.level)
     alone, of_block = ((), (ctypes.c_int64,))
     return [
         code.function(

@@ -29,6 +29,7 @@ from scalargrad.ops import TABLE
 from scalargrad.table.operation import Operation
 
 _IDENTITY, _MUL = TABLE["identity"], TABLE["mul"]
+_NOWHERE: frozenset[Var] = frozenset()  # where what is outside of loops varies
 
 
 def simplify(program: Program) -> Program:
@@ -79,12 +80,13 @@ class _Names:
 
     def of(self, x: Arg) -> Arg:
         """Return what an argument is a copy of, in the end."""
-        while isinstance(x, Access):
-            if x in self.single:
-                x = self.single[x]
-            elif x.array in self.copies:
+        while x.__class__ is Access:
+            assert isinstance(x, Access)
+            if x.array in self.copies:
                 variables, source = self.copies[x.array]
                 x = _at(source, {v: x.indices[k] for k, v in variables.items()})
+            elif x in self.single:
+                x = self.single[x]
             elif x.array in self.stretches and (found := self._in_stretch(x)) is not None:
                 x = found
             else:
@@ -102,8 +104,10 @@ class _Names:
 
     def renamed(self, step: Step, around: tuple[Var, ...]) -> Step | None:
         """Return a step with other arguments; None if its array is a copy from now on."""
-        op, args = _shorter(step.op, tuple(map(self.of, step.args)))
+        op, args = _shorter(step.op, tuple([self.of(x) for x in step.args]))
         out, how = step.out, step.how
+        if not around and not out.indices:
+            return self._single(step, op, args)
         self.varying = {*around}
         if how == ADD and self._is_added_once(out, around) and (out.is_whole() or not around):
             how = SET  # but where cells that nobody writes hold 0
@@ -128,6 +132,25 @@ class _Names:
         if source == out:
             return Step(out, op, args)
         self.copies[out.array] = variables, source
+        return None
+
+    def _single(self, step: Step, op: Operation, args: tuple[Arg, ...]) -> Step | None:
+        """Return a step outside of loops that sets a single number, or adds to it."""
+        array, how = step.out.array, step.how
+        self.varying = set()
+        is_once = self.writers[array] == 1
+        how = SET if how == ADD and is_once else how
+        if how != SET or array.kind != "temp" or not is_once or array in self.looked_up:
+            return Step(step.out, op, args, how)
+        source: Arg = args[0]
+        if op is not _IDENTITY:
+            if op is _MUL:  # which may become part of the sums that read it
+                return Step(step.out, op, args)
+            texts = tuple([repr(x) if x.__class__ is float else x for x in args])
+            source = self.equal.setdefault((op, texts, _NOWHERE), step.out)
+        if source == step.out:
+            return Step(step.out, op, args)
+        self.copies[array] = {}, source
         return None
 
     def _is_stretch(self, out: Access, around: tuple[Var, ...]) -> bool:
@@ -172,7 +195,7 @@ class _Names:
 
 def _at(source: Arg, values: Mapping[Var, Index]) -> Arg:
     """Return a source, at other indices if it is a cell."""
-    return source.substituted(values) if isinstance(source, Access) else source
+    return source.substituted(values) if values and isinstance(source, Access) else source
 
 
 def _shorter(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:

@@ -17,18 +17,21 @@ from scalargrad.compiler.nests.equations import (
     replaced,
     statements,
 )
-from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.ops import TABLE
 
 _IDENTITY = TABLE["identity"]
 _Use = tuple[Step, tuple[Var, ...]]
 
 
-def stored_at_once(program: Program, outputs: Array) -> Program:
-    """Return a program that has nothing but its outputs as results, with fewer copies."""
+def with_outputs_alone(program: Program, outputs: Array) -> tuple[Program, dict[Array, Array]]:
+    """Return a program that has nothing but its outputs as results, and new arrays by old ones."""
     others = {a: Array(a.name, a.shape) for a in program.arrays if a.kind == "out"}
     del others[outputs]
-    found = simplify(_with(program, others))
+    return _with(program, others), others
+
+
+def stored_at_once(found: Program) -> Program:
+    """Return a program with fewer copies to its outputs."""
     writers: dict[Array, list[_Use]] = {}
     readers: dict[Array, list[_Use]] = {}
     for step, around in statements(found.body):

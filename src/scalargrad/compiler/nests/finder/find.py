@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import inf
 
-import numpy as np
-
 from scalargrad.compiler.nests.finder.access import (
     cost,
     count_tables,
@@ -40,8 +38,6 @@ _FLAT, _LEAST_TURNS = 1200, 6
 _EACH, _CHOSEN, _LOOKED, _COMPILED, _LANES = 1.0, 1.0, 12.0, 33.0, 4
 #: Loops have so few turns if these are written out.
 _TURNS = 8
-#: So few nodes are not searched for loops.
-_SMALL = 64
 #: A tree is written in other ways in so many rounds.
 _ROUNDS = 2
 #: Loops are split so often in a row, while that makes a tree no worse than by this factor.
@@ -61,8 +57,6 @@ def find(recording: Recording) -> Tree | None:
     Tree or None
         None if it is irregular, or if none was found that expands to it.
     """
-    if len(recording) <= _SMALL:
-        return straight(recording)
     best = None
     for by_number, at_seams in ((True, False), (True, True), (False, False)):
         if at_seams and not (best and len(best.statements) <= _CHANGED and _chooses(best)):
@@ -96,12 +90,6 @@ def find_flat(recording: Recording) -> Tree | None:
     flat = _flat_structure(recording)
     found = None if flat is None else _read(flat)
     return found if found is not None and expanded(found).equals(recording) else None
-
-
-def straight(recording: Recording) -> Tree:
-    """Return the statements of a recording without loops."""
-    n, none = len(recording), np.empty(0, np.int64)
-    return _read(Structure(recording, np.arange(n), none, none, none, none, n))
 
 
 def without_loop(tree: Tree, loop: Loop) -> Tree | None:

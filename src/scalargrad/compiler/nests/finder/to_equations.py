@@ -33,6 +33,7 @@ from scalargrad.compiler.nests.finder.cells import (
 from scalargrad.compiler.nests.finder.recording import APART, COMPUTED, GIVEN
 from scalargrad.compiler.nests.finder.tree import Affine, Constant, Loop, Statement, Tree
 from scalargrad.compiler.passes.expressions import LARGER, FixedArity
+from scalargrad.compiler.passes.kinds import Op
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Operation
 
@@ -87,7 +88,12 @@ class _Writer:
         others = len(builder.arrays)
         self.sums = sums_of(tree, results)
         self.cells = Cells(tree, self.builder, self.inputs, self.sums, around=around)
-        self.operations = [_operation(tree, s) for s in tree.statements]
+        self.operations: list[Operation] = []
+        for s in tree.statements:
+            op = operation_of(tree.recording.table[s.code])
+            if op is None:
+                raise NotWrittenError(s)
+            self.operations.append(op)
         #: What is written just before a statement, and before a loop is opened.
         self.before: dict[Statement | Loop, list[tuple[Stores, Fill]]] = defaultdict(list)
         #: The sums that end with a loop.
@@ -172,7 +178,7 @@ class _Writer:
             places = range(len(statement.operands))
             args = [self._arg(self.cells.reads[number, j], around) for j in places]
             out = main.cell(around)
-            self.builder.append(Step(out, *_of_power(self.operations[number], tuple(args))))
+            self.builder.append(Step(out, *without_power(self.operations[number], tuple(args))))
             for copy in copies:
                 self._set(copy.cell(around), out)
             return
@@ -250,16 +256,14 @@ class _Writer:
         return read.among.cell([self.cells.index(x, at) for x in read.indices])
 
 
-def _operation(tree: Tree, statement: Statement) -> Operation:
-    op = tree.recording.table[statement.code]
+def operation_of(op: Op) -> Operation | None:
+    """Return the operation of a step; None if steps do not compute it."""
     if isinstance(op, FixedArity) and op.reduction.name in {"maximum", "minimum"}:
         return op.reduction
-    if not isinstance(op, Elementwise):
-        raise NotWrittenError
-    return op
+    return op if isinstance(op, Elementwise) else None
 
 
-def _of_power(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:
+def without_power(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:
     """Return x² as x·x, x¹ as x and x**0.5 as a root, others as they are."""
     exponent = args[1] if op.name == "pow" else None
     if exponent == 2.0:
