@@ -319,6 +319,8 @@ def test_a_list_as_two_arguments_or_closed_over_is_refused_where_code_asks() -> 
     xs = [1.0, 2.0]
     assert jit(lambda a, b: sum(x * y for x, y in zip(a, b, strict=True)))(xs, xs) == 5.0
     assert jit(lambda a, b: a[0] if a.__class__ is b.__class__ else b)(xs, xs) == 1.0
+    scales = [Layout(2.0)]  # whose class asks by `is`, in a method that `dataclass` has made
+    assert jit(lambda a, b: a[0].phase * b[0].phase)(scales, scales) == 4.0
 
 
 # Results ----------------------------------------------------------------------------------------

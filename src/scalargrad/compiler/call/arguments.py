@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Container, Iterator, Sequence, Set
+from contextlib import suppress
 from enum import Enum
 from itertools import chain, islice
 from operator import attrgetter, itemgetter
@@ -37,6 +38,7 @@ from scalargrad.table.numbers import is_real, too_large
 from scalargrad.tree import like
 from scalargrad.value import Parameter, Value
 
+_SPACE = attrgetter("__dict__")
 #: The type of most arrays, to recognise them quickly.
 FLOAT64 = np.dtype(np.float64)
 
@@ -200,32 +202,26 @@ class _Dicts(Kind):
 class _Records(Kind):
     """Objects of a dataclass; integers in it are sizes or counts, and part of the key."""
 
-    def __init__(self, of: Any) -> None:
-        super().__init__(of)
-        self._held: Any = attributes if slots_of(of) else attrgetter("__dict__")
-
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
         for name, some, held in self._columns(walk.new(xs)):
             types = {*map(type, held)}
             walk.key.append((name, len(some)))
-            if types == _INTEGERS:
-                walk.key.append((SIZE, self.of, *held))
-            elif types.isdisjoint(_MAY_BE_SIZES):
+            if types.isdisjoint(_MAY_BE_SIZES) or not any(map(_is_size, held)):
                 walk.take(held, types)
-            else:
-                for x in held:
-                    walk.key.append((SIZE, self.of, str(x))) if _is_size(x) else walk.take([x])
+                continue
+            sizes = [str(x) if _is_size(x) else None for x in held]
+            walk.key.append((SIZE, self.of, *sizes))
+            if left := [x for x in held if not _is_size(x)]:
+                walk.take(left)
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
         copies = fresh.copies
         new = [x for i, x in {id(x): x for x in xs}.items() if i not in copies]
         copies.update((id(x), object.__new__(self.of)) for x in new)
         for name, some, held in self._columns(new):
-            if _MAY_BE_SIZES.isdisjoint(map(type, held)):
-                held = rebuilt(held, fresh)
-            else:
-                held = [x if _is_size(x) else rebuilt([x], fresh)[0] for x in held]
-            for x, now in zip(some, held, strict=True):
+            made = iter(rebuilt([x for x in held if not _is_size(x)], fresh))
+            for x, before in zip(some, held, strict=True):
+                now = before if _is_size(before) else next(made)
                 object.__setattr__(copies[id(x)], name, now)
         return [copies[id(x)] for x in xs]
 
@@ -234,7 +230,11 @@ class _Records(Kind):
 
         Those of all objects are taken together if they are the same.
         """
-        spaces = [*map(self._held, xs)]
+        slots = slots_of(self.of)
+        if slots and "__dict__" not in dir(self.of):
+            with suppress(AttributeError):  # one has no content
+                return [(name, xs, [*map(attrgetter(name), xs)]) for name in slots]
+        spaces = [*map(attributes if slots else _SPACE, xs)]
         names = [*chain.from_iterable(spaces)]
         rows = [(xs, spaces)]
         if names != [*chain(*spaces[:1])] * len(spaces):
@@ -419,7 +419,6 @@ def _is_leaf(x: Any) -> bool:
 
 
 #: Types of what a dataclass may hold that is a size.
-_INTEGERS: set[type] = {int}
 _MAY_BE_SIZES = {int, list, tuple}
 
 

@@ -691,6 +691,7 @@ class Walk:
 
 #: Methods that `dataclass` makes, and that read nothing but the fields of two objects.
 _MADE = {"__eq__", "__hash__", "__repr__", "__lt__", "__le__", "__gt__", "__ge__"}
+_MADE |= {"__setattr__", "__delattr__"}  # of a frozen one, which ask by `is` for the class
 
 
 def _is_generated(method: Any) -> bool:
