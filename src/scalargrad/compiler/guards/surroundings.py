@@ -302,7 +302,7 @@ class Walk:
         self.elsewhere = set[int]()
         self.place: Place | None = None
         self.last: Any = None
-        self._read_of = names.read.of
+        self._read_of = names.read_of
         self._marks = not _MARKS.isdisjoint(names.names)
         self.asks = not _ASKS.isdisjoint(names.names)
         #: What to go on to, the place where it was come by, and its address in the layout.
