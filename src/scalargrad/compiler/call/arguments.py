@@ -156,47 +156,40 @@ class _Values(_Numbers):
         walk.leaves.append(x)
 
 
-class _Rows(Kind):
-    """Lists, or tuples."""
+class _Containers(Kind):
+    """Lists, tuples or dicts."""
 
     def __init__(self, of: Any) -> None:
         super().__init__(of)
+        self._is_dict = issubclass(of, dict)
         self._may_hold_more = "__dict__" in dir(of) or bool(slots_of(of))
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
         if self._may_hold_more:
             for x in xs:
                 refuse_attributes(x, walk.where)
-        lengths, first = [*map(len, xs)], len(xs[0])
-        walk.key.append(first if lengths.count(first) == len(xs) else (*lengths,))
-        walk.take(_in_a_row(xs))
+        if self._is_dict:
+            walk.names(xs)
+            if issubclass(self.of, defaultdict):
+                walk.constants([x.default_factory for x in xs])
+        else:
+            lengths, first = [*map(len, xs)], len(xs[0])
+            walk.key.append(first if lengths.count(first) == len(xs) else (*lengths,))
+        walk.take(self._inside(xs))
 
     def take_one(self, x: Any, walk: Walk) -> None:
-        if self._may_hold_more:
+        if self._may_hold_more or self._is_dict:
             self.take([x], walk)
         else:
             walk.key.append(len(x))
             walk.take(x)
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
-        items = iter(rebuilt(_in_a_row(xs), fresh))
+        items = iter(rebuilt(self._inside(xs), fresh))
         return [like(x, islice(items, len(x))) for x in xs]
 
-
-class _Dicts(Kind):
-    """Dicts."""
-
-    def take(self, xs: Sequence[Any], walk: Walk) -> None:
-        if self.of is not dict:
-            for x in xs:
-                refuse_attributes(x, walk.where)
-                walk.whole(x.default_factory if isinstance(x, defaultdict) else None)
-        walk.names(xs)
-        walk.take(_in_a_row([x.values() for x in xs]))
-
-    def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
-        items = iter(rebuilt(_in_a_row([x.values() for x in xs]), fresh))
-        return [like(x, islice(items, len(x))) for x in xs]
+    def _inside(self, xs: Sequence[Any]) -> Sequence[Any]:
+        return _in_a_row([x.values() for x in xs] if self._is_dict else xs)
 
 
 class _Records(Kind):
@@ -318,10 +311,8 @@ class _Kinds(dict[type, Kind]):
         found: Kind = _OTHERS
         if issubclass(kind, Value) and not operator_of(kind):
             found = PARAMETERS if issubclass(kind, Parameter) else VALUES
-        elif issubclass(kind, list | tuple) and kind is not Table:
-            found = _Rows(kind)
-        elif issubclass(kind, dict):
-            found = _Dicts(kind)
+        elif issubclass(kind, list | tuple | dict) and kind is not Table:
+            found = _Containers(kind)
         elif kind in PLAIN_ARRAYS or issubclass(kind, np.void):
             found = _Arrays(kind)
         elif is_record(kind):
