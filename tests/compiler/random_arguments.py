@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import copy
 import random
 import sys
 import warnings
 import zlib
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,22 @@ class Point:
 @dataclass
 class Place(Point):
     """A point of another class."""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A point that does not change."""
+
+    x: Any
+    y: Any
+
+
+@dataclass(slots=True)
+class Slotted:
+    """A point without a dict of attributes."""
+
+    x: Any
+    y: Any
 
 
 @dataclass
@@ -70,7 +85,7 @@ def _made(rng: random.Random, depth: int, met: list[Any]) -> Any:
     elif kind == 8:
         found = dict(zip(rng.sample("abc", len(inner)), inner, strict=True))
     elif kind == 9:
-        found = rng.choice([Point, Place])(inner[0], inner[-1])
+        found = rng.choice([Point, Place, Frozen, Slotted])(inner[0], inner[-1])
     elif kind == 10:
         found = Weighed(inner[0], inner[-1], rng.choice([1, 2, [1, 2], "n"]))
     else:
@@ -96,9 +111,7 @@ def _anew(x: Any, rng: random.Random) -> Any:
     if isinstance(x, dict):
         return {name: _anew(y, rng) for name, y in x.items()}
     if is_dataclass(x):
-        made = copy.copy(x)
-        vars(made).update({name: _anew(y, rng) for name, y in vars(x).items()})
-        return made
+        return replace(x, **{y.name: _anew(getattr(x, y.name), rng) for y in fields(x)})  # type: ignore[type-var]
     return x
 
 
@@ -109,9 +122,15 @@ def _inside(x: Any) -> tuple[str, list[Any]] | None:
         return f"{kind} {[*x]}", [*x.values()]
     if isinstance(x, list | tuple | np.ndarray):
         return f"{kind} {len(x)}", [*x]
-    return (
-        (f"{kind} {[*vars(x)]}", [*vars(x).values()]) if is_dataclass(x) or kind == "Box" else None
-    )
+    if is_dataclass(x):
+        names = [y.name for y in fields(x)]
+        return f"{kind} {names}", [getattr(x, name) for name in names]
+    return (f"{kind} {[*vars(x)]}", [*vars(x).values()]) if kind == "Box" else None
+
+
+def is_object(x: Any) -> bool:
+    """Return whether an object is known by its identity, unlike a list."""
+    return is_dataclass(x) or isinstance(x, Box)
 
 
 def described(*args: Any) -> Any:
@@ -124,7 +143,7 @@ def described(*args: Any) -> Any:
         x = ahead.pop()
         inside = _inside(x)
         if inside is not None:
-            alias = met.setdefault(id(x), len(met)) if hasattr(x, "__dict__") else None
+            alias = met.setdefault(id(x), len(met)) if is_object(x) else None
             words.append((inside[0], alias))
             ahead += inside[1]
         elif isinstance(x, str):
