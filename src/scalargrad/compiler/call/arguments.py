@@ -34,7 +34,7 @@ from scalargrad.compiler.trace.watching import data_of
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.system.short_repr import shown
-from scalargrad.table.numbers import is_real, too_large
+from scalargrad.table.numbers import as_float, is_real
 from scalargrad.tree import like
 from scalargrad.value import Parameter, Value
 
@@ -421,10 +421,7 @@ def _is_size(x: Any) -> bool:
 
 def float_of(x: float) -> float:
     """Return a number as a float; raise TraceError for an integer that no float equals."""
-    try:
-        number = float(x)
-    except OverflowError:
-        raise too_large("an argument") from None
+    number = as_float(x, "an argument")
     if number != x and number == number:
         raise TraceError(
             f"an argument is {shown(x)}, an integer that no float equals: a compiled function "
