@@ -9,7 +9,7 @@ import random
 import sys
 import warnings
 import zlib
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, make_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,43 +17,14 @@ from tests.compiler.search import main
 
 from scalargrad import TraceError, Value, jit
 
-
-@dataclass
-class Point:
-    """Two numbers by name."""
-
-    x: Any
-    y: Any
-
-
-@dataclass
-class Place(Point):
-    """A point of another class."""
-
-
-@dataclass(frozen=True)
-class Frozen:
-    """A point that does not change."""
-
-    x: Any
-    y: Any
-
-
-@dataclass(slots=True)
-class Slotted:
-    """A point without a dict of attributes."""
-
-    x: Any
-    y: Any
-
-
-@dataclass
-class Weighed:
-    """A point with a weight and a count."""
-
-    point: Any
-    weight: Any
-    count: Any = 2
+HERE = {"__module__": __name__}
+Point: Any = make_dataclass("Point", ["x", "y"], namespace=HERE)
+#: Points of another class, that do not change, or have no dict of attributes.
+Place: Any = make_dataclass("Place", [], bases=(Point,), namespace=HERE)
+Frozen: Any = make_dataclass("Frozen", ["x", "y"], frozen=True, namespace=HERE)
+Slotted: Any = make_dataclass("Slotted", ["x", "y"], slots=True, namespace=HERE)
+#: A point with a weight and a count.
+Weighed: Any = make_dataclass("Weighed", ["point", "weight", "count"], namespace=HERE)
 
 
 class Box:
@@ -122,15 +93,8 @@ def _inside(x: Any) -> tuple[str, list[Any]] | None:
         return f"{kind} {[*x]}", [*x.values()]
     if isinstance(x, list | tuple | np.ndarray):
         return f"{kind} {len(x)}", [*x]
-    if is_dataclass(x):
-        names = [y.name for y in fields(x)]
-        return f"{kind} {names}", [getattr(x, name) for name in names]
-    return (f"{kind} {[*vars(x)]}", [*vars(x).values()]) if kind == "Box" else None
-
-
-def is_object(x: Any) -> bool:
-    """Return whether an object is known by its identity, unlike a list."""
-    return is_dataclass(x) or isinstance(x, Box)
+    names = [y.name for y in fields(x)] if is_dataclass(x) else ["x"] * isinstance(x, Box)
+    return (f"{kind} {names}", [getattr(x, name) for name in names]) if names else None
 
 
 def described(*args: Any) -> Any:
@@ -143,7 +107,9 @@ def described(*args: Any) -> Any:
         x = ahead.pop()
         inside = _inside(x)
         if inside is not None:
-            alias = met.setdefault(id(x), len(met)) if is_object(x) else None
+            alias = (
+                met.setdefault(id(x), len(met)) if is_dataclass(x) or isinstance(x, Box) else None
+            )
             words.append((inside[0], alias))
             ahead += inside[1]
         elif isinstance(x, str):

@@ -319,19 +319,15 @@ def test_a_list_as_two_arguments_or_closed_over_is_refused_where_code_asks() -> 
     xs = [1.0, 2.0]
     assert jit(lambda a, b: sum(x * y for x, y in zip(a, b, strict=True)))(xs, xs) == 5.0
     assert jit(lambda a, b: a[0] if a.__class__ is b.__class__ else b)(xs, xs) == 1.0
-    pair, mode = (2.0, 3.0), Mode.FAST  # in a batch that is drawn with replacement
-    assert jit(lambda ps: sum(x * y for x, y in ps if mode is Mode.FAST))([pair, pair]) == 12.0
-    scales = [Layout(2.0)]  # whose class asks by `is`, in a method that `dataclass` has made
-    assert jit(lambda a, b: a[0].phase * b[0].phase)(scales, scales) == 4.0
-
-
-@pytest.mark.parametrize("rows", [[[1.0], [2.0]], ((1.0,), (2.0,)), {0: [1.0], 1: [2.0]}])
-def test_a_row_of_what_is_closed_over_is_refused_where_code_asks(rows: Any) -> None:
-    """It is that row eagerly, and a copy while it is recorded; another with its numbers is not."""
-    others = jit(lambda row: sum(rows[k][0] for k in range(2) if rows[k] is not row))
-    with pytest.raises(TraceError, match="also reads by a name"):
-        others(rows[0])
-    assert others([1.0]) == 3.0
+    for rows in ([[1.0], [2.0]], ((1.0,), (2.0,)), {0: [1.0], 1: [2.0]}):
+        others = jit(lambda row: sum(rows[k][0] for k in (0, 1) if rows[k] is not row))  # noqa: B023
+        with pytest.raises(TraceError, match="also reads by a name"):
+            others(rows[0])
+        assert others([1.0]) == 3.0
+    # A batch that is drawn with replacement holds a pair twice.
+    assert jit(lambda ps: sum(x * y for x, y in ps if xs is xs))([(2.0, 3.0)] * 2) == 12.0
+    # A frozen class asks by `is` in a method that `dataclass` has made.
+    assert jit(lambda a, b: a[0].phase * b[0].phase)(*[[Layout(2.0)]] * 2) == 4.0
 
 
 # Results ----------------------------------------------------------------------------------------
