@@ -84,7 +84,7 @@ def _operands(
     found: list[Any] = [None] * len(formula)
     for place, part in reversed([*enumerate(formula)]):
         if place not in below:
-            found[place] = ends.get(place, part if part is None else _number(part))
+            found[place] = ends.get(place, part if part is None else nearest_float(part))
             continue
         operands = [x for i in below[place] if (x := found[i]) is not None]
         if len(operands) == len(below[place]):
@@ -105,7 +105,7 @@ def _key(op: Operation | None, operands: Iterable[Value | float]) -> tuple[Any, 
     return op, *[x if isinstance(x, float) else id(x) for x in operands]
 
 
-def _number(x: float) -> float:
+def nearest_float(x: float) -> float:
     """Return a number that was compared as a float, which is infinite for a great integer."""
     try:
         return float(x)

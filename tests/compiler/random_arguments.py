@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import copy
 import random
 import sys
 import warnings
 import zlib
-from dataclasses import dataclass, is_dataclass
+from dataclasses import fields, is_dataclass, make_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,27 +17,14 @@ from tests.compiler.search import main
 
 from scalargrad import TraceError, Value, jit
 
-
-@dataclass
-class Point:
-    """Two numbers by name."""
-
-    x: Any
-    y: Any
-
-
-@dataclass
-class Place(Point):
-    """A point of another class."""
-
-
-@dataclass
-class Weighed:
-    """A point with a weight and a count."""
-
-    point: Any
-    weight: Any
-    count: Any = 2
+HERE = {"__module__": __name__}
+Point: Any = make_dataclass("Point", ["x", "y"], namespace=HERE)
+#: Points of another class, that do not change, or have no dict of attributes.
+Place: Any = make_dataclass("Place", [], bases=(Point,), namespace=HERE)
+Frozen: Any = make_dataclass("Frozen", ["x", "y"], frozen=True, namespace=HERE)
+Slotted: Any = make_dataclass("Slotted", ["x", "y"], slots=True, namespace=HERE)
+#: A point with a weight and a count.
+Weighed: Any = make_dataclass("Weighed", ["point", "weight", "count"], namespace=HERE)
 
 
 class Box:
@@ -70,7 +56,7 @@ def _made(rng: random.Random, depth: int, met: list[Any]) -> Any:
     elif kind == 8:
         found = dict(zip(rng.sample("abc", len(inner)), inner, strict=True))
     elif kind == 9:
-        found = rng.choice([Point, Place])(inner[0], inner[-1])
+        found = rng.choice([Point, Place, Frozen, Slotted])(inner[0], inner[-1])
     elif kind == 10:
         found = Weighed(inner[0], inner[-1], rng.choice([1, 2, [1, 2], "n"]))
     else:
@@ -96,9 +82,7 @@ def _anew(x: Any, rng: random.Random) -> Any:
     if isinstance(x, dict):
         return {name: _anew(y, rng) for name, y in x.items()}
     if is_dataclass(x):
-        made = copy.copy(x)
-        vars(made).update({name: _anew(y, rng) for name, y in vars(x).items()})
-        return made
+        return replace(x, **{y.name: _anew(getattr(x, y.name), rng) for y in fields(x)})  # type: ignore[type-var]
     return x
 
 
@@ -109,9 +93,8 @@ def _inside(x: Any) -> tuple[str, list[Any]] | None:
         return f"{kind} {[*x]}", [*x.values()]
     if isinstance(x, list | tuple | np.ndarray):
         return f"{kind} {len(x)}", [*x]
-    return (
-        (f"{kind} {[*vars(x)]}", [*vars(x).values()]) if is_dataclass(x) or kind == "Box" else None
-    )
+    names = [y.name for y in fields(x)] if is_dataclass(x) else ["x"] * isinstance(x, Box)
+    return (f"{kind} {names}", [getattr(x, name) for name in names]) if names else None
 
 
 def described(*args: Any) -> Any:
@@ -124,7 +107,9 @@ def described(*args: Any) -> Any:
         x = ahead.pop()
         inside = _inside(x)
         if inside is not None:
-            alias = met.setdefault(id(x), len(met)) if hasattr(x, "__dict__") else None
+            alias = (
+                met.setdefault(id(x), len(met)) if is_dataclass(x) or isinstance(x, Box) else None
+            )
             words.append((inside[0], alias))
             ahead += inside[1]
         elif isinstance(x, str):

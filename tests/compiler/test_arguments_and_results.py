@@ -306,11 +306,11 @@ def test_a_list_as_two_arguments_or_closed_over_is_refused_where_code_asks() -> 
     asking = jit(lambda xs, ys: 1.0 if xs is ys else 0.0)
     held: Any = [3.0]
     closing = jit(lambda xs: 2.0 if xs is held else 1.0)
-    for points in ([0.0, 1.0], np.array([0.0, 1.0]), {"a": 0.0, "b": 1.0}, held):
+    for points in ([0.0, 1.0], np.array([0.0, 1.0]), {"a": 0.0, "b": 1.0}, held, (0.0, 1.0)):
         for _ in range(2):
             with pytest.raises(TraceError, match="twice"):
                 asking(points, points)
-            assert asking(points, copy.copy(points)) == 0.0
+            assert asking(points, (0.0, 9.0) if type(points) is tuple else copy.copy(points)) == 0.0
         assert jit(lambda xs: 1.0 if xs is xs else 0.0)(points) == 1.0
     assert closing([3.0]) == 1.0
     with pytest.raises(TraceError, match="list"):
@@ -319,6 +319,15 @@ def test_a_list_as_two_arguments_or_closed_over_is_refused_where_code_asks() -> 
     xs = [1.0, 2.0]
     assert jit(lambda a, b: sum(x * y for x, y in zip(a, b, strict=True)))(xs, xs) == 5.0
     assert jit(lambda a, b: a[0] if a.__class__ is b.__class__ else b)(xs, xs) == 1.0
+    for rows in ([[1.0], [2.0]], ((1.0,), (2.0,)), {0: [1.0], 1: [2.0]}):
+        others = jit(lambda row: sum(rows[k][0] for k in (0, 1) if rows[k] is not row))  # noqa: B023
+        with pytest.raises(TraceError, match="also reads by a name"):
+            others(rows[0])
+        assert others([1.0]) == 3.0
+    # A batch that is drawn with replacement holds a pair twice.
+    assert jit(lambda ps: sum(x * y for x, y in ps if xs is xs))([(2.0, 3.0)] * 2) == 12.0
+    # A frozen class asks by `is` in a method that `dataclass` has made.
+    assert jit(lambda a, b: a[0].phase * b[0].phase)(*[[Layout(2.0)]] * 2) == 4.0
 
 
 # Results ----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Container, Iterator, Sequence, Set
+from contextlib import suppress
 from enum import Enum
 from itertools import chain, islice
 from operator import attrgetter, itemgetter
@@ -33,10 +34,11 @@ from scalargrad.compiler.trace.watching import data_of
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.system.short_repr import shown
-from scalargrad.table.numbers import is_real, too_large
+from scalargrad.table.numbers import as_float, is_real
 from scalargrad.tree import like
 from scalargrad.value import Parameter, Value
 
+_SPACE = attrgetter("__dict__")
 #: The type of most arrays, to recognise them quickly.
 FLOAT64 = np.dtype(np.float64)
 
@@ -154,78 +156,65 @@ class _Values(_Numbers):
         walk.leaves.append(x)
 
 
-class _Rows(Kind):
-    """Lists, or tuples."""
+class _Containers(Kind):
+    """Lists, tuples or dicts."""
 
     def __init__(self, of: Any) -> None:
         super().__init__(of)
+        self._is_dict = issubclass(of, dict)
         self._may_hold_more = "__dict__" in dir(of) or bool(slots_of(of))
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
         if self._may_hold_more:
             for x in xs:
                 refuse_attributes(x, walk.where)
-        lengths, first = [*map(len, xs)], len(xs[0])
-        walk.key.append(first if lengths.count(first) == len(xs) else (*lengths,))
-        walk.take(_in_a_row(xs))
+        if self._is_dict:
+            walk.names(xs)
+            if issubclass(self.of, defaultdict):
+                walk.constants([x.default_factory for x in xs])
+        else:
+            lengths, first = [*map(len, xs)], len(xs[0])
+            walk.key.append(first if lengths.count(first) == len(xs) else (*lengths,))
+        walk.take(self._inside(xs))
 
     def take_one(self, x: Any, walk: Walk) -> None:
-        if self._may_hold_more:
+        if self._may_hold_more or self._is_dict:
             self.take([x], walk)
         else:
             walk.key.append(len(x))
             walk.take(x)
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
-        items = iter(rebuilt(_in_a_row(xs), fresh))
+        items = iter(rebuilt(self._inside(xs), fresh))
         return [like(x, islice(items, len(x))) for x in xs]
 
-
-class _Dicts(Kind):
-    """Dicts."""
-
-    def take(self, xs: Sequence[Any], walk: Walk) -> None:
-        if self.of is not dict:
-            for x in xs:
-                refuse_attributes(x, walk.where)
-                walk.whole(x.default_factory if isinstance(x, defaultdict) else None)
-        walk.names(xs)
-        walk.take(_in_a_row([x.values() for x in xs]))
-
-    def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
-        items = iter(rebuilt(_in_a_row([x.values() for x in xs]), fresh))
-        return [like(x, islice(items, len(x))) for x in xs]
+    def _inside(self, xs: Sequence[Any]) -> Sequence[Any]:
+        return _in_a_row([x.values() for x in xs] if self._is_dict else xs)
 
 
 class _Records(Kind):
     """Objects of a dataclass; integers in it are sizes or counts, and part of the key."""
 
-    def __init__(self, of: Any) -> None:
-        super().__init__(of)
-        self._held: Any = attributes if slots_of(of) else attrgetter("__dict__")
-
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
         for name, some, held in self._columns(walk.new(xs)):
             types = {*map(type, held)}
             walk.key.append((name, len(some)))
-            if types == _INTEGERS:
-                walk.key.append((SIZE, self.of, *held))
-            elif types.isdisjoint(_MAY_BE_SIZES):
+            if types.isdisjoint(_MAY_BE_SIZES) or not any(map(_is_size, held)):
                 walk.take(held, types)
-            else:
-                for x in held:
-                    walk.key.append((SIZE, self.of, str(x))) if _is_size(x) else walk.take([x])
+                continue
+            sizes = [str(x) if _is_size(x) else None for x in held]
+            walk.key.append((SIZE, self.of, *sizes))
+            if left := [x for x in held if not _is_size(x)]:
+                walk.take(left)
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
         copies = fresh.copies
         new = [x for i, x in {id(x): x for x in xs}.items() if i not in copies]
         copies.update((id(x), object.__new__(self.of)) for x in new)
         for name, some, held in self._columns(new):
-            if _MAY_BE_SIZES.isdisjoint(map(type, held)):
-                held = rebuilt(held, fresh)
-            else:
-                held = [x if _is_size(x) else rebuilt([x], fresh)[0] for x in held]
-            for x, now in zip(some, held, strict=True):
+            made = iter(rebuilt([x for x in held if not _is_size(x)], fresh))
+            for x, before in zip(some, held, strict=True):
+                now = before if _is_size(before) else next(made)
                 object.__setattr__(copies[id(x)], name, now)
         return [copies[id(x)] for x in xs]
 
@@ -234,7 +223,11 @@ class _Records(Kind):
 
         Those of all objects are taken together if they are the same.
         """
-        spaces = [*map(self._held, xs)]
+        slots = slots_of(self.of)
+        if slots and "__dict__" not in dir(self.of):
+            with suppress(AttributeError):  # one has no content
+                return [(name, xs, [*map(attrgetter(name), xs)]) for name in slots]
+        spaces = [*map(attributes if slots else _SPACE, xs)]
         names = [*chain.from_iterable(spaces)]
         rows = [(xs, spaces)]
         if names != [*chain(*spaces[:1])] * len(spaces):
@@ -318,10 +311,8 @@ class _Kinds(dict[type, Kind]):
         found: Kind = _OTHERS
         if issubclass(kind, Value) and not operator_of(kind):
             found = PARAMETERS if issubclass(kind, Parameter) else VALUES
-        elif issubclass(kind, list | tuple) and kind is not Table:
-            found = _Rows(kind)
-        elif issubclass(kind, dict):
-            found = _Dicts(kind)
+        elif issubclass(kind, list | tuple | dict) and kind is not Table:
+            found = _Containers(kind)
         elif kind in PLAIN_ARRAYS or issubclass(kind, np.void):
             found = _Arrays(kind)
         elif is_record(kind):
@@ -419,7 +410,6 @@ def _is_leaf(x: Any) -> bool:
 
 
 #: Types of what a dataclass may hold that is a size.
-_INTEGERS: set[type] = {int}
 _MAY_BE_SIZES = {int, list, tuple}
 
 
@@ -431,10 +421,7 @@ def _is_size(x: Any) -> bool:
 
 def float_of(x: float) -> float:
     """Return a number as a float; raise TraceError for an integer that no float equals."""
-    try:
-        number = float(x)
-    except OverflowError:
-        raise too_large("an argument") from None
+    number = as_float(x, "an argument")
     if number != x and number == number:
         raise TraceError(
             f"an argument is {shown(x)}, an integer that no float equals: a compiled function "

@@ -38,12 +38,14 @@ class Guard:
 
     Attributes
     ----------
+    roots : sequence
+        The function, and these.
     now : Surroundings or None
         As of the last comparison.
     """
 
     def __init__(self, roots: Sequence[Any], names: NamesRead) -> None:
-        self._roots, self._names = roots, names
+        self.roots, self._names = roots, names
         self._earlier: list[Surroundings] = []
         self.now: Surroundings | None = None
 
@@ -54,7 +56,7 @@ class Guard:
             return now
         found = next((x for x in self._earlier if x.unchanged()), None)
         if found is None:
-            found = Surroundings(self._roots, self._names)
+            found = Surroundings(self.roots, self._names)
         known = [x for x in (now, *self._earlier) if x is not None and x is not found]
         self._earlier, self.now = known[:EARLIER], found
         return found
@@ -144,7 +146,6 @@ class Specializations:
         self._function, self._static = function, static
         self.limits = RecordingLimits()
         self.programs: Programs = {key: dict(found) for key, found in programs.items()}
-        self._guards: dict[tuple[int, ...], Guard] = {}
         self._shapes: dict[Key, Shape] = {}
         self.names = NamesRead()
         #: The outcomes of the last calls of each shape that took a way without a program.
@@ -167,10 +168,10 @@ class Specializations:
         """Return what is around the function now, and the paths that are valid."""
         shape = self._shapes.get(key)
         if shape is None:
-            code = [*{id(x): x for x in code_in(key)}.values()]
-            guard = self._guards.get(ids := (*map(id, code),))
-            if guard is None:
-                guard = self._guards[ids] = Guard([self._function, *code], self.names)
+            roots = [self._function, *{id(x): x for x in code_in(key)}.values()]
+            ids = [*map(id, roots)]
+            guards = (x.guard for x in self._shapes.values() if [*map(id, x.guard.roots)] == ids)
+            guard = next(guards, None) or Guard(roots, self.names)
             while len(self._shapes) >= SHAPES:
                 self._forget(next(iter(self._shapes)))
             shape = self._shapes[key] = Shape(guard)
@@ -317,14 +318,12 @@ class Specializations:
             self._forget(next(iter(self._shapes)))
 
     def _forget(self, key: Key) -> None:
-        """Forget a shape, and what is around the function if no other has the same code."""
-        shape = self._shapes.pop(key, None)
+        """Forget a shape, and with the last one of the same code what is around the function."""
+        self._shapes.pop(key, None)
         for around, found in [*self.programs.items()]:
             found.pop(key, None)
             if not found:  # the key holds functions
                 del self.programs[around]
-        if shape is not None and all(x.guard is not shape.guard for x in self._shapes.values()):
-            self._guards = {k: x for k, x in self._guards.items() if x is not shape.guard}
 
     def _nodes(self) -> int:
         """Return how many nodes all paths have."""

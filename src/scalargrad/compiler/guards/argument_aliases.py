@@ -1,30 +1,38 @@
 """Argument aliases: what is an argument and around a function at once, where its code asks by `is`.
 
 Of ``jit(lambda a: 2.0 if a is base else 1.0)(base)``: while a function is recorded, the lists,
-dicts, arrays and dataclasses among its arguments are copies, in which traced numbers stand for the
-given ones. What it closes over is the object itself.
+tuples, dicts, arrays and dataclasses among its arguments are copies, in which traced numbers stand
+for the given ones. What it closes over is the object itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 from scalargrad.compiler.guards.names_read import IS
-from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_object, is_record
+from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_record, is_stateful
 from scalargrad.errors import TraceError
+from scalargrad.sparse import Table
 from scalargrad.tree import is_object_array
 from scalargrad.value import Value
 
 #: What asks which object one is. ``id`` is left out: the text of any dataclass asks for it.
 _ASKS = {IS, "is_"}
 _NUMBERS = PLAIN | {Value}
+#: The tuple that holds nothing, of which there is one.
+_EMPTY: Any = ()
 
 
-def is_copied(x: Any) -> bool:
-    """Return whether a copy of such an argument is given to the function that is recorded."""
-    kind: Any = type(x)
-    return is_record(kind) or (kind.__hash__ is None and not is_object(x))
+@functools.cache
+def _is_copied(kind: Any) -> bool:
+    """Return whether copies of such arguments are given to the function that is recorded."""
+    is_object = issubclass(kind, Table) or is_stateful(kind)
+    is_held = kind.__hash__ is None or issubclass(kind, tuple)
+    return is_record(kind) or (is_held and not is_object)
 
 
 class ArgumentAliases(NamedTuple):
@@ -37,12 +45,13 @@ class ArgumentAliases(NamedTuple):
         """Return what was `met`, if code with these names tells it from a copy."""
         if _ASKS.isdisjoint(names):
             return None
-        return cls({id(x): x for x in met if is_copied(x)})
+        return cls({id(x): x for x in _copied(met, ())})
 
     def require(self, call: tuple[Any, ...]) -> None:
         """Raise TraceError if an argument is around the function, or two are one list."""
         compiled, args, kwargs, _, _, objects = call
-        given = _copied([*args, *kwargs.values()], objects)
+        outer = [*args, *kwargs.values()]
+        given = _copied(outer, objects)
         both = next((x for x in given if id(x) in self.around), None)
         if both is not None:
             raise TraceError(
@@ -51,8 +60,10 @@ class ArgumentAliases(NamedTuple):
                 "that would come out otherwise: let it close over the object, as in "
                 "jit(lambda x: f(object, x)), or pass all that it is compared with as arguments"
             )
-        lists = [x for x in given if not is_record(x.__class__)]
-        twice = next((x for i, x in enumerate(lists) if any(x is y for y in lists[:i])), None)
+        lists = [x for x in given if not (is_record(x.__class__) or isinstance(x, tuple))]
+        lists += [x for x in outer if isinstance(x, tuple) and x]  # a batch may hold a pair twice
+        often = Counter(map(id, lists))
+        twice = next((x for x in lists if often[id(x)] > 1), None)
         if twice is not None:
             raise TraceError(
                 f"{compiled!r} is given a {type(twice).__name__} twice, and its code asks by `is` "
@@ -67,25 +78,25 @@ def _copied(args: Iterable[Any], objects: Iterable[Any]) -> list[Any]:
     It gets the very `objects`.
     """
     found: list[Any] = []
-    known: set[int] = {*map(id, objects)}
+    known = {*map(id, objects)}
     ahead = [x for x in args if id(x) not in known]
     while ahead:
-        x = ahead.pop()
-        if is_copied(x):
-            found.append(x)
-        if id(x) not in known:
-            known.add(id(x))
-            inside = _inside(x)
-            ahead += [] if {*map(type, inside)} <= _NUMBERS else inside
-    return found
+        kinds: list[Any] = [*map(type, ahead)]
+        found += [x for x, kind in zip(ahead, kinds, strict=True) if _is_copied(kind)]
+        new = {id(x): (x, kind) for x, kind in zip(ahead, kinds, strict=True) if id(x) not in known}
+        known |= new.keys()
+        inside = [_reader(kind)(x) for x, kind in new.values()]
+        ahead = [x for x in chain.from_iterable(inside) if type(x) not in _NUMBERS]
+    return [x for x in found if x is not _EMPTY]
 
 
-def _inside(x: Any) -> list[Any]:
-    if isinstance(x, dict):
-        return [*x.values()]
-    if is_object_array(x):
-        items: list[Any] = x.ravel().tolist()
-        return items
-    if is_record(x.__class__):
-        return [*attributes(x).values()]
-    return [*x] if isinstance(x, list | tuple) else []
+@functools.cache
+def _reader(kind: Any) -> Callable[[Any], Iterable[Any]]:
+    """Return what reads the arguments within arguments of one type."""
+    if issubclass(kind, list | tuple):
+        return iter
+    if issubclass(kind, dict):
+        return dict.values
+    if is_record(kind):
+        return lambda x: attributes(x).values()
+    return lambda x: x.ravel().tolist() if is_object_array(x) else ()

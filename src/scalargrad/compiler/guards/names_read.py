@@ -241,34 +241,6 @@ def looked_up(namespace: dict[str, Any], names: Iterable[str]) -> Iterator[Any]:
                 modules.append(vars(x))
 
 
-class AttributesRead:
-    """Which attributes of objects some code reads.
-
-    Parameters
-    ----------
-    names : frozenset of str
-        The names in it.
-    is_all : bool
-        Whether it may read attributes by other names, too.
-    """
-
-    def __init__(self, names: frozenset[str], *, is_all: bool) -> None:
-        self._names, self._is_all = names, is_all
-        self._of: dict[type, frozenset[str] | None] = {}
-
-    def of(self, kind: type) -> frozenset[str] | None:
-        """Return the names of attributes read of objects of a class; None stands for all."""
-        if kind not in self._of:
-            read = read_by_libraries(kind)
-            is_all = self._is_all or read is None or not read.all_by.isdisjoint(self._names)
-            self._of[kind] = None if is_all or read is None else self._names | read.names
-        return self._of[kind]
-
-
-#: What reads all attributes.
-EVERYTHING = AttributesRead(frozenset(), is_all=True)
-
-
 class NamesRead:
     """All names that code reads, as far as it was followed.
 
@@ -280,15 +252,15 @@ class NamesRead:
         The names of attributes.
     unnamed : bool
         Whether code may read attributes of objects whose names do not stand in it.
-    read : AttributesRead
-        What all of it reads of objects; everything while that is not known.
     """
 
     def __init__(self) -> None:
         self.names: dict[str, None] = {}
         self.attributes: dict[str, None] = {}
         self.unnamed = False
-        self.read, self._noted = EVERYTHING, (-1, -1, False)
+        #: The attributes read of objects of each class; all are while not all code was followed.
+        self._of: dict[type, frozenset[str] | None] = {}
+        self._noted, self._read, self._reads_all = (-1, -1, False), frozenset[str](), True
 
     def count(self) -> tuple[int, int, bool]:
         """Return how many names there are, which only grow."""
@@ -309,7 +281,15 @@ class NamesRead:
             self.unnamed = True
 
     def note_all(self) -> None:
-        """Note that all code has been followed: `read` says what it reads of objects."""
+        """Note that all code has been followed: `read_of` says what it reads of objects."""
         if self.count() != self._noted:
-            self._noted = self.count()
-            self.read = AttributesRead(frozenset(self.attributes), is_all=self.unnamed)
+            self._noted, self._of = self.count(), {}
+            self._read, self._reads_all = frozenset(self.attributes), self.unnamed
+
+    def read_of(self, kind: type) -> frozenset[str] | None:
+        """Return the names of attributes read of objects of a class; None stands for all."""
+        if kind not in self._of:
+            read = None if self._reads_all else read_by_libraries(kind)
+            is_all = read is None or not read.all_by.isdisjoint(self._read)
+            self._of[kind] = None if is_all or read is None else self._read | read.names
+        return self._of[kind]

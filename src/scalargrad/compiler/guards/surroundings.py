@@ -302,7 +302,7 @@ class Walk:
         self.elsewhere = set[int]()
         self.place: Place | None = None
         self.last: Any = None
-        self._read_of = names.read.of
+        self._read_of = names.read_of
         self._marks = not _MARKS.isdisjoint(names.names)
         self.asks = not _ASKS.isdisjoint(names.names)
         #: What to go on to, the place where it was come by, and its address in the layout.
@@ -691,6 +691,7 @@ class Walk:
 
 #: Methods that `dataclass` makes, and that read nothing but the fields of two objects.
 _MADE = {"__eq__", "__hash__", "__repr__", "__lt__", "__le__", "__gt__", "__ge__"}
+_MADE |= {"__setattr__", "__delattr__"}  # of a frozen one, which ask by `is` for the class
 
 
 def _is_generated(method: Any) -> bool:

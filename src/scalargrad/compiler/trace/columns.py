@@ -6,9 +6,8 @@ Beside them it is noted which would be plain floats, rather than Values, in eage
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain, compress, takewhile
 from typing import Any, NamedTuple
 
@@ -24,6 +23,8 @@ _NONE = -1
 _FEW, _EACH = 1000, 16
 #: What is known of a node: that it is plain, a Value, or a leaf of a derivative, which is a Value.
 _NO_MARK, _PLAIN, _VALUE, _LEAF = range(4)
+#: Where the derivatives begin on whose leaves a plain node depends.
+_NEVER = 1 << 62
 
 
 class Columns:
@@ -181,7 +182,6 @@ class Marks(NamedTuple):
     """What was set of a stretch of nodes, by their places in it."""
 
     kept: bytes
-    leaves: list[int]
     truths: frozenset[int]
 
 
@@ -197,9 +197,10 @@ class Plainness:
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
         self._marks = bytearray()  # what `mark` has set, by node
-        self._values = 0  # how many nodes were set to be Values
-        self._derived: dict[int, bool] = {}  # a cache for the nodes without marks
-        self._leaves: list[int] = []  # in order
+        self._values = 0  # how many nodes were set to be Values that are no leaves
+        self._starts: dict[int, int] = {}  # of leaves, where their derivatives begin
+        self._first = _NEVER  # of these
+        self._oldest: dict[int, int] = {}  # a cache for the nodes without marks, and leaves
         self._truths: set[int] = set()
 
     def mark(self, node: int, plain: bool) -> None:
@@ -211,19 +212,20 @@ class Plainness:
         marks = self._marks
         marks.extend(bytes(max(0, max(nodes, default=-1) + 1 - len(marks))))
         held, chosen = np.frombuffer(marks, np.uint8), np.array(nodes, np.intp)
-        self._values += 0 if plain else int((held[chosen] < _VALUE).sum())
+        self._values += 0 if plain else len(nodes)
         held[chosen] = _PLAIN if plain else _VALUE
 
-    def mark_leaf(self, node: int) -> None:
-        """Note that a node is a leaf with respect to which a function is differentiated."""
+    def mark_leaf(self, node: int, start: int) -> None:
+        """Note that a node is a leaf of a function that is differentiated, begun at `start`."""
         self._set(node, _LEAF)
-        self._leaves.append(node)
+        self._starts[node] = start
+        self._first = min(self._first, start)
 
     def _set(self, node: int, mark: int) -> None:
         marks = self._marks
         if node >= len(marks):
             marks.extend(bytes(node + 1 - len(marks)))
-        self._values += mark >= _VALUE > marks[node]
+        self._values += mark == _VALUE
         marks[node] = mark
 
     def mark_truth(self, node: int) -> None:
@@ -233,10 +235,9 @@ class Plainness:
 
     def marks(self, start: int, end: int) -> Marks:
         """Return what was set of a stretch of nodes."""
-        leaves = self._leaves[bisect_left(self._leaves, start) : bisect_left(self._leaves, end)]
         truths = frozenset(x - start for x in self._truths if start <= x < end)
         kept = bytes(self._marks[start:end]).rstrip(b"\0")
-        return Marks(kept, [x - start for x in leaves], truths)
+        return Marks(kept, truths)
 
     def mark_again(self, marks: Marks, starts: Sequence[int]) -> None:
         """Set of further stretches, in order behind all that is marked, what was set of one."""
@@ -245,9 +246,8 @@ class Plainness:
         for start in starts:
             self._marks.extend(bytes(start - len(self._marks)))
             self._marks += marks.kept
-            self._leaves += [start + x for x in marks.leaves]
             self._truths.update([start + x for x in marks.truths])
-        self._values += len(starts) * sum(x >= _VALUE for x in marks.kept)
+        self._values += len(starts) * marks.kept.count(_VALUE)
 
     def is_truth(self, node: int) -> bool:
         """Return whether a node is a bool in eager evaluation."""
@@ -273,55 +273,39 @@ class Plainness:
 
     def of(self, node: int) -> bool:
         """Return whether a node is plain."""
-        if not self._values:  # all are
-            return True
-        if mark := self.mark_of(node):
-            return mark == _PLAIN
-        known = self._derived
-        if node not in known:
-            known[node] = self._is_plain(node, known, None)
-        return known[node]
+        all_are = not self._values and self._first == _NEVER
+        return all_are or self._oldest_of(node) == _NEVER
 
-    def outside(self, node: int, start: int, known: dict[int, bool]) -> bool:
-        """Return whether a node is plain, leaves of derivatives from `start` on taken as plain.
+    def depends_inside(self, node: int, start: int) -> bool:
+        """Return whether a node depends on no Values but leaves of derivatives from `start` on."""
+        only_inside = not self._values and self._first >= start
+        return only_inside or self._oldest_of(node) >= start
 
-        What is found of nodes on the way is added to those `known`.
+    def _oldest_of(self, node: int) -> int:
+        """Return where the first derivative begins on whose leaves a node depends.
+
+        -1 if it depends on another Value, `_NEVER` if it is plain. Operands are followed until one
+        depends on the very first.
         """
-        inner = len(self._leaves) - bisect_left(self._leaves, start)
-        return inner == self._values or self._is_plain(node, known, start)
-
-    def _is_plain(self, node: int, known: dict[int, bool], start: int | None) -> bool:
-        """Follow operands until one is not plain; cache the answers found on the way."""
-        way: list[tuple[int, Iterator[int]]] = []
-        answer = self._at_once(node, known, start)
-        if answer is not None:
-            return answer
-        args = self._columns.args(node)
-        answers = {self._at_once(y, known, start) for y in args}
-        if False in answers or None not in answers:  # nearly always
-            known[node] = False not in answers
-            return known[node]
-        way.append((node, iter(args)))
+        columns, least = self._columns, -1 if self._values else self._first
+        known = self._age(node)
+        way = [node] if known is None else []
         while way:
-            x, operands = way[-1]
-            for y in operands:
-                answer = self._at_once(y, known, start)
-                if answer is None:
-                    way.append((y, iter(self._columns.args(y))))
-                    break
-                if not answer:
-                    known.update(dict.fromkeys((z for z, _ in way), False))
-                    return False
-            else:
-                known[x] = True
+            x = way[-1]
+            args = columns.args(x)
+            ages = [*map(self._age, args)]
+            if least in ages or None not in ages:
+                age = min([y for y in ages if y is not None], default=_NEVER)
+                is_leaf = self.mark_of(x) == _LEAF
+                self._oldest[x] = min(age, self._starts.get(x, x)) if is_leaf else age
                 way.pop()
-        return True
+            else:
+                way += [y for y, age in zip(args, ages, strict=True) if age is None]
+        return self._oldest[node] if known is None else known
 
-    def _at_once(self, node: int, known: dict[int, bool], start: int | None) -> bool | None:
-        """Return whether a node is plain if that is known without following operands, else None."""
-        if start is not None and node < start:
-            return self.of(node)  # depends on no leaf from `start` on; remembered for all of them
-        found = known.get(node)
-        if found is None and (mark := self.mark_of(node)) and (start is None or mark != _LEAF):
-            return mark == _PLAIN
-        return found
+    def _age(self, node: int) -> int | None:
+        """Return the same if it is known without operands, else None."""
+        mark = self.mark_of(node)
+        if mark in {_PLAIN, _VALUE}:
+            return _NEVER if mark == _PLAIN else -1
+        return self._oldest.get(node)

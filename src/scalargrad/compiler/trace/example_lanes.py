@@ -12,10 +12,7 @@ from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from scalargrad.compiler.array_types import Flags
-from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Total, makes_lanes
+from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, makes_lanes
 from scalargrad.compiler.trace.draws import Draw
 from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced
@@ -123,16 +120,6 @@ class Lanes:
         """Check the nodes written last; those that follow are not the function's."""
         self._look()
         self._is_closed = True
-
-    def wide(self) -> Flags:
-        """Return which nodes have lanes, those written after `close` among them."""
-        ops, args, known = self._trace.ops, self._trace.columns.args, {*self._map_of}
-        for x in range(self._seen, len(ops)):
-            if not (isinstance(ops[x], Total) or known.isdisjoint(args(x))):
-                known.add(x)
-        found = np.zeros(len(ops), np.bool_)
-        found[[*known]] = True
-        return found
 
     def _look(self) -> None:
         """Find which of the nodes written since the last call have lanes, and check their use."""

@@ -31,11 +31,10 @@ class Region(Evaluation):
     ) -> None:
         self._trace = trace
         self._start = len(trace.ops)
-        self._own: dict[int, bool] = {}  # what is known of nodes
         super().__init__(f, argnums, args, kwargs)
 
     def _leaf(self, x: Any) -> Value:
-        return self._trace.region_leaf(x)
+        return self._trace.region_leaf(x, self._start)
 
     def require_finite(self, y: Any) -> None:
         """Note that `y` must be finite; calls in which it is not are made eagerly."""
@@ -56,7 +55,7 @@ class Region(Evaluation):
         if not isinstance(y, Value):
             return True
         node = self._trace.refer(y, identity)
-        return self._trace.plainness.outside(node, self._start, self._own)
+        return self._trace.plainness.depends_inside(node, self._start)
 
     def returned(self, x: Any, subgraph: Subgraph) -> Any:
         """Return an output for the caller: a plain number unless it belongs to an outer graph."""

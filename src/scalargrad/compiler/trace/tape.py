@@ -175,10 +175,10 @@ class Tape(Recorder):
         self.plainness.mark(index, False)
         return self._traced(index, kind)
 
-    def region_leaf(self, x: Any) -> Traced:
-        """Write a leaf with respect to which a function is differentiated."""
+    def region_leaf(self, x: Any, start: int) -> Traced:
+        """Write a leaf with respect to which a function is differentiated, from node `start` on."""
         index = self.write(identity, (self.refer(x, identity),))
-        self.plainness.mark_leaf(index)
+        self.plainness.mark_leaf(index, start)
         return self._traced(index)
 
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:

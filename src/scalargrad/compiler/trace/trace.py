@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from scalargrad.comparisons import nearest_float
 from scalargrad.compiler.passes.kinds import BATCH, DETACH, INPUT, MOST_PAIRS, ROW, TAKE, UNBATCH
 from scalargrad.compiler.trace.draws import Draw
 from scalargrad.compiler.trace.example_lanes import Lanes
@@ -162,7 +163,7 @@ class Trace(Tape):
         """Record a comparison by an operator, which gives a bool in eager evaluation."""
         if not (isinstance(other, Value) or is_real(other)):
             return op.number_beside(other)  # NotImplemented for an array, or an error
-        if isinstance(other, int) and not _is_exact(other):
+        if isinstance(other, int) and nearest_float(other) != other:
             self.refuse(
                 f"a number was compared with {shown(other)}, an integer that no float equals,",
                 "compare it with a float",
@@ -345,11 +346,3 @@ def current_trace() -> Trace | None:
     """Return the recording under way in this thread or task, if any."""
     current = recorder()
     return current if type(current) is Trace else None  # isinstance of a Protocol is slow
-
-
-def _is_exact(n: int) -> bool:
-    """Return whether a float equals an integer."""
-    try:
-        return float(n) == n
-    except OverflowError:
-        return False
