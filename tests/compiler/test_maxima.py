@@ -9,7 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import Value, exp, grad, gradients, hvp, jit, log, maximum, minimum, vmap
+import scalargrad as sg
+from scalargrad import (
+    Value,
+    exp,
+    grad,
+    gradients,
+    hessian,
+    hvp,
+    jit,
+    log,
+    maximum,
+    minimum,
+    vmap,
+)
 
 RANDOM = np.random.default_rng(7)
 
@@ -77,3 +90,19 @@ def test_a_product_with_the_hessian_goes_through_maxima() -> None:
     value, product = jit(lambda c: hvp(cost, c, np.ones((40, 2))))(centers)
     assert value == pytest.approx(squares.min(axis=1).sum())
     assert product == pytest.approx(np.repeat(2.0 * near[:, None], 2, axis=1))
+
+
+@pytest.mark.parametrize("reduction", [sg.maximum, sg.minimum, lambda *xs: sg.logsumexp(xs)])
+def test_second_derivatives_of_more_numbers_than_a_step_takes(reduction: Any) -> None:
+    """Of forty, equal ones among them: rows of the Hessian, and the gradient of a gradient."""
+    xs = [round(0.1 * (k % 7) - 0.3, 1) for k in range(40)]
+
+    def f(v: Any) -> Any:
+        return reduction(*[x * x for x in v]) * v[3] + v[0] * v[1]
+
+    def squared(v: Any) -> Any:
+        return grad(lambda u: sum(g * g for g in grad(f)(u)))(v)
+
+    for derivative in (hessian(f), squared):
+        expected = np.array(derivative(xs))
+        assert np.array(jit(derivative)(xs)) == pytest.approx(expected, rel=1e-11, abs=1e-13)

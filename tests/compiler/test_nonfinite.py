@@ -75,6 +75,15 @@ def test_infinite_slopes_meet_zero_as_eagerly(f: Any, expected: float) -> None:
     assert all(g == expected or (math.isnan(g) and math.isnan(expected)) for g in found)
 
 
+@pytest.mark.parametrize("f", [stepped, condition, rounded])
+def test_infinite_slopes_meet_zero_in_loops_as_eagerly(f: Any) -> None:
+    """Four hundred numbers are a loop: a slope of 0 is not left out there either."""
+    slopes = jit(grad(lambda xs: sum(map(f, xs))))
+    assert slopes([4.0] * 400) == grad(lambda xs: sum(map(f, xs)))([4.0] * 400)
+    with pytest.raises(NumericalError, match="nan"):
+        slopes([4.0] * 399 + [0.0])
+
+
 @pytest.mark.parametrize("choose", [sg.where, lambda holds, x, y: x if holds else y])
 def test_a_slope_of_nan_is_refused_where_it_is_compared(choose: Any) -> None:
     """At infinity tanh is flat: 0 times infinity, which a comparison would hide."""

@@ -35,7 +35,7 @@ from scalargrad.system.cached_property import cached_property
 #: Kinds of operands: computed by another node, given (an input or a gradient), or a constant.
 COMPUTED, GIVEN, NUMBER = 0, 1, 2
 
-#: Operations in loops have at most so many operands: a code has a digit for the kind of each.
+#: A code has a digit for the kind of each of so many operands.
 MOST_OPERANDS = 32
 _DIGITS = 3 ** np.arange(MOST_OPERANDS + 1)
 
@@ -173,7 +173,7 @@ def kinded(codes: Integers, kinds: NDArray[np.int8], first: Integers) -> Integer
     within = np.arange(len(kinds)) - np.repeat(first[:-1], counts)
     found: Integers = codes * _DIGITS[-1]
     if len(kinds):
-        found += np.add.reduceat(kinds * _DIGITS[within], first[:-1])
+        found += np.add.reduceat(kinds * _DIGITS[within.clip(max=MOST_OPERANDS)], first[:-1])
     return found
 
 
