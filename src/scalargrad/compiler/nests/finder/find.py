@@ -33,6 +33,10 @@ from scalargrad.compiler.nests.finder.tree import (
 _SHORT = 60
 #: Loops without loops in them have so many statements at most, and run so often in the mean.
 _FLAT, _LEAST_TURNS = 1200, 6
+#: A simpler tree may take so many times as long.
+_LONGER = 2.0
+#: Of a longer recording, one for so many nodes; else loops within loops are taken.
+_SELDOM = 27
 #: Nanoseconds of an operation, of a choice and of a table; of a statement to be compiled, if a
 #: program is run 30,000 times; and how many turns run at once where they wait for nothing.
 _EACH, _CHOSEN, _LOOKED, _COMPILED, _LANES = 1.0, 1.0, 12.0, 33.0, 4
@@ -65,14 +69,16 @@ def find(recording: Recording) -> Tree | None:
         if structure is None:
             break
         found = _tree(structure, inf if best is None else cost(best))
-        best = found or best
+        if found and (best is None or _time(found) < _LONGER * _time(best)):
+            best = found
         is_short = best is not None and len(best.statements) <= _SHORT and not count_tables(best)
         if best is not None and is_short and (at_seams or not _chooses(best)):
             break
     if best is None or _chooses(best):
         flat = _flat_structure(recording)
         least = inf if flat is None else _EACH / _LANES * len(recording) + _COMPILED * flat.size
-        if flat is not None and (best is None or least < _time(best)):
+        is_long = flat is not None and flat.size > max(_FLAT, len(recording) // _SELDOM)
+        if flat is not None and (best is None or (least < _time(best) and not is_long)):
             tree = _read(flat)
             best = tree if best is None or _time(tree) < _time(best) else best
     if best is not None and len(best.statements) <= _CHANGED:
