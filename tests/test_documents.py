@@ -63,7 +63,7 @@ def test_console_blocks_of_the_readme_print_what_they_show(block: str, tmp_path:
         program, *arguments = shlex.split(line)
         assert program == "scalargrad"
         done = subprocess.run(
-            [sys.executable, "-c", "from scalargrad.cli.main import main; main()", *arguments],
+            [sys.executable, "-c", "from scalargrad.cli import main; main()", *arguments],
             capture_output=True,
             text=True,
             encoding="utf-8",

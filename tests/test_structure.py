@@ -15,7 +15,7 @@ SOURCE = ROOT / "src" / "scalargrad"
 
 
 #: What tests import: what the reference documents, the operations as a whole, the command line.
-OFFERED = {*PACKAGES, "scalargrad.ops", "scalargrad.cli.main"}
+OFFERED = {*PACKAGES, "scalargrad.ops", "scalargrad.cli"}
 #: What these list, as some of it is called like the module it stands in.
 NAMES = {f"{x}.{name}" for x in OFFERED for name in getattr(import_module(x), "__all__", ())}
 #: The one place of inner names, and how many it may list.

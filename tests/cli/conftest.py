@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scalargrad.cli.main import main
+from scalargrad.cli import main
 
 Run = Callable[..., tuple[int, str, str]]
 

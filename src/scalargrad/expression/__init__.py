@@ -2,8 +2,8 @@
 
 The text passes two whitelists and is never evaluated or compiled. The first (`tokens`) lets through
 names, decimal numbers, brackets and the operators of arithmetic and comparison. Python's own `ast`
-then gives the structure, of which `reader`, the second, reads one kind of node at a time. Every
-error marks its place in the text (`source`).
+then gives the structure, of which the second (`parsing`) reads one kind of node at a time. Every
+error marks its place in the text.
 """
 
 from __future__ import annotations

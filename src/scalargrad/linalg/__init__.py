@@ -12,9 +12,7 @@ own functions take floats only. Each function is a loop over scalars, which `jit
 [[0.25, 0.0], [-0.0, 0.0625]]
 """
 
-from scalargrad.linalg.factors import cholesky, logdet
-from scalargrad.linalg.products import matmul
-from scalargrad.linalg.systems import inv, solve
-from scalargrad.linalg.triangular import triangular_solve
+from scalargrad.linalg.matrices import matmul
+from scalargrad.linalg.systems import cholesky, inv, logdet, solve, triangular_solve
 
 __all__ = ["cholesky", "inv", "logdet", "matmul", "solve", "triangular_solve"]

@@ -1,22 +1,175 @@
-"""Systems of linear equations with any square matrix, and its inverse."""
+"""Systems of linear equations, triangular and others, inverses, and the Cholesky factor."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from scalargrad.errors import DomainError
 from scalargrad.linalg.matrices import (
     Matrix,
     Vector,
     above,
     in_rows,
     is_open,
+    number,
     product,
     returned,
     square,
 )
-from scalargrad.linalg.triangular import substituted
-from scalargrad.ops import maximum, sqrt
+from scalargrad.ops import log, maximum, sqrt
+from scalargrad.table.validation import flag
+
+
+def cholesky(a: Any) -> Any:
+    """Factor a symmetric positive definite matrix, a = L·Lᵀ, as `numpy.linalg.cholesky`.
+
+    Parameters
+    ----------
+    a : n × n numbers
+        Of which the diagonal and what is below it are read.
+
+    Returns
+    -------
+    n × n numbers
+        L, with zeros above the diagonal.
+
+    Raises
+    ------
+    OperandError
+        If `a` is not square.
+    DomainError
+        If it is not positive definite.
+
+    Notes
+    -----
+    What is above the diagonal of `a` counts as what is below it, and its gradient is 0: of a matrix
+    whose two halves are computed alike, the gradients by what they are computed from are right.
+
+    Examples
+    --------
+    >>> cholesky([[4.0, 2.0], [2.0, 5.0]])
+    [[2.0, 0.0], [1.0, 2.0]]
+    """
+    factor = _factor(square(a, "a"), "cholesky")
+    n = len(factor)
+    return returned([[*row, *[0.0] * (n - len(row))] for row in factor], a)
+
+
+def logdet(a: Any, *, factored: bool = False) -> Any:
+    """Compute the logarithm of the determinant of a symmetric positive definite matrix.
+
+    Parameters
+    ----------
+    a : n × n numbers
+        The matrix, read as by `cholesky`.
+    factored : bool
+        Whether `a` is the Cholesky factor of the matrix, as if it is needed elsewhere, too.
+
+    Raises
+    ------
+    OperandError
+        If `a` is not square.
+    DomainError
+        If it is not positive definite.
+
+    Examples
+    --------
+    >>> a = [[4.0, 2.0], [2.0, 5.0]]
+    >>> [f"{x:.6f}" for x in (logdet(a), logdet(cholesky(a), factored=True))]
+    ['2.772589', '2.772589']
+    """
+    rows = square(a, "a")
+    if not flag(factored, "factored"):
+        rows = _factor(rows, "logdet")
+    found: Any = 0.0
+    for i, row in enumerate(rows):
+        found = found + log(row[i])
+    return 2.0 * found
+
+
+def _factor(a: Matrix, name: str) -> Matrix:
+    """Return the rows of the factor up to the diagonal, computed column by column."""
+    factor: Matrix = [[] for _ in a]
+    for j, across in enumerate(factor):
+        rest = a[j][j]
+        for k in range(j):
+            rest = rest - across[k] * across[k]
+        what = (
+            f"{name}: a is not positive definite: of a[{j}][{j}], {{:g}} is left. Add a small "
+            "number to the diagonal, such as 1e-8, or check whether a is a covariance"
+        )
+        pivot = sqrt(above(rest, 0.0, what))
+        across.append(pivot)
+        for i in range(j + 1, len(a)):
+            row, x = factor[i], a[i][j]
+            for k in range(j):
+                x = x - row[k] * across[k]
+            row.append(x / pivot)
+    return factor
+
+
+def triangular_solve(a: Any, b: Any, *, lower: bool = True, transpose_a: bool = False) -> Any:
+    """Solve a·x = b for a triangular matrix, such as a Cholesky factor.
+
+    Parameters
+    ----------
+    a : n × n numbers
+        Of which the diagonal and one side of it are read.
+    b : n numbers, or n × m
+        The right-hand side, or several side by side.
+    lower : bool
+        Whether what is below the diagonal is read, else what is above.
+    transpose_a : bool
+        Whether aᵀ·x = b is solved instead.
+
+    Returns
+    -------
+    n numbers, or n × m
+        x, in the shape of `b`.
+
+    Raises
+    ------
+    OperandError
+        If `a` is not square, or `b` has another number of rows.
+    DomainError
+        If a number on the diagonal is 0.
+
+    Examples
+    --------
+    >>> triangular_solve([[2.0, 0.0], [1.0, 4.0]], [2.0, 9.0])
+    [1.0, 2.0]
+    >>> triangular_solve([[2.0, 0.0], [1.0, 4.0]], [4.0, 8.0], transpose_a=True)
+    [1.0, 2.0]
+    """
+    rows, is_lower = square(a, "a"), flag(lower, "lower")
+    if flag(transpose_a, "transpose_a"):
+        rows, is_lower = [[*column] for column in zip(*rows, strict=True)], not is_lower
+    right, is_vector = in_rows(b, "b", len(rows))
+    for i, row in enumerate(rows):
+        if not is_open(row[i]) and number(row[i]) == 0.0:
+            raise DomainError(f"triangular_solve: a[{i}][{i}] is 0: such a matrix has no inverse")
+    found = substituted(rows, right, lower=is_lower)
+    return returned([x for (x,) in found] if is_vector else found, a, b)
+
+
+def substituted(a: Matrix, right: Matrix, *, lower: bool) -> Matrix:
+    """Return x of a·x = right, row by row from where one number is left."""
+    n = len(a)
+    columns = [_column(a, [*column], range(n) if lower else range(n - 1, -1, -1))
+               for column in zip(*right, strict=True)]  # fmt: skip
+    return [[*row] for row in zip(*columns, strict=True)]
+
+
+def _column(a: Matrix, right: Vector, order: range) -> Vector:
+    found = right
+    for i in order:
+        row, x = a[i], right[i]
+        for j in range(order.start, i, order.step):
+            x = x - row[j] * found[j]
+        found[i] = x / row[i]
+    return found
+
 
 #: What is left of a column is rounding below its length times its number of rows times this.
 _ROUNDING = 2.0**-52

@@ -5,12 +5,12 @@ Each draws on the Axes it is given, or on a new figure of pyplot, and returns th
 
 from __future__ import annotations
 
-from scalargrad.plots.fits import profile_curve
 from scalargrad.plots.models import (
     activation_curves,
     confusion_matrix,
     decision_boundary,
     first_layer_weights,
+    profile_curve,
 )
 from scalargrad.plots.training import (
     gradient_norm_curve,

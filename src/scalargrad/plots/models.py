@@ -17,19 +17,19 @@ from scalargrad.plots.style import (
     column,
     data,
     interval,
+    legend_above,
     new_figure,
     styled,
 )
 from scalargrad.plots.style import data as as_number
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import function, listed, size, text, whole
+from scalargrad.table.validation import function, listed, number, size, text, whole
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
 
 #: If class names are longer than this in all, they are written at an angle under the matrix.
 _LETTERS_ACROSS = 30
@@ -353,3 +353,35 @@ def _diverging() -> Any:
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("weights", [ORANGE, "white", BLUE])
+
+
+def profile_curve(profile: Any, rise: float = 1.92, ax: Axes | None = None) -> Axes:
+    """Plot the lowest that a function can be over the numbers of one parameter.
+
+    Parameters
+    ----------
+    profile : Profile
+        As `FitResult.profile` returns it.
+    rise : float
+        How far above the minimum a line is drawn; 1.92 above that of minus a log-likelihood, the
+        curve meets it at the ends of the interval of confidence of 95 %.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure of pyplot.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    if not isinstance(profile, tuple) or len(profile) != 3:
+        raise OperandError(f"profile is {shown(profile)}; give what fit.profile(name) returns")
+    name, values, minima = profile
+    values, minima = column(values, "values"), column(minima, "minima")
+    rise = number(rise, "rise", 0.0)
+    axes = axes_or_new(ax)
+    axes.plot(values, minima, color=BLUE, marker=".", label="lowest")
+    low = min((x for x in minima if x == x), default=0.0)
+    axes.axhline(low + rise, color=ORANGE, ls="--", label=f"{rise:g} above the minimum")
+    axes.set(xlabel=str(name), ylabel="function")
+    styled(axes)
+    legend_above(axes, f"Profile of {name}", axes.get_lines())
+    return axes

@@ -425,7 +425,7 @@ def _sparse(
     if has_aux:
         raise OperandError("sparse=True returns a matrix alone: leave has_aux out")
     with needed("sparse=True needs"):
-        from scalargrad.sparsity.derivative import SparseJacobian
+        from scalargrad.sparse_jacobian import SparseJacobian
     return SparseJacobian(f, argnums)
 
 

@@ -1,4 +1,4 @@
-"""The commands ``scalargrad step``, ``draw`` and ``demo``, and how errors are shown."""
+"""The command line: ``step``, ``draw``, ``demo`` and ``train``, and how errors are shown."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 from rich.markup import escape
 
-from scalargrad.cli.train import app as train_app
-from scalargrad.cli.train import tell_written
-from scalargrad.errors import ExpressionError, ScalargradError
+from scalargrad.errors import ExpressionError, OperandError, ScalargradError
 from scalargrad.expression.parsing import parse_assigned
 from scalargrad.graph import topological_order
 from scalargrad.names import names
@@ -29,7 +27,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(train_app, name="train")
 
 _Expression = Annotated[
     str, typer.Argument(help="Such as 'q = x + y; f = q * z'.", show_default=False)
@@ -117,6 +114,81 @@ def demo(
     from scalargrad.experiments.demo import run
 
     run(output, console(), steps, _program())
+
+
+train_app = typer.Typer(
+    help="Train a model on one of eight experiments, and save it with a picture.",
+    no_args_is_help=True,
+)
+app.add_typer(train_app, name="train")
+
+#: The programs, and the description of each.
+PROGRAMS = {
+    "moons": "Tell two moons apart, with the MLP of micrograd's demo.",
+    "xor": "Learn exclusive or, which no single neuron can.",
+    "digits": "Read handwritten digits.",
+    "digits28": "Read them at 28 × 28 pixels, with 79,510 parameters.",
+    "sine": "Fit a cubic to a sine on 2,000 points.",
+    "sentiment": "Tell good reviews from bad ones by their words.",
+    "clicks": "Recommend with a wide and deep network.",
+    "names": "Invent names with a character-level GPT.",
+}
+
+#: The programs whose training can be watched.
+IN_THE_PLANE = {"moons", "xor"}
+
+
+_Output = Annotated[
+    Path, typer.Option("--output", "-o", help="The folder the files are written to.")
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Passes over the examples.", show_default="chosen by the program"),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
+_Watch = Annotated[
+    Path | None,
+    typer.Option(
+        help="A .html file: a page that moves through the training, of moons and xor.",
+        dir_okay=False,
+    ),
+]
+
+
+def _command(name: str) -> Callable[..., None]:
+    def command(
+        output: _Output = Path("scalargrad-train"),
+        epochs: Epochs = None,
+        *,
+        seed: Annotated[int, typer.Option(help="Fixes every draw.")] = 0,
+        resume: Annotated[
+            bool, typer.Option("--resume", help="Resume from the last checkpoint.")
+        ] = False,
+        quiet: Quiet = False,
+        watch: _Watch = None,
+    ) -> None:
+        from scalargrad import experiments
+
+        if watch is not None and name not in IN_THE_PLANE:
+            raise OperandError(f"--watch is for {' and '.join(sorted(IN_THE_PLANE))}")
+        plan = experiments.Plan(output, epochs, seed, resume, quiet, watch)
+        report = getattr(experiments, name)(plan)
+        for line in report.summary:
+            console().print(line, highlight=False, markup=False)
+        for path in report.files:
+            tell_written(path, "  ")
+
+    return command
+
+
+def tell_written(path: Path, before: str = "") -> None:
+    """Say that a file was written."""
+    text = f"{before}wrote {path.resolve()}"
+    console().print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+for _name, _help in PROGRAMS.items():
+    train_app.command(_name, help=_help)(_command(_name))
 
 
 def _program() -> str:

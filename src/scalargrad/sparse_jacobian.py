@@ -1,25 +1,118 @@
-"""A Jacobian as a sparse matrix, from as many compiled products as its pattern has colours."""
+"""Sparse Jacobians: where their entries are, and as few compiled products as give them all."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.jitted import Jitted
+from scalargrad.compiler.nests.unfold import written_out
+from scalargrad.compiler.passes.kinds import DETACH
+from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.passes.unroll import unrolled, with_choices
 from scalargrad.errors import NumericalError, OperandError, TraceError
 from scalargrad.ops import dot
-from scalargrad.sparsity.colouring import coloured
-from scalargrad.sparsity.pattern import pattern, transposed
 from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
 from scalargrad.transforms.evaluation import place_of
 from scalargrad.transforms.functional import grad, positions_of
 from scalargrad.tree import Rebuild, flatten, is_array, object_array
 from scalargrad.value import Value
+
+
+def pattern(program: Program, inputs: int, results: int) -> tuple[Integers, Integers]:
+    """Return where a Jacobian may have entries that are not 0.
+
+    Parameters
+    ----------
+    program : Program
+        As recorded.
+    inputs : int
+        How many inputs, the first ones, are differentiated with respect to.
+    results : int
+        How many outputs, the first ones, are differentiated.
+
+    Returns
+    -------
+    first, columns : arrays of integers
+        The columns of row i are ``columns[first[i] : first[i + 1]]``, in increasing order.
+
+    Notes
+    -----
+    `passes.dependence` asks the same of programs whose results depend on most inputs, and holds a
+    bit for each pair of a node and an input. Here a result depends on few of a great many, and what
+    has the same inputs as an operand shares its set: bits of 30,000 residuals in 60,000 numbers
+    would take 20 GB, or a pass over the program for every few hundred numbers.
+    """
+    program = written_out(with_choices(unrolled(program)))
+    nothing: frozenset[int] = frozenset()
+    sets = [nothing] * len(program)
+    sets[:inputs] = [frozenset((k,)) for k in range(inputs)]
+    roots = program.outputs[:results]
+    needed = program.nodes().needed(roots).tolist()
+    for node in range(program.inputs, len(program)):
+        if needed[node] and program.ops[node] is not DETACH:
+            found = nothing
+            for operand in program.args[node]:
+                more = sets[operand]
+                if more and more is not found:
+                    found = found | more if found else more
+            sets[node] = found
+    rows = [sorted(sets[root]) for root in roots]
+    first = np.concatenate([[0], np.cumsum([*map(len, rows)])]).astype(np.int64)
+    return first, np.fromiter(chain.from_iterable(rows), np.int64, int(first[-1]))
+
+
+def transposed(first: Integers, columns: Integers, width: int) -> tuple[Integers, Integers]:
+    """Return the rows of each column of a pattern, in the form of the columns of each row."""
+    rows = np.repeat(np.arange(len(first) - 1), np.diff(first))
+    order = np.argsort(columns, kind="stable")
+    counts: Any = np.bincount(columns, minlength=width)
+    return np.concatenate([[0], np.cumsum(counts)]), rows[order]
+
+
+def coloured(first: Integers, columns: Integers, of_columns: tuple[Integers, Integers]) -> Integers:
+    """Return a colour for each column: a number from 0; no row has two columns of one colour.
+
+    Parameters
+    ----------
+    first, columns : arrays of integers
+        The columns of each row, as `pattern` returns them.
+    of_columns : (first, rows)
+        The rows of each column, as `transposed` returns them.
+
+    Notes
+    -----
+    Columns are coloured one after the other, those in the longest rows first, each with the least
+    colour that is free.
+
+    References
+    ----------
+    Curtis, Powell and Reid, On the estimation of sparse Jacobian matrices, 1974.
+    Gebremedhin, Manne and Pothen, What color is your Jacobian?, SIAM Review, 2005.
+    """
+    starts, rows = of_columns
+    of_row = [columns[a:b].tolist() for a, b in pairwise(first)]
+    lengths = np.diff(first)
+    degree = np.array([lengths[rows[a:b]].sum() for a, b in pairwise(starts)])
+    colours = [-1] * len(degree)
+    taken_by_row: list[set[int]] = [set() for _ in of_row]
+    for column in np.argsort(-degree, kind="stable").tolist():
+        own = rows[starts[column] : starts[column + 1]].tolist()
+        colour = 0
+        while any(colour in taken_by_row[row] for row in own):
+            colour += 1
+        colours[column] = colour
+        for row in own:
+            taken_by_row[row].add(colour)
+    return np.array(colours, dtype=np.int64)
+
 
 Others = tuple[list[Any], dict[str, Any]]
 

@@ -1,1 +1,0 @@
-"""Sparse Jacobians and Hessians: where their entries are, and how few products give them all."""
