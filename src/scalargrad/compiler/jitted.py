@@ -240,7 +240,7 @@ class Jitted(Generic[P, R]):
         ... def f(x, y):
         ...     return (x + y) * x
         >>> print(f.explain(2.0, 3.0).splitlines()[0])
-        f: 4 nodes recorded, 5 after flattening
+        f: 4 nodes recorded, found as 2 steps of 0 loops
         """
         from scalargrad.compiler.explain.explain import explain
 
