@@ -35,7 +35,7 @@ def pin() -> str:
 
 
 def pack_anew() -> None:
-    """Forget what programs were packed into, also by earlier processes: a first call is one."""
+    """Forget what programs were compiled into, also by earlier processes: a first call is one."""
     from scalargrad.compiler import known_programs
 
     known_programs.ON_DISK = range(0)

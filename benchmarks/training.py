@@ -91,7 +91,7 @@ def by_fit(make: Callable[[], nn.Module], optimizer: Any, *data: Any, **how: Any
 
 
 def anew(train: Run) -> Run:
-    """Return training that does not find what an earlier one has packed."""
+    """Return training that does not find what an earlier one has compiled."""
 
     def run() -> float:
         pack_anew()

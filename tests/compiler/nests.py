@@ -83,7 +83,7 @@ def run_as_nests(function: Callable[[list[Any]], Any], numbers: Sequence[float])
     """Return the value and the gradient of a function, run as nests."""
     leaves = [Value(x) for x in numbers]
     program = record(lambda: function(leaves), leaves)[0].program
-    asked = Function(program, 1, tuple(range(len(leaves)))).with_row(0, program)
+    asked = Function(program, 1, tuple(range(len(leaves)))).with_row(0)
     return Runner(nested(asked))([*numbers])
 
 

@@ -9,9 +9,6 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-#: Cells of a packed program's memory, or the nodes whose numbers they hold.
-Addresses = Integers
-
 #: How many numbers a cache line holds, and the widest vector.
 LINE = 8
 

@@ -87,7 +87,7 @@ def jit(
 
     See Also
     --------
-    Jitted.explain : what was recorded and packed, and where the time goes.
+    Jitted.explain : what was recorded and compiled, and where the time goes.
     disable_jit : evaluate eagerly, to print or to debug; for a process, ``SCALARGRAD_JIT=off``.
     vmap : record one example of many.
     scan : repeat a step, each time on the state that the last one returned.

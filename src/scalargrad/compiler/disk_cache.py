@@ -1,4 +1,4 @@
-"""The cache on disk of machine code and of packed programs, under a hash of what they were made of.
+"""The cache on disk of machine code and of programs, under a hash of what they were made of.
 
 A damaged file counts as missing. A folder that cannot be written to is not an error. The least
 recently used files are removed when the cache grows too large.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from itertools import chain
 
@@ -25,7 +24,7 @@ from scalargrad.compiler.passes.kinds import (
     Op,
     has_lanes,
 )
-from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.passes.program import Program, RecordedProgram
 from scalargrad.compiler.passes.unroll import with_choices
 from scalargrad.compiler.runner import Inputs, Runner, runner_for
 from scalargrad.ops import TABLE, mul
@@ -38,7 +37,7 @@ class Function:
 
     Parameters
     ----------
-    recorded : Program
+    recorded : RecordedProgram
         As recorded. Its outputs are the results, then the guards.
     results : int
         The number of results.
@@ -46,7 +45,7 @@ class Function:
         The inputs to differentiate with respect to.
     """
 
-    def __init__(self, recorded: Program, results: int, wrt: tuple[int, ...]) -> None:
+    def __init__(self, recorded: RecordedProgram, results: int, wrt: tuple[int, ...]) -> None:
         self.recorded = recorded
         self.results = results
         self.wrt = wrt
@@ -162,18 +161,18 @@ class Function:
     @cached_property
     def values(self) -> Runner:
         """The runner that computes the outputs."""
-        return self._runner(_as_it_is)
+        return runner_for(self.recorded)
 
     def values_and_row_of(self, index: int) -> Runner:
         """Return the runner that computes the outputs and then the gradient of one result."""
         if index not in self._with_rows:
-            self._with_rows[index] = self._runner(functools.partial(self.with_row, index))
+            self._with_rows[index] = runner_for(self.with_row(index))
         return self._with_rows[index]
 
-    def with_row(self, index: int, program: Program) -> Program:
-        """Return a program with the gradient of one result as further outputs."""
-        copy, one = _with_one(program)
-        return _asked(copy, self.wrt, [(copy.outputs[index], one)])
+    def with_row(self, index: int) -> RecordedProgram:
+        """Return the program with the gradient of one result as further outputs."""
+        copy = self.recorded.copy()
+        return _asked(copy, self.wrt, [(copy.outputs[index], _one(copy))])
 
     def along(self) -> tuple[int | None, Runner]:
         """Return the result whose gradient to compute along with the values, if any, and a runner.
@@ -198,20 +197,7 @@ class Function:
     @cached_property
     def pull_back(self) -> Runner:
         """The runner that computes Σ seed · gradient; the seeds, one per result, are inputs too."""
-        return self._runner(self._seeded)
-
-    def _seeded(self, program: Program) -> Program:
-        extended = program.with_inputs(self.results)
-        seeds = range(program.inputs, extended.inputs)
-        roots = list(zip(extended.outputs[: self.results], seeds, strict=True))
-        if len(roots) * len(self.wrt) > MOST_PAIRS:
-            roots = [_as_one(extended, roots)]
-        extended.outputs = []
-        return _asked(extended, self.wrt, roots)
-
-    def _runner(self, asked: Callable[[Program], Program]) -> Runner:
-        """Return the runner of what is asked of the program: all outputs, or gradients too."""
-        return runner_for(asked(self.recorded))
+        return self.pulled_back((*range(self.results),)).values
 
     def outputs(self, inputs: Inputs) -> list[float]:
         """Return the results, with the digits that a call with gradients gives them."""
@@ -256,28 +242,23 @@ class Function:
         return self._pulled_back[places]
 
 
-def _as_it_is(program: Program) -> Program:
-    return program
-
-
 def _as_one(program: Program, roots: list[tuple[int, int]]) -> tuple[int, int]:
     """Add the nodes of Σ seed · root and of 1 to a program; return them as root and seed."""
     terms = program.add([mul] * len(roots), roots)
     (root,) = program.add([TABLE["sum"]], [tuple(terms)])
-    (one,) = program.add([CONSTANT], [()])
-    program.constants[one] = 1.0
-    return root, one
+    return root, _one(program)
 
 
-def _with_one(program: Program) -> tuple[Program, int]:
-    """Return a copy of a program with one more constant, 1, and the node of that."""
-    copy = program.copy()
-    (node,) = copy.add([CONSTANT], [()])
-    copy.constants[node] = 1.0
-    return copy, node
+def _one(program: Program) -> int:
+    """Add the constant 1 to a program; return its node."""
+    (node,) = program.add([CONSTANT], [()])
+    program.constants[node] = 1.0
+    return node
 
 
-def _asked(program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]]) -> Program:
+def _asked(
+    program: RecordedProgram, wrt: tuple[int, ...], roots: list[tuple[int, int]]
+) -> RecordedProgram:
     """Add the gradient of Σ seed · root to the outputs of `program`, as ADJOINT nodes."""
     seeds = tuple(x for pair in roots for x in pair)
     program.outputs += program.add([ADJOINT] * len(wrt), [(x, *seeds) for x in wrt])

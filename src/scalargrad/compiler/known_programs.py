@@ -44,7 +44,7 @@ Compiled = Nested | NumpyNested
 _kept: dict[Key, Compiled] = {}
 
 
-def key_of(program: Program) -> Key | None:
+def key_of(program: Program, *, is_native: bool = True) -> Key | None:
     """Return what a program is known by; None if it is too large to be kept."""
     nodes = program.nodes()
     held = _held(nodes.table)
@@ -59,7 +59,7 @@ def key_of(program: Program) -> Key | None:
     digest.update(struct.pack(f"{len(constants)}d", *constants.values()))
     for part in (nodes.codes, nodes.first, nodes.operands):
         digest.update(part.tobytes())
-    return digest.digest(), (*nodes.table,), has_llvm(), weight
+    return digest.digest(), (*nodes.table,), is_native and has_llvm(), weight
 
 
 def _held(operations: Iterable[object]) -> int:

@@ -24,6 +24,8 @@ from scalargrad.system.process import collector_paused
 Inputs = list[float] | Floats
 #: The most idle memories that are kept for each program.
 _IDLE = 8
+#: What is no longer takes less time to be run by NumPy than to be compiled.
+_SHORT = 2000
 
 
 class Runner:
@@ -119,13 +121,17 @@ _FEW = 32
 
 
 @collector_paused()
-def runner_for(asked: Program) -> Runner:
-    """Return a runner for a program as recorded, derivatives among its outputs."""
-    key = known_programs.key_of(asked)
+def runner_for(asked: Program, *, once: bool = False) -> Runner:
+    """Return a runner for a program as recorded, derivatives among its outputs.
+
+    A short program that is to be run `once` is run by NumPy: to compile it would take longer.
+    """
+    is_native = not (once and len(asked) <= _SHORT)
+    key = known_programs.key_of(asked, is_native=is_native)
     found = known_programs.found(key)
     if found is None:
         from scalargrad.compiler.nests.compile_nests import nested
 
-        found = nested(asked)
+        found = nested(asked, is_native=is_native)
         known_programs.keep(key, found)
     return Runner(found)

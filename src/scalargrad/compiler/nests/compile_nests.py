@@ -1,7 +1,7 @@
 """From a recording to nests: one form of a program after the other.
 
 Nodes become a tree of loops (`finder`), the tree equations, these their derivative, scheduled loops
-and LLVM IR. What is irregular, or has no order of loops, is not a nest.
+and LLVM IR. What is irregular is equations without loops.
 """
 
 from __future__ import annotations
@@ -73,12 +73,13 @@ class Scheduled(NamedTuple):
     results: int
 
 
-def nested(program: Program) -> Nested | NumpyNested:
+def nested(program: Program, *, is_native: bool = True) -> Nested | NumpyNested:
     """Return a recorded program, with the gradients that it asks for, as nests, ready to run.
 
-    Operations of one's own are called by NumPy, which then runs all of the program.
+    NumPy runs what calls operations of one's own, or is not to be native.
     """
-    if has_llvm() and all(map(is_printed, program.nodes().occurring())):
+    is_native = is_native and has_llvm()
+    if is_native and all(map(is_printed, program.nodes().occurring())):
         return written(program, _in_llvm)
     return written(program, _in_numpy)
 
@@ -147,14 +148,17 @@ def _attempts(program: Program) -> Iterator[tuple[Asked, list[Form], bool]]:
     """
     recorded = _asked(unfold(program))
     yield from _in_loops(recorded)
-    if len(program) <= _SHORT:
+    has_rows = has_lanes(program.nodes().table)
+    is_long = has_rows and len(program) > _SHORT
+    if not is_long:
         yield from _in_order(recorded)
-    if has_lanes(program.nodes().table):
+    if has_rows:
         is_few = int(program.nodes().sizes().sum()) <= _UNROLLED
         program = unrolled(program)
         if is_few:
             yield from _in_loops(_asked(unfold(program)))
-    yield from _in_order(recorded)
+    if is_long:
+        yield from _in_order(recorded)
     single = _asked(written_out(with_choices(program)))
     yield from _in_loops(single)
     yield from _in_order(single)

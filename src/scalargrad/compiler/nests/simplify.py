@@ -29,7 +29,6 @@ from scalargrad.ops import TABLE
 from scalargrad.table.operation import Operation
 
 _IDENTITY, _MUL = TABLE["identity"], TABLE["mul"]
-_NOWHERE: frozenset[Var] = frozenset()  # where what is outside of loops varies
 
 
 def simplify(program: Program) -> Program:
@@ -147,7 +146,7 @@ class _Names:
             if op is _MUL:  # which may become part of the sums that read it
                 return Step(step.out, op, args)
             texts = tuple([repr(x) if x.__class__ is float else x for x in args])
-            source = self.equal.setdefault((op, texts, _NOWHERE), step.out)
+            source = self.equal.setdefault((op, texts, step.out.variables), step.out)
         if source == step.out:
             return Step(step.out, op, args)
         self.copies[array] = {}, source

@@ -61,32 +61,11 @@ class Program:
         """Return the nodes as arrays."""
         return Nodes.of(self.ops, self.args)
 
-    def copy(self) -> Program:
-        """Return a copy to which nodes can be added."""
-        ops, args, constants = [*self.ops], [*self.args], dict(self.constants)
-        copied = self.inputs, ops, args, constants, [*self.outputs], self.stacked
-        return Program(*copied)
-
     def add(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> range:
         """Append nodes; return their numbers."""
         self.ops += ops
         self.args += args
         return range(len(self) - len(ops), len(self))
-
-    def with_inputs(self, count: int) -> Program:
-        """Return a copy with `count` more inputs, after the others."""
-        n, copy = self.inputs, self.copy()
-        copy._insert_inputs(count)
-        copy.inputs += count
-        copy.constants = {x + count: y for x, y in self.constants.items()}
-        copy.outputs = [x if x < n else x + count for x in self.outputs]
-        return copy
-
-    def _insert_inputs(self, count: int) -> None:
-        n = self.inputs
-        moved = [tuple([x if x < n else x + count for x in args]) for args in self.args[n:]]
-        self.ops = [*self.ops[:n], *[INPUT] * count, *self.ops[n:]]
-        self.args = [()] * (n + count) + moved
 
     def alive(self) -> bytearray:
         """Return, for each node, 1 where an output depends on it."""
@@ -230,7 +209,7 @@ class RecordedProgram(Program):
         """Return the nodes as arrays."""
         return self._nodes
 
-    def copy(self) -> Program:
+    def copy(self) -> RecordedProgram:
         """Return a copy to which nodes can be added."""
         constants, outputs = dict(self.constants), [*self.outputs]
         return RecordedProgram(self.inputs, self._nodes, constants, outputs, self.stacked)
@@ -240,12 +219,14 @@ class RecordedProgram(Program):
         self._replace(self._nodes.followed_by(Nodes.of(ops, args)))
         return range(len(self) - len(ops), len(self))
 
-    def _insert_inputs(self, count: int) -> None:
-        self._replace(self._nodes.with_inputs(INPUT, self.inputs, count))
-
-    def alive(self) -> bytearray:
-        """Return, for each node, 1 where an output depends on it."""
-        return bytearray(self._nodes.needed(self.outputs))
+    def with_inputs(self, count: int) -> RecordedProgram:
+        """Return a copy with `count` more inputs, after the others."""
+        n, copy = self.inputs, self.copy()
+        copy._replace(self._nodes.with_inputs(INPUT, n, count))
+        copy.inputs += count
+        copy.constants = {x + count: y for x, y in self.constants.items()}
+        copy.outputs = [x if x < n else x + count for x in self.outputs]
+        return copy
 
     def _replace(self, nodes: Nodes) -> None:
         self._nodes = nodes

@@ -145,14 +145,19 @@ class NodeValues:
         """Run the program of the nodes `through`, given the numbers of those that are `read`."""
         given = [x for x in read if x not in self._columns.constants]
         given += [x for x in through if self._columns.ops[x] is INPUT]
-        run = self._program(given, [*read, *through], nodes)
+        run = self._program(given, [*read, *through], nodes, once=True)
         return run([self._known[x] for x in given] + self._columns.stacked.tolist())
 
     def _program(
-        self, given: Sequence[int], through: Sequence[int], nodes: Sequence[int]
+        self,
+        given: Sequence[int],
+        through: Sequence[int],
+        nodes: Sequence[int],
+        *,
+        once: bool = False,
     ) -> Callable[[list[float]], list[float]]:
         """Return what computes some nodes from the numbers of those that are `given`."""
-        from scalargrad.compiler.function import Function
+        from scalargrad.compiler.runner import runner_for
 
         columns, constants = self._columns, self._columns.constants
         place = {x: i for i, x in enumerate(given)}
@@ -165,4 +170,4 @@ class NodeValues:
             if x in constants:
                 program.constants[place[x]] = constants[x]
         program.outputs = [place[x] for x in nodes]
-        return Function(program, len(nodes), ()).values
+        return runner_for(program, once=once)

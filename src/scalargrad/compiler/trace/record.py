@@ -19,7 +19,7 @@ from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.call.outline import filled, outlined
 from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes
-from scalargrad.compiler.passes.program import Program, RecordedProgram
+from scalargrad.compiler.passes.program import RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.draws import Draw
 from scalargrad.compiler.trace.trace import Trace
@@ -34,7 +34,7 @@ class Recording:
 
     Attributes
     ----------
-    program : Program
+    program : RecordedProgram
         Its inputs are the numbers of the arguments, those drawn, then the closed-over Values; its
         outputs are the results, then the guards.
     draws : tuple of Draw
@@ -63,7 +63,7 @@ class Recording:
         The lines of the user's code that have asked for the guards.
     """
 
-    program: Program
+    program: RecordedProgram
     draws: tuple[Draw, ...]
     closed_over: list[Value]
     outcomes: tuple[bool, ...]
@@ -224,7 +224,7 @@ def _program(
     given: Sequence[int],
     order: Integers,
     outputs: Sequence[int],
-) -> Program:
+) -> RecordedProgram:
     """Return nodes in an order as a program, inputs first."""
     places = np.full(len(nodes), -1)
     places[given] = np.arange(len(given))

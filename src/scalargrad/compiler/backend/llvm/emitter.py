@@ -64,10 +64,6 @@ class Emitter:
     def _wide(self, kind: str) -> str:
         return kind if self.width == 1 else f"<{self.width} x {kind}>"
 
-    def times(self, count: int) -> Emitter:
-        """Return an emitter of the same function for `count` of these vectors abreast."""
-        return Emitter(self.body, count * self.width, inline=self.inline)
-
     # Numbers and memory ------------------------------------------------------------------------
 
     def number(self, x: Operand) -> str:

@@ -27,7 +27,6 @@ class IRModule:
     def __init__(self) -> None:
         self._functions: dict[str, FunctionBody] = {}
         self._declared: dict[str, str] = {}
-        self._tables: dict[str, str] = {}
 
     def function(
         self, name: str, parameters: str, result: str = "void", linkage: str = ""
@@ -48,12 +47,6 @@ class IRModule:
         self._declared[name] = f"declare {result} @{name}({', '.join(operands)})"
         return name
 
-    def table(self, numbers: Iterable[int]) -> str:
-        """Return the name of a constant array of integers (i64); equal arrays are shared."""
-        row = [f"i64 {x}" for x in numbers]
-        content = f"[{len(row)} x i64] [{', '.join(row)}]"
-        return self._tables.setdefault(content, f"table.{len(self._tables)}")
-
     @property
     def declared(self) -> list[str]:
         """The external functions that are called, other than LLVM's intrinsics."""
@@ -61,9 +54,8 @@ class IRModule:
 
     def text(self) -> str:
         """Return the whole module."""
-        tables = (f"@{k} = private constant {x}" for x, k in self._tables.items())
         texts = (x.text() for x in self._functions.values())
-        return "\n".join([*tables, *self._declared.values(), *texts])
+        return "\n".join([*self._declared.values(), *texts])
 
 
 class FunctionBody:
