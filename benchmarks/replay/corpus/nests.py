@@ -158,6 +158,79 @@ def product(a: Matrix, b: Matrix) -> Matrix:
 
 
 @natural
+def leverage(n: int = 400) -> Natural:
+    """Return the likelihood of a variance that falls add to: an `if` on data."""
+    returns = draws(n)
+
+    def loss(p: Vector) -> Any:
+        s, total = 1.0, 0.0
+        for x in returns:
+            total = total + sg.log(s) + x * x / s
+            s = p[0] + p[1] * x * x + p[2] * s
+            if x < 0.0:
+                s = s + p[3] * x * x
+        return total
+
+    return Natural(loss, 4, 11)
+
+
+@natural
+def regimes(n: int = 300) -> Natural:
+    """Return the misfit of a curve of three pieces."""
+    xs, ys = draws(n), draws(n, 1)
+
+    def loss(p: Vector) -> Any:
+        total = 0.0
+        for x, y in zip(xs, ys, strict=True):
+            if x < -0.5:
+                h = p[0] * x
+            elif x < 0.5:
+                h = p[1] * x * x + p[2]
+            else:
+                h = sg.tanh(p[3] * x)
+            total = total + (h - y) ** 2
+        return total
+
+    return Natural(loss, 4, 9)
+
+
+@natural
+def gaps(n: int = 300) -> Natural:
+    """Return the likelihood of a level that is observed at most times, by a filter."""
+    observed = [x if x > -0.8 else None for x in draws(n)]
+
+    def loss(p: Vector) -> Any:
+        level, variance, total = 0.0, 1.0, 0.0
+        for y in observed:
+            level, variance = p[0] * level, p[0] * p[0] * variance + p[1]
+            if y is not None:
+                spread = variance + p[2]
+                gain, error = variance / spread, y - level
+                total = total + sg.log(spread) + error * error / spread
+                level, variance = level + gain * error, variance - gain * variance
+        return total
+
+    return Natural(loss, 3, 16)
+
+
+@natural
+def signs(n: int = 100, width: int = 5) -> Natural:
+    """Return a sum over rows of terms that depend on the sign of an entry: an `if` in two loops."""
+    rows = [draws(width, k) for k in range(n)]
+
+    def loss(p: Vector) -> Any:
+        total = 0.0
+        for row in rows:
+            h = 0.0
+            for a, x in zip(p, row, strict=True):
+                h = h + a * x if x > 0.0 else h - 0.1 * sg.exp(a * x)
+            total = total + sg.tanh(h)
+        return total
+
+    return Natural(loss, width, 8)
+
+
+@natural
 def kalman(steps: int = 60) -> Natural:
     """Return the likelihood of a Kalman filter of two states."""
     observed = draws(steps)

@@ -18,7 +18,7 @@ from scalargrad.compiler.nests.blocks import in_blocks
 from scalargrad.compiler.nests.equations import Body, statements
 from scalargrad.compiler.nests.equations import Program as Equations
 from scalargrad.compiler.nests.finder.cells import NotWrittenError
-from scalargrad.compiler.nests.finder.find import find, find_flat, without_loop
+from scalargrad.compiler.nests.finder.find import find, find_flat, find_joined, without_loop
 from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.tree import Statement, Tree
 from scalargrad.compiler.nests.llvm_printer import print_blocks
@@ -178,25 +178,23 @@ def _in_order(asked: Asked | None) -> Iterator[tuple[Asked, list[Form], bool]]:
 
 def _in_loops(asked: Asked | None) -> Iterator[tuple[Asked, list[Form], bool]]:
     """Yield what is asked, in loops, if some are found."""
-    recordings = [part.recording for part in asked.parts] if asked else []
-    if asked and (nested_loops := _trees(_found, recordings)):
-        yield asked, nested_loops, True
-    if asked and (flat := _trees(find_flat, recordings)):
-        yield asked, flat, True
-    if asked and nested_loops:
-        yield asked, nested_loops, False
-
-
-def _found(recording: Recording) -> Form | None:
-    return recording if len(recording) <= _SMALL else find(recording)
+    if asked is None:
+        return
+    recordings = [part.recording for part in asked.parts]
+    for search in (find, find_joined, find_flat):
+        if trees := _trees(search, recordings):
+            yield asked, trees, True
+    if trees := _trees(find, recordings):
+        yield asked, trees, False
 
 
 def _trees(
-    search: Callable[[Recording], Form | None], recordings: Sequence[Recording]
+    search: Callable[[Recording], Tree | None], recordings: Sequence[Recording]
 ) -> list[Form] | None:
     """Return the trees that a search finds; None if it does not find all."""
-    found = [x for x in map(search, recordings) if x is not None]
-    return found if len(found) == len(recordings) else None
+    found = [x if len(x) <= _SMALL else search(x) for x in recordings]
+    trees = [x for x in found if x is not None]
+    return trees if len(trees) == len(found) else None
 
 
 def _without_loops(trees: Sequence[Form], at: Statement | None) -> list[Form] | None:

@@ -289,8 +289,7 @@ class _Reverse(_Sweep):
     def _accumulate(self, key: tuple[int, Access]) -> None:
         """Make the accumulator of a form in which cells are read in a body.
 
-        What is differentiated by, as the weights of all layers, has one for forms that share no
-        cell, if it is large.
+        A large array, as of the weights of all layers, has one for forms that share no cell.
         """
         if key in self.accumulators:
             return
@@ -298,7 +297,7 @@ class _Reverse(_Sweep):
         known = self.received.setdefault(x.array, [])
         array = None
         is_large = math.prod(x.array.shape) >= _LARGE
-        if is_large and x.array in self.wrt and len(known) < _SHARED:
+        if is_large and len(known) < _SHARED:
             taken = {y.array for y in known if not x.is_apart(y)}
             array = next((y.array for y in known if y.array not in taken), None)
         array = array or self.builder.array(f"{x.array}'", x.array.shape)

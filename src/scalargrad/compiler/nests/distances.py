@@ -200,12 +200,16 @@ def is_unique(indices: Iterable[Index]) -> bool:
     for index in indices:
         span, terms = 0, [(v, k) for v, k in index.terms if v not in known]
         for v, stride in sorted(terms, key=lambda term: abs(term[1])):
-            if index.via or abs(stride) <= span:
+            if abs(stride) <= span:
                 return False
             known.add(v)
             span += abs(stride) * (v.extent.bounds()[1] - 1)
         if index.via:
-            return False
+            table = index.via.array
+            is_each = index.via.is_plain() and not index.via.variables & known
+            if table.data is None or not is_each or table.gap <= span:
+                return False
+            known |= index.via.variables
     return True
 
 

@@ -20,6 +20,8 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 
+import numpy as np
+
 from scalargrad.compiler.array_types import Floats
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Operation
@@ -90,6 +92,12 @@ class Array:
 
     def __repr__(self) -> str:
         return self.name
+
+    @functools.cached_property
+    def gap(self) -> int:
+        """How far any two entries of a table are apart at least."""
+        assert self.data is not None
+        return int(np.diff(np.sort(self.data, axis=None)).min(initial=1 << 62))
 
 
 _NO_VARIABLES: frozenset[Var] = frozenset()

@@ -140,13 +140,14 @@ class _Operand:
         if source < 0:
             place = part.affine(places)
             return None if place is None else Input(place)
-        instances, found = self.tree.instance_of[places], []
-        for axis in self.tree.statements[source].indices.axes:
-            one = part.affine(axis[instances])
-            if one is None:
-                return None
-            found.append(one)
-        return Result(source, tuple(found))
+        instances, made = self.tree.instance_of[places], self.tree.statements[source]
+        found = [part.affine(axis[instances]) for axis in made.indices.axes]
+        pairs = zip(made.loops, self.statement.loops, strict=False)
+        for k, (its, mine) in enumerate(pairs):
+            if its is mine and mine.counts.max() == 1:  # a way of an `if`: its only turn is this
+                found[k] = Affine(0, tuple(int(j == k) for j in range(len(part.axes))))
+        fitting = [x for x in found if x is not None]
+        return Result(source, tuple(fitting)) if len(fitting) == len(found) else None
 
     def _numbers(self, part: Indices, bits: Integers) -> Access:
         if (bits == bits[0]).all():

@@ -74,18 +74,29 @@ class Looked(NamedTuple):
     axes: tuple[int, ...]
 
 
+class Shifted(NamedTuple):
+    """A number looked up, and a multiple of the index of each loop."""
+
+    looked: Looked
+    strides: tuple[int, ...]
+
+
+#: What an index is, by the indices of the loops around.
+Number = Affine | Looked | Shifted
+
+
 class Taken(NamedTuple):
     """An input, of one of the arrays that are given."""
 
     array: Array
-    place: Affine | Looked
+    place: Number
 
 
 class Stored(NamedTuple):
     """A cell of results, or beside them."""
 
     among: Stores
-    indices: tuple[Affine | Looked, ...]
+    indices: tuple[Number, ...]
 
 
 class Chosen(NamedTuple):
@@ -101,7 +112,7 @@ class Fill(NamedTuple):
 
     statement: Statement
     region: Region
-    indices: tuple[Affine | Looked, ...]
+    indices: tuple[Number, ...]
     value: Read
 
 
@@ -194,7 +205,7 @@ class Cells:
         for s in tree.statements:
             for k, loop in enumerate(s.loops):
                 if loop not in self.vars:
-                    self.vars[loop] = self._var(loop, [self.vars[x] for x in s.loops[:k]])
+                    self.vars[loop] = self._var(loop, s.loops[:k])
             self.stores[s.number] = [self._of_results(s)]
         for s in tree.statements:
             try:
@@ -207,22 +218,13 @@ class Cells:
         own = self.sums.get(statement.number)
         return len(statement.loops) if own is None else own.axis
 
-    def _var(self, loop: Loop, around: Sequence[Place]) -> Var:
+    def _var(self, loop: Loop, around: Sequence[Loop]) -> Var:
+        extent: Number
         if isinstance(loop.extent, Affine):
-            return self.builder.var(self.index(loop.extent, around))
-        indices = self._entered(loop)
-        return self.builder.var(self.index(self._looked(indices, loop.extent), around))
-
-    def _entered(self, loop: Loop) -> Integers:
-        """Return the indices of the loops around a loop, for each time that it is entered."""
-        inside = next(s for s in self.tree.statements if loop in s.loops)
-        axes = inside.indices.axes[: loop.depth + 1]
-        changes = np.ones(axes.shape[1], np.bool_)
-        changes[1:] = (axes[: loop.depth, 1:] != axes[: loop.depth, :-1]).any(axis=0)
-        if np.count_nonzero(changes) != len(loop.counts):  # a turn in which nothing is done
-            raise NotWrittenError
-        found: Integers = axes[: loop.depth, changes]
-        return found
+            extent = loop.extent
+        else:
+            extent = self._looked(around, loop.entered.axes, loop.extent)
+        return self.builder.var(self.index(extent, [self.vars[x] for x in around]))
 
     def _of_results(self, statement: Statement) -> Stores:
         depth = self.depth(statement)
@@ -263,7 +265,7 @@ class Cells:
         if isinstance(access, Input):
             return self._taken(access.place)
         if isinstance(access, Data):
-            return self._looked(statement.indices.axes, access.numbers)
+            return self._looked(statement.loops, statement.indices.axes, access.numbers)
         assert isinstance(access, Result)
         source = self.tree.statements[access.statement]
         indices = access.indices[: self.depth(source)]
@@ -313,7 +315,11 @@ class Cells:
                 found = read
             else:
                 flags = (sources == source).astype(np.float64)
-                found = Chosen(self._looked(statement.indices.axes[:, rows], flags), read, found)
+                found = Chosen(
+                    self._looked(statement.loops, statement.indices.axes[:, rows], flags),
+                    read,
+                    found,
+                )
         assert found is not None
         return found
 
@@ -329,7 +335,7 @@ class Cells:
         if source == -1 - NUMBER:
             numbers = np.full(len(rows), float(read[:1].view(np.float64)[0]))
             numbers[here] = read.view(np.float64)
-            return self._looked(axes, numbers)
+            return self._looked(statement.loops, axes, numbers)
         if source < 0:
             place = part.affine(read)
             if place is not None and len(here) == len(rows):
@@ -339,7 +345,9 @@ class Cells:
             arrays = numbers // APART
             if (arrays != arrays[0]).any():
                 raise NotWrittenError
-            return Taken(self.inputs[int(arrays[0])], self._looked(axes, numbers % APART))
+            return Taken(
+                self.inputs[int(arrays[0])], self._looked(statement.loops, axes, numbers % APART)
+            )
         made = self.tree.statements[source]
         among, depth = self.stores[source][0], self.depth(made)
         found = made.indices.axes[:depth, self.tree.instance_of[read]]
@@ -354,11 +362,11 @@ class Cells:
             ):
                 among.reach([(int(x.min()), int(x.max())) for x in cells])
                 return Stored(among, tuple(fitting))
-        indices: list[Affine | Looked] = []
+        indices: list[Number] = []
         for k, x in enumerate(found):
             numbers = np.full(len(rows), -1 if k == 0 else int(x[0]))
             numbers[here] = x
-            indices.append(self._looked(axes, numbers))
+            indices.append(self._place(statement.loops, axes, numbers))
             among.reach([(0, 0)] * k + [(int(numbers.min()), int(numbers.max()))])
         return Stored(among, tuple(indices))
 
@@ -373,7 +381,7 @@ class Cells:
         number = _numbered(what)
         every = np.zeros(len(rows), np.int64)
         every[here] = number
-        looked = self._looked(statement.indices.axes[:, rows], every)
+        looked = self._looked(statement.loops, statement.indices.axes[:, rows], every)
         table = looked.array.data
         assert table is not None
         of = {int(k): (int(x[0]), int(x[1])) for k, x in zip(number, what.T, strict=True)}
@@ -404,15 +412,28 @@ class Cells:
         written = self._nodes[source.number][within]
         return bool((written < nodes[inside]).all())
 
-    def _looked(self, axes: Integers, numbers: Integers | Floats) -> Looked:
+    def _place(self, loops: Sequence[Loop], axes: Integers, numbers: Integers) -> Number:
+        """Return an index, one for each turn, of which a table holds what is no stride of loops."""
+        left, strides = numbers, [0] * len(axes)
+        for k in reversed(range(len(axes))):
+            moves = np.diff(axes[: k + 1], axis=1)
+            steps = np.diff(left)[(moves[k] == 1) & (moves[:k] == 0).all(axis=0)]
+            if len(steps) and steps[0] and (steps == steps[0]).all():
+                less = left - int(steps[0]) * axes[k]
+                others = [j for j in range(len(axes)) if j != k]
+                if _decide(axes[others], less):
+                    strides[k], left = int(steps[0]), less
+        looked = self._looked(loops, axes, left)
+        if not looked.axes:
+            return Affine(int(left[0]), tuple(strides))
+        return Shifted(looked, tuple(strides)) if any(strides) else looked
+
+    def _looked(self, loops: Sequence[Loop], axes: Integers, numbers: Integers | Floats) -> Looked:
         """Return numbers, one for each turn, as a constant array over the loops they vary with."""
-        kept, sizes = [*range(len(axes))], [int(x.max()) + 1 for x in axes]
+        kept, sizes = [*range(len(axes))], [int(loop.counts.max()) for loop in loops]
         for axis in reversed(range(len(axes))):
             others = [k for k in kept if k != axis]
-            at = tuple(axes[k] for k in others)
-            less = np.zeros([sizes[k] for k in others])
-            less[at] = numbers if others else numbers[0]
-            if (less[at] == numbers).all():
+            if _decide(axes[others], numbers):
                 kept = others
         box = np.full([sizes[k] for k in kept], float(numbers[0]))
         box[tuple(axes[k] for k in kept)] = numbers if kept else numbers[0]
@@ -503,10 +524,12 @@ class Cells:
 
     # Indices -----------------------------------------------------------------------------------
 
-    def index(self, x: Affine | Looked, at: Sequence[Place]) -> Index:
+    def index(self, x: Number, at: Sequence[Place]) -> Index:
         """Return a number at indices of the loops around."""
         if isinstance(x, Looked):
             return Index(0, (), self.entry(x, at))
+        if isinstance(x, Shifted):
+            return self.index(x.looked, at) + self.index(Affine(0, x.strides), at)
         found = as_index(x.base)
         for stride, place in zip(x.strides, at, strict=True):
             found += as_index(place) * stride
@@ -515,6 +538,14 @@ class Cells:
     def entry(self, x: Looked, at: Sequence[Place]) -> Cell:
         """Return the cell of a table at indices of the loops around."""
         return Cell(x.array, tuple([as_index(at[k]) for k in x.axes]))
+
+
+def _decide(axes: Integers, numbers: Integers | Floats) -> bool:
+    """Return whether numbers are the same at the same indices of loops."""
+    at = tuple(axes)
+    found = np.zeros([int(x.max()) + 1 for x in axes])
+    found[at] = numbers if len(axes) else numbers[0]
+    return bool((found[at] == numbers).all())
 
 
 def _numbered(columns: Integers) -> Integers:

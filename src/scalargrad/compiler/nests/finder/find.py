@@ -61,6 +61,34 @@ def find(recording: Recording) -> Tree | None:
     Tree or None
         None if it is irregular, or if none was found that expands to it.
     """
+    best = _nested(recording)
+    for search_anew in (_joined, _flat):
+        if best is None or _chooses(best):
+            found = search_anew(recording, inf if best is None else _time(best))
+            if found is not None and (best is None or _time(found) < _time(best)):
+                best = found
+    if best is not None and len(best.statements) <= _CHANGED:
+        best = _with_turns_written(best)
+    return _checked(best, recording)
+
+
+def find_joined(recording: Recording) -> Tree | None:
+    """Return the loops of a recording in which an `if` on data goes one way or another."""
+    return _checked(_joined(recording), recording)
+
+
+def find_flat(recording: Recording) -> Tree | None:
+    """Return the statements of a recording in loops that hold no other loops, if they are few."""
+    flat = _flat_structure(recording)
+    return None if flat is None else _checked(_read(flat), recording)
+
+
+def _checked(tree: Tree | None, recording: Recording) -> Tree | None:
+    return tree if tree is not None and expanded(tree).equals(recording) else None
+
+
+def _nested(recording: Recording) -> Tree | None:
+    """Return the simplest loops within loops."""
     best = None
     for by_number, at_seams in ((True, False), (True, True), (False, False)):
         if at_seams and not (best and len(best.statements) <= _CHANGED and _chooses(best)):
@@ -74,28 +102,28 @@ def find(recording: Recording) -> Tree | None:
         is_short = best is not None and len(best.statements) <= _SHORT and not count_tables(best)
         if best is not None and is_short and (at_seams or not _chooses(best)):
             break
-    if best is None or _chooses(best):
-        flat = _flat_structure(recording)
-        least = inf if flat is None else _EACH / _LANES * len(recording) + _COMPILED * flat.size
-        is_long = flat is not None and flat.size > max(_FLAT, len(recording) // _SELDOM)
-        if flat is not None and (best is None or (least < _time(best) and not is_long)):
-            tree = _read(flat)
-            best = tree if best is None or _time(tree) < _time(best) else best
-    if best is not None and len(best.statements) <= _CHANGED:
-        best = _with_turns_written(best)
-    return best if best is not None and expanded(best).equals(recording) else None
+    return best
+
+
+def _joined(recording: Recording, _: float = inf) -> Tree | None:
+    """Return loops within loops in which an `if` on data goes one way or another."""
+    found = search(recording, by_number=True, joined=True)
+    return None if found is None else _tree(found, inf)
+
+
+def _flat(recording: Recording, time: float) -> Tree | None:
+    """Return loops that hold no other loops, if they may take less time and are not many."""
+    flat = _flat_structure(recording)
+    if flat is None:
+        return None
+    least = _EACH / _LANES * len(recording) + _COMPILED * flat.size
+    is_long = time < inf and flat.size > max(_FLAT, len(recording) // _SELDOM)
+    return None if is_long or least >= time else _read(flat)
 
 
 def _chooses(tree: Tree) -> bool:
     """Return whether some operand is chosen at each turn from several arrays."""
     return any(map(has_choices, tree.statements))
-
-
-def find_flat(recording: Recording) -> Tree | None:
-    """Return the statements of a recording in loops that hold no other loops, if they are few."""
-    flat = _flat_structure(recording)
-    found = None if flat is None else _read(flat)
-    return found if found is not None and expanded(found).equals(recording) else None
 
 
 def without_loop(tree: Tree, loop: Loop) -> Tree | None:

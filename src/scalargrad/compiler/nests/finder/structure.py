@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Flags, Integers
+from scalargrad.compiler.nests.finder.alternatives import alternatives
 from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER, Recording
 from scalargrad.compiler.passes.nodes import alike, stretches
 
@@ -70,7 +71,9 @@ class Structure:
     size: int
 
 
-def search(recording: Recording, *, by_number: bool, at_seams: bool = False) -> Structure | None:
+def search(
+    recording: Recording, *, by_number: bool, at_seams: bool = False, joined: bool = False
+) -> Structure | None:
     """Return the loops of a recording; None if it is irregular.
 
     Parameters
@@ -81,8 +84,10 @@ def search(recording: Recording, *, by_number: bool, at_seams: bool = False) -> 
         a sum that starts from 0 then ends the one before it.
     at_seams : bool
         Whether a run begins where no value lives across that is read soon, if it loses a copy, too.
+    joined : bool
+        Whether copies that take one of a few ways are copies of each other; None if there are none.
     """
-    return _Search(recording, by_number, at_seams).run()
+    return _Search(recording, by_number, at_seams, joined).run()
 
 
 def mixed(numbers: Integers | Codes) -> Codes:
@@ -115,9 +120,9 @@ class _Search:
         The codes of the body of each loop, by the loop's code.
     """
 
-    def __init__(self, recording: Recording, by_number: bool, at_seams: bool) -> None:
+    def __init__(self, recording: Recording, by_number: bool, at_seams: bool, joined: bool) -> None:
         n = len(recording)
-        self.recording, self.at_seams = recording, at_seams
+        self.recording, self.at_seams, self.joined = recording, at_seams, joined
         self.plain = mixed(recording.codes + 7)
         self.codes = _by_number(recording) if by_number else self.plain
         self.symbols, self.places = np.arange(n), np.arange(n + 1)
@@ -133,6 +138,8 @@ class _Search:
     def run(self) -> Structure | None:
         """Fold all loops."""
         n = len(self.recording)
+        if self.joined and not self._join():
+            return None
         self._sweep()
         if n > _LONG and len(self.codes) > _IRREGULAR * n:
             return None
@@ -366,6 +373,43 @@ class _Search:
             if all(likely) if period == 1 else any(likely):
                 found.append((at, times))
         return found
+
+    # Alternatives ------------------------------------------------------------------------------
+
+    def _join(self) -> bool:
+        """Put a loop for each way of an `if` on data in the place of what copies differ by.
+
+        It has one turn where that way was taken and none elsewhere. Nothing is folded yet.
+        """
+        found = alternatives(self.recording, self.plain)
+        if found is None:
+            return False
+        middle, own = found.starts + found.before, found.ways
+        ways = np.flatnonzero(found.lengths)
+        lasts = [int(np.flatnonzero(own == k)[-1]) for k in ways.tolist()]
+        bodies = [slice(middle[x], middle[x] + found.lengths[own[x]]) for x in lasts]
+        codes = np.array([_together(self.codes[None, x])[0] for x in bodies])
+        plain = np.array([_together(self.plain[None, x])[0] for x in bodies])
+        self.bodies |= {int(c): self.plain[x] for c, x in zip(codes, bodies, strict=True)}
+        times = (own[:, None] == ways).astype(np.int64)
+        members = stretches(middle, found.lengths[own])
+        periods = np.tile(found.lengths[ways], len(own))
+        self.loops.append((periods, times.ravel(), self.symbols[members]))
+        self.count = times.size
+        is_past = np.cumsum(times, axis=1) > times
+        places = middle[:, None] + is_past * found.lengths[own][:, None]
+        keep = np.ones(len(self.codes), np.bool_)
+        keep[members] = False
+        at = np.repeat(middle, len(ways))
+        keep = np.insert(keep, at, True)
+        self.symbols = np.insert(self.symbols, at, len(self.codes) + np.arange(times.size))[keep]
+        self.codes = np.insert(self.codes, at, np.tile(codes, len(own)))[keep]
+        self.plain = np.insert(self.plain, at, np.tile(plain, len(own)))[keep]
+        self.sizes = np.insert(self.sizes, at, periods)[keep]
+        self.extents = np.insert(self.extents, at, 1)[keep]
+        ends = self.places[-1:]
+        self.places = np.append(np.insert(self.places[:-1], at, places.ravel())[keep], ends)
+        return True
 
     # Long periods ------------------------------------------------------------------------------
 

@@ -168,6 +168,8 @@ class Loop:
         How often, by the loops around; or a number for each time that it is entered.
     symbols, counts : integers
         For each time, its symbol in the structure, and how often.
+    entered : Indices
+        The indices of the loops around, for each time.
     body : list of Loop or Statement
     """
 
@@ -176,6 +178,7 @@ class Loop:
     extent: Affine | Integers
     symbols: Integers
     counts: Integers
+    entered: Indices
     body: list[Loop | Statement] = field(default_factory=list)
 
     @property
@@ -243,17 +246,20 @@ class Tree:
     ) -> list[Loop | Statement]:
         """Return what stands at one place of a body, given its symbols at all instances."""
         n, found = len(self.recording), self.structure
+        if not len(symbols):  # of a way that is never taken here
+            return []
         if symbols[0] < n:
             return [self._statement(symbols, indices, around)]
         of = symbols - n
         period, counts = int(found.periods[of[0]]), found.counts[of]
+        if not counts.any():
+            return []
         if (counts == 1).all():
             bodies = (found.pool[found.starts[of] + t] for t in range(period))
             return [x for body in bodies for x in self._items(body, indices, around)]
-        extent = indices.affine(counts)
-        loop = Loop(
-            len(self.loops), len(around), counts if extent is None else extent, symbols, counts
-        )
+        extent: Affine | Integers | None = indices.affine(counts)
+        extent = counts if extent is None else extent
+        loop = Loop(len(self.loops), len(around), extent, symbols, counts, indices)
         self.loops.append(loop)
         inner = indices.within(counts)
         begin = np.repeat(found.starts[of], counts) + inner.axes[-1] * period

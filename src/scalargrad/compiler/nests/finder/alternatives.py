@@ -1,0 +1,167 @@
+"""Find where an `if` on data chose: copies of a body that differ by what is in their midst.
+
+Bodies are cut where one operation recurs that each of them has once. If they are few, such as
+``[mul add log]`` and ``[mul add sin mul log]``, the nodes before and after are of all copies, and
+those in their midst are ways, of which each copy has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalargrad.compiler.array_types import Integers
+from scalargrad.compiler.nests.finder.recording import COMPUTED, Recording
+from scalargrad.compiler.passes.nodes import alike, stretches
+
+Codes = NDArray[np.uint64]
+
+#: There are so many ways at most, each taken so often or more, and so many copies in a row.
+_WAYS, _LEAST, _OFTEN = 8, 3, 12
+#: At so many of the most frequent codes bodies may begin.
+_ANCHORS = 16
+#: What this share of bodies has at its end, as far apart, ends the turns of a loop: it is no way.
+_REGULAR = 0.9
+#: Multipliers of hashes; the first is odd, and has an inverse modulo 2⁶⁴.
+_MIX = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """Copies of a few bodies, which are the same but for what is in their midst.
+
+    Attributes
+    ----------
+    starts, ways : integers
+        Where each copy starts, and which body it is of.
+    lengths : integers
+        How many nodes each body has in its midst.
+    before : int
+        How many nodes all have before.
+    score : float
+        How many nodes are in copies, less if there are many bodies.
+    """
+
+    starts: Integers
+    ways: Integers
+    lengths: Integers
+    before: int
+    score: float
+
+
+def alternatives(recording: Recording, codes: Codes) -> Alternatives | None:
+    """Return the ways that most of a recording takes by turns; None if there are none, or many.
+
+    Parameters
+    ----------
+    recording : Recording
+    codes : codes
+        A hash of the operation of each node.
+    """
+    found = max(_cuts(recording, codes), key=lambda x: x.score, default=None)
+    return found if found and found.score > 0 else None
+
+
+def _cuts(recording: Recording, codes: Codes) -> Iterator[Alternatives]:
+    """Yield ways to cut a recording at one code."""
+    powers = [_powers(k, len(codes)) for k in (_MIX[0], pow(_MIX[0], -1, 1 << 64))]
+    hashes = np.append(np.uint64(0), np.cumsum(codes * powers[0]))
+    seen = set[bytes]()
+    for telling in _telling(recording, codes):
+        values, often = np.unique(telling, return_counts=True)
+        for k in np.argsort(-often, kind="stable")[:_ANCHORS].tolist():
+            at = np.flatnonzero(telling == values[k])
+            if often[k] > _OFTEN and at.tobytes() not in seen:
+                seen.add(at.tobytes())
+                keys = (hashes[at[1:]] - hashes[at[:-1]]) * powers[1][at[:-1]]
+                found = _cut(codes, at, keys ^ np.diff(at).astype(np.uint64))
+                if found is not None:
+                    yield found
+
+
+def _telling(recording: Recording, codes: Codes) -> Iterator[Codes]:
+    """Yield codes that tell ever more nodes apart: of operations, of operands, of theirs."""
+    users = np.repeat(np.arange(len(recording)), np.diff(recording.first))
+    within = np.arange(len(users)) - recording.first[users]
+    computed = recording.kinds == COMPUTED
+    made = np.where(computed, recording.codes[np.where(computed, recording.places, 0)], -1)
+    again = np.zeros(len(users), np.bool_)  # as the operand before
+    again[1:] = (np.diff(users) == 0) & (np.diff(recording.places) == 0)
+    again[1:] &= np.diff(recording.kinds) == 0
+    for what in (None, recording.kinds * 2 + again, made):
+        if what is not None:
+            digits = np.zeros(len(codes), np.uint64)
+            np.add.at(digits, users, (what * 64 + within + 1).astype(np.uint64) * _MIX[1])
+            codes = (codes ^ (digits >> np.uint64(7))) * np.uint64(_MIX[1])
+        yield codes
+
+
+def _powers(base: int, count: int) -> Codes:
+    found = np.full(count, base, np.uint64)
+    found[0] = 1
+    return np.cumprod(found, dtype=np.uint64)
+
+
+def _cut(codes: Codes, at: Integers, keys: Codes) -> Alternatives | None:
+    """Return the copies of a few bodies that begin at some places, given a key of each body."""
+    start, stop = at[:-1], at[1:]
+    first, kind = alike(keys.view(np.int64))
+    common = np.flatnonzero(np.bincount(kind) >= _LEAST)
+    if not 2 <= len(common) <= _WAYS:
+        return None
+    is_common = np.isin(kind, common)
+    edges = np.flatnonzero(np.diff(is_common, prepend=False, append=False))
+    begun, ended = edges[::2], edges[1::2]
+    long = ended - begun >= _OFTEN
+    which = stretches(begun[long], (ended - begun)[long])
+    if not len(which):
+        return None
+    bodies = [codes[start[first[k]] : stop[first[k]]] for k in common.tolist()]
+    ways = np.searchsorted(common, kind[which])
+    covered = int((stop - start)[which].sum())
+    for longer in _by_end(bodies).values():
+        ends = which[np.isin(ways, [*longer])]
+        apart = np.bincount(np.diff(ends)) if len(ends) > 1 else np.zeros(1)
+        if apart.max() >= _REGULAR * (len(ends) - 1):
+            ways = np.array([longer.get(k, k) for k in range(len(bodies))])[ways]
+    begins = start[which]
+    for last in at[ended[long]].tolist():  # where the copy after a run begins with a body
+        fitting = [k for k in {*ways.tolist()} if _stands_at(codes, last, bodies[k])]
+        if fitting:
+            begins = np.append(begins, last)
+            ways = np.append(ways, max(fitting, key=lambda k: len(bodies[k])))
+    order = np.argsort(begins)
+    begins, ways = begins[order], ways[order]
+    kept = np.unique(ways)
+    bodies = [bodies[k] for k in kept.tolist()]
+    before = _common(bodies)
+    after = _common([x[before:][::-1] for x in bodies])
+    lengths = np.array([len(x) - before - after for x in bodies])
+    score = covered * (1 - len(bodies) / (2 * _WAYS))
+    return Alternatives(begins, np.searchsorted(kept, ways), lengths, before, score)
+
+
+def _stands_at(codes: Codes, place: int, body: Codes) -> bool:
+    return np.array_equal(codes[place : place + len(body)], body)
+
+
+def _by_end(bodies: Sequence[Codes]) -> dict[bytes, dict[int, int]]:
+    """Return, for each end that bodies have beside others, which these are, and which others."""
+    found: dict[bytes, dict[int, int]] = {}
+    for k, body in enumerate(bodies):
+        begun = [j for j, x in enumerate(bodies)
+                 if len(x) < len(body) and (x == body[: len(x)]).all()]  # fmt: skip
+        if begun:
+            less = max(begun, key=lambda j: len(bodies[j]))
+            found.setdefault(body[len(bodies[less]) :].tobytes(), {})[k] = less
+    return found
+
+
+def _common(bodies: Sequence[Codes]) -> int:
+    """Return how many codes all begin with."""
+    least = min(map(len, bodies))
+    same = np.all([x[:least] == bodies[0][:least] for x in bodies], axis=0)
+    return least if same.all() else int(same.argmin())
