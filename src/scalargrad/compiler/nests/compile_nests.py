@@ -181,11 +181,14 @@ def _in_loops(asked: Asked | None) -> Iterator[tuple[Asked, list[Form], bool]]:
     if asked is None:
         return
     recordings = [part.recording for part in asked.parts]
-    for search in (find, find_joined, find_flat):
+    simplest = _trees(find, recordings)
+    if simplest:
+        yield asked, simplest, True
+    for search in (find_joined, find_flat):
         if trees := _trees(search, recordings):
             yield asked, trees, True
-    if trees := _trees(find, recordings):
-        yield asked, trees, False
+    if simplest:
+        yield asked, simplest, False
 
 
 def _trees(

@@ -21,6 +21,8 @@ Codes = NDArray[np.uint64]
 
 #: There are so many ways at most, each taken so often or more, and so many copies in a row.
 _WAYS, _LEAST, _OFTEN = 8, 3, 12
+#: Copies are this share of a recording at least, the less the fewer bodies.
+_COVERED = 0.4
 #: At so many of the most frequent codes bodies may begin.
 _ANCHORS = 16
 #: What this share of bodies has at its end, as far apart, ends the turns of a loop: it is no way.
@@ -62,7 +64,7 @@ def alternatives(recording: Recording, codes: Codes) -> Alternatives | None:
         A hash of the operation of each node.
     """
     found = max(_cuts(recording, codes), key=lambda x: x.score, default=None)
-    return found if found and found.score > 0 else None
+    return found if found and found.score > _COVERED * len(recording) else None
 
 
 def _cuts(recording: Recording, codes: Codes) -> Iterator[Alternatives]:

@@ -105,10 +105,10 @@ def _nested(recording: Recording) -> Tree | None:
     return best
 
 
-def _joined(recording: Recording, _: float = inf) -> Tree | None:
-    """Return loops within loops in which an `if` on data goes one way or another."""
+def _joined(recording: Recording, time: float = inf) -> Tree | None:
+    """Return loops within loops in which an `if` on data goes one way or another, as below."""
     found = search(recording, by_number=True, joined=True)
-    return None if found is None else _tree(found, inf)
+    return None if found is None or _least(found) >= time else _tree(found, inf)
 
 
 def _flat(recording: Recording, time: float) -> Tree | None:
@@ -116,9 +116,13 @@ def _flat(recording: Recording, time: float) -> Tree | None:
     flat = _flat_structure(recording)
     if flat is None:
         return None
-    least = _EACH / _LANES * len(recording) + _COMPILED * flat.size
     is_long = time < inf and flat.size > max(_FLAT, len(recording) // _SELDOM)
-    return None if is_long or least >= time else _read(flat)
+    return None if is_long or _least(flat) >= time else _read(flat)
+
+
+def _least(structure: Structure) -> float:
+    """Return about how many nanoseconds a run takes at least, and its share of compiling."""
+    return _EACH / _LANES * len(structure.recording) + _COMPILED * structure.size
 
 
 def _chooses(tree: Tree) -> bool:
