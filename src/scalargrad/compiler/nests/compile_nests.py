@@ -18,7 +18,7 @@ from scalargrad.compiler.nests.blocks import in_blocks
 from scalargrad.compiler.nests.equations import Body, statements
 from scalargrad.compiler.nests.equations import Program as Equations
 from scalargrad.compiler.nests.finder.cells import NotWrittenError
-from scalargrad.compiler.nests.finder.find import find, find_flat, find_joined, without_loop
+from scalargrad.compiler.nests.finder.find import find, find_flat, without_loop
 from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.tree import Statement, Tree
 from scalargrad.compiler.nests.llvm_printer import print_blocks
@@ -181,14 +181,13 @@ def _in_loops(asked: Asked | None) -> Iterator[tuple[Asked, list[Form], bool]]:
     if asked is None:
         return
     recordings = [part.recording for part in asked.parts]
-    simplest = _trees(find, recordings)
-    if simplest:
-        yield asked, simplest, True
-    for search in (find_joined, find_flat):
-        if trees := _trees(search, recordings):
-            yield asked, trees, True
-    if simplest:
-        yield asked, simplest, False
+    nested_loops = _trees(find, recordings)
+    if nested_loops:
+        yield asked, nested_loops, True
+    if flat := _trees(find_flat, recordings):
+        yield asked, flat, True
+    if nested_loops:
+        yield asked, nested_loops, False
 
 
 def _trees(

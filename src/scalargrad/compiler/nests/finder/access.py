@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from math import inf
 
 import numpy as np
@@ -27,6 +28,8 @@ from scalargrad.compiler.nests.finder.tree import (
 _TABLE, _RAGGED, _BORDER = (6, 6), 3, 1.5
 #: Another border is a choice at each turn; as how many more it counts in a loop of one turn.
 _CHOICE = 8.0
+#: Arrays of results have at most so many cells for each node, and beside that.
+_PADDED, _BESIDE = 8, 4096
 #: How many borders an operand may have, one within the other.
 _BORDERS = 2
 
@@ -172,3 +175,9 @@ def has_choices(statement: Statement) -> bool:
 def count_tables(tree: Tree) -> int:
     """Return how many operands are tables."""
     return sum(isinstance(x, Table) for s in tree.statements for x in s.operands)
+
+
+def is_padded(tree: Tree) -> bool:
+    """Return whether arrays of its results have many cells that are never written."""
+    sizes = (math.prod(int(x.counts.max()) for x in s.loops) for s in tree.statements)
+    return sum(sizes) > _PADDED * len(tree.recording) + _BESIDE

@@ -21,8 +21,8 @@ Codes = NDArray[np.uint64]
 
 #: There are so many ways at most, each taken so often or more, and so many copies in a row.
 _WAYS, _LEAST, _OFTEN = 8, 3, 12
-#: Copies are this share of a recording at least, the less the fewer bodies.
-_COVERED = 0.4
+#: The least score, as a share of a recording.
+_COVERED = 0.3
 #: At so many of the most frequent codes bodies may begin.
 _ANCHORS = 16
 #: What this share of bodies has at its end, as far apart, ends the turns of a loop: it is no way.
@@ -44,7 +44,7 @@ class Alternatives:
     before : int
         How many nodes all have before.
     score : float
-        How many nodes are in copies, less if there are many bodies.
+        How many nodes are in copies, less if these are short or there are many bodies.
     """
 
     starts: Integers
@@ -142,7 +142,7 @@ def _cut(codes: Codes, at: Integers, keys: Codes) -> Alternatives | None:
     before = _common(bodies)
     after = _common([x[before:][::-1] for x in bodies])
     lengths = np.array([len(x) - before - after for x in bodies])
-    score = covered * (1 - len(bodies) / (2 * _WAYS))
+    score = covered * (1 - len(bodies) / (2 * _WAYS)) - len(begins)
     return Alternatives(begins, np.searchsorted(kept, ways), lengths, before, score)
 
 

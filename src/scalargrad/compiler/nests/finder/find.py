@@ -11,6 +11,7 @@ from scalargrad.compiler.nests.finder.access import (
     count_tables,
     has_choices,
     has_tables,
+    is_padded,
     read_operands,
     starts_there,
 )
@@ -62,19 +63,13 @@ def find(recording: Recording) -> Tree | None:
         None if it is irregular, or if none was found that expands to it.
     """
     best = _nested(recording)
-    for search_anew in (_joined, _flat):
-        if best is None or _chooses(best):
-            found = search_anew(recording, inf if best is None else _time(best))
-            if found is not None and (best is None or _time(found) < _time(best)):
-                best = found
+    if best is None or _chooses(best):
+        flat = _flat(recording, inf if best is None else _time(best))
+        if flat is not None and (best is None or _time(flat) < _time(best)):
+            best = flat
     if best is not None and len(best.statements) <= _CHANGED:
         best = _with_turns_written(best)
     return _checked(best, recording)
-
-
-def find_joined(recording: Recording) -> Tree | None:
-    """Return the loops of a recording in which an `if` on data goes one way or another."""
-    return _checked(_joined(recording), recording)
 
 
 def find_flat(recording: Recording) -> Tree | None:
@@ -96,19 +91,21 @@ def _nested(recording: Recording) -> Tree | None:
         structure = search(recording, by_number=by_number, at_seams=at_seams)
         if structure is None:
             break
-        found = _tree(structure, inf if best is None else cost(best))
-        if found and (best is None or _time(found) < _LONGER * _time(best)):
-            best = found
+        best = _simpler(best, structure)
         is_short = best is not None and len(best.statements) <= _SHORT and not count_tables(best)
         if best is not None and is_short and (at_seams or not _chooses(best)):
             break
+    if best is None or _chooses(best):
+        best = _simpler(best, search(recording, by_number=True, joined=True))
     return best
 
 
-def _joined(recording: Recording, time: float = inf) -> Tree | None:
-    """Return loops within loops in which an `if` on data goes one way or another, as below."""
-    found = search(recording, by_number=True, joined=True)
-    return None if found is None or _least(found) >= time else _tree(found, inf)
+def _simpler(best: Tree | None, structure: Structure | None) -> Tree | None:
+    """Return the tree of a structure if it is simpler, and does not take much longer."""
+    if structure is None:
+        return best
+    found = _tree(structure, inf if best is None else cost(best))
+    return found if found and (best is None or _time(found) < _LONGER * _time(best)) else best
 
 
 def _flat(recording: Recording, time: float) -> Tree | None:
@@ -204,7 +201,7 @@ def _tree(structure: Structure, limit: float) -> Tree | None:
             tree = _changed(tree, change, times)
         if tree is before:
             break
-    return tree if cost(tree) < limit else None
+    return tree if cost(tree) < limit and not is_padded(tree) else None
 
 
 def _changed(tree: Tree, change: Callable[[Tree], Structure | None], times: int) -> Tree:

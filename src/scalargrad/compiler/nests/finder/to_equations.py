@@ -18,6 +18,7 @@ from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.cell_table import Column
 from scalargrad.compiler.nests.equations import MAX, SET, Arg, Array, Index, Step, Var
 from scalargrad.compiler.nests.equations import Access as Cell
+from scalargrad.compiler.nests.finder.access import is_padded
 from scalargrad.compiler.nests.finder.additions import Sum, sums_of
 from scalargrad.compiler.nests.finder.cells import (
     Cells,
@@ -37,8 +38,6 @@ from scalargrad.compiler.passes.kinds import Op
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Operation
 
-#: Arrays have at most so many cells for each node, and beside that.
-_PADDED, _FEW = 8, 4096
 _IDENTITY, _ADD, _WHERE = TABLE["identity"], TABLE["add"], TABLE["where"]
 _LARGEST = TABLE["maximum"]
 
@@ -85,7 +84,6 @@ class _Writer:
         around: bool,
     ) -> None:
         self.tree, self.builder, self.inputs, self.results = tree, builder, inputs, results
-        others = len(builder.arrays)
         self.sums = sums_of(tree, results)
         self.cells = Cells(tree, self.builder, self.inputs, self.sums, around=around)
         self.operations: list[Operation] = []
@@ -101,9 +99,8 @@ class _Writer:
         self.partial: dict[int, Array] = {}  # what sums add up, beside what they start from
         for s in tree.statements:
             self._allot(s)
-        cells = sum(math.prod(a.shape) for a in builder.arrays[others:])
-        if cells > _PADDED * len(tree.recording) + _FEW:
-            raise NotWrittenError  # rows of very different lengths
+        if is_padded(tree):
+            raise NotWrittenError
 
     def _allot(self, statement: Statement) -> None:
         """Make the arrays of a statement."""
