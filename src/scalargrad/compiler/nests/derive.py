@@ -250,6 +250,11 @@ class _Reverse(_Sweep):
         super().__init__(program)
         self.loss, self.places = loss, places
         self.wrt = {*wrt}  # signals are collected there, and go on to what these are copies of
+        self.leaves = {*wrt}
+        for step, _ in statements(program.body):
+            source = step.args[0]
+            if step.op is TABLE["identity"] and isinstance(source, Access):
+                self.leaves |= {step.out.array} if source.array in self.leaves else set()
         self.active = dependent(program, wrt, self._is_asked)
         self.active &= _leading_to(program, loss.array)
         self.accumulators: dict[tuple[int, Access], Access] = {}
@@ -289,7 +294,8 @@ class _Reverse(_Sweep):
     def _accumulate(self, key: tuple[int, Access]) -> None:
         """Make the accumulator of a form in which cells are read in a body.
 
-        A large array, as of the weights of all layers, has one for forms that share no cell.
+        What is differentiated by, or a copy of it, as the weights of all layers, has one for forms
+        that share no cell, if it is large.
         """
         if key in self.accumulators:
             return
@@ -297,7 +303,7 @@ class _Reverse(_Sweep):
         known = self.received.setdefault(x.array, [])
         array = None
         is_large = math.prod(x.array.shape) >= _LARGE
-        if is_large and len(known) < _SHARED:
+        if is_large and x.array in self.leaves and len(known) < _SHARED:
             taken = {y.array for y in known if not x.is_apart(y)}
             array = next((y.array for y in known if y.array not in taken), None)
         array = array or self.builder.array(f"{x.array}'", x.array.shape)

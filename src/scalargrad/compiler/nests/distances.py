@@ -200,16 +200,12 @@ def is_unique(indices: Iterable[Index]) -> bool:
     for index in indices:
         span, terms = 0, [(v, k) for v, k in index.terms if v not in known]
         for v, stride in sorted(terms, key=lambda term: abs(term[1])):
-            if abs(stride) <= span:
+            if index.via or abs(stride) <= span:
                 return False
             known.add(v)
             span += abs(stride) * (v.extent.bounds()[1] - 1)
         if index.via:
-            table = index.via.array
-            is_each = index.via.is_plain() and not index.via.variables & known
-            if table.data is None or not is_each or table.gap <= span:
-                return False
-            known |= index.via.variables
+            return False
     return True
 
 
@@ -252,7 +248,7 @@ def _signs(
 
 def _all_turns(loops: Sequence[Loop], wanted: set[Var]) -> dict[Var, Integers] | None:
     """Return the values of variables at all turns; None if these are too many, or not known."""
-    wanted = {*wanted}
+    wanted = wanted | {loop.var for loop in loops if loop.var.is_way}
     for loop in reversed(loops):
         if loop.var in wanted:
             wanted |= loop.var.extent.variables

@@ -20,8 +20,6 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 
-import numpy as np
-
 from scalargrad.compiler.array_types import Floats
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Operation
@@ -52,6 +50,11 @@ class Var:
 
     def __repr__(self) -> str:
         return self.name
+
+    @property
+    def is_way(self) -> bool:
+        """Whether a table says where its loop has no turn: it is a way of an `if`."""
+        return self.extent.via is not None and self.extent.bounds()[0] < 1
 
     def __add__(self, other: Var | Index | int) -> Index:
         return as_index(self) + other
@@ -92,12 +95,6 @@ class Array:
 
     def __repr__(self) -> str:
         return self.name
-
-    @functools.cached_property
-    def gap(self) -> int:
-        """How far any two entries of a table are apart at least."""
-        assert self.data is not None
-        return int(np.diff(np.sort(self.data, axis=None)).min(initial=1 << 62))
 
 
 _NO_VARIABLES: frozenset[Var] = frozenset()

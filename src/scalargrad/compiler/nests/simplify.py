@@ -29,8 +29,6 @@ from scalargrad.ops import TABLE
 from scalargrad.table.operation import Operation
 
 _IDENTITY, _MUL = TABLE["identity"], TABLE["mul"]
-#: What has a value and a derivative everywhere.
-_TOTAL = {"add", "sub", "mul", "neg", "where", "sin", "cos", "tanh", "sigmoid"}
 
 
 def simplify(program: Program) -> Program:
@@ -122,7 +120,7 @@ class _Names:
         variables = {k: v for k, i in enumerate(out.indices) for v in i.variables}
         source: Arg = args[0]
         if op is not _IDENTITY:
-            own = self._out_of_loops(Step(out, op, args), variables)
+            own = self._out_of_loops(out, variables, args)
             texts = tuple(repr(x) if isinstance(x, float) else x for x in args)  # 0.0 is not -0.0
             is_product = op is _MUL  # which may become part of the sums that read it
             source = own if is_product else self.equal.setdefault((op, texts, own.variables), own)
@@ -160,24 +158,22 @@ class _Names:
         is_variable = not index.via and len(around) == 1 and index.terms == ((around[0], 1),)
         return is_variable and out.array not in self.looked_up
 
-    def _out_of_loops(self, step: Step, variables: Mapping[int, Var]) -> Access:
+    def _out_of_loops(
+        self, out: Access, variables: Mapping[int, Var], args: tuple[Arg, ...]
+    ) -> Access:
         """Return a cell of an array that has no index of loops in which operands do not vary.
 
-        What a loop computes that may have no turn is computed outside of it only if that cannot
-        fail, nor its derivative: nobody may ask for the logarithm.
+        What one way of an `if` computes stays there: no other may need the logarithm.
         """
-        out, found = step.out, set[Var]()
-        waiting = [v for x in step.reads() for v in x.variables]
+        found: set[Var] = set()
+        waiting = [v for x in args if isinstance(x, Access) for v in x.variables]
         while waiting:
             var = waiting.pop()
             if var not in found:
                 found.add(var)
                 waiting += var.extent.variables
         gone = {*variables.values()} - found
-        perhaps_none = [v for v in gone if v.extent.bounds()[0] < 1]
-        if not gone or (perhaps_none and step.op.name not in _TOTAL):
-            return out
-        if any(v.extent.via for v in perhaps_none):
+        if not gone or any(v.is_way for v in gone):
             return out
         self.varying = found
         kept = [k for k, v in variables.items() if v in found]
