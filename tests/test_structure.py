@@ -1,4 +1,4 @@
-"""How files hang together: no dead names, tests that outlive a rewrite."""
+"""The structure of files: no dead names, no circles, tests that outlive a rewrite."""
 
 from __future__ import annotations
 
