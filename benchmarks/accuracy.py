@@ -1,4 +1,4 @@
-"""How exact operations and two derivatives of each are, beside those of PyTorch and JAX.
+"""The accuracy of operations and of two derivatives of each, beside those of PyTorch and JAX.
 
     python -m benchmarks.accuracy [--write docs/explained/accuracy.md] [--only tanh,pow]
 

@@ -1,4 +1,4 @@
-"""What a call costs beside its program: arguments of all kinds, programs for shapes that change.
+"""The cost of a call beside its program: arguments of all kinds, programs for shapes that change.
 
     python -m pip install -e '.[all,bench,oracles]'
     python -m benchmarks.calls [--write docs/benchmarks.md] [--turns N]

@@ -26,7 +26,7 @@ from benchmarks.replay.corpus import gpt
 from benchmarks.replay.corpus.headlines import readme_expression
 from benchmarks.reporting import Finding, duration
 from scalargrad.experiments import GPT, Alphabet
-from scalargrad.experiments.names import plain_names
+from scalargrad.experiments.gpt import plain_names
 
 NAME = "lesotho"
 

@@ -32,7 +32,7 @@ GENERATOR = np.random.default_rng(31337)
 
 
 class Problem(NamedTuple):
-    """What is to be computed of which inputs.
+    """A problem: the function that is computed, and its inputs.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the problems of GradBench use of JAX, by PyTorch's own means, eagerly."""
+"""The part of JAX that the problems of GradBench use, by PyTorch's own means, eagerly."""
 
 from __future__ import annotations
 

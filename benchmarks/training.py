@@ -29,7 +29,7 @@ from benchmarks.moons.problem import PENALTY, WIDTHS, labelled_points, layers, s
 from benchmarks.replay.corpus import gpt
 from scalargrad import losses, nn, optim
 from scalargrad.experiments import GPT, Alphabet
-from scalargrad.experiments.names import NO_CHARACTER, next_character_loss, padded, plain_names
+from scalargrad.experiments.gpt import NO_CHARACTER, next_character_loss, padded, plain_names
 from scalargrad.train import fit
 
 SEED, RATE, BETAS, EPS = 0, 0.01, (0.9, 0.99), 1e-8

@@ -1,4 +1,4 @@
-"""How Sphinx builds the site: python -m sphinx -W -b html docs docs/_build."""
+"""The settings by which Sphinx builds the site: python -m sphinx -W -b html docs docs/_build."""
 
 from __future__ import annotations
 

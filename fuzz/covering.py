@@ -1,4 +1,4 @@
-"""Which tests execute a line, and how long they take: noted once, while all of them run."""
+"""The tests that execute a line, and how long they take: noted once, while all of them run."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def note(tests: Sequence[str] = TESTS) -> None:
 
 
 class Covering:
-    """What was noted."""
+    """The tests noted for each line, and their times."""
 
     def __init__(self) -> None:
         self._lines = CoverageData(str(LINES))

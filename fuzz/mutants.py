@@ -106,7 +106,7 @@ class Mutant(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What a mutant changes: the number of the first line, and lines before and after."""
+    """The change of a mutant: the number of the first line, and lines before and after."""
 
     line: int
     old: str

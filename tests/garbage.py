@@ -1,4 +1,4 @@
-"""What is left for Python's cyclic garbage collector."""
+"""The objects left for Python's cyclic garbage collector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a test waits for what must come: no claim of any test, only an end to waiting."""
+"""The time that a test waits for what must come: no claim of any test, only an end to waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is set before scalargrad is imported: the run's own cache, and whether llvmlite is there.
+"""Settings made before scalargrad is imported: the run's own cache, and whether llvmlite is there.
 
 Tests neither read nor write what `jit` keeps in the user's folder for caches. With
 TESTS_WITHOUT_LLVM=1, programs run by NumPy: the tests marked *native* are left out then.

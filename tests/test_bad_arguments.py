@@ -150,7 +150,7 @@ def test_a_bad_argument_is_answered_in_one_line(name: str) -> None:
 
 @pytest.mark.wide
 def test_a_bad_operand_is_answered_in_one_line() -> None:
-    """Of every operation of fixed arity, beside a number and beside a Value; and of sums."""
+    """For every operation of fixed arity, beside a number and beside a Value; and for sums."""
     operations: list[Any] = [x for x in vars(scalargrad).values() if isinstance(x, Operation)]
     for op, (kind, make), good in itertools.product(operations, BAD.items(), (0.5, Value(0.5))):
         arity = getattr(op, "arity", int(op.name in {"sum", "mean", "logsumexp"}))

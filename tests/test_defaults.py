@@ -1,4 +1,4 @@
-"""What an argument is where it is left out: what the manual of PyTorch says, and PyTorch itself."""
+"""Defaults are those of the manual of PyTorch, and of PyTorch itself."""
 
 from __future__ import annotations
 

@@ -276,7 +276,7 @@ def loads(made: Callable[[], tuple[Part, optim.Optimizer]], state: Any) -> bool:
 @FEW
 @given(data=st.data())
 def test_a_damaged_state_is_loaded_whole_or_refused(name: str, data: st.DataObject) -> None:
-    """Of each optimiser and schedule, that of three steps is loaded; changed ones may be."""
+    """A state of three steps of each optimiser and schedule is loaded; changed ones may be."""
     part, optimizer = PARTS[name]()
     for _ in range(3):
         step(part, optimizer)

@@ -148,7 +148,7 @@ def sine(x: Value) -> Value:
 
 
 def test_a_node_may_be_given_its_operands_and_slopes(tmp_path: Path) -> None:
-    """Which its ``_children`` and ``_local_grads`` are; (x·sin x)' = sin x + x·cos x."""
+    """Its ``_children`` and ``_local_grads`` are read; (x·sin x)' = sin x + x·cos x."""
     x = Value(0.5, "x")
     y = sine(x) * x
     y.backward()

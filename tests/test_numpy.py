@@ -110,7 +110,7 @@ def test_maximum_of_object_arrays_chooses_values() -> None:
 
 
 def test_a_computed_index_takes_a_row_of_an_array() -> None:
-    """Of arrays of rows of numbers, one an axis deeper too; beside a list, whose row is a list."""
+    """For arrays of rows of numbers, one an axis deeper too; beside a list, whose row is a list."""
     table = np.arange(6.0).reshape(3, 2)
     row: Any = take(table, Value(2.0))
     assert isinstance(row, np.ndarray)

@@ -1,4 +1,4 @@
-"""What to write for functions that other libraries have under names that are not here."""
+"""Replacements for functions that other libraries have under names that are not here."""
 
 from __future__ import annotations
 

@@ -1,13 +1,15 @@
-"""How files hang together: no dead names, tests that outlive a rewrite."""
+"""The structure of files: no dead names, no circles, tests that outlive a rewrite."""
 
 from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 
+import grimp
 from tests.test_reference import PACKAGES
 
 ROOT = Path(__file__).parent.parent
@@ -125,3 +127,16 @@ def test_no_text_names_a_file_that_has_gone() -> None:
     ends = {path[i:] for path in exist for i, letter in enumerate(path) if letter == "/"}
     found = {f"{path}: {x}" for path, text in texts() for x in named.findall(text)}
     assert {x for x in found if f"/{x.partition(': ')[2]}" not in ends} == set()
+
+
+def test_files_do_not_import_each_other_in_a_circle() -> None:
+    """But for hand-overs listed for the linter; what is imported for type checking is left out."""
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    [layers] = tools["importlinter"]["contracts"]
+    graph = grimp.build_graph("scalargrad", exclude_type_checking_imports=True, cache_dir=None)
+    for importer, imported in (x.split(" -> ") for x in layers["ignore_imports"]):
+        graph.remove_import(importer=importer, imported=imported)
+    left = {*graph.modules}
+    while free := {x for x in left if not graph.find_modules_directly_imported_by(x) & left}:
+        left -= free
+    assert not left

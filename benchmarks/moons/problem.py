@@ -1,4 +1,4 @@
-"""What all peers compute: the points, the parameters, and the loss written number by number."""
+"""The problem of all peers: points, parameters, and the loss written number by number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a compiled function runs for an operation: on arrays, and on eight lanes as LLVM IR."""
+"""The compiled code of an operation: on arrays, and on eight lanes as LLVM IR."""
 
 from __future__ import annotations
 

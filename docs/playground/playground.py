@@ -1,4 +1,4 @@
-"""What the playground's worker asks of Python: the step page of a formula or of a program."""
+"""The answers of Python to the playground's worker: the step page of a formula or of a program."""
 
 from __future__ import annotations
 

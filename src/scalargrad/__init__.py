@@ -44,7 +44,6 @@ from scalargrad.ops.arithmetic import pow as pow
 from scalargrad.ops.comparisons import *
 from scalargrad.ops.custom import custom_op
 from scalargrad.ops.exponential import *
-from scalargrad.ops.hyperbolic import *
 from scalargrad.ops.indexing import *
 from scalargrad.ops.likelihood import *
 from scalargrad.ops.logic import *
@@ -148,7 +147,6 @@ __all__ += ops.activations.__all__
 __all__ += ops.arithmetic.__all__
 __all__ += ops.comparisons.__all__
 __all__ += ops.exponential.__all__
-__all__ += ops.hyperbolic.__all__
 __all__ += ops.indexing.__all__
 __all__ += ops.likelihood.__all__
 __all__ += ops.logic.__all__

@@ -79,7 +79,7 @@ class Puzzle:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the engine says of an answer: true if it is right.
+    """The engine's verdict on an answer: true if it is right.
 
     Attributes
     ----------

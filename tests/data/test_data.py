@@ -160,7 +160,7 @@ def test_reviews_are_balanced_distinct_and_not_given_away_by_a_word() -> None:
 
 
 def test_a_bag_counts_words_at_their_checksum() -> None:
-    """Of letters only; the position is CRC-32 modulo the size, as every zip file has it."""
+    """Letters only; the position is CRC-32 modulo the size, as every zip file has it."""
     assert data.words("It's 5 o'clock, café!") == ["it's", "o'clock", "café"]
     assert data.words("A-b_c") == ["a", "b", "c"]
     assert bag_of_words("123456789 well well") == {zlib.crc32(b"well") % 10_000: 2.0}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ from matplotlib.figure import Figure
 from scalargrad import data, disable_jit, experiments, nn
 from scalargrad.data import Dataset
 from scalargrad.experiments import Plan, Report
-
-Program = Callable[[Plan], Report]
 
 
 @pytest.fixture
@@ -45,12 +42,6 @@ def pictures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return saved
 
 
-def ran(name: str, plan: Plan) -> Report:
-    """Run a program by its name."""
-    program: Program = getattr(experiments, name)
-    return program(plan)
-
-
 def legend(axes: Any) -> list[str]:
     """Return the texts of a legend."""
     return [text.get_text() for text in axes.get_legend().get_texts()]
@@ -60,29 +51,22 @@ def legend(axes: Any) -> list[str]:
 @pytest.mark.parametrize(
     "name",
     [
-        "xor",
-        "digits",
-        "sine",
-        "clicks",
-        "names",
-        pytest.param("moons", marks=pytest.mark.wide),
-        pytest.param("sentiment", marks=pytest.mark.wide),
+        *("xor", "digits", "sine", "clicks", "names"),
+        *(pytest.param(x, marks=pytest.mark.wide) for x in ("moons", "sentiment")),
     ],
 )
 def test_a_program_leaves_picture_model_history_and_checkpoint(
     name: str, tmp_path: Path, pictures: list[Any]
 ) -> None:
     """Three epochs write four files whose content matches the report."""
-    report = ran(name, Plan(tmp_path, epochs=3, quiet=True))
+    report: Report = getattr(experiments, name)(Plan(tmp_path, epochs=3, quiet=True))
     assert [x.name for x in report.files] == [f"{name}.{x}" for x in ("png", "safetensors", "csv")]
-    names = {path.name for path in tmp_path.iterdir()}
-    assert names == {*(x.name for x in report.files), f"{name}.checkpoint.json"}
+    assert {*tmp_path.iterdir()} == {*report.files, tmp_path / f"{name}.checkpoint.json"}
     assert report.files[0].read_bytes().startswith(b"\x89PNG")
     assert nn.load_file(report.files[1]) == report.model.state_dict()
     with report.files[2].open(newline="") as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
-    assert losses == report.history["loss"]
-    assert len(losses) == 3
+    assert (len(losses), losses) == (3, report.history["loss"])
     assert report.summary[-1] == "stopped: all epochs done"
     (figure,) = pictures
     if name == "sine":

@@ -147,7 +147,7 @@ def test_every_operation_agrees(tmp_path: Path) -> None:
 
 
 def test_the_programs_of_the_corpus_agree(tmp_path: Path) -> None:
-    """Of likelihoods, filters and networks every sixth: what can be written computes the same."""
+    """Every sixth likelihood, filter or network: what can be written computes the same."""
     for path in Path(importlib.import_module("benchmarks.replay.corpus").__path__[0]).glob(
         "[a-z]*.py"
     ):

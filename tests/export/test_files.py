@@ -1,4 +1,4 @@
-"""What is written beside C and object code, and what is refused."""
+"""Files beside C and object code, and refusals."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ def test_bfgs_fits_an_epidemic_from_where_scipy_alone_fails(start: tuple[float, 
 
 
 def test_a_model_that_raises_its_own_errors_is_fitted_too() -> None:
-    """Of Python's math, and of an if."""
+    """By Python's math, and by an if."""
 
     def picky(x: Any) -> Any:
         if x < 0.5:
@@ -221,7 +221,7 @@ MISFITS: list[tuple[dict[str, Any], str]] = [
 def test_transforms_and_bounds_that_do_not_fit_are_errors(
     options: dict[str, Any], said: str
 ) -> None:
-    """That say which part they belong to."""
+    """They say which part they belong to."""
     with pytest.raises((DomainError, OperandError), match=said):
         minimize(lambda p: p["a"] * p["a"], **{"x0": OF_TWO, **options})
 
@@ -246,7 +246,7 @@ def test_a_parameter_at_its_bound_has_no_standard_error() -> None:
 
 
 def test_a_profile_has_the_other_parameters_at_their_best() -> None:
-    """Of the mean of a normal sample, n/2 · log of the mean square about it, plus n/2."""
+    """For the mean of a normal sample, n/2 · log of the mean square about it, plus n/2."""
     n = len(SAMPLE)
     for options in ({}, {"transforms": {"scale": positive}}, {"method": "trust-ncg"}):
         fit = minimize(normal, {"mean": 4.0, "scale": 1.5}, SAMPLE, **options)
@@ -259,7 +259,7 @@ def test_a_profile_has_the_other_parameters_at_their_best() -> None:
 
 
 def test_profiles_of_other_parameters() -> None:
-    """Of the only one; of one near a bound, cut off there; where undefined, nan; of a simplex."""
+    """The only one; one near a bound, cut off there; nan where undefined; a simplex."""
     one = minimize(lambda p: (p[0] - 2.0) ** 2, [1.0])
     assert one.profile("x[0]", points=3).minima == pytest.approx([4.5, 0.0, 4.5], abs=1e-6)
     near = minimize(lambda p: (p[0] - 0.1) ** 2 / 2 + p[1] ** 2, [1.0, 1.0], bounds=(0.0, 9.0))

@@ -46,7 +46,7 @@ def test_slopes_of_transforms_agree_with_differences(
 
 
 def test_closed_forms() -> None:
-    """Of the exponential, the logistic function, softmax and steps."""
+    """The exponential, the logistic function, softmax and steps have theirs."""
     e = math.e
     assert positive.forward([1.0]) == pytest.approx([e])
     assert interval(1.0, 3.0).forward([1.0]) == pytest.approx([1 + 2 * e / (1 + e)])

@@ -54,7 +54,7 @@ def as_floats(x: Any) -> Any:
 
 @pytest.mark.parametrize("case", CASES)
 def test_results_are_those_of_numpy_in_the_kind_of_container_given(case: str) -> None:
-    """Of floats, of Values and compiled; arrays give arrays, lists lists."""
+    """On floats, on Values and compiled; arrays give arrays, lists lists."""
     f, args, expected = CASES[case]
     lists = [x.tolist() for x in args]
     values = [np.vectorize(Value, otypes=[object])(x) for x in args]
@@ -87,7 +87,7 @@ def test_derivatives_of_first_and_second_order_are_those_of_differences(case: st
 
 
 def test_a_gaussian_process_has_the_gradient_of_numpy() -> None:
-    """Of 40 points by three parameters, where loops are found in triangles of sums."""
+    """For 40 points by three parameters, where loops are found in triangles of sums."""
     x = np.linspace(0.0, 4.0, 40)
     y = np.sin(x) + 0.1 * np.cos(7 * x)
     far = (x[:, None] - x) ** 2

@@ -112,7 +112,7 @@ ROWS = [[0.5, -1.0, 2.0], [1.5, 0.25, -0.75], [0.0, 3.0, 0.5]]
     ],
 )
 def test_norms_are_pytorchs(torch: Any, name: str, options: dict[str, Any]) -> None:
-    """Of a batch, with weights and biases other than those at first; printed alike."""
+    """On a batch, with weights and biases other than those at first; printed alike."""
     theirs = getattr(torch.nn, name)(3, **options, dtype=torch.float64)
     for k, p in enumerate(theirs.parameters()):
         torch.nn.init.uniform_(p, k, 2.0)
@@ -143,7 +143,7 @@ def test_cells_are_pytorchs(torch: Any, name: str, options: dict[str, Any], bias
 def test_attention_is_pytorchs(
     torch: Any, tmp_path: Path, options: tuple[int, bool], mask: str | None
 ) -> None:
-    """Of two queries and three keys, masked in each way; a file of PyTorch's is loaded."""
+    """Two queries and three keys, masked in each way; a file of PyTorch's is loaded."""
     safetensors = pytest.importorskip("safetensors.torch")
     heads, bias = options
     theirs = torch.nn.MultiheadAttention(4, heads, bias=bias, dtype=torch.float64)

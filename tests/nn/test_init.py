@@ -36,7 +36,7 @@ MOMENTS: list[tuple[Callable[..., Any], dict[str, Any], float, float]] = [
 def test_mean_and_variance_are_the_papers(
     initialise: Callable[..., Any], options: dict[str, Any], expected: float, variance: float
 ) -> None:
-    """Of 8,400 weights, to 4 standard errors and 5 per cent; and what was filled is returned."""
+    """For 8,400 weights, to 4 standard errors and 5 per cent; and what was filled is returned."""
     tensor = weights()
     assert initialise(tensor, **options, rng=0) is tensor
     numbers = [p.data for row in tensor for p in row]

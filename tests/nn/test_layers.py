@@ -25,7 +25,7 @@ def assert_alike(slopes: Any, xs: Any) -> None:
 
 
 def test_norms_in_closed_form() -> None:
-    """Of (1, 3), mean 2 and variance 1, and of (3, 4, 0, 0), root mean square 5/2."""
+    """(1, 3) has mean 2 and variance 1, (3, 4, 0, 0) root mean square 5/2."""
     layer = nn.LayerNorm(2, eps=0.0)
     fill(layer, 2.0)
     assert [y.data for y in layer([1.0, 3.0])] == [0.0, 4.0]
@@ -42,7 +42,7 @@ def test_norms_in_closed_form() -> None:
 
 
 def test_cells_in_closed_form() -> None:
-    """Of weights 1 and biases 0: tanh of sums; halves where all gates are 1/2."""
+    """Weights are 1 and biases 0: tanh of sums; halves where all gates are 1/2."""
     assert nn.RNNCell(1, 1, nonlinearity="relu", rng=0).gates == 1
     rnn = fill(nn.RNNCell(2, 1, bias=False), 1.0)
     assert rnn([0.25, 0.5], [1.0])[0].data == pytest.approx(math.tanh(1.75))

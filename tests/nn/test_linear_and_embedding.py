@@ -45,7 +45,7 @@ def test_a_sparse_input_is_the_dense_one_with_zeros() -> None:
 
 
 def test_a_sparse_input_costs_what_is_present() -> None:
-    """Of 4,000 weights, the graph of two words holds four and two biases; four have gradients."""
+    """The graph of two words holds four of 4,000 weights, and two biases; four have gradients."""
     layer = nn.Linear(2_000, 2, rng=0)
     y = layer({7: 1.0, 1_999: 2.0})
     assert len(topological_order(*y)) == 2 * (2 + 1 + 1)

@@ -98,7 +98,7 @@ def test_a_network_shows_its_units() -> None:
 
 
 def test_a_network_that_cannot_be_drawn_is_a_table() -> None:
-    """Of 1,640 lines, which are too many to tell apart; without layers."""
+    """There are 1,640 lines, too many to tell apart; without layers."""
     for model in (MLP(40, [40, 1], rng=0), MLP(2, [], rng=0)):
         assert "image/svg+xml" not in model._repr_mimebundle_()
         assert f"MLP: {len(model.parameters()):,} parameters" in text(model)

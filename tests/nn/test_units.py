@@ -101,7 +101,7 @@ def test_flatten_joins_the_dimensions_it_is_given(start: int, end: int) -> None:
 
 
 def test_the_fraction_dropped_is_p_and_the_mean_stays() -> None:
-    """Of 10,000 ones, within four standard errors."""
+    """Counted over 10,000 ones, within four standard errors."""
     kept = nn.Dropout(0.3, rng=0)([1.0] * 10_000)
     dropped = sum(x == 0.0 for x in kept) / len(kept)
     assert dropped == pytest.approx(0.3, abs=4 * (0.21 / 10_000) ** 0.5)

@@ -1,4 +1,4 @@
-"""How exact the operations are: units in the last place against mpmath, and published numbers."""
+"""The accuracy of operations: units in the last place against mpmath, and published numbers."""
 
 from __future__ import annotations
 

@@ -330,7 +330,7 @@ def test_a_likely_class_has_the_slope_of_the_others(f: Any, far: float) -> None:
 
 
 def test_a_forbidden_transition_has_no_gradient() -> None:
-    """Of logsumexp over -inf alone, inside another, as in a lattice: 0, not nan."""
+    """In logsumexp over -inf alone, inside another, as in a lattice, it is 0, not nan."""
     inf = math.inf
 
     def nested(a: Any, b: Any, x: Any) -> Any:

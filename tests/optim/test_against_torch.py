@@ -163,7 +163,7 @@ def assert_equal(build: Build, kind: str = "SGD", by_hand: bool = False) -> None
 
 @pytest.mark.parametrize(("name", "options"), SCHEDULES)
 def test_rates_equal_pytorchs(name: str, options: dict[str, Any]) -> None:
-    """Of every group at every step, also where a rate is set by hand on the way."""
+    """In every group at every step, also where a rate is set by hand on the way."""
     for hand in (False, True):
         assert_equal(lambda kit, optimizer: getattr(kit, name)(optimizer, **options), by_hand=hand)
 

@@ -181,7 +181,7 @@ def test_a_step_that_would_overflow_changes_nothing(many: int) -> None:
 
 @pytest.mark.parametrize("many", [4, 50])
 def test_gradients_of_other_kinds_count_as_their_numbers(many: int) -> None:
-    """Those of NumPy, an int, True; a gradient of None is passed over, even by momentum."""
+    """NumPy's numbers, an int, True; a gradient of None is passed over, even by momentum."""
     parameters = [Parameter(1.0) for _ in range(many + 1)]
     others: list[Any] = [np.float32(0.5), 2, True, np.array(4.0)]
     for p, grad in zip(parameters, others, strict=False):
@@ -263,7 +263,7 @@ def test_groups_have_options_of_their_own() -> None:
 
 @pytest.mark.parametrize("name", ["SGD", "SparseAdam", "Adagrad"])
 def test_a_step_over_a_vocabulary_moves_the_words_present(name: str) -> None:
-    """Of 20,032 parameters, three words give gradient to 30 and the dense rest."""
+    """Three words give gradient to 30 of 20,032 parameters, and to the dense rest."""
     net = nn.Sequential(nn.Linear(2_000, 10, rng=0), nn.ReLU(), nn.Linear(10, 2, rng=1))
     first: Any = net[0]
     optimizer = getattr(optim, name)(net.parameters(), lr=0.1)
@@ -279,7 +279,7 @@ def test_a_step_over_a_vocabulary_moves_the_words_present(name: str) -> None:
 
 
 def test_only_the_parameters_given_are_moved() -> None:
-    """Of a table shared with another optimiser, each moves and clears its own."""
+    """Two optimisers share a table: each moves and clears its own."""
     table = nn.Embedding(2, 1, rng=0)
     first = optim.SGD(list(table.weight[0]), lr=1.0)
     (table(0)[0] + table(1)[0]).backward()
@@ -442,7 +442,7 @@ def parameters(*grads: float) -> list[Parameter]:
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=5), st.floats(0.01, 1e3))
 def test_the_direction_stays_and_the_length_is_limited(grads: list[float], limit: float) -> None:
-    """What is returned is the length before."""
+    """The length before is returned."""
     found = parameters(*grads)
     norm = optim.clip_grad_norm_(found, limit)
     assert norm == pytest.approx(math.sqrt(math.fsum(g * g for g in grads)))

@@ -81,7 +81,7 @@ def test_groups_of_parts_of_tensors_are_refused() -> None:
 
 @pytest.mark.parametrize("count", [math.nan, math.inf, -1.0, 1e300, "x", None])
 def test_a_state_by_tensors_is_checked(count: Any) -> None:
-    """What is no count of steps, and other sizes: nothing is changed."""
+    """Counts that are none, and other sizes: nothing is changed."""
     model, larger = network(), nn.Sequential(nn.Linear(4, 3, rng=0), nn.Linear(3, 1, rng=0))
     ours, theirs = optim.Adam(model.parameters()), optim.Adam(larger.parameters())
     step(model, ours)
@@ -95,7 +95,7 @@ def test_a_state_by_tensors_is_checked(count: Any) -> None:
 
 
 def test_numbers_without_a_gradient_so_far_have_no_state() -> None:
-    """Of three parameters of one number each, PyTorch has moved the outer two."""
+    """PyTorch has moved the outer two of three parameters of one number each."""
     moved = {"step": np.array(3.0), "exp_avg": np.array(0.5), "exp_avg_sq": np.array(0.25)}
     options = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "amsgrad": False}
     group = {"lr": 0.1, "params": [0, 1, 2], "maximize": False, **options}

@@ -114,7 +114,7 @@ def test_processes_give_the_same_bits(alone: Any, start_method: str) -> None:
 
 @pytest.mark.people
 def test_a_killed_process_loses_nothing_and_changes_no_bit(alone: Any, tmp_path: Path) -> None:
-    """Of a sum and of a sweep: another computes what was lost."""
+    """In a sum and in a sweep another computes what was lost."""
     total = sum_over(work.dies_in_the_middle, work.POINTS, 2, chunks=7)
     params = (work.WEIGHTS, str(tmp_path / "of the sum"))
     assert insisted(total, params) == alone
@@ -142,7 +142,7 @@ def test_processes_end_with_the_one_they_work_for() -> None:
 
 
 def test_what_kills_every_process_is_an_error() -> None:
-    """Of a chunk and of a point, which is named; not another start for ever."""
+    """Its chunk or point is named; no other process is started for ever."""
     with sum_over(work.always_dies, [1, 2], 2) as total, pytest.raises(WorkerError):
         total(0.0)
     with pytest.raises(SweepError, match="which is 1") as raised:

@@ -1,4 +1,4 @@
-"""What the tests have workers compute: at the top of a module, as it must be."""
+"""The functions that workers compute in tests: at the top of a module, as it must be."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def predator(y: Any, t: Any, p: Any) -> Any:
 
 @pytest.mark.parametrize("solver", SOLVERS, ids=IDS)
 def test_results_are_those_of_scipy(solver: Callable[..., Any]) -> None:
-    """Of two species over a period; an array gives an array with a row for each time."""
+    """Two species over a period; an array gives an array with a row for each time."""
     integrate = pytest.importorskip("scipy.integrate")
     times, p = np.linspace(0.0, 4.0, 9), [1.5, 1.0, 0.8, 2.0]
     expected = integrate.solve_ivp(
@@ -51,7 +51,7 @@ def test_results_are_those_of_scipy(solver: Callable[..., Any]) -> None:
 def test_derivatives_by_parameters_starts_and_times_are_those_of_the_closed_form(
     solver: Callable[..., Any],
 ) -> None:
-    """Of cos(√k·t), to second order, eagerly and compiled; forwards and backwards in time."""
+    """For cos(√k·t), to second order, eagerly and compiled; forwards and backwards in time."""
 
     def end(k: Any, start: Any, begin: Any, time: Any) -> Any:
         return solver(swing, [start, 0.0], [begin, 0.5 * (begin + time), time], k)[-1][0]
@@ -83,7 +83,7 @@ def test_a_compiled_call_adapts_its_steps_to_its_numbers() -> None:
 
 
 def test_a_tighter_tolerance_gives_a_smaller_error_and_four_orders_a_sixteenth() -> None:
-    """Of the exponential function, whose value at 1 is known."""
+    """The exponential function, whose value at 1 is known."""
     errors = [
         abs(odeint(lambda y, t: -y, 1.0, [0.0, 1.0], rtol=r, atol=r)[-1] - math.exp(-1.0))
         for r in (1e-4, 1e-7, 1e-10)
@@ -142,7 +142,7 @@ def test_what_cannot_be_integrated_is_an_error_eagerly_and_compiled() -> None:
 
 
 def test_the_second_derivatives_of_a_fit_are_those_of_differences() -> None:
-    """Of growth to a capacity, by both parameters, eagerly and compiled."""
+    """For growth to a capacity, by both parameters, eagerly and compiled."""
 
     def misfit(p: Any) -> Any:
         path = rk4(lambda u, t: p[0] * u * (1 - u / p[1]), 0.1, [0.0, 1.0, 2.0, 3.0], steps=4)

@@ -42,7 +42,7 @@ def test_keplers_equation_has_all_derivatives_eagerly_and_compiled(order: int) -
 
 @pytest.mark.parametrize("f", [kepler, jit(kepler)], ids=["eager", "compiled"])
 def test_derivatives_beyond_the_known_order_are_no_numbers(f: Any) -> None:
-    """Of a graph, and from outside of a compiled function, two are known; a third is not wrong."""
+    """Two are known of a graph, and from outside of a compiled function; a third is not wrong."""
     x = Value(1.0)
     (first,) = gradients(f(x), [x], create_graph=True)
     (second,) = gradients(first, [x], create_graph=True)
@@ -99,7 +99,7 @@ def test_systems_are_solved_in_any_tree_and_differentiated_by_any() -> None:
 
 
 def test_an_equilibrium_has_the_slopes_of_its_equations() -> None:
-    """Of a layer of three neurons, by weights; as a fixed point and as a root, of second order."""
+    """For a layer of three neurons, by weights; as a fixed point and as a root, of second order."""
 
     def layer(x: Any, w: Any) -> list[Any]:
         return [sg.tanh(sum(a * b for a, b in zip(row, x, strict=True)) + 0.2) for row in w]
@@ -135,7 +135,7 @@ def test_steps_are_halved_where_newton_would_leave_or_overshoot() -> None:
 
 
 def test_roots_in_other_units_are_as_exact() -> None:
-    """Of 1e-30 and of 1e30; a root of 0 is found from 1."""
+    """For 1e-30 and for 1e30; a root of 0 is found from 1."""
     for scale in (1e-30, 1.0, 1e30):
         found = root(lambda x, s=scale: (x / s) ** 2 - 2.0, 3.0 * scale)
         assert found == pytest.approx(scale * 2.0**0.5, rel=1e-14)

@@ -1,4 +1,4 @@
-"""How operations are called: operators, methods, choices, shape parameters, wrong arguments."""
+"""Calls of operations: operators, methods, choices, shape parameters, wrong arguments."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ LANES = """(cases) => {
 
 
 def test_lanes_are_the_same_operations_side_by_side(page: Any) -> None:
-    """Of all operations, at points of their domains: forward, and 2 · partial added to 1/4."""
+    """For all operations, at points of their domains: forward, and 2 · partial added to 1/4."""
     rows: dict[str, tuple[Operation, list[tuple[float, ...]]]] = {}
     for op in TABLE.values():
         for arity in (op.arity,) if isinstance(op, Elementwise) else ARITIES[1:]:

@@ -97,7 +97,7 @@ LOSSES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("situation", LOSSES.values(), ids=LOSSES.keys())
 def test_a_last_batch_that_is_smaller_counts_as_it_is(situation: dict[str, Any]) -> None:
-    """Of 14 examples two are left over: the loss is that of these alone."""
+    """Two of 14 examples are left over: the loss is that of these alone."""
     assert_same_compiled(**situation, batch_size=6, epochs=3, shuffle=False)
 
 

@@ -1,4 +1,4 @@
-"""What fit does: batches, losses, gradients, limits, measurements, schedules, and when it ends."""
+"""Training by fit: batches, losses, gradients, limits, measurements, schedules, ends."""
 
 from __future__ import annotations
 

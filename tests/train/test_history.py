@@ -57,7 +57,7 @@ def test_csv_keeps_every_digit(history: History, tmp_path: Path) -> None:
 
 
 def test_a_history_is_shown_by_both_ends(history: History) -> None:
-    """Of thirty epochs ten are printed; the loss of epoch 30 is 1 / 90."""
+    """Ten of thirty epochs are printed; the loss of epoch 30 is 1 / 90."""
     lines = [line for line in str(history).splitlines() if line.endswith(" 0.5")]
     assert len(lines) == 10
     assert (lines[0].split()[0], lines[-1].split()[:2]) == ("1", ["30", "0.0111111"])

@@ -1,4 +1,4 @@
-"""What cannot be trained is found before the first step, and an error keeps what was measured."""
+"""Mistakes are found before the first step, and an error keeps what was measured."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_state_that_no_checkpoint_can_hold_is_found_first(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("unit", ["D", "ns"])
 def test_dates_are_refused(unit: str) -> None:
-    """Of those in nanoseconds NumPy would make integers, and all others fail in the model."""
+    """NumPy would make integers of those in nanoseconds, and all others fail in the model."""
     dates: Any = np.array(["2020-01-01", "2020-01-03"], dtype=f"datetime64[{unit}]")
     for given in (dates, dates - dates[0]):
         refused("dates", nn.Linear(1, 1, rng=0), (given, [1.0, 2.0]))
@@ -133,7 +133,7 @@ def test_what_training_may_cure_is_not_refused(metric: Callable[..., float]) -> 
 
 
 def test_missing_numbers_that_a_model_fills_in_are_no_fault() -> None:
-    """What decides is whether the loss is finite."""
+    """A loss that is not finite decides."""
 
     class Filling(nn.Linear):
         def forward(self, x: Any) -> Any:

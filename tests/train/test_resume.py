@@ -113,7 +113,7 @@ _global = np.random.default_rng(5)
 )
 @pytest.mark.parametrize("jit", [False, True])
 def test_numpys_generators_go_on_where_they_stood(tmp_path: Path, make: Any, jit: bool) -> None:
-    """Those that a module holds, however deep, and those that its code names."""
+    """A module's own, however deep, and those that its code names."""
 
     def train(name: str, epochs: int) -> Any:
         _global.bit_generator.state = np.random.default_rng(5).bit_generator.state
@@ -212,7 +212,7 @@ def resumed(
 
 
 def test_the_rate_that_a_schedule_has_changed_is_no_difference(tmp_path: Path) -> None:
-    """What counts is the rate at the beginning."""
+    """The rate at the beginning counts."""
     resumed(tmp_path / "parts", 3)
     assert resumed(tmp_path / "parts", 6) == resumed(tmp_path / "whole", 6)
 

@@ -68,7 +68,7 @@ def test_derivatives_of_any_order_are_those_of_the_formula(compiled: Any) -> Non
 
 
 def test_the_rule_is_used_not_the_formula() -> None:
-    """Of trees, with None for no gradient; it is called once for both results."""
+    """On trees, with None for no gradient; it is called once for both results."""
     calls = 0
 
     @custom_vjp
@@ -121,7 +121,7 @@ def test_a_function_of_plain_numbers_may_be_anything() -> None:
     ],
 )
 def test_a_rule_that_is_not_linear_is_for_eager_sweeps_alone(rule: Any, of_five: float) -> None:
-    """Of what comes back: a program would add up other numbers, and so would a tangent."""
+    """For what comes back: a program would add up other numbers, and so would a tangent."""
     f = custom_vjp(lambda x: x * 1.0)
     f.defvjp(lambda x: (x * 1.0, None), lambda _, g: (rule(g),))
     assert grad(lambda x: f(x) * 5.0)(2.0) == of_five

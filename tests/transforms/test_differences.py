@@ -76,7 +76,7 @@ def test_large_and_small_numbers_are_checked_with_a_step_of_their_size() -> None
 
 
 def test_every_mismatch_is_listed_and_no_other() -> None:
-    """Of six partials the two wrong ones are listed, each with place, point and both numbers."""
+    """The two wrong ones of six partials are listed, each with place, point and both numbers."""
 
     def f(x: Any, weights: Any) -> Any:
         return [x * weights[0], wrong_square(weights[1]) + wrong_square(x)]

@@ -97,7 +97,7 @@ def calls_made(run: Callable[[], object]) -> int:
 
 
 def test_a_jacobian_takes_as_many_sweeps_as_inputs_or_outputs() -> None:
-    """Of 2 inputs, 64 outputs cost little more than the 64 gradients of one do, and are right."""
+    """By 2 inputs, 64 outputs cost little more than the 64 gradients of one do, and are right."""
 
     def outputs(x: Any) -> Any:
         total, found = x[0], []

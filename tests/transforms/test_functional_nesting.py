@@ -45,7 +45,7 @@ def test_inner_derivative_at_a_number(inner: Any) -> None:
 
 
 def test_inner_derivatives_at_numbers_close_over_the_same_node() -> None:
-    """Of h and 4h with h = w³: the slope by w is 15 w², also through the second of them."""
+    """With h = w³, of h and 4h: the slope by w is 15 w², also through the second of them."""
 
     def both(w: Any) -> Any:
         h = w**3

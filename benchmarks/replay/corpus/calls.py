@@ -101,7 +101,7 @@ def named_tuples() -> Call:
 
 @dataclass
 class Oscillator:
-    """What a simulation is given."""
+    """The settings of a simulation."""
 
     mass: Any
     stiffness: Any

@@ -1,4 +1,4 @@
-"""What docs/benchmarks.md has first: two moons, and the expression of micrograd's README."""
+"""The first programs of docs/benchmarks.md: two moons, and the expression of micrograd's README."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def steps_by_scan(activation: str) -> Call:
 
 @program
 def moons_by_scan() -> Call:
-    """Of a network of ReLU."""
+    """Train a network of ReLU."""
     return steps_by_scan("relu")
 
 
 @program
 def moons_of_tanh_by_scan() -> Call:
-    """Of a network of tanh."""
+    """Train a network of tanh."""
     return steps_by_scan("tanh")
 
 

@@ -149,7 +149,7 @@ def predator_and_prey() -> Call:
 
 @program
 def planets() -> Call:
-    """Where four bodies are after 30 steps of leapfrog, by their masses."""
+    """Find the places of four bodies after 30 steps of leapfrog, by their masses."""
     start = [(math.cos(k * 1.7) * (k + 1), math.sin(k * 1.7) * (k + 1)) for k in range(4)]
 
     def spread(masses: Any) -> Any:
@@ -342,7 +342,7 @@ def kepler() -> Call:
 
 @program
 def pendulums() -> Call:
-    """Where twenty pendulums end after 300 steps each: a long recurrence under vmap."""
+    """Find the ends of twenty pendulums after 300 steps each: a long recurrence under vmap."""
 
     def end(angle: Any, k: Any) -> Any:
         speed = 0.0
@@ -402,7 +402,7 @@ def filtered() -> Call:
 
 @program
 def escape() -> Call:
-    """How far points of the plane get by z² + c, held once they are outside: choices by where."""
+    """Move points of the plane by z² + c, held once they are outside: choices by where."""
 
     def far(a: Any, b: Any) -> Any:
         x, y = 0.0, 0.0

@@ -39,7 +39,7 @@ from scalargrad.nn import MLP, Embedding
 
 @dataclass
 class Weather:
-    """What a step carries, or returns."""
+    """The state that a step carries, or returns."""
 
     pressure: Any
     days: int = 0
@@ -275,7 +275,7 @@ def compiled_step_by_itself() -> Call:
 
 @program
 def jvp_of_the_gradient_of_a_scan() -> Call:
-    """How the gradient of a recurrence changes along a direction, and its pull-back."""
+    """Push a direction through the gradient of a recurrence, and pull back by it."""
 
     def last(p: Any) -> Any:
         def step(state: Any, x: Any) -> Any:

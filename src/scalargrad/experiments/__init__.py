@@ -5,13 +5,20 @@
 
 from __future__ import annotations
 
-from scalargrad.experiments.clicks import Ranker, WideAndDeep, clicks
-from scalargrad.experiments.digits import digits, digits28
-from scalargrad.experiments.moons import moons, xor
-from scalargrad.experiments.names import GPT, Alphabet, names
+from scalargrad.experiments.gpt import GPT, Alphabet
 from scalargrad.experiments.plan import Plan, Report
-from scalargrad.experiments.sentiment import sentiment
-from scalargrad.experiments.sine import Cubic, sine
+from scalargrad.experiments.programs import (
+    Cubic,
+    clicks,
+    digits,
+    digits28,
+    moons,
+    names,
+    sentiment,
+    sine,
+    xor,
+)
+from scalargrad.experiments.wide_and_deep import Ranker, WideAndDeep
 
 __all__ = [
     "GPT",

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from scalargrad.experiments.moons import moons
 from scalargrad.experiments.plan import Plan
-from scalargrad.ops import exp
+from scalargrad.experiments.programs import moons
+from scalargrad.expression.parsing import parse
 from scalargrad.show.graphs import draw
 from scalargrad.show.steps import show, walk
 from scalargrad.system.files import make_folder
@@ -24,12 +24,7 @@ def chain_rule() -> Value:
     ----------
     Hosseini, Feed-forward networks, 2024.
     """
-    x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
-    q = x + y
-    q.label = "q"
-    f = q * z
-    f.label = "f"
-    return f
+    return parse("q = x + y; f = q * z", x=-2, y=5, z=-4)
 
 
 def sigmoid_neuron() -> Value:
@@ -39,11 +34,8 @@ def sigmoid_neuron() -> Value:
     ----------
     Hosseini, Feed-forward networks, 2024.
     """
-    w0, w1, w2 = Parameter(2.0, "w0"), Parameter(-3.0, "w1"), Parameter(-3.0, "w2")
-    x0, x1 = Value(-1.0, "x0"), Value(-2.0, "x1")
-    f = 1.0 / (1.0 + exp(-(w0 * x0 + w1 * x1 + w2)))
-    f.label = "f"
-    return f
+    weights = {name: Parameter(x, name) for name, x in (("w0", 2), ("w1", -3), ("w2", -3))}
+    return parse("f = 1 / (1 + exp(-(w0*x0 + w1*x1 + w2)))", **weights, x0=-1, x1=-2)
 
 
 def run(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from scalargrad.export.files import load
-from scalargrad.export.json_graph import from_json, to_json, to_networkx
-from scalargrad.export.sympy_graph import to_sympy
+from scalargrad.export.graphs import from_json, to_json, to_networkx, to_sympy
 from scalargrad.export.tensors import jax_function, torch_function
 
 __all__ = [

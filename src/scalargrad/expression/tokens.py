@@ -205,7 +205,7 @@ def _number_problem(token: str) -> str:
 def _refusal(token: str) -> str:
     known = token.isascii() and token.isprintable()
     shown = repr(token) if known else _description(token)
-    return f"{shown} cannot stand here: {_ADVICE.get(token) or _plain_spelling(token)}"
+    return f"{shown} cannot stand here: {_ADVICE.get(token) or _ordinary_spelling(token)}"
 
 
 def _description(character: str) -> str:
@@ -213,13 +213,13 @@ def _description(character: str) -> str:
     return f"{printable(character)} (U+{ord(character):04X}, {name})"
 
 
-def _plain_spelling(token: str) -> str:
+def _ordinary_spelling(token: str) -> str:
     """Advise what to write for a look-alike: full-width signs, raised and lowered digits."""
-    plain = unicodedata.normalize("NFKC", token)
+    ordinary = unicodedata.normalize("NFKC", token)
     if unicodedata.decomposition(token[0]).startswith("<super>"):
-        return f"write **{plain}"
+        return f"write **{ordinary}"
     if unicodedata.decomposition(token[0]).startswith("<sub>"):
-        return f"write {plain} right after the name, as in w{plain}: it is shown as an index"
-    if plain != token and plain in _SIGNS:
-        return f"write {plain.strip() or 'an ordinary space'}"
+        return f"write {ordinary} right after the name, as in w{ordinary}: it is shown as an index"
+    if ordinary != token and ordinary in _SIGNS:
+        return f"write {ordinary.strip() or 'an ordinary space'}"
     return UNDERSTOOD

@@ -1,4 +1,4 @@
-"""What an optimiser calls: a compiled function that survives bad steps and keeps the best point."""
+"""The function that an optimiser calls: it survives bad steps and keeps the best point."""
 
 from __future__ import annotations
 

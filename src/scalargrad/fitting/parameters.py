@@ -232,7 +232,7 @@ class Parameters:
 
     @property
     def is_transformed(self) -> bool:
-        """Whether any parameter has a transform."""
+        """True if any parameter has a transform."""
         return any(block.transform is not None for block in self._blocks)
 
     def numbers(self, free: Sequence[Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What a fit returns: the parameters found, and how sure they are."""
+"""The result of a fit: the parameters found, and how sure they are."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FLAT = 1e-13
 
 
 class Profile(NamedTuple):
-    """How low a function can be at each of several numbers of one parameter."""
+    """The lowest that a function can be at each of several numbers of one parameter."""
 
     parameter: str
     values: list[float]
@@ -30,7 +30,7 @@ class Profile(NamedTuple):
 
 
 class FitResult:
-    """What `minimize` and `least_squares` return.
+    """The result of `minimize` and of `least_squares`.
 
     Attributes
     ----------

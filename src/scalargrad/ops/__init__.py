@@ -7,7 +7,6 @@ from scalargrad.ops import (
     arithmetic,
     comparisons,
     exponential,
-    hyperbolic,
     indexing,
     likelihood,
     logic,
@@ -21,7 +20,6 @@ from scalargrad.ops.activations import *
 from scalargrad.ops.arithmetic import *
 from scalargrad.ops.comparisons import *
 from scalargrad.ops.exponential import *
-from scalargrad.ops.hyperbolic import *
 from scalargrad.ops.indexing import *
 from scalargrad.ops.likelihood import *
 from scalargrad.ops.logic import *
@@ -37,7 +35,6 @@ __all__ += activations.__all__
 __all__ += arithmetic.__all__
 __all__ += comparisons.__all__
 __all__ += exponential.__all__
-__all__ += hyperbolic.__all__
 __all__ += indexing.__all__
 __all__ += likelihood.__all__
 __all__ += logic.__all__

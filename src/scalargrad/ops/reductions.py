@@ -372,7 +372,7 @@ def std(values: Iterable[Any], *, correction: float = 1) -> Any:
     return sqrt(var(values, correction=correction))
 
 
-class Largest(float):
+class MaxScore(float):
     """The largest of some scores, a constant of the graph that `softmax` makes over them.
 
     It keeps the scores, so that whoever computes the graph at other numbers can find it again.
@@ -380,7 +380,7 @@ class Largest(float):
 
     __slots__ = ("scores",)
 
-    def __new__(cls, value: float, scores: Sequence[Any] = ()) -> Largest:
+    def __new__(cls, value: float, scores: Sequence[Any] = ()) -> MaxScore:
         made = super().__new__(cls, value)
         made.scores = tuple(scores)
         return made
@@ -428,7 +428,7 @@ def softmax(values: Iterable[Any]) -> list[Any]:
     largest = _score_shift(scores)
     shifted = [x - largest for x in scores]
     if isinstance(largest, float) and _are_shown(scores):
-        held = Largest(largest, scores)
+        held = MaxScore(largest, scores)
         for x in shifted:
             if getattr(x, "parents", ()):
                 x.parents = x.parents[0], held

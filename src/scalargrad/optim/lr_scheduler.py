@@ -80,6 +80,8 @@ _OPTIONS: dict[str, Callable[[Any, str], Any]] = {
 class LRScheduler:
     """Base class: sets the ``lr`` of every parameter group, at once and after each epoch.
 
+    A schedule is a function of the epoch, the factor of its rate.
+
     Parameters
     ----------
     optimizer : Optimizer
@@ -104,6 +106,10 @@ class LRScheduler:
         "last_lr": _not_negative,
         "base_lrs": _not_negative,
     }
+    #: The lowest rate, an option of some schedules.
+    eta_min = 0.0
+    #: Whether the rate follows from the base rate alone, whatever else has changed it.
+    overrides = False
 
     optimizer: Optimizer = field(repr=False)
 
@@ -132,15 +138,22 @@ class LRScheduler:
             raise OperandError(f"{name} is a list of {len(given)} for {groups} groups")
         return [*given]
 
+    def _factor(self, epoch: int) -> float:
+        """Return what the rate's distance from `eta_min` is multiplied by in an epoch, from 0."""
+        raise NotImplementedError
+
     def lr_at(self, epoch: int, base: float) -> float:
         """Return the learning rate after `epoch` steps, where it was `base` at first.
 
         The closed form, with no other schedule at work and no rate set by hand.
         """
-        raise NotImplementedError
+        return self.eta_min + (base - self.eta_min) * self._factor(epoch)
 
     def next_lr(self, epoch: int, current: float, base: float) -> float:
         """Return the learning rate of an epoch, from the one in force before it.
+
+        Its distance from `eta_min` is multiplied by the ratio of this epoch's factor to the last;
+        from a factor of 0 it goes up as from the base rate.
 
         Parameters
         ----------
@@ -149,8 +162,14 @@ class LRScheduler:
         current, base : float
             The current rate, and the initial one.
         """
-        del current
-        return self.lr_at(epoch, base)
+        if self.overrides:
+            return self.lr_at(epoch, base)
+        factor, before = self._factor(epoch), self._factor(epoch - 1) if epoch else 1.0
+        if factor == before:
+            return current
+        if not before:
+            return current + (base - self.eta_min) * factor
+        return max(0.0, self.eta_min + (current - self.eta_min) * (factor / before))
 
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
         """Return the options of each group in an epoch, from those in force, which stay."""
@@ -220,34 +239,8 @@ class LRScheduler:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-class _ByFactor(LRScheduler):
-    """Base class: the rate, above the lowest, is multiplied as a factor of the epoch is."""
-
-    eta_min = 0.0
-
-    def _factor(self, epoch: int) -> float:
-        """Return the factor after `epoch` steps; never negative."""
-        raise NotImplementedError
-
-    def lr_at(self, epoch: int, base: float) -> float:
-        """Return eta_min + (base - eta_min) · factor, where `eta_min` is 0 unless it was given."""
-        return self.eta_min + (base - self.eta_min) * self._factor(epoch)
-
-    def next_lr(self, epoch: int, current: float, base: float) -> float:
-        """Return the rate, its distance from `eta_min` times the ratio of this factor to the last.
-
-        From a factor of 0 it goes up as from the base rate.
-        """
-        factor, before = self._factor(epoch), self._factor(epoch - 1) if epoch else 1.0
-        if factor == before:
-            return current
-        if not before:
-            return current + (base - self.eta_min) * factor
-        return max(0.0, self.eta_min + (current - self.eta_min) * (factor / before))
-
-
 @dataclass(eq=False, repr=False)
-class ConstantLR(_ByFactor):
+class ConstantLR(LRScheduler):
     """Multiply the rate by a constant for a number of epochs, then undo it.
 
     Parameters
@@ -287,7 +280,7 @@ class ConstantLR(_ByFactor):
 
 
 @dataclass(eq=False, repr=False)
-class StepLR(_ByFactor):
+class StepLR(LRScheduler):
     """Multiply the rate by gamma every `step_size` epochs; gamma = ½ is step halving.
 
     Parameters
@@ -321,7 +314,7 @@ class StepLR(_ByFactor):
 
 
 @dataclass(eq=False, repr=False)
-class MultiStepLR(_ByFactor):
+class MultiStepLR(LRScheduler):
     """Multiply the rate by gamma at each of some epochs.
 
     Parameters
@@ -359,7 +352,7 @@ class MultiStepLR(_ByFactor):
 
 
 @dataclass(eq=False, repr=False)
-class ExponentialLR(_ByFactor):
+class ExponentialLR(LRScheduler):
     """Multiply the rate by gamma in every epoch.
 
     Parameters
@@ -390,7 +383,7 @@ class ExponentialLR(_ByFactor):
 
 
 @dataclass(eq=False, repr=False)
-class LinearLR(_ByFactor):
+class LinearLR(LRScheduler):
     """Change the rate linearly over a number of epochs: a warm-up, or a decay.
 
     Parameters
@@ -430,7 +423,7 @@ class LinearLR(_ByFactor):
 
 
 @dataclass(eq=False, repr=False)
-class PolynomialLR(_ByFactor):
+class PolynomialLR(LRScheduler):
     """Lower the rate to 0 in proportion to a power of the time left.
 
     Parameters
@@ -466,7 +459,7 @@ class PolynomialLR(_ByFactor):
 
 
 @dataclass(eq=False, repr=False)
-class CosineAnnealingLR(_ByFactor):
+class CosineAnnealingLR(LRScheduler):
     """Lower the rate along half a cosine wave; beyond `T_max` it rises again, as in PyTorch.
 
     Parameters
@@ -545,14 +538,16 @@ class LambdaLR(LRScheduler):
 
     lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]] = field(repr=False)
 
+    overrides = True
+
     def _check(self) -> None:
         super()._check()
         given = self._per_group("lr_lambda")
         self.lr_lambdas = [function(f, "lr_lambda", "lambda epoch: 0.95**epoch") for f in given]
 
-    def lr_at(self, epoch: int, base: float) -> float:
-        """Return base · lr_lambda(epoch), by the function of the first group."""
-        return base * _by(self.lr_lambdas[0], epoch)
+    def _factor(self, epoch: int) -> float:
+        """Return what the function of the first group returns."""
+        return _by(self.lr_lambdas[0], epoch)
 
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
         """Return the options of each group, with the rate by its own function."""
@@ -603,14 +598,16 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     T_mult: int = 1
     eta_min: float = 0.0
 
-    def lr_at(self, epoch: int, base: float) -> float:
-        """Return eta_min + ½ (base - eta_min) (1 + cos(π · epoch in its period / its length))."""
+    overrides = True
+
+    def _factor(self, epoch: int) -> float:
+        """Return ½ (1 + cos(π · epoch in its period / its length))."""
         if self.T_mult == 1:
             epoch %= self.T_0
         length = self.T_0
         while epoch >= length:
             epoch, length = epoch - length, length * self.T_mult
-        return self.eta_min + (base - self.eta_min) * _half_wave(epoch / length)
+        return _half_wave(epoch / length)
 
 
 @dataclass(eq=False, repr=False)

@@ -12,16 +12,15 @@ from scalargrad.plots.style import (
     BLUE,
     MARKERS,
     ORANGE,
+    as_number,
     axes_or_new,
     colour,
     column,
-    data,
     interval,
     legend_above,
     new_figure,
     styled,
 )
-from scalargrad.plots.style import data as as_number
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import function, listed, number, size, text, whole
@@ -282,7 +281,7 @@ def _value_and_slope(activation: Callable[[Any], Any], x: float) -> tuple[float,
     leaf = Value(x)
     result = activation(leaf)
     if not isinstance(result, Value):
-        return data(result), 0.0
+        return as_number(result), 0.0
     slope: float = gradients(result, leaf)
     return result.data, slope
 

@@ -107,6 +107,6 @@ def save_figure(figure: Figure, path: Path, dpi: float) -> Path:
     return write_atomically(path, png.getvalue())
 
 
-def data(score: Any) -> float:
+def as_number(score: Any) -> float:
     """Return the data of a Value, or a number as a float."""
     return score.data if isinstance(score, Value) else as_float(score, "what is drawn")

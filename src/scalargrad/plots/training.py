@@ -11,10 +11,10 @@ from scalargrad.plots.style import (
     BLUE,
     DASHES,
     ORANGE,
+    as_number,
     axes_or_new,
     colour,
     column,
-    data,
     interval,
     label_epochs,
     legend_above,
@@ -175,7 +175,7 @@ def loss_curves(
     curves = {}
     for name, loss in mapping(losses, "losses", "functions by name").items():
         function(loss, f"losses[{text(name, 'the name of a loss')!r}]", "of one number")
-        curves[name] = [data(loss(x)) for x in xs]
+        curves[name] = [as_number(loss(x)) for x in xs]
     if not curves:
         raise OperandError("losses is empty: give one function at least, by name")
     axes = axes_or_new(ax)

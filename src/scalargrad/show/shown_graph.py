@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from scalargrad import ops
 from scalargrad.call import require_no_call
 from scalargrad.graph import topological_order
-from scalargrad.ops.reductions import Largest
+from scalargrad.ops.reductions import MaxScore
 from scalargrad.value import Value
 
 
@@ -22,7 +22,7 @@ def shown_order(*roots: Value) -> list[Value]:
     """
     order = topological_order(*roots)
     require_no_call(order)
-    if not any(isinstance(x, Largest) for node in order for x in node.parents):
+    if not any(isinstance(x, MaxScore) for node in order for x in node.parents):
         return order
     known, done = set(order), dict[Value, None]()
     for node in order:
@@ -42,7 +42,7 @@ def _read(node: Value, known: Container[Value]) -> list[Value]:
 
 def scores_of(held: Value | float, known: Container[Value]) -> list[Value]:
     """Return the Values whose maximum a constant is; empty if it is none, or one is unknown."""
-    if not isinstance(held, Largest):
+    if not isinstance(held, MaxScore):
         return []
     scores = [x for x in held.scores if isinstance(x, Value)]
     return scores if all(x in known for x in scores) else []
@@ -86,8 +86,8 @@ def _standing_for(x: Value | float, found: Mapping[Value, Value]) -> Value | flo
     """Return what stands for an operand; of the maximum of scores, that of what stands for them."""
     if isinstance(x, Value):
         return found.get(x, x)
-    if isinstance(x, Largest) and any(score in found for score in x.scores):
-        return Largest(x, [found.get(score, score) for score in x.scores])
+    if isinstance(x, MaxScore) and any(score in found for score in x.scores):
+        return MaxScore(x, [found.get(score, score) for score in x.scores])
     return x
 
 

@@ -11,7 +11,7 @@ from scalargrad.compiler.scan.scan import scan
 from scalargrad.compiler.while_loop import while_loop
 from scalargrad.errors import DomainError, NumericalError, OperandError
 from scalargrad.grad_mode import recorder
-from scalargrad.linalg.matrices import number, vector
+from scalargrad.linalg import number, vector
 from scalargrad.ops import clip, dot, eq, exp, log, logical_and, minimum, square, sum, where
 from scalargrad.solvers.states import Equations, Numbers, State, chosen, constant, moved
 from scalargrad.system.short_repr import counted, shown

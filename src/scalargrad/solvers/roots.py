@@ -10,8 +10,7 @@ from typing import Any
 from scalargrad.compiler.while_loop import while_loop
 from scalargrad.errors import DomainError, NumericalError
 from scalargrad.grad_mode import derivatives, no_grad, recorder
-from scalargrad.linalg import solve
-from scalargrad.linalg.matrices import number
+from scalargrad.linalg import number, solve
 from scalargrad.ops import logical_and, logical_not, maximum, sum, where
 from scalargrad.solvers.states import Equations, Numbers, State, chosen, constant, moved
 from scalargrad.system.short_repr import counted, shown
@@ -98,7 +97,7 @@ def fixed_point(
     (0.739085133, 0.441610792)
     """
     equations = _Equations("fixed_point", f, x0, args, lambda x, y: x - y)
-    return equations.solved(equations.plain, equations.plain_step, tol, maxiter)
+    return equations.solved(equations.iterate, equations.iterate_step, tol, maxiter)
 
 
 class _Equations(Equations):
@@ -169,13 +168,13 @@ class _Equations(Equations):
             "share": where(is_taken, 1.0, 0.5 * share),
         }
 
-    def plain(self, x: Numbers) -> State:
+    def iterate(self, x: Numbers) -> State:
         """Return the step to f(x), which is to be subtracted."""
         return {"x": x, "step": self.residuals(x)}
 
-    def plain_step(self, state: State) -> State:
+    def iterate_step(self, state: State) -> State:
         """Go to f(x)."""
-        return self.plain(moved(state["x"], -1.0, state["step"]))
+        return self.iterate(moved(state["x"], -1.0, state["step"]))
 
     # The root ------------------------------------------------------------------------------------
 

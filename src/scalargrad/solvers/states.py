@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.linalg.matrices import is_open, number
+from scalargrad.linalg import is_open, number
 from scalargrad.ops import where
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.numbers import as_float

@@ -121,10 +121,8 @@ class RunState:
         self._run.history, self._run.ended = history, ended
 
     def _stateful(self) -> dict[str, Any]:
-        run = self._run
-        parts: dict[str, Any] = {"model": run.model, "optimizer": run.optimizer}
-        parts |= {"scheduler": run.scheduler, "patience": run.patience}
-        return {name: part for name, part in parts.items() if part is not None}
+        names = ("model", "optimizer", "scheduler", "patience")
+        return {x: part for x in names if (part := getattr(self._run, x)) is not None}
 
 
 def _listed(state: Any) -> Any:
@@ -142,10 +140,9 @@ _LOOKED_AT = 10_000
 
 def settings(run: Trainer) -> dict[str, Any]:
     """Return the settings of a run as numbers and text, by name."""
-    held_out = run.held_out
     return {
         "training examples": _digest(run.train),
-        "held-out examples": _digest(held_out) if held_out else "none",
+        "held-out examples": _digest(run.held_out) if run.held_out else "none",
         "batch_size": run.batch_size,
         "shuffle": run.shuffle,
         "seed": run.seed,

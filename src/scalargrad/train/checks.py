@@ -27,14 +27,9 @@ from scalargrad.value import Value
 T = TypeVar("T")
 
 
-def count(x: Any, name: str) -> int:
-    """Return a whole number of 1 or more."""
-    return whole(x, name, 1)
-
-
-def not_negative(x: Any, name: str) -> float:
-    """Return a number that is not negative."""
-    return number(x, name, 0.0, finite=False)
+#: The checks of options that are a number of 1 or more, and a number that is not negative.
+count = partial(whole, low=1)
+not_negative = partial(number, low=0.0, finite=False)
 
 
 def maybe(x: Any, name: str, check: Callable[[Any, str], T]) -> T | None:

@@ -5,6 +5,7 @@ The first batch of each size is evaluated eagerly as well, and compared.
 
 from __future__ import annotations
 
+import marshal
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -64,7 +65,8 @@ class CompiledSteps:
         self._count = 0  # of those that it moves
         self._held: set[Value] = set()  # by the model, the loss and the penalty
         self._is_ahead = False  # the arrays, of the parameters
-        self._rows: Any = None  # the examples
+        self._rows: Any = None  # the examples, and what they were written as
+        self._written: bytes | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -85,7 +87,9 @@ class CompiledSteps:
         if (leaves, len(trained), {*held}) != (self._leaves, self._count, self._held):
             self._forget()
             self._leaves, self._count, self._held = leaves, len(trained), {*held}
-        if self._run.callbacks:
+        if self._run.callbacks and (
+            not self._written or self._written != _written(self._run.train)
+        ):
             self._rows = None
         self._read()
 
@@ -133,6 +137,7 @@ class CompiledSteps:
         if self._rows is None:
             pairs = list(zip(*self._run.train, strict=True))
             self._rows = Rows(pairs, alike=self._run.batch_size > 1)
+            self._written = _written(self._run.train) if self._run.callbacks else None
         count, size = self._rows.counts[self._rows.keys[rows[0]]], len(rows)
         batches = count // size if size == self._run.batch_size else 1
         pays = self._epochs * batches > RECORDING + COMPILING / (self._operands * size)
@@ -209,7 +214,8 @@ class CompiledSteps:
         with no_grad():
             count = len(inputs) if repr(after) != repr(before) else 1
             predictions = [self._run.model(x) for x in inputs[:count]]
-            predictions += _as_values(found[count:])
+            numbers, rebuild = flatten(found[count:], "the predictions")
+            predictions += rebuild(map(Value, numbers))  # as a model makes them
             expected = float(detached(batch_loss(self._run.called, predictions, targets)))
         rewind(after)
         _require_near(loss, expected, "the loss of a batch")
@@ -259,14 +265,15 @@ def _require_near(found: float, expected: float, what: str) -> None:
         )
 
 
-def _as_values(predictions: list[Any]) -> list[Any]:
-    """Return predictions as Values, as a model makes them."""
-    numbers, rebuild = flatten(predictions, "the predictions")
-    values: list[Any] = rebuild(map(Value, numbers))
-    return values
-
-
 # Examples as arrays -----------------------------------------------------------------------------
+
+
+def _written(examples: Sequence[Any]) -> bytes | None:
+    """Return examples in bytes, which are others after any change; None for objects of classes."""
+    try:
+        return marshal.dumps([*examples], 2)  # without references, which depend on who else has one
+    except ValueError:
+        return None
 
 
 class Rows:

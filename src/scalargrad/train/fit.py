@@ -315,10 +315,7 @@ def _numbers(row: Mapping[str, float]) -> list[str]:
 
 
 def _split(
-    given: Examples,
-    fraction: float,
-    data: Any,
-    seed: int,
+    given: Examples, fraction: float, data: Any, seed: int
 ) -> tuple[Examples, Examples | None]:
     fraction = number(fraction, "validation_split", 0.0, 1.0)
     if data is None:

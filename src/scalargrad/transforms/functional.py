@@ -228,8 +228,8 @@ def _directions(
 ) -> list[Scalar]:
     """Return the numbers of a tangent or cotangent; within `no_grad` they are plain."""
     numbers = flatten_like(tree, model, what, like)
-    plain = Subgraph([], as_graph=builds_graphs())
-    leaves = [evaluation.returned(x, plain) for x in numbers]
+    no_leaves = Subgraph([], as_graph=builds_graphs())
+    leaves = [evaluation.returned(x, no_leaves) for x in numbers]
     return [x if isinstance(x, Value) else as_float(x, what) for x in leaves]
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from scalargrad.compiler.passes.kinds import Op
 from scalargrad.ops import abs, exp, sigmoid, tanh, where
 from scalargrad.ops.activations import _one_less
-from scalargrad.ops.hyperbolic import _tanh_slope
 from scalargrad.ops.special import polynomial
+from scalargrad.ops.trigonometric import _tanh_slope
 from scalargrad.table.operation import Binary, Unary, composite
 from scalargrad.table.symbol import Symbol
 

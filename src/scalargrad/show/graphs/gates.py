@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from scalargrad import ops
 from scalargrad.graph import fan_out
-from scalargrad.ops.reductions import Largest
+from scalargrad.ops.reductions import MaxScore
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.printing import MINUS, text
 from scalargrad.table.symbol import Symbol
@@ -103,7 +103,7 @@ def gate_text(node: Value) -> str:
 def _as_function_of_x(op: Operation, operands: tuple[Value | float, ...]) -> str:
     x, largest = Symbol("x"), Symbol("max")
     written = tuple(
-        largest if isinstance(y, Largest) else y if isinstance(y, float) else x for y in operands
+        largest if isinstance(y, MaxScore) else y if isinstance(y, float) else x for y in operands
     )
     return text(Symbol("", op, written), {x: "x", largest: "max"})
 

@@ -16,7 +16,7 @@ from scalargrad.errors import GraphChangedError
 from scalargrad.graph import describe, fan_out
 from scalargrad.names import as_read, names
 from scalargrad.ops import activations
-from scalargrad.ops.reductions import Largest
+from scalargrad.ops.reductions import MaxScore
 from scalargrad.show.characters import printed, visible
 from scalargrad.show.number_format import number
 from scalargrad.show.places import module_of, place_names
@@ -209,7 +209,7 @@ class Scene:
         return [*numbers_in(expression), *fixed]
 
     def _is_held(self, x: Value | float | None) -> TypeGuard[float]:
-        return isinstance(x, Largest) and bool(scores_of(x, self.place))
+        return isinstance(x, MaxScore) and bool(scores_of(x, self.place))
 
     def is_repeated(self, node: Value, parent: Value) -> bool:
         """Return whether a gate has the same operand more than once."""

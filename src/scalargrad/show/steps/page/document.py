@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, get_args
 from scalargrad.comparisons import Comparison
 from scalargrad.errors import GraphError, GraphTooLargeError
 from scalargrad.graph import describe
-from scalargrad.ops.reductions import Largest
+from scalargrad.ops.reductions import MaxScore
 from scalargrad.show import html
 from scalargrad.show.characters import aliases
 from scalargrad.show.graphs.gates import gate_sign, gate_text
@@ -279,7 +279,7 @@ class Record:
     def _constant(self, x: float) -> Json:
         """Return a constant operand; for a maximum held by softmax, its scores too."""
         found: Json = {"constant": json_number(float(x))}
-        if isinstance(x, Largest) and scores_of(x, self._place):
+        if isinstance(x, MaxScore) and scores_of(x, self._place):
             found["largest"] = [
                 self._place[y] if isinstance(y, Value) else {"constant": json_number(y)}
                 for y in x.scores

@@ -8,13 +8,11 @@ from typing import Any
 
 from scalargrad import data
 from scalargrad.errors import OperandError
-from scalargrad.experiments.plan import Plan, Report, train
 from scalargrad.grad_mode import no_grad
 from scalargrad.losses import cross_entropy
 from scalargrad.nn import Embedding, Linear, Module, ModuleList, MultiheadAttention, RMSNorm, init
 from scalargrad.nn.init import Rng, generator
 from scalargrad.ops import relu, softmax
-from scalargrad.optim import Adam
 
 Vector = list[Any]
 
@@ -224,40 +222,3 @@ def plain_names(longest: int = 12) -> list[str]:
     """
     short = (name.lower() for name in data.names())
     return [x for x in dict.fromkeys(short) if x.isascii() and x.isalpha() and len(x) <= longest]
-
-
-def names(plan: Plan) -> Report:
-    """Train a GPT of some 4,000 parameters on names, and let it invent twenty.
-
-    Adam on batches of 4; 20 epochs unless the plan says otherwise. Ctrl-C keeps what was learned,
-    and ``--resume`` goes on from the last checkpoint. All names are padded to the longest, so
-    that one compiled program serves every batch; no position sees what comes after it, and the
-    loss leaves out the padding.
-    """
-    known = plain_names()
-    alphabet = Alphabet(known)
-    model = GPT(len(alphabet), rng=plan.seed)
-    inputs, targets = alphabet.examples(known)
-
-    def results(part: Any) -> list[str]:
-        rng = random.Random(plan.seed)
-        invented = [alphabet.invent(model, rng) for _ in range(20)]
-        axes = part.subplots()
-        axes.set_axis_off()
-        axes.set_title("Invented names, those that exist marked with *")
-        for i, name in enumerate(invented):
-            mark = "*" if name in known else ""
-            axes.text(0.1 + 0.45 * (i // 10), 0.9 - 0.09 * (i % 10), name + mark)
-        return [", ".join(invented)]
-
-    return train(
-        plan,
-        "names",
-        model,
-        (padded(inputs, 0), padded(targets, NO_CHARACTER)),
-        epochs=20,
-        loss=next_character_loss,
-        optimizer=Adam(model.parameters(), lr=0.01, betas=(0.9, 0.99)),
-        batch_size=4,
-        results=results,
-    )

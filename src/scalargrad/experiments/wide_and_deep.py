@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scalargrad import data
 from scalargrad.data.click_log import (
     COUNTRIES,
     DEVICES,
@@ -14,17 +13,11 @@ from scalargrad.data.click_log import (
     Impression,
     Vocabulary,
     crossed,
-    log_loss,
 )
-from scalargrad.experiments.plan import Plan, Report, train
 from scalargrad.grad_mode import no_grad
-from scalargrad.losses import binary_cross_entropy_with_logits
 from scalargrad.nn import Embedding, EmbeddingBag, Linear, Module, ReLU, Sequential, init
 from scalargrad.nn.init import Rng, generator
 from scalargrad.ops import sigmoid
-from scalargrad.optim import AdamW
-from scalargrad.optim.lr_scheduler import LinearLR
-from scalargrad.plots.style import MARKERS, colour, legend_above, styled
 from scalargrad.value import Value
 
 #: The features that are crossed for the wide part, by name.
@@ -204,54 +197,3 @@ class Ranker:
             odds = self.log_odds([self.model.encode(offer) for offer in offers])
         order = sorted(range(len(offers)), key=lambda i: -float(getattr(odds[i], "data", odds[i])))
         return [offers[i] for i in order]
-
-
-def clicks(plan: Plan) -> Report:
-    """Learn from 6,000 impressions who clicks on what, and compare with the known truth.
-
-    AdamW on batches of 32, the learning rate falling from 0.02 to 0.002 in 6 epochs, which are
-    all unless the plan says otherwise.
-    """
-    truth = data.click_model(seed=plan.seed)
-    log = truth.log(6000, seed=plan.seed + 1)
-    seen = truth.log(2000, seed=plan.seed + 2)
-    unseen = truth.log(2000, seed=plan.seed + 3, unseen=True)
-    model = WideAndDeep(range(20), range(20), rng=plan.seed)
-    optimizer = AdamW(model.groups(), lr=0.02)
-    logs = {"seen": seen, "unseen": unseen}
-
-    def results(part: Any) -> list[str]:
-        axes, drawn = part.subplots(), []
-        for i, (name, x) in enumerate(logs.items()):
-            true = [truth.probability(shown) for shown in x.inputs[:400]]
-            ours = [model.probability(shown) for shown in x.inputs[:400]]
-            style: dict[str, Any] = {"color": colour(i), "marker": MARKERS[i], "ms": 5.5, "ls": ""}
-            drawn += axes.plot(true, ours, mec="white", mew=0.5, label=f"{name} pairs", **style)
-        drawn += axes.plot([0, 1], [0, 1], color="black", lw=1, label="as it should be")
-        axes.set(xlabel="true probability", ylabel="learned probability", xlim=(0, 1), ylim=(0, 1))
-        axes.set_aspect("equal")
-        legend_above(styled(axes), "Chances of a click", drawn)
-        base = sum(log.targets) / len(log.targets)
-        lines = []
-        for name, x in logs.items():
-            mean = log_loss(map(model.probability, x.inputs), x.targets)
-            rate = log_loss([base] * len(x.inputs), x.targets)
-            told = f"log loss {mean:.3f}, base rate {rate:.3f}"
-            lines.append(f"{name} pairs: {told}, the truth itself {truth.log_loss(*x):.3f}")
-        return lines
-
-    def examples(log: Any) -> tuple[list[list[float]], list[float]]:
-        return [model.encode(x) for x in log.inputs], [float(y) for y in log.targets]
-
-    return train(
-        plan,
-        "clicks",
-        model,
-        examples(log),
-        epochs=6,
-        loss=binary_cross_entropy_with_logits,
-        optimizer=optimizer,
-        scheduler=LinearLR(optimizer, 1.0, 0.1, total_iters=6),
-        validation_data=examples(seen),
-        results=results,
-    )
