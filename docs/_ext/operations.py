@@ -17,7 +17,7 @@ from sphinx.ext.napoleon import NumpyDocstring
 from sphinx.util.docutils import SphinxDirective
 
 from scalargrad.ops import TABLE
-from scalargrad.show.steps.partials import ELLIPSIS, Resolver, shorten
+from scalargrad.show.steps.partials import ELLIPSIS, Resolver, shorten, written_out
 from scalargrad.table.code import CodePrinter, PythonPrinter
 from scalargrad.table.javascript import javascript_functions
 from scalargrad.table.operation import Elementwise, Operation, Reduction
@@ -70,7 +70,7 @@ def _forms(op: Operation) -> Iterator[str]:
     rows += [("Value", _formula("y", _value(op, operands), names))]
     for operand, partial in zip(operands, partials, strict=False):
         left = f"∂y/∂{names[operand]}"
-        rows.append((left, _formula("", partial, {**names, result: "y"})))
+        rows.append((left, _formula("", written_out(partial), {**names, result: "y"})))
     rows.append(
         ("In steps", _escaped(text(shorten(_value(op, operands)), {**names, ELLIPSIS: "…"})))
     )

@@ -337,8 +337,5 @@ def gradients(
         return rebuild(signals.get(x, 0.0) for x in leaves)
     with enable_grad():
         graphs = gradient_graphs(order, {y: 1.0}, allow_nonfinite=allow_nonfinite)
-    return rebuild(_as_value(graphs.get(x, 0.0)) for x in leaves)
-
-
-def _as_value(x: Scalar) -> Value:
-    return x if isinstance(x, Value) else Value(x)
+    found = (graphs.get(x, 0.0) for x in leaves)
+    return rebuild(y if isinstance(y, Value) else Value(y) for y in found)

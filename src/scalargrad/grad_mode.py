@@ -45,20 +45,8 @@ class Recorder(Protocol):
     def equal(self, x: Any, other: Any, op: Any) -> Any:
         """Record ``x == other`` or ``x != other``, by `op`, for a Value made before."""
 
-    def asked(self, x: Any, question: str) -> None:
-        """Refuse a question about a Value whose answer could differ from call to call."""
-
     def refused(self, question: str) -> NoReturn:
         """Refuse an action that a program could not repeat at each call."""
-
-    def detach(self, x: Any) -> Any:
-        """Return a node with the number of a Value, through which no gradient flows."""
-
-    def name(self, x: Any, other: Any) -> None:
-        """Let `x`, a new Value, stand for `other`, a number that is being recorded."""
-
-    def copy_of(self, x: Any) -> Any:
-        """Return a new leaf with the number of a Value made before."""
 
     def take(self, values: Any, index: Any) -> Any:
         """Record a lookup: the entry of `values` at an index that is being recorded."""

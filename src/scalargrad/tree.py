@@ -74,7 +74,8 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     elif is_dataclass_object(tree):
         children = [flatten(x, f"{where}.{name}") for name, x in fields_of(tree).items()]
     elif is_array(tree) and tree.dtype.kind not in _NO_NUMBERS:
-        children = [flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(_items(tree))]
+        items = tree.astype(object).flat  # Python's own numbers, or Values
+        children = [flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(items)]
     else:
         raise OperandError(
             f"{where} is {shown(tree)}, of type {type(tree).__name__}: give {_instead(tree)}"
@@ -235,11 +236,6 @@ def object_array(items: Sequence[Any]) -> Any:
     import numpy as np
 
     return np.fromiter(items, object, len(items))  # looks into none of them
-
-
-def _items(array: Any) -> list[Any]:
-    """Return the items of an array as Python's own numbers, or the Values it holds."""
-    return list(array.astype(object).flat)
 
 
 def _assembler(tree: Any) -> Callable[[list[Any]], Any]:

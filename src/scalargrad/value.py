@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from numbers import Number
 from typing import Any, ClassVar, TypeAlias
@@ -43,6 +44,14 @@ def _methods(*operations: Operation) -> tuple[Callable[..., Value], ...]:
 
 def _logical(op: Binary) -> _BinaryMethod:
     return logical_method(op)
+
+
+@functools.cache
+def _backward_pass() -> Callable[..., None]:
+    """Return the function behind `backward`; to import it at each call would take as long again."""
+    from scalargrad.autodiff import backward
+
+    return backward
 
 
 class Value(PythonProtocols, LectureNames):
@@ -161,9 +170,7 @@ class Value(PythonProtocols, LectureNames):
         >>> w.grad
         12.0
         """
-        from scalargrad.autodiff import backward
-
-        backward(self, allow_nonfinite=allow_nonfinite)
+        _backward_pass()(self, allow_nonfinite=allow_nonfinite)
 
     def zero_grad(self) -> None:
         """Set this Value's own gradient to 0."""

@@ -12,9 +12,8 @@ from scalargrad.ops.comparisons import eq, ge, le, lt, ne
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import where
 from scalargrad.system.short_repr import shown
-from scalargrad.table import numbers
-from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import listed
+from scalargrad.table.numbers import holds, is_real
+from scalargrad.table.validation import scalars
 
 __all__ = ["argmax", "argmin", "take"]
 
@@ -58,10 +57,7 @@ def argmin(values: Iterable[Any]) -> int:
 
 def _place(values: Iterable[Any], name: str, best_of: Any, holds_against: Any) -> Any:
     """Return where the best of some numbers is; by operations, where a function is recorded."""
-    found = [
-        x if hasattr(x, "_apply") else numbers.as_float(x, "a number")
-        for x in listed(values, f"what {name} is given", "numbers")
-    ]
+    found = scalars(values, f"what {name} is given")
     if not found:
         raise OperandError(f"{name} of no numbers is undefined: give at least one")
     if recorder() is None:
@@ -111,7 +107,7 @@ def take(values: Any, index: Any) -> Any:
                 f"take: index {shown(index)} is not a whole number from {-size} to {size - 1}"
             )
         return values[int(index)]
-    if not numbers.holds(_is_inside(index, size)):
+    if not holds(_is_inside(index, size)):
         raise IndexError(
             f"take: index {index.data:g} is not a whole number from {-size} to {size - 1}"
         )

@@ -17,7 +17,6 @@ from scalargrad.ops.exponential import exp, log1p, sqrt
 from scalargrad.ops.selection import maximum, where
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.declaration import ATOM, SUM, Notation
-from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import (
     Binary,
     Elementwise,
@@ -28,7 +27,7 @@ from scalargrad.table.operation import (
     composite,
     primitive,
 )
-from scalargrad.table.validation import listed, number
+from scalargrad.table.validation import listed, number, scalars
 
 __all__ = [
     "dot",
@@ -44,6 +43,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+#: A class likelier than this gets its slope, 1 - p, from the others, since that would cancel.
+_LIKELY = 0.75
 
 
 class Sum(ListReduction):
@@ -145,7 +147,22 @@ def _shifted(operands: Sequence[Any]) -> Any:
 def _softmax_of(y: Any, operands: Sequence[Any]) -> list[Any]:
     """Return e^(xᵢ - y), which is 0 for an operand of -inf, also where all are."""
     shift = where(eq(y, -math.inf), 0.0, y)
-    return [exp(x - shift) for x in operands]
+    shares = [exp(x - shift) for x in operands]
+    if isinstance(y, float):
+        return shares
+    rest = sum([where(p > _LIKELY, 0.0, p) for p in shares])
+    return [_probability.of(x, shift, rest) for x in operands]
+
+
+def _slopes_of_probability(p: Any, *_: Any) -> tuple[Any, ...]:
+    likely = gt(p, _LIKELY)
+    return where(likely, 0.0, p), where(likely, 0.0, -p), where(likely, -1.0, 0.0)
+
+
+@composite(Elementwise, symbol="eˣ⁻ʸ", partials=_slopes_of_probability)
+def _probability(x: Any, y: Any, rest: Any) -> Any:  # noqa: ARG001 - its slopes are by the rest
+    """Return e^(x - y), with the slopes of 1 - rest where that is likely."""
+    return exp(x - y)
 
 
 @primitive(
@@ -296,12 +313,6 @@ def dot(operands: Sequence[float]) -> float:
     return total
 
 
-def _numbers(values: Iterable[Any], what: str) -> list[Any]:
-    """Return numbers, called `what` each, as floats and nodes."""
-    found = listed(values, "values", f"{what}s")
-    return [x if hasattr(x, "_apply") else as_float(x, f"a {what}") for x in found]
-
-
 @overload
 def prod(values: Iterable[float]) -> float: ...
 @overload
@@ -316,7 +327,7 @@ def prod(values: Iterable[Any]) -> Any:
     >>> prod([2.0, 3.0, 4.0])
     24.0
     """
-    return functools.reduce(mul, _numbers(values, "number") or [1.0])
+    return functools.reduce(mul, scalars(values, "values") or [1.0])
 
 
 @overload
@@ -346,7 +357,7 @@ def var(values: Iterable[Any], *, correction: float = 1) -> Any:
     >>> var([1.0, 2.0, 3.0]), std([1.0, 3.0], correction=0)
     (1.0, 1.0)
     """
-    numbers = _numbers(values, "number")
+    numbers = scalars(values, "values")
     degrees = len(numbers) - number(correction, "correction")
     if not degrees > 0.0:
         raise OperandError(
@@ -422,7 +433,7 @@ def softmax(values: Iterable[Any]) -> list[Any]:
     >>> softmax([0.0, 0.0])
     [0.5, 0.5]
     """
-    scores = _numbers(values, "score")
+    scores = scalars(values, "values", "score")
     if not scores:
         return []
     largest = _score_shift(scores)
@@ -456,7 +467,7 @@ def log_softmax(values: Iterable[Any]) -> list[Any]:
     >>> log_softmax([0.0, -1000.0])
     [0.0, -1000.0]
     """
-    scores = _numbers(values, "score")
+    scores = scalars(values, "values", "score")
     total = logsumexp(scores) if scores else 0.0
     logs = [x - total for x in scores]
     bound = math.log(_LIKELY)
@@ -468,10 +479,6 @@ def log_softmax(values: Iterable[Any]) -> list[Any]:
     if (k := _likely(logs, bound)) >= 0:
         logs[k] = log1p(0.0 - sum(map(exp, logs[:k] + logs[k + 1 :])))  # not -0.0
     return logs
-
-
-#: A class likelier than this gets its slope, 1 - p, from the others, since that would cancel.
-_LIKELY = 0.75
 
 
 def _likely(found: list[Any], bound: float) -> int:

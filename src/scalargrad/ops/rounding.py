@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from scalargrad.ops.comparisons import le, ne
 from scalargrad.ops.logic import logical_and
@@ -16,6 +17,7 @@ __all__ = ["ceil", "floor", "floor_divide", "remainder", "rint", "sign", "step"]
 
 #: Up to here each whole number is a float; beyond it a dividend has lost digits.
 _LARGEST = 2.0**53
+_FLAT: dict[str, Any] = {"partials": lambda y, x: (0.0,), "pattern": "stops here"}
 _BETWEEN_INTEGERS = Domain(smooth=lambda x: 0.1 < x - math.floor(x) < 0.9)
 _BETWEEN_HALVES = Domain(smooth=lambda x: not 0.4 < x - math.floor(x) < 0.6)
 _AWAY_FROM_ZERO = Domain(smooth=lambda x: not -0.1 < x < 0.1)
@@ -32,11 +34,10 @@ _BETWEEN_MULTIPLES = Domain(
 
 
 @elementary(
-    partials=lambda y, x: (0.0,),
     domain=_BETWEEN_INTEGERS,
     text=Notation("⌊{0}⌋"),
     mathml=Notation("<mrow><mo>⌊</mo>{0}<mo>⌋</mo></mrow>"),
-    pattern="stops here",
+    **_FLAT,
 )
 def floor(x: float) -> float:
     """Round down to an integer; the gradient is 0.
@@ -50,11 +51,10 @@ def floor(x: float) -> float:
 
 
 @elementary(
-    partials=lambda y, x: (0.0,),
     domain=_BETWEEN_INTEGERS,
     text=Notation("⌈{0}⌉"),
     mathml=Notation("<mrow><mo>⌈</mo>{0}<mo>⌉</mo></mrow>"),
-    pattern="stops here",
+    **_FLAT,
 )
 def ceil(x: float) -> float:
     """Round up to an integer; the gradient is 0.
@@ -69,9 +69,8 @@ def ceil(x: float) -> float:
 
 @primitive(
     Unary,
-    partials=lambda y, x: (0.0,),
     domain=_BETWEEN_HALVES,
-    pattern="stops here",
+    **_FLAT,
     javascript="""\
 (x) => {
   if (!(Math.abs(x) < 4503599627370496)) return x; // from 2^52 on, every number is whole
@@ -166,12 +165,7 @@ def remainder(x: float, y: float) -> float:
     return x % y if y != 0.0 else math.nan
 
 
-@composite(
-    Unary,
-    partials=lambda y, x: (0.0,),
-    domain=_AWAY_FROM_ZERO,
-    pattern="stops here",
-)
+@composite(Unary, domain=_AWAY_FROM_ZERO, **_FLAT)
 def sign(x: Symbol) -> Symbol:
     """Take the sign: -1, 0 or 1; the gradient is 0.
 
@@ -183,13 +177,7 @@ def sign(x: Symbol) -> Symbol:
     return where(x > 0, 1.0, where(x < 0, -1.0, x))
 
 
-@composite(
-    Unary,
-    symbol="step",
-    partials=lambda y, x: (0.0,),
-    domain=_AWAY_FROM_ZERO,
-    pattern="stops here",
-)
+@composite(Unary, domain=_AWAY_FROM_ZERO, **_FLAT)
 def step(x: Symbol) -> Symbol:
     """Apply the hard threshold: 1 where x > 0, else 0; the gradient is 0.
 

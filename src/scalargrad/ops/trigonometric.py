@@ -11,7 +11,7 @@ from scalargrad.ops.exponential import exp, sqrt
 from scalargrad.ops.selection import where
 from scalargrad.table.declaration import PRODUCT, SUM, Notation, call
 from scalargrad.table.domain import Domain
-from scalargrad.table.operation import Binary, Unary, composite, elementary, primitive
+from scalargrad.table.operation import Binary, Elementwise, Unary, composite, elementary, primitive
 from scalargrad.table.symbol import Symbol
 
 __all__ = [
@@ -119,9 +119,19 @@ def atan(x: float) -> float:
     return math.atan(x)
 
 
+def _slopes_of_cosine(c: Any, x: Any, y: Any, r: Any) -> tuple[Any, ...]:
+    return _cosine.of(y, x, r) * (y / r / r), -c * (y / r / r), 0.0
+
+
+@composite(Elementwise, symbol="x/r", partials=_slopes_of_cosine)
+def _cosine(x: Any, y: Any, r: Any) -> Any:  # noqa: ARG001 - its slopes read y
+    """Return x / r, where r = hypot(x, y); by x its slope is y²/r³, in which nothing cancels."""
+    return x / r
+
+
 @primitive(
     Binary,
-    partials=lambda r, x, y: (x / r, y / r),
+    partials=lambda r, x, y: (_cosine.of(x, y, r), _cosine.of(y, x, r)),
     domain=Domain((0.3, 3.0)),
     mathml=Notation(
         "<msqrt><msup>{0}<mn>2</mn></msup><mo>+</mo><msup>{1}<mn>2</mn></msup></msqrt>", 9, (9, 9)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.system.short_repr import shown
-from scalargrad.table.numbers import is_real
+from scalargrad.table.numbers import as_float, is_real
 
 T = TypeVar("T")
 
@@ -268,6 +268,12 @@ def listed(x: Any, name: str, what: str) -> list[Any]:
     except TypeError:
         raise OperandError(f"{name} is {shown(x)}; give a list of {what}") from None
     return list(entries)
+
+
+def scalars(x: Any, name: str, what: str = "number") -> list[Any]:
+    """Return numbers, called `what` each, as a list of floats and nodes."""
+    entries = listed(x, name, f"{what}s")
+    return [y if hasattr(y, "_apply") else as_float(y, f"a {what}") for y in entries]
 
 
 def mapping(x: Any, name: str, what: str) -> Mapping[Any, Any]:

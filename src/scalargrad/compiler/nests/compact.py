@@ -6,13 +6,7 @@ the parameters, say, and not the data beside them.
 
 from __future__ import annotations
 
-from scalargrad.compiler.nests.equations import (
-    Access,
-    Array,
-    Program,
-    replaced,
-    statements,
-)
+from scalargrad.compiler.nests.equations import Access, Array, Program, replaced, statements
 
 #: Arrays of fewer numbers stay as they are.
 _FEW = 64

@@ -17,6 +17,7 @@ from scalargrad.compiler.nests.equations import (
     replaced,
     statements,
 )
+from scalargrad.compiler.passes.expressions import unread_operands
 from scalargrad.ops import TABLE
 
 _IDENTITY = TABLE["identity"]
@@ -24,10 +25,27 @@ _Use = tuple[Step, tuple[Var, ...]]
 
 
 def with_outputs_alone(program: Program, outputs: Array) -> tuple[Program, dict[Array, Array]]:
-    """Return a program that has nothing but its outputs as results, and new arrays by old ones."""
+    """Return a program that has nothing but its outputs as results, and new arrays by old ones.
+
+    Nobody differentiates it any more: what only the slopes of an operation read is left out.
+    """
     others = {a: Array(a.name, a.shape) for a in program.arrays if a.kind == "out"}
     del others[outputs]
-    return _with(program, others), others
+
+    def moved(x: Access) -> Access:
+        indices = tuple(
+            type(i)(i.base, i.terms, moved(i.via)) if i.via and i.via.array in others else i
+            for i in x.indices
+        )
+        return Access(others.get(x.array, x.array), indices)
+
+    def moved_step(step: Step) -> Step:
+        unread = unread_operands(step.op)
+        args = tuple([0.0 if k in unread else x for k, x in enumerate(step.args)])
+        return Step(step.out, step.op, args, step.how).with_cells(moved)
+
+    arrays = [others.get(a, a) for a in program.arrays]
+    return Program(arrays, replaced(program.body, moved_step), checks=False), others
 
 
 def stored_at_once(found: Program) -> Program:
@@ -73,18 +91,3 @@ def _places(array: Array, writing: list[_Use], reader: _Use) -> list[Access] | N
         pairs = zip(source.indices, cell.indices, strict=True)
         found.append(copy.out.substituted({x.terms[0][0]: own for x, own in pairs if x.terms}))
     return found
-
-
-def _with(program: Program, others: dict[Array, Array]) -> Program:
-    """Return a program with others in the place of arrays."""
-
-    def moved(x: Access) -> Access:
-        indices = tuple(
-            type(i)(i.base, i.terms, moved(i.via)) if i.via and i.via.array in others else i
-            for i in x.indices
-        )
-        return Access(others.get(x.array, x.array), indices)
-
-    arrays = [others.get(a, a) for a in program.arrays]
-    body = replaced(program.body, lambda step: step.with_cells(moved))
-    return Program(arrays, body, checks=False)

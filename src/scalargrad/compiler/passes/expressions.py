@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from scalargrad.compiler.passes.kinds import Op
 from scalargrad.ops import TABLE
 from scalargrad.table.code import expand
-from scalargrad.table.operation import Elementwise, Reduction
+from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 
@@ -34,6 +34,16 @@ def subexpressions(*expressions: Expression) -> Iterator[Symbol]:
 def expression_of(op: Elementwise) -> tuple[tuple[Symbol, ...], Expression]:
     """Return the symbols of the operands of an operation, and its expression."""
     return op.operand_symbols, expand(op.value_expression, {})
+
+
+@functools.lru_cache(maxsize=1024)
+def unread_operands(op: Operation) -> frozenset[int]:
+    """Return the operands, by place, that an operation's slopes read and its value does not."""
+    if not op.composite or not isinstance(op, Elementwise):
+        return frozenset()
+    symbols, expression = expression_of(op)
+    read = {*subexpressions(expression)}
+    return frozenset(k for k, x in enumerate(symbols) if x not in read)
 
 
 class PlanStep(NamedTuple):
@@ -97,7 +107,7 @@ class FixedArity(Elementwise):
     def __init__(self, reduction: Reduction, arity: int) -> None:
         super().__init__(
             lambda *operands: written_out(reduction, operands),
-            lambda result, *operands: reduction.partials(result, operands),
+            lambda result, *operands: opened(*reduction.partials(result, operands)),
             name=reduction.name,
         )
         self.reduction = reduction

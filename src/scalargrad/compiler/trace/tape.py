@@ -298,6 +298,13 @@ class Tape(Recorder):
         found = iter(self.all_traced(signals))
         return [next(found) if x in below else 0.0 for x in wrt]
 
+    def detach(self, x: Any) -> Any:
+        """Return a node with the number of a Value, through which no gradient flows."""
+        index = self.refer(x, identity)
+        detached = self.traced(DETACH, (index,))
+        self.plainness.mark(detached.index, self.plainness.of(index))
+        return detached
+
     # Refusals ---------------------------------------------------------------------------------
 
     def refused(self, question: str) -> NoReturn:

@@ -190,13 +190,6 @@ class Trace(Tape):
             self.refused("identity")
         return (first == second) is (op is eq)
 
-    def detach(self, x: Any) -> Any:
-        """Return a node with the number of a Value, through which no gradient flows."""
-        index = self.refer(x, identity)
-        detached = self.traced(DETACH, (index,))
-        self.plainness.mark(detached.index, self.plainness.of(index))
-        return detached
-
     def name(self, x: Any, other: Any) -> None:
         """Let `x`, a new Value, stand for `other`, which is plain in eager evaluation."""
         index = self.refer(other, identity)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from scalargrad.grad_mode import recorder
+from scalargrad.grad_mode import recorder, unless_recorded
 from scalargrad.python_protocols import is_differentiated
 from scalargrad.system.short_repr import is_describing
 from scalargrad.table.numbers import as_float
@@ -25,6 +25,8 @@ _plain: dict[str, Any] = {
     name: getattr(Value, name)
     for name in ("data", "grad", "detach", "backward", "__init__", "__repr__", "__reduce__")
 }
+#: Returns the recorder in force, which is a trace and answers more than the engine asks.
+_trace: Callable[[], Any] = recorder
 _number: Callable[[Value], Any] = _plain["data"].__get__
 _lock = threading.Lock()
 _under_way = _ended = 0
@@ -73,12 +75,12 @@ def _slot(name: str) -> property:
     slot = _plain[name]
 
     def read(x: Value) -> Any:
-        if (current := recorder()) is not None and not is_describing():
+        if (current := _trace()) is not None and not is_describing():
             current.asked(x, f"{name} read")
         return slot.__get__(x)
 
     def assign(x: Value, number: Any) -> None:
-        if (current := recorder()) is not None and hasattr(x, "label"):  # a new one has none
+        if (current := _trace()) is not None and hasattr(x, "label"):  # a new one has none
             current.asked(x, f"{name} assigned")
         slot.__set__(x, number)
 
@@ -86,7 +88,7 @@ def _slot(name: str) -> property:
 
 
 def _init(x: Value, data: Any, label: Any = "", *more: Any, **named: Any) -> None:
-    current = recorder()
+    current = _trace()
     is_leaf = isinstance(label, str) and not more and not named
     if current is not None and isinstance(data, Value) and is_leaf:
         current.name(x, data)
@@ -95,25 +97,24 @@ def _init(x: Value, data: Any, label: Any = "", *more: Any, **named: Any) -> Non
 
 
 def _detach(x: Value) -> Any:
-    current = recorder()
+    current = _trace()
     return _plain["detach"](x) if current is None else current.detach(x)
 
 
 def _backward(x: Value, **how: Any) -> None:
-    if (current := recorder()) is not None:
-        current.refused("backward")
+    unless_recorded("backward")
     _plain["backward"](x, **how)
 
 
 def _repr(x: Value) -> str:
-    if (current := recorder()) is not None and not is_describing():
+    if (current := _trace()) is not None and not is_describing():
         current.asked(x, "text")
     text: str = _plain["__repr__"](x)
     return text
 
 
 def _reduce(x: Value) -> Any:
-    current = recorder()
+    current = _trace()
     if current is None or is_differentiated(x):
         return _plain["__reduce__"](x)
     return partial(current.copy_of, x), ()

@@ -7,15 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
-from scalargrad.show.graphs.diagram import (
-    Box,
-    Diagram,
-    Folded,
-    GateShape,
-    Junction,
-    Line,
-    Wire,
-)
+from scalargrad.show.graphs.diagram import Box, Diagram, Folded, GateShape, Junction, Line, Wire
 from scalargrad.show.graphs.look import Look
 
 _Shown: TypeAlias = Box | GateShape | Wire | Folded

@@ -201,6 +201,14 @@ def terms(expression: Expression) -> list[Expression]:
     return [expression, *reversed(last_to_first)]
 
 
+def written_out(partial: Expression) -> Expression:
+    """Return a partial without an operation that is there for its own slopes alone."""
+    if isinstance(partial, Symbol) and (op := partial.op) and op.composite and not op.text:
+        written: Expression = op.function(*partial.operands) if op.name[0] == "_" else partial
+        return written
+    return partial
+
+
 def is_plain_sum(expression: Expression) -> bool:
     """Return whether `expression` adds, subtracts or merely names operands as they are."""
     parts = terms(expression)
@@ -271,7 +279,7 @@ class GateForm:
     def __init__(self, op: Operation, arity: int, constants: Mapping[int, float]) -> None:
         self.op = op
         self.result, self.operands, partials = op.trace_partials(arity)
-        self.partials = tuple(map(self._as_printed, range(arity), partials))
+        self.partials = tuple(map(self._as_printed, range(arity), map(written_out, partials)))
         self.constants = {self.operands[i]: x for i, x in constants.items()}
         self.expression = shorten(_declared(op, self.operands))
         self._derivatives: dict[int, Any] = {}

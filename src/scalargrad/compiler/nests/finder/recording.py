@@ -9,13 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.nests.node_columns import (
-    COMPUTED,
-    GIVEN,
-    NUMBER,
-    NodeColumns,
-    kinded,
-)
+from scalargrad.compiler.nests.node_columns import COMPUTED, GIVEN, NUMBER, NodeColumns, kinded
 from scalargrad.compiler.passes.kinds import Op
 from scalargrad.system.cached_property import cached_property
 
