@@ -19,13 +19,7 @@ from scalargrad.nn import MLP, Linear
 from scalargrad.show.steps import Walk, walk
 
 from .conftest import Read, Reader
-from .graphs import (
-    chain,
-    labelled,
-    lecture,
-    network,
-    regularised,
-)
+from .graphs import chain, labelled, lecture, network, regularised
 
 OVERLAPS = Path(__file__).with_name("overlaps.js").read_text(encoding="utf-8")
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
