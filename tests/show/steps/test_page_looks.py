@@ -88,6 +88,14 @@ def test_a_network_of_three_layers_stands_in_columns(read: Read) -> None:
     assert max(heights) - min(heights) < page.graph.bounding_box()["height"]
 
 
+def test_beneath_a_flat_drawing_stands_the_panel(read: Read) -> None:
+    """It has the width of the screen then; a drawing that is higher has the panel beside it."""
+    x = Value(0.5, "x")
+    for f, is_flat in ((x.tanh().exp().sin().log(), True), ((x + 2.0) * Value(3.0, "z"), False)):
+        page = read(walk(f), viewport={"width": 1440, "height": 900})
+        assert (page.panel.bounding_box()["x"] == 0) is is_flat
+
+
 @pytest.mark.parametrize("make", WALKS)
 def test_nothing_in_a_drawing_hides_anything_else(make: Callable[[], Walk], read: Read) -> None:
     """At every step of the wire and gate view: products, arrows, numbers, lines."""
