@@ -18,17 +18,7 @@ from scalargrad.optim import SGD, Adam
 from scalargrad.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 from scalargrad.train import History, fit
 
-from .helpers import (
-    INPUTS,
-    TARGETS,
-    Descent,
-    descended,
-    linear,
-    run,
-    squares,
-    weights,
-    within,
-)
+from .helpers import INPUTS, TARGETS, Descent, descended, linear, run, squares, weights, within
 
 eagerly_and_compiled = pytest.mark.parametrize("jit", [False, True])
 DESIGN = np.column_stack([np.array(INPUTS), np.ones(len(INPUTS))])

@@ -65,9 +65,8 @@ def printed(label: str) -> str:
 
 def _greek(found: re.Match[str]) -> str:
     letter = lookup(f"GREEK SMALL LETTER {found[1].upper().replace('LAMBDA', 'LAMDA')}")
-    return (letter.upper() if found[1][0].isupper() else letter) + (found[2] or "").translate(
-        LOWERED
-    )
+    index = (found[2] or "").translate(LOWERED)
+    return (letter.upper() if found[1][0].isupper() else letter) + index
 
 
 _NUMBERED = re.compile(r"\b[^\W\d_]+\d+\b")

@@ -178,19 +178,6 @@ def result_relation(exact: Exact, result: float, digits: int = 4) -> str:
     return "=" if exact is not None and exact == decimal(result, digits) else "≈"
 
 
-def product_relation(left: float, right: float, product: float) -> str:
-    """Return the sign between a product and its result.
-
-    Examples
-    --------
-    >>> product_relation(1 / 3, 1.0, 1 / 3), product_relation(1 / 3, 3.0, 1.0)
-    ('=', '≈')
-    >>> product_relation(1e-300, 1e-300, 0.0)
-    '≈'
-    """
-    return result_relation(exactly("multiply", decimal(left), decimal(right)), product)
-
-
 def _added(terms: Sequence[float]) -> Exact:
     """Return what terms add up to as they are shown."""
     exact: Exact = Decimal(0)
@@ -345,6 +332,10 @@ def gate_relation(op: Operation, operands: Sequence[float], result: float, digit
     >>> from scalargrad import ops
     >>> gate_relation(ops.add, [1.0, 1.0], 2.0), gate_relation(ops.tanh, [40.0], 1.0)
     ('=', '≈')
+    >>> gate_relation(ops.mul, [1 / 3, 1.0], 1 / 3), gate_relation(ops.mul, [1 / 3, 3.0], 1.0)
+    ('=', '≈')
+    >>> gate_relation(ops.mul, [1e-300, 1e-300], 0.0)
+    '≈'
     """
     if TABLE.get(op.name) is not op:  # a user's own, not known any further
         return relation(*operands, result)

@@ -40,6 +40,16 @@ def _read(node: Value, known: Container[Value]) -> list[Value]:
     return read + [x for held in node.parents for x in scores_of(held, known) if x not in read]
 
 
+def readers_of(order: Iterable[Value]) -> dict[Value, list[Value]]:
+    """Return what reads each node of a graph, as often as it does."""
+    readers: dict[Value, list[Value]] = {node: [] for node in order}
+    for node in readers:
+        for operand in node.parents:
+            if isinstance(operand, Value):
+                readers[operand].append(node)
+    return readers
+
+
 def scores_of(held: Value | float, known: Container[Value]) -> list[Value]:
     """Return the Values whose maximum a constant is; empty if it is none, or one is unknown."""
     if not isinstance(held, MaxScore):

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from scalargrad import ops
 from scalargrad.graph import fan_out
+from scalargrad.show.shown_graph import readers_of
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import TABLE
 from scalargrad.value import Parameter, Value
@@ -179,16 +180,11 @@ def _kind(row: Row) -> tuple[object, ...]:
 
 
 def _rows(order: Sequence[Value]) -> Iterator[Row]:
-    counts = fan_out(order)
     gates = {node: (node.op, node.parents) for node in order if node.op is not None}
-    readers: dict[Value, list[Value]] = {}
-    for node in gates:
-        for x in node.parents:
-            if isinstance(x, Value):
-                readers.setdefault(x, []).append(node)
-    for found in WeightedSums[Any](gates, counts, _is_parameter, _is_zero).find():
-        reading = readers.get(found.total, [])
-        name = _activation(reading[0]) if len(reading) == counts[found.total] == 1 else ""
+    readers = readers_of(order)
+    for found in WeightedSums[Any](gates, fan_out(order), _is_parameter, _is_zero).find():
+        reading = readers[found.total]
+        name = _activation(reading[0]) if len(reading) == 1 else ""
         after = reading if name else []
         yield Row(
             *(found.inputs, found.weights, found.bias, found.total, (*found.gates, *after)),

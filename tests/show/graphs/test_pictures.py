@@ -13,11 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.show.graphs.reading import (
-    Flow,
-    flow,
-    lecture,
-)
+from tests.show.graphs.reading import Flow, flow, lecture
 
 from scalargrad import Parameter, Value, custom_op, draw, exp, ops, sqrt, walk
 from scalargrad.errors import GraphTooLargeError

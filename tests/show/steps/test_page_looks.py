@@ -19,13 +19,7 @@ from scalargrad.nn import MLP, Linear
 from scalargrad.show.steps import Walk, walk
 
 from .conftest import Read, Reader
-from .graphs import (
-    chain,
-    labelled,
-    lecture,
-    network,
-    regularised,
-)
+from .graphs import chain, labelled, lecture, network, regularised
 
 OVERLAPS = Path(__file__).with_name("overlaps.js").read_text(encoding="utf-8")
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
@@ -92,6 +86,14 @@ def test_a_network_of_three_layers_stands_in_columns(read: Read) -> None:
     assert [*Counter(round(box["x"]) for box in boxes).values()] == [4, 4, 1]
     heights = [box["y"] for box in boxes]
     assert max(heights) - min(heights) < page.graph.bounding_box()["height"]
+
+
+def test_beneath_a_flat_drawing_stands_the_panel(read: Read) -> None:
+    """It has the width of the screen then; a drawing that is higher has the panel beside it."""
+    x = Value(0.5, "x")
+    for f, is_flat in ((x.tanh().exp().sin().log(), True), ((x + 2.0) * Value(3.0, "z"), False)):
+        page = read(walk(f), viewport={"width": 1440, "height": 900})
+        assert (page.panel.bounding_box()["x"] == 0) is is_flat
 
 
 @pytest.mark.parametrize("make", WALKS)

@@ -15,11 +15,7 @@ import pytest
 from tests.show.training.helpers import HOSTILE
 
 from scalargrad import Parameter, Value, exp, relu, softmax, tanh, watch
-from scalargrad.errors import (
-    GraphTooLargeError,
-    NumericalError,
-    TraceError,
-)
+from scalargrad.errors import GraphTooLargeError, NumericalError, TraceError
 from scalargrad.losses import binary_cross_entropy_with_logits, mse_loss
 from scalargrad.nn import MLP, Dropout, Linear, Module, Sequential, Softplus, Tanh
 from scalargrad.optim import SGD

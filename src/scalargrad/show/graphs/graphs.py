@@ -158,11 +158,8 @@ def draw(
     order = shown_order(*roots)
     has_gradients = any(root.grad for root in roots)  # other gradients are of an earlier graph
     gradients = gradients and has_gradients
-    asked = (
-        [open]
-        if isinstance(open, str)
-        else [text(name, "open") for name in listed(open, "open", "paths of parts")]
-    )
+    paths = [open] if isinstance(open, str) else listed(open, "open", "paths of parts")
+    asked = [text(name, "open") for name in paths]
     plain = View(Fold("graph", list(order)))
     if copies or (module is None and not asked and plain.size().needed <= limit):
         view, is_cut = plain, False

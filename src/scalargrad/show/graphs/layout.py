@@ -179,6 +179,14 @@ class DiagramLayout:
         several = {id for id, count in self._arrivals.items() if count >= _SEVERAL}
         self._listed = several - {x.target for x in diagram.lines if x.source not in results}
         self.sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
+        self._rooms = {id: self._room(id) for id in self.sizes}
+        leaves = (x for x in self.sizes if x in self.boxes and f"{x}-wire" in self.sizes)
+        self._reading = {leaf: list[Line]() for leaf in leaves}  # the lines from it to gates
+        for line in diagram.lines:
+            leaf = line.source.rpartition("-")[0]
+            if line.enters and leaf in self._reading:
+                self._reading[leaf].append(line)
+        self._alike = self._exchangeable()
 
     def _size(self, shape: Shape) -> Size:
         """Return width and height in pixels."""
@@ -239,7 +247,7 @@ class DiagramLayout:
         return 0.7 + 0.3 * most if self._is_network else 0.13 + 0.025 * most
 
     def _declare(self, graph: graphviz.Digraph, shape: Shape) -> None:
-        width, height = (f"{pixels / _POINTS:.4f}" for pixels in self._room(shape.id))
+        width, height = (f"{pixels / _POINTS:.4f}" for pixels in self._rooms[shape.id])
         options = {"width": width, "height": height, "label": graphviz.escape(self._label(shape))}
         match shape:
             case Wire():
@@ -301,6 +309,24 @@ class DiagramLayout:
         """Return the name of an id in DOT."""
         return id
 
+    def _exchangeable(self) -> list[list[str]]:
+        """Return the leaves that the same gates read in any order, each with the others.
+
+        They have equal rooms, so that they can change places.
+        """
+        ordered = {x.id for x in self.diagram.shapes if not isinstance(x, GateShape) or x.ordered}
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for leaf, lines in self._reading.items():
+            readers = tuple(line.target for line in lines)
+            if ordered.isdisjoint(readers):
+                alike.setdefault(readers, []).append(leaf)
+        for leaves in alike.values():
+            wires = [f"{leaf}-wire" for leaf in leaves]
+            self.sizes.update(dict.fromkeys(wires, max(self.sizes[id] for id in wires)))
+            for ids in (leaves, wires):
+                self._rooms.update(dict.fromkeys(ids, max(self._room(id) for id in ids)))
+        return [*alike.values()]
+
     def _room(self, id: str) -> Size:
         """Return the size that Graphviz knows of a shape, with the room that is kept free."""
         room = _AROUND_BOX if id in self.boxes else _AROUND_GATE if id in self.gates else 0.0
@@ -317,6 +343,18 @@ class DiagramLayout:
         self.at = {ids[x["name"]]: self._point(x["pos"]) for x in shapes}
         lines = found.get("edges", [])
         self.paths = {ids.get(x["id"], x["id"]): self._path(x["pos"]) for x in lines if "id" in x}
+        for leaves in self._alike:
+            self._in_order(leaves)
+
+    def _in_order(self, leaves: Sequence[str]) -> None:
+        """Let leaves change places so that they stand in their order; no line crosses more."""
+        at, paths, down = dict(self.at), dict(self.paths), self.direction == "LR"
+        for leaf, there in zip(leaves, sorted(leaves, key=lambda x: at[x][down]), strict=True):
+            parts = [(leaf + end, there + end) for end in ("", "-out", "-wire", "-stem", "-fan")]
+            for line, other in zip(self._reading[leaf], self._reading[there], strict=True):
+                parts += [(line.id + end, other.id + end) for end in ("", "-in", "-tap")]
+            self.at |= {part: at[its] for part, its in parts if its in at}
+            self.paths |= {part: paths[its] for part, its in parts if its in paths}
 
     def _ids(self) -> dict[str, str]:
         """Return the ids of shapes by their names in DOT."""

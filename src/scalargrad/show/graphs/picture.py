@@ -299,11 +299,8 @@ def _curve(d: str) -> str:
     start, *points = (f"({point})" for point in re.findall(r"-?[\d.]+,-?[\d.]+", d))
     if straight := re.search(r"([HV])(.*)", d):
         x, y = start[1:-1].split(",")
-        return (
-            f"{start} -- ({straight[2]},{y})"
-            if straight[1] == "H"
-            else f"{start} -- ({x},{straight[2]})"
-        )
+        end = f"{straight[2]},{y}" if straight[1] == "H" else f"{x},{straight[2]}"
+        return f"{start} -- ({end})"
     thirds = zip(points[::3], points[1::3], points[2::3], strict=True)
     return start + "".join(f" .. controls {a} and {b} .. {end}" for a, b, end in thirds)
 

@@ -136,9 +136,8 @@ class SvgWriter:
     def _fold(self, box: Folded, at: Point, size: Size) -> str:
         """Return a box of several lines with a double frame."""
         inner = size[0] - 7, size[1] - 7
-        frames = self._rectangle(box, "fold", at, size, 7) + self._rectangle(
-            box, "fold", at, inner, 4
-        )
+        both = ((size, 7), (inner, 4))
+        frames = "".join(self._rectangle(box, "fold", at, *frame) for frame in both)
         top = at[1] - sizes.LINE_HEIGHT / 2 * len(box.details)
         details = " ".join(
             self.text((at[0], top + sizes.LINE_HEIGHT * k), detail, ink="pale", letters=13)

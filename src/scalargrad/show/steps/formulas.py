@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from scalargrad import ops
 from scalargrad.errors import OperandError
-from scalargrad.show.number_format import loosest, number, product_relation, relation
+from scalargrad.show.number_format import gate_relation, loosest, number, relation
 from scalargrad.show.steps.partials import is_plain_sum
 from scalargrad.show.steps.scene import Scene, StepFacts
 from scalargrad.system.short_repr import shown
@@ -275,7 +275,7 @@ def backward_formula(step: StepFacts, writer: FormulaWriter, notation: Notation)
     chain = _chain(step, writer, notation)
     filled_in = relation(upstream, local)
     equals = filled_in if chain == product else "="
-    result = product_relation(upstream, local, contribution)
+    result = gate_relation(ops.mul, [upstream, local], contribution)
     return Formula(
         [("", left), ("" if step.fans_out else equals, chain)],
         [

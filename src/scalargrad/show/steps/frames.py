@@ -66,9 +66,8 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
     paper = DARK[PAPER] if dark else PAPER
     svgs = [SvgWriter(each, dark, slide=True).svg() for each in layouts]
     if kind == "html":
-        return [
-            _handout(svgs, f"Backpropagation through {scene.names[scene.root]}", paper).encode()
-        ]
+        title = f"Backpropagation through {scene.names[scene.root]}"
+        return [_handout(svgs, title, paper).encode()]
     if kind == "pdf":
         return [pdf(svgs)]
     if kind == "svg":

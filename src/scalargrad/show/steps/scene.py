@@ -7,7 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias, TypeGuard
+from typing import Literal, NamedTuple, TypeAlias
 from unicodedata import normalize
 
 from scalargrad import ops
@@ -16,11 +16,16 @@ from scalargrad.errors import GraphChangedError
 from scalargrad.graph import describe, fan_out
 from scalargrad.names import as_read, names
 from scalargrad.ops import activations
-from scalargrad.ops.reductions import MaxScore
 from scalargrad.show.characters import printed, visible
 from scalargrad.show.number_format import number
 from scalargrad.show.places import module_of, place_names
-from scalargrad.show.shown_graph import largest_of, scores_of, shown_order, without_zeros
+from scalargrad.show.shown_graph import (
+    largest_of,
+    readers_of,
+    scores_of,
+    shown_order,
+    without_zeros,
+)
 from scalargrad.show.steps.partials import FIXED, GateForm, SymbolicGate, named_symbols, numbers_in
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.printing import Expression
@@ -111,10 +116,7 @@ class Scene:
         self._name({node: visible(printed(name), lines=False) for node, name in found.items()})
         self.inputs = _in_order(leaves, self.names, places)
         self.data = {node: node.data for node in self.order}
-        self.feeds = dict.fromkeys(self.order, 0)
-        for node in self.order:
-            for parent in {x for x in node.parents if isinstance(x, Value)}:
-                self.feeds[parent] += 1
+        self.feeds = {node: len({*read}) for node, read in readers_of(self.order).items()}
         self.terms: dict[Value, list[float]] = {node: [] for node in self.order}
         self.seed_at = 0
         self.known_at: dict[Value, int] = dict.fromkeys(self.order, 0)
@@ -172,11 +174,11 @@ class Scene:
 
     def words(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
         """Return the names of the symbols in an expression; for constants, their numbers."""
-        return self._written(gate, expression, self._word)
+        return self._written(expression, lambda x: self._word(gate.stand_ins[x]))
 
     def numbers(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
         """Return the numbers of the symbols in an expression, as shown."""
-        return self._written(gate, expression, lambda x: number(self._number(x)))
+        return self._written(expression, lambda x: number(gate.numbers[x]))
 
     def held(self, node: Value) -> list[Value]:
         """Return the scores whose maximum a gate holds as a constant, as that of softmax does."""
@@ -187,29 +189,21 @@ class Scene:
         scores = scores_of(constant, self.place)
         return largest_of([self.in_formulas[x] for x in scores]) if scores else number(constant)
 
-    def _number(self, x: Value | float) -> float:
-        return self.data[x] if isinstance(x, Value) else x
-
     def _word(self, x: Value | float) -> str:
         return self.in_formulas[x] if isinstance(x, Value) else self.held_word(x)
 
     @staticmethod
-    def _written(
-        gate: SymbolicGate, expression: Expression, write: Callable[[Value | float], str]
-    ) -> dict[Symbol, str]:
+    def _written(expression: Expression, write: Callable[[Symbol], str]) -> dict[Symbol, str]:
         return {
-            symbol: symbol.name if symbol in FIXED else write(gate.stand_ins[symbol])
+            symbol: symbol.name if symbol in FIXED else write(symbol)
             for symbol in (*FIXED, *named_symbols(expression))
         }
 
     def constants(self, gate: SymbolicGate, expression: Expression) -> list[float]:
         """Return the numbers in an expression that stand there even when written in symbols."""
         named = (gate.stand_ins.get(symbol) for symbol in named_symbols(expression))
-        fixed = (x for x in named if isinstance(x, float) and not self._is_held(x))
+        fixed = (x for x in named if isinstance(x, float) and not scores_of(x, self.place))
         return [*numbers_in(expression), *fixed]
-
-    def _is_held(self, x: Value | float | None) -> TypeGuard[float]:
-        return isinstance(x, MaxScore) and bool(scores_of(x, self.place))
 
     def is_repeated(self, node: Value, parent: Value) -> bool:
         """Return whether a gate has the same operand more than once."""

@@ -189,13 +189,9 @@ def _longest(found: Sequence[bool]) -> tuple[int, int]:
     >>> _longest([True, False, True, True])
     (2, 2)
     """
-    runs, start = list[tuple[int, int]](), 0
-    for is_true, run in itertools.groupby(found):
-        length = sum(1 for _ in run)
-        if is_true:
-            runs.append((start, length))
-        start += length
-    return max(runs, key=itemgetter(1), default=(0, 0))
+    ends = [-1, *(i for i, is_true in enumerate(found) if not is_true), len(found)]
+    runs = [(before + 1, end - before - 1) for before, end in itertools.pairwise(ends)]
+    return max(runs, key=itemgetter(1))
 
 
 def _ends(start: int, end: int, few: int) -> list[int]:
@@ -323,13 +319,10 @@ class CallFolds:
         self._of: dict[Call, Fold] = {}
         self._numbers: dict[Fold, int] = {}  # inputs of each call that are not nodes
         self._shared: dict[tuple[Fold, str], Fold] = {}
-        readers: dict[Value, list[Call | None]] = {leaf: [] for leaf in calls.owners}
         for node in order:
-            for leaf in {x for x in node.parents if isinstance(x, Value) and x in readers}:
-                readers[leaf].append(calls.of.get(node))
-        for node in order:
-            if node in readers:
-                home = self._for_parameter(calls.owners[node], around(readers[node]))
+            if node in calls.owners:
+                reading = around(calls.of.get(x) for x in calls.readers[node])
+                home = self._for_parameter(calls.owners[node], reading)
             else:
                 home = self._fold(calls.of.get(node))
             home.items.append(node)

@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeAlias
 
 from scalargrad.grad_mode import enable_grad
 from scalargrad.graph import topological_order
+from scalargrad.show.shown_graph import readers_of
 from scalargrad.table.operation import Reduction
 from scalargrad.value import Value
 
@@ -290,6 +291,8 @@ class Calls:
         The path of the module that each parameter belongs to.
     of : dict from Value to Call
         The innermost call that each computed node belongs to, if any.
+    readers : dict from Value to list of Value
+        What reads each node.
     """
 
     def __init__(self, order: Sequence[Value], model: Model) -> None:
@@ -303,13 +306,13 @@ class Calls:
         self.of: dict[Value, Call] = {}
         self._latest: dict[tuple[str, Operands], Call] = {}  # by path and inputs
         self._sources: dict[Value, Call] = {}  # a call that each node depends on
-        self._readers = _readers(order)
+        self.readers = readers_of(order)
         for node in order:
             self._assign(node)
         self.of = {node: call.settled() for node, call in self.of.items()}
-        self.of |= between(order, self.of, self._readers)
+        self.of |= between(order, self.of, self.readers)
         paths = _of_several_parts(self.modules, model)
-        self.of = with_tails(order, self.of, self._readers, paths)
+        self.of = with_tails(order, self.of, self.readers, paths)
 
     def _assign(self, node: Value) -> None:
         """Find the call of a node, if it uses parameters, and note on which call it depends."""
@@ -380,7 +383,7 @@ class Calls:
         activation = getattr(module, "activation", None)
         if not callable(activation) or not getattr(module, "nonlin", True):
             return []
-        return _applied(activation, node, self._readers)
+        return _applied(activation, node, self.readers)
 
 
 def _of_several_parts(modules: Modules, model: Model) -> set[str]:
@@ -391,15 +394,6 @@ def _of_several_parts(modules: Modules, model: Model) -> set[str]:
         tensors[owner].add(name.removeprefix(f"{owner}.").partition(".")[0])
     combining = {path.rpartition(".")[0] for path in modules.by_path if path}
     return combining | {path for path, found in tensors.items() if len(found) > 2}
-
-
-def _readers(order: Iterable[Value]) -> dict[Value, list[Value]]:
-    readers: dict[Value, list[Value]] = {node: [] for node in order}
-    for node in readers:
-        for operand in node.parents:
-            if isinstance(operand, Value):
-                readers[operand].append(node)
-    return readers
 
 
 def _meet(calls: Sequence[Call]) -> None:

@@ -256,14 +256,6 @@ def _require_repeatable(found: Recording, what: str) -> None:
             raise TraceError(f"{what} takes a derivative inside, which the page does not repeat")
 
 
-def is_repeatable(program: Program) -> bool:
-    """Return whether a page has JavaScript for all that a program does."""
-    return all(
-        _is_available(op) and (isinstance(op, Operation) or op in {INPUT, CONSTANT})
-        for op in program.ops
-    )
-
-
 def _is_available(op: Any) -> bool:
     return not isinstance(op, Operation) or op is DETACH or available(op)
 
@@ -381,17 +373,14 @@ def find_retraining(program: Program, cells: list[Cell], optimizer: Any) -> Retr
     (group,) = chosen.param_groups
     state = [float(x) for x in chosen.first_state(group)]
     try:
-        first = _rule(chosen, len(state), 1.0)
-        later = _rule(chosen, len(state), None)
+        first, later = (_rule(chosen, len(state), step) for step in (1.0, None))
     except (ScalargradError, TypeError, ValueError, ArithmeticError):
         return None  # for example, it takes floats only
-    if first is None or later is None:
-        return None
     return Retraining(
         type(chosen).__name__,
         float(group["lr"]),
-        first.program,
-        later.program,
+        first,
+        later,
         state,
         bool(group.get("maximize")),
         is_stack(program, cells),
@@ -399,8 +388,8 @@ def find_retraining(program: Program, cells: list[Cell], optimizer: Any) -> Retr
     )
 
 
-def _rule(optimizer: Optimizer, states: int, step: float | None) -> Recording | None:
-    """Record the update of a parameter in a step; None where it branches on a number."""
+def _rule(optimizer: Optimizer, states: int, step: float | None) -> Program:
+    """Record the update of a parameter in a step; refuse one that branches on a number."""
     leaves = [Value(0.5, name) for name in ("parameter", "gradient", *["state"] * states)]
     leaves += [Value(0.5, "lr"), Value(2.0, "step")]
     parameter, gradient, *state, rate, counted = leaves
@@ -411,8 +400,10 @@ def _rule(optimizer: Optimizer, states: int, step: float | None) -> Recording | 
         return list(optimizer.rule(asked)(parameter, gradient, *state))
 
     found, _ = record(update, leaves)
-    plain = not found.outcomes and not found.closed_over and is_repeatable(found.program)
-    return found if plain and len(found.program.outputs) == states + 1 else None
+    _require_repeatable(found, "the rule")
+    if found.closed_over or len(found.program.outputs) != states + 1:
+        raise OperandError("the rule reads other Values, or returns another state")
+    return found.program
 
 
 def is_stack(program: Program, cells: list[Cell]) -> bool:

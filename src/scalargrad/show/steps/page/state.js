@@ -38,10 +38,9 @@ const ranks = Object.fromEntries(Object.entries(stopsOf).map(([view, stops]) => 
 function byGate(shown) {
   const stops = [];
   for (const index of shown) {
-    const before = stops.at(-1)?.at(-1);
-    const step = steps[index];
-    const together = before !== undefined && step.phase === "backward" && steps[before].phase === "backward";
-    if (together && steps[before].node === step.node) stops.at(-1).push(index);
+    const [step, before] = [steps[index], steps[stops.at(-1)?.at(-1)]];
+    const together = step.phase === "backward" && before?.phase === "backward" && before.node === step.node;
+    if (together) stops.at(-1).push(index);
     else stops.push([index]);
   }
   return stops;

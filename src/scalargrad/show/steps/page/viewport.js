@@ -5,7 +5,9 @@ const READABLE_SCALE = 0.9; // at which letters have 13 pixels; on a phone 14
 const MOST_SCALE = 2;
 const presentedScale = () => Math.min(Math.max(innerHeight / 500, 1.43), 2); // letters as large as in the panel, for the last row
 const MOST_PRESENTED = 4;
-const WIDE = 1.6; // beside a graph this wide, or one in rows, a panel would take its room
+const WIDE = 1.6; // beside a graph this wide, or one in rows, a panel would take the room of a presentation
+const [BESIDE, ABOVE, GAIN] = [0.69, 0.6, 1.25]; // what a panel leaves of the width, or of the height if it is beneath, which must gain so much
+const isPresented = () => document.body.classList.contains("present");
 const MARGIN = 8; // between a chip and the edge of the frame
 const START_SHARE = 0.6; // of the frame: further on, a first input is not in sight
 const START_ROOM = 60; // pixels before it
@@ -16,8 +18,7 @@ function fittedScale(whole = false) {
   const { width, height } = graph.viewBox.baseVal;
   const fit = Math.min(viewport.clientWidth / width, viewport.clientHeight / height);
   if (whole) return fit;
-  const isPresented = document.body.classList.contains("present");
-  if (isPresented && !isPhone()) return Math.min(Math.max(fit, presentedScale()), MOST_PRESENTED);
+  if (isPresented() && !isPhone()) return Math.min(Math.max(fit, presentedScale()), MOST_PRESENTED);
   if (isPhone()) return Math.min(Math.max(fit, 1), MOST_SCALE);
   if (fit >= LEAST_SCALE) return Math.min(fit, MOST_SCALE);
   const across = viewport.clientWidth / width; // a chain in rows is read down
@@ -25,13 +26,19 @@ function fittedScale(whole = false) {
 }
 
 function resize() {
-  const { width: across, height: down } = graph.viewBox.baseVal;
-  document.body.classList.toggle("wide", across > WIDE * down || graph.classList.contains("rows"));
+  document.body.classList.toggle("beneath", isFlat());
   const scale = zoom ?? fittedScale();
-  const { width, height } = graph.viewBox.baseVal;
-  graph.setAttribute("width", String(Math.floor(width * scale)));
-  graph.setAttribute("height", String(Math.floor(height * scale)));
+  for (const side of ["width", "height"]) graph.setAttribute(side, String(Math.floor(graph.viewBox.baseVal[side] * scale)));
   centre(false);
+}
+
+// Whether the drawing has more room above the panel than beside it.
+function isFlat() {
+  const { width, height } = graph.viewBox.baseVal;
+  if (isPresented()) return width > WIDE * height || graph.classList.contains("rows");
+  const { clientWidth, clientHeight } = viewport.closest("main");
+  const scale = (across, down) => Math.min((across * clientWidth) / width, (down * clientHeight) / height, MOST_SCALE);
+  return !isPhone() && drawings.length === 1 && scale(1, ABOVE) > GAIN * scale(BESIDE, 1);
 }
 
 // Fit drawing and formulas anew; a question is left alone with what has been written in it.
@@ -65,8 +72,7 @@ function centre(smooth = true) {
   };
   const isStart = steps[shownSteps()[0]].node === null;
   const { left, top } = isStart ? startOf(active, frame) : middle;
-  const isPresented = document.body.classList.contains("present") && !isPhone();
-  scrollGraph({ left, top: isPresented ? uncut(top, frame) : top }, smooth && !isStill());
+  scrollGraph({ left, top: isPresented() && !isPhone() ? uncut(top, frame) : top }, smooth && !isStill());
 }
 
 // The place next to one to scroll to at which the upper and the lower edge cut fewest numbers.
@@ -117,12 +123,10 @@ function enableDragging() {
   viewport.addEventListener("pointermove", (event) => {
     if (from) viewport.scrollTo({ left: from.x - event.clientX, top: from.y - event.clientY, behavior: "instant" });
   });
-  for (const end of ["pointerup", "pointercancel"]) {
-    viewport.addEventListener(end, () => {
-      from = null;
-      viewport.classList.remove("dragged");
-    });
-  }
+  viewport.addEventListener("lostpointercapture", () => {
+    from = null;
+    viewport.classList.remove("dragged");
+  });
 }
 
 // What moves: the arrow along an active wire, and the frame from one step to the next.
