@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 from collections import ChainMap, Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -185,11 +185,14 @@ class Builder:
         """Write the steps of an expression here, and return the cell of its result."""
         return Cell(self._own(self.arg(value)))
 
-    def arg(self, value: Expression, bound: Mapping[Symbol, Arg] | None = None) -> Arg:
-        """Write the steps of an expression whose symbols are cells, or are `bound` to arguments."""
+    def arg(self, value: Expression, bound: dict[Symbol, Arg] | None = None) -> Arg:
+        """Write the steps of an expression whose symbols are cells, or are `bound` to arguments.
+
+        So are its parts then, for expressions that share some.
+        """
         if not isinstance(value, Symbol):
             return float(value)
-        known: Any = self._written if bound is None else ChainMap({}, dict(bound))
+        known: Any = self._written if bound is None else bound
         if isinstance(value, Cell):
             return value.access
         if value not in known:

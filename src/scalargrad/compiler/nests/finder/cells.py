@@ -423,13 +423,10 @@ class Cells:
                 others = [j for j in range(len(axes)) if j != k]
                 if _decide(axes[others], less):
                     strides[k], left = int(steps[0]), less
-        if (left == left[0]).all():  # whose table says that turns may meet
-            return (
-                self._looked(loops, axes, numbers)
-                if any(strides)
-                else Affine(int(left[0]), tuple(strides))
-            )
-        return Shifted(self._looked(loops, axes, left), tuple(strides))
+        looked = self._looked(loops, axes, left)
+        if any(strides) and looked.axes:
+            return Shifted(looked, tuple(strides))
+        return self._looked(loops, axes, numbers)  # whose table says that turns may meet
 
     def _looked(self, loops: Sequence[Loop], axes: Integers, numbers: Integers | Floats) -> Looked:
         """Return numbers, one for each turn, as a constant array over the loops they vary with."""

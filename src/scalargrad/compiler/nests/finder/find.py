@@ -36,6 +36,8 @@ _SHORT = 60
 _FLAT, _LEAST_TURNS = 1200, 6
 #: A simpler tree may take so many times as long.
 _LONGER = 2.0
+#: A tree of what an `if` on data chose must cost no more than this share of another.
+_JOINED = 0.9
 #: Of a longer recording, one for so many nodes; else loops within loops are taken.
 _SELDOM = 27
 #: Nanoseconds of an operation, of a choice and of a table; of a statement to be compiled, if a
@@ -96,15 +98,15 @@ def _nested(recording: Recording) -> Tree | None:
         if best is not None and is_short and (at_seams or not _chooses(best)):
             break
     if best is None or _chooses(best):
-        best = _simpler(best, search(recording, by_number=True, joined=True))
+        best = _simpler(best, search(recording, by_number=True, joined=True), _JOINED)
     return best
 
 
-def _simpler(best: Tree | None, structure: Structure | None) -> Tree | None:
-    """Return the tree of a structure if it is simpler, and does not take much longer."""
+def _simpler(best: Tree | None, structure: Structure | None, share: float = 1.0) -> Tree | None:
+    """Return the tree of a structure if it costs less by a share, and takes not much longer."""
     if structure is None:
         return best
-    found = _tree(structure, inf if best is None else cost(best))
+    found = _tree(structure, inf if best is None else share * cost(best))
     return found if found and (best is None or _time(found) < _LONGER * _time(best)) else best
 
 
