@@ -87,8 +87,9 @@ def test_programs_are_about_as_short_as_their_text(
 
 @pytest.mark.parametrize(
     ("make", "most"),
-    [(natural.leverage, 45), (natural.regimes, 15), (natural.gaps, 35), (natural.signs, 40)],
-)
+    [(natural.leverage, 45), (natural.levered_states, 30), (natural.regimes, 15),
+     (natural.gaps, 35), (natural.signs, 40)],
+)  # fmt: skip
 def test_what_an_if_on_data_chose_is_written_once(make: Callable[[], Natural], most: int) -> None:
     """Each way stands in the loop once, run at the turns that took it, however often it is."""
     recording = of(make())

@@ -175,6 +175,23 @@ def leverage(n: int = 400) -> Natural:
 
 
 @natural
+def levered_states(n: int = 400) -> Natural:
+    """Return the same, the variances kept in a list: more loops read what two ways made."""
+    returns = draws(n)
+
+    def loss(p: Vector) -> Any:
+        states: Vector = [1.0]
+        for x in returns:
+            s = p[0] + p[1] * x * x + p[2] * states[-1]
+            states.append(s + p[3] * x * x if x < 0.0 else s)
+        return sum(map(sg.log, states[:-1])) + sum(
+            x * x / s for x, s in zip(returns, states, strict=False)
+        )
+
+    return Natural(loss, 4, 13)
+
+
+@natural
 def regimes(n: int = 300) -> Natural:
     """Return the misfit of a curve of three pieces."""
     xs, ys = draws(n), draws(n, 1)

@@ -252,9 +252,8 @@ class _Reverse(_Sweep):
         self.wrt = {*wrt}  # signals are collected there, and go on to what these are copies of
         self.leaves = {*wrt}
         for step, _ in statements(program.body):
-            source = step.args[0]
-            if step.op is TABLE["identity"] and isinstance(source, Access):
-                self.leaves |= {step.out.array} if source.array in self.leaves else set()
+            if step.op is TABLE["identity"] and any(x.array in self.leaves for x in step.reads()):
+                self.leaves.add(step.out.array)
         self.active = dependent(program, wrt, self._is_asked)
         self.active &= _leading_to(program, loss.array)
         self.accumulators: dict[tuple[int, Access], Access] = {}

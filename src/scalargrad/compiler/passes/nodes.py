@@ -270,6 +270,19 @@ def coded(ops: Sequence[Op]) -> tuple[list[Op], NDArray[np.int32]]:
     return table, np.fromiter(map(place.__getitem__, ops), np.int32, len(ops))
 
 
+def flagged(flags: Flags, least: int) -> tuple[Integers, Integers]:
+    """Return where each run of set flags that is long enough starts and stops."""
+    if np.count_nonzero(flags) < least:
+        none = np.zeros(0, np.int64)
+        return none, none
+    padded = np.zeros(len(flags) + 2, np.bool_)
+    padded[1:-1] = flags
+    (edges,) = (padded[1:] != padded[:-1]).nonzero()
+    start, stop = edges[::2], edges[1::2]
+    long = stop - start >= least
+    return start[long], stop[long]
+
+
 def starts(counts: Integers) -> Integers:
     """Return where consecutive stretches of these lengths start, and where the last one ends."""
     first = np.zeros(len(counts) + 1, np.int64)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.nests.finder.recording import COMPUTED, Recording
-from scalargrad.compiler.passes.nodes import alike, stretches
+from scalargrad.compiler.nests.node_columns import kinded
+from scalargrad.compiler.passes.nodes import alike, flagged, stretches
 
 Codes = NDArray[np.uint64]
 
@@ -27,8 +28,8 @@ _COVERED = 0.3
 _ANCHORS = 16
 #: What this share of bodies has at its end, as far apart, ends the turns of a loop: it is no way.
 _REGULAR = 0.9
-#: Multipliers of hashes; the first is odd, and has an inverse modulo 2⁶⁴.
-_MIX = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
+#: The base of hashes: it is odd, and has an inverse modulo 2⁶⁴.
+_BASE = 0x9E3779B97F4A7C15
 
 
 @dataclass(frozen=True)
@@ -68,37 +69,27 @@ def alternatives(recording: Recording, codes: Codes) -> Alternatives | None:
 
 
 def _cuts(recording: Recording, codes: Codes) -> Iterator[Alternatives]:
-    """Yield ways to cut a recording at one code."""
-    powers = [_powers(k, len(codes)) for k in (_MIX[0], pow(_MIX[0], -1, 1 << 64))]
-    hashes = np.append(np.uint64(0), np.cumsum(codes * powers[0]))
+    """Yield ways to cut a recording where nodes recur that are alike.
+
+    They are so by their operations, by kinds of operands, or by operations of these, too.
+    """
+    powers, inverse = (_powers(k, len(codes)) for k in (_BASE, pow(_BASE, -1, 1 << 64)))
+    hashes = np.append(np.uint64(0), np.cumsum(codes * powers))
+    computed = recording.kinds == COMPUTED
+    made = np.where(computed, recording.codes[np.where(computed, recording.places, 0)], -1)
     seen = set[bytes]()
-    for telling in _telling(recording, codes):
-        values, often = np.unique(telling, return_counts=True)
+    by_theirs = kinded(recording.kinded, made, recording.first)
+    for telling in (recording.codes, recording.kinded, by_theirs):
+        _, which = alike(telling)
+        often = np.bincount(which)
         for k in np.argsort(-often, kind="stable")[:_ANCHORS].tolist():
-            at = np.flatnonzero(telling == values[k])
+            at = np.flatnonzero(which == k)
             if often[k] > _OFTEN and at.tobytes() not in seen:
                 seen.add(at.tobytes())
-                keys = (hashes[at[1:]] - hashes[at[:-1]]) * powers[1][at[:-1]]
+                keys = (hashes[at[1:]] - hashes[at[:-1]]) * inverse[at[:-1]]
                 found = _cut(codes, at, keys ^ np.diff(at).astype(np.uint64))
                 if found is not None:
                     yield found
-
-
-def _telling(recording: Recording, codes: Codes) -> Iterator[Codes]:
-    """Yield codes that tell ever more nodes apart: of operations, of operands, of theirs."""
-    users = np.repeat(np.arange(len(recording)), np.diff(recording.first))
-    within = np.arange(len(users)) - recording.first[users]
-    computed = recording.kinds == COMPUTED
-    made = np.where(computed, recording.codes[np.where(computed, recording.places, 0)], -1)
-    again = np.zeros(len(users), np.bool_)  # as the operand before
-    again[1:] = (np.diff(users) == 0) & (np.diff(recording.places) == 0)
-    again[1:] &= np.diff(recording.kinds) == 0
-    for what in (None, recording.kinds * 2 + again, made):
-        if what is not None:
-            digits = np.zeros(len(codes), np.uint64)
-            np.add.at(digits, users, (what * 64 + within + 1).astype(np.uint64) * _MIX[1])
-            codes = (codes ^ (digits >> np.uint64(7))) * np.uint64(_MIX[1])
-        yield codes
 
 
 def _powers(base: int, count: int) -> Codes:
@@ -111,16 +102,12 @@ def _cut(codes: Codes, at: Integers, keys: Codes) -> Alternatives | None:
     """Return the copies of a few bodies that begin at some places, given a key of each body."""
     start, stop = at[:-1], at[1:]
     first, kind = alike(keys.view(np.int64))
-    common = np.flatnonzero(np.bincount(kind) >= _LEAST)
-    if not 2 <= len(common) <= _WAYS:
+    is_common = np.bincount(kind) >= _LEAST
+    common = np.flatnonzero(is_common)
+    begun, ended = flagged(is_common[kind], _OFTEN)
+    if not 2 <= len(common) <= _WAYS or not len(begun):
         return None
-    is_common = np.isin(kind, common)
-    edges = np.flatnonzero(np.diff(is_common, prepend=False, append=False))
-    begun, ended = edges[::2], edges[1::2]
-    long = ended - begun >= _OFTEN
-    which = stretches(begun[long], (ended - begun)[long])
-    if not len(which):
-        return None
+    which = stretches(begun, ended - begun)
     bodies = [codes[start[first[k]] : stop[first[k]]] for k in common.tolist()]
     ways = np.searchsorted(common, kind[which])
     covered = int((stop - start)[which].sum())
@@ -130,14 +117,14 @@ def _cut(codes: Codes, at: Integers, keys: Codes) -> Alternatives | None:
         if apart.max() >= _REGULAR * (len(ends) - 1):
             ways = np.array([longer.get(k, k) for k in range(len(bodies))])[ways]
     begins = start[which]
-    for last in at[ended[long]].tolist():  # where the copy after a run begins with a body
+    for last in at[ended].tolist():  # where the copy after a run begins with a body
         fitting = [k for k in {*ways.tolist()} if _stands_at(codes, last, bodies[k])]
         if fitting:
             begins = np.append(begins, last)
             ways = np.append(ways, max(fitting, key=lambda k: len(bodies[k])))
     order = np.argsort(begins)
     begins, ways = begins[order], ways[order]
-    kept = np.unique(ways)
+    kept = np.flatnonzero(np.bincount(ways))
     bodies = [bodies[k] for k in kept.tolist()]
     before = _common(bodies)
     after = _common([x[before:][::-1] for x in bodies])

@@ -423,9 +423,8 @@ class Cells:
                 others = [j for j in range(len(axes)) if j != k]
                 if _decide(axes[others], less):
                     strides[k], left = int(steps[0]), less
-        looked = self._looked(loops, axes, left)
-        if any(strides) and looked.axes:
-            return Shifted(looked, tuple(strides))
+        if any(strides) and (left != left[0]).any():
+            return Shifted(self._looked(loops, axes, left), tuple(strides))
         return self._looked(loops, axes, numbers)  # whose table says that turns may meet
 
     def _looked(self, loops: Sequence[Loop], axes: Integers, numbers: Integers | Floats) -> Looked:

@@ -99,7 +99,7 @@ def _nested(recording: Recording) -> Tree | None:
             break
     if best is None or _chooses(best):
         best = _simpler(best, search(recording, by_number=True, joined=True), _JOINED)
-    return best
+    return best or _simpler(None, search(recording, by_number=False, joined=True))
 
 
 def _simpler(best: Tree | None, structure: Structure | None, share: float = 1.0) -> Tree | None:

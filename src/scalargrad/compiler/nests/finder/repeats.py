@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.nests.finder.recording import COMPUTED, Recording
-from scalargrad.compiler.nests.finder.structure import Structure, flagged
+from scalargrad.compiler.nests.finder.structure import Structure
+from scalargrad.compiler.passes.nodes import flagged
 
 #: The longest body, in nodes; in a long program, one node of so many.
 LONGEST, _SHARE = 4000, 500

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.nests.finder.alternatives import alternatives
 from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER, Recording
-from scalargrad.compiler.passes.nodes import alike, stretches
+from scalargrad.compiler.nests.node_columns import kinded
+from scalargrad.compiler.passes.nodes import alike, flagged, stretches
 
 Codes = NDArray[np.uint64]
 
@@ -124,7 +125,9 @@ class _Search:
         n = len(recording)
         self.recording, self.at_seams, self.joined = recording, at_seams, joined
         self.plain = mixed(recording.codes + 7)
-        self.codes = _by_number(recording) if by_number else self.plain
+        self.codes = self.plain
+        if by_number:
+            self.codes = mixed(kinded(recording.codes, recording.kinds == NUMBER, recording.first))
         self.symbols, self.places = np.arange(n), np.arange(n + 1)
         self.extents, self.sizes = np.zeros(n, np.int64), np.ones(n, np.int64)
         self.loops: list[tuple[Integers, Integers, Integers]] = []  # period, copies, symbols
@@ -431,16 +434,6 @@ class _Search:
         return sorted(x for x in frequent if often[x])
 
 
-def _by_number(recording: Recording) -> Codes:
-    """Return codes of the operations and of which operands are numbers."""
-    counts = np.diff(recording.first)
-    within = np.arange(len(recording.kinds)) - np.repeat(recording.first[:-1], counts)
-    users = np.repeat(np.arange(len(recording)), counts)
-    digits = mixed(within * 4 + (recording.kinds == NUMBER) + 1) >> np.uint64(12)
-    kinds = np.bincount(users, digits.astype(np.float64), len(recording))
-    return mixed(mixed(recording.codes + 7) + kinds.astype(np.uint64))
-
-
 def _edges(recording: Recording) -> tuple[Integers, Integers]:
     """Return, for each operand that is computed, the places after its node and after its user."""
     users = np.repeat(np.arange(len(recording)), np.diff(recording.first))
@@ -459,19 +452,6 @@ def _addresses(recording: Recording) -> Integers:
     users = np.repeat(np.arange(len(counts)), counts)
     found[users, which] = places[stretches(recording.first[:-1], counts)]
     return found
-
-
-def flagged(flags: Flags, least: int) -> tuple[Integers, Integers]:
-    """Return where each run of set flags that is long enough starts and stops."""
-    if np.count_nonzero(flags) < least:
-        none = np.zeros(0, np.int64)
-        return none, none
-    padded = np.zeros(len(flags) + 2, np.bool_)
-    padded[1:-1] = flags
-    (edges,) = (padded[1:] != padded[:-1]).nonzero()
-    start, stop = edges[::2], edges[1::2]
-    long = stop - start >= least
-    return start[long], stop[long]
 
 
 def _apart(start: Integers, stop: Integers, period: int) -> tuple[Integers, Integers]:
