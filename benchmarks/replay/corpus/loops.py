@@ -107,15 +107,11 @@ def implicit_heat() -> Call:
     return jit(value_and_grad(energy)), ([1.0 + 0.01 * i for i in range(40)],)
 
 
-@program
-def wave_on_a_square() -> Call:
-    """Energy of a wave on 8 × 8 cells after ten steps; cells at the edge have fewer neighbours."""
-    n = 8
-
+def _wave(n: int, steps: int) -> Call:
     def energy(p: Any) -> Any:
         u: Any = [[p[0] * (i * j % 5) for j in range(n)] for i in range(n)]
         v: Any = [[0.0] * n for _ in range(n)]
-        for _ in range(10):
+        for _ in range(steps):
             for i in range(n):
                 for j in range(n):
                     around = [u[a][j] for a in (i - 1, i + 1) if 0 <= a < n]
@@ -125,6 +121,18 @@ def wave_on_a_square() -> Call:
         return sum(x * x for row in u for x in row)
 
     return jit(value_and_grad(energy)), ([1.0, 0.2],)
+
+
+@program
+def wave_on_a_square() -> Call:
+    """Energy of a wave on 8 × 8 cells after ten steps; cells at the edge have fewer neighbours."""
+    return _wave(8, 10)
+
+
+@program
+def wave_on_a_small_square() -> Call:
+    """Energy of a wave on 6 × 6 cells after four steps: numbers of neighbours are ways."""
+    return _wave(6, 4)
 
 
 @program

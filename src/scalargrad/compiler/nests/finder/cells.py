@@ -603,8 +603,9 @@ def _moves_along(statement: Statement, source: Statement, indices: Sequence[Affi
 def _reaching_once(statement: Statement, region: Region, cells: Integers) -> Region | None:
     """Return a part of a region that reaches all its cells, each at one turn; None if none does.
 
-    Of a loop that reaches nothing new, it has the first turn alone. A cell is set once: else its
-    gradient would count as often.
+    Of a loop that reaches nothing new, it has the first turn alone, if there always is one: what a
+    way of an `if` reaches is set where it is taken. A cell is set once: else its gradient would
+    count as often.
     """
 
     def reached(part: Region) -> set[tuple[int, ...]]:
@@ -612,8 +613,9 @@ def _reaching_once(statement: Statement, region: Region, cells: Integers) -> Reg
 
     every = reached(region)
     for axis, part in enumerate(region):
-        less = region if isinstance(part, int) else _with(region, axis, part[0])
-        region = less if reached(less) == every else region
+        if not isinstance(part, int) and statement.loops[axis].counts.min() > 0:
+            less = _with(region, axis, part[0])
+            region = less if reached(less) == every else region
     return region if len(_rows(statement, region)) == len(every) else None
 
 
