@@ -389,4 +389,6 @@ def test_a_program_that_spawns_processes_needs_a_main_guard(tmp_path: Path, guar
         [sys.executable, str(program)], capture_output=True, text=True, check=False
     )
     assert run.stdout == ("[2.0, 3.0]\n" if guarded else "")
-    assert guarded or "__main__" in run.stderr.splitlines()[-1]
+    # Python's resource tracker may have the last word, of semaphores that dead workers held.
+    errors = [x for x in run.stderr.splitlines() if x.startswith("scalargrad.errors.SweepError")]
+    assert guarded or ["__main__" in x for x in errors] == [True]
