@@ -30,11 +30,13 @@ from scalargrad.compiler.passes.nodes import (
     stretches,
 )
 from scalargrad.compiler.passes.program import Program
+from scalargrad.ops import TABLE
 from scalargrad.system.cached_property import cached_property
 
 #: Kinds of operands: computed by another node, given (an input or a gradient), or a constant.
 COMPUTED, GIVEN, NUMBER = 0, 1, 2
 
+_IDENTITY = TABLE["identity"]
 #: A code has a digit for the kind of each of so many operands.
 MOST_OPERANDS = 32
 _DIGITS = 3 ** np.arange(MOST_OPERANDS + 1)
@@ -139,10 +141,11 @@ def columns(program: Program) -> NodeColumns:
     kind_of = kind[code]
     gradients = written.places(ADJOINT)
     levels = _levels(written)
+    same = _without_copies(program, kind_of)
     nodes, bounds = _in_order(kind_of, levels)
     counts = np.diff(written.first)[nodes]
     first = starts(counts)
-    operands = written.operands[stretches(written.first[nodes], counts)]
+    operands = same[written.operands[stretches(written.first[nodes], counts)]]
     kinds = kind_of[operands]
     place = np.arange(len(written))
     place[nodes] = np.arange(len(nodes))
@@ -165,6 +168,30 @@ def columns(program: Program) -> NodeColumns:
         [*table] * len(several),
         operations,
     )
+
+
+def _without_copies(program: Program, kind_of: NDArray[np.int8]) -> Integers:
+    """Return, for each node, itself, or the input that it is a copy of; copies are given then.
+
+    A copy stays one if other things than operations read it, or if it has a derivative of its own:
+    that is the input's where nothing else reads the input, and no example has its own.
+    """
+    written, same = program.nodes(), np.arange(len(program))
+    copies = np.flatnonzero(written.where(lambda op: op is _IDENTITY))
+    of = written.operands[written.first[copies]]
+    users, by = written.users(), np.zeros(len(written.operands), np.bool_)
+    by[written.first[written.places(ADJOINT)]] = True  # with respect to what derivatives are
+    reads = np.bincount(written.operands[~by], minlength=len(program))
+    kept = np.zeros(len(program), np.bool_)
+    kept[program.outputs] = True
+    kept[written.operands[~by & (kind_of[users] != COMPUTED)]] = True
+    is_point = np.zeros(len(program), np.bool_)
+    is_point[written.operands[by]] = True
+    kept |= is_point & has_lanes(written.table)
+    known = (of < program.inputs) & ~kept[copies] & (~is_point[copies] | (reads[of] == 1))
+    same[copies[known]] = of[known]
+    kind_of[copies[known]] = GIVEN
+    return same
 
 
 def kinded(codes: Integers, kinds: NDArray[np.int8], first: Integers) -> Integers:

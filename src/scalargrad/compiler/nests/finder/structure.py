@@ -10,7 +10,8 @@ that are read soon, and a copy that reads as no other does is a neighbour with t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.nests.finder.alternatives import alternatives
 from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER, Recording
+from scalargrad.compiler.nests.finder.triangles import Body, Repeated, foretold, symbols
 from scalargrad.compiler.nests.node_columns import kinded
 from scalargrad.compiler.passes.nodes import alike, flagged, stretches
 
@@ -115,6 +117,8 @@ class _Search:
         The code of each symbol, and that by operations alone.
     symbols, extents, sizes : integers
         The number of each symbol, its copies if it is a loop, and how many statements it has.
+    starts, periods, counts, pool : arrays
+        Of the loops found, as in a `Structure`.
     places : integers, one more
         Where each symbol begins in the recording.
     bodies : dict
@@ -130,8 +134,7 @@ class _Search:
             self.codes = mixed(kinded(recording.codes, recording.kinds == NUMBER, recording.first))
         self.symbols, self.places = np.arange(n), np.arange(n + 1)
         self.extents, self.sizes = np.zeros(n, np.int64), np.ones(n, np.int64)
-        self.loops: list[tuple[Integers, Integers, Integers]] = []  # period, copies, symbols
-        self.count = 0
+        self.starts, self.periods, self.counts, self.pool = (array("q") for _ in range(4))
         self.bodies: dict[int, Codes] = {}
         self.known: dict[int, tuple[int, int]] = {}  # when single copies were last looked for
         self.work = _WORK * n + _MORE_WORK
@@ -151,10 +154,9 @@ class _Search:
         return self._found()
 
     def _found(self) -> Structure:
-        empty = np.zeros(0, np.int64)
-        periods, counts, pool = map(np.concatenate, zip((empty,) * 3, *self.loops, strict=True))
-        sizes, size = periods * counts, int(self.sizes.sum())
-        starts = np.cumsum(sizes) - sizes
+        loops = (self.starts, self.periods, self.counts, self.pool)
+        starts, periods, counts, pool = (np.array(x, np.int64) for x in loops)
+        size = int(self.sizes.sum())
         return Structure(self.recording, self.symbols, starts, periods, counts, pool, size)
 
     def _sweep(self) -> bool:
@@ -192,6 +194,7 @@ class _Search:
         start, times = self._evenly(start, times, period)
         if not len(start):
             return False
+        start, times = self._carried_on(start, times, period)
         rows = start[:, None] + np.arange(period)
         later = period * (times > 1)  # of the first copies, some may read numbers
         codes, bodies = _together(self.codes[rows + later[:, None]]), self.plain[rows]
@@ -276,6 +279,85 @@ class _Search:
         starts, counts = np.array(found, np.int64).reshape(-1, 2).T
         return starts, counts
 
+    def _carried_on(
+        self, start: Integers, times: Integers, period: int
+    ) -> tuple[Integers, Integers]:
+        """Return runs with turns before and after them that extents of their loops foretell.
+
+        Loops in the turns of a run are put right, too, such as ``[8[2]]`` that is ``4[2[2]]``.
+        """
+        lasts = (start + period * times)[:, None] + period * np.arange(-_LEAST, 1)
+        a, b, c = np.diff(self.places[lasts]).T
+        grows = (times >= _LEAST) & (a != b) & (b - a == c - b)
+        for k in np.flatnonzero(grows)[::-1].tolist():
+            begun, ended = int(start[k]), int(start[k] + period * times[k])
+            low = int(start[k - 1] + period * times[k - 1]) if k else 0
+            high = int(start[k + 1]) if k + 1 < len(start) else len(self.codes)
+            rows = self.symbols[begun:ended].reshape(-1, period).tolist()
+            one, two, three = map(self._body, rows[-_LEAST:])
+            edges = self.places[begun : ended + 1 : period].tolist()
+            free = {*self.places[low:begun].tolist(), *self.places[ended + 1 : high + 1].tolist()}
+            found = foretold((one, two, three), self.recording.codes, edges, free)
+            if found is None:
+                continue
+            first, turns = found
+            if len(turns) > len(rows) or turns != [*map(self._body, rows)]:
+                more = self._put(first, turns, slice(ended - period, ended))
+                start[k], times[k] = np.searchsorted(self.places, first), len(turns)
+                start[k + 1 :] += more
+        return start, times
+
+    def _body(self, symbols: Sequence[int]) -> Body:
+        """Return what symbols stand for, as the first turn of each loop has it."""
+        n, found = len(self.recording), list[int | Repeated]()
+        for symbol in symbols:
+            if symbol < n:
+                found.append(int(self.recording.codes[symbol]))
+            else:
+                start, times = self.starts[symbol - n], self.counts[symbol - n]
+                members = self.pool[start : start + self.periods[symbol - n]] if times else ()
+                found.append(Repeated(times, self._body(members)))
+        return tuple(found)
+
+    def _put(self, first: int, turns: Sequence[Body], row: slice) -> int:
+        """Put turns in the place of the symbols from a node on; return how many more these are.
+
+        Their codes are those of a row.
+        """
+        made, places, node = list[int](), list[int](), first
+        for body in turns:
+            for x in body:
+                places.append(node)
+                found, node = symbols((x,), node, self._add_loop)
+                made += found
+        begin, end = np.searchsorted(self.places, (first, node))
+        items = [x for body in turns for x in body]
+        news = {
+            "symbols": made,
+            "places": places,
+            "extents": [x.times if isinstance(x, Repeated) else 0 for x in items],
+            **{x: np.tile(getattr(self, x)[row], len(turns)) for x in ("codes", "plain", "sizes")},
+        }
+        for name, new in news.items():
+            old = getattr(self, name)
+            setattr(self, name, np.concatenate([old[:begin], new, old[end:]], dtype=old.dtype))
+        return len(items) - int(end - begin)
+
+    def _add_loop(self, period: int, times: int, members: Sequence[int]) -> int:
+        return int(self._add_loops(*map(np.array, ([period], [times], members)))[0])
+
+    def _add_loops(self, periods: Integers, counts: Integers, members: Integers) -> Integers:
+        """Add loops, given their symbols one after the other; return their symbols."""
+        sizes, begun = periods * counts, len(self.pool)
+        for numbers, new in (
+            (self.starts, begun + np.cumsum(sizes) - sizes),
+            (self.periods, periods),
+            (self.counts, counts),
+            (self.pool, members),
+        ):
+            numbers.frombytes(new.astype(np.int64).tobytes())
+        return len(self.recording) + np.arange(len(self.starts) - len(periods), len(self.starts))
+
     def _crossing(self, length: int) -> Integers:
         """Return how many values live across each place that are read within about a length."""
         size = max(length.bit_length(), 2)
@@ -297,14 +379,13 @@ class _Search:
         keep = np.ones(len(self.codes), np.bool_)
         keep[members] = False
         keep[start] = True
-        self.loops.append((np.full(len(start), period), times, self.symbols[members]))
+        loops = self._add_loops(np.full(len(start), period), times, self.symbols[members])
         sizes = self.sizes[start[:, None] + np.arange(period)].sum(axis=1)
         if self.codes is self.plain:
             self.codes = self.plain.copy()
         self.codes[start], self.plain[start] = codes, plain
-        self.symbols[start] = len(self.recording) + self.count + np.arange(len(start))
+        self.symbols[start] = loops
         self.extents[start], self.sizes[start] = times, sizes
-        self.count += len(start)
         self.codes, self.plain = self.codes[keep], self.plain[keep]
         self.symbols, self.extents = self.symbols[keep], self.extents[keep]
         self.sizes, self.places = self.sizes[keep], self.places[np.append(keep, True)]
@@ -321,7 +402,7 @@ class _Search:
         np.maximum.at(highs, kind, extents)
         often = np.bincount(kind, minlength=len(first))
         for k in np.flatnonzero((lows < highs) | (often > 1)).tolist():
-            code, state = int(self.codes[loops[first[k]]]), (len(self.codes), self.count)
+            code, state = int(self.codes[loops[first[k]]]), (len(self.codes), len(self.counts))
             body = self.bodies[code]
             varies = bool(lows[k] < highs[k])
             if self.known.get(code) == state or not (varies or len(body) > _TELLING):
@@ -397,15 +478,14 @@ class _Search:
         times = (own[:, None] == ways).astype(np.int64)
         members = stretches(middle, found.lengths[own])
         periods = np.tile(found.lengths[ways], len(own))
-        self.loops.append((periods, times.ravel(), self.symbols[members]))
-        self.count = times.size
+        loops = self._add_loops(periods, times.ravel(), self.symbols[members])
         is_past = np.cumsum(times, axis=1) > times
         places = middle[:, None] + is_past * found.lengths[own][:, None]
         keep = np.ones(len(self.codes), np.bool_)
         keep[members] = False
         at = np.repeat(middle, len(ways))
         keep = np.insert(keep, at, True)
-        self.symbols = np.insert(self.symbols, at, len(self.codes) + np.arange(times.size))[keep]
+        self.symbols = np.insert(self.symbols, at, loops)[keep]
         self.codes = np.insert(self.codes, at, np.tile(codes, len(own)))[keep]
         self.plain = np.insert(self.plain, at, np.tile(plain, len(own)))[keep]
         self.sizes = np.insert(self.sizes, at, periods)[keep]
