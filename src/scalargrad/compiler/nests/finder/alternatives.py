@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.nests.finder.recording import COMPUTED, Recording
+from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER, Recording
 from scalargrad.compiler.nests.node_columns import kinded
 from scalargrad.compiler.passes.nodes import alike, flagged, stretches
 
@@ -78,8 +78,9 @@ def _cuts(recording: Recording, codes: Codes) -> Iterator[Alternatives]:
     computed = recording.kinds == COMPUTED
     made = np.where(computed, recording.codes[np.where(computed, recording.places, 0)], -1)
     seen = set[bytes]()
-    by_theirs = kinded(recording.kinded, made, recording.first)
-    for telling in (recording.codes, recording.kinded, by_theirs):
+    by_number = kinded(recording.codes, recording.kinds == NUMBER, recording.first)
+    by_theirs = kinded(by_number, made, recording.first)
+    for telling in (recording.codes, by_number, by_theirs):
         _, which = alike(telling)
         often = np.bincount(which)
         for k in np.argsort(-often, kind="stable")[:_ANCHORS].tolist():

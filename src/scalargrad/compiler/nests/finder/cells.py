@@ -500,10 +500,10 @@ class Cells:
         return not isinstance(access, Table)
 
     def _has_own(self, source: Statement, cells: Integers, extents: Integers) -> bool:
-        """Return whether any of these cells holds a result."""
+        """Return whether any of these cells holds a result; that of a sum may have no terms."""
         inside = ((cells >= 0) & (cells < extents[:, None])).all(axis=0)
-        if not inside.any():
-            return False
+        if not inside.any() or source.number in self.sums:
+            return bool(inside.any())
         own = np.ravel_multi_index(tuple(source.indices.axes[: len(cells)]), tuple(extents))
         asked = np.ravel_multi_index(tuple(cells[:, inside]), tuple(extents))
         return bool(np.isin(asked, own).any())

@@ -94,12 +94,19 @@ def _nested(recording: Recording) -> Tree | None:
         if structure is None:
             break
         best = _simpler(best, structure)
-        is_short = best is not None and len(best.statements) <= _SHORT and not count_tables(best)
-        if best is not None and is_short and (at_seams or not _chooses(best)):
+        if structure.is_foretold and not (best and _is_clean(best)):
+            options = {"by_number": by_number, "at_seams": at_seams}
+            best = _simpler(best, search(recording, **options, foretells=False))
+        if best is not None and _is_clean(best) and (at_seams or not _chooses(best)):
             break
     if best is None or _chooses(best):
         best = _simpler(best, search(recording, by_number=True, joined=True), _JOINED)
     return best or _simpler(None, search(recording, by_number=False, joined=True))
+
+
+def _is_clean(tree: Tree) -> bool:
+    """Return whether a tree is short and has no tables."""
+    return len(tree.statements) <= _SHORT and not count_tables(tree)
 
 
 def _simpler(best: Tree | None, structure: Structure | None, share: float = 1.0) -> Tree | None:
@@ -194,7 +201,8 @@ def _waits(statement: Statement, access: Access) -> Iterator[Loop]:
 
 def _tree(structure: Structure, limit: float) -> Tree | None:
     """Return the simplest tree of a structure that costs less than a limit, or None."""
-    if structure.size > max(_MOST, min(len(structure.recording) // _NODES_EACH, _LAST)):
+    most = max(_MOST, min(len(structure.recording) // _NODES_EACH, _LAST))
+    if structure.size > min(most, limit):  # it costs no less than it has statements
         return None
     tree = _read(structure)
     for _ in range(_ROUNDS if structure.size <= _CHANGED else 0):

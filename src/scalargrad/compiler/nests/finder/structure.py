@@ -63,6 +63,8 @@ class Structure:
         The symbols of all loops, copy after copy.
     size : int
         How many statements it has.
+    is_foretold : bool
+        Whether extents foretold some turns.
     """
 
     recording: Recording
@@ -72,10 +74,16 @@ class Structure:
     counts: Integers
     pool: Integers
     size: int
+    is_foretold: bool = False
 
 
 def search(
-    recording: Recording, *, by_number: bool, at_seams: bool = False, joined: bool = False
+    recording: Recording,
+    *,
+    by_number: bool,
+    at_seams: bool = False,
+    joined: bool = False,
+    foretells: bool = True,
 ) -> Structure | None:
     """Return the loops of a recording; None if it is irregular.
 
@@ -89,8 +97,10 @@ def search(
         Whether a run begins where no value lives across that is read soon, if it loses a copy, too.
     joined : bool
         Whether copies that take one of a few ways are copies of each other; None if there are none.
+    foretells : bool
+        Whether turns join a loop that extents of inner loops foretell.
     """
-    return _Search(recording, by_number, at_seams, joined).run()
+    return _Search(recording, by_number, at_seams, joined, foretells).run()
 
 
 def mixed(numbers: Integers | Codes) -> Codes:
@@ -125,9 +135,17 @@ class _Search:
         The codes of the body of each loop, by the loop's code.
     """
 
-    def __init__(self, recording: Recording, by_number: bool, at_seams: bool, joined: bool) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        by_number: bool,
+        at_seams: bool,
+        joined: bool,
+        foretells: bool,
+    ) -> None:
         n = len(recording)
         self.recording, self.at_seams, self.joined = recording, at_seams, joined
+        self.foretells, self.is_foretold = foretells, False
         self.plain = mixed(recording.codes + 7)
         self.codes = self.plain
         if by_number:
@@ -135,6 +153,7 @@ class _Search:
         self.symbols, self.places = np.arange(n), np.arange(n + 1)
         self.extents, self.sizes = np.zeros(n, np.int64), np.ones(n, np.int64)
         self.starts, self.periods, self.counts, self.pool = (array("q") for _ in range(4))
+        self.untaken: dict[int, Repeated] = {}  # loops of no turn
         self.bodies: dict[int, Codes] = {}
         self.known: dict[int, tuple[int, int]] = {}  # when single copies were last looked for
         self.work = _WORK * n + _MORE_WORK
@@ -157,7 +176,10 @@ class _Search:
         loops = (self.starts, self.periods, self.counts, self.pool)
         starts, periods, counts, pool = (np.array(x, np.int64) for x in loops)
         size = int(self.sizes.sum())
-        return Structure(self.recording, self.symbols, starts, periods, counts, pool, size)
+        foretold = self.is_foretold
+        return Structure(
+            self.recording, self.symbols, starts, periods, counts, pool, size, foretold
+        )
 
     def _sweep(self) -> bool:
         """Fold loops of short periods, beginning anew with the shortest after each find."""
@@ -194,7 +216,8 @@ class _Search:
         start, times = self._evenly(start, times, period)
         if not len(start):
             return False
-        start, times = self._carried_on(start, times, period)
+        if self.foretells:
+            start, times = self._carried_on(start, times, period)
         rows = start[:, None] + np.arange(period)
         later = period * (times > 1)  # of the first copies, some may read numbers
         codes, bodies = _together(self.codes[rows + later[:, None]]), self.plain[rows]
@@ -302,22 +325,26 @@ class _Search:
                 continue
             first, turns = found
             if len(turns) > len(rows) or turns != [*map(self._body, rows)]:
+                self.is_foretold = True
                 more = self._put(first, turns, slice(ended - period, ended))
                 start[k], times[k] = np.searchsorted(self.places, first), len(turns)
                 start[k + 1 :] += more
         return start, times
 
     def _body(self, symbols: Sequence[int]) -> Body:
-        """Return what symbols stand for, as the first turn of each loop has it."""
-        n, found = len(self.recording), list[int | Repeated]()
-        for symbol in symbols:
-            if symbol < n:
-                found.append(int(self.recording.codes[symbol]))
-            else:
-                start, times = self.starts[symbol - n], self.counts[symbol - n]
-                members = self.pool[start : start + self.periods[symbol - n]] if times else ()
-                found.append(Repeated(times, self._body(members)))
-        return tuple(found)
+        """Return what symbols stand for."""
+        n = len(self.recording)
+        codes = self.recording.codes
+        return tuple([int(codes[x]) if x < n else self._repeated(x - n) for x in symbols])
+
+    def _repeated(self, loop: int) -> Repeated:
+        """Return a loop as its first two turns have it."""
+        start, period, times = self.starts[loop], self.periods[loop], self.counts[loop]
+        if not times:
+            return self.untaken.get(loop, Repeated(0, (), ()))
+        first = self._body(self.pool[start : start + period])
+        second = self._body(self.pool[start + period : start + 2 * period]) if times > 1 else first
+        return Repeated(times, first, second)
 
     def _put(self, first: int, turns: Sequence[Body], row: slice) -> int:
         """Put turns in the place of the symbols from a node on; return how many more these are.
@@ -343,8 +370,12 @@ class _Search:
             setattr(self, name, np.concatenate([old[:begin], new, old[end:]], dtype=old.dtype))
         return len(items) - int(end - begin)
 
-    def _add_loop(self, period: int, times: int, members: Sequence[int]) -> int:
-        return int(self._add_loops(*map(np.array, ([period], [times], members)))[0])
+    def _add_loop(self, loop: Repeated, members: Sequence[int]) -> int:
+        numbers = map(np.array, ([len(loop.first)], [loop.times], members))
+        symbol = int(self._add_loops(*numbers)[0])
+        if not loop.times:
+            self.untaken[symbol - len(self.recording)] = loop
+        return symbol
 
     def _add_loops(self, periods: Integers, counts: Integers, members: Integers) -> Integers:
         """Add loops, given their symbols one after the other; return their symbols."""

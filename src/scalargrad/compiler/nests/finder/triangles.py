@@ -14,12 +14,23 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Integers
 
+#: So many turns of the same operations are found as a loop.
+_FOUND = 3
+
 
 class Repeated(NamedTuple):
-    """A loop in a turn: how often, and what its body holds."""
+    """A loop in a turn: how often, and its first and second turns, after which extents go on."""
 
     times: int
-    body: Body
+    first: Body
+    second: Body
+
+    def turns(self) -> list[Body]:
+        """Return its turns; none if an extent would be negative."""
+        if self.first == self.second:
+            return [self.first] * self.times
+        found = [continued(self.first, self.second, k - 1) for k in range(self.times)]
+        return [x for x in found if x is not None]
 
 
 #: The nodes of a turn, by the codes of their operations, and its loops.
@@ -36,10 +47,12 @@ def continued(before: Body, last: Body, turns: int) -> Body | None:
     found: list[int | Repeated] = []
     for x, y in zip(before, last, strict=True):
         if isinstance(x, Repeated) and isinstance(y, Repeated):
-            times, body = y.times + turns * (y.times - x.times), continued(x.body, y.body, turns)
-            if times < 0 or body is None:
+            times = y.times + turns * (y.times - x.times)
+            first = continued(x.first, y.first, turns)
+            second = first if y.first == y.second else continued(x.second, y.second, turns)
+            if times < 0 or not first or second is None:
                 return None
-            found.append(Repeated(times, body))
+            found.append(Repeated(times, first, second))
         elif x == y:
             found.append(y)
         else:
@@ -68,27 +81,33 @@ def foretold(
     (int, list of Body) or None
         None if extents do not foretell the turns found.
     """
-    if continued(last[0], last[1], 1) != last[2]:
+    first, before, end = last
+    if continued(first, before, 1) != end:
         return None
-    earlier = [*_fitting(last, codes, edges[-4], -1)]
-    later = [*_fitting(last, codes, edges[-1], 1)]
-    own = edges[-5::-1]
+    own = edges[-2::-1]
+    earlier = [*_fitting(before, end, codes, edges[-1], known=len(own))]
     if [place for place, _ in earlier[: len(own)]] != own:
         return None
+    later = [*_fitting(before, end, codes, edges[-1], step=1)]
     while len(earlier) > len(own) and earlier[-1][0] not in free:
         earlier.pop()
     while later and later[-1][0] not in free:
         later.pop()
-    begin = earlier[-1][0] if earlier else edges[0]
-    return begin, [x for _, x in reversed(earlier)] + [*last] + [x for _, x in later]
+    return earlier[-1][0], [x for _, x in reversed(earlier)] + [x for _, x in later]
 
 
 def _fitting(
-    last: tuple[Body, Body, Body], codes: Integers, place: int, step: int
+    before: Body, last: Body, codes: Integers, place: int, *, step: int = -1, known: int = 0
 ) -> Iterator[tuple[int, Body]]:
-    """Yield turns before or after a place whose operations are there, and their other edges."""
-    k = 1 if step > 0 else -3
-    while body := continued(last[1], last[2], k):
+    """Yield turns before or after a place whose operations are there, and their other edges.
+
+    Those after so many that are known have some loop of few turns, or would have been found.
+    """
+    k = max(step, 0)
+    while body := continued(before, last, k):
+        known -= 1
+        if known < 0 and not _has_few_turns(body):
+            return
         there = operations(body)
         other = place + step * len(there)
         found = codes[max(min(place, other), 0) : max(place, other)]
@@ -98,16 +117,24 @@ def _fitting(
         place, k = other, k + step
 
 
+def _has_few_turns(body: Body) -> bool:
+    loops = [x for x in body if isinstance(x, Repeated)]
+    return any(x.times < _FOUND or _has_few_turns(x.first) for x in loops)
+
+
 def operations(body: Body) -> list[int]:
     """Return the codes of the operations of a turn, in order."""
     found = list[int]()
     for x in body:
-        found += operations(x.body) * x.times if isinstance(x, Repeated) else [x]
+        if isinstance(x, Repeated):
+            found += (code for turn in x.turns() for code in operations(turn))
+        else:
+            found.append(x)
     return found
 
 
 def symbols(
-    body: Body, node: int, loop: Callable[[int, int, list[int]], int]
+    body: Body, node: int, add: Callable[[Repeated, list[int]], int]
 ) -> tuple[list[int], int]:
     """Return the symbols of a turn, and the node after it.
 
@@ -116,8 +143,8 @@ def symbols(
     body : Body
     node : int
         The first node of the turn.
-    loop : callable
-        ``loop(period, times, symbols)`` adds a loop and returns its symbol.
+    add : callable
+        ``add(loop, symbols)`` adds a loop with the symbols of its turns, and returns its own.
     """
     found = []
     for x in body:
@@ -126,8 +153,8 @@ def symbols(
             node += 1
             continue
         members: list[int] = []
-        for _ in range(x.times):
-            inside, node = symbols(x.body, node, loop)
+        for turn in x.turns():
+            inside, node = symbols(turn, node, add)
             members += inside
-        found.append(loop(len(x.body), x.times, members))
+        found.append(add(x, members))
     return found, node
