@@ -20,6 +20,8 @@ from tests.compiler.random_recordings import Drawn
 from tests.compiler.search import NOT_COMPARED
 from tests.seeds import seeds
 
+import scalargrad as sg
+from benchmarks.replay.corpus import gpt
 from benchmarks.replay.corpus import nests as natural
 from benchmarks.replay.corpus.nests import Natural, point
 
@@ -96,6 +98,18 @@ def test_what_an_if_on_data_chose_is_written_once(make: Callable[[], Natural], m
     tree = find(recording)
     assert tree is not None
     assert len(tree.statements) <= most
+    assert expanded(tree).equals(recording)
+
+
+def test_a_gpt_is_one_loop_over_positions() -> None:
+    """The first has sums of one term: how later ones grow says what it is made of."""
+    tokens = [gpt.CHARACTERS - 1, 11, 4, 18, 14, 19]
+    weights = natural.draws(4192, 0)
+    recording, _ = recorded(lambda p: gpt.loss(p, tokens, tokens, sg), weights)
+    tree = find(recording)
+    assert tree is not None
+    assert str(tree).startswith("6[")
+    assert len(tree.statements) <= 50
     assert expanded(tree).equals(recording)
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 import gc
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from enum import Enum
+from itertools import pairwise
 from operator import itemgetter, methodcaller
 from types import FunctionType, ModuleType
 from typing import Any
@@ -195,6 +196,8 @@ def _inside(x: Any) -> list[Any]:
     return gc.get_referents(x)
 
 
+#: So many stretches of numbers are copied faster one by one than all by their indices.
+_STRETCHES = 20
 #: Immutable types, whose instances are shared by all results.
 _PLAIN = {type(None), bool, int, float, str}
 
@@ -250,23 +253,23 @@ def _container_filler(outline: Any, of_array: bool) -> Callable[[Any], Any]:
 
 
 def _list_filler(outline: list[Any], of_array: bool) -> Callable[[Any], list[Any]] | None:
-    """Return what makes a list at once, from a stretch of what was computed; None for others.
-
-    It holds constants alone, or consecutive places with constants before and behind them.
-    """
+    """Return what makes a list of numbers and constants at once; None for others."""
     if _PLAIN.issuperset(map(type, outline)):
         return lambda _: [*outline]
-    where = [k for k, x in enumerate(outline) if x.__class__ is Place]
-    first, last = (where[0], where[-1] + 1) if where else (0, 0)
-    head, tail = outline[:first], outline[last:]
-    places = _indices([outline[k].index for k in where])
-    if len(where) < max(2, last - first) or not isinstance(places, slice):
+    constants = [x for x in outline if x.__class__ is not Place]
+    if not _PLAIN.issuperset(map(type, constants)):
         return None
-    if not _PLAIN.issuperset(map(type, [*head, *tail])):
+    places = [x.index for x in outline if x.__class__ is Place]
+    stretch = _indices(places)
+    if not constants and isinstance(stretch, slice):
+        return (lambda x: x[stretch].tolist()) if of_array else lambda x: [*x[stretch]]
+    if len(outline) == 1:
         return None
+    behind = iter(range(-len(constants), 0))
+    take = itemgetter(*[x.index if x.__class__ is Place else next(behind) for x in outline])
     if of_array:
-        return lambda x: [*head, *x[places].tolist(), *tail]
-    return lambda x: [*head, *x[places], *tail]
+        return lambda x: [*take([*x.tolist(), *constants])]
+    return lambda x: [*take([*x, *constants])]
 
 
 def _array_filler(outline: ArrayOutline, of_array: bool) -> Callable[[Any], Any]:
@@ -298,14 +301,27 @@ def _template_filler(entries: list[Any], shape: tuple[int, ...]) -> Callable[[An
     """Return what makes an array of which some numbers are constant, as in many gradients."""
     template = np.array([0.0 if isinstance(x, Place) else x for x in entries])
     computed = [k for k, x in enumerate(entries) if isinstance(x, Place)]
-    where, places = _indices(computed), _indices([entries[k].index for k in computed])
+    pairs = [*_stretches(computed, [entries[k].index for k in computed])]
 
     def fill(found: Floats) -> Floats:
         numbers = template.copy()
-        numbers[where] = found[places]
+        for where, of in pairs:
+            numbers[where] = found[of]
         return numbers.reshape(shape)
 
     return fill
+
+
+def _stretches(
+    where: list[int], of: list[int]
+) -> Iterator[tuple[Integers | slice, Integers | slice]]:
+    """Yield which numbers are copied from which: stretches, or all by indices if these are many."""
+    steps = zip(pairwise(where), pairwise(of), strict=True)
+    ends = [k for k, ((a, b), (c, d)) in enumerate(steps, 1) if not b - a == d - c == 1]
+    if len(ends) >= _STRETCHES:
+        ends = []
+    for first, last in pairwise([0, *ends, len(where)]):
+        yield _indices(where[first:last]), _indices(of[first:last])
 
 
 def _indices(numbers: list[int]) -> Integers | slice:
