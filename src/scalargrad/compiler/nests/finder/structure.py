@@ -153,7 +153,6 @@ class _Search:
         self.symbols, self.places = np.arange(n), np.arange(n + 1)
         self.extents, self.sizes = np.zeros(n, np.int64), np.ones(n, np.int64)
         self.starts, self.periods, self.counts, self.pool = (array("q") for _ in range(4))
-        self.untaken: dict[int, Repeated] = {}  # loops of no turn
         self.bodies: dict[int, Codes] = {}
         self.known: dict[int, tuple[int, int]] = {}  # when single copies were last looked for
         self.work = _WORK * n + _MORE_WORK
@@ -332,19 +331,16 @@ class _Search:
         return start, times
 
     def _body(self, symbols: Sequence[int]) -> Body:
-        """Return what symbols stand for."""
-        n = len(self.recording)
-        codes = self.recording.codes
-        return tuple([int(codes[x]) if x < n else self._repeated(x - n) for x in symbols])
-
-    def _repeated(self, loop: int) -> Repeated:
-        """Return a loop as its first two turns have it."""
-        start, period, times = self.starts[loop], self.periods[loop], self.counts[loop]
-        if not times:
-            return self.untaken.get(loop, Repeated(0, (), ()))
-        first = self._body(self.pool[start : start + period])
-        second = self._body(self.pool[start + period : start + 2 * period]) if times > 1 else first
-        return Repeated(times, first, second)
+        """Return what symbols stand for, loops as their first turn has it."""
+        n, found = len(self.recording), list[int | Repeated]()
+        for x in symbols:
+            if x < n:
+                found.append(int(self.recording.codes[x]))
+            else:
+                start, times = self.starts[x - n], self.counts[x - n]
+                first = self.pool[start : start + self.periods[x - n]] if times else ()
+                found.append(Repeated(times, self._body(first)))
+        return tuple(found)
 
     def _put(self, first: int, turns: Sequence[Body], row: slice) -> int:
         """Put turns in the place of the symbols from a node on; return how many more these are.
@@ -371,11 +367,8 @@ class _Search:
         return len(items) - int(end - begin)
 
     def _add_loop(self, loop: Repeated, members: Sequence[int]) -> int:
-        numbers = map(np.array, ([len(loop.first)], [loop.times], members))
-        symbol = int(self._add_loops(*numbers)[0])
-        if not loop.times:
-            self.untaken[symbol - len(self.recording)] = loop
-        return symbol
+        numbers = map(np.array, ([len(loop.body)], [loop.times], members))
+        return int(self._add_loops(*numbers)[0])
 
     def _add_loops(self, periods: Integers, counts: Integers, members: Integers) -> Integers:
         """Add loops, given their symbols one after the other; return their symbols."""

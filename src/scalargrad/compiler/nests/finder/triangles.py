@@ -19,18 +19,10 @@ _FOUND = 3
 
 
 class Repeated(NamedTuple):
-    """A loop in a turn: how often, and its first and second turns, after which extents go on."""
+    """A loop in a turn: how often, and what it holds."""
 
     times: int
-    first: Body
-    second: Body
-
-    def turns(self) -> list[Body]:
-        """Return its turns; none if an extent would be negative."""
-        if self.first == self.second:
-            return [self.first] * self.times
-        found = [continued(self.first, self.second, k - 1) for k in range(self.times)]
-        return [x for x in found if x is not None]
+    body: Body
 
 
 #: The nodes of a turn, by the codes of their operations, and its loops.
@@ -47,12 +39,10 @@ def continued(before: Body, last: Body, turns: int) -> Body | None:
     found: list[int | Repeated] = []
     for x, y in zip(before, last, strict=True):
         if isinstance(x, Repeated) and isinstance(y, Repeated):
-            times = y.times + turns * (y.times - x.times)
-            first = continued(x.first, y.first, turns)
-            second = first if y.first == y.second else continued(x.second, y.second, turns)
-            if times < 0 or not first or second is None:
+            times, body = y.times + turns * (y.times - x.times), continued(x.body, y.body, turns)
+            if times < 0 or not body:
                 return None
-            found.append(Repeated(times, first, second))
+            found.append(Repeated(times, body))
         elif x == y:
             found.append(y)
         else:
@@ -119,17 +109,14 @@ def _fitting(
 
 def _has_few_turns(body: Body) -> bool:
     loops = [x for x in body if isinstance(x, Repeated)]
-    return any(x.times < _FOUND or _has_few_turns(x.first) for x in loops)
+    return any(x.times < _FOUND or _has_few_turns(x.body) for x in loops)
 
 
 def operations(body: Body) -> list[int]:
     """Return the codes of the operations of a turn, in order."""
     found = list[int]()
     for x in body:
-        if isinstance(x, Repeated):
-            found += (code for turn in x.turns() for code in operations(turn))
-        else:
-            found.append(x)
+        found += operations(x.body) * x.times if isinstance(x, Repeated) else [x]
     return found
 
 
@@ -153,8 +140,8 @@ def symbols(
             node += 1
             continue
         members: list[int] = []
-        for turn in x.turns():
-            inside, node = symbols(turn, node, add)
+        for _ in range(x.times):
+            inside, node = symbols(x.body, node, add)
             members += inside
         found.append(add(x, members))
     return found, node
