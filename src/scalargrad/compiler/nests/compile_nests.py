@@ -18,7 +18,7 @@ from scalargrad.compiler.nests.blocks import in_blocks
 from scalargrad.compiler.nests.equations import Body, statements
 from scalargrad.compiler.nests.equations import Program as Equations
 from scalargrad.compiler.nests.finder.cells import NotWrittenError
-from scalargrad.compiler.nests.finder.find import find, find_flat, without_loop
+from scalargrad.compiler.nests.finder.find import find, find_flat, without_loop, work
 from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.tree import Statement, Tree
 from scalargrad.compiler.nests.llvm_printer import print_blocks
@@ -41,8 +41,9 @@ from scalargrad.table.operation import Elementwise
 _UNROLLED = 100_000
 #: So few nodes are not searched for loops.
 _SMALL = 64
-#: The numbers of an example are computed one by one if they are no more than this.
-_SHORT = 2000
+#: The numbers of an example are computed one by one if they are no more than this; so are those of
+#: a program whose loops take, by tables above all, so many nanoseconds for each.
+_SHORT, _SLOW = 2000, 10
 #: Loops are written out as long as trees have so few statements, or one for so many nodes.
 _FEW, _EACH = 200, 4
 #: Code of more lines, or with fewer turns of steps for each line, is compiled without optimization,
@@ -193,10 +194,17 @@ def _in_loops(asked: Asked | None) -> Iterator[tuple[Asked, list[Form], bool]]:
 def _trees(
     search: Callable[[Recording], Tree | None], recordings: Sequence[Recording]
 ) -> list[Form] | None:
-    """Return the trees that a search finds; None if it does not find all."""
-    found = [x if len(x) <= _SMALL else search(x) for x in recordings]
+    """Return the trees that a search finds, or what runs faster without; None if one is missing."""
+    found = [_form(search, x) for x in recordings]
     trees = [x for x in found if x is not None]
     return trees if len(trees) == len(found) else None
+
+
+def _form(search: Callable[[Recording], Tree | None], recording: Recording) -> Form | None:
+    tree = None if len(recording) <= _SMALL else search(recording)
+    is_slow = tree is not None and work(tree) > _SLOW * len(recording)
+    is_straight = len(recording) <= (_SHORT if is_slow else _SMALL)
+    return recording if is_straight else tree
 
 
 def _without_loops(trees: Sequence[Form], at: Statement | None) -> list[Form] | None:
