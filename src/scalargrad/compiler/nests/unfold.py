@@ -60,6 +60,8 @@ from scalargrad.table.symbol import Symbol
 
 #: Chains have at least so many additions.
 _CHAIN = 2
+#: Maxima of more numbers of operands than this are chains.
+_VARIOUS = 2
 #: So many sweeps that others read are differentiated as equations.
 _FEW = 4
 #: More sweeps than this, each by other nodes, are written out: they repeat themselves.
@@ -187,6 +189,9 @@ class _Unfolding(PartCopy):
         self.numbers = sorted(program.constants)
         self.firsts: dict[int, int] = {}
         self.swept: dict[Seeds, dict[int, int]] = {}
+        largest = program.nodes().args_with(maximum)
+        #: Maxima of various numbers of operands are alike as chains alone.
+        self.varies = len({*map(len, largest)}) > _VARIOUS
 
     def run(self) -> Program:
         old, new, made = self.source, self.places, self.program
@@ -242,7 +247,8 @@ class _Unfolding(PartCopy):
             sums = range(first, first + len(nodes) - 1)
             made.args += zip((found, *sums), nodes, strict=True)
             return len(made) - 1
-        if op.expression is not None and len(nodes) <= MOST_OPERANDS:
+        is_chain = len(nodes) > MOST_OPERANDS or (op is maximum and self.varies)
+        if op.expression is not None and not is_chain:
             return self.append(fixed_arity(op, len(nodes)), tuple(nodes))
         if op is maximum:
             return self._largest(nodes)

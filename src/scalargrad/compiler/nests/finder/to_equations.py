@@ -106,7 +106,8 @@ class _Writer:
         """Make the arrays of a statement."""
         own, name = self.sums.get(statement.number), self.operations[statement.number].name
         is_larger = self.tree.recording.table[statement.code] is LARGER
-        if is_larger and own is None and statement.number not in self.cells.terms:
+        is_first = isinstance(x := statement.operands[0], Constant) and x.number == -math.inf
+        if is_larger and not (own or is_first or statement.number in self.cells.terms):
             raise NotWrittenError(statement)  # equal operands would not share the gradient
         for made in self.cells.stores[statement.number]:
             self._allot_fills(made, name)
