@@ -322,10 +322,11 @@ class _Search:
             found = foretold((one, two, three), self.recording.codes, edges, free)
             if found is None:
                 continue
-            first, turns = found
-            if len(turns) > len(rows) or turns != [*map(self._body, rows)]:
+            first, turns, less = found
+            if first != edges[0] or len(turns) > len(rows) or turns != [*map(self._body, rows)]:
                 self.is_foretold = True
-                more = self._put(first, turns, slice(ended - period, ended))
+                last = ended - (period - less if less else 0)
+                more = self._put(first, turns, slice(last - period, last))
                 start[k], times[k] = np.searchsorted(self.places, first), len(turns)
                 start[k + 1 :] += more
         return start, times

@@ -8,6 +8,7 @@ operations such a turn is made of.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -52,8 +53,10 @@ def continued(before: Body, last: Body, turns: int) -> Body | None:
 
 def foretold(
     last: tuple[Body, Body, Body], codes: Integers, edges: Sequence[int], free: Container[int]
-) -> tuple[int, list[Body]] | None:
+) -> tuple[int, list[Body], int] | None:
     """Return the first node of a run and its turns, with those before and after that fit.
+
+    Turns may begin elsewhere in their body, so that there is another before.
 
     Parameters
     ----------
@@ -68,8 +71,8 @@ def foretold(
 
     Returns
     -------
-    (int, list of Body) or None
-        None if extents do not foretell the turns found.
+    (int, list of Body, int) or None
+        The last is where in a body turns now begin. None if extents do not foretell those found.
     """
     first, before, end = last
     if continued(first, before, 1) != end:
@@ -83,7 +86,26 @@ def foretold(
         earlier.pop()
     while later and later[-1][0] not in free:
         later.pop()
-    return earlier[-1][0], [x for _, x in reversed(earlier)] + [x for _, x in later]
+    turns = [x for _, x in reversed(earlier)] + [x for _, x in later]
+    others = continued(before, end, -len(own)), continued(before, end, 1)
+    if len(turns) == len(own) and others[0] and others[1]:
+        found = _rotated([others[0], *turns, others[1]], codes, edges[0], edges[-1], free)
+        if found:
+            return found
+    return earlier[-1][0], turns, 0
+
+
+def _rotated(
+    turns: Sequence[Body], codes: Integers, begin: int, end: int, free: Container[int]
+) -> tuple[int, list[Body], int] | None:
+    """Return turns that begin elsewhere in their body, given also those before and after."""
+    for k in range(1, len(turns[0])):
+        first, last = operations(turns[0][k:]), operations(turns[-1][:k])
+        start, stop = begin - len(first), end + len(last)
+        there = start in free and stop in free and _has_few_turns(turns[0][k:])
+        if there and [*codes[start:begin], *codes[end:stop]] == first + last:
+            return start, [x[k:] + y[:k] for x, y in pairwise(turns)], k
+    return None
 
 
 def _fitting(
