@@ -42,8 +42,8 @@ _UNROLLED = 100_000
 #: So few nodes are not searched for loops.
 _SMALL = 64
 #: The numbers of an example are computed one by one if they are no more than this; so are those of
-#: a program whose loops take, by tables above all, so many nanoseconds for each.
-_SHORT, _SLOW = 2000, 10
+#: a program whose loops take more nanoseconds than this, by tables above all.
+_SHORT, _SLOW = 2000, 15_000
 #: Loops are written out as long as trees have so few statements, or one for so many nodes.
 _FEW, _EACH = 200, 4
 #: Code of more lines, or with fewer turns of steps for each line, is compiled without optimization,
@@ -202,7 +202,7 @@ def _trees(
 
 def _form(search: Callable[[Recording], Tree | None], recording: Recording) -> Form | None:
     tree = None if len(recording) <= _SMALL else search(recording)
-    is_slow = tree is not None and work(tree) > _SLOW * len(recording)
+    is_slow = tree is not None and work(tree) > _SLOW
     is_straight = len(recording) <= (_SHORT if is_slow else _SMALL)
     return recording if is_straight else tree
 

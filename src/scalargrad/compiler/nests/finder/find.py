@@ -43,8 +43,8 @@ _SELDOM = 27
 #: Nanoseconds of an operation, of a choice and of a table; of a statement to be compiled, if a
 #: program is run 30,000 times; and how many turns run at once where they wait for nothing.
 _EACH, _CHOSEN, _LOOKED, _COMPILED, _LANES = 1.0, 1.0, 12.0, 33.0, 4
-#: Loops have so few turns if these are written out.
-_TURNS = 8
+#: Loops have so few turns if these are written out; so many are tried.
+_TURNS, _TRIED = 8, 5
 #: A tree is written in other ways in so many rounds.
 _ROUNDS = 2
 #: Loops are split so often in a row, while that makes a tree no worse than by this factor.
@@ -149,12 +149,18 @@ def without_loop(tree: Tree, loop: Loop) -> Tree | None:
 
 def _with_turns_written(tree: Tree) -> Tree:
     """Return a tree without short loops of which each turn reads other things."""
-    for loop in reversed(tree.loops):
-        inside = [s for s in tree.statements if loop in s.loops]
-        if (loop.times or _TURNS + 1) <= _TURNS and any(map(has_choices, inside)):
-            changed = without_loop(tree, loop)
-            if changed is not None and _time(changed) < _time(tree):
-                return _with_turns_written(changed)
+    tried = set[int]()  # loops, by their first symbols
+    while len(tried) < _TRIED:
+        choosing = {x for s in tree.statements if has_choices(s) for x in s.loops}
+        short = [x for x in choosing if (x.times or _TURNS + 1) <= _TURNS]
+        left = [x for x in short if int(x.symbols[0]) not in tried]
+        if not left:
+            break
+        loop = max(left, key=lambda x: x.number)
+        tried.add(int(loop.symbols[0]))
+        changed = without_loop(tree, loop)
+        if changed is not None and _time(changed) < _time(tree):
+            tree = changed
     return tree
 
 
