@@ -102,7 +102,8 @@ def test_a_graph_above_the_limit_is_drawn_by_its_folds(written: Callable[..., st
     """The limit is on what is drawn at once; a model folds however small it is."""
     assert "opens its drawing" not in written(chain(100), limit=101)
     assert "opens its drawing" in written(chain(100), limit=100)
-    assert "opens its drawing" in written(network())
+    assert "opens its drawing" in (page := written(network()))
+    assert page.count('"whole graph"') == 1
 
 
 def test_the_page_of_a_chain_of_3000_gates_takes_less_than_a_megabyte(
