@@ -31,6 +31,9 @@ TESTS = [
     *("tests/fitting", "tests/solvers", "tests/linalg", "tests/export", "tests/parallel"),
     *("tests/data", "tests/experiments", "tests/cli", "tests/plots", "tests/system"),
     *("tests/test_micrograd_compatibility.py", "tests/lectures", "tests/test_puzzles.py"),
+    *("tests/show/steps/test_exactness.py", "tests/show/steps/test_remarks.py"),
+    *("tests/show/steps/test_slides.py", "tests/show/training/test_watching.py"),
+    "tests/test_sparse.py",
 ]
 
 
@@ -78,9 +81,9 @@ class Covering:
     def in_order(self, path: str, line: int, nearest: Sequence[str], most: float) -> list[str]:
         """Return tests of so many seconds: those that execute a line, nearest files first.
 
-        What importing the package executes, and operations, which are printed once for all, are
-        tried by tests of the nearest files. A fifth of the time goes to these anyway: what is
-        computed once for all is executed by one test only.
+        What importing the package executes is tried by tests of the nearest files. A fifth of the
+        time goes to these anyway: what is computed once for all is executed by one test only. As
+        much again goes to them for operations, which are printed once for all.
         """
         text = (PACKAGE / path).read_text(encoding="utf-8")
         word = re.compile(rf"(?<![a-z]){definition(text, line).strip('_')}(?![a-z])")
@@ -90,10 +93,11 @@ class Covering:
             return file not in nearest, not word.search(name), self.seconds[test]
 
         near = {x for x in self.seconds if x.partition("::")[0] in nearest}
-        found = None if path.startswith("ops/") else self.tests(path, line)
+        found = self.tests(path, line)
         executing = near if found is None else found & self.seconds.keys()
         chosen = list(self._first(sorted(executing, key=order), most))
-        return [*chosen, *self._first(sorted(near - executing, key=order), most / 5)]
+        rest = most if path.startswith("ops/") else most / 5
+        return [*chosen, *self._first(sorted(near - executing, key=order), rest)]
 
     def _first(self, tests: Sequence[str], most: float) -> Iterator[str]:
         """Yield tests until they take so many seconds, and at least one."""

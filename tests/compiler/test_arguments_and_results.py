@@ -438,7 +438,7 @@ def test_arrays_of_any_kind_stand_beside_values(kind: Any) -> None:
 
 
 def test_numbers_of_any_size_are_found_in_nested_lists() -> None:
-    """Signed zeros, subnormal numbers, 10³⁰⁸ and nan, with their bits; 300 come as a block."""
+    """Signed zeros, subnormal numbers, 10³⁰⁸ and nan, with their bits, and by their keys."""
     rows = [[float(k), -0.5 * k, 2.0] for k in range(100)]
     compiled = jit(lambda m, x: [[1.0 * y for y in row] for row in m] + [[x]])
     compiled(rows, 1.0)
@@ -450,6 +450,9 @@ def test_numbers_of_any_size_are_found_in_nested_lists() -> None:
         assert found[-1] == [2.0]
     rows[7][1] = math.nan
     assert math.isnan(compiled(rows, 1.0)[7][1])
+    named = jit(lambda held: {key: sum(x) for key, x in held.items()})
+    for key in "bbcb":
+        assert named({key: [0.5] * 300}) == {key: 150.0}
 
 
 def test_a_list_that_contains_itself_is_refused() -> None:

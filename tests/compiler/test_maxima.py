@@ -94,7 +94,7 @@ def test_a_product_with_the_hessian_goes_through_maxima() -> None:
 
 @pytest.mark.parametrize("reduction", [sg.maximum, sg.minimum, lambda *xs: sg.logsumexp(xs)])
 def test_second_derivatives_of_more_numbers_than_a_step_takes(reduction: Any) -> None:
-    """Of forty, equal ones among them: rows of the Hessian, and the gradient of a gradient."""
+    """Of forty, equal ones among them: rows of the Hessian, gradients of a gradient, of descent."""
     xs = [round(0.1 * (k % 7) - 0.3, 1) for k in range(40)]
 
     def f(v: Any) -> Any:
@@ -103,6 +103,11 @@ def test_second_derivatives_of_more_numbers_than_a_step_takes(reduction: Any) ->
     def squared(v: Any) -> Any:
         return grad(lambda u: sum(g * g for g in grad(f)(u)))(v)
 
-    for derivative in (hessian(f), squared):
+    def descended(v: Any) -> Any:
+        for _ in range(2):
+            v = [x - 0.5 * g for x, g in zip(v, grad(f)(v), strict=True)]
+        return f(v) * sg.take(v, 2.0 + 0.0 * v[0])
+
+    for derivative in (hessian(f), squared, grad(descended)):
         expected = np.array(derivative(xs))
         assert np.array(jit(derivative)(xs)) == pytest.approx(expected, rel=1e-11, abs=1e-13)

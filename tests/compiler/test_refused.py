@@ -102,6 +102,9 @@ CHANGES: dict[str, Count] = {
     "a count in an array": (
         lambda: np.zeros((2, 2))[:, 0], lambda h, x: x * put(h, 1, h[1] + 1.0),
         lambda h: h.tolist()),
+    "a result in an array of Values": (
+        lambda: np.array([Value(1.0), Value(2.0)]), lambda h, x: put(h, 0, 2.0 * x),
+        lambda h: h.tolist()),
     "a member of a set": (
         lambda: {0}, lambda h, x: (h.add(len(h)), x * len(h))[1], lambda h: {*h}),
     "what is read of a log": (

@@ -46,8 +46,10 @@ def test_points_are_plain_numbers_fixed_by_a_seed(
             make(10, classes=0)
 
 
-def test_moons_are_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The points are those of the same seed, without it; where others need it, it is named."""
+def test_moons_and_blobs_are_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the same seed; moons are made without it, and where others need it, it is named."""
+    points, labels = sklearn.datasets.make_blobs(100, centers=3, random_state=5)
+    assert data.blobs(seed=5) == (points.tolist(), labels.tolist())
     made = sklearn.datasets.make_moons
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     for n in (1, 2, 31, 100):
@@ -87,7 +89,7 @@ def test_xor_is_the_truth_table_and_sine_spans_one_period_evenly() -> None:
     inputs, targets = xor(8)
     assert inputs[:4] == inputs[4:] == [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
     assert targets == [0, 1, 1, 0] * 2
-    inputs, heights = sine(2000)
+    inputs, heights = sine()
     xs = [x for (x,) in inputs]
     assert (xs[0], xs[-1]) == (-math.pi, math.pi)
     assert xs[1000] - xs[999] == pytest.approx(2 * math.pi / 1999)

@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -75,6 +76,9 @@ def test_a_program_leaves_picture_model_history_and_checkpoint(
         assert cubic.startswith("y = ")
     if name == "names":  # those of one word of a to z, and the mark between them
         assert len(report.model.state_dict()["head.weight"]) == len({*"ironoman"}) + 1
+        places = [text.get_position() for axes in figure.axes for text in axes.texts]
+        assert len(places) == 20
+        assert 0 < np.min(places) < np.max(places) < 1
     if name == "clicks":
         assert len({line.get_marker() for line in figure.axes[1].get_lines()}) == 3
     if name == "digits":
@@ -92,7 +96,7 @@ def pressed(*_: Any) -> None:
 def test_ctrl_c_in_a_program_keeps_its_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pressed while the hundredth step is printed: picture, model and history are written."""
+    """Pressed at the hundredth step: picture, model and history are written; a new run begins."""
     with monkeypatch.context() as patch:
         patch.setattr("builtins.print", pressed)
         report = experiments.sine(Plan(tmp_path, epochs=200))
@@ -100,6 +104,7 @@ def test_ctrl_c_in_a_program_keeps_its_files(
     assert len(report.history) == 100
     assert nn.load_file(report.files[1]) == report.model.state_dict()
     assert all(path.exists() for path in report.files)
+    assert len(experiments.sine(Plan(tmp_path, epochs=3, quiet=True)).history) == 3
 
 
 def test_moons_repeats_micrograd_s_published_run(tmp_path: Path) -> None:

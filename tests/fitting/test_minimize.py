@@ -233,6 +233,8 @@ def test_parameters_that_are_not_determined_are_named() -> None:
         fit.standard_errors  # noqa: B018
     assert fit.x == pytest.approx({"a": 0.0, "b": 2.5, "c": 2.5}, abs=1e-5)
     assert repr(fit).count("?") == 3
+    with pytest.raises(NumericalError, match="with b"):
+        minimize(lambda p: p["a"] ** 2 + 0.0 * p["b"], OF_TWO | {"b": 0.0}).standard_errors  # noqa: B018
 
 
 def test_a_parameter_at_its_bound_has_no_standard_error() -> None:
@@ -255,6 +257,9 @@ def test_a_profile_has_the_other_parameters_at_their_best() -> None:
         reach = 2 * SAMPLE.std() / n**0.5
         assert profile.values[-1] == pytest.approx(SAMPLE.mean() + reach, rel=1e-4)
         lowest = [n / 2 * math.log(np.mean((SAMPLE - m) ** 2)) + n / 2 for m in profile.values]
+        assert profile.minima == pytest.approx(lowest, rel=1e-6)
+        profile = fit.profile("scale", points=3)
+        lowest = [n * math.log(s) + n * SAMPLE.var() / s**2 / 2 for s in profile.values]
         assert profile.minima == pytest.approx(lowest, rel=1e-6)
 
 

@@ -167,15 +167,10 @@ def test_a_domain_is_checked() -> None:
             inverse(operand)
 
 
-def keyword_only(*, x: float) -> float:
-    """Take its operand by name only."""
-    return x
-
-
 def test_functions_have_plain_positional_parameters() -> None:
     """Built-ins, methods, partials and functions of other parameters are refused at once."""
     cases: list[Any] = [
-        *(math.sin, float, keyword_only, lambda: 1.0, lambda *x: 1.0, lambda x, **rest: x),
+        *(math.sin, float, lambda: 1.0, lambda *x: 1.0, lambda x, **rest: x, lambda x, *, k: x),
         *(functools.partial(operator.mul, 2.0), Value(1.0).__neg__, ops.sin),
     ]
     for function in cases:

@@ -182,14 +182,15 @@ def test_the_boundary_lies_where_the_score_is_zero(ax: Axes) -> None:
 
 
 def test_the_largest_of_several_scores_is_the_class(ax: Axes) -> None:
-    """With the scores (-x₁, x₁, -9) the third class has markers, but no place in the plane."""
+    """The first of equal ones: for (-x₁, |x₁|, -9), on the left; the third has markers alone."""
     points = [[-1.0, 0.0], [1.0, 1.0], [1.0, 0.0]]
-    decision_boundary(lambda p: [-Value(p[0]), p[0], -9.0], points, [0, 1, 2], 21, ax)
+    decision_boundary(lambda p: [-Value(p[0]), abs(p[0]), -9.0], points, [0, 1, 2], 21, ax)
     areas, *_, zero, one, two = ax.collections
     reach = [np.asarray(path.vertices)[:, 0].tolist() for path in areas.get_paths()]
     assert max(reach[0]) <= 0.1 + 1e-9
     assert min(reach[1]) >= -0.1 - 1e-9
     assert not reach[2]
+    assert np.array(boundary(ax))[:, 0] == pytest.approx(0.0, abs=1e-9)
     for group, point in zip((zero, one, two), points, strict=True):
         assert np.asarray(group.get_offsets()).tolist() == [point]
     assert legend(ax) == ["0", "1", "2"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, overload
 
 from scalargrad.errors import OperandError
@@ -397,10 +397,6 @@ class MaxScore(float):
         return made
 
     scores: tuple[Any, ...]
-
-    def at(self, number: Callable[[Any], float]) -> float:
-        """Return the largest score where `number` says what each Value is."""
-        return max(x if isinstance(x, float) else number(x) for x in self.scores)
 
 
 def _are_shown(scores: Sequence[Any]) -> bool:

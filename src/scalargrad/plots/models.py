@@ -132,7 +132,7 @@ def _regions(axes: Axes, xs: Any, ys: Any, grid: Any) -> None:
     axes.contourf(xs, ys, grid.argmax(axis=2), levels, colors=_colours(count), alpha=0.18)
     for c in range(1, count):
         margin = grid[:, :, c] - np.delete(grid, c, axis=2).max(axis=2)
-        if margin.min() < 0 < margin.max():
+        if margin.min() <= 0 < margin.max():
             axes.contour(xs, ys, margin, levels=[0.0], colors="black", linewidths=1.2)
 
 

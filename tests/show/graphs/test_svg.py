@@ -188,7 +188,9 @@ def test_a_long_label_has_an_alias_and_a_legend() -> None:
     label = "the_learning_rate_of_the_very_first_layer"
     drawn = draw(Parameter(2.0, label) * Value(3.0, "x"))
     assert lines(elements(drawn)["n0"]) == ["tlrotv"]
-    assert f"tlrotv: {label}" in "".join(ET.fromstring(drawn.svg()).itertext())
+    (legend,) = (x for x in ET.fromstring(drawn.svg()).iter() if x.text == f"tlrotv: {label}")
+    bottom = max(corners(shape)[3] for shape in of_class(drawn, "node").values())
+    assert float(legend.attrib["y"]) > bottom + 14.0  # the size of its letters
     assert 'n0["tlrotv"]' in drawn.mermaid
     assert 'legend["tlrotv' in drawn.mermaid
 

@@ -102,7 +102,8 @@ def test_a_graph_above_the_limit_is_drawn_by_its_folds(written: Callable[..., st
     """The limit is on what is drawn at once; a model folds however small it is."""
     assert "opens its drawing" not in written(chain(100), limit=101)
     assert "opens its drawing" in written(chain(100), limit=100)
-    assert "opens its drawing" in written(network())
+    assert "opens its drawing" in (page := written(network()))
+    assert page.count('"whole graph"') == 1
 
 
 def test_the_page_of_a_chain_of_3000_gates_takes_less_than_a_megabyte(
@@ -145,6 +146,7 @@ def test_a_notebook_shows_the_page_in_a_frame_and_the_table_beneath(
     assert "srcdoc" not in left
     long = chain(1_000)  # its page would add megabytes each time the cell is run
     assert long._repr_mimebundle_()["text/html"] == long._repr_html_()
+    assert "and 1 more step:" in long[:101]._repr_html_()
 
 
 # Layers, whose sentences stand in the page ------------------------------------------------------
@@ -208,10 +210,12 @@ def test_what_later_rows_read_again_has_a_place_for_its_numbers(
 
 
 def test_samples_stand_in_the_order_in_which_they_are_added(tmp_path: Path) -> None:
-    """From top to bottom, whatever fans out to them."""
+    """From top to bottom, whatever fans out to them, by lines that are level where they tell it."""
     w, b = Value(0.5, "w"), Value(0.1, "b")
     loss: Any = sum((w * k + b - k) ** 2 for k in range(2, 8))
     page = walk(loss).save(tmp_path / "page.html").read_text(encoding="utf-8")
     found = re.findall(r'<text x="[\d.]+" y="([\d.]+)" dy="[\d.]+em">×\d</text>', page)
     assert len(found) >= 6
     assert [float(y) for y in found[:6]] == sorted(float(y) for y in found[:6])
+    level = re.findall(r" ([\d.]+,([\d.]+)) \1 ([\d.]+,\2) \3 ", page)
+    assert len(level) == len(re.findall(r'id="n\d+-w\d+-tap"', page)) == 12

@@ -273,12 +273,13 @@ def test_a_name_is_equal_to_the_number_that_was_computed() -> None:
 
 
 def test_pictures_and_slides_tell_exact_names_from_rounded_ones(tmp_path: Any) -> None:
-    """Of a third digits are left out, tanh(40) is not 1; a sixteenth has four digits."""
+    """Of a third digits are left out, tanh(40) is not 1; a sixteenth has three digits."""
     one = labelled(sg.tanh(Value(40.0, "y")), "h")
     third, sixteenth = labelled(Value(1.0, "x") / 3.0, "t"), labelled(Value(1.0, "z") / 16.0, "e")
     for node, sign in ((third, "≈"), (one, "≈"), (sixteenth, "=")):
         picture = sg.draw(node)
         assert f">{node.label}<tspan>&#160;{sign}&#160;</tspan>" in picture.svg()
         assert f'"{node.label} {sign} ' in picture.mermaid
+    assert "e ≈ 0.06" in sg.draw(sixteenth, digits=1).mermaid
     *_, last = walk(third * sixteenth).export(tmp_path)
     assert ">t<tspan>&#160;≈&#160;</tspan>" in last.read_text("utf-8")

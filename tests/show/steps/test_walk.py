@@ -276,10 +276,10 @@ def test_an_operation_of_the_user_s_own_is_printed_from_its_derivative() -> None
 
 def test_the_maximum_that_softmax_subtracts_has_a_name() -> None:
     """It is shown after the scores it is taken from, also in pictures, and held constant."""
-    z = [Value(x, f"z{i}") for i, x in enumerate([2.0, 1.0, 0.1], 1)]
+    z = [Value(x, f"z{i}") for i, x in enumerate([2.0, 1.0, 0.1, 0.0], 1)]
     p = sg.softmax(z)[0]
     first = walk(p)[1]
-    assert first.text() == "v1 = z1 − max(z1, z2, z3) = 2 − 2 = 0"
+    assert first.text() == "v1 = z1 − max(z1, z2, z3, z4) = 2 − 2 = 0"
     assert "constant" in first.notes()[0]
     assert "−max" in sg.draw(p).svg()
     computed = walk(

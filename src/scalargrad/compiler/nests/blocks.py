@@ -7,7 +7,6 @@ examples alone, so that digits do not depend on how many threads there are.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
@@ -29,7 +28,6 @@ from scalargrad.ops import TABLE
 EXAMPLES, BLOCKS = 10_000, 40
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Block(Var):
     """The variable of a loop over blocks, whose turns share no cell that they write."""
 

@@ -57,10 +57,10 @@ class Nested(Loops):
     inputs: int
     outputs: slice
     results: int
-    functions: Sequence[tuple[str, int]] = (("run", 1),)
-    distances: Sequence[Distance] = ()
-    apart: int = 0
-    level: int = 1
+    functions: Sequence[tuple[str, int]]
+    distances: Sequence[Distance]
+    apart: int
+    level: int
 
     @property
     def cells(self) -> int:

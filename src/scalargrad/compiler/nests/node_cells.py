@@ -30,7 +30,7 @@ from scalargrad.ops import TABLE
 
 #: More constants than this are copied from an array of them.
 _NUMBERS = 8
-_IDENTITY, _ADD, _MUL = TABLE["identity"], TABLE["add"], TABLE["mul"]
+_IDENTITY, _MUL = TABLE["identity"], TABLE["mul"]
 _AT_ZERO = Index()
 
 
@@ -128,7 +128,8 @@ class NodeCells:
             return found
         if not isinstance(op, Total):
             raise TraceError(f"a result of {op} is read before it is computed")
-        found = self._total(args, self.vars[op.lanes])
+        x, factor = map(self.cell, args)
+        found = self.sum(x, factor, self.vars[op.lanes])
         self.known.put([node], found)
         return found
 
@@ -145,15 +146,6 @@ class NodeCells:
         if isinstance(x, float) or not x.variables:
             return x
         return x.substituted({var: Index(lane) for var in self.vars.values()})
-
-    def _total(self, args: Sequence[int], var: Var) -> Arg:
-        """Write a sum of products over examples."""
-        held: Arg | None = None
-        for x, y in zip(args[::2], args[1::2], strict=True):
-            part = self.sum(self.cell(x), self.cell(y), var)
-            held = part if held is None else self.builder.step(_ADD, (held, part))
-        assert held is not None
-        return held
 
     def sum(self, x: Arg, factor: Arg, var: Var) -> Access:
         """Write a sum over examples of products with a factor; return its cell."""

@@ -99,10 +99,7 @@ def has_lanes(ops: Iterable[object]) -> bool:
 
 
 class Total(OfLanes):
-    """a₀b₀ + a₁b₁ + …, the operands in pairs, over terms and lanes: a single number.
-
-    In each term, at least one operand has lanes; all operands with lanes have equally many.
-    """
+    """a₀b₀ + a₁b₁ + … over the lanes of two operands, of which one may be a single number."""
 
 
 @functools.cache

@@ -181,8 +181,6 @@ class Nodes:
 
 #: Fewer nodes than this are removed one by one.
 _MANY = 64
-#: Numbers below this fit 16 bits.
-_SHORT = 1 << 16
 
 
 def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) -> None:
@@ -244,9 +242,8 @@ def alike(numbers: Integers) -> tuple[Integers, Integers]:
 
     It is `numpy.unique` without the import of `numpy.ma`.
     """
-    if len(numbers) and numbers.min() >= 0 and numbers.max() < _SHORT:
-        numbers = numbers.astype(np.uint16)  # is sorted by its digits, ten times as fast
-    order = np.argsort(numbers, kind="stable")
+    short = numbers.astype(np.uint16)  # is sorted by its digits, ten times as fast
+    order = np.argsort(short if (short == numbers).all() else numbers, kind="stable")
     ordered = numbers[order]
     new = np.ones(len(numbers), np.bool_)
     new[1:] = ordered[1:] != ordered[:-1]

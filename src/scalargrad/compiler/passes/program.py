@@ -94,12 +94,11 @@ class Program:
         if op is UNBATCH:
             return f"%{node} = %{args[0]}[{self.constants[args[1]]:g}]{mark}"
         if isinstance(op, Total):
-            pairs = zip(args[::2], args[1::2], strict=True)
-            return f"%{node} = total({' + '.join(map(self._product, pairs))}){mark}"
+            return f"%{node} = total({self._product(args)}){mark}"
         shown = ", ".join(f"%{x}" for x in args)
         return f"%{node} = {op.name}{f'({shown})' if args else ''}{mark}"
 
-    def _product(self, pair: tuple[int, int]) -> str:
+    def _product(self, pair: Sequence[int]) -> str:
         shown = [f"{self.constants[x]:g}" if x in self.constants else f"%{x}" for x in pair]
         return "·".join(shown)
 

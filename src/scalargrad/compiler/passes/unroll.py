@@ -103,9 +103,8 @@ class _Unrolled:
         return [tuple([x[k] if len(x) > 1 else x[0] for x in found]) for k in range(count)]
 
     def total(self, args: tuple[int, ...]) -> int:
-        """Write a sum of products over terms and lanes."""
-        pairs = zip(args[::2], args[1::2], strict=True)
-        terms = [self.node(mul, row) for pair in pairs for row in self.rows(pair)]
+        """Write a sum of products over lanes."""
+        terms = [self.node(mul, row) for row in self.rows(args)]
         found = terms[0]
         for x in terms[1:]:
             found = self.node(add, (found, x))

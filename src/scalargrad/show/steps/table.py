@@ -86,8 +86,8 @@ def html(steps: Sequence[Step]) -> str:
     """Return the steps as an HTML table with the formulas in MathML."""
     head = "".join(f"<th {_LEFT}>{heading}</th>" for heading in HEADINGS)
     body = "".join(f"<tr>{_html_row(step)}</tr>" for step in islice(steps, _ROWS_OF_HTML))
-    left_out = len(steps) - _ROWS_OF_HTML
-    more = f"<p>and {left_out} more steps: print the walk to see all</p>" if left_out > 0 else ""
+    rest = len(steps) - _ROWS_OF_HTML
+    more = f"<p>and {rest} more step{'s' * (rest > 1)}: print the walk to see all</p>" * (rest > 0)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div style="overflow-x: auto">{table}</div>{more}'
 

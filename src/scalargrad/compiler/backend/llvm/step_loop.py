@@ -175,8 +175,6 @@ def native_steps(runner: Any, shape: StepShape) -> NativeSteps | None:
     """Return what repeats the program of a `Runner`; None if it is not one function of its own."""
     lent = runner.lend()
     runner.take_back(lent)
-    if shape.order and runner.outputs.start < shape.carried:  # outputs are inputs
-        return None
     is_native = isinstance(lent[0], NestExecutable) and lent[0].entry
     return NativeSteps(runner, shape) if is_native else None
 
