@@ -241,9 +241,9 @@ def _object_filler(outline: ObjectOutline, of_array: bool) -> Callable[[Any], An
 
 def _container_filler(outline: Any, of_array: bool) -> Callable[[Any], Any]:
     kind = type(outline)
-    at_once = _list_filler(outline, of_array) if kind is list else None
+    at_once = _list_filler([*outline], of_array) if kind in {list, tuple} else None
     if at_once is not None:
-        return at_once
+        return at_once if kind is list else lambda x: tuple(at_once(x))
     parts = outline.values() if isinstance(outline, dict) else outline
     fillers = [filler(x, of_array=of_array) for x in parts]
     if kind is tuple and len(fillers) == 2:  # a value and its gradient, above all

@@ -19,9 +19,6 @@ from scalargrad.compiler.nests.node_columns import NodeColumns, distinct
 from scalargrad.compiler.passes.dependence import is_detached
 from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, TAKE, UNBATCH, Held, Op, Stacked, Total
 from scalargrad.compiler.passes.program import Program
-from scalargrad.ops import TABLE
-
-_IDENTITY = TABLE["identity"]
 
 
 class Given(NamedTuple):
@@ -136,9 +133,7 @@ class Asked:
         self.parts = self._parts() if self.is_written else []
 
     def _choose_points(self) -> None:
-        found, program, nodes = self.found, self.program, self.found.written
-        reading = nodes.where(lambda op: op is not ADJOINT)[nodes.users()]
-        reads = np.bincount(nodes.operands[reading], minlength=len(program))
+        found, program = self.found, self.program
         for sweep in self.sweeps:
             for x in sweep.wrt.values():
                 lanes = max(sweep.lanes, int(found.sizes[x]))
@@ -147,15 +142,11 @@ class Asked:
                 if lanes > 1:
                     self.is_written &= self.points.setdefault(x, lanes) == lanes
                     self.is_written &= x not in self.inputs
-                elif x < program.inputs:
-                    self.inputs[x] = x
+                elif (given := int(found.same[x])) < program.inputs:
+                    self.inputs[x] = given
                     self.is_written &= x not in self.points
                 else:
-                    op, args = nodes.table[nodes.codes[x]], nodes.args_of(x)
-                    if op is _IDENTITY and args[0] < program.inputs and reads[args[0]] == 1:
-                        self.inputs[x] = args[0]
-                    else:
-                        self.is_written &= self.points.setdefault(x, 1) == 1
+                    self.is_written &= self.points.setdefault(x, 1) == 1
 
     def _parts(self) -> list[Part]:
         found, program = self.found, self.program

@@ -32,7 +32,8 @@ def compact(program: Program) -> Program:
     for step, around in steps:
         out = step.out
         sums = [v for v in around if v not in out.variables] if step.how != SET else []
-        if out.array.kind == "temp" and any(v.extent.bounds()[0] < 1 for v in sums):
+        is_known = all(x.array.data is not None for x in out.tables)  # else it is within anyway
+        if out.array.kind == "temp" and is_known and any(v.extent.bounds()[0] < 1 for v in sums):
             whole = larger.get(out.array, tuple([(0, n - 1) for n in out.array.shape]))
             larger[out.array] = _union([index.bounds() for index in out.indices], whole)
         for x in (out, *step.reads()):

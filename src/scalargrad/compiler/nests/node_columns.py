@@ -76,6 +76,8 @@ class NodeColumns:
         The operations, once for each number of lanes.
     operations : integers
         For each computed node, the index of its operation and number of lanes in `table`.
+    same : integers
+        For each node of the program, itself, or the input that it is a copy of.
     """
 
     program: Program
@@ -92,6 +94,7 @@ class NodeColumns:
     sizes: Integers
     table: list[Op]
     operations: Integers
+    same: Integers
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -167,6 +170,7 @@ def columns(program: Program) -> NodeColumns:
         sizes,
         [*table] * len(several),
         operations,
+        same,
     )
 
 

@@ -43,8 +43,9 @@ _SELDOM = 27
 #: Nanoseconds of an operation, of a choice and of a table; of a statement to be compiled, if a
 #: program is run 30,000 times; and how many turns run at once where they wait for nothing.
 _EACH, _CHOSEN, _LOOKED, _COMPILED, _LANES = 1.0, 1.0, 12.0, 33.0, 4
-#: Loops have so few turns if these are written out; so many are tried.
-_TURNS, _TRIED = 8, 5
+#: Loops have so few turns if these are written out. So many are tried, fewer of long recordings:
+#: trees of so many nodes are read.
+_TURNS, _TRIED, _READ = 8, 5, 100_000
 #: A tree is written in other ways in so many rounds.
 _ROUNDS = 2
 #: Loops are split so often in a row, while that makes a tree no worse than by this factor.
@@ -100,7 +101,9 @@ def _nested(recording: Recording) -> Tree | None:
         if best is not None and _is_clean(best) and (at_seams or not _chooses(best)):
             break
     if best is None or _chooses(best):
-        best = _simpler(best, search(recording, by_number=True, joined=True), _JOINED)
+        structure = search(recording, by_number=True, joined=True)
+        if best is None or (structure and structure.size < best.structure.size):
+            best = _simpler(best, structure, _JOINED)
     return best or _simpler(None, search(recording, by_number=False, joined=True))
 
 
@@ -150,7 +153,7 @@ def without_loop(tree: Tree, loop: Loop) -> Tree | None:
 def _with_turns_written(tree: Tree) -> Tree:
     """Return a tree without short loops of which each turn reads other things."""
     tried = set[int]()  # loops, by their first symbols
-    while len(tried) < _TRIED:
+    while len(tried) < _TRIED and len(tried) * len(tree.recording) < _READ:
         choosing = {x for s in tree.statements if has_choices(s) for x in s.loops}
         short = [x for x in choosing if (x.times or _TURNS + 1) <= _TURNS]
         left = [x for x in short if int(x.symbols[0]) not in tried]
