@@ -25,6 +25,9 @@ _REMEDY = (
     "allow_nonfinite=True of backward and gradients"
 )
 
+#: Nodes that have operands, their signals, and what has arrived at other nodes.
+Swept = tuple[list[Value], list[Any], dict[Any, Any]]
+
 _anomaly: ContextVar[bool] = ContextVar("anomaly", default=False)
 
 
@@ -115,20 +118,17 @@ def error_signals(
     return dict(zip(inner, signals, strict=True)) | others
 
 
-def _sweep(
-    order: Sequence[Value], seeds: Mapping[Value, float], allow_nonfinite: bool
-) -> tuple[list[Value], list[Any], dict[Value, Any]]:
+def _sweep(order: Sequence[Value], seeds: Mapping[Value, float], allow_nonfinite: bool) -> Swept:
     """Return the nodes that have operands, their signals, and what has arrived at others.
 
     Each wire adds upstream · local to the signal of its operand. A signal is complete when its
     node is reached, so only those still incomplete are in the dict: few, and in the processor's
     cache. What arrives at a `Call` is a vector, which it sends back to its operands at once.
     """
-    arrived: dict[Value, Any] = dict(seeds)
+    arrived: dict[Any, Any] = dict(seeds)
     inner, signals, received = [], [], arrived.get
     for node in reversed(order):
-        parents: Any = node.parents
-        if not parents:
+        if not (parents := node.parents):
             continue  # a leaf: what arrives there stays
         upstream = arrived.pop(node, None)  # nothing where a call above does not depend on it
         local_grads: Any = () if upstream is None else node.local_grads

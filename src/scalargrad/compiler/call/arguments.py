@@ -92,7 +92,7 @@ class Walk(KeyMaker):
         met = self._met.setdefault(type(records[0]), [])
         first = len(met)
         met += records
-        if len({*map(id, met)}) == len(met):
+        if len(set(map(id, met))) == len(met):
             return records
         place = {id(x): k for k, x in [*enumerate(met)][::-1]}
         self.key.append(("met", *[place[id(x)] for x in records]))
@@ -228,14 +228,13 @@ class _Records(Kind):
             with suppress(AttributeError):  # one has no content
                 return [(name, xs, [*map(attrgetter(name), xs)]) for name in slots]
         spaces = [*map(attributes if slots else _SPACE, xs)]
-        names = [*chain.from_iterable(spaces)]
-        rows = [(xs, spaces)]
-        if names != [*chain(*spaces[:1])] * len(spaces):
-            rows = [([x], [space]) for x, space in zip(xs, spaces, strict=True)]
+        if len({*map(len, spaces)}) == 1:
+            with suppress(KeyError):  # other names
+                return [(name, xs, [*map(itemgetter(name), spaces)]) for name in spaces[0]]
         return [
-            (name, some, [*map(itemgetter(name), held)])
-            for some, held in rows
-            for name in [*chain(*held[:1])]
+            (name, [x], [space[name]])
+            for x, space in zip(xs, spaces, strict=True)
+            for name in space
         ]
 
 
