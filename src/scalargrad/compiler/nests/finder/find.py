@@ -46,8 +46,6 @@ _EACH, _CHOSEN, _LOOKED, _COMPILED, _LANES = 1.0, 1.0, 12.0, 33.0, 4
 #: Loops have so few turns if these are written out. So many are tried, fewer of long recordings:
 #: trees of so many nodes are read.
 _TURNS, _TRIED, _READ = 8, 5, 100_000
-#: A tree is written in other ways in so many rounds.
-_ROUNDS = 2
 #: Loops are split so often in a row, while that makes a tree no worse than by this factor.
 _SPLITS, _WORSE = 4, 1.25
 #: Trees of up to so many statements are written in other ways, which takes a millisecond for each.
@@ -88,17 +86,14 @@ def _checked(tree: Tree | None, recording: Recording) -> Tree | None:
 def _nested(recording: Recording) -> Tree | None:
     """Return the simplest loops within loops."""
     best = None
-    for by_number, at_seams in ((True, False), (True, True), (False, False)):
-        if at_seams and not (best and len(best.statements) <= _CHANGED and _chooses(best)):
-            continue
-        structure = search(recording, by_number=by_number, at_seams=at_seams)
+    for by_number in (True, False):
+        structure = search(recording, by_number=by_number)
         if structure is None:
             break
         best = _simpler(best, structure)
         if structure.is_foretold and not (best and _is_clean(best)):
-            options = {"by_number": by_number, "at_seams": at_seams}
-            best = _simpler(best, search(recording, **options, foretells=False))
-        if best is not None and _is_clean(best) and (at_seams or not _chooses(best)):
+            best = _simpler(best, search(recording, by_number=by_number, foretells=False))
+        if best is not None and _is_clean(best) and not _chooses(best):
             break
     if best is None or _chooses(best):
         structure = search(recording, by_number=True, joined=True)
@@ -214,12 +209,8 @@ def _tree(structure: Structure, limit: float) -> Tree | None:
     if structure.size > min(most, limit):  # it costs no less than it has statements
         return None
     tree = _read(structure)
-    for _ in range(_ROUNDS if structure.size <= _CHANGED else 0):
-        before = tree
-        for change, times in ((split, _SPLITS), (unrolled, 1)):
-            tree = _changed(tree, change, times)
-        if tree is before:
-            break
+    if structure.size <= _CHANGED:
+        tree = _changed(_changed(tree, split, _SPLITS), unrolled, 1)
     return tree if cost(tree) < limit and not is_padded(tree) else None
 
 

@@ -81,7 +81,6 @@ def search(
     recording: Recording,
     *,
     by_number: bool,
-    at_seams: bool = False,
     joined: bool = False,
     foretells: bool = True,
 ) -> Structure | None:
@@ -93,14 +92,12 @@ def search(
     by_number : bool
         Whether copies must have numbers in the place of the same operands, the first copy aside:
         a sum that starts from 0 then ends the one before it.
-    at_seams : bool
-        Whether a run begins where no value lives across that is read soon, if it loses a copy, too.
     joined : bool
         Whether copies that take one of a few ways are copies of each other; None if there are none.
     foretells : bool
         Whether turns join a loop that extents of inner loops foretell.
     """
-    return _Search(recording, by_number, at_seams, joined, foretells).run()
+    return _Search(recording, by_number, joined, foretells).run()
 
 
 def mixed(numbers: Integers | Codes) -> Codes:
@@ -139,12 +136,11 @@ class _Search:
         self,
         recording: Recording,
         by_number: bool,
-        at_seams: bool,
         joined: bool,
         foretells: bool,
     ) -> None:
         n = len(recording)
-        self.recording, self.at_seams, self.joined = recording, at_seams, joined
+        self.recording, self.joined = recording, joined
         self.foretells, self.is_foretold = foretells, False
         self.plain = mixed(recording.codes + 7)
         self.codes = self.plain
@@ -208,8 +204,7 @@ class _Search:
         end = np.minimum(stop, np.append(start[1:], len(self.codes)))
         times = (end - start) // period
         slack = end - start - times * period
-        late = self._seam(start, times, slack, period)
-        start, times = start + late, times - (late > slack)
+        start = start + self._seam(start, times, slack, period)
         first, last = self._strangers(start, times, period)
         start, times = start + period * first, times - first - last
         start, times = self._evenly(start, times, period)
@@ -239,21 +234,16 @@ class _Search:
         return found
 
     def _seam(self, start: Integers, times: Integers, slack: Integers, period: int) -> Integers:
-        """Return by how much each run is to begin later, for fewest values to live across.
-
-        More than there is slack, which loses a copy, only for none, where that is asked for.
-        """
+        """Return by how much each run is to begin later, for fewest values to live across."""
         late = np.zeros(len(start), np.int64)
-        free = np.flatnonzero((slack > 0) | self.at_seams)
+        free = np.flatnonzero(slack)
         if len(free):
-            shifts = np.arange(period if self.at_seams else int(slack.max()) + 1)
+            shifts = np.arange(int(slack.max()) + 1)
             length = self.places[start + period] - self.places[start]
             crossing = self._crossing(int(np.median(length)))
             half = np.maximum(times // 2, 2) * period  # early copies may read other things
             at = np.minimum(start[free, None] + half[free, None] + shifts, len(self.codes))
-            cost = 2 * crossing[self.places[at]]
-            may = self.at_seams & (cost == 0) & (times[free, None] > _LEAST)
-            cost += np.where(shifts > slack[free, None], np.where(may, 1, 1 << 40), 0)
+            cost = np.where(shifts > slack[free, None], 1 << 40, crossing[self.places[at]])
             late[free] = cost.argmin(axis=1)
         return late
 

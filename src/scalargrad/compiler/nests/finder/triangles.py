@@ -161,9 +161,10 @@ def symbols(
             found.append(node)
             node += 1
             continue
-        members: list[int] = []
-        for _ in range(x.times):
-            inside, node = symbols(x.body, node, add)
-            members += inside
+        members = [*range(node, node + len(x.body) * x.times)]
+        if any(isinstance(y, Repeated) for y in x.body):
+            members, node = symbols(x.body * x.times, node, add)
+        else:
+            node += len(members)
         found.append(add(x, members))
     return found, node
