@@ -101,14 +101,15 @@ def test_what_an_if_on_data_chose_is_written_once(make: Callable[[], Natural], m
     assert expanded(tree).equals(recording)
 
 
-def test_a_gpt_is_one_loop_over_positions() -> None:
-    """The first has sums of one term: how later ones grow says what it is made of."""
-    tokens = [gpt.CHARACTERS - 1, 11, 4, 18, 14, 19]
+@pytest.mark.parametrize("positions", [6, 16])
+def test_a_gpt_is_one_loop_over_positions(positions: int) -> None:
+    """The first has sums of one term, the 16th as many as features: how others grow says so."""
+    tokens = [*range(positions)]
     weights = natural.draws(4192, 0)
     recording, _ = recorded(lambda p: gpt.loss(p, tokens, tokens, sg), weights)
     tree = find(recording)
     assert tree is not None
-    assert str(tree).startswith("6[")
+    assert str(tree).startswith(f"{positions}[")
     assert len(tree.statements) <= 50
     assert expanded(tree).equals(recording)
 

@@ -204,7 +204,8 @@ class _Search:
         end = np.minimum(stop, np.append(start[1:], len(self.codes)))
         times = (end - start) // period
         slack = end - start - times * period
-        start = start + self._seam(start, times, slack, period)
+        late = self._seam(start, times, slack, period)
+        start, times = start + late, times - (late > slack)
         first, last = self._strangers(start, times, period)
         start, times = start + period * first, times - first - last
         start, times = self._evenly(start, times, period)
@@ -234,16 +235,21 @@ class _Search:
         return found
 
     def _seam(self, start: Integers, times: Integers, slack: Integers, period: int) -> Integers:
-        """Return by how much each run is to begin later, for fewest values to live across."""
+        """Return by how much each run is to begin later, for fewest values to live across.
+
+        A copy more than there is slack for is foretold anew where turns grow.
+        """
         late = np.zeros(len(start), np.int64)
-        free = np.flatnonzero(slack)
+        grows = self.foretells & (times > _LEAST) & self._grow(start, times, period)
+        room = np.where(grows, period - 1, slack)
+        free = np.flatnonzero(room)
         if len(free):
-            shifts = np.arange(int(slack.max()) + 1)
+            shifts = np.arange(int(room.max()) + 1)
             length = self.places[start + period] - self.places[start]
             crossing = self._crossing(int(np.median(length)))
             half = np.maximum(times // 2, 2) * period  # early copies may read other things
             at = np.minimum(start[free, None] + half[free, None] + shifts, len(self.codes))
-            cost = np.where(shifts > slack[free, None], 1 << 40, crossing[self.places[at]])
+            cost = np.where(shifts > room[free, None], 1 << 40, crossing[self.places[at]])
             late[free] = cost.argmin(axis=1)
         return late
 
@@ -298,9 +304,7 @@ class _Search:
 
         Loops in the turns of a run are put right, too, such as ``[8[2]]`` that is ``4[2[2]]``.
         """
-        lasts = (start + period * times)[:, None] + period * np.arange(-_LEAST, 1)
-        a, b, c = np.diff(self.places[lasts]).T
-        grows = (times >= _LEAST) & (a != b) & (b - a == c - b)
+        grows = (times >= _LEAST) & self._grow(start, times, period)
         for k in np.flatnonzero(grows)[::-1].tolist():
             begun, ended = int(start[k]), int(start[k] + period * times[k])
             low = int(start[k - 1] + period * times[k - 1]) if k else 0
@@ -320,6 +324,13 @@ class _Search:
                 start[k], times[k] = np.searchsorted(self.places, first), len(turns)
                 start[k + 1 :] += more
         return start, times
+
+    def _grow(self, start: Integers, times: Integers, period: int) -> Flags:
+        """Return whether the last three copies of each run have evenly more nodes, or fewer."""
+        lasts = (start + period * times)[:, None] + period * np.arange(-_LEAST, 1)
+        a, b, c = np.diff(self.places[np.maximum(lasts, 0)]).T
+        found: Flags = (a != b) & (b - a == c - b)
+        return found
 
     def _body(self, symbols: Sequence[int]) -> Body:
         """Return what symbols stand for, loops as their first turn has it."""

@@ -78,7 +78,7 @@ def foretold(
     if continued(first, before, 1) != end:
         return None
     own = edges[-2::-1]
-    earlier = [*_fitting(before, end, codes, edges[-1], known=len(own))]
+    earlier = [*_fitting(before, end, codes, edges[-1])]
     if [place for place, _ in earlier[: len(own)]] != own:
         return None
     later = [*_fitting(before, end, codes, edges[-1], step=1)]
@@ -109,17 +109,11 @@ def _rotated(
 
 
 def _fitting(
-    before: Body, last: Body, codes: Integers, place: int, *, step: int = -1, known: int = 0
+    before: Body, last: Body, codes: Integers, place: int, *, step: int = -1
 ) -> Iterator[tuple[int, Body]]:
-    """Yield turns before or after a place whose operations are there, and their other edges.
-
-    Those after so many that are known have some loop of few turns, or would have been found.
-    """
+    """Yield turns before or after a place whose operations are there, and their other edges."""
     k = max(step, 0)
     while body := continued(before, last, k):
-        known -= 1
-        if known < 0 and not _has_few_turns(body):
-            return
         there = operations(body)
         other = place + step * len(there)
         found = codes[max(min(place, other), 0) : max(place, other)]
