@@ -11,7 +11,18 @@ import numpy as np
 import pytest
 
 import scalargrad as sg
-from scalargrad import DomainError, NumericalError, OperandError, Value, drawn, grad, jit, log, scan
+from scalargrad import (
+    DomainError,
+    NumericalError,
+    OperandError,
+    TraceError,
+    Value,
+    drawn,
+    grad,
+    jit,
+    log,
+    scan,
+)
 
 Step = Callable[[Any, Any], tuple[Any, Any]]
 
@@ -125,6 +136,12 @@ def test_what_tells_no_number_of_steps_is_refused() -> None:
     for xs, length in cases:
         with pytest.raises(OperandError, match=r"steps|holds|length"):
             scan(lambda c, x: (c, x), 1.0, xs, length)
+
+
+def test_steps_of_more_operations_than_memory_holds_are_refused_at_the_first() -> None:
+    """A scan within a compiled function writes out all its steps; the error says what does not."""
+    with pytest.raises(TraceError, match=r"outside"):
+        jit(lambda x: scan(lambda c, _: (c * 1.5 + 1.0, None), x, length=10**7)[0])(1.0)
 
 
 @pytest.mark.parametrize("result", [1.0, [1.0, 2.0, 3.0]])

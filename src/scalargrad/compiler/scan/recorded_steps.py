@@ -26,6 +26,8 @@ from scalargrad.compiler.trace.traced import Traced
 WORTH = 10_000
 #: How many steps with as many nodes as the one before are looked at.
 _LOOKS = 20
+#: All steps have so many nodes at most, which take a minute and some gigabytes.
+_MOST = 10_000_000
 #: So many steps have their results made at a time.
 _AT_A_TIME = 10_000
 
@@ -63,6 +65,11 @@ def recorded(
     -------
     carry, ys
         The last carry, and the result of each step.
+
+    Raises
+    ------
+    TraceError
+        If all steps together have too many operations.
     """
     ys: list[Any] = []
     left, count = iter(entries[0]()), entries[1]
@@ -76,6 +83,11 @@ def recorded(
         carry, y = step(carry, x)
         ys.append(y)
         before, written = written, len(trace.columns) - start
+        if written * count > _MOST:
+            trace.refuse(
+                f"a scan or while_loop takes {count:,} steps of {written:,} operations",
+                "compile the step alone, and call scan(jit(step), init, xs) outside",
+            )
         call = None
         if given and written == before:
             looks -= 1

@@ -61,6 +61,8 @@ def scan(
     OperandError
         If neither `xs` nor `length` gives the number of steps, or they disagree; if `f` does not
         return a pair.
+    TraceError
+        If, within a compiled function, all steps together have more than 10 million operations.
 
     Notes
     -----
@@ -72,7 +74,8 @@ def scan(
     are loops themselves or are run by NumPy are called one by one. So are those with a carry of
     anything else, such as Values, and gradients flow through all steps. Other functions are simply
     called step by step. While another function is being recorded, so are the first steps; once two
-    have computed alike and changed nothing around them, the others are copied, not called.
+    have computed alike and changed nothing around them, the others are copied, not called. A long
+    step, as of a training with a gradient in it, is better compiled alone: ``scan(jit(f), …)``.
 
     Examples
     --------
