@@ -44,7 +44,13 @@ def irregular(xs: Any) -> Any:
     return maximum(*[exp(x) if k * k % 7 < 3 else x * k for k, x in enumerate(xs)])
 
 
-@pytest.mark.parametrize("f", [shifted, spread, irregular], ids=lambda f: f.__name__)
+def growing(xs: Any) -> Any:
+    """Return the largest of more and more numbers, as of the scores of causal attention."""
+    squares = [x * x - x for x in xs[:5]]
+    return sum(k * maximum(*squares[:k]) for k in range(1, 6))
+
+
+@pytest.mark.parametrize("f", [shifted, spread, irregular, growing], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("count", [33, 64, 65, 1000])
 def test_many_numbers_have_the_slopes_of_eager_evaluation(
     f: Callable[[Any], Any], count: int

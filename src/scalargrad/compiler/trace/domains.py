@@ -170,7 +170,8 @@ def _distinct(trace: Trace, chosen: Sequence[int]) -> Sequence[int]:
     def domain(x: int) -> Any:
         op: Any = trace.ops[x]
         read = [y for y, used in zip(trace.columns.args(x), _limits(op), strict=True) if used]
-        return op, trace.plainness.of(x), *(_formula(trace, y, _NESTED, known) for y in read)
+        of_floats = op in _DIVISIONS and trace.plainness.of(x)
+        return op, of_floats, *(_formula(trace, y, _NESTED, known) for y in read)
 
     if len({*map(domain, chosen[:_SAMPLE])}) == len(chosen[:_SAMPLE]):
         return chosen

@@ -108,7 +108,7 @@ def _terms(tree: Tree, first: Statement, place: int, last: int) -> list[Term]:
     """Return the terms of statements each of which adds to the one before, up to the last."""
     op = tree.recording.table[first.code]
     found = [Term(first, 1 - place, op is _SUB)]
-    same = _same(len(first.loops))
+    same = same_turn(len(first.loops))
     for statement in tree.statements[first.number + 1 : last + 1]:
         term = _next(tree, statement, Result(found[-1].statement.number, same), _HOW[op])
         if term is not None and statement.loops == first.loops:
@@ -128,14 +128,15 @@ def _next(tree: Tree, statement: Statement, before: Result, how: str) -> Term | 
     return None
 
 
-def _same(depth: int) -> tuple[Affine, ...]:
+def same_turn(depth: int) -> tuple[Affine, ...]:
+    """Return the indices of the turn at hand of so many loops."""
     return tuple(Affine(0, tuple(int(k == a) for k in range(depth))) for a in range(depth))
 
 
 def _previous(statement: Statement, axis: int) -> Result | None:
     """Return the result of a statement one turn of a loop earlier, the last one within that."""
     depth = len(statement.loops)
-    own = [*_same(depth)[: axis + 1]]
+    own = [*same_turn(depth)[: axis + 1]]
     own[axis] = own[axis]._replace(base=-1)
     for loop in statement.loops[axis + 1 :]:
         if not isinstance(loop.extent, Affine):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +14,9 @@ from scalargrad.compiler.nests.equations import Access, Arg, Array, Index, Step
 from scalargrad.compiler.nests.finder.cells import NotWrittenError
 from scalargrad.compiler.nests.finder.recording import APART, COMPUTED, GIVEN, Recording
 from scalargrad.compiler.nests.finder.to_equations import operation_of, without_power
+from scalargrad.compiler.nests.node_columns import MOST_OPERANDS
 from scalargrad.compiler.passes.expressions import LARGER
+from scalargrad.ops import TABLE
 
 
 def in_order(
@@ -33,15 +36,16 @@ def in_order(
     Raises
     ------
     NotWrittenError
-        If it has a largest of many operands, whose equal ones would not share the gradient.
+        If it has a largest of too many operands.
     """
-    operations = [operation_of(op) if op is not LARGER else None for op in recording.table]
+    operations = [operation_of(op) for op in recording.table]
     numbers = recording.places.view(np.float64).tolist()
     kinds, places, first = (
         x.tolist() for x in (recording.kinds, recording.places, recording.first)
     )
     given: dict[int, Access] = {}
     cells: list[Access] = []
+    chains: dict[int, list[Arg]] = {}  # operands of which nodes are the largest
     for node, code in enumerate(recording.codes.tolist()):
         op = operations[code]
         if op is None:
@@ -58,6 +62,12 @@ def in_order(
                 args.append(given[place])
             else:
                 args.append(numbers[k])
+        if recording.table[code] is LARGER:
+            before = [] if args[0] == -math.inf else chains.get(places[first[node]])
+            if before is None or len(before) == MOST_OPERANDS:
+                raise NotWrittenError
+            args = chains[node] = [*before, args[1]]
+            op = op if before else TABLE["identity"]
         cells.append(Access(builder.array(op.name, ())))
         builder.append(Step(cells[-1], *without_power(op, tuple(args))))
     at = np.zeros((1, 0), np.int64)

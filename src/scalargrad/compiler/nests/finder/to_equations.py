@@ -19,7 +19,7 @@ from scalargrad.compiler.nests.cell_table import Column
 from scalargrad.compiler.nests.equations import MAX, SET, Arg, Array, Index, Step, Var
 from scalargrad.compiler.nests.equations import Access as Cell
 from scalargrad.compiler.nests.finder.access import is_padded
-from scalargrad.compiler.nests.finder.additions import Sum, sums_of
+from scalargrad.compiler.nests.finder.additions import Sum, same_turn, sums_of
 from scalargrad.compiler.nests.finder.cells import (
     Cells,
     Chosen,
@@ -32,7 +32,8 @@ from scalargrad.compiler.nests.finder.cells import (
     Taken,
 )
 from scalargrad.compiler.nests.finder.recording import APART, COMPUTED, GIVEN
-from scalargrad.compiler.nests.finder.tree import Affine, Constant, Loop, Statement, Tree
+from scalargrad.compiler.nests.finder.tree import Affine, Constant, Loop, Result, Statement, Tree
+from scalargrad.compiler.nests.node_columns import MOST_OPERANDS
 from scalargrad.compiler.passes.expressions import LARGER, FixedArity
 from scalargrad.compiler.passes.kinds import Op
 from scalargrad.ops import TABLE
@@ -105,10 +106,8 @@ class _Writer:
     def _allot(self, statement: Statement) -> None:
         """Make the arrays of a statement."""
         own, name = self.sums.get(statement.number), self.operations[statement.number].name
-        is_larger = self.tree.recording.table[statement.code] is LARGER
-        is_first = isinstance(x := statement.operands[0], Constant) and x.number == -math.inf
-        if is_larger and not (own or is_first or statement.number in self.cells.terms):
-            raise NotWrittenError(statement)  # equal operands would not share the gradient
+        if own is None and statement.number not in self.cells.terms:
+            self._links(statement)
         for made in self.cells.stores[statement.number]:
             self._allot_fills(made, name)
         if own is not None:
@@ -173,10 +172,13 @@ class _Writer:
         own, number = self.sums.get(statement.number), statement.number
         main, *copies = self.cells.stores[number]
         if own is None:
-            places = range(len(statement.operands))
-            args = [self._arg(self.cells.reads[number, j], around) for j in places]
+            places = [(number, j) for j in range(len(statement.operands))]
+            op = self.operations[number]
+            if links := self._links(statement):
+                places, op = [(x.number, 1) for x in links], _LARGEST if links[1:] else _IDENTITY
+            args = [self._arg(self.cells.reads[x], around) for x in places]
             out = main.cell(around)
-            self.builder.append(Step(out, *without_power(self.operations[number], tuple(args))))
+            self.builder.append(Step(out, *without_power(op, tuple(args))))
             for copy in copies:
                 self._set(copy.cell(around), out)
             return
@@ -184,6 +186,23 @@ class _Writer:
         if number in self.partial:
             out = Cell(self.partial[number], out.indices)
         self.builder.append(Step(out, *self._added(own, around), own.how))
+
+    def _links(self, last: Statement) -> list[Statement]:
+        """Return the links of a chain of the larger of two, so that equal operands share alike."""
+        found: list[Statement] = []
+        link: Statement | None = last
+        while link and self.tree.recording.table[link.code] is LARGER:
+            found, before = [link, *found], link.operands[0]
+            if isinstance(before, Constant) and before.number == -math.inf:
+                return found
+            if len(found) == MOST_OPERANDS or link.loops != last.loops:
+                break
+            link = self.tree.statements[before.statement] if isinstance(before, Result) else None
+            if link and before != Result(link.number, same_turn(len(last.loops))):
+                break
+        if found:
+            raise NotWrittenError(last)
+        return found
 
     def _added(self, own: Sum, around: Sequence[Var]) -> tuple[Operation, tuple[Arg, ...]]:
         """Write the terms of a sum at one turn but for the last operation; return that."""
