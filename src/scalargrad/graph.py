@@ -83,10 +83,14 @@ def topological_order(
                 push(second)
                 continue
             if len(parents) > 2:
-                others = parents[:0:-1]
-                ahead += others if leaves else [y for y in others if getattr(y, "parents", ())]
+                ahead += parents[:0:-1] if leaves else _inner(parents[:0:-1])
             x = parents[0]
     return order
+
+
+def _inner(nodes: Iterable[Value | float]) -> list[Value | float | None]:
+    """Return the nodes that have operands."""
+    return [x for x in nodes if isinstance(x, Value) and x.parents]
 
 
 def leaves(root: Value) -> list[Value]:

@@ -114,15 +114,15 @@ class SentAtOnce(tuple[float, ...]):
 
     __slots__ = ()
 
-    def send_back(self, node: Value, upstream: float, under_way: dict[Value, Any]) -> None:
+    def send_back(self, node: Value, upstream: float, under_way: dict[Any, Any]) -> None:
         """Add upstream · local to the signal of each operand."""
         shares = self if upstream == 1.0 else [upstream * local for local in self]
-        found: dict[Any, float] = {}
-        if not under_way:
-            found = dict(zip(node.parents, shares))  # noqa: B905 - hot loop
-        if len(found) == len(shares):  # most often nothing else is under way
-            under_way.update(found)
-        else:
+        if under_way:
+            add_shares(node.parents, shares, under_way)
+            return
+        under_way.update(zip(node.parents, shares))  # noqa: B905 - hot loop
+        if len(under_way) != len(shares):  # an operand is there more than once
+            under_way.clear()
             add_shares(node.parents, shares, under_way)
 
 

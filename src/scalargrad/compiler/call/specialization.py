@@ -264,7 +264,8 @@ class Specialization:
 
         They are not by Values that depend on each other, or where a nan is compared.
         """
-        return are_independent(parents, self.apart) and not (self.compares and has_nan(inputs))
+        apart = not self.apart or are_independent(parents, self.apart)
+        return apart and not (self.compares and has_nan(inputs))
 
     def _otherwise(
         self, outcomes: tuple[bool, ...], numbers: Any, inputs: Sequence[Any]
