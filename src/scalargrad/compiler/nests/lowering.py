@@ -240,7 +240,7 @@ class Lowering:
         waiting = [x for x in waiting if x not in self.of_gradients]
         sweeps = (x for x in asked.sweeps if x.level > level)
         waiting += (x for sweep in sweeps for pair in sweep.roots for x in pair)
-        kept: dict[int, dict[int, None]] = {}  # by how many lanes
+        kept: dict[int, list[int]] = {}  # by how many lanes
         seen = {*self.kept}
         while waiting:
             x = waiting.pop()
@@ -252,16 +252,17 @@ class Lowering:
             if op is BATCH or (is_late and (op is UNBATCH or isinstance(op, Total))):
                 waiting += cells.args(x)
             elif not is_late and x >= program.inputs and x not in program.constants:
-                kept.setdefault(cells.lanes(x), {})[x] = None
+                kept.setdefault(cells.lanes(x), []).append(x)
         self.kept |= {x for group in kept.values() for x in group}
         for n, group in kept.items():
+            group.sort()  # neighbours stay neighbours
             var = cells.var(n)
             array = cells.builder.array("g", (len(group), n) if var else (len(group),), "out")
             if var:
-                cells.copy_examples(array, [*group], var)
+                cells.copy_examples(array, group, var)
             else:
-                cells.copy(array, [*group])
-            cells.known.put_row([*group], array, *((as_index(var),) if var else ()))
+                cells.copy(array, group)
+            cells.known.put_row(group, array, *((as_index(var),) if var else ()))
 
     # Gradients ---------------------------------------------------------------------------------
 
