@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from tests.compiler import random_recordings
@@ -112,6 +113,25 @@ def test_a_gpt_is_one_loop_over_positions(positions: int) -> None:
     assert str(tree).startswith(f"{positions}[")
     assert len(tree.statements) <= 50
     assert expanded(tree).equals(recording)
+
+
+def test_steps_of_an_lstm_cell_are_one_loop_though_losses_are_added_between_them() -> None:
+    """An addition before a product, and the last one of that, belong to neither's neighbour."""
+    cell, head = sg.nn.LSTMCell(4, 6, rng=0), sg.nn.Linear(6, 1, rng=1)
+    series = [natural.draws(4, seed) for seed in range(10)]
+
+    def loss(state: Any) -> Any:
+        (h, c), total = (state[:6], state[6:]), 0.0
+        for x in series:
+            h, c = cell(x, (h, c))
+            total = total + (head(h)[0] - x[0]) ** 2
+        return total
+
+    recording, _ = recorded(loss, natural.draws(12, 3))
+    tree = find(recording)
+    assert tree is not None
+    assert str(tree).startswith("10[")
+    assert len(tree.statements) <= 30
 
 
 @pytest.mark.parametrize("make", [natural.kalman, natural.bodies])

@@ -200,12 +200,14 @@ class _Search:
         start, stop = _apart(start, stop, period)
         if not len(start):
             return False
-        start -= self._preceding(start, stop, period)
-        end = np.minimum(stop, np.append(start[1:], len(self.codes)))
-        times = (end - start) // period
-        slack = end - start - times * period
+        start = start - self._preceding(start, stop, period)
+        times = (stop - start) // period
+        slack = stop - start - times * period
         late = self._seam(start, times, slack, period)
         start, times = start + late, times - (late > slack)
+        over = np.maximum(start + period * times - np.append(start[1:], len(self.codes)), 0)
+        early = np.minimum(over, late)  # where the next run begins before its first copy
+        start, times = start - early, times - (over > early)
         first, last = self._strangers(start, times, period)
         start, times = start + period * first, times - first - last
         start, times = self._evenly(start, times, period)
