@@ -30,9 +30,9 @@ class Touched(dict["SparseParameter", None]):
         self.clear()
 
 
-def _set_grad(parameter: Value, signal: float) -> None:
-    """Write a gradient without noting that it was written."""
-    Value.grad.__set__(parameter, signal)  # type: ignore[attr-defined] # a slot of Value
+#: Read and write the slot of a Value's gradient, without noting that it was written.
+_SLOT: Any = Value.grad
+_grad, _set_grad = _SLOT.__get__, _SLOT.__set__
 
 
 class SparseParameter(Parameter):
@@ -70,16 +70,13 @@ class SparseParameter(Parameter):
         super().__init__(data, label)
         self.touched = touched
 
-    @property
-    def grad(self) -> float:
-        """∂root/∂self, as of any Value."""
-        return super().grad
-
-    @grad.setter
-    def grad(self, signal: float) -> None:
+    def _receive(self, signal: float) -> None:
+        """Write the gradient, and note that it was written."""
         _set_grad(self, signal)
         if self.touched is not None:
             self.touched[self] = None
+
+    grad = property(_grad, _receive, doc="∂root/∂self, as of any Value.")  # read without a call
 
     def zero_grad(self) -> None:
         """Set the gradient to 0 and count as untouched."""
