@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from scalargrad import Value, drawn, jit, sin, take, tanh, vmap
+from scalargrad.experiments import GPT
+from scalargrad.losses import cross_entropy
 from scalargrad.nn import MLP
 
 
@@ -63,3 +67,21 @@ def test_loops_are_explained_as_loops() -> None:
         return x
 
     assert "for e in 13:" in jit(vmap(swing)).explain([0.1 * k for k in range(13)])
+
+    def work(xs: Any) -> Any:
+        total = 0.0
+        for x, y in pairwise(xs):
+            total = total + x * x
+            total = total + sin(x)
+            total = total - x * y
+        return total
+
+    assert "+=" in jit(work).explain(data)  # one sum of what each turn adds
+
+
+def test_attention_over_a_few_words_is_loops_forward_and_backward() -> None:
+    """Of 945 nodes with their derivatives, though each word has a maximum of one number more."""
+    model = GPT(5, context=4, width=4, heads=2, layers=1, rng=3)
+    text = jit(lambda: cross_entropy(model([0, 4, 1, 3]), [4, 1, 3, 0])).explain()
+    (steps,) = re.findall(r"backward: (\d+) steps", text)
+    assert int(steps) < 945

@@ -101,6 +101,23 @@ def test_what_an_if_on_data_chose_is_written_once(make: Callable[[], Natural], m
     assert expanded(tree).equals(recording)
 
 
+def test_a_few_turns_that_take_numbers_of_any_places_are_a_loop() -> None:
+    """Seven cities in an order: a table says which is next."""
+
+    def path(xs: list[sg.Value]) -> sg.Value:
+        at = xs[5]
+        for city in (3, 9, 2, 7, 1, 0, 8):
+            x = xs[city]
+            at = sg.tanh(at * x) + x * x - sg.sin(x + at) * (x - 1.0)
+        return at
+
+    recording, _ = recorded(path, natural.draws(10, 0))
+    tree = find(recording)
+    assert tree is not None
+    assert str(tree) == "7[9]"
+    assert expanded(tree).equals(recording)
+
+
 def test_a_gpt_is_one_loop_over_positions() -> None:
     """The first has sums of one term: how later ones grow says what it is made of."""
     tokens = [gpt.CHARACTERS - 1, 11, 4, 18, 14, 19]
