@@ -31,9 +31,6 @@ _SAMPLES = 6
 #: skipped, or in more than one for so many nodes: it is a small pattern all over the program.
 _CANDIDATES = 3
 _STRETCHES, _NODES_EACH = 300, 200
-#: An iteration may be so many equal equations; a body that holds loops, so many times as long as it
-#: is repeated.
-_EQUATIONS, _LONG_BODY = 4, 3
 #: Gaps between repetitions are searched again if they are longer than this.
 _GAP = 64
 #: The search ends with the first period that saves this share of the nodes, unless more are left
@@ -115,9 +112,6 @@ def _most(recording: Recording, low: int, high: int, most: float) -> list[Repeti
     for period in _candidates(recording.kinded[low:high], longest):
         found = [*_runs(recording, low, high, period)]
         every += found
-        for longer in _longer(recording.kinded[low:high], period, found):
-            runs = _runs(recording, low, high, longer)
-            every += [run for run in runs if run.times * _LONG_BODY >= longer]
         saved = sum(run.saved for run in found)
         if saved > _ENOUGH * (high - low) and high - low - saved <= most:
             break
@@ -135,22 +129,6 @@ def _most(recording: Recording, low: int, high: int, most: float) -> list[Repeti
             free[x.start - low : x.end - low] = False
         chosen += found
     return sorted(chosen)
-
-
-def _longer(codes: Integers, period: int, found: list[Repetition]) -> list[int]:
-    """Return longer periods that a period suggests, where it is not that of a whole iteration.
-
-    If it is found again and again in most of the program, an iteration holds a loop, and its period
-    may be the distance between these. If operations repeat in one stretch but operands do not, an
-    iteration may hold a few equal equations, such as one for each of two coupled states.
-    """
-    if not found and len(flagged(codes[period:] == codes[:-period], int(_ENOUGH * len(codes)))[0]):
-        return [k * period for k in range(2, _EQUATIONS + 1) if k * period <= LONGEST]
-    if len(found) < _LEAST or sum(run.saved for run in found) <= len(codes) // 2:
-        return []
-    distances = np.diff([run.start for run in found])
-    distance = int(np.sort(distances)[len(distances) // 2])
-    return [distance] if distance <= LONGEST else []
 
 
 def _is_surpassed(run: Repetition, every: Integers) -> bool:
@@ -293,6 +271,6 @@ def _rotated(recording: Recording, run: Repetition) -> Repetition:
     crossings = np.cumsum(changes)[: 2 * period].reshape(2, period).sum(axis=0)
     turn = int(crossings.argmin())
     count = (run.end - run.start - turn) // period
-    if not turn or count < _LEAST or crossings[turn] == crossings[0]:
+    if not turn or count < _LEAST:
         return run
     return Repetition(run.start + turn, period, count)
