@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from tests.compiler import random_nests
 from tests.compiler.compiled_nests import LLVMNest
-from tests.compiler.nests import (
-    Builder,
-)
+from tests.compiler.loops import calls_made
+from tests.compiler.nests import Array, Builder, run_numpy, schedule
 from tests.seeds import seeds
 
 pytestmark = pytest.mark.behaviour
@@ -36,6 +37,21 @@ def test_rows_of_a_matrix_are_lanes() -> None:
     )
     assert tiled == pytest.approx(NUMBERS[:72].reshape(8, 9) @ rows.T, rel=1e-12, abs=1e-12)
     assert np.array_equal(tiled, plain)
+
+
+def test_numpy_runs_a_loop_on_whole_arrays() -> None:
+    """Python makes no call for each of a thousand numbers."""
+    b = Builder()
+    x, y = b.input("x", 1000), b.output("y", 1000)
+    with b.loop(1000) as i:
+        y[i] = x[i] * 2.0 - 1.0
+    program, numbers = b.program(), np.resize(NUMBERS, 1000)
+    found: dict[Array, Any] = {}
+    calls = calls_made(
+        lambda: found.update(run_numpy(program, schedule(program), {x.array: numbers}))
+    )
+    assert calls < 1000
+    assert np.array_equal(found[y.array], numbers * 2.0 - 1.0)
 
 
 @pytest.mark.native

@@ -46,6 +46,7 @@ def test_polar_coordinates() -> None:
     point, moved = jvp(polar, (2.0, 0.5), (1.0, 10.0))
     assert point == pytest.approx([2 * c, 2 * s])
     assert moved == pytest.approx([c - 20 * s, s + 20 * c])
+    assert jvp(lambda x: [x * x, Value(2.0), 5.0], (3.0,), (1.0,))[1] == [6.0, 0.0, 0.0]
     _, pull_back = sg.vjp(polar, 2.0, 0.5)
     assert pull_back([1.0, 10.0]) == pytest.approx((c + 10 * s, -2 * s + 20 * c))
 

@@ -108,6 +108,8 @@ def test_nothing_overlaps(direction: str) -> None:
         assert are_apart(one, other), (a, b)
     for id, shape in shapes.items():
         left, top, right, bottom = corners(shape)
+        if not id.endswith("-wire"):  # letters stand on a line below the middle
+            assert all((top + bottom) / 2 < float(x.attrib["y"]) < bottom for x in words(shape))
         for other_id, other_shape in shapes.items():
             for word in words(other_shape) if other_id != id else []:
                 x, y = float(word.attrib["x"]), float(word.attrib["y"])
