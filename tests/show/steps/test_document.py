@@ -43,6 +43,14 @@ def written(tmp_path: Path) -> Callable[..., str]:
     return saved
 
 
+def test_a_name_stands_above_its_number(written: Callable[..., str]) -> None:
+    """Of q and f, which the lecture's graph computes."""
+    place = r'x="[\d.]+" y="([\d.]+)"'
+    found = re.findall(rf'-value" {place}><tspan class="name" {place}>', written(lecture()))
+    assert len(found) == 2
+    assert all(float(name) < float(number) - 10.0 for number, name in found)
+
+
 def test_the_policy_allows_the_page_s_own_script_and_style_alone(
     written: Callable[..., str],
 ) -> None:
