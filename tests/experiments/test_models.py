@@ -115,6 +115,8 @@ def test_ranking_orders_by_probability() -> None:
     """In one compiled call, the same order as item by item, also after further training."""
     model = small()
     offers = [TRUTH.impression(2, item, "phone", 21, 5) for item in range(20)]
+    *others, history = model.encode(offers[0])
+    assert model([*others, history + 0.5]).data != model([*others, history]).data
     ranker = Ranker(model)
     for _ in range(2):
         normal_(model.crosses.weight, rng=1)

@@ -116,6 +116,20 @@ def test_nothing_overlaps(direction: str) -> None:
                 assert not (left < x < right and top < y < bottom), (id, other_id)
 
 
+def test_lines_from_an_operand_of_two_gates_cross_no_others() -> None:
+    """Of (b - a)·(c·b), where the gates need not stand in the order of the formula."""
+    a, b, c = (Value(x, name) for x, name in zip((1.0, 2.0, 3.0), "abc", strict=True))
+    lines = [curve(x) for x in of_class(draw((b - a) * (c * b)), "line").values()]
+
+    def side(line: list[tuple[float, float]], at: tuple[float, float]) -> float:
+        (x, y), (u, v) = line[0], line[-1]
+        return (u - x) * (at[1] - y) - (v - y) * (at[0] - x)
+
+    for one, other in itertools.combinations(lines, 2):
+        of_one, of_other = (side(p, q[0]) * side(p, q[-1]) for p, q in ((one, other), (other, one)))
+        assert max(of_one, of_other) >= 0.0
+
+
 def test_arrows_lead_from_operands_to_results() -> None:
     """The tip of a head is farther to the right than its two other corners, or lower down."""
     for direction, side in (("LR", 0), ("TB", 1)):

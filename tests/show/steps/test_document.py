@@ -51,6 +51,12 @@ def test_a_name_stands_above_its_number(written: Callable[..., str]) -> None:
     assert all(float(name) < float(number) - 10.0 for number, name in found)
 
 
+def test_layers_are_computed_in_their_order(written: Callable[..., str]) -> None:
+    """Of a network of three."""
+    document = written(walk(MLP(2, [3, 2, 1], rng=0)([1.0, 2.0])))
+    assert '"stages":[{"layer":0},{"layer":1},{"layer":2}]' in document
+
+
 def test_the_policy_allows_the_page_s_own_script_and_style_alone(
     written: Callable[..., str],
 ) -> None:

@@ -98,6 +98,7 @@ def test_inputs_are_listed_by_their_numbers() -> None:
     assert walk(e[2] / sum(e))[0].text() == "z0 = 0, z1 = 1, z2 = 2, z10 = 10"
     theta = [Value(float(i), f"theta{i}") for i in range(2)]
     assert walk(theta[0] + theta[1] * 3.0)[0].text() == "θ₀ = 0, θ₁ = 1"
+    assert walk(Value(1.0, "Theta_2") * 3.0)[0].text() == "Θ₂ = 1"
 
 
 def test_the_zero_that_python_s_sum_starts_from_is_no_gate() -> None:
