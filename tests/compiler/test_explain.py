@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from functools import reduce
 from itertools import pairwise
 from typing import Any
 
@@ -70,15 +71,8 @@ def test_loops_are_explained_as_loops() -> None:
 
     assert "for e in 13:" in jit(vmap(swing)).explain([0.1 * k for k in range(13)])
 
-    def work(xs: Any) -> Any:
-        total = 0.0
-        for x, y in pairwise(xs):
-            total = total + x * x
-            total = total + sin(x)
-            total = total - x * y
-        return total
-
-    assert "+=" in jit(work).explain(data)  # one sum of what each turn adds
+    work = jit(lambda xs: reduce(lambda w, x: w + x[0] ** 2 + x[1] - sin(x[0]), pairwise(xs), 0.0))
+    assert "+=" in work.explain(data)  # one sum of what each turn adds
 
 
 def test_attention_over_a_few_words_is_loops_forward_and_backward() -> None:

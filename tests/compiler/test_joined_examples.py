@@ -124,10 +124,9 @@ def test_a_sum_of_as_many_terms_as_examples(twice: int, apart: int) -> None:
 
 def test_examples_that_are_joined_or_look_up_stay_one_loop() -> None:
     """A variance over a batch and its gradient, and rows of a table: no example is written out."""
-    xs = draws(COUNT)
 
     def variance(w: Any) -> Any:
-        found = vmap(lambda x: sg.tanh(w * x))(xs)
+        found = vmap(lambda x: sg.tanh(w * x))(draws(COUNT))
         mean = sum(found) / COUNT
         return sum(vmap(lambda y: (y - mean) ** 2)(found)) / COUNT
 

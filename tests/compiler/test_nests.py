@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from tests.compiler import random_nests
 from tests.compiler.compiled_nests import LLVMNest
 from tests.compiler.loops import calls_made
-from tests.compiler.nests import Array, Builder, run_numpy, schedule
+from tests.compiler.nests import Builder, run_numpy, schedule
 from tests.seeds import seeds
 
 pytestmark = pytest.mark.behaviour
@@ -40,18 +38,13 @@ def test_rows_of_a_matrix_are_lanes() -> None:
 
 
 def test_numpy_runs_a_loop_on_whole_arrays() -> None:
-    """Python makes no call for each of a thousand numbers."""
+    """Python makes no call for each number."""
     b = Builder()
     x, y = b.input("x", 1000), b.output("y", 1000)
     with b.loop(1000) as i:
         y[i] = x[i] * 2.0 - 1.0
-    program, numbers = b.program(), np.resize(NUMBERS, 1000)
-    found: dict[Array, Any] = {}
-    calls = calls_made(
-        lambda: found.update(run_numpy(program, schedule(program), {x.array: numbers}))
-    )
-    assert calls < 1000
-    assert np.array_equal(found[y.array], numbers * 2.0 - 1.0)
+    given, program = {x.array: np.ones(1000)}, b.program()
+    assert calls_made(lambda: run_numpy(program, schedule(program), given)) < 1000
 
 
 @pytest.mark.native
@@ -65,8 +58,7 @@ def test_a_turn_waits_for_sums_over_triangles_that_it_reads() -> None:
         z[t + 1] = y[2 * t] * 0.1
     numbers, sums, expected = NUMBERS[:6], np.zeros(60), np.zeros(9)
     for k in range(8):
-        for row in range(6):
-            sums[3 * k : 3 * k + row + 1] += numbers[row] * (expected[k] + 1.0)
+        sums[3 * k : 3 * k + 6] += np.cumsum(numbers[::-1])[::-1] * (expected[k] + 1.0)
         expected[k + 1] = 0.1 * sums[2 * k]
     found = LLVMNest(b.program())({x.array: numbers})[z.array]
     assert found == pytest.approx(expected, rel=1e-14)

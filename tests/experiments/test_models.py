@@ -73,9 +73,9 @@ def test_names_end_where_the_model_or_its_context_ends() -> None:
         assert name == expected or len(name) == expected
     assert alphabet.invent(model, random.Random(0), start="ba").startswith("ba")
     model = GPT(3, **SMALL, rng=1)
-    for k in range(20):  # as in microgpt
-        drawn = alphabet.invent(model, random.Random(k), temperature=0.5)
-        assert drawn == alphabet.invent(model, random.Random(k))
+    for k in range(20):
+        microgpts = alphabet.invent(model, random.Random(k), temperature=0.5)
+        assert alphabet.invent(model, random.Random(k)) == microgpts
 
 
 TRUTH = click_model(seed=0)

@@ -120,14 +120,13 @@ def test_lines_from_an_operand_of_two_gates_cross_no_others() -> None:
     """Of (b - a)·(c·b), where the gates need not stand in the order of the formula."""
     a, b, c = (Value(x, name) for x, name in zip((1.0, 2.0, 3.0), "abc", strict=True))
     lines = [curve(x) for x in of_class(draw((b - a) * (c * b)), "line").values()]
+    ends = [(complex(*line[0]), complex(*line[-1])) for line in lines]
 
-    def side(line: list[tuple[float, float]], at: tuple[float, float]) -> float:
-        (x, y), (u, v) = line[0], line[-1]
-        return (u - x) * (at[1] - y) - (v - y) * (at[0] - x)
+    def beside(line: tuple[complex, complex], at: complex) -> float:
+        return ((line[1] - line[0]).conjugate() * (at - line[0])).imag
 
-    for one, other in itertools.combinations(lines, 2):
-        of_one, of_other = (side(p, q[0]) * side(p, q[-1]) for p, q in ((one, other), (other, one)))
-        assert max(of_one, of_other) >= 0.0
+    for x, y in itertools.combinations(ends, 2):
+        assert max(beside(p, q[0]) * beside(p, q[1]) for p, q in ((x, y), (y, x))) >= 0.0
 
 
 def test_arrows_lead_from_operands_to_results() -> None:
