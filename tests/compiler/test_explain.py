@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Value, drawn, jit, sin, take, tanh, vmap
+from scalargrad import Value, drawn, grad, jit, sin, take, tanh, vmap
 from scalargrad.experiments import GPT
 from scalargrad.losses import cross_entropy
 from scalargrad.nn import MLP
@@ -73,6 +73,20 @@ def test_loops_are_explained_as_loops() -> None:
 
     work = jit(lambda xs: reduce(lambda w, x: w + x[0] ** 2 + x[1] - sin(x[0]), pairwise(xs), 0.0))
     assert "+=" in work.explain(data)  # one sum of what each turn adds
+
+
+def test_examples_that_are_joined_or_look_up_stay_one_loop() -> None:
+    """A variance over a batch and its gradient, and rows of a table: no example is written out."""
+
+    def variance(w: Any) -> Any:
+        found = vmap(lambda x: tanh(w * x))([0.01 * k for k in range(60)])
+        mean = sum(found) / 60
+        return sum(vmap(lambda y: (y - mean) ** 2)(found)) / 60
+
+    looked_up = jit(lambda rows, at: vmap(lambda k: take(rows, k) ** 2)(at))
+    for text in (jit(grad(variance)).explain(0.3), looked_up.explain([1.0, 2.0], [0.0] * 60)):
+        assert "for e in 60:" in text
+        assert "for i in 60:" not in text
 
 
 def test_attention_over_a_few_words_is_loops_forward_and_backward() -> None:

@@ -122,20 +122,6 @@ def test_a_sum_of_as_many_terms_as_examples(twice: int, apart: int) -> None:
     assert jit(grad(total))(xs) == expected
 
 
-def test_examples_that_are_joined_or_look_up_stay_one_loop() -> None:
-    """A variance over a batch and its gradient, and rows of a table: no example is written out."""
-
-    def variance(w: Any) -> Any:
-        found = vmap(lambda x: sg.tanh(w * x))(draws(COUNT))
-        mean = sum(found) / COUNT
-        return sum(vmap(lambda y: (y - mean) ** 2)(found)) / COUNT
-
-    looked_up = jit(lambda rows, at: vmap(lambda k: sg.take(rows, k) ** 2)(at))
-    for text in (jit(grad(variance)).explain(0.3), looked_up.explain([1.0, 2.0], [0.0] * COUNT)):
-        assert "for e in 260:" in text
-        assert "for i in 260:" not in text
-
-
 def test_an_example_that_no_loss_reads_sends_nothing() -> None:
     """An infinite slope that eager code never meets: √0 in an example that is left out."""
 
