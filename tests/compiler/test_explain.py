@@ -41,8 +41,7 @@ def test_programs_of_every_kind_are_explained() -> None:
     assert "time of a call" not in text  # a call would move the generator
     assert rng.getstate() == state
     leaky = jit(lambda x: x if x > 0 else 0.1 * x)
-    for x in (1.0, -1.0):  # each way at its first call
-        assert "forward" in leaky.explain(x)
+    assert all("forward" in leaky.explain(x) for x in (1.0, -1.0))  # each way at its first call
     mapped = jit(lambda xs, w: sum(vmap(lambda x: tanh(w * x))(xs)))
     assert "for e in 5000:" in mapped.explain([0.001 * k for k in range(5000)], Value(1.0))
 
