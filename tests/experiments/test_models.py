@@ -62,6 +62,7 @@ def test_an_earlier_loss_does_not_reach_a_later_position() -> None:
 def test_names_end_where_the_model_or_its_context_ends() -> None:
     """A model that always says the end invents nothing; one that never does fills the context."""
     alphabet = Alphabet(["ab"])
+    assert alphabet.examples(["ab"]) == ([[0, 1, 2]], [[1, 2, 0]])
     model = GPT(3, **SMALL, rng=0)
     for parameter in model.parameters():
         parameter.data = 0.0
