@@ -58,7 +58,9 @@ NEAREST = {
     "tree.py": ["tests/test_tree.py"],
     "compiler/passes/": _LOOPS,
     "compiler/backend/": ["tests/compiler/test_digits.py", "tests/compiler/test_operations.py"],
-    "compiler/nests/": [f"tests/compiler/test_{x}.py" for x in ("nests", "finder", "loops")],
+    "compiler/nests/": [
+        f"tests/compiler/test_{x}.py" for x in ("nests", "explain", "finder", "loops")
+    ],
     "compiler/trace/": [
         *("tests/compiler/test_jitted.py", "tests/compiler/test_conditions.py"),
         *("tests/compiler/test_refused.py", "tests/compiler/test_draws.py"),

@@ -17,23 +17,10 @@ from scalargrad.table.symbol import Symbol, evaluate
 from scalargrad.tree import flatten
 
 __all__ = [
-    "TABLE",
-    "WHOLE_TABLE",
-    "Domain",
-    "Elementwise",
-    "Operation",
-    "Reduction",
-    "Symbol",
-    "comparisons",
-    "evaluate",
-    "flatten",
-    "function_key",
-    "javascript_functions",
-    "javascript_lanes",
-    "leaves",
-    "programs_of",
-    "topological_order",
-]
+    "TABLE", "WHOLE_TABLE", "Domain", "Elementwise", "Operation", "Reduction", "Symbol",
+    "comparisons", "evaluate", "flatten", "function_key", "javascript_functions",
+    "javascript_lanes", "leaves", "programs_of", "topological_order",
+]  # fmt: skip
 
 #: The operations that users call; those whose names begin with _ are parts of derivatives.
 TABLE = {name: op for name, op in WHOLE_TABLE.items() if not name.startswith("_")}

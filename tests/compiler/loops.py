@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import cProfile
 import math
 import random
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,3 +40,10 @@ def close(found: Any, expected: Any, rel: float = 1e-11) -> bool:
     scale = max([1.0, *(abs(x) for x in plain(expected) if math.isfinite(x))])
     pairs = zip(plain(found), plain(expected), strict=True)
     return all(math.isclose(x, y, rel_tol=rel, abs_tol=1e-13 * scale) for x, y in pairs)
+
+
+def calls_made(run: Callable[[], object], name: str = "") -> int:
+    """Count the calls of functions in a run, or of those that Python shows by a name."""
+    profile = cProfile.Profile()
+    profile.runcall(run)
+    return sum(x.callcount for x in profile.getstats() if name in str(x.code))

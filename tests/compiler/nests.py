@@ -37,39 +37,11 @@ from scalargrad.table.operation import Operation
 from scalargrad.value import Value
 
 __all__ = [
-    "Array",
-    "Body",
-    "Builder",
-    "Cells",
-    "Emitter",
-    "FunctionBody",
-    "IRModule",
-    "Operand",
-    "Operation",
-    "Program",
-    "Recording",
-    "Table",
-    "Tree",
-    "arranged",
-    "contract",
-    "expanded",
-    "find",
-    "fma",
-    "gradient",
-    "interpret",
-    "machine",
-    "packed",
-    "plan",
-    "print_c",
-    "print_llvm",
-    "recorded",
-    "run_as_nests",
-    "run_numpy",
-    "schedule",
-    "simplify",
-    "tangent",
-    "write",
-]
+    "Array", "Body", "Builder", "Cells", "Emitter", "FunctionBody", "IRModule", "Operand",
+    "Operation", "Program", "Recording", "Table", "Tree", "arranged", "contract", "expanded",
+    "find", "fma", "gradient", "interpret", "machine", "packed", "plan", "print_c", "print_llvm",
+    "recorded", "run_as_nests", "run_numpy", "schedule", "simplify", "tangent", "write",
+]  # fmt: skip
 
 
 def machine(level: int) -> Any:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import random
+import re
+from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from scalargrad import Value, drawn, jit, sin, take, tanh, vmap
+from scalargrad import Value, drawn, grad, jit, sin, take, tanh, vmap
+from scalargrad.experiments import GPT
+from scalargrad.losses import cross_entropy
 from scalargrad.nn import MLP
 
 
@@ -35,7 +40,8 @@ def test_programs_of_every_kind_are_explained() -> None:
     assert "take" in text
     assert "time of a call" not in text  # a call would move the generator
     assert rng.getstate() == state
-    assert "forward" in jit(lambda x: x).explain(1.0)
+    leaky = jit(lambda x: x if x > 0 else 0.1 * x)
+    assert all("forward" in leaky.explain(x) for x in (1.0, -1.0))  # each way at its first call
     mapped = jit(lambda xs, w: sum(vmap(lambda x: tanh(w * x))(xs)))
     assert "for e in 5000:" in mapped.explain([0.001 * k for k in range(5000)], Value(1.0))
 
@@ -63,3 +69,27 @@ def test_loops_are_explained_as_loops() -> None:
         return x
 
     assert "for e in 13:" in jit(vmap(swing)).explain([0.1 * k for k in range(13)])
+
+    work = jit(lambda xs: reduce(lambda w, x: w + x[0] ** 2 + x[1] - sin(x[0]), pairwise(xs), 0.0))
+    assert "+=" in work.explain(data)  # one sum of what each turn adds
+
+
+def test_examples_that_are_joined_or_look_up_stay_one_loop() -> None:
+    """A variance over a batch and its gradient, and rows of a table: no example is written out."""
+
+    def variance(w: Any) -> Any:
+        found = vmap(lambda x: tanh(w * x))([0.01 * k for k in range(60)])
+        mean = sum(found) / 60
+        return sum(vmap(lambda y: (y - mean) ** 2)(found)) / 60
+
+    looked_up = jit(lambda rows, at: vmap(lambda k: take(rows, k) ** 2)(at))
+    for text in (jit(grad(variance)).explain(0.3), looked_up.explain([1.0, 2.0], [0.0] * 60)):
+        assert ("for e in 60:" in text, "for i in 60:" in text) == (True, False)
+
+
+def test_attention_over_a_few_words_is_loops_forward_and_backward() -> None:
+    """Of 945 nodes with their derivatives, though each word has a maximum of one number more."""
+    model = GPT(5, context=4, width=4, heads=2, layers=1, rng=3)
+    text = jit(lambda: cross_entropy(model([0, 4, 1, 3]), [4, 1, 3, 0])).explain()
+    (steps,) = re.findall(r"backward: (\d+) steps", text)
+    assert int(steps) < 945

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.compiler.loops import draws
+from tests.compiler.loops import calls_made, draws
 
 from scalargrad import DomainError, exp, jit, log, relu, scan, sin, where
 
@@ -57,8 +58,15 @@ def test_many_short_steps_have_the_digits_of_single_steps() -> None:
     xs = np.random.default_rng(1).normal(size=(22_000, 1))
     compiled = jit(restarting)
     assert scan(compiled, 0.25, xs) == one_by_one(compiled, 0.25, xs)
-    carry, ys = scan(jit(lambda c, x: ([*c[1:], x], c[0])), [1.0, 2.0, 3.0], DATA * 11)
-    assert (carry, ys) == (DATA[-3:], [1.0, 2.0, 3.0, *(DATA * 11)[:-3]])
+    moved = partial(scan, jit(lambda c, x: ([*c[1:], x], c[0])), [1.0, 2.0, 3.0], DATA * 11)
+    assert moved() == (DATA[-3:], [1.0, 2.0, 3.0, *(DATA * 11)[:-3]])
+    assert calls_made(moved) < STEPS  # of Python
+
+
+def test_a_long_scan_inside_a_function_calls_its_step_a_few_times() -> None:
+    """What further steps write is known from two that wrote the same."""
+    compiled = jit(lambda c, xs: scan(growth, c, xs)[0])
+    assert calls_made(lambda: compiled([0.25], [[x] for x in DATA]), "growth") < 10
 
 
 @pytest.mark.parametrize(

@@ -10,19 +10,7 @@ import numpy as np
 import pytest
 
 import scalargrad as sg
-from scalargrad import (
-    Value,
-    exp,
-    grad,
-    gradients,
-    hessian,
-    hvp,
-    jit,
-    log,
-    maximum,
-    minimum,
-    vmap,
-)
+from scalargrad import Value, exp, grad, gradients, hessian, hvp, jit, log, maximum, minimum, vmap
 
 RANDOM = np.random.default_rng(7)
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from tests.compiler import random_nests
 from tests.compiler.compiled_nests import LLVMNest
-from tests.compiler.nests import (
-    Builder,
-)
+from tests.compiler.loops import calls_made
+from tests.compiler.nests import Builder, run_numpy, schedule
 from tests.seeds import seeds
 
 pytestmark = pytest.mark.behaviour
@@ -36,3 +35,46 @@ def test_rows_of_a_matrix_are_lanes() -> None:
     )
     assert tiled == pytest.approx(NUMBERS[:72].reshape(8, 9) @ rows.T, rel=1e-12, abs=1e-12)
     assert np.array_equal(tiled, plain)
+
+
+def test_numpy_runs_a_loop_on_whole_arrays() -> None:
+    """Python makes no call for each number."""
+    b = Builder()
+    x, y = b.input("x", 1000), b.output("y", 1000)
+    with b.loop(1000) as i:
+        y[i] = x[i] * 2.0 - 1.0
+    given, program = {x.array: np.ones(1000)}, b.program()
+    assert calls_made(lambda: run_numpy(program, schedule(program), given)) < 1000
+
+
+@pytest.mark.native
+def test_a_turn_waits_for_sums_over_triangles_that_it_reads() -> None:
+    """What a triangle adds up is read a few turns later, at another stride: NumPy's loop agrees."""
+    b = Builder()
+    x, y, z = b.input("x", 6), b.temp("y", 60), b.output("z", 9)
+    with b.loop(8) as t:
+        with b.loop(6) as i, b.loop(i + 1) as j:
+            b.add(y[j + 3 * t], x[i] * (z[t] + 1.0))
+        z[t + 1] = y[2 * t] * 0.1
+    numbers, sums, expected = NUMBERS[:6], np.zeros(60), np.zeros(9)
+    for k in range(8):
+        sums[3 * k : 3 * k + 6] += np.cumsum(numbers[::-1])[::-1] * (expected[k] + 1.0)
+        expected[k + 1] = 0.1 * sums[2 * k]
+    found = LLVMNest(b.program())({x.array: numbers})[z.array]
+    assert found == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.native
+def test_sums_whose_turns_meet_begin_anew_at_each_run() -> None:
+    """As the gradient of a convolution by its rows, here 128 in columns of 1 kB."""
+    b = Builder()
+    x, y, z = b.input("x", 128, 14), b.temp("y", 128, 16), b.output("z", 128, 16)
+    with b.loop(128) as i, b.loop(3) as t, b.loop(14) as j:
+        b.add(y[i, j + t], x[i, j] * 2.0)
+    with b.loop(128) as i, b.loop(16) as j:
+        z[i, j] = y[i, j] * 1.0
+    rows = np.resize(NUMBERS, (128, 14))
+    expected, nest = [np.convolve(row, [2.0] * 3) for row in rows], LLVMNest(b.program())
+    for _ in range(2):
+        found = nest({x.array: rows})[z.array]
+        assert found == pytest.approx(np.stack(expected), rel=1e-13)

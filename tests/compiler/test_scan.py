@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.compiler.loops import calls_made
 
 import scalargrad as sg
 from scalargrad import (
@@ -75,6 +76,7 @@ def test_a_step_with_conditions_takes_either_way() -> None:
 
     last, passed = scan(collatz, 27, length=111)
     assert (last, max(passed)) == (1.0, 9232.0)
+    assert calls_made(lambda: scan(collatz, 97, length=118), "collatz") == 0
 
 
 def test_gradients_flow_through_all_steps_to_values() -> None:

@@ -208,6 +208,7 @@ def test_examples_may_differ_in_more_than_numbers(examples: list[Any]) -> None:
         return found + len(parts) + parts.count("x")
 
     check(lambda w: vmap(lambda x: described(w, x))(examples), leaves([0.3]))
+    assert vmap(lambda x: (2.0 * x, None))(np.array([1.0, 2.0]))[1] is None
 
 
 def test_the_function_runs_once_for_all_examples(capsys: pytest.CaptureFixture[str]) -> None:

@@ -111,16 +111,6 @@ def test_a_loop_within_a_loop() -> None:
         assert jit(time_of)(e) == pytest.approx(e - 0.3 * math.sin(e), abs=1e-10)
 
 
-def test_a_step_may_take_a_gradient() -> None:
-    """A descent ends where the slope is 0; the end moves with the data as the closed form says."""
-
-    def end(target: Any) -> Any:
-        slope = grad(lambda w: (w - target) ** 2 + w * w)
-        return while_loop(lambda w: abs(slope(w)) > 1e-12, lambda w: w - 0.2 * slope(w), target)
-
-    assert jit(value_and_grad(end))(3.0) == pytest.approx((1.5, 0.5), abs=1e-10)
-
-
 def test_what_cannot_be_repeated_or_has_another_form_is_refused() -> None:
     """With the remedy, not with a number that is wrong."""
     rng = random.Random(1)

@@ -73,6 +73,7 @@ def test_spiral_arms_are_rotations_of_each_other_and_wind_as_often_as_asked() ->
     """With three classes, a third of a turn takes each arm to the next."""
     inputs, targets = spirals(30, classes=3, noise=0.0)
     assert targets[:4] == [0, 1, 2, 0]
+    assert [math.hypot(*inputs[i]) for i in (0, 29)] == pytest.approx([0.1, 1.0])
     turn = complex(-0.5, math.sqrt(0.75))
     for i in range(0, 30, 3):
         arms = [complex(*x) for x in inputs[i : i + 3]]

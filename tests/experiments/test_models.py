@@ -62,6 +62,7 @@ def test_an_earlier_loss_does_not_reach_a_later_position() -> None:
 def test_names_end_where_the_model_or_its_context_ends() -> None:
     """A model that always says the end invents nothing; one that never does fills the context."""
     alphabet = Alphabet(["ab"])
+    assert alphabet.examples(["ab"]) == ([[0, 1, 2]], [[1, 2, 0]])
     model = GPT(3, **SMALL, rng=0)
     for parameter in model.parameters():
         parameter.data = 0.0
@@ -72,6 +73,10 @@ def test_names_end_where_the_model_or_its_context_ends() -> None:
         name = alphabet.invent(model, random.Random(0))
         assert name == expected or len(name) == expected
     assert alphabet.invent(model, random.Random(0), start="ba").startswith("ba")
+    model = GPT(3, **SMALL, rng=1)
+    for k in range(20):
+        microgpts = alphabet.invent(model, random.Random(k), temperature=0.5)
+        assert alphabet.invent(model, random.Random(k)) == microgpts
 
 
 TRUTH = click_model(seed=0)
@@ -111,6 +116,8 @@ def test_ranking_orders_by_probability() -> None:
     """In one compiled call, the same order as item by item, also after further training."""
     model = small()
     offers = [TRUTH.impression(2, item, "phone", 21, 5) for item in range(20)]
+    *others, history = model.encode(offers[0])
+    assert model([*others, history + 0.5]).data != model([*others, history]).data
     ranker = Ranker(model)
     for _ in range(2):
         normal_(model.crosses.weight, rng=1)

@@ -344,6 +344,14 @@ def test_the_most_iterations_may_be_given() -> None:
     assert (fit.success, fit.iterations) == (False, 2)
 
 
+def test_a_minimum_is_found_though_its_digits_end_before_the_slope_is_0() -> None:
+    """Beside a million, e^x - 2x is known to ten digits: enough for ln 2, if there is time."""
+    for most in (5, None):
+        fit = minimize(lambda x: 1e6 + exp(x) - 2.0 * x, 3.0, tol=1e-14, max_iterations=most)
+        assert fit.success == (most is None)
+    assert fit.x == pytest.approx(math.log(2.0), abs=1e-6)
+
+
 WITHOUT = """
 import sys
 sys.modules["scipy"] = None

@@ -92,6 +92,7 @@ def test_nothing_and_nothing_add_up_to_nothing() -> None:
     xs = [Value(-math.inf), Value(-math.inf)]
     for found in (sg.logaddexp(*xs), logsumexp(xs)):
         assert gradients(found, xs, allow_nonfinite=True) == [0.0, 0.0]
+    assert sg.logaddexp(2.0, 2.0) == pytest.approx(2.0 + math.log(2.0), rel=1e-15)
 
 
 def test_reductions_called_in_another_way_say_how_it_is_done() -> None:

@@ -351,6 +351,7 @@ def test_the_state_is_arranged_as_in_pytorch() -> None:
     assert found["param_groups"][0]["params"] == [0, 1]
     assert found["param_groups"][0]["step"] == 1
     optimizer.state[other] = (3.0,)
+    assert len(optimizer.state) == 2
     del optimizer.state[w]
     assert repr(optimizer.state) == repr({other: (3.0,)})
 

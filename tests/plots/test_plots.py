@@ -244,6 +244,13 @@ def test_each_activation_has_its_curve_and_its_derivative(ax: Axes) -> None:
 # Figures --------------------------------------------------------------------------------------
 
 
+def test_the_bar_of_weights_is_beside_all_images() -> None:
+    """Nothing sticks out of the figure."""
+    for axes in plots.first_layer_weights([[1.0, 2.0], [0.0, -1.0]], (2, 1)).axes:
+        box = axes.get_position()
+        assert 0.0 <= min(box.x0, box.y0) < max(box.x1, box.y1) <= 1.0
+
+
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: Any) -> None:
     """A plot without it names the package."""
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cProfile
 import math
 from collections.abc import Callable
 from functools import partial
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.compiler.loops import calls_made
 
 import scalargrad as sg
 from scalargrad import Value, grad, gradients, hessian, hvp, jacfwd, jacobian, jacrev, jvp, ops, sin
@@ -46,6 +46,7 @@ def test_polar_coordinates() -> None:
     point, moved = jvp(polar, (2.0, 0.5), (1.0, 10.0))
     assert point == pytest.approx([2 * c, 2 * s])
     assert moved == pytest.approx([c - 20 * s, s + 20 * c])
+    assert jvp(lambda x: [x * x, Value(2.0), 5.0], (3.0,), (1.0,))[1] == [6.0, 0.0, 0.0]
     _, pull_back = sg.vjp(polar, 2.0, 0.5)
     assert pull_back([1.0, 10.0]) == pytest.approx((c + 10 * s, -2 * s + 20 * c))
 
@@ -87,13 +88,6 @@ def test_ways_nest_and_compile(way: Any) -> None:
     first, *_, last = way(lambda x: [x * x, 2.0 * x, x])(x)
     first.backward()
     assert (first.data, x.grad, float(getattr(last, "data", last))) == (6.0, 2.0, 1.0)
-
-
-def calls_made(run: Callable[[], object]) -> int:
-    """Count the calls of Python functions in a run."""
-    profile = cProfile.Profile()
-    profile.runcall(run)
-    return sum(entry.callcount for entry in profile.getstats())
 
 
 def test_a_jacobian_takes_as_many_sweeps_as_inputs_or_outputs() -> None:

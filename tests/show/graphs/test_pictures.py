@@ -297,9 +297,13 @@ def test_steps_of_a_walk_light_what_they_are_about() -> None:
 def test_tikz_has_the_shapes_of_the_picture_and_no_letter_that_latex_reads(tmp_path: Path) -> None:
     """Two boxes, two gates and a dot; % and _ are escaped, Greek letters and signs are LaTeX's."""
     x, theta = Value(2.0, "x_{%}"), Value(3.0, "θ")
-    text = draw(theta * x + x).save(tmp_path / "f.tikz").read_text(encoding="utf-8")
+    picture = draw(theta * x + x)
+    text = picture.save(tmp_path / "f.tikz").read_text(encoding="utf-8")
     assert text.isascii()
-    assert text.count("circle [") == 3
+    circles = re.findall(r"\(([\d.]+),([\d.]+)\) circle \[", text)
+    boxes = re.findall(r'x="([\d.]+)" y="([\d.]+)" width="(\d+.\d+)" ', picture.svg())
+    middles = {(float(x) + float(w) / 2, float(y) + float(w) / 2) for x, y, w in boxes}
+    assert len(circles) == len(middles & {(float(x), float(y)) for x, y in circles}) == 3
     assert text.count("dash pattern") == 2
     assert r"{$\theta$}" in text
     assert r"{$\times$}" in text

@@ -108,10 +108,25 @@ def test_nothing_overlaps(direction: str) -> None:
         assert are_apart(one, other), (a, b)
     for id, shape in shapes.items():
         left, top, right, bottom = corners(shape)
+        if not id.endswith("-wire"):  # letters stand on a line below the middle
+            assert all((top + bottom) / 2 < float(x.attrib["y"]) < bottom for x in words(shape))
         for other_id, other_shape in shapes.items():
             for word in words(other_shape) if other_id != id else []:
                 x, y = float(word.attrib["x"]), float(word.attrib["y"])
                 assert not (left < x < right and top < y < bottom), (id, other_id)
+
+
+def test_lines_from_an_operand_of_two_gates_cross_no_others() -> None:
+    """Of (b - a)·(c·b), where the gates need not stand in the order of the formula."""
+    a, b, c = (Value(x, name) for x, name in zip((1.0, 2.0, 3.0), "abc", strict=True))
+    lines = [curve(x) for x in of_class(draw((b - a) * (c * b)), "line").values()]
+    ends = [(complex(*line[0]), complex(*line[-1])) for line in lines]
+
+    def beside(line: tuple[complex, complex], at: complex) -> float:
+        return ((line[1] - line[0]).conjugate() * (at - line[0])).imag
+
+    for x, y in itertools.combinations(ends, 2):
+        assert max(beside(p, q[0]) * beside(p, q[1]) for p, q in ((x, y), (y, x))) >= 0.0
 
 
 def test_arrows_lead_from_operands_to_results() -> None:

@@ -43,6 +43,15 @@ def written(tmp_path: Path) -> Callable[..., str]:
     return saved
 
 
+def test_names_stand_above_numbers_and_layers_in_their_order(written: Callable[..., str]) -> None:
+    """Of a network of three layers."""
+    document = written(walk(MLP(2, [3, 2, 1], rng=0)([1.0, 2.0])))
+    assert '"stages":[{"layer":0},{"layer":1},{"layer":2}]' in document
+    place = r'x="[\d.]+" y="([\d.]+)"'
+    found = re.findall(rf'-value" {place}><tspan class="name" {place}>', document)
+    assert {float(number) - float(name) > 10.0 for number, name in found} == {True}
+
+
 def test_the_policy_allows_the_page_s_own_script_and_style_alone(
     written: Callable[..., str],
 ) -> None:
@@ -146,7 +155,8 @@ def test_a_notebook_shows_the_page_in_a_frame_and_the_table_beneath(
     assert "srcdoc" not in left
     long = chain(1_000)  # its page would add megabytes each time the cell is run
     assert long._repr_mimebundle_()["text/html"] == long._repr_html_()
-    assert "and 1 more step:" in long[:101]._repr_html_()
+    shown = long[:101]._repr_html_() + long[:102]._repr_html_()
+    assert re.findall("and (.*?):", shown) == ["1 more step", "2 more steps"]
 
 
 # Layers, whose sentences stand in the page ------------------------------------------------------

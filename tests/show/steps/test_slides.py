@@ -37,7 +37,7 @@ def numbers(picture: ET.Element) -> list[str]:
 
 def test_each_step_shows_what_is_known_at_it(tmp_path: Path) -> None:
     """(x + y)z at (-2, 5, -4): the inputs, then q = 3, then f = -12, then the gradients."""
-    files = lecture().export(tmp_path / "slides")
+    files = lecture().export(folder=tmp_path / "slides")
     assert [file.name for file in files] == [f"step-{i:02}.svg" for i in range(1, 9)]
     shown = [sorted(numbers(picture)) for picture in pictures(files)]
     assert shown[0] == sorted(["−2", "5", "−4"])

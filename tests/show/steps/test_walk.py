@@ -98,6 +98,7 @@ def test_inputs_are_listed_by_their_numbers() -> None:
     assert walk(e[2] / sum(e))[0].text() == "z0 = 0, z1 = 1, z2 = 2, z10 = 10"
     theta = [Value(float(i), f"theta{i}") for i in range(2)]
     assert walk(theta[0] + theta[1] * 3.0)[0].text() == "θ₀ = 0, θ₁ = 1"
+    assert walk(Value(1.0, "Theta_2") * 3.0)[0].text() == "Θ₂ = 1"
 
 
 def test_the_zero_that_python_s_sum_starts_from_is_no_gate() -> None:
@@ -269,6 +270,8 @@ def test_an_operation_of_the_user_s_own_is_printed_from_its_derivative() -> None
     assert steps[1].text() == "f = cube(x) = cube(2) = 8"
     assert steps[-1].local_text() == "∂f/∂x = 3·x² = 3·2² = 12"
     assert steps[-1].pattern == steps[-1].notes()[0] == "cubic"
+    angle = backward(labelled(sg.atan2(Value(3.0, "y"), Value(4.0, "x")), "f"))
+    assert {x.local_text().split(" = ")[-1] for x in angle} == {"0.16", "−0.12"}  # 4 and -3 by 5²
 
 
 # Softmax, and parameters by place ---------------------------------------------------------------

@@ -252,6 +252,11 @@ def written(training: TrainingPage, tmp_path: Path, **options: Any) -> str:
     return training.save(tmp_path / "training.html", **options).read_text(encoding="utf-8")
 
 
+def test_a_score_above_0_is_class_1_unless_a_threshold_is_given(tmp_path: Path) -> None:
+    """0 is that of logits, 0.5 of probabilities."""
+    assert written(small(), tmp_path) == written(small(threshold=0.0), tmp_path)
+
+
 def test_hostile_names_are_text(tmp_path: Path) -> None:
     """Of inputs, of classes, and the title: none is an element of the page."""
     training = small(feature_names=[HOSTILE, "b"], target_names=["c", HOSTILE])

@@ -9,7 +9,6 @@ import builtins
 import dataclasses
 import dis
 import functools
-import importlib
 import sys
 from collections.abc import Iterable, Iterator
 from copy import copy, deepcopy
@@ -236,8 +235,6 @@ def looked_up(namespace: dict[str, Any], names: Iterable[str]) -> Iterator[Any]:
                 yield x
             elif id(x) not in met and not x.__name__.startswith("scalargrad"):
                 met.add(id(x))
-                if x.__name__ == "numpy" and "random" in names:
-                    importlib.import_module("numpy.random")  # asking would make NumPy load it
                 modules.append(vars(x))
 
 

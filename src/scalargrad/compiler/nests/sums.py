@@ -129,11 +129,7 @@ class Sums(Registers):
     def _fill(self, array: Array, x: float, block: Var | None = None) -> None:
         """Fill an array, or the part that a block has of it."""
         size, base = math.prod(array.shape[block is not None :]), self.offsets[array]
-        terms: list[tuple[str, int]] = []
-        if block:
-            register, place = self.at[block]
-            base += size * place
-            terms = [(register, size)] if register else []
+        terms = [(self.at[block][0], size)] if block else []
 
         def turn(k: str, _: Carried) -> Carried:
             self.e1.store(x, self.pointer(base, [*terms, (k, 1)]))

@@ -69,6 +69,8 @@ class NodeValues:
     ) -> Iterator[list[float]]:
         """Yield the numbers that a step computes, turn after turn, from those it computed before.
 
+        There are no examples.
+
         Parameters
         ----------
         step : sequence of (int, int)
@@ -81,8 +83,8 @@ class NodeValues:
         Raises
         ------
         LookupError
-            If the step has no derivative in it, or one that leads out of it, or examples; or if it
-            reads nodes of another step that are not among those given.
+            If the step has no derivative in it, or one that leads out of it; or if it reads nodes
+            of another step that are not among those given.
         """
         state, after = zip(*step, strict=True)
         columns, start = self._columns, max(state) + 1
@@ -96,8 +98,6 @@ class NodeValues:
         others = sorted(read.difference(state, columns.constants))
         wrt = [columns.args(x)[0] for x in through if columns.ops[x] is ADJOINT]
         if not wrt or min(wrt) < start or (others and others[-1] >= outside):
-            raise LookupError
-        if any(self._lanes.size(x) > 1 for x in (*read, *through)):
             raise LookupError
         run = self._program([*state, *others], [*read, *through], after)
         self.compute([x for x in others if x not in self._known])

@@ -281,7 +281,7 @@ def _title(text: str) -> str:
 def _head(points: Sequence[Point], size: float) -> str:
     """Return the corners of the arrowhead at the end of a line."""
     x, y = points[-1]
-    before = next((p for p in points[::-1] if hypot(p[0] - x, p[1] - y) > 1), (x, y))
+    before = next((p for p in points[::-1] if p != (x, y)), (x, y))
     length = (hypot(x - before[0], y - before[1]) or 1) / size
     right, down = (x - before[0]) / length, (y - before[1]) / length
     back, aside = (x - _HEAD * right, y - _HEAD * down), (_HEAD_WIDTH * down, _HEAD_WIDTH * right)

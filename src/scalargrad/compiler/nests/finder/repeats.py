@@ -260,6 +260,6 @@ def _rotated(recording: Recording, run: Repetition) -> Repetition:
     crossings = np.cumsum(changes)[: 2 * period].reshape(2, period).sum(axis=0)
     turn = int(crossings.argmin())
     count = (run.end - run.start - turn) // period
-    if not turn or count < _LEAST or crossings[turn] == crossings[0]:
+    if not turn or count < _LEAST:
         return run
     return Repetition(run.start + turn, period, count)
