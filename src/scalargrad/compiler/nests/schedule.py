@@ -55,6 +55,11 @@ class ScheduledLoop(Loop):
     jam: int = 1
     unrolled: bool = False
 
+    def __str__(self) -> str:
+        shown = [self.kind, *["lanes"] * self.lanes, *["unrolled"] * self.unrolled]
+        shown += [f"{self.jam} abreast"] * (self.jam > 1) + ["down"] * self.down
+        return f"for {self.var} in {self.var.extent}, {', '.join(shown)}:"
+
 
 def goes_abreast(step: Step, var: Var) -> bool:
     """Return whether turns of a step may run in any order, and at once.
