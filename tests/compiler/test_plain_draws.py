@@ -107,6 +107,7 @@ def test_an_object_of_a_library_that_may_hold_a_generator_is_refused() -> None:
 
 RNG = Random(3)
 NUMPYS = np.random.default_rng(3)
+BACKENDS = [np]
 
 
 def seeded(x: Any) -> Any:
@@ -128,6 +129,7 @@ PLAIN: dict[str, Callable[[Any], Any]] = {
     "the module": lambda x: x + random.uniform(0.0, 1.0),
     "NumPy's": lambda x: x + NUMPYS.normal(),
     "NumPy's global ones": lambda x: x + float(np.random.rand()),
+    "NumPy in a list": lambda x: x + float(BACKENDS[0].random.rand()),
     "a sample": lambda x: x * random.sample([1.0, 2.0, 3.0], 2)[0],
     "a batch": batch,
     "seeding": seeded,

@@ -544,6 +544,8 @@ class Walk:
             if not of_library(x.__name__):
                 self._names_in(x, vars(x), ["__getattr__", *self.names.names])
                 self._hold(x, self._members_named)
+            else:  # in a list or a default, where no name is looked up
+                self._note_library(looked_up(vars(x), self.names.names))
         elif not isinstance(x, type):
             self._instance(x)
         elif is_of_library(x):
