@@ -65,6 +65,7 @@ def test_a_step_that_takes_nothing_is_repeated_by_length() -> None:
     assert scan(save, 100.0, []) == (100.0, [])
 
 
+@pytest.mark.native
 def test_a_step_with_conditions_takes_either_way() -> None:
     """Collatz from 27 has 111 steps and climbs to 9,232; both ways are known by then."""
 
