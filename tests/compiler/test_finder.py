@@ -103,21 +103,24 @@ def test_a_gpt_is_one_loop_over_positions(positions: int) -> None:
     assert len(tree.statements) <= 50
 
 
-def test_steps_of_an_lstm_cell_are_one_loop_though_losses_are_added_between_them() -> None:
-    """An addition before a product, and the last one of that, belong to neither's neighbour."""
+@pytest.mark.parametrize("given", [True, False])
+def test_steps_of_an_lstm_cell_are_one_loop_whether_its_series_is_given_or_known(
+    given: bool,
+) -> None:
+    """The products with inputs, with the state and the loss between steps end where each ends."""
     cell, head = sg.nn.LSTMCell(4, 6, rng=0), sg.nn.Linear(6, 1, rng=1)
-    series = [natural.draws(4, seed) for seed in range(10)]
+    known = natural.draws(40, 1)
 
-    def loss(state: Any) -> Any:
-        (h, c), total = (state[:6], state[6:]), 0.0
-        for x in series:
+    def loss(numbers: Any) -> Any:
+        (h, c), total = (numbers[:6], numbers[6:12]), 0.0
+        series = numbers[12:] if given else known
+        for x in (series[k : k + 4] for k in range(0, 40, 4)):
             h, c = cell(x, (h, c))
             total = total + (head(h)[0] - x[0]) ** 2
         return total
 
-    tree = found(recorded(loss, natural.draws(12, 3))[0])
-    assert str(tree).startswith("10[")
-    assert len(tree.statements) <= 30
+    tree = found(recorded(loss, natural.draws(52, 3))[0])
+    assert str(tree) == "10[24[4[2]] 24[6[2]] 6[4[1] 9] 6[2] 3]"
 
 
 @pytest.mark.parametrize("make", [natural.kalman, natural.bodies])

@@ -16,7 +16,7 @@ from scalargrad.compiler.nests.finder.access import (
     starts_there,
 )
 from scalargrad.compiler.nests.finder.expand import expanded
-from scalargrad.compiler.nests.finder.recording import Recording
+from scalargrad.compiler.nests.finder.recording import NUMBER, Recording
 from scalargrad.compiler.nests.finder.repeats import flat_structure
 from scalargrad.compiler.nests.finder.split import split, unrolled
 from scalargrad.compiler.nests.finder.structure import Structure, search
@@ -85,21 +85,23 @@ def _checked(tree: Tree | None, recording: Recording) -> Tree | None:
 
 def _nested(recording: Recording) -> Tree | None:
     """Return the simplest loops within loops."""
-    best = None
-    for by_number in (True, False):
-        structure = search(recording, by_number=by_number)
+    best, are_numbers = None, recording.kinds == NUMBER
+    for kinds in (are_numbers, None):
+        structure = search(recording, kinds)
         if structure is None:
             break
         best = _simpler(best, structure)
         if structure.is_foretold and not (best and _is_clean(best)):
-            best = _simpler(best, search(recording, by_number=by_number, foretells=False))
+            best = _simpler(best, search(recording, kinds, foretells=False))
         if best is not None and _is_clean(best) and not _chooses(best):
             break
+    if best is not None and count_tables(best):  # which two sums may share that are one loop
+        best = _simpler(best, search(recording, recording.kinds))
     if best is None or _chooses(best):
-        structure = search(recording, by_number=True, joined=True)
+        structure = search(recording, are_numbers, joined=True)
         if best is None or (structure and structure.size < best.structure.size):
             best = _simpler(best, structure, _JOINED)
-    return best or _simpler(None, search(recording, by_number=False, joined=True))
+    return best or _simpler(None, search(recording, None, joined=True))
 
 
 def _is_clean(tree: Tree) -> bool:

@@ -79,8 +79,8 @@ class Structure:
 
 def search(
     recording: Recording,
+    kinds: NDArray[np.int8] | None,
     *,
-    by_number: bool,
     joined: bool = False,
     foretells: bool = True,
 ) -> Structure | None:
@@ -89,15 +89,16 @@ def search(
     Parameters
     ----------
     recording : Recording
-    by_number : bool
-        Whether copies must have numbers in the place of the same operands, the first copy aside:
-        a sum that starts from 0 then ends the one before it.
+    kinds : integers, optional
+        For each operand, what that of a copy must have as well, the first copy aside. If it is
+        whether it is a number, a sum that starts from 0 ends the one before it; if it is the kind,
+        so does a sum of products with what is given.
     joined : bool
         Whether copies that take one of a few ways are copies of each other; None if there are none.
     foretells : bool
         Whether turns join a loop that extents of inner loops foretell.
     """
-    return _Search(recording, by_number, joined, foretells).run()
+    return _Search(recording, kinds, joined, foretells).run()
 
 
 def mixed(numbers: Integers | Codes) -> Codes:
@@ -135,7 +136,7 @@ class _Search:
     def __init__(
         self,
         recording: Recording,
-        by_number: bool,
+        kinds: NDArray[np.int8] | None,
         joined: bool,
         foretells: bool,
     ) -> None:
@@ -144,8 +145,8 @@ class _Search:
         self.foretells, self.is_foretold = foretells, False
         self.plain = mixed(recording.codes + 7)
         self.codes = self.plain
-        if by_number:
-            self.codes = mixed(kinded(recording.codes, recording.kinds == NUMBER, recording.first))
+        if kinds is not None:
+            self.codes = mixed(kinded(recording.codes, kinds, recording.first))
         self.symbols, self.places = np.arange(n), np.arange(n + 1)
         self.extents, self.sizes = np.zeros(n, np.int64), np.ones(n, np.int64)
         self.starts, self.periods, self.counts, self.pool = (array("q") for _ in range(4))

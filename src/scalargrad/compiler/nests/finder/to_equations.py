@@ -106,8 +106,6 @@ class _Writer:
     def _allot(self, statement: Statement) -> None:
         """Make the arrays of a statement."""
         own, name = self.sums.get(statement.number), self.operations[statement.number].name
-        if own is None and statement.number not in self.cells.terms:
-            self._links(statement)
         for made in self.cells.stores[statement.number]:
             self._allot_fills(made, name)
         if own is not None:
