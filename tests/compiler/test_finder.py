@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.compiler import random_recordings
-from tests.compiler.nests import Recording, Table, Tree, expanded, find, recorded
+from tests.compiler.nests import Recording, Table, Tree, expanded, nested_trees, recorded
 from tests.compiler.random_recordings import Drawn
 from tests.compiler.search import NOT_COMPARED
 from tests.seeds import seeds
@@ -29,7 +29,7 @@ def of(program: Natural) -> Recording:
 
 def found(recording: Recording) -> Tree:
     """Return the tree of a recording, which expands to it."""
-    tree = find(recording)
+    tree = next(nested_trees(recording), None)
     assert tree is not None
     assert expanded(tree).equals(recording)
     return tree
@@ -93,12 +93,12 @@ def test_a_few_turns_that_take_numbers_of_any_places_are_a_loop() -> None:
     assert str(found(recorded(path, natural.draws(10, 0))[0])) == "7[9]"
 
 
-@pytest.mark.parametrize("positions", [6, 16])
-def test_a_gpt_is_one_loop_over_positions(positions: int) -> None:
+@pytest.mark.parametrize(("positions", "layers"), [(6, 1), (16, 1), (6, 3)])
+def test_a_gpt_is_one_loop_over_positions(positions: int, layers: int) -> None:
     """The first has sums of one term, the 16th as many as features: how others grow says so."""
     tokens = [*range(positions)]
-    weights = natural.draws(4192, 0)
-    tree = found(recorded(lambda p: gpt.loss(p, tokens, tokens, sg), weights)[0])
+    weights = natural.draws(4192 + (layers - 1) * gpt.OF_LAYER, 0)
+    tree = found(recorded(lambda p: gpt.loss(p, tokens, tokens, sg, layers), weights)[0])
     assert str(tree).startswith(f"{positions}[")
     assert len(tree.statements) <= 50
 
@@ -138,7 +138,7 @@ def test_what_would_need_tables_at_each_turn_is_loops_without_loops_in_them(
 def test_random_loops_expand_to_their_recording(seed: int) -> None:
     """What is found is the recording, operand for operand; an operand changed makes another."""
     recording, _ = recorded(Drawn(seed), natural.draws(97, seed + 1))
-    tree = find(recording)
+    tree = next(nested_trees(recording), None)
     if tree is None:
         return
     assert expanded(tree).equals(recording)
@@ -146,7 +146,7 @@ def test_random_loops_expand_to_their_recording(seed: int) -> None:
     places[random.Random(seed).randrange(len(places))] += 1
     changed = dataclasses.replace(recording, places=places)
     assert not expanded(tree).equals(changed)
-    again = find(changed)
+    again = next(nested_trees(changed), None)
     assert again is None or expanded(again).equals(changed)
 
 

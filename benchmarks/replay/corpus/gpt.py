@@ -19,22 +19,22 @@ Vector = list[Any]
 Matrix = list[Vector]
 
 #: Rows and columns of the matrices, in the order in which the parameters stand.
-SHAPES = {
-    "token": (CHARACTERS, WIDTH),
-    "position": (CONTEXT, WIDTH),
+INPUTS = {"token": (CHARACTERS, WIDTH), "position": (CONTEXT, WIDTH)}
+LAYER = {
     **dict.fromkeys(("query", "key", "value", "out"), (WIDTH, WIDTH)),
     "wide": (4 * WIDTH, WIDTH),
     "narrow": (WIDTH, 4 * WIDTH),
-    "head": (CHARACTERS, WIDTH),
 }
+OUTPUTS = {"head": (CHARACTERS, WIDTH)}
+#: How many numbers a layer has.
+OF_LAYER = sum(rows * columns for rows, columns in LAYER.values())
 
 
-def matrices(parameters: Sequence[Any]) -> dict[str, Matrix]:
-    """Cut a list of 4,192 numbers into the model's matrices."""
-    remaining: Iterator[Any] = iter(parameters)
+def matrices(remaining: Iterator[Any], shapes: dict[str, tuple[int, int]]) -> dict[str, Matrix]:
+    """Take the next numbers as matrices."""
     return {
         name: [[next(remaining) for _ in range(columns)] for _ in range(rows)]
-        for name, (rows, columns) in SHAPES.items()
+        for name, (rows, columns) in shapes.items()
     }
 
 
@@ -66,23 +66,34 @@ def attention(query: Vector, keys: list[Vector], values: list[Vector], m: Any) -
     return found
 
 
-def loss(parameters: Sequence[Any], tokens: Sequence[int], targets: Sequence[int], m: Any) -> Any:
+def loss(
+    parameters: Sequence[Any],
+    tokens: Sequence[int],
+    targets: Sequence[int],
+    m: Any,
+    layers: int = 1,
+) -> Any:
     """Return the mean cross-entropy over the positions of one name, in nats."""
-    of = matrices(parameters)
-    keys: list[Vector] = []
-    values: list[Vector] = []
+    remaining: Iterator[Any] = iter(parameters)
+    first = matrices(remaining, INPUTS)
+    own = [matrices(remaining, LAYER) for _ in range(layers)]
+    head = matrices(remaining, OUTPUTS)["head"]
+    keys: list[list[Vector]] = [[] for _ in own]
+    values: list[list[Vector]] = [[] for _ in own]
     losses = []
     for position, (token, target) in enumerate(zip(tokens, targets, strict=True)):
-        x = [a + b for a, b in zip(of["token"][token], of["position"][position], strict=True)]
+        x = [a + b for a, b in zip(first["token"][token], first["position"][position], strict=True)]
         x = rms_norm(x)
-        normed = rms_norm(x)
-        keys.append(linear(of["key"], normed))
-        values.append(linear(of["value"], normed))
-        mixed = linear(of["out"], attention(linear(of["query"], normed), keys, values, m))
-        x = [a + b for a, b in zip(x, mixed, strict=True)]
-        thought = linear(of["narrow"], [m.relu(h) for h in linear(of["wide"], rms_norm(x))])
-        x = [a + b for a, b in zip(x, thought, strict=True)]
-        losses.append(-m.log(softmax(linear(of["head"], x), m)[target]))
+        for layer, of in enumerate(own):
+            normed = rms_norm(x)
+            keys[layer].append(linear(of["key"], normed))
+            values[layer].append(linear(of["value"], normed))
+            query = linear(of["query"], normed)
+            mixed = linear(of["out"], attention(query, keys[layer], values[layer], m))
+            x = [a + b for a, b in zip(x, mixed, strict=True)]
+            thought = linear(of["narrow"], [m.relu(h) for h in linear(of["wide"], rms_norm(x))])
+            x = [a + b for a, b in zip(x, thought, strict=True)]
+        losses.append(-m.log(softmax(linear(head, x), m)[target]))
     return sum(losses) / len(losses)
 
 
@@ -100,6 +111,16 @@ def of_floats() -> Call:
     """Loss and gradient with respect to a list of 4,192 floats."""
     given = [p.data for p in GPT(CHARACTERS, rng=0).parameters()]
     return sg.jit(sg.value_and_grad(loss_of_lea)), (given,)
+
+
+@program
+def of_three_layers() -> Call:
+    """Loss and gradient of a GPT with three layers, by a list of 10,336 floats."""
+    given = [p.data for p in GPT(CHARACTERS, rng=0).parameters()]
+    end = len(given) - CHARACTERS * WIDTH
+    given[end:end] = 2 * given[end - OF_LAYER : end]
+    deep = sg.value_and_grad(lambda p: loss(p, TOKENS, NEXT, sg, layers=3))
+    return sg.jit(deep), (given,)
 
 
 @program

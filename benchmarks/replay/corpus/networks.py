@@ -150,6 +150,53 @@ def attention() -> Call:
     return jit(value_and_grad(head, argnums=(0, 1, 2))), given
 
 
+def layer_norm(x: list[Any]) -> list[Any]:
+    """Return numbers shifted and scaled to mean 0 and variance 1."""
+    middle = sum(x) / len(x)
+    spread = sum((a - middle) ** 2 for a in x) / len(x)
+    return [(a - middle) / sqrt(spread + 1e-5) for a in x]
+
+
+@program
+def encoder() -> Call:
+    """Two layers of a transformer, with two heads, without a mask: gradient by all weights."""
+    tokens, size = table(6, 8, 4), 4
+    layers = [[table(8, 8, 4 * k + j) for j in range(4)] for k in (5, 6)]
+
+    def times(matrix: Any, x: Any) -> list[Any]:
+        return [dot(row, x) for row in matrix]
+
+    def mixed(q: Any, ks: Any, vs: Any) -> list[Any]:
+        found: list[Any] = []
+        for part in (slice(0, size), slice(size, 2 * size)):
+            scores = [
+                exp(sum(a * b for a, b in zip(q[part], k[part], strict=True)) / 2) for k in ks
+            ]
+            total = sum(scores)
+            found += [
+                sum(s / total * v for s, v in zip(scores, column, strict=True))
+                for column in zip(*(v[part] for v in vs), strict=True)
+            ]
+        return found
+
+    def loss(layers: Any) -> Any:
+        xs = tokens
+        for query, key, value, wide in layers:
+            ks, vs = ([times(matrix, x) for x in xs] for matrix in (key, value))
+            rows = [mixed(times(query, x), ks, vs) for x in xs]
+            xs = [
+                layer_norm([a + b for a, b in zip(x, r, strict=True)])
+                for x, r in zip(xs, rows, strict=True)
+            ]
+            xs = [
+                layer_norm([a + tanh(b) for a, b in zip(x, times(wide, x), strict=True)])
+                for x in xs
+            ]
+        return sum(x[0] * x[0] + x[1] for x in xs)
+
+    return jit(value_and_grad(loss)), (layers,)
+
+
 @program
 def convolution() -> Call:
     """Convolution of a picture with pooling and a class: windows in three loops."""

@@ -18,7 +18,12 @@ from scalargrad.compiler.nests.blocks import in_blocks
 from scalargrad.compiler.nests.equations import Body, statements
 from scalargrad.compiler.nests.equations import Program as Equations
 from scalargrad.compiler.nests.finder.cells import NotWrittenError
-from scalargrad.compiler.nests.finder.find import find, find_flat, without_loop, work
+from scalargrad.compiler.nests.finder.find import (
+    flat_trees,
+    nested_trees,
+    without_loop,
+    work,
+)
 from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.tree import Statement, Tree
 from scalargrad.compiler.nests.llvm_printer import print_blocks
@@ -182,29 +187,35 @@ def _in_loops(asked: Asked | None) -> Iterator[tuple[Asked, list[Form], bool]]:
     if asked is None:
         return
     recordings = [part.recording for part in asked.parts]
-    nested_loops = _trees(find, recordings)
-    if nested_loops:
-        yield asked, nested_loops, True
-    if flat := _trees(find_flat, recordings):
-        yield asked, flat, True
-    if nested_loops:
-        yield asked, nested_loops, False
+    first: list[Form] | None = None
+    for trees in _trees(nested_trees, recordings):
+        yield asked, trees, True
+        first = first or trees
+    for trees in _trees(flat_trees, recordings):
+        yield asked, trees, True
+    if first:
+        yield asked, first, False
 
 
 def _trees(
-    search: Callable[[Recording], Tree | None], recordings: Sequence[Recording]
-) -> list[Form] | None:
-    """Return the trees that a search finds, or what runs faster without; None if one is missing."""
-    found = [_form(search, x) for x in recordings]
-    trees = [x for x in found if x is not None]
-    return trees if len(trees) == len(found) else None
+    search: Callable[[Recording], Iterator[Tree]], recordings: Sequence[Recording]
+) -> Iterator[list[Form]]:
+    """Yield the trees that a search finds, or what runs faster without."""
+    searches = [iter(()) if len(x) <= _SMALL else search(x) for x in recordings]
+    found: list[Form | None] = [x if len(x) <= _SMALL else None for x in recordings]
+    is_first = True
+    while any(more := [next(x, None) for x in searches]) or is_first:
+        is_first = False
+        found = [x if tree is None else _form(tree) for x, tree in zip(found, more, strict=True)]
+        trees = [x for x in found if x is not None]
+        if len(trees) < len(found):
+            return
+        yield trees
 
 
-def _form(search: Callable[[Recording], Tree | None], recording: Recording) -> Form | None:
-    tree = None if len(recording) <= _SMALL else search(recording)
-    is_slow = tree is not None and work(tree) > _SLOW
-    is_straight = len(recording) <= (_SHORT if is_slow else _SMALL)
-    return recording if is_straight else tree
+def _form(tree: Tree) -> Form:
+    is_short = len(tree.recording) <= _SHORT and work(tree) > _SLOW
+    return tree.recording if is_short else tree
 
 
 def _without_loops(trees: Sequence[Form], at: Statement | None) -> list[Form] | None:

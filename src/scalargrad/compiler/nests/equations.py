@@ -258,11 +258,7 @@ class Access:
     def is_plain(self) -> bool:
         """Return whether each variable in it is by itself the index of one dimension."""
         found = [v for i in self.indices for v, _ in i.terms]
-        return self.has_variables_alone() and len(found) == len(set(found))
-
-    def has_variables_alone(self) -> bool:
-        """Return whether each index is a variable, or a number."""
-        return all(
+        return len(found) == len(set(found)) and all(
             not i.via and (not i.terms or (i.base, i.terms[0][1]) == (0, 1)) and len(i.terms) < 2
             for i in self.indices
         )

@@ -65,9 +65,11 @@ class _Names:
 
     def __init__(self, program: Program) -> None:
         self.writers: dict[Array, int] = {}
+        self.loops: dict[Array, set[Var]] = {}  # around these
         self.looked_up: set[Array] = set()  # by a table, whose entry n - 1 - i is no index
-        for step, _ in statements(program.body):
+        for step, around in statements(program.body):
             self.writers[step.out.array] = self.writers.get(step.out.array, 0) + 1
+            self.loops.setdefault(step.out.array, set()).update(around)
             self.looked_up.update(x.array for x in step.reads() if x.tables)
             self.looked_up.update(x.array for x in step.tables())
         self.copies: dict[Array, tuple[dict[int, Var], Arg]] = {}  # with their indices
@@ -166,7 +168,10 @@ class _Names:
         What one way of an `if` computes stays there: no other may need the logarithm.
         """
         found: set[Var] = set()
-        waiting = [v for x in args if isinstance(x, Access) for v in x.variables]
+        cells = [x for x in args if isinstance(x, Access)]
+        waiting = [v for x in cells for v in x.variables]
+        # What reads another turn of a loop waits for it there.
+        waiting += [v for x in cells for v in self.loops.get(x.array, ()) if v in out.variables]
         while waiting:
             var = waiting.pop()
             if var not in found:
@@ -178,6 +183,7 @@ class _Names:
         self.varying = found
         kept = [k for k, v in variables.items() if v in found]
         array = Array(f"{out.array} once", tuple(out.array.shape[k] for k in kept))
+        self.loops[array] = found
         return Access(array, tuple(out.indices[k] for k in kept))
 
     def _is_added_once(self, out: Access, around: tuple[Var, ...]) -> bool:

@@ -30,6 +30,7 @@ from scalargrad.compiler.nests.equations import (
     Step,
     Var,
     as_index,
+    within_loops,
 )
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.registers import Carried, Key, Place, Registers
@@ -80,7 +81,8 @@ class Sum:
         is short, so that lanes are added one after another.
     lanes : tuple of Loop
         The loops over cells that run inside that of the sum. If there are any, `partial` is a cell
-        of an array that has their sums, and `which` stands for the class.
+        of an array that has their sums, `which` stands for the class, and `changing` are the places
+        of the indices by which cells differ.
     """
 
     step: Step
@@ -91,6 +93,7 @@ class Sum:
     over_lanes: str = ""
     partial: Access | None = None
     which: Var | None = None
+    changing: Sequence[int] = ()
 
     def is_wide(self, key: Key) -> bool:
         """Return whether a cell's sum is a vector."""
@@ -195,27 +198,30 @@ class Sums(Registers):
                         place if self._is_wide(step.out) else place._replace(lane=lane)
                     )
                     made.held[key] = _start(step.how)
+        read = {x.array for step, _ in within_loops(loop.body) for x in step.reads()}
         for made in found.values():
             if made.lanes:
-                self._begin_in_memory(made, CLASSES if has_classes(made.step, loop) else 1)
+                classes = CLASSES if has_classes(made.step, loop) else 1
+                self._begin_in_memory(made, classes, is_read=made.step.out.array in read)
             self.sums.setdefault(made.step, []).append(made)
         return list(found.values())
 
-    def _begin_in_memory(self, made: Sum, classes: int) -> None:
+    def _begin_in_memory(self, made: Sum, classes: int, *, is_read: bool) -> None:
         """Begin partial sums that have an array of their own, a class and a cell each.
 
-        It has room for all cells that may be read meanwhile.
+        If cells are read meanwhile, it has the indices of theirs that change.
         """
         out = made.step.out
-        pairs = zip(out.indices, out.array.shape, strict=True)
-        room = {i.terms[0][0]: n for i, n in pairs if i.terms and i == as_index(i.terms[0][0])}
+        inside = {x.var for x in made.lanes}
         lead = (as_index(self.block),) if self.block else ()
-        sizes = [
-            *(i.bounds()[1] + 1 for i in lead),
-            classes,
-            *(max(x.var.extent.bounds()[1], room.get(x.var, 0)) for x in made.lanes),
-            1,
-        ]
+        made.changing = [k for k, i in enumerate(out.indices) if i.variables & inside]
+        if is_read:
+            at = [out.indices[k] for k in made.changing]
+            extents = [out.array.shape[k] for k in made.changing]
+        else:
+            at = [as_index(x.var) for x in made.lanes]
+            extents = [x.var.extent.bounds()[1] for x in made.lanes]
+        sizes = [*(i.bounds()[1] + 1 for i in lead), classes, *extents, 1]
         array = Array(f"{out.array} in parts", tuple(sizes[:-1]))
         self.offsets[array] = self.cells
         self.strides[array] = tuple(math.prod(sizes[k:]) for k in range(1, len(sizes)))
@@ -223,7 +229,6 @@ class Sums(Registers):
         self._fill(array, _start(made.step.how), self.block)
         made.which = Var("class", Index(classes))
         self.at[made.which] = "", 0
-        at = (as_index(x.var) for x in made.lanes)
         made.partial = Access(array, (*lead, as_index(made.which), *at))
 
     def _end(self, begun: Sequence[Sum]) -> None:
@@ -238,15 +243,18 @@ class Sums(Registers):
                 del self.at[made.which]
             for key, place in made.places.items():
                 with self._standing(place):
-                    total = made.held[key]
-                    if made.over_lanes == "classes":
-                        assert self.e8
-                        lanes = [self.e8.lane(str(total), k) for k in range(CLASSES)]
-                        total = self._in_order(made.step.how, lanes)
-                    elif made.turn:
-                        slots = [self._slot(made, key, str(k)) for k in range(CLASSES)]
-                        total = self._in_order(made.step.how, [*map(self.e.load, slots)])
-                    self._end_one(made.step, total)
+                    self._end_one(made.step, self._held(made, key))
+
+    def _held(self, made: Sum, key: Key) -> Operand:
+        """Return the sum of a cell so far."""
+        if made.over_lanes == "classes":
+            assert self.e8
+            lanes = [self.e8.lane(str(made.held[key]), k) for k in range(CLASSES)]
+            return self._in_order(made.step.how, lanes)
+        if made.turn:
+            slots = [self._slot(made, key, str(k)) for k in range(CLASSES)]
+            return self._in_order(made.step.how, [*map(self.e.load, slots)])
+        return made.held[key]
 
     def _begin_slots(self, made: Sum) -> None:
         """Have the classes of a sum in memory, a slot each."""
@@ -297,18 +305,41 @@ class Sums(Registers):
             self._set(step.out, self.e.add(0.0, total) if is_sum else self.e.number(total))
 
     def _so_far(self, x: Access) -> str | None:
-        """Return a cell that has its final number while the sums of others go on in memory."""
+        """Return a cell that has its final number while the sums of others go on."""
         for step, sums in self.sums.items():
-            if step.out.array is x.array and not _is_elsewhere(x, step.out, sums[0].lanes):
-                partial = sums[0].partial
-                if len(sums) > 1 or not step.out.has_variables_alone() or not partial:
+            if step.out.array is x.array and not self._is_elsewhere(x, step.out, sums[0].lanes):
+                made, key = sums[0], self._key(x)
+                is_known = made.partial or (key in made.held and not made.over_lanes)
+                if len(sums) > 1 or not is_known:
                     raise TraceError(f"{x} is read while several loops add to it")
-                at = [_number_of(loop.var, step.out, x) for loop in sums[0].lanes]
                 open_, self.lane = self.lane, self.lane if self._is_wide(x) else None
-                found = self.e.add(0.0, self._total(step.how, partial, at))
+                if made.partial:
+                    at = [x.indices[k] for k in made.changing]
+                    total: Operand = self._total(step.how, made.partial, at)
+                else:
+                    total = self._held(made, key)
+                found = self.e.add(0.0, total)
                 self.lane = open_
                 return found
         return None
+
+    def _is_elsewhere(self, x: Access, out: Access, lanes: Sequence[Loop]) -> bool:
+        """Return whether a cell is none of those that partial sums, of `lanes`, are of now."""
+        inside = {loop.var for loop in lanes}
+        unknown = False
+        for index, mine in zip(x.indices, out.indices, strict=True):
+            if not mine.variables & inside:
+                apart = index - mine if not (index.via or mine.via) else index
+                stand = {v: self.at[v] for v in apart.variables if v in self.at}
+                apart = apart.substituted({v: Index(k) for v, (at, k) in stand.items() if not at})
+                if not apart.variables and apart.base:
+                    return True
+                unknown = unknown or bool(apart.variables)
+        if unknown:
+            raise TraceError(
+                f"{x} is read in a loop that adds to {out}, which may be the same cell"
+            )
+        return False
 
 
 def _longest(var: Var, open_: Collection[Var]) -> Index:
@@ -339,27 +370,3 @@ def has_partial_sums(step: Step, loop: Loop) -> bool:
 def has_classes(step: Step, loop: Loop) -> bool:
     """Return whether sums over a loop have classes, if only at its longest."""
     return step.how != SET and loop.var.extent.bounds()[1] > SEQUENTIAL
-
-
-def _number_of(var: Var, out: Access, x: Access) -> Index:
-    """Return which number of a loop writes, by `out`, the cell `x`."""
-    first, *others = (i for i, mine in zip(x.indices, out.indices, strict=True)
-                      if var in mine.variables)  # fmt: skip
-    if any(i != first for i in others):
-        raise TraceError(f"{x} is read in a loop that adds to {out}, which may be the same cell")
-    return first
-
-
-def _is_elsewhere(x: Access, out: Access, lanes: Sequence[Loop]) -> bool:
-    """Return whether a cell is none of those that partial sums, of `lanes`, are of now."""
-    inside = {loop.var for loop in lanes}
-    unknown = False
-    for index, mine in zip(x.indices, out.indices, strict=True):
-        if not mine.variables & inside:
-            apart = index - mine if not (index.via or mine.via) else index
-            if not apart.variables and apart.base:
-                return True
-            unknown = unknown or bool(apart.variables)
-    if unknown:
-        raise TraceError(f"{x} is read in a loop that adds to {out}, which may be the same cell")
-    return False

@@ -55,66 +55,91 @@ _CHANGED = 150
 _MOST, _NODES_EACH, _LAST = 500, 12, 8000
 
 
-def find(recording: Recording) -> Tree | None:
-    """Return the loops and statements of a recording.
+def nested_trees(recording: Recording) -> Iterator[Tree]:
+    """Yield trees of the loops and statements of a recording, the simplest first.
 
-    Returns
-    -------
-    Tree or None
-        None if it is irregular, or if none was found that expands to it.
+    The others are for what no order of loops computes. There is none of what is irregular.
     """
-    best = _nested(recording)
+    found = _Simplest(recording)
+    found.search()
+    best = found.tree
     if best is None or _chooses(best):
         flat = _flat(recording, inf if best is None else _time(best))
         if flat is not None and (best is None or _time(flat) < _time(best)):
             best = flat
     if best is not None and len(best.statements) <= _CHANGED:
         best = _with_turns_written(best)
-    return _checked(best, recording)
+    yield from _checked(best, recording)
+    for structure in found.others:
+        yield from _checked(_tree(structure, inf), recording)
 
 
-def find_flat(recording: Recording) -> Tree | None:
-    """Return the statements of a recording in loops that hold no other loops, if they are few."""
+def flat_trees(recording: Recording) -> Iterator[Tree]:
+    """Yield the statements of a recording in loops that hold no other loops, if they are few."""
     flat = _flat_structure(recording)
-    return None if flat is None else _checked(_read(flat), recording)
+    if flat is not None:
+        yield from _checked(_read(flat), recording)
 
 
-def _checked(tree: Tree | None, recording: Recording) -> Tree | None:
-    return tree if tree is not None and expanded(tree).equals(recording) else None
+def _checked(tree: Tree | None, recording: Recording) -> Iterator[Tree]:
+    if tree is not None and expanded(tree).equals(recording):
+        yield tree
 
 
-def _nested(recording: Recording) -> Tree | None:
-    """Return the simplest loops within loops."""
-    best, are_numbers = None, recording.kinds == NUMBER
-    for kinds in (are_numbers, None):
-        structure = search(recording, kinds)
+class _Simplest:
+    """The simplest loops within loops that several searches find.
+
+    Attributes
+    ----------
+    tree : Tree or None
+    others : list of Structure
+        What was found besides.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.tree: Tree | None = None
+        self.others: list[Structure] = []
+        self._structure: Structure | None = None
+
+    def search(self) -> None:
+        """Search until a tree is short and has no tables."""
+        recording, are_numbers = self.recording, self.recording.kinds == NUMBER
+        for kinds in (are_numbers, None):
+            structure = search(recording, kinds)
+            if structure is None:
+                break
+            self._take(structure)
+            if structure.is_foretold and not (self.tree and _is_clean(self.tree)):
+                self._take(search(recording, kinds, foretells=False))
+            if self.tree is not None and _is_clean(self.tree) and not _chooses(self.tree):
+                break
+        if self.tree is not None and count_tables(self.tree):  # two sums may share what is one loop
+            self._take(search(recording, recording.kinds))
+        if self.tree is None or _chooses(self.tree):
+            structure = search(recording, are_numbers, joined=True)
+            if self.tree is None or (structure and structure.size < self.tree.structure.size):
+                self._take(structure, _JOINED)
+        if self.tree is None:
+            self._take(search(recording, None, joined=True))
+
+    def _take(self, structure: Structure | None, share: float = 1.0) -> None:
+        """Take the tree of a structure if it costs less by a share, and takes not much longer."""
         if structure is None:
-            break
-        best = _simpler(best, structure)
-        if structure.is_foretold and not (best and _is_clean(best)):
-            best = _simpler(best, search(recording, kinds, foretells=False))
-        if best is not None and _is_clean(best) and not _chooses(best):
-            break
-    if best is not None and count_tables(best):  # which two sums may share that are one loop
-        best = _simpler(best, search(recording, recording.kinds))
-    if best is None or _chooses(best):
-        structure = search(recording, are_numbers, joined=True)
-        if best is None or (structure and structure.size < best.structure.size):
-            best = _simpler(best, structure, _JOINED)
-    return best or _simpler(None, search(recording, None, joined=True))
+            return
+        best = self.tree
+        other: Structure | None = structure
+        found = _tree(structure, inf if best is None else share * cost(best))
+        if found and (best is None or _time(found) < _LONGER * _time(best)):
+            self.tree = found
+            self._structure, other = structure, self._structure
+        if other and all(x.size != other.size for x in (self._structure, *self.others) if x):
+            self.others.append(other)
 
 
 def _is_clean(tree: Tree) -> bool:
     """Return whether a tree is short and has no tables."""
     return len(tree.statements) <= _SHORT and not count_tables(tree)
-
-
-def _simpler(best: Tree | None, structure: Structure | None, share: float = 1.0) -> Tree | None:
-    """Return the tree of a structure if it costs less by a share, and takes not much longer."""
-    if structure is None:
-        return best
-    found = _tree(structure, inf if best is None else share * cost(best))
-    return found if found and (best is None or _time(found) < _LONGER * _time(best)) else best
 
 
 def _flat(recording: Recording, time: float) -> Tree | None:
