@@ -42,6 +42,8 @@ _WORK, _MORE_WORK = 500, 2_000_000
 _FEW = 20_000
 #: A single copy of a shorter body is part of a loop only between the same neighbours.
 _TELLING = 3
+#: A symbol is none that is in a run of a period up to this, which is folded after those of one.
+_NEXT = 4
 #: How many operands of a node are compared; what keeps inputs apart from nodes; any number.
 _OPERANDS, _INPUTS, _NUMBER = 3, 1 << 40, -(1 << 50)
 #: Multipliers of the hash: Steele, Lea and Flood, Fast splittable pseudorandom number generators.
@@ -248,10 +250,10 @@ class _Search:
         free = np.flatnonzero(room)
         if len(free):
             shifts = np.arange(int(room.max()) + 1)
-            length = self.places[start + period] - self.places[start]
+            half = start + np.maximum(times // 2, 2) * period  # early copies may be others
+            length = self.places[half + period] - self.places[half]
             crossing = self._crossing(int(np.median(length)))
-            half = np.maximum(times // 2, 2) * period  # early copies may read other things
-            at = np.minimum(start[free, None] + half[free, None] + shifts, len(self.codes))
+            at = np.minimum(half[free, None] + shifts, len(self.codes))
             cost = np.where(shifts > room[free, None], 1 << 40, crossing[self.places[at]])
             late[free] = cost.argmin(axis=1)
         return late
@@ -469,7 +471,11 @@ class _Search:
     def _beside(
         self, runs: list[tuple[int, int]], loops: Integers, period: int
     ) -> list[tuple[int, int]]:
-        """Return the runs that stand between the neighbours that loops of their body have."""
+        """Return the runs that stand between the neighbours that loops of their body have.
+
+        A symbol that is to be part of a longer body, as the last addition of a sum of products
+        before others, is none.
+        """
         of = {int(body[0]): code for code, body in self.bodies.items() if len(body) == 1}
         codes = [-1, *self.plain.tolist(), -1]
 
@@ -479,12 +485,24 @@ class _Search:
 
         known = [around(at, at + 1) for at in loops.tolist()]
         befores, afters = {x for x, _ in known}, {x for _, x in known}
+        taken = self._repeated() if period == 1 else set()
         found = []
         for at, times in runs:
+            if at in taken:
+                continue
             before, after = around(at, at + times * period)
             likely = [before in befores, after in afters]
             if all(likely) if period == 1 else any(likely):
                 found.append((at, times))
+        return found
+
+    def _repeated(self) -> set[int]:
+        """Return the symbols in runs of the shortest periods but one."""
+        found: set[int] = set()
+        for period in range(2, min(_NEXT, len(self.codes) - 1) + 1):
+            equal = self.codes[period:] == self.codes[:-period]
+            for start, stop in zip(*flagged(equal, (_LEAST - 1) * period), strict=True):
+                found.update(range(start, stop + period))
         return found
 
     # Alternatives ------------------------------------------------------------------------------
