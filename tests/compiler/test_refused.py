@@ -784,10 +784,15 @@ class Term:
     """A base of classes that are looked up."""
 
 
+TIMERS = {"now": time.perf_counter}
+
+
 @pytest.mark.parametrize(
     "f",
     [
         lambda x: x * time.time(),
+        lambda x, clock=time.time: x * clock(),
+        lambda x: x * TIMERS["now"](),
         lambda x: x * len(os.environ["PATH"]),
         lambda x: x * os.urandom(1)[0],
         lambda x: x * secrets.randbelow(9),

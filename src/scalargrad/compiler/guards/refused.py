@@ -76,8 +76,9 @@ def is_followed(x: Any) -> bool:
     Of an object of a user's class, by the first of its bases that a library has.
     """
     kind: Any = type(x)
-    is_function = callable(x) and hasattr(x, "__name__")  # as those of NumPy, of a class of theirs
-    return is_function or isinstance(x, _known(sys.modules.get("numpy"))) or are_followed(kind)
+    if callable(x) and hasattr(x, "__name__"):  # as those of NumPy, of a class of theirs
+        return path_of(x) not in _FUNCTIONS
+    return isinstance(x, _known(sys.modules.get("numpy"))) or are_followed(kind)
 
 
 @functools.cache
@@ -107,9 +108,15 @@ def is_read(owner: Any, name: Any, names: Mapping[str, Any]) -> bool:
     return _is_users(owner) and (isinstance(owner, FunctionType) or name in names)
 
 
+def path_of(function: Any) -> str:
+    """Return the name of a function in its module."""
+    return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
+
+
 def refusal_of(name: str, x: Any) -> str:
     """Return that something cannot be read, as an end of a sentence."""
-    return f"reads {name}, {_kind(type(x))}{_UNNOTICED}"
+    what = path_of(x) if path_of(x) in _FUNCTIONS else _kind(type(x))
+    return f"reads {name}, {what}{_UNNOTICED}"
 
 
 def _kind(kind: type) -> str:

@@ -483,6 +483,8 @@ class Walk:
 
     def _bound(self, x: Any) -> None:
         self.names.note(x)
+        if not is_followed(x):
+            self.unfollowed.append((self.place, x))
         self.tokens.append((type(x),))
         self._push_inside(bound_parts(x))
         if isinstance(x, partial):
