@@ -40,7 +40,7 @@ AFFINE: list[tuple[Callable[[], Natural], str]] = [
     (natural.moons, "30[6[2[2] 1] 6[1] 6[6[2] 1] 6[1] 6[2] 4] 30[1] 1 67[2] 2"),
     (natural.logistic, "400[10[2] 3] 1"),
     (natural.garch, "400[9]"),
-    (natural.cholesky, "1 15[1+i[1 1+j[2]] 1] 16[2]"),
+    (natural.cholesky, "15[1 1+i[1 1+j[2]]] 1 16[2]"),
     (natural.mixture, "5[2] 1 100[5[14] 5[2] 2]"),
     (natural.convolution, "56[5[2] 3]"),
     (natural.convolution_of_image, "12[12[3[3[2]] 2]]"),

@@ -17,15 +17,13 @@ from scalargrad.compiler.nests.asked import Asked
 from scalargrad.compiler.nests.blocks import in_blocks
 from scalargrad.compiler.nests.equations import Body, statements
 from scalargrad.compiler.nests.equations import Program as Equations
-from scalargrad.compiler.nests.finder.cells import NotWrittenError
 from scalargrad.compiler.nests.finder.find import (
     flat_trees,
     nested_trees,
-    without_loop,
     work,
 )
 from scalargrad.compiler.nests.finder.recording import Recording
-from scalargrad.compiler.nests.finder.tree import Statement, Tree
+from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.llvm_printer import print_blocks
 from scalargrad.compiler.nests.lowering import Form, Lowered, Lowering
 from scalargrad.compiler.nests.nested import Nested
@@ -49,8 +47,6 @@ _SMALL = 64
 #: The numbers of an example are computed one by one if they are no more than this; so are those of
 #: a program whose loops take more nanoseconds than this, by tables above all.
 _SHORT, _SLOW = 2000, 15_000
-#: Loops are written out as long as trees have so few statements, or one for so many nodes.
-_FEW, _EACH = 200, 4
 #: Code of more lines, or with fewer turns of steps for each line, is compiled without optimization,
 #: which would take several times as long.
 _LONG, _REPEATED = 30_000, 8
@@ -134,15 +130,11 @@ def written(program: Program, write: Callable[[Lowered], T]) -> T:
     write : callable
         Schedules and prints equations; a TraceError says that it cannot.
     """
-    for asked, found, around in _attempts(program):
-        trees: list[Form] | None = found
-        while trees:
-            try:
-                return write(Lowering(asked, trees, around=around).run())
-            except NotWrittenError as error:
-                trees = _without_loops(trees, error.statement)
-            except TraceError:  # no order of loops computes it
-                trees = None
+    for asked, trees, around in _attempts(program):
+        try:
+            return write(Lowering(asked, trees, around=around).run())
+        except TraceError:  # no order of loops computes it
+            continue
     raise AssertionError("a program without loops is always written")
 
 
@@ -216,23 +208,6 @@ def _trees(
 def _form(tree: Tree) -> Form:
     is_short = len(tree.recording) <= _SHORT and work(tree) > _SLOW
     return tree.recording if is_short else tree
-
-
-def _without_loops(trees: Sequence[Form], at: Statement | None) -> list[Form] | None:
-    """Return trees without the loops around a statement; None if that makes them long."""
-    if at is None or not at.loops:
-        return None
-    node, found = int(at.nodes[0]), [*trees]
-    which, tree = next(
-        (k, x) for k, x in enumerate(trees) if isinstance(x, Tree) and at in x.statements
-    )
-    while at.loops:
-        fewer = without_loop(tree, at.loops[-1])
-        if fewer is None or len(fewer.statements) > max(_FEW, len(fewer.recording) // _EACH):
-            return None
-        found[which] = tree = fewer
-        at = tree.statements[tree.statement_of[node]]
-    return found
 
 
 def is_printed(op: Op) -> bool:

@@ -54,17 +54,7 @@ _SPREAD = 16
 
 
 class NotWrittenError(TraceError):
-    """A tree has a form that is not written as equations.
-
-    Attributes
-    ----------
-    statement : Statement or None
-        Where it has.
-    """
-
-    def __init__(self, statement: Statement | None = None) -> None:
-        super().__init__("the loops that were found are too irregular")
-        self.statement = statement
+    """A tree has a form that is not written as equations."""
 
 
 class Looked(NamedTuple):
@@ -208,10 +198,7 @@ class Cells:
                     self.vars[loop] = self._var(loop, s.loops[:k])
             self.stores[s.number] = [self._of_results(s)]
         for s in tree.statements:
-            try:
-                self._read_all(s)
-            except NotWrittenError as error:
-                raise NotWrittenError(s) from error
+            self._read_all(s)
 
     def depth(self, statement: Statement) -> int:
         """Return how many of its loops decide which cell of its results is written."""

@@ -161,7 +161,7 @@ def _chooses(tree: Tree) -> bool:
     return any(map(has_choices, tree.statements))
 
 
-def without_loop(tree: Tree, loop: Loop) -> Tree | None:
+def _without_loop(tree: Tree, loop: Loop) -> Tree | None:
     """Return a tree in which each turn of a loop is written out; None if their number varies."""
     if loop.times is None:
         return None
@@ -183,7 +183,7 @@ def _with_turns_written(tree: Tree) -> Tree:
             break
         loop = max(left, key=lambda x: x.number)
         tried.add(int(loop.symbols[0]))
-        changed = without_loop(tree, loop)
+        changed = _without_loop(tree, loop)
         if changed is not None and _time(changed) < _time(tree):
             tree = changed
     return tree

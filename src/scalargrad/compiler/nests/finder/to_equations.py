@@ -91,7 +91,7 @@ class _Writer:
         for s in tree.statements:
             op = operation_of(tree.recording.table[s.code])
             if op is None:
-                raise NotWrittenError(s)
+                raise NotWrittenError
             self.operations.append(op)
         #: What is written just before a statement, and before a loop is opened.
         self.before: dict[Statement | Loop, list[tuple[Stores, Fill]]] = defaultdict(list)
@@ -199,7 +199,7 @@ class _Writer:
             if link and before != Result(link.number, same_turn(len(last.loops))):
                 break
         if found:
-            raise NotWrittenError(last)
+            raise NotWrittenError
         return found
 
     def _added(self, own: Sum, around: Sequence[Var]) -> tuple[Operation, tuple[Arg, ...]]:
