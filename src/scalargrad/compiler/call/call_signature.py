@@ -117,12 +117,15 @@ _NESTED: set[Any] = {list, tuple, dict}
 _WRITTEN: set[Any] = {float, str, bool, type(None)}
 #: How many bytes are written of arguments whose layout is remembered, and the most layouts.
 _SIZES, _LAYOUTS = range(200, 2**20), 16
+#: So many numbers in a row are found as fast without.
+_MANY = 500
 
 
-def _is_nested(x: Any) -> bool:
-    """Return whether an argument is a dict, or a list or tuple of such."""
+def _is_worth_a_layout(x: Any) -> bool:
+    """Return whether an argument is a dict, or a list or tuple of such or of many numbers."""
     kind = x.__class__
-    return kind is dict or (kind in _NESTED and len(x) > 0 and x[0].__class__ in _NESTED)
+    is_full = kind in _NESTED and len(x) > 0
+    return kind is dict or (is_full and (x[0].__class__ in _NESTED or len(x) >= _MANY))
 
 
 def _has_layout(x: Any) -> bool:
@@ -149,8 +152,8 @@ class Signature:
 
     def remember(self, args: tuple[Any, ...]) -> None:
         """Remember how the numbers of a call lie, to find those of calls alike at once."""
-        is_nested = any(map(_is_nested, args))  # numbers in a row are found as fast without
-        if self._static or not (is_nested and _has_layout(args)):
+        is_worth_it = any(map(_is_worth_a_layout, args))
+        if self._static or not (is_worth_it and _has_layout(args)):
             return
         if len(_written(args)) in _SIZES:
             if len(self._layouts) >= _LAYOUTS:
