@@ -228,6 +228,16 @@ def for_nothing(x: Any) -> Any:
     return 2.0 * x
 
 
+ONE = Value(1.0)
+
+
+def by_a_shared_number(x: Any) -> Any:
+    """Leave the domain in the first example; each has a slope by a number that has its own, too."""
+    shared = ONE * x
+    slopes = vmap(lambda z: sg.gradients(tanh(1.0 / z) * shared, shared))([x, 1.0, 3.0])
+    return sum(slopes) + sg.gradients(shared * shared, shared)
+
+
 @sg.custom_op(
     partials=lambda y, x: (2.0,),
     domain=Domain((0.0, 1.0), valid=lambda x: where(x >= 0, x <= 1, 0.0)),
@@ -254,6 +264,7 @@ DOMAINS: dict[str, tuple[Callable[[Any], Any], float, float]] = {
     "one of several examples": (
         lambda x: sum(vmap(lambda z: tanh(1.0 / z))([1.0, x, 3.0])), 2.0, 0.0,
     ),
+    "the first of several examples": (by_a_shared_number, 2.0, 0.0),
     "an example of which nothing is used": (lambda x: vmap(log)([1.0, x])[0], 2.0, -1.0),
     "a derivative below tanh": (lambda x: value_and_grad(lambda z: tanh(1.0 / z))(x)[1], 2.0, 0.0),
     "an operation of one's own": (doubled_share, 0.5, 2.0),
