@@ -55,17 +55,16 @@ NEAREST = {
     "autodiff.py": ["tests/test_autodiff.py", "tests/sparsity"],
     "graph.py": ["tests/test_graph.py", "tests/test_autodiff.py"],
     "sparse.py": ["tests/optim/test_optimizers.py"],
+    "table/validation.py": ["tests/test_bad_arguments.py"],
     "tree.py": ["tests/test_tree.py"],
     "compiler/passes/": _LOOPS,
     "compiler/backend/": ["tests/compiler/test_digits.py", "tests/compiler/test_operations.py"],
     "compiler/nests/": [
-        f"tests/compiler/test_{x}.py" for x in ("nests", "explain", "finder", "loops")
+        f"tests/compiler/test_{x}.py" for x in ("nests", "explain", "digits", "finder", "loops")
     ],
     "compiler/trace/": [
-        *("tests/compiler/test_jitted.py", "tests/compiler/test_conditions.py"),
-        *("tests/compiler/test_refused.py", "tests/compiler/test_draws.py"),
-        *("tests/compiler/test_scan.py", "tests/compiler/test_vmap.py"),
-        "tests/compiler/test_differential.py",
+        f"tests/compiler/test_{x}.py"
+        for x in ("jitted", "conditions", "refused", "draws", "scan", "vmap", "differential")
     ],
     "compiler/guards/": [
         *("tests/compiler/test_read_around.py", "tests/compiler/test_never_stale.py"),
