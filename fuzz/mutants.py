@@ -55,7 +55,7 @@ NEAREST = {
     "autodiff.py": ["tests/test_autodiff.py", "tests/sparsity"],
     "graph.py": ["tests/test_graph.py", "tests/test_autodiff.py"],
     "sparse.py": ["tests/optim/test_optimizers.py"],
-    "table/validation.py": ["tests/test_bad_arguments.py"],
+    "table/": ["tests/table", *(f"tests/test_{x}.py" for x in ("value", "graph", "bad_arguments"))],
     "tree.py": ["tests/test_tree.py"],
     "compiler/passes/": _LOOPS,
     "compiler/backend/": ["tests/compiler/test_digits.py", "tests/compiler/test_operations.py"],

@@ -257,6 +257,7 @@ DOMAINS: dict[str, tuple[Callable[[Any], Any], float, float]] = {
     "after the same with two constants": (
         lambda x: tanh((x + 1.0) / 2.0 - (x + 1.0) / -3.0) + tanh((x + 1.0) / x), 2.0, 0.0,
     ),
+    "after the same with one": (lambda x: tanh((x + 1.0) / 2.0) + tanh((x + 1.0) / x), 2.0, 0.0),
     "not chosen": (lambda x: where(x > 0, log(x), 0.0), 2.0, -1.0),
     "in a branch": (by_a_condition, 2.0, 0.0),
     "in a condition": (for_a_condition, 2.0, 0.0),
@@ -268,6 +269,7 @@ DOMAINS: dict[str, tuple[Callable[[Any], Any], float, float]] = {
     "an example of which nothing is used": (lambda x: vmap(log)([1.0, x])[0], 2.0, -1.0),
     "a derivative below tanh": (lambda x: value_and_grad(lambda z: tanh(1.0 / z))(x)[1], 2.0, 0.0),
     "an operation of one's own": (doubled_share, 0.5, 2.0),
+    "a derivative of it": (sg.grad(lambda z: doubled_share(z) * z), 0.5, 2.0),
     "an example of it": (lambda x: sum(vmap(doubled_share)([0.1, x, 0.3])), 0.5, 2.0),
     "wide sums": (lambda x: tanh(sg.mean([log(x), *[0.5] * 3000])), 2.0, 0.0),
     "whole powers": (lambda x: tanh(2.0**x) / (1.0 + exp(-(x**2))) / x, 2.0, 0.0),

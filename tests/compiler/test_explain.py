@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from functools import reduce
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from scalargrad.losses import cross_entropy
 from scalargrad.nn import MLP
 
 
-def test_the_text_has_a_section_for_values_and_one_for_gradients() -> None:
+def test_the_text_has_a_section_for_values_and_one_for_gradients(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Each says how much there is to do; in the end, how long a call takes."""
     model = MLP(2, [8, 1], activation="tanh")
     points = [[0.1 * k, 1.0 - 0.1 * k] for k in range(5)]
@@ -29,6 +32,9 @@ def test_the_text_has_a_section_for_values_and_one_for_gradients() -> None:
     assert lines[-1].startswith("time of a call: ")
     assert any(unit in lines[-1] for unit in (" ns", " µs", " ms"))
     assert repr(found) == str(found)
+    ticks = count(step=7.0)
+    monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
+    assert "time of a call: 7 s" in jit(lambda x: x * x).explain(2.0)
 
 
 def test_programs_of_every_kind_are_explained() -> None:

@@ -120,6 +120,7 @@ def test_ranking_orders_by_probability() -> None:
     *rows, last, history = model.encode(offers[0])
     others = [*rows, last, history + 0.5], [*rows, (last + 1) % 64, history]
     assert model([*rows, last, history]).data not in [model(x).data for x in others]
+    assert len(model.network.parameters()) == 3 * (4 + 2 * 7 + 1 + 1) + 3 + 1
     ranker = Ranker(model)
     for _ in range(2):
         normal_(model.crosses.weight, rng=1)

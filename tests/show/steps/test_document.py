@@ -17,7 +17,7 @@ import pytest
 import scalargrad as sg
 from scalargrad import Parameter, Value, tanh
 from scalargrad.errors import LayoutError
-from scalargrad.nn import MLP, Linear
+from scalargrad.nn import MLP, Linear, Sequential
 from scalargrad.show.steps import Walk, walk
 
 from .graphs import lecture, network
@@ -117,6 +117,9 @@ def test_a_graph_above_the_limit_is_drawn_by_its_folds(written: Callable[..., st
     assert "opens its drawing" in written(chain(100), limit=100)
     assert "opens its drawing" in (page := written(network()))
     assert page.count('"whole graph"') == 1
+    model = Sequential(Sequential(Linear(2, 1)))  # what holds nothing but another has its drawing
+    page = written(walk(model([1.0, 2.0])[0] * 2.0, model=model))
+    assert page.count("opens its drawing") == 1
 
 
 def test_the_page_of_a_chain_of_3000_gates_takes_less_than_a_megabyte(
