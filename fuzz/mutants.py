@@ -167,7 +167,8 @@ class Copy:
         for name in ("src", "tests", "fuzz", "benchmarks", "examples", "docs", "notebooks"):
             ignored = shutil.ignore_patterns("__pycache__", "found")
             shutil.copytree(ROOT / name, self.tree / name, ignore=ignored)
-        shutil.copy(ROOT / "pyproject.toml", self.tree)
+        for path in (ROOT / "pyproject.toml", *ROOT.glob("*.md")):
+            shutil.copy(path, self.tree)
         self._sound: set[str] = set()
 
     def killer(self, path: str, code: str, tests: Sequence[str]) -> str | None:
