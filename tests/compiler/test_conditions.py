@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.compiler.loops import calls_made
 from tests.inner import Domain, programs_of
 from tests.patience import PATIENCE
 
@@ -53,6 +54,7 @@ def test_too_many_ways_are_evaluated_eagerly() -> None:
     assert len(caught) == 1
     assert count(3.5) == 4 + 3.5
     assert len(programs_of(count)) == 4
+    assert calls_made(lambda: [count(k + 0.5) for k in range(20)]) < 5000  # none is recorded
     explained = 0
     for k in range(20):
         with suppress(sg.TraceError):
