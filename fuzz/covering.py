@@ -33,7 +33,7 @@ TESTS = [
     *("tests/test_micrograd_compatibility.py", "tests/lectures", "tests/test_puzzles.py"),
     *("tests/show/steps/test_exactness.py", "tests/show/steps/test_remarks.py"),
     *("tests/show/steps/test_slides.py", "tests/show/training/test_watching.py"),
-    "tests/test_sparse.py",
+    *("tests/test_sparse.py", "tests/test_documents.py"),
 ]
 
 

@@ -55,17 +55,16 @@ NEAREST = {
     "autodiff.py": ["tests/test_autodiff.py", "tests/sparsity"],
     "graph.py": ["tests/test_graph.py", "tests/test_autodiff.py"],
     "sparse.py": ["tests/optim/test_optimizers.py"],
+    "table/": ["tests/table", *(f"tests/test_{x}.py" for x in ("value", "graph", "bad_arguments"))],
     "tree.py": ["tests/test_tree.py"],
     "compiler/passes/": _LOOPS,
     "compiler/backend/": ["tests/compiler/test_digits.py", "tests/compiler/test_operations.py"],
     "compiler/nests/": [
-        f"tests/compiler/test_{x}.py" for x in ("nests", "explain", "finder", "loops")
+        f"tests/compiler/test_{x}.py" for x in ("nests", "explain", "digits", "finder", "loops")
     ],
     "compiler/trace/": [
-        *("tests/compiler/test_jitted.py", "tests/compiler/test_conditions.py"),
-        *("tests/compiler/test_refused.py", "tests/compiler/test_draws.py"),
-        *("tests/compiler/test_scan.py", "tests/compiler/test_vmap.py"),
-        "tests/compiler/test_differential.py",
+        f"tests/compiler/test_{x}.py"
+        for x in ("jitted", "conditions", "refused", "draws", "scan", "vmap", "differential")
     ],
     "compiler/guards/": [
         *("tests/compiler/test_read_around.py", "tests/compiler/test_never_stale.py"),
@@ -168,7 +167,8 @@ class Copy:
         for name in ("src", "tests", "fuzz", "benchmarks", "examples", "docs", "notebooks"):
             ignored = shutil.ignore_patterns("__pycache__", "found")
             shutil.copytree(ROOT / name, self.tree / name, ignore=ignored)
-        shutil.copy(ROOT / "pyproject.toml", self.tree)
+        for path in (ROOT / "pyproject.toml", *ROOT.glob("*.md")):
+            shutil.copy(path, self.tree)
         self._sound: set[str] = set()
 
     def killer(self, path: str, code: str, tests: Sequence[str]) -> str | None:

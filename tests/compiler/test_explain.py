@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from functools import reduce
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
 
+from benchmarks.replay.corpus import loops
 from scalargrad import Value, drawn, grad, jit, sin, take, tanh, vmap
 from scalargrad.experiments import GPT
 from scalargrad.losses import cross_entropy
 from scalargrad.nn import MLP
 
 
-def test_the_text_has_a_section_for_values_and_one_for_gradients() -> None:
+def test_the_text_has_a_section_for_values_and_one_for_gradients(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Each says how much there is to do; in the end, how long a call takes."""
     model = MLP(2, [8, 1], activation="tanh")
     points = [[0.1 * k, 1.0 - 0.1 * k] for k in range(5)]
@@ -29,6 +33,9 @@ def test_the_text_has_a_section_for_values_and_one_for_gradients() -> None:
     assert lines[-1].startswith("time of a call: ")
     assert any(unit in lines[-1] for unit in (" ns", " µs", " ms"))
     assert repr(found) == str(found)
+    ticks = count(step=7.0)
+    monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
+    assert "time of a call: 7 s" in jit(lambda x: x * x).explain(2.0)
 
 
 def test_programs_of_every_kind_are_explained() -> None:
@@ -72,6 +79,8 @@ def test_loops_are_explained_as_loops() -> None:
 
     work = jit(lambda xs: reduce(lambda w, x: w + x[0] ** 2 + x[1] - sin(x[0]), pairwise(xs), 0.0))
     assert "+=" in work.explain(data)  # one sum of what each turn adds
+    wave: Any = loops.wave_on_a_small_square()  # cells at the edge have fewer neighbours
+    assert "of 0 loops" not in wave[0].explain(*wave[1])
 
 
 def test_examples_that_are_joined_or_look_up_stay_one_loop() -> None:

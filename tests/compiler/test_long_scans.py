@@ -66,7 +66,10 @@ def test_many_short_steps_have_the_digits_of_single_steps() -> None:
 def test_a_long_scan_inside_a_function_calls_its_step_a_few_times() -> None:
     """What further steps write is known from two that wrote the same."""
     compiled = jit(lambda c, xs: scan(growth, c, xs)[0])
-    assert calls_made(lambda: compiled([0.25], [[x] for x in DATA]), "growth") < 10
+    for xs in ([[x] for x in DATA], (np.array(DATA), np.ones((STEPS, 2)))):
+        assert calls_made(partial(compiled, [0.25], xs), "growth") < 10
+    halves = jit(lambda c, xs: scan(lambda c, x: (c / 2.0 + x, None), c, [1.0] * 4 + xs)[0])
+    assert halves(1.0, [2.0] * 10 * STEPS) == 4.0  # the first are known
 
 
 @pytest.mark.parametrize(

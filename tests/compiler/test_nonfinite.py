@@ -113,20 +113,6 @@ def test_slow_eager_calls_are_told_once_with_the_operation_and_the_remedy() -> N
         assert [compiled(x).backward() for _ in range(14)]
 
 
-def test_an_example_outside_the_domain_is_refused_though_its_result_is_not_chosen() -> None:
-    """All results but one are added up, where nan would show; that one only where k > 0."""
-
-    def f(k: Any, xs: Any) -> Any:
-        first, *others = sg.vmap(lambda x: 2.0 * sg.log(x))(xs)
-        return sum(others) + where(sg.gt(k, 0.0), first, 1.0)
-
-    compiled = jit(f)
-    assert compiled(-1.0, [3.0, 2.0, 1.0]) == pytest.approx(1.0 + 2.0 * math.log(2.0), rel=1e-15)
-    for k in (-1.0, 1.0):
-        with pytest.raises(DomainError, match="log"):
-            compiled(k, [-3.0, 2.0, 1.0])
-
-
 def message(call: Callable[[], Any]) -> str:
     """Return the message of the error a call raises."""
     with pytest.raises(NumericalError) as error:

@@ -226,7 +226,10 @@ def test_the_function_runs_once_for_all_examples(capsys: pytest.CaptureFixture[s
 
 
 def test_a_condition_is_on_what_all_examples_share() -> None:
-    """Then it chooses at each call, as does one on a sum; on one example it is refused."""
+    """Then it chooses at each call, as does one on a sum; on one example it is refused.
+
+    Equal numbers that are known are one number.
+    """
 
     def chosen(w: Any, xs: Any) -> Any:
         found = vmap(lambda x: x[0] * w[0] if w[1] > 0 else x[1] * w[0])(xs)
@@ -235,6 +238,8 @@ def test_a_condition_is_on_what_all_examples_share() -> None:
     compiled = jit(chosen)
     for w in ([0.3, 1.0, 0.5], [0.3, -1.0, 0.2], [-0.3, 0.7, -0.5], [0.3, 1.0, 0.5]):
         assert close(compiled(w, EXAMPLES), chosen(w, EXAMPLES))
+    known = jit(lambda xs: vmap(lambda n, x: x * n if n > 1 else -x)(np.full(2, 2.0), xs))
+    assert [*known([0.5, 1.0])] == [1.0, 2.0]
     for f, named in ((lambda x: x[0] if x[0] > 0 else x[1], "test_vmap.py"), (max, "where")):
         with pytest.raises(sg.TraceError, match=named):
             jit(vmap(f))(EXAMPLES)

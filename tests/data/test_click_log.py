@@ -64,7 +64,11 @@ def test_clicks_come_as_often_as_their_probabilities_say() -> None:
     shown, clicks = truth.log(10_000, seed=5)
     expected = sum(map(truth.probability, shown)) / len(shown)
     assert sum(clicks) / len(clicks) == pytest.approx(expected, abs=4 * 0.5 / math.sqrt(10_000))
-    assert abs(sum(truth.item(i).traits[0] for i in range(1000))) < 4 * 1.2 * math.sqrt(1000)
+    users, items = map(truth.user, range(1000)), map(truth.item, range(1000))
+    tastes, spoken = zip(*[(x.tastes[0], (x.country, x.language)) for x in users], strict=True)
+    for normal in (tastes, [x.traits[0] for x in items]):
+        assert abs(sum(normal)) < 4 * 1.2 * math.sqrt(1000)
+    assert spoken.count(("Germany", "German")) > 1000 / 6 * 0.7
 
 
 @pytest.mark.parametrize(

@@ -116,8 +116,11 @@ def test_ranking_orders_by_probability() -> None:
     """In one compiled call, the same order as item by item, also after further training."""
     model = small()
     offers = [TRUTH.impression(2, item, "phone", 21, 5) for item in range(20)]
-    *others, history = model.encode(offers[0])
-    assert model([*others, history + 0.5]).data != model([*others, history]).data
+    normal_(model.crosses.weight, rng=0)
+    *rows, last, history = model.encode(offers[0])
+    others = [*rows, last, history + 0.5], [*rows, (last + 1) % 64, history]
+    assert model([*rows, last, history]).data not in [model(x).data for x in others]
+    assert len(model.network.parameters()) == 3 * (4 + 2 * 7 + 1 + 1) + 3 + 1
     ranker = Ranker(model)
     for _ in range(2):
         normal_(model.crosses.weight, rng=1)

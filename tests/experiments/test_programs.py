@@ -87,21 +87,23 @@ def test_a_program_leaves_picture_model_history_and_checkpoint(
         assert "hidden units" in figure.subfigs[-1].subfigs[-1].get_suptitle()
 
 
-def pressed(*_: Any) -> None:
-    """Press Ctrl-C."""
-    raise KeyboardInterrupt
-
-
 @pytest.mark.usefixtures("few")
 def test_ctrl_c_in_a_program_keeps_its_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pressed at the hundredth step: picture, model and history are written; a new run begins."""
+    """Pressed as the hundredth step is told: its files are written; a new run begins."""
+    told = []
+
+    def pressed(text: str) -> None:
+        told.append(text)
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as patch:
         patch.setattr("builtins.print", pressed)
         report = experiments.sine(Plan(tmp_path, epochs=200))
     assert report.summary[-1] == "stopped: interrupted"
     assert len(report.history) == 100
+    assert told == [f"   100  {report.history['loss'][99]:.4f}"]
     assert nn.load_file(report.files[1]) == report.model.state_dict()
     assert all(path.exists() for path in report.files)
     assert len(experiments.sine(Plan(tmp_path, epochs=3, quiet=True)).history) == 3

@@ -151,6 +151,7 @@ def test_units_of_equations_and_unknowns_do_not_matter() -> None:
         (linalg.solve, ([[1.0]], [1.0, 2.0])), (linalg.solve, ([[1.0]], [[1.0], [2.0]])),
         (linalg.matmul, ([[1.0]], [[1.0], [2.0]])), (linalg.matmul, ([[1.0], [1.0, 2.0]], [1.0])),
         (linalg.matmul, ("ab", [1.0])), (linalg.inv, ([["a"]],)),
+        (linalg.solve, ([[1.0]], [[]])),
     ],
 )  # fmt: skip
 def test_shapes_that_do_not_fit_are_refused(f: Any, args: tuple[Any, ...]) -> None:

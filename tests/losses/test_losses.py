@@ -26,17 +26,13 @@ CLOSED: list[tuple[Callable[[], Any], float]] = [
     (lambda: cross_entropy(Z, 0), SURPRISE[0]),
     (lambda: cross_entropy(Z, 0, label_smoothing=0.5), 0.5 * SURPRISE[0] + 0.25 * sum(SURPRISE)),
     (lambda: cross_entropy(Z, 1, label_smoothing=1.0), 0.5 * sum(SURPRISE)),
-    (
-        lambda: cross_entropy(Z, [0.25, 0.75], label_smoothing=0.2),
-        0.8 * (0.25 * SURPRISE[0] + 0.75 * SURPRISE[1]) + 0.1 * sum(SURPRISE),
-    ),
+    (lambda: cross_entropy(Z, [0.25, 0.75], label_smoothing=0.2),
+     0.8 * (0.25 * SURPRISE[0] + 0.75 * SURPRISE[1]) + 0.1 * sum(SURPRISE)),
     # a weighted mean is divided by the weights of the classes met
     (lambda: cross_entropy([Z, Z], [0, 1], [3.0, 5.0]), (3 * SURPRISE[0] + 5 * SURPRISE[1]) / 8),
     (lambda: cross_entropy([Z, Z], [0, 0], [3.0, 5.0]), SURPRISE[0]),
-    (
-        lambda: cross_entropy([Z, Z], [0, 1], [3.0, 5.0], reduction="sum"),
-        3 * SURPRISE[0] + 5 * SURPRISE[1],
-    ),
+    (lambda: cross_entropy([Z, Z], [0, 1], [3.0, 5.0], reduction="sum"),
+     3 * SURPRISE[0] + 5 * SURPRISE[1]),
     (lambda: cross_entropy(Z, 1, [3.0, 5.0], reduction="none"), 5 * SURPRISE[1]),
     (
         lambda: cross_entropy([Z, Z], [0, 1], [3.0, 5.0], label_smoothing=0.5),
@@ -63,40 +59,26 @@ CLOSED: list[tuple[Callable[[], Any], float]] = [
     (lambda: losses.multi_margin_loss([1.0, 2.0, 0.5], 0, 2), (4.0 + 0.25) / 3),
     (lambda: losses.multi_margin_loss([1.0, 2.0, 0.5], 0, 1, 0.25), 1.25 / 3),
     (lambda: losses.multi_margin_loss([1.0, 2.0, 0.5], 0, 1, 1.0, [4.0, 1.0, 1.0]), 4.0 * 2.5 / 3),
-    (
-        lambda: losses.multi_margin_loss([[1.0, 2.0], [2.0, 1.0]], [0, 0], weight=[4.0, 9.0]),
-        4.0 * 2.0 / 2 / 2,
-    ),
+    (lambda: losses.multi_margin_loss([[1.0, 2.0], [2.0, 1.0]], [0, 0], weight=[4.0, 9.0]),
+     4.0 * 2.0 / 2 / 2),
     # -w (p t ln σ + (1 - t) ln(1 - σ)); σ(ln 3) = 3/4
     (lambda: losses.binary_cross_entropy([0.25, 0.75], [1.0, 0.0], 3.0), 3 * LN4),
-    (
-        lambda: losses.binary_cross_entropy([0.25, 0.5], [1.0, 0.0], [3.0, 5.0]),
-        (3 * LN4 + 5 * LN2) / 2,
-    ),
-    (
-        lambda: losses.binary_cross_entropy([0.25, 0.5], [1.0, 0.0], [3.0, 5.0], reduction="sum"),
-        3 * LN4 + 5 * LN2,
-    ),
+    (lambda: losses.binary_cross_entropy([0.25, 0.5], [1.0, 0.0], [3.0, 5.0]),
+     (3 * LN4 + 5 * LN2) / 2),
+    (lambda: losses.binary_cross_entropy([0.25, 0.5], [1.0, 0.0], [3.0, 5.0], reduction="sum"),
+     3 * LN4 + 5 * LN2),
     (lambda: binary_cross_entropy_with_logits([LN3], [1.0]), LN4 - LN3),
     (lambda: binary_cross_entropy_with_logits([LN3], [0.0]), LN4),
     (lambda: binary_cross_entropy_with_logits([LN3], [1.0], pos_weight=4.0), 4 * (LN4 - LN3)),
     (lambda: binary_cross_entropy_with_logits([LN3], [0.0], pos_weight=4.0), LN4),
-    (
-        lambda: binary_cross_entropy_with_logits([LN3], [0.5], [2.0], pos_weight=4.0),
-        2 * (0.5 * LN4 + 4 * 0.5 * (LN4 - LN3)),
-    ),
-    (
-        lambda: binary_cross_entropy_with_logits(
-            [[LN3, 0.0], [0.0, LN3]], [[1.0, 1.0], [0.0, 1.0]], pos_weight=[4.0, 10.0]
-        ),
-        (4 * (LN4 - LN3) + 10 * LN2 + LN2 + 10 * (LN4 - LN3)) / 4,
-    ),
-    (
-        lambda: binary_cross_entropy_with_logits(
-            [[LN3, 0.0], [0.0, LN3]], [[1.0, 1.0], [0.0, 1.0]], [[1.0, 2.0], [3.0, 4.0]]
-        ),
-        ((LN4 - LN3) + 2 * LN2 + 3 * LN2 + 4 * (LN4 - LN3)) / 4,
-    ),
+    (lambda: binary_cross_entropy_with_logits([LN3], [0.5], [2.0], pos_weight=4.0),
+     2 * (0.5 * LN4 + 4 * 0.5 * (LN4 - LN3))),
+    (lambda: binary_cross_entropy_with_logits(
+        [[LN3, 0.0], [0.0, LN3]], [[1.0, 1.0], [0.0, 1.0]], pos_weight=[4.0, 10.0]),
+     (4 * (LN4 - LN3) + 10 * LN2 + LN2 + 10 * (LN4 - LN3)) / 4),
+    (lambda: binary_cross_entropy_with_logits(
+        [[LN3, 0.0], [0.0, LN3]], [[1.0, 1.0], [0.0, 1.0]], [[1.0, 2.0], [3.0, 4.0]]),
+     ((LN4 - LN3) + 2 * LN2 + 3 * LN2 + 4 * (LN4 - LN3)) / 4),
     (lambda: losses.hinge_loss([0.5, -3.0], [1.0, 1.0]), (0.5 + 4.0) / 2),
     (lambda: losses.hinge_loss([0.5, -3.0], [1.0, 1.0], margin=2.0), (1.5 + 5.0) / 2),
     (lambda: losses.hinge_loss([0.5, -3.0], [1.0, -1.0], reduction="sum"), 0.5),
@@ -106,7 +88,9 @@ CLOSED: list[tuple[Callable[[], Any], float]] = [
     (lambda: losses.smooth_l1_loss([1.0, 3.0], [0.0, 0.0], beta=0.0), 2.0),
     (lambda: losses.l1_loss([1.0, -3.0], [0.0, 0.0], reduction="sum"), 4.0),
     (lambda: mse_loss([1.0, -3.0], [0.0, 0.0], reduction="sum"), 10.0),
-]
+    (lambda: losses.kl_div([-LN2, -LN2], [-LN4, LN3 - LN4], log_target=True, reduction="sum"),
+     0.75 * LN3 - LN2),
+]  # fmt: skip
 
 
 def test_values_in_closed_form() -> None:
@@ -126,30 +110,15 @@ MODULES: list[tuple[Callable[..., Any], Callable[..., Any], tuple[Any, ...], Any
     (losses.HuberLoss, losses.huber_loss, ("sum", 0.3, {}), P2, T2),
     (losses.SmoothL1Loss, losses.smooth_l1_loss, ({"beta": 0.3, "reduction": "sum"},), P2, T2),
     (losses.BCELoss, losses.binary_cross_entropy, ([2.0, 3.0], {"reduction": "sum"}), P2, T2),
-    (
-        losses.BCEWithLogitsLoss,
-        binary_cross_entropy_with_logits,
-        ([2.0, 3.0], {"reduction": "sum", "pos_weight": [1.5, 0.5]}),
-        Z2,
-        T2,
-    ),
+    (losses.BCEWithLogitsLoss, binary_cross_entropy_with_logits,
+     ([2.0, 3.0], {"reduction": "sum", "pos_weight": [1.5, 0.5]}), Z2, T2),
     (losses.HingeLoss, losses.hinge_loss, ({"margin": 0.5, "reduction": "sum"},), Z2, T2),
-    (
-        losses.CrossEntropyLoss,
-        cross_entropy,
-        ([2.0, 3.0], {"ignore_index": 0, "reduction": "sum", "label_smoothing": 0.25}),
-        Z2,
-        C2,
-    ),
+    (losses.CrossEntropyLoss, cross_entropy,
+     ([2.0, 3.0], {"ignore_index": 0, "reduction": "sum", "label_smoothing": 0.25}), Z2, C2),
     (losses.NLLLoss, nll_loss, ([2.0, 3.0], {"ignore_index": 0, "reduction": "sum"}), LOG_P, C2),
-    (
-        losses.MultiMarginLoss,
-        losses.multi_margin_loss,
-        (2, 0.5, [2.0, 3.0], {"reduction": "sum"}),
-        Z2,
-        C2,
-    ),
-]
+    (losses.MultiMarginLoss, losses.multi_margin_loss,
+     (2, 0.5, [2.0, 3.0], {"reduction": "sum"}), Z2, C2),
+]  # fmt: skip
 
 
 def test_a_module_passes_every_option_on() -> None:

@@ -54,11 +54,24 @@ def test_floats_give_floats_and_values_give_nodes() -> None:
 
 
 def test_derivatives_of_every_order() -> None:
-    """The declared derivative is differentiated again: sin comes round after four."""
+    """The declared derivative is differentiated again: sin comes round after four.
+
+    It may have a thousand terms, and parts that are read again and again.
+    """
     f: Any = my_sin
     for order in range(1, 6):
         f = grad(f)
         assert f(0.6) == pytest.approx(math.sin(0.6 + order * math.pi / 2), abs=1e-15)
+
+    @custom_op(
+        partials=lambda y, x: (
+            sum([x] * 1000) + functools.reduce(lambda s, _: s + s, range(40), x),
+        )
+    )
+    def squares(x: float) -> float:
+        return (500.0 + 2.0**39) * x * x
+
+    assert grad(squares)(3.0) == 3.0 * (1000.0 + 2.0**40)
 
 
 def test_an_operation_of_two_operands() -> None:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 import scalargrad as sg
 from scalargrad import Value, plots, relu, tanh
-from scalargrad.errors import MissingPackageError
+from scalargrad.errors import MissingPackageError, OperandError
 from scalargrad.losses import binary_cross_entropy
 from scalargrad.plots import activation_curves, confusion_matrix, decision_boundary, loss_curve
 
@@ -161,6 +161,8 @@ def test_the_boundary_lies_where_the_score_is_zero(ax: Axes) -> None:
         recorded.append(sg.is_grad_enabled())
         return score(x)
 
+    with pytest.raises(OperandError, match="resolution"):
+        decision_boundary(watched, CORNERS, [-1, -1, 1, 1], resolution=1)
     decision_boundary(watched, CORNERS, [-1, -1, 1, 1], resolution=21, ax=ax)
     assert recorded == [False] * 21**2
     line = np.array(boundary(ax))

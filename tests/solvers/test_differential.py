@@ -83,9 +83,9 @@ def test_a_compiled_call_adapts_its_steps_to_its_numbers() -> None:
 
 
 def test_a_tighter_tolerance_gives_a_smaller_error_and_four_orders_a_sixteenth() -> None:
-    """The exponential function, whose value at 1 is known."""
+    """The exponential function, whose value at 1 is known, in at most fifty steps."""
     errors = [
-        abs(odeint(lambda y, t: -y, 1.0, [0.0, 1.0], rtol=r, atol=r)[-1] - math.exp(-1.0))
+        abs(odeint(lambda y, t: -y, 1.0, [0, 1], rtol=r, atol=r, mxstep=50)[-1] - math.exp(-1.0))
         for r in (1e-4, 1e-7, 1e-10)
     ]
     assert errors[0] > 10 * errors[1] > 100 * errors[2]

@@ -77,6 +77,7 @@ CASES: dict[str, Callable[[], object]] = {
     "too_few_names_of_features": lambda: _watched(feature_names=["a"]),
     "too_few_names_of_classes": lambda: _watched(target_names=["a"]),
     "a_plane_of_one_input": lambda: _watched(plane=(0, 0)),
+    "a_plane_of_an_input_before_the_first": lambda: _watched(plane=(-1, 0)),
     "epochs_without_an_optimizer": lambda: _watched(epochs=3),
     "an_option_of_training_without_epochs": lambda: _watched(batch_size=3),
     "more_parameters_than_a_page_may_have": lambda: _watched(MLP(2, [20, 20, 1], rng=0), limit=500),

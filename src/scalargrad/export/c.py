@@ -80,20 +80,12 @@ def around_loops(exported: Exported, loops: Scheduled, text: str, cells: int) ->
     """
     memory = loops.plan.begun(cells)
     is_large = len(memory) > ON_THE_STACK
-    first, inner = LINE + loops.outputs.start, LINE + loops.outputs.start + loops.results
     body = [
         f"{'static ' * is_large}double m[{len(memory)}]{_initial_code(memory)};",
         f"for (long i = 0; i < {loops.inputs}; i++) m[{LINE} + i] = in[i];",
         f"{exported.name}_loops(m);",
-        f"for (long i = 0; i < {loops.results}; i++) out[i] = m[{first} + i];",
+        f"for (long i = 0; i < {loops.results}; i++) out[i] = m[{LINE + loops.outputs.start} + i];",
     ]
-    stop = LINE + loops.outputs.stop
-    if inner < stop:  # numbers that others are computed from: none may be nan unseen
-        every = f"for (long i = 0; sum != 0.0 && i < {len(exported.outputs)}; i++)"
-        body += [
-            f"double sum = 0.0;\nfor (long i = {inner}; i < {stop}; i++) sum += 0.0 * m[i];",
-            f"{every} out[i] = NAN;",
-        ]
     return Source(_file(exported, [text], body), len(memory) * is_large)
 
 

@@ -182,7 +182,7 @@ def compile_reduction(
     also where the data of a node is to be converted.
     """
     general = functools.partial(make_reduction, op, node)
-    if not 0 < arity <= UNROLLED:
+    if arity > UNROLLED:
         return general
     result, operands, partials = op.trace_partials(arity)
     data = [f"a{i}" for i in range(arity)]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.inner import topological_order
-from tests.show.graphs.reading import SVG, flow, of_class
+from tests.show.graphs.reading import SVG, corners, flow, of_class, words
 
 from scalargrad import Value, draw, ops, walk
 from scalargrad.errors import GraphError, GraphTooLargeError
@@ -201,12 +201,19 @@ def reachable(after: dict[str, set[str]], start: str) -> set[str]:
 def test_one_value_that_leaves_a_box_is_shown_and_several_are_counted(
     model: MLP, loss: Value
 ) -> None:
-    """Layer 3 gives one wire with its number, layers 1 and 2 a thick one, head too, of 3 values."""
-    shown = flow(draw(loss, model=model))
+    """Layer 3 gives one wire with its number, layers 1 and 2 a thick one, head too, of 3 values.
+
+    What is said of a box stands in it.
+    """
+    picture = draw(loss, model=model)
+    shown = flow(picture)
     wires = shown.of("wire")
     assert wires.count("3 values") == 2
     assert sum(arrow == "==>" for _, arrow, _ in shown.lines) == 2
-    for line in of_class(draw(loss, model=model), "enters").values():
+    for box in of_class(picture, "fold").values():
+        _, top, _, bottom = corners(box)
+        assert all(top < float(x.attrib["y"]) < bottom for x in words(box))
+    for line in of_class(picture, "enters").values():
         path, arrow = line.iter(f"{SVG}path"), line.iter(f"{SVG}polygon")
         assert next(path).attrib["stroke"] == next(arrow).attrib["fill"]
     (prediction,) = fold(loss, model=model).find("layers.2").outputs

@@ -92,6 +92,7 @@ def test_sign_is_colour_and_dash_and_magnitude_is_width() -> None:
     assert [stroke(line, "stroke-dasharray", "") != "" for line in lines] == [True, *[False] * 3]
     widest, half, quarter, zero = map(width, lines)
     assert zero > 0
+    assert [stroke(line, "stroke-opacity") for line in lines[::3]] == ["1", "0.3"]
     assert (half - zero) / (widest - zero) == pytest.approx(0.5, abs=0.01)
     assert (quarter - zero) / (widest - zero) == pytest.approx(0.25, abs=0.01)
 

@@ -151,15 +151,21 @@ def test_the_minuend_stands_above_the_subtrahend_though_its_operand_is_shared() 
 
 
 def test_leaves_that_the_same_gates_read_stand_in_their_order() -> None:
-    """In two units that read x1 and x2, x1 comes first, and u11, u12, b1 as they were given."""
+    """In two units that read x1 and x2, x1 comes first, and u11, u12, b1 as they were given.
+
+    There is room for it, though one of them has a long name, also from top to bottom.
+    """
     inputs = [Value(0.5, "x1"), Value(-1.0, "x2")]
-    names = [[f"u{j}1", f"u{j}2", f"b{j}"] for j in (1, 2)]
+    names = [[f"u{j}1", f"u{j}2", f"bias_of_hidden_unit_{j}"] for j in (1, 2)]
     weights = [[Parameter(0.9, name) for name in unit] for unit in names]
     units = [ops.tanh(ops.dot([u, v], inputs, b)) for u, v, b in weights]
     leaves = of_class(draw(units[0] * units[1]), "leaf").values()
     at = {lines(leaf)[0]: corners(leaf)[1] for leaf in leaves}
     for row in (["x1", "x2"], *names):
         assert [at[name] for name in row] == sorted(at[name] for name in row)
+    shapes = of_class(draw(units[0] * units[1], direction="TB"), "node").values()
+    places = map(corners, shapes)
+    assert all(are_apart(one, other) for one, other in itertools.combinations(places, 2))
 
 
 # Labels are text ------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import pytest
 import scalargrad as sg
 from scalargrad import Parameter, Value, tanh
 from scalargrad.errors import LayoutError
-from scalargrad.nn import MLP, Linear
+from scalargrad.nn import MLP, Linear, Sequential
 from scalargrad.show.steps import Walk, walk
 
 from .graphs import lecture, network
@@ -43,13 +43,17 @@ def written(tmp_path: Path) -> Callable[..., str]:
     return saved
 
 
-def test_names_stand_above_numbers_and_layers_in_their_order(written: Callable[..., str]) -> None:
+def test_names_stand_above_numbers_amid_wires_and_layers_in_their_order(
+    written: Callable[..., str],
+) -> None:
     """Of a network of three layers."""
     document = written(walk(MLP(2, [3, 2, 1], rng=0)([1.0, 2.0])))
     assert '"stages":[{"layer":0},{"layer":1},{"layer":2}]' in document
     place = r'x="[\d.]+" y="([\d.]+)"'
     found = re.findall(rf'-value" {place}><tspan class="name" {place}>', document)
     assert {float(number) - float(name) > 10.0 for number, name in found} == {True}
+    wires = re.findall(r'd="M([\d.]+),[\d.]+H([\d.]+)"/><text id="[^"]+" x="([\d.]+)"', document)
+    assert {float(low) < float(x) < float(high) for low, high, x in wires} == {True}
 
 
 def test_the_policy_allows_the_page_s_own_script_and_style_alone(
@@ -113,6 +117,9 @@ def test_a_graph_above_the_limit_is_drawn_by_its_folds(written: Callable[..., st
     assert "opens its drawing" in written(chain(100), limit=100)
     assert "opens its drawing" in (page := written(network()))
     assert page.count('"whole graph"') == 1
+    model = Sequential(Sequential(Linear(2, 1)))  # what holds nothing but another has its drawing
+    page = written(walk(model([1.0, 2.0])[0] * 2.0, model=model))
+    assert page.count("opens its drawing") == 1
 
 
 def test_the_page_of_a_chain_of_3000_gates_takes_less_than_a_megabyte(

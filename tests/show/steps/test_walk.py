@@ -147,6 +147,9 @@ def test_a_walk_shows_the_numbers_of_its_time_and_leaves_gradients_alone() -> No
     str(steps)
     assert (x.grad, q.grad) == (5.0, 7.0)
     assert walk(Value(math.nan, "x") * 2.0)[1].text() == "v1 = x·2 = nan·2 = nan"  # no change
+    x.data = math.nan
+    with pytest.raises(sg.GraphChangedError, match="nan"):
+        walk(q)
 
 
 def test_deep_and_wide_graphs_can_be_walked_and_printed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -99,6 +100,14 @@ def test_a_recurrence_is_cut_between_its_steps() -> None:
     titles = [part.title for part in inner]
     assert max(titles.count(title) for title in titles) >= len(titles) - 2
     assert titles[0].endswith(" × (mul, add, tanh)")
+
+
+def test_what_does_not_repeat_is_cut_into_stretches_that_are_shown_whole() -> None:
+    """150 functions of functions, 60 in sight at once."""
+    y = Value(0.5, "x")
+    for op in random.Random(0).choices([ops.sin, ops.cos, ops.tanh, ops.exp], k=150):
+        y = op(y)
+    assert not any(part.folds for part in fold(y, limit=60).folds)
 
 
 def test_terms_that_were_computed_stay_together_in_groups_of_a_sum() -> None:
