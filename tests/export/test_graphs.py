@@ -189,6 +189,7 @@ def test_every_operation_has_an_expression(sympy: Any) -> None:
                 assert found == pytest.approx(op.of(*map(Value, at)).data, rel=1e-12), name
 
 
+@pytest.mark.wide
 def test_a_graph_is_simplified_and_differentiated_in_symbols(sympy: Any) -> None:
     """A sigmoid neuron's derivative is what backward finds; 5,000 additions need no deep stack."""
     w, x = Value(2.0, "w"), Value(-1.0, "x")

@@ -17,11 +17,7 @@ from scalargrad.compiler.nests.asked import Asked
 from scalargrad.compiler.nests.blocks import in_blocks
 from scalargrad.compiler.nests.equations import Body, statements
 from scalargrad.compiler.nests.equations import Program as Equations
-from scalargrad.compiler.nests.finder.find import (
-    flat_trees,
-    nested_trees,
-    work,
-)
+from scalargrad.compiler.nests.finder.find import flat_trees, nested_trees, work
 from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.llvm_printer import print_blocks
@@ -193,19 +189,19 @@ def _trees(
     search: Callable[[Recording], Iterator[Tree]], recordings: Sequence[Recording]
 ) -> Iterator[list[Form]]:
     """Yield the trees that a search finds, or what runs faster without."""
-    searches = [iter(()) if len(x) <= _SMALL else search(x) for x in recordings]
-    found: list[Form | None] = [x if len(x) <= _SMALL else None for x in recordings]
-    is_first = True
-    while any(more := [next(x, None) for x in searches]) or is_first:
-        is_first = False
-        found = [x if tree is None else _form(tree) for x, tree in zip(found, more, strict=True)]
+    searches = [iter([x]) if len(x) <= _SMALL else map(_form, search(x)) for x in recordings]
+    found: list[Form | None] = [None for _ in recordings]
+    while True:
+        more = [next(x, None) for x in searches]
+        found = [old if new is None else new for old, new in zip(found, more, strict=True)]
         trees = [x for x in found if x is not None]
-        if len(trees) < len(found):
+        if len(trees) < len(found) or all(x is None for x in more):
             return
         yield trees
 
 
 def _form(tree: Tree) -> Form:
+    """Return a tree, or its recording if that runs faster node by node."""
     is_short = len(tree.recording) <= _SHORT and work(tree) > _SLOW
     return tree.recording if is_short else tree
 
