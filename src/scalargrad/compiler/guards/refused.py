@@ -223,7 +223,7 @@ def _found(function: FunctionType, name: str) -> tuple[Any, str]:
     if isinstance(x, ModuleType):
         return x, vars(x).get("__name__", name)
     if isinstance(x, type | FunctionType | types.BuiltinFunctionType):
-        return x, f"{x.__module__}.{x.__qualname__}"
+        return x, path_of(x)
     return x, name
 
 

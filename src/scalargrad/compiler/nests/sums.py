@@ -198,24 +198,23 @@ class Sums(Registers):
                         place if self._is_wide(step.out) else place._replace(lane=lane)
                     )
                     made.held[key] = _start(step.how)
-        read = {x.array for step, _ in within_loops(loop.body) for x in step.reads()}
         for made in found.values():
             if made.lanes:
-                classes = CLASSES if has_classes(made.step, loop) else 1
-                self._begin_in_memory(made, classes, is_read=made.step.out.array in read)
+                self._begin_in_memory(made, loop)
             self.sums.setdefault(made.step, []).append(made)
         return list(found.values())
 
-    def _begin_in_memory(self, made: Sum, classes: int, *, is_read: bool) -> None:
-        """Begin partial sums that have an array of their own, a class and a cell each.
+    def _begin_in_memory(self, made: Sum, loop: Loop) -> None:
+        """Begin partial sums over a loop that have an array of their own, a class and a cell each.
 
         If cells are read meanwhile, it has the indices of theirs that change.
         """
-        out = made.step.out
+        out, classes = made.step.out, CLASSES if has_classes(made.step, loop) else 1
         inside = {x.var for x in made.lanes}
         lead = (as_index(self.block),) if self.block else ()
         made.changing = [k for k, i in enumerate(out.indices) if i.variables & inside]
-        if is_read:
+        cells = (x for step, _ in within_loops(loop.body) for x in step.reads())
+        if any(x.array is out.array for x in cells):
             at = [out.indices[k] for k in made.changing]
             extents = [out.array.shape[k] for k in made.changing]
         else:
