@@ -17,7 +17,7 @@ from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient, tangent
 from scalargrad.compiler.nests.equations import Array, Body, Program
 from scalargrad.compiler.nests.finder.expand import expanded
-from scalargrad.compiler.nests.finder.find import nested_trees
+from scalargrad.compiler.nests.finder.find import trees
 from scalargrad.compiler.nests.finder.recording import Recording, recording_of
 from scalargrad.compiler.nests.finder.tree import Table, Tree
 from scalargrad.compiler.nests.interpreter import fma, interpret
@@ -39,9 +39,8 @@ from scalargrad.value import Value
 __all__ = [
     "Array", "Body", "Builder", "Cells", "Emitter", "FunctionBody", "IRModule", "Operand",
     "Operation", "Program", "Recording", "Table", "Tree", "arranged", "contract", "expanded",
-    "fma", "gradient", "interpret", "machine", "nested_trees", "packed", "plan", "print_c",
-    "print_llvm", "recorded", "run_as_nests", "run_numpy", "schedule", "simplify", "tangent",
-    "write",
+    "fma", "gradient", "interpret", "machine", "packed", "plan", "print_c", "print_llvm",
+    "recorded", "run_as_nests", "run_numpy", "schedule", "simplify", "tangent", "trees", "write",
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.compiler import random_recordings
-from tests.compiler.nests import Recording, Table, Tree, expanded, nested_trees, recorded
+from tests.compiler.nests import Recording, Table, Tree, expanded, recorded, trees
 from tests.compiler.random_recordings import Drawn
 from tests.compiler.search import NOT_COMPARED
 from tests.seeds import seeds
@@ -29,7 +29,7 @@ def of(program: Natural) -> Recording:
 
 def found(recording: Recording) -> Tree:
     """Return the tree of a recording, which expands to it."""
-    tree = next(nested_trees(recording), None)
+    tree = next(trees(recording), None)
     assert tree is not None
     assert expanded(tree).equals(recording)
     return tree
@@ -138,7 +138,7 @@ def test_what_would_need_tables_at_each_turn_is_loops_without_loops_in_them(
 def test_random_loops_expand_to_their_recording(seed: int) -> None:
     """What is found is the recording, operand for operand; an operand changed makes another."""
     recording, _ = recorded(Drawn(seed), natural.draws(97, seed + 1))
-    tree = next(nested_trees(recording), None)
+    tree = next(trees(recording), None)
     if tree is None:
         return
     assert expanded(tree).equals(recording)
@@ -146,7 +146,7 @@ def test_random_loops_expand_to_their_recording(seed: int) -> None:
     places[random.Random(seed).randrange(len(places))] += 1
     changed = dataclasses.replace(recording, places=places)
     assert not expanded(tree).equals(changed)
-    again = next(nested_trees(changed), None)
+    again = next(trees(changed), None)
     assert again is None or expanded(again).equals(changed)
 
 

@@ -17,7 +17,7 @@ from scalargrad.compiler.nests.asked import Asked
 from scalargrad.compiler.nests.blocks import in_blocks
 from scalargrad.compiler.nests.equations import Body, statements
 from scalargrad.compiler.nests.equations import Program as Equations
-from scalargrad.compiler.nests.finder.find import flat_trees, nested_trees, work
+from scalargrad.compiler.nests.finder.find import trees, work
 from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.llvm_printer import print_blocks
@@ -41,8 +41,9 @@ _UNROLLED = 100_000
 #: So few nodes are not searched for loops.
 _SMALL = 64
 #: The numbers of an example are computed one by one if they are no more than this; so are those of
-#: a program whose loops take more nanoseconds than this, by tables above all.
-_SHORT, _SLOW = 2000, 15_000
+#: a program whose loops take more nanoseconds than this, by tables above all. Of up to so many
+#: nodes, they are if loops take more nanoseconds for each.
+_SHORT, _SLOW, _MEDIUM, _EACH = 2000, 15_000, 10_000, 10
 #: Code of more lines, or with fewer turns of steps for each line, is compiled without optimization,
 #: which would take several times as long.
 _LONG, _REPEATED = 30_000, 8
@@ -126,9 +127,9 @@ def written(program: Program, write: Callable[[Lowered], T]) -> T:
     write : callable
         Schedules and prints equations; a TraceError says that it cannot.
     """
-    for asked, trees, around in _attempts(program):
+    for asked, forms, around in _attempts(program):
         try:
-            return write(Lowering(asked, trees, around=around).run())
+            return write(Lowering(asked, forms, around=around).run())
         except TraceError:  # no order of loops computes it
             continue
     raise AssertionError("a program without loops is always written")
@@ -174,36 +175,34 @@ def _in_loops(asked: Asked | None) -> Iterator[tuple[Asked, list[Form], bool]]:
     """Yield what is asked, in loops, if some are found."""
     if asked is None:
         return
-    recordings = [part.recording for part in asked.parts]
     first: list[Form] | None = None
-    for trees in _trees(nested_trees, recordings):
-        yield asked, trees, True
-        first = first or trees
-    for trees in _trees(flat_trees, recordings):
-        yield asked, trees, True
+    for found in _forms([part.recording for part in asked.parts]):
+        yield asked, found, True
+        first = first or found
+        if len(asked.program) <= _SHORT:  # which takes no longer to be compiled without loops
+            break
     if first:
         yield asked, first, False
 
 
-def _trees(
-    search: Callable[[Recording], Iterator[Tree]], recordings: Sequence[Recording]
-) -> Iterator[list[Form]]:
-    """Yield the trees that a search finds, or what runs faster without."""
-    searches = [iter([x]) if len(x) <= _SMALL else map(_form, search(x)) for x in recordings]
+def _forms(recordings: Sequence[Recording]) -> Iterator[list[Form]]:
+    """Yield trees of the parts of a program, or what runs faster without."""
+    searches = [iter([x]) if len(x) <= _SMALL else map(_form, trees(x)) for x in recordings]
     found: list[Form | None] = [None for _ in recordings]
     while True:
         more = [next(x, None) for x in searches]
         found = [old if new is None else new for old, new in zip(found, more, strict=True)]
-        trees = [x for x in found if x is not None]
-        if len(trees) < len(found) or all(x is None for x in more):
+        forms = [x for x in found if x is not None]
+        if len(forms) < len(found) or all(x is None for x in more):
             return
-        yield trees
+        yield forms
 
 
 def _form(tree: Tree) -> Form:
     """Return a tree, or its recording if that runs faster node by node."""
-    is_short = len(tree.recording) <= _SHORT and work(tree) > _SLOW
-    return tree.recording if is_short else tree
+    n, time = len(tree.recording), work(tree)
+    is_short = n <= _SHORT or (n <= _MEDIUM and time > _EACH * n)
+    return tree.recording if is_short and time > _SLOW else tree
 
 
 def is_printed(op: Op) -> bool:

@@ -55,10 +55,11 @@ _CHANGED = 150
 _MOST, _NODES_EACH, _LAST = 500, 12, 8000
 
 
-def nested_trees(recording: Recording) -> Iterator[Tree]:
+def trees(recording: Recording) -> Iterator[Tree]:
     """Yield trees of the loops and statements of a recording, the simplest first.
 
-    The others are for what no order of loops computes. There is none of what is irregular.
+    The others are for what no order of loops computes, the fastest first. There is none of what is
+    irregular.
     """
     found = _Simplest(recording)
     found.search()
@@ -70,15 +71,11 @@ def nested_trees(recording: Recording) -> Iterator[Tree]:
     if best is not None and len(best.statements) <= _CHANGED:
         best = _with_turns_written(best)
     yield from _checked(best, recording)
-    for structure in found.others:
-        yield from _checked(_tree(structure, inf), recording)
-
-
-def flat_trees(recording: Recording) -> Iterator[Tree]:
-    """Yield the statements of a recording in loops that hold no other loops, if they are few."""
-    flat = _flat_structure(recording)
-    if flat is not None:
-        yield from _checked(_read(flat), recording)
+    others = [_tree(structure, inf) for structure in found.others]
+    structure = _flat_structure(recording)
+    others += [_read(structure)] if structure else []
+    for tree in sorted((x for x in others if x), key=_time):
+        yield from _checked(tree, recording)
 
 
 def _checked(tree: Tree | None, recording: Recording) -> Iterator[Tree]:
