@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import time
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Value, drawn, grad, jit, sin, take, tanh, vmap
+from scalargrad import Value, drawn, grad, jit, scan, sin, take, tanh, vmap
 from scalargrad.experiments import GPT
 from scalargrad.losses import cross_entropy
 from scalargrad.nn import MLP
@@ -91,6 +92,29 @@ def test_examples_that_are_joined_or_look_up_stay_one_loop() -> None:
     looked_up = jit(lambda rows, at: vmap(lambda k: take(rows, k) ** 2)(at))
     for text in (jit(grad(variance)).explain(0.3), looked_up.explain([1.0, 2.0], [0.0] * 60)):
         assert ("for e in 60:" in text, "for i in 60:" in text) == (True, False)
+
+
+def test_training_within_one_program_is_loops() -> None:
+    """Gradients in a scan are written node by node, and leaves have terms of several layers."""
+    points = [(0.1 * k - 1.0, math.sin(0.3 * k)) for k in range(20)]
+
+    def loss(layers: Any) -> Any:
+        first, begun, last, end = layers
+        hidden = [[tanh(a * x + b) for a, b in zip(first, begun, strict=True)] for x, _ in points]
+        out = [sum((a * h for a, h in zip(last, row, strict=True)), end) for row in hidden]
+        return sum((o - y) ** 2 for o, (_, y) in zip(out, points, strict=True))
+
+    def step(layers: Any, _: None) -> Any:
+        *rows, end = grad(loss)(layers)
+        moved = [[a - 0.01 * b for a, b in zip(*pair, strict=True)]
+                 for pair in zip(layers[:3], rows, strict=True)]  # fmt: skip
+        return [*moved, layers[3] - 0.01 * end], None
+
+    rows = [[math.cos(k + j) for k in range(8)] for j in range(3)]
+    trained = jit(lambda layers: scan(step, layers, length=10)[0])
+    text = trained.explain([*rows, 0.0])
+    ((nodes, steps),) = re.findall(r"(\d+) nodes recorded, found as (\d+) steps", text)
+    assert int(steps) < int(nodes) / 10
 
 
 def test_attention_over_a_few_words_is_loops_forward_and_backward() -> None:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.replay import Call, program
-from scalargrad import Value, jit, log, losses, nn, optim, tanh, value_and_grad
+from scalargrad import Value, jit, log, losses, nn, optim, scan, tanh, value_and_grad
 from scalargrad.optim import lr_scheduler, rules
 from scalargrad.train import fit
 
@@ -95,6 +95,43 @@ def momentum_in_one_program() -> Call:
         return loss(w)
 
     return jit(after), ([Value(0.2), Value(0.5)],)
+
+
+@program
+def descent_by_scan() -> Call:
+    """Thirty steps of a descent in one program: a network with two hidden layers, by its lists."""
+
+    def table(rows: int, columns: int) -> list[list[float]]:
+        return [[math.sin(1.0 + 3.0 * i + 2.0 * j) for j in range(columns)] for i in range(rows)]
+
+    def output(layers: Any, x: list[Any]) -> Any:
+        for k, (weights, biases) in enumerate(layers):
+            x = [
+                sum((w * a for w, a in zip(row, x, strict=True)), b)
+                for row, b in zip(weights, biases, strict=True)
+            ]
+            x = [tanh(a) for a in x] if k + 1 < len(layers) else x
+        return x[0]
+
+    def risk(layers: Any) -> Any:
+        pairs = zip(POINTS[:12], HEIGHTS, strict=False)
+        return sum((output(layers, x) - y) ** 2 for x, (y,) in pairs) / 12
+
+    def step(layers: Any, rate: Any) -> Any:
+        found, slopes = value_and_grad(risk)(layers)
+        moved = [
+            (
+                [[a - rate * b for a, b in zip(*rows, strict=True)]
+                 for rows in zip(weights, by_weights, strict=True)],
+                [a - rate * b for a, b in zip(biases, by_biases, strict=True)],
+            )
+            for (weights, biases), (by_weights, by_biases) in zip(layers, slopes, strict=True)
+        ]  # fmt: skip
+        return moved, found
+
+    layers = [(table(6, 2), [0.0] * 6), (table(6, 6), [0.0] * 6), (table(1, 6), [0.0])]
+    rates = [0.1 / (1.0 + 0.1 * k) for k in range(30)]
+    return jit(lambda layers: scan(step, layers, rates)), (layers,)
 
 
 @program

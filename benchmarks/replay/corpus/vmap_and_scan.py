@@ -215,6 +215,38 @@ def pendulum_by_scan() -> Call:
 
 
 @program
+def planets() -> Call:
+    """Five bodies that attract each other, by the slope of their energy, for 100 steps."""
+    rng = random.Random(4)
+    places = [[rng.gauss(0.0, 1.0) for _ in range(3)] for _ in range(5)]
+    masses = [1.0, 0.5, 2.0, 1.5, 0.7]
+
+    def energy(places: Any) -> Any:
+        pairs = [(i, j) for i in range(5) for j in range(i)]
+        apart = [sum((a - b) ** 2 for a, b in zip(places[i], places[j], strict=True))
+                 for i, j in pairs]  # fmt: skip
+        masses_of = [masses[i] * masses[j] for i, j in pairs]
+        return -sum(m / (d + 0.01) ** 0.5 for m, d in zip(masses_of, apart, strict=True))
+
+    def moved(x: Any, v: Any, rate: Any) -> Any:
+        return [[a + rate * b for a, b in zip(*rows, strict=True)]
+                for rows in zip(x, v, strict=True)]  # fmt: skip
+
+    def after(speeds: Any) -> Any:
+        def step(state: Any, _: None) -> Any:
+            x, v = state
+            slopes = grad(energy)(x)
+            v = [moved([row], [by], -0.01 / m)[0]
+                 for row, by, m in zip(v, slopes, masses, strict=True)]  # fmt: skip
+            return (moved(x, v, 0.01), v), None
+
+        (x, _), _ = scan(step, (places, speeds), length=100)
+        return energy(x)
+
+    return jit(value_and_grad(after)), ([[0.1 * (i - j) for j in range(3)] for i in range(5)],)
+
+
+@program
 def rod() -> Call:
     """Heat along a rod of eight points whose ends keep their temperature."""
 

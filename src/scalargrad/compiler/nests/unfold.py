@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import math
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -55,9 +56,12 @@ from scalargrad.ops import (
     sum,
     where,
 )
-from scalargrad.table.operation import Elementwise, Operation, Reduction
+from scalargrad.table.operation import Elementwise, Reduction
 from scalargrad.table.symbol import Symbol
 
+#: What is passed on to a node: a seed, or the product of a partial derivative, of an operation at
+#: nodes by an operand, and an error signal.
+_Term = int | tuple[Elementwise, Seeds, int, int]
 #: Chains have at least so many additions.
 _CHAIN = 2
 #: Maxima of more numbers of operands than this are chains.
@@ -308,38 +312,42 @@ class _Unfolding(PartCopy):
         wrt = {self.places[x] for x in self.wrt[seeds] if x < len(self.places)}
         roots = [self.places[x] for x in seeds[::2]]
         moving = Dependents(self.program, [*wrt], beyond=is_detached).up_to(max(roots))
-        signals: dict[int, int] = {}
+        terms: dict[int, list[_Term]] = defaultdict(list)
         for root, seed in zip(roots, seeds[1::2], strict=True):
-            self._send(signals, root, self.places[seed])
+            terms[root].append(self.places[seed])
         found: dict[int, int] = {}
         for node in range(max(roots), min(wrt, default=len(moving)) - 1, -1):
-            upstream = signals.pop(node, None)
-            if upstream is None or not moving[node]:
+            if node not in terms or not moving[node]:
                 continue
+            upstream = self._added(terms.pop(node))
             if node in wrt:
                 found[node] = upstream
-            op = self.program.ops[node]
-            if isinstance(op, Operation) and not is_detached(op):
-                self._pass_back(node, upstream, signals, moving)
+            op, args = self.program.ops[node], self.program.args[node]
+            if not isinstance(op, Elementwise) or is_detached(op):
+                continue
+            exponent = self.program.constants.get(args[1]) if op is pow else None
+            if exponent == 2.0:  # x·x, as in other passes
+                op, args = mul, (args[0], args[0])
+            elif exponent == 0.5:
+                op, args = sqrt, args[:1]
+            for j, operand in enumerate(args):
+                if moving[operand]:
+                    terms[operand].append((op, (node, *args), j, upstream))
         return found
 
-    def _pass_back(
-        self, node: int, upstream: int, signals: dict[int, int], moving: bytearray
-    ) -> None:
-        op, args = self.program.ops[node], self.program.args[node]
-        assert isinstance(op, Elementwise)
-        exponent = self.program.constants.get(args[1]) if op is pow else None
-        if exponent == 2.0:  # x·x, as in other passes
-            op, args = mul, (args[0], args[0])
-        elif exponent == 0.5:
-            op, args = sqrt, args[:1]
-        for j, operand in enumerate(args):
-            if moving[operand]:
-                self._send(signals, operand, self._product(op, (node, *args), j, upstream))
+    def _added(self, terms: Sequence[_Term]) -> int:
+        """Write the error signal of a node, each product beside its addition, as a loop has them.
 
-    def _send(self, signals: dict[int, int], node: int, signal: int) -> None:
-        known = signals.get(node)
-        signals[node] = signal if known is None else self.append(add, (known, signal))
+        Written where they are passed on, those of a sum would stand among others.
+        """
+        found = -1
+        for x in terms:
+            signal = self._product(*x) if isinstance(x, tuple) else x
+            if found >= 0:
+                found = self.append(add, (found, signal))
+            else:
+                found = self._first(signal) if len(terms) > _CHAIN and not self.shares else signal
+        return found
 
     def _product(self, op: Elementwise, nodes: Seeds, j: int, upstream: int) -> int:
         """Write upstream · partial.

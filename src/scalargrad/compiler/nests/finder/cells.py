@@ -44,9 +44,12 @@ Place = Var | Index | int
 Around = dict[tuple[int, ...], tuple[int, int]]
 #: Cells around results go at most so far, and farther by twice the extent.
 _FAR = 64
-#: So many things an operand reads at most, turn by turn. From so many on, those that are made
-#: outside of its loops are copied to an array of their own, if each is read at so few turns.
-_CHOICES, _COPIES = 6, (3, 64)
+#: So many things an operand reads at most, turn by turn, or so many if a program of more nodes than
+#: this would else have no loops.
+_CHOICES, _MOST_CHOICES, _LONG = 6, 24, 5000
+#: From so many on, those that are made outside of its loops are copied to an array of their own, if
+#: each is read at so few turns.
+_COPIES = 3, 64
 #: Stands for the copies, as the number of a statement does for its results.
 _COPIED = -100
 #: So many copies of one number stand in a table rather than in cells of their own.
@@ -289,7 +292,8 @@ class Cells:
             sources = np.where(np.isin(sources, outside), _COPIED, sources)
         counts = np.bincount(sources - int(sources.min()))
         order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
-        if len(order) > _CHOICES:
+        is_last = not self.around and len(self.tree.recording) > _LONG
+        if len(order) > (_MOST_CHOICES if is_last else _CHOICES):
             raise NotWrittenError
         found: Read | None = None
         for source in (order + int(sources.min())).tolist():
