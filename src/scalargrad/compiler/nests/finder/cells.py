@@ -44,9 +44,9 @@ Place = Var | Index | int
 Around = dict[tuple[int, ...], tuple[int, int]]
 #: Cells around results go at most so far, and farther by twice the extent.
 _FAR = 64
-#: So many things an operand reads at most, turn by turn, or so many if a program of more nodes than
-#: this would else have no loops.
-_CHOICES, _MOST_CHOICES, _LONG = 6, 24, 5000
+#: So many things an operand reads at most, turn by turn: or more where these are choices for fewer
+#: than one of so many nodes, or so many if a program of more nodes than this would have no loops.
+_CHOICES, _SELDOM, _MOST_CHOICES, _LONG = 6, 16, 100, 5000
 #: From so many on, those that are made outside of its loops are copied to an array of their own, if
 #: each is read at so few turns.
 _COPIES = 3, 64
@@ -292,8 +292,9 @@ class Cells:
             sources = np.where(np.isin(sources, outside), _COPIED, sources)
         counts = np.bincount(sources - int(sources.min()))
         order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
-        is_last = not self.around and len(self.tree.recording) > _LONG
-        if len(order) > (_MOST_CHOICES if is_last else _CHOICES):
+        n = len(self.tree.recording)
+        most = _MOST_CHOICES if not self.around and n > _LONG else _CHOICES
+        if len(order) > max(most, n / (_SELDOM * len(rows))):
             raise NotWrittenError
         found: Read | None = None
         for source in (order + int(sources.min())).tolist():
