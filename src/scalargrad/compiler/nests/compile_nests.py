@@ -44,6 +44,9 @@ _SMALL = 64
 #: a program whose loops take more nanoseconds than this, by tables above all. Of up to so many
 #: nodes, they are if loops take more nanoseconds for each.
 _SHORT, _SLOW, _MEDIUM, _EACH = 2000, 15_000, 10_000, 10
+#: A tree that takes so many times as long as the first is tried after that without cells around
+#: results.
+_LONGER = 2.0
 #: Code of more lines, or with fewer turns of steps for each line, is compiled without optimization,
 #: which would take several times as long.
 _LONG, _REPEATED = 30_000, 8
@@ -176,13 +179,22 @@ def _in_loops(asked: Asked | None) -> Iterator[tuple[Asked, list[Form], bool]]:
     if asked is None:
         return
     first: list[Form] | None = None
+    is_left = True  # the first, without cells around results
     for found in _forms([part.recording for part in asked.parts]):
+        if first and is_left and _work(found) > _LONGER * _work(first):
+            yield asked, first, False
+            is_left = False
         yield asked, found, True
         first = first or found
         if len(asked.program) <= _SHORT:  # which takes no longer to be compiled without loops
             break
-    if first:
+    if first and is_left:
         yield asked, first, False
+
+
+def _work(forms: Sequence[Form]) -> float:
+    """Return about how many nanoseconds a run of the trees among some forms takes."""
+    return sum(work(x) for x in forms if isinstance(x, Tree))
 
 
 def _forms(recordings: Sequence[Recording]) -> Iterator[list[Form]]:

@@ -59,9 +59,8 @@ from scalargrad.ops import (
 from scalargrad.table.operation import Elementwise, Reduction
 from scalargrad.table.symbol import Symbol
 
-#: What is passed on to a node: a seed, or the product of a partial derivative, of an operation at
-#: nodes by an operand, and an error signal.
-_Term = int | tuple[Elementwise, Seeds, int, int]
+#: What is passed on to a node: a seed, or the product of an error signal and a partial derivative.
+_Term = int | tuple[int, int | float]
 #: Chains have at least so many additions.
 _CHAIN = 2
 #: Maxima of more numbers of operands than this are chains.
@@ -332,7 +331,7 @@ class _Unfolding(PartCopy):
                 op, args = sqrt, args[:1]
             for j, operand in enumerate(args):
                 if moving[operand]:
-                    terms[operand].append((op, (node, *args), j, upstream))
+                    terms[operand].append((upstream, self._factor(op, (node, *args), j)))
         return found
 
     def _added(self, terms: Sequence[_Term]) -> int:
@@ -349,23 +348,27 @@ class _Unfolding(PartCopy):
                 found = self._first(signal) if len(terms) > _CHAIN and not self.shares else signal
         return found
 
-    def _product(self, op: Elementwise, nodes: Seeds, j: int, upstream: int) -> int:
-        """Write upstream · partial.
+    def _factor(self, op: Elementwise, nodes: Seeds, j: int) -> int | float:
+        """Write a partial as it is declared, and return its node, or the number that it is.
 
-        The partial is written as it is declared: a composite operation in it, such as the sigmoid
-        of softplus, has partials of its own, which the next sweep needs.
+        A composite operation in it, such as the sigmoid of softplus, has partials of its own, which
+        the next sweep needs.
         """
         local = op.partial_expressions[j]
-        if not isinstance(local, Symbol):
-            if local == 1.0:
-                return upstream
-            if local == -1.0:
-                return self.append(neg, (upstream,))
-            return self.append(mul, (upstream, self.constant(float(local))))
-        factor = self._follow(_partial_plan(op, j), nodes)
-        if self.program.constants.get(upstream) == 1.0:
-            return factor
-        return self.append(mul, (upstream, factor))
+        return (
+            self._follow(_partial_plan(op, j), nodes) if isinstance(local, Symbol) else float(local)
+        )
+
+    def _product(self, upstream: int, factor: int | float) -> int:
+        """Write upstream · partial."""
+        if isinstance(factor, int):
+            is_one = self.program.constants.get(upstream) == 1.0
+            return factor if is_one else self.append(mul, (upstream, factor))
+        if factor == 1.0:
+            return upstream
+        if factor == -1.0:
+            return self.append(neg, (upstream,))
+        return self.append(mul, (upstream, self.constant(factor)))
 
 
 def _shared_largest(fixed: Symbol, operands: Sequence[Symbol]) -> Symbol:
