@@ -117,6 +117,19 @@ def test_training_within_one_program_is_loops() -> None:
     assert int(steps) < int(nodes) / 10
 
 
+def test_cells_in_a_ring_read_their_neighbours_without_a_choice() -> None:
+    """At the first step they read what is given, at others the step before."""
+
+    def energy(cells: Any) -> Any:
+        for _ in range(12):
+            cells = [x + 0.1 * (cells[i - 1] - x) for i, x in enumerate(cells)]
+        return sum(x * x for x in cells)
+
+    text = jit(energy).explain([math.sin(k) for k in range(20)])
+    assert "for i in 12:" in text
+    assert "where" not in text
+
+
 def test_attention_over_a_few_words_is_loops_forward_and_backward() -> None:
     """Of 945 nodes with their derivatives, though each word has a maximum of one number more."""
     model = GPT(5, context=4, width=4, heads=2, layers=1, rng=3)

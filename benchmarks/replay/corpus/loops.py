@@ -88,6 +88,99 @@ def heat() -> Call:
 
 
 @program
+def heat_on_a_ring() -> Call:
+    """Energy of a closed ring of 60 cells after 40 steps: the first cell is next to the last."""
+
+    def energy(parameters: Any) -> Any:
+        rate, *u = parameters
+        for _ in range(40):
+            u = [u[i] + rate * (u[i - 1] - 2 * u[i] + u[(i + 1) % len(u)]) for i in range(len(u))]
+        return sum(x * x for x in u)
+
+    return jit(value_and_grad(energy)), ([0.1, *draws(60)],)
+
+
+@program
+def heat_on_a_torus() -> Call:
+    """Energy of 16 x 16 cells after ten steps, where each border is next to the one opposite."""
+    n = 16
+
+    def energy(rate: Any, u: Any) -> Any:
+        for _ in range(10):
+            u = [
+                [
+                    u[i][j]
+                    + rate
+                    * (
+                        u[i - 1][j]
+                        + u[(i + 1) % n][j]
+                        + u[i][j - 1]
+                        + u[i][(j + 1) % n]
+                        - 4 * u[i][j]
+                    )
+                    for j in range(n)
+                ]
+                for i in range(n)
+            ]
+        return sum(x * x for row in u for x in row)
+
+    start = draws(n * n)
+    rows = [start[n * i : n * (i + 1)] for i in range(n)]
+    return jit(value_and_grad(energy, argnums=(0, 1))), (0.1, rows)
+
+
+@program
+def magnets_on_a_torus() -> Call:
+    """Mean of 16 x 16 magnets, each the tanh of its field and neighbours, after ten rounds."""
+    n = 16
+    fields = draws(n * n, 1)
+
+    def mean(coupling: Any, scale: Any) -> Any:
+        m: Any = [[0.1] * n for _ in range(n)]
+        for _ in range(10):
+            m = [
+                [
+                    tanh(
+                        scale
+                        * (
+                            fields[n * i + j]
+                            + coupling
+                            * (m[i - 1][j] + m[(i + 1) % n][j] + m[i][j - 1] + m[i][(j + 1) % n])
+                        )
+                    )
+                    for j in range(n)
+                ]
+                for i in range(n)
+            ]
+        return sum(x for row in m for x in row) / n
+
+    return jit(value_and_grad(mean, argnums=(0, 1))), (0.3, 0.7)
+
+
+@program
+def cells_that_learn() -> Call:
+    """Neural cellular automaton: 20 cells in a ring, each of which sees itself and two more."""
+    n, channels = 20, 4
+
+    def grown(inner: Any, outer: Any) -> Any:
+        state: Any = [[float(i == n // 2)] * channels for i in range(n)]
+        for _ in range(5):
+            after = []
+            for i, own in enumerate(state):
+                seen = [*state[i - 1], *own, *state[(i + 1) % n]]
+                hidden = [tanh(sum(w * x for w, x in zip(row, seen, strict=True))) for row in inner]
+                moves = [sum(w * x for w, x in zip(row, hidden, strict=True)) for row in outer]
+                after.append([x + 0.1 * y for x, y in zip(own, moves, strict=True)])
+            state = after
+        return sum(cell[0] for cell in state) ** 2
+
+    weights = [0.3 * x for x in draws(128)]
+    inner = [weights[12 * k : 12 * k + 12] for k in range(8)]
+    outer = [weights[96 + 8 * k : 104 + 8 * k] for k in range(4)]
+    return jit(value_and_grad(grown, argnums=(0, 1))), (inner, outer)
+
+
+@program
 def implicit_heat() -> Call:
     """Energy of a rod after five implicit steps in time, each an elimination of 40 rows."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Floats, Integers
 from scalargrad.compiler.nests.builder import Builder
@@ -98,6 +99,28 @@ class Chosen(NamedTuple):
     first: Looked
     read: Read
     other: Read
+
+
+class Turns(NamedTuple):
+    """What an operand of a statement reads at some of its turns."""
+
+    statement: Statement
+    rows: Integers  # the turns, as instances of the statement
+    kinds: NDArray[np.int8]
+    places: Integers
+
+    @property
+    def axes(self) -> Integers:
+        """The indices of the loops at each turn."""
+        return self.statement.indices.axes[:, self.rows]
+
+
+class Copied(NamedTuple):
+    """Cells around results that hold what an operand reads at some turns."""
+
+    among: Stores
+    rows: Integers
+    cells: Integers
 
 
 class Fill(NamedTuple):
@@ -200,8 +223,9 @@ class Cells:
                 if loop not in self.vars:
                     self.vars[loop] = self._var(loop, s.loops[:k])
             self.stores[s.number] = [self._of_results(s)]
-        for s in tree.statements:
-            self._read_all(s)
+        for is_chosen in (False, True):  # choices may read cells around results
+            for s in tree.statements:
+                self._read_all(s, is_chosen)
 
     def depth(self, statement: Statement) -> int:
         """Return how many of its loops decide which cell of its results is written."""
@@ -223,14 +247,21 @@ class Cells:
 
     # What is read ------------------------------------------------------------------------------
 
-    def _read_all(self, statement: Statement) -> None:
+    def _read_all(self, statement: Statement, is_chosen: bool) -> None:
+        """Read what operands read alike at all turns, or, of the others, what they choose."""
         full: Region = ((0, 0),) * len(statement.loops)
         term = self.terms.get(statement.number)
         for j, access in enumerate(statement.operands):
-            if term is None or j == term.place:
-                self.reads[statement.number, j] = self._read(statement, j, access, full)
+            key = statement.number, j
+            if key in self.reads or not (term is None or j == term.place):
+                continue
+            read = self._evenly(statement, j, access, full)
+            if read is None and is_chosen:
+                read = self._chosen(statement, j, _rows(statement, full))
+            if read is not None:
+                self.reads[key] = read
         own = self.sums.get(statement.number)
-        if own is not None:
+        if own is not None and is_chosen:
             region = (*full[: own.axis], *[0] * (len(full) - own.axis))
             first = own.terms[0]
             start = self._read(first.statement, 1 - first.place, own.start, region)
@@ -238,15 +269,19 @@ class Cells:
 
     def _read(self, statement: Statement, j: int, access: Access, region: Region) -> Read:
         """Return what an operand reads in a region."""
-        if isinstance(access, Border):
-            *others, (_, main) = _parts(statement, access, region)
-            if isinstance(main, Result) and self.around:
-                found = self._around(statement, j, region, main, others)
-                if found is not None:
-                    return found
-        elif not isinstance(access, Table):
+        found = self._evenly(statement, j, access, region)
+        return found or self._chosen(statement, j, _rows(statement, region))
+
+    def _evenly(self, statement: Statement, j: int, access: Access, region: Region) -> Read | None:
+        """Return what an operand reads the same way at all turns of a region, or None."""
+        if isinstance(access, Table):
+            return None
+        if not isinstance(access, Border):
             return self._alike(statement, access, region)
-        return self._chosen(statement, j, _rows(statement, region))
+        *others, (_, main) = _parts(statement, access, region)
+        if not isinstance(main, Result) or not self.around:
+            return None
+        return self._around(statement, j, region, main, others)
 
     def _alike(self, statement: Statement, access: Access, region: Region) -> Read:
         """Return what an operand reads that reads the same way at all turns of a region."""
@@ -282,9 +317,12 @@ class Cells:
 
     def _chosen(self, statement: Statement, j: int, rows: Integers) -> Read:
         """Return what an operand reads that reads one thing or another, turn by turn."""
-        kinds, places = self.tree.recording.operand(statement.nodes[rows], j)
-        of = self.tree.statement_of[np.where(kinds == COMPUTED, places, 0)]
-        sources = np.where(kinds == COMPUTED, of, -1 - kinds)
+        turns = Turns(statement, rows, *self.tree.recording.operand(statement.nodes[rows], j))
+        of = self.tree.statement_of[np.where(turns.kinds == COMPUTED, turns.places, 0)]
+        sources = np.where(turns.kinds == COMPUTED, of, -1 - turns.kinds)
+        copied = self._around_first_turns(turns, sources)
+        if copied is not None:
+            sources[copied.rows] = copied.among.statement.number
         often = np.bincount(sources - int(sources.min()))
         few = np.flatnonzero((often > 0) & (often <= _COPIES[1])) + int(sources.min())
         outside = [x for x in few.tolist() if self._is_made_outside(statement, x)]
@@ -300,80 +338,109 @@ class Cells:
         for source in (order + int(sources.min())).tolist():
             here = np.flatnonzero(sources == source)
             if source == _COPIED:
-                read = self._copied(statement, j, rows, here)
+                read = self._copied(turns, here)
             else:
-                read = self._everywhere(statement, source, places, rows, here)
+                own = copied if copied and source == copied.among.statement.number else None
+                read = self._everywhere(turns, source, here, own)
             if found is None:
                 found = read
             else:
                 flags = (sources == source).astype(np.float64)
-                found = Chosen(
-                    self._looked(statement.loops, statement.indices.axes[:, rows], flags),
-                    read,
-                    found,
-                )
+                looked = self._looked(statement.loops, turns.axes, flags)
+                found = Chosen(looked, read, found)
         assert found is not None
         return found
 
-    def _everywhere(
-        self, statement: Statement, source: int, places: Integers, rows: Integers, here: Integers
-    ) -> Read:
-        """Return a read, at all rows, of what is read at some of them.
+    def _around_first_turns(self, turns: Turns, sources: Integers) -> Copied | None:
+        """Return the cells around results that hold what is read at first turns of a loop.
+
+        Each is the cell that the second turn reads, a turn earlier, and set before the loop.
+        """
+        statement, axes, results = turns.statement, turns.axes, sources[sources >= 0]
+        if not len(axes) or not len(results):
+            return None
+        made = self.tree.statements[int(np.bincount(results).argmax())]
+        outer, depth = statement.loops[0], self.depth(made)
+        early = np.flatnonzero((sources != made.number) & (axes[0] == 0))
+        if not depth or made.loops[0] is not outer or not axes[0].any():
+            return None
+        at = np.full(axes.max(axis=1) + 1, -1)
+        at[tuple(axes)] = np.arange(len(turns.rows))
+        second = at[1, *axes[1:, early]]
+        is_read = (second >= 0) & (sources[second] == made.number)
+        early, second = early[is_read], second[is_read]
+        cells = made.indices.axes[:depth, self.tree.instance_of[turns.places[second]]]
+        cells[0] -= 1
+        read = [*zip(turns.kinds[early].tolist(), turns.places[early].tolist(), strict=True)]
+        for among in self.stores[made.number]:
+            if all(x.region[0] != (0, 0) and x.statement.loops[0] is outer for x in among.fills):
+                held = map(among.around.get, zip(*cells.tolist(), strict=True))
+                equal = [x == y for x, y in zip(held, read, strict=True)]
+                if any(equal):
+                    return Copied(among, early[equal], cells[:, equal])
+        return None
+
+    def _everywhere(self, turns: Turns, source: int, here: Integers, copied: Copied | None) -> Read:
+        """Return a read, at all turns, of what is read at some of them, or is copied there.
 
         At others it is a cell that the recording has earlier, or one that nobody writes.
         """
-        axes = statement.indices.axes[:, rows]
-        part, read = Indices(axes[:, here]), places[here]
+        axes, loops, count = turns.axes, turns.statement.loops, len(turns.rows)
+        part, read = Indices(axes[:, here]), turns.places[here]
         if source == -1 - NUMBER:
-            numbers = np.full(len(rows), float(read[:1].view(np.float64)[0]))
+            numbers = np.full(count, float(read[:1].view(np.float64)[0]))
             numbers[here] = read.view(np.float64)
-            return self._looked(statement.loops, axes, numbers)
+            return self._looked(loops, axes, numbers)
         if source < 0:
             place = part.affine(read)
-            if place is not None and len(here) == len(rows):
+            if place is not None and len(here) == count:
                 return self._taken(place)
-            numbers = np.full(len(rows), read[0])
+            numbers = np.full(count, read[0])
             numbers[here] = read
             arrays = numbers // APART
             if (arrays != arrays[0]).any():
                 raise NotWrittenError
-            return Taken(
-                self.inputs[int(arrays[0])], self._looked(statement.loops, axes, numbers % APART)
-            )
+            return Taken(self.inputs[int(arrays[0])], self._looked(loops, axes, numbers % APART))
         made = self.tree.statements[source]
         among, depth = self.stores[source][0], self.depth(made)
-        found = made.indices.axes[:depth, self.tree.instance_of[read]]
+        cells = np.zeros((depth, count), np.int64)
+        own = here
+        if copied is not None:
+            among, own = copied.among, np.setdiff1d(here, copied.rows)
+            cells[:, copied.rows] = copied.cells
+        cells[:, own] = made.indices.axes[:depth, self.tree.instance_of[turns.places[own]]]
+        found = cells[:, here]
         affine = [part.affine(x) for x in found]
         fitting = [x for x in affine if x is not None]
-        every = Indices(axes)
         if len(fitting) == depth:
-            cells = np.array([x.at(every) for x in fitting]).reshape(depth, len(rows))
-            moves = _moves_along(statement, made, fitting)
-            if len(here) == len(rows) or (
-                moves and self._are_earlier(made, cells, statement.nodes[rows])
-            ):
+            cells = np.array([x.at(Indices(axes)) for x in fitting]).reshape(depth, count)
+            moves = _moves_along(turns.statement, made, fitting)
+            nodes = turns.statement.nodes[turns.rows]
+            if len(here) == count or (moves and self._are_earlier(made, cells, nodes)):
                 among.reach([(int(x.min()), int(x.max())) for x in cells])
                 return Stored(among, tuple(fitting))
         indices: list[Number] = []
-        for k, x in enumerate(found):
-            numbers = np.full(len(rows), -1 if k == 0 else int(x[0]))
+        for k, (x, index) in enumerate(zip(found, affine, strict=True)):
+            numbers = np.full(count, -1 if k == 0 else int(x[0]))
             numbers[here] = x
-            indices.append(self._place(statement.loops, axes, numbers))
             among.reach([(0, 0)] * k + [(int(numbers.min()), int(numbers.max()))])
+            if index is None or len(here) < count:
+                indices.append(self._place(loops, axes, numbers))
+            else:
+                indices.append(index)
         return Stored(among, tuple(indices))
 
     def _is_made_outside(self, statement: Statement, source: int) -> bool:
         """Return whether a source is given, a number, or made outside of a statement's loops."""
         return source < 0 or {*self.tree.statements[source].loops}.isdisjoint(statement.loops)
 
-    def _copied(self, statement: Statement, j: int, rows: Integers, here: Integers) -> Read:
+    def _copied(self, turns: Turns, here: Integers) -> Read:
         """Return a read of copies of what is made outside of the loops of a statement."""
-        kinds, places = self.tree.recording.operand(statement.nodes[rows], j)
-        what = np.stack([kinds[here].astype(np.int64), places[here]])
+        what = np.stack([turns.kinds[here].astype(np.int64), turns.places[here]])
         number = _numbered(what)
-        every = np.zeros(len(rows), np.int64)
+        every = np.zeros(len(turns.rows), np.int64)
         every[here] = number
-        looked = self._looked(statement.loops, statement.indices.axes[:, rows], every)
+        looked = self._looked(turns.statement.loops, turns.axes, every)
         table = looked.array.data
         assert table is not None
         of = {int(k): (int(x[0]), int(x[1])) for k, x in zip(number, what.T, strict=True)}

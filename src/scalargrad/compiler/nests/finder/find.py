@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import inf
+
+import numpy as np
 
 from scalargrad.compiler.nests.finder.access import (
     cost,
@@ -16,7 +19,7 @@ from scalargrad.compiler.nests.finder.access import (
     starts_there,
 )
 from scalargrad.compiler.nests.finder.expand import expanded
-from scalargrad.compiler.nests.finder.recording import NUMBER, Recording
+from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER, Recording
 from scalargrad.compiler.nests.finder.repeats import flat_structure
 from scalargrad.compiler.nests.finder.split import split, unrolled
 from scalargrad.compiler.nests.finder.structure import Structure, search
@@ -34,15 +37,12 @@ from scalargrad.compiler.nests.finder.tree import (
 _SHORT = 60
 #: Loops without loops in them have so many statements at most, and run so often in the mean.
 _FLAT, _LEAST_TURNS = 1200, 6
-#: A simpler tree may take so many times as long.
-_LONGER = 2.0
-#: A tree of what an `if` on data chose must cost no more than this share of another.
-_JOINED = 0.9
 #: Of a longer recording, one for so many nodes; else loops within loops are taken.
 _SELDOM = 27
-#: Nanoseconds of an operation, of a choice and of a table; of a statement to be compiled, if a
-#: program is run 30,000 times; and how many turns run at once where they wait for nothing.
-_EACH, _CHOSEN, _LOOKED, _COMPILED, _LANES = 1.0, 1.0, 12.0, 33.0, 4
+#: Nanoseconds of an operation, of a choice, and of a table that is fast or slow; of each time that
+#: a loop whose turns vary begins; of a statement to be compiled, if a program is run 30,000 times;
+#: and how many turns run at once where they wait for nothing.
+_EACH, _CHOSEN, _LOOKED, _ENTERED, _COMPILED, _LANES = 1.0, 1.0, (3.0, 12.0), 6.0, 33.0, 4
 #: Loops have so few turns if these are written out. So many are tried, fewer of long recordings:
 #: trees of so many nodes are read.
 _TURNS, _TRIED, _READ = 8, 5, 100_000
@@ -111,23 +111,26 @@ class _Simplest:
                 self._take(search(recording, kinds, foretells=False))
             if self.tree is not None and _is_clean(self.tree) and not _chooses(self.tree):
                 break
+        if self.tree is None or _chooses(self.tree):  # additions of two turns may be one run
+            self._take(search(recording, are_numbers, least=_TURNS))
         if self.tree is not None and count_tables(self.tree):  # two sums may share what is one loop
             self._take(search(recording, recording.kinds))
         if self.tree is None or _chooses(self.tree):
             structure = search(recording, are_numbers, joined=True)
             if self.tree is None or (structure and structure.size < self.tree.structure.size):
-                self._take(structure, _JOINED)
+                self._take(structure)
         if self.tree is None:
             self._take(search(recording, None, joined=True))
 
-    def _take(self, structure: Structure | None, share: float = 1.0) -> None:
-        """Take the tree of a structure if it costs less by a share, and takes not much longer."""
+    def _take(self, structure: Structure | None) -> None:
+        """Take the tree of a structure if its score is less."""
         if structure is None:
             return
         best = self.tree
         other: Structure | None = structure
-        found = _tree(structure, inf if best is None else share * cost(best))
-        if found and (best is None or _time(found) < _LONGER * _time(best)):
+        known = inf if best is None else _score(best)
+        found = _tree(structure, known / math.sqrt(_least(structure)))
+        if found and _score(found) < known:
             self.tree = found
             self._structure, other = structure, self._structure
         if other and all(x.size != other.size for x in (self._structure, *self.others) if x):
@@ -197,6 +200,11 @@ def _read(structure: Structure) -> Tree:
     return tree
 
 
+def _score(tree: Tree) -> float:
+    """Return what makes trees simple and fast, for which less is better."""
+    return cost(tree) * math.sqrt(_time(tree))
+
+
 def _time(tree: Tree) -> float:
     """Return about how many nanoseconds a run takes, and its share of the time to compile."""
     return work(tree) + _COMPILED * len(tree.statements)
@@ -205,14 +213,35 @@ def _time(tree: Tree) -> float:
 def work(tree: Tree) -> float:
     """Return about how many nanoseconds a run of a tree takes."""
     waiting = {loop for s in tree.statements for x in s.operands for loop in _waits(s, x)}
-    found = 0.0
+    found = _ENTERED * sum(
+        len(x.counts) for x in tree.loops if x.times is None and x.counts.max() > 1
+    )
     for s in tree.statements:
         is_wide = s.loops and s.loops[-1] not in waiting and s.loops[-1].counts.max() > _LANES
         each = _EACH / _LANES if is_wide and not has_tables(s) else _EACH
         others = sum(_CHOSEN if isinstance(x, Border) and not starts_there(x) else
-                     _LOOKED if isinstance(x, Table) else 0.0 for x in s.operands)  # fmt: skip
+                     _LOOKED[_is_slow(tree, s, x)] if isinstance(x, Table) else 0.0
+                     for x in s.operands)  # fmt: skip
         found += len(s.nodes) * (each + others)
     return found
+
+
+def _is_slow(tree: Tree, statement: Statement, table: Table) -> bool:
+    """Return whether a table reads what its own loop has just made, or several things.
+
+    It may read another at the first turn of the outermost loop, as where a recurrence starts.
+    """
+    if not statement.loops:
+        return True
+    computed, axes = table.kinds == COMPUTED, statement.indices.axes
+    of = tree.statement_of[np.where(computed, table.places, 0)]
+    sources = np.where(computed, of, -1 - table.kinds)
+    later, first = sources[axes[0] > 0], sources[axes[0] == 0]
+    if any((x != x[0]).any() for x in (later, first) if len(x)):
+        return True
+    begun = np.flatnonzero(axes[-1] == 0)
+    entered = np.repeat(statement.nodes[begun], np.diff(np.append(begun, len(statement.nodes))))
+    return bool((computed & (table.places >= entered)).any())
 
 
 def _waits(statement: Statement, access: Access) -> Iterator[Loop]:

@@ -85,6 +85,7 @@ def search(
     *,
     joined: bool = False,
     foretells: bool = True,
+    least: int = 0,
 ) -> Structure | None:
     """Return the loops of a recording; None if it is irregular.
 
@@ -99,8 +100,10 @@ def search(
         Whether copies that take one of a few ways are copies of each other; None if there are none.
     foretells : bool
         Whether turns join a loop that extents of inner loops foretell.
+    least : int
+        Fewer copies of nodes are no loop, unless there are loops among these.
     """
-    return _Search(recording, kinds, joined, foretells).run()
+    return _Search(recording, kinds, joined, foretells, least).run()
 
 
 def mixed(numbers: Integers | Codes) -> Codes:
@@ -141,9 +144,10 @@ class _Search:
         kinds: NDArray[np.int8] | None,
         joined: bool,
         foretells: bool,
+        least: int,
     ) -> None:
         n = len(recording)
-        self.recording, self.joined = recording, joined
+        self.recording, self.joined, self.least = recording, joined, least
         self.foretells, self.is_foretold = foretells, False
         self.plain = mixed(recording.codes + 7)
         self.codes = self.plain
@@ -214,6 +218,8 @@ class _Search:
         first, last = self._strangers(start, times, period)
         start, times = start + period * first, times - first - last
         start, times = self._evenly(start, times, period)
+        loops = self.extents[start[:, None] + np.arange(period)].any(axis=1)
+        start, times = (x[loops | (times >= self.least)] for x in (start, times))
         if not len(start):
             return False
         if self.foretells:
