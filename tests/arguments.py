@@ -371,7 +371,7 @@ LEFT_OUT: dict[str, str] = {
 }  # fmt: skip
 #: Methods that a base class calls with arguments it has checked, for subclasses to define.
 INNER = {
-    "check", "rule", "first_state", "has_state", "is_sparse", "next_group", "is_still",
+    "check", "rule", "first_state", "is_sparse", "next_group", "is_still",
     "step_arrays", "unit", "function", "paths", "taken",
     "recorded_singly", "recalled", "call_of",
 }  # fmt: skip
