@@ -90,8 +90,9 @@ class SGD(Optimizer):
 
     def rule(self, group: Group) -> Rule:
         """Return `rules.sgd` with these options, in the first step without dampening."""
-        first = {"dampening": 0.0} if group["step"] == 1 else {}
-        return partial(super().rule(group), **first)
+        rule = super().rule(group)
+        first = group["dampening"] and group["step"] == 1
+        return partial(rule, dampening=0.0) if first else rule
 
 
 class Adam(Optimizer):
