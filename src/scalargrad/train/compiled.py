@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import repeat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,11 +24,13 @@ from scalargrad.optim import SGD, Adagrad, Adam, AdamW, RMSprop
 from scalargrad.optim.clipping import factor_for, norm_of
 from scalargrad.optim.optimizer import write_data
 from scalargrad.train.examples import detached
-from scalargrad.train.fit import StepResult, Trainer, batch_loss
 from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.transforms.functional import value_and_grad
 from scalargrad.tree import Rebuild, flatten
 from scalargrad.value import Value
+
+if TYPE_CHECKING:
+    from scalargrad.train.fit import StepResult, Trainer
 
 #: Optimisers whose rules move numbers in arrays; SparseAdam asks which rows were looked up.
 _OF_ARRAYS = (SGD, Adam, AdamW, RMSprop, Adagrad)
@@ -179,7 +181,7 @@ class CompiledSteps:
 
     def _program(self, rebuild: Rebuild) -> Any:
         """Return the compiled gradient of batches of examples, each rebuilt from its numbers."""
-        called = self._run.called  # which `jit` is to see
+        called, batch_loss = self._run.called, self._run.batch_loss  # which `jit` is to see
         leaves, held = self._leaves, self._held
 
         def step_of_fit(data: Any, cells: Any) -> Any:
@@ -214,7 +216,7 @@ class CompiledSteps:
             predictions = [self._run.model(x) for x in inputs[:count]]
             numbers, rebuild = flatten(found[count:], "the predictions")
             predictions += rebuild(map(Value, numbers))  # as a model makes them
-            expected = float(detached(batch_loss(self._run.called, predictions, targets)))
+            expected = float(detached(self._run.batch_loss(self._run.called, predictions, targets)))
         rewind(after)
         _require_near(loss, expected, "the loss of a batch")
 

@@ -422,6 +422,27 @@ class Trainer:
         """
         return any((self.callbacks, self.held_out, self.scheduler, self.metrics))
 
+    @staticmethod
+    def batch_loss(called: tuple[Any, ...], predictions: list[Any], targets: list[Any]) -> Any:
+        """Return the loss of a batch, penalty included, of a model with its loss and its penalty.
+
+        Raises
+        ------
+        OperandError
+            If it is no Value, and so cannot be minimised.
+        """
+        model, function, regularizer = called
+        loss = _number(function(predictions, targets), function, "one Value, such as a mean")
+        if regularizer is not None:
+            penalty = regularizer(model.parameters())
+            loss = loss + _number(penalty, regularizer, "one Value")
+        if not isinstance(loss, Value):
+            raise OperandError(
+                f"the loss is {shown(loss)} whatever the parameters: compute it from the "
+                "predictions, not from their .data"
+            )
+        return loss
+
     # One epoch --------------------------------------------------------------------------------
 
     def epoch(self, interrupt: Interrupt, advance: Callable[[int], None]) -> Row:
@@ -481,7 +502,7 @@ class Trainer:
     def _eager_step(self, rows: Sequence[int]) -> StepResult:
         batch = self.train.at(rows)
         predictions = [self.model(x) for x in batch.inputs]
-        loss = batch_loss(self.called, predictions, batch.targets)
+        loss = self.batch_loss(self.called, predictions, batch.targets)
         self.optimizer.zero_grad()
         loss.backward()
         if self.clip_grad_norm is not None:
@@ -547,27 +568,6 @@ class Trainer:
         self.model.eval()
 
 
-def batch_loss(called: tuple[Any, ...], predictions: list[Any], targets: list[Any]) -> Any:
-    """Return the loss of a batch, penalty included, of a model with its loss and its penalty.
-
-    Raises
-    ------
-    OperandError
-        If it is no Value, and so cannot be minimised.
-    """
-    model, function, regularizer = called
-    loss = _number(function(predictions, targets), function, "one Value, such as a mean")
-    if regularizer is not None:
-        penalty = regularizer(model.parameters())
-        loss = loss + _number(penalty, regularizer, "one Value")
-    if not isinstance(loss, Value):
-        raise OperandError(
-            f"the loss is {shown(loss)} whatever the parameters: compute it from the "
-            "predictions, not from their .data"
-        )
-    return loss
-
-
 def _number(found: Any, function: Any, wanted: str) -> Any:
     """Return what a user's function returned, if that is a number."""
     if isinstance(found, Value) or is_real(found):
@@ -598,8 +598,7 @@ def _require_parts(model: Any, loss: Any, optimizer: Any, regularizer: Any, sche
     instance(model, "model", Module, "a Module, such as nn.MLP(2, [16, 1])")
     function(loss, "loss", "scalargrad.losses.mse_loss, say")
     _require(optimizer, OptimizerLike, "optimizer", "optim.SGD(model.parameters())")
-    if regularizer is not None:
-        function(regularizer, "regularizer", "scalargrad.losses.l2_penalty, say")
+    function(regularizer or loss, "regularizer", "scalargrad.losses.l2_penalty, say")
     if scheduler is not None:
         _require(scheduler, Schedule, "scheduler", "lr_scheduler.StepLR(optimizer, 10)")
     if isinstance(scheduler, LRScheduler) and scheduler.optimizer is not optimizer:
@@ -784,6 +783,5 @@ def _warn_of_labels(run: Trainer) -> None:
 
 def _function(loss: Any) -> Any:
     """Return the function that a loss wraps, where it can be found."""
-    if isinstance(loss, partial):
-        return _function(loss.func)
-    return type(loss).function if isinstance(loss, losses.Loss) else loss
+    inner = getattr(loss, "func", loss)  # of functools.partial
+    return type(inner).function if isinstance(inner, losses.Loss) else inner
