@@ -598,7 +598,7 @@ def _require_parts(model: Any, loss: Any, optimizer: Any, regularizer: Any, sche
     instance(model, "model", Module, "a Module, such as nn.MLP(2, [16, 1])")
     function(loss, "loss", "scalargrad.losses.mse_loss, say")
     _require(optimizer, OptimizerLike, "optimizer", "optim.SGD(model.parameters())")
-    function(regularizer or loss, "regularizer", "scalargrad.losses.l2_penalty, say")
+    _maybe(regularizer, "regularizer", partial(function, example="losses.l2_penalty, say"))
     if scheduler is not None:
         _require(scheduler, Schedule, "scheduler", "lr_scheduler.StepLR(optimizer, 10)")
     if isinstance(scheduler, LRScheduler) and scheduler.optimizer is not optimizer:
