@@ -140,7 +140,6 @@ def run(kit: Any, kind: str, build: Build, by_hand: bool = False) -> list[Any]:
     schedules = schedules if isinstance(schedules, list) else [schedules]
     found: list[Any] = []
     for step in range(STEPS):
-        found.append([group["lr"] for group in optimizer.param_groups])
         found.append(schedules[-1].get_last_lr())
         if by_hand and step == 57:
             optimizer.param_groups[1]["lr"] = 0.125
