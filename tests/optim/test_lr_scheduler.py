@@ -36,7 +36,6 @@ FORMULAS: list[tuple[str, dict[str, Any], list[float]]] = [
     ("StepLR", {"step_size": 2, "gamma": 0.5}, [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]),
     ("ConstantLR", {}, [1 / 3] * 5 + [1.0] * 3),
     ("ConstantLR", {"factor": 0.25, "total_iters": 2}, [0.25, 0.25, 1.0, 1.0]),
-    ("ConstantLR", {"factor": 0.0, "total_iters": 2}, [0.0, 0.0, 1.0, 1.0]),
     ("LinearLR", {}, [1 / 3 + 2 / 3 * k / 5 for k in range(6)] + [1.0, 1.0]),
     ("LinearLR", {"start_factor": 1.0, "end_factor": 0.2, "total_iters": 4},
      [1.0, 0.8, 0.6, 0.4, 0.2, 0.2]),

@@ -41,9 +41,7 @@ def test_an_empty_history_has_no_columns() -> None:
     """Before the first epoch every column is empty, and there is nothing to plot."""
     assert History().columns == []
     assert History()["loss"] == []
-    assert "loss" not in History()
     assert "0 epochs" in repr(History())
-    assert "0 epochs" in str(History())
     assert "not yet" in History()._repr_html_()
     with pytest.raises(OperandError, match="epoch"):
         History().plot()

@@ -113,6 +113,16 @@ def test_a_model_that_changes_its_input_is_refused(make: Any) -> None:
     refused("input", Raising(2, 1, rng=0), ([make(x) for x in INPUTS], TARGETS))
 
 
+def test_a_model_that_returns_nothing_is_refused() -> None:
+    """Its `forward` lacks a return; the line says so."""
+
+    class Silent(nn.Linear):
+        def forward(self, x: Any) -> Any:
+            super().forward(x)
+
+    refused("forward", Silent(2, 1, rng=0))
+
+
 def correlation(predictions: list[Any], targets: list[float]) -> float:
     """Return a metric that is undefined while all predictions are the same."""
     return statistics.correlation([p for (p,) in predictions], targets)
