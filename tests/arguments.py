@@ -371,8 +371,8 @@ LEFT_OUT: dict[str, str] = {
 }  # fmt: skip
 #: Methods that a base class calls with arguments it has checked, for subclasses to define.
 INNER = {
-    "check", "rule", "first_state", "has_state", "is_sparse", "next_group", "is_still",
-    "step_arrays", "lr_at", "next_lr", "unit", "function", "paths", "taken",
+    "check", "rule", "first_state", "is_sparse", "next_group", "is_still",
+    "step_arrays", "unit", "function", "paths", "taken",
     "recorded_singly", "recalled", "call_of",
 }  # fmt: skip
 

@@ -140,10 +140,9 @@ def run(kit: Any, kind: str, build: Build, by_hand: bool = False) -> list[Any]:
     schedules = schedules if isinstance(schedules, list) else [schedules]
     found: list[Any] = []
     for step in range(STEPS):
+        found.append(schedules[-1].get_last_lr())
         if by_hand and step == 57:
             optimizer.param_groups[1]["lr"] = 0.125
-        found.append([group["lr"] for group in optimizer.param_groups])
-        found += [schedule.get_last_lr() for schedule in schedules]
         found.append([group.get("momentum", 0.0) for group in optimizer.param_groups])
         found += [list(group["betas"]) for group in optimizer.param_groups if "betas" in group]
         optimizer.step()

@@ -39,6 +39,7 @@ FORMULAS: list[tuple[str, dict[str, Any], list[float]]] = [
     ("LinearLR", {}, [1 / 3 + 2 / 3 * k / 5 for k in range(6)] + [1.0, 1.0]),
     ("LinearLR", {"start_factor": 1.0, "end_factor": 0.2, "total_iters": 4},
      [1.0, 0.8, 0.6, 0.4, 0.2, 0.2]),
+    ("LinearLR", {"start_factor": 0.0, "total_iters": 4}, [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]),
     ("MultiStepLR", {"milestones": [5, 2, 2]}, [1.0, 1.0, 0.01, 0.01, 0.01, 0.001, 0.001]),
     ("MultiStepLR", {"milestones": [1, 3], "gamma": 0.5}, [1.0, 0.5, 0.5, 0.25, 0.25]),
     ("ExponentialLR", {"gamma": 0.5}, [1.0, 0.5, 0.25, 0.125]),
@@ -55,13 +56,11 @@ FORMULAS: list[tuple[str, dict[str, Any], list[float]]] = [
 
 
 def test_rates_by_the_formulas() -> None:
-    """Stepped from the first epoch on, asked for any epoch, and gone on with from a state."""
+    """Stepped from the first epoch on, and gone on with from a state."""
     for name, options, expected in FORMULAS:
         build = getattr(lr_scheduler, name)
         schedule = build(sgd(), **options)
         assert run(schedule, len(expected)) == pytest.approx(expected, abs=1e-14)
-        asked = [schedule.lr_at(epoch, 1.0) for epoch in range(len(expected))]
-        assert asked == pytest.approx(expected, abs=1e-14)
         stopped, resumed = build(sgd(), **options), build(sgd(0.1), **options)
         run(stopped, 2)
         resumed.optimizer.load_state_dict(stopped.optimizer.state_dict())
@@ -158,8 +157,6 @@ def test_one_cycle_has_a_peak_for_each_group_and_ends() -> None:
     assert schedule.get_last_lr() == pytest.approx([0.1, 0.3])
     schedule.step()
     assert schedule.get_last_lr() == pytest.approx([1.0, 3.0])
-    assert schedule.lr_at(1, 1.0) == pytest.approx(1.0)
-    assert [group["initial_lr"] for group in optimizer.param_groups] == pytest.approx([0.1, 0.3])
     run(schedule, 4)
     before = schedule.get_last_lr(), schedule.last_epoch
     with pytest.raises(GraphError, match="OneCycleLR"):
@@ -207,8 +204,8 @@ def test_options_out_of_range_are_refused() -> None:
     """By their names, and the optimiser stays as it was."""
     cases: list[tuple[str, Any, str]] = [
         ("StepLR", {"step_size": 0}, "step_size"),
-        ("ConstantLR", {"factor": 0.0}, "factor"),
-        ("LinearLR", {"start_factor": 0}, "start_factor"),
+        ("ConstantLR", {"factor": 1.5}, "factor"),
+        ("LinearLR", {"start_factor": -0.5}, "start_factor"),
         ("PolynomialLR", {"power": 0.0}, "power"),
         ("CosineAnnealingLR", {"T_max": 3, "eta_min": -1.0}, "eta_min"),
         ("CosineAnnealingWarmRestarts", {"T_0": 1, "T_mult": 1.5}, "T_mult"),
@@ -216,7 +213,8 @@ def test_options_out_of_range_are_refused() -> None:
         ("OneCycleLR", {"max_lr": 1.0}, "total_steps"),
         ("OneCycleLR", {"max_lr": [1.0, 2.0], "total_steps": 9}, "max_lr"),
         ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "pct_start": 2}, "pct_start"),
-        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "div_factor": 5e-324}, "div_factor"),
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "div_factor": 5e-324}, "rate"),
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "div_factor": 0.0}, "div_factor"),
         ("ReduceLROnPlateau", {"factor": 1.0}, "factor"),
         ("ReduceLROnPlateau", {"min_lr": [0.0, 0.0]}, "min_lr"),
     ]

@@ -81,29 +81,30 @@ def test_groups_of_parts_of_tensors_are_refused() -> None:
 
 @pytest.mark.parametrize("count", [math.nan, math.inf, -1.0, 1e300, "x", None])
 def test_a_state_by_tensors_is_checked(count: Any) -> None:
-    """Counts that are none, and other sizes: nothing is changed."""
+    """Counts that are none, means that are lacking, and other sizes: nothing is changed."""
     model, larger = network(), nn.Sequential(nn.Linear(4, 3, rng=0), nn.Linear(3, 1, rng=0))
     ours, theirs = optim.Adam(model.parameters()), optim.Adam(larger.parameters())
     step(model, ours)
     step(larger, theirs)
     before, odd = ours.state_dict(), optim.torch_state_dict(ours, model)
     odd["state"][0]["step"] = count
-    for state in (odd, optim.torch_state_dict(theirs, larger)):
+    lacking = optim.torch_state_dict(ours, model)
+    del lacking["state"][0]["exp_avg"]
+    for state in (odd, lacking, optim.torch_state_dict(theirs, larger)):
         with pytest.raises(StateError):
             ours.load_state_dict(state)
     assert ours.state_dict() == before
 
 
-def test_numbers_without_a_gradient_so_far_have_no_state() -> None:
+def test_numbers_without_a_gradient_so_far_begin_at_zero() -> None:
     """PyTorch has moved the outer two of three parameters of one number each."""
     moved = {"step": np.array(3.0), "exp_avg": np.array(0.5), "exp_avg_sq": np.array(0.25)}
     options = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "amsgrad": False}
     group = {"lr": 0.1, "params": [0, 1, 2], "maximize": False, **options}
-    outer, inner = [Parameter(1.0), Parameter(2.0)], Parameter(3.0)
-    optimizer = optim.Adam([outer[0], inner, outer[1]])
+    optimizer = optim.Adam([Parameter(1.0), Parameter(2.0), Parameter(3.0)])
     optimizer.load_state_dict({"state": {0: moved, 2: moved}, "param_groups": [group]})
-    assert inner not in optimizer.state
-    assert [optimizer.state[p][:2] for p in outer] == [(0.5, 0.25)] * 2
+    means = [(x["exp_avg"], x["exp_avg_sq"]) for x in optimizer.state.values()]
+    assert means == [(0.5, 0.25), (0.0, 0.0), (0.5, 0.25)]
     assert optimizer.param_groups[0]["step"] == 3
     optimizer.load_state_dict({"state": {}, "param_groups": [group]})
     assert optimizer.param_groups[0]["step"] == 0
@@ -114,12 +115,10 @@ def test_a_group_without_a_state_leaves_the_rows_of_the_next_alone() -> None:
     model = network()
     groups = [{"params": model[0].parameters()}, {"params": model[2].parameters()}]
     optimizer = optim.SGD(groups, lr=0.1, momentum=0.9)
-    for p in model[0].parameters():
-        p.grad = None
-    for k, p in enumerate(model[2].parameters()):
-        p.grad = k + 1.0
-    optimizer.step()
+    step(model, optimizer)
     state = optim.torch_state_dict(optimizer, model)
-    before = dict(optimizer.state)
+    for frozen in state["param_groups"][0]["params"]:
+        del state["state"][frozen]
+    before = optimizer.state
     optimizer.load_state_dict(state)
-    assert dict(optimizer.state) == before
+    assert optimizer.state == {p: before[p] for p in model[2].parameters()}

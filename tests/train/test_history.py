@@ -41,9 +41,7 @@ def test_an_empty_history_has_no_columns() -> None:
     """Before the first epoch every column is empty, and there is nothing to plot."""
     assert History().columns == []
     assert History()["loss"] == []
-    assert "loss" not in History()
     assert "0 epochs" in repr(History())
-    assert "0 epochs" in str(History())
     assert "not yet" in History()._repr_html_()
     with pytest.raises(OperandError, match="epoch"):
         History().plot()
@@ -71,7 +69,6 @@ def test_histories_are_equal_by_content(history: History) -> None:
     """Rows, reason and best epoch count; True in a row is 1."""
     assert history == History(ROWS, "all epochs done", 30)
     assert history != History(ROWS, "interrupted", 30)
-    assert history != ROWS
     [row] = History([{"epoch": 1, "found": True}]).rows
     assert (type(row["epoch"]), type(row["found"])) == (int, float)
 

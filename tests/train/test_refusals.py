@@ -113,6 +113,16 @@ def test_a_model_that_changes_its_input_is_refused(make: Any) -> None:
     refused("input", Raising(2, 1, rng=0), ([make(x) for x in INPUTS], TARGETS))
 
 
+def test_a_model_that_returns_nothing_is_refused() -> None:
+    """Its `forward` lacks a return; the line says so."""
+
+    class Silent(nn.Linear):
+        def forward(self, x: Any) -> Any:
+            super().forward(x)
+
+    refused("forward", Silent(2, 1, rng=0))
+
+
 def correlation(predictions: list[Any], targets: list[float]) -> float:
     """Return a metric that is undefined while all predictions are the same."""
     return statistics.correlation([p for (p,) in predictions], targets)
@@ -132,15 +142,12 @@ def test_what_training_may_cure_is_not_refused(metric: Callable[..., float]) -> 
     assert math.isfinite(history[metric.__name__][0])
 
 
-def test_missing_numbers_that_a_model_fills_in_are_no_fault() -> None:
-    """A loss that is not finite decides."""
-
-    class Filling(nn.Linear):
-        def forward(self, x: Any) -> Any:
-            return super().forward([0.0 if math.isnan(value) else value for value in x])
-
-    history = run(Filling(2, 1, rng=0), epochs=1, validation_data=([[math.nan, 1.0]], [0.0]))
-    assert math.isfinite(history["val_loss"][0])
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_missing_numbers_are_refused(odd: float) -> None:
+    """Among inputs or targets, to train on or held out, at whatever depth; the line says where."""
+    refused("X of the training data .* 3", given=([*INPUTS[:3], [1.0, odd], *INPUTS[4:]], TARGETS))
+    refused("y of the training data .* 5", given=(INPUTS, [*TARGETS[:5], odd]))
+    refused("X of the validation data .* 0", validation_data=([[odd, 1.0]], [0.0]))
 
 
 # Warnings ----------------------------------------------------------------------------------------

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from scalargrad.experiments.gpt import GPT, Alphabet
-from scalargrad.experiments.plan import Plan, Report
 from scalargrad.experiments.programs import (
     Cubic,
+    Plan,
+    Report,
     clicks,
     digits,
     digits28,

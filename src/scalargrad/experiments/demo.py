@@ -6,8 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from scalargrad.experiments.plan import Plan
-from scalargrad.experiments.programs import moons
+from scalargrad.experiments.programs import Plan, moons
 from scalargrad.expression.parsing import parse
 from scalargrad.show.graphs import draw
 from scalargrad.show.steps import show, walk
@@ -62,7 +61,12 @@ def run(
     for line in report.summary:
         console.print(line, highlight=False)
     written += [*report.files, plan.checkpoint("moons")]
-    _conclude(written, program, console)
+    console.rule("[bold]Done")
+    console.print("Files, of which the pages are to be opened in a browser:")
+    for path in written:
+        console.print(f"  {path.resolve()}", soft_wrap=True, highlight=False, markup=False)
+    console.print("Next, a page of your own (or, with -i, step by step in this terminal):")
+    console.print(f"  {program} {NEXT}", soft_wrap=True, highlight=False, markup=False)
     return written
 
 
@@ -73,14 +77,3 @@ def _step_and_draw(title: str, root: Value, path: Path, console: Console) -> lis
     steps = walk(root)
     show(steps, console)
     return [draw(root).save(path.with_suffix(".svg")), steps.save(path.with_suffix(".html"))]
-
-
-def _conclude(written: list[Path], program: str, console: Console) -> None:
-    console.rule("[bold]Done")
-    for heading, pages in (("Files:", False), ("Pages, to be opened in a browser:", True)):
-        console.print(heading)
-        for path in written:
-            if (path.suffix == ".html") == pages:
-                console.print(f"  {path.resolve()}", soft_wrap=True, highlight=False, markup=False)
-    console.print("Next, a page of your own (or, with -i, step by step in this terminal):")
-    console.print(f"  {program} {NEXT}", soft_wrap=True, highlight=False, markup=False)

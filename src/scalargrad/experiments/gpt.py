@@ -21,7 +21,7 @@ class Block(Module):
     """One layer: attention, then a perceptron at each position, each added to what was there."""
 
     def __init__(self, width: int, heads: int, rng: Rng = None) -> None:
-        self.norm = _norm(width)
+        self.norm = RMSNorm(width, eps=1e-5, elementwise_affine=False)
         self.attention = MultiheadAttention(width, heads, bias=False, rng=rng)
         for weight in (self.attention.in_proj_weight, self.attention.out_proj.weight):
             init.normal_(weight, 0.0, 0.08, rng=rng)
@@ -87,7 +87,7 @@ class GPT(Module):
         self.position = Embedding(context, width, rng=source)
         for table in (self.token, self.position):
             init.normal_(table.weight, 0.0, 0.08, rng=source)
-        self.norm = _norm(width)
+        self.norm = RMSNorm(width, eps=1e-5, elementwise_affine=False)
         self.blocks = ModuleList(Block(width, heads, source) for _ in range(layers))
         self.head = _linear(width, characters, source)
 
@@ -126,10 +126,6 @@ class GPT(Module):
 def _added(a: Sequence[Any], b: Sequence[Any]) -> Vector:
     """Add two vectors: the residual connection."""
     return [x + y for x, y in zip(a, b, strict=True)]
-
-
-def _norm(width: int) -> RMSNorm:
-    return RMSNorm(width, eps=1e-5, elementwise_affine=False)
 
 
 def _linear(inputs: int, outputs: int, rng: Rng) -> Linear:

@@ -1,53 +1,185 @@
-"""The eight programs, each a model, its data, a loss and a picture of what was learned."""
+"""Eight programs of one form: data, a model, a loss, and a picture of what was learned."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from scalargrad import data
+from scalargrad import data, losses, optim
 from scalargrad.autodiff import gradients
 from scalargrad.data import Dataset
 from scalargrad.data.click_log import log_loss
 from scalargrad.data.texts import LABELS
-from scalargrad.experiments.gpt import (
-    GPT,
-    NO_CHARACTER,
-    Alphabet,
-    next_character_loss,
-    padded,
-    plain_names,
-)
-from scalargrad.experiments.plan import Plan, Report, train
+from scalargrad.experiments import gpt
 from scalargrad.experiments.wide_and_deep import WideAndDeep
 from scalargrad.grad_mode import no_grad
-from scalargrad.losses import (
-    accuracy,
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    hinge_loss,
-    l2_penalty,
-    mse_loss,
-)
-from scalargrad.nn import MLP, Linear, Module, ReLU, Sequential
-from scalargrad.ops import softmax
-from scalargrad.optim import SGD, Adam, AdamW
+from scalargrad.nn import MLP, Linear, Module, ReLU, Sequential, save_model
 from scalargrad.optim.lr_scheduler import LinearLR
-from scalargrad.plots import confusion_matrix, decision_boundary, first_layer_weights
-from scalargrad.plots.style import BLUE, MARKERS, ORANGE, colour, legend_above, styled
-from scalargrad.show.number_format import polynomial, signed
-from scalargrad.train import History
+from scalargrad.plots import confusion_matrix, decision_boundary, first_layer_weights, style
+from scalargrad.show.html import require_page
+from scalargrad.show.number_format import polynomial
+from scalargrad.show.training import watch
+from scalargrad.system.files import make_folder, require_writable
+from scalargrad.system.packages import needed
+from scalargrad.train import History, fit
 from scalargrad.value import Value
 
-#: Hidden units whose weights are drawn.
-_DRAWN = 20
+
+@dataclass(frozen=True)
+class Plan:
+    """The options of a run of a program.
+
+    Attributes
+    ----------
+    folder : Path
+        Where files are written; made if it does not exist.
+    epochs : int or None
+        Passes over the examples; None leaves it to the program.
+    seed : int
+        Fixes every draw.
+    resume : bool
+        Go on from the program's last checkpoint in `folder`.
+    quiet : bool
+        Show no progress bar.
+    watch : Path or None
+        Where the training page is written, by programs that classify points in the plane.
+    """
+
+    folder: Path
+    epochs: int | None = None
+    seed: int = 0
+    resume: bool = False
+    quiet: bool = False
+    watch: Path | None = None
+
+    def checkpoint(self, name: str) -> Path:
+        """Return where a program writes its checkpoint."""
+        return self.folder / f"{name}.checkpoint.json"
 
 
-def _scores(model: Module, inputs: Sequence[Any]) -> list[list[float]]:
-    """Return the scores of each input, recording no graph."""
+class Report(NamedTuple):
+    """The result of a program.
+
+    Attributes
+    ----------
+    summary : list of str
+        What was learned, in a few lines.
+    model : Module
+        As trained.
+    history : History
+        Of its training.
+    files : list of Path
+        A picture (PNG), the model (safetensors) and the history (CSV).
+    """
+
+    summary: list[str]
+    model: Module
+    history: History
+    files: list[Path]
+
+
+def train(
+    plan: Plan,
+    name: str,
+    model: Module,
+    examples: tuple[Sequence[Any], Sequence[Any]],
+    *,
+    epochs: int,
+    loss: Callable[..., Any],
+    optimizer: Any,
+    results: Callable[[Any], list[str]],
+    decays: bool = False,
+    wide: bool = False,
+    **options: Any,
+) -> Report:
+    """Train a model, and write a picture, the model, its history and a checkpoint.
+
+    Parameters
+    ----------
+    plan : Plan
+    name : str
+        Of the program, and of its files.
+    model : Module
+    examples : inputs and targets
+    epochs : int
+        Unless the plan says otherwise. A checkpoint is written fifty times on the way.
+    loss, optimizer
+        Of `fit`.
+    results : callable
+        Draws what was learned into the right part of the picture, a subfigure, and returns it in a
+        few lines; to its left is the training.
+    decays : bool
+        Whether the learning rate falls to a tenth in so many epochs.
+    wide : bool
+        Whether the right part has room for two drawings.
+    options
+        Further ones of `fit`.
+
+    Raises
+    ------
+    MissingPackageError
+        If a package that writes the picture or the model is not installed.
+    LayoutError
+        If the name of the training page does not end in .html.
+    OSError
+        If one of the program's files could not be written; no epoch is trained.
+    """
+    files = [plan.folder / f"{name}.{kind}" for kind in ("png", "safetensors", "csv")]
+    make_folder(plan.folder)
+    for path in files:
+        require_writable(path)
+    if plan.watch is not None:
+        require_page(plan.watch)
+    with needed("the picture and the saved model need"):
+        import safetensors  # noqa: F401 - needed once training is over
+        from matplotlib.figure import Figure
+    page = None if plan.watch is None else watch(model, *examples, loss=loss, optimizer=optimizer)
+    count = plan.epochs or epochs
+    history = fit(
+        model,
+        *examples,
+        epochs=count,
+        seed=plan.seed,
+        quiet=plan.quiet,
+        scheduler=LinearLR(optimizer, 1.0, 0.1, total_iters=epochs) if decays else None,
+        checkpoint=plan.checkpoint(name),
+        checkpoint_every=max(1, count // 50),
+        resume=plan.resume,
+        callbacks=[] if page is None else [page],
+        loss=loss,
+        optimizer=optimizer,
+        **options,
+    )
+    figure = Figure(figsize=(14.5, 4.4) if wide else (10.0, 4.2), layout="constrained")
+    parts: Any = figure.subfigures(1, 2, width_ratios=[1, 2 if wide else 1])
+    axes = parts[0].subplots()
+    if len(history):
+        history.plot(axes)
+    summary = results(parts[1])
+    style.save_figure(figure, files[0], dpi=120)
+    save_model(model, files[1])
+    history.to_csv(files[2])
+    if page is not None and plan.watch is not None:
+        files.append(page.save(plan.watch, title=f"Training on {name}"))
+    return Report([*summary, f"stopped: {history.stopped}"], model, history, files)
+
+
+#: Options of `fit` for steps on all points.
+_AT_ONCE: dict[str, Any] = {"batch_size": None, "shuffle": False}
+
+
+def _classes(axes: Any, model: Module, examples: Any, labels: Sequence[str] | None = None) -> str:
+    """Draw which classes a model takes for which, and return how many it gets right."""
+    inputs, targets = examples
     with no_grad():
-        return [[score.data for score in model(x)] for x in inputs]
+        scores = [[score.data for score in model(x)] for x in inputs]
+    guessed = [max(range(len(row)), key=row.__getitem__) for row in scores]
+    confusion_matrix(targets, guessed, labels, axes)
+    return f"{losses.accuracy(scores, targets):.1%} of the {len(inputs)} held out told correctly"
 
 
 # Points in the plane ------------------------------------------------------------------------------
@@ -66,32 +198,20 @@ def moons(plan: Plan) -> Report:
     points = data.moons(100, 0.1, seed=1337 + plan.seed)
     examples = Dataset(points.inputs, [2 * y - 1 for y in points.targets])
     model = MLP(2, [16, 16, 1], rng=1337 + plan.seed)
-    optimizer = SGD(model.parameters(), lr=1.0)
-
-    def results(part: Any) -> list[str]:
-        penalty = _weak_penalty(model.parameters()).data
-        told = f"{penalty:.2g} of the loss is the L2 penalty, which the training page leaves out"
-        return [*_boundary(part, model, examples), *([told] if plan.watch else [])]
-
     return train(
         plan,
         "moons",
         model,
         examples,
         epochs=100,
-        loss=hinge_loss,
-        regularizer=_weak_penalty,
-        optimizer=optimizer,
-        scheduler=LinearLR(optimizer, 1.0, 0.1, total_iters=100),
-        batch_size=None,
-        shuffle=False,
-        metrics=[accuracy],
-        results=results,
+        loss=losses.hinge_loss,
+        regularizer=lambda weights: 1e-4 * losses.l2_penalty(weights),
+        optimizer=optim.SGD(model.parameters(), lr=1.0),
+        decays=True,
+        metrics=[losses.accuracy],
+        results=lambda part: _boundary(part, model, examples),
+        **_AT_ONCE,
     )
-
-
-def _weak_penalty(parameters: list[Any]) -> Any:
-    return 1e-4 * l2_penalty(parameters)
 
 
 def xor(plan: Plan) -> Report:
@@ -104,26 +224,25 @@ def xor(plan: Plan) -> Report:
     Minsky and Papert, Perceptrons, 1969.
     """
     points = data.xor()
-    examples = Dataset(points.inputs, [float(y) for y in points.targets])
     model = MLP(2, [4, 1], activation="tanh", rng=plan.seed)
     return train(
         plan,
         "xor",
         model,
-        examples,
+        points,
         epochs=200,
-        loss=binary_cross_entropy_with_logits,
-        optimizer=Adam(model.parameters(), lr=0.1),
-        batch_size=None,
-        metrics=[accuracy],
+        loss=losses.binary_cross_entropy_with_logits,
+        optimizer=optim.Adam(model.parameters(), lr=0.1),
+        metrics=[losses.accuracy],
         results=lambda part: _boundary(part, model, points),
+        **_AT_ONCE,
     )
 
 
 def _boundary(part: Any, model: Module, points: Dataset[Any, Any]) -> list[str]:
-    """Draw the decision boundary, and return the accuracy."""
+    """Draw the decision boundary, and return the losses.accuracy."""
     decision_boundary(model, *points, ax=part.subplots())
-    hits = accuracy([model(x) for x in points.inputs], points.targets)
+    hits = losses.accuracy([model(x) for x in points.inputs], points.targets)
     return [f"accuracy {hits:.0%} on the {len(points.inputs)} points"]
 
 
@@ -152,19 +271,13 @@ def _read(plan: Plan, name: str, *, size: int, hidden: int, rate: float, epochs:
     examples, held_out = data.digits(size)
     first = Linear(size * size, hidden, rng=plan.seed)
     model = Sequential(first, ReLU(), Linear(hidden, 10, rng=plan.seed + 1))
-    optimizer = Adam(model.parameters(), lr=rate)
 
     def results(part: Any) -> list[str]:
-        scores = _scores(model, held_out.inputs)
         left, right = part.subfigures(1, 2)
-        guessed = [max(range(10), key=row.__getitem__) for row in scores]
-        confusion_matrix(held_out.targets, guessed, ax=left.subplots())
-        first_layer_weights(first.weight[:_DRAWN], (size, size), columns=5, figure=right)
-        drawn = f"the {hidden}" if hidden <= _DRAWN else f"{_DRAWN} of the {hidden}"
-        right.suptitle(
-            f"What {drawn} hidden units look for:\nblue ink counts for them, orange against"
-        )
-        return [f"{accuracy(scores, held_out.targets):.1%} of the held-out digits read correctly"]
+        told = _classes(left.subplots(), model, held_out)
+        first_layer_weights(first.weight[:20], (size, size), columns=5, figure=right)
+        right.suptitle("What 20 hidden units look for:\nblue ink counts for them, orange against")
+        return [told]
 
     return train(
         plan,
@@ -172,11 +285,11 @@ def _read(plan: Plan, name: str, *, size: int, hidden: int, rate: float, epochs:
         model,
         examples,
         epochs=epochs,
-        loss=cross_entropy,
-        optimizer=optimizer,
-        scheduler=LinearLR(optimizer, 1.0, 0.1, total_iters=epochs),
+        loss=losses.cross_entropy,
+        optimizer=optim.Adam(model.parameters(), lr=rate),
+        decays=True,
         validation_data=held_out,
-        metrics=[accuracy],
+        metrics=[losses.accuracy],
         results=results,
         wide=True,
     )
@@ -214,22 +327,11 @@ class Cubic(Module):
         return f"y = {polynomial([a, *(w.data for w in self.linear.weight[0])])}"
 
 
-def squared_error(predictions: list[Any], targets: list[Any]) -> Any:
-    """Return the sum of squared errors, which UCSB's program minimises."""
-    return mse_loss(predictions, targets, reduction="sum")
-
-
-def _print_every_hundredth(_: Module, history: History) -> None:
-    """Print the step and its loss, as UCSB's program does."""
-    if len(history) % 100 == 0:
-        print(f"{len(history):>6}  {history['loss'][-1]:.4f}")
-
-
 def sine(plan: Plan) -> Report:
     """Fit a cubic to sin on 2,000 points of [-π, π] by gradient descent.
 
-    All points at once, at learning rate 10⁻⁶ on the *sum* of squared errors; 2,000 epochs
-    unless the plan says otherwise. Every hundredth step is printed, unless the plan is quiet.
+    All points at once, at learning rate 10⁻⁶ on the *sum* of squared errors, as in UCSB's program;
+    2,000 epochs unless the plan says otherwise.
     """
     points = data.sine(2000)
     model = Cubic(rng=plan.seed)
@@ -237,10 +339,10 @@ def sine(plan: Plan) -> Report:
     def results(part: Any) -> list[str]:
         axes, every = part.subplots(), points.inputs[::20]
         xs = [x for (x,) in every]
-        sine = axes.plot(xs, points.targets[::20], color=ORANGE, ls="--", label="sin x")
-        cubic = axes.plot(xs, [model(x)[0].data for x in every], color=BLUE, label=str(model))
+        sine = axes.plot(xs, points.targets[::20], color=style.ORANGE, ls="--", label="sin x")
+        cubic = axes.plot(xs, [model(x)[0].data for x in every], color=style.BLUE, label=str(model))
         axes.set(xlabel="x, radians", ylabel="y")
-        legend_above(styled(axes), "The sine and the cubic fitted to it", [*sine, *cubic])
+        style.legend_above(style.styled(axes), "The sine and the fitted cubic", [*sine, *cubic])
         return [f"Result: {model}"]
 
     return train(
@@ -249,27 +351,14 @@ def sine(plan: Plan) -> Report:
         model,
         (points.inputs, [[y] for y in points.targets]),
         epochs=2000,
-        loss=squared_error,
-        optimizer=SGD(model.parameters(), lr=1e-6),
-        batch_size=None,
-        shuffle=False,
-        callbacks=() if plan.quiet else (_print_every_hundredth,),
+        loss=partial(losses.mse_loss, reduction="sum"),
+        optimizer=optim.SGD(model.parameters(), lr=1e-6),
         results=results,
+        **_AT_ONCE,
     )
 
 
 # Reviews ------------------------------------------------------------------------------------------
-
-
-def sentiment_model(seed: int = 0) -> Sequential:
-    """Make the network 10,000 → 10 → 2, one input for each entry of a bag of words.
-
-    Examples
-    --------
-    >>> len(sentiment_model().parameters())
-    100032
-    """
-    return Sequential(Linear(10_000, 10, rng=seed), ReLU(), Linear(10, 2, rng=seed + 1))
 
 
 def deciding_words(model: Module, review: str) -> dict[str, float]:
@@ -290,7 +379,8 @@ def deciding_words(model: Module, review: str) -> dict[str, float]:
 
     Examples
     --------
-    >>> sorted(deciding_words(sentiment_model(), "Good, good food!"))
+    >>> model = Sequential(Linear(10_000, 10, rng=0), ReLU(), Linear(10, 2, rng=1))
+    >>> sorted(deciding_words(model, "Good, good food!"))
     ['food', 'good']
     """
     positions = {word: next(iter(data.bag_of_words(word))) for word in data.words(review)}
@@ -302,49 +392,30 @@ def deciding_words(model: Module, review: str) -> dict[str, float]:
     return {word: says[positions[word]] for word in ranked}
 
 
-def _judged(model: Module) -> list[str]:
-    """Return the five hotel reviews with their probabilities and the words that decide."""
-    lines = []
-    for review, label in zip(*data.hotel_reviews(), strict=True):
-        [scores] = _scores(model, [data.bag_of_words(review)])
-        found = list(deciding_words(model, review).items())[:3]
-        decisive = [f"{word} {signed(float(f'{x:.2g}'))}" for word, x in found]
-        given = f"{LABELS[label]}: probability {softmax(scores)[label]:.0%}"
-        lines.append(f"{given}, mostly from {', '.join(decisive)}: {review:.40}…")
-    return lines
-
-
 def sentiment(plan: Plan) -> Report:
     """Tell good reviews from bad ones by a bag of 10,000 words.
 
     Gradient descent on one review at a time, so that a step touches only the weights of that
     review's words; 20 epochs unless the plan says otherwise.
     """
-    reviews, held_out = data.sentiment()
-    bags = [data.bag_of_words(review) for review in reviews.inputs]
-    unseen = [data.bag_of_words(review) for review in held_out.inputs]
-    model = sentiment_model(plan.seed)
-
-    def results(part: Any) -> list[str]:
-        scores = _scores(model, unseen)
-        guessed = [int(bad < good) for bad, good in scores]
-        confusion_matrix(held_out.targets, guessed, LABELS, part.subplots())
-        hits = accuracy(scores, held_out.targets)
-        told = f"{hits:.0%} of the {len(unseen)} held-out reviews judged correctly"
-        return [told, *_judged(model)]
-
+    reviews, held_out = (
+        ([data.bag_of_words(text) for text in texts], targets)
+        for texts, targets in data.sentiment()
+    )
+    layers = Linear(10_000, 10, rng=plan.seed), ReLU(), Linear(10, 2, rng=plan.seed + 1)
+    model = Sequential(*layers)
     return train(
         plan,
         "sentiment",
         model,
-        (bags, reviews.targets),
+        reviews,
         epochs=20,
-        loss=cross_entropy,
-        optimizer=SGD(model.parameters(), lr=0.1),
+        loss=losses.cross_entropy,
+        optimizer=optim.SGD(model.parameters(), lr=0.1),
         batch_size=1,
-        validation_data=(unseen, held_out.targets),
-        metrics=[accuracy],
-        results=results,
+        validation_data=held_out,
+        metrics=[losses.accuracy],
+        results=lambda part: [_classes(part.subplots(), model, held_out, LABELS)],
     )
 
 
@@ -362,27 +433,22 @@ def clicks(plan: Plan) -> Report:
     seen = truth.log(2000, seed=plan.seed + 2)
     unseen = truth.log(2000, seed=plan.seed + 3, unseen=True)
     model = WideAndDeep(range(20), range(20), rng=plan.seed)
-    optimizer = AdamW(model.groups(), lr=0.02)
-    logs = {"seen": seen, "unseen": unseen}
+    base = sum(log.targets) / len(log.targets)
 
     def results(part: Any) -> list[str]:
-        axes, drawn = part.subplots(), []
-        for i, (name, x) in enumerate(logs.items()):
-            true = [truth.probability(shown) for shown in x.inputs[:400]]
-            ours = [model.probability(shown) for shown in x.inputs[:400]]
-            style: dict[str, Any] = {"color": colour(i), "marker": MARKERS[i], "ms": 5.5, "ls": ""}
-            drawn += axes.plot(true, ours, mec="white", mew=0.5, label=f"{name} pairs", **style)
+        axes, drawn, lines = part.subplots(), [], []
+        for i, (name, log) in enumerate({"seen": seen, "unseen": unseen}.items()):
+            ours = [model.probability(shown) for shown in log.inputs]
+            true = [truth.probability(shown) for shown in log.inputs]
+            look = {"color": style.colour(i), "mec": "white", "mew": 0.5, "label": f"{name} pairs"}
+            drawn += axes.plot(true[:400], ours[:400], style.MARKERS[i], **look)
+            rate, best = (log_loss(x, log.targets) for x in ([base] * len(ours), true))
+            told = f"base rate {rate:.3f}, the truth itself {best:.3f}"
+            lines.append(f"{name} pairs: log loss {log_loss(ours, log.targets):.3f}, {told}")
         drawn += axes.plot([0, 1], [0, 1], color="black", lw=1, label="as it should be")
         axes.set(xlabel="true probability", ylabel="learned probability", xlim=(0, 1), ylim=(0, 1))
         axes.set_aspect("equal")
-        legend_above(styled(axes), "Chances of a click", drawn)
-        base = sum(log.targets) / len(log.targets)
-        lines = []
-        for name, x in logs.items():
-            mean = log_loss(map(model.probability, x.inputs), x.targets)
-            rate = log_loss([base] * len(x.inputs), x.targets)
-            told = f"log loss {mean:.3f}, base rate {rate:.3f}"
-            lines.append(f"{name} pairs: {told}, the truth itself {truth.log_loss(*x):.3f}")
+        style.legend_above(style.styled(axes), "Chances of a click", drawn)
         return lines
 
     def examples(log: Any) -> tuple[list[list[float]], list[float]]:
@@ -394,9 +460,9 @@ def clicks(plan: Plan) -> Report:
         model,
         examples(log),
         epochs=6,
-        loss=binary_cross_entropy_with_logits,
-        optimizer=optimizer,
-        scheduler=LinearLR(optimizer, 1.0, 0.1, total_iters=6),
+        loss=losses.binary_cross_entropy_with_logits,
+        optimizer=optim.AdamW(model.groups(), lr=0.02),
+        decays=True,
         validation_data=examples(seen),
         results=results,
     )
@@ -413,9 +479,9 @@ def names(plan: Plan) -> Report:
     that one compiled program serves every batch; no position sees what comes after it, and the
     loss leaves out the padding.
     """
-    known = plain_names()
-    alphabet = Alphabet(known)
-    model = GPT(len(alphabet), rng=plan.seed)
+    known = gpt.plain_names()
+    alphabet = gpt.Alphabet(known)
+    model = gpt.GPT(len(alphabet), rng=plan.seed)
     inputs, targets = alphabet.examples(known)
 
     def results(part: Any) -> list[str]:
@@ -425,18 +491,18 @@ def names(plan: Plan) -> Report:
         axes.set_axis_off()
         axes.set_title("Invented names, those that exist marked with *")
         for i, name in enumerate(invented):
-            mark = "*" if name in known else ""
-            axes.text(0.1 + 0.45 * (i // 10), 0.9 - 0.09 * (i % 10), name + mark)
+            starred = name + "*" * (name in known)
+            axes.text(0.1 + 0.45 * (i // 10), 0.9 - 0.09 * (i % 10), starred)
         return [", ".join(invented)]
 
     return train(
         plan,
         "names",
         model,
-        (padded(inputs, 0), padded(targets, NO_CHARACTER)),
+        (gpt.padded(inputs, 0), gpt.padded(targets, gpt.NO_CHARACTER)),
         epochs=20,
-        loss=next_character_loss,
-        optimizer=Adam(model.parameters(), lr=0.01, betas=(0.9, 0.99)),
+        loss=gpt.next_character_loss,
+        optimizer=optim.Adam(model.parameters(), lr=0.01, betas=(0.9, 0.99)),
         batch_size=4,
         results=results,
     )

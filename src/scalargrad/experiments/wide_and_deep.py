@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scalargrad.data.click_log import (
-    COUNTRIES,
-    DEVICES,
-    LANGUAGES,
-    TOPICS,
-    Impression,
-    Vocabulary,
-    crossed,
-)
+from scalargrad.data import click_log
+from scalargrad.data.click_log import Impression, Vocabulary, crossed
 from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Embedding, EmbeddingBag, Linear, Module, ReLU, Sequential, init
 from scalargrad.nn.init import Rng, generator
@@ -25,13 +18,13 @@ CROSSES = (("user", "item"), ("language", "spoken"), ("device", "topic"), ("coun
 
 #: The features beside user and item that have an embedding, and their values.
 FEATURES: dict[str, Sequence[Any]] = {
-    "country": COUNTRIES,
-    "language": LANGUAGES,
-    "device": DEVICES,
+    "country": click_log.COUNTRIES,
+    "language": click_log.LANGUAGES,
+    "device": click_log.DEVICES,
     "hour": range(24),
     "weekday": range(7),
-    "topic": TOPICS,
-    "spoken": LANGUAGES,
+    "topic": click_log.TOPICS,
+    "spoken": click_log.LANGUAGES,
 }
 
 
@@ -154,11 +147,9 @@ class WideAndDeep(Module):
 
         So the wide part leaves to the deep part whatever a few tastes can explain.
         """
-        wide = self.crosses.parameters()
-        deep = [
-            p for part in (*self.embeddings, self.network, self.bias) for p in part.parameters()
-        ]
-        return [{"params": wide, "weight_decay": 0.5}, {"params": deep, "weight_decay": 0.1}]
+        wide = dict.fromkeys(self.crosses.parameters())
+        deep = [p for p in self.parameters() if p not in wide]
+        return [{"params": [*wide], "weight_decay": 0.5}, {"params": deep, "weight_decay": 0.1}]
 
     def probability(self, shown: Impression) -> float:
         """Return the probability of a click, recording no graph."""

@@ -12,12 +12,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
-from inspect import signature
 from typing import Any, ClassVar
 
-from scalargrad.errors import DomainError, GraphError, OperandError, StateError
+from scalargrad.errors import GraphError, OperandError, StateError
 from scalargrad.optim.optimizer import Optimizer
-from scalargrad.optim.state import Group
+from scalargrad.optim.state import Group, fraction
 from scalargrad.system.short_repr import counted as in_words
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float
@@ -51,13 +50,8 @@ __all__ = [
 ]
 
 
-def _epochs(milestones: Any) -> list[int]:
-    given = listed(milestones, "milestones", "epochs")
-    return [whole(epoch, "a milestone", 0) for epoch in given]
-
-
-def _not_negative(numbers: Any, name: str) -> list[float]:
-    return [number(x, name, 0.0) for x in numbers]
+def _epochs(milestones: Any, name: str) -> list[int]:
+    return [whole(epoch, "a milestone", 0) for epoch in listed(milestones, name, "epochs")]
 
 
 #: The checks of options by their names; a schedule with others has its own.
@@ -66,17 +60,19 @@ _OPTIONS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("eps", "eta_min", "gamma"), partial(number, low=0.0)),
     **dict.fromkeys(("cooldown", "patience"), partial(whole, low=0)),
     **dict.fromkeys(("cycle_momentum", "three_phase"), flag),
-    **dict.fromkeys(("end_factor", "factor", "pct_start"), partial(number, low=0.0, high=1.0)),
+    **dict.fromkeys(("div_factor", "final_div_factor", "power"), positive),
+    **dict.fromkeys(
+        ("end_factor", "factor", "pct_start", "start_factor"), partial(number, low=0.0, high=1.0)
+    ),
     "anneal_strategy": partial(choice, among=("cos", "linear")),
+    "milestones": _epochs,
     "mode": partial(choice, among=("min", "max")),
-    "power": positive,
-    "start_factor": lambda x, name: number(positive(x, name), name, 0.0, 1.0),
     "threshold": number,
     "threshold_mode": partial(choice, among=("rel", "abs")),
 }
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False)
 class LRScheduler:
     """Base class: sets the ``lr`` of every parameter group, at once and after each epoch.
 
@@ -91,8 +87,6 @@ class LRScheduler:
     ----------
     last_epoch : int
         Number of times `step` was called.
-    base_lrs : list of float
-        The base rate of each group. A OneCycleLR that is made later sets another ``initial_lr``.
 
     Raises
     ------
@@ -101,23 +95,14 @@ class LRScheduler:
     """
 
     #: The entries of `state_dict`, and the check of each when it is loaded.
-    kept: ClassVar[dict[str, Callable[[Any, str], Any]]] = {
-        "last_epoch": counted,
-        "last_lr": _not_negative,
-        "base_lrs": _not_negative,
-    }
+    kept: ClassVar[dict[str, Callable[[Any, str], Any]]] = {"last_epoch": counted}
     #: The lowest rate, an option of some schedules.
     eta_min = 0.0
-    #: Whether the rate follows from the base rate alone, whatever else has changed it.
-    overrides = False
 
     optimizer: Optimizer = field(repr=False)
 
     def __post_init__(self) -> None:
         self._check()
-        self.last_epoch = 0
-        self.last_lr: list[float] = []
-        self.base_lrs: list[float] = []
         self._move_to(0)
 
     def _check(self) -> None:
@@ -138,49 +123,36 @@ class LRScheduler:
             raise OperandError(f"{name} is a list of {len(given)} for {groups} groups")
         return [*given]
 
+    def _numbers(self, name: str) -> list[float]:
+        return [number(x, name, 0.0) for x in self._per_group(name)]
+
+    @property
+    def base_lrs(self) -> list[float]:
+        """The base rate of each group."""
+        return [{"initial_lr": x["lr"], **x}["initial_lr"] for x in self.optimizer.param_groups]
+
+    def get_last_lr(self) -> list[float]:
+        """Return the learning rate of each parameter group, as it is now."""
+        return [group["lr"] for group in self.optimizer.param_groups]
+
     def _factor(self, epoch: int) -> float:
         """Return what the rate's distance from `eta_min` is multiplied by in an epoch, from 0."""
         raise NotImplementedError
 
-    def lr_at(self, epoch: int, base: float) -> float:
-        """Return the learning rate after `epoch` steps, where it was `base` at first.
-
-        The closed form, with no other schedule at work and no rate set by hand.
-        """
-        return self.eta_min + (base - self.eta_min) * self._factor(epoch)
-
-    def next_lr(self, epoch: int, current: float, base: float) -> float:
-        """Return the learning rate of an epoch, from the one in force before it.
+    def _rate(self, epoch: int, current: float, base: float) -> float:
+        """Return the rate of an epoch, from the one in force before it.
 
         Its distance from `eta_min` is multiplied by the ratio of this epoch's factor to the last;
         from a factor of 0 it goes up as from the base rate.
-
-        Parameters
-        ----------
-        epoch : int
-            From 0; at 0 the schedule begins.
-        current, base : float
-            The current rate, and the initial one.
         """
-        if self.overrides:
-            return self.lr_at(epoch, base)
         factor, before = self._factor(epoch), self._factor(epoch - 1) if epoch else 1.0
-        if factor == before:
-            return current
         if not before:
             return current + (base - self.eta_min) * factor
         return max(0.0, self.eta_min + (current - self.eta_min) * (factor / before))
 
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
         """Return the options of each group in an epoch, from those in force, which stay."""
-        pairs = zip(groups, self._bases(), strict=True)
-        return [{**x, "lr": self.next_lr(epoch, x["lr"], base)} for x, base in pairs]
-
-    def _bases(self) -> list[float]:
-        """Return the base rate of each group; some may be added later."""
-        for group in self.optimizer.param_groups[len(self.base_lrs) :]:
-            self.base_lrs.append(group["initial_lr" if "initial_lr" in group else "lr"])
-        return self.base_lrs
+        return [{**x, "lr": self._rate(epoch, x["lr"], x["initial_lr"])} for x in groups]
 
     def step(self) -> None:
         """Advance by one epoch; call it after ``optimizer.step()``."""
@@ -188,25 +160,20 @@ class LRScheduler:
 
     def _move_to(self, epoch: int) -> None:
         """Set the rates of an epoch; if they cannot be computed, leave everything as it was."""
-        groups = self.optimizer.param_groups
+        groups = [{"initial_lr": x["lr"], **x} for x in self.optimizer.param_groups]
         found = self._next(epoch, groups)
-        self.last_lr = _not_negative([x["lr"] for x in found], f"the rate of {type(self).__name__}")
-        for group, options, rate in zip(groups, found, self.last_lr, strict=True):
-            initial = group.get("initial_lr", group["lr"])
-            group.update(options, lr=rate, initial_lr=initial)
+        for x in found:
+            x["lr"] = number(x["lr"], f"the rate of {type(self).__name__}", 0.0)
+        for group, options in zip(self.optimizer.param_groups, found, strict=True):
+            group.update(options)
         self.last_epoch = epoch
-
-    def get_last_lr(self) -> list[float]:
-        """Return the learning rate of each parameter group, as this schedule set it last."""
-        return list(self.last_lr)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the schedule, as plain numbers.
 
-        The rate itself is in the state of the optimiser.
+        The rates themselves are in the state of the optimiser.
         """
-        state = {name: getattr(self, name) for name in self.kept}
-        return {name: list(x) if isinstance(x, list) else x for name, x in state.items()}
+        return {name: getattr(self, name) for name in self.kept}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Restore the state of a schedule with the same options.
@@ -218,28 +185,16 @@ class LRScheduler:
 
         Notes
         -----
-        Load the state of the optimiser, too: it has the rate to continue from.
+        Load the state of the optimiser, too: it has the rates to continue from.
         """
         try:
             state = {name: check(state_dict[name], name) for name, check in self.kept.items()}
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise StateError(f"this is not a state of {type(self).__name__}: {error}") from error
-        rates, base, groups = state["last_lr"], state["base_lrs"], self.optimizer.param_groups
-        if not len(rates) == len(base) == len(groups):
-            raise StateError(
-                f"this is not a state of a schedule over {len(groups)} groups: it has "
-                f"{len(rates)} rates, and {len(base)} base rates"
-            )
         vars(self).update(state)
 
-    def __repr__(self) -> str:
-        hidden = {option.name for option in fields(self) if not option.repr}
-        names = [name for name in signature(type(self)).parameters if name not in hidden]
-        shown = [f"{name}={vars(self)[name]!r}" for name in names if name in vars(self)]
-        return f"{type(self).__name__}({', '.join(shown)})"
 
-
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False)
 class ConstantLR(LRScheduler):
     """Multiply the rate by a constant for a number of epochs, then undo it.
 
@@ -248,7 +203,7 @@ class ConstantLR(LRScheduler):
     optimizer : Optimizer
         Whose rate to set.
     factor : float
-        Dimensionless, in (0, 1]; 1 keeps the rate constant throughout.
+        Dimensionless, in [0, 1]; 1 keeps the rate constant throughout.
     total_iters : int
         Number of epochs; positive.
 
@@ -264,22 +219,22 @@ class ConstantLR(LRScheduler):
     >>> from scalargrad import Parameter
     >>> from scalargrad.optim import SGD
     >>> schedule = ConstantLR(SGD([Parameter(0.0)], lr=1.0), factor=0.5, total_iters=2)
-    >>> [schedule.lr_at(epoch, 1.0) for epoch in range(4)]
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates += schedule.get_last_lr()
+    ...     schedule.step()
+    >>> rates
     [0.5, 0.5, 1.0, 1.0]
     """
 
     factor: float = 1.0 / 3.0
     total_iters: int = 5
 
-    def _check(self) -> None:
-        super()._check()
-        positive(self.factor, "factor")
-
     def _factor(self, epoch: int) -> float:
         return self.factor if epoch < self.total_iters else 1.0
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False)
 class StepLR(LRScheduler):
     """Multiply the rate by gamma every `step_size` epochs; gamma = ½ is step halving.
 
@@ -302,7 +257,11 @@ class StepLR(LRScheduler):
     >>> from scalargrad import Parameter
     >>> from scalargrad.optim import SGD
     >>> schedule = StepLR(SGD([Parameter(0.0)], lr=1.0), step_size=2, gamma=0.5)
-    >>> [schedule.lr_at(epoch, 1.0) for epoch in range(5)]
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     rates += schedule.get_last_lr()
+    ...     schedule.step()
+    >>> rates
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
@@ -313,7 +272,7 @@ class StepLR(LRScheduler):
         return float(self.gamma ** (epoch // self.step_size))
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False)
 class MultiStepLR(LRScheduler):
     """Multiply the rate by gamma at each of some epochs.
 
@@ -336,22 +295,22 @@ class MultiStepLR(LRScheduler):
     >>> from scalargrad import Parameter
     >>> from scalargrad.optim import SGD
     >>> schedule = MultiStepLR(SGD([Parameter(0.0)], lr=1.0), milestones=[1, 3], gamma=0.5)
-    >>> [schedule.lr_at(epoch, 1.0) for epoch in range(5)]
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     rates += schedule.get_last_lr()
+    ...     schedule.step()
+    >>> rates
     [1.0, 0.5, 0.5, 0.25, 0.25]
     """
 
     milestones: Iterable[int]
     gamma: float = 0.1
 
-    def _check(self) -> None:
-        super()._check()
-        self.milestones = sorted(_epochs(self.milestones))
-
     def _factor(self, epoch: int) -> float:
         return float(self.gamma ** sum(epoch >= x for x in self.milestones))
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False)
 class ExponentialLR(LRScheduler):
     """Multiply the rate by gamma in every epoch.
 
@@ -372,7 +331,11 @@ class ExponentialLR(LRScheduler):
     >>> from scalargrad import Parameter
     >>> from scalargrad.optim import SGD
     >>> schedule = ExponentialLR(SGD([Parameter(0.0)], lr=1.0), gamma=0.5)
-    >>> [schedule.lr_at(epoch, 1.0) for epoch in range(4)]
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates += schedule.get_last_lr()
+    ...     schedule.step()
+    >>> rates
     [1.0, 0.5, 0.25, 0.125]
     """
 
@@ -382,7 +345,7 @@ class ExponentialLR(LRScheduler):
         return float(self.gamma**epoch)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False)
 class LinearLR(LRScheduler):
     """Change the rate linearly over a number of epochs: a warm-up, or a decay.
 
@@ -391,7 +354,7 @@ class LinearLR(LRScheduler):
     optimizer : Optimizer
         Whose rate to set.
     start_factor : float
-        What the rate is multiplied by at epoch 0; in (0, 1].
+        What the rate is multiplied by at epoch 0; in [0, 1].
     end_factor : float
         What it is multiplied by from epoch `total_iters` on; in [0, 1].
     total_iters : int
@@ -409,7 +372,11 @@ class LinearLR(LRScheduler):
     >>> from scalargrad import Parameter
     >>> from scalargrad.optim import SGD
     >>> schedule = LinearLR(SGD([Parameter(0.0)], lr=1.0), start_factor=0.5, total_iters=2)
-    >>> [schedule.lr_at(epoch, 1.0) for epoch in range(4)]
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates += schedule.get_last_lr()
+    ...     schedule.step()
+    >>> rates
     [0.5, 0.75, 1.0, 1.0]
     """
 
@@ -422,7 +389,7 @@ class LinearLR(LRScheduler):
         return self.start_factor + (self.end_factor - self.start_factor) * done
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False)
 class PolynomialLR(LRScheduler):
     """Lower the rate to 0 in proportion to a power of the time left.
 
@@ -447,7 +414,11 @@ class PolynomialLR(LRScheduler):
     >>> from scalargrad import Parameter
     >>> from scalargrad.optim import SGD
     >>> schedule = PolynomialLR(SGD([Parameter(0.0)], lr=1.0), total_iters=4, power=2.0)
-    >>> [schedule.lr_at(epoch, 1.0) for epoch in range(6)]
+    >>> rates = []
+    >>> for _ in range(6):
+    ...     rates += schedule.get_last_lr()
+    ...     schedule.step()
+    >>> rates
     [1.0, 0.5625, 0.25, 0.0625, 0.0, 0.0]
     """
 
@@ -458,7 +429,7 @@ class PolynomialLR(LRScheduler):
         return float((1.0 - min(epoch, self.total_iters) / self.total_iters) ** self.power)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False)
 class CosineAnnealingLR(LRScheduler):
     """Lower the rate along half a cosine wave; beyond `T_max` it rises again, as in PyTorch.
 
@@ -487,7 +458,11 @@ class CosineAnnealingLR(LRScheduler):
     >>> from scalargrad import Parameter
     >>> from scalargrad.optim import SGD
     >>> schedule = CosineAnnealingLR(SGD([Parameter(0.0)], lr=1.0), T_max=2)
-    >>> [round(schedule.lr_at(epoch, 1.0), 12) for epoch in range(3)]
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     rates += schedule.get_last_lr()
+    ...     schedule.step()
+    >>> [round(rate, 12) for rate in rates]
     [1.0, 0.5, 0.0]
     """
 
@@ -506,7 +481,7 @@ def _half_wave(share: float) -> float:
 # By a plan: these set the rate whatever else has changed it ------------------------------------
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False)
 class LambdaLR(LRScheduler):
     """Multiply the base rate by a function of the epoch.
 
@@ -538,28 +513,19 @@ class LambdaLR(LRScheduler):
 
     lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]] = field(repr=False)
 
-    overrides = True
-
     def _check(self) -> None:
         super()._check()
         given = self._per_group("lr_lambda")
         self.lr_lambdas = [function(f, "lr_lambda", "lambda epoch: 0.95**epoch") for f in given]
 
-    def _factor(self, epoch: int) -> float:
-        """Return what the function of the first group returns."""
-        return _by(self.lr_lambdas[0], epoch)
-
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
         """Return the options of each group, with the rate by its own function."""
-        found = zip(groups, self._bases(), self.lr_lambdas, strict=True)
-        return [{**x, "lr": base * _by(f, epoch)} for x, base, f in found]
+        name = f"lr_lambda({epoch})"
+        pairs = zip(groups, self.lr_lambdas, strict=True)
+        return [{**x, "lr": x["initial_lr"] * number(f(epoch), name, 0.0)} for x, f in pairs]
 
 
-def _by(lr_lambda: Callable[[int], float], epoch: int) -> float:
-    return number(lr_lambda(epoch), f"lr_lambda({epoch})", 0.0)
-
-
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False)
 class CosineAnnealingWarmRestarts(LRScheduler):
     """Lower the rate along half a cosine wave again and again, each time from the base rate.
 
@@ -590,7 +556,11 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     >>> from scalargrad import Parameter
     >>> from scalargrad.optim import SGD
     >>> schedule = CosineAnnealingWarmRestarts(SGD([Parameter(0.0)], lr=1.0), T_0=1, T_mult=2)
-    >>> [round(schedule.lr_at(epoch, 1.0), 12) for epoch in range(5)]
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     rates += schedule.get_last_lr()
+    ...     schedule.step()
+    >>> [round(rate, 12) for rate in rates]
     [1.0, 1.0, 0.5, 1.0, 0.853553390593]
     """
 
@@ -598,19 +568,18 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     T_mult: int = 1
     eta_min: float = 0.0
 
-    overrides = True
-
-    def _factor(self, epoch: int) -> float:
-        """Return ½ (1 + cos(π · epoch in its period / its length))."""
-        if self.T_mult == 1:
-            epoch %= self.T_0
+    def _rate(self, epoch: int, current: float, base: float) -> float:
+        """Return the rate on a half wave from the base rate, whatever the current one is."""
+        del current
         length = self.T_0
+        if self.T_mult == 1:
+            epoch %= length
         while epoch >= length:
             epoch, length = epoch - length, length * self.T_mult
-        return _half_wave(epoch / length)
+        return self.eta_min + (base - self.eta_min) * _half_wave(epoch / length)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False)
 class OneCycleLR(LRScheduler):
     """Raise the rate to its highest, then lower it to almost nothing; momentum does the opposite.
 
@@ -688,47 +657,35 @@ class OneCycleLR(LRScheduler):
 
     def _check(self) -> None:
         super()._check()
-        self.max_lr = rates = _not_negative(self._per_group("max_lr"), "max_lr")
-        if self.total_steps is None and None in {self.epochs, self.steps_per_epoch}:
-            raise OperandError("OneCycleLR: give total_steps, or epochs and steps_per_epoch")
-        self._steps = self.total_steps = (
-            size(self.epochs, "epochs", 1) * size(self.steps_per_epoch, "steps_per_epoch", 1)
-            if self.total_steps is None
-            else size(self.total_steps, "total_steps", 1)
-        )
-        first = positive(self.div_factor, "div_factor")
-        last = first * positive(self.final_div_factor, "final_div_factor")
-        positive(last, "div_factor * final_div_factor", finite=False)
-        number(max(rates) / min(first, last), "max_lr / div_factor")
-        #: The rate of each group, and then its momentum, at the start, the peak and the end.
-        self._corners = [(rate / first, rate, rate / last) for rate in rates]
-        names = ("base_momentum", "max_momentum")
-        least, most = (_not_negative(self._per_group(name), name) for name in names)
-        self._momenta = list(zip(most, least, most, strict=True))
+        self.max_lr = self._rates = self._numbers("max_lr")
+        self._momenta = self._numbers("base_momentum"), self._numbers("max_momentum")
+        if self.total_steps is None:
+            if None in {self.epochs, self.steps_per_epoch}:
+                raise OperandError("OneCycleLR: give total_steps, or epochs and steps_per_epoch")
+            steps = size(self.epochs, "epochs", 1), size(self.steps_per_epoch, "steps_per_epoch", 1)
+            self.total_steps = math.prod(steps)
+        self._steps = self.total_steps = size(self.total_steps, "total_steps", 1)
         if self.cycle_momentum and not {"momentum", "betas"} & self.optimizer.defaults.keys():
             name = type(self.optimizer).__name__
             raise OperandError(f"{name} has no momentum to cycle: give cycle_momentum=False")
-        for group, (rate, _, _) in zip(self.optimizer.param_groups, self._corners, strict=True):
-            group["initial_lr"] = rate
-
-    def lr_at(self, epoch: int, base: float) -> float:
-        """Return the rate of the first group; `base` does not count."""
-        del base
-        return self._at(epoch, self._corners[0])
 
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
         """Return the options of each group, whatever its rate is now."""
-        self._bases()
         if epoch > self._steps:
             raise GraphError(
                 f"OneCycleLR has {self._steps} steps and was stepped {epoch} times: give a "
                 "larger total_steps"
             )
-        pairs = zip(groups, self._corners, strict=True)
-        found = [{**x, "lr": self._at(epoch, corners)} for x, corners in pairs]
-        for x, corners in zip(found, self._momenta, strict=True) if self.cycle_momentum else ():
-            momentum = self._at(epoch, corners)
-            x |= {"betas": (momentum, *x["betas"][1:])} if "betas" in x else {"momentum": momentum}
+        found = []
+        for x, rate, least, most in zip(groups, self._rates, *self._momenta, strict=True):
+            first = rate / self.div_factor
+            group = {**x, "lr": self._at(epoch, (first, rate, first / self.final_div_factor))}
+            momentum = self._at(epoch, (most, least, most))
+            if self.cycle_momentum and "betas" in x:
+                group["betas"] = (momentum, *x["betas"][1:])
+            elif self.cycle_momentum:
+                group["momentum"] = momentum
+            found.append(group)
         return found
 
     def _at(self, epoch: int, corners: tuple[float, float, float]) -> float:
@@ -752,17 +709,20 @@ class OneCycleLR(LRScheduler):
 # Several together, and one that watches a number ----------------------------------------------
 
 
-def _parts(schedulers: Any, optimizer: Any, name: str) -> list[LRScheduler]:
+def _parts(schedulers: Any, optimizer: Any) -> list[LRScheduler]:
     """Return the schedules that another is made of, all of them over one optimiser."""
     parts: list[Any] = listed(schedulers, "schedulers", "schedules")
+    if not parts:
+        raise OperandError("schedulers is empty: give one schedule or more")
     for part in parts:
         if not isinstance(part, LRScheduler) or isinstance(part, ReduceLROnPlateau):
-            raise OperandError(f"{name}: {shown(part)} cannot be combined; give schedules")
+            raise OperandError(f"{shown(part)} cannot be combined with others; give schedules")
         if part.optimizer is not optimizer:
-            raise OperandError(f"{name}: every schedule must be over the same optimizer")
+            raise OperandError("every schedule must be over the same optimizer")
     return parts
 
 
+@dataclass(eq=False)
 class SequentialLR(LRScheduler):
     """Follow one schedule after the other, each counting its epochs from 0.
 
@@ -788,41 +748,32 @@ class SequentialLR(LRScheduler):
     >>> warm_up = LinearLR(optimizer, start_factor=0.5, total_iters=2)
     >>> halving = StepLR(optimizer, step_size=1, gamma=0.5)
     >>> schedule = SequentialLR(optimizer, [warm_up, halving], milestones=[2])
-    >>> [schedule.lr_at(epoch, 1.0) for epoch in range(5)]
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     rates += schedule.get_last_lr()
+    ...     schedule.step()
+    >>> rates
     [0.5, 0.75, 1.0, 0.5, 0.25]
     """
 
-    def __init__(
-        self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]
-    ) -> None:
-        self.schedulers = parts = _parts(schedulers, optimizer, "SequentialLR")
-        found = _epochs(milestones)
-        if len(found) != len(parts) - 1 or found != sorted(found):
+    schedulers: Sequence[LRScheduler]
+    milestones: Sequence[int]
+
+    def _check(self) -> None:
+        super()._check()
+        parts = self.schedulers = _parts(self.schedulers, self.optimizer)
+        if len(self.milestones) != len(parts) - 1 or self.milestones != sorted(self.milestones):
             needed = in_words(len(parts) - 1, "increasing milestone")
-            verb = "needs" if len(parts) == 1 else "need"
-            raise OperandError(
-                f"SequentialLR: {in_words(len(parts), 'schedule')} {verb} {needed}, not {found}"
-            )
-        self.milestones = found
-        super().__init__(optimizer)
-
-    def _place(self, epoch: int) -> tuple[LRScheduler, int]:
-        """Return the schedule of an epoch, and the epoch by its own count."""
-        i = bisect_right(self.milestones, epoch)
-        return self.schedulers[i], epoch - (self.milestones[i - 1] if i else 0)
-
-    def lr_at(self, epoch: int, base: float) -> float:
-        """Return the rate by the current schedule, at its own epoch."""
-        part, own = self._place(epoch)
-        return part.lr_at(own, base)
+            given = f"{in_words(len(parts), 'schedule')} and milestones {self.milestones}"
+            raise OperandError(f"SequentialLR: {given}; give {needed}")
 
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
         """Return the options by the current schedule, which begins from the base rates."""
-        part, own = self._place(epoch)
+        i = bisect_right(self.milestones, epoch)
+        own = epoch - (self.milestones[i - 1] if i else 0)
         if not own:
-            bases = (part if epoch else self)._bases()
-            groups = [{**x, "lr": base} for x, base in zip(groups, bases, strict=True)]
-        return part._next(own, groups)
+            groups = [{**x, "lr": x["initial_lr"]} for x in groups]
+        return self.schedulers[i]._next(own, groups)
 
 
 class ChainedScheduler(LRScheduler):
@@ -858,22 +809,22 @@ class ChainedScheduler(LRScheduler):
     def __init__(
         self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
     ) -> None:
-        first = next(iter(listed(schedulers, "schedulers", "schedules")), None)
-        if first is None:
-            raise OperandError("ChainedScheduler needs one schedule or more, and was given none")
-        over: Any = getattr(first, "optimizer", None) if optimizer is None else optimizer
-        self.schedulers = _parts(schedulers, over, "ChainedScheduler")
+        given = listed(schedulers, "schedulers", "schedules")
+        over: Any = getattr(next(iter(given), None), "optimizer", None)
+        self.schedulers = _parts(given, over if optimizer is None else optimizer)
         super().__init__(over)
+
+    def __repr__(self) -> str:
+        return f"ChainedScheduler(schedulers={self.schedulers})"
 
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
         """Return the options by all schedules, which have set those of epoch 0 themselves."""
-        self._bases()
         for part in self.schedulers if epoch else ():
             groups = part._next(epoch, groups)
         return groups
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False)
 class ReduceLROnPlateau(LRScheduler):
     """Multiply the rate by a factor when a number has not improved for some epochs.
 
@@ -938,23 +889,22 @@ class ReduceLROnPlateau(LRScheduler):
 
     def _check(self) -> None:
         super()._check()
-        if self.factor == 1.0:
-            raise DomainError("factor is 1; it must be less, or the rate is never reduced")
-        self.min_lr = self._lowest = _not_negative(self._per_group("min_lr"), "min_lr")
+        fraction(self.factor, "factor")
+        self.min_lr = self._lowest = self._numbers("min_lr")
         self.best = math.inf if self.mode == "min" else -math.inf
         self.num_bad_epochs = self.cooldown_counter = 0
 
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
         """Return the options of each group, with a lower rate if it was bad for too long."""
         del epoch
-        self._bases()
         if self.num_bad_epochs <= self.patience:
             return groups
         self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
-        pairs = zip(groups, self._lowest, strict=True)
-        lower = [max(x["lr"] * self.factor, least) for x, least in pairs]
-        pairs = zip(groups, lower, strict=True)
-        return [{**x, "lr": y} if x["lr"] - y > self.eps else x for x, y in pairs]
+        found = []
+        for x, least in zip(groups, self._lowest, strict=True):
+            lower = max(x["lr"] * self.factor, least)
+            found.append({**x, "lr": lower} if x["lr"] - lower > self.eps else x)
+        return found
 
     def step(self, metrics: float) -> None:  # type: ignore[override]
         """Advance by one epoch, given the metric it reached.

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import repeat
 from math import isfinite, nan
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from scalargrad.errors import NumericalError, OperandError, StateError
 from scalargrad.grad_mode import unless_recorded
 from scalargrad.optim import rules
-from scalargrad.optim.state import Group, StateColumns, checked, read
+from scalargrad.optim.state import Group, checked, kept_names, read
 from scalargrad.sparse import Touched
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, float_of
@@ -22,8 +23,8 @@ from scalargrad.table.validation import function, listed, mapping
 from scalargrad.value import Value
 
 Rule = Callable[..., tuple[Any, ...]]
-#: Parameters, their new numbers, and a call that stores what the rule remembers, if anything.
-_Move = tuple[Sequence[Value], Sequence[float], Callable[[], None] | None]
+#: Parameters, their new numbers, their rows, and the new state in these, a column for each name.
+_Move = tuple[Sequence[Value], Sequence[float], Any, Sequence[Any]]
 
 #: The number of parameters from which on arrays are faster than single numbers.
 _MANY = 32
@@ -47,9 +48,9 @@ class Optimizer:
     param_groups : list of dict
         Each with ``params``, its options such as ``lr``, which may be assigned, and ``step``,
         the number of steps taken.
-    state : mapping from Parameter to tuple of float
-        What the rule remembers of each parameter; empty until its first step. Entries may be
-        assigned.
+    state : dict from Parameter to dict from str to float
+        What the rule remembers of each parameter, by name, from its group's first step on. A copy:
+        `load_state_dict` changes it.
 
     Raises
     ------
@@ -72,13 +73,16 @@ class Optimizer:
     `add_param_group`, which counts from 0.
     """
 
-    #: Names of the rule's state, in its order, and their values before the first step.
+    #: Names of the rule's state, in its order.
     state_names: ClassVar[tuple[str, ...]] = ()
+    #: The function that `rule` gives its options, one of `scalargrad.optim.rules`.
+    formula: ClassVar[Rule]
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
         self.defaults = dict(mapping(defaults, "defaults", "options"))
         self.param_groups: list[Group] = []
-        self.state = StateColumns(len(self.state_names))
+        self._rows: dict[Value, int] = {}  # of each parameter, in the columns of the state
+        self._columns = {name: array("d") for name in self.state_names}
         self._names: dict[Value, str] = {}
         self._tables: list[tuple[list[Value], list[Touched]]] = []
         self._given: list[list[Value]] = []  # the parameters of each group
@@ -102,13 +106,14 @@ class Optimizer:
                 "an optimiser needs parameters to train, and was given none: those of a Module are "
                 "the Parameters in its attributes, so write Parameter(0.5) there, not Value(0.5)"
             )
-        known = self.state.rows.keys()
-        if len(set(parameters)) < len(parameters) or not known.isdisjoint(parameters):
+        if len(set(parameters)) < len(parameters) or not self._rows.keys().isdisjoint(parameters):
             raise OperandError("a parameter was given to the optimiser twice")
         options = {**self.defaults, **group, "params": parameters, "step": 0}
         self.check(options)
         self._names |= {p: name for name, p in named if name}
-        self.state.add(parameters)
+        self._rows |= zip(parameters, itertools.count(len(self._rows)))
+        for name, x in zip(self.state_names, self.first_state(options), strict=True):
+            self._columns[name] = self._columns[name] + array("d", [x]) * len(parameters)
         self.param_groups.append(options)
         self._given.append([*parameters])
         tables = [getattr(p, "touched", None) for p in parameters]
@@ -126,15 +131,12 @@ class Optimizer:
         It takes a parameter, its gradient and its state, and returns the new parameter and
         the new state.
         """
-        raise NotImplementedError
+        options = {name: group[name] for name in self.defaults if name != "maximize"}
+        return partial(self.formula, **options)
 
     def first_state(self, group: Group) -> tuple[float, ...]:  # noqa: ARG002 - others look
         """Return the state of a parameter before its first step."""
         return (0.0,) * len(self.state_names)
-
-    def has_state(self, group: Group) -> bool:  # noqa: ARG002 - others look
-        """Return whether the rule remembers anything from step to step."""
-        return True
 
     def is_sparse(self, group: Group) -> bool:  # noqa: ARG002 - others look
         """Return whether the rule leaves a parameter alone whose gradient is 0."""
@@ -147,7 +149,7 @@ class Optimizer:
             for parameter in members:
                 parameter.grad = 0.0
             for touched in records:
-                for parameter in [p for p in touched if p in self.state.rows]:
+                for parameter in [p for p in touched if p in self._rows]:
                     parameter.zero_grad()
 
     def active_parameters(self) -> list[Value]:
@@ -158,10 +160,13 @@ class Optimizer:
         return [p for i in range(len(self.param_groups)) for p in self._visited(i)]
 
     def _visited(self, i: int) -> list[Value]:
-        if not self.is_sparse(self.param_groups[i]):
-            return [*self.param_groups[i]["params"]]
+        group = self.param_groups[i]
+        return self._reached(i) if self.is_sparse(group) else [*group["params"]]
+
+    def _reached(self, i: int) -> list[Value]:
+        """Return the parameters of a group without those of tables that no gradient has reached."""
         members, records = self._tables[i]
-        span, rows = self._span(i), self.state.rows
+        span, rows = self._span(i), self._rows
         touched = [p for record in records for p in record]
         return [*members, *(p for p in touched if span.start <= rows.get(p, -1) < span.stop)]
 
@@ -191,9 +196,9 @@ class Optimizer:
             None if closure is None else function(closure, "closure", "one that returns the loss")()
         )
         moves = [self._move(i) for i in range(len(self.param_groups))]
-        for parameters, numbers, _ in moves:
+        for parameters, numbers, _, _ in moves:
             write_data(parameters, numbers)
-        self._remember(remember for _, _, remember in moves)
+        self._remember((rows, columns) for _, _, rows, columns in moves)
         return result
 
     def step_arrays(self, data: Any, grads: Any) -> bool:
@@ -220,12 +225,12 @@ class Optimizer:
             updates.append((rows, *found))
         for rows, new, _ in updates:
             data[rows] = new
-        self._remember(remember for _, _, remember in updates)
+        self._remember((rows, columns) for rows, _, columns in updates)
         return True
 
     def _span(self, i: int) -> slice:
         """Return the rows of a group."""
-        first = self.state.rows[self._given[i][0]]
+        first = self._rows[self._given[i][0]]
         return slice(first, first + len(self._given[i]))
 
     def _prepared(self, i: int) -> tuple[Rule, Group]:
@@ -249,11 +254,12 @@ class Optimizer:
         self.check(following)
         return self.rule(following), following
 
-    def _remember(self, calls: Iterable[Callable[[], None] | None]) -> None:
-        """Store the state after a step, and count the step."""
-        for remember in filter(None, calls):
-            remember()
-        for group in self.param_groups:
+    def _remember(self, states: Iterable[tuple[Any, Sequence[Any]]]) -> None:
+        """Store the state of each group after a step, and count the step."""
+        for group, (rows, columns) in zip(self.param_groups, states, strict=True):
+            new = dict(zip(self.state_names, columns, strict=True))
+            for name in kept_names(self.state_names, group):
+                _put(self._columns[name], rows, new[name])
             group["step"] += 1
 
     def _move(self, i: int) -> _Move:
@@ -261,16 +267,16 @@ class Optimizer:
         parameters = self._visited(i)
         if len(parameters) >= _MANY and _HAS_NUMPY and (arrays := _arrays_of(parameters)):
             is_sparse = self.is_sparse(self.param_groups[i])
-            rows = [self.state.rows[p] for p in parameters] if is_sparse else self._span(i)
+            rows = [self._rows[p] for p in parameters] if is_sparse else self._span(i)
             if found := self._in_arrays(i, rows, *arrays):
                 # an array makes each float as the one it replaces is freed, unlike a list
-                return parameters, array("d", found[0].tobytes()), found[1]
+                return parameters, array("d", found[0].tobytes()), rows, found[1]
         return self._one_by_one(i, parameters)  # names what is not finite, leaves out None
 
     def _in_arrays(
         self, i: int, rows: Any, data: Any, grads: Any
-    ) -> tuple[Any, Callable[[], None] | None] | None:
-        """Return the new numbers of parameters moved at once, and what stores their state.
+    ) -> tuple[Any, Sequence[Any]] | None:
+        """Return the new numbers of parameters moved at once, and their state in columns.
 
         None, where a number is not finite, or the rule is a user's.
         """
@@ -279,15 +285,13 @@ class Optimizer:
         rule, group = self._prepared(i)
         if not (isinstance(rule, partial) and rule.func in _OF_ARRAYS):
             return None
-        known = self.state.arrays(rows, self.first_state(group))
+        known = [np.frombuffer(column)[rows] for column in self._columns.values()]
         with np.errstate(all="ignore"):
             new, *columns = rule(data, -grads if group.get("maximize") else grads, *known)
-        if not (np.isfinite(grads).all() and np.isfinite(new).all()):
-            return None
-        return new, partial(self.state.put, rows, columns) if self.has_state(group) else None
+        return (new, columns) if np.isfinite(grads).all() and np.isfinite(new).all() else None
 
     def _one_by_one(self, i: int, parameters: Iterable[Value]) -> _Move:
-        """Return the parameters that a step moves, and their new numbers, each by itself.
+        """Return the parameters that a step moves, and what it makes of each by itself.
 
         Raises
         ------
@@ -295,30 +299,27 @@ class Optimizer:
             If a gradient or a new number is not finite.
         """
         rule, group = self._prepared(i)
-        first, sign = self.first_state(group), -1.0 if group.get("maximize") else 1.0
-        numbers: list[float] = []
-        states: dict[Value, tuple[float, ...]] = {}
-        for parameter in parameters:
-            given: Any = parameter.grad
-            if given is None:
-                continue
-            data, grad = float_of(parameter), as_float(given, "a gradient")
+        sign = -1.0 if group.get("maximize") else 1.0
+        moved = [p for p in parameters if cast("Any", p.grad) is not None]
+        rows = [self._rows[p] for p in moved]
+        found: list[Any] = []
+        for parameter, row in zip(moved, rows, strict=True):
+            data, grad = float_of(parameter), as_float(parameter.grad, "a gradient")
             self._require_finite(parameter, grad, "gradient")
             try:
-                new, *state = rule(data, sign * grad, *self.state.get(parameter, first))
+                new, *state = rule(data, sign * grad, *[x[row] for x in self._columns.values()])
             except ZeroDivisionError:
                 new, state = nan, []
             self._require_finite(parameter, new, "new value")
-            numbers.append(new)
-            states[parameter] = tuple(state)
-        remember = partial(self.state.update, states) if self.has_state(group) else None
-        return [*states], numbers, remember
+            found.append((new, *state))
+        numbers, *columns = [*zip(*found, strict=True)] or [()] * (1 + len(self._columns))
+        return moved, numbers, rows, columns
 
     def _require_finite(self, parameter: Value, number: float, what: str) -> None:
         if isfinite(number):
             return
         name = self._names.get(parameter) or parameter.label
-        name = name or f"parameter {self.state.rows[parameter]}"
+        name = name or f"parameter {self._rows[parameter]}"
         raise NumericalError(
             f"the {what} of {name} = {parameter.data:.6g} is {number}; no parameter was changed. "
             "Lower the learning rate, clip the gradients, or look for the operation under "
@@ -326,6 +327,16 @@ class Optimizer:
         )
 
     # States -----------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> dict[Value, dict[str, float]]:
+        """What the rule remembers of each parameter, by name."""
+        found: dict[Value, dict[str, float]] = {}
+        for group in self.param_groups:
+            names = kept_names(self.state_names, group) if group["step"] else []
+            for p in group["params"] if names else ():
+                found[p] = {name: self._columns[name][self._rows[p]] for name in names}
+        return found
 
     def state_dict(self) -> dict[str, Any]:
         """Return steps, options and what the rule remembers, as plain numbers.
@@ -342,12 +353,11 @@ class Optimizer:
         OperandError, DomainError
             If an option that was assigned is no number, or out of its range.
         """
-        rows, names = self.state.rows, self.state_names
-        state = {rows[p]: dict(zip(names, x, strict=True)) for p, x in self.state.items()}
+        rows = self._rows
         groups = [{**x, "params": [rows[p] for p in x["params"]]} for x in self.param_groups]
         for group in groups:
             self.check(group)
-        return {"state": state, "param_groups": groups}
+        return {"state": {rows[p]: x for p, x in self.state.items()}, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Restore the state of an optimiser of the same kind, over the same parameters.
@@ -370,15 +380,14 @@ class Optimizer:
         it had not been interrupted.
         """
         try:
-            groups, state = read(state_dict, self)
+            groups, columns = read(state_dict, self)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise StateError(
                 f"this state does not fit {type(self).__name__}, and nothing was changed: {error}"
             ) from error
         for own, group in zip(self.param_groups, groups, strict=True):
             own.update(group)
-        self.state.clear()
-        self.state.update(state)
+        self._columns = columns
 
     def __repr__(self) -> str:
         shown = [
@@ -386,6 +395,17 @@ class Optimizer:
             for group in self.param_groups
         ]
         return f"{type(self).__name__}({'; '.join(shown)})"
+
+
+def _put(column: array[float], rows: Any, numbers: Any) -> None:
+    """Set a column in these rows, a slice or a list, to the numbers of an array or a tuple."""
+    if isinstance(numbers, tuple):
+        for row, x in zip(rows, numbers, strict=True):
+            column[row] = x
+    else:
+        import numpy as np
+
+        np.frombuffer(column)[rows] = numbers
 
 
 def _params_of(group: Any) -> list[Any]:

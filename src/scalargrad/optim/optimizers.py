@@ -24,8 +24,8 @@ class SGD(Optimizer):
     lr : float
         Learning rate, in parameter unit² / loss unit.
     momentum, dampening : float
-        velocity ← momentum · velocity + (1 - dampening) · gradient, and a step along it. A group
-        without velocities takes a step without dampening.
+        velocity ← momentum · velocity + (1 - dampening) · gradient, and a step along it. The first
+        step of a group is taken without dampening.
     weight_decay : float
         λ of the L2 penalty ½λw².
     nesterov : bool
@@ -61,6 +61,7 @@ class SGD(Optimizer):
     """
 
     state_names = ("momentum_buffer",)
+    formula = staticmethod(rules.sgd)
 
     def __init__(  # noqa: PLR0917 - PyTorch's signature
         self,
@@ -83,21 +84,15 @@ class SGD(Optimizer):
         if group["nesterov"] and (group["momentum"] == 0.0 or group["dampening"] != 0.0):
             raise DomainError("nesterov needs momentum > 0 and dampening = 0")
 
-    def has_state(self, group: Group) -> bool:
-        """Return True with momentum."""
-        return bool(group["momentum"])
-
     def is_sparse(self, group: Group) -> bool:
         """Return True without momentum and weight decay."""
         return not (group["momentum"] or group["weight_decay"])
 
     def rule(self, group: Group) -> Rule:
-        """Return `rules.sgd` with these options; without dampening where there is no velocity."""
-        names = ("lr", "momentum", "dampening", "weight_decay", "nesterov")
-        options = {name: group[name] for name in names}
-        if options["dampening"] and not any(p in self.state for p in group["params"]):
-            options["dampening"] = 0.0
-        return partial(rules.sgd, **options)
+        """Return `rules.sgd` with these options, in the first step without dampening."""
+        rule = super().rule(group)
+        first = group["dampening"] and group["step"] == 1
+        return partial(rule, dampening=0.0) if first else rule
 
 
 class Adam(Optimizer):
@@ -141,6 +136,7 @@ class Adam(Optimizer):
     """
 
     state_names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+    formula = staticmethod(rules.adam)
     decoupled = False
 
     def __init__(  # noqa: PLR0917 - PyTorch's signature
@@ -159,9 +155,8 @@ class Adam(Optimizer):
 
     def rule(self, group: Group) -> Rule:
         """Return `rules.adam` with these options."""
-        options = {name: group[name] for name in ("lr", "betas", "eps", "weight_decay", "amsgrad")}
-        options |= {"corrections": _corrections(group), "decoupled": self.decoupled}
-        return partial(rules.adam, **options)
+        options = {"corrections": _corrections(group), "decoupled": self.decoupled}
+        return partial(super().rule(group), **options)
 
 
 def _corrections(group: Group) -> Betas:
@@ -237,6 +232,7 @@ class SparseAdam(Optimizer):
     """
 
     state_names = ("exp_avg", "exp_avg_sq")
+    formula = staticmethod(rules.sparse_adam)
 
     def __init__(
         self,
@@ -256,8 +252,7 @@ class SparseAdam(Optimizer):
 
     def rule(self, group: Group) -> Rule:
         """Return `rules.sparse_adam` with these options."""
-        options = {name: group[name] for name in ("lr", "betas", "eps")}
-        return partial(rules.sparse_adam, corrections=_corrections(group), **options)
+        return partial(super().rule(group), corrections=_corrections(group))
 
 
 class RMSprop(Optimizer):
@@ -301,6 +296,7 @@ class RMSprop(Optimizer):
     """
 
     state_names = ("square_avg", "grad_avg", "momentum_buffer")
+    formula = staticmethod(rules.rmsprop)
 
     def __init__(  # noqa: PLR0917 - PyTorch's signature
         self,
@@ -317,11 +313,6 @@ class RMSprop(Optimizer):
         options = {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
         options |= {"momentum": momentum, "centered": centered, "maximize": maximize}
         super().__init__(params, options)
-
-    def rule(self, group: Group) -> Rule:
-        """Return `rules.rmsprop` with these options."""
-        options = ("lr", "alpha", "eps", "weight_decay", "momentum", "centered")
-        return partial(rules.rmsprop, **{name: group[name] for name in options})
 
 
 class Adagrad(Optimizer):

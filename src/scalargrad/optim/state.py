@@ -1,19 +1,18 @@
-"""Options of groups and what rules remember: checked, kept in columns, saved, read from PyTorch."""
+"""Options of groups, checked, and what rules remember, read from states and written for PyTorch."""
 
 from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import accumulate, count, islice
+from itertools import count, groupby, islice
 from typing import Any, TypeAlias
 
 from scalargrad.errors import DomainError, OperandError, StateError
 from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
-from scalargrad.table.validation import counted, flag, number, whole
-from scalargrad.value import Value
+from scalargrad.table.validation import counted, flag, number
 
 Group: TypeAlias = dict[str, Any]
 
@@ -62,174 +61,82 @@ def checked(group: Group) -> Group:
     return {name: _OPTIONS[name](x, name) if name in _OPTIONS else x for name, x in group.items()}
 
 
-# The state of each parameter ------------------------------------------------------------------
-
-
-class StateColumns(MutableMapping[Value, tuple[float, ...]]):
-    """A mapping from parameters to tuples of numbers, kept as one column for each number.
-
-    Parameters
-    ----------
-    width : int
-        How many numbers are remembered of a parameter.
-
-    Attributes
-    ----------
-    rows : dict from Value to int
-        The row of each parameter that is trained, in the order they were given.
-
-    Notes
-    -----
-    A parameter is a key from its first step on. Only parameters that are trained can be set.
-    """
-
-    def __init__(self, width: int) -> None:
-        self.rows: dict[Value, int] = {}
-        self._columns = [array("d") for _ in range(width)]
-        self._known = bytearray()  # 1 for each row that holds a state
-
-    def add(self, parameters: Sequence[Value]) -> None:
-        """Make room for further parameters, which have no state yet."""
-        first, more = len(self.rows), len(parameters)
-        self.rows |= {p: first + i for i, p in enumerate(parameters)}
-        self._columns = [column + array("d", bytes(8 * more)) for column in self._columns]
-        self._known = self._known + bytes(more)
-
-    def __getitem__(self, parameter: Value) -> tuple[float, ...]:
-        row = self.rows[parameter]
-        if not self._known[row]:
-            raise KeyError(parameter)
-        return tuple([column[row] for column in self._columns])
-
-    def __setitem__(self, parameter: Value, state: tuple[float, ...]) -> None:
-        row = self.rows[parameter]
-        for column, x in zip(self._columns, state, strict=True):
-            column[row] = x
-        self._known[row] = 1
-
-    def __delitem__(self, parameter: Value) -> None:
-        if parameter not in self:
-            raise KeyError(parameter)
-        self._known[self.rows[parameter]] = 0
-
-    def __iter__(self) -> Iterator[Value]:
-        return (p for p, row in self.rows.items() if self._known[row])
-
-    def __len__(self) -> int:
-        return self._known.count(1)
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
-
-    def clear(self) -> None:
-        """Forget all states."""
-        self._known = bytearray(len(self.rows))
-
-    def arrays(self, rows: Any, first: Iterable[float]) -> list[Any]:
-        """Return each column in many rows as an array, `first` where there is no state yet.
-
-        Parameters
-        ----------
-        rows : slice, list or array of int
-        first : iterable of float
-            The state before the first step.
-        """
-        import numpy as np
-
-        known = np.frombuffer(self._known, np.bool_)[rows]
-        found = [np.frombuffer(column)[rows] for column in self._columns]
-        if known.all():
-            return found
-        return [np.where(known, x, start) for x, start in zip(found, first, strict=True)]
-
-    def put(self, rows: Any, columns: Sequence[Any]) -> None:
-        """Set each column in many rows, a slice, a list or an array of them."""
-        import numpy as np
-
-        for own, new in zip(self._columns, columns, strict=True):
-            np.frombuffer(own)[rows] = new
-        np.frombuffer(self._known, np.bool_)[rows] = True
-
-
 # Saved states ---------------------------------------------------------------------------------
+
+#: State that is kept only where an option is set.
+_ONLY_WITH = {"max_exp_avg_sq": "amsgrad", "grad_avg": "centered", "momentum_buffer": "momentum"}
+
+
+def kept_names(names: Sequence[str], group: Group) -> list[str]:
+    """Return which of the names of a rule's state stand for what a group remembers.
+
+    Examples
+    --------
+    >>> kept_names(("exp_avg", "max_exp_avg_sq"), {"amsgrad": False})
+    ['exp_avg']
+    """
+    return [x for x in names if x not in _ONLY_WITH or group.get(_ONLY_WITH[x], True)]
 
 
 def read(
     state_dict: Mapping[str, Any], optimizer: Any
-) -> tuple[list[Group], dict[Value, tuple[float, ...]]]:
-    """Return the groups and the state of a state dict, once all of it is seen to fit.
+) -> tuple[list[Group], dict[str, array[float]]]:
+    """Return the groups and the columns of a state dict, once all of it is seen to fit.
+
+    It is ours, with a state for each number, or PyTorch's, with one for each tensor.
 
     Raises
     ------
     LookupError, TypeError, ValueError or AttributeError
-        If it does not.
+        If it does not fit.
     """
-    own, names = optimizer.param_groups, optimizer.state_names
-    groups = list(state_dict["param_groups"])
-    sizes, expected = ([len(group["params"]) for group in x] for x in (groups, own))
-    states = state_dict["state"]
-    if groups and all("step" not in group for group in groups):
-        groups, states = _by_numbers(groups, states, optimizer)
-    elif sizes != expected:
-        raise ValueError(f"it is of groups of {sizes} parameters, these are of {expected}")
-    parameters = dict(enumerate(optimizer.state.rows))
-    found = {}
-    for key, state in states.items():  # JSON has turned numbers into text
-        i = whole(int(key) if isinstance(key, str) else key, "the number of a parameter", 0)
-        if i not in parameters:
-            raise ValueError(f"it numbers its parameters beyond the {len(parameters)} trained here")
-        if state.keys() != set(names):
-            raise ValueError(f"its rule remembers {names}, not {tuple(state)}")
-        found[parameters[i]] = tuple(number(state[name], name, finite=False) for name in names)
-    return [_merged(*pair, optimizer) for pair in zip(own, groups, strict=True)], found
+    states = dict(state_dict["state"])
+    states = {int(x) if isinstance(x, str) else x: state for x, state in states.items()}  # of JSON
+    groups, columns = [], {name: array("d") for name in optimizer.state_names}
+    for own, saved in zip(optimizer.param_groups, state_dict["param_groups"], strict=True):
+        entries = [states.pop(i, {}) for i in saved["params"]]
+        groups.append(_merged(own, saved, entries))
+        optimizer.check(groups[-1])
+        start = dict(zip(columns, optimizer.first_state(groups[-1]), strict=True))
+        names, trained = kept_names(optimizer.state_names, groups[-1]), len(own["params"])
+        found = [_rows(x, start, names) if x else [] for x in entries]
+        sizes = [*map(len, found)]
+        if len(found) == trained and max(sizes) <= 1:
+            found = [x or [start] for x in found]
+        elif "step" in saved or (any(sizes) and (sum(sizes) != trained or not all(sizes))):
+            given = f"{len(found)} parameters or tensors with a state of {sum(sizes)} numbers"
+            raise ValueError(f"a group has {given}, and {trained} are trained here")
+        rows = [row for x in found for row in x] or [start] * trained
+        for name, column in columns.items():
+            column.extend(row[name] for row in rows)
+    if states:
+        raise ValueError(f"it has a state of {shown(next(iter(states)))}, which is in no group")
+    return groups, columns
 
 
-def _merged(own: Group, saved: Group, optimizer: Any) -> Group:
-    """Return the options of a group as saved."""
-    if missing := own.keys() - saved.keys() - {"initial_lr"}:
+def _merged(own: Group, saved: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Group:
+    """Return the options of a group as saved; PyTorch counts the steps of each tensor."""
+    names = {*own, "initial_lr"} & saved.keys()
+    if missing := own.keys() - names - {"initial_lr", "step"}:
         raise ValueError(f"a group has no {', '.join(sorted(missing))}")
-    merged = {**own, **saved, "params": own["params"], "step": counted(saved["step"], "step")}
-    optimizer.check(merged)
-    return merged
+    options = {k: x.item() if hasattr(x := saved[k], "item") else x for k in names}
+    steps = [int(number(float(x["step"]), "step", 0.0)) for x in entries if "step" in x]
+    step = saved.get("step", max(steps, default=int(any(entries))))
+    return {**own, **options, "params": own["params"], "step": counted(step, "step")}
 
 
-# PyTorch's states: one for each tensor, and steps counted for each -----------------------------
-
-#: State that PyTorch keeps only where an option is set; all other names are the same there.
-_ONLY_WITH = {"max_exp_avg_sq": "amsgrad", "grad_avg": "centered", "momentum_buffer": "momentum"}
-
-
-def _by_numbers(
-    groups: Sequence[Group], states: Mapping[int, Any], optimizer: Any
-) -> tuple[list[Group], dict[int, dict[str, float]]]:
-    """Return PyTorch's groups and states by single numbers, as `Optimizer.state_dict` has them."""
-    merged: list[Group] = []
-    found: dict[int, dict[str, float]] = {}
-    first = 0
-    for own, saved in zip(optimizer.param_groups, groups, strict=True):
-        tensors, trained = [states.get(i, {}) for i in saved["params"]], len(own["params"])
-        start = dict(zip(optimizer.state_names, optimizer.first_state(own), strict=True))
-        numbers = [_numbers(x, start) for x in tensors]
-        sizes = [*map(len, numbers)]
-        if len(sizes) == trained and max(sizes) <= 1:
-            sizes = [1] * trained
-        elif any(tensors) and (sum(sizes) != trained or not all(sizes)):
-            raise ValueError(f"its tensors have {sizes} numbers, and {trained} are trained here")
-        for x, row in zip(numbers, accumulate(sizes, initial=first), strict=False):
-            found.update(enumerate(x, row))
-        first += trained
-        steps = [int(number(float(x["step"]), "step", 0.0)) for x in tensors if "step" in x]
-        options = {name: saved[name] for name in own if name in saved}
-        options = {k: x.item() if hasattr(x, "item") else x for k, x in options.items()}
-        merged.append({**options, "step": max(steps, default=0)})
-    return merged, found
-
-
-def _numbers(tensor: Mapping[str, Any], start: dict[str, float]) -> list[dict[str, float]]:
-    """Return the state of each number of a tensor; `start` where PyTorch keeps nothing."""
-    columns = {name: _flat(x) for name, x in tensor.items() if name in start and x is not None}
+def _rows(
+    entry: Mapping[str, Any], start: dict[str, float], names: Sequence[str]
+) -> list[dict[str, float]]:
+    """Return the state of each number of a tensor; `start` where nothing is kept."""
+    columns = {name: _flat(x) for name, x in entry.items() if name != "step" and x is not None}
+    if columns and not set(names) <= columns.keys() <= start.keys():
+        raise ValueError(f"its rule remembers {', '.join(names)}, not {', '.join(columns)}")
     size = max(map(len, columns.values()), default=0)
-    return [{**start, **{name: x[k] for name, x in columns.items()}} for k in range(size)]
+    return [
+        {**start, **{name: number(x[k], name, finite=False) for name, x in columns.items()}}
+        for k in range(size)
+    ]
 
 
 def _flat(x: Any) -> list[float]:
@@ -272,45 +179,35 @@ def torch_state_dict(optimizer: Any, model: Any) -> dict[str, Any]:
     >>> state["param_groups"][0]["params"]  # doctest: +SKIP
     [0, 1]
     """
-    if not isinstance(getattr(optimizer, "state", None), StateColumns):
+    if not hasattr(optimizer, "state_names") or isinstance(optimizer, type):
         raise OperandError(f"optimizer is {shown(optimizer)}; give one of scalargrad.optim")
     if isinstance(model, type) or not hasattr(model, "named_tensors"):
         raise OperandError(f"model is {shown(model)}; give the Module whose parameters these are")
     with needed("states for PyTorch need"):
         import torch
-    tensors, ahead = {}, iter(model.parameters())
-    for numbers in model.state_dict().values():
-        shape = torch.tensor(numbers).shape
-        members = [*islice(ahead, math.prod(shape))]
-        tensors[members[0] if members else None] = shape, members
+    shapes = [torch.tensor(numbers).shape for numbers in model.state_dict().values()]
+    ahead, kept, ordinals = iter(model.parameters()), optimizer.state, count()
+    tensors = [[*islice(ahead, math.prod(shape))] for shape in shapes]
+    places = {p: i for i, members in enumerate(tensors) for p in members}
     state: dict[int, Any] = {}
     groups: list[Group] = []
-    ordinals = count()
     for group in optimizer.param_groups:
-        left, numbered = group["params"], []
-        while left:
-            shape, members = tensors.get(left[0], ((), []))
-            if not members or left[: len(members)] != members:
+        options = {name: x for name, x in group.items() if name != "step"}
+        groups.append({**options, "params": []})
+        for i, run in groupby(group["params"], places.get):
+            members = [*run]
+            if i is None or members != tensors[i]:
                 raise StateError(
                     "the optimiser's parameters are not whole tensors of this model, in its order: "
                     "make it with model.parameters()"
                 )
-            left = left[len(members) :]
-            numbered.append(next(ordinals))
-            if columns := _remembered(optimizer, group, members):
-                found = {name: torch.tensor(x, dtype=torch.float64) for name, x in columns.items()}
-                state[numbered[-1]] = {name: x.reshape(shape) for name, x in found.items()}
+            groups[-1]["params"].append(ordinal := next(ordinals))
+            if names := kept.get(members[0]):
+                found = {name: [kept[p][name] for p in members] for name in names}
+                state[ordinal] = {
+                    name: torch.tensor(x, dtype=torch.float64).reshape(shapes[i])
+                    for name, x in found.items()
+                }
                 if tuple(optimizer.state_names) != ("momentum_buffer",):  # SGD's counts no steps
-                    state[numbered[-1]]["step"] = torch.tensor(float(group["step"]))
-        options = {name: x for name, x in group.items() if name != "step"}
-        groups.append({**options, "params": numbered})
+                    state[ordinal]["step"] = torch.tensor(float(group["step"]))
     return {"state": state, "param_groups": groups}
-
-
-def _remembered(optimizer: Any, group: Group, members: Sequence[Value]) -> dict[str, list[float]]:
-    """Return what is remembered of a tensor by name, as PyTorch keeps it; empty before a step."""
-    if not any(p in optimizer.state for p in members):
-        return {}
-    rows = [optimizer.state.get(p, optimizer.first_state(group)) for p in members]
-    columns = zip(optimizer.state_names, map(list, zip(*rows, strict=True)), strict=True)
-    return {name: x for name, x in columns if group.get(_ONLY_WITH.get(name, "lr"), True)}

@@ -10,10 +10,9 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import random
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scalargrad.compiler.generators import generators_of
 from scalargrad.errors import StateError
@@ -24,9 +23,11 @@ from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag
 from scalargrad.train.examples import Examples
 from scalargrad.train.history import History, spread
-from scalargrad.train.trainer import Trainer
-from scalargrad.transforms.draws import MODULE, rewind, state_of
+from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.value import Value
+
+if TYPE_CHECKING:
+    from scalargrad.train.fit import Trainer
 
 
 class RunState:
@@ -36,7 +37,7 @@ class RunState:
     ----------
     run : Trainer
         Before its first epoch.
-    path : str
+    path : str or Path
         The file of its checkpoints.
 
     Raises
@@ -45,14 +46,12 @@ class RunState:
         If a checkpoint could not hold a part's state, as it is now.
     """
 
-    def __init__(self, run: Trainer, path: str) -> None:
-        self.path = path
+    def __init__(self, run: Trainer, path: str | Path) -> None:
+        self.path = Path(path)
         self._run = run
         self._settings = settings(run)
-        found = [x for x in generators_of(run.called) if x is not MODULE]
-        self._generators = [run.rng, *found]
-        kept = {id(p) for p in run.model.parameters()}
-        if strange := [p for p in run.trained if id(p) not in kept]:
+        self._generators = [run.rng, *generators_of(run.called)]
+        if strange := run.strangers(run.model):
             raise StateError(
                 f"no checkpoint would hold {len(strange)} of the {len(run.trained)} parameters "
                 f"that the optimizer moves, such as {shown(strange[0])}: they are not the model's. "
@@ -106,8 +105,8 @@ class RunState:
         return {
             **{name: part.state_dict() for name, part in self._stateful().items()},
             "rng": [_listed(state_of(rng)) for rng in self._generators],
-            "random": random.getstate(),
             "history": vars(self._run.history),
+            "best_state": self._run.best_state,
             "ended": self._run.ended,
         }
 
@@ -117,11 +116,11 @@ class RunState:
         for name, part in self._stateful().items():
             part.load_state_dict(state[name])
         rewind(list(zip(self._generators, state["rng"], strict=True)))
-        random.setstate(state["random"])
         self._run.history, self._run.ended = history, ended
+        self._run.best_state = state["best_state"]
 
     def _stateful(self) -> dict[str, Any]:
-        names = ("model", "optimizer", "scheduler", "patience")
+        names = ("model", "optimizer", "scheduler")
         return {x: part for x in names if (part := getattr(self._run, x)) is not None}
 
 
@@ -140,21 +139,14 @@ _LOOKED_AT = 10_000
 
 def settings(run: Trainer) -> dict[str, Any]:
     """Return the settings of a run as numbers and text, by name."""
+    names = ["batch_size", "shuffle", "seed", "loss", "regularizer", "optimizer", "scheduler"]
     return {
         "training examples": _digest(run.train),
         "held-out examples": _digest(run.held_out) if run.held_out else "none",
-        "batch_size": run.batch_size,
-        "shuffle": run.shuffle,
-        "seed": run.seed,
-        "loss": described(run.loss),
-        "regularizer": described(run.regularizer),
+        **{name: described(getattr(run, name)) for name in (*names, "clip_grad_norm")},
         "metrics": {name: described(f) for name, f in run.metrics.items()},
-        "optimizer": type(run.optimizer).__name__,
         **{name: str(x) for name, x in getattr(run.optimizer, "defaults", {}).items()},
-        "scheduler": described(run.scheduler),
         "patience": run.patience is not None,
-        "clip_grad_norm": run.clip_grad_norm,
-        "clip_grad_value": run.clip_grad_value,
         "gradient_tolerance": run.gradient_tolerance is not None,
     }
 
@@ -211,7 +203,7 @@ def _written(x: Any) -> Any:
 
 # The file -----------------------------------------------------------------------------------------
 
-_FORMAT = "scalargrad checkpoint 3"
+_FORMAT = "scalargrad checkpoint 4"
 
 
 def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:

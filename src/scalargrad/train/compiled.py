@@ -5,7 +5,6 @@ The first batch of each size is evaluated eagerly as well, and compared.
 
 from __future__ import annotations
 
-import marshal
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,17 +20,20 @@ from scalargrad.errors import TraceError
 from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Module, ModuleList
 from scalargrad.nn.module import exchanged
+from scalargrad.optim import SGD, Adagrad, Adam, AdamW, RMSprop
+from scalargrad.optim.clipping import factor_for, norm_of
 from scalargrad.optim.optimizer import write_data
 from scalargrad.train.examples import detached
-from scalargrad.train.trainer import StepResult, batch_loss
 from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.transforms.functional import value_and_grad
 from scalargrad.tree import Rebuild, flatten
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
-    from scalargrad.train.trainer import Trainer
+    from scalargrad.train.fit import StepResult, Trainer
 
+#: Optimisers whose rules move numbers in arrays; SparseAdam asks which rows were looked up.
+_OF_ARRAYS = (SGD, Adam, AdamW, RMSprop, Adagrad)
 #: Recording a step takes about as long as this many eager steps.
 RECORDING = 5
 #: Compiling it takes about as long as visiting this many operands eagerly.
@@ -44,7 +46,7 @@ class CompiledSteps:
     Parameters
     ----------
     run : Trainer
-        Its optimizer is one of `scalargrad.optim`.
+        Of which what cannot be compiled is refused, at the first step that would pay.
     epochs : int
         How many are to be run; by default steps are compiled where that pays in so many.
     operands : int
@@ -65,8 +67,7 @@ class CompiledSteps:
         self._count = 0  # of those that it moves
         self._held: set[Value] = set()  # by the model, the loss and the penalty
         self._is_ahead = False  # the arrays, of the parameters
-        self._rows: Any = None  # the examples, and what they were written as
-        self._written: bytes | None = None
+        self._rows: Any = None  # the examples
         self._forget()
 
     def _forget(self) -> None:
@@ -80,17 +81,13 @@ class CompiledSteps:
 
     def begin_epoch(self) -> None:
         """Read the parameters, and what a callback could have changed."""
-        if self._leaves and not self._run.is_looked_at:
+        if self.refusal or (self._leaves and not self._run.is_looked_at):
             return
         trained, held = self._run.trained, _modules(self._run.called).parameters()
         leaves = [*dict.fromkeys([*trained, *held])]
         if (leaves, len(trained), {*held}) != (self._leaves, self._count, self._held):
             self._forget()
             self._leaves, self._count, self._held = leaves, len(trained), {*held}
-        if self._run.callbacks and (
-            not self._written or self._written != _written(self._run.train)
-        ):
-            self._rows = None
         self._read()
 
     def _read(self) -> None:
@@ -137,13 +134,17 @@ class CompiledSteps:
         if self._rows is None:
             pairs = list(zip(*self._run.train, strict=True))
             self._rows = Rows(pairs, alike=self._run.batch_size > 1)
-            self._written = _written(self._run.train) if self._run.callbacks else None
         count, size = self._rows.counts[self._rows.keys[rows[0]]], len(rows)
         batches = count // size if size == self._run.batch_size else 1
         pays = self._epochs * batches > RECORDING + COMPILING / (self._operands * size)
         return self._run.jit or pays
 
     def _result(self, rows: Sequence[int], before: list[tuple[Any, Any]]) -> StepResult | None:
+        if type(self._optimizer) not in _OF_ARRAYS:
+            raise TraceError(
+                f"{type(self._optimizer).__name__} moves parameters one by one: use SGD, Adam, "
+                "AdamW, RMSprop or Adagrad of scalargrad.optim"
+            )
         if not self._running and not self._is_ahead:
             self._read()
         found = self._found(rows)
@@ -159,16 +160,15 @@ class CompiledSteps:
         if batch not in self._compared:
             self._compare(rows, loss, predictions, before)
             self._compared.add(batch)
-        if not grads.any():  # perhaps no parameter is under the loss, which an eager step tells
-            return None
         data, grads = self._data[: self._count], grads[: self._count].copy()
-        self._run.clip_array(grads)
+        if (most := self._run.clip_grad_norm) is not None:
+            grads *= factor_for(norm_of(grads.tolist()), most)
         if not self._optimizer.step_arrays(data, grads):
             return None
         self._grads, self._is_ahead = grads, True
         numbers = predictions if self._run.metrics else []
         wanted = self._run.gradient_tolerance is not None
-        return StepResult(loss, numbers, grads.tolist() if wanted else [])
+        return loss, numbers, grads.tolist() if wanted else []
 
     def _found(self, rows: Sequence[int]) -> Any:
         """Return ((loss, predictions), gradient) of a batch; None if it must be taken eagerly."""
@@ -181,7 +181,7 @@ class CompiledSteps:
 
     def _program(self, rebuild: Rebuild) -> Any:
         """Return the compiled gradient of batches of examples, each rebuilt from its numbers."""
-        called = self._run.called  # which `jit` is to see
+        called, batch_loss = self._run.called, self._run.batch_loss  # which `jit` is to see
         leaves, held = self._leaves, self._held
 
         def step_of_fit(data: Any, cells: Any) -> Any:
@@ -216,7 +216,7 @@ class CompiledSteps:
             predictions = [self._run.model(x) for x in inputs[:count]]
             numbers, rebuild = flatten(found[count:], "the predictions")
             predictions += rebuild(map(Value, numbers))  # as a model makes them
-            expected = float(detached(batch_loss(self._run.called, predictions, targets)))
+            expected = float(detached(self._run.batch_loss(self._run.called, predictions, targets)))
         rewind(after)
         _require_near(loss, expected, "the loss of a batch")
 
@@ -226,18 +226,16 @@ class CompiledSteps:
         """Return predictions for the held-out examples; None if they must be computed eagerly."""
         if not self._compared or self._evaluate is False:
             return None
-        before, model = self._states(), self._run.model
+        before, model, first = self._states(), self._run.model, None
         try:
-            is_new = self._evaluate is None
-            if is_new:
+            if self._evaluate is None:
                 self._evaluate = jit(lambda inputs: _predictions(model, inputs))
-            found: list[Any] = self._evaluate(inputs)
-            if is_new:
-                after = self._states()
+                first = detached(model(inputs[0]))
                 rewind(before)
-                pairs = detached(found[0]), detached(model(inputs[0]))
-                rewind(after)
-                for x, y in zip(*[flatten(part, "")[0] for part in pairs], strict=True):
+            found: list[Any] = self._evaluate(inputs)
+            if first is not None:
+                pairs = [flatten(part, "")[0] for part in (detached(found[0]), first)]
+                for x, y in zip(*pairs, strict=True):
                     _require_near(x, y, "a prediction")
         except Exception:  # noqa: BLE001 - whatever it is, eager evaluation is not affected
             rewind(before)
@@ -268,14 +266,6 @@ def _require_near(found: float, expected: float, what: str) -> None:
 # Examples as arrays -----------------------------------------------------------------------------
 
 
-def _written(examples: Sequence[Any]) -> bytes | None:
-    """Return examples in bytes, which are others after any change; None for objects of classes."""
-    try:
-        return marshal.dumps([*examples], 2)  # without references, which depend on who else has one
-    except ValueError:
-        return None
-
-
 class Rows:
     """Examples, each as a row of numbers, with the structures that they have.
 
@@ -298,8 +288,8 @@ class Rows:
     Raises
     ------
     TraceError
-        If an example holds a Value, or they are not nested alike.
-    OperandError
+        If they are not nested alike.
+    OperandError, TypeError
         If an example holds anything but numbers, text and None.
     """
 
@@ -314,10 +304,6 @@ class Rows:
                 "many numbers in the same places, or train with batch_size=1"
             )
         rows = [row for row, _ in found]
-        if any(issubclass(kind, Value) for row in rows for kind in {*map(type, row)}):
-            raise TraceError(
-                "an example holds Values: give numbers, or train eagerly with jit=False"
-            )
         self._rows: Any = [np.array(row, dtype=np.float64) for row in rows]
         if len(self.counts) == 1:
             self._rows = np.array(self._rows).reshape(len(rows), -1)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real, widened
-from scalargrad.table.validation import listed
+from scalargrad.table.validation import listed, number
 from scalargrad.value import Value
 
 
@@ -25,7 +25,7 @@ class Examples(NamedTuple):
 
 
 def examples(inputs: Any, targets: Any, what: str) -> Examples:
-    """Return inputs and targets as lists; arrays become lists of plain floats.
+    """Return copies of inputs and targets as lists; arrays become lists of plain floats.
 
     Arrays and numbers of NumPy in a list have 64 bits for each number.
 
@@ -47,17 +47,23 @@ def _listed(rows: Any, what: str) -> list[Any]:
     if hasattr(rows, "to_numpy") and not hasattr(rows, "tolist"):  # a DataFrame
         rows = rows.to_numpy()
     if getattr(getattr(rows, "dtype", None), "kind", "") in {"M", "m"}:
-        raise OperandError(
-            f"{what} is an array of dates or intervals, which are no numbers: give days, as in "
-            "(x - x.min()) / numpy.timedelta64(1, 'D')"
-        )
+        raise OperandError(f"{what} is an array of dates, which are no numbers: give days, say")
     if hasattr(rows, "tolist"):
         found = rows.tolist()
         return found if isinstance(found, list) else [found]
     if isinstance(rows, str | bytes | dict | set | frozenset):
         raise OperandError(f"{what} is {shown(rows)}; give a list with one entry for each example")
     found = [x.tolist() if _is_tensor(x) else x for x in listed(rows, what, "examples")]
-    return [widened(x, "iuf") for x in found]
+    return [_copied(widened(x, "iuf")) for x in found]
+
+
+def _copied(x: Any) -> Any:
+    """Return an example in lists, dicts and arrays of its own, which nobody else changes."""
+    if type(x) in {list, tuple}:
+        return x[:] if {*map(type, x)} <= {float, int, bool} else type(x)(map(_copied, x))
+    if type(x) is dict:
+        return {key: _copied(part) for key, part in x.items()}
+    return x.copy() if type(x).__name__ == "ndarray" else x
 
 
 def _is_tensor(x: Any) -> bool:
@@ -65,14 +71,23 @@ def _is_tensor(x: Any) -> bool:
     return type(x).__module__.partition(".")[0] in {"torch", "pandas"} and hasattr(x, "tolist")
 
 
-def hold_out(given: Examples, fraction: float, seed: int) -> tuple[Examples, Examples]:
-    """Split off a fraction of the examples, drawn by seed.
+def split(given: Examples, fraction: Any, data: Any, seed: int) -> tuple[Examples, Examples | None]:
+    """Return examples to train on, and those held out: a fraction drawn by seed, or other data.
 
     Raises
     ------
     OperandError
-        If one of the two parts would be empty.
+        If both are given, or one of two parts would be empty.
     """
+    fraction = number(fraction, "validation_split", 0.0, 1.0)
+    if data is not None:
+        if fraction:
+            raise OperandError("validation_split and validation_data exclude each other: give one")
+        if not isinstance(data, tuple | list) or len(data) != 2:
+            raise OperandError(f"validation_data is {shown(data)}; give (inputs, targets)")
+        return given, examples(data[0], data[1], "the validation data")
+    if not fraction:
+        return given, None
     rows = list(range(len(given.inputs)))
     random.Random(seed).shuffle(rows)
     held = round(fraction * len(rows))
@@ -82,16 +97,6 @@ def hold_out(given: Examples, fraction: float, seed: int) -> tuple[Examples, Exa
             "fraction that leaves some on both sides"
         )
     return given.at(sorted(rows[held:])), given.at(sorted(rows[:held]))
-
-
-def batches(rows: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    """Cut row numbers into batches of `size`; the last may be smaller.
-
-    >>> list(batches([3, 1, 2], 2))
-    [[3, 1], [2]]
-    """
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
 
 
 def numbers_in(x: Any) -> Sequence[float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from scalargrad.errors import NumericalError, OperandError
 from scalargrad.system.files import write_table
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import is_word, listed, whole
+from scalargrad.table.validation import is_word, listed, text, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,17 +20,18 @@ if TYPE_CHECKING:
 Row = dict[str, float]
 
 
+@dataclass(repr=False)
 class History:
     """The measurements of training, one row per epoch.
 
     Parameters
     ----------
-    rows : iterable of mappings from str to float
+    rows : list of dicts from str to float
         One per epoch, all with the same columns.
     stopped : str
         Why training ended; empty while it runs.
     best_epoch : int, optional
-        The epoch whose weights were kept by early stopping, from 1.
+        The epoch whose weights early stopping keeps, from 1: that of the lowest loss so far.
 
     Raises
     ------
@@ -50,19 +52,17 @@ class History:
     History(2 epochs, loss 0.25, stopped: not yet)
     """
 
-    def __init__(
-        self,
-        rows: Iterable[Mapping[str, float]] = (),
-        stopped: str = "",
-        best_epoch: int | None = None,
-    ) -> None:
-        self.rows: list[Row] = [_row(row) for row in listed(rows, "rows", "dicts of numbers")]
+    rows: list[Row] = field(default_factory=list)
+    stopped: str = ""
+    best_epoch: int | None = None
+
+    def __post_init__(self) -> None:
+        self.rows = [_row(row) for row in listed(self.rows, "rows", "dicts of numbers")]
         if len({tuple(row) for row in self.rows}) > 1:
             raise OperandError("the rows of a history have the same columns, in the same order")
-        if not isinstance(stopped, str):
-            raise OperandError(f"stopped is {shown(stopped)}; give text")
-        self.stopped = stopped
-        self.best_epoch = None if best_epoch is None else whole(best_epoch, "best_epoch", 1)
+        text(self.stopped, "stopped")
+        if self.best_epoch is not None:
+            self.best_epoch = whole(self.best_epoch, "best_epoch", 1)
 
     @property
     def columns(self) -> list[str]:
@@ -81,11 +81,6 @@ class History:
                 f"the history has no column {shown(column)}: it has {', '.join(self.columns)}"
             )
         return [row[column] for row in self.rows]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, History) and vars(self) == vars(other)
-
-    __hash__ = None  # type: ignore[assignment]  # it grows while training runs
 
     def __repr__(self) -> str:
         last = f", loss {self.rows[-1]['loss']:.4g}" if "loss" in self.columns else ""

@@ -21,7 +21,7 @@ from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import function, instance, size, text, whole
 from scalargrad.train import History, fit
 from scalargrad.train.examples import Examples, detached, examples
-from scalargrad.train.trainer import OptimizerLike
+from scalargrad.train.fit import OptimizerLike
 
 
 def watch(
