@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import Any, TypeAlias
 
 from scalargrad import ops
@@ -24,7 +24,7 @@ from scalargrad.system.cached_property import cached_property
 from scalargrad.table.declaration import SUM
 from scalargrad.table.operation import Operation, Reduction
 from scalargrad.table.printing import Expression
-from scalargrad.table.symbol import Symbol
+from scalargrad.table.symbol import Symbol, evaluate
 from scalargrad.value import Value
 
 #: What stands for the operands of a long sum or call that are not shown.
@@ -74,35 +74,16 @@ class Resolver:
         self._answers = answers or {}
 
     def resolve(self, expression: Expression) -> Expression:
-        """Return `expression` with conditions decided and known parts computed: its parts first.
+        """Return `expression` with conditions decided and known parts computed.
 
         Of a choice only what is chosen is looked at.
         """
-        stack = [expression]
-        while stack:
-            part = stack[-1]
-            if not isinstance(part, Symbol) or part.op is None or part in self._done:
-                stack.pop()
-                continue
-            needed = part.operands[:1] if part.op.lazy else part.operands
-            values = self._values(needed, stack)
-            if part.op.lazy and values:
-                chosen = part.operands[1 if self._fact(values[0]) else 2]
-                values = self._values((chosen,), stack)
-                if values:
-                    self._done[part] = values[0]
-            elif values:
-                made = _compute(part.op, values)
-                self._done[part] = self._fact(made) if part.op.comparison else made
-        return self._done.get(expression, expression)
+        found: Expression = evaluate(expression, self._done, self._computed, self._fact)
+        return found
 
-    def _values(
-        self, parts: Sequence[Expression], stack: list[Expression]
-    ) -> tuple[Expression, ...]:
-        """Return what parts come to; () while some are not known, which are put on the stack."""
-        missing = [x for x in parts if isinstance(x, Symbol) and x.op and x not in self._done]
-        stack += missing
-        return () if missing else tuple(self._done.get(x, x) for x in parts)
+    def _computed(self, op: Operation, operands: Sequence[Expression]) -> Expression:
+        made = _compute(op, operands)
+        return self._fact(made) if op.comparison else made
 
     def _fact(self, found: Expression) -> Expression:
         """Return the number of a comparison, or of what a choice depends on."""
@@ -154,36 +135,30 @@ def variants(
         return Fork(undecided.condition, *ways)
 
 
-def _compute(op: Operation, operands: tuple[Expression, ...]) -> Expression:
+def _compute(op: Operation, operands: Sequence[Expression]) -> Expression:
     if not any(isinstance(x, Symbol) for x in operands):
         number: float = op.of(*operands, checked=False)
         return number
     for index, neutral in enumerate(_NEUTRAL.get(op, ())):
         if not isinstance(operands[index], Symbol) and operands[index] == neutral:
             return operands[1 - index]
-    return Symbol("", op, operands)
+    return _gate(op, operands)
 
 
-def replaced(expression: Expression, old: Symbol, new: Symbol) -> Expression:
-    """Return an expression with one symbol replaced."""
-    if expression is old:
-        return new
-    if not isinstance(expression, Symbol) or expression.op is None:
-        return expression
-    operands = tuple(replaced(operand, old, new) for operand in expression.operands)
-    return Symbol("", expression.op, operands)
+def _gate(op: Operation, operands: Sequence[Expression]) -> Symbol:
+    return Symbol("", op, tuple(operands))
 
 
 def shorten(expression: Expression) -> Expression:
     """Replace the middle of every long sum and call by an ellipsis."""
-    if not isinstance(expression, Symbol) or expression.op is None:
-        return expression
-    if expression.op is ops.add:
-        first, *rest = map(shorten, _leave_out(terms(expression)))
-        for term in rest:
-            first = Symbol("", expression.op, (first, term))
-        return first
-    return Symbol("", expression.op, tuple(map(shorten, _leave_out(expression.operands))))
+    found: Expression = evaluate(expression, {}, _shortened, None)
+    return found
+
+
+def _shortened(op: Operation, operands: Sequence[Expression]) -> Expression:
+    if op is not ops.add:
+        return _gate(op, _leave_out(operands))
+    return reduce(lambda *both: _gate(op, both), _leave_out(terms(_gate(op, operands))))
 
 
 def _leave_out(operands: Sequence[Expression]) -> list[Expression]:
@@ -313,7 +288,8 @@ class GateForm:
         if (self.op, index) in TEXTBOOK:
             written: Expression = TEXTBOOK[self.op, index](*self.operands)
             return written
-        return replaced(self.partials[index], self.result, Symbol("", self.op, self.operands))
+        known = {self.result: Symbol("", self.op, self.operands)}
+        return evaluate(self.partials[index], known, _gate, None)  # type: ignore[no-any-return]
 
     def pattern(self, index: int) -> str:
         """Return what the gate does to a gradient on its way to an operand; may be empty."""
@@ -399,7 +375,7 @@ class SymbolicGate:
         numbers = {x: self.numbers[x] for x in named_symbols(rule) if x in self.numbers}
         shown = relation(*numbers_in(rule), *numbers.values())
         saved = self.relation if self.form.result in numbers else "="
-        return loosest(shown, saved), result_relation(decimal_value(rule, numbers), local)
+        return loosest(shown, saved), result_relation(lambda: decimal_value(rule, numbers), local)
 
 
 def _bell(x: Symbol) -> Symbol:

@@ -44,7 +44,7 @@ from scalargrad.table.javascript import javascript_functions
 from scalargrad.table.numbers import json_number
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression, Slot, text
-from scalargrad.table.symbol import TABLE, Symbol
+from scalargrad.table.symbol import TABLE, Symbol, evaluate
 from scalargrad.value import Parameter, Value
 
 #: The most nodes a page draws at once.
@@ -356,35 +356,24 @@ class _Terms:
     def __init__(self, record: Record, names: Mapping[Symbol, str]) -> None:
         self.written: list[Json] = []
         self._record, self._names = record, names
-        self._indices: dict[Symbol | str, int] = {}
+        self._indices: dict[Any, int] = {}
 
     def index(self, expression: Expression) -> int:
-        """Write an expression, its parts first and without recursion, and return its index."""
-        stack = [expression]
-        while stack:
-            part = stack[-1]
-            missing = [x for x in _operands(part) if _identity(x) not in self._indices]
-            if missing:
-                stack += missing
-                continue
-            stack.pop()
-            if _identity(part) not in self._indices:
-                self._indices[_identity(part)] = len(self.written)
-                self.written.append(self._entry(part))
-        return self._indices[_identity(expression)]
+        """Write an expression, its parts first, and return its index."""
+        return self._placed(evaluate(expression, self._indices, self._applied, None))
 
-    def _entry(self, part: Expression) -> Json:
-        if not isinstance(part, Symbol):
-            return json_number(part)
-        if part.op is None:
-            return {"name": self._names[part]}
-        key = self._record.key(part.op, len(part.operands))
-        return [key, *(self._indices[_identity(x)] for x in part.operands)]
+    def _applied(self, op: Operation, operands: Sequence[Any]) -> int:
+        places = [*map(self._placed, operands)]
+        self.written.append([self._record.key(op, len(operands)), *places])
+        return len(self.written) - 1
 
-
-def _identity(part: Expression) -> Symbol | str:
-    return part if isinstance(part, Symbol) else repr(float(part))
-
-
-def _operands(part: Expression) -> tuple[Expression, ...]:
-    return part.operands if isinstance(part, Symbol) else ()
+    def _placed(self, x: Any) -> int:
+        """Return the index of a part; names and numbers get one when they are first met."""
+        if isinstance(x, int):
+            return x
+        key = x if isinstance(x, Symbol) else repr(float(x))
+        if key not in self._indices:
+            self._indices[key] = len(self.written)
+            is_name = isinstance(x, Symbol)
+            self.written.append({"name": self._names[x]} if is_name else json_number(x))
+        return self._indices[key]
