@@ -6,14 +6,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from types import FunctionType, ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from scalargrad.errors import OperandError
 from scalargrad.show.characters import LOWERED
-from scalargrad.show.subgraphs import Model
 from scalargrad.show.weighted_sums import Row, dense_layers
 from scalargrad.system.short_repr import shown
 from scalargrad.value import Parameter, Value
+
+if TYPE_CHECKING:
+    from scalargrad.show.subgraphs import Model
 
 #: A weight or a bias of a layer that stands in a list, or is the whole model: the layer's path, and
 #: what follows.

@@ -8,13 +8,12 @@ numbers of nodes in a recorded program, which `scalargrad.show.training.programs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from scalargrad import ops
 from scalargrad.graph import fan_out
-from scalargrad.show.shown_graph import readers_of
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import TABLE
 from scalargrad.value import Parameter, Value
@@ -136,6 +135,16 @@ class WeightedSums(Generic[Node]):
                 elif self._is_parameter(x):
                     bias = x
         return WeightedSum(tuple(inputs), tuple(weights), bias, total, tuple(gates))
+
+
+def readers_of(order: Iterable[Value]) -> dict[Value, list[Value]]:
+    """Return what reads each node of a graph, as often as it does."""
+    readers: dict[Value, list[Value]] = {node: [] for node in order}
+    for node in readers:
+        for operand in node.parents:
+            if isinstance(operand, Value):
+                readers[operand].append(node)
+    return readers
 
 
 # In graphs -------------------------------------------------------------------------------------

@@ -8,9 +8,8 @@ from typing import Any
 
 from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, fan_out, topological_order
-from scalargrad.names import names
-from scalargrad.show.characters import aliases, is_long, printed, visible
-from scalargrad.show.graphs.builder import Builder, DrawnGraph
+from scalargrad.show.characters import aliases, is_long, visible
+from scalargrad.show.graphs.builder import Builder
 from scalargrad.show.graphs.diagram import Box, Shape, Wire
 from scalargrad.show.graphs.gates import copies_of
 from scalargrad.show.graphs.layout import DPI, SIDES
@@ -24,8 +23,7 @@ from scalargrad.show.graphs.view import (
     expanded_folds,
 )
 from scalargrad.show.number_format import number
-from scalargrad.show.places import module_of, place_names
-from scalargrad.show.shown_graph import shown_order, without_zeros
+from scalargrad.show.shown_graph import ShownGraph, printed_names
 from scalargrad.show.subgraphs import Fold, fold
 from scalargrad.system.short_repr import shown
 from scalargrad.table.printing import MINUS
@@ -144,7 +142,6 @@ def draw(
     >>> draw(model([1.0, -1.0]), model=model, open="layers.0")
     <Picture: Computation graph of v7 ≈ −0.03898: 20 nodes, 4 folded parts>
     """
-    roots, module = _roots(root), module_of(model)
     if not is_word(direction, SIDES):
         raise LayoutError(f"direction is {shown(direction)}: use {' or '.join(map(repr, SIDES))}")
     if depth is not None and whole(depth, "depth") < 0:
@@ -153,60 +150,52 @@ def draw(
     copies, gradients = flag(copies, "copies"), flag(gradients, "gradients")
     dark = flag(dark, "dark")
     require_digits(digits, dpi)
-    shown_as = without_zeros(roots)
-    roots = [shown_as.get(root, root) for root in roots]
-    order = shown_order(*roots)
+    graph = ShownGraph(_roots(root), model)
+    roots, order = graph.roots, graph.order
     has_gradients = any(root.grad for root in roots)  # other gradients are of an earlier graph
     gradients = gradients and has_gradients
     paths = [open] if isinstance(open, str) else listed(open, "open", "paths of parts")
     asked = [text(name, "open") for name in paths]
     plain = View(Fold("graph", list(order)))
-    if copies or (module is None and not asked and plain.size().needed <= limit):
+    if copies or (graph.model is None and not asked and plain.size().needed <= limit):
         view, is_cut = plain, False
     else:
-        folded = fold(*roots, model=module, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
+        folded = fold(*roots, model=graph.model, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
         view, is_cut = expanded_folds(folded, depth, asked, limit)
     _require_within(limit, order, roots, view, copies)
     known = {node: node.grad or 0.0 if has_gradients else 0.0 for node in order}
     copied = copies_of(order, known) if copies else {}
-    graph, legend = _named(order, place_names(model, order), known)
+    short, legend = aliases(graph.names)
     builder = Builder(
         graph,
         view,
+        names=short,
+        written=_written(graph, short),
+        gradients=known if gradients else None,
         folds={part: f"f{k}" for k, part in enumerate(view.fold.walk())},
         copies=copied,
         digits=digits,
-        gradients=gradients,
     )
-    diagram = builder.build(_title(roots, builder))
+    diagram = builder.build(_title(builder))
     diagram.legend = _legend_of(diagram.shapes, legend)
     hidden = builder.stand_ins()
     alarmed, alarm = _alarm(order, gradients)
     diagram.note = "\n".join(filter(None, [alarm, _note(view) if is_cut else ""]))
-    marked = highlighted_ids(order, highlight, shown_as)
+    marked = highlighted_ids(graph, highlight)
     marked = marked.union(*(hidden.get(id, ()) for id in marked))
     alarmed = alarmed.union(*(hidden.get(id, ()) for id in alarmed))
     diagram.look = Look(marked, alarmed)
     return Picture(diagram, direction, dpi=dpi, dark=dark)
 
 
-def _named(
-    order: Sequence[Value], places: Mapping[Value, str], gradients: Mapping[Value, float]
-) -> tuple[DrawnGraph, dict[str, str]]:
-    """Return a graph with what is written in it, and what short names stand for."""
-
-    def as_printed(words: Mapping[Value, str]) -> dict[Value, str]:
-        return {node: visible(printed(word), lines=False) for node, word in words.items()}
-
-    full = as_printed({**names(order), **places})
-    short, legend = aliases(full)
-    labels = {node: node.label for node in order}
-    written = as_printed(labels | {x: place for x, place in places.items() if not x.parents})
+def _written(graph: ShownGraph, short: Mapping[Value, str]) -> dict[Value, str]:
+    """Return what stands in boxes and on wires: labels, and of leaves what they are called."""
+    leaves = {node: place for node, place in graph.places.items() if not node.parents}
+    written = printed_names({node: node.label for node in graph.order} | leaves)
     for node, own in written.items():
         if is_long(own) or not (own or node.parents):
             written[node] = short[node]
-    graph = DrawnGraph(order, full, short=short, written=written, gradients=gradients)
-    return graph, legend
+    return written
 
 
 def _legend_of(shapes: Sequence[Shape], legend: Mapping[str, str]) -> str:
@@ -216,10 +205,11 @@ def _legend_of(shapes: Sequence[Shape], legend: Mapping[str, str]) -> str:
     return "\n".join(f"{alias}: {name}" for alias, name in legend.items() if alias in stems)
 
 
-def _title(roots: Sequence[Value], builder: Builder) -> str:
+def _title(builder: Builder) -> str:
     """Return the title sentence of a picture."""
     graph, closed = builder.graph, len(builder.view.closed)
-    shown = ", ".join(f"{graph.names[x]} {builder.sign(x)} {builder.number(x.data)}" for x in roots)
+    written = (f"{graph.names[x]} {builder.sign(x)} {builder.number(x.data)}" for x in graph.roots)
+    shown = ", ".join(written)
     count, parts = len(graph.order), f", {closed} folded part{'s' * (closed != 1)}" * bool(closed)
     return f"Computation graph of {shown}: {count} node{'s' * (count != 1)}{parts}"
 

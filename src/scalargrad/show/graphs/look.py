@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.graph import describe
+from scalargrad.show.shown_graph import ShownGraph
 from scalargrad.system.short_repr import shown
 from scalargrad.value import Value
+
+if TYPE_CHECKING:
+    from scalargrad.show.steps.step import Step
 
 #: Graphviz knows the widths of its letters, which are those of Arial and Liberation Sans.
 FONTS = "Helvetica"
@@ -56,40 +60,19 @@ class Look:
     back: frozenset[str] = frozenset()
 
 
-@runtime_checkable
-class WalkStep(Protocol):
-    """A step of `scalargrad.walk`: a gate, and the node that receives a gradient from it.
-
-    An attribute `operand`, if there is one, tells which of several lines the gradient takes.
-    """
-
-    @property
-    def node(self) -> Value | None:
-        """The gate; None for the step of the inputs."""
-
-    @property
-    def parent(self) -> Value | None:
-        """The node that receives a gradient; None in forward steps."""
+Highlight: TypeAlias = "Value | Step | Iterable[Value | Step]"
 
 
-Highlight: TypeAlias = Value | WalkStep | Iterable[Value | WalkStep]
-
-
-def highlighted_ids(
-    order: Sequence[Value],
-    highlight: Highlight | None,
-    stand_ins: Mapping[Value, Value] | None = None,
-) -> frozenset[str]:
-    """Return the ids of all shapes and lines that `highlight` selects in the diagram of `order`.
+def highlighted_ids(graph: ShownGraph, highlight: Highlight | None) -> frozenset[str]:
+    """Return the ids of all shapes and lines that `highlight` selects in the diagram of a graph.
 
     For Values, these are their boxes or gates, their wires, and the lines between them; for a step
-    of a walk, the line that the gradient takes, or the node that is computed. `stand_ins` are the
-    nodes that are drawn in the places of others.
+    of a walk, the line that the gradient takes, or the node that is computed.
 
     Raises
     ------
     GraphError
-        If a node is not in `order`, or the gate of a step does not read the step's parent.
+        If a node is not in the graph.
     OperandError
         If `highlight` is neither Values nor steps.
 
@@ -97,19 +80,17 @@ def highlighted_ids(
     --------
     >>> x = Value(2.0, "x")
     >>> y = x.tanh()
-    >>> sorted(highlighted_ids([x, y], [x]))
+    >>> sorted(highlighted_ids(ShownGraph([y]), [x]))
     ['n0', 'n0-out', 'n0-wire']
     """
-    ids, stand_ins = {node: f"n{i}" for i, node in enumerate(order)}, stand_ins or {}
 
     def drawn(node: Value) -> Value:
-        node = stand_ins.get(node, node)
-        if node not in ids:
+        if (found := graph.standing_for(node)) is None:
             raise GraphError(
                 f"highlight: {describe(node)} is not in the graph that is drawn: highlight a "
                 "Value the root was computed from, or draw a root that was computed from it"
             )
-        return node
+        return found
 
     items = _items(highlight)
     nodes = [drawn(item) for item in items if isinstance(item, Value)]
@@ -119,40 +100,29 @@ def highlighted_ids(
     for step in items:
         if isinstance(step, Value):
             continue
-        originals = getattr(getattr(step, "scene", None), "originals", {})
         node, parent = (
-            None if end is None else drawn(originals.get(end, end))
+            None if end is None else drawn(step.scene.originals.get(end, end))
             for end in (step.node, step.parent)
         )
         if node is None:
-            nodes += [leaf for leaf in order if not leaf.parents]
-        elif parent is None:
+            nodes += [leaf for leaf in graph.order if not leaf.parents]
+        elif parent is None or step.operand is None:
             nodes.append(node)
         else:
-            lines += _wires(node, parent, getattr(step, "operand", None))
-            chosen |= {ids[node], f"{ids[parent]}-out", f"{ids[parent]}-wire"}
-    chosen |= {f"{ids[node]}{part}" for node in nodes for part in ("", "-out", "-wire")}
-    return frozenset(chosen.union(*(_line(ids, node, i) for node, i in lines)))
+            lines.append((node, step.operand))
+            chosen |= {graph.id(node), f"{graph.id(parent)}-out", f"{graph.id(parent)}-wire"}
+    chosen |= {f"{graph.id(node)}{part}" for node in nodes for part in ("", "-out", "-wire")}
+    return frozenset(chosen.union(*(_line(graph, node, i) for node, i in lines)))
 
 
-def _wires(node: Value, parent: Value, operand: int | None) -> list[tuple[Value, int]]:
-    """Return the wires from a node to its parent, or that of one operand."""
-    found = [(node, i) for i, x in enumerate(node.parents) if x is parent and operand in (None, i)]
-    if not found:
-        raise GraphError(
-            f"highlight: {describe(node)} does not read {describe(parent)}: take a step of walk()"
-        )
-    return found
-
-
-def _items(highlight: Highlight | None) -> list[Value | WalkStep]:
+def _items(highlight: Any) -> list[Value | Step]:
     if highlight is None:
         return []
     items: list[Any] = [highlight]
-    if not isinstance(highlight, Value | WalkStep):
+    if not _can_be_drawn(highlight):
         with suppress(TypeError):
             items = [*highlight]
-    if not all(isinstance(item, Value | WalkStep) for item in items):
+    if not all(map(_can_be_drawn, items)):
         raise OperandError(
             f"highlight is {shown(highlight)}, of type {type(highlight).__name__}: give a Value of "
             "the graph, several, or a step of walk()"
@@ -160,10 +130,14 @@ def _items(highlight: Highlight | None) -> list[Value | WalkStep]:
     return items
 
 
-def _line(ids: Mapping[Value, str], node: Value, i: int) -> Iterator[str]:
+def _can_be_drawn(item: object) -> bool:
+    return isinstance(item, Value) or hasattr(item, "scene")  # a step has one
+
+
+def _line(graph: ShownGraph, node: Value, i: int) -> Iterator[str]:
     """Yield the line of operand i, and the dot at which it branches off, if there is one."""
     operand = node.parents[i]
     assert isinstance(operand, Value)
-    line, source = f"{ids[node]}-w{i}", ids[operand]
+    line, source = f"{graph.id(node)}-w{i}", graph.id(operand)
     yield from (line, f"{line}-in", f"{line}-out", f"{line}-wire")
     yield from (f"{source}-stem", f"{source}-fan")

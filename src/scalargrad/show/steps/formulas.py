@@ -309,7 +309,7 @@ def local_formula(
     gate = scene.gate(node)
     partial = gate.partial(operand)
     left = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
-    if scene.expected[parent] > 1 and (node is scene.root or scene.is_repeated(node, parent)):
+    if scene.readers[parent] > 1 and (node is scene.root or scene.is_repeated(node, parent)):
         left = writer.join([left, writer.phrase(wire)])  # not the whole derivative
     constants = scene.constants(gate, partial)
     symbols = writer.expression(partial, scene.words(gate, partial))

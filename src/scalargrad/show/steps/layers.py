@@ -112,7 +112,7 @@ class _Layers:
 
     def _is_read(self, nodes: Iterable[Value | float | None], times: int) -> bool:
         """Return whether nodes are read exactly `times` times, that is by one layer alone."""
-        return all(self._scene.expected[x] == times for x in nodes if isinstance(x, Value))
+        return all(self._scene.readers[x] == times for x in nodes if isinstance(x, Value))
 
     def _next(self, i: int, rows: Sequence[Row]) -> int | None:
         """Return the layer that alone reads this one's outputs, if there is one."""
@@ -120,7 +120,7 @@ class _Layers:
         if len(after) != 1:
             return None
         readers = len(self._found[after[0]])
-        alone = all(self._scene.expected[row.output] == readers for row in rows)
+        alone = all(self._scene.readers[row.output] == readers for row in rows)
         return after[0] if alone else None
 
     def _forward(self, title: str, rows: Sequence[Row]) -> str:

@@ -13,20 +13,13 @@ from unicodedata import normalize
 from scalargrad import ops
 from scalargrad.comparisons import comparisons
 from scalargrad.errors import GraphChangedError
-from scalargrad.graph import describe, fan_out
-from scalargrad.names import as_read, names
+from scalargrad.graph import describe
+from scalargrad.names import as_read
 from scalargrad.ops import activations
-from scalargrad.show.characters import printed, visible
 from scalargrad.show.number_format import number
-from scalargrad.show.places import module_of, place_names
-from scalargrad.show.shown_graph import (
-    largest_of,
-    readers_of,
-    scores_of,
-    shown_order,
-    without_zeros,
-)
+from scalargrad.show.shown_graph import ShownGraph, largest_of, scores_of
 from scalargrad.show.steps.partials import FIXED, GateForm, SymbolicGate, named_symbols, numbers_in
+from scalargrad.show.weighted_sums import readers_of
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
@@ -60,34 +53,21 @@ class Alarm(NamedTuple):
     text: str
 
 
-class Scene:
+class Scene(ShownGraph):
     """A graph as it was when it was walked.
 
     Attributes
     ----------
     root : Value
-        What is differentiated; a copy, as all above it, if Python's `sum` made 0 + x below.
-    originals : dict from Value to Value
-        The nodes of which there are copies.
-    model : Module or None
-        What the graph is folded by, if it is folded.
-    order : list of Value
-        Every node, operands before results.
-    place : dict from Value to int
-        The position of each in `order`.
+        What is differentiated.
     inputs : list of Value
         The leaves among them, parameters last, these in the order of the model or layer by layer;
         otherwise in the order in which they are first read or, of x0, x1 and so on, by these
         numbers.
-    names : dict from Value to str
-        Labels, or v1, v2, …, and of parameters their places; without characters that would move
-        the cursor or hide.
     in_formulas : dict from Value to str
-        The same in formulas, where a name such as a + b needs parentheses.
+        Names in formulas, where one such as a + b needs parentheses.
     data : dict from Value to float
         The numbers, kept because a leaf may be assigned to later.
-    expected : dict from Value to int
-        How many wires leave each node, which is the number of terms in its gradient.
     feeds : dict from Value to int
         How many gates those wires lead to; x · x is one gate.
     terms : dict from Value to list of float
@@ -103,18 +83,11 @@ class Scene:
     """
 
     def __init__(self, root: Value, model: object = None) -> None:
-        stand_ins = without_zeros([root])
-        self.root = root = stand_ins.get(root, root)
-        self.originals = {shown: node for node, shown in stand_ins.items()}
-        self.model = module_of(model)
-        self.order = shown_order(root)
-        self.place = {node: i for i, node in enumerate(self.order)}
+        super().__init__([root], model)
+        (self.root,) = self.roots
         leaves = [node for node in as_read(self.order) if not node.parents]
-        self.expected = fan_out(self.order)
-        places = place_names(model, self.order)
-        found = names(self.order) | places
-        self._name({node: visible(printed(name), lines=False) for node, name in found.items()})
-        self.inputs = _in_order(leaves, self.names, places)
+        self._name(self.names)
+        self.inputs = _in_order(leaves, self.names, self.places)
         self.data = {node: node.data for node in self.order}
         self.feeds = {node: len({*read}) for node, read in readers_of(self.order).items()}
         self.terms: dict[Value, list[float]] = {node: [] for node in self.order}
@@ -125,8 +98,7 @@ class Scene:
         self._forms: dict[object, GateForm] = {}
         self._gates: dict[Value, SymbolicGate] = {}
         self._require_unchanged()
-        self._stand_ins = stand_ins
-        self.comparisons = comparisons(self.originals.get(root, root), _MOST_COMPARISONS)
+        self.comparisons = comparisons(root, _MOST_COMPARISONS)
 
     @cached_property
     def pre_activations(self) -> set[Value]:
@@ -153,11 +125,6 @@ class Scene:
                     f"{now:.6g}: data was assigned after the graph was built. Build the graph "
                     "again before walking through it"
                 )
-
-    def standing_for(self, node: Value) -> Value | None:
-        """Return the node of the scene that is one of the graph, or its copy; None for others."""
-        node = self._stand_ins.get(node, node)
-        return node if node in self.place else None
 
     def gate(self, node: Value) -> SymbolicGate:
         """Return the gate that made `node`; those of one form are traced once."""
@@ -207,7 +174,7 @@ class Scene:
 
     def is_repeated(self, node: Value, parent: Value) -> bool:
         """Return whether a gate has the same operand more than once."""
-        shared = self.feeds[parent] < self.expected[parent]
+        shared = self.feeds[parent] < self.readers[parent]
         return shared and node.parents.count(parent) > 1
 
     def is_known(self, node: Value, position: int) -> bool:
@@ -231,7 +198,7 @@ class Scene:
     @property
     def count(self) -> int:
         """How many steps a walk through the whole graph has."""
-        return self.seed_at + 1 + sum(self.expected.values())
+        return self.seed_at + 1 + sum(self.readers.values())
 
 
 def _in_order(

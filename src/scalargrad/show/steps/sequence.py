@@ -300,5 +300,5 @@ def _backward(scene: Scene) -> Iterator[Step]:
                 contribution,
                 totals[parent],
                 arrived=len(scene.terms[parent]),
-                expected=scene.expected[parent],
+                expected=scene.readers[parent],
             )

@@ -128,7 +128,7 @@ def _row(step: Step, node: Value) -> list[Text]:
 def _gradient(step: Step, node: Value) -> Text:
     """Return the gradient of a node, as a sum that goes on until all its terms have arrived."""
     scene = step.scene
-    arrived, expected = scene.arrived(node, step.index), scene.expected[node]
+    arrived, expected = scene.arrived(node, step.index), scene.readers[node]
     if arrived == 0:
         return Text("·", PALE)
     total = sum(scene.terms[node][:arrived]) if node is not scene.root else 1.0

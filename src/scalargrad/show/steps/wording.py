@@ -126,10 +126,10 @@ def alarm_text(step: StepFacts, node: Value, formula: str) -> str:
 def fan_out_notes(step: StepFacts, notation: Notation) -> list[str]:
     """Announce the gradients that will be sums: ``w feeds 2 gates; w̄ needs 2 terms``."""
     scene = step.scene
-    sums = [node for node in scene.order if scene.expected[node] > 1]
+    sums = [node for node in scene.order if scene.readers[node] > 1]
     announced = [
         f"{scene.names[node]} feeds {counted(scene.feeds[node], 'gate')}; "
-        f"{formulas.signal(step, node, TEXT, notation)} needs {scene.expected[node]} terms"
+        f"{formulas.signal(step, node, TEXT, notation)} needs {scene.readers[node]} terms"
         for node in sums[:_MOST_NAMES]
     ]
     rest = len(sums) - len(announced)

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeAlias
 
 from scalargrad.grad_mode import enable_grad
 from scalargrad.graph import topological_order
-from scalargrad.show.shown_graph import readers_of
+from scalargrad.show.weighted_sums import readers_of
 from scalargrad.table.operation import Reduction
 from scalargrad.value import Value
 

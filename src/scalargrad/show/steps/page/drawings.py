@@ -21,7 +21,7 @@ import graphviz
 from rich.cells import cell_len
 
 from scalargrad.show.characters import indexed, text_width
-from scalargrad.show.graphs.builder import Builder, DrawnGraph
+from scalargrad.show.graphs.builder import Builder
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import (
     Box,
@@ -79,15 +79,16 @@ def drawings(scene: Scene, limit: int) -> Drawings:
     whole = Fold("graph", [*scene.order]) if is_whole else fold(scene.root, model=scene.model)
     found = levels(whole)
     numbers = {level.view.fold: level.index for level in found}
-    graph, ids = DrawnGraph(scene.order, scene.names), {x: f"f{i}" for x, i in numbers.items()}
+    ids = {part: f"f{i}" for part, i in numbers.items()}
+    gradients = {node: node.grad or 0.0 for node in scene.order} if is_whole else None
     # without numbers, equal parts are drawn alike
-    shown: dict[str, Any] = {"values": is_whole, "gradients": is_whole}
+    shown: dict[str, Any] = {"values": is_whole, "gradients": gradients}
     builders = [
-        Builder(graph, x.view, folds=ids, **shown, out=partial(_destination, scene, x))
+        Builder(scene, x.view, folds=ids, **shown, out=partial(_destination, scene, x))
         for x in found
     ]
-    copies = copies_of(scene.order, graph.gradients) if is_whole else {}
-    copied = [Builder(graph, copies=copies)] if copies else []
+    copies = {} if gradients is None else copies_of(scene.order, gradients)
+    copied = [Builder(scene, copies=copies, **shown)] if copies else []
     svgs = draw([one.build(_title(scene, one.view.fold)) for one in [*builders, *copied]])
     templates: dict[str, int] = {}
     json: list[Json] = [
