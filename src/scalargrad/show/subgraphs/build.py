@@ -15,7 +15,7 @@ from operator import eq, itemgetter
 
 from scalargrad.errors import OperandError
 from scalargrad.show.shown_graph import shown_order
-from scalargrad.show.subgraphs.calls import Call, Calls, Model, around, common_beginning
+from scalargrad.show.subgraphs.calls import Calls, Chain, Model, around, common_beginning
 from scalargrad.show.subgraphs.folds import Fold, Item, name_folds
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import whole
@@ -71,14 +71,16 @@ def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
         raise OperandError(f"model is {shown(model)}; give the Module of the graph")
     limit = whole(limit, "limit", 4)
     order = shown_order(*roots)
-    by_calls = None if model is None else CallFolds(order, Calls(order, model))
-    root = by_calls.whole if by_calls else Fold("graph", list(order))
+    calls = None if model is None else Calls(order, model)
+    root = folded_by_calls(order, calls) if calls else Fold("graph", list(order))
     position = {node: i for i, node in enumerate(order)}
     for part in root.walk():  # its contents are visited after it has been divided
         _divide(part, position, limit)
     note_interfaces(root, order, roots)
-    if by_calls:
-        by_calls.measure()
+    for part in root.walk():
+        if calls and part.shape:
+            taken = sum(not calls.is_within(x, part.module_path) for x in part.inputs)
+            part.shape = part.shape[0] + taken, len(part.outputs)
     name_folds(root, order)
     return root
 
@@ -304,69 +306,40 @@ def _sorted(reads: Sequence[set[int]], rank: Sequence[int]) -> tuple[list[int], 
     return order, []
 
 
-class CallFolds:
-    """The folds of calls: every node is in that of its call, every parameter with its readers.
+def folded_by_calls(order: Sequence[Value], calls: Calls) -> Fold:
+    """Return a graph as a tree of calls: every node is in that of its call.
 
-    Attributes
-    ----------
-    whole : Fold
-        The whole graph, divided into calls only.
+    A parameter that several calls share is in a fold of parameters beside these, within folds named
+    after the modules around it.
     """
+    whole = Fold("graph")
+    made: dict[object, Fold] = {(): whole}
 
-    def __init__(self, order: Sequence[Value], calls: Calls) -> None:
-        self.calls = calls
-        self.whole = Fold("graph")
-        self._of: dict[Call, Fold] = {}
-        self._numbers: dict[Fold, int] = {}  # inputs of each call that are not nodes
-        self._shared: dict[tuple[Fold, str], Fold] = {}
-        for node in order:
-            if node in calls.owners:
-                reading = around(calls.of.get(x) for x in calls.readers[node])
-                home = self._for_parameter(calls.owners[node], reading)
-            else:
-                home = self._fold(calls.of.get(node))
-            home.items.append(node)
+    def inside(outer: Fold, key: object, kind: str, path: str) -> Fold:
+        if key not in made:
+            module, number = calls.modules.by_path[path], calls.modules.numbers.get(path, 0)
+            made[key] = Fold(kind, [], module, path, number=number)
+            outer.items.append(made[key])
+        return made[key]
 
-    def _fold(self, call: Call | None) -> Fold:
-        if call is None:
-            return self.whole
-        missing = []
-        for around_it in call.outwards():
-            if around_it in self._of:
-                break
-            missing.append(around_it)
-        for inner in reversed(missing):
-            made = self._of_module("call", inner.path)
-            self._numbers[made] = sum(isinstance(x, float) for x in inner.inputs)
-            outer = self.whole if inner.outer is None else self._of[inner.outer.settled()]
-            outer.items.append(made)
-            self._of[inner] = made
-        return self._of[call]
+    def home(chain: Chain) -> Fold:
+        found = whole
+        for k, number in enumerate(chain, 1):
+            call = calls.calls[number]
+            found = inside(found, chain[:k], "call", call.path)
+            found.shape = sum(isinstance(x, float) for x in call.inputs), 0
+        return found
 
-    def _of_module(self, kind: str, path: str) -> Fold:
-        modules = self.calls.modules
-        return Fold(kind, [], modules.by_path[path], path, number=modules.numbers.get(path, 0))
-
-    def _for_parameter(self, owner: str, call: Call | None) -> Fold:
-        """Return the fold for a parameter that is used in `call`.
-
-        A parameter shared by several calls is in a fold of parameters beside these, within folds
-        named after the modules around it.
-        """
-        chain = self.calls.modules.chain(owner)
-        near = [x for x in call.outwards() if x.path in chain] if call else []
-        home = self._fold(near[0] if near else None)
-        for path in chain[chain.index(near[0].path) + 1 :] if near else chain:
-            if (home, path) not in self._shared:
-                made = self._of_module("parameters", path)
-                home.items.append(made)
-                self._shared[home, path] = made
-            home = self._shared[home, path]
-        return home
-
-    def measure(self) -> None:
-        """Set how many numbers each call takes (not counting its parameters) and returns."""
-        for part in self.whole.walk():
-            if part.kind == "call":
-                taken = sum(not self.calls.is_within(x, part.module_path) for x in part.inputs)
-                part.shape = taken + self._numbers[part], len(part.outputs)
+    for node in order:
+        if node not in calls.owners:
+            home(calls.of.get(node, ())).items.append(node)
+            continue
+        modules = calls.modules.chain(calls.owners[node])
+        near = around(calls.of.get(x, ()) for x in calls.readers[node])
+        while near and calls.calls[near[-1]].path not in modules:
+            near = near[:-1]
+        found = home(near)
+        for path in modules[len(near) :]:
+            found = inside(found, (found, path), "parameters", path)
+        found.items.append(node)
+    return whole
