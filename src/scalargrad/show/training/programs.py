@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -260,27 +260,30 @@ def _is_available(op: Any) -> bool:
     return not isinstance(op, Operation) or op is DETACH or available(op)
 
 
-def uses(program: Program) -> Iterator[tuple[Operation, int]]:
-    """Yield each operation of the table in a program with its number of operands."""
-    for op, args in zip(program.ops, program.args, strict=True):
-        if isinstance(op, Operation) and op is not DETACH:
-            yield op, len(args)
+class ProgramWriter:
+    """Writes programs for a page.
 
+    Attributes
+    ----------
+    operations : dict from (Operation, int) to None
+        Each operation that they run, with its number of operands.
+    """
 
-def as_json(program: Program) -> Json:
-    """Return a program for the page: a node is a number, or an operation with its operands."""
-    return {
-        "inputs": program.inputs,
-        "nodes": [_node(program, i) for i in range(program.inputs, len(program))],
-        "outputs": program.outputs,
-    }
+    def __init__(self) -> None:
+        self.operations: dict[tuple[Operation, int], None] = {}
 
+    def json(self, program: Program) -> Json:
+        """Return a program: a node is a number, or an operation with its operands."""
+        nodes = [self._node(program, i) for i in range(program.inputs, len(program))]
+        return {"inputs": program.inputs, "nodes": nodes, "outputs": program.outputs}
 
-def _node(program: Program, i: int) -> Json:
-    op, args = program.ops[i], program.args[i]
-    if isinstance(op, Operation):
+    def _node(self, program: Program, i: int) -> Json:
+        op, args = program.ops[i], program.args[i]
+        if not isinstance(op, Operation):
+            return json_number(program.constants[i])
+        if op is not DETACH:
+            self.operations[op, len(args)] = None
         return [function_key(op, len(args)), *args]
-    return json_number(program.constants[i])
 
 
 #: The most units a hidden layer can be given in the page, unless it has more already.
@@ -290,82 +293,19 @@ MOST_UNITS = 16
 MOST_EPOCHS = 2000
 
 
-@dataclass(frozen=True)
-class Retraining:
-    """How a page takes a training step, and which networks it can train.
-
-    Attributes
-    ----------
-    optimizer : str
-        The name of its class.
-    rate : float
-        The initial learning rate.
-    first, later : Program
-        The update of one parameter in the first step, and in each after it. Inputs are the
-        parameter, its gradient, its state, the learning rate and the number of the step; outputs
-        the new parameter and the new state.
-    state : list of float
-        The state of a parameter before the first step.
-    ascends : bool
-        Whether the optimiser maximises.
-    resizes : bool
-        Whether hidden layers can be resized.
-    is_known : bool
-        Whether the optimiser is that of the recording: one was given.
-    """
-
-    optimizer: str
-    rate: float
-    first: Program
-    later: Program
-    state: list[float]
-    ascends: bool
-    resizes: bool
-    is_known: bool
-
-    def uses(self, cells: list[Cell]) -> Iterator[tuple[Operation, int]]:
-        """Yield the weighted sums that resized layers need."""
-        if not self.resizes:
-            return
-        most = _most_units(cells)
-        for bias in {len(cell.sources) and cell.bias is not None for cell in cells}:
-            for width in range(1, most + 1):
-                yield dot, 2 * width + bool(bias)
-
-    def as_json(self, cells: list[Cell]) -> Json:
-        """Return this for the page."""
-        deepest = len(layers_of(cells)) - 1
-        most = _most_units(cells)
-        return {
-            "optimizer": self.optimizer,
-            "isKnown": self.is_known,
-            "rate": self.rate,
-            "first": as_json(self.first),
-            "later": as_json(self.later),
-            "state": self.state,
-            "mostEpochs": MOST_EPOCHS,
-            "ascends": self.ascends,
-            "resizes": self.resizes,
-            "names": [
-                [unit_name(layer, place, deepest, 1) for place in range(most)]
-                for layer in range(1, deepest)
-            ],
-        }
-
-
-def _most_units(cells: list[Cell]) -> int:
-    """Return the most units a layer before the last can have: no fewer than there are inputs."""
-    return max(MOST_UNITS, *map(len, layers_of(cells)[:-1]))
-
-
-def find_retraining(program: Program, cells: list[Cell], optimizer: Any) -> Retraining | None:
-    """Record an optimiser's rule; without an optimiser, that of gradient descent.
+def retraining(
+    written: ProgramWriter, program: Program, cells: list[Cell], optimizer: Any
+) -> Json | None:
+    """Return how a page trains a network again; without an optimiser, by gradient descent.
 
     Returns
     -------
-    Retraining, or None
+    JSON, or None
         None where a page cannot repeat the rule: parameters in groups with rules of their own,
-        an optimiser of another package, one whose rule branches on the step number.
+        an optimiser of another package, one whose rule branches on the step number. Else the
+        updates of one parameter, in the first step and in each after it, as programs. Inputs are
+        the parameter, its gradient, its state, the learning rate and the number of the step;
+        outputs the new parameter and the new state.
     """
     chosen = SGD([Parameter(0.0)], lr=0.1) if optimizer is None else optimizer
     if not isinstance(chosen, Optimizer) or len(chosen.param_groups) != 1:
@@ -376,16 +316,26 @@ def find_retraining(program: Program, cells: list[Cell], optimizer: Any) -> Retr
         first, later = (_rule(chosen, len(state), step) for step in (1.0, None))
     except (ScalargradError, TypeError, ValueError, ArithmeticError):
         return None  # for example, it takes floats only
-    return Retraining(
-        type(chosen).__name__,
-        float(group["lr"]),
-        first,
-        later,
-        state,
-        bool(group.get("maximize")),
-        is_stack(program, cells),
-        optimizer is not None,
-    )
+    layers, resizes = layers_of(cells), is_stack(program, cells)
+    most = max(MOST_UNITS, *map(len, layers[:-1]))
+    for cell in cells if resizes else ():
+        for width in range(1, most + 1):  # the weighted sums of resized layers
+            written.operations[dot, 2 * width + (cell.bias is not None)] = None
+    return {
+        "optimizer": type(chosen).__name__,
+        "isKnown": optimizer is not None,
+        "rate": float(group["lr"]),
+        "first": written.json(first),
+        "later": written.json(later),
+        "state": state,
+        "mostEpochs": MOST_EPOCHS,
+        "ascends": bool(group.get("maximize")),
+        "resizes": resizes,
+        "names": [
+            [unit_name(layer, place, len(layers) - 1, 1) for place in range(most)]
+            for layer in range(1, len(layers) - 1)
+        ],
+    }
 
 
 def _rule(optimizer: Optimizer, states: int, step: float | None) -> Program:

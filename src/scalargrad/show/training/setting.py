@@ -3,56 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import GraphTooLargeError, OperandError
 from scalargrad.grad_mode import no_grad
+from scalargrad.show.places import unit_name
 from scalargrad.show.training.programs import (
     Cell,
+    Json,
     Loss,
     Model,
-    Retraining,
+    ProgramWriter,
+    activation,
     find_cells,
-    find_retraining,
+    layers_of,
     record_loss,
     record_model,
+    retraining,
 )
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.numbers import as_float, is_real
+from scalargrad.table.operation import Operation
 from scalargrad.table.printing import MINUS
 from scalargrad.table.validation import listed, number, text, whole
 from scalargrad.train.examples import Examples, detached
 from scalargrad.value import Value
 
 
-@dataclass(frozen=True)
-class Task:
-    """How outputs are read, and what they should be.
+def find_task(targets: Sequence[Any], outputs: int, names: Sequence[str] | None) -> Json:
+    """Infer the task from the targets: how outputs are read, and what they should be.
 
-    Attributes
-    ----------
-    kind : {"threshold", "largest", "number"}
-        A single output above a threshold means class 1; the largest of several outputs gives the
-        class; or, in regression, the outputs are the answer.
-    targets : list of number, or list of lists of them
-        One for each example.
-    classes : list of int
-        The class of each example; empty where there are none.
-    names : list of str
-        The names of the classes; empty where there are none.
-    """
-
-    kind: Literal["threshold", "largest", "number"]
-    targets: list[Any]
-    classes: list[int]
-    names: list[str]
-
-
-def find_task(targets: Sequence[Any], outputs: int, names: Sequence[str] | None) -> Task:
-    """Infer the task from the targets.
+    A single output above a threshold means class 1; the largest of several outputs gives the class;
+    or, in regression, the outputs are the answer.
 
     Parameters
     ----------
@@ -77,7 +61,8 @@ def find_task(targets: Sequence[Any], outputs: int, names: Sequence[str] | None)
             f"target_names has {counted(len(names), 'name')} for {count} classes: give one for each"
         )
     called = names or _names(flat, kind, count)
-    return Task(kind, flat, classes, [text(str(x), "the name of a class") for x in called])
+    names = [text(str(x), "the name of a class") for x in called]
+    return {"kind": kind, "targets": flat, "classes": classes, "names": names}
 
 
 def _names(flat: list[Any], kind: str, count: int) -> list[str]:
@@ -98,9 +83,7 @@ def _target(t: Any, outputs: int, i: int) -> Any:
     return numbers[0] if len(numbers) == 1 else [float(x) for x in numbers]
 
 
-def _classes(
-    flat: list[Any], outputs: int
-) -> tuple[Literal["threshold", "largest", "number"], list[int], int]:
+def _classes(flat: list[Any], outputs: int) -> tuple[str, list[int], int]:
     """Return the kind, the class of each example and how many there are."""
     found = {t for t in flat if is_real(t)} if all(is_real(t) for t in flat) else {None}
     if outputs == 1 and (found <= {0, 1} or found <= {-1, 1}):
@@ -114,44 +97,25 @@ def _classes(
 MOST_EXAMPLES = 1000
 
 
-@dataclass
-class Setting:
+class Setting(NamedTuple):
     """What does not change from snapshot to snapshot.
 
     Attributes
     ----------
-    model : Program
-        What the model computes from inputs and parameters.
-    cells : list of Cell
-        Its inputs and units.
-    losses : list of Program
-        What the loss of each example computes from the model's outputs.
-    inputs : list of lists of float
-        The examples.
-    task : Task
-        What the outputs should be.
-    threshold : float
-        A single output above it means class 1.
-    plane : tuple of int
-        The inputs along the axes, one or two.
-    features : list of str or None
-        Names of the inputs.
-    loss_name : str
-        The name of the loss function.
-    retraining : Retraining or None
-        How the page can train the network again, if it can.
+    recorded : JSON
+        What the page reads.
+    operations : collection of (Operation, int)
+        What it runs.
+    sizes : list of int
+        How many inputs and units there are, layer by layer.
+    summary : list of str
+        The network in a few words each.
     """
 
-    model: Program
-    cells: list[Cell]
-    losses: list[Program]
-    inputs: list[list[float]]
-    task: Task
-    threshold: float
-    plane: tuple[int, ...]
-    features: list[str] | None
-    loss_name: str
-    retraining: Retraining | None
+    recorded: Json
+    operations: Collection[tuple[Operation, int]]
+    sizes: list[int]
+    summary: list[str]
 
 
 def study(
@@ -182,21 +146,47 @@ def study(
     width = len(data.inputs[0])
     found = record_model(model, data.inputs[0])
     _require_small(len(found.parameters), limit)
-    cells = find_cells(found.program, width)
-    setting = Setting(
-        model=found.program,
-        cells=cells,
-        losses=[record_loss(loss, found, target) for target in data.targets],
-        inputs=data.inputs,
-        task=find_task(data.targets, len(found.program.outputs), target_names),
-        threshold=number(threshold, "threshold"),
-        plane=_plane(plane, width),
-        features=_features(feature_names, width),
-        loss_name=getattr(loss, "__name__", type(loss).__name__),
-        retraining=find_retraining(found.program, cells, optimizer),
-    )
+    cells, written = find_cells(found.program, width), ProgramWriter()
+    programs = [written.json(record_loss(loss, found, target)) for target in data.targets]
+    losses = {str(program): program for program in programs}
+    places = {key: place for place, key in enumerate(losses)}
+    task = find_task(data.targets, len(found.program.outputs), target_names)
+    recorded = {
+        "model": written.json(found.program),
+        "cells": [*_cells(found.program, cells, _features(feature_names, width))],
+        "losses": [*losses.values()],
+        "inputs": data.inputs,
+        "lossOf": [places[str(program)] for program in programs],
+        "task": task | {"threshold": number(threshold, "threshold")},
+        "plane": _plane(plane, width),
+        "retraining": retraining(written, found.program, cells, optimizer),
+    }
     _require_mean(model, data, loss)
-    return setting, found.parameters
+    symbols = filter(None, dict.fromkeys(activation(found.program, cell) for cell in cells))
+    summary = [
+        f"{' and '.join(symbols) or 'linear'} units",
+        f"{len(found.parameters)} parameters",
+        f"{len(data.inputs)} examples",
+        f"loss: {getattr(loss, '__name__', type(loss).__name__).replace('_', ' ')}",
+    ]
+    sizes = [len(layer) for layer in layers_of(cells)]
+    return Setting(recorded, written.operations, sizes, summary), found.parameters
+
+
+def _cells(program: Program, cells: list[Cell], features: list[str] | None) -> Iterator[Json]:
+    layers = layers_of(cells)
+    for i, cell in enumerate(cells):
+        place = layers[cell.layer].index(i)
+        name = unit_name(cell.layer, place, len(layers) - 1, len(layers[-1]))
+        yield {
+            "name": features[place] if features and cell.layer == 0 else name,
+            "layer": cell.layer,
+            "node": cell.weighted if cell.output is None else cell.output,
+            "weighted": cell.weighted,
+            "activation": activation(program, cell),
+            "sources": cell.sources,
+            "bias": cell.bias,
+        }
 
 
 def _require_small(parameters: int, limit: int) -> None:
