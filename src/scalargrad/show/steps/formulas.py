@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
+from itertools import chain
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from scalargrad import ops
@@ -22,10 +23,14 @@ from scalargrad.value import Value
 #: How the gradient of f with respect to x is written: ∂f/∂x, x̄, or, of a pre-activation, δ_x.
 Notation: TypeAlias = Literal["partial", "bar", "delta"]
 
-#: What a formula is written in.
+#: What a formula is written in, and what is written of it.
 Form: TypeAlias = Literal["text", "mathml"]
+Part: TypeAlias = Literal["whole", "symbols", "numbers"]
 
 _NUMBER = Symbol("number")
+
+#: A piece of a formula after a sign that relates it to the one before, or none.
+Link: TypeAlias = tuple[str, str]
 
 #: All texts of steps; pages fill the same.
 TEXTS = {
@@ -86,41 +91,25 @@ class FormulaWriter:
     escape: Callable[[str], str]
     templates: Mapping[str, str]
 
+    def put(self, template: str, *pieces: str) -> str:
+        """Put pieces together as a template says."""
+        return self.templates[template].format(*pieces)
+
     def partial(self, of: str, by: str) -> str:
         """Write the derivative of one name by another."""
-        return self.templates["partial"].format(self.name(of), self.name(by))
+        return self.put("partial", self.name(of), self.name(by))
 
     def bar(self, word: str) -> str:
         """Write the gradient of a node in the notation of error signals."""
-        return self.templates["bar"].format(self.barred(word))
-
-    def delta(self, word: str) -> str:
-        """Write the gradient of a node in that of deltas."""
-        return self.templates["delta"].format(self.name(word))
+        return self.put("bar", self.barred(word))
 
     def phrase(self, words: str) -> str:
         """Write words between formulas."""
-        return self.templates["phrase"].format(self.escape(words))
+        return self.put("phrase", self.escape(words))
 
-    def join(self, pieces: Iterable[str]) -> str:
+    def row(self, pieces: Iterable[str], between: str = "between") -> str:
         """Write pieces one after the other."""
-        return self.templates["row"].format(self.templates["between"].join(pieces))
-
-    def listing(self, pieces: Iterable[str]) -> str:
-        """Write pieces with commas between them."""
-        return self.templates["row"].format(self.templates["comma"].join(pieces))
-
-    def sign(self, sign: str) -> str:
-        """Write a sign between two pieces, such as = or ≈."""
-        return self.templates["sign"].format(sign)
-
-    def product(self, left: str, right: str) -> str:
-        """Write a product of two factors."""
-        return self.templates["product"].format(left, right)
-
-    def finish(self, written: str) -> str:
-        """Write a formula that is put together."""
-        return self.templates["whole"].format(written)
+        return self.put("row", self.templates[between].join(pieces))
 
     def expression(self, expression: Expression, names: dict[Symbol, str]) -> str:
         """Write an expression that stands alone."""
@@ -148,14 +137,12 @@ class FormulaWriter:
             raise OperandError(f"notation is {shown(notation)}; use one of {known}")
         if notation == "partial":
             return self.partial(root, node)
-        return self.bar(node) if notation == "bar" else self.delta(node)
+        return self.bar(node) if notation == "bar" else self.put("delta", self.name(node))
 
-    def chain(self, *links: tuple[str, str]) -> str:
-        """Write pieces, each after the sign that relates it to the one before, if any."""
-        pieces: list[str] = []
-        for sign, piece in links:
-            pieces += (self.sign(sign), piece) if sign else (piece,)
-        return self.join(pieces)
+    def chain(self, links: Iterable[Link]) -> str:
+        """Write links: pieces, each after the sign that relates it to the one before, if any."""
+        signed = ([self.put("sign", sign), piece] if sign else [piece] for sign, piece in links)
+        return self.row(chain.from_iterable(signed))
 
 
 _INDEXED = "_[⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉"
@@ -199,9 +186,6 @@ MATHML = FormulaWriter(
 )  # fmt: skip
 
 
-Link: TypeAlias = tuple[str, str]
-
-
 class Formula(NamedTuple):
     """One formula as a chain of links: each is a piece, after a sign or none.
 
@@ -212,15 +196,14 @@ class Formula(NamedTuple):
     numbers: list[Link]
     brief: str = ""
 
-    def whole(self) -> list[Link]:
-        """Return the links of the whole formula."""
-        if not self.brief:
-            return [*self.symbols, *self.numbers]
-        return [*self.symbols, (self.brief, self.numbers[-1][1])]
-
-    def numbers_alone(self) -> list[Link]:
-        """Return the links of the numbers, the first without a sign."""
-        return [("", self.numbers[0][1]), *self.numbers[1:]]
+    def links(self, part: Part) -> list[Link]:
+        """Return the links of a part; of the numbers, the first without a sign."""
+        if part == "symbols":
+            return self.symbols
+        if part == "numbers":
+            return [("", self.numbers[0][1]), *self.numbers[1:]]
+        brief = [(self.brief, self.numbers[-1][1])] if self.brief else self.numbers
+        return [*self.symbols, *brief]
 
 
 def inputs_formulas(step: StepFacts, writer: FormulaWriter) -> list[Formula]:
@@ -270,33 +253,30 @@ def backward_formula(step: StepFacts, writer: FormulaWriter, notation: Notation)
     parent, upstream, local, contribution = _wire(step)
     left = signal(step, parent, writer, notation)
     if step.fans_out:
-        left = writer.join([left, writer.phrase(f"{say('via', gate=_gate_words(step))}:")])
-    product = writer.product(writer.factor(upstream), writer.factor(local))
-    chain = _chain(step, writer, notation)
+        left = writer.row([left, writer.phrase(f"{say('via', gate=_gate_words(step))}:")])
+    product = writer.put("product", writer.factor(upstream), writer.factor(local))
+    rule = _rule(step, writer, notation)
     filled_in = relation(upstream, local)
-    equals = filled_in if chain == product else "="
+    equals = filled_in if rule == product else "="
     result = gate_relation(ops.mul, [upstream, local], contribution)
     return Formula(
-        [("", left), ("" if step.fans_out else equals, chain)],
-        [
-            (filled_in, product),
-            (result, writer.number(contribution)),
-        ],
-        result if chain == product else "",
+        [("", left), ("" if step.fans_out else equals, rule)],
+        [(filled_in, product), (result, writer.number(contribution))],
+        result if rule == product else "",
     )
 
 
-def _chain(step: StepFacts, writer: FormulaWriter, notation: Notation) -> str:
+def _rule(step: StepFacts, writer: FormulaWriter, notation: Notation) -> str:
     """Return upstream · local in symbols; at the root the upstream is 1, so it says 1·q."""
     scene, node = step.scene, _node(step)
     parent, upstream, _, _ = _wire(step)
     if node is not scene.root:
         local = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
-        return writer.product(signal(step, node, writer, notation), local)
+        return writer.put("product", signal(step, node, writer, notation), local)
     gate = scene.gate(node)
     partial = gate.partial(step.operand or 0)
     local = writer.factor_of(partial, scene.words(gate, partial))
-    return writer.product(writer.factor(upstream), local)
+    return writer.put("product", writer.factor(upstream), local)
 
 
 def local_formula(
@@ -310,7 +290,7 @@ def local_formula(
     partial = gate.partial(operand)
     left = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
     if scene.readers[parent] > 1 and (node is scene.root or scene.is_repeated(node, parent)):
-        left = writer.join([left, writer.phrase(wire)])  # not the whole derivative
+        left = writer.row([left, writer.phrase(wire)])  # not the whole derivative
     constants = scene.constants(gate, partial)
     symbols = writer.expression(partial, scene.words(gate, partial))
     numbers = writer.expression(partial, scene.numbers(gate, partial))

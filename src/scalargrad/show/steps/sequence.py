@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -70,19 +71,13 @@ class Walk(Sequence[Step]):
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Show the page in a notebook, with the table below for viewers that remove frames."""
-        try:
-            written = self._framed()
-        except (GraphError, LayoutError):
-            written = self._repr_html_()
-        return {"text/plain": str(self), "text/html": written}
-
-    def _framed(self) -> str:
-        """Return the page in a frame or, for a graph that would bloat the notebook, the table."""
         written = self._repr_html_()
-        if len(self.scene.order) > _MOST_IN_NOTEBOOK:
-            return written
-        beneath = ("The steps as a table", written)
-        return frame(page(self._steps), "Backpropagation, step by step", 640, beneath=beneath)
+        if len(self.scene.order) <= _MOST_IN_NOTEBOOK:  # a larger page would bloat the notebook
+            beneath = ("The steps as a table", written)
+            with suppress(GraphError, LayoutError):
+                title = "Backpropagation, step by step"
+                written = frame(page(self._steps), title, 640, beneath=beneath)
+        return {"text/plain": str(self), "text/html": written}
 
     def save(
         self, path: str | os.PathLike[str], *, title: str | None = None, limit: int = LIMIT

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Literal
 
 from scalargrad.errors import OperandError
 from scalargrad.show.steps import formulas, wording
-from scalargrad.show.steps.formulas import MATHML, TEXT, Form, Formula, FormulaWriter, Notation
+from scalargrad.show.steps.formulas import (
+    MATHML,
+    TEXT,
+    Form,
+    Formula,
+    FormulaWriter,
+    Link,
+    Notation,
+    Part,
+)
 from scalargrad.show.steps.scene import Alarm, StepFacts
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import is_word
@@ -103,20 +112,16 @@ class Step(StepFacts):
     def local_rule(self, form: Form = "text") -> str:
         """Write the local derivative in symbols, ``∂f/∂z = q``; empty if not backward."""
         found = self._local(form)
-        if found is None:
-            return ""
-        links = found.symbols if len(found.symbols) > 1 else found.whole()
-        return _writer(form).finish(_writer(form).chain(*links))
+        links = found.links("whole") if len(found.symbols) == 1 else found.symbols
+        return _written(links, form)
 
     def local_text(self, form: Form = "text") -> str:
         """Write the local derivative with its number, ``∂f/∂z = q = 3``; empty if not backward."""
-        found = self._local(form)
-        writer = _writer(form)
-        return "" if found is None else writer.finish(writer.chain(*found.whole()))
+        return _written(self._local(form).links("whole"), form)
 
-    def _local(self, form: Form) -> Formula | None:
+    def _local(self, form: Form) -> Formula:
         if self.node is None or self.operand is None:
-            return None
+            return Formula([], [])
         return formulas.local_formula(self.scene, self.node, self.operand, _writer(form))
 
     def sentence(self, notation: Notation = "partial") -> str:
@@ -142,31 +147,25 @@ class Step(StepFacts):
         """
         return wording.notes(self, notation)
 
-    def _formula(
-        self, part: Literal["whole", "symbols", "numbers"], form: Form, n: Notation
-    ) -> str:
+    def _formula(self, part: Part, form: Form, n: Notation) -> str:
         writer = _writer(form)
         if self.node is None:
             found = formulas.inputs_formulas(self, writer)
-            pieces = [_part(formula, part, writer) for formula in found[:_MOST_INPUTS]]
+            pieces = [writer.chain(formula.links(part)) for formula in found[:_MOST_INPUTS]]
             if len(found) > _MOST_INPUTS:
                 pieces.append(writer.phrase(formulas.say("more", count=len(found) - _MOST_INPUTS)))
-            return writer.finish(writer.listing(pieces))
+            return writer.put("whole", writer.row(pieces, "comma"))
         if self.phase == "forward":
             formula = formulas.forward_formula(self, writer)
         elif self.phase == "seed":
             formula = formulas.seed_formula(self, writer, n)
         else:
             formula = formulas.backward_formula(self, writer, n)
-        return writer.finish(_part(formula, part, writer))
+        return _written(formula.links(part), form)
 
 
-def _part(
-    formula: Formula, part: Literal["whole", "symbols", "numbers"], writer: FormulaWriter
-) -> str:
-    if part == "whole":
-        return writer.chain(*formula.whole())
-    return writer.chain(*(formula.symbols if part == "symbols" else formula.numbers_alone()))
+def _written(links: Sequence[Link], form: Form) -> str:
+    return _writer(form).put("whole", _writer(form).chain(links)) if links else ""
 
 
 def _writer(form: Form) -> FormulaWriter:

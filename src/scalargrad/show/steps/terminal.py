@@ -88,7 +88,7 @@ def _kept(scene: Scene, node: Value) -> list[Text]:
         formulas.local_formula(scene, node, i, TEXT, wire=f"as operand {i + 1}")
         for i in wires[:_MOST_KEPT]
     ]
-    lines = [Text(f"  {TEXT.chain(*formula.whole())}", LOCAL) for formula in found]
+    lines = [Text(f"  {TEXT.chain(formula.links('whole'))}", LOCAL) for formula in found]
     rest = len(wires) - _MOST_KEPT
     more = [Text(f"  {formulas.say('more', count=rest)}", LOCAL)] * (rest > 0)
     return [Text("kept for the way back:", LOCAL), *lines, *more]

@@ -150,7 +150,9 @@ def pattern_note(step: StepFacts, notation: Notation) -> str:
         partial = gate.partial(step.operand)
         factor = TEXT.factor_of(partial, step.scene.words(gate, partial))
         at_root = step.node is step.scene.root  # there the formula writes 1·q, too
-        product = TEXT.product("1", factor) if at_root else TEXT.product(factor, signal)
+        product = (
+            TEXT.put("product", "1", factor) if at_root else TEXT.put("product", factor, signal)
+        )
         text = "stopped" if is_dead else "received"
         return say(text, pattern=pattern, parent=parent, received=product)
     if pattern in {"distributor", "gradient router", "sign flip"}:
@@ -176,7 +178,7 @@ def _share(step: StepFacts, signal: str) -> str:
     assert local is not None
     if local in {1.0, -1.0}:
         return signal if local > 0 else f"{MINUS}{signal}"
-    return TEXT.product(TEXT.factor(local), signal)
+    return TEXT.put("product", TEXT.factor(local), signal)
 
 
 def sum_note(step: StepFacts, notation: Notation) -> str:
