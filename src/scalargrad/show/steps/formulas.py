@@ -10,9 +10,9 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from scalargrad import ops
 from scalargrad.errors import OperandError
-from scalargrad.show.number_format import gate_relation, loosest, number, relation
-from scalargrad.show.steps.partials import is_plain_sum
-from scalargrad.show.steps.scene import Scene, StepFacts
+from scalargrad.show.number_format import loosest, number, relation
+from scalargrad.show.steps.partials import SymbolicGate
+from scalargrad.show.steps.scene import Scene
 from scalargrad.system.short_repr import shown
 from scalargrad.table.declaration import CONDITIONAL, PRODUCT, SIGN
 from scalargrad.table.printing import MATHML_PAIR, Expression, mathml, scripted, text
@@ -206,77 +206,12 @@ class Formula(NamedTuple):
         return [*self.symbols, *brief]
 
 
-def inputs_formulas(step: StepFacts, writer: FormulaWriter) -> list[Formula]:
-    """Return one formula for each input, ``x = -2``."""
-    scene = step.scene
-    return [
-        Formula(
-            [("", writer.name(scene.in_formulas[leaf]))],
-            [(relation(scene.data[leaf]), writer.number(scene.data[leaf]))],
-        )
-        for leaf in scene.inputs
-    ]
-
-
-def forward_formula(step: StepFacts, writer: FormulaWriter) -> Formula:
-    """Return what a gate computes, ``f = q·z = 3·(-4) = -12``."""
-    scene, node = step.scene, _node(step)
-    gate = scene.gate(node)
-    expression, data = gate.form.expression, scene.data[node]
-    constants = scene.constants(gate, expression)
-    numbers, operands = scene.numbers(gate, expression), relation(*gate.operand_numbers)
-    names_all = is_plain_sum(expression) and not scene.held(node)
-    repeats = names_all or TEXT.expression(expression, numbers) == number(data)
-    return Formula(
-        [
-            ("", writer.name(scene.in_formulas[node])),
-            (
-                relation(*constants),
-                writer.expression(expression, scene.words(gate, expression)),
-            ),
-        ],
-        [
-            (operands, writer.expression(expression, numbers)),
-            (gate.relation, writer.number(data)),
-        ],
-        loosest(operands, gate.relation) if repeats else "",
-    )
-
-
-def seed_formula(step: StepFacts, writer: FormulaWriter, notation: Notation) -> Formula:
-    """Return where the backward pass starts, ``∂f/∂f = 1``."""
-    return Formula([("", signal(step, _node(step), writer, notation))], [("=", writer.number(1.0))])
-
-
-def backward_formula(step: StepFacts, writer: FormulaWriter, notation: Notation) -> Formula:
-    """Return the chain rule along one wire, ``∂f/∂y = ∂f/∂q·∂q/∂y = (-4)·1 = -4``."""
-    parent, upstream, local, contribution = _wire(step)
-    left = signal(step, parent, writer, notation)
-    if step.fans_out:
-        left = writer.row([left, writer.phrase(f"{say('via', gate=_gate_words(step))}:")])
-    product = writer.put("product", writer.factor(upstream), writer.factor(local))
-    rule = _rule(step, writer, notation)
-    filled_in = relation(upstream, local)
-    equals = filled_in if rule == product else "="
-    result = gate_relation(ops.mul, [upstream, local], contribution)
-    return Formula(
-        [("", left), ("" if step.fans_out else equals, rule)],
-        [(filled_in, product), (result, writer.number(contribution))],
-        result if rule == product else "",
-    )
-
-
-def _rule(step: StepFacts, writer: FormulaWriter, notation: Notation) -> str:
-    """Return upstream · local in symbols; at the root the upstream is 1, so it says 1·q."""
-    scene, node = step.scene, _node(step)
-    parent, upstream, _, _ = _wire(step)
-    if node is not scene.root:
-        local = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
-        return writer.put("product", signal(step, node, writer, notation), local)
-    gate = scene.gate(node)
-    partial = gate.partial(step.operand or 0)
-    local = writer.factor_of(partial, scene.words(gate, partial))
-    return writer.put("product", writer.factor(upstream), local)
+def in_symbols(
+    scene: Scene, gate: SymbolicGate, expression: Expression, writer: FormulaWriter
+) -> Link:
+    """Return an expression of a gate in names, after ≈ if there is a rounded number among them."""
+    written = writer.expression(expression, scene.words(gate, expression))
+    return relation(*scene.constants(gate, expression)), written
 
 
 def local_formula(
@@ -291,45 +226,15 @@ def local_formula(
     left = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
     if scene.readers[parent] > 1 and (node is scene.root or scene.is_repeated(node, parent)):
         left = writer.row([left, writer.phrase(wire)])  # not the whole derivative
-    constants = scene.constants(gate, partial)
-    symbols = writer.expression(partial, scene.words(gate, partial))
+    symbols = in_symbols(scene, gate, partial, writer)
     numbers = writer.expression(partial, scene.numbers(gate, partial))
     filled_in, result = gate.relations(operand)
     of_names = loosest(filled_in, result)
-    if symbols == numbers:  # a number
+    if symbols[1] == numbers:  # a number
         return Formula([("", left)], [(of_names, writer.number(local))])
     repeats = TEXT.expression(partial, scene.numbers(gate, partial)) == number(local)
     links = [(filled_in, numbers), (result, writer.number(local))]
-    written = [("", left), (relation(*constants), symbols)]
+    written = [("", left), symbols]
     if (textbook := gate.textbook(operand)) is not None:
-        first = writer.expression(textbook, scene.words(gate, textbook))
-        written.insert(1, (relation(*scene.constants(gate, textbook)), first))
+        written.insert(1, in_symbols(scene, gate, textbook, writer))
     return Formula(written, links, of_names if repeats else "")
-
-
-def signal(step: StepFacts, node: Value, writer: FormulaWriter, notation: Notation) -> str:
-    """Return the gradient of a node in a notation; only a pre-activation's is written δ."""
-    scene = step.scene
-    written = "partial" if notation == "delta" and node not in scene.pre_activations else notation
-    return writer.signal(scene.in_formulas[scene.root], scene.in_formulas[node], written)
-
-
-def _gate_words(step: StepFacts) -> str:
-    """Name the gate that a contribution comes through and, if there are several wires, which."""
-    node, scene = _node(step), step.scene
-    word = scene.in_formulas[node]
-    several = scene.is_repeated(node, _wire(step)[0])
-    return say("operand", gate=word, number=(step.operand or 0) + 1) if several else word
-
-
-def _node(step: StepFacts) -> Value:
-    assert step.node is not None
-    return step.node
-
-
-def _wire(step: StepFacts) -> tuple[Value, float, float, float]:
-    assert step.parent is not None
-    assert step.upstream is not None
-    assert step.local is not None
-    assert step.contribution is not None
-    return step.parent, step.upstream, step.local, step.contribution

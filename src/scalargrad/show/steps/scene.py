@@ -6,8 +6,7 @@ import copy
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 from unicodedata import normalize
 
 from scalargrad import ops
@@ -234,49 +233,3 @@ def _weighs_inputs(node: Value) -> bool:
         return False
     first, second = node.parents[0], node.parents[len(node.parents) // 2]
     return isinstance(first, Parameter) and not isinstance(second, Parameter)
-
-
-Phase: TypeAlias = Literal["forward", "seed", "backward"]
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class StepFacts:
-    """The graph, the wire and the numbers of a step; `Step` has the attributes one by one."""
-
-    scene: Scene
-    index: int
-    phase: Phase
-    node: Value | None = None
-    operand: int | None = None
-    parent: Value | None = None
-    upstream: float | None = None
-    local: float | None = None
-    contribution: float | None = None
-    total: float | None = None
-    arrived: int = 0
-    expected: int = 0
-
-    @property
-    def pattern(self) -> str:
-        """What the gate does to a gradient on its way back, in a word or two; may be empty."""
-        return self.node.op.pattern if self.node is not None and self.node.op is not None else ""
-
-    @property
-    def fans_out(self) -> bool:
-        """Whether the parent feeds several wires, so that its gradient is a sum."""
-        return self.expected > 1
-
-    @property
-    def reads(self) -> tuple[Value, ...]:
-        """Nodes whose forward values the local derivative, as it is written here, reads."""
-        if self.node is None or self.operand is None:
-            return ()
-        return tuple(self.scene.gate(self.node).reads(self.operand))
-
-    @property
-    def place(self) -> str:
-        """Where the step is: ``inputs``, a node ``f``, or a wire ``f → z``."""
-        if self.node is None:
-            return "inputs"
-        name = self.scene.names[self.node]
-        return name if self.parent is None else f"{name} → {self.scene.names[self.parent]}"

@@ -12,7 +12,6 @@ from scalargrad.show.characters import indexed
 from scalargrad.show.number_format import number, relation
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
-from scalargrad.show.steps.wording import pattern_note, sum_note
 from scalargrad.table.validation import instance
 
 HEADINGS = ("step", "at", "chain rule", "remark")
@@ -33,8 +32,8 @@ def remarks(step: Step) -> list[str]:
     """Return the remarks of a row: the pattern or local derivative, and the running sum."""
     if step.phase != "backward":
         return step.notes()
-    pattern = pattern_note(step, "partial") or step.local_text()
-    return [note for note in (pattern, sum_note(step, "partial")) if note]
+    pattern = step.pattern_note("partial") or step.local_text()
+    return [note for note in (pattern, step.sum_note("partial")) if note]
 
 
 def text(steps: Sequence[Step]) -> str:

@@ -38,8 +38,7 @@ from scalargrad.show.steps.partials import (
     shorten,
 )
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.step import Step
-from scalargrad.show.steps.wording import fan_out_notes, gate_sentence
+from scalargrad.show.steps.step import Step, gate_sentence
 from scalargrad.table.javascript import javascript_functions
 from scalargrad.table.numbers import json_number
 from scalargrad.table.operation import Operation
@@ -203,7 +202,7 @@ class Record:
             "scripts": [TEXT.templates, MATHML.templates],
             "texts": TEXTS,
             "start": start.sentence("partial"),
-            "announced": {n: fan_out_notes(start, n) for n in get_args(Notation)},
+            "announced": {n: start.fan_out_notes(n) for n in get_args(Notation)},
             "positions": positions if len(positions) < scene.count else None,
             "drawings": self._drawn.json,
             "templates": self._drawn.templates,
