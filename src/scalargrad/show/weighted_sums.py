@@ -3,7 +3,7 @@
 `dot`, and + over ×, are alike a weighted sum, whatever module or loop wrote them. A computation is
 given as its gates: for each, an operation and its operands. These are Values in a graph, whose
 layers h = σ(W x + b) are matrices in a page and name its parameters (`scalargrad.show.places`), or
-numbers of nodes in a recorded program, which `scalargrad.show.training.programs` draws as units.
+numbers of nodes in a recorded program, which `scalargrad.show.training.setting` draws as units.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Write the dense layers of a graph, h = σ(W x + b), for a step page, which shows them as matrices.
 
 Gates outside layers stay gates, since every graph has a step page. A training page, in contrast,
-draws nothing but units and connections, so `scalargrad.show.training.programs` refuses a model with
+draws nothing but units and connections, so `scalargrad.show.training.setting` refuses a model with
 anything else in it.
 """
 
