@@ -23,7 +23,7 @@ from scalargrad.grad_mode import no_grad
 from scalargrad.ops import dot
 from scalargrad.optim import SGD, Optimizer
 from scalargrad.show.places import unit_name
-from scalargrad.show.weighted_sums import WeightedSum, WeightedSums
+from scalargrad.show.weighted_sums import WeightedSum, weighted_sums
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.javascript import available, function_key
 from scalargrad.table.numbers import as_float, is_real, json_number
@@ -107,9 +107,9 @@ class _Finder:
         made = enumerate(zip(ops, args, strict=True))
         gates = {i: (op, operands) for i, (op, operands) in made if isinstance(op, Operation)}
         readers = Counter(x for operands in (*args, self.program.outputs) for x in operands)
-        found = WeightedSums(
+        found = weighted_sums(
             gates, readers, self.parameters.__contains__, lambda x: constants.get(x) == 0.0
-        ).find()
+        )
         return [each for each in found if len(each.weights) > 1 or ops[each.total] is dot]
 
     def visit(self, node: int) -> None:
