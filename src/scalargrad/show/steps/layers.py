@@ -8,7 +8,6 @@ anything else in it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from graphlib import TopologicalSorter
 from typing import Any, TypeAlias
 
 from scalargrad.show.steps.scene import Scene
@@ -16,45 +15,28 @@ from scalargrad.show.weighted_sums import Row, dense_layers
 from scalargrad.system.short_repr import counted
 from scalargrad.value import Value
 
-
-def stages(scene: Scene, found: Sequence[Sequence[Row]]) -> list[int | Value]:
-    """Return layers, by their index, and all other gates in an order of evaluation.
-
-    There always is one: every row of a layer reads all of x, so no layer needs its own outputs.
-    """
-    layer_of = {gate: i for i, rows in enumerate(found) for row in rows for gate in row.gates}
-    sorter: TopologicalSorter[int | Value] = TopologicalSorter()
-    places: dict[int | Value, int] = {}
-    for place, node in enumerate(scene.order):
-        if node.parents:
-            stage = layer_of.get(node, node)
-            places.setdefault(stage, place)
-            before = {layer_of.get(x, x) for x in node.parents if isinstance(x, Value) and x.op}
-            sorter.add(stage, *before - {stage})
-    sorter.prepare()
-    ordered: list[int | Value] = []
-    while sorter.is_active():
-        ready = sorted(sorter.get_ready(), key=places.__getitem__)
-        ordered += ready
-        sorter.done(*ready)
-    return ordered
-
-
 Json: TypeAlias = Any
 
 
 def layered(scene: Scene) -> tuple[list[Json], list[Json] | None]:
     """Return the layers of a graph, and the order in which they and the other gates are computed.
 
-    A graph without layers has no such order.
+    A graph without layers has no such order. A layer comes where the first of its sums is complete:
+    each row reads all of x, which is known by then, and nothing reads a row before.
     """
-    found = dense_layers(scene.order)
+    found, place = dense_layers(scene.order), scene.place
     if not found:
         return [], None
-    order = stages(scene, found)
-    stops = [{"layer": x} if isinstance(x, int) else scene.place[x] for x in order]
+    inside = {gate for rows in found for row in rows for gate in row.gates}
+    stops: dict[int, Json] = {
+        place[node]: place[node] for node in scene.order if node.parents and node not in inside
+    }
+    for i, rows in enumerate(found):
+        stops[min(place[row.total] for row in rows)] = {"layer": i}
     written = _Layers(scene, found)
-    return [written.layer(i, rows) for i, rows in enumerate(found)], stops
+    return [written.layer(i, rows) for i, rows in enumerate(found)], [
+        *map(stops.get, sorted(stops))
+    ]
 
 
 class _Layers:
