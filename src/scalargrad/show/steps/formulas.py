@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from scalargrad import ops
 from scalargrad.errors import OperandError
-from scalargrad.show.number_format import loosest, number, relation
+from scalargrad.show.number_format import loosest, number
 from scalargrad.show.steps.partials import SymbolicGate
 from scalargrad.show.steps.scene import Scene
 from scalargrad.system.short_repr import shown
@@ -206,12 +206,9 @@ class Formula(NamedTuple):
         return [*self.symbols, *brief]
 
 
-def in_symbols(
-    scene: Scene, gate: SymbolicGate, expression: Expression, writer: FormulaWriter
-) -> Link:
+def in_symbols(gate: SymbolicGate, expression: Expression, writer: FormulaWriter) -> Link:
     """Return an expression of a gate in names, after ≈ if there is a rounded number among them."""
-    written = writer.expression(expression, scene.words(gate, expression))
-    return relation(*scene.constants(gate, expression)), written
+    return gate.form.sign(expression), writer.expression(expression, gate.words)
 
 
 def local_formula(
@@ -226,15 +223,15 @@ def local_formula(
     left = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
     if scene.readers[parent] > 1 and (node is scene.root or scene.is_repeated(node, parent)):
         left = writer.row([left, writer.phrase(wire)])  # not the whole derivative
-    symbols = in_symbols(scene, gate, partial, writer)
-    numbers = writer.expression(partial, scene.numbers(gate, partial))
+    symbols = in_symbols(gate, partial, writer)
+    numbers = writer.expression(partial, gate.shown)
     filled_in, result = gate.relations(operand)
     of_names = loosest(filled_in, result)
     if symbols[1] == numbers:  # a number
         return Formula([("", left)], [(of_names, writer.number(local))])
-    repeats = TEXT.expression(partial, scene.numbers(gate, partial)) == number(local)
+    repeats = TEXT.expression(partial, gate.shown) == number(local)
     links = [(filled_in, numbers), (result, writer.number(local))]
     written = [("", left), symbols]
     if (textbook := gate.textbook(operand)) is not None:
-        written.insert(1, in_symbols(scene, gate, textbook, writer))
+        written.insert(1, in_symbols(gate, textbook, writer))
     return Formula(written, links, of_names if repeats else "")

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scalargrad import ops
 from scalargrad.show.number_format import (
     decimal_value,
     gate_relation,
     loosest,
+    number,
     relation,
     result_relation,
 )
@@ -27,14 +28,17 @@ from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol, evaluate
 from scalargrad.value import Value
 
+if TYPE_CHECKING:
+    from scalargrad.show.steps.scene import Scene
+
 #: What stands for the operands of a long sum or call that are not shown.
 ELLIPSIS = Symbol("…")
 
 #: The number, as formulas write it.
 PI = Symbol("π")
 
-#: Symbols that stand for themselves.
-FIXED = (ELLIPSIS, PI)
+#: Symbols that stand for themselves, with their names.
+FIXED = {symbol: symbol.name for symbol in (ELLIPSIS, PI)}
 _LONGEST = 6
 
 #: An operand of an operation which, being this number, leaves the other one as the result.
@@ -137,8 +141,8 @@ def variants(
 
 def _compute(op: Operation, operands: Sequence[Expression]) -> Expression:
     if not any(isinstance(x, Symbol) for x in operands):
-        number: float = op.of(*operands, checked=False)
-        return number
+        result: float = op.of(*operands, checked=False)
+        return result
     for index, neutral in enumerate(_NEUTRAL.get(op, ())):
         if not isinstance(operands[index], Symbol) and operands[index] == neutral:
             return operands[1 - index]
@@ -266,6 +270,11 @@ class GateForm:
             return partial
         return TEXTBOOK[self.op, index](*self.operands)
 
+    def sign(self, expression: Expression) -> str:
+        """Return ≈ if a number that stands in an expression also in symbols is rounded, else =."""
+        named = [self.constants[x] for x in named_symbols(expression) if x in self.constants]
+        return relation(*numbers_in(expression), *named)
+
     def derivative(self, index: int) -> Fork | Derivative:
         """Return the local derivative for an operand, a fork for each condition that it asks."""
         if index not in self._derivatives:
@@ -307,8 +316,8 @@ class SymbolicGate:
         A node that an operation made.
     form : GateForm
         Its operation over symbols.
-    data : mapping from Value to float
-        The numbers of the nodes.
+    scene : Scene
+        The numbers and names of the nodes.
 
     Attributes
     ----------
@@ -316,15 +325,27 @@ class SymbolicGate:
         The node or the constant that each symbol stands for.
     numbers : dict from Symbol to float
         The number of each.
+    words, shown : dict from Symbol to str
+        What each is called, and its number as it is shown.
     """
 
-    def __init__(self, node: Value, form: GateForm, data: Mapping[Value, float]) -> None:
-        self.node, self.form = node, form
+    def __init__(self, node: Value, form: GateForm, scene: Scene) -> None:
+        self.node, self.form, self._scene = node, form, scene
         self.stand_ins: dict[Symbol, Value | float] = {form.result: node}
         self.stand_ins.update(zip(form.operands, node.parents, strict=True))
         self.numbers: dict[Symbol, float] = {
-            s: data[x] if isinstance(x, Value) else x for s, x in self.stand_ins.items()
+            s: scene.data[x] if isinstance(x, Value) else x for s, x in self.stand_ins.items()
         }
+
+    @cached_property
+    def words(self) -> dict[Symbol, str]:
+        """What each symbol is called; a constant by its number."""
+        return FIXED | {symbol: self._scene.word(x) for symbol, x in self.stand_ins.items()}
+
+    @cached_property
+    def shown(self) -> dict[Symbol, str]:
+        """The number of each symbol as it is shown."""
+        return FIXED | {symbol: number(x) for symbol, x in self.numbers.items()}
 
     def _at(self, index: int) -> Derivative:
         """Return the local derivative at this point."""

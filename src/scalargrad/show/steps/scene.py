@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from unicodedata import normalize
 
@@ -17,11 +17,9 @@ from scalargrad.names import as_read
 from scalargrad.ops import activations
 from scalargrad.show.number_format import number
 from scalargrad.show.shown_graph import ShownGraph, largest_of, scores_of
-from scalargrad.show.steps.partials import FIXED, GateForm, SymbolicGate, named_symbols, numbers_in
+from scalargrad.show.steps.partials import GateForm, SymbolicGate
 from scalargrad.show.weighted_sums import readers_of
 from scalargrad.system.cached_property import cached_property
-from scalargrad.table.printing import Expression
-from scalargrad.table.symbol import Symbol
 from scalargrad.value import Parameter, Value
 
 #: The most comparisons that a page repeats at every move.
@@ -135,41 +133,19 @@ class Scene(ShownGraph):
             key = node.op, repr(constants), *held
             if key not in self._forms:
                 self._forms[key] = GateForm(node.op, len(held), constants)
-            self._gates[node] = SymbolicGate(node, self._forms[key], self.data)
+            self._gates[node] = SymbolicGate(node, self._forms[key], self)
         return self._gates[node]
-
-    def words(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
-        """Return the names of the symbols in an expression; for constants, their numbers."""
-        return self._written(expression, lambda x: self._word(gate.stand_ins[x]))
-
-    def numbers(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
-        """Return the numbers of the symbols in an expression, as shown."""
-        return self._written(expression, lambda x: number(gate.numbers[x]))
 
     def held(self, node: Value) -> list[Value]:
         """Return the scores whose maximum a gate holds as a constant, as that of softmax does."""
         return [score for x in node.parents for score in scores_of(x, self.place)]
 
-    def held_word(self, constant: float) -> str:
-        """Return what a constant is called: the maximum of some scores, or its number."""
-        scores = scores_of(constant, self.place)
-        return largest_of([self.in_formulas[x] for x in scores]) if scores else number(constant)
-
-    def _word(self, x: Value | float) -> str:
-        return self.in_formulas[x] if isinstance(x, Value) else self.held_word(x)
-
-    @staticmethod
-    def _written(expression: Expression, write: Callable[[Symbol], str]) -> dict[Symbol, str]:
-        return {
-            symbol: symbol.name if symbol in FIXED else write(symbol)
-            for symbol in (*FIXED, *named_symbols(expression))
-        }
-
-    def constants(self, gate: SymbolicGate, expression: Expression) -> list[float]:
-        """Return the numbers in an expression that stand there even when written in symbols."""
-        named = (gate.stand_ins.get(symbol) for symbol in named_symbols(expression))
-        fixed = (x for x in named if isinstance(x, float) and not scores_of(x, self.place))
-        return [*numbers_in(expression), *fixed]
+    def word(self, operand: Value | float) -> str:
+        """Return what an operand is called: a name, the maximum of some scores, or a number."""
+        if isinstance(operand, Value):
+            return self.in_formulas[operand]
+        scores = scores_of(operand, self.place)
+        return largest_of([self.in_formulas[x] for x in scores]) if scores else number(operand)
 
     def is_repeated(self, node: Value, parent: Value) -> bool:
         """Return whether a gate has the same operand more than once."""
@@ -187,6 +163,7 @@ class Scene(ShownGraph):
     def renamed(self, names: Mapping[Value, str]) -> Scene:
         """Return the same scene under other names."""
         scene = copy.copy(self)
+        scene._gates = {}
         scene._name(dict(names))
         return scene
 

@@ -243,13 +243,13 @@ class Step:
         """Return what a gate computes, ``f = q·z = 3·(-4) = -12``."""
         scene, gate = self.scene, self.scene.gate(node)
         expression, data = gate.form.expression, scene.data[node]
-        numbers, operands = scene.numbers(gate, expression), relation(*gate.operand_numbers)
+        numbers, operands = gate.shown, relation(*gate.operand_numbers)
         names_all = is_plain_sum(expression) and not scene.held(node)
         repeats = names_all or TEXT.expression(expression, numbers) == number(data)
         name = "", writer.name(scene.in_formulas[node])
         filled_in = operands, writer.expression(expression, numbers)
         return Formula(
-            [name, in_symbols(scene, gate, expression, writer)],
+            [name, in_symbols(gate, expression, writer)],
             [filled_in, (gate.relation, writer.number(data))],
             loosest(operands, gate.relation) if repeats else "",
         )
@@ -279,7 +279,7 @@ class Step:
             return writer.put("product", self._signal(node, writer, notation), local)
         gate = scene.gate(node)
         partial = gate.partial(operand)
-        local = writer.factor_of(partial, scene.words(gate, partial))
+        local = writer.factor_of(partial, gate.words)
         return writer.put("product", writer.factor(upstream), local)
 
     def _signal(self, node: Value, writer: FormulaWriter, notation: Notation) -> str:
@@ -311,7 +311,7 @@ class Step:
         is_dead = local == 0 and contribution == 0 and self.scene.alarm is None
         if pattern == "swap multiplier":
             partial = gate.partial(operand)
-            factor = TEXT.factor_of(partial, self.scene.words(gate, partial))
+            factor = TEXT.factor_of(partial, gate.words)
             at_root = node is self.scene.root  # there the formula writes 1·q, too
             product = TEXT.put("product", *(("1", factor) if at_root else (factor, signal)))
             text = "stopped" if is_dead else "received"

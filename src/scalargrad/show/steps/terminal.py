@@ -139,8 +139,7 @@ def _gate(scene: Scene, node: Value) -> str:
     if node.op is None:
         return "parameter" if isinstance(node, Parameter) else "input"
     gate = scene.gate(node)
-    expression = gate.form.expression
-    return TEXT.expression(expression, scene.words(gate, expression))
+    return TEXT.expression(gate.form.expression, gate.words)
 
 
 Action: TypeAlias = Literal["next", "previous", "first", "last", "quit"]

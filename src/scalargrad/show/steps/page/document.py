@@ -283,16 +283,15 @@ class Record:
                 self._place[y] if isinstance(y, Value) else {"constant": json_number(y)}
                 for y in x.scores
             ]
-            found["word"] = self._scene.held_word(x)
+            found["word"] = self._scene.word(x)
         return found
 
     def _gate(self, gate: SymbolicGate) -> Json:
         """Return the templates of an operation; conditions and rules are indices into `terms`."""
         form = gate.form
         own = {symbol: f"x{i}" for i, symbol in enumerate(form.operands)} | {form.result: "y"}
-        terms = _Terms(self, own | {symbol: symbol.name for symbol in FIXED})
-        slots: dict[Symbol, str] = {symbol: Slot(name) for symbol, name in own.items()}
-        slots |= {symbol: symbol.name for symbol in FIXED}
+        terms = _Terms(self, own | FIXED)
+        slots: dict[Symbol, str] = {symbol: Slot(name) for symbol, name in own.items()} | FIXED
         slots |= {symbol: number(x) for symbol, x in form.constants.items()}
         op, expression = form.op, form.expression
         names = [Slot(own[symbol]).at(0) for symbol in (form.result, *form.operands)]
@@ -304,7 +303,7 @@ class Record:
             "shown": gate_text(gate.node),
             "sentence": gate_sentence(gate.node, names[0], names[1:]),
             "undefined": f"{written} is undefined at {{}}: it needs {needs}.",
-            "sign": relation(*self._scene.constants(gate, expression)),
+            "sign": form.sign(expression),
             "plain": is_plain_sum(expression),
             "written": _templates(expression, slots),
             "wires": [
@@ -329,12 +328,12 @@ class Record:
                 "rule": terms.index(rule),
                 "rounds": relation(*numbers_in(rule)),
                 "reads": [str(slots[x]) for x in named_symbols(rule) if x not in FIXED],
-                "sign": relation(*self._scene.constants(gate, shown)),
+                "sign": gate.form.sign(shown),
                 "text": _templates(shown, slots),
                 "factor": [writer.factor_of(shown, slots) for writer in (TEXT, MATHML)],
             }
             if textbook is not None:
-                sign = relation(*self._scene.constants(gate, textbook))
+                sign = gate.form.sign(textbook)
                 made["textbook"] = {"sign": sign, "text": _templates(textbook, slots)}
             return made
 
