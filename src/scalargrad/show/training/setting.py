@@ -85,66 +85,51 @@ def find_cells(program: Program, width: int) -> list[Cell]:
     OperandError
         If there are no such units, or something reads several at once before the next sum.
     """
-    finder = _Finder(program, width)
+    sums, cells = _sums(program, width), [Cell(i) for i in range(width)]
+    reads = [frozenset({i}) for i in range(width)]  # the cells that each node is made of
+    reads += [frozenset()] * (program.inputs - width)
     for node in range(program.inputs, len(program)):
-        finder.visit(node)
-    return finder.finish()
-
-
-class _Finder:
-    """Follows a program node by node; `reads` holds the cells each node is made of."""
-
-    def __init__(self, program: Program, width: int) -> None:
-        self.program = program
-        self.parameters = range(width, program.inputs)
-        self.sums = {found.total: found for found in self._weighted_sums()}
-        self.cells = [Cell(i) for i in range(width)]
-        self.reads: list[frozenset[int]] = [frozenset({i}) for i in range(width)]
-        self.reads += [frozenset()] * len(self.parameters)
-
-    def _weighted_sums(self) -> list[WeightedSum[int]]:
-        ops, args, constants = self.program.ops, self.program.args, self.program.constants
-        made = enumerate(zip(ops, args, strict=True))
-        gates = {i: (op, operands) for i, (op, operands) in made if isinstance(op, Operation)}
-        readers = Counter(x for operands in (*args, self.program.outputs) for x in operands)
-        found = weighted_sums(
-            gates, readers, self.parameters.__contains__, lambda x: constants.get(x) == 0.0
-        )
-        return [each for each in found if len(each.weights) > 1 or ops[each.total] is dot]
-
-    def visit(self, node: int) -> None:
-        found = self.sums.get(node)
-        if found is None:
-            if self.program.ops[node] is dot:
+        if (found := sums.get(node)) is not None:
+            if any(width <= x < program.inputs for x in found.inputs):
                 raise OperandError(_NOT_A_NETWORK.format("a dot whose weights are not parameters"))
-            self.reads.append(frozenset().union(*(self.reads[i] for i in self.program.args[node])))
-            return
-        sources = [*map(self._source, found.inputs, found.weights)]
-        layer = 1 + max(self.cells[source.cell].layer for source in sources)
-        self.reads.append(frozenset({len(self.cells)}))
-        self.cells.append(Cell(node, None, sources, found.bias, layer))
-
-    def _source(self, given: int, weight: int) -> WeightedInput:
-        if given in self.parameters:
+            read = [_cell_giving(x, reads[x], cells) for x in found.inputs]
+            sources = [*map(WeightedInput, read, found.weights)]
+            reads.append(frozenset({len(cells)}))
+            layer = 1 + max(cells[cell].layer for cell in read)
+            cells.append(Cell(node, None, sources, found.bias, layer))
+        elif program.ops[node] is dot:
             raise OperandError(_NOT_A_NETWORK.format("a dot whose weights are not parameters"))
-        if len(self.reads[given]) != 1:
-            raise OperandError(_NOT_A_NETWORK.format("a unit that reads several others mixed"))
-        (cell,) = self.reads[given]
-        if self.cells[cell].output not in {None, given}:
-            raise OperandError(_NOT_A_NETWORK.format("a unit with two different outputs"))
-        self.cells[cell].output = given
-        return WeightedInput(cell, weight)
+        else:
+            reads.append(frozenset().union(*(reads[i] for i in program.args[node])))
+    if len(cells) == width:
+        raise OperandError(_NOT_A_NETWORK.format("no such unit"))
+    for output in program.outputs:  # of units that no other reads, where it reads one of them
+        for cell in reads[output] if len(reads[output]) == 1 else ():
+            if cells[cell].output is None:
+                cells[cell].output = output
+    return cells
 
-    def finish(self) -> list[Cell]:
-        """Give the units that no other reads the model's outputs, where those read one unit."""
-        if len(self.cells) == self.parameters.start:
-            raise OperandError(_NOT_A_NETWORK.format("no such unit"))
-        for output in self.program.outputs:
-            if len(self.reads[output]) == 1:
-                (cell,) = self.reads[output]
-                if self.cells[cell].output is None:
-                    self.cells[cell].output = output
-        return self.cells
+
+def _cell_giving(node: int, read: frozenset[int], cells: list[Cell]) -> int:
+    """Return the cell of which a node is the output, as other units read it."""
+    if len(read) != 1:
+        raise OperandError(_NOT_A_NETWORK.format("a unit that reads several others mixed"))
+    (cell,) = read
+    if cells[cell].output not in {None, node}:
+        raise OperandError(_NOT_A_NETWORK.format("a unit with two different outputs"))
+    cells[cell].output = node
+    return cell
+
+
+def _sums(program: Program, width: int) -> dict[int, WeightedSum[int]]:
+    """Return the weighted sums that are units, by the nodes that they are."""
+    ops, args, constants = program.ops, program.args, program.constants
+    made = enumerate(zip(ops, args, strict=True))
+    gates = {i: (op, operands) for i, (op, operands) in made if isinstance(op, Operation)}
+    readers = Counter(x for operands in (*args, program.outputs) for x in operands)
+    is_parameter = range(width, program.inputs).__contains__
+    found = weighted_sums(gates, readers, is_parameter, lambda x: constants.get(x) == 0.0)
+    return {x.total: x for x in found if len(x.weights) > 1 or ops[x.total] is dot}
 
 
 _NOT_A_NETWORK = (
@@ -181,27 +166,15 @@ Model: TypeAlias = Callable[[list[Any]], Any]
 Loss: TypeAlias = Callable[[list[Any], list[Any]], Any]
 
 
-@dataclass(frozen=True)
-class ModelRecord:
-    """A model as a program of its inputs and parameters.
+def record_model(model: Model, example: Sequence[float]) -> tuple[Recording, Any]:
+    """Run a model once and keep what it computed: a program of its inputs, then of its parameters.
 
-    Attributes
-    ----------
-    program : Program
-        Its first inputs are those of the model, then come the parameters.
-    parameters : list of Value
-        In the program's order; the numbers are read from them at each snapshot.
+    Returns
+    -------
+    Recording
+        With the parameters it is closed over, in the program's order.
     outline : nested lists
         How the model arranges its outputs.
-    """
-
-    program: Program
-    parameters: list[Value]
-    outline: Any
-
-
-def record_model(model: Model, example: Sequence[float]) -> ModelRecord:
-    """Run a model once and keep what it computed.
 
     Raises
     ------
@@ -219,10 +192,10 @@ def record_model(model: Model, example: Sequence[float]) -> ModelRecord:
         raise OperandError(
             f"the model returns {shown(outline)}: a Value or a list of them is needed"
         )
-    return ModelRecord(found.program, found.closed_over, outline)
+    return found, outline
 
 
-def record_loss(loss: Loss, model: ModelRecord, target: Any) -> Program:
+def record_loss(loss: Loss, outputs: int, outline: Any, target: Any) -> Program:
     """Return the loss of one example as a program of the model's outputs.
 
     Raises
@@ -232,8 +205,8 @@ def record_loss(loss: Loss, model: ModelRecord, target: Any) -> Program:
     OperandError
         If it is not one Value, or depends on other Values than the outputs.
     """
-    leaves = [Value(0.5, f"y{i}") for i in range(len(model.program.outputs))]
-    found, _ = record(lambda: loss([filled(model.outline, leaves)], [target]), leaves)
+    leaves = [Value(0.5, f"y{i}") for i in range(outputs)]
+    found, _ = record(lambda: loss([filled(outline, leaves)], [target]), leaves)
     _require_repeatable(found, "the loss")
     if found.closed_over:
         raise OperandError(
@@ -437,13 +410,8 @@ def find_task(targets: Sequence[Any], outputs: int, names: Sequence[str] | None)
     """
     flat = [_target(t, outputs, i) for i, t in enumerate(targets)]
     kind, classes, count = _classes(flat, outputs)
-    names = None if names is None else listed(names, "target_names", "text")
-    if names is not None and len(names) != count:
-        raise OperandError(
-            f"target_names has {counted(len(names), 'name')} for {count} classes: give one for each"
-        )
-    called = names or _names(flat, kind, count)
-    names = [text(str(x), "the name of a class") for x in called]
+    names = _named(names, "target_names", count, f"{count} classes", "a class")
+    names = names or _names(flat, kind, count)
     return {"kind": kind, "targets": flat, "classes": classes, "names": names}
 
 
@@ -526,33 +494,39 @@ def study(
         As `watch` says.
     """
     width = len(data.inputs[0])
-    found = record_model(model, data.inputs[0])
-    _require_small(len(found.parameters), limit)
-    cells, written = find_cells(found.program, width), ProgramWriter()
-    programs = [written.json(record_loss(loss, found, target)) for target in data.targets]
+    found, outline = record_model(model, data.inputs[0])
+    program, parameters = found.program, found.closed_over
+    if len(parameters) > whole(limit, "limit", 1):
+        raise GraphTooLargeError(
+            f"the model has {len(parameters):,} parameters, too many for a page of at most "
+            f"{limit:,}: watch a smaller one, or pass limit={len(parameters)}"
+        )
+    cells, written, outputs = find_cells(program, width), ProgramWriter(), len(program.outputs)
+    programs = [written.json(record_loss(loss, outputs, outline, y)) for y in data.targets]
     losses = {str(program): program for program in programs}
     places = {key: place for place, key in enumerate(losses)}
-    task = find_task(data.targets, len(found.program.outputs), target_names)
+    features = _named(feature_names, "feature_names", width, counted(width, "input"), "a feature")
+    task = find_task(data.targets, outputs, target_names)
     recorded = {
-        "model": written.json(found.program),
-        "cells": [*_cells(found.program, cells, _features(feature_names, width))],
+        "model": written.json(program),
+        "cells": [*_cells(program, cells, features)],
         "losses": [*losses.values()],
         "inputs": data.inputs,
         "lossOf": [places[str(program)] for program in programs],
         "task": task | {"threshold": number(threshold, "threshold")},
         "plane": _plane(plane, width),
-        "retraining": retraining(written, found.program, cells, optimizer),
+        "retraining": retraining(written, program, cells, optimizer),
     }
     _require_mean(model, data, loss)
-    symbols = filter(None, dict.fromkeys(activation(found.program, cell) for cell in cells))
+    symbols = filter(None, dict.fromkeys(activation(program, cell) for cell in cells))
     summary = [
         f"{' and '.join(symbols) or 'linear'} units",
-        f"{len(found.parameters)} parameters",
+        f"{len(parameters)} parameters",
         f"{len(data.inputs)} examples",
         f"loss: {getattr(loss, '__name__', type(loss).__name__).replace('_', ' ')}",
     ]
     sizes = [len(layer) for layer in layers_of(cells)]
-    return Setting(recorded, written.operations, sizes, summary), found.parameters
+    return Setting(recorded, written.operations, sizes, summary), parameters
 
 
 def _cells(program: Program, cells: list[Cell], features: list[str] | None) -> Iterator[Json]:
@@ -571,14 +545,6 @@ def _cells(program: Program, cells: list[Cell], features: list[str] | None) -> I
         }
 
 
-def _require_small(parameters: int, limit: int) -> None:
-    if parameters > whole(limit, "limit", 1):
-        raise GraphTooLargeError(
-            f"the model has {parameters:,} parameters, too many for a page of at most {limit:,}: "
-            f"watch a smaller one, or pass limit={parameters}"
-        )
-
-
 def _plane(plane: Iterable[int], width: int) -> tuple[int, ...]:
     if width == 1:
         return (0,)
@@ -588,16 +554,18 @@ def _plane(plane: Iterable[int], width: int) -> tuple[int, ...]:
     return plane
 
 
-def _features(names: Sequence[str] | None, width: int) -> list[str] | None:
+def _named(
+    names: Sequence[str] | None, parameter: str, count: int, things: str, one: str
+) -> list[str] | None:
+    """Return the names that a parameter gives for so many things, if it gives any."""
     if names is None:
         return None
-    names = listed(names, "feature_names", "text")
-    if len(names) != width:
+    names = listed(names, parameter, "text")
+    if len(names) != count:
         raise OperandError(
-            f"feature_names has {counted(len(names), 'name')} for {counted(width, 'input')}: "
-            "give one for each"
+            f"{parameter} has {counted(len(names), 'name')} for {things}: give one for each"
         )
-    return [text(str(name), "the name of a feature") for name in names]
+    return [text(str(name), f"the name of {one}") for name in names]
 
 
 def _require_mean(model: Model, data: Examples, loss: Loss) -> None:
