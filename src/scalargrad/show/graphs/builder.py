@@ -64,8 +64,9 @@ class Builder:
         the wire of each.
     gradients : mapping from Value to float, optional
         What is written below wires.
-    copies : mapping, optional
-        Where fan-out is drawn as copy gates: what each copy sends back, by reader and operand.
+    copies : bool
+        Whether fan-out is drawn as copy gates; each line that reads a shared node then carries its
+        own part of the gradient, upstream · local.
     digits : int
         Of the numbers on wires.
     values : bool
@@ -83,7 +84,7 @@ class Builder:
         written: Mapping[Value, str] | None = None,
         gradients: Mapping[Value, float] | None = None,
         folds: Mapping[Fold, str] | None = None,
-        copies: Mapping[tuple[Value, int], float] | None = None,
+        copies: bool = False,
         digits: int = 4,
         values: bool = True,
         out: Callable[[Value], str] = str,
@@ -91,7 +92,7 @@ class Builder:
         self.graph, self._names = graph, names or graph.names
         self._written, self._gradients = written or self._names, gradients
         self.view = view = view or View(Fold("graph", [*graph.order]))
-        self.folds, self.copies = folds or {}, copies or {}
+        self.folds, self._copies = folds or {}, copies
         self.digits, self._values, self._out = digits, values, out
         groups = [group for group in dict.fromkeys(view.units.values()) if isinstance(group, Group)]
         self.bundles = [group for group in groups if group.source is None]
@@ -178,7 +179,7 @@ class Builder:
             text = self.number(constant)
             yield Box(f"{own}-c{i}", "constant", text, f"constant {exact(constant)}")
         for i in range(len(node.parents)):
-            if (node, i) in self.copies:
+            if self._is_copied(node, i):
                 yield self._copied_wire(node, i)
         yield self._gate(node) if node.parents else self._leaf(node)
         yield from self._wired(self.wire(node), node)
@@ -193,7 +194,7 @@ class Builder:
             yield Junction(id, f"{len(unit.nodes):,} values are read in {count} places")
             return
         title = f"{self.graph.names[unit]} is read {self.graph.readers[unit]} times"
-        if self.copies:
+        if self._copies:
             yield GateShape(id, "copy", f"{title}: its gradient is the sum", False, copies=True)
         else:
             yield Junction(id, title)
@@ -232,17 +233,19 @@ class Builder:
             self._names[node],
         )
 
+    def _is_copied(self, node: Value, i: int) -> bool:
+        operand = node.parents[i]
+        return self._copies and isinstance(operand, Value) and self.graph.readers[operand] > 1
+
     def _copied_wire(self, node: Value, i: int) -> Wire:
-        operand, contribution, names = node.parents[i], self.copies[node, i], self.graph.names
+        operand, names, gradients = node.parents[i], self.graph.names, self._gradients
         assert isinstance(operand, Value)
-        said = f"what {names[node]} adds to the gradient of {names[operand]}"
-        return replace(
-            self.wire(operand),
-            id=f"{self.graph.id(node)}-w{i}-wire",
-            name="",
-            gradient="" if self._gradients is None else self.number(contribution),
-            gradient_title=f"{said}: {exact(contribution)}",
-        )
+        wire = replace(self.wire(operand), id=f"{self.graph.id(node)}-w{i}-wire", name="")
+        if gradients is None:
+            return wire
+        sent = gradients[node] * (node.local_grads[i] or 0.0)
+        said = f"what {names[node]} adds to the gradient of {names[operand]}: {exact(sent)}"
+        return replace(wire, gradient=self.number(sent), gradient_title=said)
 
     # Lines ------------------------------------------------------------------------------------
 
@@ -253,8 +256,8 @@ class Builder:
             yield from self._gathering(unit)
         yield Line(f"{own}-out", self._maker(unit), f"{own}-wire", thick=thick)
         if self._branches[unit] > 1:
-            enters = bool(self.copies)
-            yield Line(f"{own}-stem", f"{own}-wire", f"{own}-fan", enters=enters, thick=thick)
+            ends = f"{own}-wire", f"{own}-fan"
+            yield Line(f"{own}-stem", *ends, enters=self._copies, thick=thick)
 
     def _maker(self, unit: Unit) -> str:
         """Return the shape a wire comes from: a gate or box, or the box of a fold."""
@@ -286,7 +289,7 @@ class Builder:
             if not isinstance(operand, Value):
                 if i in boxed:
                     yield Line(id, f"{own}-c{i}", own, enters=True)
-            elif (item, i) in self.copies:
+            elif self._is_copied(item, i):
                 yield Line(f"{id}-out", self._tap(operand), f"{id}-wire")
                 yield Line(id, f"{id}-wire", own, self._partial(item, i), True)
             elif (unit := self.view.units[operand]) is operand:
@@ -313,19 +316,21 @@ class Builder:
 
     # Folds ------------------------------------------------------------------------------------
 
-    def stand_ins(self) -> dict[str, set[str]]:
-        """Return, for the id of each hidden shape or line, the ids of what stands for it."""
-        found: dict[str, set[str]] = {}
+    def seen(self, ids: frozenset[str]) -> frozenset[str]:
+        """Return ids of shapes and lines, and of what stands for those that are hidden."""
+        found: dict[str, str] = {}
         for node, item in self.view.stands.items():
             if isinstance(item, Value):
                 continue
             hidden, own = self.graph.id(node), self.folds[item]
-            found[hidden] = {own}
-            found |= {f"{hidden}-w{i}": {own} for i in range(len(node.parents))}
+            found |= dict.fromkeys(
+                [hidden, *(f"{hidden}-w{i}" for i in range(len(node.parents)))], own
+            )
             if len(item.outputs) > 1 and node in item.outputs:
-                ends = ("out", "wire", "stem", "fan")
-                found |= {f"{hidden}-{end}": {f"{own}-{end}"} for end in ends}
-        return found
+                found |= {
+                    f"{hidden}-{end}": f"{own}-{end}" for end in ("out", "wire", "stem", "fan")
+                }
+        return ids.union(found[id] for id in ids if id in found)
 
 
 def _first(unit: Unit) -> Value:

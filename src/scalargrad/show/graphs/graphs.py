@@ -11,7 +11,6 @@ from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.show.characters import aliases, is_long, visible
 from scalargrad.show.graphs.builder import Builder
 from scalargrad.show.graphs.diagram import Box, Shape, Wire
-from scalargrad.show.graphs.gates import copies_of
 from scalargrad.show.graphs.layout import DPI, SIDES
 from scalargrad.show.graphs.look import Highlight, Look, highlighted_ids
 from scalargrad.show.graphs.picture import Picture
@@ -152,8 +151,8 @@ def draw(
     require_digits(digits, dpi)
     graph = ShownGraph(_roots(root), model)
     roots, order = graph.roots, graph.order
-    has_gradients = any(root.grad for root in roots)  # other gradients are of an earlier graph
-    gradients = gradients and has_gradients
+    # Other gradients are of an earlier graph.
+    gradients = gradients and any(root.grad for root in roots)
     paths = [open] if isinstance(open, str) else listed(open, "open", "paths of parts")
     asked = [text(name, "open") for name in paths]
     plain = View(Fold("graph", list(order)))
@@ -163,28 +162,23 @@ def draw(
         folded = fold(*roots, model=graph.model, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
         view, is_cut = expanded_folds(folded, depth, asked, limit)
     _require_within(limit, order, roots, view, copies)
-    known = {node: node.grad or 0.0 if has_gradients else 0.0 for node in order}
-    copied = copies_of(order, known) if copies else {}
     short, legend = aliases(graph.names)
     builder = Builder(
         graph,
         view,
         names=short,
         written=_written(graph, short),
-        gradients=known if gradients else None,
+        gradients={node: node.grad or 0.0 for node in order} if gradients else None,
         folds={part: f"f{k}" for k, part in enumerate(view.fold.walk())},
-        copies=copied,
+        copies=copies,
         digits=digits,
     )
     diagram = builder.build(_title(builder))
     diagram.legend = _legend_of(diagram.shapes, legend)
-    hidden = builder.stand_ins()
     alarmed, alarm = _alarm(order, gradients)
     diagram.note = "\n".join(filter(None, [alarm, _note(view) if is_cut else ""]))
     marked = highlighted_ids(graph, highlight)
-    marked = marked.union(*(hidden.get(id, ()) for id in marked))
-    alarmed = alarmed.union(*(hidden.get(id, ()) for id in alarmed))
-    diagram.look = Look(marked, alarmed)
+    diagram.look = Look(builder.seen(marked), builder.seen(alarmed))
     return Picture(diagram, direction, dpi=dpi, dark=dark)
 
 

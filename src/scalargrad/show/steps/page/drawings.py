@@ -33,7 +33,6 @@ from scalargrad.show.graphs.diagram import (
     Shape,
     Wire,
 )
-from scalargrad.show.graphs.gates import copies_of
 from scalargrad.show.graphs.layout import WIRE_HEIGHT, DiagramLayout, Point, Size, placed
 from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves, rounded, typeset
 from scalargrad.show.graphs.view import View
@@ -87,8 +86,8 @@ def drawings(scene: Scene, limit: int) -> Drawings:
         Builder(scene, x.view, folds=ids, **shown, out=partial(_destination, scene, x))
         for x in found
     ]
-    copies = {} if gradients is None else copies_of(scene.order, gradients)
-    copied = [Builder(scene, copies=copies, **shown)] if copies else []
+    has_copies = is_whole and max(scene.readers.values()) > 1
+    copied = [Builder(scene, copies=True, **shown)] * has_copies
     svgs = draw([one.build(_title(scene, one.view.fold)) for one in [*builders, *copied]])
     templates: dict[str, int] = {}
     json: list[Json] = [
