@@ -22,7 +22,7 @@ from scalargrad.errors import GraphTooLargeError, OperandError, ScalargradError,
 from scalargrad.grad_mode import no_grad
 from scalargrad.ops import dot
 from scalargrad.optim import SGD, Optimizer
-from scalargrad.show.places import unit_name
+from scalargrad.show.shown_graph import unit_name
 from scalargrad.show.weighted_sums import WeightedSum, weighted_sums
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.javascript import available, function_key
