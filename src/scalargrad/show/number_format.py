@@ -104,15 +104,9 @@ def is_rounded(value: float, digits: int = 4) -> bool:
     >>> is_rounded(12.345), is_rounded(12.345, digits=5)
     (True, False)
     """
-    return isfinite(value) and not _same(float(_digits(value, digits)), value)
-
-
-def _same(left: float, right: float) -> bool:
-    """Return whether two numbers differ by noise at most.
-
-    The smallest floats lie further apart than that: 5e-324 is read from 4.941e-324, and is not it.
-    """
-    return left == right == 0 or abs(left - right) < _NOISE * abs(right)
+    written = float(_digits(value, digits))
+    # Of the smallest floats there is no noise: 5e-324 is read from 4.941e-324, and is not it.
+    return isfinite(value) and value != 0 and abs(value - written) >= _NOISE * abs(value)
 
 
 def relation(*values: float, digits: int = 4) -> str:

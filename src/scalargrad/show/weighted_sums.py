@@ -136,13 +136,8 @@ def dense_layers(order: Sequence[Value]) -> list[list[Row]]:
     """
     alike: dict[object, list[Row]] = {}
     for row in _rows(order):
-        alike.setdefault(_kind(row), []).append(row)
+        alike.setdefault((row.inputs, row.activation, row.bias is None), []).append(row)
     return [rows for rows in alike.values() if len(rows) * len(rows[0].weights) > 1]
-
-
-def _kind(row: Row) -> tuple[object, ...]:
-    """Return what the rows of one layer have in common."""
-    return row.inputs, row.activation, row.bias is None
 
 
 def _rows(order: Sequence[Value]) -> Iterator[Row]:

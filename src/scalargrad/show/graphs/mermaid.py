@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -31,9 +31,11 @@ _SPECIAL = re.compile(r"[!-/:-@\[-`{-~]")
 def to_mermaid(diagram: Diagram, direction: str) -> str:
     """Return `diagram` as a Mermaid flowchart."""
     shapes = [shape for shape in diagram.shapes if not isinstance(shape, Junction)]
-    passed = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
-    origins = {line.target: line.source for line in diagram.lines if line.target in passed}
-    lines = [_past(origins, line) for line in diagram.lines if line.target not in passed]
+    # Mermaid cannot draw a dot small enough: lines from one start at the wire before it.
+    dots = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
+    wires = {dot: dot.replace("-fan", "-wire") for dot in dots}
+    through = [line for line in diagram.lines if line.target not in dots]
+    lines = [replace(line, source=wires.get(line.source, line.source)) for line in through]
     return "\n".join(
         [
             f"flowchart {direction}",
@@ -71,17 +73,6 @@ def _shape(shape: _Shown) -> str:
     name = f"{escaped(shape.name)} {shape.sign} " if shape.name else ""
     below = f"<br/>grad {shape.gradient}" if shape.gradient else ""
     return f'{_id(shape.id)}["{name}{shape.value}{below}"]:::wire'
-
-
-def _past(origins: Mapping[str, str], line: Line) -> Line:
-    """Return a line that starts at a dot as one that starts at the wire before it.
-
-    Mermaid cannot draw a dot small enough.
-    """
-    source = line.source
-    while source in origins:
-        source = origins[source]
-    return replace(line, source=source)
 
 
 def _line(line: Line) -> str:

@@ -286,11 +286,7 @@ def _head(points: Sequence[Point], size: float) -> str:
     right, down = (x - before[0]) / length, (y - before[1]) / length
     back, aside = (x - _HEAD * right, y - _HEAD * down), (_HEAD_WIDTH * down, _HEAD_WIDTH * right)
     corners = [(x, y), *((back[0] + s * aside[0], back[1] - s * aside[1]) for s in (1, -1))]
-    return _corners(corners)
-
-
-def _corners(points: Sequence[Point]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
 
 
 _BELOW, _ABOVE, _INDEX = 3, 5, 10

@@ -199,10 +199,9 @@ def is_plain_sum(expression: Expression) -> bool:
     return not any(isinstance(part, Symbol) and part.op for part in parts)
 
 
-def is_formula(partial: Expression) -> bool:
-    """Return whether an expression reads symbols, other than to decide what it is."""
-    found = _parts(partial, lambda op: 1 if op.lazy else 0 if op.comparison is None else None)
-    return any(isinstance(part, Symbol) and part.op is None for part in found)
+def _all_but_conditions(op: Operation) -> int | None:
+    """Return the first operand that is read other than to decide what an expression is."""
+    return 1 if op.lazy else 0 if op.comparison is None else None
 
 
 def named_symbols(expression: Expression) -> list[Symbol]:
@@ -278,9 +277,10 @@ class GateForm:
     def derivative(self, index: int) -> Fork | Derivative:
         """Return the local derivative for an operand, a fork for each condition that it asks."""
         if index not in self._derivatives:
-            is_read = is_formula(self.partials[index])
-            found = variants(self.constants, partial(self._resolved, index)) if is_read else None
-            self._derivatives[index] = found
+            read = _parts(self.partials[index], _all_but_conditions)
+            is_formula = any(isinstance(x, Symbol) and x.op is None for x in read)
+            made = partial(self._resolved, index)
+            self._derivatives[index] = variants(self.constants, made) if is_formula else None
         return self._derivatives[index]  # type: ignore[no-any-return]
 
     def _resolved(self, index: int, resolver: Resolver) -> Derivative:

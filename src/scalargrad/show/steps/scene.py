@@ -100,7 +100,9 @@ class Scene(ShownGraph):
     @cached_property
     def pre_activations(self) -> set[Value]:
         """The weighted sums s of units θ(s), whose error ∂root/∂s UNC writes δ."""
-        entering = (x for node in self.order if _is_unit(node) for x in node.parents)
+        entering = (
+            x for node in self.order if node.op and node.op.name in _UNITS for x in node.parents
+        )
         computed = {x for x in entering if isinstance(x, Value) and x.parents}
         return computed | {node for node in self.order if _weighs_inputs(node)}
 
@@ -198,10 +200,6 @@ def _word(name: str) -> str:
     enclosed = name.startswith("(") and name.find(")") == len(name) - 1
     joined = _JOINING.intersection(_INDEX.sub("", name))
     return f"({name})" if joined and not enclosed else name
-
-
-def _is_unit(node: Value) -> bool:
-    return node.op is not None and node.op.name in _UNITS
 
 
 def _weighs_inputs(node: Value) -> bool:

@@ -10,7 +10,7 @@ import re
 import select
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Literal, TypeAlias
 
 from rich.cells import cell_len
@@ -313,28 +313,15 @@ def _require_terminal(console: Console) -> None:
 def _explore(walk: Walk, console: Console, read_key: ReadKey) -> None:
     if not len(walk):
         return
-    position, drawn = 0, None
-    with console.screen() as screen:
+    position, last, drawn = 0, len(walk) - 1, None
+    with suppress(KeyboardInterrupt, EOFError), console.screen() as screen:
         while True:
             if drawn != (position, console.size):
                 screen.update(screen_of(walk, position, console))
                 drawn = position, console.size
-            for action in _asked(read_key):
+            for action in actions(read_key()):
                 if action == "quit":
                     return
-                position = _moved(position, action, len(walk) - 1)
-
-
-def _asked(read_key: ReadKey) -> list[Action]:
-    try:
-        return actions(read_key())
-    except (KeyboardInterrupt, EOFError):
-        return ["quit"]
-
-
-def _moved(position: int, action: Action, last: int) -> int:
-    if action == "next":
-        return min(position + 1, last)
-    if action == "previous":
-        return max(position - 1, 0)
-    return 0 if action == "first" else last
+                ends = {"first": 0, "last": last}
+                steps = {"next": min(position + 1, last), "previous": max(position - 1, 0)}
+                position = (ends | steps)[action]

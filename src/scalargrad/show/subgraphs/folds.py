@@ -479,7 +479,7 @@ def sort(part: Fold, position: dict[Value, int]) -> None:
     If folds form a cycle, the largest of them is replaced by its contents.
     """
     while True:
-        rank = [_rank(item, position) for item in part.items]
+        rank = [max(position[node] for node in _inside(item)) for item in part.items]
         order, cycle = _sorted(_reads(part.items), rank)
         if not cycle:
             part.items = [part.items[k] for k in order]
@@ -498,11 +498,6 @@ def _opened(items: Sequence[Item], cycle: Sequence[int]) -> list[Item]:
 
 def _inside(item: Item) -> Iterable[Value]:
     return [item] if isinstance(item, Value) else item.everything()
-
-
-def _rank(item: Item, position: dict[Value, int]) -> int:
-    """Return the position, in the order of the graph, at which an item is complete."""
-    return max(position[node] for node in _inside(item))
 
 
 def _reads(items: Sequence[Item]) -> list[set[int]]:

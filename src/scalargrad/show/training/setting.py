@@ -227,17 +227,13 @@ def _require_repeatable(found: Recording, what: str) -> None:
             "repeat the answer of one example for all; write where() or maximum() instead"
         )
     for op in found.program.ops:
-        if not _is_available(op):
+        if isinstance(op, Operation) and op is not DETACH and not available(op):
             raise TraceError(
                 f"{what} uses {op.name}, an operation of your own: it is a Python function, which "
                 "a page cannot call; write it with operations of scalargrad"
             )
         if not isinstance(op, Operation) and op not in {INPUT, CONSTANT}:
             raise TraceError(f"{what} takes a derivative inside, which the page does not repeat")
-
-
-def _is_available(op: Any) -> bool:
-    return not isinstance(op, Operation) or op is DETACH or available(op)
 
 
 class ProgramWriter:
@@ -342,29 +338,17 @@ def is_stack(program: Program, cells: list[Cell]) -> bool:
     Every weight and bias belongs to one unit, and units of a hidden layer have one activation.
     """
     layers = layers_of(cells)
-    hidden = layers[1:-1]
-    return (
-        bool(hidden)
-        and all(_reads_all(cells, *pair) for pair in itertools.pairwise(layers))
-        and _used(cells) == list(range(len(layers[0]), program.inputs))
-        and all(_are_alike([_made(program, cells[i]) for i in layer]) for layer in hidden)
-    )
-
-
-def _reads_all(cells: list[Cell], before: list[int], layer: list[int]) -> bool:
-    """Return whether each unit of a layer reads all of the one before; biases have all or none."""
-    reading = all([source.cell for source in cells[i].sources] == before for i in layer)
-    return reading and len({cells[i].bias is None for i in layer}) == 1
-
-
-def _used(cells: list[Cell]) -> list[int]:
-    """Return the parameters that units use, sorted, each as often as it is used."""
-    weights = [source.weight for cell in cells for source in cell.sources]
-    return sorted([*weights, *(cell.bias for cell in cells if cell.bias is not None)])
-
-
-def _are_alike(made: list[Any]) -> bool:
-    return None not in made and all(each == made[0] for each in made)
+    for before, layer in itertools.pairwise(layers):
+        units = [cells[i] for i in layer]
+        reading = all([source.cell for source in unit.sources] == before for unit in units)
+        made = [] if layer is layers[-1] else [_made(program, unit) for unit in units]
+        if not reading or None in made or any(each != made[0] for each in made):
+            return False
+        if len({unit.bias is None for unit in units}) > 1:
+            return False
+    used = [source.weight for cell in cells for source in cell.sources]
+    used += [cell.bias for cell in cells if cell.bias is not None]
+    return len(layers) > 2 and sorted(used) == list(range(len(layers[0]), program.inputs))
 
 
 def _made(program: Program, cell: Cell) -> list[Any] | None:
