@@ -156,18 +156,22 @@ class SvgWriter:
     # What pages do in their own way -----------------------------------------------------------
 
     def line(self, line: Line, kind: str, points: Sequence[Point]) -> str:
-        """Return a line with its head; a highlighted one is bold with a halo."""
-        path, classes, drawn = curves(points), ["line", *["thick"] * line.thick], ""
-        if line.id in self._look.highlighted:
-            drawn = f'<path d="{path}"{self._style("line", "halo")}/>'
-            classes.append("strong")
-        drawn += f'<path d="{path}"{self._style(*classes, **self._weight(line))}/>'
+        """Return a line with its head."""
+        drawn = self._path(line, "", curves(points), **self._weight(line))
         is_back = line.id in self._look.back
         if is_back or (line.enters and line.share is None):
             style = self._style("dot", fill=look.SLATE if line.thick else look.INK)
             head = _head(points[::-1] if is_back else points, 1.4 if line.thick else 1.0)
             drawn += f'<polygon points="{head}"{style}/>'
         return f'<g class="{kind}" id="{line.id}">{_title(line.title)}{drawn}</g>'
+
+    def _path(self, of: Line | Wire, kind: str, path: str, **more: str) -> str:
+        """Return the path of a line or wire; a highlighted one is bold with a halo."""
+        halo, kinds = "", ["line", *["thick"] * of.thick]
+        if of.id in self._look.highlighted:
+            halo = f'<path d="{path}"{self._style("line", "halo")}/>'
+            kinds.append("strong")
+        return f'{halo}<path{kind} d="{path}"{self._style(*kinds, **more)}/>'
 
     def _weight(self, line: Line) -> dict[str, str]:
         """Return the attributes of a weight: wide if it is great, dashed if it is negative."""
@@ -205,10 +209,7 @@ class SvgWriter:
         path = f"M{x:g},{y - half:.1f}V{y + half:.1f}"
         if along:
             path = f"M{x - half:.1f},{y:g}H{x + half:.1f}"
-        drawn, kinds = "", ["line", *["thick"] * wire.thick]
-        if wire.id in self._look.highlighted:
-            drawn, kinds = f'<path d="{path}"{self._style("line", "halo")}/>', ["line", "strong"]
-        drawn += f'<path class="line" d="{path}"{self._style(*kinds)}/>'
+        drawn = self._path(wire, ' class="line"', path)
         node = wire.id.removesuffix("-wire")
         value = wire.value if wire.thick else self._span("value", wire.value)
         if wire.name and value:
