@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 
 from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
-from scalargrad.graph import describe, fan_out, topological_order
+from scalargrad.graph import describe, topological_order
 from scalargrad.show.characters import aliases, is_long, visible
 from scalargrad.show.graphs.builder import Builder
 from scalargrad.show.graphs.diagram import Box, Shape, Wire
@@ -161,7 +161,7 @@ def draw(
     else:
         folded = fold(*roots, model=graph.model, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
         view, is_cut = expanded_folds(folded, depth, asked, limit)
-    _require_within(limit, order, roots, view, copies)
+    _require_within(limit, graph, view, copies)
     short, legend = aliases(graph.names)
     builder = Builder(
         graph,
@@ -264,21 +264,16 @@ def _roots(root: Any) -> list[Value]:
     return roots
 
 
-def _require_within(
-    limit: int, order: list[Value], roots: list[Value], seen: View, copies: bool
-) -> None:
+def _require_within(limit: int, graph: ShownGraph, seen: View, copies: bool) -> None:
     """Raise GraphTooLargeError if there is too much to lay out."""
-    size = _with_copies(order, seen.size()) if copies else seen.size()
+    size = seen.size()
+    if copies:  # a gate for each node that fans out, and a wire for each copy
+        shared = [n for n in graph.readers.values() if n > 1]
+        size = Size(size.shapes + sum(shared) + len(shared), size.lines + sum(shared))
     if size.needed > limit:
         remedy = "leave out copies" if copies else "open fewer parts, draw a node further down"
         raise GraphTooLargeError(
-            f"the graph of {describe(roots[-1])} has {size.shapes:,} nodes and {size.lines:,} "
-            f"lines to draw, too much for a picture of at most {limit:,} nodes and "
+            f"the graph of {describe(graph.roots[-1])} has {size.shapes:,} nodes and "
+            f"{size.lines:,} lines to draw, too much for a picture of at most {limit:,} nodes and "
             f"{limit * LINES_PER_SHAPE:,} lines: {remedy}, or pass limit={size.needed}"
         )
-
-
-def _with_copies(order: list[Value], size: Size) -> Size:
-    """Return the size with a gate for each node that fans out and a wire for each copy."""
-    copies = [n for n in fan_out(order).values() if n > 1]
-    return Size(size.shapes + sum(copies) + len(copies), size.lines + sum(copies))

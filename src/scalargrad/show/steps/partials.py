@@ -2,7 +2,7 @@
 
 The partials are the traced ones of the table of operations. At a point, a condition in them
 is a fact, and a constant operand a number: the slope of ReLU at 3 is 1, that of x³ is 3·x².
-A `Resolver` fills in known numbers and decides conditions; long sums are shortened.
+Known numbers are filled in and conditions decided; long sums are shortened.
 """
 
 from __future__ import annotations
@@ -52,50 +52,43 @@ _NEUTRAL: dict[Operation, tuple[float | None, float | None]] = {
 
 
 class UndecidedError(TypeError):
-    """A condition of which no more is known than what it asks."""
-
-    def __init__(self, condition: Symbol) -> None:
-        super().__init__(f"nothing decides {condition!r}")
-        self.condition = condition
+    """Raised with a condition of which no more is known than what it asks."""
 
 
-class Resolver:
-    """Rewrites expressions in which the numbers of some symbols are known.
+def resolved(
+    expression: Expression,
+    known: Mapping[Symbol, float],
+    answers: Mapping[str, float] | None = None,
+) -> Expression:
+    """Return an expression with known numbers filled in, parts computed and conditions decided.
+
+    Of a choice only what is chosen is looked at.
 
     Parameters
     ----------
+    expression : Symbol or float
+        What is rewritten.
     known : mapping from Symbol to float
         Symbols to be replaced by their numbers.
     answers : mapping from str to float, optional
         Outcomes of conditions that these do not decide, as the conditions are printed. Without one
         it raises UndecidedError.
     """
+    outcomes = answers or {}
 
-    def __init__(
-        self, known: Mapping[Symbol, float], answers: Mapping[str, float] | None = None
-    ) -> None:
-        self._done: dict[Any, Expression] = dict(known)
-        self._answers = answers or {}
-
-    def resolve(self, expression: Expression) -> Expression:
-        """Return `expression` with conditions decided and known parts computed.
-
-        Of a choice only what is chosen is looked at.
-        """
-        found: Expression = evaluate(expression, self._done, self._computed, self._fact)
-        return found
-
-    def _computed(self, op: Operation, operands: Sequence[Expression]) -> Expression:
-        made = _compute(op, operands)
-        return self._fact(made) if op.comparison else made
-
-    def _fact(self, found: Expression) -> Expression:
-        """Return the number of a comparison, or of what a choice depends on."""
+    def fact(found: Expression) -> Expression:
         if not isinstance(found, Symbol):
             return found
-        if repr(found) not in self._answers:
+        if repr(found) not in outcomes:
             raise UndecidedError(found)
-        return self._answers[repr(found)]
+        return outcomes[repr(found)]
+
+    def computed(op: Operation, operands: Sequence[Expression]) -> Expression:
+        made = _compute(op, operands)
+        return fact(made) if op.comparison else made
+
+    result: Expression = evaluate(expression, {**known}, computed, fact)
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +101,13 @@ class Fork:
 
 
 def variants(
-    known: Mapping[Symbol, float],
-    made: Callable[[Resolver], Any],
-    answers: Mapping[str, float] | None = None,
+    made: Callable[[Mapping[str, float]], Any], answers: Mapping[str, float] | None = None
 ) -> Any:
-    """Return what is made with a resolver or, where that depends on the operands, a `Fork`.
+    """Return what is made or, where that depends on the operands, a `Fork`.
 
     Parameters
     ----------
-    known : mapping from Symbol to float
-        The operands that are constants.
-    made : function of a Resolver
+    made : function of answers, as `resolved` takes them
         Called once for each outcome of the conditions that it meets.
     answers : mapping from str to float, optional
         Their outcomes so far.
@@ -126,17 +115,18 @@ def variants(
     Examples
     --------
     >>> x = Symbol("x")
-    >>> fork = variants({}, lambda resolver: resolver.resolve(ops.where(x > 0.0, 2 * x, 1.0)))
+    >>> chosen = ops.where(x > 0.0, 2 * x, 1.0)
+    >>> fork = variants(lambda answers: resolved(chosen, {}, answers))
     >>> fork.condition.op.name, fork.holds.op.name, fork.fails
     ('gt', 'mul', 1.0)
     """
-    answers = answers or {}
+    known = answers or {}
     try:
-        return made(Resolver(known, answers))
+        return made(known)
     except UndecidedError as undecided:
-        key = repr(undecided.condition)
-        ways = (variants(known, made, {**answers, key: outcome}) for outcome in (1.0, 0.0))
-        return Fork(undecided.condition, *ways)
+        (condition,) = undecided.args
+        ways = (variants(made, {**known, repr(condition): outcome}) for outcome in (1.0, 0.0))
+        return Fork(condition, *ways)
 
 
 def _compute(op: Operation, operands: Sequence[Expression]) -> Expression:
@@ -280,15 +270,17 @@ class GateForm:
             read = _parts(self.partials[index], _all_but_conditions)
             is_formula = any(isinstance(x, Symbol) and x.op is None for x in read)
             made = partial(self._resolved, index)
-            self._derivatives[index] = variants(self.constants, made) if is_formula else None
+            self._derivatives[index] = variants(made) if is_formula else None
         return self._derivatives[index]  # type: ignore[no-any-return]
 
-    def _resolved(self, index: int, resolver: Resolver) -> Derivative:
-        rule = resolver.resolve(self.partials[index])
+    def _resolved(self, index: int, answers: Mapping[str, float]) -> Derivative:
+        rule = resolved(self.partials[index], self.constants, answers)
         if not isinstance(rule, Symbol):
             return None
         textbook = self._textbook(index) if self.result in named_symbols(shorten(rule)) else None
-        return rule, None if textbook is None else shorten(resolver.resolve(textbook))
+        return rule, None if textbook is None else shorten(
+            resolved(textbook, self.constants, answers)
+        )
 
     def _textbook(self, index: int) -> Expression | None:
         """Return the derivative without the saved result, as textbooks have it: -1/x² for -y/x."""
@@ -351,7 +343,7 @@ class SymbolicGate:
         """Return the local derivative at this point."""
         found = self.form.derivative(index)
         while isinstance(found, Fork):
-            holds = Resolver(self.numbers).resolve(found.condition)
+            holds = resolved(found.condition, self.numbers)
             found = found.holds if holds else found.fails
         return found
 
@@ -446,9 +438,10 @@ SAVED: dict[Operation, Callable[[Symbol], Any]] = {
 
 
 def _declared(op: Operation, operands: tuple[Symbol, ...]) -> Expression:
+    """Return what an operation computes: a reduction by its declaration, if symbols allow it."""
     if isinstance(op, Reduction):
         try:
-            return Resolver({}).resolve(op.function(operands))
+            return resolved(op.function(operands), {})
         except TypeError:  # its declaration compares operands, which symbols cannot
             pass
     return Symbol("", op, operands)
