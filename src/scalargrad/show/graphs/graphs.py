@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, topological_order
 from scalargrad.show.characters import aliases, is_long, visible
 from scalargrad.show.graphs.builder import Builder
-from scalargrad.show.graphs.diagram import Box, Shape, Wire
+from scalargrad.show.graphs.diagram import Box, Look, Shape, Wire
 from scalargrad.show.graphs.layout import DPI, SIDES
-from scalargrad.show.graphs.look import Highlight, Look, highlighted_ids
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.view import (
     LINES_PER_SHAPE,
@@ -29,9 +29,16 @@ from scalargrad.table.printing import MINUS
 from scalargrad.table.validation import flag, is_word, listed, text, whole
 from scalargrad.value import Value
 
+if TYPE_CHECKING:
+    from scalargrad.show.steps.step import Step
+
 _MOST_DIGITS, _LEAST_DPI, _MOST_DPI = 17, 24, 1200
 _LEAST = 4  # parts of a graph that can stand side by side
 _GLANCE, _SECONDS_OF_WORK = 60, 50_000  # nodes
+
+
+#: What can stand out in a picture.
+Highlight: TypeAlias = "Value | Step | Iterable[Value | Step]"
 
 
 def draw(
@@ -277,3 +284,86 @@ def _require_within(limit: int, graph: ShownGraph, seen: View, copies: bool) -> 
             f"{size.lines:,} lines to draw, too much for a picture of at most {limit:,} nodes and "
             f"{limit * LINES_PER_SHAPE:,} lines: {remedy}, or pass limit={size.needed}"
         )
+
+
+# What stands out ---------------------------------------------------------------------------------
+
+
+def highlighted_ids(graph: ShownGraph, highlight: Highlight | None) -> frozenset[str]:
+    """Return the ids of all shapes and lines that `highlight` selects in the diagram of a graph.
+
+    For Values, these are their boxes or gates, their wires, and the lines between them; for a step
+    of a walk, the line that the gradient takes, or the node that is computed.
+
+    Raises
+    ------
+    GraphError
+        If a node is not in the graph.
+    OperandError
+        If `highlight` is neither Values nor steps.
+
+    Examples
+    --------
+    >>> x = Value(2.0, "x")
+    >>> y = x.tanh()
+    >>> sorted(highlighted_ids(ShownGraph([y]), [x]))
+    ['n0', 'n0-out', 'n0-wire']
+    """
+
+    def drawn(node: Value) -> Value:
+        if (found := graph.standing_for(node)) is None:
+            raise GraphError(
+                f"highlight: {describe(node)} is not in the graph that is drawn: highlight a "
+                "Value the root was computed from, or draw a root that was computed from it"
+            )
+        return found
+
+    items = _items(highlight)
+    nodes = [drawn(item) for item in items if isinstance(item, Value)]
+    among: set[Value | float] = {*nodes}
+    lines = [(node, i) for node in nodes for i, x in enumerate(node.parents) if x in among]
+    chosen = set[str]()
+    for step in items:
+        if isinstance(step, Value):
+            continue
+        node, parent = (
+            None if end is None else drawn(step.scene.originals.get(end, end))
+            for end in (step.node, step.parent)
+        )
+        if node is None:
+            nodes += [leaf for leaf in graph.order if not leaf.parents]
+        elif parent is None or step.operand is None:
+            nodes.append(node)
+        else:
+            lines.append((node, step.operand))
+            chosen |= {graph.id(node), f"{graph.id(parent)}-out", f"{graph.id(parent)}-wire"}
+    chosen |= {f"{graph.id(node)}{part}" for node in nodes for part in ("", "-out", "-wire")}
+    return frozenset(chosen.union(*(_line(graph, node, i) for node, i in lines)))
+
+
+def _items(highlight: Any) -> list[Value | Step]:
+    if highlight is None:
+        return []
+    items: list[Any] = [highlight]
+    if not _can_be_drawn(highlight):
+        with suppress(TypeError):
+            items = [*highlight]
+    if not all(map(_can_be_drawn, items)):
+        raise OperandError(
+            f"highlight is {shown(highlight)}, of type {type(highlight).__name__}: give a Value of "
+            "the graph, several, or a step of walk()"
+        )
+    return items
+
+
+def _can_be_drawn(item: object) -> bool:
+    return isinstance(item, Value) or hasattr(item, "scene")  # a step has one
+
+
+def _line(graph: ShownGraph, node: Value, i: int) -> Iterator[str]:
+    """Yield the line of operand i, and the dot at which it branches off, if there is one."""
+    operand = node.parents[i]
+    assert isinstance(operand, Value)
+    line, source = f"{graph.id(node)}-w{i}", graph.id(operand)
+    yield from (line, f"{line}-in", f"{line}-out", f"{line}-wire")
+    yield from (f"{source}-stem", f"{source}-fan")

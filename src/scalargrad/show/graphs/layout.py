@@ -27,6 +27,8 @@ from scalargrad.errors import LayoutError
 from scalargrad.show.characters import text_width
 from scalargrad.show.graphs.chain_rows import row_graphs
 from scalargrad.show.graphs.diagram import (
+    ALARM,
+    FONTS,
     Box,
     Diagram,
     Folded,
@@ -36,7 +38,6 @@ from scalargrad.show.graphs.diagram import (
     Shape,
     Wire,
 )
-from scalargrad.show.graphs.look import ALARM, FONTS
 
 #: Called with DOT and a format where no program can be started: the playground's page, which
 #: runs in a browser, sets it to Graphviz as WebAssembly.

@@ -13,9 +13,18 @@ from math import hypot
 from textwrap import wrap
 
 from scalargrad.show.characters import text_width
+from scalargrad.show.graphs import diagram
 from scalargrad.show.graphs import layout as sizes
-from scalargrad.show.graphs import look
-from scalargrad.show.graphs.diagram import Box, Folded, GateShape, Junction, Line, Shape, Wire
+from scalargrad.show.graphs.diagram import (
+    FONTS,
+    Box,
+    Folded,
+    GateShape,
+    Junction,
+    Line,
+    Shape,
+    Wire,
+)
 from scalargrad.show.graphs.layout import LETTERS, DiagramLayout, Point, Size
 from scalargrad.table.printing import script_parts
 
@@ -29,24 +38,24 @@ _LEAST_SLIDE = 400.0  # points across a slide: small graphs are enlarged no more
 
 #: The attributes of shapes, lines and texts by their classes, in the colours of light paper.
 _STYLES: dict[str, dict[str, str]] = {
-    "shape": {"fill": look.PAPER, "stroke": look.INK, "stroke-width": "1.3"},
+    "shape": {"fill": diagram.PAPER, "stroke": diagram.INK, "stroke-width": "1.3"},
     "parameter": {"stroke-width": "2"},
     "input": {"stroke-dasharray": "5,3"},
-    "constant": {"fill": look.CONSTANT_FILL, "stroke": look.CONSTANT_FILL},
-    "again": {"stroke": look.SLATE, "stroke-dasharray": "1.5,2.5"},
-    "fold": {"fill": look.FOLD_FILL, "stroke-width": "1.6"},
-    "line": {"fill": "none", "stroke": look.INK, "stroke-width": "1.3"},
-    "thick": {"stroke": look.SLATE, "stroke-width": "2.6"},
-    "halo": {"stroke": look.HALO, "stroke-width": "6"},
-    "strong": {"stroke": look.INK, "stroke-width": "2.2"},
-    "lit": {"fill": look.HALO_FILL, "stroke-width": "3"},
-    "alarmed": {"stroke": look.ALARM, "stroke-width": "3"},
-    "dot": {"fill": look.INK},
-    "text": {"fill": look.INK, "text-anchor": "middle"},
-    "pale": {"fill": look.CONSTANT_INK},
-    "alarm": {"fill": look.ALARM},
-    "value": {"fill": look.VALUE},
-    "gradient": {"fill": look.GRADIENT, "font-style": "italic"},
+    "constant": {"fill": diagram.CONSTANT_FILL, "stroke": diagram.CONSTANT_FILL},
+    "again": {"stroke": diagram.SLATE, "stroke-dasharray": "1.5,2.5"},
+    "fold": {"fill": diagram.FOLD_FILL, "stroke-width": "1.6"},
+    "line": {"fill": "none", "stroke": diagram.INK, "stroke-width": "1.3"},
+    "thick": {"stroke": diagram.SLATE, "stroke-width": "2.6"},
+    "halo": {"stroke": diagram.HALO, "stroke-width": "6"},
+    "strong": {"stroke": diagram.INK, "stroke-width": "2.2"},
+    "lit": {"fill": diagram.HALO_FILL, "stroke-width": "3"},
+    "alarmed": {"stroke": diagram.ALARM, "stroke-width": "3"},
+    "dot": {"fill": diagram.INK},
+    "text": {"fill": diagram.INK, "text-anchor": "middle"},
+    "pale": {"fill": diagram.CONSTANT_INK},
+    "alarm": {"fill": diagram.ALARM},
+    "value": {"fill": diagram.VALUE},
+    "gradient": {"fill": diagram.GRADIENT, "font-style": "italic"},
 }
 
 
@@ -89,7 +98,7 @@ class SvgWriter:
             left, top = left - (width - size[0]) / 2, (size[1] - height) / 2
             size = 960.0, 540.0
         fitting = 'style="max-width:100%;height:auto"'  # a page or cell is never too narrow
-        paper = look.DARK[look.PAPER] if self._dark else look.PAPER
+        paper = diagram.DARK[diagram.PAPER] if self._dark else diagram.PAPER
         place = f'x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}"'
         return (
             f'<svg role="img" aria-label="{escape(self._diagram.title)}" {fitting} '
@@ -97,7 +106,7 @@ class SvgWriter:
             f'viewBox="{left:.1f} {top:.1f} {width:.1f} {height:.1f}" '
             f'xmlns="http://www.w3.org/2000/svg">\n'
             f'<rect class="paper" {place} fill="{paper}"/>\n'
-            f'<g id="graph0" font-family="{look.FONTS},Arial,sans-serif" font-size="{LETTERS}">\n'
+            f'<g id="graph0" font-family="{FONTS},Arial,sans-serif" font-size="{LETTERS}">\n'
             f"{drawn}\n</g>\n</svg>"
         )
 
@@ -160,7 +169,7 @@ class SvgWriter:
         drawn = self._path(line, "", curves(points), **self._weight(line))
         is_back = line.id in self._look.back
         if is_back or (line.enters and line.share is None):
-            style = self._style("dot", fill=look.SLATE if line.thick else look.INK)
+            style = self._style("dot", fill=diagram.SLATE if line.thick else diagram.INK)
             head = _head(points[::-1] if is_back else points, 1.4 if line.thick else 1.0)
             drawn += f'<polygon points="{head}"{style}/>'
         return f'<g class="{kind}" id="{line.id}">{_title(line.title)}{drawn}</g>'
@@ -180,10 +189,10 @@ class SvgWriter:
         crowd = max(Counter(line.target for line in self._diagram.lines).values())
         size = abs(line.share)
         width, opacity = _THINNEST + size * min(_WIDEST, _CROWDED / crowd), 0.3 + 0.7 * size
-        style = {"stroke": look.VALUE, "stroke-width": f"{width:.3g}"}
+        style = {"stroke": diagram.VALUE, "stroke-width": f"{width:.3g}"}
         style["stroke-opacity"] = f"{opacity:.3g}"
         if line.share < 0:
-            style |= {"stroke": look.GRADIENT, "stroke-dasharray": "4,3"}
+            style |= {"stroke": diagram.GRADIENT, "stroke-dasharray": "4,3"}
         return style
 
     def group(self, shape: Box | GateShape | Folded, kind: str, inside: str) -> str:
@@ -250,7 +259,7 @@ class SvgWriter:
         found: dict[str, str] = {}
         for kind in kinds:
             found |= _STYLES[kind]
-        inks = look.DARK if self._dark else {}
+        inks = diagram.DARK if self._dark else {}
         return "".join(f' {key}="{inks.get(x, x)}"' for key, x in (found | more).items())
 
     def _notes(self) -> list[str]:

@@ -15,9 +15,9 @@ from scalargrad.graph import describe
 from scalargrad.show.characters import indexed, text_width
 from scalargrad.show.graphs.builder import Builder
 from scalargrad.show.graphs.chain_rows import in_rows
-from scalargrad.show.graphs.diagram import Wire
+from scalargrad.show.graphs.diagram import DARK, PAPER, Look, Wire
+from scalargrad.show.graphs.graphs import highlighted_ids
 from scalargrad.show.graphs.layout import DiagramLayout, placed
-from scalargrad.show.graphs.look import DARK, PAPER, Look, highlighted_ids
 from scalargrad.show.graphs.picture import pdf, png
 from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.show.html import document

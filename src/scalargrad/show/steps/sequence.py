@@ -13,11 +13,10 @@ from scalargrad.errors import GraphError, LayoutError, OperandError
 from scalargrad.show.graphs.graphs import require_digits
 from scalargrad.show.html import frame
 from scalargrad.show.html import save as save_page
-from scalargrad.show.steps import table
 from scalargrad.show.steps.frames import WHOLE, frames
 from scalargrad.show.steps.page import LIMIT, page
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.step import Step, first_alarm
+from scalargrad.show.steps.step import Step, first_alarm, table_html, table_text
 from scalargrad.system.files import file_path, make_folder, write_atomically
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag, text, whole
@@ -64,10 +63,10 @@ class Walk(Sequence[Step]):
         return f"<walk through {self.scene.names[self.scene.root]}: {len(self)} steps>"
 
     def __str__(self) -> str:
-        return table.text(self._steps)
+        return table_text(self._steps)
 
     def _repr_html_(self) -> str:
-        return table.html(self._steps)
+        return table_html(self._steps)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Show the page in a notebook, with the table below for viewers that remove frames."""

@@ -21,11 +21,11 @@ from rich.text import Text
 
 from scalargrad.errors import ScalargradError
 from scalargrad.show.number_format import number
-from scalargrad.show.steps import formulas, table
+from scalargrad.show.steps import formulas
 from scalargrad.show.steps.formulas import TEXT
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.sequence import Walk
-from scalargrad.show.steps.step import Step
+from scalargrad.show.steps.step import HEADINGS, Step, remarks, table_row
 from scalargrad.system import terminals
 from scalargrad.table.validation import instance, listed
 from scalargrad.value import Parameter, Value
@@ -244,10 +244,10 @@ def show(walk: Walk, console: Console | None = None) -> None:
     instance(console, "console", Console, "a Console")
     for step in listed(walk, "walk", "steps, such as walk(root)"):
         instance(step, "an entry of walk", Step, "steps, such as walk(root)")
-    rows = [table.row(step) for step in walk]
-    columns = zip(table.HEADINGS, *rows, strict=True)
+    rows = [table_row(step) for step in walk]
+    columns = zip(HEADINGS, *rows, strict=True)
     fits = sum(max(map(cell_len, column)) + _GAP for column in columns) - _GAP <= console.width
-    headings = table.HEADINGS if fits else table.HEADINGS[:-1]
+    headings = HEADINGS if fits else HEADINGS[:-1]
     grid = Table.grid(padding=(0, _GAP, 0, 0))
     for heading in headings:
         grid.add_column(justify="right" if heading == "step" else "left", overflow="fold")
@@ -268,7 +268,7 @@ def _cells(step: Step, row: Sequence[str], fits: bool) -> list[Text]:
     cells = [Text(number, PALE), Text(place, PHASE[step.phase]), written]
     if fits:
         return [*cells, Text(remark, PALE)]
-    written.append("".join(f"\n{remark}" for remark in table.remarks(step)), PALE)
+    written.append("".join(f"\n{remark}" for remark in remarks(step)), PALE)
     return cells
 
 

@@ -22,7 +22,6 @@ from scalargrad.show.characters import aliases
 from scalargrad.show.graphs.gates import gate_sign, gate_text
 from scalargrad.show.number_format import body, number, relation
 from scalargrad.show.shown_graph import scores_of
-from scalargrad.show.steps import table
 from scalargrad.show.steps.formulas import MATHML, TEXT, TEXTS, Notation
 from scalargrad.show.steps.layers import layered
 from scalargrad.show.steps.page.drawings import Drawings, drawings
@@ -38,7 +37,7 @@ from scalargrad.show.steps.partials import (
     shorten,
 )
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.step import Step, gate_sentence
+from scalargrad.show.steps.step import Step, gate_sentence, table_html
 from scalargrad.table.javascript import javascript_functions
 from scalargrad.table.numbers import json_number
 from scalargrad.table.operation import Operation
@@ -109,7 +108,7 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
         heading=_breakable(titled),
         expression=escape(_expression(scene) + _advice(scene)),
         legend=_legend(legend),
-        table=table.html(steps),
+        table=table_html(steps),
         graph=drawn.first,
     )
 
