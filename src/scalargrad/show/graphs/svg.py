@@ -15,16 +15,7 @@ from textwrap import wrap
 from scalargrad.show.characters import text_width
 from scalargrad.show.graphs import diagram
 from scalargrad.show.graphs import layout as sizes
-from scalargrad.show.graphs.diagram import (
-    FONTS,
-    Box,
-    Folded,
-    GateShape,
-    Junction,
-    Line,
-    Shape,
-    Wire,
-)
+from scalargrad.show.graphs.diagram import Box, Folded, GateShape, Junction, Line, Shape, Wire
 from scalargrad.show.graphs.layout import LETTERS, DiagramLayout, Point, Size
 from scalargrad.table.printing import script_parts
 
@@ -99,6 +90,7 @@ class SvgWriter:
             size = 960.0, 540.0
         fitting = 'style="max-width:100%;height:auto"'  # a page or cell is never too narrow
         paper = diagram.DARK[diagram.PAPER] if self._dark else diagram.PAPER
+        fonts = f"{diagram.FONTS},Arial,sans-serif"
         place = f'x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}"'
         return (
             f'<svg role="img" aria-label="{escape(self._diagram.title)}" {fitting} '
@@ -106,7 +98,7 @@ class SvgWriter:
             f'viewBox="{left:.1f} {top:.1f} {width:.1f} {height:.1f}" '
             f'xmlns="http://www.w3.org/2000/svg">\n'
             f'<rect class="paper" {place} fill="{paper}"/>\n'
-            f'<g id="graph0" font-family="{FONTS},Arial,sans-serif" font-size="{LETTERS}">\n'
+            f'<g id="graph0" font-family="{fonts}" font-size="{LETTERS}">\n'
             f"{drawn}\n</g>\n</svg>"
         )
 
