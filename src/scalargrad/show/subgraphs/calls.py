@@ -310,12 +310,12 @@ class Calls:
 
 
 class _Level:
-    """The calls of the modules of one level, as far as they are known.
+    """The calls of modules of one level, as far as they are known: first of the innermost.
 
     Parameters
     ----------
     calls : list of Call
-        Those of outer levels; these are added.
+        Those of inner levels; these are added.
     """
 
     def __init__(self, calls: list[Call]) -> None:
