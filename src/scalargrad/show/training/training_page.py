@@ -271,7 +271,7 @@ class TrainingPage:
             raise OperandError(
                 f"step is {step}, but the last snapshot is of step {last}: give a later one"
             )
-        self._append(Snapshot(step, self._measure(), self._rate(), self._numbers()))
+        self._keep(step, self._rate())
 
     def __call__(self, model: Module, history: History) -> None:
         """Keep a snapshot after an epoch: what `fit` calls."""
@@ -279,30 +279,26 @@ class TrainingPage:
         self._history = instance(history, "history", History, "what fit returns")
         self._unit = "epoch"
         step = max(len(history), self._snapshots[-1].step + 1)
-        rate = history.rows[-1].get("learning_rate", self._rate())
-        self._append(Snapshot(step, self._measure(), rate, self._numbers()))
+        self._keep(step, history.rows[-1].get("learning_rate", self._rate()))
 
-    def _append(self, snapshot: Snapshot) -> None:
+    def _keep(self, step: int, rate: float | None) -> None:
+        """Keep a snapshot with the loss on all examples; drop others if there are too many."""
+        with no_grad(), _evaluating(self._model):
+            answers = [self._model(x) for x in self._data.inputs]
+            loss = float(detached(self._loss(answers, self._data.targets)))
+        numbers = array("d", [parameter.data for parameter in self.parameters])
         if self._snapshots and (self._count - 1) % self._stride:
             self._snapshots.pop()  # it was kept only while it was the newest
-        self._snapshots.append(snapshot)
+        self._snapshots.append(Snapshot(step, loss, rate, numbers))
         self._count += 1
         if len(self._snapshots) > self._max_snapshots:
             self._stride *= 2
             newest = [self._snapshots[-1]] if len(self._snapshots) % 2 == 0 else []
             self._snapshots = self._snapshots[::2] + newest
 
-    def _measure(self) -> float:
-        inputs, targets = self._data
-        with no_grad(), _evaluating(self._model):
-            return float(detached(self._loss([self._model(x) for x in inputs], targets)))
-
     def _rate(self) -> float | None:
         groups = getattr(self._optimizer, "param_groups", None)
         return float(groups[0]["lr"]) if groups else None
-
-    def _numbers(self) -> array[float]:
-        return array("d", [parameter.data for parameter in self.parameters])
 
     # Results ----------------------------------------------------------------------------------
 

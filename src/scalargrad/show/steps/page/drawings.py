@@ -191,7 +191,7 @@ def _slotted(svg: str) -> tuple[str, Sequence[str]]:
 # Layout and SVG -------------------------------------------------------------------------------
 
 _CELL = 7.7  # width of a letter of 14 pixels
-_NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
+_NUMBER_CELLS, _BUNDLE_CELLS = 9.4, 15.0
 _TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the room beside it
 _NAME_HEIGHT = 13
 _STEP = 30.0  # by which the width of a box grows if it stands for another
