@@ -17,7 +17,7 @@ from sphinx.ext.napoleon import NumpyDocstring
 from sphinx.util.docutils import SphinxDirective
 
 from scalargrad.ops import TABLE
-from scalargrad.show.steps.partials import ELLIPSIS, Resolver, shorten, written_out
+from scalargrad.show.steps.partials import ELLIPSIS, resolved, shorten, written_out
 from scalargrad.table.code import CodePrinter, PythonPrinter
 from scalargrad.table.javascript import javascript_functions
 from scalargrad.table.operation import Elementwise, Operation, Reduction
@@ -104,7 +104,7 @@ def _value(op: Operation, operands: tuple[Symbol, ...]) -> Expression:
     """Return what an operation computes, as far as other operations can say it."""
     try:
         if isinstance(op, Reduction):
-            return Resolver({}).resolve(op.function(operands))
+            return resolved(op.function(operands), {})
         if op.composite and len(repr(expression := op.function(*operands))) < _LONGEST:
             return expression
     except TypeError:  # its declaration compares operands, which symbols cannot

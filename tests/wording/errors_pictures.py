@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,7 @@ from scalargrad.show.subgraphs import fold
 _X = Value(2.0, "x")
 
 
-@dataclass
-class _Travel:
-    node: Value
-    parent: Value
-
-
 _POINTS = [[0.0, 1.0], [1.0, 1.0]]
-
-
-def highlight_a_line_that_is_not_there() -> None:
-    """Step from a gate to what it does not read."""
-    y = _X * 2.0 + 1.0
-    draw(y, highlight=_Travel(y, _X))
 
 
 def open_a_part_that_is_not_there() -> None:

@@ -8,17 +8,14 @@ where their value is whole: exp 0, log 1, tanh 0, not tanh 40.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation
-from functools import cache
+from functools import cache, reduce
 from math import isfinite
-from typing import TypeAlias
 
 from scalargrad.table.operation import Operation, Reduction
 from scalargrad.table.printing import MINUS, Expression, number_text
-from scalargrad.table.symbol import TABLE, Symbol
-
-#: A decimal; None where none is known.
-Exact: TypeAlias = Decimal | None
+from scalargrad.table.symbol import TABLE, Symbol, evaluate
 
 #: Refuses to round: a number that has more digits than that is none that is shown.
 _EXACTLY = Context(
@@ -107,15 +104,9 @@ def is_rounded(value: float, digits: int = 4) -> bool:
     >>> is_rounded(12.345), is_rounded(12.345, digits=5)
     (True, False)
     """
-    return isfinite(value) and not _same(float(_digits(value, digits)), value)
-
-
-def _same(left: float, right: float) -> bool:
-    """Return whether two numbers differ by noise at most.
-
-    The smallest floats lie further apart than that: 5e-324 is read from 4.941e-324, and is not it.
-    """
-    return left == right == 0 or abs(left - right) < _NOISE * abs(right)
+    written = float(_digits(value, digits))
+    # Of the smallest floats there is no noise: 5e-324 is read from 4.941e-324, and is not it.
+    return isfinite(value) and value != 0 and abs(value - written) >= _NOISE * abs(value)
 
 
 def relation(*values: float, digits: int = 4) -> str:
@@ -128,62 +119,42 @@ def loosest(*signs: str) -> str:
     return "≈" if "≈" in signs else "="
 
 
-def decimal(value: float, digits: int = 4) -> Exact:
-    """Return the number that `number` writes, exactly; None if it is not finite.
-
-    Examples
-    --------
-    >>> decimal(0.1 + 0.2), decimal(2 / 3)
-    (Decimal('0.3'), Decimal('0.6667'))
-    """
-    return Decimal(_digits(value, digits)) if isfinite(value) else None
-
-
-def exactly(operation: str, *operands: Exact) -> Exact:
-    """Return what a method of decimal arithmetic gives; None if it has no end.
-
-    Examples
-    --------
-    >>> exactly("divide", Decimal(1), Decimal(8)), exactly("divide", Decimal(1), Decimal(3))
-    (Decimal('0.125'), None)
-    """
-    if None in operands:
-        return None
-    try:
-        result: Decimal = getattr(_EXACTLY, operation)(*operands)
-    except ArithmeticError:
-        return None
-    return result
-
-
-def result_relation(exact: Exact, result: float, digits: int = 4) -> str:
+def result_relation(exact: Callable[[], Decimal], result: float, digits: int = 4) -> str:
     """Return the sign between a formula and its result: = where it is that, exactly and as shown.
 
     Parameters
     ----------
-    exact : Decimal or None
-        What the formula gives, of numbers as they are shown.
+    exact : callable
+        Returns what the formula gives of numbers as they are shown, or raises ArithmeticError.
     result : float
         What was computed.
 
     Examples
     --------
-    >>> result_relation(exactly("add", decimal(0.1), decimal(0.2)), 0.1 + 0.2)
+    >>> result_relation(lambda: _decimal(0.1) + _decimal(0.2), 0.1 + 0.2)
     '='
-    >>> result_relation(exactly("add", decimal(1e18), Decimal(1)), 1e18 + 1)
+    >>> result_relation(lambda: _decimal(1e18) + 1, 1e18 + 1)
     '≈'
     """
     if result != result:
         return "="
-    return "=" if exact is not None and exact == decimal(result, digits) else "≈"
+    try:
+        return "=" if exact() == _decimal(result, digits) else "≈"
+    except ArithmeticError:
+        return "≈"
 
 
-def _added(terms: Sequence[float]) -> Exact:
-    """Return what terms add up to as they are shown."""
-    exact: Exact = Decimal(0)
-    for term in terms:
-        exact = exactly("add", exact, decimal(term))
-    return exact
+def _decimal(value: float, digits: int | None = 4) -> Decimal:
+    """Return what is written of a number, exactly; raise ArithmeticError if it is not finite.
+
+    Examples
+    --------
+    >>> _decimal(0.1 + 0.2), _decimal(2 / 3), _decimal(2 / 3, None)
+    (Decimal('0.3'), Decimal('0.6667'), Decimal('0.6666666666666666'))
+    """
+    if not isfinite(value):
+        raise Inexact
+    return Decimal(repr(value) if digits is None else _digits(value, digits))
 
 
 def running_sum(terms: Sequence[float], arrived: int, expected: int) -> str:
@@ -214,13 +185,18 @@ def running_sum(terms: Sequence[float], arrived: int, expected: int) -> str:
 
 def _result(terms: Sequence[float]) -> str:
     """Write the result of a complete sum, with the sign in front of it."""
-    total, exact = 0.0, _added(terms)
+    total = 0.0
     for term in terms:
         total += term
-    if exact is not None and isfinite(total):
-        off, unit = abs(total - float(exact)), float(f"1e{exact.normalize().as_tuple().exponent}")
+
+    def exact() -> Decimal:
+        return reduce(_EXACTLY.add, map(_decimal, terms), Decimal(0))
+
+    with suppress(ArithmeticError):
+        shown = exact()
+        off, unit = abs(total - float(shown)), float(f"1e{shown.normalize().as_tuple().exponent}")
         if 2 * off <= unit and off <= _FAITHFUL * abs(total):
-            total = float(exact)
+            total = float(shown)
     return f"{result_relation(exact, total)} {number(total)}"
 
 
@@ -231,32 +207,33 @@ _LISTED = {-1, 0, 1}
 _LARGEST_POWER, _HALF = 100, Decimal("0.5")
 
 
-def decimal_result(op: Operation, operands: Sequence[Exact]) -> Exact:
-    """Return what an operation gives of decimals; None if no decimal is known.
+def decimal_value(
+    expression: Expression, known: Mapping[Symbol, float | Decimal], digits: int | None = 4
+) -> Decimal:
+    """Return what an expression gives where its numbers are as they are shown, or have all digits.
+
+    Raises
+    ------
+    ArithmeticError
+        If no decimal is known.
 
     Examples
     --------
     >>> from scalargrad import ops
-    >>> decimal_result(ops.mul, [Decimal("0.1"), Decimal(3)])
-    Decimal('0.3')
-    >>> decimal_result(ops.tanh, [Decimal(0)]), decimal_result(ops.tanh, [Decimal(40)])
-    (Decimal('0.0'), None)
+    >>> x = Symbol("x")
+    >>> decimal_value(ops.mul(x, 0.1), {x: 3.0}), decimal_value(ops.tanh(x), {x: 0.0})
+    (Decimal('0.3'), Decimal('0.0'))
     """
-    if TABLE.get(op.name) is not op:
-        return None  # a user's own
-    if (stands_for := body(op, len(operands))) is not None:
-        symbols, expression = stands_for
-        return _value(expression, dict(zip(symbols, operands, strict=True)), _declared)
-    if op.lazy:
-        condition, chosen, other = operands
-        return None if condition is None else chosen if condition else other
-    known = [x for x in operands if x is not None]
-    return None if len(known) < len(operands) else _computed(op, known)
 
+    def exact(x: float | Decimal | Symbol) -> Decimal:
+        if isinstance(x, Symbol):
+            raise Inexact  # π
+        return x if isinstance(x, Decimal) else _decimal(x, digits)
 
-def decimal_value(expression: Expression, numbers: Mapping[Symbol, float]) -> Exact:
-    """Return what an expression gives where its symbols and constants are as they are shown."""
-    return _value(expression, {x: decimal(number) for x, number in numbers.items()}, decimal)
+    def apply(op: Operation, operands: Sequence[float | Decimal | Symbol]) -> Decimal:
+        return _applied(op, [*map(exact, operands)])
+
+    return exact(evaluate(expression, {**known}, apply, exact))
 
 
 @cache
@@ -275,53 +252,32 @@ def body(op: Operation, arity: int) -> tuple[tuple[Symbol, ...], Expression] | N
     return operands, op.function(*operands)
 
 
-def _value(
-    expression: Expression, known: Mapping[Symbol, Exact], constant: Callable[[float], Exact]
-) -> Exact:
-    """Return what an expression gives: its parts first, each once, without recursion."""
-    done = dict(known)
-
-    def value(part: Expression) -> Exact:
-        return done[part] if isinstance(part, Symbol) else constant(part)
-
-    stack = [expression]
-    while stack:
-        part = stack.pop()
-        if not isinstance(part, Symbol) or part in done:
-            continue
-        if part.op is None:
-            done[part] = None  # π
-        elif missing := [x for x in part.operands if isinstance(x, Symbol) and x not in done]:
-            stack += [part, *missing]
-        else:
-            done[part] = decimal_result(part.op, list(map(value, part.operands)))
-    return value(expression)
-
-
-def _computed(op: Operation, operands: Sequence[Decimal]) -> Exact:
+def _applied(op: Operation, operands: Sequence[Decimal]) -> Decimal:
+    """Return what an operation gives of decimals; raise ArithmeticError if none is known."""
+    if TABLE.get(op.name) is not op:
+        raise Inexact  # a user's own
+    if (stands_for := body(op, len(operands))) is not None:
+        symbols, expression = stands_for
+        return decimal_value(expression, dict(zip(symbols, operands, strict=True)), None)
     if op.name in _ARITHMETIC:
-        return exactly(_ARITHMETIC[op.name], *operands)
+        found: Decimal = getattr(_EXACTLY, _ARITHMETIC[op.name])(*operands)
+        return found
     if op.name == "pow":
         return _power(*operands)
     if op.name in _CHOICES or _LISTED.issuperset(operands):
         value = op.of_floats_unchecked(*map(float, operands))
-        return _declared(value) if op.name in _CHOICES or value % 1 == 0 else None
-    return None
+        if op.name in _CHOICES or value % 1 == 0:
+            return _decimal(value, None)
+    raise Inexact
 
 
-def _declared(value: float) -> Exact:
-    """Return a constant of a declaration as the decimal that is written there."""
-    return Decimal(repr(value)) if abs(value) < float("inf") else None
-
-
-def _power(base: Decimal, exponent: Decimal) -> Exact:
+def _power(base: Decimal, exponent: Decimal) -> Decimal:
     size = abs(exponent)
-    power: Exact = exactly("sqrt", base) if size == _HALF else Decimal(1)
     if size != _HALF and (size % 1 or size > _LARGEST_POWER):
-        return None
-    for _ in range(int(size)):
-        power = exactly("multiply", power, base)
-    return power if exponent >= 0 else exactly("divide", Decimal(1), power)
+        raise Inexact
+    factors = [_EXACTLY.sqrt(base)] if size == _HALF else [base] * int(size)
+    power = reduce(_EXACTLY.multiply, factors, Decimal(1))
+    return power if exponent >= 0 else _EXACTLY.divide(Decimal(1), power)
 
 
 def gate_relation(op: Operation, operands: Sequence[float], result: float, digits: int = 4) -> str:
@@ -339,5 +295,5 @@ def gate_relation(op: Operation, operands: Sequence[float], result: float, digit
     """
     if TABLE.get(op.name) is not op:  # a user's own, not known any further
         return relation(*operands, result)
-    exact = decimal_result(op, [decimal(x, digits) for x in operands])
-    return result_relation(exact, result, digits)
+    gate = Symbol("", op, tuple(operands))
+    return result_relation(lambda: decimal_value(gate, {}, digits), result, digits)

@@ -6,14 +6,12 @@ every other form of the operation (float code, step text, MathML) is printed fro
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from scalargrad.table.declaration import TABLE, Operation
 
 __all__ = ["TABLE", "Symbol", "evaluate"]
-
-N = TypeVar("N")
 
 
 def _symbolic(name: str, *operands: Symbol | float) -> Symbol:
@@ -80,24 +78,54 @@ class Symbol:
     __hash__ = object.__hash__
 
 
-def evaluate(expression: Symbol | float, bindings: dict[Symbol, N | float]) -> N | float:
-    """Compute `expression` with its named symbols bound to floats or nodes, without checks.
+def _of(op: Operation, operands: Sequence[Any]) -> Any:
+    return op.of(*operands, checked=False)
+
+
+def evaluate(
+    expression: Symbol | float,
+    known: dict[Symbol, Any],
+    apply: Callable[[Operation, Sequence[Any]], Any] = _of,
+    decide: Callable[[Any], Any] | None = bool,
+) -> Any:
+    """Compute `expression` from what is known of its symbols: its parts first, without recursion.
 
     A lazy operation (``where``) evaluates its condition first and then only the arm chosen,
-    so an arm outside its domain is never touched. Results are kept in `bindings`, so a shared
-    subexpression is computed once.
+    so an arm outside its domain is never touched.
+
+    Parameters
+    ----------
+    expression : Symbol or float
+        What to compute.
+    known : dict from Symbol
+        What each named symbol stands for; others stand for themselves. Results are kept in it, so a
+        shared part is computed once.
+    apply : function of an Operation and its operands
+        Computes a part; by default the operation does, without checks.
+    decide : function of a condition, or None
+        Says which arm is chosen; with None, all are computed.
     """
-    if not isinstance(expression, Symbol):
-        return expression
-    if expression in bindings:
-        return bindings[expression]
-    op, operands = expression.op, expression.operands
-    assert op is not None, f"unbound symbol {expression.name}"
-    result: N | float
-    if op.lazy:
-        condition = evaluate(operands[0], bindings)
-        result = evaluate(operands[1] if condition else operands[2], bindings)
-    else:
-        result = op.of(*(evaluate(x, bindings) for x in operands), checked=False)
-    bindings[expression] = result
-    return result
+
+    def is_ahead(part: Symbol | float) -> bool:
+        return isinstance(part, Symbol) and part.op is not None and part not in known
+
+    def value(part: Symbol | float) -> Any:
+        return known.get(part, part) if isinstance(part, Symbol) else part
+
+    stack: list[Any] = [expression]
+    while stack:
+        part = stack[-1]
+        if not is_ahead(part):
+            stack.pop()
+            continue
+        needed, chosen = part.operands, None
+        if part.op.lazy and decide is not None:
+            condition, *arms = needed
+            chosen = condition if is_ahead(condition) else arms[not decide(value(condition))]
+            needed = (chosen,)
+        if missing := [x for x in needed if is_ahead(x)]:
+            stack += missing
+        else:
+            found = [*map(value, needed)]
+            known[part] = apply(part.op, found) if chosen is None else found[0]
+    return value(expression)

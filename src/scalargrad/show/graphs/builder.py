@@ -22,11 +22,10 @@ that share a wire:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from scalargrad import ops
-from scalargrad.graph import describe, fan_out
+from scalargrad.graph import describe
 from scalargrad.show.characters import indexed, visible
 from scalargrad.show.graphs.diagram import (
     Box,
@@ -41,6 +40,7 @@ from scalargrad.show.graphs.diagram import (
 from scalargrad.show.graphs.gates import boxed_constants, folds, gate_text, is_symmetric
 from scalargrad.show.graphs.view import Group, Unit, View
 from scalargrad.show.number_format import exact, gate_relation, loosest, number, relation
+from scalargrad.show.shown_graph import ShownGraph
 from scalargrad.show.subgraphs import Fold
 from scalargrad.show.subgraphs.folds import Item
 from scalargrad.value import Parameter, Value
@@ -48,89 +48,52 @@ from scalargrad.value import Parameter, Value
 _LISTED = 6  # values of a fold that the title of its wire lists
 
 
-class DrawnGraph:
-    """What all diagrams of a graph have in common.
-
-    Parameters
-    ----------
-    order : sequence of Value
-        The whole graph, operands before results.
-    names : mapping from Value to str
-        What each node is called.
-    short, written : mapping from Value to str, optional
-        The same, short enough to stand in a picture; and what does stand in its box or on its wire.
-    gradients : mapping from Value to float, optional
-        What is written below wires, by default `grad`.
-
-    Attributes
-    ----------
-    ids : dict from Value to str
-    readers : dict from Value to int
-        How often each node is read.
-    trees : dict from Value to bool
-        Whether every node below is read once.
-    """
-
-    def __init__(
-        self,
-        order: Sequence[Value],
-        names: Mapping[Value, str],
-        *,
-        short: Mapping[Value, str] | None = None,
-        written: Mapping[Value, str] | None = None,
-        gradients: Mapping[Value, float] | None = None,
-    ) -> None:
-        self.order, self.names = order, names
-        self.short, self.written = short or names, written or short or names
-        # PyTorch's habit of None counts as 0.
-        self.gradients = gradients or {node: node.grad or 0.0 for node in order}
-        self.ids = {node: f"n{i}" for i, node in enumerate(order)}
-        self.readers = fan_out(order)
-        self.trees = _trees(order, self.readers)
-
-    def is_running_sum(self, node: Value) -> bool:
-        """Return whether a gate adds what is computed for it alone, as Python's `sum` does."""
-        parts = [x for x in node.parents if isinstance(x, Value) and x.parents]
-        return node.op is ops.add and [self.readers[x] for x in parts] == [1, 1]
-
-
 class Builder:
     """Makes the shapes and lines of what a view shows.
 
     Parameters
     ----------
-    graph : DrawnGraph
+    graph : ShownGraph
         The whole graph.
     view : View, optional
         What is shown of it; by default all, node by node.
     folds : mapping from Fold to str
         The ids of folds.
-    copies : mapping, optional
-        Where fan-out is drawn as copy gates: what each copy sends back, by reader and operand.
+    names, written : mapping from Value to str, optional
+        What nodes are called, if not by their names in the graph; and what stands in the box or on
+        the wire of each.
+    gradients : mapping from Value to float, optional
+        What is written below wires.
+    copies : bool
+        Whether fan-out is drawn as copy gates; each line that reads a shared node then carries its
+        own part of the gradient, upstream · local.
     digits : int
         Of the numbers on wires.
-    values, gradients : bool
-        Which of them are written.
+    values : bool
+        Whether they are written.
     out : function of a Value
         Names what reads a node outside of what is drawn.
     """
 
     def __init__(
         self,
-        graph: DrawnGraph,
+        graph: ShownGraph,
         view: View | None = None,
         *,
+        names: Mapping[Value, str] | None = None,
+        written: Mapping[Value, str] | None = None,
+        gradients: Mapping[Value, float] | None = None,
         folds: Mapping[Fold, str] | None = None,
-        copies: Mapping[tuple[Value, int], float] | None = None,
+        copies: bool = False,
         digits: int = 4,
         values: bool = True,
-        gradients: bool = True,
         out: Callable[[Value], str] = str,
     ) -> None:
-        self.graph, self.ids = graph, graph.ids
+        self.graph, self._names = graph, names or graph.names
+        self._written, self._gradients = written or self._names, gradients
         self.view = view = view or View(Fold("graph", [*graph.order]))
-        self.folds, self.copies = folds or {}, copies or {}
-        self.digits, self._values, self._gradients, self._out = digits, values, gradients, out
+        self.folds, self._copies = folds or {}, copies
+        self.digits, self._values, self._out = digits, values, out
         groups = [group for group in dict.fromkeys(view.units.values()) if isinstance(group, Group)]
         self.bundles = [group for group in groups if group.source is None]
         self._boxes = {group: f"b{k}" for k, group in enumerate(self.bundles)}
@@ -145,7 +108,7 @@ class Builder:
     def id(self, unit: Unit) -> str:
         """Return the id of a node or group, from which those of its wire and dot are made."""
         if isinstance(unit, Value):
-            return self.ids[unit]
+            return self.graph.id(unit)
         return self._boxes[unit] if unit.source is None else self.folds[unit.source]
 
     def build(self, title: str) -> Diagram:
@@ -170,7 +133,7 @@ class Builder:
     def _edge(self, unit: Unit) -> Iterator[Shape]:
         """Yield the box and the wire of what no item here makes, or of leaves drawn as one."""
         if isinstance(unit, Value) and unit not in self.view.stands:
-            yield Box(self.ids[unit], "port", self.graph.short[unit], describe(unit))
+            yield Box(self.graph.id(unit), "port", self._names[unit], describe(unit))
             yield from self._wired(replace(self.wire(unit), name=""), unit)
         elif unit in self._boxes and self.view.kind_of(_first(unit)) != "results":
             yield from self._bundle(unit)
@@ -184,7 +147,7 @@ class Builder:
 
     def _bundle(self, group: Unit) -> Iterator[Shape]:
         assert isinstance(group, Group)
-        names, kind = self.graph.short, self.view.kind_of(group.nodes[0])
+        names, kind = self._names, self.view.kind_of(group.nodes[0])
         first, last = names[group.nodes[0]], names[group.nodes[-1]]
         listed = indexed(f"{first} … {last} ({len(group.nodes)})", {first, last})
         yield Box(self.id(group), f"{kind} bundle", visible(listed), "")
@@ -211,12 +174,12 @@ class Builder:
 
     def _node(self, node: Value) -> Iterator[Shape]:
         """Yield the shapes of a node: its constants, its box or gate, its wire and a dot."""
-        own = self.ids[node]
+        own = self.graph.id(node)
         for i, constant in boxed_constants(node):
             text = self.number(constant)
             yield Box(f"{own}-c{i}", "constant", text, f"constant {exact(constant)}")
         for i in range(len(node.parents)):
-            if (node, i) in self.copies:
+            if self._is_copied(node, i):
                 yield self._copied_wire(node, i)
         yield self._gate(node) if node.parents else self._leaf(node)
         yield from self._wired(self.wire(node), node)
@@ -231,22 +194,22 @@ class Builder:
             yield Junction(id, f"{len(unit.nodes):,} values are read in {count} places")
             return
         title = f"{self.graph.names[unit]} is read {self.graph.readers[unit]} times"
-        if self.copies:
+        if self._copies:
             yield GateShape(id, "copy", f"{title}: its gradient is the sum", False, copies=True)
         else:
             yield Junction(id, title)
 
     def _leaf(self, node: Value) -> Box:
         kind = "parameter" if isinstance(node, Parameter) else "input"
-        text = self.graph.written[node]
-        return Box(self.ids[node], kind, text, visible(f"{kind} {describe(node)}"))
+        text = self._written[node]
+        return Box(self.graph.id(node), kind, text, visible(f"{kind} {describe(node)}"))
 
     def _gate(self, node: Value) -> GateShape:
         # In trees and running sums the order costs no crossing; elsewhere it is kept if it matters.
-        free = self.graph.trees[node] or self.graph.is_running_sum(node)
+        free = self.graph.is_free(node)
         ordered = not folds(node) and (free or not is_symmetric(node))
         text, title = visible(gate_text(node), lines=False), visible(describe(node))
-        return GateShape(self.ids[node], text, title, ordered)
+        return GateShape(self.graph.id(node), text, title, ordered)
 
     def sign(self, node: Value) -> str:
         """Return the sign between a name and its value: ≈ where that is about what is computed."""
@@ -258,29 +221,31 @@ class Builder:
 
     def wire(self, node: Value) -> Wire:
         """Return the wire of a node."""
-        name, gradient = self.graph.names[node], self.graph.gradients[node]
+        name, gradients = self.graph.names[node], self._gradients
         return Wire(
-            f"{self.ids[node]}-wire",
-            self.graph.written[node] if node.parents else "",
+            f"{self.graph.id(node)}-wire",
+            self._written[node] if node.parents else "",
             self.number(node.data) if self._values else "",
-            self.number(gradient) if self._gradients else "",
+            "" if gradients is None else self.number(gradients[node]),
             f"value of {name}: {exact(node.data)}",
-            f"gradient of {name}: {exact(gradient)}" if self._gradients else "",
+            "" if gradients is None else f"gradient of {name}: {exact(gradients[node])}",
             self.sign(node) if self._values else "",
-            self.graph.short[node],
+            self._names[node],
         )
 
+    def _is_copied(self, node: Value, i: int) -> bool:
+        operand = node.parents[i]
+        return self._copies and isinstance(operand, Value) and self.graph.readers[operand] > 1
+
     def _copied_wire(self, node: Value, i: int) -> Wire:
-        operand, contribution, names = node.parents[i], self.copies[node, i], self.graph.names
+        operand, names, gradients = node.parents[i], self.graph.names, self._gradients
         assert isinstance(operand, Value)
-        said = f"what {names[node]} adds to the gradient of {names[operand]}"
-        return replace(
-            self.wire(operand),
-            id=f"{self.ids[node]}-w{i}-wire",
-            name="",
-            gradient=self.number(contribution) if self._gradients else "",
-            gradient_title=f"{said}: {exact(contribution)}",
-        )
+        wire = replace(self.wire(operand), id=f"{self.graph.id(node)}-w{i}-wire", name="")
+        if gradients is None:
+            return wire
+        sent = gradients[node] * (node.local_grads[i] or 0.0)
+        said = f"what {names[node]} adds to the gradient of {names[operand]}: {exact(sent)}"
+        return replace(wire, gradient=self.number(sent), gradient_title=said)
 
     # Lines ------------------------------------------------------------------------------------
 
@@ -291,8 +256,8 @@ class Builder:
             yield from self._gathering(unit)
         yield Line(f"{own}-out", self._maker(unit), f"{own}-wire", thick=thick)
         if self._branches[unit] > 1:
-            enters = bool(self.copies)
-            yield Line(f"{own}-stem", f"{own}-wire", f"{own}-fan", enters=enters, thick=thick)
+            ends = f"{own}-wire", f"{own}-fan"
+            yield Line(f"{own}-stem", *ends, enters=self._copies, thick=thick)
 
     def _maker(self, unit: Unit) -> str:
         """Return the shape a wire comes from: a gate or box, or the box of a fold."""
@@ -303,7 +268,7 @@ class Builder:
         """Yield the lines from results to the box of their bundle."""
         box, joined = self.id(bundle), set[Item]()
         for node in bundle.nodes if self.view.kind_of(bundle.nodes[0]) == "results" else ():
-            own, source = self.ids[node], self.view.stands[node]
+            own, source = self.graph.id(node), self.view.stands[node]
             if not self.view.is_hidden(node):
                 yield Line(f"{own}-out", self._maker(node), f"{own}-wire")
                 yield Line(f"{own}-into", f"{own}-wire", box)
@@ -318,13 +283,13 @@ class Builder:
             for unit in self.view.read(item):
                 yield self._arriving(unit, self.folds[item])
             return
-        own, boxed, shared = self.ids[item], dict(boxed_constants(item)), set[Unit]()
+        own, boxed, shared = self.graph.id(item), dict(boxed_constants(item)), set[Unit]()
         for i, operand in enumerate(item.parents):
             id = f"{own}-w{i}"
             if not isinstance(operand, Value):
                 if i in boxed:
                     yield Line(id, f"{own}-c{i}", own, enters=True)
-            elif (item, i) in self.copies:
+            elif self._is_copied(item, i):
                 yield Line(f"{id}-out", self._tap(operand), f"{id}-wire")
                 yield Line(id, f"{id}-wire", own, self._partial(item, i), True)
             elif (unit := self.view.units[operand]) is operand:
@@ -351,32 +316,25 @@ class Builder:
 
     # Folds ------------------------------------------------------------------------------------
 
-    def stand_ins(self) -> dict[str, set[str]]:
-        """Return, for the id of each hidden shape or line, the ids of what stands for it."""
-        found: dict[str, set[str]] = {}
+    def seen(self, ids: frozenset[str]) -> frozenset[str]:
+        """Return ids of shapes and lines, and of what stands for those that are hidden."""
+        found: dict[str, str] = {}
         for node, item in self.view.stands.items():
             if isinstance(item, Value):
                 continue
-            hidden, own = self.ids[node], self.folds[item]
-            found[hidden] = {own}
-            found |= {f"{hidden}-w{i}": {own} for i in range(len(node.parents))}
+            hidden, own = self.graph.id(node), self.folds[item]
+            found |= dict.fromkeys(
+                [hidden, *(f"{hidden}-w{i}" for i in range(len(node.parents)))], own
+            )
             if len(item.outputs) > 1 and node in item.outputs:
-                ends = ("out", "wire", "stem", "fan")
-                found |= {f"{hidden}-{end}": {f"{own}-{end}"} for end in ends}
-        return found
+                found |= {
+                    f"{hidden}-{end}": f"{own}-{end}" for end in ("out", "wire", "stem", "fan")
+                }
+        return ids.union(found[id] for id in ids if id in found)
 
 
 def _first(unit: Unit) -> Value:
     return unit if isinstance(unit, Value) else unit.nodes[0]
-
-
-def _trees(order: Sequence[Value], readers: dict[Value, int]) -> dict[Value, bool]:
-    """Return for each node whether every node below it is read once."""
-    trees: dict[Value, bool] = {}
-    for node in order:
-        operands = (operand for operand in node.parents if isinstance(operand, Value))
-        trees[node] = all(readers[operand] == 1 and trees[operand] for operand in operands)
-    return trees
 
 
 def _details(part: Fold) -> Iterator[str]:

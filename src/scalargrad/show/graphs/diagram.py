@@ -1,4 +1,4 @@
-"""The content of a picture of a graph, independent of format: shapes, and lines between them.
+"""The content of a picture of a graph, independent of format: shapes, lines, and how they look.
 
 Boxes name leaves, gates compute, and wires carry the numbers: the value above, the gradient
 below. Each has a stable id, built from the index i of its node in topological order (0 to 4
@@ -28,7 +28,48 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from scalargrad.show.graphs.look import Look
+#: Graphviz knows the widths of its letters, which are those of Arial and Liberation Sans.
+FONTS = "Helvetica"
+
+VALUE, GRADIENT, INK = "#0B5CAD", "#B34700", "#222222"
+SLATE = "#5F6B78"  # for thick lines, which would be too dark in ink
+CONSTANT_INK, CONSTANT_FILL = "#4A4A4A", "#E6E6E6"
+
+#: Highlights are bold, to be seen in print without colour, with a halo on the screen.
+HALO, HALO_FILL = "#F2A900", "#FFE2A0"
+
+#: Nodes that are inf or nan, which are bold, too, and named below the picture.
+ALARM = "#A3161F"
+
+PAPER, FOLD_FILL = "white", "#E9EEF4"
+
+#: The colours on a dark background, those of the step page.
+DARK = {
+    PAPER: "#14171B",
+    VALUE: "#7CC4FF",
+    GRADIENT: "#FFA36B",
+    INK: "#E9EDF2",
+    SLATE: "#A9B3BE",
+    CONSTANT_INK: "#C9D0D8",
+    CONSTANT_FILL: "#2B313A",
+    HALO: "#C98A00",
+    HALO_FILL: "#6B4900",
+    ALARM: "#FF9A9A",
+    FOLD_FILL: "#242B34",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The highlights of shapes and lines, by their ids.
+
+    Highlighted shapes are bold with a halo. Nodes that are inf or nan are red and bold. Lines in
+    `back` carry a gradient, against their direction, and have their arrow at that end.
+    """
+
+    highlighted: frozenset[str] = frozenset()
+    alarmed: frozenset[str] = frozenset()
+    back: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

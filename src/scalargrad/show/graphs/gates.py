@@ -1,15 +1,10 @@
-"""The text in a gate: a sign, a name, or a function of x such as ×−1, +1, 1/x, x²; copy gates.
-
-With copies, each line that reads a shared node carries its own part of the gradient.
-"""
+"""The text in a gate: a sign, a name, or a function of x such as ×−1, +1, 1/x, x²."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 
 from scalargrad import ops
-from scalargrad.graph import fan_out
 from scalargrad.ops.reductions import MaxScore
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.printing import MINUS, text
@@ -123,25 +118,3 @@ def _shortened(written: str) -> str:
 def _enclosed(sign: str, number: str) -> str:
     """Return a number after a sign, in parentheses if it begins with a sign itself."""
     return f"({number})" if sign in "+-−" and number[0] in "-−" else number
-
-
-def copies_of(
-    order: Sequence[Value], gradients: Mapping[Value, float]
-) -> dict[tuple[Value, int], float]:
-    """Return what each copy of a shared node sends back, upstream · local, by reader and operand.
-
-    Examples
-    --------
-    >>> x = Value(3.0, "x")
-    >>> y = x * x
-    >>> y.backward()
-    >>> [*copies_of([x, y], {x: 6.0, y: 1.0}).values()]
-    [3.0, 3.0]
-    """
-    readers = fan_out(order)
-    return {
-        (node, i): gradients[node] * (node.local_grads[i] or 0.0)
-        for node in order
-        for i, operand in enumerate(node.parents)
-        if isinstance(operand, Value) and readers[operand] > 1
-    }

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
-from scalargrad.graph import describe, fan_out, topological_order
-from scalargrad.names import names
-from scalargrad.show.characters import aliases, is_long, printed, visible
-from scalargrad.show.graphs.builder import Builder, DrawnGraph
-from scalargrad.show.graphs.diagram import Box, Shape, Wire
-from scalargrad.show.graphs.gates import copies_of
+from scalargrad.graph import describe, topological_order
+from scalargrad.show.characters import aliases, is_long, visible
+from scalargrad.show.graphs.builder import Builder
+from scalargrad.show.graphs.diagram import Box, Look, Shape, Wire
 from scalargrad.show.graphs.layout import DPI, SIDES
-from scalargrad.show.graphs.look import Highlight, Look, highlighted_ids
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.view import (
     LINES_PER_SHAPE,
@@ -24,17 +22,23 @@ from scalargrad.show.graphs.view import (
     expanded_folds,
 )
 from scalargrad.show.number_format import number
-from scalargrad.show.places import module_of, place_names
-from scalargrad.show.shown_graph import shown_order, without_zeros
+from scalargrad.show.shown_graph import ShownGraph, printed_names
 from scalargrad.show.subgraphs import Fold, fold
 from scalargrad.system.short_repr import shown
 from scalargrad.table.printing import MINUS
 from scalargrad.table.validation import flag, is_word, listed, text, whole
 from scalargrad.value import Value
 
+if TYPE_CHECKING:
+    from scalargrad.show.steps.step import Step
+
 _MOST_DIGITS, _LEAST_DPI, _MOST_DPI = 17, 24, 1200
 _LEAST = 4  # parts of a graph that can stand side by side
 _GLANCE, _SECONDS_OF_WORK = 60, 50_000  # nodes
+
+
+#: What can stand out in a picture.
+Highlight: TypeAlias = "Value | Step | Iterable[Value | Step]"
 
 
 def draw(
@@ -144,7 +148,6 @@ def draw(
     >>> draw(model([1.0, -1.0]), model=model, open="layers.0")
     <Picture: Computation graph of v7 ≈ −0.03898: 20 nodes, 4 folded parts>
     """
-    roots, module = _roots(root), module_of(model)
     if not is_word(direction, SIDES):
         raise LayoutError(f"direction is {shown(direction)}: use {' or '.join(map(repr, SIDES))}")
     if depth is not None and whole(depth, "depth") < 0:
@@ -153,60 +156,47 @@ def draw(
     copies, gradients = flag(copies, "copies"), flag(gradients, "gradients")
     dark = flag(dark, "dark")
     require_digits(digits, dpi)
-    shown_as = without_zeros(roots)
-    roots = [shown_as.get(root, root) for root in roots]
-    order = shown_order(*roots)
-    has_gradients = any(root.grad for root in roots)  # other gradients are of an earlier graph
-    gradients = gradients and has_gradients
+    graph = ShownGraph(_roots(root), model)
+    roots, order = graph.roots, graph.order
+    # Other gradients are of an earlier graph.
+    gradients = gradients and any(root.grad for root in roots)
     paths = [open] if isinstance(open, str) else listed(open, "open", "paths of parts")
     asked = [text(name, "open") for name in paths]
     plain = View(Fold("graph", list(order)))
-    if copies or (module is None and not asked and plain.size().needed <= limit):
+    if copies or (graph.model is None and not asked and plain.size().needed <= limit):
         view, is_cut = plain, False
     else:
-        folded = fold(*roots, model=module, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
+        folded = fold(*roots, model=graph.model, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
         view, is_cut = expanded_folds(folded, depth, asked, limit)
-    _require_within(limit, order, roots, view, copies)
-    known = {node: node.grad or 0.0 if has_gradients else 0.0 for node in order}
-    copied = copies_of(order, known) if copies else {}
-    graph, legend = _named(order, place_names(model, order), known)
+    _require_within(limit, graph, view, copies)
+    short, legend = aliases(graph.names)
     builder = Builder(
         graph,
         view,
+        names=short,
+        written=_written(graph, short),
+        gradients={node: node.grad or 0.0 for node in order} if gradients else None,
         folds={part: f"f{k}" for k, part in enumerate(view.fold.walk())},
-        copies=copied,
+        copies=copies,
         digits=digits,
-        gradients=gradients,
     )
-    diagram = builder.build(_title(roots, builder))
+    diagram = builder.build(_title(builder))
     diagram.legend = _legend_of(diagram.shapes, legend)
-    hidden = builder.stand_ins()
     alarmed, alarm = _alarm(order, gradients)
     diagram.note = "\n".join(filter(None, [alarm, _note(view) if is_cut else ""]))
-    marked = highlighted_ids(order, highlight, shown_as)
-    marked = marked.union(*(hidden.get(id, ()) for id in marked))
-    alarmed = alarmed.union(*(hidden.get(id, ()) for id in alarmed))
-    diagram.look = Look(marked, alarmed)
+    marked = highlighted_ids(graph, highlight)
+    diagram.look = Look(builder.seen(marked), builder.seen(alarmed))
     return Picture(diagram, direction, dpi=dpi, dark=dark)
 
 
-def _named(
-    order: Sequence[Value], places: Mapping[Value, str], gradients: Mapping[Value, float]
-) -> tuple[DrawnGraph, dict[str, str]]:
-    """Return a graph with what is written in it, and what short names stand for."""
-
-    def as_printed(words: Mapping[Value, str]) -> dict[Value, str]:
-        return {node: visible(printed(word), lines=False) for node, word in words.items()}
-
-    full = as_printed({**names(order), **places})
-    short, legend = aliases(full)
-    labels = {node: node.label for node in order}
-    written = as_printed(labels | {x: place for x, place in places.items() if not x.parents})
+def _written(graph: ShownGraph, short: Mapping[Value, str]) -> dict[Value, str]:
+    """Return what stands in boxes and on wires: labels, and of leaves what they are called."""
+    leaves = {node: place for node, place in graph.places.items() if not node.parents}
+    written = printed_names({node: node.label for node in graph.order} | leaves)
     for node, own in written.items():
         if is_long(own) or not (own or node.parents):
             written[node] = short[node]
-    graph = DrawnGraph(order, full, short=short, written=written, gradients=gradients)
-    return graph, legend
+    return written
 
 
 def _legend_of(shapes: Sequence[Shape], legend: Mapping[str, str]) -> str:
@@ -216,10 +206,11 @@ def _legend_of(shapes: Sequence[Shape], legend: Mapping[str, str]) -> str:
     return "\n".join(f"{alias}: {name}" for alias, name in legend.items() if alias in stems)
 
 
-def _title(roots: Sequence[Value], builder: Builder) -> str:
+def _title(builder: Builder) -> str:
     """Return the title sentence of a picture."""
     graph, closed = builder.graph, len(builder.view.closed)
-    shown = ", ".join(f"{graph.names[x]} {builder.sign(x)} {builder.number(x.data)}" for x in roots)
+    written = (f"{graph.names[x]} {builder.sign(x)} {builder.number(x.data)}" for x in graph.roots)
+    shown = ", ".join(written)
     count, parts = len(graph.order), f", {closed} folded part{'s' * (closed != 1)}" * bool(closed)
     return f"Computation graph of {shown}: {count} node{'s' * (count != 1)}{parts}"
 
@@ -280,21 +271,99 @@ def _roots(root: Any) -> list[Value]:
     return roots
 
 
-def _require_within(
-    limit: int, order: list[Value], roots: list[Value], seen: View, copies: bool
-) -> None:
+def _require_within(limit: int, graph: ShownGraph, seen: View, copies: bool) -> None:
     """Raise GraphTooLargeError if there is too much to lay out."""
-    size = _with_copies(order, seen.size()) if copies else seen.size()
+    size = seen.size()
+    if copies:  # a gate for each node that fans out, and a wire for each copy
+        shared = [n for n in graph.readers.values() if n > 1]
+        size = Size(size.shapes + sum(shared) + len(shared), size.lines + sum(shared))
     if size.needed > limit:
         remedy = "leave out copies" if copies else "open fewer parts, draw a node further down"
         raise GraphTooLargeError(
-            f"the graph of {describe(roots[-1])} has {size.shapes:,} nodes and {size.lines:,} "
-            f"lines to draw, too much for a picture of at most {limit:,} nodes and "
+            f"the graph of {describe(graph.roots[-1])} has {size.shapes:,} nodes and "
+            f"{size.lines:,} lines to draw, too much for a picture of at most {limit:,} nodes and "
             f"{limit * LINES_PER_SHAPE:,} lines: {remedy}, or pass limit={size.needed}"
         )
 
 
-def _with_copies(order: list[Value], size: Size) -> Size:
-    """Return the size with a gate for each node that fans out and a wire for each copy."""
-    copies = [n for n in fan_out(order).values() if n > 1]
-    return Size(size.shapes + sum(copies) + len(copies), size.lines + sum(copies))
+# What stands out ---------------------------------------------------------------------------------
+
+
+def highlighted_ids(graph: ShownGraph, highlight: Highlight | None) -> frozenset[str]:
+    """Return the ids of all shapes and lines that `highlight` selects in the diagram of a graph.
+
+    For Values, these are their boxes or gates, their wires, and the lines between them; for a step
+    of a walk, the line that the gradient takes, or the node that is computed.
+
+    Raises
+    ------
+    GraphError
+        If a node is not in the graph.
+    OperandError
+        If `highlight` is neither Values nor steps.
+
+    Examples
+    --------
+    >>> x = Value(2.0, "x")
+    >>> y = x.tanh()
+    >>> sorted(highlighted_ids(ShownGraph([y]), [x]))
+    ['n0', 'n0-out', 'n0-wire']
+    """
+
+    def drawn(node: Value) -> Value:
+        if (found := graph.standing_for(node)) is None:
+            raise GraphError(
+                f"highlight: {describe(node)} is not in the graph that is drawn: highlight a "
+                "Value the root was computed from, or draw a root that was computed from it"
+            )
+        return found
+
+    items = _items(highlight)
+    nodes = [drawn(item) for item in items if isinstance(item, Value)]
+    among: set[Value | float] = {*nodes}
+    lines = [(node, i) for node in nodes for i, x in enumerate(node.parents) if x in among]
+    chosen = set[str]()
+    for step in items:
+        if isinstance(step, Value):
+            continue
+        node, parent = (
+            None if end is None else drawn(step.scene.originals.get(end, end))
+            for end in (step.node, step.parent)
+        )
+        if node is None:
+            nodes += [leaf for leaf in graph.order if not leaf.parents]
+        elif parent is None or step.operand is None:
+            nodes.append(node)
+        else:
+            lines.append((node, step.operand))
+            chosen |= {graph.id(node), f"{graph.id(parent)}-out", f"{graph.id(parent)}-wire"}
+    chosen |= {f"{graph.id(node)}{part}" for node in nodes for part in ("", "-out", "-wire")}
+    return frozenset(chosen.union(*(_line(graph, node, i) for node, i in lines)))
+
+
+def _items(highlight: Any) -> list[Value | Step]:
+    if highlight is None:
+        return []
+    items: list[Any] = [highlight]
+    if not _can_be_drawn(highlight):
+        with suppress(TypeError):
+            items = [*highlight]
+    if not all(map(_can_be_drawn, items)):
+        raise OperandError(
+            f"highlight is {shown(highlight)}, of type {type(highlight).__name__}: give a Value of "
+            "the graph, several, or a step of walk()"
+        )
+    return items
+
+
+def _can_be_drawn(item: object) -> bool:
+    return isinstance(item, Value) or hasattr(item, "scene")  # a step has one
+
+
+def _line(graph: ShownGraph, node: Value, i: int) -> Iterator[str]:
+    """Yield the line of operand i, and the dot at which it branches off, if there is one."""
+    operand = node.parents[i]
+    assert isinstance(operand, Value)
+    line, source = f"{graph.id(node)}-w{i}", graph.id(operand)
+    yield from (line, f"{line}-in", f"{line}-out", f"{line}-wire")
+    yield from (f"{source}-stem", f"{source}-fan")

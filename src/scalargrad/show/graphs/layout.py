@@ -27,6 +27,8 @@ from scalargrad.errors import LayoutError
 from scalargrad.show.characters import text_width
 from scalargrad.show.graphs.chain_rows import row_graphs
 from scalargrad.show.graphs.diagram import (
+    ALARM,
+    FONTS,
     Box,
     Diagram,
     Folded,
@@ -36,7 +38,6 @@ from scalargrad.show.graphs.diagram import (
     Shape,
     Wire,
 )
-from scalargrad.show.graphs.look import ALARM, FONTS
 
 #: Called with DOT and a format where no program can be started: the playground's page, which
 #: runs in a browser, sets it to Graphviz as WebAssembly.
@@ -260,7 +261,8 @@ class DiagramLayout:
                 options["style"] = "dashed"
         if shape.id in self.diagram.look.alarmed:
             options["color"] = ALARM
-        if self._is_ordered(shape):
+        ordered = isinstance(shape, GateShape) and shape.ordered
+        if ordered or shape.id in self._listed | self._folds:
             options["ordering"] = "in"
         if shape.id in self.gates or shape.id.endswith("-wire"):  # no other line may come between
             options["group"] = self._key(shape.id.removesuffix("-wire"))
@@ -300,10 +302,6 @@ class DiagramLayout:
         is_joined = self._arrows and line.target in self._folds  # all in one point
         is_free = line.enters and not is_joined
         return self._key(line.target) + ("" if is_free else f":{SIDES[self.direction][1]}")
-
-    def _is_ordered(self, shape: Shape) -> bool:
-        ordered = isinstance(shape, Folded) or (isinstance(shape, GateShape) and shape.ordered)
-        return ordered or shape.id in self._listed
 
     def _key(self, id: str) -> str:
         """Return the name of an id in DOT."""

@@ -10,7 +10,7 @@ from scalargrad.errors import GraphTooLargeError, OperandError
 from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Line
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.number_format import exact, number
-from scalargrad.show.places import unit_name
+from scalargrad.show.shown_graph import unit_name
 from scalargrad.system.short_repr import counted
 from scalargrad.table.validation import whole
 from scalargrad.value import Value

@@ -13,8 +13,8 @@ from math import hypot
 from textwrap import wrap
 
 from scalargrad.show.characters import text_width
+from scalargrad.show.graphs import diagram
 from scalargrad.show.graphs import layout as sizes
-from scalargrad.show.graphs import look
 from scalargrad.show.graphs.diagram import Box, Folded, GateShape, Junction, Line, Shape, Wire
 from scalargrad.show.graphs.layout import LETTERS, DiagramLayout, Point, Size
 from scalargrad.table.printing import script_parts
@@ -29,24 +29,24 @@ _LEAST_SLIDE = 400.0  # points across a slide: small graphs are enlarged no more
 
 #: The attributes of shapes, lines and texts by their classes, in the colours of light paper.
 _STYLES: dict[str, dict[str, str]] = {
-    "shape": {"fill": look.PAPER, "stroke": look.INK, "stroke-width": "1.3"},
+    "shape": {"fill": diagram.PAPER, "stroke": diagram.INK, "stroke-width": "1.3"},
     "parameter": {"stroke-width": "2"},
     "input": {"stroke-dasharray": "5,3"},
-    "constant": {"fill": look.CONSTANT_FILL, "stroke": look.CONSTANT_FILL},
-    "again": {"stroke": look.SLATE, "stroke-dasharray": "1.5,2.5"},
-    "fold": {"fill": look.FOLD_FILL, "stroke-width": "1.6"},
-    "line": {"fill": "none", "stroke": look.INK, "stroke-width": "1.3"},
-    "thick": {"stroke": look.SLATE, "stroke-width": "2.6"},
-    "halo": {"stroke": look.HALO, "stroke-width": "6"},
-    "strong": {"stroke": look.INK, "stroke-width": "2.2"},
-    "lit": {"fill": look.HALO_FILL, "stroke-width": "3"},
-    "alarmed": {"stroke": look.ALARM, "stroke-width": "3"},
-    "dot": {"fill": look.INK},
-    "text": {"fill": look.INK, "text-anchor": "middle"},
-    "pale": {"fill": look.CONSTANT_INK},
-    "alarm": {"fill": look.ALARM},
-    "value": {"fill": look.VALUE},
-    "gradient": {"fill": look.GRADIENT, "font-style": "italic"},
+    "constant": {"fill": diagram.CONSTANT_FILL, "stroke": diagram.CONSTANT_FILL},
+    "again": {"stroke": diagram.SLATE, "stroke-dasharray": "1.5,2.5"},
+    "fold": {"fill": diagram.FOLD_FILL, "stroke-width": "1.6"},
+    "line": {"fill": "none", "stroke": diagram.INK, "stroke-width": "1.3"},
+    "thick": {"stroke": diagram.SLATE, "stroke-width": "2.6"},
+    "halo": {"stroke": diagram.HALO, "stroke-width": "6"},
+    "strong": {"stroke": diagram.INK, "stroke-width": "2.2"},
+    "lit": {"fill": diagram.HALO_FILL, "stroke-width": "3"},
+    "alarmed": {"stroke": diagram.ALARM, "stroke-width": "3"},
+    "dot": {"fill": diagram.INK},
+    "text": {"fill": diagram.INK, "text-anchor": "middle"},
+    "pale": {"fill": diagram.CONSTANT_INK},
+    "alarm": {"fill": diagram.ALARM},
+    "value": {"fill": diagram.VALUE},
+    "gradient": {"fill": diagram.GRADIENT, "font-style": "italic"},
 }
 
 
@@ -89,7 +89,8 @@ class SvgWriter:
             left, top = left - (width - size[0]) / 2, (size[1] - height) / 2
             size = 960.0, 540.0
         fitting = 'style="max-width:100%;height:auto"'  # a page or cell is never too narrow
-        paper = look.DARK[look.PAPER] if self._dark else look.PAPER
+        paper = diagram.DARK[diagram.PAPER] if self._dark else diagram.PAPER
+        fonts = f"{diagram.FONTS},Arial,sans-serif"
         place = f'x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}"'
         return (
             f'<svg role="img" aria-label="{escape(self._diagram.title)}" {fitting} '
@@ -97,7 +98,7 @@ class SvgWriter:
             f'viewBox="{left:.1f} {top:.1f} {width:.1f} {height:.1f}" '
             f'xmlns="http://www.w3.org/2000/svg">\n'
             f'<rect class="paper" {place} fill="{paper}"/>\n'
-            f'<g id="graph0" font-family="{look.FONTS},Arial,sans-serif" font-size="{LETTERS}">\n'
+            f'<g id="graph0" font-family="{fonts}" font-size="{LETTERS}">\n'
             f"{drawn}\n</g>\n</svg>"
         )
 
@@ -156,18 +157,22 @@ class SvgWriter:
     # What pages do in their own way -----------------------------------------------------------
 
     def line(self, line: Line, kind: str, points: Sequence[Point]) -> str:
-        """Return a line with its head; a highlighted one is bold with a halo."""
-        path, classes, drawn = curves(points), ["line", *["thick"] * line.thick], ""
-        if line.id in self._look.highlighted:
-            drawn = f'<path d="{path}"{self._style("line", "halo")}/>'
-            classes.append("strong")
-        drawn += f'<path d="{path}"{self._style(*classes, **self._weight(line))}/>'
+        """Return a line with its head."""
+        drawn = self._path(line, "", curves(points), **self._weight(line))
         is_back = line.id in self._look.back
         if is_back or (line.enters and line.share is None):
-            style = self._style("dot", fill=look.SLATE if line.thick else look.INK)
+            style = self._style("dot", fill=diagram.SLATE if line.thick else diagram.INK)
             head = _head(points[::-1] if is_back else points, 1.4 if line.thick else 1.0)
             drawn += f'<polygon points="{head}"{style}/>'
         return f'<g class="{kind}" id="{line.id}">{_title(line.title)}{drawn}</g>'
+
+    def _path(self, of: Line | Wire, kind: str, path: str, **more: str) -> str:
+        """Return the path of a line or wire; a highlighted one is bold with a halo."""
+        halo, kinds = "", ["line", *["thick"] * of.thick]
+        if of.id in self._look.highlighted:
+            halo = f'<path d="{path}"{self._style("line", "halo")}/>'
+            kinds.append("strong")
+        return f'{halo}<path{kind} d="{path}"{self._style(*kinds, **more)}/>'
 
     def _weight(self, line: Line) -> dict[str, str]:
         """Return the attributes of a weight: wide if it is great, dashed if it is negative."""
@@ -176,10 +181,10 @@ class SvgWriter:
         crowd = max(Counter(line.target for line in self._diagram.lines).values())
         size = abs(line.share)
         width, opacity = _THINNEST + size * min(_WIDEST, _CROWDED / crowd), 0.3 + 0.7 * size
-        style = {"stroke": look.VALUE, "stroke-width": f"{width:.3g}"}
+        style = {"stroke": diagram.VALUE, "stroke-width": f"{width:.3g}"}
         style["stroke-opacity"] = f"{opacity:.3g}"
         if line.share < 0:
-            style |= {"stroke": look.GRADIENT, "stroke-dasharray": "4,3"}
+            style |= {"stroke": diagram.GRADIENT, "stroke-dasharray": "4,3"}
         return style
 
     def group(self, shape: Box | GateShape | Folded, kind: str, inside: str) -> str:
@@ -205,10 +210,7 @@ class SvgWriter:
         path = f"M{x:g},{y - half:.1f}V{y + half:.1f}"
         if along:
             path = f"M{x - half:.1f},{y:g}H{x + half:.1f}"
-        drawn, kinds = "", ["line", *["thick"] * wire.thick]
-        if wire.id in self._look.highlighted:
-            drawn, kinds = f'<path d="{path}"{self._style("line", "halo")}/>', ["line", "strong"]
-        drawn += f'<path class="line" d="{path}"{self._style(*kinds)}/>'
+        drawn = self._path(wire, ' class="line"', path)
         node = wire.id.removesuffix("-wire")
         value = wire.value if wire.thick else self._span("value", wire.value)
         if wire.name and value:
@@ -249,7 +251,7 @@ class SvgWriter:
         found: dict[str, str] = {}
         for kind in kinds:
             found |= _STYLES[kind]
-        inks = look.DARK if self._dark else {}
+        inks = diagram.DARK if self._dark else {}
         return "".join(f' {key}="{inks.get(x, x)}"' for key, x in (found | more).items())
 
     def _notes(self) -> list[str]:
@@ -286,11 +288,7 @@ def _head(points: Sequence[Point], size: float) -> str:
     right, down = (x - before[0]) / length, (y - before[1]) / length
     back, aside = (x - _HEAD * right, y - _HEAD * down), (_HEAD_WIDTH * down, _HEAD_WIDTH * right)
     corners = [(x, y), *((back[0] + s * aside[0], back[1] - s * aside[1]) for s in (1, -1))]
-    return _corners(corners)
-
-
-def _corners(points: Sequence[Point]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
 
 
 _BELOW, _ABOVE, _INDEX = 3, 5, 10

@@ -202,8 +202,8 @@ def _opened(whole: Fold, opened: Collection[Fold]) -> View:
 def _deepest(whole: Fold, depth: int | None, limit: int) -> tuple[set[Fold], bool]:
     """Return the folds to open, and whether the limit made them fewer.
 
-    These are up to `depth` levels of modules, as many as fit, and all folds that are not modules.
-    If even that is too much, the other folds are opened as far as a reader can survey them.
+    These are up to `depth` levels of modules, as many as fit, and all folds that are not modules;
+    none if even that is too much.
     """
     inside = [part for part in whole.walk() if part is not whole]
     levels = {part: sum(x.is_module for x in part.outwards()) - part.is_module for part in inside}
@@ -215,17 +215,7 @@ def _deepest(whole: Fold, depth: int | None, limit: int) -> tuple[set[Fold], boo
             opened = {part for part in opened if part.kind != "parameters"}
         if _opened(whole, opened).size().needed <= limit:
             return opened, level < wanted
-    return _readable(whole, min(limit, SIDE_BY_SIDE)), True
-
-
-def _readable(whole: Fold, limit: int) -> set[Fold]:
-    """Return the folds that can be opened, level by level, with at most `limit` visible shapes."""
-    opened = set[Fold]()
-    level = [part for part in whole.folds if not part.is_module]
-    while level and _opened(whole, opened.union(level)).size().needed <= limit:
-        opened.update(level)
-        level = [inner for part in level for inner in part.folds if not inner.is_module]
-    return opened
+    return set(), True
 
 
 def _named(whole: Fold, name: str) -> list[Fold]:

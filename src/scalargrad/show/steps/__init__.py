@@ -3,7 +3,7 @@
 from scalargrad.show.steps.sequence import Walk as Walk
 from scalargrad.show.steps.sequence import walk as walk
 from scalargrad.show.steps.step import Step as Step
-from scalargrad.show.steps.table import outcome as outcome
+from scalargrad.show.steps.step import outcome as outcome
 from scalargrad.show.steps.terminal import explore as explore
 from scalargrad.show.steps.terminal import show as show
 

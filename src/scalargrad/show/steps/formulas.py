@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
+from itertools import chain
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from scalargrad import ops
 from scalargrad.errors import OperandError
-from scalargrad.show.number_format import gate_relation, loosest, number, relation
-from scalargrad.show.steps.partials import is_plain_sum
-from scalargrad.show.steps.scene import Scene, StepFacts
+from scalargrad.show.number_format import loosest, number
+from scalargrad.show.steps.partials import SymbolicGate
+from scalargrad.show.steps.scene import Scene
 from scalargrad.system.short_repr import shown
 from scalargrad.table.declaration import CONDITIONAL, PRODUCT, SIGN
 from scalargrad.table.printing import MATHML_PAIR, Expression, mathml, scripted, text
@@ -22,10 +23,14 @@ from scalargrad.value import Value
 #: How the gradient of f with respect to x is written: ∂f/∂x, x̄, or, of a pre-activation, δ_x.
 Notation: TypeAlias = Literal["partial", "bar", "delta"]
 
-#: What a formula is written in.
+#: What a formula is written in, and what is written of it.
 Form: TypeAlias = Literal["text", "mathml"]
+Part: TypeAlias = Literal["whole", "symbols", "numbers"]
 
 _NUMBER = Symbol("number")
+
+#: A piece of a formula after a sign that relates it to the one before, or none.
+Link: TypeAlias = tuple[str, str]
 
 #: All texts of steps; pages fill the same.
 TEXTS = {
@@ -86,41 +91,25 @@ class FormulaWriter:
     escape: Callable[[str], str]
     templates: Mapping[str, str]
 
+    def put(self, template: str, *pieces: str) -> str:
+        """Put pieces together as a template says."""
+        return self.templates[template].format(*pieces)
+
     def partial(self, of: str, by: str) -> str:
         """Write the derivative of one name by another."""
-        return self.templates["partial"].format(self.name(of), self.name(by))
+        return self.put("partial", self.name(of), self.name(by))
 
     def bar(self, word: str) -> str:
         """Write the gradient of a node in the notation of error signals."""
-        return self.templates["bar"].format(self.barred(word))
-
-    def delta(self, word: str) -> str:
-        """Write the gradient of a node in that of deltas."""
-        return self.templates["delta"].format(self.name(word))
+        return self.put("bar", self.barred(word))
 
     def phrase(self, words: str) -> str:
         """Write words between formulas."""
-        return self.templates["phrase"].format(self.escape(words))
+        return self.put("phrase", self.escape(words))
 
-    def join(self, pieces: Iterable[str]) -> str:
+    def row(self, pieces: Iterable[str], between: str = "between") -> str:
         """Write pieces one after the other."""
-        return self.templates["row"].format(self.templates["between"].join(pieces))
-
-    def listing(self, pieces: Iterable[str]) -> str:
-        """Write pieces with commas between them."""
-        return self.templates["row"].format(self.templates["comma"].join(pieces))
-
-    def sign(self, sign: str) -> str:
-        """Write a sign between two pieces, such as = or ≈."""
-        return self.templates["sign"].format(sign)
-
-    def product(self, left: str, right: str) -> str:
-        """Write a product of two factors."""
-        return self.templates["product"].format(left, right)
-
-    def finish(self, written: str) -> str:
-        """Write a formula that is put together."""
-        return self.templates["whole"].format(written)
+        return self.put("row", self.templates[between].join(pieces))
 
     def expression(self, expression: Expression, names: dict[Symbol, str]) -> str:
         """Write an expression that stands alone."""
@@ -148,14 +137,12 @@ class FormulaWriter:
             raise OperandError(f"notation is {shown(notation)}; use one of {known}")
         if notation == "partial":
             return self.partial(root, node)
-        return self.bar(node) if notation == "bar" else self.delta(node)
+        return self.bar(node) if notation == "bar" else self.put("delta", self.name(node))
 
-    def chain(self, *links: tuple[str, str]) -> str:
-        """Write pieces, each after the sign that relates it to the one before, if any."""
-        pieces: list[str] = []
-        for sign, piece in links:
-            pieces += (self.sign(sign), piece) if sign else (piece,)
-        return self.join(pieces)
+    def chain(self, links: Iterable[Link]) -> str:
+        """Write links: pieces, each after the sign that relates it to the one before, if any."""
+        signed = ([self.put("sign", sign), piece] if sign else [piece] for sign, piece in links)
+        return self.row(chain.from_iterable(signed))
 
 
 _INDEXED = "_[⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉"
@@ -199,9 +186,6 @@ MATHML = FormulaWriter(
 )  # fmt: skip
 
 
-Link: TypeAlias = tuple[str, str]
-
-
 class Formula(NamedTuple):
     """One formula as a chain of links: each is a piece, after a sign or none.
 
@@ -212,91 +196,19 @@ class Formula(NamedTuple):
     numbers: list[Link]
     brief: str = ""
 
-    def whole(self) -> list[Link]:
-        """Return the links of the whole formula."""
-        if not self.brief:
-            return [*self.symbols, *self.numbers]
-        return [*self.symbols, (self.brief, self.numbers[-1][1])]
-
-    def numbers_alone(self) -> list[Link]:
-        """Return the links of the numbers, the first without a sign."""
-        return [("", self.numbers[0][1]), *self.numbers[1:]]
-
-
-def inputs_formulas(step: StepFacts, writer: FormulaWriter) -> list[Formula]:
-    """Return one formula for each input, ``x = -2``."""
-    scene = step.scene
-    return [
-        Formula(
-            [("", writer.name(scene.in_formulas[leaf]))],
-            [(relation(scene.data[leaf]), writer.number(scene.data[leaf]))],
-        )
-        for leaf in scene.inputs
-    ]
+    def links(self, part: Part) -> list[Link]:
+        """Return the links of a part; of the numbers, the first without a sign."""
+        if part == "symbols":
+            return self.symbols
+        if part == "numbers":
+            return [("", self.numbers[0][1]), *self.numbers[1:]]
+        brief = [(self.brief, self.numbers[-1][1])] if self.brief else self.numbers
+        return [*self.symbols, *brief]
 
 
-def forward_formula(step: StepFacts, writer: FormulaWriter) -> Formula:
-    """Return what a gate computes, ``f = q·z = 3·(-4) = -12``."""
-    scene, node = step.scene, _node(step)
-    gate = scene.gate(node)
-    expression, data = gate.form.expression, scene.data[node]
-    constants = scene.constants(gate, expression)
-    numbers, operands = scene.numbers(gate, expression), relation(*gate.operand_numbers)
-    names_all = is_plain_sum(expression) and not scene.held(node)
-    repeats = names_all or TEXT.expression(expression, numbers) == number(data)
-    return Formula(
-        [
-            ("", writer.name(scene.in_formulas[node])),
-            (
-                relation(*constants),
-                writer.expression(expression, scene.words(gate, expression)),
-            ),
-        ],
-        [
-            (operands, writer.expression(expression, numbers)),
-            (gate.relation, writer.number(data)),
-        ],
-        loosest(operands, gate.relation) if repeats else "",
-    )
-
-
-def seed_formula(step: StepFacts, writer: FormulaWriter, notation: Notation) -> Formula:
-    """Return where the backward pass starts, ``∂f/∂f = 1``."""
-    return Formula([("", signal(step, _node(step), writer, notation))], [("=", writer.number(1.0))])
-
-
-def backward_formula(step: StepFacts, writer: FormulaWriter, notation: Notation) -> Formula:
-    """Return the chain rule along one wire, ``∂f/∂y = ∂f/∂q·∂q/∂y = (-4)·1 = -4``."""
-    parent, upstream, local, contribution = _wire(step)
-    left = signal(step, parent, writer, notation)
-    if step.fans_out:
-        left = writer.join([left, writer.phrase(f"{say('via', gate=_gate_words(step))}:")])
-    product = writer.product(writer.factor(upstream), writer.factor(local))
-    chain = _chain(step, writer, notation)
-    filled_in = relation(upstream, local)
-    equals = filled_in if chain == product else "="
-    result = gate_relation(ops.mul, [upstream, local], contribution)
-    return Formula(
-        [("", left), ("" if step.fans_out else equals, chain)],
-        [
-            (filled_in, product),
-            (result, writer.number(contribution)),
-        ],
-        result if chain == product else "",
-    )
-
-
-def _chain(step: StepFacts, writer: FormulaWriter, notation: Notation) -> str:
-    """Return upstream · local in symbols; at the root the upstream is 1, so it says 1·q."""
-    scene, node = step.scene, _node(step)
-    parent, upstream, _, _ = _wire(step)
-    if node is not scene.root:
-        local = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
-        return writer.product(signal(step, node, writer, notation), local)
-    gate = scene.gate(node)
-    partial = gate.partial(step.operand or 0)
-    local = writer.factor_of(partial, scene.words(gate, partial))
-    return writer.product(writer.factor(upstream), local)
+def in_symbols(gate: SymbolicGate, expression: Expression, writer: FormulaWriter) -> Link:
+    """Return an expression of a gate in names, after ≈ if there is a rounded number among them."""
+    return gate.form.sign(expression), writer.expression(expression, gate.words)
 
 
 def local_formula(
@@ -309,47 +221,17 @@ def local_formula(
     gate = scene.gate(node)
     partial = gate.partial(operand)
     left = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
-    if scene.expected[parent] > 1 and (node is scene.root or scene.is_repeated(node, parent)):
-        left = writer.join([left, writer.phrase(wire)])  # not the whole derivative
-    constants = scene.constants(gate, partial)
-    symbols = writer.expression(partial, scene.words(gate, partial))
-    numbers = writer.expression(partial, scene.numbers(gate, partial))
+    if scene.readers[parent] > 1 and (node is scene.root or scene.is_repeated(node, parent)):
+        left = writer.row([left, writer.phrase(wire)])  # not the whole derivative
+    symbols = in_symbols(gate, partial, writer)
+    numbers = writer.expression(partial, gate.shown)
     filled_in, result = gate.relations(operand)
     of_names = loosest(filled_in, result)
-    if symbols == numbers:  # a number
+    if symbols[1] == numbers:  # a number
         return Formula([("", left)], [(of_names, writer.number(local))])
-    repeats = TEXT.expression(partial, scene.numbers(gate, partial)) == number(local)
+    repeats = TEXT.expression(partial, gate.shown) == number(local)
     links = [(filled_in, numbers), (result, writer.number(local))]
-    written = [("", left), (relation(*constants), symbols)]
+    written = [("", left), symbols]
     if (textbook := gate.textbook(operand)) is not None:
-        first = writer.expression(textbook, scene.words(gate, textbook))
-        written.insert(1, (relation(*scene.constants(gate, textbook)), first))
+        written.insert(1, in_symbols(gate, textbook, writer))
     return Formula(written, links, of_names if repeats else "")
-
-
-def signal(step: StepFacts, node: Value, writer: FormulaWriter, notation: Notation) -> str:
-    """Return the gradient of a node in a notation; only a pre-activation's is written δ."""
-    scene = step.scene
-    written = "partial" if notation == "delta" and node not in scene.pre_activations else notation
-    return writer.signal(scene.in_formulas[scene.root], scene.in_formulas[node], written)
-
-
-def _gate_words(step: StepFacts) -> str:
-    """Name the gate that a contribution comes through and, if there are several wires, which."""
-    node, scene = _node(step), step.scene
-    word = scene.in_formulas[node]
-    several = scene.is_repeated(node, _wire(step)[0])
-    return say("operand", gate=word, number=(step.operand or 0) + 1) if several else word
-
-
-def _node(step: StepFacts) -> Value:
-    assert step.node is not None
-    return step.node
-
-
-def _wire(step: StepFacts) -> tuple[Value, float, float, float]:
-    assert step.parent is not None
-    assert step.upstream is not None
-    assert step.local is not None
-    assert step.contribution is not None
-    return step.parent, step.upstream, step.local, step.contribution

@@ -13,11 +13,11 @@ from textwrap import wrap
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.graph import describe
 from scalargrad.show.characters import indexed, text_width
-from scalargrad.show.graphs.builder import Builder, DrawnGraph
+from scalargrad.show.graphs.builder import Builder
 from scalargrad.show.graphs.chain_rows import in_rows
-from scalargrad.show.graphs.diagram import Wire
+from scalargrad.show.graphs.diagram import DARK, PAPER, Look, Wire
+from scalargrad.show.graphs.graphs import highlighted_ids
 from scalargrad.show.graphs.layout import DiagramLayout, placed
-from scalargrad.show.graphs.look import DARK, PAPER, Look, highlighted_ids
 from scalargrad.show.graphs.picture import pdf, png
 from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.show.html import document
@@ -57,8 +57,7 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
             f"pictures of at most {_MOST}: walk a node further down, or save a page"
         )
     gradients = {node: sum(terms) for node, terms in scene.terms.items()} | {scene.root: 1.0}
-    graph = DrawnGraph(scene.order, scene.names, gradients=gradients)
-    arranged = in_rows(Builder(graph, digits=digits).build(""))
+    arranged = in_rows(Builder(scene, gradients=gradients, digits=digits).build(""))
     captions, width = _captions(steps)
     arranged = replace(arranged, note_width=width)
     (layout,) = placed([DiagramLayout(arranged)])
@@ -123,12 +122,12 @@ def _at_step(layout: DiagramLayout, step: Step, note: str) -> DiagramLayout:
     for shape in layout.diagram.shapes:
         if isinstance(shape, Wire):
             node = scene.order[int(shape.id[1:].partition("-")[0])]
-            expected = 1 if node is scene.root else scene.expected[node]
+            expected = 1 if node is scene.root else scene.readers[node]
             value = shape.value if scene.is_known(node, step.index) else ""
             gradient = shape.gradient if scene.arrived(node, step.index) == expected else ""
             wires[shape.id] = replace(shape, value=value, gradient=gradient)
-    marked = highlighted_ids(scene.order, step)
-    back = set() if step.node is None else {f"n{scene.place[step.node]}-w{step.operand}"}
+    marked = highlighted_ids(scene, step)
+    back = set() if step.node is None else {f"{scene.id(step.node)}-w{step.operand}"}
     look = Look(marked, back=marked & back)  # the wire of a backward step
     found, shapes = copy(layout), [wires.get(x.id, x) for x in layout.diagram.shapes]
     found.diagram = replace(layout.diagram, title=step.text(), shapes=shapes, look=look, note=note)

@@ -1,14 +1,13 @@
 """Write the dense layers of a graph, h = σ(W x + b), for a step page, which shows them as matrices.
 
 Gates outside layers stay gates, since every graph has a step page. A training page, in contrast,
-draws nothing but units and connections, so `scalargrad.show.training.programs` refuses a model with
+draws nothing but units and connections, so `scalargrad.show.training.setting` refuses a model with
 anything else in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from graphlib import TopologicalSorter
 from typing import Any, TypeAlias
 
 from scalargrad.show.steps.scene import Scene
@@ -16,128 +15,100 @@ from scalargrad.show.weighted_sums import Row, dense_layers
 from scalargrad.system.short_repr import counted
 from scalargrad.value import Value
 
-
-def stages(scene: Scene, found: Sequence[Sequence[Row]]) -> list[int | Value]:
-    """Return layers, by their index, and all other gates in an order of evaluation.
-
-    There always is one: every row of a layer reads all of x, so no layer needs its own outputs.
-    """
-    layer_of = {gate: i for i, rows in enumerate(found) for row in rows for gate in row.gates}
-    sorter: TopologicalSorter[int | Value] = TopologicalSorter()
-    places: dict[int | Value, int] = {}
-    for place, node in enumerate(scene.order):
-        if node.parents:
-            stage = layer_of.get(node, node)
-            places.setdefault(stage, place)
-            before = {layer_of.get(x, x) for x in node.parents if isinstance(x, Value) and x.op}
-            sorter.add(stage, *before - {stage})
-    sorter.prepare()
-    ordered: list[int | Value] = []
-    while sorter.is_active():
-        ready = sorted(sorter.get_ready(), key=places.__getitem__)
-        ordered += ready
-        sorter.done(*ready)
-    return ordered
-
-
 Json: TypeAlias = Any
 
 
 def layered(scene: Scene) -> tuple[list[Json], list[Json] | None]:
     """Return the layers of a graph, and the order in which they and the other gates are computed.
 
-    A graph without layers has no such order.
+    A graph without layers has no such order. A layer comes where the first of its sums is complete:
+    each row reads all of x, which is known by then, and nothing reads a row before.
     """
-    found = dense_layers(scene.order)
+    found, place = dense_layers(scene.order), scene.place
     if not found:
         return [], None
-    order = stages(scene, found)
-    stops = [{"layer": x} if isinstance(x, int) else scene.place[x] for x in order]
-    written = _Layers(scene, found)
-    return [written.layer(i, rows) for i, rows in enumerate(found)], stops
-
-
-class _Layers:
-    """Writes layers, numbered by their weights: a layer used for several samples is one layer."""
-
-    def __init__(self, scene: Scene, found: Sequence[Sequence[Row]]) -> None:
-        self._scene, self._found, self._place = scene, found, scene.place
-        self._outputs: dict[tuple[Value | float, ...], int] = {
-            tuple(row.output for row in rows): i for i, rows in enumerate(found)
-        }
-        self._uses: dict[tuple[Any, ...], list[int]] = {}
-        for i, rows in enumerate(found):
-            self._uses.setdefault(self._weights(rows), []).append(i)
-        self._before = [self._outputs.get(rows[0].inputs) for rows in found]
-
-    @staticmethod
-    def _weights(rows: Sequence[Row]) -> tuple[Any, ...]:
-        return tuple(row.weights for row in rows)
-
-    def layer(self, i: int, rows: Sequence[Row]) -> Json:
-        """Return a layer as JSON."""
-        uses = self._uses[self._weights(rows)]
-        index, use = list(self._uses).index(self._weights(rows)) + 1, uses.index(i) + 1
-        several = len(uses) > 1
-        title = f"layer {index}" + (f", call {use} of {len(uses)}" if several else "")
-        first = rows[0]
-        return {
-            "title": title,
-            "index": index,
-            "use": use if several else None,
-            "forward": self._forward(title, rows),
-            "backward": self._backward(title, rows, several),
-            "x": [self._operand(x) for x in first.inputs],
-            "W": [[self._operand(w) for w in row.weights] for row in rows],
-            "b": [self._operand(row.bias) for row in rows] if first.bias is not None else None,
-            "z": [self._place[row.total] for row in rows],
-            "h": [self._place[row.output] for row in rows],
-            "activation": first.activation or None,
-            "operands": [
-                row.output.parents.index(row.total) if row.activation else None for row in rows
-            ],
-            "before": self._before[i],
-            "next": self._next(i, rows),
-            "alone": {
-                "x": self._is_read(first.inputs, len(rows)),
-                "W": self._is_read([w for row in rows for w in row.weights], 1),
-                "b": self._is_read([row.bias for row in rows], 1),
-            },
-            "passes": any(isinstance(x, Value) for x in first.inputs),
-            "gates": sorted(self._place[gate] for row in rows for gate in row.gates),
-        }
-
-    def _operand(self, x: Value | float | None) -> Json:
-        return self._place[x] if isinstance(x, Value) else {"constant": x}
-
-    def _is_read(self, nodes: Iterable[Value | float | None], times: int) -> bool:
-        """Return whether nodes are read exactly `times` times, that is by one layer alone."""
-        return all(self._scene.expected[x] == times for x in nodes if isinstance(x, Value))
-
-    def _next(self, i: int, rows: Sequence[Row]) -> int | None:
-        """Return the layer that alone reads this one's outputs, if there is one."""
-        after = [k for k, before in enumerate(self._before) if before == i]
-        if len(after) != 1:
-            return None
-        readers = len(self._found[after[0]])
-        alone = all(self._scene.expected[row.output] == readers for row in rows)
-        return after[0] if alone else None
-
-    def _forward(self, title: str, rows: Sequence[Row]) -> str:
-        inputs, units = len(rows[0].weights), len(rows)
-        active = rows[0].activation
-        formula = "W x + b" if rows[0].bias is not None else "W x"
-        if active:
-            formula = f"{active}({formula})"
-        sizes = f"{counted(inputs, 'input')}, {counted(units, 'unit')}"
-        return f"{title.capitalize()} computes {'h' if active else 'z'} = {formula}: {sizes}."
-
-    def _backward(self, title: str, rows: Sequence[Row], several: bool) -> str:
-        active = rows[0].activation
-        start = (
-            f"Back through {title}: upstream times the slope of {active} is δ"
-            if active
-            else f"Back through {title}: it has no activation, so upstream is δ"
+    inside = {gate for rows in found for row in rows for gate in row.gates}
+    stops: dict[int, Json] = {
+        place[node]: place[node] for node in scene.order if node.parents and node not in inside
+    }
+    for i, rows in enumerate(found):
+        stops[min(place[row.total] for row in rows)] = {"layer": i}
+    weights = [tuple(row.weights for row in rows) for rows in found]
+    outputs = {tuple(row.output for row in rows): i for i, rows in enumerate(found)}
+    before = [outputs.get(rows[0].inputs) for rows in found]
+    layers = []
+    for i, rows in enumerate(found):
+        # A layer used for several samples is one layer, by its weights.
+        uses = [k for k, own in enumerate(weights) if own == weights[i]]
+        index, use = [*dict.fromkeys(weights)].index(weights[i]) + 1, uses.index(i) + 1
+        title = f"layer {index}" + (f", call {use} of {len(uses)}" if len(uses) > 1 else "")
+        after = [k for k, layer in enumerate(before) if layer == i]
+        alone = len(after) == 1 and _is_read(
+            scene, [row.output for row in rows], len(found[after[0]])
         )
-        terms = " Other calls with these weights add terms of their own." if several else ""
-        return f"{start}; δ times x goes to the weights, and Wᵀδ on to x.{terms}"
+        layers.append(
+            _layer(scene, rows)
+            | {
+                "title": title,
+                "index": index,
+                "use": use if len(uses) > 1 else None,
+                "forward": _forward(title, rows),
+                "backward": _backward(title, rows, len(uses) > 1),
+                "before": before[i],
+                "next": after[0] if alone else None,
+            }
+        )
+    return layers, [*map(stops.get, sorted(stops))]
+
+
+def _layer(scene: Scene, rows: Sequence[Row]) -> Json:
+    """Return where the numbers of a layer stand."""
+    first, place = rows[0], scene.place
+
+    def operand(x: Value | float | None) -> Json:
+        return place[x] if isinstance(x, Value) else {"constant": x}
+
+    return {
+        "x": [operand(x) for x in first.inputs],
+        "W": [[operand(w) for w in row.weights] for row in rows],
+        "b": [operand(row.bias) for row in rows] if first.bias is not None else None,
+        "z": [place[row.total] for row in rows],
+        "h": [place[row.output] for row in rows],
+        "activation": first.activation or None,
+        "operands": [
+            row.output.parents.index(row.total) if row.activation else None for row in rows
+        ],
+        "alone": {
+            "x": _is_read(scene, first.inputs, len(rows)),
+            "W": _is_read(scene, [w for row in rows for w in row.weights], 1),
+            "b": _is_read(scene, [row.bias for row in rows], 1),
+        },
+        "passes": any(isinstance(x, Value) for x in first.inputs),
+        "gates": sorted(place[gate] for row in rows for gate in row.gates),
+    }
+
+
+def _is_read(scene: Scene, nodes: Iterable[Value | float | None], times: int) -> bool:
+    """Return whether nodes are read exactly `times` times, that is by one layer alone."""
+    return all(scene.readers[x] == times for x in nodes if isinstance(x, Value))
+
+
+def _forward(title: str, rows: Sequence[Row]) -> str:
+    inputs, units = len(rows[0].weights), len(rows)
+    active = rows[0].activation
+    formula = "W x + b" if rows[0].bias is not None else "W x"
+    if active:
+        formula = f"{active}({formula})"
+    sizes = f"{counted(inputs, 'input')}, {counted(units, 'unit')}"
+    return f"{title.capitalize()} computes {'h' if active else 'z'} = {formula}: {sizes}."
+
+
+def _backward(title: str, rows: Sequence[Row], several: bool) -> str:
+    active = rows[0].activation
+    start = (
+        f"Back through {title}: upstream times the slope of {active} is δ"
+        if active
+        else f"Back through {title}: it has no activation, so upstream is δ"
+    )
+    terms = " Other calls with these weights add terms of their own." if several else ""
+    return f"{start}; δ times x goes to the weights, and Wᵀδ on to x.{terms}"

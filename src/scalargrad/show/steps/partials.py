@@ -2,21 +2,22 @@
 
 The partials are the traced ones of the table of operations. At a point, a condition in them
 is a fact, and a constant operand a number: the slope of ReLU at 3 is 1, that of x³ is 3·x².
-A `Resolver` fills in known numbers and decides conditions; long sums are shortened.
+Known numbers are filled in and conditions decided; long sums are shortened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeAlias
+from functools import partial, reduce
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scalargrad import ops
 from scalargrad.show.number_format import (
     decimal_value,
     gate_relation,
     loosest,
+    number,
     relation,
     result_relation,
 )
@@ -24,8 +25,11 @@ from scalargrad.system.cached_property import cached_property
 from scalargrad.table.declaration import SUM
 from scalargrad.table.operation import Operation, Reduction
 from scalargrad.table.printing import Expression
-from scalargrad.table.symbol import Symbol
+from scalargrad.table.symbol import Symbol, evaluate
 from scalargrad.value import Value
+
+if TYPE_CHECKING:
+    from scalargrad.show.steps.scene import Scene
 
 #: What stands for the operands of a long sum or call that are not shown.
 ELLIPSIS = Symbol("…")
@@ -33,8 +37,8 @@ ELLIPSIS = Symbol("…")
 #: The number, as formulas write it.
 PI = Symbol("π")
 
-#: Symbols that stand for themselves.
-FIXED = (ELLIPSIS, PI)
+#: Symbols that stand for themselves, with their names.
+FIXED = {symbol: symbol.name for symbol in (ELLIPSIS, PI)}
 _LONGEST = 6
 
 #: An operand of an operation which, being this number, leaves the other one as the result.
@@ -48,69 +52,43 @@ _NEUTRAL: dict[Operation, tuple[float | None, float | None]] = {
 
 
 class UndecidedError(TypeError):
-    """A condition of which no more is known than what it asks."""
-
-    def __init__(self, condition: Symbol) -> None:
-        super().__init__(f"nothing decides {condition!r}")
-        self.condition = condition
+    """Raised with a condition of which no more is known than what it asks."""
 
 
-class Resolver:
-    """Rewrites expressions in which the numbers of some symbols are known.
+def resolved(
+    expression: Expression,
+    known: Mapping[Symbol, float],
+    answers: Mapping[str, float] | None = None,
+) -> Expression:
+    """Return an expression with known numbers filled in, parts computed and conditions decided.
+
+    Of a choice only what is chosen is looked at.
 
     Parameters
     ----------
+    expression : Symbol or float
+        What is rewritten.
     known : mapping from Symbol to float
         Symbols to be replaced by their numbers.
     answers : mapping from str to float, optional
         Outcomes of conditions that these do not decide, as the conditions are printed. Without one
         it raises UndecidedError.
     """
+    outcomes = answers or {}
 
-    def __init__(
-        self, known: Mapping[Symbol, float], answers: Mapping[str, float] | None = None
-    ) -> None:
-        self._done: dict[Any, Expression] = dict(known)
-        self._answers = answers or {}
-
-    def resolve(self, expression: Expression) -> Expression:
-        """Return `expression` with conditions decided and known parts computed: its parts first.
-
-        Of a choice only what is chosen is looked at.
-        """
-        stack = [expression]
-        while stack:
-            part = stack[-1]
-            if not isinstance(part, Symbol) or part.op is None or part in self._done:
-                stack.pop()
-                continue
-            needed = part.operands[:1] if part.op.lazy else part.operands
-            values = self._values(needed, stack)
-            if part.op.lazy and values:
-                chosen = part.operands[1 if self._fact(values[0]) else 2]
-                values = self._values((chosen,), stack)
-                if values:
-                    self._done[part] = values[0]
-            elif values:
-                made = _compute(part.op, values)
-                self._done[part] = self._fact(made) if part.op.comparison else made
-        return self._done.get(expression, expression)
-
-    def _values(
-        self, parts: Sequence[Expression], stack: list[Expression]
-    ) -> tuple[Expression, ...]:
-        """Return what parts come to; () while some are not known, which are put on the stack."""
-        missing = [x for x in parts if isinstance(x, Symbol) and x.op and x not in self._done]
-        stack += missing
-        return () if missing else tuple(self._done.get(x, x) for x in parts)
-
-    def _fact(self, found: Expression) -> Expression:
-        """Return the number of a comparison, or of what a choice depends on."""
+    def fact(found: Expression) -> Expression:
         if not isinstance(found, Symbol):
             return found
-        if repr(found) not in self._answers:
+        if repr(found) not in outcomes:
             raise UndecidedError(found)
-        return self._answers[repr(found)]
+        return outcomes[repr(found)]
+
+    def computed(op: Operation, operands: Sequence[Expression]) -> Expression:
+        made = _compute(op, operands)
+        return fact(made) if op.comparison else made
+
+    result: Expression = evaluate(expression, {**known}, computed, fact)
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +101,13 @@ class Fork:
 
 
 def variants(
-    known: Mapping[Symbol, float],
-    made: Callable[[Resolver], Any],
-    answers: Mapping[str, float] | None = None,
+    made: Callable[[Mapping[str, float]], Any], answers: Mapping[str, float] | None = None
 ) -> Any:
-    """Return what is made with a resolver or, where that depends on the operands, a `Fork`.
+    """Return what is made or, where that depends on the operands, a `Fork`.
 
     Parameters
     ----------
-    known : mapping from Symbol to float
-        The operands that are constants.
-    made : function of a Resolver
+    made : function of answers, as `resolved` takes them
         Called once for each outcome of the conditions that it meets.
     answers : mapping from str to float, optional
         Their outcomes so far.
@@ -141,49 +115,44 @@ def variants(
     Examples
     --------
     >>> x = Symbol("x")
-    >>> fork = variants({}, lambda resolver: resolver.resolve(ops.where(x > 0.0, 2 * x, 1.0)))
+    >>> chosen = ops.where(x > 0.0, 2 * x, 1.0)
+    >>> fork = variants(lambda answers: resolved(chosen, {}, answers))
     >>> fork.condition.op.name, fork.holds.op.name, fork.fails
     ('gt', 'mul', 1.0)
     """
-    answers = answers or {}
+    known = answers or {}
     try:
-        return made(Resolver(known, answers))
+        return made(known)
     except UndecidedError as undecided:
-        key = repr(undecided.condition)
-        ways = (variants(known, made, {**answers, key: outcome}) for outcome in (1.0, 0.0))
-        return Fork(undecided.condition, *ways)
+        (condition,) = undecided.args
+        ways = (variants(made, {**known, repr(condition): outcome}) for outcome in (1.0, 0.0))
+        return Fork(condition, *ways)
 
 
-def _compute(op: Operation, operands: tuple[Expression, ...]) -> Expression:
+def _compute(op: Operation, operands: Sequence[Expression]) -> Expression:
     if not any(isinstance(x, Symbol) for x in operands):
-        number: float = op.of(*operands, checked=False)
-        return number
+        result: float = op.of(*operands, checked=False)
+        return result
     for index, neutral in enumerate(_NEUTRAL.get(op, ())):
         if not isinstance(operands[index], Symbol) and operands[index] == neutral:
             return operands[1 - index]
-    return Symbol("", op, operands)
+    return _gate(op, operands)
 
 
-def replaced(expression: Expression, old: Symbol, new: Symbol) -> Expression:
-    """Return an expression with one symbol replaced."""
-    if expression is old:
-        return new
-    if not isinstance(expression, Symbol) or expression.op is None:
-        return expression
-    operands = tuple(replaced(operand, old, new) for operand in expression.operands)
-    return Symbol("", expression.op, operands)
+def _gate(op: Operation, operands: Sequence[Expression]) -> Symbol:
+    return Symbol("", op, tuple(operands))
 
 
 def shorten(expression: Expression) -> Expression:
     """Replace the middle of every long sum and call by an ellipsis."""
-    if not isinstance(expression, Symbol) or expression.op is None:
-        return expression
-    if expression.op is ops.add:
-        first, *rest = map(shorten, _leave_out(terms(expression)))
-        for term in rest:
-            first = Symbol("", expression.op, (first, term))
-        return first
-    return Symbol("", expression.op, tuple(map(shorten, _leave_out(expression.operands))))
+    found: Expression = evaluate(expression, {}, _shortened, None)
+    return found
+
+
+def _shortened(op: Operation, operands: Sequence[Expression]) -> Expression:
+    if op is not ops.add:
+        return _gate(op, _leave_out(operands))
+    return reduce(lambda *both: _gate(op, both), _leave_out(terms(_gate(op, operands))))
 
 
 def _leave_out(operands: Sequence[Expression]) -> list[Expression]:
@@ -220,10 +189,9 @@ def is_plain_sum(expression: Expression) -> bool:
     return not any(isinstance(part, Symbol) and part.op for part in parts)
 
 
-def is_formula(partial: Expression) -> bool:
-    """Return whether an expression reads symbols, other than to decide what it is."""
-    found = _parts(partial, lambda op: 1 if op.lazy else 0 if op.comparison is None else None)
-    return any(isinstance(part, Symbol) and part.op is None for part in found)
+def _all_but_conditions(op: Operation) -> int | None:
+    """Return the first operand that is read other than to decide what an expression is."""
+    return 1 if op.lazy else 0 if op.comparison is None else None
 
 
 def named_symbols(expression: Expression) -> list[Symbol]:
@@ -291,20 +259,28 @@ class GateForm:
             return partial
         return TEXTBOOK[self.op, index](*self.operands)
 
+    def sign(self, expression: Expression) -> str:
+        """Return ≈ if a number that stands in an expression also in symbols is rounded, else =."""
+        named = [self.constants[x] for x in named_symbols(expression) if x in self.constants]
+        return relation(*numbers_in(expression), *named)
+
     def derivative(self, index: int) -> Fork | Derivative:
         """Return the local derivative for an operand, a fork for each condition that it asks."""
         if index not in self._derivatives:
-            is_read = is_formula(self.partials[index])
-            found = variants(self.constants, partial(self._resolved, index)) if is_read else None
-            self._derivatives[index] = found
+            read = _parts(self.partials[index], _all_but_conditions)
+            is_formula = any(isinstance(x, Symbol) and x.op is None for x in read)
+            made = partial(self._resolved, index)
+            self._derivatives[index] = variants(made) if is_formula else None
         return self._derivatives[index]  # type: ignore[no-any-return]
 
-    def _resolved(self, index: int, resolver: Resolver) -> Derivative:
-        rule = resolver.resolve(self.partials[index])
+    def _resolved(self, index: int, answers: Mapping[str, float]) -> Derivative:
+        rule = resolved(self.partials[index], self.constants, answers)
         if not isinstance(rule, Symbol):
             return None
         textbook = self._textbook(index) if self.result in named_symbols(shorten(rule)) else None
-        return rule, None if textbook is None else shorten(resolver.resolve(textbook))
+        return rule, None if textbook is None else shorten(
+            resolved(textbook, self.constants, answers)
+        )
 
     def _textbook(self, index: int) -> Expression | None:
         """Return the derivative without the saved result, as textbooks have it: -1/x² for -y/x."""
@@ -313,7 +289,8 @@ class GateForm:
         if (self.op, index) in TEXTBOOK:
             written: Expression = TEXTBOOK[self.op, index](*self.operands)
             return written
-        return replaced(self.partials[index], self.result, Symbol("", self.op, self.operands))
+        known = {self.result: Symbol("", self.op, self.operands)}
+        return evaluate(self.partials[index], known, _gate, None)  # type: ignore[no-any-return]
 
     def pattern(self, index: int) -> str:
         """Return what the gate does to a gradient on its way to an operand; may be empty."""
@@ -331,8 +308,8 @@ class SymbolicGate:
         A node that an operation made.
     form : GateForm
         Its operation over symbols.
-    data : mapping from Value to float
-        The numbers of the nodes.
+    scene : Scene
+        The numbers and names of the nodes.
 
     Attributes
     ----------
@@ -340,21 +317,33 @@ class SymbolicGate:
         The node or the constant that each symbol stands for.
     numbers : dict from Symbol to float
         The number of each.
+    words, shown : dict from Symbol to str
+        What each is called, and its number as it is shown.
     """
 
-    def __init__(self, node: Value, form: GateForm, data: Mapping[Value, float]) -> None:
-        self.node, self.form = node, form
+    def __init__(self, node: Value, form: GateForm, scene: Scene) -> None:
+        self.node, self.form, self._scene = node, form, scene
         self.stand_ins: dict[Symbol, Value | float] = {form.result: node}
         self.stand_ins.update(zip(form.operands, node.parents, strict=True))
         self.numbers: dict[Symbol, float] = {
-            s: data[x] if isinstance(x, Value) else x for s, x in self.stand_ins.items()
+            s: scene.data[x] if isinstance(x, Value) else x for s, x in self.stand_ins.items()
         }
+
+    @cached_property
+    def words(self) -> dict[Symbol, str]:
+        """What each symbol is called; a constant by its number."""
+        return FIXED | {symbol: self._scene.word(x) for symbol, x in self.stand_ins.items()}
+
+    @cached_property
+    def shown(self) -> dict[Symbol, str]:
+        """The number of each symbol as it is shown."""
+        return FIXED | {symbol: number(x) for symbol, x in self.numbers.items()}
 
     def _at(self, index: int) -> Derivative:
         """Return the local derivative at this point."""
         found = self.form.derivative(index)
         while isinstance(found, Fork):
-            holds = Resolver(self.numbers).resolve(found.condition)
+            holds = resolved(found.condition, self.numbers)
             found = found.holds if holds else found.fails
         return found
 
@@ -399,7 +388,7 @@ class SymbolicGate:
         numbers = {x: self.numbers[x] for x in named_symbols(rule) if x in self.numbers}
         shown = relation(*numbers_in(rule), *numbers.values())
         saved = self.relation if self.form.result in numbers else "="
-        return loosest(shown, saved), result_relation(decimal_value(rule, numbers), local)
+        return loosest(shown, saved), result_relation(lambda: decimal_value(rule, numbers), local)
 
 
 def _bell(x: Symbol) -> Symbol:
@@ -449,9 +438,10 @@ SAVED: dict[Operation, Callable[[Symbol], Any]] = {
 
 
 def _declared(op: Operation, operands: tuple[Symbol, ...]) -> Expression:
+    """Return what an operation computes: a reduction by its declaration, if symbols allow it."""
     if isinstance(op, Reduction):
         try:
-            return Resolver({}).resolve(op.function(operands))
+            return resolved(op.function(operands), {})
         except TypeError:  # its declaration compares operands, which symbols cannot
             pass
     return Symbol("", op, operands)

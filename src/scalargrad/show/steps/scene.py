@@ -5,31 +5,21 @@ from __future__ import annotations
 import copy
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 from unicodedata import normalize
 
 from scalargrad import ops
 from scalargrad.comparisons import comparisons
 from scalargrad.errors import GraphChangedError
-from scalargrad.graph import describe, fan_out
-from scalargrad.names import as_read, names
+from scalargrad.graph import describe
+from scalargrad.names import as_read
 from scalargrad.ops import activations
-from scalargrad.show.characters import printed, visible
 from scalargrad.show.number_format import number
-from scalargrad.show.places import module_of, place_names
-from scalargrad.show.shown_graph import (
-    largest_of,
-    readers_of,
-    scores_of,
-    shown_order,
-    without_zeros,
-)
-from scalargrad.show.steps.partials import FIXED, GateForm, SymbolicGate, named_symbols, numbers_in
+from scalargrad.show.shown_graph import ShownGraph, largest_of, scores_of
+from scalargrad.show.steps.partials import GateForm, SymbolicGate
+from scalargrad.show.weighted_sums import readers_of
 from scalargrad.system.cached_property import cached_property
-from scalargrad.table.printing import Expression
-from scalargrad.table.symbol import Symbol
 from scalargrad.value import Parameter, Value
 
 #: The most comparisons that a page repeats at every move.
@@ -60,34 +50,21 @@ class Alarm(NamedTuple):
     text: str
 
 
-class Scene:
+class Scene(ShownGraph):
     """A graph as it was when it was walked.
 
     Attributes
     ----------
     root : Value
-        What is differentiated; a copy, as all above it, if Python's `sum` made 0 + x below.
-    originals : dict from Value to Value
-        The nodes of which there are copies.
-    model : Module or None
-        What the graph is folded by, if it is folded.
-    order : list of Value
-        Every node, operands before results.
-    place : dict from Value to int
-        The position of each in `order`.
+        What is differentiated.
     inputs : list of Value
         The leaves among them, parameters last, these in the order of the model or layer by layer;
         otherwise in the order in which they are first read or, of x0, x1 and so on, by these
         numbers.
-    names : dict from Value to str
-        Labels, or v1, v2, …, and of parameters their places; without characters that would move
-        the cursor or hide.
     in_formulas : dict from Value to str
-        The same in formulas, where a name such as a + b needs parentheses.
+        Names in formulas, where one such as a + b needs parentheses.
     data : dict from Value to float
         The numbers, kept because a leaf may be assigned to later.
-    expected : dict from Value to int
-        How many wires leave each node, which is the number of terms in its gradient.
     feeds : dict from Value to int
         How many gates those wires lead to; x · x is one gate.
     terms : dict from Value to list of float
@@ -103,18 +80,11 @@ class Scene:
     """
 
     def __init__(self, root: Value, model: object = None) -> None:
-        stand_ins = without_zeros([root])
-        self.root = root = stand_ins.get(root, root)
-        self.originals = {shown: node for node, shown in stand_ins.items()}
-        self.model = module_of(model)
-        self.order = shown_order(root)
-        self.place = {node: i for i, node in enumerate(self.order)}
+        super().__init__([root], model)
+        (self.root,) = self.roots
         leaves = [node for node in as_read(self.order) if not node.parents]
-        self.expected = fan_out(self.order)
-        places = place_names(model, self.order)
-        found = names(self.order) | places
-        self._name({node: visible(printed(name), lines=False) for node, name in found.items()})
-        self.inputs = _in_order(leaves, self.names, places)
+        self._name(self.names)
+        self.inputs = _in_order(leaves, self.names, self.places)
         self.data = {node: node.data for node in self.order}
         self.feeds = {node: len({*read}) for node, read in readers_of(self.order).items()}
         self.terms: dict[Value, list[float]] = {node: [] for node in self.order}
@@ -125,13 +95,14 @@ class Scene:
         self._forms: dict[object, GateForm] = {}
         self._gates: dict[Value, SymbolicGate] = {}
         self._require_unchanged()
-        self._stand_ins = stand_ins
-        self.comparisons = comparisons(self.originals.get(root, root), _MOST_COMPARISONS)
+        self.comparisons = comparisons(root, _MOST_COMPARISONS)
 
     @cached_property
     def pre_activations(self) -> set[Value]:
         """The weighted sums s of units θ(s), whose error ∂root/∂s UNC writes δ."""
-        entering = (x for node in self.order if _is_unit(node) for x in node.parents)
+        entering = (
+            x for node in self.order if node.op and node.op.name in _UNITS for x in node.parents
+        )
         computed = {x for x in entering if isinstance(x, Value) and x.parents}
         return computed | {node for node in self.order if _weighs_inputs(node)}
 
@@ -154,11 +125,6 @@ class Scene:
                     "again before walking through it"
                 )
 
-    def standing_for(self, node: Value) -> Value | None:
-        """Return the node of the scene that is one of the graph, or its copy; None for others."""
-        node = self._stand_ins.get(node, node)
-        return node if node in self.place else None
-
     def gate(self, node: Value) -> SymbolicGate:
         """Return the gate that made `node`; those of one form are traced once."""
         if node not in self._gates:
@@ -169,45 +135,23 @@ class Scene:
             key = node.op, repr(constants), *held
             if key not in self._forms:
                 self._forms[key] = GateForm(node.op, len(held), constants)
-            self._gates[node] = SymbolicGate(node, self._forms[key], self.data)
+            self._gates[node] = SymbolicGate(node, self._forms[key], self)
         return self._gates[node]
-
-    def words(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
-        """Return the names of the symbols in an expression; for constants, their numbers."""
-        return self._written(expression, lambda x: self._word(gate.stand_ins[x]))
-
-    def numbers(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
-        """Return the numbers of the symbols in an expression, as shown."""
-        return self._written(expression, lambda x: number(gate.numbers[x]))
 
     def held(self, node: Value) -> list[Value]:
         """Return the scores whose maximum a gate holds as a constant, as that of softmax does."""
         return [score for x in node.parents for score in scores_of(x, self.place)]
 
-    def held_word(self, constant: float) -> str:
-        """Return what a constant is called: the maximum of some scores, or its number."""
-        scores = scores_of(constant, self.place)
-        return largest_of([self.in_formulas[x] for x in scores]) if scores else number(constant)
-
-    def _word(self, x: Value | float) -> str:
-        return self.in_formulas[x] if isinstance(x, Value) else self.held_word(x)
-
-    @staticmethod
-    def _written(expression: Expression, write: Callable[[Symbol], str]) -> dict[Symbol, str]:
-        return {
-            symbol: symbol.name if symbol in FIXED else write(symbol)
-            for symbol in (*FIXED, *named_symbols(expression))
-        }
-
-    def constants(self, gate: SymbolicGate, expression: Expression) -> list[float]:
-        """Return the numbers in an expression that stand there even when written in symbols."""
-        named = (gate.stand_ins.get(symbol) for symbol in named_symbols(expression))
-        fixed = (x for x in named if isinstance(x, float) and not scores_of(x, self.place))
-        return [*numbers_in(expression), *fixed]
+    def word(self, operand: Value | float) -> str:
+        """Return what an operand is called: a name, the maximum of some scores, or a number."""
+        if isinstance(operand, Value):
+            return self.in_formulas[operand]
+        scores = scores_of(operand, self.place)
+        return largest_of([self.in_formulas[x] for x in scores]) if scores else number(operand)
 
     def is_repeated(self, node: Value, parent: Value) -> bool:
         """Return whether a gate has the same operand more than once."""
-        shared = self.feeds[parent] < self.expected[parent]
+        shared = self.feeds[parent] < self.readers[parent]
         return shared and node.parents.count(parent) > 1
 
     def is_known(self, node: Value, position: int) -> bool:
@@ -221,6 +165,7 @@ class Scene:
     def renamed(self, names: Mapping[Value, str]) -> Scene:
         """Return the same scene under other names."""
         scene = copy.copy(self)
+        scene._gates = {}
         scene._name(dict(names))
         return scene
 
@@ -231,7 +176,7 @@ class Scene:
     @property
     def count(self) -> int:
         """How many steps a walk through the whole graph has."""
-        return self.seed_at + 1 + sum(self.expected.values())
+        return self.seed_at + 1 + sum(self.readers.values())
 
 
 def _in_order(
@@ -257,59 +202,9 @@ def _word(name: str) -> str:
     return f"({name})" if joined and not enclosed else name
 
 
-def _is_unit(node: Value) -> bool:
-    return node.op is not None and node.op.name in _UNITS
-
-
 def _weighs_inputs(node: Value) -> bool:
     """Return whether a node is a `dot` of parameters and inputs, as a linear unit computes."""
     if node.op is not ops.dot:
         return False
     first, second = node.parents[0], node.parents[len(node.parents) // 2]
     return isinstance(first, Parameter) and not isinstance(second, Parameter)
-
-
-Phase: TypeAlias = Literal["forward", "seed", "backward"]
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class StepFacts:
-    """The graph, the wire and the numbers of a step; `Step` has the attributes one by one."""
-
-    scene: Scene
-    index: int
-    phase: Phase
-    node: Value | None = None
-    operand: int | None = None
-    parent: Value | None = None
-    upstream: float | None = None
-    local: float | None = None
-    contribution: float | None = None
-    total: float | None = None
-    arrived: int = 0
-    expected: int = 0
-
-    @property
-    def pattern(self) -> str:
-        """What the gate does to a gradient on its way back, in a word or two; may be empty."""
-        return self.node.op.pattern if self.node is not None and self.node.op is not None else ""
-
-    @property
-    def fans_out(self) -> bool:
-        """Whether the parent feeds several wires, so that its gradient is a sum."""
-        return self.expected > 1
-
-    @property
-    def reads(self) -> tuple[Value, ...]:
-        """Nodes whose forward values the local derivative, as it is written here, reads."""
-        if self.node is None or self.operand is None:
-            return ()
-        return tuple(self.scene.gate(self.node).reads(self.operand))
-
-    @property
-    def place(self) -> str:
-        """Where the step is: ``inputs``, a node ``f``, or a wire ``f → z``."""
-        if self.node is None:
-            return "inputs"
-        name = self.scene.names[self.node]
-        return name if self.parent is None else f"{name} → {self.scene.names[self.parent]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -12,11 +13,10 @@ from scalargrad.errors import GraphError, LayoutError, OperandError
 from scalargrad.show.graphs.graphs import require_digits
 from scalargrad.show.html import frame
 from scalargrad.show.html import save as save_page
-from scalargrad.show.steps import table
 from scalargrad.show.steps.frames import WHOLE, frames
 from scalargrad.show.steps.page import LIMIT, page
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.step import Step, first_alarm
+from scalargrad.show.steps.step import Step, first_alarm, table_html, table_text
 from scalargrad.system.files import file_path, make_folder, write_atomically
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag, text, whole
@@ -63,26 +63,20 @@ class Walk(Sequence[Step]):
         return f"<walk through {self.scene.names[self.scene.root]}: {len(self)} steps>"
 
     def __str__(self) -> str:
-        return table.text(self._steps)
+        return table_text(self._steps)
 
     def _repr_html_(self) -> str:
-        return table.html(self._steps)
+        return table_html(self._steps)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Show the page in a notebook, with the table below for viewers that remove frames."""
-        try:
-            written = self._framed()
-        except (GraphError, LayoutError):
-            written = self._repr_html_()
-        return {"text/plain": str(self), "text/html": written}
-
-    def _framed(self) -> str:
-        """Return the page in a frame or, for a graph that would bloat the notebook, the table."""
         written = self._repr_html_()
-        if len(self.scene.order) > _MOST_IN_NOTEBOOK:
-            return written
-        beneath = ("The steps as a table", written)
-        return frame(page(self._steps), "Backpropagation, step by step", 640, beneath=beneath)
+        if len(self.scene.order) <= _MOST_IN_NOTEBOOK:  # a larger page would bloat the notebook
+            beneath = ("The steps as a table", written)
+            with suppress(GraphError, LayoutError):
+                title = "Backpropagation, step by step"
+                written = frame(page(self._steps), title, 640, beneath=beneath)
+        return {"text/plain": str(self), "text/html": written}
 
     def save(
         self, path: str | os.PathLike[str], *, title: str | None = None, limit: int = LIMIT
@@ -300,5 +294,5 @@ def _backward(scene: Scene) -> Iterator[Step]:
                 contribution,
                 totals[parent],
                 arrived=len(scene.terms[parent]),
-                expected=scene.expected[parent],
+                expected=scene.readers[parent],
             )

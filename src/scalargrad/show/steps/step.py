@@ -1,25 +1,56 @@
-"""One step of a walk through a graph, and what it says."""
+"""One step of a walk through a graph, and what it says: in symbols, in numbers and in words."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from html import escape
+from itertools import islice
 from math import isfinite
-from typing import Literal
+from typing import Literal, cast
 
+from rich.cells import cell_len
+
+from scalargrad import ops
 from scalargrad.errors import OperandError
-from scalargrad.show.steps import formulas, wording
-from scalargrad.show.steps.formulas import MATHML, TEXT, Form, Formula, FormulaWriter, Notation
-from scalargrad.show.steps.scene import Alarm, StepFacts
-from scalargrad.system.short_repr import shown
-from scalargrad.table.validation import is_word
-from scalargrad.value import Value
+from scalargrad.show.characters import indexed
+from scalargrad.show.graphs.gates import folds, gate_text
+from scalargrad.show.number_format import (
+    gate_relation,
+    loosest,
+    number,
+    relation,
+    running_sum,
+    signed,
+)
+from scalargrad.show.shown_graph import largest_of
+from scalargrad.show.steps.formulas import (
+    MATHML,
+    TEXT,
+    Form,
+    Formula,
+    FormulaWriter,
+    Link,
+    Notation,
+    Part,
+    in_symbols,
+    local_formula,
+    say,
+)
+from scalargrad.show.steps.partials import is_plain_sum
+from scalargrad.show.steps.scene import Alarm, Scene
+from scalargrad.system.short_repr import counted, shown
+from scalargrad.table.printing import MINUS
+from scalargrad.table.validation import instance, is_word
+from scalargrad.value import Parameter, Value
 
-_MOST_INPUTS = 8
+_MOST_INPUTS, _MOST_NAMES = 8, 4
 _WRITERS: dict[str, FormulaWriter] = {"text": TEXT, "mathml": MATHML}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Step(StepFacts):
+class Step:
     """One step: the inputs, a gate computed, the seed, or a gradient sent back along a wire.
 
     Attributes
@@ -60,6 +91,44 @@ class Step(StepFacts):
     >>> step.upstream, step.local, step.contribution, step.pattern
     (1.0, 3.0, 3.0, 'swap multiplier')
     """
+
+    scene: Scene
+    index: int
+    phase: Literal["forward", "seed", "backward"]
+    node: Value | None = None
+    operand: int | None = None
+    parent: Value | None = None
+    upstream: float | None = None
+    local: float | None = None
+    contribution: float | None = None
+    total: float | None = None
+    arrived: int = 0
+    expected: int = 0
+
+    @property
+    def pattern(self) -> str:
+        """What the gate does to a gradient on its way back, in a word or two; may be empty."""
+        return self.node.op.pattern if self.node is not None and self.node.op is not None else ""
+
+    @property
+    def fans_out(self) -> bool:
+        """Whether the parent feeds several wires, so that its gradient is a sum."""
+        return self.expected > 1
+
+    @property
+    def reads(self) -> tuple[Value, ...]:
+        """Nodes whose forward values the local derivative, as it is written here, reads."""
+        if self.node is None or self.operand is None:
+            return ()
+        return tuple(self.scene.gate(self.node).reads(self.operand))
+
+    @property
+    def place(self) -> str:
+        """Where the step is: ``inputs``, a node ``f``, or a wire ``f → z``."""
+        if self.node is None:
+            return "inputs"
+        name = self.scene.names[self.node]
+        return name if self.parent is None else f"{name} → {self.scene.names[self.parent]}"
 
     def __repr__(self) -> str:
         return f"Step({self.index}, {self.place!r}, {self.text()!r})"
@@ -103,25 +172,32 @@ class Step(StepFacts):
     def local_rule(self, form: Form = "text") -> str:
         """Write the local derivative in symbols, ``∂f/∂z = q``; empty if not backward."""
         found = self._local(form)
-        if found is None:
-            return ""
-        links = found.symbols if len(found.symbols) > 1 else found.whole()
-        return _writer(form).finish(_writer(form).chain(*links))
+        links = found.links("whole") if len(found.symbols) == 1 else found.symbols
+        return _written(links, form)
 
     def local_text(self, form: Form = "text") -> str:
         """Write the local derivative with its number, ``∂f/∂z = q = 3``; empty if not backward."""
-        found = self._local(form)
-        writer = _writer(form)
-        return "" if found is None else writer.finish(writer.chain(*found.whole()))
+        return _written(self._local(form).links("whole"), form)
 
-    def _local(self, form: Form) -> Formula | None:
+    def _local(self, form: Form) -> Formula:
         if self.node is None or self.operand is None:
-            return None
-        return formulas.local_formula(self.scene, self.node, self.operand, _writer(form))
+            return Formula([], [])
+        return local_formula(self.scene, self.node, self.operand, _writer(form))
 
     def sentence(self, notation: Notation = "partial") -> str:
         """Say in a sentence what happens."""
-        return wording.sentence(self, notation)
+        scene, node = self.scene, self.node
+        if node is None:
+            return say("inputs", inputs=_inputs(scene))
+        name = scene.names[node]
+        if self.phase == "forward":
+            operands = [scene.names[x] if isinstance(x, Value) else "" for x in node.parents]
+            return gate_sentence(node, name, operands)
+        if self.parent is None:
+            return say("seed", name=name)
+        upstream, parent = self._signal(node, TEXT, notation), scene.names[self.parent]
+        local = TEXT.partial(scene.in_formulas[node], scene.in_formulas[self.parent])
+        return say("backward", name=name, parent=parent, upstream=upstream, local=local)
 
     def notes(self, notation: Notation = "partial") -> list[str]:
         """Return the remarks on the step: the gate's pattern, the running sum, a nudge.
@@ -140,33 +216,208 @@ class Step(StepFacts):
         x̄ = 3 + 3 = 6, complete: adder at a fan-out
         nudge x by +0.01: the gradient foretells that v1 changes by +0.06
         """
-        return wording.notes(self, notation)
-
-    def _formula(
-        self, part: Literal["whole", "symbols", "numbers"], form: Form, n: Notation
-    ) -> str:
-        writer = _writer(form)
-        if self.node is None:
-            found = formulas.inputs_formulas(self, writer)
-            pieces = [_part(formula, part, writer) for formula in found[:_MOST_INPUTS]]
-            if len(found) > _MOST_INPUTS:
-                pieces.append(writer.phrase(formulas.say("more", count=len(found) - _MOST_INPUTS)))
-            return writer.finish(writer.listing(pieces))
+        if self.phase == "seed":
+            return self.fan_out_notes(notation)
+        alarm = self.scene.alarm
+        text = alarm.text if alarm is not None and alarm.position == self.index else ""
         if self.phase == "forward":
-            formula = formulas.forward_formula(self, writer)
+            return [note for note in (self._held_note(), text) if note]
+        found = [self.pattern_note(notation), self.sum_note(notation), self._nudge_note(), text]
+        return [note for note in found if note]
+
+    def _formula(self, part: Part, form: Form, n: Notation) -> str:
+        writer, scene = _writer(form), self.scene
+        if self.node is None:
+            written = [
+                writer.chain(_input_formula(scene, leaf, writer).links(part))
+                for leaf in scene.inputs[:_MOST_INPUTS]
+            ]
+            if (rest := len(scene.inputs) - _MOST_INPUTS) > 0:
+                written.append(writer.phrase(say("more", count=rest)))
+            return writer.put("whole", writer.row(written, "comma"))
+        if self.phase == "forward":
+            formula = self._forward(self.node, writer)
         elif self.phase == "seed":
-            formula = formulas.seed_formula(self, writer, n)
+            start = "", self._signal(self.node, writer, n)
+            formula = Formula([start], [("=", writer.number(1.0))])
         else:
-            formula = formulas.backward_formula(self, writer, n)
-        return writer.finish(_part(formula, part, writer))
+            formula = self._backward(self.node, writer, n)
+        return _written(formula.links(part), form)
+
+    def _forward(self, node: Value, writer: FormulaWriter) -> Formula:
+        """Return what a gate computes, ``f = q·z = 3·(-4) = -12``."""
+        scene, gate = self.scene, self.scene.gate(node)
+        expression, data = gate.form.expression, scene.data[node]
+        numbers, operands = gate.shown, relation(*gate.operand_numbers)
+        names_all = is_plain_sum(expression) and not scene.held(node)
+        repeats = names_all or TEXT.expression(expression, numbers) == number(data)
+        name = "", writer.name(scene.in_formulas[node])
+        filled_in = operands, writer.expression(expression, numbers)
+        return Formula(
+            [name, in_symbols(gate, expression, writer)],
+            [filled_in, (gate.relation, writer.number(data))],
+            loosest(operands, gate.relation) if repeats else "",
+        )
+
+    def _backward(self, node: Value, writer: FormulaWriter, notation: Notation) -> Formula:
+        """Return the chain rule along one wire, ``∂f/∂y = ∂f/∂q·∂q/∂y = (-4)·1 = -4``."""
+        _, _, parent, upstream, local, contribution = self._wire()
+        left = self._signal(parent, writer, notation)
+        if self.fans_out:
+            left = writer.row([left, writer.phrase(f"{say('via', gate=self._gate_words(node))}:")])
+        product = writer.put("product", writer.factor(upstream), writer.factor(local))
+        rule = self._rule(node, writer, notation)
+        filled_in = relation(upstream, local)
+        equals = filled_in if rule == product else "="
+        result = gate_relation(ops.mul, [upstream, local], contribution)
+        return Formula(
+            [("", left), ("" if self.fans_out else equals, rule)],
+            [(filled_in, product), (result, writer.number(contribution))],
+            result if rule == product else "",
+        )
+
+    def _rule(self, node: Value, writer: FormulaWriter, notation: Notation) -> str:
+        """Return upstream · local in symbols; at the root the upstream is 1, so it says 1·q."""
+        scene, (_, operand, parent, upstream, _, _) = self.scene, self._wire()
+        if node is not scene.root:
+            local = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
+            return writer.put("product", self._signal(node, writer, notation), local)
+        gate = scene.gate(node)
+        partial = gate.partial(operand)
+        local = writer.factor_of(partial, gate.words)
+        return writer.put("product", writer.factor(upstream), local)
+
+    def _signal(self, node: Value, writer: FormulaWriter, notation: Notation) -> str:
+        """Return the gradient of a node in a notation; only a pre-activation's is written δ."""
+        scene, is_delta = self.scene, notation == "delta"
+        written = "partial" if is_delta and node not in scene.pre_activations else notation
+        return writer.signal(scene.in_formulas[scene.root], scene.in_formulas[node], written)
+
+    def _gate_words(self, node: Value) -> str:
+        """Name the gate that a contribution comes through and, of several wires, which."""
+        word = self.scene.in_formulas[node]
+        _, operand, parent, *_ = self._wire()
+        several = self.scene.is_repeated(node, parent)
+        return say("operand", gate=word, number=operand + 1) if several else word
+
+    def _wire(self) -> tuple[Value, int, Value, float, float, float]:
+        """Return the gate, its operand, the parent, upstream, local derivative, contribution."""
+        wire = self.node, self.operand, self.parent, self.upstream, self.local, self.contribution
+        return cast("tuple[Value, int, Value, float, float, float]", wire)
+
+    def pattern_note(self, notation: Notation = "partial") -> str:
+        """Say what the gate does to the gradient on its way back along this wire."""
+        if self.phase != "backward":
+            return ""
+        node, operand, parent_node, _, local, contribution = self._wire()
+        gate, parent = self.scene.gate(node), self.scene.names[parent_node]
+        signal, pattern = self._signal(node, TEXT, notation), gate.form.pattern(operand)
+        # Beside inf or nan a 0 does not stop anything: it can become nan later, as 0·inf.
+        is_dead = local == 0 and contribution == 0 and self.scene.alarm is None
+        if pattern == "swap multiplier":
+            partial = gate.partial(operand)
+            factor = TEXT.factor_of(partial, gate.words)
+            at_root = node is self.scene.root  # there the formula writes 1·q, too
+            product = TEXT.put("product", *(("1", factor) if at_root else (factor, signal)))
+            text = "stopped" if is_dead else "received"
+            return say(text, pattern=pattern, parent=parent, received=product)
+        if pattern in {"distributor", "gradient router", "sign flip"}:
+            share = TEXT.put("product", TEXT.factor(local), signal)
+            if local in {1.0, -1.0}:
+                share = signal if local > 0 else f"{MINUS}{signal}"
+            text = "nothing" if is_dead else "received"
+            return say(text, pattern=pattern, parent=parent, received=share)
+        if is_dead:
+            is_rounded = "≈" in gate.relations(operand)  # to 0, as the slope of tanh at 400
+            return say("saturated" if is_rounded else "flat", gate=gate_text(node))
+        return pattern
+
+    def sum_note(self, notation: Notation = "partial") -> str:
+        """Give the sum so far of a gradient that several wires contribute to."""
+        if not self.fans_out or self.parent is None:
+            return ""
+        written = running_sum(self.scene.terms[self.parent], self.arrived, self.expected)
+        return say(
+            "sum" if self.arrived == self.expected else "part",
+            signal=self._signal(self.parent, TEXT, notation),
+            sum=written,
+            arrived=self.arrived,
+            expected=self.expected,
+        )
+
+    def _nudge_note(self) -> str:
+        """Say what a complete gradient of an input means: ``nudge x by +0.01: …``.
+
+        The nudge is a hundredth of the greatest power of ten in the input. Where a number is not
+        finite, nothing is said.
+        """
+        leaf, total, data = self.parent, self.total, self.scene.data
+        if leaf is None or total is None or leaf.parents or self.arrived < self.expected:
+            return ""
+        x, names = data[leaf], self.scene.names
+        size = Decimal(repr(x)).adjusted() if x and isfinite(x) else 0
+        nudge = float(f"1e{size - 2}") or 0.01  # of what is almost 0
+        if not isfinite(nudge * total) or not isfinite(data[self.scene.root]):
+            return ""
+        said = {"leaf": names[leaf], "root": names[self.scene.root]}
+        return say("nudge", nudge=signed(nudge), change=signed(nudge * total), **said)
+
+    def _held_note(self) -> str:
+        """Say why no gradient goes back to the maximum that softmax subtracts."""
+        scores = [] if self.node is None else self.scene.held(self.node)
+        written = largest_of([self.scene.in_formulas[x] for x in scores])
+        return say("held", largest=written) if scores else ""
+
+    def fan_out_notes(self, notation: Notation = "partial") -> list[str]:
+        """Announce the gradients that will be sums: ``w feeds 2 gates; w̄ needs 2 terms``."""
+        scene = self.scene
+        sums = [node for node in scene.order if scene.readers[node] > 1]
+        announced = [
+            f"{scene.names[node]} feeds {counted(scene.feeds[node], 'gate')}; "
+            f"{self._signal(node, TEXT, notation)} needs {scene.readers[node]} terms"
+            for node in sums[:_MOST_NAMES]
+        ]
+        rest = len(sums) - len(announced)
+        return [*announced, f"and {rest} more that fan out"] if rest else announced
 
 
-def _part(
-    formula: Formula, part: Literal["whole", "symbols", "numbers"], writer: FormulaWriter
-) -> str:
-    if part == "whole":
-        return writer.chain(*formula.whole())
-    return writer.chain(*(formula.symbols if part == "symbols" else formula.numbers_alone()))
+def _input_formula(scene: Scene, leaf: Value, writer: FormulaWriter) -> Formula:
+    """Return the value of an input, ``x = -2``."""
+    name, value = writer.name(scene.in_formulas[leaf]), scene.data[leaf]
+    return Formula([("", name)], [(relation(value), writer.number(value))])
+
+
+def gate_sentence(node: Value, name: str, operands: Sequence[str]) -> str:
+    """Say what a gate of such operands computes; a constant that is part of it is left out."""
+    read = [
+        number(x) if isinstance(x, float) else operand
+        for x, operand in zip(node.parents, operands, strict=True)
+        if isinstance(x, Value) or not folds(node)
+    ]
+    return say("forward", gate=gate_text(node), name=name, operands=_listed(read))
+
+
+def _inputs(scene: Scene) -> str:
+    trained = [x for x in scene.inputs if isinstance(x, Parameter)]
+    given = [x for x in scene.inputs if not isinstance(x, Parameter)]
+    groups = [
+        f"the {kind}{'s' * (len(nodes) > 1)} {_listed([scene.names[x] for x in nodes])}"
+        for kind, nodes in (("input", given), ("parameter", trained))
+        if nodes
+    ]
+    return " and ".join(groups)
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Join words with commas and "and"; of many, name the first and count the rest."""
+    if len(words) > _MOST_NAMES:
+        words = [*words[: _MOST_NAMES - 1], say("rest", count=len(words) - _MOST_NAMES + 1)]
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _written(links: Sequence[Link], form: Form) -> str:
+    return _writer(form).put("whole", _writer(form).chain(links)) if links else ""
 
 
 def _writer(form: Form) -> FormulaWriter:
@@ -190,4 +441,102 @@ def first_alarm(steps: list[Step]) -> Alarm | None:
 
 
 def _alarm(node: Value, step: Step) -> Alarm:
-    return Alarm(node, step.index, wording.alarm_text(step, node, step.text()))
+    """Say that the number of a node, which appears at a step, is not finite."""
+    scene, gate = step.scene, step.node
+    if gate is None:
+        text = say("not finite", name=scene.names[node], value=number(scene.data[node]))
+    else:
+        text = say(
+            "too large" if step.local is None or isfinite(step.local) else "vertical",
+            kind="gradient" if step.phase == "backward" else "value",
+            formula=step.text(),
+            name=scene.names[gate],
+        )
+    return Alarm(node, step.index, text)
+
+
+# As a table: plain text, and HTML for notebooks --------------------------------------------------
+
+HEADINGS = ("step", "at", "chain rule", "remark")
+_WIDEST_FORMULA = 60
+_RULE = 78
+_ROWS_OF_HTML = 100
+_LEFT = 'style="text-align: left"'
+# As an attribute too, because untrusted notebooks lose styles.
+_WHOLE = 'nowrap="nowrap" style="text-align: left; white-space: nowrap"'
+
+
+def table_row(step: Step) -> tuple[str, ...]:
+    """Return one row: position from 1, place, formula, remark."""
+    return str(step.index + 1), step.place, step.text(), "; ".join(remarks(step))
+
+
+def remarks(step: Step) -> list[str]:
+    """Return the remarks of a row: the pattern or local derivative, and the running sum."""
+    if step.phase != "backward":
+        return step.notes()
+    pattern = step.pattern_note("partial") or step.local_text()
+    return [note for note in (pattern, step.sum_note("partial")) if note]
+
+
+def table_text(steps: Sequence[Step]) -> str:
+    """Return the steps as aligned columns of plain text, under a line for each pass.
+
+    A few very long formulas overflow their column instead of widening it for all.
+    """
+    rows = [HEADINGS, *map(table_row, steps)]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    widths[2] = min(widths[2], _WIDEST_FORMULA)
+    lines = [_line(HEADINGS, widths)]
+    phase = ""
+    for step, cells in zip(steps, rows[1:], strict=True):
+        if step.phase != phase:
+            phase = step.phase
+            lines.append(f"── {phase} ".ljust(_RULE, "─"))
+        lines.append(_line(cells, widths))
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    number, *rest = cells
+    padded = [
+        cell + " " * (width - cell_len(cell)) for cell, width in zip(rest, widths[1:], strict=True)
+    ]
+    return "  ".join([number.rjust(widths[0]), *padded]).rstrip()
+
+
+def outcome(scene: Scene) -> str:
+    """Return the final gradient of each input in one line.
+
+    Examples
+    --------
+    >>> from scalargrad import Value, walk
+    >>> x, y = Value(3.0, "x"), Value(2.0, "y")
+    >>> outcome(walk(x * x * y).scene)
+    '∂v2/∂x = 12, ∂v2/∂y = 9'
+    """
+    instance(scene, "scene", Scene, "that of a walk, walk(root).scene")
+    root = scene.names[scene.root]
+    totals = {leaf: sum(scene.terms[leaf]) for leaf in scene.inputs if leaf is not scene.root}
+    return ", ".join(
+        f"∂{root}/∂{scene.names[leaf]} {relation(total)} {number(total)}"
+        for leaf, total in totals.items()
+    )
+
+
+def table_html(steps: Sequence[Step]) -> str:
+    """Return the steps as an HTML table with the formulas in MathML."""
+    head = "".join(f"<th {_LEFT}>{heading}</th>" for heading in HEADINGS)
+    body = "".join(f"<tr>{_html_row(step)}</tr>" for step in islice(steps, _ROWS_OF_HTML))
+    rest = len(steps) - _ROWS_OF_HTML
+    more = f"<p>and {rest} more step{'s' * (rest > 1)}: print the walk to see all</p>" * (rest > 0)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div style="overflow-x: auto">{table}</div>{more}'
+
+
+def _html_row(step: Step) -> str:
+    number, place, _, remark = table_row(step)
+    names = set(step.scene.names.values())
+    cells = (number, escape(indexed(place, names)), step.mathml())
+    whole = "".join(f"<td {_WHOLE}>{x}</td>" for x in cells)
+    return f"{whole}<td {_LEFT}>{escape(indexed(remark, names))}</td>"

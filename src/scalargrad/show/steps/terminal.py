@@ -10,7 +10,7 @@ import re
 import select
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Literal, TypeAlias
 
 from rich.cells import cell_len
@@ -21,11 +21,11 @@ from rich.text import Text
 
 from scalargrad.errors import ScalargradError
 from scalargrad.show.number_format import number
-from scalargrad.show.steps import formulas, table
+from scalargrad.show.steps import formulas
 from scalargrad.show.steps.formulas import TEXT
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.sequence import Walk
-from scalargrad.show.steps.step import Step
+from scalargrad.show.steps.step import HEADINGS, Step, remarks, table_row
 from scalargrad.system import terminals
 from scalargrad.table.validation import instance, listed
 from scalargrad.value import Parameter, Value
@@ -88,7 +88,7 @@ def _kept(scene: Scene, node: Value) -> list[Text]:
         formulas.local_formula(scene, node, i, TEXT, wire=f"as operand {i + 1}")
         for i in wires[:_MOST_KEPT]
     ]
-    lines = [Text(f"  {TEXT.chain(*formula.whole())}", LOCAL) for formula in found]
+    lines = [Text(f"  {TEXT.chain(formula.links('whole'))}", LOCAL) for formula in found]
     rest = len(wires) - _MOST_KEPT
     more = [Text(f"  {formulas.say('more', count=rest)}", LOCAL)] * (rest > 0)
     return [Text("kept for the way back:", LOCAL), *lines, *more]
@@ -128,7 +128,7 @@ def _row(step: Step, node: Value) -> list[Text]:
 def _gradient(step: Step, node: Value) -> Text:
     """Return the gradient of a node, as a sum that goes on until all its terms have arrived."""
     scene = step.scene
-    arrived, expected = scene.arrived(node, step.index), scene.expected[node]
+    arrived, expected = scene.arrived(node, step.index), scene.readers[node]
     if arrived == 0:
         return Text("·", PALE)
     total = sum(scene.terms[node][:arrived]) if node is not scene.root else 1.0
@@ -139,8 +139,7 @@ def _gate(scene: Scene, node: Value) -> str:
     if node.op is None:
         return "parameter" if isinstance(node, Parameter) else "input"
     gate = scene.gate(node)
-    expression = gate.form.expression
-    return TEXT.expression(expression, scene.words(gate, expression))
+    return TEXT.expression(gate.form.expression, gate.words)
 
 
 Action: TypeAlias = Literal["next", "previous", "first", "last", "quit"]
@@ -245,10 +244,10 @@ def show(walk: Walk, console: Console | None = None) -> None:
     instance(console, "console", Console, "a Console")
     for step in listed(walk, "walk", "steps, such as walk(root)"):
         instance(step, "an entry of walk", Step, "steps, such as walk(root)")
-    rows = [table.row(step) for step in walk]
-    columns = zip(table.HEADINGS, *rows, strict=True)
+    rows = [table_row(step) for step in walk]
+    columns = zip(HEADINGS, *rows, strict=True)
     fits = sum(max(map(cell_len, column)) + _GAP for column in columns) - _GAP <= console.width
-    headings = table.HEADINGS if fits else table.HEADINGS[:-1]
+    headings = HEADINGS if fits else HEADINGS[:-1]
     grid = Table.grid(padding=(0, _GAP, 0, 0))
     for heading in headings:
         grid.add_column(justify="right" if heading == "step" else "left", overflow="fold")
@@ -269,7 +268,7 @@ def _cells(step: Step, row: Sequence[str], fits: bool) -> list[Text]:
     cells = [Text(number, PALE), Text(place, PHASE[step.phase]), written]
     if fits:
         return [*cells, Text(remark, PALE)]
-    written.append("".join(f"\n{remark}" for remark in table.remarks(step)), PALE)
+    written.append("".join(f"\n{remark}" for remark in remarks(step)), PALE)
     return cells
 
 
@@ -314,28 +313,15 @@ def _require_terminal(console: Console) -> None:
 def _explore(walk: Walk, console: Console, read_key: ReadKey) -> None:
     if not len(walk):
         return
-    position, drawn = 0, None
-    with console.screen() as screen:
+    position, last, drawn = 0, len(walk) - 1, None
+    with suppress(KeyboardInterrupt, EOFError), console.screen() as screen:
         while True:
             if drawn != (position, console.size):
                 screen.update(screen_of(walk, position, console))
                 drawn = position, console.size
-            for action in _asked(read_key):
+            for action in actions(read_key()):
                 if action == "quit":
                     return
-                position = _moved(position, action, len(walk) - 1)
-
-
-def _asked(read_key: ReadKey) -> list[Action]:
-    try:
-        return actions(read_key())
-    except (KeyboardInterrupt, EOFError):
-        return ["quit"]
-
-
-def _moved(position: int, action: Action, last: int) -> int:
-    if action == "next":
-        return min(position + 1, last)
-    if action == "previous":
-        return max(position - 1, 0)
-    return 0 if action == "first" else last
+                ends = {"first": 0, "last": last}
+                steps = {"next": min(position + 1, last), "previous": max(position - 1, 0)}
+                position = (ends | steps)[action]

@@ -13,78 +13,69 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from scalargrad.grad_mode import enable_grad
 from scalargrad.graph import topological_order
-from scalargrad.show.shown_graph import readers_of
+from scalargrad.show.weighted_sums import readers_of
 from scalargrad.table.operation import Reduction
 from scalargrad.value import Value
 
 #: What a node reads: inputs of a call, or the parameters a node of it uses.
 Operands: TypeAlias = tuple[Value | float, ...]
 
+#: The numbers of a call and of those around it, the outermost first; empty outside of all.
+Chain: TypeAlias = tuple[int, ...]
 
-@dataclass(eq=False, slots=True)
-class Call:
-    """One call of a module.
+
+class Call(NamedTuple):
+    """One call of a module: its path, and what the first node reads besides parameters."""
+
+    path: str
+    inputs: Operands
+
+
+class Use(NamedTuple):
+    """What a node does that uses parameters.
 
     Attributes
     ----------
-    path : str
-        The path of the module.
-    outer : Call or None
-        The call of the module around it.
-    inputs : tuple of Value or float
-        The operands of the call's first node that are not parameters.
+    paths : list of str
+        The modules around it, the outermost first; the last owns the parameters.
+    inputs, own : tuple of Value or float
+        Its operands: those that are not parameters of the module, and those that are.
     """
 
-    path: str
-    outer: Call | None
+    paths: list[str]
     inputs: Operands
-    _used: set[Operands] = field(default_factory=set)  # the parameters of each node
-    _same: Call | None = None
+    own: Operands
 
-    def settled(self) -> Call:
-        """Return the call that this one was joined with."""
-        call = self
-        while call._same is not None:
-            call = call._same
-        return call
 
-    def outwards(self) -> Iterator[Call]:
-        """Yield this call and those around it."""
-        call: Call | None = self
-        while call is not None:
-            yield (call := call.settled())
-            call = call.outer
+def common_beginning(chains: Iterable[Sequence[Any]]) -> list[Any]:
+    """Return the common beginning of all chains.
 
-    def fits(self, own: Operands) -> bool:
-        """Return whether a node that uses these parameters can belong to this call."""
-        return own not in self._used
+    Examples
+    --------
+    >>> common_beginning(["layers", "lag"])
+    ['l', 'a']
+    """
+    shared: list[Any] = []
+    for first, *others in zip(*chains, strict=False):
+        if any(link != first for link in others):
+            break
+        shared.append(first)
+    return shared
 
-    def use(self, own: Operands) -> None:
-        """Note that a node uses these parameters, here and in the calls around."""
-        for call in self.outwards():
-            call._used.add(own)
 
-    def is_apart_from(self, other: Call) -> bool:
-        """Return whether the two calls use different parameters."""
-        return self._used.isdisjoint(other._used)
-
-    def join(self, other: Call) -> None:
-        """Merge another call of the same module, and the calls around it, into this one."""
-        for one, same in zip(self.outwards(), other.outwards(), strict=True):
-            if one is not same:
-                one._used |= same._used
-                same._same = one
+def around(chains: Iterable[Chain]) -> Chain:
+    """Return the innermost call that contains all of some calls, with those around it."""
+    return tuple(common_beginning(dict.fromkeys(chains)))
 
 
 def between(
-    order: Sequence[Value], of: Mapping[Value, Call], readers: Mapping[Value, Sequence[Value]]
-) -> dict[Value, Call]:
-    """Return the call of each node that depends on nodes of a call and that the same call reads.
+    order: Sequence[Value], of: Mapping[Value, Chain], readers: Mapping[Value, Sequence[Value]]
+) -> Iterator[tuple[Value, Chain]]:
+    """Yield each node that depends on nodes of a call and that the same call reads, with the call.
 
     A node computed from parameters alone belongs to the call that reads it, if it is only one.
 
@@ -100,126 +91,30 @@ def between(
     operands = {node: [x for x in node.parents if isinstance(x, Value)] for node in order}
     before = _around_neighbours(order, of, operands)
     after = _around_neighbours(order[::-1], of, readers)
-    found: dict[Value, Call] = {}
+    found = {*of}
     for node in order:
-        call = None
-        if node in of or not node.parents or node not in after:
+        if node in of or not node.parents or not after.get(node):
             continue
         if node in before:
-            call = around([before[node], after[node]])
-        elif all(reader in of or reader in found for reader in readers[node]):
-            call = after[node]
-        if call is not None:
-            found[node] = call
-    return found
+            chain = around([before[node], after[node]])
+        else:
+            chain = after[node] if found.issuperset(readers[node]) else ()
+        if chain:
+            found.add(node)
+            yield node, chain
 
 
 def _around_neighbours(
-    order: Sequence[Value], of: Mapping[Value, Call], neighbours: Mapping[Value, Sequence[Value]]
-) -> dict[Value, Call | None]:
+    order: Sequence[Value], of: Mapping[Value, Chain], neighbours: Mapping[Value, Sequence[Value]]
+) -> dict[Value, Chain]:
     """Return, for each node, the innermost call around all calls among its neighbours, if any."""
-    found: dict[Value, Call | None] = {}
+    found: dict[Value, Chain] = {}
     for node in order:
         if node in of:
             found[node] = of[node]
         elif met := [found[x] for x in neighbours[node] if x in found]:
             found[node] = around(met)
     return found
-
-
-def around(calls: Iterable[Call | None]) -> Call | None:
-    """Return the innermost call that contains all of `calls`, if there is one."""
-    distinct = list(dict.fromkeys(calls))
-    if len(distinct) == 1:
-        return distinct[0]
-    if None in distinct:
-        return None
-    chains = [list(call.outwards())[::-1] for call in distinct if call is not None]
-    shared = common_beginning(chains)
-    return shared[-1] if shared else None
-
-
-def common_beginning(chains: Sequence[Sequence[Any]]) -> list[Any]:
-    """Return the common beginning of all chains.
-
-    Examples
-    --------
-    >>> common_beginning(["layers", "lag"])
-    ['l', 'a']
-    """
-    links = zip(*chains, strict=False)
-    shared: list[Any] = []
-    for first, *others in links:
-        if any(link != first for link in others):
-            break
-        shared.append(first)
-    return shared
-
-
-def with_tails(
-    order: Sequence[Value],
-    of: Mapping[Value, Call],
-    readers: Mapping[Value, Sequence[Value]],
-    paths: Iterable[str],
-) -> dict[Value, Call]:
-    """Return the call of each node, including the last nodes of the steps of recurrences.
-
-    These are computed from results of calls, and read by another call of the module; in the last
-    step, those that do the same.
-
-    Parameters
-    ----------
-    order : sequence of Value
-        The graph, operands before results.
-    of : mapping from Value to Call
-        The nodes whose call is known.
-    readers : mapping from Value to sequence of Value
-        What reads each node.
-    paths : iterable of str
-        The modules of several parts. Only these are considered, since what follows the single
-        product of a `Linear` does not belong to it.
-    """
-    found = dict(of)
-    for path in sorted(paths, key=lambda path: -path.count(".")):  # inner ones first
-        steps = {
-            node: step
-            for node, call in found.items()
-            for step in call.outwards()
-            if step.path == path
-        }
-        ends = _ends(order, found, steps)
-        read = set[Value]()
-        for node in reversed(ends):
-            if any(x in steps or x in read for x in readers[node]):
-                read.add(node)
-        forms = {_form(node) for node in read}
-        for node, call in ends.items():
-            operands = [x for x in node.parents if isinstance(x, Value) and x.parents]
-            if _form(node) in forms and all(x in steps for x in operands):
-                found[node] = steps[node] = call
-    return found
-
-
-def _ends(
-    order: Sequence[Value], of: Mapping[Value, Call], steps: Mapping[Value, Call]
-) -> dict[Value, Call]:
-    """Return the latest of these calls for each node computed from results of them alone."""
-    last = {steps[node]: i for i, node in enumerate(order) if node in steps}
-    ends: dict[Value, Call] = {}
-    for node in order if len(last) > 1 else ():
-        operands = [x for x in node.parents if isinstance(x, Value) and x.parents]
-        calls = [call for x in operands if (call := steps.get(x) or ends.get(x))]
-        if node in steps or not calls or len(calls) < len(operands):
-            continue
-        latest = max(calls, key=last.__getitem__)
-        if of.get(node) in {None, *list(latest.outwards())[1:]}:
-            ends[node] = latest
-    return ends
-
-
-def _form(node: Value) -> tuple[object, ...]:
-    """Return what a node does: its operation, and those of its operands."""
-    return node.op, *(x.op if isinstance(x, Value) else None for x in node.parents)
 
 
 class Model(Protocol):
@@ -289,105 +184,207 @@ class Calls:
     ----------
     owners : dict from Value to str
         The path of the module that each parameter belongs to.
-    of : dict from Value to Call
-        The innermost call that each computed node belongs to, if any.
+    calls : list of Call
+        All of them, by their numbers.
+    of : dict from Value to Chain
+        The calls that each computed node belongs to, if any.
     readers : dict from Value to list of Value
         What reads each node.
     """
 
     def __init__(self, order: Sequence[Value], model: Model) -> None:
         self.modules = Modules(model)
-        present = set(order)
+        self.readers = readers_of(order)
         self.owners = {
             parameter: self.modules.chain(name)[-1]
             for name, parameter in model.named_parameters()
-            if parameter in present
+            if parameter in self.readers
         }
-        self.of: dict[Value, Call] = {}
-        self._latest: dict[tuple[str, Operands], Call] = {}  # by path and inputs
-        self._sources: dict[Value, Call] = {}  # a call that each node depends on
-        self.readers = readers_of(order)
+        self.calls: list[Call] = []
+        uses: dict[Value, Use] = {}
+        before: dict[Value, Value] = {}  # what each node of an activation follows
         for node in order:
-            self._assign(node)
-        self.of = {node: call.settled() for node, call in self.of.items()}
-        self.of |= between(order, self.of, self.readers)
-        paths = _of_several_parts(self.modules, model)
-        self.of = with_tails(order, self.of, self.readers, paths)
+            if node not in before and (use := self._use(node)):
+                uses[node] = use
+                before |= dict.fromkeys(self._activated(node, use.paths[-1]), node)
+        self.of: dict[Value, Chain] = dict.fromkeys(uses, ())
+        for level in reversed(range(max((len(use.paths) for use in uses.values()), default=0))):
+            for node, call in self._at_level(level, order, uses, before).items():
+                self.of[node] = call, *self.of[node]
+        self.of |= {node: self.of[x] for node, x in before.items()}
+        self.of.update(between(order, self.of, self.readers))
+        for path in sorted(_of_several_parts(self.modules, model), key=lambda x: -x.count(".")):
+            self._add_tails(order, path)
 
-    def _assign(self, node: Value) -> None:
-        """Find the call of a node, if it uses parameters, and note on which call it depends."""
-        found = (
-            self._sources[x] for x in node.parents if isinstance(x, Value) and x in self._sources
-        )
-        sources = list(dict.fromkeys(call.settled() for call in found))
-        if node in self.of:  # an activation
-            sources = [self.of[node]]
-        elif call := self._working(node, sources):
-            for made in (node, *self._activated(node, self.modules.by_path[call.path])):
-                self.of[made] = call
-            sources = [call]
-        else:
-            _meet(sources)
-        if sources:
-            self._sources[node] = sources[0]
+    def _use(self, node: Value) -> Use | None:
+        """Return what a node does with parameters of a module; None if it uses none.
 
-    def _working(self, node: Value, sources: list[Call]) -> Call | None:
-        """Return the call of the module whose parameters a node uses; None if it uses none."""
-        owners = [self.owners[x] for x in node.parents if isinstance(x, Value) and x in self.owners]
+        A penalty on weights, which has no input, belongs to no call.
+        """
+        values = [x for x in node.parents if isinstance(x, Value)]
+        owners = [self.owners[x] for x in values if x in self.owners]
         if not owners:
             return None
         path = self.modules.around(owners)
-        values = [x for x in node.parents if isinstance(x, Value)]
-        own = {x: None for x in values if self.is_within(x, path)}
+        own = dict.fromkeys(x for x in values if self.is_within(x, path))
         inputs = tuple(x for x in node.parents if x not in own)
-        if not _computes_with(node, inputs):
+        varies = any(isinstance(x, Value) for x in inputs)
+        if not varies and not (inputs and isinstance(node.op, Reduction)):
             return None
-        return self._call(self.modules.chain(path), inputs, tuple(own), sources)
+        return Use(self.modules.chain(path), inputs, tuple(own))
 
     def is_within(self, node: Value, path: str) -> bool:
         """Return whether a node is a parameter of a module or of one inside it."""
         return node in self.owners and path in self.modules.chain(self.owners[node])
 
-    def _call(self, chain: list[str], inputs: Operands, own: Operands, sources: list[Call]) -> Call:
-        """Return the call, of the last module of a chain, that a node belongs to."""
-        known, call = len(chain), None
-        while known and call is None:
-            known -= 1
-            call = self._known(chain[known], inputs, own, sources)
-        known += call is not None
-        for path in chain[known:]:
-            call = Call(path, call, inputs)
-        assert call is not None
-        call.use(own)
-        self._latest |= {(around.path, inputs): around for around in call.outwards()}
-        return call
-
-    def _known(
-        self, path: str, inputs: Operands, own: Operands, sources: list[Call]
-    ) -> Call | None:
-        """Return the known call of a module that a node belongs to, if there is one.
-
-        Everything that depends on a call of the whole model belongs to that call.
-        """
-        calls = [call for source in sources for call in source.outwards() if call.path == path]
-        fitting = [call for call in calls if not path or call.fits(own)]
-        if fitting:
-            for call in fitting[1:]:
-                fitting[0].join(call.settled())
-            return fitting[0]
-        latest = self._latest.get((path, inputs))
-        return latest.settled() if latest and latest.settled().fits(own) else None
-
-    def _activated(self, node: Value, module: Any) -> list[Value]:
+    def _activated(self, node: Value, path: str) -> list[Value]:
         """Return the nodes of the module's activation, applied to `node`, if the graph has them."""
+        module = self.modules.by_path[path]
         activation = getattr(module, "activation", None)
         if not callable(activation) or not getattr(module, "nonlin", True):
             return []
         return _applied(activation, node, self.readers)
 
+    def _at_level(
+        self,
+        level: int,
+        order: Sequence[Value],
+        uses: Mapping[Value, Use],
+        before: Mapping[Value, Value],
+    ) -> dict[Value, int]:
+        """Return the number of the call of a module of this level that each node belongs to."""
+        found: dict[Value, int] = {}
+        sources: dict[Value, int] = {}  # a call that each node depends on
+        calls = _Level(self.calls)
+        for node in order:
+            read = [before[node]] if node in before else node.parents
+            met = [sources[x] for x in read if isinstance(x, Value) and x in sources]
+            met = list(dict.fromkeys(map(calls.settled, met)))
+            if node not in uses:
+                calls.meet(met)
+            elif len(uses[node].paths) > level:
+                path, inner = uses[node].paths[level], self.of[node][:1]
+                met = [calls.using(path, uses[node], inner, met)]
+                found[node] = met[0]
+            else:
+                met = []
+            if met:
+                sources[node] = met[0]
+        return {node: calls.settled(call) for node, call in found.items()}
+
+    def _add_tails(self, order: Sequence[Value], path: str) -> None:
+        """Put the last nodes of the steps of a recurrence into its calls.
+
+        These are computed from results of calls, and read by another call of the module; in the
+        last step, those that do the same.
+        """
+        level = len(self.modules.chain(path))
+        steps = {
+            node: chain[:level]
+            for node, chain in self.of.items()
+            if len(chain) >= level and self.calls[chain[level - 1]].path == path
+        }
+        ends = self._ends(order, steps)
+        read = set[Value]()
+        for node in reversed(ends):
+            if any(x in steps or x in read for x in self.readers[node]):
+                read.add(node)
+        forms = {_form(node) for node in read}
+        for node, chain in ends.items():
+            if _form(node) in forms and all(x in steps for x in _computed(node)):
+                self.of[node] = steps[node] = chain
+
+    def _ends(self, order: Sequence[Value], steps: Mapping[Value, Chain]) -> dict[Value, Chain]:
+        """Return the latest of these calls for each node computed from results of them alone."""
+        last = {steps[node]: i for i, node in enumerate(order) if node in steps}
+        ends: dict[Value, Chain] = {}
+        for node in order if len(last) > 1 else ():
+            calls = [steps.get(x) or ends.get(x) for x in _computed(node)]
+            known = [call for call in calls if call]
+            if node in steps or not known or len(known) < len(calls):
+                continue
+            latest, now = max(known, key=last.__getitem__), self.of.get(node, ())
+            if latest != now == latest[: len(now)]:
+                ends[node] = latest
+        return ends
+
+
+class _Level:
+    """The calls of modules of one level, as far as they are known: first of the innermost.
+
+    Parameters
+    ----------
+    calls : list of Call
+        Those of inner levels; these are added.
+    """
+
+    def __init__(self, calls: list[Call]) -> None:
+        self._calls = calls
+        self._around: dict[Chain, int] = {}  # by calls of the next level
+        self._used: dict[int, set[Operands]] = {}  # the parameters of each node
+        self._latest: dict[Call, int] = {}
+        self._joined: dict[int, int] = {}
+
+    def settled(self, call: int) -> int:
+        """Return the call that one was joined with."""
+        while call in self._joined:
+            call = self._joined[call]
+        return call
+
+    def using(self, path: str, use: Use, inner: Chain, met: Sequence[int]) -> int:
+        """Return the call of a module that a node belongs to: it uses parameters of it.
+
+        The node is within an inner call, too, if there is one, and depends on the calls `met`.
+        Everything that depends on a call of the whole model belongs to that call.
+        """
+        alike = (x for x in met if self._calls[x].path == path)
+        fitting = [x for x in alike if not path or use.own not in self._used[x]]
+        if inner in self._around:
+            fitting.append(self.settled(self._around[inner]))
+        here = Call(path, use.inputs)
+        if not fitting and here in self._latest:
+            known = self.settled(self._latest[here])
+            fitting = [known] * (use.own not in self._used[known])
+        if not fitting:
+            fitting = [len(self._calls)]
+            self._calls.append(here)
+            self._used[fitting[0]] = set()
+        call, *others = dict.fromkeys(fitting)
+        for other in others:
+            self._join(call, other)
+        self._used[call].add(use.own)
+        self._latest[here] = call
+        if inner:
+            self._around[inner] = call
+        return call
+
+    def meet(self, met: Sequence[int]) -> None:
+        """Join calls of one module whose results meet, unless they use the same parameters."""
+        for call in met[1:]:
+            alike = self._calls[call].path == self._calls[met[0]].path
+            if alike and self._used[call].isdisjoint(self._used[met[0]]):
+                self._join(met[0], call)
+
+    def _join(self, call: int, other: int) -> None:
+        self._joined[other] = call
+        self._used[call] |= self._used[other]
+
+
+def _computed(node: Value) -> list[Value]:
+    """Return the operands of a node that are no leaves."""
+    return [x for x in node.parents if isinstance(x, Value) and x.parents]
+
+
+def _form(node: Value) -> tuple[object, ...]:
+    """Return what a node does: its operation, and those of its operands."""
+    return node.op, *(x.op if isinstance(x, Value) else None for x in node.parents)
+
 
 def _of_several_parts(modules: Modules, model: Model) -> set[str]:
-    """Return the modules that combine others, or more tensors than a weight and a bias: cells."""
+    """Return the modules that combine others, or more tensors than a weight and a bias: cells.
+
+    What follows the single product of a `Linear` does not belong to it.
+    """
     tensors = {path: set[str]() for path in modules.by_path}
     for name, _ in model.named_parameters():
         owner = modules.chain(name)[-1]
@@ -396,27 +393,8 @@ def _of_several_parts(modules: Modules, model: Model) -> set[str]:
     return combining | {path for path, found in tensors.items() if len(found) > 2}
 
 
-def _meet(calls: Sequence[Call]) -> None:
-    """Merge calls of one module whose results meet, unless they use the same parameters."""
-    for other in calls[1:]:
-        met = dict.fromkeys(calls[0].outwards())
-        paths = {call.path: call for call in met}
-        for call in other.outwards():
-            if call.path in paths and call not in met:
-                if paths[call.path].is_apart_from(call):
-                    paths[call.path].join(call)
-                break
-
-
-def _computes_with(node: Value, inputs: Sequence[Value | float]) -> bool:
-    """Return whether a node that uses parameters has an input; a penalty on weights has none."""
-    if any(isinstance(x, Value) for x in inputs):
-        return True
-    return bool(inputs) and isinstance(node.op, Reduction)
-
-
 def _applied(
-    function: Callable[[Value], Any], node: Value, readers: dict[Value, list[Value]]
+    function: Callable[[Value], Any], node: Value, readers: Mapping[Value, list[Value]]
 ) -> list[Value]:
     """Return the nodes of a function applied to `node`, found by applying it once more."""
     stand_in = Value(node.data)

@@ -1,19 +1,28 @@
 """The tree of folds: parts of a graph, each of which can be shown as one thing, or opened.
 
-Each gets a path, by which code refers to it, and a title for people.
+Each gets a path, by which code refers to it, and a title for people. `fold` makes the tree: with a
+model, its calls are folds, and every node is put into that of its call. A level that is too large
+is cut into stretches, between its repetitions.
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from math import isqrt
+from operator import eq, itemgetter
 from typing import Any, TypeAlias
 
-from scalargrad.errors import GraphError
+from scalargrad.errors import GraphError, OperandError
 from scalargrad.names import names
+from scalargrad.show.shown_graph import shown_order
+from scalargrad.show.subgraphs.calls import Calls, Chain, Model, around, common_beginning
 from scalargrad.system.short_repr import counted, shown
-from scalargrad.table.validation import is_word
+from scalargrad.table.validation import is_word, whole
 from scalargrad.value import Parameter, Value
 
 
@@ -235,3 +244,324 @@ def _repeated(part: Fold) -> str:
 
 
 _REPEATED = 5  # nodes: where more are repeated, the first and the last are named
+
+
+# Making it ---------------------------------------------------------------------------------------
+
+#: The default for the most items on one level: as many as can be read in one picture.
+LIMIT = 60
+
+
+def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
+    """Divide a graph into nested folds, with few items on each level.
+
+    Parameters
+    ----------
+    *roots : Value
+        Nodes whose graphs are folded together.
+    model : Module, optional
+        Its calls become folds, as do the calls of the modules inside. They are recognised by
+        the parameters that nodes use, so that modules without any are not folded. Parameters
+        that several calls share, as those of a batch do, are one fold beside these.
+    limit : int
+        Most nodes and folds beside one another, at least 4. A level with more is cut into
+        stretches, between repetitions if there are any.
+
+    Returns
+    -------
+    Fold
+        The whole graph. Every node is directly inside exactly one fold.
+
+    Notes
+    -----
+    Takes time nearly linear in nodes and wires, without recursion. Equal graphs give equal folds.
+    To find the nodes of an `activation` that is not an operation, it is applied once more, to a
+    stand-in. Calls that need results of each other cannot be folded.
+
+    Examples
+    --------
+    >>> from scalargrad.nn import MLP
+    >>> model = MLP(2, [3, 1], rng=0)
+    >>> tree = fold(model([1.0, -1.0]), model=model)
+    >>> for part in tree.walk():
+    ...     print(part.path or "-", "|", part.title, "|", part.size)
+    - | 20 nodes | 20
+    MLP | MLP: 2 layers | 20
+    layers.0 | Layer 1: 3 neurons | 15
+    layers.0.neurons.0 | Neuron 1: relu | 5
+    layers.0.neurons.1 | Neuron 2: relu | 5
+    layers.0.neurons.2 | Neuron 3: relu | 5
+    layers.1 | Layer 2: 1 neuron | 5
+    layers.1.neurons.0 | Neuron 1: linear | 5
+    """
+    if model is not None and (isinstance(model, type) or not hasattr(model, "named_modules")):
+        raise OperandError(f"model is {shown(model)}; give the Module of the graph")
+    limit = whole(limit, "limit", 4)
+    order = shown_order(*roots)
+    calls = None if model is None else Calls(order, model)
+    root = folded_by_calls(order, calls) if calls else Fold("graph", list(order))
+    position = {node: i for i, node in enumerate(order)}
+    for part in root.walk():  # its contents are visited after it has been divided
+        _divide(part, position, limit)
+    note_interfaces(root, order, roots)
+    for part in root.walk():
+        if calls and part.shape:
+            taken = sum(not calls.is_within(x, part.module_path) for x in part.inputs)
+            part.shape = part.shape[0] + taken, len(part.outputs)
+    name_folds(root, order)
+    return root
+
+
+def _divide(part: Fold, position: dict[Value, int], limit: int) -> None:
+    """Sort the items of a fold, and group them if there are too many; shared parameters are not."""
+    sort(part, position)
+    if len(part.items) <= limit:
+        return
+    shared = [item for item in part.items if isinstance(item, Fold) and item.kind == "parameters"]
+    shared = shared if len(shared) <= min(limit // 2, limit - 3) else []
+    others = [item for item in part.items if item not in shared]
+    part.items = [*shared, *_grouped(others, limit - len(shared))]
+
+
+def _grouped(items: list[Item], limit: int) -> list[Item]:
+    """Group the items of a level, in topological order, so that it shows no more than `limit`.
+
+    A sequence of gates that repeats, as the steps of a recurrence do, is cut between repetitions;
+    any other into stretches of similar length. A leaf goes to the stretch that alone reads it. Of
+    the others, if they are many, one more stretch is made; if they are few, what the first gate
+    reads stays beside them.
+    """
+    leaves = [item for item in items if isinstance(item, Value) and not item.parents]
+    gates = [item for item in items if isinstance(item, Fold) or item.parents]
+    if len(items) <= limit or not gates or not leaves:
+        return _cut(items, limit)
+    few = max(1, limit // 8)
+    made = _cut(gates, limit - few)
+    homes = _homes(made, {*gates}, {*leaves})
+    first = {*items[: items.index(gates[0])]}
+    apart: list[Item] = [leaf for leaf in leaves if leaf not in homes or leaf in first]
+    if len(apart) > few:
+        apart = [leaf for leaf in leaves if leaf not in homes]
+    for leaf in leaves:
+        if leaf not in apart:
+            homes[leaf].items.append(leaf)
+    return [*(apart if len(apart) <= few else [Fold("stretch", apart)]), *made]
+
+
+def _homes(made: list[Item], gates: set[Item], leaves: set[Value]) -> dict[Value, Fold]:
+    """Return the innermost stretch that has all readers of a leaf, if there is one."""
+    shared: dict[Value, list[Fold]] = {}
+    pending: list[tuple[Item, list[Fold]]] = [(item, []) for item in made]
+    for item, path in pending:  # grows while it is read
+        if item not in gates:
+            assert isinstance(item, Fold)
+            pending += [(inner, [*path, item]) for inner in item.items]
+            continue
+        for x in [x for node in _inside(item) for x in node.parents if x in leaves]:
+            assert isinstance(x, Value)
+            shared[x] = common_beginning([shared.get(x, path), path])
+    return {x: path[-1] for x, path in shared.items() if path}
+
+
+_LONGEST_UNIT = 500  # items; to look for longer repetitions would take long
+
+
+def _cut(items: list[Item], limit: int) -> list[Item]:
+    """Cut a sequence into a limited number of stretches, again if these are too many."""
+    row = items
+    forms: list[tuple[object, ...]] = [(_form(item),) for item in items]
+    length = most_inside = max(2, 2 * limit // 3)  # so that each can be shown whole when opened
+    while len(row) > limit:
+        start, end, unit = _repetition(forms, _LONGEST_UNIT if row is items else length)
+        if unit:
+            inside = max(2, min(length, (end - start) // 2))
+            size = unit * max(1, inside // unit)  # what is left joins the last
+            repeated = range(start, end - size // 2, size)
+            few = limit // 8
+            cuts = [*_ends(0, start, few), *repeated, *_ends(end, len(row), few), len(row)]
+        else:
+            pieces = max(2, -(-len(row) // length))
+            cuts = [k * len(row) // pieces for k in range(pieces + 1)]
+        parts = [*itertools.pairwise(cuts)]
+        row = [row[a] if b - a == 1 else Fold("stretch", row[a:b]) for a, b in parts]
+        forms = [tuple(itertools.chain.from_iterable(forms[a:b])) for a, b in parts]
+        length = min(most_inside, max(2, isqrt(len(row))))  # stretches, each of as many
+    return row
+
+
+def _form(item: Item) -> object:
+    """Return what an item is: an operation, a leaf, a call of a module."""
+    return item.op if isinstance(item, Value) else item.module_path
+
+
+def _repetition(forms: Sequence[object], most: int) -> tuple[int, int, int]:
+    """Return where repetitions in a sequence begin and end, and their length; 0 if there are none.
+
+    They are the shortest that at least half of the sequence consists of, and at `most` so long.
+    """
+    numbers: dict[object, int] = {}
+    row = [numbers.setdefault(form, len(numbers)) for form in forms]
+    for unit in range(1, min(len(row) // 3, most) + 1):
+        again = [*map(eq, row, row[unit:])]
+        if sum(again) >= len(row) // 2:
+            start, length = _longest(again)
+            if length >= len(row) // 2:
+                return start, start + length // unit * unit + unit, unit
+    return 0, 0, 0
+
+
+def _longest(found: Sequence[bool]) -> tuple[int, int]:
+    """Return the place and the length of the longest run of true.
+
+    Examples
+    --------
+    >>> _longest([True, False, True, True])
+    (2, 2)
+    """
+    ends = [-1, *(i for i, is_true in enumerate(found) if not is_true), len(found)]
+    runs = [(before + 1, end - before - 1) for before, end in itertools.pairwise(ends)]
+    return max(runs, key=itemgetter(1))
+
+
+def _ends(start: int, end: int, few: int) -> list[int]:
+    """Return where pieces begin of what stands before repetitions, or after them.
+
+    A `few` are pieces by themselves: what all repetitions read or give stays in sight.
+
+    Examples
+    --------
+    >>> _ends(0, 2, few=3), _ends(0, 9, few=3)
+    ([0, 1], [0])
+    """
+    return [*range(start, end)] if end - start <= few else [start]
+
+
+def note_interfaces(whole: Fold, order: Sequence[Value], roots: Sequence[Value]) -> None:
+    """Set the size, the inputs and the outputs of every fold.
+
+    Parameters
+    ----------
+    whole : Fold
+        The tree.
+    order : sequence of Value
+        All its nodes, operands before results.
+    roots : sequence of Value
+        Those that are read from outside although nothing in the graph reads them.
+    """
+    folds = list(whole.walk())
+    for part in folds:
+        for inner in part.folds:
+            inner.outer = part
+    for part in reversed(folds):
+        part.size = len(part.nodes) + sum(inner.size for inner in part.folds)
+    chains = {part: [*part.outwards()] for part in folds}
+    around = {node: chains[part] for part in folds for node in part.nodes}
+    inputs: dict[Fold, set[Value]] = {part: set() for part in folds}
+    outputs: dict[Fold, set[Value]] = {part: set() for part in folds}
+    for root in roots:
+        for part in around[root]:
+            outputs[part].add(root)
+    lines = [(node, x) for node in order for x in node.parents if isinstance(x, Value)]
+    for node, x in lines:
+        for part in around[node]:
+            inputs[part].update([x] * (part not in around[x]))
+        for part in around[x]:
+            outputs[part].update([x] * (part not in around[node]))
+    position = {node: i for i, node in enumerate(order)}
+    for part in folds:
+        part.inputs = sorted(inputs[part], key=position.__getitem__)
+        part.outputs = sorted(outputs[part], key=position.__getitem__)
+
+
+def sort(part: Fold, position: dict[Value, int]) -> None:
+    """Sort the items of a fold topologically.
+
+    If folds form a cycle, the largest of them is replaced by its contents.
+    """
+    while True:
+        rank = [max(position[node] for node in _inside(item)) for item in part.items]
+        order, cycle = _sorted(_reads(part.items), rank)
+        if not cycle:
+            part.items = [part.items[k] for k in order]
+            return
+        part.items = _opened(part.items, cycle)
+
+
+def _opened(items: Sequence[Item], cycle: Sequence[int]) -> list[Item]:
+    """Return the items with the largest fold of a cycle replaced by its contents."""
+    sizes = {k: len(list(_inside(items[k]))) for k in cycle}
+    largest = max(cycle, key=sizes.__getitem__)
+    opened = items[largest]
+    assert isinstance(opened, Fold)  # nodes alone form no cycle
+    return [*items[:largest], *opened.items, *items[largest + 1 :]]
+
+
+def _inside(item: Item) -> Iterable[Value]:
+    return [item] if isinstance(item, Value) else item.everything()
+
+
+def _reads(items: Sequence[Item]) -> list[set[int]]:
+    """Return, for each item, which others it reads."""
+    at: dict[Value | float, int] = {}
+    inside = [list(_inside(item)) for item in items]
+    for k, nodes in enumerate(inside):
+        at.update(dict.fromkeys(nodes, k))
+    return [
+        {at[x] for node in nodes for x in node.parents if x in at} - {k}
+        for k, nodes in enumerate(inside)
+    ]
+
+
+def _sorted(reads: Sequence[set[int]], rank: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Return a topological order, ties broken by rank, and a cycle if there is one."""
+    sorter = TopologicalSorter(dict(enumerate(reads)))
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        return [], error.args[1][1:]
+    order, ready = list[int](), list[tuple[int, int]]()
+    while sorter.is_active():
+        for k in sorter.get_ready():
+            heapq.heappush(ready, (rank[k], k))
+        order.append(heapq.heappop(ready)[1])
+        sorter.done(order[-1])
+    return order, []
+
+
+def folded_by_calls(order: Sequence[Value], calls: Calls) -> Fold:
+    """Return a graph as a tree of calls: every node is in that of its call.
+
+    A parameter that several calls share is in a fold of parameters beside these, within folds named
+    after the modules around it.
+    """
+    whole = Fold("graph")
+    made: dict[object, Fold] = {(): whole}
+
+    def inside(outer: Fold, key: object, kind: str, path: str) -> Fold:
+        if key not in made:
+            module, number = calls.modules.by_path[path], calls.modules.numbers.get(path, 0)
+            made[key] = Fold(kind, [], module, path, number=number)
+            outer.items.append(made[key])
+        return made[key]
+
+    def home(chain: Chain) -> Fold:
+        found = whole
+        for k, number in enumerate(chain, 1):
+            call = calls.calls[number]
+            found = inside(found, chain[:k], "call", call.path)
+            found.shape = sum(isinstance(x, float) for x in call.inputs), 0
+        return found
+
+    for node in order:
+        if node not in calls.owners:
+            home(calls.of.get(node, ())).items.append(node)
+            continue
+        modules = calls.modules.chain(calls.owners[node])
+        near = around(calls.of.get(x, ()) for x in calls.readers[node])
+        while near and calls.calls[near[-1]].path not in modules:
+            near = near[:-1]
+        found = home(near)
+        for path in modules[len(near) :]:
+            found = inside(found, (found, path), "parameters", path)
+        found.items.append(node)
+    return whole

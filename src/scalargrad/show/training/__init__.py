@@ -1,9 +1,9 @@
 """A page on which network, boundary and loss of a training move together, step by step.
 
 `watch` makes a `TrainingPage`, which keeps the parameters of each step. Once (`setting`), Python
-records what the model, its loss and its optimiser compute and finds the units in it (`programs`),
-and infers the kind of task; `training_document` puts the page together. The page computes
-everything else, with functions printed from the table of operations:
+records what the model, its loss and its optimiser compute, finds the units in it, and infers the
+kind of task. The page computes everything else, with functions printed from the table of
+operations:
 
 =============== ==============================================================
 state           the recorded programs: values forward, gradients backward; the task, and what is

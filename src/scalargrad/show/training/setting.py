@@ -1,58 +1,381 @@
-"""Record what all snapshots of a training share, and refuse a model that a page cannot show."""
+"""What all snapshots of a training share: what a page computes again, as programs; the task.
+
+The programs are those of the model, its loss and an optimiser's rule; in the model, units are
+found. With the rule a page trains the network anew, also with other sizes of layers. A model that
+a page cannot show is refused.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, NamedTuple, TypeAlias
 
+from scalargrad.compiler.call.outline import filled, outlined
+from scalargrad.compiler.passes.kinds import CONSTANT, DETACH, INPUT
 from scalargrad.compiler.passes.program import Program
-from scalargrad.errors import GraphTooLargeError, OperandError
+from scalargrad.compiler.trace.record import Recording, record
+from scalargrad.errors import GraphTooLargeError, OperandError, ScalargradError, TraceError
 from scalargrad.grad_mode import no_grad
-from scalargrad.show.training.programs import (
-    Cell,
-    Loss,
-    Model,
-    Retraining,
-    find_cells,
-    find_retraining,
-    record_loss,
-    record_model,
-)
+from scalargrad.ops import dot
+from scalargrad.optim import SGD, Optimizer
+from scalargrad.show.shown_graph import unit_name
+from scalargrad.show.weighted_sums import WeightedSum, weighted_sums
 from scalargrad.system.short_repr import counted, shown
-from scalargrad.table.numbers import as_float, is_real
+from scalargrad.table.javascript import available, function_key
+from scalargrad.table.numbers import as_float, is_real, json_number
+from scalargrad.table.operation import Operation
 from scalargrad.table.printing import MINUS
 from scalargrad.table.validation import listed, number, text, whole
 from scalargrad.train.examples import Examples, detached
-from scalargrad.value import Value
+from scalargrad.value import Parameter, Value
 
 
-@dataclass(frozen=True)
-class Task:
-    """How outputs are read, and what they should be.
+class WeightedInput(NamedTuple):
+    """One input of a weighted sum, and the parameter it is multiplied by."""
+
+    cell: int
+    weight: int
+
+
+@dataclass
+class Cell:
+    """An input of the network, or a unit: a weighted sum and its activation.
 
     Attributes
     ----------
-    kind : {"threshold", "largest", "number"}
-        A single output above a threshold means class 1; the largest of several outputs gives the
-        class; or, in regression, the outputs are the answer.
-    targets : list of number, or list of lists of them
-        One for each example.
-    classes : list of int
-        The class of each example; empty where there are none.
-    names : list of str
-        The names of the classes; empty where there are none.
+    weighted : int
+        The node of the weighted sum; of an input, its own.
+    output : int or None
+        The node that other units read.
+    sources : sequence of WeightedInput
+        What the sum is over; empty for an input.
+    bias : int or None
+        The node that is added.
+    layer : int
+        0 for an input, else one more than the last layer it reads.
     """
 
-    kind: Literal["threshold", "largest", "number"]
-    targets: list[Any]
-    classes: list[int]
-    names: list[str]
+    weighted: int
+    output: int | None = None
+    sources: Sequence[WeightedInput] = ()
+    bias: int | None = None
+    layer: int = 0
 
 
-def find_task(targets: Sequence[Any], outputs: int, names: Sequence[str] | None) -> Task:
-    """Infer the task from the targets.
+def find_cells(program: Program, width: int) -> list[Cell]:
+    """Return inputs and units of a network, in the order in which they are computed.
+
+    A unit is a weighted sum of outputs of cells before it, followed by anything that reads no
+    other unit: an activation. A sum of one product, w·x + b, is a unit where it is a `dot`; written
+    with + and ×, it may as well be part of an activation.
+
+    Parameters
+    ----------
+    program : Program
+        A recorded model: its inputs are `width` numbers, then parameters.
+    width : int
+        The number of inputs.
+
+    Raises
+    ------
+    OperandError
+        If there are no such units, or something reads several at once before the next sum.
+    """
+    sums, cells = _sums(program, width), [Cell(i) for i in range(width)]
+    reads = [frozenset({i}) for i in range(width)]  # the cells that each node is made of
+    reads += [frozenset()] * (program.inputs - width)
+    for node in range(program.inputs, len(program)):
+        if (found := sums.get(node)) is not None:
+            if any(width <= x < program.inputs for x in found.inputs):
+                raise OperandError(_NOT_A_NETWORK.format("a dot whose weights are not parameters"))
+            read = [_cell_giving(x, reads[x], cells) for x in found.inputs]
+            sources = [*map(WeightedInput, read, found.weights)]
+            reads.append(frozenset({len(cells)}))
+            layer = 1 + max(cells[cell].layer for cell in read)
+            cells.append(Cell(node, None, sources, found.bias, layer))
+        elif program.ops[node] is dot:
+            raise OperandError(_NOT_A_NETWORK.format("a dot whose weights are not parameters"))
+        else:
+            reads.append(frozenset().union(*(reads[i] for i in program.args[node])))
+    if len(cells) == width:
+        raise OperandError(_NOT_A_NETWORK.format("no such unit"))
+    for output in program.outputs:  # of units that no other reads, where it reads one of them
+        for cell in reads[output] if len(reads[output]) == 1 else ():
+            if cells[cell].output is None:
+                cells[cell].output = output
+    return cells
+
+
+def _cell_giving(node: int, read: frozenset[int], cells: list[Cell]) -> int:
+    """Return the cell of which a node is the output, as other units read it."""
+    if len(read) != 1:
+        raise OperandError(_NOT_A_NETWORK.format("a unit that reads several others mixed"))
+    (cell,) = read
+    if cells[cell].output not in {None, node}:
+        raise OperandError(_NOT_A_NETWORK.format("a unit with two different outputs"))
+    cells[cell].output = node
+    return cell
+
+
+def _sums(program: Program, width: int) -> dict[int, WeightedSum[int]]:
+    """Return the weighted sums that are units, by the nodes that they are."""
+    ops, args, constants = program.ops, program.args, program.constants
+    made = enumerate(zip(ops, args, strict=True))
+    gates = {i: (op, operands) for i, (op, operands) in made if isinstance(op, Operation)}
+    readers = Counter(x for operands in (*args, program.outputs) for x in operands)
+    is_parameter = range(width, program.inputs).__contains__
+    found = weighted_sums(gates, readers, is_parameter, lambda x: constants.get(x) == 0.0)
+    return {x.total: x for x in found if len(x.weights) > 1 or ops[x.total] is dot}
+
+
+_NOT_A_NETWORK = (
+    "watch draws networks of units activation(dot(w, x, b)), as scalargrad.nn.MLP and Linear "
+    "make them, or the same with + and ×, and this model has {}"
+)
+
+
+def layers_of(cells: Sequence[Cell]) -> list[list[int]]:
+    """Return the places of the cells of each layer, the inputs first.
+
+    Examples
+    --------
+    >>> layers_of([Cell(0), Cell(1), Cell(6, layer=1)])
+    [[0, 1], [2]]
+    """
+    layers: list[list[int]] = [[] for _ in range(1 + max(cell.layer for cell in cells))]
+    for i, cell in enumerate(cells):
+        layers[cell.layer].append(i)
+    return layers
+
+
+def activation(program: Program, cell: Cell) -> str:
+    """Return what a unit makes of its weighted sum: the symbol of an operation, or several."""
+    if cell.output is None or cell.output == cell.weighted:
+        return ""
+    op, args = program.ops[cell.output], program.args[cell.output]
+    others = {program.ops[i] for i in args if i != cell.weighted}
+    return op.symbol if isinstance(op, Operation) and others <= {CONSTANT, INPUT} else "φ"
+
+
+Json: TypeAlias = Any
+Model: TypeAlias = Callable[[list[Any]], Any]
+Loss: TypeAlias = Callable[[list[Any], list[Any]], Any]
+
+
+def record_model(model: Model, example: Sequence[float]) -> tuple[Recording, Any]:
+    """Run a model once and keep what it computed: a program of its inputs, then of its parameters.
+
+    Returns
+    -------
+    Recording
+        With the parameters it is closed over, in the program's order.
+    outline : nested lists
+        How the model arranges its outputs.
+
+    Raises
+    ------
+    TraceError
+        If the model does what a page cannot repeat, such as an `if` on a number it computed.
+    OperandError
+        If its output is not a Value, or a list of them.
+    """
+    leaves = [Value(x, f"x{i}") for i, x in enumerate(example)]
+    found, outline = record(lambda: model(list(leaves)), leaves)
+    _require_repeatable(found, "the model")
+    outputs: list[Value] = []
+    outlined(filled(outline, [Value(0.0)] * len(found.program.outputs)), outputs)
+    if not outputs:
+        raise OperandError(
+            f"the model returns {shown(outline)}: a Value or a list of them is needed"
+        )
+    return found, outline
+
+
+def record_loss(loss: Loss, outputs: int, outline: Any, target: Any) -> Program:
+    """Return the loss of one example as a program of the model's outputs.
+
+    Raises
+    ------
+    TraceError
+        If the loss does what a page cannot repeat.
+    OperandError
+        If it is not one Value, or depends on other Values than the outputs.
+    """
+    leaves = [Value(0.5, f"y{i}") for i in range(outputs)]
+    found, _ = record(lambda: loss([filled(outline, leaves)], [target]), leaves)
+    _require_repeatable(found, "the loss")
+    if found.closed_over:
+        raise OperandError(
+            "the loss reads Values besides predictions and targets: leave a penalty on the "
+            "parameters to training (fit has regularizer=) and watch the loss without it"
+        )
+    if len(found.program.outputs) != 1:
+        raise OperandError(
+            f"the loss gave {len(found.program.outputs)} Values for one example: it must be one"
+        )
+    return found.program
+
+
+def _require_repeatable(found: Recording, what: str) -> None:
+    if found.outcomes:
+        raise TraceError(
+            f"{what} asks whether a number it computed is true (if, and, or, max): the page would "
+            "repeat the answer of one example for all; write where() or maximum() instead"
+        )
+    for op in found.program.ops:
+        if isinstance(op, Operation) and op is not DETACH and not available(op):
+            raise TraceError(
+                f"{what} uses {op.name}, an operation of your own: it is a Python function, which "
+                "a page cannot call; write it with operations of scalargrad"
+            )
+        if not isinstance(op, Operation) and op not in {INPUT, CONSTANT}:
+            raise TraceError(f"{what} takes a derivative inside, which the page does not repeat")
+
+
+class ProgramWriter:
+    """Writes programs for a page.
+
+    Attributes
+    ----------
+    operations : dict from (Operation, int) to None
+        Each operation that they run, with its number of operands.
+    """
+
+    def __init__(self) -> None:
+        self.operations: dict[tuple[Operation, int], None] = {}
+
+    def json(self, program: Program) -> Json:
+        """Return a program: a node is a number, or an operation with its operands."""
+        nodes = [self._node(program, i) for i in range(program.inputs, len(program))]
+        return {"inputs": program.inputs, "nodes": nodes, "outputs": program.outputs}
+
+    def _node(self, program: Program, i: int) -> Json:
+        op, args = program.ops[i], program.args[i]
+        if not isinstance(op, Operation):
+            return json_number(program.constants[i])
+        if op is not DETACH:
+            self.operations[op, len(args)] = None
+        return [function_key(op, len(args)), *args]
+
+
+#: The most units a hidden layer can be given in the page, unless it has more already.
+MOST_UNITS = 16
+
+#: The most epochs a page trains for.
+MOST_EPOCHS = 2000
+
+
+def retraining(
+    written: ProgramWriter, program: Program, cells: list[Cell], optimizer: Any
+) -> Json | None:
+    """Return how a page trains a network again; without an optimiser, by gradient descent.
+
+    Returns
+    -------
+    JSON, or None
+        None where a page cannot repeat the rule: parameters in groups with rules of their own,
+        an optimiser of another package, one whose rule branches on the step number. Else the
+        updates of one parameter, in the first step and in each after it, as programs. Inputs are
+        the parameter, its gradient, its state, the learning rate and the number of the step;
+        outputs the new parameter and the new state.
+    """
+    chosen = SGD([Parameter(0.0)], lr=0.1) if optimizer is None else optimizer
+    if not isinstance(chosen, Optimizer) or len(chosen.param_groups) != 1:
+        return None
+    (group,) = chosen.param_groups
+    state = [float(x) for x in chosen.first_state(group)]
+    try:
+        first, later = (_rule(chosen, len(state), step) for step in (1.0, None))
+    except (ScalargradError, TypeError, ValueError, ArithmeticError):
+        return None  # for example, it takes floats only
+    layers, resizes = layers_of(cells), is_stack(program, cells)
+    most = max(MOST_UNITS, *map(len, layers[:-1]))
+    for cell in cells if resizes else ():
+        for width in range(1, most + 1):  # the weighted sums of resized layers
+            written.operations[dot, 2 * width + (cell.bias is not None)] = None
+    return {
+        "optimizer": type(chosen).__name__,
+        "isKnown": optimizer is not None,
+        "rate": float(group["lr"]),
+        "first": written.json(first),
+        "later": written.json(later),
+        "state": state,
+        "mostEpochs": MOST_EPOCHS,
+        "ascends": bool(group.get("maximize")),
+        "resizes": resizes,
+        "names": [
+            [unit_name(layer, place, len(layers) - 1, 1) for place in range(most)]
+            for layer in range(1, len(layers) - 1)
+        ],
+    }
+
+
+def _rule(optimizer: Optimizer, states: int, step: float | None) -> Program:
+    """Record the update of a parameter in a step; refuse one that branches on a number."""
+    leaves = [Value(0.5, name) for name in ("parameter", "gradient", *["state"] * states)]
+    leaves += [Value(0.5, "lr"), Value(2.0, "step")]
+    parameter, gradient, *state, rate, counted = leaves
+
+    def update() -> list[Any]:
+        (group,) = optimizer.param_groups
+        asked = {**group, "lr": rate, "step": counted if step is None else step}
+        return list(optimizer.rule(asked)(parameter, gradient, *state))
+
+    found, _ = record(update, leaves)
+    _require_repeatable(found, "the rule")
+    if found.closed_over or len(found.program.outputs) != states + 1:
+        raise OperandError("the rule reads other Values, or returns another state")
+    return found.program
+
+
+def is_stack(program: Program, cells: list[Cell]) -> bool:
+    """Return whether layers can be resized: each is fully connected to the one before.
+
+    Every weight and bias belongs to one unit, and units of a hidden layer have one activation.
+    """
+    layers = layers_of(cells)
+    for before, layer in itertools.pairwise(layers):
+        units = [cells[i] for i in layer]
+        reading = all([source.cell for source in unit.sources] == before for unit in units)
+        made = [] if layer is layers[-1] else [_made(program, unit) for unit in units]
+        if not reading or None in made or any(each != made[0] for each in made):
+            return False
+        if len({unit.bias is None for unit in units}) > 1:
+            return False
+    used = [source.weight for cell in cells for source in cell.sources]
+    used += [cell.bias for cell in cells if cell.bias is not None]
+    return len(layers) > 2 and sorted(used) == list(range(len(layers[0]), program.inputs))
+
+
+def _made(program: Program, cell: Cell) -> list[Any] | None:
+    """Return the operations from a unit's sum to its output; None where they read an input."""
+    assert cell.output is not None
+    places, written, waiting = {cell.weighted: 0}, [], [cell.output]
+    while waiting:
+        node = waiting[-1]
+        needed = [i for i in program.args[node] if i not in places]
+        if node in places or not needed:
+            waiting.pop()
+            if node not in places:
+                places[node] = len(places)
+                operands = tuple(places[i] for i in program.args[node])
+                written.append((program.ops[node], operands, program.constants.get(node)))
+        elif any(i < program.inputs for i in needed):
+            return None
+        else:
+            waiting += needed
+    return written
+
+
+def find_task(targets: Sequence[Any], outputs: int, names: Sequence[str] | None) -> Json:
+    """Infer the task from the targets: how outputs are read, and what they should be.
+
+    A single output above a threshold means class 1; the largest of several outputs gives the class;
+    or, in regression, the outputs are the answer.
 
     Parameters
     ----------
@@ -71,13 +394,9 @@ def find_task(targets: Sequence[Any], outputs: int, names: Sequence[str] | None)
     """
     flat = [_target(t, outputs, i) for i, t in enumerate(targets)]
     kind, classes, count = _classes(flat, outputs)
-    names = None if names is None else listed(names, "target_names", "text")
-    if names is not None and len(names) != count:
-        raise OperandError(
-            f"target_names has {counted(len(names), 'name')} for {count} classes: give one for each"
-        )
-    called = names or _names(flat, kind, count)
-    return Task(kind, flat, classes, [text(str(x), "the name of a class") for x in called])
+    names = _named(names, "target_names", count, f"{count} classes", "a class")
+    names = names or _names(flat, kind, count)
+    return {"kind": kind, "targets": flat, "classes": classes, "names": names}
 
 
 def _names(flat: list[Any], kind: str, count: int) -> list[str]:
@@ -98,9 +417,7 @@ def _target(t: Any, outputs: int, i: int) -> Any:
     return numbers[0] if len(numbers) == 1 else [float(x) for x in numbers]
 
 
-def _classes(
-    flat: list[Any], outputs: int
-) -> tuple[Literal["threshold", "largest", "number"], list[int], int]:
+def _classes(flat: list[Any], outputs: int) -> tuple[str, list[int], int]:
     """Return the kind, the class of each example and how many there are."""
     found = {t for t in flat if is_real(t)} if all(is_real(t) for t in flat) else {None}
     if outputs == 1 and (found <= {0, 1} or found <= {-1, 1}):
@@ -114,44 +431,25 @@ def _classes(
 MOST_EXAMPLES = 1000
 
 
-@dataclass
-class Setting:
+class Setting(NamedTuple):
     """What does not change from snapshot to snapshot.
 
     Attributes
     ----------
-    model : Program
-        What the model computes from inputs and parameters.
-    cells : list of Cell
-        Its inputs and units.
-    losses : list of Program
-        What the loss of each example computes from the model's outputs.
-    inputs : list of lists of float
-        The examples.
-    task : Task
-        What the outputs should be.
-    threshold : float
-        A single output above it means class 1.
-    plane : tuple of int
-        The inputs along the axes, one or two.
-    features : list of str or None
-        Names of the inputs.
-    loss_name : str
-        The name of the loss function.
-    retraining : Retraining or None
-        How the page can train the network again, if it can.
+    recorded : JSON
+        What the page reads.
+    operations : collection of (Operation, int)
+        What it runs.
+    sizes : list of int
+        How many inputs and units there are, layer by layer.
+    summary : list of str
+        The network in a few words each.
     """
 
-    model: Program
-    cells: list[Cell]
-    losses: list[Program]
-    inputs: list[list[float]]
-    task: Task
-    threshold: float
-    plane: tuple[int, ...]
-    features: list[str] | None
-    loss_name: str
-    retraining: Retraining | None
+    recorded: Json
+    operations: Collection[tuple[Operation, int]]
+    sizes: list[int]
+    summary: list[str]
 
 
 def study(
@@ -180,31 +478,55 @@ def study(
         As `watch` says.
     """
     width = len(data.inputs[0])
-    found = record_model(model, data.inputs[0])
-    _require_small(len(found.parameters), limit)
-    cells = find_cells(found.program, width)
-    setting = Setting(
-        model=found.program,
-        cells=cells,
-        losses=[record_loss(loss, found, target) for target in data.targets],
-        inputs=data.inputs,
-        task=find_task(data.targets, len(found.program.outputs), target_names),
-        threshold=number(threshold, "threshold"),
-        plane=_plane(plane, width),
-        features=_features(feature_names, width),
-        loss_name=getattr(loss, "__name__", type(loss).__name__),
-        retraining=find_retraining(found.program, cells, optimizer),
-    )
-    _require_mean(model, data, loss)
-    return setting, found.parameters
-
-
-def _require_small(parameters: int, limit: int) -> None:
-    if parameters > whole(limit, "limit", 1):
+    found, outline = record_model(model, data.inputs[0])
+    program, parameters = found.program, found.closed_over
+    if len(parameters) > whole(limit, "limit", 1):
         raise GraphTooLargeError(
-            f"the model has {parameters:,} parameters, too many for a page of at most {limit:,}: "
-            f"watch a smaller one, or pass limit={parameters}"
+            f"the model has {len(parameters):,} parameters, too many for a page of at most "
+            f"{limit:,}: watch a smaller one, or pass limit={len(parameters)}"
         )
+    cells, written, outputs = find_cells(program, width), ProgramWriter(), len(program.outputs)
+    programs = [written.json(record_loss(loss, outputs, outline, y)) for y in data.targets]
+    losses = {str(program): program for program in programs}
+    places = {key: place for place, key in enumerate(losses)}
+    features = _named(feature_names, "feature_names", width, counted(width, "input"), "a feature")
+    task = find_task(data.targets, outputs, target_names)
+    recorded = {
+        "model": written.json(program),
+        "cells": [*_cells(program, cells, features)],
+        "losses": [*losses.values()],
+        "inputs": data.inputs,
+        "lossOf": [places[str(program)] for program in programs],
+        "task": task | {"threshold": number(threshold, "threshold")},
+        "plane": _plane(plane, width),
+        "retraining": retraining(written, program, cells, optimizer),
+    }
+    _require_mean(model, data, loss)
+    symbols = filter(None, dict.fromkeys(activation(program, cell) for cell in cells))
+    summary = [
+        f"{' and '.join(symbols) or 'linear'} units",
+        f"{len(parameters)} parameters",
+        f"{len(data.inputs)} examples",
+        f"loss: {getattr(loss, '__name__', type(loss).__name__).replace('_', ' ')}",
+    ]
+    sizes = [len(layer) for layer in layers_of(cells)]
+    return Setting(recorded, written.operations, sizes, summary), parameters
+
+
+def _cells(program: Program, cells: list[Cell], features: list[str] | None) -> Iterator[Json]:
+    layers = layers_of(cells)
+    for i, cell in enumerate(cells):
+        place = layers[cell.layer].index(i)
+        name = unit_name(cell.layer, place, len(layers) - 1, len(layers[-1]))
+        yield {
+            "name": features[place] if features and cell.layer == 0 else name,
+            "layer": cell.layer,
+            "node": cell.weighted if cell.output is None else cell.output,
+            "weighted": cell.weighted,
+            "activation": activation(program, cell),
+            "sources": cell.sources,
+            "bias": cell.bias,
+        }
 
 
 def _plane(plane: Iterable[int], width: int) -> tuple[int, ...]:
@@ -216,16 +538,18 @@ def _plane(plane: Iterable[int], width: int) -> tuple[int, ...]:
     return plane
 
 
-def _features(names: Sequence[str] | None, width: int) -> list[str] | None:
+def _named(
+    names: Sequence[str] | None, parameter: str, count: int, things: str, one: str
+) -> list[str] | None:
+    """Return the names that a parameter gives for so many things, if it gives any."""
     if names is None:
         return None
-    names = listed(names, "feature_names", "text")
-    if len(names) != width:
+    names = listed(names, parameter, "text")
+    if len(names) != count:
         raise OperandError(
-            f"feature_names has {counted(len(names), 'name')} for {counted(width, 'input')}: "
-            "give one for each"
+            f"{parameter} has {counted(len(names), 'name')} for {things}: give one for each"
         )
-    return [text(str(name), "the name of a feature") for name in names]
+    return [text(str(name), f"the name of {one}") for name in names]
 
 
 def _require_mean(model: Model, data: Examples, loss: Loss) -> None:

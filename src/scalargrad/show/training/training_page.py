@@ -1,27 +1,61 @@
-"""watch a training: its page has the parameters of the model, snapshot by snapshot."""
+"""watch a training: its page has the parameters of the model, snapshot by snapshot.
+
+It is one HTML file that needs nothing else.
+"""
 
 from __future__ import annotations
 
 import os
 from array import array
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Module
-from scalargrad.show.html import frame as notebook_frame
-from scalargrad.show.html import save as save_page
-from scalargrad.show.training.programs import Loss, Model
-from scalargrad.show.training.setting import rectangle, study
-from scalargrad.show.training.training_document import Snapshot, page
+from scalargrad.show import html
+from scalargrad.show.training.setting import Loss, Model, rectangle, study
 from scalargrad.system.short_repr import shown
+from scalargrad.table.javascript import javascript_lanes
+from scalargrad.table.numbers import json_number
 from scalargrad.table.validation import function, instance, size, text, whole
 from scalargrad.train import History, fit
 from scalargrad.train.examples import Examples, detached, examples
 from scalargrad.train.fit import OptimizerLike
+
+
+class Snapshot(NamedTuple):
+    """The model after one step of its training.
+
+    Attributes
+    ----------
+    step : int
+        Steps, or epochs, taken so far.
+    loss : float
+        The loss over all examples.
+    learning_rate : float or None
+        The learning rate of the last step, if known.
+    parameters : array of float
+        The parameters, in full precision.
+    """
+
+    step: int
+    loss: float
+    learning_rate: float | None
+    parameters: array[float]
+
+
+_TITLE = "Training a network of {} units"  # of which pages fill in others
+
+#: The script in the order in which its parts build on each other.
+_SCRIPTS = (
+    *("state", "training", "picture", "network", "plane", "curve"),
+    *("story", "timeline", "main"),
+)
 
 
 def watch(
@@ -237,7 +271,7 @@ class TrainingPage:
             raise OperandError(
                 f"step is {step}, but the last snapshot is of step {last}: give a later one"
             )
-        self._append(Snapshot(step, self._measure(), self._rate(), self._numbers()))
+        self._keep(step, self._rate())
 
     def __call__(self, model: Module, history: History) -> None:
         """Keep a snapshot after an epoch: what `fit` calls."""
@@ -245,30 +279,26 @@ class TrainingPage:
         self._history = instance(history, "history", History, "what fit returns")
         self._unit = "epoch"
         step = max(len(history), self._snapshots[-1].step + 1)
-        rate = history.rows[-1].get("learning_rate", self._rate())
-        self._append(Snapshot(step, self._measure(), rate, self._numbers()))
+        self._keep(step, history.rows[-1].get("learning_rate", self._rate()))
 
-    def _append(self, snapshot: Snapshot) -> None:
+    def _keep(self, step: int, rate: float | None) -> None:
+        """Keep a snapshot with the loss on all examples; drop others if there are too many."""
+        with no_grad(), _evaluating(self._model):
+            answers = [self._model(x) for x in self._data.inputs]
+            loss = float(detached(self._loss(answers, self._data.targets)))
+        numbers = array("d", [parameter.data for parameter in self.parameters])
         if self._snapshots and (self._count - 1) % self._stride:
             self._snapshots.pop()  # it was kept only while it was the newest
-        self._snapshots.append(snapshot)
+        self._snapshots.append(Snapshot(step, loss, rate, numbers))
         self._count += 1
         if len(self._snapshots) > self._max_snapshots:
             self._stride *= 2
             newest = [self._snapshots[-1]] if len(self._snapshots) % 2 == 0 else []
             self._snapshots = self._snapshots[::2] + newest
 
-    def _measure(self) -> float:
-        inputs, targets = self._data
-        with no_grad(), _evaluating(self._model):
-            return float(detached(self._loss([self._model(x) for x in inputs], targets)))
-
     def _rate(self) -> float | None:
         groups = getattr(self._optimizer, "param_groups", None)
         return float(groups[0]["lr"]) if groups else None
-
-    def _numbers(self) -> array[float]:
-        return array("d", [parameter.data for parameter in self.parameters])
 
     # Results ----------------------------------------------------------------------------------
 
@@ -300,7 +330,7 @@ class TrainingPage:
         """Show the page in a notebook, with the losses below for viewers that remove frames."""
         beneath = ("The losses as a table", self.history._repr_html_())
         title = "A network in training, step by step"
-        inside = notebook_frame(self._page(None), title, 760, beneath=beneath)
+        inside = html.frame(self._page(None), title, 760, beneath=beneath)
         return {"text/plain": repr(self), "text/html": inside}
 
     def save(self, path: str | os.PathLike[str], *, title: str | None = None) -> Path:
@@ -332,10 +362,28 @@ class TrainingPage:
         Content-Security-Policy forbids it to.
         """
         title = None if title is None else text(title, "title")
-        return save_page(path, lambda: self._page(title))
+        return html.save(path, lambda: self._page(title))
 
     def _page(self, title: str | None) -> str:
-        return page(self._setting, self._snapshots, self._unit, title, self.stopped)
+        *first, last = map(str, self._setting.sizes)
+        summary = [*self._setting.summary, *([f"stopped: {self.stopped}"] if self.stopped else [])]
+        kept = {
+            "steps": [snapshot.step for snapshot in self._snapshots],
+            "losses": [json_number(snapshot.loss) for snapshot in self._snapshots],
+            "rates": [json_number(snapshot.learning_rate) for snapshot in self._snapshots],
+            "parameters": b64encode(b"".join(x.parameters for x in self._snapshots)).decode(),
+        }
+        recorded = {**self._setting.recorded, "unit": self._unit, "snapshots": kept}
+        return html.page(
+            __package__,
+            "training",
+            _SCRIPTS,
+            javascript_lanes(self._setting.operations),
+            recorded | {"title": None if title else _TITLE},
+            title=title or _TITLE.format(f"{', '.join(first)} and {last}"),
+            summary=escape(" · ".join(summary)),
+            table=_table(self._snapshots, self._unit),
+        )
 
 
 @contextmanager
@@ -350,3 +398,9 @@ def _evaluating(model: Model) -> Iterator[None]:
     finally:
         for module, mode in zip(modules, before, strict=True):
             module.training = mode
+
+
+def _table(snapshots: Sequence[Snapshot], unit: str) -> str:
+    """Return the losses as a table, for readers without JavaScript."""
+    rows = "".join(f"<tr><td>{kept.step}</td><td>{kept.loss:.6g}</td></tr>" for kept in snapshots)
+    return f"<table><tr><th>{unit}</th><th>loss</th></tr>{rows}</table>"

@@ -22,7 +22,6 @@ from scalargrad.show.characters import aliases
 from scalargrad.show.graphs.gates import gate_sign, gate_text
 from scalargrad.show.number_format import body, number, relation
 from scalargrad.show.shown_graph import scores_of
-from scalargrad.show.steps import table
 from scalargrad.show.steps.formulas import MATHML, TEXT, TEXTS, Notation
 from scalargrad.show.steps.layers import layered
 from scalargrad.show.steps.page.drawings import Drawings, drawings
@@ -38,13 +37,12 @@ from scalargrad.show.steps.partials import (
     shorten,
 )
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.step import Step
-from scalargrad.show.steps.wording import fan_out_notes, gate_sentence
+from scalargrad.show.steps.step import Step, gate_sentence, table_html
 from scalargrad.table.javascript import javascript_functions
 from scalargrad.table.numbers import json_number
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression, Slot, text
-from scalargrad.table.symbol import TABLE, Symbol
+from scalargrad.table.symbol import TABLE, Symbol, evaluate
 from scalargrad.value import Parameter, Value
 
 #: The most nodes a page draws at once.
@@ -110,7 +108,7 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
         heading=_breakable(titled),
         expression=escape(_expression(scene) + _advice(scene)),
         legend=_legend(legend),
-        table=table.html(steps),
+        table=table_html(steps),
         graph=drawn.first,
     )
 
@@ -203,7 +201,7 @@ class Record:
             "scripts": [TEXT.templates, MATHML.templates],
             "texts": TEXTS,
             "start": start.sentence("partial"),
-            "announced": {n: fan_out_notes(start, n) for n in get_args(Notation)},
+            "announced": {n: start.fan_out_notes(n) for n in get_args(Notation)},
             "positions": positions if len(positions) < scene.count else None,
             "drawings": self._drawn.json,
             "templates": self._drawn.templates,
@@ -284,16 +282,15 @@ class Record:
                 self._place[y] if isinstance(y, Value) else {"constant": json_number(y)}
                 for y in x.scores
             ]
-            found["word"] = self._scene.held_word(x)
+            found["word"] = self._scene.word(x)
         return found
 
     def _gate(self, gate: SymbolicGate) -> Json:
         """Return the templates of an operation; conditions and rules are indices into `terms`."""
         form = gate.form
         own = {symbol: f"x{i}" for i, symbol in enumerate(form.operands)} | {form.result: "y"}
-        terms = _Terms(self, own | {symbol: symbol.name for symbol in FIXED})
-        slots: dict[Symbol, str] = {symbol: Slot(name) for symbol, name in own.items()}
-        slots |= {symbol: symbol.name for symbol in FIXED}
+        terms = _Terms(self, own | FIXED)
+        slots: dict[Symbol, str] = {symbol: Slot(name) for symbol, name in own.items()} | FIXED
         slots |= {symbol: number(x) for symbol, x in form.constants.items()}
         op, expression = form.op, form.expression
         names = [Slot(own[symbol]).at(0) for symbol in (form.result, *form.operands)]
@@ -305,7 +302,7 @@ class Record:
             "shown": gate_text(gate.node),
             "sentence": gate_sentence(gate.node, names[0], names[1:]),
             "undefined": f"{written} is undefined at {{}}: it needs {needs}.",
-            "sign": relation(*self._scene.constants(gate, expression)),
+            "sign": form.sign(expression),
             "plain": is_plain_sum(expression),
             "written": _templates(expression, slots),
             "wires": [
@@ -330,12 +327,12 @@ class Record:
                 "rule": terms.index(rule),
                 "rounds": relation(*numbers_in(rule)),
                 "reads": [str(slots[x]) for x in named_symbols(rule) if x not in FIXED],
-                "sign": relation(*self._scene.constants(gate, shown)),
+                "sign": gate.form.sign(shown),
                 "text": _templates(shown, slots),
                 "factor": [writer.factor_of(shown, slots) for writer in (TEXT, MATHML)],
             }
             if textbook is not None:
-                sign = relation(*self._scene.constants(gate, textbook))
+                sign = gate.form.sign(textbook)
                 made["textbook"] = {"sign": sign, "text": _templates(textbook, slots)}
             return made
 
@@ -356,35 +353,24 @@ class _Terms:
     def __init__(self, record: Record, names: Mapping[Symbol, str]) -> None:
         self.written: list[Json] = []
         self._record, self._names = record, names
-        self._indices: dict[Symbol | str, int] = {}
+        self._indices: dict[Any, int] = {}
 
     def index(self, expression: Expression) -> int:
-        """Write an expression, its parts first and without recursion, and return its index."""
-        stack = [expression]
-        while stack:
-            part = stack[-1]
-            missing = [x for x in _operands(part) if _identity(x) not in self._indices]
-            if missing:
-                stack += missing
-                continue
-            stack.pop()
-            if _identity(part) not in self._indices:
-                self._indices[_identity(part)] = len(self.written)
-                self.written.append(self._entry(part))
-        return self._indices[_identity(expression)]
+        """Write an expression, its parts first, and return its index."""
+        return self._placed(evaluate(expression, self._indices, self._applied, None))
 
-    def _entry(self, part: Expression) -> Json:
-        if not isinstance(part, Symbol):
-            return json_number(part)
-        if part.op is None:
-            return {"name": self._names[part]}
-        key = self._record.key(part.op, len(part.operands))
-        return [key, *(self._indices[_identity(x)] for x in part.operands)]
+    def _applied(self, op: Operation, operands: Sequence[Any]) -> int:
+        places = [*map(self._placed, operands)]
+        self.written.append([self._record.key(op, len(operands)), *places])
+        return len(self.written) - 1
 
-
-def _identity(part: Expression) -> Symbol | str:
-    return part if isinstance(part, Symbol) else repr(float(part))
-
-
-def _operands(part: Expression) -> tuple[Expression, ...]:
-    return part.operands if isinstance(part, Symbol) else ()
+    def _placed(self, x: Any) -> int:
+        """Return the index of a part; names and numbers get one when they are first met."""
+        if isinstance(x, int):
+            return x
+        key = x if isinstance(x, Symbol) else repr(float(x))
+        if key not in self._indices:
+            self._indices[key] = len(self.written)
+            is_name = isinstance(x, Symbol)
+            self.written.append({"name": self._names[x]} if is_name else json_number(x))
+        return self._indices[key]

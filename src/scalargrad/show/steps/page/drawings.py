@@ -21,7 +21,7 @@ import graphviz
 from rich.cells import cell_len
 
 from scalargrad.show.characters import indexed, text_width
-from scalargrad.show.graphs.builder import Builder, DrawnGraph
+from scalargrad.show.graphs.builder import Builder
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import (
     Box,
@@ -33,7 +33,6 @@ from scalargrad.show.graphs.diagram import (
     Shape,
     Wire,
 )
-from scalargrad.show.graphs.gates import copies_of
 from scalargrad.show.graphs.layout import WIRE_HEIGHT, DiagramLayout, Point, Size, placed
 from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves, rounded, typeset
 from scalargrad.show.graphs.view import View
@@ -79,15 +78,16 @@ def drawings(scene: Scene, limit: int) -> Drawings:
     whole = Fold("graph", [*scene.order]) if is_whole else fold(scene.root, model=scene.model)
     found = levels(whole)
     numbers = {level.view.fold: level.index for level in found}
-    graph, ids = DrawnGraph(scene.order, scene.names), {x: f"f{i}" for x, i in numbers.items()}
+    ids = {part: f"f{i}" for part, i in numbers.items()}
+    gradients = {node: node.grad or 0.0 for node in scene.order} if is_whole else None
     # without numbers, equal parts are drawn alike
-    shown: dict[str, Any] = {"values": is_whole, "gradients": is_whole}
+    shown: dict[str, Any] = {"values": is_whole, "gradients": gradients}
     builders = [
-        Builder(graph, x.view, folds=ids, **shown, out=partial(_destination, scene, x))
+        Builder(scene, x.view, folds=ids, **shown, out=partial(_destination, scene, x))
         for x in found
     ]
-    copies = copies_of(scene.order, graph.gradients) if is_whole else {}
-    copied = [Builder(graph, copies=copies)] if copies else []
+    has_copies = is_whole and max(scene.readers.values()) > 1
+    copied = [Builder(scene, copies=True, **shown)] * has_copies
     svgs = draw([one.build(_title(scene, one.view.fold)) for one in [*builders, *copied]])
     templates: dict[str, int] = {}
     json: list[Json] = [
@@ -191,7 +191,7 @@ def _slotted(svg: str) -> tuple[str, Sequence[str]]:
 # Layout and SVG -------------------------------------------------------------------------------
 
 _CELL = 7.7  # width of a letter of 14 pixels
-_NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
+_NUMBER_CELLS, _BUNDLE_CELLS = 9.4, 15.0
 _TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the room beside it
 _NAME_HEIGHT = 13
 _STEP = 30.0  # by which the width of a box grows if it stands for another

@@ -1,5 +1,5 @@
 // What a step says in words: a sentence, the gate's pattern, the running sum, a nudge. Which text
-// holds is found as in scalargrad.show.steps.wording, and the texts are those of Python, which formulas have too.
+// holds is found as in scalargrad.show.steps.step, and the texts are those of Python, which formulas have too.
 
 const MOST_NAMES = 4;
 
