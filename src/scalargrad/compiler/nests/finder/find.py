@@ -37,6 +37,8 @@ from scalargrad.compiler.nests.finder.tree import (
 _SHORT = 60
 #: Loops without loops in them have so many statements at most, and run so often in the mean.
 _FLAT, _LEAST_TURNS = 1200, 6
+#: A tree of less score may take so many times as long.
+_LONGER = 3.0
 #: Of a longer recording, one for so many nodes; else loops within loops are taken.
 _SELDOM = 27
 #: Nanoseconds of an operation, of a choice, and of a table that is fast or slow; of each time that
@@ -123,14 +125,15 @@ class _Simplest:
             self._take(search(recording, None, joined=True))
 
     def _take(self, structure: Structure | None) -> None:
-        """Take the tree of a structure if its score is less."""
+        """Take the tree of a structure if its score is less and it takes not much longer."""
         if structure is None:
             return
         best = self.tree
         other: Structure | None = structure
-        known = inf if best is None else _score(best)
+        known = inf if best is None else score(best)
         found = _tree(structure, known / math.sqrt(_least(structure)))
-        if found and _score(found) < known:
+        is_fast = best is None or (found is not None and _time(found) < _LONGER * _time(best))
+        if found and score(found) < known and is_fast:
             self.tree = found
             self._structure, other = structure, self._structure
         if other and all(x.size != other.size for x in (self._structure, *self.others) if x):
@@ -200,7 +203,7 @@ def _read(structure: Structure) -> Tree:
     return tree
 
 
-def _score(tree: Tree) -> float:
+def score(tree: Tree) -> float:
     """Return what makes trees simple and fast, for which less is better."""
     return cost(tree) * math.sqrt(_time(tree))
 
