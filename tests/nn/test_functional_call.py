@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import Parameter, Value, errors, jit, nn, value_and_grad
+from scalargrad import Parameter, Value, errors, grad, jit, nn, value_and_grad
 
 
 class Line(nn.Module):
@@ -100,3 +100,14 @@ def test_threads_do_not_mix_their_numbers() -> None:
         thread.join()
     assert found == {k: [2.0 * k + 1.0] * 200 for k in range(4)}
     assert line.slope.data == 2.0
+
+
+def test_parameters_by_their_own_names_as_pytorch_lists_them() -> None:
+    """`dict(model.named_parameters())` is what PyTorch's functional_call is given."""
+    model = nn.MLP(2, [3, 1], rng=0)
+    names = dict(model.named_parameters())
+    numbers = {name: p.data for name, p in names.items()}
+    assert nn.functional_call(model, names, [1.0, 2.0]).data == model([1.0, 2.0]).data
+    slopes = grad(lambda p: nn.functional_call(model, p, [1.0, 2.0]))(numbers)
+    model([1.0, 2.0]).backward()
+    assert slopes == {name: p.grad for name, p in names.items()}

@@ -358,8 +358,9 @@ def functional_call(
     ----------
     module : Module
     parameters : mapping from str to numbers or Values
-        By the names and in the shapes of ``module.state_dict()``; an array may stand for lists. A
-        Parameter that has no name here is used as it is.
+        By the names and in the shapes of ``module.state_dict()``, where an array may stand for
+        lists, or by those of ``module.named_parameters()``, one number each. A Parameter that has
+        no name here is used as it is.
     args : tuple, or one argument that is none
     kwargs : mapping, optional
         What the module is called with.
@@ -401,13 +402,15 @@ def functional_call(
 def _by_parameter(module: Module, given: Mapping[str, Any]) -> dict[Value, Any]:
     """Return the numbers for each Parameter, which no other call exchanges meanwhile."""
     tensors = dict(module.named_tensors())
+    by_number = {} if given.keys() <= tensors.keys() else dict(module.named_parameters())
+    known = {**by_number, **tensors}
     numbers: dict[Value, Any] = {}
     for name, part in given.items():
-        if name not in tensors:
+        if name not in known:
             raise OperandError(
                 f"{type(module).__name__} has no parameter {name}: it has {', '.join(tensors)}"
             )
-        own = tensors[name]
+        own = known[name]
         numbers |= zip(flat(own), flatten_like(part, own, name, "the parameter"), strict=True)
     return numbers
 
