@@ -240,7 +240,7 @@ def xor(plan: Plan) -> Report:
 
 
 def _boundary(part: Any, model: Module, points: Dataset[Any, Any]) -> list[str]:
-    """Draw the decision boundary, and return the losses.accuracy."""
+    """Draw the decision boundary, and return the accuracy."""
     decision_boundary(model, *points, ax=part.subplots())
     hits = losses.accuracy([model(x) for x in points.inputs], points.targets)
     return [f"accuracy {hits:.0%} on the {len(points.inputs)} points"]

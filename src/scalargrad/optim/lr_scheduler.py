@@ -129,7 +129,7 @@ class LRScheduler:
     @property
     def base_lrs(self) -> list[float]:
         """The base rate of each group."""
-        return [{"initial_lr": x["lr"], **x}["initial_lr"] for x in self.optimizer.param_groups]
+        return [x["initial_lr" if "initial_lr" in x else "lr"] for x in self.optimizer.param_groups]
 
     def get_last_lr(self) -> list[float]:
         """Return the learning rate of each parameter group, as it is now."""

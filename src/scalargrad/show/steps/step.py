@@ -8,7 +8,7 @@ from decimal import Decimal
 from html import escape
 from itertools import islice
 from math import isfinite
-from typing import Literal, cast, get_args
+from typing import Literal, cast
 
 from rich.cells import cell_len
 
@@ -42,7 +42,7 @@ from scalargrad.show.steps.partials import is_plain_sum
 from scalargrad.show.steps.scene import Alarm, Scene
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.printing import MINUS
-from scalargrad.table.validation import choice, instance, is_word
+from scalargrad.table.validation import instance, is_word
 from scalargrad.value import Parameter, Value
 
 _MOST_INPUTS, _MOST_NAMES = 8, 4
@@ -289,7 +289,7 @@ class Step:
 
     def _signal(self, node: Value, writer: FormulaWriter, notation: Notation) -> str:
         """Return the gradient of a node in a notation; only a pre-activation's is written δ."""
-        scene, is_delta = self.scene, choice(notation, "notation", get_args(Notation)) == "delta"
+        scene, is_delta = self.scene, is_word(notation, {"delta"})
         written = "partial" if is_delta and node not in scene.pre_activations else notation
         return writer.signal(scene.in_formulas[scene.root], scene.in_formulas[node], written)
 

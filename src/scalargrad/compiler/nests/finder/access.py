@@ -8,7 +8,7 @@ from math import inf
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER
+from scalargrad.compiler.nests.finder.recording import NUMBER
 from scalargrad.compiler.nests.finder.tree import (
     Access,
     Affine,
@@ -79,10 +79,8 @@ class _Operand:
     def __init__(self, tree: Tree, statement: Statement, j: int) -> None:
         self.tree, self.statement = tree, statement
         self.kinds, self.places = tree.recording.operand(statement.nodes, j)
-        computed = self.kinds == COMPUTED
-        of = tree.statement_of[np.where(computed, self.places, 0)]
         #: What each instance reads: a statement's results, inputs, or numbers.
-        self.sources = np.where(computed, of, -1 - self.kinds)
+        self.sources = tree.sources(self.kinds, self.places)
 
     def access(self) -> Access:
         """Return what it reads."""

@@ -20,7 +20,7 @@ from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.equations import Access as Cell
 from scalargrad.compiler.nests.equations import Array, Index, Var, as_index
 from scalargrad.compiler.nests.finder.additions import Sum
-from scalargrad.compiler.nests.finder.recording import APART, COMPUTED, NUMBER
+from scalargrad.compiler.nests.finder.recording import APART, NUMBER
 from scalargrad.compiler.nests.finder.tree import (
     Access,
     Affine,
@@ -318,8 +318,7 @@ class Cells:
     def _chosen(self, statement: Statement, j: int, rows: Integers) -> Read:
         """Return what an operand reads that reads one thing or another, turn by turn."""
         turns = Turns(statement, rows, *self.tree.recording.operand(statement.nodes[rows], j))
-        of = self.tree.statement_of[np.where(turns.kinds == COMPUTED, turns.places, 0)]
-        sources = np.where(turns.kinds == COMPUTED, of, -1 - turns.kinds)
+        sources = self.tree.sources(turns.kinds, turns.places)
         copied = self._around_first_turns(turns, sources)
         if copied is not None:
             sources[copied.rows] = copied.among.statement.number

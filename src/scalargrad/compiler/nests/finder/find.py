@@ -19,7 +19,7 @@ from scalargrad.compiler.nests.finder.access import (
     starts_there,
 )
 from scalargrad.compiler.nests.finder.expand import expanded
-from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER, Recording
+from scalargrad.compiler.nests.finder.recording import NUMBER, Recording
 from scalargrad.compiler.nests.finder.repeats import flat_structure
 from scalargrad.compiler.nests.finder.split import split, unrolled
 from scalargrad.compiler.nests.finder.structure import Structure, search
@@ -100,6 +100,7 @@ class _Simplest:
         self.tree: Tree | None = None
         self.others: list[Structure] = []
         self._structure: Structure | None = None
+        self._score = self._time = inf  # of the tree
 
     def search(self) -> None:
         """Search until a tree is short and has no tables."""
@@ -128,14 +129,13 @@ class _Simplest:
         """Take the tree of a structure if its score is less and it takes not much longer."""
         if structure is None:
             return
-        best = self.tree
         other: Structure | None = structure
-        known = inf if best is None else score(best)
-        found = _tree(structure, known / math.sqrt(_least(structure)))
-        is_fast = best is None or (found is not None and _time(found) < _LONGER * _time(best))
-        if found and score(found) < known and is_fast:
-            self.tree = found
-            self._structure, other = structure, self._structure
+        found = _tree(structure, self._score / math.sqrt(_least(structure)))
+        if found is not None:
+            new, time = score(found), _time(found)
+            if new < self._score and time < _LONGER * self._time:
+                self.tree, self._score, self._time = found, new, time
+                self._structure, other = structure, self._structure
         if other and all(x.size != other.size for x in (self._structure, *self.others) if x):
             self.others.append(other)
 
@@ -236,15 +236,13 @@ def _is_slow(tree: Tree, statement: Statement, table: Table) -> bool:
     """
     if not statement.loops:
         return True
-    computed, axes = table.kinds == COMPUTED, statement.indices.axes
-    of = tree.statement_of[np.where(computed, table.places, 0)]
-    sources = np.where(computed, of, -1 - table.kinds)
+    axes, sources = statement.indices.axes, tree.sources(table.kinds, table.places)
     later, first = sources[axes[0] > 0], sources[axes[0] == 0]
     if any((x != x[0]).any() for x in (later, first) if len(x)):
         return True
     begun = np.flatnonzero(axes[-1] == 0)
     entered = np.repeat(statement.nodes[begun], np.diff(np.append(begun, len(statement.nodes))))
-    return bool((computed & (table.places >= entered)).any())
+    return bool(((sources >= 0) & (table.places >= entered)).any())
 
 
 def _waits(statement: Statement, access: Access) -> Iterator[Loop]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Flags, Floats, Integers
-from scalargrad.compiler.nests.finder.recording import Recording
+from scalargrad.compiler.nests.finder.recording import COMPUTED, Recording
 from scalargrad.compiler.nests.finder.structure import Structure
 from scalargrad.compiler.passes.nodes import stretches
 
@@ -273,6 +273,12 @@ class Tree:
         self.statements.append(statement)
         self.statement_of[nodes], self.instance_of[nodes] = statement.number, np.arange(len(nodes))
         return statement
+
+    def sources(self, kinds: NDArray[np.int8], places: Integers) -> Integers:
+        """Return the number of the statement that makes each operand, or -1 less its kind."""
+        computed = kinds == COMPUTED
+        of = self.statement_of[np.where(computed, places, 0)]
+        return np.where(computed, of, -1 - kinds)
 
     def __str__(self) -> str:
         return _shown(self.body)
