@@ -37,7 +37,7 @@ def compact(program: Program) -> Program:
             whole = larger.get(out.array, tuple([(0, n - 1) for n in out.array.shape]))
             larger[out.array] = _union([index.bounds() for index in out.indices], whole)
         for x in (out, *step.reads()):
-            if x.array.kind == "temp" and boxes.get(x.array, ()) is not None:
+            if x.indices and x.array.kind == "temp" and boxes.get(x.array, ()) is not None:
                 boxes[x.array] = _around(x, boxes.get(x.array))
     others = {
         array: (Array(array.name, tuple(high - low + 1 for low, high in box)), box)

@@ -73,7 +73,7 @@ class Var:
     __rmul__ = __mul__
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Array:
     """An array of cells, which hold 0 where no step writes.
 
@@ -233,7 +233,8 @@ class Access:
         self.array, self.indices = array, indices
         self._constant: list[tuple[int, int, int]] | None = None
         self._differences: dict[tuple[int, int], tuple[int, int]] = {}
-        self.variables, self.tables = _NO_VARIABLES, tuple[Access, ...]()
+        self.variables = _NO_VARIABLES
+        self.tables: tuple[Access, ...] = ()
         for index in indices:
             self.variables |= index.variables
             if index.via:
@@ -314,7 +315,7 @@ Arg = Access | float
 _SIGNS = {"add": "+", "sub": "-", "mul": "·", "div": "/"}
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Step:
     """An operation on cells and numbers, whose result sets a cell, or is added to it.
 
@@ -336,16 +337,14 @@ class Step:
     def reads(self) -> list[Access]:
         """Return the cells that the step reads, those of tables among them."""
         cells = [x for x in self.args if x.__class__ is Access]
-        for x in (self.out, *cells):
-            if x.tables:
-                cells += x.tables
-        return cells
+        tables = self.tables()
+        return cells + tables if tables else cells
 
     def tables(self) -> list[Access]:
         """Return the cells that its indices read."""
-        found = list(self.out.tables)
+        found = [*self.out.tables]
         for x in self.args:
-            if isinstance(x, Access) and x.tables:
+            if x.__class__ is Access and x.tables:
                 found += x.tables
         return found
 

@@ -33,6 +33,7 @@ from scalargrad.compiler.nests.equations import (
     replaced,
     statements,
 )
+from scalargrad.compiler.nests.finder.find import NODES_PER_STATEMENT
 from scalargrad.compiler.nests.finder.in_order import in_order
 from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.to_equations import to_equations
@@ -51,8 +52,6 @@ from scalargrad.ops import TABLE
 _SEEDS = 8
 #: So many gradients or more by the same nodes are computed side by side.
 _ROWS = 4
-#: Steps in loops are at most one for so many nodes, or the program is written without loops.
-_TIMES = 4
 _IDENTITY, _ADD, _MUL, _WHERE = (TABLE[name] for name in ("identity", "add", "mul", "where"))
 
 
@@ -182,7 +181,7 @@ class Lowering:
             written = in_order(tree, b, given, part.places)
         else:
             written = to_equations(tree, b, given, part.places, around=self.around)
-            if _length(b.items[items:]) > len(part.recording) / _TIMES:
+            if _length(b.items[items:]) > len(part.recording) / NODES_PER_STATEMENT:
                 raise TraceError("written out, the program is not much longer")
         pairs = [*zip(given, part.given, strict=True)]
         wide = {a: cells.vars[x.lanes] for a, x in pairs if x.lanes > 1}

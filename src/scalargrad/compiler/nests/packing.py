@@ -50,6 +50,8 @@ def packed(
         for (array, k), count in reads.items()
         if count >= OFTEN * math.prod(array.shape)
     }
+    if not copies:
+        return program, body, {**fastest}
     made: Body = [_copied(array, copy) for (array, _), copy in copies.items()]
     arrays = [*program.arrays, *copies.values()]
     along = {copy: k for (_, k), copy in copies.items()}

@@ -69,9 +69,11 @@ class _Names:
         self.looked_up: set[Array] = set()  # by a table, whose entry n - 1 - i is no index
         for step, around in statements(program.body):
             self.writers[step.out.array] = self.writers.get(step.out.array, 0) + 1
-            self.loops.setdefault(step.out.array, set()).update(around)
-            self.looked_up.update(x.array for x in step.reads() if x.tables)
-            self.looked_up.update(x.array for x in step.tables())
+            if around:
+                self.loops.setdefault(step.out.array, set()).update(around)
+            if tables := step.tables():
+                self.looked_up.update(x.array for x in (*step.reads(), *tables) if x.tables)
+                self.looked_up.update(x.array for x in tables)
         self.copies: dict[Array, tuple[dict[int, Var], Arg]] = {}  # with their indices
         self.smaller: list[Array] = []  # in the place of others, for fewer loops
         self.varying: set[Var] = set()  # the loops that the last step is needed in

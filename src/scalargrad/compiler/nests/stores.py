@@ -33,6 +33,8 @@ def with_outputs_alone(program: Program, outputs: Array) -> tuple[Program, dict[
     del others[outputs]
 
     def moved(x: Access) -> Access:
+        if x.array not in others and not x.tables:
+            return x
         indices = tuple(
             type(i)(i.base, i.terms, moved(i.via)) if i.via and i.via.array in others else i
             for i in x.indices

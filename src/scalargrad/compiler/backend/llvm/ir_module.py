@@ -52,10 +52,23 @@ class IRModule:
         """The external functions that are called, other than LLVM's intrinsics."""
         return sorted(x for x in self._declared if not x.startswith("llvm."))
 
-    def text(self) -> str:
-        """Return the whole module."""
-        texts = (x.text() for x in self._functions.values())
+    @property
+    def internal(self) -> list[str]:
+        """The names of internal functions."""
+        return [name for name, x in self._functions.items() if x.is_internal]
+
+    def text(self, *, whole: bool = True) -> str:
+        """Return the module, whole or with its internal functions declared alone."""
+        texts = [x.text() if whole or not x.is_internal else x.declaration() for x in
+                 self._functions.values()]  # fmt: skip
         return "\n".join([*self._declared.values(), *texts])
+
+    def text_of(self, name: str) -> str:
+        """Return a module of one internal function, in which what it calls is declared."""
+        text = self._functions[name].text(internal=False)
+        others = {x: self._functions[x].declaration() for x in self.internal if x != name}
+        called = [y for x, y in (self._declared | others).items() if f"@{x}(" in text]
+        return "\n".join([*called, text])
 
 
 class FunctionBody:
@@ -66,7 +79,7 @@ class FunctionBody:
     signature : str
         Its result, name, parameters and attributes.
     linkage : str
-        ``internal`` for a function that other modules do not call.
+        ``internal`` for a function that is the same in every module.
 
     Attributes
     ----------
@@ -141,7 +154,16 @@ class FunctionBody:
         """Return what is between the braces."""
         return "\n".join(["entry:", *filter(None, self._lines)])
 
-    def text(self) -> str:
-        """Return the whole function."""
-        linkage = f"{self._linkage} " if self._linkage else ""
+    @property
+    def is_internal(self) -> bool:
+        """Whether it is the same in every module."""
+        return self._linkage == "internal"
+
+    def declaration(self) -> str:
+        """Return what a module that calls it says of it."""
+        return f"declare {self._signature}"
+
+    def text(self, *, internal: bool = True) -> str:
+        """Return the whole function, for other modules too if it is not to be internal."""
+        linkage = f"{self._linkage} " if self._linkage and internal else ""
         return f"define {linkage}{self._signature} {{\n{self.lines()}\n}}"

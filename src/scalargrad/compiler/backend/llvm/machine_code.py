@@ -65,6 +65,8 @@ class Code:
 
 #: The code loaded in this process, by the name under which it is kept on disk.
 _at_work: WeakValueDictionary[str, Code] = WeakValueDictionary()
+#: Internal functions of modules, such as the exponential, which all modules call.
+_internal: dict[str, Code] = {}
 
 
 def compile_module(module: IRModule, level: int = 0) -> Code:
@@ -97,7 +99,22 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
         missing = [x for x in module.declared if not target.offer(x)]
     if missing:
         raise OSError(f"the C library of this system has no {', '.join(missing)}")
-    return compile_text(module.text(), level)
+    for name in module.internal:
+        _offer(module, name)
+    return compile_text(module.text(whole=False), level)
+
+
+def _offer(module: IRModule, name: str) -> None:
+    """Compile an internal function once for all modules of this process, and what it calls."""
+    with lock:
+        if name in _internal:
+            return
+        text = module.text_of(name)
+        for other in module.internal:
+            if other != name and f"@{other}(" in text:
+                _offer(module, other)
+        code = _internal[name] = compile_text(text, level=1)
+        llvm.add_symbol(name, code.address(name))
 
 
 def compile_text(text: str, level: int = 0) -> Code:

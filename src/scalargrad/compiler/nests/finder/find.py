@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from math import inf
 
 import numpy as np
@@ -52,6 +53,8 @@ _TURNS, _TRIED, _READ = 8, 5, 100_000
 _SPLITS, _WORSE = 4, 1.25
 #: Trees of up to so many statements are written in other ways, which takes a millisecond for each.
 _CHANGED = 150
+#: A program is written without loops if these have more than one statement for so many nodes.
+NODES_PER_STATEMENT = 4
 #: More statements than this are no tree; in long recordings, more than one of so many nodes, and
 #: than the last.
 _MOST, _NODES_EACH, _LAST = 500, 12, 8000
@@ -67,15 +70,14 @@ def trees(recording: Recording) -> Iterator[Tree]:
     found.search()
     best = found.tree
     if best is None or _chooses(best):
-        flat = _flat(recording, inf if best is None else _time(best))
+        flat = _flat(found.flat, inf if best is None else _time(best))
         if flat is not None and (best is None or _time(flat) < _time(best)):
             best = flat
     if best is not None and len(best.statements) <= _CHANGED:
         best = _with_turns_written(best)
     yield from _checked(best, recording)
-    others = [_tree(structure, inf) for structure in found.others]
-    structure = _flat_structure(recording)
-    others += [_read(structure)] if structure else []
+    others = [_tree(structure, inf) for structure in found.others()]
+    others += [_read(found.flat)] if found.flat else []
     for tree in sorted((x for x in others if x), key=_time):
         yield from _checked(tree, recording)
 
@@ -91,16 +93,25 @@ class _Simplest:
     Attributes
     ----------
     tree : Tree or None
-    others : list of Structure
-        What was found besides.
     """
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.tree: Tree | None = None
-        self.others: list[Structure] = []
-        self._structure: Structure | None = None
+        self._taken: list[Structure] = []
+        self._best: Structure | None = None
         self._score = self._time = inf  # of the tree
+
+    @cached_property
+    def flat(self) -> Structure | None:
+        """Loops without loops in them."""
+        n = len(self.recording)
+        most = min(max(_FLAT, n // _NODES_EACH), _LAST, n // _LEAST_TURNS)
+        return flat_structure(self.recording, most)
+
+    def others(self) -> list[Structure]:
+        """Return what was found besides."""
+        return [x for x in self._taken if x is not self._best]
 
     def search(self) -> None:
         """Search until a tree is short and has no tables."""
@@ -127,17 +138,14 @@ class _Simplest:
 
     def _take(self, structure: Structure | None) -> None:
         """Take the tree of a structure if its score is less and it takes not much longer."""
-        if structure is None:
+        if structure is None or any(map(structure.has_loops_of, self._taken)):
             return
-        other: Structure | None = structure
+        self._taken.append(structure)
         found = _tree(structure, self._score / math.sqrt(_least(structure)))
         if found is not None:
             new, time = score(found), _time(found)
             if new < self._score and time < _LONGER * self._time:
-                self.tree, self._score, self._time = found, new, time
-                self._structure, other = structure, self._structure
-        if other and all(x.size != other.size for x in (self._structure, *self.others) if x):
-            self.others.append(other)
+                self.tree, self._score, self._time, self._best = found, new, time, structure
 
 
 def _is_clean(tree: Tree) -> bool:
@@ -145,12 +153,11 @@ def _is_clean(tree: Tree) -> bool:
     return len(tree.statements) <= _SHORT and not count_tables(tree)
 
 
-def _flat(recording: Recording, time: float) -> Tree | None:
+def _flat(flat: Structure | None, time: float) -> Tree | None:
     """Return loops that hold no other loops, if they may take less time and are not many."""
-    flat = _flat_structure(recording)
     if flat is None:
         return None
-    is_long = time < inf and flat.size > max(_FLAT, len(recording) // _SELDOM)
+    is_long = time < inf and flat.size > max(_FLAT, len(flat.recording) // _SELDOM)
     return None if is_long or _least(flat) >= time else _read(flat)
 
 
@@ -190,11 +197,6 @@ def _with_turns_written(tree: Tree) -> Tree:
         if changed is not None and _time(changed) < _time(tree):
             tree = changed
     return tree
-
-
-def _flat_structure(recording: Recording) -> Structure | None:
-    n = len(recording)
-    return flat_structure(recording, min(max(_FLAT, n // _NODES_EACH), _LAST, n // _LEAST_TURNS))
 
 
 def _read(structure: Structure) -> Tree:
@@ -259,8 +261,9 @@ def _waits(statement: Statement, access: Access) -> Iterator[Loop]:
 
 def _tree(structure: Structure, limit: float) -> Tree | None:
     """Return the simplest tree of a structure that costs less than a limit, or None."""
-    most = max(_MOST, min(len(structure.recording) // _NODES_EACH, _LAST))
-    if structure.size > min(most, limit):  # it costs no less than it has statements
+    n = len(structure.recording)
+    most = max(_MOST, min(n // _NODES_EACH, _LAST))
+    if structure.size > min(most, n / NODES_PER_STATEMENT, limit):  # it costs as much at least
         return None
     tree = _read(structure)
     if structure.size <= _CHANGED:

@@ -78,6 +78,13 @@ class Structure:
     size: int
     is_foretold: bool = False
 
+    def has_loops_of(self, other: Structure) -> bool:
+        """Return whether another structure of the same recording has the same loops."""
+        names = "top", "starts", "periods", "counts", "pool"
+        return self.size == other.size and all(
+            np.array_equal(getattr(self, x), getattr(other, x)) for x in names
+        )
+
 
 def search(
     recording: Recording,
