@@ -125,7 +125,8 @@ class _Simplest:
                 self._take(search(recording, kinds, foretells=False))
             if self.tree is not None and _is_clean(self.tree) and not _chooses(self.tree):
                 break
-        if self.tree is None or _chooses(self.tree):  # additions of two turns may be one run
+        repeats = any(NODES_PER_STATEMENT * x.size <= len(recording) for x in self._taken)
+        if _chooses(self.tree) if self.tree else repeats:  # additions of two turns may be one run
             self._take(search(recording, are_numbers, least=_TURNS))
         if self.tree is not None and count_tables(self.tree):  # two sums may share what is one loop
             self._take(search(recording, recording.kinds))
