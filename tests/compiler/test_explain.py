@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Value, drawn, grad, jit, scan, sin, take, tanh, vmap
+from scalargrad import Value, cos, drawn, grad, jit, scan, sin, take, tanh, vmap
 from scalargrad.experiments import GPT
 from scalargrad.losses import cross_entropy
 from scalargrad.nn import MLP
@@ -128,6 +128,21 @@ def test_cells_in_a_ring_read_their_neighbours_without_a_choice() -> None:
     text = jit(energy).explain([math.sin(k) for k in range(20)])
     assert "for i in 12:" in text
     assert "where" not in text
+
+
+def test_a_product_of_matrices_is_a_loop_though_an_entry_of_the_last_is_not_read() -> None:
+    """Of 149 products of four entries, three of the last are recorded: no rows of four."""
+
+    def times(a: Any, b: Any) -> Any:
+        return [a[i] * b[j] + a[i + 1] * b[j + 2] for i in (0, 2) for j in (0, 1)]
+
+    def entry(numbers: Any) -> Any:
+        a, b, c, _ = reduce(times, [(cos(x), -sin(x), sin(x), cos(x)) for x in numbers])
+        return a * a + b * c
+
+    text = str(jit(entry).explain([0.01 * k for k in range(150)]))
+    ((nodes, steps),) = re.findall(r"(\d+) nodes recorded, found as (\d+) steps", text)
+    assert int(steps) < int(nodes) / 10
 
 
 def test_attention_over_a_few_words_is_loops_forward_and_backward() -> None:

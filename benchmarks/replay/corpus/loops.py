@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from functools import reduce
 from typing import Any
 
 from benchmarks.replay import Call, program
@@ -798,3 +799,43 @@ def slopes_at_points() -> Call:
         return tanh(x) * x + sin(x) * exp(-x * x)
 
     return jit(lambda xs: [(grad(f)(x), grad(grad(f))(x)) for x in xs]), (draws(100),)
+
+
+@program
+def product_of_matrices() -> Call:
+    """Slopes of a product of 250 matrices of 2 x 2, of which one entry of the last is not read."""
+
+    def times(a: Any, b: Any) -> Any:
+        return (
+            a[0] * b[0] + a[1] * b[2], a[0] * b[1] + a[1] * b[3],
+            a[2] * b[0] + a[3] * b[2], a[2] * b[1] + a[3] * b[3],
+        )  # fmt: skip
+
+    def power(angles: Any) -> Any:
+        m = reduce(times, [(cos(t), -sin(t) * 0.9, sin(t) * 1.1, cos(t)) for t in angles])
+        return m[0] ** 2 + m[1] * m[2]
+
+    return jit(value_and_grad(power)), (draws(250),)
+
+
+@program
+def largest_eigenvalue() -> Call:
+    """Slopes of the largest eigenvalue of a chain of 50 sites, by 60 steps of power iteration."""
+
+    def largest(energies: Any, bonds: Any) -> Any:
+        v, norm = [1.0] * len(energies), 0.0
+        for _ in range(60):
+            w = []
+            for i, x in enumerate(v):
+                y = (energies[i] + 3.0) * x
+                if i > 0:
+                    y += bonds[i - 1] * v[i - 1]
+                if i < len(v) - 1:
+                    y += bonds[i] * v[i + 1]
+                w.append(y)
+            norm = sqrt(sum(y * y for y in w))
+            v = [y / norm for y in w]
+        return norm
+
+    energies, bonds = draws(50), [1.0 + 0.01 * k for k in range(49)]
+    return jit(value_and_grad(largest, argnums=(0, 1))), (energies, bonds)

@@ -10,6 +10,7 @@ import gc
 import sys
 import weakref
 from itertools import chain
+from operator import is_
 from typing import Any
 
 from scalargrad.compiler.guards.object_state import PLAIN
@@ -19,13 +20,22 @@ CACHES = type(functools.cache(lambda: None))
 #: How often each such cache was asked when last looked at, and how often it was cleared by then.
 _CALLS: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDictionary()
 
+#: What each such cache kept when none of it could change.
+_PLAIN_RESULTS: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
+
 
 def kept_by(cache: Any) -> dict[int, Any]:
     """Return the results that a cache of functools keeps and that may change, by identity."""
     found = _results(cache)
     if {*map(type, found)} <= PLAIN:  # as most keep numbers, in thousands
         return {}
-    return {id(x): x for x in found if not _is_plain(x)}
+    known = _PLAIN_RESULTS.get(cache, [])
+    if len(known) == len(found) and all(map(is_, known, found)):
+        return {}
+    kept = {id(x): x for x in found if not _is_plain(x)}
+    if not kept:
+        _PLAIN_RESULTS[cache] = found
+    return kept
 
 
 def identities_kept(cache: Any) -> frozenset[int]:

@@ -258,8 +258,11 @@ class _Reverse(_Sweep):
         self.active &= _leading_to(program, loss.array)
         self.accumulators: dict[tuple[int, Access], Access] = {}
         self.received: dict[Array, list[Access]] = {}  # the accumulators of each array
+        self.of_cells: dict[Access, list[Access]] = {}  # and of single cells of it
         self.signals: dict[Access, Arg] = {}
         self._allot(program.body, {})
+        every = self.received.items()
+        self.cellwise = {a for a, found in every if all(x.is_cell for x in found)}
         self._sweep(program.body, [])
 
     def _allot(self, body: Body, open_: dict[Var, None]) -> None:
@@ -308,6 +311,8 @@ class _Reverse(_Sweep):
         array = array or self.builder.array(f"{x.array}'", x.array.shape)
         self.accumulators[key] = Access(array, x.indices)
         known.append(self.accumulators[key])
+        if x.is_cell:
+            self.of_cells.setdefault(x, []).append(self.accumulators[key])
 
     def _sweep(self, body: Body, open_: list[Var]) -> None:
         """Write the reverse of a body, whose loops are open."""
@@ -341,7 +346,9 @@ class _Reverse(_Sweep):
 
         In a recurrence only the last sum then waits for the turn before.
         """
-        sending = [y.array for y in self.received.get(x.array, ()) if not x.is_apart(y)]
+        are_cells = x.is_cell and x.array in self.cellwise
+        found = self.of_cells.get(x, ()) if are_cells else self.received.get(x.array, ())
+        sending = [y.array for y in found if not x.is_apart(y)]
         arrived = [
             Term(TABLE["identity"], (Access(array, x.indices),)) for array in dict.fromkeys(sending)
         ]
@@ -379,11 +386,8 @@ class _Reverse(_Sweep):
         shape = array.shape if places is None else (len(places),)
         out = self.builder.array(f"d{array}", shape, "out")
         first = 0 if places is None else places.start
-        received = self.received.get(array, [])
-        are_cells = len(shape) == 1 and not any(
-            i.terms or i.via for x in received for i in x.indices
-        )
-        if are_cells and shape[0] <= _CELLS * len(received):
+        received = self.received.get(array, ())
+        if len(shape) == 1 and array in self.cellwise and shape[0] <= _CELLS * len(received):
             for k in range(shape[0]):
                 cell = Access(array, (as_index(first + k),))
                 self._collect(Access(out, (as_index(k),)), (), self._received(cell, []))

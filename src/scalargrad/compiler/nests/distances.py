@@ -7,6 +7,7 @@ first, in a circle of steps, all turns are compared: extents and tables are know
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ from scalargrad.compiler.passes.nodes import stretches
 
 #: By how many turns of a loop a cell is read after it is written: the least and the most.
 Distance = tuple[int, int]
+#: Who reads, and what.
+_Read = tuple["Placed", Access]
 #: For loops over both steps, whether a cell is read at an earlier turn (-1), the same or a later.
 Signs = tuple[int, ...]
 #: So many turns of a step are compared at most, and pairs of turns.
@@ -126,13 +129,19 @@ class Edge:
 
 def dependences(placed: Sequence[Placed]) -> list[Edge]:
     """Return which steps read what others write."""
-    readers: dict[object, list[tuple[Placed, Access]]] = {}
+    every, of_cells, of_many = (defaultdict[object, list[_Read]](list) for _ in range(3))
     for x in placed:
         for access in dict.fromkeys(x.step.reads()):
-            readers.setdefault(access.array, []).append((x, access))
+            every[access.array].append((x, access))
+            if access.is_cell:
+                of_cells[access].append((x, access))
+            else:
+                of_many[access.array].append((x, access))
     found = []
     for writer in placed:
-        for reader, access in readers.get(writer.step.out.array, ()):
+        out = writer.step.out
+        readers = [*of_cells[out], *of_many[out.array]] if out.is_cell else every[out.array]
+        for reader, access in readers:
             distances = distances_between(writer, reader, access)
             if distances is not None:
                 found.append(Edge(writer, reader, access, distances))

@@ -256,6 +256,11 @@ class Access:
         """Return the access with indices in the place of variables."""
         return Access(self.array, tuple(i.substituted(values) for i in self.indices))
 
+    @property
+    def is_cell(self) -> bool:
+        """Whether all its indices are numbers."""
+        return not (self.variables or self.tables)
+
     def is_plain(self) -> bool:
         """Return whether each variable in it is by itself the index of one dimension."""
         found = [v for i in self.indices for v, _ in i.terms]
@@ -333,12 +338,14 @@ class Step:
     op: Operation
     args: tuple[Arg, ...]
     how: str = SET
+    _reads: tuple[Access, ...] | None = field(default=None, init=False, repr=False)
 
-    def reads(self) -> list[Access]:
+    def reads(self) -> tuple[Access, ...]:
         """Return the cells that the step reads, those of tables among them."""
-        cells = [x for x in self.args if x.__class__ is Access]
-        tables = self.tables()
-        return cells + tables if tables else cells
+        if self._reads is None:
+            cells = [x for x in self.args if x.__class__ is Access]
+            self._reads = (*cells, *self.tables())
+        return self._reads
 
     def tables(self) -> list[Access]:
         """Return the cells that its indices read."""

@@ -144,8 +144,10 @@ def _functions(body: Body) -> Iterator[tuple[Step, tuple[Loop, ...], int]]:
     for item in body:
         is_block = isinstance(item, Loop) and isinstance(item.var, Block)
         function += is_block
-        for step, loops in within_loops([item]):
-            yield step, loops, function
+        if isinstance(item, Step):
+            yield item, (), function
+        else:
+            yield from ((step, loops, function) for step, loops in within_loops([item]))
         function += is_block
 
 
@@ -162,8 +164,8 @@ def plan(
     tables = {x.array for step, _ in within_loops(body) for x in step.tables()}
     for step, loops, function in _functions(body):
         writers.setdefault(step.out.array, []).append(_Use(step, step.out, loops, function))
-        vias = (loop.var.extent.via for loop in loops)
-        for access in (*step.reads(), *(x for x in vias if x)):
+        vias = [via for loop in loops if (via := loop.var.extent.via)]
+        for access in (*step.reads(), *vias):
             readers.setdefault(access.array, []).append(_Use(step, access, loops, function))
     offsets: dict[Array, int] = {}
     strides: dict[Array, tuple[int, ...]] = {}
@@ -223,6 +225,8 @@ def _is_in_registers(array: Array, writing: Sequence[_Use], reading: Sequence[_U
     step, _, loops, function = writing[0]
     if any(use.function != function for use in reading):
         return False
+    if not array.shape and not loops:
+        return True
     decide = step.out.variables
     depth = len(loops)
     if step.how in {ADD, MAX}:

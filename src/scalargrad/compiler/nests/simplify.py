@@ -46,7 +46,7 @@ def simplify(program: Program) -> Program:
             new = None
         steps[id(step)] = new
     for new, _ in kept:  # a reader may stand before a copy that it reads
-        new.args = tuple(map(names.of, new.args))
+        new.args = tuple(map(names.of, new.args))  # which nobody has asked for yet
     used = _used(kept)
     steps |= {id(step): step for step, _ in statements(outside)}
 

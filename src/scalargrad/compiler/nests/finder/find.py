@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -22,7 +23,7 @@ from scalargrad.compiler.nests.finder.access import (
 from scalargrad.compiler.nests.finder.expand import expanded
 from scalargrad.compiler.nests.finder.recording import NUMBER, Recording
 from scalargrad.compiler.nests.finder.repeats import flat_structure
-from scalargrad.compiler.nests.finder.split import split, unrolled
+from scalargrad.compiler.nests.finder.split import peeled, split, unrolled
 from scalargrad.compiler.nests.finder.structure import Structure, search
 from scalargrad.compiler.nests.finder.tree import (
     Access,
@@ -42,10 +43,19 @@ _FLAT, _LEAST_TURNS = 1200, 6
 _LONGER = 3.0
 #: Of a longer recording, one for so many nodes; else loops within loops are taken.
 _SELDOM = 27
-#: Nanoseconds of an operation, of a choice, and of a table that is fast or slow; of each time that
-#: a loop whose turns vary begins; of a statement to be compiled, if a program is run 30,000 times;
-#: and how many turns run at once where they wait for nothing.
-_EACH, _CHOSEN, _LOOKED, _ENTERED, _COMPILED, _LANES = 1.0, 1.0, (3.0, 12.0), 6.0, 33.0, 4
+#: Nanoseconds of an operation, which are twice as many if a turn has more of them than this: they
+#: write to as many lines of the cache; of a choice, and of a table that is fast or slow; of each
+#: time that a loop whose turns vary begins; of a statement to be compiled, if a program is run
+#: 30,000 times; and how many turns run at once where they wait for nothing.
+_EACH, _CACHED, _CHOSEN, _LOOKED, _ENTERED, _COMPILED, _LANES = (
+    1.0,
+    400,
+    1.0,
+    (3.0, 12.0),
+    6.0,
+    33.0,
+    4,
+)
 #: Loops have so few turns if these are written out. So many are tried, fewer of long recordings:
 #: trees of so many nodes are read.
 _TURNS, _TRIED, _READ = 8, 5, 100_000
@@ -68,7 +78,7 @@ def trees(recording: Recording) -> Iterator[Tree]:
     """
     found = _Simplest(recording)
     found.search()
-    best = found.tree
+    best = found.tree and _with_whole_rows(found.tree)
     if best is None or _chooses(best):
         flat = _flat(found.flat, inf if best is None else _time(best))
         if flat is not None and (best is None or _time(flat) < _time(best)):
@@ -76,8 +86,7 @@ def trees(recording: Recording) -> Iterator[Tree]:
     if best is not None and len(best.statements) <= _CHANGED:
         best = _with_turns_written(best)
     yield from _checked(best, recording)
-    others = [_tree(structure, inf) for structure in found.others()]
-    others += [_read(found.flat)] if found.flat else []
+    others = [*found.others(), found.flat and _read(found.flat)]
     for tree in sorted((x for x in others if x), key=_time):
         yield from _checked(tree, recording)
 
@@ -98,9 +107,8 @@ class _Simplest:
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.tree: Tree | None = None
-        self._taken: list[Structure] = []
-        self._best: Structure | None = None
-        self._score = self._time = inf  # of the tree
+        self._taken: list[tuple[Structure, Tree | None]] = []
+        self._score = inf  # of the tree
 
     @cached_property
     def flat(self) -> Structure | None:
@@ -109,9 +117,11 @@ class _Simplest:
         most = min(max(_FLAT, n // _NODES_EACH), _LAST, n // _LEAST_TURNS)
         return flat_structure(self.recording, most)
 
-    def others(self) -> list[Structure]:
-        """Return what was found besides."""
-        return [x for x in self._taken if x is not self._best]
+    def others(self) -> Iterator[Tree | None]:
+        """Yield what was found besides."""
+        for structure, tree in self._taken:
+            if tree is None or tree is not self.tree:
+                yield tree or _tree(structure, inf)
 
     def search(self) -> None:
         """Search until a tree is short and has no tables."""
@@ -125,7 +135,7 @@ class _Simplest:
                 self._take(search(recording, kinds, foretells=False))
             if self.tree is not None and _is_clean(self.tree) and not _chooses(self.tree):
                 break
-        repeats = any(NODES_PER_STATEMENT * x.size <= len(recording) for x in self._taken)
+        repeats = any(NODES_PER_STATEMENT * x.size <= len(recording) for x, _ in self._taken)
         if _chooses(self.tree) if self.tree else repeats:  # additions of two turns may be one run
             self._take(search(recording, are_numbers, least=_TURNS))
         if self.tree is not None and count_tables(self.tree):  # two sums may share what is one loop
@@ -139,14 +149,17 @@ class _Simplest:
 
     def _take(self, structure: Structure | None) -> None:
         """Take the tree of a structure if its score is less and it takes not much longer."""
-        if structure is None or any(map(structure.has_loops_of, self._taken)):
+        if structure is None or any(structure.has_loops_of(x) for x, _ in self._taken):
             return
-        self._taken.append(structure)
         found = _tree(structure, self._score / math.sqrt(_least(structure)))
-        if found is not None:
-            new, time = score(found), _time(found)
-            if new < self._score and time < _LONGER * self._time:
-                self.tree, self._score, self._time, self._best = found, new, time, structure
+        self._taken.append((structure, found))
+        if found is not None and (self.tree is None or _is_better(found, self.tree)):
+            self.tree, self._score = found, score(found)
+
+
+def _is_better(tree: Tree, other: Tree) -> bool:
+    """Return whether a tree has less score and takes not much longer."""
+    return score(tree) < score(other) and _time(tree) < _LONGER * _time(other)
 
 
 def _is_clean(tree: Tree) -> bool:
@@ -181,6 +194,13 @@ def _without_loop(tree: Tree, loop: Loop) -> Tree | None:
     periods[of] *= counts[of]
     counts[of] = 1
     return _read(replace(found, periods=periods, counts=counts))
+
+
+def _with_whole_rows(tree: Tree) -> Tree:
+    """Return a tree with what is left of a last row after the loop over rows, if much better."""
+    structure = peeled(tree) if len(tree.statements) <= _CHANGED else None
+    changed = structure and _read(structure)
+    return changed if changed and _WORSE * score(changed) < score(tree) else tree
 
 
 def _with_turns_written(tree: Tree) -> Tree:
@@ -219,12 +239,15 @@ def _time(tree: Tree) -> float:
 def work(tree: Tree) -> float:
     """Return about how many nanoseconds a run of a tree takes."""
     waiting = {loop for s in tree.statements for x in s.operands for loop in _waits(s, x)}
+    bodies = Counter(s.loops[-1] for s in tree.statements if s.loops)
     found = _ENTERED * sum(
         len(x.counts) for x in tree.loops if x.times is None and x.counts.max() > 1
     )
     for s in tree.statements:
         is_wide = s.loops and s.loops[-1] not in waiting and s.loops[-1].counts.max() > _LANES
         each = _EACH / _LANES if is_wide and not has_tables(s) else _EACH
+        if not is_wide and len(s.nodes) > 1 and bodies[s.loops[-1]] > _CACHED:
+            each *= 2
         others = sum(_CHOSEN if isinstance(x, Border) and not starts_there(x) else
                      _LOOKED[_is_slow(tree, s, x)] if isinstance(x, Table) else 0.0
                      for x in s.operands)  # fmt: skip
@@ -261,7 +284,7 @@ def _waits(statement: Statement, access: Access) -> Iterator[Loop]:
 
 
 def _tree(structure: Structure, limit: float) -> Tree | None:
-    """Return the simplest tree of a structure that costs less than a limit, or None."""
+    """Return the simplest tree of a structure; None if it costs more than a limit at least."""
     n = len(structure.recording)
     most = max(_MOST, min(n // _NODES_EACH, _LAST))
     if structure.size > min(most, n / NODES_PER_STATEMENT, limit):  # it costs as much at least
@@ -269,7 +292,7 @@ def _tree(structure: Structure, limit: float) -> Tree | None:
     tree = _read(structure)
     if structure.size <= _CHANGED:
         tree = _changed(_changed(tree, split, _SPLITS), unrolled, 1)
-    return tree if cost(tree) < limit and not is_padded(tree) else None
+    return None if is_padded(tree) else tree
 
 
 def _changed(tree: Tree, change: Callable[[Tree], Structure | None], times: int) -> Tree:

@@ -7,6 +7,7 @@ wherever the strides of most operands jump.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +23,8 @@ from scalargrad.compiler.passes.nodes import stretches
 _LEAST = 4
 #: Grids have at least so many rows.
 _ROWS = 3
+#: Rows of which the last one is not whole are written out, if they have at most so many turns.
+_LONGEST = 12
 #: Of so many times that a loop is entered, rows are those of most.
 _TIMES = 5
 #: Loops of so few turns are written out where they need tables.
@@ -32,24 +35,38 @@ _APART = 1 << 32
 
 def split(tree: Tree) -> Structure | None:
     """Return the structure with loops split that are around tables, the outermost that can be."""
+    return _with_loops(tree, _split)
+
+
+def peeled(tree: Tree) -> Structure | None:
+    """Return the structure with whole rows in the place of loops around tables, and what is left.
+
+    Of the last turn of a recurrence, what nobody reads is left out of the recording.
+    """
+    return _with_loops(tree, _peeled)
+
+
+def _with_loops(
+    tree: Tree, change: Callable[[Structure, Loop, list[Integers]], Structure | None]
+) -> Structure | None:
+    """Return the structure with others in the place of loops, the outermost that can be."""
     found, depth = tree.structure, tree.recording.places.size
     for loop, addresses in sorted(_addresses(tree).items(), key=lambda x: x[0].number):
         if loop.depth > depth:  # within one that is split
             continue
         depth = tree.recording.places.size
-        rows = _rows(loop, addresses)
-        if rows is not None:
-            found, depth = _split(found, loop, *rows), loop.depth
+        changed = change(found, loop, addresses)
+        if changed is not None:
+            found, depth = changed, loop.depth
     return None if found is tree.structure else found
 
 
-def _rows(loop: Loop, addresses: list[Integers]) -> tuple[Integers, Integers] | None:
-    """Return the lengths of the rows of a loop, and how many rows each time has; None if one."""
+def _split(structure: Structure, loop: Loop, addresses: list[Integers]) -> Structure | None:
+    """Return the structure with rows in the place of a loop; None if it has none."""
     times = loop.times
-    length = 0 if times is None else max(_row_length(x, times) for x in addresses)
-    if times and length:
+    if times and (length := max(_row_length(x, times) for x in addresses)):
         rows = np.full(len(loop.counts), times // length)
-        return np.full(int(rows.sum()), length), rows
+        return _in_rows(structure, loop, np.full(int(rows.sum()), length), rows)
     if times and all(_is_steady(np.diff(x.reshape(-1, times), axis=1)) for x in addresses):
         return None
     jumps = _jumps(addresses, loop.counts)
@@ -57,7 +74,7 @@ def _rows(loop: Loop, addresses: list[Integers]) -> tuple[Integers, Integers] | 
         return None
     lengths = np.diff(np.append(np.flatnonzero(jumps), len(jumps)))
     entered = np.cumsum(loop.counts) - loop.counts
-    return lengths, np.add.reduceat(jumps.astype(np.int64), entered)
+    return _in_rows(structure, loop, lengths, np.add.reduceat(jumps.astype(np.int64), entered))
 
 
 def unrolled(tree: Tree) -> Structure | None:
@@ -100,22 +117,33 @@ def _addresses(tree: Tree) -> dict[Loop, list[Integers]]:
 
 def _is_steady(strides: Integers) -> bool:
     """Return whether the strides of each row are equal, the first one aside."""
-    return bool((strides[:, 2:] == strides[:, 1:2]).all())
+    return _is_even(strides[:, 1:])
 
 
-def _row_length(addresses: Integers, times: int) -> int:
-    """Return the length of rows between which each column moves evenly; 0 if there is none."""
-    strides = np.diff(addresses.reshape(-1, times), axis=1)
+def _row_length(addresses: Integers, times: int, *, is_whole: bool = True) -> int:
+    """Return the length of rows between which each column moves evenly; 0 if there is none.
+
+    The last row is left out if it is not whole, or is to be taken for such a one.
+    """
+    turns = addresses.reshape(-1, times)
+    strides = np.diff(turns, axis=1)
     if _is_steady(strides):
         return 0
-    for length in range(2, times // _ROWS + 1):
-        if times % length or (strides[:, length:] == strides[:, length : length + 1]).all():
+    most = min(times // _ROWS, times if is_whole else _LONGEST)
+    for length in range(2, most + 1):
+        rows = times // length if is_whole else (times - 1) // length
+        if (is_whole and times % length) or _is_even(strides[:, length:]):
             continue
-        grid = addresses.reshape(-1, times // length, length)
+        grid = turns[:, : rows * length].reshape(-1, rows, length)
         bends = grid[:, 2:] - 2 * grid[:, 1:-1] + grid[:, :-2]
         if not bends[:, 1:].any() and (times > _ROWS * length or not bends.any()):
             return length
     return 0
+
+
+def _is_even(strides: Integers) -> bool:
+    """Return whether the strides of each row are equal."""
+    return bool((strides == strides[:, :1]).all())
 
 
 def _jumps(addresses: list[Integers], counts: Integers) -> Flags | None:
@@ -146,7 +174,7 @@ def _commonest(numbers: Integers) -> int:
     return int(np.partition(numbers, len(numbers) // 2)[len(numbers) // 2])
 
 
-def _split(structure: Structure, loop: Loop, lengths: Integers, rows: Integers) -> Structure:
+def _in_rows(structure: Structure, loop: Loop, lengths: Integers, rows: Integers) -> Structure:
     """Return the structure with so many rows of these lengths in the place of each turn's loop."""
     n, of = len(structure.recording), loop.symbols - len(structure.recording)
     own = np.repeat(of, rows)
@@ -163,4 +191,30 @@ def _split(structure: Structure, loop: Loop, lengths: Integers, rows: Integers) 
         periods=np.concatenate([periods, inner]),
         counts=np.concatenate([counts, lengths]),
         pool=np.concatenate([structure.pool, n + len(starts) + np.arange(len(lengths))]),
+    )
+
+
+def _peeled(structure: Structure, loop: Loop, addresses: list[Integers]) -> Structure | None:
+    """Return the structure with a loop of whole rows, written out, and what is left after it."""
+    times = loop.times or 0
+    lengths = [_row_length(x, times, is_whole=False) for x in addresses] if times else [0]
+    length = max(lengths)
+    if not length or 2 * lengths.count(length) < len(lengths):
+        return None
+    n, of = len(structure.recording), loop.symbols - len(structure.recording)
+    starts, periods, counts = (
+        x.copy() for x in (structure.starts, structure.periods, structure.counts)
+    )
+    begin, period, rows = starts[of], int(periods[of[0]]), (times - 1) // length
+    after = np.arange(period * length * rows, period * times)
+    whole = n + len(starts) + np.arange(len(of))[:, None]
+    found = np.concatenate([whole, structure.pool[begin[:, None] + after]], axis=1)
+    starts[of] = len(structure.pool) + found.shape[1] * np.arange(len(of))
+    periods[of], counts[of] = found.shape[1], 1
+    return replace(
+        structure,
+        starts=np.concatenate([starts, begin]),
+        periods=np.concatenate([periods, np.full_like(of, period * length)]),
+        counts=np.concatenate([counts, np.full_like(of, rows)]),
+        pool=np.concatenate([structure.pool, found.ravel()]),
     )
