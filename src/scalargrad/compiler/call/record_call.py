@@ -28,7 +28,7 @@ _NOTE = (
 
 _CHANGING = (
     "{compiled!r} changes {named}, which its program would not: return what is new, of an argument "
-    "a copy, as by copy.deepcopy(x), and keep logs and counters outside"
+    "a copy, as by copy.deepcopy(x); keep logs and counters outside, a memo of its numbers within"
 )
 _FRESH = (
     "a random number was drawn from the system, or from a generator that is made without "
