@@ -81,18 +81,17 @@ def contract(
         A product that all examples have in common is part of the sum of each, as it is of one.
     """
     but = {*but}
-    reads: Counter[Array] = Counter()
-    writes: Counter[Array] = Counter()
+    every = [*statements(program.body)]
+    reads = Counter(x.array for step, _ in every for x in step.reads())
+    writes = Counter(step.out.array for step, _ in every)
     products: dict[Array, _Product] = {}
-    for step, around in statements(program.body):
-        reads.update(x.array for x in step.reads())
-        writes[step.out.array] += 1
+    for step, around in every:
         fits = step.op is _MUL and step.how == SET and step.out.array.kind == "temp"
         if fits and step.out.array not in but:
             products[step.out.array] = _Product(step, around)
     alone = {a: x for a, x in products.items() if reads[a] == 1 and writes[a] == 1}
     found: dict[Step, Step | None] = {}
-    for step, around in statements(program.body):
+    for step, around in every:
         made = None if step.out.array in but else _taken(step, around, alone, examples)
         if made is not None:
             taken, found[step] = made

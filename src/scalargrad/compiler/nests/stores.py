@@ -43,6 +43,9 @@ def with_outputs_alone(program: Program, outputs: Array) -> tuple[Program, dict[
 
     def moved_step(step: Step) -> Step:
         unread = unread_operands(step.op)
+        cells = step.out, *step.reads()
+        if not unread and not any(x.array in others or x.tables for x in cells):
+            return step
         args = tuple([0.0 if k in unread else x for k, x in enumerate(step.args)])
         return Step(step.out, step.op, args, step.how).with_cells(moved)
 
@@ -52,12 +55,15 @@ def with_outputs_alone(program: Program, outputs: Array) -> tuple[Program, dict[
 
 def stored_at_once(found: Program) -> Program:
     """Return a program with fewer copies to its outputs."""
+    every = [*statements(found.body)]
+    copied = {x.array for step, _ in every if step.op is _IDENTITY for x in step.reads()}
     writers: dict[Array, list[_Use]] = {}
     readers: dict[Array, list[_Use]] = {}
-    for step, around in statements(found.body):
+    for step, around in every:
         writers.setdefault(step.out.array, []).append((step, around))
         for x in step.reads():
-            readers.setdefault(x.array, []).append((step, around))
+            if x.array in copied:
+                readers.setdefault(x.array, []).append((step, around))
     steps: dict[Step, Step | None] = {}
     for array, writing in writers.items():
         if array.kind == "temp" and len(readers.get(array, ())) == 1:

@@ -153,13 +153,9 @@ class _Simplest:
             return
         found = _tree(structure, self._score / math.sqrt(_least(structure)))
         self._taken.append((structure, found))
-        if found is not None and (self.tree is None or _is_better(found, self.tree)):
+        most = inf if self.tree is None else _LONGER * _time(self.tree)
+        if found is not None and score(found) < self._score and _time(found) < most:
             self.tree, self._score = found, score(found)
-
-
-def _is_better(tree: Tree, other: Tree) -> bool:
-    """Return whether a tree has less score and takes not much longer."""
-    return score(tree) < score(other) and _time(tree) < _LONGER * _time(other)
 
 
 def _is_clean(tree: Tree) -> bool:
