@@ -43,19 +43,12 @@ _FLAT, _LEAST_TURNS = 1200, 6
 _LONGER = 3.0
 #: Of a longer recording, one for so many nodes; else loops within loops are taken.
 _SELDOM = 27
-#: Nanoseconds of an operation, which are twice as many if a turn has more of them than this: they
-#: write to as many lines of the cache; of a choice, and of a table that is fast or slow; of each
-#: time that a loop whose turns vary begins; of a statement to be compiled, if a program is run
-#: 30,000 times; and how many turns run at once where they wait for nothing.
-_EACH, _CACHED, _CHOSEN, _LOOKED, _ENTERED, _COMPILED, _LANES = (
-    1.0,
-    400,
-    1.0,
-    (3.0, 12.0),
-    6.0,
-    33.0,
-    4,
-)
+#: Nanoseconds of an operation, of a choice, and of a table that is fast or slow; of each time that
+#: a loop whose turns vary begins; of a statement to be compiled, if a program is run 30,000 times;
+#: and how many turns run at once where they wait for nothing.
+_EACH, _CHOSEN, _LOOKED, _ENTERED, _COMPILED, _LANES = 1.0, 1.0, (3.0, 12.0), 6.0, 33.0, 4
+#: An operation takes twice as long if a turn has more than this: each writes to a line of the cache.
+_CACHED = 400
 #: Loops have so few turns if these are written out. So many are tried, fewer of long recordings:
 #: trees of so many nodes are read.
 _TURNS, _TRIED, _READ = 8, 5, 100_000

@@ -132,7 +132,7 @@ def _row_length(addresses: Integers, times: int, *, is_whole: bool = True) -> in
     most = min(times // _ROWS, times if is_whole else _LONGEST)
     for length in range(2, most + 1):
         rows = times // length if is_whole else (times - 1) // length
-        if (is_whole and times % length) or _is_even(strides[:, length:]):
+        if rows < _ROWS or (is_whole and times % length) or _is_even(strides[:, length:]):
             continue
         grid = turns[:, : rows * length].reshape(-1, rows, length)
         bends = grid[:, 2:] - 2 * grid[:, 1:-1] + grid[:, :-2]
