@@ -47,7 +47,7 @@ _SELDOM = 27
 #: a loop whose turns vary begins; of a statement to be compiled, if a program is run 30,000 times;
 #: and how many turns run at once where they wait for nothing.
 _EACH, _CHOSEN, _LOOKED, _ENTERED, _COMPILED, _LANES = 1.0, 1.0, (3.0, 12.0), 6.0, 33.0, 4
-#: An operation takes twice as long if a turn has more than this: each writes to a line of the cache.
+#: An operation takes twice as long if a turn has more than these, each with its cache line.
 _CACHED = 400
 #: Loops have so few turns if these are written out. So many are tried, fewer of long recordings:
 #: trees of so many nodes are read.
