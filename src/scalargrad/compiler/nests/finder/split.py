@@ -196,8 +196,10 @@ def _in_rows(structure: Structure, loop: Loop, lengths: Integers, rows: Integers
 
 def _peeled(structure: Structure, loop: Loop, addresses: list[Integers]) -> Structure | None:
     """Return the structure with a loop of whole rows, written out, and what is left after it."""
-    times = loop.times or 0
-    lengths = [_row_length(x, times, is_whole=False) for x in addresses] if times else [0]
+    times = loop.times
+    if times is None:
+        return None
+    lengths = [_row_length(x, times, is_whole=False) for x in addresses]
     length = max(lengths)
     if not length or 2 * lengths.count(length) < len(lengths):
         return None
