@@ -14,9 +14,12 @@ from scalargrad import (
     clip,
     dot,
     drawn,
+    exp,
+    floor,
     grad,
     gradients,
     hessian,
+    jacfwd,
     jacobian,
     jit,
     jvp,
@@ -483,3 +486,16 @@ def gradients_by_results() -> Call:
         return slopes, once, gradients(slopes[2] * xs[2], [results[2][1], *xs])
 
     return jit(found), ([Value(0.3), Value(-0.7), Value(1.1)],)
+
+
+@program
+def jacobians_of_models() -> Call:
+    """Jacobians of three models of two parameters at each of 200 points, which nothing adds up."""
+    models = [
+        lambda p, t: {"y": p[0] * exp(-p[1] * t), "z": (p[1], t)},
+        lambda p, t: {"y": logsumexp([p[0] * t, p[1], t]), "z": (p[1], t)},
+        lambda p, t: {"y": floor(p[0] * t) + p[1], "z": (p[1], t)},
+    ]
+    each = [vmap(jacfwd(f), in_axes=(None, 0)) for f in models]
+    ts = 0.11 + np.arange(200) / 120
+    return jit(lambda p, ts: [f(p, ts) for f in each]), ([1.3, 0.7], ts)

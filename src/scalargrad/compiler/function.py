@@ -9,8 +9,6 @@ import numpy as np
 
 from scalargrad.compiler.nests.unfold import written_out
 from scalargrad.compiler.passes.dependence import (
-    ONE_BY_ONE,
-    Dependents,
     is_detached,
     operands_of,
     steps,
@@ -151,12 +149,11 @@ class Function:
         if not self.wrt:
             return (False,) * self.results
         program = self._followed
-        roots, nodes = program.outputs[: self.results], program.nodes()
-        if len(roots) <= ONE_BY_ONE:
-            left = nodes.cut_off(nodes.where(beyond))
-            return tuple(bool(left.needed([root])[[*self.wrt]].any()) for root in roots)
-        flags = Dependents(program, self.wrt, beyond=beyond).up_to(len(program) - 1)
-        return tuple(bool(flags[node]) for node in roots)
+        nodes = program.nodes()
+        on = np.zeros(len(nodes), np.bool_)
+        on[[*self.wrt]] = True
+        found = nodes.cut_off(nodes.where(beyond)).depending(on)
+        return tuple(found[program.outputs[: self.results]].tolist())
 
     @cached_property
     def values(self) -> Runner:

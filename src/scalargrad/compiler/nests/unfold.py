@@ -20,7 +20,7 @@ import numpy as np
 
 from scalargrad.compiler.nests.asked import crosses
 from scalargrad.compiler.nests.node_columns import MOST_OPERANDS, sweeps_of
-from scalargrad.compiler.passes.dependence import Dependents, Seeds, is_detached
+from scalargrad.compiler.passes.dependence import Seeds, is_detached
 from scalargrad.compiler.passes.expressions import (
     LARGER,
     Plans,
@@ -71,6 +71,8 @@ _FEW = 4
 _MANY = 8
 #: So are those that pass less than this share of the nodes of all, on average.
 _SHARED = 0.25
+#: That average is taken over about so many.
+_SAMPLE = 32
 #: The most nodes that written sweeps may visit in all.
 _MOST = 2_000_000
 
@@ -111,13 +113,11 @@ def _are_apart(program: Program, sweeps: dict[Seeds, list[int]]) -> bool:
     """Return whether many sweeps pass few nodes that others pass, too."""
     if len(sweeps) <= _MANY:
         return False
-    nodes, count = program.nodes(), 0
-    every = np.zeros(len(nodes), np.bool_)
-    for seeds in sweeps:
-        passed = nodes.needed(seeds[::2])
-        count += int(np.count_nonzero(passed))
-        every |= passed
-    return count < _SHARED * len(sweeps) * int(np.count_nonzero(every))
+    nodes = program.nodes()
+    every = np.count_nonzero(nodes.needed(x for seeds in sweeps for x in seeds[::2]))
+    some = [*sweeps][:: math.ceil(len(sweeps) / _SAMPLE)]
+    passed = np.mean([np.count_nonzero(nodes.needed(seeds[::2])) for seeds in some])
+    return bool(passed < _SHARED * every)
 
 
 def _are_left(
@@ -310,13 +310,13 @@ class _Unfolding(PartCopy):
         """Write a sweep; return the error signals of the nodes whose gradients are wanted."""
         wrt = {self.places[x] for x in self.wrt[seeds] if x < len(self.places)}
         roots = [self.places[x] for x in seeds[::2]]
-        moving = Dependents(self.program, [*wrt], beyond=is_detached).up_to(max(roots))
+        moving = self._moving(roots, wrt)
         terms: dict[int, list[_Term]] = defaultdict(list)
         for root, seed in zip(roots, seeds[1::2], strict=True):
             terms[root].append(self.places[seed])
         found: dict[int, int] = {}
-        for node in range(max(roots), min(wrt, default=len(moving)) - 1, -1):
-            if node not in terms or not moving[node]:
+        for node in sorted(moving, reverse=True):
+            if node not in terms:
                 continue
             upstream = self._added(terms.pop(node))
             if node in wrt:
@@ -330,8 +330,22 @@ class _Unfolding(PartCopy):
             elif exponent == 0.5:
                 op, args = sqrt, args[:1]
             for j, operand in enumerate(args):
-                if moving[operand]:
+                if operand in moving:
                     terms[operand].append((upstream, self._factor(op, (node, *args), j)))
+        return found
+
+    def _moving(self, roots: Sequence[int], wrt: set[int]) -> set[int]:
+        """Return the nodes of `wrt`, and what depends on these among what roots depend on."""
+        program, first = self.program, min(wrt, default=len(self.program))
+        below, ahead = {*roots}, [*roots]
+        while ahead:
+            more = {x for x in program.args[ahead.pop()] if x >= first} - below
+            below |= more
+            ahead += more
+        found = {*wrt}
+        for node in sorted(below):
+            if not found.isdisjoint(program.args[node]) and not is_detached(program.ops[node]):
+                found.add(node)
         return found
 
     def _added(self, terms: Sequence[_Term]) -> int:

@@ -7,7 +7,7 @@ only.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from scalargrad.table.symbol import Symbol
 #: The roots and seeds of a sweep, in turn.
 Seeds = tuple[int, ...]
 #: Up to this many results are followed back one by one.
-ONE_BY_ONE = 4
+_ONE_BY_ONE = 4
 #: The most bits held at once, one for each pair of a node and an input.
 _BITS = 2_000_000_000
 #: The most pairs of a result and an input that are told apart: more would take longer than any
@@ -36,7 +36,7 @@ def operands_of(program: Program, wrt: Sequence[int], results: int) -> list[tupl
     nodes = program.nodes()
     nodes = nodes.cut_off(nodes.where(lambda op: op is DETACH))
     roots = program.outputs[:results]
-    if len(roots) <= ONE_BY_ONE and BATCH not in nodes.table:
+    if len(roots) <= _ONE_BY_ONE and BATCH not in nodes.table:
         found = [np.flatnonzero(nodes.needed([root])[[*wrt]]).tolist() for root in roots]
     else:
         found = _in_one_pass(program, nodes, wrt, roots)
@@ -116,45 +116,6 @@ def sweeps(adjoints: Iterable[Seeds]) -> dict[Seeds, list[int]]:
             wrt = found.setdefault(seeds, [])
         wrt.append(args[0])
     return found
-
-
-class Dependents:
-    """Which nodes of a program depend on some of its nodes, as far as was asked.
-
-    Parameters
-    ----------
-    program : Program
-        It may grow afterwards.
-    wrt : sequence of int
-        The nodes that others may depend on.
-    beyond : callable
-        Operations of which it is true count as depending on nothing.
-    """
-
-    def __init__(
-        self, program: Program, wrt: Sequence[int], *, beyond: Callable[[Op], bool]
-    ) -> None:
-        self.wrt = wrt
-        self._program = program
-        self._beyond = beyond
-        self._moving = bytearray(len(program))
-        self._next = min(wrt, default=len(program)) + 1
-        for node in wrt:
-            self._moving[node] = 1
-
-    def up_to(self, top: int) -> bytearray:
-        """Return, for each node up to `top`, 1 where it depends on a node of `wrt`."""
-        ops, args = self._program.ops, self._program.args
-        beyond, moving = self._beyond, self._moving
-        moving.extend(bytes(len(ops) - len(moving)))
-        for node in range(self._next, top + 1):
-            if not moving[node] and not beyond(ops[node]):
-                for operand in args[node]:
-                    if moving[operand]:
-                        moving[node] = 1
-                        break
-        self._next = max(self._next, top + 1)
-        return moving
 
 
 def is_detached(op: Op) -> bool:
