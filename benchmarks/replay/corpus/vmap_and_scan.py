@@ -11,13 +11,16 @@ import numpy as np
 from benchmarks.replay import Call, program
 from scalargrad import (
     Value,
+    argmax,
     clip,
     dot,
     drawn,
+    eq,
     exp,
     floor,
     grad,
     gradients,
+    gt,
     hessian,
     jacfwd,
     jacobian,
@@ -499,3 +502,37 @@ def jacobians_of_models() -> Call:
     each = [vmap(jacfwd(f), in_axes=(None, 0)) for f in models]
     ts = 0.11 + np.arange(200) / 120
     return jit(lambda p, ts: [f(p, ts) for f in each]), ([1.3, 0.7], ts)
+
+
+@program
+def decision_tree() -> Call:
+    """Loss of 40 samples that a tree of seven thresholds and eight leaves sorts, by indices."""
+    features, depth = [0.0, 2.0, 1.0, 3.0, 0.0, 1.0, 2.0], 3
+    xs, ys = np.array(table(40, 4)), np.array(table(40, 1))[:, 0]
+
+    def squared_error(thresholds: Any, leaves: Any, x: Any, y: Any) -> Any:
+        at = 0.0
+        for _ in range(depth):
+            at = 2.0 * at + 1.0 + gt(take(x, take(features, at)), take(thresholds, at))
+        return (take(leaves, at - 7.0) - y) ** 2
+
+    each = vmap(squared_error, in_axes=(None, None, 0, 0))
+    weights = table(1, 7)[0], table(1, 8)[0]
+    return jit(value_and_grad(lambda t, z: sum(each(t, z, xs, ys)), argnums=(0, 1))), weights
+
+
+@program
+def arms_learned() -> Call:
+    """Likelihood of a learner's rate: at each of 30 trials it takes the arm that it values most."""
+    rewards = table(30, 3)
+
+    def likelihood(rate: Any, heat: Any) -> Any:
+        values, total = [0.0 * rate, 0.1, 0.2], 0.0
+        for paid in rewards:
+            arm = argmax(values)
+            error = take(paid, arm) - take(values, arm)
+            total = total + heat * error * error
+            values = [x + where(eq(arm, float(j)), rate * error, 0.0) for j, x in enumerate(values)]
+        return total
+
+    return jit(value_and_grad(likelihood, argnums=(0, 1))), (0.3, 1.2)

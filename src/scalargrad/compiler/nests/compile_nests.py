@@ -32,7 +32,7 @@ from scalargrad.compiler.nests.tiles import arranged
 from scalargrad.compiler.nests.unfold import unfold, written_out
 from scalargrad.compiler.passes.kinds import DETACH, Op, has_lanes
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.unroll import unrolled, with_choices
+from scalargrad.compiler.passes.unroll import lookups_recur, unrolled, with_choices
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Elementwise
 
@@ -143,6 +143,7 @@ def _attempts(program: Program) -> Iterator[tuple[Asked, list[Form], bool]]:
     It is a program as recorded, with each number of an example as a node of its own, and node by
     node, derivatives too: each in loops, then without.
     """
+    program = with_choices(program) if lookups_recur(program) else program
     recorded = _asked(unfold(program))
     yield from _in_loops(recorded)
     has_rows = has_lanes(program.nodes().table)

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from scalargrad.compiler.passes.kinds import (
+    ADJOINT,
     BATCH,
     CONSTANT,
     INPUT,
@@ -52,11 +55,28 @@ def unrolled(program: Program) -> Program:
     return made.program
 
 
+def lookups_recur(program: Program) -> bool:
+    """Return whether a lookup depends on another in as large a table: no one loop makes both."""
+    nodes = program.nodes()
+    nodes = nodes.cut_off(nodes.where(lambda op: op is ADJOINT))
+    groups: dict[int, list[int]] = {}  # by the size of tables
+    for x in nodes.places(TAKE):
+        groups.setdefault(len(nodes.args_of(nodes.args_of(x)[1])), []).append(x)
+    for group in groups.values():
+        on = np.zeros(len(nodes), np.bool_)
+        on[group] = True
+        later = nodes.depending(on)
+        if any(later[y] for x in group for y in nodes.args_of(x)):
+            return True
+    return False
+
+
 def with_choices(program: Program) -> Program:
-    """Return a program without lanes in which each lookup is a choice among the entries."""
+    """Return a program in which each lookup is a choice among the entries."""
     if TAKE not in program.ops:
         return program
     copy = PartCopy(program, program.inputs)
+    copy.program.stacked = program.stacked
     copy.new.update(zip(range(program.inputs), range(program.inputs), strict=True))
     for node in range(program.inputs, len(program)):
         op, args = program.ops[node], program.args[node]
