@@ -17,11 +17,13 @@ from scalargrad import Value, disable_jit, gradients
 for module in pkgutil.iter_modules(corpus.__path__):
     importlib.import_module(f"{corpus.__name__}.{module.name}")
 
-#: Programs that take longer than half a second; of moons and the GPT there is another of the kind.
+#: Programs that take about a second or longer; of most there is another of the kind.
 SLOW = {
-    *("gpt.of_parameters", "headlines.moons_of_tanh_by_scan"),
-    *("loops.edit_distance", "loops.heat", "loops.planets", "loops.predator_and_prey"),
-    *("loops.wave_on_a_square", "sums.covariance", "sums.page_rank", "sums.survival"),
+    *("gpt.of_parameters", "gpt.of_three_layers", "models.gpt", "models.logistic_growth"),
+    *("headlines.moons_of_tanh_by_scan", "loops.after_a_swing", "loops.cells_that_learn"),
+    *("loops.edit_distance", "loops.wave_on_a_square", "nests.bodies", "networks.encoder"),
+    *("sums.covariance", "sums.page_rank", "textbook.gauss_jordan", "textbook.householder"),
+    *("training.descent_by_scan", "training.momentum_in_one_program", "vmap_and_scan.planets"),
 }
 
 

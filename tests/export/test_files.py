@@ -77,9 +77,9 @@ def mapped(w: list[Any], table: list[Any], points: Any, classes: Any) -> Any:
 
 
 def irregular(xs: list[Any]) -> Any:
-    """Return a number by thousands of operations in no order, each on what came before."""
+    """Return a number by hundreds of operations in no order, each on what came before."""
     draw, known = random.Random(5), list(xs)
-    for _ in range(2000):
+    for _ in range(600):
         x, y = draw.choice(known), draw.choice(known)
         known.append(draw.choice([sg.tanh(x) + y, sg.maximum(x, y), sg.sin(x) / (1.0 + y * y)]))
     return known[-1]
@@ -95,7 +95,7 @@ WRITTEN: dict[str, tuple[Callable[..., Any], tuple[Any, ...], int, int]] = {
         100_000,
     ),
     "sums": (lambda xs: sum(x * x for x in xs) + sg.dot(xs, xs), (np.ones(500),), 400, 40_000),
-    "irregular": (irregular, ([Value(0.3), Value(-0.4), Value(0.9)],), 25_000, 1_000_000),
+    "irregular": (irregular, ([Value(0.3), Value(-0.4), Value(0.9)],), 8000, 300_000),
 }
 
 

@@ -100,6 +100,7 @@ def test_a_bundle_adjustment_has_an_entry_for_each_camera_and_point_that_meet() 
     np.testing.assert_allclose(found.toarray(), rows, rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.wide
 def test_a_bundle_adjustment_is_fitted_as_closely_as_its_noise_lets_it() -> None:
     """In a few evaluations, though cameras and points may shift together."""
     rng = np.random.default_rng(4)
