@@ -11,6 +11,7 @@ from benchmarks.replay import Call, program
 from scalargrad import (
     Value,
     cos,
+    custom_op,
     drawn,
     exp,
     grad,
@@ -839,3 +840,20 @@ def largest_eigenvalue() -> Call:
 
     energies, bonds = draws(50), [1.0 + 0.01 * k for k in range(49)]
     return jit(value_and_grad(largest, argnums=(0, 1))), (energies, bonds)
+
+
+@program
+def recurrence_of_an_own_operation() -> Call:
+    """State passed through an operation of one's own, whose value is Python's."""
+
+    @custom_op(lambda y, x: (1.0 - y * y,))
+    def squashed(x: float) -> float:
+        return math.tanh(x)
+
+    def last(p: Any) -> Any:
+        state = 0.1
+        for k in range(300):
+            state = squashed(p[0] * state + p[1] * 0.01 * k) + p[2]
+        return state
+
+    return jit(value_and_grad(last)), ([0.3, 0.2, 0.1],)

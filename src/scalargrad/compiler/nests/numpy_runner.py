@@ -1,22 +1,24 @@
-"""Scheduled loops run by NumPy, where there is no compiler: loops that carry nothing are axes.
+"""Scheduled loops run without a compiler: by NumPy those that carry nothing, others as Python.
 
-NumPy fuses no product with a sum and adds in an order of its own, so that sums agree with compiled
-ones to rounding only.
+Products are not fused with sums, and NumPy adds in an order of its own, so that sums agree with
+compiled ones to rounding only.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
+from scalargrad.compiler.nests.contract import FMA, FMS, FNMA
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
+    ADD,
     MAX,
     SET,
     Access,
@@ -110,27 +112,170 @@ class NumpyNested(Loops):
 
 
 class NumpyNestExecutable:
-    """Nests that NumPy runs, and memory for what is given and returned."""
+    """Nests that NumPy and Python run, and memory for what is given and returned."""
 
     distances: Sequence[Any] = ()
 
     def __init__(self, nested: NumpyNested) -> None:
         self.memory: Floats = np.zeros(nested.outputs.stop)
         self._nested = nested
+        self._printed = _Printed(nested.program, nested.body)
 
     def run(self) -> None:
         """Run the loops in order."""
         nested, memory = self._nested, self.memory
         given = {nested.given: memory[: nested.inputs]}
-        memory[nested.outputs] = run_numpy(nested.program, nested.body, given)[nested.returned]
+        memory[nested.outputs] = self._printed.run(given)[nested.returned]
 
 
 def run_numpy(program: Program, body: Body, given: Mapping[Array, Any]) -> dict[Array, Floats]:
-    """Return the numbers of all arrays, for those of kind ``"in"`` and the loops in order."""
-    runner = _Runner(program, given)
-    with np.errstate(all="ignore"):
-        runner.items(body)
-    return runner.numbers
+    """Return the numbers of arrays, for those of kind ``"in"`` and the loops in order."""
+    return _Printed(program, body).run(given)
+
+
+class _Printed:
+    """Python code of scheduled loops; those whose turns are axes of arrays are run by NumPy.
+
+    Single numbers that no such loop uses are variables of Python.
+    """
+
+    def __init__(self, program: Program, body: Body) -> None:
+        self.program = program
+        self.axes: list[tuple[Loop, tuple[Var, ...]]] = []  # with the loops around them
+        self.functions: dict[Operation, str] = {}
+        self.views: dict[Array, str] = {}
+        self.variables: dict[Var, str] = {}
+        used = {x.array for loop in _axes(body) for x in _cells([loop])}
+        singles = [a for a in program.arrays if a.kind == "temp" and not a.shape and a not in used]
+        self.numbers = {a: f"x{k}" for k, a in enumerate(singles)}
+        starts = {step.out.array: step.how for step, _ in statements(body)}
+        lines = [f"    {name} = {_START.get(starts.get(a, ADD))}"
+                 for a, name in self.numbers.items() if starts.get(a, ADD) != SET]  # fmt: skip
+        lines += self._items(body, (), "    ")
+        views = [f"    {name} = view({k})" for k, name in enumerate(self.views.values())]
+        source = "\n".join(["def run(view, run_axis):", *views, *lines, "    return"])
+        names: dict[str, Any] = {name: _on_floats(op) for op, name in self.functions.items()}
+        names |= {"inf": math.inf, "nan": math.nan, "larger": _larger}
+        exec(compile(source, "<printed from nests>", "exec"), names)
+        self._run: Callable[..., None] = names["run"]
+
+    def run(self, given: Mapping[Array, Any]) -> dict[Array, Floats]:
+        """Return the numbers of arrays, for those that are given."""
+        runner = _Runner(self.program, given, self.numbers)
+        arrays = [*self.views]
+
+        def run_axis(k: int, *turns: int) -> None:
+            loop, around = self.axes[k]
+            runner.at.update(zip(around, turns, strict=True))
+            runner.items([loop])
+
+        with np.errstate(all="ignore"):
+            self._run(lambda k: memoryview(runner.numbers[arrays[k]].reshape(-1).data), run_axis)
+        return runner.numbers
+
+    def _items(self, body: Body, around: tuple[Var, ...], indent: str) -> list[str]:
+        lines = []
+        for item in body:
+            if isinstance(item, Step):
+                lines.append(f"{indent}{self._step(item)}")
+            elif _is_axis(item):
+                turns = ", ".join([str(len(self.axes)), *(self.variables[v] for v in around)])
+                self.axes.append((item, around))
+                lines.append(f"{indent}run_axis({turns})")
+            else:
+                var = self.variables.setdefault(item.var, f"i{len(self.variables)}")
+                turns = f"range({self._index(item.var.extent)})"
+                turns = f"reversed({turns})" if item.down else turns
+                lines.append(f"{indent}for {var} in {turns}:")
+                lines += self._items(item.body, (*around, item.var), indent + "    ")
+        return lines
+
+    def _step(self, step: Step) -> str:
+        args, out = [*map(self._arg, step.args)], self._cell(step.out)
+        if step.op in _INLINE:
+            found = _INLINE[step.op].format(*args)
+        else:
+            name = self.functions.setdefault(step.op, f"f{len(self.functions)}")
+            found = f"{name}({', '.join(args)})"
+        if step.how == MAX:
+            return f"{out} = larger({out}, {found})"
+        return f"{out} {step.how} {found}"
+
+    def _arg(self, x: Arg) -> str:
+        return f"({x!r})" if isinstance(x, float) else self._cell(x)
+
+    def _cell(self, x: Access) -> str:
+        if x.array in self.numbers:
+            return self.numbers[x.array]
+        at, stride = Index(), 1
+        tables = []
+        for index, size in zip(reversed(x.indices), reversed(x.array.shape), strict=True):
+            at += Index(index.base, index.terms) * stride
+            tables += [f"{stride} * int({self._cell(index.via)})"] if index.via else []
+            stride *= size
+        view = self.views.setdefault(x.array, f"m{len(self.views)}")
+        return f"{view}[{' + '.join([self._index(at), *tables])}]"
+
+    def _index(self, index: Index) -> str:
+        parts = [f"{k} * {self.variables[v]}" for v, k in index.terms]
+        parts += [f"int({self._cell(index.via)})"] if index.via else []
+        return " + ".join([*parts, str(index.base)])
+
+
+#: What sums and maxima start from.
+_START = {ADD: "0.0", MAX: "-inf"}
+#: Operations that are written where they stand.
+_INLINE: dict[Operation, str] = {
+    TABLE["add"]: "{} + {}",
+    TABLE["sub"]: "{} - {}",
+    TABLE["mul"]: "{} * {}",
+    TABLE["neg"]: "-{}",
+    TABLE["identity"]: "{}",
+    TABLE["where"]: "{1} if {0} else {2}",
+    FMA: "{} * {} + {}",
+    FMS: "{} * {} - {}",
+    FNMA: "{2} - {0} * {1}",
+}
+#: Loops in which no step runs as often as this are no axes.
+_FEW = 100
+
+
+def _axes(body: Body) -> Iterator[Loop]:
+    """Yield the outermost loops that are axes of arrays."""
+    for item in body:
+        if not isinstance(item, Step):
+            yield from [item] if _is_axis(item) else _axes(item.body)
+
+
+def _cells(body: Body) -> Iterator[Access]:
+    """Yield the cells that a body uses."""
+    for step, around in statements(body):
+        tables = [v.extent.via for v in around if v.extent.via]
+        yield from (step.out, *step.reads(), *tables)
+
+
+def _is_axis(loop: Loop) -> bool:
+    """Return whether a loop can be an axis of arrays, and is worth it."""
+    most = max(math.prod(v.extent.bounds()[1] for v in around) for _, around in statements([loop]))
+    return most >= _FEW and _may_be_axis(loop)
+
+
+def _may_be_axis(loop: Loop) -> bool:
+    """Return whether a loop carries nothing and no other ends at its variable."""
+    if not isinstance(loop, ScheduledLoop) or loop.kind != "vector":
+        return False
+    inside = {v for _, around in statements(loop.body) for v in around}
+    return not any(loop.var in v.extent.variables for v in inside)
+
+
+def _on_floats(op: Operation) -> Callable[..., float]:
+    """Return an operation on floats, outside its domain as IEEE 754 has it."""
+    return op.of_floats_unchecked if isinstance(op, Elementwise) else _function(op)
+
+
+def _larger(x: float, y: float) -> float:
+    """Return the larger of two numbers, nan if one is."""
+    return x if x >= y or x != x else y
 
 
 def _function(op: Operation) -> Callable[..., Any]:
@@ -147,16 +292,20 @@ def _folded(two: Callable[[Any, Any], Any], held: Any, rest: Sequence[Any]) -> A
 
 
 class _Runner:
-    def __init__(self, program: Program, given: Mapping[Array, Any]) -> None:
+    """Runs loops that are axes of arrays; `others` are arrays that have no numbers here."""
+
+    def __init__(
+        self, program: Program, given: Mapping[Array, Any], others: Container[Array]
+    ) -> None:
         self.numbers: dict[Array, Floats] = {}
-        for array in program.arrays:
+        for array in (x for x in program.arrays if x not in others):
             data = given[array] if array.kind == "in" else array.data
             zeros = np.zeros(array.shape)
             self.numbers[array] = zeros if data is None else np.reshape(data, array.shape) + 0.0
         self.depth = 0
         for step, around in statements(program.body):
             self.depth = max(self.depth, len(around))
-            if step.how == MAX:
+            if step.how == MAX and step.out.array in self.numbers:
                 self.numbers[step.out.array].fill(-math.inf)
         self.at: dict[Var, Any] = {}
         self.axes: list[Var] = []  # the variables that are axes of arrays, of `depth` dimensions
@@ -166,7 +315,7 @@ class _Runner:
         for item in body:
             if isinstance(item, Step):
                 self._step(item)
-            elif self._is_axis(item):
+            elif _may_be_axis(item):
                 shape = [1] * self.depth
                 shape[len(self.axes)] = -1
                 self.at[item.var] = np.arange(self._index(item.var.extent)).reshape(shape)
@@ -178,13 +327,6 @@ class _Runner:
                 for k in reversed(turns) if item.down else turns:
                     self.at[item.var] = k
                     self.items(item.body)
-
-    def _is_axis(self, loop: Loop) -> bool:
-        """Return whether a loop carries nothing and no other ends at its variable."""
-        if not isinstance(loop, ScheduledLoop) or loop.kind != "vector":
-            return False
-        inside = {v for _, around in statements(loop.body) for v in around}
-        return not any(loop.var in v.extent.variables for v in inside)
 
     def _index(self, index: Index) -> Any:
         found: Any = index.base
