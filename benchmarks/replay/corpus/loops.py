@@ -846,7 +846,7 @@ def largest_eigenvalue() -> Call:
 def recurrence_of_an_own_operation() -> Call:
     """State passed through an operation of one's own, whose value is Python's."""
 
-    @custom_op(lambda y, x: (1.0 - y * y,))
+    @custom_op(lambda y, _: (1.0 - y * y,))
     def squashed(x: float) -> float:
         return math.tanh(x)
 
