@@ -8,9 +8,8 @@ from typing import Any, NoReturn
 
 from scalargrad.autodiff import gradients
 from scalargrad.compiler.call.output import Result
-from scalargrad.compiler.generators import reached
+from scalargrad.compiler.generators import Generators, reached
 from scalargrad.compiler.jit_mode import disable_jit, jit_mode
-from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.errors import TraceError
 from scalargrad.graph import topological_order
 from scalargrad.table.numbers import is_real

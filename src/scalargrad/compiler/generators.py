@@ -1,18 +1,95 @@
-"""The generators of random numbers, Python's and NumPy's, that functions and objects can reach."""
+"""The generators of random numbers, Python's and NumPy's, that functions and objects can reach.
+
+A number drawn by `scalargrad.drawn` is drawn again at each call. Drawn in any other way, it would
+be the same in all calls. So after a recording, every generator that the function can reach must be
+in the state in which the draws by `drawn` alone leave it.
+
+Generators are found by the references of the function. Asking the garbage collector for all of them
+would take longer than recording a small function, and would find those of other threads.
+"""
 
 from __future__ import annotations
 
+import pickle
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import walked
-from scalargrad.transforms.draws import MODULE, state_of
+from scalargrad.compiler.trace.draws import Draw, rows_of
+from scalargrad.errors import TraceError
+from scalargrad.system.short_repr import shown
+from scalargrad.transforms.draws import MODULE, rewind, state_of
 from scalargrad.value import Value
 
+REMEDY = (
+    "it would stay the same at every call. Draw a number by scalargrad.drawn(rng.random), which "
+    "draws anew, with arguments by drawn(rng.gauss, 0.0, 1.0); a minibatch, an order or a choice "
+    "draw outside, and pass in what was chosen: "
+    "loss([xs[i] for i in batch], [ys[i] for i in batch])"
+)
 #: The most objects behind those of libraries that are searched.
 MOST = 5_000
+
+
+class Generators:
+    """The generators that a function can reach, with their states before the recording.
+
+    Parameters
+    ----------
+    objects : iterable
+        What the function, and what it is called with, lead to; see `reached`.
+    """
+
+    def __init__(self, objects: Iterable[Any] = ()) -> None:
+        objects = [*objects]
+        self._before = {id(x): (x, state_of(x)) for x in generators_among(objects)}
+        #: Whether the function names a source of fresh randomness.
+        self.may_be_fresh = any(map(is_fresh, objects))
+
+    def note(self, draw: Draw) -> None:
+        """Note a draw by `drawn`; raise TraceError if its generator is not among those known."""
+        if id(draw.source) not in self._before:
+            raise TraceError(
+                f"drawn was given a method of {shown(draw.source)}, a generator that the function "
+                "could not reach by a variable, argument or attribute before the call, so that "
+                "its program could not draw from it again: make the generator outside; one that "
+                "is made and seeded inside is used without drawn"
+            )
+
+    def __contains__(self, x: object) -> bool:
+        return id(x) in self._before
+
+    def __iter__(self) -> Iterator[Any]:
+        return (x for x, _ in self._before.values())
+
+    def rewind(self) -> None:
+        """Set all generators back to their states before the recording."""
+        rewind(self._before.values())
+
+    def advanced(self) -> list[Any]:
+        """Return the generators that are in other states than before."""
+        return [x for x, state in self._before.values() if _differ(state, state_of(x))]
+
+    def check(self, draws: Sequence[Draw]) -> None:
+        """Raise TraceError if anything but `draws`, made by `drawn`, was drawn; rewind all."""
+        after = [(x, state_of(x)) for x in self]
+        self.rewind()
+        for row in rows_of(draws):
+            row[0].many(len(row))
+        hidden = [x for x, state in after if _differ(state, state_of(x))]
+        self.rewind()
+        if hidden:
+            named = "the module random" if hidden[0] is MODULE else shown(hidden[0])
+            raise TraceError(
+                f"a random number was drawn from {named} while a compiled function was recorded: "
+                f"{REMEDY}"
+            )
+
+
+def _differ(a: Any, b: Any) -> bool:
+    return pickle.dumps(a) != pickle.dumps(b)
 
 
 def generators_of(roots: Iterable[Any]) -> list[Any]:

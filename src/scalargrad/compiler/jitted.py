@@ -14,11 +14,11 @@ from scalargrad.compiler.call.eager_replay import Call, cause
 from scalargrad.compiler.call.objects import Key
 from scalargrad.compiler.call.record_call import UnrecordedError
 from scalargrad.compiler.call.specialization import Specialization
-from scalargrad.compiler.call.specializations import Programs, Specializations
+from scalargrad.compiler.call.specializations import Specializations
 from scalargrad.compiler.check import checked
 from scalargrad.compiler.guards.object_state import is_object
 from scalargrad.compiler.jit_mode import is_jit_disabled, mode_here
-from scalargrad.compiler.pickling import Reference
+from scalargrad.compiler.pickling import found_at, place_of
 from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.side_effects import CallSnapshot
 from scalargrad.compiler.trace.trace import current_trace
@@ -65,7 +65,6 @@ class Jitted(Generic[P, R]):
         self,
         function: Callable[P, R],
         static: frozenset[int | str] = frozenset(),
-        programs: Programs | None = None,
         *,
         check: bool = False,
     ) -> None:
@@ -74,7 +73,7 @@ class Jitted(Generic[P, R]):
         self._function = function
         self._static = static  # positions and names of arguments
         #: Returns the key of a call, and the numbers and objects among its arguments.
-        self._kept = Specializations(function, static, programs or {})
+        self._kept = Specializations(function, static)
         self.signature = (signature := Signature(function, static)).of
         self._remember = signature.remember
         #: The generators that a program has last drawn from, with their states before.
@@ -330,16 +329,16 @@ class Jitted(Generic[P, R]):
             failed.explain()
 
     def __copy__(self) -> Jitted[P, R]:
-        return Jitted(self._function, self._static, self._kept.programs)
+        return Jitted(self._function, self._static, check=self.is_checked)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Jitted[P, R]:
         """Copy the function, with what it is bound to; the copy has no recordings."""
-        return Jitted(copy.deepcopy(self._function, memo), self._static)
+        return Jitted(copy.deepcopy(self._function, memo), self._static, check=self.is_checked)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if is_object(self._function):
             return Jitted, (self._function, self._static)
-        return _unpickled, (Reference.of(self),)
+        return _unpickled, place_of(self)
 
 
 class Bound(functools.partial[R], Generic[Q, R]):
@@ -361,18 +360,18 @@ class Bound(functools.partial[R], Generic[Q, R]):
         return compiled.export(path, *self.args, *args, **self.keywords, **kwargs)  # type: ignore[no-any-return]
 
 
-def _unpickled(reference: Reference) -> Jitted[Any, Any]:
-    """Return the compiled function that a reference leads to, compiled here if it is not.
+def _unpickled(module: str, name: str) -> Jitted[Any, Any]:
+    """Return the compiled function of this module and name, compiled here if it is not.
 
     Raises
     ------
     TraceError
         If there is none of that name in this process.
     """
-    found = reference.find()
+    found = found_at(module, name)
     if not callable(found):
         raise TraceError(
-            f"{reference.name} was pickled by its name, and the module {reference.module} has no "
-            "such function here: define it in a module that both processes import"
+            f"{name} was pickled by its name, and the module {module} has no such function here: "
+            "define it in a module that both processes import"
         )
     return found if isinstance(found, Jitted) else Jitted(found)

@@ -7,13 +7,15 @@ part of the key.
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Container, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Container, Hashable, Iterator, Sequence, Set
 from contextlib import suppress
 from enum import Enum
 from itertools import chain, islice
 from operator import attrgetter, itemgetter
-from types import BuiltinMethodType, FunctionType, ModuleType
+from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,14 +24,26 @@ from scalargrad.call import Intermediate
 from scalargrad.compiler.call.argument_refusals import (
     PLAIN_ARRAYS,
     operator_of,
+    refuse_array,
     refuse_attributes,
+    refuse_constant,
     refuse_operations,
 )
-from scalargrad.compiler.call.objects import SIZE, TOLD_BY_TYPE, Key, KeyMaker, is_plain_object
+from scalargrad.compiler.call.objects import (
+    OBJECT,
+    POSITIONAL,
+    SIZE,
+    TOLD_BY_TYPE,
+    Key,
+    is_code,
+    is_plain_object,
+    is_told,
+)
 from scalargrad.compiler.call.output import Result
-from scalargrad.compiler.guards.comparable import laid_out, objects_like
+from scalargrad.compiler.guards.comparable import exact, laid_out, objects_like
 from scalargrad.compiler.guards.names_read import is_of_library
-from scalargrad.compiler.guards.object_state import attributes, is_record, slots_of
+from scalargrad.compiler.guards.object_state import attributes, is_object, is_record, slots_of
+from scalargrad.compiler.guards.refused import are_followed, is_followed, refusal_of
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
@@ -48,22 +62,34 @@ _NUMBERS = "fiub"
 _MOST = 10**7
 
 
-class Walk(KeyMaker):
+class Walk:
     """One walk over arguments, level by level.
+
+    Parameters
+    ----------
+    function : callable, optional
+        The function that is called, for messages.
 
     Attributes
     ----------
+    key : list
+        The parts of the key.
     leaves : list
         The numbers, Values and arrays outside objects, in the order in which they are taken.
+    objects : list
+        The objects, as often as they are given.
+    given : int or str
+        The position or name of the argument that is looked at.
     """
 
-    leaves: list[Any]
-    _met: dict[type, list[Any]]
+    given: int | str = 0
 
     def __init__(self, function: Callable[..., Any] | None = None) -> None:
-        self.function = function
-        self.key, self.leaves, self.objects = [], [], []
-        self._met = {}  # dataclasses, by class
+        self._function = function
+        self.key: list[Hashable] = []
+        self.leaves: list[Any] = []
+        self.objects: list[Any] = []
+        self._met: dict[type, list[Any]] = {}  # dataclasses, by class
 
     def take_one(self, x: Any) -> None:
         """Take an argument."""
@@ -97,6 +123,66 @@ class Walk(KeyMaker):
         place = {id(x): k for k, x in [*enumerate(met)][::-1]}
         self.key.append(("met", *[place[id(x)] for x in records]))
         return [x for k, x in enumerate(records, first) if place[id(x)] == k]
+
+    # What has no numbers that are traced ------------------------------------------------------
+
+    @property
+    def where(self) -> str:
+        """What is looked at, for messages."""
+        if self._function is None:
+            return "an argument"
+        if isinstance(self.given, str):
+            return f"the argument {self.given}"
+        try:
+            parameters = [*inspect.signature(self._function).parameters.values()]
+        except (TypeError, ValueError):  # a builtin without one
+            parameters = []
+        named = self.given < len(parameters) and parameters[self.given].kind in POSITIONAL
+        return f"the argument {parameters[self.given].name if named else self.given + 1}"
+
+    def constants(self, xs: Sequence[Any]) -> None:
+        """Note what has no numbers that are traced, plain objects in one entry."""
+        if {*map(type, xs)} <= TOLD_BY_TYPE:
+            self.key.append((*xs, *map(type, xs)))
+        else:
+            for x in xs:
+                self.whole(x)
+
+    def names(self, dicts: Sequence[dict[Any, Any]]) -> None:
+        """Note the keys of dicts, once if all have the same texts."""
+        first, names = [*dicts[0]], [*chain.from_iterable(dicts)]
+        if {*map(type, names)} <= {str} and names == first * len(dicts):
+            self.key.append(("names", *first))
+        else:
+            for x in dicts:
+                self.constants([*x])
+
+    def whole(self, x: Any) -> None:
+        """Note a constant by its value, else an object."""
+        if is_told(x):
+            self.key.append(exact(x))
+        elif isinstance(x, tuple | frozenset) and not is_object(x):
+            self.key.append((x.__class__, len(x)))
+            for part in x:
+                self.whole(part)
+        elif isinstance(x, MethodType):  # which is new whenever it is read
+            self.key.append((MethodType, x.__func__))
+            self.whole(x.__self__)
+        elif type(x) in PLAIN_ARRAYS and not x.dtype.hasobject:
+            self.key.append((type(x), x.dtype, laid_out(x), x.tobytes()))
+        elif is_object(x) or (is_code(x) and not isinstance(x, ModuleType | BuiltinMethodType)):
+            kind: Any = type(x)
+            followed = are_followed(kind) if is_object(x) else is_followed(x)
+            is_known = isinstance(x, functools.partial) or followed
+            if not (is_known and is_object(x)):
+                refuse_array(x, self.where)
+            if not is_known:
+                raise TraceError(f"a compiled function {refusal_of(self.where, x)}")
+            self.key.append(OBJECT)
+            self.objects.append(x)
+        else:
+            refuse_constant(x, self.where)
+            self.key.append(exact(x))
 
 
 _FLOAT: set[type] = {float}

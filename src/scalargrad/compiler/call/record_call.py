@@ -9,13 +9,11 @@ from typing import Any, NamedTuple, NoReturn
 
 from scalargrad.compiler.call.arguments import replaced
 from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.generators import MOST
+from scalargrad.compiler.generators import MOST, REMEDY
 from scalargrad.compiler.guards.names_read import NamesRead
-from scalargrad.compiler.trace.randomness import REMEDY
 from scalargrad.compiler.trace.record import as_recording, is_same, recorded
-from scalargrad.compiler.trace.side_effects import SideEffects
+from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.trace import Trace
-from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import ScalargradError, TraceError
 from scalargrad.transforms.evaluation import OF_FLOATS
 from scalargrad.value import Value
@@ -23,7 +21,8 @@ from scalargrad.value import Value
 _NOTE = (
     "While a compiled function is recorded, every number of its arguments is a Value. What has to "
     "be a plain number or array there (an index array, a mask, a key, a size) can be a static "
-    "argument, as in jit(f, static_argnames='mask'), or be closed over. " + OF_FLOATS
+    "argument, as in jit(f, static_argnames='mask'), or be closed over; in place of a method of "
+    "numbers of your own write a function. " + OF_FLOATS
 )
 
 _CHANGING = (
@@ -73,23 +72,9 @@ class UnrecordedError(Exception):
 
     def explain(self) -> NoReturn:
         """Raise the reason as the error of the call."""
-        error = _explained(self.error)
-        if not isinstance(error, ScalargradError):
-            error.add_note(_NOTE)
-        raise error
-
-
-def _explained(error: Exception) -> Exception:
-    """Return an error; of an attribute that no recorded number has, with what to write."""
-    name = error.name if isinstance(error, AttributeError) else None
-    if name is None or name.startswith("_") or not isinstance(error.obj, Traced):  # type: ignore[attr-defined]
-        return error
-    return AttributeError(
-        f"a Value has no attribute {name!r}; while a compiled function is recorded each number of "
-        "its arguments is a plain Value, also where it was a float or of a class of yours: in "
-        f"place of a method write a function, {name}(x), and pass other attributes as arguments of "
-        "their own"
-    ).with_traceback(error.__traceback__)
+        if not isinstance(self.error, ScalargradError):
+            self.error.add_note(_NOTE)
+        raise self.error
 
 
 class CallRecorder:
@@ -186,7 +171,7 @@ class CallRecorder:
         why = _CHANGING.format(compiled=self._compiled, named=named) if named else _FRESH
         return UnrecordedError(TraceError(why), is_repeatable=False)
 
-    def _once(self, *, unrolls: bool = False) -> tuple[Callable[[], Found], SideEffects, Trace]:
+    def _once(self, *, unrolls: bool = False) -> tuple[Callable[[], Found], Snapshot, Trace]:
         """Run the call; return what makes a path of it, what was held before, and the trace."""
         while True:  # again if the function used single numbers of a whole array
             trace = Trace(unrolls=unrolls or self._unrolls, following=self._following)
@@ -202,10 +187,10 @@ class CallRecorder:
                 return found, before, trace
             self._apart |= touched
 
-    def _record_by(self, trace: Trace) -> tuple[Callable[[], Found], SideEffects]:
+    def _record_by(self, trace: Trace) -> tuple[Callable[[], Found], Snapshot]:
         leaves, has_returned = self._leaves, False
         call, given = self._replaced(trace.arguments(leaves, self._apart))
-        before = SideEffects(self._function, given, self._names, libraries=MOST)
+        before = Snapshot([self._function, *given], self._names, libraries=MOST)
         trace.generators = before.generators
 
         def run() -> Any:

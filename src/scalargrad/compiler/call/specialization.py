@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
+from scalargrad.call import Intermediate
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.arguments import FLOAT64, number_of
 from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.call.independence import are_independent
 from scalargrad.compiler.call.outline import filler, has_arrays
 from scalargrad.compiler.call.output import Result, ResultNodes, Run, all_finite
 from scalargrad.compiler.function import Function
@@ -26,12 +27,13 @@ from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.draws import Draw, rows_of
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.grad_mode import builds_graphs
+from scalargrad.graph import topological_order
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.numbers import float_of
 from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.value import Value
 
-#: So many numbers are given to a program in a list, though some of them lie in arrays.
+#: So many numbers and arrays are given to a program as they are.
 _FEW = 64
 
 
@@ -114,10 +116,6 @@ class Specialization:
         program = recording.program
         given = program.inputs - len(recording.closed_over)
         nodes, apart = self._nodes_of(leaves), [leaves[k] for k in self.whole]
-        numbers = len(nodes) + len(self.draws) + len(recording.closed_over)
-        self._arrays = [*_arrays_among(nodes), *range(numbers, numbers + len(apart))]
-        self._in_row = numbers + len(apart)
-        self._is_short = sum(getattr(x, "size", 1) for x in leaves) <= _FEW
         #: Whether arrays are given to a program as they are; among many floats, in a row of all.
         self._in_blocks = self.has_arrays and len(leaves) <= _FEW
         wrt = (*value_cells(nodes), *range(given, program.inputs))
@@ -176,7 +174,7 @@ class Specialization:
             states = call[0].before = self.draws.states()
         try:
             run = self._run(call)
-        except struct.error:  # data that is no float was assigned
+        except (struct.error, TypeError):  # data that is no float was assigned
             rewind(states)
             read = [*call[4], *self.closed_over]
             deque(map(float_of, [x for x in read if isinstance(x, Value)]), maxlen=0)
@@ -295,10 +293,7 @@ class Specialization:
         """
         if self.has_arrays:
             numbers = self._nodes_of(leaves) if self.whole else leaves
-            apart = [leaves[k] for k in self.whole]
-            row = [*numbers, *drawn, *foreign, *apart]
-            arrays = self._arrays if len(row) == self._in_row else _arrays_among(row)
-            return _in_a_list(row, arrays) if self._is_short else _in_a_row(row, arrays)
+            return _in_a_row([*numbers, *drawn, *foreign, *[leaves[k] for k in self.whole]])
         if self.values_at:
             leaves = [x if x.__class__ is float else x.data for x in leaves]
         if not (drawn or foreign):
@@ -314,38 +309,40 @@ class Specialization:
         return [float(x) for x in now], drawn
 
 
+def are_independent(values: Sequence[Value], places: Sequence[int]) -> bool:
+    """Return whether no other of these Values is one at these places, or was computed from it.
+
+    A program differentiates by its inputs as if that were so.
+    """
+    chosen = {values[k] for k in places}
+    if sum([x in chosen for x in values]) > len(chosen):
+        return False
+    made = {_operands(x) for x in chosen}  # what has the same operands is computed side by side
+    others = [x for x in values if len(made) > 1 or _operands(x) not in made]
+    operands = [x for value in others for x in value.parents if isinstance(x, Value)]
+    order = topological_order(*operands) if len(values) > 1 else []
+    results = [x for x in chosen if isinstance(x, Intermediate)]
+    return chosen.isdisjoint(order) and not any(x.is_read_by([*values, *order]) for x in results)
+
+
+def _operands(x: Value) -> int:
+    """Return what tells the operands of a node from those of others."""
+    return id(x.parents[0]) if len(x.parents) == 1 else id(x.parents)
+
+
 def has_nan(x: Any) -> bool:
     """Return whether a number is nan, or one in a list or array, or inf and -inf are among them."""
     total = x if x.__class__ is float else sum(x) if x.__class__ is list else np.add.reduce(x)
     return bool(total != total)
 
 
-def _in_a_list(row: list[Any], arrays: Sequence[int]) -> list[float]:
-    """Return the numbers of leaves as a list, which is faster for few."""
-    for k in reversed(arrays):
-        row[k : k + 1] = np.asarray(_block_of(row[k]), FLOAT64).ravel().tolist()
-    return [x if x.__class__ is float else x.data for x in row]
-
-
-def _in_a_row(leaves: Sequence[Any], arrays: Sequence[int]) -> Floats:
-    """Return the numbers of leaves as one array; those with these indices are arrays."""
-    blocks = [_block_of(leaves[k]) for k in arrays]
-    row = np.empty(len(leaves) - len(arrays) + sum([x.size for x in blocks]))
-    cell = first = 0
-    for k, block in zip([*arrays, len(leaves)], [*blocks, None], strict=True):
-        if first < k:
-            numbers = [x if x.__class__ is float else x.data for x in leaves[first:k]]
-            struct.pack_into(f"{k - first}d", row.data, 8 * cell, *numbers)
-            cell += k - first
-        if block is not None:
-            row[cell : cell + block.size] = block
-            cell += block.size
-        first = k + 1
-    return row
-
-
-def _arrays_among(leaves: Sequence[Any]) -> list[int]:
-    return [k for k, x in enumerate(leaves) if hasattr(x, "ravel")]
+def _in_a_row(leaves: Iterable[Any]) -> Floats:
+    """Return the numbers of leaves, some of which are arrays, as one array."""
+    parts: list[Any] = []
+    for are_arrays, some in groupby(leaves, lambda x: hasattr(x, "ravel")):
+        found = map(_block_of, some)
+        parts += found if are_arrays else [[*found]]
+    return np.concatenate(parts, dtype=np.float64)
 
 
 def _block_of(x: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -81,22 +81,20 @@ def _copied(args: Iterable[Any], objects: Iterable[Any]) -> list[Any]:
     known = {*map(id, objects)}
     ahead = [x for x in args if id(x) not in known]
     while ahead:
-        kinds: list[Any] = [*map(type, ahead)]
-        found += [x for x, kind in zip(ahead, kinds, strict=True) if _is_copied(kind)]
-        new = {id(x): (x, kind) for x, kind in zip(ahead, kinds, strict=True) if id(x) not in known}
+        found += [x for x in ahead if _is_copied(x.__class__)]
+        new = {id(x): x for x in ahead if id(x) not in known}
         known |= new.keys()
-        inside = [_reader(kind)(x) for x, kind in new.values()]
-        ahead = [x for x in chain.from_iterable(inside) if type(x) not in _NUMBERS]
+        inside = chain.from_iterable(map(_inside, new.values()))
+        ahead = [x for x in inside if type(x) not in _NUMBERS]
     return [x for x in found if x is not _EMPTY]
 
 
-@functools.cache
-def _reader(kind: Any) -> Callable[[Any], Iterable[Any]]:
-    """Return what reads the arguments within arguments of one type."""
-    if issubclass(kind, list | tuple):
-        return iter
-    if issubclass(kind, dict):
-        return dict.values
-    if is_record(kind):
-        return lambda x: attributes(x).values()
-    return lambda x: x.ravel().tolist() if is_object_array(x) else ()
+def _inside(x: Any) -> Iterable[Any]:
+    """Return the arguments within one."""
+    if isinstance(x, dict):
+        return x.values()
+    if is_record(x.__class__):
+        return attributes(x).values()
+    if isinstance(x, list | tuple):
+        return x
+    return x.ravel().tolist() if is_object_array(x) else ()

@@ -56,6 +56,13 @@ _BUILTINS = vars(builtins)
 
 
 @functools.cache
+def codes_within(code: CodeType) -> tuple[CodeType, ...]:
+    """Return code, and that of the functions and classes in it."""
+    inner = [codes_within(x) for x in code.co_consts if isinstance(x, CodeType)]
+    return code, *chain.from_iterable(inner)
+
+
+@functools.cache
 def _global_names(code: CodeType) -> tuple[str, ...]:
     """Return the names in code by which it reads globals or modules, not those of attributes."""
     steps = dis.get_instructions(code)
@@ -72,17 +79,17 @@ def names_and_texts(code: CodeType, *, of_globals: bool = False) -> tuple[str, .
     of_globals : bool
         Whether to leave out names that stand for attributes alone.
     """
-    names = _global_names(code) if of_globals else code.co_names
-    found = [x for x in names if not x.startswith("@")]  # of pytest itself, in its assertions
-    if not of_globals and dis.opmap["IS_OP"] in code.co_code[::2]:
-        asked = [x for x, y in pairwise(dis.get_instructions(code)) if y.opname == "IS_OP"]
-        found += [IS for x in asked if not _is_the_only_one(x)]
-    texts = [x for x in code.co_consts if isinstance(x, str)]
-    if not _BY_TEXT.isdisjoint(code.co_names):
-        found += [x for x in texts if x.isidentifier()]
-    codes = [x for x in code.co_consts if isinstance(x, CodeType)]
-    inner = (names_and_texts(x, of_globals=of_globals) for x in codes)
-    return tuple(dict.fromkeys(chain(found, *inner)))
+    found = dict[str, None]()
+    for part in codes_within(code):
+        names = _global_names(part) if of_globals else part.co_names
+        found |= {x: None for x in names if not x.startswith("@")}  # of pytest, in its assertions
+        if not of_globals and dis.opmap["IS_OP"] in part.co_code[::2]:
+            asked = [x for x, y in pairwise(dis.get_instructions(part)) if y.opname == "IS_OP"]
+            found |= {} if all(map(_is_the_only_one, asked)) else {IS: None}
+        if not _BY_TEXT.isdisjoint(part.co_names):
+            texts = [x for x in part.co_consts if isinstance(x, str)]
+            found |= {x: None for x in texts if x.isidentifier()}
+    return (*found,)
 
 
 def _is_the_only_one(loaded: dis.Instruction) -> bool:
@@ -107,15 +114,15 @@ def imported(function: FunctionType) -> list[str]:
 def imports_in(code: CodeType) -> tuple[str, ...]:
     """Return the names that follow ``import`` in code: of modules, or of what is in them."""
     found: dict[str, None] = {}
-    has_imports = dis.opmap["IMPORT_NAME"] in code.co_code[::2]
-    for step in dis.get_instructions(code) if has_imports else ():
-        if step.opname == "IMPORT_NAME":
-            source = step.argval
-            found[source] = None
-        elif step.opname == "IMPORT_FROM":
-            found[f"{source}.{step.argval}" if source else step.argval] = None
-    inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in imports_in(x)]
-    return tuple(dict.fromkeys([*(name for name in found if name), *inner]))
+    for part in codes_within(code):
+        has_imports = dis.opmap["IMPORT_NAME"] in part.co_code[::2]
+        for step in dis.get_instructions(part) if has_imports else ():
+            if step.opname == "IMPORT_NAME":
+                source = step.argval
+                found[source] = None
+            elif step.opname == "IMPORT_FROM":
+                found[f"{source}.{step.argval}" if source else step.argval] = None
+    return tuple([name for name in found if name])
 
 
 #: What reads attributes without their names, and globals that do.
@@ -138,13 +145,15 @@ def reads_unnamed(code: CodeType) -> bool:
 
     Functions in it are included.
     """
-    inside = any(reads_unnamed(x) for x in code.co_consts if isinstance(x, CodeType))
+    return any(map(_reads_unnamed, codes_within(code)))
+
+
+def _reads_unnamed(code: CodeType) -> bool:
     matches = dis.opmap["MATCH_CLASS"] in code.co_code[::2]
-    named = not (
-        _UNNAMED.isdisjoint(code.co_names) and _UNNAMED_GLOBALS.isdisjoint(_global_names(code))
+    is_named = _UNNAMED.isdisjoint(code.co_names) and _UNNAMED_GLOBALS.isdisjoint(
+        _global_names(code)
     )
-    computed = "getattr" in code.co_names and _computes_names(code)
-    return inside or matches or named or computed
+    return matches or not is_named or ("getattr" in code.co_names and _computes_names(code))
 
 
 #: What loads an object, as the first argument of a call.
@@ -169,11 +178,12 @@ _READS = {"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"}
 @functools.cache
 def attributes_read(code: CodeType) -> frozenset[str]:
     """Return the names of attributes in code that it reads, other than only assigns."""
-    found = {x.argval for x in dis.get_instructions(code) if x.opname in _READS}
-    if not _BY_TEXT.isdisjoint(code.co_names):
-        found |= {x for x in code.co_consts if isinstance(x, str)}
-    inner = [attributes_read(x) for x in code.co_consts if isinstance(x, CodeType)]
-    return frozenset(found).union(*inner)
+    found = set[str]()
+    for part in codes_within(code):
+        found |= {x.argval for x in dis.get_instructions(part) if x.opname in _READS}
+        if not _BY_TEXT.isdisjoint(part.co_names):
+            found |= {x for x in part.co_consts if isinstance(x, str)}
+    return frozenset(found)
 
 
 def is_special(name: str) -> bool:

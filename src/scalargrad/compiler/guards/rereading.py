@@ -9,11 +9,11 @@ import functools
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import chain, zip_longest
+from itertools import chain
 from operator import attrgetter, call, is_, itemgetter
 from typing import Any
 
-from scalargrad.compiler.guards.comparable import exact, frozen, is_constant
+from scalargrad.compiler.guards.comparable import frozen, is_constant, is_same
 from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.grad_mode import numbers_compared
 from scalargrad.value import Value
@@ -217,8 +217,7 @@ def are_alike(now: list[Any], then: list[Any]) -> bool:
     """Return whether things are the same as before, or equal constants; these are noted."""
     if len(now) == len(then) and all(map(is_, now, then)):
         return True
-    for x, y in zip_longest(now, then, fillvalue=then):
-        if x is not y and not (type(x) is type(y) and is_constant(x) and exact(x) == exact(y)):
-            return False
+    if len(now) != len(then) or not all(map(is_same, now, then)):
+        return False
     then[:] = now
     return True

@@ -14,7 +14,7 @@ from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import partial
-from itertools import chain, count
+from itertools import chain
 from operator import attrgetter, is_
 from random import Random
 from types import FunctionType, ModuleType
@@ -87,7 +87,7 @@ _LAYOUT = attrgetter("shape", "dtype")
 _OF_DEFAULTS = attrgetter(*_DEFAULTS)
 _OF_PARTIAL = attrgetter("func"), attrgetter("args"), attrgetter("keywords")
 _CELL = attrgetter("cell_contents")
-_FACTORY, _SPACE = attrgetter("default_factory"), attrgetter("__dict__")
+_FACTORY = attrgetter("default_factory")
 _NUMBERS = {Value, Parameter}
 #: Attributes of a computed Value that reveal its graph.
 _GRAPHS = {"local_grads", "parents", "op"}
@@ -425,21 +425,6 @@ class Walk:
             self._note_itself(x)
             self.rereading.fact(_PARENTS, x)
 
-    def _are_values_met(self, items: Sequence[Any], addresses: Iterable[Any] | None) -> bool:
-        """Note Values all at once, if they are new and have numbers alone; else return False."""
-        ids = dict(zip(map(id, items), count(len(self.met)), strict=False))
-        are_new = len(ids) == len(items) and self.met.keys().isdisjoint(ids)
-        is_asked = self.asks and addresses is None
-        if self._marks or is_asked or not are_new or any(map(_SPACE, items)):
-            return False
-        self.tokens.append((*map(type, items), *[x.op is None for x in items]))
-        self.met |= ids
-        if addresses is None:
-            self.elsewhere |= ids.keys()
-        self.kept += items
-        self.values += items
-        return True
-
     def _container(self, x: Any) -> None:
         if self._is_whole and not self.rereading.moves(x) and is_read_whole(x):
             key = exact_items(x)
@@ -455,10 +440,7 @@ class Walk:
 
     def _items(self, x: Any, items: list[Any]) -> None:
         self.tokens.append((type(x), len(items), _most(x)))
-        addresses = self.rereading.items(x, items)
-        are_values = {*map(type, items)} <= _NUMBERS
-        if Value in self._closed or not (are_values and self._are_values_met(items, addresses)):
-            self._push_inside(items, addresses)
+        self._push_inside(items, self.rereading.items(x, items))
         if isinstance(x, set | frozenset):
             self._look_up(items)
             self.tokens += [Same(y) for y in items if is_stateful(type(y))]  # in the order of ids

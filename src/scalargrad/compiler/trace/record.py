@@ -111,9 +111,7 @@ def recorded(trace: Trace, run: Callable[[], Any]) -> tuple[list[int], Any]:
     """
     try:
         result = trace.record(run)
-        trace.generators.check(
-            [draw for draw, _ in trace.draws], lambda check: trace.record_with(check, run)
-        )
+        trace.generators.check([draw for draw, _ in trace.draws])
         values: list[Value] = []
         outline = outlined(result, values, once=trace.has_values)
         outputs = [trace.refer(x, identity) for x in values]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
 
 from scalargrad.compiler.passes.kinds import ADJOINT, DETACH, INPUT, TAKE, Op
 from scalargrad.compiler.trace.columns import Columns, Plainness
@@ -16,9 +16,6 @@ from scalargrad.ops import identity, mul, where
 from scalargrad.table.numbers import defers
 from scalargrad.table.operation import Operation
 from scalargrad.value import Parameter, Value
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 _new = object.__new__
 #: What code can assign to a Value.
@@ -84,19 +81,6 @@ class Tape(Recorder):
         self._made: set[Value] = set()
         #: Tables that numbers were looked up in, and their rows, by the id of the first entry.
         self.tables: dict[int, tuple[Sequence[Any], int]] = {}
-
-    def check_before_writing(self, check: Callable[[], None]) -> None:
-        """Call `check` before each node that is written from now on."""
-
-        def checked(write: Callable[P, R]) -> Callable[P, R]:
-            def after_check(*args: P.args, **kwargs: P.kwargs) -> R:
-                check()
-                return write(*args, **kwargs)
-
-            return after_check
-
-        self.write, self.write_all = checked(self.write), checked(self.write_all)
-        self.writers = (checked(self.writers[0]), *self.writers[1:])
 
     # Inputs -----------------------------------------------------------------------------------
 

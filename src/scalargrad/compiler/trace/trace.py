@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from scalargrad.comparisons import nearest_float
+from scalargrad.compiler.generators import Generators
 from scalargrad.compiler.passes.kinds import BATCH, DETACH, INPUT, MOST_PAIRS, ROW, TAKE, UNBATCH
 from scalargrad.compiler.trace.draws import Draw
 from scalargrad.compiler.trace.example_lanes import Lanes
 from scalargrad.compiler.trace.nested_derivatives import Region
 from scalargrad.compiler.trace.node_values import NodeValues
-from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.compiler.trace.refusal import CHANGES, asking_line
 from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced, TracedParameter
@@ -89,11 +89,6 @@ class Trace(Tape):
         finally:
             self.is_open = False
             self.tables.clear()
-
-    def record_with(self, check: Callable[[], None], run: Callable[[], R]) -> R:
-        """Run a function again; `check` is called before each node is written."""
-        self.check_before_writing(check)
-        return self.record(run)
 
     def _run(self, run: Callable[[], R]) -> R:
         derivatives.set((*derivatives.get(), Derivative(self._made, (), set())))
