@@ -13,7 +13,6 @@ from scalargrad.compiler.jit_mode import disable_jit, jit_mode
 from scalargrad.errors import TraceError
 from scalargrad.graph import topological_order
 from scalargrad.table.numbers import is_real
-from scalargrad.transforms.draws import rewind
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 
@@ -71,15 +70,7 @@ def checked(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
 
 
 def _found(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return the result of a compiled call, and leave generators as they were before it.
-
-    A program draws from generators that its path knows, any other call from whichever it reaches.
-    """
-    compiled.before = []
-    recalled = compiled.recalled(compiled.call_of(args, kwargs))
-    if recalled is not None:
-        rewind(compiled.before)
-        return recalled[0]
+    """Return the result of a compiled call, and leave generators as they were before it."""
     generators = Generators(reached((compiled.__wrapped__, args, kwargs)))
     found = compiled(*args, **kwargs)
     generators.rewind()

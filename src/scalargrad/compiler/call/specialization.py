@@ -21,7 +21,7 @@ from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.outline import filler, has_arrays
 from scalargrad.compiler.call.output import Result, ResultNodes, Run, all_finite
 from scalargrad.compiler.function import Function
-from scalargrad.compiler.guards.argument_aliases import ArgumentAliases
+from scalargrad.compiler.guards.argument_aliases import require_apart
 from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.draws import Draw, rows_of
@@ -56,10 +56,6 @@ class RandomInputs(tuple[Draw, ...]):
         """Draw all numbers."""
         found = [np.asarray(draw.many(count), np.float64) for draw, count in self._rows]
         return found[0] if len(found) == 1 else np.concatenate(found)
-
-    def listed(self) -> list[float]:
-        """Draw all numbers, as a list."""
-        return [float(x) for draw, count in self._rows for x in draw.many(count)]
 
     def states(self) -> list[tuple[Any, Any]]:
         """Return the generators, with their states."""
@@ -104,7 +100,7 @@ class Specialization:
         self.draws = RandomInputs(recording.draws)
         self.surroundings = surroundings
         #: What is around the function that its code would tell from a copy.
-        self.aliases: ArgumentAliases | None = surroundings.aliases
+        self.aliases = surroundings.aliases
         self.closed_over = tuple(recording.closed_over)
         among = {id(x): k for k, x in enumerate(surroundings.values)}
         #: Which Values around the function these are; others it reads at each call.
@@ -168,10 +164,8 @@ class Specialization:
             If the function would tell an argument from its copy.
         """
         if self.aliases is not None:
-            self.aliases.require(call)
-        states: list[tuple[Any, Any]] = []
-        if self.draws:
-            states = call[0].before = self.draws.states()
+            require_apart(self.aliases, call)
+        states = self.draws.states() if self.draws else []
         try:
             run = self._run(call)
         except (struct.error, TypeError):  # data that is no float was assigned
@@ -281,7 +275,7 @@ class Specialization:
         return [x for k, x in enumerate(leaves) if k not in self.whole]
 
     def _inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
-        return self.arranged(leaves, self.draws.listed() if self.draws else [], foreign)
+        return self.arranged(leaves, self.draws.numbers().tolist() if self.draws else [], foreign)
 
     def arranged(
         self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value] = ()

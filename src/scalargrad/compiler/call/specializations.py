@@ -17,6 +17,7 @@ from scalargrad.compiler.call.objects import Key, size_changed
 from scalargrad.compiler.call.record_call import CallRecorder, Untaken
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Specialization
+from scalargrad.compiler.guards.argument_aliases import require_apart
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.trace.trace import OtherPath
@@ -200,7 +201,7 @@ class Specializations:
         with self.lock:
             now, known = self._looked_around(key, objects)
             if now.aliases is not None:
-                now.aliases.require(call)
+                require_apart(now.aliases, call)
             given = bool(objects) or now.key in self.programs
             changed = [] if known else self._changed(key, now)
             if self.limits.is_changing(compiled, changed, given=given):

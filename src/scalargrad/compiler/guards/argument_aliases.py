@@ -11,7 +11,7 @@ import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from scalargrad.compiler.guards.names_read import IS
 from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_record, is_stateful
@@ -35,41 +35,34 @@ def _is_copied(kind: Any) -> bool:
     return is_record(kind) or (is_held and not is_object)
 
 
-class ArgumentAliases(NamedTuple):
-    """What is around a function whose code asks by ``is``, by identity: it must be no argument."""
+def told_from_copies(names: Mapping[str, Any], met: Iterable[Any]) -> dict[int, Any] | None:
+    """Return what was `met`, by identity, if code with these names tells it from a copy."""
+    return None if _ASKS.isdisjoint(names) else {id(x): x for x in _copied(met, ())}
 
-    around: dict[int, Any]
 
-    @classmethod
-    def of(cls, names: Mapping[str, Any], met: Iterable[Any]) -> ArgumentAliases | None:
-        """Return what was `met`, if code with these names tells it from a copy."""
-        if _ASKS.isdisjoint(names):
-            return None
-        return cls({id(x): x for x in _copied(met, ())})
-
-    def require(self, call: tuple[Any, ...]) -> None:
-        """Raise TraceError if an argument is around the function, or two are one list."""
-        compiled, args, kwargs, _, _, objects = call
-        outer = [*args, *kwargs.values()]
-        given = _copied(outer, objects)
-        both = next((x for x in given if id(x) in self.around), None)
-        if both is not None:
-            raise TraceError(
-                f"{compiled!r} is given a {type(both).__name__} that it also reads by a name, and "
-                "its code asks by `is` which is which; as a program serves all arguments alike, "
-                "that would come out otherwise: let it close over the object, as in "
-                "jit(lambda x: f(object, x)), or pass all that it is compared with as arguments"
-            )
-        lists = [x for x in given if not (is_record(x.__class__) or isinstance(x, tuple))]
-        lists += [x for x in outer if isinstance(x, tuple) and x]  # a batch may hold a pair twice
-        often = Counter(map(id, lists))
-        twice = next((x for x in lists if often[id(x)] > 1), None)
-        if twice is not None:
-            raise TraceError(
-                f"{compiled!r} is given a {type(twice).__name__} twice, and its code asks by `is` "
-                "which is which; as a program has a copy for each argument, that would come out "
-                "otherwise: pass it once, as in jit(lambda x: f(x, x))"
-            )
+def require_apart(around: dict[int, Any], call: tuple[Any, ...]) -> None:
+    """Raise TraceError if an argument is around the function, or two are one list."""
+    compiled, args, kwargs, _, _, objects = call
+    outer = [*args, *kwargs.values()]
+    given = _copied(outer, objects)
+    both = next((x for x in given if id(x) in around), None)
+    if both is not None:
+        raise TraceError(
+            f"{compiled!r} is given a {type(both).__name__} that it also reads by a name, and "
+            "its code asks by `is` which is which; as a program serves all arguments alike, "
+            "that would come out otherwise: let it close over the object, as in "
+            "jit(lambda x: f(object, x)), or pass all that it is compared with as arguments"
+        )
+    lists = [x for x in given if not (is_record(x.__class__) or isinstance(x, tuple))]
+    lists += [x for x in outer if isinstance(x, tuple) and x]  # a batch may hold a pair twice
+    often = Counter(map(id, lists))
+    twice = next((x for x in lists if often[id(x)] > 1), None)
+    if twice is not None:
+        raise TraceError(
+            f"{compiled!r} is given a {type(twice).__name__} twice, and its code asks by `is` "
+            "which is which; as a program has a copy for each argument, that would come out "
+            "otherwise: pass it once, as in jit(lambda x: f(x, x))"
+        )
 
 
 def _copied(args: Iterable[Any], objects: Iterable[Any]) -> list[Any]:

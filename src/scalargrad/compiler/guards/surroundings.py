@@ -14,14 +14,14 @@ from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, repeat
 from operator import attrgetter, is_
 from random import Random
 from types import FunctionType, ModuleType
 from typing import Any
 
 from scalargrad.compiler.guards import edges
-from scalargrad.compiler.guards.argument_aliases import ArgumentAliases
+from scalargrad.compiler.guards.argument_aliases import told_from_copies
 from scalargrad.compiler.guards.caches import CACHES, identities_kept, kept_by, times_cleared
 from scalargrad.compiler.guards.comparable import (
     Same,
@@ -126,7 +126,7 @@ class Surroundings:
     ----------
     key : tuple
         What a program depends on.
-    aliases : ArgumentAliases or None
+    aliases : dict from int to object, or None
         What the code would tell from a copy.
     refusal : str or None
         What the code reads that cannot be compared, as the end of a sentence.
@@ -152,7 +152,7 @@ class Surroundings:
             self.key, self._tables = around.key + self.key, around._tables + self._tables
             self.kept, kept = [x for x in kept if id(x) in fixed], around.kept + kept
             self.refusal = around.refusal or self.refusal
-        self.aliases = ArgumentAliases.of(self.names.names, kept)
+        self.aliases = told_from_copies(self.names.names, kept)
         self.count = self.names.count()
 
     @property
@@ -253,9 +253,7 @@ class Walk:
         After so many tokens it stops; `last` is then what the next one is of, and `place` where
         that comes from.
     closed : tuple of type
-        What is not looked into.
-    is_whole : bool
-        Whether containers of numbers and text are taken as a whole, with those that they hold.
+        What is not looked into; without, containers of numbers and text are taken as a whole.
     libraries : int
         How many objects to look into behind libraries' functions and objects, breadth first, when
         there is nothing else. They are taken not to change, but may draw random numbers.
@@ -279,11 +277,10 @@ class Walk:
         *,
         most: int | None = None,
         closed: tuple[type, ...] = (),
-        is_whole: bool = True,
         libraries: int = 0,
         around: Surroundings | None = None,
     ) -> None:
-        self._closed, self._is_whole = closed, is_whole
+        self._closed = closed
         self._libraries, self._behind = libraries, deque[Any]()
         self._classes: set[type] = set()
         self.holders: list[tuple[Any, Edge, Place | None]] = []
@@ -376,25 +373,27 @@ class Walk:
 
     def _push(self, owner: Any, parts: Mapping[Any, Any], addresses: Any = None) -> None:
         """Go on to what an owner holds under these names, and where that lies in a layout."""
-        self._go_on([(x, (owner, name), None) for name, x in parts.items()], addresses)
+        self._go_on(parts.values(), [(owner, name) for name in parts], addresses)
 
     def _push_inside(self, parts: Sequence[Any], addresses: Any = None) -> None:
         """Go on to what is inside something, under the name of that."""
         if not (self._closed and self._are_closed({*map(type, parts)})):
-            place = self.place
-            self._go_on([(x, place, None) for x in parts], addresses)
+            self._go_on(parts, repeat(self.place), addresses)
 
-    def _go_on(self, parts: list[tuple[Any, Place | None, Any]], addresses: Any) -> None:
+    def _go_on(self, parts: Iterable[Any], places: Iterable[Any], addresses: Any) -> None:
         if addresses is None:
             self.rereading.pin()
-        else:
-            parts = [(x, place, at) for (x, place, _), at in zip(parts, addresses, strict=True)]
-        parts.reverse()
-        self._ahead += parts
+        self._ahead += [*zip(parts, places, addresses or repeat(None), strict=False)][::-1]
 
     def _are_closed(self, kinds: set[type]) -> bool:
         """Return whether things of these types lead to nothing that a snapshot holds."""
         return all(issubclass(x, self._closed) for x in kinds - PLAIN)
+
+    def _note_asked(self, x: Any) -> None:
+        """Note what looks names up, or cannot be followed."""
+        self.names.note(x)
+        if not is_followed(x):
+            self.unfollowed.append((self.place, x))
 
     def _note_itself(self, x: Any) -> None:
         self.rereading.pin()
@@ -426,7 +425,7 @@ class Walk:
             self.rereading.fact(_PARENTS, x)
 
     def _container(self, x: Any) -> None:
-        if self._is_whole and not self.rereading.moves(x) and is_read_whole(x):
+        if not self._closed and not self.rereading.moves(x) and is_read_whole(x):
             key = exact_items(x)
             self.tokens.append((type(x), key, _most(x)))
             self.rereading.whole(x, key)
@@ -464,9 +463,7 @@ class Walk:
                 self._look_up(key)
 
     def _bound(self, x: Any) -> None:
-        self.names.note(x)
-        if not is_followed(x):
-            self.unfollowed.append((self.place, x))
+        self._note_asked(x)
         self.tokens.append((type(x),))
         self._push_inside(bound_parts(x))
         if isinstance(x, partial):
@@ -513,9 +510,7 @@ class Walk:
 
         Another one of a user's class that leads to the same is as good.
         """
-        self.names.note(x)
-        if not is_followed(x):
-            self.unfollowed.append((self.place, x))
+        self._note_asked(x)
         kind: Any = type(x)
         are_alike = is_stateful(kind) and has_followed_attributes(kind)
         if are_alike:

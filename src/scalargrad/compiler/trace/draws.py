@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 #: From this many numbers on, these methods of NumPy's generators draw them all at once.
@@ -14,15 +14,9 @@ _FILLING = {"random", "normal", "standard_normal", "uniform", "exponential", "st
 class Draw:
     """One draw by `scalargrad.drawn`: a generator's method and its arguments."""
 
-    def __init__(
-        self, source: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
-        self.source, self.method, self.args, self.kwargs = source, method, args, kwargs
-
-    @classmethod
-    def by(cls, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Draw:
-        """Return the draw that is made by calling a bound method."""
-        return cls(method.__self__, method.__name__, args, kwargs)  # type: ignore[attr-defined]
+    def __init__(self, method: Any, *args: Any, **kwargs: Any) -> None:
+        self.source, self.method = method.__self__, method.__name__
+        self.args, self.kwargs = args, kwargs
 
     def __call__(self) -> Any:
         """Draw."""

@@ -72,7 +72,7 @@ class Snapshot:
     ) -> None:
         roots, names = [*roots], names or NamesRead()
         closed = Value, WholeArray  # of which nothing may be asked
-        walk = walked(roots, names, closed=closed, is_whole=False, libraries=libraries)
+        walk = walked(roots, names, closed=closed, libraries=libraries)
         self.generators = Generators(walk.kept)
         self.met = {id(x): x for x in walk.kept[: walk.own]}
         self.found: dict[Place, Holding] = {}
