@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import functools
+import importlib
 import os
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
@@ -18,7 +20,6 @@ from scalargrad.compiler.call.specializations import Specializations
 from scalargrad.compiler.check import checked
 from scalargrad.compiler.guards.object_state import is_object
 from scalargrad.compiler.jit_mode import is_jit_disabled, mode_here
-from scalargrad.compiler.pickling import found_at, place_of
 from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.side_effects import CallSnapshot
 from scalargrad.compiler.trace.trace import current_trace
@@ -372,3 +373,29 @@ def _unpickled(module: str, name: str) -> Jitted[Any, Any]:
             "define it in a module that both processes import"
         )
     return found if isinstance(found, Jitted) else Jitted(found)
+
+
+def place_of(jitted: Any) -> tuple[str, str]:
+    """Return the module and the name under which a compiled function can be imported.
+
+    A function such as ``jit(value_and_grad(loss))`` bears the name of ``loss``, under which another
+    object is found. It is referred to by the name of the variable that holds it in its module, if
+    there is one.
+    """
+    module, name = (getattr(jitted, x, "") for x in ("__module__", "__qualname__"))
+    found, function = found_at(module, name), jitted.__wrapped__
+    if found is jitted or found is function or getattr(found, "__wrapped__", None) is function:
+        return module, name
+    names = [k for k, x in vars(sys.modules.get(module, object)).items() if x is jitted]
+    return (module, names[0]) if names else ("", name)
+
+
+def found_at(module: str, name: str) -> Any:
+    """Return what a name stands for in a module in this process; None if nothing."""
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError):
+        return None
+    return found

@@ -45,16 +45,18 @@ def refuse_constant(x: Any, where: object) -> None:
 
 
 def refuse_array(x: Any, where: object) -> None:
-    """Refuse an array that is not NumPy's, or of a class with rules or attributes of its own."""
+    """Refuse an array that is not NumPy's, of records, or of a class with rules of its own."""
     kind = type(x)
     ours = kind in PLAIN_ARRAYS or isinstance(x, np.generic)
-    if ours or not (hasattr(x, "__array__") or isinstance(x, memoryview | array)):
+    is_table = ours and x.dtype.names is not None
+    is_array = hasattr(x, "__array__") or isinstance(x, memoryview | array)
+    if not is_table and (ours or not is_array):
         return
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
     raise TraceError(
-        f"{where} is or holds a {name}: a compiled function takes arrays of NumPy's; give "
-        "numpy.asarray(x), of a table the columns, {name: x[name].to_numpy() for name in x}, of a "
-        "masked array x.filled(0.0)"
+        f"{where} is or holds a {name}{' of records' * is_table}: a compiled function takes arrays "
+        "of numbers of NumPy's; give numpy.asarray(x), of a table the columns, {name: "
+        "numpy.asarray(x[name]) for name in …}, of a masked array x.filled(0.0)"
     ) from None
 
 

@@ -328,31 +328,18 @@ class _Arrays(Kind):
     """Arrays: their numbers are traced, and their objects taken."""
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
-        if len(xs) > 1 and {(x.shape, x.dtype) for x in xs} == {((), FLOAT64)}:
-            walk.leaves += [x.item() for x in xs]
-            return
         for x in xs:
             self.take_one(x, walk)
 
     def take_one(self, x: Any, walk: Walk) -> None:
-        if x.dtype is FLOAT64:
-            walk.key.append(laid_out(x))
-            walk.leaves.append(x)
-        elif x.dtype.names:
-            raise TraceError(
-                f"{walk.where} is or holds an array of records, with the fields "
-                f"{', '.join(x.dtype.names)}: give its columns, as in {{name: x[name] for name "
-                "in x.dtype.names}"
-            )
-        elif x.dtype == np.longdouble:
-            raise _too_long()
-        elif x.dtype.kind in _NUMBERS:
+        if x.dtype is FLOAT64 or x.dtype.kind in _NUMBERS:
             walk.key.append(laid_out(x))
             walk.leaves.append(x)
         elif x.dtype.hasobject:
             walk.key.append(("objects", laid_out(x)))
             walk.take(x.ravel().tolist())
         else:
+            refuse_array(x, walk.where)
             walk.whole(x)
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
@@ -530,16 +517,7 @@ def _floats(xs: Sequence[Any], kinds: Set[type]) -> Sequence[float]:
 
 def float_from(x: Any) -> float:
     """Return a real number as a float; raise TraceError for an integer that no float equals."""
-    if isinstance(x, np.longdouble):
-        raise _too_long()
     return float_of(int(x)) if isinstance(x, int | np.integer) else float(x)
-
-
-def _too_long() -> TraceError:
-    return TraceError(
-        "an argument is or holds a longdouble, which has more digits than a program's float64: "
-        "give float(x), or an array by x.astype(float)"
-    )
 
 
 #: The size in bytes of integers that a float may not hold exactly, and the last of those it does.

@@ -15,9 +15,9 @@ from typing import Any
 from scalargrad.autodiff import detect_anomaly, error_signals, gradient_graphs
 from scalargrad.compiler.call.objects import Key
 from scalargrad.compiler.call.outline import placed
+from scalargrad.compiler.generators import Draw
 from scalargrad.compiler.jit_mode import disable_jit
 from scalargrad.compiler.runner import Inputs
-from scalargrad.compiler.trace.draws import Draw
 from scalargrad.errors import NumericalError, ScalargradError
 from scalargrad.grad_mode import enable_grad
 from scalargrad.graph import describe, first_nonfinite, topological_order

@@ -21,10 +21,10 @@ from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.outline import filler, has_arrays
 from scalargrad.compiler.call.output import Result, ResultNodes, Run, all_finite
 from scalargrad.compiler.function import Function
+from scalargrad.compiler.generators import Draw, rows_of
 from scalargrad.compiler.guards.argument_aliases import require_apart
 from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.runner import Inputs
-from scalargrad.compiler.trace.draws import Draw, rows_of
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.grad_mode import builds_graphs
 from scalargrad.graph import topological_order

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import marshal
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import chain
 from operator import is_
 from typing import Any
@@ -184,16 +184,6 @@ _UNIQUE = {str, bytes, type(None)}
 def is_array(x: Any) -> bool:
     """Return whether an object has numbers in one piece of memory: an array of NumPy's or alike."""
     return hasattr(type(x), "dtype") and hasattr(x, "tobytes")
-
-
-def array_bytes(x: Any) -> Callable[[], bytes]:
-    """Return what reads the numbers of an array; of a masked one, its mask as well."""
-    import numpy as np
-
-    if not isinstance(x, np.ma.MaskedArray):
-        found: Callable[[], bytes] = x.tobytes
-        return found
-    return lambda: np.ma.getdata(x).tobytes() + np.ma.getmaskarray(x).tobytes()
 
 
 def laid_out(x: Any) -> Hashable:

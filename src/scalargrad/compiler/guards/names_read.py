@@ -16,7 +16,7 @@ from itertools import chain, pairwise
 from operator import attrgetter, methodcaller
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType, SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 _LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
 
@@ -198,18 +198,10 @@ _MODULE = "scalargrad.nn.module"
 _COMPUTES = {"__call__", "forward", "example_input", "extra_repr"}
 
 
-class ReadByLibraries(NamedTuple):
-    """Which attributes of an object of a user's class the code of its libraries' bases reads.
-
-    Attributes
-    ----------
-    names : frozenset of str
-    all_by : frozenset of str
-        The methods that read all attributes.
-    """
-
-    names: frozenset[str] = frozenset()
-    all_by: frozenset[str] = frozenset()
+#: Which attributes of an object of a user's class the code of its libraries' bases reads, and
+#: which methods there read all.
+ReadByLibraries = tuple[frozenset[str], frozenset[str]]
+_NOTHING: ReadByLibraries = frozenset(), frozenset()
 
 
 @functools.cache
@@ -219,19 +211,19 @@ def read_by_libraries(kind: Any) -> ReadByLibraries | None:
     That is so of a dataclass, too, whose fields are read without their names.
     """
     if kind is SimpleNamespace:
-        return ReadByLibraries()
+        return _NOTHING
     bases = [x for x in kind.__mro__[:-1] if is_of_library(x) and x.__module__ not in BARE]
     if is_of_library(kind) or dataclasses.is_dataclass(kind):
         return None
     if not bases:
-        return ReadByLibraries()
+        return _NOTHING
     if [x.__module__ for x in bases] != [_MODULE]:
         return None
     methods = {
         name: x.__code__ for name, x in vars(bases[0]).items() if isinstance(x, FunctionType)
     }
     read = [attributes_read(code) for name, code in methods.items() if name in _COMPUTES]
-    return ReadByLibraries(frozenset().union(*read), frozenset(methods.keys() - _COMPUTES))
+    return frozenset().union(*read), frozenset(methods.keys() - _COMPUTES)
 
 
 def looked_up(namespace: dict[str, Any], names: Iterable[str]) -> Iterator[Any]:
@@ -297,6 +289,6 @@ class NamesRead:
         """Return the names of attributes read of objects of a class; None stands for all."""
         if kind not in self._of:
             read = None if self._reads_all else read_by_libraries(kind)
-            is_all = read is None or not read.all_by.isdisjoint(self._read)
-            self._of[kind] = None if is_all or read is None else self._read | read.names
+            is_all = read is None or not read[1].isdisjoint(self._read)
+            self._of[kind] = None if is_all or read is None else self._read | read[0]
         return self._of[kind]

@@ -119,14 +119,14 @@ class Rereading:
         self.held(iter, x)
         self.held(dict.values if type(x) is dict else _values_of, x)
 
-    def array(self, x: Any, read: Callable[[], bytes], then: bytes) -> None:
+    def array(self, x: Any, then: bytes) -> None:
         """Note the numbers of an array."""
         import numpy as np
 
         if type(x) is np.ndarray and x.flags.c_contiguous and x.dtype.kind in _BYTES:
             self._contents.append((x, bytearray(then)))  # which compares memory with memory
         else:
-            self.fact(call, read)
+            self.fact(call, x.tobytes)
 
     def attributes(
         self, x: Any, own: Mapping[str, Any], names: tuple[str, ...], read: frozenset[str] | None

@@ -25,7 +25,6 @@ from scalargrad.compiler.guards.argument_aliases import told_from_copies
 from scalargrad.compiler.guards.caches import CACHES, identities_kept, kept_by, times_cleared
 from scalargrad.compiler.guards.comparable import (
     Same,
-    array_bytes,
     exact,
     exact_items,
     is_array,
@@ -54,15 +53,17 @@ from scalargrad.compiler.guards.names_read import (
     of_library,
 )
 from scalargrad.compiler.guards.object_state import (
+    BOUND,
     PLAIN,
     attributes,
     attributes_beside,
+    bound_parts,
     has_followed_attributes,
+    is_own,
     is_stateful,
     own_space,
     slots_of,
 )
-from scalargrad.compiler.guards.references import BOUND, bound_parts, is_own
 from scalargrad.compiler.guards.refused import (
     changing_calls,
     is_followed,
@@ -321,9 +322,8 @@ class Walk:
     def read_arrays(self) -> None:
         """Add the numbers of arrays to the tokens and note them, now that all names are known."""
         for k, x in self.arrays:
-            read = array_bytes(x)
-            then = read()
-            self.rereading.array(x, read, then)
+            then = x.tobytes()
+            self.rereading.array(x, then)
             self.tokens[k] = self.tokens[k], then
 
     def _run(self, most: int | None) -> None:

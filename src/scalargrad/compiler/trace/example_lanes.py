@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from scalargrad.compiler.generators import Draw
 from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, makes_lanes
-from scalargrad.compiler.trace.draws import Draw
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.ops import identity
 from scalargrad.transforms.draws import made_by

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 
 from scalargrad.comparisons import nearest_float
-from scalargrad.compiler.generators import Generators
+from scalargrad.compiler.generators import Draw, Generators
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     BATCH,
@@ -28,7 +28,6 @@ from scalargrad.compiler.passes.kinds import (
     Op,
 )
 from scalargrad.compiler.trace.columns import Columns, Plainness
-from scalargrad.compiler.trace.draws import Draw
 from scalargrad.compiler.trace.example_lanes import Lanes
 from scalargrad.compiler.trace.nested_derivatives import Region
 from scalargrad.compiler.trace.node_values import NodeValues
