@@ -138,7 +138,6 @@ class Surroundings:
     ) -> None:
         self._roots, self.names, self._around = [*roots], names, around
         walk = walked(self._roots, self.names, around=around)
-        walk.read_arrays()
         self.met, self.kept, self._own = walk.met, walk.kept, walk.values
         self.key, self._tables, kept = (*walk.tokens,), walk.tables, walk.kept
         self.refusal = next(self._refusals(walk), None)
@@ -294,7 +293,6 @@ class Walk:
         self.functions: list[FunctionType] = []
         self.unfollowed: list[tuple[Place | None, Any]] = []
         self.tables: list[Table] = []
-        self.arrays: list[tuple[int, Any]] = []
         kind = partial(Layout, roots, around.met) if around else Rereading
         self.rereading: Any = kind(in_order=names.unnamed)
         self.elsewhere = set[int]()
@@ -318,13 +316,6 @@ class Walk:
             self._ahead.append((self._behind.popleft(), None, None))
             self._run(None)
         self.holders = held
-
-    def read_arrays(self) -> None:
-        """Add the numbers of arrays to the tokens and note them, now that all names are known."""
-        for k, x in self.arrays:
-            then = x.tobytes()
-            self.rereading.array(x, then)
-            self.tokens[k] = self.tokens[k], then
 
     def _run(self, most: int | None) -> None:
         ahead, tokens, met = self._ahead, self.tokens, self.met
@@ -484,9 +475,10 @@ class Walk:
             self.rereading.pin()
             self.tokens.append(exact(x))
         else:
-            self.arrays.append((len(self.tokens), x))
-            self.tokens.append((type(x), *_LAYOUT(x)))
+            then = b"" if self._closed else x.tobytes()
+            self.tokens.append((type(x), *_LAYOUT(x), then))
             self.rereading.fact(_LAYOUT, x)
+            self.rereading.array(x, then)
         if is_ndarray(x):
             self._hold(x, edges.ITEMS)
             self._beside(x)
