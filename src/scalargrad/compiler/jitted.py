@@ -12,8 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from scalargrad.compiler.call.call_signature import Signature
-from scalargrad.compiler.call.eager_replay import Call, cause
-from scalargrad.compiler.call.objects import Key
+from scalargrad.compiler.call.eager_replay import Call, Key, cause
 from scalargrad.compiler.call.record_call import UnrecordedError
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.call.specializations import Specializations

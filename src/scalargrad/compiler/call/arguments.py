@@ -2,16 +2,20 @@
 
 Of ``f([(1.0, 2.0), (3.0, 4.0)])``: all that lies on one level and is of one kind is taken together,
 first the list, then the tuples, then the four numbers. What is neither a number nor holds any is
-part of the key.
+part of the key: of ``f(2.0, "relu", model)`` it says that there is a number, the text, and which
+object is given. An object, function or class is around the function that is given it: Values that
+it leads to are inputs, and the rest is part of the program.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import numbers
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Container, Hashable, Iterator, Sequence, Set
 from contextlib import suppress
+from dataclasses import is_dataclass
 from enum import Enum
 from itertools import chain, islice
 from operator import attrgetter, itemgetter
@@ -29,20 +33,18 @@ from scalargrad.compiler.call.argument_refusals import (
     refuse_constant,
     refuse_operations,
 )
-from scalargrad.compiler.call.objects import (
-    OBJECT,
-    POSITIONAL,
-    SIZE,
-    TOLD_BY_TYPE,
-    Key,
-    is_code,
-    is_plain_object,
-    is_told,
-)
+from scalargrad.compiler.call.eager_replay import Key
 from scalargrad.compiler.call.output import Result
-from scalargrad.compiler.guards.comparable import exact, laid_out, objects_like
+from scalargrad.compiler.guards.comparable import constants_of, exact, laid_out, objects_like
 from scalargrad.compiler.guards.names_read import is_of_library
-from scalargrad.compiler.guards.object_state import attributes, is_object, is_record, slots_of
+from scalargrad.compiler.guards.object_state import (
+    PLAIN,
+    attributes,
+    is_object,
+    is_record,
+    is_stateful,
+    slots_of,
+)
 from scalargrad.compiler.guards.refused import are_followed, is_followed, refusal_of
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.errors import TraceError
@@ -56,10 +58,20 @@ _SPACE = attrgetter("__dict__")
 #: The type of most arrays, to recognise them quickly.
 FLOAT64 = np.dtype(np.float64)
 
+#: Types of which objects that are equal are the same.
+_TOLD_BY_TYPE = PLAIN - {float, complex}
+#: The first part of a key's entry for integers that dataclasses hold.
+_SIZE = "size"
+#: In a key, what stands for each object that is given.
+_OBJECT = "object"
 #: The kinds of arrays of numbers: floats, integers, and bools, which count as 0 and 1 there.
 _NUMBERS = "fiub"
 #: More items on one level of nested containers are taken for those of one that contains itself.
 _MOST = 10**7
+
+
+#: The kinds of parameters that an argument by position may stand for.
+POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
 
 
 class Walk:
@@ -142,7 +154,7 @@ class Walk:
 
     def constants(self, xs: Sequence[Any]) -> None:
         """Note what has no numbers that are traced, plain objects in one entry."""
-        if {*map(type, xs)} <= TOLD_BY_TYPE:
+        if {*map(type, xs)} <= _TOLD_BY_TYPE:
             self.key.append((*xs, *map(type, xs)))
         else:
             for x in xs:
@@ -159,7 +171,7 @@ class Walk:
 
     def whole(self, x: Any) -> None:
         """Note a constant by its value, else an object."""
-        if is_told(x):
+        if _is_told(x):
             self.key.append(exact(x))
         elif isinstance(x, tuple | frozenset) and not is_object(x):
             self.key.append((x.__class__, len(x)))
@@ -170,7 +182,7 @@ class Walk:
             self.whole(x.__self__)
         elif type(x) in PLAIN_ARRAYS and not x.dtype.hasobject:
             self.key.append((type(x), x.dtype, laid_out(x), x.tobytes()))
-        elif is_object(x) or (is_code(x) and not isinstance(x, ModuleType | BuiltinMethodType)):
+        elif is_object(x) or (_is_code(x) and not isinstance(x, ModuleType | BuiltinMethodType)):
             kind: Any = type(x)
             followed = are_followed(kind) if is_object(x) else is_followed(x)
             is_known = isinstance(x, functools.partial) or followed
@@ -178,7 +190,7 @@ class Walk:
                 refuse_array(x, self.where)
             if not is_known:
                 raise TraceError(f"a compiled function {refusal_of(self.where, x)}")
-            self.key.append(OBJECT)
+            self.key.append(_OBJECT)
             self.objects.append(x)
         else:
             refuse_constant(x, self.where)
@@ -289,7 +301,7 @@ class _Records(Kind):
                 walk.take(held, types)
                 continue
             sizes = [str(x) if _is_size(x) else None for x in held]
-            walk.key.append((SIZE, self.of, *sizes))
+            walk.key.append((_SIZE, self.of, *sizes))
             if left := [x for x in held if not _is_size(x)]:
                 walk.take(left)
 
@@ -332,7 +344,7 @@ class _Arrays(Kind):
             self.take_one(x, walk)
 
     def take_one(self, x: Any, walk: Walk) -> None:
-        if x.dtype is FLOAT64 or x.dtype.kind in _NUMBERS:
+        if x.dtype is FLOAT64 or (x.dtype.kind in _NUMBERS and x.dtype.itemsize <= _LONG):
             walk.key.append(laid_out(x))
             walk.leaves.append(x)
         elif x.dtype.hasobject:
@@ -350,7 +362,7 @@ class _Others(Kind):
     """All else: constants and objects, and numbers of rare types."""
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
-        if {*map(type, xs)} <= TOLD_BY_TYPE or not any(map(_is_leaf, xs)):
+        if {*map(type, xs)} <= _TOLD_BY_TYPE or not any(map(_is_leaf, xs)):
             walk.constants(xs)
             return
         for x in xs:
@@ -389,7 +401,7 @@ class _Kinds(dict[type, Kind]):
             found = _Arrays(kind)
         elif is_record(kind):
             found = _Records(kind)
-        elif is_plain_object(kind):
+        elif _is_plain_object(kind):
             found = _Objects(kind)
         self[kind] = found
         return found
@@ -457,6 +469,18 @@ def _rebuilt_array(x: Any, fresh: Fresh) -> Any:
     return objects_like(x, [*found, *islice(fresh.numbers, max(x.size - 1, 0))])
 
 
+def size_changed(key: Key, other: Key) -> list[str]:
+    """Return the class of a dataclass if keys differ only in an integer that such ones hold."""
+    pairs: list[Any] = [(x, y) for x, y in zip(key, other, strict=False) if x != y]
+    parts = [part for pair in pairs for part in pair]
+    are_sizes = all(isinstance(x, tuple) and x[:1] == (_SIZE,) for x in parts)
+    return [
+        f"an integer of {x[1].__name__}"
+        for x, _ in pairs[:1]
+        if are_sizes and len(key) == len(other)
+    ]
+
+
 def code_in(key: Key) -> Iterator[Any]:
     """Yield the user's classes and the functions and modules in a key: code may ask these."""
     for part in key:
@@ -467,6 +491,25 @@ def code_in(key: Key) -> Iterator[Any]:
 
 
 _CODE = (type, FunctionType, ModuleType, BuiltinMethodType)
+
+
+def _is_told(x: Any) -> bool:
+    """Return whether a key tells all about something: numbers, text, and tuples of these."""
+    if isinstance(x, tuple | frozenset):
+        return not is_object(x) and all(map(_is_told, x))
+    return type(x) in PLAIN or isinstance(x, slice | np.generic) or constants_of(x) is not None
+
+
+def _is_plain_object(kind: Any) -> bool:
+    """Return whether all objects of a class are given to a function themselves."""
+    is_number = issubclass(kind, (numbers.Number, Enum, Value)) or hasattr(kind, "dtype")
+    is_told = issubclass(kind, (list, tuple, dict, frozenset)) or is_dataclass(kind)
+    return is_stateful(kind) and are_followed(kind) and not (is_number or is_told)
+
+
+def _is_code(x: Any) -> bool:
+    """Return whether something leads to code: functions, classes, and objects of users' classes."""
+    return callable(x) or not is_of_library(type(x))
 
 
 # Numbers ------------------------------------------------------------------------------------------
@@ -517,6 +560,7 @@ def _floats(xs: Sequence[Any], kinds: Set[type]) -> Sequence[float]:
 
 def float_from(x: Any) -> float:
     """Return a real number as a float; raise TraceError for an integer that no float equals."""
+    refuse_array(x, "an argument")
     return float_of(int(x)) if isinstance(x, int | np.integer) else float(x)
 
 

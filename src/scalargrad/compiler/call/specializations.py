@@ -11,9 +11,8 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from scalargrad.compiler.call.arguments import code_in
-from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.call.objects import Key, size_changed
+from scalargrad.compiler.call.arguments import code_in, size_changed
+from scalargrad.compiler.call.eager_replay import Call, Key
 from scalargrad.compiler.call.record_call import CallRecorder, Untaken
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Specialization

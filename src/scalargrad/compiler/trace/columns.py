@@ -105,9 +105,7 @@ class Columns:
         new = len(self.ops)
         found = self.constants_at.setdefault(number or number.hex(), new)
         if found == new:
-            self.ops.append(CONSTANT)
-            self.left.append(_NONE)
-            self.right.append(_NONE)
+            self.write(CONSTANT, ())
             self.constants[new] = number
         return found
 
