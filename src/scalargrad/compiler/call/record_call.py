@@ -51,9 +51,8 @@ class Untaken(NamedTuple):
     closed_over: list[Value]
 
 
-#: What a path is made of: the recording, or `Untaken`, the outline of the result, and the leaves of
-#: the arguments.
-Found = tuple[Any, Any, list[Any]]
+#: What a path is made of: the recording, or `Untaken`, and the outline of the result.
+Found = tuple[Any, Any]
 
 
 class UnrecordedError(Exception):
@@ -93,6 +92,11 @@ class CallRecorder:
     following : sequence of tuple of bool
         Outcomes of comparisons on the paths that are to be recorded; a call that takes another ends
         with `OtherPath`. By default, all are.
+
+    Attributes
+    ----------
+    leaves : list
+        The numbers, Values and arrays among the arguments.
     """
 
     def __init__(
@@ -109,9 +113,9 @@ class CallRecorder:
         self._following = following
         self._names = names
         self._compiled, self._args, self._kwargs, _, leaves, _ = call
-        self._leaves = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
+        self.leaves = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
         #: Leaves that have a node for each number however large.
-        self._apart = {*range(len(self._leaves))} if singly else set[int]()
+        self._apart = {*range(len(self.leaves))} if singly else set[int]()
 
     def record(self, stays: Callable[[], bool], pays: Callable[[Any], bool]) -> Found:
         """Record the call, and return what a path is made of.
@@ -137,7 +141,7 @@ class CallRecorder:
         untaken, outcomes = None, tuple(trace.guards.values())
         if trace.branches and not pays(outcomes):
             outside = [x for x, _ in trace.outside]
-            untaken = Untaken(outcomes, tuple(trace.lines), outside), None, self._leaves
+            untaken = Untaken(outcomes, tuple(trace.lines), outside), None
         if not (changed or is_noticed or trace.generators.may_be_fresh):
             return untaken or finish()
         found = finish()
@@ -156,7 +160,7 @@ class CallRecorder:
                     object.__delattr__(owner, name)
                 changed.pop(place, None)
         kept = [x for x, now in before.changed().items() if before.keeps_results(x, now)]
-        is_same_program = is_same(found[:2], again[:2]) and all(
+        is_same_program = is_same(found, again) and all(
             map(is_, found[0].closed_over, again[0].closed_over)
         )
         is_memo = is_same_program and (is_noticed or not changed)
@@ -188,8 +192,8 @@ class CallRecorder:
             self._apart |= touched
 
     def _record_by(self, trace: Trace) -> tuple[Callable[[], Found], Snapshot]:
-        leaves, has_returned = self._leaves, False
-        call, given = self._replaced(trace.arguments(leaves, self._apart))
+        has_returned = False
+        call, given = self._replaced(trace.arguments(self.leaves, self._apart))
         before = Snapshot([self._function, *given], self._names, libraries=MOST)
         trace.generators = before.generators
 
@@ -207,7 +211,7 @@ class CallRecorder:
                 raise
             is_change = trace.refusal is not None and trace.refusal.is_change
             raise UnrecordedError(error, not (has_returned or is_change)) from error
-        return lambda: (as_recording(trace, outputs, domains=True), outline, leaves), before
+        return lambda: (as_recording(trace, outputs, domains=True), outline), before
 
     def _replaced(self, numbers: Sequence[Value]) -> tuple[Any, list[Any]]:
         """Return the call with these numbers in its arguments, and these."""

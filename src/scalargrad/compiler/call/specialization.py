@@ -99,8 +99,6 @@ class Specialization:
         self.branches = recording.branches > 0
         self.draws = RandomInputs(recording.draws)
         self.surroundings = surroundings
-        #: What is around the function that its code would tell from a copy.
-        self.aliases = surroundings.aliases
         self.closed_over = tuple(recording.closed_over)
         among = {id(x): k for k, x in enumerate(surroundings.values)}
         #: Which Values around the function these are; others it reads at each call.
@@ -139,8 +137,7 @@ class Specialization:
         all_values, pairs = now.values, zip(self._places, self.closed_over, strict=True)
         values = tuple([x if k is None else all_values[k] for k, x in pairs])
         path = object.__new__(Specialization)
-        changed = {"closed_over": values, "surroundings": now, "aliases": now.aliases}
-        path.__dict__ = {**self.__dict__, **changed}
+        path.__dict__ = {**self.__dict__, "closed_over": values, "surroundings": now}
         return path
 
     def run(self, call: Call) -> tuple[Sequence[Any], bool] | None:
@@ -163,8 +160,8 @@ class Specialization:
         TraceError
             If the function would tell an argument from its copy.
         """
-        if self.aliases is not None:
-            require_apart(self.aliases, call)
+        if self.surroundings.aliases is not None:
+            require_apart(self.surroundings.aliases, call)
         states = self.draws.states() if self.draws else []
         try:
             run = self._run(call)

@@ -275,11 +275,11 @@ class Specializations:
                 f"{compiled!r} reads {shown(missed)}, to which no name in its code leads, so that "
                 "another one in its place would not be seen: pass it as an argument"
             )
-        recording, *of_call = found
+        recording, outline = found
         if isinstance(recording, Untaken):
             return recording
         name = getattr(compiled, "__name__", "compiled")
-        return Specialization(recording, *of_call, name=name, surroundings=now)
+        return Specialization(recording, outline, recorder.leaves, name=name, surroundings=now)
 
     def _changed(self, key: Key, now: Surroundings) -> list[str]:
         """Return the name of what has changed since the last recording with this key."""

@@ -84,7 +84,7 @@ Place = tuple[Any, Hashable]
 _BUILTINS = vars(builtins)
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
 _CODE, _LABEL, _PARENTS = attrgetter("__code__"), attrgetter("label"), attrgetter("parents")
-_LAYOUT = attrgetter("shape", "dtype")
+_LAYOUT, _ITEMS_OF_ARRAY = attrgetter("shape", "dtype"), attrgetter("flat")
 _OF_DEFAULTS = attrgetter(*_DEFAULTS)
 _OF_PARTIAL = attrgetter("func"), attrgetter("args"), attrgetter("keywords")
 _CELL = attrgetter("cell_contents")
@@ -100,11 +100,6 @@ _CONTAINERS = (list, tuple, deque, dict, set, frozenset)
 
 def _most(x: Any) -> Any:
     return x.maxlen if isinstance(x, deque) else None
-
-
-def _items_of_array(x: Any) -> list[Any]:
-    found: list[Any] = x.ravel().tolist()
-    return found
 
 
 def _with_slots(x: Any) -> Iterable[Any]:
@@ -468,7 +463,7 @@ class Walk:
         if is_object_array(x):
             items = x.ravel().tolist()
             self.tokens.append((type(x), laid_out(x)))
-            self.rereading.held(_items_of_array, x)
+            self.rereading.held(_ITEMS_OF_ARRAY, x)
             self.rereading.fact(laid_out, x)
             self._push_inside(items)
         elif is_array_scalar(x):

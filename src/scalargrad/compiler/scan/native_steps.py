@@ -121,7 +121,7 @@ def _native(path: Specialization, shape: Key) -> NativeStep | None:
 
     The carry consists of numbers alone, and the next one has the same key.
     """
-    if path.differentiable or path.truths or path.whole or path.draws or path.aliases:
+    if path.differentiable or path.truths or path.whole or path.draws or path.surroundings.aliases:
         return None
     if not isinstance(path.outline, tuple) or len(path.outline) != 2:
         return None

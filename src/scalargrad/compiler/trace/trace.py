@@ -351,10 +351,6 @@ class Trace(Recorder):
         self._node_of[id(x)] = node
         self._named.append(x)
 
-    def is_known(self, x: Value) -> bool:
-        """Return whether a Value that is not traced has a node."""
-        return id(x) in self._node_of
-
     def as_plain(self, x: Any) -> Any:
         """Write a copy of a node, marked as plain."""
         made = self.node(identity, (x,))
@@ -537,7 +533,7 @@ class Trace(Recorder):
     def asked(self, x: Value, question: str) -> None:
         """Refuse a question about a Value, unless the function itself made it from a number."""
         is_change = question in CHANGES
-        if x not in self._made or (is_change and self.is_known(x)):
+        if x not in self._made or (is_change and id(x) in self._node_of):
             self.refused(question)
 
     # Conditions -------------------------------------------------------------------------------
