@@ -110,8 +110,7 @@ class CallRecorder:
         following: Sequence[tuple[bool, ...]] = (),
     ) -> None:
         self._function, self._static, self._unrolls = function, static, singly
-        self._following = following
-        self._names = names
+        self._following, self._names = following, names
         self._compiled, self._args, self._kwargs, _, leaves, _ = call
         self.leaves = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
         #: Leaves that have a node for each number however large.

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
@@ -33,7 +32,7 @@ from scalargrad.table.numbers import float_of
 from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.value import Value
 
-#: So many numbers and arrays are given to a program as they are.
+#: So many numbers are given to a program in a list, though some of them lie in arrays.
 _FEW = 64
 
 
@@ -56,6 +55,10 @@ class RandomInputs(tuple[Draw, ...]):
         """Draw all numbers."""
         found = [np.asarray(draw.many(count), np.float64) for draw, count in self._rows]
         return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def listed(self) -> list[float]:
+        """Draw all numbers, as a list."""
+        return [float(x) for draw, count in self._rows for x in draw.many(count)]
 
     def states(self) -> list[tuple[Any, Any]]:
         """Return the generators, with their states."""
@@ -110,6 +113,11 @@ class Specialization:
         program = recording.program
         given = program.inputs - len(recording.closed_over)
         nodes, apart = self._nodes_of(leaves), [leaves[k] for k in self.whole]
+        numbers = len(nodes) + len(self.draws) + len(recording.closed_over)
+        #: Which of all that is read are arrays; those apart come last.
+        self._arrays = [k for k, x in enumerate(nodes) if hasattr(x, "ravel")]
+        self._arrays += range(numbers, numbers + len(apart))
+        self._is_short = sum(getattr(x, "size", 1) for x in leaves) <= _FEW
         #: Whether arrays are given to a program as they are; among many floats, in a row of all.
         self._in_blocks = self.has_arrays and len(leaves) <= _FEW
         wrt = (*value_cells(nodes), *range(given, program.inputs))
@@ -165,7 +173,7 @@ class Specialization:
         states = self.draws.states() if self.draws else []
         try:
             run = self._run(call)
-        except (struct.error, TypeError):  # data that is no float was assigned
+        except struct.error:  # data that is no float was assigned
             rewind(states)
             read = [*call[4], *self.closed_over]
             deque(map(float_of, [x for x in read if isinstance(x, Value)]), maxlen=0)
@@ -272,7 +280,7 @@ class Specialization:
         return [x for k, x in enumerate(leaves) if k not in self.whole]
 
     def _inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
-        return self.arranged(leaves, self.draws.numbers().tolist() if self.draws else [], foreign)
+        return self.arranged(leaves, self.draws.listed() if self.draws else [], foreign)
 
     def arranged(
         self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value] = ()
@@ -284,7 +292,8 @@ class Specialization:
         """
         if self.has_arrays:
             numbers = self._nodes_of(leaves) if self.whole else leaves
-            return _in_a_row([*numbers, *drawn, *foreign, *[leaves[k] for k in self.whole]])
+            row = [*numbers, *drawn, *foreign, *[leaves[k] for k in self.whole]]
+            return (_in_a_list if self._is_short else _in_a_row)(row, self._arrays)
         if self.values_at:
             leaves = [x if x.__class__ is float else x.data for x in leaves]
         if not (drawn or foreign):
@@ -327,13 +336,28 @@ def has_nan(x: Any) -> bool:
     return bool(total != total)
 
 
-def _in_a_row(leaves: Iterable[Any]) -> Floats:
-    """Return the numbers of leaves, some of which are arrays, as one array."""
-    parts: list[Any] = []
-    for are_arrays, some in groupby(leaves, lambda x: hasattr(x, "ravel")):
-        found = map(_block_of, some)
-        parts += found if are_arrays else [[*found]]
-    return np.concatenate(parts, dtype=np.float64)
+def _in_a_list(row: list[Any], arrays: Sequence[int]) -> list[float]:
+    """Return the numbers of leaves as a list, which is faster for few."""
+    for k in reversed(arrays):
+        row[k : k + 1] = np.asarray(_block_of(row[k]), FLOAT64).ravel().tolist()
+    return [x if x.__class__ is float else x.data for x in row]
+
+
+def _in_a_row(leaves: Sequence[Any], arrays: Sequence[int]) -> Floats:
+    """Return the numbers of leaves as one array; those with these indices are arrays."""
+    blocks = [_block_of(leaves[k]) for k in arrays]
+    row = np.empty(len(leaves) - len(arrays) + sum([x.size for x in blocks]))
+    cell = first = 0
+    for k, block in zip([*arrays, len(leaves)], [*blocks, None], strict=True):
+        if first < k:
+            numbers = [x if x.__class__ is float else x.data for x in leaves[first:k]]
+            struct.pack_into(f"{k - first}d", row.data, 8 * cell, *numbers)
+            cell += k - first
+        if block is not None:
+            row[cell : cell + block.size] = block
+            cell += block.size
+        first = k + 1
+    return row
 
 
 def _block_of(x: Any) -> Any:

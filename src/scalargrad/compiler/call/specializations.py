@@ -28,8 +28,9 @@ from scalargrad.system.short_repr import shown
 SHAPES, RECORDED = 1024, 2**22
 #: Of the objects given, so many layouts are kept for each shape.
 GIVEN = 16
-#: For so many surroundings programs are kept, as for a module's other mode.
-ELSEWHERE = 64
+#: For so many surroundings programs are kept, as for a module's other mode; of so many, what to
+#: compare, as of a flag that is set to and fro.
+ELSEWHERE, AROUND = 64, 3
 
 
 class Guard:
@@ -43,13 +44,14 @@ class Guard:
 
     def __init__(self, roots: Sequence[Any], names: NamesRead) -> None:
         self.roots, self._names = roots, names
-        self._now: Surroundings | None = None
+        self._known: list[Surroundings] = []  # the latest first
 
     def current(self) -> Surroundings:
         """Return the surroundings as they are now."""
-        if self._now is None or not self._now.unchanged():
-            self._now = Surroundings(self.roots, self._names)
-        return self._now
+        found = next((x for x in self._known if x.unchanged()), None)
+        found = found or Surroundings(self.roots, self._names)
+        self._known = [found, *[x for x in self._known if x is not found]][:AROUND]
+        return found
 
     def given(self, objects: list[Any]) -> Surroundings:
         """Return the surroundings as they are now, with objects that the function is given."""
@@ -58,7 +60,7 @@ class Guard:
             found = Surroundings(objects, self._names, around)
             if around.count == found.count:
                 return found
-            self._now = None  # with more names, more is read around as well
+            self._known = []  # with more names, more is read around as well
 
 
 class Shape:
@@ -235,10 +237,10 @@ class Specializations:
         known = self.current(key, objects)
         if len(known) >= PATHS:
             return not self.limits.warns_of("paths")
-        shape = self._shapes[key]
-        if shape.tried and not shape.is_followed:
+        shape = self._shapes.get(key)  # another thread may have it forgotten
+        if shape is not None and shape.tried and not shape.is_followed:
             return False
-        are_any = bool(known) or any(x.tried for x in self._shapes.values())
+        are_any = bool(known) or any(x.tried for x in [*self._shapes.values()])
         return are_any and not self.limits.pays()
 
     def recorded_singly(self, call: Call) -> Specialization:

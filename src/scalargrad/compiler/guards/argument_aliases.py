@@ -85,7 +85,7 @@ def _copied(args: Iterable[Any], objects: Iterable[Any]) -> list[Any]:
 def _inside(x: Any) -> Iterable[Any]:
     """Return the arguments within one."""
     if isinstance(x, dict):
-        return x.values()
+        return dict.values(x)
     if is_record(x.__class__):
         return attributes(x).values()
     if isinstance(x, list | tuple):

@@ -120,12 +120,9 @@ def is_same(x: Any, y: Any) -> bool:
 
 
 def is_constant(x: Any) -> bool:
-    """Return whether something is a number, text, or a tuple or frozenset of such.
-
-    A tuple may be a named one.
-    """
+    """Return whether something is a number, text, or a tuple of such, which may be a named one."""
     kind = type(x)
-    bare = kind in {tuple, frozenset} or (issubclass(kind, tuple) and not hasattr(x, "__dict__"))
+    bare = kind is tuple or (issubclass(kind, tuple) and not hasattr(x, "__dict__"))
     return kind in PLAIN or (bare and all(map(is_constant, x)))
 
 
