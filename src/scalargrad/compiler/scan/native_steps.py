@@ -112,7 +112,7 @@ def _start(f: Jitted[..., Any], carry: Any, x: Any) -> tuple[NativeStep, Floats]
             _known[path] = None if objects else _native(path, shape)
         native = _known[path]
         if native is not None:
-            return native, np.array(path.arranged(leaves, []), dtype=np.float64)
+            return native, np.array([*map(number_of, leaves)], dtype=np.float64)
     return None
 
 
