@@ -74,6 +74,12 @@ def test_a_plain_call_runs_the_chosen_function_alone() -> None:
     assert cond(2.0, lambda x: [x], lambda x: x, "text") == ["text"]
 
 
+def test_dicts_are_matched_by_their_keys() -> None:
+    """Whatever the order in which the functions name them."""
+    f = jit(lambda x: cond(x > 0, lambda: {"a": x, "b": 2.0}, lambda: {"b": 3.0, "a": 4 * x})["a"])
+    assert [f(1.0), f(-1.0)] == [1.0, -4.0]
+
+
 def test_results_of_other_forms_are_refused() -> None:
     """Compiled, both functions return the same containers; a condition is a number."""
     with pytest.raises(OperandError, match="cond"):

@@ -11,7 +11,7 @@ from scalargrad.ops import where
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import function
-from scalargrad.tree import flatten
+from scalargrad.tree import flatten, flatten_like
 from scalargrad.value import Value
 
 
@@ -77,14 +77,13 @@ def chosen(pred: Traced, first: Any, second: Any, returned: tuple[str, str]) -> 
     OperandError
         If they have not one form; `returned` says what either is.
     """
-    (numbers, rebuild), (others, again) = (flatten(x, "what was returned") for x in (first, second))
-    places = [*range(len(numbers))]
-    if len(numbers) != len(others) or _form(rebuild(iter(places))) != _form(again(iter(places))):
-        one, other = returned
+    one, other = returned
+    if _form(first) != _form(second):
         raise OperandError(
             f"{one} {shown(first)}, {other} {shown(second)}: return the same lists, tuples or dicts"
         )
-    pairs = zip(numbers, others, strict=True)
+    numbers, rebuild = flatten(first, "what was returned")
+    pairs = zip(numbers, flatten_like(second, first, other, one), strict=True)
     return rebuild(iter([x if x is y else where(pred, x, y) for x, y in pairs]))
 
 

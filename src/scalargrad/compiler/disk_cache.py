@@ -7,6 +7,7 @@ recently used files are removed when the cache grows too large.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import logging
 import os
@@ -60,8 +61,8 @@ def write(name: str, kept: bytes) -> None:
         write_atomically(folder() / name, hashlib.sha256(kept).digest() + kept, durable=False)
         if int(name[:8], 16) % SELDOM == 0 or len(kept) > MOST // LARGE:
             _tidy()
-    except OSError as error:
-        _say_once(str(error))
+    except OSError:
+        _say_once()
 
 
 def _tidy() -> None:
@@ -78,10 +79,6 @@ def _tidy() -> None:
             path.unlink(missing_ok=True)
 
 
-said: set[str] = set()
-
-
-def _say_once(error: str) -> None:
-    if not said:
-        _log.warning("what jit compiles cannot be kept for other processes: %s", error)
-    said.add(error)
+@functools.cache
+def _say_once() -> None:
+    _log.warning("what jit compiles cannot be kept for other processes, in %s", folder())

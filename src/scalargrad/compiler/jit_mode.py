@@ -10,7 +10,6 @@ from contextvars import ContextVar
 
 from scalargrad.errors import TraceError
 
-_CHOICES = ("", "numpy", "off", "check")
 #: What is chosen for this thread or task: on, off, or program, for a call being checked.
 _mode: ContextVar[str] = ContextVar("jit_mode", default="")
 
@@ -25,7 +24,7 @@ def chosen() -> str:
         If it is neither empty nor ``numpy``, ``off`` or ``check``.
     """
     choice = os.environ.get("SCALARGRAD_JIT", "")
-    if choice not in _CHOICES:
+    if choice not in _MODES:
         raise TraceError(
             f"SCALARGRAD_JIT={choice}: set it to numpy, to compile without llvmlite, to off, to "
             "evaluate everything eagerly, or to check, to do both and compare; or unset it"

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import copy
 import functools
+import importlib
 import os
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from scalargrad.compiler.call.call_signature import Signature
-from scalargrad.compiler.call.eager_replay import Call, cause
-from scalargrad.compiler.call.objects import Key
+from scalargrad.compiler.call.eager_replay import Call, Key, cause
 from scalargrad.compiler.call.record_call import UnrecordedError
 from scalargrad.compiler.call.specialization import Specialization
-from scalargrad.compiler.call.specializations import Programs, Specializations
+from scalargrad.compiler.call.specializations import Specializations
 from scalargrad.compiler.check import checked
 from scalargrad.compiler.guards.object_state import is_object
 from scalargrad.compiler.jit_mode import is_jit_disabled, mode_here
-from scalargrad.compiler.pickling import Reference
 from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.side_effects import CallSnapshot
 from scalargrad.compiler.trace.trace import current_trace
@@ -54,7 +54,6 @@ class Jitted(Generic[P, R]):
         "_kept",
         "_remember",
         "_static",
-        "before",
         "is_checked",
         "scans",
         "signature",
@@ -65,7 +64,6 @@ class Jitted(Generic[P, R]):
         self,
         function: Callable[P, R],
         static: frozenset[int | str] = frozenset(),
-        programs: Programs | None = None,
         *,
         check: bool = False,
     ) -> None:
@@ -74,11 +72,9 @@ class Jitted(Generic[P, R]):
         self._function = function
         self._static = static  # positions and names of arguments
         #: Returns the key of a call, and the numbers and objects among its arguments.
-        self._kept = Specializations(function, static, programs or {})
+        self._kept = Specializations(function, static)
         self.signature = (signature := Signature(function, static)).of
         self._remember = signature.remember
-        #: The generators that a program has last drawn from, with their states before.
-        self.before: list[tuple[Any, Any]] = []
         #: The compiled scans of this function as a step, by the number of steps.
         self.scans: dict[int | None, Jitted[..., Any]] = {}
 
@@ -330,16 +326,16 @@ class Jitted(Generic[P, R]):
             failed.explain()
 
     def __copy__(self) -> Jitted[P, R]:
-        return Jitted(self._function, self._static, self._kept.programs)
+        return Jitted(self._function, self._static, check=self.is_checked)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Jitted[P, R]:
         """Copy the function, with what it is bound to; the copy has no recordings."""
-        return Jitted(copy.deepcopy(self._function, memo), self._static)
+        return Jitted(copy.deepcopy(self._function, memo), self._static, check=self.is_checked)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if is_object(self._function):
             return Jitted, (self._function, self._static)
-        return _unpickled, (Reference.of(self),)
+        return _unpickled, place_of(self)
 
 
 class Bound(functools.partial[R], Generic[Q, R]):
@@ -361,18 +357,44 @@ class Bound(functools.partial[R], Generic[Q, R]):
         return compiled.export(path, *self.args, *args, **self.keywords, **kwargs)  # type: ignore[no-any-return]
 
 
-def _unpickled(reference: Reference) -> Jitted[Any, Any]:
-    """Return the compiled function that a reference leads to, compiled here if it is not.
+def _unpickled(module: str, name: str) -> Jitted[Any, Any]:
+    """Return the compiled function of this module and name, compiled here if it is not.
 
     Raises
     ------
     TraceError
         If there is none of that name in this process.
     """
-    found = reference.find()
+    found = found_at(module, name)
     if not callable(found):
         raise TraceError(
-            f"{reference.name} was pickled by its name, and the module {reference.module} has no "
-            "such function here: define it in a module that both processes import"
+            f"{name} was pickled by its name, and the module {module} has no such function here: "
+            "define it in a module that both processes import"
         )
     return found if isinstance(found, Jitted) else Jitted(found)
+
+
+def place_of(jitted: Any) -> tuple[str, str]:
+    """Return the module and the name under which a compiled function can be imported.
+
+    A function such as ``jit(value_and_grad(loss))`` bears the name of ``loss``, under which another
+    object is found. It is referred to by the name of the variable that holds it in its module, if
+    there is one.
+    """
+    module, name = (getattr(jitted, x, "") for x in ("__module__", "__qualname__"))
+    found, function = found_at(module, name), jitted.__wrapped__
+    if found is jitted or found is function or getattr(found, "__wrapped__", None) is function:
+        return module, name
+    names = [k for k, x in vars(sys.modules.get(module, object)).items() if x is jitted]
+    return (module, names[0]) if names else ("", name)
+
+
+def found_at(module: str, name: str) -> Any:
+    """Return what a name stands for in a module in this process; None if nothing."""
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError):
+        return None
+    return found

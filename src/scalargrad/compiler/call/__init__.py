@@ -1,7 +1,6 @@
 """The call of a compiled function: find the program for its arguments, run it, build the result.
 
-A `call_signature` splits the arguments into numbers and a key: `arguments` does so for numbers and
-what contains them, and lays out the numbers as inputs, `objects` for modules and other objects. A
+A `call_signature` splits the arguments into numbers and a key, as `arguments` finds them. A
 `specialization` is one recorded program with all it takes to run it; `specializations` holds all of
 one function, and has a new one recorded by `record_call`, as far as `recording_limits` allow. An
 `outline` is the structure of a result, which is filled with the numbers of a call; a number that

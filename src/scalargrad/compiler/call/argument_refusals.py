@@ -17,6 +17,8 @@ from scalargrad.value import Value
 
 #: Kinds of NumPy's arrays without rules or attributes of their own.
 PLAIN_ARRAYS = (np.ndarray, np.memmap)
+#: So many bytes a number of a program has.
+_MOST = 8
 
 
 def refuse_constant(x: Any, where: object) -> None:
@@ -45,16 +47,20 @@ def refuse_constant(x: Any, where: object) -> None:
 
 
 def refuse_array(x: Any, where: object) -> None:
-    """Refuse an array that is not NumPy's, or of a class with rules or attributes of its own."""
+    """Refuse an array that is not NumPy's, of records or longdoubles, or of a class of its own."""
     kind = type(x)
     ours = kind in PLAIN_ARRAYS or isinstance(x, np.generic)
-    if ours or not (hasattr(x, "__array__") or isinstance(x, memoryview | array)):
+    is_long = ours and x.dtype.kind == "f" and x.dtype.itemsize > _MOST
+    of = x.dtype if ours and (x.dtype.names or is_long) else None
+    is_array = hasattr(x, "__array__") or isinstance(x, memoryview | array)
+    if of is None and (ours or not is_array):
         return
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    name += "" if of is None else f" of the type {of}"
     raise TraceError(
-        f"{where} is or holds a {name}: a compiled function takes arrays of NumPy's; give "
-        "numpy.asarray(x), of a table the columns, {name: x[name].to_numpy() for name in x}, of a "
-        "masked array x.filled(0.0)"
+        f"{where} is or holds a {name}: a compiled function takes NumPy's arrays of numbers of up "
+        "to 64 bits; give numpy.asarray(x, float), of a table the columns, "
+        "{name: numpy.asarray(x[name]) for name in …}, of a masked array x.filled(0.0)"
     ) from None
 
 

@@ -2,18 +2,24 @@
 
 Of ``f([(1.0, 2.0), (3.0, 4.0)])``: all that lies on one level and is of one kind is taken together,
 first the list, then the tuples, then the four numbers. What is neither a number nor holds any is
-part of the key.
+part of the key: of ``f(2.0, "relu", model)`` it says that there is a number, the text, and which
+object is given. An object, function or class is around the function that is given it: Values that
+it leads to are inputs, and the rest is part of the program.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
+import numbers
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Container, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Container, Hashable, Iterator, Sequence, Set
 from contextlib import suppress
+from dataclasses import is_dataclass
 from enum import Enum
 from itertools import chain, islice
 from operator import attrgetter, itemgetter
-from types import BuiltinMethodType, FunctionType, ModuleType
+from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,14 +28,24 @@ from scalargrad.call import Intermediate
 from scalargrad.compiler.call.argument_refusals import (
     PLAIN_ARRAYS,
     operator_of,
+    refuse_array,
     refuse_attributes,
+    refuse_constant,
     refuse_operations,
 )
-from scalargrad.compiler.call.objects import SIZE, TOLD_BY_TYPE, Key, KeyMaker, is_plain_object
+from scalargrad.compiler.call.eager_replay import Key
 from scalargrad.compiler.call.output import Result
-from scalargrad.compiler.guards.comparable import laid_out, objects_like
+from scalargrad.compiler.guards.comparable import constants_of, exact, laid_out, objects_like
 from scalargrad.compiler.guards.names_read import is_of_library
-from scalargrad.compiler.guards.object_state import attributes, is_record, slots_of
+from scalargrad.compiler.guards.object_state import (
+    PLAIN,
+    attributes,
+    is_object,
+    is_record,
+    is_stateful,
+    slots_of,
+)
+from scalargrad.compiler.guards.refused import are_followed, is_followed, refusal_of
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
@@ -42,28 +58,50 @@ _SPACE = attrgetter("__dict__")
 #: The type of most arrays, to recognise them quickly.
 FLOAT64 = np.dtype(np.float64)
 
+#: Types of which objects that are equal are the same.
+_TOLD_BY_TYPE = PLAIN - {float, complex}
+#: The first part of a key's entry for integers that dataclasses hold.
+_SIZE = "size"
+#: In a key, what stands for each object that is given.
+_OBJECT = "object"
 #: The kinds of arrays of numbers: floats, integers, and bools, which count as 0 and 1 there.
 _NUMBERS = "fiub"
 #: More items on one level of nested containers are taken for those of one that contains itself.
 _MOST = 10**7
 
 
-class Walk(KeyMaker):
+#: The kinds of parameters that an argument by position may stand for.
+POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+
+
+class Walk:
     """One walk over arguments, level by level.
+
+    Parameters
+    ----------
+    function : callable, optional
+        The function that is called, for messages.
 
     Attributes
     ----------
+    key : list
+        The parts of the key.
     leaves : list
         The numbers, Values and arrays outside objects, in the order in which they are taken.
+    objects : list
+        The objects, as often as they are given.
+    given : int or str
+        The position or name of the argument that is looked at.
     """
 
-    leaves: list[Any]
-    _met: dict[type, list[Any]]
+    given: int | str = 0
 
     def __init__(self, function: Callable[..., Any] | None = None) -> None:
-        self.function = function
-        self.key, self.leaves, self.objects = [], [], []
-        self._met = {}  # dataclasses, by class
+        self._function = function
+        self.key: list[Hashable] = []
+        self.leaves: list[Any] = []
+        self.objects: list[Any] = []
+        self._met: dict[type, list[Any]] = {}  # dataclasses, by class
 
     def take_one(self, x: Any) -> None:
         """Take an argument."""
@@ -97,6 +135,66 @@ class Walk(KeyMaker):
         place = {id(x): k for k, x in [*enumerate(met)][::-1]}
         self.key.append(("met", *[place[id(x)] for x in records]))
         return [x for k, x in enumerate(records, first) if place[id(x)] == k]
+
+    # What has no numbers that are traced ------------------------------------------------------
+
+    @property
+    def where(self) -> str:
+        """What is looked at, for messages."""
+        if self._function is None:
+            return "an argument"
+        if isinstance(self.given, str):
+            return f"the argument {self.given}"
+        try:
+            parameters = [*inspect.signature(self._function).parameters.values()]
+        except (TypeError, ValueError):  # a builtin without one
+            parameters = []
+        named = self.given < len(parameters) and parameters[self.given].kind in POSITIONAL
+        return f"the argument {parameters[self.given].name if named else self.given + 1}"
+
+    def constants(self, xs: Sequence[Any]) -> None:
+        """Note what has no numbers that are traced, plain objects in one entry."""
+        if {*map(type, xs)} <= _TOLD_BY_TYPE:
+            self.key.append((*xs, *map(type, xs)))
+        else:
+            for x in xs:
+                self.whole(x)
+
+    def names(self, dicts: Sequence[dict[Any, Any]]) -> None:
+        """Note the keys of dicts, once if all have the same texts."""
+        first, names = [*dicts[0]], [*chain.from_iterable(dicts)]
+        if {*map(type, names)} <= {str} and names == first * len(dicts):
+            self.key.append(("names", *first))
+        else:
+            for x in dicts:
+                self.constants([*x])
+
+    def whole(self, x: Any) -> None:
+        """Note a constant by its value, else an object."""
+        if _is_told(x):
+            self.key.append(exact(x))
+        elif isinstance(x, tuple | frozenset) and not is_object(x):
+            self.key.append((x.__class__, len(x)))
+            for part in x:
+                self.whole(part)
+        elif isinstance(x, MethodType):  # which is new whenever it is read
+            self.key.append((MethodType, x.__func__))
+            self.whole(x.__self__)
+        elif type(x) in PLAIN_ARRAYS and not x.dtype.hasobject:
+            self.key.append((type(x), x.dtype, laid_out(x), x.tobytes()))
+        elif is_object(x) or (_is_code(x) and not isinstance(x, ModuleType | BuiltinMethodType)):
+            kind: Any = type(x)
+            followed = are_followed(kind) if is_object(x) else is_followed(x)
+            is_known = isinstance(x, functools.partial) or followed
+            if not (is_known and is_object(x)):
+                refuse_array(x, self.where)
+            if not is_known:
+                raise TraceError(f"a compiled function {refusal_of(self.where, x)}")
+            self.key.append(_OBJECT)
+            self.objects.append(x)
+        else:
+            refuse_constant(x, self.where)
+            self.key.append(exact(x))
 
 
 _FLOAT: set[type] = {float}
@@ -203,7 +301,7 @@ class _Records(Kind):
                 walk.take(held, types)
                 continue
             sizes = [str(x) if _is_size(x) else None for x in held]
-            walk.key.append((SIZE, self.of, *sizes))
+            walk.key.append((_SIZE, self.of, *sizes))
             if left := [x for x in held if not _is_size(x)]:
                 walk.take(left)
 
@@ -242,31 +340,18 @@ class _Arrays(Kind):
     """Arrays: their numbers are traced, and their objects taken."""
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
-        if len(xs) > 1 and {(x.shape, x.dtype) for x in xs} == {((), FLOAT64)}:
-            walk.leaves += [x.item() for x in xs]
-            return
         for x in xs:
             self.take_one(x, walk)
 
     def take_one(self, x: Any, walk: Walk) -> None:
-        if x.dtype is FLOAT64:
-            walk.key.append(laid_out(x))
-            walk.leaves.append(x)
-        elif x.dtype.names:
-            raise TraceError(
-                f"{walk.where} is or holds an array of records, with the fields "
-                f"{', '.join(x.dtype.names)}: give its columns, as in {{name: x[name] for name "
-                "in x.dtype.names}"
-            )
-        elif x.dtype == np.longdouble:
-            raise _too_long()
-        elif x.dtype.kind in _NUMBERS:
+        if x.dtype is FLOAT64 or (x.dtype.kind in _NUMBERS and x.dtype.itemsize <= _LONG):
             walk.key.append(laid_out(x))
             walk.leaves.append(x)
         elif x.dtype.hasobject:
             walk.key.append(("objects", laid_out(x)))
             walk.take(x.ravel().tolist())
         else:
+            refuse_array(x, walk.where)
             walk.whole(x)
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
@@ -277,7 +362,7 @@ class _Others(Kind):
     """All else: constants and objects, and numbers of rare types."""
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
-        if {*map(type, xs)} <= TOLD_BY_TYPE or not any(map(_is_leaf, xs)):
+        if {*map(type, xs)} <= _TOLD_BY_TYPE or not any(map(_is_leaf, xs)):
             walk.constants(xs)
             return
         for x in xs:
@@ -316,7 +401,7 @@ class _Kinds(dict[type, Kind]):
             found = _Arrays(kind)
         elif is_record(kind):
             found = _Records(kind)
-        elif is_plain_object(kind):
+        elif _is_plain_object(kind):
             found = _Objects(kind)
         self[kind] = found
         return found
@@ -384,6 +469,18 @@ def _rebuilt_array(x: Any, fresh: Fresh) -> Any:
     return objects_like(x, [*found, *islice(fresh.numbers, max(x.size - 1, 0))])
 
 
+def size_changed(key: Key, other: Key) -> list[str]:
+    """Return the class of a dataclass if keys differ only in an integer that such ones hold."""
+    pairs: list[Any] = [(x, y) for x, y in zip(key, other, strict=False) if x != y]
+    parts = [part for pair in pairs for part in pair]
+    are_sizes = all(isinstance(x, tuple) and x[:1] == (_SIZE,) for x in parts)
+    return [
+        f"an integer of {x[1].__name__}"
+        for x, _ in pairs[:1]
+        if are_sizes and len(key) == len(other)
+    ]
+
+
 def code_in(key: Key) -> Iterator[Any]:
     """Yield the user's classes and the functions and modules in a key: code may ask these."""
     for part in key:
@@ -394,6 +491,25 @@ def code_in(key: Key) -> Iterator[Any]:
 
 
 _CODE = (type, FunctionType, ModuleType, BuiltinMethodType)
+
+
+def _is_told(x: Any) -> bool:
+    """Return whether a key tells all about something: numbers, text, and tuples of these."""
+    if isinstance(x, tuple | frozenset):
+        return not is_object(x) and all(map(_is_told, x))
+    return type(x) in PLAIN or isinstance(x, slice | np.generic) or constants_of(x) is not None
+
+
+def _is_plain_object(kind: Any) -> bool:
+    """Return whether all objects of a class are given to a function themselves."""
+    is_number = issubclass(kind, (numbers.Number, Enum, Value)) or hasattr(kind, "dtype")
+    is_told = issubclass(kind, (list, tuple, dict, frozenset)) or is_dataclass(kind)
+    return is_stateful(kind) and are_followed(kind) and not (is_number or is_told)
+
+
+def _is_code(x: Any) -> bool:
+    """Return whether something leads to code: functions, classes, and objects of users' classes."""
+    return callable(x) or not is_of_library(type(x))
 
 
 # Numbers ------------------------------------------------------------------------------------------
@@ -444,16 +560,8 @@ def _floats(xs: Sequence[Any], kinds: Set[type]) -> Sequence[float]:
 
 def float_from(x: Any) -> float:
     """Return a real number as a float; raise TraceError for an integer that no float equals."""
-    if isinstance(x, np.longdouble):
-        raise _too_long()
+    refuse_array(x, "an argument")
     return float_of(int(x)) if isinstance(x, int | np.integer) else float(x)
-
-
-def _too_long() -> TraceError:
-    return TraceError(
-        "an argument is or holds a longdouble, which has more digits than a program's float64: "
-        "give float(x), or an array by x.astype(float)"
-    )
 
 
 #: The size in bytes of integers that a float may not hold exactly, and the last of those it does.

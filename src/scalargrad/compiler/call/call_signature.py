@@ -14,8 +14,15 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import AT_ONCE, FLOAT64, KINDS, Walk, replaced
-from scalargrad.compiler.call.objects import POSITIONAL, Key
+from scalargrad.compiler.call.arguments import (
+    AT_ONCE,
+    FLOAT64,
+    KINDS,
+    POSITIONAL,
+    Walk,
+    replaced,
+)
+from scalargrad.compiler.call.eager_replay import Key
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
 

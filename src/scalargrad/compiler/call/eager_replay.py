@@ -7,23 +7,24 @@ decides what such a gradient is, and names the node at which it went wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import is_
 from typing import Any
 
 from scalargrad.autodiff import detect_anomaly, error_signals, gradient_graphs
-from scalargrad.compiler.call.objects import Key
 from scalargrad.compiler.call.outline import placed
+from scalargrad.compiler.generators import Draw
 from scalargrad.compiler.jit_mode import disable_jit
 from scalargrad.compiler.runner import Inputs
-from scalargrad.compiler.trace.draws import Draw
 from scalargrad.errors import NumericalError, ScalargradError
 from scalargrad.grad_mode import enable_grad
 from scalargrad.graph import describe, first_nonfinite, topological_order
 from scalargrad.transforms.draws import made_by
 from scalargrad.value import Value
 
+#: What chooses the program of a call: everything about its arguments but their numbers.
+Key = tuple[Hashable, ...]
 #: One call: the compiled function (a Jitted), its arguments, the key of its program, the numbers of
 #: its arguments, and the Values that objects among them hold. A tuple, since every call makes one.
 Call = tuple[Any, tuple[Any, ...], dict[str, Any], Key, list[Any], list[Any]]

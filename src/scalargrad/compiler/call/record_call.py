@@ -9,13 +9,11 @@ from typing import Any, NamedTuple, NoReturn
 
 from scalargrad.compiler.call.arguments import replaced
 from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.generators import MOST
+from scalargrad.compiler.generators import MOST, REMEDY
 from scalargrad.compiler.guards.names_read import NamesRead
-from scalargrad.compiler.trace.randomness import REMEDY
 from scalargrad.compiler.trace.record import as_recording, is_same, recorded
-from scalargrad.compiler.trace.side_effects import SideEffects
+from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.trace import Trace
-from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import ScalargradError, TraceError
 from scalargrad.transforms.evaluation import OF_FLOATS
 from scalargrad.value import Value
@@ -23,7 +21,8 @@ from scalargrad.value import Value
 _NOTE = (
     "While a compiled function is recorded, every number of its arguments is a Value. What has to "
     "be a plain number or array there (an index array, a mask, a key, a size) can be a static "
-    "argument, as in jit(f, static_argnames='mask'), or be closed over. " + OF_FLOATS
+    "argument, as in jit(f, static_argnames='mask'), or be closed over; in place of a method of "
+    "numbers of your own write a function. " + OF_FLOATS
 )
 
 _CHANGING = (
@@ -52,9 +51,8 @@ class Untaken(NamedTuple):
     closed_over: list[Value]
 
 
-#: What a path is made of: the recording, or `Untaken`, the outline of the result, and the leaves of
-#: the arguments.
-Found = tuple[Any, Any, list[Any]]
+#: What a path is made of: the recording, or `Untaken`, and the outline of the result.
+Found = tuple[Any, Any]
 
 
 class UnrecordedError(Exception):
@@ -73,23 +71,9 @@ class UnrecordedError(Exception):
 
     def explain(self) -> NoReturn:
         """Raise the reason as the error of the call."""
-        error = _explained(self.error)
-        if not isinstance(error, ScalargradError):
-            error.add_note(_NOTE)
-        raise error
-
-
-def _explained(error: Exception) -> Exception:
-    """Return an error; of an attribute that no recorded number has, with what to write."""
-    name = error.name if isinstance(error, AttributeError) else None
-    if name is None or name.startswith("_") or not isinstance(error.obj, Traced):  # type: ignore[attr-defined]
-        return error
-    return AttributeError(
-        f"a Value has no attribute {name!r}; while a compiled function is recorded each number of "
-        "its arguments is a plain Value, also where it was a float or of a class of yours: in "
-        f"place of a method write a function, {name}(x), and pass other attributes as arguments of "
-        "their own"
-    ).with_traceback(error.__traceback__)
+        if not isinstance(self.error, ScalargradError):
+            self.error.add_note(_NOTE)
+        raise self.error
 
 
 class CallRecorder:
@@ -108,6 +92,11 @@ class CallRecorder:
     following : sequence of tuple of bool
         Outcomes of comparisons on the paths that are to be recorded; a call that takes another ends
         with `OtherPath`. By default, all are.
+
+    Attributes
+    ----------
+    leaves : list
+        The numbers, Values and arrays among the arguments.
     """
 
     def __init__(
@@ -121,12 +110,11 @@ class CallRecorder:
         following: Sequence[tuple[bool, ...]] = (),
     ) -> None:
         self._function, self._static, self._unrolls = function, static, singly
-        self._following = following
-        self._names = names
+        self._following, self._names = following, names
         self._compiled, self._args, self._kwargs, _, leaves, _ = call
-        self._leaves = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
+        self.leaves = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
         #: Leaves that have a node for each number however large.
-        self._apart = {*range(len(self._leaves))} if singly else set[int]()
+        self._apart = {*range(len(self.leaves))} if singly else set[int]()
 
     def record(self, stays: Callable[[], bool], pays: Callable[[Any], bool]) -> Found:
         """Record the call, and return what a path is made of.
@@ -152,7 +140,7 @@ class CallRecorder:
         untaken, outcomes = None, tuple(trace.guards.values())
         if trace.branches and not pays(outcomes):
             outside = [x for x, _ in trace.outside]
-            untaken = Untaken(outcomes, tuple(trace.lines), outside), None, self._leaves
+            untaken = Untaken(outcomes, tuple(trace.lines), outside), None
         if not (changed or is_noticed or trace.generators.may_be_fresh):
             return untaken or finish()
         found = finish()
@@ -171,7 +159,7 @@ class CallRecorder:
                     object.__delattr__(owner, name)
                 changed.pop(place, None)
         kept = [x for x, now in before.changed().items() if before.keeps_results(x, now)]
-        is_same_program = is_same(found[:2], again[:2]) and all(
+        is_same_program = is_same(found, again) and all(
             map(is_, found[0].closed_over, again[0].closed_over)
         )
         is_memo = is_same_program and (is_noticed or not changed)
@@ -186,7 +174,7 @@ class CallRecorder:
         why = _CHANGING.format(compiled=self._compiled, named=named) if named else _FRESH
         return UnrecordedError(TraceError(why), is_repeatable=False)
 
-    def _once(self, *, unrolls: bool = False) -> tuple[Callable[[], Found], SideEffects, Trace]:
+    def _once(self, *, unrolls: bool = False) -> tuple[Callable[[], Found], Snapshot, Trace]:
         """Run the call; return what makes a path of it, what was held before, and the trace."""
         while True:  # again if the function used single numbers of a whole array
             trace = Trace(unrolls=unrolls or self._unrolls, following=self._following)
@@ -202,10 +190,10 @@ class CallRecorder:
                 return found, before, trace
             self._apart |= touched
 
-    def _record_by(self, trace: Trace) -> tuple[Callable[[], Found], SideEffects]:
-        leaves, has_returned = self._leaves, False
-        call, given = self._replaced(trace.arguments(leaves, self._apart))
-        before = SideEffects(self._function, given, self._names, libraries=MOST)
+    def _record_by(self, trace: Trace) -> tuple[Callable[[], Found], Snapshot]:
+        has_returned = False
+        call, given = self._replaced(trace.arguments(self.leaves, self._apart))
+        before = Snapshot([self._function, *given], self._names, libraries=MOST)
         trace.generators = before.generators
 
         def run() -> Any:
@@ -222,7 +210,7 @@ class CallRecorder:
                 raise
             is_change = trace.refusal is not None and trace.refusal.is_change
             raise UnrecordedError(error, not (has_returned or is_change)) from error
-        return lambda: (as_recording(trace, outputs, domains=True), outline, leaves), before
+        return lambda: (as_recording(trace, outputs, domains=True), outline), before
 
     def _replaced(self, numbers: Sequence[Value]) -> tuple[Any, list[Any]]:
         """Return the call with these numbers in its arguments, and these."""

@@ -13,19 +13,20 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.call import Intermediate
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.arguments import FLOAT64, number_of
 from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.call.independence import are_independent
 from scalargrad.compiler.call.outline import filler, has_arrays
 from scalargrad.compiler.call.output import Result, ResultNodes, Run, all_finite
 from scalargrad.compiler.function import Function
-from scalargrad.compiler.guards.argument_aliases import ArgumentAliases
+from scalargrad.compiler.generators import Draw, rows_of
+from scalargrad.compiler.guards.argument_aliases import require_apart
 from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.runner import Inputs
-from scalargrad.compiler.trace.draws import Draw, rows_of
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.grad_mode import builds_graphs
+from scalargrad.graph import topological_order
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.numbers import float_of
 from scalargrad.transforms.draws import rewind, state_of
@@ -101,8 +102,6 @@ class Specialization:
         self.branches = recording.branches > 0
         self.draws = RandomInputs(recording.draws)
         self.surroundings = surroundings
-        #: What is around the function that its code would tell from a copy.
-        self.aliases: ArgumentAliases | None = surroundings.aliases
         self.closed_over = tuple(recording.closed_over)
         among = {id(x): k for k, x in enumerate(surroundings.values)}
         #: Which Values around the function these are; others it reads at each call.
@@ -115,8 +114,9 @@ class Specialization:
         given = program.inputs - len(recording.closed_over)
         nodes, apart = self._nodes_of(leaves), [leaves[k] for k in self.whole]
         numbers = len(nodes) + len(self.draws) + len(recording.closed_over)
-        self._arrays = [*_arrays_among(nodes), *range(numbers, numbers + len(apart))]
-        self._in_row = numbers + len(apart)
+        #: Which of all that is read are arrays; those apart come last.
+        self._arrays = [k for k, x in enumerate(nodes) if hasattr(x, "ravel")]
+        self._arrays += range(numbers, numbers + len(apart))
         self._is_short = sum(getattr(x, "size", 1) for x in leaves) <= _FEW
         #: Whether arrays are given to a program as they are; among many floats, in a row of all.
         self._in_blocks = self.has_arrays and len(leaves) <= _FEW
@@ -145,8 +145,7 @@ class Specialization:
         all_values, pairs = now.values, zip(self._places, self.closed_over, strict=True)
         values = tuple([x if k is None else all_values[k] for k, x in pairs])
         path = object.__new__(Specialization)
-        changed = {"closed_over": values, "surroundings": now, "aliases": now.aliases}
-        path.__dict__ = {**self.__dict__, **changed}
+        path.__dict__ = {**self.__dict__, "closed_over": values, "surroundings": now}
         return path
 
     def run(self, call: Call) -> tuple[Sequence[Any], bool] | None:
@@ -169,11 +168,9 @@ class Specialization:
         TraceError
             If the function would tell an argument from its copy.
         """
-        if self.aliases is not None:
-            self.aliases.require(call)
-        states: list[tuple[Any, Any]] = []
-        if self.draws:
-            states = call[0].before = self.draws.states()
+        if self.surroundings.aliases is not None:
+            require_apart(self.surroundings.aliases, call)
+        states = self.draws.states() if self.draws else []
         try:
             run = self._run(call)
         except struct.error:  # data that is no float was assigned
@@ -295,10 +292,8 @@ class Specialization:
         """
         if self.has_arrays:
             numbers = self._nodes_of(leaves) if self.whole else leaves
-            apart = [leaves[k] for k in self.whole]
-            row = [*numbers, *drawn, *foreign, *apart]
-            arrays = self._arrays if len(row) == self._in_row else _arrays_among(row)
-            return _in_a_list(row, arrays) if self._is_short else _in_a_row(row, arrays)
+            row = [*numbers, *drawn, *foreign, *[leaves[k] for k in self.whole]]
+            return (_in_a_list if self._is_short else _in_a_row)(row, self._arrays)
         if self.values_at:
             leaves = [x if x.__class__ is float else x.data for x in leaves]
         if not (drawn or foreign):
@@ -312,6 +307,27 @@ class Specialization:
         drawn = inputs[first : first + len(self.draws)]
         now = self.arranged(leaves, drawn, self.closed_over)
         return [float(x) for x in now], drawn
+
+
+def are_independent(values: Sequence[Value], places: Sequence[int]) -> bool:
+    """Return whether no other of these Values is one at these places, or was computed from it.
+
+    A program differentiates by its inputs as if that were so.
+    """
+    chosen = {values[k] for k in places}
+    if sum([x in chosen for x in values]) > len(chosen):
+        return False
+    made = {_operands(x) for x in chosen}  # what has the same operands is computed side by side
+    others = [x for x in values if len(made) > 1 or _operands(x) not in made]
+    operands = [x for value in others for x in value.parents if isinstance(x, Value)]
+    order = topological_order(*operands) if len(values) > 1 else []
+    results = [x for x in chosen if isinstance(x, Intermediate)]
+    return chosen.isdisjoint(order) and not any(x.is_read_by([*values, *order]) for x in results)
+
+
+def _operands(x: Value) -> int:
+    """Return what tells the operands of a node from those of others."""
+    return id(x.parents[0]) if len(x.parents) == 1 else id(x.parents)
 
 
 def has_nan(x: Any) -> bool:
@@ -342,10 +358,6 @@ def _in_a_row(leaves: Sequence[Any], arrays: Sequence[int]) -> Floats:
             cell += block.size
         first = k + 1
     return row
-
-
-def _arrays_among(leaves: Sequence[Any]) -> list[int]:
-    return [k for k, x in enumerate(leaves) if hasattr(x, "ravel")]
 
 
 def _block_of(x: Any) -> Any:

@@ -11,12 +11,12 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from scalargrad.compiler.call.arguments import code_in
-from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.call.objects import Key, size_changed
+from scalargrad.compiler.call.arguments import code_in, size_changed
+from scalargrad.compiler.call.eager_replay import Call, Key
 from scalargrad.compiler.call.record_call import CallRecorder, Untaken
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Specialization
+from scalargrad.compiler.guards.argument_aliases import require_apart
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.trace.trace import OtherPath
@@ -30,7 +30,7 @@ SHAPES, RECORDED = 1024, 2**22
 GIVEN = 16
 #: For so many surroundings programs are kept, as for a module's other mode; of so many, what to
 #: compare, as of a flag that is set to and fro.
-ELSEWHERE, EARLIER = 64, 2
+ELSEWHERE, AROUND = 64, 3
 
 
 class Guard:
@@ -40,25 +40,17 @@ class Guard:
     ----------
     roots : sequence
         The function, and these.
-    now : Surroundings or None
-        As of the last comparison.
     """
 
     def __init__(self, roots: Sequence[Any], names: NamesRead) -> None:
         self.roots, self._names = roots, names
-        self._earlier: list[Surroundings] = []
-        self.now: Surroundings | None = None
+        self._known: list[Surroundings] = []  # the latest first
 
     def current(self) -> Surroundings:
         """Return the surroundings as they are now."""
-        now = self.now
-        if now is not None and now.unchanged():
-            return now
-        found = next((x for x in self._earlier if x.unchanged()), None)
-        if found is None:
-            found = Surroundings(self.roots, self._names)
-        known = [x for x in (now, *self._earlier) if x is not None and x is not found]
-        self._earlier, self.now = known[:EARLIER], found
+        found = next((x for x in self._known if x.unchanged()), None)
+        found = found or Surroundings(self.roots, self._names)
+        self._known = [found, *[x for x in self._known if x is not found]][:AROUND]
         return found
 
     def given(self, objects: list[Any]) -> Surroundings:
@@ -68,7 +60,7 @@ class Guard:
             found = Surroundings(objects, self._names, around)
             if around.count == found.count:
                 return found
-            self.now, self._earlier = None, []  # with more names, more is read around as well
+            self._known = []  # with more names, more is read around as well
 
 
 class Shape:
@@ -78,6 +70,10 @@ class Shape:
     ----------
     known : list of (Surroundings, tuple of Specialization)
         The latest first; without objects that are given, only these.
+    tried : list of tuple of bool
+        The outcomes of the last calls that took a way without a program.
+    is_followed : bool
+        Whether a second such call has followed the first.
     is_valid : callable
         Tells whether the function's own surroundings are as they were.
     """
@@ -86,6 +82,8 @@ class Shape:
         self.guard = guard
         self.known: list[Known] = []
         self.paths: tuple[Specialization, ...] = ()
+        self.tried: list[tuple[bool, ...]] = []
+        self.is_followed = False
         self._around: Surroundings | None = None
         self.is_valid: Callable[[], bool] = bool  # not before paths were put here
 
@@ -113,8 +111,6 @@ class Shape:
 
 #: What is around a function, and the paths that are valid then.
 Known = tuple[Surroundings, tuple[Specialization, ...]]
-#: The paths of each shape, by the key of the surroundings.
-Programs = dict[Any, dict[Key, tuple[Specialization, ...]]]
 
 
 class Specializations:
@@ -124,13 +120,11 @@ class Specializations:
     ----------
     static : set of int or str
         Positions and names of static arguments.
-    programs : Programs
-        The paths to begin with.
 
     Attributes
     ----------
-    programs : Programs
-        All paths, the latest surroundings last.
+    programs : dict
+        The paths of each shape, by the key of the surroundings, the latest of these last.
     lock : RLock
         Held while paths are added.
     limits : RecordingLimits
@@ -139,18 +133,13 @@ class Specializations:
         What the function reads, and the code that it is called with.
     """
 
-    def __init__(
-        self, function: Callable[..., Any], static: frozenset[int | str], programs: Programs
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], static: frozenset[int | str]) -> None:
         self.lock = threading.RLock()
         self._function, self._static = function, static
         self.limits = RecordingLimits()
-        self.programs: Programs = {key: dict(found) for key, found in programs.items()}
+        self.programs: dict[Any, dict[Key, tuple[Specialization, ...]]] = {}
         self._shapes: dict[Key, Shape] = {}
         self.names = NamesRead()
-        #: The outcomes of the last calls of each shape that took a way without a program.
-        self._tried: dict[Key, list[tuple[bool, ...]]] = {}
-        self._followed: set[Key] = set()  # shapes of which a second call has followed the first
         _known.add(self)
 
     def current(self, key: Key, objects: list[Any]) -> tuple[Specialization, ...]:
@@ -213,15 +202,15 @@ class Specializations:
         with self.lock:
             now, known = self._looked_around(key, objects)
             if now.aliases is not None:
-                now.aliases.require(call)
+                require_apart(now.aliases, call)
             given = bool(objects) or now.key in self.programs
             changed = [] if known else self._changed(key, now)
             if self.limits.is_changing(compiled, changed, given=given):
                 return None
-            tried = self._tried.get(key, [])
+            shape = self._shapes[key]
+            tried = shape.tried
             following = () if at_once or self.limits.pays() else tried
-            if following:
-                self._followed.add(key)
+            shape.is_followed |= bool(following)
             self.limits.note_start()
             try:
                 path = self._new(call, now, lambda x: at_once or x in tried, following=following)
@@ -229,35 +218,30 @@ class Specializations:
                 return None
             before = [*(x.outcomes for x in known), *tried]
             self.limits.warn_of_paths(compiled, max(len(known), len(tried)), path, before)
-            if len(known) >= PATHS:
-                self._forget_tried(key)
-                return None
-            if isinstance(path, Untaken):
-                self._tried[key] = [*tried[1 - PATHS :], path.outcomes]
-                while len(self._tried) > SHAPES:
-                    self._forget_tried(next(iter(self._tried)))
+            is_full = len(known) >= PATHS
+            if isinstance(path, Untaken) and not is_full:
+                shape.tried = [*tried[1 - PATHS :], path.outcomes]
                 self.limits.note_end(for_nothing=True)
                 return None
-            self._forget_tried(key)
+            shape.tried, shape.is_followed = [], False
+            if isinstance(path, Untaken) or is_full:
+                return None
             _, paths = self._looked_around(key, objects)
             paths = path, *[p for p in paths if p.outcomes != path.outcomes]
             self._shapes[key].put(paths, path.surroundings)
             self._put(key, paths, path.surroundings)
         return path
 
-    def _forget_tried(self, key: Key) -> None:
-        """Forget the paths without a program that calls of a shape took last."""
-        self._tried.pop(key, None)
-        self._followed.discard(key)
-
     def _is_left_eager(self, key: Key, objects: list[Any]) -> bool:
         """Return whether calls of this shape that take no known path are eager now."""
         known = self.current(key, objects)
         if len(known) >= PATHS:
             return not self.limits.warns_of("paths")
-        if key in self._tried and key not in self._followed:
+        shape = self._shapes.get(key)  # another thread may have it forgotten
+        if shape is not None and shape.tried and not shape.is_followed:
             return False
-        return bool(known or self._tried) and not self.limits.pays()
+        are_any = bool(known) or any(x.tried for x in [*self._shapes.values()])
+        return are_any and not self.limits.pays()
 
     def recorded_singly(self, call: Call) -> Specialization:
         """Return a new path, not kept, in which each number given or returned has its own node.
@@ -293,11 +277,11 @@ class Specializations:
                 f"{compiled!r} reads {shown(missed)}, to which no name in its code leads, so that "
                 "another one in its place would not be seen: pass it as an argument"
             )
-        recording, *of_call = found
+        recording, outline = found
         if isinstance(recording, Untaken):
             return recording
         name = getattr(compiled, "__name__", "compiled")
-        return Specialization(recording, *of_call, name=name, surroundings=now)
+        return Specialization(recording, outline, recorder.leaves, name=name, surroundings=now)
 
     def _changed(self, key: Key, now: Surroundings) -> list[str]:
         """Return the name of what has changed since the last recording with this key."""

@@ -5,6 +5,6 @@
 It gives a key that chooses the program, and the Values that are inputs. `rereading` reads all of it
 again at each call; `comparable` says what numbers and text are compared with.
 
-A `snapshot` keeps what this walk meets, for whoever asks what a function has changed, and undoes
-it; of arguments, too.
+What this walk meets, and how it is read and written back, is also what a recording is asked for
+that may have changed something: `trace.side_effects`.
 """

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from scalargrad.compiler.guards.names_read import IS
 from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_record, is_stateful
@@ -35,41 +35,34 @@ def _is_copied(kind: Any) -> bool:
     return is_record(kind) or (is_held and not is_object)
 
 
-class ArgumentAliases(NamedTuple):
-    """What is around a function whose code asks by ``is``, by identity: it must be no argument."""
+def told_from_copies(names: Mapping[str, Any], met: Iterable[Any]) -> dict[int, Any] | None:
+    """Return what was `met`, by identity, if code with these names tells it from a copy."""
+    return None if _ASKS.isdisjoint(names) else {id(x): x for x in _copied(met, ())}
 
-    around: dict[int, Any]
 
-    @classmethod
-    def of(cls, names: Mapping[str, Any], met: Iterable[Any]) -> ArgumentAliases | None:
-        """Return what was `met`, if code with these names tells it from a copy."""
-        if _ASKS.isdisjoint(names):
-            return None
-        return cls({id(x): x for x in _copied(met, ())})
-
-    def require(self, call: tuple[Any, ...]) -> None:
-        """Raise TraceError if an argument is around the function, or two are one list."""
-        compiled, args, kwargs, _, _, objects = call
-        outer = [*args, *kwargs.values()]
-        given = _copied(outer, objects)
-        both = next((x for x in given if id(x) in self.around), None)
-        if both is not None:
-            raise TraceError(
-                f"{compiled!r} is given a {type(both).__name__} that it also reads by a name, and "
-                "its code asks by `is` which is which; as a program serves all arguments alike, "
-                "that would come out otherwise: let it close over the object, as in "
-                "jit(lambda x: f(object, x)), or pass all that it is compared with as arguments"
-            )
-        lists = [x for x in given if not (is_record(x.__class__) or isinstance(x, tuple))]
-        lists += [x for x in outer if isinstance(x, tuple) and x]  # a batch may hold a pair twice
-        often = Counter(map(id, lists))
-        twice = next((x for x in lists if often[id(x)] > 1), None)
-        if twice is not None:
-            raise TraceError(
-                f"{compiled!r} is given a {type(twice).__name__} twice, and its code asks by `is` "
-                "which is which; as a program has a copy for each argument, that would come out "
-                "otherwise: pass it once, as in jit(lambda x: f(x, x))"
-            )
+def require_apart(around: dict[int, Any], call: tuple[Any, ...]) -> None:
+    """Raise TraceError if an argument is around the function, or two are one list."""
+    compiled, args, kwargs, _, _, objects = call
+    outer = [*args, *kwargs.values()]
+    given = _copied(outer, objects)
+    both = next((x for x in given if id(x) in around), None)
+    if both is not None:
+        raise TraceError(
+            f"{compiled!r} is given a {type(both).__name__} that it also reads by a name, and "
+            "its code asks by `is` which is which; as a program serves all arguments alike, "
+            "that would come out otherwise: let it close over the object, as in "
+            "jit(lambda x: f(object, x)), or pass all that it is compared with as arguments"
+        )
+    lists = [x for x in given if not (is_record(x.__class__) or isinstance(x, tuple))]
+    lists += [x for x in outer if isinstance(x, tuple) and x]  # a batch may hold a pair twice
+    often = Counter(map(id, lists))
+    twice = next((x for x in lists if often[id(x)] > 1), None)
+    if twice is not None:
+        raise TraceError(
+            f"{compiled!r} is given a {type(twice).__name__} twice, and its code asks by `is` "
+            "which is which; as a program has a copy for each argument, that would come out "
+            "otherwise: pass it once, as in jit(lambda x: f(x, x))"
+        )
 
 
 def _copied(args: Iterable[Any], objects: Iterable[Any]) -> list[Any]:
@@ -81,22 +74,20 @@ def _copied(args: Iterable[Any], objects: Iterable[Any]) -> list[Any]:
     known = {*map(id, objects)}
     ahead = [x for x in args if id(x) not in known]
     while ahead:
-        kinds: list[Any] = [*map(type, ahead)]
-        found += [x for x, kind in zip(ahead, kinds, strict=True) if _is_copied(kind)]
-        new = {id(x): (x, kind) for x, kind in zip(ahead, kinds, strict=True) if id(x) not in known}
+        found += [x for x in ahead if _is_copied(x.__class__)]
+        new = {id(x): x for x in ahead if id(x) not in known}
         known |= new.keys()
-        inside = [_reader(kind)(x) for x, kind in new.values()]
-        ahead = [x for x in chain.from_iterable(inside) if type(x) not in _NUMBERS]
+        inside = chain.from_iterable(map(_inside, new.values()))
+        ahead = [x for x in inside if type(x) not in _NUMBERS]
     return [x for x in found if x is not _EMPTY]
 
 
-@functools.cache
-def _reader(kind: Any) -> Callable[[Any], Iterable[Any]]:
-    """Return what reads the arguments within arguments of one type."""
-    if issubclass(kind, list | tuple):
-        return iter
-    if issubclass(kind, dict):
-        return dict.values
-    if is_record(kind):
-        return lambda x: attributes(x).values()
-    return lambda x: x.ravel().tolist() if is_object_array(x) else ()
+def _inside(x: Any) -> Iterable[Any]:
+    """Return the arguments within one."""
+    if isinstance(x, dict):
+        return dict.values(x)
+    if is_record(x.__class__):
+        return attributes(x).values()
+    if isinstance(x, list | tuple):
+        return x
+    return x.ravel().tolist() if is_object_array(x) else ()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import marshal
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import chain
 from operator import is_
 from typing import Any
@@ -114,6 +114,11 @@ def constants_of(x: Any) -> Hashable:
     return (*held, *map(exact, held.values())) if all(map(is_constant, held.values())) else None
 
 
+def is_same(x: Any, y: Any) -> bool:
+    """Return whether two contents are one object, or the same number or text."""
+    return x is y or (type(x) is type(y) and is_constant(x) and exact(x) == exact(y))
+
+
 def is_constant(x: Any) -> bool:
     """Return whether something is a number, text, or a tuple of such, which may be a named one."""
     kind = type(x)
@@ -133,22 +138,16 @@ def _compares_for_itself(kind: type) -> bool:
 
 def is_read_whole(x: Any) -> bool:
     """Return whether a container holds only numbers and text, or containers of these."""
-    items = x.values() if isinstance(x, dict) else x
-    kinds = {*map(type, items)}
-    if isinstance(x, dict):
-        kinds.update(map(type, x))
-    return kinds <= PLAIN or (kinds <= PLAIN | _NESTED and _is_one_key(x))
-
-
-def _is_one_key(x: Any) -> bool:
-    """Return whether something holds only containers of numbers and text, none nested deeply."""
     level = [x]
     for _ in range(_LEVELS):
+        parts = [chain(y, y.values()) if isinstance(y, dict) else y for y in level]
+        items = [*chain.from_iterable(parts)]
+        if {*map(type, items)} <= PLAIN:
+            return True
+        level = [y for y in items if type(y) not in PLAIN]
         if not {*map(type, level)} <= _NESTED:
             return False
-        parts = [chain(y, y.values()) if type(y) is dict else y for y in level]
-        level = [y for y in chain.from_iterable(parts) if type(y) not in PLAIN]
-    return not level
+    return False
 
 
 def frozen(x: Any, key: Any) -> Any:
@@ -185,16 +184,6 @@ _UNIQUE = {str, bytes, type(None)}
 def is_array(x: Any) -> bool:
     """Return whether an object has numbers in one piece of memory: an array of NumPy's or alike."""
     return hasattr(type(x), "dtype") and hasattr(x, "tobytes")
-
-
-def array_bytes(x: Any) -> Callable[[], bytes]:
-    """Return what reads the numbers of an array; of a masked one, its mask as well."""
-    import numpy as np
-
-    if not isinstance(x, np.ma.MaskedArray):
-        found: Callable[[], bytes] = x.tobytes
-        return found
-    return lambda: np.ma.getdata(x).tobytes() + np.ma.getmaskarray(x).tobytes()
 
 
 def laid_out(x: Any) -> Hashable:

@@ -15,8 +15,14 @@ from typing import Any
 
 from scalargrad.compiler.guards.caches import function_within, is_function_of_arrays, kept_by
 from scalargrad.compiler.guards.names_read import names_and_texts
-from scalargrad.compiler.guards.object_state import attributes, own_space
-from scalargrad.compiler.guards.references import DESCRIPTORS, bound_parts, is_descriptor, is_own
+from scalargrad.compiler.guards.object_state import (
+    DESCRIPTORS,
+    attributes,
+    bound_parts,
+    is_descriptor,
+    is_own,
+    own_space,
+)
 from scalargrad.ops.custom import Custom
 from scalargrad.transforms.custom_vjp import custom_vjp
 from scalargrad.tree import is_array, is_object_array

@@ -16,7 +16,7 @@ from itertools import chain, pairwise
 from operator import attrgetter, methodcaller
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType, SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 _LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
 
@@ -56,6 +56,13 @@ _BUILTINS = vars(builtins)
 
 
 @functools.cache
+def codes_within(code: CodeType) -> tuple[CodeType, ...]:
+    """Return code, and that of the functions and classes in it."""
+    inner = [codes_within(x) for x in code.co_consts if isinstance(x, CodeType)]
+    return code, *chain.from_iterable(inner)
+
+
+@functools.cache
 def _global_names(code: CodeType) -> tuple[str, ...]:
     """Return the names in code by which it reads globals or modules, not those of attributes."""
     steps = dis.get_instructions(code)
@@ -72,17 +79,17 @@ def names_and_texts(code: CodeType, *, of_globals: bool = False) -> tuple[str, .
     of_globals : bool
         Whether to leave out names that stand for attributes alone.
     """
-    names = _global_names(code) if of_globals else code.co_names
-    found = [x for x in names if not x.startswith("@")]  # of pytest itself, in its assertions
-    if not of_globals and dis.opmap["IS_OP"] in code.co_code[::2]:
-        asked = [x for x, y in pairwise(dis.get_instructions(code)) if y.opname == "IS_OP"]
-        found += [IS for x in asked if not _is_the_only_one(x)]
-    texts = [x for x in code.co_consts if isinstance(x, str)]
-    if not _BY_TEXT.isdisjoint(code.co_names):
-        found += [x for x in texts if x.isidentifier()]
-    codes = [x for x in code.co_consts if isinstance(x, CodeType)]
-    inner = (names_and_texts(x, of_globals=of_globals) for x in codes)
-    return tuple(dict.fromkeys(chain(found, *inner)))
+    found = dict[str, None]()
+    for part in codes_within(code):
+        names = _global_names(part) if of_globals else part.co_names
+        found |= {x: None for x in names if not x.startswith("@")}  # of pytest, in its assertions
+        if not of_globals and dis.opmap["IS_OP"] in part.co_code[::2]:
+            asked = [x for x, y in pairwise(dis.get_instructions(part)) if y.opname == "IS_OP"]
+            found |= {} if all(map(_is_the_only_one, asked)) else {IS: None}
+        if not _BY_TEXT.isdisjoint(part.co_names):
+            texts = [x for x in part.co_consts if isinstance(x, str)]
+            found |= {x: None for x in texts if x.isidentifier()}
+    return (*found,)
 
 
 def _is_the_only_one(loaded: dis.Instruction) -> bool:
@@ -107,15 +114,15 @@ def imported(function: FunctionType) -> list[str]:
 def imports_in(code: CodeType) -> tuple[str, ...]:
     """Return the names that follow ``import`` in code: of modules, or of what is in them."""
     found: dict[str, None] = {}
-    has_imports = dis.opmap["IMPORT_NAME"] in code.co_code[::2]
-    for step in dis.get_instructions(code) if has_imports else ():
-        if step.opname == "IMPORT_NAME":
-            source = step.argval
-            found[source] = None
-        elif step.opname == "IMPORT_FROM":
-            found[f"{source}.{step.argval}" if source else step.argval] = None
-    inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in imports_in(x)]
-    return tuple(dict.fromkeys([*(name for name in found if name), *inner]))
+    for part in codes_within(code):
+        has_imports = dis.opmap["IMPORT_NAME"] in part.co_code[::2]
+        for step in dis.get_instructions(part) if has_imports else ():
+            if step.opname == "IMPORT_NAME":
+                source = step.argval
+                found[source] = None
+            elif step.opname == "IMPORT_FROM":
+                found[f"{source}.{step.argval}" if source else step.argval] = None
+    return tuple([name for name in found if name])
 
 
 #: What reads attributes without their names, and globals that do.
@@ -138,13 +145,15 @@ def reads_unnamed(code: CodeType) -> bool:
 
     Functions in it are included.
     """
-    inside = any(reads_unnamed(x) for x in code.co_consts if isinstance(x, CodeType))
+    return any(map(_reads_unnamed, codes_within(code)))
+
+
+def _reads_unnamed(code: CodeType) -> bool:
     matches = dis.opmap["MATCH_CLASS"] in code.co_code[::2]
-    named = not (
-        _UNNAMED.isdisjoint(code.co_names) and _UNNAMED_GLOBALS.isdisjoint(_global_names(code))
+    is_named = _UNNAMED.isdisjoint(code.co_names) and _UNNAMED_GLOBALS.isdisjoint(
+        _global_names(code)
     )
-    computed = "getattr" in code.co_names and _computes_names(code)
-    return inside or matches or named or computed
+    return matches or not is_named or ("getattr" in code.co_names and _computes_names(code))
 
 
 #: What loads an object, as the first argument of a call.
@@ -169,11 +178,12 @@ _READS = {"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"}
 @functools.cache
 def attributes_read(code: CodeType) -> frozenset[str]:
     """Return the names of attributes in code that it reads, other than only assigns."""
-    found = {x.argval for x in dis.get_instructions(code) if x.opname in _READS}
-    if not _BY_TEXT.isdisjoint(code.co_names):
-        found |= {x for x in code.co_consts if isinstance(x, str)}
-    inner = [attributes_read(x) for x in code.co_consts if isinstance(x, CodeType)]
-    return frozenset(found).union(*inner)
+    found = set[str]()
+    for part in codes_within(code):
+        found |= {x.argval for x in dis.get_instructions(part) if x.opname in _READS}
+        if not _BY_TEXT.isdisjoint(part.co_names):
+            found |= {x for x in part.co_consts if isinstance(x, str)}
+    return frozenset(found)
 
 
 def is_special(name: str) -> bool:
@@ -188,18 +198,10 @@ _MODULE = "scalargrad.nn.module"
 _COMPUTES = {"__call__", "forward", "example_input", "extra_repr"}
 
 
-class ReadByLibraries(NamedTuple):
-    """Which attributes of an object of a user's class the code of its libraries' bases reads.
-
-    Attributes
-    ----------
-    names : frozenset of str
-    all_by : frozenset of str
-        The methods that read all attributes.
-    """
-
-    names: frozenset[str] = frozenset()
-    all_by: frozenset[str] = frozenset()
+#: Which attributes of an object of a user's class the code of its libraries' bases reads, and
+#: which methods there read all.
+ReadByLibraries = tuple[frozenset[str], frozenset[str]]
+_NOTHING: ReadByLibraries = frozenset(), frozenset()
 
 
 @functools.cache
@@ -209,19 +211,19 @@ def read_by_libraries(kind: Any) -> ReadByLibraries | None:
     That is so of a dataclass, too, whose fields are read without their names.
     """
     if kind is SimpleNamespace:
-        return ReadByLibraries()
+        return _NOTHING
     bases = [x for x in kind.__mro__[:-1] if is_of_library(x) and x.__module__ not in BARE]
     if is_of_library(kind) or dataclasses.is_dataclass(kind):
         return None
     if not bases:
-        return ReadByLibraries()
+        return _NOTHING
     if [x.__module__ for x in bases] != [_MODULE]:
         return None
     methods = {
         name: x.__code__ for name, x in vars(bases[0]).items() if isinstance(x, FunctionType)
     }
     read = [attributes_read(code) for name, code in methods.items() if name in _COMPUTES]
-    return ReadByLibraries(frozenset().union(*read), frozenset(methods.keys() - _COMPUTES))
+    return frozenset().union(*read), frozenset(methods.keys() - _COMPUTES)
 
 
 def looked_up(namespace: dict[str, Any], names: Iterable[str]) -> Iterator[Any]:
@@ -287,6 +289,6 @@ class NamesRead:
         """Return the names of attributes read of objects of a class; None stands for all."""
         if kind not in self._of:
             read = None if self._reads_all else read_by_libraries(kind)
-            is_all = read is None or not read.all_by.isdisjoint(self._read)
-            self._of[kind] = None if is_all or read is None else self._read | read.names
+            is_all = read is None or not read[1].isdisjoint(self._read)
+            self._of[kind] = None if is_all or read is None else self._read | read[0]
         return self._of[kind]

@@ -1,4 +1,7 @@
-"""The attributes that make up an object's state, and whether there is nothing else to know."""
+"""The attributes that make up an object's state, and whether there is nothing else to know.
+
+And what methods, partial functions and descriptors stand for: ``partial(f, 2.0)`` leads to ``f``.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,11 @@ import sys
 from collections.abc import Callable
 from types import (
     BuiltinFunctionType,
+    BuiltinMethodType,
     FunctionType,
     MemberDescriptorType,
     MethodType,
+    MethodWrapperType,
     ModuleType,
     SimpleNamespace,
 )
@@ -72,11 +77,7 @@ def attributes(x: Any) -> dict[str, Any]:
     found = space if isinstance(space, dict) else {}  # some answer to every name
     if not names:
         return found  # as it is, to be compared as it changes
-    try:
-        slots = {name: getattr(x, name) for name in names}
-    except AttributeError:  # some have no content
-        slots = {name: getattr(x, name) for name in names if hasattr(x, name)}
-    return slots | found
+    return {name: getattr(x, name) for name in names if hasattr(x, name)} | found
 
 
 def attributes_beside(x: Any) -> dict[str, Any]:
@@ -123,3 +124,47 @@ def is_record(kind: Any) -> bool:
 def is_object(x: Any) -> bool:
     """Return whether something has state, or is a method or function bound to what may have."""
     return isinstance(x, Table | MethodType | functools.partial) or is_stateful(type(x))
+
+
+# References -----------------------------------------------------------------------------------
+
+#: Callables that pass stored objects to a function.
+BOUND = (
+    MethodType,
+    BuiltinMethodType,
+    MethodWrapperType,
+    functools.partial,
+    staticmethod,
+    classmethod,
+)
+
+
+def bound_parts(x: Any) -> tuple[Any, ...]:
+    """Return what a method or a partial function calls, and what it passes on."""
+    if isinstance(x, functools.partial):
+        return x.func, x.args, x.keywords
+    if isinstance(x, staticmethod | classmethod):
+        return (x.__func__,)
+    return getattr(x, "__func__", x.__name__), x.__self__
+
+
+#: Members of classes with functions behind them, and the attributes that these are.
+DESCRIPTORS: dict[type, tuple[str, ...]] = {
+    property: ("fget", "fset"),
+    functools.cached_property: ("func",),
+    functools.partialmethod: ("func", "args", "keywords"),
+    functools.singledispatchmethod: ("dispatcher", "func"),
+}
+
+
+def is_descriptor(member: Any) -> bool:
+    """Return whether a member of a class is Python's or a library's descriptor: no data."""
+    return hasattr(member, "__get__") and is_of_library(type(member))
+
+
+def is_own(x: Any) -> bool:
+    """Return whether a function or class is the package's own, other than in a doctest."""
+    name = str(getattr(x, "__module__", ""))
+    if not name.startswith("scalargrad."):
+        return False
+    return not isinstance(x, FunctionType) or x.__globals__ is vars(sys.modules.get(name, x))

@@ -24,7 +24,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 from uuid import UUID
 
-from scalargrad.compiler.guards.names_read import is_of_library, of_library
+from scalargrad.compiler.guards.names_read import codes_within, is_of_library, of_library
 from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.value import Value
 
@@ -231,14 +231,14 @@ def _found(function: FunctionType, name: str) -> tuple[Any, str]:
 def _chains(code: CodeType) -> tuple[tuple[str, ...], ...]:
     """Return the names in code, each with the attributes that are read of it: os, environ, get."""
     found: list[list[str]] = []
-    before = False
-    for step in dis.get_instructions(code):
-        if step.opname in {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"}:
-            found.append([str(step.argval)])
-            before = True
-        elif step.opname in {"LOAD_ATTR", "LOAD_METHOD"} and before:
-            found[-1].append(str(step.argval))
-        elif step.opname not in _BESIDE:
-            before = False
-    inner = [x for x in code.co_consts if isinstance(x, CodeType)]
-    return (*map(tuple, found), *(x for code in inner for x in _chains(code)))
+    for part in codes_within(code):
+        before = False
+        for step in dis.get_instructions(part):
+            if step.opname in {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"}:
+                found.append([str(step.argval)])
+                before = True
+            elif step.opname in {"LOAD_ATTR", "LOAD_METHOD"} and before:
+                found[-1].append(str(step.argval))
+            elif step.opname not in _BESIDE:
+                before = False
+    return (*map(tuple, found),)

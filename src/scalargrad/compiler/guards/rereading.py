@@ -9,11 +9,11 @@ import functools
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import chain, zip_longest
+from itertools import chain
 from operator import attrgetter, call, is_, itemgetter
 from typing import Any
 
-from scalargrad.compiler.guards.comparable import exact, frozen, is_constant
+from scalargrad.compiler.guards.comparable import frozen, is_constant, is_same
 from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.grad_mode import numbers_compared
 from scalargrad.value import Value
@@ -119,14 +119,14 @@ class Rereading:
         self.held(iter, x)
         self.held(dict.values if type(x) is dict else _values_of, x)
 
-    def array(self, x: Any, read: Callable[[], bytes], then: bytes) -> None:
+    def array(self, x: Any, then: bytes) -> None:
         """Note the numbers of an array."""
         import numpy as np
 
         if type(x) is np.ndarray and x.flags.c_contiguous and x.dtype.kind in _BYTES:
             self._contents.append((x, bytearray(then)))  # which compares memory with memory
         else:
-            self.fact(call, read)
+            self.fact(call, x.tobytes)
 
     def attributes(
         self, x: Any, own: Mapping[str, Any], names: tuple[str, ...], read: frozenset[str] | None
@@ -156,33 +156,28 @@ class Rereading:
         """Read all that was noted, and return what tells whether it is still the same."""
         facts = [pair for measure, xs in self._facts.items() for pair in _asked(measure, xs)]
         facts += [(x.keys().isdisjoint, tuple(names)) for x, names in self._lacking.values()]
-        lists, parts = [*self._lists], list[tuple[Measure, Any]]()
+        lists = [*self._lists]
         for measure, xs in self._parts.items():
             alone, others = list[Any](), list[Any]()
             for x in xs:
                 (alone if is_itself_alone(measure(x)) else others).append(x)
             facts += _asked(measure, alone)  # identity takes longer
-            if len(others) < _MANY:
-                parts += [(measure, x) for x in others]
-            else:
-                lists.append((partial(map, measure), others))
+            lists += [(partial(map, measure), others)] if others else []
         for space, names in self._names.values():
             alone = [name for name in names if is_itself_alone(space[name])]
             facts += [(itemgetter(*alone), space)] if alone else []
-            parts += [(_item(name), space) for name in names.keys() - alone]
+            others = [*names.keys() - alone]
+            lists += [(partial(map, space.__getitem__), others)] if others else []
         live, frozen = [x for x, _ in self._contents], [y for _, y in self._contents]
         measures, measured = [f for f, _ in facts], [x for _, x in facts]
-        getters, owners = [f for f, _ in parts], [x for _, x in parts]
         every, holders = [f for f, _ in lists], [x for _, x in lists]
-        told, held = [*map(call, measures, measured)], [*map(call, getters, owners)]
+        told = [*map(call, measures, measured)]
         items = [*_all_of(map(call, every, holders))]
 
         def holds() -> bool:
             before = numbers_compared[0]
             try:
                 if not (frozen == live and [*map(call, measures, measured)] == told):
-                    return False
-                if held and not are_alike([*map(call, getters, owners)], held):
                     return False
                 if lists and not are_alike([*_all_of(map(call, every, holders))], items):
                     return False
@@ -217,8 +212,7 @@ def are_alike(now: list[Any], then: list[Any]) -> bool:
     """Return whether things are the same as before, or equal constants; these are noted."""
     if len(now) == len(then) and all(map(is_, now, then)):
         return True
-    for x, y in zip_longest(now, then, fillvalue=then):
-        if x is not y and not (type(x) is type(y) and is_constant(x) and exact(x) == exact(y)):
-            return False
+    if len(now) != len(then) or not all(map(is_same, now, then)):
+        return False
     then[:] = now
     return True

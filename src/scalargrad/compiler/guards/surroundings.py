@@ -14,18 +14,17 @@ from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import partial
-from itertools import chain, count
+from itertools import chain, repeat
 from operator import attrgetter, is_
 from random import Random
 from types import FunctionType, ModuleType
 from typing import Any
 
 from scalargrad.compiler.guards import edges
-from scalargrad.compiler.guards.argument_aliases import ArgumentAliases
+from scalargrad.compiler.guards.argument_aliases import told_from_copies
 from scalargrad.compiler.guards.caches import CACHES, identities_kept, kept_by, times_cleared
 from scalargrad.compiler.guards.comparable import (
     Same,
-    array_bytes,
     exact,
     exact_items,
     is_array,
@@ -54,15 +53,17 @@ from scalargrad.compiler.guards.names_read import (
     of_library,
 )
 from scalargrad.compiler.guards.object_state import (
+    BOUND,
     PLAIN,
     attributes,
     attributes_beside,
+    bound_parts,
     has_followed_attributes,
+    is_own,
     is_stateful,
     own_space,
     slots_of,
 )
-from scalargrad.compiler.guards.references import BOUND, bound_parts, is_own
 from scalargrad.compiler.guards.refused import (
     changing_calls,
     is_followed,
@@ -83,11 +84,11 @@ Place = tuple[Any, Hashable]
 _BUILTINS = vars(builtins)
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
 _CODE, _LABEL, _PARENTS = attrgetter("__code__"), attrgetter("label"), attrgetter("parents")
-_LAYOUT = attrgetter("shape", "dtype")
+_LAYOUT, _ITEMS_OF_ARRAY = attrgetter("shape", "dtype"), attrgetter("flat")
 _OF_DEFAULTS = attrgetter(*_DEFAULTS)
 _OF_PARTIAL = attrgetter("func"), attrgetter("args"), attrgetter("keywords")
 _CELL = attrgetter("cell_contents")
-_FACTORY, _SPACE = attrgetter("default_factory"), attrgetter("__dict__")
+_FACTORY = attrgetter("default_factory")
 _NUMBERS = {Value, Parameter}
 #: Attributes of a computed Value that reveal its graph.
 _GRAPHS = {"local_grads", "parents", "op"}
@@ -99,11 +100,6 @@ _CONTAINERS = (list, tuple, deque, dict, set, frozenset)
 
 def _most(x: Any) -> Any:
     return x.maxlen if isinstance(x, deque) else None
-
-
-def _items_of_array(x: Any) -> list[Any]:
-    found: list[Any] = x.ravel().tolist()
-    return found
 
 
 def _with_slots(x: Any) -> Iterable[Any]:
@@ -126,7 +122,7 @@ class Surroundings:
     ----------
     key : tuple
         What a program depends on.
-    aliases : ArgumentAliases or None
+    aliases : dict from int to object, or None
         What the code would tell from a copy.
     refusal : str or None
         What the code reads that cannot be compared, as the end of a sentence.
@@ -137,7 +133,6 @@ class Surroundings:
     ) -> None:
         self._roots, self.names, self._around = [*roots], names, around
         walk = walked(self._roots, self.names, around=around)
-        walk.read_arrays()
         self.met, self.kept, self._own = walk.met, walk.kept, walk.values
         self.key, self._tables, kept = (*walk.tokens,), walk.tables, walk.kept
         self.refusal = next(self._refusals(walk), None)
@@ -152,7 +147,7 @@ class Surroundings:
             self.key, self._tables = around.key + self.key, around._tables + self._tables
             self.kept, kept = [x for x in kept if id(x) in fixed], around.kept + kept
             self.refusal = around.refusal or self.refusal
-        self.aliases = ArgumentAliases.of(self.names.names, kept)
+        self.aliases = told_from_copies(self.names.names, kept)
         self.count = self.names.count()
 
     @property
@@ -253,9 +248,7 @@ class Walk:
         After so many tokens it stops; `last` is then what the next one is of, and `place` where
         that comes from.
     closed : tuple of type
-        What is not looked into.
-    is_whole : bool
-        Whether containers of numbers and text are taken as a whole, with those that they hold.
+        What is not looked into; without, containers of numbers and text are taken as a whole.
     libraries : int
         How many objects to look into behind libraries' functions and objects, breadth first, when
         there is nothing else. They are taken not to change, but may draw random numbers.
@@ -279,11 +272,10 @@ class Walk:
         *,
         most: int | None = None,
         closed: tuple[type, ...] = (),
-        is_whole: bool = True,
         libraries: int = 0,
         around: Surroundings | None = None,
     ) -> None:
-        self._closed, self._is_whole = closed, is_whole
+        self._closed = closed
         self._libraries, self._behind = libraries, deque[Any]()
         self._classes: set[type] = set()
         self.holders: list[tuple[Any, Edge, Place | None]] = []
@@ -296,7 +288,6 @@ class Walk:
         self.functions: list[FunctionType] = []
         self.unfollowed: list[tuple[Place | None, Any]] = []
         self.tables: list[Table] = []
-        self.arrays: list[tuple[int, Any]] = []
         kind = partial(Layout, roots, around.met) if around else Rereading
         self.rereading: Any = kind(in_order=names.unnamed)
         self.elsewhere = set[int]()
@@ -320,14 +311,6 @@ class Walk:
             self._ahead.append((self._behind.popleft(), None, None))
             self._run(None)
         self.holders = held
-
-    def read_arrays(self) -> None:
-        """Add the numbers of arrays to the tokens and note them, now that all names are known."""
-        for k, x in self.arrays:
-            read = array_bytes(x)
-            then = read()
-            self.rereading.array(x, read, then)
-            self.tokens[k] = self.tokens[k], then
 
     def _run(self, most: int | None) -> None:
         ahead, tokens, met = self._ahead, self.tokens, self.met
@@ -376,25 +359,27 @@ class Walk:
 
     def _push(self, owner: Any, parts: Mapping[Any, Any], addresses: Any = None) -> None:
         """Go on to what an owner holds under these names, and where that lies in a layout."""
-        self._go_on([(x, (owner, name), None) for name, x in parts.items()], addresses)
+        self._go_on(parts.values(), [(owner, name) for name in parts], addresses)
 
     def _push_inside(self, parts: Sequence[Any], addresses: Any = None) -> None:
         """Go on to what is inside something, under the name of that."""
         if not (self._closed and self._are_closed({*map(type, parts)})):
-            place = self.place
-            self._go_on([(x, place, None) for x in parts], addresses)
+            self._go_on(parts, repeat(self.place), addresses)
 
-    def _go_on(self, parts: list[tuple[Any, Place | None, Any]], addresses: Any) -> None:
+    def _go_on(self, parts: Iterable[Any], places: Iterable[Any], addresses: Any) -> None:
         if addresses is None:
             self.rereading.pin()
-        else:
-            parts = [(x, place, at) for (x, place, _), at in zip(parts, addresses, strict=True)]
-        parts.reverse()
-        self._ahead += parts
+        self._ahead += [*zip(parts, places, addresses or repeat(None), strict=False)][::-1]
 
     def _are_closed(self, kinds: set[type]) -> bool:
         """Return whether things of these types lead to nothing that a snapshot holds."""
         return all(issubclass(x, self._closed) for x in kinds - PLAIN)
+
+    def _note_asked(self, x: Any) -> None:
+        """Note what looks names up, or cannot be followed."""
+        self.names.note(x)
+        if not is_followed(x):
+            self.unfollowed.append((self.place, x))
 
     def _note_itself(self, x: Any) -> None:
         self.rereading.pin()
@@ -425,23 +410,8 @@ class Walk:
             self._note_itself(x)
             self.rereading.fact(_PARENTS, x)
 
-    def _are_values_met(self, items: Sequence[Any], addresses: Iterable[Any] | None) -> bool:
-        """Note Values all at once, if they are new and have numbers alone; else return False."""
-        ids = dict(zip(map(id, items), count(len(self.met)), strict=False))
-        are_new = len(ids) == len(items) and self.met.keys().isdisjoint(ids)
-        is_asked = self.asks and addresses is None
-        if self._marks or is_asked or not are_new or any(map(_SPACE, items)):
-            return False
-        self.tokens.append((*map(type, items), *[x.op is None for x in items]))
-        self.met |= ids
-        if addresses is None:
-            self.elsewhere |= ids.keys()
-        self.kept += items
-        self.values += items
-        return True
-
     def _container(self, x: Any) -> None:
-        if self._is_whole and not self.rereading.moves(x) and is_read_whole(x):
+        if not self._closed and not self.rereading.moves(x) and is_read_whole(x):
             key = exact_items(x)
             self.tokens.append((type(x), key, _most(x)))
             self.rereading.whole(x, key)
@@ -455,10 +425,7 @@ class Walk:
 
     def _items(self, x: Any, items: list[Any]) -> None:
         self.tokens.append((type(x), len(items), _most(x)))
-        addresses = self.rereading.items(x, items)
-        are_values = {*map(type, items)} <= _NUMBERS
-        if Value in self._closed or not (are_values and self._are_values_met(items, addresses)):
-            self._push_inside(items, addresses)
+        self._push_inside(items, self.rereading.items(x, items))
         if isinstance(x, set | frozenset):
             self._look_up(items)
             self.tokens += [Same(y) for y in items if is_stateful(type(y))]  # in the order of ids
@@ -482,9 +449,7 @@ class Walk:
                 self._look_up(key)
 
     def _bound(self, x: Any) -> None:
-        self.names.note(x)
-        if not is_followed(x):
-            self.unfollowed.append((self.place, x))
+        self._note_asked(x)
         self.tokens.append((type(x),))
         self._push_inside(bound_parts(x))
         if isinstance(x, partial):
@@ -498,16 +463,17 @@ class Walk:
         if is_object_array(x):
             items = x.ravel().tolist()
             self.tokens.append((type(x), laid_out(x)))
-            self.rereading.held(_items_of_array, x)
+            self.rereading.held(_ITEMS_OF_ARRAY, x)
             self.rereading.fact(laid_out, x)
             self._push_inside(items)
         elif is_array_scalar(x):
             self.rereading.pin()
             self.tokens.append(exact(x))
         else:
-            self.arrays.append((len(self.tokens), x))
-            self.tokens.append((type(x), *_LAYOUT(x)))
+            then = b"" if self._closed else x.tobytes()
+            self.tokens.append((type(x), *_LAYOUT(x), then))
             self.rereading.fact(_LAYOUT, x)
+            self.rereading.array(x, then)
         if is_ndarray(x):
             self._hold(x, edges.ITEMS)
             self._beside(x)
@@ -531,9 +497,7 @@ class Walk:
 
         Another one of a user's class that leads to the same is as good.
         """
-        self.names.note(x)
-        if not is_followed(x):
-            self.unfollowed.append((self.place, x))
+        self._note_asked(x)
         kind: Any = type(x)
         are_alike = is_stateful(kind) and has_followed_attributes(kind)
         if are_alike:

@@ -12,7 +12,7 @@ import numpy as np
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.call.arguments import Walk, float_from, number_of
-from scalargrad.compiler.call.objects import Key
+from scalargrad.compiler.call.eager_replay import Key
 from scalargrad.compiler.call.outline import Place, filled, filler, has_arrays, outlined
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.jitted import Jitted
@@ -112,7 +112,7 @@ def _start(f: Jitted[..., Any], carry: Any, x: Any) -> tuple[NativeStep, Floats]
             _known[path] = None if objects else _native(path, shape)
         native = _known[path]
         if native is not None:
-            return native, np.array(path.arranged(leaves, []), dtype=np.float64)
+            return native, np.array([*map(number_of, leaves)], dtype=np.float64)
     return None
 
 
@@ -121,7 +121,7 @@ def _native(path: Specialization, shape: Key) -> NativeStep | None:
 
     The carry consists of numbers alone, and the next one has the same key.
     """
-    if path.differentiable or path.truths or path.whole or path.draws or path.aliases:
+    if path.differentiable or path.truths or path.whole or path.draws or path.surroundings.aliases:
         return None
     if not isinstance(path.outline, tuple) or len(path.outline) != 2:
         return None

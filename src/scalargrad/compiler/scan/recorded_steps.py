@@ -104,9 +104,8 @@ def recorded(
 
 
 def _is_simple(trace: Trace) -> bool:
-    """Return whether nodes are simply written, not watched one by one, nor those of examples."""
-    is_watched = trace.write != trace.columns.write
-    return not (is_watched or trace.lanes.are_any() or trace.generators.may_be_fresh)
+    """Return whether nodes are simply written, not those of examples."""
+    return not (trace.lanes.are_any() or trace.generators.may_be_fresh)
 
 
 def _is_alike(last: StepCall, given: tuple[Nesting, Nesting]) -> bool:

@@ -10,11 +10,9 @@ import numpy as np
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.compiler.guards.refused import is_followed
-from scalargrad.compiler.guards.snapshot import Snapshot
-from scalargrad.compiler.trace.side_effects import CLOSED
+from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
-from scalargrad.transforms.draws import state_of
 from scalargrad.value import Parameter, Value
 
 #: The most objects that are looked into.
@@ -37,10 +35,9 @@ class StepState(Snapshot):
     """
 
     def __init__(self, trace: Trace, f: Any) -> None:
-        super().__init__([f], closed=CLOSED)
+        super().__init__([f])
         self._trace, self._noted = trace, trace.noted()
         met = self.met.values()
-        self._states = [(x, repr(y)) for x in met if (y := state_of(x)) is not None]
         named = [x for x in met if isinstance(x, FunctionType | type)]
         own = [x for x in named if not of_library(x.__module__)]
         arrays = [x for x in met if isinstance(x, np.ndarray)]
@@ -60,7 +57,7 @@ class StepState(Snapshot):
         """Return whether anything has changed."""
         return (
             self._trace.noted() != self._noted
-            or any(repr(state_of(x)) != state for x, state in self._states)
+            or bool(self.generators.advanced())
             or any(_members(x) != members for x, members in self._members)
             or any(x.label != label for x, label in self._labels)
             or bool(self.changed())

@@ -1,9 +1,9 @@
 """Tracing: one run of a function, recorded as a program.
 
-`record` runs the function on `traced` numbers. Each operation on them appends a node to a `tape`,
-which stores nodes in `columns`; the `trace` is the tape of the run under way. `nested_derivatives`
-records gradients taken inside the function, and `batching` the examples of vmap as `example_lanes`.
-`node_values` computes the numbers that conditions depend on. `randomness` notes the draws of
-generators, which it finds. `side_effects` and `refusal` detect and report what a
-program could not repeat; `domains` guards against what eager evaluation would refuse.
+`record` runs the function on `traced` numbers. Each operation on them appends a node to the
+`trace`, which stores nodes in `columns`. `nested_derivatives` records gradients taken inside the
+function, and `batching` the examples of vmap as `example_lanes`.
+`node_values` computes the numbers that conditions depend on. `draws` of random numbers are made
+again at each call. `side_effects` and `refusal` detect and report what a program could not repeat;
+`domains` guards against what eager evaluation would refuse.
 """

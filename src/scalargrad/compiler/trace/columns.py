@@ -9,7 +9,7 @@ from array import array
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain, compress, takewhile
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -105,9 +105,7 @@ class Columns:
         new = len(self.ops)
         found = self.constants_at.setdefault(number or number.hex(), new)
         if found == new:
-            self.ops.append(CONSTANT)
-            self.left.append(_NONE)
-            self.right.append(_NONE)
+            self.write(CONSTANT, ())
             self.constants[new] = number
         return found
 
@@ -178,11 +176,8 @@ class Columns:
         return set(compress(targets, needed[[*targets]]))
 
 
-class Marks(NamedTuple):
-    """What was set of a stretch of nodes, by their places in it."""
-
-    kept: bytes
-    truths: frozenset[int]
+#: What was set of a stretch of nodes, and which of them are bools, by their places in it.
+Marks = tuple[bytes, frozenset[int]]
 
 
 class Plainness:
@@ -237,17 +232,18 @@ class Plainness:
         """Return what was set of a stretch of nodes."""
         truths = frozenset(x - start for x in self._truths if start <= x < end)
         kept = bytes(self._marks[start:end]).rstrip(b"\0")
-        return Marks(kept, truths)
+        return kept, truths
 
     def mark_again(self, marks: Marks, starts: Sequence[int]) -> None:
         """Set of further stretches, in order behind all that is marked, what was set of one."""
-        if not marks.kept:
+        kept, truths = marks
+        if not kept:
             return
         for start in starts:
             self._marks.extend(bytes(start - len(self._marks)))
-            self._marks += marks.kept
-            self._truths.update([start + x for x in marks.truths])
-        self._values += len(starts) * marks.kept.count(_VALUE)
+            self._marks += kept
+            self._truths.update([start + x for x in truths])
+        self._values += len(starts) * kept.count(_VALUE)
 
     def is_truth(self, node: int) -> bool:
         """Return whether a node is a bool in eager evaluation."""

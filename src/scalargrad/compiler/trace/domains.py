@@ -47,7 +47,6 @@ _OF_POSITIVE = {TABLE["log"], TABLE["sqrt"]}
 _NOT_NEGATIVE = {TABLE[name] for name in ("exp", "square", "abs", "sqrt", "sigmoid", "relu")}
 #: Sums in sums, and formulas, are followed so deep.
 _NESTED = 3
-_DIVISIONS = {TABLE["div"], TABLE["floor_divide"], TABLE["remainder"]}
 _BAD = (math.inf, -math.inf, math.nan)
 #: Numbers on both sides of every limit of a domain in the table.
 _POINTS = (-math.inf, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.0**54, math.inf)
@@ -170,8 +169,7 @@ def _distinct(trace: Trace, chosen: Sequence[int]) -> Sequence[int]:
     def domain(x: int) -> Any:
         op: Any = trace.ops[x]
         read = [y for y, used in zip(trace.columns.args(x), _limits(op), strict=True) if used]
-        of_floats = op in _DIVISIONS and trace.plainness.of(x)
-        return op, of_floats, *(_formula(trace, y, _NESTED, known) for y in read)
+        return op, *(_formula(trace, y, _NESTED, known) for y in read)
 
     if len({*map(domain, chosen[:_SAMPLE])}) == len(chosen[:_SAMPLE]):
         return chosen
@@ -196,8 +194,7 @@ def _violation(trace: Trace, node: int) -> tuple[int, int]:
     op: Any = trace.ops[node]
     where: dict[Any, int] = dict(zip(op.operand_symbols, trace.columns.args(node), strict=True))
     once, lanes = -1, 1  # one number may be outside for all examples: it has no lanes
-    of_floats = op in _DIVISIONS and trace.plainness.of(node)
-    for part in violation(op, of_floats):
+    for part in violation(op):
         parts: tuple[Any, ...] = part.operands
         refs = [where[x] if x in where else trace.constant(float(x)) for x in parts]
         lanes = max(lanes, *map(trace.lanes.size, refs))
@@ -333,11 +330,11 @@ def passes(place: int, op: Operation, constants: Constants) -> bool:
 
 
 @functools.cache
-def violation(op: Elementwise, of_floats: bool = False) -> list[Symbol]:
+def violation(op: Elementwise) -> list[Symbol]:
     """Return an expression that is 1 outside the domain of an operation, else 0.
 
     It is returned as its parts, operands first. Where an operand is nan, it is 0, as eager
-    evaluation lets nan pass; except in a division of floats, as Python refuses nan / 0 too.
+    evaluation lets nan pass.
     """
     valid: Any = op.valid_expression
     if valid.op is ne:
@@ -345,7 +342,7 @@ def violation(op: Elementwise, of_floats: bool = False) -> list[Symbol]:
     else:
         found, known = eq.of(valid, 0.0), ()
     for symbol in op.operand_symbols:
-        if not (of_floats or any(symbol is x for x in known)):
+        if not any(symbol is x for x in known):
             found = mul.of(found, eq.of(symbol, symbol))
     return [part for part in subexpressions(found) if part not in op.operand_symbols]
 

@@ -10,14 +10,16 @@ import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from scalargrad.compiler.generators import Draw
 from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, makes_lanes
-from scalargrad.compiler.trace.draws import Draw
-from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.ops import identity
 from scalargrad.transforms.draws import made_by
+
+if TYPE_CHECKING:
+    from scalargrad.compiler.trace.trace import Trace
 
 #: The fewest examples whose results are returned together.
 FEWEST = 256
@@ -41,7 +43,7 @@ class Lanes:
 
     Parameters
     ----------
-    trace : Tape
+    trace : Trace
         The recording.
 
     Attributes
@@ -56,10 +58,10 @@ class Lanes:
         The nodes that are the result of each example of a vmap, where eager code has one for each.
     """
 
-    def __init__(self, trace: Tape) -> None:
+    def __init__(self, trace: Trace) -> None:
         self.count = 0
         self.taken: list[TakenLanes] = []
-        self._trace: Tape = weakref.proxy(trace)  # which holds this
+        self._trace: Trace = weakref.proxy(trace)  # which holds this
         self._seen = 0
         self._is_closed = False
         self._counts: list[int] = []
@@ -192,8 +194,6 @@ class Lanes:
                 at += 1
         return found
 
-    # Gradients by results ---------------------------------------------------------------------
-
     def origin(self, node: int) -> int:
         """Return the number of an example that a result is, if it is one as it was given."""
         columns = self._trace.columns
@@ -203,43 +203,3 @@ class Lanes:
                 break
             node = columns.args(of)[int(columns.constants[place])]
         return node
-
-    def adjoints(
-        self, wrt: Sequence[int], seeds: Sequence[tuple[int, int]], *, plain: bool
-    ) -> list[Any]:
-        """Return gradients, as `Tape.adjoints` does, by results of examples, too.
-
-        Where an example went on from a result, to what the roots depend on, the gradient is a lane
-        of that by the node with lanes.
-        """
-        trace, columns = self._trace, self._trace.columns
-        sources = self._gone_on_from(wrt, [root for root, _ in seeds])
-        if not sources:
-            return trace.adjoints(wrt, seeds, plain=plain, detached=plain)
-        if self.count:
-            trace.refused("stray example")
-        self._look()
-        nodes = [*dict.fromkeys(sources.get(x, x) for x in wrt)]
-        signals = trace.adjoints(nodes, seeds, plain=plain, detached=plain)
-        for x in range(self._seen, len(columns)):
-            self._map_of.update((x, self._map_of[y]) for y in columns.args(x) if y in self._map_of)
-        found = dict(zip(nodes, signals, strict=True))
-        for x, node in sources.items():
-            lane = trace.write(UNBATCH, (found[node].index, columns.args(x)[1]))
-            trace.plainness.mark(lane, plain)
-            found[x] = trace.all_traced([lane])[0]
-        self._seen = len(columns)
-        return [found[x] for x in wrt]
-
-    def _gone_on_from(self, wrt: Iterable[int], roots: Sequence[int]) -> dict[int, int]:
-        """Return the nodes of results from which examples went on, to what roots depend on."""
-        columns = self._trace.columns
-        sources = {x: columns.args(x)[0] for x in wrt if columns.ops[x] is UNBATCH}
-        if not sources:
-            return {}
-        readers: dict[int, list[int]] = {x: [] for x in sources.values()}
-        for y in self._map_of:
-            for x in readers.keys() & columns.args(y):
-                readers[x].append(y)
-        below = columns.below(roots, [y for found in readers.values() for y in found])
-        return {x: y for x, y in sources.items() if not below.isdisjoint(readers[y])}

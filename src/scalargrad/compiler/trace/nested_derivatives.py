@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.grad_mode import enable_grad
 from scalargrad.ops import identity
 from scalargrad.transforms.evaluation import Evaluation, Subgraph
 from scalargrad.tree import replaced
 from scalargrad.value import Scalar, Value
+
+if TYPE_CHECKING:
+    from scalargrad.compiler.trace.trace import Trace
 
 
 class Region(Evaluation):
@@ -23,7 +25,7 @@ class Region(Evaluation):
 
     def __init__(
         self,
-        trace: Tape,
+        trace: Trace,
         f: Callable[..., Any],
         argnums: Sequence[int],
         args: Sequence[Any],

@@ -17,11 +17,11 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.call.outline import filled, outlined
+from scalargrad.compiler.generators import Draw
 from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
-from scalargrad.compiler.trace.draws import Draw
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import add, eq, identity
 from scalargrad.system.process import collector_paused
@@ -111,9 +111,7 @@ def recorded(trace: Trace, run: Callable[[], Any]) -> tuple[list[int], Any]:
     """
     try:
         result = trace.record(run)
-        trace.generators.check(
-            [draw for draw, _ in trace.draws], lambda check: trace.record_with(check, run)
-        )
+        trace.generators.check([draw for draw, _ in trace.draws])
         values: list[Value] = []
         outline = outlined(result, values, once=trace.has_values)
         outputs = [trace.refer(x, identity) for x in values]

@@ -107,11 +107,8 @@ REFUSALS = {
         ),
         "make it a node of its own, as in y = identity(where(x > 0, x, 0.0))",
     ),
-    "shared result": (
-        (
-            "a gradient was taken with respect to a result of vmap that is the same number for all "
-            "examples"
-        ),
+    "result of vmap": (
+        "a gradient was taken with respect to a result of vmap",
         "write a loop over the examples, which computes a number of its own for each",
     ),
     "stray example": (

@@ -1,38 +1,57 @@
 """Side effects of a recorded function, as ``calls.append(x)``, which a program would not repeat.
 
 What a function may change, its arguments and what is around it, is compared with a snapshot from
-before the recording.
+before the recording: of `calls` and what is in it, and all else that the walk over `surroundings`
+meets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from types import ModuleType
+from typing import Any, NamedTuple
 
 from scalargrad.compiler.call.outline import holds_results
-from scalargrad.compiler.generators import MOST
-from scalargrad.compiler.guards.edges import ATTRIBUTES
+from scalargrad.compiler.generators import MOST, Generators
+from scalargrad.compiler.guards.comparable import is_same
+from scalargrad.compiler.guards.edges import ATTRIBUTES, FUNCTION_ATTRIBUTES, OF_VALUE, Edge
 from scalargrad.compiler.guards.names_read import NamesRead
-from scalargrad.compiler.guards.snapshot import Place, Snapshot, is_identical, is_same
+from scalargrad.compiler.guards.rereading import are_alike
+from scalargrad.compiler.guards.surroundings import Place as Origin
+from scalargrad.compiler.guards.surroundings import named, walked
 from scalargrad.compiler.trace.batching import UnlikeError
-from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.whole_arrays import WholeArray
-from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.value import Value
 
-#: What nothing may be asked of.
-CLOSED = (WholeArray,)
+#: An object by identity, and the edge by which it holds others; a module has one.
+Place = tuple[int, Edge | None]
 
 
-class SideEffects(Snapshot):
-    """What a function and its arguments hold before it is recorded, to see what has changed.
+class Holding(NamedTuple):
+    """What an object held by one edge, and where the object was come by."""
+
+    owner: Any
+    edge: Edge
+    origin: Origin | None
+    before: dict[Any, Any]
+
+    def label(self, key: Any) -> str:
+        """Return what messages call what is held under a key."""
+        if self.edge is FUNCTION_ATTRIBUTES:
+            return f"{getattr(self.owner, '__name__', 'a wrapper')}.{key}"
+        if self.edge.names:
+            return named((self.owner, key))
+        return f"a {type(self.owner).__name__}" if self.origin is None else named(self.origin)
+
+
+class Snapshot:
+    """What some objects hold, and all that they lead to.
 
     Parameters
     ----------
-    function : callable
-    arguments : iterable
-        What it is called with, in full.
+    roots : iterable
+        Where the walk begins: a function, and what it is called with.
     names : NamesRead, optional
         What the code is known to read.
     libraries : int
@@ -40,20 +59,44 @@ class SideEffects(Snapshot):
 
     Attributes
     ----------
+    met : dict from int to object
+        Everything that was come by, but for numbers and text, by identity.
+    found : dict from Place to Holding
+        What each object held that it may hold no more.
     generators : Generators
-        The random generators among all of it.
+        The random generators among all of it, and behind libraries.
     """
 
     def __init__(
-        self,
-        function: Any,
-        arguments: Iterable[Any],
-        names: NamesRead | None = None,
-        *,
-        libraries: int = 0,
+        self, roots: Iterable[Any], names: NamesRead | None = None, *, libraries: int = 0
     ) -> None:
-        super().__init__([function, *arguments], names, closed=CLOSED, libraries=libraries)
-        self.generators = Generators(self.reached)
+        roots, names = [*roots], names or NamesRead()
+        closed = Value, WholeArray  # of which nothing may be asked
+        walk = walked(roots, names, closed=closed, libraries=libraries)
+        self.generators = Generators(walk.kept)
+        self.met = {id(x): x for x in walk.kept[: walk.own]}
+        self.found: dict[Place, Holding] = {}
+        held = [*walk.holders, *((x, OF_VALUE, None) for x in roots if isinstance(x, Value))]
+        for x, edge, origin in held:
+            before = dict(edge.read(x))  # another thread may change it
+            place = id(x), None if isinstance(x, ModuleType) else edge
+            self.found[place] = Holding(x, edge, origin, before)
+
+    def changed(self) -> dict[Place, dict[Any, Any]]:
+        """Return the contents of the objects that hold others than before."""
+        found = {}
+        for place, held in self.found.items():
+            now = dict(held.edge.read(held.owner))
+            if not is_identical(held.before, now):
+                found[place] = now
+        return found
+
+    def put_back(self, places: Iterable[Place] | None = None) -> None:
+        """Undo all changes, or those in some places."""
+        for place in self.changed() if places is None else places:
+            held = self.found.get(place)
+            if held is not None and held.edge.write is not None:
+                held.edge.write(held.owner, held.before)
 
     def notes(self, place: Place, now: dict[Any, Any]) -> list[Any]:
         """Return the names of attributes that were added to an object and hold traced numbers."""
@@ -85,11 +128,16 @@ class SideEffects(Snapshot):
         return found
 
 
-class CallSnapshot(SideEffects):
+def is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
+    """Return whether both hold the same objects in one order, or equal texts and numbers."""
+    return are_alike([*before.values()], [*now.values()]) and [*before] == [*now]
+
+
+class CallSnapshot(Snapshot):
     """What a function and its arguments hold before an eager call: numbers of Values, too."""
 
     def __init__(self, function: Any, arguments: Iterable[Any]) -> None:
-        super().__init__(function, arguments, libraries=MOST)
+        super().__init__([function, *arguments], libraries=MOST)
         held = [x for found in self.found.values() for x in found.before.values()]
         values = {x: None for x in held if isinstance(x, Value)}
         self._numbers = [(x, x.data, x.grad, x.label) for x in values]
@@ -127,11 +175,10 @@ def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:
     """
     if trace.unrolls:
         raise UnlikeError
-    before = SideEffects(parts[0], parts[1:])
-    states = [(x, state_of(x)) for x in before.generators if x not in trace.generators]
+    before = Snapshot(parts)
     result = run()
     changed = before.changed()
-    if not changed and all(repr(state_of(x)) == repr(state) for x, state in states):
+    if not changed and all(x in trace.generators for x in before.generators.advanced()):
         return result
     if trace.lanes.drawn_for_one:
         trace.refuse(
@@ -141,5 +188,5 @@ def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:
         )
     trace.unrolls = True
     before.put_back(changed)
-    rewind(states)
+    before.generators.rewind()
     raise UnlikeError

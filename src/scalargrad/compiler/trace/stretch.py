@@ -9,7 +9,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.passes.kinds import ADJOINT, TAKE
-from scalargrad.compiler.trace.tape import Tape
+from scalargrad.compiler.trace.trace import Trace
 from scalargrad.table.operation import Operation
 
 #: About so many operands are written at a time.
@@ -46,7 +46,7 @@ class Stretch:
 
     Parameters
     ----------
-    tape : Tape
+    trace : Trace
         The recording.
     start : int
         Where the second repetition begins, which goes to the end.
@@ -54,20 +54,20 @@ class Stretch:
         The nodes of the entry that each of the two was given.
     """
 
-    def __init__(self, tape: Tape, start: int, entries: tuple[Integers, Integers]) -> None:
-        self._tape, self._start, self._entries = tape, start, entries
-        self.length = len(tape.columns) - start
+    def __init__(self, trace: Trace, start: int, entries: tuple[Integers, Integers]) -> None:
+        self._trace, self._start, self._entries = trace, start, entries
+        self.length = len(trace.columns) - start
         self._before = start - self.length
-        self._ops = tape.columns.ops[start:]
-        self._marks = tape.plainness.marks(start, start + self.length)
-        self._finite = [x - start for x in tape.finite if x >= start]
+        self._ops = trace.columns.ops[start:]
+        self._marks = trace.plainness.marks(start, start + self.length)
+        self._finite = [x - start for x in trace.finite if x >= start]
         (one, self._wide), (other, wide) = self._operands(self._before), self._operands(start)
         self._moves = self.moves(one, other) if len(one) == len(other) else None
         self.is_repeated = self._moves is not None and self._wide == wide and self._is_alike()
 
     def _operands(self, start: int) -> tuple[Integers, list[tuple[int, int]]]:
         """Return all operands of a repetition, and how many the wide nodes have, by place."""
-        columns, end = self._tape.columns, start + self.length
+        columns, end = self._trace.columns, start + self.length
         wide = columns.wide_between(start, end)
         flat = [y for _, args in wide for y in args]
         both = columns.left[start:end], columns.right[start:end]
@@ -76,15 +76,15 @@ class Stretch:
 
     def _is_alike(self) -> bool:
         """Return whether operations and marks are the same, and derivatives by own nodes."""
-        tape, start, end = self._tape, self._before, self._start
+        trace, start, end = self._trace, self._before, self._start
         known = all(isinstance(op, Operation) or op in {ADJOINT, TAKE} for op in {*self._ops})
         return (
             known
-            and tape.columns.ops[start:end] == self._ops
-            and [x - start for x in tape.finite if start <= x < end] == self._finite
-            and tape.plainness.marks(start, end) == self._marks
+            and trace.columns.ops[start:end] == self._ops
+            and [x - start for x in trace.finite if start <= x < end] == self._finite
+            and trace.plainness.marks(start, end) == self._marks
             # Whether a derivative by what was there before is 0 may be otherwise in later steps.
-            and all(by >= (end if at >= end else start) for at, by in tape.derived if at >= start)
+            and all(by >= (end if at >= end else start) for at, by in trace.derived if at >= start)
         )
 
     def moves(self, before: Integers, now: Integers) -> Shift | None:
@@ -106,7 +106,7 @@ class Stretch:
             self._write(entries[low:high], np.arange(low + 1, high + 1))
 
     def _write(self, entries: Integers, times: Integers) -> None:
-        tape, columns = self._tape, self._tape.columns
+        trace, columns = self._trace, self._trace.columns
         assert self._moves is not None
         nodes = self._moves.at(times, entries)
         starts = self._start + self.length * times
@@ -119,5 +119,5 @@ class Stretch:
         columns.left.frombytes(left.astype(np.int32).tobytes())
         columns.right.frombytes(right.astype(np.int32).tobytes())
         columns.ops += self._ops * len(times)
-        tape.finite += [at + x for at in starts.tolist() for x in self._finite]
-        tape.plainness.mark_again(self._marks, starts.tolist())
+        trace.finite += [at + x for at in starts.tolist() for x in self._finite]
+        trace.plainness.mark_again(self._marks, starts.tolist())
