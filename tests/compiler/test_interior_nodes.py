@@ -7,6 +7,7 @@ result: the slope of tanh is 1 - y², and moves when y does.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -80,15 +81,23 @@ def test_a_number_that_an_example_holds_twice() -> None:
     assert jit(same)([*map(Value, XS)]) is True
 
 
-def test_gradients_by_results_of_vmap_are_refused() -> None:
-    """The examples that the results are of may have gone on from these."""
+def test_gradients_by_results_of_vmap() -> None:
+    """They are refused where the examples that the results are of went on from these."""
+
+    def f(xs: list[Any]) -> Any:
+        hidden = vmap(sg.tanh)(xs)
+        loss = sum(h * h * k for k, h in enumerate(hidden))
+        return gradients(loss, hidden)
 
     def within(xs: list[Any]) -> Any:
         (_, y, z), _ = vmap(cubes)(xs)
         return vmap(lambda x: gradients(x * z, [y])[0])(xs)
 
+    xs = [*map(Value, XS)]
+    expected = [2.0 * k * math.tanh(x.data) for k, x in enumerate(xs)]
+    assert numbers(jit(f)(xs)) == pytest.approx(expected)
     with pytest.raises(sg.TraceError, match="vmap"):
-        jit(within)([*map(Value, XS[:2])])
+        jit(within)(xs[:2])
 
 
 def numbers(xs: Iterable[Any]) -> list[float]:

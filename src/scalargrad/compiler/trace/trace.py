@@ -359,6 +359,14 @@ class Trace(Recorder):
             self.plainness.mark_truth(made.index)
         return made
 
+    def of_floats(self, x: Traced) -> None:
+        """Note that `x` is a power of plain floats, which must be finite.
+
+        Where a power of Values is infinite, Python raises OverflowError for floats.
+        """
+        if self.plainness.of(x.index):
+            self.finite.append(x.index)
+
     def may_be_another(self, node: int) -> bool:
         """Return whether a node may be another one in eager code, as a signal times 1 is itself."""
         op = self.ops[node]
@@ -508,7 +516,7 @@ class Trace(Recorder):
         if any(map(self.may_be_another, wrt)):
             self.refused("alias")
         shared = self.lanes.shared.intersection(wrt)
-        if any(ops[x] is UNBATCH for x in wrt) or (shared and self.columns.below([root], shared)):
+        if self.lanes.go_on(wrt, root) or (shared and self.columns.below([root], shared)):
             self.refused("result of vmap")
         self.differentiated.update(self._inputs_among(wrt))
         if not allow_nonfinite:

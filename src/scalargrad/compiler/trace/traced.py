@@ -175,6 +175,18 @@ def _binary(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
     return method, reflected
 
 
+def _power(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method for powers, which notes those of plain floats."""
+
+    def power(x: Traced, y: Any) -> Any:
+        made = method(x, y)
+        if made is not NotImplemented and x.trace.plainness.of(x.index):  # is often known
+            x.trace.of_floats(made)
+        return made
+
+    return power
+
+
 def _unary(op: Any) -> Callable[..., Any]:
     """Return an operation as a method."""
     return lambda x: in_force(x).appended(op, x.index, -1)
@@ -203,6 +215,8 @@ _BINARY = {name: name for name in ("add", "sub", "mul", "pow")}
 _BINARY |= {"truediv": "div", "floordiv": "floor_divide", "mod": "remainder"}
 for _python, _name in _BINARY.items():
     _method, _reflected = _binary(ops.TABLE[_name])
+    if _name == "pow":
+        _method, _reflected = _power(_method), _power(_reflected)
     setattr(Traced, f"__{_python}__", _method)
     setattr(Traced, f"__r{_python}__", _reflected)
 for _name in ("neg", "abs"):
