@@ -61,8 +61,8 @@ def write(name: str, kept: bytes) -> None:
         write_atomically(folder() / name, hashlib.sha256(kept).digest() + kept, durable=False)
         if int(name[:8], 16) % SELDOM == 0 or len(kept) > MOST // LARGE:
             _tidy()
-    except OSError:
-        _say_once()
+    except OSError as error:
+        _warn(error.strerror)
 
 
 def _tidy() -> None:
@@ -80,5 +80,7 @@ def _tidy() -> None:
 
 
 @functools.cache
-def _say_once() -> None:
-    _log.warning("what jit compiles cannot be kept for other processes, in %s", folder())
+def _warn(reason: str | None) -> None:
+    """Say once, for each reason, that nothing is kept."""
+    place = folder()
+    _log.warning("what jit compiles cannot be kept for other processes in %s: %s", place, reason)

@@ -338,7 +338,7 @@ class Jitted(Generic[P, R]):
     def __reduce__(self) -> tuple[Any, ...]:
         if is_object(self._function):
             return Jitted, (self._function, self._static)
-        return _unpickled, place_of(self)
+        return _unpickled, _qualified_name(self)
 
 
 class Bound(functools.partial[R], Generic[Q, R]):
@@ -368,7 +368,7 @@ def _unpickled(module: str, name: str) -> Jitted[Any, Any]:
     TraceError
         If there is none of that name in this process.
     """
-    found = found_at(module, name)
+    found = _imported(module, name)
     if not callable(found):
         raise TraceError(
             f"{name} was pickled by its name, and the module {module} has no such function here: "
@@ -377,7 +377,7 @@ def _unpickled(module: str, name: str) -> Jitted[Any, Any]:
     return found if isinstance(found, Jitted) else Jitted(found)
 
 
-def place_of(jitted: Any) -> tuple[str, str]:
+def _qualified_name(jitted: Any) -> tuple[str, str]:
     """Return the module and the name under which a compiled function can be imported.
 
     A function such as ``jit(value_and_grad(loss))`` bears the name of ``loss``, under which another
@@ -385,14 +385,14 @@ def place_of(jitted: Any) -> tuple[str, str]:
     there is one.
     """
     module, name = (getattr(jitted, x, "") for x in ("__module__", "__qualname__"))
-    found, function = found_at(module, name), jitted.__wrapped__
+    found, function = _imported(module, name), jitted.__wrapped__
     if found is jitted or found is function or getattr(found, "__wrapped__", None) is function:
         return module, name
     names = [k for k, x in vars(sys.modules.get(module, object)).items() if x is jitted]
     return (module, names[0]) if names else ("", name)
 
 
-def found_at(module: str, name: str) -> Any:
+def _imported(module: str, name: str) -> Any:
     """Return what a name stands for in a module in this process; None if nothing."""
     try:
         found: Any = importlib.import_module(module)

@@ -18,7 +18,6 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.nests.contract import FMA, FMS, FNMA
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
-    ADD,
     MAX,
     SET,
     Access,
@@ -148,9 +147,13 @@ class _Printed:
         used = {x.array for loop in _axes(body) for x in _cells([loop])}
         singles = [a for a in program.arrays if a.kind == "temp" and not a.shape and a not in used]
         self.numbers = {a: f"x{k}" for k, a in enumerate(singles)}
-        starts = {step.out.array: step.how for step, _ in statements(body)}
-        lines = [f"    {name} = {_START.get(starts.get(a, ADD))}"
-                 for a, name in self.numbers.items() if starts.get(a, ADD) != SET]  # fmt: skip
+        starts = dict.fromkeys(singles, 0.0)  # where no step writes, or a loop may have no turn
+        for step, around in statements(body):
+            if step.how == MAX:
+                starts[step.out.array] = -math.inf
+            elif step.how == SET and not around:
+                starts.pop(step.out.array, None)
+        lines = [f"    {name} = {starts[a]!r}" for a, name in self.numbers.items() if a in starts]
         lines += self._items(body, (), "    ")
         views = [f"    {name} = view({k})" for k, name in enumerate(self.views.values())]
         source = "\n".join(["def run(view, run_axis):", *views, *lines, "    return"])
@@ -202,7 +205,7 @@ class _Printed:
         return f"{out} {step.how} {found}"
 
     def _arg(self, x: Arg) -> str:
-        return f"({x!r})" if isinstance(x, float) else self._cell(x)
+        return f"({float(x)!r})" if isinstance(x, float) else self._cell(x)
 
     def _cell(self, x: Access) -> str:
         if x.array in self.numbers:
@@ -222,8 +225,6 @@ class _Printed:
         return " + ".join([*parts, str(index.base)])
 
 
-#: What sums and maxima start from.
-_START = {ADD: "0.0", MAX: "-inf"}
 #: Operations that are written where they stand.
 _INLINE: dict[Operation, str] = {
     TABLE["add"]: "{} + {}",

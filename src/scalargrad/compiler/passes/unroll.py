@@ -58,6 +58,8 @@ def unrolled(program: Program) -> Program:
 def lookups_recur(program: Program) -> bool:
     """Return whether a lookup depends on another in as large a table: no one loop makes both."""
     nodes = program.nodes()
+    if TAKE not in nodes.table:
+        return False
     nodes = nodes.cut_off(nodes.where(lambda op: op is ADJOINT))
     groups: dict[int, list[int]] = {}  # by the size of tables
     for x in nodes.places(TAKE):

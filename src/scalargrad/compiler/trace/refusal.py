@@ -108,7 +108,10 @@ REFUSALS = {
         "make it a node of its own, as in y = identity(where(x > 0, x, 0.0))",
     ),
     "result of vmap": (
-        "a gradient was taken with respect to a result of vmap that its examples went on from",
+        (
+            "a gradient was taken with respect to a result of vmap from which its examples went "
+            "on, or which is the same number for all of them"
+        ),
         "write a loop over the examples, which computes a number of its own for each",
     ),
     "stray example": (
