@@ -96,6 +96,8 @@ _MARKS = {"label", *_GRAPHS}
 #: What code names that asks whether there is an attribute, such as one that is added to a Value.
 _ASKS = {"getattr", "hasattr", "vars", "__dict__", "AttributeError", "Exception"}
 _CONTAINERS = (list, tuple, deque, dict, set, frozenset)
+#: So many tokens are near the roots of a walk.
+_NEAR = 256
 
 
 def _most(x: Any) -> Any:
@@ -226,13 +228,19 @@ def named(place: Place) -> str:
 
 
 def walked(roots: Sequence[Any], names: NamesRead, **how: Any) -> Walk:
-    """Walk until no more names are found: each may lead to code that names others."""
+    """Walk until no more names are found: each may lead to code that names others.
+
+    Most are found near the roots, so the first walks end there.
+    """
+    most: int | None = _NEAR
     while True:
         known = names.count()
         names.note_all()
-        walk = Walk(roots, names, **how)
+        walk = Walk(roots, names, most=most, **how)
         if names.count() == known:
-            return walk
+            if walk.is_whole:
+                return walk
+            most = None
 
 
 class Walk:
@@ -261,6 +269,8 @@ class Walk:
         What was met, but for numbers and text.
     own : int
         How much of it is not behind libraries.
+    is_whole : bool
+        Whether it ended by itself.
     holders : list of (object, Edge, Place or None)
         What of that holds others, by which edge, and where it was come by; None for a root.
     """
@@ -278,6 +288,7 @@ class Walk:
         self._closed = closed
         self._libraries, self._behind = libraries, deque[Any]()
         self._classes: set[type] = set()
+        self._alike = set[type]()
         self.holders: list[tuple[Any, Edge, Place | None]] = []
         self._members_named = edges.of_modules(names.names)
         self.names = names
@@ -300,8 +311,8 @@ class Walk:
         self._ahead: list[tuple[Any, Place | None, Any]] = []
         self._push_inside(roots, range(len(roots)) if around else None)
         self._run(most)
-        self.own = len(self.kept)
-        if self._behind:
+        self.own, self.is_whole = len(self.kept), not self._ahead
+        if self._behind and self.is_whole:
             self._look_behind()
 
     def _look_behind(self) -> None:
@@ -332,7 +343,9 @@ class Walk:
                 tokens.append(known)
                 continue
             met[id(x)] = len(met)
-            if not issubclass(kind, self._closed):
+            if kind in self._alike:
+                self._one_more(x)
+            elif not issubclass(kind, self._closed):
                 self._enter(x)
 
     def _enter(self, x: Any) -> None:
@@ -514,10 +527,20 @@ class Walk:
                 self._note_library(looked_up(vars(x), self.names.names))
         elif not isinstance(x, type):
             self._instance(x)
+            is_plain = are_alike and not (is_of_library(kind) or callable(x) or holds_functions(x))
+            if is_plain and is_followed(x):
+                self._alike.add(kind)
         elif is_of_library(x):
             self._library_class(x)
         else:
             self._members(x)
+
+    def _one_more(self, x: Any) -> None:
+        """Note an object of a class whose objects are their attributes, as `_object` does."""
+        self.kept.append(x)
+        self.tokens.append((type(x),))
+        self._attributes(x)
+        self.tokens.append(self.met[id(type(x))])
 
     def _instance(self, x: Any) -> None:
         kind: Any = type(x)
