@@ -37,8 +37,8 @@ from scalargrad.compiler.nests.schedule import ScheduledLoop
 
 #: Arrays of so many numbers are read where they lie rather than copied.
 LARGE = 4096
-#: Rows whose length is a multiple of so many numbers, 1 kB, are kept further apart: the cells of a
-#: column would else be in the same few lines of the cache.
+#: Rows and arrays that begin a multiple of so many numbers apart, 1 kB, are kept further apart: what
+#: a column has, or one turn of a loop reads, would else be in the same few lines of the cache.
 APART = 128
 
 
@@ -185,11 +185,13 @@ def plan(
                 lanes[array], along = around, around.place
                 shape = (*shape[:along], around.size, *shape[along + 1 :])
                 shapes[array] = shape
-            cleared += [array] * any(map(_is_written_anew, writing))
+            is_cleared = any(map(_is_written_anew, writing))
+            cleared += [array] * is_cleared
             offsets[array] = cells
-            is_free = array.kind in {"const", "temp"} and array not in cleared
-            strides[array] = _strides(shape, along, APART if is_free else 0)
+            is_free = array.kind in {"const", "temp"}
+            strides[array] = _strides(shape, along, APART if is_free and not is_cleared else 0)
             cells += _room(shape, strides[array])
+            cells += CLASSES if is_free and cells % APART == offsets[array] % APART else 0
             if writing and writing[0].step.how == MAX:
                 first[array] = -math.inf
     in_place, ranges = _in_place(readers, apart)

@@ -32,7 +32,7 @@ from scalargrad.compiler.passes.kinds import (
 from scalargrad.compiler.passes.nodes import Nodes, alike, below, drop, numbers_of, starts
 from scalargrad.compiler.trace.columns import Columns
 from scalargrad.compiler.trace.trace import Trace
-from scalargrad.ops import TABLE, add, div, eq, identity, mul, ne, sub
+from scalargrad.ops import TABLE, add, div, eq, identity, mul, ne, pow, sub
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol
 
@@ -42,7 +42,7 @@ Constants = tuple[float | None, ...]
 #: Operations for which only the sign of a finite constant matters.
 _BY_SIGN = {add, sub, mul, div}
 _COPIES = {DETACH, identity}
-#: Operations whose one operand is to be positive, and those that give no negative number.
+#: Operations whose one operand is to be positive or 0, and those that give no negative number.
 _OF_POSITIVE = {TABLE["log"], TABLE["sqrt"]}
 _NOT_NEGATIVE = {TABLE[name] for name in ("exp", "square", "abs", "sqrt", "sigmoid", "relu")}
 #: Sums in sums, and formulas, are followed so deep.
@@ -112,22 +112,33 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
 def _are_positive(nodes: Nodes, numbers: Floats, chosen: Integers) -> Flags:
     """Return which of some nodes need a positive number, and have one, as 1 / (1 + exp(-x)) has.
 
-    It is a constant, or a sum of numbers that are not negative, one of them positive.
+    It is a constant, or a sum of numbers that are not negative, one of them positive. A root may be
+    of 0, as a distance is.
     """
     place = nodes.where(lambda op: op is div) + 0  # of the operand that the domain is of
     known = nodes.where(lambda op: op is div or op in _OF_POSITIVE)[chosen]
     needed = np.where(known, nodes.operands[nodes.first[chosen] + place[chosen]], 0)
     is_constant = nodes.where(lambda op: op is CONSTANT)
     positive = is_constant & (numbers > 0.0)
-    least = positive | nodes.where(lambda op: op in _NOT_NEGATIVE)
-    sums = np.flatnonzero(nodes.where(lambda op: op is add))
-    left, right = nodes.operands[nodes.first[sums]], nodes.operands[nodes.first[sums] + 1]
+    least = positive | nodes.where(lambda op: op in _NOT_NEGATIVE) | is_constant & (numbers == 0.0)
+    products, left, right = _pairs(nodes, mul)
+    least[products] = left == right
+    powers, _, right = _pairs(nodes, pow)
+    least[powers] = is_constant[right] & (numbers[right] % 2.0 == 0.0)
+    sums, left, right = _pairs(nodes, add)
     for _ in range(_NESTED):
         above = least[left] & least[right]
         least[sums] = above
         positive[sums] = above & (positive[left] | positive[right])
-    found: Flags = known & positive[needed]
+    are_roots = nodes.where(lambda op: op is TABLE["sqrt"])[chosen]
+    found: Flags = known & np.where(are_roots, least[needed], positive[needed])
     return found
+
+
+def _pairs(nodes: Nodes, op: Op) -> tuple[Integers, Integers, Integers]:
+    """Return the nodes of an operation, and their two operands."""
+    found = np.flatnonzero(nodes.where(lambda x: x is op))
+    return found, nodes.operands[nodes.first[found]], nodes.operands[nodes.first[found] + 1]
 
 
 def _with_copied(trace: Trace, outputs: Iterable[int]) -> set[int]:
