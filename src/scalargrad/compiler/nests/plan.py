@@ -37,7 +37,7 @@ from scalargrad.compiler.nests.schedule import ScheduledLoop
 
 #: Arrays of so many numbers are read where they lie rather than copied.
 LARGE = 4096
-#: Rows and arrays that begin a multiple of so many numbers apart, 1 kB, are kept further apart: what
+#: Rows and arrays whose length is a multiple of so many numbers, 1 kB, are kept further apart: what
 #: a column has, or one turn of a loop reads, would else be in the same few lines of the cache.
 APART = 128
 

@@ -72,7 +72,7 @@ def recorded(
         If all steps together have too many operations.
     """
     ys: list[Any] = []
-    left, count = iter(entries[0]()), entries[1]
+    left, count, first = iter(entries[0]()), entries[1], len(trace.columns)
     written, looks = 0, _LOOKS if _is_simple(trace) else 0
     last: StepCall | None = None
     while len(ys) < count:
@@ -100,6 +100,7 @@ def recorded(
                     carry, found = further.written()
                     ys += found
         last = call
+    trace.steps.append(range(first, len(trace.columns)))
     return carry, ys
 
 

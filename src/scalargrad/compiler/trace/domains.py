@@ -43,7 +43,7 @@ Constants = tuple[float | None, ...]
 _BY_SIGN = {add, sub, mul, div}
 _COPIES = {DETACH, identity}
 #: Operations whose one operand is to be positive or 0, and those that give no negative number.
-_OF_POSITIVE = {TABLE["log"], TABLE["sqrt"]}
+_OF_POSITIVE = {TABLE["log"], TABLE["sqrt"], pow}
 _NOT_NEGATIVE = {TABLE[name] for name in ("exp", "square", "abs", "sqrt", "sigmoid", "relu")}
 #: Sums in sums, and formulas, are followed so deep.
 _NESTED = 3
@@ -87,26 +87,33 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     ask = functools.partial(asked_once, trace.columns, nodes, numbers)
     batches = nodes.operands[nodes.first[:-1][_is_unbatch(nodes)]].tolist()
     lanes = {x: trace.lanes.size(x) for x in batches}
-    is_limited = nodes.where(_is_limited)
-    for left_out in trace.left_out:
-        is_limited[left_out.start : left_out.stop] = False
-    limited = np.flatnonzero(is_limited)
+    limited = np.flatnonzero(nodes.where(_is_limited) & ~marked(trace.left_out, len(nodes)))
     limited = limited[ask(limited, _may_fail)]
     limited = limited[~_are_positive(nodes, numbers, limited)]
     told = ask(limited, _gives_itself_away)
     readers = [*outputs, *trace.guards, *limited.tolist()]
-    asked = trace.finite + _gradients_read(trace, nodes, readers)
-    finite = [x for x in dict.fromkeys(asked) if x not in results]
+    computed = trace.finite + _gradients_read(trace, nodes, readers)
+    finite = [x for x in dict.fromkeys(computed) if x not in results]
     if finite or told.any():
         shown = _shown(nodes, ask, outputs, lanes)
         told &= shown[limited]
         finite = [x for x in finite if not shown[x]]
     found = _distinct(trace, limited[~told].tolist())
     sums: dict[int, int] = {}  # each example adds up its own, as a recurrence does
-    written = [_violation(trace, x) for x in found] + [_infinite(trace, x) for x in finite]
-    for n, x in written:
+    asked = [(x, _violation) for x in found] + [(x, _infinite) for x in finite]
+    is_step = marked(trace.steps, len(nodes))  # of these the sum begins
+    asked.sort(key=lambda x: (not is_step[x[0]], is_step[x[0]] and x[0]))
+    for n, x in [write(trace, node) for node, write in asked]:
         sums[n] = trace.write(add, (sums[n], x)) if n in sums else x
     return [x if n == 1 else trace.write(of_lanes(Total, n), (x, x)) for n, x in sums.items()]
+
+
+def marked(ranges: Iterable[range], count: int) -> Flags:
+    """Return which of so many nodes are in some ranges."""
+    found = np.zeros(count, np.bool_)
+    for x in ranges:
+        found[x.start : x.stop] = True
+    return found
 
 
 def _are_positive(nodes: Nodes, numbers: Floats, chosen: Integers) -> Flags:
@@ -204,12 +211,18 @@ def _violation(trace: Trace, node: int) -> tuple[int, int]:
     """Write a node that is 1 where a node is outside its domain; return (lanes, node)."""
     op: Any = trace.ops[node]
     where: dict[Any, int] = dict(zip(op.operand_symbols, trace.columns.args(node), strict=True))
+    constants = trace.columns.constants
     once, lanes = -1, 1  # one number may be outside for all examples: it has no lanes
     for part in violation(op):
         parts: tuple[Any, ...] = part.operands
         refs = [where[x] if x in where else trace.constant(float(x)) for x in parts]
         lanes = max(lanes, *map(trace.lanes.size, refs))
-        once = where[part] = trace.write(part.op, tuple(refs))  # type: ignore[arg-type]
+        op = part.op
+        if all(x in constants for x in refs):
+            once = trace.constant(op.of_floats_unchecked(*(constants[x] for x in refs)))
+        else:
+            once = trace.write(op, tuple(refs))
+        where[part] = once
     return lanes, once
 
 

@@ -21,7 +21,7 @@ from scalargrad.compiler.generators import Draw
 from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import RecordedProgram
-from scalargrad.compiler.trace.domains import unseen
+from scalargrad.compiler.trace.domains import marked, unseen
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import add, eq, identity
 from scalargrad.system.process import collector_paused
@@ -153,6 +153,7 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
     guards = [_guard(trace, node) for node in trace.guards]
     outcomes = [*trace.guards.values()]
     nodes = trace.columns.nodes()
+    recorded = len(nodes)
     found = unseen(trace, nodes, outputs) if domains else []
     if found:
         guards.append(functools.reduce(lambda x, y: trace.write(add, (x, y)), found))
@@ -168,6 +169,7 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
     needed = nodes.needed(roots)
     needed[[*trace.differentiated]] = True
     order = np.flatnonzero(needed)
+    order = order[np.argsort(_places(trace, recorded)[order], kind="stable")]
     used = [(x, i) for x, i in trace.outside if needed[i]]
     given = [*trace.given, *(i for _, i in trace.draws), *(i for _, i in used)]
     program = _program(nodes, trace.columns.constants, given, order, roots)
@@ -214,6 +216,21 @@ def _guard(trace: Trace, node: int) -> int:
         return node
     count = trace.write(of_lanes(Total, lanes), (node, node))
     return trace.write(eq, (count, trace.constant(float(lanes))))
+
+
+def _places(trace: Trace, recorded: int) -> Integers:
+    """Return where nodes stand: checks of what a step of a scan computes in that step.
+
+    In a loop of their own, they would look it up.
+    """
+    places = np.arange(len(trace.columns))
+    is_step = marked(trace.steps, recorded)
+    for node in range(recorded, len(places)):
+        args = trace.columns.args(node)
+        last = max((places[x] for x in args), default=0)
+        if not args or (last < recorded and is_step[last]):
+            places[node] = last
+    return places
 
 
 def _program(

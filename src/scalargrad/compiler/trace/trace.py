@@ -84,6 +84,8 @@ class Trace(Recorder):
         Nodes that must be finite; calls in which one is not are made eagerly.
     left_out : list of range
         Nodes that eager evaluation does not compute, so that they may leave their domains.
+    steps : list of range
+        Nodes of the steps of a scan or while_loop, which stay together.
     differentiated : set of int
         Inputs by which gradients are taken.
     labels : dict from int to str
@@ -125,6 +127,7 @@ class Trace(Recorder):
         self.outside: list[tuple[Value, int]] = []
         self.finite: list[int] = []
         self.left_out: list[range] = []
+        self.steps: list[range] = []
         self.differentiated: set[int] = set()
         self.labels: dict[int, str] = {}
         self.has_values = False
@@ -439,7 +442,7 @@ class Trace(Recorder):
                 f"a number was compared with {shown(other)}, an integer that no float equals,",
                 "compare it with a float",
             )
-        made = self.node(op, (x, other))
+        made = self.detach(self.node(op, (x, other)))  # a bool sends nothing back
         self.plainness.mark_truth(made.index)
         return made
 
