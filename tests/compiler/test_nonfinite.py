@@ -113,6 +113,39 @@ def test_slow_eager_calls_are_told_once_with_the_operation_and_the_remedy() -> N
         assert [compiled(x).backward() for _ in range(14)]
 
 
+def test_a_comparison_by_an_operator_sends_nothing_back() -> None:
+    """It is a bool: no slope of what is compared matters, and no call has to be made eagerly."""
+
+    def f(x: Any) -> Any:
+        return sum((sqrt(x * (k + 1.0)) < 1.0) * x for k in range(2000))
+
+    gradient: Any = jit(grad(f))
+    assert gradient(3000.5) == 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert {gradient(0.0) for _ in range(14)} == {2000.0}
+
+
+def hidden(power: float) -> Callable[..., Any]:
+    """Return a function whose power would hide, in a condition, that its base is negative."""
+    return lambda x, y: where((x * y + 1.0) ** power > 2.0, x, 3.0 * y)
+
+
+def test_what_cannot_leave_its_domain_is_told_from_what_can() -> None:
+    """A sum of squares has a root and any power; a product or a difference may not."""
+
+    def distance(x: Any, y: Any) -> Any:
+        length = sqrt((x - y) * (x - y) + (x + y) ** 2)
+        return where(length > 1.0, x, y) + where((length + 0.5) ** 1.5 > 2.0, x, y)
+
+    assert [jit(distance)(*z) for z in [(1.0, 1.0), (0.0, 0.0), (-1.0, 2.0)]] == [2.0, 0.0, -2.0]
+    for f in (hidden(0.5), hidden(1.5), lambda x, y: where(sqrt(x - y * y) > 1.0, x, y)):
+        compiled = jit(f)
+        assert compiled(Value(9.0), Value(1.0)).data == 9.0
+        with pytest.raises(DomainError):
+            compiled(Value(1.0), Value(-2.0))
+
+
 def message(call: Callable[[], Any]) -> str:
     """Return the message of the error a call raises."""
     with pytest.raises(NumericalError) as error:

@@ -857,3 +857,17 @@ def recurrence_of_an_own_operation() -> Call:
         return state
 
     return jit(value_and_grad(last)), ([0.3, 0.2, 0.1],)
+
+
+@program
+def attractor_of_1024_steps() -> Call:
+    """Lorenz's attractor step by step: arrays of 8 kB, of which each turn reads one number each."""
+
+    def last(p: Any) -> Any:
+        x, y, z = 1.0, 1.0, 1.0
+        for _ in range(1024):
+            dx, dy, dz = p[0] * (y - x), x * (p[1] - z) - y, x * y - p[2] * z
+            x, y, z = x + 0.01 * dx, y + 0.01 * dy, z + 0.01 * dz
+        return x * x + y * y + z * z
+
+    return jit(value_and_grad(last)), ([10.0, 28.0, 8.0 / 3.0],)

@@ -33,12 +33,14 @@ from scalargrad import (
     sigmoid,
     sin,
     softplus,
+    sqrt,
     take,
     tanh,
     value_and_grad,
     vjp,
     vmap,
     where,
+    while_loop,
 )
 from scalargrad.nn import MLP, Embedding
 
@@ -536,3 +538,30 @@ def arms_learned() -> Call:
         return total
 
     return jit(value_and_grad(likelihood, argnums=(0, 1))), (0.3, 1.2)
+
+
+@program
+def charged_particle() -> Call:
+    """Where a particle lands that two charges push, by the place of one; 300 steps and more."""
+
+    def landing(w: Any) -> Any:
+        charges = [10.0, 10.0 - w], [10.0, 0.0]
+
+        def potential(x: Any) -> Any:
+            return sum(
+                1 / sqrt(sum((a - b) ** 2 for a, b in zip(x, c, strict=True))) for c in charges
+            )
+
+        def step(state: Any) -> Any:
+            x, v, _ = state
+            moved = [a + 0.1 * b for a, b in zip(x, v, strict=True)]
+            pushed = [a - 0.1 * b for a, b in zip(v, grad(potential)(x), strict=True)]
+            falls = moved[1] > 0.0
+            kept = [where(falls, a, b) for a, b in zip([*moved, *pushed], [*x, *v], strict=True)]
+            return kept[:2], kept[2:], where(falls, 1.0, 0.0)
+
+        start = [0.0, 8.0], [0.75, 0.0], 1.0
+        x, v, _ = while_loop(lambda state: state[2], step, start)
+        return (x[0] - x[1] / v[1] * v[0]) ** 2
+
+    return jit(value_and_grad(landing)), (0.5,)
