@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scalargrad import Parameter, Value, drawn, jit, losses, nn
-from scalargrad.data import Vocabulary, bag_of_words, click_model, digits, moons, names
+from scalargrad import Parameter, Value, jit, losses, nn
+from scalargrad.data import Vocabulary, bag_of_words, click_model, digits, moons
 from scalargrad.experiments import GPT
 from scalargrad.export import from_json, to_json
 from scalargrad.nn import init
@@ -21,31 +20,6 @@ def state_that_does_not_fit() -> None:
     """All that is wrong, in one message."""
     model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.ReLU(), nn.Linear(3, 1, rng=1))
     model.load_state_dict({"0.weight": [[1.0, 2.0]], "2.weight": [1.0, "x"], "extra": 1.0})
-
-
-def state_that_leaves_out_values() -> None:
-    """Where they are listed as parameters, but are none."""
-
-    class Line(nn.Module):
-        def __init__(self) -> None:
-            self.w = Value(0.5)
-
-        def parameters(self) -> list[Any]:
-            return [self.w]
-
-    Line().state_dict()
-
-
-def kind_of_name() -> None:
-    """None of those there are."""
-    kind: Any = "river"
-    names(kind)
-
-
-def random_numbers_in_a_file() -> None:
-    """They are Python's."""
-    rng = random.Random(0)
-    jit(lambda x: x * drawn(rng.random)).export("never.c", 1.0)
 
 
 CASES: dict[str, Callable[[], object]] = {
