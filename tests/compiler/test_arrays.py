@@ -32,9 +32,7 @@ def results_of(xs: Any) -> Any:
 USES: dict[str, Callable[..., Any]] = {
     "rows": vmap(lambda x: score(2.0, x)),
     "some rows": lambda xs: vmap(lambda x: score(2.0, x))(xs[1:390:2]),
-    "rows backwards": lambda xs: vmap(lambda x: score(2.0, x))(xs[::-1]),
     "columns": lambda xs: vmap(lambda x: x[1] * x[5])(xs.T),
-    "one column": lambda xs: vmap(lambda x: x * x)(xs[:, 2]),
     "no operation": lambda xs: vmap(lambda x: x)(xs[:, 2]),
     "one row again and again": lambda xs: vmap(lambda x: score(2.0, x))(
         np.broadcast_to(xs[1], xs.shape, subok=True)
@@ -43,7 +41,6 @@ USES: dict[str, Callable[..., Any]] = {
     "another shape": lambda xs: vmap(lambda x: x[1][1] * x[0][2])(xs.reshape(200, 2, 3)),
     "one number beside": lambda xs: vmap(lambda x: x[0] * xs[2, 1])(xs),
     "a loop": lambda xs: sum(x * y for x, y, _ in xs),
-    "a list": lambda xs: xs.tolist()[2][1] * 2.0 + xs.item(4),
     "asarray": lambda xs: np.asarray(xs)[1, 2] * 2.0 + sum(xs.flat),
     "numpy's functions": lambda xs: (
         xs.sum() + xs.dot(np.ones(3))[1] + np.add(xs, 1.0)[0] * np.outer(xs[0], xs[1])[2]
@@ -57,15 +54,12 @@ USES: dict[str, Callable[..., Any]] = {
     "shared by examples": lambda xs: vmap(lambda x, w: x[0] * w[1, 1], (0, None))(xs, xs),
     "a condition": lambda xs: xs.shape[0] * (2.0 if sum(results_of(xs)) > 80.0 else 3.0),
     "some results": lambda xs: [results_of(xs)[1:3], results_of(xs)[::-1]],
-    "results twice": lambda xs: [results_of(xs)] * 2,
-    "pairs": vmap(lambda x: (x[0] * x[1], {"a": x[2] - x[0], "b": 1.0})),
     "partial sums": lambda xs: [*itertools.accumulate(results_of(xs))][::37],
     "sums": lambda xs: [
         sum(results, start) + added(results) * mean(results) + results.sum()
         for results in [results_of(xs)]
         for start in (0, 3.5)
     ],
-    "a sum of some": lambda xs: sum(results_of(xs)[:-1]),
     "a number asked for late": lambda xs: sum(results_of(xs)) * xs[1, 1],
 }
 

@@ -113,16 +113,11 @@ def _sinc(x: Any) -> Any:
 CASES: list[tuple[Callable[[Any], Any], Any]] = [
     (lambda x: 10 * x if x == 1.0 else x, 1.0),
     (lambda x: 10 * x if x == 1.0 else x, 2.0),
-    (lambda x: 10 * x if x != 1.0 else x, 1.0),
     (lambda x: 10 * x if 1 == x else x, 1.0),  # noqa: SIM300 - on either side
     (lambda x: 10 * x if x in [1.0, 2.0] else x, 2.0),
-    (lambda x: 10 * x if x in {"a": 3.0}.values() else x, 3.0),
     (lambda x: x * (x == True), 1.0),  # noqa: E712 - a bool is a number
-    (lambda x: 10 * x if x == x else x, 1.0),
     (lambda x: 10 * x if x == "1" else x, 1.0),
     (lambda x: x if x is None or x == None else 2 * x, 1.0),  # noqa: E711
-    (lambda x: 10 * x if x * math.nan == math.nan else x, 1.0),  # noqa: PLW0177
-    (lambda x: 10 * x if np.float64(1.0) == x else x, 1.0),
     (_sinc, 0.0),
     (_sinc, 0.5),
     (_by_mode, {"x": 1.5, "mode": 1}),
@@ -162,7 +157,6 @@ TRUTHS: list[tuple[Callable[[Any], Any], Any]] = [
     (lambda x: (x > 0.5) & (x < 3.0) | (x == 7.0) ^ True, 1.0),
     (vmap(lambda x: x > 1.0), [1.0, 2.0]),
     (vmap(lambda x: (x > 1.0) & (x < 9.0)), np.array([1.0, 2.0])),
-    (lambda xs: [(x > 1.0) | (x < 0.0) for x in vmap(lambda x: -x)(xs)], [1.0, 2.0]),
     (lambda xs: {"large": xs > 1.0, "n": 2}, np.array([1.0, 2.0])),
     (lambda x: scan(lambda c, y: (c + y, c > y), x, [1.0, 2.0, 3.0]), 1.0),
     (lambda x: scan(jit(lambda c, y: (c + y, c > 2.0)), x, [0.25] * 40), 1.0),
@@ -230,16 +224,6 @@ def for_nothing(x: Any) -> Any:
     return 2.0 * x
 
 
-ONE = Value(1.0)
-
-
-def by_a_shared_number(x: Any) -> Any:
-    """Leave the domain in the first example; each has a slope by a number that has its own, too."""
-    shared = ONE * x
-    slopes = vmap(lambda z: sg.gradients(tanh(1.0 / z) * shared, shared))([x, 1.0, 3.0])
-    return sum(slopes) + sg.gradients(shared * shared, shared)
-
-
 @sg.custom_op(
     partials=lambda y, x: (2.0,),
     domain=Domain((0.0, 1.0), valid=lambda x: where(x >= 0, x <= 1, 0.0)),
@@ -253,13 +237,11 @@ def doubled_share(x: float) -> float:
 DOMAINS: dict[str, tuple[Callable[[Any], Any], float, float]] = {
     "log": (log, 2.0, 0.0),
     "a root": (sg.sqrt, 2.0, -1.0),
-    "a power": (lambda x: x**-1, 2.0, 0.0),
     "a power of two numbers": (lambda x: x**x, 2.0, -0.5),
     "below tanh": (lambda x: tanh(1.0 / x), 2.0, 0.0),
     "after the same with two constants": (
         lambda x: tanh((x + 1.0) / 2.0 - (x + 1.0) / -3.0) + tanh((x + 1.0) / x), 2.0, 0.0,
     ),
-    "after the same with one": (lambda x: tanh((x + 1.0) / 2.0) + tanh((x + 1.0) / x), 2.0, 0.0),
     "not chosen": (lambda x: where(x > 0, log(x), 0.0), 2.0, -1.0),
     "in a branch": (by_a_condition, 2.0, 0.0),
     "in a condition": (for_a_condition, 2.0, 0.0),
@@ -267,13 +249,10 @@ DOMAINS: dict[str, tuple[Callable[[Any], Any], float, float]] = {
     "one of several examples": (
         lambda x: sum(vmap(lambda z: tanh(1.0 / z))([1.0, x, 3.0])), 2.0, 0.0,
     ),
-    "the first of several examples": (by_a_shared_number, 2.0, 0.0),
     "an example of which nothing is used": (lambda x: vmap(log)([1.0, x])[0], 2.0, -1.0),
     "a derivative below tanh": (lambda x: value_and_grad(lambda z: tanh(1.0 / z))(x)[1], 2.0, 0.0),
     "an operation of one's own": (doubled_share, 0.5, 2.0),
-    "a derivative of it": (sg.grad(lambda z: doubled_share(z) * z), 0.5, 2.0),
     "an example of it": (lambda x: sum(vmap(doubled_share)([0.1, x, 0.3])), 0.5, 2.0),
-    "wide sums": (lambda x: tanh(sg.mean([log(x), *[0.5] * 3000])), 2.0, 0.0),
     "whole powers": (lambda x: tanh(2.0**x) / (1.0 + exp(-(x**2))) / x, 2.0, 0.0),
 }  # fmt: skip
 
