@@ -43,17 +43,6 @@ class Held:
         return x * self.count
 
 
-class Turns:
-    """Numbers one after the other, again and again."""
-
-    def __init__(self) -> None:
-        self.numbers, self.at = [1.0, 2.0], 0
-
-    def __next__(self) -> float:
-        self.at = (self.at + 1) % 2
-        return self.numbers[self.at]
-
-
 def counting() -> Any:
     """Return a function that counts in a variable."""
     n = 0.0
@@ -103,12 +92,9 @@ CHANGES: dict[str, Count] = {
         lambda: {0}, lambda h, x: (h.add(len(h)), x * len(h))[1], lambda h: {*h}),
     "what is read of a log": (
         lambda: [0.0], lambda h, x: (h.append(0.0), x * len(h))[1], lambda h: [*h]),
-    "a number of the call in a log": (
-        lambda: [0.0], lambda h, x: (h.append(2.0 * x), x)[1], lambda h: [*h]),
     "a count in an attribute": (Held, lambda h, x: x * one_more(h), lambda h: vars(h).copy()),
     "a result in an attribute": (
         Held, lambda h, x: assign(h, "count", 2.0 * x), lambda h: vars(h).copy()),
-    "the turn of an iterator of one's own": (Turns, lambda h, x: next(h) * x, lambda h: h.at),
 }  # fmt: skip
 
 

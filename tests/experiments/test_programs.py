@@ -22,14 +22,14 @@ from scalargrad.experiments import Plan, Report
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave little data, so that programs are quick."""
     digits, sentiment = data.digits(), data.sentiment()
-    few_digits = data.Split(*(Dataset(x[:40], y[:40]) for x, y in digits))
+    few_digits = data.Split(*(Dataset(x[:20], y[:20]) for x, y in digits))
     few_reviews = data.Split(*(Dataset(x[:8], y[:8]) for x, y in sentiment))
     points, log = data.sine(40), data.ClickModel.log
     monkeypatch.setattr(data, "digits", lambda size=8: few_digits)
     monkeypatch.setattr(data, "sentiment", lambda: few_reviews)
     monkeypatch.setattr(data, "sine", lambda n: points)
     monkeypatch.setattr(data, "names", lambda: ["Iron", "Oman", "St. Lucia"])
-    monkeypatch.setattr(data.ClickModel, "log", lambda self, n, **how: log(self, 60, **how))
+    monkeypatch.setattr(data.ClickModel, "log", lambda self, n, **how: log(self, 30, **how))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from scalargrad import DomainError, OperandError, Value, grad, gradcheck, hessia
 pytestmark = pytest.mark.behaviour
 
 RNG = np.random.default_rng(7)
-N = 5
+N = 4
 GENERAL = RNG.normal(size=(N, N))
 DEFINITE = GENERAL @ GENERAL.T + np.eye(N)
 RIGHT = RNG.normal(size=N)
@@ -138,8 +138,8 @@ def test_units_of_equations_and_unknowns_do_not_matter() -> None:
     small = 1e-30 * GENERAL
     assert linalg.solve(small, 1e-30 * RIGHT) == pytest.approx(np.linalg.solve(GENERAL, RIGHT))
     for scaled in (
-        np.diag([1, 1e-30, 1, 1e9, 1]) @ GENERAL,
-        GENERAL @ np.diag([1, 1e-30, 1, 5, 1]),
+        np.diag([1, 1e-30, 1, 1e9]) @ GENERAL,
+        GENERAL @ np.diag([1, 1e-30, 1, 5]),
     ):
         assert linalg.solve(scaled, RIGHT) == pytest.approx(np.linalg.solve(scaled, RIGHT))
 

@@ -237,7 +237,7 @@ def test_values_and_derivatives_are_mpmaths(op: Operation) -> None:
     """
     known = op.name in MPMATH
     for arity in arities(op):
-        for point in points(op, arity, 12):
+        for point in points(op, arity, 8):
             expected = [difference(lambda x: call(op, x), point, i) for i in range(arity)]
             assert slopes(op, point) == pytest.approx(expected, rel=1e-8, abs=1e-9), point
             if known:

@@ -393,21 +393,6 @@ def test_a_rate_that_is_no_number_is_refused(lr: Any) -> None:
     assert (w.data, optimizer.param_groups[0]["step"]) == (1.0, 0)
 
 
-def test_every_option_is_checked_where_it_is_given() -> None:
-    """The error names the option."""
-    cases: list[tuple[Any, str, Any]] = [
-        (optim.Adam, "betas", (0.9, 0.99, 0.9)),
-        (optim.AdamW, "betas", (0.9, 1.0)),
-        (optim.SparseAdam, "betas", (0.9, -1.0)),
-        (optim.SGD, "nesterov", True),  # which needs momentum
-        (optim.RMSprop, "alpha", 1.0),
-        (optim.Adagrad, "initial_accumulator_value", -1),
-    ]
-    for kind, name, wrong in cases:
-        with pytest.raises((OperandError, DomainError), match=name):
-            kind([Parameter(1.0)], **{name: wrong})
-
-
 # Clipping ----------------------------------------------------------------------------------------
 
 

@@ -172,7 +172,6 @@ def test_leaves_that_the_same_gates_read_stand_in_their_order() -> None:
 
 HOSTILE = {
     "</script><img x=y>": "</script><img x=y>",
-    "<b>x</b>": "<b>x</b>",
     "\"quoted\" & 'quoted'": "\"quoted\" & 'quoted'",
     "a|b {c} [d]": "a|b {c} [d]",
     r"\N \G \L \l \n \\ \ ": r"\N \G \L \l \n \\ \ ",
@@ -180,12 +179,8 @@ HOSTILE = {
     "two\nlines": "two␊lines",
     "ünï 漢 😀 ∂": "ünï 漢 😀 ∂",
     "<!-- --> ]]> <?xml?>": "<!-- --> ]]> <?xml?>",
-    "a  b": "a  b",
-    "n0": "n0",
-    "%s %3": "%s %3",
     "tab\t bell\a nul\0 del\x7f": "tab␉ bell␇ nul␀ del␡",
     "\ud800 \uffff": "\ufffd \ufffd",
-    "0000000000000000000": "0000000000000000000",
 }
 
 

@@ -172,38 +172,6 @@ def test_deep_and_wide_graphs_can_be_walked_and_printed() -> None:
 # Formulas ---------------------------------------------------------------------------------------
 
 
-def test_notations_name_a_gradient_in_three_ways() -> None:
-    """∂f/∂y, ȳ, and δ only for the error of a sum that enters a unit."""
-    step = lecture()[6]
-    assert step.symbols("bar") == "y\u0304 = q\u0304·∂q/∂y"
-    assert step.symbols("delta") == step.symbols("partial") == "∂f/∂y = ∂f/∂q·∂q/∂y"
-    w, x = Parameter(2.0, "w"), Value(0.5, "x")
-    to_s, _, to_w = backward(labelled(sg.tanh(labelled(w * x, "s")), "f"))
-    assert to_s.symbols("delta").startswith("δ_s = ")
-    assert to_w.symbols("delta") == "∂f/∂w = δ_s·∂s/∂w"
-    linear, penalty = labelled(sg.dot([w], [x]), "s"), labelled(sg.dot([w], [w]), "p")
-    assert "δ_s" in walk(sg.square(linear))[-1].symbols("delta")
-    assert "δ" not in walk(sg.square(penalty))[-1].symbols("delta")
-
-
-@pytest.mark.parametrize(
-    ("root", "formula"),
-    [
-        (sg.dot([Value(1.0, "w"), Value(2.0, "v")], [3.0, Value(4.0, "x")], Value(-3.0, "b")),
-         "u1 = b + w·3 + v·x = −3 + 1·3 + 2·4 = 8"),
-        (sg.mean([Value(1.0, "a"), Value(5.0, "b")]), "v1 = (a + b) / 2 = (1 + 5) / 2 = 3"),
-        (sg.maximum(*[Value(float(i), f"x{i}") for i in range(7)]),
-         "v1 = maximum(x0, x1, x2, x3, …, x6) = maximum(0, 1, 2, 3, …, 6) = 6"),
-        (sg.sum([Value(float(i), f"x{i}") for i in range(6)]),
-         "v1 = x0 + x1 + x2 + x3 + x4 + x5 = 15"),
-        (sg.sum([Value(1.0, "x")] * 10), "v1 = x + x + x + x + … + x = 10"),
-    ],
-)  # fmt: skip
-def test_reductions_are_spelled_out_and_long_ones_shortened(root: Value, formula: str) -> None:
-    """A neuron shows each weight beside its input; of more than six terms the middle is cut."""
-    assert walk(root)[1].text() == formula
-
-
 PLAIN = {
     "⌊": "floor(",
     "⌋": ")",
