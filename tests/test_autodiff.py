@@ -67,15 +67,6 @@ def test_zero_times_infinity_is_nan_and_not_skipped() -> None:
     assert y.grad == math.inf
 
 
-def test_guarded_logarithm_has_the_gradient_of_the_guard() -> None:
-    """The idiom DomainError proposes: 0 where x <= 0, 1/x elsewhere."""
-    for data, slope in ((-1.0, 0.0), (0.0, 0.0), (4.0, 0.25)):
-        x = Value(data)
-        y = where(x > 0, sg.log(where(x > 0, x, 1)), x * 0.0)
-        y.backward()
-        assert x.grad == slope
-
-
 # All or nothing ---------------------------------------------------------------------------------
 
 

@@ -52,15 +52,6 @@ def test_many_numbers_have_the_slopes_of_eager_evaluation(
         assert jit(f)(xs) == pytest.approx(f(values).data, rel=1e-14)
 
 
-def test_equal_numbers_share_the_gradient() -> None:
-    """Each of n equal ones has 1/n, however many others there are."""
-    xs = np.zeros(100)
-    xs[[3, 50, 51, 99]] = 2.0
-    expected = np.where(xs > 0, 0.25, 0.0)
-    assert jit(grad(lambda xs: maximum(*xs)))(xs).tolist() == expected.tolist()
-    assert jit(grad(lambda xs: minimum(*[-x for x in xs])))(xs).tolist() == (-expected).tolist()
-
-
 def test_examples_have_maxima_of_their_own() -> None:
     """Under vmap, and -inf, a masked entry, is none."""
     rows = RANDOM.normal(size=(50, 40))

@@ -1,4 +1,4 @@
-"""Fits of the lectures: least squares, logistic and softmax regression, a cubic, a small network.
+"""Fits of the lectures: least squares, logistic and softmax regression, a cubic.
 
 One plain loop trains them all: forward, zero the gradients, backward, step downhill.
 """
@@ -6,7 +6,6 @@ One plain loop trains them all: forward, zero the gradients, backward, step down
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy.typing as npt
 import pytest
 
 import scalargrad as sg
-from scalargrad import Parameter, Value, nn
+from scalargrad import Parameter, Value
 from scalargrad.optim import SGD, backtracking_line_search
 
 Array = npt.NDArray[Any]
@@ -110,7 +109,7 @@ def test_step_halving_rescues_a_rate_that_diverges() -> None:
     np.testing.assert_allclose(numbers(weights), solution, atol=1e-5)
 
 
-# Logistic and softmax regression ---------------------------------------------------------------
+# Logistic regression ---------------------------------------------------------------------------
 
 MEASURED = [-2.0, -1.2, -0.7, -0.1, 0.2, 0.8, 1.5, 2.2]
 CLASS = [0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0]
@@ -137,24 +136,6 @@ def test_logistic_regression_converges_by_gradient_norm() -> None:
     losses = descend(objective, weights, rate=2.0, steps=1000, stop=1e-9)
     assert len(losses) < 1000
     np.testing.assert_allclose(numbers(weights), logistic_by_newton(), atol=1e-7)
-
-
-def test_softmax_regression_of_two_classes_is_logistic_regression() -> None:
-    """Its weights differ by those of the logistic fit: only differences of logits count."""
-    rows = [[Parameter(0.0), Parameter(0.0)] for _ in range(2)]
-    weights = [parameter for row in rows for parameter in row]
-
-    def objective() -> Value:
-        scores = [[w * x + b for w, b in rows] for x in MEASURED]
-        loss: Value = sg.mean(
-            [sg.logsumexp(z) - z[int(t)] for z, t in zip(scores, CLASS, strict=True)]
-        )
-        return loss
-
-    losses = descend(objective, weights, rate=1.0, steps=1000, stop=1e-9)
-    assert len(losses) < 1000
-    difference = np.subtract(numbers(rows[1]), numbers(rows[0]))
-    np.testing.assert_allclose(difference, logistic_by_newton(), atol=1e-7)
 
 
 # The cubic fit of sin --------------------------------------------------------------------------
@@ -212,59 +193,3 @@ def test_gradient_descent_follows_its_closed_form_towards_the_cubic() -> None:
     assert losses == sorted(losses, reverse=True)
     at_the_end = best + np.linalg.matrix_power(shrink, 2000) @ (start - best)
     np.testing.assert_allclose(at_the_end[[1, 3]], [B, D], rtol=0.03)
-
-
-# A small network, trained with the same loop ---------------------------------------------------
-
-SURFACE = [[x / 2.0, y / 2.0] for x in range(-2, 3) for y in range(-2, 3)]
-
-
-def height(x: Sequence[float]) -> float:
-    """Return what the network is to learn: |x| + y."""
-    return abs(x[0]) + x[1]
-
-
-def mean_square(model: Callable[[Sequence[float]], Value]) -> Value:
-    """Compute the mean squared error on the surface."""
-    loss: Value = sg.mean([(model(x) - height(x)) ** 2 for x in SURFACE])
-    return loss
-
-
-def small_network() -> nn.MLP:
-    """Return Linear(2, 3)-ReLU-Linear(3, 1) from a fixed start."""
-    random.seed(1)
-    return nn.MLP(2, [3, 1])
-
-
-def test_a_small_network_learns_with_the_same_loop() -> None:
-    """Linear(2,3)-ReLU-Linear(3,1) loses nine tenths of its loss within 60 steps."""
-    model = small_network()
-    losses = descend(lambda: mean_square(model), model.parameters(), rate=0.1, steps=60)
-    assert losses[-1] < losses[0] / 10.0
-
-
-@pytest.mark.wide
-def test_a_small_network_follows_pytorch_step_by_step() -> None:
-    """The same network in PyTorch, from the same start, has the same losses to 1e-10."""
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    model = small_network()
-    twin = torch.nn.Sequential(
-        torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1)
-    ).double()
-    with torch.no_grad():
-        for layer, linear in zip(model.layers, (twin[0], twin[2]), strict=True):
-            for i, neuron in enumerate(layer.neurons):
-                linear.weight[i] = torch.tensor(numbers(neuron.w), dtype=torch.float64)
-                linear.bias[i] = neuron.b.data
-    optimizer = torch.optim.SGD(twin.parameters(), lr=0.1)
-    points = torch.tensor(SURFACE, dtype=torch.float64)
-    heights = torch.tensor([[height(x)] for x in SURFACE], dtype=torch.float64)
-    expected = []
-    for _ in range(60):
-        loss = torch.nn.functional.mse_loss(twin(points), heights)
-        expected.append(loss.item())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    losses = descend(lambda: mean_square(model), model.parameters(), rate=0.1, steps=60)
-    np.testing.assert_allclose(losses, expected, rtol=1e-10)

@@ -140,31 +140,6 @@ def test_unc_deltas_follow_the_lecture_s_recursion() -> None:
         ]
 
 
-def test_unc_update_lowers_the_error() -> None:
-    """The step w - ηxᵢδⱼ with a small η lowers e by η times the squared gradient norm."""
-    done, rate = run(UNC), 1e-6
-    weights = [w for layer in done.w for row in layer for w in row]
-    nudges = {place: -rate * node.grad for place, node in places(done) if place[0] == "w"}
-    drop = done.loss.data - loss_in_floats(UNC, nudges)
-    assert drop == pytest.approx(rate * sum(w.grad**2 for w in weights), rel=1e-4)
-
-
-def test_ucsb_derivatives_layer_by_layer() -> None:
-    """dl/dy, then dl/dz = f'(z) dl/dy, dl/dwᵢⱼ = yᵢ dl/dzⱼ and dl/dyᵢ = Σⱼ wᵢⱼ dl/dzⱼ below."""
-    done = run(UCSB)
-    dl_dy = [y.data - t for y, t in zip(done.y[-1], TARGET, strict=True)]
-    for k in reversed(range(len(done.w))):
-        outputs = done.y[k + 1]
-        assert [y.grad for y in outputs] == pytest.approx(dl_dy, rel=1e-12)
-        dl_dz = [d * y.data * (1.0 - y.data) for d, y in zip(dl_dy, outputs, strict=True)]
-        assert [z.grad for z in done.z[k]] == pytest.approx(dl_dz, rel=1e-12)
-        inputs = [1.0, *(y.data for y in done.y[k])]
-        for y, row in zip(inputs, done.w[k], strict=True):
-            assert [w.grad for w in row] == pytest.approx([y * d for d in dl_dz], rel=1e-12)
-        dl_dy = [sum(w * d for w, d in zip(row, dl_dz, strict=True)) for row in UCSB.weights[k][1:]]
-    assert [x.grad for x in done.y[0]] == pytest.approx(dl_dy, rel=1e-12)
-
-
 def test_ucsb_bias_is_the_weight_on_a_unit_that_is_one() -> None:
     """As y₀ = 1, dl/dw₀ⱼ = dl/dzⱼ, and units with a bias of their own give the same outputs."""
     done = run(UCSB)

@@ -57,16 +57,6 @@ def regularised() -> tuple[Parameter, Value]:
     return w, (y - 1.0) ** 2 / 2 + 0.1 * (w**2 / 2)
 
 
-def test_topological_order_numbers_the_nodes_as_the_algorithm_does() -> None:
-    """Each vᵢ comes after its parents, and v_N is the loss."""
-    _, loss = regularised()
-    v = topological_order(loss)
-    number = {node: i for i, node in enumerate(v, 1)}
-    assert v[-1] is loss
-    parents = [(x, i) for node, i in number.items() for x in node.parents if isinstance(x, Value)]
-    assert all(number[x] < i for x, i in parents)
-
-
 def test_the_algorithm_gives_the_lecture_s_error_signals() -> None:
     """v̄_N = 1, v̄ᵢ = Σ v̄ⱼ ∂vⱼ/∂vᵢ over the children j, from the last to the first."""
     w, loss = regularised()

@@ -139,25 +139,6 @@ def test_a_batch_is_its_examples_one_by_one(make: Any) -> None:
             assert numbers(model(batch)) == expected
 
 
-def test_a_batch_may_hold_sparse_examples() -> None:
-    """A list of dicts is a batch of sparse inputs."""
-    layer = nn.Linear(4, 2, rng=0)
-    rows = [{0: 1.0, 3: 2.0}, {}]
-    assert [[y.data for y in row] for row in layer(rows)] == [
-        [y.data for y in layer(row)] for row in rows
-    ]
-
-
-@pytest.mark.wide
-def test_flatten_joins_dimensions_as_pytorch_does() -> None:
-    """Every pair of dimensions of a 2 × 3 × 4 array, against PyTorch."""
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    numbers = np.arange(24.0).reshape(2, 3, 4)
-    for start, end in [(0, 0), (0, 1), (0, 2), (1, 2), (1, -1), (-2, -1), (2, 2)]:
-        expected = torch.nn.Flatten(start, end)(torch.tensor(numbers)).tolist()
-        assert nn.Flatten(start, end)(numbers) == expected
-
-
 def test_flatten_refuses_what_has_not_so_many_dimensions() -> None:
     """One example is no batch."""
     with pytest.raises(OperandError, match="was given 1 dimensions: it takes a batch"):

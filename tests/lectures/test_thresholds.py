@@ -24,12 +24,6 @@ def test_not_is_the_cone_that_both_examples_allow() -> None:
         assert is_not == (w0 > 0 and w0 + w1 <= 0)
 
 
-def test_or_and_and_are_one_unit_each() -> None:
-    """OR is I[x₁ + x₂ - .5 > 0], AND is I[x₁ + x₂ - 1.5 > 0]."""
-    assert [step(a + b - 0.5) for a, b in CORNERS] == [0, 1, 1, 1]
-    assert [step(a + b - 1.5) for a, b in CORNERS] == [0, 0, 0, 1]
-
-
 @pytest.mark.parametrize(("factor", "is_sharp"), [(2.0, False), (20.0, True), (200.0, True)])
 def test_logistic_units_scaled_up_become_thresholds(factor: float, is_sharp: bool) -> None:
     """The XOR network with weights and biases times 20 gives 0, 1, 1, 0 to 1e-2; times 2 not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import scalargrad as sg
-from scalargrad import Value, nn
+from scalargrad import Value
 
 X = (1.5, -1.0, 1.3)
 W1 = ((0.3, 0.4, 0.2), (0.3, 0.5, 0.2), (0.8, 1.0, -1.0))
@@ -64,17 +64,3 @@ def test_dead_units_leave_eight_of_seventeen_weights_without_gradient(example: E
     assert third == [pytest.approx([0.0, 0.489], rel=1e-12)]
     every = [g for layer in (first, second, third) for row in layer for g in row]
     assert (len(every), every.count(0.0)) == (17, 8)
-
-
-def test_layers_of_nn_compute_the_same() -> None:
-    """Three ReLU layers with the lecture's weights and no bias give h = .489 and its dh/dx."""
-    layers = [nn.Layer(3, 3), nn.Layer(3, 2), nn.Layer(2, 1)]
-    for layer, rows in zip(layers, (W1, W2, W3), strict=True):
-        for neuron, row in zip(layer.neurons, rows, strict=True):
-            for parameter, w in zip(neuron.w, row, strict=True):
-                parameter.data = w
-    x = [Value(number) for number in X]
-    h = layers[2](layers[1](layers[0](x)))
-    h.backward()
-    assert h.data == pytest.approx(0.489, rel=1e-12)
-    assert [number.grad for number in x] == pytest.approx([0.57, 0.86, 0.38], rel=1e-12)

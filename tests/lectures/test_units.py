@@ -55,15 +55,6 @@ def test_slopes_of_the_lectures() -> None:
             assert found == pytest.approx((output, slope), rel=1e-12, abs=1e-15), unit
 
 
-@pytest.mark.parametrize("z", [800.0, 1e300])
-def test_soft_relu_is_stable_far_out(z: float) -> None:
-    """ln(1 + e^z) is z far right and 0 far left, with slopes 1 and 0."""
-    assert output_and_slope(sg.softplus, z) == (z, 1.0)
-    assert output_and_slope(sg.softplus, -z) == (0.0, 0.0)
-    assert output_and_slope(sg.sigmoid, z) == (1.0, 0.0)
-    assert output_and_slope(sg.sigmoid, -z) == (0.0, 0.0)
-
-
 def test_softmax_is_stable_and_does_not_see_a_shift() -> None:
     """Adding 1000 to every score changes nothing, and the probabilities add up to 1."""
     near = sg.softmax([2.0, 1.0, 0.0])
@@ -76,39 +67,6 @@ def test_softmax_is_stable_and_does_not_see_a_shift() -> None:
 def test_softmax_of_two_scores_is_the_logistic_of_their_difference() -> None:
     """e^a / (e^a + e^b) = σ(a - b), which makes logistic regression the case of two classes."""
     assert sg.softmax([1.3, -0.4])[0] == pytest.approx(1.0 / (1.0 + math.exp(-1.7)), rel=1e-14)
-
-
-def test_max_routes_its_gradient_to_the_largest_input() -> None:
-    """The unit max(x₁, x₂, x₃) passes the whole error signal to one input and none to the rest."""
-    x = [Value(2.0), Value(5.0), Value(3.0)]
-    y: Value = sg.maximum(*x)
-    y.backward()
-    assert y.data == 5.0
-    assert [part.grad for part in x] == [0.0, 1.0, 0.0]
-
-
-@pytest.mark.parametrize(
-    ("activation", "plain"),
-    [
-        ("identity", lambda z: z),
-        ("sigmoid", lambda z: 1.0 / (1.0 + math.exp(-z))),
-        ("tanh", math.tanh),
-        ("relu", lambda z: max(z, 0.0)),
-        ("softplus", lambda z: math.log(1.0 + math.exp(z))),
-        ("step", lambda z: float(z > 0)),
-        ("gelu", lambda z: 0.5 * z * (1.0 + math.erf(z / math.sqrt(2.0)))),
-    ],
-)
-def test_an_artificial_neuron_is_its_activation_of_a_weighted_sum(
-    activation: str, plain: Callable[[float], float]
-) -> None:
-    """A neuron computes σ(w·x + b), with each activation of the lectures in the place of σ."""
-    neuron = nn.Neuron(2, activation=activation)
-    for parameter, number in zip(neuron.parameters(), (0.6, -1.1, 0.25), strict=True):
-        parameter.data = number
-    for x in ([1.0, 0.5], [-0.3, 0.8]):
-        z = 0.6 * x[0] - 1.1 * x[1] + 0.25
-        assert neuron(x).data == pytest.approx(plain(z), rel=1e-14)
 
 
 def linear_layer(layer: nn.Layer) -> tuple[list[list[float]], list[float]]:

@@ -64,7 +64,7 @@ def test_every_optimiser_goes_the_same_way(optimizer: Callable[[list[Any]], Any]
 
 
 @pytest.mark.differential
-@pytest.mark.parametrize("count", [500, pytest.param(5000, marks=pytest.mark.wide)])
+@pytest.mark.parametrize("count", [500, pytest.param(2000, marks=pytest.mark.wide)])
 def test_many_examples_are_summed_as_few_are(count: int) -> None:
     """So many examples that a program may divide them: weights still equal eager ones."""
     chance = random.Random(2)
