@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import random
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -121,21 +120,6 @@ def test_backward_from_what_is_not_finite_names_the_node() -> None:
     assert compiled(x, 1.0).data == math.inf
     x.data = 1e-200
     assert compiled(x, 1.0).data == 2.0
-
-
-def test_a_replay_draws_what_was_drawn() -> None:
-    """The eager evaluation behind an infinite gradient moves no generator and sees the same."""
-    rng = random.Random(1)
-
-    def f(x: Any) -> Any:
-        return sqrt(x) * sg.drawn(rng.random)
-
-    compiled = jit(f)
-    x = Value(0.0)
-    y = compiled(x)
-    state = rng.getstate()
-    assert gradients(y, x) == math.inf
-    assert rng.getstate() == state
 
 
 def _chosen(x: Any, y: Any) -> Any:

@@ -118,13 +118,6 @@ def test_a_plain_draw_is_refused_and_undone(f: Callable[[Any], Any]) -> None:
     assert (dict(vars(Random)), dict(vars(random))) == methods
 
 
-def test_a_batch_drawn_inside_leads_to_the_guide() -> None:
-    """With a size that is static or traced."""
-    for options in ({}, {"static_argnames": "size"}):
-        with pytest.raises(TraceError, match="batch"):
-            jit(lambda size: sum(map(float, np.random.permutation(10)[:size])), **options)(3)
-
-
 def test_a_generator_made_and_seeded_inside_draws_the_same_each_time() -> None:
     """As eagerly; only `drawn`, which would go on with it, refuses it."""
     compiled = jit(lambda x: x * Random(5).random() * np.random.default_rng(2).random())

@@ -241,18 +241,6 @@ def test_a_branch_is_exported_with_whether_it_was_taken(tmp_path: Path, kind: st
     assert math.isnan(run([0.0])[0])
 
 
-@both_kinds
-def test_second_derivatives_of_a_polynomial_at_0_are_numbers(tmp_path: Path, kind: str) -> None:
-    """Its first term is 3 x**0, whose slope has the slope 0 there, too, and not 0 · ∞."""
-
-    def polynomial(x: Any) -> Any:
-        return sum(c * x**k for k, c in enumerate([3.0, -1.0, 2.0, 0.5]))
-
-    source, _ = jit(sg.grad(sg.grad(polynomial))).export(tmp_path / f"bent{kind}", 0.5)
-    run = compiled([source])["bent"]
-    assert [run([x])[0] for x in (0.0, 1.0, -2.0)] == [4.0, 7.0, -2.0]
-
-
 def test_what_is_closed_over_is_written_as_it_is_now(tmp_path: Path) -> None:
     """A model's parameters and an object's numbers are constants; inputs are the function's."""
 

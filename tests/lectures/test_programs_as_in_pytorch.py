@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import Value, nn, no_grad, optim
+from scalargrad import nn, no_grad, optim
 from scalargrad.errors import OperandError
 
 B, D = 0.8567408430737848, -0.09333038904059893
@@ -143,17 +143,3 @@ def test_flatten_refuses_what_has_not_so_many_dimensions() -> None:
     """One example is no batch."""
     with pytest.raises(OperandError, match="was given 1 dimensions: it takes a batch"):
         nn.Flatten()([1.0, 2.0])
-
-
-def test_two_indices_choose_entries_rows_and_columns() -> None:
-    """As of a matrix in NumPy, entry by entry the same parameters."""
-    weight = nn.Linear(3, 2).weight
-    labels = np.array([[f"w[{j},{i}]" for i in range(3)] for j in range(2)])
-
-    def names(x: Any) -> Any:
-        return x.label if isinstance(x, Value) else [names(part) for part in x]
-
-    for index in [(0, 1), (slice(None), 1), (1, slice(1, None)), (slice(0, 1), slice(None)), 1]:
-        assert names(weight[index]) == labels[index].tolist()  # type: ignore[call-overload]
-    with pytest.raises(OperandError, match="3 indices"):
-        weight[0, 1, 2]  # type: ignore[index]

@@ -64,11 +64,6 @@ def test_softmax_is_stable_and_does_not_see_a_shift() -> None:
     assert math.fsum(near) == pytest.approx(1.0, rel=1e-15)
 
 
-def test_softmax_of_two_scores_is_the_logistic_of_their_difference() -> None:
-    """e^a / (e^a + e^b) = σ(a - b), which makes logistic regression the case of two classes."""
-    assert sg.softmax([1.3, -0.4])[0] == pytest.approx(1.0 / (1.0 + math.exp(-1.7)), rel=1e-14)
-
-
 def linear_layer(layer: nn.Layer) -> tuple[list[list[float]], list[float]]:
     """Return a layer's weights, [to][from], and its biases."""
     return [[w.data for w in n.w] for n in layer.neurons], [n.b.data for n in layer.neurons]

@@ -117,20 +117,6 @@ def test_a_step_is_taken_for_each_batch(size: int | None, sizes: list[int]) -> N
     assert [len(x) for x in batched(1, batch_size=size)] == sizes
 
 
-def test_batches_have_32_examples_unless_told_otherwise() -> None:
-    """And what is left over is the last."""
-    sizes: list[int] = []
-
-    def spying(predictions: list[Any], targets: list[float]) -> Any:
-        sizes.append(len(targets))
-        return squares(predictions, targets)
-
-    model = linear()
-    fit(model, INPUTS * 6, TARGETS * 6, loss=spying, optimizer=Descent(model.parameters()),
-        epochs=1, quiet=True)  # fmt: skip
-    assert sizes[-2:] == [32, 4]
-
-
 def test_every_epoch_has_its_own_order_fixed_by_the_seed() -> None:
     """Shuffled epochs differ from each other, not between runs of one seed."""
 

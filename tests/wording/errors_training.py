@@ -103,7 +103,7 @@ CASES: dict[str, Callable[[], object]] = {
     "nesterov_without_momentum": lambda: optim.SGD([_w()], nesterov=True),
     "alpha_of_one": lambda: optim.RMSprop([_w()], alpha=1.0),
     "accumulator_below_zero": lambda: optim.Adagrad([_w()], initial_accumulator_value=-1.0),
-    "three_betas": lambda: optim.SparseAdam([_w()], betas=(0.9, 0.99, 0.9)),
+    "three_betas": lambda: optim.SparseAdam([_w()], betas=(0.9, 0.99, 0.9)),  # type: ignore[arg-type]
     "beta_of_one": lambda: optim.Adam([_w()], betas=(0.9, 1.0)),
     "state_of_another_optimizer": lambda: optim.SGD([_w(), _w()]).load_state_dict(
         optim.SGD([_w()]).state_dict()
