@@ -116,7 +116,6 @@ def test_a_gaussian_process_has_the_gradient_of_numpy() -> None:
     ("f", "args", "words"),
     [
         (linalg.cholesky, ([[1.0, 2.0], [2.0, 1.0]],), r"positive definite: of a\[1\]\[1\], -3 is"),
-        (linalg.cholesky, ([[1.0, 1.0], [1.0, 1.0]],), "positive definite"),
         (linalg.logdet, ([[-1.0]],), "logdet"),
         (linalg.solve, ([[1.0, 2.0], [2.0, 4.0]], [1.0, 1.0]), "singular: its column 1"),
         (linalg.solve, ([[1.0, 2.0], [0.0, 0.0]], [1.0, 1.0]), "singular: its row 1"),
@@ -151,7 +150,6 @@ def test_units_of_equations_and_unknowns_do_not_matter() -> None:
         (linalg.solve, ([[1.0]], [1.0, 2.0])), (linalg.solve, ([[1.0]], [[1.0], [2.0]])),
         (linalg.matmul, ([[1.0]], [[1.0], [2.0]])), (linalg.matmul, ([[1.0], [1.0, 2.0]], [1.0])),
         (linalg.matmul, ("ab", [1.0])), (linalg.inv, ([["a"]],)),
-        (linalg.solve, ([[1.0]], [[]])),
     ],
 )  # fmt: skip
 def test_shapes_that_do_not_fit_are_refused(f: Any, args: tuple[Any, ...]) -> None:
