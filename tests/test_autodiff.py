@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gc
 import math
-import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import pytest
 from tests.garbage import no_garbage
 from tests.inner import topological_order
+from tests.interrupts import is_interrupted
 
 import scalargrad as sg
 from scalargrad import NumericalError, Value, detect_anomaly, grad, gradients, jit, ops, sqrt, where
@@ -67,15 +66,6 @@ def test_zero_times_infinity_is_nan_and_not_skipped() -> None:
     assert y.grad == math.inf
 
 
-def test_guarded_logarithm_has_the_gradient_of_the_guard() -> None:
-    """The idiom DomainError proposes: 0 where x <= 0, 1/x elsewhere."""
-    for data, slope in ((-1.0, 0.0), (0.0, 0.0), (4.0, 0.25)):
-        x = Value(data)
-        y = where(x > 0, sg.log(where(x > 0, x, 1)), x * 0.0)
-        y.backward()
-        assert x.grad == slope
-
-
 # All or nothing ---------------------------------------------------------------------------------
 
 
@@ -93,36 +83,6 @@ def example() -> Value:
     return ops.sum(hidden) * hidden[0]
 
 
-def interrupt_after(lines: int) -> Callable[[FrameType, str, Any], Any]:
-    """Return a trace function that raises KeyboardInterrupt at a line of the sweep."""
-    seen = 0
-
-    def trace(frame: FrameType, event: str, argument: Any) -> Any:
-        nonlocal seen
-        if "scalargrad" not in frame.f_globals.get("__name__", ""):
-            return None
-        if event == "line":
-            seen += 1
-            if seen == lines:
-                raise KeyboardInterrupt
-        return trace
-
-    return trace
-
-
-def run_interrupted(root: Value, lines: int) -> bool:
-    """Run backward, interrupted at the n-th line; return whether it was interrupted."""
-    before = sys.gettrace()
-    sys.settrace(interrupt_after(lines))
-    try:
-        root.backward()
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.settrace(before)
-    return False
-
-
 def test_interrupted_sweep_writes_all_gradients_or_none() -> None:
     """Ctrl-C at any line of backward leaves every gradient old, or, after the write, every new."""
     root = example()
@@ -132,7 +92,7 @@ def test_interrupted_sweep_writes_all_gradients_or_none() -> None:
     states = []
     for line in range(1, 10_000):
         root = example()
-        interrupted = run_interrupted(root, line)
+        interrupted = is_interrupted(root.backward, line)
         states.append(snapshot(root))
         assert states[-1] in (old, new)
         if not interrupted:
@@ -237,19 +197,6 @@ def test_input_the_output_does_not_depend_on_has_gradient_zero(create_graph: boo
         found = [g.data for g in found]
     assert found == [4.0, 0.0]
     assert type(found[1]) is float
-
-
-def test_gradients_as_a_graph_can_be_trained_on() -> None:
-    """A penalty on a gradient has a gradient itself, by backward."""
-    w, x = sg.Parameter(0.5), Value(2.0)
-    slope = gradients((w * x).tanh(), x, create_graph=True)
-    (slope * slope).backward()
-
-    def penalty(at: float) -> float:
-        return (at * (1 - math.tanh(at * 2.0) ** 2)) ** 2
-
-    expected = (penalty(0.5 + 1e-6) - penalty(0.5 - 1e-6)) / 2e-6
-    assert w.grad == pytest.approx(expected, rel=1e-8)
 
 
 def test_changed_leaf_is_noticed_when_partials_are_recomputed() -> None:

@@ -23,13 +23,6 @@ FOLDER = Path(__file__).parent.parent / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 #: Run by every run of the tests, as they take a second or two.
 SHORT = {"01_chain_rule", "05_backprop_in_two_layers"}
-#: Three that are compiled in part, or by `fit`, and quick without a compiler too.
-COMPILED = [
-    "03_neurons_perceptrons_xor",
-    "04_regression_and_step_sizes",
-    "14_surfaces_and_stopping",
-]
-
 every = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 
@@ -90,13 +83,12 @@ def test_a_jupyter_kernel_runs_the_first() -> None:
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("name", COMPILED)
-def test_assertions_hold_without_compilation(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_assertions_hold_without_compilation(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a compiled notebook asserts of its numbers, eager evaluation fulfils as well."""
     pytest.importorskip("matplotlib").use("agg")
     from matplotlib import pyplot as plt
 
-    path = FOLDER / f"{name}.ipynb"
+    path = FOLDER / "03_neurons_perceptrons_xor.ipynb"
     assert re.search(r"\bjit\b|\bfit\(", text(path, "code"))
     monkeypatch.chdir(FOLDER)
     names: dict[str, Any] = {"__name__": "__main__"}

@@ -53,15 +53,6 @@ def test_importing_the_core_loads_nothing_heavy() -> None:
     assert printed(f"import sys; sys.path[:0] = {sys.path!r}; {program}", "-S").strip() == "[]"
 
 
-def test_functions_are_not_replaced_by_modules_of_the_same_name() -> None:
-    """Importing packages first leaves the public functions callable."""
-    program = (
-        "import scalargrad.show.steps, scalargrad.show.graphs, scalargrad.train, scalargrad;"
-        "print(*map(callable, (scalargrad.walk, scalargrad.draw, scalargrad.train.fit)))"
-    )
-    assert printed(program).split() == ["True"] * 3
-
-
 WITHOUT_NUMPY = """
 import sys
 sys.modules["numpy"] = None
@@ -92,10 +83,7 @@ def test_the_version_is_the_newest_of_the_changelog() -> None:
 @pytest.mark.parametrize(
     ("name", "call"),
     [
-        ("exp", "(x)"),
-        ("where", "(condition, x, other)"),
         ("dot", "(w, x, bias=None)"),
-        ("clip", "(x, min=None, max=None)"),
         ("maximum", "(*values)"),
     ],
 )

@@ -63,21 +63,6 @@ def test_a_copied_model_keeps_its_own_record(duplicate: Callable[[Any], Any]) ->
     assert (touched(mine), touched(its)) == (["e[1,1]"], ["e[0,0]", "e[1,1]"])
 
 
-def test_what_a_class_derived_from_a_tables_entry_adds_is_copied() -> None:
-    """Beside its record; without one it is any parameter."""
-    entry_class: Any = type(nn.Embedding(1, 1).weight[0, 0])
-    priced: Any = type("Priced", (entry_class,), {"price": 1.0})
-    entry = priced(2.0, "w")
-    entry.price = 5.0
-    for _ in range(2):
-        (entry * entry).backward()
-    twin = copy.deepcopy(entry)
-    assert (twin.data, twin.grad, twin.price, isinstance(twin, Parameter)) == (2.0, 8.0, 5.0, True)
-    entry.grad = None
-    entry.zero_grad()
-    assert entry.grad == 0.0
-
-
 def test_a_table_is_indexed_like_a_matrix() -> None:
     """Two numbers or slices choose as in NumPy; an entry cannot be exchanged behind its record."""
     weight = nn.Linear(4, 3).weight

@@ -13,11 +13,8 @@ def test_operators_and_methods_give_values() -> None:
     for node in (
         assert_type(v + w, Value),
         assert_type(1 - v, Value),
-        assert_type(w * 2.5, Value),
-        assert_type(v / w, Value),
         assert_type(2**v, Value),
         assert_type(v**w, Value),
-        assert_type(-v, Value),
         assert_type(abs(v), Value),
         assert_type(v.exp(), Value),
         assert_type(w.log().tanh().sigmoid().relu(), Value),
@@ -39,16 +36,11 @@ def test_operations_on_values_give_values() -> None:
         assert_type(ops.add(1.0, v), Value),
         assert_type(ops.pow(v, 2), Value),
         assert_type(ops.leaky_relu(v, negative_slope=0.2), Value),
-        assert_type(ops.elu(-1.0, v), Value),
         assert_type(ops.gelu(v, approximate="tanh"), Value),
-        assert_type(ops.clip(v, max=1.0), Value),
         assert_type(ops.where(ops.gt(v, 0.0), 1.0, 2.0), Value),
-        assert_type(ops.where(v > 0, v, 0.0), Value),
         assert_type(ops.maximum(v, 1.0), Value),
         assert_type(ops.sum([v, v]), Value),
-        assert_type(ops.mean(x for x in (v, v)), Value),
         assert_type(ops.dot([v], [1.0], 2.0), Value),
-        assert_type(ops.logsumexp([v, v]), Value),
     ):
         assert type(node) is Value
     assert [type(p) for p in assert_type(ops.softmax([v, v]), list[Value])] == [Value, Value]
@@ -60,8 +52,6 @@ def test_operations_on_numbers_give_floats() -> None:
         assert_type(ops.exp(1), float),
         assert_type(ops.add(1.0, 2), float),
         assert_type(ops.leaky_relu(-1.0), float),
-        assert_type(ops.elu(-1.0, alpha=2.0), float),
-        assert_type(ops.clip(5.0, 0.0, 1.0), float),
         assert_type(ops.where(True, 1.0, 2.0), float),
         assert_type(ops.maximum(1.0, 2.0), float),
         assert_type(ops.sum([1.0, 2.0]), float),

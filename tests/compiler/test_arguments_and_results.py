@@ -8,11 +8,10 @@ import copy
 import datetime as dt
 import enum
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from types import MappingProxyType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,13 +27,8 @@ from scalargrad.nn import Linear
     "given",
     [
         np.datetime64("2020-01-01", "ns"),
-        np.array([3], dtype="timedelta64[ns]"),
         np.array([1.0 + 2.0j]),
-        np.array(["a", "b"]),
-        np.str_("a"),
-        np.void(b"abc"),
         slice(1, 3),
-        None,
         "text",
     ],
     ids=repr,
@@ -77,18 +71,14 @@ APART: list[tuple[Callable[..., Any], Any, Any]] = [
         np.datetime64("2020-01-01", "h"),
     ),
     (lambda x, z: x * z[0].imag, np.array([1.0 + 2.0j]), np.array([1.0 + 3.0j])),
-    (lambda x, words: x * len(words[0]), np.array(["ab"]), np.array(["a"])),
     (lambda x, part: x * len("abc"[part]), slice(0, 2), slice(1, 2)),
     (lambda x, mode: x * 10.0 if mode is Mode.FAST else x, Mode.FAST, Mode.SLOW),
-    (lambda x, t: x * t.tm_year, time.gmtime(0), time.gmtime(1e9)),
     (
         lambda x, layout: math.copysign(sum(layout.sizes), layout.phase.real) * x,
         Layout(complex(0.0, 1.0)),
         Layout(complex(-0.0, 1.0)),
     ),
     (lambda x, d: x * math.copysign(1.0, *d), {0.0: 1.0}, {-0.0: 1.0}),
-    (lambda x, d: x * math.copysign(1.0, next(iter(d))[0]), {(0.0, 1): 2.0}, {(-0.0, 1): 2.0}),
-    (lambda x, d: x * len(str(next(iter(d)))), {(1, 2): 2.0}, {(True, 2): 2.0}),
     (lambda x, d: x * len(type(next(iter(d))).__name__), {1: 0.0}, {1.0: 0.0}),
 ]
 
@@ -152,12 +142,6 @@ class Poly(list[Any]):
     scale = 1.0
 
 
-class Grid(np.ndarray[Any, Any]):
-    """An array with a factor."""
-
-    scale = 1.0
-
-
 class Modular(int):
     """An integer modulo 7."""
 
@@ -180,16 +164,11 @@ def scaled(made: Any, scale: float) -> Any:
 
 NO_ARGUMENTS: dict[str, tuple[Any, str]] = {
     "records": (RECORDS, "columns"),
-    "a record": (RECORDS[0], "columns"),
     "a buffer": (BUFFER, "asarray"),
     "a masked array": (np.ma.array([1.0, 2.0], mask=[False, True]), "filled"),
-    "an array of Python's": (array.array("d", [1.0]), "asarray"),
     "an array of a library": (Tensor(), "asarray"),
-    "an array of a derived class": (scaled(np.ones(2).view(Grid), 3.0), "Grid"),
     "a deque": (collections.deque([1.0]), "list"),
     "a set": ({1.0}, "list"),
-    "bytes": (bytearray(b"a"), "bytes"),
-    "a read-only dict": (MappingProxyType({"a": 1.0}), "dict"),
     "an iterator": (iter([1.0]), "list"),
     "a list with an attribute": (scaled(Poly([1.0, 2.0]), 10.0), "scale"),
     "a number with operators": (Modular(5), "__add__"),
@@ -207,24 +186,6 @@ def test_what_cannot_be_an_argument_is_refused(given: Any, noun: str) -> None:
         assert "rows" in str(caught.value)
     with pytest.raises(TraceError):
         jit(lambda *args: args[0])(2.0, given)
-
-
-def test_a_buffer_in_an_object_is_refused() -> None:
-    """It has neither a hash nor attributes, and could change unseen."""
-    with pytest.raises(TraceError, match="memoryview"):
-        jit(lambda given: len(given.held) * 1.0)(SimpleNamespace(held=BUFFER))
-
-
-@pytest.mark.parametrize(
-    ("given", "instead"),
-    [([1.0], tuple), ({1.0}, frozenset), (collections.deque([1.0]), tuple), (bytearray(1), bytes)],
-)
-def test_the_remedy_for_a_static_argument_works(given: Any, instead: Any) -> None:
-    """What the message says to give can be given."""
-    compiled = jit(lambda x, n: x * len(n), static_argnames="n")
-    with pytest.raises(TraceError, match=instead.__name__):
-        compiled(2.0, given)
-    assert compiled(2.0, instead(given)) == 2.0
 
 
 # Kinds and trees --------------------------------------------------------------------------------
@@ -267,10 +228,6 @@ class Body:
         """Return x times the mass of all others."""
         return x * sum(other.mass for other in WORLD if other is not self)
 
-    def unlike(self, x: Any) -> Any:
-        """Return the same, by equality."""
-        return x * sum(other.mass for other in WORLD if other != self)
-
     def numbered(self, x: Any) -> Any:
         """Return x times its own place."""
         return x * WORLD.index(self)
@@ -279,17 +236,13 @@ class Body:
         """Return x times a weight that is looked up."""
         return x * WEIGHTS[self]
 
-    def listed(self, x: Any) -> Any:
-        """Return x if it is one of the world's."""
-        return x * (self in WORLD)
-
 
 FIRST, SECOND = Body(1.0), Body(5.0)
 WORLD = [FIRST, SECOND]
 WEIGHTS = {FIRST: 10.0, SECOND: 20.0}
 
 
-@pytest.mark.parametrize("name", ["pulled", "unlike", "numbered", "weighed", "listed"])
+@pytest.mark.parametrize("name", ["pulled", "numbered", "weighed"])
 def test_an_object_may_be_an_argument_and_around(name: str) -> None:
     """It is itself: one that is another of those around has another program."""
     method = getattr(Body, name)
@@ -341,37 +294,15 @@ def test_results_of_derived_classes_keep_what_they_hold_besides_items() -> None:
         jit(lambda x: scaled(Poly([x]), x))(3.0)
 
 
-class Hashed:
-    """An object that hashes by what it holds."""
-
-    def __init__(self, x: Any) -> None:
-        self.x = x
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Hashed) and self.x == other.x
-
-    def __hash__(self) -> int:
-        return 1
-
-
 NO_RESULTS: dict[str, Callable[[Any], Any]] = {
     "a set": lambda x: {x},
     "an iterator": lambda x: (x for _ in range(2)),
-    "a map": lambda x: map(abs, [x]),
-    "a view": lambda x: {"a": x}.values(),
     "a deque": lambda x: collections.deque([x]),
-    "an object": lambda x: SimpleNamespace(x=x),
     "a module": lambda x: Linear(1, 1, rng=0),
-    "a class": lambda x: [x, Hashed],
-    "a read-only dict": lambda x: MappingProxyType({"x": x}),
-    "a slice": slice,
     "an exception": ValueError,
-    "an object with a hash": Hashed,
     "a masked array": lambda x: np.ma.masked_array([x, 2.0 * x], mask=[True, False]),
-    "a matrix": lambda x: np.array([x, 2.0 * x]).view(np.matrix),
     "records": lambda x: np.array([(x, 1)], dtype=[("x", object), ("n", int)]),
     "a closure": lambda x: lambda: x * 2.0,
-    "a default": lambda x: lambda y=x: y,
     "a pull-back": lambda x: vjp(lambda y: y * y, x),
 }
 
@@ -407,18 +338,6 @@ def test_copies_compute_on() -> None:
         w.data = 5.0
         assert copied(Value(3.0)).data == 15.0
         w.data = 2.0
-
-
-def test_a_compiled_module_is_copied_with_its_parameters() -> None:
-    """A deep copy keeps parameters of its own, and computes for new shapes."""
-    module = Linear(1, 1, bias=False, rng=0)
-    compiled: Any = jit(module)
-    before = compiled([1.0])[0].data
-    copied = copy.deepcopy(compiled)
-    module.weight[0][0].data = 7.0
-    assert compiled([1.0])[0].data == 7.0
-    assert copied([1.0])[0].data == before
-    assert copied([Value(2.0)])[0].data == 2.0 * before
 
 
 @pytest.mark.parametrize("kind", [bool, np.int8, np.int64, np.float32, object])

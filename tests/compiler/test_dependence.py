@@ -179,17 +179,3 @@ def test_an_infinite_slope_in_one_row_does_not_turn_comparisons_of_others() -> N
     low, high = [0.5, 0.25, -0.5, *POINT[3:]], [0.0, 0.25, 0.5, *POINT[3:]]
     compiled = jit(is_large)
     assert [compiled(low)[2][0], compiled(high)[2][0]] == [0.0, 1.0]
-
-
-def test_third_derivatives_and_gradients_of_rows() -> None:
-    """Rows that are differentiated further: Σ ∂²/∂xᵢ∂xⱼ of log Σ exp is 0."""
-
-    def f(p: Any) -> Any:
-        return sum([sum(row) * k for k, row in enumerate(hessian(norm)(p))])
-
-    assert jit(grad(f))(POINT) == pytest.approx([0.0] * N, abs=1e-14)
-    leaves = [Value(x) for x in POINT]
-    jit(hessian(norm))(leaves)[0][0].backward()
-    s = np.exp(POINT) / np.exp(POINT).sum()
-    expected = s[0] * (1.0 - 2.0 * s[0]) * (np.eye(N)[0] - s)
-    assert [x.grad for x in leaves] == pytest.approx(expected, rel=1e-12)

@@ -23,7 +23,6 @@ from tests.surroundings import WITHOUT_LLVM
 
 import scalargrad as sg
 from scalargrad import erf, exp, jit, log, sigmoid, sin, tanh, value_and_grad, vmap
-from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy
 
 Example = Callable[[Any, Any], Any]
 
@@ -106,7 +105,7 @@ class Formula:
         return [generator.choice([a * b, a, -a, a * 0.3, a - b]) for a, b in pairs]
 
 
-@pytest.mark.parametrize("seed", seeds(8, light=1))
+@pytest.mark.parametrize("seed", seeds(4, light=1))
 def test_digits_of_random_formulas_depend_on_nothing_else(seed: int) -> None:
     """In batches of any size, in blocks; whether shared numbers come first or last."""
     f = Formula(seed + 1)
@@ -199,9 +198,6 @@ def test_a_step_has_the_same_digits_however_many_follow() -> None:
 
 # Brackets -----------------------------------------------------------------------------------------
 
-#: Adding and subtracting it rounds a small number to an integer.
-ROUNDS = 1.5 * 2.0**52
-
 
 def kahan(terms: Sequence[Any]) -> Any:
     """Add numbers with a running compensation (Kahan, 1965)."""
@@ -214,52 +210,11 @@ def kahan(terms: Sequence[Any]) -> Any:
     return total
 
 
-def two_sum(a: Any, b: Any) -> Any:
-    """Return what rounding drops from a + b (Knuth, The Art of Computer Programming, 4.2.2)."""
-    total = a + b
-    added = total - a
-    return (a - (total - added)) + (b - added)
-
-
-def two_product(a: Any, b: Any) -> Any:
-    """Return what rounding drops from a * b (Dekker, 1971)."""
-
-    def halves(x: Any) -> tuple[Any, Any]:
-        scaled = 134217729.0 * x
-        high = scaled - (scaled - x)
-        return high, x - high
-
-    (a1, a2), (b1, b2) = halves(a), halves(b)
-    return ((a1 * b1 - a * b) + a1 * b2 + a2 * b1) + a2 * b2
-
-
 @pytest.mark.parametrize("count", [3, 10, 100])
 def test_a_compensated_sum_stays_one(count: int) -> None:
     """What cancels in exact arithmetic is what rounding dropped."""
     terms = [0.1 * (k % 7) + 1e10 * (-1) ** k for k in range(count)]
     assert jit(kahan)(terms) == pytest.approx(math.fsum(terms), rel=1e-15)
-
-
-def test_errors_of_sums_and_products_are_exact() -> None:
-    """Sums and products that are exact in two floats."""
-    exact = Fraction(0.1) * Fraction(0.3) - Fraction(0.1 * 0.3)
-    assert (jit(two_sum)(1e16, 1.0), jit(two_product)(0.1, 0.3)) == (1.0, float(exact))
-
-
-@pytest.mark.parametrize(
-    ("f", "expected"),
-    [
-        (lambda x, y: (x + ROUNDS) - ROUNDS, 2.0),
-        (lambda x, y: (y + 1.0) - 1.0, 0.0),
-        (lambda x, y: 1.0 - (1.0 - y), 0.0),
-        (lambda x, y: -(-y + 1.0) + 1.0, 0.0),
-        (lambda x, y: y + 1e16 + x - 1e16, 2.0),
-        (lambda x, y: -(x - x), -0.0),
-    ],
-)
-def test_constants_and_signs_stay_where_they_stand(f: Callable[..., Any], expected: float) -> None:
-    """Adding and subtracting a large number rounds; minus a difference of equal numbers is -0.0."""
-    assert jit(f)(2.3, 1e-17).hex() == f(2.3, 1e-17).hex() == expected.hex()
 
 
 def test_a_sum_of_zeros_keeps_its_sign() -> None:
@@ -277,18 +232,6 @@ def test_a_sum_of_zeros_keeps_its_sign() -> None:
 
     for count in (3, 300):
         assert jit(sums)([-0.0] * count) == [math.pi] * 3
-
-
-def test_a_huge_loss_leaves_the_others_their_digits() -> None:
-    """Each example's loss is a difference, which is taken first."""
-    scores = [[1e300, 0.0], [0.0, 1e10], [1.0, 2.0]]
-    total = jit(lambda scores: cross_entropy(scores, [0, 0, 0], reduction="sum"))
-    assert total(scores) == pytest.approx(1e10 + math.log1p(math.exp(1.0)), rel=1e-16)
-    labels = [1.0, 1.0, 0.0]
-    binary = jit(lambda x: binary_cross_entropy_with_logits(x, labels, reduction="sum"))
-    assert binary([1e17, 0.3, -2.0]) == pytest.approx(
-        math.log1p(math.exp(-0.3)) + math.log1p(math.exp(-2.0)), rel=1e-15
-    )
 
 
 @pytest.mark.parametrize("count", [3, 30, 300])

@@ -171,17 +171,6 @@ def test_the_module_and_numpy_draw_too() -> None:
     assert found[0] == pytest.approx(expected + np.random.default_rng(5).uniform(), rel=1e-14)
 
 
-def test_a_gradient_belongs_to_the_numbers_drawn() -> None:
-    """The gradient of a result, taken later, is that for its own draw."""
-    rng, again = Random(4), Random(4)
-    f = jit(lambda x: [x * drawn(rng.random), x])
-    x = Value(1.0)
-    results = [f(x)[0] for _ in range(3)]
-    assert [gradients(y, x) for y in results] == [y.data for y in results]
-    assert [y.data for y in results] == [again.random() for _ in range(3)]
-    assert sg.grad(lambda x: f(x)[0])(1.0) == again.random()
-
-
 def test_an_error_is_that_of_the_numbers_drawn() -> None:
     """A result that is not finite is evaluated again with the same draw."""
 

@@ -20,10 +20,7 @@ from tests.inner import programs_of
 
 import scalargrad as sg
 from scalargrad import TraceError, Value, disable_jit, grad, gradients, jit, tanh, value_and_grad
-from scalargrad.losses import mse_loss
-from scalargrad.nn import MLP, Linear
-from scalargrad.optim import SGD
-from scalargrad.train import fit
+from scalargrad.nn import MLP
 
 
 def bent(a: Any, b: Any) -> Any:
@@ -64,15 +61,6 @@ def test_a_gradient_is_by_the_argument_alone() -> None:
     assert jit(lambda x, y: grad(lambda z: y * y)(x) + x)(3.0, 2.0) == 3.0
     assert jit(lambda x: grad(lambda y: y * x)(x))(3.0) == 3.0
     assert jit(lambda x: grad(lambda y: y * y)(5.0) * x)(2.0) == 20.0
-
-
-def test_several_results_have_gradients_of_their_own() -> None:
-    """Each of many outputs has its row of the Jacobian, also where it is zero."""
-    x, y = Value(2.0), Value(3.0)
-    found = jit(lambda x, y: [x * y, x * x, sg.step(x) + 0.0, y.detach() * x])(x, y)
-    rows = [gradients(z, [x, y]) for z in found]
-    assert rows == [[3.0, 2.0], [4.0, 0.0], [0.0, 0.0], [3.0, 0.0]]
-    assert gradients(found[0] + found[1], [x, y]) == [7.0, 2.0]
 
 
 def test_backward_adds_to_grads_as_eagerly() -> None:
@@ -254,20 +242,6 @@ def test_a_call_with_everything_unchanged_does_not_run_the_function(
     assert capsys.readouterr().out == ""
 
 
-def test_a_hundred_shapes_in_turn_are_all_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    """Programs of many lengths of list stay, so that none is recorded again."""
-
-    def norm(xs: list[float]) -> float:
-        print("runs")
-        return sum(x * x for x in xs)
-
-    compiled = jit(norm)
-    for said in ("runs", ""):
-        for n in range(1, 101):
-            assert compiled([2.0] * n) == 4.0 * n
-        assert (said in capsys.readouterr().out) if said else capsys.readouterr().out == ""
-
-
 def test_the_decorator_takes_options_and_keeps_the_name() -> None:
     """With options alone, jit returns a decorator; a wrapped function keeps name and words."""
 
@@ -371,27 +345,6 @@ def test_a_disabled_function_runs_as_written_and_forgets_nothing(
     assert capsys.readouterr().out == ""
     with pytest.raises(TraceError, match="data"):
         reads(Value(2.0))
-
-
-def test_fit_takes_its_steps_eagerly_where_compilation_is_disabled() -> None:
-    """Even if asked for programs: a loss that reads .data trains, as it cannot where recorded."""
-
-    def loss(predictions: list[list[Value]], targets: list[float]) -> Any:
-        assert predictions[0][0].data == predictions[0][0].data
-        return mse_loss([p[0] for p in predictions], targets)
-
-    def losses() -> list[float]:
-        model = Linear(1, 1, rng=0)
-        optimizer = SGD(model.parameters(), lr=0.1)
-        data = [[1.0], [2.0]], [2.0, 4.0]
-        history = fit(model, *data, loss=loss, optimizer=optimizer, epochs=3, jit=True, quiet=True)
-        return list(history["loss"])
-
-    with disable_jit():
-        found = losses()
-    assert found[-1] < found[0]
-    with pytest.raises(TraceError):
-        losses()
 
 
 @pytest.mark.parametrize(

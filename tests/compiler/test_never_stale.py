@@ -84,11 +84,6 @@ def with_target(make: Callable[[Any], Any]) -> Callable[[], Any]:
     return made
 
 
-def beside(held: Any, make: Callable[[Any], Any]) -> Any:
-    """Return something, and what is made of it."""
-    return held, make(held)
-
-
 def asked(settings: Any) -> Any:
     """Return settings that have been asked for."""
     settings()
@@ -128,21 +123,13 @@ ODD: dict[str, Row] = {
     "a weak reference": (with_target(weakref.ref), lambda h: h[0]().rate, lambda h: rated(h[1])),
     "an exception": (
         lambda: SomeError(2.0), lambda h: h.args[0], lambda h: setattr(h, "args", (5.0,))),
-    "a view of a dict": (lambda: {"a": 2.0}, lambda h: sum(h.values()), lambda h: h.update(b=5.0)),
-    "a buffer": (
-        lambda: beside(np.array([2.0]), memoryview), lambda h: h[1][0],
-        lambda h: put(h[0], 0)),
     "the mask of an array": (
         lambda: np.ma.masked_array([2.0, 1e20], mask=[False, False]), lambda h: float(h.sum()),
         lambda h: setattr(h, "mask", [False, True])),
-    "a list of a library": (
-        lambda: collections.UserList([2.0]), sum, lambda h: h.append(5.0)),
     "settings that are cached": (
         lambda: asked(cached(None)), lambda h: h().rate, lambda h: rated(h())),
     "a cache that is cleared": (
         lambda: asked(cached(2)), lambda h: h().rate, clear),
-    "the object of a builtin method": (
-        lambda: [{"a": 2.0}.get], lambda h: h[0]("a"), lambda h: put(h[0].__self__, "a")),
     "what a module makes up": (making_up, lambda h: h.made_up, lambda h: rated(h.source)),
     "a number that was computed": (
         lambda: [square(2.0)], lambda h: h[0].local_grads[0],
@@ -204,12 +191,10 @@ PAIRS = [(0.0, -0.0), (1, True), (1, 1.0), (7.0, 7), (complex(-1, 0.0), complex(
 HOLDERS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "a variable": (lambda x: x, lambda h: h),
     "a list": (lambda x: [x], lambda h: h[0]),
-    "a tuple": (lambda x: [(x,)], lambda h: h[0][0]),
     "a deque": (lambda x: collections.deque([x]), lambda h: h[0]),
     "a set": (lambda x: [{x}], lambda h: next(iter(h[0]))),
     "a dict": (lambda x: {"a": x}, lambda h: h["a"]),
     "a key": (lambda x: {x: [2.0]}, lambda h: next(iter(h))),
-    "an attribute": (lambda x: SimpleNamespace(x=x), lambda h: h.x),
     "records": (lambda x: [{"x": 1.5, "y": x}, {"x": 2.5, "y": 1}], lambda h: h[0]["y"]),
 }
 
@@ -266,12 +251,6 @@ class RatedList(list[Any]):
     rate = 3.0
 
 
-class RatedDict(dict[str, Any]):
-    """A dict with a rate."""
-
-    rate = 3.0
-
-
 @dataclass(frozen=True)
 class Labelled:
     """Equals all of its label, whatever it weighs."""
@@ -307,25 +286,15 @@ def its_rate(held: Any) -> Any:
 #: Two that equal each other, and what tells them apart.
 EQUALS: list[tuple[Any, Any, Callable[[Any], Any]]] = [
     (Doubled(1.5), Tripled(1.5), its_rate),
-    (Doubled([1.5]), Tripled([1.5]), its_rate),
-    (Doubled((1.0, 2)), Tripled((1.0, 2)), its_rate),
     ([1.5], RatedList([1.5]), its_rate),
-    ({"a": 1.5}, RatedDict(a=1.5), its_rate),
-    ((1.5,), Tripled(1.5), its_rate),
     ([Doubled(0.0)] * 3, [*[Doubled(0.0)] * 2, Tripled(0.0)], lambda h: h[2].rate),
-    ([Doubled(0.0)] * 3, [*[Doubled(0.0)] * 2, Doubled(-0.0)], lambda h: len(repr(h))),
     ([Doubled(0.0)] * 3, [*[Doubled(0.0)] * 2, Doubled(0)], lambda h: len(repr(h))),
-    ([Doubled(0.0)] * 3, [*[Doubled(0.0)] * 2, (0.0,)], lambda h: len(repr(h))),
     ({1.5}, frozenset({1.5}), lambda h: 2.0 if isinstance(h, frozenset) else 3.0),
     ({"a": 1.5}, collections.OrderedDict(a=1.5), lambda h: len(type(h).__name__)),
     ({"a": 1.5, "b": 2.5}, {"b": 2.5, "a": 1.5}, lambda h: first(h.values())),
-    ({"a": [1.5], "b": [2.5]}, {"b": [2.5], "a": [1.5]}, lambda h: first(h.values())[0]),
     (added(0, 8), added(8, 0), lambda h: first(h) + 1.0),
-    (frozenset(added(0, 8)), frozenset(added(8, 0)), lambda h: first(h) + 1.0),
     (collections.deque([1.5], maxlen=3), collections.deque([1.5], maxlen=5), lambda h: h.maxlen),
     ({Labelled("a", 2.0)}, {Labelled("a", 9.0)}, lambda h: first(h).weight),
-    ({Labelled("a", 2.0): 1}, {Labelled("a", 9.0): 1}, lambda h: first(h).weight),
-    ({(Labelled("a", 2.0), 1)}, {(Labelled("a", 9.0), 1)}, lambda h: first(h)[0].weight),
     (Labelled("a", 2.0), Labelled("a", 9.0), lambda h: h.weight),
 ]
 
@@ -427,13 +396,6 @@ class Derived(nn.Module):
         return x * self.k
 
 
-def by_pattern(m: Any, x: Any) -> Any:
-    """Read an attribute by a pattern of classes."""
-    match m:
-        case Model(k=k):
-            return x * k
-
-
 def k(m: Any) -> None:
     """Assign the attribute that is read."""
     m.k = 5.0
@@ -448,7 +410,6 @@ READ_BY: dict[str, Read] = {
     "attrgetter": (lambda m, x: x * lookup(m), k),
     "copy": (lambda m, x: x * float(copy.copy(m)), k),
     "text": (lambda m, x: x * float(f"{m}"), k),
-    "pattern": (by_pattern, k),
     "property": (lambda m, x: x * m.slope, k),
     "made up": (lambda m, x: x * m.nothing, k),
     "hasattr": (

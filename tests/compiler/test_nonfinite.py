@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import random
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -33,11 +32,6 @@ def chosen(x: Any) -> Any:
     return where(x > 0.0, sqrt(x), x)
 
 
-def by_a_constant(x: Any) -> Any:
-    """Choose by a constant."""
-    return where(1.0, x, sqrt(x) * 0.0) + x
-
-
 def condition(x: Any) -> Any:
     """Choose by a number that has an infinite slope."""
     return where(sg.gt(sqrt(x), 1.0), x, 2.0 * x)
@@ -56,7 +50,7 @@ def overflowing(x: Any) -> Any:
 @pytest.mark.parametrize(
     ("f", "expected"),
     [
-        (beside_itself, math.nan), (stepped, math.nan), (chosen, 1.0), (by_a_constant, 2.0),
+        (beside_itself, math.nan), (stepped, math.nan), (chosen, 1.0),
         (condition, math.nan), (rounded, math.nan), (sqrt, math.inf), (overflowing, math.inf),
     ],
 )  # fmt: skip
@@ -82,15 +76,6 @@ def test_infinite_slopes_meet_zero_in_loops_as_eagerly(f: Any) -> None:
     assert slopes([4.0] * 400) == grad(lambda xs: sum(map(f, xs)))([4.0] * 400)
     with pytest.raises(NumericalError, match="nan"):
         slopes([4.0] * 399 + [0.0])
-
-
-@pytest.mark.parametrize("choose", [sg.where, lambda holds, x, y: x if holds else y])
-def test_a_slope_of_nan_is_refused_where_it_is_compared(choose: Any) -> None:
-    """At infinity tanh is flat: 0 times infinity, which a comparison would hide."""
-    f = jit(lambda x, y: choose(grad(lambda z: sg.tanh(z * y))(x) < 0.5, x, 5.0 * x))
-    assert [f(0.9, 1.0), f(0.9, 1.0), f(0.1, 1.0)] == [0.9, 0.9, 0.5]
-    with pytest.raises(NumericalError, match="nan"):
-        f(0.9, math.inf)
 
 
 def test_slow_eager_calls_are_told_once_with_the_operation_and_the_remedy() -> None:
@@ -168,21 +153,6 @@ def test_backward_from_what_is_not_finite_names_the_node() -> None:
     assert compiled(x, 1.0).data == math.inf
     x.data = 1e-200
     assert compiled(x, 1.0).data == 2.0
-
-
-def test_a_replay_draws_what_was_drawn() -> None:
-    """The eager evaluation behind an infinite gradient moves no generator and sees the same."""
-    rng = random.Random(1)
-
-    def f(x: Any) -> Any:
-        return sqrt(x) * sg.drawn(rng.random)
-
-    compiled = jit(f)
-    x = Value(0.0)
-    y = compiled(x)
-    state = rng.getstate()
-    assert gradients(y, x) == math.inf
-    assert rng.getstate() == state
 
 
 def _chosen(x: Any, y: Any) -> Any:
@@ -315,9 +285,7 @@ def test_a_sum_of_inf_and_minus_inf_is_nan_without_a_warning() -> None:
     "f",
     [
         lambda x: sg.tanh(1.0 / sg.exp(-x)),  # sg.exp(-800) is 0
-        lambda x: sg.tanh(1.0 / (0.0 + sg.exp(-x))),
         lambda x: sg.tanh(1.0 / (1.0 + sg.exp(-x) - 1.0)),
-        lambda x: sg.tanh(sg.log(sg.exp(-x) + 0.0)),
         lambda x: sg.tanh(1.0 / (-1.0 + sg.exp(x - 800.0))),
     ],
 )
@@ -357,22 +325,3 @@ def test_a_gradient_that_is_nan_is_refused_where_a_comparison_hides_it(
     xs = np.linspace(-1.0, 1.0, 601)
     with pytest.raises(NumericalError, match="nan"):
         sg.jit(hides)(xs)
-
-
-def test_a_division_that_nothing_reads_by_a_gradient_that_is_nan_raises_as_eagerly() -> None:
-    """Eager code meets no product of 0 and inf beyond a relu, and divides by 0."""
-
-    def f(x: float, c: float) -> float:
-        def loss(z: Any) -> Any:
-            inner = lambda y: sg.relu(y / (1.5 + sg.cos(y)) * c * c)  # noqa: E731
-            value, slope = sg.value_and_grad(inner)(z)
-            return value + slope * z
-
-        1.0 / sg.grad(loss)(x)
-        return -x
-
-    compiled = jit(f)
-    assert compiled(0.5, 1.0) == f(0.5, 1.0) == -0.5
-    for call in (f, compiled):
-        with pytest.raises(ZeroDivisionError):
-            call(-1e150, 1e150)

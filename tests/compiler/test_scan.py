@@ -13,7 +13,6 @@ from tests.compiler.loops import calls_made
 
 import scalargrad as sg
 from scalargrad import (
-    DomainError,
     NumericalError,
     OperandError,
     TraceError,
@@ -21,7 +20,6 @@ from scalargrad import (
     drawn,
     grad,
     jit,
-    log,
     scan,
 )
 
@@ -91,19 +89,6 @@ def test_gradients_flow_through_all_steps_to_values() -> None:
     last.backward()
     assert (last.data, rate.grad) == (162.0, 216.0)
     assert grad(grad(lambda x: scan(jit(lambda y, _: (y * y, y)), x, length=3)[0]))(1.0) == 56.0
-
-
-def test_an_error_is_the_loops_own_and_names_the_node() -> None:
-    """The third step takes the logarithm of a negative number."""
-
-    def shrink(x: Any, _: Any) -> tuple[Any, Any]:
-        return x - 1.0, log(x)
-
-    with pytest.raises(DomainError) as eager:
-        loop(shrink, 1.5, [None] * 3)
-    with pytest.raises(DomainError) as compiled:
-        scan(jit(shrink), 1.5, length=3)
-    assert str(compiled.value) == str(eager.value)
 
 
 def test_draws_are_those_of_the_loop_whichever_way_a_step_goes() -> None:
@@ -183,28 +168,3 @@ def test_steps_that_are_loops_run_as_if_called_one_by_one() -> None:
     assert scan(step, [0.3, 0.1], rates) == (w, errors)
     with pytest.raises(NumericalError):  # which a step by itself raises, too
         scan(step, [0.3, 0.1], [*rates[:50], math.inf, *rates[50:60]])
-
-
-def test_numbers_keep_their_places_whatever_holds_them() -> None:
-    """In a carry of lists and rows, and in entries of numbers and rows of arrays."""
-
-    def of_rows(c: Any, x: Any) -> Any:
-        a, b, d = c
-        moved = [a[0] * 0.9 + b[0][0] * 0.1, a[1] + 0.01 * d[0]]
-        return (moved, [[b[0][0] * 0.5 + 0.2, b[0][1] * 0.9]], [d[0] * 0.7 + x]), a[0] + 2.0 * d[0]
-
-    def of_columns(c: Any, x: Any) -> Any:
-        u, r, v = x
-        return c * 0.9 + u * 0.1 + r[0] * 0.2 - r[1] * 0.3 + v * 0.5, c
-
-    ks = [0.1 * k for k in range(40)]
-    rows = np.array([[math.sin(k), math.cos(k)] for k in ks])
-    carried = [1.0, 2.0], [[3.0, 4.0]], [5.0]
-    (first, second, third), ys = scan(jit(of_rows), carried, ks)
-    expected, zs = loop(of_rows, carried, ks)
-    assert [*first, *second[0], *third] == pytest.approx(
-        [*expected[0], *expected[1][0], *expected[2]]
-    )
-    assert ys == pytest.approx(zs)
-    found, _ = scan(jit(of_columns), 1.0, (ks, rows, ks[::-1]))
-    assert found == pytest.approx(loop(of_columns, 1.0, [*zip(ks, rows, ks[::-1], strict=True)])[0])

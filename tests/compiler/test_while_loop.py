@@ -34,25 +34,6 @@ def test_a_square_root_and_its_derivatives_are_those_of_the_closed_form() -> Non
         assert jit(grad(grad(newton)))(a) == pytest.approx(-0.25 / a**1.5, rel=1e-6)
 
 
-def test_a_fall_by_a_gradient_ends_where_it_does_eagerly() -> None:
-    """Each step pushes by the slope of a potential; one of two ways is taken by `cond`."""
-
-    def landing(w: Any) -> Any:
-        push = grad(lambda x: 1 / sqrt((x - 10) ** 2 + w * w) + 1 / sqrt((x - 10) ** 2 + 1))
-
-        def step(state: Any) -> Any:
-            x, y, speed, _ = state
-            moved = x + 0.1 * speed, y - 0.3, speed - 0.1 * push(x), 1.0
-            return sg.cond(moved[1] > 0, lambda: moved, lambda: (x, y, speed, 0.0))
-
-        x, y, speed, _ = while_loop(lambda s: s[3], step, (0.0, 8.0, 0.75, 1.0))
-        return x + y * speed
-
-    compiled = jit(value_and_grad(landing))
-    for w in (0.1, 2.0):
-        assert compiled(w) == pytest.approx(value_and_grad(landing)(w), rel=1e-12)
-
-
 def test_fewer_steps_need_no_recording_and_more_are_as_they_are_eagerly() -> None:
     """A program serves all calls up to a power of two of steps; no call is warned of."""
 

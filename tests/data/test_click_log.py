@@ -59,11 +59,11 @@ def test_a_log_leaves_the_unseen_pairs_out() -> None:
 
 
 def test_clicks_come_as_often_as_their_probabilities_say() -> None:
-    """Over 10,000 impressions the share of clicks is the mean probability, within 4 sigma."""
+    """Over 3,000 impressions the share of clicks is the mean probability, within 4 sigma."""
     truth = click_model(seed=0)
-    shown, clicks = truth.log(10_000, seed=5)
+    shown, clicks = truth.log(3_000, seed=5)
     expected = sum(map(truth.probability, shown)) / len(shown)
-    assert sum(clicks) / len(clicks) == pytest.approx(expected, abs=4 * 0.5 / math.sqrt(10_000))
+    assert sum(clicks) / len(clicks) == pytest.approx(expected, abs=4 * 0.5 / math.sqrt(3_000))
     users, items = map(truth.user, range(1000)), map(truth.item, range(1000))
     tastes, spoken = zip(*[(x.tastes[0], (x.country, x.language)) for x in users], strict=True)
     for normal in (tastes, [x.traits[0] for x in items]):

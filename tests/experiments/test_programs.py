@@ -22,14 +22,14 @@ from scalargrad.experiments import Plan, Report
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave little data, so that programs are quick."""
     digits, sentiment = data.digits(), data.sentiment()
-    few_digits = data.Split(*(Dataset(x[:40], y[:40]) for x, y in digits))
+    few_digits = data.Split(*(Dataset(x[:20], y[:20]) for x, y in digits))
     few_reviews = data.Split(*(Dataset(x[:8], y[:8]) for x, y in sentiment))
     points, log = data.sine(40), data.ClickModel.log
     monkeypatch.setattr(data, "digits", lambda size=8: few_digits)
     monkeypatch.setattr(data, "sentiment", lambda: few_reviews)
     monkeypatch.setattr(data, "sine", lambda n: points)
     monkeypatch.setattr(data, "names", lambda: ["Iron", "Oman", "St. Lucia"])
-    monkeypatch.setattr(data.ClickModel, "log", lambda self, n, **how: log(self, 60, **how))
+    monkeypatch.setattr(data.ClickModel, "log", lambda self, n, **how: log(self, 30, **how))
 
 
 @pytest.fixture
@@ -130,8 +130,8 @@ def test_xor_is_learned(tmp_path: Path) -> None:
 def test_the_large_digits_have_a_network_784_100_10(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An epoch of two images at 28 × 28: 79,510 parameters, all in the saved model."""
-    few = data.Split(*(Dataset(x[:2], y[:2]) for x, y in data.digits(28)))
+    """An epoch of one image at 28 × 28: 79,510 parameters, all in the saved model."""
+    few = data.Split(*(Dataset(x[:1], y[:1]) for x, y in data.digits(28)))
     monkeypatch.setattr(data, "digits", lambda size=8: few if size == 28 else None)
     with disable_jit():
         report = experiments.digits28(Plan(tmp_path, epochs=1, quiet=True))

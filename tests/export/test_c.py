@@ -6,7 +6,6 @@ import importlib
 import itertools
 import math
 import random
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from tests.export.compiling import compiled
 from tests.inner import TABLE, Elementwise, Operation, flatten
 
 import scalargrad as sg
-from benchmarks.moons import problem as moons
 from benchmarks.replay import PROGRAMS
 from scalargrad import ScalargradError, Value, jit
 
@@ -147,14 +145,14 @@ def test_every_operation_agrees(tmp_path: Path) -> None:
 
 
 def test_the_programs_of_the_corpus_agree(tmp_path: Path) -> None:
-    """Every sixth likelihood, filter or network: what can be written computes the same."""
+    """Every twelfth likelihood, filter or network: what can be written computes the same."""
     for path in Path(importlib.import_module("benchmarks.replay.corpus").__path__[0]).glob(
         "[a-z]*.py"
     ):
         importlib.import_module(f"benchmarks.replay.corpus.{path.stem}")
     compared = 0
     once_nan = ["loops.hidden_markov", "vmap_and_scan.masked_examples"]
-    for name in [*sorted(PROGRAMS)[::6], *once_nan]:
+    for name in [*sorted(PROGRAMS)[::12], *once_nan]:
         function, arguments = PROGRAMS[name]()
         export: Any = getattr(function, "export", None)
         file = name.replace(".", "_")
@@ -168,24 +166,7 @@ def test_the_programs_of_the_corpus_agree(tmp_path: Path) -> None:
         wanted = [float(getattr(x, "data", x)) for x in wanted]
         assert found[: len(wanted)] == pytest.approx(wanted, rel=1e-9, abs=1e-11), name
         compared += 1
-    assert compared > 5
-
-
-def test_a_large_program_is_a_few_loops(tmp_path: Path) -> None:
-    """The same over a hundred points: fifty thousand operations in some thousand lines."""
-    task = moons.moons(count=100)
-
-    def loss(parameters: list[Any]) -> Any:
-        return moons.loss(parameters, task.points, task.labels, sg.relu, sg.relu)
-
-    step = sg.value_and_grad(loss)
-    (source, header) = jit(step).export(tmp_path / "moons.c", task.parameters)
-    value, gradient = step(task.parameters)
-    found = compiled([source])["moons"](task.parameters)
-    assert found == pytest.approx([value, *gradient], rel=1e-12, abs=1e-15)
-    code = re.sub(r"= \{\n[^}]*\}", "", source.read_text())  # but for tables of numbers
-    assert code.count("\n") < 2000
-    assert "static memory" in header.read_text()
+    assert compared > 4
 
 
 @both_kinds
@@ -213,26 +194,6 @@ def test_examples_of_vmap_are_loops_and_agree(tmp_path: Path, kind: str) -> None
     assert found[8] == 1.0
     if kind == ".c":
         assert source.read_text().count("\n") < 800
-
-
-@both_kinds
-def test_lanes_are_filled_from_anywhere_and_picked_one_by_one(tmp_path: Path, kind: str) -> None:
-    """Inputs in and out of order, constants, and what is computed; results as an array."""
-
-    def f(X: Any) -> Any:  # noqa: N803 - the field's name for the inputs
-        x = X.ravel()
-        mixed = [x[0], x[1], x[2], x[7], x[3], *map(float, range(9)), x[0] * x[1], 0.5, x[5]]
-        rows = sg.vmap(lambda a, b: [sg.tanh(a) + b, a * b])(mixed, mixed[::-1])
-        chosen = sg.vmap(lambda a: sg.take([a, sg.sin(a), a * a], sg.gt(a, 0.3)))(mixed)
-        return np.array([rows[0][0], rows[3][1], rows[16][0], chosen[8]]).reshape(2, 2)
-
-    points = np.linspace(0.1, 0.8, 8).reshape(2, 4)
-    files = jit(f).export(tmp_path / f"lanes_of_all{kind}", points)
-    found = compiled(files[:1])["lanes_of_all"](points.ravel().tolist())
-    with sg.disable_jit():
-        wanted = f(points)
-    assert found[:4] == pytest.approx(wanted.ravel().tolist(), rel=1e-12)
-    assert "0 to 3: result[0][0] to result[1][1]" in files[1].read_text()
 
 
 @both_kinds
@@ -278,18 +239,6 @@ def test_a_branch_is_exported_with_whether_it_was_taken(tmp_path: Path, kind: st
     run = compiled(unseen[:1])["unseen"]  # Python raises DomainError, though 1 / (1 + ∞) is 0
     assert run([1.0]) == [0.5, 1.0]
     assert math.isnan(run([0.0])[0])
-
-
-@both_kinds
-def test_second_derivatives_of_a_polynomial_at_0_are_numbers(tmp_path: Path, kind: str) -> None:
-    """Its first term is 3 x**0, whose slope has the slope 0 there, too, and not 0 · ∞."""
-
-    def polynomial(x: Any) -> Any:
-        return sum(c * x**k for k, c in enumerate([3.0, -1.0, 2.0, 0.5]))
-
-    source, _ = jit(sg.grad(sg.grad(polynomial))).export(tmp_path / f"bent{kind}", 0.5)
-    run = compiled([source])["bent"]
-    assert [run([x])[0] for x in (0.0, 1.0, -2.0)] == [4.0, 7.0, -2.0]
 
 
 def test_what_is_closed_over_is_written_as_it_is_now(tmp_path: Path) -> None:

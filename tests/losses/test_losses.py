@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import scalargrad as sg
-from scalargrad import DomainError, OperandError, Value, grad, jit, losses, value_and_grad, vmap
+from scalargrad import OperandError, Value, grad, jit, losses, value_and_grad, vmap
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, mse_loss, nll_loss
 
 LN2, LN3 = math.log(2.0), math.log(3.0)
@@ -30,10 +30,8 @@ CLOSED: list[tuple[Callable[[], Any], float]] = [
      0.8 * (0.25 * SURPRISE[0] + 0.75 * SURPRISE[1]) + 0.1 * sum(SURPRISE)),
     # a weighted mean is divided by the weights of the classes met
     (lambda: cross_entropy([Z, Z], [0, 1], [3.0, 5.0]), (3 * SURPRISE[0] + 5 * SURPRISE[1]) / 8),
-    (lambda: cross_entropy([Z, Z], [0, 0], [3.0, 5.0]), SURPRISE[0]),
     (lambda: cross_entropy([Z, Z], [0, 1], [3.0, 5.0], reduction="sum"),
      3 * SURPRISE[0] + 5 * SURPRISE[1]),
-    (lambda: cross_entropy(Z, 1, [3.0, 5.0], reduction="none"), 5 * SURPRISE[1]),
     (
         lambda: cross_entropy([Z, Z], [0, 1], [3.0, 5.0], label_smoothing=0.5),
         # each example: Σ wᵢ qᵢ surpriseᵢ, and the mean is still divided by 3 + 5
@@ -47,13 +45,11 @@ CLOSED: list[tuple[Callable[[], Any], float]] = [
     ),
     # ignored examples count in no mean
     (lambda: cross_entropy([Z, Z, Z], [0, 1, -100]), sum(SURPRISE) / 2),
-    (lambda: cross_entropy([Z, Z, Z], [0, 1, 1], ignore_index=1), SURPRISE[0]),
     (lambda: cross_entropy([Z, Z], [1, 0], [3.0, 5.0], ignore_index=0), SURPRISE[1]),
     # of a single class, a list of one number is its probability
     (lambda: cross_entropy([[2.0], [3.0]], [[1.0], [1.0]]), 0.0),
     (lambda: nll_loss([[-1.0, -2.0], [-3.0, -4.0]], [0, 1], [3.0, 5.0]), (3 * 1 + 5 * 4) / 8),
     (lambda: nll_loss([[-1.0, -2.0], [-3.0, -4.0]], [0, 1], ignore_index=0), 4.0),
-    (lambda: nll_loss([[-1.0, -2.0], [-3.0, -4.0]], [0, 1], reduction="sum"), 5.0),
     # Σ over the other classes of max(0, margin - x_t + x_i)^p / C
     (lambda: losses.multi_margin_loss([1.0, 2.0, 0.5], 0), (2.0 + 0.5) / 3),
     (lambda: losses.multi_margin_loss([1.0, 2.0, 0.5], 0, 2), (4.0 + 0.25) / 3),
@@ -65,10 +61,7 @@ CLOSED: list[tuple[Callable[[], Any], float]] = [
     (lambda: losses.binary_cross_entropy([0.25, 0.75], [1.0, 0.0], 3.0), 3 * LN4),
     (lambda: losses.binary_cross_entropy([0.25, 0.5], [1.0, 0.0], [3.0, 5.0]),
      (3 * LN4 + 5 * LN2) / 2),
-    (lambda: losses.binary_cross_entropy([0.25, 0.5], [1.0, 0.0], [3.0, 5.0], reduction="sum"),
-     3 * LN4 + 5 * LN2),
     (lambda: binary_cross_entropy_with_logits([LN3], [1.0]), LN4 - LN3),
-    (lambda: binary_cross_entropy_with_logits([LN3], [0.0]), LN4),
     (lambda: binary_cross_entropy_with_logits([LN3], [1.0], pos_weight=4.0), 4 * (LN4 - LN3)),
     (lambda: binary_cross_entropy_with_logits([LN3], [0.0], pos_weight=4.0), LN4),
     (lambda: binary_cross_entropy_with_logits([LN3], [0.5], [2.0], pos_weight=4.0),
@@ -79,15 +72,12 @@ CLOSED: list[tuple[Callable[[], Any], float]] = [
     (lambda: binary_cross_entropy_with_logits(
         [[LN3, 0.0], [0.0, LN3]], [[1.0, 1.0], [0.0, 1.0]], [[1.0, 2.0], [3.0, 4.0]]),
      ((LN4 - LN3) + 2 * LN2 + 3 * LN2 + 4 * (LN4 - LN3)) / 4),
-    (lambda: losses.hinge_loss([0.5, -3.0], [1.0, 1.0]), (0.5 + 4.0) / 2),
     (lambda: losses.hinge_loss([0.5, -3.0], [1.0, 1.0], margin=2.0), (1.5 + 5.0) / 2),
     (lambda: losses.hinge_loss([0.5, -3.0], [1.0, -1.0], reduction="sum"), 0.5),
     (lambda: losses.huber_loss([1.0, 3.0], [0.0, 0.0], "sum", 2.0), 0.5 + 2.0 * (3.0 - 1.0)),
     (lambda: losses.huber_loss([1.0, 3.0], [0.0, 0.0]), (0.5 + 2.5) / 2),
     (lambda: losses.smooth_l1_loss([1.0, 3.0], [0.0, 0.0], beta=2.0, reduction="sum"), 0.25 + 2.0),
     (lambda: losses.smooth_l1_loss([1.0, 3.0], [0.0, 0.0], beta=0.0), 2.0),
-    (lambda: losses.l1_loss([1.0, -3.0], [0.0, 0.0], reduction="sum"), 4.0),
-    (lambda: mse_loss([1.0, -3.0], [0.0, 0.0], reduction="sum"), 10.0),
     (lambda: losses.kl_div([-LN2, -LN2], [-LN4, LN3 - LN4], log_target=True, reduction="sum"),
      0.75 * LN3 - LN2),
 ]  # fmt: skip
@@ -218,33 +208,6 @@ def test_numbers_with_names_meet_the_target_of_their_name() -> None:
     assert losses.l1_loss([{"a": 1.0, "b": 2.0}], [{"b": 3.0, "a": 1.0}]) == 0.5
     with pytest.raises(OperandError, match="each"):
         mse_loss({"a": 1.0}, {"b": 1.0})
-
-
-REFUSED: list[tuple[Callable[[], Any], type[Exception]]] = [
-    (lambda: mse_loss([[1.0, 2.0]], [1.0, 2.0]), OperandError),
-    (lambda: mse_loss([[1.0], [2.0]], [1.0, 2.0, 3.0]), OperandError),
-    (lambda: losses.huber_loss(1.0, 0.0, delta=0.0), DomainError),
-    (lambda: losses.smooth_l1_loss(1.0, 0.0, beta=-1.0), DomainError),
-    (lambda: losses.binary_cross_entropy([0.5], [1.0], [1.0, 2.0]), OperandError),
-    (lambda: binary_cross_entropy_with_logits(P2, T2, pos_weight=[1.0, 2.0, 3.0]), OperandError),
-    (lambda: cross_entropy([1.0, 2.0], -1), DomainError),
-    (lambda: cross_entropy([1.0, 2.0], [0.2, 0.3, 0.5]), OperandError),
-    (lambda: cross_entropy([[1.0, 2.0]], [0, 1]), OperandError),
-    (lambda: cross_entropy([Z, [1.0]], [0, 0]), OperandError),
-    (lambda: cross_entropy(Z, 0, [1.0]), OperandError),
-    (lambda: cross_entropy(Z, 0, [1.0, -1.0]), DomainError),
-    (lambda: cross_entropy(Z, 0, label_smoothing=2.0), DomainError),
-    (lambda: nll_loss([-1.0, -2.0], [0.5, 0.5]), OperandError),
-    (lambda: losses.multi_margin_loss([1.0, 2.0], 0, p=3), DomainError),
-]
-
-
-def test_what_does_not_fit_is_refused_in_a_line() -> None:
-    """Shapes, classes, weights and options; what the lines say is in tests/wording."""
-    for call, error in REFUSED:
-        with pytest.raises(error) as caught:
-            call()
-        assert "\n" not in str(caught.value)
 
 
 SCORES = [[0.2, -1.0, 0.5], [1.5, 0.3, -0.2], [-0.4, 0.1, 0.9], [0.0, 2.0, 1.0]]

@@ -54,24 +54,6 @@ def test_activations_are_pytorchs(torch: Any, name: str, options: dict[str, Any]
         assert grads == pytest.approx(oracle.grad.tolist(), rel=1e-10, abs=1e-10)
 
 
-def test_a_linear_layer_is_pytorchs(torch: Any) -> None:
-    """Outputs, and gradients of weights, biases and inputs, at 1e-10."""
-    ours, theirs = nn.Linear(3, 2, rng=0), torch.nn.Linear(3, 2, dtype=torch.float64)
-    theirs.load_state_dict(
-        {k: torch.tensor(v, dtype=torch.float64) for k, v in ours.state_dict().items()}
-    )
-    x = [Value(1e4), Value(-0.3), Value(2.0)]
-    oracle = torch.tensor([v.data for v in x], dtype=torch.float64, requires_grad=True)
-    y, expected = ours(x), theirs(oracle)
-    (y[0] * y[0] + 3.0 * y[1]).backward()
-    (expected[0] ** 2 + 3.0 * expected[1]).backward()
-    assert [v.data for v in y] == pytest.approx(expected.tolist(), rel=1e-10)
-    assert [v.grad for v in x] == pytest.approx(oracle.grad.tolist(), rel=1e-10)
-    found = [p.grad for p in ours.parameters()]
-    wanted = [*theirs.weight.grad.ravel().tolist(), *theirs.bias.grad.tolist()]
-    assert found == pytest.approx(wanted, rel=1e-10)
-
-
 def flat(x: Any) -> list[Any]:
     """Return the numbers of nested lists and tuples."""
     return [y for part in x for y in flat(part)] if isinstance(x, list | tuple) else [x]
@@ -99,6 +81,12 @@ def compare(torch: Any, ours: Any, theirs: Any, run: Any, *inputs: Any) -> None:
 
 
 ROWS = [[0.5, -1.0, 2.0], [1.5, 0.25, -0.75], [0.0, 3.0, 0.5]]
+
+
+def test_a_linear_layer_is_pytorchs(torch: Any) -> None:
+    """On a batch, with gradients of weights, biases and inputs."""
+    theirs = torch.nn.Linear(3, 2, dtype=torch.float64)
+    compare(torch, nn.Linear(3, 2), theirs, lambda layer, x: layer(x), ROWS)
 
 
 @pytest.mark.parametrize(

@@ -84,10 +84,3 @@ def test_kaiming_s_arguments_scale_the_same_draws(options: dict[str, Any], std: 
     ):
         expected = [std * p.data for row in unit for p in row]
         assert [p.data for row in ours for p in row] == pytest.approx(expected, rel=1e-12)
-
-
-def test_a_neuron_of_one_input_has_a_fan_of_one() -> None:
-    """Its weight is drawn from N(0, 2) before a ReLU."""
-    one = init.kaiming_normal_([[Parameter(0.0)]], nonlinearity="relu", rng=5)[0][0]
-    alone = init.normal_(Parameter(0.0), rng=5)
-    assert one.data == pytest.approx(math.sqrt(2.0) * alone.data)

@@ -63,22 +63,6 @@ def test_what_is_no_rectangle_of_floats_is_not_saved(tmp_path: Path, numbers: An
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Written beside and put in place in one step."""
-    path = tmp_path / "model.safetensors"
-    nn.save_model(model(0), path)
-    before = path.read_bytes()
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        nn.save_model(model(1), path)
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_another_architecture_is_refused_though_its_shapes_fit(tmp_path: Path) -> None:
     """Tanh in place of ReLU would compute something else in silence; other sizes do not fit."""
     path = tmp_path / "model.safetensors"

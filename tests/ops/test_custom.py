@@ -237,19 +237,3 @@ def test_custom_operations_are_not_copied(duplicate: Callable[[Any], Any]) -> No
     with pytest.raises(OperandError, match="my_sin"):
         duplicate(my_sin)
     assert copy.copy(ops.sin) is ops.sin
-
-
-def test_compiled_functions_call_operations_of_many_operands() -> None:
-    """Forty, thirty times over, with their gradient."""
-    names = ", ".join(f"x{k}" for k in range(40))
-    partials = eval(f"lambda y, {names}: [2.0 * x for x in ({names})]")
-    squares = custom_op(partials)(eval(f"lambda {names}: sum([x * x for x in ({names})])"))
-
-    def f(xs: Any) -> Any:
-        return sum(squares(*[x * k for x in xs]) for k in range(30)) * xs[1]
-
-    xs = [0.1 * k for k in range(40)]
-    value, slopes = sg.value_and_grad(f)(xs)
-    found, found_slopes = sg.jit(sg.value_and_grad(f))(xs)
-    assert found == pytest.approx(value, rel=1e-12)
-    assert found_slopes == pytest.approx(slopes, rel=1e-12)

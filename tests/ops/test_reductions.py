@@ -95,26 +95,6 @@ def test_nothing_and_nothing_add_up_to_nothing() -> None:
     assert sg.logaddexp(2.0, 2.0) == pytest.approx(2.0 + math.log(2.0), rel=1e-15)
 
 
-def test_reductions_called_in_another_way_say_how_it_is_done() -> None:
-    """A list's brackets forgotten or added, lengths that differ, a number, text or a dict."""
-    v, sparse = Value(1.0), {0: 2.0, 3: 5.0}
-    calls: list[tuple[Callable[[], Any], str]] = [
-        (lambda: mean(v, 2.0), r"mean\(\[a, b\]\)"),  # type: ignore[call-overload]
-        (lambda: ops.TABLE["sum"](v, 2.0), r"sum\(\[a, b\]\)"),  # type: ignore[operator]
-        (lambda: maximum([v, 2.0]), r"maximum\(\*values\)"),  # type: ignore[call-overload]
-        (lambda: dot([1.0, 2.0], [1.0]), "2 weights but 1 input"),
-        (lambda: dot([1.0], 2.0), "list"),  # type: ignore[call-overload]
-        (lambda: dot(sparse, sparse), "w is {0: 2.0"),
-        (lambda: sg.softmax([v, "1.0"]), "'1.0'"),  # type: ignore[list-item]
-        (lambda: sg.log_softmax([v, 1j]), "1j"),  # type: ignore[list-item]
-    ]
-    for call, said in calls:
-        with pytest.raises(OperandError, match=said):
-            call()
-    with pytest.raises(TypeError, match="iterable"):
-        ops.sum(5)  # type: ignore[call-overload]
-
-
 def test_dot_is_a_neurons_sum() -> None:
     """Each weight receives its input, each input its weight, the bias 1; one Value both."""
     value, (w, x, b) = sg.value_and_grad(dot, (0, 1, 2))([2.0, 3.0], [5.0, 7.0], 0.75)

@@ -218,7 +218,7 @@ _rng = random.Random(5)
 def points() -> list[float]:
     """Return numbers of every size, near 0, ±1 and the ends, and where slopes were 0 once."""
     found = [0.0, 20.0, 37.42994775023705, 40.0, 355.0, 372.0, 709.7, 745.2, 1e308, TINY, 1e-310]
-    for _ in range(20):
+    for _ in range(12):
         found += [_rng.uniform(0.0, width) for width in (1.0, 4.0, 50.0, 800.0)]
         found += [10.0 ** _rng.uniform(*span) for span in ((-323, 308), (-8, 2))]
         found += [1.0 - 10.0 ** _rng.uniform(-16, 0), 1.0 + 10.0 ** _rng.uniform(-15, 3)]
@@ -280,7 +280,7 @@ def test_derivatives_of_two_operands_are_right_in_their_tails(name: str) -> None
     ranges: dict[str, Any] = {"logaddexp": [(-9, 2.8), (-3, 1)], "pow": [(-11, 0), (-2, 0)]}
     ranges["log_loss"] = ranges["pow"]
     spans: list[tuple[float, float]] = ranges.get(name, [(-150, 150), (-3, 3)])
-    at = [tuple(10.0 ** _rng.uniform(*_rng.choice(spans)) for _ in range(2)) for _ in range(100)]
+    at = [tuple(10.0 ** _rng.uniform(*_rng.choice(spans)) for _ in range(2)) for _ in range(60)]
     for order, terms in BINARY[name].items():
         compare(name, order, terms, at)
 

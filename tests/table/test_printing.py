@@ -23,18 +23,13 @@ def content(markup: str) -> str:
     [
         (lambda a, b: a * (b + 1.0), "a·(b + 1)", "a·(b+1)"),
         (lambda a, b: a - (b - 1.0), "a − (b − 1)", "a−(b−1)"),
-        (lambda a, b: a + -b, "a + (−b)", "a+(−b)"),
         (lambda a, b: a * -b, "a·(−b)", "a·(−b)"),
         (lambda a, b: ops.neg(-a), "−(−a)", "−(−a)"),
         (lambda a, b: a - (-b) / a, "a − (−b / a)", "a−(−ba)"),
-        (lambda a, b: -a / b, "−a / b", "−ab"),
         (lambda a, b: -2.0 + a, "−2 + a", "−2+a"),
         (lambda a, b: a + -2.0, "a + (−2)", "a+(−2)"),
-        (lambda a, b: a**-2.0, "a⁻²", "a−2"),
         (lambda a, b: (-a) ** 2.0, "(−a)²", "(−a)2"),
         (lambda a, b: ops.sigmoid(a - b), "σ(a − b)", "σ(a−b)"),
-        (lambda a, b: ops.clip(a, -1.0, b), "clip(a, −1, b)", "clip(a,−1,b)"),
-        (lambda a, b: ops.identity(a), "a", "a"),
     ],
 )
 def test_parentheses_stand_where_a_person_needs_them(

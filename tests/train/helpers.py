@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,27 +55,15 @@ class Descent:
         self.velocity, self.lr = list(state["velocity"]), state["lr"]
 
 
-class Halving:
-    """A schedule that halves the learning rate after each epoch."""
+def halving(optimizer: Descent) -> Any:
+    """Return a schedule that halves the learning rate after each epoch."""
 
-    def __init__(self, optimizer: Descent) -> None:
-        self.optimizer = optimizer
+    def step() -> None:
+        optimizer.lr /= 2
 
-    def step(self) -> None:
-        """Move on."""
-        self.optimizer.lr /= 2
-
-    def get_last_lr(self) -> list[float]:
-        """Return the rate in use."""
-        return [self.optimizer.lr]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all state."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take on such a state."""
-        assert state == {}
+    return SimpleNamespace(
+        step=step, get_last_lr=lambda: [optimizer.lr], state_dict=dict, load_state_dict=dict
+    )
 
 
 def squares(predictions: list[Any], targets: list[float]) -> Any:

@@ -13,7 +13,7 @@ from scalargrad import Value, enable_grad, no_grad
 from scalargrad.data import blobs
 from scalargrad.errors import GraphError
 from scalargrad.losses import accuracy, cross_entropy, mse_loss
-from scalargrad.nn import MLP, Linear, Module, Sequential, Tanh
+from scalargrad.nn import Linear, Module, Sequential, Tanh
 from scalargrad.optim import SGD, Adam
 from scalargrad.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 from scalargrad.train import History, fit
@@ -115,20 +115,6 @@ def batched(epochs: int = 3, **options: Any) -> list[list[float]]:
 def test_a_step_is_taken_for_each_batch(size: int | None, sizes: list[int]) -> None:
     """Batches have the size asked for, the last one what is left."""
     assert [len(x) for x in batched(1, batch_size=size)] == sizes
-
-
-def test_batches_have_32_examples_unless_told_otherwise() -> None:
-    """And what is left over is the last."""
-    sizes: list[int] = []
-
-    def spying(predictions: list[Any], targets: list[float]) -> Any:
-        sizes.append(len(targets))
-        return squares(predictions, targets)
-
-    model = linear()
-    fit(model, INPUTS * 6, TARGETS * 6, loss=spying, optimizer=Descent(model.parameters()),
-        epochs=1, quiet=True)  # fmt: skip
-    assert sizes[-2:] == [32, 4]
 
 
 def test_every_epoch_has_its_own_order_fixed_by_the_seed() -> None:
@@ -247,8 +233,6 @@ def test_the_norm_is_of_the_parameters_that_are_trained(jit: bool) -> None:
     ("limits", "expected"),
     [
         ({}, [-2.0, 4.0]),
-        ({"clip_grad_norm": None}, [-2.0, 4.0]),
-        ({"clip_grad_norm": 100.0}, [-2.0, 4.0]),
         ({"clip_grad_norm": 1.0}, [-2.0 / 20.0**0.5, 4.0 / 20.0**0.5]),
         ({"clip_grad_norm": 0.0}, [0.0, 0.0]),
     ],
@@ -340,20 +324,6 @@ def test_plain_values_are_trained_as_parameters_are(jit: bool) -> None:
 
 
 # Data of other packages --------------------------------------------------------------------------
-
-
-@eagerly_and_compiled
-def test_a_column_of_targets_is_as_good_as_a_list(jit: bool) -> None:
-    """Whether the model returns a number or a list of one."""
-    found = []
-    for make in (linear, partial(MLP, 2, [1], rng=0)):
-        for targets in (TARGETS, [[y] for y in TARGETS]):
-            model = make()
-            fit(model, INPUTS, targets, loss=mse_loss, optimizer=SGD(model.parameters(), lr=0.1),
-                epochs=3, batch_size=None, jit=jit, quiet=True)  # fmt: skip
-            found.append(weights(model))
-    assert found[0] == pytest.approx(descended(3)[0], rel=1e-12)
-    assert (found[0], found[2]) == (found[1], found[3])
 
 
 def trained_on(x: Any, y: Any, **options: Any) -> list[float]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import itertools
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.interrupts import press
 from tests.patience import PATIENCE
 
 from scalargrad.losses import mse_loss
@@ -21,11 +23,6 @@ from scalargrad.train import History, fit
 from .helpers import INPUTS, TARGETS, Descent, Outcome, assert_alike, linear, squares, trained
 
 pytestmark = pytest.mark.usefixtures("pythons_handler")
-
-
-def press() -> None:
-    """Press Ctrl-C."""
-    os.kill(os.getpid(), signal.SIGINT)
 
 
 class Pressing(Descent):
@@ -78,25 +75,17 @@ def test_ctrl_c_keeps_model_and_history() -> None:
 def test_ctrl_c_in_a_compiled_run_leaves_what_whole_steps_have_made() -> None:
     """Pressed by a schedule after 12 steps: numbers, state and history are those after these."""
 
-    class Press:
-        epochs = 0
-
-        def step(self) -> None:
-            self.epochs += 1
-            if self.epochs == 3:
-                press()
-
-        def get_last_lr(self) -> list[float]:
-            return [0.1]
-
-        def state_dict(self) -> dict[str, Any]:
-            return {}
-
-        def load_state_dict(self, state: Any) -> None:
-            pass
+    def pressing(_: Any) -> Any:
+        epochs = itertools.count(1)
+        return SimpleNamespace(
+            step=lambda: press() if next(epochs) == 3 else None,
+            get_last_lr=lambda: [0.1],
+            state_dict=dict,
+            load_state_dict=dict,
+        )
 
     def run(jit: bool) -> Outcome:
-        return trained(jit, optimizer=Adam, schedule=lambda optimizer: Press())
+        return trained(jit, optimizer=Adam, schedule=pressing)
 
     found, expected = run(True), run(False)
     assert (len(found.history), found.history.stopped) == (3, "interrupted")

@@ -21,7 +21,7 @@ from scalargrad.optim import SGD, Adam
 from scalargrad.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR
 from scalargrad.train import History, fit
 
-from .helpers import INPUTS, TARGETS, Descent, Halving, linear, noisy, squares, trained, within
+from .helpers import INPUTS, TARGETS, Descent, halving, linear, noisy, squares, trained, within
 
 
 def run(path: Path, epochs: int, model: Module | None = None, **options: Any) -> Any:
@@ -36,7 +36,7 @@ def run(path: Path, epochs: int, model: Module | None = None, **options: Any) ->
         **{
             "loss": squares,
             "optimizer": optimizer,
-            "scheduler": Halving(optimizer) if isinstance(optimizer, Descent) else None,
+            "scheduler": halving(optimizer) if isinstance(optimizer, Descent) else None,
             "epochs": epochs,
             "batch_size": 2,
             "validation_split": 0.3,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,9 +12,6 @@ from tests.compiler.loops import calls_made
 
 import scalargrad as sg
 from scalargrad import Value, grad, gradients, hessian, hvp, jacfwd, jacobian, jacrev, jvp, ops, sin
-
-Function = Callable[..., Any]
-
 
 # Against closed forms -------------------------------------------------------------------------
 
@@ -109,21 +105,6 @@ def test_a_jacobian_takes_as_many_sweeps_as_inputs_or_outputs() -> None:
     assert calls_made(of_many) <= 1.2 * calls_made(
         partial(jacrev(lambda x: outputs(x)[-1:]), [0.3] * 64)
     )
-
-
-def test_a_tangent_of_many_results() -> None:
-    """Under jit as eagerly, for results that do not depend on what moves, too."""
-
-    def f(x: Any) -> Any:
-        return {"a": [x[0] * x[1], sin(x[0])], "b": (x[2], 7.0, x[1] * x[1])}
-
-    def tangent(x: Any, v: Any) -> Any:
-        return jvp(f, (x,), (v,))[1]
-
-    for way in (tangent, sg.jit(tangent)):
-        found = way([0.5, -2.0, 3.0], [1.0, 0.25, 0.0])
-        assert found["a"] == pytest.approx([-2.0 + 0.125, np.cos(0.5)], rel=1e-14)
-        assert found["b"] == (0.0, 0.0, -1.0)
 
 
 # Graphs already built -------------------------------------------------------------------------

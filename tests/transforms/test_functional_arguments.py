@@ -109,15 +109,8 @@ def test_argnums_are_positions_of_arguments() -> None:
         grad(area)(x=3.0, y=4.0)
 
 
-def test_arguments_and_tangents_of_other_kinds_or_shapes_are_refused() -> None:
-    """Generators, sets, strings and the like by their place; shapes where they differ."""
-    generator = (i for i in range(3))
-    wrong: list[Any] = [None, "3", 3j, {1.0}, generator, range(3), [1.0, [None]], {"a": b""}]
-    for argument in wrong:
-        with pytest.raises(OperandError, match="argument 0"):
-            grad(lambda x: 1.0)(argument)
-    with pytest.raises(OperandError, match=r"tangents\[0\]"):
-        jvp(lambda x: x[0], ([3.0, 4.0],), ([1.0],))
+def test_tangents_and_cotangents_that_do_not_match_are_refused() -> None:
+    """By their name: no tuple, or one of other keys."""
     with pytest.raises(OperandError, match="tangents"):
         jvp(lambda x: x, (3.0,), 1.0)  # type: ignore[arg-type]
     with pytest.raises(OperandError, match="cotangent"):

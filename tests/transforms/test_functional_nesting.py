@@ -44,22 +44,6 @@ def test_inner_derivative_at_a_number(inner: Any) -> None:
     assert jvp(middle, (5.0,), (1.0,)) == (300.0, 120.0)
 
 
-def test_inner_derivatives_at_numbers_close_over_the_same_node() -> None:
-    """With h = w³, of h and 4h: the slope by w is 15 w², also through the second of them."""
-
-    def both(w: Any) -> Any:
-        h = w**3
-        return grad(lambda z: z * h)(2.0) + grad(lambda z: z * z * h)(2.0)
-
-    assert grad(both)(2.0) == jit(grad(both))(2.0) == 60.0
-
-
-def test_inner_function_applied_to_the_outer_one() -> None:
-    """d/dx of f'(x²) is 2x·f''(x²), here for f = sin."""
-    found = grad(lambda x: grad(ops.sin)(x**2))(1.3)
-    assert found == pytest.approx(-2 * 1.3 * math.sin(1.3**2), rel=1e-14)
-
-
 def test_every_function_nests_in_every_other() -> None:
     """The second derivative of x³ is 6x, whichever two functions compute it."""
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scalargrad import Parameter, Value, drawn, jit, losses, nn
-from scalargrad.data import Vocabulary, bag_of_words, click_model, digits, moons, names
+from scalargrad import Parameter, Value, jit, losses, nn
+from scalargrad.data import Vocabulary, bag_of_words, click_model, digits, moons
 from scalargrad.experiments import GPT
 from scalargrad.export import from_json, to_json
 from scalargrad.nn import init
@@ -21,31 +20,6 @@ def state_that_does_not_fit() -> None:
     """All that is wrong, in one message."""
     model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.ReLU(), nn.Linear(3, 1, rng=1))
     model.load_state_dict({"0.weight": [[1.0, 2.0]], "2.weight": [1.0, "x"], "extra": 1.0})
-
-
-def state_that_leaves_out_values() -> None:
-    """Where they are listed as parameters, but are none."""
-
-    class Line(nn.Module):
-        def __init__(self) -> None:
-            self.w = Value(0.5)
-
-        def parameters(self) -> list[Any]:
-            return [self.w]
-
-    Line().state_dict()
-
-
-def kind_of_name() -> None:
-    """None of those there are."""
-    kind: Any = "river"
-    names(kind)
-
-
-def random_numbers_in_a_file() -> None:
-    """They are Python's."""
-    rng = random.Random(0)
-    jit(lambda x: x * drawn(rng.random)).export("never.c", 1.0)
 
 
 CASES: dict[str, Callable[[], object]] = {
@@ -70,11 +44,20 @@ CASES: dict[str, Callable[[], object]] = {
     "lengths_of_predictions_and_targets": lambda: losses.mse_loss([[1.0], [2.0]], [1.0, 2.0, 3.0]),
     "reduction_by_a_wrong_name": lambda: losses.mse_loss([1.0], [1.0], reduction=_UNTYPED),
     "no_examples": lambda: losses.mse_loss([], []),
+    "rows_beside_numbers": lambda: losses.mse_loss([[1.0, 2.0]], [1.0, 2.0]),
     "delta_of_hubers_loss": lambda: losses.huber_loss(1.0, 0.0, delta=0.0),
     "probability_beyond_one": lambda: losses.binary_cross_entropy([1.5], [1.0]),
     "class_beyond_the_last": lambda: losses.cross_entropy([1.0, 2.0], 2),
     "class_that_is_no_whole_number": lambda: losses.cross_entropy([1.0, 2.0], 0.5),
     "probabilities_of_too_many_classes": lambda: losses.cross_entropy([1.0, 2.0], [0.2, 0.3, 0.5]),
+    "class_before_the_first": lambda: losses.cross_entropy([1.0, 2.0], -1),
+    "more_targets_than_examples": lambda: losses.cross_entropy([[1.0, 2.0]], [0, 1]),
+    "weight_below_zero": lambda: losses.cross_entropy([1.0, 2.0], 0, [1.0, -1.0]),
+    "smoothing_beyond_one": lambda: losses.cross_entropy([1.0, 2.0], 0, label_smoothing=2.0),
+    "class_that_is_a_list_of_probabilities": lambda: losses.nll_loss([-1.0, -2.0], [0.5, 0.5]),
+    "power_of_a_margin": lambda: losses.multi_margin_loss([1.0, 2.0], 0, p=3),
+    "beta_below_zero": lambda: losses.smooth_l1_loss(1.0, 0.0, beta=-1.0),
+    "weights_of_too_few_examples": lambda: losses.binary_cross_entropy([0.5], [1.0], [1.0, 2.0]),
     "weights_of_too_few_classes": lambda: losses.cross_entropy([1.0, 2.0], 0, [1.0]),
     "scores_of_several_lengths": lambda: losses.cross_entropy([[1.0, 2.0], [1.0]], [0, 0]),
     "every_example_ignored": lambda: losses.cross_entropy([[1.0]], [0], ignore_index=0),

@@ -6,13 +6,7 @@ import math
 from collections.abc import Callable
 
 import scalargrad as sg
-from scalargrad import Parameter, Value, dot, exp, log, maximum, reciprocal, softmax, square, tanh
-
-
-def product_of_a_sum() -> Value:
-    """(x + y)z of Hosseini 2024."""
-    x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
-    return (x + y) * z
+from scalargrad import Parameter, Value, dot, log, softmax, square, tanh
 
 
 def sigmoid_neuron_with_bars() -> tuple[Value, str]:
@@ -21,24 +15,11 @@ def sigmoid_neuron_with_bars() -> tuple[Value, str]:
     return (w * x + b).sigmoid(), "bar"
 
 
-def sigmoid_neuron_of_elementary_gates() -> Value:
-    """Write the sigmoid neuron as Stanford's CS231n draws it."""
-    w0, w1, w2 = Parameter(2.0, "w0"), Parameter(-3.0, "w1"), Parameter(-3.0, "w2")
-    s = _named("s", w0 * Value(-1.0, "x0") + w1 * Value(-2.0, "x1") + w2)
-    return _named("f", reciprocal(exp(s * -1.0) + 1.0))
-
-
 def two_layers_with_deltas() -> tuple[Value, str]:
     """Place a hidden unit before a linear one."""
     w, v, x = Parameter(0.5, "w"), Parameter(-1.0, "v"), Value(2.0, "x")
     hidden = _named("h", tanh(_named("s", w * x)))
     return _named("L", square(_named("y", v * hidden) - 1.0)), "delta"
-
-
-def largest_of_three() -> Value:
-    """Let only the operand that was chosen receive a gradient."""
-    x, y, z = Value(3.0, "x"), Value(9.0, "y"), Value(1.0, "z")
-    return _named("f", _named("m", maximum(x, y, z)) * 2.0)
 
 
 def cross_entropy_of_three_scores() -> Value:

@@ -68,15 +68,11 @@ def test_complete_sums_add_up_as_shown() -> None:
     """= follows where the terms as shown give the total as shown, ≈ where they do not."""
     cases: list[tuple[list[float], str]] = [
         ([-0.13981071068366963, 0.05], "≈ −0.1398 + 0.05 = −0.0898"),
-        ([0.5, 0.25], "= 0.5 + 0.25 = 0.75"),
-        ([1.0, -3.0], "= 1 − 3 = −2"),
         ([0.5, 1024.25], "≈ 0.5 + 1024 ≈ 1025"),
-        ([1 / 3, 1 / 3, 1 / 3], "≈ 0.3333 + 0.3333 + 0.3333 ≈ 1"),
         ([1.00001, -1.0], "≈ 1 − 1 ≈ 1e−5"),
         ([-1e18, -1.0], "= −1e18 − 1 ≈ −1e18"),
         ([1.0, -4 / 3e9], "≈ 1 − 1.333e−9 ≈ 1"),
         ([2.5, 0.0001234], "= 2.5 + 0.0001234 ≈ 2.5"),
-        ([0.5] * 6, "= 0.5 + 0.5 + 0.5 + 0.5 + 0.5 + 0.5 = 3"),
         ([0.5] * 8, "= 0.5 + … + 0.5 + 0.5 = 4"),
     ]
     for terms, written in cases:
@@ -215,19 +211,12 @@ def test_what_a_float_loses_is_not_called_equal() -> None:
     """Terms too small to keep, overflow and remainders of tenths; but not what only looks so."""
     cases: list[tuple[Callable[[Value, Value], Value], tuple[float, float], str]] = [
         (lambda a, b: sg.logsumexp([a, b]), (50.0, 0.0), "logsumexp(50, 0) ≈ 50"),
-        (lambda a, b: sg.mean([a, b]), (1e18, 1.0), "(1e18 + 1) / 2 ≈ 5e17"),
         (lambda a, b: a / b, (1.0, 8.0), "1 / 8 = 0.125"),
-        (lambda a, b: a / b, (1.0, 3.0), "1 / 3 ≈ 0.3333"),
         (lambda a, _: sg.sqrt(a), (2.25, 0.0), "√2.25 = 1.5"),
         (lambda a, b: sg.exp(a) + sg.cos(b), (0.0, 0.0), "v1 + v2 = 2"),
-        (lambda a, _: sg.sigmoid(a), (0.0, 0.0), "σ(0) = 0.5"),
-        (sg.maximum, (-1.5, 2.0), "maximum(−1.5, 2) = 2"),
         (lambda a, b: a * b, (0.1, 3.0), "0.1·3 = 0.3"),
         (lambda a, b: a * b, (1 / 3, 0.0), "≈ 0.3333·0 = 0"),
         (lambda a, b: a * b, (1e200, 1e200), "1e200·1e200 ≈ inf"),
-        (lambda a, b: a * b, (1e-300, 1e-300), "1e−300·1e−300 ≈ 0"),
-        (lambda a, b: a / b, (1e-300, 1e300), "1e−300 / 1e300 ≈ 0"),
-        (lambda a, b: a**b, (0.1, -20.0), "0.1⁻²⁰ = 1e20"),
         (lambda a, b: a**b, (2.0, -20000.0), "2⁻²⁰⁰⁰⁰ ≈ 0"),
         (lambda a, b: a**b, (1.0, 0.015625), "≈ 1^0.01562 ≈ 1"),
         (lambda a, b: a % b, (1.0, 0.1), "1 mod 0.1 ≈ 0.1"),
@@ -244,14 +233,11 @@ def test_a_saved_result_that_was_rounded_makes_the_derivative_approximate() -> N
     """tanh(400) is not 1, so 1 − tanh² is not 0, though 1 − 1·1 is."""
     cases: list[tuple[Callable[[Value], Value], float, str]] = [
         (sg.tanh, 400.0, "1 − v1·v1 ≈ 1 − 1·1 = 0"),
-        (sg.tanh, 0.0, "1 − v1·v1 = 1 − 0·0 = 1"),
         (sg.erfinv, 0.75, "√π / 2·exp(v1·v1) ≈ √π / 2·exp(0.8134·0.8134) ≈ 1.717"),
-        (sg.cos, 1e-9, "−sin(a) = −sin(1e−9) ≈ −1e−9"),
         (sg.exp, -800.0, "exp(a) = v1 ≈ 0"),
         (lambda a: a**0.5, 4.0, "0.5·a^(−0.5) = 0.5·4^(−0.5) = 0.25"),
         (sg.sqrt, 0.0, "1 / (2·v1) = 1 / (2·0) ≈ inf"),
         (lambda a: a * (2 / 3), 1 / 3, "≈ 0.6667"),
-        (lambda a: -a, 1 / 3, "= −1"),
     ]
     for f, x, local in cases:
         assert walk(f(Value(x, "a")))[-1].local_text().endswith(local)

@@ -17,7 +17,7 @@ import scalargrad as sg
 from scalargrad import Value
 from scalargrad.show.steps import Step, Walk, walk
 
-from .graphs import labelled, regularised
+from .graphs import labelled
 
 Function = Callable[[Value], Value]
 
@@ -40,12 +40,8 @@ def test_a_nudge_is_a_hundredth_of_the_size_of_its_input() -> None:
     """What is foretold is the gradient times that, at a kink too."""
     cases: list[tuple[Function, float, str, str]] = [
         (lambda x: x * 2.0, 3.0, "+0.01", "+0.02"),
-        (lambda x: x * x, 3.0, "+0.01", "+0.06"),
         (lambda x: x * x, 0.0, "+0.01", "0"),
-        (lambda x: sg.dot([x, 2.0], [3.0, 4.0]), 0.0, "+0.01", "+0.03"),
-        (lambda x: x * 2.0, -0.02, "+0.0001", "+0.0002"),
         (lambda x: x * 2.0, 1.67e-27, "+1e−29", "+2e−29"),
-        (lambda x: x * 2.0, 5e-324, "+0.01", "+0.02"),
         (lambda x: x * 0.5, 1.7e308, "+1e306", "+5e305"),
         (sg.relu, 0.0, "+0.01", "0"),
         (lambda x: sg.jit(lambda y: y**3)(x) * 2.0, 2.0, "+0.01", "+0.24"),
@@ -64,18 +60,6 @@ def test_nothing_is_foretold_where_nothing_can_be(root: Value) -> None:
 
 
 # Patterns and sums ------------------------------------------------------------------------------
-
-
-def test_a_fan_out_is_announced_counted_and_completed() -> None:
-    """w̄ is a sum of two terms: told at the seed, after the first, and when complete."""
-    steps = regularised()
-    to_w = [step for step in steps if step.place.endswith("→ w")]
-    (seed,) = [step for step in steps if step.phase == "seed"]
-    assert "w feeds 2 gates" in seed.notes()[0]
-    assert [step.total for step in to_w] == pytest.approx([-0.13981071, -0.08981071], rel=1e-7)
-    assert "1 of 2" in to_w[0].notes()[1]
-    assert "complete" in to_w[1].notes()[0]
-    assert to_w[0].notes("bar")[1].startswith("w\u0304 ≈ −0.1398 + ?")
 
 
 # Names ------------------------------------------------------------------------------------------

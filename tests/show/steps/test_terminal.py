@@ -164,12 +164,6 @@ def test_a_shown_walk_has_its_numbers_in_the_colour_of_their_pass() -> None:
     assert shown(lecture()[3:3], 80).split() == ["step", "at", "chain", "rule", "remark"]
 
 
-def test_show_prints_to_standard_output_by_default(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a console it behaves as print does."""
-    show(lecture())
-    assert "f = q·z = 3·(−4) = −12" in capsys.readouterr().out
-
-
 # A real terminal --------------------------------------------------------------------------------
 
 
