@@ -317,6 +317,8 @@ class SymbolicGate:
         The node or the constant that each symbol stands for.
     numbers : dict from Symbol to float
         The number of each.
+    operand_numbers : list of float
+        Those of the operands, in order.
     words, shown : dict from Symbol to str
         What each is called, and its number as it is shown.
     """
@@ -328,6 +330,7 @@ class SymbolicGate:
         self.numbers: dict[Symbol, float] = {
             s: scene.data[x] if isinstance(x, Value) else x for s, x in self.stand_ins.items()
         }
+        _, *self.operand_numbers = self.numbers.values()
 
     @cached_property
     def words(self) -> dict[Symbol, str]:
@@ -367,16 +370,10 @@ class SymbolicGate:
         found = map(self.stand_ins.get, named_symbols(self.derivative(index)))
         return list(dict.fromkeys(x for x in found if isinstance(x, Value)))
 
-    @property
-    def operand_numbers(self) -> list[float]:
-        """The numbers of the operands, in order."""
-        return [*self.numbers.values()][1:]
-
     @cached_property
     def relation(self) -> str:
         """The sign between what the gate computes, in numbers, and its result."""
-        result, *operands = self.numbers.values()
-        return gate_relation(self.form.op, operands, result)
+        return gate_relation(self.form.op, self.operand_numbers, self.numbers[self.form.result])
 
     def relations(self, index: int) -> tuple[str, str]:
         """Return the signs before the local derivative in numbers, and before what they give.

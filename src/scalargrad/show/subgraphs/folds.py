@@ -17,13 +17,13 @@ from math import isqrt
 from operator import eq, itemgetter
 from typing import Any, TypeAlias
 
-from scalargrad.errors import GraphError, OperandError
+from scalargrad.errors import GraphError
 from scalargrad.names import names
 from scalargrad.show.shown_graph import shown_order
 from scalargrad.show.subgraphs.calls import Calls, Chain, Model, around, common_beginning
 from scalargrad.show.weighted_sums import readers_of
 from scalargrad.system.short_repr import counted, shown
-from scalargrad.table.validation import is_word, whole
+from scalargrad.table.validation import is_word
 from scalargrad.value import Parameter, Value
 
 
@@ -249,11 +249,8 @@ _REPEATED = 5  # nodes: where more are repeated, the first and the last are name
 
 # Making it ---------------------------------------------------------------------------------------
 
-#: The default for the most items on one level: as many as can be read in one picture.
-LIMIT = 60
 
-
-def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
+def fold(*roots: Value, model: Model | None = None, limit: int = 60) -> Fold:
     """Divide a graph into nested folds, with few items on each level.
 
     Parameters
@@ -295,9 +292,6 @@ def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
     layers.1 | Layer 2: 1 neuron | 5
     layers.1.neurons.0 | Neuron 1: linear | 5
     """
-    if model is not None and (isinstance(model, type) or not hasattr(model, "named_modules")):
-        raise OperandError(f"model is {shown(model)}; give the Module of the graph")
-    limit = whole(limit, "limit", 4)
     order = shown_order(*roots)
     calls = None if model is None else Calls(order, model)
     root = folded_by_calls(order, calls) if calls else Fold("graph", list(order))

@@ -36,7 +36,7 @@ from scalargrad.show.graphs.layout import WIRE_HEIGHT, DiagramLayout, Point, Siz
 from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves, rounded, typeset
 from scalargrad.show.graphs.view import View
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.subgraphs import Fold, fold
+from scalargrad.show.subgraphs.folds import Fold, fold
 from scalargrad.value import Value
 
 Json: TypeAlias = Any
