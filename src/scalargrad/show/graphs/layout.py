@@ -119,8 +119,8 @@ _POINTS = 72.0
 _BOX, BOX_HEIGHT, FOLD_HEIGHT, GATE, WIRE_HEIGHT = 34.0, 30.0, 56.0, 36.0, 44.0
 _DOT, _BESIDE = 8.0, 6.0
 _SEVERAL = 3  # results that a gate reads: they stand in their order, as the samples of a mean do
+_AROUND = 4.0  # a gate, which then is as high as the wire beside it
 _ARIAL = 0.87  # as wide as DejaVu Sans
-_AROUND_BOX, _AROUND_GATE = 6.0, 4.0  # with them, neither is higher than the wire beside it
 _NODE = {"fontname": FONTS, "fontsize": str(LETTERS), "shape": "box", "fixedsize": "true"}
 
 
@@ -155,33 +155,28 @@ class DiagramLayout:
         The Bézier curves of each line.
     right, bottom : float
         Of the whole, without margins.
-    gates, boxes : set of str
-        The shapes that lines keep a distance from: all gates, and boxes without an arrow.
     """
 
     side: ClassVar = 8.0  # margins
     above: ClassVar = 8.0
-    _arrows: ClassVar = True  # whether Graphviz leaves room for them
     _around_row: ClassVar = 0
 
     def __init__(self, diagram: Diagram, direction: str = "LR") -> None:
         self.diagram, self.direction = diagram, direction
         points = [shape for shape in diagram.shapes if isinstance(shape, Junction)]
         self._fans = {point.id for point in points}
-        self.gates = {shape.id for shape in diagram.shapes if isinstance(shape, GateShape)}
+        self._gates = {shape.id for shape in diagram.shapes if isinstance(shape, GateShape)}
         self._copying = {x.id for x in diagram.shapes if isinstance(x, GateShape) and x.copies}
         self._folds = {shape.id for shape in diagram.shapes if isinstance(shape, Folded)}
         self._boxes = {shape.id for shape in diagram.shapes if isinstance(shape, Box)}
         self._is_network = any(line.share is not None for line in diagram.lines)
         self._arrivals = Counter(line.target for line in diagram.lines if line.enters)
         self._twins = Counter((line.source, line.target) for line in diagram.lines)
-        self.boxes = self._boxes - self._arrivals.keys()
-        results = {f"{gate}-{end}" for gate in self.gates for end in ("wire", "fan")}
+        results = {f"{gate}-{end}" for gate in self._gates for end in ("wire", "fan")}
         several = {id for id, count in self._arrivals.items() if count >= _SEVERAL}
         self._listed = several - {x.target for x in diagram.lines if x.source not in results}
         self.sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
-        self._rooms = {id: self._room(id) for id in self.sizes}
-        leaves = (x for x in self.sizes if x in self.boxes and f"{x}-wire" in self.sizes)
+        leaves = (x for x in self.sizes if x in self._boxes and f"{x}-wire" in self.sizes)
         self._reading = {leaf: list[Line]() for leaf in leaves}  # the lines from it to gates
         for line in diagram.lines:
             leaf = line.source.rpartition("-")[0]
@@ -215,7 +210,7 @@ class DiagramLayout:
         wide = max(self.width(name + wire.value), self.width(wire.gradient))
         if self.direction == "LR":
             return wide + 6, WIRE_HEIGHT
-        return 2 * (wide + _BESIDE), BOX_HEIGHT + _AROUND_BOX
+        return 2 * (wide + _BESIDE), GATE
 
     # DOT ------------------------------------------------------------------------------------
 
@@ -248,8 +243,13 @@ class DiagramLayout:
         return 0.7 + 0.3 * most if self._is_network else 0.13 + 0.025 * most
 
     def _declare(self, graph: graphviz.Digraph, shape: Shape) -> None:
-        width, height = (f"{pixels / _POINTS:.4f}" for pixels in self._rooms[shape.id])
-        options = {"width": width, "height": height, "label": graphviz.escape(self._label(shape))}
+        width, height = self.sizes[shape.id]
+        if isinstance(shape, GateShape):  # lines pass at a distance
+            width, height = width + 2 * _AROUND, height + 2 * _AROUND
+        elif isinstance(shape, Box) and self.direction == "LR":  # level with its wire
+            height = WIRE_HEIGHT
+        options = {"width": f"{width / _POINTS:.4f}", "height": f"{height / _POINTS:.4f}"}
+        options["label"] = graphviz.escape(self._label(shape))
         match shape:
             case Wire():
                 options["shape"] = "plaintext"
@@ -264,7 +264,7 @@ class DiagramLayout:
         ordered = isinstance(shape, GateShape) and shape.ordered
         if ordered or shape.id in self._listed | self._folds:
             options["ordering"] = "in"
-        if shape.id in self.gates or shape.id.endswith("-wire"):  # no other line may come between
+        if shape.id in self._gates or shape.id.endswith("-wire"):  # no other line may come between
             options["group"] = self._key(shape.id.removesuffix("-wire"))
         graph.node(self._key(shape.id), **options)
 
@@ -283,9 +283,9 @@ class DiagramLayout:
     def _join(self, graph: graphviz.Digraph, line: Line) -> None:
         """Write the stretches of a line."""
         options = {"id": self._key(line.id), "weight": self._weight(line), "arrowsize": "0.7"}
-        if not (line.enters and self._arrows):
+        if not line.enters:
             options["arrowhead"] = "none"
-        if self._arrows and self._twins[line.source, line.target] > 1:  # they need room to part
+        if self._twins[line.source, line.target] > 1:  # they need room to part
             options["minlen"] = "2"
         graph.edge(self._leaving(line), self._entering(line), **options)
 
@@ -299,9 +299,7 @@ class DiagramLayout:
         return self._key(line.source) + ("" if is_free else f":{SIDES[self.direction][0]}")
 
     def _entering(self, line: Line) -> str:
-        is_joined = self._arrows and line.target in self._folds  # all in one point
-        is_free = line.enters and not is_joined
-        return self._key(line.target) + ("" if is_free else f":{SIDES[self.direction][1]}")
+        return self._key(line.target) + ("" if line.enters else f":{SIDES[self.direction][1]}")
 
     def _key(self, id: str) -> str:
         """Return the name of an id in DOT."""
@@ -310,26 +308,19 @@ class DiagramLayout:
     def _exchangeable(self) -> list[list[str]]:
         """Return the leaves that the same gates read in any order, each with the others.
 
-        They have equal rooms, so that they can change places.
+        They are of one size, so that they can change places.
         """
         ordered = {x.id for x in self.diagram.shapes if not isinstance(x, GateShape) or x.ordered}
         alike: dict[tuple[str, ...], list[str]] = {}
         for leaf, lines in self._reading.items():
             readers = tuple(line.target for line in lines)
-            if ordered.isdisjoint(readers):
+            if readers and ordered.isdisjoint(readers):
                 alike.setdefault(readers, []).append(leaf)
         for leaves in alike.values():
             wires = [f"{leaf}-wire" for leaf in leaves]
-            self.sizes.update(dict.fromkeys(wires, max(self.sizes[id] for id in wires)))
             for ids in (leaves, wires):
-                self._rooms.update(dict.fromkeys(ids, max(self._room(id) for id in ids)))
+                self.sizes.update(dict.fromkeys(ids, max(self.sizes[id] for id in ids)))
         return [*alike.values()]
-
-    def _room(self, id: str) -> Size:
-        """Return the size that Graphviz knows of a shape, with the room that is kept free."""
-        room = _AROUND_BOX if id in self.boxes else _AROUND_GATE if id in self.gates else 0.0
-        width, height = self.sizes[id]
-        return width + 2 * room, height + 2 * room
 
     # Places ---------------------------------------------------------------------------------
 
@@ -370,27 +361,15 @@ class DiagramLayout:
         return [self._point(point) for point in points]
 
     def line(self, line: Line) -> list[Point]:
-        """Return the curves of a line, led on through the room around the shapes at its ends."""
-        points = self.paths[line.id]
-        start, end = self._end(line.source, points[0], 1), self._end(line.target, points[-1], -1)
-        return [start, *points[1:-1], end]
+        """Return the curves of a line, led on through the room around the gates at its ends."""
+        start, *points, end = self.paths[line.id]
+        return [self._on_outline(line.source, start), *points, self._on_outline(line.target, end)]
 
-    def _end(self, id: str, near: Point, sign: int) -> Point:
-        """Return where a line ends that comes from near a shape."""
-        if id in self.gates:
-            return self._on_outline(id, near)
-        return self._side_of(id, sign) if id in self.boxes else near
-
-    def _side_of(self, id: str, sign: int) -> Point:
-        """Return the middle of the side at which lines leave a shape (1) or arrive (-1)."""
-        (x, y), (width, height) = self.at[id], self.sizes[id]
-        if self.direction == "LR":
-            return x + sign * width / 2, y
-        return x, y + sign * height / 2
-
-    def _on_outline(self, gate: str, end: Point) -> Point:
+    def _on_outline(self, id: str, end: Point) -> Point:
         """Return the point of a gate, a circle or one that is drawn out, that is nearest to one."""
-        (x, y), (width, height) = self.at[gate], self.sizes[gate]
+        if id not in self._gates:
+            return end
+        (x, y), (width, height) = self.at[id], self.sizes[id]
         middle = min(max(end[0], x - (width - height) / 2), x + (width - height) / 2)
         right, down = end[0] - middle, end[1] - y
         share = height / 2 / (hypot(right, down) or 1)
