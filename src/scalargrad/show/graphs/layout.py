@@ -176,13 +176,6 @@ class DiagramLayout:
         several = {id for id, count in self._arrivals.items() if count >= _SEVERAL}
         self._listed = several - {x.target for x in diagram.lines if x.source not in results}
         self.sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
-        leaves = (x for x in self.sizes if x in self._boxes and f"{x}-wire" in self.sizes)
-        self._reading = {leaf: list[Line]() for leaf in leaves}  # the lines from it to gates
-        for line in diagram.lines:
-            leaf = line.source.rpartition("-")[0]
-            if line.enters and leaf in self._reading:
-                self._reading[leaf].append(line)
-        self._alike = self._exchangeable()
 
     def _size(self, shape: Shape) -> Size:
         """Return width and height in pixels."""
@@ -228,10 +221,9 @@ class DiagramLayout:
             self._declare(around.get(shape.id, graph), shape)
         for line in diagram.lines[::turn]:
             self._join(around.get(line.source, graph), line)
-        for gate in sorted(self._listed) if rows else ():  # within a row `ordering` is no rule
-            with around[gate].subgraph(graph_attr={"rank": "same"}) as level:
-                sources = [self._key(x.source) for x in diagram.lines if x.target == gate]
-                for above, below in pairwise(sources[::turn]):
+        for ids in self._columns():
+            with around.get(ids[0], graph).subgraph(graph_attr={"rank": "same"}) as level:
+                for above, below in pairwise(map(self._key, ids[::turn])):
                     level.edge(above, below, style="invis")
         for row in rows.values():
             graph.subgraph(row)
@@ -305,22 +297,27 @@ class DiagramLayout:
         """Return the name of an id in DOT."""
         return id
 
-    def _exchangeable(self) -> list[list[str]]:
-        """Return the leaves that the same gates read in any order, each with the others.
+    def _columns(self) -> Iterator[Sequence[str]]:
+        """Yield shapes that stand in their order though Graphviz is free to exchange them.
 
-        They are of one size, so that they can change places.
+        These are leaves that the same gates read in any order; and what a gate in a row reads,
+        because within rows `ordering` is no rule.
         """
+        lines = self.diagram.lines
         ordered = {x.id for x in self.diagram.shapes if not isinstance(x, GateShape) or x.ordered}
-        alike: dict[tuple[str, ...], list[str]] = {}
-        for leaf, lines in self._reading.items():
-            readers = tuple(line.target for line in lines)
-            if readers and ordered.isdisjoint(readers):
-                alike.setdefault(readers, []).append(leaf)
-        for leaves in alike.values():
-            wires = [f"{leaf}-wire" for leaf in leaves]
-            for ids in (leaves, wires):
-                self.sizes.update(dict.fromkeys(ids, max(self.sizes[id] for id in ids)))
-        return [*alike.values()]
+        read: dict[str, list[tuple[str, str]]] = {}  # by leaf, at its wire or dot, by what
+        for line in lines:
+            leaf, _, end = line.source.rpartition("-")
+            if line.enters and leaf in self._boxes:
+                read.setdefault(leaf, []).append((end, line.target))
+        alike: dict[Any, list[str]] = {}
+        for leaf, ends in read.items():
+            if ordered.isdisjoint(target for _, target in ends):
+                alike.setdefault(tuple(ends), []).append(leaf)
+        yield from alike.values()
+        if self.diagram.rows:
+            for gate in sorted(self._listed):
+                yield [line.source for line in lines if line.target == gate]
 
     # Places ---------------------------------------------------------------------------------
 
@@ -332,18 +329,6 @@ class DiagramLayout:
         self.at = {ids[x["name"]]: self._point(x["pos"]) for x in shapes}
         lines = found.get("edges", [])
         self.paths = {ids.get(x["id"], x["id"]): self._path(x["pos"]) for x in lines if "id" in x}
-        for leaves in self._alike:
-            self._in_order(leaves)
-
-    def _in_order(self, leaves: Sequence[str]) -> None:
-        """Let leaves change places so that they stand in their order; no line crosses more."""
-        at, paths, down = dict(self.at), dict(self.paths), self.direction == "LR"
-        for leaf, there in zip(leaves, sorted(leaves, key=lambda x: at[x][down]), strict=True):
-            parts = [(leaf + end, there + end) for end in ("", "-out", "-wire", "-stem", "-fan")]
-            for line, other in zip(self._reading[leaf], self._reading[there], strict=True):
-                parts += [(line.id + end, other.id + end) for end in ("", "-in", "-tap")]
-            self.at |= {part: at[its] for part, its in parts if its in at}
-            self.paths |= {part: paths[its] for part, its in parts if its in paths}
 
     def _ids(self) -> dict[str, str]:
         """Return the ids of shapes by their names in DOT."""
