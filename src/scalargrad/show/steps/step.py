@@ -427,15 +427,11 @@ def _writer(form: Form) -> FormulaWriter:
 def first_alarm(steps: list[Step]) -> Alarm | None:
     """Return the first number that is not finite: a value if there is one, else a gradient."""
     scene = steps[0].scene
-    for node in scene.order:
-        if not isfinite(scene.data[node]):
-            return _alarm(node, steps[scene.known_at[node]])
-    for step in steps[scene.seed_at + 1 :]:
-        assert step.total is not None
-        if not isfinite(step.total):
-            assert step.parent is not None
-            return _alarm(step.parent, step)
-    return None
+    numbers = [(x, scene.data[x], steps[scene.known_at[x]]) for x in scene.order]
+    numbers += [
+        (x.parent, x.total, x) for x in steps if x.parent is not None and x.total is not None
+    ]
+    return next((_alarm(node, step) for node, x, step in numbers if not isfinite(x)), None)
 
 
 def _alarm(node: Value, step: Step) -> Alarm:

@@ -10,7 +10,7 @@ import re
 import select
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rich.cells import cell_len
@@ -308,11 +308,9 @@ def explore(walk: Walk, console: Console | None = None, read_key: ReadKey | None
         If keys are to come from the keyboard and this is not a terminal.
     """
     console = console or terminals.console()
-    if read_key is not None:
-        _explore(walk, console, read_key)
-        return
-    _require_terminal(console)
-    with keyboard() as read:
+    if read_key is None:
+        _require_terminal(console)
+    with keyboard() if read_key is None else nullcontext(read_key) as read:
         _explore(walk, console, read)
 
 
