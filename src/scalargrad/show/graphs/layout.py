@@ -25,7 +25,6 @@ import graphviz
 
 from scalargrad.errors import LayoutError
 from scalargrad.show.characters import text_width
-from scalargrad.show.graphs.chain_rows import row_graphs
 from scalargrad.show.graphs.diagram import (
     ALARM,
     FONTS,
@@ -122,6 +121,7 @@ _SEVERAL = 3  # results that a gate reads: they stand in their order, as the sam
 _AROUND = 4.0  # a gate, which then is as high as the wire beside it
 _ARIAL = 0.87  # as wide as DejaVu Sans
 _NODE = {"fontname": FONTS, "fontsize": str(LETTERS), "shape": "box", "fixedsize": "true"}
+_ROW = {"style": "invis", "label": "", "margin": "12"}  # between rows a product fits
 
 
 def placed(layouts: Sequence[Layout]) -> Sequence[Layout]:
@@ -159,16 +159,14 @@ class DiagramLayout:
 
     side: ClassVar = 8.0  # margins
     above: ClassVar = 8.0
-    _around_row: ClassVar = 0
 
     def __init__(self, diagram: Diagram, direction: str = "LR") -> None:
         self.diagram, self.direction = diagram, direction
-        points = [shape for shape in diagram.shapes if isinstance(shape, Junction)]
-        self._fans = {point.id for point in points}
-        self._gates = {shape.id for shape in diagram.shapes if isinstance(shape, GateShape)}
+        self._fans, self._gates, self._folds, self._boxes = (
+            {shape.id for shape in diagram.shapes if isinstance(shape, kind)}
+            for kind in (Junction, GateShape, Folded, Box)
+        )
         self._copying = {x.id for x in diagram.shapes if isinstance(x, GateShape) and x.copies}
-        self._folds = {shape.id for shape in diagram.shapes if isinstance(shape, Folded)}
-        self._boxes = {shape.id for shape in diagram.shapes if isinstance(shape, Box)}
         self._is_network = any(line.share is not None for line in diagram.lines)
         self._arrivals = Counter(line.target for line in diagram.lines if line.enters)
         self._twins = Counter((line.source, line.target) for line in diagram.lines)
@@ -214,7 +212,10 @@ class DiagramLayout:
         frame = {"rankdir": self.direction, "nodesep": "0.16", "ranksep": room}
         frame["splines"] = "line" if self._is_network else "spline"
         graph = graphviz.Digraph("scalargrad", graph_attr=frame, node_attr=_NODE)
-        rows = row_graphs(diagram, self._around_row)
+        rows = {  # the last first: Graphviz begins below, in each row too
+            row: graphviz.Digraph(f"cluster_row{row}", graph_attr=_ROW)
+            for row in sorted({*diagram.rows.values()}, reverse=True)
+        }
         around = {id: rows[row] for id, row in diagram.rows.items()}
         turn = -1 if rows else 1
         for shape in diagram.shapes[::turn]:

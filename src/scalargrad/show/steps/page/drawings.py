@@ -203,7 +203,6 @@ class _PageLayout(DiagramLayout):
 
     side: ClassVar = 20.0
     above: ClassVar = 44.0  # room for a product
-    _around_row: ClassVar = 12  # so that a product fits between two
 
     def __init__(self, diagram: Diagram) -> None:
         self._keys: dict[str, str] = {}
