@@ -315,7 +315,7 @@ class DiagramLayout:
         for leaf, ends in read.items():
             if ordered.isdisjoint(target for _, target in ends):
                 alike.setdefault(tuple(ends), []).append(leaf)
-        yield from alike.values()
+        yield from (leaves for leaves in alike.values() if len(leaves) > 1)
         if self.diagram.rows:
             for gate in sorted(self._listed):
                 yield [line.source for line in lines if line.target == gate]
