@@ -347,12 +347,16 @@ class DiagramLayout:
         return [self._point(point) for point in points]
 
     def line(self, line: Line) -> list[Point]:
-        """Return the curves of a line, led on through the room around the gates at its ends."""
+        """Return the curves of a line, which meet the outlines of its ends."""
         start, *points, end = self.paths[line.id]
         return [self._on_outline(line.source, start), *points, self._on_outline(line.target, end)]
 
     def _on_outline(self, id: str, end: Point) -> Point:
-        """Return the point of a gate, a circle or one that is drawn out, that is nearest to one."""
+        """Return the point of a box or a gate, a circle or drawn out, that is nearest to one."""
+        if id in self._boxes:
+            ends = zip(end, self.at[id], self.sizes[id], strict=True)
+            x, y = (min(max(p, at - size / 2), at + size / 2) for p, at, size in ends)
+            return round(x, 1), round(y, 1)
         if id not in self._gates:
             return end
         (x, y), (width, height) = self.at[id], self.sizes[id]
