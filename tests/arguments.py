@@ -18,7 +18,6 @@ from tests.test_reference import documented
 import scalargrad
 from scalargrad import OperandError, Parameter, Value, data, fitting, losses, nn, optim
 from scalargrad.optim import lr_scheduler
-from scalargrad.show import subgraphs
 from scalargrad.train import History
 
 Make = Callable[[], Any]
@@ -316,7 +315,6 @@ MADE: dict[str, Make] = {
     "Step": lambda: scalargrad.walk(squared())[0],
     "TrainingPage": _page,
     "FitResult": lambda: fitting.minimize(_misfit, 1.0, 2.0),
-    "Fold": lambda: subgraphs.fold(squared()),
     "History": lambda: History([{"epoch": 1, "loss": 0.5}]),
     "Optimizer": sgd,
     "RNNCellBase": lambda: nn.GRUCell(2, 2),

@@ -10,6 +10,7 @@ from scalargrad.comparisons import comparisons
 from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.graph import leaves, topological_order
 from scalargrad.ops import TABLE as WHOLE_TABLE
+from scalargrad.show.subgraphs.folds import Fold, fold
 from scalargrad.table.domain import Domain
 from scalargrad.table.javascript import function_key, javascript_functions, javascript_lanes
 from scalargrad.table.operation import Elementwise, Operation, Reduction
@@ -17,8 +18,8 @@ from scalargrad.table.symbol import Symbol, evaluate
 from scalargrad.tree import flatten
 
 __all__ = [
-    "TABLE", "WHOLE_TABLE", "Domain", "Elementwise", "Operation", "Reduction", "Symbol",
-    "comparisons", "evaluate", "flatten", "function_key", "javascript_functions",
+    "TABLE", "WHOLE_TABLE", "Domain", "Elementwise", "Fold", "Operation", "Reduction", "Symbol",
+    "comparisons", "evaluate", "flatten", "fold", "function_key", "javascript_functions",
     "javascript_lanes", "leaves", "programs_of", "topological_order",
 ]  # fmt: skip
 

@@ -11,7 +11,6 @@ from scalargrad import Value, draw, ops, plots
 from scalargrad.nn import MLP
 from scalargrad.plots import confusion_matrix, decision_boundary, first_layer_weights, loss_curve
 from scalargrad.show.graphs import network
-from scalargrad.show.subgraphs import fold
 
 _X = Value(2.0, "x")
 
@@ -40,8 +39,6 @@ CASES: dict[str, Callable[[], object]] = {
     "highlight_a_stranger": lambda: draw(_X * 2.0, highlight=Value(7.0, "stranger")),
     "highlight_a_number": lambda: draw(_X, highlight=3.0),  # type: ignore[arg-type]
     "save_under_an_unknown_suffix": lambda: draw(_X).save(Path("f.gif")),
-    "fold_with_no_module": lambda: fold(_X, model=MLP),  # type: ignore[arg-type]
-    "find_no_fold": lambda: fold(_X).find("layers.0"),
     "network_of_a_number": lambda: network(3.0),
     "network_beyond_the_limit": lambda: network(MLP(4, [5, 1], rng=0), limit=24),
     "network_without_layers": lambda: network(_Empty()),

@@ -8,7 +8,6 @@ W₂[3,4], b₂[3] of layers or, of others, scale[2].
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -26,7 +25,7 @@ from scalargrad.system.short_repr import shown
 from scalargrad.value import Parameter, Value
 
 if TYPE_CHECKING:
-    from scalargrad.show.subgraphs import Model
+    from scalargrad.show.subgraphs.calls import Model
 
 
 class ShownGraph:
@@ -195,9 +194,8 @@ def _copied(node: Value, parents: tuple[Value | float, ...]) -> Value:
 
 # Names of parameters ----------------------------------------------------------------------------
 
-#: A weight or a bias of a layer that stands in a list, or is the whole model: the layer's path, and
-#: what follows.
-_IN_LAYER = re.compile(r"((?:\w+\.)?\d+\.|)(weight|bias|neurons)\.(\d+)((?:\.w)?\.\d+|\.b|)")
+#: How the path of a parameter in a list of layers begins, or of a layer of neurons.
+_IN_LIST = re.compile(r"(?:(?:\w+\.)?\d+\.weight|(?:(?:\w+\.)?\d+\.)?neurons)\.")
 _INDICES = re.compile(r"(?:\.\d+)+$")
 
 
@@ -205,23 +203,28 @@ def place_names(model: object, order: Sequence[Value]) -> dict[Value, str]:
     """Return the names of parameters in a graph; none where all of them have labels of their own.
 
     In W₂[3,4] layers count from 1; the weight leads from input 4 to unit 3, from 0 as in Python.
-    The bias of a layer of one unit is b₂. Without a model, they are those of layers in the graph.
+    The bias of a layer of one unit is b₂. With a model, these are the layers in its lists;
+    what else it holds is called as its attributes are.
     """
-    named = dict(_by_layers(order)) if model is None else _by_attributes(model, order)
+    paths = {} if model is None else _paths(model, order)
+    in_layers = dict(_by_layers(order, paths))
+    others = {x: _attribute(path) for x, path in paths.items() if x not in in_layers}
+    named = others | in_layers
     labels = {x.label for x in named}
     return {} if len(labels) == len(named) and "" not in labels else named
 
 
-def _in_layer(letter: str, layer: int, *indices: int | str, alone: bool = False) -> str:
+def _in_layer(letter: str, layer: int, *indices: int, alone: bool = False) -> str:
     place = "" if alone else f"[{','.join(map(str, indices))}]"
     return f"{letter}{str(layer).translate(LOWERED)}{place}"
 
 
-def _by_layers(order: Sequence[Value]) -> Iterator[tuple[Value, str]]:
+def _by_layers(order: Sequence[Value], paths: Mapping[Value, str]) -> Iterator[tuple[Value, str]]:
     """Yield the parameters of layers with their names, layer by layer, W₁ before b₁."""
     found: dict[tuple[Any, ...], list[Row]] = {}
     for rows in dense_layers(order):
-        found.setdefault(tuple(row.weights for row in rows), rows)
+        if all(_IN_LIST.match(paths.get(w, "0.weight.")) for w in rows[0].weights):
+            found.setdefault(tuple(row.weights for row in rows), rows)
     for i, rows in enumerate(found.values(), 1):
         for j, row in enumerate(rows):
             yield from ((w, _in_layer("W", i, j, k)) for k, w in enumerate(row.weights))
@@ -230,26 +233,12 @@ def _by_layers(order: Sequence[Value]) -> Iterator[tuple[Value, str]]:
                 yield row.bias, _in_layer("b", i, j, alone=len(rows) == 1)
 
 
-def _by_attributes(model: object, order: Sequence[Value]) -> dict[Value, str]:
-    """Return the names of those nodes that a model holds, by their paths."""
+def _paths(model: object, order: Sequence[Value]) -> dict[Value, str]:
+    """Return the paths of those nodes that a model holds."""
     module = module_of(model)
     held = _values_in(model) if module is None else module.named_parameters()
     present = set(order)
-    paths = {value: path for path, value in held if value in present}
-    matches = {x: found for x, path in paths.items() if (found := _IN_LAYER.fullmatch(path))}
-    # A plain class's own attributes weight and bias are called so.
-    parts = {x: found.groups() for x, found in matches.items() if module is not None or found[1]}
-    numbers = {layer: i for i, layer in enumerate(dict.fromkeys(x[0] for x in parts.values()), 1)}
-    biases = {x: path for x, (path, kind, _, end) in parts.items() if kind == "bias" or end == ".b"}
-    units = Counter(biases.values())
-    named = {x: _attribute(path) for x, path in paths.items() if x not in parts}
-    for x in sorted(parts, key=lambda x: (numbers[parts[x][0]], x in biases)):
-        layer, _, unit, end = parts[x]
-        if x in biases:
-            named[x] = _in_layer("b", numbers[layer], unit, alone=units[layer] == 1)
-        else:
-            named[x] = _in_layer("W", numbers[layer], unit, *re.findall(r"\d+", end))
-    return named
+    return {value: path for path, value in held if value in present}
 
 
 def _attribute(path: str) -> str:

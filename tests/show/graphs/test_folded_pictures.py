@@ -8,13 +8,12 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.inner import topological_order
+from tests.inner import fold, topological_order
 from tests.show.graphs.reading import SVG, corners, flow, of_class, words
 
 from scalargrad import Value, draw, ops, walk
 from scalargrad.errors import GraphError, GraphTooLargeError
 from scalargrad.nn import MLP
-from scalargrad.show.subgraphs import fold
 
 
 def squared_error(model: MLP, *samples: Sequence[float]) -> Value:

@@ -301,7 +301,7 @@ def test_a_long_chain_is_drawn_in_rows() -> None:
     for i in range(60):
         y = y.sin() if i % 2 else y + 0.1
     picture = draw(y)
-    assert width(picture) < 1000
+    assert width(picture) < 1024
     shapes = places(picture)
     across = [shapes[f"n{i}"][0] for i in range(1, 61)]
     down = [shapes[f"n{i}"][1] for i in range(1, 61)]

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.inner import topological_order
+from tests.inner import Fold, fold, topological_order
 
 from scalargrad import Parameter, Value, ops
 from scalargrad.errors import GraphError
 from scalargrad.experiments import GPT
 from scalargrad.nn import MLP, GRUCell, Layer, Linear, Module, Neuron, ReLU, RNNCell, Sequential
-from scalargrad.show.subgraphs import Fold, fold
 
 
 def values(*data: float) -> list[Value]:

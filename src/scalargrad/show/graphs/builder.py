@@ -41,8 +41,7 @@ from scalargrad.show.graphs.gates import boxed_constants, folds, gate_text, is_s
 from scalargrad.show.graphs.view import Group, Unit, View
 from scalargrad.show.number_format import exact, gate_relation, loosest, number, relation
 from scalargrad.show.shown_graph import ShownGraph
-from scalargrad.show.subgraphs import Fold
-from scalargrad.show.subgraphs.folds import Item
+from scalargrad.show.subgraphs.folds import Fold, Item
 from scalargrad.value import Parameter, Value
 
 _LISTED = 6  # values of a fold that the title of its wire lists

@@ -13,8 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from graphlib import TopologicalSorter
 
-import graphviz
-
 from scalargrad.show.graphs.diagram import Box, Diagram, Folded, GateShape, Line, Shape, Wire
 
 _LONG, _ABREAST = 10, 6  # gates in series: the fewest in a chain to wrap, the most in a row of it
@@ -77,19 +75,6 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
     ]
     shapes.sort(key=lambda shape: row[shape.id])
     return replace(diagram, shapes=shapes, lines=lines, rows=row)
-
-
-def row_graphs(diagram: Diagram, margin: int) -> dict[int, graphviz.Digraph]:
-    """Return an empty part of DOT text for each row, the last first: Graphviz begins below.
-
-    So it does in each row, where shapes and lines are written in reverse. The `margin` is the room
-    that each keeps free around it, in points.
-    """
-    invisible = {"style": "invis", "label": "", "margin": str(margin)}
-    return {
-        row: graphviz.Digraph(f"cluster_row{row}", graph_attr=invisible)
-        for row in sorted({*diagram.rows.values()}, reverse=True)
-    }
 
 
 def _rows(diagram: Diagram) -> dict[str, int]:

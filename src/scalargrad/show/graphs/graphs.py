@@ -23,7 +23,7 @@ from scalargrad.show.graphs.view import (
 )
 from scalargrad.show.number_format import number
 from scalargrad.show.shown_graph import ShownGraph, printed_names
-from scalargrad.show.subgraphs import Fold, fold
+from scalargrad.show.subgraphs.folds import Fold, fold
 from scalargrad.system.short_repr import shown
 from scalargrad.table.printing import MINUS
 from scalargrad.table.validation import flag, is_word, listed, text, whole
@@ -357,7 +357,7 @@ def _items(highlight: Any) -> list[Value | Step]:
 
 
 def _can_be_drawn(item: object) -> bool:
-    return isinstance(item, Value) or hasattr(item, "scene")  # a step has one
+    return isinstance(item, Value) or hasattr(item, "operand")  # a step has one
 
 
 def _line(graph: ShownGraph, node: Value, i: int) -> Iterator[str]:

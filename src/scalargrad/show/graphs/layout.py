@@ -25,7 +25,6 @@ import graphviz
 
 from scalargrad.errors import LayoutError
 from scalargrad.show.characters import text_width
-from scalargrad.show.graphs.chain_rows import row_graphs
 from scalargrad.show.graphs.diagram import (
     ALARM,
     FONTS,
@@ -119,9 +118,10 @@ _POINTS = 72.0
 _BOX, BOX_HEIGHT, FOLD_HEIGHT, GATE, WIRE_HEIGHT = 34.0, 30.0, 56.0, 36.0, 44.0
 _DOT, _BESIDE = 8.0, 6.0
 _SEVERAL = 3  # results that a gate reads: they stand in their order, as the samples of a mean do
+_AROUND = 4.0  # a gate, which then is as high as the wire beside it
 _ARIAL = 0.87  # as wide as DejaVu Sans
-_AROUND_BOX, _AROUND_GATE = 6.0, 4.0  # with them, neither is higher than the wire beside it
 _NODE = {"fontname": FONTS, "fontsize": str(LETTERS), "shape": "box", "fixedsize": "true"}
+_ROW = {"style": "invis", "label": "", "margin": "12"}  # between rows a product fits
 
 
 def placed(layouts: Sequence[Layout]) -> Sequence[Layout]:
@@ -155,39 +155,25 @@ class DiagramLayout:
         The Bézier curves of each line.
     right, bottom : float
         Of the whole, without margins.
-    gates, boxes : set of str
-        The shapes that lines keep a distance from: all gates, and boxes without an arrow.
     """
 
     side: ClassVar = 8.0  # margins
     above: ClassVar = 8.0
-    _arrows: ClassVar = True  # whether Graphviz leaves room for them
-    _around_row: ClassVar = 0
 
     def __init__(self, diagram: Diagram, direction: str = "LR") -> None:
         self.diagram, self.direction = diagram, direction
-        points = [shape for shape in diagram.shapes if isinstance(shape, Junction)]
-        self._fans = {point.id for point in points}
-        self.gates = {shape.id for shape in diagram.shapes if isinstance(shape, GateShape)}
+        self._fans, self._gates, self._folds, self._boxes = (
+            {shape.id for shape in diagram.shapes if isinstance(shape, kind)}
+            for kind in (Junction, GateShape, Folded, Box)
+        )
         self._copying = {x.id for x in diagram.shapes if isinstance(x, GateShape) and x.copies}
-        self._folds = {shape.id for shape in diagram.shapes if isinstance(shape, Folded)}
-        self._boxes = {shape.id for shape in diagram.shapes if isinstance(shape, Box)}
         self._is_network = any(line.share is not None for line in diagram.lines)
         self._arrivals = Counter(line.target for line in diagram.lines if line.enters)
         self._twins = Counter((line.source, line.target) for line in diagram.lines)
-        self.boxes = self._boxes - self._arrivals.keys()
-        results = {f"{gate}-{end}" for gate in self.gates for end in ("wire", "fan")}
+        results = {f"{gate}-{end}" for gate in self._gates for end in ("wire", "fan")}
         several = {id for id, count in self._arrivals.items() if count >= _SEVERAL}
         self._listed = several - {x.target for x in diagram.lines if x.source not in results}
         self.sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
-        self._rooms = {id: self._room(id) for id in self.sizes}
-        leaves = (x for x in self.sizes if x in self.boxes and f"{x}-wire" in self.sizes)
-        self._reading = {leaf: list[Line]() for leaf in leaves}  # the lines from it to gates
-        for line in diagram.lines:
-            leaf = line.source.rpartition("-")[0]
-            if line.enters and leaf in self._reading:
-                self._reading[leaf].append(line)
-        self._alike = self._exchangeable()
 
     def _size(self, shape: Shape) -> Size:
         """Return width and height in pixels."""
@@ -215,7 +201,7 @@ class DiagramLayout:
         wide = max(self.width(name + wire.value), self.width(wire.gradient))
         if self.direction == "LR":
             return wide + 6, WIRE_HEIGHT
-        return 2 * (wide + _BESIDE), BOX_HEIGHT + _AROUND_BOX
+        return 2 * (wide + _BESIDE), GATE
 
     # DOT ------------------------------------------------------------------------------------
 
@@ -226,17 +212,19 @@ class DiagramLayout:
         frame = {"rankdir": self.direction, "nodesep": "0.16", "ranksep": room}
         frame["splines"] = "line" if self._is_network else "spline"
         graph = graphviz.Digraph("scalargrad", graph_attr=frame, node_attr=_NODE)
-        rows = row_graphs(diagram, self._around_row)
+        rows = {  # the last first: Graphviz begins below, in each row too
+            row: graphviz.Digraph(f"cluster_row{row}", graph_attr=_ROW)
+            for row in sorted({*diagram.rows.values()}, reverse=True)
+        }
         around = {id: rows[row] for id, row in diagram.rows.items()}
         turn = -1 if rows else 1
         for shape in diagram.shapes[::turn]:
             self._declare(around.get(shape.id, graph), shape)
         for line in diagram.lines[::turn]:
             self._join(around.get(line.source, graph), line)
-        for gate in sorted(self._listed) if rows else ():  # within a row `ordering` is no rule
-            with around[gate].subgraph(graph_attr={"rank": "same"}) as level:
-                sources = [self._key(x.source) for x in diagram.lines if x.target == gate]
-                for above, below in pairwise(sources[::turn]):
+        for ids in self._columns():
+            with around.get(ids[0], graph).subgraph(graph_attr={"rank": "same"}) as level:
+                for above, below in pairwise(map(self._key, ids[::turn])):
                     level.edge(above, below, style="invis")
         for row in rows.values():
             graph.subgraph(row)
@@ -248,8 +236,13 @@ class DiagramLayout:
         return 0.7 + 0.3 * most if self._is_network else 0.13 + 0.025 * most
 
     def _declare(self, graph: graphviz.Digraph, shape: Shape) -> None:
-        width, height = (f"{pixels / _POINTS:.4f}" for pixels in self._rooms[shape.id])
-        options = {"width": width, "height": height, "label": graphviz.escape(self._label(shape))}
+        width, height = self.sizes[shape.id]
+        if isinstance(shape, GateShape):  # lines pass at a distance
+            width, height = width + 2 * _AROUND, height + 2 * _AROUND
+        elif isinstance(shape, Box) and self.direction == "LR":  # level with its wire
+            height = WIRE_HEIGHT
+        options = {"width": f"{width / _POINTS:.4f}", "height": f"{height / _POINTS:.4f}"}
+        options["label"] = graphviz.escape(self._label(shape))
         match shape:
             case Wire():
                 options["shape"] = "plaintext"
@@ -264,7 +257,7 @@ class DiagramLayout:
         ordered = isinstance(shape, GateShape) and shape.ordered
         if ordered or shape.id in self._listed | self._folds:
             options["ordering"] = "in"
-        if shape.id in self.gates or shape.id.endswith("-wire"):  # no other line may come between
+        if shape.id in self._gates or shape.id.endswith("-wire"):  # no other line may come between
             options["group"] = self._key(shape.id.removesuffix("-wire"))
         graph.node(self._key(shape.id), **options)
 
@@ -283,9 +276,9 @@ class DiagramLayout:
     def _join(self, graph: graphviz.Digraph, line: Line) -> None:
         """Write the stretches of a line."""
         options = {"id": self._key(line.id), "weight": self._weight(line), "arrowsize": "0.7"}
-        if not (line.enters and self._arrows):
+        if not line.enters:
             options["arrowhead"] = "none"
-        if self._arrows and self._twins[line.source, line.target] > 1:  # they need room to part
+        if self._twins[line.source, line.target] > 1:  # they need room to part
             options["minlen"] = "2"
         graph.edge(self._leaving(line), self._entering(line), **options)
 
@@ -299,37 +292,33 @@ class DiagramLayout:
         return self._key(line.source) + ("" if is_free else f":{SIDES[self.direction][0]}")
 
     def _entering(self, line: Line) -> str:
-        is_joined = self._arrows and line.target in self._folds  # all in one point
-        is_free = line.enters and not is_joined
-        return self._key(line.target) + ("" if is_free else f":{SIDES[self.direction][1]}")
+        return self._key(line.target) + ("" if line.enters else f":{SIDES[self.direction][1]}")
 
     def _key(self, id: str) -> str:
         """Return the name of an id in DOT."""
         return id
 
-    def _exchangeable(self) -> list[list[str]]:
-        """Return the leaves that the same gates read in any order, each with the others.
+    def _columns(self) -> Iterator[Sequence[str]]:
+        """Yield shapes that stand in their order though Graphviz is free to exchange them.
 
-        They have equal rooms, so that they can change places.
+        These are leaves that the same gates read in any order; and what a gate in a row reads,
+        because within rows `ordering` is no rule.
         """
+        lines = self.diagram.lines
         ordered = {x.id for x in self.diagram.shapes if not isinstance(x, GateShape) or x.ordered}
-        alike: dict[tuple[str, ...], list[str]] = {}
-        for leaf, lines in self._reading.items():
-            readers = tuple(line.target for line in lines)
-            if ordered.isdisjoint(readers):
-                alike.setdefault(readers, []).append(leaf)
-        for leaves in alike.values():
-            wires = [f"{leaf}-wire" for leaf in leaves]
-            self.sizes.update(dict.fromkeys(wires, max(self.sizes[id] for id in wires)))
-            for ids in (leaves, wires):
-                self._rooms.update(dict.fromkeys(ids, max(self._room(id) for id in ids)))
-        return [*alike.values()]
-
-    def _room(self, id: str) -> Size:
-        """Return the size that Graphviz knows of a shape, with the room that is kept free."""
-        room = _AROUND_BOX if id in self.boxes else _AROUND_GATE if id in self.gates else 0.0
-        width, height = self.sizes[id]
-        return width + 2 * room, height + 2 * room
+        read: dict[str, list[tuple[str, str]]] = {}  # by leaf, at its wire or dot, by what
+        for line in lines:
+            leaf, _, end = line.source.rpartition("-")
+            if line.enters and leaf in self._boxes:
+                read.setdefault(leaf, []).append((end, line.target))
+        alike: dict[Any, list[str]] = {}
+        for leaf, ends in read.items():
+            if ordered.isdisjoint(target for _, target in ends):
+                alike.setdefault(tuple(ends), []).append(leaf)
+        yield from (leaves for leaves in alike.values() if len(leaves) > 1)
+        if self.diagram.rows:
+            for gate in sorted(self._listed):
+                yield [line.source for line in lines if line.target == gate]
 
     # Places ---------------------------------------------------------------------------------
 
@@ -341,18 +330,6 @@ class DiagramLayout:
         self.at = {ids[x["name"]]: self._point(x["pos"]) for x in shapes}
         lines = found.get("edges", [])
         self.paths = {ids.get(x["id"], x["id"]): self._path(x["pos"]) for x in lines if "id" in x}
-        for leaves in self._alike:
-            self._in_order(leaves)
-
-    def _in_order(self, leaves: Sequence[str]) -> None:
-        """Let leaves change places so that they stand in their order; no line crosses more."""
-        at, paths, down = dict(self.at), dict(self.paths), self.direction == "LR"
-        for leaf, there in zip(leaves, sorted(leaves, key=lambda x: at[x][down]), strict=True):
-            parts = [(leaf + end, there + end) for end in ("", "-out", "-wire", "-stem", "-fan")]
-            for line, other in zip(self._reading[leaf], self._reading[there], strict=True):
-                parts += [(line.id + end, other.id + end) for end in ("", "-in", "-tap")]
-            self.at |= {part: at[its] for part, its in parts if its in at}
-            self.paths |= {part: paths[its] for part, its in parts if its in paths}
 
     def _ids(self) -> dict[str, str]:
         """Return the ids of shapes by their names in DOT."""
@@ -370,27 +347,19 @@ class DiagramLayout:
         return [self._point(point) for point in points]
 
     def line(self, line: Line) -> list[Point]:
-        """Return the curves of a line, led on through the room around the shapes at its ends."""
-        points = self.paths[line.id]
-        start, end = self._end(line.source, points[0], 1), self._end(line.target, points[-1], -1)
-        return [start, *points[1:-1], end]
+        """Return the curves of a line, which meet the outlines of its ends."""
+        start, *points, end = self.paths[line.id]
+        return [self._on_outline(line.source, start), *points, self._on_outline(line.target, end)]
 
-    def _end(self, id: str, near: Point, sign: int) -> Point:
-        """Return where a line ends that comes from near a shape."""
-        if id in self.gates:
-            return self._on_outline(id, near)
-        return self._side_of(id, sign) if id in self.boxes else near
-
-    def _side_of(self, id: str, sign: int) -> Point:
-        """Return the middle of the side at which lines leave a shape (1) or arrive (-1)."""
+    def _on_outline(self, id: str, end: Point) -> Point:
+        """Return the point of a box or a gate, a circle or drawn out, that is nearest to one."""
+        if id in self._boxes:
+            ends = zip(end, self.at[id], self.sizes[id], strict=True)
+            x, y = (min(max(p, at - size / 2), at + size / 2) for p, at, size in ends)
+            return round(x, 1), round(y, 1)
+        if id not in self._gates:
+            return end
         (x, y), (width, height) = self.at[id], self.sizes[id]
-        if self.direction == "LR":
-            return x + sign * width / 2, y
-        return x, y + sign * height / 2
-
-    def _on_outline(self, gate: str, end: Point) -> Point:
-        """Return the point of a gate, a circle or one that is drawn out, that is nearest to one."""
-        (x, y), (width, height) = self.at[gate], self.sizes[gate]
         middle = min(max(end[0], x - (width - height) / 2), x + (width - height) / 2)
         right, down = end[0] - middle, end[1] - y
         share = height / 2 / (hypot(right, down) or 1)

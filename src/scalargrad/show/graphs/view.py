@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from scalargrad.show.graphs.gates import boxed_constants
-from scalargrad.show.subgraphs import Fold
-from scalargrad.show.subgraphs.folds import Item
+from scalargrad.show.subgraphs.folds import Fold, Item
 from scalargrad.system.cached_property import cached_property
 from scalargrad.value import Parameter, Value
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 from scalargrad import ops
 from scalargrad.errors import OperandError
 from scalargrad.show.number_format import loosest, number
-from scalargrad.show.steps.partials import SymbolicGate
+from scalargrad.show.steps.partials import SymbolicGate, shorten
 from scalargrad.show.steps.scene import Scene
 from scalargrad.system.short_repr import shown
 from scalargrad.table.declaration import CONDITIONAL, PRODUCT, SIGN
@@ -219,7 +219,8 @@ def local_formula(
     assert isinstance(parent, Value)
     assert local is not None
     gate = scene.gate(node)
-    partial = gate.partial(operand)
+    rule, textbook = gate.derivative(operand)
+    partial = shorten(rule)
     left = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
     if scene.readers[parent] > 1 and (node is scene.root or scene.is_repeated(node, parent)):
         left = writer.row([left, writer.phrase(wire)])  # not the whole derivative
@@ -232,6 +233,6 @@ def local_formula(
     repeats = TEXT.expression(partial, gate.shown) == number(local)
     links = [(filled_in, numbers), (result, writer.number(local))]
     written = [("", left), symbols]
-    if (textbook := gate.textbook(operand)) is not None:
+    if textbook is not None:
         written.insert(1, in_symbols(gate, textbook, writer))
     return Formula(written, links, of_names if repeats else "")

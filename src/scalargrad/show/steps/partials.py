@@ -317,6 +317,8 @@ class SymbolicGate:
         The node or the constant that each symbol stands for.
     numbers : dict from Symbol to float
         The number of each.
+    operand_numbers : list of float
+        Those of the operands, in order.
     words, shown : dict from Symbol to str
         What each is called, and its number as it is shown.
     """
@@ -328,6 +330,7 @@ class SymbolicGate:
         self.numbers: dict[Symbol, float] = {
             s: scene.data[x] if isinstance(x, Value) else x for s, x in self.stand_ins.items()
         }
+        _, *self.operand_numbers = self.numbers.values()
 
     @cached_property
     def words(self) -> dict[Symbol, str]:
@@ -339,51 +342,38 @@ class SymbolicGate:
         """The number of each symbol as it is shown."""
         return FIXED | {symbol: number(x) for symbol, x in self.numbers.items()}
 
-    def _at(self, index: int) -> Derivative:
-        """Return the local derivative at this point."""
-        found = self.form.derivative(index)
+    def partial(self, index: int) -> Expression:
+        """Return the local derivative for operand `index`, simplified at this point."""
+        return shorten(self.derivative(index)[0])
+
+    def derivative(self, index: int) -> tuple[Expression, Expression | None]:
+        """Return the same with all operands of a long sum or call.
+
+        Beside it, as textbooks have it: without the saved result, if that is in it.
+        """
+        found, local = self.form.derivative(index), self.node.local_grads[index]
         while isinstance(found, Fork):
             holds = resolved(found.condition, self.numbers)
             found = found.holds if holds else found.fails
-        return found
-
-    def partial(self, index: int) -> Expression:
-        """Return the local derivative for operand `index`, simplified at this point."""
-        return shorten(self.derivative(index))
-
-    def derivative(self, index: int) -> Expression:
-        """Return the same with all operands of a long sum or call."""
-        found, local = self._at(index), self.node.local_grads[index]
         assert local is not None
-        return local if found is None else found[0]
-
-    def textbook(self, index: int) -> Expression | None:
-        """Return it without the saved result, as textbooks have it; None if it is not in it."""
-        found = self._at(index)
-        return None if found is None else found[1]
+        return (local, None) if found is None else found
 
     def reads(self, index: int) -> list[Value]:
         """Return the nodes that the local derivative reads as it is written at this point."""
-        found = map(self.stand_ins.get, named_symbols(self.derivative(index)))
+        found = map(self.stand_ins.get, named_symbols(self.derivative(index)[0]))
         return list(dict.fromkeys(x for x in found if isinstance(x, Value)))
-
-    @property
-    def operand_numbers(self) -> list[float]:
-        """The numbers of the operands, in order."""
-        return [*self.numbers.values()][1:]
 
     @cached_property
     def relation(self) -> str:
         """The sign between what the gate computes, in numbers, and its result."""
-        result, *operands = self.numbers.values()
-        return gate_relation(self.form.op, operands, result)
+        return gate_relation(self.form.op, self.operand_numbers, self.numbers[self.form.result])
 
     def relations(self, index: int) -> tuple[str, str]:
         """Return the signs before the local derivative in numbers, and before what they give.
 
         The first is ≈ also where it reads a result that is about what is shown, as of tanh(40).
         """
-        rule, local = self.derivative(index), self.node.local_grads[index]
+        (rule, _), local = self.derivative(index), self.node.local_grads[index]
         assert local is not None
         numbers = {x: self.numbers[x] for x in named_symbols(rule) if x in self.numbers}
         shown = relation(*numbers_in(rule), *numbers.values())

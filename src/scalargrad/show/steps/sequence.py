@@ -16,7 +16,8 @@ from scalargrad.show.html import save as save_page
 from scalargrad.show.steps.frames import WHOLE, frames
 from scalargrad.show.steps.page import LIMIT, page
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.step import Step, first_alarm, table_html, table_text
+from scalargrad.show.steps.step import Step, first_alarm, table_html
+from scalargrad.show.steps.terminal import table
 from scalargrad.system.files import file_path, make_folder, write_atomically
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag, text, whole
@@ -63,7 +64,7 @@ class Walk(Sequence[Step]):
         return f"<walk through {self.scene.names[self.scene.root]}: {len(self)} steps>"
 
     def __str__(self) -> str:
-        return table_text(self._steps)
+        return table(self._steps).plain
 
     def _repr_html_(self) -> str:
         return table_html(self._steps)

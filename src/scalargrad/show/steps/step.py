@@ -10,8 +10,6 @@ from itertools import islice
 from math import isfinite
 from typing import Literal, cast
 
-from rich.cells import cell_len
-
 from scalargrad import ops
 from scalargrad.errors import OperandError
 from scalargrad.show.characters import indexed
@@ -429,15 +427,11 @@ def _writer(form: Form) -> FormulaWriter:
 def first_alarm(steps: list[Step]) -> Alarm | None:
     """Return the first number that is not finite: a value if there is one, else a gradient."""
     scene = steps[0].scene
-    for node in scene.order:
-        if not isfinite(scene.data[node]):
-            return _alarm(node, steps[scene.known_at[node]])
-    for step in steps[scene.seed_at + 1 :]:
-        assert step.total is not None
-        if not isfinite(step.total):
-            assert step.parent is not None
-            return _alarm(step.parent, step)
-    return None
+    numbers = [(x, scene.data[x], steps[scene.known_at[x]]) for x in scene.order]
+    numbers += [
+        (x.parent, x.total, x) for x in steps if x.parent is not None and x.total is not None
+    ]
+    return next((_alarm(node, step) for node, x, step in numbers if not isfinite(x)), None)
 
 
 def _alarm(node: Value, step: Step) -> Alarm:
@@ -455,11 +449,9 @@ def _alarm(node: Value, step: Step) -> Alarm:
     return Alarm(node, step.index, text)
 
 
-# As a table: plain text, and HTML for notebooks --------------------------------------------------
+# The rows of tables, and HTML for notebooks -------------------------------------------------------
 
 HEADINGS = ("step", "at", "chain rule", "remark")
-_WIDEST_FORMULA = 60
-_RULE = 78
 _ROWS_OF_HTML = 100
 _LEFT = 'style="text-align: left"'
 # As an attribute too, because untrusted notebooks lose styles.
@@ -477,32 +469,6 @@ def remarks(step: Step) -> list[str]:
         return step.notes()
     pattern = step.pattern_note("partial") or step.local_text()
     return [note for note in (pattern, step.sum_note("partial")) if note]
-
-
-def table_text(steps: Sequence[Step]) -> str:
-    """Return the steps as aligned columns of plain text, under a line for each pass.
-
-    A few very long formulas overflow their column instead of widening it for all.
-    """
-    rows = [HEADINGS, *map(table_row, steps)]
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    widths[2] = min(widths[2], _WIDEST_FORMULA)
-    lines = [_line(HEADINGS, widths)]
-    phase = ""
-    for step, cells in zip(steps, rows[1:], strict=True):
-        if step.phase != phase:
-            phase = step.phase
-            lines.append(f"── {phase} ".ljust(_RULE, "─"))
-        lines.append(_line(cells, widths))
-    return "\n".join(lines)
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    number, *rest = cells
-    padded = [
-        cell + " " * (width - cell_len(cell)) for cell, width in zip(rest, widths[1:], strict=True)
-    ]
-    return "  ".join([number.rjust(widths[0]), *padded]).rstrip()
 
 
 def outcome(scene: Scene) -> str:

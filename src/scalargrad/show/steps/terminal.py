@@ -10,8 +10,8 @@ import re
 import select
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Literal, TypeAlias
+from contextlib import contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
@@ -24,11 +24,13 @@ from scalargrad.show.number_format import number
 from scalargrad.show.steps import formulas
 from scalargrad.show.steps.formulas import TEXT
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.sequence import Walk
 from scalargrad.show.steps.step import HEADINGS, Step, remarks, table_row
 from scalargrad.system import terminals
 from scalargrad.table.validation import instance, listed
 from scalargrad.value import Parameter, Value
+
+if TYPE_CHECKING:
+    from scalargrad.show.steps.sequence import Walk
 
 VALUE, GRADIENT, LOCAL = "#2a7fd0", "italic #c75b12", "#8a64cf"
 PHASE = {"forward": VALUE, "seed": GRADIENT, "backward": GRADIENT}
@@ -217,7 +219,45 @@ def is_waiting(terminal: int, seconds: float) -> bool:
     return bool(select.select([terminal], [], [], seconds)[0])
 
 
-_GAP = 2
+_GAP, _RULE, _WIDEST_FORMULA = 2, 78, 60
+
+
+def table(steps: Sequence[Step], width: int | None = None) -> Text:
+    """Return steps as aligned columns, under a line for each pass.
+
+    A few very long formulas overflow their column instead of widening it for all. Where four
+    columns exceed the `width`, remarks stand below formulas.
+    """
+    rows = [table_row(step) for step in steps]
+    widths = [max(map(cell_len, column)) for column in zip(HEADINGS, *rows, strict=True)]
+    is_narrow = width is not None and sum(widths) + 3 * _GAP > width
+    widths[2] = min(widths[2], _WIDEST_FORMULA)
+    headings = HEADINGS[:3] if is_narrow else HEADINGS
+    lines, phase = [_line([Text(x, "underline bold") for x in headings], widths)], ""
+    indent = " " * (sum(widths[:2]) + 2 * _GAP)
+    for step, (position, place, formula, remark) in zip(steps, rows, strict=True):
+        colour = PHASE[step.phase]
+        if step.phase != phase:
+            phase = step.phase
+            rule = f"── {phase} ".ljust(min(_RULE, width or _RULE), "─")
+            lines.append(Text(rule, f"bold {colour}"))
+        cells = [Text(position, PALE), Text(place, colour), result_in_colour(formula, colour)]
+        if is_narrow:
+            lines.append(_line(cells, widths))
+            lines += [Text(f"{indent}{said}", PALE) for said in remarks(step)]
+        else:
+            lines.append(_line([*cells, Text(remark, PALE)], widths))
+    return Text("\n").join(lines)
+
+
+def _line(cells: Sequence[Text], widths: Sequence[int]) -> Text:
+    """Return a line of cells, the first to the right; the last is not filled up."""
+    cells[0].pad_left(widths[0] - cells[0].cell_len)
+    for cell, width in zip(cells[1:], widths[1:], strict=False):
+        cell.pad_right(max(0, width - cell.cell_len))
+    line = Text(" " * _GAP).join(cells)
+    line.rstrip()
+    return line
 
 
 def show(walk: Walk, console: Console | None = None) -> None:
@@ -235,41 +275,16 @@ def show(walk: Walk, console: Console | None = None) -> None:
     >>> from scalargrad import Value
     >>> from scalargrad.show.steps import walk
     >>> x = Value(3.0, "x")
-    >>> show(walk(2 * x)[-1:], Console(width=70))  # doctest: +NORMALIZE_WHITESPACE
+    >>> show(walk(2 * x)[-1:], Console(width=70))
     step  at      chain rule        remark
-                  backward
+    ── backward ──────────────────────────────────────────────────────────
        4  v1 → x  ∂v1/∂x = 1·2 = 2  swap multiplier: x receives 1·2
     """
     console = terminals.console() if console is None else console
     instance(console, "console", Console, "a Console")
     for step in listed(walk, "walk", "steps, such as walk(root)"):
         instance(step, "an entry of walk", Step, "steps, such as walk(root)")
-    rows = [table_row(step) for step in walk]
-    columns = zip(HEADINGS, *rows, strict=True)
-    fits = sum(max(map(cell_len, column)) + _GAP for column in columns) - _GAP <= console.width
-    headings = HEADINGS if fits else HEADINGS[:-1]
-    grid = Table.grid(padding=(0, _GAP, 0, 0))
-    for heading in headings:
-        grid.add_column(justify="right" if heading == "step" else "left", overflow="fold")
-    grid.add_row(*[Text(heading, "bold underline") for heading in headings])
-    phase = ""
-    for step, row in zip(walk, rows, strict=True):
-        if step.phase != phase:
-            phase = step.phase
-            grid.add_row("", "", Text(phase, f"bold {PHASE[phase]}"))
-        grid.add_row(*_cells(step, row, fits))
-    console.print(grid)
-
-
-def _cells(step: Step, row: Sequence[str], fits: bool) -> list[Text]:
-    """Return a row in colour; where four columns do not fit, the remark goes under the formula."""
-    number, place, formula, remark = row
-    written = result_in_colour(formula, PHASE[step.phase])
-    cells = [Text(number, PALE), Text(place, PHASE[step.phase]), written]
-    if fits:
-        return [*cells, Text(remark, PALE)]
-    written.append("".join(f"\n{remark}" for remark in remarks(step)), PALE)
-    return cells
+    console.print(table(walk, console.width))
 
 
 def explore(walk: Walk, console: Console | None = None, read_key: ReadKey | None = None) -> None:
@@ -293,11 +308,9 @@ def explore(walk: Walk, console: Console | None = None, read_key: ReadKey | None
         If keys are to come from the keyboard and this is not a terminal.
     """
     console = console or terminals.console()
-    if read_key is not None:
-        _explore(walk, console, read_key)
-        return
-    _require_terminal(console)
-    with keyboard() as read:
+    if read_key is None:
+        _require_terminal(console)
+    with keyboard() if read_key is None else nullcontext(read_key) as read:
         _explore(walk, console, read)
 
 

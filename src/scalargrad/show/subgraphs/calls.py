@@ -284,20 +284,8 @@ class Calls:
             for node, chain in self.of.items()
             if len(chain) >= level and self.calls[chain[level - 1]].path == path
         }
-        ends = self._ends(order, steps)
-        read = set[Value]()
-        for node in reversed(ends):
-            if any(x in steps or x in read for x in self.readers[node]):
-                read.add(node)
-        forms = {_form(node) for node in read}
-        for node, chain in ends.items():
-            if _form(node) in forms and all(x in steps for x in _computed(node)):
-                self.of[node] = steps[node] = chain
-
-    def _ends(self, order: Sequence[Value], steps: Mapping[Value, Chain]) -> dict[Value, Chain]:
-        """Return the latest of these calls for each node computed from results of them alone."""
         last = {steps[node]: i for i, node in enumerate(order) if node in steps}
-        ends: dict[Value, Chain] = {}
+        ends: dict[Value, Chain] = {}  # what is computed of results of calls alone, in the latest
         for node in order if len(last) > 1 else ():
             calls = [steps.get(x) or ends.get(x) for x in _computed(node)]
             known = [call for call in calls if call]
@@ -306,7 +294,14 @@ class Calls:
             latest, now = max(known, key=last.__getitem__), self.of.get(node, ())
             if latest != now == latest[: len(now)]:
                 ends[node] = latest
-        return ends
+        read = set[Value]()
+        for node in reversed(ends):
+            if any(x in steps or x in read for x in self.readers[node]):
+                read.add(node)
+        forms = {_form(node) for node in read}
+        for node, chain in ends.items():
+            if _form(node) in forms and all(x in steps for x in _computed(node)):
+                self.of[node] = steps[node] = chain
 
 
 class _Level:

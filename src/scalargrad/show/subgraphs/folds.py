@@ -17,12 +17,13 @@ from math import isqrt
 from operator import eq, itemgetter
 from typing import Any, TypeAlias
 
-from scalargrad.errors import GraphError, OperandError
+from scalargrad.errors import GraphError
 from scalargrad.names import names
 from scalargrad.show.shown_graph import shown_order
 from scalargrad.show.subgraphs.calls import Calls, Chain, Model, around, common_beginning
+from scalargrad.show.weighted_sums import readers_of
 from scalargrad.system.short_repr import counted, shown
-from scalargrad.table.validation import is_word, whole
+from scalargrad.table.validation import is_word
 from scalargrad.value import Parameter, Value
 
 
@@ -248,11 +249,8 @@ _REPEATED = 5  # nodes: where more are repeated, the first and the last are name
 
 # Making it ---------------------------------------------------------------------------------------
 
-#: The default for the most items on one level: as many as can be read in one picture.
-LIMIT = 60
 
-
-def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
+def fold(*roots: Value, model: Model | None = None, limit: int = 60) -> Fold:
     """Divide a graph into nested folds, with few items on each level.
 
     Parameters
@@ -294,9 +292,6 @@ def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
     layers.1 | Layer 2: 1 neuron | 5
     layers.1.neurons.0 | Neuron 1: linear | 5
     """
-    if model is not None and (isinstance(model, type) or not hasattr(model, "named_modules")):
-        raise OperandError(f"model is {shown(model)}; give the Module of the graph")
-    limit = whole(limit, "limit", 4)
     order = shown_order(*roots)
     calls = None if model is None else Calls(order, model)
     root = folded_by_calls(order, calls) if calls else Fold("graph", list(order))
@@ -448,29 +443,21 @@ def note_interfaces(whole: Fold, order: Sequence[Value], roots: Sequence[Value])
     roots : sequence of Value
         Those that are read from outside although nothing in the graph reads them.
     """
-    folds = list(whole.walk())
-    for part in folds:
+    around: dict[Value, dict[Fold, None]] = {}  # one for all nodes of a fold
+    for part in whole.walk():
         for inner in part.folds:
             inner.outer = part
-    for part in reversed(folds):
-        part.size = len(part.nodes) + sum(inner.size for inner in part.folds)
-    chains = {part: [*part.outwards()] for part in folds}
-    around = {node: chains[part] for part in folds for node in part.nodes}
-    inputs: dict[Fold, set[Value]] = {part: set() for part in folds}
-    outputs: dict[Fold, set[Value]] = {part: set() for part in folds}
-    for root in roots:
-        for part in around[root]:
-            outputs[part].add(root)
-    lines = [(node, x) for node in order for x in node.parents if isinstance(x, Value)]
-    for node, x in lines:
-        for part in around[node]:
-            inputs[part].update([x] * (part not in around[x]))
+        around.update(dict.fromkeys(part.nodes, dict.fromkeys(part.outwards())))
+        part.size = sum(1 for _ in part.everything())
+    readers = readers_of(order)
+    for x in order:
+        reading = {id(around[node]): around[node] for node in readers[x]}.values()
         for part in around[x]:
-            outputs[part].update([x] * (part not in around[node]))
-    position = {node: i for i, node in enumerate(order)}
-    for part in folds:
-        part.inputs = sorted(inputs[part], key=position.__getitem__)
-        part.outputs = sorted(outputs[part], key=position.__getitem__)
+            if x in roots or not all(part in folds for folds in reading):
+                part.outputs.append(x)
+        for part in dict.fromkeys(itertools.chain.from_iterable(reading)):
+            if part not in around[x]:
+                part.inputs.append(x)
 
 
 def sort(part: Fold, position: dict[Value, int]) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from scalargrad.compiler.call.outline import filled, outlined
+from scalargrad.compiler.call.outline import filled
 from scalargrad.compiler.passes.kinds import CONSTANT, DETACH, INPUT
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.record import Recording, record
@@ -57,6 +57,8 @@ class Cell:
         The node that is added.
     layer : int
         0 for an input, else one more than the last layer it reads.
+    form : int
+        What is computed of the sum: the same number for the same operations.
     """
 
     weighted: int
@@ -64,6 +66,7 @@ class Cell:
     sources: Sequence[WeightedInput] = ()
     bias: int | None = None
     layer: int = 0
+    form: int = 0
 
 
 def find_cells(program: Program, width: int) -> list[Cell]:
@@ -88,7 +91,12 @@ def find_cells(program: Program, width: int) -> list[Cell]:
     sums, cells = _sums(program, width), [Cell(i) for i in range(width)]
     reads = [frozenset({i}) for i in range(width)]  # the cells that each node is made of
     reads += [frozenset()] * (program.inputs - width)
+    numbers: dict[Any, int] = {}
+    forms = [*range(program.inputs)]  # what is computed of the sum of a unit
     for node in range(program.inputs, len(program)):
+        form = program.ops[node], *(forms[i] for i in program.args[node])
+        form = ("sum",) if node in sums else (*form, program.constants.get(node))
+        forms.append(numbers.setdefault(form, -1 - len(numbers)))
         if (found := sums.get(node)) is not None:
             if any(width <= x < program.inputs for x in found.inputs):
                 raise OperandError(_NOT_A_NETWORK.format("a dot whose weights are not parameters"))
@@ -104,9 +112,11 @@ def find_cells(program: Program, width: int) -> list[Cell]:
     if len(cells) == width:
         raise OperandError(_NOT_A_NETWORK.format("no such unit"))
     for output in program.outputs:  # of units that no other reads, where it reads one of them
-        for cell in reads[output] if len(reads[output]) == 1 else ():
-            if cells[cell].output is None:
-                cells[cell].output = output
+        for i in reads[output] if len(reads[output]) == 1 else ():
+            if cells[i].output is None:
+                cells[i].output = output
+    for cell in cells:
+        cell.form = forms[cell.weighted if cell.output is None else cell.output]
     return cells
 
 
@@ -184,11 +194,8 @@ def record_model(model: Model, example: Sequence[float]) -> tuple[Recording, Any
         If its output is not a Value, or a list of them.
     """
     leaves = [Value(x, f"x{i}") for i, x in enumerate(example)]
-    found, outline = record(lambda: model(list(leaves)), leaves)
-    _require_repeatable(found, "the model")
-    outputs: list[Value] = []
-    outlined(filled(outline, [Value(0.0)] * len(found.program.outputs)), outputs)
-    if not outputs:
+    found, outline = _recorded(lambda: model(list(leaves)), leaves, "the model")
+    if not found.program.outputs:
         raise OperandError(
             f"the model returns {shown(outline)}: a Value or a list of them is needed"
         )
@@ -206,8 +213,7 @@ def record_loss(loss: Loss, outputs: int, outline: Any, target: Any) -> Program:
         If it is not one Value, or depends on other Values than the outputs.
     """
     leaves = [Value(0.5, f"y{i}") for i in range(outputs)]
-    found, _ = record(lambda: loss([filled(outline, leaves)], [target]), leaves)
-    _require_repeatable(found, "the loss")
+    found, _ = _recorded(lambda: loss([filled(outline, leaves)], [target]), leaves, "the loss")
     if found.closed_over:
         raise OperandError(
             "the loss reads Values besides predictions and targets: leave a penalty on the "
@@ -220,7 +226,9 @@ def record_loss(loss: Loss, outputs: int, outline: Any, target: Any) -> Program:
     return found.program
 
 
-def _require_repeatable(found: Recording, what: str) -> None:
+def _recorded(run: Callable[[], Any], leaves: Sequence[Value], what: str) -> tuple[Recording, Any]:
+    """Run a function and keep what it computed, which must be what a page can repeat."""
+    found, outline = record(run, leaves)
     if found.outcomes:
         raise TraceError(
             f"{what} asks whether a number it computed is true (if, and, or, max): the page would "
@@ -234,32 +242,25 @@ def _require_repeatable(found: Recording, what: str) -> None:
             )
         if not isinstance(op, Operation) and op not in {INPUT, CONSTANT}:
             raise TraceError(f"{what} takes a derivative inside, which the page does not repeat")
+    return found, outline
 
 
-class ProgramWriter:
-    """Writes programs for a page.
+#: Operations that a page runs, each with its number of operands.
+Used: TypeAlias = dict[tuple[Operation, int], None]
 
-    Attributes
-    ----------
-    operations : dict from (Operation, int) to None
-        Each operation that they run, with its number of operands.
-    """
 
-    def __init__(self) -> None:
-        self.operations: dict[tuple[Operation, int], None] = {}
-
-    def json(self, program: Program) -> Json:
-        """Return a program: a node is a number, or an operation with its operands."""
-        nodes = [self._node(program, i) for i in range(program.inputs, len(program))]
-        return {"inputs": program.inputs, "nodes": nodes, "outputs": program.outputs}
-
-    def _node(self, program: Program, i: int) -> Json:
+def _written(program: Program, used: Used) -> Json:
+    """Return a program for a page: a node is a number, or an operation with its operands."""
+    nodes: list[Json] = []
+    for i in range(program.inputs, len(program)):
         op, args = program.ops[i], program.args[i]
         if not isinstance(op, Operation):
-            return json_number(program.constants[i])
+            nodes.append(json_number(program.constants[i]))
+            continue
         if op is not DETACH:
-            self.operations[op, len(args)] = None
-        return [function_key(op, len(args)), *args]
+            used[op, len(args)] = None
+        nodes.append([function_key(op, len(args)), *args])
+    return {"inputs": program.inputs, "nodes": nodes, "outputs": program.outputs}
 
 
 #: The most units a hidden layer can be given in the page, unless it has more already.
@@ -269,9 +270,7 @@ MOST_UNITS = 16
 MOST_EPOCHS = 2000
 
 
-def retraining(
-    written: ProgramWriter, program: Program, cells: list[Cell], optimizer: Any
-) -> Json | None:
+def retraining(used: Used, program: Program, cells: list[Cell], optimizer: Any) -> Json | None:
     """Return how a page trains a network again; without an optimiser, by gradient descent.
 
     Returns
@@ -296,13 +295,13 @@ def retraining(
     most = max(MOST_UNITS, *map(len, layers[:-1]))
     for cell in cells if resizes else ():
         for width in range(1, most + 1):  # the weighted sums of resized layers
-            written.operations[dot, 2 * width + (cell.bias is not None)] = None
+            used[dot, 2 * width + (cell.bias is not None)] = None
     return {
         "optimizer": type(chosen).__name__,
         "isKnown": optimizer is not None,
         "rate": float(group["lr"]),
-        "first": written.json(first),
-        "later": written.json(later),
+        "first": _written(first, used),
+        "later": _written(later, used),
         "state": state,
         "mostEpochs": MOST_EPOCHS,
         "ascends": bool(group.get("maximize")),
@@ -325,8 +324,7 @@ def _rule(optimizer: Optimizer, states: int, step: float | None) -> Program:
         asked = {**group, "lr": rate, "step": counted if step is None else step}
         return list(optimizer.rule(asked)(parameter, gradient, *state))
 
-    found, _ = record(update, leaves)
-    _require_repeatable(found, "the rule")
+    found, _ = _recorded(update, leaves, "the rule")
     if found.closed_over or len(found.program.outputs) != states + 1:
         raise OperandError("the rule reads other Values, or returns another state")
     return found.program
@@ -341,34 +339,14 @@ def is_stack(program: Program, cells: list[Cell]) -> bool:
     for before, layer in itertools.pairwise(layers):
         units = [cells[i] for i in layer]
         reading = all([source.cell for source in unit.sources] == before for unit in units)
-        made = [] if layer is layers[-1] else [_made(program, unit) for unit in units]
-        if not reading or None in made or any(each != made[0] for each in made):
+        made = set() if layer is layers[-1] else {unit.form for unit in units}
+        if not reading or len(made) > 1:
             return False
         if len({unit.bias is None for unit in units}) > 1:
             return False
     used = [source.weight for cell in cells for source in cell.sources]
     used += [cell.bias for cell in cells if cell.bias is not None]
     return len(layers) > 2 and sorted(used) == list(range(len(layers[0]), program.inputs))
-
-
-def _made(program: Program, cell: Cell) -> list[Any] | None:
-    """Return the operations from a unit's sum to its output; None where they read an input."""
-    assert cell.output is not None
-    places, written, waiting = {cell.weighted: 0}, [], [cell.output]
-    while waiting:
-        node = waiting[-1]
-        needed = [i for i in program.args[node] if i not in places]
-        if node in places or not needed:
-            waiting.pop()
-            if node not in places:
-                places[node] = len(places)
-                operands = tuple(places[i] for i in program.args[node])
-                written.append((program.ops[node], operands, program.constants.get(node)))
-        elif any(i < program.inputs for i in needed):
-            return None
-        else:
-            waiting += needed
-    return written
 
 
 def find_task(targets: Sequence[Any], outputs: int, names: Sequence[str] | None) -> Json:
@@ -485,21 +463,22 @@ def study(
             f"the model has {len(parameters):,} parameters, too many for a page of at most "
             f"{limit:,}: watch a smaller one, or pass limit={len(parameters)}"
         )
-    cells, written, outputs = find_cells(program, width), ProgramWriter(), len(program.outputs)
-    programs = [written.json(record_loss(loss, outputs, outline, y)) for y in data.targets]
+    used: Used = {}
+    cells, outputs = find_cells(program, width), len(program.outputs)
+    programs = [_written(record_loss(loss, outputs, outline, y), used) for y in data.targets]
     losses = {str(program): program for program in programs}
     places = {key: place for place, key in enumerate(losses)}
     features = _named(feature_names, "feature_names", width, counted(width, "input"), "a feature")
     task = find_task(data.targets, outputs, target_names)
     recorded = {
-        "model": written.json(program),
+        "model": _written(program, used),
         "cells": [*_cells(program, cells, features)],
         "losses": [*losses.values()],
         "inputs": data.inputs,
         "lossOf": [places[str(program)] for program in programs],
         "task": task | {"threshold": number(threshold, "threshold")},
         "plane": _plane(plane, width),
-        "retraining": retraining(written, program, cells, optimizer),
+        "retraining": retraining(used, program, cells, optimizer),
     }
     _require_mean(model, data, loss)
     symbols = filter(None, dict.fromkeys(activation(program, cell) for cell in cells))
@@ -510,7 +489,7 @@ def study(
         f"loss: {getattr(loss, '__name__', type(loss).__name__).replace('_', ' ')}",
     ]
     sizes = [len(layer) for layer in layers_of(cells)]
-    return Setting(recorded, written.operations, sizes, summary), parameters
+    return Setting(recorded, used, sizes, summary), parameters
 
 
 def _cells(program: Program, cells: list[Cell], features: list[str] | None) -> Iterator[Json]:

@@ -382,7 +382,7 @@ class TrainingPage:
             recorded | {"title": None if title else _TITLE},
             title=title or _TITLE.format(f"{', '.join(first)} and {last}"),
             summary=escape(" · ".join(summary)),
-            table=_table(self._snapshots, self._unit),
+            table=self.history._repr_html_(),
         )
 
 
@@ -398,9 +398,3 @@ def _evaluating(model: Model) -> Iterator[None]:
     finally:
         for module, mode in zip(modules, before, strict=True):
             module.training = mode
-
-
-def _table(snapshots: Sequence[Snapshot], unit: str) -> str:
-    """Return the losses as a table, for readers without JavaScript."""
-    rows = "".join(f"<tr><td>{kept.step}</td><td>{kept.loss:.6g}</td></tr>" for kept in snapshots)
-    return f"<table><tr><th>{unit}</th><th>loss</th></tr>{rows}</table>"

@@ -24,7 +24,7 @@ from scalargrad.show.number_format import body, number, relation
 from scalargrad.show.shown_graph import scores_of
 from scalargrad.show.steps.formulas import MATHML, TEXT, TEXTS, Notation
 from scalargrad.show.steps.layers import layered
-from scalargrad.show.steps.page.drawings import Drawings, drawings
+from scalargrad.show.steps.page.drawings import drawings
 from scalargrad.show.steps.partials import (
     FIXED,
     Derivative,
@@ -95,21 +95,21 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
         )
     short, legend = aliases(walked.names)
     scene = walked.renamed(short)
-    drawn = drawings(scene, limit)
-    record = Record(scene, drawn, walked.names)
+    first, drawn = drawings(scene, limit)
+    record = Record(scene, walked.names)
     titled = title or f"Backpropagation through {walked.names[walked.root]}"
     return html.page(
         __package__,
         "page",
         _SCRIPTS,
         javascript_functions(record.operations.values()),
-        record.json(steps),
+        record.json(steps, drawn),
         title=titled,
         heading=_breakable(titled),
         expression=escape(_expression(scene) + _advice(scene)),
         legend=_legend(legend),
         table=table_html(steps),
-        graph=drawn.first,
+        graph=first,
     )
 
 
@@ -160,8 +160,6 @@ class Record:
     ----------
     scene : Scene
         The walked graph.
-    drawn : Drawings
-        The drawings of the page.
     full : mapping from Value to str
         The names in full, where the scene has short ones.
 
@@ -172,8 +170,8 @@ class Record:
         those in their partials, such as the subtraction in the slope 3·x³⁻¹.
     """
 
-    def __init__(self, scene: Scene, drawn: Drawings, full: Mapping[Value, str]) -> None:
-        self._scene, self._drawn, self._full = scene, drawn, full
+    def __init__(self, scene: Scene, full: Mapping[Value, str]) -> None:
+        self._scene, self._full = scene, full
         self._place = scene.place
         self._custom: dict[Operation, str] = {}
         self._operations: dict[str, Json] = {}
@@ -185,8 +183,8 @@ class Record:
         self._unknown = len(scene.comparisons) - len(known)
         self._comparisons = [self._comparison(found) for found in known]
 
-    def json(self, steps: Iterable[Step]) -> Json:
-        """Return the data of the page, and which steps it shows, as JSON."""
+    def json(self, steps: Iterable[Step], drawn: Json) -> Json:
+        """Return the data of the page, its drawings and which steps it shows, as JSON."""
         scene, start = self._scene, Step(self._scene, 0, "forward")
         positions = [step.index for step in steps]
         found, stages = layered(scene)
@@ -203,8 +201,7 @@ class Record:
             "start": start.sentence("partial"),
             "announced": {n: start.fan_out_notes(n) for n in get_args(Notation)},
             "positions": positions if len(positions) < scene.count else None,
-            "drawings": self._drawn.json,
-            "templates": self._drawn.templates,
+            **drawn,
             "comparisons": self._comparisons,
             "unknown": self._unknown,
         }

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from html import escape
 from math import ceil
@@ -37,37 +36,24 @@ from scalargrad.show.graphs.layout import WIRE_HEIGHT, DiagramLayout, Point, Siz
 from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves, rounded, typeset
 from scalargrad.show.graphs.view import View
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.subgraphs import Fold, fold
-from scalargrad.show.subgraphs.folds import Item
+from scalargrad.show.subgraphs.folds import Fold, fold
 from scalargrad.value import Value
 
 Json: TypeAlias = Any
 
 
-@dataclass(frozen=True, slots=True)
-class Drawings:
-    """What a page draws.
-
-    Attributes
-    ----------
-    first : str
-        The drawing that is open at first, as SVG.
-    json : list
-        All of them for the page, the first without its SVG; that of the others is the number of a
-        template, and what fills its slots.
-    templates : list of str
-        Those of all drawings but the first.
-    """
-
-    first: str
-    json: list[Json]
-    templates: list[str]
-
-
-def drawings(scene: Scene, limit: int) -> Drawings:
+def drawings(scene: Scene, limit: int) -> tuple[str, Json]:
     """Draw a graph whole or, of a model or with more than `limit` nodes, by its folds.
 
     One that is drawn whole is drawn with copy gates, too, where there are any.
+
+    Returns
+    -------
+    str
+        The drawing that is open at first, as SVG.
+    JSON
+        All ``drawings`` for the page, the first without its SVG; that of the others is the number
+        of one of the ``templates``, and what fills its slots.
 
     Raises
     ------
@@ -76,37 +62,37 @@ def drawings(scene: Scene, limit: int) -> Drawings:
     """
     is_whole = scene.model is None and len(scene.order) <= limit
     whole = Fold("graph", [*scene.order]) if is_whole else fold(scene.root, model=scene.model)
-    found = levels(whole)
-    numbers = {level.view.fold: level.index for level in found}
+    views = views_of(whole)
+    numbers = {part: i for i, part in enumerate(views)}
     ids = {part: f"f{i}" for part, i in numbers.items()}
-    gradients = {node: node.grad or 0.0 for node in scene.order} if is_whole else None
     # without numbers, equal parts are drawn alike
+    gradients = {node: node.grad or 0.0 for node in scene.order} if is_whole else None
     shown: dict[str, Any] = {"values": is_whole, "gradients": gradients}
     builders = [
-        Builder(scene, x.view, folds=ids, **shown, out=partial(_destination, scene, x))
-        for x in found
+        Builder(scene, view, folds=ids, **shown, out=partial(_destination, scene, views, part))
+        for part, view in views.items()
     ]
-    has_copies = is_whole and max(scene.readers.values()) > 1
-    copied = [Builder(scene, copies=True, **shown)] * has_copies
-    svgs = draw([one.build(_title(scene, one.view.fold)) for one in [*builders, *copied]])
-    templates: dict[str, int] = {}
+    if has_copies := is_whole and max(scene.readers.values()) > 1:
+        builders.append(Builder(scene, copies=True, **shown))
+    svgs = draw([one.build(_title(scene, one.view.fold)) for one in builders])
     json: list[Json] = [
         {
-            "title": named(level.view.fold) if level.around else "whole graph",
-            "parent": level.around.index if level.around else None,
-            "nodes": [scene.place[x] for x in level.view.items if isinstance(x, Value)],
+            "title": named(part) if part.outer else "whole graph",
+            "parent": next((numbers[x] for x in _around(views, part)), None),
+            "nodes": [scene.place[x] for x in view.items if isinstance(x, Value)],
             "bundles": [[scene.place[x] for x in bundle.nodes] for bundle in one.bundles],
-            "folds": [numbers[part] for part in level.view.closed],
+            "folds": [numbers[x] for x in view.closed],
         }
-        for level, one in zip(found, builders, strict=True)
+        for (part, view), one in zip(views.items(), builders, strict=False)
     ]
-    if copied:
+    if has_copies:
         json[0]["copies"] = svgs.pop()
+    templates: dict[str, int] = {}
     for entry, svg in zip(json[1:], svgs[1:], strict=True):
         template, slots = _slotted(svg)
         number = templates.setdefault(template, len(templates))
         entry["svg"] = {"template": number, "slots": slots}
-    return Drawings(svgs[0], json, [*templates])
+    return svgs[0], {"drawings": json, "templates": [*templates]}
 
 
 def _title(scene: Scene, part: Fold) -> str:
@@ -115,43 +101,37 @@ def _title(scene: Scene, part: Fold) -> str:
     return f"Computation graph of {scene.names[scene.root]}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Level:
-    """A fold as a drawing by itself, with a number, within another one."""
-
-    view: View
-    index: int
-    around: Level | None
-
-
 def named(fold: Fold) -> str:
     """Return a short name for a fold: ``Layer 1``, ``Layer 1, call 2 of 3``, ``v57``."""
     return fold.title.partition(": ")[0] if fold.is_module else fold.path
 
 
-def levels(whole: Fold) -> list[Level]:
-    """Return every fold that has a drawing, the whole graph first."""
-    found = [Level(_view(whole), 0, None)]
-    for level in found:  # grows while it is read
-        for inner in level.view.closed:
-            found += [Level(_view(inner), len(found), level)]
+def views_of(whole: Fold) -> dict[Fold, View]:
+    """Return what is drawn of every fold that has a drawing, the whole graph first.
+
+    Of one that holds nothing but another fold, that is what is drawn of the other.
+    """
+    found: dict[Fold, View] = {}
+    ahead = [whole]
+    for part in ahead:  # grows while it is read
+        opened = [part]
+        while len(opened[-1].items) == 1 and opened[-1].folds:
+            opened += opened[-1].folds
+        view = View(part, opened)
+        found[part] = view.share(view.by_readers())
+        ahead += view.closed
     return found
 
 
-def _view(part: Fold) -> View:
-    """Return what is drawn of a fold; if that holds nothing but another fold, of the other."""
-    opened = [part]
-    while len(opened[-1].items) == 1 and opened[-1].folds:
-        opened += opened[-1].folds
-    view = View(part, opened)
-    return view.share(view.by_readers())
+def _around(views: Mapping[Fold, View], part: Fold) -> list[Fold]:
+    """Return the folds around one that have drawings, inner ones first."""
+    return [x for x in part.outwards() if x in views and x is not part]
 
 
-def _destination(scene: Scene, level: Level, node: Value) -> str:
-    """Name what reads a node that leaves a level, as in the nearest drawing around it."""
-    around, readers = level.around, list[Item]()
-    while around and not readers:
-        readers, around = [*around.view.readers.get(node, {})], around.around
+def _destination(scene: Scene, views: Mapping[Fold, View], part: Fold, node: Value) -> str:
+    """Name what reads a node that leaves a fold, as in the nearest drawing around it."""
+    found = (views[x].readers.get(node) for x in _around(views, part))
+    readers = [*next(filter(None, found), {})]
     if len(readers) > 1:
         return f"to {len(readers)} places"
     if not readers:
@@ -225,8 +205,6 @@ class _PageLayout(DiagramLayout):
 
     side: ClassVar = 20.0
     above: ClassVar = 44.0  # room for a product
-    _arrows: ClassVar = False
-    _around_row: ClassVar = 12  # so that a product fits between two
 
     def __init__(self, diagram: Diagram) -> None:
         self._keys: dict[str, str] = {}
