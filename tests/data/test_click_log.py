@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from scalargrad import OperandError
+from scalargrad import ScalargradError
 from scalargrad.data import ClickModel, click_model
 
 
@@ -76,5 +76,5 @@ def test_clicks_come_as_often_as_their_probabilities_say() -> None:
 )
 def test_a_world_that_cannot_be_is_refused(option: str, wrong: float) -> None:
     """Options out of their range."""
-    with pytest.raises(OperandError, match=option):
+    with pytest.raises(ScalargradError, match=option):
         click_model(**{option: wrong})  # type: ignore[arg-type]

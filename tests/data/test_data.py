@@ -128,7 +128,7 @@ def test_there_are_as_many_names_as_in_the_world() -> None:
         chosen = [fact for fact in facts() if fact.kind == kind]
         assert len({fact.name for fact in chosen}) == len({fact.about for fact in chosen})
         assert all(fact.name.strip() == fact.name and fact.about for fact in chosen)
-    with pytest.raises(OperandError, match="river"):
+    with pytest.raises(DomainError, match="river"):
         names("river")  # type: ignore[arg-type]
 
 

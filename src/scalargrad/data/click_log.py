@@ -11,14 +11,16 @@ from __future__ import annotations
 import math
 import random
 import zlib
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from scalargrad.data.datasets import Dataset
 from scalargrad.errors import OperandError
+from scalargrad.losses import binary_cross_entropy
+from scalargrad.ops import sigmoid
 from scalargrad.system.short_repr import shown
-from scalargrad.table.validation import flag, instance, listed, number, size, text, whole
+from scalargrad.table.validation import flag, fraction, instance, listed, number, size, text, whole
 
 #: Countries, each with the language that most of its users speak in this model.
 _SPOKEN_IN = {
@@ -123,7 +125,7 @@ class ClickModel:
         country = rng.choice(COUNTRIES)
         language = rng.choice(LANGUAGES) if rng.random() < 0.2 else _SPOKEN_IN[country]
         eagerness = rng.gauss(0, 0.7)
-        rate = _sigmoid(self.bias + eagerness)
+        rate = sigmoid(self.bias + eagerness)
         history = sum(rng.random() < rate for _ in range(20)) / 20
         tastes = tuple(rng.gauss(0, 1.2) for _ in range(self.latent))
         return User(country, language, history, tastes, eagerness)
@@ -171,7 +173,7 @@ class ClickModel:
 
     def probability(self, shown: Impression) -> float:
         """Return the true probability of a click, dimensionless."""
-        return _sigmoid(self.log_odds(shown))
+        return sigmoid(self.log_odds(shown))
 
     def log(self, n: int, seed: int = 0, unseen: bool = False) -> Dataset[Impression, int]:
         """Draw n impressions and whether each was clicked.
@@ -214,14 +216,9 @@ class ClickModel:
 
     def log_loss(self, impressions: Iterable[Impression], clicks: Iterable[int]) -> float:
         """Return the mean log loss of the true probabilities, in nats: no model can expect less."""
-        shown = listed(impressions, "impressions", "Impressions")
+        given = listed(impressions, "impressions", "Impressions")
         clicked = [number(x, "a click", 0, 1) for x in listed(clicks, "clicks", "0 and 1")]
-        if len(shown) != len(clicked) or not shown:
-            raise OperandError(
-                f"{len(shown)} impressions and {len(clicked)} clicks: give one click for each, "
-                "and at least one"
-            )
-        return log_loss(map(self.probability, shown), clicked)
+        return float(binary_cross_entropy([self.probability(x) for x in given], clicked))
 
     def _rng(self, *what: object) -> random.Random:
         """Return the generator of one user, item, pair or combination."""
@@ -267,7 +264,9 @@ def click_model(
     Raises
     ------
     OperandError
-        If there are no users or items, or an option is out of its range.
+        If there are no users or items.
+    DomainError
+        If another option is out of its range.
 
     References
     ----------
@@ -279,35 +278,15 @@ def click_model(
     >>> truth.impression(123_456, 7, "phone", hour=21, weekday=5).topic
     'games'
     """
-    users, items = size(users, "users"), size(items, "items")
-    if not users or not items:
-        raise OperandError(f"{users} users, {items} items: give at least one each")
-    shares = {"exceptional": exceptional, "unseen": unseen}
-    for name, x in shares.items():
-        shares[name] = number(x, name)
-        if not 0.0 <= shares[name] < 1.0:
-            raise OperandError(f"{name} is {x}: it is a share of the pairs, in [0, 1)")
-    popularity = number(popularity, "popularity")
-    if popularity < 1.0:
-        raise OperandError(f"popularity is {popularity}: 1 is even, larger is more skewed")
-    latent, seed = size(latent, "latent"), whole(seed, "seed")
-    return ClickModel(users, items, latent=latent, popularity=popularity, seed=seed, **shares)
-
-
-def _sigmoid(z: float) -> float:
-    return 1 / (1 + math.exp(-z))
-
-
-def log_loss(chances: Iterable[float], clicks: Sequence[float]) -> float:
-    """Return the mean log loss of probabilities, in nats.
-
-    Examples
-    --------
-    >>> round(log_loss([0.5, 0.5], [0, 1]), 4)
-    0.6931
-    """
-    told = [p if clicked else 1 - p for p, clicked in zip(chances, clicks, strict=True)]
-    return -math.fsum(map(math.log, told)) / len(told)
+    return ClickModel(
+        size(users, "users", 1),
+        size(items, "items", 1),
+        latent=size(latent, "latent"),
+        exceptional=fraction(exceptional, "exceptional"),
+        unseen=fraction(unseen, "unseen"),
+        popularity=number(popularity, "popularity", 1.0),
+        seed=whole(seed, "seed"),
+    )
 
 
 # Categories: a row of a table for each value, a hash bucket for each cross ------------------------

@@ -10,9 +10,7 @@ from itertools import chain
 from typing import Literal, NamedTuple
 
 from scalargrad.data.datasets import Dataset, Split, split_every
-from scalargrad.errors import OperandError
-from scalargrad.system.short_repr import shown
-from scalargrad.table.validation import instance, is_word, whole
+from scalargrad.table.validation import choice, instance, whole
 
 Kind = Literal["country", "capital", "element"]
 KINDS: tuple[Kind, ...] = ("country", "capital", "element")
@@ -77,7 +75,7 @@ def names(kind: Kind | None = None) -> list[str]:
 
     Raises
     ------
-    OperandError
+    DomainError
         If there is no such kind.
 
     Examples
@@ -85,10 +83,8 @@ def names(kind: Kind | None = None) -> list[str]:
     >>> names("element")[:3]
     ['Hydrogen', 'Helium', 'Lithium']
     """
-    if kind is not None and not is_word(kind, KINDS):
-        raise OperandError(
-            f"there are no names of kind {shown(kind)}: choose from {', '.join(KINDS)}"
-        )
+    if kind is not None:
+        choice(kind, "kind", KINDS)
     return [fact.name for fact in facts() if kind in (None, fact.kind)]
 
 

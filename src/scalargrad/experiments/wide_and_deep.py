@@ -98,7 +98,7 @@ class WideAndDeep(Module):
     @classmethod
     def of(cls, shown: Sequence[Impression], **options: Any) -> WideAndDeep:
         """Make a model with an embedding for each user and item of a log."""
-        return cls({x.user: None for x in shown}, {x.item: None for x in shown}, **options)
+        return cls([x.user for x in shown], [x.item for x in shown], **options)
 
     def encode(self, shown: Impression) -> list[float]:
         """Return an impression as the numbers that `forward` takes.

@@ -22,8 +22,7 @@ from scalargrad.ops import (
     tanh,
     where,
 )
-from scalargrad.system.short_repr import shown
-from scalargrad.table.validation import is_word, listed, number, positive, scalar
+from scalargrad.table.validation import choice, listed, number, positive, scalar
 
 __all__ = [
     "ELU",
@@ -187,7 +186,7 @@ class GELU(ElementwiseModule):
 
     Raises
     ------
-    OperandError
+    DomainError
         If `approximate` is another.
 
     References
@@ -203,9 +202,7 @@ class GELU(ElementwiseModule):
     """
 
     def __init__(self, approximate: str = "none") -> None:
-        if not is_word(approximate, {"none", "tanh"}):
-            raise OperandError(f"GELU: approximate is {shown(approximate)}; use 'none' or 'tanh'")
-        self.approximate = approximate
+        self.approximate = choice(approximate, "GELU: approximate", ("none", "tanh"))
 
     def unit(self, x: Any) -> Any:
         """Apply `gelu` to one number."""

@@ -13,8 +13,7 @@ from scalargrad.nn.inputs import checked_index
 from scalargrad.nn.module import Module
 from scalargrad.ops import dot, maximum, mean, ne, sum, take, where
 from scalargrad.sparse import Table
-from scalargrad.system.short_repr import shown
-from scalargrad.table.validation import is_word, listed, size, whole
+from scalargrad.table.validation import choice, listed, size, whole
 from scalargrad.value import Scalar, Value
 
 
@@ -143,7 +142,7 @@ class EmbeddingBag(Embedding):
 
     Raises
     ------
-    OperandError
+    DomainError
         If `mode` is another.
 
     Notes
@@ -168,9 +167,7 @@ class EmbeddingBag(Embedding):
         *,
         rng: Rng = None,
     ) -> None:
-        if not is_word(mode, {"mean", "sum"}):
-            raise OperandError(f"EmbeddingBag: mode is {shown(mode)}; use 'mean' or 'sum'")
-        self.mode = mode
+        self.mode = choice(mode, "EmbeddingBag: mode", ("mean", "sum"))
         super().__init__(num_embeddings, embedding_dim, padding_idx, rng=rng)
 
     def forward(self, index: Any, per_sample_weights: Any = None) -> Any:

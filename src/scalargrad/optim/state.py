@@ -9,21 +9,14 @@ from functools import partial
 from itertools import count, groupby, islice
 from typing import Any, TypeAlias
 
-from scalargrad.errors import DomainError, OperandError, StateError
+from scalargrad.errors import OperandError, StateError
 from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
-from scalargrad.table.validation import counted, flag, number
+from scalargrad.table.validation import counted, flag, fraction, number
 
 Group: TypeAlias = dict[str, Any]
 
 # Options --------------------------------------------------------------------------------------
-
-
-def fraction(x: Any, name: str) -> float:
-    """Return a number in [0, 1)."""
-    if not 0.0 <= (found := number(x, name)) < 1.0:
-        raise DomainError(f"{name} is {found}; it must be at least 0 and less than 1")
-    return found
 
 
 def _fractions(x: Any, name: str) -> tuple[float, ...]:
