@@ -7,7 +7,7 @@ hundred. Clearing, clipping and updating then visit that hundred and skip the re
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, overload
+from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import unless_recorded
@@ -178,17 +178,7 @@ class Table(tuple[tuple[SparseParameter, ...], ...]):
         )
         return cls(parameters, touched)
 
-    @overload  # type: ignore[override]
-    def __getitem__(self, index: int) -> tuple[SparseParameter, ...]: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[tuple[SparseParameter, ...], ...]: ...
-    @overload
-    def __getitem__(self, index: tuple[int, int]) -> SparseParameter: ...
-    @overload
-    def __getitem__(self, index: tuple[slice, int] | tuple[int, slice]) -> Vector: ...
-    @overload
-    def __getitem__(self, index: tuple[slice, slice]) -> tuple[Vector, ...]: ...
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> Any:  # columns, too
         """Return a row, some rows, or what a row index and a column index choose."""
         if not isinstance(index, tuple):
             return super().__getitem__(index)

@@ -59,15 +59,11 @@ class Embedding(Module):
         self.num_embeddings = size(num_embeddings, "num_embeddings")
         self.embedding_dim = size(embedding_dim, "embedding_dim")
         self.weight = Table.zeros(self.num_embeddings, self.embedding_dim, "e")
-        self.padding_idx = self._row_from_end(padding_idx)
+        self.padding_idx = padding_idx
+        if padding_idx is not None:
+            n = self.num_embeddings
+            self.padding_idx = whole(padding_idx, "padding_idx", -n, n - 1) % n
         self.reset_parameters(rng)
-
-    def _row_from_end(self, index: int | None) -> int | None:
-        if index is None:
-            return None
-        index = whole(index, "padding_idx")
-        from_start = index + self.num_embeddings if index < 0 else index
-        return checked_index(from_start, self.num_embeddings, "padding_idx")
 
     def reset_parameters(self, rng: Rng = None) -> None:
         """Draw the table again; the padding row is set to 0."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any, overload
+from typing import Any
 
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.ops import eq, floor, ge, lt
@@ -79,10 +79,6 @@ def by_row(x: Any, length: int, owner: Any, compute: Callable[[list[Any]], Any])
     return compute(of_length(row, length, owner))
 
 
-@overload
-def checked_index(index: int, size: int, owner: object) -> int: ...
-@overload
-def checked_index(index: int | Value, size: int, owner: object) -> int | Value: ...
 def checked_index(index: Any, size: int, owner: object) -> Any:
     """Return `index` as an int in 0 … size - 1, or say what is wrong with it.
 
