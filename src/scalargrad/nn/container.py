@@ -28,6 +28,8 @@ class Flatten(Module):
     ([1.0, 2.0], [[1.0, 2.0, 3.0, 4.0]])
     """
 
+    _shown = ("start_dim", "end_dim")
+
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim, self.end_dim = whole(start_dim, "start_dim"), whole(end_dim, "end_dim")
 
@@ -47,10 +49,6 @@ class Flatten(Module):
                 f"{self!r} was given {dimensions} dimensions: it takes a batch, a list of examples"
             )
         return _joined(x, start, end)
-
-    def extra_repr(self) -> str:
-        """Return both dimensions, as PyTorch prints them."""
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
 def _dimensions(x: Any) -> int:

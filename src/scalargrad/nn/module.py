@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from scalargrad.errors import OperandError, StateError, TrainingWarning
 from scalargrad.grad_mode import unless_recorded
@@ -59,6 +59,8 @@ class Module:
     """
 
     training = True
+    #: The attributes that are shown when the module is printed.
+    _shown: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Compute the module's output; see `forward`."""
@@ -249,7 +251,7 @@ class Module:
 
     def extra_repr(self) -> str:
         """Return the arguments shown between the brackets when the module is printed."""
-        return ""
+        return ", ".join([f"{name}={getattr(self, name)!r}" for name in self._shown])
 
     def __repr__(self) -> str:
         lines = [f"({name}): {_indented(module)}" for name, module in self.named_children()]
