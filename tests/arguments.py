@@ -341,7 +341,7 @@ LEFT_OUT: dict[str, str] = {
         "programs of the command line, which reads what they are given",
     ),
     **dict.fromkeys(
-        ["Dataset", "Split", "Fact", "Impression", "Report", "IncompatibleKeys", "Summary",
+        ["Dataset", "Split", "Impression", "Report", "IncompatibleKeys", "Summary",
          "Profile", "Puzzle", "Verdict"],
         "records, which hold what they are given",
     ),

@@ -14,12 +14,11 @@ from scalargrad.data.datasets import (
     spirals,
     xor,
 )
-from scalargrad.data.texts import Fact, bag_of_words, facts, hotel_reviews, names, sentiment, words
+from scalargrad.data.texts import bag_of_words, hotel_reviews, names, sentiment, words
 
 __all__ = [
     "ClickModel",
     "Dataset",
-    "Fact",
     "Impression",
     "Split",
     "Vocabulary",
@@ -29,7 +28,6 @@ __all__ = [
     "click_model",
     "crossed",
     "digits",
-    "facts",
     "hotel_reviews",
     "moons",
     "names",
