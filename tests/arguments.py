@@ -278,7 +278,7 @@ OWN: dict[str, dict[str, Make]] = {
     "loss_curve": {"losses": lambda: [1.0, 0.5]},
     "loss_curves": {"losses": lambda: {"squared": lambda x: x * x}},
     "drawn": {"method": lambda: random.Random(0).gauss, "args": lambda: 0.5},
-    "summary": {"x": lambda: [0.5, 0.25]},
+    "summary": {"example": lambda: [0.5, 0.25]},
     "load_model": {"path": _saved}, "load_file": {"path": _saved}, "load": {"path": _exported},
     "functional_call": {
         "module": linear, "parameters": lambda: {"bias": [0.5]}, "args": lambda: ([0.5, 0.25],),

@@ -61,7 +61,6 @@ CASES: dict[str, Callable[[], object]] = {
     "weights_of_samples": lambda: nn.EmbeddingBag(4, 2, mode="sum", rng=0)([0, 1], [1.0]),
     "module_without_forward": lambda: nn.Sequential(nn.ReLU(), len),  # type: ignore[arg-type]
     "name_of_a_part": lambda: nn.Sequential({"train": nn.ReLU()}),
-    "summary_of_any_size": lambda: nn.summary(nn.ReLU()),
     "weights_without_fans": lambda: init.xavier_normal_([Parameter(0.0)]),
     "gain_of_no_unit": lambda: init.calculate_gain("gelu"),
     "weights_that_are_ragged": lambda: nn.save_file(

@@ -317,10 +317,6 @@ class Cubic(Module):
         (number,) = x
         return self.linear([number, number**2, number**3])
 
-    def example_input(self) -> list[float]:
-        """Return one number."""
-        return [1.0]
-
     def __str__(self) -> str:
         a = self.linear.bias[0].data if self.linear.bias else 0.0
         return f"y = {polynomial([a, *(w.data for w in self.linear.weight[0])])}"

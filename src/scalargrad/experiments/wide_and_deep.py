@@ -138,10 +138,6 @@ class WideAndDeep(Module):
             odds = odds + self.network([*(v for vector in found for v in vector), history])[0]
         return odds
 
-    def example_input(self) -> list[float]:
-        """Return an impression of the first row of every table."""
-        return [0] * (len(self.embeddings) + len(CROSSES)) + [0.5]
-
     def groups(self) -> list[dict[str, Any]]:
         """Return the parameters in two groups for an optimiser, the wide ones decaying faster.
 

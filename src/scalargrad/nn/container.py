@@ -148,11 +148,6 @@ class Sequential(_Row):
             x = module(x)
         return x
 
-    def example_input(self) -> Any:
-        """Return the example input of the first module that knows its size."""
-        known = (module.example_input() for module in self)
-        return next((x for x in known if x is not None), None)
-
 
 class ModuleList(_Row):
     """Modules in a list, for a module that says itself how they are applied.

@@ -112,10 +112,6 @@ class Embedding(Module):
             return [Embedding.forward(self, i) for i in index]
         return self.row(index)
 
-    def example_input(self) -> Any:
-        """Return the first index."""
-        return 0
-
     def extra_repr(self) -> str:
         """Return sizes, as PyTorch prints them."""
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
@@ -240,10 +236,6 @@ class EmbeddingBag(Embedding):
         count = maximum(sum(kept), 1.0) if self.mode == "mean" else 1.0
         columns = zip(*map(self.row, index), strict=True)
         return [dot(factors, column) / count for column in columns]
-
-    def example_input(self) -> Any:
-        """Return a bag of the first index alone."""
-        return [0]
 
     def extra_repr(self) -> str:
         """Return sizes and mode, as PyTorch prints them."""

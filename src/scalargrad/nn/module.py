@@ -70,13 +70,6 @@ class Module:
         """Compute the output; each module that can be called defines it."""
         raise NotImplementedError(f"{type(self).__name__} defines neither forward nor __call__")
 
-    def example_input(self) -> Any:
-        """Return an input of the size the module takes, or None where it takes any size.
-
-        `summary` asks for it; a subclass that knows its size says so here.
-        """
-        return None
-
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield each Parameter once, with its path of attributes, such as ``layers.0.b``.
 
@@ -264,17 +257,6 @@ class Module:
         from scalargrad.nn.display import shown
 
         return {"text/plain": repr(self), **shown(self)}
-
-
-def distinct_numbers(count: int) -> list[float]:
-    """Return numbers in (0, 1], no two equal, to stand in for a module's input.
-
-    Examples
-    --------
-    >>> distinct_numbers(4)
-    [0.25, 0.5, 0.75, 1.0]
-    """
-    return [(i + 1) / count for i in range(count)]
 
 
 def _indented(module: Module) -> str:
