@@ -11,7 +11,7 @@ from scalargrad.grad_mode import no_grad
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import function, number, positive
 from scalargrad.transforms.functional import jacrev
-from scalargrad.tree import flatten
+from scalargrad.tree import flatten, leaf_names
 from scalargrad.value import Value
 
 
@@ -92,7 +92,7 @@ def gradcheck(
         f"output {row}, {place} (at {x:.6g}): gradient {found:.10g}, central difference "
         f"{quotients[row]:.10g}, apart by {abs(found - quotients[row]):.3g}"
         for column, (place, x, quotients) in enumerate(
-            zip(_places(args), point, columns, strict=True)
+            zip(leaf_names(args, "args"), point, columns, strict=True)
         )
         for row, found in enumerate(partials[column] for partials in exact)
         if not _agree(found, quotients[row], atol, rtol)
@@ -103,17 +103,6 @@ def gradcheck(
             f"{name}: {len(report)} of {count} partial derivatives disagree\n  {lines}"
         )
     return not report
-
-
-def _places(args: Sequence[Any]) -> list[str]:
-    """Name every number in the arguments: ``argument 0, number 3 of 5``."""
-    places: list[str] = []
-    for i, argument in enumerate(args):
-        leaves, _ = flatten(argument, f"argument {i}")
-        for j in range(len(leaves)):
-            of = f", number {j + 1} of {len(leaves)}" if len(leaves) > 1 else ""
-            places.append(f"argument {i}{of}")
-    return places
 
 
 def _quotients(
