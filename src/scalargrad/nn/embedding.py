@@ -167,7 +167,7 @@ class EmbeddingBag(Embedding):
 
         Parameters
         ----------
-        index : list of int, or list of such lists
+        index : list of int, or nested lists of such
             One bag, or several.
         per_sample_weights : list of scalars, shaped as `index`, optional
             A factor for each index; mode "sum" only.
@@ -191,29 +191,16 @@ class EmbeddingBag(Embedding):
         index = listed(
             index.tolist() if hasattr(index, "tolist") else index, "index", "whole numbers"
         )
+        if weights is not None and len(weights) != len(index):
+            raise OperandError(
+                f"EmbeddingBag: {len(weights)} per_sample_weights for {len(index)} indices"
+            )
         if index and isinstance(index[0], list | tuple):
-            if weights is not None and len(weights) != len(index):
-                raise OperandError(
-                    f"EmbeddingBag: per_sample_weights for {len(weights)} bags, and there are "
-                    f"{len(index)}"
-                )
-            if any(
-                isinstance(i, list | tuple)
-                for bag in index
-                for i in listed(bag, "a bag", "whole numbers")
-            ):
-                raise OperandError(
-                    "EmbeddingBag: index is a bag, or a list of bags; this is nested deeper"
-                )
             each = zip(index, weights or repeat(None), strict=False)
             return [self.forward(bag, w) for bag, w in each]
         return self._bag(index, weights)
 
     def _bag(self, index: Sequence[Any], weights: Sequence[Scalar] | None) -> list[Value]:
-        if weights is not None and len(weights) != len(index):
-            raise OperandError(
-                f"EmbeddingBag: {len(weights)} per_sample_weights for {len(index)} indices"
-            )
         if self.padding_idx is not None and any(isinstance(i, Value) for i in index):
             return self._masked(index, weights, self.padding_idx)
         kept = [n for n, i in enumerate(index) if i != self.padding_idx]
