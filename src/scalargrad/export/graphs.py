@@ -18,7 +18,7 @@ from scalargrad.graph import topological_order
 from scalargrad.names import names
 from scalargrad.ops import TABLE
 from scalargrad.system.packages import needed
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import in_words, shown
 from scalargrad.table.numbers import json_number
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.symbol import Symbol, evaluate
@@ -118,8 +118,7 @@ def from_json(text: str) -> Value:
         root = nodes[found["graph"]["root"]]
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise StateError(
-            f"the text holds no graph of scalargrad's, or is damaged: {type(error).__name__}: "
-            f"{error}"
+            f"the text holds no graph of scalargrad's, or is damaged: {in_words(error)}"
         ) from error
     if not isinstance(root, Value):
         raise StateError("the text is damaged: the root of the graph is a constant")
