@@ -78,7 +78,7 @@ def linear() -> nn.Linear:
 
 def clicks() -> data.ClickModel:
     """Build a small model of clicks."""
-    return data.click_model(4, 4)
+    return data.ClickModel(4, 4)
 
 
 _SHARED = sgd()

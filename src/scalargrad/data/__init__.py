@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalargrad.data.click_log import ClickModel, Impression, Vocabulary, click_model, crossed
+from scalargrad.data.click_log import ClickModel, Impression, Vocabulary, crossed
 from scalargrad.data.datasets import (
     Dataset,
     Split,
@@ -25,7 +25,6 @@ __all__ = [
     "bag_of_words",
     "blobs",
     "circles",
-    "click_model",
     "crossed",
     "digits",
     "hotel_reviews",

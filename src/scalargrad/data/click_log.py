@@ -12,7 +12,7 @@ import math
 import random
 import zlib
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple
 
 from scalargrad.data.datasets import Dataset
@@ -92,32 +92,61 @@ class Item:
 class ClickModel:
     """P(click) = σ(bias + exception + language + device × topic + hour + eagerness + taste).
 
-    Attributes
+    Parameters
     ----------
     users, items : int
-        How many there are.
+        How many there are; each is drawn when it is asked for.
     bias : float
         Log-odds of a click for a neutral impression.
     latent : int
-        Length of the vectors of tastes and traits, whose entries are normal.
+        Length of the vectors of tastes and traits, whose entries are normal with standard
+        deviation 1.2.
     exceptional, unseen : float
-        The share of pairs that a log never shows is `unseen`; of the others, `exceptional` is the
-        share with a weight of their own, +3 or -3.
+        Shares in [0, 1). Of all pairs, a log never shows the share `unseen`; of the others,
+        `exceptional` is the share with a weight of their own, +3 or -3.
     popularity : float
         How unevenly a log is spread: the first u users have a share (u/users)^(1/popularity) of it,
         and items likewise. 1 is evenly; the larger, the fewer users and items dominate.
     seed : int
         Equal seeds give equal models.
+
+    Raises
+    ------
+    OperandError
+        If there are no users or items.
+    DomainError
+        If another option is out of its range.
+
+    References
+    ----------
+    Cheng et al., Wide & deep learning for recommender systems, 2016, section 3.
+
+    Examples
+    --------
+    >>> truth = ClickModel(users=10**6, items=10**5, seed=1)
+    >>> truth.impression(123_456, 7, "phone", hour=21, weekday=5).topic
+    'games'
     """
 
-    users: int
-    items: int
+    users: int = 20
+    items: int = 20
+    _: KW_ONLY
     bias: float = -1.0
     latent: int = 2
     exceptional: float = 0.05
     unseen: float = 0.2
     popularity: float = 1.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        size(self.users, "users", 1)
+        size(self.items, "items", 1)
+        size(self.latent, "latent")
+        fraction(self.exceptional, "exceptional")
+        fraction(self.unseen, "unseen")
+        number(self.bias, "bias")
+        number(self.popularity, "popularity", 1.0)
+        whole(self.seed, "seed")
 
     def user(self, number: int) -> User:
         """Return a user, the same at every call."""
@@ -228,65 +257,6 @@ class ClickModel:
             raise OperandError(
                 f"{shown(what)} cannot be written as text; give the numbers of a user and an item"
             ) from None
-
-
-def click_model(
-    users: int = 20,
-    items: int = 20,
-    *,
-    latent: int = 2,
-    exceptional: float = 0.05,
-    unseen: float = 0.2,
-    popularity: float = 1.0,
-    seed: int = 0,
-) -> ClickModel:
-    """Make a model of who clicks on what, with all its probabilities known.
-
-    Parameters
-    ----------
-    users, items : int
-        Number of users and items; each is drawn when it is asked for.
-    latent : int
-        Length of the vectors of tastes and traits, whose entries are normal with standard
-        deviation 1.2.
-    exceptional, unseen : float
-        Shares in [0, 1): of the pairs that a log may show, those with a weight of their own; of
-        all pairs, those a log leaves out.
-    popularity : float
-        1 or more; see `ClickModel`.
-    seed : int
-        Equal seeds give equal models.
-
-    Returns
-    -------
-    ClickModel
-
-    Raises
-    ------
-    OperandError
-        If there are no users or items.
-    DomainError
-        If another option is out of its range.
-
-    References
-    ----------
-    Cheng et al., Wide & deep learning for recommender systems, 2016, section 3.
-
-    Examples
-    --------
-    >>> truth = click_model(users=10**6, items=10**5, seed=1)
-    >>> truth.impression(123_456, 7, "phone", hour=21, weekday=5).topic
-    'games'
-    """
-    return ClickModel(
-        size(users, "users", 1),
-        size(items, "items", 1),
-        latent=size(latent, "latent"),
-        exceptional=fraction(exceptional, "exceptional"),
-        unseen=fraction(unseen, "unseen"),
-        popularity=number(popularity, "popularity", 1.0),
-        seed=whole(seed, "seed"),
-    )
 
 
 # Categories: a row of a table for each value, a hash bucket for each cross ------------------------

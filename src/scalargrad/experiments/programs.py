@@ -423,7 +423,7 @@ def clicks(plan: Plan) -> Report:
     AdamW on batches of 32, the learning rate falling from 0.02 to 0.002 in 6 epochs, which are
     all unless the plan says otherwise.
     """
-    truth = data.click_model(seed=plan.seed)
+    truth = data.ClickModel(seed=plan.seed)
     log = truth.log(6000, seed=plan.seed + 1)
     seen = truth.log(2000, seed=plan.seed + 2)
     unseen = truth.log(2000, seed=plan.seed + 3, unseen=True)

@@ -56,8 +56,8 @@ class WideAndDeep(Module):
 
     Examples
     --------
-    >>> from scalargrad.data import click_model
-    >>> shown = click_model(10**6, 10**5).log(2).inputs
+    >>> from scalargrad.data import ClickModel
+    >>> shown = ClickModel(10**6, 10**5).log(2).inputs
     >>> model = WideAndDeep.of(shown, rng=0)
     >>> 0.0 < model.probability(shown[0]) < 1.0
     True
@@ -163,8 +163,8 @@ class Ranker:
 
     Examples
     --------
-    >>> from scalargrad.data import click_model
-    >>> truth = click_model()
+    >>> from scalargrad.data import ClickModel
+    >>> truth = ClickModel()
     >>> model = WideAndDeep(range(20), range(20), rng=0)
     >>> offers = [truth.impression(3, item, "phone", 21, 5) for item in range(20)]
     >>> best, *_ = Ranker(model)(offers)
