@@ -10,6 +10,7 @@ from scalargrad.errors import DomainError, OperandError
 from scalargrad.ops import eq, floor, ge, lt
 from scalargrad.system.short_repr import shown
 from scalargrad.table import numbers
+from scalargrad.table.validation import listed
 from scalargrad.value import Value
 
 
@@ -42,14 +43,9 @@ def listed_inputs(x: Any, owner: object) -> list[Any]:
     >>> listed_inputs((1.0, 2.0), "a module")
     [1.0, 2.0]
     """
-    try:
-        if isinstance(x, str | bytes | Mapping):
-            raise TypeError
+    if isinstance(x, list | tuple):
         return list(x)
-    except TypeError:
-        raise OperandError(
-            f"{owner} takes a sequence of inputs but was given {shown(x)}: put it in a list"
-        ) from None
+    return listed(x, f"the input of {owner}", "numbers")
 
 
 def of_length(x: Any, length: int, owner: object) -> list[Any]:
