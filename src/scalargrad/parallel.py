@@ -534,7 +534,15 @@ def as_workers(workers: Any) -> int | Map:
             f"workers is {shown(workers)}, of type {type(workers).__name__}: give a number of "
             "processes, something with a map such as an executor, or a map such as pool.map"
         )
-    return found  # type: ignore[no-any-return]
+    return map if found is map else partial(_mapped, found)
+
+
+def _mapped(mapped: Map, f: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[Any]:
+    """Return what a map that somebody gave makes of items."""
+    found: Any = mapped(f, items)
+    if not isinstance(found, Iterable):
+        raise OperandError(f"workers returned {shown(found)}: give a map, such as pool.map")
+    return found
 
 
 class WorkerPool(ProcessPoolExecutor):
