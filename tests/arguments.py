@@ -77,7 +77,7 @@ def linear() -> nn.Linear:
 
 def clicks() -> data.ClickModel:
     """Build a small model of clicks."""
-    return data.click_model(4, 4)
+    return data.ClickModel(4, 4)
 
 
 _SHARED = sgd()
@@ -235,8 +235,6 @@ OWN: dict[str, dict[str, Make]] = {
     "Optimizer.add_param_group": {"group": lambda: {"params": [Parameter(1.0)]}},
     "Optimizer.load_state_dict": {"state_dict": lambda: sgd().state_dict()},
     "LRScheduler.load_state_dict": {"state_dict": lambda: _schedule().state_dict()},
-    "torch_state_dict": {"optimizer": lambda: optim.SGD(_SHARED_MODEL.parameters(), lr=0.1),
-                         "model": lambda: _SHARED_MODEL},
     "parse": {"text": lambda: "2 * 3"},
     "network": {"module": lambda: nn.MLP(2, [2, 1], rng=0)},
     "outcome": {"scene": lambda: scalargrad.walk(squared()).scene},
@@ -279,7 +277,7 @@ OWN: dict[str, dict[str, Make]] = {
     "loss_curve": {"losses": lambda: [1.0, 0.5]},
     "loss_curves": {"losses": lambda: {"squared": lambda x: x * x}},
     "drawn": {"method": lambda: random.Random(0).gauss, "args": lambda: 0.5},
-    "summary": {"x": lambda: [0.5, 0.25]},
+    "summary": {"example": lambda: [0.5, 0.25]},
     "load_model": {"path": _saved}, "load_file": {"path": _saved}, "load": {"path": _exported},
     "functional_call": {
         "module": linear, "parameters": lambda: {"bias": [0.5]}, "args": lambda: ([0.5, 0.25],),
@@ -341,7 +339,7 @@ LEFT_OUT: dict[str, str] = {
         "programs of the command line, which reads what they are given",
     ),
     **dict.fromkeys(
-        ["Dataset", "Split", "Fact", "Impression", "Report", "IncompatibleKeys", "Summary",
+        ["Dataset", "Split", "Impression", "Report", "IncompatibleKeys", "Summary",
          "Profile", "Puzzle", "Verdict"],
         "records, which hold what they are given",
     ),

@@ -98,7 +98,7 @@ def test_conversion_to_an_array_of_floats_is_refused(convert: Any) -> None:
         convert(Value(1.0))
     numbers = np.zeros(2)
     with pytest.raises((OperandError, ValueError)):
-        numbers[0] = Value(1.0)
+        numbers[0] = Value(1.0)  # type: ignore[call-overload]
     assert numbers.tolist() == [0.0, 0.0]
 
 

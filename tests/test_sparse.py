@@ -72,4 +72,4 @@ def test_a_table_is_indexed_like_a_matrix() -> None:
     assert list(weight[0:2, 3]) == [rows[0][3], rows[1][3]]
     assert [list(row) for row in weight[1:, ::2]] == [rows[1][::2], rows[2][::2]]
     with pytest.raises(TypeError):
-        weight[0][0] = Parameter(1.0)  # type: ignore[index]
+        weight[0][0] = Parameter(1.0)

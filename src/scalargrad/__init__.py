@@ -143,18 +143,7 @@ __all__ = [
     "while_loop",
 ]
 __all__ += errors.__all__
-__all__ += ops.activations.__all__
-__all__ += ops.arithmetic.__all__
-__all__ += ops.comparisons.__all__
-__all__ += ops.exponential.__all__
-__all__ += ops.indexing.__all__
-__all__ += ops.likelihood.__all__
-__all__ += ops.logic.__all__
-__all__ += ops.reductions.__all__
-__all__ += ops.rounding.__all__
-__all__ += ops.selection.__all__
-__all__ += ops.special.__all__
-__all__ += ops.trigonometric.__all__
+__all__ += ops.__all__
 __all__.remove("abs")
 __all__.remove("pow")
 __all__.remove("sum")
@@ -193,4 +182,4 @@ if not TYPE_CHECKING:  # or a type checker would take every name, sigmoid or sig
 
 def __dir__() -> list[str]:
     dunders = (name for name in globals() if name.startswith("__"))
-    return sorted({*__all__, *ops.__all__, *dunders} - {"TABLE"})
+    return sorted({*__all__, *ops.__all__, *dunders})

@@ -32,7 +32,7 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from scalargrad.errors import OperandError, SweepError, WorkerError
 from scalargrad.system.process import deferred_interrupt
-from scalargrad.system.short_repr import counted, shown
+from scalargrad.system.short_repr import counted, in_words, shown
 from scalargrad.system.terminals import ProgressBar
 from scalargrad.table.numbers import is_real, widened
 from scalargrad.table.validation import flag, function, listed, mapping, whole
@@ -341,6 +341,11 @@ class ChunkedSum(Generic[R]):
     def _sent(self, requests: list[Request]) -> list[R]:
         """Send requests, and again with function and data to workers that lack them."""
         found = [unpacked(x) for x in self._map(answer, requests)]
+        if len(found) != len(requests):
+            raise OperandError(
+                f"workers gave {len(found)} results for {len(requests)} items: give a map that "
+                "returns one for each"
+            )
         whole = [
             request._replace(pickles={i: self._pickles[i] for i in (FUNCTION, *request.places)})
             for request, reply in zip(requests, found, strict=True)
@@ -532,18 +537,12 @@ def as_workers(workers: Any) -> int | Map:
     return map if found is map else partial(_mapped, found)
 
 
-def _mapped(mapped: Map, f: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
-    """Yield what a map that somebody gave makes of each item."""
+def _mapped(mapped: Map, f: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[Any]:
+    """Return what a map that somebody gave makes of items."""
     found: Any = mapped(f, items)
-    count = 0
-    for result in found if isinstance(found, Iterable) else ():
-        count += 1
-        yield result
-    if count != len(items):
-        raise OperandError(
-            f"workers gave {count} results for {len(items)} items: give a map that returns one for "
-            "each"
-        )
+    if not isinstance(found, Iterable):
+        raise OperandError(f"workers returned {shown(found)}: give a map, such as pool.map")
+    return found
 
 
 class WorkerPool(ProcessPoolExecutor):
@@ -607,12 +606,6 @@ def _arrived(pickled: bytes, text: str, trace: str, place: int) -> Failure:
         error = WorkerError(f"a worker raised {text}")
     error.add_note(f"In a worker:\n{trace}")
     return Failure(error, place)
-
-
-def in_words(error: BaseException) -> str:
-    """Return an exception in one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def packed(x: Any, what: str) -> bytes:

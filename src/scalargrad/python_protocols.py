@@ -20,41 +20,6 @@ class PythonProtocols:
 
     __slots__ = ()
 
-    def __invert__(self) -> NoReturn:
-        raise OperandError(
-            f"~ of {self!r} would be a number, and true, as ~True is: write "
-            "scalargrad.logical_not(x), or the opposite comparison"
-        )
-
-    def __float__(self) -> NoReturn:
-        raise OperandError(
-            f"float() or a math function of {self!r} would drop the gradient: use .data for "
-            "the number, or scalargrad's op of the same name (scalargrad.sin for math.sin) "
-            "to keep the gradient; an array that Values are assigned to has dtype=object"
-        )
-
-    def __int__(self) -> NoReturn:
-        raise OperandError(f"int() of {self!r} would drop the gradient: use int(….data)")
-
-    def __trunc__(self) -> NoReturn:
-        raise OperandError(
-            f"trunc() of {self!r} would drop the gradient: use .data for the number, or "
-            "where(x < 0, ceil(x), floor(x)) of scalargrad"
-        )
-
-    def as_integer_ratio(self) -> NoReturn:
-        """Refuse to become a fraction, as which the functions of `statistics` compute."""
-        raise OperandError(
-            f"a fraction of {self!r} would drop the gradient: use .data for the number; in place "
-            "of statistics.mean, scalargrad.mean keeps the gradient"
-        )
-
-    def __index__(self) -> NoReturn:
-        raise OperandError(
-            f"{self!r} is no index, size or number of steps: use int(….data), or for an entry "
-            "scalargrad.take(values, i)"
-        )
-
     def __reduce__(self) -> tuple[Any, ...]:
         x: Any = self
         if is_differentiated(x):
@@ -109,15 +74,34 @@ def _restore(kind: Any, data: float, grad: float, label: str) -> Any:
     return leaf
 
 
-def _under_another_name(name: str) -> Callable[..., NoReturn]:
+#: What is asked of numbers and would lose the gradient, each with what is said instead. NumPy calls
+#: the names of other libraries on the entries of an object array, too.
+_REFUSED = {
+    "__invert__": "~ of {} would be a number, and true, as ~True is: write "
+    "scalargrad.logical_not(x), or the opposite comparison",
+    "__float__": "float() or a math function of {} would drop the gradient: use .data for the "
+    "number, or scalargrad's op of the same name (scalargrad.sin for math.sin) to keep the "
+    "gradient; an array that Values are assigned to has dtype=object",
+    "__int__": "int() of {} would drop the gradient: use int(….data)",
+    "__trunc__": "trunc() of {} would drop the gradient: use .data for the number, or "
+    "where(x < 0, ceil(x), floor(x)) of scalargrad",
+    "as_integer_ratio": "a fraction of {} would drop the gradient: use .data for the number; in "
+    "place of statistics.mean, scalargrad.mean keeps the gradient",
+    "__index__": "{} is no index, size or number of steps: use int(….data), or for an entry "
+    "scalargrad.take(values, i)",
+    **{
+        name: f"{name} of {{}}: write {written}, with scalargrad's functions"
+        for name, written in OTHER_NAMES.items()
+    },
+}
+
+
+def _refusal(message: str) -> Callable[..., NoReturn]:
     def refused(self: Any, *_: object, **_named: object) -> NoReturn:
-        raise OperandError(
-            f"{name} of {shown(self)}: write {OTHER_NAMES[name]}, with scalargrad's functions"
-        )
+        raise OperandError(message.format(shown(self)))
 
     return refused
 
 
-# The names of other libraries, which NumPy calls on the entries of an object array, too.
-for _name in OTHER_NAMES:
-    setattr(PythonProtocols, _name, _under_another_name(_name))
+for _name, _message in _REFUSED.items():
+    setattr(PythonProtocols, _name, _refusal(_message))

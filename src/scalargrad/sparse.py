@@ -7,7 +7,7 @@ hundred. Clearing, clipping and updating then visit that hundred and skip the re
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, overload
+from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import unless_recorded
@@ -91,14 +91,10 @@ class SparseParameter(Parameter):
         return _restore, *reduced[1:]
 
     def __getstate__(self) -> Any:
-        """Return the record alone, which is several times as fast, if no class adds more."""
-        return self.touched if type(self) is SparseParameter else super().__getstate__()
-
-    def __setstate__(self, state: Any) -> None:
-        """Take the record, or all that a derived class has."""
-        attributes, slots = state if isinstance(state, tuple) else (None, {"touched": state})
-        for name, x in {**(attributes or {}), **slots}.items():
-            setattr(self, name, x)
+        """Return the record alone if no class adds more: a search would take far longer."""
+        if type(self) is SparseParameter:
+            return None, {"touched": self.touched}
+        return super().__getstate__()
 
 
 def _restore(kind: type[SparseParameter], data: float, grad: float, label: str) -> SparseParameter:
@@ -182,17 +178,7 @@ class Table(tuple[tuple[SparseParameter, ...], ...]):
         )
         return cls(parameters, touched)
 
-    @overload  # type: ignore[override]
-    def __getitem__(self, index: int) -> tuple[SparseParameter, ...]: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[tuple[SparseParameter, ...], ...]: ...
-    @overload
-    def __getitem__(self, index: tuple[int, int]) -> SparseParameter: ...
-    @overload
-    def __getitem__(self, index: tuple[slice, int] | tuple[int, slice]) -> Vector: ...
-    @overload
-    def __getitem__(self, index: tuple[slice, slice]) -> tuple[Vector, ...]: ...
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> Any:  # columns, too
         """Return a row, some rows, or what a row index and a column index choose."""
         if not isinstance(index, tuple):
             return super().__getitem__(index)

@@ -66,16 +66,16 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     if isinstance(tree, _SEQUENCES):
         if _is_row(tree):
             return _flatten_row(tree)
-        children = [flatten(x, f"{where}[{i}]") for i, x in enumerate(tree)]
+        parts = [flatten(x, f"{where}[{i}]") for i, x in enumerate(tree)]
     elif isinstance(tree, Value | Symbol) or is_real(tree):
         return [tree], next
     elif isinstance(tree, dict):
-        children = [flatten(x, f"{where}[{key!r}]") for key, x in tree.items()]
+        parts = [flatten(x, f"{where}[{key!r}]") for key, x in tree.items()]
     elif is_dataclass_object(tree):
-        children = [flatten(x, f"{where}.{name}") for name, x in fields_of(tree).items()]
+        parts = [flatten(x, f"{where}.{name}") for name, x in fields_of(tree).items()]
     elif is_array(tree) and tree.dtype.kind not in _NO_NUMBERS:
         items = tree.astype(object).flat  # Python's own numbers, or Values
-        children = [flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(items)]
+        parts = [flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(items)]
     else:
         raise OperandError(
             f"{where} is {shown(tree)}, of type {type(tree).__name__}: give {_instead(tree)}"
@@ -83,9 +83,9 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     assemble = _assembler(tree)
 
     def rebuild(leaves: Iterator[Any]) -> Any:
-        return assemble([rebuild_child(leaves) for _, rebuild_child in children])
+        return assemble([rebuild_child(leaves) for _, rebuild_child in parts])
 
-    return [leaf for leaves, _ in children for leaf in leaves], rebuild
+    return [leaf for leaves, _ in parts for leaf in leaves], rebuild
 
 
 def _instead(tree: Any) -> str:
@@ -94,6 +94,33 @@ def _instead(tree: Any) -> str:
         return "x.to_numpy()"
     more = "; what is no number belongs in another argument" if isinstance(tree, str) else ""
     return f"numbers or Values, or lists, tuples, dicts, arrays and dataclasses of them{more}"
+
+
+def children(tree: Any) -> list[tuple[Any, Any]] | None:
+    """Return the parts of a container by key, field or index, in order; None of a number.
+
+    The parts of an array are its rows.
+    """
+    if isinstance(tree, dict):
+        return list(tree.items())
+    if isinstance(tree, list | tuple) or (is_array(tree) and tree.ndim):
+        return list(enumerate(tree))
+    return list(fields_of(tree).items()) if is_dataclass_object(tree) else None
+
+
+def leaf_names(tree: Any, where: str) -> list[str]:
+    """Return a name for each number of a tree, such as ``x[0].scale``."""
+    parts = children(tree)
+    if parts is None:
+        return [where or "x"]
+    return [name for key, part in parts for name in leaf_names(part, within(where, key))]
+
+
+def within(where: str, key: Any) -> str:
+    """Return the name of a part: keys and fields after a dot, indices in brackets."""
+    if isinstance(key, int):
+        return f"{where or 'x'}[{key}]"
+    return f"{where}.{key}" if where else str(key)
 
 
 def is_dataclass_object(tree: Any) -> bool:
@@ -142,19 +169,15 @@ def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
     """
     if isinstance(tree, Value):
         return replace(tree)
-    if isinstance(tree, dict):
-        parts: list[Any] = list(tree.values())
-    elif isinstance(tree, list | tuple):
-        parts = list(tree)
-    elif is_dataclass_object(tree):
-        parts = list(fields_of(tree).values())
-    elif is_array(tree) and tree.dtype == object:
-        parts = list(tree.flat)
+    if is_array(tree):
+        parts = list(tree.flat) if tree.dtype == object else []
     else:
+        parts = [x for _, x in children(tree) or ()]
+    if not parts:
         return tree
-    children = [replaced(x, replace) for x in parts]
-    kept = all(x is y for x, y in zip(children, parts, strict=True))
-    return tree if kept else _assembler(tree)(children)
+    others = [replaced(x, replace) for x in parts]
+    kept = all(x is y for x, y in zip(others, parts, strict=True))
+    return tree if kept else _assembler(tree)(others)
 
 
 def like(x: Any, items: Iterable[Any]) -> Any:

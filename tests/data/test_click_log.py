@@ -7,8 +7,8 @@ from itertools import product
 
 import pytest
 
-from scalargrad import OperandError
-from scalargrad.data import ClickModel, click_model
+from scalargrad import ScalargradError
+from scalargrad.data import ClickModel
 
 
 def test_log_odds_add_up_what_is_said_of_them() -> None:
@@ -30,7 +30,7 @@ def test_log_odds_add_up_what_is_said_of_them() -> None:
 
 def test_the_device_counts_by_topic() -> None:
     """What a device adds depends on the item's topic alone: no sum of two effects."""
-    truth = click_model(200, 200, exceptional=0.0)
+    truth = ClickModel(200, 200, exceptional=0.0)
     by_topic = {truth.item(i).topic: i for i in range(200)}
     assert len(by_topic) > 2
 
@@ -47,7 +47,7 @@ def test_the_device_counts_by_topic() -> None:
 
 def test_a_log_leaves_the_unseen_pairs_out() -> None:
     """A fifth of the pairs; ordinary logs show the others, a log of unseen pairs only those."""
-    truth = click_model(seed=0)
+    truth = ClickModel(seed=0)
     unseen = {pair for pair in product(range(20), range(20)) if truth.is_unseen(*pair)}
     assert 0.13 < len(unseen) / 400 < 0.27
     assert not {x[:2] for x in truth.log(1000).inputs} & unseen
@@ -60,7 +60,7 @@ def test_a_log_leaves_the_unseen_pairs_out() -> None:
 
 def test_clicks_come_as_often_as_their_probabilities_say() -> None:
     """Over 3,000 impressions the share of clicks is the mean probability, within 4 sigma."""
-    truth = click_model(seed=0)
+    truth = ClickModel(seed=0)
     shown, clicks = truth.log(3_000, seed=5)
     expected = sum(map(truth.probability, shown)) / len(shown)
     assert sum(clicks) / len(clicks) == pytest.approx(expected, abs=4 * 0.5 / math.sqrt(3_000))
@@ -76,5 +76,5 @@ def test_clicks_come_as_often_as_their_probabilities_say() -> None:
 )
 def test_a_world_that_cannot_be_is_refused(option: str, wrong: float) -> None:
     """Options out of their range."""
-    with pytest.raises(OperandError, match=option):
-        click_model(**{option: wrong})  # type: ignore[arg-type]
+    with pytest.raises(ScalargradError, match=option):
+        ClickModel(**{option: wrong})  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad.data import click_model
+from scalargrad.data import ClickModel
 from scalargrad.experiments import GPT, Alphabet, Ranker, WideAndDeep
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy
 from scalargrad.nn.init import normal_
@@ -79,7 +79,7 @@ def test_names_end_where_the_model_or_its_context_ends() -> None:
         assert alphabet.invent(model, random.Random(k)) == microgpts
 
 
-TRUTH = click_model(seed=0)
+TRUTH = ClickModel(seed=0)
 
 
 def small(**options: Any) -> WideAndDeep:

@@ -57,7 +57,7 @@ def test_biases_and_units_add_little() -> None:
 def test_every_intermediate_is_kept_for_every_example_of_a_batch() -> None:
     """Memory bounds the batch: ten examples keep ten times the nodes, all still reachable."""
     model = nn.MLP(2, [16, 16, 1], rng=0)
-    one = nn.summary(model)
+    one = nn.summary(model, [0.0, 0.2])
     losses = [model([0.1 * i, 0.2]) for i in range(10)]
     kept = [node for node in topological_order(*losses) if node.parents]
     assert len(kept) == 10 * one.nodes == 10 * (2 * 32 + 1)

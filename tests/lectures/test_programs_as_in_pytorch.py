@@ -175,4 +175,4 @@ def test_two_indices_choose_entries_rows_and_columns() -> None:
     for index in [(0, 1), (slice(None), 1), (1, slice(1, None)), (slice(0, 1), slice(None)), 1]:
         assert names(weight[index]) == labels[index].tolist()  # type: ignore[call-overload]
     with pytest.raises(OperandError, match="3 indices"):
-        weight[0, 1, 2]  # type: ignore[index]
+        weight[0, 1, 2]

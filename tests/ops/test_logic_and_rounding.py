@@ -57,7 +57,7 @@ def test_signs_refuse_numbers_and_offer_the_function(join: Callable[[Any, Any], 
 def test_tilde_is_refused_because_on_a_bool_it_gives_a_true_number() -> None:
     """~True is -2 in Python, which is true, so a compiled ~ could not agree with it."""
     with pytest.raises(OperandError, match="logical_not"):
-        ~gt(Value(1.0), 0.0)
+        ~gt(Value(1.0), 0.0)  # type: ignore[operator]
     with pytest.raises(TraceError, match="logical_not"):
         jit(lambda x: ~(x > 0))(1.0)
     with pytest.raises(TypeError, match="unsupported operand"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,26 +93,6 @@ def test_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError, match="folder"):
         HISTORY.to_csv(tmp_path)
     assert not list(tmp_path.iterdir())
-
-
-def test_what_a_killed_process_left_is_swept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The next file written there takes it along; one that is being written stays."""
-    left: list[Path] = []
-
-    def killed(path: Path, *args: object, **kwargs: object) -> None:
-        left.append(path)
-
-    with monkeypatch.context() as patch:
-        for method in ("replace", "unlink"):
-            patch.setattr(Path, method, killed)
-        HISTORY.to_csv(tmp_path / "a")
-        HISTORY.to_csv(tmp_path / "b")
-    old, _, under_way, _ = left
-    os.utime(old, (0.0, time.time() - 7200.0))
-    HISTORY.to_csv(tmp_path / "c")
-    assert sorted(tmp_path.iterdir()) == sorted([under_way, tmp_path / "c"])
 
 
 def test_a_folder_that_is_a_file_is_said_to_be_one(

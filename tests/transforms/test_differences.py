@@ -86,8 +86,8 @@ def test_every_mismatch_is_listed_and_no_other() -> None:
     first, *lines = str(caught.value).splitlines()
     assert "2 of 6" in first
     assert [line.split(":")[0].strip() for line in lines] == [
-        "output 1, argument 0 (at 1)",
-        "output 1, argument 1, number 2 of 2 (at 3)",
+        "output 1, args[0] (at 1)",
+        "output 1, args[1][1] (at 3)",
     ]
     for line, numbers in zip(lines, ((3.0, 2.0, 1.0), (9.0, 6.0, 3.0)), strict=True):
         found = [part.split()[-1] for part in line.split(":")[1].split(",")]

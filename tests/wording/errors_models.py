@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scalargrad import Parameter, Value, jit, losses, nn
-from scalargrad.data import Vocabulary, bag_of_words, click_model, digits, moons
+from scalargrad.data import ClickModel, Vocabulary, bag_of_words, digits, moons
 from scalargrad.experiments import GPT
 from scalargrad.export import from_json, to_json
 from scalargrad.nn import init
@@ -35,7 +35,6 @@ CASES: dict[str, Callable[[], object]] = {
     "weights_of_samples": lambda: nn.EmbeddingBag(4, 2, mode="sum", rng=0)([0, 1], [1.0]),
     "module_without_forward": lambda: nn.Sequential(nn.ReLU(), len),  # type: ignore[arg-type]
     "name_of_a_part": lambda: nn.Sequential({"train": nn.ReLU()}),
-    "summary_of_any_size": lambda: nn.summary(nn.ReLU()),
     "weights_without_fans": lambda: init.xavier_normal_([Parameter(0.0)]),
     "gain_of_no_unit": lambda: init.calculate_gain("gelu"),
     "weights_that_are_ragged": lambda: nn.save_file(
@@ -67,7 +66,7 @@ CASES: dict[str, Callable[[], object]] = {
     "size_of_an_image": lambda: digits(1),
     "size_of_a_bag_of_words": lambda: bag_of_words("word", size=0),
     "value_that_cannot_be_looked_up": lambda: Vocabulary(["a"]).row(["a"]),  # type: ignore[arg-type]
-    "world_of_clicks": lambda: click_model(unseen=1.0),
+    "world_of_clicks": lambda: ClickModel(unseen=1.0),
     "tokens_beyond_the_context": lambda: GPT(3, context=2, width=4, heads=1, rng=0)([0, 1, 2]),
     "heads_that_do_not_divide_the_width": lambda: GPT(3, width=8, heads=3),
     "ending_of_an_exported_file": lambda: jit(lambda x: x).export("f.rs", 1.0),

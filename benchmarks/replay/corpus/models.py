@@ -32,7 +32,7 @@ from scalargrad import (
     value_and_grad,
     vmap,
 )
-from scalargrad.data import click_model
+from scalargrad.data import ClickModel
 from scalargrad.experiments import GPT, Cubic, WideAndDeep
 
 SCORES = [[0.2, -1.0, 0.5], [1.5, 0.3, -0.2], [-0.4, 0.1, 0.9], [0.0, 2.0, 1.0]]
@@ -147,7 +147,7 @@ def gpt() -> Call:
 @program
 def wide_and_deep() -> Call:
     """Recommender of a few users and items: chance of a click and the gradients of a batch."""
-    shown, clicked = click_model(3, 5, seed=0).log(6, seed=1)
+    shown, clicked = ClickModel(3, 5, seed=0).log(6, seed=1)
     model = WideAndDeep(range(3), range(5), width=2, hidden=3, buckets=16, rng=0)
     rows = [model.encode(x) for x in shown]
     loss = jit(lambda rows, t: losses.binary_cross_entropy_with_logits([model(x) for x in rows], t))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalargrad.data.click_log import ClickModel, Impression, Vocabulary, click_model, crossed
+from scalargrad.data.click_log import ClickModel, Impression, Vocabulary, crossed
 from scalargrad.data.datasets import (
     Dataset,
     Split,
@@ -14,22 +14,19 @@ from scalargrad.data.datasets import (
     spirals,
     xor,
 )
-from scalargrad.data.texts import Fact, bag_of_words, facts, hotel_reviews, names, sentiment, words
+from scalargrad.data.texts import bag_of_words, hotel_reviews, names, sentiment, words
 
 __all__ = [
     "ClickModel",
     "Dataset",
-    "Fact",
     "Impression",
     "Split",
     "Vocabulary",
     "bag_of_words",
     "blobs",
     "circles",
-    "click_model",
     "crossed",
     "digits",
-    "facts",
     "hotel_reviews",
     "moons",
     "names",

@@ -11,14 +11,16 @@ from __future__ import annotations
 import math
 import random
 import zlib
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple
 
 from scalargrad.data.datasets import Dataset
 from scalargrad.errors import OperandError
+from scalargrad.losses import binary_cross_entropy
+from scalargrad.ops import sigmoid
 from scalargrad.system.short_repr import shown
-from scalargrad.table.validation import flag, instance, listed, number, size, text, whole
+from scalargrad.table.validation import flag, fraction, instance, listed, number, size, text, whole
 
 #: Countries, each with the language that most of its users speak in this model.
 _SPOKEN_IN = {
@@ -90,26 +92,45 @@ class Item:
 class ClickModel:
     """P(click) = σ(bias + exception + language + device × topic + hour + eagerness + taste).
 
-    Attributes
+    Parameters
     ----------
     users, items : int
-        How many there are.
+        How many there are; each is drawn when it is asked for.
     bias : float
         Log-odds of a click for a neutral impression.
     latent : int
-        Length of the vectors of tastes and traits, whose entries are normal.
+        Length of the vectors of tastes and traits, whose entries are normal with standard
+        deviation 1.2.
     exceptional, unseen : float
-        The share of pairs that a log never shows is `unseen`; of the others, `exceptional` is the
-        share with a weight of their own, +3 or -3.
+        Shares in [0, 1). Of all pairs, a log never shows the share `unseen`; of the others,
+        `exceptional` is the share with a weight of their own, +3 or -3.
     popularity : float
         How unevenly a log is spread: the first u users have a share (u/users)^(1/popularity) of it,
         and items likewise. 1 is evenly; the larger, the fewer users and items dominate.
     seed : int
         Equal seeds give equal models.
+
+    Raises
+    ------
+    OperandError
+        If there are no users or items.
+    DomainError
+        If another option is out of its range.
+
+    References
+    ----------
+    Cheng et al., Wide & deep learning for recommender systems, 2016, section 3.
+
+    Examples
+    --------
+    >>> truth = ClickModel(users=10**6, items=10**5, seed=1)
+    >>> truth.impression(123_456, 7, "phone", hour=21, weekday=5).topic
+    'games'
     """
 
-    users: int
-    items: int
+    users: int = 20
+    items: int = 20
+    _: KW_ONLY
     bias: float = -1.0
     latent: int = 2
     exceptional: float = 0.05
@@ -117,13 +138,23 @@ class ClickModel:
     popularity: float = 1.0
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        size(self.users, "users", 1)
+        size(self.items, "items", 1)
+        size(self.latent, "latent")
+        fraction(self.exceptional, "exceptional")
+        fraction(self.unseen, "unseen")
+        number(self.bias, "bias")
+        number(self.popularity, "popularity", 1.0)
+        whole(self.seed, "seed")
+
     def user(self, number: int) -> User:
         """Return a user, the same at every call."""
         rng = self._rng("user", whole(number, "number"))
         country = rng.choice(COUNTRIES)
         language = rng.choice(LANGUAGES) if rng.random() < 0.2 else _SPOKEN_IN[country]
         eagerness = rng.gauss(0, 0.7)
-        rate = _sigmoid(self.bias + eagerness)
+        rate = sigmoid(self.bias + eagerness)
         history = sum(rng.random() < rate for _ in range(20)) / 20
         tastes = tuple(rng.gauss(0, 1.2) for _ in range(self.latent))
         return User(country, language, history, tastes, eagerness)
@@ -171,7 +202,7 @@ class ClickModel:
 
     def probability(self, shown: Impression) -> float:
         """Return the true probability of a click, dimensionless."""
-        return _sigmoid(self.log_odds(shown))
+        return sigmoid(self.log_odds(shown))
 
     def log(self, n: int, seed: int = 0, unseen: bool = False) -> Dataset[Impression, int]:
         """Draw n impressions and whether each was clicked.
@@ -214,14 +245,9 @@ class ClickModel:
 
     def log_loss(self, impressions: Iterable[Impression], clicks: Iterable[int]) -> float:
         """Return the mean log loss of the true probabilities, in nats: no model can expect less."""
-        shown = listed(impressions, "impressions", "Impressions")
+        given = listed(impressions, "impressions", "Impressions")
         clicked = [number(x, "a click", 0, 1) for x in listed(clicks, "clicks", "0 and 1")]
-        if len(shown) != len(clicked) or not shown:
-            raise OperandError(
-                f"{len(shown)} impressions and {len(clicked)} clicks: give one click for each, "
-                "and at least one"
-            )
-        return log_loss(map(self.probability, shown), clicked)
+        return float(binary_cross_entropy([self.probability(x) for x in given], clicked))
 
     def _rng(self, *what: object) -> random.Random:
         """Return the generator of one user, item, pair or combination."""
@@ -231,83 +257,6 @@ class ClickModel:
             raise OperandError(
                 f"{shown(what)} cannot be written as text; give the numbers of a user and an item"
             ) from None
-
-
-def click_model(
-    users: int = 20,
-    items: int = 20,
-    *,
-    latent: int = 2,
-    exceptional: float = 0.05,
-    unseen: float = 0.2,
-    popularity: float = 1.0,
-    seed: int = 0,
-) -> ClickModel:
-    """Make a model of who clicks on what, with all its probabilities known.
-
-    Parameters
-    ----------
-    users, items : int
-        Number of users and items; each is drawn when it is asked for.
-    latent : int
-        Length of the vectors of tastes and traits, whose entries are normal with standard
-        deviation 1.2.
-    exceptional, unseen : float
-        Shares in [0, 1): of the pairs that a log may show, those with a weight of their own; of
-        all pairs, those a log leaves out.
-    popularity : float
-        1 or more; see `ClickModel`.
-    seed : int
-        Equal seeds give equal models.
-
-    Returns
-    -------
-    ClickModel
-
-    Raises
-    ------
-    OperandError
-        If there are no users or items, or an option is out of its range.
-
-    References
-    ----------
-    Cheng et al., Wide & deep learning for recommender systems, 2016, section 3.
-
-    Examples
-    --------
-    >>> truth = click_model(users=10**6, items=10**5, seed=1)
-    >>> truth.impression(123_456, 7, "phone", hour=21, weekday=5).topic
-    'games'
-    """
-    users, items = size(users, "users"), size(items, "items")
-    if not users or not items:
-        raise OperandError(f"{users} users, {items} items: give at least one each")
-    shares = {"exceptional": exceptional, "unseen": unseen}
-    for name, x in shares.items():
-        shares[name] = number(x, name)
-        if not 0.0 <= shares[name] < 1.0:
-            raise OperandError(f"{name} is {x}: it is a share of the pairs, in [0, 1)")
-    popularity = number(popularity, "popularity")
-    if popularity < 1.0:
-        raise OperandError(f"popularity is {popularity}: 1 is even, larger is more skewed")
-    latent, seed = size(latent, "latent"), whole(seed, "seed")
-    return ClickModel(users, items, latent=latent, popularity=popularity, seed=seed, **shares)
-
-
-def _sigmoid(z: float) -> float:
-    return 1 / (1 + math.exp(-z))
-
-
-def log_loss(chances: Iterable[float], clicks: Sequence[float]) -> float:
-    """Return the mean log loss of probabilities, in nats.
-
-    Examples
-    --------
-    >>> round(log_loss([0.5, 0.5], [0, 1]), 4)
-    0.6931
-    """
-    told = [p if clicked else 1 - p for p, clicked in zip(chances, clicks, strict=True)]
-    return -math.fsum(map(math.log, told)) / len(told)
 
 
 # Categories: a row of a table for each value, a hash bucket for each cross ------------------------

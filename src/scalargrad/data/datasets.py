@@ -9,10 +9,8 @@ import math
 import random
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from scalargrad.errors import DomainError, OperandError
 from scalargrad.system.packages import needed
-from scalargrad.system.short_repr import shown
-from scalargrad.table.validation import number, size, whole
+from scalargrad.table.validation import fraction, number, size, whole
 
 X = TypeVar("X")
 Y = TypeVar("Y")
@@ -84,24 +82,8 @@ def sklearn_datasets() -> Any:
 Points = Dataset[list[float], int]
 
 
-def _spread(x: Any, name: str = "noise") -> float:
-    """Return a standard deviation."""
-    return number(x, name, 0.0)
-
-
-def _below_1(factor: Any) -> float:
-    found = number(factor, "factor", 0.0)
-    if found >= 1.0:
-        raise DomainError(f"factor is {found:g}; give less than 1, the radius of the outer circle")
-    return found
-
-
-def _seed(x: Any) -> int:
-    """Return a seed that scikit-learn takes, too."""
-    seed = whole(x, "seed", 0)
-    if seed >= 2**32:
-        raise OperandError(f"seed is {shown(seed)}; give less than 2**32")
-    return seed
+#: The largest seed that NumPy and scikit-learn take.
+_LARGEST_SEED = 2**32 - 1
 
 
 def _points(arrays: Any) -> Points:
@@ -143,7 +125,8 @@ def moons(n: int = 100, noise: float = 0.1, seed: int = 0) -> Points:
     >>> sorted(targets)
     [0, 0, 1, 1]
     """
-    n, noise, seed = size(n, "n", 1), _spread(noise), _seed(seed)
+    n, noise = size(n, "n", 1), number(noise, "noise", 0.0)
+    seed = whole(seed, "seed", 0, _LARGEST_SEED)
     with needed("moons need"):
         import numpy as np
     rng = np.random.RandomState(seed)
@@ -187,10 +170,10 @@ def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, seed: int = 
     >>> sorted({round(math.hypot(*x), 6) for x in inputs})
     [0.25, 1.0]
     """
-    n, noise = size(n, "n", 1), _spread(noise)
-    factor = _below_1(factor)
+    n, noise, factor = size(n, "n", 1), number(noise, "noise", 0.0), fraction(factor, "factor")
+    seed = whole(seed, "seed", 0, _LARGEST_SEED)
     made = sklearn_datasets().make_circles(
-        n_samples=n, noise=noise, factor=factor, random_state=_seed(seed)
+        n_samples=n, noise=noise, factor=factor, random_state=seed
     )
     return _points(made)
 
@@ -226,9 +209,10 @@ def blobs(n: int = 100, classes: int = 3, spread: float = 1.0, seed: int = 0) ->
     >>> sorted(blobs(6, classes=3).targets)
     [0, 0, 1, 1, 2, 2]
     """
-    n, classes, spread = size(n, "n", 1), size(classes, "classes", 1), _spread(spread, "spread")
+    n, classes, spread = size(n, "n", 1), size(classes, "classes", 1), number(spread, "spread", 0.0)
+    seed = whole(seed, "seed", 0, _LARGEST_SEED)
     made = sklearn_datasets().make_blobs(
-        n_samples=n, centers=classes, cluster_std=spread, random_state=_seed(seed)
+        n_samples=n, centers=classes, cluster_std=spread, random_state=seed
     )
     return _points(made)
 
@@ -277,7 +261,7 @@ def spirals(
     >>> [round(math.hypot(*x), 3) for x in inputs]
     [0.5, 0.5, 1.0, 1.0]
     """
-    n, classes, noise = size(n, "n", 1), size(classes, "classes", 1), _spread(noise)
+    n, classes, noise = size(n, "n", 1), size(classes, "classes", 1), number(noise, "noise", 0.0)
     turns = number(turns, "turns", -1e6, 1e6)
     rng = random.Random(whole(seed, "seed"))
     inputs = []
@@ -316,7 +300,7 @@ def xor(n: int = 4, noise: float = 0.0, seed: int = 0) -> Points:
     >>> xor()
     Dataset(inputs=[[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], targets=[0, 1, 1, 0])
     """
-    n, noise = size(n, "n", 1), _spread(noise)
+    n, noise = size(n, "n", 1), number(noise, "noise", 0.0)
     rng = random.Random(whole(seed, "seed"))
     corners = [(i // 2 % 2, i % 2) for i in range(n)]
     inputs = [[bit + rng.gauss(0, noise) for bit in corner] for corner in corners]
@@ -351,7 +335,7 @@ def sine(n: int = 2000, noise: float = 0.0, seed: int = 0) -> Dataset[list[float
     >>> [round(x, 4) for (x,) in inputs], [round(y, 4) for y in targets]
     ([-3.1416, 0.0, 3.1416], [-0.0, 0.0, 0.0])
     """
-    n, noise = size(n, "n", 2), _spread(noise)
+    n, noise = size(n, "n", 2), number(noise, "noise", 0.0)
     rng = random.Random(whole(seed, "seed"))
     xs = [math.pi * (2 * i / (n - 1) - 1) for i in range(n)]
     return Dataset([[x] for x in xs], [math.sin(x) + rng.gauss(0, noise) for x in xs])
@@ -393,10 +377,7 @@ def digits(size: int = 8) -> Split[list[float], int]:
     >>> len(train.inputs), len(held_out.inputs), len(train.inputs[0])
     (1437, 360, 64)
     """
-    if not 2 <= whole(size, "size") <= _LARGEST:
-        raise OperandError(
-            f"size is {shown(size)}: an image has 2 × 2 to {_LARGEST} × {_LARGEST} pixels"
-        )
+    whole(size, "size", 2, _LARGEST)
     images = sklearn_datasets().load_digits()
     pixels = images.data / 16.0 if size == 8 else _enlarged(images.images / 16.0, size)
     return split_every(pixels.tolist(), images.target.tolist(), 5)

@@ -1,4 +1,4 @@
-"""Texts: names with a fact about each, and reviews with the bags of words that stand for them."""
+"""Texts: names, and reviews with the bags of words that stand for them."""
 
 from __future__ import annotations
 
@@ -7,63 +7,17 @@ import zlib
 from collections.abc import Iterable
 from importlib import resources
 from itertools import chain
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from scalargrad.data.datasets import Dataset, Split, split_every
-from scalargrad.errors import OperandError
-from scalargrad.system.short_repr import shown
-from scalargrad.table.validation import instance, is_word, whole
+from scalargrad.table.validation import choice, instance, whole
 
 Kind = Literal["country", "capital", "element"]
-KINDS: tuple[Kind, ...] = ("country", "capital", "element")
-
-
-class Fact(NamedTuple):
-    """One name and one fact about it.
-
-    Attributes
-    ----------
-    kind : str
-        ``"country"``, ``"capital"`` or ``"element"``.
-    name : str
-        Such as ``"France"``, ``"Paris"`` or ``"Helium"``.
-    about : str
-        A country's capital, a capital's country, or an element's symbol.
-    """
-
-    kind: Kind
-    name: str
-    about: str
-
-
-def facts() -> list[Fact]:
-    """Load 508 facts: 195 countries, their capitals, and 118 chemical elements.
-
-    Returns
-    -------
-    list of Fact
-        Countries in alphabetical order, then capitals in the same order, then elements by number.
-
-    Notes
-    -----
-    The data file states where its entries come from and which choices it makes.
-
-    Examples
-    --------
-    >>> next(fact for fact in facts() if "Paris" in fact)
-    Fact(kind='country', name='France', about='Paris')
-    """
-    rows = _rows("facts.tsv")
-    countries = [(name, about) for kind, name, about in rows if kind == "country"]
-    return [
-        *(Fact("country", country, capital) for country, capital in countries),
-        *(Fact("capital", capital, country) for country, capital in countries),
-        *(Fact("element", name, about) for kind, name, about in rows if kind == "element"),
-    ]
+KINDS = ("country", "capital", "element")
 
 
 def names(kind: Kind | None = None) -> list[str]:
-    """List the names of one kind, or of all kinds.
+    """List the names of 195 countries, their capitals, and 118 chemical elements.
 
     Parameters
     ----------
@@ -73,23 +27,28 @@ def names(kind: Kind | None = None) -> list[str]:
     Returns
     -------
     list of str
-        In the order of `facts`.
+        Countries in alphabetical order, then capitals in the same order, then elements by number.
 
     Raises
     ------
-    OperandError
+    DomainError
         If there is no such kind.
+
+    Notes
+    -----
+    The data file states where its entries come from and which choices it makes.
 
     Examples
     --------
     >>> names("element")[:3]
     ['Hydrogen', 'Helium', 'Lithium']
     """
-    if kind is not None and not is_word(kind, KINDS):
-        raise OperandError(
-            f"there are no names of kind {shown(kind)}: choose from {', '.join(KINDS)}"
-        )
-    return [fact.name for fact in facts() if kind in (None, fact.kind)]
+    rows = _rows("facts.tsv")
+    countries, capitals = zip(*[row[1:] for row in rows if row[0] == "country"], strict=True)
+    elements = [name for kind, name, _ in rows if kind == "element"]
+    found = dict(zip(KINDS, (countries, capitals, elements), strict=True))
+    kinds = KINDS if kind is None else (choice(kind, "kind", KINDS),)
+    return [name for x in kinds for name in found[x]]
 
 
 LABELS = ("negative", "positive")

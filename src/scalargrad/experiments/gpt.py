@@ -91,10 +91,6 @@ class GPT(Module):
         self.blocks = ModuleList(Block(width, heads, source) for _ in range(layers))
         self.head = _linear(width, characters, source)
 
-    def example_input(self) -> list[int]:
-        """Return a full context of characters."""
-        return [0] * self.context
-
     def forward(self, tokens: Sequence[int]) -> list[Vector]:
         """Score every possible next character at each position.
 

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from scalargrad import data, losses, optim
 from scalargrad.autodiff import gradients
 from scalargrad.data import Dataset
-from scalargrad.data.click_log import log_loss
 from scalargrad.data.texts import LABELS
 from scalargrad.experiments import gpt
 from scalargrad.experiments.wide_and_deep import WideAndDeep
@@ -318,10 +317,6 @@ class Cubic(Module):
         (number,) = x
         return self.linear([number, number**2, number**3])
 
-    def example_input(self) -> list[float]:
-        """Return one number."""
-        return [1.0]
-
     def __str__(self) -> str:
         a = self.linear.bias[0].data if self.linear.bias else 0.0
         return f"y = {polynomial([a, *(w.data for w in self.linear.weight[0])])}"
@@ -428,7 +423,7 @@ def clicks(plan: Plan) -> Report:
     AdamW on batches of 32, the learning rate falling from 0.02 to 0.002 in 6 epochs, which are
     all unless the plan says otherwise.
     """
-    truth = data.click_model(seed=plan.seed)
+    truth = data.ClickModel(seed=plan.seed)
     log = truth.log(6000, seed=plan.seed + 1)
     seen = truth.log(2000, seed=plan.seed + 2)
     unseen = truth.log(2000, seed=plan.seed + 3, unseen=True)
@@ -442,9 +437,10 @@ def clicks(plan: Plan) -> Report:
             true = [truth.probability(shown) for shown in log.inputs]
             look = {"color": style.colour(i), "mec": "white", "mew": 0.5, "label": f"{name} pairs"}
             drawn += axes.plot(true[:400], ours[:400], style.MARKERS[i], **look)
-            rate, best = (log_loss(x, log.targets) for x in ([base] * len(ours), true))
+            chances = [base] * len(ours), true, ours
+            rate, best, found = (losses.binary_cross_entropy(x, log.targets) for x in chances)
             told = f"base rate {rate:.3f}, the truth itself {best:.3f}"
-            lines.append(f"{name} pairs: log loss {log_loss(ours, log.targets):.3f}, {told}")
+            lines.append(f"{name} pairs: log loss {found:.3f}, {told}")
         drawn += axes.plot([0, 1], [0, 1], color="black", lw=1, label="as it should be")
         axes.set(xlabel="true probability", ylabel="learned probability", xlim=(0, 1), ylim=(0, 1))
         axes.set_aspect("equal")

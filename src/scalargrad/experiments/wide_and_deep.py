@@ -56,8 +56,8 @@ class WideAndDeep(Module):
 
     Examples
     --------
-    >>> from scalargrad.data import click_model
-    >>> shown = click_model(10**6, 10**5).log(2).inputs
+    >>> from scalargrad.data import ClickModel
+    >>> shown = ClickModel(10**6, 10**5).log(2).inputs
     >>> model = WideAndDeep.of(shown, rng=0)
     >>> 0.0 < model.probability(shown[0]) < 1.0
     True
@@ -98,7 +98,7 @@ class WideAndDeep(Module):
     @classmethod
     def of(cls, shown: Sequence[Impression], **options: Any) -> WideAndDeep:
         """Make a model with an embedding for each user and item of a log."""
-        return cls({x.user: None for x in shown}, {x.item: None for x in shown}, **options)
+        return cls([x.user for x in shown], [x.item for x in shown], **options)
 
     def encode(self, shown: Impression) -> list[float]:
         """Return an impression as the numbers that `forward` takes.
@@ -138,10 +138,6 @@ class WideAndDeep(Module):
             odds = odds + self.network([*(v for vector in found for v in vector), history])[0]
         return odds
 
-    def example_input(self) -> list[float]:
-        """Return an impression of the first row of every table."""
-        return [0] * (len(self.embeddings) + len(CROSSES)) + [0.5]
-
     def groups(self) -> list[dict[str, Any]]:
         """Return the parameters in two groups for an optimiser, the wide ones decaying faster.
 
@@ -167,8 +163,8 @@ class Ranker:
 
     Examples
     --------
-    >>> from scalargrad.data import click_model
-    >>> truth = click_model()
+    >>> from scalargrad.data import ClickModel
+    >>> truth = ClickModel()
     >>> model = WideAndDeep(range(20), range(20), rng=0)
     >>> offers = [truth.impression(3, item, "phone", 21, 5) for item in range(20)]
     >>> best, *_ = Ranker(model)(offers)

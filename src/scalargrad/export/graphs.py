@@ -18,10 +18,10 @@ from scalargrad.graph import topological_order
 from scalargrad.names import names
 from scalargrad.ops import TABLE
 from scalargrad.system.packages import needed
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import in_words, shown
 from scalargrad.table.numbers import json_number
 from scalargrad.table.operation import Elementwise, Operation, Reduction
-from scalargrad.table.symbol import Symbol
+from scalargrad.table.symbol import Symbol, evaluate
 from scalargrad.table.validation import instance
 from scalargrad.value import Parameter, Value
 
@@ -118,8 +118,7 @@ def from_json(text: str) -> Value:
         root = nodes[found["graph"]["root"]]
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise StateError(
-            f"the text holds no graph of scalargrad's, or is damaged: {type(error).__name__}: "
-            f"{error}"
+            f"the text holds no graph of scalargrad's, or is damaged: {in_words(error)}"
         ) from error
     if not isinstance(root, Value):
         raise StateError("the text is damaged: the root of the graph is a constant")
@@ -206,8 +205,9 @@ def _comparison(sp: Any, name: str) -> Callable[..., Any]:
 
 
 def _written_out(sp: Any) -> dict[str, Callable[..., Any]]:
-    """Return the operations to write as expressions, or by another name in SymPy."""
+    """Return how operations are written in SymPy: by their name there, or as expressions."""
     return {
+        **{name: getattr(sp, name) for name in _SAME},
         **{name: getattr(operator, name) for name in ("abs", "add", "mul", "neg", "pow", "sub")},
         "div": operator.truediv,
         "floor_divide": operator.floordiv,
@@ -274,7 +274,7 @@ def to_sympy(root: Value) -> sympy.Expr:
         if node.op is None:
             found[node] = sympy.Symbol(named[node], real=True)
             continue
-        operands = [found[x] if isinstance(x, Value) else writer.number(x) for x in node.parents]
+        operands = [found[x] if isinstance(x, Value) else x for x in node.parents]
         found[node] = writer.apply(node.op, operands)
     return found[root]
 
@@ -291,28 +291,21 @@ class _SympyWriter:
         return self.sp.Integer(int(x)) if x == x // 1 and abs(x) < 2**53 else self.sp.Float(x)
 
     def apply(self, op: Operation, operands: Sequence[Any]) -> Any:
-        """Return an operation of expressions."""
-        known = TABLE.get(op.name) is op
-        if known and op.name in self.written_out:
-            return self.written_out[op.name](*operands)
-        if known and op.name in _SAME:
-            return getattr(self.sp, op.name)(*operands)
+        """Return an operation of expressions and floats."""
+        written = [self.number(x) if isinstance(x, float) else x for x in operands]
+        if TABLE.get(op.name) is op and op.name in self.written_out:
+            return self.written_out[op.name](*written)
         if isinstance(op, Elementwise) and op.composite:
-            return self.expression(op.function(*op.operand_symbols), op.operand_symbols, operands)
-        if isinstance(op, Reduction):
-            symbols = tuple(Symbol(f"x{k}") for k in range(len(operands)))
-            return self.expression(op.function(symbols), symbols, operands)
-        raise GraphError(
-            f"{op.name} has no counterpart in SymPy: write it as an expression of other operations"
-        )
-
-    def expression(self, x: Any, symbols: Sequence[Symbol], operands: Sequence[Any]) -> Any:
-        """Return an expression of the table over expressions of SymPy's."""
-        if not isinstance(x, Symbol):
-            return self.number(x)
-        if x.op is None:
-            return operands[symbols.index(x)]
-        return self.apply(x.op, [self.expression(y, symbols, operands) for y in x.operands])
+            symbols, traced = op.operand_symbols, op.function(*op.operand_symbols)
+        elif isinstance(op, Reduction):
+            symbols = tuple([Symbol() for _ in operands])
+            traced = op.function(symbols)
+        else:
+            raise GraphError(
+                f"{op.name} has no counterpart in SymPy: write it as an expression of other "
+                "operations"
+            )
+        return evaluate(traced, dict(zip(symbols, written, strict=True)), self.apply, decide=None)
 
 
 def _truth(sp: Any, condition: Any) -> Any:

@@ -18,6 +18,7 @@ from scalargrad import ops
 from scalargrad.errors import ExpressionError
 from scalargrad.expression.tokens import DEEPEST, UNDERSTOOD, ExpressionText, scan, short
 from scalargrad.ops import TABLE
+from scalargrad.other_names import OTHER_NAMES
 from scalargrad.table.domain_message import another_operand
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import Elementwise, ListReduction, Operation
@@ -51,11 +52,9 @@ _ALIASES = {
     "σ": "sigmoid",
 }
 
-#: Names of operations elsewhere.
-_OTHER_NAMES = {
-    "arccos": "Write acos(x)",
-    "arcsin": "Write asin(x)",
-    "arctan": "Write atan(x)",
+#: What to write for operations of other libraries: those of several numbers, and the others.
+_INSTEAD = {
+    **{name: f"Write {written}" for name, written in OTHER_NAMES.items()},
     "log_softmax": "It would be several numbers: write one of them, a - logsumexp(a, b, c)",
     "softmax": "It would be several numbers: write one of them, exp(a - logsumexp(a, b, c))",
 }
@@ -257,7 +256,7 @@ class Reader:
             raise self.source.error_at(node, problem)
         name = _ALIASES.get(node.id, node.id)
         if name not in ops.TABLE:
-            advice = _OTHER_NAMES.get(node.id) or _nearest(node.id, _public())
+            advice = _INSTEAD.get(node.id) or _nearest(node.id, _public())
             advice = advice or f"The operations: {_listed(_public())}"
             problem = f"no operation is named {short(node.id)}. {advice.rstrip()}"
             raise self.source.error_at(node, problem)

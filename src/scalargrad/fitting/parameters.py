@@ -17,7 +17,7 @@ from scalargrad.ops import exp, log, sigmoid, softmax
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import is_word, number
-from scalargrad.tree import fields_of, flatten, is_array, is_dataclass_object
+from scalargrad.tree import children, flatten, leaf_names, within
 
 
 class Transform:
@@ -194,7 +194,7 @@ class Parameters:
 
     def __init__(self, x0: Any, transforms: Any = None, bounds: Any = None) -> None:
         leaves, self._rebuild = flatten(x0, "x0")
-        self.names = _names(x0, "")
+        self.names = leaf_names(x0, "")
         self.first = [number(x, name) for x, name in zip(leaves, self.names, strict=True)]
         if not self.first:
             raise OperandError(f"x0 is {shown(x0)}: give at least one number")
@@ -280,33 +280,6 @@ class Parameters:
         return text + ", …" * (len(self.names) > most)
 
 
-def _children(tree: Any) -> list[tuple[Any, Any]] | None:
-    """Return the parts of a container by key, field or index, in order; None of a number.
-
-    The parts of an array are its rows.
-    """
-    if isinstance(tree, dict):
-        return list(tree.items())
-    if isinstance(tree, list | tuple) or (is_array(tree) and tree.ndim):
-        return list(enumerate(tree))
-    return list(fields_of(tree).items()) if is_dataclass_object(tree) else None
-
-
-def _names(tree: Any, where: str) -> list[str]:
-    """Return the name of each parameter of a tree."""
-    parts = _children(tree)
-    if parts is None:
-        return [where or "x"]
-    return [name for key, part in parts for name in _names(part, _within(where, key))]
-
-
-def _within(where: str, key: Any) -> str:
-    """Return the name of a part: keys and fields after a dot, indices in brackets."""
-    if isinstance(key, int):
-        return f"{where or 'x'}[{key}]"
-    return f"{where}.{key}" if where else str(key)
-
-
 def _require_image(transform: Transform | None, names: list[str], numbers: list[float]) -> None:
     """Raise DomainError unless a transform leads to some parameters; name those that are wrong."""
     if transform is None or transform.contains(numbers):
@@ -337,8 +310,8 @@ def _spread(
 ) -> list[tuple[Any, list[str]]]:
     """Return what was given for each part of a tree, with the names of the parameters in it."""
     if given is None or is_one(given):
-        return [(given, _names(tree, where))]
-    parts = _children(tree)
+        return [(given, leaf_names(tree, where))]
+    parts = children(tree)
     if parts is None or not isinstance(given, dict | list | tuple):
         raise OperandError(f"{what[0]} of {where or 'x0'}: {shown(given)}; give {what[1]}")
     of = given if isinstance(given, dict) else dict(enumerate(given))
@@ -350,7 +323,7 @@ def _spread(
         raise OperandError(f"{what[0]} has {len(of)} parts, {where or 'x0'} {len(keys)}")
     found = []
     for key, part in parts:
-        found += _spread(part, of.get(key), is_one, what, _within(where, key))
+        found += _spread(part, of.get(key), is_one, what, within(where, key))
     return found
 
 

@@ -10,7 +10,7 @@ from scalargrad.grad_mode import recorder
 from scalargrad.ops import eq, floor, ge, lt, mean, sum
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, is_real
-from scalargrad.table.validation import listed, scalar
+from scalargrad.table.validation import choice, listed, scalar
 from scalargrad.tree import flatten, flatten_like
 from scalargrad.value import Scalar, Value
 
@@ -39,12 +39,10 @@ def reduction_of(given: Any, name: str) -> str:
 
     Raises
     ------
-    OperandError
+    DomainError
         If it is none of the three ways.
     """
-    if isinstance(given, str) and given in {"mean", "sum", "none"}:
-        return given
-    raise OperandError(f"{name}: reduction is {shown(given)}; use 'mean', 'sum' or 'none'")
+    return choice(given, f"{name}: reduction", ("mean", "sum", "none"))
 
 
 def elementwise(

@@ -22,8 +22,7 @@ from scalargrad.ops import (
     tanh,
     where,
 )
-from scalargrad.system.short_repr import shown
-from scalargrad.table.validation import is_word, listed, number, positive, scalar
+from scalargrad.table.validation import choice, listed, number, positive, scalar
 
 __all__ = [
     "ELU",
@@ -132,16 +131,14 @@ class LeakyReLU(ElementwiseModule):
     [-0.2, 3.0]
     """
 
+    _shown = ("negative_slope",)
+
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = scalar(negative_slope, "LeakyReLU: negative_slope")
 
     def unit(self, x: Any) -> Any:
         """Apply `leaky_relu` to one number."""
         return leaky_relu(x, self.negative_slope)
-
-    def extra_repr(self) -> str:
-        """Return the slope."""
-        return f"negative_slope={self.negative_slope}"
 
 
 class ELU(ElementwiseModule):
@@ -165,16 +162,14 @@ class ELU(ElementwiseModule):
     [0.0, 3.0]
     """
 
+    _shown = ("alpha",)
+
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = scalar(alpha, "ELU: alpha")
 
     def unit(self, x: Any) -> Any:
         """Apply `elu` to one number."""
         return elu(x, self.alpha)
-
-    def extra_repr(self) -> str:
-        """Return alpha."""
-        return f"alpha={self.alpha}"
 
 
 class GELU(ElementwiseModule):
@@ -187,7 +182,7 @@ class GELU(ElementwiseModule):
 
     Raises
     ------
-    OperandError
+    DomainError
         If `approximate` is another.
 
     References
@@ -202,18 +197,14 @@ class GELU(ElementwiseModule):
     (0.345731230637, 0.345714009825)
     """
 
+    _shown = ("approximate",)
+
     def __init__(self, approximate: str = "none") -> None:
-        if not is_word(approximate, {"none", "tanh"}):
-            raise OperandError(f"GELU: approximate is {shown(approximate)}; use 'none' or 'tanh'")
-        self.approximate = approximate
+        self.approximate = choice(approximate, "GELU: approximate", ("none", "tanh"))
 
     def unit(self, x: Any) -> Any:
         """Apply `gelu` to one number."""
         return gelu(x, approximate=self.approximate)
-
-    def extra_repr(self) -> str:
-        """Return the form."""
-        return f"approximate={self.approximate!r}"
 
 
 class Softplus(ElementwiseModule):
@@ -233,6 +224,8 @@ class Softplus(ElementwiseModule):
     [1000.0]
     """
 
+    _shown = ("beta", "threshold")
+
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         self.beta = positive(beta, "Softplus: beta")
         self.threshold = number(threshold, "Softplus: threshold", finite=False)
@@ -242,10 +235,6 @@ class Softplus(ElementwiseModule):
         scaled = x if self.beta == 1.0 else x * self.beta
         soft = softplus(scaled)
         return where(scaled > self.threshold, x, soft if self.beta == 1.0 else soft / self.beta)
-
-    def extra_repr(self) -> str:
-        """Return beta and threshold."""
-        return f"beta={self.beta}, threshold={self.threshold}"
 
 
 class Threshold(ElementwiseModule):
@@ -275,6 +264,8 @@ class Threshold(ElementwiseModule):
     [20.0, 0.5]
     """
 
+    _shown = ("threshold", "value")
+
     def __init__(self, threshold: float, value: float) -> None:
         self.threshold = scalar(threshold, "Threshold: threshold", finite=False)
         self.value = scalar(value, "Threshold: value", finite=False)
@@ -283,10 +274,6 @@ class Threshold(ElementwiseModule):
         """Apply the threshold to one number."""
         below = where(le(x, self.threshold), self.value, x)  # a NaN is neither
         return where(gt(x, self.threshold), x, below)
-
-    def extra_repr(self) -> str:
-        """Return both numbers."""
-        return f"threshold={self.threshold}, value={self.value}"
 
 
 class Step(ElementwiseModule):
@@ -348,6 +335,8 @@ class Softmax(Module):
     [0.5, 0.5]
     """
 
+    _shown = ("dim",)
+
     function = staticmethod(softmax)
 
     def __init__(self, dim: int | None = None) -> None:
@@ -366,10 +355,6 @@ class Softmax(Module):
                 f"{self!r} was given scores whose innermost level is {level}: use dim=-1"
             )
         return self.function(scores)
-
-    def extra_repr(self) -> str:
-        """Return dim, as PyTorch prints it."""
-        return f"dim={self.dim}"
 
 
 class LogSoftmax(Softmax):

@@ -28,6 +28,8 @@ class Flatten(Module):
     ([1.0, 2.0], [[1.0, 2.0, 3.0, 4.0]])
     """
 
+    _shown = ("start_dim", "end_dim")
+
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim, self.end_dim = whole(start_dim, "start_dim"), whole(end_dim, "end_dim")
 
@@ -47,10 +49,6 @@ class Flatten(Module):
                 f"{self!r} was given {dimensions} dimensions: it takes a batch, a list of examples"
             )
         return _joined(x, start, end)
-
-    def extra_repr(self) -> str:
-        """Return both dimensions, as PyTorch prints them."""
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
 def _dimensions(x: Any) -> int:
@@ -149,11 +147,6 @@ class Sequential(_Row):
         for module in self:
             x = module(x)
         return x
-
-    def example_input(self) -> Any:
-        """Return the example input of the first module that knows its size."""
-        known = (module.example_input() for module in self)
-        return next((x for x in known if x is not None), None)
 
 
 class ModuleList(_Row):

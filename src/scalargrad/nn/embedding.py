@@ -13,8 +13,7 @@ from scalargrad.nn.inputs import checked_index
 from scalargrad.nn.module import Module
 from scalargrad.ops import dot, maximum, mean, ne, sum, take, where
 from scalargrad.sparse import Table
-from scalargrad.system.short_repr import shown
-from scalargrad.table.validation import is_word, listed, size, whole
+from scalargrad.table.validation import choice, listed, size, whole
 from scalargrad.value import Scalar, Value
 
 
@@ -60,15 +59,11 @@ class Embedding(Module):
         self.num_embeddings = size(num_embeddings, "num_embeddings")
         self.embedding_dim = size(embedding_dim, "embedding_dim")
         self.weight = Table.zeros(self.num_embeddings, self.embedding_dim, "e")
-        self.padding_idx = self._row_from_end(padding_idx)
+        self.padding_idx = padding_idx
+        if padding_idx is not None:
+            n = self.num_embeddings
+            self.padding_idx = whole(padding_idx, "padding_idx", -n, n - 1) % n
         self.reset_parameters(rng)
-
-    def _row_from_end(self, index: int | None) -> int | None:
-        if index is None:
-            return None
-        index = whole(index, "padding_idx")
-        from_start = index + self.num_embeddings if index < 0 else index
-        return checked_index(from_start, self.num_embeddings, "padding_idx")
 
     def reset_parameters(self, rng: Rng = None) -> None:
         """Draw the table again; the padding row is set to 0."""
@@ -117,10 +112,6 @@ class Embedding(Module):
             return [Embedding.forward(self, i) for i in index]
         return self.row(index)
 
-    def example_input(self) -> Any:
-        """Return the first index."""
-        return 0
-
     def extra_repr(self) -> str:
         """Return sizes, as PyTorch prints them."""
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
@@ -143,7 +134,7 @@ class EmbeddingBag(Embedding):
 
     Raises
     ------
-    OperandError
+    DomainError
         If `mode` is another.
 
     Notes
@@ -168,9 +159,7 @@ class EmbeddingBag(Embedding):
         *,
         rng: Rng = None,
     ) -> None:
-        if not is_word(mode, {"mean", "sum"}):
-            raise OperandError(f"EmbeddingBag: mode is {shown(mode)}; use 'mean' or 'sum'")
-        self.mode = mode
+        self.mode = choice(mode, "EmbeddingBag: mode", ("mean", "sum"))
         super().__init__(num_embeddings, embedding_dim, padding_idx, rng=rng)
 
     def forward(self, index: Any, per_sample_weights: Any = None) -> Any:
@@ -178,7 +167,7 @@ class EmbeddingBag(Embedding):
 
         Parameters
         ----------
-        index : list of int, or list of such lists
+        index : list of int, or nested lists of such
             One bag, or several.
         per_sample_weights : list of scalars, shaped as `index`, optional
             A factor for each index; mode "sum" only.
@@ -202,29 +191,16 @@ class EmbeddingBag(Embedding):
         index = listed(
             index.tolist() if hasattr(index, "tolist") else index, "index", "whole numbers"
         )
+        if weights is not None and len(weights) != len(index):
+            raise OperandError(
+                f"EmbeddingBag: {len(weights)} per_sample_weights for {len(index)} indices"
+            )
         if index and isinstance(index[0], list | tuple):
-            if weights is not None and len(weights) != len(index):
-                raise OperandError(
-                    f"EmbeddingBag: per_sample_weights for {len(weights)} bags, and there are "
-                    f"{len(index)}"
-                )
-            if any(
-                isinstance(i, list | tuple)
-                for bag in index
-                for i in listed(bag, "a bag", "whole numbers")
-            ):
-                raise OperandError(
-                    "EmbeddingBag: index is a bag, or a list of bags; this is nested deeper"
-                )
             each = zip(index, weights or repeat(None), strict=False)
             return [self.forward(bag, w) for bag, w in each]
         return self._bag(index, weights)
 
     def _bag(self, index: Sequence[Any], weights: Sequence[Scalar] | None) -> list[Value]:
-        if weights is not None and len(weights) != len(index):
-            raise OperandError(
-                f"EmbeddingBag: {len(weights)} per_sample_weights for {len(index)} indices"
-            )
         if self.padding_idx is not None and any(isinstance(i, Value) for i in index):
             return self._masked(index, weights, self.padding_idx)
         kept = [n for n, i in enumerate(index) if i != self.padding_idx]
@@ -247,10 +223,6 @@ class EmbeddingBag(Embedding):
         count = maximum(sum(kept), 1.0) if self.mode == "mean" else 1.0
         columns = zip(*map(self.row, index), strict=True)
         return [dot(factors, column) / count for column in columns]
-
-    def example_input(self) -> Any:
-        """Return a bag of the first index alone."""
-        return [0]
 
     def extra_repr(self) -> str:
         """Return sizes and mode, as PyTorch prints them."""

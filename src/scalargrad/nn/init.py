@@ -157,7 +157,7 @@ def calculate_gain(nonlinearity: Any, param: float | None = None) -> float:
 
     Raises
     ------
-    OperandError
+    DomainError
         If the activation has no known gain.
 
     Examples
@@ -165,13 +165,11 @@ def calculate_gain(nonlinearity: Any, param: float | None = None) -> float:
     >>> calculate_gain("leaky_relu", 1.0)
     1.0
     """
-    if isinstance(nonlinearity, str) and nonlinearity == "leaky_relu":
+    name = choice(nonlinearity, "nonlinearity", [*_GAINS, "leaky_relu"])
+    if name == "leaky_relu":
         slope = 0.01 if param is None else number(param, "the slope of leaky_relu")
         return math.sqrt(2.0 / (1.0 + slope * slope))
-    if not isinstance(nonlinearity, str) or nonlinearity not in _GAINS:
-        known = ", ".join([*_GAINS, "leaky_relu"])
-        raise OperandError(f"no gain is known for {shown(nonlinearity)}; choose from {known}")
-    return _GAINS[nonlinearity]
+    return _GAINS[name]
 
 
 def _fans(tensor: Any) -> tuple[int, int]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any, overload
+from typing import Any
 
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.ops import eq, floor, ge, lt
 from scalargrad.system.short_repr import shown
 from scalargrad.table import numbers
+from scalargrad.table.validation import listed
 from scalargrad.value import Value
 
 
@@ -42,14 +43,9 @@ def listed_inputs(x: Any, owner: object) -> list[Any]:
     >>> listed_inputs((1.0, 2.0), "a module")
     [1.0, 2.0]
     """
-    try:
-        if isinstance(x, str | bytes | Mapping):
-            raise TypeError
+    if isinstance(x, list | tuple):
         return list(x)
-    except TypeError:
-        raise OperandError(
-            f"{owner} takes a sequence of inputs but was given {shown(x)}: put it in a list"
-        ) from None
+    return listed(x, f"the input of {owner}", "numbers")
 
 
 def of_length(x: Any, length: int, owner: object) -> list[Any]:
@@ -79,10 +75,6 @@ def by_row(x: Any, length: int, owner: Any, compute: Callable[[list[Any]], Any])
     return compute(of_length(row, length, owner))
 
 
-@overload
-def checked_index(index: int, size: int, owner: object) -> int: ...
-@overload
-def checked_index(index: int | Value, size: int, owner: object) -> int | Value: ...
 def checked_index(index: Any, size: int, owner: object) -> Any:
     """Return `index` as an int in 0 … size - 1, or say what is wrong with it.
 

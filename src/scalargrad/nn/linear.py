@@ -9,7 +9,7 @@ from typing import Any
 from scalargrad.nn import init
 from scalargrad.nn.init import Rng
 from scalargrad.nn.inputs import by_row, checked_index
-from scalargrad.nn.module import Module, distinct_numbers
+from scalargrad.nn.module import Module
 from scalargrad.ops import dot
 from scalargrad.sparse import Table, Vector
 from scalargrad.table.validation import flag, size
@@ -109,10 +109,6 @@ class Linear(Module):
             rows = [[row[i] for i in present] for row in self.weight]
             return affine(rows, list(x.values()), self.bias)
         return by_row(x, self.in_features, self, lambda x: affine(self.weight, x, self.bias))
-
-    def example_input(self) -> list[float]:
-        """Return nin numbers."""
-        return distinct_numbers(self.in_features)
 
     def extra_repr(self) -> str:
         """Return sizes, as PyTorch prints them."""

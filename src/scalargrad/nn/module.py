@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from scalargrad.errors import OperandError, StateError, TrainingWarning
 from scalargrad.grad_mode import unless_recorded
@@ -59,6 +59,8 @@ class Module:
     """
 
     training = True
+    #: The attributes that are shown when the module is printed.
+    _shown: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Compute the module's output; see `forward`."""
@@ -67,13 +69,6 @@ class Module:
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """Compute the output; each module that can be called defines it."""
         raise NotImplementedError(f"{type(self).__name__} defines neither forward nor __call__")
-
-    def example_input(self) -> Any:
-        """Return an input of the size the module takes, or None where it takes any size.
-
-        `summary` asks for it; a subclass that knows its size says so here.
-        """
-        return None
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield each Parameter once, with its path of attributes, such as ``layers.0.b``.
@@ -249,7 +244,7 @@ class Module:
 
     def extra_repr(self) -> str:
         """Return the arguments shown between the brackets when the module is printed."""
-        return ""
+        return ", ".join([f"{name}={getattr(self, name)!r}" for name in self._shown])
 
     def __repr__(self) -> str:
         lines = [f"({name}): {_indented(module)}" for name, module in self.named_children()]
@@ -262,17 +257,6 @@ class Module:
         from scalargrad.nn.display import shown
 
         return {"text/plain": repr(self), **shown(self)}
-
-
-def distinct_numbers(count: int) -> list[float]:
-    """Return numbers in (0, 1], no two equal, to stand in for a module's input.
-
-    Examples
-    --------
-    >>> distinct_numbers(4)
-    [0.25, 0.5, 0.75, 1.0]
-    """
-    return [(i + 1) / count for i in range(count)]
 
 
 def _indented(module: Module) -> str:

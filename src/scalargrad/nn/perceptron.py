@@ -9,7 +9,7 @@ from typing import Any
 from scalargrad.errors import OperandError
 from scalargrad.nn.init import Rng, draw_by, generator
 from scalargrad.nn.inputs import are_rows, of_length
-from scalargrad.nn.module import Module, distinct_numbers
+from scalargrad.nn.module import Module
 from scalargrad.ops import TABLE, dot
 from scalargrad.ops.activations import ELUOperation, LeakyReLUOperation
 from scalargrad.system.short_repr import shown
@@ -109,10 +109,6 @@ class Neuron(Module):
         weighted: Value = dot(self.w, x, self.b)
         return self.activation(weighted) if self.nonlin else weighted
 
-    def example_input(self) -> list[float]:
-        """Return nin numbers."""
-        return distinct_numbers(len(self.w))
-
     def parameters(self) -> list[Any]:
         """Return the weights, then the bias."""
         return _each_once((self.w, (self.b,)))
@@ -156,10 +152,6 @@ class Layer(Module):
         """
         outputs = [neuron(x) for neuron in self.neurons]
         return outputs[0] if len(outputs) == 1 else outputs
-
-    def example_input(self) -> Any:
-        """Return nin numbers."""
-        return self.neurons[0].example_input() if self.neurons else None
 
     def parameters(self) -> list[Any]:
         """Return the parameters of each neuron in turn."""
@@ -230,10 +222,6 @@ class MLP(Module):
         for i, layer in enumerate(self.layers):
             signal = layer([signal] if i and isinstance(signal, Value) else signal)
         return signal
-
-    def example_input(self) -> Any:
-        """Return nin numbers."""
-        return self.layers[0].example_input() if self.layers else None
 
     def parameters(self) -> list[Any]:
         """Return the parameters of each layer in turn."""

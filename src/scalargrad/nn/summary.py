@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from scalargrad.errors import OperandError
 from scalargrad.graph import topological_order
 from scalargrad.nn.display import SummaryLine, parts_of
 from scalargrad.nn.module import Module
@@ -56,25 +55,20 @@ class Summary(NamedTuple):
         printer.text(str(self))
 
 
-def summary(model: Module, example: Any = None) -> Summary:
+def summary(model: Module, example: Any) -> Summary:
     """Count a module's parameters, and what one example makes it compute and keep.
 
     Parameters
     ----------
     model : Module
         Called once.
-    example, optional
-        Its input; by default one of the size it takes, as `Module.example_input` tells.
+    example
+        Its input.
 
     Returns
     -------
     Summary
         Counts, and bytes.
-
-    Raises
-    ------
-    OperandError
-        If no example is given and the module does not tell what it takes.
 
     Notes
     -----
@@ -84,7 +78,7 @@ def summary(model: Module, example: Any = None) -> Summary:
     Examples
     --------
     >>> from scalargrad.nn import Linear, ReLU, Sequential
-    >>> found = summary(Sequential(Linear(2, 3), ReLU(), Linear(3, 1)))
+    >>> found = summary(Sequential(Linear(2, 3), ReLU(), Linear(3, 1)), [0.5, 0.25])
     >>> found.parameters, found.nodes
     (13, 7)
     >>> print(found)  # doctest: +ELLIPSIS
@@ -97,7 +91,7 @@ def summary(model: Module, example: Any = None) -> Summary:
     bytes kept for backward  ...
     """
     instance(model, "model", Module, "a Module")
-    outputs, _ = flatten(model(_given_or_found(model, example)), "the module's output")
+    outputs, _ = flatten(model(example), "the module's output")
     roots = [y for y in outputs if isinstance(y, Value)]
     order = topological_order(*roots)
     interior = [node for node in order if node.parents]
@@ -108,17 +102,6 @@ def summary(model: Module, example: Any = None) -> Summary:
         len(interior),
         _bytes(interior, (node for node in order if not node.parents)),
     )
-
-
-def _given_or_found(model: Module, example: Any) -> Any:
-    found = model.example_input() if example is None else example
-    if found is None:
-        name = type(model).__name__
-        raise OperandError(
-            f"{name} does not tell what input it takes: give one, summary(model, example), or "
-            f"define {name}.example_input"
-        )
-    return found
 
 
 def _bytes(interior: Iterable[Value], leaves: Iterable[Value]) -> int:

@@ -28,9 +28,9 @@ from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
 from scalargrad.ops.special import *
 from scalargrad.ops.trigonometric import *
-from scalargrad.table.symbol import TABLE
+from scalargrad.table.symbol import TABLE as TABLE
 
-__all__ = ["TABLE"]
+__all__: list[str] = []
 __all__ += activations.__all__
 __all__ += arithmetic.__all__
 __all__ += comparisons.__all__

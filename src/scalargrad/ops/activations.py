@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any, overload
 
-from scalargrad.errors import OperandError
 from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.exponential import bell, erfc, exp, expm1, log1p
 from scalargrad.ops.rounding import rint
 from scalargrad.ops.selection import where
-from scalargrad.system.short_repr import shown
 from scalargrad.table.declaration import ATOM, SUM, Notation
 from scalargrad.table.domain import Domain
 from scalargrad.table.operation import (
@@ -23,7 +21,7 @@ from scalargrad.table.operation import (
     primitive,
 )
 from scalargrad.table.symbol import Symbol
-from scalargrad.table.validation import is_word
+from scalargrad.table.validation import choice
 
 __all__ = [
     "elu",
@@ -227,11 +225,8 @@ class Gelu(Unary):
     @overload
     def __call__(self, x: Operand[R_co], /, approximate: str = "none") -> R_co: ...
     def __call__(self, x: Any, /, approximate: str = "none") -> Any:
-        if is_word(approximate, {"tanh"}):
-            return gelu_tanh(x)
-        if not is_word(approximate, {"none"}):
-            raise OperandError(f"gelu: approximate is {shown(approximate)}; use 'none' or 'tanh'")
-        return self.of(x)
+        form = choice(approximate, "gelu: approximate", ("none", "tanh"))
+        return gelu_tanh(x) if form == "tanh" else self.of(x)
 
 
 @composite(

@@ -15,7 +15,7 @@ from scalargrad.ops.arithmetic import abs, mul, square
 from scalargrad.ops.comparisons import eq, gt
 from scalargrad.ops.exponential import exp, log1p, sqrt
 from scalargrad.ops.selection import maximum, where
-from scalargrad.system.short_repr import counted, shown
+from scalargrad.system.short_repr import counted
 from scalargrad.table.declaration import ATOM, SUM, Notation
 from scalargrad.table.operation import (
     Binary,
@@ -239,8 +239,6 @@ def logaddexp(a: Any, b: Any) -> Any:
 
 def _terms(x: Any, name: str) -> tuple[Any, ...]:
     """Return the entries of an operand of `dot`; lists and tuples, the usual ones, at once."""
-    if isinstance(x, dict):
-        raise OperandError(f"dot: {name} is {shown(x)}, of which keys would be taken; give a list")
     return tuple(x if isinstance(x, list | tuple) else listed(x, f"dot: {name}", "numbers"))
 
 

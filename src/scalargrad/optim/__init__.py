@@ -7,7 +7,6 @@ from scalargrad.optim.clipping import clip_grad_norm_, clip_grad_value_
 from scalargrad.optim.line_search import backtracking_line_search
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.optim.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop, SparseAdam
-from scalargrad.optim.state import torch_state_dict
 
 __all__ = [
     "SGD",
@@ -22,5 +21,4 @@ __all__ = [
     "clip_grad_value_",
     "lr_scheduler",
     "rules",
-    "torch_state_dict",
 ]

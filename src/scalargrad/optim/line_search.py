@@ -9,8 +9,7 @@ from typing import Any
 from scalargrad.errors import DomainError, NumericalError
 from scalargrad.grad_mode import no_grad
 from scalargrad.optim.optimizer import Optimizer, write_data
-from scalargrad.optim.state import fraction
-from scalargrad.table.validation import function, instance, positive
+from scalargrad.table.validation import fraction, function, instance, positive
 from scalargrad.value import Value
 
 #: The most halvings: after more, a step of length 1 would be lost to rounding.

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from scalargrad.errors import GraphError, OperandError, StateError
 from scalargrad.optim.optimizer import Optimizer
-from scalargrad.optim.state import Group, fraction
+from scalargrad.optim.state import Group
 from scalargrad.system.short_repr import counted as in_words
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float
@@ -24,6 +24,7 @@ from scalargrad.table.validation import (
     choice,
     counted,
     flag,
+    fraction,
     function,
     listed,
     number,

@@ -62,10 +62,7 @@ def axes_or_new(ax: Axes | None) -> Axes:
 
 def column(given: Any, name: str) -> list[float]:
     """Return numbers to plot as floats; inf and nan become gaps in the curve."""
-    return [
-        as_float(x.data if isinstance(x, Value) else x, f"an entry of {name}")
-        for x in listed(given, name, "numbers")
-    ]
+    return [as_number(x, f"an entry of {name}") for x in listed(given, name, "numbers")]
 
 
 def interval(low: Any, high: Any, points: Any) -> list[float]:
@@ -107,6 +104,6 @@ def save_figure(figure: Figure, path: Path, dpi: float) -> Path:
     return write_atomically(path, png.getvalue())
 
 
-def as_number(score: Any) -> float:
+def as_number(x: Any, what: str = "what is drawn") -> float:
     """Return the data of a Value, or a number as a float."""
-    return score.data if isinstance(score, Value) else as_float(score, "what is drawn")
+    return x.data if isinstance(x, Value) else as_float(x, what)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,8 +15,6 @@ from scalargrad.system.short_repr import shown
 
 #: The prefix of the names of unfinished files.
 _PREFIX = ".scalargrad-"
-#: Seconds after which an unfinished file is taken for one whose process was killed.
-_ABANDONED = 3600.0
 
 
 def file_path(path: Any, name: str = "path") -> str:
@@ -85,7 +82,6 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: b
                 file.flush()
                 os.fsync(file.fileno())
         unfinished.replace(target)
-    _sweep(target.parent)
     return Path(path)
 
 
@@ -175,12 +171,3 @@ def _unfinished(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
     except OSError as error:
         reason = f"{error.strerror or error}; it cannot be written"
         raise OSError(error.errno, reason, str(path)) from None
-
-
-def _sweep(folder: Path) -> None:
-    """Remove unfinished files that killed processes have left in a folder."""
-    with suppress(OSError):
-        for left in folder.glob(f"{_PREFIX}*"):
-            with suppress(OSError):
-                if time.time() - left.stat().st_mtime > _ABANDONED:
-                    left.unlink()

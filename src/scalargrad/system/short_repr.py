@@ -31,6 +31,12 @@ def shown(x: Any) -> str:
         _describing.reset(token)
 
 
+def in_words(error: BaseException) -> str:
+    """Return an exception in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def counted(count: int, word: str) -> str:
     """Return a count with its noun, which gets an s unless there is one.
 

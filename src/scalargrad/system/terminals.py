@@ -1,13 +1,11 @@
-"""Output to terminals: in ASCII where an encoding lacks characters, and a progress bar."""
+"""Output to terminals, which may lack characters or columns, and a progress bar."""
 
 from __future__ import annotations
 
-import codecs
 import io
 import shutil
 import sys
 import time
-import unicodedata
 from collections.abc import MutableMapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,62 +14,20 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-#: Characters, each followed by what stands for it.
-_WORDS = """
-    ∂ d    ≈ ~    Σ sum    → ->    ← <-    … ...    ÷ /    ≤ <=    ≥ >=    ≠ !=    ∘ o    ∞ inf
-    ⋮ :    ♦ *    ✓ +      σ sigma    δ delta    λ lambda    η eta    π pi    ₙ n    ᵀ '
-""".split()  # noqa: SIM905 - read more easily
-_PLAIN = str.maketrans(
-    {
-        **dict.fromkeys("−–─━┄┆", "-"),
-        **dict.fromkeys("│┃", "|"),
-        **dict.fromkeys("╭╮╰╯├┤┌┐└┘┬┴┼", "+"),
-        **dict.fromkeys("·×◆", "*"),
-        **dict.fromkeys("▶▸", ">"),
-        **dict.fromkeys("●•", "o"),
-        **dict.fromkeys("\N{COMBINING MACRON}\N{COMBINING OVERLINE}", "'"),
-        **dict(zip(_WORDS[::2], _WORDS[1::2], strict=True)),
-        "√": "sqrt ",
-    }
-)
-
-
-def ascii_text(text: str) -> str:
-    """Write text in ASCII.
-
-    Examples
-    --------
-    >>> ascii_text("∂f/∂w₀ ≈ −4·x²")
-    'df/dw0 ~ -4*x2'
-    """
-    decomposed = unicodedata.normalize("NFKD", text.translate(_PLAIN)).translate(_PLAIN)
-    letters = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return letters.encode("ascii", "replace").decode()
-
-
-def _stand_in(error: UnicodeError) -> tuple[str, int]:
-    """Replace what cannot be encoded: the handler of errors registered below."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    lacking = error.object[error.start : error.end]
-    return ascii_text(lacking), error.end
-
-
-#: The handlers of errors instead of which characters are written in ASCII.
+#: The handlers of errors that fail at a character which an encoding lacks, or at half of one.
 _STRICT = {"strict", "surrogateescape"}
-codecs.register_error("scalargrad.plain", _stand_in)
 
 #: The fewest columns of a console: rich prints nothing at all where there are none.
 _NARROWEST = 20
 
 
 def make_tolerant(stream: Any) -> None:
-    """Let a text stream print characters that its encoding lacks in ASCII, instead of failing.
+    """Let a text stream print "?" for characters that its encoding lacks, instead of failing.
 
     A stream that replaces them in its own way, and one that is not a text file, stay as they are.
     """
     if isinstance(stream, io.TextIOWrapper) and stream.errors in _STRICT:
-        stream.reconfigure(errors="scalargrad.plain")
+        stream.reconfigure(errors="replace")
 
 
 def console(**options: Any) -> Console:

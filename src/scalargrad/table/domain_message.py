@@ -18,8 +18,8 @@ from scalargrad.table.declaration import (
     call,
     infix,
 )
-from scalargrad.table.printing import Expression, Fragment, number_text, parenthesise
-from scalargrad.table.symbol import TABLE, Symbol
+from scalargrad.table.printing import Fragment, number_text, parenthesise
+from scalargrad.table.symbol import TABLE, Symbol, evaluate
 
 #: The notation of people, where the printer, whose code must not raise, has another. Between two
 #: Values == and != go by identity, so equality is written as a call.
@@ -91,21 +91,18 @@ def _number(value: float) -> Fragment:
     return written.removesuffix(".0"), precedence
 
 
-def _code(expression: Expression, names: dict[Symbol, str]) -> str:
+def _code(expression: Symbol, names: dict[Symbol, str]) -> str:
     """Write an expression as Python a person can paste."""
-    return _fragment(expression, names)[0]
+    known = {symbol: (name, ATOM) for symbol, name in names.items()}
+    text: str = evaluate(expression, known, _applied, decide=None)[0]
+    return text
 
 
-def _fragment(expression: Expression, names: dict[Symbol, str]) -> Fragment:
-    if not isinstance(expression, Symbol):
-        return _number(expression)
-    op = expression.op
-    if op is None:
-        return names[expression], ATOM
+def _applied(op: Operation, operands: Sequence[Fragment | float]) -> Fragment:
     written = _WRITTEN.get(op.name) if TABLE.get(op.name) is op else None
-    notation = written or op.comparison or op.python or call(op.name, len(expression.operands))
+    notation = written or op.comparison or op.python or call(op.name, len(operands))
     parts = [
-        parenthesise(_fragment(operand, names), notation.demand(i))
-        for i, operand in enumerate(expression.operands)
+        parenthesise(_number(x) if isinstance(x, float) else x, notation.demand(i))
+        for i, x in enumerate(operands)
     ]
     return notation.template.format(*parts), notation.precedence

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Mapping
 from typing import Any, TypeVar
 
 from scalargrad.errors import DomainError, OperandError
@@ -70,6 +70,26 @@ def _range(low: float, high: float) -> str:
     if high == math.inf:
         return f"a number of at least {low:g}"
     return f"a number from {low:g} to {high:g}"
+
+
+def fraction(x: Any, name: str) -> float:
+    """Return a number in [0, 1).
+
+    Raises
+    ------
+    OperandError
+        If it is no number.
+    DomainError
+        If it is outside.
+
+    Examples
+    --------
+    >>> fraction(0.5, "momentum")
+    0.5
+    """
+    if not 0.0 <= (found := number(x, name)) < 1.0:
+        raise DomainError(f"{name} is {found}; it must be at least 0 and less than 1")
+    return found
 
 
 def positive(x: Any, name: str, *, finite: bool = True) -> float:
@@ -211,7 +231,7 @@ def is_word(x: Any, among: Container[str]) -> bool:
     return isinstance(x, str) and x in among
 
 
-def choice(x: Any, name: str, among: Iterable[str]) -> str:
+def choice(x: Any, name: str, among: Collection[str]) -> str:
     """Return one of several words.
 
     Raises
@@ -224,10 +244,11 @@ def choice(x: Any, name: str, among: Iterable[str]) -> str:
     >>> choice("min", "mode", ["min", "max"])
     'min'
     """
-    words = list(among)
-    if is_word(x, words):
+    if is_word(x, among):
         return str(x)
-    raise DomainError(f"{name} is {shown(x)}; use {' or '.join(map(repr, words))}")
+    *others, last = map(repr, among)
+    words = f"{', '.join(others)} or {last}" if others else last
+    raise DomainError(f"{name} is {shown(x)}; use {words}")
 
 
 def function(x: Any, name: str, example: str) -> Any:
@@ -249,7 +270,7 @@ def function(x: Any, name: str, example: str) -> Any:
 
 
 def listed(x: Any, name: str, what: str) -> list[Any]:
-    """Return what can be iterated over as a list; text cannot.
+    """Return what can be iterated over as a list; text and dicts cannot.
 
     Raises
     ------
@@ -262,7 +283,7 @@ def listed(x: Any, name: str, what: str) -> list[Any]:
     [1, 2]
     """
     try:
-        if isinstance(x, str | bytes):
+        if x.__class__ is not list and isinstance(x, str | bytes | Mapping):  # keys of a dict
             raise TypeError
         entries = iter(x)
     except TypeError:

@@ -19,7 +19,7 @@ from scalargrad.errors import StateError
 from scalargrad.losses import Loss
 from scalargrad.optim.lr_scheduler import LRScheduler
 from scalargrad.system.files import write_atomically
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import in_words, shown
 from scalargrad.table.validation import flag
 from scalargrad.train.examples import Examples
 from scalargrad.train.history import History, spread
@@ -94,10 +94,9 @@ class RunState:
             self._give(before)
             if not isinstance(error, Exception):
                 raise
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise StateError(
-                f"{self.path} holds no state of this run, and nothing was changed ({reason}): "
-                "start again without resume"
+                f"{self.path} holds no state of this run, and nothing was changed "
+                f"({in_words(error)}): start again without resume"
             ) from error
 
     def _parts(self) -> dict[str, Any]:
@@ -246,9 +245,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         if not isinstance(state, dict):
             raise ValueError(f"its state is a {type(state).__name__}")
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        reason = " ".join(f"{error}".split())
         raise StateError(
-            f"{path} is not a checkpoint, or is damaged ({reason}): start again without "
+            f"{path} is not a checkpoint, or is damaged ({in_words(error)}): start again without "
             "resume, or name another file"
         ) from error
     return state

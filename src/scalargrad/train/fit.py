@@ -533,8 +533,7 @@ class Trainer:
         schedule: Any = self.scheduler
         if schedule is None:
             return
-        groups = getattr(self.optimizer, "param_groups", None)
-        row["learning_rate"] = groups[0]["lr"] if groups else schedule.get_last_lr()[0]
+        row["learning_rate"] = schedule.get_last_lr()[0]
         if isinstance(schedule, ReduceLROnPlateau):
             schedule.step(row.get("val_loss", row["loss"]))
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 from typing import Any
 
@@ -11,7 +11,7 @@ from scalargrad.grad_mode import no_grad
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import function, number, positive
 from scalargrad.transforms.functional import jacrev
-from scalargrad.tree import flatten
+from scalargrad.tree import flatten, leaf_names
 from scalargrad.value import Value
 
 
@@ -64,63 +64,49 @@ def gradcheck(
     True
     """
     function(f, "f", "one of numbers")
-    eps = positive(eps, "eps")
-    atol, rtol = (
-        number(x, name, 0.0, finite=False) for x, name in ((atol, "atol"), (rtol, "rtol"))
-    )
-    places = _places(args)
+    name, eps = getattr(f, "__name__", "f"), positive(eps, "eps")
+    atol, rtol = number(atol, "atol", 0.0, finite=False), number(rtol, "rtol", 0.0, finite=False)
     leaves, rebuild = flatten(args, "the arguments")
     point = [x.data if isinstance(x, Value) else as_float(x, "an argument") for x in leaves]
-    exact = _exact(f, rebuild(iter(point)))
-    _require_something_to_check(f, point, exact)
 
-    def outputs(numbers: Sequence[float]) -> list[float]:
-        return _outputs(f, rebuild(map(Value, numbers)), len(exact))
+    def outputs(numbers: Iterable[Any]) -> list[Any]:
+        return flatten(f(*rebuild(iter(numbers))), "the result")[0]
 
-    columns = [_quotients(outputs, point, column, eps) for column in range(len(point))]
+    def beside(numbers: Iterable[float]) -> list[float]:
+        found = outputs(map(Value, numbers))
+        if len(found) != len(exact):
+            raise OperandError(
+                f"{name} returns {len(exact)} numbers at the point but {len(found)} beside it: a "
+                "derivative needs a result of one shape"
+            )
+        return [y.data if isinstance(y, Value) else float(y) for y in found]
+
+    outputs.__name__ = name
+    with no_grad():
+        exact = jacrev(outputs)(point)
+        if not point or not exact:
+            missing = "returns no numbers" if point else "is given no numbers"
+            raise OperandError(f"{name} {missing}: there is no derivative to check")
+        columns = [_quotients(beside, point, column, eps) for column in range(len(point))]
     report = [
-        _mismatch(row, places[column], point[column], partials[column], quotients[row])
-        for column, quotients in enumerate(columns)
-        for row, partials in enumerate(exact)
-        if not _agree(partials[column], quotients[row], atol, rtol)
+        f"output {row}, {place} (at {x:.6g}): gradient {found:.10g}, central difference "
+        f"{quotients[row]:.10g}, apart by {abs(found - quotients[row]):.3g}"
+        for column, (place, x, quotients) in enumerate(
+            zip(leaf_names(args, "args"), point, columns, strict=True)
+        )
+        for row, found in enumerate(partials[column] for partials in exact)
+        if not _agree(found, quotients[row], atol, rtol)
     ]
     if report and raise_exception:
-        raise GradcheckError(_summary(f, report, len(point) * len(exact)))
+        count, lines = len(point) * len(exact), "\n  ".join(report)
+        raise GradcheckError(
+            f"{name}: {len(report)} of {count} partial derivatives disagree\n  {lines}"
+        )
     return not report
 
 
-def _places(args: Sequence[Any]) -> list[str]:
-    """Name every number in the arguments: ``argument 0, number 3 of 5``."""
-    places: list[str] = []
-    for i, argument in enumerate(args):
-        leaves, _ = flatten(argument, f"argument {i}")
-        for j in range(len(leaves)):
-            of = f", number {j + 1} of {len(leaves)}" if len(leaves) > 1 else ""
-            places.append(f"argument {i}{of}")
-    return places
-
-
-def _exact(f: Callable[..., Any], args: Sequence[Any]) -> list[list[float]]:
-    """Return one row of partials per output."""
-
-    def outputs(*args: Any) -> list[Any]:
-        return flatten(f(*args), "the result")[0]
-
-    with no_grad():
-        rows = jacrev(outputs, tuple(range(len(args))))(*args)
-    return [flatten(row, "a gradient")[0] for row in rows]
-
-
-def _require_something_to_check(
-    f: Callable[..., Any], point: Sequence[float], exact: Sequence[Any]
-) -> None:
-    if not point or not exact:
-        missing = "is given no numbers" if not point else "returns no numbers"
-        raise OperandError(f"{_name(f)} {missing}: there is no derivative to check")
-
-
 def _quotients(
-    outputs: Callable[[Sequence[float]], list[float]],
+    outputs: Callable[[Iterable[float]], list[float]],
     point: Sequence[float],
     column: int,
     eps: float,
@@ -135,32 +121,5 @@ def _quotients(
     return [(high - low) / width for high, low in zip(above, below, strict=True)]
 
 
-def _outputs(f: Callable[..., Any], args: Sequence[Any], count: int) -> list[float]:
-    with no_grad():
-        leaves, _ = flatten(f(*args), "the result")
-    if len(leaves) != count:
-        raise OperandError(
-            f"{_name(f)} returns {count} numbers at the point but {len(leaves)} beside it: a "
-            "derivative needs a result of one shape"
-        )
-    return [y.data if isinstance(y, Value) else float(y) for y in leaves]
-
-
 def _agree(found: float, quotient: float, atol: float, rtol: float) -> bool:
     return isfinite(quotient) and abs(found - quotient) <= atol + rtol * abs(quotient)
-
-
-def _mismatch(row: int, place: str, x: float, found: float, quotient: float) -> str:
-    return (
-        f"output {row}, {place} (at {x:.6g}): gradient {found:.10g}, "
-        f"central difference {quotient:.10g}, apart by {abs(found - quotient):.3g}"
-    )
-
-
-def _summary(f: Callable[..., Any], report: Sequence[str], count: int) -> str:
-    lines = "\n  ".join(report)
-    return f"{_name(f)}: {len(report)} of {count} partial derivatives disagree\n  {lines}"
-
-
-def _name(f: Callable[..., Any]) -> str:
-    return getattr(f, "__name__", "f")

@@ -57,11 +57,15 @@ def _scalar(evaluation: Evaluation, y: Any) -> Any:
     return y
 
 
-def with_auxiliary(result: Any, name: str) -> tuple[Any, Any]:
-    """Return the two results of a function that has an auxiliary one."""
+def _results(evaluation: Evaluation, has_aux: bool) -> tuple[Any, Any]:
+    """Return what is differentiated, and the auxiliary result, which is None without `has_aux`."""
+    result = evaluation.result
+    if not has_aux:
+        return result, None
     if not isinstance(result, tuple | list) or len(result) != 2:
         raise OperandError(
-            f"{name} returned {shown(result)}: with has_aux it returns (number, auxiliary)"
+            f"{evaluation.name} returned {shown(result)}: with has_aux it returns "
+            "(number, auxiliary)"
         )
     return result[0], result[1]
 
@@ -112,8 +116,7 @@ def value_and_grad(
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         evaluation = evaluated(f, positions, args, kwargs)
-        result, name = evaluation.result, evaluation.name
-        result, aux = with_auxiliary(result, name) if has_aux else (result, None)
+        result, aux = _results(evaluation, has_aux)
         y = _scalar(evaluation, result)
         subgraph = evaluation.subgraph(y)
         if not subgraph.nodes:
@@ -206,9 +209,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     ([12.0, 3.0], ([14.0, 3.0],))
     """
     evaluation = evaluated(f, range(len(primals)), primals, {})
-    result, aux = evaluation.result, None
-    if flag(has_aux, "has_aux"):
-        result, aux = with_auxiliary(result, evaluation.name)
+    result, aux = _results(evaluation, flag(has_aux, "has_aux"))
     outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
     subgraph = evaluation.subgraph(*outputs)
 
@@ -269,9 +270,7 @@ def jvp(
     if not isinstance(primals, tuple | list):
         raise OperandError(f"primals is {shown(primals)}: give the arguments as a tuple, (x,)")
     evaluation = evaluated(f, range(len(primals)), primals, {})
-    result, aux = evaluation.result, None
-    if flag(has_aux, "has_aux"):
-        result, aux = with_auxiliary(result, evaluation.name)
+    result, aux = _results(evaluation, flag(has_aux, "has_aux"))
     outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
     subgraph = evaluation.subgraph(*outputs)
     directions = _directions(evaluation, tangents, primals, "tangents", "primals")
@@ -442,9 +441,8 @@ def _jacobian(
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         evaluation = evaluated(f, positions, args, kwargs)
-        result, name = evaluation.result, evaluation.name
-        result, aux = with_auxiliary(result, name) if has_aux else (result, None)
-        outputs, rebuild = flatten(result, f"the result of {name}")
+        result, aux = _results(evaluation, has_aux)
+        outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
         as_graph = evaluation.subgraph(*outputs).as_graph
         taller = len(outputs) > len(evaluation.leaves)
         by_columns = taller if forward is None else forward

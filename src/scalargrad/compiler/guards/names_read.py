@@ -195,7 +195,7 @@ def is_special(name: str) -> bool:
 BARE = {"abc", "typing"}
 _MODULE = "scalargrad.nn.module"
 #: What a module computes with; its other methods look at all that it holds.
-_COMPUTES = {"__call__", "forward", "example_input", "extra_repr"}
+_COMPUTES = {"__call__", "forward", "extra_repr"}
 
 
 #: Which attributes of an object of a user's class the code of its libraries' bases reads, and
