@@ -235,6 +235,8 @@ OWN: dict[str, dict[str, Make]] = {
     "Optimizer.add_param_group": {"group": lambda: {"params": [Parameter(1.0)]}},
     "Optimizer.load_state_dict": {"state_dict": lambda: sgd().state_dict()},
     "LRScheduler.load_state_dict": {"state_dict": lambda: _schedule().state_dict()},
+    "torch_state_dict": {"optimizer": lambda: optim.SGD(_SHARED_MODEL.parameters(), lr=0.1),
+                         "model": lambda: _SHARED_MODEL},
     "parse": {"text": lambda: "2 * 3"},
     "network": {"module": lambda: nn.MLP(2, [2, 1], rng=0)},
     "outcome": {"scene": lambda: scalargrad.walk(squared()).scene},

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from scalargrad import Parameter, nn, optim, tanh
+from scalargrad.losses import mse_loss
 
 pytestmark = pytest.mark.wide
 
@@ -226,3 +227,77 @@ def test_reductions_on_a_plateau_equal_pytorchs(options: dict[str, Any], nan: bo
         found.append(rates)
     for mine, oracle in zip(*found, strict=True):
         assert mine == pytest.approx(oracle, rel=1e-12)
+
+
+# States ------------------------------------------------------------------------------------------
+
+STATES: list[tuple[str, dict[str, Any]]] = [
+    ("SGD", {"lr": 0.05}),
+    ("SGD", {"lr": 0.05, "momentum": 0.9, "dampening": 0.3}),
+    ("Adam", {"lr": 0.05, "betas": (0.8, 0.95), "weight_decay": 0.01}),
+    ("Adam", {"lr": 0.05, "amsgrad": True}),
+    ("AdamW", {"lr": 0.05}),
+    ("RMSprop", {"lr": 0.02}),
+    ("RMSprop", {"lr": 0.02, "momentum": 0.5, "centered": True}),
+    ("Adagrad", {"lr": 0.1, "lr_decay": 0.01}),
+]
+POINTS = [([0.3, -0.2], [0.1]), ([1.0, 0.7], [-0.4]), ([-0.6, 0.9], [0.8])]
+every_state = pytest.mark.parametrize(("name", "options"), STATES)
+
+
+def ours() -> nn.Sequential:
+    """Build a network of two layers."""
+    return nn.Sequential(nn.Linear(2, 3, rng=0), nn.Tanh(), nn.Linear(3, 1, rng=1))
+
+
+def theirs(model: nn.Module) -> Any:
+    """Build the same in PyTorch, with its weights."""
+    layers = [torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1)]
+    made = torch.nn.Sequential(*layers).double()
+    state = {k: torch.tensor(x, dtype=torch.float64) for k, x in model.state_dict().items()}
+    made.load_state_dict(state)
+    return made
+
+
+def train(model: Any, optimizer: Any, steps: range) -> list[float]:
+    """Take some steps, in either package, and return all parameters."""
+    for step in steps:
+        x, y = POINTS[step % len(POINTS)]
+        optimizer.zero_grad()
+        if isinstance(model, nn.Module):
+            mse_loss(model(x), y).backward()
+        else:
+            made = [torch.tensor(z, dtype=torch.float64) for z in (x, y)]
+            torch.nn.functional.mse_loss(model(made[0]), made[1]).backward()
+        optimizer.step()
+    if isinstance(model, nn.Module):
+        return [p.data for p in model.parameters()]
+    return [x for p in model.parameters() for x in p.detach().ravel().tolist()]
+
+
+@every_state
+def test_pytorch_goes_on_where_we_stood(name: str, options: dict[str, Any]) -> None:
+    """After 20 of our steps, 20 of PyTorch's lead where 40 of ours do."""
+    model = ours()
+    optimizer = getattr(optim, name)(model.parameters(), **options)
+    train(model, optimizer, range(20))
+    other = theirs(model)
+    torch_optimizer = getattr(torch.optim, name)(other.parameters(), **{**options, "lr": 9.0})
+    torch_optimizer.load_state_dict(optim.torch_state_dict(optimizer, model))
+    expected = train(model, optimizer, range(20, 40))
+    found = train(other, torch_optimizer, range(20, 40))
+    assert found == pytest.approx(expected, rel=1e-10)
+
+
+@every_state
+def test_we_go_on_where_pytorch_stood(name: str, options: dict[str, Any]) -> None:
+    """After 20 of PyTorch's steps, 20 of ours lead where 40 of its do."""
+    model = ours()
+    other = theirs(model)
+    torch_optimizer = getattr(torch.optim, name)(other.parameters(), **options)
+    train(other, torch_optimizer, range(20))
+    model.load_state_dict(other.state_dict())
+    optimizer = getattr(optim, name)(model.parameters(), lr=9.0)
+    optimizer.load_state_dict(torch_optimizer.state_dict())
+    expected = train(other, torch_optimizer, range(20, 40))
+    assert train(model, optimizer, range(20, 40)) == pytest.approx(expected, rel=1e-10)

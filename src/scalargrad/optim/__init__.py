@@ -7,6 +7,7 @@ from scalargrad.optim.clipping import clip_grad_norm_, clip_grad_value_
 from scalargrad.optim.line_search import backtracking_line_search
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.optim.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop, SparseAdam
+from scalargrad.optim.state import torch_state_dict
 
 __all__ = [
     "SGD",
@@ -21,4 +22,5 @@ __all__ = [
     "clip_grad_value_",
     "lr_scheduler",
     "rules",
+    "torch_state_dict",
 ]

@@ -365,7 +365,8 @@ class Optimizer:
         Parameters
         ----------
         state_dict : mapping
-            As `state_dict` returned it.
+            As `state_dict` returned it, or as PyTorch's optimiser of the same name returned its
+            own, over tensors of the same numbers in the same order.
 
         Raises
         ------
