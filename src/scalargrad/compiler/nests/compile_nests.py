@@ -199,7 +199,7 @@ def _score(forms: Sequence[Form]) -> float:
 
 def _forms(recordings: Sequence[Recording]) -> Iterator[list[Form]]:
     """Yield trees of the parts of a program, or what runs faster without."""
-    searches = [iter([x]) if len(x) <= _SMALL else map(_form, trees(x)) for x in recordings]
+    searches = [*map(_searched, recordings)]
     found: list[Form | None] = [None for _ in recordings]
     while True:
         more = [next(x, None) for x in searches]
@@ -208,6 +208,15 @@ def _forms(recordings: Sequence[Recording]) -> Iterator[list[Form]]:
         if len(forms) < len(found) or all(x is None for x in more):
             return
         yield forms
+
+
+def _searched(recording: Recording) -> Iterator[Form]:
+    """Yield trees of a part, or what runs faster without; all of it if it is short and has none."""
+    found = map(_form, trees(recording)) if len(recording) > _SMALL else iter(())
+    first = next(found, recording if len(recording) <= _SHORT else None)
+    if first is not None:
+        yield first
+    yield from found
 
 
 def _form(tree: Tree) -> Form:

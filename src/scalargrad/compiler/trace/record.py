@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any
@@ -150,7 +150,7 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
     domains : bool
         Whether to add a guard that counts numbers that eager evaluation would refuse.
     """
-    guards = [_guard(trace, node) for node in trace.guards]
+    guards = [_guard(trace, node) for node in _attached(trace, trace.guards)]
     outcomes = [*trace.guards.values()]
     nodes = trace.columns.nodes()
     recorded = len(nodes)
@@ -198,8 +198,8 @@ def _plain(trace: Trace, nodes: Nodes, chosen: list[int]) -> list[bool]:
     return found
 
 
-def _attached(trace: Trace, outputs: list[int]) -> list[int]:
-    """Return what detached outputs copy; for recordings that nobody can differentiate."""
+def _attached(trace: Trace, outputs: Iterable[int]) -> list[int]:
+    """Return what detached outputs copy; for those that nobody can differentiate."""
     ops, left = trace.ops, trace.columns.left
     found = []
     for x in outputs:

@@ -442,7 +442,9 @@ class Trace(Recorder):
                 f"a number was compared with {shown(other)}, an integer that no float equals,",
                 "compare it with a float",
             )
-        made = self.detach(self.node(op, (x, other)))  # a bool sends nothing back
+        made = self.node(op, (x, other))
+        if not (self.is_truth(x) and self.is_truth(other)):  # a bool sends nothing back
+            made = self.detach(made)
         self.plainness.mark_truth(made.index)
         return made
 
