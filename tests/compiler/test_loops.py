@@ -216,3 +216,31 @@ def test_random_recurrences_with_ties_have_pytorchs_derivatives(seed: int) -> No
     compiled = jit(value_and_grad(partial(f, extremum=ours)))
     assert close(compiled(f.p), [y.item(), slopes.tolist()])
     assert close(jit(hessian(partial(f, extremum=ours)))(f.p), [row.tolist() for row in rows])
+
+
+def test_a_loop_stays_one_where_what_follows_its_gradient_is_irregular() -> None:
+    """Of 600 turns, whose gradient goes on into thirty operations in no order."""
+
+    def last(x: Any) -> Any:
+        y = x
+        for k in range(600):
+            y = sg.sin(y) * 0.9 + 0.01 * k * x
+        return y
+
+    choices: list[Any] = [
+        lambda a, b: a * b,
+        lambda a, b: sg.exp(-a * a) + b,
+        lambda a, b: a / (1.0 + b * b),
+        lambda a, b: sg.sin(a) - b,
+    ]
+    order = random.Random(0).choices(choices, k=30)
+
+    def f(x: Any) -> Any:
+        a, b = grad(last)(x), x
+        for choice in order:
+            a, b = choice(a, b), a
+        return a + b
+
+    compiled: Any = jit(f)
+    assert compiled(0.3) == pytest.approx(f(0.3), rel=1e-12)
+    assert len(str(compiled.explain(0.3)).splitlines()) < 600
