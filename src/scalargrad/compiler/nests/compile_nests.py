@@ -198,25 +198,17 @@ def _score(forms: Sequence[Form]) -> float:
 
 
 def _forms(recordings: Sequence[Recording]) -> Iterator[list[Form]]:
-    """Yield trees of the parts of a program, or what runs faster without."""
-    searches = [*map(_searched, recordings)]
-    found: list[Form | None] = [None for _ in recordings]
+    """Yield trees of the parts of a program, or what runs faster without or has none."""
+    searches = [map(_form, trees(x)) if len(x) > _SMALL else iter(()) for x in recordings]
+    found: list[Form] = [*recordings]
+    is_left = all(len(x) <= _SHORT for x in recordings)  # which needs no loops
     while True:
         more = [next(x, None) for x in searches]
-        found = [old if new is None else new for old, new in zip(found, more, strict=True)]
-        forms = [x for x in found if x is not None]
-        if len(forms) < len(found) or all(x is None for x in more):
+        if not is_left and all(x is None for x in more):
             return
-        yield forms
-
-
-def _searched(recording: Recording) -> Iterator[Form]:
-    """Yield trees of a part, or what runs faster without; all of it if it is short and has none."""
-    found = map(_form, trees(recording)) if len(recording) > _SMALL else iter(())
-    first = next(found, recording if len(recording) <= _SHORT else None)
-    if first is not None:
-        yield first
-    yield from found
+        found = [old if new is None else new for old, new in zip(found, more, strict=True)]
+        is_left = False
+        yield found
 
 
 def _form(tree: Tree) -> Form:
