@@ -341,11 +341,6 @@ class ChunkedSum(Generic[R]):
     def _sent(self, requests: list[Request]) -> list[R]:
         """Send requests, and again with function and data to workers that lack them."""
         found = [unpacked(x) for x in self._map(answer, requests)]
-        if len(found) != len(requests):
-            raise OperandError(
-                f"workers gave {len(found)} results for {len(requests)} items: give a map that "
-                "returns one for each"
-            )
         whole = [
             request._replace(pickles={i: self._pickles[i] for i in (FUNCTION, *request.places)})
             for request, reply in zip(requests, found, strict=True)
@@ -538,11 +533,22 @@ def as_workers(workers: Any) -> int | Map:
 
 
 def _mapped(mapped: Map, f: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[Any]:
-    """Return what a map that somebody gave makes of items."""
+    """Return what a map that somebody gave makes of items, which is to be as many results."""
     found: Any = mapped(f, items)
     if not isinstance(found, Iterable):
         raise OperandError(f"workers returned {shown(found)}: give a map, such as pool.map")
-    return found
+    return _counted(found, len(items))
+
+
+def _counted(results: Iterable[Any], count: int) -> Iterator[Any]:
+    given = 0
+    for result in results:
+        given += 1
+        yield result
+    if given != count:
+        raise OperandError(
+            f"workers gave {given} results for {count} items: give a map that returns one for each"
+        )
 
 
 class WorkerPool(ProcessPoolExecutor):

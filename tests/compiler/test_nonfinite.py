@@ -124,6 +124,7 @@ def test_what_cannot_leave_its_domain_is_told_from_what_can() -> None:
         return where(length > 1.0, x, y) + where((length + 0.5) ** 1.5 > 2.0, x, y)
 
     assert [jit(distance)(*z) for z in [(1.0, 1.0), (0.0, 0.0), (-1.0, 2.0)]] == [2.0, 0.0, -2.0]
+    assert jit(lambda x, y: where(sqrt(x * y) > 1.0, x**math.inf, y))(2.0, 3.0) == math.inf
     for f in (hidden(0.5), hidden(1.5), lambda x, y: where(sqrt(x - y * y) > 1.0, x, y)):
         compiled = jit(f)
         assert compiled(Value(9.0), Value(1.0)).data == 9.0

@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from math import fsum
 from multiprocessing.dummy import Pool
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import joblib  # type: ignore[import-untyped]
@@ -316,6 +317,13 @@ def test_what_has_finished_is_not_computed_again() -> None:
     with pytest.raises(SweepError, match="no point") as raised:
         sweep(work.root, [-1.0], quiet=True)
     assert raised.value.finished == {}
+
+
+def test_a_map_that_leaves_results_out_is_told_from_a_point_that_fails() -> None:
+    """The error says how many results there are."""
+    workers: Any = SimpleNamespace(map=lambda f, items: [f(x) for x in items][:-1])
+    with pytest.raises(SweepError, match="2 results for 3"):
+        sweep(work.root, [1.0, 4.0, 9.0], workers, quiet=True)
 
 
 @pytest.mark.parametrize("workers", [1, 2, map])

@@ -42,7 +42,7 @@ Constants = tuple[float | None, ...]
 #: Operations for which only the sign of a finite constant matters.
 _BY_SIGN = {add, sub, mul, div}
 _COPIES = {DETACH, identity}
-#: Operations whose one operand is to be positive or 0, and those that give no negative number.
+#: Operations defined wherever their first operand is positive, and those of no negative result.
 _OF_POSITIVE = {TABLE["log"], TABLE["sqrt"], pow}
 _NOT_NEGATIVE = {TABLE[name] for name in ("exp", "square", "abs", "sqrt", "sigmoid", "relu")}
 #: Sums in sums, and formulas, are followed so deep.
@@ -131,7 +131,8 @@ def _are_positive(nodes: Nodes, numbers: Floats, chosen: Integers) -> Flags:
     products, left, right = _pairs(nodes, mul)
     least[products] = left == right
     powers, _, right = _pairs(nodes, pow)
-    least[powers] = is_constant[right] & (numbers[right] % 2.0 == 0.0)
+    half = numbers[right] / 2.0
+    least[powers] = is_constant[right] & (half == np.floor(half))  # which takes infinity, too
     sums, left, right = _pairs(nodes, add)
     for _ in range(_NESTED):
         above = least[left] & least[right]

@@ -169,7 +169,8 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
     needed = nodes.needed(roots)
     needed[[*trace.differentiated]] = True
     order = np.flatnonzero(needed)
-    order = order[np.argsort(_places(trace, recorded)[order], kind="stable")]
+    if trace.steps:
+        order = order[np.argsort(_places(trace, recorded)[order], kind="stable")]
     used = [(x, i) for x, i in trace.outside if needed[i]]
     given = [*trace.given, *(i for _, i in trace.draws), *(i for _, i in used)]
     program = _program(nodes, trace.columns.constants, given, order, roots)
