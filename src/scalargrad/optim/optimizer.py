@@ -195,6 +195,7 @@ class Optimizer:
         result = (
             None if closure is None else function(closure, "closure", "one that returns the loss")()
         )
+        self.require_unchanged()
         moves = [self._move(i) for i in range(len(self.param_groups))]
         for parameters, numbers, _, _ in moves:
             write_data(parameters, numbers)
@@ -228,6 +229,19 @@ class Optimizer:
         self._remember((rows, columns) for rows, _, columns in updates)
         return True
 
+    def require_unchanged(self) -> None:
+        """Raise StateError if parameters of groups are others than those they were made with.
+
+        States and tables go by these.
+        """
+        for i, (group, given) in enumerate(zip(self.param_groups, self._given, strict=True)):
+            if group["params"] != given:
+                raise StateError(
+                    f"the parameters in param_groups[{i}] are not those it was made with: train "
+                    "others by a new optimizer, or by add_param_group; freeze some by a new one "
+                    "without them"
+                )
+
     def _span(self, i: int) -> slice:
         """Return the rows of a group."""
         first = self._rows[self._given[i][0]]
@@ -238,18 +252,8 @@ class Optimizer:
 
         These may have been assigned since: whatever kind of number they are, a parameter stays a
         float.
-
-        Raises
-        ------
-        StateError
-            If its parameters are others than it was made with: states and tables go by these.
         """
         group = self.param_groups[i]
-        if group["params"] != self._given[i]:
-            raise StateError(
-                f"the parameters in param_groups[{i}] are not those it was made with: train others "
-                "by a new optimizer, or by add_param_group; freeze some by a new one without them"
-            )
         following = {**group, "step": group["step"] + 1}
         self.check(following)
         return self.rule(following), following

@@ -83,6 +83,8 @@ class CompiledSteps:
         """Read the parameters, and what a callback could have changed."""
         if self.refusal or (self._leaves and not self._run.is_looked_at):
             return
+        if type(self._optimizer) in _OF_ARRAYS:
+            self._optimizer.require_unchanged()
         trained, held = self._run.trained, _modules(self._run.called).parameters()
         leaves = [*dict.fromkeys([*trained, *held])]
         if (leaves, len(trained), {*held}) != (self._leaves, self._count, self._held):
@@ -182,15 +184,15 @@ class CompiledSteps:
     def _program(self, rebuild: Rebuild) -> Any:
         """Return the compiled gradient of batches of examples, each rebuilt from its numbers."""
         called, batch_loss = self._run.called, self._run.batch_loss  # which `jit` is to see
-        leaves, held = self._leaves, self._held
+        places = [k for k, leaf in enumerate(self._leaves) if leaf in self._held]
+        held = [self._leaves[k] for k in places]
 
         def step_of_fit(data: Any, cells: Any) -> Any:
             if not isinstance(data[0], Value):
                 return None  # called eagerly
 
             def loss_of(data: Any) -> Any:
-                pairs = zip(leaves, data, strict=True)
-                numbers = {leaf: x for leaf, x in pairs if leaf in held}
+                numbers = dict(zip(held, [data[k] for k in places], strict=True))
                 inputs, targets = zip(*[rebuild(iter(row)) for row in cells], strict=True)
                 with exchanged(_modules(called), numbers):
                     found = _predictions(called[0], [*inputs])

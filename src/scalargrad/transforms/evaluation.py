@@ -140,11 +140,11 @@ class Evaluation:
         values = [x for x in numbers if isinstance(x, Value)]
         self._given_values |= bool(values)
         self._parameters.update([x for x in values if isinstance(x, Parameter)])
-        return [self._leaf(x) for x in numbers], rebuild
+        return self._leaves_of(numbers), rebuild
 
-    def _leaf(self, x: Any) -> Value:
-        """Return the leaf that stands for a number of an argument."""
-        return identity(x) if isinstance(x, Value) else Value(x)
+    def _leaves_of(self, numbers: Sequence[Any]) -> list[Value]:
+        """Return the leaves that stand for numbers of an argument."""
+        return [identity(x) if isinstance(x, Value) else Value(x) for x in numbers]
 
     def require_finite(self, y: Scalar) -> None:
         """Raise NumericalError if the number to be differentiated is inf or nan."""

@@ -107,7 +107,7 @@ class Rereading:
     def items(self, x: Any, items: Sequence[Any]) -> Any:
         """Note the items of a container."""
         self.pin()
-        if type(x) is list and all(map(is_itself_alone, items)):
+        if type(x) is list and all(map(is_itself_alone, {*map(type, items)})):
             self._contents.append((x, items))
         elif not isinstance(x, tuple):
             self.fact(len, x)
@@ -160,11 +160,11 @@ class Rereading:
         for measure, xs in self._parts.items():
             alone, others = list[Any](), list[Any]()
             for x in xs:
-                (alone if is_itself_alone(measure(x)) else others).append(x)
+                (alone if is_itself_alone(type(measure(x))) else others).append(x)
             facts += _asked(measure, alone)  # identity takes longer
             lists += [(partial(map, measure), others)] if others else []
         for space, names in self._names.values():
-            alone = [name for name in names if is_itself_alone(space[name])]
+            alone = [name for name in names if is_itself_alone(type(space[name]))]
             facts += [(itemgetter(*alone), space)] if alone else []
             others = [*names.keys() - alone]
             lists += [(partial(map, space.__getitem__), others)] if others else []
@@ -202,10 +202,9 @@ def _asked(measure: Measure, xs: list[Any]) -> list[tuple[Measure, Any]]:
     return [(lambda objects: [*map(measure, objects)], xs)]
 
 
-def is_itself_alone(x: Any) -> bool:
-    """Return whether what is equal to an object is that object, or is equal text."""
-    kind: Any = type(x)
-    return kind.__eq__ is object.__eq__ or kind in {str, type(None)} or isinstance(x, Value)
+def is_itself_alone(kind: Any) -> bool:
+    """Return whether what is equal to an object of a type is that object, or is equal text."""
+    return kind.__eq__ is object.__eq__ or kind in {str, type(None)} or issubclass(kind, Value)
 
 
 def are_alike(now: list[Any], then: list[Any]) -> bool:

@@ -438,6 +438,8 @@ class Walk:
 
     def _items(self, x: Any, items: list[Any]) -> None:
         self.tokens.append((type(x), len(items), _most(x)))
+        if self._closed and self._are_closed({*map(type, items)}):
+            return
         self._push_inside(items, self.rereading.items(x, items))
         if isinstance(x, set | frozenset):
             self._look_up(items)

@@ -200,7 +200,11 @@ class Plainness:
 
     def mark(self, node: int, plain: bool) -> None:
         """Set whether a node is plain, whatever it is computed from."""
-        self._set(node, _PLAIN if plain else _VALUE)
+        marks = self._marks
+        if node >= len(marks):
+            marks.extend(bytes(node + 1 - len(marks)))
+        self._values += not plain
+        marks[node] = _PLAIN if plain else _VALUE
 
     def mark_all(self, nodes: Sequence[int], plain: bool) -> None:
         """Set whether some nodes, each of them given once, are plain."""
@@ -210,18 +214,11 @@ class Plainness:
         self._values += 0 if plain else len(nodes)
         held[chosen] = _PLAIN if plain else _VALUE
 
-    def mark_leaf(self, node: int, start: int) -> None:
-        """Note that a node is a leaf of a function that is differentiated, begun at `start`."""
-        self._set(node, _LEAF)
-        self._starts[node] = start
+    def mark_leaves(self, nodes: range, start: int) -> None:
+        """Note that new nodes are leaves of a function that is differentiated, begun at `start`."""
+        self._marks += bytes(nodes.start - len(self._marks)) + bytes([_LEAF]) * len(nodes)
+        self._starts.update(dict.fromkeys(nodes, start))
         self._first = min(self._first, start)
-
-    def _set(self, node: int, mark: int) -> None:
-        marks = self._marks
-        if node >= len(marks):
-            marks.extend(bytes(node + 1 - len(marks)))
-        self._values += mark == _VALUE
-        marks[node] = mark
 
     def mark_truth(self, node: int) -> None:
         """Note that a node is a bool in eager evaluation, as the result of a comparison."""

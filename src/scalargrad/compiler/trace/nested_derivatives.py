@@ -35,8 +35,8 @@ class Region(Evaluation):
         self._start = len(trace.ops)
         super().__init__(f, argnums, args, kwargs)
 
-    def _leaf(self, x: Any) -> Value:
-        return self._trace.region_leaf(x, self._start)
+    def _leaves_of(self, numbers: Sequence[Any]) -> list[Value]:
+        return [*self._trace.region_leaves(numbers, self._start)]
 
     def require_finite(self, y: Any) -> None:
         """Note that `y` must be finite; calls in which it is not are made eagerly."""

@@ -296,11 +296,11 @@ class Trace(Recorder):
         self.plainness.mark(index, False)
         return self._traced(index, kind)
 
-    def region_leaf(self, x: Any, start: int) -> Traced:
-        """Write a leaf with respect to which a function is differentiated, from node `start` on."""
-        index = self.write(identity, (self.refer(x, identity),))
-        self.plainness.mark_leaf(index, start)
-        return self._traced(index)
+    def region_leaves(self, xs: Iterable[Any], start: int) -> list[Traced]:
+        """Write leaves by which a function is differentiated, from node `start` on."""
+        nodes = self.write_all(identity, [(self.refer(x, identity),) for x in xs])
+        self.plainness.mark_leaves(nodes, start)
+        return self.all_traced(nodes)
 
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
         """Record an operation; at least one operand is a Value."""
@@ -316,6 +316,8 @@ class Trace(Recorder):
 
     def refer(self, x: Any, op: Operation) -> int:
         """Return the node of an operand."""
+        if type(x) is Traced and x.trace is self:
+            return x.index
         found = self._node_of.get(id(x))  # of a Value from outside, the most frequent case
         if found is not None:
             return found
