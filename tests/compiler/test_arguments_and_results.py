@@ -191,6 +191,14 @@ def test_what_cannot_be_an_argument_is_refused(given: Any, noun: str) -> None:
 # Kinds and trees --------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("last", [3.0, np.array(3.0), np.array(3), np.array([3.0])], ids=repr)
+def test_arrays_of_one_number_may_stand_in_lists(last: Any) -> None:
+    """An array without a dimension is the number that it holds."""
+    product = jit(lambda xs: xs[0] * xs[-1])
+    for first in (2.0, 5.0):
+        assert product([np.array(first), np.array(7.0), last]) == 3.0 * first
+
+
 def test_masks_are_numbers_of_each_call() -> None:
     """A mask that has changed is seen, and what follows it gets its own number."""
     for size in (2, 500):
