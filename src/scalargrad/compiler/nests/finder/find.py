@@ -101,6 +101,7 @@ class _Simplest:
         self.recording = recording
         self.tree: Tree | None = None
         self._taken: list[tuple[Structure, Tree | None]] = []
+        self._known: set[tuple[str, float]] = set()
         self._score = inf  # of the tree
 
     @cached_property
@@ -114,7 +115,7 @@ class _Simplest:
         """Yield what was found besides."""
         for structure, tree in self._taken:
             if tree is None or tree is not self.tree:
-                yield tree or _tree(structure, inf)
+                yield tree or _tree(structure, inf, set())
 
     def search(self) -> None:
         """Search until a tree is short and has no tables."""
@@ -144,7 +145,7 @@ class _Simplest:
         """Take the tree of a structure if its score is less and it takes not much longer."""
         if structure is None or any(structure.has_loops_of(x) for x, _ in self._taken):
             return
-        found = _tree(structure, self._score / math.sqrt(_least(structure)))
+        found = _tree(structure, self._score / math.sqrt(_least(structure)), self._known)
         self._taken.append((structure, found))
         most = inf if self.tree is None else _LONGER * _time(self.tree)
         if found is not None and score(found) < self._score and _time(found) < most:
@@ -272,13 +273,22 @@ def _waits(statement: Statement, access: Access) -> Iterator[Loop]:
                 yield loop
 
 
-def _tree(structure: Structure, limit: float) -> Tree | None:
-    """Return the simplest tree of a structure; None if it costs more than a limit at least."""
+def _tree(structure: Structure, limit: float, known: set[tuple[str, float]]) -> Tree | None:
+    """Return the simplest tree of a structure; None if that is known, or costs more than a limit.
+
+    Other ways to write a tree that costs more never made one in the corpus that did not.
+    """
     n = len(structure.recording)
     most = max(_MOST, min(n // _NODES_EACH, _LAST))
     if structure.size > min(most, n / NODES_PER_STATEMENT, limit):  # it costs as much at least
         return None
-    tree = _read(structure)
+    tree = Tree(structure)
+    if not read_operands(tree, limit):
+        return None
+    told = str(tree), cost(tree)
+    if told in known:
+        return None
+    known.add(told)
     if structure.size <= _CHANGED:
         tree = _changed(_changed(tree, split, _SPLITS), unrolled, 1)
     return None if is_padded(tree) else tree
