@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from math import inf
 
 import numpy as np
@@ -34,16 +35,53 @@ _PADDED, _BESIDE = 8, 4096
 _BORDERS = 2
 
 
-def read_operands(tree: Tree, most: float = inf) -> bool:
-    """Give each statement its operands; return whether the tree costs at most so much."""
+def read_operands(tree: Tree, most: float = inf, before: Tree | None = None) -> bool:
+    """Give each statement its operands; return whether the tree costs at most so much.
+
+    Parameters
+    ----------
+    tree : Tree
+    most : float
+    before : Tree, optional
+        Another tree of the recording that has its operands: what is in the same loops is read there
+        as here.
+    """
     recording, left = tree.recording, most - _cost_of_body(tree)
+    known = {} if before is None else _in_the_same_loops(before, tree)
     for statement in tree.statements:
         places = range(recording.arity(int(statement.nodes[0])))
-        statement.operands = tuple([_Operand(tree, statement, j).access() for j in places])
+        old = before.statements[before.statement_of[statement.nodes[0]]] if before else statement
+        kept = old.operands if old.number in known else [None] * len(places)
+        found = (_renumbered(x, known) for x in kept)
+        statement.operands = tuple([
+            x or _Operand(tree, statement, j).access() for j, x in zip(places, found, strict=True)
+        ])  # fmt: skip
         left -= sum(_cost_of(x, statement, tree) for x in statement.operands)
         if left < 0:
             return False
     return True
+
+
+def _in_the_same_loops(before: Tree, tree: Tree) -> dict[int, int]:
+    """Return the number in a tree of each statement of another that stands in the same loops."""
+    found = {}
+    for x in tree.statements:
+        old = before.statements[before.statement_of[x.nodes[0]]]
+        pairs = (x.nodes, old.nodes), (x.indices.axes, old.indices.axes)
+        if all(np.array_equal(a, b) for a, b in pairs):
+            found[old.number] = x.number
+    return found
+
+
+def _renumbered(access: Access | None, known: Mapping[int, int]) -> Access | None:
+    """Return what reads the same by other numbers of statements; None if that is not known."""
+    if isinstance(access, Border):
+        there, elsewhere = (_renumbered(x, known) for x in (access.there, access.elsewhere))
+        return there and elsewhere and access._replace(there=there, elsewhere=elsewhere)
+    if isinstance(access, Result):
+        number = known.get(access.statement)
+        return None if number is None else access._replace(statement=number)
+    return None if isinstance(access, Table) else access
 
 
 def cost(tree: Tree) -> float:

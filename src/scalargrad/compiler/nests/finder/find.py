@@ -183,13 +183,13 @@ def _without_loop(tree: Tree, loop: Loop) -> Tree | None:
     periods, counts = found.periods.copy(), found.counts.copy()
     periods[of] *= counts[of]
     counts[of] = 1
-    return _read(replace(found, periods=periods, counts=counts))
+    return _read(replace(found, periods=periods, counts=counts), tree)
 
 
 def _with_whole_rows(tree: Tree) -> Tree:
     """Return a tree with what is left of a last row after the loop over rows, if much better."""
     structure = peeled(tree) if len(tree.statements) <= _CHANGED else None
-    changed = structure and _read(structure)
+    changed = structure and _read(structure, tree)
     return changed if changed and _WORSE * score(changed) < score(tree) else tree
 
 
@@ -210,9 +210,9 @@ def _with_turns_written(tree: Tree) -> Tree:
     return tree
 
 
-def _read(structure: Structure) -> Tree:
+def _read(structure: Structure, before: Tree | None = None) -> Tree:
     tree = Tree(structure)
-    read_operands(tree)
+    read_operands(tree, inf, before)
     return tree
 
 
@@ -301,8 +301,8 @@ def _changed(tree: Tree, change: Callable[[Tree], Structure | None], times: int)
         changed = change(tree)
         if changed is None:
             break
-        tree = Tree(changed)
-        if not read_operands(tree, _WORSE * limit):
+        before, tree = tree, Tree(changed)
+        if not read_operands(tree, _WORSE * limit, before):
             break
         best = min(best, tree, key=cost)
     return best
