@@ -678,8 +678,9 @@ class Walk:
         read = self._read_of(type(x))
         names = (*own,) if read is None else tuple([name for name in [*own] if name in read])
         self.tokens.append(names)
-        addresses = self.rereading.attributes(x, own, names, read)
-        self._push(x, {name: own[name] for name in names}, addresses)
+        parts = {name: own[name] for name in names}
+        if not (self._closed and self._are_closed({*map(type, parts.values())})):
+            self._push(x, parts, self.rereading.attributes(x, own, names, read))
 
 
 #: Methods that `dataclass` makes, and that read nothing but the fields of two objects.
