@@ -32,7 +32,6 @@ CASES: dict[str, Callable[[], object]] = {
     "draw_a_number": lambda: draw(3.0),  # type: ignore[arg-type]
     "draw_in_an_unknown_direction": lambda: draw(_X, direction="sideways"),
     "draw_a_negative_depth": lambda: draw(_X, depth=-1),
-    "draw_too_many_digits": lambda: draw(_X, digits=18),
     "draw_too_coarsely": lambda: draw(_X, dpi=2),
     "draw_beyond_the_limit": lambda: draw(ops.sum([_X] * 41), limit=10),
     "draw_copies_beyond_the_limit": lambda: draw(_X * _X, copies=True, limit=4),

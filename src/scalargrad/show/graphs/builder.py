@@ -66,10 +66,8 @@ class Builder:
     copies : bool
         Whether fan-out is drawn as copy gates; each line that reads a shared node then carries its
         own part of the gradient, upstream · local.
-    digits : int
-        Of the numbers on wires.
     values : bool
-        Whether they are written.
+        Whether values are written on wires.
     out : function of a Value
         Names what reads a node outside of what is drawn.
     """
@@ -84,7 +82,6 @@ class Builder:
         gradients: Mapping[Value, float] | None = None,
         folds: Mapping[Fold, str] | None = None,
         copies: bool = False,
-        digits: int = 4,
         values: bool = True,
         out: Callable[[Value], str] = str,
     ) -> None:
@@ -92,17 +89,13 @@ class Builder:
         self._written, self._gradients = written or self._names, gradients
         self.view = view = view or View(Fold("graph", [*graph.order]))
         self.folds, self._copies = folds or {}, copies
-        self.digits, self._values, self._out = digits, values, out
+        self._values, self._out = values, out
         groups = [group for group in dict.fromkeys(view.units.values()) if isinstance(group, Group)]
         self.bundles = [group for group in groups if group.source is None]
         self._boxes = {group: f"b{k}" for k, group in enumerate(self.bundles)}
         self._exits = [*dict.fromkeys(view.units[x] for x in view.leaving)]
         read = (unit for item in view.items for unit in view.read(item))
         self._branches = Counter([*read, *self._exits])
-
-    def number(self, x: float) -> str:
-        """Write a number."""
-        return number(x, self.digits)
 
     def id(self, unit: Unit) -> str:
         """Return the id of a node or group, from which those of its wire and dot are made."""
@@ -175,7 +168,7 @@ class Builder:
         """Yield the shapes of a node: its constants, its box or gate, its wire and a dot."""
         own = self.graph.id(node)
         for i, constant in boxed_constants(node):
-            text = self.number(constant)
+            text = number(constant)
             yield Box(f"{own}-c{i}", "constant", text, f"constant {exact(constant)}")
         for i in range(len(node.parents)):
             if self._is_copied(node, i):
@@ -212,11 +205,11 @@ class Builder:
 
     def sign(self, node: Value) -> str:
         """Return the sign between a name and its value: ≈ where that is about what is computed."""
-        shown = relation(node.data, digits=self.digits)
+        shown = relation(node.data)
         if node.op is None:
             return shown
         operands = [x.data if isinstance(x, Value) else x for x in node.parents]
-        return loosest(shown, gate_relation(node.op, operands, node.data, self.digits))
+        return loosest(shown, gate_relation(node.op, operands, node.data))
 
     def wire(self, node: Value) -> Wire:
         """Return the wire of a node."""
@@ -224,8 +217,8 @@ class Builder:
         return Wire(
             f"{self.graph.id(node)}-wire",
             self._written[node] if node.parents else "",
-            self.number(node.data) if self._values else "",
-            "" if gradients is None else self.number(gradients[node]),
+            number(node.data) if self._values else "",
+            "" if gradients is None else number(gradients[node]),
             f"value of {name}: {exact(node.data)}",
             "" if gradients is None else f"gradient of {name}: {exact(gradients[node])}",
             self.sign(node) if self._values else "",
@@ -244,7 +237,7 @@ class Builder:
             return wire
         sent = gradients[node] * (node.local_grads[i] or 0.0)
         said = f"what {names[node]} adds to the gradient of {names[operand]}: {exact(sent)}"
-        return replace(wire, gradient=self.number(sent), gradient_title=said)
+        return replace(wire, gradient=number(sent), gradient_title=said)
 
     # Lines ------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ from scalargrad.value import Value
 if TYPE_CHECKING:
     from scalargrad.show.steps.step import Step
 
-_MOST_DIGITS, _LEAST_DPI, _MOST_DPI = 17, 24, 1200
+_LEAST_DPI, _MOST_DPI = 24, 1200
 _LEAST = 4  # parts of a graph that can stand side by side
 _GLANCE, _SECONDS_OF_WORK = 60, 50_000  # nodes
 
@@ -52,7 +52,6 @@ def draw(
     highlight: Highlight | None = None,
     copies: bool = False,
     gradients: bool = True,
-    digits: int = 4,
     dpi: int = DPI,
     dark: bool = False,
 ) -> Picture:
@@ -94,8 +93,6 @@ def draw(
     gradients : bool
         Whether gradients stand below the wires. Before `backward` from a root there are none,
         whatever an earlier graph left on the leaves.
-    digits : int
-        Significant digits of the numbers, from 1 to 17.
     dpi : int
         Dots per inch of a PNG; 192 is twice the size on a screen.
     dark : bool
@@ -116,8 +113,7 @@ def draw(
     OperandError
         If `root` or `highlight` is anything else, or `root` is empty.
     LayoutError
-        If `direction` is neither of the two, or `depth` is negative, or `digits` or `dpi` out of
-        range.
+        If `direction` is neither of the two, or `depth` is negative, or `dpi` out of range.
 
     Notes
     -----
@@ -152,10 +148,9 @@ def draw(
         raise LayoutError(f"direction is {shown(direction)}: use {' or '.join(map(repr, SIDES))}")
     if depth is not None and whole(depth, "depth") < 0:
         raise LayoutError(f"depth is {depth}: give 0 or more, or None to open all modules")
-    limit, digits, dpi = whole(limit, "limit", 1), whole(digits, "digits"), whole(dpi, "dpi")
+    limit, dpi = whole(limit, "limit", 1), resolution(dpi)
     copies, gradients = flag(copies, "copies"), flag(gradients, "gradients")
     dark = flag(dark, "dark")
-    require_digits(digits, dpi)
     graph = ShownGraph(_roots(root), model)
     roots, order = graph.roots, graph.order
     # Other gradients are of an earlier graph.
@@ -178,7 +173,6 @@ def draw(
         gradients={node: node.grad or 0.0 for node in order} if gradients else None,
         folds={part: f"f{k}" for k, part in enumerate(view.fold.walk())},
         copies=copies,
-        digits=digits,
     )
     diagram = builder.build(_title(builder))
     diagram.legend = _legend_of(diagram.shapes, legend)
@@ -209,18 +203,18 @@ def _legend_of(shapes: Sequence[Shape], legend: Mapping[str, str]) -> str:
 def _title(builder: Builder) -> str:
     """Return the title sentence of a picture."""
     graph, closed = builder.graph, len(builder.view.closed)
-    written = (f"{graph.names[x]} {builder.sign(x)} {builder.number(x.data)}" for x in graph.roots)
+    written = (f"{graph.names[x]} {builder.sign(x)} {number(x.data)}" for x in graph.roots)
     shown = ", ".join(written)
     count, parts = len(graph.order), f", {closed} folded part{'s' * (closed != 1)}" * bool(closed)
     return f"Computation graph of {shown}: {count} node{'s' * (count != 1)}{parts}"
 
 
-def require_digits(digits: int, dpi: int) -> None:
-    """Raise LayoutError if `digits` or `dpi` is out of range."""
-    if not 1 <= digits <= _MOST_DIGITS:
-        raise LayoutError(f"digits is {digits}: give 1 to {_MOST_DIGITS}")
-    if not _LEAST_DPI <= dpi <= _MOST_DPI:
-        raise LayoutError(f"dpi is {dpi}: give {_LEAST_DPI} to {_MOST_DPI}")
+def resolution(dpi: Any) -> int:
+    """Return the dots per inch of a PNG; raise LayoutError if they are out of range."""
+    found = whole(dpi, "dpi")
+    if not _LEAST_DPI <= found <= _MOST_DPI:
+        raise LayoutError(f"dpi is {found}: give {_LEAST_DPI} to {_MOST_DPI}")
+    return found
 
 
 def _alarm(order: Sequence[Value], gradients: bool) -> tuple[frozenset[str], str]:

@@ -35,7 +35,7 @@ _SHOWN = 2000  # milliseconds
 _LONGEST_LINE, _LETTERS = 90, 14
 
 
-def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: bool) -> list[bytes]:
+def frames(steps: Sequence[Step], kind: str, *, dpi: int, dark: bool) -> list[bytes]:
     """Return a picture for each step or, as one of `WHOLE`, one file of them all.
 
     Raises
@@ -57,7 +57,7 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
             f"pictures of at most {_MOST}: walk a node further down, or save a page"
         )
     gradients = {node: sum(terms) for node, terms in scene.terms.items()} | {scene.root: 1.0}
-    arranged = in_rows(Builder(scene, gradients=gradients, digits=digits).build(""))
+    arranged = in_rows(Builder(scene, gradients=gradients).build(""))
     captions, width = _captions(steps)
     arranged = replace(arranged, note_width=width)
     (layout,) = placed([DiagramLayout(arranged)])
