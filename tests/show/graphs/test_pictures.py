@@ -66,9 +66,9 @@ def test_leaves_and_constants_are_told_apart() -> None:
 
 
 def test_leaves_without_a_label_have_the_names_of_steps() -> None:
-    """They are v1, v2, …; labels used twice stay as they are."""
+    """They are v1, v2, …; labels used twice are numbered."""
     product = Value(1.0) * Value(2.0, "w") * Value(3.0, "w")
-    assert flow(draw(product)).of("input") == ["v1", "w", "w"]
+    assert flow(draw(product)).of("input") == ["v1", "w", "w_2"]
 
 
 def test_several_roots_share_their_nodes_and_are_named_in_the_title() -> None:

@@ -58,9 +58,8 @@ class Builder:
         What is shown of it; by default all, node by node.
     folds : mapping from Fold to str
         The ids of folds.
-    names, written : mapping from Value to str, optional
-        What nodes are called, if not by their names in the graph; and what stands in the box or on
-        the wire of each.
+    written : mapping from Value to str, optional
+        What stands in the box or on the wire of each node, if not its name.
     gradients : mapping from Value to float, optional
         What is written below wires.
     copies : bool
@@ -77,7 +76,6 @@ class Builder:
         graph: ShownGraph,
         view: View | None = None,
         *,
-        names: Mapping[Value, str] | None = None,
         written: Mapping[Value, str] | None = None,
         gradients: Mapping[Value, float] | None = None,
         folds: Mapping[Fold, str] | None = None,
@@ -85,8 +83,8 @@ class Builder:
         values: bool = True,
         out: Callable[[Value], str] = str,
     ) -> None:
-        self.graph, self._names = graph, names or graph.names
-        self._written, self._gradients = written or self._names, gradients
+        self.graph, self._names = graph, graph.names
+        self._written, self._gradients = written or graph.names, gradients
         self.view = view = view or View(Fold("graph", [*graph.order]))
         self.folds, self._copies = folds or {}, copies
         self._values, self._out = values, out

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, topological_order
-from scalargrad.show.characters import aliases, is_long, visible
+from scalargrad.show.characters import visible
 from scalargrad.show.graphs.builder import Builder
-from scalargrad.show.graphs.diagram import Box, Look, Shape, Wire
+from scalargrad.show.graphs.diagram import Look
 from scalargrad.show.graphs.layout import DPI, SIDES
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.view import (
@@ -22,7 +22,7 @@ from scalargrad.show.graphs.view import (
     expanded_folds,
 )
 from scalargrad.show.number_format import number
-from scalargrad.show.shown_graph import ShownGraph, printed_names
+from scalargrad.show.shown_graph import ShownGraph
 from scalargrad.show.subgraphs.folds import Fold, fold
 from scalargrad.system.short_repr import shown
 from scalargrad.table.printing import MINUS
@@ -164,40 +164,20 @@ def draw(
         folded = fold(*roots, model=graph.model, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
         view, is_cut = expanded_folds(folded, depth, asked, limit)
     _require_within(limit, graph, view, copies)
-    short, legend = aliases(graph.names)
     builder = Builder(
         graph,
         view,
-        names=short,
-        written=_written(graph, short),
+        written={x: graph.names[x] if x.label or not x.parents else "" for x in order},
         gradients={node: node.grad or 0.0 for node in order} if gradients else None,
         folds={part: f"f{k}" for k, part in enumerate(view.fold.walk())},
         copies=copies,
     )
     diagram = builder.build(_title(builder))
-    diagram.legend = _legend_of(diagram.shapes, legend)
     alarmed, alarm = _alarm(order, gradients)
     diagram.note = "\n".join(filter(None, [alarm, _note(view) if is_cut else ""]))
     marked = highlighted_ids(graph, highlight)
     diagram.look = Look(builder.seen(marked), builder.seen(alarmed))
     return Picture(diagram, direction, dpi=dpi, dark=dark)
-
-
-def _written(graph: ShownGraph, short: Mapping[Value, str]) -> dict[Value, str]:
-    """Return what stands in boxes and on wires: labels, and of leaves what they are called."""
-    leaves = {node: place for node, place in graph.places.items() if not node.parents}
-    written = printed_names({node: node.label for node in graph.order} | leaves)
-    for node, own in written.items():
-        if is_long(own) or not (own or node.parents):
-            written[node] = short[node]
-    return written
-
-
-def _legend_of(shapes: Sequence[Shape], legend: Mapping[str, str]) -> str:
-    """Return what the short names in a picture stand for, one per line."""
-    seen = {x.text if isinstance(x, Box) else x.name for x in shapes if isinstance(x, Box | Wire)}
-    stems = {name.partition("[")[0] for name in seen}
-    return "\n".join(f"{alias}: {name}" for alias, name in legend.items() if alias in stems)
 
 
 def _title(builder: Builder) -> str:

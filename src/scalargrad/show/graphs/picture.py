@@ -388,7 +388,6 @@ def to_mermaid(diagram: Diagram, direction: str) -> str:
         [
             f"flowchart {direction}",
             *(f"    {_mermaid_shape(shape)}" for shape in shapes),
-            *([f'    legend["{escaped(diagram.legend)}"]:::wire'] if diagram.legend else []),
             *(f"    {_mermaid_line(line)}" for line in lines),
             _CLASSES,
             *_mermaid_styles(shapes, lines, diagram.look),

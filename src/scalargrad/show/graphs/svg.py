@@ -256,7 +256,7 @@ class SvgWriter:
 
     def _notes(self) -> list[str]:
         """Return the lines below the picture."""
-        texts = f"{self._diagram.legend}\n{self._diagram.note}".split("\n")
+        texts = self._diagram.note.split("\n")
         if not self._diagram.note_width:
             texts = [line for text in texts for line in wrap(text, _LONGEST_LINE)]
         return [text for text in texts if text]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -83,7 +82,7 @@ class Scene(ShownGraph):
         super().__init__([root], model)
         (self.root,) = self.roots
         leaves = [node for node in as_read(self.order) if not node.parents]
-        self._name(self.names)
+        self.in_formulas = {node: _word(name) for node, name in self.names.items()}
         self.inputs = _in_order(leaves, self.names, self.places)
         self.data = {node: node.data for node in self.order}
         self.feeds = {node: len({*read}) for node, read in readers_of(self.order).items()}
@@ -161,17 +160,6 @@ class Scene(ShownGraph):
     def arrived(self, node: Value, position: int) -> int:
         """Return how many terms of a gradient have arrived at a step's position."""
         return bisect_right(self.arrivals[node], position)
-
-    def renamed(self, names: Mapping[Value, str]) -> Scene:
-        """Return the same scene under other names."""
-        scene = copy.copy(self)
-        scene._gates = {}
-        scene._name(dict(names))
-        return scene
-
-    def _name(self, names: dict[Value, str]) -> None:
-        self.names = names
-        self.in_formulas = {node: _word(name) for node, name in names.items()}
 
     @property
     def count(self) -> int:
