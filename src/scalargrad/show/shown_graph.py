@@ -20,7 +20,6 @@ from scalargrad.names import names
 from scalargrad.ops.reductions import MaxScore
 from scalargrad.show.characters import LOWERED, printed, visible
 from scalargrad.show.weighted_sums import Row, dense_layers
-from scalargrad.system.cached_property import cached_property
 from scalargrad.system.short_repr import shown
 from scalargrad.value import Parameter, Value
 
@@ -74,24 +73,6 @@ class ShownGraph:
     def id(self, node: Value) -> str:
         """Return the id of a node in drawings, n2 for the third in order."""
         return f"n{self.place[node]}"
-
-    def is_free(self, node: Value) -> bool:
-        """Return whether the order of operands costs no crossing: in trees and running sums.
-
-        Every node below is read once, or the gate adds what is computed for it alone, as Python's
-        `sum` does.
-        """
-        parts = [x for x in node.parents if isinstance(x, Value) and x.parents]
-        alone = node.op is ops.add and [self.readers[x] for x in parts] == [1, 1]
-        return alone or self._trees[node]
-
-    @cached_property
-    def _trees(self) -> dict[Value, bool]:
-        trees: dict[Value, bool] = {}
-        for node in self.order:
-            operands = (x for x in node.parents if isinstance(x, Value))
-            trees[node] = all(self.readers[x] == 1 and trees[x] for x in operands)
-        return trees
 
     def standing_for(self, node: Value) -> Value | None:
         """Return the node shown for one of the graph, itself or its copy; None for others."""

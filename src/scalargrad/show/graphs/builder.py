@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from scalargrad import ops
 from scalargrad.graph import describe
 from scalargrad.show.characters import indexed, visible
 from scalargrad.show.graphs.diagram import (
@@ -195,9 +196,9 @@ class Builder:
         return Box(self.graph.id(node), kind, text, visible(f"{kind} {describe(node)}"))
 
     def _gate(self, node: Value) -> GateShape:
-        # In trees and running sums the order costs no crossing; elsewhere it is kept if it matters.
-        free = self.graph.is_free(node)
-        ordered = not folds(node) and (free or not is_symmetric(node))
+        operands = [x for x in node.parents if isinstance(x, Value)]
+        is_running = node.op is ops.add and all(self.graph.readers[x] == 1 for x in operands)
+        ordered = not folds(node) and (is_running or not is_symmetric(node))
         text, title = visible(gate_text(node), lines=False), visible(describe(node))
         return GateShape(self.graph.id(node), text, title, ordered)
 

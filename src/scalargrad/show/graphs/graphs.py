@@ -120,9 +120,8 @@ def draw(
     The first node that is inf or nan, or whose gradient is, is red and bold, and a line below the
     picture names it.
 
-    Lines enter a gate in the order of its operands, the first at the top. Where a node is
-    read several times below a gate for which the order does not matter (+, ×, max, …), it
-    gives way to fewer crossings.
+    Lines enter a gate in the order of its operands, the first at the top, if it matters or the gate
+    adds up what it alone reads. Into others (×, max, …) they come as it crosses least.
 
     What leaves a copy gate sums to the gradient that enters it after one `backward` of the
     only root, starting from gradients of zero; a root that is itself read has 1 more, its seed.
