@@ -122,9 +122,8 @@ def _at_step(layout: DiagramLayout, step: Step, note: str) -> DiagramLayout:
     for shape in layout.diagram.shapes:
         if isinstance(shape, Wire):
             node = scene.order[int(shape.id[1:].partition("-")[0])]
-            expected = 1 if node is scene.root else scene.readers[node]
-            value = shape.value if scene.is_known(node, step.index) else ""
-            gradient = shape.gradient if scene.arrived(node, step.index) == expected else ""
+            value = shape.value if scene.known_at[node] <= step.index else ""
+            gradient = shape.gradient if scene.complete_at[node] <= step.index else ""
             wires[shape.id] = replace(shape, value=value, gradient=gradient)
     marked = highlighted_ids(scene, step)
     back = set() if step.node is None else {f"{scene.id(step.node)}-w{step.operand}"}

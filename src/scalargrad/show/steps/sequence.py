@@ -260,7 +260,7 @@ def _forward(scene: Scene) -> list[Step]:
             scene.known_at[node] = len(steps)
             steps.append(Step(scene, len(steps), "forward", node))
     scene.seed_at = len(steps)
-    scene.arrivals[scene.root].append(len(steps))
+    scene.complete_at[scene.root] = len(steps)
     steps.append(Step(scene, len(steps), "seed", scene.root, total=1.0))
     return steps
 
@@ -279,7 +279,7 @@ def _backward(scene: Scene) -> Iterator[Step]:
             contribution = signals[node] * local
             totals[parent] += contribution
             scene.terms[parent].append(contribution)
-            scene.arrivals[parent].append(index)
+            scene.complete_at[parent] = index  # but for terms to come
             yield Step(
                 scene,
                 index,
