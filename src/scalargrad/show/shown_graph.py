@@ -41,8 +41,6 @@ class ShownGraph:
     ----------
     roots : list of Value
         Copies, as all above them, where Python's `sum` made 0 + x below.
-    originals : dict from Value to Value
-        The nodes of which there are copies.
     model : Module or None
         What the graph can be folded by.
     order : list of Value
@@ -61,7 +59,6 @@ class ShownGraph:
     def __init__(self, roots: Iterable[Value], model: object = None) -> None:
         roots = list(roots)
         self._stand_ins = without_zeros(roots)
-        self.originals = {copy: node for node, copy in self._stand_ins.items()}
         self.roots = [self._stand_ins.get(root, root) for root in roots]
         self.model = module_of(model)
         self.order = shown_order(*self.roots)
@@ -73,6 +70,17 @@ class ShownGraph:
     def id(self, node: Value) -> str:
         """Return the id of a node in drawings, n2 for the third in order."""
         return f"n{self.place[node]}"
+
+    def ids(self, node: Value) -> set[str]:
+        """Return the ids of a node's shape, of its wire and of the line between."""
+        return {f"{self.id(node)}{part}" for part in ("", "-out", "-wire")}
+
+    def line_ids(self, node: Value, i: int) -> set[str]:
+        """Return the ids of the line of operand i, and of the dot at which it branches off."""
+        operand, line = node.parents[i], f"{self.id(node)}-w{i}"
+        assert isinstance(operand, Value)
+        parts = {f"{line}{part}" for part in ("", "-in", "-out", "-wire")}
+        return parts | {f"{self.id(operand)}-stem", f"{self.id(operand)}-fan"}
 
     def standing_for(self, node: Value) -> Value | None:
         """Return the node shown for one of the graph, itself or its copy; None for others."""

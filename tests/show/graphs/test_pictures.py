@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.show.graphs.reading import Flow, flow, lecture
 
-from scalargrad import Parameter, Value, custom_op, draw, exp, ops, sqrt, walk
+from scalargrad import Parameter, Value, custom_op, draw, exp, ops, sqrt
 from scalargrad.errors import GraphTooLargeError
 
 Function = Callable[[Value], Value]
@@ -269,18 +269,6 @@ def test_a_path_includes_the_lines_between_its_values() -> None:
         *("n0", "n2", "n4", "n0 → n0_wire", "n2 → n2_wire", "n4 → n4_wire"),
         *("n0_wire → n2", "n2_wire → n4"),
     }
-
-
-def test_steps_of_a_walk_light_what_they_are_about() -> None:
-    """The inputs, the root that starts the sweep, and the line by which f reads z."""
-    f = lecture()
-    steps = list(walk(f))
-    seed = next(step for step in steps if step.phase == "seed")
-    first_back = next(step for step in steps if step.phase == "backward")
-    shapes = {id for id in lit(flow(draw(f, highlight=steps[0]))) if "→" not in id}
-    assert shapes == {"n0", "n1", "n3"}
-    assert lit(flow(draw(f, highlight=seed))) == {"n4", "n4 → n4_wire"}
-    assert lit(flow(draw(f, highlight=first_back))) == {"n4", "n3_wire → n4", "n3 → n3_wire"}
 
 
 def test_tikz_has_the_shapes_of_the_picture_and_no_letter_that_latex_reads(tmp_path: Path) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, topological_order
@@ -26,19 +25,12 @@ from scalargrad.show.shown_graph import ShownGraph
 from scalargrad.show.subgraphs.folds import Fold, fold
 from scalargrad.system.short_repr import shown
 from scalargrad.table.printing import MINUS
-from scalargrad.table.validation import flag, is_word, listed, text, whole
+from scalargrad.table.validation import flag, instance, is_word, listed, text, whole
 from scalargrad.value import Value
-
-if TYPE_CHECKING:
-    from scalargrad.show.steps.step import Step
 
 _LEAST_DPI, _MOST_DPI = 24, 1200
 _LEAST = 4  # parts of a graph that can stand side by side
 _GLANCE, _SECONDS_OF_WORK = 60, 50_000  # nodes
-
-
-#: What can stand out in a picture.
-Highlight: TypeAlias = "Value | Step | Iterable[Value | Step]"
 
 
 def draw(
@@ -49,7 +41,7 @@ def draw(
     open: str | Iterable[str] = (),
     direction: str = "LR",
     limit: int = 300,
-    highlight: Highlight | None = None,
+    highlight: Value | Iterable[Value] = (),
     copies: bool = False,
     gradients: bool = True,
     dpi: int = DPI,
@@ -84,9 +76,8 @@ def draw(
     limit : int
         Most boxes and gates to draw, constants and copies included; four times as many lines
         may join them. What exceeds it is folded.
-    highlight : Value, step of `scalargrad.walk`, or iterable of these
-        What stands out, bold with an amber halo: Values with their wires and the lines between
-        them; of a backward step, the line its contribution travels.
+    highlight : Value or iterable of Values
+        What stands out, bold with an amber halo, with its wires and the lines between.
     copies : bool
         Draw fan-out as a copy gate, whose outgoing wires each carry what their reader
         contributes to the gradient, upstream · local. Nothing can be folded then.
@@ -150,7 +141,9 @@ def draw(
     limit, dpi = whole(limit, "limit", 1), resolution(dpi)
     copies, gradients = flag(copies, "copies"), flag(gradients, "gradients")
     dark = flag(dark, "dark")
-    graph = ShownGraph(_roots(root), model)
+    if not (given := _values(root, "root")):
+        raise OperandError("root is empty: give one Value or several")
+    graph = ShownGraph(given, model)
     roots, order = graph.roots, graph.order
     # Other gradients are of an earlier graph.
     gradients = gradients and any(root.grad for root in roots)
@@ -174,7 +167,7 @@ def draw(
     diagram = builder.build(_title(builder))
     alarmed, alarm = _alarm(order, gradients)
     diagram.note = "\n".join(filter(None, [alarm, _note(view) if is_cut else ""]))
-    marked = highlighted_ids(graph, highlight)
+    marked = _highlighted(graph, _values(highlight, "highlight"))
     diagram.look = Look(builder.seen(marked), builder.seen(alarmed))
     return Picture(diagram, direction, dpi=dpi, dark=dark)
 
@@ -230,18 +223,28 @@ def glance(root: Value) -> str | None:
         return None
 
 
-def _roots(root: Any) -> list[Value]:
-    try:
-        roots: list[Any] = [root] if isinstance(root, Value) else [*root]
-    except TypeError:
-        roots = []
-    if not roots or not all(isinstance(value, Value) for value in roots):
-        raise OperandError(
-            f"draw needs a Value or several, and got {shown(root)}, of type "
-            f"{type(root).__name__}: only what was computed from a Value has a "
-            "graph; call a function on one, as in draw(f(Value(2.0)))"
-        )
-    return roots
+def _values(given: Any, name: str) -> list[Value]:
+    """Return one Value or several as a list."""
+    made = "Values, such as f(Value(2.0)) gives"
+    found = [given] if isinstance(given, Value) else listed(given, name, made)
+    return [instance(x, f"an entry of {name}", Value, made) for x in found]
+
+
+def _highlighted(graph: ShownGraph, nodes: Iterable[Value]) -> frozenset[str]:
+    """Return the ids of nodes, of their wires, and of the lines between them."""
+    found = dict[Value, None]()
+    for node in nodes:
+        if (drawn := graph.standing_for(node)) is None:
+            raise GraphError(
+                f"highlight: {describe(node)} is not in the graph that is drawn: highlight a "
+                "Value the root was computed from, or draw a root that was computed from it"
+            )
+        found[drawn] = None
+    ids = set[str]()
+    for node in found:
+        ids |= graph.ids(node)
+        ids.update(*(graph.line_ids(node, i) for i, x in enumerate(node.parents) if x in found))
+    return frozenset(ids)
 
 
 def _require_within(limit: int, graph: ShownGraph, seen: View, copies: bool) -> None:
@@ -257,86 +260,3 @@ def _require_within(limit: int, graph: ShownGraph, seen: View, copies: bool) -> 
             f"{size.lines:,} lines to draw, too much for a picture of at most {limit:,} nodes and "
             f"{limit * LINES_PER_SHAPE:,} lines: {remedy}, or pass limit={size.needed}"
         )
-
-
-# What stands out ---------------------------------------------------------------------------------
-
-
-def highlighted_ids(graph: ShownGraph, highlight: Highlight | None) -> frozenset[str]:
-    """Return the ids of all shapes and lines that `highlight` selects in the diagram of a graph.
-
-    For Values, these are their boxes or gates, their wires, and the lines between them; for a step
-    of a walk, the line that the gradient takes, or the node that is computed.
-
-    Raises
-    ------
-    GraphError
-        If a node is not in the graph.
-    OperandError
-        If `highlight` is neither Values nor steps.
-
-    Examples
-    --------
-    >>> x = Value(2.0, "x")
-    >>> y = x.tanh()
-    >>> sorted(highlighted_ids(ShownGraph([y]), [x]))
-    ['n0', 'n0-out', 'n0-wire']
-    """
-
-    def drawn(node: Value) -> Value:
-        if (found := graph.standing_for(node)) is None:
-            raise GraphError(
-                f"highlight: {describe(node)} is not in the graph that is drawn: highlight a "
-                "Value the root was computed from, or draw a root that was computed from it"
-            )
-        return found
-
-    items = _items(highlight)
-    nodes = [drawn(item) for item in items if isinstance(item, Value)]
-    among: set[Value | float] = {*nodes}
-    lines = [(node, i) for node in nodes for i, x in enumerate(node.parents) if x in among]
-    chosen = set[str]()
-    for step in items:
-        if isinstance(step, Value):
-            continue
-        node, parent = (
-            None if end is None else drawn(step.scene.originals.get(end, end))
-            for end in (step.node, step.parent)
-        )
-        if node is None:
-            nodes += [leaf for leaf in graph.order if not leaf.parents]
-        elif parent is None or step.operand is None:
-            nodes.append(node)
-        else:
-            lines.append((node, step.operand))
-            chosen |= {graph.id(node), f"{graph.id(parent)}-out", f"{graph.id(parent)}-wire"}
-    chosen |= {f"{graph.id(node)}{part}" for node in nodes for part in ("", "-out", "-wire")}
-    return frozenset(chosen.union(*(_line(graph, node, i) for node, i in lines)))
-
-
-def _items(highlight: Any) -> list[Value | Step]:
-    if highlight is None:
-        return []
-    items: list[Any] = [highlight]
-    if not _can_be_drawn(highlight):
-        with suppress(TypeError):
-            items = [*highlight]
-    if not all(map(_can_be_drawn, items)):
-        raise OperandError(
-            f"highlight is {shown(highlight)}, of type {type(highlight).__name__}: give a Value of "
-            "the graph, several, or a step of walk()"
-        )
-    return items
-
-
-def _can_be_drawn(item: object) -> bool:
-    return isinstance(item, Value) or hasattr(item, "operand")  # a step has one
-
-
-def _line(graph: ShownGraph, node: Value, i: int) -> Iterator[str]:
-    """Yield the line of operand i, and the dot at which it branches off, if there is one."""
-    operand = node.parents[i]
-    assert isinstance(operand, Value)
-    line, source = f"{graph.id(node)}-w{i}", graph.id(operand)
-    yield from (line, f"{line}-in", f"{line}-out", f"{line}-wire")
-    yield from (f"{source}-stem", f"{source}-fan")
