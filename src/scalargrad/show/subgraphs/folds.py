@@ -321,41 +321,16 @@ def _divide(part: Fold, position: dict[Value, int], limit: int) -> None:
 def _grouped(items: list[Item], limit: int) -> list[Item]:
     """Group the items of a level, in topological order, so that it shows no more than `limit`.
 
-    A sequence of gates that repeats, as the steps of a recurrence do, is cut between repetitions;
-    any other into stretches of similar length. A leaf goes to the stretch that alone reads it. Of
-    the others, if they are many, one more stretch is made; if they are few, what the first gate
-    reads stays beside them.
+    A sequence that repeats, as the steps of a recurrence do, is cut between repetitions, any other
+    into stretches of similar length. Leaves that are read far and wide stand
+    beside these or, if they are many, are one more.
     """
-    leaves = [item for item in items if isinstance(item, Value) and not item.parents]
-    gates = [item for item in items if isinstance(item, Fold) or item.parents]
-    if len(items) <= limit or not gates or not leaves:
-        return _cut(items, limit)
-    few = max(1, limit // 8)
-    made = _cut(gates, limit - few)
-    homes = _homes(made, {*gates}, {*leaves})
-    first = {*items[: items.index(gates[0])]}
-    apart: list[Item] = [leaf for leaf in leaves if leaf not in homes or leaf in first]
-    if len(apart) > few:
-        apart = [leaf for leaf in leaves if leaf not in homes]
-    for leaf in leaves:
-        if leaf not in apart:
-            homes[leaf].items.append(leaf)
-    return [*(apart if len(apart) <= few else [Fold("stretch", apart)]), *made]
-
-
-def _homes(made: list[Item], gates: set[Item], leaves: set[Value]) -> dict[Value, Fold]:
-    """Return the innermost stretch that has all readers of a leaf, if there is one."""
-    shared: dict[Value, list[Fold]] = {}
-    pending: list[tuple[Item, list[Fold]]] = [(item, []) for item in made]
-    for item, path in pending:  # grows while it is read
-        if item not in gates:
-            assert isinstance(item, Fold)
-            pending += [(inner, [*path, item]) for inner in item.items]
-            continue
-        for x in [x for node in _inside(item) for x in node.parents if x in leaves]:
-            assert isinstance(x, Value)
-            shared[x] = common_beginning([shared.get(x, path), path])
-    return {x: path[-1] for x, path in shared.items() if path}
+    last = {x: k for k, item in enumerate(items) for node in _inside(item) for x in node.parents}
+    leaves = {x: k for k, x in enumerate(items) if isinstance(x, Value) and not x.parents}
+    far = {leaf for leaf, k in leaves.items() if last.get(leaf, k) - k > limit}
+    first: list[Item] = [leaf for leaf in leaves if leaf in far]
+    beside = first if len(first) <= max(1, limit // 8) else [Fold("stretch", first)]
+    return [*beside, *_cut([x for x in items if x not in far], limit - len(beside))]
 
 
 _LONGEST_UNIT = 500  # items; to look for longer repetitions would take long
