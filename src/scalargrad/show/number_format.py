@@ -94,12 +94,12 @@ def polynomial(coefficients: Sequence[float], variable: str = "x", decimals: int
     return terms or "0"
 
 
-def is_rounded(value: float) -> bool:
+def _is_rounded(value: float) -> bool:
     """Return whether `number` leaves digits out.
 
     Examples
     --------
-    >>> is_rounded(0.25), is_rounded(1 / 3), is_rounded(0.1 + 0.2), is_rounded(5e-324)
+    >>> _is_rounded(0.25), _is_rounded(1 / 3), _is_rounded(0.1 + 0.2), _is_rounded(5e-324)
     (False, True, False, True)
     """
     written = float(_digits(value))
@@ -109,7 +109,7 @@ def is_rounded(value: float) -> bool:
 
 def relation(*values: float) -> str:
     """Return the sign that joins numbers as shown: = or, where one of them is rounded, ≈."""
-    return "≈" if any(map(is_rounded, values)) else "="
+    return "≈" if any(map(_is_rounded, values)) else "="
 
 
 def loosest(*signs: str) -> str:

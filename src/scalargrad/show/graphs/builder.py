@@ -308,20 +308,16 @@ class Builder:
     # Folds ------------------------------------------------------------------------------------
 
     def seen(self, ids: frozenset[str]) -> frozenset[str]:
-        """Return ids of shapes and lines, and of what stands for those that are hidden."""
-        found: dict[str, str] = {}
-        for node, item in self.view.stands.items():
-            if isinstance(item, Value):
-                continue
-            hidden, own = self.graph.id(node), self.folds[item]
-            found |= dict.fromkeys(
-                [hidden, *(f"{hidden}-w{i}" for i in range(len(node.parents)))], own
-            )
-            if len(item.outputs) > 1 and node in item.outputs:
-                found |= {
-                    f"{hidden}-{end}": f"{own}-{end}" for end in ("out", "wire", "stem", "fan")
-                }
-        return ids.union(found[id] for id in ids if id in found)
+        """Return ids of shapes and lines, or of the folds that hide them."""
+        return frozenset(map(self._seen, ids))
+
+    def _seen(self, id: str) -> str:
+        own, _, end = id.partition("-")
+        node = self.graph.order[int(own[1:])]
+        if end in {"out", "wire", "stem", "fan"}:
+            return f"{self.id(self.view.units.get(node, node))}-{end}"
+        fold = self.view.stands[node]
+        return self.folds[fold] if isinstance(fold, Fold) else id
 
 
 def _first(unit: Unit) -> Value:

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 from scalargrad.errors import GraphError
 from scalargrad.names import names
 from scalargrad.show.shown_graph import shown_order
-from scalargrad.show.subgraphs.calls import Calls, Chain, Model, around, common_beginning
+from scalargrad.show.subgraphs.calls import Calls, Chain, Model, around
 from scalargrad.show.weighted_sums import readers_of
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.validation import is_word
@@ -41,7 +41,7 @@ class Fold:
     path : str
         Its unique name: ``layers.0.neurons.3``, ``v12…v50``; "" for the whole graph.
     title : str
-        A description: ``Layer 1: 16 neurons``, ``10 × (mul, tanh)``.
+        A description: ``Layer 1``, ``Neuron 2: relu``, ``10 × (mul, tanh)``.
     items : list of Value or Fold
         The nodes and folds directly inside, in topological order.
     module : object or None
@@ -188,7 +188,7 @@ def _title(part: Fold, calls: Sequence[Fold]) -> str:
         return f"{_module_name(part)}: {counted(part.size, 'parameter')}"
     if part.kind != "call":
         return _row_title(part, calls)
-    detail = _contents(part.module) or _activation(part.module)
+    detail = _activation(part.module)
     return f"{_module_name(part)}: {detail}" if detail else _module_name(part)
 
 
@@ -198,18 +198,6 @@ def _module_name(part: Fold) -> str:
     if part.number:
         return f"{kind} {part.number}"
     return f"{last} ({kind})" if last else kind
-
-
-def _contents(module: Any) -> str:
-    """Return a description of the modules directly inside, such as ``16 neurons``."""
-    inside: list[str] = []
-    kinds: set[str] = set()
-    for name, inner in module.named_modules():
-        if name and not (inside and name.startswith(f"{inside[-1]}.")):
-            inside.append(name)
-            kinds.add(type(inner).__name__)
-    kind = kinds.pop().lower() if len(kinds) == 1 else "module"
-    return counted(len(inside), kind) if inside else ""
 
 
 def _activation(module: Any) -> str:
@@ -273,8 +261,7 @@ def fold(*roots: Value, model: Model | None = None, limit: int = 60) -> Fold:
     Notes
     -----
     Takes time nearly linear in nodes and wires, without recursion. Equal graphs give equal folds.
-    To find the nodes of an `activation` that is not an operation, it is applied once more, to a
-    stand-in. Calls that need results of each other cannot be folded.
+    Calls that need results of each other cannot be folded.
 
     Examples
     --------
@@ -284,12 +271,12 @@ def fold(*roots: Value, model: Model | None = None, limit: int = 60) -> Fold:
     >>> for part in tree.walk():
     ...     print(part.path or "-", "|", part.title, "|", part.size)
     - | 20 nodes | 20
-    MLP | MLP: 2 layers | 20
-    layers.0 | Layer 1: 3 neurons | 15
+    MLP | MLP | 20
+    layers.0 | Layer 1 | 15
     layers.0.neurons.0 | Neuron 1: relu | 5
     layers.0.neurons.1 | Neuron 2: relu | 5
     layers.0.neurons.2 | Neuron 3: relu | 5
-    layers.1 | Layer 2: 1 neuron | 5
+    layers.1 | Layer 2 | 5
     layers.1.neurons.0 | Neuron 1: linear | 5
     """
     order = shown_order(*roots)
