@@ -210,7 +210,7 @@ def test_saved_values_are_those_the_local_derivative_reads() -> None:
     assert backward(x**2)[0].reads == backward(x**3)[0].reads == backward(x**-1)[0].reads == (x,)
     root, inverse, power = sg.sqrt(x), 1.0 / x, x**y
     assert backward(root)[0].reads == (root,)
-    assert set(backward(inverse)[0].reads) == {inverse, x}
+    assert backward(inverse)[0].reads == (x,)
     assert [set(step.reads) for step in backward(power)] == [{power, x}, {x, y}]
 
 
