@@ -13,13 +13,7 @@ from scalargrad.show.graphs.builder import Builder
 from scalargrad.show.graphs.diagram import Look
 from scalargrad.show.graphs.layout import DPI, SIDES
 from scalargrad.show.graphs.picture import Picture
-from scalargrad.show.graphs.view import (
-    LINES_PER_SHAPE,
-    SIDE_BY_SIDE,
-    Size,
-    View,
-    expanded_folds,
-)
+from scalargrad.show.graphs.view import SIDE_BY_SIDE, View, expanded_folds
 from scalargrad.show.number_format import number
 from scalargrad.show.shown_graph import ShownGraph
 from scalargrad.show.subgraphs.folds import Fold, fold
@@ -74,7 +68,7 @@ def draw(
         to the left of its wire and the gradient to the right). A long chain goes on in rows from
         left to right; from top to bottom it is one column, to be scrolled, and never wraps.
     limit : int
-        Most boxes and gates to draw, constants and copies included; four times as many lines
+        Most boxes and gates to draw, constants included, copies not; four times as many lines
         may join them. What exceeds it is folded.
     highlight : Value or iterable of Values
         What stands out, bold with an amber halo, with its wires and the lines between.
@@ -150,12 +144,17 @@ def draw(
     paths = [open] if isinstance(open, str) else listed(open, "open", "paths of parts")
     asked = [text(name, "open") for name in paths]
     plain = View(Fold("graph", list(order)))
-    if copies or (graph.model is None and not asked and plain.size().needed <= limit):
+    if copies or (graph.model is None and not asked and plain.needed <= limit):
         view, is_cut = plain, False
     else:
         folded = fold(*roots, model=graph.model, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
         view, is_cut = expanded_folds(folded, depth, asked, limit)
-    _require_within(limit, graph, view, copies)
+    if view.needed > limit:
+        remedy = "leave out copies" if copies else "open fewer parts, draw a node further down"
+        raise GraphTooLargeError(
+            f"the graph of {describe(graph.roots[-1])} is too much for a picture of at most "
+            f"{limit:,} nodes and four times as many lines: {remedy}, or pass limit={view.needed}"
+        )
     builder = Builder(
         graph,
         view,
@@ -193,8 +192,8 @@ def _alarm(order: Sequence[Value], gradients: bool) -> tuple[frozenset[str], str
     """Return the id of the first node that is inf or nan, and the note about it."""
     nodes = [*enumerate(order)]
     found = [("value", i, describe(x)) for i, x in nodes if not isfinite(x.data)]
-    for i, x in reversed(nodes if gradients else []):
-        if not isfinite(x.grad or 0.0):
+    for i, x in reversed(nodes):
+        if gradients and not isfinite(x.grad or 0.0):
             found.append(("gradient", i, f"{number(x.grad)} at {describe(x)}"))
     if not found:
         return frozenset(), ""
@@ -245,18 +244,3 @@ def _highlighted(graph: ShownGraph, nodes: Iterable[Value]) -> frozenset[str]:
         ids |= graph.ids(node)
         ids.update(*(graph.line_ids(node, i) for i, x in enumerate(node.parents) if x in found))
     return frozenset(ids)
-
-
-def _require_within(limit: int, graph: ShownGraph, seen: View, copies: bool) -> None:
-    """Raise GraphTooLargeError if there is too much to lay out."""
-    size = seen.size()
-    if copies:  # a gate for each node that fans out, and a wire for each copy
-        shared = [n for n in graph.readers.values() if n > 1]
-        size = Size(size.shapes + sum(shared) + len(shared), size.lines + sum(shared))
-    if size.needed > limit:
-        remedy = "leave out copies" if copies else "open fewer parts, draw a node further down"
-        raise GraphTooLargeError(
-            f"the graph of {describe(graph.roots[-1])} has {size.shapes:,} nodes and "
-            f"{size.lines:,} lines to draw, too much for a picture of at most {limit:,} nodes and "
-            f"{limit * LINES_PER_SHAPE:,} lines: {remedy}, or pass limit={size.needed}"
-        )

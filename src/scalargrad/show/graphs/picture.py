@@ -96,10 +96,6 @@ class Picture:
         LayoutError
             If there is no Graphviz, or it fails.
         """
-        return self._svg
-
-    @cached_property
-    def _svg(self) -> str:
         placed([self._layout])
         return SvgWriter(self._layout, self._dark).svg()
 

@@ -183,11 +183,6 @@ class Walk(Sequence[Step]):
             for step, picture in zip(self._steps, drawn, strict=True)
         ]
 
-    @property
-    def root(self) -> Value:
-        """The node whose derivatives are computed."""
-        return self.scene.root
-
 
 def walk(root: Value, *, model: object = None) -> Walk:
     """Walk through the graph under `root`: every value forward, every wire backward.

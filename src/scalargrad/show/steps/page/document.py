@@ -102,16 +102,10 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
         javascript_functions(record.operations.values()),
         record.json(steps, drawn),
         title=titled,
-        heading=_breakable(titled),
         expression=escape(_expression(scene) + _advice(scene)),
         table=table_html(steps),
         graph=first,
     )
-
-
-def _breakable(text: str) -> str:
-    """Return text as HTML in which a long name may be broken after an underscore or a dot."""
-    return re.sub(r"(?<=\w\w[_.])(?=\w{2})", "<wbr>", escape(text))
 
 
 def _expression(scene: Scene) -> str:
