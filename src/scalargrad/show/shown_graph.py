@@ -65,7 +65,8 @@ class ShownGraph:
         self.place = {node: i for i, node in enumerate(self.order)}
         self.readers = fan_out(self.order)
         self.places = place_names(model, self.order)
-        self.names = printed_names(names(self.order) | self.places)
+        called = names(self.order) | self.places
+        self.names = {x: visible(printed(name), lines=False) for x, name in called.items()}
 
     def id(self, node: Value) -> str:
         """Return the id of a node in drawings, n2 for the third in order."""
@@ -86,11 +87,6 @@ class ShownGraph:
         """Return the node shown for one of the graph, itself or its copy; None for others."""
         node = self._stand_ins.get(node, node)
         return node if node in self.place else None
-
-
-def printed_names(words: Mapping[Value, str]) -> dict[Value, str]:
-    """Return names as they are printed, on one line each."""
-    return {node: visible(printed(word), lines=False) for node, word in words.items()}
 
 
 def shown_order(*roots: Value) -> list[Value]:

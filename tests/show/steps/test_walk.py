@@ -55,6 +55,13 @@ def test_a_product_with_itself_has_two_wires() -> None:
     assert by_first.local_text() == "∂v1/∂x on this wire = x = 3"
 
 
+def test_a_constant_of_the_same_number_is_no_operand() -> None:
+    """Of x·x + x·2 at x = 2, the wires into x·x alone are told apart by their operands."""
+    x = Value(2.0, "x")
+    told = [step.text().partition(":")[0] for step in backward(x * x + x * 2.0)[2:]]
+    assert told == [f"∂v3/∂x via {gate}" for gate in ("v2", "v1, operand 2", "v1, operand 1")]
+
+
 def test_parameters_of_a_network_are_named_by_where_they_stand() -> None:
     """By their layers, W₁[0,0], or by attributes of whatever holds them."""
     first, last = Linear(2, 3, rng=0), Linear(3, 1, rng=0)

@@ -54,8 +54,8 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
             led.update({line.source} & fans.keys())
             continue
         cut.add(wire)
-        unit = wire.removesuffix("-wire")
-        box = Box(f"{line.id}-again", "again", called.get(wire) or boxes[unit], "", unit)
+        name = called.get(wire) or boxes[wire.removesuffix("-wire")]
+        box = Box(f"{line.id}-again", "again", name, "")
         beside = again.setdefault(line.target, [])
         beside.append(box)
         row[box.id] = row[line.target]

@@ -76,14 +76,13 @@ class Look:
 class Box:
     """A leaf or a constant; `kind` is ``parameter``, ``input`` or ``constant``.
 
-    Where a node is named again, far from its own place, it is ``again``, `of` its id.
+    Where a node is named again, far from its own place, it is ``again``.
     """
 
     id: str
     kind: str
     text: str
     title: str
-    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,8 +149,8 @@ class Scene(ShownGraph):
 
     def is_repeated(self, node: Value, parent: Value) -> bool:
         """Return whether a gate has the same operand more than once."""
-        shared = self.feeds[parent] < self.readers[parent]
-        return shared and node.parents.count(parent) > 1
+        several = self.feeds[parent] < self.readers[parent]
+        return several and sum(x is parent for x in node.parents) > 1  # 2.0 == Value(2.0)
 
     @property
     def count(self) -> int:
