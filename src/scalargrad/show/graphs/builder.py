@@ -66,6 +66,8 @@ class Builder:
     copies : bool
         Whether fan-out is drawn as copy gates; each line that reads a shared node then carries its
         own part of the gradient, upstream · local.
+    values : bool
+        Whether values are written on wires.
     out : function of a Value
         Names what reads a node outside of what is drawn.
     """
@@ -79,13 +81,14 @@ class Builder:
         gradients: Mapping[Value, float] | None = None,
         folds: Mapping[Fold, str] | None = None,
         copies: bool = False,
+        values: bool = True,
         out: Callable[[Value], str] = str,
     ) -> None:
         self.graph, self._names = graph, graph.names
         self._written, self._gradients = written or graph.names, gradients
         self.view = view = view or View(Fold("graph", [*graph.order]))
         self.folds, self._copies = folds or {}, copies
-        self._out = out
+        self._values, self._out = values, out
         groups = [group for group in dict.fromkeys(view.units.values()) if isinstance(group, Group)]
         self.bundles = [group for group in groups if group.source is None]
         self._boxes = {group: f"b{k}" for k, group in enumerate(self.bundles)}
@@ -213,11 +216,11 @@ class Builder:
         return Wire(
             f"{self.graph.id(node)}-wire",
             self._written[node] if node.parents else "",
-            number(node.data),
+            number(node.data) if self._values else "",
             "" if gradients is None else number(gradients[node]),
             f"value of {name}: {exact(node.data)}",
             "" if gradients is None else f"gradient of {name}: {exact(gradients[node])}",
-            self.sign(node),
+            self.sign(node) if self._values else "",
             self._names[node],
         )
 

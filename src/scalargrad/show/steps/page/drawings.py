@@ -65,12 +65,15 @@ def drawings(scene: Scene, limit: int) -> tuple[str, Json]:
     views = views_of(whole)
     numbers = {part: i for i, part in enumerate(views)}
     ids = {part: f"f{i}" for part, i in numbers.items()}
+    # without numbers, equal parts are drawn alike
+    gradients = {node: node.grad or 0.0 for node in scene.order} if is_whole else None
+    shown: dict[str, Any] = {"values": is_whole, "gradients": gradients}
     builders = [
-        Builder(scene, view, folds=ids, out=partial(_destination, scene, views, part))
+        Builder(scene, view, folds=ids, **shown, out=partial(_destination, scene, views, part))
         for part, view in views.items()
     ]
     if has_copies := is_whole and max(scene.readers.values()) > 1:
-        builders.append(Builder(scene, copies=True))
+        builders.append(Builder(scene, copies=True, **shown))
     svgs = draw([one.build(_title(scene, one.view.fold)) for one in builders])
     json: list[Json] = [
         {
@@ -228,8 +231,9 @@ class _PageLayout(DiagramLayout):
 
     def _wire_size(self, wire: Wire) -> Size:
         name = cell_len(wire.name)
+        number = max(_NUMBER_CELLS, 1.15 * max(map(cell_len, (wire.value, wire.gradient))))
         height = WIRE_HEIGHT + 2 * _NAME_HEIGHT * bool(name)
-        return max(name, _NUMBER_CELLS) * _CELL + 6, height
+        return max(name, number) * _CELL + 6, height
 
     # DOT without labels, and with ids numbered, so that equal graphs have equal text ------------
 
