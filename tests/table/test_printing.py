@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -38,8 +39,8 @@ def test_parentheses_stand_where_a_person_needs_them(
     """Around what binds more loosely, and between two signs; a fraction bar needs none."""
     op = custom_op(partials=lambda y, a, b: (slope(a, b), 1.0))(lambda a, b: a)
     last = walk(op(Value(0.5, "a"), Value(0.25, "b")))[-1]
-    assert last.local_rule() == f"∂v1/∂a = {line}"
-    assert content(last.local_rule("mathml")) == f"∂v1∂a={mathematics}"
+    assert re.split(" [=≈] ", last.local_text())[1] == line
+    assert re.split("[=≈]", content(last.local_text("mathml")))[1] == mathematics
 
 
 def test_every_operation_and_partial_prints_as_well_formed_mathml() -> None:
@@ -50,5 +51,5 @@ def test_every_operation_and_partial_prints_as_well_formed_mathml() -> None:
         steps = walk(op.of(*operands))
         written = "".join(content(step.mathml()) for step in steps)
         assert all(x.label in written for x in operands), name
-        rules = [step.local_rule("mathml") for step in steps if step.local_rule()]
+        rules = [step.local_text("mathml") for step in steps if step.parent]
         assert all(map(content, rules)), name

@@ -32,10 +32,9 @@ CASES: dict[str, Callable[[], object]] = {
     "draw_a_number": lambda: draw(3.0),  # type: ignore[arg-type]
     "draw_in_an_unknown_direction": lambda: draw(_X, direction="sideways"),
     "draw_a_negative_depth": lambda: draw(_X, depth=-1),
-    "draw_too_many_digits": lambda: draw(_X, digits=18),
     "draw_too_coarsely": lambda: draw(_X, dpi=2),
     "draw_beyond_the_limit": lambda: draw(ops.sum([_X] * 41), limit=10),
-    "draw_copies_beyond_the_limit": lambda: draw(_X * _X, copies=True, limit=4),
+    "draw_copies_beyond_the_limit": lambda: draw(_X * _X, copies=True, limit=1),
     "highlight_a_stranger": lambda: draw(_X * 2.0, highlight=Value(7.0, "stranger")),
     "highlight_a_number": lambda: draw(_X, highlight=3.0),  # type: ignore[arg-type]
     "save_under_an_unknown_suffix": lambda: draw(_X).save(Path("f.gif")),

@@ -1,18 +1,12 @@
-"""Write labels as print has them, without characters that hide or move a cursor; measure them.
-
-Long ones have aliases, so that boxes, wires and formulas stay readable; a legend has both.
-"""
+"""Write labels as print has them, without characters that hide or move a cursor; measure them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Hashable, Mapping
-from typing import TypeVar
+from collections.abc import Collection
 from unicodedata import category, lookup
 
 from rich.cells import cell_len
-
-from scalargrad.names import free_names
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"  # they belong to scripts and to emoji of several parts
@@ -109,63 +103,3 @@ def _share(letter: str) -> float:
     if letter in _SIGNS:
         return 0.84
     return _CAPITAL if letter.isupper() else _COMMON
-
-
-Node = TypeVar("Node", bound=Hashable)
-
-_LONGEST = 21  # columns of a name that is shown as it is
-_MOST_INITIALS, _FEW_LETTERS = 6, 3
-_WORD = re.compile(r"\d+|[^\W\d_](?:[^\W\d_A-Z]+|[A-Z]*(?![a-z]))")
-_INDICES = re.compile(r"\[[\d, ]+\]$")
-
-
-def aliases(names: Mapping[Node, str]) -> tuple[dict[Node, str], dict[str, str]]:
-    """Return short names, and the long name that each alias among them stands for.
-
-    An alias consists of initials. The elements of one tensor share theirs: what stands in
-    brackets at the end of a name is kept.
-
-    Examples
-    --------
-    >>> short, legend = aliases({1: "x", 2: "the_learning_rate_of_the_first_layer"})
-    >>> short, legend
-    ({1: 'x', 2: 'tlrotf'}, {'tlrotf': 'the_learning_rate_of_the_first_layer'})
-    >>> aliases({1: "decoder.blocks.0.attention.weight[3, 14]"})[0]
-    {1: 'db0aw[3, 14]'}
-    """
-    taken = {_INDICES.sub("", name) for name in names.values() if not is_long(name)}
-    known: dict[str, str] = {}  # aliases by what they stand for
-    short: dict[Node, str] = {}
-    for node, name in names.items():
-        if not is_long(name):
-            short[node] = name
-            continue
-        indices = found[0] if (found := _INDICES.search(name)) else ""
-        stem = name.removesuffix(indices)
-        if stem not in known:
-            alias = _initials(stem)
-            free = free_names(f"{alias}_", taken, start=2)
-            known[stem] = next(free) if alias in taken else alias
-            taken.add(known[stem])
-        short[node] = f"{known[stem]}{indices}"
-    return short, {alias: stem for stem, alias in known.items()}
-
-
-def is_long(name: str) -> bool:
-    """Return whether a name, or a line of one, is too long to be shown as it is."""
-    return max(map(cell_len, name.split("\n"))) > _LONGEST
-
-
-def _initials(name: str) -> str:
-    """Return the first letters of the words of a name, and its numbers; of one word, some letters.
-
-    Examples
-    --------
-    >>> _initials("layers.12.queryWeight"), _initials("supercalifragilistic"), _initials("→→")
-    ('l12qW', 'sup', 'name')
-    """
-    words = _WORD.findall(name)
-    if len(words) < 2:
-        return words[0][:_FEW_LETTERS] if words else "name"
-    initials = (word if word.isdigit() else word[0] for word in words)
-    return "".join(initials)[:_MOST_INITIALS]

@@ -22,22 +22,22 @@ _EXACTLY = Context(
     prec=50, Emin=-(10**6), Emax=10**6, traps=[Inexact, InvalidOperation, DivisionByZero]
 )
 
-_PLAIN_BELOW = 1e6
+_SIGNIFICANT, _PLAIN_BELOW = 4, 1e6
 _NOISE = 1e-12  # 0.1 + 0.2 counts as 0.3
 _FAITHFUL = 5e-4
 _LONGEST = 6
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def number(value: float, digits: int = 4) -> str:
-    """Write `value` with four significant digits, or as many as are asked for.
+def number(value: float) -> str:
+    """Write `value` with four significant digits.
 
     Examples
     --------
     >>> number(-12.0), number(0.679178699175393), number(12345.0), number(-0.0)
     ('−12', '0.6792', '12340', '0')
     """
-    return _digits(value, digits).replace("-", MINUS)
+    return _digits(value).replace("-", MINUS)
 
 
 def exact(value: float) -> str:
@@ -51,9 +51,9 @@ def exact(value: float) -> str:
     return repr(value).replace("-", MINUS)
 
 
-def _digits(value: float, digits: int = 4) -> str:
+def _digits(value: float) -> str:
     """Write `value` so that Python can read it back; a number below a million has no exponent."""
-    written = number_text(value + 0.0, digits)  # -0.0 is shown as 0
+    written = number_text(value + 0.0, _SIGNIFICANT)  # -0.0 is shown as 0
     if "e" in written and 1.0 <= abs(value) < _PLAIN_BELOW:
         return f"{float(written):.0f}"
     return written
@@ -94,24 +94,22 @@ def polynomial(coefficients: Sequence[float], variable: str = "x", decimals: int
     return terms or "0"
 
 
-def is_rounded(value: float, digits: int = 4) -> bool:
+def _is_rounded(value: float) -> bool:
     """Return whether `number` leaves digits out.
 
     Examples
     --------
-    >>> is_rounded(0.25), is_rounded(1 / 3), is_rounded(0.1 + 0.2), is_rounded(5e-324)
+    >>> _is_rounded(0.25), _is_rounded(1 / 3), _is_rounded(0.1 + 0.2), _is_rounded(5e-324)
     (False, True, False, True)
-    >>> is_rounded(12.345), is_rounded(12.345, digits=5)
-    (True, False)
     """
-    written = float(_digits(value, digits))
+    written = float(_digits(value))
     # Of the smallest floats there is no noise: 5e-324 is read from 4.941e-324, and is not it.
     return isfinite(value) and value != 0 and abs(value - written) >= _NOISE * abs(value)
 
 
-def relation(*values: float, digits: int = 4) -> str:
+def relation(*values: float) -> str:
     """Return the sign that joins numbers as shown: = or, where one of them is rounded, ≈."""
-    return "≈" if any(is_rounded(value, digits) for value in values) else "="
+    return "≈" if any(map(_is_rounded, values)) else "="
 
 
 def loosest(*signs: str) -> str:
@@ -119,7 +117,7 @@ def loosest(*signs: str) -> str:
     return "≈" if "≈" in signs else "="
 
 
-def result_relation(exact: Callable[[], Decimal], result: float, digits: int = 4) -> str:
+def result_relation(exact: Callable[[], Decimal], result: float) -> str:
     """Return the sign between a formula and its result: = where it is that, exactly and as shown.
 
     Parameters
@@ -139,22 +137,22 @@ def result_relation(exact: Callable[[], Decimal], result: float, digits: int = 4
     if result != result:
         return "="
     try:
-        return "=" if exact() == _decimal(result, digits) else "≈"
+        return "=" if exact() == _decimal(result) else "≈"
     except ArithmeticError:
         return "≈"
 
 
-def _decimal(value: float, digits: int | None = 4) -> Decimal:
+def _decimal(value: float, write: Callable[[float], str] = _digits) -> Decimal:
     """Return what is written of a number, exactly; raise ArithmeticError if it is not finite.
 
     Examples
     --------
-    >>> _decimal(0.1 + 0.2), _decimal(2 / 3), _decimal(2 / 3, None)
+    >>> _decimal(0.1 + 0.2), _decimal(2 / 3), _decimal(2 / 3, repr)
     (Decimal('0.3'), Decimal('0.6667'), Decimal('0.6666666666666666'))
     """
     if not isfinite(value):
         raise Inexact
-    return Decimal(repr(value) if digits is None else _digits(value, digits))
+    return Decimal(write(value))
 
 
 def running_sum(terms: Sequence[float], arrived: int, expected: int) -> str:
@@ -208,9 +206,11 @@ _LARGEST_POWER, _HALF = 100, Decimal("0.5")
 
 
 def decimal_value(
-    expression: Expression, known: Mapping[Symbol, float | Decimal], digits: int | None = 4
+    expression: Expression,
+    known: Mapping[Symbol, float | Decimal],
+    write: Callable[[float], str] = _digits,
 ) -> Decimal:
-    """Return what an expression gives where its numbers are as they are shown, or have all digits.
+    """Return what an expression gives of its numbers as they are shown, or as `write` has them.
 
     Raises
     ------
@@ -228,7 +228,7 @@ def decimal_value(
     def exact(x: float | Decimal | Symbol) -> Decimal:
         if isinstance(x, Symbol):
             raise Inexact  # π
-        return x if isinstance(x, Decimal) else _decimal(x, digits)
+        return x if isinstance(x, Decimal) else _decimal(x, write)
 
     def apply(op: Operation, operands: Sequence[float | Decimal | Symbol]) -> Decimal:
         return _applied(op, [*map(exact, operands)])
@@ -258,7 +258,7 @@ def _applied(op: Operation, operands: Sequence[Decimal]) -> Decimal:
         raise Inexact  # a user's own
     if (stands_for := body(op, len(operands))) is not None:
         symbols, expression = stands_for
-        return decimal_value(expression, dict(zip(symbols, operands, strict=True)), None)
+        return decimal_value(expression, dict(zip(symbols, operands, strict=True)), repr)
     if op.name in _ARITHMETIC:
         found: Decimal = getattr(_EXACTLY, _ARITHMETIC[op.name])(*operands)
         return found
@@ -267,7 +267,7 @@ def _applied(op: Operation, operands: Sequence[Decimal]) -> Decimal:
     if op.name in _CHOICES or _LISTED.issuperset(operands):
         value = op.of_floats_unchecked(*map(float, operands))
         if op.name in _CHOICES or value % 1 == 0:
-            return _decimal(value, None)
+            return _decimal(value, repr)
     raise Inexact
 
 
@@ -280,7 +280,7 @@ def _power(base: Decimal, exponent: Decimal) -> Decimal:
     return power if exponent >= 0 else _EXACTLY.divide(Decimal(1), power)
 
 
-def gate_relation(op: Operation, operands: Sequence[float], result: float, digits: int = 4) -> str:
+def gate_relation(op: Operation, operands: Sequence[float], result: float) -> str:
     """Return the sign between what an operation computes, in numbers as shown, and its result.
 
     Examples
@@ -296,4 +296,4 @@ def gate_relation(op: Operation, operands: Sequence[float], result: float, digit
     if TABLE.get(op.name) is not op:  # a user's own, not known any further
         return relation(*operands, result)
     gate = Symbol("", op, tuple(operands))
-    return result_relation(lambda: decimal_value(gate, {}, digits), result, digits)
+    return result_relation(lambda: decimal_value(gate, {}), result)

@@ -20,7 +20,6 @@ from scalargrad.names import names
 from scalargrad.ops.reductions import MaxScore
 from scalargrad.show.characters import LOWERED, printed, visible
 from scalargrad.show.weighted_sums import Row, dense_layers
-from scalargrad.system.cached_property import cached_property
 from scalargrad.system.short_repr import shown
 from scalargrad.value import Parameter, Value
 
@@ -42,8 +41,6 @@ class ShownGraph:
     ----------
     roots : list of Value
         Copies, as all above them, where Python's `sum` made 0 + x below.
-    originals : dict from Value to Value
-        The nodes of which there are copies.
     model : Module or None
         What the graph can be folded by.
     order : list of Value
@@ -62,46 +59,34 @@ class ShownGraph:
     def __init__(self, roots: Iterable[Value], model: object = None) -> None:
         roots = list(roots)
         self._stand_ins = without_zeros(roots)
-        self.originals = {copy: node for node, copy in self._stand_ins.items()}
         self.roots = [self._stand_ins.get(root, root) for root in roots]
         self.model = module_of(model)
         self.order = shown_order(*self.roots)
         self.place = {node: i for i, node in enumerate(self.order)}
         self.readers = fan_out(self.order)
         self.places = place_names(model, self.order)
-        self.names = printed_names(names(self.order) | self.places)
+        called = names(self.order) | self.places
+        self.names = {x: visible(printed(name), lines=False) for x, name in called.items()}
 
     def id(self, node: Value) -> str:
         """Return the id of a node in drawings, n2 for the third in order."""
         return f"n{self.place[node]}"
 
-    def is_free(self, node: Value) -> bool:
-        """Return whether the order of operands costs no crossing: in trees and running sums.
+    def ids(self, node: Value) -> set[str]:
+        """Return the ids of a node's shape, of its wire and of the line between."""
+        return {f"{self.id(node)}{part}" for part in ("", "-out", "-wire")}
 
-        Every node below is read once, or the gate adds what is computed for it alone, as Python's
-        `sum` does.
-        """
-        parts = [x for x in node.parents if isinstance(x, Value) and x.parents]
-        alone = node.op is ops.add and [self.readers[x] for x in parts] == [1, 1]
-        return alone or self._trees[node]
-
-    @cached_property
-    def _trees(self) -> dict[Value, bool]:
-        trees: dict[Value, bool] = {}
-        for node in self.order:
-            operands = (x for x in node.parents if isinstance(x, Value))
-            trees[node] = all(self.readers[x] == 1 and trees[x] for x in operands)
-        return trees
+    def line_ids(self, node: Value, i: int) -> set[str]:
+        """Return the ids of the line of operand i, and of the dot at which it branches off."""
+        operand, line = node.parents[i], f"{self.id(node)}-w{i}"
+        assert isinstance(operand, Value)
+        parts = {f"{line}{part}" for part in ("", "-in", "-out", "-wire")}
+        return parts | {f"{self.id(operand)}-stem", f"{self.id(operand)}-fan"}
 
     def standing_for(self, node: Value) -> Value | None:
         """Return the node shown for one of the graph, itself or its copy; None for others."""
         node = self._stand_ins.get(node, node)
         return node if node in self.place else None
-
-
-def printed_names(words: Mapping[Value, str]) -> dict[Value, str]:
-    """Return names as they are printed, on one line each."""
-    return {node: visible(printed(word), lines=False) for node, word in words.items()}
 
 
 def shown_order(*roots: Value) -> list[Value]:

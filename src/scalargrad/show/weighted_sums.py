@@ -158,7 +158,7 @@ def _activation(gate: Value) -> str:
     """Return the name of a gate that is an activation of a sum; "" for any other."""
     op = gate.op
     assert op is not None
-    if op is ops.maximum and 0.0 in gate.parents:
+    if op is ops.maximum and any(map(_is_zero, gate.parents)):
         return "ReLU"
     varying = sum(isinstance(x, Value) for x in gate.parents)
     is_own = TABLE.get(op.name) is not op and isinstance(op, Elementwise)

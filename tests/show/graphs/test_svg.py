@@ -33,6 +33,7 @@ from tests.show.graphs.reading import (
     width,
     words,
 )
+from tests.show.steps.graphs import labelled
 
 from scalargrad import Parameter, Value, draw, ops, walk
 from scalargrad.nn import MLP
@@ -184,29 +185,25 @@ HOSTILE = {
 
 def test_labels_appear_literally() -> None:
     """In boxes and above wires; control characters become signs, and no element is added."""
-    leaves = [Value(2.0, label) for label in HOSTILE]
-    named = [leaf + 1.0 for leaf in leaves]
-    for node, label in zip(named, HOSTILE, strict=True):
-        node.label = label
-    picture = draw(named)
-    found = elements(picture)
+    leaves = elements(draw([Value(2.0, label) for label in HOSTILE]))
+    picture = draw([labelled(Value(2.0) + 1.0, label) for label in HOSTILE])
+    gates = elements(picture)
     for i, shown in enumerate(HOSTILE.values()):
-        assert lines(found[f"n{2 * i}"]) == [shown]
-        assert lines(found[f"n{2 * i + 1}-value"]) == [f"{shown} = 3"]
+        assert lines(leaves[f"n{i}"]) == [shown]
+        assert lines(gates[f"n{2 * i + 1}-value"]) == [f"{shown} = 3"]
     tags = {element.tag.removeprefix(SVG) for element in ET.fromstring(picture.svg()).iter()}
     assert tags == {"svg", "g", "title", "text", "tspan", "path", "polygon", "rect"}
 
 
-def test_a_long_label_has_an_alias_and_a_legend() -> None:
-    """Of 40 characters: initials in the box, and what they stand for below the picture."""
+def test_a_long_label_stands_whole_in_a_box_as_wide() -> None:
+    """Of 40 characters, in the picture and in Mermaid."""
     label = "the_learning_rate_of_the_very_first_layer"
     drawn = draw(Parameter(2.0, label) * Value(3.0, "x"))
-    assert lines(elements(drawn)["n0"]) == ["tlrotv"]
-    (legend,) = (x for x in ET.fromstring(drawn.svg()).iter() if x.text == f"tlrotv: {label}")
-    bottom = max(corners(shape)[3] for shape in of_class(drawn, "node").values())
-    assert float(legend.attrib["y"]) > bottom + 14.0  # the size of its letters
-    assert 'n0["tlrotv"]' in drawn.mermaid
-    assert 'legend["tlrotv' in drawn.mermaid
+    box = elements(drawn)["n0"]
+    assert lines(box) == [label]
+    left, _, right, _ = corners(box)
+    assert right - left > 6.0 * len(label)
+    assert f'n0["{label.replace("_", "#95;")}"]' in drawn.mermaid
 
 
 # Made for a page ------------------------------------------------------------------------------

@@ -199,6 +199,16 @@ def test_layers_are_what_gates_compute_not_what_made_them(
     assert calls == ["z = W x + b: 2 inputs, 2 units"] * 3
 
 
+def test_a_sum_that_is_zero_is_not_taken_for_the_constant(
+    layers: Callable[[Value], list[str]], written: Callable[..., str]
+) -> None:
+    """max(0, z) is a ReLU of its second operand at z = 0, too; max(z, b) is none at b = 0."""
+    x, w = [Value(1.0, "x0"), Value(2.0, "x1")], [Parameter(0.5, "w0"), Parameter(-0.25, "w1")]
+    z = w[0] * x[0] + w[1] * x[1]
+    assert '"operands":[1]' in written(walk(sg.maximum(0.0, z)))
+    assert layers(sg.maximum(z, Value(0.0, "b"))) == ["z = W x: 2 inputs, 1 unit"]
+
+
 def test_without_a_matrix_there_are_no_layers(layers: Callable[[Value], list[str]]) -> None:
     """Data times data, a single weight, a difference; of attention what is W x + b alone."""
     assert layers(sg.dot([Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)])) == []

@@ -230,10 +230,10 @@ def test_what_a_float_loses_is_not_called_equal() -> None:
 
 
 def test_a_saved_result_that_was_rounded_makes_the_derivative_approximate() -> None:
-    """tanh(400) is not 1, so 1 − tanh² is not 0, though 1 − 1·1 is."""
+    """tanh(400) is not 1, so 1 − tanh² is not 0, though 1 − 1² is."""
     cases: list[tuple[Callable[[Value], Value], float, str]] = [
-        (sg.tanh, 400.0, "1 − v1·v1 ≈ 1 − 1·1 = 0"),
-        (sg.erfinv, 0.75, "√π / 2·exp(v1·v1) ≈ √π / 2·exp(0.8134·0.8134) ≈ 1.717"),
+        (sg.tanh, 400.0, "1 − v1² ≈ 1 − 1² = 0"),
+        (sg.erfinv, 0.75, "√π / 2·exp(v1²) ≈ √π / 2·exp(0.8134²) ≈ 1.717"),
         (sg.exp, -800.0, "exp(a) = v1 ≈ 0"),
         (lambda a: a**0.5, 4.0, "0.5·a^(−0.5) = 0.5·4^(−0.5) = 0.25"),
         (sg.sqrt, 0.0, "1 / (2·v1) = 1 / (2·0) ≈ inf"),
@@ -266,6 +266,5 @@ def test_pictures_and_slides_tell_exact_names_from_rounded_ones(tmp_path: Any) -
         picture = sg.draw(node)
         assert f">{node.label}<tspan>&#160;{sign}&#160;</tspan>" in picture.svg()
         assert f'"{node.label} {sign} ' in picture.mermaid
-    assert "e ≈ 0.06" in sg.draw(sixteenth, digits=1).mermaid
     *_, last = walk(third * sixteenth).export(tmp_path)
     assert ">t<tspan>&#160;≈&#160;</tspan>" in last.read_text("utf-8")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import scalargrad as sg
@@ -64,23 +64,15 @@ def test_nothing_is_foretold_where_nothing_can_be(root: Value) -> None:
 
 # Names ------------------------------------------------------------------------------------------
 
-LONG = "a_rather_long_name_of_a_weight"  # in initials arlnoa
 names = st.lists(st.text("ab_.[]0, ", min_size=1, max_size=30), min_size=2, max_size=12)
 
 
 @settings(max_examples=40)
 @given(names)
-@example([f"{LONG}[0]", "arlnoa[0]"])
-@example([LONG, f"{LONG}[0]", "arlnoa", "arlnoa_2[0]"])
-@example([LONG, "a_rather_long_name_of_another_weight"])
 def test_names_that_differ_stay_apart_in_a_picture(labels: list[str]) -> None:
-    """A long name has an alias that is nobody's name, and the legend leads back to it."""
+    """Each box has its label as it was given."""
     given_names = list(dict.fromkeys(label.strip() for label in labels if label.strip()))
     drawn = sg.draw(sg.sum([Value(1.0, label) for label in given_names] + [1.0])).mermaid
     decoded = html.unescape(re.sub(r"#(\d+);", r"&#\1;", drawn))
     boxes = re.findall(r'^ +n\d+\["(.*?)"\]:::input$', decoded, re.M)
-    legend = dict(re.findall(r"(?:\"|<br/>)([^\":<]+): ([^<\"]+)", decoded))
-    assert len(set(boxes)) == len(boxes) == len(given_names)
-    for label, box in zip(given_names, boxes, strict=True):
-        alias, bracket, indices = box.partition("[")
-        assert label in {box, legend.get(alias, "") + bracket + indices}
+    assert boxes == given_names

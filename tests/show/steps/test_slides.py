@@ -48,6 +48,21 @@ def test_each_step_shows_what_is_known_at_it(tmp_path: Path) -> None:
     assert "gradient of" not in files[0].read_text(encoding="utf-8")
 
 
+def test_each_slide_lights_what_its_step_is_about(tmp_path: Path) -> None:
+    """The inputs, the root that starts the sweep, and the way of a contribution from f to z."""
+    lit = [
+        {
+            group.get("id", "")
+            for group in picture.iter(f"{SVG}g")
+            if {"#FFE2A0", "#F2A900"} & {x.get(ink) for x in group for ink in ("fill", "stroke")}
+        }
+        for picture in pictures(lecture().export(tmp_path))
+    ]
+    assert {id for id in lit[0] if "-" not in id} == {"n0", "n1", "n3"}
+    assert lit[3] == {"n4", "n4-out", "n4-wire"}
+    assert lit[4] == {"n4", "n4-w1", "n3-wire", "n3-out"}
+
+
 @pytest.mark.parametrize(
     "steps",
     [

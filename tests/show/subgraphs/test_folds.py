@@ -177,7 +177,6 @@ class Recorded:
 
 MODELS: dict[str, Callable[[], Module]] = {
     "deep": lambda: MLP(2, [6, 5, 1], rng=0),
-    "lambda": lambda: MLP(2, [4, 2], activation=lambda v: v.relu() * 2 + v, rng=0),
     "nested": lambda: Sequential(MLP(2, [3, 2], "tanh", rng=0), Neuron(2, rng=0)),
     "linear": lambda: Sequential(Linear(2, 5, rng=0), Linear(5, 1, bias=False, rng=0)),
     "layer": lambda: Layer(2, 4, rng=0),
@@ -227,15 +226,15 @@ def test_each_sample_of_a_batch_has_a_call_of_its_own(as_values: bool) -> None:
 
 
 def test_shapes_and_titles_are_those_a_student_knows() -> None:
-    """An MLP of 2 inputs and layers of 16 and 1 says so.
+    """An MLP of 2 inputs and layers of 16 and 1 says so, and what its neurons apply.
 
     Modules in a list are counted from 1, each kind by itself, though paths are those of PyTorch.
     """
     model = MLP(2, [16, 1], rng=0)
     whole = fold(model(values(1.0, 2.0)), model=model)
     described = {part.path: (part.title, part.shape) for part in whole.walk()}
-    assert described["MLP"] == ("MLP: 2 layers", (2, 1))
-    assert described["layers.0"] == ("Layer 1: 16 neurons", (2, 16))
+    assert described["MLP"] == ("MLP", (2, 1))
+    assert described["layers.0"] == ("Layer 1", (2, 16))
     assert described["layers.0.neurons.3"] == ("Neuron 4: relu", (2, 1))
     assert described["layers.1.neurons.0"] == ("Neuron 1: linear", (16, 1))
     layers = Sequential(Linear(2, 3, rng=0), ReLU(), Linear(3, 1, rng=0))

@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from scalargrad import ops
 from scalargrad.graph import describe
 from scalargrad.show.characters import indexed, visible
 from scalargrad.show.graphs.diagram import (
@@ -58,18 +59,15 @@ class Builder:
         What is shown of it; by default all, node by node.
     folds : mapping from Fold to str
         The ids of folds.
-    names, written : mapping from Value to str, optional
-        What nodes are called, if not by their names in the graph; and what stands in the box or on
-        the wire of each.
+    written : mapping from Value to str, optional
+        What stands in the box or on the wire of each node, if not its name.
     gradients : mapping from Value to float, optional
         What is written below wires.
     copies : bool
         Whether fan-out is drawn as copy gates; each line that reads a shared node then carries its
         own part of the gradient, upstream · local.
-    digits : int
-        Of the numbers on wires.
     values : bool
-        Whether they are written.
+        Whether values are written on wires.
     out : function of a Value
         Names what reads a node outside of what is drawn.
     """
@@ -79,30 +77,24 @@ class Builder:
         graph: ShownGraph,
         view: View | None = None,
         *,
-        names: Mapping[Value, str] | None = None,
         written: Mapping[Value, str] | None = None,
         gradients: Mapping[Value, float] | None = None,
         folds: Mapping[Fold, str] | None = None,
         copies: bool = False,
-        digits: int = 4,
         values: bool = True,
         out: Callable[[Value], str] = str,
     ) -> None:
-        self.graph, self._names = graph, names or graph.names
-        self._written, self._gradients = written or self._names, gradients
+        self.graph, self._names = graph, graph.names
+        self._written, self._gradients = written or graph.names, gradients
         self.view = view = view or View(Fold("graph", [*graph.order]))
         self.folds, self._copies = folds or {}, copies
-        self.digits, self._values, self._out = digits, values, out
+        self._values, self._out = values, out
         groups = [group for group in dict.fromkeys(view.units.values()) if isinstance(group, Group)]
         self.bundles = [group for group in groups if group.source is None]
         self._boxes = {group: f"b{k}" for k, group in enumerate(self.bundles)}
         self._exits = [*dict.fromkeys(view.units[x] for x in view.leaving)]
         read = (unit for item in view.items for unit in view.read(item))
         self._branches = Counter([*read, *self._exits])
-
-    def number(self, x: float) -> str:
-        """Write a number."""
-        return number(x, self.digits)
 
     def id(self, unit: Unit) -> str:
         """Return the id of a node or group, from which those of its wire and dot are made."""
@@ -175,7 +167,7 @@ class Builder:
         """Yield the shapes of a node: its constants, its box or gate, its wire and a dot."""
         own = self.graph.id(node)
         for i, constant in boxed_constants(node):
-            text = self.number(constant)
+            text = number(constant)
             yield Box(f"{own}-c{i}", "constant", text, f"constant {exact(constant)}")
         for i in range(len(node.parents)):
             if self._is_copied(node, i):
@@ -204,19 +196,19 @@ class Builder:
         return Box(self.graph.id(node), kind, text, visible(f"{kind} {describe(node)}"))
 
     def _gate(self, node: Value) -> GateShape:
-        # In trees and running sums the order costs no crossing; elsewhere it is kept if it matters.
-        free = self.graph.is_free(node)
-        ordered = not folds(node) and (free or not is_symmetric(node))
+        operands = [x for x in node.parents if isinstance(x, Value)]
+        is_running = node.op is ops.add and all(self.graph.readers[x] == 1 for x in operands)
+        ordered = not folds(node) and (is_running or not is_symmetric(node))
         text, title = visible(gate_text(node), lines=False), visible(describe(node))
         return GateShape(self.graph.id(node), text, title, ordered)
 
     def sign(self, node: Value) -> str:
         """Return the sign between a name and its value: ≈ where that is about what is computed."""
-        shown = relation(node.data, digits=self.digits)
+        shown = relation(node.data)
         if node.op is None:
             return shown
         operands = [x.data if isinstance(x, Value) else x for x in node.parents]
-        return loosest(shown, gate_relation(node.op, operands, node.data, self.digits))
+        return loosest(shown, gate_relation(node.op, operands, node.data))
 
     def wire(self, node: Value) -> Wire:
         """Return the wire of a node."""
@@ -224,8 +216,8 @@ class Builder:
         return Wire(
             f"{self.graph.id(node)}-wire",
             self._written[node] if node.parents else "",
-            self.number(node.data) if self._values else "",
-            "" if gradients is None else self.number(gradients[node]),
+            number(node.data) if self._values else "",
+            "" if gradients is None else number(gradients[node]),
             f"value of {name}: {exact(node.data)}",
             "" if gradients is None else f"gradient of {name}: {exact(gradients[node])}",
             self.sign(node) if self._values else "",
@@ -244,7 +236,7 @@ class Builder:
             return wire
         sent = gradients[node] * (node.local_grads[i] or 0.0)
         said = f"what {names[node]} adds to the gradient of {names[operand]}: {exact(sent)}"
-        return replace(wire, gradient=self.number(sent), gradient_title=said)
+        return replace(wire, gradient=number(sent), gradient_title=said)
 
     # Lines ------------------------------------------------------------------------------------
 
@@ -316,20 +308,16 @@ class Builder:
     # Folds ------------------------------------------------------------------------------------
 
     def seen(self, ids: frozenset[str]) -> frozenset[str]:
-        """Return ids of shapes and lines, and of what stands for those that are hidden."""
-        found: dict[str, str] = {}
-        for node, item in self.view.stands.items():
-            if isinstance(item, Value):
-                continue
-            hidden, own = self.graph.id(node), self.folds[item]
-            found |= dict.fromkeys(
-                [hidden, *(f"{hidden}-w{i}" for i in range(len(node.parents)))], own
-            )
-            if len(item.outputs) > 1 and node in item.outputs:
-                found |= {
-                    f"{hidden}-{end}": f"{own}-{end}" for end in ("out", "wire", "stem", "fan")
-                }
-        return ids.union(found[id] for id in ids if id in found)
+        """Return ids of shapes and lines, or of the folds that hide them."""
+        return frozenset(map(self._seen, ids))
+
+    def _seen(self, id: str) -> str:
+        own, _, end = id.partition("-")
+        node = self.graph.order[int(own[1:])]
+        if end in {"out", "wire", "stem", "fan"}:
+            return f"{self.id(self.view.units.get(node, node))}-{end}"
+        fold = self.view.stands[node]
+        return self.folds[fold] if isinstance(fold, Fold) else id
 
 
 def _first(unit: Unit) -> Value:

@@ -54,8 +54,8 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
             led.update({line.source} & fans.keys())
             continue
         cut.add(wire)
-        unit = wire.removesuffix("-wire")
-        box = Box(f"{line.id}-again", "again", called.get(wire) or boxes[unit], "", unit)
+        name = called.get(wire) or boxes[wire.removesuffix("-wire")]
+        box = Box(f"{line.id}-again", "again", name, "")
         beside = again.setdefault(line.target, [])
         beside.append(box)
         row[box.id] = row[line.target]
@@ -146,25 +146,21 @@ def _cut(shapes: Sequence[Shape], lines: Sequence[Line]) -> dict[str, int]:
         return 1 + end - begin
 
     for most in range(1, _MOST_CROSSING + 1):
-        cuts = [place for place in range(1, length) if crossing[place] <= most]
-        rows = [_filled(cuts, length, count, depth) for count in range(1, _ABREAST + 1)]
-        ends = next(x for x in rows if len(x) == len(rows[-1]))  # of about equal length
+        cuts = [place for place in range(1, length + 1) if crossing[place] <= most]
+        ends = _filled(cuts, depth)
         widest = max(itertools.starmap(depth, itertools.pairwise([0, *ends])))
         if widest <= _WIDE:
             break
     if widest > _MOST_IN_A_ROW * length:
         return {}
-    ends = _filled(ends[:-1], length, widest, depth)  # together no longer than the longest
     return {id: bisect_left(ends, place) for id, place in places.items()}
 
 
-def _filled(
-    cuts: Sequence[int], length: int, most: int, depth: Callable[[int, int], int]
-) -> list[int]:
-    """Return where rows of up to so many gates end; one of next to none joins the next."""
+def _filled(cuts: Sequence[int], depth: Callable[[int, int], int]) -> list[int]:
+    """Return where rows end, filled like lines of text; one of next to none joins the next."""
     ends = [0]
-    for cut in [*cuts, length]:
-        if len(ends) > 1 and (depth(ends[-2], cut) <= most or depth(*ends[-2:]) < _LEAST):
+    for cut in cuts:
+        if len(ends) > 1 and (depth(ends[-2], cut) <= _ABREAST or depth(*ends[-2:]) < _LEAST):
             ends[-1] = cut
         else:
             ends.append(cut)

@@ -76,14 +76,13 @@ class Look:
 class Box:
     """A leaf or a constant; `kind` is ``parameter``, ``input`` or ``constant``.
 
-    Where a node is named again, far from its own place, it is ``again``, `of` its id.
+    Where a node is named again, far from its own place, it is ``again``.
     """
 
     id: str
     kind: str
     text: str
     title: str
-    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +162,8 @@ Shape: TypeAlias = Box | GateShape | Wire | Junction | Folded
 class Diagram:
     """Shapes and lines in the order in which they are written, and a title sentence.
 
-    `look` says which of them stand out. Below the picture come a legend of short names, one per
-    line, and a note, which has the width that is given in points, or that of its text. `rows` are
+    `look` says which of them stand out. Below the picture comes a note, which has the width that is
+    given in points, or that of its text. `rows` are
     those of the shapes, if it is in rows.
     """
 
@@ -172,7 +171,6 @@ class Diagram:
     shapes: list[Shape] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     look: Look = field(default_factory=Look)
-    legend: str = ""
     note: str = ""
     note_width: int = 0
     rows: Mapping[str, int] = field(default_factory=dict)

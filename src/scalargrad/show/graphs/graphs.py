@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, topological_order
-from scalargrad.show.characters import aliases, is_long, visible
+from scalargrad.show.characters import visible
 from scalargrad.show.graphs.builder import Builder
-from scalargrad.show.graphs.diagram import Box, Look, Shape, Wire
+from scalargrad.show.graphs.diagram import Look
 from scalargrad.show.graphs.layout import DPI, SIDES
 from scalargrad.show.graphs.picture import Picture
-from scalargrad.show.graphs.view import (
-    LINES_PER_SHAPE,
-    SIDE_BY_SIDE,
-    Size,
-    View,
-    expanded_folds,
-)
+from scalargrad.show.graphs.view import SIDE_BY_SIDE, View, expanded_folds
 from scalargrad.show.number_format import number
-from scalargrad.show.shown_graph import ShownGraph, printed_names
+from scalargrad.show.shown_graph import ShownGraph
 from scalargrad.show.subgraphs.folds import Fold, fold
 from scalargrad.system.short_repr import shown
 from scalargrad.table.printing import MINUS
-from scalargrad.table.validation import flag, is_word, listed, text, whole
+from scalargrad.table.validation import flag, instance, is_word, listed, text, whole
 from scalargrad.value import Value
 
-if TYPE_CHECKING:
-    from scalargrad.show.steps.step import Step
-
-_MOST_DIGITS, _LEAST_DPI, _MOST_DPI = 17, 24, 1200
+_LEAST_DPI, _MOST_DPI = 24, 1200
 _LEAST = 4  # parts of a graph that can stand side by side
 _GLANCE, _SECONDS_OF_WORK = 60, 50_000  # nodes
-
-
-#: What can stand out in a picture.
-Highlight: TypeAlias = "Value | Step | Iterable[Value | Step]"
 
 
 def draw(
@@ -49,10 +35,9 @@ def draw(
     open: str | Iterable[str] = (),
     direction: str = "LR",
     limit: int = 300,
-    highlight: Highlight | None = None,
+    highlight: Value | Iterable[Value] = (),
     copies: bool = False,
     gradients: bool = True,
-    digits: int = 4,
     dpi: int = DPI,
     dark: bool = False,
 ) -> Picture:
@@ -83,19 +68,16 @@ def draw(
         to the left of its wire and the gradient to the right). A long chain goes on in rows from
         left to right; from top to bottom it is one column, to be scrolled, and never wraps.
     limit : int
-        Most boxes and gates to draw, constants and copies included; four times as many lines
+        Most boxes and gates to draw, constants included, copies not; four times as many lines
         may join them. What exceeds it is folded.
-    highlight : Value, step of `scalargrad.walk`, or iterable of these
-        What stands out, bold with an amber halo: Values with their wires and the lines between
-        them; of a backward step, the line its contribution travels.
+    highlight : Value or iterable of Values
+        What stands out, bold with an amber halo, with its wires and the lines between.
     copies : bool
         Draw fan-out as a copy gate, whose outgoing wires each carry what their reader
         contributes to the gradient, upstream · local. Nothing can be folded then.
     gradients : bool
         Whether gradients stand below the wires. Before `backward` from a root there are none,
         whatever an earlier graph left on the leaves.
-    digits : int
-        Significant digits of the numbers, from 1 to 17.
     dpi : int
         Dots per inch of a PNG; 192 is twice the size on a screen.
     dark : bool
@@ -116,17 +98,15 @@ def draw(
     OperandError
         If `root` or `highlight` is anything else, or `root` is empty.
     LayoutError
-        If `direction` is neither of the two, or `depth` is negative, or `digits` or `dpi` out of
-        range.
+        If `direction` is neither of the two, or `depth` is negative, or `dpi` out of range.
 
     Notes
     -----
     The first node that is inf or nan, or whose gradient is, is red and bold, and a line below the
     picture names it.
 
-    Lines enter a gate in the order of its operands, the first at the top. Where a node is
-    read several times below a gate for which the order does not matter (+, ×, max, …), it
-    gives way to fewer crossings.
+    Lines enter a gate in the order of its operands, the first at the top, if it matters or the gate
+    adds up what it alone reads. Into others (×, max, …) they come as it crosses least.
 
     What leaves a copy gate sums to the gradient that enters it after one `backward` of the
     only root, starting from gradients of zero; a root that is itself read has 1 more, its seed.
@@ -152,83 +132,68 @@ def draw(
         raise LayoutError(f"direction is {shown(direction)}: use {' or '.join(map(repr, SIDES))}")
     if depth is not None and whole(depth, "depth") < 0:
         raise LayoutError(f"depth is {depth}: give 0 or more, or None to open all modules")
-    limit, digits, dpi = whole(limit, "limit", 1), whole(digits, "digits"), whole(dpi, "dpi")
+    limit, dpi = whole(limit, "limit", 1), resolution(dpi)
     copies, gradients = flag(copies, "copies"), flag(gradients, "gradients")
     dark = flag(dark, "dark")
-    require_digits(digits, dpi)
-    graph = ShownGraph(_roots(root), model)
+    if not (given := _values(root, "root")):
+        raise OperandError("root is empty: give one Value or several")
+    graph = ShownGraph(given, model)
     roots, order = graph.roots, graph.order
     # Other gradients are of an earlier graph.
     gradients = gradients and any(root.grad for root in roots)
     paths = [open] if isinstance(open, str) else listed(open, "open", "paths of parts")
     asked = [text(name, "open") for name in paths]
     plain = View(Fold("graph", list(order)))
-    if copies or (graph.model is None and not asked and plain.size().needed <= limit):
+    if copies or (graph.model is None and not asked and plain.needed <= limit):
         view, is_cut = plain, False
     else:
         folded = fold(*roots, model=graph.model, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
         view, is_cut = expanded_folds(folded, depth, asked, limit)
-    _require_within(limit, graph, view, copies)
-    short, legend = aliases(graph.names)
+    if view.needed > limit:
+        remedy = "leave out copies" if copies else "open fewer parts, draw a node further down"
+        raise GraphTooLargeError(
+            f"the graph of {describe(graph.roots[-1])} is too much for a picture of at most "
+            f"{limit:,} nodes and four times as many lines: {remedy}, or pass limit={view.needed}"
+        )
     builder = Builder(
         graph,
         view,
-        names=short,
-        written=_written(graph, short),
+        written={x: graph.names[x] if x.label or not x.parents else "" for x in order},
         gradients={node: node.grad or 0.0 for node in order} if gradients else None,
         folds={part: f"f{k}" for k, part in enumerate(view.fold.walk())},
         copies=copies,
-        digits=digits,
     )
     diagram = builder.build(_title(builder))
-    diagram.legend = _legend_of(diagram.shapes, legend)
     alarmed, alarm = _alarm(order, gradients)
     diagram.note = "\n".join(filter(None, [alarm, _note(view) if is_cut else ""]))
-    marked = highlighted_ids(graph, highlight)
+    marked = _highlighted(graph, _values(highlight, "highlight"))
     diagram.look = Look(builder.seen(marked), builder.seen(alarmed))
     return Picture(diagram, direction, dpi=dpi, dark=dark)
-
-
-def _written(graph: ShownGraph, short: Mapping[Value, str]) -> dict[Value, str]:
-    """Return what stands in boxes and on wires: labels, and of leaves what they are called."""
-    leaves = {node: place for node, place in graph.places.items() if not node.parents}
-    written = printed_names({node: node.label for node in graph.order} | leaves)
-    for node, own in written.items():
-        if is_long(own) or not (own or node.parents):
-            written[node] = short[node]
-    return written
-
-
-def _legend_of(shapes: Sequence[Shape], legend: Mapping[str, str]) -> str:
-    """Return what the short names in a picture stand for, one per line."""
-    seen = {x.text if isinstance(x, Box) else x.name for x in shapes if isinstance(x, Box | Wire)}
-    stems = {name.partition("[")[0] for name in seen}
-    return "\n".join(f"{alias}: {name}" for alias, name in legend.items() if alias in stems)
 
 
 def _title(builder: Builder) -> str:
     """Return the title sentence of a picture."""
     graph, closed = builder.graph, len(builder.view.closed)
-    written = (f"{graph.names[x]} {builder.sign(x)} {builder.number(x.data)}" for x in graph.roots)
+    written = (f"{graph.names[x]} {builder.sign(x)} {number(x.data)}" for x in graph.roots)
     shown = ", ".join(written)
     count, parts = len(graph.order), f", {closed} folded part{'s' * (closed != 1)}" * bool(closed)
     return f"Computation graph of {shown}: {count} node{'s' * (count != 1)}{parts}"
 
 
-def require_digits(digits: int, dpi: int) -> None:
-    """Raise LayoutError if `digits` or `dpi` is out of range."""
-    if not 1 <= digits <= _MOST_DIGITS:
-        raise LayoutError(f"digits is {digits}: give 1 to {_MOST_DIGITS}")
-    if not _LEAST_DPI <= dpi <= _MOST_DPI:
-        raise LayoutError(f"dpi is {dpi}: give {_LEAST_DPI} to {_MOST_DPI}")
+def resolution(dpi: Any) -> int:
+    """Return the dots per inch of a PNG; raise LayoutError if they are out of range."""
+    found = whole(dpi, "dpi")
+    if not _LEAST_DPI <= found <= _MOST_DPI:
+        raise LayoutError(f"dpi is {found}: give {_LEAST_DPI} to {_MOST_DPI}")
+    return found
 
 
 def _alarm(order: Sequence[Value], gradients: bool) -> tuple[frozenset[str], str]:
     """Return the id of the first node that is inf or nan, and the note about it."""
     nodes = [*enumerate(order)]
     found = [("value", i, describe(x)) for i, x in nodes if not isfinite(x.data)]
-    for i, x in reversed(nodes if gradients else []):
-        if not isfinite(x.grad or 0.0):
+    for i, x in reversed(nodes):
+        if gradients and not isfinite(x.grad or 0.0):
             found.append(("gradient", i, f"{number(x.grad)} at {describe(x)}"))
     if not found:
         return frozenset(), ""
@@ -257,113 +222,25 @@ def glance(root: Value) -> str | None:
         return None
 
 
-def _roots(root: Any) -> list[Value]:
-    try:
-        roots: list[Any] = [root] if isinstance(root, Value) else [*root]
-    except TypeError:
-        roots = []
-    if not roots or not all(isinstance(value, Value) for value in roots):
-        raise OperandError(
-            f"draw needs a Value or several, and got {shown(root)}, of type "
-            f"{type(root).__name__}: only what was computed from a Value has a "
-            "graph; call a function on one, as in draw(f(Value(2.0)))"
-        )
-    return roots
+def _values(given: Any, name: str) -> list[Value]:
+    """Return one Value or several as a list."""
+    made = "Values, such as f(Value(2.0)) gives"
+    found = [given] if isinstance(given, Value) else listed(given, name, made)
+    return [instance(x, f"an entry of {name}", Value, made) for x in found]
 
 
-def _require_within(limit: int, graph: ShownGraph, seen: View, copies: bool) -> None:
-    """Raise GraphTooLargeError if there is too much to lay out."""
-    size = seen.size()
-    if copies:  # a gate for each node that fans out, and a wire for each copy
-        shared = [n for n in graph.readers.values() if n > 1]
-        size = Size(size.shapes + sum(shared) + len(shared), size.lines + sum(shared))
-    if size.needed > limit:
-        remedy = "leave out copies" if copies else "open fewer parts, draw a node further down"
-        raise GraphTooLargeError(
-            f"the graph of {describe(graph.roots[-1])} has {size.shapes:,} nodes and "
-            f"{size.lines:,} lines to draw, too much for a picture of at most {limit:,} nodes and "
-            f"{limit * LINES_PER_SHAPE:,} lines: {remedy}, or pass limit={size.needed}"
-        )
-
-
-# What stands out ---------------------------------------------------------------------------------
-
-
-def highlighted_ids(graph: ShownGraph, highlight: Highlight | None) -> frozenset[str]:
-    """Return the ids of all shapes and lines that `highlight` selects in the diagram of a graph.
-
-    For Values, these are their boxes or gates, their wires, and the lines between them; for a step
-    of a walk, the line that the gradient takes, or the node that is computed.
-
-    Raises
-    ------
-    GraphError
-        If a node is not in the graph.
-    OperandError
-        If `highlight` is neither Values nor steps.
-
-    Examples
-    --------
-    >>> x = Value(2.0, "x")
-    >>> y = x.tanh()
-    >>> sorted(highlighted_ids(ShownGraph([y]), [x]))
-    ['n0', 'n0-out', 'n0-wire']
-    """
-
-    def drawn(node: Value) -> Value:
-        if (found := graph.standing_for(node)) is None:
+def _highlighted(graph: ShownGraph, nodes: Iterable[Value]) -> frozenset[str]:
+    """Return the ids of nodes, of their wires, and of the lines between them."""
+    found = dict[Value, None]()
+    for node in nodes:
+        if (drawn := graph.standing_for(node)) is None:
             raise GraphError(
                 f"highlight: {describe(node)} is not in the graph that is drawn: highlight a "
                 "Value the root was computed from, or draw a root that was computed from it"
             )
-        return found
-
-    items = _items(highlight)
-    nodes = [drawn(item) for item in items if isinstance(item, Value)]
-    among: set[Value | float] = {*nodes}
-    lines = [(node, i) for node in nodes for i, x in enumerate(node.parents) if x in among]
-    chosen = set[str]()
-    for step in items:
-        if isinstance(step, Value):
-            continue
-        node, parent = (
-            None if end is None else drawn(step.scene.originals.get(end, end))
-            for end in (step.node, step.parent)
-        )
-        if node is None:
-            nodes += [leaf for leaf in graph.order if not leaf.parents]
-        elif parent is None or step.operand is None:
-            nodes.append(node)
-        else:
-            lines.append((node, step.operand))
-            chosen |= {graph.id(node), f"{graph.id(parent)}-out", f"{graph.id(parent)}-wire"}
-    chosen |= {f"{graph.id(node)}{part}" for node in nodes for part in ("", "-out", "-wire")}
-    return frozenset(chosen.union(*(_line(graph, node, i) for node, i in lines)))
-
-
-def _items(highlight: Any) -> list[Value | Step]:
-    if highlight is None:
-        return []
-    items: list[Any] = [highlight]
-    if not _can_be_drawn(highlight):
-        with suppress(TypeError):
-            items = [*highlight]
-    if not all(map(_can_be_drawn, items)):
-        raise OperandError(
-            f"highlight is {shown(highlight)}, of type {type(highlight).__name__}: give a Value of "
-            "the graph, several, or a step of walk()"
-        )
-    return items
-
-
-def _can_be_drawn(item: object) -> bool:
-    return isinstance(item, Value) or hasattr(item, "operand")  # a step has one
-
-
-def _line(graph: ShownGraph, node: Value, i: int) -> Iterator[str]:
-    """Yield the line of operand i, and the dot at which it branches off, if there is one."""
-    operand = node.parents[i]
-    assert isinstance(operand, Value)
-    line, source = f"{graph.id(node)}-w{i}", graph.id(operand)
-    yield from (line, f"{line}-in", f"{line}-out", f"{line}-wire")
-    yield from (f"{source}-stem", f"{source}-fan")
+        found[drawn] = None
+    ids = set[str]()
+    for node in found:
+        ids |= graph.ids(node)
+        ids.update(*(graph.line_ids(node, i) for i, x in enumerate(node.parents) if x in found))
+    return frozenset(ids)

@@ -26,7 +26,6 @@ import graphviz
 from scalargrad.errors import LayoutError
 from scalargrad.show.characters import text_width
 from scalargrad.show.graphs.diagram import (
-    ALARM,
     FONTS,
     Box,
     Diagram,
@@ -252,8 +251,6 @@ class DiagramLayout:
                 options["shape"] = "ellipse" if width == height else "box"
             case Box(kind="input"):
                 options["style"] = "dashed"
-        if shape.id in self.diagram.look.alarmed:
-            options["color"] = ALARM
         ordered = isinstance(shape, GateShape) and shape.ordered
         if ordered or shape.id in self._listed | self._folds:
             options["ordering"] = "in"

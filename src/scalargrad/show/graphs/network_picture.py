@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from math import copysign, isfinite
 from typing import Any
 
@@ -67,25 +68,16 @@ def network(module: Any, *, limit: int = 1000) -> Picture:
 
 def _weights(module: Any) -> list[list[list[float]]]:
     """Return the weights by layer, neuron and input, of which there are as many as units before."""
-    try:
+    with suppress(AttributeError, IndexError, TypeError, ValueError):
         layers = [[[_float(w) for w in x.w] for x in layer.neurons] for layer in module.layers]
-    except (AttributeError, TypeError, ValueError) as error:
-        raise OperandError(
-            f"{type(module).__name__} cannot be drawn as a network ({error}): it needs .layers, "
-            "each with .neurons, each with numbers .w, as scalargrad.nn.MLP has them"
-        ) from error
-    if not layers or not all(layers) or not layers[0][0]:
-        raise OperandError(f"{type(module).__name__} has no layers, or one without units or inputs")
-    for i, layer in enumerate(layers):
-        before = len(layers[i - 1]) if i else len(layer[0])
-        for j, row in enumerate(layer):
-            if len(row) != before:
-                raise OperandError(
-                    f"layers[{i}].neurons[{j}] has {counted(len(row), 'weight')}, and before it "
-                    f"{'is' if before == 1 else 'are'} {counted(before, 'unit')}: give it one "
-                    "weight for each"
-                )
-    return layers
+        before = [len(layers[0][0]), *map(len, layers)]
+        rows = [(row, n) for layer, n in zip(layers, before, strict=False) for row in layer]
+        if all(before) and all(len(row) == n for row, n in rows):
+            return layers
+    raise OperandError(
+        f"{type(module).__name__} cannot be drawn as a network: it needs .layers, each with "
+        ".neurons, each with as many numbers .w as there are units before, as scalargrad.nn.MLP has"
+    )
 
 
 def _float(w: Any) -> float:

@@ -96,10 +96,6 @@ class Picture:
         LayoutError
             If there is no Graphviz, or it fails.
         """
-        return self._svg
-
-    @cached_property
-    def _svg(self) -> str:
         placed([self._layout])
         return SvgWriter(self._layout, self._dark).svg()
 
@@ -388,7 +384,6 @@ def to_mermaid(diagram: Diagram, direction: str) -> str:
         [
             f"flowchart {direction}",
             *(f"    {_mermaid_shape(shape)}" for shape in shapes),
-            *([f'    legend["{escaped(diagram.legend)}"]:::wire'] if diagram.legend else []),
             *(f"    {_mermaid_line(line)}" for line in lines),
             _CLASSES,
             *_mermaid_styles(shapes, lines, diagram.look),

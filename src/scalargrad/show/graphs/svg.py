@@ -116,7 +116,7 @@ class SvgWriter:
                 case Box():
                     ink = "pale" if shape.kind in {"constant", "again"} else ""
                     text = self.text(at, shape.text, ink=ink)
-                    outline = self._rectangle(shape, shape.kind, at, size, 3 if ink else 4)
+                    outline = rounded(at, size, 3 if ink else 4, self.outline(shape, shape.kind))
                     yield self.group(shape, f"leaf {shape.kind}", outline + text)
                 case GateShape():
                     yield self._gate(shape, at, size)
@@ -129,8 +129,8 @@ class SvgWriter:
 
     def _gate(self, gate: GateShape, at: Point, size: Size) -> str:
         letters = sizes.COPY_LETTERS if gate.copies else sizes.GATE_LETTERS
-        ink = "alarm" if self._is_alarmed(gate) else ""
-        outline = self._rectangle(gate, "", at, size, size[1] / 2)
+        ink = "alarm" if gate.id in self._look.alarmed else ""
+        outline = rounded(at, size, size[1] / 2, self.outline(gate, ""))
         text = self.text(at, gate.text, ink=ink, letters=letters)
         return self.group(gate, "gate copies" if gate.copies else "gate", outline + text)
 
@@ -138,7 +138,7 @@ class SvgWriter:
         """Return a box of several lines with a double frame."""
         inner = size[0] - 7, size[1] - 7
         both = ((size, 7), (inner, 4))
-        frames = "".join(self._rectangle(box, "fold", at, *frame) for frame in both)
+        frames = "".join(rounded(at, *frame, self.outline(box, "fold")) for frame in both)
         top = at[1] - sizes.LINE_HEIGHT / 2 * len(box.details)
         details = " ".join(
             self.text((at[0], top + sizes.LINE_HEIGHT * k), detail, ink="pale", letters=13)
@@ -146,13 +146,6 @@ class SvgWriter:
         )
         text = self.text((at[0], top), box.text)
         return self.group(box, "fold", f'{frames}{text} <g class="size">{details}</g>')
-
-    def _rectangle(self, shape: Shape, kind: str, at: Point, size: Size, radius: float) -> str:
-        """Return the outline of a shape."""
-        return rounded(at, size, radius, self.outline(shape, kind))
-
-    def _is_alarmed(self, shape: Shape) -> bool:
-        return shape.id in self._look.alarmed
 
     # What pages do in their own way -----------------------------------------------------------
 
@@ -200,7 +193,7 @@ class SvgWriter:
         """Return the attributes of an outline, filled where it is highlighted."""
         kinds = ["shape", *[kind] * (kind in _STYLES)]
         kinds += ["lit"] * (shape.id in self._look.highlighted)
-        kinds += ["alarmed"] * self._is_alarmed(shape)
+        kinds += ["alarmed"] * (shape.id in self._look.alarmed)
         return self._style(*kinds)
 
     def wire(self, wire: Wire, at: Point, size: Size) -> str:
@@ -256,7 +249,7 @@ class SvgWriter:
 
     def _notes(self) -> list[str]:
         """Return the lines below the picture."""
-        texts = f"{self._diagram.legend}\n{self._diagram.note}".split("\n")
+        texts = self._diagram.note.split("\n")
         if not self._diagram.note_width:
             texts = [line for text in texts for line in wrap(text, _LONGEST_LINE)]
         return [text for text in texts if text]

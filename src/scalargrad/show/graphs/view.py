@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from scalargrad.show.graphs.gates import boxed_constants
 from scalargrad.show.subgraphs.folds import Fold, Item
@@ -14,8 +14,7 @@ from scalargrad.value import Parameter, Value
 #: The most parts on one level of a folded graph in a picture; a page shows more.
 SIDE_BY_SIDE = 30
 
-#: The most lines of a picture, for each shape allowed.
-LINES_PER_SHAPE = 4
+_LINES_PER_SHAPE = 4  # of a picture at its limit
 
 #: The most nodes with the same readers that a page draws side by side, and the most lines between
 #: three or more of them and these readers. What exceeds either is drawn as one bundle.
@@ -99,12 +98,13 @@ class View:
         nodes = [unit for unit in units if isinstance(unit, Value)]
         return [*nodes, *dict.fromkeys(unit for unit in units if isinstance(unit, Group))]
 
-    def size(self) -> Size:
-        """Return how many shapes and lines are drawn."""
+    @property
+    def needed(self) -> int:
+        """The smallest `limit` that allows this view: its shapes, or a quarter of its lines."""
         nodes = (item for item in self.items if isinstance(item, Value))
         constants = sum(len(boxed_constants(node)) for node in nodes)
-        lines = sum(len(self.read(item)) for item in self.items)
-        return Size(len(self.items) + constants, lines + constants)
+        lines = constants + sum(len(self.read(item)) for item in self.items)
+        return max(len(self.items) + constants, -(-lines // _LINES_PER_SHAPE))
 
     # Shared wires -----------------------------------------------------------------------------
 
@@ -149,18 +149,6 @@ class View:
         if not isinstance(source, Fold):
             return self.kind_of(node) != "results"
         return bool(group.source) or sum(self.stands[x] is source for x in group.nodes) > ABREAST
-
-
-class Size(NamedTuple):
-    """The number of shapes and lines in a picture, not counting wires and dots."""
-
-    shapes: int
-    lines: int
-
-    @property
-    def needed(self) -> int:
-        """The smallest `limit` that allows this picture."""
-        return max(self.shapes, -(-self.lines // LINES_PER_SHAPE))
 
 
 # Which folds a picture opens ------------------------------------------------------------------
@@ -212,7 +200,7 @@ def _deepest(whole: Fold, depth: int | None, limit: int) -> tuple[set[Fold], boo
         opened = {part for part, at in levels.items() if not part.is_module or at < level}
         if level < deepest:  # parameters that calls share are one box until all is open
             opened = {part for part in opened if part.kind != "parameters"}
-        if _opened(whole, opened).size().needed <= limit:
+        if _opened(whole, opened).needed <= limit:
             return opened, level < wanted
     return set(), True
 

@@ -211,10 +211,8 @@ def in_symbols(gate: SymbolicGate, expression: Expression, writer: FormulaWriter
     return gate.form.sign(expression), writer.expression(expression, gate.words)
 
 
-def local_formula(
-    scene: Scene, node: Value, operand: int, writer: FormulaWriter, wire: str = TEXTS["share"]
-) -> Formula:
-    """Return the local derivative of a wire, ``∂f/∂z = q = 3``; `wire` tells it from others."""
+def local_formula(scene: Scene, node: Value, operand: int, writer: FormulaWriter) -> Formula:
+    """Return the local derivative of a wire, ``∂f/∂z = q = 3``."""
     parent, local = node.parents[operand], node.local_grads[operand]
     assert isinstance(parent, Value)
     assert local is not None
@@ -223,7 +221,7 @@ def local_formula(
     partial = shorten(rule)
     left = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
     if scene.readers[parent] > 1 and (node is scene.root or scene.is_repeated(node, parent)):
-        left = writer.row([left, writer.phrase(wire)])  # not the whole derivative
+        left = writer.row([left, writer.phrase(TEXTS["share"])])  # not the whole derivative
     symbols = in_symbols(gate, partial, writer)
     numbers = writer.expression(partial, gate.shown)
     filled_in, result = gate.relations(operand)

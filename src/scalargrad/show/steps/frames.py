@@ -16,7 +16,6 @@ from scalargrad.show.characters import indexed, text_width
 from scalargrad.show.graphs.builder import Builder
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import DARK, PAPER, Look, Wire
-from scalargrad.show.graphs.graphs import highlighted_ids
 from scalargrad.show.graphs.layout import DiagramLayout, placed
 from scalargrad.show.graphs.picture import pdf, png
 from scalargrad.show.graphs.svg import SvgWriter
@@ -35,7 +34,7 @@ _SHOWN = 2000  # milliseconds
 _LONGEST_LINE, _LETTERS = 90, 14
 
 
-def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: bool) -> list[bytes]:
+def frames(steps: Sequence[Step], kind: str, *, dpi: int, dark: bool) -> list[bytes]:
     """Return a picture for each step or, as one of `WHOLE`, one file of them all.
 
     Raises
@@ -57,7 +56,7 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
             f"pictures of at most {_MOST}: walk a node further down, or save a page"
         )
     gradients = {node: sum(terms) for node, terms in scene.terms.items()} | {scene.root: 1.0}
-    arranged = in_rows(Builder(scene, gradients=gradients, digits=digits).build(""))
+    arranged = in_rows(Builder(scene, gradients=gradients).build(""))
     captions, width = _captions(steps)
     arranged = replace(arranged, note_width=width)
     (layout,) = placed([DiagramLayout(arranged)])
@@ -122,13 +121,22 @@ def _at_step(layout: DiagramLayout, step: Step, note: str) -> DiagramLayout:
     for shape in layout.diagram.shapes:
         if isinstance(shape, Wire):
             node = scene.order[int(shape.id[1:].partition("-")[0])]
-            expected = 1 if node is scene.root else scene.readers[node]
-            value = shape.value if scene.is_known(node, step.index) else ""
-            gradient = shape.gradient if scene.arrived(node, step.index) == expected else ""
+            value = shape.value if scene.known_at[node] <= step.index else ""
+            gradient = shape.gradient if scene.complete_at[node] <= step.index else ""
             wires[shape.id] = replace(shape, value=value, gradient=gradient)
-    marked = highlighted_ids(scene, step)
-    back = set() if step.node is None else {f"{scene.id(step.node)}-w{step.operand}"}
-    look = Look(marked, back=marked & back)  # the wire of a backward step
+    look = _look(step)
     found, shapes = copy(layout), [wires.get(x.id, x) for x in layout.diagram.shapes]
     found.diagram = replace(layout.diagram, title=step.text(), shapes=shapes, look=look, note=note)
     return found
+
+
+def _look(step: Step) -> Look:
+    """Return what stands out: the inputs, a node with its wire, or the way of a contribution."""
+    scene, node, parent = step.scene, step.node, step.parent
+    if node is None:
+        return Look(frozenset[str]().union(*map(scene.ids, scene.inputs)))
+    if parent is None or step.operand is None:
+        return Look(frozenset(scene.ids(node)))
+    line = {scene.id(node), *scene.line_ids(node, step.operand)}
+    way = line | scene.ids(parent) - {scene.id(parent)}
+    return Look(frozenset(way), back=frozenset({f"{scene.id(node)}-w{step.operand}"}))

@@ -76,7 +76,8 @@ def _layer(scene: Scene, rows: Sequence[Row]) -> Json:
         "h": [place[row.output] for row in rows],
         "activation": first.activation or None,
         "operands": [
-            row.output.parents.index(row.total) if row.activation else None for row in rows
+            [x is row.total for x in row.output.parents].index(True) if row.activation else None
+            for row in rows
         ],
         "alone": {
             "x": _is_read(scene, first.inputs, len(rows)),

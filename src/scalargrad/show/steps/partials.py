@@ -240,24 +240,21 @@ class GateForm:
     Attributes
     ----------
     partials : tuple of Symbol or float
-        The local derivatives as they were traced, or as textbooks write them if they do not read
-        the result.
+        The local derivatives as textbooks write them.
     """
 
     def __init__(self, op: Operation, arity: int, constants: Mapping[int, float]) -> None:
         self.op = op
         self.result, self.operands, partials = op.trace_partials(arity)
-        self.partials = tuple(map(self._as_printed, range(arity), map(written_out, partials)))
+        self.partials = tuple(map(self._as_printed, range(arity), partials))
         self.constants = {self.operands[i]: x for i, x in constants.items()}
         self.expression = shorten(_declared(op, self.operands))
         self._derivatives: dict[int, Any] = {}
 
     def _as_printed(self, index: int, partial: Any) -> Any:
-        if self.op in SAVED:
-            return SAVED[self.op](self.result)
-        if (self.op, index) not in TEXTBOOK or self.result in named_symbols(partial):
-            return partial
-        return TEXTBOOK[self.op, index](*self.operands)
+        if (self.op, index) not in TEXTBOOK:
+            return written_out(partial)
+        return TEXTBOOK[self.op, index](self.result, *self.operands)
 
     def sign(self, expression: Expression) -> str:
         """Return ≈ if a number that stands in an expression also in symbols is rounded, else =."""
@@ -274,23 +271,15 @@ class GateForm:
         return self._derivatives[index]  # type: ignore[no-any-return]
 
     def _resolved(self, index: int, answers: Mapping[str, float]) -> Derivative:
+        """Return a derivative and, if it reads the saved result, as 1 - y², also 1 - tanh(x)²."""
         rule = resolved(self.partials[index], self.constants, answers)
         if not isinstance(rule, Symbol):
             return None
-        textbook = self._textbook(index) if self.result in named_symbols(shorten(rule)) else None
-        return rule, None if textbook is None else shorten(
-            resolved(textbook, self.constants, answers)
-        )
-
-    def _textbook(self, index: int) -> Expression | None:
-        """Return the derivative without the saved result, as textbooks have it: -1/x² for -y/x."""
-        if isinstance(self.op, Reduction):
-            return None
-        if (self.op, index) in TEXTBOOK:
-            written: Expression = TEXTBOOK[self.op, index](*self.operands)
-            return written
-        known = {self.result: Symbol("", self.op, self.operands)}
-        return evaluate(self.partials[index], known, _gate, None)  # type: ignore[no-any-return]
+        if isinstance(self.op, Reduction) or self.result not in named_symbols(shorten(rule)):
+            return rule, None
+        saved = {self.result: Symbol("", self.op, self.operands)}
+        full: Expression = evaluate(self.partials[index], saved, _gate, None)
+        return rule, shorten(resolved(full, self.constants, answers))
 
     def pattern(self, index: int) -> str:
         """Return what the gate does to a gradient on its way to an operand; may be empty."""
@@ -347,9 +336,9 @@ class SymbolicGate:
         return shorten(self.derivative(index)[0])
 
     def derivative(self, index: int) -> tuple[Expression, Expression | None]:
-        """Return the same with all operands of a long sum or call.
+        """Return the same with all operands of a long sum or call, and without the saved result.
 
-        Beside it, as textbooks have it: without the saved result, if that is in it.
+        None for the latter where the result is not in it.
         """
         found, local = self.form.derivative(index), self.node.local_grads[index]
         while isinstance(found, Fork):
@@ -386,44 +375,37 @@ def _bell(x: Symbol) -> Symbol:
     return ops.exp(-(x**2) / 2) / ops.sqrt(2 * PI)
 
 
-def _gelu_tanh_slope(x: Symbol) -> Symbol:
+def _gelu_tanh_slope(_: Symbol, x: Symbol) -> Symbol:
     """Return the slope of x · σ(u)."""
     gate = ops.sigmoid(2 * ops.sqrt(2 / PI) * (x + 0.044715 * x**3))
     return gate + x * gate * (1 - gate) * (2 * ops.sqrt(2 / PI)) * (1 + 0.134145 * x**2)
 
 
-#: Derivatives as textbooks write them, where writing out the result in the table's is not enough.
-#: The table's avoid overflow and cancellation, and pass nan on; a formula to be read need not.
+#: Derivatives of the result and the operands as textbooks write them, where the table does not.
+#: Its own avoid overflow and cancellation, and pass nan on; a formula to be read need not.
 TEXTBOOK: dict[tuple[Operation, int], Callable[..., Any]] = {
-    (ops.abs, 0): lambda x: ops.where(x > 0, 1.0, ops.where(x < 0, -1.0, 0.0)),
-    (ops.reciprocal, 0): lambda x: -1.0 / x**2,
-    (ops.div, 1): lambda a, b: -a / b**2,
-    (ops.tanh, 0): lambda x: 1 - ops.tanh(x) ** 2,
-    (ops.tan, 0): lambda x: 1 / ops.cos(x) ** 2,
-    (ops.asin, 0): lambda x: 1 / ops.sqrt(1 - x**2),
-    (ops.acos, 0): lambda x: -1.0 / ops.sqrt(1 - x**2),
-    (ops.atan, 0): lambda x: 1 / (1 + x**2),
-    (ops.asinh, 0): lambda x: 1 / ops.sqrt(x**2 + 1),
-    (ops.acosh, 0): lambda x: 1 / ops.sqrt(x**2 - 1),
-    (ops.atanh, 0): lambda x: 1 / (1 - x**2),
-    (ops.erf, 0): lambda x: 2 / ops.sqrt(PI) * ops.exp(-(x**2)),
-    (ops.erfc, 0): lambda x: -2.0 / ops.sqrt(PI) * ops.exp(-(x**2)),
-    (ops.erfinv, 0): lambda x: ops.sqrt(PI) / 2 * ops.exp(ops.erfinv(x) ** 2),
-    (ops.ndtr, 0): _bell,
-    (ops.log_ndtr, 0): lambda x: _bell(x) / ops.ndtr(x),
-    (ops.gelu, 0): lambda x: ops.ndtr(x) + x * _bell(x),
+    (ops.abs, 0): lambda _, x: ops.where(x > 0, 1.0, ops.where(x < 0, -1.0, 0.0)),
+    (ops.reciprocal, 0): lambda _, x: -1.0 / x**2,
+    (ops.div, 1): lambda _, a, b: -a / b**2,
+    (ops.sigmoid, 0): lambda y, _: y * (1 - y),
+    (ops.tanh, 0): lambda y, _: 1 - y**2,
+    (ops.tan, 0): lambda y, _: 1 + y**2,
+    (ops.asin, 0): lambda _, x: 1 / ops.sqrt(1 - x**2),
+    (ops.acos, 0): lambda _, x: -1.0 / ops.sqrt(1 - x**2),
+    (ops.atan, 0): lambda _, x: 1 / (1 + x**2),
+    (ops.asinh, 0): lambda _, x: 1 / ops.sqrt(x**2 + 1),
+    (ops.acosh, 0): lambda _, x: 1 / ops.sqrt(x**2 - 1),
+    (ops.atanh, 0): lambda _, x: 1 / (1 - x**2),
+    (ops.erf, 0): lambda _, x: 2 / ops.sqrt(PI) * ops.exp(-(x**2)),
+    (ops.erfc, 0): lambda _, x: -2.0 / ops.sqrt(PI) * ops.exp(-(x**2)),
+    (ops.erfinv, 0): lambda y, _: ops.sqrt(PI) / 2 * ops.exp(y**2),
+    (ops.ndtr, 0): lambda _, x: _bell(x),
+    (ops.log_ndtr, 0): lambda _, x: _bell(x) / ops.ndtr(x),
+    (ops.gelu, 0): lambda _, x: ops.ndtr(x) + x * _bell(x),
     (ops.gelu_tanh, 0): _gelu_tanh_slope,
-    (ops.cbrt, 0): lambda x: 1 / (3 * ops.cbrt(x) ** 2),
-    (ops.atan2, 0): lambda y, x: x / (x**2 + y**2),
-    (ops.atan2, 1): lambda y, x: -y / (x**2 + y**2),
-}
-
-
-#: Derivatives by the saved result, as lectures have them; the table's keep more digits.
-SAVED: dict[Operation, Callable[[Symbol], Any]] = {
-    ops.sigmoid: lambda y: y * (1 - y),
-    ops.tanh: lambda y: 1 - y * y,
-    ops.erfinv: lambda y: ops.sqrt(PI) / 2 * ops.exp(y * y),
+    (ops.cbrt, 0): lambda y, _: 1 / (3 * y**2),
+    (ops.atan2, 0): lambda _, y, x: x / (x**2 + y**2),
+    (ops.atan2, 1): lambda _, y, x: -y / (x**2 + y**2),
 }
 
 

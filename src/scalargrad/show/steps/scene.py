@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from unicodedata import normalize
@@ -71,8 +69,8 @@ class Scene(ShownGraph):
         The terms of each gradient, in the order they arrive.
     seed_at : int
         The position of the seed.
-    known_at, arrivals : dict from Value to int, and to list of int
-        The position at which each value is computed, and at which each term arrives.
+    known_at, complete_at : dict from Value to int
+        The positions at which each value is computed, and at which its gradient is complete.
     alarm : Alarm or None
         The first number that is inf or nan, once the graph is walked.
     comparisons : list of Comparison
@@ -83,14 +81,14 @@ class Scene(ShownGraph):
         super().__init__([root], model)
         (self.root,) = self.roots
         leaves = [node for node in as_read(self.order) if not node.parents]
-        self._name(self.names)
+        self.in_formulas = {node: _word(name) for node, name in self.names.items()}
         self.inputs = _in_order(leaves, self.names, self.places)
         self.data = {node: node.data for node in self.order}
         self.feeds = {node: len({*read}) for node, read in readers_of(self.order).items()}
         self.terms: dict[Value, list[float]] = {node: [] for node in self.order}
         self.seed_at = 0
         self.known_at: dict[Value, int] = dict.fromkeys(self.order, 0)
-        self.arrivals: dict[Value, list[int]] = {node: [] for node in self.order}
+        self.complete_at: dict[Value, int] = {}
         self.alarm: Alarm | None = None
         self._forms: dict[object, GateForm] = {}
         self._gates: dict[Value, SymbolicGate] = {}
@@ -151,27 +149,8 @@ class Scene(ShownGraph):
 
     def is_repeated(self, node: Value, parent: Value) -> bool:
         """Return whether a gate has the same operand more than once."""
-        shared = self.feeds[parent] < self.readers[parent]
-        return shared and node.parents.count(parent) > 1
-
-    def is_known(self, node: Value, position: int) -> bool:
-        """Return whether the value of `node` has been computed at a step's position."""
-        return self.known_at[node] <= position
-
-    def arrived(self, node: Value, position: int) -> int:
-        """Return how many terms of a gradient have arrived at a step's position."""
-        return bisect_right(self.arrivals[node], position)
-
-    def renamed(self, names: Mapping[Value, str]) -> Scene:
-        """Return the same scene under other names."""
-        scene = copy.copy(self)
-        scene._gates = {}
-        scene._name(dict(names))
-        return scene
-
-    def _name(self, names: dict[Value, str]) -> None:
-        self.names = names
-        self.in_formulas = {node: _word(name) for node, name in names.items()}
+        several = self.feeds[parent] < self.readers[parent]
+        return several and sum(x is parent for x in node.parents) > 1  # 2.0 == Value(2.0)
 
     @property
     def count(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any, Literal, overload
 
 from scalargrad.autodiff import error_signals
 from scalargrad.errors import GraphError, LayoutError, OperandError
-from scalargrad.show.graphs.graphs import require_digits
+from scalargrad.show.graphs.graphs import resolution
 from scalargrad.show.html import frame
 from scalargrad.show.html import save as save_page
 from scalargrad.show.steps.frames import WHOLE, frames
@@ -133,7 +133,6 @@ class Walk(Sequence[Step]):
         *,
         format: Literal["svg", "png", "html", "pdf", "gif", "webp"] = "svg",
         dpi: int = 96,
-        digits: int = 4,
         dark: bool = False,
     ) -> list[Path]:
         """Write a slide of 16:9 for each step, with only what is known at it.
@@ -151,8 +150,6 @@ class Walk(Sequence[Step]):
         dpi : int
             Dots per inch of a PNG, GIF or WebP: 96 makes slides of 1280 × 720, and 144 of
             1920 × 1080.
-        digits : int
-            Significant digits of the numbers.
         dark : bool
             Light ink on dark paper.
 
@@ -173,10 +170,10 @@ class Walk(Sequence[Step]):
             If the folder cannot be made or written to.
         """
         folder, dark = file_path(folder, "folder"), flag(dark, "dark")
-        require_digits(whole(digits, "digits"), whole(dpi, "dpi"))
+        dpi = resolution(dpi)
         if not self._steps:
             return []
-        drawn = frames(self._steps, format, dpi=dpi, digits=digits, dark=dark)
+        drawn = frames(self._steps, format, dpi=dpi, dark=dark)
         make_folder(folder)
         if format in WHOLE:
             return [write_atomically(Path(folder) / f"slides.{format}", drawn[0])]
@@ -185,11 +182,6 @@ class Walk(Sequence[Step]):
             write_atomically(Path(folder) / f"step-{step.index + 1:0{width}}.{format}", picture)
             for step, picture in zip(self._steps, drawn, strict=True)
         ]
-
-    @property
-    def root(self) -> Value:
-        """The node whose derivatives are computed."""
-        return self.scene.root
 
 
 def walk(root: Value, *, model: object = None) -> Walk:
@@ -263,7 +255,7 @@ def _forward(scene: Scene) -> list[Step]:
             scene.known_at[node] = len(steps)
             steps.append(Step(scene, len(steps), "forward", node))
     scene.seed_at = len(steps)
-    scene.arrivals[scene.root].append(len(steps))
+    scene.complete_at[scene.root] = len(steps)
     steps.append(Step(scene, len(steps), "seed", scene.root, total=1.0))
     return steps
 
@@ -282,7 +274,7 @@ def _backward(scene: Scene) -> Iterator[Step]:
             contribution = signals[node] * local
             totals[parent] += contribution
             scene.terms[parent].append(contribution)
-            scene.arrivals[parent].append(index)
+            scene.complete_at[parent] = index  # but for terms to come
             yield Step(
                 scene,
                 index,

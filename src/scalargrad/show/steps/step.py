@@ -167,12 +167,6 @@ class Step:
         """Write the step in numbers only: ``(-4)·1 = -4``."""
         return self._formula("numbers", form, notation)
 
-    def local_rule(self, form: Form = "text") -> str:
-        """Write the local derivative in symbols, ``∂f/∂z = q``; empty if not backward."""
-        found = self._local(form)
-        links = found.links("whole") if len(found.symbols) == 1 else found.symbols
-        return _written(links, form)
-
     def local_text(self, form: Form = "text") -> str:
         """Write the local derivative with its number, ``∂f/∂z = q = 3``; empty if not backward."""
         return _written(self._local(form).links("whole"), form)

@@ -16,18 +16,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from scalargrad.errors import ScalargradError
-from scalargrad.show.number_format import number
-from scalargrad.show.steps import formulas
-from scalargrad.show.steps.formulas import TEXT
-from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import HEADINGS, Step, remarks, table_row
 from scalargrad.system import terminals
 from scalargrad.table.validation import instance, listed
-from scalargrad.value import Parameter, Value
 
 if TYPE_CHECKING:
     from scalargrad.show.steps.sequence import Walk
@@ -35,7 +29,6 @@ if TYPE_CHECKING:
 VALUE, GRADIENT, LOCAL = "#2a7fd0", "italic #c75b12", "#8a64cf"
 PHASE = {"forward": VALUE, "seed": GRADIENT, "backward": GRADIENT}
 PALE = "dim"
-ALARM = "bold #d0303a"
 
 
 def result_in_colour(formula: str, style: str) -> Text:
@@ -45,20 +38,18 @@ def result_in_colour(formula: str, style: str) -> Text:
     return written
 
 
-_PANEL = 8  # lines most steps need, so that the list below them stays in place
-_LEAST_LIST = 6  # lines in which a heading and some nodes fit
-_MOST_KEPT = 4
+_PANEL = 8  # lines most steps need, so that the table below them stays in place
+_LEAST_TABLE = 4  # lines in which headings and some steps fit
 _HELP = " → next   ← back   Home first   End last   q quit"
 
 
 def screen_of(steps: Sequence[Step], position: int, console: Console) -> RenderableType:
-    """Return one of the steps of a walk as lines that fill the console."""
+    """Return one of the steps of a walk, and the table up to it, as lines that fill the console."""
     step, (width, height) = steps[position], console.size
     explained, room = Group(*_explanation(step)), height - 2
     inside = console.options.update_width(width - 4)
     needed = max(len(console.render_lines(explained, inside)) + 2, _PANEL)
-    panel = needed if needed <= room - _LEAST_LIST else room
-    place = f" step {position + 1} of {len(steps)}  {step.phase}"
+    panel = needed if needed <= room - _LEAST_TABLE else room
     box = Panel(
         explained,
         title=Text(step.place, "bold"),
@@ -66,82 +57,22 @@ def screen_of(steps: Sequence[Step], position: int, console: Console) -> Rendera
         border_style=PHASE[step.phase],
         height=panel,
     )
-    nodes = [_nodes(step, room - panel)] if room > panel else []
-    heading = Text(place, f"bold {PHASE[step.phase]}", no_wrap=True, overflow="crop")
-    return Group(heading, box, *nodes, Text(_HELP, PALE, no_wrap=True))
+    place = f" step {position + 1} of {len(steps)}  {step.phase}"
+    heading, ending = Text(place, f"bold {PHASE[step.phase]}"), Text(_HELP, PALE)
+    past = steps[max(0, position + 1 - room + panel) : position + 1] if room > panel else []
+    rows = [*table(past, width).split()][panel - room :] if past else []
+    blank = [Text() for _ in range(room - panel - len(rows))]
+    for line in (heading, *rows, ending):
+        line.no_wrap, line.overflow = True, "ellipsis"
+    return Group(heading, box, *rows, *blank, ending)
 
 
 def _explanation(step: Step) -> list[Text]:
     """Return the lines of the panel; in a low window the sentence, which comes last, is cut off."""
     formula = result_in_colour(step.text(), PHASE[step.phase])
     formula.stylize("bold")
-    details = [Text(note) for note in step.notes()]
-    if step.phase == "backward":
-        details.insert(0, Text(f"local: {step.local_text()}", LOCAL))
-    elif step.node is not None and step.phase == "forward":
-        details = _kept(step.scene, step.node)
-    return [formula, *details, Text(step.sentence(), PALE)]
-
-
-def _kept(scene: Scene, node: Value) -> list[Text]:
-    """Return the local derivatives of a gate, which are known as soon as it is computed."""
-    wires = [i for i, parent in enumerate(node.parents) if isinstance(parent, Value)]
-    found = [
-        formulas.local_formula(scene, node, i, TEXT, wire=f"as operand {i + 1}")
-        for i in wires[:_MOST_KEPT]
-    ]
-    lines = [Text(f"  {TEXT.chain(formula.links('whole'))}", LOCAL) for formula in found]
-    rest = len(wires) - _MOST_KEPT
-    more = [Text(f"  {formulas.say('more', count=rest)}", LOCAL)] * (rest > 0)
-    return [Text("kept for the way back:", LOCAL), *lines, *more]
-
-
-def _nodes(step: Step, lines: int) -> Table:
-    """Return the nodes around that of the step, in so many lines, with what is known of each."""
-    scene = step.scene
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    headings = ("  node", "computed as", "value", "gradient")
-    for i in range(len(headings)):
-        grid.add_column(justify="right" if i > 1 else "left", no_wrap=True, overflow="ellipsis")
-    grid.add_row(*[Text(heading, PALE) for heading in headings])
-    at = 0 if step.node is None else scene.place[step.node]
-    first = max(0, min(at - (lines - 2) // 2, len(scene.order) - (lines - 1)))
-    rows = scene.order[first : first + lines - 1]
-    for node in rows:
-        grid.add_row(*_row(step, node))
-    for _ in range(lines - 1 - len(rows)):
-        grid.add_row()
-    return grid
-
-
-def _row(step: Step, node: Value) -> list[Text]:
-    """Return the name of a node, what computes it, and its value and gradient as far as known."""
-    scene = step.scene
-    known = scene.is_known(node, step.index)
-    is_active = node in (step.node, step.parent)
-    alarm = scene.alarm
-    is_first_alarm = alarm is not None and alarm.node is node and alarm.position <= step.index
-    mark, style = ("! ", ALARM) if is_first_alarm else ("▶ " if is_active else "  ", "")
-    name = Text(f"{mark}{scene.names[node]}", style or ("bold" if is_active else ""))
-    value = Text(number(scene.data[node]), VALUE) if known else Text("·", PALE)
-    return [name, Text(_gate(scene, node), PALE), value, _gradient(step, node)]
-
-
-def _gradient(step: Step, node: Value) -> Text:
-    """Return the gradient of a node, as a sum that goes on until all its terms have arrived."""
-    scene = step.scene
-    arrived, expected = scene.arrived(node, step.index), scene.readers[node]
-    if arrived == 0:
-        return Text("·", PALE)
-    total = sum(scene.terms[node][:arrived]) if node is not scene.root else 1.0
-    return Text(f"{number(total)}{' + ?' * (arrived < expected)}", GRADIENT)
-
-
-def _gate(scene: Scene, node: Value) -> str:
-    if node.op is None:
-        return "parameter" if isinstance(node, Parameter) else "input"
-    gate = scene.gate(node)
-    return TEXT.expression(gate.form.expression, gate.words)
+    local = [Text(f"local: {step.local_text()}", LOCAL)] if step.phase == "backward" else []
+    return [formula, *local, *map(Text, step.notes()), Text(step.sentence(), PALE)]
 
 
 Action: TypeAlias = Literal["next", "previous", "first", "last", "quit"]

@@ -12,11 +12,9 @@ those at its end, if it is a step of a recurrence.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from scalargrad.grad_mode import enable_grad
-from scalargrad.graph import topological_order
 from scalargrad.show.weighted_sums import readers_of
 from scalargrad.table.operation import Reduction
 from scalargrad.value import Value
@@ -238,12 +236,11 @@ class Calls:
         return node in self.owners and path in self.modules.chain(self.owners[node])
 
     def _activated(self, node: Value, path: str) -> list[Value]:
-        """Return the nodes of the module's activation, applied to `node`, if the graph has them."""
-        module = self.modules.by_path[path]
-        activation = getattr(module, "activation", None)
-        if not callable(activation) or not getattr(module, "nonlin", True):
-            return []
-        return _applied(activation, node, self.readers)
+        """Return the gate of a module's activation, if that is all that reads `node`."""
+        module, read = self.modules.by_path[path], self.readers[node]
+        applies = callable(getattr(module, "activation", None)) and getattr(module, "nonlin", True)
+        operands = [x for gate in read for x in gate.parents if isinstance(x, Value)]
+        return read if applies and operands == [node] else []
 
     def _at_level(
         self,
@@ -386,24 +383,3 @@ def _of_several_parts(modules: Modules, model: Model) -> set[str]:
         tensors[owner].add(name.removeprefix(f"{owner}.").partition(".")[0])
     combining = {path.rpartition(".")[0] for path in modules.by_path if path}
     return combining | {path for path, found in tensors.items() if len(found) > 2}
-
-
-def _applied(
-    function: Callable[[Value], Any], node: Value, readers: Mapping[Value, list[Value]]
-) -> list[Value]:
-    """Return the nodes of a function applied to `node`, found by applying it once more."""
-    stand_in = Value(node.data)
-    with enable_grad():
-        result = function(stand_in)
-    if not isinstance(result, Value):
-        return []
-    twins: dict[Value | float, Value | float] = {stand_in: node}
-    for made in topological_order(result, until=[stand_in]):
-        operands = tuple(twins.get(x, x) for x in made.parents)
-        fed = [x for x in operands if isinstance(x, Value) and x in readers]
-        alike = (x for x in (readers[fed[0]] if fed else []) if x.op is made.op)
-        found = next((x for x in alike if x.parents == operands), None)
-        if found is None:
-            return []
-        twins[made] = found
-    return [x for x in twins.values() if isinstance(x, Value) and x is not node]

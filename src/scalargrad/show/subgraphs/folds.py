@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 from scalargrad.errors import GraphError
 from scalargrad.names import names
 from scalargrad.show.shown_graph import shown_order
-from scalargrad.show.subgraphs.calls import Calls, Chain, Model, around, common_beginning
+from scalargrad.show.subgraphs.calls import Calls, Chain, Model, around
 from scalargrad.show.weighted_sums import readers_of
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.validation import is_word
@@ -41,7 +41,7 @@ class Fold:
     path : str
         Its unique name: ``layers.0.neurons.3``, ``v12…v50``; "" for the whole graph.
     title : str
-        A description: ``Layer 1: 16 neurons``, ``10 × (mul, tanh)``.
+        A description: ``Layer 1``, ``Neuron 2: relu``, ``10 × (mul, tanh)``.
     items : list of Value or Fold
         The nodes and folds directly inside, in topological order.
     module : object or None
@@ -188,7 +188,7 @@ def _title(part: Fold, calls: Sequence[Fold]) -> str:
         return f"{_module_name(part)}: {counted(part.size, 'parameter')}"
     if part.kind != "call":
         return _row_title(part, calls)
-    detail = _contents(part.module) or _activation(part.module)
+    detail = _activation(part.module)
     return f"{_module_name(part)}: {detail}" if detail else _module_name(part)
 
 
@@ -198,18 +198,6 @@ def _module_name(part: Fold) -> str:
     if part.number:
         return f"{kind} {part.number}"
     return f"{last} ({kind})" if last else kind
-
-
-def _contents(module: Any) -> str:
-    """Return a description of the modules directly inside, such as ``16 neurons``."""
-    inside: list[str] = []
-    kinds: set[str] = set()
-    for name, inner in module.named_modules():
-        if name and not (inside and name.startswith(f"{inside[-1]}.")):
-            inside.append(name)
-            kinds.add(type(inner).__name__)
-    kind = kinds.pop().lower() if len(kinds) == 1 else "module"
-    return counted(len(inside), kind) if inside else ""
 
 
 def _activation(module: Any) -> str:
@@ -273,8 +261,7 @@ def fold(*roots: Value, model: Model | None = None, limit: int = 60) -> Fold:
     Notes
     -----
     Takes time nearly linear in nodes and wires, without recursion. Equal graphs give equal folds.
-    To find the nodes of an `activation` that is not an operation, it is applied once more, to a
-    stand-in. Calls that need results of each other cannot be folded.
+    Calls that need results of each other cannot be folded.
 
     Examples
     --------
@@ -284,12 +271,12 @@ def fold(*roots: Value, model: Model | None = None, limit: int = 60) -> Fold:
     >>> for part in tree.walk():
     ...     print(part.path or "-", "|", part.title, "|", part.size)
     - | 20 nodes | 20
-    MLP | MLP: 2 layers | 20
-    layers.0 | Layer 1: 3 neurons | 15
+    MLP | MLP | 20
+    layers.0 | Layer 1 | 15
     layers.0.neurons.0 | Neuron 1: relu | 5
     layers.0.neurons.1 | Neuron 2: relu | 5
     layers.0.neurons.2 | Neuron 3: relu | 5
-    layers.1 | Layer 2: 1 neuron | 5
+    layers.1 | Layer 2 | 5
     layers.1.neurons.0 | Neuron 1: linear | 5
     """
     order = shown_order(*roots)
@@ -321,41 +308,16 @@ def _divide(part: Fold, position: dict[Value, int], limit: int) -> None:
 def _grouped(items: list[Item], limit: int) -> list[Item]:
     """Group the items of a level, in topological order, so that it shows no more than `limit`.
 
-    A sequence of gates that repeats, as the steps of a recurrence do, is cut between repetitions;
-    any other into stretches of similar length. A leaf goes to the stretch that alone reads it. Of
-    the others, if they are many, one more stretch is made; if they are few, what the first gate
-    reads stays beside them.
+    A sequence that repeats, as the steps of a recurrence do, is cut between repetitions, any other
+    into stretches of similar length. Leaves that are read far and wide stand
+    beside these or, if they are many, are one more.
     """
-    leaves = [item for item in items if isinstance(item, Value) and not item.parents]
-    gates = [item for item in items if isinstance(item, Fold) or item.parents]
-    if len(items) <= limit or not gates or not leaves:
-        return _cut(items, limit)
-    few = max(1, limit // 8)
-    made = _cut(gates, limit - few)
-    homes = _homes(made, {*gates}, {*leaves})
-    first = {*items[: items.index(gates[0])]}
-    apart: list[Item] = [leaf for leaf in leaves if leaf not in homes or leaf in first]
-    if len(apart) > few:
-        apart = [leaf for leaf in leaves if leaf not in homes]
-    for leaf in leaves:
-        if leaf not in apart:
-            homes[leaf].items.append(leaf)
-    return [*(apart if len(apart) <= few else [Fold("stretch", apart)]), *made]
-
-
-def _homes(made: list[Item], gates: set[Item], leaves: set[Value]) -> dict[Value, Fold]:
-    """Return the innermost stretch that has all readers of a leaf, if there is one."""
-    shared: dict[Value, list[Fold]] = {}
-    pending: list[tuple[Item, list[Fold]]] = [(item, []) for item in made]
-    for item, path in pending:  # grows while it is read
-        if item not in gates:
-            assert isinstance(item, Fold)
-            pending += [(inner, [*path, item]) for inner in item.items]
-            continue
-        for x in [x for node in _inside(item) for x in node.parents if x in leaves]:
-            assert isinstance(x, Value)
-            shared[x] = common_beginning([shared.get(x, path), path])
-    return {x: path[-1] for x, path in shared.items() if path}
+    last = {x: k for k, item in enumerate(items) for node in _inside(item) for x in node.parents}
+    leaves = {x: k for k, x in enumerate(items) if isinstance(x, Value) and not x.parents}
+    far = {leaf for leaf, k in leaves.items() if last.get(leaf, k) - k > limit}
+    first: list[Item] = [leaf for leaf in leaves if leaf in far]
+    beside = first if len(first) <= max(1, limit // 8) else [Fold("stretch", first)]
+    return [*beside, *_cut([x for x in items if x not in far], limit - len(beside))]
 
 
 _LONGEST_UNIT = 500  # items; to look for longer repetitions would take long

@@ -34,13 +34,6 @@ from scalargrad.train.examples import Examples, detached
 from scalargrad.value import Parameter, Value
 
 
-class WeightedInput(NamedTuple):
-    """One input of a weighted sum, and the parameter it is multiplied by."""
-
-    cell: int
-    weight: int
-
-
 @dataclass
 class Cell:
     """An input of the network, or a unit: a weighted sum and its activation.
@@ -51,8 +44,8 @@ class Cell:
         The node of the weighted sum; of an input, its own.
     output : int or None
         The node that other units read.
-    sources : sequence of WeightedInput
-        What the sum is over; empty for an input.
+    sources : sequence of (int, int)
+        The cells whose outputs are summed, and the parameters they are multiplied by.
     bias : int or None
         The node that is added.
     layer : int
@@ -63,7 +56,7 @@ class Cell:
 
     weighted: int
     output: int | None = None
-    sources: Sequence[WeightedInput] = ()
+    sources: Sequence[tuple[int, int]] = ()
     bias: int | None = None
     layer: int = 0
     form: int = 0
@@ -101,7 +94,7 @@ def find_cells(program: Program, width: int) -> list[Cell]:
             if any(width <= x < program.inputs for x in found.inputs):
                 raise OperandError(_NOT_A_NETWORK.format("a dot whose weights are not parameters"))
             read = [_cell_giving(x, reads[x], cells) for x in found.inputs]
-            sources = [*map(WeightedInput, read, found.weights)]
+            sources = [*zip(read, found.weights, strict=True)]
             reads.append(frozenset({len(cells)}))
             layer = 1 + max(cells[cell].layer for cell in read)
             cells.append(Cell(node, None, sources, found.bias, layer))
@@ -338,13 +331,13 @@ def is_stack(program: Program, cells: list[Cell]) -> bool:
     layers = layers_of(cells)
     for before, layer in itertools.pairwise(layers):
         units = [cells[i] for i in layer]
-        reading = all([source.cell for source in unit.sources] == before for unit in units)
+        reading = all([cell for cell, _ in unit.sources] == before for unit in units)
         made = set() if layer is layers[-1] else {unit.form for unit in units}
         if not reading or len(made) > 1:
             return False
         if len({unit.bias is None for unit in units}) > 1:
             return False
-    used = [source.weight for cell in cells for source in cell.sources]
+    used = [weight for cell in cells for _, weight in cell.sources]
     used += [cell.bias for cell in cells if cell.bias is not None]
     return len(layers) > 2 and sorted(used) == list(range(len(layers[0]), program.inputs))
 

@@ -18,7 +18,6 @@ from scalargrad.errors import GraphError, GraphTooLargeError
 from scalargrad.graph import describe
 from scalargrad.ops.reductions import MaxScore
 from scalargrad.show import html
-from scalargrad.show.characters import aliases
 from scalargrad.show.graphs.gates import gate_sign, gate_text
 from scalargrad.show.number_format import body, number, relation
 from scalargrad.show.shown_graph import scores_of
@@ -56,7 +55,7 @@ _SCRIPTS = (
     *("formulas", "sweep", "wording", "state", "drawings", "marks", "layers", "panel"),
     *("predict", "inputs", "timeline", "viewport", "tools", "sheet", "main"),
 )
-_LONGEST_EXPRESSION, _MOST_GATES, _FEW_ALIASES = 160, 12, 6
+_LONGEST_EXPRESSION, _MOST_GATES = 160, 12
 
 
 def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) -> str:
@@ -87,17 +86,15 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
     """
     if not steps:
         raise GraphError("a page needs steps to show, and this walk has none: give it at least one")
-    walked = steps[0].scene
-    if len(walked.order) > MOST:
+    scene = steps[0].scene
+    if len(scene.order) > MOST:
         raise GraphTooLargeError(
-            f"the graph of {describe(walked.root)} has {len(walked.order):,} nodes, too many for a "
+            f"the graph of {describe(scene.root)} has {len(scene.order):,} nodes, too many for a "
             f"page of at most {MOST:,}: walk a node further down"
         )
-    short, legend = aliases(walked.names)
-    scene = walked.renamed(short)
     first, drawn = drawings(scene, limit)
-    record = Record(scene, walked.names)
-    titled = title or f"Backpropagation through {walked.names[walked.root]}"
+    record = Record(scene)
+    titled = title or f"Backpropagation through {scene.names[scene.root]}"
     return html.page(
         __package__,
         "page",
@@ -105,31 +102,10 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
         javascript_functions(record.operations.values()),
         record.json(steps, drawn),
         title=titled,
-        heading=_breakable(titled),
         expression=escape(_expression(scene) + _advice(scene)),
-        legend=_legend(legend),
         table=table_html(steps),
         graph=first,
     )
-
-
-def _legend(legend: Mapping[str, str]) -> str:
-    """Return the list of short names and what they stand for; "" if there are none."""
-    if not legend:
-        return ""
-    entries = (
-        f"<div><dt>{escape(a)}</dt><dd>{_breakable(name)}</dd></div>" for a, name in legend.items()
-    )
-    shown = " open" if len(legend) <= _FEW_ALIASES else ""
-    return (
-        f'<details class="aliases"{shown}><summary>Short for</summary>'
-        f"<dl>{''.join(entries)}</dl></details>"
-    )
-
-
-def _breakable(text: str) -> str:
-    """Return text as HTML in which a long name may be broken after an underscore or a dot."""
-    return re.sub(r"(?<=\w\w[_.])(?=\w{2})", "<wbr>", escape(text))
 
 
 def _expression(scene: Scene) -> str:
@@ -160,8 +136,6 @@ class Record:
     ----------
     scene : Scene
         The walked graph.
-    full : mapping from Value to str
-        The names in full, where the scene has short ones.
 
     Attributes
     ----------
@@ -170,8 +144,8 @@ class Record:
         those in their partials, such as the subtraction in the slope 3·x³⁻¹.
     """
 
-    def __init__(self, scene: Scene, full: Mapping[Value, str]) -> None:
-        self._scene, self._full = scene, full
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
         self._place = scene.place
         self._custom: dict[Operation, str] = {}
         self._operations: dict[str, Json] = {}
@@ -236,8 +210,6 @@ class Record:
             found["barred"] = barred
         if not re.fullmatch(r"\w|[^\W\d_]\d+", word):  # x, or v12
             found["script"] = MATHML.name(word)
-        if self._full[node] != scene.names[node]:
-            found["full"] = self._full[node]
         if op is None:
             return found | {"kind": "parameter" if isinstance(node, Parameter) else "input"}
         key, gate = self.key(op, len(node.parents)), scene.gate(node)

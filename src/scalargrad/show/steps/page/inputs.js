@@ -34,20 +34,18 @@ function fieldOf(i) {
 function buildField(i) {
   const node = nodes[i];
   const extent = niceExtent(float(node.data));
-  const label = typeset(element("span", { class: `chip-name ${node.kind}`, title: node.full ?? node.name }, node.name));
+  const label = typeset(element("span", { class: `chip-name ${node.kind}`, title: node.name }, node.name));
   const slider = element("input", {
-    type: "range", min: -extent, max: extent, step: "any", disabled: !canCompute, "aria-label": `${fullName(node)}, slider`,
+    type: "range", min: -extent, max: extent, step: "any", disabled: !canCompute, "aria-label": `${node.name}, slider`,
     oninput: () => setInput(i, roundTo(Number(slider.value), extent / 100)),
   });
   const box = element("input", {
-    type: "number", step: "any", id: `box-${i}`, disabled: !canCompute, "aria-label": fullName(node),
+    type: "number", step: "any", id: `box-${i}`, disabled: !canCompute, "aria-label": node.name,
     oninput: () => typeInput(i, box), onfocus: () => showInBox(i, box), onblur: () => showInBox(i, box),
   });
   const gradient = element("output", { class: "gradient" });
   return { row: element("div", { class: "field" }, label, slider, box, gradient), slider, box, gradient };
 }
-
-const fullName = ({ name, full }) => (full ? `${name}, short for ${full}` : name);
 
 // A round number at least twice as large as the input; no less than 5, except for a very small one.
 function niceExtent(x) {

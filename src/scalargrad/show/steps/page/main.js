@@ -58,7 +58,6 @@ if (!stopsOf.layer) $("layer-view").remove();
 if (!notationsHere.includes("delta")) $("delta-notation").remove();
 $("copies-label").hidden = !drawings[0].copies;
 lowerIndices();
-if (isPhone()) document.querySelector(".aliases")?.removeAttribute("open"); // the formulas need its room
 for (const place of document.querySelectorAll("h1, .expression")) typeset(place);
 openDrawing(0);
 buildInputs();

@@ -153,7 +153,7 @@ function openNode(i) {
   const node = nodes[i];
   const known = isDone(knownAt[i]);
   const title = element("h2", { id: "node-title" }, node.name);
-  const body = [title, ...(node.full ? [element("p", {}, `short for ${node.full}`)] : [])];
+  const body = [title];
   const kind = { parameter: "a parameter", input: "an input" }[node.kind];
   if (kind) body.push(element("p", {}, `${node.name} is ${kind}.`));
   else body.push(mathElement("div", formula(sweep, steps[knownAt[i]], known ? "whole" : "symbols", MATHML, notation), { class: "formula" }));

@@ -72,13 +72,7 @@ function stepList() {
     item.append(element("div", { class: "note" }, notes(sweep, step, notation).join("; ")));
     return item;
   });
-  return [element("h1", {}, sheetTitle()), shortNames(), graphAt(steps.length - 1), element("ol", {}, ...items)];
-}
-
-// What short names stand for, as the page's heading says; paper has no heading.
-function shortNames() {
-  const entries = [...document.querySelectorAll(".aliases dl > div")].map((entry) => [...entry.children].map((part) => part.textContent).join(" = "));
-  return entries.length ? element("p", { class: "short-names" }, `Short: ${entries.join("; ")}.`) : null;
+  return [element("h1", {}, sheetTitle()), graphAt(steps.length - 1), element("ol", {}, ...items)];
 }
 
 // The worksheets of all variants, and then their keys, each on a page of its own.
@@ -95,7 +89,6 @@ function worksheet() {
   const sheet = [
     element("h1", { class: "new-page" }, sheetTitle()),
     element("p", {}, `At ${values.join(", ")}: write the gradient below every wire. Go from right to left; each wire multiplies what comes from upstream by its local derivative, and where a wire branches, the products are added.`),
-    shortNames(),
     graphAt(lastForward(), blankGradients),
     element("ol", {}, ...exercises),
   ];
