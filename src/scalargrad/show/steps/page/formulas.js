@@ -90,10 +90,19 @@ class GateAt {
     return slot === "y" ? this.place : this.node.parents[slot.slice(1)];
   }
 
+  // What the terms of the gate come to, of which conditions and rules are some: as numbers, as decimals.
+  get values() {
+    return this.valued ??= evaluate(this.gate.terms, this.number, same, numberResult);
+  }
+
+  get decimals() {
+    return this.exact ??= evaluate(this.gate.terms, (slot) => decimal(this.number(slot)), decimal, decimalResult);
+  }
+
   // How a local derivative is written at this point; null where it is a number.
   written(operand) {
     let found = this.gate.wires[operand].written;
-    while (found && "if" in found) found = termValue(this.gate.terms[found.if], this.number) ? found.then : found.else;
+    while (found && "if" in found) found = this.values[found.if] ? found.then : found.else;
     return found;
   }
 
@@ -125,8 +134,7 @@ class GateAt {
     const written = this.written(operand);
     if (!written) return [relation(local), "="];
     const shown = loosest(written.rounds, relation(...written.reads.map(this.number)));
-    const known = new Map(written.reads.map((slot) => [slot, decimal(this.number(slot))]));
-    return [loosest(shown, written.reads.includes("y") ? this.relation : "="), resultRelation(decimalValue(this.gate.terms[written.rule], known, decimal), local)];
+    return [loosest(shown, written.reads.includes("y") ? this.relation : "="), resultRelation(this.decimals[written.rule], local)];
   }
 }
 
@@ -135,14 +143,7 @@ const wordOf = (x) => (x.word !== undefined ? x.word : typeof x === "object" ? n
 // The maximum that a gate holds constant, as that of softmax does.
 const heldIn = (node) => nodes[node].parents.find((x) => x.largest);
 
-const gatesAt = new WeakMap(); // gates by sweep and node
-
-function gateAt(sweep, node) {
-  if (!gatesAt.has(sweep)) gatesAt.set(sweep, new Map());
-  const known = gatesAt.get(sweep);
-  if (!known.has(node)) known.set(node, new GateAt(sweep, node));
-  return known.get(node);
-}
+const gateAt = (sweep, node) => (sweep.gates[node] ??= new GateAt(sweep, node));
 
 // A formula is {symbols, numbers, brief}: links of a chain, each a sign, or none, and a piece.
 // Where the numbers would only repeat, the whole has the result alone, after the sign `brief`.
