@@ -129,7 +129,7 @@ function buildExamples() {
 }
 
 function listen() {
-  listenToTimeline(() => training.count - 1);
+  listenToTimeline(() => training.count - 1, KEYS);
   onClicks({ "example-previous": () => moveExample(-1), "example-next": () => moveExample(1), points: onPlaneClick });
   $("example").addEventListener("change", () => chooseExample($("example").value === "" ? null : Number($("example").value)));
   onChoice("views", setView);
@@ -137,8 +137,8 @@ function listen() {
   for (const type of ["pointerdown", "pointermove"]) $("losses").addEventListener(type, onCurvePointer);
   onResize(document.documentElement, () => keepFocus(drawAll));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
-  window.addEventListener("beforeprint", () => { isPrinted = true; rest(); setTheme("light"); });
-  window.addEventListener("afterprint", () => { isPrinted = false; setTheme($("theme").value); });
+  window.addEventListener("beforeprint", () => { rest(); setTheme("light"); [canvasOfTiles, canvasOfPlane].forEach(asPixels); });
+  window.addEventListener("afterprint", () => setTheme($("theme").value));
 }
 
 function setTheme(theme) {

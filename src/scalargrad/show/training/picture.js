@@ -60,52 +60,29 @@ function divergingPixels(numbers, most) {
 
 const shadedPixel = (name, share) => shades[name][Math.round(SHADES * Math.min(share, 1))];
 
-const smooth = document.createElement("canvas");
-let isPrinted = false; // what is drawn now
-
-// Draw a picture of a grid's size, a pixel for each point, into a rectangle of a canvas.
+// Draw a picture of a grid, a pixel for each point, into a rectangle of a canvas: the outermost points
+// lie on its edges, and what is beyond them is cut off.
 function paint(context, pixels, left, top, across, down, grid = gridSize) {
   const scale = window.devicePixelRatio || 1;
-  const [x, y, wide, high] = [left * scale, top * scale, across * scale, down * scale].map(Math.round);
-  const coarse = paintCoarse(pixels, grid);
-  if (isPrinted) {
-    // copied as pixels: of commands to draw, a printer makes something else
-    [smooth.width, smooth.height] = [wide, high];
-    const enlarged = smooth.getContext("2d", { willReadFrequently: true });
-    enlarge(coarse, grid, enlarged, 0, 0, wide, high);
-    context.putImageData(enlarged.getImageData(0, 0, wide, high), x, y);
-  } else {
-    enlarge(coarse, grid, context, x, y, wide, high);
-  }
-}
-
-// Draw the small picture large. The outermost points of the grid lie on the rectangle's edges; what
-// is beyond them is cut off. Of a grid of one row, the middle is seen.
-function enlarge(coarse, grid, context, left, top, across, down) {
-  const wide = across / (grid.across - 1);
-  const high = grid.down > 1 ? down / (grid.down - 1) : 3 * down;
-  context.save();
-  context.beginPath();
-  context.rect(left, top, across, down);
-  context.clip();
-  context.drawImage(coarse, left - 0.5 * wide, top - 0.5 * high, wide * grid.across, high * grid.down);
-  context.restore();
+  const place = [left, top, across, down].map((side) => Math.round(side * scale));
+  const { each, image, own } = sheetOf(grid.across, grid.down);
+  each.set(pixels);
+  own.putImageData(image, 0, 0);
+  const [beyond, high] = grid.down > 1 ? [0.5, grid.down - 1] : [0, 1];
+  context.drawImage(own.canvas, 0.5, beyond, grid.across - 1, high, ...place);
 }
 
 // A small canvas, and its pixels to be written.
 const sheetOf = remembered((across, down) => {
-  const sheet = document.createElement("canvas");
-  [sheet.width, sheet.height] = [across, down];
+  const own = new OffscreenCanvas(across, down).getContext("2d", { willReadFrequently: true });
   const image = new ImageData(across, down);
-  return { sheet, image, each: new Uint32Array(image.data.buffer), context: sheet.getContext("2d", { willReadFrequently: true }) };
+  return { own, image, each: new Uint32Array(image.data.buffer) };
 });
 
-// One pixel for each point of the grid.
-function paintCoarse(pixels, { across, down }) {
-  const { sheet, image, each, context } = sheetOf(across, down);
-  each.set(pixels);
-  context.putImageData(image, 0, 0);
-  return sheet;
+// Of commands to draw, a printer makes something else: it is given pixels.
+function asPixels(context) {
+  const { width, height } = context.canvas;
+  context.putImageData(context.getImageData(0, 0, width, height), 0, 0);
 }
 
 // The size of a picture's place, in pixels of the page. A snapshot that is hidden, or not laid out yet,

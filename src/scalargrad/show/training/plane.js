@@ -170,7 +170,7 @@ function pointElement(i) {
     svgElement("circle", { class: "miss", r: pointSize + 4 }),
     svgElement("path", outline),
   );
-  return { group, outline: group.lastChild, drawn: "" };
+  return { group, outline: group.lastChild };
 }
 
 const pointSize = examples.length > 300 ? 3.2 : 5;
@@ -179,14 +179,10 @@ const pointSize = examples.length > 300 ? 3.2 : 5;
 function drawPoints() {
   const { outputs } = training.answers(state.at);
   const place = placing();
-  for (const [i, point] of points.entries()) {
+  for (const [i, { group, outline }] of points.entries()) {
     const wrong = task.classes.length > 0 && verdict(outputs[i]) !== task.classes[i];
     const isChosen = i === state.example;
     const [x, y] = place(i);
-    const wanted = [x, y, wrong, isChosen, i === (state.example ?? 0)].join();
-    if (point.drawn === wanted) continue;
-    point.drawn = wanted;
-    const { group, outline } = point;
     put(group, "transform", `translate(${x.toFixed(1)},${y.toFixed(1)})`);
     put(group, "aria-pressed", String(isChosen));
     put(group, "aria-label", `${nameOfExample(i)}, ${describedTarget(i)}${wrong ? ", answered wrongly" : ""}`);

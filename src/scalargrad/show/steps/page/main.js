@@ -1,7 +1,8 @@
 // Putting the page together, and what tests and slides may call.
 
 function listen() {
-  listenToTimeline(() => stops().length - 1);
+  listenToTimeline(() => stops().length - 1, KEYS);
+  document.addEventListener("keydown", onDigit);
   onClicks({
     predict: () => setPredicting(!state.predicting),
     "zoom-in": () => zoomBy(1.25), "zoom-out": () => zoomBy(0.8), "zoom-fit": zoomFit,
@@ -55,7 +56,7 @@ function toggleDrawer() {
 }
 
 if (!stopsOf.layer) $("layer-view").remove();
-if (!notationsHere.includes("delta")) $("delta-notation").remove();
+if (!recorded.sums.length) $("delta-notation").remove(); // δ is the error of a sum that enters a unit
 $("copies-label").hidden = !drawings[0].copies;
 lowerIndices();
 if (isPhone()) document.querySelector(".aliases")?.removeAttribute("open"); // the formulas need its room

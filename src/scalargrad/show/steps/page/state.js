@@ -61,9 +61,6 @@ function rankSteps(stops) {
   return rank;
 }
 
-// δ is the error of a sum that enters a unit: where there is none, it is no other notation than ∂f/∂x.
-const notationsHere = ["partial", "bar", ...(nodes.some((node) => node.preActivation) ? ["delta"] : [])];
-
 const state = {
   sweep: recordedSweep,
   view: "wire",

@@ -67,7 +67,7 @@ function setView(view) {
   if (view !== "wire" && state.predicting) setPredicting(false); // it asks wire by wire
   state.view = view;
   document.body.dataset.view = view;
-  document.querySelector(`[name=view][value=${view}]`).checked = true;
+  choose("views", view);
   state.at = Math.min(ranks[view][index], stops().length - 1);
   askIfPredicting();
   goTo(state.at);
@@ -96,13 +96,9 @@ function setFollowing(follows) {
 
 function setNotation(notation) {
   state.notation = notation;
-  document.querySelector(`[name=notation][value=${notation}]`).checked = true;
+  choose("notations", notation);
   drawAll();
   announceStep();
-}
-
-function nextNotation() {
-  setNotation(notationsHere[(notationsHere.indexOf(state.notation) + 1) % notationsHere.length]);
 }
 
 // Predict asks wire by wire, so it goes with the wire view.
@@ -129,32 +125,17 @@ function play() {
 }
 
 const KEYS = {
-  ArrowRight: () => goTo(state.at + 1),
-  ArrowLeft: () => goTo(state.at - 1),
   "Shift+ArrowRight": () => goToGate(1),
   "Shift+ArrowLeft": () => goToGate(-1),
-  Home: () => goTo(0),
-  End: () => goTo(stops().length - 1),
-  " ": togglePlay,
   p: () => setPredicting(!state.predicting),
-  n: nextNotation,
+  n: () => setNotation(nextChoice("notations", state.notation)),
   u: goUp,
-  "?": showHelp,
   Escape: () => setPresenting(false),
 };
 
-// Keys belong to the page unless someone writes in a control.
-function onKey(event) {
-  if (!isForPage(event)) return;
-  const { target } = event;
-  if (target.closest("input:not([type=checkbox]), select, textarea")) return;
-  if (state.question?.isOpen && /^[-−+.\d]$/.test(event.key)) {
-    $("answer").focus(); // the key is written there
-    return;
-  }
-  if (event.key === " " && target.closest("button, input, summary, a")) return;
-  if (event.key === " " && target.closest(".node")) event.preventDefault();
-  actOnKey(event, KEYS);
+// A number that someone begins to write answers an open question.
+function onDigit({ key, target, ctrlKey }) {
+  if (state.question?.isOpen && !ctrlKey && /^[-−+.\d]$/.test(key) && !target.closest("input, select, dialog")) $("answer").focus();
 }
 
 // The state as a URL fragment: #step=5&view=gate&notation=bar&x0=-2.
@@ -170,10 +151,10 @@ function givenInput(written, i) {
 }
 
 function readFragment() {
-  const given = new URLSearchParams(location.hash.slice(1));
+  const given = fragment();
   if (!given.size) return;
   if (given.get("view") in stopsOf) setView(given.get("view"));
-  if (notationsHere.includes(given.get("notation"))) setNotation(given.get("notation"));
+  if (choices("notations").includes(given.get("notation"))) setNotation(given.get("notation"));
   if (canCompute && inputs.length) setInputs(inputs.map((i) => [i, givenInput(given.get(`n${i}`), i)]));
   const step = Number(given.get("step"));
   if (step >= 1) goToStep(Math.floor(step) - 1);

@@ -104,11 +104,7 @@ function saveFile(text, type, name) {
 // The address of this step, which is put into the address line where that is possible.
 function linkHere() {
   const isFramed = location.protocol === "about:"; // in a notebook: the part after a saved page's name
-  try {
-    history.replaceState(null, "", linkFragment());
-  } catch {
-    // inside a notebook's frame there is no address to change
-  }
+  noteAddress();
   return (isFramed ? "" : location.href.split("#")[0]) + linkFragment();
 }
 
