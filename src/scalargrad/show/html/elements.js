@@ -20,6 +20,13 @@ function filled(made, attributes, children) {
   return made;
 }
 
+// A table with a heading for each column, and one for each row.
+function table(heads, rows) {
+  const cell = (content, k) => (k ? element("td", {}, content) : element("th", { scope: "row" }, content));
+  const head = element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)));
+  return element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map(cell)))));
+}
+
 // Set an attribute or a text that changed: browsers lay out anew what is written, changed or not.
 function put(part, name, value) {
   if (part.getAttribute(name) !== value) part.setAttribute(name, value);

@@ -109,7 +109,8 @@ function pointAt(c) {
 
 function drawNetwork() {
   drawLinesLegend();
-  drawLines(canvasOfTiles);
+  drawLines();
+  canvasOfTiles.clearRect(0, 0, canvasOfTiles.canvas.width, canvasOfTiles.canvas.height);
   const { fields } = training.overPlane(state.at, sliceThrough());
   const most = fields.map(greatest);
   for (const c of training.cells.keys()) drawTile(canvasOfTiles, c, fields[c], most[c]);
@@ -229,38 +230,22 @@ function endsOf(weight) {
   return [{ x: isBehind ? behind : left, y: from.y }, { x: right, y: to.y }];
 }
 
-// Under the units, whose canvas is cleared for them.
-function drawLines(context) {
-  const moved = largestChange();
-  context.clearRect(0, 0, context.canvas.width, context.canvas.height);
-  writeLines(looksOfLines(), moved && lines.find(({ parameter }) => parameter === moved.parameter));
-}
-
-// How each line of the view looks: width by magnitude, colour and dashes by sign. Those of the unit
-// or the example that is chosen stand out.
-function looksOfLines() {
+// Each line of the view: width by magnitude, colour and dashes by sign. Those of the unit or the example
+// that is chosen stand out, and a halo lies under the one whose weight changed most.
+function drawLines() {
   const shown = lineNumbers(lines);
   const most = greatestLine();
   const thickest = Math.min(5, 60 / Math.max(...training.layers.map((layer) => layer.length)));
   const isMeant = meantLines();
-  return shown.map((x, i) => {
-    const share = Number.isFinite(x) ? Math.round((WIDTHS * Math.abs(x)) / (most || 1)) / WIDTHS : 1;
-    return {
-      isNegative: x < 0,
-      width: x === 0 ? 0 : 0.25 + thickest * share,
-      opacity: isMeant === null ? 0.15 + 0.85 * share : isMeant[i] ? 1 : PALE,
-    };
-  });
-}
-
-function writeLines(looks, widened) {
-  for (const [i, { isNegative, width, opacity }] of looks.entries()) {
-    const { path } = lines[i];
-    put(path, "class", isNegative ? "negative" : "positive");
-    put(path, "stroke-width", width === 0 ? "0" : width.toFixed(2));
+  for (const [i, { path }] of lines.entries()) {
+    const share = Number.isFinite(shown[i]) ? Math.round((WIDTHS * Math.abs(shown[i])) / (most || 1)) / WIDTHS : 1;
+    const opacity = isMeant === null ? 0.15 + 0.85 * share : isMeant[i] ? 1 : PALE;
+    put(path, "class", shown[i] < 0 ? "negative" : "positive");
+    put(path, "stroke-width", shown[i] === 0 ? "0" : (0.25 + thickest * share).toFixed(2));
     put(path, "stroke-opacity", opacity.toFixed(2));
   }
-  put($("halo"), "d", widened ? widened.d : "");
+  const moved = largestChange();
+  put($("halo"), "d", moved ? lines.find(({ parameter }) => parameter === moved.parameter)?.d ?? "" : "");
 }
 
 // The training stands still.

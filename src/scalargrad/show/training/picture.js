@@ -8,13 +8,7 @@ const MARKER_COUNT = 6; // so that thirty classes have a colour and a marker tha
 // The colour of a class or output: classes that are not told by a sign have no colour of a sign.
 const classColour = (c) => `class${(c % CLASS_COUNT) + (task.kind === "largest" ? 2 : 0)}`;
 
-const probes = {};
-for (const name of ["paper", "ink", "mark", "muted", "constant", "value", "gradient", ...[...Array(CLASS_COUNT).keys()].map(classColour)]) {
-  probes[name] = element("i", { class: `probe ${name}` });
-  if (!name.startsWith("class")) probes[name].style.setProperty("--own", `var(--${name})`);
-  $("palette").append(probes[name]);
-}
-
+const COLOURS = ["paper", "constant", "value", "gradient"];
 let palette = {};
 const SHADES = 512; // between paper and a full colour
 const shades = {}; // of each colour: so many mixtures with paper, as pixels
@@ -22,7 +16,10 @@ let divergingShades = new Uint32Array(); // from orange over paper to blue, and 
 
 // Read the colours as the theme has them now.
 function readPalette() {
-  for (const [name, probe] of Object.entries(probes)) {
+  const probe = $("palette");
+  for (const name of [...COLOURS, ...[...Array(CLASS_COUNT).keys()].map(classColour)]) {
+    probe.className = name;
+    probe.style.color = `var(${COLOURS.includes(name) ? `--${name}` : "--own"})`;
     palette[name] = getComputedStyle(probe).color.match(/[\d.]+/g).slice(0, 3).map(Number);
   }
   for (const [name, colour] of Object.entries(palette)) {

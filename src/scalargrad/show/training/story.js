@@ -132,9 +132,5 @@ function unitTable(c, values) {
   const rows = sources.map(([source, node]) => row(training.cells[source].name, values ? values[source] : null, node - width));
   if (bias !== null && bias >= width && bias < width + training.parameterCount) rows.push(row("bias", null, bias - width));
   const head = ["from", ...(values ? ["value"] : []), "weight", ...(values ? ["product"] : []), values ? `∂L/∂w, example ${state.example}` : "∂L/∂w", "change"];
-  return element(
-    "table", {},
-    element("thead", {}, element("tr", {}, ...head.map((word) => element("th", { scope: "col" }, word)))),
-    element("tbody", {}, ...rows.map(([first, ...rest]) => element("tr", {}, element("th", { scope: "row" }, first), ...rest.map((text) => element("td", {}, text))))),
-  );
+  return table(head, rows);
 }

@@ -114,26 +114,13 @@ function explainLayer(layer, phase) {
       "div",
       { class: "matrix-line", tabindex: "0", role: "group", "aria-label": "Matrix line" },
       mathElement("div", math(...symbols)),
-      element("div", { class: "matrices" }, ...phrases(numbers).map((phrase) => mathElement("span", math(...phrase)))),
+      element("div", { class: "matrices" }, ...numbers.map((piece) => mathElement("span", math(piece)))),
       sizes.length ? element("p", { class: "extent" }, sizes.join("; ")) : null,
     );
   });
   const isCut = lines.some(({ shown }) => shown.some((rows) => Math.max(rows.length, rows[0].length) > MOST_ROWS));
   const direction = element("p", { class: "note direction" }, DIRECTION + (IN_LECTURES[state.notation] ?? ""));
   return [element("p", { class: "sentence" }, layerSentence(layer, phase)), ...blocks, ...(isCut ? [wholeSwitch()] : []), direction];
-}
-
-// The pieces of a line where it may be broken: before an operator, which stays with what follows.
-function phrases(pieces) {
-  const made = [];
-  let waiting = [];
-  for (const piece of pieces) {
-    waiting.push(piece);
-    if (piece.startsWith("<mo>")) continue;
-    made.push(waiting);
-    waiting = [];
-  }
-  return made;
 }
 
 function wholeSwitch() {

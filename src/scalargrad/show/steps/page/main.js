@@ -6,12 +6,12 @@ function listen() {
   onClicks({
     predict: () => setPredicting(!state.predicting),
     "zoom-in": () => zoomBy(1.25), "zoom-out": () => zoomBy(0.8), "zoom-fit": zoomFit,
-    reset: resetInputs, up: goUp, follow: () => setFollowing(!state.follows),
+    reset: resetInputs, up: goUp,
     more: () => toggleTools(), drawer: toggleDrawer,
     check: checkDifference, descend: () => descend(1), "descend-ten": () => descend(10),
     export: saveSvg, link: () => offer(linkHere()), embed: () => offer(embedding()),
     "print-steps": () => printSheet("steps"), worksheet: () => printSheet("worksheet"), moodle: saveMoodle,
-    further: scrollFurther, present: () => setPresenting(true), leave: () => setPresenting(false),
+    present: () => setPresenting(true), leave: () => setPresenting(false),
   });
   $("copies").addEventListener("change", () => setCopies($("copies").checked));
   document.addEventListener("fullscreenchange", () => document.fullscreenElement || setPresenting(false));
@@ -65,7 +65,7 @@ openDrawing(0);
 buildInputs();
 listen();
 listenToShapes();
-if (state.follows) openDrawing(drawingFor(shownSteps()));
+openDrawing(drawingFor(shownSteps()));
 drawAll();
 resize();
 enableDragging();
@@ -95,5 +95,4 @@ window.scalargrad = {
   texts,
   drawings: drawings.length,
   open: visit,
-  standing: () => [...new Set([...open.nodes.keys(), ...open.unitOf.keys()])],
 };

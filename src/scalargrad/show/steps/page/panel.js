@@ -11,10 +11,7 @@ function drawPanel() {
   const heading = element("p", { class: `phase ${phase}` }, placeOf(shownNow));
   const blocks = explainStop(shownNow);
   const greyed = state.undefined ? [element("p", { class: "warning" }, "The last valid state:")] : [];
-  const end = element("div");
-  $("panel").replaceChildren(element("div", { class: "said" }, ...greyed, heading, ...alarmed(shownNow), ...blocks.flat()), end);
-  endOfPanel.disconnect();
-  endOfPanel.observe(end);
+  $("panel").replaceChildren(element("div", { class: "said" }, ...greyed, heading, ...alarmed(shownNow), ...blocks.flat()));
   typeset($("panel"));
   for (const block of $("panel").querySelectorAll(".formula, .local-rule, .many li")) fit(block);
 }
@@ -79,34 +76,26 @@ const PATTERNS = {
   adder: "An adder: where a value fans out, the gradients that come back are added.",
 };
 
-const explained = (name) => (PATTERNS[name] ? [element("p", { class: "meaning" }, PATTERNS[name])] : []);
-
 // What one step says, as elements.
 function explain(step) {
   const { sweep, notation } = state;
-  const line = (kind, text) => element("p", { class: kind }, text);
-  const math = (part) => formula(sweep, step, part, MATHML, notation);
-  const said = [line("sentence", sentence(step, notation))];
-  if (step.phase !== "backward") {
-    const whole = step.node === null ? inputRows() : mathElement("div", math("whole"), { class: "formula" });
-    const all = step.phase === "forward" && step.node !== null ? operandList(step.node) : [];
-    return [...said, whole, ...all, ...notes(sweep, step, notation).map((note) => line(note === alarmNote(sweep, step) ? "alarm-note" : "note", note))];
-  }
+  const math = (part) => mathElement("div", formula(sweep, step, part, MATHML, notation), { class: `formula ${part}` });
+  const said = [element("p", { class: "sentence" }, sentence(step, notation))];
   const isAsked = askedStep() === step;
-  if (asksLocal(step)) return [...said, mathElement("div", chainAsked(step), { class: "formula symbols" }), questionForm()];
-  said.push(
-    mathElement("div", math("symbols"), { class: "formula symbols" }),
-    isAsked ? questionForm() : mathElement("div", math("numbers"), { class: "formula numbers" }),
-    mathElement("p", localText(sweep, step, MATHML), { class: "local-rule" }),
-  );
+  if (step.phase !== "backward") said.push(...(step.node === null ? [inputRows()] : [math("whole"), ...operandList(step)]));
+  else if (asksLocal(step)) said.push(mathElement("div", chainAsked(step), { class: "formula symbols" }), questionForm());
+  else said.push(math("symbols"), isAsked ? questionForm() : math("numbers"), mathElement("p", localText(sweep, step, MATHML), { class: "local-rule" }));
+  if (asksLocal(step)) return said;
   if (state.question?.step === step && !isAsked) said.push(...replies());
-  const pattern = patternNote(sweep, step, notation);
-  if (pattern) said.push(line("note pattern", pattern), ...explained(pattern.split(":")[0]));
-  if (isAsked) return said;
-  const sum = sumNote(sweep, step, notation);
-  if (sum) said.push(line("note sum", sum), ...(step.arrived === step.expected ? explained("adder") : []));
-  const last = [["note nudge", nudgeNote(sweep, step)], ["alarm-note", alarmNote(sweep, step)]];
-  return [...said, ...last.filter(([, text]) => text).map(([kind, text]) => line(kind, text))];
+  const shown = remarks(sweep, step, notation).filter(([kind]) => !isAsked || kind === "pattern");
+  return [...said, ...shown.flatMap(([kind, text]) => remark(step, kind, text))];
+}
+
+// A remark, and what the name in it means.
+function remark(step, kind, text) {
+  const name = kind === "sum" && step.arrived === step.expected ? "adder" : kind === "pattern" ? text.split(":")[0] : "";
+  const meaning = PATTERNS[name] ? [element("p", { class: "meaning" }, PATTERNS[name])] : [];
+  return [element("p", { class: kind === "alarm" ? "alarm-note" : `note ${kind}` }, text), ...meaning];
 }
 
 // The inputs one below the other, each with its number.
@@ -120,9 +109,9 @@ function inputRows() {
 const valueRow = (i) => mathElement("div", MATHML.finish(chain(MATHML, wholeLinks(inputFormula(state.sweep, i, MATHML)))));
 
 // Every operand of a gate whose formula leaves some out.
-function operandList(node) {
+function operandList({ phase, node }) {
   const operands = [...new Set(linked(nodes[node]).map((link) => link.node))];
-  if (operands.length <= LONGEST_CALL) return [];
+  if (phase !== "forward" || operands.length <= LONGEST_CALL) return [];
   return [element("p", { class: "extent" }, `All ${operands.length} operands:`), element("div", { class: "operands" }, ...operands.map(valueRow))];
 }
 
@@ -203,10 +192,9 @@ function openBundle(b) {
     const value = isDone(knownAt[i]) ? number(state.sweep.data[i]) : "";
     const gradient = asked?.parent === i ? askedGradient(i, arrived[i]) : gradientText(i, arrived);
     const name = element("button", { type: "button", onclick: () => openNode(i) }, nodes[i].name);
-    return element("tr", {}, element("th", { scope: "row" }, name), element("td", { class: "value" }, value), element("td", { class: "gradient" }, gradient));
+    return [name, element("span", { class: "value" }, value), element("span", { class: "gradient" }, gradient)];
   });
-  const heads = ["name", "value", "gradient"].map((text) => element("th", { scope: "col" }, text));
-  const list = element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
+  const list = table(["name", "value", "gradient"], rows);
   showDialog(element("h2", { id: "node-title" }, `${members.length} wires drawn as one`), element("div", { class: "scrolled", tabindex: "0", role: "group", "aria-label": "The wires" }, list));
 }
 
@@ -217,22 +205,6 @@ function showDialog(...body) {
   typeset($("node-sum"));
   if (!$("node-sum").open) $("node-sum").showModal();
   for (const block of $("node-sum").querySelectorAll(".formula, li")) fit(block);
-}
-
-// Where the panel goes on below the fold, a button says so, and scrolls on. Readers of a screen and
-// those with a keyboard read on without it.
-
-const FURTHER_LINE = 40; // pixels that stay in sight
-const BAR = "0px 0px -72px"; // of a phone, at the end of the window
-const endOfPanel = new IntersectionObserver((seen) => {
-  const { isIntersecting, boundingClientRect } = seen.at(-1);
-  $("further").hidden = isIntersecting || boundingClientRect.top < 0; // it is in sight, or was
-}, { rootMargin: BAR });
-
-function scrollFurther() {
-  const above = Math.max(0, $("stage").getBoundingClientRect().bottom);
-  if (isPhone()) window.scrollBy({ top: Math.max(FURTHER_LINE, $("further").getBoundingClientRect().top - above - FURTHER_LINE) });
-  else $("panel").scrollBy({ top: $("panel").clientHeight - FURTHER_LINE });
 }
 
 // Long formulas in lines. Browsers do not break MathML, so a formula that is too wide is divided

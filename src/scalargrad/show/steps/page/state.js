@@ -67,7 +67,6 @@ const state = {
   notation: "partial",
   at: 0, // the stop of the view that is shown
   copies: false, // whether fan-out is drawn as copy gates
-  follows: true, // whether the drawing that is open goes along with the steps
   predicting: false,
   question: null, // what is asked in Predict mode, and what was answered
   undefined: "",

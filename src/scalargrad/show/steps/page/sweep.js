@@ -8,7 +8,11 @@ class Sweep {
     this.gates = []; // by node, at these numbers
     this.invalid = null;
     this.locals = locals ?? this.forward();
-    if (!this.invalid) this.backward();
+    this.flips = [];
+    if (this.invalid) return;
+    this.backward();
+    this.alarm = this.firstAlarm();
+    this.flips = recorded.comparisons.filter((found) => comparedAt(found, data) !== Number(found.outcome)); // that come out otherwise
   }
 
   // Compute every gate and its local derivatives; stop at the first that is undefined.
@@ -44,11 +48,6 @@ class Sweep {
   }
 
   // The first number that is inf or nan, {node, at} with its step: a value or else a gradient.
-  get alarm() {
-    if (this.known === undefined) this.known = this.firstAlarm();
-    return this.known;
-  }
-
   firstAlarm() {
     const node = this.data.findIndex((x) => !Number.isFinite(x));
     if (node >= 0) return { node, at: knownAt[node] };
@@ -68,12 +67,6 @@ class Sweep {
     const data = [...this.data];
     for (const [node, value] of changes) data[node] = value;
     return new Sweep(data);
-  }
-
-  // The comparisons of the program that would come out otherwise than they did.
-  get flips() {
-    this.flipped ??= recorded.comparisons.filter((found) => comparedAt(found, this.data) !== Number(found.outcome));
-    return this.flipped;
   }
 }
 
@@ -96,20 +89,11 @@ function makeSteps() {
     if (node.gate) made.push({ phase: "forward", node: i });
   }
   made.push({ phase: "seed", node: root });
-  const expected = nodes.map(() => 0);
-  for (const node of nodes) for (const parent of linked(node)) expected[parent.node] += 1;
   const arrived = nodes.map(() => 0);
   for (let i = root; i >= 0; i -= 1) {
     for (const { node: parent, operand } of linked(nodes[i]).reverse()) {
       arrived[parent] += 1;
-      made.push({
-        phase: "backward",
-        node: i,
-        operand,
-        parent,
-        arrived: arrived[parent],
-        expected: expected[parent],
-      });
+      made.push({ phase: "backward", node: i, operand, parent, arrived: arrived[parent], expected: wires[parent] });
     }
   }
   return made;

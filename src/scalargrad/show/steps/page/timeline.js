@@ -29,7 +29,7 @@ function goTo(at, { manual = true } = {}) {
   const moved = target !== state.at;
   state.at = target;
   if (moved) askIfPredicting();
-  if (state.follows && openDrawing(drawingFor(shownSteps()))) drawingOpened();
+  if (openDrawing(drawingFor(shownSteps()))) drawingOpened();
   drawAll();
   if (moved) bringPanel();
   if (moved) travel();
@@ -86,12 +86,6 @@ function setCopies(copies) {
   $("copies").checked = copies;
   openDrawing(open.index);
   drawingOpened();
-}
-
-function setFollowing(follows) {
-  state.follows = follows;
-  $("follow").setAttribute("aria-pressed", String(follows));
-  if (follows) goTo(state.at);
 }
 
 function setNotation(notation) {

@@ -26,14 +26,18 @@ function listed(words) {
   return first ? `${first} and ${words.at(-1)}` : words.at(-1);
 }
 
-// The remarks on a step, in the order in which they are read; none of them is empty.
-function notes(sweep, step, notation) {
-  if (step.phase === "seed") return recorded.announced[notation];
-  const alarm = alarmNote(sweep, step);
-  if (step.phase === "forward") return [heldNote(step), alarm].filter(Boolean);
-  const found = [patternNote(sweep, step, notation), sumNote(sweep, step, notation), nudgeNote(sweep, step), alarm];
-  return found.filter(Boolean);
+// The remarks on a step, in the order in which they are read, each with its kind; none of them is empty.
+function remarks(sweep, step, notation) {
+  const alarm = ["alarm", alarmNote(sweep, step)];
+  const found = {
+    seed: () => recorded.announced[notation].map((text) => ["fan-out", text]),
+    forward: () => [["held", heldNote(step)], alarm],
+    backward: () => [["pattern", patternNote(sweep, step, notation)], ["sum", sumNote(sweep, step, notation)], ["nudge", nudgeNote(sweep, step)], alarm],
+  }[step.phase]();
+  return found.filter(([, text]) => text);
 }
+
+const notes = (...at) => remarks(...at).map(([, text]) => text);
 
 // Of the maximum that softmax subtracts: why no gradient goes back to it.
 function heldNote({ node }) {
