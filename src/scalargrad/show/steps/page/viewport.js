@@ -58,7 +58,7 @@ function zoomFit() {
 
 // Bring what is active into the middle, where the graph is larger than its frame.
 function centre(smooth = true) {
-  const targets = [...underlay.children, ...overlay.querySelectorAll(".chip")];
+  const targets = [...underlay.children, ...overlay.querySelectorAll(".chip, .ring, .ring-label")];
   if (!targets.length) return;
   const frame = viewport.getBoundingClientRect();
   const active = targets.map((target) => target.getBoundingClientRect());
