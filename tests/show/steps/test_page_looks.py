@@ -139,7 +139,7 @@ def test_names_have_true_indices_and_long_ones_an_alias_that_is_explained(read: 
 ARROW = """() => {
   scalargrad.goTo(5);
   const arrow = document.querySelector(".arrow");
-  const place = () => { const { x, y } = arrow.getBoundingClientRect(); return [x, y]; };
+  const place = () => arrow.getBoundingClientRect().x;
   const [motion] = arrow.getAnimations();
   if (!motion) return [place()];
   const { duration } = motion.effect.getTiming();
@@ -156,8 +156,7 @@ def test_motion_is_left_out_where_it_is_unwanted(read: Read) -> None:
     """The arrow stands still at once; else it travels from right to left, and rests there too."""
     (at_rest,) = read(lecture()).page.evaluate(ARROW)
     *travelling, arrived = read(lecture(), reduced_motion="no-preference").page.evaluate(ARROW)
-    assert travelling == sorted(travelling, reverse=True)
-    assert travelling[0] != travelling[1] != travelling[2]
+    assert travelling == sorted({*travelling}, reverse=True)
     assert arrived == pytest.approx(at_rest)
 
 

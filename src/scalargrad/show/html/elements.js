@@ -83,6 +83,12 @@ function randomBy(seed) {
   };
 }
 
+// Open a dialog that holds this, or show this in it.
+function showDialog(id, ...body) {
+  $(id).replaceChildren(...body, element("form", { method: "dialog" }, element("button", {}, "Close")));
+  if (!$(id).open) $(id).showModal();
+}
+
 // The browser focuses the first button of a dialog, which is at the end of a long one.
 function showHelp() {
   $("help-text").showModal();

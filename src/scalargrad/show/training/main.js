@@ -23,7 +23,7 @@ function noteSettings() {
   const isOurs = training !== recordedTraining;
   if ($("recording").hidden === isOurs) $("recording").hidden = !isOurs;
   const kind = `${recorded.retraining.optimizer} on all ${examples.length} examples at once, no penalty, a constant learning rate`;
-  const sizes = training.layers.map((layer) => layer.length).join(", ");
+  const sizes = training.layers.map((layer) => layer.length).join("-");
   const size = `${sizes} units, ${training.parameterCount} parameters`;
   const how = `Trained in this page: ${size}; ${kind}${training.stopped ? `; ${training.stopped}` : "."}`;
   putText($("summary"), isOurs ? `now ${size}, trained in this page` : recordedSummary);

@@ -14,7 +14,7 @@ let pointedAt = null; // the unit under the mouse
 // Give every unit its place: layers side by side, each centred.
 function placeTiles(across, down) {
   const pitchOf = (layer) => Math.min((down - HEADING - 4) / layer.length, MOST_TILE * 1.35);
-  const left = Math.max(isPhone() ? 26 : 46, roomForNames(across) + BEFORE_INPUT);
+  const left = Math.max(isPhone() ? 26 : 46, ...inputNames().map((name) => widthOf(fitting(name)) + BEFORE_INPUT));
   const right = isPhone() ? ROOM.narrow : ROOM.wide;
   tiles = [];
   for (const [l, layer] of training.layers.entries()) {
@@ -157,28 +157,14 @@ function placeInPlane(input) {
   });
 }
 
-const NAMES_SHARE = 0.26; // of the picture's width, at most, for names of inputs
-let namesRoom = 0; // pixels before an input
-
-// The room that names of inputs take, in a picture so wide.
-function roomForNames(across) {
-  namesRoom = NAMES_SHARE * across;
-  return Math.max(...inputNames().map((name) => widthOf(fitting(name))));
-}
+const mostLetters = () => (isPhone() ? 12 : 24); // of a name, the rest of which is cut off
+const fitting = (name) => (name.length > mostLetters() ? `${name.slice(0, mostLetters() - 1).trimEnd()}…` : name);
 
 const inputNames = () => training.layers[0].map((c) => training.cells[c].name);
 
 function widthOf(text) {
   canvasOfTiles.font = `${isPhone() ? 14 : 13}px ${getComputedStyle(document.body).fontFamily}`;
   return canvasOfTiles.measureText(text).width;
-}
-
-// A name as far as it fits before its input.
-function fitting(name) {
-  if (widthOf(name) <= namesRoom) return name;
-  let cut = name;
-  while (widthOf(`${cut}…`) > namesRoom) cut = cut.slice(0, -1);
-  return `${cut.trimEnd()}…`;
 }
 
 // The name of a unit stands after it, that of an input before it.

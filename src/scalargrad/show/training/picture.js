@@ -32,12 +32,6 @@ function readPalette() {
 const mixed = (from, to, share) => from.map((x, i) => x + (to[i] - x) * share);
 const pixel = ([red, green, blue]) => new Uint32Array(new Uint8ClampedArray([red, green, blue, 255]).buffer)[0];
 
-// A number from -1 to 1 as a colour: orange, paper, blue.
-function diverging(t) {
-  if (!(Math.abs(t) >= 0)) return palette.constant;
-  return mixed(palette.paper, t < 0 ? palette.gradient : palette.value, FULL * Math.min(Math.abs(t), 1));
-}
-
 const FULL = 0.92; // how much of its colour the greatest number has
 
 const pixelsFor = remembered((count) => new Uint32Array(count), 2); // of the picture that is drawn now

@@ -11,7 +11,7 @@ let room = { left: 0, top: 0, across: 0, down: 0 }; // the plane's rectangle
 let canvasOfPlane = null;
 let boundaryLines = [];
 let answerLines = [];
-let points = []; // for each example {group, outline}
+let points = []; // of each example, its element
 
 const toRight = (share) => room.left + room.across * share;
 const toDown = (share) => room.top + room.down * share;
@@ -31,7 +31,7 @@ function layOutPlane() {
   answerLines = isPlane ? [] : training.model.outputs.map((_, o) => svgElement("polyline", { class: `answer ${classColour(o)}` }));
   points = [...examples.keys()].map(pointElement);
   const edge = svgElement("rect", { class: "edge", x: room.left, y: room.top, width: room.across, height: room.down });
-  $("points").replaceChildren(svgElement("g", { id: "axes" }), ...boundaryLines, edge, ...answerLines, ...points.map(({ group }) => group));
+  $("points").replaceChildren(svgElement("g", { id: "axes" }), ...boundaryLines, edge, ...answerLines, ...points);
   $("axes").replaceChildren(...axes());
   if (needsMargin()) layOutPlane();
 }
@@ -139,7 +139,7 @@ function axes() {
     made.push(svgElement("text", { class: "tick up", x: room.left - 5, y: toDown((high - y) / (high - low)) + 4.5 }, number(y)));
   }
   const names = isPlane ? plane.map((axis) => recorded.cells[axis].name) : [recorded.cells[0].name, "y"];
-  const short = names.map((name) => (name.length > 26 ? `${name.slice(0, 25)}…` : name));
+  const short = names.map(fitting);
   made.push(svgElement("text", { class: "axis", x: room.left + room.across - 4, y: bottom - 6 }, short[0]));
   made.push(svgElement("text", { class: "axis up", x: room.left + 6, y: room.top + 16 }, short[1]));
   return made;
@@ -162,15 +162,17 @@ const describedTarget = (i) => (task.classes.length ? `class ${task.names[task.c
 // An example: its class by marker and colour.
 function pointElement(i) {
   const c = task.classes[i];
-  const outline = task.classes.length ? { class: `marker ${classColour(c)}`, d: marker(c, pointSize) } : { class: "marker", d: circle(pointSize) };
+  const [kind, d] = task.classes.length ? [`marker ${classColour(c)}`, marker(c, pointSize)] : ["marker", circle(pointSize)];
+  const outline = svgElement("path", { class: kind, d });
+  if (!task.classes.length) outline.style.setProperty("--own", targetColour(i));
   const group = svgElement(
     "g",
     { class: "point", id: `point-${i}`, role: "button", onkeydown: (event) => onPointKey(event, i) },
     svgElement("circle", { class: "ring", r: pointSize + 6 }),
     svgElement("circle", { class: "miss", r: pointSize + 4 }),
-    svgElement("path", outline),
+    outline,
   );
-  return { group, outline: group.lastChild };
+  return group;
 }
 
 const pointSize = examples.length > 300 ? 3.2 : 5;
@@ -179,7 +181,7 @@ const pointSize = examples.length > 300 ? 3.2 : 5;
 function drawPoints() {
   const { outputs } = training.answers(state.at);
   const place = placing();
-  for (const [i, { group, outline }] of points.entries()) {
+  for (const [i, group] of points.entries()) {
     const wrong = task.classes.length > 0 && verdict(outputs[i]) !== task.classes[i];
     const isChosen = i === state.example;
     const [x, y] = place(i);
@@ -189,13 +191,14 @@ function drawPoints() {
     put(group, "tabindex", i === (state.example ?? 0) ? "0" : "-1");
     group.classList.toggle("wrong", wrong);
     group.classList.toggle("chosen", isChosen);
-    if (!task.classes.length) put(outline, "fill", `rgb(${diverging(numberShade(i)).map(Math.round).join()})`);
   }
 }
 
-function numberShade(i) {
+// The colour of a target that is a number, among those of what is answered.
+function targetColour(i) {
   const [low, high] = targetRange;
-  return (2 * [task.targets[i]].flat()[0] - low - high) / (high - low || 1);
+  const shade = (2 * [task.targets[i]].flat()[0] - low - high) / (high - low || 1);
+  return `color-mix(in srgb, var(--${shade < 0 ? "gradient" : "value"}) ${100 * FULL * Math.abs(shade)}%, var(--paper))`;
 }
 
 function onPointKey(event, i) {

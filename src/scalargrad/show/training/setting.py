@@ -479,9 +479,9 @@ def study(
     }
     _require_mean(model, data, loss)
     symbols = filter(None, dict.fromkeys(activation(program, cell) for cell in cells))
-    *first, last = (str(len(layer)) for layer in layers_of(cells))
+    sizes = "-".join(str(len(layer)) for layer in layers_of(cells))
     summary = [
-        f"{', '.join(first)} and {last} {' and '.join(symbols) or 'linear'} units",
+        f"{sizes} {' and '.join(symbols) or 'linear'} units",
         f"{len(parameters)} parameters",
         f"{len(data.inputs)} examples",
         f"loss: {getattr(loss, '__name__', type(loss).__name__).replace('_', ' ')}",

@@ -98,16 +98,14 @@ function drawStory() {
 // One unit in full: every product of its sum, with the gradient and the change of each weight.
 function openUnit(c) {
   const cell = training.cells[c];
-  const dialog = $("unit");
   const values = state.example === null ? null : training.activations(state.at, state.example);
   const title = cell.layer === 0 ? `Input ${cell.name}` : `Unit ${cell.name} of layer ${cell.layer}`;
-  dialog.replaceChildren(
+  showDialog(
+    "unit",
     element("h2", { id: "unit-title" }, `${title}, ${whichSteps().toLowerCase()}`),
     element("p", {}, unitFormula(c, values)),
     ...(cell.sources.length ? [element("div", { class: "scrolled", tabindex: 0, role: "region", "aria-label": "Its sum" }, unitTable(c, values))] : []),
-    element("form", { method: "dialog" }, element("button", { autofocus: true }, "Close")),
   );
-  dialog.showModal();
 }
 
 function unitFormula(c, values) {

@@ -7,11 +7,6 @@ function drawTimeline() {
   $("scrubber").style.setProperty("--seed", String(state.at / Math.max(1, count)));
 }
 
-function drawExampleChoice() {
-  const wanted = state.example === null ? "" : String(state.example);
-  if ($("example").value !== wanted) $("example").value = wanted;
-}
-
 // Make all pictures anew: for another size or theme, or of another training.
 function drawAll() {
   drawLinesLegend(); // first, as do the other words, because they may take a line from the pictures
@@ -36,7 +31,7 @@ function draw() {
 function drawWords() {
   drawCurveKey();
   drawStory();
-  drawExampleChoice();
+  $("example").value = state.example ?? "";
   drawPlay();
   if (recorded.retraining) noteSettings();
 }

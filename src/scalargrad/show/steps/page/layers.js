@@ -5,10 +5,10 @@ const ROWS_SHOWN = 4;
 
 for (const layer of layers) layer.members = new Set(layer.gates);
 
-// The layer that a stop of the layer view is, if it is one.
+// The layer that a stop is, if it is one.
 function layerOf(stop) {
   const first = steps[stop[0]];
-  return first.phase === "seed" || first.node === null ? null : layers.find((layer) => layer.members.has(first.node)) ?? null;
+  return state.view !== "layer" || first.phase === "seed" || first.node === null ? null : layers.find((layer) => layer.members.has(first.node)) ?? null;
 }
 
 const numberAt = (x) => (x === null ? 0 : numberOf(x, state.sweep.data));

@@ -28,7 +28,7 @@ function alarmed(stop) {
 
 // What a stop says: that of its layer, of its steps, or of many steps in brief.
 function explainStop(stop) {
-  const layer = state.view === "layer" ? layerOf(stop) : null;
+  const layer = layerOf(stop);
   if (layer) return explainLayer(layer, steps[stop[0]].phase);
   if (stop.length > MOST_EXPLAINED) return explainMany(stop);
   return stop.flatMap((k) => explain(steps[k]));
@@ -55,7 +55,7 @@ function explainMany(stop) {
 function placeOf(shownNow) {
   const step = steps[shownNow.at(-1)];
   if (step.node === null) return "inputs";
-  const layer = state.view === "layer" ? layerOf(shownNow) : null;
+  const layer = layerOf(shownNow);
   if (layer) {
     const around = drawings[drawingAround(shownNow)];
     const isNamed = around.parent === null || around.title.toLowerCase() === layer.title;
@@ -123,7 +123,7 @@ function announceStep() {
 }
 
 function saidAt(stop) {
-  const layer = state.view === "layer" ? layerOf(stop) : null;
+  const layer = layerOf(stop);
   if (layer) return [layerSentence(layer, steps[stop[0]].phase)];
   if (stop.length > MOST_EXPLAINED) return [explainMany(stop)[0].textContent];
   return stop.flatMap((i) => {
@@ -148,7 +148,7 @@ function openNode(i) {
   else body.push(mathElement("div", formula(sweep, steps[knownAt[i]], known ? "whole" : "symbols", MATHML, notation), { class: "formula" }));
   if (known) body.push(element("p", { class: "exact" }, `exactly ${exact(sweep.data[i])}`));
   body.push(element("h3", {}, "Gradient"), ...gradientSum(i));
-  showDialog(...body);
+  showNode(...body);
 }
 
 function gradientSum(i) {
@@ -195,15 +195,13 @@ function openBundle(b) {
     return [name, element("span", { class: "value" }, value), element("span", { class: "gradient" }, gradient)];
   });
   const list = table(["name", "value", "gradient"], rows);
-  showDialog(element("h2", { id: "node-title" }, `${members.length} wires drawn as one`), element("div", { class: "scrolled", tabindex: "0", role: "group", "aria-label": "The wires" }, list));
+  showNode(element("h2", { id: "node-title" }, `${members.length} wires drawn as one`), element("div", { class: "scrolled", tabindex: "0", role: "group", "aria-label": "The wires" }, list));
 }
 
-function showDialog(...body) {
-  const close = element("form", { method: "dialog" }, element("button", {}, "Close"));
+function showNode(...body) {
   const warning = state.sweep.flips.length ? [element("p", { class: "warning" }, branchNote(state.sweep))] : []; // it covers the page
-  $("node-sum").replaceChildren(...warning, ...body, close);
+  showDialog("node-sum", ...warning, ...body);
   typeset($("node-sum"));
-  if (!$("node-sum").open) $("node-sum").showModal();
   for (const block of $("node-sum").querySelectorAll(".formula, li")) fit(block);
 }
 

@@ -138,12 +138,8 @@ function questionForm() {
 function answer(written) {
   const { question } = state;
   question.give(written);
-  drawAll();
-  announce(question.reply || [question.log.at(-1), ...(question.isOpen ? [QUESTIONS[question.stage]] : [])].join(" "));
-  if (!question.isOpen) {
-    $("panel").focus();
-    return;
-  }
+  told(question.reply || [question.log.at(-1), ...(question.isOpen ? [QUESTIONS[question.stage]] : [])].join(" "));
+  if (!question.isOpen) return;
   if (question.reply) $("answer").value = written;
   $("answer").focus();
   $("answer").select(); // so that the next try replaces it
@@ -157,10 +153,15 @@ function reveal() {
     question.stage = "product";
   }
   question.log.push(`It is ${question.inWords()}.`);
-  state.question.isOpen = false;
+  question.isOpen = false;
+  told(question.log.at(-1));
+}
+
+// Show what came of an answer, and say it; where nothing more is asked, the panel has the focus.
+function told(said) {
   drawAll();
-  announce(state.question.log.at(-1));
-  $("panel").focus();
+  announce(said);
+  if (!state.question.isOpen) $("panel").focus();
 }
 
 // What the chain rule says while the local derivative is asked for: its name stands for it.
