@@ -35,6 +35,8 @@ const number = (x) => trueMinus(digitsOf(x));
 // Write x with every digit.
 const exact = (x) => trueMinus(String(x));
 
+const raised = (written) => written.replace(/[-−\d]/g, (sign) => "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-−0123456789".indexOf(sign)]);
+
 // Write x with its sign, also where it is positive: a change.
 function signed(x) {
   return x <= 0 ? number(x) : `+${number(x)}`;

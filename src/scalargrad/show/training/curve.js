@@ -31,12 +31,10 @@ function logScale() {
   const stride = Math.ceil(span / (MOST_MARKS - 1));
   const powers = [];
   for (let power = low + Number(hasZero); power <= low + span; power += stride) powers.push(power);
-  const marks = powers.map((power) => [10 ** power, Math.abs(power) > 3 ? `10${raised(power)}` : number(10 ** power)]);
+  const marks = powers.map((power) => [10 ** power, Math.abs(power) > 3 ? `10${raised(String(power))}` : number(10 ** power)]);
   const height = (loss) => (loss > 0 ? (Math.log10(loss) - low) / span : 0);
   return { marks: hasZero ? [[0, "0"], ...marks] : marks, height };
 }
-
-const raised = (power) => [...String(power)].map((sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign])).join("");
 
 function stepAcross(k) {
   const { steps } = training;

@@ -27,13 +27,10 @@ function noteSettings() {
   const size = `${sizes} units, ${training.parameterCount} parameters`;
   const how = `Trained in this page: ${size}; ${kind}${training.stopped ? `; ${training.stopped}` : "."}`;
   putText($("summary"), isOurs ? `now ${size}, trained in this page` : recordedSummary);
-  putText($("settings-note"), isOurs ? how : asRecorded());
-}
-
-// What the settings have to do with the recording: without an optimiser, nothing is known of its own.
-function asRecorded() {
-  if (recorded.retraining.isKnown) return "As recorded in Python. Change a number to train anew, in this page.";
-  return "The recording was trained by a program of your own; these settings train anew, in this page.";
+  const asRecorded = recorded.retraining.isKnown // without an optimiser, nothing is known of its own
+    ? "As recorded in Python. Change a number to train anew, in this page."
+    : "The recording was trained by a program of your own; these settings train anew, in this page.";
+  putText($("settings-note"), isOurs ? how : asRecorded);
 }
 
 function stopRetraining() {

@@ -3,7 +3,6 @@
 const LEAST_ROOM = { across: 240, down: 80 }; // in which every picture can still be laid out
 
 const CLASS_COUNT = 10; // colours of classes, which begin again where there are more
-const MARKER_COUNT = 6; // so that thirty classes have a colour and a marker that no other has together
 
 // The colour of a class or output: classes that are not told by a sign have no colour of a sign.
 const classColour = (c) => `class${(c % CLASS_COUNT) + (task.kind === "largest" ? 2 : 0)}`;
@@ -102,20 +101,15 @@ function greatest(numbers) {
   return most;
 }
 
-// The outline of a class's marker about (0, 0).
-function marker(c, r) {
-  switch (c % MARKER_COUNT) {
-    case 0: return `M0,${-1.2 * r}L${1.1 * r},${0.8 * r}L${-1.1 * r},${0.8 * r}z`;
-    case 1: return circle(r);
-    case 2: return `M${-r * 0.9},${-r * 0.9}h${1.8 * r}v${1.8 * r}h${-1.8 * r}z`;
-    case 3: return `M0,${-1.3 * r}L${1.1 * r},0L0,${1.3 * r}L${-1.1 * r},0z`;
-    case 4: return `M0,${1.2 * r}L${1.1 * r},${-0.8 * r}L${-1.1 * r},${-0.8 * r}z`;
-    default: {
-      const a = 0.45 * r;
-      const b = 1.2 * r;
-      return `M${-a},${-b}H${a}V${-a}H${b}V${a}H${a}V${b}H${-a}V${a}H${-b}V${-a}H${-a}z`;
-    }
-  }
-}
-
+// The outline of a class's marker about (0, 0): six, so that thirty classes have a colour and a marker that
+// no other has together.
 const circle = (r) => `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0z`;
+const MARKERS = [
+  (r) => `M0,${-1.2 * r}L${1.1 * r},${0.8 * r}L${-1.1 * r},${0.8 * r}z`,
+  circle,
+  (r) => `M${-r * 0.9},${-r * 0.9}h${1.8 * r}v${1.8 * r}h${-1.8 * r}z`,
+  (r) => `M0,${-1.3 * r}L${1.1 * r},0L0,${1.3 * r}L${-1.1 * r},0z`,
+  (r) => `M0,${1.2 * r}L${1.1 * r},${-0.8 * r}L${-1.1 * r},${-0.8 * r}z`,
+  (r, a = 0.45 * r, b = 1.2 * r) => `M${-a},${-b}H${a}V${-a}H${b}V${a}H${a}V${b}H${-a}V${a}H${-b}V${-a}H${-a}z`,
+];
+const marker = (c, r) => MARKERS[c % MARKERS.length](r);

@@ -51,7 +51,6 @@ function tableOf(index, key, form) {
     if (!table.lines.has(line)) table.lines.set(line, []);
     table.lines.get(line).push(k);
   }
-  enlargeTargets(svg);
   return table;
 }
 

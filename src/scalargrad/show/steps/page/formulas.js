@@ -27,9 +27,7 @@ const bindingOf = (word) => (/^[-−]/.test(word) ? 3 : /^[\d.]+e/.test(word) ? 
 
 // A formula with whole powers as superscripts, and the power ½ as a root.
 const ROOT = /(?<![\p{L}\p{N}_.])([\p{L}\p{N}_.]+|\([^()]*\))\^0\.5(?![\p{L}\p{N}_.^])/gu;
-const RAISED = Object.fromEntries([..."−0123456789"].map((c, i) => [c, "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"[i]]));
-const raised = (written) => written.replace(ROOT, "√$1").replace(/\^(?:\((−\d+)\)|(\d+))(?![\w.^])/g, (_, negative, power) =>
-  [...(negative ?? power)].map((c) => RAISED[c]).join(""));
+const withPowers = (written) => written.replace(ROOT, "√$1").replace(/\^(?:\((−\d+)\)|(\d+))(?![\w.^])/g, (_, negative, power) => raised(negative ?? power));
 
 // What fills the templates of one form; `name` writes a name, `finish` what is put together.
 function scriptOf(form, name, escape, finish) {
@@ -58,7 +56,7 @@ function scriptOf(form, name, escape, finish) {
 }
 
 const same = (written) => written;
-const TEXT = scriptOf(0, same, same, raised);
+const TEXT = scriptOf(0, same, same, withPowers);
 const MATHML = scriptOf(1, scripted, escapeHtml, same);
 
 // The gradient of a node, as the notation writes it; δ is that of a pre-activation alone.
@@ -287,17 +285,6 @@ function typeset(place) {
     }
   }
   return place;
-}
-
-const FINGER = 44; // pixels of the least place that a finger hits
-
-// Make the place around each shape that can be opened large enough for a finger.
-function enlargeTargets(svg) {
-  for (const shape of svg.querySelectorAll(".node")) {
-    const [x, y, width, height] = ["x", "y", "width", "height"].map((side) => shape.querySelector("rect")[side].baseVal.value);
-    const [wide, high] = [Math.max(width, FINGER), Math.max(height, FINGER)];
-    shape.append(svgElement("rect", { class: "hit", x: x - (wide - width) / 2, y: y - (high - height) / 2, width: wide, height: high }));
-  }
 }
 
 // Without a font made for formulas Chromium hardly lowers an index; then the style sheet does.

@@ -75,9 +75,7 @@ function markBackward(step, marked, isCrowded) {
 }
 
 // The nodes whose forward values the local derivative of a step reads as it is written.
-function readBy(step) {
-  return gateAt(state.sweep, step.node).nodesRead(step.operand);
-}
+const readBy = (step) => gateAt(state.sweep, step.node).nodesRead(step.operand);
 
 const underPath = (d, ...kinds) => underlay.append(...kinds.map((kind) => svgElement("path", { class: kind, d })));
 

@@ -1,8 +1,7 @@
 // The panel: what the step says, in a sentence, in symbols, in numbers and in remarks.
 
 const MOST_EXPLAINED = 3; // of more wires at once, each is a line
-const MOST_LISTED = 60; // of more inputs, only a few
-const FEW_LISTED = 12;
+const MOST_LISTED = 40; // inputs
 const LONGEST_CALL = 6; // operands that a formula writes
 
 function drawPanel() {
@@ -100,7 +99,7 @@ function remark(step, kind, text) {
 
 // The inputs one below the other, each with its number.
 function inputRows() {
-  const rows = (inputs.length > MOST_LISTED ? inputs.slice(0, FEW_LISTED) : inputs).map(valueRow);
+  const rows = inputs.slice(0, MOST_LISTED).map(valueRow);
   const rest = inputs.length - rows.length;
   if (rest > 0) rows.push(element("p", { class: "extent" }, say("more", { count: rest })));
   return element("div", { class: "formula" }, ...rows);

@@ -70,9 +70,7 @@ class Sweep {
   }
 }
 
-function operandData(node, data) {
-  return node.parents.map((parent) => numberOf(parent, data));
-}
+const operandData = (node, data) => node.parents.map((parent) => numberOf(parent, data));
 
 // The number of an operand: a node's, a constant, or the maximum that softmax holds constant.
 function numberOf(operand, data) {

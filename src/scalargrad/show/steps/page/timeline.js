@@ -7,7 +7,6 @@ function drawTimeline() {
   const first = steps[stops()[0][0]].phase;
   const share = seed >= 0 ? seed / Math.max(1, count - 1) : first === "backward" ? 0 : 1;
   $("timeline").style.setProperty("--seed", String(share));
-  $("timeline").style.setProperty("--at", String(state.at / Math.max(1, count - 1)));
   $("seed-mark").hidden = seed < 0;
 }
 
@@ -48,18 +47,12 @@ function goToStep(index, options) {
   goTo(Math.min(ranks[state.view][Math.max(index, 0)] ?? Infinity, stops().length - 1), options);
 }
 
-// Go to the beginning of the next gate, or of this one or the one before.
+// Go to the beginning of the next gate, or of this one or the one before; in the layer view, of a layer.
 function goToGate(direction) {
-  if (state.view === "layer") {
-    goTo(state.at + direction);
-    return;
-  }
-  const groups = stopsOf.gate;
-  const here = groups.findIndex((group) => group.includes(shownSteps()[0]));
-  const isAtStart = groups[here][0] === shownSteps()[0];
-  const target = direction > 0 ? here + 1 : isAtStart ? here - 1 : here;
-  const group = groups[Math.min(Math.max(target, 0), groups.length - 1)];
-  goToStep(direction > 0 && target >= groups.length ? group.at(-1) : group[0]);
+  const [here] = shownSteps();
+  const starts = stopsOf[state.view === "layer" ? "layer" : "gate"].map(([k]) => k);
+  const start = direction > 0 ? starts.find((k) => k > here) : starts.findLast((k) => k < here);
+  goToStep(start ?? (direction > 0 ? steps.length - 1 : 0));
 }
 
 function setView(view) {
