@@ -38,6 +38,7 @@ function putText(part, text) {
   else part.textContent = text;
 }
 
+// The choices among several, such as views; to make one; the one after it.
 const choices = (id) => [...$(id).querySelectorAll("input")].map(({ value }) => value);
 const choose = (id, value) => { $(id).querySelector(`[value=${value}]`).checked = true; };
 const nextChoice = (id, value) => choices(id)[(choices(id).indexOf(value) + 1) % choices(id).length];

@@ -37,6 +37,12 @@ const exact = (x) => trueMinus(String(x));
 
 const raised = (written) => written.replace(/[-−\d]/g, (sign) => "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-−0123456789".indexOf(sign)]);
 
+// The least of 1, 2, 5, 10, 20 … that is no smaller than x.
+function roundAbove(x) {
+  const power = 10 ** Math.floor(Math.log10(x));
+  return [1, 2, 5, 10].map((k) => k * power).find((round) => round >= x * (1 - 1e-9));
+}
+
 // Write x with its sign, also where it is positive: a change.
 function signed(x) {
   return x <= 0 ? number(x) : `+${number(x)}`;

@@ -66,7 +66,7 @@ function cellElement(c) {
       class: "button", id: `cell-${c}`, role: "button", tabindex: c === state.cell ? 0 : -1,
       onclick: () => { chooseUnit(c); openUnit(c); }, onfocus: () => { state.cell = c; chooseUnit(c); },
       onpointerenter: (event) => pointAt(event.pointerType === "mouse" ? c : null), onpointerleave: () => pointAt(null),
-      onkeydown: (event) => onCellKey(event, c),
+      onkeydown: (event) => onShapeKey(event, (by) => focusCell((c + by + training.cells.length) % training.cells.length), () => openUnit(c)),
     },
     svgElement("rect", { ...box, x: box.x - 3, y: box.y - 3, width: size + 6, height: size + 6, class: "target" }),
     svgElement("rect", { ...box, class: "border" }),
@@ -77,16 +77,6 @@ function cellElement(c) {
   const group = svgElement("g", { class: isInput ? "cell input" : "cell" }, button, nameElement(c, isInput, { x, y, size }), text);
   group.style.setProperty("--layer", String(training.cells[c].layer));
   return { group, button, mark, text };
-}
-
-function onCellKey(event, c) {
-  const count = training.cells.length;
-  const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (event.key === "Enter" || event.key === " ") openUnit(c);
-  else if (move) focusCell((c + move + count) % count);
-  else return;
-  event.preventDefault();
-  event.stopPropagation();
 }
 
 function focusCell(c) {

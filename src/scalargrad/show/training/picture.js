@@ -113,3 +113,13 @@ const MARKERS = [
   (r, a = 0.45 * r, b = 1.2 * r) => `M${-a},${-b}H${a}V${-a}H${b}V${a}H${a}V${b}H${-a}V${a}H${-b}V${-a}H${-a}z`,
 ];
 const marker = (c, r) => MARKERS[c % MARKERS.length](r);
+
+// Keys on one of several shapes: arrows move among them, Enter and Space act.
+function onShapeKey(event, move, act) {
+  const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (by) move(by);
+  else if (event.key === "Enter" || event.key === " ") act();
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
+}

@@ -119,9 +119,7 @@ function drawCurves(outputs) {
 
 // Round numbers along an extent.
 function ticks([low, high], count = 5) {
-  const rough = (high - low) / count;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const grain = [1, 2, 5, 10].map((k) => k * power).find((x) => x >= rough);
+  const grain = roundAbove((high - low) / count);
   const first = Math.ceil(low / grain);
   return [...Array(Math.floor(high / grain) - first + 1).keys()].map((i) => Number(((first + i) * grain).toPrecision(6)));
 }
@@ -165,9 +163,10 @@ function pointElement(i) {
   const [kind, d] = task.classes.length ? [`marker ${classColour(c)}`, marker(c, pointSize)] : ["marker", circle(pointSize)];
   const outline = svgElement("path", { class: kind, d });
   if (!task.classes.length) outline.style.setProperty("--own", targetColour(i));
+  const chooseBy = (by) => chooseExample(by === null ? null : (i + by + examples.length) % examples.length, { focus: true });
   const group = svgElement(
     "g",
-    { class: "point", id: `point-${i}`, role: "button", onkeydown: (event) => onPointKey(event, i) },
+    { class: "point", id: `point-${i}`, role: "button", onkeydown: (event) => onShapeKey(event, chooseBy, () => chooseBy(state.example === i ? null : 0)) },
     svgElement("circle", { class: "ring", r: pointSize + 6 }),
     svgElement("circle", { class: "miss", r: pointSize + 4 }),
     outline,
@@ -199,15 +198,6 @@ function targetColour(i) {
   const [low, high] = targetRange;
   const shade = (2 * [task.targets[i]].flat()[0] - low - high) / (high - low || 1);
   return `color-mix(in srgb, var(--${shade < 0 ? "gradient" : "value"}) ${100 * FULL * Math.abs(shade)}%, var(--paper))`;
-}
-
-function onPointKey(event, i) {
-  const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (move) chooseExample((i + move + examples.length) % examples.length, { focus: true });
-  else if (event.key === "Enter" || event.key === " ") chooseExample(state.example === i ? null : i, { focus: true });
-  else return;
-  event.preventDefault();
-  event.stopPropagation();
 }
 
 // A click or touch anywhere in the plane selects the nearest example; once more, lets it go.

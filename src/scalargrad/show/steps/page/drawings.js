@@ -208,8 +208,8 @@ const roomOf = (wire) => (wire.localName === "rect" ? wire.width.baseVal.value :
 
 // The gradient of a node as far as it has come: 0.5 + ? until every term has arrived.
 function gradientText(i, arrived) {
-  if (isComplete(i, arrived)) return i === root ? "1" : number(state.sweep.total(i));
-  return arrived[i] && i !== root ? partialSum(state.sweep.total(i, arrived[i])) : "";
+  if (isComplete(i, arrived)) return number(state.sweep.total(i));
+  return arrived[i] ? partialSum(state.sweep.total(i, arrived[i])) : "";
 }
 
 const partialSum = (sum) => `${number(sum)} + ?`;

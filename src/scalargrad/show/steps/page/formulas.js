@@ -194,9 +194,7 @@ function contributionLinks(step, product, script, notation, equals = "=") {
 }
 
 function backwardFormula(sweep, step, script, notation) {
-  const upstream = sweep.signals[step.node];
-  const local = sweep.locals[step.node][step.operand];
-  const contribution = upstream * local;
+  const { upstream, local, contribution } = sweep.factors(step);
   const product = script.product(script.factor(upstream), script.factor(local));
   const links = chainInSymbols(sweep, step, script, notation);
   const filledIn = relation(upstream, local);
@@ -217,7 +215,7 @@ function chainInSymbols(sweep, { node, operand, parent }, script, notation) {
 // The local derivative of a wire, ∂f/∂z = q = 3.
 function localFormula(sweep, step, script) {
   const gate = gateAt(sweep, step.node);
-  const local = sweep.locals[step.node][step.operand];
+  const { local } = sweep.factors(step);
   const partial = script.partial(nodes[step.node].word, nodes[step.parent].word);
   const left = ["", isShare(step) ? script.join([partial, script.phrase(say("share"))]) : partial]; // not the whole derivative
   const [filledIn, result] = gate.relations(step.operand);

@@ -91,7 +91,7 @@ function texts(notation) {
 window.scalargrad = {
   goTo: (step) => goToStep(step - 1),
   setInputs: (values) => setInputs(Object.entries(values).map(([name, value]) => [nodes.findIndex((node) => node.name === name), value])),
-  numbers: () => ({ data: state.sweep.data, gradients: nodes.map((_, i) => (i === root ? 1 : state.sweep.total(i))) }),
+  numbers: () => ({ data: state.sweep.data, gradients: nodes.map((_, i) => state.sweep.total(i)) }),
   texts,
   drawings: drawings.length,
   open: visit,

@@ -151,9 +151,7 @@ function drawChips(active) {
 // The pieces of a chip: each a text in the colour of what it is.
 function makeChip(step) {
   const { sweep } = state;
-  const upstream = sweep.signals[step.node];
-  const local = sweep.locals[step.node][step.operand];
-  const contribution = upstream * local;
+  const { upstream, local, contribution } = sweep.factors(step);
   const isAsked = askedStep() === step;
   const sign = isAsked ? "=" : productRelation(upstream, local, contribution);
   const pieces = [

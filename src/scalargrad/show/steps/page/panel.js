@@ -177,7 +177,7 @@ function showExact() {
   const known = isDone(knownAt[i]);
   const complete = isComplete(i, arrivedNow()) && state.question?.isOpen !== true;
   const value = known ? `${nodes[i].name} = ${exact(state.sweep.data[i])}` : `${nodes[i].name}: not computed yet`;
-  const gradient = complete ? `; ${signal(i, TEXT, state.notation)} = ${exact(i === root ? 1 : state.sweep.total(i))}` : "";
+  const gradient = complete ? `; ${signal(i, TEXT, state.notation)} = ${exact(state.sweep.total(i))}` : "";
   $("exact").textContent = `exactly: ${value}${gradient}`;
   typeset($("exact"));
 }

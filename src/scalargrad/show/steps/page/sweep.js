@@ -36,15 +36,21 @@ class Sweep {
   backward() {
     this.signals = nodes.map(() => 0);
     this.signals[root] = 1;
-    this.terms = nodes.map(() => []);
+    this.terms = nodes.map((_, i) => (i === root ? [1] : []));
     this.contributions = [];
     for (const [index, step] of steps.entries()) {
       if (step.phase !== "backward") continue;
-      const contribution = this.signals[step.node] * this.locals[step.node][step.operand];
+      const { contribution } = this.factors(step);
       this.contributions[index] = contribution;
       this.terms[step.parent].push(contribution);
       if (step.arrived === step.expected) this.signals[step.parent] = this.total(step.parent);
     }
+  }
+
+  // What a step back multiplies, and the product.
+  factors({ node, operand }) {
+    const [upstream, local] = [this.signals[node], this.locals[node][operand]];
+    return { upstream, local, contribution: upstream * local };
   }
 
   // The first number that is inf or nan, {node, at} with its step: a value or else a gradient.
@@ -144,15 +150,7 @@ function drawBranch() {
 
 const LARGEST_POWER = 100;
 
-const ARITHMETIC = {
-  add: plus,
-  sub: minus,
-  mul: times,
-  div: over,
-  sqrt: rootOf,
-  pow: powerOf,
-};
-
+const ARITHMETIC = { add: plus, sub: minus, mul: times, div: over, sqrt: rootOf, pow: powerOf };
 const CHOICES = ["neg", "abs", "identity", "maximum", "minimum", "floor", "ceil", "rint", "lt", "le", "gt", "ge", "eq", "ne"];
 
 // What each of a list of terms comes to: a number, {name}, which `read` knows, or an operation, by its
