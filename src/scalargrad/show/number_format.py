@@ -19,7 +19,7 @@ from scalargrad.table.symbol import TABLE, Symbol, evaluate
 
 #: Refuses to round: a number that has more digits than that is none that is shown.
 _EXACTLY = Context(
-    prec=50, Emin=-(10**6), Emax=10**6, traps=[Inexact, InvalidOperation, DivisionByZero]
+    prec=400, Emin=-(10**6), Emax=10**6, traps=[Inexact, InvalidOperation, DivisionByZero]
 )
 
 _SIGNIFICANT, _PLAIN_BELOW = 4, 1e6

@@ -20,6 +20,13 @@ function filled(made, attributes, children) {
   return made;
 }
 
+// A table with a heading for each column, and one for each row.
+function table(heads, rows) {
+  const cell = (content, k) => (k ? element("td", {}, content) : element("th", { scope: "row" }, content));
+  const head = element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)));
+  return element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map(cell)))));
+}
+
 // Set an attribute or a text that changed: browsers lay out anew what is written, changed or not.
 function put(part, name, value) {
   if (part.getAttribute(name) !== value) part.setAttribute(name, value);
@@ -30,6 +37,11 @@ function putText(part, text) {
   if (part.firstChild === part.lastChild && part.firstChild?.nodeType === Node.TEXT_NODE) part.firstChild.data = text;
   else part.textContent = text;
 }
+
+// The choices among several, such as views; to make one; the one after it.
+const choices = (id) => [...$(id).querySelectorAll("input")].map(({ value }) => value);
+const choose = (id, value) => { $(id).querySelector(`[value=${value}]`).checked = true; };
+const nextChoice = (id, value) => choices(id)[(choices(id).indexOf(value) + 1) % choices(id).length];
 
 // Act on a choice among several. After a click the arrow keys belong to the page again; who chooses
 // by keyboard keeps them.
@@ -70,6 +82,12 @@ function randomBy(seed) {
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
+}
+
+// Open a dialog that holds this, or show this in it.
+function showDialog(id, ...body) {
+  $(id).replaceChildren(...body, element("form", { method: "dialog" }, element("button", {}, "Close")));
+  if (!$(id).open) $(id).showModal();
 }
 
 // The browser focuses the first button of a dialog, which is at the end of a long one.
@@ -124,15 +142,15 @@ function setTimeline(at, last, where, counter) {
   for (const id of ["next", "last"]) put($(id), "aria-disabled", String(at === last));
 }
 
-// Its buttons, scrubber and keys, and links that are followed within the page; `last` gives its end.
-function listenToTimeline(last) {
-  onClicks({
-    first: () => goTo(0), previous: () => goTo(state.at - 1), next: () => goTo(state.at + 1), last: () => goTo(last()),
-    play: togglePlay, help: showHelp,
-  });
+// Its buttons, scrubber and keys, those of the page besides, and links that are followed within it;
+// `last` gives its end.
+function listenToTimeline(last, keys) {
+  const moves = { first: () => goTo(0), previous: () => goTo(state.at - 1), next: () => goTo(state.at + 1), last: () => goTo(last()) };
+  onClicks({ ...moves, play: togglePlay, help: showHelp });
   $("scrubber").addEventListener("input", () => goTo(Number($("scrubber").value)));
   $("speed").addEventListener("change", () => { if (playing) { pause(); play(); } });
-  document.addEventListener("keydown", onKey);
+  const shared = { ArrowRight: moves.next, ArrowLeft: moves.previous, Home: moves.first, End: moves.last, " ": togglePlay, "?": showHelp };
+  document.addEventListener("keydown", (event) => onKey(event, { ...shared, ...keys }));
   window.addEventListener("hashchange", readFragment);
 }
 
@@ -140,13 +158,26 @@ function onClicks(actions) {
   for (const [id, action] of Object.entries(actions)) $(id).addEventListener("click", action);
 }
 
-// Keys belong to the page unless a dialog is open; act on those that it knows.
-const isForPage = (event) => !(event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]"));
-
-function actOnKey(event, actions) {
+// Keys belong to the page unless a dialog is open, or someone writes in a control.
+function onKey(event, actions) {
+  const { target } = event;
+  if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
+  if (target.closest("input:not([type=checkbox]), select, textarea")) return;
+  if (event.key === " " && target.closest("button, input, summary, a")) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const action = (event.shiftKey && actions[`Shift+${key}`]) || actions[key];
   if (!action) return;
   event.preventDefault();
   action();
 }
+
+// Keep the address at what is shown.
+function noteAddress() {
+  try {
+    history.replaceState(null, "", linkFragment());
+  } catch {
+    // a notebook's frame has no address, and some browsers limit how often it may change
+  }
+}
+
+const fragment = () => new URLSearchParams(location.hash.slice(1));

@@ -4,37 +4,27 @@
 const NOISE = 1e-12; // 0.1 + 0.2 counts as 0.3
 const FAITHFUL = 5e-4;
 const LONGEST_SUM = 6;
+const DIGITS = 4;
 
-// Write x with so many significant digits, the exponent as short as it goes.
-function numberText(x, digits = 4) {
-  if (Number.isNaN(x)) return "nan";
-  if (!Number.isFinite(x)) return x > 0 ? "inf" : "-inf";
-  if (x === 0) return Object.is(x, -0) ? "-0" : "0";
-  const [mantissa, power] = toEvenDigits(Math.abs(x), digits);
-  const exponent = power + digits - 1;
+// Write x with four significant digits, as JavaScript reads it: below a million without an exponent.
+function digitsOf(x) {
+  if (!Number.isFinite(x)) return Number.isNaN(x) ? "nan" : x > 0 ? "inf" : "-inf";
+  if (x === 0) return "0";
+  const [mantissa, power] = toEvenDigits(Math.abs(x));
+  const exponent = power + DIGITS - 1;
   const sign = x < 0 ? "-" : "";
-  if (exponent < -4 || exponent >= digits) return `${sign}${mantissa / 10 ** (digits - 1)}e${exponent}`;
+  if (exponent < -4 || Math.abs(x) >= 1e6) return `${sign}${mantissa / 10 ** (DIGITS - 1)}e${exponent}`;
   return sign + Number(`${mantissa}e${power}`);
 }
 
-// Round x > 0 to so many digits, mantissa · 10^power; a tie goes to the even digit, as in Python.
-function toEvenDigits(x, digits) {
-  const [written, exponent] = x.toExponential(digits - 1).split("e");
+// Round x > 0 to these digits, mantissa · 10^power; a tie goes to the even digit, as in Python.
+function toEvenDigits(x) {
+  const [written, exponent] = x.toExponential(DIGITS - 1).split("e");
   let mantissa = Number(written.replace(".", ""));
   const exact = x.toExponential(60).split("e");
-  const isTie = Number(exact[1]) === Number(exponent)
-    && /^50*$/.test(exact[0].replace(".", "").slice(digits));
+  const isTie = exact[1] === exponent && /^50*$/.test(exact[0].replace(".", "").slice(DIGITS));
   if (isTie && mantissa % 2 === 1) mantissa -= 1;
-  return [mantissa, Number(exponent) - digits + 1];
-}
-
-// Write x as JavaScript reads it; a number below a million has no exponent.
-function digitsOf(x) {
-  const written = numberText(x + 0);
-  if (written.includes("e") && Math.abs(x) >= 1 && Math.abs(x) < 1e6) {
-    return Number(written).toFixed(0);
-  }
-  return written === "-0" ? "0" : written;
+  return [mantissa, Number(exponent) - DIGITS + 1];
 }
 
 const trueMinus = (written) => written.replaceAll("-", "−");
@@ -44,6 +34,14 @@ const number = (x) => trueMinus(digitsOf(x));
 
 // Write x with every digit.
 const exact = (x) => trueMinus(String(x));
+
+const raised = (written) => written.replace(/[-−\d]/g, (sign) => "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-−0123456789".indexOf(sign)]);
+
+// The least of 1, 2, 5, 10, 20 … that is no smaller than x.
+function roundAbove(x) {
+  const power = 10 ** Math.floor(Math.log10(x));
+  return [1, 2, 5, 10].map((k) => k * power).find((round) => round >= x * (1 - 1e-9));
+}
 
 // Write x with its sign, also where it is positive: a change.
 function signed(x) {
@@ -76,14 +74,14 @@ const decimal = (x) => readDecimal(digitsOf(x));
 // known, and its result: = where it is that, exactly and as shown.
 function resultRelation(exact, result) {
   if (Number.isNaN(result)) return "=";
-  return areEqual(exact, decimal(result)) ? "=" : "≈";
+  return exact !== null && exact === decimal(result) ? "=" : "≈";
 }
 
 // The product of two numbers as they are shown, exactly; null if there is none.
 const exactProduct = (left, right) => times(decimal(left), decimal(right));
 
 // What terms add up to as they are shown.
-const added = (terms) => terms.map(decimal).reduce(plus, ZERO);
+const added = (terms) => terms.map(decimal).reduce(plus, 0n);
 
 // The sign between a product and its result.
 const productRelation = (left, right, product) => resultRelation(exactProduct(left, right), product);
@@ -107,48 +105,30 @@ function sumResult(terms) {
   let total = 0;
   for (const term of terms) total += term;
   const exact = added(terms);
-  if (exact && Number.isFinite(total)) {
+  if (exact !== null && Number.isFinite(total)) {
     const off = Math.abs(total - nearest(exact));
-    if (2 * off <= Number(`1e${exact.e}`) && off <= FAITHFUL * Math.abs(total)) total = nearest(exact);
+    const unit = Number(`1e${/0*$/.exec(String(exact))[0].length - PLACES}`);
+    if (2 * off <= unit && off <= FAITHFUL * Math.abs(total)) total = nearest(exact);
   }
   return `${resultRelation(exact, total)} ${number(total)}`;
 }
 
-// Decimals {n, e}: n·10^e, where n is a whole number of at most 50 digits that does not end in 0. A
-// function returns null where there is no such number, as for 1/3, and of null.
+// Decimals: whole numbers of 10^-400, which are exact. There is none for 1/3, nor for what is not finite:
+// that is null, and so is what is computed of it.
 
-const MOST = 10n ** 50n;
-const SCALE = 100; // the digits of a quotient of two such numbers that has an end
-const ZERO = { n: 0n, e: 0 };
+const PLACES = 400;
+const ONE = 10n ** BigInt(PLACES);
 
-function normal(n, e) {
-  if (!n) return ZERO;
-  while (n % 10n === 0n) [n, e] = [n / 10n, e + 1];
-  return n < MOST && n > -MOST ? { n, e } : null;
-}
-
-function plus(a, b) {
-  if (!a || !b) return null;
-  const e = Math.min(a.e, b.e);
-  const [x, y] = [a, b].map((c) => c.n * 10n ** BigInt(c.e - e));
-  return normal(x + y, e);
-}
-
-const times = (a, b) => a && b && normal(a.n * b.n, a.e + b.e);
-const negative = (a) => a && { n: -a.n, e: a.e };
-
-function over(a, b) {
-  if (!a || !b?.n) return null;
-  const n = a.n * 10n ** BigInt(SCALE);
-  return n % b.n ? null : normal(n / b.n, a.e - b.e - SCALE);
-}
-
-const areEqual = (a, b) => Boolean(a && b) && a.n === b.n && a.e === b.e;
-const nearest = ({ n, e }) => Number(`${n}e${e}`);
+const exactly = (compute) => (...operands) => (operands.includes(null) ? null : compute(...operands));
+const plus = exactly((a, b) => a + b);
+const minus = exactly((a, b) => a - b);
+const times = exactly((a, b) => ((a * b) % ONE ? null : (a * b) / ONE));
+const over = exactly((a, b) => (!b || (a * ONE) % b ? null : (a * ONE) / b));
+const nearest = (a) => Number(`${a}e-${PLACES}`);
 
 // A number as it is written.
 function readDecimal(written) {
-  const [mantissa, exponent = "0"] = written.split("e");
+  const [mantissa, exponent = 0] = written.split("e");
   const [whole, decimals = ""] = mantissa.split(".");
-  return /\d/.test(whole) ? normal(BigInt(whole + decimals), exponent - decimals.length) : null;
+  return /\d/.test(whole) ? BigInt(whole + decimals) * 10n ** BigInt(PLACES + Number(exponent) - decimals.length) : null;
 }

@@ -10,9 +10,9 @@ state           the recorded programs: values forward, gradients backward; the t
                 shown; the loss of every example
 training        a training, snapshot by snapshot: the one that was recorded, or one anew, also with
                 other sizes of layers; what follows from it
-picture         colours, markers, contours
+picture         colours, markers, keys on shapes
 network         units and weights
-plane           what the network answers, with the examples on top
+plane           what the network answers, with its contours and the examples on top
 curve           the loss at every snapshot
 story           what a step did, and one unit in full, in words
 timeline        moving, playing, keys, links

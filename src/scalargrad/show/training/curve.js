@@ -4,8 +4,6 @@ const FRAME = { left: 66, right: 16, top: 10, bottom: 22 };
 const WORTH_LOG = 10; // a range of so many times is shown logarithmically
 const MOST_MARKS = 5;
 let curveRoom = { left: 0, right: 1, top: 0, bottom: 1 };
-let lossDown = () => 0; // where a loss stands in it
-let drawnCurve = ""; // what the curve that stands there was drawn from
 
 // The losses that a logarithm can show.
 const positive = () => training.losses.filter((loss) => loss > 0 && loss < Infinity);
@@ -33,12 +31,10 @@ function logScale() {
   const stride = Math.ceil(span / (MOST_MARKS - 1));
   const powers = [];
   for (let power = low + Number(hasZero); power <= low + span; power += stride) powers.push(power);
-  const marks = powers.map((power) => [10 ** power, Math.abs(power) > 3 ? `10${raised(power)}` : number(10 ** power)]);
+  const marks = powers.map((power) => [10 ** power, Math.abs(power) > 3 ? `10${raised(String(power))}` : number(10 ** power)]);
   const height = (loss) => (loss > 0 ? (Math.log10(loss) - low) / span : 0);
   return { marks: hasZero ? [[0, "0"], ...marks] : marks, height };
 }
-
-const raised = (power) => [...String(power)].map((sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign])).join("");
 
 function stepAcross(k) {
   const { steps } = training;
@@ -52,23 +48,7 @@ function layOutCurve() {
 }
 
 function drawCurve() {
-  const svg = $("losses");
-  const { losses, count } = training;
-  const wanted = [training === recordedTraining, count, isLogarithmic(), ...Object.values(curveRoom)].join();
-  const hasLosses = losses.some(Number.isFinite);
-  if (wanted !== drawnCurve) svg.replaceChildren(...(hasLosses ? curveParts() : []));
-  drawnCurve = wanted;
-  if (hasLosses) moveCursor();
-}
-
-function moveCursor() {
-  const { top, bottom } = curveRoom;
-  const [x, here] = [stepAcross(state.at), training.losses[state.at]];
-  put($("cursor"), "d", `M${x},${top}V${bottom}`);
-  put($("here"), "visibility", Number.isFinite(here) ? "visible" : "hidden");
-  if (!Number.isFinite(here)) return;
-  put($("here"), "cx", String(x));
-  put($("here"), "cy", String(lossDown(here)));
+  $("losses").replaceChildren(...(training.losses.some(Number.isFinite) ? curveParts() : []));
 }
 
 function drawCurveKey() {
@@ -83,17 +63,18 @@ function curveParts() {
   const { left, right, top, bottom } = curveRoom;
   const { losses, steps, unit, count } = training;
   const { marks, height } = isLogarithmic() ? logScale() : linearScale();
-  lossDown = (loss) => bottom - (bottom - top) * height(loss);
+  const lossDown = (loss) => bottom - (bottom - top) * height(loss);
   const points = losses.flatMap((loss, k) => (Number.isFinite(loss) ? [`${stepAcross(k).toFixed(1)},${lossDown(loss).toFixed(1)}`] : []));
   const ends = [...new Set([0, count - 1])];
+  const [x, here] = [stepAcross(state.at), losses[state.at]];
   return [
     svgElement("path", { class: "rules", d: `M${left},${top}V${bottom}H${right}${marks.map(([loss]) => `M${left},${lossDown(loss)}H${right}`).join("")}` }),
     ...marks.map(([loss, name]) => svgElement("text", { class: "tick up", x: left - 6, y: lossDown(loss) + 4.5 }, name)),
     ...ends.map((k) => svgElement("text", { class: `tick ${k ? "up" : "first"}`, x: stepAcross(k), y: bottom + 16 }, String(steps[k]))),
     svgElement("text", { class: "tick", x: (left + right) / 2, y: bottom + 16 }, unit),
     svgElement("polyline", { class: "losses", points: points.join(" ") }),
-    svgElement("path", { class: "cursor", id: "cursor" }),
-    svgElement("circle", { class: "here", id: "here", r: 5 }),
+    svgElement("path", { class: "cursor", d: `M${x},${top}V${bottom}` }),
+    Number.isFinite(here) ? svgElement("circle", { class: "here", cx: x, cy: lossDown(here), r: 5 }) : "",
   ];
 }
 

@@ -6,16 +6,10 @@ let underway = 0; // the frame in which training goes on
 
 // What the controls ask for; null where one of them holds no number that can be.
 function settings() {
-  const read = (id) => {
-    const field = $(id);
-    const isGood = field.checkValidity() && (field.value !== "" || id === "seed");
-    field.setAttribute("aria-invalid", String(!isGood));
-    return isGood ? Number(field.value) : null;
-  };
+  if (!$("settings").checkValidity()) return null;
+  const read = (id) => ($(id).value === "" ? null : Number($(id).value));
   const hidden = hiddenSizes.map((size, l) => (recorded.retraining.resizes ? read(`hidden-${l}`) : size));
-  const [rate, epochs, seed] = ["rate", "epochs", "seed"].map(read);
-  const isBad = [rate, epochs, seed, ...hidden].includes(null);
-  return isBad ? null : { hidden, rate, epochs, seed: $("seed").value === "" ? null : seed };
+  return { hidden, rate: read("rate"), epochs: read("epochs"), seed: read("seed") };
 }
 
 // Show another training, as far as it has come.
@@ -29,26 +23,14 @@ function noteSettings() {
   const isOurs = training !== recordedTraining;
   if ($("recording").hidden === isOurs) $("recording").hidden = !isOurs;
   const kind = `${recorded.retraining.optimizer} on all ${examples.length} examples at once, no penalty, a constant learning rate`;
-  const sizes = training.layers.map((layer) => layer.length).join(", ");
+  const sizes = training.layers.map((layer) => layer.length).join("-");
   const size = `${sizes} units, ${training.parameterCount} parameters`;
   const how = `Trained in this page: ${size}; ${kind}${training.stopped ? `; ${training.stopped}` : "."}`;
-  if (recorded.title) nameBySizes();
   putText($("summary"), isOurs ? `now ${size}, trained in this page` : recordedSummary);
-  putText($("settings-note"), isOurs ? how : asRecorded());
-}
-
-// What the settings have to do with the recording: without an optimiser, nothing is known of its own.
-function asRecorded() {
-  if (recorded.retraining.isKnown) return "As recorded in Python. Change a number to train anew, in this page.";
-  return "The recording was trained by a program of your own; these settings train anew, in this page.";
-}
-
-// The heading, where it names the sizes of the network rather than what someone called the page.
-function nameBySizes() {
-  const sizes = training.layers.map((layer) => layer.length);
-  const heading = recorded.title.replace("{}", `${sizes.slice(0, -1).join(", ")} and ${sizes.at(-1)}`);
-  putText(document.querySelector("h1"), heading);
-  if (document.title !== heading) document.title = heading;
+  const asRecorded = recorded.retraining.isKnown // without an optimiser, nothing is known of its own
+    ? "As recorded in Python. Change a number to train anew, in this page."
+    : "The recording was trained by a program of your own; these settings train anew, in this page.";
+  putText($("settings-note"), isOurs ? how : asRecorded);
 }
 
 function stopRetraining() {
@@ -91,32 +73,27 @@ function advanceFor(fresh, epochs, milliseconds) {
 
 function showRecording() {
   stopRetraining();
-  fillSettings();
+  $("settings").reset();
   show(recordedTraining, recordedTraining.count - 1);
   announce("The training that was recorded.");
 }
 
 // The settings as they were recorded.
-function fillSettings() {
-  for (const [l, size] of hiddenSizes.entries()) if ($(`hidden-${l}`)) $(`hidden-${l}`).value = String(size);
-  $("rate").value = String(recorded.retraining.rate);
-  $("epochs").value = String(Math.min(Math.max(recordedTraining.steps.at(-1), 1), recorded.retraining.mostEpochs));
-  if ($("seed")) $("seed").value = "";
-  for (const field of $("settings").querySelectorAll("input")) field.removeAttribute("aria-invalid");
-}
-
 function buildSettings() {
-  $("settings").hidden = !recorded.retraining;
-  if (!recorded.retraining) return;
-  const sized = recorded.retraining.resizes;
-  for (const [l, names] of recorded.retraining.names.entries()) {
-    const field = { id: `hidden-${l}`, type: "number", min: 1, max: names.length, inputmode: "numeric", "aria-label": `Units of layer ${l + 1}` };
-    if (sized) $("hidden-sizes").append(element("input", field));
+  const { retraining } = recorded;
+  $("settings").hidden = !retraining;
+  if (!retraining) return;
+  $("hidden-sizes").hidden = $("seed-choice").hidden = !retraining.resizes;
+  for (const [l, value] of (retraining.resizes ? hiddenSizes : []).entries()) {
+    const most = retraining.names[l].length;
+    $("hidden-sizes").append(element("input", {
+      id: `hidden-${l}`, type: "number", min: 1, max: most, value, required: true, inputmode: "numeric", "aria-label": `Units of layer ${l + 1}`,
+    }));
   }
-  $("hidden-sizes").hidden = $("seed-choice").hidden = !sized;
-  $("epochs").max = String(recorded.retraining.mostEpochs);
-  fillSettings();
-  for (const field of $("settings").querySelectorAll("input")) field.addEventListener("change", retrain);
+  $("rate").defaultValue = String(retraining.rate);
+  $("epochs").max = String(retraining.mostEpochs);
+  $("epochs").defaultValue = String(Math.min(Math.max(recordedTraining.steps.at(-1), 1), retraining.mostEpochs));
+  $("settings").addEventListener("change", retrain);
   $("settings").addEventListener("submit", (event) => { event.preventDefault(); retrain(); });
   $("recording").addEventListener("click", showRecording);
 }
@@ -129,7 +106,7 @@ function buildExamples() {
 }
 
 function listen() {
-  listenToTimeline(() => training.count - 1);
+  listenToTimeline(() => training.count - 1, KEYS);
   onClicks({ "example-previous": () => moveExample(-1), "example-next": () => moveExample(1), points: onPlaneClick });
   $("example").addEventListener("change", () => chooseExample($("example").value === "" ? null : Number($("example").value)));
   onChoice("views", setView);
@@ -137,8 +114,8 @@ function listen() {
   for (const type of ["pointerdown", "pointermove"]) $("losses").addEventListener(type, onCurvePointer);
   onResize(document.documentElement, () => keepFocus(drawAll));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
-  window.addEventListener("beforeprint", () => { isPrinted = true; rest(); setTheme("light"); });
-  window.addEventListener("afterprint", () => { isPrinted = false; setTheme($("theme").value); });
+  window.addEventListener("beforeprint", () => { rest(); setTheme("light"); [canvasOfTiles, canvasOfPlane].forEach(asPixels); });
+  window.addEventListener("afterprint", () => setTheme($("theme").value));
 }
 
 function setTheme(theme) {

@@ -14,7 +14,7 @@ let pointedAt = null; // the unit under the mouse
 // Give every unit its place: layers side by side, each centred.
 function placeTiles(across, down) {
   const pitchOf = (layer) => Math.min((down - HEADING - 4) / layer.length, MOST_TILE * 1.35);
-  const left = Math.max(isPhone() ? 26 : 46, roomForNames(across) + BEFORE_INPUT);
+  const left = Math.max(isPhone() ? 26 : 46, ...inputNames().map((name) => widthOf(fitting(name)) + BEFORE_INPUT));
   const right = isPhone() ? ROOM.narrow : ROOM.wide;
   tiles = [];
   for (const [l, layer] of training.layers.entries()) {
@@ -66,7 +66,7 @@ function cellElement(c) {
       class: "button", id: `cell-${c}`, role: "button", tabindex: c === state.cell ? 0 : -1,
       onclick: () => { chooseUnit(c); openUnit(c); }, onfocus: () => { state.cell = c; chooseUnit(c); },
       onpointerenter: (event) => pointAt(event.pointerType === "mouse" ? c : null), onpointerleave: () => pointAt(null),
-      onkeydown: (event) => onCellKey(event, c),
+      onkeydown: (event) => onShapeKey(event, (by) => focusCell((c + by + training.cells.length) % training.cells.length), () => openUnit(c)),
     },
     svgElement("rect", { ...box, x: box.x - 3, y: box.y - 3, width: size + 6, height: size + 6, class: "target" }),
     svgElement("rect", { ...box, class: "border" }),
@@ -77,16 +77,6 @@ function cellElement(c) {
   const group = svgElement("g", { class: isInput ? "cell input" : "cell" }, button, nameElement(c, isInput, { x, y, size }), text);
   group.style.setProperty("--layer", String(training.cells[c].layer));
   return { group, button, mark, text };
-}
-
-function onCellKey(event, c) {
-  const count = training.cells.length;
-  const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (event.key === "Enter" || event.key === " ") openUnit(c);
-  else if (move) focusCell((c + move + count) % count);
-  else return;
-  event.preventDefault();
-  event.stopPropagation();
 }
 
 function focusCell(c) {
@@ -109,7 +99,8 @@ function pointAt(c) {
 
 function drawNetwork() {
   drawLinesLegend();
-  drawLines(canvasOfTiles);
+  drawLines();
+  canvasOfTiles.clearRect(0, 0, canvasOfTiles.canvas.width, canvasOfTiles.canvas.height);
   const { fields } = training.overPlane(state.at, sliceThrough());
   const most = fields.map(greatest);
   for (const c of training.cells.keys()) drawTile(canvasOfTiles, c, fields[c], most[c]);
@@ -156,28 +147,14 @@ function placeInPlane(input) {
   });
 }
 
-const NAMES_SHARE = 0.26; // of the picture's width, at most, for names of inputs
-let namesRoom = 0; // pixels before an input
-
-// The room that names of inputs take, in a picture so wide.
-function roomForNames(across) {
-  namesRoom = NAMES_SHARE * across;
-  return Math.max(...inputNames().map((name) => widthOf(fitting(name))));
-}
+const mostLetters = () => (isPhone() ? 12 : 24); // of a name, the rest of which is cut off
+const fitting = (name) => (name.length > mostLetters() ? `${name.slice(0, mostLetters() - 1).trimEnd()}…` : name);
 
 const inputNames = () => training.layers[0].map((c) => training.cells[c].name);
 
 function widthOf(text) {
   canvasOfTiles.font = `${isPhone() ? 14 : 13}px ${getComputedStyle(document.body).fontFamily}`;
   return canvasOfTiles.measureText(text).width;
-}
-
-// A name as far as it fits before its input.
-function fitting(name) {
-  if (widthOf(name) <= namesRoom) return name;
-  let cut = name;
-  while (widthOf(`${cut}…`) > namesRoom) cut = cut.slice(0, -1);
-  return `${cut.trimEnd()}…`;
 }
 
 // The name of a unit stands after it, that of an input before it.
@@ -229,38 +206,22 @@ function endsOf(weight) {
   return [{ x: isBehind ? behind : left, y: from.y }, { x: right, y: to.y }];
 }
 
-// Under the units, whose canvas is cleared for them.
-function drawLines(context) {
-  const moved = largestChange();
-  context.clearRect(0, 0, context.canvas.width, context.canvas.height);
-  writeLines(looksOfLines(), moved && lines.find(({ parameter }) => parameter === moved.parameter));
-}
-
-// How each line of the view looks: width by magnitude, colour and dashes by sign. Those of the unit
-// or the example that is chosen stand out.
-function looksOfLines() {
+// Each line of the view: width by magnitude, colour and dashes by sign. Those of the unit or the example
+// that is chosen stand out, and a halo lies under the one whose weight changed most.
+function drawLines() {
   const shown = lineNumbers(lines);
   const most = greatestLine();
   const thickest = Math.min(5, 60 / Math.max(...training.layers.map((layer) => layer.length)));
   const isMeant = meantLines();
-  return shown.map((x, i) => {
-    const share = Number.isFinite(x) ? Math.round((WIDTHS * Math.abs(x)) / (most || 1)) / WIDTHS : 1;
-    return {
-      isNegative: x < 0,
-      width: x === 0 ? 0 : 0.25 + thickest * share,
-      opacity: isMeant === null ? 0.15 + 0.85 * share : isMeant[i] ? 1 : PALE,
-    };
-  });
-}
-
-function writeLines(looks, widened) {
-  for (const [i, { isNegative, width, opacity }] of looks.entries()) {
-    const { path } = lines[i];
-    put(path, "class", isNegative ? "negative" : "positive");
-    put(path, "stroke-width", width === 0 ? "0" : width.toFixed(2));
+  for (const [i, { path }] of lines.entries()) {
+    const share = Number.isFinite(shown[i]) ? Math.round((WIDTHS * Math.abs(shown[i])) / (most || 1)) / WIDTHS : 1;
+    const opacity = isMeant === null ? 0.15 + 0.85 * share : isMeant[i] ? 1 : PALE;
+    put(path, "class", shown[i] < 0 ? "negative" : "positive");
+    put(path, "stroke-width", shown[i] === 0 ? "0" : (0.25 + thickest * share).toFixed(2));
     put(path, "stroke-opacity", opacity.toFixed(2));
   }
-  put($("halo"), "d", widened ? widened.d : "");
+  const moved = largestChange();
+  put($("halo"), "d", moved ? lines.find(({ parameter }) => parameter === moved.parameter)?.d ?? "" : "");
 }
 
 // The training stands still.

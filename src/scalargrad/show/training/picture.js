@@ -3,18 +3,11 @@
 const LEAST_ROOM = { across: 240, down: 80 }; // in which every picture can still be laid out
 
 const CLASS_COUNT = 10; // colours of classes, which begin again where there are more
-const MARKER_COUNT = 6; // so that thirty classes have a colour and a marker that no other has together
 
 // The colour of a class or output: classes that are not told by a sign have no colour of a sign.
 const classColour = (c) => `class${(c % CLASS_COUNT) + (task.kind === "largest" ? 2 : 0)}`;
 
-const probes = {};
-for (const name of ["paper", "ink", "mark", "muted", "constant", "value", "gradient", ...[...Array(CLASS_COUNT).keys()].map(classColour)]) {
-  probes[name] = element("i", { class: `probe ${name}` });
-  if (!name.startsWith("class")) probes[name].style.setProperty("--own", `var(--${name})`);
-  $("palette").append(probes[name]);
-}
-
+const COLOURS = ["paper", "constant", "value", "gradient"];
 let palette = {};
 const SHADES = 512; // between paper and a full colour
 const shades = {}; // of each colour: so many mixtures with paper, as pixels
@@ -22,7 +15,10 @@ let divergingShades = new Uint32Array(); // from orange over paper to blue, and 
 
 // Read the colours as the theme has them now.
 function readPalette() {
-  for (const [name, probe] of Object.entries(probes)) {
+  const probe = $("palette");
+  for (const name of [...COLOURS, ...[...Array(CLASS_COUNT).keys()].map(classColour)]) {
+    probe.className = name;
+    probe.style.color = `var(${COLOURS.includes(name) ? `--${name}` : "--own"})`;
     palette[name] = getComputedStyle(probe).color.match(/[\d.]+/g).slice(0, 3).map(Number);
   }
   for (const [name, colour] of Object.entries(palette)) {
@@ -34,12 +30,6 @@ function readPalette() {
 
 const mixed = (from, to, share) => from.map((x, i) => x + (to[i] - x) * share);
 const pixel = ([red, green, blue]) => new Uint32Array(new Uint8ClampedArray([red, green, blue, 255]).buffer)[0];
-
-// A number from -1 to 1 as a colour: orange, paper, blue.
-function diverging(t) {
-  if (!(Math.abs(t) >= 0)) return palette.constant;
-  return mixed(palette.paper, t < 0 ? palette.gradient : palette.value, FULL * Math.min(Math.abs(t), 1));
-}
 
 const FULL = 0.92; // how much of its colour the greatest number has
 
@@ -60,52 +50,29 @@ function divergingPixels(numbers, most) {
 
 const shadedPixel = (name, share) => shades[name][Math.round(SHADES * Math.min(share, 1))];
 
-const smooth = document.createElement("canvas");
-let isPrinted = false; // what is drawn now
-
-// Draw a picture of a grid's size, a pixel for each point, into a rectangle of a canvas.
+// Draw a picture of a grid, a pixel for each point, into a rectangle of a canvas: the outermost points
+// lie on its edges, and what is beyond them is cut off.
 function paint(context, pixels, left, top, across, down, grid = gridSize) {
   const scale = window.devicePixelRatio || 1;
-  const [x, y, wide, high] = [left * scale, top * scale, across * scale, down * scale].map(Math.round);
-  const coarse = paintCoarse(pixels, grid);
-  if (isPrinted) {
-    // copied as pixels: of commands to draw, a printer makes something else
-    [smooth.width, smooth.height] = [wide, high];
-    const enlarged = smooth.getContext("2d", { willReadFrequently: true });
-    enlarge(coarse, grid, enlarged, 0, 0, wide, high);
-    context.putImageData(enlarged.getImageData(0, 0, wide, high), x, y);
-  } else {
-    enlarge(coarse, grid, context, x, y, wide, high);
-  }
-}
-
-// Draw the small picture large. The outermost points of the grid lie on the rectangle's edges; what
-// is beyond them is cut off. Of a grid of one row, the middle is seen.
-function enlarge(coarse, grid, context, left, top, across, down) {
-  const wide = across / (grid.across - 1);
-  const high = grid.down > 1 ? down / (grid.down - 1) : 3 * down;
-  context.save();
-  context.beginPath();
-  context.rect(left, top, across, down);
-  context.clip();
-  context.drawImage(coarse, left - 0.5 * wide, top - 0.5 * high, wide * grid.across, high * grid.down);
-  context.restore();
+  const place = [left, top, across, down].map((side) => Math.round(side * scale));
+  const { each, image, own } = sheetOf(grid.across, grid.down);
+  each.set(pixels);
+  own.putImageData(image, 0, 0);
+  const [beyond, high] = grid.down > 1 ? [0.5, grid.down - 1] : [0, 1];
+  context.drawImage(own.canvas, 0.5, beyond, grid.across - 1, high, ...place);
 }
 
 // A small canvas, and its pixels to be written.
 const sheetOf = remembered((across, down) => {
-  const sheet = document.createElement("canvas");
-  [sheet.width, sheet.height] = [across, down];
+  const own = new OffscreenCanvas(across, down).getContext("2d", { willReadFrequently: true });
   const image = new ImageData(across, down);
-  return { sheet, image, each: new Uint32Array(image.data.buffer), context: sheet.getContext("2d", { willReadFrequently: true }) };
+  return { own, image, each: new Uint32Array(image.data.buffer) };
 });
 
-// One pixel for each point of the grid.
-function paintCoarse(pixels, { across, down }) {
-  const { sheet, image, each, context } = sheetOf(across, down);
-  each.set(pixels);
-  context.putImageData(image, 0, 0);
-  return sheet;
+// Of commands to draw, a printer makes something else: it is given pixels.
+function asPixels(context) {
+  const { width, height } = context.canvas;
+  context.putImageData(context.getImageData(0, 0, width, height), 0, 0);
 }
 
 // The size of a picture's place, in pixels of the page. A snapshot that is hidden, or not laid out yet,
@@ -134,20 +101,25 @@ function greatest(numbers) {
   return most;
 }
 
-// The outline of a class's marker about (0, 0).
-function marker(c, r) {
-  switch (c % MARKER_COUNT) {
-    case 0: return `M0,${-1.2 * r}L${1.1 * r},${0.8 * r}L${-1.1 * r},${0.8 * r}z`;
-    case 1: return circle(r);
-    case 2: return `M${-r * 0.9},${-r * 0.9}h${1.8 * r}v${1.8 * r}h${-1.8 * r}z`;
-    case 3: return `M0,${-1.3 * r}L${1.1 * r},0L0,${1.3 * r}L${-1.1 * r},0z`;
-    case 4: return `M0,${1.2 * r}L${1.1 * r},${-0.8 * r}L${-1.1 * r},${-0.8 * r}z`;
-    default: {
-      const a = 0.45 * r;
-      const b = 1.2 * r;
-      return `M${-a},${-b}H${a}V${-a}H${b}V${a}H${a}V${b}H${-a}V${a}H${-b}V${-a}H${-a}z`;
-    }
-  }
-}
-
+// The outline of a class's marker about (0, 0): six, so that thirty classes have a colour and a marker that
+// no other has together.
 const circle = (r) => `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0z`;
+const MARKERS = [
+  (r) => `M0,${-1.2 * r}L${1.1 * r},${0.8 * r}L${-1.1 * r},${0.8 * r}z`,
+  circle,
+  (r) => `M${-r * 0.9},${-r * 0.9}h${1.8 * r}v${1.8 * r}h${-1.8 * r}z`,
+  (r) => `M0,${-1.3 * r}L${1.1 * r},0L0,${1.3 * r}L${-1.1 * r},0z`,
+  (r) => `M0,${1.2 * r}L${1.1 * r},${-0.8 * r}L${-1.1 * r},${-0.8 * r}z`,
+  (r, a = 0.45 * r, b = 1.2 * r) => `M${-a},${-b}H${a}V${-a}H${b}V${a}H${a}V${b}H${-a}V${a}H${-b}V${-a}H${-a}z`,
+];
+const marker = (c, r) => MARKERS[c % MARKERS.length](r);
+
+// Keys on one of several shapes: arrows move among them, Enter and Space act.
+function onShapeKey(event, move, act) {
+  const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (by) move(by);
+  else if (event.key === "Enter" || event.key === " ") act();
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
+}

@@ -11,7 +11,7 @@ let room = { left: 0, top: 0, across: 0, down: 0 }; // the plane's rectangle
 let canvasOfPlane = null;
 let boundaryLines = [];
 let answerLines = [];
-let points = []; // for each example {group, outline}
+let points = []; // of each example, its element
 
 const toRight = (share) => room.left + room.across * share;
 const toDown = (share) => room.top + room.down * share;
@@ -31,7 +31,7 @@ function layOutPlane() {
   answerLines = isPlane ? [] : training.model.outputs.map((_, o) => svgElement("polyline", { class: `answer ${classColour(o)}` }));
   points = [...examples.keys()].map(pointElement);
   const edge = svgElement("rect", { class: "edge", x: room.left, y: room.top, width: room.across, height: room.down });
-  $("points").replaceChildren(svgElement("g", { id: "axes" }), ...boundaryLines, edge, ...answerLines, ...points.map(({ group }) => group));
+  $("points").replaceChildren(svgElement("g", { id: "axes" }), ...boundaryLines, edge, ...answerLines, ...points);
   $("axes").replaceChildren(...axes());
   if (needsMargin()) layOutPlane();
 }
@@ -119,9 +119,7 @@ function drawCurves(outputs) {
 
 // Round numbers along an extent.
 function ticks([low, high], count = 5) {
-  const rough = (high - low) / count;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const grain = [1, 2, 5, 10].map((k) => k * power).find((x) => x >= rough);
+  const grain = roundAbove((high - low) / count);
   const first = Math.ceil(low / grain);
   return [...Array(Math.floor(high / grain) - first + 1).keys()].map((i) => Number(((first + i) * grain).toPrecision(6)));
 }
@@ -139,7 +137,7 @@ function axes() {
     made.push(svgElement("text", { class: "tick up", x: room.left - 5, y: toDown((high - y) / (high - low)) + 4.5 }, number(y)));
   }
   const names = isPlane ? plane.map((axis) => recorded.cells[axis].name) : [recorded.cells[0].name, "y"];
-  const short = names.map((name) => (name.length > 26 ? `${name.slice(0, 25)}…` : name));
+  const short = names.map(fitting);
   made.push(svgElement("text", { class: "axis", x: room.left + room.across - 4, y: bottom - 6 }, short[0]));
   made.push(svgElement("text", { class: "axis up", x: room.left + 6, y: room.top + 16 }, short[1]));
   return made;
@@ -162,15 +160,18 @@ const describedTarget = (i) => (task.classes.length ? `class ${task.names[task.c
 // An example: its class by marker and colour.
 function pointElement(i) {
   const c = task.classes[i];
-  const outline = task.classes.length ? { class: `marker ${classColour(c)}`, d: marker(c, pointSize) } : { class: "marker", d: circle(pointSize) };
+  const [kind, d] = task.classes.length ? [`marker ${classColour(c)}`, marker(c, pointSize)] : ["marker", circle(pointSize)];
+  const outline = svgElement("path", { class: kind, d });
+  if (!task.classes.length) outline.style.setProperty("--own", targetColour(i));
+  const chooseBy = (by) => chooseExample(by === null ? null : (i + by + examples.length) % examples.length, { focus: true });
   const group = svgElement(
     "g",
-    { class: "point", id: `point-${i}`, role: "button", onkeydown: (event) => onPointKey(event, i) },
+    { class: "point", id: `point-${i}`, role: "button", onkeydown: (event) => onShapeKey(event, chooseBy, () => chooseBy(state.example === i ? null : 0)) },
     svgElement("circle", { class: "ring", r: pointSize + 6 }),
     svgElement("circle", { class: "miss", r: pointSize + 4 }),
-    svgElement("path", outline),
+    outline,
   );
-  return { group, outline: group.lastChild, drawn: "" };
+  return group;
 }
 
 const pointSize = examples.length > 300 ? 3.2 : 5;
@@ -179,36 +180,24 @@ const pointSize = examples.length > 300 ? 3.2 : 5;
 function drawPoints() {
   const { outputs } = training.answers(state.at);
   const place = placing();
-  for (const [i, point] of points.entries()) {
+  for (const [i, group] of points.entries()) {
     const wrong = task.classes.length > 0 && verdict(outputs[i]) !== task.classes[i];
     const isChosen = i === state.example;
     const [x, y] = place(i);
-    const wanted = [x, y, wrong, isChosen, i === (state.example ?? 0)].join();
-    if (point.drawn === wanted) continue;
-    point.drawn = wanted;
-    const { group, outline } = point;
     put(group, "transform", `translate(${x.toFixed(1)},${y.toFixed(1)})`);
     put(group, "aria-pressed", String(isChosen));
     put(group, "aria-label", `${nameOfExample(i)}, ${describedTarget(i)}${wrong ? ", answered wrongly" : ""}`);
     put(group, "tabindex", i === (state.example ?? 0) ? "0" : "-1");
     group.classList.toggle("wrong", wrong);
     group.classList.toggle("chosen", isChosen);
-    if (!task.classes.length) put(outline, "fill", `rgb(${diverging(numberShade(i)).map(Math.round).join()})`);
   }
 }
 
-function numberShade(i) {
+// The colour of a target that is a number, among those of what is answered.
+function targetColour(i) {
   const [low, high] = targetRange;
-  return (2 * [task.targets[i]].flat()[0] - low - high) / (high - low || 1);
-}
-
-function onPointKey(event, i) {
-  const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (move) chooseExample((i + move + examples.length) % examples.length, { focus: true });
-  else if (event.key === "Enter" || event.key === " ") chooseExample(state.example === i ? null : i, { focus: true });
-  else return;
-  event.preventDefault();
-  event.stopPropagation();
+  const shade = (2 * [task.targets[i]].flat()[0] - low - high) / (high - low || 1);
+  return `color-mix(in srgb, var(--${shade < 0 ? "gradient" : "value"}) ${100 * FULL * Math.abs(shade)}%, var(--paper))`;
 }
 
 // A click or touch anywhere in the plane selects the nearest example; once more, lets it go.

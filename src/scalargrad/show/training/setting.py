@@ -411,15 +411,12 @@ class Setting(NamedTuple):
         What the page reads.
     operations : collection of (Operation, int)
         What it runs.
-    sizes : list of int
-        How many inputs and units there are, layer by layer.
     summary : list of str
         The network in a few words each.
     """
 
     recorded: Json
     operations: Collection[tuple[Operation, int]]
-    sizes: list[int]
     summary: list[str]
 
 
@@ -475,14 +472,14 @@ def study(
     }
     _require_mean(model, data, loss)
     symbols = filter(None, dict.fromkeys(activation(program, cell) for cell in cells))
+    sizes = "-".join(str(len(layer)) for layer in layers_of(cells))
     summary = [
-        f"{' and '.join(symbols) or 'linear'} units",
+        f"{sizes} {' and '.join(symbols) or 'linear'} units",
         f"{len(parameters)} parameters",
         f"{len(data.inputs)} examples",
         f"loss: {getattr(loss, '__name__', type(loss).__name__).replace('_', ' ')}",
     ]
-    sizes = [len(layer) for layer in layers_of(cells)]
-    return Setting(recorded, used, sizes, summary), parameters
+    return Setting(recorded, used, summary), parameters
 
 
 def _cells(program: Program, cells: list[Cell], features: list[str] | None) -> Iterator[Json]:

@@ -98,16 +98,14 @@ function drawStory() {
 // One unit in full: every product of its sum, with the gradient and the change of each weight.
 function openUnit(c) {
   const cell = training.cells[c];
-  const dialog = $("unit");
   const values = state.example === null ? null : training.activations(state.at, state.example);
   const title = cell.layer === 0 ? `Input ${cell.name}` : `Unit ${cell.name} of layer ${cell.layer}`;
-  dialog.replaceChildren(
+  showDialog(
+    "unit",
     element("h2", { id: "unit-title" }, `${title}, ${whichSteps().toLowerCase()}`),
     element("p", {}, unitFormula(c, values)),
     ...(cell.sources.length ? [element("div", { class: "scrolled", tabindex: 0, role: "region", "aria-label": "Its sum" }, unitTable(c, values))] : []),
-    element("form", { method: "dialog" }, element("button", { autofocus: true }, "Close")),
   );
-  dialog.showModal();
 }
 
 function unitFormula(c, values) {
@@ -132,9 +130,5 @@ function unitTable(c, values) {
   const rows = sources.map(([source, node]) => row(training.cells[source].name, values ? values[source] : null, node - width));
   if (bias !== null && bias >= width && bias < width + training.parameterCount) rows.push(row("bias", null, bias - width));
   const head = ["from", ...(values ? ["value"] : []), "weight", ...(values ? ["product"] : []), values ? `∂L/∂w, example ${state.example}` : "∂L/∂w", "change"];
-  return element(
-    "table", {},
-    element("thead", {}, element("tr", {}, ...head.map((word) => element("th", { scope: "col" }, word)))),
-    element("tbody", {}, ...rows.map(([first, ...rest]) => element("tr", {}, element("th", { scope: "row" }, first), ...rest.map((text) => element("td", {}, text))))),
-  );
+  return table(head, rows);
 }

@@ -1,17 +1,10 @@
 // Moving through the snapshots: buttons, scrubber, keys, Play, and a link to where one is.
 
-const VIEWS = ["weights", "products", "gradients", "changes"];
-
 function drawTimeline() {
   const { steps, unit } = training;
   const count = training.count - 1;
   setTimeline(state.at, count, `${unit} ${steps[state.at]} of ${steps.at(-1)}`, `${unit} ${steps[state.at]}/${steps.at(-1)}`);
   $("scrubber").style.setProperty("--seed", String(state.at / Math.max(1, count)));
-}
-
-function drawExampleChoice() {
-  const wanted = state.example === null ? "" : String(state.example);
-  if ($("example").value !== wanted) $("example").value = wanted;
 }
 
 // Make all pictures anew: for another size or theme, or of another training.
@@ -38,7 +31,7 @@ function draw() {
 function drawWords() {
   drawCurveKey();
   drawStory();
-  drawExampleChoice();
+  $("example").value = state.example ?? "";
   drawPlay();
   if (recorded.retraining) noteSettings();
 }
@@ -60,7 +53,7 @@ function goTo(k, { manual = true } = {}) {
   state.at = Math.min(Math.max(k, 0), training.count - 1);
   draw();
   if (manual) announce([sentence(), changeSentence(), exampleSentence()].filter(Boolean).join(" "));
-  if (manual) noteAddress();
+  if (manual) noteShown();
 }
 
 // Select an example, or all of them; what is in focus stays so.
@@ -73,7 +66,7 @@ function chooseExample(i, { focus = false } = {}) {
   else draw();
   if (focus && i !== null) $(`point-${i}`).focus();
   announce(i === null ? "All examples." : exampleSentence());
-  noteAddress();
+  noteShown();
 }
 
 // Elements of the pictures are made anew; the one in focus is found again.
@@ -85,7 +78,7 @@ function keepFocus(draw) {
 
 function showView(view) {
   state.view = view;
-  document.querySelector(`[name=view][value=${view}]`).checked = true;
+  choose("views", view);
 }
 
 // Choose what the lines show; products are those of an example.
@@ -94,10 +87,8 @@ function setView(view) {
   if (view === "products" && state.example === null) chooseExample(0);
   else drawNetwork();
   announce(`Lines show ${view}.`);
-  noteAddress();
+  noteShown();
 }
-
-const nextView = () => setView(VIEWS[(VIEWS.indexOf(state.view) + 1) % VIEWS.length]);
 
 function moveExample(direction) {
   const count = examples.length;
@@ -115,26 +106,13 @@ function play() {
 }
 
 const KEYS = {
-  ArrowRight: () => goTo(state.at + 1),
-  ArrowLeft: () => goTo(state.at - 1),
   "Shift+ArrowRight": () => goTo(state.at + 10),
   "Shift+ArrowLeft": () => goTo(state.at - 10),
-  Home: () => goTo(0),
-  End: () => goTo(training.count - 1),
-  " ": togglePlay,
   e: () => moveExample(1),
   "Shift+e": () => moveExample(-1),
-  l: nextView,
+  l: () => setView(nextChoice("views", state.view)),
   Escape: () => (state.unit === null ? chooseExample(null) : chooseUnit(null)),
-  "?": showHelp,
 };
-
-// Keys belong to the page unless someone writes in a control.
-function onKey(event) {
-  if (!isForPage(event) || event.target.closest("input, select, textarea")) return;
-  if (event.key === " " && event.target.closest("button, summary, a")) return;
-  actOnKey(event, KEYS);
-}
 
 // The state as a URL fragment, such as #step=12&example=17&lines=gradients.
 function linkFragment() {
@@ -142,23 +120,15 @@ function linkFragment() {
   return `#step=${training.steps[state.at]}${example}&lines=${state.view}`;
 }
 
-// Keep the address at what is shown, if a page opened there would show it: not a training of this
-// page, and not in a notebook's frame, which has no address.
-function noteAddress() {
-  if (location.protocol === "about:" || training !== recordedTraining) return;
-  try {
-    history.replaceState(null, "", linkFragment());
-  } catch {
-    // some browsers limit how often an address may change
-  }
-}
+// What is trained in this page has no address.
+const noteShown = () => training === recordedTraining && noteAddress();
 
 function readFragment() {
-  const given = new URLSearchParams(location.hash.slice(1));
+  const given = fragment();
   const example = Number(given.get("example") ?? NaN);
   if (Number.isInteger(example) && examples[example]) state.example = example;
   const view = given.get("lines");
-  if (VIEWS.includes(view) && (view !== "products" || state.example !== null)) showView(view);
+  if (choices("views").includes(view) && (view !== "products" || state.example !== null)) showView(view);
   const step = Number(given.get("step") ?? NaN);
   const k = recordedTraining.steps.findLastIndex((each) => each <= step);
   state.at = Math.max(k, 0);

@@ -49,8 +49,6 @@ class Snapshot(NamedTuple):
     parameters: array[float]
 
 
-_TITLE = "Training a network of {} units"  # of which pages fill in others
-
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
     *("state", "training", "picture", "network", "plane", "curve"),
@@ -365,7 +363,6 @@ class TrainingPage:
         return html.save(path, lambda: self._page(title))
 
     def _page(self, title: str | None) -> str:
-        *first, last = map(str, self._setting.sizes)
         summary = [*self._setting.summary, *([f"stopped: {self.stopped}"] if self.stopped else [])]
         kept = {
             "steps": [snapshot.step for snapshot in self._snapshots],
@@ -379,8 +376,8 @@ class TrainingPage:
             "training",
             _SCRIPTS,
             javascript_lanes(self._setting.operations),
-            recorded | {"title": None if title else _TITLE},
-            title=title or _TITLE.format(f"{', '.join(first)} and {last}"),
+            recorded,
+            title=title or "Training a network",
             summary=escape(" · ".join(summary)),
             table=self.history._repr_html_(),
         )

@@ -51,7 +51,6 @@ function tableOf(index, key, form) {
     if (!table.lines.has(line)) table.lines.set(line, []);
     table.lines.get(line).push(k);
   }
-  enlargeTargets(svg);
   return table;
 }
 
@@ -98,8 +97,7 @@ const lineOf = (step) => open.find(lineId(open, step));
 // The drawing to open for a stop: that in which its gate stands or, for a layer, that around it.
 function drawingFor(stop) {
   const common = drawingAround(stop);
-  const isLayer = state.view === "layer" && layerOf(stop);
-  return isLayer ? drawings[common].parent ?? common : common;
+  return layerOf(stop) ? drawings[common].parent ?? common : common;
 }
 
 // The innermost drawing that holds all the gates of a stop.
@@ -210,8 +208,8 @@ const roomOf = (wire) => (wire.localName === "rect" ? wire.width.baseVal.value :
 
 // The gradient of a node as far as it has come: 0.5 + ? until every term has arrived.
 function gradientText(i, arrived) {
-  if (isComplete(i, arrived)) return i === root ? "1" : number(state.sweep.total(i));
-  return arrived[i] && i !== root ? partialSum(state.sweep.total(i, arrived[i])) : "";
+  if (isComplete(i, arrived)) return number(state.sweep.total(i));
+  return arrived[i] ? partialSum(state.sweep.total(i, arrived[i])) : "";
 }
 
 const partialSum = (sum) => `${number(sum)} + ?`;
@@ -280,26 +278,23 @@ function drawWireBack(line, carried) {
   drawContribution(line, done, carried, isAsked);
 }
 
-// What has come back along a line: on its tap, or on the wire of its copy or repeated name.
+// What has come back along a line: on its tap, or on the wire of its copy or repeated name; of several
+// values on one line, how many there are, and how many terms.
 function drawContribution(line, done, carried, isAsked) {
   const tap = open.find(`${line.id}-tap`);
   const copy = open.find(`${line.id}-gradient`);
   if (!tap && !copy) return;
-  if (copy && open.bundles.has(Number(/-b(\d+)$/.exec(line.id)?.[1]))) {
-    drawBundleAgain(line, done, carried);
-    return;
-  }
+  const members = [...new Set(carried.map((k) => steps[k].parent))];
+  const known = members.filter((i) => isDone(knownAt[i])).length;
+  const isOne = members.length === 1;
   const sum = done.reduce((total, k) => total + state.sweep.contributions[k], 0);
   const whole = isAsked ? "?" : number(sum);
-  const text = !done.length ? "" : done.length === carried.length ? whole : partialSum(sum);
+  const arrived = !done.length ? "" : done.length === carried.length ? whole : partialSum(sum);
   const place = copy ?? tap.querySelector("text");
-  place.textContent = text;
+  place.textContent = isOne ? arrived : countedOf(done.length, "term", carried.length);
   fitNumber(place, copy ? open.find(`${line.id}-wire-line`) : tap.querySelector("rect"));
   tap?.classList.toggle("empty", !done.length);
-  if (!copy) return;
-  const { parent } = steps[carried[0]];
-  const known = isDone(knownAt[parent]);
-  drawWireAgain(line, known, known ? computedText(parent) : "");
+  if (copy) drawWireAgain(line, known > 0, !isOne ? countedOf(known, "value", members.length) : known ? computedText(members[0]) : "");
 }
 
 // The wire of a copy or a repeated name, on which its line continues.
@@ -313,12 +308,4 @@ function drawWireAgain(line, known, value) {
     classList.toggle("todo", !known);
     for (const name of ["passed", "dead"]) classList.toggle(name, line.classList.contains(name));
   }
-}
-
-// A bundle named again: how many of its values there are, and how many terms have come back.
-function drawBundleAgain(line, done, carried) {
-  const members = [...new Set(carried.map((k) => steps[k].parent))];
-  const known = members.filter((i) => isDone(knownAt[i])).length;
-  drawWireAgain(line, known > 0, countedOf(known, "value", members.length));
-  open.find(`${line.id}-gradient`).textContent = countedOf(done.length, "term", carried.length);
 }

@@ -173,7 +173,7 @@ def _slotted(svg: str) -> tuple[str, Sequence[str]]:
 _CELL = 7.7  # width of a letter of 14 pixels
 _NUMBER_CELLS, _BUNDLE_CELLS = 9.4, 15.0
 _TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the room beside it
-_NAME_HEIGHT = 13
+_NAME_HEIGHT, _FINGER = 13, 44.0  # the least place that a finger hits
 _STEP = 30.0  # by which the width of a box grows if it stands for another
 _MANY = 4  # lines into a gate whose taps then stand together
 #: Between ranks, in inches: room for lines from such taps to cross, and from a fold to part.
@@ -308,6 +308,9 @@ class _PageWriter(SvgWriter):
         if isinstance(shape, Folded):
             seen = " ".join((shape.text, *shape.details))
             label = f' aria-label="{escape(f"{seen}: opens its drawing")}"'
+        width, height = self._layout.sizes[shape.id]
+        size = max(width, _FINGER), max(height, _FINGER)
+        inside += rounded(self._layout.at[shape.id], size, 0, ' class="hit"')
         return (
             f'<g class="node {kind}" id="{shape.id}" tabindex="0" role="button"{label}>{inside}</g>'
         )

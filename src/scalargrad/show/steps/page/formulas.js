@@ -27,9 +27,7 @@ const bindingOf = (word) => (/^[-−]/.test(word) ? 3 : /^[\d.]+e/.test(word) ? 
 
 // A formula with whole powers as superscripts, and the power ½ as a root.
 const ROOT = /(?<![\p{L}\p{N}_.])([\p{L}\p{N}_.]+|\([^()]*\))\^0\.5(?![\p{L}\p{N}_.^])/gu;
-const RAISED = Object.fromEntries([..."−0123456789"].map((c, i) => [c, "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"[i]]));
-const raised = (written) => written.replace(ROOT, "√$1").replace(/\^(?:\((−\d+)\)|(\d+))(?![\w.^])/g, (_, negative, power) =>
-  [...(negative ?? power)].map((c) => RAISED[c]).join(""));
+const withPowers = (written) => written.replace(ROOT, "√$1").replace(/\^(?:\((−\d+)\)|(\d+))(?![\w.^])/g, (_, negative, power) => raised(negative ?? power));
 
 // What fills the templates of one form; `name` writes a name, `finish` what is put together.
 function scriptOf(form, name, escape, finish) {
@@ -58,7 +56,7 @@ function scriptOf(form, name, escape, finish) {
 }
 
 const same = (written) => written;
-const TEXT = scriptOf(0, same, same, raised);
+const TEXT = scriptOf(0, same, same, withPowers);
 const MATHML = scriptOf(1, scripted, escapeHtml, same);
 
 // The gradient of a node, as the notation writes it; δ is that of a pre-activation alone.
@@ -90,10 +88,19 @@ class GateAt {
     return slot === "y" ? this.place : this.node.parents[slot.slice(1)];
   }
 
+  // What the terms of the gate come to, of which conditions and rules are some: as numbers, as decimals.
+  get values() {
+    return this.valued ??= evaluate(this.gate.terms, this.number, same, numberResult);
+  }
+
+  get decimals() {
+    return this.exact ??= evaluate(this.gate.terms, (slot) => decimal(this.number(slot)), decimal, decimalResult);
+  }
+
   // How a local derivative is written at this point; null where it is a number.
   written(operand) {
     let found = this.gate.wires[operand].written;
-    while (found && "if" in found) found = termValue(this.gate.terms[found.if], this.number) ? found.then : found.else;
+    while (found && "if" in found) found = this.values[found.if] ? found.then : found.else;
     return found;
   }
 
@@ -125,8 +132,7 @@ class GateAt {
     const written = this.written(operand);
     if (!written) return [relation(local), "="];
     const shown = loosest(written.rounds, relation(...written.reads.map(this.number)));
-    const known = new Map(written.reads.map((slot) => [slot, decimal(this.number(slot))]));
-    return [loosest(shown, written.reads.includes("y") ? this.relation : "="), resultRelation(decimalValue(this.gate.terms[written.rule], known, decimal), local)];
+    return [loosest(shown, written.reads.includes("y") ? this.relation : "="), resultRelation(this.decimals[written.rule], local)];
   }
 }
 
@@ -135,14 +141,7 @@ const wordOf = (x) => (x.word !== undefined ? x.word : typeof x === "object" ? n
 // The maximum that a gate holds constant, as that of softmax does.
 const heldIn = (node) => nodes[node].parents.find((x) => x.largest);
 
-const gatesAt = new WeakMap(); // gates by sweep and node
-
-function gateAt(sweep, node) {
-  if (!gatesAt.has(sweep)) gatesAt.set(sweep, new Map());
-  const known = gatesAt.get(sweep);
-  if (!known.has(node)) known.set(node, new GateAt(sweep, node));
-  return known.get(node);
-}
+const gateAt = (sweep, node) => (sweep.gates[node] ??= new GateAt(sweep, node));
 
 // A formula is {symbols, numbers, brief}: links of a chain, each a sign, or none, and a piece.
 // Where the numbers would only repeat, the whole has the result alone, after the sign `brief`.
@@ -195,9 +194,7 @@ function contributionLinks(step, product, script, notation, equals = "=") {
 }
 
 function backwardFormula(sweep, step, script, notation) {
-  const upstream = sweep.signals[step.node];
-  const local = sweep.locals[step.node][step.operand];
-  const contribution = upstream * local;
+  const { upstream, local, contribution } = sweep.factors(step);
   const product = script.product(script.factor(upstream), script.factor(local));
   const links = chainInSymbols(sweep, step, script, notation);
   const filledIn = relation(upstream, local);
@@ -218,7 +215,7 @@ function chainInSymbols(sweep, { node, operand, parent }, script, notation) {
 // The local derivative of a wire, ∂f/∂z = q = 3.
 function localFormula(sweep, step, script) {
   const gate = gateAt(sweep, step.node);
-  const local = sweep.locals[step.node][step.operand];
+  const { local } = sweep.factors(step);
   const partial = script.partial(nodes[step.node].word, nodes[step.parent].word);
   const left = ["", isShare(step) ? script.join([partial, script.phrase(say("share"))]) : partial]; // not the whole derivative
   const [filledIn, result] = gate.relations(step.operand);
@@ -286,17 +283,6 @@ function typeset(place) {
     }
   }
   return place;
-}
-
-const FINGER = 44; // pixels of the least place that a finger hits
-
-// Make the place around each shape that can be opened large enough for a finger.
-function enlargeTargets(svg) {
-  for (const shape of svg.querySelectorAll(".node")) {
-    const [x, y, width, height] = ["x", "y", "width", "height"].map((side) => shape.querySelector("rect")[side].baseVal.value);
-    const [wide, high] = [Math.max(width, FINGER), Math.max(height, FINGER)];
-    shape.append(svgElement("rect", { class: "hit", x: x - (wide - width) / 2, y: y - (high - height) / 2, width: wide, height: high }));
-  }
 }
 
 // Without a font made for formulas Chromium hardly lowers an index; then the style sheet does.

@@ -51,9 +51,7 @@ function buildField(i) {
 function niceExtent(x) {
   const size = Number.isFinite(x) ? Math.abs(x) : 0;
   const isSmall = size > 1e-300 && size < 1e-3;
-  const wanted = isSmall ? 2 * size : Math.max(5, 2 * size);
-  const power = 10 ** Math.floor(Math.log10(wanted));
-  return [1, 2, 5, 10].map((k) => k * power).find((round) => round >= wanted * (1 - 1e-9));
+  return roundAbove(isSmall ? 2 * size : Math.max(5, 2 * size));
 }
 
 const roundTo = (x, grain) => Number((Math.round(x / grain) * grain).toPrecision(6));
@@ -126,8 +124,7 @@ function drawInputs() {
     }
     const name = isLong ? "gradient" : signal(i, TEXT, state.notation); // the name itself stands beside
     const hidden = i === asked || !isComplete(i, arrived);
-    const known = i === root ? 1 : state.sweep.total(i);
-    gradient.textContent = hidden ? `${name} = …` : `${name} ${equalTo(known)}`;
+    gradient.textContent = hidden ? `${name} = …` : `${name} ${equalTo(state.sweep.total(i))}`;
     typeset(gradient);
   }
 }

@@ -5,10 +5,10 @@ const ROWS_SHOWN = 4;
 
 for (const layer of layers) layer.members = new Set(layer.gates);
 
-// The layer that a stop of the layer view is, if it is one.
+// The layer that a stop is, if it is one.
 function layerOf(stop) {
   const first = steps[stop[0]];
-  return first.phase === "seed" || first.node === null ? null : layers.find((layer) => layer.members.has(first.node)) ?? null;
+  return state.view !== "layer" || first.phase === "seed" || first.node === null ? null : layers.find((layer) => layer.members.has(first.node)) ?? null;
 }
 
 const numberAt = (x) => (x === null ? 0 : numberOf(x, state.sweep.data));
@@ -104,7 +104,8 @@ function layerNumbers(layer) {
   };
 }
 
-// What a stop of the layer view says of its layer: lines of symbols, each with its numbers below.
+// What a stop of the layer view says of its layer: lines of symbols, each with its numbers below, which may
+// be broken before an operator.
 function explainLayer(layer, phase) {
   const found = layerNumbers(layer);
   const lines = phase === "forward" ? forwardLines(layer, found) : backwardLines(layer, found);
@@ -114,26 +115,13 @@ function explainLayer(layer, phase) {
       "div",
       { class: "matrix-line", tabindex: "0", role: "group", "aria-label": "Matrix line" },
       mathElement("div", math(...symbols)),
-      element("div", { class: "matrices" }, ...phrases(numbers).map((phrase) => mathElement("span", math(...phrase)))),
+      element("div", { class: "matrices" }, ...numbers.map((piece) => mathElement("span", math(piece)))),
       sizes.length ? element("p", { class: "extent" }, sizes.join("; ")) : null,
     );
   });
   const isCut = lines.some(({ shown }) => shown.some((rows) => Math.max(rows.length, rows[0].length) > MOST_ROWS));
   const direction = element("p", { class: "note direction" }, DIRECTION + (IN_LECTURES[state.notation] ?? ""));
   return [element("p", { class: "sentence" }, layerSentence(layer, phase)), ...blocks, ...(isCut ? [wholeSwitch()] : []), direction];
-}
-
-// The pieces of a line where it may be broken: before an operator, which stays with what follows.
-function phrases(pieces) {
-  const made = [];
-  let waiting = [];
-  for (const piece of pieces) {
-    waiting.push(piece);
-    if (piece.startsWith("<mo>")) continue;
-    made.push(waiting);
-    waiting = [];
-  }
-  return made;
 }
 
 function wholeSwitch() {
@@ -152,14 +140,14 @@ function forwardLines(layer, { W, x, b, z, h }) {
   const plus = layer.b ? [op("+"), bn] : [];
   const sum = {
     symbols: [zn, op("="), Wn, input, ...plus],
-    numbers: [matrix(W, "value"), matrix(x, "value"), ...(layer.b ? [op("+"), matrix(b, "value")] : []), productSign(W, x, z, layer.b ? b : null), matrix(z, "value")],
+    numbers: [matrix(W, "value"), matrix(x, "value"), ...(layer.b ? [op("+") + matrix(b, "value")] : []), productSign(W, x, z, layer.b ? b : null) + matrix(z, "value")],
     shown: [W, x],
   };
   if (layer.activation === null) return [sum];
   const name = `<mi>${escapeHtml(layer.activation)}</mi>`;
   return [sum, {
     symbols: [outputLetter(layer), op("="), name, op("("), zn, op(")")],
-    numbers: [name, matrix(z, "value"), activationSign(layer), matrix(h, "value")],
+    numbers: [name + matrix(z, "value"), activationSign(layer) + matrix(h, "value")],
     shown: [z],
   }];
 }
@@ -176,7 +164,7 @@ function backwardLines(layer, found) {
   const next = layer.next === null ? null : layers[layer.next];
   const arriving = next ? [op("="), transposed(letter("W", next)), errorLetter(next)] : [];
   const isSum = layer.activation === null && !isPartial; // what arrives is the error of the sums
-  const lines = [{ symbols: [isSum ? error : layerSignal(out), ...arriving], numbers: [gradientSign(layer.h), matrix(upstream, "gradient")], shown: [upstream] }];
+  const lines = [{ symbols: [isSum ? error : layerSignal(out), ...arriving], numbers: [gradientSign(layer.h) + matrix(upstream, "gradient")], shown: [upstream] }];
   if (layer.activation === null) {
     if (isPartial) lines[0].symbols.unshift(error, op("="));
   } else {
@@ -185,22 +173,22 @@ function backwardLines(layer, found) {
     const prime = `<msup><mi>${escapeHtml(layer.activation)}</mi><mo>′</mo></msup>`;
     lines.push({
       symbols: [error, ...(isPartial ? [op("="), layerSignal(zn)] : []), op("="), ...upstreamName, op("∘"), prime, op("("), zn, op(")")],
-      numbers: [matrix(upstream, "gradient"), op("∘"), matrix(slope, "local"), op(loosest(...delta.map(([x], j) => productRelation(upstream[j][0], slope[j][0], x)))), matrix(delta, "gradient")],
+      numbers: [matrix(upstream, "gradient"), op("∘") + matrix(slope, "local"), op(loosest(...delta.map(([x], j) => productRelation(upstream[j][0], slope[j][0], x)))) + matrix(delta, "gradient")],
       shown: [delta],
     });
   }
   const row = [x.map(([value]) => value)];
   lines.push({
     symbols: [layerSignal(Wn), isOrHas(layer.alone.W), error, transposed(input)],
-    numbers: [matrix(delta, "gradient"), matrix(row, "value"), productSign(delta, row, weights), matrix(weights, "gradient")],
+    numbers: [matrix(delta, "gradient"), matrix(row, "value"), productSign(delta, row, weights) + matrix(weights, "gradient")],
     shown: [weights],
   });
-  if (layer.b) lines.push({ symbols: [layerSignal(bn), isOrHas(layer.alone.b), error], numbers: [gradientSign(layer.z), matrix(delta, "gradient")], shown: [delta] });
+  if (layer.b) lines.push({ symbols: [layerSignal(bn), isOrHas(layer.alone.b), error], numbers: [gradientSign(layer.z) + matrix(delta, "gradient")], shown: [delta] });
   if (layer.passes) {
     const columns = W[0].map((_, k) => W.map((weightsOf) => weightsOf[k]));
     lines.push({
       symbols: [layerSignal(input), isOrHas(layer.alone.x), transposed(Wn), error],
-      numbers: [matrix(columns, "value"), matrix(delta, "gradient"), productSign(columns, delta, passed), matrix(passed, "gradient")],
+      numbers: [matrix(columns, "value"), matrix(delta, "gradient"), productSign(columns, delta, passed) + matrix(passed, "gradient")],
       shown: [passed],
     });
   }

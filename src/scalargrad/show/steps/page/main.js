@@ -1,16 +1,17 @@
 // Putting the page together, and what tests and slides may call.
 
 function listen() {
-  listenToTimeline(() => stops().length - 1);
+  listenToTimeline(() => stops().length - 1, KEYS);
+  document.addEventListener("keydown", onDigit);
   onClicks({
     predict: () => setPredicting(!state.predicting),
     "zoom-in": () => zoomBy(1.25), "zoom-out": () => zoomBy(0.8), "zoom-fit": zoomFit,
-    reset: resetInputs, up: goUp, follow: () => setFollowing(!state.follows),
+    reset: resetInputs, up: goUp,
     more: () => toggleTools(), drawer: toggleDrawer,
     check: checkDifference, descend: () => descend(1), "descend-ten": () => descend(10),
     export: saveSvg, link: () => offer(linkHere()), embed: () => offer(embedding()),
     "print-steps": () => printSheet("steps"), worksheet: () => printSheet("worksheet"), moodle: saveMoodle,
-    further: scrollFurther, present: () => setPresenting(true), leave: () => setPresenting(false),
+    present: () => setPresenting(true), leave: () => setPresenting(false),
   });
   $("copies").addEventListener("change", () => setCopies($("copies").checked));
   document.addEventListener("fullscreenchange", () => document.fullscreenElement || setPresenting(false));
@@ -55,7 +56,7 @@ function toggleDrawer() {
 }
 
 if (!stopsOf.layer) $("layer-view").remove();
-if (!notationsHere.includes("delta")) $("delta-notation").remove();
+if (!recorded.sums.length) $("delta-notation").remove(); // δ is the error of a sum that enters a unit
 $("copies-label").hidden = !drawings[0].copies;
 lowerIndices();
 for (const place of document.querySelectorAll("h1, .expression")) typeset(place);
@@ -63,7 +64,7 @@ openDrawing(0);
 buildInputs();
 listen();
 listenToShapes();
-if (state.follows) openDrawing(drawingFor(shownSteps()));
+openDrawing(drawingFor(shownSteps()));
 drawAll();
 resize();
 enableDragging();
@@ -89,9 +90,8 @@ function texts(notation) {
 window.scalargrad = {
   goTo: (step) => goToStep(step - 1),
   setInputs: (values) => setInputs(Object.entries(values).map(([name, value]) => [nodes.findIndex((node) => node.name === name), value])),
-  numbers: () => ({ data: state.sweep.data, gradients: nodes.map((_, i) => (i === root ? 1 : state.sweep.total(i))) }),
+  numbers: () => ({ data: state.sweep.data, gradients: nodes.map((_, i) => state.sweep.total(i)) }),
   texts,
   drawings: drawings.length,
   open: visit,
-  standing: () => [...new Set([...open.nodes.keys(), ...open.unitOf.keys()])],
 };

@@ -28,7 +28,7 @@ function markAlarm() {
   const box = shape?.querySelector("rect").getBBox();
   if (!box) return;
   overlay.append(
-    svgElement("rect", { class: "alarm", x: box.x - 4, y: box.y - 4, width: box.width + 8, height: box.height + 8 }),
+    around(box, "alarm", 4, 4),
     svgElement("path", { class: "alarm-sign", d: `M${box.x - 12},${box.y + 7}l9,-17l9,17z` }),
     svgElement("text", { class: "alarm-text", x: box.x - 3, y: box.y + 5 }, "!"),
   );
@@ -60,7 +60,7 @@ function shapesOf(step) {
 function markForward(step, marked) {
   for (const { node: parent, operand } of linked(nodes[step.node])) {
     const line = lineOf({ node: step.node, operand, parent });
-    if (line && !marked.has(line)) haloPath(line);
+    if (line && !marked.has(line)) underPath(line.getAttribute("d"), "halo", "outline");
     marked.add(line);
   }
   haloNumber(step.node, "value");
@@ -71,42 +71,29 @@ function markBackward(step, marked, isCrowded) {
   if (!line || marked.has(line)) return;
   marked.add(line);
   const back = isCrowded ? line.getAttribute("d") : `M${wayBack(step, line).map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`).join("L")}`;
-  const stops = isStopped(state.sweep, step) ? "back dead" : "back";
-  for (const kind of ["halo", "outline", stops]) underlay.append(svgElement("path", { class: kind, d: back }));
+  underPath(back, "halo", "outline", isStopped(state.sweep, step) ? "back dead" : "back");
 }
 
 // The nodes whose forward values the local derivative of a step reads as it is written.
-function readBy(step) {
-  return gateAt(state.sweep, step.node).nodesRead(step.operand);
-}
+const readBy = (step) => gateAt(state.sweep, step.node).nodesRead(step.operand);
 
-function haloPath(line) {
-  underlay.append(
-    svgElement("path", { class: "halo", d: line.getAttribute("d") }),
-    svgElement("path", { class: "outline", d: line.getAttribute("d") }),
-  );
-}
+const underPath = (d, ...kinds) => underlay.append(...kinds.map((kind) => svgElement("path", { class: kind, d })));
+
+// A rectangle around a box, so far from it across and down.
+const around = ({ x, y, width, height }, kind, across, down, rx = 0) => svgElement("rect", {
+  class: kind, x: x - across, y: y - down, width: width + 2 * across, height: height + 2 * down, rx,
+});
 
 function haloShape(shape) {
-  const box = shape.querySelector("rect");
-  const around = (class_, gap) => svgElement("rect", {
-    class: class_,
-    x: box.x.baseVal.value - gap,
-    y: box.y.baseVal.value - gap,
-    width: box.width.baseVal.value + 2 * gap,
-    height: box.height.baseVal.value + 2 * gap,
-    rx: box.rx.baseVal.value + gap,
-  });
-  underlay.append(around("halo", 3));
-  overlay.append(around(shape.classList.contains("input") ? "outline data" : "outline", 0));
+  const rect = shape.querySelector("rect");
+  const [box, round] = [rect.getBBox(), rect.rx.baseVal.value];
+  underlay.append(around(box, "halo", 3, 3, round + 3));
+  overlay.append(around(box, shape.classList.contains("input") ? "outline data" : "outline", 0, 0, round));
 }
 
 function haloNumber(i, what) {
   const box = open.nodes.get(i)?.[what].getBBox();
-  if (!box?.width) return;
-  underlay.append(svgElement("rect", {
-    class: "halo number", x: box.x - 4, y: box.y - 1, width: box.width + 8, height: box.height + 2, rx: 5,
-  }));
+  if (box?.width) underlay.append(around(box, "halo number", 4, 1, 5));
 }
 
 // The ring around a forward value that the local derivative reads.
@@ -114,14 +101,8 @@ function ringSaved(value, isLabelled) {
   const box = boxOfNumber(value.querySelector(".value"));
   if (!box.width) return;
   const rise = value.querySelector(".name") ? 21 : 5; // clear of a name above the number
-  overlay.append(
-    svgElement("rect", {
-      class: "ring", x: box.x - 3, y: box.y - 1, width: box.width + 6, height: box.height + 2, rx: 6,
-    }),
-  );
-  if (isLabelled) overlay.append(
-    svgElement("text", { class: "ring-label", x: box.x + box.width / 2, y: box.y - rise }, "saved"),
-  );
+  overlay.append(around(box, "ring", 3, 1, 6));
+  if (isLabelled) overlay.append(svgElement("text", { class: "ring-label", x: box.x + box.width / 2, y: box.y - rise }, "saved"));
 }
 
 // The box of a number within a text that may hold a name besides.
@@ -170,9 +151,7 @@ function drawChips(active) {
 // The pieces of a chip: each a text in the colour of what it is.
 function makeChip(step) {
   const { sweep } = state;
-  const upstream = sweep.signals[step.node];
-  const local = sweep.locals[step.node][step.operand];
-  const contribution = upstream * local;
+  const { upstream, local, contribution } = sweep.factors(step);
   const isAsked = askedStep() === step;
   const sign = isAsked ? "=" : productRelation(upstream, local, contribution);
   const pieces = [
@@ -250,7 +229,7 @@ function placeChip(chip, step, taken) {
   taken.push(box);
   chip.setAttribute("transform", `translate(${box.x.toFixed(1)},${box.y.toFixed(1)})`);
   const edge = { x: clamp(place.x, box.x, width), y: clamp(place.y, box.y, height) };
-  underlay.append(svgElement("path", { class: "leader", d: `M${place.x},${place.y}L${edge.x},${edge.y}` }));
+  underPath(`M${place.x},${place.y}L${edge.x},${edge.y}`, "leader");
 }
 
 // Places on the way back, the middle of the line into the gate first; of a long line, one near the gate.

@@ -1,8 +1,7 @@
 // The panel: what the step says, in a sentence, in symbols, in numbers and in remarks.
 
 const MOST_EXPLAINED = 3; // of more wires at once, each is a line
-const MOST_LISTED = 60; // of more inputs, only a few
-const FEW_LISTED = 12;
+const MOST_LISTED = 40; // inputs
 const LONGEST_CALL = 6; // operands that a formula writes
 
 function drawPanel() {
@@ -11,10 +10,7 @@ function drawPanel() {
   const heading = element("p", { class: `phase ${phase}` }, placeOf(shownNow));
   const blocks = explainStop(shownNow);
   const greyed = state.undefined ? [element("p", { class: "warning" }, "The last valid state:")] : [];
-  const end = element("div");
-  $("panel").replaceChildren(element("div", { class: "said" }, ...greyed, heading, ...alarmed(shownNow), ...blocks.flat()), end);
-  endOfPanel.disconnect();
-  endOfPanel.observe(end);
+  $("panel").replaceChildren(element("div", { class: "said" }, ...greyed, heading, ...alarmed(shownNow), ...blocks.flat()));
   typeset($("panel"));
   for (const block of $("panel").querySelectorAll(".formula, .local-rule, .many li")) fit(block);
 }
@@ -31,7 +27,7 @@ function alarmed(stop) {
 
 // What a stop says: that of its layer, of its steps, or of many steps in brief.
 function explainStop(stop) {
-  const layer = state.view === "layer" ? layerOf(stop) : null;
+  const layer = layerOf(stop);
   if (layer) return explainLayer(layer, steps[stop[0]].phase);
   if (stop.length > MOST_EXPLAINED) return explainMany(stop);
   return stop.flatMap((k) => explain(steps[k]));
@@ -58,7 +54,7 @@ function explainMany(stop) {
 function placeOf(shownNow) {
   const step = steps[shownNow.at(-1)];
   if (step.node === null) return "inputs";
-  const layer = state.view === "layer" ? layerOf(shownNow) : null;
+  const layer = layerOf(shownNow);
   if (layer) {
     const around = drawings[drawingAround(shownNow)];
     const isNamed = around.parent === null || around.title.toLowerCase() === layer.title;
@@ -79,39 +75,31 @@ const PATTERNS = {
   adder: "An adder: where a value fans out, the gradients that come back are added.",
 };
 
-const explained = (name) => (PATTERNS[name] ? [element("p", { class: "meaning" }, PATTERNS[name])] : []);
-
 // What one step says, as elements.
 function explain(step) {
   const { sweep, notation } = state;
-  const line = (kind, text) => element("p", { class: kind }, text);
-  const math = (part) => formula(sweep, step, part, MATHML, notation);
-  const said = [line("sentence", sentence(step, notation))];
-  if (step.phase !== "backward") {
-    const whole = step.node === null ? inputRows() : mathElement("div", math("whole"), { class: "formula" });
-    const all = step.phase === "forward" && step.node !== null ? operandList(step.node) : [];
-    return [...said, whole, ...all, ...notes(sweep, step, notation).map((note) => line(note === alarmNote(sweep, step) ? "alarm-note" : "note", note))];
-  }
+  const math = (part) => mathElement("div", formula(sweep, step, part, MATHML, notation), { class: `formula ${part}` });
+  const said = [element("p", { class: "sentence" }, sentence(step, notation))];
   const isAsked = askedStep() === step;
-  if (asksLocal(step)) return [...said, mathElement("div", chainAsked(step), { class: "formula symbols" }), questionForm()];
-  said.push(
-    mathElement("div", math("symbols"), { class: "formula symbols" }),
-    isAsked ? questionForm() : mathElement("div", math("numbers"), { class: "formula numbers" }),
-    mathElement("p", localText(sweep, step, MATHML), { class: "local-rule" }),
-  );
+  if (step.phase !== "backward") said.push(...(step.node === null ? [inputRows()] : [math("whole"), ...operandList(step)]));
+  else if (asksLocal(step)) said.push(mathElement("div", chainAsked(step), { class: "formula symbols" }), questionForm());
+  else said.push(math("symbols"), isAsked ? questionForm() : math("numbers"), mathElement("p", localText(sweep, step, MATHML), { class: "local-rule" }));
+  if (asksLocal(step)) return said;
   if (state.question?.step === step && !isAsked) said.push(...replies());
-  const pattern = patternNote(sweep, step, notation);
-  if (pattern) said.push(line("note pattern", pattern), ...explained(pattern.split(":")[0]));
-  if (isAsked) return said;
-  const sum = sumNote(sweep, step, notation);
-  if (sum) said.push(line("note sum", sum), ...(step.arrived === step.expected ? explained("adder") : []));
-  const last = [["note nudge", nudgeNote(sweep, step)], ["alarm-note", alarmNote(sweep, step)]];
-  return [...said, ...last.filter(([, text]) => text).map(([kind, text]) => line(kind, text))];
+  const shown = remarks(sweep, step, notation).filter(([kind]) => !isAsked || kind === "pattern");
+  return [...said, ...shown.flatMap(([kind, text]) => remark(step, kind, text))];
+}
+
+// A remark, and what the name in it means.
+function remark(step, kind, text) {
+  const name = kind === "sum" && step.arrived === step.expected ? "adder" : kind === "pattern" ? text.split(":")[0] : "";
+  const meaning = PATTERNS[name] ? [element("p", { class: "meaning" }, PATTERNS[name])] : [];
+  return [element("p", { class: kind === "alarm" ? "alarm-note" : `note ${kind}` }, text), ...meaning];
 }
 
 // The inputs one below the other, each with its number.
 function inputRows() {
-  const rows = (inputs.length > MOST_LISTED ? inputs.slice(0, FEW_LISTED) : inputs).map(valueRow);
+  const rows = inputs.slice(0, MOST_LISTED).map(valueRow);
   const rest = inputs.length - rows.length;
   if (rest > 0) rows.push(element("p", { class: "extent" }, say("more", { count: rest })));
   return element("div", { class: "formula" }, ...rows);
@@ -120,9 +108,9 @@ function inputRows() {
 const valueRow = (i) => mathElement("div", MATHML.finish(chain(MATHML, wholeLinks(inputFormula(state.sweep, i, MATHML)))));
 
 // Every operand of a gate whose formula leaves some out.
-function operandList(node) {
+function operandList({ phase, node }) {
   const operands = [...new Set(linked(nodes[node]).map((link) => link.node))];
-  if (operands.length <= LONGEST_CALL) return [];
+  if (phase !== "forward" || operands.length <= LONGEST_CALL) return [];
   return [element("p", { class: "extent" }, `All ${operands.length} operands:`), element("div", { class: "operands" }, ...operands.map(valueRow))];
 }
 
@@ -134,7 +122,7 @@ function announceStep() {
 }
 
 function saidAt(stop) {
-  const layer = state.view === "layer" ? layerOf(stop) : null;
+  const layer = layerOf(stop);
   if (layer) return [layerSentence(layer, steps[stop[0]].phase)];
   if (stop.length > MOST_EXPLAINED) return [explainMany(stop)[0].textContent];
   return stop.flatMap((i) => {
@@ -159,7 +147,7 @@ function openNode(i) {
   else body.push(mathElement("div", formula(sweep, steps[knownAt[i]], known ? "whole" : "symbols", MATHML, notation), { class: "formula" }));
   if (known) body.push(element("p", { class: "exact" }, `exactly ${exact(sweep.data[i])}`));
   body.push(element("h3", {}, "Gradient"), ...gradientSum(i));
-  showDialog(...body);
+  showNode(...body);
 }
 
 function gradientSum(i) {
@@ -189,7 +177,7 @@ function showExact() {
   const known = isDone(knownAt[i]);
   const complete = isComplete(i, arrivedNow()) && state.question?.isOpen !== true;
   const value = known ? `${nodes[i].name} = ${exact(state.sweep.data[i])}` : `${nodes[i].name}: not computed yet`;
-  const gradient = complete ? `; ${signal(i, TEXT, state.notation)} = ${exact(i === root ? 1 : state.sweep.total(i))}` : "";
+  const gradient = complete ? `; ${signal(i, TEXT, state.notation)} = ${exact(state.sweep.total(i))}` : "";
   $("exact").textContent = `exactly: ${value}${gradient}`;
   typeset($("exact"));
 }
@@ -203,36 +191,17 @@ function openBundle(b) {
     const value = isDone(knownAt[i]) ? number(state.sweep.data[i]) : "";
     const gradient = asked?.parent === i ? askedGradient(i, arrived[i]) : gradientText(i, arrived);
     const name = element("button", { type: "button", onclick: () => openNode(i) }, nodes[i].name);
-    return element("tr", {}, element("th", { scope: "row" }, name), element("td", { class: "value" }, value), element("td", { class: "gradient" }, gradient));
+    return [name, element("span", { class: "value" }, value), element("span", { class: "gradient" }, gradient)];
   });
-  const heads = ["name", "value", "gradient"].map((text) => element("th", { scope: "col" }, text));
-  const list = element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
-  showDialog(element("h2", { id: "node-title" }, `${members.length} wires drawn as one`), element("div", { class: "scrolled", tabindex: "0", role: "group", "aria-label": "The wires" }, list));
+  const list = table(["name", "value", "gradient"], rows);
+  showNode(element("h2", { id: "node-title" }, `${members.length} wires drawn as one`), element("div", { class: "scrolled", tabindex: "0", role: "group", "aria-label": "The wires" }, list));
 }
 
-function showDialog(...body) {
-  const close = element("form", { method: "dialog" }, element("button", {}, "Close"));
+function showNode(...body) {
   const warning = state.sweep.flips.length ? [element("p", { class: "warning" }, branchNote(state.sweep))] : []; // it covers the page
-  $("node-sum").replaceChildren(...warning, ...body, close);
+  showDialog("node-sum", ...warning, ...body);
   typeset($("node-sum"));
-  if (!$("node-sum").open) $("node-sum").showModal();
   for (const block of $("node-sum").querySelectorAll(".formula, li")) fit(block);
-}
-
-// Where the panel goes on below the fold, a button says so, and scrolls on. Readers of a screen and
-// those with a keyboard read on without it.
-
-const FURTHER_LINE = 40; // pixels that stay in sight
-const BAR = "0px 0px -72px"; // of a phone, at the end of the window
-const endOfPanel = new IntersectionObserver((seen) => {
-  const { isIntersecting, boundingClientRect } = seen.at(-1);
-  $("further").hidden = isIntersecting || boundingClientRect.top < 0; // it is in sight, or was
-}, { rootMargin: BAR });
-
-function scrollFurther() {
-  const above = Math.max(0, $("stage").getBoundingClientRect().bottom);
-  if (isPhone()) window.scrollBy({ top: Math.max(FURTHER_LINE, $("further").getBoundingClientRect().top - above - FURTHER_LINE) });
-  else $("panel").scrollBy({ top: $("panel").clientHeight - FURTHER_LINE });
 }
 
 // Long formulas in lines. Browsers do not break MathML, so a formula that is too wide is divided

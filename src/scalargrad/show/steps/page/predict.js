@@ -15,10 +15,9 @@ class Question {
   }
 
   get answer() {
-    const { sweep } = state;
-    if (this.stage === "sum") return sweep.total(this.step.parent, this.step.arrived);
-    if (this.stage === "local") return sweep.locals[this.step.node][this.step.operand];
-    return sweep.signals[this.step.node] * sweep.locals[this.step.node][this.step.operand];
+    if (this.stage === "sum") return state.sweep.total(this.step.parent, this.step.arrived);
+    const { local, contribution } = state.sweep.factors(this.step);
+    return this.stage === "local" ? local : contribution;
   }
 
   // Judge an answer, and go on to the next question or to the end if it is right.
@@ -81,8 +80,7 @@ function judgeLocal(given, step, answer) {
 
 function judgeProduct(given, step, answer) {
   const { sweep, notation } = state;
-  const upstream = sweep.signals[step.node];
-  const local = sweep.locals[step.node][step.operand];
+  const { upstream, local } = sweep.factors(step);
   const sum = step.arrived > 1 ? sweep.total(step.parent, step.arrived - 1) + answer : NaN;
   return replyTo(given, [
     [local, `Forgotten upstream: ${number(local)} is the local derivative alone. Multiply it by the upstream ${signal(step.node, TEXT, notation)} ${equalTo(upstream)}.`],
@@ -115,13 +113,12 @@ function askIfPredicting() {
 
 // The blank: a box for the answer, and what the last answer was told.
 function questionForm() {
-  const { question } = state;
-  const { sweep, notation } = state;
+  const { question, sweep, notation } = state;
   const { step } = question;
-  const factors = TEXT.product(TEXT.factor(sweep.signals[step.node]), TEXT.factor(sweep.locals[step.node][step.operand]));
+  const { upstream, local } = sweep.factors(step);
   const asked = {
     local: `${TEXT.partial(nodes[step.node].word, nodes[step.parent].word)}${isShare(step) ? ` ${say("share")}` : ""} = ?`,
-    product: `${factors} = ?`,
+    product: `${TEXT.product(TEXT.factor(upstream), TEXT.factor(local))} = ?`,
     sum: `${signal(step.parent, TEXT, notation)} so far = ?`,
   }[question.stage];
   const box = element("input", { type: "text", inputmode: "text", id: "answer", autocomplete: "off", "aria-describedby": "reply" });
@@ -138,12 +135,8 @@ function questionForm() {
 function answer(written) {
   const { question } = state;
   question.give(written);
-  drawAll();
-  announce(question.reply || [question.log.at(-1), ...(question.isOpen ? [QUESTIONS[question.stage]] : [])].join(" "));
-  if (!question.isOpen) {
-    $("panel").focus();
-    return;
-  }
+  told(question.reply || [question.log.at(-1), ...(question.isOpen ? [QUESTIONS[question.stage]] : [])].join(" "));
+  if (!question.isOpen) return;
   if (question.reply) $("answer").value = written;
   $("answer").focus();
   $("answer").select(); // so that the next try replaces it
@@ -157,10 +150,15 @@ function reveal() {
     question.stage = "product";
   }
   question.log.push(`It is ${question.inWords()}.`);
-  state.question.isOpen = false;
+  question.isOpen = false;
+  told(question.log.at(-1));
+}
+
+// Show what came of an answer, and say it; where nothing more is asked, the panel has the focus.
+function told(said) {
   drawAll();
-  announce(state.question.log.at(-1));
-  $("panel").focus();
+  announce(said);
+  if (!state.question.isOpen) $("panel").focus();
 }
 
 // What the chain rule says while the local derivative is asked for: its name stands for it.

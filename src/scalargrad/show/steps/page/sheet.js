@@ -209,7 +209,7 @@ function category(k, name) {
 
 function questionsOf(step, graphText) {
   const { sweep, notation } = state;
-  const contribution = sweep.signals[step.node] * sweep.locals[step.node][step.operand];
+  const { contribution } = sweep.factors(step);
   const gradient = signal(step.parent, TEXT, notation);
   const ways = step.expected > 1 ? `, the term ${say("via", { gate: gateWords(step) })}` : "";
   const found = [question(`${gradient}${ways}`, `${graphText}. What is ${gradient}${ways}?`, contribution, byPrinted(step), formula(sweep, step, "whole", TEXT, notation))];

@@ -1,19 +1,15 @@
 // What the page knows of the walk, and the state it is in.
 
-const { nodes, inputs, gates, operations, layers } = recorded;
+const { nodes, inputs, gates, layers } = recorded;
 for (const node of nodes) {
   node.word ??= node.name;
   node.kind ??= "gate";
   node.gate = gates[node.form]?.key;
 }
 for (const i of recorded.sums) nodes[i].preActivation = true;
-for (const gate of gates) gate.terms = readTerms(gate.terms);
-const comparisons = recorded.comparisons.map(({ terms, ...found }) => ({ whole: readTerms(terms).at(-1), ...found }));
-for (const operation of Object.values(operations)) if (operation.body) operation.body = readTerms(operation.body).at(-1);
 
 const wordsKnown = new Set(nodes.flatMap(({ name, word }) => [name, word]));
 const root = nodes.length - 1;
-const feeds = countFeeds();
 const wires = nodes.map(() => 0);
 for (const node of nodes) for (const link of linked(node)) wires[link.node] += 1;
 const steps = makeSteps();
@@ -65,16 +61,12 @@ function rankSteps(stops) {
   return rank;
 }
 
-// δ is the error of a sum that enters a unit: where there is none, it is no other notation than ∂f/∂x.
-const notationsHere = ["partial", "bar", ...(nodes.some((node) => node.preActivation) ? ["delta"] : [])];
-
 const state = {
   sweep: recordedSweep,
   view: "wire",
   notation: "partial",
   at: 0, // the stop of the view that is shown
   copies: false, // whether fan-out is drawn as copy gates
-  follows: true, // whether the drawing that is open goes along with the steps
   predicting: false,
   question: null, // what is asked in Predict mode, and what was answered
   undefined: "",

@@ -5,9 +5,14 @@
 class Sweep {
   constructor(data, locals = null) {
     this.data = data;
+    this.gates = []; // by node, at these numbers
     this.invalid = null;
     this.locals = locals ?? this.forward();
-    if (!this.invalid) this.backward();
+    this.flips = [];
+    if (this.invalid) return;
+    this.backward();
+    this.alarm = this.firstAlarm();
+    this.flips = recorded.comparisons.filter((found) => comparedAt(found, data) !== Number(found.outcome)); // that come out otherwise
   }
 
   // Compute every gate and its local derivatives; stop at the first that is undefined.
@@ -31,23 +36,24 @@ class Sweep {
   backward() {
     this.signals = nodes.map(() => 0);
     this.signals[root] = 1;
-    this.terms = nodes.map(() => []);
+    this.terms = nodes.map((_, i) => (i === root ? [1] : []));
     this.contributions = [];
     for (const [index, step] of steps.entries()) {
       if (step.phase !== "backward") continue;
-      const contribution = this.signals[step.node] * this.locals[step.node][step.operand];
+      const { contribution } = this.factors(step);
       this.contributions[index] = contribution;
       this.terms[step.parent].push(contribution);
       if (step.arrived === step.expected) this.signals[step.parent] = this.total(step.parent);
     }
   }
 
-  // The first number that is inf or nan, {node, at} with its step: a value or else a gradient.
-  get alarm() {
-    if (this.known === undefined) this.known = this.firstAlarm();
-    return this.known;
+  // What a step back multiplies, and the product.
+  factors({ node, operand }) {
+    const [upstream, local] = [this.signals[node], this.locals[node][operand]];
+    return { upstream, local, contribution: upstream * local };
   }
 
+  // The first number that is inf or nan, {node, at} with its step: a value or else a gradient.
   firstAlarm() {
     const node = this.data.findIndex((x) => !Number.isFinite(x));
     if (node >= 0) return { node, at: knownAt[node] };
@@ -68,17 +74,9 @@ class Sweep {
     for (const [node, value] of changes) data[node] = value;
     return new Sweep(data);
   }
-
-  // The comparisons of the program that would come out otherwise than they did.
-  get flips() {
-    this.flipped ??= comparisons.filter(({ whole, outcome }) => termValue(whole, (i) => this.data[i]) !== Number(outcome));
-    return this.flipped;
-  }
 }
 
-function operandData(node, data) {
-  return node.parents.map((parent) => numberOf(parent, data));
-}
+const operandData = (node, data) => node.parents.map((parent) => numberOf(parent, data));
 
 // The number of an operand: a node's, a constant, or the maximum that softmax holds constant.
 function numberOf(operand, data) {
@@ -95,20 +93,11 @@ function makeSteps() {
     if (node.gate) made.push({ phase: "forward", node: i });
   }
   made.push({ phase: "seed", node: root });
-  const expected = nodes.map(() => 0);
-  for (const node of nodes) for (const parent of linked(node)) expected[parent.node] += 1;
   const arrived = nodes.map(() => 0);
   for (let i = root; i >= 0; i -= 1) {
     for (const { node: parent, operand } of linked(nodes[i]).reverse()) {
       arrived[parent] += 1;
-      made.push({
-        phase: "backward",
-        node: i,
-        operand,
-        parent,
-        arrived: arrived[parent],
-        expected: expected[parent],
-      });
+      made.push({ phase: "backward", node: i, operand, parent, arrived: arrived[parent], expected: wires[parent] });
     }
   }
   return made;
@@ -121,17 +110,11 @@ function linked(node) {
     .filter((link) => typeof link.node === "number");
 }
 
-// How many gates read a node; x · x is one gate.
-function countFeeds() {
-  const feeds = nodes.map(() => 0);
-  for (const node of nodes) {
-    for (const parent of new Set(linked(node).map((link) => link.node))) feeds[parent] += 1;
-  }
-  return feeds;
-}
-
 // What the program decided by comparing numbers, as `if x > 0` does. At inputs where it would decide
 // otherwise it would build another graph, of which this page knows nothing.
+
+// What a comparison gives at the numbers of nodes: 1, 0 or undefined.
+const comparedAt = ({ terms }, data) => evaluate(terms, (i) => data[i], same, numberResult).at(-1);
 
 // Say that another branch would be taken at the inputs as they are, or might be; "" where it would not.
 function branchNote({ data, flips: [first, ...others] }) {
@@ -139,9 +122,9 @@ function branchNote({ data, flips: [first, ...others] }) {
     if (!recorded.unknown || !areMoved()) return "";
     return `The program might take another branch here: it made ${counted(recorded.unknown, "comparison")} that this page cannot repeat. Run walk again to be sure.`;
   }
-  const { whole, written, outcome } = first;
+  const { written, outcome } = first;
   const at = (numbers) => TEXT.fill([written], (i) => number(numbers[i]));
-  const now = termValue(whole, (i) => data[i]) === undefined ? "undefined" : String(!outcome);
+  const now = comparedAt(first, data) === undefined ? "undefined" : String(!outcome);
   const changed = `${TEXT.fill([written], (i) => nodes[i].word)} was ${outcome} and is now ${now} (${at(recordedSweep.data)}, now ${at(data)})`;
   const more = others.length ? `; ${counted(others.length, "other comparison")} changed too` : "";
   return `The program would take the other branch here: ${changed}${more}. Run walk again.`;
@@ -167,47 +150,33 @@ function drawBranch() {
 
 const LARGEST_POWER = 100;
 
-const ARITHMETIC = {
-  add: plus,
-  sub: (a, b) => plus(a, negative(b)),
-  mul: times,
-  div: over,
-  sqrt: rootOf,
-  pow: powerOf,
-};
-
+const ARITHMETIC = { add: plus, sub: minus, mul: times, div: over, sqrt: rootOf, pow: powerOf };
 const CHOICES = ["neg", "abs", "identity", "maximum", "minimum", "floor", "ceil", "rint", "lt", "le", "gt", "ge", "eq", "ne"];
 
-// A term is a number, or an object: {name} stands for an operand, a result or a node, {op, of} is an
-// operation, by its key, applied to terms. In a list of terms each part is named by its index.
-function readTerms(terms) {
-  const parts = [];
+// What each of a list of terms comes to: a number, {name}, which `read` knows, or an operation, by its
+// key, and the indices of the terms before it to which it is applied.
+function evaluate(terms, read, constant, apply) {
+  const found = [];
   for (const term of terms) {
-    if (Array.isArray(term)) parts.push({ op: term[0], of: term.slice(1).map((i) => parts[i]) });
-    else parts.push(typeof term === "object" ? term : float(term));
+    if (Array.isArray(term)) found.push(apply(term[0], term.slice(1).map((i) => found[i])));
+    else found.push(term.name === undefined ? constant(float(term)) : read(term.name));
   }
-  return parts;
+  return found;
 }
 
-const isNumber = (term) => typeof term === "number";
-
-// What a term comes to, where `read` gives the numbers of names; undefined outside of a domain.
-function termValue(term, read) {
-  if (isNumber(term)) return term;
-  if (!term.op) return read(term.name);
-  const operands = term.of.map((operand) => termValue(operand, read));
-  const { valid, value } = functions[term.op];
-  return !operands.includes(undefined) && valid(operands) ? value(operands) : undefined;
+// What an operation gives of numbers; undefined outside of its domain.
+function numberResult(key, operands) {
+  return !operands.includes(undefined) && functions[key]?.valid(operands) ? functions[key].value(operands) : undefined;
 }
 
 // What an operation gives of decimals; null if no decimal is known.
 function decimalResult(key, operands) {
-  const { name, lazy, body } = operations[key];
+  const { name, lazy, body } = recorded.operations[key];
   if (!functions[key]) return null; // a user's own
-  if (body) return decimalValue(body, new Map(operands.map((x, i) => [`x${i}`, x])), (x) => readDecimal(String(x)));
+  if (body) return evaluate(body, (name) => operands[name.slice(1)] ?? null, (x) => readDecimal(String(x)), decimalResult).at(-1);
   if (lazy) {
     const [condition, chosen, other] = operands;
-    return condition && (condition.n ? chosen : other);
+    return condition === null ? null : condition ? chosen : other;
   }
   if (operands.includes(null)) return null;
   if (ARITHMETIC[name]) return ARITHMETIC[name](...operands);
@@ -218,35 +187,15 @@ function decimalResult(key, operands) {
   return isChoice || Number.isInteger(value) ? readDecimal(String(value)) : null;
 }
 
-// What a term gives where decimals are known of its names, and `constant` reads its numbers:
-// its parts first, each once, without recursion.
-function decimalValue(term, known, constant) {
-  const done = new Map();
-  const value = (part) => {
-    if (isNumber(part)) return constant(part);
-    return part.op ? done.get(part) : known.get(part.name) ?? null; // π is none
-  };
-  const isMissing = (part) => !isNumber(part) && part.op && !done.has(part);
-  const stack = [term];
-  while (stack.length) {
-    const part = stack.pop();
-    if (!isMissing(part)) continue;
-    const missing = part.of.filter(isMissing);
-    if (missing.length) stack.push(part, ...missing);
-    else done.set(part, decimalResult(part.op, part.of.map(value)));
-  }
-  return value(term);
-}
-
 function powerOf(base, exponent) {
   const power = nearest(exponent);
   const size = Math.abs(power);
   if (size !== 0.5 && (!Number.isInteger(size) || size > LARGEST_POWER)) return null;
-  const raised = size === 0.5 ? rootOf(base) : Array(size).fill(base).reduce(times, { n: 1n, e: 0 });
-  return power < 0 ? over({ n: 1n, e: 0 }, raised) : raised;
+  const raised = size === 0.5 ? rootOf(base) : Array(size).fill(base).reduce(times, ONE);
+  return power < 0 ? over(ONE, raised) : raised;
 }
 
 function rootOf(x) {
   const root = readDecimal(String(Math.sqrt(nearest(x))));
-  return areEqual(times(root, root), x) ? root : null;
+  return times(root, root) === x ? root : null;
 }

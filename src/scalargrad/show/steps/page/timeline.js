@@ -7,7 +7,6 @@ function drawTimeline() {
   const first = steps[stops()[0][0]].phase;
   const share = seed >= 0 ? seed / Math.max(1, count - 1) : first === "backward" ? 0 : 1;
   $("timeline").style.setProperty("--seed", String(share));
-  $("timeline").style.setProperty("--at", String(state.at / Math.max(1, count - 1)));
   $("seed-mark").hidden = seed < 0;
 }
 
@@ -29,7 +28,7 @@ function goTo(at, { manual = true } = {}) {
   const moved = target !== state.at;
   state.at = target;
   if (moved) askIfPredicting();
-  if (state.follows && openDrawing(drawingFor(shownSteps()))) drawingOpened();
+  if (openDrawing(drawingFor(shownSteps()))) drawingOpened();
   drawAll();
   if (moved) bringPanel();
   if (moved) travel();
@@ -48,18 +47,12 @@ function goToStep(index, options) {
   goTo(Math.min(ranks[state.view][Math.max(index, 0)] ?? Infinity, stops().length - 1), options);
 }
 
-// Go to the beginning of the next gate, or of this one or the one before.
+// Go to the beginning of the next gate, or of this one or the one before; in the layer view, of a layer.
 function goToGate(direction) {
-  if (state.view === "layer") {
-    goTo(state.at + direction);
-    return;
-  }
-  const groups = stopsOf.gate;
-  const here = groups.findIndex((group) => group.includes(shownSteps()[0]));
-  const isAtStart = groups[here][0] === shownSteps()[0];
-  const target = direction > 0 ? here + 1 : isAtStart ? here - 1 : here;
-  const group = groups[Math.min(Math.max(target, 0), groups.length - 1)];
-  goToStep(direction > 0 && target >= groups.length ? group.at(-1) : group[0]);
+  const [here] = shownSteps();
+  const starts = stopsOf[state.view === "layer" ? "layer" : "gate"].map(([k]) => k);
+  const start = direction > 0 ? starts.find((k) => k > here) : starts.findLast((k) => k < here);
+  goToStep(start ?? (direction > 0 ? steps.length - 1 : 0));
 }
 
 function setView(view) {
@@ -67,7 +60,7 @@ function setView(view) {
   if (view !== "wire" && state.predicting) setPredicting(false); // it asks wire by wire
   state.view = view;
   document.body.dataset.view = view;
-  document.querySelector(`[name=view][value=${view}]`).checked = true;
+  choose("views", view);
   state.at = Math.min(ranks[view][index], stops().length - 1);
   askIfPredicting();
   goTo(state.at);
@@ -88,21 +81,11 @@ function setCopies(copies) {
   drawingOpened();
 }
 
-function setFollowing(follows) {
-  state.follows = follows;
-  $("follow").setAttribute("aria-pressed", String(follows));
-  if (follows) goTo(state.at);
-}
-
 function setNotation(notation) {
   state.notation = notation;
-  document.querySelector(`[name=notation][value=${notation}]`).checked = true;
+  choose("notations", notation);
   drawAll();
   announceStep();
-}
-
-function nextNotation() {
-  setNotation(notationsHere[(notationsHere.indexOf(state.notation) + 1) % notationsHere.length]);
 }
 
 // Predict asks wire by wire, so it goes with the wire view.
@@ -129,32 +112,17 @@ function play() {
 }
 
 const KEYS = {
-  ArrowRight: () => goTo(state.at + 1),
-  ArrowLeft: () => goTo(state.at - 1),
   "Shift+ArrowRight": () => goToGate(1),
   "Shift+ArrowLeft": () => goToGate(-1),
-  Home: () => goTo(0),
-  End: () => goTo(stops().length - 1),
-  " ": togglePlay,
   p: () => setPredicting(!state.predicting),
-  n: nextNotation,
+  n: () => setNotation(nextChoice("notations", state.notation)),
   u: goUp,
-  "?": showHelp,
   Escape: () => setPresenting(false),
 };
 
-// Keys belong to the page unless someone writes in a control.
-function onKey(event) {
-  if (!isForPage(event)) return;
-  const { target } = event;
-  if (target.closest("input:not([type=checkbox]), select, textarea")) return;
-  if (state.question?.isOpen && /^[-−+.\d]$/.test(event.key)) {
-    $("answer").focus(); // the key is written there
-    return;
-  }
-  if (event.key === " " && target.closest("button, input, summary, a")) return;
-  if (event.key === " " && target.closest(".node")) event.preventDefault();
-  actOnKey(event, KEYS);
+// A number that someone begins to write answers an open question.
+function onDigit({ key, target, ctrlKey }) {
+  if (state.question?.isOpen && !ctrlKey && /^[-−+.\d]$/.test(key) && !target.closest("input, select, dialog")) $("answer").focus();
 }
 
 // The state as a URL fragment: #step=5&view=gate&notation=bar&x0=-2.
@@ -170,10 +138,10 @@ function givenInput(written, i) {
 }
 
 function readFragment() {
-  const given = new URLSearchParams(location.hash.slice(1));
+  const given = fragment();
   if (!given.size) return;
   if (given.get("view") in stopsOf) setView(given.get("view"));
-  if (notationsHere.includes(given.get("notation"))) setNotation(given.get("notation"));
+  if (choices("notations").includes(given.get("notation"))) setNotation(given.get("notation"));
   if (canCompute && inputs.length) setInputs(inputs.map((i) => [i, givenInput(given.get(`n${i}`), i)]));
   const step = Number(given.get("step"));
   if (step >= 1) goToStep(Math.floor(step) - 1);

@@ -9,7 +9,7 @@ function differenceAt(i) {
   const beside = [x + h, x - h].map((value) => state.sweep.with([[i, value]]));
   const [up, down] = beside.map(({ invalid, data }) => (invalid ? NaN : data[root]));
   const slope = (up - down) / (2 * h);
-  const gradient = i === root ? 1 : state.sweep.total(i);
+  const gradient = state.sweep.total(i);
   const [name, place] = [nodes[root].name, `${nodes[i].name} ${equalTo(x)}`];
   if (beside.some(({ flips }) => flips.length)) return `Beside ${place} the program takes another branch: there is no difference to take.`;
   if (!Number.isFinite(slope)) return `${name} is undefined or infinite beside ${place}: there is no difference to take.`;
@@ -29,7 +29,7 @@ function descended(count) {
   const before = state.sweep.data[root];
   let [done, why] = [0, ""];
   while (done < count && !why) {
-    why = whyNot(chosen.map((i) => [i, state.sweep.data[i] - rate * (i === root ? 1 : state.sweep.total(i))]));
+    why = whyNot(chosen.map((i) => [i, state.sweep.data[i] - rate * state.sweep.total(i)]));
     if (why) break;
     done += 1;
     const reached = state.sweep.data[root];
@@ -104,11 +104,7 @@ function saveFile(text, type, name) {
 // The address of this step, which is put into the address line where that is possible.
 function linkHere() {
   const isFramed = location.protocol === "about:"; // in a notebook: the part after a saved page's name
-  try {
-    history.replaceState(null, "", linkFragment());
-  } catch {
-    // inside a notebook's frame there is no address to change
-  }
+  noteAddress();
   return (isFramed ? "" : location.href.split("#")[0]) + linkFragment();
 }
 

@@ -9,9 +9,6 @@ const WIDE = 1.6; // beside a graph this wide, or one in rows, a panel would tak
 const [BESIDE, ABOVE, GAIN] = [0.69, 0.6, 1.25]; // what a panel leaves of the width, or of the height if it is beneath, which must gain so much
 const isPresented = () => document.body.classList.contains("present");
 const MARGIN = 8; // between a chip and the edge of the frame
-const START_SHARE = 0.6; // of the frame: further on, a first input is not in sight
-const START_ROOM = 60; // pixels before it
-const SHIFT = 48; // pixels that the middle may be off, so that no number is cut
 let zoom = null; // null: fitted
 
 function fittedScale(whole = false) {
@@ -61,40 +58,15 @@ function zoomFit() {
 
 // Bring what is active into the middle, where the graph is larger than its frame.
 function centre(smooth = true) {
-  const targets = [...underlay.children, ...overlay.querySelectorAll(".chip")];
+  const targets = [...underlay.children, ...overlay.querySelectorAll(".chip, .ring, .ring-label")];
   if (!targets.length) return;
   const frame = viewport.getBoundingClientRect();
   const active = targets.map((target) => target.getBoundingClientRect());
   const read = mustBeRead().map((it) => it.getBoundingClientRect());
-  const middle = {
+  scrollGraph({
     left: viewport.scrollLeft + middleOf(active, read, "left", "right", frame.width) - frame.left - frame.width / 2,
     top: viewport.scrollTop + middleOf(active, read, "top", "bottom", frame.height) - frame.top - frame.height / 2,
-  };
-  const isStart = steps[shownSteps()[0]].node === null;
-  const { left, top } = isStart ? startOf(active, frame) : middle;
-  scrollGraph({ left, top: isPresented() && !isPhone() ? uncut(top, frame) : top }, smooth && !isStill());
-}
-
-// The place next to one to scroll to at which the upper and the lower edge cut fewest numbers.
-function uncut(wanted, frame) {
-  const within = (place) => Math.max(0, Math.min(place, viewport.scrollHeight - frame.height));
-  const boxes = [...graph.querySelectorAll("text")].map((text) => text.getBoundingClientRect()).filter(({ width }) => width);
-  const above = (edge) => edge - viewport.scrollTop + frame.top;
-  const cuts = (place) => boxes.filter((box) => [above(place), above(place + frame.height)].some((edge) => box.top < edge && edge < box.bottom)).length;
-  const [top, near] = [within(wanted), Array.from({ length: 2 * SHIFT }, (_, k) => (k % 2 ? 1 : -1) * (k >> 1))];
-  const places = near.map((shift) => within(top + shift)).map((place) => ({ place, count: cuts(place) }));
-  return places.reduce((best, found) => (found.count < best.count ? found : best)).place;
-}
-
-// Where a page opens: at the upper left end of the graph, or at the first of its inputs if that is not
-// in sight from there.
-function startOf(inputsDrawn, frame) {
-  const { left, top } = inputsDrawn.reduce((a, b) => (b.left + b.top < a.left + a.top ? b : a));
-  const place = { left: viewport.scrollLeft + left - frame.left, top: viewport.scrollTop + top - frame.top };
-  return {
-    left: place.left < frame.width * START_SHARE ? 0 : place.left - START_ROOM,
-    top: place.top < frame.height * START_SHARE ? 0 : place.top - START_ROOM,
-  };
+  }, smooth && !isStill());
 }
 
 // The middle of what is active, if the frame holds all of it; else of what must be read: a long wire,
@@ -105,10 +77,13 @@ function middleOf(active, read, low, high, room) {
   return (from + to) / 2;
 }
 
-// What a step is read from: its products on the way back, else the gate and the number above its wire.
+// What a step is read from: its products on the way back, else the gate and the number above its wire; of
+// the inputs, the one at the upper left.
 function mustBeRead() {
   const chips = overlay.querySelectorAll(".chip");
-  return [...(chips.length ? chips : underlay.querySelectorAll("rect"))];
+  const shapes = [...(chips.length ? chips : underlay.querySelectorAll("rect"))];
+  const corner = (shape) => shape.x.baseVal.value + shape.y.baseVal.value;
+  return steps[shownSteps()[0]].node === null ? shapes.sort((a, b) => corner(a) - corner(b)).slice(0, 1) : shapes;
 }
 
 // Drag the graph with a mouse; a finger scrolls it natively.
@@ -129,68 +104,49 @@ function enableDragging() {
   });
 }
 
-// What moves: the arrow along an active wire, and the frame from one step to the next.
+// What moves: the frame from one step to the next, and the arrow along an active wire.
 
-const ARROW_TIME = 600; // milliseconds
-const SCROLL_TIME = 400;
+const SCROLL_TIME = 400; // milliseconds
+const ARROW_TIME = 600;
 
 const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-// Draw the share of a time that has passed, at each frame of the screen up to 1; return what stops it.
-function animate(milliseconds, draw) {
-  const began = performance.now();
-  const onFrame = (now) => {
-    const share = Math.min(Math.max((now - began) / milliseconds, 0), 1); // a frame may have begun before
-    if (share < 1) next = requestAnimationFrame(onFrame);
-    draw(share);
-  };
-  let next = requestAnimationFrame(onFrame);
-  return () => cancelAnimationFrame(next);
-}
-
 // Bring a place of the graph to the upper left of its frame, at once or frame by frame: of a browser's
 // own smooth scrolls that follow one another while it is busy, Chromium may lose the last.
-let stopScrolling = null; // while it is under way
+let scrolling = 0; // the frame that comes next
 function scrollGraph({ left, top }, isSmooth) {
   endScrolling();
   const { scrollLeft, scrollTop } = viewport;
-  const move = (share) => {
+  const began = performance.now();
+  const move = (now) => {
+    const share = isSmooth ? Math.min(Math.max((now - began) / SCROLL_TIME, 0), 1) : 1; // a frame may have begun before
     const eased = share * share * (3 - 2 * share);
     viewport.scrollTo({ left: scrollLeft + (left - scrollLeft) * eased, top: scrollTop + (top - scrollTop) * eased, behavior: "instant" });
-    if (share === 1) endScrolling();
+    scrolling = share < 1 ? requestAnimationFrame(move) : 0;
   };
-  if (isSmooth) stopScrolling = animate(SCROLL_TIME, move);
-  else move(1);
+  move(began);
 }
 
-function endScrolling() {
-  stopScrolling?.();
-  stopScrolling = null;
-}
+const endScrolling = () => cancelAnimationFrame(scrolling);
 
 const ARROW = "M-6,-4.5L8,0L-6,4.5L-3,0z"; // slender and barbed: beside a gate, an even triangle seems to point into it
 
 // An arrow runs once along each active wire, right to left, and back to its gate; without motion it stands there.
-let stopArrows = () => {};
 function travel() {
-  stopArrows();
   const backs = [...underlay.querySelectorAll(".back")];
-  if (!backs.length || backs.length > MOST_FOLLOWED) return;
-  const arrows = backs.map((path) => ({ path, length: path.getTotalLength(), arrow: svgElement("path", { class: "arrow", d: ARROW }) }));
-  for (const { arrow } of arrows) overlay.append(arrow);
-  const place = (along) => {
-    for (const { path, length, arrow } of arrows) {
-      const way = along(length);
-      const at = path.getPointAtLength(way);
-      const before = path.getPointAtLength(Math.max(0, way - 2));
-      const after = path.getPointAtLength(Math.min(length, way + 2));
-      const angle = Math.atan2(after.y - before.y, after.x - before.x) * (180 / Math.PI);
-      arrow.setAttribute("transform", `translate(${at.x},${at.y}) rotate(${angle})`);
-    }
-  };
-  place(atRest);
-  if (!isStill()) stopArrows = animate(ARROW_TIME, (share) => place(share < 1 ? (length) => share * length : atRest));
+  if (backs.length > MOST_FOLLOWED) return;
+  for (const path of backs) {
+    const arrow = svgElement("path", { class: "arrow", d: ARROW, transform: atRest(path) });
+    overlay.append(arrow);
+    const along = `path("${path.getAttribute("d")}")`;
+    if (!isStill()) arrow.animate({ offsetPath: [along, along], offsetDistance: ["0%", "100%"], transform: ["none", "none"] }, ARROW_TIME);
+  }
 }
 
 // Where the arrow comes to rest: at the gate, clear of the numbers on the wire, even of one on a short tap.
-const atRest = (length) => Math.min(0.04 * length, 6);
+function atRest(path) {
+  const way = Math.min(0.04 * path.getTotalLength(), 6);
+  const [at, before, after] = [way, way - 2, way + 2].map((length) => path.getPointAtLength(Math.max(0, length)));
+  const angle = Math.atan2(after.y - before.y, after.x - before.x) * (180 / Math.PI);
+  return `translate(${at.x},${at.y}) rotate(${angle})`;
+}

@@ -26,14 +26,18 @@ function listed(words) {
   return first ? `${first} and ${words.at(-1)}` : words.at(-1);
 }
 
-// The remarks on a step, in the order in which they are read; none of them is empty.
-function notes(sweep, step, notation) {
-  if (step.phase === "seed") return recorded.announced[notation];
-  const alarm = alarmNote(sweep, step);
-  if (step.phase === "forward") return [heldNote(step), alarm].filter(Boolean);
-  const found = [patternNote(sweep, step, notation), sumNote(sweep, step, notation), nudgeNote(sweep, step), alarm];
-  return found.filter(Boolean);
+// The remarks on a step, in the order in which they are read, each with its kind; none of them is empty.
+function remarks(sweep, step, notation) {
+  const alarm = ["alarm", alarmNote(sweep, step)];
+  const found = {
+    seed: () => recorded.announced[notation].map((text) => ["fan-out", text]),
+    forward: () => [["held", heldNote(step)], alarm],
+    backward: () => [["pattern", patternNote(sweep, step, notation)], ["sum", sumNote(sweep, step, notation)], ["nudge", nudgeNote(sweep, step)], alarm],
+  }[step.phase]();
+  return found.filter(([, text]) => text);
 }
+
+const notes = (...at) => remarks(...at).map(([, text]) => text);
 
 // Of the maximum that softmax subtracts: why no gradient goes back to it.
 function heldNote({ node }) {
@@ -53,15 +57,15 @@ function alarmText(sweep) {
   if (step.node === null) return say("not finite", { name: nodes[node].name, value: number(sweep.data[node]) });
   const kind = step.phase === "backward" ? "gradient" : "value";
   const written = formula(sweep, step, "whole", TEXT, "partial");
-  const isVertical = step.phase === "backward" && !Number.isFinite(sweep.locals[step.node][step.operand]);
+  const isVertical = step.phase === "backward" && !Number.isFinite(sweep.factors(step).local);
   return say(isVertical ? "vertical" : "too large", { kind, formula: written, name: nodes[step.node].name });
 }
 
 // Whether nothing goes on along a wire: its local derivative is 0. Where inf or nan is about, the 0
 // may go on to become nan, 0·inf.
-function isStopped(sweep, { node, operand }) {
-  const local = sweep.locals[node][operand];
-  return local === 0 && sweep.signals[node] * local === 0 && !sweep.alarm;
+function isStopped(sweep, step) {
+  const { local, contribution } = sweep.factors(step);
+  return local === 0 && contribution === 0 && !sweep.alarm;
 }
 
 // What the gate does to the gradient on its way back along this wire.
@@ -78,7 +82,7 @@ function patternNote(sweep, step, notation) {
   }
   if (["distributor", "gradient router", "sign flip"].includes(pattern)) {
     if (isDead) return say("nothing", { pattern, parent });
-    return say("received", { pattern, parent, received: share(sweep.locals[step.node][step.operand], upstream) });
+    return say("received", { pattern, parent, received: share(sweep.factors(step).local, upstream) });
   }
   if (!isDead) return pattern;
   const rounds = gate.relations(step.operand).includes("≈"); // to 0, as the slope of tanh at 400
