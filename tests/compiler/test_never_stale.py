@@ -131,6 +131,9 @@ ODD: dict[str, Row] = {
     "a cache that is cleared": (
         lambda: asked(cached(2)), lambda h: h().rate, clear),
     "what a module makes up": (making_up, lambda h: h.made_up, lambda h: rated(h.source)),
+    "a vectorized function": (
+        lambda: (h := Plain(), np.vectorize(lambda x: x * h.rate, otypes=[object])),
+        lambda h: h[1](np.ones(1))[0], lambda h: rated(h[0])),
     "a number that was computed": (
         lambda: [square(2.0)], lambda h: h[0].local_grads[0],
         lambda h: put(h, 0, square(3.0))),

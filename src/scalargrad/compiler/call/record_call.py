@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from scalargrad.compiler.call.arguments import replaced
 from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.generators import MOST, REMEDY
+from scalargrad.compiler.generators import REMEDY
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.trace.record import as_recording, is_same, recorded
 from scalargrad.compiler.trace.side_effects import Snapshot
@@ -193,7 +193,7 @@ class CallRecorder:
     def _record_by(self, trace: Trace) -> tuple[Callable[[], Found], Snapshot]:
         has_returned = False
         call, given = self._replaced(trace.arguments(self.leaves, self._apart))
-        before = Snapshot([self._function, *given], self._names, libraries=MOST)
+        before = Snapshot([self._function, *given], self._names)
         trace.generators = before.generators
 
         def run() -> Any:

@@ -73,10 +73,14 @@ def times_cleared(cache: Any) -> int:
 
 
 def is_function_of_arrays(kind: type) -> bool:
-    """Return whether this is the class of NumPy's functions of arrays."""
-    return issubclass(kind, getattr(sys.modules.get("numpy"), "ufunc", ()))
+    """Return whether this is a class of NumPy's functions of arrays."""
+    numpy: Any = sys.modules.get("numpy")
+    return numpy is not None and issubclass(kind, (numpy.ufunc, numpy.vectorize))
 
 
 def function_within(x: Any) -> list[Any]:
-    """Return what `numpy.frompyfunc` made a function of arrays from; none for NumPy's own."""
-    return [y for y in gc.get_referents(x) if callable(y)]
+    """Return what `numpy.frompyfunc` or `vectorize` made a function of arrays from.
+
+    None for NumPy's own.
+    """
+    return [x.pyfunc] if hasattr(x, "pyfunc") else [y for y in gc.get_referents(x) if callable(y)]

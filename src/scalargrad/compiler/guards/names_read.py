@@ -10,7 +10,6 @@ import dataclasses
 import dis
 import functools
 import sys
-from collections.abc import Iterable, Iterator
 from copy import copy, deepcopy
 from itertools import chain, pairwise
 from operator import attrgetter, methodcaller
@@ -224,20 +223,6 @@ def read_by_libraries(kind: Any) -> ReadByLibraries | None:
     }
     read = [attributes_read(code) for name, code in methods.items() if name in _COMPUTES]
     return frozenset().union(*read), frozenset(methods.keys() - _COMPUTES)
-
-
-def looked_up(namespace: dict[str, Any], names: Iterable[str]) -> Iterator[Any]:
-    """Yield the values of names in a namespace and in the modules that it names, libraries too."""
-    modules, met = [namespace], set[int]()
-    while modules:
-        known = modules.pop()
-        for name in known.keys() & names:
-            x = known[name]
-            if not isinstance(x, ModuleType):
-                yield x
-            elif id(x) not in met and not x.__name__.startswith("scalargrad"):
-                met.add(id(x))
-                modules.append(vars(x))
 
 
 class NamesRead:
