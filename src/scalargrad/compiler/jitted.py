@@ -82,9 +82,8 @@ class Jitted(Generic[P, R]):
         self.scans: dict[int | None, Jitted[..., Any]] = {}
 
     def all_paths(self) -> list[Specialization]:
-        """Return all paths that are kept, the latest surroundings first."""
-        kept = reversed(self._kept.programs.values())
-        return [path for found in kept for paths in found.values() for path in paths]
+        """Return all paths that are kept."""
+        return [path for shape in self._kept.shapes.values() for path in shape.all_paths()]
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self._function, '__qualname__', self._function)}>"

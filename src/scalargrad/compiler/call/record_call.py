@@ -89,9 +89,6 @@ class CallRecorder:
         What its code is known to read.
     singly : bool
         Whether each number given or returned must have a node of its own.
-    following : sequence of tuple of bool
-        Outcomes of comparisons on the paths that are to be recorded; a call that takes another ends
-        with `OtherPath`. By default, all are.
 
     Attributes
     ----------
@@ -107,10 +104,9 @@ class CallRecorder:
         names: NamesRead,
         *,
         singly: bool = False,
-        following: Sequence[tuple[bool, ...]] = (),
     ) -> None:
         self._function, self._static, self._unrolls = function, static, singly
-        self._following, self._names = following, names
+        self._names = names
         self._compiled, self._args, self._kwargs, _, leaves, _ = call
         self.leaves = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
         #: Leaves that have a node for each number however large.
@@ -177,7 +173,7 @@ class CallRecorder:
     def _once(self, *, unrolls: bool = False) -> tuple[Callable[[], Found], Snapshot, Trace]:
         """Run the call; return what makes a path of it, what was held before, and the trace."""
         while True:  # again if the function used single numbers of a whole array
-            trace = Trace(unrolls=unrolls or self._unrolls, following=self._following)
+            trace = Trace(unrolls=unrolls or self._unrolls)
             failed: UnrecordedError | None = None
             try:
                 found, before = self._record_by(trace)

@@ -65,8 +65,6 @@ class Trace(Recorder):
     ----------
     unrolls : bool
         Whether vmap is a loop.
-    following : sequence of tuple of bool
-        Outcomes of comparisons on the paths that are to be recorded; by default, all are.
 
     Attributes
     ----------
@@ -116,9 +114,7 @@ class Trace(Recorder):
         The random generators that the function can reach.
     """
 
-    def __init__(
-        self, *, unrolls: bool = False, following: Sequence[tuple[bool, ...]] = ()
-    ) -> None:
+    def __init__(self, *, unrolls: bool = False) -> None:
         self.columns = Columns()
         self.ops = self.columns.ops
         self.given: list[int] = []
@@ -145,7 +141,6 @@ class Trace(Recorder):
         self._made: set[Value] = set()
         #: Tables that numbers were looked up in, and their rows, by the id of the first entry.
         self.tables: dict[int, tuple[Sequence[Any], int]] = {}
-        self._following = following
         self.wholes: list[Whole] = []
         self.guards: dict[int, bool] = {}
         self.unrolls = unrolls
@@ -559,15 +554,7 @@ class Trace(Recorder):
                 self.refused("examples")
             self._guard(index, self.numbers[index] != 0.0)
             self.branches += 1
-            if self._following:
-                self._follow(len(self.guards) - 1, self.guards[index])
         return self.guards[index]
-
-    def _follow(self, place: int, truth: bool) -> None:
-        """Leave out the paths on which a comparison comes out otherwise."""
-        self._following = [x for x in self._following if x[place : place + 1] == (truth,)]
-        if not self._following:
-            raise OtherPath
 
     def leave_out(self, first: int, guards: int) -> None:
         """Take back the nodes from `first` on and all guards after so many: nothing needs them."""
@@ -617,10 +604,6 @@ class Trace(Recorder):
     def __reduce__(self) -> NoReturn:
         """Refuse to be copied or pickled."""
         self.refused("elsewhere")
-
-
-class OtherPath(BaseException):
-    """A call takes none of the paths that its recording was to follow."""
 
 
 def current_trace() -> Trace | None:
