@@ -290,8 +290,8 @@ def test_results_of_derived_classes_keep_what_they_hold_besides_items() -> None:
     """And are not initialised again; a computed attribute would belong to the first call."""
     found: Any = jit(lambda x: scaled(Poly([x, 2.0 * x]), 7.0))(3.0)
     assert (type(found), found, found.scale) == (Poly, [3.0, 6.0], 7.0)
-    with pytest.raises(TraceError, match="scale"):
-        jit(lambda x: scaled(Poly([x]), x))(3.0)
+    with pytest.raises(TraceError, match="return"):
+        jit(lambda x: scaled(Poly([x]), x))(3.0).scale * 2.0
 
 
 NO_RESULTS: dict[str, Callable[[Any], Any]] = {

@@ -54,7 +54,6 @@ class Jitted(Generic[P, R]):
         "_kept",
         "_remember",
         "_static",
-        "before",
         "is_checked",
         "scans",
         "signature",
@@ -76,8 +75,6 @@ class Jitted(Generic[P, R]):
         self._kept = Specializations(function, static)
         self.signature = (signature := Signature(function, static)).of
         self._remember = signature.remember
-        #: The generators that a program has last drawn from, with their states before.
-        self.before: list[tuple[Any, Any]] = []
         #: The compiled scans of this function as a step, by the number of steps.
         self.scans: dict[int | None, Jitted[..., Any]] = {}
 

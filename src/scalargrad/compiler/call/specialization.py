@@ -170,9 +170,7 @@ class Specialization:
         """
         if self.surroundings.aliases is not None:
             require_apart(self.surroundings.aliases, call)
-        states: list[tuple[Any, Any]] = []
-        if self.draws:
-            states = call[0].before = self.draws.states()
+        states = self.draws.states() if self.draws else []
         try:
             run = self._run(call)
         except struct.error:  # data that is no float was assigned

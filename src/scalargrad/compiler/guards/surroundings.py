@@ -51,7 +51,7 @@ from scalargrad.compiler.guards.names_read import (
 from scalargrad.compiler.guards.object_state import (
     BOUND,
     PLAIN,
-    attributes_beside,
+    attributes,
     bound_parts,
     has_followed_attributes,
     is_own,
@@ -99,7 +99,7 @@ def _most(x: Any) -> Any:
 
 
 def _with_slots(x: Any) -> Iterable[Any]:
-    return chain.from_iterable(attributes_beside(x).items())
+    return chain.from_iterable(attributes(x).items())
 
 
 class Surroundings:
@@ -621,7 +621,7 @@ class Walk:
 
     def _attributes(self, x: Any) -> None:
         self._hold(x, edges.ATTRIBUTES)
-        own, space = attributes_beside(x), getattr(x, "__dict__", None)
+        own, space = attributes(x), getattr(x, "__dict__", None)
         if own is not space:
             self.tokens.append((*own,))
             self.rereading.fact(type, x)
