@@ -350,6 +350,10 @@ def test_attributes_of_values_are_compared_where_code_names_them() -> None:
     assert (number(compiled(1.0)), len(compiled.paths(1.0))) == (12.0, 1)
     w.m = 5.0  # type: ignore[attr-defined]
     assert number(compiled(1.0)) == 20.0
+    with pytest.raises(TraceError, match="label"):  # of an argument
+        jit(lambda w: w if w.label == "w" else -w)(w)
+    with pytest.raises(TraceError, match="attribute"):
+        jit(lambda w: [w.__setattr__("m", 1.0), w][1])(w)
 
 
 # Attributes that code names ---------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import marshal
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain, repeat
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from scalargrad.compiler.call.arguments import (
     replaced,
 )
 from scalargrad.compiler.call.eager_replay import Key
+from scalargrad.compiler.guards.comparable import is_read_whole
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
 
@@ -120,8 +121,6 @@ _VERSION = 2
 #: Numbers whose bytes are 1 and 2.
 _UNLIKE = np.array([[1] * 8, [2] * 8], np.uint8).view(np.float64).ravel().tolist()
 _NESTED: set[Any] = {list, tuple, dict}
-#: Types that marshal tells from others, which it writes as the bytes in their memory.
-_WRITTEN: set[Any] = {float, str, bool, type(None)}
 #: How many bytes are written of arguments whose layout is remembered, and the most layouts.
 _SIZES, _LAYOUTS = range(200, 2**20), 16
 #: So many numbers in a row are found as fast without.
@@ -133,14 +132,6 @@ def _is_worth_a_layout(x: Any) -> bool:
     kind = x.__class__
     is_full = kind in _NESTED and len(x) > 0
     return kind is dict or (is_full and (x[0].__class__ in _NESTED or len(x) >= _MANY))
-
-
-def _has_layout(x: Any) -> bool:
-    """Return whether marshal tells all about an argument."""
-    kind = x.__class__
-    if kind in _NESTED:
-        return all(map(_has_layout, chain(x, x.values()) if kind is dict else x))
-    return kind in _WRITTEN
 
 
 class Signature:
@@ -160,7 +151,7 @@ class Signature:
     def remember(self, args: tuple[Any, ...]) -> None:
         """Remember how the numbers of a call lie, to find those of calls alike at once."""
         is_worth_it = any(map(_is_worth_a_layout, args))
-        if self._static or not (is_worth_it and _has_layout(args)):
+        if self._static or not (is_worth_it and is_read_whole(args)):
             return
         if len(_written(args)) in _SIZES:
             if len(self._layouts) >= _LAYOUTS:

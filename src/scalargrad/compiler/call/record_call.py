@@ -188,13 +188,16 @@ class CallRecorder:
 
     def _record_by(self, trace: Trace) -> tuple[Callable[[], Found], Snapshot]:
         has_returned = False
-        call, given = self._replaced(trace.arguments(self.leaves, self._apart))
+        numbers = trace.arguments(self.leaves, self._apart)
+        call, given = self._replaced(numbers)
         before = Snapshot([self._function, *given], self._names)
         trace.generators = before.generators
 
         def run() -> Any:
             nonlocal has_returned
             result = call()
+            if any(isinstance(x, Value) and x.__dict__ for x in numbers):
+                trace.refused("attribute")
             has_returned = True
             return result
 

@@ -54,6 +54,10 @@ REFUSALS = {
         ),
     ),
     "grad read": (".grad was read", "return the value and use grad or value_and_grad"),
+    "label": (
+        "the label of a Value was read",
+        "pass what it says as a static argument, as in jit(f, static_argnames='name')",
+    ),
     "given": (
         "Value(data, children, local_grads) made a node",
         "declare the operation, with a formula for its derivative, by scalargrad.custom_op",
@@ -126,6 +130,7 @@ CHANGES = {
     "grad assigned": ".grad was assigned",
     "backward": ".backward() was called",
     "zero_grad": ".zero_grad() was called",
+    "attribute": "an attribute was given to a Value among the arguments",
     "step": "an optimiser was to move parameters",
     "clip": "gradients were to be clipped",
 }

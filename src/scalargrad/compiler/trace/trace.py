@@ -86,8 +86,6 @@ class Trace(Recorder):
         Nodes of the steps of a scan or while_loop, which stay together.
     differentiated : set of int
         Inputs by which gradients are taken.
-    labels : dict from int to str
-        Names given to nodes.
     has_values : bool
         Whether any input is a Value, so that results may have gradients.
     is_open : bool
@@ -125,7 +123,6 @@ class Trace(Recorder):
         self.left_out: list[range] = []
         self.steps: list[range] = []
         self.differentiated: set[int] = set()
-        self.labels: dict[int, str] = {}
         self.has_values = False
         self.is_open = False
         self.is_detaching = False
@@ -228,8 +225,6 @@ class Trace(Recorder):
         self.has_values = True
         if isinstance(x, Parameter):
             made = self._traced(made.index, TracedParameter)
-        if x.label:
-            self.labels[made.index] = x.label
         return made
 
     def inputs(self, numbers: Sequence[float]) -> list[Traced]:
@@ -283,7 +278,7 @@ class Trace(Recorder):
         grown += [self.guards, self._rows, self.lanes.taken]
         made = [(id(x), *[getattr(x, name, None) for name in _SLOTS]) for x in self._made]
         states = self.has_values, self.is_detaching, self.refusal, self.questions
-        return [*map(len, grown)], states, dict(self.labels), made
+        return [*map(len, grown)], states, made
 
     def leaf(self, op: Op, x: Any, kind: type[Traced] = Traced) -> Traced:
         """Write a node that is a leaf Value in eager evaluation."""

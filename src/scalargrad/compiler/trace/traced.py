@@ -67,13 +67,11 @@ class Traced(Value):
 
     @property
     def label(self) -> str:
-        """The name given to it."""
-        self.trace.questions += 1
-        return self.trace.labels.get(self.index, "")
+        """Refused: another call may give a Value of another name. One that is given is ignored."""
+        return "" if is_describing() else self._refuse("label")
 
     @label.setter
-    def label(self, label: str) -> None:
-        self.trace.labels[self.index] = label
+    def label(self, _label: str) -> None: ...
 
     def __repr__(self) -> str:
         if is_describing():
