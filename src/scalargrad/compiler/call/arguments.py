@@ -362,11 +362,11 @@ class _Others(Kind):
     """All else: constants and objects, and numbers of rare types."""
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
-        if {*map(type, xs)} <= _TOLD_BY_TYPE or not any(map(_is_leaf, xs)):
+        if {*map(type, xs)} <= _TOLD_BY_TYPE or not any(map(is_leaf, xs)):
             walk.constants(xs)
             return
         for x in xs:
-            if _is_leaf(x):
+            if is_leaf(x):
                 refuse_operations(x, walk.where)
                 walk.key.append(int(isinstance(x, Value)))
                 walk.leaves.append(x if isinstance(x, Value) else float_from(x))
@@ -374,7 +374,7 @@ class _Others(Kind):
                 walk.whole(x)
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
-        return [next(fresh.numbers) if _is_leaf(x) else x for x in xs]
+        return [next(fresh.numbers) if is_leaf(x) else x for x in xs]
 
 
 class _Objects(_Others):
@@ -520,7 +520,8 @@ def is_number(x: Any) -> bool:
     return is_real(x) and not isinstance(x, bool | Enum)
 
 
-def _is_leaf(x: Any) -> bool:
+def is_leaf(x: Any) -> bool:
+    """Return whether an argument is a number that is traced, or a Value."""
     return isinstance(x, Value) or is_number(x)
 
 

@@ -238,23 +238,14 @@ def _container_filler(outline: Any, of_array: bool) -> Callable[[Any], Any]:
 
 
 def _list_filler(outline: list[Any], of_array: bool) -> Callable[[Any], list[Any]] | None:
-    """Return what makes a list of numbers and constants at once; None for others."""
+    """Return what makes a list of constants, or of numbers in a row, at once; None for others."""
     if _PLAIN.issuperset(map(type, outline)):
         return lambda _: [*outline]
-    constants = [x for x in outline if x.__class__ is not Place]
-    if not _PLAIN.issuperset(map(type, constants)):
-        return None
-    places = [x.index for x in outline if x.__class__ is Place]
-    stretch = _indices(places)
-    if not constants and isinstance(stretch, slice):
-        return (lambda x: x[stretch].tolist()) if of_array else lambda x: [*x[stretch]]
-    if len(outline) == 1:
-        return None
-    behind = iter(range(-len(constants), 0))
-    take = itemgetter(*[x.index if x.__class__ is Place else next(behind) for x in outline])
-    if of_array:
-        return lambda x: [*take([*x.tolist(), *constants])]
-    return lambda x: [*take([*x, *constants])]
+    if {*map(type, outline)} == {Place}:
+        stretch = _indices([x.index for x in outline])
+        if isinstance(stretch, slice):
+            return (lambda x: x[stretch].tolist()) if of_array else lambda x: [*x[stretch]]
+    return None
 
 
 def _array_filler(outline: ArrayOutline, of_array: bool) -> Callable[[Any], Any]:
