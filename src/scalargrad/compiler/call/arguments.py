@@ -70,10 +70,6 @@ _NUMBERS = "fiub"
 _MOST = 10**7
 
 
-#: The kinds of parameters that an argument by position may stand for.
-POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
-
-
 class Walk:
     """One walk over arguments, level by level.
 
@@ -145,12 +141,9 @@ class Walk:
             return "an argument"
         if isinstance(self.given, str):
             return f"the argument {self.given}"
-        try:
-            parameters = [*inspect.signature(self._function).parameters.values()]
-        except (TypeError, ValueError):  # a builtin without one
-            parameters = []
-        named = self.given < len(parameters) and parameters[self.given].kind in POSITIONAL
-        return f"the argument {parameters[self.given].name if named else self.given + 1}"
+        code = getattr(inspect.unwrap(self._function), "__code__", None)
+        names = code.co_varnames[: code.co_argcount] if code else ()
+        return f"the argument {dict(enumerate(names)).get(self.given, self.given + 1)}"
 
     def constants(self, xs: Sequence[Any]) -> None:
         """Note what has no numbers that are traced, plain objects in one entry."""
@@ -429,7 +422,7 @@ def _in_a_row(parts: Sequence[Collection[Any]]) -> Sequence[Any]:
     if len(parts) == 1:
         return parts[0] if type(parts[0]) is list else [*parts[0]]
     if sum(map(len, parts)) > _MOST:
-        raise RecursionError
+        raise RecursionError("an argument contains itself")
     return [*chain.from_iterable(parts)]
 
 

@@ -18,7 +18,6 @@ from scalargrad.compiler.call.arguments import (
     AT_ONCE,
     FLOAT64,
     KINDS,
-    POSITIONAL,
     Walk,
     replaced,
 )
@@ -50,7 +49,7 @@ def static_of(
         return frozenset([*numbers, *names])
     open_ended = {p.kind for p in parameters} & {inspect.Parameter.VAR_POSITIONAL}
     any_name = inspect.Parameter.VAR_KEYWORD in {p.kind for p in parameters}
-    places = [p.name for p in parameters if p.kind in POSITIONAL]
+    places = [p.name for p in parameters if p.kind in _POSITIONAL]
     known = {p.name for p in parameters}
     found: set[int | str] = set()
     for k in numbers:
@@ -116,6 +115,8 @@ def _written(x: Any) -> Any:
     return np.frombuffer(marshal.dumps(x, _VERSION), np.uint8)
 
 
+#: The kinds of parameters that an argument by position may stand for.
+_POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
 #: This version of marshal's format does not tell which text is interned.
 _VERSION = 2
 #: Numbers whose bytes are 1 and 2.
@@ -175,7 +176,7 @@ class Signature:
         ------
         TraceError
             If an argument is refused; the message names it.
-        OperandError
+        RecursionError
             If an argument contains itself.
         """
         is_named = kwargs or self._static
@@ -188,22 +189,16 @@ class Signature:
                 if known is not None:
                     return *known, []
         walk = Walk(self._function)
-        try:
-            if not is_named:
-                for walk.given, x in enumerate(args):  # `take_one`, inlined
-                    kind = KINDS[x.__class__]
-                    walk.key.append(kind)
-                    kind.take_one(x, walk)
-            else:
-                given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
-                for walk.given, x in given:
-                    walk.key.append(walk.given)
-                    (walk.whole if walk.given in self._static else walk.take_one)(x)
-        except RecursionError:
-            raise OperandError(
-                "an argument contains itself, or is nested too deeply to be searched for numbers: "
-                "give a list of its numbers"
-            ) from None
+        if not is_named:
+            for walk.given, x in enumerate(args):  # `take_one`, inlined
+                kind = KINDS[x.__class__]
+                walk.key.append(kind)
+                kind.take_one(x, walk)
+        else:
+            given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
+            for walk.given, x in given:
+                walk.key.append(walk.given)
+                (walk.whole if walk.given in self._static else walk.take_one)(x)
         key = (*walk.key,)
         if len(key) == len(args) and AT_ONCE.issuperset(map(type, args)):
             self._keys[(*map(type, args),)] = key
