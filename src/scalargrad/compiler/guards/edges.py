@@ -94,11 +94,7 @@ def _refill(container: Any, items: Any) -> None:
     """
     kind: Any = next(x for x in _REFILLED if isinstance(container, x))  # each orders its own way
     kind.clear(container)
-    if issubclass(kind, dict):
-        for key, x in items.items():
-            kind.__setitem__(container, key, x)
-    else:
-        (kind.update if kind is set else kind.extend)(container, items)
+    (kind.extend if kind in {list, deque} else kind.update)(container, items)
 
 
 def _refill_space(x: Any, before: dict[str, Any]) -> None:
