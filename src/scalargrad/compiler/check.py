@@ -109,10 +109,9 @@ def _magnitudes(nodes: Sequence[Value]) -> dict[Value, float]:
 
 
 def _agree(x: float, y: float, largest: float) -> bool:
-    if math.isnan(x) or math.isnan(y) or math.isinf(x) or math.isinf(y):
-        return x == y or (math.isnan(x) and math.isnan(y))
     limit = OF_LARGEST * largest if math.isfinite(largest) else 0.0
-    return abs(x - y) <= max(RELATIVE * abs(y), limit)
+    are_nan = math.isnan(x) and math.isnan(y)
+    return are_nan or math.isclose(x, y, rel_tol=RELATIVE, abs_tol=limit)
 
 
 def _pairs(x: Any, y: Any, where: str, differ: Differ) -> Iterator[tuple[str, Any, Any]]:

@@ -8,11 +8,7 @@ from itertools import chain
 import numpy as np
 
 from scalargrad.compiler.nests.unfold import written_out
-from scalargrad.compiler.passes.dependence import (
-    is_detached,
-    operands_of,
-    steps,
-)
+from scalargrad.compiler.passes.dependence import is_detached, operands_of, steps
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     BATCH,
@@ -82,10 +78,8 @@ class Function:
             return {}
         program, place = self.recorded, {node: k for k, node in enumerate(self.wrt)}
         nodes = program.nodes()
-        is_lane, is_batch = (
-            nodes.where(lambda op: op is UNBATCH),
-            nodes.where(lambda op: op is BATCH),
-        )
+        is_lane = nodes.where(lambda op: op is UNBATCH)
+        is_batch = nodes.where(lambda op: op is BATCH)
         found = {}
         for k, node in enumerate(program.outputs[: self.results]):
             while is_lane[node]:

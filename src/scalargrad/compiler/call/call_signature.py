@@ -14,13 +14,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import (
-    AT_ONCE,
-    FLOAT64,
-    KINDS,
-    Walk,
-    replaced,
-)
+from scalargrad.compiler.call.arguments import AT_ONCE, FLOAT64, KINDS, Walk, replaced
 from scalargrad.compiler.call.eager_replay import Key
 from scalargrad.compiler.guards.comparable import is_read_whole
 from scalargrad.errors import OperandError
@@ -55,8 +49,8 @@ def static_of(
     for k in numbers:
         if not (open_ended or -len(places) <= k < len(places)):
             raise OperandError(f"jit: static_argnums {k}, and there are {len(places)} arguments")
-        found |= {k, places[k]} if 0 <= k < len(places) else {k}
-        found |= {k + len(places), places[k]} if not open_ended and k < 0 else set()
+        at = k + len(places) if k < 0 and not open_ended else k
+        found |= {k, at, places[at]} if 0 <= at < len(places) else {k}
     for name in names:
         if name not in known and not any_name:
             raise OperandError(f"jit: static_argnames {shown(name)} is none of {', '.join(known)}")

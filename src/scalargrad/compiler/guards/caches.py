@@ -13,6 +13,7 @@ from itertools import chain
 from operator import is_
 from typing import Any
 
+from scalargrad.compiler.guards.comparable import is_constant
 from scalargrad.compiler.guards.object_state import PLAIN
 
 #: The class of what functools.cache and lru_cache return.
@@ -32,7 +33,7 @@ def kept_by(cache: Any) -> dict[int, Any]:
     known = _PLAIN_RESULTS.get(cache, [])
     if len(known) == len(found) and all(map(is_, known, found)):
         return {}
-    kept = {id(x): x for x in found if not _is_plain(x)}
+    kept = {id(x): x for x in found if not is_constant(x)}
     if not kept:
         _PLAIN_RESULTS[cache] = found
     return kept
@@ -56,11 +57,6 @@ def _results(cache: Any) -> list[Any]:
     others = [vars(cache), cache.__wrapped__, *links, *(key for x in links for key in [*x])]
     left_out = {*map(id, others)}
     return [x for x in held if id(x) not in left_out]
-
-
-def _is_plain(x: Any) -> bool:
-    inside = x if isinstance(x, tuple | frozenset) else (x,)
-    return {*map(type, inside)} <= {*PLAIN, type, object}
 
 
 def times_cleared(cache: Any) -> int:

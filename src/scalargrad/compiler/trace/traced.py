@@ -65,14 +65,6 @@ class Traced(Value):
         op = self.trace.ops[self.index]
         return op if isinstance(op, Operation) else None
 
-    @property
-    def label(self) -> str:
-        """Refused: another call may give a Value of another name. One that is given is ignored."""
-        return "" if is_describing() else self._refuse("label")
-
-    @label.setter
-    def label(self, _label: str) -> None: ...
-
     def __repr__(self) -> str:
         if is_describing():
             return "Value(…)"
@@ -230,6 +222,10 @@ Traced.backward = _refused("backward")  # type: ignore[method-assign]
 Traced.as_integer_ratio = _refused("fraction")  # type: ignore[attr-defined]
 for _name in ("data", "grad"):
     setattr(Traced, _name, property(_refused(f"{_name} read"), _refused(f"{_name} assigned")))
+#: Another call may give a Value of another name; one that is given here is ignored.
+Traced.label = property(  # type: ignore[assignment]
+    lambda x: "" if is_describing() else x._refuse("label"), lambda *_: None
+)
 for _name in ("parents", "local_grads"):
     setattr(Traced, _name, property(_refused("graph")))
 for _python, _name in {"and": "logical_and", "or": "logical_or", "xor": "ne"}.items():
