@@ -141,8 +141,11 @@ class Walk:
             return "an argument"
         if isinstance(self.given, str):
             return f"the argument {self.given}"
-        code = getattr(inspect.unwrap(self._function), "__code__", None)
-        names = code.co_varnames[: code.co_argcount] if code else ()
+        function = inspect.unwrap(self._function)
+        code = getattr(function, "__code__", None)
+        names = (
+            code.co_varnames[isinstance(function, MethodType) : code.co_argcount] if code else ()
+        )
         return f"the argument {dict(enumerate(names)).get(self.given, self.given + 1)}"
 
     def constants(self, xs: Sequence[Any]) -> None:

@@ -85,11 +85,11 @@ def names_and_texts(code: CodeType, *, of_globals: bool = False) -> tuple[str, .
     of_globals : bool
         Whether to leave out names that stand for attributes alone.
     """
-    steps = [*steps_within(code)]
+    steps, found = [*steps_within(code)], _texts_in(code)
     if of_globals:  # or modules
-        found = [x.argval for x in steps if "GLOBAL" in x.opname or x.opname.endswith("_NAME")]
+        found += [x.argval for x in steps if "GLOBAL" in x.opname or x.opname.endswith("_NAME")]
     else:
-        found = [x.argval for x in steps if x.opcode in dis.hasname] + _texts_in(code)
+        found += [x.argval for x in steps if x.opcode in dis.hasname]
         asked = (x for x, y in pairwise(steps) if y.opname == "IS_OP")
         found += [] if all(map(_is_the_only_one, asked)) else [IS]
     return tuple(dict.fromkeys(x for x in found if not x.startswith("@")))  # which is pytest's
