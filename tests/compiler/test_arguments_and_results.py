@@ -370,7 +370,9 @@ def test_numbers_of_any_size_are_found_in_nested_lists() -> None:
     rows[7][1] = math.nan
     assert math.isnan(compiled(rows, 1.0)[7][1])
     named = jit(lambda held: {key: sum(x) for key, x in held.items()})
+    counted = jit(lambda held: 1.0 * len(held))
     for key in "bbcb":
+        assert counted({key: ["of text alone" * 20]}) == 1.0
         assert named({key: [0.5] * 300}) == {key: 150.0}
 
 

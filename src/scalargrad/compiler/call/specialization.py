@@ -205,7 +205,7 @@ class Specialization:
         along, runner = function.along() if recording else (None, function.values)
         foreign = self.closed_over
         if self.all_values:  # the common case, in one comprehension
-            parents = (*leaves, *foreign) if leaves else foreign
+            parents = (*leaves, *foreign) if len(leaves) else foreign
             inputs: Inputs = [x.data for x in parents]
         else:
             at = self.values_at
