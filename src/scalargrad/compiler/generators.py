@@ -10,14 +10,18 @@ would take longer than recording a small function, and would find those of other
 
 from __future__ import annotations
 
+import functools
 import itertools
 import pickle
 import random
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.guards.names_read import NamesRead
+from scalargrad.compiler.guards.names_read import NamesRead, codes_within
 from scalargrad.compiler.guards.surroundings import walked
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import shown
@@ -31,6 +35,8 @@ REMEDY = (
     "loss([xs[i] for i in batch], [ys[i] for i in batch])"
 )
 
+#: So many names are looked up behind libraries.
+_MOST = 5_000
 #: From this many numbers on, these methods of NumPy's generators draw them all at once.
 _AT_ONCE = 8
 _FILLING = {"random", "normal", "standard_normal", "uniform", "exponential", "standard_exponential"}
@@ -90,6 +96,7 @@ class Generators:
 
     def __init__(self, objects: Iterable[Any] = (), names: Iterable[str] = ()) -> None:
         objects, names = [*objects], {*names}
+        objects += _behind(objects)
         is_loaded = "numpy.random" in sys.modules  # libraries may draw from it
         found = _among(objects, with_numpys="random" in names or is_loaded)
         self._before = {id(x): (x, state_of(x)) for x in found}
@@ -143,7 +150,8 @@ def _differ(a: Any, b: Any) -> bool:
 def generators_of(roots: Iterable[Any]) -> list[Any]:
     """Return the generators that can be reached, that of the module `random` among them."""
     names = NamesRead()
-    return _among(reached(roots, names), with_numpys="random" in names.names)
+    objects = reached(roots, names)
+    return _among([*objects, *_behind(objects)], with_numpys="random" in names.names)
 
 
 def reached(roots: Iterable[Any], names: NamesRead | None = None) -> list[Any]:
@@ -151,13 +159,36 @@ def reached(roots: Iterable[Any], names: NamesRead | None = None) -> list[Any]:
     return walked([*roots], names or NamesRead(), closed=(Value,)).kept
 
 
+def _behind(objects: Iterable[Any]) -> list[Any]:
+    """Return the generators that functions name, and those of libraries that they name."""
+    found, met = dict[int, Any](), set[Any]()
+    ahead = deque((x.__globals__, _names(x.__code__)) for x in objects if type(x) is FunctionType)
+    while ahead and len(met) < _MOST:
+        space, names = ahead.popleft()
+        new = [x for x in map(space.get, space.keys() & names) if (id(x), names) not in met]
+        met.update((id(x), names) for x in new)
+        for x in new:
+            members = vars(x).values() if isinstance(x, type) else (x,)
+            functions = [y for y in members if type(y) is FunctionType]
+            ahead += [(y.__globals__, _names(y.__code__)) for y in functions]
+            if isinstance(x, ModuleType) and not x.__name__.startswith("scalargrad"):
+                ahead.append((vars(x), names))
+            elif _is_generator(x):
+                found[id(x)] = x
+    return [*found.values()]
+
+
+@functools.cache
+def _names(code: CodeType) -> frozenset[str]:
+    return frozenset(chain.from_iterable(x.co_names for x in codes_within(code)))
+
+
 def _among(objects: Iterable[Any], *, with_numpys: bool) -> list[Any]:
     """Return the generators among objects, that of the module `random`, and that of NumPy's."""
     shared = [MODULE]
     if with_numpys and (numpy := sys.modules.get("numpy")):
         shared.append(numpy.random.rand.__self__)
-    known = {*map(id, shared)}
-    return [*shared, *(x for x in objects if id(x) not in known and _is_generator(x))]
+    return [*{id(x): x for x in (*shared, *filter(_is_generator, objects))}.values()]
 
 
 def is_fresh(x: Any) -> bool:
