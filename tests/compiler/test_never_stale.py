@@ -131,6 +131,9 @@ ODD: dict[str, Row] = {
     "a cache that is cleared": (
         lambda: asked(cached(2)), lambda h: h().rate, clear),
     "what a module makes up": (making_up, lambda h: h.made_up, lambda h: rated(h.source)),
+    "a vectorized function": (
+        lambda: (h := Plain(), np.vectorize(lambda x: x * h.rate, otypes=[object])),
+        lambda h: h[1](np.ones(1))[0], lambda h: rated(h[0])),
     "a number that was computed": (
         lambda: [square(2.0)], lambda h: h[0].local_grads[0],
         lambda h: put(h, 0, square(3.0))),
@@ -347,6 +350,10 @@ def test_attributes_of_values_are_compared_where_code_names_them() -> None:
     assert (number(compiled(1.0)), len(compiled.paths(1.0))) == (12.0, 1)
     w.m = 5.0  # type: ignore[attr-defined]
     assert number(compiled(1.0)) == 20.0
+    with pytest.raises(TraceError, match="label"):  # of an argument
+        jit(lambda w: w if w.label == "w" else -w)(w)
+    with pytest.raises(TraceError, match="attribute"):
+        jit(lambda w: [w.__setattr__("m", 1.0), w][1])(w)
 
 
 # Attributes that code names ---------------------------------------------------------------------

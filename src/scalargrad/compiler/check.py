@@ -13,7 +13,6 @@ from scalargrad.compiler.jit_mode import disable_jit, jit_mode
 from scalargrad.errors import TraceError
 from scalargrad.graph import topological_order
 from scalargrad.table.numbers import is_real
-from scalargrad.transforms.draws import rewind
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 
@@ -41,8 +40,10 @@ def checked(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         If a number, a gradient or the form of the result differs, or only one of the two is an
         error; the message says where.
     """
+    generators = Generators(reached((compiled.__wrapped__, args, kwargs)))
     with jit_mode("program"):
-        found = _found(compiled, args, kwargs)
+        found = compiled(*args, **kwargs)
+    generators.rewind()
 
     def differ(what: str, cause: Exception | None = None) -> NoReturn:
         raise TraceError(
@@ -67,22 +68,6 @@ def checked(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
             confirm(*rebuild(Value(x) if isinstance(x, float) else x for x in leaves))
         except Exception:  # noqa: BLE001 - it need not take Values
             raise refusal from refusal.__cause__
-    return found
-
-
-def _found(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return the result of a compiled call, and leave generators as they were before it.
-
-    A program draws from generators that its path knows, any other call from whichever it reaches.
-    """
-    compiled.before = []
-    recalled = compiled.recalled(compiled.call_of(args, kwargs))
-    if recalled is not None:
-        rewind(compiled.before)
-        return recalled[0]
-    generators = Generators(reached((compiled.__wrapped__, args, kwargs)))
-    found = compiled(*args, **kwargs)
-    generators.rewind()
     return found
 
 
@@ -124,10 +109,9 @@ def _magnitudes(nodes: Sequence[Value]) -> dict[Value, float]:
 
 
 def _agree(x: float, y: float, largest: float) -> bool:
-    if math.isnan(x) or math.isnan(y) or math.isinf(x) or math.isinf(y):
-        return x == y or (math.isnan(x) and math.isnan(y))
     limit = OF_LARGEST * largest if math.isfinite(largest) else 0.0
-    return abs(x - y) <= max(RELATIVE * abs(y), limit)
+    are_nan = math.isnan(x) and math.isnan(y)
+    return are_nan or math.isclose(x, y, rel_tol=RELATIVE, abs_tol=limit)
 
 
 def _pairs(x: Any, y: Any, where: str, differ: Differ) -> Iterator[tuple[str, Any, Any]]:

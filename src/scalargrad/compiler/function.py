@@ -8,11 +8,7 @@ from itertools import chain
 import numpy as np
 
 from scalargrad.compiler.nests.unfold import written_out
-from scalargrad.compiler.passes.dependence import (
-    is_detached,
-    operands_of,
-    steps,
-)
+from scalargrad.compiler.passes.dependence import is_detached, operands_of, steps
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     BATCH,
@@ -82,10 +78,8 @@ class Function:
             return {}
         program, place = self.recorded, {node: k for k, node in enumerate(self.wrt)}
         nodes = program.nodes()
-        is_lane, is_batch = (
-            nodes.where(lambda op: op is UNBATCH),
-            nodes.where(lambda op: op is BATCH),
-        )
+        is_lane = nodes.where(lambda op: op is UNBATCH)
+        is_batch = nodes.where(lambda op: op is BATCH)
         found = {}
         for k, node in enumerate(program.outputs[: self.results]):
             while is_lane[node]:
@@ -191,11 +185,6 @@ class Function:
         (moving,) = self.moving
         return moving, self.values_and_row_of(moving)
 
-    @cached_property
-    def pull_back(self) -> Runner:
-        """The runner that computes Σ seed · gradient; the seeds, one per result, are inputs too."""
-        return self.pulled_back((*range(self.results),)).values
-
     def outputs(self, inputs: Inputs) -> list[float]:
         """Return the results, with the digits that a call with gradients gives them."""
         _, runner = self._only_along or (None, self.values)
@@ -212,7 +201,8 @@ class Function:
 
     def back(self, seeds: list[float], inputs: Inputs) -> list[float]:
         """Return Σ seed · gradient over the results at a point."""
-        return self.pull_back(self.with_seeds(seeds, inputs))
+        pull_back = self.pulled_back((*range(self.results),)).values
+        return pull_back(self.with_seeds(seeds, inputs))
 
     def with_seeds(self, seeds: list[float], inputs: Inputs) -> Inputs:
         """Return inputs with seeds after those that have nodes."""

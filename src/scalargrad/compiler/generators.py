@@ -10,13 +10,18 @@ would take longer than recording a small function, and would find those of other
 
 from __future__ import annotations
 
+import functools
 import itertools
 import pickle
 import random
+import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.guards.names_read import NamesRead
+from scalargrad.compiler.guards.names_read import NamesRead, codes_within
 from scalargrad.compiler.guards.surroundings import walked
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import shown
@@ -29,10 +34,9 @@ REMEDY = (
     "draw outside, and pass in what was chosen: "
     "loss([xs[i] for i in batch], [ys[i] for i in batch])"
 )
-#: The most objects behind those of libraries that are searched.
-MOST = 5_000
 
-
+#: So many names are looked up behind libraries.
+_MOST = 5_000
 #: From this many numbers on, these methods of NumPy's generators draw them all at once.
 _AT_ONCE = 8
 _FILLING = {"random", "normal", "standard_normal", "uniform", "exponential", "standard_exponential"}
@@ -86,13 +90,18 @@ class Generators:
     ----------
     objects : iterable
         What the function, and what it is called with, lead to; see `reached`.
+    names : container of str
+        Those in its code.
     """
 
-    def __init__(self, objects: Iterable[Any] = ()) -> None:
-        objects = [*objects]
-        self._before = {id(x): (x, state_of(x)) for x in generators_among(objects)}
+    def __init__(self, objects: Iterable[Any] = (), names: Iterable[str] = ()) -> None:
+        objects, names = [*objects], {*names}
+        objects += _behind(objects)
+        is_loaded = "numpy.random" in sys.modules  # libraries may draw from it
+        found = _among(objects, with_numpys="random" in names or is_loaded)
+        self._before = {id(x): (x, state_of(x)) for x in found}
         #: Whether the function names a source of fresh randomness.
-        self.may_be_fresh = any(map(is_fresh, objects))
+        self.may_be_fresh = any(map(is_fresh, objects)) or not _FRESH.isdisjoint(names)
 
     def note(self, draw: Draw) -> None:
         """Note a draw by `drawn`; raise TraceError if its generator is not among those known."""
@@ -140,32 +149,59 @@ def _differ(a: Any, b: Any) -> bool:
 
 def generators_of(roots: Iterable[Any]) -> list[Any]:
     """Return the generators that can be reached, that of the module `random` among them."""
-    return generators_among(reached(roots))
+    names = NamesRead()
+    objects = reached(roots, names)
+    return _among([*objects, *_behind(objects)], with_numpys="random" in names.names)
 
 
-def reached(roots: Iterable[Any]) -> list[Any]:
-    """Return what can be reached, behind libraries too."""
-    return walked([*roots], NamesRead(), closed=(Value,), libraries=MOST).kept
+def reached(roots: Iterable[Any], names: NamesRead | None = None) -> list[Any]:
+    """Return what can be reached."""
+    return walked([*roots], names or NamesRead(), closed=(Value,)).kept
 
 
-def generators_among(objects: Iterable[Any]) -> list[Any]:
-    """Return the generators among objects, and that of the module `random`."""
-    found = (x for x in objects if _is_generator(x) and not is_fresh(x) and x is not MODULE)
-    return [MODULE, *found]
+def _behind(objects: Iterable[Any]) -> list[Any]:
+    """Return the generators that functions name, and those of libraries that they name."""
+    found, met = dict[int, Any](), set[Any]()
+    ahead = deque((x.__globals__, _names(x.__code__)) for x in objects if type(x) is FunctionType)
+    while ahead and len(met) < _MOST:
+        space, names = ahead.popleft()
+        new = [x for x in map(space.get, space.keys() & names) if (id(x), names) not in met]
+        met.update((id(x), names) for x in new)
+        for x in new:
+            members = vars(x).values() if isinstance(x, type) else (x,)
+            functions = [y for y in members if type(y) is FunctionType]
+            ahead += [(y.__globals__, _names(y.__code__)) for y in functions]
+            if isinstance(x, ModuleType) and not x.__name__.startswith("scalargrad"):
+                ahead.append((vars(x), names))
+            elif _is_generator(x):
+                found[id(x)] = x
+    return [*found.values()]
+
+
+@functools.cache
+def _names(code: CodeType) -> frozenset[str]:
+    return frozenset(chain.from_iterable(x.co_names for x in codes_within(code)))
+
+
+def _among(objects: Iterable[Any], *, with_numpys: bool) -> list[Any]:
+    """Return the generators among objects, that of the module `random`, and that of NumPy's."""
+    shared = [MODULE]
+    if with_numpys and (numpy := sys.modules.get("numpy")):
+        shared.append(numpy.random.rand.__self__)
+    return [*{id(x): x for x in (*shared, *filter(_is_generator, objects))}.values()]
 
 
 def is_fresh(x: Any) -> bool:
     """Return whether an object makes unseeded generators, as `default_rng`, or asks the system."""
-    if isinstance(x, random.SystemRandom):
-        return True
     if isinstance(x, type):
         return issubclass(x, random.Random) or str(x.__module__).startswith("numpy.random")
-    if not callable(x):  # it may be a lazy module, which asking would load
-        return False
-    name, module = getattr(x, "__name__", ""), getattr(x, "__module__", "")
-    if not (isinstance(name, str) and isinstance(module, str)):  # some answer to every name
-        return False
-    return name == "default_rng" and module in {"numpy.random", "numpy.random._generator"}
+    makes = getattr(sys.modules.get("numpy.random"), "default_rng", None)
+    return isinstance(x, random.SystemRandom) or (makes is not None and x is makes)
+
+
+#: The names of what makes them.
+_FRESH = {"Random", "SystemRandom", "RandomState", "SeedSequence", "default_rng"}
+_FRESH |= {"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}
 
 
 def _is_generator(x: Any) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import functools
-import importlib
 import os
+import pkgutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -25,7 +25,6 @@ from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import switches
 from scalargrad.system.process import collector_paused
-from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from pathlib import Path as File
@@ -54,7 +53,6 @@ class Jitted(Generic[P, R]):
         "_kept",
         "_remember",
         "_static",
-        "before",
         "is_checked",
         "scans",
         "signature",
@@ -76,15 +74,12 @@ class Jitted(Generic[P, R]):
         self._kept = Specializations(function, static)
         self.signature = (signature := Signature(function, static)).of
         self._remember = signature.remember
-        #: The generators that a program has last drawn from, with their states before.
-        self.before: list[tuple[Any, Any]] = []
         #: The compiled scans of this function as a step, by the number of steps.
         self.scans: dict[int | None, Jitted[..., Any]] = {}
 
     def all_paths(self) -> list[Specialization]:
-        """Return all paths that are kept, the latest surroundings first."""
-        kept = reversed(self._kept.programs.values())
-        return [path for found in kept for paths in found.values() for path in paths]
+        """Return all paths that are kept."""
+        return [path for shape in self._kept.shapes.values() for path in shape.all_paths()]
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self._function, '__qualname__', self._function)}>"
@@ -115,30 +110,18 @@ class Jitted(Generic[P, R]):
         else:
             anew = self._run_anew(call)
             if anew is None:
-                return self._called_eagerly(args, kwargs)
+                return self._function(*args, **kwargs)
             path, run = anew
         found, finite = run
         if not finite:
             return self._eagerly(path, call)
         return path.result(found)  # type: ignore[no-any-return]
 
-    def _called_eagerly(self, args: Any, kwargs: Any) -> R:
-        """Call the function itself; an error of a float that a recording has as a Value says so."""
-        try:
-            return self._function(*args, **kwargs)
-        except AttributeError as error:
-            if isinstance(error.obj, float) and hasattr(Value, error.name or ""):
-                error.add_note(
-                    f"This call of {self!r} is evaluated eagerly, where a number given as a float "
-                    f"is one: write scalargrad.{error.name}(x) for x.{error.name}(), or give Values"
-                )
-            raise
-
     def _eagerly(self, path: Specialization, call: Call) -> R:
         """Evaluate a call eagerly, for the error that it raises, or the graph of an inf or nan."""
         _, args, kwargs, *_ = call
         inputs = path.inputs(call)
-        result = self._called_eagerly(args, kwargs)
+        result = self._function(*args, **kwargs)
         self.note_not_finite(path, call, inputs)
         return result
 
@@ -395,9 +378,6 @@ def _qualified_name(jitted: Any) -> tuple[str, str]:
 def _imported(module: str, name: str) -> Any:
     """Return what a name stands for in a module in this process; None if nothing."""
     try:
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
+        return pkgutil.resolve_name(f"{module}:{name}")
     except (ImportError, AttributeError, ValueError):
         return None
-    return found

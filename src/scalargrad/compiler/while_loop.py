@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from itertools import islice, repeat
+from collections.abc import Callable
+from itertools import repeat
 from typing import Any
 
 from scalargrad.compiler.cond import chosen
@@ -103,19 +102,19 @@ class _Loop:
         self._cond, self._body = cond_fun, body_fun
         self._going, self._first = going, carry
         self._guards = [len(trace.guards)]  # how many there are before each step
-        self._start = len(trace.columns)
 
     def run(self) -> Any:
         """Record as many steps as are needed, and return what is carried after them."""
         trace = self._trace
         states: list[Any] = [(logical_and(self._going, 1.0), 0.0, self._first)]
-        self._record(states, 2)
-        taken = self._taken(states)
-        while taken is None:
-            self._record(states, (_TIMES - 1) * max(len(states) - 1, _FIRST // _TIMES))
+        self._record(states, _FIRST)
+        while True:
             is_going, steps, *_ = self._numbers(states[-1])
-            # Of a call with a nan, which is made eagerly, no number of steps is known.
-            taken = None if is_going > 0.0 else int(min(len(states) - 1, steps))
+            if not is_going > 0.0:
+                break
+            self._record(states, (_TIMES - 1) * (len(states) - 1))
+        # Of a call with a nan, which is made eagerly, no number of steps is known.
+        taken = int(min(len(states) - 1, steps))
         needed = 1 << max(0, taken - 1).bit_length()
         self._record(states, needed + 1 - len(states))
         going, steps, carry = states[needed]
@@ -134,30 +133,6 @@ class _Loop:
             states += recorded(trace, self._step, self._step, states[-1], entries)[1]
         if len(trace.draws) > draws:
             trace.refuse("a step of while_loop drew a random number", "draw before the loop")
-
-    def _taken(self, states: Sequence[Any]) -> int | None:
-        """Return how many steps are taken, found by the program of one step; None if unknown.
-
-        A step with a loop in it has as many steps of that as it needed; others may need more.
-        """
-        if self._guards[-1] > self._guards[0] or self._trace.lanes.are_any():
-            return None
-        numbers = self._trace.numbers
-        first, before, after = (flatten(x, "what while_loop carries")[0] for x in states)
-        rows = [*zip(first, before, after, strict=True)]
-        moving = [row for row in rows if row[1] is not row[2]]
-        if any(x is not y for x, y, z in rows if y is z):
-            return None
-        if not all(isinstance(y, Traced) and isinstance(z, Traced) for _, y, z in moving):
-            return None
-        begun = [numbers[x.index] if isinstance(x, Traced) else float(x) for x, _, _ in moving]
-        pairs = [(y.index, z.index) for _, y, z in moving]
-        with suppress(LookupError):
-            turns = numbers.turns(pairs, begun, self._start)
-            for count, (going, *_) in enumerate(islice(turns, _MOST), 1):
-                if not going > 0.0:
-                    return count
-        return None
 
     def _numbers(self, state: Any) -> list[float]:
         """Return the numbers of a state in this run."""

@@ -31,19 +31,16 @@ def refuse_constant(x: Any, where: object) -> None:
         cannot be hashed.
     """
     refuse_array(x, where)
-    if isinstance(x, Iterator | MappingView):
-        raise TraceError(
-            f"{where} is or holds a {type(x).__name__}, which a program could read only once: give "
-            "a list"
-        )
+    why = "a program could read only once" if isinstance(x, Iterator | MappingView) else ""
     try:
         hash(x)
     except (TypeError, ValueError):  # the latter of a memoryview that can be written to
+        why = "cannot be hashed"
+    if why:
         raise TraceError(
-            f"{where} is or holds a {type(x).__name__}, which cannot be hashed, so that no program "
-            "can be kept for it: give a list or dict, where it is static a tuple, frozenset or "
-            "bytes, or let the function close over it"
-        ) from None
+            f"{where} is or holds a {type(x).__name__}, which {why}: give a list or dict, where it "
+            "is static a tuple, frozenset or bytes, or let the function close over it"
+        )
 
 
 def refuse_array(x: Any, where: object) -> None:

@@ -71,10 +71,6 @@ _NUMBERS = "fiub"
 _MOST = 10**7
 
 
-#: The kinds of parameters that an argument by position may stand for.
-POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
-
-
 class Walk:
     """One walk over arguments, level by level.
 
@@ -146,12 +142,12 @@ class Walk:
             return "an argument"
         if isinstance(self.given, str):
             return f"the argument {self.given}"
-        try:
-            parameters = [*inspect.signature(self._function).parameters.values()]
-        except (TypeError, ValueError):  # a builtin without one
-            parameters = []
-        named = self.given < len(parameters) and parameters[self.given].kind in POSITIONAL
-        return f"the argument {parameters[self.given].name if named else self.given + 1}"
+        function = inspect.unwrap(self._function)
+        code = getattr(function, "__code__", None)
+        names = (
+            code.co_varnames[isinstance(function, MethodType) : code.co_argcount] if code else ()
+        )
+        return f"the argument {dict(enumerate(names)).get(self.given, self.given + 1)}"
 
     def constants(self, xs: Sequence[Any]) -> None:
         """Note what has no numbers that are traced, plain objects in one entry."""
@@ -367,11 +363,11 @@ class _Others(Kind):
     """All else: constants and objects, and numbers of rare types."""
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
-        if {*map(type, xs)} <= _TOLD_BY_TYPE or not any(map(_is_leaf, xs)):
+        if {*map(type, xs)} <= _TOLD_BY_TYPE or not any(map(is_leaf, xs)):
             walk.constants(xs)
             return
         for x in xs:
-            if _is_leaf(x):
+            if is_leaf(x):
                 refuse_operations(x, walk.where)
                 walk.key.append(int(isinstance(x, Value)))
                 walk.leaves.append(x if isinstance(x, Value) else float_from(x))
@@ -379,7 +375,7 @@ class _Others(Kind):
                 walk.whole(x)
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
-        return [next(fresh.numbers) if _is_leaf(x) else x for x in xs]
+        return [next(fresh.numbers) if is_leaf(x) else x for x in xs]
 
 
 class _Objects(_Others):
@@ -434,7 +430,7 @@ def _in_a_row(parts: Sequence[Collection[Any]]) -> Sequence[Any]:
     if len(parts) == 1:
         return parts[0] if type(parts[0]) is list else [*parts[0]]
     if sum(map(len, parts)) > _MOST:
-        raise RecursionError
+        raise RecursionError("an argument contains itself")
     return [*chain.from_iterable(parts)]
 
 
@@ -525,7 +521,8 @@ def is_number(x: Any) -> bool:
     return is_real(x) and not isinstance(x, bool | Enum)
 
 
-def _is_leaf(x: Any) -> bool:
+def is_leaf(x: Any) -> bool:
+    """Return whether an argument is a number that is traced, or a Value."""
     return isinstance(x, Value) or is_number(x)
 
 

@@ -8,21 +8,15 @@ from __future__ import annotations
 import inspect
 import marshal
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain, repeat
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import (
-    AT_ONCE,
-    FLOAT64,
-    KINDS,
-    POSITIONAL,
-    Walk,
-    replaced,
-)
+from scalargrad.compiler.call.arguments import AT_ONCE, FLOAT64, KINDS, Walk, replaced
 from scalargrad.compiler.call.eager_replay import Key
+from scalargrad.compiler.guards.comparable import is_read_whole
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
 
@@ -49,14 +43,14 @@ def static_of(
         return frozenset([*numbers, *names])
     open_ended = {p.kind for p in parameters} & {inspect.Parameter.VAR_POSITIONAL}
     any_name = inspect.Parameter.VAR_KEYWORD in {p.kind for p in parameters}
-    places = [p.name for p in parameters if p.kind in POSITIONAL]
+    places = [p.name for p in parameters if p.kind in _POSITIONAL]
     known = {p.name for p in parameters}
     found: set[int | str] = set()
     for k in numbers:
         if not (open_ended or -len(places) <= k < len(places)):
             raise OperandError(f"jit: static_argnums {k}, and there are {len(places)} arguments")
-        found |= {k, places[k]} if 0 <= k < len(places) else {k}
-        found |= {k + len(places), places[k]} if not open_ended and k < 0 else set()
+        at = k + len(places) if k < 0 and not open_ended else k
+        found |= {k, at, places[at]} if 0 <= at < len(places) else {k}
     for name in names:
         if name not in known and not any_name:
             raise OperandError(f"jit: static_argnames {shown(name)} is none of {', '.join(known)}")
@@ -115,13 +109,13 @@ def _written(x: Any) -> Any:
     return np.frombuffer(marshal.dumps(x, _VERSION), np.uint8)
 
 
+#: The kinds of parameters that an argument by position may stand for.
+_POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
 #: This version of marshal's format does not tell which text is interned.
 _VERSION = 2
 #: Numbers whose bytes are 1 and 2.
 _UNLIKE = np.array([[1] * 8, [2] * 8], np.uint8).view(np.float64).ravel().tolist()
 _NESTED: set[Any] = {list, tuple, dict}
-#: Types that marshal tells from others, which it writes as the bytes in their memory.
-_WRITTEN: set[Any] = {float, str, bool, type(None)}
 #: How many bytes are written of arguments whose layout is remembered, and the most layouts.
 _SIZES, _LAYOUTS = range(200, 2**20), 16
 #: So many numbers in a row are found as fast without.
@@ -133,14 +127,6 @@ def _is_worth_a_layout(x: Any) -> bool:
     kind = x.__class__
     is_full = kind in _NESTED and len(x) > 0
     return kind is dict or (is_full and (x[0].__class__ in _NESTED or len(x) >= _MANY))
-
-
-def _has_layout(x: Any) -> bool:
-    """Return whether marshal tells all about an argument."""
-    kind = x.__class__
-    if kind in _NESTED:
-        return all(map(_has_layout, chain(x, x.values()) if kind is dict else x))
-    return kind in _WRITTEN
 
 
 class Signature:
@@ -160,7 +146,7 @@ class Signature:
     def remember(self, args: tuple[Any, ...]) -> None:
         """Remember how the numbers of a call lie, to find those of calls alike at once."""
         is_worth_it = any(map(_is_worth_a_layout, args))
-        if self._static or not (is_worth_it and _has_layout(args)):
+        if self._static or not (is_worth_it and is_read_whole(args)):
             return
         if len(_written(args)) in _SIZES:
             if len(self._layouts) >= _LAYOUTS:
@@ -184,7 +170,7 @@ class Signature:
         ------
         TraceError
             If an argument is refused; the message names it.
-        OperandError
+        RecursionError
             If an argument contains itself.
         """
         is_named = kwargs or self._static
@@ -197,22 +183,16 @@ class Signature:
                 if known is not None:
                     return *known, []
         walk = Walk(self._function)
-        try:
-            if not is_named:
-                for walk.given, x in enumerate(args):  # `take_one`, inlined
-                    kind = KINDS[x.__class__]
-                    walk.key.append(kind)
-                    kind.take_one(x, walk)
-            else:
-                given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
-                for walk.given, x in given:
-                    walk.key.append(walk.given)
-                    (walk.whole if walk.given in self._static else walk.take_one)(x)
-        except RecursionError:
-            raise OperandError(
-                "an argument contains itself, or is nested too deeply to be searched for numbers: "
-                "give a list of its numbers"
-            ) from None
+        if not is_named:
+            for walk.given, x in enumerate(args):  # `take_one`, inlined
+                kind = KINDS[x.__class__]
+                walk.key.append(kind)
+                kind.take_one(x, walk)
+        else:
+            given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
+            for walk.given, x in given:
+                walk.key.append(walk.given)
+                (walk.whole if walk.given in self._static else walk.take_one)(x)
         key = (*walk.key,)
         if len(key) == len(args) and AT_ONCE.issuperset(map(type, args)):
             self._keys[(*map(type, args),)] = key

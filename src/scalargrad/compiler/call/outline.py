@@ -8,9 +8,8 @@ from __future__ import annotations
 import dataclasses
 import gc
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from enum import Enum
-from itertools import pairwise
 from operator import itemgetter, methodcaller
 from types import FunctionType, ModuleType
 from typing import Any
@@ -25,7 +24,7 @@ from scalargrad.errors import TraceError
 from scalargrad.grad_mode import recorder
 from scalargrad.sparse import Table
 from scalargrad.table.numbers import is_real
-from scalargrad.tree import is_object_array, like, own_attributes
+from scalargrad.tree import is_object_array, like
 from scalargrad.value import Value
 
 
@@ -98,8 +97,6 @@ class _Outlining:
         """Return the outline of a result, or of a part of one."""
         if isinstance(tree, Value):
             return self._place(tree)
-        if isinstance(tree, dict | list | tuple):
-            _require_plain(own_attributes(tree), tree)
         if isinstance(tree, dict):
             _require_known_keys(tree)
             return like(tree, map(self.of, tree.values()))
@@ -149,16 +146,6 @@ def _is_known_key(x: Any) -> bool:
     return not (isinstance(x, Value) or is_stateful(type(x)))
 
 
-def _require_plain(attributes: dict[str, Any], owner: Any) -> None:
-    """Raise TraceError if what a container holds besides its items is a result as well."""
-    found = [name for name, x in attributes.items() if holds_results(x)]
-    if found:
-        raise TraceError(
-            f"a compiled function returned a {type(owner).__name__} with Values in attributes "
-            f"besides its items ({', '.join(found)}): return them apart"
-        )
-
-
 def _require_constant(x: Any) -> None:
     """Raise TraceError unless all results may have the same object: a text, a number, None."""
     plain = type(x) in PLAIN or isinstance(x, Enum | np.generic | range)
@@ -196,8 +183,6 @@ def _inside(x: Any) -> list[Any]:
     return gc.get_referents(x)
 
 
-#: So many stretches of numbers are copied faster one by one than all by their indices.
-_STRETCHES = 20
 #: Immutable types, whose instances are shared by all results.
 _PLAIN = {type(None), bool, int, float, str}
 
@@ -253,23 +238,14 @@ def _container_filler(outline: Any, of_array: bool) -> Callable[[Any], Any]:
 
 
 def _list_filler(outline: list[Any], of_array: bool) -> Callable[[Any], list[Any]] | None:
-    """Return what makes a list of numbers and constants at once; None for others."""
+    """Return what makes a list of constants, or of numbers in a row, at once; None for others."""
     if _PLAIN.issuperset(map(type, outline)):
         return lambda _: [*outline]
-    constants = [x for x in outline if x.__class__ is not Place]
-    if not _PLAIN.issuperset(map(type, constants)):
-        return None
-    places = [x.index for x in outline if x.__class__ is Place]
-    stretch = _indices(places)
-    if not constants and isinstance(stretch, slice):
-        return (lambda x: x[stretch].tolist()) if of_array else lambda x: [*x[stretch]]
-    if len(outline) == 1:
-        return None
-    behind = iter(range(-len(constants), 0))
-    take = itemgetter(*[x.index if x.__class__ is Place else next(behind) for x in outline])
-    if of_array:
-        return lambda x: [*take([*x.tolist(), *constants])]
-    return lambda x: [*take([*x, *constants])]
+    if {*map(type, outline)} == {Place}:
+        stretch = _indices([x.index for x in outline])
+        if isinstance(stretch, slice):
+            return (lambda x: x[stretch].tolist()) if of_array else lambda x: [*x[stretch]]
+    return None
 
 
 def _array_filler(outline: ArrayOutline, of_array: bool) -> Callable[[Any], Any]:
@@ -301,27 +277,14 @@ def _template_filler(entries: list[Any], shape: tuple[int, ...]) -> Callable[[An
     """Return what makes an array of which some numbers are constant, as in many gradients."""
     template = np.array([0.0 if isinstance(x, Place) else x for x in entries])
     computed = [k for k, x in enumerate(entries) if isinstance(x, Place)]
-    pairs = [*_stretches(computed, [entries[k].index for k in computed])]
+    where, of = _indices(computed), _indices([entries[k].index for k in computed])
 
     def fill(found: Floats) -> Floats:
         numbers = template.copy()
-        for where, of in pairs:
-            numbers[where] = found[of]
+        numbers[where] = found[of]
         return numbers.reshape(shape)
 
     return fill
-
-
-def _stretches(
-    where: list[int], of: list[int]
-) -> Iterator[tuple[Integers | slice, Integers | slice]]:
-    """Yield which numbers are copied from which: stretches, or all by indices if these are many."""
-    steps = zip(pairwise(where), pairwise(of), strict=True)
-    ends = [k for k, ((a, b), (c, d)) in enumerate(steps, 1) if not b - a == d - c == 1]
-    if len(ends) >= _STRETCHES:
-        ends = []
-    for first, last in pairwise([0, *ends, len(where)]):
-        yield _indices(where[first:last]), _indices(of[first:last])
 
 
 def _indices(numbers: list[int]) -> Integers | slice:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import isfinite
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from scalargrad.call import Call, Intermediate, Signals, add_shares
 from scalargrad.compiler.call.eager_replay import cause, pulled_back, replayed
 from scalargrad.compiler.function import Function
+from scalargrad.compiler.guards.layout import taker
 from scalargrad.compiler.runner import Inputs
 from scalargrad.table.operation import Operation
 from scalargrad.table.symbol import Symbol
@@ -255,7 +255,8 @@ class ResultNodes:
         #: The results that depend on operands; one that depends on nothing is a leaf.
         self._moving = [k for k in nodes if read[k] != ()]
         self._still = [k for k in nodes if read[k] == ()]
-        self._take = taker(read[self._moving[0]]) if len(self._moving) == 1 else None
+        places = read[self._moving[0]] if len(self._moving) == 1 else None
+        self._take = tuple if places is None else taker(places)
         are_read = function.are_read if len(self._moving) > 1 else []
         self._kinds = [Intermediate if is_read else Value for is_read in are_read]
         #: Whether the only result depends on all operands: a call then makes the node itself.
@@ -266,7 +267,7 @@ class ResultNodes:
         found: list[Value | float] = [*numbers[: len(self._reached)]]
         for k in self._still:
             found[k] = Value(numbers[k])
-        if self._take is not None:
+        if len(self._moving) == 1:
             (k,) = self._moving
             found[k] = Result(numbers[k], k, run, self._take(run.operands))
         elif self._moving:
@@ -290,11 +291,3 @@ class ResultNodes:
         for k, place in self._given:
             found[k] = operands[place]
         return found
-
-
-def taker(places: tuple[int, ...] | None) -> Callable[[tuple[Value, ...]], tuple[Value, ...]]:
-    """Return what takes the operands at these places from all; None stands for all places."""
-    if places is None:
-        return itemgetter(slice(None))
-    first, count = min(places, default=0), len(places)
-    return itemgetter(*places) if count > 1 else itemgetter(slice(first, first + count))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from scalargrad.compiler.call.arguments import replaced
 from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.generators import MOST, REMEDY
+from scalargrad.compiler.generators import REMEDY
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.trace.record import as_recording, is_same, recorded
 from scalargrad.compiler.trace.side_effects import Snapshot
@@ -89,9 +89,6 @@ class CallRecorder:
         What its code is known to read.
     singly : bool
         Whether each number given or returned must have a node of its own.
-    following : sequence of tuple of bool
-        Outcomes of comparisons on the paths that are to be recorded; a call that takes another ends
-        with `OtherPath`. By default, all are.
 
     Attributes
     ----------
@@ -107,10 +104,9 @@ class CallRecorder:
         names: NamesRead,
         *,
         singly: bool = False,
-        following: Sequence[tuple[bool, ...]] = (),
     ) -> None:
         self._function, self._static, self._unrolls = function, static, singly
-        self._following, self._names = following, names
+        self._names = names
         self._compiled, self._args, self._kwargs, _, leaves, _ = call
         self.leaves = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
         #: Leaves that have a node for each number however large.
@@ -177,7 +173,7 @@ class CallRecorder:
     def _once(self, *, unrolls: bool = False) -> tuple[Callable[[], Found], Snapshot, Trace]:
         """Run the call; return what makes a path of it, what was held before, and the trace."""
         while True:  # again if the function used single numbers of a whole array
-            trace = Trace(unrolls=unrolls or self._unrolls, following=self._following)
+            trace = Trace(unrolls=unrolls or self._unrolls)
             failed: UnrecordedError | None = None
             try:
                 found, before = self._record_by(trace)
@@ -192,13 +188,16 @@ class CallRecorder:
 
     def _record_by(self, trace: Trace) -> tuple[Callable[[], Found], Snapshot]:
         has_returned = False
-        call, given = self._replaced(trace.arguments(self.leaves, self._apart))
-        before = Snapshot([self._function, *given], self._names, libraries=MOST)
+        numbers = trace.arguments(self.leaves, self._apart)
+        call, given = self._replaced(numbers)
+        before = Snapshot([self._function, *given], self._names)
         trace.generators = before.generators
 
         def run() -> Any:
             nonlocal has_returned
             result = call()
+            if any(isinstance(x, Value) and x.__dict__ for x in numbers):
+                trace.refused("attribute")
             has_returned = True
             return result
 

@@ -6,6 +6,8 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import accumulate
+from operator import and_, is_
 from typing import Any
 
 from scalargrad.compiler.trace.refusal import at
@@ -76,7 +78,8 @@ class RecordingLimits:
             The outcomes of comparisons on the paths that were recorded.
         """
         if known >= PATHS and self._is_first("paths"):
-            alike = [_alike_at_first(path.outcomes, x) for x in others if x != path.outcomes]
+            ways = [x for x in others if x != path.outcomes]
+            alike = [sum(accumulate(map(is_, path.outcomes, x), and_)) for x in ways]
             line = path.lines[max(alike)] if alike and max(alike) < len(path.lines) else None
             place, code = ("", "") if line is None else (f" ({line[0]}:{line[1]})", at(*line))
             _warn(
@@ -122,12 +125,6 @@ class RecordingLimits:
                 "an argument: both are read at each call. Make a function once, outside"
             )
         return any(self._changes[name] >= most for name in often)
-
-
-def _alike_at_first(xs: Sequence[bool], ys: Sequence[bool]) -> int:
-    """Return how many outcomes come before the first that differs."""
-    pairs = enumerate(zip(xs, ys, strict=False))
-    return next((k for k, (x, y) in pairs if x is not y), min(len(xs), len(ys)))
 
 
 def _warn(message: str) -> None:

@@ -170,9 +170,7 @@ class Specialization:
         """
         if self.surroundings.aliases is not None:
             require_apart(self.surroundings.aliases, call)
-        states: list[tuple[Any, Any]] = []
-        if self.draws:
-            states = call[0].before = self.draws.states()
+        states = self.draws.states() if self.draws else []
         try:
             run = self._run(call)
         except struct.error:  # data that is no float was assigned
@@ -207,7 +205,7 @@ class Specialization:
         along, runner = function.along() if recording else (None, function.values)
         foreign = self.closed_over
         if self.all_values:  # the common case, in one comprehension
-            parents = (*leaves, *foreign) if leaves else foreign
+            parents = (*leaves, *foreign) if len(leaves) else foreign
             inputs: Inputs = [x.data for x in parents]
         else:
             at = self.values_at

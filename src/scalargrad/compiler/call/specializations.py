@@ -9,6 +9,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, cast
 
 from scalargrad.compiler.call.arguments import code_in, size_changed
@@ -19,7 +20,6 @@ from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.guards.argument_aliases import require_apart
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Surroundings
-from scalargrad.compiler.trace.trace import OtherPath
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import shown
 
@@ -70,10 +70,12 @@ class Shape:
     ----------
     known : list of (Surroundings, tuple of Specialization)
         The latest first; without objects that are given, only these.
+    programs : dict
+        The paths by the key of the surroundings, the latest of these last.
     tried : list of tuple of bool
         The outcomes of the last calls that took a way without a program.
     is_followed : bool
-        Whether a second such call has followed the first.
+        Whether a second such call has been recorded after the first.
     is_valid : callable
         Tells whether the function's own surroundings are as they were.
     """
@@ -81,6 +83,7 @@ class Shape:
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
         self.known: list[Known] = []
+        self.programs: dict[Any, tuple[Specialization, ...]] = {}
         self.paths: tuple[Specialization, ...] = ()
         self.tried: list[tuple[bool, ...]] = []
         self.is_followed = False
@@ -93,6 +96,18 @@ class Shape:
         others = [x for x in given if x[0].key != now.key or len(x[1]) == len(paths)]
         self.paths, self.known = paths, [(now, paths), *others[: GIVEN - 1]]
         self.expect(now.around)
+
+    def keep(self, paths: tuple[Specialization, ...], now: Surroundings) -> None:
+        """Keep these paths for whenever these are the surroundings."""
+        self.programs.pop(now.key, None)
+        self.programs[now.key] = paths
+        while len(self.programs) > ELSEWHERE:
+            del self.programs[next(iter(self.programs))]
+        self.put(paths, now)
+
+    def all_paths(self) -> list[Specialization]:
+        """Return all paths that are kept, those of the latest surroundings first."""
+        return [*chain.from_iterable(reversed(self.programs.values()))]
 
     def expect(self, around: Surroundings) -> None:
         """Note the function's own surroundings as they are now."""
@@ -123,8 +138,8 @@ class Specializations:
 
     Attributes
     ----------
-    programs : dict
-        The paths of each shape, by the key of the surroundings, the latest of these last.
+    shapes : dict from Key to Shape
+        What was called, the latest last.
     lock : RLock
         Held while paths are added.
     limits : RecordingLimits
@@ -137,14 +152,13 @@ class Specializations:
         self.lock = threading.RLock()
         self._function, self._static = function, static
         self.limits = RecordingLimits()
-        self.programs: dict[Any, dict[Key, tuple[Specialization, ...]]] = {}
-        self._shapes: dict[Key, Shape] = {}
+        self.shapes: dict[Key, Shape] = {}
         self.names = NamesRead()
         _known.add(self)
 
     def current(self, key: Key, objects: list[Any]) -> tuple[Specialization, ...]:
         """Return the paths for a key, and objects that are given, that are valid now."""
-        shape = self._shapes.get(key)
+        shape = self.shapes.get(key)
         if shape is not None and shape.is_valid():
             if not objects:
                 return shape.paths
@@ -155,15 +169,15 @@ class Specializations:
 
     def _looked_around(self, key: Key, objects: list[Any]) -> Known:
         """Return what is around the function now, and the paths that are valid."""
-        shape = self._shapes.get(key)
+        shape = self.shapes.get(key)
         if shape is None:
             roots = [self._function, *{id(x): x for x in code_in(key)}.values()]
             ids = [*map(id, roots)]
-            guards = (x.guard for x in self._shapes.values() if [*map(id, x.guard.roots)] == ids)
+            guards = (x.guard for x in self.shapes.values() if [*map(id, x.guard.roots)] == ids)
             guard = next(guards, None) or Guard(roots, self.names)
-            while len(self._shapes) >= SHAPES:
-                self._forget(next(iter(self._shapes)))
-            shape = self._shapes[key] = Shape(guard)
+            while len(self.shapes) >= SHAPES:
+                del self.shapes[next(iter(self.shapes))]
+            shape = self.shapes[key] = Shape(guard)
         now = shape.guard.current()
         if objects:
             shape.expect(now)
@@ -173,7 +187,7 @@ class Specializations:
             now = shape.guard.given(objects)
         elif shape.known and now is shape.known[0][0]:
             return now, shape.paths
-        paths = tuple([x.bound(now) for x in self.programs.get(now.key, {}).get(key, ())])
+        paths = tuple([x.bound(now) for x in shape.programs.get(now.key, ())])
         if paths or not objects:
             shape.put(paths, now)
         return now, paths
@@ -203,19 +217,16 @@ class Specializations:
             now, known = self._looked_around(key, objects)
             if now.aliases is not None:
                 require_apart(now.aliases, call)
-            given = bool(objects) or now.key in self.programs
-            changed = [] if known else self._changed(key, now)
+            others = [k for k, x in self.shapes.items() if now.key in x.programs]
+            given = bool(objects or others)
+            changed = [] if known else self._changed(key, now, others)
             if self.limits.is_changing(compiled, changed, given=given):
                 return None
-            shape = self._shapes[key]
+            shape = self.shapes[key]
             tried = shape.tried
-            following = () if at_once or self.limits.pays() else tried
-            shape.is_followed |= bool(following)
+            shape.is_followed = bool(tried)
             self.limits.note_start()
-            try:
-                path = self._new(call, now, lambda x: at_once or x in tried, following=following)
-            except OtherPath:
-                return None
+            path = self._new(call, now, lambda x: at_once or x in tried)
             before = [*(x.outcomes for x in known), *tried]
             self.limits.warn_of_paths(compiled, max(len(known), len(tried)), path, before)
             is_full = len(known) >= PATHS
@@ -228,8 +239,8 @@ class Specializations:
                 return None
             _, paths = self._looked_around(key, objects)
             paths = path, *[p for p in paths if p.outcomes != path.outcomes]
-            self._shapes[key].put(paths, path.surroundings)
-            self._put(key, paths, path.surroundings)
+            self.shapes[key].keep(paths, path.surroundings)
+            self._forget_much()
         return path
 
     def _is_left_eager(self, key: Key, objects: list[Any]) -> bool:
@@ -237,10 +248,10 @@ class Specializations:
         known = self.current(key, objects)
         if len(known) >= PATHS:
             return not self.limits.warns_of("paths")
-        shape = self._shapes.get(key)  # another thread may have it forgotten
+        shape = self.shapes.get(key)  # another thread may have it forgotten
         if shape is not None and shape.tried and not shape.is_followed:
             return False
-        are_any = bool(known) or any(x.tried for x in [*self._shapes.values()])
+        are_any = bool(known) or any(x.tried for x in [*self.shapes.values()])
         return are_any and not self.limits.pays()
 
     def recorded_singly(self, call: Call) -> Specialization:
@@ -262,14 +273,11 @@ class Specializations:
         pays: Callable[[Any], bool],
         *,
         singly: bool = False,
-        following: Sequence[tuple[bool, ...]] = (),
     ) -> Specialization | Untaken:
         compiled, _, _, key, _, objects = call
         if now.refusal is not None:
             raise TraceError(f"{compiled!r} {now.refusal}")
-        recorder = CallRecorder(
-            self._function, self._static, call, self.names, singly=singly, following=following
-        )
+        recorder = CallRecorder(self._function, self._static, call, self.names, singly=singly)
         found = recorder.record(now.unchanged, pays)
         now, _ = self._looked_around(key, objects)  # a cache may have been filled
         if (missed := now.missed(found[0].closed_over)) is not None:
@@ -283,36 +291,21 @@ class Specializations:
         name = getattr(compiled, "__name__", "compiled")
         return Specialization(recording, outline, recorder.leaves, name=name, surroundings=now)
 
-    def _changed(self, key: Key, now: Surroundings) -> list[str]:
-        """Return the name of what has changed since the last recording with this key."""
-        known = [around for around, found in self.programs.items() if key in found]
-        if known:
+    def _changed(self, key: Key, now: Surroundings, others: list[Key]) -> list[str]:
+        """Return the name of what has changed since the last recording with this key.
+
+        `others` are keys of the same surroundings.
+        """
+        if known := [*self.shapes[key].programs]:
             return now.change_since(known[-1]) if now.key not in known else []
-        others = [*self.programs.get(now.key, ())]
         return size_changed(key, others[-1]) if others else []
 
-    def _put(self, key: Key, paths: tuple[Specialization, ...], now: Surroundings) -> None:
-        """Keep these paths for a key."""
-        found = self.programs.pop(now.key, {})
-        self.programs[now.key] = found
-        found[key] = paths
-        while len(self.programs) > ELSEWHERE:
-            del self.programs[next(iter(self.programs))]
-        while self._nodes() > RECORDED and len(self._shapes) > 1:
-            self._forget(next(iter(self._shapes)))
-
-    def _forget(self, key: Key) -> None:
-        """Forget a shape, and with the last one of the same code what is around the function."""
-        self._shapes.pop(key, None)
-        for around, found in [*self.programs.items()]:
-            found.pop(key, None)
-            if not found:  # the key holds functions
-                del self.programs[around]
-
-    def _nodes(self) -> int:
-        """Return how many nodes all paths have."""
-        kept = (path for found in self.programs.values() for xs in found.values() for path in xs)
-        return sum(path.recorded for path in kept)
+    def _forget_much(self) -> None:
+        """Forget the oldest shapes, if all paths together have too many nodes."""
+        nodes = {key: sum(x.recorded for x in s.all_paths()) for key, s in self.shapes.items()}
+        while sum(nodes.values()) > RECORDED and len(nodes) > 1:
+            oldest = next(iter(nodes))
+            del nodes[oldest], self.shapes[oldest]
 
 
 _known: weakref.WeakSet[Specializations] = weakref.WeakSet()

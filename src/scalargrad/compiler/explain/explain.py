@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
+import timeit
 from collections.abc import Callable
 
 from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.nests.nested import Nested
-from scalargrad.compiler.nests.numpy_runner import Loops
 
 #: A call is timed so often, and the shortest time is told.
 _RUNS = 7
@@ -55,7 +55,8 @@ def explain(path: Specialization, call: Callable[[], object]) -> Explanation:
     codes = []
     for name, runner in runners.items():
         nests = runner.nests
-        lines += _equations(name, nests)
+        lines.append(f"{name}: {nests.steps} steps of {nests.loops} loops, {nests.cells * 8} bytes")
+        lines += [f"  {line}" for line in nests.listing.splitlines()]
         codes.append(nests.module.text() if isinstance(nests, Nested) else "")
     lines.append(f"run by {'machine code' if has_llvm() else 'NumPy'}")
     if not path.draws:
@@ -65,20 +66,9 @@ def explain(path: Specialization, call: Callable[[], object]) -> Explanation:
 
 def _shortest(call: Callable[[], object]) -> str:
     """Return the shortest time of several calls, in a suitable unit."""
-    times = []
-    for _ in range(_RUNS):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    seconds = min(times)
+    seconds = min(timeit.repeat(call, timer=time.perf_counter, number=1, repeat=_RUNS))
     unit, scale = next(x for x in _UNITS if seconds * x[1] < 1000 or x[0] == "s")
     return f"{seconds * scale:.3g} {unit}"
 
 
 _UNITS = (("ns", 1e9), ("µs", 1e6), ("ms", 1e3), ("s", 1.0))
-
-
-def _equations(name: str, program: Loops) -> list[str]:
-    """Return lines that describe nests: their equations."""
-    head = f"{name}: {program.steps} steps of {program.loops} loops, {program.cells * 8} bytes"
-    return [head, *(f"  {line}" for line in program.listing.splitlines())]

@@ -45,24 +45,18 @@ def require_apart(around: dict[int, Any], call: tuple[Any, ...]) -> None:
     compiled, args, kwargs, _, _, objects = call
     outer = [*args, *kwargs.values()]
     given = _copied(outer, objects)
-    both = next((x for x in given if id(x) in around), None)
-    if both is not None:
-        raise TraceError(
-            f"{compiled!r} is given a {type(both).__name__} that it also reads by a name, and "
-            "its code asks by `is` which is which; as a program serves all arguments alike, "
-            "that would come out otherwise: let it close over the object, as in "
-            "jit(lambda x: f(object, x)), or pass all that it is compared with as arguments"
-        )
     lists = [x for x in given if not (is_record(x.__class__) or isinstance(x, tuple))]
     lists += [x for x in outer if isinstance(x, tuple) and x]  # a batch may hold a pair twice
     often = Counter(map(id, lists))
-    twice = next((x for x in lists if often[id(x)] > 1), None)
-    if twice is not None:
-        raise TraceError(
-            f"{compiled!r} is given a {type(twice).__name__} twice, and its code asks by `is` "
-            "which is which; as a program has a copy for each argument, that would come out "
-            "otherwise: pass it once, as in jit(lambda x: f(x, x))"
-        )
+    for x in given:
+        if id(x) in around or often[id(x)] > 1:
+            how = "that it also reads by a name" if id(x) in around else "twice"
+            raise TraceError(
+                f"{compiled!r} is given a {type(x).__name__} {how}, and its code asks by `is` "
+                "which is which; as a program has a copy of each argument, that would come out "
+                "otherwise: pass it once, as in jit(lambda x: f(x, x)), or let the function close "
+                "over it, as in jit(lambda x: f(object, x))"
+            )
 
 
 def _copied(args: Iterable[Any], objects: Iterable[Any]) -> list[Any]:

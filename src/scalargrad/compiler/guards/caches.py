@@ -13,6 +13,7 @@ from itertools import chain
 from operator import is_
 from typing import Any
 
+from scalargrad.compiler.guards.comparable import is_constant
 from scalargrad.compiler.guards.object_state import PLAIN
 
 #: The class of what functools.cache and lru_cache return.
@@ -32,7 +33,7 @@ def kept_by(cache: Any) -> dict[int, Any]:
     known = _PLAIN_RESULTS.get(cache, [])
     if len(known) == len(found) and all(map(is_, known, found)):
         return {}
-    kept = {id(x): x for x in found if not _is_plain(x)}
+    kept = {id(x): x for x in found if not is_constant(x)}
     if not kept:
         _PLAIN_RESULTS[cache] = found
     return kept
@@ -58,11 +59,6 @@ def _results(cache: Any) -> list[Any]:
     return [x for x in held if id(x) not in left_out]
 
 
-def _is_plain(x: Any) -> bool:
-    inside = x if isinstance(x, tuple | frozenset) else (x,)
-    return {*map(type, inside)} <= {*PLAIN, type, object}
-
-
 def times_cleared(cache: Any) -> int:
     """Return how often a cache of functools is known to have been cleared."""
     info = cache.cache_info()
@@ -73,10 +69,14 @@ def times_cleared(cache: Any) -> int:
 
 
 def is_function_of_arrays(kind: type) -> bool:
-    """Return whether this is the class of NumPy's functions of arrays."""
-    return issubclass(kind, getattr(sys.modules.get("numpy"), "ufunc", ()))
+    """Return whether this is a class of NumPy's functions of arrays."""
+    numpy: Any = sys.modules.get("numpy")
+    return numpy is not None and issubclass(kind, (numpy.ufunc, numpy.vectorize))
 
 
 def function_within(x: Any) -> list[Any]:
-    """Return what `numpy.frompyfunc` made a function of arrays from; none for NumPy's own."""
-    return [y for y in gc.get_referents(x) if callable(y)]
+    """Return what `numpy.frompyfunc` or `vectorize` made a function of arrays from.
+
+    None for NumPy's own.
+    """
+    return [x.pyfunc] if hasattr(x, "pyfunc") else [y for y in gc.get_referents(x) if callable(y)]

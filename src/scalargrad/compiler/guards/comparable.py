@@ -18,7 +18,7 @@ from scalargrad.tree import is_array_scalar, object_array
 from scalargrad.value import Value
 
 #: Containers that one key tells with all that is nested in them, and down to which level.
-_NESTED, _LEVELS = {list, tuple, dict}, 4
+_NESTED, _LEVELS = {list, tuple, dict}, 6
 
 
 class Same:

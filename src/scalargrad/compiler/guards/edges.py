@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from types import CellType, FunctionType, MappingProxyType
 from typing import Any
 
@@ -20,7 +19,6 @@ from scalargrad.compiler.guards.object_state import (
     attributes,
     bound_parts,
     is_descriptor,
-    is_own,
     own_space,
 )
 from scalargrad.ops.custom import Custom
@@ -96,11 +94,7 @@ def _refill(container: Any, items: Any) -> None:
     """
     kind: Any = next(x for x in _REFILLED if isinstance(container, x))  # each orders its own way
     kind.clear(container)
-    if issubclass(kind, dict):
-        for key, x in items.items():
-            kind.__setitem__(container, key, x)
-    else:
-        (kind.update if kind is set else kind.extend)(container, items)
+    (kind.extend if kind in {list, deque} else kind.update)(container, items)
 
 
 def _refill_space(x: Any, before: dict[str, Any]) -> None:
@@ -133,13 +127,6 @@ def _set_members(kind: type, before: dict[str, Any]) -> None:
     for name, content in before.items():
         if vars(kind).get(name) is not content:
             type.__setattr__(kind, name, content)
-
-
-def functions_of_library(kind: type) -> list[Any]:
-    """Return the functions of a library's class."""
-    classes = () if is_own(kind) else kind.__mro__
-    members = chain.from_iterable(vars(k).values() for k in classes)
-    return [x for x in members if isinstance(x, FunctionType)]
 
 
 def is_wrapper(x: Any) -> bool:

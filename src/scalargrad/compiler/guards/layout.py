@@ -95,11 +95,11 @@ class Layout(Rereading):
         bare = [k for k in places if self._types[k] in {Value, Parameter} and not row[k].__dict__]
         holders = [k for k, *_ in self._reads] + [k for k in bare if row[k].op is None]
         free = {k for k in holders if k not in self._pinned and id(row[k]) not in fixed}
-        self._plain, self._free = _taker(plain), _taker([*free])
-        self._pins = _taker([k for k in places if k not in free and k not in plain])
+        self._plain, self._free = taker(plain), taker([*free])
+        self._pins = taker([k for k in places if k not in free and k not in plain])
         self._told = exact_items(self._plain(row)), self._pins(row)
         at_values = {id(row[k]): k for k in free if isinstance(row[k], Value)}
-        self._values = _taker([at_values[id(x)] for x in values if id(x) in at_values])
+        self._values = taker([at_values[id(x)] for x in values if id(x) in at_values])
         self._others = [x for x in values if id(x) not in at_values]
         self._is_same_behind = self.comparison()
         self._latest = row, [*self._values(row), *self._others]
@@ -152,7 +152,7 @@ class Layout(Rereading):
         )
 
 
-def _taker(places: Sequence[Any]) -> Measure:
+def taker(places: Sequence[Any]) -> Measure:
     """Return what takes the items at these places, or under these keys."""
     return itemgetter(*places) if len(places) > 1 else lambda x: tuple([x[k] for k in places])
 
@@ -165,7 +165,7 @@ def _reader(
 
     It returns None if there are others.
     """
-    take = _taker(names)
+    take = taker(names)
 
     def read(space: Any) -> Any:
         is_alike = (*space,) == names if absent is None else absent.isdisjoint(space)

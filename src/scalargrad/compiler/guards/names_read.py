@@ -10,7 +10,7 @@ import dataclasses
 import dis
 import functools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy, deepcopy
 from itertools import chain, pairwise
 from operator import attrgetter, methodcaller
@@ -63,11 +63,17 @@ def codes_within(code: CodeType) -> tuple[CodeType, ...]:
 
 
 @functools.cache
-def _global_names(code: CodeType) -> tuple[str, ...]:
-    """Return the names in code by which it reads globals or modules, not those of attributes."""
-    steps = dis.get_instructions(code)
-    found = [x.argval for x in steps if "GLOBAL" in x.opname or x.opname.endswith("_NAME")]
-    return tuple(dict.fromkeys(found))
+def steps_in(code: CodeType) -> tuple[dis.Instruction, ...]:
+    """Return the instructions of code, without those of the functions and classes in it."""
+    return tuple([x for x in dis.get_instructions(code) if x.opname not in _BESIDE])
+
+
+_BESIDE = {"CACHE", "EXTENDED_ARG", "PUSH_NULL", "PRECALL", "RESUME"}
+
+
+def steps_within(code: CodeType) -> Iterator[dis.Instruction]:
+    """Return the instructions of code, and of the functions and classes in it."""
+    return chain.from_iterable(map(steps_in, codes_within(code)))
 
 
 @functools.cache
@@ -79,17 +85,21 @@ def names_and_texts(code: CodeType, *, of_globals: bool = False) -> tuple[str, .
     of_globals : bool
         Whether to leave out names that stand for attributes alone.
     """
-    found = dict[str, None]()
-    for part in codes_within(code):
-        names = _global_names(part) if of_globals else part.co_names
-        found |= {x: None for x in names if not x.startswith("@")}  # of pytest, in its assertions
-        if not of_globals and dis.opmap["IS_OP"] in part.co_code[::2]:
-            asked = [x for x, y in pairwise(dis.get_instructions(part)) if y.opname == "IS_OP"]
-            found |= {} if all(map(_is_the_only_one, asked)) else {IS: None}
-        if not _BY_TEXT.isdisjoint(part.co_names):
-            texts = [x for x in part.co_consts if isinstance(x, str)]
-            found |= {x: None for x in texts if x.isidentifier()}
-    return (*found,)
+    steps, found = [*steps_within(code)], _texts_in(code)
+    if of_globals:  # or modules
+        found += [x.argval for x in steps if "GLOBAL" in x.opname or x.opname.endswith("_NAME")]
+    else:
+        found += [x.argval for x in steps if x.opcode in dis.hasname]
+        asked = (x for x, y in pairwise(steps) if y.opname == "IS_OP")
+        found += [] if all(map(_is_the_only_one, asked)) else [IS]
+    return tuple(dict.fromkeys(x for x in found if not x.startswith("@")))  # which is pytest's
+
+
+def _texts_in(code: CodeType) -> list[str]:
+    """Return the names in texts of code that names what reads one in text."""
+    parts = [x for x in codes_within(code) if not _BY_TEXT.isdisjoint(x.co_names)]
+    texts = chain.from_iterable(x.co_consts for x in parts)
+    return [x for x in texts if isinstance(x, str) and x.isidentifier()]
 
 
 def _is_the_only_one(loaded: dis.Instruction) -> bool:
@@ -113,15 +123,13 @@ def imported(function: FunctionType) -> list[str]:
 @functools.cache
 def imports_in(code: CodeType) -> tuple[str, ...]:
     """Return the names that follow ``import`` in code: of modules, or of what is in them."""
-    found: dict[str, None] = {}
-    for part in codes_within(code):
-        has_imports = dis.opmap["IMPORT_NAME"] in part.co_code[::2]
-        for step in dis.get_instructions(part) if has_imports else ():
-            if step.opname == "IMPORT_NAME":
-                source = step.argval
-                found[source] = None
-            elif step.opname == "IMPORT_FROM":
-                found[f"{source}.{step.argval}" if source else step.argval] = None
+    found = dict[str, None]()
+    for step in steps_within(code):
+        if step.opname == "IMPORT_NAME":
+            source = step.argval
+            found[source] = None
+        elif step.opname == "IMPORT_FROM":
+            found[f"{source}.{step.argval}" if source else step.argval] = None
     return tuple([name for name in found if name])
 
 
@@ -145,31 +153,25 @@ def reads_unnamed(code: CodeType) -> bool:
 
     Functions in it are included.
     """
-    return any(map(_reads_unnamed, codes_within(code)))
-
-
-def _reads_unnamed(code: CodeType) -> bool:
-    matches = dis.opmap["MATCH_CLASS"] in code.co_code[::2]
-    is_named = _UNNAMED.isdisjoint(code.co_names) and _UNNAMED_GLOBALS.isdisjoint(
-        _global_names(code)
+    named = {*chain.from_iterable(x.co_names for x in codes_within(code))}
+    is_named = _UNNAMED.isdisjoint(named) and _UNNAMED_GLOBALS.isdisjoint(
+        names_and_texts(code, of_globals=True)
     )
-    return matches or not is_named or ("getattr" in code.co_names and _computes_names(code))
+    steps = [*steps_within(code)]
+    return not is_named or any(
+        x.opname == "MATCH_CLASS" or (x.argval == "getattr" and _is_computed(steps[k + 1 :]))
+        for k, x in enumerate(steps)
+    )
 
 
 #: What loads an object, as the first argument of a call.
 _LOADS = ("LOAD_FAST", "LOAD_DEREF", "LOAD_GLOBAL", "LOAD_ATTR", "LOAD_NAME")
 
 
-def _computes_names(code: CodeType) -> bool:
-    """Return whether code calls ``getattr`` with a name that does not stand in it."""
-    steps = [x for x in dis.get_instructions(code) if x.opname not in {"CACHE", "PUSH_NULL"}]
-    for k, step in enumerate(steps):
-        if step.argval == "getattr":
-            rest = (x for x in steps[k + 1 :] if not x.opname.startswith(_LOADS))
-            name = next(rest)
-            if name.opname != "LOAD_CONST" or not isinstance(name.argval, str):
-                return True
-    return False
+def _is_computed(call: Sequence[dis.Instruction]) -> bool:
+    """Return whether the name that ``getattr`` is given does not stand in code."""
+    name = next(x for x in call if not x.opname.startswith(_LOADS))
+    return name.opname != "LOAD_CONST" or not isinstance(name.argval, str)
 
 
 _READS = {"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"}
@@ -178,12 +180,8 @@ _READS = {"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"}
 @functools.cache
 def attributes_read(code: CodeType) -> frozenset[str]:
     """Return the names of attributes in code that it reads, other than only assigns."""
-    found = set[str]()
-    for part in codes_within(code):
-        found |= {x.argval for x in dis.get_instructions(part) if x.opname in _READS}
-        if not _BY_TEXT.isdisjoint(part.co_names):
-            found |= {x for x in part.co_consts if isinstance(x, str)}
-    return frozenset(found)
+    read = {x.argval for x in steps_within(code) if x.opname in _READS}
+    return frozenset(read.union(_texts_in(code)))
 
 
 def is_special(name: str) -> bool:
@@ -224,20 +222,6 @@ def read_by_libraries(kind: Any) -> ReadByLibraries | None:
     }
     read = [attributes_read(code) for name, code in methods.items() if name in _COMPUTES]
     return frozenset().union(*read), frozenset(methods.keys() - _COMPUTES)
-
-
-def looked_up(namespace: dict[str, Any], names: Iterable[str]) -> Iterator[Any]:
-    """Yield the values of names in a namespace and in the modules that it names, libraries too."""
-    modules, met = [namespace], set[int]()
-    while modules:
-        known = modules.pop()
-        for name in known.keys() & names:
-            x = known[name]
-            if not isinstance(x, ModuleType):
-                yield x
-            elif id(x) not in met and not x.__name__.startswith("scalargrad"):
-                met.add(id(x))
-                modules.append(vars(x))
 
 
 class NamesRead:

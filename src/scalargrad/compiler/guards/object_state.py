@@ -62,15 +62,16 @@ def _made_by(kind: type) -> Any:
 def slots_of(kind: Any) -> tuple[str, ...]:
     """Return the names of the slots of a class and its bases; a private one is ``_Class__name``.
 
-    Those of Value itself are left out.
+    Those of Value itself, and of ours that derive from it, are left out.
     """
-    spaces = [vars(k).items() for k in kind.__mro__ if k is not Value and "__slots__" in vars(k)]
+    known = [k for k in kind.__mro__ if not (issubclass(k, Value) and is_of_library(k))]
+    spaces = [vars(k).items() for k in known if "__slots__" in vars(k)]
     slots = [name for own in spaces for name, x in own if isinstance(x, MemberDescriptorType)]
     return tuple(dict.fromkeys(slots))
 
 
 def attributes(x: Any) -> dict[str, Any]:
-    """Return an object's attributes by name."""
+    """Return an object's attributes by name; of a Value, those that are the user's."""
     kind: Any = type(x)
     names = slots_of(kind)
     space = getattr(x, "__dict__", None)
@@ -78,13 +79,6 @@ def attributes(x: Any) -> dict[str, Any]:
     if not names:
         return found  # as it is, to be compared as it changes
     return {name: getattr(x, name) for name in names if hasattr(x, name)} | found
-
-
-def attributes_beside(x: Any) -> dict[str, Any]:
-    """Return an object's attributes by name; of a Value, those that are the user's."""
-    if not isinstance(x, Value):
-        return attributes(x)
-    return own_space(x) if is_of_library(type(x)) else attributes(x)
 
 
 def own_space(x: Any) -> dict[str, Any]:

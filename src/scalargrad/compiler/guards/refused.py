@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import dis
 import functools
 import numbers
 import sys
@@ -24,7 +23,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 from uuid import UUID
 
-from scalargrad.compiler.guards.names_read import codes_within, is_of_library, of_library
+from scalargrad.compiler.guards.names_read import is_of_library, of_library, steps_in, steps_within
 from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.value import Value
 
@@ -194,7 +193,7 @@ _NUMBERS = {int, float, numbers.Number, numbers.Real}
 def _questions(code: CodeType) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
     """Return what code asks about local variables: their dtype, isinstance and hasattr."""
     found: list[tuple[str, str, tuple[str, ...]]] = []
-    steps = [x for x in dis.get_instructions(code) if x.opname not in _BESIDE]
+    steps = steps_in(code)
     for k, (step, after) in enumerate(pairwise(steps)):
         if not step.opname.startswith("LOAD_FAST"):
             continue
@@ -206,9 +205,6 @@ def _questions(code: CodeType) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
             kinds = [str(x.argval) for x in rest if "GLOBAL" in x.opname or "DEREF" in x.opname]
             found.append((name, "isinstance", tuple(kinds)))
     return tuple(found)
-
-
-_BESIDE = {"CACHE", "EXTENDED_ARG", "PUSH_NULL", "PRECALL", "RESUME"}
 
 
 def _found(function: FunctionType, name: str) -> tuple[Any, str]:
@@ -231,14 +227,13 @@ def _found(function: FunctionType, name: str) -> tuple[Any, str]:
 def _chains(code: CodeType) -> tuple[tuple[str, ...], ...]:
     """Return the names in code, each with the attributes that are read of it: os, environ, get."""
     found: list[list[str]] = []
-    for part in codes_within(code):
-        before = False
-        for step in dis.get_instructions(part):
-            if step.opname in {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"}:
-                found.append([str(step.argval)])
-                before = True
-            elif step.opname in {"LOAD_ATTR", "LOAD_METHOD"} and before:
-                found[-1].append(str(step.argval))
-            elif step.opname not in _BESIDE:
-                before = False
+    before = False
+    for step in steps_within(code):
+        if step.opname in {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"}:
+            found.append([str(step.argval)])
+            before = True
+        elif step.opname in {"LOAD_ATTR", "LOAD_METHOD"} and before:
+            found[-1].append(str(step.argval))
+        else:
+            before = False
     return (*map(tuple, found),)

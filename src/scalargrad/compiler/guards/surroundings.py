@@ -16,7 +16,6 @@ from dataclasses import is_dataclass
 from functools import partial
 from itertools import chain, repeat
 from operator import attrgetter, is_
-from random import Random
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -36,7 +35,6 @@ from scalargrad.compiler.guards.edges import (
     Edge,
     data_of,
     functions_of,
-    functions_of_library,
     holds_functions,
     is_empty,
     is_wrapper,
@@ -48,20 +46,16 @@ from scalargrad.compiler.guards.names_read import (
     imported,
     is_of_library,
     is_special,
-    looked_up,
-    names_and_texts,
     of_library,
 )
 from scalargrad.compiler.guards.object_state import (
     BOUND,
     PLAIN,
     attributes,
-    attributes_beside,
     bound_parts,
     has_followed_attributes,
     is_own,
     is_stateful,
-    own_space,
     slots_of,
 )
 from scalargrad.compiler.guards.refused import (
@@ -105,7 +99,7 @@ def _most(x: Any) -> Any:
 
 
 def _with_slots(x: Any) -> Iterable[Any]:
-    return chain.from_iterable(attributes_beside(x).items())
+    return chain.from_iterable(attributes(x).items())
 
 
 class Surroundings:
@@ -257,9 +251,6 @@ class Walk:
         that comes from.
     closed : tuple of type
         What is not looked into; without, containers of numbers and text are taken as a whole.
-    libraries : int
-        How many objects to look into behind libraries' functions and objects, breadth first, when
-        there is nothing else. They are taken not to change, but may draw random numbers.
     around : Surroundings, optional
         Those that this walk goes on from, to objects that a function is given.
 
@@ -267,8 +258,6 @@ class Walk:
     ----------
     kept : list
         What was met, but for numbers and text.
-    own : int
-        How much of it is not behind libraries.
     is_whole : bool
         Whether it ended by itself.
     holders : list of (object, Edge, Place or None)
@@ -282,12 +271,9 @@ class Walk:
         *,
         most: int | None = None,
         closed: tuple[type, ...] = (),
-        libraries: int = 0,
         around: Surroundings | None = None,
     ) -> None:
         self._closed = closed
-        self._libraries, self._behind = libraries, deque[Any]()
-        self._classes: set[type] = set()
         self._alike = set[type]()
         self.holders: list[tuple[Any, Edge, Place | None]] = []
         self._members_named = edges.of_modules(names.names)
@@ -311,17 +297,7 @@ class Walk:
         self._ahead: list[tuple[Any, Place | None, Any]] = []
         self._push_inside(roots, range(len(roots)) if around else None)
         self._run(most)
-        self.own, self.is_whole = len(self.kept), not self._ahead
-        if self._behind and self.is_whole:
-            self._look_behind()
-
-    def _look_behind(self) -> None:
-        """Go on behind libraries. What their code reads is no part of what the user's does."""
-        self.names, most, held = NamesRead(), len(self.kept) + self._libraries, [*self.holders]
-        while self._behind and len(self.kept) < most:
-            self._ahead.append((self._behind.popleft(), None, None))
-            self._run(None)
-        self.holders = held
+        self.is_whole = not self._ahead
 
     def _run(self, most: int | None) -> None:
         ahead, tokens, met = self._ahead, self.tokens, self.met
@@ -525,16 +501,12 @@ class Walk:
             if not of_library(x.__name__):
                 self._names_in(x, vars(x), ["__getattr__", *self.names.names])
                 self._hold(x, self._members_named)
-            else:  # in a list or a default, where no name is looked up
-                self._note_library(looked_up(vars(x), self.names.names))
         elif not isinstance(x, type):
             self._instance(x)
             is_plain = are_alike and not (is_of_library(kind) or callable(x) or holds_functions(x))
             if is_plain and is_followed(x):
                 self._alike.add(kind)
-        elif is_of_library(x):
-            self._library_class(x)
-        else:
+        elif not is_of_library(x):
             self._members(x)
 
     def _one_more(self, x: Any) -> None:
@@ -552,8 +524,6 @@ class Walk:
             self._wrapper(x)
         elif has_followed_attributes(kind):
             self._attributes(x)
-        else:
-            self._note_library((attributes(x) if is_stateful(kind) else own_space(x)).values())
         self._class(x)
 
     def _function(self, x: FunctionType) -> None:
@@ -571,26 +541,11 @@ class Walk:
             self._globals(x)
             if names := imported(x):
                 self._names_in(x, sys.modules, names, builtins_too=True)
-        self._note_library(looked_up(x.__globals__, names_and_texts(x.__code__)))
 
     def _class(self, x: Any) -> None:
-        """Go on to the class of an object."""
-        kind = type(x)
-        if is_of_library(kind):
-            self._library_class(kind)
-        else:
-            self._push_inside([kind], [None])
-
-    def _library_class(self, kind: type) -> None:
-        is_known = kind in self._classes or issubclass(kind, Random)  # which draws by itself alone
-        if self._libraries and not is_known:
-            self._classes.add(kind)
-            self._note_library(functions_of_library(kind))
-
-    def _note_library(self, parts: Iterable[Any]) -> None:
-        """Note what is behind an object of a library, to be looked into last."""
-        if self._libraries:
-            self._behind += parts
+        """Go on to the class of an object, if it is a user's."""
+        if not is_of_library(type(x)):
+            self._push_inside([type(x)], [None])
 
     def _fact(self, measure: Any, x: Any, inside: Any = None) -> None:
         """Note something about an object, or about what is `inside` it."""
@@ -668,7 +623,7 @@ class Walk:
 
     def _attributes(self, x: Any) -> None:
         self._hold(x, edges.ATTRIBUTES)
-        own, space = attributes_beside(x), getattr(x, "__dict__", None)
+        own, space = attributes(x), getattr(x, "__dict__", None)
         if own is not space:
             self.tokens.append((*own,))
             self.rereading.fact(type, x)

@@ -103,15 +103,15 @@ def _kind_of(trace: Trace, x: Traced) -> tuple[Any, ...]:
     """Return what decides, besides its number, what is written for a traced number."""
     plainness, node = trace.plainness, x.index
     kind = type(x), trace.ops[node], plainness.of(node), plainness.is_truth(node)
-    return *kind, trace.is_copied(node), trace.labels.get(node)
+    return *kind, trace.is_copied(node)
 
 
 def _are_inputs(trace: Trace, xs: list[Traced]) -> bool:
-    """Return whether traced numbers are inputs without labels, all plain or all Values."""
+    """Return whether traced numbers are inputs, all plain or all Values."""
     nodes = [x.index for x in xs]
     is_input = {*map(trace.ops.__getitem__, nodes)} == {INPUT}
     marks = {*map(trace.plainness.mark_of, nodes)} if is_input else ()
-    return len(marks) == 1 and trace.labels.keys().isdisjoint(nodes)
+    return len(marks) == 1
 
 
 class Entries:

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import Fresh, Walk, float_from, number_of, rebuilt
+from scalargrad.compiler.call.arguments import Fresh, Walk, float_from, is_leaf, number_of, rebuilt
 from scalargrad.compiler.passes.kinds import Held, Stacked, of_lanes
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import OperandError, TraceError
-from scalargrad.table.numbers import is_real
 from scalargrad.value import Value
 
 
@@ -51,7 +50,7 @@ def _stacked(trace: Trace, lanes: int, first: int, step: int) -> Traced:
 def _batched(trace: Trace, examples: Sequence[Any]) -> Any:
     """Return an example whose numbers have a lane for each of `examples`; see `example`."""
     first = examples[0]
-    if all(map(is_scalar, examples)):
+    if all(map(is_leaf, examples)):
         return _batched_numbers(trace, examples)
     walks = [Walk() for _ in examples]
     try:
@@ -117,8 +116,3 @@ def _floats(numbers: Any) -> Floats:
         return np.array([*map(float_from, numbers)])
     except (TraceError, OperandError):
         raise UnlikeError from None
-
-
-def is_scalar(x: Any) -> bool:
-    """Return whether something is a Value or a plain number, but no bool."""
-    return isinstance(x, Value) or (is_real(x) and not isinstance(x, bool))

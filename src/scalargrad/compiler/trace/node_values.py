@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, ROW, TAKE, UNBATCH
@@ -64,49 +64,6 @@ class NodeValues:
         self._known.update((x, y) for x, y in zip(asked, numbers, strict=True) if size(x) == 1)
         return numbers[: len(nodes)]
 
-    def turns(
-        self, step: Sequence[tuple[int, int]], first: Sequence[float], outside: int
-    ) -> Iterator[list[float]]:
-        """Yield the numbers that a step computes, turn after turn, from those it computed before.
-
-        There are no examples.
-
-        Parameters
-        ----------
-        step : sequence of (int, int)
-            The nodes from which a step was computed, and those that it computed in their place.
-        first : sequence of float
-            The numbers from which the first turn is computed.
-        outside : int
-            What nodes before this one hold stays the same.
-
-        Raises
-        ------
-        LookupError
-            If the step has no derivative in it, or one that leads out of it; or if it reads nodes
-            of another step that are not among those given.
-        """
-        state, after = zip(*step, strict=True)
-        columns, start = self._columns, max(state) + 1
-        through, ahead = set[int](), [*after]
-        while ahead:
-            x = ahead.pop()
-            if x >= start and x not in through:
-                through.add(x)
-                ahead += columns.args(x)
-        read = {y for x in through for y in columns.args(x)} - through
-        others = sorted(read.difference(state, columns.constants))
-        wrt = [columns.args(x)[0] for x in through if columns.ops[x] is ADJOINT]
-        if not wrt or min(wrt) < start or (others and others[-1] >= outside):
-            raise LookupError
-        run = self._program([*state, *others], [*read, *through], after)
-        self.compute([x for x in others if x not in self._known])
-        held = [self[x] for x in others] + columns.stacked.tolist()
-        numbers = [*first]
-        while True:
-            numbers = run(numbers + held)
-            yield numbers
-
     def _number(self, x: int) -> float:
         """Return the number of a node whose operands are known."""
         columns, known = self._columns, self._known
@@ -143,31 +100,20 @@ class NodeValues:
         self, read: Sequence[int], through: Sequence[int], nodes: Sequence[int]
     ) -> list[float]:
         """Run the program of the nodes `through`, given the numbers of those that are `read`."""
-        given = [x for x in read if x not in self._columns.constants]
-        given += [x for x in through if self._columns.ops[x] is INPUT]
-        run = self._program(given, [*read, *through], nodes, once=True)
-        return run([self._known[x] for x in given] + self._columns.stacked.tolist())
-
-    def _program(
-        self,
-        given: Sequence[int],
-        through: Sequence[int],
-        nodes: Sequence[int],
-        *,
-        once: bool = False,
-    ) -> Callable[[list[float]], list[float]]:
-        """Return what computes some nodes from the numbers of those that are `given`."""
         from scalargrad.compiler.runner import runner_for
 
         columns, constants = self._columns, self._columns.constants
+        given = [x for x in read if x not in constants]
+        given += [x for x in through if columns.ops[x] is INPUT]
         place = {x: i for i, x in enumerate(given)}
         program = Program(len(given), [INPUT] * len(given), [()] * len(given))
         program.stacked = len(columns.stacked)
-        for x in sorted({*through}.difference(place)):
+        for x in sorted({*read, *through}.difference(place)):
             place[x] = len(program)
             program.ops.append(columns.ops[x])
             program.args.append(tuple([place[y] for y in columns.args(x)]))
             if x in constants:
                 program.constants[place[x]] = constants[x]
         program.outputs = [place[x] for x in nodes]
-        return runner_for(program, once=once)
+        numbers = [self._known[x] for x in given] + columns.stacked.tolist()
+        return runner_for(program, once=True)(numbers)

@@ -40,20 +40,17 @@ REFUSALS = {
     ),
     "junction": (
         "&, | or ^ was taken of a number",
-        (
-            "join comparisons, as in (a > 0) & (b > 0), or write scalargrad.logical_and(a, b); a "
-            "whole number whose bits count is a static argument, as in jit(f, static_argnames='n')"
-        ),
+        "join comparisons, as in (a > 0) & (b > 0); a number whose bits count is a static argument",
     ),
     "data read": (
         ".data was read",
-        (
-            "compute with the Value itself, .detach() it to stop its gradient, compare it with < or"
-            " >, or use where, and maximum(*xs) for max(xs); or return the Value, and read .data of"
-            " the result"
-        ),
+        "compute with the Value, compare it with <, or .detach() it; or read .data of the result",
     ),
     "grad read": (".grad was read", "return the value and use grad or value_and_grad"),
+    "label": (
+        "the label of a Value was read",
+        "pass what it says as a static argument, as in jit(f, static_argnames='name')",
+    ),
     "given": (
         "Value(data, children, local_grads) made a node",
         "declare the operation, with a formula for its derivative, by scalargrad.custom_op",
@@ -64,10 +61,7 @@ REFUSALS = {
     ),
     "graph": (
         "the graph of a Value was read",
-        (
-            "there is none while a function is recorded: use grad or gradients for derivatives, and"
-            " look at the graph of an eager call"
-        ),
+        "use grad or gradients for derivatives, and look at the graph of an eager call",
     ),
     "text": ("a Value was printed or made into text", _TEXT),
     "float": ("float() or a math function was called", _NUMBER),
@@ -80,10 +74,7 @@ REFUSALS = {
     ),
     "hash": (
         "a number was looked up in a set or a dict, or put into one",
-        (
-            "make what is looked up a static argument, as in jit(f, static_argnames='k'), compare "
-            "it with ==, or look it up in a list by scalargrad.take(values, i)"
-        ),
+        "make it a static argument, compare it with ==, or write scalargrad.take(values, i)",
     ),
     "identity": (
         "two Values were compared with == or !=",
@@ -91,27 +82,18 @@ REFUSALS = {
     ),
     "examples": (
         "a condition depends on the examples of vmap, which take one way together",
-        (
-            "choose with where, maximum, minimum or clip (.detach() does not help), or loop over "
-            "the examples without vmap"
-        ),
+        "choose with where, cond, maximum, minimum or clip, or loop over the examples without vmap",
     ),
     "elsewhere": (
         "a number was used where the recording does not see it, as in another thread,",
         "compute in the thread that calls the compiled function",
     ),
     "alias": (
-        (
-            "a gradient was taken with respect to another gradient, or to what where or take has "
-            "chosen, which in eager code may be the very Value that it was computed from"
-        ),
+        "a gradient was taken by another gradient, or by what where or take has chosen,",
         "make it a node of its own, as in y = identity(where(x > 0, x, 0.0))",
     ),
     "result of vmap": (
-        (
-            "a gradient was taken with respect to a result of vmap from which its examples went "
-            "on, or which is the same number for all of them"
-        ),
+        "a gradient was taken by a result of vmap which its examples read, or which all share,",
         "write a loop over the examples, which computes a number of its own for each",
     ),
     "stray example": (
@@ -126,6 +108,7 @@ CHANGES = {
     "grad assigned": ".grad was assigned",
     "backward": ".backward() was called",
     "zero_grad": ".zero_grad() was called",
+    "attribute": "an attribute was given to a Value among the arguments",
     "step": "an optimiser was to move parameters",
     "clip": "gradients were to be clipped",
 }

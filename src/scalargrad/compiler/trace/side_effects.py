@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from scalargrad.compiler.call.outline import holds_results
-from scalargrad.compiler.generators import MOST, Generators
+from scalargrad.compiler.generators import Generators
 from scalargrad.compiler.guards.comparable import is_same
 from scalargrad.compiler.guards.edges import ATTRIBUTES, FUNCTION_ATTRIBUTES, OF_VALUE, Edge
 from scalargrad.compiler.guards.names_read import NamesRead
@@ -54,8 +54,6 @@ class Snapshot:
         Where the walk begins: a function, and what it is called with.
     names : NamesRead, optional
         What the code is known to read.
-    libraries : int
-        How many objects to look for behind libraries.
 
     Attributes
     ----------
@@ -64,17 +62,15 @@ class Snapshot:
     found : dict from Place to Holding
         What each object held that it may hold no more.
     generators : Generators
-        The random generators among all of it, and behind libraries.
+        The random generators among all of it.
     """
 
-    def __init__(
-        self, roots: Iterable[Any], names: NamesRead | None = None, *, libraries: int = 0
-    ) -> None:
+    def __init__(self, roots: Iterable[Any], names: NamesRead | None = None) -> None:
         roots, names = [*roots], names or NamesRead()
         closed = Value, WholeArray  # of which nothing may be asked
-        walk = walked(roots, names, closed=closed, libraries=libraries)
-        self.generators = Generators(walk.kept)
-        self.met = {id(x): x for x in walk.kept[: walk.own]}
+        walk = walked(roots, names, closed=closed)
+        self.generators = Generators(walk.kept, names.names)
+        self.met = {id(x): x for x in walk.kept}
         self.found: dict[Place, Holding] = {}
         held = [*walk.holders, *((x, OF_VALUE, None) for x in roots if isinstance(x, Value))]
         for x, edge, origin in held:
@@ -137,7 +133,7 @@ class CallSnapshot(Snapshot):
     """What a function and its arguments hold before an eager call: numbers of Values, too."""
 
     def __init__(self, function: Any, arguments: Iterable[Any]) -> None:
-        super().__init__([function, *arguments], libraries=MOST)
+        super().__init__([function, *arguments])
         held = [x for found in self.found.values() for x in found.before.values()]
         values = {x: None for x in held if isinstance(x, Value)}
         self._numbers = [(x, x.data, x.grad, x.label) for x in values]

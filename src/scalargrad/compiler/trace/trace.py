@@ -65,8 +65,6 @@ class Trace(Recorder):
     ----------
     unrolls : bool
         Whether vmap is a loop.
-    following : sequence of tuple of bool
-        Outcomes of comparisons on the paths that are to be recorded; by default, all are.
 
     Attributes
     ----------
@@ -88,8 +86,6 @@ class Trace(Recorder):
         Nodes of the steps of a scan or while_loop, which stay together.
     differentiated : set of int
         Inputs by which gradients are taken.
-    labels : dict from int to str
-        Names given to nodes.
     has_values : bool
         Whether any input is a Value, so that results may have gradients.
     is_open : bool
@@ -116,9 +112,7 @@ class Trace(Recorder):
         The random generators that the function can reach.
     """
 
-    def __init__(
-        self, *, unrolls: bool = False, following: Sequence[tuple[bool, ...]] = ()
-    ) -> None:
+    def __init__(self, *, unrolls: bool = False) -> None:
         self.columns = Columns()
         self.ops = self.columns.ops
         self.given: list[int] = []
@@ -129,7 +123,6 @@ class Trace(Recorder):
         self.left_out: list[range] = []
         self.steps: list[range] = []
         self.differentiated: set[int] = set()
-        self.labels: dict[int, str] = {}
         self.has_values = False
         self.is_open = False
         self.is_detaching = False
@@ -145,7 +138,6 @@ class Trace(Recorder):
         self._made: set[Value] = set()
         #: Tables that numbers were looked up in, and their rows, by the id of the first entry.
         self.tables: dict[int, tuple[Sequence[Any], int]] = {}
-        self._following = following
         self.wholes: list[Whole] = []
         self.guards: dict[int, bool] = {}
         self.unrolls = unrolls
@@ -233,8 +225,6 @@ class Trace(Recorder):
         self.has_values = True
         if isinstance(x, Parameter):
             made = self._traced(made.index, TracedParameter)
-        if x.label:
-            self.labels[made.index] = x.label
         return made
 
     def inputs(self, numbers: Sequence[float]) -> list[Traced]:
@@ -288,7 +278,7 @@ class Trace(Recorder):
         grown += [self.guards, self._rows, self.lanes.taken]
         made = [(id(x), *[getattr(x, name, None) for name in _SLOTS]) for x in self._made]
         states = self.has_values, self.is_detaching, self.refusal, self.questions
-        return [*map(len, grown)], states, dict(self.labels), made
+        return [*map(len, grown)], states, made
 
     def leaf(self, op: Op, x: Any, kind: type[Traced] = Traced) -> Traced:
         """Write a node that is a leaf Value in eager evaluation."""
@@ -561,15 +551,7 @@ class Trace(Recorder):
                 self.refused("examples")
             self._guard(index, self.numbers[index] != 0.0)
             self.branches += 1
-            if self._following:
-                self._follow(len(self.guards) - 1, self.guards[index])
         return self.guards[index]
-
-    def _follow(self, place: int, truth: bool) -> None:
-        """Leave out the paths on which a comparison comes out otherwise."""
-        self._following = [x for x in self._following if x[place : place + 1] == (truth,)]
-        if not self._following:
-            raise OtherPath
 
     def leave_out(self, first: int, guards: int) -> None:
         """Take back the nodes from `first` on and all guards after so many: nothing needs them."""
@@ -619,10 +601,6 @@ class Trace(Recorder):
     def __reduce__(self) -> NoReturn:
         """Refuse to be copied or pickled."""
         self.refused("elsewhere")
-
-
-class OtherPath(BaseException):
-    """A call takes none of the paths that its recording was to follow."""
 
 
 def current_trace() -> Trace | None:

@@ -65,16 +65,6 @@ class Traced(Value):
         op = self.trace.ops[self.index]
         return op if isinstance(op, Operation) else None
 
-    @property
-    def label(self) -> str:
-        """The name given to it."""
-        self.trace.questions += 1
-        return self.trace.labels.get(self.index, "")
-
-    @label.setter
-    def label(self, label: str) -> None:
-        self.trace.labels[self.index] = label
-
     def __repr__(self) -> str:
         if is_describing():
             return "Value(…)"
@@ -232,6 +222,10 @@ Traced.backward = _refused("backward")  # type: ignore[method-assign]
 Traced.as_integer_ratio = _refused("fraction")  # type: ignore[attr-defined]
 for _name in ("data", "grad"):
     setattr(Traced, _name, property(_refused(f"{_name} read"), _refused(f"{_name} assigned")))
+#: Another call may give a Value of another name; one that is given here is ignored.
+Traced.label = property(  # type: ignore[assignment]
+    lambda x: "" if is_describing() else x._refuse("label"), lambda *_: None
+)
 for _name in ("parents", "local_grads"):
     setattr(Traced, _name, property(_refused("graph")))
 for _python, _name in {"and": "logical_and", "or": "logical_or", "xor": "ne"}.items():

@@ -90,8 +90,8 @@ def _slot(name: str) -> property:
 def _init(x: Value, data: Any, label: Any = "", *more: Any, **named: Any) -> None:
     current = _trace()
     is_leaf = isinstance(label, str) and not more and not named
-    if current is not None and isinstance(data, Value) and is_leaf:
-        current.name(x, data)
+    if current is not None and isinstance(data, Value):
+        current.name(x, data) if is_leaf else current.refused("given")
     else:
         _plain["__init__"](x, data, label, *more, **named)
 

@@ -34,15 +34,8 @@ class Untouched(Traced):
 
     whole: Whole
 
-    @property
-    def trace(self) -> NoReturn:  # type: ignore[override]
-        """Raise TouchedError: every use of a number asks for its recording or its node."""
-        self.whole.touch()
-
-    @property
-    def index(self) -> int:  # type: ignore[override]
-        """Raise TouchedError, as `trace` does."""
-        self.whole.touch()
+    #: Every use of a number asks for its recording or its node.
+    trace = index = property(lambda x: x.whole.touch())
 
 
 class Whole:
