@@ -22,6 +22,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from scalargrad.compiler.guards.names_read import NamesRead, codes_within
+from scalargrad.compiler.guards.object_state import is_own
 from scalargrad.compiler.guards.surroundings import walked
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import shown
@@ -160,22 +161,33 @@ def reached(roots: Iterable[Any], names: NamesRead | None = None) -> list[Any]:
 
 
 def _behind(objects: Iterable[Any]) -> list[Any]:
-    """Return the generators that functions name, and those of libraries that they name."""
+    """Return the generators that functions name, and those of libraries that they name.
+
+    Our own functions draw by `drawn` alone.
+    """
     found, met = dict[int, Any](), set[Any]()
-    ahead = deque((x.__globals__, _names(x.__code__)) for x in objects if type(x) is FunctionType)
+    ahead = deque(map(_asked, filter(_is_followed, objects)))
     while ahead and len(met) < _MOST:
         space, names = ahead.popleft()
         new = [x for x in map(space.get, space.keys() & names) if (id(x), names) not in met]
         met.update((id(x), names) for x in new)
         for x in new:
             members = vars(x).values() if isinstance(x, type) else (x,)
-            functions = [y for y in members if type(y) is FunctionType]
-            ahead += [(y.__globals__, _names(y.__code__)) for y in functions]
+            ahead += map(_asked, filter(_is_followed, members))
             if isinstance(x, ModuleType) and not x.__name__.startswith("scalargrad"):
                 ahead.append((vars(x), names))
             elif _is_generator(x):
                 found[id(x)] = x
     return [*found.values()]
+
+
+def _is_followed(x: Any) -> bool:
+    return type(x) is FunctionType and not is_own(x)
+
+
+def _asked(function: FunctionType) -> tuple[dict[str, Any], frozenset[str]]:
+    """Return where a function's names are looked up, and these."""
+    return function.__globals__, _names(function.__code__)
 
 
 @functools.cache
