@@ -352,7 +352,7 @@ class Walk:
 
     def _push_inside(self, parts: Sequence[Any], addresses: Any = None) -> None:
         """Go on to what is inside something, under the name of that."""
-        if not (self._closed and self._are_closed({*map(type, parts)})):
+        if not self._are_closed(parts):
             self._go_on(parts, repeat(self.place), addresses)
 
     def _go_on(self, parts: Iterable[Any], places: Iterable[Any], addresses: Any) -> None:
@@ -360,9 +360,11 @@ class Walk:
             self.rereading.pin()
         self._ahead += [*zip(parts, places, addresses or repeat(None), strict=False)][::-1]
 
-    def _are_closed(self, kinds: set[type]) -> bool:
-        """Return whether things of these types lead to nothing that a snapshot holds."""
-        return all(issubclass(x, self._closed) for x in kinds - PLAIN)
+    def _are_closed(self, parts: Iterable[Any]) -> bool:
+        """Return whether some things lead to nothing that a snapshot holds."""
+        if not self._closed:
+            return False
+        return all(issubclass(x, self._closed) for x in {*map(type, parts)} - PLAIN)
 
     def _note_asked(self, x: Any) -> None:
         """Note what looks names up, or cannot be followed."""
@@ -414,9 +416,9 @@ class Walk:
 
     def _items(self, x: Any, items: list[Any]) -> None:
         self.tokens.append((type(x), len(items), _most(x)))
-        if self._closed and self._are_closed({*map(type, items)}):
+        if self._are_closed(items):
             return
-        self._push_inside(items, self.rereading.items(x, items))
+        self._go_on(items, repeat(self.place), self.rereading.items(x, items))
         if isinstance(x, set | frozenset):
             self._look_up(items)
             self.tokens += [Same(y) for y in items if is_stateful(type(y))]  # in the order of ids
@@ -634,7 +636,7 @@ class Walk:
         names = (*own,) if read is None else tuple([name for name in [*own] if name in read])
         self.tokens.append(names)
         parts = {name: own[name] for name in names}
-        if not (self._closed and self._are_closed({*map(type, parts.values())})):
+        if not self._are_closed(parts.values()):
             self._push(x, parts, self.rereading.attributes(x, own, names, read))
 
 

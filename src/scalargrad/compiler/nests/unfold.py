@@ -282,15 +282,13 @@ class _Unfolding(PartCopy):
     def _follow(self, plans: Plans, nodes: Sequence[int]) -> int:
         """Write an expression over some nodes, node by node, and return the last one."""
         steps, (found,) = plans
-        known, made = [*nodes], self.program
+        known = [*nodes]
         for op, refs in steps:
-            args = [known[x] if x.__class__ is int else self.constant(x) for x in refs]
+            args = [known[x] if isinstance(x, int) else self.constant(x) for x in refs]
             if isinstance(op, Reduction):
                 known.append(self._reduction(op, args))
-            else:  # `append`, inlined: a product of a wide layer has thousands of steps
-                known.append(len(made.ops))
-                made.ops.append(op)
-                made.args.append(tuple(args))
+            else:
+                known.append(self.append(op, tuple(args)))
         return known[found] if isinstance(found, int) else self.constant(found)
 
     # Sweeps ------------------------------------------------------------------------------------

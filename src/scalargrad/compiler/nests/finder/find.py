@@ -274,9 +274,10 @@ def _waits(statement: Statement, access: Access) -> Iterator[Loop]:
 
 
 def _tree(structure: Structure, limit: float, known: set[tuple[str, float]]) -> Tree | None:
-    """Return the simplest tree of a structure; None if that is known, or costs more than a limit.
+    """Return the simplest tree of a structure; None if it is `known`, or costs more than a limit.
 
-    Other ways to write a tree that costs more never made one in the corpus that did not.
+    That is asked of it as it was found: of 33 dearer trees in the corpus, none became the best by
+    being written in another way.
     """
     n = len(structure.recording)
     most = max(_MOST, min(n // _NODES_EACH, _LAST))
