@@ -384,6 +384,22 @@ def test_numbers_of_any_size_are_found_in_nested_lists() -> None:
         assert named({key: [0.5] * 300}) == {key: 150.0}
 
 
+def test_nested_numbers_stand_beside_all_else() -> None:
+    """Beside an array, a Value and a static text, by position and by name, in turns of lengths."""
+
+    def f(w: Any, rows: Any, x: Any, how: str, *, held: Any) -> Any:
+        total = sum(k * y for k, y in enumerate([z for row in rows for z in row]))
+        return w * total + (x * held["a"][0]).sum() + (held["b"] if how == "b" else 0.0)
+
+    compiled = jit(f, static_argnames="how")
+    for turn, how in enumerate("abbaabab"):
+        rows = [[float(turn + k), 0.5 * turn] for k in range(20 + turn % 2)]
+        held = {"a": [1.5 + turn, 2.0], "b": 7.0 * turn}
+        w, x = Value(0.25 + turn), np.full(3, turn + 1.0)
+        for given in (rows, [[3.0 * y for y in row] for row in rows]):
+            assert compiled(w, given, x, how, held=held).data == f(w, given, x, how, held=held).data
+
+
 def test_a_list_that_contains_itself_is_refused() -> None:
     """Each level holds more than the one before."""
     xs: list[Any] = []

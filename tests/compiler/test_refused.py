@@ -729,9 +729,10 @@ def test_the_dtype_of_an_argument_is_refused() -> None:
         lambda x, clock=time.time: x * clock(),
         lambda x: x * len(os.environ["PATH"]),
         lambda x: x * os.urandom(1)[0],
+        lambda x: x * np.loadtxt("no file"),
     ],
 )
 def test_what_answers_otherwise_from_call_to_call_is_not_read(f: Callable[[Any], Any]) -> None:
-    """The clock, the environment, the system's random numbers, the classes there are by now."""
+    """The clock, the environment, the system's random numbers, a file."""
     with pytest.raises(TraceError, match="outside"):
         jit(f)(2.0)

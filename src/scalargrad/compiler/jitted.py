@@ -145,8 +145,7 @@ class Jitted(Generic[P, R]):
                     return None
                 run = path.run(call)  # which compiles it
                 self._kept.limits.note_end()
-                if not call[2]:
-                    self._remember(call[1])
+                self._remember(call[1], call[2])
                 return None if run is None else (path, run)
             except UnrecordedError as failed:
                 unrecorded = failed

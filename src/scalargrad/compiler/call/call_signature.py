@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import inspect
 import marshal
-from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -67,12 +67,14 @@ class Layout:
     Parameters
     ----------
     args : tuple
-        Arguments of a call that `_has_layout`.
+        Arguments of a call that hold numbers and text alone.
 
     Attributes
     ----------
     key : tuple
         What a walk finds besides numbers.
+    parts : list of (tuple, slice)
+        The key of each argument, and which of the numbers are its own.
     size : int
         The number of bytes.
     """
@@ -81,10 +83,14 @@ class Layout:
         def written(numbers: Iterable[float]) -> Any:
             return _written((*replaced(args, {}, (), iter(numbers)).values(),))
 
-        walk = Walk()
+        self.parts: list[tuple[Key, slice]] = []
+        count = 0
         for x in args:
+            walk = Walk()
             walk.take_one(x)
-        self.key = (*walk.key,)
+            self.parts.append(((*walk.key,), slice(count, count + len(walk.leaves))))
+            count += len(walk.leaves)
+        self.key = (*chain.from_iterable(key for key, _ in self.parts),)
         #: Two numbers whose bytes all differ stand for each number.
         first, second = (written(repeat(x)) for x in _UNLIKE)
         self.size = len(first)
@@ -95,14 +101,11 @@ class Layout:
         #: Where the bytes of each number are, in the order of the walk.
         self._places = bytes_of[order.argsort()].ravel()
 
-    def found(self, data: Any) -> tuple[Key, Floats] | None:
-        """Return the key, and the numbers in these bytes in the order of a walk.
-
-        None if they lie otherwise.
-        """
+    def numbers(self, data: Any) -> Floats | None:
+        """Return the numbers in these bytes, in the order of a walk; None if they lie otherwise."""
         if (data & self._mask).tobytes() != self._fixed:
             return None
-        return self.key, data[self._places].view(FLOAT64)
+        return data[self._places].view(FLOAT64)  # type: ignore[no-any-return]
 
 
 def _written(x: Any) -> Any:
@@ -143,25 +146,33 @@ class Signature:
         self._layouts: dict[int, Layout] = {}  # by size
         self._keys: dict[tuple[type, ...], Key] = {}  # of numbers that need no conversion
 
-    def remember(self, args: tuple[Any, ...]) -> None:
+    def remember(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Remember how the numbers of a call lie, to find those of calls alike at once."""
-        is_worth_it = any(map(_is_worth_a_layout, args))
-        if self._static or not (is_worth_it and is_read_whole(args)):
+        nested = self._nested(args, kwargs)
+        if not (any(map(_is_worth_a_layout, nested)) and is_read_whole(nested)):
             return
-        if len(_written(args)) in _SIZES:
+        if len(_written(nested)) in _SIZES:
             if len(self._layouts) >= _LAYOUTS:
                 self._layouts.clear()
-            layout = Layout(args)
+            layout = Layout(nested)
             self._layouts[layout.size] = layout
 
-    def _remembered(self, args: tuple[Any, ...]) -> tuple[Key, Floats] | None:
-        """Return the key and the numbers of a call if its layout is known."""
+    def _nested(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """Return the lists, tuples and dicts among the arguments that are not static."""
+        if not (kwargs or self._static):
+            return (*[x for x in args if x.__class__ in _NESTED],)
+        given = [*enumerate(args), *kwargs.items()]
+        return (*[x for k, x in given if x.__class__ in _NESTED and k not in self._static],)
+
+    def _remembered(self, nested: tuple[Any, ...]) -> tuple[Layout, Floats] | None:
+        """Return the layout of nested arguments and their numbers, if it is known."""
         try:
-            data = _written(args)
+            data = _written(nested)
         except ValueError:  # objects, such as Values
             return None
         layout = self._layouts.get(data.size)
-        return None if layout is None else layout.found(data)
+        numbers = None if layout is None else layout.numbers(data)
+        return None if layout is None or numbers is None else (layout, numbers)
 
     def of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, Any, list[Any]]:
         """Return the key of the program, the numbers of arguments, and the objects among them.
@@ -174,25 +185,33 @@ class Signature:
             If an argument contains itself.
         """
         is_named = kwargs or self._static
-        if not is_named:
-            key = self._keys.get((*map(type, args),)) if self._keys else None
-            if key is not None:
-                return key, [*args], []
-            if self._layouts:
-                known = self._remembered(args)
-                if known is not None:
-                    return *known, []
+        if not is_named and self._keys and (key := self._keys.get((*map(type, args),))):
+            return key, [*args], []
+        parts: Iterator[tuple[Key, slice]] | None = None
+        row: list[float] = []
+        if self._layouts and (nested := self._nested(args, kwargs)):
+            known = self._remembered(nested)
+            if known is not None:
+                layout, numbers = known
+                if len(nested) == len(args) and not is_named:
+                    return layout.key, numbers, []
+                parts, row = iter(layout.parts), numbers.tolist()
         walk = Walk(self._function)
-        if not is_named:
-            for walk.given, x in enumerate(args):  # `take_one`, inlined
+        given: Iterable[tuple[int | str, Any]] = enumerate(args)
+        for walk.given, x in chain(given, kwargs.items()) if kwargs else given:
+            if is_named:
+                walk.key.append(walk.given)
+                if walk.given in self._static:
+                    walk.whole(x)
+                    continue
+            if parts is not None and x.__class__ in _NESTED:
+                key, own = next(parts)
+                walk.key += key
+                walk.leaves += row[own]
+            else:  # `take_one`, inlined
                 kind = KINDS[x.__class__]
                 walk.key.append(kind)
                 kind.take_one(x, walk)
-        else:
-            given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
-            for walk.given, x in given:
-                walk.key.append(walk.given)
-                (walk.whole if walk.given in self._static else walk.take_one)(x)
         key = (*walk.key,)
         if len(key) == len(args) and AT_ONCE.issuperset(map(type, args)):
             self._keys[(*map(type, args),)] = key

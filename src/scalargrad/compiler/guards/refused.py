@@ -56,6 +56,8 @@ _CHANGING = {
     "secrets": "choice randbelow randbits token_bytes token_hex token_urlsafe",
     "builtins": "open input eval exec globals __import__",
     "io": "open",
+    "numpy": "load loadtxt genfromtxt fromfile",
+    "pandas": "read_csv read_excel read_json read_parquet",
     "sys": "modules _getframe",
     "importlib": "import_module reload",
     "inspect": "getmodule currentframe",
