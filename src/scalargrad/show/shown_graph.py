@@ -72,17 +72,6 @@ class ShownGraph:
         """Return the id of a node in drawings, n2 for the third in order."""
         return f"n{self.place[node]}"
 
-    def ids(self, node: Value) -> set[str]:
-        """Return the ids of a node's shape, of its wire and of the line between."""
-        return {f"{self.id(node)}{part}" for part in ("", "-out", "-wire")}
-
-    def line_ids(self, node: Value, i: int) -> set[str]:
-        """Return the ids of the line of operand i, and of the dot at which it branches off."""
-        operand, line = node.parents[i], f"{self.id(node)}-w{i}"
-        assert isinstance(operand, Value)
-        parts = {f"{line}{part}" for part in ("", "-in", "-out", "-wire")}
-        return parts | {f"{self.id(operand)}-stem", f"{self.id(operand)}-fan"}
-
     def standing_for(self, node: Value) -> Value | None:
         """Return the node shown for one of the graph, itself or its copy; None for others."""
         node = self._stand_ins.get(node, node)

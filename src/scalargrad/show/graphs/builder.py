@@ -245,13 +245,13 @@ class Builder:
         own, thick = self.id(unit), isinstance(unit, Group)
         if isinstance(unit, Group) and unit.source is None:
             yield from self._gathering(unit)
-        yield Line(f"{own}-out", self._maker(unit), f"{own}-wire", thick=thick)
+        yield Line(f"{own}-out", self.shape(unit), f"{own}-wire", thick=thick)
         if self._branches[unit] > 1:
             ends = f"{own}-wire", f"{own}-fan"
             yield Line(f"{own}-stem", *ends, enters=self._copies, thick=thick)
 
-    def _maker(self, unit: Unit) -> str:
-        """Return the shape a wire comes from: a gate or box, or the box of a fold."""
+    def shape(self, unit: Unit) -> str:
+        """Return the id of the shape that a wire comes from: that of a fold, if one hides it."""
         source = self.view.stands.get(unit) if isinstance(unit, Value) else None
         return self.folds[source] if isinstance(source, Fold) else self.id(unit)
 
@@ -261,11 +261,11 @@ class Builder:
         for node in bundle.nodes if self.view.kind_of(bundle.nodes[0]) == "results" else ():
             own, source = self.graph.id(node), self.view.stands[node]
             if not self.view.is_hidden(node):
-                yield Line(f"{own}-out", self._maker(node), f"{own}-wire")
+                yield Line(f"{own}-out", self.shape(node), f"{own}-wire")
                 yield Line(f"{own}-into", f"{own}-wire", box)
             elif source not in joined:
                 joined.add(source)
-                fold = self._maker(node)
+                fold = self.shape(node)
                 yield Line(f"{box}-from{fold[1:]}", fold, box)
 
     def _entering(self, item: Item) -> Iterator[Line]:
@@ -305,19 +305,19 @@ class Builder:
         assert local is not None
         return f"∂{self.graph.names[node]}/∂{self.graph.names[operand]} = {exact(local)}"
 
-    # Folds ------------------------------------------------------------------------------------
+    # What stands out ----------------------------------------------------------------------------
 
-    def seen(self, ids: frozenset[str]) -> frozenset[str]:
-        """Return ids of shapes and lines, or of the folds that hide them."""
-        return frozenset(map(self._seen, ids))
+    def wired(self, node: Value) -> set[str]:
+        """Return the ids of the wire of a node, and of the line that leads there."""
+        unit = self.id(self.view.units.get(node, node))
+        return {f"{unit}-out", f"{unit}-wire"}
 
-    def _seen(self, id: str) -> str:
-        own, _, end = id.partition("-")
-        node = self.graph.order[int(own[1:])]
-        if end in {"out", "wire", "stem", "fan"}:
-            return f"{self.id(self.view.units.get(node, node))}-{end}"
-        fold = self.view.stands[node]
-        return self.folds[fold] if isinstance(fold, Fold) else id
+    def line(self, node: Value, i: int) -> set[str]:
+        """Return the ids of the line of operand i, and of the dot at which it branches off."""
+        operand, line = node.parents[i], f"{self.graph.id(node)}-w{i}"
+        assert isinstance(operand, Value)
+        unit = self.id(self.view.units.get(operand, operand))
+        return {line, f"{line}-out", f"{line}-wire", f"{unit}-stem", f"{unit}-fan"}
 
 
 def _first(unit: Unit) -> Value:

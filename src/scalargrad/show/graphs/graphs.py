@@ -164,10 +164,10 @@ def draw(
         copies=copies,
     )
     diagram = builder.build(_title(builder))
-    alarmed, alarm = _alarm(order, gradients)
+    first, alarm = _alarm(order, gradients)
     diagram.note = "\n".join(filter(None, [alarm, _note(view) if is_cut else ""]))
-    marked = _highlighted(graph, _values(highlight, "highlight"))
-    diagram.look = Look(builder.seen(marked), builder.seen(alarmed))
+    marked = _highlighted(builder, _values(highlight, "highlight"))
+    diagram.look = Look(marked, frozenset(map(builder.shape, first)))
     return Picture(diagram, direction, dpi=dpi, dark=dark)
 
 
@@ -188,18 +188,19 @@ def resolution(dpi: Any) -> int:
     return found
 
 
-def _alarm(order: Sequence[Value], gradients: bool) -> tuple[frozenset[str], str]:
-    """Return the id of the first node that is inf or nan, and the note about it."""
-    nodes = [*enumerate(order)]
-    found = [("value", i, describe(x)) for i, x in nodes if not isfinite(x.data)]
-    for i, x in reversed(nodes):
+def _alarm(order: Sequence[Value], gradients: bool) -> tuple[list[Value], str]:
+    """Return the first node that is inf or nan, and the note about it; none if all are finite."""
+    for x in order:
+        if not isfinite(x.data):
+            return [x], f"First value that is not finite: {_said(x)}"
+    for x in reversed(order):
         if gradients and not isfinite(x.grad or 0.0):
-            found.append(("gradient", i, f"{number(x.grad)} at {describe(x)}"))
-    if not found:
-        return frozenset(), ""
-    kind, i, said = found[0]
-    said = visible(said).replace("-", MINUS)
-    return frozenset({f"n{i}"}), f"First {kind} that is not finite: {said}"
+            return [x], f"First gradient that is not finite: {number(x.grad)} at {_said(x)}"
+    return [], ""
+
+
+def _said(node: Value) -> str:
+    return visible(describe(node)).replace("-", MINUS)
 
 
 def _note(seen: View) -> str:
@@ -229,11 +230,11 @@ def _values(given: Any, name: str) -> list[Value]:
     return [instance(x, f"an entry of {name}", Value, made) for x in found]
 
 
-def _highlighted(graph: ShownGraph, nodes: Iterable[Value]) -> frozenset[str]:
+def _highlighted(builder: Builder, nodes: Iterable[Value]) -> frozenset[str]:
     """Return the ids of nodes, of their wires, and of the lines between them."""
     found = dict[Value, None]()
     for node in nodes:
-        if (drawn := graph.standing_for(node)) is None:
+        if (drawn := builder.graph.standing_for(node)) is None:
             raise GraphError(
                 f"highlight: {describe(node)} is not in the graph that is drawn: highlight a "
                 "Value the root was computed from, or draw a root that was computed from it"
@@ -241,6 +242,6 @@ def _highlighted(graph: ShownGraph, nodes: Iterable[Value]) -> frozenset[str]:
         found[drawn] = None
     ids = set[str]()
     for node in found:
-        ids |= graph.ids(node)
-        ids.update(*(graph.line_ids(node, i) for i, x in enumerate(node.parents) if x in found))
+        ids |= {builder.shape(node)} | builder.wired(node)
+        ids.update(*(builder.line(node, i) for i, x in enumerate(node.parents) if x in found))
     return frozenset(ids)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 from unicodedata import normalize
 
 from scalargrad import ops
@@ -30,24 +29,6 @@ _INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])|(?<=_)\w+(,\d+)+$")  # that of 
 _UNITS = {*activations.__all__, "step", "tanh"} - {"identity"}
 
 
-class Alarm(NamedTuple):
-    """Where a walk first meets inf or nan.
-
-    Attributes
-    ----------
-    node : Value
-        The node whose value or, in the backward pass, whose gradient it is.
-    position : int
-        The position of the step at which it appears.
-    text : str
-        Where the number comes from, and what to do about it.
-    """
-
-    node: Value
-    position: int
-    text: str
-
-
 class Scene(ShownGraph):
     """A graph as it was when it was walked.
 
@@ -71,8 +52,8 @@ class Scene(ShownGraph):
         The position of the seed.
     known_at, complete_at : dict from Value to int
         The positions at which each value is computed, and at which its gradient is complete.
-    alarm : Alarm or None
-        The first number that is inf or nan, once the graph is walked.
+    alarm_at : int or None
+        The position of the step that tells the first number that is inf or nan, if one does.
     comparisons : list of Comparison
         What Python compared, as in ``if x > 0``.
     """
@@ -89,7 +70,7 @@ class Scene(ShownGraph):
         self.seed_at = 0
         self.known_at: dict[Value, int] = dict.fromkeys(self.order, 0)
         self.complete_at: dict[Value, int] = {}
-        self.alarm: Alarm | None = None
+        self.alarm_at: int | None = None
         self._forms: dict[object, GateForm] = {}
         self._gates: dict[Value, SymbolicGate] = {}
         self._require_unchanged()

@@ -16,7 +16,7 @@ from scalargrad.show.html import save as save_page
 from scalargrad.show.steps.frames import WHOLE, frames
 from scalargrad.show.steps.page import LIMIT, page
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.step import Step, first_alarm, table_html
+from scalargrad.show.steps.step import Step, table_html
 from scalargrad.show.steps.terminal import table
 from scalargrad.system.files import file_path, make_folder, write_atomically
 from scalargrad.system.short_repr import shown
@@ -243,7 +243,7 @@ def walk(root: Value, *, model: object = None) -> Walk:
         )
     scene = Scene(root, model)
     steps = [*_forward(scene), *_backward(scene)]
-    scene.alarm = first_alarm(steps)
+    scene.alarm_at = next((step.index for step in steps if step.alarming is not None), None)
     return Walk(scene, steps)
 
 

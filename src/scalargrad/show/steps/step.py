@@ -37,7 +37,7 @@ from scalargrad.show.steps.formulas import (
     say,
 )
 from scalargrad.show.steps.partials import is_plain_sum
-from scalargrad.show.steps.scene import Alarm, Scene
+from scalargrad.show.steps.scene import Scene
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.printing import MINUS
 from scalargrad.table.validation import instance, is_word
@@ -210,12 +210,10 @@ class Step:
         """
         if self.phase == "seed":
             return self.fan_out_notes(notation)
-        alarm = self.scene.alarm
-        text = alarm.text if alarm is not None and alarm.position == self.index else ""
+        found = [self.pattern_note(notation), self.sum_note(notation), self._nudge_note()]
         if self.phase == "forward":
-            return [note for note in (self._held_note(), text) if note]
-        found = [self.pattern_note(notation), self.sum_note(notation), self._nudge_note(), text]
-        return [note for note in found if note]
+            found = [self._held_note()]
+        return [note for note in (*found, self._alarm_note()) if note]
 
     def _formula(self, part: Part, form: Form, n: Notation) -> str:
         writer, scene = _writer(form), self.scene
@@ -305,7 +303,7 @@ class Step:
         gate, parent = self.scene.gate(node), self.scene.names[parent_node]
         signal, pattern = self._signal(node, TEXT, notation), gate.form.pattern(operand)
         # Beside inf or nan a 0 does not stop anything: it can become nan later, as 0·inf.
-        is_dead = local == 0 and contribution == 0 and self.scene.alarm is None
+        is_dead = local == 0 and contribution == 0 and self.scene.alarm_at is None
         if pattern == "swap multiplier":
             partial = gate.partial(operand)
             factor = TEXT.factor_of(partial, gate.words)
@@ -359,6 +357,29 @@ class Step:
         scores = [] if self.node is None else self.scene.held(self.node)
         written = largest_of([self.scene.in_formulas[x] for x in scores])
         return say("held", largest=written) if scores else ""
+
+    @property
+    def alarming(self) -> Value | None:
+        """The node of which the step tells a value or a gradient that is not finite, if any."""
+        if self.parent is not None and self.total is not None:
+            return None if isfinite(self.total) else self.parent
+        leaves = (x for x in self.scene.order if not x.parents)
+        told = leaves if self.node is None else [self.node]
+        return next((x for x in told if not isfinite(self.scene.data[x])), None)
+
+    def _alarm_note(self) -> str:
+        """Say where the first number that is not finite comes from, and what to do about it."""
+        node, names = self.alarming, self.scene.names
+        if node is None or self.index != self.scene.alarm_at:
+            return ""
+        if self.node is None:
+            return say("not finite", name=names[node], value=number(self.scene.data[node]))
+        return say(
+            "too large" if self.local is None or isfinite(self.local) else "vertical",
+            kind="gradient" if self.phase == "backward" else "value",
+            formula=self.text(),
+            name=names[self.node],
+        )
 
     def fan_out_notes(self, notation: Notation = "partial") -> list[str]:
         """Announce the gradients that will be sums: ``w feeds 2 gates; w̄ needs 2 terms``."""
@@ -416,31 +437,6 @@ def _writer(form: Form) -> FormulaWriter:
     if not is_word(form, _WRITERS):
         raise OperandError(f"form is {shown(form)}; use 'text' or 'mathml'")
     return _WRITERS[form]
-
-
-def first_alarm(steps: list[Step]) -> Alarm | None:
-    """Return the first number that is not finite: a value if there is one, else a gradient."""
-    scene = steps[0].scene
-    numbers = [(x, scene.data[x], steps[scene.known_at[x]]) for x in scene.order]
-    numbers += [
-        (x.parent, x.total, x) for x in steps if x.parent is not None and x.total is not None
-    ]
-    return next((_alarm(node, step) for node, x, step in numbers if not isfinite(x)), None)
-
-
-def _alarm(node: Value, step: Step) -> Alarm:
-    """Say that the number of a node, which appears at a step, is not finite."""
-    scene, gate = step.scene, step.node
-    if gate is None:
-        text = say("not finite", name=scene.names[node], value=number(scene.data[node]))
-    else:
-        text = say(
-            "too large" if step.local is None or isfinite(step.local) else "vertical",
-            kind="gradient" if step.phase == "backward" else "value",
-            formula=step.text(),
-            name=scene.names[gate],
-        )
-    return Alarm(node, step.index, text)
 
 
 # The rows of tables, and HTML for notebooks -------------------------------------------------------
