@@ -136,9 +136,6 @@ def points(written: str) -> list[Point]:
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-_STRAIGHT = re.compile(r"M(\S+),(\S+)([HV])(\S+)")
-
-
 def corners(element: Element) -> Corners:
     """Return left, top, right and bottom of what is drawn in an element."""
     found: list[Point] = []
@@ -146,9 +143,6 @@ def corners(element: Element) -> Corners:
         if shape.tag == f"{SVG}rect":
             x, y, wide, high = (float(shape.attrib[k]) for k in ("x", "y", "width", "height"))
             found += [(x, y), (x + wide, y + high)]
-        elif shape.tag == f"{SVG}path" and (straight := _STRAIGHT.fullmatch(shape.attrib["d"])):
-            x, y, across, to = (*map(float, straight.group(1, 2)), straight[3], float(straight[4]))
-            found += [(x, y), (to, y) if across == "H" else (x, to)]
         elif shape.tag in {f"{SVG}polygon", f"{SVG}path"}:
             found += points(shape.get("points") or shape.attrib["d"])
     xs, ys = zip(*found, strict=True)

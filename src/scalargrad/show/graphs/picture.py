@@ -278,35 +278,31 @@ def _style(of: Mapping[str, str]) -> str:
     return ", ".join(found)
 
 
-def _colour(written: str, *, options: bool = False) -> str:
-    """Return a colour for xcolor, which TikZ loads; with its model as an option of a command.
+def _colour(written: str) -> str:
+    """Return a colour for xcolor, which TikZ loads.
 
     Examples
     --------
-    >>> _colour("#0b5cad"), _colour("white"), _colour("#0b5cad", options=True)
-    ('{rgb,255:red,11;green,92;blue,173}', 'white', '[RGB]{11,92,173}')
+    >>> _colour("#0b5cad"), _colour("white")
+    ('{rgb,255:red,11;green,92;blue,173}', '{white}')
     """
     if not written.startswith("#"):
-        return f"{{{written}}}" if options else written
+        return f"{{{written}}}"
     red, green, blue = (int(written[i : i + 2], 16) for i in (1, 3, 5))
-    if options:
-        return f"[RGB]{{{red},{green},{blue}}}"
     return f"{{rgb,255:red,{red};green,{green};blue,{blue}}}"
 
 
 def _curve(d: str) -> str:
-    """Return a path of Bézier curves, or a line along one axis.
+    """Return a path of Bézier curves, or a line.
 
     Examples
     --------
-    >>> _curve("M0,1C2,1 3,4 5,4"), _curve("M0,1H5")
+    >>> _curve("M0,1C2,1 3,4 5,4"), _curve("M0,1L5,1")
     ('(0,1) .. controls (2,1) and (3,4) .. (5,4)', '(0,1) -- (5,1)')
     """
     start, *points = (f"({point})" for point in re.findall(r"-?[\d.]+,-?[\d.]+", d))
-    if straight := re.search(r"([HV])(.*)", d):
-        x, y = start[1:-1].split(",")
-        end = f"{straight[2]},{y}" if straight[1] == "H" else f"{x},{straight[2]}"
-        return f"{start} -- ({end})"
+    if "L" in d:
+        return f"{start} -- {points[0]}"
     thirds = zip(points[::3], points[1::3], points[2::3], strict=True)
     return start + "".join(f" .. controls {a} and {b} .. {end}" for a, b, end in thirds)
 
@@ -325,7 +321,7 @@ def _text(part: ET.Element) -> str:
         if piece.get("font-style") == "italic":
             inside = rf"\textit{{{inside}}}"
         if "fill" in piece.attrib:
-            inside = rf"\textcolor{_colour(piece.attrib['fill'], options=True)}{{{inside}}}"
+            inside = rf"\textcolor{_colour(piece.attrib['fill'])}{{{inside}}}"
         written += inside
     return rf"\node[{style}] at ({part.get('x')},{part.get('y')}) {{{written}}};"
 

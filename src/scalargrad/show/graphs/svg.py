@@ -200,9 +200,8 @@ class SvgWriter:
         """Return a wire: a line, and its numbers on both sides of it."""
         (x, y), along = at, self._layout.direction == "LR"
         half = size[0 if along else 1] / 2 + JOIN
-        path = f"M{x:g},{y - half:.1f}V{y + half:.1f}"
-        if along:
-            path = f"M{x - half:.1f},{y:g}H{x + half:.1f}"
+        right, down = (half, 0.0) if along else (0.0, half)
+        path = f"M{x - right:.1f},{y - down:.1f}L{x + right:.1f},{y + down:.1f}"
         drawn = self._path(wire, ' class="line"', path)
         node = wire.id.removesuffix("-wire")
         value = wire.value if wire.thick else self._span("value", wire.value)
@@ -215,11 +214,9 @@ class SvgWriter:
         drawn += self._number(f"{node}-gradient", wire.gradient_title, gradient, at, 1)
         return f'<g class="node wire" id="{wire.id}">{drawn}</g>'
 
-    def text(
-        self, at: Point, text: str, *, ink: str = "", letters: int = LETTERS, anchor: str = "middle"
-    ) -> str:
-        """Return a text around a point, or beside it."""
-        style = self._style("text", *[ink] * bool(ink), **{"text-anchor": anchor})
+    def text(self, at: Point, text: str, *, ink: str = "", letters: int = LETTERS) -> str:
+        """Return a text around a point."""
+        style = self._style("text", *[ink] * bool(ink))
         size = f' font-size="{letters}"' if letters != LETTERS else ""
         place = f'x="{at[0]:g}" y="{at[1] + 0.35 * letters:g}"'
         return f"<text {place}{style}{size}>{typeset(text)}</text>"

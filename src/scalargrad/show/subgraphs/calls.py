@@ -160,10 +160,7 @@ class Modules:
         return self._chains[path]
 
     def around(self, paths: Sequence[str]) -> str:
-        """Return the innermost module that most of the paths share; on a tie, the outermost."""
-        (first, most), *others = Counter(paths).most_common(2)
-        if not others or most > others[0][1]:
-            return first
+        """Return the innermost module around all of the paths."""
         shared: list[str] = common_beginning([self.chain(path) for path in paths])
         return shared[-1]
 
