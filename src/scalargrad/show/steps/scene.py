@@ -6,16 +6,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from unicodedata import normalize
 
-from scalargrad import ops
 from scalargrad.comparisons import comparisons
 from scalargrad.errors import GraphChangedError
 from scalargrad.graph import describe
 from scalargrad.names import as_read
-from scalargrad.ops import activations
 from scalargrad.show.number_format import number
 from scalargrad.show.shown_graph import ShownGraph, largest_of, scores_of
 from scalargrad.show.steps.partials import GateForm, SymbolicGate
-from scalargrad.show.weighted_sums import readers_of
+from scalargrad.show.weighted_sums import ACTIVATIONS, readers_of
 from scalargrad.system.cached_property import cached_property
 from scalargrad.value import Parameter, Value
 
@@ -23,10 +21,6 @@ from scalargrad.value import Parameter, Value
 _MOST_COMPARISONS = 10_000
 _JOINING = set(" +-−*·/^=<>,|")
 _INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])|(?<=_)\w+(,\d+)+$")  # that of w[0,1] joins nothing
-
-
-#: The operations that turn a weighted sum into the output of a unit.
-_UNITS = {*activations.__all__, "step", "tanh"} - {"identity"}
 
 
 class Scene(ShownGraph):
@@ -79,11 +73,9 @@ class Scene(ShownGraph):
     @cached_property
     def pre_activations(self) -> set[Value]:
         """The weighted sums s of units θ(s), whose error ∂root/∂s UNC writes δ."""
-        entering = (
-            x for node in self.order if node.op and node.op.name in _UNITS for x in node.parents
-        )
+        entering = (x for node in self.order if node.op in ACTIVATIONS for x in node.parents)
         computed = {x for x in entering if isinstance(x, Value) and x.parents}
-        return computed | {node for node in self.order if _weighs_inputs(node)}
+        return computed | {row.total for rows in self.layers for row in rows}
 
     def _require_unchanged(self) -> None:
         """Raise GraphChangedError if a node is no longer what its operation makes of its operands.
@@ -160,11 +152,3 @@ def _word(name: str) -> str:
     enclosed = name.startswith("(") and name.find(")") == len(name) - 1
     joined = _JOINING.intersection(_INDEX.sub("", name))
     return f"({name})" if joined and not enclosed else name
-
-
-def _weighs_inputs(node: Value) -> bool:
-    """Return whether a node is a `dot` of parameters and inputs, as a linear unit computes."""
-    if node.op is not ops.dot:
-        return False
-    first, second = node.parents[0], node.parents[len(node.parents) // 2]
-    return isinstance(first, Parameter) and not isinstance(second, Parameter)
