@@ -8,7 +8,6 @@ which it is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, TypeAlias, get_args
@@ -198,18 +197,15 @@ class Record:
 
     def _node(self, node: Value) -> Json:
         scene, op = self._scene, node.op
+        word = scene.in_formulas[node]
         found: dict[str, Json] = {
             "name": scene.names[node],
+            "word": word,
+            "barred": TEXT.bar(word),
+            "script": MATHML.name(word),
             "data": json_number(scene.data[node]),
             "parents": [],
         }
-        word = scene.in_formulas[node]
-        if word != scene.names[node]:
-            found["word"] = word
-        if (barred := TEXT.bar(word)) != f"{word[0]}\N{COMBINING MACRON}{word[1:]}":
-            found["barred"] = barred
-        if not re.fullmatch(r"\w|[^\W\d_]\d+", word):  # x, or v12
-            found["script"] = MATHML.name(word)
         if op is None:
             return found | {"kind": "parameter" if isinstance(node, Parameter) else "input"}
         key, gate = self.key(op, len(node.parents)), scene.gate(node)

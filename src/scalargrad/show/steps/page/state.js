@@ -2,7 +2,6 @@
 
 const { nodes, inputs, gates, layers } = recorded;
 for (const node of nodes) {
-  node.word ??= node.name;
   node.kind ??= "gate";
   node.gate = gates[node.form]?.key;
 }
