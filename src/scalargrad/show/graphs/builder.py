@@ -108,7 +108,7 @@ class Builder:
         for unit in dict.fromkeys(self.view.units.values()):
             diagram.shapes += self._edge(unit)
         for item in self.view.items:
-            diagram.shapes += [*self._shapes(item), *self._completed(item)]
+            diagram.shapes += self._shapes(item)
         for unit in dict.fromkeys(self.view.units.values()):
             diagram.lines += self._leaving(unit)
         for item in self.view.items:
@@ -122,22 +122,14 @@ class Builder:
     # Shapes -----------------------------------------------------------------------------------
 
     def _edge(self, unit: Unit) -> Iterator[Shape]:
-        """Yield the box and the wire of what no item here makes, or of leaves drawn as one."""
+        """Yield the box and the wire of what no item here makes, or of nodes drawn as one."""
         if isinstance(unit, Value) and unit not in self.view.stands:
             yield Box(self.graph.id(unit), "port", self._names[unit], describe(unit))
             yield from self._wired(replace(self.wire(unit), name=""), unit)
-        elif unit in self._boxes and self.view.kind_of(_first(unit)) != "results":
+        elif isinstance(unit, Group) and unit.source is None:
             yield from self._bundle(unit)
 
-    def _completed(self, item: Item) -> Iterator[Shape]:
-        """Yield bundles of which an item makes the last: the order of shapes is that of Tab."""
-        for group in self.bundles:
-            last = group.nodes[-1]
-            if self.view.stands.get(last) is item and self.view.kind_of(last) == "results":
-                yield from self._bundle(group)
-
-    def _bundle(self, group: Unit) -> Iterator[Shape]:
-        assert isinstance(group, Group)
+    def _bundle(self, group: Group) -> Iterator[Shape]:
         names, kind = self._names, self.view.kind_of(group.nodes[0])
         first, last = names[group.nodes[0]], names[group.nodes[-1]]
         listed = indexed(f"{first} … {last} ({len(group.nodes)})", {first, last})
