@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from math import isfinite
+from collections.abc import Iterable
 from typing import Any
 
 from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, topological_order
-from scalargrad.show.characters import visible
 from scalargrad.show.graphs.builder import Builder
 from scalargrad.show.graphs.diagram import Look
 from scalargrad.show.graphs.layout import DPI, SIDES
@@ -18,7 +16,6 @@ from scalargrad.show.number_format import number
 from scalargrad.show.shown_graph import ShownGraph
 from scalargrad.show.subgraphs.folds import Fold, fold
 from scalargrad.system.short_repr import shown
-from scalargrad.table.printing import MINUS
 from scalargrad.table.validation import flag, instance, is_word, listed, text, whole
 from scalargrad.value import Value
 
@@ -71,7 +68,8 @@ def draw(
         Most boxes and gates to draw, constants included, copies not; four times as many lines
         may join them. What exceeds it is folded.
     highlight : Value or iterable of Values
-        What stands out, bold with an amber halo, with its wires and the lines between.
+        What stands out, bold with an amber halo, with its wires and the lines between; not in
+        DOT and Mermaid.
     copies : bool
         Draw fan-out as a copy gate, whose outgoing wires each carry what their reader
         contributes to the gradient, upstream · local. Nothing can be folded then.
@@ -102,9 +100,6 @@ def draw(
 
     Notes
     -----
-    The first node that is inf or nan, or whose gradient is, is red and bold, and a line below the
-    picture names it.
-
     Lines enter a gate in the order of its operands, the first at the top, if it matters or the gate
     adds up what it alone reads. Into others (×, max, …) they come as it crosses least.
 
@@ -118,8 +113,8 @@ def draw(
     >>> f.label = "f"
     >>> draw(f)
     <Picture: Computation graph of f = −12: 5 nodes>
-    >>> print(draw(f, highlight=[x, f.parents[0]]).mermaid.splitlines()[-4].strip())
-    style n2 fill:#ffe2a0,color:#222,stroke-width:4px
+    >>> draw(f, highlight=[x, f.parents[0]]).save("f.svg").name
+    'f.svg'
 
     A network as its layers, the first of which is open:
 
@@ -164,10 +159,8 @@ def draw(
         copies=copies,
     )
     diagram = builder.build(_title(builder))
-    first, alarm = _alarm(order, gradients)
-    diagram.note = "\n".join(filter(None, [alarm, _note(view) if is_cut else ""]))
-    marked = _highlighted(builder, _values(highlight, "highlight"))
-    diagram.look = Look(marked, frozenset(map(builder.shape, first)))
+    diagram.note = _note(view) if is_cut else ""
+    diagram.look = Look(_highlighted(builder, _values(highlight, "highlight")))
     return Picture(diagram, direction, dpi=dpi, dark=dark)
 
 
@@ -186,21 +179,6 @@ def resolution(dpi: Any) -> int:
     if not _LEAST_DPI <= found <= _MOST_DPI:
         raise LayoutError(f"dpi is {found}: give {_LEAST_DPI} to {_MOST_DPI}")
     return found
-
-
-def _alarm(order: Sequence[Value], gradients: bool) -> tuple[list[Value], str]:
-    """Return the first node that is inf or nan, and the note about it; none if all are finite."""
-    for x in order:
-        if not isfinite(x.data):
-            return [x], f"First value that is not finite: {_said(x)}"
-    for x in reversed(order):
-        if gradients and not isfinite(x.grad or 0.0):
-            return [x], f"First gradient that is not finite: {number(x.grad)} at {_said(x)}"
-    return [], ""
-
-
-def _said(node: Value) -> str:
-    return visible(describe(node)).replace("-", MINUS)
 
 
 def _note(seen: View) -> str:

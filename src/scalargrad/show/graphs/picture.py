@@ -25,7 +25,6 @@ from scalargrad.show.graphs.diagram import (
     GateShape,
     Junction,
     Line,
-    Look,
     Wire,
 )
 from scalargrad.show.graphs.layout import DPI, LETTERS, DiagramLayout, placed
@@ -360,16 +359,12 @@ _CLASSES = """\
     classDef wire fill:none,stroke:none
     classDef folded fill:#e9eef4,color:#222,stroke:#222"""
 
-_LIT = "fill:#ffe2a0,color:#222,stroke-width:4px"
-_ALARMED = "color:#a3161f,stroke:#a3161f,stroke-width:4px"
-_BOLD_LINE = "stroke:#9a5b00,stroke-width:4px"
-
 # Mermaid reads punctuation as its syntax, as Markdown or as HTML; &#60; it leaves alone.
 _SPECIAL = re.compile(r"[!-/:-@\[-`{-~]")
 
 
 def to_mermaid(diagram: Diagram, direction: str) -> str:
-    """Return `diagram` as a Mermaid flowchart."""
+    """Return `diagram` as a Mermaid flowchart, in which nothing stands out."""
     shapes = [shape for shape in diagram.shapes if not isinstance(shape, Junction)]
     # Mermaid cannot draw a dot small enough: lines from one start at the wire before it.
     dots = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
@@ -382,22 +377,9 @@ def to_mermaid(diagram: Diagram, direction: str) -> str:
             *(f"    {_mermaid_shape(shape)}" for shape in shapes),
             *(f"    {_mermaid_line(line)}" for line in lines),
             _CLASSES,
-            *_mermaid_styles(shapes, lines, diagram.look),
             "",
         ]
     )
-
-
-def _mermaid_styles(shapes: list[_Shown], lines: list[Line], look: Look) -> Iterator[str]:
-    """Yield a style for each highlighted shape, and for lines, by index."""
-    for shape in shapes:
-        if shape.id in look.alarmed:
-            yield f"    style {_mermaid_id(shape.id)} {_ALARMED}"
-        elif shape.id in look.highlighted and not isinstance(shape, Wire):
-            yield f"    style {_mermaid_id(shape.id)} {_LIT}"
-    for i, line in enumerate(lines):
-        if line.id in look.highlighted:
-            yield f"    linkStyle {i} {_BOLD_LINE}"
 
 
 def _mermaid_shape(shape: _Shown) -> str:

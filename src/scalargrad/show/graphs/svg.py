@@ -40,11 +40,9 @@ _STYLES: dict[str, dict[str, str]] = {
     "halo": {"stroke": diagram.HALO, "stroke-width": "6"},
     "strong": {"stroke": diagram.INK, "stroke-width": "2.2"},
     "lit": {"fill": diagram.HALO_FILL, "stroke-width": "3"},
-    "alarmed": {"stroke": diagram.ALARM, "stroke-width": "3"},
     "dot": {"fill": diagram.INK},
     "text": {"fill": diagram.INK, "text-anchor": "middle"},
     "pale": {"fill": diagram.CONSTANT_INK},
-    "alarm": {"fill": diagram.ALARM},
     "value": {"fill": diagram.VALUE},
     "gradient": {"fill": diagram.GRADIENT, "font-style": "italic"},
 }
@@ -129,9 +127,8 @@ class SvgWriter:
 
     def _gate(self, gate: GateShape, at: Point, size: Size) -> str:
         letters = sizes.COPY_LETTERS if gate.copies else sizes.GATE_LETTERS
-        ink = "alarm" if gate.id in self._look.alarmed else ""
         outline = rounded(at, size, size[1] / 2, self.outline(gate, ""))
-        text = self.text(at, gate.text, ink=ink, letters=letters)
+        text = self.text(at, gate.text, letters=letters)
         return self.group(gate, "gate copies" if gate.copies else "gate", outline + text)
 
     def _fold(self, box: Folded, at: Point, size: Size) -> str:
@@ -193,7 +190,6 @@ class SvgWriter:
         """Return the attributes of an outline, filled where it is highlighted."""
         kinds = ["shape", *[kind] * (kind in _STYLES)]
         kinds += ["lit"] * (shape.id in self._look.highlighted)
-        kinds += ["alarmed"] * (shape.id in self._look.alarmed)
         return self._style(*kinds)
 
     def wire(self, wire: Wire, at: Point, size: Size) -> str:
