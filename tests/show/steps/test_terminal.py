@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import pytest
@@ -20,7 +20,7 @@ from tests.patience import PATIENCE
 
 from scalargrad import Value
 from scalargrad.errors import ScalargradError
-from scalargrad.show.steps import Walk, explore, show, walk
+from scalargrad.show.steps import Step, Walk, explore, show, walk
 
 from .graphs import labelled, lecture
 
@@ -144,7 +144,7 @@ def test_labels_with_markup_appear_literally() -> None:
 # The table in colour ----------------------------------------------------------------------------
 
 
-def shown(steps: Walk, width: int, colours: Literal["truecolor"] | None = None) -> str:
+def shown(steps: Sequence[Step], width: int, colours: Literal["truecolor"] | None = None) -> str:
     """Return what `show` prints on a console of that width."""
     screen = Console(file=io.StringIO(), width=width, color_system=colours)
     show(steps, screen)

@@ -125,11 +125,6 @@ class Scene(ShownGraph):
         several = self.feeds[parent] < self.readers[parent]
         return several and sum(x is parent for x in node.parents) > 1  # 2.0 == Value(2.0)
 
-    @property
-    def count(self) -> int:
-        """How many steps a walk through the whole graph has."""
-        return self.seed_at + 1 + sum(self.readers.values())
-
 
 def _in_order(
     leaves: Sequence[Value], names: Mapping[Value, str], places: Iterable[Value]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 from scalargrad.autodiff import error_signals
 from scalargrad.errors import GraphError, LayoutError, OperandError
@@ -26,10 +26,8 @@ from scalargrad.value import Value
 _MOST_IN_NOTEBOOK = 1_000
 
 
-class Walk(Sequence[Step]):
+class Walk(tuple[Step, ...]):
     """The steps through a graph, in order; printing it gives a table.
-
-    A slice is a Walk too.
 
     Attributes
     ----------
@@ -37,37 +35,21 @@ class Walk(Sequence[Step]):
         What the steps share: the graph in order, its names, its numbers.
     """
 
-    __slots__ = ("_steps", "scene")
+    __slots__ = ()
 
-    def __init__(self, scene: Scene, steps: Sequence[Step]) -> None:
-        self.scene = scene
-        self._steps = tuple(steps)
-
-    def __len__(self) -> int:
-        return len(self._steps)
-
-    @overload
-    def __getitem__(self, index: int) -> Step: ...
-    @overload
-    def __getitem__(self, index: slice) -> Walk: ...
-    def __getitem__(self, index: int | slice) -> Step | Walk:
-        if isinstance(index, slice):
-            return Walk(self.scene, self._steps[index])
-        if not -len(self) <= whole(index, "index") < len(self):
-            raise IndexError(f"index is {shown(index)}, but the walk has {len(self)} steps")
-        return self._steps[index]
-
-    def __iter__(self) -> Iterator[Step]:
-        return iter(self._steps)
+    @property
+    def scene(self) -> Scene:
+        """What the steps share."""
+        return self[0].scene
 
     def __repr__(self) -> str:
         return f"<walk through {self.scene.names[self.scene.root]}: {len(self)} steps>"
 
     def __str__(self) -> str:
-        return table(self._steps).plain
+        return table(self).plain
 
     def _repr_html_(self) -> str:
-        return table_html(self._steps)
+        return table_html(self)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Show the page in a notebook, with the table below for viewers that remove frames."""
@@ -76,7 +58,7 @@ class Walk(Sequence[Step]):
             beneath = ("The steps as a table", written)
             with suppress(GraphError, LayoutError):
                 title = "Backpropagation, step by step"
-                written = frame(page(self._steps), title, 640, beneath=beneath)
+                written = frame(page(self), title, 640, beneath=beneath)
         return {"text/plain": str(self), "text/html": written}
 
     def save(
@@ -106,8 +88,6 @@ class Walk(Sequence[Step]):
         ------
         LayoutError
             If the name does not end in .html; if there is no Graphviz, or it fails.
-        GraphError
-            If there are no steps.
         GraphTooLargeError
             If the graph has more than 10,000 nodes.
         OSError
@@ -125,7 +105,7 @@ class Walk(Sequence[Step]):
         """
         title = None if title is None else text(title, "title")
         limit = whole(limit, "limit", 1)
-        return save_page(path, lambda: page(self._steps, title, limit))
+        return save_page(path, lambda: page(self, title, limit))
 
     def export(
         self,
@@ -171,16 +151,14 @@ class Walk(Sequence[Step]):
         """
         folder, dark = file_path(folder, "folder"), flag(dark, "dark")
         dpi = resolution(dpi)
-        if not self._steps:
-            return []
-        drawn = frames(self._steps, format, dpi=dpi, dark=dark)
+        drawn = frames(self, format, dpi=dpi, dark=dark)
         make_folder(folder)
         if format in WHOLE:
             return [write_atomically(Path(folder) / f"slides.{format}", drawn[0])]
-        width = max(2, len(str(self._steps[-1].index + 1)))
+        width = max(2, len(str(len(self))))
         return [
             write_atomically(Path(folder) / f"step-{step.index + 1:0{width}}.{format}", picture)
-            for step, picture in zip(self._steps, drawn, strict=True)
+            for step, picture in zip(self, drawn, strict=True)
         ]
 
 
@@ -244,7 +222,7 @@ def walk(root: Value, *, model: object = None) -> Walk:
     scene = Scene(root, model)
     steps = [*_forward(scene), *_backward(scene)]
     scene.alarm_at = next((step.index for step in steps if step.alarming is not None), None)
-    return Walk(scene, steps)
+    return Walk(steps)
 
 
 def _forward(scene: Scene) -> list[Step]:

@@ -41,7 +41,7 @@ from scalargrad.show.steps.scene import Scene
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.printing import MINUS
 from scalargrad.table.validation import instance, is_word
-from scalargrad.value import Parameter, Value
+from scalargrad.value import Value
 
 _MOST_INPUTS, _MOST_NAMES = 8, 4
 _WRITERS: dict[str, FormulaWriter] = {"text": TEXT, "mathml": MATHML}
@@ -114,13 +114,6 @@ class Step:
         return self.expected > 1
 
     @property
-    def reads(self) -> tuple[Value, ...]:
-        """Nodes whose forward values the local derivative, as it is written here, reads."""
-        if self.node is None or self.operand is None:
-            return ()
-        return tuple(self.scene.gate(self.node).reads(self.operand))
-
-    @property
     def place(self) -> str:
         """Where the step is: ``inputs``, a node ``f``, or a wire ``f → z``."""
         if self.node is None:
@@ -180,7 +173,7 @@ class Step:
         """Say in a sentence what happens."""
         scene, node = self.scene, self.node
         if node is None:
-            return say("inputs", inputs=_inputs(scene))
+            return say("inputs", inputs=_listed([scene.names[x] for x in scene.inputs]))
         name = scene.names[node]
         if self.phase == "forward":
             operands = [scene.names[x] if isinstance(x, Value) else "" for x in node.parents]
@@ -304,22 +297,19 @@ class Step:
         signal, pattern = self._signal(node, TEXT, notation), gate.form.pattern(operand)
         # Beside inf or nan a 0 does not stop anything: it can become nan later, as 0·inf.
         is_dead = local == 0 and contribution == 0 and self.scene.alarm_at is None
+        if is_dead:
+            return say("nothing", pattern=pattern or gate_text(node), parent=parent)
         if pattern == "swap multiplier":
             partial = gate.partial(operand)
             factor = TEXT.factor_of(partial, gate.words)
             at_root = node is self.scene.root  # there the formula writes 1·q, too
             product = TEXT.put("product", *(("1", factor) if at_root else (factor, signal)))
-            text = "stopped" if is_dead else "received"
-            return say(text, pattern=pattern, parent=parent, received=product)
+            return say("received", pattern=pattern, parent=parent, received=product)
         if pattern in {"distributor", "gradient router", "sign flip"}:
             share = TEXT.put("product", TEXT.factor(local), signal)
             if local in {1.0, -1.0}:
                 share = signal if local > 0 else f"{MINUS}{signal}"
-            text = "nothing" if is_dead else "received"
-            return say(text, pattern=pattern, parent=parent, received=share)
-        if is_dead:
-            is_rounded = "≈" in gate.relations(operand)  # to 0, as the slope of tanh at 400
-            return say("saturated" if is_rounded else "flat", gate=gate_text(node))
+            return say("received", pattern=pattern, parent=parent, received=share)
         return pattern
 
     def sum_note(self, notation: Notation = "partial") -> str:
@@ -408,17 +398,6 @@ def gate_sentence(node: Value, name: str, operands: Sequence[str]) -> str:
         if isinstance(x, Value) or not folds(node)
     ]
     return say("forward", gate=gate_text(node), name=name, operands=_listed(read))
-
-
-def _inputs(scene: Scene) -> str:
-    trained = [x for x in scene.inputs if isinstance(x, Parameter)]
-    given = [x for x in scene.inputs if not isinstance(x, Parameter)]
-    groups = [
-        f"the {kind}{'s' * (len(nodes) > 1)} {_listed([scene.names[x] for x in nodes])}"
-        for kind, nodes in (("input", given), ("parameter", trained))
-        if nodes
-    ]
-    return " and ".join(groups)
 
 
 def _listed(words: Sequence[str]) -> str:

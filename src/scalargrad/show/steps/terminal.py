@@ -180,13 +180,13 @@ def _line(cells: Sequence[Text], widths: Sequence[int]) -> Text:
     return line
 
 
-def show(walk: Walk, console: Console | None = None) -> None:
+def show(walk: Sequence[Step], console: Console | None = None) -> None:
     """Print the steps of a walk as a table in colour.
 
     Parameters
     ----------
-    walk : Walk
-        The walk to show.
+    walk : sequence of Step
+        The walk to show, or a part of it.
     console : rich.console.Console, optional
         Where to print; by default standard output.
 
@@ -244,8 +244,6 @@ def _require_terminal(console: Console) -> None:
 
 
 def _explore(walk: Walk, console: Console, read_key: ReadKey) -> None:
-    if not len(walk):
-        return
     position, last, drawn = 0, len(walk) - 1, None
     with suppress(KeyboardInterrupt, EOFError), console.screen() as screen:
         while True:

@@ -117,9 +117,8 @@ def views_of(whole: Fold) -> dict[Fold, View]:
         opened = [part]
         while len(opened[-1].items) == 1 and opened[-1].folds:
             opened += opened[-1].folds
-        view = View(part, opened)
-        found[part] = view.share(view.by_readers())
-        ahead += view.closed
+        found[part] = View(part, opened, bundled=True)
+        ahead += found[part].closed
     return found
 
 

@@ -11,9 +11,14 @@ const SLOT = /⟦(\w+) (\d)⟧/g;
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;" };
 const escapeHtml = (text) => text.replace(/[&<>"']/g, (character) => ESCAPES[character]);
 
-// A name in MathML, as Python writes it; several names, max(z1, z2), are words.
+// A name in MathML: x or v12, or as Python writes it; several names, max(z1, z2), are words.
 const scripts = new Map(recorded.nodes.map(({ word, script }) => [word, script]));
-const scripted = (word) => scripts.get(word) ?? `<mtext>${escapeHtml(word)}</mtext>`;
+function scripted(word) {
+  if (scripts.get(word)) return scripts.get(word);
+  const [, letter, digits = ""] = /^(\p{L})(\d*)$/u.exec(word) ?? [];
+  if (!letter) return `<mtext>${escapeHtml(word)}</mtext>`;
+  return digits ? `<msub><mi>${letter}</mi><mn>${digits}</mn></msub>` : `<mi>${letter}</mi>`;
+}
 
 const isWritten = (word) => /^[-−]?(\d+(\.\d+)?(e[-−]?\d+)?|inf|nan)$/.test(word);
 
@@ -39,7 +44,7 @@ function scriptOf(form, name, escape, finish) {
     factor: (x) => piece(number(x), PRODUCT),
     fill: (written, write) => finish(written[form].replace(SLOT, (_, slot, demand) => piece(write(slot), demand))),
     partial: (of, by) => put("partial", name(of), name(by)),
-    bar: ({ word, barred }) => (form ? put("bar", name(word)) : barred),
+    bar: ({ word, barred }) => (form ? put("bar", name(word)) : barred ?? `${word[0]}\u0304${word.slice(1)}`),
     delta: (word) => put("delta", name(word)),
     phrase: (words) => put("phrase", escape(words)),
     join: (pieces) => put("row", pieces.join(templates.between)),
