@@ -45,8 +45,6 @@ from scalargrad.show.shown_graph import ShownGraph
 from scalargrad.show.subgraphs.folds import Fold, Item
 from scalargrad.value import Parameter, Value
 
-_LISTED = 6  # values of a fold that the title of its wire lists
-
 
 class Builder:
     """Makes the shapes and lines of what a view shows.
@@ -148,7 +146,7 @@ class Builder:
         for unit in dict.fromkeys(self.view.units[x] for x in item.outputs):
             if isinstance(unit, Group) and unit.source is item:
                 text = f"{len(item.outputs):,} values"
-                title = f"{text} of {visible(item.title)}: {_listed(item)}"
+                title = f"{text} of {visible(item.title)}"
                 wire = Wire(f"{self.folds[item]}-wire", value=text, value_title=title, thick=True)
                 yield from self._wired(wire, unit)
         for node in item.outputs:
@@ -325,8 +323,3 @@ def _details(part: Fold) -> Iterator[str]:
         yield f"{held:,} parameter{'s' * (held != 1)}"
     if not part.is_module:
         yield visible(part.path)
-
-
-def _listed(part: Fold) -> str:
-    shown = ", ".join(number(node.data) for node in part.outputs[:_LISTED])
-    return f"{shown}, …" if len(part.outputs) > _LISTED else shown

@@ -50,13 +50,9 @@ TEXTS = {
     "sum": "{signal} {sum}, complete: adder at a fan-out",
     "nudge": "nudge {leaf} by {nudge}: the gradient foretells that {root} changes by {change}",
     "not finite": "first value that is not finite: {name} = {value}; give a finite number",
-    "too large": (
-        "first {kind} that is not finite: {formula}; scale the operands of {name}, or guard them "
-        "with where"
-    ),
-    "vertical": (
-        "first {kind} that is not finite: {formula}; shift the operands of {name}, or guard them "
-        "with where"
+    "overflow": (
+        "first {kind} that is not finite: {formula}; {change} the operands of {name}, or guard "
+        "them with where"
     ),
 }
 

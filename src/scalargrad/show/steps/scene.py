@@ -122,8 +122,7 @@ class Scene(ShownGraph):
 
     def is_repeated(self, node: Value, parent: Value) -> bool:
         """Return whether a gate has the same operand more than once."""
-        several = self.feeds[parent] < self.readers[parent]
-        return several and sum(x is parent for x in node.parents) > 1  # 2.0 == Value(2.0)
+        return sum(x is parent for x in node.parents) > 1  # 2.0 == Value(2.0)
 
 
 def _in_order(

@@ -365,7 +365,8 @@ class Step:
         if self.node is None:
             return say("not finite", name=names[node], value=number(self.scene.data[node]))
         return say(
-            "too large" if self.local is None or isfinite(self.local) else "vertical",
+            "overflow",
+            change="scale" if self.local is None or isfinite(self.local) else "shift",
             kind="gradient" if self.phase == "backward" else "value",
             formula=self.text(),
             name=names[self.node],

@@ -91,8 +91,6 @@ def find_cells(program: Program, width: int) -> list[Cell]:
         form = ("sum",) if node in sums else (*form, program.constants.get(node))
         forms.append(numbers.setdefault(form, -1 - len(numbers)))
         if (found := sums.get(node)) is not None:
-            if any(width <= x < program.inputs for x in found.inputs):
-                raise OperandError(_NOT_A_NETWORK.format("a dot whose weights are not parameters"))
             read = [_cell_giving(x, reads[x], cells) for x in found.inputs]
             sources = [*zip(read, found.weights, strict=True)]
             reads.append(frozenset({len(cells)}))
@@ -116,7 +114,7 @@ def find_cells(program: Program, width: int) -> list[Cell]:
 def _cell_giving(node: int, read: frozenset[int], cells: list[Cell]) -> int:
     """Return the cell of which a node is the output, as other units read it."""
     if len(read) != 1:
-        raise OperandError(_NOT_A_NETWORK.format("a unit that reads several others mixed"))
+        raise OperandError(_NOT_A_NETWORK.format("a unit that reads no others, or several mixed"))
     (cell,) = read
     if cells[cell].output not in {None, node}:
         raise OperandError(_NOT_A_NETWORK.format("a unit with two different outputs"))

@@ -58,7 +58,7 @@ function alarmText(sweep) {
   const kind = step.phase === "backward" ? "gradient" : "value";
   const written = formula(sweep, step, "whole", TEXT, "partial");
   const isVertical = step.phase === "backward" && !Number.isFinite(sweep.factors(step).local);
-  return say(isVertical ? "vertical" : "too large", { kind, formula: written, name: nodes[step.node].name });
+  return say("overflow", { kind, formula: written, change: isVertical ? "shift" : "scale", name: nodes[step.node].name });
 }
 
 // Whether nothing goes on along a wire: its local derivative is 0. Where inf or nan is about, the 0
