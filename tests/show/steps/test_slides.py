@@ -117,15 +117,15 @@ def test_slides_as_pdf_have_a_page_for_each_step(tmp_path: Path) -> None:
 def test_animated_slides_show_each_step_and_repeat(kind: Any, tmp_path: Path) -> None:
     """As Pillow reads them; the last stays longer."""
     image = pytest.importorskip("PIL.Image")
-    (file,) = lecture().export(tmp_path, format=kind, dpi=48)
+    (file,) = lecture()[4:].export(tmp_path, format=kind, dpi=48)
     with image.open(file) as shown:
-        assert (shown.n_frames, shown.size, shown.info["loop"]) == (8, (640, 360), 0)
+        assert (shown.n_frames, shown.size, shown.info["loop"]) == (4, (640, 360), 0)
         stays = []
-        for k in range(8):
+        for k in range(4):
             shown.seek(k)
             shown.load()
             stays.append(shown.info["duration"])
-    assert stays[7] > stays[0]
+    assert stays[3] > stays[0]
 
 
 def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from scalargrad import Parameter, Value
 from scalargrad.errors import OperandError
 from scalargrad.nn import MLP, Linear, ReLU, Sequential
 from scalargrad.show.graphs import network
-from scalargrad.show.steps import Step, outcome, walk
+from scalargrad.show.steps import Step, Walk, outcome, walk
 
 from .graphs import labelled, lecture
 
@@ -28,10 +28,11 @@ def backward(root: Value) -> list[Step]:
 # The sequence -----------------------------------------------------------------------------------
 
 
-def test_a_walk_is_a_sequence_of_steps_that_keep_their_places() -> None:
+def test_a_slice_is_a_walk_whose_steps_keep_their_places() -> None:
     """The way back alone; an index counts from either end."""
     steps = lecture()
     part = steps[4:]
+    assert isinstance(part, Walk)
     assert isinstance(steps, Sequence)
     assert repr(steps) == "<walk through f: 8 steps>"
     assert outcome(steps.scene) == "∂f/∂x = −4, ∂f/∂y = −4, ∂f/∂z = 3"

@@ -146,8 +146,7 @@ class Builder:
         for unit in dict.fromkeys(self.view.units[x] for x in item.outputs):
             if isinstance(unit, Group) and unit.source is item:
                 text = f"{len(item.outputs):,} values"
-                title = f"{text} of {visible(item.title)}"
-                wire = Wire(f"{self.folds[item]}-wire", value=text, value_title=title, thick=True)
+                wire = Wire(f"{self.folds[item]}-wire", value=text, thick=True)
                 yield from self._wired(wire, unit)
         for node in item.outputs:
             if not self.view.is_hidden(node):
@@ -182,8 +181,8 @@ class Builder:
 
     def _leaf(self, node: Value) -> Box:
         kind = "parameter" if isinstance(node, Parameter) else "input"
-        text = self._written[node]
-        return Box(self.graph.id(node), kind, text, visible(f"{kind} {describe(node)}"))
+        said = visible(f"{kind} {describe(node)}")
+        return Box(self.graph.id(node), kind, self._written[node], said)
 
     def _gate(self, node: Value) -> GateShape:
         operands = [x for x in node.parents if isinstance(x, Value)]
@@ -272,9 +271,9 @@ class Builder:
                     yield Line(id, f"{own}-c{i}", own, enters=True)
             elif self._is_copied(item, i):
                 yield Line(f"{id}-out", self._tap(operand), f"{id}-wire")
-                yield Line(id, f"{id}-wire", own, self._partial(item, i), True)
+                yield Line(id, f"{id}-wire", own, enters=True)
             elif (unit := self.view.units[operand]) is operand:
-                yield Line(id, self._tap(unit), own, self._partial(item, i), True)
+                yield Line(id, self._tap(unit), own, enters=True)
             elif unit not in shared:
                 shared.add(unit)
                 yield self._arriving(unit, own)
@@ -287,13 +286,6 @@ class Builder:
     def _tap(self, unit: Unit) -> str:
         """Return the id of the shape at which a unit is read."""
         return f"{self.id(unit)}-{'fan' if self._branches[unit] > 1 else 'wire'}"
-
-    def _partial(self, node: Value, i: int) -> str:
-        """Return the local gradient of a line in words."""
-        operand, local = node.parents[i], node.local_grads[i]
-        assert isinstance(operand, Value)
-        assert local is not None
-        return f"∂{self.graph.names[node]}/∂{self.graph.names[operand]} = {exact(local)}"
 
     # What stands out ----------------------------------------------------------------------------
 

@@ -34,7 +34,6 @@ def draw(
     limit: int = 300,
     highlight: Value | Iterable[Value] = (),
     copies: bool = False,
-    gradients: bool = True,
     dpi: int = DPI,
     dark: bool = False,
 ) -> Picture:
@@ -73,9 +72,6 @@ def draw(
     copies : bool
         Draw fan-out as a copy gate, whose outgoing wires each carry what their reader
         contributes to the gradient, upstream · local. Nothing can be folded then.
-    gradients : bool
-        Whether gradients stand below the wires. Before `backward` from a root there are none,
-        whatever an earlier graph left on the leaves.
     dpi : int
         Dots per inch of a PNG; 192 is twice the size on a screen.
     dark : bool
@@ -128,14 +124,12 @@ def draw(
     if depth is not None and whole(depth, "depth") < 0:
         raise LayoutError(f"depth is {depth}: give 0 or more, or None to open all modules")
     limit, dpi = whole(limit, "limit", 1), resolution(dpi)
-    copies, gradients = flag(copies, "copies"), flag(gradients, "gradients")
-    dark = flag(dark, "dark")
+    copies, dark = flag(copies, "copies"), flag(dark, "dark")
     if not (given := _values(root, "root")):
         raise OperandError("root is empty: give one Value or several")
     graph = ShownGraph(given, model)
     roots, order = graph.roots, graph.order
-    # Other gradients are of an earlier graph.
-    gradients = gradients and any(root.grad for root in roots)
+    has_gradients = any(root.grad for root in roots)  # others are of an earlier graph
     paths = [open] if isinstance(open, str) else listed(open, "open", "paths of parts")
     asked = [text(name, "open") for name in paths]
     plain = View(Fold("graph", list(order)))
@@ -154,7 +148,7 @@ def draw(
         graph,
         view,
         written={x: graph.names[x] if x.label or not x.parents else "" for x in order},
-        gradients={node: node.grad or 0.0 for node in order} if gradients else None,
+        gradients={node: node.grad or 0.0 for node in order} if has_gradients else None,
         folds={part: f"f{k}" for k, part in enumerate(view.fold.walk())},
         copies=copies,
     )

@@ -57,17 +57,15 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, dark: bool) -> list[by
         )
     gradients = {node: sum(terms) for node, terms in scene.terms.items()} | {scene.root: 1.0}
     builder = Builder(scene, gradients=gradients)
-    arranged = in_rows(builder.build(""))
     captions, width = _captions(steps)
-    arranged = replace(arranged, note_width=width)
+    arranged = replace(in_rows(builder.build("")), note_width=width)
     (layout,) = placed([DiagramLayout(arranged)])
     noted = zip(steps, captions, strict=True)
     layouts = [_at_step(layout, step, note, _look(step, builder)) for step, note in noted]
-    paper = DARK[PAPER] if dark else PAPER
     svgs = [SvgWriter(each, dark, slide=True).svg() for each in layouts]
     if kind == "html":
         title = f"Backpropagation through {scene.names[scene.root]}"
-        return [_handout(svgs, title, paper).encode()]
+        return [_handout(svgs, title, DARK[PAPER] if dark else PAPER).encode()]
     if kind == "pdf":
         return [pdf(svgs)]
     if kind == "svg":

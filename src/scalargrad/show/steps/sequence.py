@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex, overload
 
 from scalargrad.autodiff import error_signals
-from scalargrad.errors import GraphError, LayoutError, OperandError
+from scalargrad.errors import GraphError, LayoutError
 from scalargrad.show.graphs.graphs import resolution
 from scalargrad.show.html import frame
 from scalargrad.show.html import save as save_page
@@ -19,7 +19,6 @@ from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step, table_html
 from scalargrad.show.steps.terminal import table
 from scalargrad.system.files import file_path, make_folder, write_atomically
-from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag, text, whole
 from scalargrad.value import Value
 
@@ -28,6 +27,8 @@ _MOST_IN_NOTEBOOK = 1_000
 
 class Walk(tuple[Step, ...]):
     """The steps through a graph, in order; printing it gives a table.
+
+    A slice is a Walk too; a page is of all steps.
 
     Attributes
     ----------
@@ -41,6 +42,14 @@ class Walk(tuple[Step, ...]):
     def scene(self) -> Scene:
         """What the steps share."""
         return self[0].scene
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Step: ...
+    @overload
+    def __getitem__(self, index: slice) -> Walk: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Step | Walk:
+        found = super().__getitem__(index)
+        return Walk(found) if isinstance(found, tuple) else found
 
     def __repr__(self) -> str:
         return f"<walk through {self.scene.names[self.scene.root]}: {len(self)} steps>"
@@ -155,7 +164,7 @@ class Walk(tuple[Step, ...]):
         make_folder(folder)
         if format in WHOLE:
             return [write_atomically(Path(folder) / f"slides.{format}", drawn[0])]
-        width = max(2, len(str(len(self))))
+        width = max(2, len(str(self[-1].index + 1)))
         return [
             write_atomically(Path(folder) / f"step-{step.index + 1:0{width}}.{format}", picture)
             for step, picture in zip(self, drawn, strict=True)
@@ -214,11 +223,6 @@ def walk(root: Value, *, model: object = None) -> Walk:
     >>> steps[-1].text()
     '∂v2/∂x = ∂v2/∂v1·∂v1/∂x = (−4)·1 = −4'
     """
-    if not isinstance(root, Value):
-        raise OperandError(
-            f"walk needs a Value, the last one of a graph, not {shown(root)}: a number has no "
-            "steps; call a function on a Value, as in walk(f(Value(2.0)))"
-        )
     scene = Scene(root, model)
     steps = [*_forward(scene), *_backward(scene)]
     scene.alarm_at = next((step.index for step in steps if step.alarming is not None), None)

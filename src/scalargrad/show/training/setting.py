@@ -11,7 +11,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from scalargrad.compiler.call.outline import filled
@@ -107,7 +107,8 @@ def find_cells(program: Program, width: int) -> list[Cell]:
             if cells[i].output is None:
                 cells[i].output = output
     for cell in cells:
-        cell.form = forms[cell.weighted if cell.output is None else cell.output]
+        cell.output = cell.weighted if cell.output is None else cell.output
+        cell.form = forms[cell.output]
     return cells
 
 
@@ -485,15 +486,8 @@ def _cells(program: Program, cells: list[Cell], features: list[str] | None) -> I
     for i, cell in enumerate(cells):
         place = layers[cell.layer].index(i)
         name = unit_name(cell.layer, place, len(layers) - 1, len(layers[-1]))
-        yield {
-            "name": features[place] if features and cell.layer == 0 else name,
-            "layer": cell.layer,
-            "node": cell.weighted if cell.output is None else cell.output,
-            "weighted": cell.weighted,
-            "activation": activation(program, cell),
-            "sources": cell.sources,
-            "bias": cell.bias,
-        }
+        name = features[place] if features and cell.layer == 0 else name
+        yield asdict(cell) | {"name": name, "activation": activation(program, cell)}
 
 
 def _plane(plane: Iterable[int], width: int) -> tuple[int, ...]:

@@ -55,7 +55,7 @@ _SCRIPTS = (
     *("formulas", "sweep", "wording", "state", "drawings", "marks", "layers", "panel"),
     *("predict", "inputs", "timeline", "viewport", "tools", "sheet", "main"),
 )
-_LONGEST_EXPRESSION, _MOST_GATES = 160, 12
+_MOST_GATES = 12
 
 
 def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) -> str:
@@ -90,14 +90,13 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
         )
     first, drawn = drawings(scene, limit)
     record = Record(scene)
-    titled = title or f"Backpropagation through {scene.names[scene.root]}"
     return html.page(
         __package__,
         "page",
         _SCRIPTS,
         javascript_functions(record.operations.values()),
         record.json(drawn),
-        title=titled,
+        title=title or f"Backpropagation through {scene.names[scene.root]}",
         expression=escape(_expression(scene)),
         table=table_html(steps),
         graph=first,
@@ -110,9 +109,7 @@ def _expression(scene: Scene) -> str:
     if not gates:
         return scene.names[scene.root]
     if len(gates) <= _MOST_GATES:
-        written = ",  ".join(gate.symbols() for gate in gates)
-        if len(written) <= _LONGEST_EXPRESSION:
-            return written
+        return ",  ".join(gate.symbols() for gate in gates)
     plural = "s" * (len(scene.inputs) != 1)
     return f"{scene.names[scene.root]}: {len(gates)} gates over {len(scene.inputs)} input{plural}"
 
