@@ -31,7 +31,6 @@ CASES: dict[str, Callable[[], object]] = {
     "unknown_notation": lambda: walk(Value(2.0) * 3.0)[2].text("leibniz"),  # type: ignore[arg-type]
     "unknown_form": lambda: walk(Value(2.0) * 3.0)[2].symbols(form="latex"),  # type: ignore[arg-type]
     "page_under_a_name_of_another_kind": lambda: walk(Value(2.0) * 3.0).save("walk.pdf"),
-    "page_of_no_steps": lambda: walk(Value(2.0) * 3.0)[:0].save("walk.html"),
     "page_of_a_graph_with_too_many_nodes": lambda: walk(_chain(10_000)).save("walk.html"),
     "slides_of_another_format": lambda: walk(Value(2.0) * 3.0).export(Path("slides"), format="mp4"),  # type: ignore[arg-type]
     "slides_of_a_graph_with_too_many_nodes": lambda: walk(_chain(300)).export(Path("slides")),

@@ -49,6 +49,8 @@ class ShownGraph:
         The position of each in `order`.
     readers : dict from Value to int
         How many wires leave each node, which is the number of terms in its gradient.
+    layers : list of list of Row
+        The dense layers in it, as their units.
     places : dict from Value to str
         The names of parameters by where they stand.
     names : dict from Value to str
@@ -64,24 +66,14 @@ class ShownGraph:
         self.order = shown_order(*self.roots)
         self.place = {node: i for i, node in enumerate(self.order)}
         self.readers = fan_out(self.order)
-        self.places = place_names(model, self.order)
+        self.layers = dense_layers(self.order)
+        self.places = place_names(model, self.order, self.layers)
         called = names(self.order) | self.places
         self.names = {x: visible(printed(name), lines=False) for x, name in called.items()}
 
     def id(self, node: Value) -> str:
         """Return the id of a node in drawings, n2 for the third in order."""
         return f"n{self.place[node]}"
-
-    def ids(self, node: Value) -> set[str]:
-        """Return the ids of a node's shape, of its wire and of the line between."""
-        return {f"{self.id(node)}{part}" for part in ("", "-out", "-wire")}
-
-    def line_ids(self, node: Value, i: int) -> set[str]:
-        """Return the ids of the line of operand i, and of the dot at which it branches off."""
-        operand, line = node.parents[i], f"{self.id(node)}-w{i}"
-        assert isinstance(operand, Value)
-        parts = {f"{line}{part}" for part in ("", "-in", "-out", "-wire")}
-        return parts | {f"{self.id(operand)}-stem", f"{self.id(operand)}-fan"}
 
     def standing_for(self, node: Value) -> Value | None:
         """Return the node shown for one of the graph, itself or its copy; None for others."""
@@ -184,7 +176,9 @@ _IN_LIST = re.compile(r"(?:(?:\w+\.)?\d+\.weight|(?:(?:\w+\.)?\d+\.)?neurons)\."
 _INDICES = re.compile(r"(?:\.\d+)+$")
 
 
-def place_names(model: object, order: Sequence[Value]) -> dict[Value, str]:
+def place_names(
+    model: object, order: Sequence[Value], layers: Iterable[Sequence[Row]]
+) -> dict[Value, str]:
     """Return the names of parameters in a graph; none where all of them have labels of their own.
 
     In W₂[3,4] layers count from 1; the weight leads from input 4 to unit 3, from 0 as in Python.
@@ -192,7 +186,7 @@ def place_names(model: object, order: Sequence[Value]) -> dict[Value, str]:
     what else it holds is called as its attributes are.
     """
     paths = {} if model is None else _paths(model, order)
-    in_layers = dict(_by_layers(order, paths))
+    in_layers = dict(_by_layers(layers, paths))
     others = {x: _attribute(path) for x, path in paths.items() if x not in in_layers}
     named = others | in_layers
     labels = {x.label for x in named}
@@ -204,10 +198,12 @@ def _in_layer(letter: str, layer: int, *indices: int, alone: bool = False) -> st
     return f"{letter}{str(layer).translate(LOWERED)}{place}"
 
 
-def _by_layers(order: Sequence[Value], paths: Mapping[Value, str]) -> Iterator[tuple[Value, str]]:
+def _by_layers(
+    layers: Iterable[Sequence[Row]], paths: Mapping[Value, str]
+) -> Iterator[tuple[Value, str]]:
     """Yield the parameters of layers with their names, layer by layer, W₁ before b₁."""
-    found: dict[tuple[Any, ...], list[Row]] = {}
-    for rows in dense_layers(order):
+    found: dict[tuple[Any, ...], Sequence[Row]] = {}
+    for rows in layers:
         if all(_IN_LIST.match(paths.get(w, "0.weight.")) for w in rows[0].weights):
             found.setdefault(tuple(row.weights for row in rows), rows)
     for i, rows in enumerate(found.values(), 1):

@@ -106,9 +106,10 @@ def readers_of(order: Iterable[Value]) -> dict[Value, list[Value]]:
 
 # In graphs -------------------------------------------------------------------------------------
 
-_ACTIVATIONS = {
+#: What turns a weighted sum into the output of a unit.
+ACTIVATIONS = {
     *(ops.sigmoid, ops.tanh, ops.relu, ops.leaky_relu, ops.elu, ops.silu, ops.softplus),
-    *(ops.gelu, ops.gelu_tanh),
+    *(ops.gelu, ops.gelu_tanh, ops.logsigmoid, ops.step),
 }
 
 
@@ -162,7 +163,7 @@ def _activation(gate: Value) -> str:
         return "ReLU"
     varying = sum(isinstance(x, Value) for x in gate.parents)
     is_own = TABLE.get(op.name) is not op and isinstance(op, Elementwise)
-    if varying != 1 or not (op in _ACTIVATIONS or is_own):
+    if varying != 1 or not (op in ACTIVATIONS or is_own):
         return ""
     return op.symbol if op.symbol.isalpha() else op.name
 

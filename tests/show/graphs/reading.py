@@ -63,8 +63,6 @@ class Flow:
     texts: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
     lines: list[tuple[str, str, str]] = field(default_factory=list)
-    styles: dict[str, str] = field(default_factory=dict)
-    bold_lines: set[tuple[str, str]] = field(default_factory=set)
 
     def of(self, kind: str) -> list[str]:
         """Return the texts of the shapes of one kind, in the order in which they are written."""
@@ -83,13 +81,7 @@ def flow(picture: Picture) -> Flow:
     """Return the flowchart of a picture, its texts decoded."""
     found = Flow()
     for row in map(str.strip, picture.mermaid.splitlines()):
-        if row.startswith("style "):
-            _, id, style = row.split(" ", 2)
-            found.styles[id] = style
-        elif row.startswith("linkStyle "):
-            source, _, target = found.lines[int(row.split()[1])]
-            found.bold_lines.add((source, target))
-        elif line := _LINE.fullmatch(row):
+        if line := _LINE.fullmatch(row):
             found.lines.append((line[1], line[2], line[3]))
         elif shape := _SHAPE.fullmatch(row):
             found.texts[shape[1]] = _decoded(next(x for x in shape.groups()[1:4] if x is not None))
@@ -136,9 +128,6 @@ def points(written: str) -> list[Point]:
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-_STRAIGHT = re.compile(r"M(\S+),(\S+)([HV])(\S+)")
-
-
 def corners(element: Element) -> Corners:
     """Return left, top, right and bottom of what is drawn in an element."""
     found: list[Point] = []
@@ -146,9 +135,6 @@ def corners(element: Element) -> Corners:
         if shape.tag == f"{SVG}rect":
             x, y, wide, high = (float(shape.attrib[k]) for k in ("x", "y", "width", "height"))
             found += [(x, y), (x + wide, y + high)]
-        elif shape.tag == f"{SVG}path" and (straight := _STRAIGHT.fullmatch(shape.attrib["d"])):
-            x, y, across, to = (*map(float, straight.group(1, 2)), straight[3], float(straight[4]))
-            found += [(x, y), (to, y) if across == "H" else (x, to)]
         elif shape.tag in {f"{SVG}polygon", f"{SVG}path"}:
             found += points(shape.get("points") or shape.attrib["d"])
     xs, ys = zip(*found, strict=True)

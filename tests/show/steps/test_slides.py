@@ -67,7 +67,7 @@ def test_each_slide_lights_what_its_step_is_about(tmp_path: Path) -> None:
     "steps",
     [
         regularised(),
-        recurrence(12)[::20],
+        recurrence(12),
         walk(labelled(Value(0.12, "a_rather_long_name") * Value(7.65, "another_rather_long"), "f")),
     ],
 )
@@ -129,7 +129,7 @@ def test_animated_slides_show_each_step_and_repeat(kind: Any, tmp_path: Path) ->
 
 
 def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
-    """Another format, and a graph that no slide can hold; of no steps nothing is written."""
+    """Another format, and a graph that no slide can hold."""
     with pytest.raises(LayoutError, match="mp4"):
         lecture().export(tmp_path, format="mp4")  # type: ignore[arg-type]
     x = Value(1.0)
@@ -137,5 +137,3 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
         x = x + 1.0
     with pytest.raises(GraphTooLargeError, match="301"):
         walk(x).export(tmp_path)
-    assert lecture()[:0].export(tmp_path / "none") == []
-    assert not (tmp_path / "none").exists()

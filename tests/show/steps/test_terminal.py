@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import pytest
@@ -20,7 +20,7 @@ from tests.patience import PATIENCE
 
 from scalargrad import Value
 from scalargrad.errors import ScalargradError
-from scalargrad.show.steps import Walk, explore, show, walk
+from scalargrad.show.steps import Step, Walk, explore, show, walk
 
 from .graphs import labelled, lecture
 
@@ -91,9 +91,9 @@ def test_every_terminal_s_keys_are_understood(keys: list[str], position: int) ->
         assert positions(lecture(), "nn", key)[-1] == position
 
 
-@pytest.mark.parametrize("end", ["q", "\x1b", "\x03", "\x04", KeyboardInterrupt, EOFError])
+@pytest.mark.parametrize("end", ["q", "\x03", "\x04", KeyboardInterrupt, EOFError])
 def test_every_way_out_ends_quietly(end: str | type[BaseException]) -> None:
-    """Q, Esc, Ctrl-C, however it arrives, and a keyboard that is gone."""
+    """Q, Ctrl-C, however it arrives, and a keyboard that is gone."""
     assert len(screens(lecture(), end)) == 1
 
 
@@ -144,7 +144,7 @@ def test_labels_with_markup_appear_literally() -> None:
 # The table in colour ----------------------------------------------------------------------------
 
 
-def shown(steps: Walk, width: int, colours: Literal["truecolor"] | None = None) -> str:
+def shown(steps: Sequence[Step], width: int, colours: Literal["truecolor"] | None = None) -> str:
     """Return what `show` prints on a console of that width."""
     screen = Console(file=io.StringIO(), width=width, color_system=colours)
     show(steps, screen)
@@ -182,27 +182,6 @@ def test_keys_typed_before_the_first_screen_count(line: tuple[int, int]) -> None
     explore(lecture(), screen)
     assert "step 1 of 8" in taken(screen)
     assert termios.tcgetattr(theirs) == before
-
-
-@pytest.mark.parametrize("parts", [(b"\x1b", b"[C"), (b"\x1b[", b"C"), (b"\x1b", b"[", b"C")])
-def test_a_key_that_arrives_in_parts_is_one_key(
-    parts: tuple[bytes, ...], line: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Escape sequences can be cut in two or three by a slow line; an escape alone is Esc."""
-    ours, _ = line
-    pieces, wait = iter([*parts, None, b"\x1b"]), select.select
-
-    def deliver_next(keyboard: list[int], *_: object) -> object:
-        piece = next(pieces, None)  # after None there is nothing to read in time
-        if piece is not None:
-            os.write(ours, piece)
-        return wait(keyboard, [], [], PATIENCE if piece else 0.0)
-
-    monkeypatch.setattr(select, "select", deliver_next)
-    screen = console(force_terminal=True)
-    explore(lecture(), screen)
-    assert re.findall(r"step (\d) of 8", taken(screen)) == ["1", "2"]
-    assert not [*pieces]
 
 
 @pytest.mark.parametrize("missing", ["keyboard", "screen"])

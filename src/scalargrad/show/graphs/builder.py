@@ -45,8 +45,6 @@ from scalargrad.show.shown_graph import ShownGraph
 from scalargrad.show.subgraphs.folds import Fold, Item
 from scalargrad.value import Parameter, Value
 
-_LISTED = 6  # values of a fold that the title of its wire lists
-
 
 class Builder:
     """Makes the shapes and lines of what a view shows.
@@ -108,7 +106,7 @@ class Builder:
         for unit in dict.fromkeys(self.view.units.values()):
             diagram.shapes += self._edge(unit)
         for item in self.view.items:
-            diagram.shapes += [*self._shapes(item), *self._completed(item)]
+            diagram.shapes += self._shapes(item)
         for unit in dict.fromkeys(self.view.units.values()):
             diagram.lines += self._leaving(unit)
         for item in self.view.items:
@@ -122,22 +120,14 @@ class Builder:
     # Shapes -----------------------------------------------------------------------------------
 
     def _edge(self, unit: Unit) -> Iterator[Shape]:
-        """Yield the box and the wire of what no item here makes, or of leaves drawn as one."""
+        """Yield the box and the wire of what no item here makes, or of nodes drawn as one."""
         if isinstance(unit, Value) and unit not in self.view.stands:
             yield Box(self.graph.id(unit), "port", self._names[unit], describe(unit))
             yield from self._wired(replace(self.wire(unit), name=""), unit)
-        elif unit in self._boxes and self.view.kind_of(_first(unit)) != "results":
+        elif isinstance(unit, Group) and unit.source is None:
             yield from self._bundle(unit)
 
-    def _completed(self, item: Item) -> Iterator[Shape]:
-        """Yield bundles of which an item makes the last: the order of shapes is that of Tab."""
-        for group in self.bundles:
-            last = group.nodes[-1]
-            if self.view.stands.get(last) is item and self.view.kind_of(last) == "results":
-                yield from self._bundle(group)
-
-    def _bundle(self, group: Unit) -> Iterator[Shape]:
-        assert isinstance(group, Group)
+    def _bundle(self, group: Group) -> Iterator[Shape]:
         names, kind = self._names, self.view.kind_of(group.nodes[0])
         first, last = names[group.nodes[0]], names[group.nodes[-1]]
         listed = indexed(f"{first} … {last} ({len(group.nodes)})", {first, last})
@@ -156,8 +146,7 @@ class Builder:
         for unit in dict.fromkeys(self.view.units[x] for x in item.outputs):
             if isinstance(unit, Group) and unit.source is item:
                 text = f"{len(item.outputs):,} values"
-                title = f"{text} of {visible(item.title)}: {_listed(item)}"
-                wire = Wire(f"{self.folds[item]}-wire", value=text, value_title=title, thick=True)
+                wire = Wire(f"{self.folds[item]}-wire", value=text, thick=True)
                 yield from self._wired(wire, unit)
         for node in item.outputs:
             if not self.view.is_hidden(node):
@@ -192,8 +181,8 @@ class Builder:
 
     def _leaf(self, node: Value) -> Box:
         kind = "parameter" if isinstance(node, Parameter) else "input"
-        text = self._written[node]
-        return Box(self.graph.id(node), kind, text, visible(f"{kind} {describe(node)}"))
+        said = visible(f"{kind} {describe(node)}")
+        return Box(self.graph.id(node), kind, self._written[node], said)
 
     def _gate(self, node: Value) -> GateShape:
         operands = [x for x in node.parents if isinstance(x, Value)]
@@ -245,13 +234,13 @@ class Builder:
         own, thick = self.id(unit), isinstance(unit, Group)
         if isinstance(unit, Group) and unit.source is None:
             yield from self._gathering(unit)
-        yield Line(f"{own}-out", self._maker(unit), f"{own}-wire", thick=thick)
+        yield Line(f"{own}-out", self.shape(unit), f"{own}-wire", thick=thick)
         if self._branches[unit] > 1:
             ends = f"{own}-wire", f"{own}-fan"
             yield Line(f"{own}-stem", *ends, enters=self._copies, thick=thick)
 
-    def _maker(self, unit: Unit) -> str:
-        """Return the shape a wire comes from: a gate or box, or the box of a fold."""
+    def shape(self, unit: Unit) -> str:
+        """Return the id of the shape that a wire comes from: that of a fold, if one hides it."""
         source = self.view.stands.get(unit) if isinstance(unit, Value) else None
         return self.folds[source] if isinstance(source, Fold) else self.id(unit)
 
@@ -261,11 +250,11 @@ class Builder:
         for node in bundle.nodes if self.view.kind_of(bundle.nodes[0]) == "results" else ():
             own, source = self.graph.id(node), self.view.stands[node]
             if not self.view.is_hidden(node):
-                yield Line(f"{own}-out", self._maker(node), f"{own}-wire")
+                yield Line(f"{own}-out", self.shape(node), f"{own}-wire")
                 yield Line(f"{own}-into", f"{own}-wire", box)
             elif source not in joined:
                 joined.add(source)
-                fold = self._maker(node)
+                fold = self.shape(node)
                 yield Line(f"{box}-from{fold[1:]}", fold, box)
 
     def _entering(self, item: Item) -> Iterator[Line]:
@@ -282,9 +271,9 @@ class Builder:
                     yield Line(id, f"{own}-c{i}", own, enters=True)
             elif self._is_copied(item, i):
                 yield Line(f"{id}-out", self._tap(operand), f"{id}-wire")
-                yield Line(id, f"{id}-wire", own, self._partial(item, i), True)
+                yield Line(id, f"{id}-wire", own, enters=True)
             elif (unit := self.view.units[operand]) is operand:
-                yield Line(id, self._tap(unit), own, self._partial(item, i), True)
+                yield Line(id, self._tap(unit), own, enters=True)
             elif unit not in shared:
                 shared.add(unit)
                 yield self._arriving(unit, own)
@@ -298,26 +287,19 @@ class Builder:
         """Return the id of the shape at which a unit is read."""
         return f"{self.id(unit)}-{'fan' if self._branches[unit] > 1 else 'wire'}"
 
-    def _partial(self, node: Value, i: int) -> str:
-        """Return the local gradient of a line in words."""
-        operand, local = node.parents[i], node.local_grads[i]
+    # What stands out ----------------------------------------------------------------------------
+
+    def wired(self, node: Value) -> set[str]:
+        """Return the ids of the wire of a node, and of the line that leads there."""
+        unit = self.id(self.view.units.get(node, node))
+        return {f"{unit}-out", f"{unit}-wire"}
+
+    def line(self, node: Value, i: int) -> set[str]:
+        """Return the ids of the line of operand i, and of the dot at which it branches off."""
+        operand, line = node.parents[i], f"{self.graph.id(node)}-w{i}"
         assert isinstance(operand, Value)
-        assert local is not None
-        return f"∂{self.graph.names[node]}/∂{self.graph.names[operand]} = {exact(local)}"
-
-    # Folds ------------------------------------------------------------------------------------
-
-    def seen(self, ids: frozenset[str]) -> frozenset[str]:
-        """Return ids of shapes and lines, or of the folds that hide them."""
-        return frozenset(map(self._seen, ids))
-
-    def _seen(self, id: str) -> str:
-        own, _, end = id.partition("-")
-        node = self.graph.order[int(own[1:])]
-        if end in {"out", "wire", "stem", "fan"}:
-            return f"{self.id(self.view.units.get(node, node))}-{end}"
-        fold = self.view.stands[node]
-        return self.folds[fold] if isinstance(fold, Fold) else id
+        unit = self.id(self.view.units.get(operand, operand))
+        return {line, f"{line}-out", f"{line}-wire", f"{unit}-stem", f"{unit}-fan"}
 
 
 def _first(unit: Unit) -> Value:
@@ -333,8 +315,3 @@ def _details(part: Fold) -> Iterator[str]:
         yield f"{held:,} parameter{'s' * (held != 1)}"
     if not part.is_module:
         yield visible(part.path)
-
-
-def _listed(part: Fold) -> str:
-    shown = ", ".join(number(node.data) for node in part.outputs[:_LISTED])
-    return f"{shown}, …" if len(part.outputs) > _LISTED else shown

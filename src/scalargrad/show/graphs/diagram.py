@@ -38,9 +38,6 @@ CONSTANT_INK, CONSTANT_FILL = "#4A4A4A", "#E6E6E6"
 #: Highlights are bold, to be seen in print without colour, with a halo on the screen.
 HALO, HALO_FILL = "#F2A900", "#FFE2A0"
 
-#: Nodes that are inf or nan, which are bold, too, and named below the picture.
-ALARM = "#A3161F"
-
 PAPER, FOLD_FILL = "white", "#E9EEF4"
 
 #: The colours on a dark background, those of the step page.
@@ -54,7 +51,6 @@ DARK = {
     CONSTANT_FILL: "#2B313A",
     HALO: "#C98A00",
     HALO_FILL: "#6B4900",
-    ALARM: "#FF9A9A",
     FOLD_FILL: "#242B34",
 }
 
@@ -63,12 +59,11 @@ DARK = {
 class Look:
     """The highlights of shapes and lines, by their ids.
 
-    Highlighted shapes are bold with a halo. Nodes that are inf or nan are red and bold. Lines in
-    `back` carry a gradient, against their direction, and have their arrow at that end.
+    Highlighted shapes are bold with a halo. Lines in `back` carry a gradient, against their
+    direction, and have their arrow at that end.
     """
 
     highlighted: frozenset[str] = frozenset()
-    alarmed: frozenset[str] = frozenset()
     back: frozenset[str] = frozenset()
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from math import isfinite
+from collections.abc import Iterable
 from typing import Any
 
 from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, topological_order
-from scalargrad.show.characters import visible
 from scalargrad.show.graphs.builder import Builder
 from scalargrad.show.graphs.diagram import Look
 from scalargrad.show.graphs.layout import DPI, SIDES
@@ -18,7 +16,6 @@ from scalargrad.show.number_format import number
 from scalargrad.show.shown_graph import ShownGraph
 from scalargrad.show.subgraphs.folds import Fold, fold
 from scalargrad.system.short_repr import shown
-from scalargrad.table.printing import MINUS
 from scalargrad.table.validation import flag, instance, is_word, listed, text, whole
 from scalargrad.value import Value
 
@@ -37,7 +34,6 @@ def draw(
     limit: int = 300,
     highlight: Value | Iterable[Value] = (),
     copies: bool = False,
-    gradients: bool = True,
     dpi: int = DPI,
     dark: bool = False,
 ) -> Picture:
@@ -71,13 +67,11 @@ def draw(
         Most boxes and gates to draw, constants included, copies not; four times as many lines
         may join them. What exceeds it is folded.
     highlight : Value or iterable of Values
-        What stands out, bold with an amber halo, with its wires and the lines between.
+        What stands out, bold with an amber halo, with its wires and the lines between; not in
+        DOT and Mermaid.
     copies : bool
         Draw fan-out as a copy gate, whose outgoing wires each carry what their reader
         contributes to the gradient, upstream · local. Nothing can be folded then.
-    gradients : bool
-        Whether gradients stand below the wires. Before `backward` from a root there are none,
-        whatever an earlier graph left on the leaves.
     dpi : int
         Dots per inch of a PNG; 192 is twice the size on a screen.
     dark : bool
@@ -102,9 +96,6 @@ def draw(
 
     Notes
     -----
-    The first node that is inf or nan, or whose gradient is, is red and bold, and a line below the
-    picture names it.
-
     Lines enter a gate in the order of its operands, the first at the top, if it matters or the gate
     adds up what it alone reads. Into others (×, max, …) they come as it crosses least.
 
@@ -118,8 +109,8 @@ def draw(
     >>> f.label = "f"
     >>> draw(f)
     <Picture: Computation graph of f = −12: 5 nodes>
-    >>> print(draw(f, highlight=[x, f.parents[0]]).mermaid.splitlines()[-4].strip())
-    style n2 fill:#ffe2a0,color:#222,stroke-width:4px
+    >>> draw(f, highlight=[x, f.parents[0]]).save("f.svg").name
+    'f.svg'
 
     A network as its layers, the first of which is open:
 
@@ -133,14 +124,12 @@ def draw(
     if depth is not None and whole(depth, "depth") < 0:
         raise LayoutError(f"depth is {depth}: give 0 or more, or None to open all modules")
     limit, dpi = whole(limit, "limit", 1), resolution(dpi)
-    copies, gradients = flag(copies, "copies"), flag(gradients, "gradients")
-    dark = flag(dark, "dark")
+    copies, dark = flag(copies, "copies"), flag(dark, "dark")
     if not (given := _values(root, "root")):
         raise OperandError("root is empty: give one Value or several")
     graph = ShownGraph(given, model)
     roots, order = graph.roots, graph.order
-    # Other gradients are of an earlier graph.
-    gradients = gradients and any(root.grad for root in roots)
+    has_gradients = any(root.grad for root in roots)  # others are of an earlier graph
     paths = [open] if isinstance(open, str) else listed(open, "open", "paths of parts")
     asked = [text(name, "open") for name in paths]
     plain = View(Fold("graph", list(order)))
@@ -159,15 +148,13 @@ def draw(
         graph,
         view,
         written={x: graph.names[x] if x.label or not x.parents else "" for x in order},
-        gradients={node: node.grad or 0.0 for node in order} if gradients else None,
+        gradients={node: node.grad or 0.0 for node in order} if has_gradients else None,
         folds={part: f"f{k}" for k, part in enumerate(view.fold.walk())},
         copies=copies,
     )
     diagram = builder.build(_title(builder))
-    alarmed, alarm = _alarm(order, gradients)
-    diagram.note = "\n".join(filter(None, [alarm, _note(view) if is_cut else ""]))
-    marked = _highlighted(graph, _values(highlight, "highlight"))
-    diagram.look = Look(builder.seen(marked), builder.seen(alarmed))
+    diagram.note = _note(view) if is_cut else ""
+    diagram.look = Look(_highlighted(builder, _values(highlight, "highlight")))
     return Picture(diagram, direction, dpi=dpi, dark=dark)
 
 
@@ -186,20 +173,6 @@ def resolution(dpi: Any) -> int:
     if not _LEAST_DPI <= found <= _MOST_DPI:
         raise LayoutError(f"dpi is {found}: give {_LEAST_DPI} to {_MOST_DPI}")
     return found
-
-
-def _alarm(order: Sequence[Value], gradients: bool) -> tuple[frozenset[str], str]:
-    """Return the id of the first node that is inf or nan, and the note about it."""
-    nodes = [*enumerate(order)]
-    found = [("value", i, describe(x)) for i, x in nodes if not isfinite(x.data)]
-    for i, x in reversed(nodes):
-        if gradients and not isfinite(x.grad or 0.0):
-            found.append(("gradient", i, f"{number(x.grad)} at {describe(x)}"))
-    if not found:
-        return frozenset(), ""
-    kind, i, said = found[0]
-    said = visible(said).replace("-", MINUS)
-    return frozenset({f"n{i}"}), f"First {kind} that is not finite: {said}"
 
 
 def _note(seen: View) -> str:
@@ -229,11 +202,11 @@ def _values(given: Any, name: str) -> list[Value]:
     return [instance(x, f"an entry of {name}", Value, made) for x in found]
 
 
-def _highlighted(graph: ShownGraph, nodes: Iterable[Value]) -> frozenset[str]:
+def _highlighted(builder: Builder, nodes: Iterable[Value]) -> frozenset[str]:
     """Return the ids of nodes, of their wires, and of the lines between them."""
     found = dict[Value, None]()
     for node in nodes:
-        if (drawn := graph.standing_for(node)) is None:
+        if (drawn := builder.graph.standing_for(node)) is None:
             raise GraphError(
                 f"highlight: {describe(node)} is not in the graph that is drawn: highlight a "
                 "Value the root was computed from, or draw a root that was computed from it"
@@ -241,6 +214,6 @@ def _highlighted(graph: ShownGraph, nodes: Iterable[Value]) -> frozenset[str]:
         found[drawn] = None
     ids = set[str]()
     for node in found:
-        ids |= graph.ids(node)
-        ids.update(*(graph.line_ids(node, i) for i, x in enumerate(node.parents) if x in found))
+        ids |= {builder.shape(node)} | builder.wired(node)
+        ids.update(*(builder.line(node, i) for i, x in enumerate(node.parents) if x in found))
     return frozenset(ids)

@@ -25,7 +25,6 @@ from scalargrad.show.graphs.diagram import (
     GateShape,
     Junction,
     Line,
-    Look,
     Wire,
 )
 from scalargrad.show.graphs.layout import DPI, LETTERS, DiagramLayout, placed
@@ -278,35 +277,31 @@ def _style(of: Mapping[str, str]) -> str:
     return ", ".join(found)
 
 
-def _colour(written: str, *, options: bool = False) -> str:
-    """Return a colour for xcolor, which TikZ loads; with its model as an option of a command.
+def _colour(written: str) -> str:
+    """Return a colour for xcolor, which TikZ loads.
 
     Examples
     --------
-    >>> _colour("#0b5cad"), _colour("white"), _colour("#0b5cad", options=True)
-    ('{rgb,255:red,11;green,92;blue,173}', 'white', '[RGB]{11,92,173}')
+    >>> _colour("#0b5cad"), _colour("white")
+    ('{rgb,255:red,11;green,92;blue,173}', '{white}')
     """
     if not written.startswith("#"):
-        return f"{{{written}}}" if options else written
+        return f"{{{written}}}"
     red, green, blue = (int(written[i : i + 2], 16) for i in (1, 3, 5))
-    if options:
-        return f"[RGB]{{{red},{green},{blue}}}"
     return f"{{rgb,255:red,{red};green,{green};blue,{blue}}}"
 
 
 def _curve(d: str) -> str:
-    """Return a path of Bézier curves, or a line along one axis.
+    """Return a path of Bézier curves, or a line.
 
     Examples
     --------
-    >>> _curve("M0,1C2,1 3,4 5,4"), _curve("M0,1H5")
+    >>> _curve("M0,1C2,1 3,4 5,4"), _curve("M0,1L5,1")
     ('(0,1) .. controls (2,1) and (3,4) .. (5,4)', '(0,1) -- (5,1)')
     """
     start, *points = (f"({point})" for point in re.findall(r"-?[\d.]+,-?[\d.]+", d))
-    if straight := re.search(r"([HV])(.*)", d):
-        x, y = start[1:-1].split(",")
-        end = f"{straight[2]},{y}" if straight[1] == "H" else f"{x},{straight[2]}"
-        return f"{start} -- ({end})"
+    if "L" in d:
+        return f"{start} -- {points[0]}"
     thirds = zip(points[::3], points[1::3], points[2::3], strict=True)
     return start + "".join(f" .. controls {a} and {b} .. {end}" for a, b, end in thirds)
 
@@ -325,7 +320,7 @@ def _text(part: ET.Element) -> str:
         if piece.get("font-style") == "italic":
             inside = rf"\textit{{{inside}}}"
         if "fill" in piece.attrib:
-            inside = rf"\textcolor{_colour(piece.attrib['fill'], options=True)}{{{inside}}}"
+            inside = rf"\textcolor{_colour(piece.attrib['fill'])}{{{inside}}}"
         written += inside
     return rf"\node[{style}] at ({part.get('x')},{part.get('y')}) {{{written}}};"
 
@@ -364,16 +359,12 @@ _CLASSES = """\
     classDef wire fill:none,stroke:none
     classDef folded fill:#e9eef4,color:#222,stroke:#222"""
 
-_LIT = "fill:#ffe2a0,color:#222,stroke-width:4px"
-_ALARMED = "color:#a3161f,stroke:#a3161f,stroke-width:4px"
-_BOLD_LINE = "stroke:#9a5b00,stroke-width:4px"
-
 # Mermaid reads punctuation as its syntax, as Markdown or as HTML; &#60; it leaves alone.
 _SPECIAL = re.compile(r"[!-/:-@\[-`{-~]")
 
 
 def to_mermaid(diagram: Diagram, direction: str) -> str:
-    """Return `diagram` as a Mermaid flowchart."""
+    """Return `diagram` as a Mermaid flowchart, in which nothing stands out."""
     shapes = [shape for shape in diagram.shapes if not isinstance(shape, Junction)]
     # Mermaid cannot draw a dot small enough: lines from one start at the wire before it.
     dots = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
@@ -386,22 +377,9 @@ def to_mermaid(diagram: Diagram, direction: str) -> str:
             *(f"    {_mermaid_shape(shape)}" for shape in shapes),
             *(f"    {_mermaid_line(line)}" for line in lines),
             _CLASSES,
-            *_mermaid_styles(shapes, lines, diagram.look),
             "",
         ]
     )
-
-
-def _mermaid_styles(shapes: list[_Shown], lines: list[Line], look: Look) -> Iterator[str]:
-    """Yield a style for each highlighted shape, and for lines, by index."""
-    for shape in shapes:
-        if shape.id in look.alarmed:
-            yield f"    style {_mermaid_id(shape.id)} {_ALARMED}"
-        elif shape.id in look.highlighted and not isinstance(shape, Wire):
-            yield f"    style {_mermaid_id(shape.id)} {_LIT}"
-    for i, line in enumerate(lines):
-        if line.id in look.highlighted:
-            yield f"    linkStyle {i} {_BOLD_LINE}"
 
 
 def _mermaid_shape(shape: _Shown) -> str:

@@ -40,11 +40,9 @@ _STYLES: dict[str, dict[str, str]] = {
     "halo": {"stroke": diagram.HALO, "stroke-width": "6"},
     "strong": {"stroke": diagram.INK, "stroke-width": "2.2"},
     "lit": {"fill": diagram.HALO_FILL, "stroke-width": "3"},
-    "alarmed": {"stroke": diagram.ALARM, "stroke-width": "3"},
     "dot": {"fill": diagram.INK},
     "text": {"fill": diagram.INK, "text-anchor": "middle"},
     "pale": {"fill": diagram.CONSTANT_INK},
-    "alarm": {"fill": diagram.ALARM},
     "value": {"fill": diagram.VALUE},
     "gradient": {"fill": diagram.GRADIENT, "font-style": "italic"},
 }
@@ -129,9 +127,8 @@ class SvgWriter:
 
     def _gate(self, gate: GateShape, at: Point, size: Size) -> str:
         letters = sizes.COPY_LETTERS if gate.copies else sizes.GATE_LETTERS
-        ink = "alarm" if gate.id in self._look.alarmed else ""
         outline = rounded(at, size, size[1] / 2, self.outline(gate, ""))
-        text = self.text(at, gate.text, ink=ink, letters=letters)
+        text = self.text(at, gate.text, letters=letters)
         return self.group(gate, "gate copies" if gate.copies else "gate", outline + text)
 
     def _fold(self, box: Folded, at: Point, size: Size) -> str:
@@ -193,16 +190,14 @@ class SvgWriter:
         """Return the attributes of an outline, filled where it is highlighted."""
         kinds = ["shape", *[kind] * (kind in _STYLES)]
         kinds += ["lit"] * (shape.id in self._look.highlighted)
-        kinds += ["alarmed"] * (shape.id in self._look.alarmed)
         return self._style(*kinds)
 
     def wire(self, wire: Wire, at: Point, size: Size) -> str:
         """Return a wire: a line, and its numbers on both sides of it."""
         (x, y), along = at, self._layout.direction == "LR"
         half = size[0 if along else 1] / 2 + JOIN
-        path = f"M{x:g},{y - half:.1f}V{y + half:.1f}"
-        if along:
-            path = f"M{x - half:.1f},{y:g}H{x + half:.1f}"
+        right, down = (half, 0.0) if along else (0.0, half)
+        path = f"M{x - right:.1f},{y - down:.1f}L{x + right:.1f},{y + down:.1f}"
         drawn = self._path(wire, ' class="line"', path)
         node = wire.id.removesuffix("-wire")
         value = wire.value if wire.thick else self._span("value", wire.value)
@@ -215,11 +210,9 @@ class SvgWriter:
         drawn += self._number(f"{node}-gradient", wire.gradient_title, gradient, at, 1)
         return f'<g class="node wire" id="{wire.id}">{drawn}</g>'
 
-    def text(
-        self, at: Point, text: str, *, ink: str = "", letters: int = LETTERS, anchor: str = "middle"
-    ) -> str:
-        """Return a text around a point, or beside it."""
-        style = self._style("text", *[ink] * bool(ink), **{"text-anchor": anchor})
+    def text(self, at: Point, text: str, *, ink: str = "", letters: int = LETTERS) -> str:
+        """Return a text around a point."""
+        style = self._style("text", *[ink] * bool(ink))
         size = f' font-size="{letters}"' if letters != LETTERS else ""
         place = f'x="{at[0]:g}" y="{at[1] + 0.35 * letters:g}"'
         return f"<text {place}{style}{size}>{typeset(text)}</text>"

@@ -44,6 +44,9 @@ class View:
         What is drawn; nodes around it that are read inside stand at the edge.
     opened : collection of Fold
         The folds whose inside is drawn, unless a fold around them is closed.
+    bundled : bool
+        Whether nodes of one kind with the same readers share a wire, where these are many; else all
+        that leaves a closed fold does.
 
     Attributes
     ----------
@@ -54,10 +57,10 @@ class View:
     leaving : dict from Value to None
         The nodes that are read around the fold.
     units : dict from Value to Value or Group
-        What has the wire of each node that is read: the node itself, until `share` is called.
+        What has the wire of each node that is read: the node itself, or a group of several.
     """
 
-    def __init__(self, fold: Fold, opened: Collection[Fold] = ()) -> None:
+    def __init__(self, fold: Fold, opened: Collection[Fold] = (), *, bundled: bool = False) -> None:
         self.fold, self.opened = fold, set(opened)
         self.items: list[Item] = []
         self.stands: dict[Value, Item] = {}
@@ -72,6 +75,8 @@ class View:
             inside = [item] if isinstance(item, Value) else item.everything()
             self.stands.update(dict.fromkeys(inside, item))
         self.units: dict[Value, Unit] = {node: node for node in self.readers}
+        for group in self._by_readers() if bundled else self._by_fold():
+            self.units.update(dict.fromkeys(group.nodes, group))
 
     @property
     def closed(self) -> list[Fold]:
@@ -108,17 +113,11 @@ class View:
 
     # Shared wires -----------------------------------------------------------------------------
 
-    def share(self, groups: Sequence[Group]) -> View:
-        """Let the nodes of each group share a wire, and return the view."""
-        for group in groups:
-            self.units.update(dict.fromkeys(group.nodes, group))
-        return self
-
-    def by_fold(self) -> list[Group]:
+    def _by_fold(self) -> list[Group]:
         """Return a group for each closed fold that several values leave."""
         return [Group(part.outputs, part) for part in self.closed if len(part.outputs) > 1]
 
-    def by_readers(self) -> list[Group]:
+    def _by_readers(self) -> list[Group]:
         """Return groups of nodes of one kind with the same readers, where these are many."""
         alike: dict[tuple[str, bool, tuple[Item, ...]], list[Value]] = {}
         is_large = len(self.items) > MOST_ITEMS
@@ -178,12 +177,7 @@ def expanded_folds(
     opened, cut = _deepest(whole, depth, limit)
     asked = [part for name in names for part in _named(whole, name)]
     opened = opened.union(*(part.outwards() for part in asked)) - {whole}
-    return _opened(whole, opened), cut
-
-
-def _opened(whole: Fold, opened: Collection[Fold]) -> View:
-    view = View(whole, opened)
-    return view.share(view.by_fold())
+    return View(whole, opened), cut
 
 
 def _deepest(whole: Fold, depth: int | None, limit: int) -> tuple[set[Fold], bool]:
@@ -200,7 +194,7 @@ def _deepest(whole: Fold, depth: int | None, limit: int) -> tuple[set[Fold], boo
         opened = {part for part, at in levels.items() if not part.is_module or at < level}
         if level < deepest:  # parameters that calls share are one box until all is open
             opened = {part for part in opened if part.kind != "parameters"}
-        if _opened(whole, opened).needed <= limit:
+        if View(whole, opened).needed <= limit:
             return opened, level < wanted
     return set(), True
 

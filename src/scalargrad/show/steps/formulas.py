@@ -45,21 +45,14 @@ TEXTS = {
     "backward": "From {name} back to {parent}: upstream {upstream} times local {local}.",
     "held": "{largest} is held constant: softmax is the same whatever is subtracted",
     "received": "{pattern}: {parent} receives {received}",
-    "stopped": "{pattern}: {parent} receives {received}, which is 0, so it stops here",
     "nothing": "{pattern}: {parent} receives nothing, it stops here",
-    "flat": "{gate} is flat here: the gradient stops here",
-    "saturated": "{gate} is saturated: its slope rounds to 0, and the gradient stops here",
     "part": "{signal} {sum}, {arrived} of {expected}",
     "sum": "{signal} {sum}, complete: adder at a fan-out",
     "nudge": "nudge {leaf} by {nudge}: the gradient foretells that {root} changes by {change}",
     "not finite": "first value that is not finite: {name} = {value}; give a finite number",
-    "too large": (
-        "first {kind} that is not finite: {formula}; scale the operands of {name}, or guard them "
-        "with where"
-    ),
-    "vertical": (
-        "first {kind} that is not finite: {formula}; shift the operands of {name}, or guard them "
-        "with where"
+    "overflow": (
+        "first {kind} that is not finite: {formula}; {change} the operands of {name}, or guard "
+        "them with where"
     ),
 }
 

@@ -56,16 +56,16 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, dark: bool) -> list[by
             f"pictures of at most {_MOST}: walk a node further down, or save a page"
         )
     gradients = {node: sum(terms) for node, terms in scene.terms.items()} | {scene.root: 1.0}
-    arranged = in_rows(Builder(scene, gradients=gradients).build(""))
+    builder = Builder(scene, gradients=gradients)
     captions, width = _captions(steps)
-    arranged = replace(arranged, note_width=width)
+    arranged = replace(in_rows(builder.build("")), note_width=width)
     (layout,) = placed([DiagramLayout(arranged)])
-    layouts = [_at_step(layout, step, note) for step, note in zip(steps, captions, strict=True)]
-    paper = DARK[PAPER] if dark else PAPER
+    noted = zip(steps, captions, strict=True)
+    layouts = [_at_step(layout, step, note, _look(step, builder)) for step, note in noted]
     svgs = [SvgWriter(each, dark, slide=True).svg() for each in layouts]
     if kind == "html":
         title = f"Backpropagation through {scene.names[scene.root]}"
-        return [_handout(svgs, title, paper).encode()]
+        return [_handout(svgs, title, DARK[PAPER] if dark else PAPER).encode()]
     if kind == "pdf":
         return [pdf(svgs)]
     if kind == "svg":
@@ -115,7 +115,7 @@ def _handout(svgs: Sequence[str], title: str, paper: str) -> str:
     return document(title, _PRINTED % paper, sections)
 
 
-def _at_step(layout: DiagramLayout, step: Step, note: str) -> DiagramLayout:
+def _at_step(layout: DiagramLayout, step: Step, note: str, look: Look) -> DiagramLayout:
     """Return a layout with the numbers that are known at a step, and its highlights."""
     scene, wires = step.scene, dict[str, Wire]()
     for shape in layout.diagram.shapes:
@@ -124,19 +124,16 @@ def _at_step(layout: DiagramLayout, step: Step, note: str) -> DiagramLayout:
             value = shape.value if scene.known_at[node] <= step.index else ""
             gradient = shape.gradient if scene.complete_at[node] <= step.index else ""
             wires[shape.id] = replace(shape, value=value, gradient=gradient)
-    look = _look(step)
     found, shapes = copy(layout), [wires.get(x.id, x) for x in layout.diagram.shapes]
     found.diagram = replace(layout.diagram, title=step.text(), shapes=shapes, look=look, note=note)
     return found
 
 
-def _look(step: Step) -> Look:
+def _look(step: Step, builder: Builder) -> Look:
     """Return what stands out: the inputs, a node with its wire, or the way of a contribution."""
-    scene, node, parent = step.scene, step.node, step.parent
-    if node is None:
-        return Look(frozenset[str]().union(*map(scene.ids, scene.inputs)))
-    if parent is None or step.operand is None:
-        return Look(frozenset(scene.ids(node)))
-    line = {scene.id(node), *scene.line_ids(node, step.operand)}
-    way = line | scene.ids(parent) - {scene.id(parent)}
-    return Look(frozenset(way), back=frozenset({f"{scene.id(node)}-w{step.operand}"}))
+    node, parent, i = step.node, step.parent, step.operand
+    if node is None or parent is None or i is None:
+        nodes = step.scene.inputs if node is None else [node]
+        return Look(frozenset().union(*({builder.shape(x), *builder.wired(x)} for x in nodes)))
+    way = {builder.shape(node), *builder.line(node, i), *builder.wired(parent)}
+    return Look(frozenset(way), back=frozenset({f"{builder.shape(node)}-w{i}"}))

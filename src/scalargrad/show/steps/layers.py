@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.weighted_sums import Row, dense_layers
+from scalargrad.show.weighted_sums import Row
 from scalargrad.system.short_repr import counted
 from scalargrad.value import Value
 
@@ -24,7 +24,7 @@ def layered(scene: Scene) -> tuple[list[Json], list[Json] | None]:
     A graph without layers has no such order. A layer comes where the first of its sums is complete:
     each row reads all of x, which is known by then, and nothing reads a row before.
     """
-    found, place = dense_layers(scene.order), scene.place
+    found, place = scene.layers, scene.place
     if not found:
         return [], None
     inside = {gate for rows in found for row in rows for gate in row.gates}

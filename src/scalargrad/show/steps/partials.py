@@ -347,11 +347,6 @@ class SymbolicGate:
         assert local is not None
         return (local, None) if found is None else found
 
-    def reads(self, index: int) -> list[Value]:
-        """Return the nodes that the local derivative reads as it is written at this point."""
-        found = map(self.stand_ins.get, named_symbols(self.derivative(index)[0]))
-        return list(dict.fromkeys(x for x in found if isinstance(x, Value)))
-
     @cached_property
     def relation(self) -> str:
         """The sign between what the gate computes, in numbers, and its result."""

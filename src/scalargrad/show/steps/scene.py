@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 from unicodedata import normalize
 
-from scalargrad import ops
 from scalargrad.comparisons import comparisons
 from scalargrad.errors import GraphChangedError
 from scalargrad.graph import describe
 from scalargrad.names import as_read
-from scalargrad.ops import activations
 from scalargrad.show.number_format import number
 from scalargrad.show.shown_graph import ShownGraph, largest_of, scores_of
 from scalargrad.show.steps.partials import GateForm, SymbolicGate
-from scalargrad.show.weighted_sums import readers_of
+from scalargrad.show.weighted_sums import ACTIVATIONS, readers_of
 from scalargrad.system.cached_property import cached_property
 from scalargrad.value import Parameter, Value
 
@@ -24,28 +21,6 @@ from scalargrad.value import Parameter, Value
 _MOST_COMPARISONS = 10_000
 _JOINING = set(" +-−*·/^=<>,|")
 _INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])|(?<=_)\w+(,\d+)+$")  # that of w[0,1] joins nothing
-
-
-#: The operations that turn a weighted sum into the output of a unit.
-_UNITS = {*activations.__all__, "step", "tanh"} - {"identity"}
-
-
-class Alarm(NamedTuple):
-    """Where a walk first meets inf or nan.
-
-    Attributes
-    ----------
-    node : Value
-        The node whose value or, in the backward pass, whose gradient it is.
-    position : int
-        The position of the step at which it appears.
-    text : str
-        Where the number comes from, and what to do about it.
-    """
-
-    node: Value
-    position: int
-    text: str
 
 
 class Scene(ShownGraph):
@@ -71,8 +46,8 @@ class Scene(ShownGraph):
         The position of the seed.
     known_at, complete_at : dict from Value to int
         The positions at which each value is computed, and at which its gradient is complete.
-    alarm : Alarm or None
-        The first number that is inf or nan, once the graph is walked.
+    alarm_at : int or None
+        The position of the step that tells the first number that is inf or nan, if one does.
     comparisons : list of Comparison
         What Python compared, as in ``if x > 0``.
     """
@@ -89,7 +64,7 @@ class Scene(ShownGraph):
         self.seed_at = 0
         self.known_at: dict[Value, int] = dict.fromkeys(self.order, 0)
         self.complete_at: dict[Value, int] = {}
-        self.alarm: Alarm | None = None
+        self.alarm_at: int | None = None
         self._forms: dict[object, GateForm] = {}
         self._gates: dict[Value, SymbolicGate] = {}
         self._require_unchanged()
@@ -98,11 +73,9 @@ class Scene(ShownGraph):
     @cached_property
     def pre_activations(self) -> set[Value]:
         """The weighted sums s of units θ(s), whose error ∂root/∂s UNC writes δ."""
-        entering = (
-            x for node in self.order if node.op and node.op.name in _UNITS for x in node.parents
-        )
+        entering = (x for node in self.order if node.op in ACTIVATIONS for x in node.parents)
         computed = {x for x in entering if isinstance(x, Value) and x.parents}
-        return computed | {node for node in self.order if _weighs_inputs(node)}
+        return computed | {row.total for rows in self.layers for row in rows}
 
     def _require_unchanged(self) -> None:
         """Raise GraphChangedError if a node is no longer what its operation makes of its operands.
@@ -149,13 +122,7 @@ class Scene(ShownGraph):
 
     def is_repeated(self, node: Value, parent: Value) -> bool:
         """Return whether a gate has the same operand more than once."""
-        several = self.feeds[parent] < self.readers[parent]
-        return several and sum(x is parent for x in node.parents) > 1  # 2.0 == Value(2.0)
-
-    @property
-    def count(self) -> int:
-        """How many steps a walk through the whole graph has."""
-        return self.seed_at + 1 + sum(self.readers.values())
+        return sum(x is parent for x in node.parents) > 1  # 2.0 == Value(2.0)
 
 
 def _in_order(
@@ -179,11 +146,3 @@ def _word(name: str) -> str:
     enclosed = name.startswith("(") and name.find(")") == len(name) - 1
     joined = _JOINING.intersection(_INDEX.sub("", name))
     return f"({name})" if joined and not enclosed else name
-
-
-def _weighs_inputs(node: Value) -> bool:
-    """Return whether a node is a `dot` of parameters and inputs, as a linear unit computes."""
-    if node.op is not ops.dot:
-        return False
-    first, second = node.parents[0], node.parents[len(node.parents) // 2]
-    return isinstance(first, Parameter) and not isinstance(second, Parameter)

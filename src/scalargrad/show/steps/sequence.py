@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, SupportsIndex, overload
 
 from scalargrad.autodiff import error_signals
-from scalargrad.errors import GraphError, LayoutError, OperandError
+from scalargrad.errors import GraphError, LayoutError
 from scalargrad.show.graphs.graphs import resolution
 from scalargrad.show.html import frame
 from scalargrad.show.html import save as save_page
 from scalargrad.show.steps.frames import WHOLE, frames
 from scalargrad.show.steps.page import LIMIT, page
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.step import Step, first_alarm, table_html
+from scalargrad.show.steps.step import Step, table_html
 from scalargrad.show.steps.terminal import table
 from scalargrad.system.files import file_path, make_folder, write_atomically
-from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag, text, whole
 from scalargrad.value import Value
 
 _MOST_IN_NOTEBOOK = 1_000
 
 
-class Walk(Sequence[Step]):
+class Walk(tuple[Step, ...]):
     """The steps through a graph, in order; printing it gives a table.
 
-    A slice is a Walk too.
+    A slice is a Walk too; a page is of all steps.
 
     Attributes
     ----------
@@ -37,37 +36,29 @@ class Walk(Sequence[Step]):
         What the steps share: the graph in order, its names, its numbers.
     """
 
-    __slots__ = ("_steps", "scene")
+    __slots__ = ()
 
-    def __init__(self, scene: Scene, steps: Sequence[Step]) -> None:
-        self.scene = scene
-        self._steps = tuple(steps)
-
-    def __len__(self) -> int:
-        return len(self._steps)
+    @property
+    def scene(self) -> Scene:
+        """What the steps share."""
+        return self[0].scene
 
     @overload
-    def __getitem__(self, index: int) -> Step: ...
+    def __getitem__(self, index: SupportsIndex) -> Step: ...
     @overload
     def __getitem__(self, index: slice) -> Walk: ...
-    def __getitem__(self, index: int | slice) -> Step | Walk:
-        if isinstance(index, slice):
-            return Walk(self.scene, self._steps[index])
-        if not -len(self) <= whole(index, "index") < len(self):
-            raise IndexError(f"index is {shown(index)}, but the walk has {len(self)} steps")
-        return self._steps[index]
-
-    def __iter__(self) -> Iterator[Step]:
-        return iter(self._steps)
+    def __getitem__(self, index: SupportsIndex | slice) -> Step | Walk:
+        found = super().__getitem__(index)
+        return Walk(found) if isinstance(found, tuple) else found
 
     def __repr__(self) -> str:
         return f"<walk through {self.scene.names[self.scene.root]}: {len(self)} steps>"
 
     def __str__(self) -> str:
-        return table(self._steps).plain
+        return table(self).plain
 
     def _repr_html_(self) -> str:
-        return table_html(self._steps)
+        return table_html(self)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Show the page in a notebook, with the table below for viewers that remove frames."""
@@ -76,7 +67,7 @@ class Walk(Sequence[Step]):
             beneath = ("The steps as a table", written)
             with suppress(GraphError, LayoutError):
                 title = "Backpropagation, step by step"
-                written = frame(page(self._steps), title, 640, beneath=beneath)
+                written = frame(page(self), title, 640, beneath=beneath)
         return {"text/plain": str(self), "text/html": written}
 
     def save(
@@ -106,8 +97,6 @@ class Walk(Sequence[Step]):
         ------
         LayoutError
             If the name does not end in .html; if there is no Graphviz, or it fails.
-        GraphError
-            If there are no steps.
         GraphTooLargeError
             If the graph has more than 10,000 nodes.
         OSError
@@ -125,7 +114,7 @@ class Walk(Sequence[Step]):
         """
         title = None if title is None else text(title, "title")
         limit = whole(limit, "limit", 1)
-        return save_page(path, lambda: page(self._steps, title, limit))
+        return save_page(path, lambda: page(self, title, limit))
 
     def export(
         self,
@@ -171,16 +160,14 @@ class Walk(Sequence[Step]):
         """
         folder, dark = file_path(folder, "folder"), flag(dark, "dark")
         dpi = resolution(dpi)
-        if not self._steps:
-            return []
-        drawn = frames(self._steps, format, dpi=dpi, dark=dark)
+        drawn = frames(self, format, dpi=dpi, dark=dark)
         make_folder(folder)
         if format in WHOLE:
             return [write_atomically(Path(folder) / f"slides.{format}", drawn[0])]
-        width = max(2, len(str(self._steps[-1].index + 1)))
+        width = max(2, len(str(self[-1].index + 1)))
         return [
             write_atomically(Path(folder) / f"step-{step.index + 1:0{width}}.{format}", picture)
-            for step, picture in zip(self._steps, drawn, strict=True)
+            for step, picture in zip(self, drawn, strict=True)
         ]
 
 
@@ -236,15 +223,10 @@ def walk(root: Value, *, model: object = None) -> Walk:
     >>> steps[-1].text()
     '∂v2/∂x = ∂v2/∂v1·∂v1/∂x = (−4)·1 = −4'
     """
-    if not isinstance(root, Value):
-        raise OperandError(
-            f"walk needs a Value, the last one of a graph, not {shown(root)}: a number has no "
-            "steps; call a function on a Value, as in walk(f(Value(2.0)))"
-        )
     scene = Scene(root, model)
     steps = [*_forward(scene), *_backward(scene)]
-    scene.alarm = first_alarm(steps)
-    return Walk(scene, steps)
+    scene.alarm_at = next((step.index for step in steps if step.alarming is not None), None)
+    return Walk(steps)
 
 
 def _forward(scene: Scene) -> list[Step]:

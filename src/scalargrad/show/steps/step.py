@@ -37,11 +37,11 @@ from scalargrad.show.steps.formulas import (
     say,
 )
 from scalargrad.show.steps.partials import is_plain_sum
-from scalargrad.show.steps.scene import Alarm, Scene
+from scalargrad.show.steps.scene import Scene
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.printing import MINUS
 from scalargrad.table.validation import instance, is_word
-from scalargrad.value import Parameter, Value
+from scalargrad.value import Value
 
 _MOST_INPUTS, _MOST_NAMES = 8, 4
 _WRITERS: dict[str, FormulaWriter] = {"text": TEXT, "mathml": MATHML}
@@ -114,13 +114,6 @@ class Step:
         return self.expected > 1
 
     @property
-    def reads(self) -> tuple[Value, ...]:
-        """Nodes whose forward values the local derivative, as it is written here, reads."""
-        if self.node is None or self.operand is None:
-            return ()
-        return tuple(self.scene.gate(self.node).reads(self.operand))
-
-    @property
     def place(self) -> str:
         """Where the step is: ``inputs``, a node ``f``, or a wire ``f → z``."""
         if self.node is None:
@@ -180,7 +173,7 @@ class Step:
         """Say in a sentence what happens."""
         scene, node = self.scene, self.node
         if node is None:
-            return say("inputs", inputs=_inputs(scene))
+            return say("inputs", inputs=_listed([scene.names[x] for x in scene.inputs]))
         name = scene.names[node]
         if self.phase == "forward":
             operands = [scene.names[x] if isinstance(x, Value) else "" for x in node.parents]
@@ -210,12 +203,10 @@ class Step:
         """
         if self.phase == "seed":
             return self.fan_out_notes(notation)
-        alarm = self.scene.alarm
-        text = alarm.text if alarm is not None and alarm.position == self.index else ""
+        found = [self.pattern_note(notation), self.sum_note(notation), self._nudge_note()]
         if self.phase == "forward":
-            return [note for note in (self._held_note(), text) if note]
-        found = [self.pattern_note(notation), self.sum_note(notation), self._nudge_note(), text]
-        return [note for note in found if note]
+            found = [self._held_note()]
+        return [note for note in (*found, self._alarm_note()) if note]
 
     def _formula(self, part: Part, form: Form, n: Notation) -> str:
         writer, scene = _writer(form), self.scene
@@ -305,23 +296,20 @@ class Step:
         gate, parent = self.scene.gate(node), self.scene.names[parent_node]
         signal, pattern = self._signal(node, TEXT, notation), gate.form.pattern(operand)
         # Beside inf or nan a 0 does not stop anything: it can become nan later, as 0·inf.
-        is_dead = local == 0 and contribution == 0 and self.scene.alarm is None
+        is_dead = local == 0 and contribution == 0 and self.scene.alarm_at is None
+        if is_dead:
+            return say("nothing", pattern=pattern or gate_text(node), parent=parent)
         if pattern == "swap multiplier":
             partial = gate.partial(operand)
             factor = TEXT.factor_of(partial, gate.words)
             at_root = node is self.scene.root  # there the formula writes 1·q, too
             product = TEXT.put("product", *(("1", factor) if at_root else (factor, signal)))
-            text = "stopped" if is_dead else "received"
-            return say(text, pattern=pattern, parent=parent, received=product)
+            return say("received", pattern=pattern, parent=parent, received=product)
         if pattern in {"distributor", "gradient router", "sign flip"}:
             share = TEXT.put("product", TEXT.factor(local), signal)
             if local in {1.0, -1.0}:
                 share = signal if local > 0 else f"{MINUS}{signal}"
-            text = "nothing" if is_dead else "received"
-            return say(text, pattern=pattern, parent=parent, received=share)
-        if is_dead:
-            is_rounded = "≈" in gate.relations(operand)  # to 0, as the slope of tanh at 400
-            return say("saturated" if is_rounded else "flat", gate=gate_text(node))
+            return say("received", pattern=pattern, parent=parent, received=share)
         return pattern
 
     def sum_note(self, notation: Notation = "partial") -> str:
@@ -360,6 +348,30 @@ class Step:
         written = largest_of([self.scene.in_formulas[x] for x in scores])
         return say("held", largest=written) if scores else ""
 
+    @property
+    def alarming(self) -> Value | None:
+        """The node of which the step tells a value or a gradient that is not finite, if any."""
+        if self.parent is not None and self.total is not None:
+            return None if isfinite(self.total) else self.parent
+        leaves = (x for x in self.scene.order if not x.parents)
+        told = leaves if self.node is None else [self.node]
+        return next((x for x in told if not isfinite(self.scene.data[x])), None)
+
+    def _alarm_note(self) -> str:
+        """Say where the first number that is not finite comes from, and what to do about it."""
+        node, names = self.alarming, self.scene.names
+        if node is None or self.index != self.scene.alarm_at:
+            return ""
+        if self.node is None:
+            return say("not finite", name=names[node], value=number(self.scene.data[node]))
+        return say(
+            "overflow",
+            change="scale" if self.local is None or isfinite(self.local) else "shift",
+            kind="gradient" if self.phase == "backward" else "value",
+            formula=self.text(),
+            name=names[self.node],
+        )
+
     def fan_out_notes(self, notation: Notation = "partial") -> list[str]:
         """Announce the gradients that will be sums: ``w feeds 2 gates; w̄ needs 2 terms``."""
         scene = self.scene
@@ -389,17 +401,6 @@ def gate_sentence(node: Value, name: str, operands: Sequence[str]) -> str:
     return say("forward", gate=gate_text(node), name=name, operands=_listed(read))
 
 
-def _inputs(scene: Scene) -> str:
-    trained = [x for x in scene.inputs if isinstance(x, Parameter)]
-    given = [x for x in scene.inputs if not isinstance(x, Parameter)]
-    groups = [
-        f"the {kind}{'s' * (len(nodes) > 1)} {_listed([scene.names[x] for x in nodes])}"
-        for kind, nodes in (("input", given), ("parameter", trained))
-        if nodes
-    ]
-    return " and ".join(groups)
-
-
 def _listed(words: Sequence[str]) -> str:
     """Join words with commas and "and"; of many, name the first and count the rest."""
     if len(words) > _MOST_NAMES:
@@ -416,31 +417,6 @@ def _writer(form: Form) -> FormulaWriter:
     if not is_word(form, _WRITERS):
         raise OperandError(f"form is {shown(form)}; use 'text' or 'mathml'")
     return _WRITERS[form]
-
-
-def first_alarm(steps: list[Step]) -> Alarm | None:
-    """Return the first number that is not finite: a value if there is one, else a gradient."""
-    scene = steps[0].scene
-    numbers = [(x, scene.data[x], steps[scene.known_at[x]]) for x in scene.order]
-    numbers += [
-        (x.parent, x.total, x) for x in steps if x.parent is not None and x.total is not None
-    ]
-    return next((_alarm(node, step) for node, x, step in numbers if not isfinite(x)), None)
-
-
-def _alarm(node: Value, step: Step) -> Alarm:
-    """Say that the number of a node, which appears at a step, is not finite."""
-    scene, gate = step.scene, step.node
-    if gate is None:
-        text = say("not finite", name=scene.names[node], value=number(scene.data[node]))
-    else:
-        text = say(
-            "too large" if step.local is None or isfinite(step.local) else "vertical",
-            kind="gradient" if step.phase == "backward" else "value",
-            formula=step.text(),
-            name=scene.names[gate],
-        )
-    return Alarm(node, step.index, text)
 
 
 # The rows of tables, and HTML for notebooks -------------------------------------------------------

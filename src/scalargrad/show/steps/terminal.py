@@ -81,7 +81,6 @@ Action: TypeAlias = Literal["next", "previous", "first", "last", "quit"]
 ReadKey: TypeAlias = Callable[[], str]
 
 NOTICE_RESIZING = 0.25  # seconds
-_REST_OF_A_KEY = 0.05
 
 #: Escape sequences as xterm, the Linux console and rxvt send them; \xe0 is how Windows' console
 #: announces a special key.
@@ -90,11 +89,10 @@ _KEYS: dict[Action, tuple[str, ...]] = {
     "previous": ("\x1b[D", "\x1bOD", "\x1b[A", "\x1bOA", "\xe0K", "\xe0H", "p"),
     "first": ("\x1b[H", "\x1bOH", "\x1b[1~", "\x1b[7~", "\xe0G", "g"),
     "last": ("\x1b[F", "\x1bOF", "\x1b[4~", "\x1b[8~", "\xe0O", "G"),
-    "quit": ("q", "\x1b", "\x03", "\x04"),
+    "quit": ("q", "\x03", "\x04"),
 }
 _ACTIONS = {key: action for action, keys in _KEYS.items() for key in keys}
 _KEY = re.compile("\x1b\\[[0-9;]*[A-Za-z~]|\x1bO[A-Za-z]|\xe0[GHKMOP]|.", re.DOTALL)
-_UNFINISHED = (b"\x1b", b"\x1b[", b"\x1bO")
 
 
 def actions(typed: str) -> list[Action]:
@@ -134,20 +132,11 @@ def keyboard() -> Iterator[ReadKey]:
 
 
 def _read(terminal: int) -> str:
-    """Return the keys waiting; a slow line may deliver one key in parts."""
-    if not is_waiting(terminal, NOTICE_RESIZING):
+    """Return the keys waiting, or none after a while, so that a window that is resized is seen."""
+    waiting, *_ = select.select([terminal], [], [], NOTICE_RESIZING)
+    if not waiting:
         return ""
-    typed = os.read(terminal, 1024)
-    if not typed:
-        return "\x04"  # the terminal was closed
-    while typed.endswith(_UNFINISHED) and is_waiting(terminal, _REST_OF_A_KEY):
-        typed += os.read(terminal, 1024)
-    return typed.decode("utf-8", "replace")
-
-
-def is_waiting(terminal: int, seconds: float) -> bool:
-    """Return whether something was typed, after at most so many seconds."""
-    return bool(select.select([terminal], [], [], seconds)[0])
+    return os.read(terminal, 1024).decode("utf-8", "replace") or "\x04"  # the terminal was closed
 
 
 _GAP, _RULE, _WIDEST_FORMULA = 2, 78, 60
@@ -191,13 +180,13 @@ def _line(cells: Sequence[Text], widths: Sequence[int]) -> Text:
     return line
 
 
-def show(walk: Walk, console: Console | None = None) -> None:
+def show(walk: Sequence[Step], console: Console | None = None) -> None:
     """Print the steps of a walk as a table in colour.
 
     Parameters
     ----------
-    walk : Walk
-        The walk to show.
+    walk : sequence of Step
+        The walk to show, or a part of it.
     console : rich.console.Console, optional
         Where to print; by default standard output.
 
@@ -222,7 +211,7 @@ def explore(walk: Walk, console: Console | None = None, read_key: ReadKey | None
     """Move through a walk with keys, one step at a time, until q is pressed.
 
     Next: →, ↓, n, space or Enter. Previous: ←, ↑ or p. First: Home or g. Last: End or G.
-    Quit: q, Esc or Ctrl-C.
+    Quit: q or Ctrl-C.
 
     Parameters
     ----------
@@ -255,8 +244,6 @@ def _require_terminal(console: Console) -> None:
 
 
 def _explore(walk: Walk, console: Console, read_key: ReadKey) -> None:
-    if not len(walk):
-        return
     position, last, drawn = 0, len(walk) - 1, None
     with suppress(KeyboardInterrupt, EOFError), console.screen() as screen:
         while True:

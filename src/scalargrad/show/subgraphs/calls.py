@@ -159,14 +159,6 @@ class Modules:
             self._chains[path] = [*outer, path] if path in self.by_path else outer
         return self._chains[path]
 
-    def around(self, paths: Sequence[str]) -> str:
-        """Return the innermost module that most of the paths share; on a tie, the outermost."""
-        (first, most), *others = Counter(paths).most_common(2)
-        if not others or most > others[0][1]:
-            return first
-        shared: list[str] = common_beginning([self.chain(path) for path in paths])
-        return shared[-1]
-
 
 class Calls:
     """The calls in a graph.
@@ -223,13 +215,14 @@ class Calls:
         owners = [self.owners[x] for x in values if x in self.owners]
         if not owners:
             return None
-        path = self.modules.around(owners)
+        chain: list[str] = common_beginning([self.modules.chain(owner) for owner in owners])
+        path = chain[-1]
         own = dict.fromkeys(x for x in values if self.is_within(x, path))
         inputs = tuple(x for x in node.parents if x not in own)
         varies = any(isinstance(x, Value) for x in inputs)
         if not varies and not (inputs and isinstance(node.op, Reduction)):
             return None
-        return Use(self.modules.chain(path), inputs, tuple(own))
+        return Use(chain, inputs, tuple(own))
 
     def is_within(self, node: Value, path: str) -> bool:
         """Return whether a node is a parameter of a module or of one inside it."""

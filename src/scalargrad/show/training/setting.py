@@ -11,7 +11,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from scalargrad.compiler.call.outline import filled
@@ -91,8 +91,6 @@ def find_cells(program: Program, width: int) -> list[Cell]:
         form = ("sum",) if node in sums else (*form, program.constants.get(node))
         forms.append(numbers.setdefault(form, -1 - len(numbers)))
         if (found := sums.get(node)) is not None:
-            if any(width <= x < program.inputs for x in found.inputs):
-                raise OperandError(_NOT_A_NETWORK.format("a dot whose weights are not parameters"))
             read = [_cell_giving(x, reads[x], cells) for x in found.inputs]
             sources = [*zip(read, found.weights, strict=True)]
             reads.append(frozenset({len(cells)}))
@@ -109,14 +107,15 @@ def find_cells(program: Program, width: int) -> list[Cell]:
             if cells[i].output is None:
                 cells[i].output = output
     for cell in cells:
-        cell.form = forms[cell.weighted if cell.output is None else cell.output]
+        cell.output = cell.weighted if cell.output is None else cell.output
+        cell.form = forms[cell.output]
     return cells
 
 
 def _cell_giving(node: int, read: frozenset[int], cells: list[Cell]) -> int:
     """Return the cell of which a node is the output, as other units read it."""
     if len(read) != 1:
-        raise OperandError(_NOT_A_NETWORK.format("a unit that reads several others mixed"))
+        raise OperandError(_NOT_A_NETWORK.format("a unit that reads no others, or several mixed"))
     (cell,) = read
     if cells[cell].output not in {None, node}:
         raise OperandError(_NOT_A_NETWORK.format("a unit with two different outputs"))
@@ -487,15 +486,8 @@ def _cells(program: Program, cells: list[Cell], features: list[str] | None) -> I
     for i, cell in enumerate(cells):
         place = layers[cell.layer].index(i)
         name = unit_name(cell.layer, place, len(layers) - 1, len(layers[-1]))
-        yield {
-            "name": features[place] if features and cell.layer == 0 else name,
-            "layer": cell.layer,
-            "node": cell.weighted if cell.output is None else cell.output,
-            "weighted": cell.weighted,
-            "activation": activation(program, cell),
-            "sources": cell.sources,
-            "bias": cell.bias,
-        }
+        name = features[place] if features and cell.layer == 0 else name
+        yield asdict(cell) | {"name": name, "activation": activation(program, cell)}
 
 
 def _plane(plane: Iterable[int], width: int) -> tuple[int, ...]:

@@ -79,7 +79,7 @@ function exampleSentence() {
 
 function nameOfOutput(o) {
   const { outputs } = training.model;
-  return training.cells.find((cell) => cell.node === outputs[o])?.name ?? (outputs.length > 1 ? `output ${o}` : "output");
+  return training.cells.find((cell) => cell.output === outputs[o])?.name ?? (outputs.length > 1 ? `output ${o}` : "output");
 }
 
 // What an output speaks for, where each class has an output and a name of its own.

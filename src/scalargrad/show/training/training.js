@@ -111,14 +111,14 @@ class Training {
   // Every cell's output for an example at a snapshot.
   activations(k, example) {
     const values = this.run(this.parameters[k]);
-    return this.cells.map((cell) => values[cell.node][example]);
+    return this.cells.map((cell) => values[cell.output][example]);
   }
 
   // Every cell's output, and the model's outputs, over the grid at a snapshot; the plane passes
   // through an example, or through the means of all. Arrays are used again: to make so many for each
   // frame takes as long as to fill them.
   spread(k, example) {
-    const nodes = [...this.cells.map(({ node }) => node), ...this.plane.outputs];
+    const nodes = [...this.cells.map(({ output }) => output), ...this.plane.outputs];
     const each = this.spreads.length < SPREADS ? nodes.map(() => new Float64Array(gridPoints.length)) : this.spreads.shift();
     this.spreads.push(each);
     this.overPoints(k, example, gridPoints, (start, count) => {
@@ -279,25 +279,25 @@ function resized(hidden) {
   };
 
   const known = new Map([...Array(width).keys()].map((i) => [i, i]));
-  for (const c of recordedLayers[0]) cells.push({ ...recorded.cells[c], node: copy(recorded.cells[c].node, known) });
+  for (const c of recordedLayers[0]) cells.push({ ...recorded.cells[c], output: copy(recorded.cells[c].output, known) });
   let before = cells.map((_, c) => c);
   let parameter = width;
   for (let l = 1; l < sizes.length; l += 1) {
     const layer = [...Array(sizes[l]).keys()].map((place) => {
       const sources = before.map((c) => [c, parameter++]);
       const bias = hasBias(l) ? parameter++ : null;
-      const operands = [...sources.map(([, node]) => node), ...before.map((c) => cells[c].node), ...(bias === null ? [] : [bias])];
+      const operands = [...sources.map(([, node]) => node), ...before.map((c) => cells[c].output), ...(bias === null ? [] : [bias])];
       const weighted = write([`dot/${operands.length}`, ...operands]);
       const isLast = l === sizes.length - 1;
       const like = recorded.cells[recordedLayers[l][isLast ? place : 0]];
       if (isLast) known.set(like.weighted, weighted);
-      const node = isLast ? weighted : copy(like.node, new Map([[like.weighted, weighted]]));
+      const output = isLast ? weighted : copy(like.output, new Map([[like.weighted, weighted]]));
       const name = isLast ? like.name : recorded.retraining.names[l - 1][place];
-      return cells.push({ name, layer: l, node, weighted, activation: like.activation, sources, bias }) - 1;
+      return cells.push({ name, layer: l, output, weighted, activation: like.activation, sources, bias }) - 1;
     });
     before = layer;
   }
-  for (const [place, c] of before.entries()) cells[c].node = copy(recorded.cells[recordedLayers.at(-1)[place]].node, known);
+  for (const [place, c] of before.entries()) cells[c].output = copy(recorded.cells[recordedLayers.at(-1)[place]].output, known);
   program.outputs = old.outputs.map((node) => copy(node, known));
   return { program, cells };
 }

@@ -25,7 +25,6 @@ from scalargrad.table.numbers import json_number
 from scalargrad.table.validation import function, instance, size, text, whole
 from scalargrad.train import History, fit
 from scalargrad.train.examples import Examples, detached, examples
-from scalargrad.train.fit import OptimizerLike
 
 
 class Snapshot(NamedTuple):
@@ -62,7 +61,7 @@ def watch(
     y: Sequence[Any],
     *,
     loss: Loss,
-    optimizer: OptimizerLike | None = None,
+    optimizer: Any = None,
     epochs: int | None = None,
     threshold: float = 0.0,
     plane: tuple[int, int] = (0, 1),
@@ -169,8 +168,6 @@ def watch(
         if options:
             raise OperandError(f"{next(iter(options))} is an option of training: give epochs too")
         return page
-    if optimizer is None:
-        raise OperandError("epochs is given, but no optimizer to train with: give optimizer, too")
     callbacks = [page, *options.pop("callbacks", ())]
     try:
         history = fit(

@@ -9,12 +9,12 @@ which it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, TypeAlias, get_args
 
 from scalargrad.comparisons import Comparison
-from scalargrad.errors import GraphError, GraphTooLargeError
+from scalargrad.errors import GraphTooLargeError
 from scalargrad.graph import describe
 from scalargrad.ops.reductions import MaxScore
 from scalargrad.show import html
@@ -55,16 +55,16 @@ _SCRIPTS = (
     *("formulas", "sweep", "wording", "state", "drawings", "marks", "layers", "panel"),
     *("predict", "inputs", "timeline", "viewport", "tools", "sheet", "main"),
 )
-_LONGEST_EXPRESSION, _MOST_GATES = 160, 12
+_MOST_GATES = 12
 
 
 def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) -> str:
-    """Return steps of a walk as one HTML document that moves through them.
+    """Return the steps of a walk as one HTML document that moves through them.
 
     Parameters
     ----------
     steps : sequence of Step
-        All or part of one walk.
+        All of them.
     title : str, optional
         The heading; by default it names the root.
     limit : int
@@ -72,8 +72,6 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
 
     Raises
     ------
-    GraphError
-        If there are no steps.
     GraphTooLargeError
         If the graph has more than 10,000 nodes; nothing has been laid out then.
     LayoutError
@@ -84,8 +82,6 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
     The document refers to nothing outside itself, and its Content-Security-Policy forbids
     it: only its own script and style run, known by their hashes.
     """
-    if not steps:
-        raise GraphError("a page needs steps to show, and this walk has none: give it at least one")
     scene = steps[0].scene
     if len(scene.order) > MOST:
         raise GraphTooLargeError(
@@ -94,15 +90,14 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
         )
     first, drawn = drawings(scene, limit)
     record = Record(scene)
-    titled = title or f"Backpropagation through {scene.names[scene.root]}"
     return html.page(
         __package__,
         "page",
         _SCRIPTS,
         javascript_functions(record.operations.values()),
-        record.json(steps, drawn),
-        title=titled,
-        expression=escape(_expression(scene) + _advice(scene)),
+        record.json(drawn),
+        title=title or f"Backpropagation through {scene.names[scene.root]}",
+        expression=escape(_expression(scene)),
         table=table_html(steps),
         graph=first,
     )
@@ -114,16 +109,9 @@ def _expression(scene: Scene) -> str:
     if not gates:
         return scene.names[scene.root]
     if len(gates) <= _MOST_GATES:
-        written = ",  ".join(gate.symbols() for gate in gates)
-        if len(written) <= _LONGEST_EXPRESSION:
-            return written
+        return ",  ".join(gate.symbols() for gate in gates)
     plural = "s" * (len(scene.inputs) != 1)
     return f"{scene.names[scene.root]}: {len(gates)} gates over {len(scene.inputs)} input{plural}"
-
-
-def _advice(scene: Scene) -> str:
-    """Say how to name a root that has no label."""
-    return "" if scene.root.label else f'; to name {scene.names[scene.root]}, set its .label = "f"'
 
 
 Json: TypeAlias = Any
@@ -157,24 +145,22 @@ class Record:
         self._unknown = len(scene.comparisons) - len(known)
         self._comparisons = [self._comparison(found) for found in known]
 
-    def json(self, steps: Iterable[Step], drawn: Json) -> Json:
-        """Return the data of the page, its drawings and which steps it shows, as JSON."""
+    def json(self, drawn: Json) -> Json:
+        """Return the data of the page, with its drawings, as JSON."""
         scene, start = self._scene, Step(self._scene, 0, "forward")
-        positions = [step.index for step in steps]
         found, stages = layered(scene)
         return {
             "nodes": self._nodes,
             "inputs": [self._place[leaf] for leaf in scene.inputs],
             "sums": [place for node, place in self._place.items() if node in scene.pre_activations],
             "layers": found,
-            "stages": stages if len(positions) == scene.count else None,
+            "stages": stages,
             "gates": self._gates,
             "operations": self._operations,
             "scripts": [TEXT.templates, MATHML.templates],
             "texts": TEXTS,
             "start": start.sentence("partial"),
             "announced": {n: start.fan_out_notes(n) for n in get_args(Notation)},
-            "positions": positions if len(positions) < scene.count else None,
             **drawn,
             "comparisons": self._comparisons,
             "unknown": self._unknown,
@@ -204,12 +190,8 @@ class Record:
             "parents": [],
         }
         word = scene.in_formulas[node]
-        if word != scene.names[node]:
-            found["word"] = word
-        if (barred := TEXT.bar(word)) != f"{word[0]}\N{COMBINING MACRON}{word[1:]}":
-            found["barred"] = barred
-        if not re.fullmatch(r"\w|[^\W\d_]\d+", word):  # x, or v12
-            found["script"] = MATHML.name(word)
+        if not re.fullmatch(r"[^\W\d_]\d*", word):  # x, or v12
+            found |= {"word": word, "barred": TEXT.bar(word), "script": MATHML.name(word)}
         if op is None:
             return found | {"kind": "parameter" if isinstance(node, Parameter) else "input"}
         key, gate = self.key(op, len(node.parents)), scene.gate(node)

@@ -74,7 +74,8 @@ def drawings(scene: Scene, limit: int) -> tuple[str, Json]:
     ]
     if has_copies := is_whole and max(scene.readers.values()) > 1:
         builders.append(Builder(scene, copies=True, **shown))
-    svgs = draw([one.build(_title(scene, one.view.fold)) for one in builders])
+    diagrams = [in_rows(one.build(_title(scene, one.view.fold)), wired=True) for one in builders]
+    svgs = [_PageWriter(layout).svg() for layout in placed([*map(_PageLayout, diagrams)])]
     json: list[Json] = [
         {
             "title": named(part) if part.outer else "whole graph",
@@ -90,8 +91,7 @@ def drawings(scene: Scene, limit: int) -> tuple[str, Json]:
     templates: dict[str, int] = {}
     for entry, svg in zip(json[1:], svgs[1:], strict=True):
         template, slots = _slotted(svg)
-        number = templates.setdefault(template, len(templates))
-        entry["svg"] = {"template": number, "slots": slots}
+        entry["svg"] = {"template": templates.setdefault(template, len(templates)), "slots": slots}
     return svgs[0], {"drawings": json, "templates": [*templates]}
 
 
@@ -117,9 +117,8 @@ def views_of(whole: Fold) -> dict[Fold, View]:
         opened = [part]
         while len(opened[-1].items) == 1 and opened[-1].folds:
             opened += opened[-1].folds
-        view = View(part, opened)
-        found[part] = view.share(view.by_readers())
-        ahead += view.closed
+        found[part] = View(part, opened, bundled=True)
+        ahead += found[part].closed
     return found
 
 
@@ -178,20 +177,6 @@ _STEP = 30.0  # by which the width of a box grows if it stands for another
 _MANY = 4  # lines into a gate whose taps then stand together
 #: Between ranks, in inches: room for lines from such taps to cross, and from a fold to part.
 _CROSSED, _PARTING = 0.3, 0.5
-
-
-def draw(diagrams: Sequence[Diagram]) -> list[str]:
-    """Return each diagram as one ``<svg>`` element without numbers; long chains continue in rows.
-
-    They are laid out together: starting Graphviz takes longer than a small layout.
-
-    Raises
-    ------
-    LayoutError
-        If there is no Graphviz, or it fails.
-    """
-    layouts = placed([_PageLayout(in_rows(diagram, wired=True)) for diagram in diagrams])
-    return [_PageWriter(layout).svg() for layout in layouts]
 
 
 class _PageLayout(DiagramLayout):

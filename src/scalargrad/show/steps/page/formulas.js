@@ -11,13 +11,13 @@ const SLOT = /⟦(\w+) (\d)⟧/g;
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;" };
 const escapeHtml = (text) => text.replace(/[&<>"']/g, (character) => ESCAPES[character]);
 
-// A name in MathML, as Python writes it: x or v12, or as it is recorded; several names, max(z1, z2), are words.
-const scripts = new Map(recorded.nodes.map(({ name, word = name, script }) => [word, script]));
+// A name in MathML: x or v12, or as Python writes it; several names, max(z1, z2), are words.
+const scripts = new Map(recorded.nodes.map(({ word, script }) => [word, script]));
 function scripted(word) {
   if (scripts.get(word)) return scripts.get(word);
-  const [, letter, digits] = /^(\p{L})(\d+)$/u.exec(word) ?? [];
-  const tag = word.includes(", ") ? "mtext" : "mi";
-  return digits ? `<msub><mi>${letter}</mi><mn>${digits}</mn></msub>` : `<${tag}>${escapeHtml(word)}</${tag}>`;
+  const [, letter, digits = ""] = /^(\p{L})(\d*)$/u.exec(word) ?? [];
+  if (!letter) return `<mtext>${escapeHtml(word)}</mtext>`;
+  return digits ? `<msub><mi>${letter}</mi><mn>${digits}</mn></msub>` : `<mi>${letter}</mi>`;
 }
 
 const isWritten = (word) => /^[-−]?(\d+(\.\d+)?(e[-−]?\d+)?|inf|nan)$/.test(word);

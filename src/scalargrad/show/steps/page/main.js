@@ -72,8 +72,7 @@ readFragment();
 
 // What every step says, in the order of the walk: a test holds it against Python's words.
 function texts(notation) {
-  return positions.map((i) => {
-    const step = steps[i];
+  return steps.map((step) => {
     const { sweep } = state;
     const both = (part) => [TEXT, MATHML].map((script) => formula(sweep, step, part, script, notation));
     return {

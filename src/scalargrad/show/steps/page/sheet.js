@@ -34,9 +34,8 @@ function blankGradients(copy) {
 
 // The steps that are printed: all of them or, of a graph with folds, those in the open drawing.
 const printedSteps = () => {
-  const all = positions.map((i) => steps[i]);
-  const here = all.filter(({ node }) => node !== null && homeOf(node) === open.index);
-  return drawings.length > 1 && here.length ? here : all; // of nothing but folds, what is in them
+  const here = steps.filter(({ node }) => node !== null && homeOf(node) === open.index);
+  return drawings.length > 1 && here.length ? here : steps; // of nothing but folds, what is in them
 };
 
 // What is given for the steps that are printed: the inputs and whatever else their gates read.

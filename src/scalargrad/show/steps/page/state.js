@@ -26,15 +26,14 @@ const recordedSweep = new Sweep(
 );
 
 // The stops of a view: lists of steps that are shown together.
-const positions = recorded.positions ?? [...steps.keys()];
-const stopsOf = { wire: positions.map((index) => [index]), gate: byGate(positions) };
+const stopsOf = { wire: steps.map((_, index) => [index]), gate: byGate() };
 if (recorded.stages) stopsOf.layer = byLayer(recorded.stages);
 const ranks = Object.fromEntries(Object.entries(stopsOf).map(([view, stops]) => [view, rankSteps(stops)]));
 
-function byGate(shown) {
+function byGate() {
   const stops = [];
-  for (const index of shown) {
-    const [step, before] = [steps[index], steps[stops.at(-1)?.at(-1)]];
+  for (const [index, step] of steps.entries()) {
+    const before = steps[index - 1];
     const together = step.phase === "backward" && before?.phase === "backward" && before.node === step.node;
     if (together) stops.at(-1).push(index);
     else stops.push([index]);
@@ -52,12 +51,10 @@ function byLayer(stages) {
   return [[0], ...forward, [seedAt], ...backward.filter((stop) => stop.length)];
 }
 
-// The stop at which each step of the walk is done. Those between the steps of part of a walk
-// are done with the next one that is shown.
+// The stop at which each step of the walk is done.
 function rankSteps(stops) {
-  const rank = steps.map(() => Infinity);
+  const rank = [];
   for (const [at, stop] of stops.entries()) for (const k of stop) rank[k] = at;
-  for (let k = rank.length - 2; k >= 0; k -= 1) if (rank[k] === Infinity) rank[k] = rank[k + 1];
   return rank;
 }
 

@@ -58,7 +58,7 @@ function alarmText(sweep) {
   const kind = step.phase === "backward" ? "gradient" : "value";
   const written = formula(sweep, step, "whole", TEXT, "partial");
   const isVertical = step.phase === "backward" && !Number.isFinite(sweep.factors(step).local);
-  return say(isVertical ? "vertical" : "too large", { kind, formula: written, name: nodes[step.node].name });
+  return say("overflow", { kind, formula: written, change: isVertical ? "shift" : "scale", name: nodes[step.node].name });
 }
 
 // Whether nothing goes on along a wire: its local derivative is 0. Where inf or nan is about, the 0
@@ -74,19 +74,16 @@ function patternNote(sweep, step, notation) {
   const { pattern } = gate.gate.wires[step.operand];
   const parent = nodes[step.parent].name;
   const upstream = signal(step.node, TEXT, notation);
-  const isDead = isStopped(sweep, step);
+  if (isStopped(sweep, step)) return say("nothing", { pattern: pattern || gate.gate.shown, parent });
   if (pattern === "swap multiplier") {
     const factor = gate.factor(step.operand, TEXT);
     const product = step.node === root ? TEXT.product("1", factor) : TEXT.product(factor, upstream);
-    return say(isDead ? "stopped" : "received", { pattern, parent, received: product });
+    return say("received", { pattern, parent, received: product });
   }
   if (["distributor", "gradient router", "sign flip"].includes(pattern)) {
-    if (isDead) return say("nothing", { pattern, parent });
     return say("received", { pattern, parent, received: share(sweep.factors(step).local, upstream) });
   }
-  if (!isDead) return pattern;
-  const rounds = gate.relations(step.operand).includes("≈"); // to 0, as the slope of tanh at 400
-  return say(rounds ? "saturated" : "flat", { gate: gate.gate.shown });
+  return pattern;
 }
 
 // How much of a gradient a gate lets through.
