@@ -180,10 +180,8 @@ class Function:
 
     @cached_property
     def _only_along(self) -> tuple[int, Runner] | None:
-        if len(self.moving) != 1:
-            return None
-        (moving,) = self.moving
-        return moving, self.values_and_row_of(moving)
+        moving = self.moving or [k for k, x in enumerate(self.reached()) if x]
+        return (moving[0], self.values_and_row_of(moving[0])) if len(moving) == 1 else None
 
     def outputs(self, inputs: Inputs) -> list[float]:
         """Return the results, with the digits that a call with gradients gives them."""
@@ -192,7 +190,7 @@ class Function:
 
     def row(self, index: int, inputs: Inputs) -> list[float]:
         """Return the gradient of one result at a point."""
-        if self.moving == (index,):
+        if self._only_along is not None and self._only_along[0] == index:
             return self.values_and_row_of(index)(inputs)[-len(self.wrt) :]
         self.lately = index
         seeds = [0.0] * self.results

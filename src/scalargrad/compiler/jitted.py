@@ -11,15 +11,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from scalargrad.compiler.call.arguments import Key
 from scalargrad.compiler.call.call_signature import Signature
-from scalargrad.compiler.call.eager_replay import Call, Key, cause
 from scalargrad.compiler.call.record_call import UnrecordedError
-from scalargrad.compiler.call.specialization import Specialization
+from scalargrad.compiler.call.specialization import Call, Specialization
 from scalargrad.compiler.call.specializations import Specializations
 from scalargrad.compiler.check import checked
 from scalargrad.compiler.guards.object_state import is_object
 from scalargrad.compiler.jit_mode import is_jit_disabled, mode_here
-from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.side_effects import CallSnapshot
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import TraceError
@@ -120,16 +119,9 @@ class Jitted(Generic[P, R]):
     def _eagerly(self, path: Specialization, call: Call) -> R:
         """Evaluate a call eagerly, for the error that it raises, or the graph of an inf or nan."""
         _, args, kwargs, *_ = call
-        inputs = path.inputs(call)
         result = self._function(*args, **kwargs)
-        self.note_not_finite(path, call, inputs)
+        self._kept.limits.note_not_finite(self, path.recorded)
         return result
-
-    def note_not_finite(self, path: Specialization, call: Call, inputs: Inputs) -> None:
-        """Note that a call was evaluated eagerly because a number was not finite."""
-        self._kept.limits.note_not_finite(
-            self, path.recorded, functools.partial(cause, path, call, inputs)
-        )
 
     def _run_anew(self, call: Call) -> Any:
         """Record a path and run it; return both, or None if the call must be made eagerly.
