@@ -299,21 +299,21 @@ slope_of_square = jit(value_and_grad(square_of))
 
 
 def test_compiled_functions_are_pickled_by_name() -> None:
-    """A named function is found again, and recorded where it is; one without a name is lost."""
+    """A named function is found again, and recorded where it is; one without a name is refused."""
     named = pickle.loads(pickle.dumps(squared_distance))
     assert named([1.0, 2.0], [4.0, 6.0]) == 25.0
     assert copy.copy(named)([0.0], [3.0]) == 9.0
     plainly_named = pickle.loads(pickle.dumps(jit(square_of)))
     assert "nodes" in plainly_named.explain(3.0)
-    with pytest.raises(TraceError, match="name"):
-        pickle.loads(pickle.dumps(jit(lambda x: x * x * x)))
+    with pytest.raises(AttributeError, match="lambda"):
+        pickle.dumps(jit(lambda x: x * x * x))
 
 
 def test_what_is_made_of_a_function_is_not_taken_for_it_where_it_is_unpickled() -> None:
-    """It has the function's name; it is found by its own, and without one it is lost, not wrong."""
+    """It has the function's name; it is found by its own, and without one it is refused."""
     assert pickle.loads(pickle.dumps(slope_of_square))(3.0) == (9.0, 6.0)
-    with pytest.raises(TraceError, match="name"):
-        pickle.loads(pickle.dumps(jit(value_and_grad(square_of))))
+    with pytest.raises(pickle.PicklingError, match="square_of"):
+        pickle.dumps(jit(value_and_grad(square_of)))
 
 
 def test_a_disabled_function_runs_as_written_and_forgets_nothing(

@@ -221,7 +221,7 @@ class Specialization:
         for k in self.truths:
             numbers[k] = numbers[k] != 0.0
         found = numbers if len(numbers) == n else numbers[:n]
-        finite = isfinite(found[0]) if n == 1 else all_finite(found)
+        finite = isfinite(sum(numbers)) or all_finite(numbers)  # the gradient that follows, too
         if self.apart or self.compares:
             finite = finite and self._is_as_eager(parents, inputs)
         if not self.differentiable:
@@ -229,7 +229,6 @@ class Specialization:
         if not recording:
             return self.nodes.leaves(numbers, parents), finite
         row = None if along is None else (along, tuple(numbers[n + len(self.outcomes) :]))
-        finite = finite and (row is None or all_finite(row[1]))
         made = self.name, function, inputs, parents, row
         if self.nodes.is_single:  # the common case, without a further call
             return [Result(numbers[0], 0, made, parents)], finite
