@@ -313,9 +313,10 @@ class Jitted(Generic[P, R]):
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Return its name in its module, as of a function; else what it is made of."""
         if not is_object(self._function):
+            name = str(getattr(self, "__qualname__", ""))
             with suppress(ImportError, AttributeError, ValueError):
-                if pkgutil.resolve_name(f"{self.__module__}:{self.__qualname__}") is self:
-                    return self.__qualname__
+                if pkgutil.resolve_name(f"{self.__module__}:{name}") is self:
+                    return name
             for name, x in vars(sys.modules.get(self.__module__, object)).items():
                 if x is self:
                     return name
