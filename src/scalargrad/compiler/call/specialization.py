@@ -282,16 +282,12 @@ class Specialization:
         return [x for k, x in enumerate(leaves) if k not in self.whole]
 
     def _inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
-        return self.arranged(leaves, self.draws.listed() if self.draws else [], foreign)
-
-    def arranged(
-        self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value] = ()
-    ) -> Inputs:
         """Return the inputs of the program.
 
         First the numbers of the arguments, then those drawn, those closed over, and those of whole
         arrays.
         """
+        drawn = self.draws.listed() if self.draws else []
         if self.has_arrays:
             numbers = self._nodes_of(leaves) if self.whole else leaves
             row = [*numbers, *drawn, *foreign, *[leaves[k] for k in self.whole]]
