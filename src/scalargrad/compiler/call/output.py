@@ -104,7 +104,7 @@ class Run(NamedTuple):
 
     def reads(self, k: int, others: Sequence[int]) -> bool:
         """Return whether one of the other results was computed from the k-th."""
-        return self.function.read_by([(j, False) for j in others], [k])[0]
+        return self.function.read_by(others, [k])[0]
 
 
 class SentAtOnce(tuple[float, ...]):
