@@ -105,14 +105,11 @@ def test_a_gradient_of_several_results_that_is_not_finite_is_refused() -> None:
         return [sqrt(x) + y, x * x + y]
 
     x, y = Value(0.0), Value(3.0)
-    with pytest.raises(NumericalError, match="pair"):
-        jit(pair)(x, y)[0].backward()
-    with pytest.raises(NumericalError, match="pair"):
-        gradients(jit(pair)(x, y)[0], [x], create_graph=True)
+    for as_graph in (False, True):
+        with pytest.raises(NumericalError, match="pair"):
+            gradients(jit(pair)(x, y)[0], [x], create_graph=as_graph)
     jit(pair)(x, y)[1].backward()
     assert (x.grad, y.grad) == (0.0, 1.0)
-    with pytest.raises(NumericalError):
-        sg.hessian(jit(lambda p: p[0] ** 1.5))([0.0])
     assert jit(sg.hessian(lambda p: p[0] ** 1.5))([0.0]) == [[math.inf]]
 
 
@@ -288,8 +285,7 @@ def test_a_slope_that_eagerly_depends_on_nothing_has_gradients_of_0(
     def of_list(p: Any) -> Any:
         return f(*p)
 
-    for second in (jit(sg.hessian(of_list)), jit(sg.jacobian(grad(of_list)))):
-        assert [x for row in second([0.0, 2.0]) for x in row] == expected
+    assert [x for row in jit(sg.hessian(of_list))([0.0, 2.0]) for x in row] == expected
 
 
 def test_a_sum_of_inf_and_minus_inf_is_nan_without_a_warning() -> None:
