@@ -319,10 +319,13 @@ class Rod:
 
 
 def test_numbers_in_a_dataclass_are_inputs() -> None:
-    """Also nested, frozen and in lists: one program, and gradients of the fields."""
+    """Also nested, frozen, in lists and in a cycle: one program, and gradients of the fields."""
     compiled = jit(lambda ps, x: sum(p.length * x + p.mass.mass for p in ps))
     loss = lambda rod: (rod.length - 3.0) ** 2 * rod.mass  # noqa: E731
     slope, rod = jit(grad(loss)), Rod(1.0, 0.25)
+    again: Any = Pendulum(2.0, None)
+    again.mass = again
+    around = jit(lambda p, x: p.length * p.mass.mass.length * x)
     with warnings.catch_warnings(action="error"):
         for k in range(12):
             for made in (Pendulum, Rod):
@@ -332,6 +335,8 @@ def test_numbers_in_a_dataclass_are_inputs() -> None:
             found = slope(rod)
             assert found == grad(loss)(rod)
             rod = Rod(rod.length - found.length, rod.mass)
+            again.length = float(k)
+            assert around(again, 2.0) == 2.0 * k**2
     y, held = Value(2.0), Value(5.0)
     jit(loss)(Rod(y, held)).backward()
     assert (y.grad, held.grad) == (-10.0, 1.0)

@@ -20,7 +20,7 @@ from enum import Enum
 from itertools import chain, islice
 from operator import attrgetter, itemgetter
 from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -99,6 +99,7 @@ class Walk:
         self.key: list[Hashable] = []
         self.leaves: list[Any] = []
         self.objects: list[Any] = []
+        self._met: dict[type, list[Any]] = {}  # dataclasses, by class
 
     def take_one(self, x: Any) -> None:
         """Take an argument."""
@@ -121,6 +122,17 @@ class Walk:
             self.key.append((*kinds,))
             for kind, part in _parts(xs, kinds):
                 kind.take(part, self)
+
+    def new(self, records: Sequence[Any]) -> Sequence[Any]:
+        """Return the dataclasses, of one class, that were not met before; one is the same again."""
+        met = self._met.setdefault(type(records[0]), [])
+        first = len(met)
+        met += records
+        if len(set(map(id, met))) == len(met):
+            return records
+        place = {id(x): k for k, x in [*enumerate(met)][::-1]}
+        self.key.append(("met", *[place[id(x)] for x in records]))
+        return [x for k, x in enumerate(records, first) if place[id(x)] == k]
 
     # What has no numbers that are traced ------------------------------------------------------
 
@@ -186,6 +198,13 @@ class Walk:
 _FLOAT: set[type] = {float}
 
 
+class Fresh(NamedTuple):
+    """What takes the place of numbers, in the order of a walk, and copies of dataclasses by id."""
+
+    numbers: Iterator[Any]
+    copies: dict[int, Any]
+
+
 class Kind:
     """What arguments of one type are: how they are taken, and made anew with other numbers.
 
@@ -205,8 +224,8 @@ class Kind:
         """Do so with a single one."""
         self.take([x], walk)
 
-    def rebuilt(self, xs: Sequence[Any], fresh: Iterator[Any]) -> Sequence[Any]:
-        """Return arguments of this kind with `fresh` numbers in place of theirs; see `rebuilt`."""
+    def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
+        """Return arguments of this kind with their numbers replaced; see `rebuilt`."""
         raise NotImplementedError
 
 
@@ -219,8 +238,8 @@ class _Numbers(Kind):
     def take_one(self, x: Any, walk: Walk) -> None:
         walk.leaves.append(x if x.__class__ is float else float_of(x))
 
-    def rebuilt(self, xs: Sequence[Any], fresh: Iterator[Any]) -> Sequence[Any]:
-        return [*islice(fresh, len(xs))]
+    def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
+        return [*islice(fresh.numbers, len(xs))]
 
 
 class _Values(_Numbers):
@@ -261,7 +280,7 @@ class _Containers(Kind):
             walk.key.append(len(x))
             walk.take(x)
 
-    def rebuilt(self, xs: Sequence[Any], fresh: Iterator[Any]) -> Sequence[Any]:
+    def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
         items = iter(rebuilt(self._inside(xs), fresh))
         return [like(x, islice(items, len(x))) for x in xs]
 
@@ -273,7 +292,7 @@ class _Records(Kind):
     """Objects of a dataclass; integers in it are sizes or counts, and part of the key."""
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
-        for name, some, held in self._columns(xs):
+        for name, some, held in self._columns(walk.new(xs)):
             types = {*map(type, held)}
             walk.key.append((name, len(some)))
             if types.isdisjoint(_MAY_BE_SIZES) or not any(map(_is_size, held)):
@@ -284,34 +303,33 @@ class _Records(Kind):
             if left := [x for x in held if not _is_size(x)]:
                 walk.take(left)
 
-    def rebuilt(self, xs: Sequence[Any], fresh: Iterator[Any]) -> Sequence[Any]:
-        copies = [object.__new__(self.of) for _ in xs]
-        for name, some, held in self._columns(xs, copies):
+    def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
+        copies = fresh.copies
+        new = [x for i, x in {id(x): x for x in xs}.items() if i not in copies]
+        copies.update((id(x), object.__new__(self.of)) for x in new)
+        for name, some, held in self._columns(new):
             made = iter(rebuilt([x for x in held if not _is_size(x)], fresh))
-            for copy, before in zip(some, held, strict=True):
-                object.__setattr__(copy, name, before if _is_size(before) else next(made))
-        return copies
+            for x, before in zip(some, held, strict=True):
+                now = before if _is_size(before) else next(made)
+                object.__setattr__(copies[id(x)], name, now)
+        return [copies[id(x)] for x in xs]
 
-    def _columns(
-        self, xs: Sequence[Any], copies: Sequence[Any] = ()
-    ) -> list[tuple[str, Sequence[Any], list[Any]]]:
+    def _columns(self, xs: Sequence[Any]) -> list[tuple[str, Sequence[Any], list[Any]]]:
         """Return the names of attributes, each with the objects that have it and what they hold.
 
-        Those of all objects are taken together if they are the same. Where there are `copies`,
-        these are returned for the objects.
+        Those of all objects are taken together if they are the same.
         """
-        named = copies or xs
         slots = slots_of(self.of)
         if slots and "__dict__" not in dir(self.of):
             with suppress(AttributeError):  # one has no content
-                return [(name, named, [*map(attrgetter(name), xs)]) for name in slots]
+                return [(name, xs, [*map(attrgetter(name), xs)]) for name in slots]
         spaces = [*map(attributes if slots else _SPACE, xs)]
         if len({*map(len, spaces)}) == 1:
             with suppress(KeyError):  # other names
-                return [(name, named, [*map(itemgetter(name), spaces)]) for name in spaces[0]]
+                return [(name, xs, [*map(itemgetter(name), spaces)]) for name in spaces[0]]
         return [
             (name, [x], [space[name]])
-            for x, space in zip(named, spaces, strict=True)
+            for x, space in zip(xs, spaces, strict=True)
             for name in space
         ]
 
@@ -338,7 +356,7 @@ class _Arrays(Kind):
             refuse_array(x, walk.where)
             walk.whole(x)
 
-    def rebuilt(self, xs: Sequence[Any], fresh: Iterator[Any]) -> Sequence[Any]:
+    def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
         return [_rebuilt_array(x, fresh) for x in xs]
 
 
@@ -357,8 +375,8 @@ class _Others(Kind):
             else:
                 walk.whole(x)
 
-    def rebuilt(self, xs: Sequence[Any], fresh: Iterator[Any]) -> Sequence[Any]:
-        return [next(fresh) if is_leaf(x) else x for x in xs]
+    def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
+        return [next(fresh.numbers) if is_leaf(x) else x for x in xs]
 
 
 class _Objects(_Others):
@@ -417,7 +435,7 @@ def _in_a_row(parts: Sequence[Collection[Any]]) -> Sequence[Any]:
     return [*chain.from_iterable(parts)]
 
 
-def rebuilt(xs: Sequence[Any], fresh: Iterator[Any]) -> list[Any]:
+def rebuilt(xs: Sequence[Any], fresh: Fresh) -> list[Any]:
     """Return what lies on one level with its numbers replaced, in the order of `Walk.take`.
 
     Objects of other classes than dataclasses are themselves: a recording knows their Values.
@@ -434,22 +452,23 @@ def replaced(
     numbers: Iterator[Any],
 ) -> dict[int | str, Any]:
     """Return the arguments of a call, by position or name, with their numbers replaced."""
+    fresh = Fresh(numbers, {})
     return {
-        name: x if name in static else rebuilt([x], numbers)[0]
+        name: x if name in static else rebuilt([x], fresh)[0]
         for name, x in chain[Any](enumerate(args), kwargs.items())
     }
 
 
-def _rebuilt_array(x: Any, fresh: Iterator[Any]) -> Any:
+def _rebuilt_array(x: Any, fresh: Fresh) -> Any:
     """Return an array with its numbers replaced, or the stand-in for a whole array."""
     if x.dtype.hasobject:
         return objects_like(x, rebuilt(x.ravel().tolist(), fresh))
     if x.dtype.kind not in _NUMBERS:
         return x.copy()
-    found = [*islice(fresh, min(x.size, 1))]
+    found = [*islice(fresh.numbers, min(x.size, 1))]
     if x.ndim == 0 or (found and isinstance(found[0], np.ndarray)):
         return found[0]
-    return objects_like(x, [*found, *islice(fresh, max(x.size - 1, 0))])
+    return objects_like(x, [*found, *islice(fresh.numbers, max(x.size - 1, 0))])
 
 
 def size_changed(key: Key, other: Key) -> list[str]:

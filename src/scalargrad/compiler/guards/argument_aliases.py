@@ -41,13 +41,13 @@ def told_from_copies(names: Mapping[str, Any], met: Iterable[Any]) -> dict[int, 
 
 
 def require_apart(around: dict[int, Any], call: tuple[Any, ...]) -> None:
-    """Raise TraceError if an argument is around the function, or two are one."""
+    """Raise TraceError if an argument is around the function, or two are one list."""
     compiled, args, kwargs, _, _, objects = call
     outer = [*args, *kwargs.values()]
     given = _copied(outer, objects)
-    told = [x for x in given if not isinstance(x, tuple)]
-    told += [x for x in outer if isinstance(x, tuple) and x]  # a batch may hold a pair twice
-    often = Counter(map(id, told))
+    lists = [x for x in given if not (is_record(x.__class__) or isinstance(x, tuple))]
+    lists += [x for x in outer if isinstance(x, tuple) and x]  # a batch may hold a pair twice
+    often = Counter(map(id, lists))
     for x in given:
         if id(x) in around or often[id(x)] > 1:
             how = "that it also reads by a name" if id(x) in around else "twice"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import Walk, float_from, is_leaf, number_of, rebuilt
+from scalargrad.compiler.call.arguments import Fresh, Walk, float_from, is_leaf, number_of, rebuilt
 from scalargrad.compiler.passes.kinds import Held, Stacked, of_lanes
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
@@ -34,7 +34,7 @@ def example(trace: Trace, examples: Any) -> Any:
     if isinstance(examples, WholeArray):
         return examples.examples(functools.partial(_stacked, trace))
     if type(examples) is np.ndarray and examples.dtype.kind in "fiu":
-        return rebuilt([examples[0]], iter(_batched_arrays(trace, examples)))[0]
+        return rebuilt([examples[0]], Fresh(iter(_batched_arrays(trace, examples)), {}))[0]
     return _batched(trace, [examples[k] for k in range(len(examples))])
 
 
@@ -64,7 +64,7 @@ def _batched(trace: Trace, examples: Sequence[Any]) -> Any:
         raise UnlikeError
     columns = zip(*[walk.leaves for walk in walks], strict=True)
     numbers = chain.from_iterable(_numbers(trace, column) for column in columns)
-    return rebuilt([first], numbers)[0]
+    return rebuilt([first], Fresh(numbers, {}))[0]
 
 
 def _numbers(trace: Trace, leaves: Sequence[Any]) -> Iterable[Any]:
