@@ -172,10 +172,9 @@ def _require_numbers(inner: Sequence[Value], signals: Mapping[Value, Any]) -> No
     carriers = [wire for wire in wires if _carries(*wire, signals, is_good)] or wires
     if carriers:
         node, x = carriers[0]
-        within = node.cause() if hasattr(node, "cause") else ""  # a call tells
         raise NumericalError(
             f"the gradient of {describe(x)} is {float(signals[x])}: it arrived from "
-            f"{describe(node)}{within}{'' if _anomaly.get() else _REMEDY}"
+            f"{describe(node)}{'' if _anomaly.get() else _REMEDY}"
         )
 
 

@@ -118,9 +118,6 @@ class Rule(Protocol):
     def require_linear(self, call: Call) -> None:
         """Raise OperandError unless what is sent back is linear in the signals."""
 
-    def cause(self) -> str:
-        """Return where a number that is not finite arose in the call, as the end of a sentence."""
-
     def reads(self, k: int, others: Sequence[int]) -> bool:
         """Return whether one of the other outputs was computed from the k-th, in the call."""
 
@@ -181,10 +178,6 @@ class Call(Value):
     def pull_back_as_graph(self, signals: Any) -> Sequence[Scalar | None]:
         """Return the same as Values that can be differentiated again."""
         return self.rule.pull_back_as_graph(signals, self)
-
-    def cause(self) -> str:
-        """Return where a number that is not finite arose, as the end of a sentence."""
-        return self.rule.cause()
 
     def push_forward(self, moving: Sequence[tuple[int, Scalar]], as_graph: bool) -> list[Scalar]:
         """Return the tangent of each output, given those of operands, by index."""

@@ -81,8 +81,8 @@ def test_dicts_are_matched_by_their_keys() -> None:
 
 
 def test_results_of_other_forms_are_refused() -> None:
-    """Compiled, both functions return the same containers; a condition is a number."""
+    """Compiled, both functions return as many numbers; a condition is a number."""
     with pytest.raises(OperandError, match="cond"):
-        jit(lambda x: cond(x > 0, lambda x: [x], lambda x: (x,), x))(1.0)
+        jit(lambda x: cond(x > 0, lambda x: [x], lambda x: [x, x], x))(1.0)
     with pytest.raises(OperandError, match="condition"):
         cond("yes", abs, abs, 1.0)

@@ -150,19 +150,18 @@ def nested(x: Any) -> Any:
 
 @pytest.mark.parametrize("kind", [float, Value, np.float64])
 def test_results_have_their_structure_and_belong_to_the_caller(kind: Any) -> None:
-    """Each call returns lists of its own; so does a function that was pickled with its paths."""
+    """Each call returns lists of its own."""
     numbers = [float(k) for k in range(12)]
     compiled: Any = jit(nested)
     argument: Any = np.array(numbers) if kind is np.float64 else [*map(kind, numbers)]
     compiled(argument)
-    for again in (compiled, pickle.loads(pickle.dumps(compiled))):
-        for _ in range(2):
-            found = again(argument)
-            assert plain(found) == plain(nested(numbers))
-            assert type(found[3][0]) is Pair
-            assert type(found[2]) is tuple
-            found[0][1][2].append(0.0)  # the next result knows nothing of it
-            found[2][2].append([])
+    for _ in range(2):
+        found = compiled(argument)
+        assert plain(found) == plain(nested(numbers))
+        assert type(found[3][0]) is Pair
+        assert type(found[2]) is tuple
+        found[0][1][2].append(0.0)  # the next result knows nothing of it
+        found[2][2].append([])
     if kind is Value:
         compiled(argument)[0][1][2][1].backward()
         assert [x.grad for x in argument] == [0.0] * 11 + [3.0]
@@ -299,21 +298,21 @@ slope_of_square = jit(value_and_grad(square_of))
 
 
 def test_compiled_functions_are_pickled_by_name() -> None:
-    """A named function is found again, and recorded where it is; one without a name is lost."""
+    """A named function is found again, and recorded where it is; one without a name is refused."""
     named = pickle.loads(pickle.dumps(squared_distance))
     assert named([1.0, 2.0], [4.0, 6.0]) == 25.0
     assert copy.copy(named)([0.0], [3.0]) == 9.0
     plainly_named = pickle.loads(pickle.dumps(jit(square_of)))
     assert "nodes" in plainly_named.explain(3.0)
-    with pytest.raises(TraceError, match="name"):
-        pickle.loads(pickle.dumps(jit(lambda x: x * x * x)))
+    with pytest.raises((AttributeError, pickle.PicklingError), match="lambda"):
+        pickle.dumps(jit(lambda x: x * x * x))
 
 
 def test_what_is_made_of_a_function_is_not_taken_for_it_where_it_is_unpickled() -> None:
-    """It has the function's name; it is found by its own, and without one it is lost, not wrong."""
+    """It has the function's name; it is found by its own, and without one it is refused."""
     assert pickle.loads(pickle.dumps(slope_of_square))(3.0) == (9.0, 6.0)
-    with pytest.raises(TraceError, match="name"):
-        pickle.loads(pickle.dumps(jit(value_and_grad(square_of))))
+    with pytest.raises(pickle.PicklingError, match="square_of"):
+        pickle.dumps(jit(value_and_grad(square_of)))
 
 
 def test_a_disabled_function_runs_as_written_and_forgets_nothing(

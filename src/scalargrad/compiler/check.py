@@ -8,7 +8,9 @@ from typing import Any, NoReturn
 
 from scalargrad.autodiff import gradients
 from scalargrad.compiler.call.output import Result
-from scalargrad.compiler.generators import Generators, reached
+from scalargrad.compiler.generators import Generators
+from scalargrad.compiler.guards.names_read import NamesRead
+from scalargrad.compiler.guards.surroundings import walked
 from scalargrad.compiler.jit_mode import disable_jit, jit_mode
 from scalargrad.errors import TraceError
 from scalargrad.graph import topological_order
@@ -40,7 +42,8 @@ def checked(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         If a number, a gradient or the form of the result differs, or only one of the two is an
         error; the message says where.
     """
-    generators = Generators(reached((compiled.__wrapped__, args, kwargs)))
+    roots = compiled.__wrapped__, args, kwargs
+    generators = Generators(walked(roots, NamesRead(), closed=(Value,)).kept)
     with jit_mode("program"):
         found = compiled(*args, **kwargs)
     generators.rewind()

@@ -25,7 +25,8 @@ def cond(
     pred : bool, float or Value
         The condition, which holds if it is not 0: a comparison such as ``x > 0``.
     true_fun, false_fun : callable
-        Within a compiled function, both must return the same nesting of numbers.
+        Within a compiled function, both must return the same nesting of numbers, of which
+        the containers are those of `true_fun`.
     *operands
         What the functions are called with.
 
@@ -65,32 +66,18 @@ def cond(
     return true_fun(*operands) if holds else false_fun(*operands)
 
 
-#: What a message says before either result.
-_RETURNED = "cond: one function returned", "the other"
+#: What messages call the two results.
+_RETURNED = "what one function of cond returned", "what the other returned"
 
 
-def chosen(pred: Traced, first: Any, second: Any, returned: tuple[str, str]) -> Any:
-    """Return two results of one form as one, in which each number is that of the chosen one.
+def chosen(pred: Traced, first: Any, second: Any, named: tuple[str, str]) -> Any:
+    """Return the first of two results, in which each number is that of the chosen one.
 
     Raises
     ------
     OperandError
-        If they have not one form; `returned` says what either is.
+        If the second does not hold a number for each; they are `named` so.
     """
-    one, other = returned
-    if _form(first) != _form(second):
-        raise OperandError(
-            f"{one} {shown(first)}, {other} {shown(second)}: return the same lists, tuples or dicts"
-        )
-    numbers, rebuild = flatten(first, "what was returned")
-    pairs = zip(numbers, flatten_like(second, first, other, one), strict=True)
+    numbers, rebuild = flatten(first, named[0])
+    pairs = zip(numbers, flatten_like(second, first, *named[::-1]), strict=True)
     return rebuild(iter([x if x is y else where(pred, x, y) for x, y in pairs]))
-
-
-def _form(tree: Any) -> Any:
-    """Return the containers of a tree, and where its numbers stand, for a comparison."""
-    if isinstance(tree, dict):
-        return type(tree), {key: _form(x) for key, x in tree.items()}
-    if isinstance(tree, list | tuple):
-        return type(tree), [_form(x) for x in tree]
-    return (type(tree), tree.shape) if hasattr(tree, "shape") else "number"

@@ -104,32 +104,22 @@ class Function:
     def are_read(self) -> list[bool]:
         """For each result, whether another is computed from it."""
         places = range(self.results)
-        return self.read_by([(k, False) for k in places], places)
+        return self.read_by(places, places)
 
-    def read_by(self, others: Sequence[tuple[int, bool]], results: Sequence[int]) -> list[bool]:
-        """Return, for each of some results, whether one of the others was computed from it.
+    def read_by(self, others: Sequence[int], results: Sequence[int]) -> list[bool]:
+        """Return, for each of some results, by index, whether one of the others was made from it.
 
         Of an example of vmap, it is if something was computed from all examples; of a gradient
         within the program, if it is on the way to another gradient of the same roots.
-
-        Parameters
-        ----------
-        others : sequence of (int, bool)
-            The index of a result, and whether its derivative is meant, which may be computed from
-            the result itself.
-        results : sequence of int
-            The indices of those asked for.
         """
         nodes, outputs = self.recorded.nodes(), self.recorded.outputs
         is_lane = nodes.where(lambda op: op is UNBATCH)
         whole = [nodes.args_of(x)[0] if is_lane[x] else x for x in outputs[: self.results]]
         below = nodes.cut_off(is_lane | nodes.where(is_detached))
-        read = below.needed(
-            y for k, own in others for y in ([whole[k]] if own else below.args_of(whole[k]))
-        )
+        read = below.needed(y for k in others for y in below.args_of(whole[k]))
         found = [bool(read[outputs[k]] or read[whole[k]]) for k in results]
         if ADJOINT in nodes.table:
-            made = below.needed([whole[k] for k, _ in others])
+            made = below.needed([whole[k] for k in others])
             signals = [below.args_of(x) for x in below.places(ADJOINT) if made[x]]
             for i, k in enumerate(results):
                 if nodes.table[nodes.codes[whole[k]]] is ADJOINT:
@@ -180,10 +170,8 @@ class Function:
 
     @cached_property
     def _only_along(self) -> tuple[int, Runner] | None:
-        if len(self.moving) != 1:
-            return None
-        (moving,) = self.moving
-        return moving, self.values_and_row_of(moving)
+        moving = self.moving or [k for k, x in enumerate(self.reached()) if x]
+        return (moving[0], self.values_and_row_of(moving[0])) if len(moving) == 1 else None
 
     def outputs(self, inputs: Inputs) -> list[float]:
         """Return the results, with the digits that a call with gradients gives them."""
@@ -192,7 +180,7 @@ class Function:
 
     def row(self, index: int, inputs: Inputs) -> list[float]:
         """Return the gradient of one result at a point."""
-        if self.moving == (index,):
+        if self._only_along is not None and self._only_along[0] == index:
             return self.values_and_row_of(index)(inputs)[-len(self.wrt) :]
         self.lately = index
         seeds = [0.0] * self.results

@@ -90,7 +90,7 @@ class Generators:
     Parameters
     ----------
     objects : iterable
-        What the function, and what it is called with, lead to; see `reached`.
+        What the function, and what it is called with, lead to.
     names : container of str
         Those in its code.
     """
@@ -151,13 +151,8 @@ def _differ(a: Any, b: Any) -> bool:
 def generators_of(roots: Iterable[Any]) -> list[Any]:
     """Return the generators that can be reached, that of the module `random` among them."""
     names = NamesRead()
-    objects = reached(roots, names)
+    objects = walked([*roots], names, closed=(Value,)).kept
     return _among([*objects, *_behind(objects)], with_numpys="random" in names.names)
-
-
-def reached(roots: Iterable[Any], names: NamesRead | None = None) -> list[Any]:
-    """Return what can be reached."""
-    return walked([*roots], names or NamesRead(), closed=(Value,)).kept
 
 
 def _behind(objects: Iterable[Any]) -> list[Any]:

@@ -11,15 +11,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from scalargrad.compiler.call.arguments import Key
 from scalargrad.compiler.call.call_signature import Signature
-from scalargrad.compiler.call.eager_replay import Call, Key, cause
 from scalargrad.compiler.call.record_call import UnrecordedError
-from scalargrad.compiler.call.specialization import Specialization
+from scalargrad.compiler.call.specialization import Call, Specialization
 from scalargrad.compiler.call.specializations import Specializations
 from scalargrad.compiler.check import checked
 from scalargrad.compiler.guards.object_state import is_object
 from scalargrad.compiler.jit_mode import is_jit_disabled, mode_here
-from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.side_effects import CallSnapshot
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import TraceError
@@ -120,16 +119,9 @@ class Jitted(Generic[P, R]):
     def _eagerly(self, path: Specialization, call: Call) -> R:
         """Evaluate a call eagerly, for the error that it raises, or the graph of an inf or nan."""
         _, args, kwargs, *_ = call
-        inputs = path.inputs(call)
         result = self._function(*args, **kwargs)
-        self.note_not_finite(path, call, inputs)
+        self._kept.limits.note_not_finite(self, path.recorded)
         return result
-
-    def note_not_finite(self, path: Specialization, call: Call, inputs: Inputs) -> None:
-        """Note that a call was evaluated eagerly because a number was not finite."""
-        self._kept.limits.note_not_finite(
-            self, path.recorded, functools.partial(cause, path, call, inputs)
-        )
 
     def _run_anew(self, call: Call) -> Any:
         """Record a path and run it; return both, or None if the call must be made eagerly.
@@ -317,10 +309,17 @@ class Jitted(Generic[P, R]):
         """Copy the function, with what it is bound to; the copy has no recordings."""
         return Jitted(copy.deepcopy(self._function, memo), self._static, check=self.is_checked)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        if is_object(self._function):
-            return Jitted, (self._function, self._static)
-        return _unpickled, _qualified_name(self)
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Return its name in its module, as of a function; else what it is made of."""
+        if not is_object(self._function):
+            name = str(getattr(self, "__qualname__", ""))
+            with suppress(ImportError, AttributeError, ValueError):
+                if pkgutil.resolve_name(f"{self.__module__}:{name}") is self:
+                    return name
+            for name, x in vars(sys.modules.get(self.__module__, object)).items():
+                if x is self:
+                    return name
+        return functools.partial(Jitted, check=self.is_checked), (self._function, self._static)
 
 
 class Bound(functools.partial[R], Generic[Q, R]):
@@ -340,43 +339,3 @@ class Bound(functools.partial[R], Generic[Q, R]):
         """Write the program for such arguments to a file; see `Jitted.export`."""
         compiled: Any = self.func
         return compiled.export(path, *self.args, *args, **self.keywords, **kwargs)  # type: ignore[no-any-return]
-
-
-def _unpickled(module: str, name: str) -> Jitted[Any, Any]:
-    """Return the compiled function of this module and name, compiled here if it is not.
-
-    Raises
-    ------
-    TraceError
-        If there is none of that name in this process.
-    """
-    found = _imported(module, name)
-    if not callable(found):
-        raise TraceError(
-            f"{name} was pickled by its name, and the module {module} has no such function here: "
-            "define it in a module that both processes import"
-        )
-    return found if isinstance(found, Jitted) else Jitted(found)
-
-
-def _qualified_name(jitted: Any) -> tuple[str, str]:
-    """Return the module and the name under which a compiled function can be imported.
-
-    A function such as ``jit(value_and_grad(loss))`` bears the name of ``loss``, under which another
-    object is found. It is referred to by the name of the variable that holds it in its module, if
-    there is one.
-    """
-    module, name = (getattr(jitted, x, "") for x in ("__module__", "__qualname__"))
-    found, function = _imported(module, name), jitted.__wrapped__
-    if found is jitted or found is function or getattr(found, "__wrapped__", None) is function:
-        return module, name
-    names = [k for k, x in vars(sys.modules.get(module, object)).items() if x is jitted]
-    return (module, names[0]) if names else ("", name)
-
-
-def _imported(module: str, name: str) -> Any:
-    """Return what a name stands for in a module in this process; None if nothing."""
-    try:
-        return pkgutil.resolve_name(f"{module}:{name}")
-    except (ImportError, AttributeError, ValueError):
-        return None

@@ -22,7 +22,7 @@ from scalargrad.value import Value
 _FIRST, _TIMES = 64, 4
 #: A compiled loop has at most so many steps.
 _MOST = 1 << 17
-_RETURNED = "while_loop: body_fun returned", "given"
+_RETURNED = "what body_fun of while_loop returned", "what it was given"
 
 
 def while_loop(

@@ -346,10 +346,6 @@ class _Rule:
                     "forward-mode derivative: use grad, vjp or jacrev"
                 )
 
-    def cause(self) -> str:
-        """Return nothing: the rule is the user's."""
-        return ""
-
     def reads(self, _k: int, _others: Sequence[int]) -> bool:
         """Return False: the rule knows all that an output depends on."""
         return False

@@ -33,7 +33,6 @@ from scalargrad.compiler.call.argument_refusals import (
     refuse_constant,
     refuse_operations,
 )
-from scalargrad.compiler.call.eager_replay import Key
 from scalargrad.compiler.call.output import Result
 from scalargrad.compiler.guards.comparable import constants_of, exact, laid_out, objects_like
 from scalargrad.compiler.guards.names_read import is_of_library
@@ -59,6 +58,8 @@ _SPACE = attrgetter("__dict__")
 FLOAT64 = np.dtype(np.float64)
 _LAYOUT, _SINGLE = attrgetter("shape", "dtype"), {((), FLOAT64)}
 
+#: What chooses the program of a call: everything about its arguments but their numbers.
+Key = tuple[Hashable, ...]
 #: Types of which objects that are equal are the same.
 _TOLD_BY_TYPE = PLAIN - {float, complex}
 #: The first part of a key's entry for integers that dataclasses hold.

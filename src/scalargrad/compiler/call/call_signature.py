@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import AT_ONCE, FLOAT64, KINDS, Walk, replaced
-from scalargrad.compiler.call.eager_replay import Key
+from scalargrad.compiler.call.arguments import AT_ONCE, FLOAT64, KINDS, Key, Walk, replaced
 from scalargrad.compiler.guards.comparable import is_read_whole
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown

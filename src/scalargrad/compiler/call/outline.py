@@ -293,19 +293,3 @@ def _indices(numbers: list[int]) -> Integers | slice:
     if numbers == [*range(first, first + count)]:
         return slice(first, first + count)
     return np.array(numbers, np.int64)
-
-
-def placed(outline: Any, result: Any) -> dict[int, Any]:
-    """Return, by place, the contents of another result of the same structure."""
-    if isinstance(outline, Place):
-        return {outline.index: result}
-    pairs: list[tuple[Any, Any]] = []
-    if isinstance(outline, dict):
-        pairs = [(part, result[key]) for key, part in outline.items()]
-    elif isinstance(outline, list | tuple):
-        pairs = list(zip(outline, result, strict=True))
-    elif isinstance(outline, ArrayOutline):
-        pairs = list(zip(outline.items, result.ravel().tolist(), strict=True))
-    elif isinstance(outline, ObjectOutline):
-        pairs = [(part, getattr(result, name)) for name, part in outline.parts.items()]
-    return {k: x for part, other in pairs for k, x in placed(part, other).items()}

@@ -11,10 +11,10 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from scalargrad.call import Call, Intermediate, Signals, add_shares
-from scalargrad.compiler.call.eager_replay import cause, pulled_back, replayed
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.layout import taker
 from scalargrad.compiler.runner import Inputs
+from scalargrad.errors import NumericalError
 from scalargrad.table.operation import Operation
 from scalargrad.table.symbol import Symbol
 from scalargrad.value import Scalar, Value
@@ -23,8 +23,7 @@ from scalargrad.value import Scalar, Value
 class Run(NamedTuple):
     """One run of a program, and the rule by which signals to its results are sent back.
 
-    It keeps the inputs, so that nothing done later changes a gradient. One that is not finite is
-    computed again eagerly.
+    It keeps the inputs, so that nothing done later changes a gradient.
 
     Attributes
     ----------
@@ -36,8 +35,6 @@ class Run(NamedTuple):
         What it ran on.
     operands : tuple of Value
         Those by which it can be differentiated.
-    made : (Specialization, Arguments), or (Run, Signals)
-        The path and the arguments of the call; for a gradient, the run and the signals.
     along : (int, tuple of float), or None
         A result and its gradient, if that was computed with the results.
     """
@@ -46,15 +43,34 @@ class Run(NamedTuple):
     function: Function
     inputs: Inputs
     operands: tuple[Value, ...]
-    made: tuple[Any, Any]
     along: tuple[int, tuple[float, ...]] | None = None
 
     def pull_back(self, signals: Signals, _call: Value) -> Sequence[float | None]:
-        """Return Σ signal · gradient, for each operand; None for one that no result depends on."""
-        found: Sequence[Any] = self._products(signals)
-        if not all_finite(found) and (results := self.eagerly()) is not None:
-            found = pulled_back(results, signals, self.operands)
-        return self._where_read(found, signals)
+        """Return Σ signal · gradient, for each operand; None for one that no result depends on.
+
+        Raises
+        ------
+        NumericalError
+            If a product is inf or nan. A program adds in another order and merges equal nodes,
+            which is the same for finite numbers up to rounding, but 0·inf + inf is nan, and
+            (0 + 1)·inf is not.
+        """
+        found = self._where_read(self._products(signals), signals)
+        if not _are_finite(found):  # a result that sends no signal may have an infinite slope
+            derived = self.function.pulled_back(tuple(signals))
+            numbers = derived.outputs(self.function.with_seeds([*signals.values()], self.inputs))
+            found = self._where_read(numbers, signals)
+        return self._required_finite(found)
+
+    def _required_finite(self, found: Sequence[Any]) -> Sequence[Any]:
+        if not _are_finite(found):
+            raise NumericalError(
+                f"a gradient of {self.name} is inf or nan, which its program may compute otherwise "
+                "than it is written: call it within scalargrad.disable_jit() to see where that "
+                "arises, or take the gradient inside, as by jit(grad(f)). Guard the operand, not "
+                "the result: sqrt(where(x > 0, x, 1))"
+            )
+        return found
 
     def _where_read(self, found: Sequence[Any], signals: Signals) -> Sequence[Any]:
         """Leave out what is sent to operands that these results do not depend on."""
@@ -78,35 +94,17 @@ class Run(NamedTuple):
         arriving = tuple([x if isinstance(x, Value) else Value(x) for x in signals.values()])
         inputs = self.function.with_seeds([x.data for x in arriving], self.inputs)
         numbers = derived.outputs(inputs)
-        made = self, Signals(zip(signals, arriving, strict=True))
-        run = Run(f"{self.name}'", derived, inputs, (*self.operands, *arriving), made)
-        if not all_finite(numbers) and (eager := run.eagerly()) is not None:
-            found = [eager[k] for k in range(len(numbers))]
-        else:
-            found = ResultNodes(derived.reached(), derived, {}).outputs(numbers, run)
+        self._required_finite(self._where_read(numbers, signals))
+        run = Run(f"{self.name}'", derived, inputs, (*self.operands, *arriving))
+        found = ResultNodes(derived.reached(), derived, {}).outputs(numbers, run)
         return self._where_read(found, signals)
-
-    def eagerly(self) -> dict[int, Scalar] | None:
-        """Return the results, computed again eagerly; None if that is impossible."""
-        first, second = self.made
-        if not isinstance(first, Run):
-            return replayed(first, second, self.inputs)
-        results = first.eagerly()
-        if results is None:
-            return None
-        return dict(enumerate(pulled_back(results, second, first.operands, as_graph=True)))
 
     def require_linear(self, _call: Value) -> None:
         """Do nothing: a derivative is linear."""
 
-    def cause(self) -> str:
-        """Return where a number that is not finite arose in the call, as the end of a sentence."""
-        first, second = self.made
-        return first.cause() if isinstance(first, Run) else cause(first, second, self.inputs)
-
     def reads(self, k: int, others: Sequence[int]) -> bool:
         """Return whether one of the other results was computed from the k-th."""
-        return self.function.read_by([(j, False) for j in others], [k])[0]
+        return self.function.read_by(others, [k])[0]
 
 
 class SentAtOnce(tuple[float, ...]):
@@ -205,17 +203,14 @@ class Result(Value):
     def local_grads(self) -> tuple[float | None, ...]:  # type: ignore[override]
         """The gradient with respect to each operand."""
         if self._row is None:
-            *_, operands, _, along = self._run
-            row: Any = along[1] if along is not None and along[0] == self.index else ()
-            if not (row and isfinite(sum(row))):
+            *_, operands, along = self._run
+            if along is not None and along[0] == self.index:
+                row: Any = along[1]
+            else:
                 row = self.run.pull_back(Signals({self.index: 1.0}), self)
             read = self.parents is not operands
             self._row = SentAtOnce([row[k] for k in self.places] if read else row)
         return self._row
-
-    def cause(self) -> str:
-        """Return where a number that is not finite arose, as the end of a sentence."""
-        return self.run.cause()
 
     @property
     def places(self) -> Sequence[int]:
@@ -230,6 +225,10 @@ Result.__name__ = "Value"  # which is all that it is to a reader
 def all_finite(row: Sequence[float]) -> bool:
     """Return whether all numbers are finite."""
     return isfinite(sum(row)) or all(map(isfinite, row))
+
+
+def _are_finite(found: Sequence[Any]) -> bool:
+    return all_finite([x for x in found if x is not None])
 
 
 class ResultNodes:

@@ -8,7 +8,7 @@ from operator import is_
 from typing import Any, NamedTuple, NoReturn
 
 from scalargrad.compiler.call.arguments import replaced
-from scalargrad.compiler.call.eager_replay import Call
+from scalargrad.compiler.call.specialization import Call
 from scalargrad.compiler.generators import REMEDY
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.trace.record import as_recording, is_same, recorded

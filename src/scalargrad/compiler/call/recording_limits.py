@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 from operator import and_, is_
 from typing import Any
@@ -90,16 +90,14 @@ class RecordingLimits:
                 "same at every call (.detach() does not help: the number still changes)" + code
             )
 
-    def note_not_finite(self, compiled: object, operations: int, cause: Callable[[], str]) -> None:
-        """Count an eager call, made since a number was not finite; warn if such calls are slow.
-
-        `cause` returns what is known of the first such number, as the end of a sentence.
-        """
+    def note_not_finite(self, compiled: object, operations: int) -> None:
+        """Count an eager call, made since a number was not finite; warn if such calls are slow."""
         self._not_finite += operations
         if self._not_finite >= NOT_FINITE and self._is_first("not finite"):
             _warn(
                 f"{compiled!r} is evaluated eagerly where a result or a gradient is inf or nan, "
-                f"which takes as long as without jit{cause()}. To leave such points out, guard the "
+                "which takes as long as without jit. Called within disable_jit() and "
+                "detect_anomaly(), it names the operation. To leave such points out, guard the "
                 "operand, not the result: sqrt(where(x > 0, x, 1)); scale what overflows"
             )
 

@@ -15,8 +15,7 @@ import numpy as np
 
 from scalargrad.call import Intermediate
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import FLOAT64, number_of
-from scalargrad.compiler.call.eager_replay import Call
+from scalargrad.compiler.call.arguments import FLOAT64, Key, number_of
 from scalargrad.compiler.call.outline import filler, has_arrays
 from scalargrad.compiler.call.output import Result, ResultNodes, Run, all_finite
 from scalargrad.compiler.function import Function
@@ -32,6 +31,9 @@ from scalargrad.table.numbers import float_of
 from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.value import Value
 
+#: One call: the compiled function (a Jitted), its arguments, the key of its program, the numbers of
+#: its arguments, and the Values that objects among them hold. A tuple, since every call makes one.
+Call = tuple[Any, tuple[Any, ...], dict[str, Any], Key, list[Any], list[Any]]
 #: So many numbers are given to a program in a list, though some of them lie in arrays.
 _FEW = 64
 
@@ -219,7 +221,7 @@ class Specialization:
         for k in self.truths:
             numbers[k] = numbers[k] != 0.0
         found = numbers if len(numbers) == n else numbers[:n]
-        finite = isfinite(found[0]) if n == 1 else all_finite(found)
+        finite = isfinite(sum(numbers)) or all_finite(numbers)  # the gradient that follows, too
         if self.apart or self.compares:
             finite = finite and self._is_as_eager(parents, inputs)
         if not self.differentiable:
@@ -227,7 +229,7 @@ class Specialization:
         if not recording:
             return self.nodes.leaves(numbers, parents), finite
         row = None if along is None else (along, tuple(numbers[n + len(self.outcomes) :]))
-        made = self.name, function, inputs, parents, (self, call), row
+        made = self.name, function, inputs, parents, row
         if self.nodes.is_single:  # the common case, without a further call
             return [Result(numbers[0], 0, made, parents)], finite
         return self.nodes.outputs(numbers, Run(*made)), finite
@@ -280,16 +282,12 @@ class Specialization:
         return [x for k, x in enumerate(leaves) if k not in self.whole]
 
     def _inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
-        return self.arranged(leaves, self.draws.listed() if self.draws else [], foreign)
-
-    def arranged(
-        self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value] = ()
-    ) -> Inputs:
         """Return the inputs of the program.
 
         First the numbers of the arguments, then those drawn, those closed over, and those of whole
         arrays.
         """
+        drawn = self.draws.listed() if self.draws else []
         if self.has_arrays:
             numbers = self._nodes_of(leaves) if self.whole else leaves
             row = [*numbers, *drawn, *foreign, *[leaves[k] for k in self.whole]]
@@ -300,13 +298,6 @@ class Specialization:
             return leaves
         row = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
         return [*row, *drawn, *[x.data for x in foreign]]
-
-    def numbers(self, leaves: list[Any], inputs: list[float]) -> tuple[list[float], list[float]]:
-        """Return the inputs that the call would have now, and the random draws among `inputs`."""
-        first = self.function.recorded.inputs - len(self.closed_over) - len(self.draws)
-        drawn = inputs[first : first + len(self.draws)]
-        now = self.arranged(leaves, drawn, self.closed_over)
-        return [float(x) for x in now], drawn
 
 
 def are_independent(values: Sequence[Value], places: Sequence[int]) -> bool:

@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, cast
 
-from scalargrad.compiler.call.arguments import code_in, size_changed
-from scalargrad.compiler.call.eager_replay import Call, Key
+from scalargrad.compiler.call.arguments import Key, code_in, size_changed
 from scalargrad.compiler.call.record_call import CallRecorder, Untaken
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
-from scalargrad.compiler.call.specialization import Specialization
+from scalargrad.compiler.call.specialization import Call, Specialization
 from scalargrad.compiler.guards.argument_aliases import require_apart
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Surroundings

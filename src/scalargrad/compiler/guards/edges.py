@@ -121,14 +121,6 @@ def data_of(kind: type) -> dict[str, Any]:
     return {name: own[name] for name in names}
 
 
-def _set_members(kind: type, before: dict[str, Any]) -> None:
-    for name in data_of(kind).keys() - before.keys():
-        type.__delattr__(kind, name)
-    for name, content in before.items():
-        if vars(kind).get(name) is not content:
-            type.__setattr__(kind, name, content)
-
-
 def is_wrapper(x: Any) -> bool:
     """Return whether an object, such as a compiled function, wraps a function."""
     space = getattr(x, "__dict__", None)  # some wrappers of C libraries answer to every name
@@ -155,13 +147,21 @@ def functions_of(member: Any) -> list[Any]:
 # Objects --------------------------------------------------------------------------------------
 
 
-def _set_attributes(x: Any, before: dict[str, Any]) -> None:
-    """Let an object have these attributes and no others, whatever its class does about that."""
-    for name in attributes(x).keys() - before.keys():
-        object.__delattr__(x, name)
-    for name, content in before.items():
-        if getattr(x, name, None) is not content:
-            object.__setattr__(x, name, content)
+def _setter(read: Any, of: Any) -> Any:
+    """Return what lets an object or class have these attributes and no others.
+
+    Whatever its own class does when one is set: `of` is ``object``, or ``type``.
+    """
+
+    def write(x: Any, before: dict[str, Any]) -> None:
+        now = dict(read(x))
+        for name in now.keys() - before.keys():
+            of.__delattr__(x, name)
+        for name, content in before.items():
+            if name not in now or now[name] is not content:
+                of.__setattr__(x, name, content)
+
+    return write
 
 
 # Containers -----------------------------------------------------------------------------------
@@ -204,10 +204,10 @@ GLOBALS = Edge(
 )
 #: Those of functions, and of what wraps one, as a compiled function or a cache does.
 FUNCTION_ATTRIBUTES = Edge(own_space, _refill_space)
-MEMBERS = Edge(data_of, _set_members, names=True)
+MEMBERS = Edge(data_of, _setter(data_of, type), names=True)
 #: What a cache of functools has kept that may change.
 KEPT = Edge(kept_by, lambda cache, _: cache.cache_clear())
-ATTRIBUTES = Edge(attributes, _set_attributes, names=True)
+ATTRIBUTES = Edge(attributes, _setter(attributes, object), names=True)
 #: What users have added to Values.
 OF_VALUE = Edge(own_space, _refill_space, names=True)
 ITEMS, PARTS = Edge(_items, _set_items), Edge(lambda x: dict(enumerate(bound_parts(x))))

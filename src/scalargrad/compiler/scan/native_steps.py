@@ -11,8 +11,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import has_llvm
-from scalargrad.compiler.call.arguments import Walk, float_from, number_of
-from scalargrad.compiler.call.eager_replay import Key
+from scalargrad.compiler.call.arguments import Key, Walk, float_from, number_of
 from scalargrad.compiler.call.outline import Place, filled, filler, has_arrays, outlined
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.jitted import Jitted
