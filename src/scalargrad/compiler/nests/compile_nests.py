@@ -25,7 +25,6 @@ from scalargrad.compiler.nests.lowering import Form, Lowered, Lowering
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.node_columns import columns
 from scalargrad.compiler.nests.numpy_runner import NumpyNested
-from scalargrad.compiler.nests.packing import packed
 from scalargrad.compiler.nests.plan import Plan, plan
 from scalargrad.compiler.nests.schedule import directed
 from scalargrad.compiler.nests.tiles import arranged
@@ -236,8 +235,7 @@ def scheduled(found: Lowered, *, in_place: bool = False) -> Scheduled:
 
     equations, ordered = directed(in_blocks(found.equations, found.examples))
     body, fastest = arranged(ordered, registers())
-    whole, body, fastest = packed(equations, body, fastest)
-    places = plan(whole, body, fastest, found.apart if in_place else None)
+    places = plan(equations, body, fastest, found.apart if in_place else None)
     first = places.offsets[found.outputs] - places.offsets[found.given]
     outputs = slice(first, first + found.outputs.shape[0])
     return Scheduled(equations, body, places, found.given.shape[0], outputs, found.results)
