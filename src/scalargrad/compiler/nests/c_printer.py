@@ -225,14 +225,6 @@ class _CPrinter(Printer):
     def least(self, number: str, other: int) -> str:
         return self.body.let(f"{number} < {other} ? {number} : {other}", "int64_t")
 
-    def slots(self, width: int) -> str:
-        name = self.body.fresh("s")
-        self.body.line(f"double {name}[{CLASSES * width}];")
-        return name
-
-    def slot(self, slots: str, which: str, width: int) -> str:
-        return f"{slots}[{width} * {which}]"
-
     def turn_class(self, turn: str, extent: str, *, always: bool) -> str:
         found = f"{turn} & {CLASSES - 1}"
         text = found if always else f"{extent} > {SEQUENTIAL} ? {found} : 0"

@@ -67,8 +67,6 @@ class _LLVMPrinter(Printer):
         self.at = {block: ("%s", 0)} if block else {}
         self.body = self.module.function(name, f"ptr noalias %m{', i64 %s' * bool(block)}")
         self.e1, self.e8 = Emitter(self.body), Emitter(self.body, CLASSES)
-        self.locals: list[str] = []
-        self.entry = self.body.reserve()
         for k, distance in enumerate(self.plan.distances):
             at = self._next_to("%m", distance.cell)
             self.body.line(f"%d{k} = load i64, ptr {at}")
@@ -76,7 +74,6 @@ class _LLVMPrinter(Printer):
 
     def finished(self) -> IRModule:
         """Return the finished module."""
-        self.body.fill(self.entry, self.locals)
         self.body.line("ret void")
         return self.module
 
@@ -119,14 +116,6 @@ class _LLVMPrinter(Printer):
     def least(self, number: str, other: int) -> str:
         is_less = self.body.assign(f"icmp slt i64 {number}, {other}")
         return self.body.assign(f"select i1 {is_less}, i64 {number}, i64 {other}")
-
-    def slots(self, width: int) -> str:
-        name = f"%{self.body.fresh('s')}"
-        self.locals.append(f"{name} = alloca [{CLASSES * width} x double], align 64")
-        return name
-
-    def slot(self, slots: str, which: str, width: int) -> str:
-        return self._next_to(slots, self.whole(0, [(which, width)]))
 
     def turn_class(self, turn: str, extent: str, *, always: bool) -> str:
         found = self.body.assign(f"and i64 {turn}, {CLASSES - 1}")
