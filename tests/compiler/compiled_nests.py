@@ -170,7 +170,7 @@ class LLVMNest(CompiledNest):
         """Compile it; return how many numbers memory has."""
         import llvmlite.binding as llvm
 
-        printed, cells = print_llvm(body, self.plan)
+        printed, cells, _ = print_llvm(body, self.plan)
         self.source = printed.text()
         module = llvm.parse_assembly(self.source)
         target = machine(level)

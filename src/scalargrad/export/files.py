@@ -114,7 +114,7 @@ def _source(exported: Exported) -> tuple[Source, bytes, str]:
 
     loops, _, _ = exported.loops
     name = f"{exported.name}_loops"
-    module, cells = print_llvm(loops.body, loops.plan, name)
+    module, cells, _ = print_llvm(loops.body, loops.plan, name)
     code, target = relocatable(module.text(), name)
     declared = f"{HEAD}\nvoid {name}(double *m);\n"
     return around_loops(exported, loops, declared, cells), code, target

@@ -20,7 +20,7 @@ from scalargrad.compiler.nests.equations import Program as Equations
 from scalargrad.compiler.nests.finder.find import score, trees, work
 from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.tree import Tree
-from scalargrad.compiler.nests.llvm_printer import print_blocks
+from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.lowering import Form, Lowered, Lowering
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.node_columns import columns
@@ -86,7 +86,7 @@ def nested(program: Program, *, is_native: bool = True) -> Nested | NumpyNested:
 
 def _in_llvm(lowered: Lowered) -> Nested:
     found = scheduled(lowered, in_place=True)
-    module, cells, functions = print_blocks(found.body, found.plan)
+    module, cells, functions = print_llvm(found.body, found.plan)
     begun, listing = found.plan.begun(cells), str(found.equations)
     inputs, outputs, results = found[3:]
     distances, level = found.plan.distances, _level(module, found.body)

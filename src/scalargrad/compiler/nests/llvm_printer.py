@@ -19,26 +19,19 @@ from scalargrad.compiler.nests.registers import Carried
 STRAIGHT = 50
 
 
-def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[IRModule, int]:
-    """Return a module of LLVM IR, and how many numbers memory has that its function is given.
-
-    The function takes a pointer to memory, which is as `plan` says before the first run.
-    """
-    printer = _LLVMPrinter(plan, name)
-    printer.start()
-    printer.items(body)
-    return printer.finished(), printer.cells
-
-
 #: A function's name, and how often it is called: if several times, then with the number of a block.
 Function = tuple[str, int]
 
 
-def print_blocks(body: Body, plan: Plan) -> tuple[IRModule, int, list[Function]]:
-    """Return a module whose loops over blocks are functions of a block, and these in order."""
-    printer = _LLVMPrinter(plan, "run")
+def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[IRModule, int, list[Function]]:
+    """Return a module of LLVM IR, how many numbers memory has, and its functions in order.
+
+    They take a pointer to memory, which is as `plan` says before the first run. A loop over blocks
+    is a function of a block.
+    """
+    printer = _LLVMPrinter(plan, name)
     printer.start()
-    functions: list[Function] = [("run", 1)]
+    functions: list[Function] = [(name, 1)]
     for item in body:
         if isinstance(item, Loop) and isinstance(item.var, Block):
             printer.finished()
@@ -46,7 +39,7 @@ def print_blocks(body: Body, plan: Plan) -> tuple[IRModule, int, list[Function]]
             printer.begin(functions[-1][0], item.var)
             printer.items(item.body)
             printer.finished()
-            functions.append((f"run{len(functions)}", 1))
+            functions.append((f"{name}{len(functions)}", 1))
             printer.begin(functions[-1][0])
         else:
             printer.items([item])
