@@ -85,7 +85,9 @@ def nested(program: Program, *, is_native: bool = True) -> Nested | NumpyNested:
 
 
 def _in_llvm(lowered: Lowered) -> Nested:
-    found = scheduled(lowered, in_place=True)
+    from scalargrad.compiler.backend.llvm.target import registers
+
+    found = scheduled(lowered, registers(), in_place=True)
     module, cells, functions = print_llvm(found.body, found.plan)
     begun, listing = found.plan.begun(cells), str(found.equations)
     inputs, outputs, results = found[3:]
@@ -222,19 +224,19 @@ def is_printed(op: Op) -> bool:
     return not isinstance(op, Elementwise) or op is DETACH or can_write(op)
 
 
-def scheduled(found: Lowered, *, in_place: bool = False) -> Scheduled:
+def scheduled(found: Lowered, registers: int = 16, *, in_place: bool = False) -> Scheduled:
     """Return loops in the order in which they run, and where their arrays are.
 
     Parameters
     ----------
     found : Lowered
+    registers : int
+        How many vector registers the processor has.
     in_place : bool
         Whether large arrays that are given may lie elsewhere, at a distance that memory says.
     """
-    from scalargrad.compiler.backend.llvm.target import registers
-
     equations, ordered = directed(in_blocks(found.equations, found.examples))
-    body, fastest = arranged(ordered, registers())
+    body, fastest = arranged(ordered, registers)
     places = plan(equations, body, fastest, found.apart if in_place else None)
     first = places.offsets[found.outputs] - places.offsets[found.given]
     outputs = slice(first, first + found.outputs.shape[0])
