@@ -20,8 +20,6 @@ from scalargrad.version import __version__
 
 #: A workspace of at most this many numbers is on the stack.
 ON_THE_STACK = 1024
-#: Fewer zeros than this between numbers in memory are written.
-_GAP = 8
 _HEADER = files(__package__).joinpath("header.h.txt").read_text(encoding="utf-8")
 
 _NOTE = """
@@ -78,16 +76,10 @@ def around_loops(exported: Exported, loops: Scheduled, text: str, cells: int) ->
 
 
 def _initial_code(memory: Floats) -> str:
-    """Return what memory is declared to hold: numbers other than 0, each group after its cell."""
+    """Return what memory is declared to hold: numbers other than 0, each with its cell."""
     (cells,) = memory.view(np.int64).nonzero()
-    if not len(cells):
-        return " = {0.0}"
-    parts = np.split(cells, np.flatnonzero(np.diff(cells) > _GAP) + 1)
-    groups = []
-    for part in parts:
-        numbers = ", ".join(map(number_text, memory[part[0] : part[-1] + 1].tolist()))
-        groups.append(f"[{part[0]}] =\n{textwrap.fill(numbers, 100)}")
-    return " = {\n" + ",\n".join(groups) + "}"
+    numbers = ", ".join(f"[{k}] = {number_text(memory[k])}" for k in cells)
+    return f" = {{\n{textwrap.fill(numbers or '0.0', 100)}}}"
 
 
 # The header ---------------------------------------------------------------------------------------

@@ -68,10 +68,9 @@ _WHOLE = {"add": "+", "sub": "-", "shl": "<<", "lshr": ">>", "and": "&", "or": "
 class CEmitter(Emitter):
     """Writes operations as C; a long one outside of loops is a call of a function, written once."""
 
-    def __init__(self, body: CBody, functions: dict[str, str] | None = None) -> None:
-        super().__init__(body, inline=functions is None)
-        self.statements = body
-        self.functions = {} if functions is None else functions
+    def __init__(self, body: CBody, functions: dict[str, str]) -> None:
+        super().__init__(body, inline=False)
+        self.statements, self.functions = body, functions
 
     def number(self, x: Operand) -> str:
         """Return an operand as text, a float exactly."""
