@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from scalargrad.compiler.nests.builder import Builder
@@ -79,16 +79,14 @@ def gradient(
     return reverse.builder.program(checks=False), found
 
 
-def _dependent(
-    program: Program, on: Iterable[Array], reads: Callable[[Access], bool]
-) -> set[Array]:
-    """Return `on` and the arrays whose numbers vary smoothly with them, by certain reads."""
-    found, size = set(on), -1
+def _reached(start: Iterable[Array], ways: Sequence[tuple[Array, Array]]) -> set[Array]:
+    """Return the arrays to which ways lead from some, and these."""
+    found, size = set(start), -1
     while len(found) > size:
         size = len(found)
-        for step, _ in statements(program.body):
-            if any(x.array in found and reads(x) for x in _smooth_args(step)):
-                found.add(step.out.array)
+        for array, other in ways:
+            if array in found:
+                found.add(other)
     return found
 
 
@@ -153,11 +151,13 @@ class _Reverse:
         self.loss, self.places = loss, places
         self.wrt = {*wrt}  # signals are collected there, and go on to what these are copies of
         self.leaves = {*wrt}
-        for step, _ in statements(program.body):
+        steps = [step for step, _ in statements(program.body)]
+        for step in steps:
             if step.op is TABLE["identity"] and any(x.array in self.leaves for x in step.reads()):
                 self.leaves.add(step.out.array)
-        self.active = _dependent(program, wrt, self._is_asked)
-        self.active &= _leading_to(program, loss)
+        reads = [(x, step.out.array) for step in steps for x in _smooth_args(step)]
+        self.active = _reached(wrt, [(x.array, out) for x, out in reads if self._is_asked(x)])
+        self.active &= _reached([loss], [(out, x.array) for x, out in reversed(reads)])
         self.accumulators: dict[tuple[int, Access], Access] = {}
         self.received: dict[Array, list[Access]] = {}  # the accumulators of each array
         self.of_cells: dict[Access, list[Access]] = {}  # and of single cells of it
@@ -369,15 +369,3 @@ def _moves(x: Access, out: Access, var: Var) -> bool:
     """Return whether an index that depends on a variable is another where the cell is set."""
     pairs = zip(x.indices, out.indices, strict=True)
     return any(i != mine for i, mine in pairs if var in mine.variables)
-
-
-def _leading_to(program: Program, array: Array) -> set[Array]:
-    """Return the array and those on which its numbers depend smoothly."""
-    found, size = {array}, -1
-    steps = [step for step, _ in statements(program.body)][::-1]
-    while len(found) > size:
-        size = len(found)
-        for step in steps:
-            if step.out.array in found:
-                found |= {x.array for x in _smooth_args(step)}
-    return found
