@@ -23,7 +23,6 @@ from tests.compiler.nests import (
     arranged,
     fma,
     machine,
-    packed,
     plan,
     print_c,
     print_llvm,
@@ -43,7 +42,7 @@ class CompiledNest:
     def __init__(self, program: Program, level: int = 1, *, tiles: bool = True) -> None:
         body, fastest = schedule(program), dict[Array, int]()
         if tiles:
-            program, body, fastest = packed(program, *arranged(body))
+            body, fastest = arranged(body)
         self.plan = plan(program, body, fastest)
         self.memory = self.plan.begun(self.build(body, level))
         self._address = self.memory.ctypes.data
@@ -171,7 +170,7 @@ class LLVMNest(CompiledNest):
         """Compile it; return how many numbers memory has."""
         import llvmlite.binding as llvm
 
-        printed, cells = print_llvm(body, self.plan)
+        printed, cells, _ = print_llvm(body, self.plan)
         self.source = printed.text()
         module = llvm.parse_assembly(self.source)
         target = machine(level)

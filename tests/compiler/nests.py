@@ -14,7 +14,7 @@ from scalargrad.compiler.nests.builder import Builder, Cells
 from scalargrad.compiler.nests.c_printer import print_c
 from scalargrad.compiler.nests.compile_nests import nested
 from scalargrad.compiler.nests.contract import contract
-from scalargrad.compiler.nests.derive import gradient, tangent
+from scalargrad.compiler.nests.derive import gradient
 from scalargrad.compiler.nests.equations import Array, Body, Program
 from scalargrad.compiler.nests.finder.expand import expanded
 from scalargrad.compiler.nests.finder.find import trees
@@ -24,7 +24,6 @@ from scalargrad.compiler.nests.interpreter import fma, interpret
 from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.node_columns import columns
 from scalargrad.compiler.nests.numpy_runner import run_numpy
-from scalargrad.compiler.nests.packing import packed
 from scalargrad.compiler.nests.plan import plan
 from scalargrad.compiler.nests.schedule import schedule
 from scalargrad.compiler.nests.simplify import simplify
@@ -39,8 +38,8 @@ from scalargrad.value import Value
 __all__ = [
     "Array", "Body", "Builder", "Cells", "Emitter", "FunctionBody", "IRModule", "Operand",
     "Operation", "Program", "Recording", "Table", "Tree", "arranged", "contract", "expanded",
-    "fma", "gradient", "interpret", "machine", "packed", "plan", "print_c", "print_llvm",
-    "recorded", "run_as_nests", "run_numpy", "schedule", "simplify", "tangent", "trees", "write",
+    "fma", "gradient", "interpret", "machine", "plan", "print_c", "print_llvm",
+    "recorded", "run_as_nests", "run_numpy", "schedule", "simplify", "trees", "write",
 ]  # fmt: skip
 
 

@@ -13,15 +13,13 @@ from typing import NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import LINE, Floats
-from scalargrad.compiler.nests.c_printer import HEAD, function_text
+from scalargrad.compiler.nests.c_printer import CBody, number_text
 from scalargrad.compiler.nests.compile_nests import Scheduled
 from scalargrad.export.program import Exported, layout
 from scalargrad.version import __version__
 
 #: A workspace of at most this many numbers is on the stack.
 ON_THE_STACK = 1024
-#: Fewer zeros than this between numbers in memory are written.
-_GAP = 8
 _HEADER = files(__package__).joinpath("header.h.txt").read_text(encoding="utf-8")
 
 _NOTE = """
@@ -47,24 +45,7 @@ class Source(NamedTuple):
 
 def c_source(exported: Exported) -> Source:
     """Return a program as C."""
-    loops, text, cells = exported.loops
-    return around_loops(exported, loops, text.removeprefix(HEAD), cells)
-
-
-def _file(exported: Exported, functions: Sequence[str], body: Sequence[str]) -> str:
-    """Return the text of a C file: functions, then the one that calls them."""
-    name, results = exported.name, len(exported.outputs)
-    lines = [*body]
-    if exported.is_guarded:
-        lines.append(f"for (long i = 0; out[{results}] == 0.0 && i < {results}; i++) out[i] = NAN;")
-    main = function_text(f"void {name}(const double *in, double *out)", "\n".join(lines))
-    parts = ["\n".join(functions), main]
-    helpers = HEAD if "int64_t" in parts[0] else "#include <math.h>\n"
-    opening = f'/* Written by scalargrad {__version__}: see {name}.h */\n#include "{name}.h"\n'
-    return "\n".join([opening, helpers, *filter(None, parts)])
-
-
-# Loops --------------------------------------------------------------------------------------------
+    return around_loops(exported, *exported.loops)
 
 
 def around_loops(exported: Exported, loops: Scheduled, text: str, cells: int) -> Source:
@@ -78,40 +59,27 @@ def around_loops(exported: Exported, loops: Scheduled, text: str, cells: int) ->
         The source, or a declaration, of the function ``NAME_loops`` of so many `cells` of memory.
     cells : int
     """
-    memory = loops.plan.begun(cells)
+    memory, name, results = loops.plan.begun(cells), exported.name, len(exported.outputs)
     is_large = len(memory) > ON_THE_STACK
-    body = [
-        f"{'static ' * is_large}double m[{len(memory)}]{_initial_code(memory)};",
-        f"for (long i = 0; i < {loops.inputs}; i++) m[{LINE} + i] = in[i];",
-        f"{exported.name}_loops(m);",
-        f"for (long i = 0; i < {loops.results}; i++) out[i] = m[{LINE + loops.outputs.start} + i];",
-    ]
-    return Source(_file(exported, [text], body), len(memory) * is_large)
+    main = CBody()
+    main.line(f"{'static ' * is_large}double m[{len(memory)}]{_initial_code(memory)};")
+    main.line(f"for (long i = 0; i < {loops.inputs}; i++) m[{LINE} + i] = in[i];")
+    main.line(f"{name}_loops(m);")
+    first = LINE + loops.outputs.start
+    main.line(f"for (long i = 0; i < {loops.results}; i++) out[i] = m[{first} + i];")
+    if exported.is_guarded:
+        taken = f"out[{results}] == 0.0"
+        main.line(f"for (long i = 0; {taken} && i < {results}; i++) out[i] = NAN;")
+    head = f'/* Written by scalargrad {__version__}: see {name}.h */\n#include "{name}.h"\n'
+    whole = [head, text, main.function(f"void {name}(const double *in, double *out)")]
+    return Source("\n".join(whole), len(memory) * is_large)
 
 
 def _initial_code(memory: Floats) -> str:
-    """Return what memory is declared to hold: numbers other than 0, each group after its cell."""
+    """Return what memory is declared to hold: numbers other than 0, each with its cell."""
     (cells,) = memory.view(np.int64).nonzero()
-    if not len(cells):
-        return " = {0.0}"
-    parts = np.split(cells, np.flatnonzero(np.diff(cells) > _GAP) + 1)
-    groups = []
-    for part in parts:
-        numbers = ", ".join(map(number_code, memory[part[0] : part[-1] + 1].tolist()))
-        groups.append(f"[{part[0]}] =\n{textwrap.fill(numbers, 100)}")
-    return " = {\n" + ",\n".join(groups) + "}"
-
-
-def number_code(value: float) -> str:
-    """Write a number exactly, as C.
-
-    Examples
-    --------
-    >>> number_code(0.1), number_code(float("-inf"))
-    ('0.1', '(-INFINITY)')
-    """
-    code = repr(float(value)).replace("inf", "INFINITY").replace("nan", "NAN")
-    return f"({code})" if code.startswith("-") else code
+    numbers = ", ".join(f"[{k}] = {number_text(memory[k])}" for k in cells)
+    return f" = {{\n{textwrap.fill(numbers or '0.0', 100)}}}"
 
 
 # The header ---------------------------------------------------------------------------------------

@@ -109,13 +109,15 @@ def _source(exported: Exported) -> tuple[Source, bytes, str]:
     if not has_llvm():
         return c_source(exported), b"", "this processor"
     from scalargrad.compiler.backend.llvm.machine_code import relocatable
+    from scalargrad.compiler.nests.c_printer import HEAD
     from scalargrad.compiler.nests.llvm_printer import print_llvm
 
     loops, _, _ = exported.loops
     name = f"{exported.name}_loops"
-    module, cells = print_llvm(loops.body, loops.plan, name)
+    module, cells, _ = print_llvm(loops.body, loops.plan, name)
     code, target = relocatable(module.text(), name)
-    return around_loops(exported, loops, f"void {name}(double *m);\n", cells), code, target
+    declared = f"{HEAD}\nvoid {name}(double *m);\n"
+    return around_loops(exported, loops, declared, cells), code, target
 
 
 def _for_load(exported: Exported) -> str:

@@ -229,7 +229,6 @@ def bell(x: Symbol, factor: float) -> Symbol:
   }
   return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * total;
 }""",
-    lane="math.erf({0})",
 )
 def erf(x: float) -> float:
     """Return the error function, 2/√π · ∫₀ˣ e^(-t²) dt.
@@ -263,7 +262,6 @@ def erf(x: float) -> float:
   const half = Math.exp((-short * short) / 2);
   return half * ((half * Math.exp((short - x) * (short + x))) / (tail * Math.sqrt(Math.PI)));
 }""",
-    lane="math.erfc({0})",
 )
 def erfc(x: float) -> float:
     """Return the complementary error function, 1 - erf(x), accurate for large x too.

@@ -6,11 +6,7 @@ with ``-ffp-contract=off``, so that only what is written ``fma`` is fused.
 
 from __future__ import annotations
 
-import itertools
-import math
 import re
-import textwrap
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
@@ -20,10 +16,15 @@ from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.printer import Printer
 from scalargrad.compiler.nests.registers import Carried
 
+#: The beginning of a file. Some variables and parameters of what it has are not read.
 HEAD = """\
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __GNUC__
+#pragma GCC diagnostic ignored "-Wunused-variable"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#endif
 static inline int64_t sg_bits(double x) { int64_t i; memcpy(&i, &x, 8); return i; }
 static inline double sg_double(int64_t i) { double x; memcpy(&x, &i, 8); return x; }
 """
@@ -34,6 +35,10 @@ class CBody(FunctionBody):
 
     def __init__(self) -> None:
         super().__init__(IRModule(), "", "")
+
+    def function(self, head: str) -> str:
+        """Return a function of these statements."""
+        return "\n".join([f"{head} {{", *self._lines, "}\n"])
 
     def let(self, text: str, kind: str = "double") -> str:
         """Append the definition of a variable; return its name."""
@@ -54,9 +59,6 @@ class CBody(FunctionBody):
         return self.let(f"{word[2]} {sign} {word[3]}", "int")
 
 
-#: Names of variables, and the definition of one.
-_NAMES = re.compile(r"\b[a-z]+\d+\b")
-_DEFINITION = re.compile(r"\s*(double|int|int64_t) \w+ = ")
 #: Comparisons that are false for nan, and != that is true.
 _COMPARED = {"olt": "<", "ole": "<=", "ogt": ">", "oge": ">=", "oeq": "==", "une": "!="}
 _ARITHMETIC = {"fadd": "+", "fsub": "-", "fmul": "*", "fdiv": "/"}
@@ -66,16 +68,13 @@ _WHOLE = {"add": "+", "sub": "-", "shl": "<<", "lshr": ">>", "and": "&", "or": "
 class CEmitter(Emitter):
     """Writes operations as C; a long one outside of loops is a call of a function, written once."""
 
-    def __init__(self, body: CBody, functions: dict[str, str] | None = None) -> None:
-        super().__init__(body, inline=functions is None)
-        self.statements = body
-        self.functions = {} if functions is None else functions
+    def __init__(self, body: CBody, functions: dict[str, str]) -> None:
+        super().__init__(body, inline=False)
+        self.statements, self.functions = body, functions
 
     def number(self, x: Operand) -> str:
         """Return an operand as text, a float exactly."""
-        if isinstance(x, str):
-            return x
-        return number_text(x)
+        return x if isinstance(x, str) else number_text(x)
 
     def _two(self, instruction: str, x: Operand, y: Operand) -> str:
         name, *condition = instruction.split()
@@ -118,7 +117,7 @@ class CEmitter(Emitter):
             names = [f"x{k}" for k in range(len(operands))]
             e.statements.line(f"return {e.number(write(e, *names))};")
             declared = ", ".join(f"double {x}" for x in names)
-            self.functions[full] = _function(f"double {full}({declared})", e.statements)
+            self.functions[full] = e.statements.function(f"double {full}({declared})")
         return self.intrinsic(full, *operands)
 
     def select(self, test: str, x: Operand, y: Operand) -> str:
@@ -152,11 +151,7 @@ class CEmitter(Emitter):
 
 def number_text(x: float) -> str:
     """Write a number exactly, as C."""
-    if x != x:
-        return "NAN"
-    if math.isinf(x):
-        return "INFINITY" if x > 0 else "-INFINITY"
-    return x.hex()
+    return repr(float(x)).replace("inf", "INFINITY").replace("nan", "NAN")
 
 
 def print_c(body: Body, plan: Plan, name: str = "run", *, static: bool = False) -> tuple[str, int]:
@@ -167,39 +162,9 @@ def print_c(body: Body, plan: Plan, name: str = "run", *, static: bool = False) 
     printer = _CPrinter(plan)
     printer.start()
     printer.items(body)
-    main = _function(f"void {name}(double *restrict m)", printer.body)
+    main = printer.body.function(f"void {name}(double *restrict m)")
     others = [f"static {x}" for x in printer.e1.functions.values()]
     return "\n".join([HEAD, *others, "static " * static + main]), printer.cells
-
-
-def _function(head: str, body: CBody) -> str:
-    lines = used(body.lines().split("\n")[1:])
-    return function_text(head, "\n".join(x.removeprefix("  ") for x in lines))
-
-
-def function_text(head: str, body: str) -> str:
-    """Return a function; parameters that it does not read are said to be there."""
-    names = re.findall(r"\*(?:restrict )?(\w+)", head)
-    unread = [x for x in names if not re.search(rf"\b{x}\b", body)]
-    text = "\n".join([*(f"(void){x};" for x in unread), body])
-    return f"{head} {{\n{textwrap.indent(text, '  ')}\n}}\n"
-
-
-def used(lines: list[str]) -> list[str]:
-    """Return statements without definitions of variables that nothing reads."""
-    names = [_NAMES.findall(line) for line in lines]
-    often = Counter(itertools.chain.from_iterable(names))
-    kept: list[str] = []
-    for line, (first, *others) in zip(reversed(lines), map(_or_none, reversed(names)), strict=True):
-        if often[first] == 1 and _DEFINITION.match(line):
-            often.subtract(others)
-        else:
-            kept.append(line)
-    return kept[::-1]
-
-
-def _or_none(names: list[str]) -> list[str]:
-    return names or [""]
 
 
 class _CPrinter(Printer):
@@ -224,14 +189,6 @@ class _CPrinter(Printer):
 
     def least(self, number: str, other: int) -> str:
         return self.body.let(f"{number} < {other} ? {number} : {other}", "int64_t")
-
-    def slots(self, width: int) -> str:
-        name = self.body.fresh("s")
-        self.body.line(f"double {name}[{CLASSES * width}];")
-        return name
-
-    def slot(self, slots: str, which: str, width: int) -> str:
-        return f"{slots}[{width} * {which}]"
 
     def turn_class(self, turn: str, extent: str, *, always: bool) -> str:
         found = f"{turn} & {CLASSES - 1}"

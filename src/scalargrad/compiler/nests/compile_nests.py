@@ -20,12 +20,11 @@ from scalargrad.compiler.nests.equations import Program as Equations
 from scalargrad.compiler.nests.finder.find import score, trees, work
 from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.tree import Tree
-from scalargrad.compiler.nests.llvm_printer import print_blocks
+from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.lowering import Form, Lowered, Lowering
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.node_columns import columns
 from scalargrad.compiler.nests.numpy_runner import NumpyNested
-from scalargrad.compiler.nests.packing import packed
 from scalargrad.compiler.nests.plan import Plan, plan
 from scalargrad.compiler.nests.schedule import directed
 from scalargrad.compiler.nests.tiles import arranged
@@ -86,8 +85,10 @@ def nested(program: Program, *, is_native: bool = True) -> Nested | NumpyNested:
 
 
 def _in_llvm(lowered: Lowered) -> Nested:
-    found = scheduled(lowered, in_place=True)
-    module, cells, functions = print_blocks(found.body, found.plan)
+    from scalargrad.compiler.backend.llvm.target import registers
+
+    found = scheduled(lowered, registers(), in_place=True)
+    module, cells, functions = print_llvm(found.body, found.plan)
     begun, listing = found.plan.begun(cells), str(found.equations)
     inputs, outputs, results = found[3:]
     distances, level = found.plan.distances, _level(module, found.body)
@@ -223,21 +224,20 @@ def is_printed(op: Op) -> bool:
     return not isinstance(op, Elementwise) or op is DETACH or can_write(op)
 
 
-def scheduled(found: Lowered, *, in_place: bool = False) -> Scheduled:
+def scheduled(found: Lowered, registers: int = 16, *, in_place: bool = False) -> Scheduled:
     """Return loops in the order in which they run, and where their arrays are.
 
     Parameters
     ----------
     found : Lowered
+    registers : int
+        How many vector registers the processor has.
     in_place : bool
         Whether large arrays that are given may lie elsewhere, at a distance that memory says.
     """
-    from scalargrad.compiler.backend.llvm.target import registers
-
     equations, ordered = directed(in_blocks(found.equations, found.examples))
-    body, fastest = arranged(ordered, registers())
-    whole, body, fastest = packed(equations, body, fastest)
-    places = plan(whole, body, fastest, found.apart if in_place else None)
+    body, fastest = arranged(ordered, registers)
+    places = plan(equations, body, fastest, found.apart if in_place else None)
     first = places.offsets[found.outputs] - places.offsets[found.given]
     outputs = slice(first, first + found.outputs.shape[0])
     return Scheduled(equations, body, places, found.given.shape[0], outputs, found.results)

@@ -1,4 +1,4 @@
-"""Derivatives of equations, as equations: reverse and forward mode, which can be repeated.
+"""Derivatives of equations, as equations, by reverse mode, which can be repeated.
 
 The derivative of a step stands in loops over the same variables, so that sweeps run together where
 that is possible. The partial derivatives are those that the table declares.
@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
-
-import numpy as np
 
 from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.equations import (
@@ -31,7 +29,6 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.passes.expressions import subexpressions
 from scalargrad.compiler.passes.kinds import DETACH, SEED
-from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression
@@ -51,7 +48,7 @@ class Term(NamedTuple):
 
 def gradient(
     program: Program,
-    loss: Access,
+    loss: Array,
     wrt: Sequence[Array],
     places: Mapping[Array, range] | None = None,
 ) -> tuple[Program, dict[Array, Array]]:
@@ -60,8 +57,8 @@ def gradient(
     Parameters
     ----------
     program : Program
-    loss : Access
-        The cell to differentiate; its indices are numbers.
+    loss : Array
+        The number to differentiate, an array without dimensions.
     wrt : sequence of Array
         Arrays of which the loss is a function.
     places : mapping or None
@@ -77,45 +74,24 @@ def gradient(
     ----------
     Griewank and Walther, Evaluating Derivatives, 2008, chapter 3.
     """
-    if loss.variables:
-        raise TraceError(f"the loss {loss} is many cells: differentiate one, or their sum")
     reverse = _Reverse(program, loss, wrt, places or {})
     found = {array: reverse.collected(array) for array in wrt}
     return reverse.builder.program(checks=False), found
 
 
-def tangent(program: Program, along: Mapping[Array, Array]) -> tuple[Program, dict[Array, Array]]:
-    """Return a program that also computes derivatives along a direction, by forward mode.
-
-    Parameters
-    ----------
-    program : Program
-    along : mapping
-        For arrays that are given, those of the direction; they may be further arrays.
-
-    Returns
-    -------
-    program : Program
-    found : dict
-        For each array that depends on those of `along`, that of the derivatives of its cells.
-    """
-    forward = _Forward(program, along)
-    return forward.builder.program(), forward.found
-
-
-def dependent(
-    program: Program, on: Iterable[Array], reads: Callable[[Access], bool] = lambda _: True
-) -> set[Array]:
-    """Return `on` and the arrays whose numbers vary smoothly with them, by certain reads."""
-    found, size = set(on), -1
+def _reached(start: Iterable[Array], ways: Sequence[tuple[Array, Array]]) -> set[Array]:
+    """Return the arrays to which ways lead from some, and these."""
+    found, size = set(start), -1
     while len(found) > size:
         size = len(found)
-        for step, _ in statements(program.body):
-            if any(x.array in found and reads(x) for x in smooth_args(step)):
-                found.add(step.out.array)
+        for array, other in ways:
+            if array in found:
+                found.add(other)
     return found
 
 
+#: What is done with an error signal where the partial derivative is a number of these.
+_SIGNS: dict[object, Operation] = {1.0: TABLE["identity"], -1.0: TABLE["neg"]}
 #: Cells that are read one by one have signals of their own, unless more than so many are not read
 #: for each that is.
 _CELLS = 4
@@ -138,7 +114,7 @@ class _Traced(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1024)
-def traced(op: Operation, arity: int) -> _Traced:
+def _traced(op: Operation, arity: int) -> _Traced:
     """Return an operation of so many operands with its partials.
 
     Those that are 0 everywhere are among them: by IEEE 754, 0 times an infinite slope is nan.
@@ -153,90 +129,14 @@ def traced(op: Operation, arity: int) -> _Traced:
     return _Traced(result, operands, tuple(found))
 
 
-def smooth_args(step: Step) -> list[Access]:
+def _smooth_args(step: Step) -> list[Access]:
     """Return the cells that a step reads and passes error signals to."""
     args = step.args
-    found = (args[partial.place] for partial in traced(step.op, len(args)).partials)
+    found = (args[partial.place] for partial in _traced(step.op, len(args)).partials)
     return [x for x in found if isinstance(x, Access)]
 
 
-class _Sweep:
-    """What both modes share: a builder that goes on after a program, and partials written by it.
-
-    Derivatives are written for the arrays that are `active`.
-    """
-
-    active: set[Array]
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.builder = Builder(program)
-
-    def moving(self, step: Step) -> dict[int, Access]:
-        """Return the operands, by position, through which derivatives go."""
-        args = step.args
-        places = (partial.place for partial in traced(step.op, len(args)).partials)
-        return {k: x for k in places if isinstance(x := args[k], Access) and self.is_active(x)}
-
-    def is_active(self, x: Access) -> bool:
-        """Return whether derivatives are written for a cell."""
-        return x.array in self.active
-
-    def result(self, step: Step) -> Arg:
-        """Return the result of one turn of a step, of which the cell may hold a sum."""
-        return step.out if step.how == SET else self.builder.step(step.op, step.args)
-
-    def terms(self, step: Step, incoming: Mapping[int, Arg]) -> list[Term]:
-        """Return what arrives for each operand, by its position, times the partial."""
-        op = traced(step.op, len(step.args))
-        bound: dict[Symbol, Arg] = dict(zip(op.operands, step.args, strict=True))
-        partials = [x for x in op.partials if x.place in incoming]
-        if any(x.has_result for x in partials):
-            bound[op.result] = self.result(step)
-        found = []
-        for k, partial, _ in partials:
-            arrived = incoming[k]
-            if isinstance(partial, Symbol):
-                factor = self.builder.arg(partial, bound)
-                found.append(Term(TABLE["mul"], (arrived, factor)))
-            elif partial in {1.0, -1.0}:
-                sign = TABLE["identity" if partial == 1.0 else "neg"]
-                found.append(Term(sign, (arrived,)))
-            else:
-                found.append(Term(TABLE["mul"], (arrived, partial)))
-        return found
-
-    def added(self, terms: Sequence[Term]) -> Arg:
-        """Write a sum of terms, in order; return its cell."""
-        held: Arg | None = None
-        for op, args in terms:
-            one = args[0] if op.name == "identity" else self.builder.step(op, args)
-            held = one if held is None else self.builder.step(TABLE["add"], (held, one))
-        assert held is not None
-        return held
-
-    def write(self, out: Access, terms: Sequence[Term], how: str) -> None:
-        """Write a sum of terms into a cell."""
-        if len(terms) == 1:
-            self.builder.append(Step(out, *terms[0], how))
-        else:
-            held = self.added(terms[:-1])
-            op, args = terms[-1]
-            last = args[0] if op.name == "identity" else self.builder.step(op, args)
-            self.builder.append(Step(out, TABLE["add"], (held, last), how))
-
-    def share(self, step: Step) -> tuple[Arg, Arg]:
-        """Return the result of a turn, and 1 where it is the largest, of n equal ones 1/n."""
-        one = self.result(step)
-        hit = self.builder.step(TABLE["eq"], (one, step.out))
-        hits = self.builder.array(f"{step.out.array}.hits", step.out.array.shape)
-        count = Access(hits, step.out.indices)
-        self.builder.append(Step(count, TABLE["identity"], (hit,), ADD))
-        each = self.builder.step(TABLE["div"], (1.0, count))
-        return one, self.builder.step(TABLE["mul"], (hit, each))
-
-
-class _Reverse(_Sweep):
+class _Reverse:
     """Reverse mode.
 
     What the readers of an array send back goes into accumulators: one for each form in which the
@@ -245,17 +145,19 @@ class _Reverse(_Sweep):
     """
 
     def __init__(
-        self, program: Program, loss: Access, wrt: Sequence[Array], places: Mapping[Array, range]
+        self, program: Program, loss: Array, wrt: Sequence[Array], places: Mapping[Array, range]
     ) -> None:
-        super().__init__(program)
+        self.builder = Builder(program)  # which goes on after the program
         self.loss, self.places = loss, places
         self.wrt = {*wrt}  # signals are collected there, and go on to what these are copies of
         self.leaves = {*wrt}
-        for step, _ in statements(program.body):
+        steps = [step for step, _ in statements(program.body)]
+        for step in steps:
             if step.op is TABLE["identity"] and any(x.array in self.leaves for x in step.reads()):
                 self.leaves.add(step.out.array)
-        self.active = dependent(program, wrt, self._is_asked)
-        self.active &= _leading_to(program, loss.array)
+        reads = [(x, step.out.array) for step in steps for x in _smooth_args(step)]
+        self.active = _reached(wrt, [(x.array, out) for x, out in reads if self._is_asked(x)])
+        self.active &= _reached([loss], [(out, x.array) for x, out in reversed(reads)])
         self.accumulators: dict[tuple[int, Access], Access] = {}
         self.received: dict[Array, list[Access]] = {}  # the accumulators of each array
         self.of_cells: dict[Access, list[Access]] = {}  # and of single cells of it
@@ -277,13 +179,13 @@ class _Reverse(_Sweep):
             if isinstance(item, Loop):
                 self._allot(item.body, {**open_, item.var: None})
             elif item.out.array in self.active:
-                for x in reversed(smooth_args(item)):
-                    if self.is_active(x) and done.get(x, place) >= place:
+                for x in reversed(_smooth_args(item)):
+                    if self._is_active(x) and done.get(x, place) >= place:
                         self._accumulate((id(body), x))
 
-    def is_active(self, x: Access) -> bool:
+    def _is_active(self, x: Access) -> bool:
         """Return whether derivatives are written for a cell."""
-        return super().is_active(x) and self._is_asked(x)
+        return x.array in self.active and self._is_asked(x)
 
     def _is_asked(self, x: Access) -> bool:
         """Return whether a cell is asked for, if it is of an array that is differentiated by."""
@@ -328,7 +230,7 @@ class _Reverse(_Sweep):
                 self._step(item, pending)
         self.signals = before
         for x, terms in pending.items():
-            self.write(self.accumulators[id(body), x], terms, ADD)
+            self._write(self.accumulators[id(body), x], terms, ADD)
 
     def _prepare(self, loop: Loop, open_: list[Var], pending: dict[Access, list[Term]]) -> None:
         """Add up, before a loop, the signals of the sums that it is a loop of."""
@@ -339,7 +241,7 @@ class _Reverse(_Sweep):
                 is_whole = out in _finished(loop, dict.fromkeys(open_))
                 terms = self._received(out, pending.pop(out, []) if is_whole else [])
                 if terms:
-                    self.signals[out] = self.added(terms)
+                    self.signals[out] = self._added(terms)
 
     def _received(self, x: Access, terms: list[Term]) -> list[Term]:
         """Return what a cell is sent: by the readers in the same turn, then from afar.
@@ -352,16 +254,9 @@ class _Reverse(_Sweep):
         arrived = [
             Term(TABLE["identity"], (Access(array, x.indices),)) for array in dict.fromkeys(sending)
         ]
-        if x == self.loss:
+        if x.array is self.loss:
             arrived.append(Term(TABLE["identity"], (1.0,)))
-        elif x.array is self.loss.array and not x.is_apart(self.loss):
-            arrived.append(Term(TABLE["identity"], (Access(self._seed(), x.indices),)))
         return terms + arrived
-
-    def _seed(self) -> Array:
-        data = np.zeros(self.loss.array.shape)
-        data[tuple(i.base for i in self.loss.indices)] = 1.0
-        return self.builder.array("seed", data.shape, "const", data)
 
     def _step(self, step: Step, pending: dict[Access, list[Term]]) -> None:
         """Send on what arrives at a step's result."""
@@ -372,13 +267,59 @@ class _Reverse(_Sweep):
             terms = self._received(step.out, own)
             if not terms:
                 return
-            signal = self.added(terms)
+            signal = self._added(terms)
         if step.how == MAX:
-            signal = self.builder.step(TABLE["mul"], (signal, self.share(step)[1]))
-        found = self.moving(step)
-        terms = self.terms(step, dict.fromkeys(found, signal))
-        for x, term in zip(found.values(), terms, strict=True):
+            signal = self.builder.step(TABLE["mul"], (signal, self._share(step)))
+        for x, term in self._sent(step, signal):
             pending.setdefault(x, []).append(term)
+
+    def _sent(self, step: Step, signal: Arg) -> list[tuple[Access, Term]]:
+        """Return the cells that a step sends what arrived on to, and that times each partial."""
+        op = _traced(step.op, len(step.args))
+        bound: dict[Symbol, Arg] = dict(zip(op.operands, step.args, strict=True))
+        operands = ((step.args[partial.place], partial) for partial in op.partials)
+        to = [(x, y) for x, y in operands if isinstance(x, Access) and self._is_active(x)]
+        if any(partial.has_result for _, partial in to):
+            bound[op.result] = self._result(step)
+        found = []
+        for x, (_, partial, _) in to:
+            factor = self.builder.arg(partial, bound)
+            if factor in _SIGNS:
+                found.append((x, Term(_SIGNS[factor], (signal,))))
+            else:
+                found.append((x, Term(TABLE["mul"], (signal, factor))))
+        return found
+
+    def _result(self, step: Step) -> Arg:
+        """Return the result of one turn of a step, of which the cell may hold a sum."""
+        return step.out if step.how == SET else self.builder.step(step.op, step.args)
+
+    def _share(self, step: Step) -> Arg:
+        """Return 1 at the turn whose result is the largest, of n equal ones 1/n; 0 at others."""
+        hit = self.builder.step(TABLE["eq"], (self._result(step), step.out))
+        hits = self.builder.array(f"{step.out.array}.hits", step.out.array.shape)
+        count = Access(hits, step.out.indices)
+        self.builder.append(Step(count, TABLE["identity"], (hit,), ADD))
+        each = self.builder.step(TABLE["div"], (1.0, count))
+        return self.builder.step(TABLE["mul"], (hit, each))
+
+    def _write(self, out: Access, terms: Sequence[Term], how: str) -> None:
+        """Write a sum of terms into a cell."""
+        self.builder.append(Step(out, *self._sum(terms), how))
+
+    def _added(self, terms: Sequence[Term]) -> Arg:
+        """Write a sum of terms; return its cell."""
+        return self._cell(self._sum(terms))
+
+    def _sum(self, terms: Sequence[Term]) -> Term:
+        """Return the last addition of a sum of terms, which is in order."""
+        held, *others = terms
+        for term in others:
+            held = Term(TABLE["add"], (self._cell(held), self._cell(term)))
+        return held
+
+    def _cell(self, term: Term) -> Arg:
+        return term.args[0] if term.op.name == "identity" else self.builder.step(*term)
 
     def collected(self, array: Array) -> Array:
         """Write the derivatives with respect to the cells of an array as an output."""
@@ -403,7 +344,7 @@ class _Reverse(_Sweep):
             with self.builder.loop(left[0]):
                 self._collect(out, left[1:], terms)
         else:
-            self.write(out, terms or [Term(TABLE["identity"], (0.0,))], SET)
+            self._write(out, terms or [Term(TABLE["identity"], (0.0,))], SET)
 
 
 def _finished(loop: Loop, open_: Mapping[Var, None]) -> set[Access]:
@@ -428,50 +369,3 @@ def _moves(x: Access, out: Access, var: Var) -> bool:
     """Return whether an index that depends on a variable is another where the cell is set."""
     pairs = zip(x.indices, out.indices, strict=True)
     return any(i != mine for i, mine in pairs if var in mine.variables)
-
-
-def _leading_to(program: Program, array: Array) -> set[Array]:
-    """Return the array and those on which its numbers depend smoothly."""
-    found, size = {array}, -1
-    steps = [step for step, _ in statements(program.body)][::-1]
-    while len(found) > size:
-        size = len(found)
-        for step in steps:
-            if step.out.array in found:
-                found |= {x.array for x in smooth_args(step)}
-    return found
-
-
-class _Forward(_Sweep):
-    """Forward mode: each step is followed by that of its derivative."""
-
-    def __init__(self, program: Program, along: Mapping[Array, Array]) -> None:
-        super().__init__(program)
-        self.active = dependent(program, along)
-        self.found = dict(along)
-        for array in self.active - set(along):
-            self.found[array] = self.builder.array(f"{array}.", array.shape)
-        self._sweep(program.body)
-
-    def _sweep(self, body: Body) -> None:
-        for item in body:
-            if isinstance(item, Loop):
-                with self.builder.loop(item.var, down=item.down):
-                    self._sweep(item.body)
-            elif item.out.array in self.active:
-                self._step(item)
-
-    def _step(self, step: Step) -> None:
-        moving = self.moving(step)
-        if not moving:
-            return
-        out = self._along(step.out)
-        terms = self.terms(step, {k: self._along(x) for k, x in moving.items()})
-        if step.how == MAX:
-            share = self.share(step)[1]
-            terms = [Term(TABLE["mul"], (self.added(terms), share))]
-        self.write(out, terms, SET if step.how == SET else ADD)
-
-    def _along(self, x: Access) -> Access:
-        """Return the cell of the derivative of a cell."""
-        return Access(self.found[x.array], x.indices)

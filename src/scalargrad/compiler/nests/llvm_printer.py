@@ -19,26 +19,19 @@ from scalargrad.compiler.nests.registers import Carried
 STRAIGHT = 50
 
 
-def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[IRModule, int]:
-    """Return a module of LLVM IR, and how many numbers memory has that its function is given.
-
-    The function takes a pointer to memory, which is as `plan` says before the first run.
-    """
-    printer = _LLVMPrinter(plan, name)
-    printer.start()
-    printer.items(body)
-    return printer.finished(), printer.cells
-
-
 #: A function's name, and how often it is called: if several times, then with the number of a block.
 Function = tuple[str, int]
 
 
-def print_blocks(body: Body, plan: Plan) -> tuple[IRModule, int, list[Function]]:
-    """Return a module whose loops over blocks are functions of a block, and these in order."""
-    printer = _LLVMPrinter(plan, "run")
+def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[IRModule, int, list[Function]]:
+    """Return a module of LLVM IR, how many numbers memory has, and its functions in order.
+
+    They take a pointer to memory, which is as `plan` says before the first run. A loop over blocks
+    is a function of a block.
+    """
+    printer = _LLVMPrinter(plan, name)
     printer.start()
-    functions: list[Function] = [("run", 1)]
+    functions: list[Function] = [(name, 1)]
     for item in body:
         if isinstance(item, Loop) and isinstance(item.var, Block):
             printer.finished()
@@ -46,7 +39,7 @@ def print_blocks(body: Body, plan: Plan) -> tuple[IRModule, int, list[Function]]
             printer.begin(functions[-1][0], item.var)
             printer.items(item.body)
             printer.finished()
-            functions.append((f"run{len(functions)}", 1))
+            functions.append((f"{name}{len(functions)}", 1))
             printer.begin(functions[-1][0])
         else:
             printer.items([item])
@@ -67,8 +60,6 @@ class _LLVMPrinter(Printer):
         self.at = {block: ("%s", 0)} if block else {}
         self.body = self.module.function(name, f"ptr noalias %m{', i64 %s' * bool(block)}")
         self.e1, self.e8 = Emitter(self.body), Emitter(self.body, CLASSES)
-        self.locals: list[str] = []
-        self.entry = self.body.reserve()
         for k, distance in enumerate(self.plan.distances):
             at = self._next_to("%m", distance.cell)
             self.body.line(f"%d{k} = load i64, ptr {at}")
@@ -76,7 +67,6 @@ class _LLVMPrinter(Printer):
 
     def finished(self) -> IRModule:
         """Return the finished module."""
-        self.body.fill(self.entry, self.locals)
         self.body.line("ret void")
         return self.module
 
@@ -119,14 +109,6 @@ class _LLVMPrinter(Printer):
     def least(self, number: str, other: int) -> str:
         is_less = self.body.assign(f"icmp slt i64 {number}, {other}")
         return self.body.assign(f"select i1 {is_less}, i64 {number}, i64 {other}")
-
-    def slots(self, width: int) -> str:
-        name = f"%{self.body.fresh('s')}"
-        self.locals.append(f"{name} = alloca [{CLASSES * width} x double], align 64")
-        return name
-
-    def slot(self, slots: str, which: str, width: int) -> str:
-        return self._next_to(slots, self.whole(0, [(which, width)]))
 
     def turn_class(self, turn: str, extent: str, *, always: bool) -> str:
         found = self.body.assign(f"and i64 {turn}, {CLASSES - 1}")

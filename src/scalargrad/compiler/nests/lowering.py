@@ -346,7 +346,7 @@ class Lowering:
             if alone and len(a.shape) == 1
         }
         arrays, items = len(equations.arrays), len(equations.body)
-        equations, slopes = gradient(equations, Access(loss), [*indices], places)
+        equations, slopes = gradient(equations, loss, [*indices], places)
         if len(row) > 1:
             equations, slopes = _of_rows(equations, slopes, (arrays, items), self.chosen[loss])
         for array, own in indices.items():

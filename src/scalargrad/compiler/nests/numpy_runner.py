@@ -1,4 +1,4 @@
-"""Scheduled loops run without a compiler: by NumPy those that carry nothing, others as Python.
+"""Scheduled loops run without a compiler, as Python: those that carry nothing are NumPy's.
 
 Products are not fused with sums, and NumPy adds in an order of its own, so that sums agree with
 compiled ones to rounding only.
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Floats
+from scalargrad.compiler.array_types import Floats, Integers
 from scalargrad.compiler.nests.contract import FMA, FMS, FNMA
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
@@ -32,11 +32,10 @@ from scalargrad.compiler.nests.equations import (
     statements,
 )
 from scalargrad.compiler.nests.schedule import ScheduledLoop
-from scalargrad.compiler.passes.expressions import expression_of, subexpressions
 from scalargrad.ops import TABLE
+from scalargrad.table.code import PythonPrinter
+from scalargrad.table.declaration import ATOM, Notation
 from scalargrad.table.operation import Elementwise, Operation
-from scalargrad.table.printing import Expression
-from scalargrad.table.symbol import Symbol
 
 
 class Loops:
@@ -133,96 +132,133 @@ def run_numpy(program: Program, body: Body, given: Mapping[Array, Any]) -> dict[
 
 
 class _Printed:
-    """Python code of scheduled loops; those whose turns are axes of arrays are run by NumPy.
+    """Python code of scheduled loops.
 
-    Single numbers that no such loop uses are variables of Python.
+    The variable of a loop that carries nothing is an array of all its numbers, along an axis of its
+    own; what such loops compute is then arrays. Single numbers are variables of Python.
     """
 
     def __init__(self, program: Program, body: Body) -> None:
         self.program = program
-        self.axes: list[tuple[Loop, tuple[Var, ...]]] = []  # with the loops around them
-        self.functions: dict[Operation, str] = {}
-        self.views: dict[Array, str] = {}
+        self.functions: dict[tuple[Operation, bool], str] = {}
+        self.flat: dict[Array, int] = {}
         self.variables: dict[Var, str] = {}
-        used = {x.array for loop in _axes(body) for x in _cells([loop])}
-        singles = [a for a in program.arrays if a.kind == "temp" and not a.shape and a not in used]
+        singles = [a for a in program.arrays if a.kind == "temp" and not a.shape]
         self.numbers = {a: f"x{k}" for k, a in enumerate(singles)}
-        starts = dict.fromkeys(singles, 0.0)  # where no step writes, or a loop may have no turn
+        self.starts = dict.fromkeys(program.arrays, 0.0)
+        depth, whole = 0, set[Array]()
         for step, around in statements(body):
+            depth = max(depth, len(around))
             if step.how == MAX:
-                starts[step.out.array] = -math.inf
+                self.starts[step.out.array] = -math.inf
             elif step.how == SET and not around:
-                starts.pop(step.out.array, None)
-        lines = [f"    {name} = {starts[a]!r}" for a, name in self.numbers.items() if a in starts]
+                whole.add(step.out.array)
+        self.zero = np.zeros([1] * depth, int)
+        lines = [f"    {x} = {self.starts[a]!r}" for a, x in self.numbers.items() if a not in whole]
         lines += self._items(body, (), "    ")
-        views = [f"    {name} = view({k})" for k, name in enumerate(self.views.values())]
-        source = "\n".join(["def run(view, run_axis):", *views, *lines, "    return"])
-        names: dict[str, Any] = {name: _on_floats(op) for op, name in self.functions.items()}
-        names |= {"inf": math.inf, "nan": math.nan, "larger": _larger}
+        views = [f"    a{k} = flat[{k}]; m{k} = memoryview(a{k})" for k in self.flat.values()]
+        source = "\n".join(["def run(flat):", *views, *lines, "    return"])
+        names: dict[str, Any] = {name: _function(*op) for op, name in self.functions.items()}
+        names |= {"np": np, "inf": math.inf, "nan": math.nan, "zero": self.zero}
+        names |= {"larger": _larger, "axis": self._axis, "whole": _whole, "total": _total}
         exec(compile(source, "<printed from nests>", "exec"), names)
         self._run: Callable[..., None] = names["run"]
 
     def run(self, given: Mapping[Array, Any]) -> dict[Array, Floats]:
         """Return the numbers of arrays, for those that are given."""
-        runner = _Runner(self.program, given, self.numbers)
-        arrays = [*self.views]
-
-        def run_axis(k: int, *turns: int) -> None:
-            loop, around = self.axes[k]
-            runner.at.update(zip(around, turns, strict=True))
-            runner.items([loop])
-
+        numbers: dict[Array, Floats] = {}
+        for array in (x for x in self.program.arrays if x not in self.numbers):
+            data = given[array] if array.kind == "in" else array.data
+            numbers[array] = np.full(array.shape, self.starts[array])
+            if data is not None:
+                numbers[array][...] = np.reshape(data, array.shape)
         with np.errstate(all="ignore"):
-            self._run(lambda k: memoryview(runner.numbers[arrays[k]].reshape(-1).data), run_axis)
-        return runner.numbers
+            self._run([numbers[x].reshape(-1) for x in self.flat])
+        return numbers
 
-    def _items(self, body: Body, around: tuple[Var, ...], indent: str) -> list[str]:
+    def _axis(self, extent: int, place: int) -> list[Integers]:
+        """Return the numbers of a loop that is an axis, which runs once, if it has any turn."""
+        shape = [*self.zero.shape]
+        shape[place] = extent
+        return [np.arange(extent).reshape(shape)] if extent else []
+
+    def _items(self, body: Body, axes: tuple[Var, ...], indent: str) -> list[str]:
         lines = []
         for item in body:
             if isinstance(item, Step):
-                lines.append(f"{indent}{self._step(item)}")
-            elif _is_axis(item):
-                turns = ", ".join([str(len(self.axes)), *(self.variables[v] for v in around)])
-                self.axes.append((item, around))
-                lines.append(f"{indent}run_axis({turns})")
+                lines.append(f"{indent}{self._step(item, axes)}")
+                continue
+            var = self.variables.setdefault(item.var, f"i{len(self.variables)}")
+            extent, inside = self._index(item.var.extent), axes
+            if _may_be_axis(item) and (axes or _is_often(item)):
+                turns, inside = f"axis({extent}, {len(axes)})", (*axes, item.var)
             else:
-                var = self.variables.setdefault(item.var, f"i{len(self.variables)}")
-                turns = f"range({self._index(item.var.extent)})"
-                turns = f"reversed({turns})" if item.down else turns
-                lines.append(f"{indent}for {var} in {turns}:")
-                lines += self._items(item.body, (*around, item.var), indent + "    ")
+                turns = f"reversed(range({extent}))" if item.down else f"range({extent})"
+            lines.append(f"{indent}for {var} in {turns}:")
+            lines += self._items(item.body, inside, indent + "    ")
         return lines
 
-    def _step(self, step: Step) -> str:
-        args, out = [*map(self._arg, step.args)], self._cell(step.out)
+    def _step(self, step: Step, axes: tuple[Var, ...]) -> str:
+        args = [self._arg(x, axes) for x in step.args]
         if step.op in _INLINE:
             found = _INLINE[step.op].format(*args)
         else:
-            name = self.functions.setdefault(step.op, f"f{len(self.functions)}")
+            key = step.op, bool(axes)
+            name = self.functions.setdefault(key, f"f{len(self.functions)}")
             found = f"{name}({', '.join(args)})"
-        if step.how == MAX:
-            return f"{out} = larger({out}, {found})"
-        return f"{out} {step.how} {found}"
+        if axes:
+            return self._step_on_axes(step, found, axes)
+        out = self._cell(step.out, axes)
+        return f"{out} = larger({out}, {found})" if step.how == MAX else f"{out} {step.how} {found}"
 
-    def _arg(self, x: Arg) -> str:
-        return f"({float(x)!r})" if isinstance(x, float) else self._cell(x)
+    def _step_on_axes(self, step: Step, found: str, axes: tuple[Var, ...]) -> str:
+        two = "np.maximum" if step.how == MAX else "np.add"
+        array = step.out.array
+        if step.how != SET:
+            summed = tuple([k for k, v in enumerate(axes) if v not in step.out.variables])
+            every = ", ".join(self.variables[v] for v in axes)
+            found = f"total({two}, {found}, {summed}, {every})"
+        if array in self.numbers:
+            name = self.numbers[array]
+            found = found if step.how == SET else f"{two}({name}, {found})"
+            return f"{name} = np.ravel({found})[0]"
+        cells = f"a{self._flat(array)}", f"{self._place(step.out, axes)} + zero"
+        out = "{}[{}]".format(*cells)
+        if step.how == SET:
+            return f"{out} = {found}"
+        if is_unique(step.out.indices):
+            return f"{out} = {two}({out}, {found})"
+        return f"{two}.at({', '.join(cells)}, {found})"
 
-    def _cell(self, x: Access) -> str:
+    def _arg(self, x: Arg, axes: tuple[Var, ...]) -> str:
+        return f"({float(x)!r})" if isinstance(x, float) else self._cell(x, axes)
+
+    def _cell(self, x: Access, axes: tuple[Var, ...]) -> str:
         if x.array in self.numbers:
             return self.numbers[x.array]
-        at, stride = Index(), 1
-        tables = []
+        return f"{'a' if axes else 'm'}{self._flat(x.array)}[{self._place(x, axes)}]"
+
+    def _flat(self, array: Array) -> int:
+        return self.flat.setdefault(array, len(self.flat))
+
+    def _place(self, x: Access, axes: tuple[Var, ...]) -> str:
+        at, tables, stride = Index(), list[str](), 1
         for index, size in zip(reversed(x.indices), reversed(x.array.shape), strict=True):
             at += Index(index.base, index.terms) * stride
-            tables += [f"{stride} * int({self._cell(index.via)})"] if index.via else []
+            tables += [f"{stride} * {self._entry(index.via, axes)}"] if index.via else []
             stride *= size
-        view = self.views.setdefault(x.array, f"m{len(self.views)}")
-        return f"{view}[{' + '.join([self._index(at), *tables])}]"
+        return " + ".join([self._index(at), *tables])
 
     def _index(self, index: Index) -> str:
-        parts = [f"{k} * {self.variables[v]}" for v, k in index.terms]
-        parts += [f"int({self._cell(index.via)})"] if index.via else []
-        return " + ".join([*parts, str(index.base)])
+        parts = [
+            self.variables[v] if k == 1 else f"{k} * {self.variables[v]}" for v, k in index.terms
+        ]
+        parts += [self._entry(index.via, ())] if index.via else []
+        parts += [str(index.base)] if index.base or not parts else []
+        return " + ".join(parts)
+
+    def _entry(self, table: Access, axes: tuple[Var, ...]) -> str:
+        return f"{'whole' if axes else 'int'}({self._cell(table, axes)})"
 
 
 #: Operations that are written where they stand.
@@ -232,7 +268,6 @@ _INLINE: dict[Operation, str] = {
     TABLE["mul"]: "{} * {}",
     TABLE["neg"]: "-{}",
     TABLE["identity"]: "{}",
-    TABLE["where"]: "{1} if {0} else {2}",
     FMA: "{} * {} + {}",
     FMS: "{} * {} - {}",
     FNMA: "{2} - {0} * {1}",
@@ -241,24 +276,10 @@ _INLINE: dict[Operation, str] = {
 _FEW = 100
 
 
-def _axes(body: Body) -> Iterator[Loop]:
-    """Yield the outermost loops that are axes of arrays."""
-    for item in body:
-        if not isinstance(item, Step):
-            yield from [item] if _is_axis(item) else _axes(item.body)
-
-
-def _cells(body: Body) -> Iterator[Access]:
-    """Yield the cells that a body uses."""
-    for step, around in statements(body):
-        tables = [v.extent.via for v in around if v.extent.via]
-        yield from (step.out, *step.reads(), *tables)
-
-
-def _is_axis(loop: Loop) -> bool:
-    """Return whether a loop can be an axis of arrays, and is worth it."""
-    most = max(math.prod(v.extent.bounds()[1] for v in around) for _, around in statements([loop]))
-    return most >= _FEW and _may_be_axis(loop)
+def _is_often(loop: Loop) -> bool:
+    """Return whether it is worth it that a loop is an axis of arrays."""
+    turns = (math.prod(v.extent.bounds()[1] for v in around) for _, around in statements([loop]))
+    return max(turns) >= _FEW
 
 
 def _may_be_axis(loop: Loop) -> bool:
@@ -269,171 +290,56 @@ def _may_be_axis(loop: Loop) -> bool:
     return not any(loop.var in v.extent.variables for v in inside)
 
 
-def _on_floats(op: Operation) -> Callable[..., float]:
-    """Return an operation on floats, outside its domain as IEEE 754 has it."""
-    return op.of_floats_unchecked if isinstance(op, Elementwise) else _function(op)
-
-
 def _larger(x: float, y: float) -> float:
     """Return the larger of two numbers, nan if one is."""
     return x if x >= y or x != x else y
 
 
-def _function(op: Operation) -> Callable[..., Any]:
+def _whole(x: Any) -> Integers:
+    """Return the entries of a table as indices."""
+    return np.asarray(x).astype(int)
+
+
+def _total(two: np.ufunc, found: Any, summed: tuple[int, ...], *axes: Integers) -> Any:
+    """Return the sums, or the largest, of what is found at all turns, over some of the axes."""
+    shape = np.broadcast_shapes(*(x.shape for x in axes))
+    return two.reduce(np.broadcast_to(found, shape), axis=summed, keepdims=True)
+
+
+# Operations ---------------------------------------------------------------------------------------
+
+
+def _function(op: Operation, on_arrays: bool) -> Callable[..., Any]:
+    """Return an operation on floats or on arrays, outside its domain as IEEE 754 has it."""
     if isinstance(op, Elementwise):
-        return vectorised(op)
+        return vectorised(op) if on_arrays else op.of_floats_unchecked
     two = {"maximum": np.maximum, "minimum": np.minimum}[op.name]
-    return lambda first, *rest: _folded(two, first, rest)
+    return lambda *operands: functools.reduce(two, operands)
 
 
-def _folded(two: Callable[[Any, Any], Any], held: Any, rest: Sequence[Any]) -> Any:
-    for x in rest:
-        held = two(held, x)
-    return held
+class _NumpyPrinter(PythonPrinter):
+    """Print NumPy; what it lacks is called for each number."""
 
+    choice = "np.where({test}, {chosen}, {other})"
 
-class _Runner:
-    """Runs loops that are axes of arrays; `others` are arrays that have no numbers here."""
-
-    def __init__(
-        self, program: Program, given: Mapping[Array, Any], others: Container[Array]
-    ) -> None:
-        self.numbers: dict[Array, Floats] = {}
-        for array in (x for x in program.arrays if x not in others):
-            data = given[array] if array.kind == "in" else array.data
-            zeros = np.zeros(array.shape)
-            self.numbers[array] = zeros if data is None else np.reshape(data, array.shape) + 0.0
-        self.depth = 0
-        for step, around in statements(program.body):
-            self.depth = max(self.depth, len(around))
-            if step.how == MAX and step.out.array in self.numbers:
-                self.numbers[step.out.array].fill(-math.inf)
-        self.at: dict[Var, Any] = {}
-        self.axes: list[Var] = []  # the variables that are axes of arrays, of `depth` dimensions
-
-    def items(self, body: Body) -> None:
-        """Run what is in a body, for all numbers of its axes together."""
-        for item in body:
-            if isinstance(item, Step):
-                self._step(item)
-            elif _may_be_axis(item):
-                shape = [1] * self.depth
-                shape[len(self.axes)] = -1
-                self.at[item.var] = np.arange(self._index(item.var.extent)).reshape(shape)
-                self.axes.append(item.var)
-                self.items(item.body)
-                self.axes.pop()
-            else:
-                turns = range(int(self._index(item.var.extent)))
-                for k in reversed(turns) if item.down else turns:
-                    self.at[item.var] = k
-                    self.items(item.body)
-
-    def _index(self, index: Index) -> Any:
-        found: Any = index.base
-        for var, stride in index.terms:
-            found = found + stride * self.at[var]
-        if index.via:
-            found = found + np.asarray(self._cell(index.via)).astype(int)
-        return found
-
-    def _place(self, x: Access) -> tuple[Any, ...]:
-        return tuple(self._index(i) for i in x.indices)
-
-    def _cell(self, x: Access) -> Any:
-        return self.numbers[x.array][self._place(x)]
-
-    def _arg(self, x: Arg) -> Any:
-        return x if isinstance(x, float) else self._cell(x)
-
-    def _step(self, step: Step) -> None:
-        found = np.asarray(_function(step.op)(*map(self._arg, step.args)))
-        sizes = [self.at[v].size for v in self.axes]
-        if 0 in sizes:
-            return
-        cells, place = self.numbers[step.out.array], self._place(step.out)
-        two: np.ufunc = np.maximum if step.how == MAX else np.add
-        if step.how != SET:
-            shape = [*sizes, *[1] * (self.depth - len(sizes))]
-            summed = tuple(k for k, v in enumerate(self.axes) if v not in step.out.variables)
-            found = two.reduce(np.broadcast_to(found, shape), axis=summed, keepdims=True)
-        if not any(isinstance(k, np.ndarray) for k in place):
-            found = found.reshape(-1)[0]
-        if step.how == SET:
-            cells[place] = found
-        elif is_unique(step.out.indices):
-            cells[place] = two(cells[place], found)
-        else:
-            two.at(cells, place, found)
-
-
-# Operations as NumPy code -------------------------------------------------------------------------
+    def notation(self, op: Operation, arity: int) -> Notation:
+        """Return how NumPy writes an operation."""
+        if op.lane:
+            return Notation(f"({op.lane})", ATOM, (ATOM,) * arity)
+        return super().notation(op, arity)
 
 
 @functools.cache
 def vectorised(op: Elementwise) -> Callable[..., Any]:
-    """Return `op` as a function of arrays: printed in NumPy where possible, else elementwise."""
-    symbols, expression = expression_of(op)
-    if not has_numpy_code(expression):
-        return np.vectorize(op.of_floats_unchecked, otypes=[np.float64])
-    names = {symbol: f"a{i}" for i, symbol in enumerate(symbols)}
-    lines, result = numpy_code(expression, names)
+    """Return `op` as a function of arrays."""
+    names = {x: f"x{k}" for k, x in enumerate(op.operand_symbols)}
+    printer = _NumpyPrinter(names)
+    lines, (result,) = printer.statements([op.value_expression])
     head = f"def lanes({', '.join(names.values())}):"
     source = "\n    ".join([head, *lines, f"return {result}"])
-    namespace: dict[str, Any] = {"np": np, "math": _Lifted}
+    single = printer.functions.items()
+    namespace: dict[str, Any] = {x: np.vectorize(f, otypes=[np.float64]) for x, f in single}
+    namespace["np"] = np
     exec(compile(source, f"<printed from {op.name}>", "exec"), namespace)
     lanes: Callable[..., Any] = namespace["lanes"]
     return lanes
-
-
-class _Lifted:
-    """Functions that NumPy lacks, applied element by element."""
-
-    erf = staticmethod(np.vectorize(math.erf, otypes=[np.float64]))
-    erfc = staticmethod(np.vectorize(math.erfc, otypes=[np.float64]))
-
-
-def numpy_code(expression: Expression, names: dict[Symbol, str]) -> tuple[list[str], str]:
-    """Return assignments that compute an expression on arrays, and the name of the result."""
-    written: dict[Any, str] = dict(names)
-    lines: list[str] = []
-    for part in subexpressions(expression):
-        if part not in written:
-            written[part] = f"t{len(lines)}"
-            lines.append(f"{written[part]} = {_operation(part, written)}")
-    return lines, _name(expression, written)
-
-
-def _operation(part: Symbol, names: dict[Any, str]) -> str:
-    op = part.op
-    operands = [_name(x, names) for x in part.operands]
-    assert op is not None, f"unbound symbol {part.name}"
-    if op.lazy:
-        return _CHOICE.format(f"{operands[0]} != 0.0", *operands[1:])
-    if op.comparison is not None:
-        return _CHOICE.format(op.comparison.template.format(*operands), "1.0", "0.0")
-    if op.python is not None:
-        return op.python.template.format(*operands)
-    assert op.lane is not None, f"{op.name} has no lane code"
-    return op.lane.format(*operands)
-
-
-_CHOICE = "np.where({0}, {1}, {2})"
-
-
-def _name(x: Expression, names: dict[Any, str]) -> str:
-    if isinstance(x, Symbol):
-        return names[x]
-    if x != x or x in {float("inf"), float("-inf")}:
-        return {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}[str(x)]
-    return repr(x) if str(x)[0] != "-" else f"({x!r})"
-
-
-def has_numpy_code(expression: Expression) -> bool:
-    """Return whether all operations of an expression can be written in NumPy."""
-    return all(x.op is None or _spelled(x.op) for x in subexpressions(expression))
-
-
-def _spelled(op: Any) -> bool:
-    known = op.lazy or op.comparison or op.python or op.lane
-    return bool(known) and TABLE.get(op.name) is op

@@ -9,7 +9,7 @@ read has its final number, so that no register goes stale.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -132,23 +132,6 @@ class _Use(NamedTuple):
     step: Step
     access: Access
     loops: tuple[Loop, ...]
-    function: int
-
-
-def _functions(body: Body) -> Iterator[tuple[Step, tuple[Loop, ...], int]]:
-    """Yield each step with the loops around it, and the number of the function that it is in.
-
-    A loop over blocks is a function of its own, and so is what is between two.
-    """
-    function = 0
-    for item in body:
-        is_block = isinstance(item, Loop) and isinstance(item.var, Block)
-        function += is_block
-        if isinstance(item, Step):
-            yield item, (), function
-        else:
-            yield from ((step, loops, function) for step, loops in within_loops([item]))
-        function += is_block
 
 
 def plan(
@@ -162,11 +145,12 @@ def plan(
     writers: dict[Array, list[_Use]] = {}
     readers: dict[Array, list[_Use]] = {}
     tables = {x.array for step, _ in within_loops(body) for x in step.tables()}
-    for step, loops, function in _functions(body):
-        writers.setdefault(step.out.array, []).append(_Use(step, step.out, loops, function))
+    for step, loops in within_loops(body):
+        writers.setdefault(step.out.array, []).append(_Use(step, step.out, loops))
         vias = [via for loop in loops if (via := loop.var.extent.via)]
         for access in (*step.reads(), *vias):
-            readers.setdefault(access.array, []).append(_Use(step, access, loops, function))
+            readers.setdefault(access.array, []).append(_Use(step, access, loops))
+    has_blocks = any(isinstance(x, Loop) and isinstance(x.var, Block) for x in body)
     offsets: dict[Array, int] = {}
     strides: dict[Array, tuple[int, ...]] = {}
     first: dict[Array, float] = {}
@@ -176,7 +160,7 @@ def plan(
     cleared: list[Array] = []
     for array in program.arrays:
         writing, reading = writers.get(array, ()), readers.get(array, ())
-        if array not in tables and _is_in_registers(array, writing, reading):
+        if array not in tables and _is_in_registers(array, writing, reading, has_blocks):
             strides[array] = _strides(array.shape, len(array.shape) - 1)
         else:
             shape, along = array.shape, fastest.get(array, len(array.shape) - 1)
@@ -221,19 +205,20 @@ def _in_place(
     return which, ranges
 
 
-def _is_in_registers(array: Array, writing: Sequence[_Use], reading: Sequence[_Use]) -> bool:
+def _is_in_registers(
+    array: Array, writing: Sequence[_Use], reading: Sequence[_Use], has_blocks: bool
+) -> bool:
+    """Return whether registers hold an array; with blocks, none that several functions may read."""
     if array.kind != "temp" or len(writing) != 1:
         return False
-    step, _, loops, function = writing[0]
-    if any(use.function != function for use in reading):
-        return False
-    if not array.shape and not loops:
-        return True
+    step, _, loops = writing[0]
     decide = step.out.variables
     depth = len(loops)
     if step.how in {ADD, MAX}:
         depth = max((k + 1 for k, loop in enumerate(loops) if loop.var in decide), default=0)
     home = loops[:depth]
+    if has_blocks and not home:
+        return False
     alike = all(use.access == step.out and use.loops[:depth] == home for use in reading)
     is_home = {loop.var for loop in home} == decide and not step.out.tables
     return alike and is_home and is_unique(step.out.indices)

@@ -222,7 +222,7 @@ class Printer(Sums):
             sums.take(values[: len(sums.cells)])
             self._know(cells, values[len(sums.cells) :])
             self.items(loop.body)
-            return sums.now() + self._next(cells, loop)
+            return sums.now() + self._cells(cells, loop)
 
         if cells:
             self.at[loop.var] = "", loop.var.extent.base - 1 if loop.down else 0
@@ -297,20 +297,13 @@ class Printer(Sums):
         register, k = self.at[loop.var]
         self.at[loop.var] = register, k - 1 if loop.down else k + 1
 
-    def _next(self, places: Sequence[Place], loop: Loop) -> Carried:
-        """Return what cells are at the next turn."""
+    def _cells(self, places: Sequence[Place], next_of: Loop | None = None) -> Carried:
+        """Return what cells are, now or at the next turn of a loop."""
         found: Carried = []
         for place in places:
             with self._standing(place) as x:
-                self._step_on(loop)
-                found.append(self._narrow(x))
-        return found
-
-    def _cells(self, places: Sequence[Place]) -> Carried:
-        """Return what cells are."""
-        found: Carried = []
-        for place in places:
-            with self._standing(place) as x:
+                if next_of:
+                    self._step_on(next_of)
                 found.append(self._narrow(x))
         return found
 

@@ -82,14 +82,6 @@ class Registers(ABC):
         """Return a number as a whole number."""
 
     @abstractmethod
-    def slots(self, width: int) -> str:
-        """Return memory for the eight classes of a sum, which only this function has."""
-
-    @abstractmethod
-    def slot(self, slots: str, which: str, width: int) -> str:
-        """Return where one of them is."""
-
-    @abstractmethod
     def eighth(self, number: str) -> str:
         """Return a whole number divided by eight, rounded down."""
 

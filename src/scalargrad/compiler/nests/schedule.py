@@ -12,7 +12,6 @@ Allen and Kennedy, Optimizing Compilers for Modern Architectures, 2001, chapters
 from __future__ import annotations
 
 import heapq
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -83,21 +82,8 @@ def schedule(program: Program) -> Body:
     TraceError
         If there is none with loops nested, and sums begun, as they are.
     """
-    if _is_in_order(program.body):
-        return program.body
     placed = [Placed(k, *x) for k, x in enumerate(within_loops(program.body))]
     return _ordered(placed, dependences(placed))
-
-
-def _is_in_order(body: Body) -> bool:
-    """Return whether a body has no loops, and each cell is written before it is read."""
-    steps = [x for x in body if isinstance(x, Step) and x.how == SET]
-    left = Counter(step.out.array for step in steps)  # still to be written
-    for step in steps:
-        if any(left[x.array] for x in step.reads()):
-            return False
-        left[step.out.array] -= 1
-    return len(steps) == len(body)
 
 
 class DirectionError(TraceError):

@@ -109,8 +109,6 @@ class _Names:
         """Return a step with other arguments; None if its array is a copy from now on."""
         op, args = _shorter(step.op, tuple([self.of(x) for x in step.args]))
         out, how = step.out, step.how
-        if not around and not out.indices:
-            return self._single(step, op, args)
         self.varying = {*around}
         if how == ADD and self._is_added_once(out, around) and (out.is_whole() or not around):
             how = SET  # but where cells that nobody writes hold 0
@@ -135,25 +133,6 @@ class _Names:
         if source == out:
             return Step(out, op, args)
         self.copies[out.array] = variables, source
-        return None
-
-    def _single(self, step: Step, op: Operation, args: tuple[Arg, ...]) -> Step | None:
-        """Return a step outside of loops that sets a single number, or adds to it."""
-        array, how = step.out.array, step.how
-        self.varying = set()
-        is_once = self.writers[array] == 1
-        how = SET if how == ADD and is_once else how
-        if how != SET or array.kind != "temp" or not is_once or array in self.looked_up:
-            return Step(step.out, op, args, how)
-        source: Arg = args[0]
-        if op is not _IDENTITY:
-            if op is _MUL:  # which may become part of the sums that read it
-                return Step(step.out, op, args)
-            texts = tuple([repr(x) if x.__class__ is float else x for x in args])
-            source = self.equal.setdefault((op, texts, step.out.variables), step.out)
-        if source == step.out:
-            return Step(step.out, op, args)
-        self.copies[array] = {}, source
         return None
 
     def _is_stretch(self, out: Access, around: tuple[Var, ...]) -> bool:

@@ -73,7 +73,7 @@ class Sum:
     places : dict
         The cells that are added to.
     held : dict
-        What each one's sum is so far: a register, or the memory that has its classes.
+        What each one's sum is so far: a register, or the first cell that has its classes.
     turn : str
         The class that is added to now, where classes are in memory.
     over_lanes : str
@@ -222,9 +222,8 @@ class Sums(Registers):
             extents = [x.var.extent.bounds()[1] for x in made.lanes]
         sizes = [*(i.bounds()[1] + 1 for i in lead), classes, *extents, 1]
         array = Array(f"{out.array} in parts", tuple(sizes[:-1]))
-        self.offsets[array] = self.cells
+        self.offsets[array] = self._further(math.prod(sizes))
         self.strides[array] = tuple(math.prod(sizes[k:]) for k in range(1, len(sizes)))
-        self.cells += math.prod(sizes)
         self._fill(array, _start(made.step.how), self.block)
         made.which = Var("class", Index(classes))
         self.at[made.which] = "", 0
@@ -260,12 +259,21 @@ class Sums(Registers):
         made.turn = "0"
         for key, place in made.places.items():
             with self._standing(place):
-                made.held[key] = self.slots(self.e.width)
+                blocks = self.block.extent.base if self.block else 1
+                made.held[key] = self._further(CLASSES * self.e.width * blocks)
                 for k in range(CLASSES):
                     self.e.store(_start(made.step.how), self._slot(made, key, str(k)))
 
+    def _further(self, cells: int) -> int:
+        """Return the first of further cells in memory, whole vectors of them."""
+        first = self.cells
+        self.cells += -(-cells // CLASSES) * CLASSES
+        return first
+
     def _slot(self, made: Sum, key: Key, which: str) -> str:
-        return self.slot(str(made.held[key]), which, self.e.width)
+        size = self.e.width
+        own = [(self.at[self.block][0], CLASSES * size)] if self.block else []
+        return self.pointer(int(made.held[key]), [*own, (which, size)])
 
     def _in_order(self, how: str, classes: Sequence[str]) -> str:
         """Return the sum of classes, or the largest of them."""

@@ -142,18 +142,14 @@ def _price(step: Step, lanes: Var | None, fastest: Mapping[Array, int]) -> float
 
 
 def _are_neighbours(x: Access, lanes: Var, fastest: Mapping[Array, int]) -> bool:
-    """Return whether cells on neighbouring lanes are one cell, or neighbours in memory.
-
-    A copy of a given array has neighbours where they need to be.
-    """
+    """Return whether cells on neighbouring lanes are one cell, or neighbours in memory."""
     if any(lanes in table.variables for table in x.tables):
         return False
     strides = [(k, dict(i.terms)[lanes]) for k, i in enumerate(x.indices) if lanes in i.variables]
     if not strides:
         return True
     (place, stride), *others = strides
-    is_free = x.array.kind in FREE or (x.array.kind == "in" and len(x.indices) > 1)
-    last = fastest.get(x.array, place if is_free else len(x.indices) - 1)
+    last = fastest.get(x.array, place if x.array.kind in FREE else len(x.indices) - 1)
     return not others and place == last and stride in {-1, 1}
 
 

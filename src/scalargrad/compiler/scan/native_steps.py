@@ -140,10 +140,8 @@ def _native(path: Specialization, shape: Key) -> NativeStep | None:
     from scalargrad.compiler.backend.llvm.step_loop import StepShape, native_steps
 
     given, results = path.function.recorded.inputs - carried, path.results - carried
-    moved = () if back is None else tuple(map(int, order))
-    steps = native_steps(
-        path.function.values, StepShape(carried, given, results, path.outcomes, moved)
-    )
+    step_shape = StepShape(carried, given, results, path.outcomes, tuple(map(int, order)))
+    steps = native_steps(path.function.values, step_shape)
     fill = filler(outline, of_array=True)
     carry_of = fill if back is None else lambda state: fill(state[back])
     return None if steps is None else NativeStep(steps, carry_of, outlined(result, []), results)

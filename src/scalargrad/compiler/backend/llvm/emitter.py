@@ -12,9 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody
 
-#: The lanes of a vector, the same on every processor.
-WIDTH = 8
-
 #: An operand of an instruction: a register or a constant.
 Operand = str | float
 
@@ -27,7 +24,7 @@ class Emitter:
     body : FunctionBody
         The function to write into.
     width : int
-        1 for single numbers, else a power of two, as `WIDTH`.
+        1 for single numbers, else a power of two.
     inline : bool
         Whether exp, log and the other functions without branches are inlined, which is faster in
         a loop, or called, which keeps long straight-line code short.

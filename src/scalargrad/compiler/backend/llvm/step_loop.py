@@ -34,111 +34,68 @@ class StepShape(NamedTuple):
     outcomes : tuple of bool
         The recorded outcomes of the comparisons.
     order : tuple of int
-        Which output each number of the carry is as an input; empty if they are in one order.
+        Which output each number of the carry is as an input.
     """
 
     carried: int
     given: int
     results: int
     outcomes: tuple[bool, ...]
-    order: tuple[int, ...] = ()
+    order: tuple[int, ...]
 
 
-#: ``steps(memory, fields, frame, code, given, results, first, stop)`` runs steps from `first` on
-#: until `stop`, or a step whose numbers are not finite or whose comparisons come out otherwise, and
-#: returns the index of that step. The fields are those of `NativeSteps`.
+#: Runs steps from `first` on until `stop`, or a step whose numbers are not finite or whose
+#: comparisons come out otherwise, and returns the index of that step. The counts are those of a
+#: `StepShape`, whose order and outcomes are in arrays; %count is that of all outputs.
 _STEPS = """
 declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)
-define i64 @steps(ptr %m, ptr %f, ptr %frame, ptr %code, ptr %given, ptr %results,
-                  i64 %first, i64 %stop) {
+define i64 @steps(ptr %inputs, ptr %outputs, ptr %order, ptr %wanted, ptr %given, ptr %results,
+                  ptr %frame, ptr %code, i64 %carried, i64 %entries, i64 %kept, i64 %outcomes,
+                  i64 %count, i64 %first, i64 %stop) {
 entry:
-  %carried = load i64, ptr %f
-  %f1 = getelementptr i64, ptr %f, i64 1
-  %entries = load i64, ptr %f1
-  %f2 = getelementptr i64, ptr %f, i64 2
-  %kept = load i64, ptr %f2
-  %f3 = getelementptr i64, ptr %f, i64 3
-  %outcomes = load i64, ptr %f3
-  %f4 = getelementptr i64, ptr %f, i64 4
-  %start = load i64, ptr %f4
-  %f5 = getelementptr i64, ptr %f, i64 5
-  %count = load i64, ptr %f5
-  %f6 = getelementptr i64, ptr %f, i64 6
-  %moved = load i64, ptr %f6
-  %wanted = getelementptr i64, ptr %f, i64 7
-  %order = getelementptr i64, ptr %wanted, i64 %outcomes
-  %outputs = getelementptr double, ptr %m, i64 %start
-  %inputs = getelementptr double, ptr %m, i64 %carried
+  %entry.at = getelementptr double, ptr %inputs, i64 %carried
   %made = getelementptr double, ptr %outputs, i64 %carried
   %tests = getelementptr double, ptr %made, i64 %kept
   %entry.bytes = mul i64 %entries, 8
   %kept.bytes = mul i64 %kept, 8
-  %carried.bytes = mul i64 %carried, 8
-  %whole = and i64 %count, -4
-  %is.moved = icmp ne i64 %moved, 0
   br label %step
 step:
   %s = phi i64 [%first, %entry], [%s.next, %done]
   %at = mul i64 %s, %entries
   %row = getelementptr double, ptr %given, i64 %at
-  call void @llvm.memmove.p0.p0.i64(ptr %inputs, ptr %row, i64 %entry.bytes, i1 false)
+  call void @llvm.memmove.p0.p0.i64(ptr %entry.at, ptr %row, i64 %entry.bytes, i1 false)
   call void %code(ptr %frame)
-  br label %fours
-fours:
-  %i = phi i64 [0, %step], [%i.next, %four]
-  %sums = phi <4 x double> [zeroinitializer, %step], [%sums.next, %four]
-  %more.fours = icmp ult i64 %i, %whole
-  br i1 %more.fours, label %four, label %ones
-four:
-  %four.at = getelementptr double, ptr %outputs, i64 %i
-  %four.x = load <4 x double>, ptr %four.at, align 8
-  %four.zero = fmul <4 x double> %four.x, zeroinitializer
-  %sums.next = fadd <4 x double> %sums, %four.zero
-  %i.next = add i64 %i, 4
-  br label %fours
-ones:
-  %j = phi i64 [%whole, %fours], [%j.next, %one]
-  %sum = phi double [0.0, %fours], [%sum.next, %one]
-  %more.ones = icmp ult i64 %j, %count
-  br i1 %more.ones, label %one, label %looked
-one:
-  %one.at = getelementptr double, ptr %outputs, i64 %j
-  %one.x = load double, ptr %one.at
-  %one.zero = fmul double %one.x, 0.0
-  %sum.next = fadd double %sum, %one.zero
-  %j.next = add i64 %j, 1
-  br label %ones
-looked:
-  %are.nan = fcmp uno <4 x double> %sums, %sums
-  %nans = bitcast <4 x i1> %are.nan to i4
-  %some = icmp ne i4 %nans, 0
-  %last = fcmp uno double %sum, %sum
-  %infinite = or i1 %some, %last
-  br i1 %infinite, label %bad, label %guards
+  br label %numbers
+numbers:
+  %i = phi i64 [0, %step], [%i.next, %number]
+  %more.numbers = icmp ult i64 %i, %count
+  br i1 %more.numbers, label %number, label %guards
+number:
+  %number.at = getelementptr double, ptr %outputs, i64 %i
+  %number.x = load double, ptr %number.at
+  %zero = fmul double %number.x, 0.0
+  %finite = fcmp ord double %zero, 0.0
+  %i.next = add i64 %i, 1
+  br i1 %finite, label %numbers, label %bad
 guards:
-  %k = phi i64 [0, %looked], [%k.next, %same]
+  %k = phi i64 [0, %numbers], [%k.next, %guard]
   %more.guards = icmp ult i64 %k, %outcomes
   br i1 %more.guards, label %guard, label %good
 guard:
   %test.at = getelementptr double, ptr %tests, i64 %k
   %test = load double, ptr %test.at
   %holds = fcmp une double %test, 0.0
-  %want.at = getelementptr i64, ptr %wanted, i64 %k
-  %want = load i64, ptr %want.at
-  %wants = icmp ne i64 %want, 0
-  %differs = xor i1 %holds, %wants
-  br i1 %differs, label %bad, label %same
-same:
+  %want.at = getelementptr double, ptr %wanted, i64 %k
+  %want = load double, ptr %want.at
+  %wants = fcmp une double %want, 0.0
   %k.next = add i64 %k, 1
-  br label %guards
+  %same = icmp eq i1 %holds, %wants
+  br i1 %same, label %guards, label %bad
 good:
   %to = mul i64 %s, %kept
   %to.row = getelementptr double, ptr %results, i64 %to
   call void @llvm.memmove.p0.p0.i64(ptr %to.row, ptr %made, i64 %kept.bytes, i1 false)
-  br i1 %is.moved, label %moves, label %copied
-copied:
-  call void @llvm.memmove.p0.p0.i64(ptr %m, ptr %outputs, i64 %carried.bytes, i1 false)
-  br label %done
+  br label %moves
 moves:
   %c = phi i64 [0, %good], [%c.next, %move]
   %more.moves = icmp ult i64 %c, %carried
@@ -148,7 +105,7 @@ move:
   %of = load i64, ptr %of.at
   %from = getelementptr double, ptr %outputs, i64 %of
   %x = load double, ptr %from
-  %into = getelementptr double, ptr %m, i64 %c
+  %into = getelementptr double, ptr %inputs, i64 %c
   store double %x, ptr %into
   %c.next = add i64 %c, 1
   br label %moves
@@ -166,7 +123,7 @@ end:
 
 @functools.cache
 def _steps() -> Callable[..., int]:
-    kind = ctypes.CFUNCTYPE(ctypes.c_int64)
+    kind = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 8, *[ctypes.c_int64] * 7)
     found: Callable[..., int] = compile_text(_STEPS, level=1).function("steps", kind)
     return found
 
@@ -190,10 +147,7 @@ class NativeSteps:
 
     def __init__(self, runner: Any, shape: StepShape) -> None:
         self._runner, self.shape = runner, shape
-        outputs, told = runner.outputs, [int(x) for x in shape.outcomes]
-        head = [shape.carried, shape.given, shape.results, len(told), outputs.start]
-        count = outputs.stop - outputs.start
-        self._fields = np.array([*head, count, len(shape.order), *told, *shape.order], np.int64)
+        self._told = np.array(shape.order, np.int64), np.array(shape.outcomes, np.float64)
 
     def run(self, state: Floats, given: Floats, results: Floats) -> int:
         """Run as many steps as possible, and return how many; `state` and `results` are updated.
@@ -206,18 +160,16 @@ class NativeSteps:
             The entries, and where to write the results.
         """
         executable = (lent := self._runner.lend())[0]
-        made, steps = 0, len(given)
-        carried = executable.memory[: self.shape.carried]
+        shape, memory, outputs = self.shape, executable.memory, self._runner.outputs
+        carried = memory[: shape.carried]
         carried[:] = state
-        arrays = executable.memory, self._fields, given, results
-        m, f, xs, ys = (ctypes.c_void_p(x.ctypes.data) for x in arrays)
-        frame, code = map(ctypes.c_void_p, executable.entry)
-        while made < steps:
-            stop = min(steps, made + max(1, AT_A_TIME // len(executable.memory)))
-            first, last = ctypes.c_int64(made), ctypes.c_int64(stop)
-            made = int(_steps()(m, f, frame, code, xs, ys, first, last))
-            if made < stop:
-                break
+        arrays = memory, memory[outputs], *self._told, given, results
+        run = functools.partial(_steps(), *(x.ctypes.data for x in arrays), *executable.entry)
+        counts = *shape[:3], len(shape.outcomes), outputs.stop - outputs.start
+        made, stop = 0, 0
+        while made == stop < len(given):
+            stop = min(len(given), made + max(1, AT_A_TIME // len(memory)))
+            made = run(*counts, made, stop)
         state[:] = carried
         self._runner.take_back(lent)
         return made
