@@ -81,7 +81,7 @@ def gradient(
         raise TraceError(f"the loss {loss} is many cells: differentiate one, or their sum")
     reverse = _Reverse(program, loss, wrt, places or {})
     found = {array: reverse.collected(array) for array in wrt}
-    return reverse.builder.program(checks=False), found
+    return reverse.builder.program(), found
 
 
 def tangent(program: Program, along: Mapping[Array, Array]) -> tuple[Program, dict[Array, Array]]:

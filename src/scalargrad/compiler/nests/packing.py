@@ -56,7 +56,7 @@ def packed(
     arrays = [*program.arrays, *copies.values()]
     along = {copy: k for (_, k), copy in copies.items()}
     whole = [*made, *_reading(body, (), copies)]
-    return Program(arrays, whole, checks=False), whole, {**fastest, **along}
+    return Program(arrays, whole), whole, {**fastest, **along}
 
 
 def _along_lanes(x: Arg, loops: tuple[Loop, ...]) -> Iterator[Along]:
