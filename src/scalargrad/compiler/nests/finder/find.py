@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cached_property
 from math import inf
 
@@ -22,7 +21,7 @@ from scalargrad.compiler.nests.finder.access import (
 )
 from scalargrad.compiler.nests.finder.check import stands_for
 from scalargrad.compiler.nests.finder.recording import NUMBER, Recording
-from scalargrad.compiler.nests.finder.split import peeled, split, unrolled
+from scalargrad.compiler.nests.finder.split import peeled, split, unrolled, written_out
 from scalargrad.compiler.nests.finder.structure import Structure, flat, search
 from scalargrad.compiler.nests.finder.tree import (
     Access,
@@ -177,17 +176,6 @@ def _chooses(tree: Tree) -> bool:
     return any(map(has_choices, tree.statements))
 
 
-def _without_loop(tree: Tree, loop: Loop) -> Tree | None:
-    """Return a tree in which each turn of a loop is written out; None if their number varies."""
-    if loop.times is None:
-        return None
-    found, of = tree.structure, loop.symbols - len(tree.recording)
-    periods, counts = found.periods.copy(), found.counts.copy()
-    periods[of] *= counts[of]
-    counts[of] = 1
-    return _read(replace(found, periods=periods, counts=counts), tree)
-
-
 def _with_whole_rows(tree: Tree) -> Tree:
     """Return a tree with what is left of a last row after the loop over rows, if much better."""
     structure = peeled(tree) if len(tree.statements) <= _CHANGED else None
@@ -206,9 +194,7 @@ def _with_turns_written(tree: Tree) -> Tree:
             break
         loop = max(left, key=lambda x: x.number)
         tried.add(int(loop.symbols[0]))
-        changed = _without_loop(tree, loop)
-        if changed is not None and _time(changed) < _time(tree):
-            tree = changed
+        tree = min(tree, _read(written_out(tree.structure, [loop]), tree), key=_time)
     return tree
 
 
