@@ -11,9 +11,19 @@ from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
 
-from scalargrad.compiler.passes.kinds import CONSTANT, INPUT, Op
+from scalargrad.compiler.passes.kinds import (
+    CONSTANT,
+    INPUT,
+    UNBATCH,
+    Held,
+    Op,
+    Total,
+)
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.system.cached_property import cached_property
+
+#: How many lanes of numbers known beforehand a listing shows.
+_SHOWN = 6
 
 
 @dataclass
@@ -70,13 +80,27 @@ class Program:
         return needed
 
     def __str__(self) -> str:
-        sizes, lines = self.nodes().sizes().tolist(), []
-        for node, (op, args, size) in enumerate(zip(self.ops, self.args, sizes, strict=True)):
-            what = repr(self.constants[node]) if op is CONSTANT else op.name
-            shown = f"({', '.join(f'%{x}' for x in args)})" if args else ""
-            mark = f"    {size} lanes" * (size > 1) + "  ←" * (node in self.outputs)
-            lines.append(f"%{node} = {what}{shown}{mark}")
-        return "\n".join(lines)
+        sizes = self.nodes().sizes().tolist()
+        return "\n".join(self._line(node, sizes[node]) for node in range(len(self.ops)))
+
+    def _line(self, node: int, size: int) -> str:
+        op, args = self.ops[node], self.args[node]
+        mark = f"    {size} lanes" * (size > 1) + "  ←" * (node in self.outputs)
+        if op is CONSTANT:
+            return f"%{node} = {self.constants[node]!r}{mark}"
+        if isinstance(op, Held):
+            shown = ", ".join([f"{x:g}" for x in op.numbers[:_SHOWN]] + ["…"] * (op.lanes > _SHOWN))
+            return f"%{node} = {shown}{mark}"
+        if op is UNBATCH:
+            return f"%{node} = %{args[0]}[{self.constants[args[1]]:g}]{mark}"
+        if isinstance(op, Total):
+            return f"%{node} = total({self._product(args)}){mark}"
+        shown = ", ".join(f"%{x}" for x in args)
+        return f"%{node} = {op.name}{f'({shown})' if args else ''}{mark}"
+
+    def _product(self, pair: Sequence[int]) -> str:
+        shown = [f"{self.constants[x]:g}" if x in self.constants else f"%{x}" for x in pair]
+        return "·".join(shown)
 
 
 def without_dead_nodes(program: Program) -> Program:
