@@ -10,13 +10,26 @@ import numpy as np
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 from scalargrad.compiler.function import Function
-from scalargrad.compiler.nests.builder import Builder, Cells
+from scalargrad.compiler.nests import builder
 from scalargrad.compiler.nests.c_printer import print_c
 from scalargrad.compiler.nests.compile_nests import nested
 from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient
-from scalargrad.compiler.nests.equations import Array, Body, Program
-from scalargrad.compiler.nests.finder.expand import expanded
+from scalargrad.compiler.nests.equations import (
+    ADD,
+    MAX,
+    SET,
+    Access,
+    Arg,
+    Array,
+    Body,
+    Index,
+    Program,
+    Step,
+    Var,
+    as_index,
+)
+from scalargrad.compiler.nests.finder.check import stands_for
 from scalargrad.compiler.nests.finder.find import trees
 from scalargrad.compiler.nests.finder.recording import Recording, recording_of
 from scalargrad.compiler.nests.finder.tree import Table, Tree
@@ -30,17 +43,92 @@ from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.sums import write
 from scalargrad.compiler.nests.tiles import arranged
 from scalargrad.compiler.nests.unfold import unfold
+from scalargrad.compiler.passes.expressions import subexpressions
 from scalargrad.compiler.runner import Runner
 from scalargrad.compiler.trace.record import record
+from scalargrad.ops import TABLE
 from scalargrad.table.operation import Operation
+from scalargrad.table.symbol import Symbol
 from scalargrad.value import Value
 
 __all__ = [
     "Array", "Body", "Builder", "Cells", "Emitter", "FunctionBody", "IRModule", "Operand",
-    "Operation", "Program", "Recording", "Table", "Tree", "arranged", "contract", "expanded",
-    "fma", "gradient", "interpret", "machine", "plan", "print_c", "print_llvm",
-    "recorded", "run_as_nests", "run_numpy", "schedule", "simplify", "trees", "write",
+    "Operation", "Program", "Recording", "Table", "Tree", "arranged", "contract", "fma",
+    "gradient", "interpret", "machine", "plan", "print_c", "print_llvm", "recorded",
+    "run_as_nests", "run_numpy", "schedule", "simplify", "stands_for", "trees", "write",
 ]  # fmt: skip
+
+
+class Cell(Symbol):
+    """A cell that is read, as an operand of expressions."""
+
+    __slots__ = ("access",)
+
+    def __init__(self, access: Access) -> None:
+        super().__init__(str(access))
+        self.access = access
+
+
+class Cells:
+    """An array of a program being built: ``x[i]`` is a cell, ``x[i] = …`` sets it."""
+
+    def __init__(self, builder: Builder, array: Array) -> None:
+        self.array, self.builder = array, builder
+
+    def __getitem__(self, places: Any) -> Cell:
+        given = places if isinstance(places, tuple) else (places,)
+        return Cell(Access(self.array, tuple(map(_index, given))))
+
+    def __setitem__(self, places: Any, value: Any) -> None:
+        self.builder.write(self[places].access, value, SET)
+
+
+def _index(place: Any) -> Index:
+    """Return an index; a cell of a table is one, too."""
+    return Index(0, (), place.access) if isinstance(place, Cell) else as_index(place)
+
+
+class Builder(builder.Builder):
+    """Writes equations as plain Python."""
+
+    def input(self, name: str, *shape: int) -> Cells:
+        """Add an array that is given at each run."""
+        return Cells(self, self.array(name, shape, "in"))
+
+    def const(self, name: str, data: Any) -> Cells:
+        """Add an array of constants."""
+        numbers = np.asarray(data, float)
+        return Cells(self, self.array(name, numbers.shape, "const", numbers))
+
+    def temp(self, name: str, *shape: int) -> Cells:
+        """Add an array that steps write."""
+        return Cells(self, self.array(name, shape))
+
+    def output(self, name: str, *shape: int) -> Cells:
+        """Add an array that steps write and that is returned."""
+        return Cells(self, self.array(name, shape, "out"))
+
+    def var(self, extent: Any, name: str = "i") -> Var:
+        """Return a variable."""
+        return super().var(_index(extent), name)
+
+    def write(self, out: Access, value: Any, how: str) -> None:
+        """Write the steps of an expression, the last of which sets `out`, or is added to it."""
+        op, operands = TABLE["identity"], tuple[Any, ...]([value])
+        if isinstance(value, Symbol) and not isinstance(value, Cell):
+            assert value.op is not None
+            op, operands = value.op, value.operands
+        cells = (x for x in subexpressions(value) if isinstance(x, Cell))
+        known: dict[Symbol, Arg] = {x: x.access for x in cells}
+        self.append(Step(out, op, tuple([self.arg(x, known) for x in operands]), how))
+
+    def add(self, to: Cell, value: Any) -> None:
+        """Add a number to a cell; the loops around of which the cell has no index are a sum."""
+        self.write(to.access, value, ADD)
+
+    def largest(self, of: Cell, value: Any) -> None:
+        """Have a cell hold the largest of the numbers that are written to it so."""
+        self.write(of.access, value, MAX)
 
 
 def machine(level: int) -> Any:

@@ -67,7 +67,7 @@ class _Split:
             totals: Body = []
             inside = self._inside(item.body, (), totals)
             body += [Loop(self.block, [Loop(self.own, inside, item.down)]), *totals]
-        return Program(self.arrays, body, checks=False)
+        return Program(self.arrays, body)
 
     def _inside(self, body: Body, around: tuple[Loop, ...], totals: Body) -> Body:
         found: Body = []

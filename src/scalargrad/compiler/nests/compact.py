@@ -55,9 +55,7 @@ def compact(program: Program) -> Program:
         return Access(found[0], tuple(index - low for index, (low, _) in pairs))
 
     arrays = [others[a][0] if a in others else a for a in program.arrays]
-    return Program(
-        arrays, replaced(program.body, lambda step: step.with_cells(moved)), checks=False
-    )
+    return Program(arrays, replaced(program.body, lambda step: step.with_cells(moved)))
 
 
 def _around(x: Access, box: Box | None) -> Box | None:

@@ -148,15 +148,12 @@ def _attempts(program: Program) -> Iterator[tuple[Asked, list[Form], bool]]:
     recorded = _asked(unfold(program))
     yield from _in_loops(recorded)
     has_rows = has_lanes(program.nodes().table)
-    is_long = has_rows and len(program) > _SHORT
-    if not is_long:
+    if not has_rows or len(program) <= _SHORT:
         yield from _in_order(recorded)
     if has_rows:
-        is_few = int(program.nodes().sizes().sum()) <= _UNROLLED
         program = unrolled(program)
-        if is_few:
+        if len(program) <= _UNROLLED:
             yield from _in_loops(_asked(unfold(program)))
-    if is_long:
         yield from _in_order(recorded)
     single = _asked(written_out(with_choices(program)))
     yield from _in_loops(single)

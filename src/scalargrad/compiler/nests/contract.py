@@ -98,7 +98,7 @@ def contract(
             found[taken] = None
     gone = {step.out.array for step, new in found.items() if new is None}
     arrays = [a for a in program.arrays if a not in gone]
-    return Program(arrays, replaced(program.body, lambda step: found.get(step, step)), checks=False)
+    return Program(arrays, replaced(program.body, lambda step: found.get(step, step)))
 
 
 def _taken(

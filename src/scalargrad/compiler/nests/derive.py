@@ -76,7 +76,7 @@ def gradient(
     """
     reverse = _Reverse(program, loss, wrt, places or {})
     found = {array: reverse.collected(array) for array in wrt}
-    return reverse.builder.program(checks=False), found
+    return reverse.builder.program(), found
 
 
 def _reached(start: Iterable[Array], ways: Sequence[tuple[Array, Array]]) -> set[Array]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import dataclass, field
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.errors import TraceError
@@ -397,63 +397,18 @@ Body = list[Loop | Step]
 class Program:
     """Arrays, and the loops and steps that compute them.
 
-    Parameters
+    Attributes
     ----------
     arrays : list of Array
     body : list of Loop or Step
-    checks : bool
-        False where the steps are known to be right.
-
-    Raises
-    ------
-    TraceError
-        If an array that is given is written, or is added to by two steps, or an index leaves it.
     """
 
     arrays: list[Array]
     body: Body
-    checks: InitVar[bool] = True
-
-    def __post_init__(self, checks: bool) -> None:
-        if checks:
-            self._check()
-
-    def _check(self) -> None:
-        writers: dict[Array, list[Step]] = {}
-        checked: set[Access] = set()
-        for step, around in statements(self.body):
-            writers.setdefault(step.out.array, []).append(step)
-            for access in (step.out, *step.reads()):
-                if access not in checked:
-                    checked.add(access)
-                    _check_bounds(step, access)
-            for table in (v.extent.via for v in around if v.extent.via):
-                if table.array.kind not in {"in", "const"}:
-                    raise TraceError(f"the extent {table} around {step} is computed: it is "
-                                     "affine, or an entry of a table that is given")  # fmt: skip
-        for array, steps in writers.items():
-            if array.kind in {"in", "const"}:
-                raise TraceError(f"{steps[0]} writes to what is given: write to another array")
-            pairs = ((x, y) for x in steps if x.how != SET for y in steps if x is not y)
-            if any(not x.out.is_apart(y.out) for x, y in pairs):
-                raise TraceError(f"{len(steps)} steps write to {array}, to which one adds: let "
-                                 "each have an array of its own, and add these")  # fmt: skip
 
     def __str__(self) -> str:
         shown = (f"{a.kind} {a}[{', '.join(map(str, a.shape))}]" for a in self.arrays)
         return f"{'; '.join(shown)}\n{listed(self.body)}"
-
-
-def _check_bounds(step: Step, access: Access) -> None:
-    if len(access.indices) != len(access.array.shape):
-        raise TraceError(f"{access} in {step} has not the {len(access.array.shape)} indices "
-                         f"of {access.array}")  # fmt: skip
-    for index, size in zip(access.indices, access.array.shape, strict=True):
-        low, high = index.bounds()
-        given = index.via is not None and index.via.array.data is None
-        if not given and (low < 0 or high >= size):
-            raise TraceError(f"{access} in {step} is from {low} to {high} where {access.array} "
-                             f"has 0 to {size - 1}: shorten the loop")  # fmt: skip
 
 
 def listed(body: Sequence[Loop | Step], indent: str = "") -> str:

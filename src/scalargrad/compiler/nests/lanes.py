@@ -96,7 +96,7 @@ def over_examples(program: Program, examples: Collection[Var]) -> Program:
                 item = Loop(new, _without([item], old, {old: as_index(new)}))
                 break
         body.append(item)
-    return Program(program.arrays, body, checks=False)
+    return Program(program.arrays, body)
 
 
 def _without(body: Body, var: Var, moved: Mapping[Var, Index]) -> Body:

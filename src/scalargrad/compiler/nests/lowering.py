@@ -161,7 +161,7 @@ class Lowering:
 
     def _shortened(self, before: Sequence[Array], *, is_last: bool = False) -> Program:
         """Return what is written, shorter; the digits of arrays that were there before stay."""
-        found = self.cells.builder.program(checks=False)
+        found = self.cells.builder.program()
         if is_last:
             found, others = with_outputs_alone(found, self.outputs)
             before = [*others.values(), *before]
@@ -392,7 +392,7 @@ def _of_rows(
         own = (as_index(var), as_index(k))
         b.append(Step(Access(rows[chosen][0], own), _IDENTITY, (Access(unit, own),)))
     found = {a: rows[x][0] if x in rows else x for a, x in slopes.items()}
-    return b.program(checks=False), found
+    return b.program(), found
 
 
 def _row(array: Array, rows: Mapping[Array, tuple[Array, Var]]) -> tuple[Array, tuple[Index, ...]]:
@@ -409,4 +409,4 @@ def _with_seeds(found: Program) -> Program:
     def passed(step: Step) -> Step:
         return Step(step.out, _IDENTITY, step.args) if step.op is SEED else step
 
-    return Program(found.arrays, replaced(found.body, passed), checks=False)
+    return Program(found.arrays, replaced(found.body, passed))

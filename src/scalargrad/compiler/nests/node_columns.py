@@ -1,4 +1,4 @@
-"""The nodes of a program as columns (arrays), in which `repeats` searches for repetition."""
+"""The nodes of a program as columns (arrays), in which loops are looked for."""
 
 from __future__ import annotations
 
@@ -54,8 +54,6 @@ class NodeColumns:
         All nodes of the program.
     nodes : integers
         The numbers of the computed nodes.
-    codes : integers
-        A code for each node, which encodes its operation and the kinds of its operands.
     first : integers, one more than nodes
         Where the operands of each node begin in `operands`, `kinds` and `places`.
     operands, kinds : integers
@@ -83,7 +81,6 @@ class NodeColumns:
     program: Program
     written: Nodes
     nodes: Integers
-    codes: Integers
     first: Integers
     operands: Integers
     kinds: NDArray[np.int8]
@@ -111,10 +108,6 @@ class NodeColumns:
         of, which = np.array(self.written.args_with(UNBATCH), np.int64).reshape(-1, 2).T
         pairs = zip(of.tolist(), self.numbers[which].astype(np.int64).tolist(), strict=True)
         return dict(zip(nodes, pairs, strict=True))
-
-    def op(self, place: int) -> Op:
-        """Return the operation of the node at a place."""
-        return self.written.table[int(self.written.codes[self.nodes[place]])]
 
 
 def distinct(numbers: Integers) -> Integers:
@@ -159,7 +152,6 @@ def columns(program: Program) -> NodeColumns:
         program,
         written,
         nodes,
-        kinded(operations, kinds, first),
         first,
         operands,
         kinds,

@@ -47,7 +47,7 @@ def with_saved_exponentials(program: Program) -> Program:
         return Step(t, exponential, step.args), Step(step.out, of, (*step.args, t))
 
     body = replaced(program.body, rewritten)
-    return Program([*program.arrays, *saved.values()], body, checks=False)
+    return Program([*program.arrays, *saved.values()], body)
 
 
 def _unit_of(step: Step) -> Access | None:

@@ -125,7 +125,7 @@ def _turned(program: Program, steps: Sequence[Step], var: Var) -> Program:
             for loop in reversed(loops):
                 item = Loop(loop.var, [item], loop.down != (loop.var is var))
             body.append(item)
-    return Program(program.arrays, body, checks=False)
+    return Program(program.arrays, body)
 
 
 def components(placed: Sequence[Placed], edges: Sequence[Edge]) -> list[list[Placed]]:

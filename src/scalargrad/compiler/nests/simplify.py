@@ -57,7 +57,7 @@ def simplify(program: Program) -> Program:
     body = replaced([*outside, *program.body], shorter)
     every = [*program.arrays, *names.smaller]
     arrays = [a for a in every if a in used or a.kind in {"in", "out"}]
-    return Program(arrays, body, checks=False)
+    return Program(arrays, body)
 
 
 class _Names:

@@ -50,7 +50,7 @@ def with_outputs_alone(program: Program, outputs: Array) -> tuple[Program, dict[
         return Step(step.out, step.op, args, step.how).with_cells(moved)
 
     arrays = [others.get(a, a) for a in program.arrays]
-    return Program(arrays, replaced(program.body, moved_step), checks=False), others
+    return Program(arrays, replaced(program.body, moved_step)), others
 
 
 def stored_at_once(found: Program) -> Program:
@@ -77,7 +77,7 @@ def stored_at_once(found: Program) -> Program:
     gone = {step.out.array for step, new in steps.items() if new is not None}
     arrays = [a for a in found.arrays if a not in gone]
     body = replaced(found.body, lambda step: steps.get(step, step))
-    return Program(arrays, body, checks=False)
+    return Program(arrays, body)
 
 
 def _places(array: Array, writing: list[_Use], reader: _Use) -> list[Access] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cached_property
 from math import inf
 
@@ -20,11 +19,10 @@ from scalargrad.compiler.nests.finder.access import (
     read_operands,
     starts_there,
 )
-from scalargrad.compiler.nests.finder.expand import expanded
+from scalargrad.compiler.nests.finder.check import stands_for
 from scalargrad.compiler.nests.finder.recording import NUMBER, Recording
-from scalargrad.compiler.nests.finder.repeats import flat_structure
-from scalargrad.compiler.nests.finder.split import peeled, split, unrolled
-from scalargrad.compiler.nests.finder.structure import Structure, search
+from scalargrad.compiler.nests.finder.split import peeled, split, unrolled, written_out
+from scalargrad.compiler.nests.finder.structure import Structure, flat, search
 from scalargrad.compiler.nests.finder.tree import (
     Access,
     Border,
@@ -42,7 +40,9 @@ _FLAT, _LEAST_TURNS = 1200, 6
 #: A tree of less score may take so many times as long.
 _LONGER = 3.0
 #: Of a longer recording, one for so many nodes; else loops within loops are taken.
-_SELDOM = 27
+_SELDOM = 40
+#: They may take this share of the time of these at most.
+_FASTER = 0.95
 #: Nanoseconds of an operation, of a choice, and of a table that is fast or slow; of each time that
 #: a loop whose turns vary begins; of a statement to be compiled, if a program is run 30,000 times;
 #: and how many turns run at once where they wait for nothing.
@@ -73,9 +73,10 @@ def trees(recording: Recording) -> Iterator[Tree]:
     found.search()
     best = found.tree and _with_whole_rows(found.tree)
     if best is None or _chooses(best):
-        flat = _flat(found.flat, inf if best is None else _time(best))
-        if flat is not None and (best is None or _time(flat) < _time(best)):
-            best = flat
+        most = inf if best is None else _FASTER * _time(best)
+        other = _flat(found.flat, most)
+        if other is not None and _time(other) < most:
+            best = other
     if best is not None and len(best.statements) <= _CHANGED:
         best = _with_turns_written(best)
     yield from _checked(best, recording)
@@ -85,7 +86,7 @@ def trees(recording: Recording) -> Iterator[Tree]:
 
 
 def _checked(tree: Tree | None, recording: Recording) -> Iterator[Tree]:
-    if tree is not None and expanded(tree).equals(recording):
+    if tree is not None and stands_for(tree, recording):
         yield tree
 
 
@@ -109,7 +110,7 @@ class _Simplest:
         """Loops without loops in them."""
         n = len(self.recording)
         most = min(max(_FLAT, n // _NODES_EACH), _LAST, n // _LEAST_TURNS)
-        return flat_structure(self.recording, most)
+        return flat(self.recording, most)
 
     def others(self) -> Iterator[Tree | None]:
         """Yield what was found besides."""
@@ -157,12 +158,12 @@ def _is_clean(tree: Tree) -> bool:
     return len(tree.statements) <= _SHORT and not count_tables(tree)
 
 
-def _flat(flat: Structure | None, time: float) -> Tree | None:
+def _flat(found: Structure | None, time: float) -> Tree | None:
     """Return loops that hold no other loops, if they may take less time and are not many."""
-    if flat is None:
+    if found is None:
         return None
-    is_long = time < inf and flat.size > max(_FLAT, len(flat.recording) // _SELDOM)
-    return None if is_long or _least(flat) >= time else _read(flat)
+    is_long = time < inf and found.size > max(_FLAT, len(found.recording) // _SELDOM)
+    return None if is_long or _least(found) >= time else _read(found)
 
 
 def _least(structure: Structure) -> float:
@@ -173,17 +174,6 @@ def _least(structure: Structure) -> float:
 def _chooses(tree: Tree) -> bool:
     """Return whether some operand is chosen at each turn from several arrays."""
     return any(map(has_choices, tree.statements))
-
-
-def _without_loop(tree: Tree, loop: Loop) -> Tree | None:
-    """Return a tree in which each turn of a loop is written out; None if their number varies."""
-    if loop.times is None:
-        return None
-    found, of = tree.structure, loop.symbols - len(tree.recording)
-    periods, counts = found.periods.copy(), found.counts.copy()
-    periods[of] *= counts[of]
-    counts[of] = 1
-    return _read(replace(found, periods=periods, counts=counts), tree)
 
 
 def _with_whole_rows(tree: Tree) -> Tree:
@@ -204,9 +194,7 @@ def _with_turns_written(tree: Tree) -> Tree:
             break
         loop = max(left, key=lambda x: x.number)
         tried.add(int(loop.symbols[0]))
-        changed = _without_loop(tree, loop)
-        if changed is not None and _time(changed) < _time(tree):
-            tree = changed
+        tree = min(tree, _read(written_out(tree.structure, [loop]), tree), key=_time)
     return tree
 
 

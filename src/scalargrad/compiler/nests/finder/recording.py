@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.nests.node_columns import COMPUTED, GIVEN, NUMBER, NodeColumns, kinded
+from scalargrad.compiler.nests.node_columns import COMPUTED, GIVEN, NUMBER, NodeColumns
 from scalargrad.compiler.passes.kinds import Op
-from scalargrad.system.cached_property import cached_property
 
 __all__ = ["APART", "COMPUTED", "GIVEN", "NUMBER", "Recording", "recording_of"]
 
@@ -46,11 +44,6 @@ class Recording:
     def __len__(self) -> int:
         return len(self.codes)
 
-    @cached_property
-    def kinded(self) -> Integers:
-        """For each node, a code of its operation and of the kinds of its operands."""
-        return kinded(self.codes, self.kinds, self.first)
-
     def arity(self, node: int) -> int:
         """Return how many operands a node has."""
         return int(self.first[node + 1] - self.first[node])
@@ -59,14 +52,6 @@ class Recording:
         """Return the kind and the place of operand j of some nodes."""
         at = self.first[nodes] + j
         return self.kinds[at], self.places[at]
-
-    def equals(self, other: Recording) -> bool:
-        """Return whether each node of another recording has the same operation and operands."""
-        pairs: list[tuple[NDArray[Any], NDArray[Any]]] = [
-            (self.codes, other.codes), (self.first, other.first),
-            (self.kinds, other.kinds), (self.places, other.places),
-        ]  # fmt: skip
-        return all(np.array_equal(mine, its) for mine, its in pairs)
 
 
 def recording_of(columns: NodeColumns, span: slice, number: Integers) -> Recording:

@@ -7,7 +7,7 @@ wherever the strides of most operands jump.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -80,14 +80,17 @@ def _split(structure: Structure, loop: Loop, addresses: list[Integers]) -> Struc
 def unrolled(tree: Tree) -> Structure | None:
     """Return the structure with loops of few turns written out that need tables."""
     inner = {s.loops[-1]: None for s in tree.statements if s.loops and has_choices(s)}
-    found = tree.structure
-    for loop in inner:
-        if loop.times and loop.times <= _FEW:
-            of = loop.symbols - len(found.recording)
-            periods, counts = found.periods.copy(), found.counts.copy()
-            periods[of], counts[of] = periods[of] * counts[of], 1
-            found = replace(found, periods=periods, counts=counts)
-    return None if found is tree.structure else found
+    few = [x for x in inner if x.times and x.times <= _FEW]
+    return written_out(tree.structure, few) if few else None
+
+
+def written_out(structure: Structure, loops: Iterable[Loop]) -> Structure:
+    """Return the structure with each turn of some loops, always as many, written out."""
+    periods, counts = structure.periods.copy(), structure.counts.copy()
+    for loop in loops:
+        of = loop.symbols - len(structure.recording)
+        periods[of], counts[of] = periods[of] * counts[of], 1
+    return replace(structure, periods=periods, counts=counts)
 
 
 def _addresses(tree: Tree) -> dict[Loop, list[Integers]]:

@@ -31,7 +31,11 @@ _LEAST = 3
 #: So many cuts of a run make it rows.
 _ROWS = 4
 #: Periods up to this are all tried; of longer ones a few, at which windows of 16 symbols recur.
-_SHORT, _LIKELY, _DOUBLED = 32, 12, (1, 2, 4, 8)
+_SHORT, _LIKELY, _WINDOW = 32, 12, 16
+#: Of loops without loops in them, so many periods are tried at which windows of each length recur.
+_EACH_WINDOW, _WINDOWS = 3, (1, 4, 16, 64, 256, 1024)
+#: They save so many symbols at least.
+_SAVES = 12
 #: Windows are looked for in so many symbols at most.
 _SAMPLE = 1 << 16
 #: A recording of so many nodes is irregular if short periods leave this share of its symbols.
@@ -113,6 +117,12 @@ def search(
     return _Search(recording, kinds, joined, foretells, least).run()
 
 
+def flat(recording: Recording, most: int) -> Structure | None:
+    """Return a recording as loops without loops in them; None if it has more statements."""
+    found = _Search(recording, recording.kinds, joined=False, foretells=False, least=0).run_flat()
+    return found if found.size <= most else None
+
+
 def mixed(numbers: Integers | Codes) -> Codes:
     """Return a hash of each number."""
     x = numbers.astype(np.uint64) * _MIX[0]
@@ -177,9 +187,25 @@ class _Search:
         self._sweep()
         if n > _LONG and len(self.codes) > _IRREGULAR * n:
             return None
-        while self._sweep() or any(map(self._fold, self._long_periods())):
+        while self._sweep() or any(map(self._fold, self._recurring(_WINDOW, _SHORT, _LIKELY))):
             pass
         return self._found()
+
+    def run_flat(self) -> Structure:
+        """Fold loops that hold no loops, each time that which saves most symbols."""
+        while any(map(self._fold, self._saving())):
+            loops = np.flatnonzero(self.extents)  # no two are alike from now on
+            self.codes[loops] = self.plain[loops] = mixed(_INPUTS + self.symbols[loops])
+        return self._found()
+
+    def _saving(self) -> list[int]:
+        """Return the periods of which a loop saves symbols, first that which saves most."""
+        found: dict[int, int] = {}
+        for period in {x for w in _WINDOWS for x in self._recurring(w, 0, _EACH_WINDOW)}:
+            start, stop = flagged(self.codes[period:] == self.codes[:-period], 2 * period)
+            found[period] = int((stop - start).max(initial=0)) // period * period
+        likely = [x for x in sorted(found) if found[x] >= _SAVES]
+        return sorted(likely, key=lambda period: -found[period])
 
     def _found(self) -> Structure:
         loops = (self.starts, self.periods, self.counts, self.pool)
@@ -334,11 +360,10 @@ class _Search:
             found = foretold((one, two, three), self.recording.codes, edges, free)
             if found is None:
                 continue
-            first, turns, less = found
+            first, turns = found
             if first != edges[0] or len(turns) > len(rows) or turns != [*map(self._body, rows)]:
                 self.is_foretold = True
-                last = ended - (period - less if less else 0)
-                more = self._put(first, turns, slice(last - period, last))
+                more = self._put(first, turns, slice(ended - period, ended))
                 start[k], times[k] = np.searchsorted(self.places, first), len(turns)
                 start[k + 1 :] += more
         return start, times
@@ -554,23 +579,24 @@ class _Search:
         self.places = np.append(np.insert(self.places[:-1], at, places.ravel())[keep], ends)
         return True
 
-    # Long periods ------------------------------------------------------------------------------
+    # Likely periods ----------------------------------------------------------------------------
 
-    def _long_periods(self) -> list[int]:
-        """Return the distances at which windows of symbols recur."""
+    def _recurring(self, window: int, shortest: int, count: int) -> list[int]:
+        """Return so many distances, longer than the shortest, at which windows most often recur."""
         codes, most = self.codes, len(self.codes) // _LEAST
-        if most <= _SHORT or self.work < 0:
+        self.work -= len(codes)
+        if most <= shortest or self.work < 0:
             return []
-        middle = len(codes) // 2
+        middle, size = len(codes) // 2, 1
         hashes = codes[max(middle - _SAMPLE // 2, 0) : middle + _SAMPLE // 2]
-        for size in _DOUBLED:
-            hashes = mixed(hashes[:-size]) + hashes[size:]
+        while size < window and size < len(hashes):
+            hashes, size = mixed(hashes[:-size]) + hashes[size:], 2 * size
         order = np.argsort(hashes, kind="stable")
         ordered = hashes[order]
         apart = np.diff(order)[ordered[1:] == ordered[:-1]]
-        apart = apart[(apart > _SHORT) & (apart <= most)]
+        apart = apart[(apart > shortest) & (apart <= most)]
         often = np.bincount(apart, minlength=1)
-        frequent = np.argsort(-often, kind="stable")[:_LIKELY].tolist()
+        frequent = np.argsort(-often, kind="stable")[:count].tolist()
         return sorted(x for x in frequent if often[x])
 
 

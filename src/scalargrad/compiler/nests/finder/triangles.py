@@ -8,15 +8,11 @@ operations such a turn is made of.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
-
-#: So many turns of the same operations are found as a loop.
-_FOUND = 3
 
 
 class Repeated(NamedTuple):
@@ -53,10 +49,8 @@ def continued(before: Body, last: Body, turns: int) -> Body | None:
 
 def foretold(
     last: tuple[Body, Body, Body], codes: Integers, edges: Sequence[int], free: Container[int]
-) -> tuple[int, list[Body], int] | None:
+) -> tuple[int, list[Body]] | None:
     """Return the first node of a run and its turns, with those before and after that fit.
-
-    Turns may begin elsewhere in their body, so that there is another before.
 
     Parameters
     ----------
@@ -71,8 +65,8 @@ def foretold(
 
     Returns
     -------
-    (int, list of Body, int) or None
-        The last is where in a body turns now begin. None if extents do not foretell those found.
+    (int, list of Body) or None
+        None if extents do not foretell those found.
     """
     first, before, end = last
     if continued(first, before, 1) != end:
@@ -86,26 +80,7 @@ def foretold(
         earlier.pop()
     while later and later[-1][0] not in free:
         later.pop()
-    turns = [x for _, x in reversed(earlier)] + [x for _, x in later]
-    others = continued(before, end, -len(own)), continued(before, end, 1)
-    if len(turns) == len(own) and others[0] and others[1]:
-        found = _rotated([others[0], *turns, others[1]], codes, edges[0], edges[-1], free)
-        if found:
-            return found
-    return earlier[-1][0], turns, 0
-
-
-def _rotated(
-    turns: Sequence[Body], codes: Integers, begin: int, end: int, free: Container[int]
-) -> tuple[int, list[Body], int] | None:
-    """Return turns that begin elsewhere in their body, given also those before and after."""
-    for k in range(1, len(turns[0])):
-        first, last = operations(turns[0][k:]), operations(turns[-1][:k])
-        start, stop = begin - len(first), end + len(last)
-        there = start in free and stop in free and _has_few_turns(turns[0][k:])
-        if there and [*codes[start:begin], *codes[end:stop]] == first + last:
-            return start, [x[k:] + y[:k] for x, y in pairwise(turns)], k
-    return None
+    return earlier[-1][0], [x for _, x in reversed(earlier)] + [x for _, x in later]
 
 
 def _fitting(
@@ -121,11 +96,6 @@ def _fitting(
             return
         yield other, body
         place, k = other, k + step
-
-
-def _has_few_turns(body: Body) -> bool:
-    loops = [x for x in body if isinstance(x, Repeated)]
-    return any(x.times < _FOUND or _has_few_turns(x.body) for x in loops)
 
 
 def operations(body: Body) -> list[int]:
