@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import repeat
 from typing import Any
 
 from scalargrad.compiler.cond import chosen
@@ -129,7 +128,7 @@ class _Loop:
         if len(states) + count > 2 * _MOST:
             trace.refuse(f"a while_loop took more than {_MOST} steps", "stop it by a counter")
         if count > 0:
-            entries = (lambda: repeat(None, count)), count
+            entries = (lambda _: None), count
             states += recorded(trace, self._step, self._step, states[-1], entries)[1]
         if len(trace.draws) > draws:
             trace.refuse("a step of while_loop drew a random number", "draw before the loop")

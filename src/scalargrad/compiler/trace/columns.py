@@ -23,6 +23,8 @@ _NONE = -1
 _FEW, _EACH = 1000, 16
 #: What is known of a node: that it is plain, a Value, or a leaf of a derivative, which is a Value.
 _NO_MARK, _PLAIN, _VALUE, _LEAF = range(4)
+#: Marks by which a node is plain, or not, whatever it is computed from.
+_SETTLED = {_PLAIN, _VALUE}
 #: Where the derivatives begin on whose leaves a plain node depends.
 _NEVER = 1 << 62
 
@@ -266,6 +268,8 @@ class Plainness:
 
     def of(self, node: int) -> bool:
         """Return whether a node is plain."""
+        if node < len(self._marks) and self._marks[node] in _SETTLED:
+            return self._marks[node] == _PLAIN
         all_are = not self._values and self._first == _NEVER
         return all_are or self._oldest_of(node) == _NEVER
 
@@ -299,6 +303,6 @@ class Plainness:
     def _age(self, node: int) -> int | None:
         """Return the same if it is known without operands, else None."""
         mark = self.mark_of(node)
-        if mark in {_PLAIN, _VALUE}:
+        if mark in _SETTLED:
             return _NEVER if mark == _PLAIN else -1
         return self._oldest.get(node)

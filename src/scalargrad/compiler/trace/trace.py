@@ -92,8 +92,8 @@ class Trace(Recorder):
         Whether the function is still running.
     questions : int
         How often something was asked whose answer depends on which node it is.
-    derived : list of (int, int)
-        For each derivative, how many nodes there were, and the first of those it was taken by.
+    derived : list of int
+        For each derivative, the first of the nodes it was taken by.
     wholes : list of Whole
         The arrays among the arguments that have no nodes.
     guards : dict from int to bool
@@ -127,7 +127,7 @@ class Trace(Recorder):
         self.is_open = False
         self.is_detaching = False
         self.questions = 0
-        self.derived: list[tuple[int, int]] = []
+        self.derived: list[int] = []
         self.refusal: Refusal | None = None
         self.plainness = Plainness(self.columns)
         self.constant = self.columns.constant
@@ -286,6 +286,16 @@ class Trace(Recorder):
         self.plainness.mark(index, False)
         return self._traced(index, kind)
 
+    def stand_in(self, x: Traced) -> Traced:
+        """Write a copy of a number which is of its kind in all that is asked of it."""
+        node = x.index
+        made = self._traced(self.write(identity, (node,)), type(x))
+        if self.plainness.is_truth(node):
+            self.plainness.mark_truth(made.index)
+        elif self.is_copied(node) and not self.plainness.of(node):
+            self.plainness.mark(made.index, False)
+        return made
+
     def region_leaves(self, xs: Iterable[Any], start: int) -> list[Traced]:
         """Write leaves by which a function is differentiated, from node `start` on."""
         nodes = self.write_all(identity, [(self.refer(x, identity),) for x in xs])
@@ -401,7 +411,7 @@ class Trace(Recorder):
         if len(seeds) * len(wrt) > MOST_PAIRS and not self.lanes.are_any():
             terms = self.write_all(mul, seeds)
             seeds = [(self.write(TABLE["sum"], tuple(terms)), self.constant(1.0))]
-        self.derived.append((len(self.columns), min(wrt, default=-1)))
+        self.derived.append(min(wrt, default=-1))
         below = self.columns.below([root for root, _ in seeds], wrt)
         pairs = tuple([x for pair in seeds for x in pair])
         signals = self.write_all(ADJOINT, [(x, *pairs) for x in wrt if x in below])
