@@ -87,7 +87,7 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     ask = functools.partial(asked_once, trace.columns, nodes, numbers)
     batches = nodes.operands[nodes.first[:-1][_is_unbatch(nodes)]].tolist()
     lanes = {x: trace.lanes.size(x) for x in batches}
-    limited = np.flatnonzero(nodes.where(_is_limited) & ~marked(trace.left_out, len(nodes)))
+    limited = np.flatnonzero(nodes.where(_is_limited))
     limited = limited[ask(limited, _may_fail)]
     limited = limited[~_are_positive(nodes, numbers, limited)]
     told = ask(limited, _gives_itself_away)

@@ -80,8 +80,6 @@ class Trace(Recorder):
         Values around the function and in objects, and the inputs that stand for them.
     finite : list of int
         Nodes that must be finite; calls in which one is not are made eagerly.
-    left_out : list of range
-        Nodes that eager evaluation does not compute, so that they may leave their domains.
     steps : list of range
         Nodes of the steps of a scan or while_loop, which stay together.
     differentiated : set of int
@@ -120,7 +118,6 @@ class Trace(Recorder):
         self.draws: list[tuple[Draw, int]] = []
         self.outside: list[tuple[Value, int]] = []
         self.finite: list[int] = []
-        self.left_out: list[range] = []
         self.steps: list[range] = []
         self.differentiated: set[int] = set()
         self.has_values = False
@@ -562,14 +559,6 @@ class Trace(Recorder):
             self._guard(index, self.numbers[index] != 0.0)
             self.branches += 1
         return self.guards[index]
-
-    def leave_out(self, first: int, guards: int) -> None:
-        """Take back the nodes from `first` on and all guards after so many: nothing needs them."""
-        self.left_out.append(range(first, len(self.columns)))
-        self.finite = [x for x in self.finite if x < first]
-        for x in [*self.guards][guards:]:
-            del self.guards[x]
-        del self.lines[guards:]
 
     def expect(self, condition: Value) -> None:
         """Add a guard that a condition holds, of all examples, as it does now."""
