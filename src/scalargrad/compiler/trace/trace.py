@@ -31,11 +31,11 @@ from scalargrad.compiler.trace.columns import Columns, Plainness
 from scalargrad.compiler.trace.example_lanes import Lanes
 from scalargrad.compiler.trace.nested_derivatives import Region
 from scalargrad.compiler.trace.node_values import NodeValues
-from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, Refusal, asking_line
+from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, asking_line, refusal
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
 from scalargrad.compiler.trace.watching import data_of, make_leaf, watched
 from scalargrad.compiler.trace.whole_arrays import Whole, is_large
-from scalargrad.errors import OperandError
+from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import (
     Derivative,
     Recorder,
@@ -88,6 +88,10 @@ class Trace(Recorder):
         Whether any input is a Value, so that results may have gradients.
     is_open : bool
         Whether the function is still running.
+    refusal : TraceError or None
+        The first refusal.
+    refuses_change : bool
+        Whether what it refused is a change, which an eager call would make.
     questions : int
         How often something was asked whose answer depends on which node it is.
     derived : list of int
@@ -125,7 +129,8 @@ class Trace(Recorder):
         self.is_detaching = False
         self.questions = 0
         self.derived: list[int] = []
-        self.refusal: Refusal | None = None
+        self.refusal: TraceError | None = None
+        self.refuses_change = False
         self.plainness = Plainness(self.columns)
         self.constant = self.columns.constant
         self.write, self.write_all = self.columns.write, self.columns.write_all
@@ -588,14 +593,14 @@ class Trace(Recorder):
 
     def refuse(self, what: str, remedy: str, is_change: bool = False) -> NoReturn:
         """Raise TraceError now, and again when the function returns if it catches this one."""
-        self.refusal = self.refusal or Refusal(what, remedy, is_change)
-        raise self.refusal.error
+        if self.refusal is None:
+            self.refusal, self.refuses_change = refusal(what, remedy), is_change
+        raise self.refusal
 
-    def expect_none_left(self, raised: Exception | None = None) -> None:
+    def expect_none_left(self) -> None:
         """Raise the first refusal again if the function caught it, or it became another error."""
         if self.refusal is not None:
-            self.refusal.locate(raised)
-            raise self.refusal.error
+            raise self.refusal
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be copied or pickled."""
