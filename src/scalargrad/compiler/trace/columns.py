@@ -178,10 +178,6 @@ class Columns:
         return set(compress(targets, needed[[*targets]]))
 
 
-#: What was set of a stretch of nodes, and which of them are bools, by their places in it.
-Marks = tuple[bytes, frozenset[int]]
-
-
 class Plainness:
     """Which nodes are plain: a number is if everything it is computed from is.
 
@@ -227,18 +223,11 @@ class Plainness:
         self.mark(node, True)
         self._truths.add(node)
 
-    def marks(self, start: int, end: int) -> Marks:
-        """Return what was set of a stretch of nodes."""
-        truths = frozenset(x - start for x in self._truths if start <= x < end)
-        kept = bytes(self._marks[start:end]).rstrip(b"\0")
-        return kept, truths
-
-    def mark_again(self, marks: Marks, starts: Sequence[int]) -> None:
+    def mark_again(self, nodes: range, starts: Sequence[int]) -> None:
         """Set of further stretches, in order behind all that is marked, what was set of one."""
-        kept, truths = marks
-        if not kept:
-            return
-        for start in starts:
+        kept = bytes(self._marks[nodes.start : nodes.stop]).rstrip(b"\0")
+        truths = [x - nodes.start for x in self._truths if x in nodes]
+        for start in starts if kept else ():
             self._marks.extend(bytes(start - len(self._marks)))
             self._marks += kept
             self._truths.update([start + x for x in truths])

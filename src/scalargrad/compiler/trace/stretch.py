@@ -76,7 +76,6 @@ class Stretch:
         wide = columns.wide_between(first, first + length)
         both = columns.left[first:], columns.right[first:], [y for _, args in wide for y in args]
         nodes = np.concatenate([np.array(x, np.int64) for x in both])
-        marks = trace.plainness.marks(first, first + length)
         finite = [x - first for x in trace.finite if x >= first]
         del columns.left[first:], columns.right[first:]
         at_once = max(1, _AT_A_TIME // max(1, 2 * length))
@@ -94,4 +93,4 @@ class Stretch:
         columns.ops += columns.ops[first:] * (count - 1)
         starts = self._starts[1:, 0].tolist()
         trace.finite += [at + x for at in starts for x in finite]
-        trace.plainness.mark_again(marks, starts)
+        trace.plainness.mark_again(range(first, first + length), starts)
