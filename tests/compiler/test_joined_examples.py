@@ -54,7 +54,7 @@ def test_a_loss_in_a_loop_outside_has_eager_gradients(loss: Function, kind: str)
     targets: Any = TARGETS if kind == "array" else TARGETS.tolist()
 
     def of(k: Any, xs: Any, *targets: Any) -> Any:
-        paths = vmap(lambda x: path(k, x), out_axes=1)(xs)
+        paths = [*zip(*vmap(lambda x: path(k, x))(xs), strict=True)]
         return loss(paths, *(targets or (TARGETS.tolist(),)))
 
     given = 0.7, draws(COUNT), *([] if kind == "constants" else [targets])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tests.compiler.loops import calls_made, draws
 
-from scalargrad import DomainError, exp, jit, log, relu, scan, sin, where
+from scalargrad import DomainError, exp, jit, log, relu, scan, sin, value_and_grad, where
 
 STEPS = 2000
 DATA = draws(STEPS, 2)
@@ -70,6 +70,44 @@ def test_a_long_scan_inside_a_function_calls_its_step_a_few_times() -> None:
         assert calls_made(partial(compiled, [0.25], xs), "growth") < 10
     halves = jit(lambda c, xs: scan(lambda c, x: (c / 2.0 + x, None), c, [1.0] * 4 + xs)[0])
     assert halves(1.0, [2.0] * 10 * STEPS) == 4.0  # the first are known
+
+
+class Total:
+    """What no program returns."""
+
+    def __init__(self, of: Any) -> None:
+        self.of = of
+
+
+def in_place(xs: Any) -> Any:
+    """Change the list that is carried, which is read afterwards."""
+    sums = [0.0 * xs[0]]
+
+    def step(carry: Any, x: Any) -> Any:
+        carry[0] = 0.9 * carry[0] + x
+        return carry, None
+
+    scan(step, sums, xs)
+    return sums[0]
+
+
+#: Functions of many steps of which something is not like the others.
+APART: list[Callable[[Any], Any]] = [
+    in_place,
+    lambda xs: scan(lambda c, x: (2.0 * c if x is xs[-1] else 0.9 * c + x, None), 0.0, xs)[0],
+    lambda xs: scan(lambda c, x: (0.9 * c + x, Total(c)), 0.0, xs)[1][-1].of,
+    lambda xs: scan(lambda c, x: ((c[1] + x, 0.9 * c[0]), c), (xs[0], xs[0]), xs)[0][1],
+    lambda xs: scan(lambda c, x: ((x, 0.9 * c[1] + c[0]), None), (xs[0], xs[1]), xs)[0][1],
+    lambda xs: scan(lambda c, x: (0.9 * c + x[0] * x[1], xs[:2]), xs[0], (xs, xs))[1][7][0],
+    lambda xs: scan(lambda c, x: (0.9 * c + x, None), xs[0], [*xs, *[2.0 * x for x in xs]])[0],
+]
+
+
+@pytest.mark.parametrize("f", APART)
+def test_steps_that_are_not_alike_are_as_eagerly(f: Callable[[Any], Any]) -> None:
+    """With their gradients."""
+    (y, slopes), (expected, its_slopes) = jit(value_and_grad(f))(DATA), value_and_grad(f)(DATA)
+    assert [y, *slopes] == pytest.approx([expected, *its_slopes], rel=1e-12)
 
 
 @pytest.mark.parametrize(

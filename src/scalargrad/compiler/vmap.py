@@ -1,6 +1,6 @@
 """vmap: turn a function of one example into a function of many.
 
-Results are stacked, in arrays or lists, along the axes that `out_axes` names.
+Results come as lists, or are stacked in arrays, along the axes that `out_axes` names.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import function, listed
-from scalargrad.tree import is_array, like, object_array
+from scalargrad.tree import flatten, flatten_like, is_array, like, object_array
 from scalargrad.value import Value
 
 
@@ -54,7 +54,7 @@ def vmap(
 
     Notes
     -----
-    Among lists an axis is a level of nesting. Results that are Values make arrays of objects.
+    Of lists, `out_axes` is 0 or None. Results that are Values make arrays of objects.
 
     Inside a compiled function, `f` is recorded once for all examples, which become lanes of the
     same instructions. As `f` then runs once, on Values that stand for all examples, a condition
@@ -70,8 +70,8 @@ def vmap(
     --------
     >>> vmap(lambda w, x: w * x, in_axes=(None, 0))(10.0, [1.0, 2.0])
     [10.0, 20.0]
-    >>> vmap(lambda x: [x, x * x], out_axes=1)([1.0, 2.0, 3.0])
-    [[1.0, 2.0, 3.0], [1.0, 4.0, 9.0]]
+    >>> vmap(lambda x: (x * x, 7.0), out_axes=(0, None))([1.0, 2.0])
+    ([1.0, 4.0], 7.0)
     """
     function(f, "f", "vmap(lambda x: x * x)")
     if in_axes is not None and not isinstance(in_axes, int):
@@ -188,14 +188,19 @@ def arranged(results: list[Any], out_axes: Any, arrays: bool) -> Any:
             f"vmap: out_axes holds {shown(out_axes)}: give the number of an axis, None for what "
             "all examples share, or a tuple or dict of them for the parts of the result"
         )
-    if not results and (arrays or out_axes):
+    if not arrays and out_axes:
+        raise OperandError(
+            f"vmap: out_axes is {out_axes} for a list of results, one for each example: give vmap "
+            "an array, or turn the list by zip(*results)"
+        )
+    if not arrays:
+        return results
+    if not results:
         raise OperandError(
             "vmap: there are no examples, so the shape of the result is not known: ask for their "
             "number before"
         )
-    if arrays:
-        return _in_arrays(results, out_axes)
-    return _in_lists(results, out_axes % (_depth(results[0]) + 1) if out_axes < 0 else out_axes)
+    return _in_arrays(results, out_axes)
 
 
 def _of_parts(
@@ -254,24 +259,6 @@ def _stacked(results: list[Any], axis: int) -> Any:
     )  # faster for numbers
 
 
-def _in_lists(results: list[Any], axis: int) -> list[Any]:
-    """Move the axis of examples to its position among the levels of nested lists."""
-    if axis == 0:
-        return results
-    lengths = {len(x) if isinstance(x, list) else None for x in results}
-    if len(lengths) != 1 or None in lengths:
-        raise OperandError(
-            f"vmap: out_axes asks for axis {axis} of {shown(results[0])}: among lists it needs "
-            "results that are lists, nested as deep and of one length"
-        )
-    (length,) = lengths
-    return [_in_lists([x[i] for x in results], axis - 1) for i in range(length or 0)]
-
-
-def _depth(result: Any) -> int:
-    return 1 + _depth(result[0]) if isinstance(result, list) and result else 0
-
-
 def _shared(results: list[Any]) -> Any:
     """Return the result that all examples share."""
     if not results:
@@ -279,42 +266,34 @@ def _shared(results: list[Any]) -> Any:
             "vmap: out_axes is None for a result of no examples: compute it outside vmap"
         )
     first = results[0]
-    if not all(_is_same(x, first) for x in results):
-        found = shown(first) if current_trace() is None else "what is computed of each example"
-        raise OperandError(
-            f"vmap: out_axes is None for {found}, which differs from example to example: give an "
-            "axis"
-        )
+    if not all(x is first for x in results):
+        told = "what the first example returns", "what the others return"
+        numbers = flatten(first, told[0])[0]
+        rows = [flatten_like(x, first, told[1], told[0]) for x in results]
+        if not all(_is_same([*zip(numbers, row, strict=True)]) for row in rows):
+            found = shown(first) if current_trace() is None else "what is computed of each example"
+            raise OperandError(
+                f"vmap: out_axes is None for {found}, which differs from example to example: give "
+                "an axis"
+            )
     return first
 
 
-def _is_same(a: Any, b: Any) -> bool:
-    """Return whether two results are equal numbers, computed in the same way."""
-    pairs, seen = [(a, b)], set()
+def _is_same(pairs: list[tuple[Any, Any]]) -> bool:
+    """Return whether numbers are equal in pairs, and computed in the same way."""
+    seen = set()
     while pairs:
         a, b = pairs.pop()
         if a is b or (id(a), id(b)) in seen:
             continue
         seen.add((id(a), id(b)))
-        parts = _parts_beside(a, b)
-        if parts is None:
+        if isinstance(a, Traced) and isinstance(b, Traced):
+            same = a.index == b.index
+        elif isinstance(a, Value) and isinstance(b, Value):
+            same = a.op is not None and a.op is b.op and len(a.parents) == len(b.parents)
+            pairs += zip(a.parents, b.parents, strict=False)
+        else:
+            same = is_real(a) and is_real(b) and float(a).hex() == float(b).hex()
+        if not same:
             return False
-        pairs += parts
     return True
-
-
-def _parts_beside(a: Any, b: Any) -> Sequence[tuple[Any, Any]] | None:
-    """Return the pairs of parts that must be equal; None if two results differ in structure."""
-    if isinstance(a, Traced) and isinstance(b, Traced):
-        return [] if a.index == b.index else None
-    if isinstance(a, Value) and isinstance(b, Value):
-        alike = a.op is not None and a.op is b.op and len(a.parents) == len(b.parents)
-        return list(zip(a.parents, b.parents, strict=True)) if alike else None
-    if isinstance(a, dict) and isinstance(b, dict):
-        return [(a[key], b[key]) for key in a] if a.keys() == b.keys() else None
-    if isinstance(a, list | tuple) and type(a) is type(b):
-        return list(zip(a, b, strict=True)) if len(a) == len(b) else None
-    if is_array(a) and is_array(b):
-        same = a.shape == b.shape
-        return list(zip(a.ravel().tolist(), b.ravel().tolist(), strict=True)) if same else None
-    return [] if is_real(a) and is_real(b) and float(a).hex() == float(b).hex() else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import repeat
 from typing import Any
 
 from scalargrad.compiler.cond import chosen
@@ -11,15 +10,13 @@ from scalargrad.compiler.scan.recorded_steps import recorded
 from scalargrad.compiler.trace.trace import Trace, current_trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
-from scalargrad.ops import add, eq, logical_and
+from scalargrad.ops import eq, logical_and
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import function
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 
-#: So many steps are recorded before the condition is looked at, then so many times as many.
-_FIRST, _TIMES = 64, 4
 #: A compiled loop has at most so many steps.
 _MOST = 1 << 17
 _RETURNED = "what body_fun of while_loop returned", "what it was given"
@@ -101,52 +98,35 @@ class _Loop:
         self._trace: Trace = trace
         self._cond, self._body = cond_fun, body_fun
         self._going, self._first = going, carry
-        self._guards = [len(trace.guards)]  # how many there are before each step
 
     def run(self) -> Any:
         """Record as many steps as are needed, and return what is carried after them."""
-        trace = self._trace
-        states: list[Any] = [(logical_and(self._going, 1.0), 0.0, self._first)]
-        self._record(states, _FIRST)
-        while True:
-            is_going, steps, *_ = self._numbers(states[-1])
-            if not is_going > 0.0:
-                break
-            self._record(states, (_TIMES - 1) * (len(states) - 1))
-        # Of a call with a nan, which is made eagerly, no number of steps is known.
-        taken = int(min(len(states) - 1, steps))
-        needed = 1 << max(0, taken - 1).bit_length()
-        self._record(states, needed + 1 - len(states))
-        going, steps, carry = states[needed]
-        guards = self._guards[min(needed, len(self._guards) - 1)]  # steps that are copied have none
-        trace.leave_out(steps.index + 1, guards)
+        trace, draws = self._trace, len(self._trace.draws)
+        state: Any = logical_and(self._going, 1.0), self._first
+        taken, count = 0, 1
+        # Of a call with a nan, which is made eagerly, the condition has failed.
+        while not taken or self._computed(state) > 0.0:
+            if taken + count > _MOST:
+                trace.refuse(f"a while_loop took more than {_MOST} steps", "stop it by a counter")
+            entries = (lambda _: None), count
+            state, _ = recorded(trace, self._step, self._step, state, entries)
+            if len(trace.draws) > draws:
+                trace.refuse("a step of while_loop drew a random number", "draw before the loop")
+            taken += count
+            count = taken
+        going, carry = state
         trace.expect(eq(going, 0.0))
         return carry
 
-    def _record(self, states: list[Any], count: int) -> None:
-        """Record more steps."""
-        trace, draws = self._trace, len(self._trace.draws)
-        if len(states) + count > 2 * _MOST:
-            trace.refuse(f"a while_loop took more than {_MOST} steps", "stop it by a counter")
-        if count > 0:
-            entries = (lambda: repeat(None, count)), count
-            states += recorded(trace, self._step, self._step, states[-1], entries)[1]
-        if len(trace.draws) > draws:
-            trace.refuse("a step of while_loop drew a random number", "draw before the loop")
-
-    def _numbers(self, state: Any) -> list[float]:
-        """Return the numbers of a state in this run."""
-        going, steps, carry = state
+    def _computed(self, state: Any) -> float:
+        """Return the condition after a step in this run, computed with all that is carried."""
+        going, carry = state
         numbers, _ = flatten(carry, "what while_loop carries")
-        nodes = [x.index for x in (going, steps, *numbers) if isinstance(x, Traced)]
-        return self._trace.numbers.compute(nodes)
+        nodes = [x.index for x in (going, *numbers) if isinstance(x, Traced)]
+        return self._trace.numbers.compute(nodes)[0]
 
-    def _step(self, state: Any, _: None) -> tuple[Any, Any]:
-        going, steps, carry = state
+    def _step(self, state: Any, _: None) -> tuple[Any, None]:
+        going, carry = state
         held = chosen(going, carry, self._first, _RETURNED)
         carry = chosen(going, self._body(held), carry, _RETURNED)
-        after = logical_and(going, self._cond(carry)), add(steps, going), carry
-        self._guards.append(len(self._trace.guards))
-        if self._guards[-1] > self._guards[-2]:  # a loop in the next step asks for them
-            self._numbers(after)
-        return after, after
+        return (logical_and(going, self._cond(carry)), carry), None

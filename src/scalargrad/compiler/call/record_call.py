@@ -207,8 +207,8 @@ class CallRecorder:
             before.put_back(before.changed())
             if not isinstance(error, Exception):
                 raise
-            is_change = trace.refusal is not None and trace.refusal.is_change
-            raise UnrecordedError(error, not (has_returned or is_change)) from error
+            is_repeatable = not (has_returned or trace.refuses_change)
+            raise UnrecordedError(error, is_repeatable) from error
         return lambda: (as_recording(trace, outputs, domains=True), outline), before
 
     def _replaced(self, numbers: Sequence[Value]) -> tuple[Any, list[Any]]:

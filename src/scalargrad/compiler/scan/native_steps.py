@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -11,10 +11,18 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import has_llvm
-from scalargrad.compiler.call.arguments import Key, Walk, float_from, number_of
+from scalargrad.compiler.call.arguments import (
+    Fresh,
+    Key,
+    Walk,
+    float_from,
+    number_of,
+    rebuilt,
+)
 from scalargrad.compiler.call.outline import Place, filled, filler, has_arrays, outlined
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.jitted import Jitted
+from scalargrad.tree import flatten
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
@@ -154,20 +162,11 @@ def _listed(walk: Walk) -> list[float]:
 
 def _order_of(entry: Any) -> list[int]:
     """Return the order in which the numbers of an entry are inputs, of that of its columns."""
-    walk = Walk()
-    walk.take_one(_numbered(entry, map(float, itertools.count())))
-    return [*map(int, _listed(walk))]
-
-
-def _numbered(x: Any, numbers: Iterator[float]) -> Any:
-    """Return an entry whose numbers tell where they stand among its columns."""
-    if isinstance(x, dict):
-        return {name: _numbered(y, numbers) for name, y in x.items()}
-    if isinstance(x, tuple):
-        return tuple([_numbered(y, numbers) for y in x])
-    if isinstance(x, np.ndarray):
-        return np.array([next(numbers) for _ in range(x.size)]).reshape(x.shape)
-    return None if x is None else next(numbers)
+    if entry is None:
+        return []
+    numbered = rebuilt([entry], Fresh(map(float, itertools.count()), {}))[0]
+    order: list[int] = np.argsort(flatten(numbered, "an entry")[0]).tolist()
+    return order
 
 
 def rows_of(columns: Sequence[Any], count: int) -> Floats | None:

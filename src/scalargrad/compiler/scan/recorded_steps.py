@@ -1,52 +1,74 @@
 """Record the steps of a scan, all but the first few of them at once.
 
-Each step of a scan writes the same nodes as the one before, with other operands. Once two calls of
-the step function have done so, from carries of one kind to carries of the same kind, and the second
-has changed nothing around it, every further call would do the same. Those steps are written without
-calling the function.
+Once a step is given what the last one was, but for the numbers, and changes nothing around it, the
+next is given stand-ins for the numbers of the carry and of its entry. Every further call would
+write the same nodes: these are written without calling the function, with other numbers in place of
+the stand-ins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import islice
+from collections.abc import Callable
+from itertools import chain, compress
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.scan.nesting import Entries, Nesting, built
-from scalargrad.compiler.scan.step_state import StepState
+from scalargrad.compiler.call.arguments import Fresh, Walk, rebuilt
+from scalargrad.compiler.call.outline import filler, outlined
+from scalargrad.compiler.guards.refused import is_followed
+from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.stretch import Stretch
 from scalargrad.compiler.trace.trace import Trace
-from scalargrad.compiler.trace.traced import Traced
+from scalargrad.compiler.trace.traced import Traced, TracedParameter
+from scalargrad.errors import OperandError, TraceError
 
 #: So many nodes must be left to be written: to look at all that a function can reach takes a
 #: millisecond and more.
 WORTH = 10_000
-#: How many steps with as many nodes as the one before are looked at.
+#: How many steps are looked at.
 _LOOKS = 20
 #: All steps have so many nodes at most, which take a minute and some gigabytes.
 _MOST = 10_000_000
-#: So many steps have their results made at a time.
-_AT_A_TIME = 10_000
+
+#: The types of traced numbers, of most entries, and of what may be changed.
+_TRACED, _SINGLE = {Traced, TracedParameter}, {Traced, type(None)}
+_MUTABLE = (list, dict, np.ndarray)
 
 #: A step function: from the carry and an entry to the carry and a result.
 Step = Callable[[Any, Any], tuple[Any, Any]]
 
 
-class StepCall(NamedTuple):
-    """A call of the step function: the first node it wrote, what it was given, what it returned."""
+class Nesting(NamedTuple):
+    """Traced numbers in lists, tuples, dicts, arrays and dataclasses.
 
-    start: int
-    carry: Nesting
-    entry: Nesting
-    carried: Nesting
-    result: Nesting
+    Attributes
+    ----------
+    tree
+        All of it, or the first of several that are alike.
+    numbers : list of Traced
+        The numbers, of one after the other, in the order of a walk over arguments.
+    form
+        Equal to that of another nesting which differs in nothing but traced numbers of one kind.
+    """
+
+    tree: Any
+    numbers: list[Traced]
+    form: Any
+
+    @property
+    def nodes(self) -> Integers:
+        """The nodes of the numbers."""
+        return np.array([x.index for x in self.numbers], np.int64)
+
+    def with_numbers(self, numbers: list[Traced]) -> Any:
+        """Return the same with other numbers."""
+        return rebuilt([self.tree], Fresh(iter(numbers), {}))[0]
 
 
 def recorded(
-    trace: Trace, step: Step, f: Any, carry: Any, entries: tuple[Callable[[], Iterable[Any]], int]
+    trace: Trace, step: Step, f: Any, carry: Any, entries: tuple[Callable[[int], Any], int]
 ) -> tuple[Any, list[Any]]:
     """Call a step function on one entry after the other, or write the steps that are alike.
 
@@ -59,7 +81,7 @@ def recorded(
     f : callable
         The step function itself, whose surroundings are looked at.
     entries : pair of callable and int
-        Returns what the steps are given, in order; how many there are.
+        Returns what a step is given, by its number; how many steps there are.
 
     Returns
     -------
@@ -72,143 +94,157 @@ def recorded(
         If all steps together have too many operations.
     """
     ys: list[Any] = []
-    left, count, first = iter(entries[0]()), entries[1], len(trace.columns)
-    written, looks = 0, _LOOKS if _is_simple(trace) else 0
-    last: StepCall | None = None
+    entry, count = entries
+    first, written, looks = len(trace.columns), 0, _LOOKS
+    last: Nesting | None = None
+    is_left = False  # all that is around the last step
     while len(ys) < count:
-        x, start = next(left), len(trace.columns)
-        is_worth = looks > 0 and written * (count - len(ys)) >= WORTH
-        given = (Nesting(trace, carry), Nesting(trace, x, is_entry=True)) if is_worth else None
-        around = StepState(trace, f) if last and given and _is_alike(last, given) else None
-        carry, y = step(carry, x)
+        start, given = len(trace.columns), (carry, entry(len(ys)))
+        around = further = None
+        if looks and written * (count - len(ys)) >= WORTH:
+            looks -= 1
+            before, last = last, _alike(trace, [carry])
+            if before and last and before.form == last.form:
+                if is_left and (further := _further(trace, before, last, given[1])):
+                    given = further.given
+                around = _Around(trace, f, given)
+        carry, y = step(*given)
         ys.append(y)
-        before, written = written, len(trace.columns) - start
+        written = len(trace.columns) - start
         if written * count > _MOST:
             trace.refuse(
                 f"a scan or while_loop takes {count:,} steps of {written:,} operations",
                 "compile the step alone, and call scan(jit(step), init, xs) outside",
             )
-        call = None
-        if given and written == before:
-            looks -= 1
-            call = StepCall(start, *given, Nesting(trace, carry), Nesting(trace, y))
-        if around and last and call:
-            looks, further = 0, _Further(trace, around, last, call)
-            if len(ys) < count and further.is_possible():
-                rest = [*islice(entries[0](), len(ys), None)]
-                if further.takes(Entries(trace, rest, call.entry)):
-                    carry, found = further.written()
-                    ys += found
-        last = call
+        is_left = bool(around and around.is_left((carry, y)))
+        if around and (further or not is_left):
+            looks = 0
+        if around and further and is_left:
+            rest = [*map(entry, range(len(ys), count))]
+            if found := further.copied(carry, y, rest, around.nodes()):
+                carry, ys[-1:] = found
     trace.steps.append(range(first, len(trace.columns)))
     return carry, ys
 
 
-def _is_simple(trace: Trace) -> bool:
-    """Return whether nodes are simply written, not those of examples."""
-    return not (trace.lanes.are_any() or trace.generators.may_be_fresh)
+class _Around(Snapshot):
+    """What a step can reach, with what it is given, and what a recording has noted before it."""
+
+    def __init__(self, trace: Trace, f: Any, given: tuple[Any, Any]) -> None:
+        super().__init__([f, given])
+        self._trace, self._noted, self._first = trace, trace.noted(), len(trace.columns)
+        self._derived = len(trace.derived)
+
+    def nodes(self) -> set[int]:
+        """Return the nodes of the numbers that the step can reach."""
+        held = chain.from_iterable(x.before.values() for x in self.found.values())
+        return {x.index for x in held if type(x) in _TRACED}
+
+    def is_left(self, result: Any) -> bool:
+        """Return whether a step has surely changed nothing of it, and returned nothing of it.
+
+        Whether a derivative by what was there before is 0 may be otherwise in later steps.
+        """
+        held = {place for place, x in self.met.items() if isinstance(x, _MUTABLE)}
+        return (
+            self._trace.noted() == self._noted
+            and all(x >= self._first for x in self._trace.derived[self._derived :])
+            and all(map(is_followed, self.met.values()))
+            and not (self.changed() or self.generators.advanced())
+            and held.isdisjoint(Snapshot([result]).met)
+        )
 
 
-def _is_alike(last: StepCall, given: tuple[Nesting, Nesting]) -> bool:
-    """Return whether a call is given what the last one was given, but for the numbers."""
-    return (last.carry.shape, last.entry.shape) == (given[0].shape, given[1].shape)
+def _alike(trace: Trace, trees: list[Any]) -> Nesting | None:
+    """Return the traced numbers of trees that differ in nothing but these; None of others."""
+    numbers, key = [x for x in trees if x is not None], list[Any]([type(trees[0])])
+    if not {*map(type, trees)} <= _SINGLE:
+        walks = [Walk() for _ in trees]
+        try:
+            for walk, x in zip(walks, trees, strict=True):
+                walk.take_one(x)
+        except (TraceError, OperandError, RecursionError):  # what is no argument
+            return None
+        key, numbers = walks[0].key, [x for walk in walks for x in walk.leaves]
+        if any(walk.objects or walk.key != key for walk in walks):
+            return None
+    if not all(type(x) in _TRACED and x.trace is trace for x in numbers):
+        return None
+    of, nodes = trace.plainness, [x.index for x in numbers]
+    #: What decides, besides a number, what is written for it.
+    asked = trace.ops.__getitem__, of.of, of.is_truth, of.mark_of
+    kinds = [*zip(map(type, numbers), *(map(ask, nodes) for ask in asked), strict=True)]
+    one = kinds[: len(kinds) // len(trees)]
+    return Nesting(trees[0], numbers, (key, one)) if kinds == one * len(trees) else None
+
+
+def _further(trace: Trace, before: Nesting, carry: Nesting, x: Any) -> _Further | None:
+    """Return a step that is given stand-ins; None if later ones could not be copies of it."""
+    entry = _alike(trace, [x])
+    if entry is None or trace.lanes.are_any() or trace.generators.may_be_fresh:
+        return None
+    nodes = [*carry.nodes, *entry.nodes]
+    return _Further(trace, before, carry, entry) if len({*nodes}) == len(nodes) else None
 
 
 class _Further:
-    """Writes the steps that follow two alike calls of a step function.
+    """A step that is given stand-ins, and all that follow it.
 
     Parameters
     ----------
-    around : StepState
-        What was around it before the second call.
-    last, call : StepCall
-        The two calls.
+    before, carry, entry : Nesting
+        The carry that the step before was given, that of this step, and its entry. Numbers of the
+        carry that have stayed have no stand-ins.
+
+    Attributes
+    ----------
+    given : tuple
+        The carry and the entry that the step is given.
     """
 
-    def __init__(self, trace: Trace, around: StepState, last: StepCall, call: StepCall) -> None:
-        self._trace, self._around, self._last, self._call = trace, around, last, call
+    def __init__(self, trace: Trace, before: Nesting, carry: Nesting, entry: Nesting) -> None:
+        self._trace, self._carry, self._entry = trace, carry, entry
+        self._moves = before.nodes != carry.nodes
+        self._stretch = Stretch(trace, [*compress(carry.numbers, self._moves), *entry.numbers])
+        fresh = iter(self._stretch.stand_ins)
+        pairs = zip(carry.numbers, self._moves, strict=True)
+        numbers = [next(fresh) if moves else x for x, moves in pairs]
+        self.given = carry.with_numbers(numbers), entry.with_numbers([*fresh])
 
-    def is_possible(self) -> bool:
-        """Return whether another call would write the same, given what is like the last entry."""
-        last, call, around = self._last, self._call, self._around
-        if not around.are_seen or around.have_changed():
-            return False
-        if not (call.carry.has_stayed() and call.entry.has_stayed() and self._are_results_new()):
-            return False
-        if call.carried.shape != call.carry.shape or call.result.shape != last.result.shape:
-            return False
-        self._stretch = Stretch(self._trace, call.start, (last.entry.nodes, call.entry.nodes))
-        self._carried = self._stretch.moves(call.carry.nodes, call.carried.nodes)
-        self._results = self._stretch.moves(last.result.nodes, call.result.nodes)
-        are_clear = self._stretch.is_repeated and self._results is not None and self._goes_on()
-        return are_clear and call.result.is_known
+    def copied(
+        self, carry: Any, y: Any, rest: list[Any], reached: set[int]
+    ) -> tuple[Any, list[Any]] | None:
+        """Write the steps on all other entries; return the last carry, and the results of all.
 
-    def takes(self, entries: Entries) -> bool:
-        """Return whether steps on these entries are alike."""
-        self._entries = entries
-        return entries.are_alike and self._are_entries_apart()
+        None if what the step has returned, or another entry, is not like what it was given, or if
+        the step can reach it: it may ask whether it is the last.
+        """
+        trace, stretch = self._trace, self._stretch
+        carried, entries = _alike(trace, [carry]), _alike(trace, [self._entry.tree, *rest])
+        if not (carried and carried.form == self._carry.form and entries):
+            return None
+        if not reached.isdisjoint(entries.nodes.tolist()):
+            return None
+        values: list[Any] = []
+        try:
+            fill = filler(outlined(y, values))
+        except TraceError:  # no result of a program
+            return None
+        nodes = carried.nodes
+        goes_on = np.where(self._moves, nodes >= stretch.first, nodes == self._carry.nodes).all()
+        if not (goes_on and stretch.can_repeat() and all(type(x) in _TRACED for x in values)):
+            return None
+        count = 1 + len(rest)
+        stretch.repeat(nodes[self._moves], entries.nodes.reshape(count, -1))
+        known = {x.index: x for x in (*entries.numbers, *values, *carried.numbers)}
 
-    def _goes_on(self) -> bool:
-        """Return whether all that is carried is computed in a step, or stays as it is."""
-        carried = self._carried
-        if carried is None or (carried.places >= 0).any():
-            return False
-        return bool(((carried.steps == 0) | (carried.nodes >= self._call.start)).all())
+        def numbers_of(nodes: Integers) -> list[Traced]:
+            asked = nodes.ravel().tolist()
+            unknown = [x for x in asked if x not in known]
+            known.update(zip(unknown, trace.all_traced(unknown), strict=True))
+            return [known[x] for x in asked]
 
-    def _are_results_new(self) -> bool:
-        """Return whether all containers that a call returned were made by it."""
-        call = self._call
-        known = {*self._around.met, *map(id, (*call.carry.containers, *call.entry.containers))}
-        return known.isdisjoint(map(id, (*call.carried.containers, *call.result.containers)))
-
-    def _are_entries_apart(self) -> bool:
-        """Return whether it is clear which numbers are those of an entry, and nothing else is."""
-        last, call, around = self._last, self._call, self._around
-        first = [last.entry.nodes], [call.entry.nodes]
-        self._nodes = self._entries.nodes
-        nodes = np.concatenate([*first, self._nodes])
-        steady = (nodes == nodes[0]).all(axis=0)
-        found = {*nodes.ravel().tolist()}
-        met = [*self._entries.containers, *last.entry.containers, *call.entry.containers]
-        return (
-            bool((steady | (nodes[0] != nodes[1])).all())
-            and all(len({*x.nodes.tolist()}) == x.distinct for x in (last.entry, call.entry))
-            and found.isdisjoint(around.nodes)
-            and found.isdisjoint(call.carry.nodes.tolist())
-            and around.met.keys().isdisjoint(map(id, met))
-            and max(found, default=-1) < last.start
-        )
-
-    def written(self) -> tuple[Any, list[Any]]:
-        """Write the nodes of all steps; return the last carry, and the results."""
-        call, count = self._call, len(self._entries)
-        assert self._carried is not None
-        assert self._results is not None
-        self._stretch.write(self._nodes)
-        every = self._entries, self._last.entry, *call[1:]
-        self._numbers = {x.index: x for known in every for x in known.traced}
-        ys: list[Any] = []
-        for low in range(0, count, _AT_A_TIME):
-            times = np.arange(low, min(low + _AT_A_TIME, count))
-            nodes = self._results.at(times + 1, self._nodes[times])
-            numbers = iter(self._numbers_of(nodes))
-            made: dict[int, Any] = {}
-            if isinstance(call.result.tree, Traced):
-                ys += numbers
-                continue
-            if call.result.tree is None:
-                ys += [None] * len(times)
-                continue
-            for _ in times:
-                made = {}
-                ys.append(built(call.result.tree, numbers, made))
-        carried = self._carried.at(np.array([count]), self._nodes[-1:])
-        last = built(call.carried.tree, iter(self._numbers_of(carried)), made)
-        return last, ys
-
-    def _numbers_of(self, nodes: Integers) -> list[Traced]:
-        """Return the traced numbers of nodes, one for each node."""
-        asked, known = nodes.ravel().tolist(), self._numbers
-        unknown = [node for node in asked if node not in known]
-        known.update(zip(unknown, self._trace.all_traced(unknown), strict=True))
-        return [known[node] for node in asked]
+        wide = len(values)
+        found = numbers_of(stretch.at(np.array([x.index for x in values], np.int64)))
+        ys = [fill(found[k * wide : (k + 1) * wide]) for k in range(count)]
+        return carried.with_numbers(numbers_of(stretch.at(nodes)[-1])), ys

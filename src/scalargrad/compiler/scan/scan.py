@@ -100,7 +100,7 @@ def _stepped(
     """Call a step function on one entry after the other, as it is recorded or eagerly."""
     trace = current_trace()
     if trace is not None and all(type(x) in _READ_AT_ONCE for x in given[1]):
-        entries = partial(_entries, *given), given[2]
+        entries = partial(_entry, *given[:2]), given[2]
         return recorded(trace, lambda carry, x: _pair(f(carry, x)), f, init, entries)
     return _called(f, init, _entries(*given))
 

@@ -23,6 +23,8 @@ _NONE = -1
 _FEW, _EACH = 1000, 16
 #: What is known of a node: that it is plain, a Value, or a leaf of a derivative, which is a Value.
 _NO_MARK, _PLAIN, _VALUE, _LEAF = range(4)
+#: Marks by which a node is plain, or not, whatever it is computed from.
+_SETTLED = {_PLAIN, _VALUE}
 #: Where the derivatives begin on whose leaves a plain node depends.
 _NEVER = 1 << 62
 
@@ -176,10 +178,6 @@ class Columns:
         return set(compress(targets, needed[[*targets]]))
 
 
-#: What was set of a stretch of nodes, and which of them are bools, by their places in it.
-Marks = tuple[bytes, frozenset[int]]
-
-
 class Plainness:
     """Which nodes are plain: a number is if everything it is computed from is.
 
@@ -225,18 +223,11 @@ class Plainness:
         self.mark(node, True)
         self._truths.add(node)
 
-    def marks(self, start: int, end: int) -> Marks:
-        """Return what was set of a stretch of nodes."""
-        truths = frozenset(x - start for x in self._truths if start <= x < end)
-        kept = bytes(self._marks[start:end]).rstrip(b"\0")
-        return kept, truths
-
-    def mark_again(self, marks: Marks, starts: Sequence[int]) -> None:
+    def mark_again(self, nodes: range, starts: Sequence[int]) -> None:
         """Set of further stretches, in order behind all that is marked, what was set of one."""
-        kept, truths = marks
-        if not kept:
-            return
-        for start in starts:
+        kept = bytes(self._marks[nodes.start : nodes.stop]).rstrip(b"\0")
+        truths = [x - nodes.start for x in self._truths if x in nodes]
+        for start in starts if kept else ():
             self._marks.extend(bytes(start - len(self._marks)))
             self._marks += kept
             self._truths.update([start + x for x in truths])
@@ -266,6 +257,8 @@ class Plainness:
 
     def of(self, node: int) -> bool:
         """Return whether a node is plain."""
+        if node < len(self._marks) and self._marks[node] in _SETTLED:
+            return self._marks[node] == _PLAIN
         all_are = not self._values and self._first == _NEVER
         return all_are or self._oldest_of(node) == _NEVER
 
@@ -299,6 +292,6 @@ class Plainness:
     def _age(self, node: int) -> int | None:
         """Return the same if it is known without operands, else None."""
         mark = self.mark_of(node)
-        if mark in {_PLAIN, _VALUE}:
+        if mark in _SETTLED:
             return _NEVER if mark == _PLAIN else -1
         return self._oldest.get(node)

@@ -87,7 +87,7 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     ask = functools.partial(asked_once, trace.columns, nodes, numbers)
     batches = nodes.operands[nodes.first[:-1][_is_unbatch(nodes)]].tolist()
     lanes = {x: trace.lanes.size(x) for x in batches}
-    limited = np.flatnonzero(nodes.where(_is_limited) & ~marked(trace.left_out, len(nodes)))
+    limited = np.flatnonzero(nodes.where(_is_limited))
     limited = limited[ask(limited, _may_fail)]
     limited = limited[~_are_positive(nodes, numbers, limited)]
     told = ask(limited, _gives_itself_away)
@@ -290,19 +290,18 @@ def _shown(
     few = below(outputs, first, operands, len(nodes) // _SELDOM)
     if few is not None and not lanes:
         return few
-    ways = np.bincount(operands, minlength=len(nodes))
-    ways += np.bincount(np.fromiter(outputs, np.int64), minlength=len(nodes))
     taken = np.flatnonzero(_is_unbatch(nodes))
     of = nodes.operands[nodes.first[taken]]
     whole = [x for x, times in Counter(of.tolist()).items() if times == lanes[x]]
-    ways[whole] += 1
-    drop(np.flatnonzero(ways == 0), first, operands, ways)
-    while lost := [x for x in whole if not (ways[taken[of == x]] > 0).all()]:
-        whole = [x for x in whole if x not in lost]
-        ways[lost] -= 1
-        gone = np.array(lost)
-        drop(gone[ways[gone] == 0], first, operands, ways)
-    return ways > 0
+    while True:
+        ways = np.bincount(operands, minlength=len(nodes))
+        ways += np.bincount(np.fromiter(outputs, np.int64), minlength=len(nodes))
+        ways[whole] += 1
+        drop(np.flatnonzero(ways == 0), first, operands, ways)
+        left = [x for x in whole if (ways[taken[of == x]] > 0).all()]
+        if left == whole:
+            return ways > 0
+        whole = left
 
 
 def _propagates(nodes: Nodes, ask: Callable[..., Flags]) -> Flags:

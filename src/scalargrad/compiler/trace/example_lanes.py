@@ -149,15 +149,9 @@ class Lanes:
             self._trace.refused("stray example")
 
     def batch(self, numbers: Sequence[Any]) -> Traced:
-        """Write the node whose lanes are `numbers`.
-
-        If all are constants, one is wrapped in a node, so that no pass folds the examples.
-        """
+        """Write the node whose lanes are `numbers`."""
         trace = self._trace
-        nodes = [trace.refer(x, identity) for x in numbers]
-        if all(x in trace.columns.constants for x in nodes):
-            nodes[0] = trace.write(identity, (nodes[0],))
-        key = tuple(nodes)
+        key = tuple([trace.refer(x, identity) for x in numbers])
         if key not in self._batches:  # where examples hold a number twice, it is one
             self._batches[key] = trace.traced(BATCH, key)
         return self._batches[key]

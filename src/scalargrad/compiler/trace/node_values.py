@@ -33,18 +33,7 @@ class NodeValues:
         self._columns, self._lanes, self._known = columns, lanes, known
 
     def __getitem__(self, index: int) -> float:
-        known, ahead = self._known, [] if index in self._known else [index]
-        ops, args, size = self._columns.ops, self._columns.args, self._lanes.size
-        while ahead:
-            x = ahead[-1]
-            if ops[x] in _TOGETHER or size(x) > 1:
-                return self.compute([index])[0]
-            unknown = [y for y in args(x) if y not in known]
-            if unknown:
-                ahead += unknown
-            else:
-                known[ahead.pop()] = self._number(x)
-        return known[index]
+        return self._known[index] if index in self._known else self.compute([index])[0]
 
     def compute(self, nodes: Sequence[int]) -> list[float]:
         """Compute the numbers of nodes together, of those with lanes the largest.
@@ -52,16 +41,18 @@ class NodeValues:
         All that they depend on is computed, and cached: or, if derivatives or lanes are among it,
         computed by one program, and `nodes` and these are cached.
         """
-        columns, size = self._columns, self._lanes.size
+        columns, size, known = self._columns, self._lanes.size, self._known
         through = self._not_known(nodes)
         apart = [x for x in through if columns.ops[x] in _TOGETHER]
         if not apart and all(size(x) == 1 for x in through):
-            return [self[x] for x in nodes]
+            for x in through:
+                known[x] = known[x] if x in known else self._number(x)
+            return [known[x] for x in nodes]
         asked = [*nodes, *apart]
         read = {y for x in through for y in columns.args(x)}.difference(through)
         found = iter(self._run(sorted(read), through, asked))
         numbers = [max(islice(found, size(x))) for x in asked]
-        self._known.update((x, y) for x, y in zip(asked, numbers, strict=True) if size(x) == 1)
+        known.update((x, y) for x, y in zip(asked, numbers, strict=True) if size(x) == 1)
         return numbers[: len(nodes)]
 
     def _number(self, x: int) -> float:

@@ -120,7 +120,7 @@ def recorded(trace: Trace, run: Callable[[], Any]) -> tuple[list[int], Any]:
     except BaseException as error:
         trace.generators.rewind()
         if isinstance(error, Exception):
-            trace.expect_none_left(error)
+            trace.expect_none_left()
         raise
 
 

@@ -7,7 +7,7 @@ import linecache
 import sys
 import sysconfig
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 
 from scalargrad.errors import TraceError
 
@@ -119,49 +119,17 @@ _OUTSIDE = (
 REFUSALS |= {question: (what, _OUTSIDE) for question, what in CHANGES.items()}
 
 
-class Refusal:
-    """The first refusal of a recording; it is raised again at the end if the function caught it.
-
-    Attributes
-    ----------
-    is_change : bool
-        Whether what was refused is a change, which an eager call would make.
-    """
-
-    def __init__(self, what: str, remedy: str, is_change: bool = False) -> None:
-        self._what, self._remedy = what, remedy
-        self.is_change = is_change
-        self.error = TraceError(f"{what} while a compiled function is recorded: {remedy}")
-
-    def locate(self, raised: Exception | None) -> None:
-        """Add the line of the user's code to the message, from the traceback of the error.
-
-        An array that is indexed by a number raises an IndexError instead, which has the line.
-        """
-        place = users_line(self.error.__traceback__)
-        if place is None and raised is not None:
-            place = users_line(raised.__traceback__)
-        if place is not None:
-            file, line = place
-            where = f"while a compiled function is recorded ({file}:{line})"
-            self.error.args = (f"{self._what} {where}: {self._remedy}{at(file, line)}",)
+def refusal(what: str, remedy: str) -> TraceError:
+    """Return the error for what a program could not repeat, with the line that is being run."""
+    place = asking_line()
+    where, code = ("", "") if place is None else (" ({}:{})".format(*place), at(*place))
+    return TraceError(f"{what} while a compiled function is recorded{where}: {remedy}{code}")
 
 
 def at(file: str, line: int) -> str:
     """Return a line of a program for the end of a message, where it can be read."""
     code = linecache.getline(file, line).strip()
     return f"\n    {code}" if code else ""
-
-
-def users_line(traceback: TracebackType | None) -> tuple[str, int] | None:
-    """Return the file and line of the innermost frame of user code in a traceback."""
-    found = None
-    while traceback is not None:
-        file = traceback.tb_frame.f_code.co_filename
-        if not is_library(file):
-            found = file, traceback.tb_lineno
-        traceback = traceback.tb_next
-    return found
 
 
 def asking_line() -> tuple[str, int] | None:

@@ -31,11 +31,11 @@ from scalargrad.compiler.trace.columns import Columns, Plainness
 from scalargrad.compiler.trace.example_lanes import Lanes
 from scalargrad.compiler.trace.nested_derivatives import Region
 from scalargrad.compiler.trace.node_values import NodeValues
-from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, Refusal, asking_line
+from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, asking_line, refusal
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
 from scalargrad.compiler.trace.watching import data_of, make_leaf, watched
 from scalargrad.compiler.trace.whole_arrays import Whole, is_large
-from scalargrad.errors import OperandError
+from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import (
     Derivative,
     Recorder,
@@ -80,8 +80,6 @@ class Trace(Recorder):
         Values around the function and in objects, and the inputs that stand for them.
     finite : list of int
         Nodes that must be finite; calls in which one is not are made eagerly.
-    left_out : list of range
-        Nodes that eager evaluation does not compute, so that they may leave their domains.
     steps : list of range
         Nodes of the steps of a scan or while_loop, which stay together.
     differentiated : set of int
@@ -90,10 +88,14 @@ class Trace(Recorder):
         Whether any input is a Value, so that results may have gradients.
     is_open : bool
         Whether the function is still running.
+    refusal : TraceError or None
+        The first refusal.
+    refuses_change : bool
+        Whether what it refused is a change, which an eager call would make.
     questions : int
         How often something was asked whose answer depends on which node it is.
-    derived : list of (int, int)
-        For each derivative, how many nodes there were, and the first of those it was taken by.
+    derived : list of int
+        For each derivative, the first of the nodes it was taken by.
     wholes : list of Whole
         The arrays among the arguments that have no nodes.
     guards : dict from int to bool
@@ -120,15 +122,15 @@ class Trace(Recorder):
         self.draws: list[tuple[Draw, int]] = []
         self.outside: list[tuple[Value, int]] = []
         self.finite: list[int] = []
-        self.left_out: list[range] = []
         self.steps: list[range] = []
         self.differentiated: set[int] = set()
         self.has_values = False
         self.is_open = False
         self.is_detaching = False
         self.questions = 0
-        self.derived: list[tuple[int, int]] = []
-        self.refusal: Refusal | None = None
+        self.derived: list[int] = []
+        self.refusal: TraceError | None = None
+        self.refuses_change = False
         self.plainness = Plainness(self.columns)
         self.constant = self.columns.constant
         self.write, self.write_all = self.columns.write, self.columns.write_all
@@ -286,6 +288,16 @@ class Trace(Recorder):
         self.plainness.mark(index, False)
         return self._traced(index, kind)
 
+    def stand_in(self, x: Traced) -> Traced:
+        """Write a copy of a number which is of its kind in all that is asked of it."""
+        node = x.index
+        made = self._traced(self.write(identity, (node,)), type(x))
+        if self.plainness.is_truth(node):
+            self.plainness.mark_truth(made.index)
+        elif self.is_copied(node) and not self.plainness.of(node):
+            self.plainness.mark(made.index, False)
+        return made
+
     def region_leaves(self, xs: Iterable[Any], start: int) -> list[Traced]:
         """Write leaves by which a function is differentiated, from node `start` on."""
         nodes = self.write_all(identity, [(self.refer(x, identity),) for x in xs])
@@ -401,7 +413,7 @@ class Trace(Recorder):
         if len(seeds) * len(wrt) > MOST_PAIRS and not self.lanes.are_any():
             terms = self.write_all(mul, seeds)
             seeds = [(self.write(TABLE["sum"], tuple(terms)), self.constant(1.0))]
-        self.derived.append((len(self.columns), min(wrt, default=-1)))
+        self.derived.append(min(wrt, default=-1))
         below = self.columns.below([root for root, _ in seeds], wrt)
         pairs = tuple([x for pair in seeds for x in pair])
         signals = self.write_all(ADJOINT, [(x, *pairs) for x in wrt if x in below])
@@ -553,14 +565,6 @@ class Trace(Recorder):
             self.branches += 1
         return self.guards[index]
 
-    def leave_out(self, first: int, guards: int) -> None:
-        """Take back the nodes from `first` on and all guards after so many: nothing needs them."""
-        self.left_out.append(range(first, len(self.columns)))
-        self.finite = [x for x in self.finite if x < first]
-        for x in [*self.guards][guards:]:
-            del self.guards[x]
-        del self.lines[guards:]
-
     def expect(self, condition: Value) -> None:
         """Add a guard that a condition holds, of all examples, as it does now."""
         self._guard(self.refer(condition, identity), True)
@@ -589,14 +593,14 @@ class Trace(Recorder):
 
     def refuse(self, what: str, remedy: str, is_change: bool = False) -> NoReturn:
         """Raise TraceError now, and again when the function returns if it catches this one."""
-        self.refusal = self.refusal or Refusal(what, remedy, is_change)
-        raise self.refusal.error
+        if self.refusal is None:
+            self.refusal, self.refuses_change = refusal(what, remedy), is_change
+        raise self.refusal
 
-    def expect_none_left(self, raised: Exception | None = None) -> None:
+    def expect_none_left(self) -> None:
         """Raise the first refusal again if the function caught it, or it became another error."""
         if self.refusal is not None:
-            self.refusal.locate(raised)
-            raise self.refusal.error
+            raise self.refusal
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be copied or pickled."""
