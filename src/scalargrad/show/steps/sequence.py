@@ -48,7 +48,7 @@ class Walk(tuple[Step, ...]):
     @overload
     def __getitem__(self, index: slice) -> Walk: ...
     def __getitem__(self, index: SupportsIndex | slice) -> Step | Walk:
-        found = super().__getitem__(index)
+        found = super().__getitem__(index if isinstance(index, slice) else whole(index, "index"))
         return Walk(found) if isinstance(found, tuple) else found
 
     def __repr__(self) -> str:
