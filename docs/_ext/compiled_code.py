@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
+from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.operations import can_write, compute
-from scalargrad.compiler.nests.numpy_runner import has_numpy_code, numpy_code
+from scalargrad.compiler.nests.numpy_runner import NumpyPrinter
 from scalargrad.compiler.passes.expressions import expression_of, subexpressions
 from scalargrad.table.code import expand
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 
+#: So many numbers are in a vector.
+_LANES = 8
 #: Longer text says less than the formula.
 _LONGEST = 400
 
@@ -34,10 +36,8 @@ def numpy_lines(op: Operation) -> list[str]:
     """Return the code of value and partials on arrays."""
     lines: list[str] = []
     for name, symbols, expression in forms_of(op):
-        if not has_numpy_code(expression):
-            return []
         names = {symbol: symbol.name for symbol in symbols}
-        body, result = numpy_code(expression, names)
+        body, (result,) = NumpyPrinter(names).statements([expression])
         head = f"def {name}({', '.join(names.values())}):"
         lines += [head, *(f"    {line}" for line in [*body, f"return {result}"]), ""]
     return lines[:-1] if len(lines) <= _LONGEST else []
@@ -47,10 +47,10 @@ def llvm_lines(op: Operation) -> list[str]:
     """Return the IR of value and partials on eight lanes."""
     module = IRModule()
     for name, symbols, expression in forms_of(op):
-        kind = f"<{WIDTH} x double>"
+        kind = f"<{_LANES} x double>"
         declared = ", ".join(f"{kind} %{symbol.name}" for symbol in symbols)
         body = module.function(name, declared, kind)
-        emitter = Emitter(body, WIDTH)
+        emitter = Emitter(body, _LANES)
         found = compute(emitter, expression, {x: f"%{x.name}" for x in symbols})
         body.line(f"ret {kind} {emitter.number(found)}")
     lines = module.text().splitlines()

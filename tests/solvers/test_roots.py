@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,14 +41,16 @@ def test_keplers_equation_has_all_derivatives_eagerly_and_compiled(order: int) -
     assert [compiled(x) for x in (0.3, 1.0, 2.5)] == pytest.approx(expected, rel=1e-10)
 
 
-@pytest.mark.parametrize("f", [kepler, jit(kepler)], ids=["eager", "compiled"])
-def test_derivatives_beyond_the_known_order_are_no_numbers(f: Any) -> None:
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_derivatives_beyond_the_known_order_are_no_numbers(is_compiled: bool) -> None:
     """Two are known of a graph, and from outside of a compiled function; a third is not wrong."""
+    f = jit(kepler) if is_compiled else kepler
     x = Value(1.0)
     (first,) = gradients(f(x), [x], create_graph=True)
     (second,) = gradients(first, [x], create_graph=True)
     assert second.data == pytest.approx(float(mpmath.diff(exact, 1.0, 2)), rel=1e-10)
-    assert not np.isfinite(gradients(second, x, allow_nonfinite=True))
+    with pytest.raises(NumericalError, match="kepler") if is_compiled else nullcontext():
+        assert not np.isfinite(gradients(second, x, allow_nonfinite=True))
 
 
 def test_each_example_of_vmap_takes_its_own_steps() -> None:

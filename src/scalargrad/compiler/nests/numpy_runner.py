@@ -317,7 +317,7 @@ def _function(op: Operation, on_arrays: bool) -> Callable[..., Any]:
     return lambda *operands: functools.reduce(two, operands)
 
 
-class _NumpyPrinter(PythonPrinter):
+class NumpyPrinter(PythonPrinter):
     """Print NumPy; what it lacks is called for each number."""
 
     choice = "np.where({test}, {chosen}, {other})"
@@ -333,7 +333,7 @@ class _NumpyPrinter(PythonPrinter):
 def vectorised(op: Elementwise) -> Callable[..., Any]:
     """Return `op` as a function of arrays."""
     names = {x: f"x{k}" for k, x in enumerate(op.operand_symbols)}
-    printer = _NumpyPrinter(names)
+    printer = NumpyPrinter(names)
     lines, (result,) = printer.statements([op.value_expression])
     head = f"def lanes({', '.join(names.values())}):"
     source = "\n    ".join([head, *lines, f"return {result}"])
