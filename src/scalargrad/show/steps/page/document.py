@@ -55,7 +55,7 @@ _SCRIPTS = (
     *("formulas", "sweep", "wording", "state", "drawings", "marks", "layers", "panel"),
     *("predict", "inputs", "timeline", "viewport", "tools", "sheet", "main"),
 )
-_MOST_GATES = 12
+_LONGEST_EXPRESSION, _MOST_GATES = 160, 12
 
 
 def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) -> str:
@@ -97,7 +97,7 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
         javascript_functions(record.operations.values()),
         record.json(drawn),
         title=title or f"Backpropagation through {scene.names[scene.root]}",
-        expression=escape(_expression(scene)),
+        expression=escape(_expression(scene) + _advice(scene)),
         table=table_html(steps),
         graph=first,
     )
@@ -109,9 +109,16 @@ def _expression(scene: Scene) -> str:
     if not gates:
         return scene.names[scene.root]
     if len(gates) <= _MOST_GATES:
-        return ",  ".join(gate.symbols() for gate in gates)
+        written = ",  ".join(gate.symbols() for gate in gates)
+        if len(written) <= _LONGEST_EXPRESSION:
+            return written
     plural = "s" * (len(scene.inputs) != 1)
     return f"{scene.names[scene.root]}: {len(gates)} gates over {len(scene.inputs)} input{plural}"
+
+
+def _advice(scene: Scene) -> str:
+    """Say how to name a root that has no label."""
+    return "" if scene.root.label else f'; to name {scene.names[scene.root]}, set its .label = "f"'
 
 
 Json: TypeAlias = Any
