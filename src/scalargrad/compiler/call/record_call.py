@@ -207,7 +207,7 @@ class CallRecorder:
             before.put_back(before.changed())
             if not isinstance(error, Exception):
                 raise
-            is_repeatable = not (has_returned or trace.refuses_change)
+            is_repeatable = not (has_returned or trace.is_final)
             raise UnrecordedError(error, is_repeatable) from error
         return lambda: (as_recording(trace, outputs, domains=True), outline), before
 

@@ -115,6 +115,7 @@ def recorded(
             trace.refuse(
                 f"a scan or while_loop takes {count:,} steps of {written:,} operations",
                 "compile the step alone, and call scan(jit(step), init, xs) outside",
+                is_final=True,
             )
         is_left = bool(around and around.is_left((carry, y)))
         if around and (further or not is_left):

@@ -180,7 +180,7 @@ def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:
         trace.refuse(
             "the function given to vmap draws numbers and changes what it does not return",
             "return what is new, or loop over the examples without vmap",
-            is_change=True,
+            is_final=True,
         )
     trace.unrolls = True
     before.put_back(changed)

@@ -90,8 +90,8 @@ class Trace(Recorder):
         Whether the function is still running.
     refusal : TraceError or None
         The first refusal.
-    refuses_change : bool
-        Whether what it refused is a change, which an eager call would make.
+    is_final : bool
+        Whether no eager call is to be tried, as it would make a change, or take too long.
     questions : int
         How often something was asked whose answer depends on which node it is.
     derived : list of int
@@ -130,7 +130,7 @@ class Trace(Recorder):
         self.questions = 0
         self.derived: list[int] = []
         self.refusal: TraceError | None = None
-        self.refuses_change = False
+        self.is_final = False
         self.plainness = Plainness(self.columns)
         self.constant = self.columns.constant
         self.write, self.write_all = self.columns.write, self.columns.write_all
@@ -589,12 +589,12 @@ class Trace(Recorder):
 
     def refused(self, question: str) -> NoReturn:
         """Raise TraceError for a question whose answer could differ from call to call."""
-        self.refuse(*REFUSALS[question], is_change=question in CHANGES)
+        self.refuse(*REFUSALS[question], is_final=question in CHANGES)
 
-    def refuse(self, what: str, remedy: str, is_change: bool = False) -> NoReturn:
+    def refuse(self, what: str, remedy: str, is_final: bool = False) -> NoReturn:
         """Raise TraceError now, and again when the function returns if it catches this one."""
         if self.refusal is None:
-            self.refusal, self.refuses_change = refusal(what, remedy), is_change
+            self.refusal, self.is_final = refusal(what, remedy), is_final
         raise self.refusal
 
     def expect_none_left(self) -> None:
