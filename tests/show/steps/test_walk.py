@@ -39,6 +39,7 @@ def test_a_slice_is_a_walk_whose_steps_keep_their_places() -> None:
     assert [step.index for step in part] == [4, 5, 6, 7]
     assert part[0] is steps[4]
     assert steps[-1] is steps[7]
+    assert "0" in repr(steps[100:])
 
 
 def test_a_product_with_itself_has_two_wires() -> None:

@@ -55,22 +55,21 @@ class Run(NamedTuple):
             which is the same for finite numbers up to rounding, but 0·inf + inf is nan, and
             (0 + 1)·inf is not.
         """
-        found = self._where_read(self._products(signals), signals)
-        if not _are_finite(found):  # a result that sends no signal may have an infinite slope
+        found = self._products(signals)
+        if not all_finite(found):  # a result that sends no signal may have an infinite slope
             derived = self.function.pulled_back(tuple(signals))
-            numbers = derived.outputs(self.function.with_seeds([*signals.values()], self.inputs))
-            found = self._where_read(numbers, signals)
-        return self._required_finite(found)
+            found = derived.outputs(self.function.with_seeds([*signals.values()], self.inputs))
+            self._require_finite(found, signals)
+        return self._where_read(found, signals)
 
-    def _required_finite(self, found: Sequence[Any]) -> Sequence[Any]:
-        if not _are_finite(found):
+    def _require_finite(self, found: Sequence[float], signals: Signals) -> None:
+        if not all_finite([x for x in self._where_read(found, signals) if x is not None]):
             raise NumericalError(
                 f"a gradient of {self.name} is inf or nan, which its program may compute otherwise "
                 "than it is written: call it within scalargrad.disable_jit() to see where that "
                 "arises, or take the gradient inside, as by jit(grad(f)). Guard the operand, not "
                 "the result: sqrt(where(x > 0, x, 1))"
             )
-        return found
 
     def _where_read(self, found: Sequence[Any], signals: Signals) -> Sequence[Any]:
         """Leave out what is sent to operands that these results do not depend on."""
@@ -94,7 +93,7 @@ class Run(NamedTuple):
         arriving = tuple([x if isinstance(x, Value) else Value(x) for x in signals.values()])
         inputs = self.function.with_seeds([x.data for x in arriving], self.inputs)
         numbers = derived.outputs(inputs)
-        self._required_finite(self._where_read(numbers, signals))
+        self._require_finite(numbers, signals)
         run = Run(f"{self.name}'", derived, inputs, (*self.operands, *arriving))
         found = ResultNodes(derived.reached(), derived, {}).outputs(numbers, run)
         return self._where_read(found, signals)
@@ -225,10 +224,6 @@ Result.__name__ = "Value"  # which is all that it is to a reader
 def all_finite(row: Sequence[float]) -> bool:
     """Return whether all numbers are finite."""
     return isfinite(sum(row)) or all(map(isfinite, row))
-
-
-def _are_finite(found: Sequence[Any]) -> bool:
-    return all_finite([x for x in found if x is not None])
 
 
 class ResultNodes:

@@ -107,10 +107,8 @@ def draw(
     >>> x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
     >>> f = (x + y) * z
     >>> f.label = "f"
-    >>> draw(f)
+    >>> draw(f, highlight=[x, f.parents[0]])
     <Picture: Computation graph of f = −12: 5 nodes>
-    >>> draw(f, highlight=[x, f.parents[0]]).save("f.svg").name
-    'f.svg'
 
     A network as its layers, the first of which is open:
 

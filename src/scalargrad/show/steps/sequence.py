@@ -52,7 +52,8 @@ class Walk(tuple[Step, ...]):
         return Walk(found) if isinstance(found, tuple) else found
 
     def __repr__(self) -> str:
-        return f"<walk through {self.scene.names[self.scene.root]}: {len(self)} steps>"
+        through = f" through {self.scene.names[self.scene.root]}" if self else ""
+        return f"<walk{through}: {len(self)} steps>"
 
     def __str__(self) -> str:
         return table(self).plain
@@ -63,7 +64,7 @@ class Walk(tuple[Step, ...]):
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Show the page in a notebook, with the table below for viewers that remove frames."""
         written = self._repr_html_()
-        if len(self.scene.order) <= _MOST_IN_NOTEBOOK:  # a larger page would bloat the notebook
+        if self and len(self.scene.order) <= _MOST_IN_NOTEBOOK:  # a larger page would bloat it
             beneath = ("The steps as a table", written)
             with suppress(GraphError, LayoutError):
                 title = "Backpropagation, step by step"
