@@ -34,6 +34,7 @@ from scalargrad import (
 )
 from scalargrad.data import ClickModel
 from scalargrad.experiments import GPT, Cubic, WideAndDeep
+from scalargrad.solvers import odeint
 
 SCORES = [[0.2, -1.0, 0.5], [1.5, 0.3, -0.2], [-0.4, 0.1, 0.9], [0.0, 2.0, 1.0]]
 CLASSES = [0, 2, 1, 1]
@@ -263,6 +264,20 @@ def logistic_growth() -> Call:
         return found
 
     return jit(lambda p: (residuals(p), jacobian(residuals)(p))), ([0.5, 2.0],)
+
+
+@program
+def pharmacokinetics() -> Call:
+    """Absorb a dose and excrete it, in steps that fit: the Jacobian of six concentrations."""
+
+    def concentrations(p: Any) -> list[Any]:
+        def rates(y: Any, _t: Any) -> list[Any]:
+            return [-p[0] * y[0], p[0] * y[0] - p[1] * y[1]]
+
+        found = odeint(rates, [100.0, 0.0], [0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0])
+        return [y[1] / p[2] for y in found[1:]]
+
+    return jit(jacobian(concentrations)), ([1.0, 0.2, 10.0],)
 
 
 @program

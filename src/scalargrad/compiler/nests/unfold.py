@@ -123,26 +123,27 @@ def _are_apart(program: Program, sweeps: dict[Seeds, list[int]]) -> bool:
 def _are_left(
     program: Program, sweeps: dict[Seeds, list[int]], inner: dict[Seeds, list[int]]
 ) -> bool:
-    """Return whether sweeps that others read are few, and those of gradients are by inputs.
+    """Return whether sweeps that others read are few, and those of gradients are by leaves.
 
     By a node within, a derivative counts what partials read of it: these are equations by then.
+    Leaves are inputs and constants: of a forward sweep, they are the weights of what it returns.
     """
     if len(inner) > _FEW:
         return False
     nodes = program.nodes()
     is_copy = nodes.where(lambda op: op is identity)
 
-    def is_input(x: int) -> bool:
+    def is_leaf(x: int) -> bool:
         while is_copy[x]:
             (x,) = nodes.args_of(x)
-        return x < program.inputs
+        return x < program.inputs or x in program.constants
 
     gradient = nodes.where(lambda op: op is ADJOINT)
     by = [x for wrt in sweeps.values() for x in wrt]
     if (nodes.needed(by) & gradient).any():
         return False
     later = [wrt for seeds, wrt in sweeps.items() if (nodes.needed(seeds[::2]) & gradient).any()]
-    return all(is_input(x) for wrt in later for x in wrt)
+    return all(is_leaf(x) for wrt in later for x in wrt)
 
 
 def _begun(nodes: Nodes) -> dict[int, int]:
