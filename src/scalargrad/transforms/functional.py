@@ -397,9 +397,7 @@ def jacobian(
     Notes
     -----
     One backward sweep per output, as `jacrev`, or, where outputs are more than inputs, one
-    forward sweep per input, as `jacfwd`. Under `jit`, outputs that share few operations, such as
-    residuals, are swept back one by one, and others, such as the states of a loop, forward: the
-    program grows in proportion to them. Where many outputs come of one formula,
+    forward sweep per input, as `jacfwd`. Where many outputs come of one formula,
     ``vmap(grad(formula))`` is compiled once for all of them.
 
     With `sparse`, the function is recorded, which tells where entries may be. Rows that share no
