@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 
 from scalargrad.value import Value
 
-_LETTERS = "vuztgh"  # for nodes without a label; the first that is no label
+_LETTERS = "vuztgh"  # for nodes without a label; the first that no label has
 
 
 def names(order: Iterable[Value]) -> dict[Value, str]:
     """Return a short stable name for every node: its label, or v1, v2, … in order.
 
-    Where something is called v, as a velocity is, u1, u2, … are less easily taken for it. A label
+    Where something is called v or v1, as a velocity is, u1, u2, … are not taken for it. A label
     used by several nodes gets a number from the second on, in the order in which they are first
     read: w, w_2, w_3.
 
@@ -26,7 +26,8 @@ def names(order: Iterable[Value]) -> dict[Value, str]:
     """
     nodes = list(order)
     taken = {node.label for node in nodes}
-    letter = next((letter for letter in _LETTERS if letter not in taken), _LETTERS[0])
+    begun = {label.rstrip("0123456789") for label in taken}
+    letter = next((letter for letter in _LETTERS if letter not in begun), _LETTERS[0])
     numbered = free_names(letter, taken, start=1)
     unused: dict[str, Iterator[str]] = {}
     named: dict[Value, str] = {}

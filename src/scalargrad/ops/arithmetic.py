@@ -141,7 +141,6 @@ def neg(x: float) -> float:
     domain=Domain(smooth=lambda x: x < -0.1 or x > 0.1),
     text=Notation("|{0}|"),
     mathml=Notation("<mrow><mo>|</mo>{0}<mo>|</mo></mrow>"),
-    pattern="router",
     javascript=call("Math.abs", 1),
     lane="abs({0})",
 )

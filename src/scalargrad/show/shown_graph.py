@@ -82,28 +82,44 @@ class ShownGraph:
 
 
 def shown_order(*roots: Value) -> list[Value]:
-    """Return a topological order in which scores come before the gates that hold their maximum.
+    """Return a topological order in which what a gate reads comes in the order of its making.
 
-    Where no gate holds one, it is the order of `topological_order`.
+    Scores come before the gates that hold their maximum, and e₂ in e₂ / (e₀ + e₁ + e₂) where the
+    sum reads it. Otherwise it is the order of `topological_order`.
     """
     order = topological_order(*roots)
     require_no_call(order)
-    if not any(isinstance(x, MaxScore) for node in order for x in node.parents):
-        return order
-    known, done = set(order), dict[Value, None]()
-    for node in order:
-        stack = [node]
-        while stack:
-            missing = [x for x in _read(stack[-1], known) if x not in done]
-            stack += reversed(missing)
-            if not missing:
-                done.setdefault(stack.pop())
+    place = {node: i for i, node in enumerate(order)}
+    readers, done = fan_out(order), dict[Value, None]()
+    stack, reads = [*reversed(roots)], dict[Value, list[Value]]()
+    while stack:
+        node = stack[-1]
+        if node not in reads:
+            reads[node] = read = [x for x in node.parents if isinstance(x, Value)]
+            is_shared = len(read) == 2 and read[0].parents and readers[read[0]] > 1
+            if is_shared and _leads_to(*read, place):
+                read.reverse()
+            read += [x for held in node.parents for x in scores_of(held, place) if x not in read]
+        missing = [x for x in reads[node] if x not in done]
+        stack += reversed(missing)
+        if not missing:
+            done.setdefault(stack.pop())
     return [*done]
 
 
-def _read(node: Value, known: Container[Value]) -> list[Value]:
-    read = [x for x in node.parents if isinstance(x, Value)]
-    return read + [x for held in node.parents for x in scores_of(held, known) if x not in read]
+#: So many nodes are looked at, lest the time for all grow with the square of their number.
+_NEAR = 200
+
+
+def _leads_to(x: Value, node: Value, place: Mapping[Value, int]) -> bool:
+    """Return whether a node is computed from x by a few others."""
+    ahead, seen = [node], set[Value]()
+    while ahead and x not in seen and len(seen) < _NEAR:
+        met = ahead.pop()
+        if met not in seen and place[met] >= place[x]:
+            seen.add(met)
+            ahead += [y for y in met.parents if isinstance(y, Value)]
+    return x in seen
 
 
 def scores_of(held: Value | float, known: Container[Value]) -> list[Value]:

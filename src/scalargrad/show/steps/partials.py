@@ -283,7 +283,10 @@ class GateForm:
 
     def pattern(self, index: int) -> str:
         """Return what the gate does to a gradient on its way to an operand; may be empty."""
-        if self.op.pattern == "swap multiplier" and not isinstance(self.partials[index], Symbol):
+        partial = self.partials[index]
+        if self.op.pattern == "distributor" and partial == -1.0:
+            return "sign flip"  # to what is subtracted
+        if self.op.pattern == "swap multiplier" and not isinstance(partial, Symbol):
             return "distributor"  # to a neuron's bias
         return "gradient router" if self.op.pattern == "router" else self.op.pattern
 

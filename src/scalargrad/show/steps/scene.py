@@ -9,7 +9,6 @@ from unicodedata import normalize
 from scalargrad.comparisons import comparisons
 from scalargrad.errors import GraphChangedError
 from scalargrad.graph import describe
-from scalargrad.names import as_read
 from scalargrad.show.number_format import number
 from scalargrad.show.shown_graph import ShownGraph, largest_of, scores_of
 from scalargrad.show.steps.partials import GateForm, SymbolicGate
@@ -32,7 +31,7 @@ class Scene(ShownGraph):
         What is differentiated.
     inputs : list of Value
         The leaves among them, parameters last, these in the order of the model or layer by layer;
-        otherwise in the order in which they are first read or, of x0, x1 and so on, by these
+        otherwise from left to right as in the expression or, of x0, x1 and so on, by these
         numbers.
     in_formulas : dict from Value to str
         Names in formulas, where one such as a + b needs parentheses.
@@ -55,7 +54,7 @@ class Scene(ShownGraph):
     def __init__(self, root: Value, model: object = None) -> None:
         super().__init__([root], model)
         (self.root,) = self.roots
-        leaves = [node for node in as_read(self.order) if not node.parents]
+        leaves = [node for node in self.order if not node.parents]
         self.in_formulas = {node: _word(name) for node, name in self.names.items()}
         self.inputs = _in_order(leaves, self.names, self.places)
         self.data = {node: node.data for node in self.order}

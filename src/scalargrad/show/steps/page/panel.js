@@ -3,6 +3,7 @@
 const MOST_EXPLAINED = 3; // of more wires at once, each is a line
 const MOST_LISTED = 40; // inputs
 const LONGEST_CALL = 6; // operands that a formula writes
+const LEAST_LETTERS = 14; // pixels, of a presentation
 
 function drawPanel() {
   const shownNow = shownSteps();
@@ -13,6 +14,17 @@ function drawPanel() {
   $("panel").replaceChildren(element("div", { class: "said" }, ...greyed, heading, ...alarmed(shownNow), ...blocks.flat()));
   typeset($("panel"));
   for (const block of $("panel").querySelectorAll(".formula, .local-rule, .many li")) fit(block);
+  fitPresented($("panel"));
+}
+
+// A projector shows a step whole: letters are as small as that takes.
+function fitPresented(panel) {
+  panel.style.cssText = "";
+  let size = isPresented() ? parseFloat(getComputedStyle(panel).fontSize) : 0;
+  while (size > LEAST_LETTERS && panel.scrollHeight > panel.clientHeight) {
+    size -= 1;
+    panel.style.cssText = `--large: ${size}px; font-size: ${size}px`;
+  }
 }
 
 // A sentence on the first number that is inf or nan, from the step on at which it appears; that step
@@ -71,7 +83,7 @@ const PATTERNS = {
   distributor: "A distributor hands the gradient on to each operand as it is, or an equal share of it.",
   "swap multiplier": "A swap multiplier multiplies the gradient by the other operand.",
   "sign flip": "A sign flip hands on the gradient negated.",
-  "gradient router": "A gradient router hands all of it to the operand that was chosen.",
+  "gradient router": "A gradient router hands the gradient to what was chosen, and nothing to the others; equal ones share it.",
   adder: "An adder: where a value fans out, the gradients that come back are added.",
 };
 

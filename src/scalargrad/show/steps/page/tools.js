@@ -5,15 +5,19 @@ const checkDifference = () => { $("check-result").textContent = differenceAt(Num
 // Compare the slope of a central difference with the gradient of an input.
 function differenceAt(i) {
   const x = state.sweep.data[i];
-  const h = 1e-5 * Math.max(1, Math.abs(x));
-  const beside = [x + h, x - h].map((value) => state.sweep.with([[i, value]]));
-  const [up, down] = beside.map(({ invalid, data }) => (invalid ? NaN : data[root]));
-  const slope = (up - down) / (2 * h);
   const gradient = state.sweep.total(i);
+  const tried = [1e-5 * Math.max(1, Math.abs(x)), 1e-5 * Math.abs(x)].filter((h) => h > 0).map((h) => {
+    const beside = [x + h, x - h].map((value) => state.sweep.with([[i, value]]));
+    const [up, down] = beside.map(({ invalid, data }) => (invalid ? NaN : data[root]));
+    const slope = (up - down) / (2 * h);
+    const rounding = (4 * Number.EPSILON * Math.max(Math.abs(up), Math.abs(down))) / h;
+    const agree = Math.abs(slope - gradient) <= 1e-6 * Math.max(Math.abs(slope), Math.abs(gradient)) + rounding;
+    return { h, beside, slope, agree };
+  });
+  const { h, beside, slope, agree } = tried.find((found) => found.agree) ?? tried.at(-1);
   const [name, place] = [nodes[root].name, `${nodes[i].name} ${equalTo(x)}`];
   if (beside.some(({ flips }) => flips.length)) return `Beside ${place} the program takes another branch: there is no difference to take.`;
   if (!Number.isFinite(slope)) return `${name} is undefined or infinite beside ${place}: there is no difference to take.`;
-  const agree = Math.abs(slope - gradient) <= 1e-6 * Math.max(1, Math.abs(gradient));
   const verdict = agree ? "they agree." : "they differ: is this a kink or a jump, or is the function very steep here?";
   return `(${name}(${nodes[i].name} + h) - ${name}(${nodes[i].name} - h)) / 2h ≈ ${number(slope)} with h = ${number(h)}; gradient ${equalTo(gradient)}: ${verdict}`;
 }
