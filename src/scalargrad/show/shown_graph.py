@@ -97,7 +97,7 @@ def shown_order(*roots: Value) -> list[Value]:
         if node not in reads:
             reads[node] = read = [x for x in node.parents if isinstance(x, Value)]
             is_shared = len(read) == 2 and read[0].parents and readers[read[0]] > 1
-            if is_shared and _leads_to(*read, place):
+            if is_shared and _leads_to(read[0], read[1], place):
                 read.reverse()
             read += [x for held in node.parents for x in scores_of(held, place) if x not in read]
         missing = [x for x in reads[node] if x not in done]
