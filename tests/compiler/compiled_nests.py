@@ -42,7 +42,7 @@ class CompiledNest:
     def __init__(self, program: Program, level: int = 1, *, tiles: bool = True) -> None:
         body, fastest = schedule(program), dict[Array, int]()
         if tiles:
-            body, fastest = arranged(body)
+            body, fastest = arranged(body, lanes=isinstance(self, LLVMNest))
         self.plan = plan(program, body, fastest)
         self.memory = self.plan.begun(self.build(body, level))
         self._address = self.memory.ctypes.data

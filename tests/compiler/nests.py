@@ -34,10 +34,10 @@ from scalargrad.compiler.nests.finder.find import trees
 from scalargrad.compiler.nests.finder.recording import Recording, recording_of
 from scalargrad.compiler.nests.finder.tree import Table, Tree
 from scalargrad.compiler.nests.interpreter import fma, interpret
-from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.node_columns import columns
 from scalargrad.compiler.nests.numpy_runner import run_numpy
 from scalargrad.compiler.nests.plan import plan
+from scalargrad.compiler.nests.printer import print_llvm
 from scalargrad.compiler.nests.schedule import schedule
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.sums import write

@@ -20,12 +20,12 @@ from scalargrad.compiler.nests.equations import Program as Equations
 from scalargrad.compiler.nests.finder.find import score, trees, work
 from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.tree import Tree
-from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.lowering import Form, Lowered, Lowering
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.node_columns import columns
 from scalargrad.compiler.nests.numpy_runner import NumpyNested
 from scalargrad.compiler.nests.plan import Plan, plan
+from scalargrad.compiler.nests.printer import print_llvm
 from scalargrad.compiler.nests.schedule import directed
 from scalargrad.compiler.nests.tiles import arranged
 from scalargrad.compiler.nests.unfold import unfold, written_out
@@ -221,7 +221,9 @@ def is_printed(op: Op) -> bool:
     return not isinstance(op, Elementwise) or op is DETACH or can_write(op)
 
 
-def scheduled(found: Lowered, registers: int = 16, *, in_place: bool = False) -> Scheduled:
+def scheduled(
+    found: Lowered, registers: int = 16, *, in_place: bool = False, lanes: bool = True
+) -> Scheduled:
     """Return loops in the order in which they run, and where their arrays are.
 
     Parameters
@@ -231,9 +233,11 @@ def scheduled(found: Lowered, registers: int = 16, *, in_place: bool = False) ->
         How many vector registers the processor has.
     in_place : bool
         Whether large arrays that are given may lie elsewhere, at a distance that memory says.
+    lanes : bool
+        Whether there are vectors.
     """
     equations, ordered = directed(in_blocks(found.equations, found.examples))
-    body, fastest = arranged(ordered, registers)
+    body, fastest = arranged(ordered, registers, lanes=lanes)
     places = plan(equations, body, fastest, found.apart if in_place else None)
     first = places.offsets[found.outputs] - places.offsets[found.given]
     outputs = slice(first, first + found.outputs.shape[0])

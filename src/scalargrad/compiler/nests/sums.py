@@ -120,8 +120,8 @@ class Running:
 class Sums(Registers):
     """Prints what is added to cells."""
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
+    def __init__(self, plan: Plan, name: str) -> None:
+        super().__init__(plan, name)
         self.sums: dict[Step, list[Sum]] = {}  # that are open, outermost first
 
     def start(self) -> None:
@@ -172,12 +172,11 @@ class Sums(Registers):
             return
         new = self._joined(how, op, args, made.held[key])
         if self.valid < CLASSES and made.over_lanes:
-            new = self.kept_lanes(new, made.held[key], self.valid)
+            new = self.e8.first(new, made.held[key], self.valid)
         made.held[key] = new
 
     def _joined_lanes(self, terms: str, held: Operand) -> Operand:
         """Return what a sum is with the terms on lanes, one after another."""
-        assert self.e8
         for k in range(self.valid):
             term = self.e8.lane(terms, k)
             held = self.e1.add(held, term) if isinstance(held, str) else term  # else -0
@@ -246,7 +245,6 @@ class Sums(Registers):
     def _held(self, made: Sum, key: Key) -> Operand:
         """Return the sum of a cell so far."""
         if made.over_lanes == "classes":
-            assert self.e8
             lanes = [self.e8.lane(str(made.held[key]), k) for k in range(CLASSES)]
             return self._in_order(made.step.how, lanes)
         if made.turn:
@@ -311,8 +309,13 @@ class Sums(Registers):
             is_sum = step.how == ADD
             self._set(step.out, self.e.add(0.0, total) if is_sum else self.e.number(total))
 
+    def _load(self, x: Access) -> str:
+        """Return a cell that is in memory, or is complete while the sums of others go on."""
+        found = self._so_far(x)
+        return super()._load(x) if found is None else found
+
     def _so_far(self, x: Access) -> str | None:
-        """Return a cell that has its final number while the sums of others go on."""
+        """Return a cell of an array to others of which sums that go on are added."""
         for step, sums in self.sums.items():
             if step.out.array is x.array and not self._is_elsewhere(x, step.out, sums[0].lanes):
                 made, key = sums[0], self._key(x)
