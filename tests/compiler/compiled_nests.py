@@ -22,7 +22,8 @@ from tests.compiler.nests import (
     Program,
     arranged,
     fma,
-    machine,
+    machine_code,
+    numpy_code,
     plan,
     print_c,
     print_llvm,
@@ -73,6 +74,16 @@ class CompiledNest:
             self.view(array)[...] = numbers
         self.run()
         return {a: self.view(a).copy() for a in self.plan.offsets if a.kind == "out"}
+
+
+class NumpyNest(CompiledNest):
+    """A program as Python on arrays, to be run once."""
+
+    def build(self, body: Body, _: int) -> int:
+        """Print it; return how many numbers memory has."""
+        code = numpy_code(body, self.plan)
+        self._run = lambda _: code(self.memory)
+        return self.plan.cells
 
 
 class _Numbers(FunctionBody):
@@ -168,16 +179,7 @@ class LLVMNest(CompiledNest):
 
     def build(self, body: Body, level: int) -> int:
         """Compile it; return how many numbers memory has."""
-        import llvmlite.binding as llvm
-
         printed, cells, _ = print_llvm(body, self.plan)
-        self.source = printed.text()
-        module = llvm.parse_assembly(self.source)
-        target = machine(level)
-        module.triple, module.data_layout = target.triple, str(target.target_data)
-        self._engine = llvm.create_mcjit_compiler(module, target)
-        self._engine.finalize_object()
-        self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(
-            self._engine.get_function_address("run")
-        )
+        kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+        self._run = machine_code(printed.text(), level).function("run", kind)
         return cells

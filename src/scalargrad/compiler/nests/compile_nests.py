@@ -23,7 +23,7 @@ from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lowering import Form, Lowered, Lowering
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.node_columns import columns
-from scalargrad.compiler.nests.numpy_runner import NumpyNested
+from scalargrad.compiler.nests.numpy_runner import NumpyNested, numpy_code
 from scalargrad.compiler.nests.plan import Plan, plan
 from scalargrad.compiler.nests.printer import print_llvm
 from scalargrad.compiler.nests.schedule import directed
@@ -89,20 +89,16 @@ def _in_llvm(lowered: Lowered) -> Nested:
 
     found = scheduled(lowered, registers(), in_place=True)
     module, cells, functions = print_llvm(found.body, found.plan)
-    begun, listing = found.plan.begun(cells), str(found.equations)
-    inputs, outputs, results = found[3:]
-    distances, level = found.plan.distances, _level(module, found.body)
+    begun, level = found.plan.begun(cells), _level(module, found.body)
     return Nested(
-        module,
         begun,
-        listing,
-        inputs,
-        outputs,
-        results,
-        functions,
-        distances,
-        lowered.apart,
-        level,
+        str(found.equations),
+        *found[3:],
+        module=module,
+        functions=functions,
+        distances=found.plan.distances,
+        apart=lowered.apart,
+        level=level,
     )
 
 
@@ -115,8 +111,9 @@ def _level(module: IRModule, body: Body) -> int:
 
 
 def _in_numpy(found: Lowered) -> NumpyNested:
-    equations, body = directed(found.equations)
-    return NumpyNested(equations, body, found.given, found.outputs, found.results, str(equations))
+    made = scheduled(found, lanes=False)
+    begun = made.plan.begun(made.plan.cells)
+    return NumpyNested(begun, str(made.equations), *made[3:], numpy_code(made.body, made.plan))
 
 
 def written(program: Program, write: Callable[[Lowered], T]) -> T:

@@ -29,17 +29,6 @@ class Nested(Loops):
     ----------
     module : IRModule
         Its function ``run`` takes the memory.
-    begun : float64
-        The memory before the first run.
-    listing : str
-        The equations.
-    inputs : int
-        How many numbers a call writes to the first cells.
-    outputs : slice
-        The cells of the outputs, then of the gradients that others are computed from: a comparison
-        would hide that one is not finite.
-    results : int
-        How many outputs there are.
     functions : sequence of (str, int)
         The names of the functions, in order, and how often each is called: if several times, then
         with the number of a block, by threads that share the blocks.
@@ -52,20 +41,10 @@ class Nested(Loops):
     """
 
     module: IRModule
-    begun: Floats
-    listing: str
-    inputs: int
-    outputs: slice
-    results: int
     functions: Sequence[tuple[str, int]]
     distances: Sequence[Distance]
     apart: int
     level: int
-
-    @property
-    def cells(self) -> int:
-        """How many numbers there are in memory."""
-        return len(self.begun)
 
     @cached_property
     def code(self) -> Any:
