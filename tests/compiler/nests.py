@@ -54,8 +54,8 @@ from scalargrad.value import Value
 __all__ = [
     "Array", "Body", "Builder", "Cells", "Emitter", "FunctionBody", "IRModule", "Operand",
     "Operation", "Program", "Recording", "Table", "Tree", "arranged", "contract", "fma",
-    "gradient", "interpret", "machine_code", "numpy_code", "plan", "print_c", "print_llvm", "recorded",
-    "run_as_nests", "schedule", "simplify", "stands_for", "trees", "write",
+    "gradient", "interpret", "machine_code", "numpy_code", "plan", "print_c", "print_llvm",
+    "recorded", "run_as_nests", "schedule", "simplify", "stands_for", "trees", "write",
 ]  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def machine_code(text: str, level: int) -> Any:
     """Return the machine code of LLVM IR; without llvmlite, the rest is read alike."""
     from scalargrad.compiler.backend.llvm import machine_code as native
 
-    return native.Code(native._loaded(native.compiled(text, level)))
+    return native.Code(native.compiled(text, level))
 
 
 def run_as_nests(function: Callable[[list[Any]], Any], numbers: Sequence[float]) -> list[float]:

@@ -39,10 +39,12 @@ if hasattr(os, "register_at_fork"):
 
 
 class Code:
-    """Functions loaded into this process; they are freed with this object."""
+    """Functions of object code, loaded into this process; they are freed with this object."""
 
-    def __init__(self, engine: Any) -> None:
-        self._engine = engine
+    def __init__(self, code: bytes) -> None:
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target.machine(0))
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self._engine.finalize_object()
 
     def address(self, name: str) -> int:
         """Return the address of a function."""
@@ -123,7 +125,7 @@ def compile_text(text: str, level: int = 0) -> Code:
         name = disk_cache.name_of(text, target.identity(), str(level))
         found = _at_work.get(name)
         if found is None:
-            found = _at_work[name] = Code(_loaded(_object(name, text, level)))
+            found = _at_work[name] = Code(_object(name, text, level))
         return found
 
 
@@ -139,10 +141,14 @@ def _object(name: str, text: str, level: int) -> bytes:
 def compiled(text: str, level: int) -> bytes:
     """Return the object code of a module."""
     machine = target.machine(level)
+    objects: bytes = machine.emit_object(_parsed(text, machine))
+    return objects
+
+
+def _parsed(text: str, machine: Any) -> Any:
     parsed = llvm.parse_assembly(text)
     parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
-    objects: bytes = machine.emit_object(parsed)
-    return objects
+    return parsed
 
 
 def relocatable(text: str, entry: str) -> tuple[bytes, str]:
@@ -157,17 +163,8 @@ def relocatable(text: str, entry: str) -> tuple[bytes, str]:
     """
     with lock:
         machine = target.machine(1, jit=False)
-        parsed = llvm.parse_assembly(text)
-        parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
+        parsed = _parsed(text, machine)
         for function in parsed.functions:
             if not function.is_declaration and function.name != entry:
                 function.linkage = "internal"
         return machine.emit_object(parsed), f"{machine.triple}, {llvm.get_host_cpu_name()}"
-
-
-def _loaded(code: bytes) -> Any:
-    """Load an object file into this process."""
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target.machine(0))
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-    engine.finalize_object()
-    return engine
