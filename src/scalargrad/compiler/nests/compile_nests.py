@@ -85,7 +85,7 @@ def nested(program: Program, *, is_native: bool = True) -> Nested | NumpyNested:
 
 
 def _in_llvm(lowered: Lowered) -> Nested:
-    from scalargrad.compiler.backend.llvm.target import registers
+    from scalargrad.compiler.backend.llvm.machine_code import registers
 
     found = scheduled(lowered, registers(), in_place=True)
     module, cells, functions = print_llvm(found.body, found.plan)

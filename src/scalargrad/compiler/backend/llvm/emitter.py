@@ -187,8 +187,15 @@ class Emitter:
 
     def either(self, test: str, first: Callable[[], str], second: Callable[[], str]) -> str:
         """Return what `first` prints if a single truth value holds, else what `second` prints."""
-        (x,) = self.body.either(test, lambda: [first()], lambda: [second()], self.type)
-        return x
+        body, ways = self.body, list[str]()
+        labels, done = (self.body.fresh("then"), self.body.fresh("else")), self.body.fresh("done")
+        body.line(f"br i1 {test}, label %{labels[0]}, label %{labels[1]}")
+        for label, write in zip(labels, (first, second), strict=True):
+            body.begin(label)
+            ways.append(f"[{write()}, %{body.block}]")
+            body.line(f"br label %{done}")
+        body.begin(done)
+        return body.assign(f"phi {self.type} {', '.join(ways)}")
 
     # Whole numbers and bits --------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 #: The attributes of a function: it does not read floating-point exception flags.
 _ATTRIBUTES = "nounwind"
@@ -118,28 +118,6 @@ class FunctionBody:
         label = self.fresh("next")
         self.line(f"br label %{label}")
         self.begin(label)
-
-    def either(
-        self,
-        test: str,
-        first: Callable[[], Sequence[str]],
-        second: Callable[[], Sequence[str]],
-        kind: str = "",
-    ) -> list[str]:
-        """Print a branch that takes the first way if a truth value (i1) holds, else the second.
-
-        Both return as many registers, of type `kind`; it returns those of the way that is taken.
-        """
-        ways, done = (self.fresh("then"), self.fresh("else")), self.fresh("done")
-        self.line(f"br i1 {test}, label %{ways[0]}, label %{ways[1]}")
-        ends = []
-        for label, write in zip(ways, (first, second), strict=True):
-            self.begin(label)
-            found = write()
-            ends.append([f"[{x}, %{self.block}]" for x in found])
-            self.line(f"br label %{done}")
-        self.begin(done)
-        return [self.assign(f"phi {kind} {a}, {b}") for a, b in zip(*ends, strict=True)]
 
     def reserve(self) -> int:
         """Reserve a place for lines that `fill` supplies later, such as a ``phi``."""
