@@ -90,7 +90,7 @@ class _Numbers(FunctionBody):
     """Registers that hold numbers already."""
 
     def __init__(self) -> None:
-        super().__init__(IRModule(), "", "")
+        super().__init__(IRModule(), "")
         self.held: dict[str, Any] = {}
 
     def keep(self, x: Any) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scalargrad.compiler.backend.choice import has_llvm
+from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.nests.c_printer import HEAD
 from scalargrad.compiler.nests.compile_nests import scheduled, written

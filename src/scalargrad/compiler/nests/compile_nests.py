@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
-from scalargrad.compiler.backend.choice import has_llvm
+from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.compiler.nests.asked import Asked

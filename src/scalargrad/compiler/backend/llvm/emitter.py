@@ -221,7 +221,7 @@ class Emitter:
         def define() -> None:
             names = [f"%a{i}" for i in range(len(operands))]
             parameters = ", ".join(f"{self.type} {x}" for x in names)
-            body = self.body.module.function(full, parameters, self.type, "internal")
+            body = self.body.module.function(full, parameters, self.type, internal=True)
             result = write(Emitter(body, self.width), *names)
             body.line(f"ret {self.type} {result}")
 
