@@ -22,7 +22,8 @@ from tests.compiler.nests import (
     Program,
     arranged,
     fma,
-    machine,
+    machine_code,
+    numpy_code,
     plan,
     print_c,
     print_llvm,
@@ -42,7 +43,7 @@ class CompiledNest:
     def __init__(self, program: Program, level: int = 1, *, tiles: bool = True) -> None:
         body, fastest = schedule(program), dict[Array, int]()
         if tiles:
-            body, fastest = arranged(body)
+            body, fastest = arranged(body, lanes=isinstance(self, LLVMNest))
         self.plan = plan(program, body, fastest)
         self.memory = self.plan.begun(self.build(body, level))
         self._address = self.memory.ctypes.data
@@ -75,11 +76,21 @@ class CompiledNest:
         return {a: self.view(a).copy() for a in self.plan.offsets if a.kind == "out"}
 
 
+class NumpyNest(CompiledNest):
+    """A program as Python on arrays, to be run once."""
+
+    def build(self, body: Body, _: int) -> int:
+        """Print it; return how many numbers memory has."""
+        code = numpy_code(body, self.plan)
+        self._run = lambda _: code(self.memory)
+        return self.plan.cells
+
+
 class _Numbers(FunctionBody):
     """Registers that hold numbers already."""
 
     def __init__(self) -> None:
-        super().__init__(IRModule(), "", "")
+        super().__init__(IRModule(), "")
         self.held: dict[str, Any] = {}
 
     def keep(self, x: Any) -> str:
@@ -168,16 +179,7 @@ class LLVMNest(CompiledNest):
 
     def build(self, body: Body, level: int) -> int:
         """Compile it; return how many numbers memory has."""
-        import llvmlite.binding as llvm
-
         printed, cells, _ = print_llvm(body, self.plan)
-        self.source = printed.text()
-        module = llvm.parse_assembly(self.source)
-        target = machine(level)
-        module.triple, module.data_layout = target.triple, str(target.target_data)
-        self._engine = llvm.create_mcjit_compiler(module, target)
-        self._engine.finalize_object()
-        self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(
-            self._engine.get_function_address("run")
-        )
+        kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+        self._run = machine_code(printed.text(), level).function("run", kind)
         return cells

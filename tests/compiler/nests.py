@@ -34,10 +34,10 @@ from scalargrad.compiler.nests.finder.find import trees
 from scalargrad.compiler.nests.finder.recording import Recording, recording_of
 from scalargrad.compiler.nests.finder.tree import Table, Tree
 from scalargrad.compiler.nests.interpreter import fma, interpret
-from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.node_columns import columns
-from scalargrad.compiler.nests.numpy_runner import run_numpy
+from scalargrad.compiler.nests.numpy_runner import numpy_code
 from scalargrad.compiler.nests.plan import plan
+from scalargrad.compiler.nests.printer import print_llvm
 from scalargrad.compiler.nests.schedule import schedule
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.sums import write
@@ -54,8 +54,8 @@ from scalargrad.value import Value
 __all__ = [
     "Array", "Body", "Builder", "Cells", "Emitter", "FunctionBody", "IRModule", "Operand",
     "Operation", "Program", "Recording", "Table", "Tree", "arranged", "contract", "fma",
-    "gradient", "interpret", "machine", "plan", "print_c", "print_llvm", "recorded",
-    "run_as_nests", "run_numpy", "schedule", "simplify", "stands_for", "trees", "write",
+    "gradient", "interpret", "machine_code", "numpy_code", "plan", "print_c", "print_llvm",
+    "recorded", "run_as_nests", "schedule", "simplify", "stands_for", "trees", "write",
 ]  # fmt: skip
 
 
@@ -131,11 +131,11 @@ class Builder(builder.Builder):
         self.write(of.access, value, MAX)
 
 
-def machine(level: int) -> Any:
-    """Return this machine as llvmlite describes it; without llvmlite, the rest is read alike."""
-    from scalargrad.compiler.backend.llvm import target
+def machine_code(text: str, level: int) -> Any:
+    """Return the machine code of LLVM IR; without llvmlite, the rest is read alike."""
+    from scalargrad.compiler.backend.llvm import machine_code as native
 
-    return target.machine(level)
+    return native.Code(native.compiled(text, level))
 
 
 def run_as_nests(function: Callable[[list[Any]], Any], numbers: Sequence[float]) -> list[float]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from tests.compiler.compiled_nests import CompiledNest, LLVMNest, exactly
+from tests.compiler.compiled_nests import CompiledNest, LLVMNest, NumpyNest, exactly
 from tests.compiler.nests import (
     Array,
     Builder,
@@ -24,8 +24,6 @@ from tests.compiler.nests import (
     contract,
     gradient,
     interpret,
-    run_numpy,
-    schedule,
     simplify,
 )
 from tests.compiler.search import main
@@ -506,7 +504,7 @@ class Case:
         program, found = gradient(outside.program(), product.array, [self.parameters])
         short = contract(simplify(_returning(program, found[self.parameters])))
         out = next(x for x in short.arrays if x.name == "returned")
-        numbers = run_numpy(short, schedule(short), {self.parameters: self.point})[out]
+        numbers = NumpyNest(short)({self.parameters: self.point})[out]
         if not np.abs(numbers - expected).max() <= 1e-9 * max(1.0, np.abs(expected).max()):
             return f"second derivatives: {numbers} for {expected}"
         return ""
@@ -534,15 +532,13 @@ def compare(seed: int) -> str:
     """
     case = Case(seed)
     expected = case.eager()
-    programs = {"written": case.written, "short": case.program}
-    for name, program in programs.items():
-        found = case.interpreted(program)
+    given = {case.parameters: case.point}
+    cases = {name: case.interpreted(program) for name, program in
+             (("written", case.written), ("short", case.program))}  # fmt: skip
+    cases["NumPy"] = case.outputs(NumpyNest(case.program)(given))
+    for name, found in cases.items():
         if not is_close(found, expected):
             return f"{name}: {found} for {expected}"
-    given = {case.parameters: case.point}
-    found = case.outputs(run_numpy(case.program, schedule(case.program), given))
-    if not is_close(found, expected):
-        return f"NumPy: {found} for {expected}"
     if seed % 3 == 0:
         difference = case.second_derivatives()
         if difference:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tests.compiler import random_nests
-from tests.compiler.compiled_nests import LLVMNest
+from tests.compiler.compiled_nests import LLVMNest, NumpyNest
 from tests.compiler.loops import calls_made
-from tests.compiler.nests import Builder, run_numpy, schedule
+from tests.compiler.nests import Builder
 from tests.seeds import seeds
 
 pytestmark = pytest.mark.behaviour
@@ -44,7 +44,7 @@ def test_numpy_runs_a_loop_on_whole_arrays() -> None:
     with b.loop(1000) as i:
         y[i] = x[i] * 2.0 - 1.0
     given, program = {x.array: np.ones(1000)}, b.program()
-    assert calls_made(lambda: run_numpy(program, schedule(program), given)) < 1000
+    assert calls_made(lambda: NumpyNest(program)(given)) < 1000
 
 
 @pytest.mark.native

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler import disk_cache
-from scalargrad.compiler.backend.choice import has_llvm
+from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.numpy_runner import NumpyNested
 from scalargrad.compiler.passes.kinds import Held

@@ -15,7 +15,7 @@ import numpy as np
 
 from scalargrad.compiler import known_programs
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.backend.choice import has_llvm, warn_without_llvm
+from scalargrad.compiler.backend import has_llvm, warn_without_llvm
 from scalargrad.compiler.nests.nested import Nested, NestExecutable
 from scalargrad.compiler.nests.numpy_runner import NumpyNested, NumpyNestExecutable
 from scalargrad.compiler.passes.program import Program

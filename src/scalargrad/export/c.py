@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import LINE, Floats
-from scalargrad.compiler.nests.c_printer import CBody, number_text
-from scalargrad.compiler.nests.compile_nests import Scheduled
+from scalargrad.compiler.nests.c_printer import number_text, print_c
+from scalargrad.compiler.nests.compile_nests import Scheduled, scheduled, written
+from scalargrad.compiler.nests.lowering import Lowered
 from scalargrad.export.program import Exported, layout
 from scalargrad.version import __version__
 
@@ -45,7 +46,12 @@ class Source(NamedTuple):
 
 def c_source(exported: Exported) -> Source:
     """Return a program as C."""
-    return around_loops(exported, *exported.loops)
+
+    def printed(lowered: Lowered) -> tuple[Scheduled, str, int]:
+        found = scheduled(lowered, lanes=False)
+        return found, *print_c(found.body, found.plan, f"{exported.name}_loops")
+
+    return around_loops(exported, *written(exported.recorded, printed))
 
 
 def around_loops(exported: Exported, loops: Scheduled, text: str, cells: int) -> Source:
@@ -61,18 +67,19 @@ def around_loops(exported: Exported, loops: Scheduled, text: str, cells: int) ->
     """
     memory, name, results = loops.plan.begun(cells), exported.name, len(exported.outputs)
     is_large = len(memory) > ON_THE_STACK
-    main = CBody()
-    main.line(f"{'static ' * is_large}double m[{len(memory)}]{_initial_code(memory)};")
-    main.line(f"for (long i = 0; i < {loops.inputs}; i++) m[{LINE} + i] = in[i];")
-    main.line(f"{name}_loops(m);")
     first = LINE + loops.outputs.start
-    main.line(f"for (long i = 0; i < {loops.results}; i++) out[i] = m[{first} + i];")
+    lines = [
+        f"void {name}(const double *in, double *out) {{",
+        f"{'static ' * is_large}double m[{len(memory)}]{_initial_code(memory)};",
+        f"for (long i = 0; i < {loops.inputs}; i++) m[{LINE} + i] = in[i];",
+        f"{name}_loops(m);",
+        f"for (long i = 0; i < {loops.results}; i++) out[i] = m[{first} + i];",
+    ]
     if exported.is_guarded:
         taken = f"out[{results}] == 0.0"
-        main.line(f"for (long i = 0; {taken} && i < {results}; i++) out[i] = NAN;")
+        lines.append(f"for (long i = 0; {taken} && i < {results}; i++) out[i] = NAN;")
     head = f'/* Written by scalargrad {__version__}: see {name}.h */\n#include "{name}.h"\n'
-    whole = [head, text, main.function(f"void {name}(const double *in, double *out)")]
-    return Source("\n".join(whole), len(memory) * is_large)
+    return Source("\n".join([head, text, *lines, "}\n"]), len(memory) * is_large)
 
 
 def _initial_code(memory: Floats) -> str:

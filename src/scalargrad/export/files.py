@@ -14,8 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scalargrad.compiler.backend.choice import has_llvm
+from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.jitted import Jitted
+from scalargrad.compiler.nests.c_printer import HEAD
+from scalargrad.compiler.nests.compile_nests import scheduled, written
+from scalargrad.compiler.nests.lowering import Lowered
+from scalargrad.compiler.nests.printer import print_llvm
 from scalargrad.errors import OperandError, StateError, TraceError
 from scalargrad.export.c import Source, around_loops, c_source, header
 from scalargrad.export.program import Exported, exported
@@ -109,12 +113,14 @@ def _source(exported: Exported) -> tuple[Source, bytes, str]:
     if not has_llvm():
         return c_source(exported), b"", "this processor"
     from scalargrad.compiler.backend.llvm.machine_code import relocatable
-    from scalargrad.compiler.nests.c_printer import HEAD
-    from scalargrad.compiler.nests.llvm_printer import print_llvm
 
-    loops, _, _ = exported.loops
     name = f"{exported.name}_loops"
-    module, cells, _ = print_llvm(loops.body, loops.plan, name)
+
+    def printed(lowered: Lowered) -> tuple[Any, ...]:
+        found = scheduled(lowered)
+        return found, *print_llvm(found.body, found.plan, name)[:2]
+
+    loops, module, cells = written(exported.recorded, printed)
     code, target = relocatable(module.text(), name)
     declared = f"{HEAD}\nvoid {name}(double *m);\n"
     return around_loops(exported, loops, declared, cells), code, target

@@ -14,15 +14,12 @@ from scalargrad.compiler.call.outline import ArrayOutline, ObjectOutline, Place
 from scalargrad.compiler.call.specialization import value_cells
 from scalargrad.compiler.guards.object_state import attributes, is_record
 from scalargrad.compiler.jitted import Jitted
-from scalargrad.compiler.nests.c_printer import print_c
-from scalargrad.compiler.nests.compile_nests import Scheduled, is_printed, scheduled, written
-from scalargrad.compiler.nests.lowering import Lowered
+from scalargrad.compiler.nests.compile_nests import is_printed
 from scalargrad.compiler.passes.kinds import ADJOINT, has_lanes
 from scalargrad.compiler.passes.program import PartCopy, Program
 from scalargrad.errors import TraceError
 from scalargrad.ops import eq, ne, sum
 from scalargrad.sparse import Table
-from scalargrad.system.cached_property import cached_property
 from scalargrad.table.numbers import is_real
 
 
@@ -46,15 +43,6 @@ class Exported:
     inputs: Sequence[str]
     outputs: Sequence[str]
     is_guarded: bool
-
-    @cached_property
-    def loops(self) -> tuple[Scheduled, str, int]:
-        """The program as loops, as C ``NAME_loops``, and its cells."""
-        return written(self.recorded, self._printed)
-
-    def _printed(self, lowered: Lowered) -> tuple[Scheduled, str, int]:
-        found = scheduled(lowered)
-        return found, *print_c(found.body, found.plan, f"{self.name}_loops", static=True)
 
 
 def exported(

@@ -1,5 +1,32 @@
-"""Backends: what executes loops, as machine code or with NumPy.
+"""The backend of programs: machine code where llvmlite is installed, else NumPy and Python.
 
-`choice` picks the backend. `llvm` has the vocabulary of LLVM IR and compiles it; `threads` run the
-blocks of one call.
+`llvm` has the vocabulary of LLVM IR and compiles it.
 """
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import logging
+
+from scalargrad.compiler.jit_mode import chosen
+
+_log = logging.getLogger("scalargrad")
+
+
+@functools.cache
+def has_llvm() -> bool:
+    """Return whether llvmlite is installed and wanted; SCALARGRAD_JIT=numpy turns it off."""
+    return chosen() != "numpy" and all(
+        importlib.util.find_spec(x) for x in ("llvmlite", "platformdirs")
+    )
+
+
+@functools.cache
+def warn_without_llvm() -> None:
+    """Say once what is missing, unless machine code is not wanted."""
+    if chosen() != "numpy":
+        _log.warning(
+            "compiled functions run by NumPy, many times as slowly as machine code: "
+            "python -m pip install llvmlite platformdirs"
+        )

@@ -6,7 +6,7 @@ import time
 import timeit
 from collections.abc import Callable
 
-from scalargrad.compiler.backend.choice import has_llvm
+from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.nests.nested import Nested
 

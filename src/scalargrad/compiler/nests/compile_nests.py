@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
-from scalargrad.compiler.backend.choice import has_llvm
+from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.compiler.nests.asked import Asked
@@ -20,12 +20,12 @@ from scalargrad.compiler.nests.equations import Program as Equations
 from scalargrad.compiler.nests.finder.find import score, trees, work
 from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.tree import Tree
-from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.lowering import Form, Lowered, Lowering
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.node_columns import columns
-from scalargrad.compiler.nests.numpy_runner import NumpyNested
+from scalargrad.compiler.nests.numpy_runner import NumpyNested, numpy_code
 from scalargrad.compiler.nests.plan import Plan, plan
+from scalargrad.compiler.nests.printer import print_llvm
 from scalargrad.compiler.nests.schedule import directed
 from scalargrad.compiler.nests.tiles import arranged
 from scalargrad.compiler.nests.unfold import unfold, written_out
@@ -85,24 +85,20 @@ def nested(program: Program, *, is_native: bool = True) -> Nested | NumpyNested:
 
 
 def _in_llvm(lowered: Lowered) -> Nested:
-    from scalargrad.compiler.backend.llvm.target import registers
+    from scalargrad.compiler.backend.llvm.machine_code import registers
 
     found = scheduled(lowered, registers(), in_place=True)
     module, cells, functions = print_llvm(found.body, found.plan)
-    begun, listing = found.plan.begun(cells), str(found.equations)
-    inputs, outputs, results = found[3:]
-    distances, level = found.plan.distances, _level(module, found.body)
+    begun, level = found.plan.begun(cells), _level(module, found.body)
     return Nested(
-        module,
         begun,
-        listing,
-        inputs,
-        outputs,
-        results,
-        functions,
-        distances,
-        lowered.apart,
-        level,
+        str(found.equations),
+        *found[3:],
+        module=module,
+        functions=functions,
+        distances=found.plan.distances,
+        apart=lowered.apart,
+        level=level,
     )
 
 
@@ -115,8 +111,9 @@ def _level(module: IRModule, body: Body) -> int:
 
 
 def _in_numpy(found: Lowered) -> NumpyNested:
-    equations, body = directed(found.equations)
-    return NumpyNested(equations, body, found.given, found.outputs, found.results, str(equations))
+    made = scheduled(found, lanes=False)
+    begun = made.plan.begun(made.plan.cells)
+    return NumpyNested(begun, str(made.equations), *made[3:], numpy_code(made.body, made.plan))
 
 
 def written(program: Program, write: Callable[[Lowered], T]) -> T:
@@ -221,7 +218,9 @@ def is_printed(op: Op) -> bool:
     return not isinstance(op, Elementwise) or op is DETACH or can_write(op)
 
 
-def scheduled(found: Lowered, registers: int = 16, *, in_place: bool = False) -> Scheduled:
+def scheduled(
+    found: Lowered, registers: int = 16, *, in_place: bool = False, lanes: bool = True
+) -> Scheduled:
     """Return loops in the order in which they run, and where their arrays are.
 
     Parameters
@@ -231,9 +230,11 @@ def scheduled(found: Lowered, registers: int = 16, *, in_place: bool = False) ->
         How many vector registers the processor has.
     in_place : bool
         Whether large arrays that are given may lie elsewhere, at a distance that memory says.
+    lanes : bool
+        Whether there are vectors.
     """
     equations, ordered = directed(in_blocks(found.equations, found.examples))
-    body, fastest = arranged(ordered, registers)
+    body, fastest = arranged(ordered, registers, lanes=lanes)
     places = plan(equations, body, fastest, found.apart if in_place else None)
     first = places.offsets[found.outputs] - places.offsets[found.given]
     outputs = slice(first, first + found.outputs.shape[0])

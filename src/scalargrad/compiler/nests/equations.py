@@ -16,7 +16,6 @@ loop runs, and which loops run together, follows from what is read and is not st
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -224,15 +223,10 @@ class Access:
         The cells of tables that its indices read.
     """
 
-    __slots__ = (
-        *("_constant", "_differences", "_hash"),
-        *("array", "indices", "tables", "variables"),
-    )
+    __slots__ = ("_hash", "array", "indices", "tables", "variables")
 
     def __init__(self, array: Array, indices: tuple[Index, ...] = ()) -> None:
         self.array, self.indices = array, indices
-        self._constant: list[tuple[int, int, int]] | None = None
-        self._differences: dict[tuple[int, int], tuple[int, int]] = {}
         self.variables = _NO_VARIABLES
         self.tables: tuple[Access, ...] = ()
         for index in indices:
@@ -277,42 +271,10 @@ class Access:
         )
 
     def is_apart(self, other: Access) -> bool:
-        """Return whether the two are never one cell.
-
-        Their ranges have, in some dimension, no number in common; or two indices of one of them
-        differ by a number by which those of the other never do.
-        """
-        for mine, its in zip(self.indices, other.indices, strict=True):
-            (low, high), (least, most) = mine.bounds(), its.bounds()
-            if high < least or most < low:
-                return True
-        return self._differs(other) or other._differs(self)
-
-    def _differs(self, other: Access) -> bool:
-        for i, j, difference in self._constant_differences():
-            low, high = other._difference(i, j)
-            if not low <= difference <= high:
-                return True
-        return False
-
-    def _constant_differences(self) -> list[tuple[int, int, int]]:
-        """Return pairs of dimensions whose indices differ by one number, and that number."""
-        if self._constant is None:
-            pairs = itertools.combinations(enumerate(self.indices), 2)
-            self._constant = [
-                (i, j, x.base - y.base)
-                for (i, x), (j, y) in pairs
-                if x.terms == y.terms and not (x.via or y.via)
-            ]
-        return self._constant
-
-    def _difference(self, i: int, j: int) -> tuple[int, int]:
-        """Return the bounds of the difference of two indices; of tables', ±2⁶²."""
-        if (i, j) not in self._differences:
-            x, y = self.indices[i], self.indices[j]
-            unknown = -(1 << 62), 1 << 62
-            self._differences[i, j] = unknown if x.via or y.via else (x - y).bounds()
-        return self._differences[i, j]
+        """Return whether the two are never one cell: in some dimension, no index is of both."""
+        pairs = zip(self.indices, other.indices, strict=True)
+        bounds = ((*mine.bounds(), *its.bounds()) for mine, its in pairs)
+        return any(high < least or most < low for low, high, least, most in bounds)
 
 
 Arg = Access | float

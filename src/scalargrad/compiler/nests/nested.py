@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +19,9 @@ import numpy as np
 
 from scalargrad.compiler.array_types import LINE, Floats, aligned
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
-from scalargrad.compiler.backend.threads import shared, threads
 from scalargrad.compiler.nests.numpy_runner import Loops
 from scalargrad.compiler.nests.plan import Distance
+from scalargrad.errors import OperandError
 from scalargrad.system.cached_property import cached_property
 
 
@@ -29,17 +33,6 @@ class Nested(Loops):
     ----------
     module : IRModule
         Its function ``run`` takes the memory.
-    begun : float64
-        The memory before the first run.
-    listing : str
-        The equations.
-    inputs : int
-        How many numbers a call writes to the first cells.
-    outputs : slice
-        The cells of the outputs, then of the gradients that others are computed from: a comparison
-        would hide that one is not finite.
-    results : int
-        How many outputs there are.
     functions : sequence of (str, int)
         The names of the functions, in order, and how often each is called: if several times, then
         with the number of a block, by threads that share the blocks.
@@ -52,20 +45,10 @@ class Nested(Loops):
     """
 
     module: IRModule
-    begun: Floats
-    listing: str
-    inputs: int
-    outputs: slice
-    results: int
     functions: Sequence[tuple[str, int]]
     distances: Sequence[Distance]
     apart: int
     level: int
-
-    @property
-    def cells(self) -> int:
-        """How many numbers there are in memory."""
-        return len(self.begun)
 
     @cached_property
     def code(self) -> Any:
@@ -139,8 +122,7 @@ class NestExecutable:
             if blocks == 1:
                 code(self._address)
             else:
-                run = functools.partial(code, self._address)
-                shared(run, range(blocks), min(threads(), blocks))
+                _share(functools.partial(code, self._address), blocks)
 
 
 def _can_be_read(block: Any) -> bool:
@@ -160,3 +142,58 @@ def _code_of(nested: Nested) -> Any:
         )
         for name, n in nested.functions
     ]
+
+
+# Threads ------------------------------------------------------------------------------------------
+
+
+def _share(work: Callable[[int], Any], blocks: int) -> None:
+    """Run blocks by several threads, this one included.
+
+    Each takes the next one when it is free, so that a slow one holds up no other.
+    """
+    left, count = deque(range(blocks)), min(_threads(), blocks)
+
+    def take_on() -> None:
+        with suppress(IndexError):
+            while True:
+                work(left.popleft())
+
+    others = [_pool(count - 1).submit(take_on) for _ in range(count - 1)]
+    try:
+        take_on()
+    finally:
+        left.clear()
+        for other in others:
+            if not other.cancel():
+                other.result()
+
+
+def _threads() -> int:
+    """Return the number of threads, by default that of the cores this process may use.
+
+    The environment variable SCALARGRAD_THREADS sets another number; it changes no result.
+
+    Raises
+    ------
+    OperandError
+        If SCALARGRAD_THREADS is not a whole number from 1 on.
+    """
+    wanted = os.environ.get("SCALARGRAD_THREADS", "")
+    if not wanted and hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    if not wanted:
+        return os.cpu_count() or 1
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise OperandError(f"SCALARGRAD_THREADS is {wanted!r}: give a whole number from 1 on")
+    return int(wanted)
+
+
+@functools.cache
+def _pool(count: int) -> ThreadPoolExecutor:
+    """Return the pool of this many threads, made once."""
+    return ThreadPoolExecutor(count, thread_name_prefix="scalargrad")
+
+
+if hasattr(os, "register_at_fork"):  # the threads of a pool do not survive a fork
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Floats, Integers
+from scalargrad.compiler.array_types import LINE, Floats, Integers
 from scalargrad.compiler.nests.contract import FMA, FMS, FNMA
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
+    ADD,
     MAX,
     SET,
     Access,
@@ -26,11 +27,12 @@ from scalargrad.compiler.nests.equations import (
     Body,
     Index,
     Loop,
-    Program,
     Step,
     Var,
     statements,
+    within_loops,
 )
+from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.schedule import ScheduledLoop
 from scalargrad.ops import TABLE
 from scalargrad.table.code import PythonPrinter
@@ -38,24 +40,35 @@ from scalargrad.table.declaration import ATOM, Notation
 from scalargrad.table.operation import Elementwise, Operation
 
 
+@dataclass(eq=False)
 class Loops:
     """A program as nests, whatever runs it.
 
     Attributes
     ----------
+    begun : float64
+        The memory before the first run.
     listing : str
         The equations.
+    inputs : int
+        How many numbers a call writes to the first cells.
+    outputs : slice
+        The cells of the outputs, then of the gradients that others are computed from: a comparison
+        would hide that one is not finite.
     results : int
         How many outputs there are.
     """
 
+    begun: Floats
     listing: str
+    inputs: int
+    outputs: slice
     results: int
 
     @property
     def cells(self) -> int:
         """How many numbers there are in memory."""
-        raise NotImplementedError
+        return len(self.begun)
 
     @property
     def loops(self) -> int:
@@ -74,116 +87,79 @@ class NumpyNested(Loops):
 
     Attributes
     ----------
-    program : Program
-        The equations.
-    body : list of Loop or Step
-        Its loops in order.
-    given, returned : Array
-        What a call writes, and its outputs, as of `Nested.outputs`.
-    results : int
-        How many outputs there are.
-    listing : str
-        The equations.
+    code : callable
+        Runs the loops in memory.
     """
 
-    program: Program
-    body: Body
-    given: Array
-    returned: Array
-    results: int
-    listing: str
-
-    @property
-    def cells(self) -> int:
-        """How many numbers there are in memory."""
-        return sum(math.prod(array.shape) for array in self.program.arrays)
-
-    @property
-    def inputs(self) -> int:
-        """How many numbers a call writes to the first cells."""
-        return self.given.shape[0]
-
-    @property
-    def outputs(self) -> slice:
-        """The cells of the outputs."""
-        return slice(self.inputs, self.inputs + self.returned.shape[0])
+    code: Callable[[Floats], None]
 
 
 class NumpyNestExecutable:
-    """Nests that NumPy and Python run, and memory for what is given and returned."""
+    """Nests that NumPy and Python run, and their memory."""
 
     distances: Sequence[Any] = ()
 
     def __init__(self, nested: NumpyNested) -> None:
-        self.memory: Floats = np.zeros(nested.outputs.stop)
-        self._nested = nested
-        self._printed = _Printed(nested.program, nested.body)
+        self._nested, self._whole = nested, nested.begun.copy()
+        self.memory: Floats = self._whole[LINE:]
 
     def run(self) -> None:
         """Run the loops in order."""
-        nested, memory = self._nested, self.memory
-        given = {nested.given: memory[: nested.inputs]}
-        memory[nested.outputs] = self._printed.run(given)[nested.returned]
+        first = LINE + self._nested.inputs
+        self._whole[first:] = self._nested.begun[first:]  # sums begin anew
+        self._nested.code(self._whole)
 
 
-def run_numpy(program: Program, body: Body, given: Mapping[Array, Any]) -> dict[Array, Floats]:
-    """Return the numbers of arrays, for those of kind ``"in"`` and the loops in order."""
-    return _Printed(program, body).run(given)
+def numpy_code(body: Body, plan: Plan) -> Callable[[Floats], None]:
+    """Return a function that runs loops in order, in memory that is as `plan` says before."""
+    return _Printed(body, plan).code(body)
 
 
 class _Printed:
     """Python code of scheduled loops.
 
     The variable of a loop that carries nothing is an array of all its numbers, along an axis of its
-    own; what such loops compute is then arrays. Single numbers are variables of Python.
+    own; what such loops compute is then arrays. Arrays in registers are variables of Python.
     """
 
-    def __init__(self, program: Program, body: Body) -> None:
-        self.program = program
+    def __init__(self, body: Body, plan: Plan) -> None:
+        self.plan = plan
         self.functions: dict[tuple[Operation, bool], str] = {}
-        self.flat: dict[Array, int] = {}
         self.variables: dict[Var, str] = {}
-        singles = [a for a in program.arrays if a.kind == "temp" and not a.shape]
-        self.numbers = {a: f"x{k}" for k, a in enumerate(singles)}
-        self.starts = dict.fromkeys(program.arrays, 0.0)
-        depth, whole = 0, set[Array]()
-        for step, around in statements(body):
-            depth = max(depth, len(around))
-            if step.how == MAX:
-                self.starts[step.out.array] = -math.inf
-            elif step.how == SET and not around:
-                whole.add(step.out.array)
-        self.zero = np.zeros([1] * depth, int)
-        lines = [f"    {x} = {self.starts[a]!r}" for a, x in self.numbers.items() if a not in whole]
-        lines += self._items(body, (), "    ")
-        views = [f"    a{k} = flat[{k}]; m{k} = memoryview(a{k})" for k in self.flat.values()]
-        source = "\n".join(["def run(flat):", *views, *lines, "    return"])
-        names: dict[str, Any] = {name: _function(*op) for op, name in self.functions.items()}
-        names |= {"np": np, "inf": math.inf, "nan": math.nan, "zero": self.zero}
-        names |= {"larger": _larger, "axis": self._axis, "whole": _whole, "total": _total}
-        exec(compile(source, "<printed from nests>", "exec"), names)
-        self._run: Callable[..., None] = names["run"]
+        self.registers: dict[Array, str] = {}
+        self.sums: dict[tuple[Loop, ...], list[str]] = {}  # the beginnings of these, by the loops
+        self.depth = 0
+        for step, around in within_loops(body):
+            self.depth = max(self.depth, len(around))
+            array = step.out.array
+            if array not in plan.offsets:
+                self.registers[array] = f"x{len(self.registers)}"
+                if step.how != SET:
+                    home = tuple(loop for loop in around if loop.var in step.out.variables)
+                    start = f"{self.registers[array]} = {0.0 if step.how == ADD else -math.inf}"
+                    self.sums.setdefault(home, []).append(start)
 
-    def run(self, given: Mapping[Array, Any]) -> dict[Array, Floats]:
-        """Return the numbers of arrays, for those that are given."""
-        numbers: dict[Array, Floats] = {}
-        for array in (x for x in self.program.arrays if x not in self.numbers):
-            data = given[array] if array.kind == "in" else array.data
-            numbers[array] = np.full(array.shape, self.starts[array])
-            if data is not None:
-                numbers[array][...] = np.reshape(data, array.shape)
-        with np.errstate(all="ignore"):
-            self._run([numbers[x].reshape(-1) for x in self.flat])
-        return numbers
+    def code(self, body: Body) -> Callable[[Floats], None]:
+        """Return the function."""
+        lines = ["def run(a):", "    with np.errstate(all='ignore'):", "        m = memoryview(a)"]
+        lines += self._items(body, (), (), "        ")
+        names: dict[str, Any] = {name: _function(*op) for op, name in self.functions.items()}
+        names |= {"np": np, "inf": math.inf, "nan": math.nan, "axis": self._axis, "total": _total}
+        names |= {"larger": _larger, "whole": _whole, "zero": np.zeros([1] * self.depth, int)}
+        exec(compile("\n".join(lines), "<printed from nests>", "exec"), names)
+        found: Callable[[Floats], None] = names["run"]
+        return found
 
     def _axis(self, extent: int, place: int) -> list[Integers]:
         """Return the numbers of a loop that is an axis, which runs once, if it has any turn."""
-        shape = [*self.zero.shape]
+        shape = [1] * self.depth
         shape[place] = extent
         return [np.arange(extent).reshape(shape)] if extent else []
 
-    def _items(self, body: Body, axes: tuple[Var, ...], indent: str) -> list[str]:
-        lines = []
+    def _items(
+        self, body: Body, around: tuple[Loop, ...], axes: tuple[Var, ...], indent: str
+    ) -> list[str]:
+        lines = [indent + start for start in self.sums.get(around, ())]
         for item in body:
             if isinstance(item, Step):
                 lines.append(f"{indent}{self._step(item, axes)}")
@@ -195,7 +171,7 @@ class _Printed:
             else:
                 turns = f"reversed(range({extent}))" if item.down else f"range({extent})"
             lines.append(f"{indent}for {var} in {turns}:")
-            lines += self._items(item.body, inside, indent + "    ")
+            lines += self._items(item.body, (*around, item), inside, indent + "    ")
         return lines
 
     def _step(self, step: Step, axes: tuple[Var, ...]) -> str:
@@ -206,47 +182,37 @@ class _Printed:
             key = step.op, bool(axes)
             name = self.functions.setdefault(key, f"f{len(self.functions)}")
             found = f"{name}({', '.join(args)})"
-        if axes:
-            return self._step_on_axes(step, found, axes)
-        out = self._cell(step.out, axes)
-        return f"{out} = larger({out}, {found})" if step.how == MAX else f"{out} {step.how} {found}"
-
-    def _step_on_axes(self, step: Step, found: str, axes: tuple[Var, ...]) -> str:
-        two = "np.maximum" if step.how == MAX else "np.add"
-        array = step.out.array
-        if step.how != SET:
+        if axes and step.how != SET and is_unique(step.out.indices):
             summed = tuple([k for k, v in enumerate(axes) if v not in step.out.variables])
             every = ", ".join(self.variables[v] for v in axes)
-            found = f"total({two}, {found}, {summed}, {every})"
-        if array in self.numbers:
-            name = self.numbers[array]
-            found = found if step.how == SET else f"{two}({name}, {found})"
-            return f"{name} = np.ravel({found})[0]"
-        cells = f"a{self._flat(array)}", f"{self._place(step.out, axes)} + zero"
-        out = "{}[{}]".format(*cells)
+            found = f"total(np.{_TWO[step.how]}, {found}, {summed}, {every})"
+            axes = axes if len(summed) < len(axes) else ()
+            found += "" if axes else ".item()"
+        in_memory = "" if step.out.array in self.registers else self._place(step.out, axes)
+        if not axes:
+            out = self._cell(step.out, axes)
+            larger = f"{out} = larger({out}, {found})"
+            return larger if step.how == MAX else f"{out} {step.how} {found}"
+        out = f"a[{in_memory} + zero]" if in_memory else self.registers[step.out.array]
         if step.how == SET:
             return f"{out} = {found}"
         if is_unique(step.out.indices):
-            return f"{out} = {two}({out}, {found})"
-        return f"{two}.at({', '.join(cells)}, {found})"
+            return f"{out} = np.{_TWO[step.how]}({out}, {found})"
+        return f"np.{_TWO[step.how]}.at(a, {in_memory} + zero, {found})"
 
     def _arg(self, x: Arg, axes: tuple[Var, ...]) -> str:
         return f"({float(x)!r})" if isinstance(x, float) else self._cell(x, axes)
 
     def _cell(self, x: Access, axes: tuple[Var, ...]) -> str:
-        if x.array in self.numbers:
-            return self.numbers[x.array]
-        return f"{'a' if axes else 'm'}{self._flat(x.array)}[{self._place(x, axes)}]"
-
-    def _flat(self, array: Array) -> int:
-        return self.flat.setdefault(array, len(self.flat))
+        if x.array in self.registers:
+            return self.registers[x.array]
+        return f"{'a' if axes else 'm'}[{self._place(x, axes)}]"
 
     def _place(self, x: Access, axes: tuple[Var, ...]) -> str:
-        at, tables, stride = Index(), list[str](), 1
-        for index, size in zip(reversed(x.indices), reversed(x.array.shape), strict=True):
+        at, tables = Index(self.plan.offsets[x.array]), list[str]()
+        for index, stride in zip(x.indices, self.plan.strides[x.array], strict=True):
             at += Index(index.base, index.terms) * stride
             tables += [f"{stride} * {self._entry(index.via, axes)}"] if index.via else []
-            stride *= size
         return " + ".join([self._index(at), *tables])
 
     def _index(self, index: Index) -> str:
@@ -261,6 +227,8 @@ class _Printed:
         return f"{'whole' if axes else 'int'}({self._cell(table, axes)})"
 
 
+#: How turns are joined.
+_TWO = {ADD: "add", MAX: "maximum"}
 #: Operations that are written where they stand.
 _INLINE: dict[Operation, str] = {
     TABLE["add"]: "{} + {}",

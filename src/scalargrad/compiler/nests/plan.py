@@ -58,8 +58,8 @@ class Plan:
         Those to be filled with that at each run.
     cells : int
         The length of memory; vectors may read some numbers before and after arrays.
-    lanes, shapes : dict
-        The arrays of which only the turns at hand of a loop with lanes are kept, and their shapes.
+    lanes : dict
+        The arrays of which only the turns at hand of a loop with lanes are kept.
     in_place : dict from Access to int
         The cells of what is given that may lie elsewhere at a run, and which of `distances` says
         by how many cells further on.
@@ -72,15 +72,16 @@ class Plan:
     cleared: list[Array]
     cells: int
     lanes: dict[Array, Near]
-    shapes: dict[Array, tuple[int, ...]]
     in_place: dict[Access, int]
     distances: list[Distance]
 
     def view(self, memory: Floats, array: Array) -> Any:
         """Return the cells of an array that is in memory."""
-        start = memory[self.offsets[array] :]
+        start, shape = memory[self.offsets[array] :], [*array.shape]
+        if array in self.lanes:
+            shape[self.lanes[array].place] = self.lanes[array].size
         strides = [memory.itemsize * k for k in self.strides[array]]
-        return np.lib.stride_tricks.as_strided(start, self.shapes.get(array, array.shape), strides)
+        return np.lib.stride_tricks.as_strided(start, shape, strides)
 
     def begun(self, cells: int) -> Floats:
         """Return memory of so many numbers as it is to be before the first run."""
@@ -156,7 +157,6 @@ def plan(
     first: dict[Array, float] = {}
     cells = CLASSES
     lanes: dict[Array, Near] = {}
-    shapes: dict[Array, tuple[int, ...]] = {}
     cleared: list[Array] = []
     for array in program.arrays:
         writing, reading = writers.get(array, ()), readers.get(array, ())
@@ -168,7 +168,6 @@ def plan(
             if around:
                 lanes[array], along = around, around.place
                 shape = (*shape[:along], around.size, *shape[along + 1 :])
-                shapes[array] = shape
             is_cleared = any(map(_is_written_anew, writing))
             cleared += [array] * is_cleared
             offsets[array] = cells
@@ -181,7 +180,7 @@ def plan(
     in_place, ranges = _in_place(readers, apart)
     distances = [Distance(cells + k, x) for k, x in enumerate(ranges)]
     cells += -(-len(ranges) // CLASSES) * CLASSES
-    return Plan(offsets, strides, first, cleared, cells, lanes, shapes, in_place, distances)
+    return Plan(offsets, strides, first, cleared, cells, lanes, in_place, distances)
 
 
 def _in_place(

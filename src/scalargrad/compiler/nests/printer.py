@@ -1,6 +1,7 @@
-"""What all printers of scheduled loops share: steps, loops, and what loops carry.
+"""Scheduled loops as functions of LLVM IR: lanes are vectors, and what loops carry is in phis.
 
-A language says how to load, store and loop; here is what is printed.
+They are printed as they are to run: no pass over loops, which would take most of the time, improves
+them.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ import math
 from collections.abc import Sequence
 
 from scalargrad.compiler.backend.llvm.emitter import Operand
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.nests.blocks import Block
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
     ADD,
     CLASSES,
+    SEQUENTIAL,
     SET,
     Access,
     Array,
@@ -22,14 +25,47 @@ from scalargrad.compiler.nests.equations import (
     Step,
     within_loops,
 )
+from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.registers import Carried, Key, Place
-from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast
-from scalargrad.compiler.nests.sums import IDENTITY, Running, Sum, Sums, has_classes, write
+from scalargrad.compiler.nests.schedule import ScheduledLoop
+from scalargrad.compiler.nests.sums import Running, Sum, Sums, has_classes, write
 from scalargrad.compiler.nests.tiles import GATHERED, KEPT, is_fixed
+
+#: How many steps a basic block has at most: LLVM's time for one grows faster than its size.
+STRAIGHT = 50
+
+#: A function's name, and how often it is called: if several times, then with the number of a block.
+Function = tuple[str, int]
+
+
+def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[IRModule, int, list[Function]]:
+    """Return a module of LLVM IR, how many numbers memory has, and its functions in order.
+
+    They take a pointer to memory, which is as `plan` says before the first run. A loop over blocks
+    is a function of a block.
+    """
+    printer = Printer(plan, name)
+    printer.start()
+    functions: list[Function] = [(name, 1)]
+    for item in body:
+        if isinstance(item, Loop) and isinstance(item.var, Block):
+            printer.body.line("ret void")
+            functions.append((f"block{len(functions)}", item.var.extent.base))
+            printer.begin(functions[-1][0], item.var)
+            printer.items(item.body)
+            printer.body.line("ret void")
+            functions.append((f"{name}{len(functions)}", 1))
+            printer.begin(functions[-1][0])
+        else:
+            printer.items([item])
+    printer.body.line("ret void")
+    return printer.module, printer.cells, functions
 
 
 class Printer(Sums):
     """Prints the loops of a program."""
+
+    straight = 0  # how many steps are printed
 
     def items(self, body: Body) -> None:
         """Print what is in a body."""
@@ -45,6 +81,9 @@ class Printer(Sums):
         self.e.inline = bool(self.at) and not self.jammed.keys() - {self.lane}
         for _ in self._abreast() if self.jammed else _ONCE:
             self._step(step)
+        self.straight += 1
+        if self.straight % STRAIGHT == 0:
+            self.body.cut()
 
     def _step(self, step: Step) -> None:
         args = [self._read(x) for x in step.args]
@@ -76,9 +115,9 @@ class Printer(Sums):
             self._keep(loop)
         if loop.unrolled:
             self._unrolled(loop)
-        elif loop.lanes and self.e8:
+        elif loop.lanes:
             self._lanes(loop)
-        elif loop.jam > 1 and not loop.lanes and not (self._adds(loop) or _adds_in_memory(loop)):
+        elif loop.jam > 1 and not (self._adds(loop) or _adds_in_memory(loop)):
             self._jam(loop)
         else:
             self._sequence(loop)
@@ -127,8 +166,11 @@ class Printer(Sums):
         """
         if k.isdigit():
             return "", min(int(k) * size, max(extent - size, 0))
-        start = self.whole(0, [(k, size)])
-        return (self.least(start, extent - size) if extent % size else start), 0
+        start, last = self.whole(0, [(k, size)]), extent - size
+        if extent % size:
+            is_less = self.body.assign(f"icmp slt i64 {start}, {last}")
+            start = self.body.assign(f"select i1 {is_less}, i64 {start}, i64 {last}")
+        return start, 0
 
     def _adds(self, loop: Loop) -> bool:
         """Return whether turns add to sums that go on, so that none may run a second time."""
@@ -190,22 +232,9 @@ class Printer(Sums):
         self._end(begun)
 
     def _sequence(self, loop: ScheduledLoop) -> None:
-        """Print turns one after another."""
-        if isinstance(loop.var, Block):
-            self.block = loop.var
+        """Print turns one after another, each of which adds to a class of long sums."""
         begun = self._begin(loop)
         classes = [made for made in begun if has_classes(made.step, loop)]
-        free = all(goes_abreast(step, loop.var) for step, _ in within_loops(loop.body))
-        if classes and is_fixed(loop) and free and not any(made.partial for made in begun):
-            self._by_class(loop, begun)
-        else:
-            self._in_turn(loop, begun, classes)
-        self.block = None if self.block is loop.var else self.block
-        self.at.pop(loop.var, None)
-        self._end(begun)
-
-    def _in_turn(self, loop: ScheduledLoop, begun: Sequence[Sum], classes: Sequence[Sum]) -> None:
-        """Print turns in order, each of which adds to a class if sums have `classes`."""
         extent = self._whole(loop.var.extent)
         for made in classes:
             self._begin_slots(made)
@@ -214,7 +243,10 @@ class Printer(Sums):
         def turn(k: str, values: Carried) -> Carried:
             self.at[loop.var] = self._at(k, 1, loop.down, extent)
             if classes:
-                found = self.turn_class(k, str(extent), always=is_fixed(loop))
+                found = self.e1.integers("and", k, CLASSES - 1)
+                if not is_fixed(loop):
+                    is_long = self.body.assign(f"icmp sgt i64 {extent}, {SEQUENTIAL}")
+                    found = self.body.assign(f"select i1 {is_long}, i64 {found}, i64 0")
                 for made in classes:
                     made.turn = found
                     if made.which:
@@ -233,28 +265,8 @@ class Printer(Sums):
         if cells:
             self.at[loop.var] = "", -1 if loop.down else loop.var.extent.base
             self._know(cells, values[len(sums.cells) :])
-
-    def _by_class(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
-        """Print the turns of each class of long sums, class after class."""
-        sums, extent = Running(begun), loop.var.extent.base
-        zeros = list(zip(sums.now(), sums.wide, strict=True))
-
-        def one(c: str, totals: Carried) -> Carried:
-            def turn(k: str, values: Carried) -> Carried:
-                place = self.whole(0, [(k, CLASSES), (c, 1)])
-                self.at[loop.var] = self._at(place, 1, loop.down, extent)
-                sums.take(values)
-                self.items(loop.body)
-                return sums.now()
-
-            found = self._turns(self.eighth(self.whole(extent + 7, [(c, -1)])), zeros, turn)
-            added: Carried = []
-            for (made, key), total, x in zip(sums.cells, totals, found, strict=True):
-                with self._standing(made.places[key]):
-                    added.append(self._joined(made.step.how, IDENTITY, [x], total))
-            return added
-
-        sums.take(self._turns(CLASSES, zeros, one))
+        self.at.pop(loop.var, None)
+        self._end(begun)
 
     # Recurrences -------------------------------------------------------------------------------
 

@@ -8,17 +8,16 @@ read a second time is not loaded again.
 from __future__ import annotations
 
 import itertools
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.nests.equations import (
     CLASSES,
     Access,
     Arg,
-    Array,
     Body,
     Index,
     Loop,
@@ -43,8 +42,8 @@ class Place(NamedTuple):
     lane: Var | None
 
 
-class Registers(ABC):
-    """What printers know while they print: where loops stand, and which registers hold which cells.
+class Registers:
+    """What is known during printing: where loops stand, and which registers hold which cells.
 
     Attributes
     ----------
@@ -52,78 +51,116 @@ class Registers(ABC):
         How many numbers memory has: those of arrays, then partial sums.
     """
 
-    e1: Emitter
-    e8: Emitter | None = None  # None if the language has no vectors
-
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, name: str) -> None:
         self.plan, self.cells = plan, plan.cells
         self.offsets, self.strides = dict(plan.offsets), dict(plan.strides)
-        self.at: dict[Var, tuple[str, int]] = {}  # where open loops stand: a register, plus
+        self.at: dict[Var, tuple[str, int]]  # where open loops stand: a register, plus
         self.jammed: dict[Var, range] = {}  # the turns of loops that are printed abreast
         self.ahead: Mapping[Var, int] = {}  # which of them is being printed
         self.lane: Var | None = None  # whose turns are on lanes
-        self.block: Var | None = None  # of a loop over blocks, whose turns share no memory
+        self.block: Var | None  # of a loop over blocks, whose turns share no memory
         self.way, self.valid = 1, CLASSES  # of lanes: up or down, and how many are in the loop
-        self.scopes: list[dict[Key, Operand]] = [{}]
+        self.scopes: list[dict[Key, Operand]]
         self.linear: dict[int, tuple[Access, int, list[tuple[Var, int]]]] = {}
+        self.module = IRModule()
+        self.begin(name)
 
-    # What a language says ----------------------------------------------------------------------
+    # What is written -----------------------------------------------------------------------------
 
-    @abstractmethod
+    def begin(self, name: str, block: Var | None = None) -> None:
+        """Begin a function, of a block or of what is outside of them."""
+        self.block, self.scopes = block, [{}]
+        self.at = {block: ("%s", 0)} if block else {}
+        self.body = self.module.function(name, f"ptr noalias %m{', i64 %s' * bool(block)}")
+        self.e1, self.e8 = Emitter(self.body), Emitter(self.body, CLASSES)
+        for k, distance in enumerate(self.plan.distances):
+            at = self._next_to("%m", distance.cell)
+            self.body.line(f"%d{k} = load i64, ptr {at}")
+
+    def whole(self, base: int, terms: Sequence[tuple[str, int]]) -> str:
+        """Return a whole number: `base` and multiples of registers."""
+        held = str(base) if base else ""
+        for register, k in terms:
+            part = register
+            if k not in {1, -1}:
+                part = self.body.assign(f"mul nsw i64 {register}, {k}")
+            if k == -1:
+                held = self.body.assign(f"sub nsw i64 {held or 0}, {part}")
+            else:
+                held = self.body.assign(f"add nsw i64 {held}, {part}") if held else part
+        return held or "0"
+
     def pointer(self, base: int, terms: Sequence[tuple[str, int]]) -> str:
         """Return where memory has a number: at `base` and multiples of registers."""
+        start, key = "%m", ("pointer", *terms)
+        if terms:
+            found = self._found(key)
+            if found is None:
+                found = self.scopes[-1][key] = self._next_to("%m", self.whole(0, terms))
+            start = str(found)
+        return self._next_to(start, base)
 
-    @abstractmethod
-    def whole(self, base: int, terms: Sequence[tuple[str, int]]) -> str:
-        """Return a whole number."""
+    def _next_to(self, pointer: str, cells: int | str) -> str:
+        return self.body.assign(f"getelementptr double, ptr {pointer}, i64 {cells}")
 
-    @abstractmethod
-    def truncated(self, number: str) -> str:
-        """Return a number as a whole number."""
-
-    @abstractmethod
-    def eighth(self, number: str) -> str:
-        """Return a whole number divided by eight, rounded down."""
-
-    @abstractmethod
-    def least(self, number: str, other: int) -> str:
-        """Return the smaller of two whole numbers."""
-
-    @abstractmethod
-    def turn_class(self, turn: str, extent: str, *, always: bool) -> str:
-        """Return the class of a turn: 0 in a loop that is short, unless it is `always` long."""
-
-    @abstractmethod
-    def rounds(
+    def _turns(
         self,
         count: int | str,
         carried: Sequence[tuple[Operand, bool]],
         body: Callable[[str, Carried], Carried],
     ) -> Carried:
-        """Print a loop of several turns; return what its last turn carries on.
+        """Print a loop whose turns are a scope each; return what its last turn carries on.
 
         The body is given the turn's number and what is carried to it; numbers are said to be wide
         or not.
         """
+        starts = [x for x, _ in carried]
+        if count == 0:
+            return starts
+        self.scopes.append({})
+        found = body("0", starts) if count == 1 else self._loop_of(count, carried, body)
+        self.scopes.pop()
+        return found
 
-    def store_lanes(self, x: str, pointer: str, count: int) -> None:
-        """Store the first lanes of a vector."""
-        raise NotImplementedError
-
-    def kept_lanes(self, x: str, other: Operand, count: int) -> str:
-        """Return the first lanes of a vector, then those of another."""
-        raise NotImplementedError
-
-    def reversed_lanes(self, x: str) -> str:
-        """Return a vector with its lanes in reverse order."""
-        raise NotImplementedError
+    def _loop_of(
+        self,
+        count: int | str,
+        carried: Sequence[tuple[Operand, bool]],
+        body: Callable[[str, Carried], Carried],
+    ) -> Carried:
+        b = self.body
+        head, inside, done = b.fresh("head"), b.fresh("turn"), b.fresh("done")
+        turn, phis = f"%{b.fresh('i')}", [f"%{b.fresh('p')}" for _ in carried]
+        before = b.block
+        b.line(f"br label %{head}")
+        b.begin(head)
+        place = b.reserve()
+        if isinstance(count, str):  # it may be 0
+            goes_on = b.assign(f"icmp slt i64 {turn}, {count}")
+            b.line(f"br i1 {goes_on}, label %{inside}, label %{done}")
+            b.begin(inside)
+        found = body(turn, list(phis))
+        more = b.assign(f"add nuw nsw i64 {turn}, 1")
+        if isinstance(count, str):
+            b.line(f"br label %{head}")
+        else:
+            goes_on = b.assign(f"icmp ult i64 {more}, {count}")
+            b.line(f"br i1 {goes_on}, label %{head}, label %{done}")
+        starts = [f"{turn} = phi i64 [0, %{before}], [{more}, %{b.block}]"]
+        for phi, (start, wide), new in zip(phis, carried, found, strict=True):
+            e = self.e8 if wide else self.e1
+            ways = f"[{e.number(start)}, %{before}], [{e.number(new)}, %{b.block}]"
+            starts.append(f"{phi} = phi {e.type} {ways}")
+        b.fill(place, starts)
+        b.begin(done)
+        return list(phis) if isinstance(count, str) else found
 
     # Cells -------------------------------------------------------------------------------------
 
     @property
     def e(self) -> Emitter:
         """What prints operations, as wide as steps are here."""
-        return self.e1 if self.lane is None or self.e8 is None else self.e8
+        return self.e1 if self.lane is None else self.e8
 
     def _linear(self, x: Access) -> tuple[int, list[tuple[Var, int]]]:
         """Return the place of a cell in its array, but for what tables add."""
@@ -141,53 +178,49 @@ class Registers(ABC):
         return found[1], found[2]
 
     def _key(self, x: Access) -> Key:
-        if not x.indices:
-            return (x.array,)
-        base, strides = self._linear(x)
-        terms: list[Any] = []
-        for var, k in strides:
-            register, place = self._stands(x.array, var)
-            base += k * (place + self.ahead.get(var, 0))
-            if register:
-                terms.append((register, k))
-            if var is self.lane:
-                terms.append((None, k * self.way))
-        terms += [self._key(i.via) for i in x.indices if i.via]
-        return x.array, base, *terms
+        base, terms = self._place(x)
+        tables = (self._key(i.via) for i in x.indices if i.via)
+        return x.array, base, self._lane_stride(x), *terms.items(), *tables
 
-    def _stands(self, array: Array, var: Var) -> tuple[str, int]:
-        """Return where a loop stands; at 0 for an array that has its turns at hand alone."""
-        near = self.plan.lanes.get(array)
-        return ("", 0) if near and near.var is var else self.at[var]
+    def _place(self, x: Access) -> tuple[int, dict[str, int]]:
+        """Return the place of a cell in its array, but for what tables add, where loops stand.
 
-    def _where(self, x: Access, lane: int = 0) -> str:
-        """Return a pointer to a cell, on a lane."""
+        An array that has the turns at hand alone begins with them.
+        """
         base, strides = self._linear(x)
-        base += self.offsets[x.array]
-        terms = dict[str, int]()
+        near, terms = self.plan.lanes.get(x.array), dict[str, int]()
         for var, k in strides:
-            register, place = self._stands(x.array, var)
+            register, place = ("", 0) if near and near.var is var else self.at[var]
             base += k * (place + self.ahead.get(var, 0))
             if register:
                 terms[register] = terms.get(register, 0) + k
-            if var is self.lane:
-                base += k * self.way * lane
+        return base, terms
+
+    def _where(self, x: Access, lane: int = 0) -> str:
+        """Return a pointer to a cell, on a lane."""
+        base, terms = self._place(x)
+        base += self.offsets[x.array] + self._lane_stride(x) * lane
         for index, k in zip(x.indices, self.strides[x.array], strict=True):
             if index.via:
-                entry = self.truncated(self._entry(index.via, lane))
+                entry = self._entry(index.via, lane)
                 terms[entry] = terms.get(entry, 0) + k
         if x in self.plan.in_place:
             terms[f"%d{self.plan.in_place[x]}"] = 1
         return self.pointer(base, list(terms.items()))
 
     def _entry(self, table: Access, lane: int) -> str:
-        on_lanes = self.lane is not None and self.lane in table.variables
-        return self.e1.load(self._where(table, lane)) if on_lanes else self._narrow(table)
+        """Return the number in a cell of a table, as a whole number."""
+        is_wide = self._is_wide(table)
+        entry = self.e1.load(self._where(table, lane)) if is_wide else self._narrow(table)
+        return self.body.assign(f"fptosi double {entry} to i64")
 
     def _apart(self, x: Access) -> int:
         """Return how far apart the cells on neighbouring lanes are; 0 if a table decides."""
         if any(self.lane in table.variables for table in x.tables):
             return 0
+        return self._lane_stride(x)
+
+    def _lane_stride(self, x: Access) -> int:
         return self.way * next((k for var, k in self._linear(x)[1] if var is self.lane), 0)
 
     def _is_wide(self, x: Access) -> bool:
@@ -197,14 +230,13 @@ class Registers(ABC):
         """Return a cell that is in memory, or those on all lanes."""
         if not self._is_wide(x):
             return self.e1.load(self._where(x))
-        assert self.e8
         apart = self._apart(x)
         if x in self.plan.in_place and self.valid < CLASSES:
             apart = 0  # whoever made the array may own nothing beyond it
         if apart == 1:
             return self.e8.load(self._where(x))
         if apart == -1:
-            return self.reversed_lanes(self.e8.load(self._where(x, CLASSES - 1)))
+            return self.e8.reversed(self.e8.load(self._where(x, CLASSES - 1)))
         lanes = (min(k, self.valid - 1) for k in range(CLASSES))
         return self.e8.vector([self.e1.load(self._where(x, k)) for k in lanes])
 
@@ -212,11 +244,10 @@ class Registers(ABC):
         if not self._is_wide(x):
             self.e1.store(number, self._where(x))
             return
-        assert self.e8
         if self._apart(x) == 1 and self.valid == CLASSES:
             self.e8.store(number, self._where(x))
         elif self._apart(x) == 1:
-            self.store_lanes(number, self._where(x), self.valid)
+            self.e8.store_first(number, self._where(x), self.valid)
         else:
             for k in range(self.valid):
                 self.e1.store(self.e8.lane(number, k), self._where(x, k))
@@ -232,8 +263,7 @@ class Registers(ABC):
         key = self._key(x)
         found = self._found(key)
         if found is None:
-            found = self._so_far(x)
-            found = self.scopes[-1][key] = self._load(x) if found is None else found
+            found = self.scopes[-1][key] = self._load(x)
         return str(found)
 
     def _read(self, x: Arg) -> Operand:
@@ -243,7 +273,6 @@ class Registers(ABC):
         number = self._narrow(x)
         if self.lane is None or self._is_wide(x):
             return number
-        assert self.e8
         found = self._found(("spread", number))
         if found is None:
             found = self.scopes[-1]["spread", number] = self.e8.spread(number)
@@ -254,10 +283,6 @@ class Registers(ABC):
         self.scopes[-1][self._key(x)] = number
         if x.array in self.offsets:
             self._store(x, number)
-
-    def _so_far(self, _: Access) -> str | None:
-        """Return a cell that has its final number while sums of others go on, else None."""
-        return None
 
     # Where loops stand -------------------------------------------------------------------------
 
@@ -296,7 +321,7 @@ class Registers(ABC):
                 yield from self._instances(item.body, (*inside, item))
 
     def _is_one_vector(self, loop: ScheduledLoop) -> bool:
-        return loop.lanes and self.e8 is not None and loop.var.extent.base == CLASSES
+        return loop.lanes and loop.var.extent.base == CLASSES
 
     def _here(self, x: Access) -> Place:
         return Place(x, dict(self.at), self.ahead, self.lane)
@@ -317,27 +342,8 @@ class Registers(ABC):
             base += k * (place + self.ahead.get(var, 0))
             terms += [(register, k)] if register else []
         if index.via:
-            terms.append((self.truncated(self._entry(index.via, 0)), 1))
+            terms.append((self._entry(index.via, 0), 1))
         return self.whole(base, terms) if terms else base
-
-    def _turns(
-        self,
-        count: int | str,
-        carried: Sequence[tuple[Operand, bool]],
-        body: Callable[[str, Carried], Carried],
-    ) -> Carried:
-        """Print a loop whose turns are a scope each."""
-
-        def turn(k: str, values: Carried) -> Carried:
-            self.scopes.append({})
-            found = body(k, values)
-            self.scopes.pop()
-            return found
-
-        if count in {0, 1}:
-            starts = [x for x, _ in carried]
-            return turn("0", starts) if count else starts
-        return self.rounds(count, carried, turn)
 
 
 def _by_name(term: tuple[Var, int]) -> str:

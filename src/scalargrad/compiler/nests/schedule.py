@@ -193,15 +193,11 @@ def _circles(
                 if way:
                     lowest[way[-1][0]] = min(lowest[way[-1][0]], lowest[x])
                 if lowest[x] == numbers[x]:
-                    found.append(_closed(open_, x))
+                    circle: list[Placed] = []
+                    while not circle or circle[-1] is not x:
+                        circle.append(open_.popitem()[0])
+                    found.append(sorted(circle, key=lambda member: member.number))
     return found
-
-
-def _closed(open_: dict[Placed, None], first: Placed) -> list[Placed]:
-    circle: list[Placed] = []
-    while not circle or circle[-1] is not first:
-        circle.append(open_.popitem()[0])
-    return sorted(circle, key=lambda x: x.number)
 
 
 class _Group:

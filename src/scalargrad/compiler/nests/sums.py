@@ -1,8 +1,8 @@
 """Sums by the rule of `interpreter`, in registers wherever that is possible.
 
 The partial sums of a loop are in registers that its turns carry on, one for each cell. A long sum
-has eight classes: the lanes of a vector, if the loop has lanes; one after another, if turns may run
-in any order; else eight slots in memory, to one of which each turn adds. Where loops over cells run
+has eight classes: the lanes of a vector, if the loop has lanes, else eight slots in memory, to one
+of which each turn adds. Where loops over cells run
 inside that of the sum, each cell has its classes in memory.
 """
 
@@ -120,8 +120,8 @@ class Running:
 class Sums(Registers):
     """Prints what is added to cells."""
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
+    def __init__(self, plan: Plan, name: str) -> None:
+        super().__init__(plan, name)
         self.sums: dict[Step, list[Sum]] = {}  # that are open, outermost first
 
     def start(self) -> None:
@@ -172,12 +172,11 @@ class Sums(Registers):
             return
         new = self._joined(how, op, args, made.held[key])
         if self.valid < CLASSES and made.over_lanes:
-            new = self.kept_lanes(new, made.held[key], self.valid)
+            new = self.e8.first(new, made.held[key], self.valid)
         made.held[key] = new
 
     def _joined_lanes(self, terms: str, held: Operand) -> Operand:
         """Return what a sum is with the terms on lanes, one after another."""
-        assert self.e8
         for k in range(self.valid):
             term = self.e8.lane(terms, k)
             held = self.e1.add(held, term) if isinstance(held, str) else term  # else -0
@@ -246,7 +245,6 @@ class Sums(Registers):
     def _held(self, made: Sum, key: Key) -> Operand:
         """Return the sum of a cell so far."""
         if made.over_lanes == "classes":
-            assert self.e8
             lanes = [self.e8.lane(str(made.held[key]), k) for k in range(CLASSES)]
             return self._in_order(made.step.how, lanes)
         if made.turn:
@@ -311,42 +309,35 @@ class Sums(Registers):
             is_sum = step.how == ADD
             self._set(step.out, self.e.add(0.0, total) if is_sum else self.e.number(total))
 
+    def _load(self, x: Access) -> str:
+        """Return a cell that is in memory, or is complete while the sums of others go on."""
+        found = self._so_far(x)
+        return super()._load(x) if found is None else found
+
     def _so_far(self, x: Access) -> str | None:
-        """Return a cell that has its final number while the sums of others go on."""
-        for step, sums in self.sums.items():
-            if step.out.array is x.array and not self._is_elsewhere(x, step.out, sums[0].lanes):
-                made, key = sums[0], self._key(x)
-                is_known = made.partial or (key in made.held and not made.over_lanes)
-                if len(sums) > 1 or not is_known:
+        """Return a cell of an array to others of which sums that go on are added."""
+        for step, (made, *others) in self.sums.items():
+            if step.out.array is x.array and not _is_elsewhere(x, made):
+                if others or not made.partial:
                     raise TraceError(f"{x} is read while several loops add to it")
                 open_, self.lane = self.lane, self.lane if self._is_wide(x) else None
-                if made.partial:
-                    at = [x.indices[k] for k in made.changing]
-                    total: Operand = self._total(step.how, made.partial, at)
-                else:
-                    total = self._held(made, key)
-                found = self.e.add(0.0, total)
+                at = [x.indices[k] for k in made.changing]
+                found = self.e.add(0.0, self._total(step.how, made.partial, at))
                 self.lane = open_
                 return found
         return None
 
-    def _is_elsewhere(self, x: Access, out: Access, lanes: Sequence[Loop]) -> bool:
-        """Return whether a cell is none of those that partial sums, of `lanes`, are of now."""
-        inside = {loop.var for loop in lanes}
-        unknown = False
-        for index, mine in zip(x.indices, out.indices, strict=True):
-            if not mine.variables & inside:
-                apart = index - mine if not (index.via or mine.via) else index
-                stand = {v: self.at[v] for v in apart.variables if v in self.at}
-                apart = apart.substituted({v: Index(k) for v, (at, k) in stand.items() if not at})
-                if not apart.variables and apart.base:
-                    return True
-                unknown = unknown or bool(apart.variables)
-        if unknown:
-            raise TraceError(
-                f"{x} is read in a loop that adds to {out}, which may be the same cell"
-            )
-        return False
+
+def _is_elsewhere(x: Access, made: Sum) -> bool:
+    """Return whether a cell is none of those that partial sums are of now."""
+    inside = {loop.var for loop in made.lanes}
+    for index, mine in zip(x.indices, made.step.out.indices, strict=True):
+        if not mine.variables & inside and index != mine:
+            apart = index - mine
+            if apart.variables or apart.via:
+                raise TraceError(f"{x} is read in a loop that adds to {made.step.out}")
+            return True
+    return False
 
 
 def _longest(var: Var, open_: Collection[Var]) -> Index:

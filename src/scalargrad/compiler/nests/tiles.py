@@ -61,7 +61,9 @@ class _Choice(NamedTuple):
     lanes: tuple[ScheduledLoop, ...]
 
 
-def arranged(body: Body, registers: int = 16) -> tuple[Body, dict[Array, int]]:
+def arranged(
+    body: Body, registers: int = 16, *, lanes: bool = True
+) -> tuple[Body, dict[Array, int]]:
     """Mark the loops of a schedule that have lanes, are unrolled, or run several turns abreast.
 
     Parameters
@@ -70,6 +72,8 @@ def arranged(body: Body, registers: int = 16) -> tuple[Body, dict[Array, int]]:
         The schedule.
     registers : int
         How many vector registers the processor has.
+    lanes : bool
+        Whether there are vectors.
 
     Returns
     -------
@@ -79,7 +83,8 @@ def arranged(body: Body, registers: int = 16) -> tuple[Body, dict[Array, int]]:
         The dimension along which neighbours lie in memory, of arrays not given or returned.
     """
     fastest: dict[Array, int] = {}
-    _choose_lanes(body, fastest)
+    if lanes:
+        _choose_lanes(body, fastest)
     _unroll(body)
     _keep_loops_over_partial_sums(body)
     _jam(body, registers // 4)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.backend.choice import has_llvm
+from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.jitted import Jitted

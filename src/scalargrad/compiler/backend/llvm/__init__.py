@@ -1,7 +1,7 @@
 """The LLVM backend: print programs as IR, compile them to machine code, cache that on disk.
 
 An `ir_module` is the text of functions, into which an `emitter` writes `operations` of the table,
-for single numbers or for vectors of eight. `elementary` and `sine_cosine` define functions without
-branches. `machine_code` compiles the text for a `target`; the `disk_cache` keeps the result. No
+for single numbers or for vectors of eight. `elementary` defines exp, log, sin and the like.
+`machine_code` compiles the text for this processor; the `disk_cache` keeps the result. No
 optimization passes run: they could change the digits of a result.
 """

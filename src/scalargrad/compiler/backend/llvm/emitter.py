@@ -84,8 +84,6 @@ class Emitter:
 
     def spread(self, single: str) -> str:
         """Return a single number on every lane."""
-        if self.width == 1:
-            return single
         first = self.body.assign(f"insertelement {self.type} poison, double {single}, i64 0")
         zeros = f"<{self.width} x i32> zeroinitializer"
         return self.body.assign(f"shufflevector {self.type} {first}, {self.type} poison, {zeros}")
@@ -99,9 +97,28 @@ class Emitter:
 
     def lane(self, x: str, k: int) -> str:
         """Return the number on one lane."""
-        if self.width == 1:
-            return x
         return self.body.assign(f"extractelement {self.type} {x}, i64 {k}")
+
+    def reversed(self, x: str) -> str:
+        """Return the lanes in reverse order."""
+        order = ", ".join(f"i32 {k}" for k in reversed(range(self.width)))
+        both = f"{self.type} {x}, {self.type} poison, <{self.width} x i32> <{order}>"
+        return self.body.assign(f"shufflevector {both}")
+
+    def first(self, x: str, other: Operand, count: int) -> str:
+        """Return the first lanes of one vector, then those of another."""
+        return self.select(self._are_first(count), x, other)
+
+    def store_first(self, x: str, pointer: str, count: int) -> None:
+        """Store the first lanes."""
+        given = self.type, "ptr", "i32", self.flag
+        name = self.body.module.declare("llvm.masked.store.v8f64.p0", "void", given)
+        mask = f"{self.flag} {self._are_first(count)}"
+        self.body.line(f"call void @{name}({self.type} {x}, ptr {pointer}, i32 8, {mask})")
+
+    def _are_first(self, count: int) -> str:
+        """Return truth values that hold on the first lanes."""
+        return f"<{', '.join(f'i1 {int(k < count)}' for k in range(self.width))}>"
 
     # Arithmetic --------------------------------------------------------------------------------
 
@@ -170,8 +187,15 @@ class Emitter:
 
     def either(self, test: str, first: Callable[[], str], second: Callable[[], str]) -> str:
         """Return what `first` prints if a single truth value holds, else what `second` prints."""
-        (x,) = self.body.either(test, lambda: [first()], lambda: [second()], self.type)
-        return x
+        body, ways = self.body, list[str]()
+        labels, done = (self.body.fresh("then"), self.body.fresh("else")), self.body.fresh("done")
+        body.line(f"br i1 {test}, label %{labels[0]}, label %{labels[1]}")
+        for label, write in zip(labels, (first, second), strict=True):
+            body.begin(label)
+            ways.append(f"[{write()}, %{body.block}]")
+            body.line(f"br label %{done}")
+        body.begin(done)
+        return body.assign(f"phi {self.type} {', '.join(ways)}")
 
     # Whole numbers and bits --------------------------------------------------------------------
 
@@ -197,7 +221,7 @@ class Emitter:
         def define() -> None:
             names = [f"%a{i}" for i in range(len(operands))]
             parameters = ", ".join(f"{self.type} {x}" for x in names)
-            body = self.body.module.function(full, parameters, self.type, "internal")
+            body = self.body.module.function(full, parameters, self.type, internal=True)
             result = write(Emitter(body, self.width), *names)
             body.line(f"ret {self.type} {result}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 #: The attributes of a function: it does not read floating-point exception flags.
 _ATTRIBUTES = "nounwind"
@@ -29,11 +29,11 @@ class IRModule:
         self._declared: dict[str, str] = {}
 
     def function(
-        self, name: str, parameters: str, result: str = "void", linkage: str = ""
+        self, name: str, parameters: str, result: str = "void", *, internal: bool = False
     ) -> FunctionBody:
-        """Return the empty body of a new function; `linkage` may be ``internal``."""
+        """Return the empty body of a new function."""
         signature = f"{result} @{name}({parameters}) {_ATTRIBUTES}"
-        body = self._functions[name] = FunctionBody(self, signature, linkage)
+        body = self._functions[name] = FunctionBody(self, signature, internal=internal)
         return body
 
     def shared(self, name: str, write: Callable[[], object]) -> str:
@@ -78,19 +78,20 @@ class FunctionBody:
     ----------
     signature : str
         Its result, name, parameters and attributes.
-    linkage : str
-        ``internal`` for a function that is the same in every module.
+    internal : bool
+        Whether it is the same in every module.
 
     Attributes
     ----------
+    is_internal : bool
     block : str
         The label of the current basic block, which a later ``phi`` may name.
     """
 
-    def __init__(self, module: IRModule, signature: str, linkage: str) -> None:
+    def __init__(self, module: IRModule, signature: str, *, internal: bool = False) -> None:
         self.module = module
         self.block = "entry"
-        self._signature, self._linkage = signature, linkage
+        self._signature, self.is_internal = signature, internal
         self._lines: list[str] = []
         self._names = itertools.count()
 
@@ -119,28 +120,6 @@ class FunctionBody:
         self.line(f"br label %{label}")
         self.begin(label)
 
-    def either(
-        self,
-        test: str,
-        first: Callable[[], Sequence[str]],
-        second: Callable[[], Sequence[str]],
-        kind: str = "",
-    ) -> list[str]:
-        """Print a branch that takes the first way if a truth value (i1) holds, else the second.
-
-        Both return as many registers, of type `kind`; it returns those of the way that is taken.
-        """
-        ways, done = (self.fresh("then"), self.fresh("else")), self.fresh("done")
-        self.line(f"br i1 {test}, label %{ways[0]}, label %{ways[1]}")
-        ends = []
-        for label, write in zip(ways, (first, second), strict=True):
-            self.begin(label)
-            found = write()
-            ends.append([f"[{x}, %{self.block}]" for x in found])
-            self.line(f"br label %{done}")
-        self.begin(done)
-        return [self.assign(f"phi {kind} {a}, {b}") for a, b in zip(*ends, strict=True)]
-
     def reserve(self) -> int:
         """Reserve a place for lines that `fill` supplies later, such as a ``phi``."""
         self._lines.append("")
@@ -154,16 +133,11 @@ class FunctionBody:
         """Return what is between the braces."""
         return "\n".join(["entry:", *filter(None, self._lines)])
 
-    @property
-    def is_internal(self) -> bool:
-        """Whether it is the same in every module."""
-        return self._linkage == "internal"
-
     def declaration(self) -> str:
         """Return what a module that calls it says of it."""
         return f"declare {self._signature}"
 
     def text(self, *, internal: bool = True) -> str:
         """Return the whole function, for other modules too if it is not to be internal."""
-        linkage = f"{self._linkage} " if self._linkage and internal else ""
+        linkage = "internal " * (self.is_internal and internal)
         return f"define {linkage}{self._signature} {{\n{self.lines()}\n}}"

@@ -6,16 +6,19 @@ thread compiles would inherit LLVM's own lock taken, with no thread to release i
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import os
+import sys
 import threading
 from contextlib import nullcontext
 from typing import Any
 from weakref import WeakValueDictionary
 
+import llvmlite
 import llvmlite.binding as llvm
 
 from scalargrad.compiler import disk_cache
-from scalargrad.compiler.backend.llvm import target
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 
 lock = threading.RLock()
@@ -39,10 +42,12 @@ if hasattr(os, "register_at_fork"):
 
 
 class Code:
-    """Functions loaded into this process; they are freed with this object."""
+    """Functions of object code, loaded into this process; they are freed with this object."""
 
-    def __init__(self, engine: Any) -> None:
-        self._engine = engine
+    def __init__(self, code: bytes) -> None:
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine(0))
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self._engine.finalize_object()
 
     def address(self, name: str) -> int:
         """Return the address of a function."""
@@ -96,7 +101,7 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
     8.0
     """
     with lock:
-        missing = [x for x in module.declared if not target.offer(x)]
+        missing = [x for x in module.declared if not offer(x)]
     if missing:
         raise OSError(f"the C library of this system has no {', '.join(missing)}")
     for name in module.internal:
@@ -120,10 +125,10 @@ def _offer(module: IRModule, name: str) -> None:
 def compile_text(text: str, level: int = 0) -> Code:
     """Compile LLVM IR that calls no library, as `compile_module` does a module."""
     with lock:
-        name = disk_cache.name_of(text, target.identity(), str(level))
+        name = disk_cache.name_of(text, identity(), str(level))
         found = _at_work.get(name)
         if found is None:
-            found = _at_work[name] = Code(_loaded(_object(name, text, level)))
+            found = _at_work[name] = Code(_object(name, text, level))
         return found
 
 
@@ -138,11 +143,15 @@ def _object(name: str, text: str, level: int) -> bytes:
 
 def compiled(text: str, level: int) -> bytes:
     """Return the object code of a module."""
-    machine = target.machine(level)
-    parsed = llvm.parse_assembly(text)
-    parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
-    objects: bytes = machine.emit_object(parsed)
+    to = machine(level)
+    objects: bytes = to.emit_object(_parsed(text, to))
     return objects
+
+
+def _parsed(text: str, to: Any) -> Any:
+    parsed = llvm.parse_assembly(text)
+    parsed.triple, parsed.data_layout = to.triple, str(to.target_data)
+    return parsed
 
 
 def relocatable(text: str, entry: str) -> tuple[bytes, str]:
@@ -156,18 +165,81 @@ def relocatable(text: str, entry: str) -> tuple[bytes, str]:
         The name of the exported function.
     """
     with lock:
-        machine = target.machine(1, jit=False)
-        parsed = llvm.parse_assembly(text)
-        parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
+        to = machine(1, jit=False)
+        parsed = _parsed(text, to)
         for function in parsed.functions:
             if not function.is_declaration and function.name != entry:
                 function.linkage = "internal"
-        return machine.emit_object(parsed), f"{machine.triple}, {llvm.get_host_cpu_name()}"
+        return to.emit_object(parsed), f"{to.triple}, {llvm.get_host_cpu_name()}"
 
 
-def _loaded(code: bytes) -> Any:
-    """Load an object file into this process."""
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target.machine(0))
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-    engine.finalize_object()
-    return engine
+# The processor, and the library functions that code may call -------------------------------------
+
+#: Functions that LLVM may call where the processor lacks an instruction. The IR does not name them.
+_ALSO_CALLED = ("fma", "fmod", "floor", "ceil", "rint", "memset", "memcpy", "memmove")
+
+
+@functools.cache
+def features() -> str:
+    """Return the features of the processor, as LLVM writes them: AVX-512 with whole registers."""
+    found: str = llvm.get_host_cpu_features().flatten()
+    return f"{found},-prefer-256-bit" if "+avx512f" in found else found
+
+
+@functools.cache
+def registers() -> int:
+    """Return how many vector registers there are, 64 or 32 bytes each; this changes no digit."""
+    return 32 if "+avx512f" in features() else 16
+
+
+@functools.cache
+def identity() -> str:
+    """Return everything besides the IR that machine code depends on, as a key for the cache."""
+    processor = f"{llvm.get_host_cpu_name()} {features()}"
+    return f"{llvmlite.__version__} {llvm.get_default_triple()} {processor}"
+
+
+def machine(level: int, *, jit: bool = True) -> Any:
+    """Return a new LLVM target machine at an optimization level from 0 to 3.
+
+    With `jit` its code is for this process, else for object files (position-independent). Each
+    call returns another, as an execution engine takes ownership of the one it is given.
+    """
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    for name in _ALSO_CALLED:
+        offer(name)
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=features(),
+        opt=level,
+        reloc="default" if jit else "pic",
+        codemodel="jitdefault" if jit else "default",
+        jit=jit,
+    )
+
+
+@functools.cache
+def offer(name: str) -> bool:
+    """Make a function of the C library known to LLVM; return whether the library has it."""
+    for library in _libraries():
+        try:
+            address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
+        except AttributeError:
+            continue
+        llvm.add_symbol(name, address)
+        return True
+    return llvm.address_of_symbol(name) is not None
+
+
+@functools.cache
+def _libraries() -> list[ctypes.CDLL]:
+    """Return the C libraries of this process, the math library first."""
+    names: list[str | None] = ["ucrtbase"] if sys.platform == "win32" else ["libm.so.6", None]
+    found = []
+    for name in names:
+        try:
+            found.append(ctypes.CDLL(name))
+        except OSError:
+            continue
+    return found

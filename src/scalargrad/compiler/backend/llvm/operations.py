@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from scalargrad.compiler.backend.llvm import elementary, sine_cosine
+from scalargrad.compiler.backend.llvm import elementary
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.passes.expressions import expression_of, subexpressions
 from scalargrad.compiler.passes.saved_exponentials import UNITS
@@ -172,8 +172,8 @@ DESCRIBED: dict[str, Callable[..., str]] = {
     "_decay": elementary.decay,
     "_decay_twice": functools.partial(elementary.decay, rate=2.0),
     "erf": elementary.erf,
-    "sin": sine_cosine.sin,
-    "cos": sine_cosine.cos,
+    "sin": elementary.sin,
+    "cos": elementary.cos,
     "floor_divide": floor_divide,
     "remainder": remainder,
 }
