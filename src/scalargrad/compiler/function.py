@@ -18,7 +18,7 @@ from scalargrad.compiler.passes.kinds import (
     Op,
     has_lanes,
 )
-from scalargrad.compiler.passes.program import Program, RecordedProgram
+from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.unroll import with_choices
 from scalargrad.compiler.runner import Inputs, Runner, runner_for
 from scalargrad.ops import TABLE, mul
@@ -31,7 +31,7 @@ class Function:
 
     Parameters
     ----------
-    recorded : RecordedProgram
+    recorded : Program
         As recorded. Its outputs are the results, then the guards.
     results : int
         The number of results.
@@ -39,7 +39,7 @@ class Function:
         The inputs to differentiate with respect to.
     """
 
-    def __init__(self, recorded: RecordedProgram, results: int, wrt: tuple[int, ...]) -> None:
+    def __init__(self, recorded: Program, results: int, wrt: tuple[int, ...]) -> None:
         self.recorded = recorded
         self.results = results
         self.wrt = wrt
@@ -150,7 +150,7 @@ class Function:
             self._with_rows[index] = runner_for(self.with_row(index))
         return self._with_rows[index]
 
-    def with_row(self, index: int) -> RecordedProgram:
+    def with_row(self, index: int) -> Program:
         """Return the program with the gradient of one result as further outputs."""
         copy = self.recorded.copy()
         return _asked(copy, self.wrt, [(copy.outputs[index], _one(copy))])
@@ -231,9 +231,7 @@ def _one(program: Program) -> int:
     return node
 
 
-def _asked(
-    program: RecordedProgram, wrt: tuple[int, ...], roots: list[tuple[int, int]]
-) -> RecordedProgram:
+def _asked(program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]]) -> Program:
     """Add the gradient of Σ seed · root to the outputs of `program`, as ADJOINT nodes."""
     seeds = tuple(x for pair in roots for x in pair)
     program.outputs += program.add([ADJOINT] * len(wrt), [(x, *seeds) for x in wrt])

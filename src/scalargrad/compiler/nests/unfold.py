@@ -37,7 +37,7 @@ from scalargrad.compiler.passes.kinds import (
     has_lanes,
 )
 from scalargrad.compiler.passes.nodes import Nodes
-from scalargrad.compiler.passes.program import PartCopy, Program, without_dead_nodes
+from scalargrad.compiler.passes.program import Program, Writer, without_dead_nodes
 from scalargrad.ops import (
     abs,
     add,
@@ -174,7 +174,7 @@ def _inner(program: Program, sweeps: dict[Seeds, list[int]]) -> dict[Seeds, list
     }
 
 
-class _Unfolding(PartCopy):
+class _Unfolding(Writer):
     """Writes the new program; `places` has the new node of each old one."""
 
     def __init__(
@@ -185,8 +185,7 @@ class _Unfolding(PartCopy):
         *,
         shares: bool = False,
     ) -> None:
-        super().__init__(program, program.inputs)
-        self.program.stacked = program.stacked
+        super().__init__(program, program.inputs, program.stacked)
         self.places = list(range(program.inputs))
         self.wrt, self.begun, self.shares = wrt, begun, shares
         self.numbers = sorted(program.constants)
@@ -197,7 +196,7 @@ class _Unfolding(PartCopy):
         self.varies = len({*map(len, largest)}) > _VARIOUS
 
     def run(self) -> Program:
-        old, new, made = self.source, self.places, self.program
+        old, new = self.source, self.places
         written = ADJOINT if self.wrt else None
         changed = old.nodes().where(lambda op: op is written or isinstance(op, Reduction))
         changed[[*self.begun, *self.begun.values()]] = True
@@ -218,38 +217,39 @@ class _Unfolding(PartCopy):
             if node in self.begun:
                 self.firsts[self.begun[node]] = self._first(new[node])
         self._copy_all(range(copied, len(old)))
-        made.outputs = [new[x] for x in old.outputs]
+        made = self.program([new[x] for x in old.outputs])
         if self.wrt and has_lanes(old.nodes().table):
-            self._widen_outputs()
+            made = self._with_wide_outputs(made)
         return without_dead_nodes(made) if self.wrt else made
 
     def _copy_all(self, nodes: range) -> None:
         """Copy neighbouring nodes as they are: nearly all of a program."""
-        old, new, made = self.source, self.places, self.program
-        first = len(made)
+        old, new = self.source, self.places
+        first = len(self.ops)
         new += range(first, first + len(nodes))
-        made.ops += old.ops[nodes.start : nodes.stop]
-        made.args += [tuple([new[x] for x in y]) for y in old.args[nodes.start : nodes.stop]]
+        self.ops += old.ops[nodes.start : nodes.stop]
+        self.args += [tuple([new[x] for x in y]) for y in old.args[nodes.start : nodes.stop]]
         low, high = (bisect_left(self.numbers, x) for x in (nodes.start, nodes.stop))
         for x in self.numbers[low:high]:
-            made.constants[new[x]] = old.constants[x]
+            self.constants[new[x]] = old.constants[x]
 
-    def _widen_outputs(self) -> None:
+    def _with_wide_outputs(self, made: Program) -> Program:
         """Give outputs that turned out to be alike for all examples a number for each again."""
-        sizes, now = (x.nodes().sizes()[x.outputs].tolist() for x in (self.source, self.program))
+        sizes, now = (x.nodes().sizes()[x.outputs].tolist() for x in (self.source, made))
         for k, (lanes, left) in enumerate(zip(sizes, now, strict=True)):
             if lanes > left:
                 ones = self.append(Held(np.ones(lanes).tobytes()), ())
-                self.program.outputs[k] = self.append(mul, (self.program.outputs[k], ones))
+                made.outputs[k] = self.append(mul, (made.outputs[k], ones))
+        return self.program(made.outputs)
 
     def _reduction(self, op: Reduction, nodes: list[int]) -> int:
         if op is sum and nodes:
             found = self.constant(0.0)  # where Python's own begins
-            first, made = len(self.program), self.program
-            made.ops += [add] * len(nodes)
+            first = len(self.ops)
             sums = range(first, first + len(nodes) - 1)
-            made.args += zip((found, *sums), nodes, strict=True)
-            return len(made) - 1
+            self.ops += [add] * len(nodes)
+            self.args += zip((found, *sums), nodes, strict=True)
+            return len(self.ops) - 1
         is_chain = len(nodes) > MOST_OPERANDS or (op is maximum and self.varies)
         if op.expression is not None and not is_chain:
             return self.append(fixed_arity(op, len(nodes)), tuple(nodes))
@@ -297,7 +297,7 @@ class _Unfolding(PartCopy):
         """Write a gradient that is left; roots that turned out to be constants pass nothing on."""
         wrt, *seeds = [self.places[x] for x in args]
         pairs = zip(seeds[::2], seeds[1::2], strict=True)
-        moving = [x for pair in pairs if pair[0] not in self.program.constants for x in pair]
+        moving = [x for pair in pairs if pair[0] not in self.constants for x in pair]
         return self.append(ADJOINT, (wrt, *moving)) if moving else self.constant(0.0)
 
     def _asked(self, args: Seeds) -> int:
@@ -321,10 +321,10 @@ class _Unfolding(PartCopy):
             upstream = self._added(terms.pop(node))
             if node in wrt:
                 found[node] = upstream
-            op, args = self.program.ops[node], self.program.args[node]
+            op, args = self.ops[node], self.args[node]
             if not isinstance(op, Elementwise) or is_detached(op):
                 continue
-            exponent = self.program.constants.get(args[1]) if op is pow else None
+            exponent = self.constants.get(args[1]) if op is pow else None
             if exponent == 2.0:  # x·x, as in other passes
                 op, args = mul, (args[0], args[0])
             elif exponent == 0.5:
@@ -336,15 +336,15 @@ class _Unfolding(PartCopy):
 
     def _moving(self, roots: Sequence[int], wrt: set[int]) -> set[int]:
         """Return the nodes of `wrt`, and what depends on these among what roots depend on."""
-        program, first = self.program, min(wrt, default=len(self.program))
+        first = min(wrt, default=len(self.ops))
         below, ahead = {*roots}, [*roots]
         while ahead:
-            more = {x for x in program.args[ahead.pop()] if x >= first} - below
+            more = {x for x in self.args[ahead.pop()] if x >= first} - below
             below |= more
             ahead += more
         found = {*wrt}
         for node in sorted(below):
-            if not found.isdisjoint(program.args[node]) and not is_detached(program.ops[node]):
+            if not found.isdisjoint(self.args[node]) and not is_detached(self.ops[node]):
                 found.add(node)
         return found
 
@@ -376,7 +376,7 @@ class _Unfolding(PartCopy):
     def _product(self, upstream: int, factor: int | float) -> int:
         """Write upstream · partial."""
         if isinstance(factor, int):
-            is_one = self.program.constants.get(upstream) == 1.0
+            is_one = self.constants.get(upstream) == 1.0
             return factor if is_one else self.append(mul, (upstream, factor))
         if factor == 1.0:
             return upstream
