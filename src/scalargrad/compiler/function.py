@@ -13,7 +13,7 @@ from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     BATCH,
     CONSTANT,
-    MOST_PAIRS,
+    LOSS,
     UNBATCH,
     Op,
     has_lanes,
@@ -21,7 +21,6 @@ from scalargrad.compiler.passes.kinds import (
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.unroll import with_choices
 from scalargrad.compiler.runner import Inputs, Runner, runner_for
-from scalargrad.ops import TABLE, mul
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.process import collector_paused
 
@@ -123,9 +122,9 @@ class Function:
             signals = [below.args_of(x) for x in below.places(ADJOINT) if made[x]]
             for i, k in enumerate(results):
                 if nodes.table[nodes.codes[whole[k]]] is ADJOINT:
-                    x, *roots = below.args_of(whole[k])
+                    x, loss = below.args_of(whole[k])
                     under = below.needed([x])
-                    found[i] |= any(y != x and rest == roots and under[y] for y, *rest in signals)
+                    found[i] |= any(y != x and of == loss and under[y] for y, of in signals)
         return found
 
     def _depending(self, beyond: Callable[[Op], bool]) -> tuple[bool, ...]:
@@ -209,19 +208,10 @@ class Function:
             n, count = self.recorded.inputs, len(places)
             program, seeds = self.recorded.with_inputs(count), range(n, n + count)
             roots = [(program.outputs[k], seed) for k, seed in zip(places, seeds, strict=True)]
-            if len(roots) * len(self.wrt) > MOST_PAIRS:
-                roots = [_as_one(program, roots)]
             program.outputs = []
             asked = _asked(program, self.wrt, roots)
             self._pulled_back[places] = Function(asked, len(self.wrt), (*self.wrt, *seeds))
         return self._pulled_back[places]
-
-
-def _as_one(program: Program, roots: list[tuple[int, int]]) -> tuple[int, int]:
-    """Add the nodes of Σ seed · root and of 1 to a program; return them as root and seed."""
-    terms = program.add([mul] * len(roots), roots)
-    (root,) = program.add([TABLE["sum"]], [tuple(terms)])
-    return root, _one(program)
 
 
 def _one(program: Program) -> int:
@@ -233,6 +223,6 @@ def _one(program: Program) -> int:
 
 def _asked(program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]]) -> Program:
     """Add the gradient of Σ seed · root to the outputs of `program`, as ADJOINT nodes."""
-    seeds = tuple(x for pair in roots for x in pair)
-    program.outputs += program.add([ADJOINT] * len(wrt), [(x, *seeds) for x in wrt])
+    (loss,) = program.add([LOSS], [tuple(x for pair in roots for x in pair)])
+    program.outputs += program.add([ADJOINT] * len(wrt), [(x, loss) for x in wrt])
     return program

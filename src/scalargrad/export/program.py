@@ -17,7 +17,7 @@ from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.nests.c_printer import print_c
 from scalargrad.compiler.nests.compile_nests import Scheduled, is_printed, scheduled, written
 from scalargrad.compiler.nests.lowering import Lowered
-from scalargrad.compiler.passes.kinds import ADJOINT, has_lanes
+from scalargrad.compiler.passes.kinds import ADJOINT, LOSS, has_lanes
 from scalargrad.compiler.passes.program import Program, Writer
 from scalargrad.errors import TraceError
 from scalargrad.ops import eq, ne, sum
@@ -94,7 +94,8 @@ def exported(
     outputs += [f"d({result})/d({inputs[k]})" for result in outputs for k in wrt]
     one = copy.constant(1.0)
     for root in found if wrt else ():
-        written += [copy.append(ADJOINT, (node, root, one)) for node in wrt]
+        loss = copy.append(LOSS, (root, one))
+        written += [copy.append(ADJOINT, (node, loss)) for node in wrt]
     if guards:
         zero, count = copy.constant(0.0), copy.constant(float(len(guards)))
         held = [

@@ -16,8 +16,8 @@ import numpy as np
 from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.nests.finder.recording import APART, Recording, recording_of
 from scalargrad.compiler.nests.node_columns import NodeColumns, distinct
-from scalargrad.compiler.passes.dependence import is_detached
-from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, TAKE, UNBATCH, Held, Op, Stacked, Total
+from scalargrad.compiler.passes.dependence import is_detached, sweeps_of
+from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Held, Op, Stacked, Total
 from scalargrad.compiler.passes.program import Program
 
 
@@ -115,15 +115,11 @@ class Asked:
         self.inputs: dict[int, int] = {}
         self.is_written = True
         self.lookups = Counter(table for _, table in found.written.args_with(TAKE))
-        places = zip(found.gradients, found.written.args_with(ADJOINT), strict=True)
-        sweeps: dict[tuple[int, ...], Sweep] = {}
-        for x, (wrt, *seeds) in places:
-            if tuple(seeds) not in sweeps:
-                pairs = [*zip(seeds[::2], seeds[1::2], strict=True)]
-                lanes, level = int(found.sizes[seeds].max()), int(found.levels[x]) - 1
-                sweeps[tuple(seeds)] = Sweep(pairs, {}, lanes, level)
-            sweeps[tuple(seeds)].wrt[x] = wrt
-        self.sweeps = [*sweeps.values()]
+        self.sweeps: list[Sweep] = []
+        for seeds, wrt in sweeps_of(found.written).items():
+            pairs = [*zip(seeds[::2], seeds[1::2], strict=True)]
+            level = int(found.levels[min(wrt)]) - 1
+            self.sweeps.append(Sweep(pairs, wrt, int(found.sizes[[*seeds]].max()), level))
         for sweep in self.sweeps:
             if sweep.lanes > 1 and crosses(
                 self.program, sweep.wrt.values(), [x for x, _ in sweep.roots]

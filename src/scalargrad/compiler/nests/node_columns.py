@@ -8,19 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Floats, Integers
-from scalargrad.compiler.passes.dependence import Seeds, sweeps
-from scalargrad.compiler.passes.kinds import (
-    ADJOINT,
-    CONSTANT,
-    INPUT,
-    ROW,
-    TAKE,
-    UNBATCH,
-    Op,
-    Total,
-    has_lanes,
-    makes_lanes,
-)
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, UNBATCH, Kind, Op, has_lanes
 from scalargrad.compiler.passes.nodes import (
     Nodes,
     alike,
@@ -66,8 +54,6 @@ class NodeColumns:
     bounds : sequence of int
         How many nodes depend on no gradient, then how many on gradients of these at most, and so
         on.
-    gradients : list of int
-        The numbers of the nodes that are gradients.
     sizes : integers
         How many lanes each node of the program has, 1 for a single number.
     table : list of Op
@@ -87,7 +73,6 @@ class NodeColumns:
     places: Integers
     levels: NDArray[np.uint8]
     bounds: list[int]
-    gradients: list[int]
     sizes: Integers
     table: list[Op]
     operations: Integers
@@ -117,25 +102,14 @@ def distinct(numbers: Integers) -> Integers:
     return found
 
 
-def sweeps_of(nodes: Nodes) -> dict[Seeds, list[int]]:
-    """Return the backward sweeps, by roots and seeds in turn, and the nodes of each derivative."""
-    return sweeps(nodes.args_with(ADJOINT))
-
-
-def is_given(op: Op) -> bool:
-    """Return whether loops are given what an operation makes: lanes, a lookup, a derivative."""
-    return op in {INPUT, ADJOINT, UNBATCH, ROW, TAKE} or isinstance(op, Total) or makes_lanes(op)
-
-
 def columns(program: Program) -> NodeColumns:
     """Return the columns of a program whose operations are all repeatable."""
     written = program.nodes()
     table, code = written.table, written.codes.astype(np.int64)
     kind = np.zeros(len(table), np.int8)
     for i, op in enumerate(table):
-        kind[i] = NUMBER if op is CONSTANT else GIVEN if is_given(op) else COMPUTED
+        kind[i] = NUMBER if op is CONSTANT else GIVEN if isinstance(op, Kind) else COMPUTED
     kind_of = kind[code]
-    gradients = written.places(ADJOINT)
     levels = _levels(written)
     same = _without_copies(program, kind_of)
     nodes, bounds = _in_order(kind_of, levels)
@@ -158,7 +132,6 @@ def columns(program: Program) -> NodeColumns:
         place[operands],
         levels,
         bounds,
-        gradients,
         sizes,
         [*table] * len(several),
         operations,

@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from scalargrad.compiler.nests.asked import crosses
-from scalargrad.compiler.nests.node_columns import MOST_OPERANDS, sweeps_of
-from scalargrad.compiler.passes.dependence import Seeds, is_detached
+from scalargrad.compiler.nests.node_columns import MOST_OPERANDS
+from scalargrad.compiler.passes.dependence import Seeds, is_detached, sweeps_of
 from scalargrad.compiler.passes.expressions import (
     LARGER,
     Plans,
@@ -32,8 +32,10 @@ from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     CONSTANT,
     DETACH,
+    LOSS,
     TAKE,
     Held,
+    Op,
     has_lanes,
 )
 from scalargrad.compiler.passes.nodes import Nodes
@@ -61,6 +63,8 @@ from scalargrad.table.symbol import Symbol
 
 #: What is passed on to a node: a seed, or the product of an error signal and a partial derivative.
 _Term = int | tuple[int, int | float]
+#: Backward sweeps, as `sweeps_of` returns them.
+_Sweeps = dict[Seeds, dict[int, int]]
 #: Chains have at least so many additions.
 _CHAIN = 2
 #: Maxima of more numbers of operands than this are chains.
@@ -84,21 +88,21 @@ def unfold(program: Program) -> Program | None:
     sweeps = sweeps_of(nodes)
     inner = _inner(program, sweeps) if len(sweeps) > 1 else {}
     last = {seeds: wrt for seeds, wrt in sweeps.items() if seeds not in inner}
-    if len({tuple(wrt) for wrt in last.values()}) > _MANY or _are_apart(program, last):
+    if len({tuple(wrt.values()) for wrt in last.values()}) > _MANY or _are_apart(program, last):
         inner = sweeps
     elif inner and _are_left(program, sweeps, inner):
         inner = {}
     begun = _begun(nodes)
     if not inner and not reductions and not begun:
         return program
-    if sum(max(seeds[::2]) - min(wrt) for seeds, wrt in inner.items()) > _MOST:
+    if sum(max(seeds[::2]) - min(wrt.values()) for seeds, wrt in inner.items()) > _MOST:
         return None
     if inner and TAKE in nodes.table:
         return None
     if (
         inner
         and has_lanes(nodes.table)
-        and any(crosses(program, wrt, seeds[::2]) for seeds, wrt in inner.items())
+        and any(crosses(program, wrt.values(), seeds[::2]) for seeds, wrt in inner.items())
     ):
         return None
     return _Unfolding(program, inner, begun).run()
@@ -109,7 +113,7 @@ def written_out(program: Program) -> Program:
     return _Unfolding(program, sweeps_of(program.nodes()), {}, shares=True).run()
 
 
-def _are_apart(program: Program, sweeps: dict[Seeds, list[int]]) -> bool:
+def _are_apart(program: Program, sweeps: _Sweeps) -> bool:
     """Return whether many sweeps pass few nodes that others pass, too."""
     if len(sweeps) <= _MANY:
         return False
@@ -120,9 +124,7 @@ def _are_apart(program: Program, sweeps: dict[Seeds, list[int]]) -> bool:
     return bool(passed < _SHARED * every)
 
 
-def _are_left(
-    program: Program, sweeps: dict[Seeds, list[int]], inner: dict[Seeds, list[int]]
-) -> bool:
+def _are_left(program: Program, sweeps: _Sweeps, inner: _Sweeps) -> bool:
     """Return whether sweeps that others read are few, and those of gradients are by inputs.
 
     By a node within, a derivative counts what partials read of it: these are equations by then.
@@ -138,11 +140,11 @@ def _are_left(
         return x < program.inputs
 
     gradient = nodes.where(lambda op: op is ADJOINT)
-    by = [x for wrt in sweeps.values() for x in wrt]
+    by = [x for wrt in sweeps.values() for x in wrt.values()]
     if (nodes.needed(by) & gradient).any():
         return False
     later = [wrt for seeds, wrt in sweeps.items() if (nodes.needed(seeds[::2]) & gradient).any()]
-    return all(is_input(x) for wrt in later for x in wrt)
+    return all(is_input(x) for wrt in later for x in wrt.values())
 
 
 def _begun(nodes: Nodes) -> dict[int, int]:
@@ -161,16 +163,14 @@ def _begun(nodes: Nodes) -> dict[int, int]:
     return dict(zip(left[found].tolist(), own[found].tolist(), strict=True))
 
 
-def _inner(program: Program, sweeps: dict[Seeds, list[int]]) -> dict[Seeds, list[int]]:
+def _inner(program: Program, sweeps: _Sweeps) -> _Sweeps:
     """Return the sweeps to be written out: those that others read, or by a constant."""
     nodes, constants = program.nodes(), program.constants.keys()
     needed = nodes.needed(x for seeds in sweeps for x in seeds)
-    places = zip(nodes.places(ADJOINT), nodes.args_with(ADJOINT), strict=True)
-    read = {args[1:] for node, args in places if needed[node]}
     return {
         seeds: wrt
         for seeds, wrt in sweeps.items()
-        if seeds in read or not constants.isdisjoint(wrt)
+        if any(needed[x] for x in wrt) or not constants.isdisjoint(wrt.values())
     }
 
 
@@ -180,7 +180,7 @@ class _Unfolding(Writer):
     def __init__(
         self,
         program: Program,
-        wrt: dict[Seeds, list[int]],
+        wrt: _Sweeps,
         begun: dict[int, int],
         *,
         shares: bool = False,
@@ -197,8 +197,8 @@ class _Unfolding(Writer):
 
     def run(self) -> Program:
         old, new = self.source, self.places
-        written = ADJOINT if self.wrt else None
-        changed = old.nodes().where(lambda op: op is written or isinstance(op, Reduction))
+        written = {ADJOINT, LOSS} if self.wrt else set[Op]()
+        changed = old.nodes().where(lambda op: op in written or isinstance(op, Reduction))
         changed[[*self.begun, *self.begun.values()]] = True
         changed[: old.inputs] = False
         copied = old.inputs
@@ -210,8 +210,10 @@ class _Unfolding(Writer):
                 new.append(self.append(add, (self.firsts[node], new[args[1]])))
             elif isinstance(op, Reduction):
                 new.append(self._reduction(op, [new[x] for x in args]))
+            elif op is LOSS:
+                new.append(self._left([new[x] for x in args]))
             elif op is ADJOINT:
-                new.append(self._asked(args) if args[1:] in self.wrt else self._left(args))
+                new.append(self._asked(*args))
             else:
                 self._copy_all(range(node, node + 1))
             if node in self.begun:
@@ -293,22 +295,24 @@ class _Unfolding(Writer):
 
     # Sweeps ------------------------------------------------------------------------------------
 
-    def _left(self, args: Seeds) -> int:
-        """Write a gradient that is left; roots that turned out to be constants pass nothing on."""
-        wrt, *seeds = [self.places[x] for x in args]
+    def _left(self, seeds: Sequence[int]) -> int:
+        """Write a loss; roots that turned out to be constants pass nothing on."""
         pairs = zip(seeds[::2], seeds[1::2], strict=True)
         moving = [x for pair in pairs if pair[0] not in self.constants for x in pair]
-        return self.append(ADJOINT, (wrt, *moving)) if moving else self.constant(0.0)
+        return self.append(LOSS, tuple(moving)) if moving else self.constant(0.0)
 
-    def _asked(self, args: Seeds) -> int:
-        seeds = args[1:]
+    def _asked(self, wrt: int, loss: int) -> int:
+        """Write a gradient, or leave it."""
+        seeds, x, left = self.source.args[loss], self.places[wrt], self.places[loss]
+        if seeds not in self.wrt:
+            return left if left in self.constants else self.append(ADJOINT, (x, left))
         if seeds not in self.swept:
             self.swept[seeds] = self._sweep(seeds)
-        return self.swept[seeds].get(self.places[args[0]], self.constant(0.0))
+        return self.swept[seeds].get(x, self.constant(0.0))
 
     def _sweep(self, seeds: Seeds) -> dict[int, int]:
         """Write a sweep; return the error signals of the nodes whose gradients are wanted."""
-        wrt = {self.places[x] for x in self.wrt[seeds] if x < len(self.places)}
+        wrt = {self.places[x] for x in self.wrt[seeds].values() if x < len(self.places)}
         roots = [self.places[x] for x in seeds[::2]]
         moving = self._moving(roots, wrt)
         terms: dict[int, list[_Term]] = defaultdict(list)
