@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from scalargrad.compiler.nests.asked import crosses
-from scalargrad.compiler.nests.node_columns import MOST_OPERANDS
+from scalargrad.compiler.nests.finder.recording import MOST_OPERANDS
 from scalargrad.compiler.passes.dependence import Seeds, is_detached, sweeps_of
 from scalargrad.compiler.passes.expressions import (
     LARGER,
