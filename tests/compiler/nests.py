@@ -11,6 +11,7 @@ from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.nests import builder
+from scalargrad.compiler.nests.asked import Asked
 from scalargrad.compiler.nests.c_printer import print_c
 from scalargrad.compiler.nests.compile_nests import nested
 from scalargrad.compiler.nests.contract import contract
@@ -31,10 +32,9 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.finder.check import stands_for
 from scalargrad.compiler.nests.finder.find import trees
-from scalargrad.compiler.nests.finder.recording import Recording, recording_of
+from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.tree import Table, Tree
 from scalargrad.compiler.nests.interpreter import fma, interpret
-from scalargrad.compiler.nests.node_columns import columns
 from scalargrad.compiler.nests.numpy_runner import numpy_code
 from scalargrad.compiler.nests.plan import plan
 from scalargrad.compiler.nests.printer import print_llvm
@@ -153,7 +153,5 @@ def recorded(
     leaves = [Value(x) for x in numbers]
     unfolded = unfold(record(lambda: function(leaves), leaves)[0].program)
     assert unfolded is not None
-    found = columns(unfolded)
-    place = np.searchsorted(found.nodes, unfolded.outputs[0])
-    inputs = np.where(np.arange(len(unfolded)) < unfolded.inputs, np.arange(len(unfolded)), -1)
-    return recording_of(found, slice(0, len(found)), inputs), int(place)
+    (part,) = Asked(unfolded).parts
+    return part.recording, part.places[part.results.index(unfolded.outputs[0])]

@@ -13,15 +13,14 @@ from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     BATCH,
     CONSTANT,
-    MOST_PAIRS,
+    LOSS,
     UNBATCH,
     Op,
     has_lanes,
 )
-from scalargrad.compiler.passes.program import Program, RecordedProgram
+from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.unroll import with_choices
 from scalargrad.compiler.runner import Inputs, Runner, runner_for
-from scalargrad.ops import TABLE, mul
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.process import collector_paused
 
@@ -31,7 +30,7 @@ class Function:
 
     Parameters
     ----------
-    recorded : RecordedProgram
+    recorded : Program
         As recorded. Its outputs are the results, then the guards.
     results : int
         The number of results.
@@ -39,7 +38,7 @@ class Function:
         The inputs to differentiate with respect to.
     """
 
-    def __init__(self, recorded: RecordedProgram, results: int, wrt: tuple[int, ...]) -> None:
+    def __init__(self, recorded: Program, results: int, wrt: tuple[int, ...]) -> None:
         self.recorded = recorded
         self.results = results
         self.wrt = wrt
@@ -123,9 +122,9 @@ class Function:
             signals = [below.args_of(x) for x in below.places(ADJOINT) if made[x]]
             for i, k in enumerate(results):
                 if nodes.table[nodes.codes[whole[k]]] is ADJOINT:
-                    x, *roots = below.args_of(whole[k])
+                    x, loss = below.args_of(whole[k])
                     under = below.needed([x])
-                    found[i] |= any(y != x and rest == roots and under[y] for y, *rest in signals)
+                    found[i] |= any(y != x and of == loss and under[y] for y, of in signals)
         return found
 
     def _depending(self, beyond: Callable[[Op], bool]) -> tuple[bool, ...]:
@@ -150,7 +149,7 @@ class Function:
             self._with_rows[index] = runner_for(self.with_row(index))
         return self._with_rows[index]
 
-    def with_row(self, index: int) -> RecordedProgram:
+    def with_row(self, index: int) -> Program:
         """Return the program with the gradient of one result as further outputs."""
         copy = self.recorded.copy()
         return _asked(copy, self.wrt, [(copy.outputs[index], _one(copy))])
@@ -209,19 +208,10 @@ class Function:
             n, count = self.recorded.inputs, len(places)
             program, seeds = self.recorded.with_inputs(count), range(n, n + count)
             roots = [(program.outputs[k], seed) for k, seed in zip(places, seeds, strict=True)]
-            if len(roots) * len(self.wrt) > MOST_PAIRS:
-                roots = [_as_one(program, roots)]
             program.outputs = []
             asked = _asked(program, self.wrt, roots)
             self._pulled_back[places] = Function(asked, len(self.wrt), (*self.wrt, *seeds))
         return self._pulled_back[places]
-
-
-def _as_one(program: Program, roots: list[tuple[int, int]]) -> tuple[int, int]:
-    """Add the nodes of Σ seed · root and of 1 to a program; return them as root and seed."""
-    terms = program.add([mul] * len(roots), roots)
-    (root,) = program.add([TABLE["sum"]], [tuple(terms)])
-    return root, _one(program)
 
 
 def _one(program: Program) -> int:
@@ -231,10 +221,8 @@ def _one(program: Program) -> int:
     return node
 
 
-def _asked(
-    program: RecordedProgram, wrt: tuple[int, ...], roots: list[tuple[int, int]]
-) -> RecordedProgram:
+def _asked(program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]]) -> Program:
     """Add the gradient of Σ seed · root to the outputs of `program`, as ADJOINT nodes."""
-    seeds = tuple(x for pair in roots for x in pair)
-    program.outputs += program.add([ADJOINT] * len(wrt), [(x, *seeds) for x in wrt])
+    (loss,) = program.add([LOSS], [tuple(x for pair in roots for x in pair)])
+    program.outputs += program.add([ADJOINT] * len(wrt), [(x, loss) for x in wrt])
     return program

@@ -105,9 +105,6 @@ class Runner:
         self._idle.append(idle)
         return found, finite
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.nests,)
-
 
 def are_finite(numbers: Floats) -> bool:
     """Return whether all numbers are finite, without NumPy's BLAS, whose threads would wake up."""

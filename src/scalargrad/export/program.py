@@ -15,8 +15,8 @@ from scalargrad.compiler.call.specialization import value_cells
 from scalargrad.compiler.guards.object_state import attributes, is_record
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.nests.compile_nests import is_printed
-from scalargrad.compiler.passes.kinds import ADJOINT, has_lanes
-from scalargrad.compiler.passes.program import PartCopy, Program
+from scalargrad.compiler.passes.kinds import ADJOINT, LOSS, has_lanes
+from scalargrad.compiler.passes.program import Program, Writer
 from scalargrad.errors import TraceError
 from scalargrad.ops import eq, ne, sum
 from scalargrad.sparse import Table
@@ -73,40 +73,40 @@ def exported(
     inputs, values = [*named.values()], {*value_cells(call[4])}
     wrt = [k for k, x in enumerate(named) if x in values]
     numbers = [float(x) for x in path.inputs(call)]
-    copy = _copied(path.function.recorded.copy(), numbers, [*named])
-    results, program = _results(path.outline), copy.program
-    found = [program.outputs[x] if isinstance(x, int) else copy.constant(x) for _, x in results]
-    guards = program.outputs[path.results :]
-    program.outputs = list(found)
+    recorded, results = path.function.recorded, _results(path.outline)
+    copy = _copied(recorded, numbers, [*named])
+    made = [copy.operand(x) for x in recorded.outputs]
+    found = [made[x] if isinstance(x, int) else copy.constant(x) for _, x in results]
+    written, guards = [*found], made[path.results :]
     outputs = [label for label, _ in results]
     outputs += [f"d({result})/d({inputs[k]})" for result in outputs for k in wrt]
     one = copy.constant(1.0)
     for root in found if wrt else ():
-        program.outputs += [copy.append(ADJOINT, (node, root, one)) for node in wrt]
+        loss = copy.append(LOSS, (root, one))
+        written += [copy.append(ADJOINT, (node, loss)) for node in wrt]
     if guards:
         zero, count = copy.constant(0.0), copy.constant(float(len(guards)))
         held = [
             copy.append(ne if outcome else eq, (guard, zero))
             for guard, outcome in zip(guards, path.outcomes, strict=True)
         ]
-        program.outputs.append(copy.append(eq, (copy.append(sum, tuple(held)), count)))
-    return Exported(name, program, inputs, outputs, bool(guards))
+        written.append(copy.append(eq, (copy.append(sum, tuple(held)), count)))
+    return Exported(name, copy.program(written), inputs, outputs, bool(guards))
 
 
-def _copied(recorded: Program, numbers: Sequence[float], inputs: Sequence[int]) -> PartCopy:
+def _copied(recorded: Program, numbers: Sequence[float], inputs: Sequence[int]) -> Writer:
     """Return a copy of a recorded program that has these inputs in this order.
 
     The inputs behind them are constants.
     """
     given = len(inputs)
-    copy = PartCopy(recorded, given)
+    copy = Writer(recorded, given)
     copy.new.update((x, k) for k, x in enumerate(inputs))
     for node in range(given, len(recorded)):
         if node < recorded.inputs:
             copy.new[node] = copy.constant(numbers[node])
         elif node not in recorded.constants:
             copy.copy(node)
-    copy.program.outputs = [copy.operand(x) for x in recorded.outputs]
     return copy
 
 

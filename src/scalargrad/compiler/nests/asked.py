@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import Flags, Integers
-from scalargrad.compiler.nests.finder.recording import APART, Recording, recording_of
+from scalargrad.compiler.nests.finder.recording import APART, NUMBER, Recording
 from scalargrad.compiler.nests.node_columns import NodeColumns, distinct
-from scalargrad.compiler.passes.dependence import is_detached
-from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, TAKE, UNBATCH, Held, Op, Stacked, Total
+from scalargrad.compiler.passes.dependence import is_detached, sweeps_of
+from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Held, Op, Stacked, Total
 from scalargrad.compiler.passes.program import Program
 
 
@@ -85,8 +85,6 @@ def crosses(program: Program, wrt: Iterable[int], roots: Iterable[int]) -> bool:
     nodes = nodes.cut_off(nodes.where(is_detached))
     below = nodes.needed(roots)
     between = nodes.where(lambda op: op is UNBATCH or op is BATCH or isinstance(op, Total))
-    if not (between & below).any():
-        return False
     on = np.zeros(len(nodes), np.bool_)
     on[[*wrt]] = True
     return bool((nodes.depending(on) & below & between).any())
@@ -109,21 +107,18 @@ class Asked:
         False if a gradient within examples leads out of them.
     """
 
-    def __init__(self, found: NodeColumns) -> None:
-        self.found, self.program = found, found.program
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.found = found = NodeColumns(program)
         self.points: dict[int, int] = {}
         self.inputs: dict[int, int] = {}
         self.is_written = True
         self.lookups = Counter(table for _, table in found.written.args_with(TAKE))
-        places = zip(found.gradients, found.written.args_with(ADJOINT), strict=True)
-        sweeps: dict[tuple[int, ...], Sweep] = {}
-        for x, (wrt, *seeds) in places:
-            if tuple(seeds) not in sweeps:
-                pairs = [*zip(seeds[::2], seeds[1::2], strict=True)]
-                lanes, level = int(found.sizes[seeds].max()), int(found.levels[x]) - 1
-                sweeps[tuple(seeds)] = Sweep(pairs, {}, lanes, level)
-            sweeps[tuple(seeds)].wrt[x] = wrt
-        self.sweeps = [*sweeps.values()]
+        self.sweeps: list[Sweep] = []
+        for seeds, wrt in sweeps_of(found.written).items():
+            pairs = [*zip(seeds[::2], seeds[1::2], strict=True)]
+            level = int(found.levels[min(wrt)]) - 1
+            self.sweeps.append(Sweep(pairs, wrt, int(found.sizes[[*seeds]].max()), level))
         for sweep in self.sweeps:
             if sweep.lanes > 1 and crosses(
                 self.program, sweep.wrt.values(), [x for x, _ in sweep.roots]
@@ -150,26 +145,22 @@ class Asked:
 
     def _parts(self) -> list[Part]:
         found, program = self.found, self.program
-        place = np.full(len(program), -1)
-        place[found.nodes] = np.arange(len(found))
-        spans = [slice(*pair) for pair in itertools.pairwise([0, *found.bounds])]
-        given = [self._given(span, place, k > 0) for k, span in enumerate(spans)]
+        levels = [found.computed(k) for k in range(int(found.levels.max(initial=0)) + 1)]
+        given = [self._given(nodes, k > 0) for k, nodes in enumerate(levels)]
         read = np.zeros(len(program), np.bool_)  # elsewhere
         read[[*program.outputs, *self.points]] = True
         read[[x for sweep in self.sweeps for pair in sweep.roots for x in pair]] = True
         for array in itertools.chain(*given):
             read[array.nodes] = True
         self._add_operands(read)
-        pairs = zip(spans, given, strict=True)
-        return [self._part(span, arrays, read) for span, arrays in pairs]
+        pairs = zip(levels, given, strict=True)
+        return [self._part(nodes, arrays, read) for nodes, arrays in pairs]
 
-    def _given(self, span: slice, place: Integers, late: bool) -> list[Given]:
-        """Return what the nodes at some places are given."""
+    def _given(self, nodes: Integers, late: bool) -> list[Given]:
+        """Return what some computed nodes are given."""
         found, program, written = self.found, self.program, self.found.written
-        first, last = int(found.first[span.start]), int(found.first[span.stop])
-        read = distinct(found.operands[first:last])
-        inside = (place[read] >= span.start) & (place[read] < span.stop)
-        outside = read[~inside & ~np.isin(read, [*program.constants])]
+        read = distinct(found.read_by(nodes))
+        outside = read[~np.isin(read, nodes) & (found.kinds[read] != NUMBER)]
         groups: dict[tuple[int, object], list[int]] = {}
         singles: list[int] = []
         if not late:
@@ -215,12 +206,10 @@ class Asked:
                         read[y] = True
                         waiting.append(y)
 
-    def _part(self, span: slice, given: list[Given], read: Flags) -> Part:
-        """Return the nodes at some places as a part; its results are read elsewhere."""
-        nodes = self.found.nodes[span]
+    def _part(self, nodes: Integers, given: list[Given], read: Flags) -> Part:
+        """Return computed nodes as a part; its results are read elsewhere."""
         at = np.flatnonzero(read[nodes])
         number = np.full(len(self.program), -1)
         for k, array in enumerate(given):
             number[array.nodes] = APART * k + np.arange(len(array.nodes))
-        recording = recording_of(self.found, span, number)
-        return Part(recording, given, nodes[at].tolist(), at.tolist())
+        return Part(self.found.recording(nodes, number), given, nodes[at].tolist(), at.tolist())

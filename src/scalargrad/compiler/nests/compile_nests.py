@@ -22,7 +22,6 @@ from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lowering import Form, Lowered, Lowering
 from scalargrad.compiler.nests.nested import Nested
-from scalargrad.compiler.nests.node_columns import columns
 from scalargrad.compiler.nests.numpy_runner import NumpyNested, numpy_code
 from scalargrad.compiler.nests.plan import Plan, plan
 from scalargrad.compiler.nests.printer import print_llvm
@@ -151,7 +150,6 @@ def _attempts(program: Program) -> Iterator[tuple[Asked, list[Form], bool]]:
         program = unrolled(program)
         if len(program) <= _UNROLLED:
             yield from _in_loops(_asked(unfold(program)))
-        yield from _in_order(recorded)
     single = _asked(written_out(with_choices(program)))
     yield from _in_loops(single)
     yield from _in_order(single)
@@ -159,7 +157,7 @@ def _attempts(program: Program) -> Iterator[tuple[Asked, list[Form], bool]]:
 
 def _asked(form: Program | None) -> Asked | None:
     """Return what is asked of a program; None if it has no such form."""
-    asked = None if form is None else Asked(columns(form))
+    asked = None if form is None else Asked(form)
     return asked if asked and asked.is_written else None
 
 

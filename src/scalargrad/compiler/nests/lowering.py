@@ -39,7 +39,6 @@ from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.to_equations import to_equations
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lanes import over_examples, widened
-from scalargrad.compiler.nests.lookups import Lookups
 from scalargrad.compiler.nests.node_cells import Lane, Node, NodeCells
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.simplify import simplify
@@ -121,7 +120,6 @@ class Lowering:
         self.outputs = Array("y", (len(nodes),), "out")
         b = Builder(Program([self.given, self.outputs], []))
         self.cells = NodeCells(asked.found, self.given, b)
-        self.cells.write_lookup = Lookups(self.cells).write
         self.examples = [*self.cells.vars.values()]
 
     def run(self) -> Lowered:
@@ -195,10 +193,8 @@ class Lowering:
             row, after = _row(array, rows)
             found.put_row(x.nodes, row)
             var = cells.var(x.lanes)
-            if var:
-                cells.copy_examples(row, x.nodes, var)
-            elif array is not self.given:
-                cells.copy(row, x.nodes)
+            if array is not self.given:
+                cells.copy(row, x.nodes, var)
             if x.is_point:  # after its own copies, from what it is a copy of
                 cells.points.put_row(x.nodes, row, *after)
         return found
@@ -225,7 +221,7 @@ class Lowering:
         rows = [(k, self.rows[k]) for k in asked if k in self.rows]
         wide = {x for _, x in rows}
         singles = [k for k in asked if self.nodes[k] not in wide]
-        cells.copy(self.outputs, [self.nodes[k] for k in singles], singles)
+        cells.copy(self.outputs, [self.nodes[k] for k in singles], places=singles)
         for k, x in rows:
             cell = cells.cell(x)
             with b.loop(cells.vars[cells.lanes(x)]) as var:
@@ -257,10 +253,7 @@ class Lowering:
             group.sort()  # neighbours stay neighbours
             var = cells.var(n)
             array = cells.builder.array("g", (len(group), n) if var else (len(group),), "out")
-            if var:
-                cells.copy_examples(array, group, var)
-            else:
-                cells.copy(array, group)
+            cells.copy(array, group, var)
             cells.known.put_row(group, array, *((as_index(var),) if var else ()))
 
     # Gradients ---------------------------------------------------------------------------------
@@ -311,10 +304,7 @@ class Lowering:
         chosen = self.chosen[loss] = b.array("chosen", (len(row),))
         nodes, var = [sweep.roots[0][0] for sweep in row], cells.var(row[0].lanes)
         roots = b.array("roots", (len(row), var.extent.base) if var else (len(row),))
-        if var:
-            cells.copy_examples(roots, nodes, var)
-        else:
-            cells.copy(roots, nodes)
+        cells.copy(roots, nodes, var)
         with ExitStack() as stack:
             k = stack.enter_context(b.loop(len(row)))
             after = (as_index(stack.enter_context(b.loop(var))),) if var else ()

@@ -86,10 +86,9 @@ class NestExecutable:
             self.run = functools.partial(self._run_and_let_go, self.run)
 
     @property
-    def entry(self) -> tuple[int, int] | None:
-        """The address of the memory, and that of the code; None if there are several functions."""
-        code = ctypes.cast(self._code[0], ctypes.c_void_p).value
-        return (self._address, code) if code and len(self._code) == 1 else None
+    def entry(self) -> tuple[int, Any]:
+        """The address of the memory, and that of the code, or of its first function."""
+        return self._address, ctypes.cast(self._code[0], ctypes.c_void_p).value
 
     def _run_and_let_go(self, run: Callable[[], Any]) -> None:
         """Run on arrays where they lie; the next run is on the numbers in memory."""

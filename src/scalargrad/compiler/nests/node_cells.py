@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from scalargrad.compiler.nests.equations import (
     Var,
     as_index,
 )
+from scalargrad.compiler.nests.lookups import write_lookups
 from scalargrad.compiler.nests.node_columns import NodeColumns
 from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Held, Op, Stacked, Total
 from scalargrad.errors import TraceError
@@ -69,7 +70,6 @@ class NodeCells:
         self.known.put_row(range(self.program.inputs), given)
         several = {*found.sizes.tolist()} - {1}
         self.vars = {n: builder.var(n, "e") for n in sorted(several)}
-        self.write_lookup: Callable[[int], None]  # and note its cell
 
     def op(self, node: Node) -> Op | None:
         """Return the operation of a node; None of a single lane of one."""
@@ -118,11 +118,11 @@ class NodeCells:
             place = self.vars[op.lanes] * step + (self.program.inputs + first)
             return Access(self.given, (place,))
         if op is TAKE:
-            self.write_lookup(node)
+            write_lookups(self, node)
             return self.cell(node)
         if op is BATCH:
             row, var = self.builder.array("u", (1, len(args))), self.vars[len(args)]
-            self.copy_examples(row, [node], var)
+            self.copy(row, [node], var)
             found = Access(row, (Index(), as_index(var)))
             self.known.put([node], found)
             return found
@@ -156,16 +156,27 @@ class NodeCells:
 
     # Copies ------------------------------------------------------------------------------------
 
-    def copy(self, to: Array, nodes: Sequence[Node], places: Sequence[int] | None = None) -> None:
-        """Copy single numbers to cells of an array, in loops where they are evenly apart.
+    def copy(
+        self,
+        to: Array,
+        nodes: Sequence[Any],
+        var: Var | None = None,
+        places: Sequence[int] | None = None,
+    ) -> None:
+        """Copy numbers to cells of an array, in loops where they are evenly apart.
 
         Parameters
         ----------
         to : Array
         nodes : sequence of int or Lane
+        var : Var, optional
+            Of numbers of examples, which go to rows: which example it is.
         places : sequence of int, optional
-            Where each goes; by default, one after the other.
+            Where each single number goes; by default, one after the other.
         """
+        if var:
+            self._copy_examples(to, nodes, var)
+            return
         pairs = [*zip(range(len(nodes)) if places is None else places, nodes, strict=True)]
         left = self._copy_lanes(to, pairs) if self.vars else pairs
         columns, which, rows = self._columns_of([x for _, x in left])
@@ -192,7 +203,7 @@ class NodeCells:
         which[(own < 0) | ((point < 0) & (known < 0)) | ~is_column[which]] = -1
         return columns, which, np.where(point >= 0, row, other)  # type: ignore[return-value]
 
-    def copy_examples(self, to: Array, nodes: Sequence[int], var: Var) -> None:
+    def _copy_examples(self, to: Array, nodes: Sequence[int], var: Var) -> None:
         """Copy the numbers of examples to the rows of an array."""
         cells: dict[int, Arg] = {}
         numbers = {k: op.numbers for k, x in enumerate(nodes) if isinstance(op := self.op(x), Held)}

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Floats, Integers
-from scalargrad.compiler.passes.dependence import Seeds, sweeps
-from scalargrad.compiler.passes.kinds import (
-    ADJOINT,
-    CONSTANT,
-    INPUT,
-    ROW,
-    TAKE,
-    UNBATCH,
-    Op,
-    Total,
-    has_lanes,
-    makes_lanes,
-)
+from scalargrad.compiler.nests.finder.recording import COMPUTED, GIVEN, NUMBER, Recording
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, UNBATCH, Kind, Op, has_lanes
 from scalargrad.compiler.passes.nodes import (
     Nodes,
     alike,
@@ -33,68 +20,81 @@ from scalargrad.compiler.passes.program import Program
 from scalargrad.ops import TABLE
 from scalargrad.system.cached_property import cached_property
 
-#: Kinds of operands: computed by another node, given (an input or a gradient), or a constant.
-COMPUTED, GIVEN, NUMBER = 0, 1, 2
-
 _IDENTITY = TABLE["identity"]
-#: A code has a digit for the kind of each of so many operands.
-MOST_OPERANDS = 32
-_DIGITS = 3 ** np.arange(MOST_OPERANDS + 1)
 
 
-@dataclass(frozen=True)
 class NodeColumns:
-    """The computed nodes of a program: first those before its gradients, then those after.
-
-    A node's place is its index in `nodes`, as against its number in the program.
+    """What is known of each node of a program whose operations are all repeatable.
 
     Attributes
     ----------
     written : Nodes
-        All nodes of the program.
-    nodes : integers
-        The numbers of the computed nodes.
-    first : integers, one more than nodes
-        Where the operands of each node begin in `operands`, `kinds` and `places`.
-    operands, kinds : integers
-        The number of each operand in the program, and its kind.
-    places : integers
-        The place of each computed operand, the number of any other.
+        The nodes.
+    kinds : integers
+        What each is to those that read it.
+    operands : integers
+        The operands of all nodes, one node after the other, copies of inputs replaced by these.
+    same : integers
+        The node itself, or the input that it is a copy of.
     levels : integers
-        For each node of the program, 0 if it depends on no gradient; k, if on one of what has
-        k - 1, or is that.
-    bounds : sequence of int
-        How many nodes depend on no gradient, then how many on gradients of these at most, and so
-        on.
-    gradients : list of int
-        The numbers of the nodes that are gradients.
+        0 if it depends on no gradient; k, if on one of what has k - 1, or is that.
     sizes : integers
-        How many lanes each node of the program has, 1 for a single number.
+        How many lanes it has, 1 for a single number.
     table : list of Op
         The operations, once for each number of lanes.
-    operations : integers
-        For each computed node, the index of its operation and number of lanes in `table`.
-    same : integers
-        For each node of the program, itself, or the input that it is a copy of.
+    codes : integers
+        The index of its operation and number of lanes in `table`.
     """
 
-    program: Program
-    written: Nodes
-    nodes: Integers
-    first: Integers
-    operands: Integers
-    kinds: NDArray[np.int8]
-    places: Integers
-    levels: NDArray[np.uint8]
-    bounds: list[int]
-    gradients: list[int]
-    sizes: Integers
-    table: list[Op]
-    operations: Integers
-    same: Integers
+    def __init__(self, program: Program) -> None:
+        self.program, self.written = program, program.nodes()
+        written, table = self.written, self.written.table
+        kinds = [
+            NUMBER if op is CONSTANT else GIVEN if isinstance(op, Kind) else COMPUTED
+            for op in table
+        ]
+        self.kinds = np.array(kinds, np.int8)[written.codes]
+        self.levels = _levels(written)
+        self.same = _without_copies(program, self.kinds)
+        self.operands: Integers = self.same[written.operands]
+        self.sizes = written.sizes() if has_lanes(table) else np.ones(len(written), np.int64)
+        several, which = alike(self.sizes)
+        self.table: list[Op] = [*table] * len(several)
+        self.codes: Integers = written.codes.astype(np.int64) + len(table) * which
 
-    def __len__(self) -> int:
-        return len(self.nodes)
+    def computed(self, level: int) -> Integers:
+        """Return the computed nodes of a level, in order."""
+        found: Integers = np.flatnonzero((self.kinds == COMPUTED) & (self.levels == level))
+        return found
+
+    def read_by(self, nodes: Integers) -> Integers:
+        """Return the operands of some nodes, one node after the other."""
+        first, counts = self.written.first[nodes], np.diff(self.written.first)[nodes]
+        found: Integers = self.operands[stretches(first, counts)]
+        return found
+
+    def recording(self, nodes: Integers, number: Integers) -> Recording:
+        """Return some nodes as a recording.
+
+        Parameters
+        ----------
+        nodes : integers
+        number : integers
+            Which input of the recording each node of the program is; -1 if it is not given.
+        """
+        operands, place = self.read_by(nodes), np.zeros(len(self.program), np.int64)
+        place[nodes] = np.arange(len(nodes))
+        kinds = np.where(number[operands] >= 0, GIVEN, COMPUTED)
+        kinds = np.where(self.kinds[operands] == NUMBER, NUMBER, kinds)
+        places = np.where(kinds == GIVEN, number[operands], place[operands])
+        bits = self.numbers.view(np.int64)[operands]
+        return Recording(
+            self.table,
+            self.codes[nodes],
+            starts(np.diff(self.written.first)[nodes]),
+            kinds.astype(np.int8),
+            np.where(kinds == NUMBER, bits, places),
+        )
 
     @cached_property
     def numbers(self) -> Floats:
@@ -115,55 +115,6 @@ def distinct(numbers: Integers) -> Integers:
     ordered = np.sort(numbers)
     found: Integers = ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
     return found
-
-
-def sweeps_of(nodes: Nodes) -> dict[Seeds, list[int]]:
-    """Return the backward sweeps, by roots and seeds in turn, and the nodes of each derivative."""
-    return sweeps(nodes.args_with(ADJOINT))
-
-
-def is_given(op: Op) -> bool:
-    """Return whether loops are given what an operation makes: lanes, a lookup, a derivative."""
-    return op in {INPUT, ADJOINT, UNBATCH, ROW, TAKE} or isinstance(op, Total) or makes_lanes(op)
-
-
-def columns(program: Program) -> NodeColumns:
-    """Return the columns of a program whose operations are all repeatable."""
-    written = program.nodes()
-    table, code = written.table, written.codes.astype(np.int64)
-    kind = np.zeros(len(table), np.int8)
-    for i, op in enumerate(table):
-        kind[i] = NUMBER if op is CONSTANT else GIVEN if is_given(op) else COMPUTED
-    kind_of = kind[code]
-    gradients = written.places(ADJOINT)
-    levels = _levels(written)
-    same = _without_copies(program, kind_of)
-    nodes, bounds = _in_order(kind_of, levels)
-    counts = np.diff(written.first)[nodes]
-    first = starts(counts)
-    operands = same[written.operands[stretches(written.first[nodes], counts)]]
-    kinds = kind_of[operands]
-    place = np.arange(len(written))
-    place[nodes] = np.arange(len(nodes))
-    sizes = written.sizes() if has_lanes(table) else np.ones(len(written), np.int64)
-    several, which = alike(sizes)
-    operations = (code + len(table) * which)[nodes]
-    return NodeColumns(
-        program,
-        written,
-        nodes,
-        first,
-        operands,
-        kinds,
-        place[operands],
-        levels,
-        bounds,
-        gradients,
-        sizes,
-        [*table] * len(several),
-        operations,
-        same,
-    )
 
 
 def _without_copies(program: Program, kind_of: NDArray[np.int8]) -> Integers:
@@ -188,24 +139,6 @@ def _without_copies(program: Program, kind_of: NDArray[np.int8]) -> Integers:
     same[copies[known]] = of[known]
     kind_of[copies[known]] = GIVEN
     return same
-
-
-def kinded(codes: Integers, kinds: NDArray[np.int8], first: Integers) -> Integers:
-    """Return a code for each node, of that of its operation and of the kinds of its operands."""
-    counts = np.diff(first)
-    within = np.arange(len(kinds)) - np.repeat(first[:-1], counts)
-    found: Integers = codes * _DIGITS[-1]
-    if len(kinds):
-        found += np.add.reduceat(kinds * _DIGITS[within.clip(max=MOST_OPERANDS)], first[:-1])
-    return found
-
-
-def _in_order(kind_of: NDArray[np.int8], levels: NDArray[np.uint8]) -> tuple[Integers, list[int]]:
-    """Return the computed nodes, level by level, and how many are of each or of those before it."""
-    computed = np.flatnonzero(kind_of == COMPUTED)
-    nodes = computed[np.argsort(levels[computed], kind="stable")]
-    of_level = np.bincount(levels[computed], minlength=levels.max(initial=0) + 1)
-    return nodes, np.cumsum(of_level).tolist()
 
 
 def _levels(written: Nodes) -> NDArray[np.uint8]:

@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from scalargrad.compiler.nests.asked import crosses
-from scalargrad.compiler.nests.node_columns import MOST_OPERANDS, sweeps_of
-from scalargrad.compiler.passes.dependence import Seeds, is_detached
+from scalargrad.compiler.nests.finder.recording import MOST_OPERANDS
+from scalargrad.compiler.passes.dependence import Seeds, is_detached, sweeps_of
 from scalargrad.compiler.passes.expressions import (
     LARGER,
     Plans,
@@ -32,12 +32,14 @@ from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     CONSTANT,
     DETACH,
+    LOSS,
     TAKE,
     Held,
+    Op,
     has_lanes,
 )
 from scalargrad.compiler.passes.nodes import Nodes
-from scalargrad.compiler.passes.program import PartCopy, Program, without_dead_nodes
+from scalargrad.compiler.passes.program import Program, Writer, without_dead_nodes
 from scalargrad.ops import (
     abs,
     add,
@@ -61,6 +63,8 @@ from scalargrad.table.symbol import Symbol
 
 #: What is passed on to a node: a seed, or the product of an error signal and a partial derivative.
 _Term = int | tuple[int, int | float]
+#: Backward sweeps, as `sweeps_of` returns them.
+_Sweeps = dict[Seeds, dict[int, int]]
 #: Chains have at least so many additions.
 _CHAIN = 2
 #: Maxima of more numbers of operands than this are chains.
@@ -84,21 +88,21 @@ def unfold(program: Program) -> Program | None:
     sweeps = sweeps_of(nodes)
     inner = _inner(program, sweeps) if len(sweeps) > 1 else {}
     last = {seeds: wrt for seeds, wrt in sweeps.items() if seeds not in inner}
-    if len({tuple(wrt) for wrt in last.values()}) > _MANY or _are_apart(program, last):
+    if len({tuple(wrt.values()) for wrt in last.values()}) > _MANY or _are_apart(program, last):
         inner = sweeps
     elif inner and _are_left(program, sweeps, inner):
         inner = {}
     begun = _begun(nodes)
     if not inner and not reductions and not begun:
         return program
-    if sum(max(seeds[::2]) - min(wrt) for seeds, wrt in inner.items()) > _MOST:
+    if sum(max(seeds[::2]) - min(wrt.values()) for seeds, wrt in inner.items()) > _MOST:
         return None
     if inner and TAKE in nodes.table:
         return None
     if (
         inner
         and has_lanes(nodes.table)
-        and any(crosses(program, wrt, seeds[::2]) for seeds, wrt in inner.items())
+        and any(crosses(program, wrt.values(), seeds[::2]) for seeds, wrt in inner.items())
     ):
         return None
     return _Unfolding(program, inner, begun).run()
@@ -109,7 +113,7 @@ def written_out(program: Program) -> Program:
     return _Unfolding(program, sweeps_of(program.nodes()), {}, shares=True).run()
 
 
-def _are_apart(program: Program, sweeps: dict[Seeds, list[int]]) -> bool:
+def _are_apart(program: Program, sweeps: _Sweeps) -> bool:
     """Return whether many sweeps pass few nodes that others pass, too."""
     if len(sweeps) <= _MANY:
         return False
@@ -120,9 +124,7 @@ def _are_apart(program: Program, sweeps: dict[Seeds, list[int]]) -> bool:
     return bool(passed < _SHARED * every)
 
 
-def _are_left(
-    program: Program, sweeps: dict[Seeds, list[int]], inner: dict[Seeds, list[int]]
-) -> bool:
+def _are_left(program: Program, sweeps: _Sweeps, inner: _Sweeps) -> bool:
     """Return whether sweeps that others read are few, and those of gradients are by leaves.
 
     By a node within, a derivative counts what partials read of it: these are equations by then.
@@ -139,11 +141,11 @@ def _are_left(
         return x < program.inputs or x in program.constants
 
     gradient = nodes.where(lambda op: op is ADJOINT)
-    by = [x for wrt in sweeps.values() for x in wrt]
+    by = [x for wrt in sweeps.values() for x in wrt.values()]
     if (nodes.needed(by) & gradient).any():
         return False
     later = [wrt for seeds, wrt in sweeps.items() if (nodes.needed(seeds[::2]) & gradient).any()]
-    return all(is_leaf(x) for wrt in later for x in wrt)
+    return all(is_leaf(x) for wrt in later for x in wrt.values())
 
 
 def _begun(nodes: Nodes) -> dict[int, int]:
@@ -162,32 +164,29 @@ def _begun(nodes: Nodes) -> dict[int, int]:
     return dict(zip(left[found].tolist(), own[found].tolist(), strict=True))
 
 
-def _inner(program: Program, sweeps: dict[Seeds, list[int]]) -> dict[Seeds, list[int]]:
+def _inner(program: Program, sweeps: _Sweeps) -> _Sweeps:
     """Return the sweeps to be written out: those that others read, or by a constant."""
     nodes, constants = program.nodes(), program.constants.keys()
     needed = nodes.needed(x for seeds in sweeps for x in seeds)
-    places = zip(nodes.places(ADJOINT), nodes.args_with(ADJOINT), strict=True)
-    read = {args[1:] for node, args in places if needed[node]}
     return {
         seeds: wrt
         for seeds, wrt in sweeps.items()
-        if seeds in read or not constants.isdisjoint(wrt)
+        if any(needed[x] for x in wrt) or not constants.isdisjoint(wrt.values())
     }
 
 
-class _Unfolding(PartCopy):
+class _Unfolding(Writer):
     """Writes the new program; `places` has the new node of each old one."""
 
     def __init__(
         self,
         program: Program,
-        wrt: dict[Seeds, list[int]],
+        wrt: _Sweeps,
         begun: dict[int, int],
         *,
         shares: bool = False,
     ) -> None:
-        super().__init__(program, program.inputs)
-        self.program.stacked = program.stacked
+        super().__init__(program, program.inputs, program.stacked)
         self.places = list(range(program.inputs))
         self.wrt, self.begun, self.shares = wrt, begun, shares
         self.numbers = sorted(program.constants)
@@ -198,9 +197,9 @@ class _Unfolding(PartCopy):
         self.varies = len({*map(len, largest)}) > _VARIOUS
 
     def run(self) -> Program:
-        old, new, made = self.source, self.places, self.program
-        written = ADJOINT if self.wrt else None
-        changed = old.nodes().where(lambda op: op is written or isinstance(op, Reduction))
+        old, new = self.source, self.places
+        written = {ADJOINT, LOSS} if self.wrt else set[Op]()
+        changed = old.nodes().where(lambda op: op in written or isinstance(op, Reduction))
         changed[[*self.begun, *self.begun.values()]] = True
         changed[: old.inputs] = False
         copied = old.inputs
@@ -212,45 +211,48 @@ class _Unfolding(PartCopy):
                 new.append(self.append(add, (self.firsts[node], new[args[1]])))
             elif isinstance(op, Reduction):
                 new.append(self._reduction(op, [new[x] for x in args]))
+            elif op is LOSS:
+                new.append(self._left([new[x] for x in args]))
             elif op is ADJOINT:
-                new.append(self._asked(args) if args[1:] in self.wrt else self._left(args))
+                new.append(self._asked(*args))
             else:
                 self._copy_all(range(node, node + 1))
             if node in self.begun:
                 self.firsts[self.begun[node]] = self._first(new[node])
         self._copy_all(range(copied, len(old)))
-        made.outputs = [new[x] for x in old.outputs]
+        made = self.program([new[x] for x in old.outputs])
         if self.wrt and has_lanes(old.nodes().table):
-            self._widen_outputs()
+            made = self._with_wide_outputs(made)
         return without_dead_nodes(made) if self.wrt else made
 
     def _copy_all(self, nodes: range) -> None:
         """Copy neighbouring nodes as they are: nearly all of a program."""
-        old, new, made = self.source, self.places, self.program
-        first = len(made)
+        old, new = self.source, self.places
+        first = len(self.ops)
         new += range(first, first + len(nodes))
-        made.ops += old.ops[nodes.start : nodes.stop]
-        made.args += [tuple([new[x] for x in y]) for y in old.args[nodes.start : nodes.stop]]
+        self.ops += old.ops[nodes.start : nodes.stop]
+        self.args += [tuple([new[x] for x in y]) for y in old.args[nodes.start : nodes.stop]]
         low, high = (bisect_left(self.numbers, x) for x in (nodes.start, nodes.stop))
         for x in self.numbers[low:high]:
-            made.constants[new[x]] = old.constants[x]
+            self.constants[new[x]] = old.constants[x]
 
-    def _widen_outputs(self) -> None:
+    def _with_wide_outputs(self, made: Program) -> Program:
         """Give outputs that turned out to be alike for all examples a number for each again."""
-        sizes, now = (x.nodes().sizes()[x.outputs].tolist() for x in (self.source, self.program))
+        sizes, now = (x.nodes().sizes()[x.outputs].tolist() for x in (self.source, made))
         for k, (lanes, left) in enumerate(zip(sizes, now, strict=True)):
             if lanes > left:
                 ones = self.append(Held(np.ones(lanes).tobytes()), ())
-                self.program.outputs[k] = self.append(mul, (self.program.outputs[k], ones))
+                made.outputs[k] = self.append(mul, (made.outputs[k], ones))
+        return self.program(made.outputs)
 
     def _reduction(self, op: Reduction, nodes: list[int]) -> int:
         if op is sum and nodes:
             found = self.constant(0.0)  # where Python's own begins
-            first, made = len(self.program), self.program
-            made.ops += [add] * len(nodes)
+            first = len(self.ops)
             sums = range(first, first + len(nodes) - 1)
-            made.args += zip((found, *sums), nodes, strict=True)
-            return len(made) - 1
+            self.ops += [add] * len(nodes)
+            self.args += zip((found, *sums), nodes, strict=True)
+            return len(self.ops) - 1
         is_chain = len(nodes) > MOST_OPERANDS or (op is maximum and self.varies)
         if op.expression is not None and not is_chain:
             return self.append(fixed_arity(op, len(nodes)), tuple(nodes))
@@ -294,22 +296,24 @@ class _Unfolding(PartCopy):
 
     # Sweeps ------------------------------------------------------------------------------------
 
-    def _left(self, args: Seeds) -> int:
-        """Write a gradient that is left; roots that turned out to be constants pass nothing on."""
-        wrt, *seeds = [self.places[x] for x in args]
+    def _left(self, seeds: Sequence[int]) -> int:
+        """Write a loss; roots that turned out to be constants pass nothing on."""
         pairs = zip(seeds[::2], seeds[1::2], strict=True)
-        moving = [x for pair in pairs if pair[0] not in self.program.constants for x in pair]
-        return self.append(ADJOINT, (wrt, *moving)) if moving else self.constant(0.0)
+        moving = [x for pair in pairs if pair[0] not in self.constants for x in pair]
+        return self.append(LOSS, tuple(moving)) if moving else self.constant(0.0)
 
-    def _asked(self, args: Seeds) -> int:
-        seeds = args[1:]
+    def _asked(self, wrt: int, loss: int) -> int:
+        """Write a gradient, or leave it."""
+        seeds, x, left = self.source.args[loss], self.places[wrt], self.places[loss]
+        if seeds not in self.wrt:
+            return left if left in self.constants else self.append(ADJOINT, (x, left))
         if seeds not in self.swept:
             self.swept[seeds] = self._sweep(seeds)
-        return self.swept[seeds].get(self.places[args[0]], self.constant(0.0))
+        return self.swept[seeds].get(x, self.constant(0.0))
 
     def _sweep(self, seeds: Seeds) -> dict[int, int]:
         """Write a sweep; return the error signals of the nodes whose gradients are wanted."""
-        wrt = {self.places[x] for x in self.wrt[seeds] if x < len(self.places)}
+        wrt = {self.places[x] for x in self.wrt[seeds].values() if x < len(self.places)}
         roots = [self.places[x] for x in seeds[::2]]
         moving = self._moving(roots, wrt)
         terms: dict[int, list[_Term]] = defaultdict(list)
@@ -322,10 +326,10 @@ class _Unfolding(PartCopy):
             upstream = self._added(terms.pop(node))
             if node in wrt:
                 found[node] = upstream
-            op, args = self.program.ops[node], self.program.args[node]
+            op, args = self.ops[node], self.args[node]
             if not isinstance(op, Elementwise) or is_detached(op):
                 continue
-            exponent = self.program.constants.get(args[1]) if op is pow else None
+            exponent = self.constants.get(args[1]) if op is pow else None
             if exponent == 2.0:  # x·x, as in other passes
                 op, args = mul, (args[0], args[0])
             elif exponent == 0.5:
@@ -337,15 +341,15 @@ class _Unfolding(PartCopy):
 
     def _moving(self, roots: Sequence[int], wrt: set[int]) -> set[int]:
         """Return the nodes of `wrt`, and what depends on these among what roots depend on."""
-        program, first = self.program, min(wrt, default=len(self.program))
+        first = min(wrt, default=len(self.ops))
         below, ahead = {*roots}, [*roots]
         while ahead:
-            more = {x for x in program.args[ahead.pop()] if x >= first} - below
+            more = {x for x in self.args[ahead.pop()] if x >= first} - below
             below |= more
             ahead += more
         found = {*wrt}
         for node in sorted(below):
-            if not found.isdisjoint(program.args[node]) and not is_detached(program.ops[node]):
+            if not found.isdisjoint(self.args[node]) and not is_detached(self.ops[node]):
                 found.add(node)
         return found
 
@@ -377,7 +381,7 @@ class _Unfolding(PartCopy):
     def _product(self, upstream: int, factor: int | float) -> int:
         """Write upstream · partial."""
         if isinstance(factor, int):
-            is_one = self.program.constants.get(upstream) == 1.0
+            is_one = self.constants.get(upstream) == 1.0
             return factor if is_one else self.append(mul, (upstream, factor))
         if factor == 1.0:
             return upstream

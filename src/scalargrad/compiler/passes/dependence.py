@@ -7,11 +7,11 @@ only.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from scalargrad.compiler.passes.kinds import BATCH, DETACH, UNBATCH, Op, Total
+from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, DETACH, UNBATCH, Op, Total
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.table.operation import Elementwise
@@ -106,16 +106,15 @@ def _bits(x: int) -> list[int]:
     return [k for k, digit in enumerate(f"{x:b}"[::-1]) if digit == "1"]
 
 
-def sweeps(adjoints: Iterable[Seeds]) -> dict[Seeds, list[int]]:
-    """Return, for each sweep (its roots and seeds), the nodes to differentiate with respect to."""
-    found: dict[Seeds, list[int]] = {}
-    seeds, wrt = None, list[int]()
-    for args in adjoints:
-        if args[1:] != seeds:  # one sweep has many
-            seeds = args[1:]
-            wrt = found.setdefault(seeds, [])
-        wrt.append(args[0])
-    return found
+def sweeps_of(nodes: Nodes) -> dict[Seeds, dict[int, int]]:
+    """Return, for each sweep (its roots and seeds), the derivatives, and by which node each is."""
+    found: dict[int, dict[int, int]] = {}
+    for x, (wrt, loss) in zip(nodes.places(ADJOINT), nodes.args_with(ADJOINT), strict=True):
+        found.setdefault(loss, {})[x] = wrt
+    merged: dict[Seeds, dict[int, int]] = {}
+    for loss, derivatives in found.items():
+        merged.setdefault(nodes.args_of(loss), {}).update(derivatives)
+    return merged
 
 
 def is_detached(op: Op) -> bool:

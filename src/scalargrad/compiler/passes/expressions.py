@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from scalargrad.compiler.passes.kinds import Op
 from scalargrad.ops import TABLE
@@ -113,9 +113,6 @@ class FixedArity(Elementwise):
         self.reduction = reduction
         self.arity = arity
         self.result_symbol, self.operand_symbols, _ = reduction.trace_partials(arity)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return fixed_arity, (self.reduction, self.arity)
 
 
 @functools.cache

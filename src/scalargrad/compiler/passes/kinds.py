@@ -29,10 +29,10 @@ class Kind:
 #: Up to so many products are added one after the other. A longer sum is so many sums, its classes,
 #: of every eighth product, which are then added in order.
 SEQUENTIAL, CLASSES = 64, 8
-#: ∂(Σ seed·root)/∂wrt, its operands (wrt, root, seed, root, seed, …).
+#: Σ seed·root, its operands (root, seed, root, seed, …), for `ADJOINT` alone to read.
+LOSS = Kind("loss")
+#: ∂loss/∂wrt, its operands (wrt, loss), as if no seed depended on anything.
 ADJOINT = Kind("adjoint")
-#: The most roots that derivatives name, counted for each of them: of more, Σ seed·root is the root.
-MOST_PAIRS = 200_000
 #: Its operands side by side, for `TAKE` alone to read.
 ROW = Kind("row")
 #: row[index], its operands (index, row): of a ROW, and of an index that may be computed.

@@ -13,7 +13,6 @@ from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     BATCH,
     CONSTANT,
-    INPUT,
     ROW,
     TAKE,
     UNBATCH,
@@ -21,7 +20,7 @@ from scalargrad.compiler.passes.kinds import (
     Stacked,
     Total,
 )
-from scalargrad.compiler.passes.program import PartCopy, Program
+from scalargrad.compiler.passes.program import Program, Writer
 from scalargrad.ops import add, eq, lt, mul, where
 
 
@@ -30,7 +29,7 @@ def unrolled(program: Program) -> Program:
 
     The lanes of an output are outputs in order.
     """
-    made = _Unrolled(program.given)
+    made = _Unrolled(program, program.given)
     lanes = made.lanes
     lanes += [[k] for k in range(program.inputs)]
     for node in range(program.inputs, len(program)):
@@ -50,9 +49,8 @@ def unrolled(program: Program) -> Program:
         elif isinstance(op, Total):
             lanes.append([made.total(args)])
         else:
-            lanes.append([made.node(op, row) for row in made.rows(args)])
-    made.program.outputs = [x for node in program.outputs for x in lanes[node]]
-    return made.program
+            lanes.append([made.append(op, row) for row in made.rows(args)])
+    return made.program([x for node in program.outputs for x in lanes[node]])
 
 
 def lookups_recur(program: Program) -> bool:
@@ -77,8 +75,7 @@ def with_choices(program: Program) -> Program:
     """Return a program in which each lookup is a choice among the entries."""
     if TAKE not in program.ops:
         return program
-    copy = PartCopy(program, program.inputs)
-    copy.program.stacked = program.stacked
+    copy = Writer(program, program.inputs, program.stacked)
     copy.new.update(zip(range(program.inputs), range(program.inputs), strict=True))
     for node in range(program.inputs, len(program)):
         op, args = program.ops[node], program.args[node]
@@ -87,11 +84,10 @@ def with_choices(program: Program) -> Program:
             copy.new[node] = chosen(copy, copy.operand(args[0]), entries)
         elif op is not ROW and node not in program.constants:
             copy.copy(node)
-    copy.program.outputs = [copy.operand(x) for x in program.outputs]
-    return copy.program
+    return copy.program([copy.operand(x) for x in program.outputs])
 
 
-def chosen(copy: PartCopy, index: int, entries: list[int]) -> int:
+def chosen(copy: Writer, index: int, entries: list[int]) -> int:
     """Write the entry at an index, which counts from the end if it is negative."""
     after = copy.append(add, (index, copy.constant(float(len(entries)))))
     place = copy.append(where, (copy.append(lt, (index, copy.constant(0.0))), after, index))
@@ -103,20 +99,12 @@ def chosen(copy: PartCopy, index: int, entries: list[int]) -> int:
     return found
 
 
-class _Unrolled:
+class _Unrolled(Writer):
     """The program that is written; `lanes` has the new nodes of each old one."""
 
-    def __init__(self, inputs: int) -> None:
-        self.program = Program(inputs, [INPUT] * inputs, [()] * inputs)
+    def __init__(self, source: Program, inputs: int) -> None:
+        super().__init__(source, inputs)
         self.lanes: list[list[int]] = []
-
-    def node(self, op: object, args: tuple[int, ...]) -> int:
-        return self.program.add([op], [args])[0]  # type: ignore[list-item]
-
-    def constant(self, number: float) -> int:
-        node = self.node(CONSTANT, ())
-        self.program.constants[node] = number
-        return node
 
     def rows(self, args: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Return the operands of each lane."""
@@ -126,8 +114,8 @@ class _Unrolled:
 
     def total(self, args: tuple[int, ...]) -> int:
         """Write a sum of products over lanes."""
-        terms = [self.node(mul, row) for row in self.rows(args)]
+        terms = [self.append(mul, row) for row in self.rows(args)]
         found = terms[0]
         for x in terms[1:]:
-            found = self.node(add, (found, x))
+            found = self.append(add, (found, x))
         return found

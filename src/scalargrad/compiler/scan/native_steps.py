@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import itertools
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -19,19 +21,55 @@ from scalargrad.compiler.call.arguments import (
     number_of,
     rebuilt,
 )
-from scalargrad.compiler.call.outline import Place, filled, filler, has_arrays, outlined
+from scalargrad.compiler.call.outline import Place, filled, filler, outlined
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.jitted import Jitted
+from scalargrad.compiler.nests.nested import Nested
+from scalargrad.compiler.runner import Inputs
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 
-if TYPE_CHECKING:
-    from scalargrad.compiler.backend.llvm.step_loop import NativeSteps
-
 #: The fewest steps that are run in one call.
 FEW = 16
-#: After this many calls that ran only a few steps, steps are run one by one.
-_TRIES, _FEW = 16, 64
+#: How many steps are run at first, then twice as many; the most numbers of their outputs, which
+#: stay in the cache, and of their memories, which take 0.1 s: then Python can handle a signal.
+_FIRST, _OUTPUTS, _NUMBERS = 64, 2**15, 2**26
+
+#: Runs steps: each takes the carry and its entry, writes its outputs to a row, and the first of
+#: these, the next carry, over the carry. Sizes are in bytes.
+_STEPS = """
+declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)
+define void @steps(ptr %inputs, ptr %outputs, ptr %given, ptr %rows, ptr %frame, ptr %code,
+                   i64 %carried, i64 %entry, i64 %row, i64 %count) {
+begin:
+  %entry.at = getelementptr i8, ptr %inputs, i64 %carried
+  br label %step
+step:
+  %k = phi i64 [0, %begin], [%next, %step]
+  %from = mul i64 %k, %entry
+  %given.at = getelementptr i8, ptr %given, i64 %from
+  call void @llvm.memmove.p0.p0.i64(ptr %entry.at, ptr %given.at, i64 %entry, i1 false)
+  call void %code(ptr %frame)
+  %to = mul i64 %k, %row
+  %row.at = getelementptr i8, ptr %rows, i64 %to
+  call void @llvm.memmove.p0.p0.i64(ptr %row.at, ptr %outputs, i64 %row, i1 false)
+  call void @llvm.memmove.p0.p0.i64(ptr %inputs, ptr %outputs, i64 %carried, i1 false)
+  %next = add i64 %k, 1
+  %more = icmp ult i64 %next, %count
+  br i1 %more, label %step, label %end
+end:
+  ret void
+}
+"""
+
+
+@functools.cache
+def _steps() -> Callable[..., None]:
+    from scalargrad.compiler.backend.llvm.machine_code import compile_text
+
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 6, *[ctypes.c_int64] * 4)
+    found: Callable[..., None] = compile_text(_STEPS, level=1).function("steps", kind)
+    return found
 
 
 class NativeStep(NamedTuple):
@@ -39,134 +77,114 @@ class NativeStep(NamedTuple):
 
     Attributes
     ----------
-    steps : NativeSteps
-        What runs them.
-    carry_of : callable
-        Makes the carry from the array of its numbers.
-    result
-        The outline of the result; its places are numbered from 0.
-    results : int
-        The number of numbers in the result.
+    path : Specialization
+    carried : int
+        How many of its first outputs are the next carry.
+    carry_of, results_of : callable
+        Make the carry from its numbers, and the results of steps from a row of each.
     """
 
-    steps: NativeSteps
-    carry_of: Callable[[Floats], Any]
-    result: Any
-    results: int
+    path: Specialization
+    carried: int
+    carry_of: Callable[[Any], Any]
+    results_of: Callable[[Floats], Iterable[Any]]
 
-    def run(self, state: Floats, given: Floats) -> list[Any]:
-        """Run as many steps as take this path, on these entries; return their results.
+    def run(self, inputs: Inputs, given: Floats) -> tuple[Any, list[Any]]:
+        """Run steps on these entries; return the carry after them, and their results.
 
-        `state`, the numbers of the carry, are afterwards those that the last step returned.
+        They end before the first whose outputs are not all finite, or whose comparisons come out
+        otherwise than those recorded.
+
+        Parameters
+        ----------
+        inputs : list of float or float64
+            The numbers of the carry, and those of the first entry.
+        given : float64, steps × numbers
+            The numbers of the entries.
         """
-        numbers = np.empty((len(given), self.results))
-        rows = numbers[: self.steps.run(state, given, numbers)]
-        if self.result.__class__ is Place:
-            found: list[Any] = rows[:, self.result.index].tolist()
-            return found
-        if self.result is None:
-            return [None] * len(rows)
-        of_array = has_arrays(self.result)
-        return [*map(filler(self.result, of_array=of_array), rows if of_array else rows.tolist())]
+        path, carried = self.path, self.carried
+        runner, wanted = path.function.values, np.array(path.outcomes, np.bool_)
+        executable = (lent := runner.lend())[0]
+        memory, outputs = executable.memory, executable.memory[runner.nests.outputs]
+        memory[: len(inputs)] = inputs
+        state, ys = memory[:carried].copy(), list[Any]()
+        most, count = min(_OUTPUTS // len(outputs), _NUMBERS // len(memory)), _FIRST
+        tests = slice(path.results, path.results + len(wanted))
+        while len(ys) < len(given):
+            entries = given[len(ys) : len(ys) + max(1, min(count, most))]
+            rows = np.empty((len(entries), len(outputs)))
+            arrays = (x.ctypes.data for x in (memory, outputs, entries, rows))
+            sizes = 8 * carried, 8 * given.shape[1], 8 * len(outputs), len(entries)
+            _steps()(*arrays, *executable.entry, *sizes)
+            good = np.hstack([np.isfinite(rows), (rows[:, tests] != 0.0) == wanted])
+            if not good.all():
+                rows = rows[: good.all(axis=1).argmin()]
+            if len(rows):
+                state = rows[-1, :carried].copy()
+                ys += self.results_of(rows[:, carried : path.results])
+            if len(rows) < len(entries):
+                break
+            count *= 2
+        runner.take_back(lent)
+        return self.carry_of(state), ys
 
 
 #: The steps of paths, cached.
 _known: WeakKeyDictionary[Specialization, NativeStep | None] = WeakKeyDictionary()
 
 
-def run_steps(
-    f: Jitted[..., Any],
-    step: Callable[[Any, Any], tuple[Any, Any]],
-    carry: Any,
-    entry: Callable[[int], Any],
-    given: Floats,
-) -> tuple[Any, list[Any]]:
-    """Run all steps of a scan, many in one call where possible; return the carry and the results.
+def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats) -> tuple[Any, list[Any]]:
+    """Run as many steps of a scan as take one path; return the carry, and the results.
 
     Parameters
     ----------
-    step : callable
-        Calls `f` for one step.
-    entry : callable
-        Returns the entry for the step of a given index.
+    x
+        The entry of the first of these steps.
     given : float64, steps × numbers
-        The numbers of all entries.
+        The numbers of all their entries.
     """
-    ys: list[Any] = []
-    tries = 0
-    order = _order_of(entry(0))
-    if order != sorted(order):
-        given = np.ascontiguousarray(given[:, order])
-    while len(ys) < len(given):
-        start = _start(f, carry, entry(len(ys))) if tries < _TRIES else None
-        if start is not None:
-            native, state = start
-            made = native.run(state, given[len(ys) :])
-            carry = native.carry_of(state) if made else carry
-            tries += len(made) < _FEW
-            ys = ys + made if ys else made  # most often all of them, which are not copied
-        if len(ys) < len(given):
-            carry, y = step(carry, entry(len(ys)))
-            ys.append(y)
-    return carry, ys
-
-
-def _start(f: Jitted[..., Any], carry: Any, x: Any) -> tuple[NativeStep, Floats] | None:
-    """Return what runs the steps from this carry on, if anything does, and the carry's numbers."""
-    shape, leaves, objects = f.signature((carry,), {})
-    for path in f.paths(carry, x):
+    call = f.call_of((carry, x), {})
+    for path in () if call[-1] else f.recorded(carry, x):
         if path not in _known:
-            _known[path] = None if objects else _native(path, shape)
+            _known[path] = _native(path, f.signature((carry,), {})[0], x)
         native = _known[path]
         if native is not None:
-            return native, np.array([*map(number_of, leaves)], dtype=np.float64)
-    return None
+            return native.run(path.inputs(call), given)
+    return carry, []
 
 
-def _native(path: Specialization, shape: Key) -> NativeStep | None:
+def _native(path: Specialization, shape: Key, x: Any) -> NativeStep | None:
     """Return what runs steps of a path whose carry has this key; None if nothing can.
 
-    The carry consists of numbers alone, and the next one has the same key.
+    The carry consists of numbers alone, and the next one has the same key. The numbers of both,
+    and those of an entry, are taken in the order in which they stand.
     """
     if path.differentiable or path.truths or path.whole or path.draws or path.surroundings.aliases:
         return None
+    nests = path.function.values.nests
+    if not isinstance(nests, Nested) or len(nests.functions) > 1:
+        return None
     if not isinstance(path.outline, tuple) or len(path.outline) != 2:
         return None
-    numbers = [float(k) for k in range(path.results)]
+    numbers = [*map(float, range(path.results))]
     walk = Walk()
     walk.take_one(filled(path.outline[0], numbers))
-    if walk.objects or tuple(walk.key) != shape:
-        return None
     carry, result = filled(path.outline, [*map(Value, numbers)])
     places: list[Value] = []
-    outline, carried = outlined(carry, places), len(places)
-    order = _listed(walk)
-    if [x.data for x in places] != sorted(order):
+    outlined(carry, places)
+    carried, outline = len(places), outlined(result, [])
+    taken = [y for leaf in walk.leaves for y in np.ravel(leaf).tolist()]
+    if walk.objects or tuple(walk.key) != shape or taken != numbers[:carried]:
         return None
-    back = None if order == sorted(order) else np.argsort(order)
-
-    from scalargrad.compiler.backend.llvm.step_loop import StepShape, native_steps
-
-    given, results = path.function.recorded.inputs - carried, path.results - carried
-    step_shape = StepShape(carried, given, results, path.outcomes, tuple(map(int, order)))
-    steps = native_steps(path.function.values, step_shape)
-    fill = filler(outline, of_array=True)
-    carry_of = fill if back is None else lambda state: fill(state[back])
-    return None if steps is None else NativeStep(steps, carry_of, outlined(result, []), results)
-
-
-def _listed(walk: Walk) -> list[float]:
-    """Return the numbers that a walk has taken, in its order."""
-    return [*itertools.chain.from_iterable(np.ravel(x).tolist() for x in walk.leaves)]
-
-
-def _order_of(entry: Any) -> list[int]:
-    """Return the order in which the numbers of an entry are inputs, of that of its columns."""
-    if entry is None:
-        return []
-    numbered = rebuilt([entry], Fresh(map(float, itertools.count()), {}))[0]
-    order: list[int] = np.argsort(flatten(numbered, "an entry")[0]).tolist()
-    return order
+    counted = rebuilt([x], Fresh(map(float, itertools.count()), {}))
+    entry = flatten(counted, "an entry")[0] if x is not None else []
+    if entry != sorted(entry):
+        return None
+    results_of: Callable[[Floats], Iterable[Any]]
+    results_of = functools.partial(map, filler(outline, of_array=True))
+    if isinstance(outline, Place):
+        results_of = lambda rows: rows[:, outline.index].tolist()  # noqa: E731 - in a tenth of the time
+    return NativeStep(path, carried, filler(path.outline[0], of_array=True), results_of)
 
 
 def rows_of(columns: Sequence[Any], count: int) -> Floats | None:
@@ -181,7 +199,7 @@ def rows_of(columns: Sequence[Any], count: int) -> Floats | None:
     """
     if count < FEW or not has_llvm():
         return None
-    found = []
+    found = [np.empty((count, 0))]
     for column in columns:
         if isinstance(column, np.ndarray) and column.dtype.kind in "fiu":
             found.append(number_of(column).reshape(count, -1))
@@ -190,5 +208,5 @@ def rows_of(columns: Sequence[Any], count: int) -> Floats | None:
         if not kinds <= {float, int}:
             return None
         found.append(np.array(column if kinds == {float} else [*map(float_from, column)])[:, None])
-    rows = np.concatenate(found, axis=1) if found else np.empty((count, 0))
-    return np.ascontiguousarray(rows, dtype=np.float64)
+    rows = np.concatenate(found, axis=1)
+    return rows if np.isfinite(rows).all() else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -70,9 +69,10 @@ def scan(
     stacked.
 
     If `f` is made by `jit`, a carry of floats stays in the memory of its program from step to
-    step, so that a step costs little more than its arithmetic. Steps that draw random numbers, that
-    are loops themselves or are run by NumPy are called one by one. So are those with a carry of
-    anything else, such as Values, and gradients flow through all steps. Other functions are simply
+    step, so that a step costs little more than its arithmetic. Steps that draw random numbers or
+    are run by NumPy are called one by one, and so are those after one whose conditions came out
+    otherwise; each takes a few microseconds more. So are those with a carry of anything else, such
+    as Values, and gradients flow through all steps. Other functions are simply
     called step by step. While another function is being recorded, so are the first steps; once two
     have computed alike and changed nothing around them, the others are copied, not called. A long
     step, as of a training with a gradient in it, is better compiled alone: ``scan(jit(f), …)``.
@@ -102,7 +102,7 @@ def _stepped(
     if trace is not None and all(type(x) in _READ_AT_ONCE for x in given[1]):
         entries = partial(_entry, *given[:2]), given[2]
         return recorded(trace, lambda carry, x: _pair(f(carry, x)), f, init, entries)
-    return _called(f, init, _entries(*given))
+    return _called(f, init, map(partial(_entry, *given[:2]), range(given[2])))
 
 
 def _called(
@@ -146,14 +146,14 @@ def _compiled(
         if recalled:
             carry, ys = recalled[0]
             return carry, ys
-    rows, called = rows_of(columns, count), f.repeated()
-    if rows is None:
-        return _called(called, init, _entries(xs, columns, count))
-
-    def step(carry: Any, x: Any) -> tuple[Any, Any]:
-        return _pair(called(carry, x))
-
-    return run_steps(f, step, init, partial(_entry, xs, columns), rows)
+    rows, entry = rows_of(columns, count), partial(_entry, xs, columns)
+    carry, ys = init, list[Any]()
+    if rows is not None:
+        carry, ys = _called(f, init, [entry(0)])  # a carry as steps return it
+        carry, more = run_steps(f, carry, entry(1), rows[1:])
+        ys += more
+    carry, more = _called(f.repeated(), carry, map(entry, range(len(ys), count)))
+    return carry, ys + more
 
 
 def _is_plain(paths: Sequence[Specialization], count: int) -> bool:
@@ -200,15 +200,6 @@ def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:
         raise OperandError(f"scan: xs and length {told}: give one number")
     (count,) = counts
     return columns, count
-
-
-def _entries(xs: Any, columns: Sequence[Any], count: int) -> Iterable[Any]:
-    """Return the entry for each step."""
-    if isinstance(xs, dict):
-        return (dict(zip(xs, row, strict=True)) for row in zip(*columns, strict=True))
-    if isinstance(xs, tuple):
-        return zip(*columns, strict=True)
-    return repeat(None, count) if xs is None else xs
 
 
 def _entry(xs: Any, columns: Sequence[Any], k: int) -> Any:

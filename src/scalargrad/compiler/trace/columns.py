@@ -138,7 +138,7 @@ class Columns:
         answer, which is kept.
         """
         ops, args = self.ops, self.args
-        opened = [args(x)[1:] if ops[x] is ADJOINT else (x,) for x in roots]
+        opened = [args(args(x)[1]) if ops[x] is ADJOINT else (x,) for x in roots]
         asked = frozenset(chain.from_iterable(opened)), tuple(targets)
         if self._below[0] != asked:
             self._below = asked, self._search(*asked)

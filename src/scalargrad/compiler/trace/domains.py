@@ -24,6 +24,7 @@ from scalargrad.compiler.passes.kinds import (
     BATCH,
     CONSTANT,
     DETACH,
+    LOSS,
     UNBATCH,
     Op,
     Total,
@@ -166,7 +167,7 @@ def _gradients_read(trace: Trace, nodes: Nodes, readers: Sequence[int]) -> list[
     program sends 0, and 0 · inf is nan, by which a comparison comes out otherwise.
     """
     gradients = nodes.where(lambda op: op is ADJOINT)
-    needed = nodes.needed(readers) & ~gradients
+    needed = nodes.needed(readers) & ~nodes.where(lambda op: op is LOSS or op is ADJOINT)
     read = np.zeros(len(nodes), np.bool_)
     read[nodes.operands[needed[nodes.users()]]] = True
     found = np.flatnonzero(read & gradients)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import islice
+from itertools import count, islice
 
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, ROW, TAKE, UNBATCH
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, ROW, TAKE, UNBATCH, Op
+from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.columns import Columns
 from scalargrad.compiler.trace.example_lanes import Lanes
@@ -97,14 +98,14 @@ class NodeValues:
         given = [x for x in read if x not in constants]
         given += [x for x in through if columns.ops[x] is INPUT]
         place = {x: i for i, x in enumerate(given)}
-        program = Program(len(given), [INPUT] * len(given), [()] * len(given))
-        program.stacked = len(columns.stacked)
-        for x in sorted({*read, *through}.difference(place)):
-            place[x] = len(program)
-            program.ops.append(columns.ops[x])
-            program.args.append(tuple([place[y] for y in columns.args(x)]))
-            if x in constants:
-                program.constants[place[x]] = constants[x]
-        program.outputs = [place[x] for x in nodes]
+        ops: list[Op] = [INPUT] * len(given)
+        args: list[tuple[int, ...]] = [()] * len(given)
+        others = sorted({*read, *through}.difference(place))
+        place.update(zip(others, count(len(given))))
+        ops += [columns.ops[x] for x in others]
+        args += [tuple([place[y] for y in columns.args(x)]) for x in others]
+        known = {place[x]: constants[x] for x in others if x in constants}
+        outputs, stacked = [place[x] for x in nodes], len(columns.stacked)
+        program = Program(len(given), Nodes.of(ops, args), known, outputs, stacked)
         numbers = [self._known[x] for x in given] + columns.stacked.tolist()
         return runner_for(program, once=True)(numbers)

@@ -20,7 +20,7 @@ from scalargrad.compiler.call.outline import filled, outlined
 from scalargrad.compiler.generators import Draw
 from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes
-from scalargrad.compiler.passes.program import RecordedProgram
+from scalargrad.compiler.passes.program import Program, chosen
 from scalargrad.compiler.trace.domains import marked, unseen
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import add, eq, identity
@@ -34,7 +34,7 @@ class Recording:
 
     Attributes
     ----------
-    program : RecordedProgram
+    program : Program
         Its inputs are the numbers of the arguments, those drawn, then the closed-over Values; its
         outputs are the results, then the guards.
     draws : tuple of Draw
@@ -63,7 +63,7 @@ class Recording:
         The lines of the user's code that have asked for the guards.
     """
 
-    program: RecordedProgram
+    program: Program
     draws: tuple[Draw, ...]
     closed_over: list[Value]
     outcomes: tuple[bool, ...]
@@ -240,14 +240,10 @@ def _program(
     given: Sequence[int],
     order: Integers,
     outputs: Sequence[int],
-) -> RecordedProgram:
+) -> Program:
     """Return nodes in an order as a program, inputs first."""
     places = np.full(len(nodes), -1)
     places[given] = np.arange(len(given))
     others = order[places[order] < 0]
     places[others] = np.arange(len(given), len(given) + len(others))
-    count = len(given) + len(others)
-    now = places[np.fromiter(constants, np.int64, len(constants))].tolist()
-    left = dict(zip(now, constants.values(), strict=True))
-    left.pop(-1, None)  # those that nothing reads
-    return RecordedProgram(len(given), nodes.chosen(places, count), left, places[outputs].tolist())
+    return chosen(Program(0, nodes, constants, [*outputs]), places, len(given))

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.passes.kinds import ADJOINT, TAKE
+from scalargrad.compiler.passes.kinds import ADJOINT, LOSS, TAKE
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.table.operation import Operation
@@ -40,7 +40,7 @@ class Stretch:
     def can_repeat(self) -> bool:
         """Return whether all that was written can be written again."""
         return all(
-            isinstance(op, Operation) or op in {ADJOINT, TAKE}
+            isinstance(op, Operation) or op in {ADJOINT, LOSS, TAKE}
             for op in {*self._trace.columns.ops[self.first :]}
         )
 

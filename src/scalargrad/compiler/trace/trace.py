@@ -21,7 +21,7 @@ from scalargrad.compiler.passes.kinds import (
     BATCH,
     DETACH,
     INPUT,
-    MOST_PAIRS,
+    LOSS,
     ROW,
     TAKE,
     UNBATCH,
@@ -44,7 +44,7 @@ from scalargrad.grad_mode import (
     recorder,
     run_recorded,
 )
-from scalargrad.ops import TABLE, eq, identity, mul, where
+from scalargrad.ops import eq, identity, mul, where
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import defers, is_real
 from scalargrad.table.operation import Operation
@@ -400,8 +400,6 @@ class Trace(Recorder):
     ) -> list[Any]:
         """Return ∂(Σ seed · root)/∂x for each node x; 0.0 where no root depends on it.
 
-        Many roots become one, their weighted sum.
-
         Parameters
         ----------
         seeds : sequence of (root, seed)
@@ -410,13 +408,10 @@ class Trace(Recorder):
         detached : bool
             Whether no gradient flows back through them.
         """
-        if len(seeds) * len(wrt) > MOST_PAIRS and not self.lanes.are_any():
-            terms = self.write_all(mul, seeds)
-            seeds = [(self.write(TABLE["sum"], tuple(terms)), self.constant(1.0))]
         self.derived.append(min(wrt, default=-1))
         below = self.columns.below([root for root, _ in seeds], wrt)
-        pairs = tuple([x for pair in seeds for x in pair])
-        signals = self.write_all(ADJOINT, [(x, *pairs) for x in wrt if x in below])
+        loss = self.write(LOSS, tuple([x for pair in seeds for x in pair]))
+        signals = self.write_all(ADJOINT, [(x, loss) for x in wrt if x in below])
         if detached or self.is_detaching:
             signals = self.write_all(DETACH, [(x,) for x in signals])
         if plain:

@@ -13,8 +13,8 @@ from typing import Any
 
 from scalargrad.compiler.backend.llvm import elementary
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
+from scalargrad.compiler.nests.saved_exponentials import UNITS
 from scalargrad.compiler.passes.expressions import expression_of, subexpressions
-from scalargrad.compiler.passes.saved_exponentials import UNITS
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Binary, Elementwise, Unary
 from scalargrad.table.printing import Expression

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER, Recording
-from scalargrad.compiler.nests.node_columns import kinded
+from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER, Recording, kinded
 from scalargrad.compiler.passes.nodes import alike, flagged, stretches
 
 Codes = NDArray[np.uint64]

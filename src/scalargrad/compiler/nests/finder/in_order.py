@@ -12,9 +12,14 @@ from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.cell_table import Column
 from scalargrad.compiler.nests.equations import Access, Arg, Array, Index, Step
 from scalargrad.compiler.nests.finder.cells import NotWrittenError
-from scalargrad.compiler.nests.finder.recording import APART, COMPUTED, GIVEN, Recording
+from scalargrad.compiler.nests.finder.recording import (
+    APART,
+    COMPUTED,
+    GIVEN,
+    MOST_OPERANDS,
+    Recording,
+)
 from scalargrad.compiler.nests.finder.to_equations import operation_of, without_power
-from scalargrad.compiler.nests.node_columns import MOST_OPERANDS
 from scalargrad.compiler.passes.expressions import LARGER
 from scalargrad.ops import TABLE
 

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.nests.node_columns import COMPUTED, GIVEN, NUMBER, NodeColumns
 from scalargrad.compiler.passes.kinds import Op
 
-__all__ = ["APART", "COMPUTED", "GIVEN", "NUMBER", "Recording", "recording_of"]
-
+#: Kinds of operands: computed by another node, given (an input or a gradient), or a constant.
+COMPUTED, GIVEN, NUMBER = 0, 1, 2
+#: A code has a digit for the kind of each of so many operands.
+MOST_OPERANDS = 32
+_DIGITS = 3 ** np.arange(MOST_OPERANDS + 1)
 #: The inputs of a recording are in one array or in several, whose numbers begin so far apart.
 APART = 1 << 40
 
@@ -54,27 +56,11 @@ class Recording:
         return self.kinds[at], self.places[at]
 
 
-def recording_of(columns: NodeColumns, span: slice, number: Integers) -> Recording:
-    """Return the columns of some nodes of a program, without gradients.
-
-    Parameters
-    ----------
-    columns : NodeColumns
-    span : slice
-        The places of these nodes.
-    number : integers
-        Which input of the recording each node of the program is; -1 if it is not given.
-    """
-    first = columns.first[span.start : span.stop + 1]
-    read = slice(int(first[0]), int(first[-1]))
-    operands, kinds = columns.operands[read], columns.kinds[read]
-    kinds = np.where(kinds == NUMBER, kinds, np.where(number[operands] >= 0, GIVEN, COMPUTED))
-    bits = columns.numbers.view(np.int64)[operands]
-    places = np.where(kinds == GIVEN, number[operands], columns.places[read] - span.start)
-    return Recording(
-        columns.table,
-        columns.operations[span],
-        first - first[0],
-        kinds.astype(np.int8),
-        np.where(kinds == NUMBER, bits, places),
-    )
+def kinded(codes: Integers, kinds: NDArray[np.int8], first: Integers) -> Integers:
+    """Return a code for each node, of that of its operation and of the kinds of its operands."""
+    counts = np.diff(first)
+    within = np.arange(len(kinds)) - np.repeat(first[:-1], counts)
+    found: Integers = codes * _DIGITS[-1]
+    if len(kinds):
+        found += np.add.reduceat(kinds * _DIGITS[within.clip(max=MOST_OPERANDS)], first[:-1])
+    return found

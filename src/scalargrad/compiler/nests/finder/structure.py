@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.nests.finder.alternatives import alternatives
-from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER, Recording
+from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER, Recording, kinded
 from scalargrad.compiler.nests.finder.triangles import Body, Repeated, foretold, symbols
-from scalargrad.compiler.nests.node_columns import kinded
 from scalargrad.compiler.passes.nodes import alike, flagged, stretches
 
 Codes = NDArray[np.uint64]

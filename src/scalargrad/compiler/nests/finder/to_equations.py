@@ -31,9 +31,8 @@ from scalargrad.compiler.nests.finder.cells import (
     Stores,
     Taken,
 )
-from scalargrad.compiler.nests.finder.recording import APART, COMPUTED, GIVEN
+from scalargrad.compiler.nests.finder.recording import APART, COMPUTED, GIVEN, MOST_OPERANDS
 from scalargrad.compiler.nests.finder.tree import Affine, Constant, Loop, Result, Statement, Tree
-from scalargrad.compiler.nests.node_columns import MOST_OPERANDS
 from scalargrad.compiler.passes.expressions import LARGER, FixedArity
 from scalargrad.compiler.passes.kinds import Op
 from scalargrad.ops import TABLE
