@@ -171,24 +171,9 @@ def distances_between(writer: Placed, reader: Placed, access: Access) -> dict[Va
             if v in found:
                 low, high = _turns(v, stride, mine, its)
                 found[v] = max(low, found[v][0]), min(high, found[v][1])
-        _bound_by_extents(found, mine, its)
     if any(low > high for low, high in found.values()):
         return None
     return found
-
-
-def _bound_by_extents(found: dict[Var, Distance], mine: Index, its: Index) -> None:
-    """Bound distances where the index that is written runs up to an outer variable."""
-    top = mine
-    while inner := [(v, k) for v, k in top.terms if v.extent.terms]:
-        v, stride = inner[-1]
-        if stride < 0 or v.extent.via:
-            return
-        top = top.substituted({v: v.extent - 1})  # what is written is at most this
-        for v, stride in top.terms:
-            if v in found and stride == 1:  # its <= w + rest
-                most = (v - its).bounds()[1] + (top - v).bounds()[1]
-                found[v] = found[v][0], min(found[v][1], most)
 
 
 def _turns(v: Var, stride: int, mine: Index, its: Index) -> Distance:

@@ -39,8 +39,6 @@ from scalargrad.errors import TraceError
 
 #: Where something is read: for each loop, one index, or all but so many first and last ones.
 Region = tuple[int | tuple[int, int], ...]
-#: What stands for an index of a loop.
-Place = Var | Index | int
 #: For cells beside results, the kind and the place, in the recording, of what they hold.
 Around = dict[tuple[int, ...], tuple[int, int]]
 #: Cells around results go at most so far, and farther by twice the extent.
@@ -61,42 +59,21 @@ class NotWrittenError(TraceError):
     """A tree has a form that is not written as equations."""
 
 
-class Looked(NamedTuple):
-    """A number looked up in a constant array, by the indices of some loops."""
-
-    array: Array
-    axes: tuple[int, ...]
-
-
-class Shifted(NamedTuple):
-    """A number looked up, and a multiple of the index of each loop."""
-
-    looked: Looked
-    strides: tuple[int, ...]
-
-
-#: What an index is, by the indices of the loops around.
-Number = Affine | Looked | Shifted
-
-
-class Taken(NamedTuple):
-    """An input, of one of the arrays that are given."""
-
-    array: Array
-    place: Number
-
-
 class Stored(NamedTuple):
     """A cell of results, or beside them."""
 
     among: Stores
-    indices: tuple[Number, ...]
+    indices: tuple[Index, ...]
+
+    def cell(self) -> Cell:
+        """Return the cell, once all indices are known."""
+        return self.among.cell(self.indices)
 
 
 class Chosen(NamedTuple):
     """One of two reads, by a number that is 1 or 0 at each turn."""
 
-    first: Looked
+    first: Cell
     read: Read
     other: Read
 
@@ -128,12 +105,12 @@ class Fill(NamedTuple):
 
     statement: Statement
     region: Region
-    indices: tuple[Number, ...]
+    cell: Stored
     value: Read
 
 
 #: What an operand reads, once it is known where that is stored.
-Read = Constant | Looked | Taken | Stored | Chosen
+Read = float | Cell | Stored | Chosen
 
 
 @dataclass(eq=False)
@@ -163,7 +140,7 @@ class Stores:
         for k, (low, high) in enumerate(bounds):
             self.low[k], self.high[k] = min(self.low[k], low), max(self.high[k], high)
 
-    def cell(self, at: Sequence[Place]) -> Cell:
+    def cell(self, at: Sequence[Var | Index]) -> Cell:
         """Return the cell at indices of the statement's loops."""
         assert self.array
         pairs = zip(at, self.low, strict=True)
@@ -233,12 +210,10 @@ class Cells:
         return len(statement.loops) if own is None else own.axis
 
     def _var(self, loop: Loop, around: Sequence[Loop]) -> Var:
-        extent: Number
         if isinstance(loop.extent, Affine):
-            extent = loop.extent
-        else:
-            extent = self._looked(around, loop.entered.axes, loop.extent)
-        return self.builder.var(self.index(extent, [self.vars[x] for x in around]))
+            return self.builder.var(self._index(loop.extent, around))
+        looked = self._looked(around, loop.entered.axes, loop.extent)
+        return self.builder.var(Index(0, (), looked))
 
     def _of_results(self, statement: Statement) -> Stores:
         depth = self.depth(statement)
@@ -270,7 +245,7 @@ class Cells:
     def _read(self, statement: Statement, j: int, access: Access, region: Region) -> Read:
         """Return what an operand reads in a region."""
         found = self._evenly(statement, j, access, region)
-        return found or self._chosen(statement, j, _rows(statement, region))
+        return self._chosen(statement, j, _rows(statement, region)) if found is None else found
 
     def _evenly(self, statement: Statement, j: int, access: Access, region: Region) -> Read | None:
         """Return what an operand reads the same way at all turns of a region, or None."""
@@ -286,32 +261,28 @@ class Cells:
     def _alike(self, statement: Statement, access: Access, region: Region) -> Read:
         """Return what an operand reads that reads the same way at all turns of a region."""
         if isinstance(access, Constant):
-            return access
+            return access.number
         if isinstance(access, Input):
-            return self._taken(access.place)
+            return self._taken(access.place, statement.loops)
         if isinstance(access, Data):
             return self._looked(statement.loops, statement.indices.axes, access.numbers)
         assert isinstance(access, Result)
         source = self.tree.statements[access.statement]
-        indices = access.indices[: self.depth(source)]
-        among = self.stores[source.number][0]
-        among.reach([self._bounds(x, statement, region) for x in indices])
-        return Stored(among, indices)
+        cell = self._stored(self.stores[source.number][0], access, statement)
+        cell.among.reach([self._bounds(x, statement, region) for x in cell.indices])
+        return cell
 
-    def _taken(self, place: Affine) -> Taken:
+    def _taken(self, place: Affine, loops: Sequence[Loop]) -> Cell:
         """Return a read of inputs, of one array."""
         which = (place.base + APART // 2) // APART
         if any(2 * abs(stride) > APART for stride in place.strides):
             raise NotWrittenError
-        return Taken(self.inputs[which], place._replace(base=place.base - which * APART))
+        return Cell(self.inputs[which], (self._index(place, loops) - which * APART,))
 
-    def _bounds(self, x: Affine, statement: Statement, region: Region) -> tuple[int, int]:
-        at = [part if isinstance(part, int) else self.vars[loop]
-              for part, loop in zip(region, statement.loops, strict=True)]  # fmt: skip
-        if _is_whole(region):
-            return self.index(x, at).bounds()
-        values = x.at(statement.indices)[_rows(statement, region)]
-        return int(values.min()), int(values.max())
+    def _bounds(self, x: Index, statement: Statement, region: Region) -> tuple[int, int]:
+        pairs = zip(statement.loops, region, strict=True)
+        at = {self.vars[loop]: Index(part) for loop, part in pairs if isinstance(part, int)}
+        return x.substituted(at).bounds()
 
     # Choices -----------------------------------------------------------------------------------
 
@@ -393,13 +364,14 @@ class Cells:
         if source < 0:
             place = part.affine(read)
             if place is not None and len(here) == count:
-                return self._taken(place)
+                return self._taken(place, loops)
             numbers = np.full(count, read[0])
             numbers[here] = read
             arrays = numbers // APART
             if (arrays != arrays[0]).any():
                 raise NotWrittenError
-            return Taken(self.inputs[int(arrays[0])], self._looked(loops, axes, numbers % APART))
+            looked = self._looked(loops, axes, numbers % APART)
+            return Cell(self.inputs[int(arrays[0])], (Index(0, (), looked),))
         made = self.tree.statements[source]
         among, depth = self.stores[source][0], self.depth(made)
         cells = np.zeros((depth, count), np.int64)
@@ -417,8 +389,8 @@ class Cells:
             nodes = turns.statement.nodes[turns.rows]
             if len(here) == count or (moves and self._are_earlier(made, cells, nodes)):
                 among.reach([(int(x.min()), int(x.max())) for x in cells])
-                return Stored(among, tuple(fitting))
-        indices: list[Number] = []
+                return Stored(among, tuple([self._index(x, loops) for x in fitting]))
+        indices: list[Index] = []
         for k, (x, index) in enumerate(zip(found, affine, strict=True)):
             numbers = np.full(count, -1 if k == 0 else int(x[0]))
             numbers[here] = x
@@ -426,7 +398,7 @@ class Cells:
             if index is None or len(here) < count:
                 indices.append(self._place(loops, axes, numbers))
             else:
-                indices.append(index)
+                indices.append(self._index(index, loops))
         return Stored(among, tuple(indices))
 
     def _is_made_outside(self, statement: Statement, source: int) -> bool:
@@ -446,11 +418,11 @@ class Cells:
         if table.size > _SPREAD * len(of):
             copies = self.builder.array("copy", (len(of),))
             self.copies += [(Cell(copies, (Index(k),)), *x) for k, x in of.items()]
-            return Taken(copies, looked)
+            return Cell(copies, (Index(0, (), looked),))
         copies = self.builder.array("copy", table.shape)
         for at, k in np.ndenumerate(table):
             self.copies.append((Cell(copies, tuple(map(Index, at))), *of.get(int(k), of[0])))
-        return Looked(copies, looked.axes)
+        return Cell(copies, looked.indices)
 
     def _are_earlier(self, source: Statement, cells: Integers, nodes: Integers) -> bool:
         """Return whether cells are written before nodes, or never, and are not far away."""
@@ -470,7 +442,7 @@ class Cells:
         written = self._nodes[source.number][within]
         return bool((written < nodes[inside]).all())
 
-    def _place(self, loops: Sequence[Loop], axes: Integers, numbers: Integers) -> Number:
+    def _place(self, loops: Sequence[Loop], axes: Integers, numbers: Integers) -> Index:
         """Return an index, one for each turn, of which a table holds what is no stride of loops."""
         left, strides = numbers, [0] * len(axes)
         for k in reversed(range(len(axes))):
@@ -482,10 +454,11 @@ class Cells:
                 if _decide(axes[others], less):
                     strides[k], left = int(steps[0]), less
         if any(strides) and (left != left[0]).any():
-            return Shifted(self._looked(loops, axes, left), tuple(strides))
-        return self._looked(loops, axes, numbers)  # whose table says that turns may meet
+            looked = self._looked(loops, axes, left)
+            return Index(0, (), looked) + self._index(Affine(0, tuple(strides)), loops)
+        return Index(0, (), self._looked(loops, axes, numbers))  # which says that turns may meet
 
-    def _looked(self, loops: Sequence[Loop], axes: Integers, numbers: Integers | Floats) -> Looked:
+    def _looked(self, loops: Sequence[Loop], axes: Integers, numbers: Integers | Floats) -> Cell:
         """Return numbers, one for each turn, as a constant array over the loops they vary with."""
         kept, sizes = [*range(len(axes))], [int(loop.counts.max()) for loop in loops]
         for axis in reversed(range(len(axes))):
@@ -497,7 +470,7 @@ class Cells:
         key = box.tobytes(), box.shape
         if key not in self._tables:
             self._tables[key] = self.builder.array("x", box.shape, "const", box)
-        return Looked(self._tables[key], tuple(kept))
+        return Cell(self._tables[key], tuple([as_index(self.vars[loops[k]]) for k in kept]))
 
     # Borders -----------------------------------------------------------------------------------
 
@@ -539,14 +512,14 @@ class Cells:
         if (np.ptp(cells[:, rows], axis=1) > _FAR + 2 * extents).any():
             return None
         among = self._stores_with(source, [holds for *_, holds in filled])
+        cell = self._stored(among, main, statement)
         for of, part, holds in filled:
             if not among.around.keys() >= holds.keys():
                 among.around.update(holds)
                 value = self._read(statement, j, part, of)
-                among.fills.append(Fill(statement, of, indices, value))
-        among.reach([(int(x.min()), int(x.max())) for x in cells[:, rows]])
-        among.reach([self._bounds(x, statement, region) for x in indices])
-        return Stored(among, indices)
+                among.fills.append(Fill(statement, of, cell, value))
+        among.reach([self._bounds(x, statement, region) for x in cell.indices])
+        return cell
 
     def _is_from_outside(self, statement: Statement, access: Access) -> bool:
         """Return whether what is read is made outside of the loops of a statement."""
@@ -581,20 +554,17 @@ class Cells:
 
     # Indices -----------------------------------------------------------------------------------
 
-    def index(self, x: Number, at: Sequence[Place]) -> Index:
-        """Return a number at indices of the loops around."""
-        if isinstance(x, Looked):
-            return Index(0, (), self.entry(x, at))
-        if isinstance(x, Shifted):
-            return self.index(x.looked, at) + self.index(Affine(0, x.strides), at)
-        found = as_index(x.base)
-        for stride, place in zip(x.strides, at, strict=True):
-            found += as_index(place) * stride
+    def _index(self, x: Affine, loops: Sequence[Loop]) -> Index:
+        """Return a number in loops as an index."""
+        found = Index(x.base)
+        for stride, loop in zip(x.strides, loops, strict=True):
+            found += self.vars[loop] * stride
         return found
 
-    def entry(self, x: Looked, at: Sequence[Place]) -> Cell:
-        """Return the cell of a table at indices of the loops around."""
-        return Cell(x.array, tuple([as_index(at[k]) for k in x.axes]))
+    def _stored(self, among: Stores, access: Result, statement: Statement) -> Stored:
+        """Return a result that a statement reads, in an array."""
+        indices = access.indices[: self.depth(among.statement)]
+        return Stored(among, tuple([self._index(x, statement.loops) for x in indices]))
 
 
 def _decide(axes: Integers, numbers: Integers | Floats) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from math import inf
 
@@ -21,7 +21,7 @@ from scalargrad.compiler.nests.finder.access import (
 )
 from scalargrad.compiler.nests.finder.check import stands_for
 from scalargrad.compiler.nests.finder.recording import NUMBER, Recording
-from scalargrad.compiler.nests.finder.split import peeled, split, unrolled, written_out
+from scalargrad.compiler.nests.finder.split import peeled, split, written_out
 from scalargrad.compiler.nests.finder.structure import Structure, flat, search
 from scalargrad.compiler.nests.finder.tree import (
     Access,
@@ -139,8 +139,6 @@ class _Simplest:
             structure = search(recording, are_numbers, joined=True)
             if self.tree is None or (structure and structure.size < self.tree.structure.size):
                 self._take(structure)
-        if self.tree is None:
-            self._take(search(recording, None, joined=True))
 
     def _take(self, structure: Structure | None) -> None:
         """Take the tree of a structure if its score is less and it takes not much longer."""
@@ -194,7 +192,7 @@ def _with_turns_written(tree: Tree) -> Tree:
             break
         loop = max(left, key=lambda x: x.number)
         tried.add(int(loop.symbols[0]))
-        tree = min(tree, _read(written_out(tree.structure, [loop]), tree), key=_time)
+        tree = min(tree, _read(written_out(tree.structure, loop), tree), key=_time)
     return tree
 
 
@@ -279,15 +277,15 @@ def _tree(structure: Structure, limit: float, known: set[tuple[str, float]]) -> 
         return None
     known.add(told)
     if structure.size <= _CHANGED:
-        tree = _changed(_changed(tree, split, _SPLITS), unrolled, 1)
+        tree = _split(tree)
     return None if is_padded(tree) else tree
 
 
-def _changed(tree: Tree, change: Callable[[Tree], Structure | None], times: int) -> Tree:
-    """Return the simplest of a tree and what becomes of it by changing it so often."""
+def _split(tree: Tree) -> Tree:
+    """Return the simplest of a tree and what becomes of it by splitting its loops."""
     best, limit = tree, cost(tree)
-    for _ in range(times):
-        changed = change(tree)
+    for _ in range(_SPLITS):
+        changed = split(tree)
         if changed is None:
             break
         before, tree = tree, Tree(changed)

@@ -7,13 +7,13 @@ wherever the strides of most operands jump.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from scalargrad.compiler.array_types import Flags, Integers
-from scalargrad.compiler.nests.finder.access import has_choices, has_tables
+from scalargrad.compiler.nests.finder.access import has_tables
 from scalargrad.compiler.nests.finder.recording import COMPUTED, GIVEN, NUMBER
 from scalargrad.compiler.nests.finder.structure import Structure
 from scalargrad.compiler.nests.finder.tree import Loop, Tree
@@ -27,8 +27,6 @@ _ROWS = 3
 _LONGEST = 12
 #: Of so many times that a loop is entered, rows are those of most.
 _TIMES = 5
-#: Loops of so few turns are written out where they need tables.
-_FEW = 4
 #: Keeps apart the addresses of statements, and from those of inputs and numbers.
 _APART = 1 << 32
 
@@ -77,19 +75,11 @@ def _split(structure: Structure, loop: Loop, addresses: list[Integers]) -> Struc
     return _in_rows(structure, loop, lengths, np.add.reduceat(jumps.astype(np.int64), entered))
 
 
-def unrolled(tree: Tree) -> Structure | None:
-    """Return the structure with loops of few turns written out that need tables."""
-    inner = {s.loops[-1]: None for s in tree.statements if s.loops and has_choices(s)}
-    few = [x for x in inner if x.times and x.times <= _FEW]
-    return written_out(tree.structure, few) if few else None
-
-
-def written_out(structure: Structure, loops: Iterable[Loop]) -> Structure:
-    """Return the structure with each turn of some loops, always as many, written out."""
+def written_out(structure: Structure, loop: Loop) -> Structure:
+    """Return the structure with each turn of a loop, always as many, written out."""
     periods, counts = structure.periods.copy(), structure.counts.copy()
-    for loop in loops:
-        of = loop.symbols - len(structure.recording)
-        periods[of], counts[of] = periods[of] * counts[of], 1
+    of = loop.symbols - len(structure.recording)
+    periods[of], counts[of] = periods[of] * counts[of], 1
     return replace(structure, periods=periods, counts=counts)
 
 

@@ -243,7 +243,7 @@ class _Search:
         times = (stop - start) // period
         slack = stop - start - times * period
         late = self._seam(start, times, slack, period)
-        start, times = start + late, times - (late > slack)
+        start = start + late
         over = np.maximum(start + period * times - np.append(start[1:], len(self.codes)), 0)
         early = np.minimum(over, late)  # where the next run begins before its first copy
         start, times = start - early, times - (over > early)
@@ -278,21 +278,16 @@ class _Search:
         return found
 
     def _seam(self, start: Integers, times: Integers, slack: Integers, period: int) -> Integers:
-        """Return by how much each run is to begin later, for fewest values to live across.
-
-        A copy more than there is slack for is foretold anew where turns grow.
-        """
+        """Return by how much each run is to begin later, for fewest values to live across."""
         late = np.zeros(len(start), np.int64)
-        grows = self.foretells & (times > _LEAST) & self._grow(start, times, period)
-        room = np.where(grows, period - 1, slack)
-        free = np.flatnonzero(room)
+        free = np.flatnonzero(slack)
         if len(free):
-            shifts = np.arange(int(room.max()) + 1)
+            shifts = np.arange(int(slack.max()) + 1)
             half = start + np.maximum(times // 2, 2) * period  # early copies may be others
             length = self.places[half + period] - self.places[half]
             crossing = self._crossing(int(np.median(length)))
             at = np.minimum(half[free, None] + shifts, len(self.codes))
-            cost = np.where(shifts > room[free, None], 1 << 40, crossing[self.places[at]])
+            cost = np.where(shifts > slack[free, None], 1 << 40, crossing[self.places[at]])
             late[free] = cost.argmin(axis=1)
         return late
 
@@ -343,19 +338,20 @@ class _Search:
     def _carried_on(
         self, start: Integers, times: Integers, period: int
     ) -> tuple[Integers, Integers]:
-        """Return runs with turns before and after them that extents of their loops foretell.
+        """Return runs with turns before them that extents of their loops foretell.
 
         Loops in the turns of a run are put right, too, such as ``[8[2]]`` that is ``4[2[2]]``.
         """
-        grows = (times >= _LEAST) & self._grow(start, times, period)
+        lasts = (start + period * times)[:, None] + period * np.arange(-_LEAST, 1)
+        a, b, c = np.diff(self.places[np.maximum(lasts, 0)]).T  # how many nodes the last three have
+        grows = (times >= _LEAST) & (a != b) & (b - a == c - b)
         for k in np.flatnonzero(grows)[::-1].tolist():
             begun, ended = int(start[k]), int(start[k] + period * times[k])
             low = int(start[k - 1] + period * times[k - 1]) if k else 0
-            high = int(start[k + 1]) if k + 1 < len(start) else len(self.codes)
             rows = self.symbols[begun:ended].reshape(-1, period).tolist()
             one, two, three = map(self._body, rows[-_LEAST:])
             edges = self.places[begun : ended + 1 : period].tolist()
-            free = {*self.places[low:begun].tolist(), *self.places[ended + 1 : high + 1].tolist()}
+            free = {*self.places[low:begun].tolist()}
             found = foretold((one, two, three), self.recording.codes, edges, free)
             if found is None:
                 continue
@@ -366,13 +362,6 @@ class _Search:
                 start[k], times[k] = np.searchsorted(self.places, first), len(turns)
                 start[k + 1 :] += more
         return start, times
-
-    def _grow(self, start: Integers, times: Integers, period: int) -> Flags:
-        """Return whether the last three copies of each run have evenly more nodes, or fewer."""
-        lasts = (start + period * times)[:, None] + period * np.arange(-_LEAST, 1)
-        a, b, c = np.diff(self.places[np.maximum(lasts, 0)]).T
-        found: Flags = (a != b) & (b - a == c - b)
-        return found
 
     def _body(self, symbols: Sequence[int]) -> Body:
         """Return what symbols stand for, loops as their first turn has it."""

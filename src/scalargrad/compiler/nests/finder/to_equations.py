@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 import numpy as np
@@ -24,15 +24,13 @@ from scalargrad.compiler.nests.finder.cells import (
     Cells,
     Chosen,
     Fill,
-    Looked,
     NotWrittenError,
-    Place,
     Read,
+    Stored,
     Stores,
-    Taken,
 )
 from scalargrad.compiler.nests.finder.recording import APART, COMPUTED, GIVEN, MOST_OPERANDS
-from scalargrad.compiler.nests.finder.tree import Affine, Constant, Loop, Result, Statement, Tree
+from scalargrad.compiler.nests.finder.tree import Constant, Loop, Result, Statement, Tree
 from scalargrad.compiler.passes.expressions import LARGER, FixedArity
 from scalargrad.compiler.passes.kinds import Op
 from scalargrad.ops import TABLE
@@ -93,7 +91,7 @@ class _Writer:
                 raise NotWrittenError
             self.operations.append(op)
         #: What is written just before a statement, and before a loop is opened.
-        self.before: dict[Statement | Loop, list[tuple[Stores, Fill]]] = defaultdict(list)
+        self.before: dict[Statement | Loop, list[Fill]] = defaultdict(list)
         #: The sums that end with a loop.
         self.closing: dict[Loop, list[Statement]] = defaultdict(list)
         self.partial: dict[int, Array] = {}  # what sums add up, beside what they start from
@@ -122,7 +120,7 @@ class _Writer:
         for fill in made.fills:
             loops = fill.statement.loops
             inner = [loop for loop, part in zip(loops, fill.region, strict=True) if part != (0, 0)]
-            self.before[inner[0] if inner else fill.statement].append((made, fill))
+            self.before[inner[0] if inner else fill.statement].append(fill)
 
     def run(self) -> list[tuple[Integers, Column]]:
         """Write all statements."""
@@ -154,8 +152,8 @@ class _Writer:
 
     def _body(self, body: Sequence[Loop | Statement], around: tuple[Var, ...]) -> None:
         for item in body:
-            for made, fill in self.before[item]:
-                self._fill(made, fill, around)
+            for fill in self.before[item]:
+                self._fill(fill, around)
             if isinstance(item, Statement):
                 if item.number in self.sums or item.number not in self.cells.terms:
                     self._statement(item, around)
@@ -173,7 +171,7 @@ class _Writer:
             op = self.operations[number]
             if links := self._links(statement):
                 places, op = [(x.number, 1) for x in links], _LARGEST if links[1:] else _IDENTITY
-            args = [self._arg(self.cells.reads[x], around) for x in places]
+            args = [self._arg(self.cells.reads[x]) for x in places]
             out = main.cell(around)
             self.builder.append(Step(out, *without_power(op, tuple(args))))
             for copy in copies:
@@ -182,7 +180,7 @@ class _Writer:
         out = main.cell(around[: own.axis])
         if number in self.partial:
             out = Cell(self.partial[number], out.indices)
-        self.builder.append(Step(out, *self._added(own, around), own.how))
+        self.builder.append(Step(out, *self._added(own), own.how))
 
     def _links(self, last: Statement) -> list[Statement]:
         """Return the links of a chain of the larger of two, so that equal operands share alike."""
@@ -201,11 +199,11 @@ class _Writer:
             raise NotWrittenError
         return found
 
-    def _added(self, own: Sum, around: Sequence[Var]) -> tuple[Operation, tuple[Arg, ...]]:
+    def _added(self, own: Sum) -> tuple[Operation, tuple[Arg, ...]]:
         """Write the terms of a sum at one turn but for the last operation; return that."""
         op, args = _IDENTITY, tuple[Arg, ...]()
         for term in own.terms:
-            x = self._arg(self.cells.reads[term.statement.number, term.place], around)
+            x = self._arg(self.cells.reads[term.statement.number, term.place])
             if args:
                 held = args[0] if op is _IDENTITY else self.builder.step(op, args)
                 both = TABLE["sub" if term.negated else "add"]
@@ -219,7 +217,7 @@ class _Writer:
         main, *copies = self.cells.stores[statement.number]
         out = main.cell(around)
         if statement.number in self.partial:
-            at: list[Place] = [*around, *[0] * (len(statement.loops) - len(around))]
+            at = {self.cells.vars[x]: Index() for x in statement.loops[len(around) :]}
             start = self._arg(self.cells.starts[statement.number], at)
             added = Cell(self.partial[statement.number], out.indices)
             self.builder.append(Step(out, _ADD, (start, added)))
@@ -229,45 +227,40 @@ class _Writer:
     def _set(self, cell: Cell, value: Arg) -> None:
         self.builder.append(Step(cell, _IDENTITY, (value,), SET))
 
-    def _fill(self, made: Stores, fill: Fill, around: tuple[Var, ...]) -> None:
+    def _fill(self, fill: Fill, around: tuple[Var, ...]) -> None:
         """Write what cells hold in a region, of which the outer loops are open."""
-        places: list[Place] = [*around]
+        at: dict[Var, Index] = {}
         loops = fill.statement.loops
         with ExitStack() as opened:
             for loop, part in [*zip(loops, fill.region, strict=True)][len(around) :]:
+                own = self.cells.vars[loop]
                 if isinstance(part, int):
-                    places.append(part)
+                    at[own] = Index(part)
                 else:
-                    var = self._var(loop, places, sum(part))
+                    var = self._var(own, at, sum(part))
                     opened.enter_context(self.builder.loop(var))
-                    places.append(var + part[0])
-            cell = made.cell([self.cells.index(x, places) for x in fill.indices])
-            self._set(cell, self._arg(fill.value, places))
+                    at[own] = var + part[0]
+            self._set(fill.cell.cell().substituted(at), self._arg(fill.value, at))
 
-    def _var(self, loop: Loop, places: Sequence[Place], less: int) -> Var:
+    def _var(self, own: Var, at: Mapping[Var, Index], less: int) -> Var:
         """Return the variable of a loop, or one for fewer turns, or inside others."""
-        own = self.cells.vars[loop]
-        if not less and own.extent.variables <= {x for x in places if isinstance(x, Var)}:
+        extent = own.extent.substituted(at)
+        if not less and extent == own.extent:
             return own
-        if not isinstance(loop.extent, Affine):
+        if extent.via:
             raise NotWrittenError
-        return self.builder.var(self.cells.index(loop.extent, places) - less)
+        return self.builder.var(extent - less)
 
     # Operands ----------------------------------------------------------------------------------
 
-    def _arg(self, read: Read, at: Sequence[Place]) -> Arg:
-        """Return what an operand reads at indices of its loops."""
-        if isinstance(read, Constant):
-            return read.number
-        if isinstance(read, Looked):
-            return self.cells.entry(read, at)
-        if isinstance(read, Taken):
-            return Cell(read.array, (self.cells.index(read.place, at),))
+    def _arg(self, read: Read, at: Mapping[Var, Index] | None = None) -> Arg:
+        """Return what an operand reads, with indices in the place of variables."""
+        if isinstance(read, float):
+            return read
         if isinstance(read, Chosen):
-            first = self.cells.entry(read.first, at)
-            args = first, self._arg(read.read, at), self._arg(read.other, at)
-            return self.builder.step(_WHERE, args)
-        return read.among.cell([self.cells.index(x, at) for x in read.indices])
+            return self.builder.step(_WHERE, tuple([self._arg(x, at) for x in read]))
+        cell = read.cell() if isinstance(read, Stored) else read
+        return cell.substituted(at) if at else cell
 
 
 def operation_of(op: Op) -> Operation | None:
@@ -290,4 +283,4 @@ def without_power(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tupl
 def _is_nothing(read: Read, how: str) -> bool:
     """Return whether a sum starts from 0, or a maximum from -inf."""
     nothing = -math.inf if how == MAX else 0.0
-    return isinstance(read, Constant) and read.number == nothing
+    return isinstance(read, float) and read == nothing

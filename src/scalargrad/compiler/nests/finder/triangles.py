@@ -50,7 +50,7 @@ def continued(before: Body, last: Body, turns: int) -> Body | None:
 def foretold(
     last: tuple[Body, Body, Body], codes: Integers, edges: Sequence[int], free: Container[int]
 ) -> tuple[int, list[Body]] | None:
-    """Return the first node of a run and its turns, with those before and after that fit.
+    """Return the first node of a run and its turns, with those before that fit.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def foretold(
     edges : sequence of int
         At which nodes the turns found begin, and where the last ends.
     free : container of int
-        Nodes outside, at which the run may begin or end.
+        Nodes outside, at which the run may begin.
 
     Returns
     -------
@@ -75,27 +75,21 @@ def foretold(
     earlier = [*_fitting(before, end, codes, edges[-1])]
     if [place for place, _ in earlier[: len(own)]] != own:
         return None
-    later = [*_fitting(before, end, codes, edges[-1], step=1)]
     while len(earlier) > len(own) and earlier[-1][0] not in free:
         earlier.pop()
-    while later and later[-1][0] not in free:
-        later.pop()
-    return earlier[-1][0], [x for _, x in reversed(earlier)] + [x for _, x in later]
+    return earlier[-1][0], [x for _, x in reversed(earlier)]
 
 
-def _fitting(
-    before: Body, last: Body, codes: Integers, place: int, *, step: int = -1
-) -> Iterator[tuple[int, Body]]:
-    """Yield turns before or after a place whose operations are there, and their other edges."""
-    k = max(step, 0)
-    while body := continued(before, last, k):
+def _fitting(before: Body, last: Body, codes: Integers, place: int) -> Iterator[tuple[int, Body]]:
+    """Yield turns before a place, from the last on, whose operations are there, and their edges."""
+    turns = 0
+    while body := continued(before, last, turns):
         there = operations(body)
-        other = place + step * len(there)
-        found = codes[max(min(place, other), 0) : max(place, other)]
-        if not len(there) or not np.array_equal(found, there):
+        edge = place - len(there)
+        if not there or not np.array_equal(codes[max(edge, 0) : place], there):
             return
-        yield other, body
-        place, k = other, k + step
+        yield edge, body
+        place, turns = edge, turns - 1
 
 
 def operations(body: Body) -> list[int]:
@@ -125,10 +119,6 @@ def symbols(
             found.append(node)
             node += 1
             continue
-        members = [*range(node, node + len(x.body) * x.times)]
-        if any(isinstance(y, Repeated) for y in x.body):
-            members, node = symbols(x.body * x.times, node, add)
-        else:
-            node += len(members)
+        members, node = symbols(x.body * x.times, node, add)
         found.append(add(x, members))
     return found, node
