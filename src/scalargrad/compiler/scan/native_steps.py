@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -94,6 +95,8 @@ def run_steps(
     """
     ys: list[Any] = []
     tries = 0
+    with suppress(Exception):  # if it cannot be recorded, the first call tells why
+        f.taken((carry, entry(0)), {})
     order = _order_of(entry(0))
     if order != sorted(order):
         given = np.ascontiguousarray(given[:, order])

@@ -98,17 +98,17 @@ def recorded(
     entry, count = entries
     first, written, looks = len(trace.columns), 0, _LOOKS
     last: Nesting | None = None
+    is_left = False  # all that is around the last step
     while len(ys) < count:
         start, given = len(trace.columns), (carry, entry(len(ys)))
         around = further = None
         if looks and written * (count - len(ys)) >= WORTH:
-            before, last = last, _alike(trace, [carry])
             looks -= 1
+            before, last = last, _alike(trace, [carry])
             if before and last and before.form == last.form:
-                looks = 0
-                if further := _further(trace, before, last, given[1]):
+                if is_left and (further := _further(trace, before, last, given[1])):
                     given = further.given
-                    around = _Around(trace, f, given)
+                around = _Around(trace, f, given)
         carry, y = step(*given)
         ys.append(y)
         written = len(trace.columns) - start
@@ -118,7 +118,10 @@ def recorded(
                 "compile the step alone, and call scan(jit(step), init, xs) outside",
                 is_final=True,
             )
-        if around and further and around.is_left((carry, y)):
+        is_left = bool(around and around.is_left((carry, y)))
+        if around and (further or not is_left):
+            looks = 0
+        if around and further and is_left:
             rest = [*map(entry, range(len(ys), count))]
             if found := further.copied(carry, y, rest, around.nodes()):
                 carry, ys[-1:] = found
