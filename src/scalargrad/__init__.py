@@ -84,12 +84,11 @@ if TYPE_CHECKING:
         solvers,
         train,
     )
-    from scalargrad.compiler.cond import cond
+    from scalargrad.compiler.control_flow import cond, while_loop
     from scalargrad.compiler.decorator import jit
     from scalargrad.compiler.jit_mode import disable_jit
     from scalargrad.compiler.scan.scan import scan
     from scalargrad.compiler.vmap import vmap
-    from scalargrad.compiler.while_loop import while_loop
     from scalargrad.expression import parse
     from scalargrad.show.graphs import draw
     from scalargrad.show.steps import walk
@@ -151,7 +150,7 @@ __all__.remove("sum")
 #: The modules of names that are loaded when first used, so that importing the package stays quick;
 #: the packages among these names are loaded in the same way.
 _LATER = {
-    "cond": "compiler.cond",
+    "cond": "compiler.control_flow",
     "disable_jit": "compiler.jit_mode",
     "draw": "show.graphs",
     "jit": "compiler.decorator",
@@ -160,7 +159,7 @@ _LATER = {
     "vmap": "compiler.vmap",
     "walk": "show.steps",
     "watch": "show.training",
-    "while_loop": "compiler.while_loop",
+    "while_loop": "compiler.control_flow",
 }
 
 

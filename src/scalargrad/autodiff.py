@@ -62,7 +62,7 @@ def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
     if allow_nonfinite is False or not flag(allow_nonfinite, "allow_nonfinite"):
         require_finite(root)
     order = topological_order(root, leaves=False)
-    nodes, grads, leaves = _sweep(order, {root: 1.0}, allow_nonfinite)
+    nodes, grads, leaves = _checked(_sweep(order, {root: 1.0}), allow_nonfinite)
     grads += [
         signal + (grad if (grad := x.grad).__class__ is float else _float_grad(x))
         for x, signal in leaves.items()
@@ -114,11 +114,11 @@ def error_signals(
     ----------
     Linnainmaa, 1970; Rumelhart, Hinton and Williams, 1986.
     """
-    inner, signals, others = _sweep(order, seeds, allow_nonfinite)
+    inner, signals, others = _checked(_sweep(order, seeds), allow_nonfinite)
     return dict(zip(inner, signals, strict=True)) | others
 
 
-def _sweep(order: Sequence[Value], seeds: Mapping[Value, float], allow_nonfinite: bool) -> Swept:
+def _sweep(order: Sequence[Value], seeds: Mapping[Value, float]) -> Swept:
     """Return the nodes that have operands, their signals, and what has arrived at others.
 
     Each wire adds upstream · local to the signal of its operand. A signal is complete when its
@@ -126,13 +126,12 @@ def _sweep(order: Sequence[Value], seeds: Mapping[Value, float], allow_nonfinite
     cache. What arrives at a `Call` is a vector, which it sends back to its operands at once.
     """
     arrived: dict[Any, Any] = dict(seeds)
-    inner, signals, received = [], [], arrived.get
-    for node in reversed(order):
-        if not (parents := node.parents):
-            continue  # a leaf: what arrives there stays
+    inner = [node for node in reversed(order) if node.parents]  # at leaves, what arrives stays
+    signals, received = [], arrived.get
+    for node in inner:
+        parents = node.parents
         upstream = arrived.pop(node, None)  # nothing where a call above does not depend on it
         local_grads: Any = () if upstream is None else node.local_grads
-        inner.append(node)
         signals.append(upstream or 0.0)
         if len(local_grads) == 1:
             (parent,), (local,) = parents, local_grads
@@ -149,16 +148,15 @@ def _sweep(order: Sequence[Value], seeds: Mapping[Value, float], allow_nonfinite
                     arrived[parent] = received(parent, -0.0) + upstream * local
         else:  # of a call, which sends all back at once
             local_grads.send_back(node, upstream, arrived)
-    _check(inner, signals, arrived, allow_nonfinite)
     return inner, signals, arrived
 
 
-def _check(
-    inner: list[Value], signals: list[Any], leaves: dict[Value, Any], allow_nonfinite: bool
-) -> None:
-    """Raise NumericalError if a leaf would be left with nan: then their sum is no number."""
+def _checked(swept: Swept, allow_nonfinite: bool) -> Swept:
+    """Return it; raise NumericalError if a leaf would have nan: then their sum is no number."""
+    inner, signals, leaves = swept
     if _anomaly.get() or not (allow_nonfinite or isfinite(sum(leaves.values()))):
         _require_numbers(inner, dict(zip(inner, signals, strict=True)) | leaves)
+    return swept
 
 
 def _require_numbers(inner: Sequence[Value], signals: Mapping[Value, Any]) -> None:

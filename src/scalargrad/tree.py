@@ -8,10 +8,8 @@ from __future__ import annotations
 import copy
 import functools
 import sys
-from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from types import FunctionType
 from typing import Any
 
 from scalargrad.errors import OperandError
@@ -183,8 +181,7 @@ def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
 def like(x: Any, items: Iterable[Any]) -> Any:
     """Return a list, tuple or dict of the type of `x` with other items.
 
-    A dict has the keys of `x`, and its default factory; an object of a derived class has the
-    attributes of `x`, and was not initialised, as that could change the items.
+    A dict has the keys of `x`; an object of a derived class is a copy of `x` but for its items.
 
     Examples
     --------
@@ -192,33 +189,18 @@ def like(x: Any, items: Iterable[Any]) -> Any:
     {'w': 3.0, 'b': 4.0}
     """
     kind: Any = type(x)
+    found: Any
     if kind in _PLAIN:
         return kind(items) if kind is not dict else dict(zip(x, items, strict=True))
-    found: Any
-    if isinstance(x, dict):
-        found = _with_values(x, items)
+    if isinstance(x, tuple):
+        found = tuple.__new__(kind, items)
     else:
-        numbers = [*items]
-        try:
-            found = tuple.__new__(kind, numbers) if isinstance(x, tuple) else list.__new__(kind)
-        except TypeError:  # a library's, as what time.gmtime returns
-            return kind(numbers)
-        if isinstance(x, list):
-            list.extend(found, numbers)
-    if own_attributes(x):
-        vars(found).update(own_attributes(x))
-    return found
-
-
-def _with_values(x: Any, items: Iterable[Any]) -> Any:
-    """Return a dict like `x` with other values, whatever its class does when an item is set."""
-    kind: Any = type(x)
-    found = kind.__new__(kind) if isinstance(kind.__setitem__, FunctionType) else copy.copy(x)
-    if isinstance(x, defaultdict):
-        found.default_factory = x.default_factory
-    base = OrderedDict if isinstance(x, OrderedDict) else dict
-    for key, item in zip(x, items, strict=True):
-        base.__setitem__(found, key, item)
+        found = copy.copy(x)
+        base: Any = list if isinstance(x, list) else dict
+        for key, item in zip(range(len(x)) if base is list else x, items, strict=True):
+            base.__setitem__(found, key, item)
+    if getattr(x, "__dict__", None):
+        found.__dict__ = own_attributes(x)
     return found
 
 

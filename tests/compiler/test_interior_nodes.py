@@ -7,7 +7,6 @@ result: the slope of tanh is 1 - y², and moves when y does.
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -83,7 +82,7 @@ def test_a_number_that_an_example_holds_twice() -> None:
 
 
 def test_gradients_by_results_of_vmap() -> None:
-    """They are refused where the examples that the results are of went on from these."""
+    """They are refused: the examples may have gone on from these."""
 
     def f(xs: list[Any]) -> Any:
         hidden = vmap(sg.tanh)(xs)
@@ -94,11 +93,9 @@ def test_gradients_by_results_of_vmap() -> None:
         (_, y, z), _ = vmap(cubes)(xs)
         return vmap(lambda x: gradients(x * z, [y])[0])(xs)
 
-    xs = [*map(Value, XS)]
-    expected = [2.0 * k * math.tanh(x.data) for k, x in enumerate(xs)]
-    assert plain(jit(f)(xs)) == pytest.approx(expected)
-    with pytest.raises(sg.TraceError, match="vmap"):
-        jit(within)(xs[:2])
+    for refused in f, within:
+        with pytest.raises(sg.TraceError, match="vmap"):
+            jit(refused)([*map(Value, XS[:2])])
 
 
 @pytest.mark.parametrize("examples", [3, 300])

@@ -7,7 +7,7 @@ import functools
 import os
 import pkgutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
@@ -53,7 +53,6 @@ class Jitted(Generic[P, R]):
         "_remember",
         "_static",
         "is_checked",
-        "scans",
         "signature",
     )
     __wrapped__: Callable[P, R]
@@ -73,8 +72,6 @@ class Jitted(Generic[P, R]):
         self._kept = Specializations(function, static)
         self.signature = (signature := Signature(function, static)).of
         self._remember = signature.remember
-        #: The compiled scans of this function as a step, by the number of steps.
-        self.scans: dict[int | None, Jitted[..., Any]] = {}
 
     def all_paths(self) -> list[Specialization]:
         """Return all paths that are kept."""
@@ -161,42 +158,19 @@ class Jitted(Generic[P, R]):
             call = _, _, _, key, _, objects = self.call_of(args, {})
             if objects or key not in valid:
                 valid[key] = self._kept.current(key, objects)
-            found = self.recalled(call, valid[key])
-            if found is None:  # recorded anew, or evaluated eagerly: other code runs
-                valid.clear()
-                return self(*args)  # type: ignore[call-arg]
-            return found[0]
+            for path in valid[key]:
+                run = path.run(call)
+                if run is not None and run[1]:
+                    return path.result(run[0])  # type: ignore[no-any-return]
+            valid.clear()  # recorded anew, or evaluated eagerly: other code runs
+            return self(*args)  # type: ignore[call-arg]
 
         return called
-
-    def recalled(
-        self, call: Call, paths: Sequence[Specialization] | None = None
-    ) -> tuple[R] | None:
-        """Return the result by a recorded path, in a tuple; None if none can be run for this call.
-
-        `paths` are those to try, known to be valid; by default, what is closed over tells.
-        """
-        _, _, _, key, _, objects = call
-        for path in self._kept.current(key, objects) if paths is None else paths:
-            run = path.run(call)
-            if run is not None and run[1]:
-                return (path.result(run[0]),)
-        return None
 
     def paths(self, *args: Any) -> tuple[Specialization, ...]:
         """Return the recorded paths for arguments of this shape that are still valid."""
         key, _, objects = self.signature(args, {})
         return self._kept.current(key, objects)
-
-    def recorded(self, *args: Any) -> tuple[Specialization, ...]:
-        """Return the valid paths for arguments of this shape, recording one if there is none.
-
-        None, too, if the call cannot be recorded: why not, the call itself tells.
-        """
-        if not self.paths(*args):
-            with suppress(Exception):
-                self.taken(args, {})
-        return self.paths(*args)
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Say what was recorded and compiled for these arguments, and how long a call takes.

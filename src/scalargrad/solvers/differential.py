@@ -7,8 +7,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+from scalargrad.compiler.control_flow import while_loop
 from scalargrad.compiler.scan.scan import scan
-from scalargrad.compiler.while_loop import while_loop
 from scalargrad.errors import DomainError, NumericalError, OperandError
 from scalargrad.grad_mode import recorder
 from scalargrad.linalg import number, vector

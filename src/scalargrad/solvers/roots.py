@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from scalargrad.compiler.while_loop import while_loop
+from scalargrad.compiler.control_flow import while_loop
 from scalargrad.errors import DomainError, NumericalError
 from scalargrad.grad_mode import derivatives, no_grad, recorder
 from scalargrad.linalg import number, solve

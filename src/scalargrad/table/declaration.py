@@ -112,8 +112,6 @@ class Operation:
 
     lazy = False
     composite = False
-    #: True if its partials may be others than those of its expression.
-    has_own_rule = False
     #: True if every result says true (1) or false (0).
     truth = False
     #: True if it has one operand or two.

@@ -215,23 +215,6 @@ def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) 
         unused = np.array(few, np.int64)
 
 
-def below(roots: Iterable[int], first: Integers, operands: Integers, most: int) -> Flags | None:
-    """Return which nodes roots depend on, these among them; None if they are more than `most`."""
-    starts, read = entries(first), entries(operands)
-    found = {*roots}
-    ahead = [*found]
-    while ahead and len(found) <= most:
-        x = ahead.pop()
-        more = {*read[starts[x] : starts[x + 1]]} - found
-        found |= more
-        ahead += more
-    if ahead:
-        return None
-    flags = np.zeros(len(first) - 1, np.bool_)
-    flags[[*found]] = True
-    return flags
-
-
 def entries(numbers: Any) -> memoryview[int]:
     """Return a view of an array of integers that is faster to index one by one."""
     return memoryview(numbers)

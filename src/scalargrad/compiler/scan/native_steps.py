@@ -144,7 +144,7 @@ def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats) -> tuple[A
         The numbers of all their entries.
     """
     call = f.call_of((carry, x), {})
-    for path in () if call[-1] else f.recorded(carry, x):
+    for path in () if call[-1] else f.paths(carry, x):
         if path not in _known:
             _known[path] = _native(path, f.signature((carry,), {})[0], x)
         native = _known[path]

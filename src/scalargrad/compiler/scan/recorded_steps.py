@@ -9,7 +9,7 @@ the stand-ins.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import chain, compress
+from itertools import chain, compress, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +18,12 @@ from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.call.arguments import Fresh, Walk, rebuilt
 from scalargrad.compiler.call.outline import filler, outlined
 from scalargrad.compiler.guards.refused import is_followed
+from scalargrad.compiler.passes.kinds import ADJOINT, LOSS, TAKE
 from scalargrad.compiler.trace.side_effects import Snapshot
-from scalargrad.compiler.trace.stretch import Stretch
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced, TracedParameter
 from scalargrad.errors import OperandError, TraceError
+from scalargrad.table.operation import Operation
 
 #: So many nodes must be left to be written: to look at all that a function can reach takes a
 #: millisecond and more.
@@ -173,7 +174,7 @@ def _alike(trace: Trace, trees: list[Any]) -> Nesting | None:
         return None
     of, nodes = trace.plainness, [x.index for x in numbers]
     #: What decides, besides a number, what is written for it.
-    asked = trace.ops.__getitem__, of.of, of.is_truth, of.mark_of
+    asked = trace.ops.__getitem__, of.age, of.is_truth, trace.is_leaf
     kinds = [*zip(map(type, numbers), *(map(ask, nodes) for ask in asked), strict=True)]
     one = kinds[: len(kinds) // len(trees)]
     return Nesting(trees[0], numbers, (key, one)) if kinds == one * len(trees) else None
@@ -200,14 +201,16 @@ class _Further:
     Attributes
     ----------
     given : tuple
-        The carry and the entry that the step is given.
+        The carry and the entry that the step is given. Its nodes follow the stand-ins.
     """
 
     def __init__(self, trace: Trace, before: Nesting, carry: Nesting, entry: Nesting) -> None:
         self._trace, self._carry, self._entry = trace, carry, entry
         self._moves = before.nodes != carry.nodes
-        self._stretch = Stretch(trace, [*compress(carry.numbers, self._moves), *entry.numbers])
-        fresh = iter(self._stretch.stand_ins)
+        self._given = np.concatenate([carry.nodes[self._moves], entry.nodes])
+        moving = [*compress(carry.numbers, self._moves), *entry.numbers]
+        fresh = iter([*map(trace.stand_in, moving)])
+        self._first = len(trace.columns)
         pairs = zip(carry.numbers, self._moves, strict=True)
         numbers = [next(fresh) if moves else x for x, moves in pairs]
         self.given = carry.with_numbers(numbers), entry.with_numbers([*fresh])
@@ -220,7 +223,7 @@ class _Further:
         None if what the step has returned, or another entry, is not like what it was given, or if
         the step can reach it: it may ask whether it is the last.
         """
-        trace, stretch = self._trace, self._stretch
+        trace = self._trace
         carried, entries = _alike(trace, [carry]), _alike(trace, [self._entry.tree, *rest])
         if not (carried and carried.form == self._carry.form and entries):
             return None
@@ -232,11 +235,11 @@ class _Further:
         except TraceError:  # no result of a program
             return None
         nodes = carried.nodes
-        goes_on = np.where(self._moves, nodes >= stretch.first, nodes == self._carry.nodes).all()
-        if not (goes_on and stretch.can_repeat() and all(type(x) in _TRACED for x in values)):
+        goes_on = np.where(self._moves, nodes >= self._first, nodes == self._carry.nodes).all()
+        if not (goes_on and self._can_repeat() and all(type(x) in _TRACED for x in values)):
             return None
-        count = 1 + len(rest)
-        stretch.repeat(nodes[self._moves], entries.nodes.reshape(count, -1))
+        count, wide = 1 + len(rest), len(values)
+        self._repeat(nodes[self._moves], entries.nodes.reshape(count, -1))
         known = {x.index: x for x in (*entries.numbers, *values, *carried.numbers)}
 
         def numbers_of(nodes: Integers) -> list[Traced]:
@@ -245,7 +248,56 @@ class _Further:
             known.update(zip(unknown, trace.all_traced(unknown), strict=True))
             return [known[x] for x in asked]
 
-        wide = len(values)
-        found = numbers_of(stretch.at(np.array([x.index for x in values], np.int64)))
+        found = numbers_of(self._at(np.array([x.index for x in values], np.int64)))
         ys = [fill(found[k * wide : (k + 1) * wide]) for k in range(count)]
-        return carried.with_numbers(numbers_of(stretch.at(nodes)[-1])), ys
+        return carried.with_numbers(numbers_of(self._at(nodes)[-1])), ys
+
+    def _can_repeat(self) -> bool:
+        """Return whether all that was written can be written again."""
+        return all(
+            isinstance(op, Operation) or op in {ADJOINT, LOSS, TAKE}
+            for op in {*self._trace.columns.ops[self._first :]}
+        )
+
+    def _repeat(self, carried: Integers, entries: Integers) -> None:
+        """Write the nodes of the step for all entries, the first as if it had read no stand-ins.
+
+        Parameters
+        ----------
+        carried : integers
+            The nodes of the step that the next is given first.
+        entries : integers, times × numbers
+            What it is given besides: a row for the step itself, then one for each of the others.
+        """
+        trace, columns, first = self._trace, self._trace.columns, self._first
+        length, count, width = len(columns) - first, len(entries), len(carried)
+        self._starts = first + length * np.arange(count)[:, np.newaxis]
+        moved = self._at(carried, slice(count - 1))
+        self._read = np.hstack([np.vstack([self._given[:width], moved]), entries])
+        wide = {x: args for x, args in columns.wide.items() if x >= first}
+        read = columns.left[first:], columns.right[first:], [*chain(*wide.values())]
+        rows = self._at(np.concatenate([np.array(x, np.int64) for x in read]))
+        left, right, others = np.split(rows.astype(np.int32), [length, 2 * length], axis=1)
+        del columns.left[first:], columns.right[first:]
+        columns.left.frombytes(left.tobytes())
+        columns.right.frombytes(right.tobytes())
+        edges = np.cumsum([0, *map(len, wide.values())]).tolist()
+        for k, row in enumerate(others.tolist() if wide else ()):
+            columns.wide |= {
+                x + k * length: tuple(row[a:b])
+                for x, (a, b) in zip(wide, pairwise(edges), strict=True)
+            }
+        columns.ops += columns.ops[first:] * (count - 1)
+        starts = self._starts[1:, 0].tolist()
+        finite = [x - first for x in trace.finite if x >= first]
+        trace.finite += [at + x for at in starts for x in finite]
+        trace.plainness.mark_again(range(first, first + length), starts)
+
+    def _at(self, nodes: Integers, times: slice = slice(None)) -> Integers:
+        """Return what takes the place of nodes of the step, a row for each time."""
+        found = np.where(nodes >= self._first, nodes - self._first + self._starts[times], nodes)
+        start = self._first - len(self._given)
+        read = np.flatnonzero((nodes >= start) & (nodes < self._first))
+        if len(read):
+            found[:, read] = self._read[times, nodes[read] - start]
+        return found

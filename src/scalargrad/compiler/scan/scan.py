@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.backend import has_llvm
-from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.scan.native_steps import rows_of, run_steps
@@ -17,13 +17,9 @@ from scalargrad.compiler.scan.recorded_steps import recorded
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.vmap import holds_entries
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import builds_graphs
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import function, size
 
-#: The fewest steps of a scan that is compiled as one function, for gradients through all of them;
-#: the most nodes of all its steps, and of one.
-_STEPS, _NODES, _LONGEST = 50, 1_000_000, 200
 #: What keeps its entries, so that all can be read before the first step.
 _READ_AT_ONCE = (list, tuple, np.ndarray)
 
@@ -69,13 +65,13 @@ def scan(
     stacked.
 
     If `f` is made by `jit`, a carry of floats stays in the memory of its program from step to
-    step, so that a step costs little more than its arithmetic. Steps that draw random numbers or
-    are run by NumPy are called one by one, and so are those after one whose conditions came out
-    otherwise; each takes a few microseconds more. So are those with a carry of anything else, such
-    as Values, and gradients flow through all steps. Other functions are simply
-    called step by step. While another function is being recorded, so are the first steps; once two
-    have computed alike and changed nothing around them, the others are copied, not called. A long
-    step, as of a training with a gradient in it, is better compiled alone: ``scan(jit(f), …)``.
+    step, so that a step costs little more than its arithmetic. Steps that draw random numbers, that
+    are loops themselves or are run by NumPy are called one by one. So are those with a carry of
+    anything else, such as Values: for gradients through all steps, compile the function that calls
+    `scan`. Other functions are simply called step by step. While another function is being
+    recorded, so are the first steps; once two have computed alike and changed nothing around them,
+    the others are copied, not called. A long step, as of a training with a gradient in it, is
+    better compiled alone: ``scan(jit(f), …)``.
 
     Examples
     --------
@@ -89,29 +85,19 @@ def scan(
     """
     function(f, "f", "scan(lambda carry, x: (carry + x, carry), 0.0, xs)")
     columns, count = _columns(xs, None if length is None else size(length, "length"))
-    if isinstance(f, Jitted) and current_trace() is None and not is_jit_disabled():
-        return _compiled(f, init, (xs, columns, count))
-    return _stepped(f, init, (xs, columns, count))
-
-
-def _stepped(
-    f: Callable[[Any, Any], Any], init: Any, given: tuple[Any, Sequence[Any], int]
-) -> tuple[Any, list[Any]]:
-    """Call a step function on one entry after the other, as it is recorded or eagerly."""
-    trace = current_trace()
-    if trace is not None and all(type(x) in _READ_AT_ONCE for x in given[1]):
-        entries = partial(_entry, *given[:2]), given[2]
-        return recorded(trace, lambda carry, x: _pair(f(carry, x)), f, init, entries)
-    return _called(f, init, map(partial(_entry, *given[:2]), range(given[2])))
-
-
-def _called(
-    f: Callable[[Any, Any], Any], carry: Any, entries: Iterable[Any]
-) -> tuple[Any, list[Any]]:
-    """Call a step function on one entry after the other."""
-    ys = []
-    for x in entries:
-        carry, y = _pair(f(carry, x))
+    trace, entry = current_trace(), partial(_entry, xs, columns)
+    carry, ys, called = init, list[Any](), f
+    if trace is not None and all(type(x) in _READ_AT_ONCE for x in columns):
+        return recorded(trace, lambda *given: _pair(f(*given)), f, init, (entry, count))
+    if isinstance(f, Jitted) and trace is None and not is_jit_disabled():
+        rows = rows_of(columns, count)
+        if rows is not None:
+            carry, y = _pair(f(init, entry(0)))  # a carry as steps return it
+            carry, more = run_steps(f, carry, entry(1), rows[1:])
+            ys += [y, *more]
+        called = f.repeated()
+    for x in itertools.islice(_entries(xs, columns, count), len(ys), None):
+        carry, y = _pair(called(carry, x))
         ys.append(y)
     return carry, ys
 
@@ -130,54 +116,6 @@ def _pair(result: Any) -> tuple[Any, Any]:
         f"scan: the step returned {shown(result)}: return a pair, the next carry and a result, "
         "as in return carry, None"
     )
-
-
-def _compiled(
-    f: Jitted[..., Any], init: Any, given: tuple[Any, Sequence[Any], int]
-) -> tuple[Any, list[Any]]:
-    """Repeat a compiled step: all steps as one function, many per call, or one by one."""
-    xs, columns, count = given
-    if count >= _STEPS and builds_graphs() and has_llvm():
-        length = count if xs is None else None
-        whole = f.scans.get(length)
-        recalled = whole and whole.recalled(whole.call_of((init, xs), {}))
-        if not recalled and _is_plain(f.recorded(init, _entry(xs, columns, 0)), count):
-            recalled = (_whole(f, length)(init, xs),)
-        if recalled:
-            carry, ys = recalled[0]
-            return carry, ys
-    rows, entry = rows_of(columns, count), partial(_entry, xs, columns)
-    carry, ys = init, list[Any]()
-    if rows is not None:
-        carry, ys = _called(f, init, [entry(0)])  # a carry as steps return it
-        carry, more = run_steps(f, carry, entry(1), rows[1:])
-        ys += more
-    carry, more = _called(f.repeated(), carry, map(entry, range(len(ys), count)))
-    return carry, ys + more
-
-
-def _is_plain(paths: Sequence[Specialization], count: int) -> bool:
-    """Return whether a step has one short path with gradients and without random draws."""
-    if len(paths) != 1:
-        return False
-    (path,) = paths
-    short = path.recorded <= min(_LONGEST, _NODES // count)
-    return short and path.differentiable and not path.outcomes and not path.draws
-
-
-def _whole(f: Jitted[..., Any], length: int | None) -> Jitted[..., Any]:
-    """Return a compiled function of `init` and `xs` that makes all steps, kept with the step.
-
-    The steps are called one by one as they are recorded, and where a number is not finite.
-    """
-    if length not in f.scans:
-
-        def whole(init: Any, xs: Any) -> Any:
-            return _stepped(f, init, (xs, *_columns(xs, length)))
-
-        whole.__name__ = whole.__qualname__ = f"scan of {getattr(f, '__name__', 'a step')}"
-        f.scans[length] = Jitted(whole)
-    return f.scans[length]
 
 
 def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:
@@ -200,6 +138,15 @@ def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:
         raise OperandError(f"scan: xs and length {told}: give one number")
     (count,) = counts
     return columns, count
+
+
+def _entries(xs: Any, columns: Sequence[Any], count: int) -> Iterable[Any]:
+    """Return the entry for each step."""
+    if isinstance(xs, dict):
+        return (dict(zip(xs, row, strict=True)) for row in zip(*columns, strict=True))
+    if isinstance(xs, tuple):
+        return zip(*columns, strict=True)
+    return repeat(None, count) if xs is None else xs
 
 
 def _entry(xs: Any, columns: Sequence[Any], k: int) -> Any:

@@ -43,7 +43,7 @@ def _stacked(trace: Trace, lanes: int, first: int, step: int) -> Traced:
     made = trace.traced(
         of_lanes(Stacked, lanes), (trace.constant(float(first)), trace.constant(float(step)))
     )
-    trace.plainness.mark(made.index, True)
+    trace.plainness.mark(made.index, plain=True)
     return made
 
 
@@ -98,7 +98,7 @@ def _held(trace: Trace, numbers: Floats, first: Any) -> Any:
     if bits == bits[:8] * len(numbers):
         return first
     made = trace.traced(Held(bits), ())
-    trace.plainness.mark(made.index, True)
+    trace.plainness.mark(made.index, plain=True)
     return made
 
 

@@ -8,25 +8,19 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
-from itertools import chain, compress, takewhile
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Flags, Floats
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, Op
 from scalargrad.compiler.passes.nodes import Nodes, coded, starts, stretches
 
 #: Marks a missing operand.
 _NONE = -1
-#: More targets than this, and than one of so many nodes, are searched for in all nodes at once.
-_FEW, _EACH = 1000, 16
-#: What is known of a node: that it is plain, a Value, or a leaf of a derivative, which is a Value.
-_NO_MARK, _PLAIN, _VALUE, _LEAF = range(4)
-#: Marks by which a node is plain, or not, whatever it is computed from.
-_SETTLED = {_PLAIN, _VALUE}
-#: Where the derivatives begin on whose leaves a plain node depends.
-_NEVER = 1 << 62
+#: The ages of nodes that depend on no Value, and on one that is no leaf of a derivative.
+_PLAIN, _VALUE = 1 << 62, -1
 
 
 class Columns:
@@ -111,11 +105,6 @@ class Columns:
             self.constants[new] = number
         return found
 
-    def wide_between(self, start: int, end: int) -> list[tuple[int, tuple[int, ...]]]:
-        """Return the nodes that have more than two operands, with these, of the last nodes."""
-        latest = takewhile(lambda pair: pair[0] >= start, reversed(self.wide.items()))
-        return [(x, args) for x, args in latest if x < end][::-1]
-
     def nodes(self, start: int = 0) -> Nodes:
         """Return the nodes written so far, from one on."""
         left, right = (np.array(x[start:], np.int64) for x in (self.left, self.right))
@@ -145,13 +134,7 @@ class Columns:
         return self._below[1].union({*roots} & {*targets})
 
     def _search(self, roots: Iterable[int], targets: Collection[int]) -> set[int]:
-        """Return the targets among and below roots.
-
-        The search goes down, latest node first, and ends when all are found.
-        """
-        many = len(self) // _EACH
-        if len(targets) > max(_FEW, many):
-            return self._search_all(roots, targets)
+        """Return the targets among and below roots; the search ends when all are found."""
         left = {*targets}
         lowest = min(left, default=0)
         found = {*roots}
@@ -167,19 +150,15 @@ class Columns:
                     found.add(y)
                     ahead.append(y)
                     left.discard(y)
-            if len(found) > many > _FEW:
-                return self._search_all(roots, targets)
         return {*targets} - left
-
-    def _search_all(self, roots: Iterable[int], targets: Collection[int]) -> set[int]:
-        """Return the targets among and below roots, all nodes being looked at."""
-        nodes = self.nodes()
-        needed = nodes.cut_off(nodes.where(lambda op: op is DETACH)).needed(roots)
-        return set(compress(targets, needed[[*targets]]))
 
 
 class Plainness:
     """Which nodes are plain: a number is if everything it is computed from is.
+
+    The age of a node is where the first derivative begins on whose leaves it depends; `_PLAIN` if
+    it is plain, `_VALUE` if it depends on another Value. It is that of its oldest operand, unless
+    it was set. Nodes before the first that is not plain need no look.
 
     Parameters
     ----------
@@ -189,109 +168,66 @@ class Plainness:
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
-        self._marks = bytearray()  # what `mark` has set, by node
-        self._values = 0  # how many nodes were set to be Values that are no leaves
-        self._starts: dict[int, int] = {}  # of leaves, where their derivatives begin
-        self._first = _NEVER  # of these
-        self._oldest: dict[int, int] = {}  # a cache for the nodes without marks, and leaves
+        self._ages: list[int] = []  # of the first nodes
+        self._least = _PLAIN  # of all that were set
         self._truths: set[int] = set()
 
-    def mark(self, node: int, plain: bool) -> None:
-        """Set whether a node is plain, whatever it is computed from."""
-        marks = self._marks
-        if node >= len(marks):
-            marks.extend(bytes(node + 1 - len(marks)))
-        self._values += not plain
-        marks[node] = _PLAIN if plain else _VALUE
-
-    def mark_all(self, nodes: Sequence[int], plain: bool) -> None:
-        """Set whether some nodes, each of them given once, are plain."""
-        marks = self._marks
-        marks.extend(bytes(max(0, max(nodes, default=-1) + 1 - len(marks))))
-        held, chosen = np.frombuffer(marks, np.uint8), np.array(nodes, np.intp)
-        self._values += 0 if plain else len(nodes)
-        held[chosen] = _PLAIN if plain else _VALUE
+    def mark(self, *nodes: int, plain: bool) -> None:
+        """Set whether nodes are plain, whatever they are computed from."""
+        self._set(nodes, _PLAIN if plain else _VALUE)
 
     def mark_leaves(self, nodes: range, start: int) -> None:
         """Note that new nodes are leaves of a function that is differentiated, begun at `start`."""
-        self._marks += bytes(nodes.start - len(self._marks)) + bytes([_LEAF]) * len(nodes)
-        self._starts.update(dict.fromkeys(nodes, start))
-        self._first = min(self._first, start)
+        self._set([x for x in nodes if self.is_young(x, start)], start)
 
     def mark_truth(self, node: int) -> None:
         """Note that a node is a bool in eager evaluation, as the result of a comparison."""
-        self.mark(node, True)
+        self.mark(node, plain=True)
         self._truths.add(node)
 
     def mark_again(self, nodes: range, starts: Sequence[int]) -> None:
-        """Set of further stretches, in order behind all that is marked, what was set of one."""
-        kept = bytes(self._marks[nodes.start : nodes.stop]).rstrip(b"\0")
-        truths = [x - nodes.start for x in self._truths if x in nodes]
-        for start in starts if kept else ():
-            self._marks.extend(bytes(start - len(self._marks)))
-            self._marks += kept
-            self._truths.update([start + x for x in truths])
-        self._values += len(starts) * kept.count(_VALUE)
+        """Let further stretches, written behind one, be like it."""
+        ages = np.array(self._found(nodes.stop - 1)[nodes.start :])
+        moves = (ages >= nodes.start) & (ages < _PLAIN)
+        apart = np.array(starts)[:, np.newaxis] - nodes.start
+        self._ages += (ages + apart * moves).ravel().tolist()
+        truths = [x for x in self._truths if x in nodes]
+        self._truths.update([x + start - nodes.start for x in truths for start in starts])
 
     def is_truth(self, node: int) -> bool:
         """Return whether a node is a bool in eager evaluation."""
         return node in self._truths
 
-    def truths_among(self, nodes: Sequence[int]) -> tuple[int, ...]:
-        """Return the indices of those nodes that are bools in eager evaluation."""
-        return tuple([k for k, node in enumerate(nodes) if node in self._truths])
-
-    def is_copied(self, node: int) -> bool:
-        """Return whether a node was marked as a Value, and nothing is differentiated by it."""
-        return self.mark_of(node) == _VALUE
-
-    def marked(self, count: int) -> tuple[Flags, Flags]:
-        """Return which of so many nodes were set to be anything, and which to be Values."""
-        marks = np.zeros(count, np.uint8)
-        marks[: len(self._marks)] = np.frombuffer(self._marks, np.uint8)[:count]
-        return marks != _NO_MARK, marks >= _VALUE
-
-    def mark_of(self, node: int) -> int:
-        """Return what was set of a node; 0 if nothing was."""
-        return self._marks[node] if node < len(self._marks) else _NO_MARK
-
     def of(self, node: int) -> bool:
         """Return whether a node is plain."""
-        if node < len(self._marks) and self._marks[node] in _SETTLED:
-            return self._marks[node] == _PLAIN
-        all_are = not self._values and self._first == _NEVER
-        return all_are or self._oldest_of(node) == _NEVER
+        return self.is_young(node, _PLAIN)
 
-    def depends_inside(self, node: int, start: int) -> bool:
+    def is_young(self, node: int, start: int) -> bool:
         """Return whether a node depends on no Values but leaves of derivatives from `start` on."""
-        only_inside = not self._values and self._first >= start
-        return only_inside or self._oldest_of(node) >= start
+        return self._least >= start or self.age(node) >= start
 
-    def _oldest_of(self, node: int) -> int:
-        """Return where the first derivative begins on whose leaves a node depends.
+    def age(self, node: int) -> int:
+        """Return the age of a node."""
+        return self._found(node)[node]
 
-        -1 if it depends on another Value, `_NEVER` if it is plain. Operands are followed until one
-        depends on the very first.
-        """
-        columns, least = self._columns, -1 if self._values else self._first
-        known = self._age(node)
-        way = [node] if known is None else []
-        while way:
-            x = way[-1]
-            args = columns.args(x)
-            ages = [*map(self._age, args)]
-            if least in ages or None not in ages:
-                age = min([y for y in ages if y is not None], default=_NEVER)
-                is_leaf = self.mark_of(x) == _LEAF
-                self._oldest[x] = min(age, self._starts.get(x, x)) if is_leaf else age
-                way.pop()
+    def _set(self, nodes: Sequence[int], age: int) -> None:
+        """Set the age of nodes."""
+        if age < self._least or self._least < _PLAIN:
+            ages = self._found(max(nodes, default=-1))
+            for x in nodes:
+                ages[x] = age
+        self._least = min(self._least, age)
+
+    def _found(self, node: int) -> list[int]:
+        """Return the ages of the nodes up to one, and perhaps further."""
+        ages, columns = self._ages, self._columns
+        left, right = columns.left, columns.right
+        if self._least == _PLAIN:
+            ages += [_PLAIN] * (node + 1 - len(ages))
+        for x in range(len(ages), node + 1):
+            if right[x] >= 0:  # most
+                a, b = ages[left[x]], ages[right[x]]
+                ages.append(a if a < b else b)
             else:
-                way += [y for y, age in zip(args, ages, strict=True) if age is None]
-        return self._oldest[node] if known is None else known
-
-    def _age(self, node: int) -> int | None:
-        """Return the same if it is known without operands, else None."""
-        mark = self.mark_of(node)
-        if mark in _SETTLED:
-            return _NEVER if mark == _PLAIN else -1
-        return self._oldest.get(node)
+                ages.append(min([ages[y] for y in columns.args(x)], default=_PLAIN))
+        return ages

@@ -30,7 +30,7 @@ from scalargrad.compiler.passes.kinds import (
     Total,
     of_lanes,
 )
-from scalargrad.compiler.passes.nodes import Nodes, alike, below, drop, numbers_of, starts
+from scalargrad.compiler.passes.nodes import Nodes, alike, drop, numbers_of, starts
 from scalargrad.compiler.trace.columns import Columns
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import TABLE, add, div, eq, identity, mul, ne, pow, sub
@@ -57,8 +57,6 @@ _SEVERAL = 8
 _FEW = 64
 #: So many domains show whether some are alike: a matrix divides by the same numbers row by row.
 _SAMPLE = 1024
-#: Where not one in so many nodes is followed back from results, that is faster than all in order.
-_SELDOM = 8
 #: The size of the caches of answers about operations and their constant operands.
 _MANY = 10_000
 
@@ -85,7 +83,7 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
         return []
     results = _with_copied(trace, outputs)
     numbers = numbers_of(trace.columns.constants, len(nodes))
-    ask = functools.partial(asked_once, trace.columns, nodes, numbers)
+    ask = functools.partial(asked_once, trace.columns)
     batches = nodes.operands[nodes.first[:-1][_is_unbatch(nodes)]].tolist()
     lanes = {x: trace.lanes.size(x) for x in batches}
     limited = np.flatnonzero(nodes.where(_is_limited))
@@ -288,9 +286,6 @@ def _shown(
     propagates = _propagates(nodes, ask)
     first = starts(propagates.astype(np.int64))[nodes.first]
     operands = nodes.operands[propagates]
-    few = below(outputs, first, operands, len(nodes) // _SELDOM)
-    if few is not None and not lanes:
-        return few
     taken = np.flatnonzero(_is_unbatch(nodes))
     of = nodes.operands[nodes.first[taken]]
     whole = [x for x, times in Counter(of.tolist()).items() if times == lanes[x]]
@@ -321,6 +316,7 @@ def _propagates(nodes: Nodes, ask: Callable[..., Flags]) -> Flags:
     return propagates
 
 
+@functools.lru_cache(maxsize=_MANY)
 def _passing(op: Operation, constants: Constants) -> list[bool]:
     """Return, for each operand, whether the result is never finite where it is not."""
     return [passes(place, op, constants) for place in range(len(constants))]
@@ -341,7 +337,6 @@ def passes_all(op: Operation, arity: int) -> bool:
     return all(passes(i, op, (None,) * arity) for i in range(arity))
 
 
-@functools.lru_cache(maxsize=_MANY)
 def passes(place: int, op: Operation, constants: Constants) -> bool:
     """Return whether the result is never finite where the operand at `place` is not."""
     if not _is_own(op):
@@ -373,32 +368,21 @@ def violation(op: Elementwise) -> list[Symbol]:
 
 
 def asked_once(
-    columns: Columns,
-    nodes: Nodes,
-    numbers: Floats,
-    chosen: Integers,
-    question: Callable[[Any, Constants], bool | list[bool]],
+    columns: Columns, chosen: Integers, question: Callable[[Any, Constants], bool | list[bool]]
 ) -> Flags:
     """Return the answer to a question about each chosen node; to a list of questions, in rows.
 
-    It is asked once for each operation with the same constants among its operands; in sums,
-    products and quotients, once for each sign, as there may be as many constants as data. `numbers`
-    are those of all nodes that are constants.
+    It depends on the operation and on the constants among the operands; in sums, products and
+    quotients on their signs alone, as there may be as many constants as data.
     """
-    is_constant = nodes.where(lambda op: op is CONSTANT)
-    by_sign = nodes.where(lambda op: op in _BY_SIGN)[chosen]
-    start, counts = nodes.first[chosen], np.diff(nodes.first)[chosen]
-    kinds = nodes.codes[chosen] * (counts.max(initial=0) + 1) + counts
-    for place in range(counts.max(initial=0)):
-        has = place < counts
-        operands = nodes.operands[np.where(has, start + place, 0)]
-        known = has & is_constant[operands]
-        given = np.where(known, numbers[operands], 0.0)
-        signs = by_sign & np.isfinite(given) & (given != 0.0)
-        _, number = alike(np.where(signs, np.copysign(1.0, given), given).view(np.int64))
-        _, kinds = alike(kinds * (len(chosen) + 1) + (number + 1) * known)
-    first, inverse = alike(kinds)
-    asked = chosen[first].tolist()
-    constants = [tuple(map(columns.constants.get, columns.args(x))) for x in asked]
-    answers = map(question, map(columns.ops.__getitem__, asked), constants)
-    return np.array([*answers], np.bool_)[inverse]
+    number = columns.constants.get
+
+    def answer(x: int) -> bool | list[bool]:
+        op, constants = columns.ops[x], tuple([number(y) for y in columns.args(x)])
+        if op in _BY_SIGN:
+            constants = tuple(
+                [math.copysign(1.0, y) if y and math.isfinite(y) else y for y in constants]
+            )
+        return question(op, constants)
+
+    return np.array([*map(answer, chosen.tolist())], np.bool_)

@@ -197,12 +197,3 @@ class Lanes:
                 break
             node = columns.args(of)[int(columns.constants[place])]
         return node
-
-    def go_on(self, wrt: Iterable[int], root: int) -> bool:
-        """Return whether examples went on from results of theirs, to what a root depends on."""
-        columns = self._trace.columns
-        sources = {columns.args(x)[0] for x in wrt if columns.ops[x] is UNBATCH}
-        if not sources:
-            return False
-        readers = [x for x in self._map_of if not sources.isdisjoint(columns.args(x))]
-        return bool(columns.below([root], readers))

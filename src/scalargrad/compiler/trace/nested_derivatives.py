@@ -57,7 +57,7 @@ class Region(Evaluation):
         if not isinstance(y, Value):
             return True
         node = self._trace.refer(y, identity)
-        return self._trace.plainness.depends_inside(node, self._start)
+        return self._trace.plainness.is_young(node, self._start)
 
     def returned(self, x: Any, subgraph: Subgraph) -> Any:
         """Return an output for the caller: a plain number unless it belongs to an outer graph."""

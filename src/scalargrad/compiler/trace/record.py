@@ -10,7 +10,6 @@ import functools
 import pickle
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -175,28 +174,20 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
     given = [*trace.given, *(i for _, i in trace.draws), *(i for _, i in used)]
     program = _program(nodes, trace.columns.constants, given, order, roots)
     program.stacked = sum(x.size for x in trace.wholes)
-    plain = _plain(trace, nodes, [x for x, _ in together])
     return Recording(
         program,
         tuple(draw for draw, _ in trace.draws),
         [x for x, _ in used],
         tuple(outcomes),
         bool(found),
-        tuple(chain.from_iterable(map(repeat, plain, [n for _, n in together]))),
-        trace.plainness.truths_among(outputs),
+        tuple([plain for x, n in together for plain in [trace.plainness.of(x)] * n]),
+        tuple([k for k, x in enumerate(outputs) if trace.plainness.is_truth(x)]),
         tuple(x.leaf for x in trace.wholes),
         len(outputs),
         tuple([k for k, x in enumerate(given) if x in trace.differentiated]),
         trace.branches,
         tuple(trace.lines),
     )
-
-
-def _plain(trace: Trace, nodes: Nodes, chosen: list[int]) -> list[bool]:
-    """Return which of some nodes are plain."""
-    marked, values = trace.plainness.marked(len(nodes))
-    found: list[bool] = (~nodes.cut_off(marked).depending(values))[chosen].tolist()
-    return found
 
 
 def _attached(trace: Trace, outputs: Iterable[int]) -> list[int]:

@@ -55,6 +55,10 @@ REFUSALS = {
         "Value(data, children, local_grads) made a node",
         "declare the operation, with a formula for its derivative, by scalargrad.custom_op",
     ),
+    "rule": (
+        "a function with a rule by custom_vjp was called",
+        "declare an operation for each of its results by scalargrad.custom_op, or call it outside",
+    ),
     "mode": (
         "is_grad_enabled() was asked",
         "pass the answer as an argument: a program serves calls within no_grad and outside",
@@ -93,7 +97,7 @@ REFUSALS = {
         "make it a node of its own, as in y = identity(where(x > 0, x, 0.0))",
     ),
     "result of vmap": (
-        "a gradient was taken by a result of vmap which its examples read, or which all share,",
+        "a gradient was taken by a result of vmap",
         "write a loop over the examples, which computes a number of its own for each",
     ),
     "stray example": (

@@ -138,6 +138,7 @@ class Trace(Recorder):
         self._node_of: dict[int, int] = {}  # by the id of a Value, its node
         self._named: list[Value] = []  # kept, so that no other Value gets their id
         self._made: set[Value] = set()
+        self._leaves: set[int] = set()  # the nodes of leaves that are copies of other nodes
         #: Tables that numbers were looked up in, and their rows, by the id of the first entry.
         self.tables: dict[int, tuple[Sequence[Any], int]] = {}
         self.wholes: list[Whole] = []
@@ -233,14 +234,14 @@ class Trace(Recorder):
         """Write inputs that are plain in eager evaluation."""
         nodes = self.write_all(INPUT, [()] * len(numbers))
         self.known.update(zip(nodes, numbers, strict=True))
-        self.plainness.mark_all(nodes, True)
+        self.plainness.mark(*nodes, plain=True)
         return self.all_traced(nodes)
 
     def input(self, number: float, *, plain: bool) -> Traced:
         """Write an input, which is plain in eager evaluation or a Value."""
         index = self.write(INPUT, ())
         self.known[index] = number
-        self.plainness.mark(index, plain)
+        self.plainness.mark(index, plain=plain)
         return self._traced(index)
 
     # Nodes ------------------------------------------------------------------------------------
@@ -285,7 +286,8 @@ class Trace(Recorder):
     def leaf(self, op: Op, x: Any, kind: type[Traced] = Traced) -> Traced:
         """Write a node that is a leaf Value in eager evaluation."""
         index = self.write(op, (self.refer(x, identity),))
-        self.plainness.mark(index, False)
+        self.plainness.mark(index, plain=False)
+        self._leaves.add(index)
         return self._traced(index, kind)
 
     def stand_in(self, x: Traced) -> Traced:
@@ -294,8 +296,8 @@ class Trace(Recorder):
         made = self._traced(self.write(identity, (node,)), type(x))
         if self.plainness.is_truth(node):
             self.plainness.mark_truth(made.index)
-        elif self.is_copied(node) and not self.plainness.of(node):
-            self.plainness.mark(made.index, False)
+        elif self.is_leaf(node):
+            self._leaves.add(made.index)
         return made
 
     def region_leaves(self, xs: Iterable[Any], start: int) -> list[Traced]:
@@ -361,7 +363,7 @@ class Trace(Recorder):
     def as_plain(self, x: Any) -> Any:
         """Write a copy of a node, marked as plain."""
         made = self.node(identity, (x,))
-        self.plainness.mark(made.index, True)
+        self.plainness.mark(made.index, plain=True)
         if self.is_truth(x):
             self.plainness.mark_truth(made.index)
         return made
@@ -386,9 +388,9 @@ class Trace(Recorder):
             return x.trace is self and self.plainness.is_truth(x.index)
         return isinstance(x, bool)
 
-    def is_copied(self, index: int) -> bool:
-        """Return whether a copy is another node: of a leaf by which nothing is differentiated."""
-        return self.ops[index] in {INPUT, DETACH} or self.plainness.is_copied(index)
+    def is_leaf(self, index: int) -> bool:
+        """Return whether a node is a leaf by which nothing is differentiated: it can be copied."""
+        return self.ops[index] in {INPUT, DETACH} or index in self._leaves
 
     def adjoints(
         self,
@@ -415,7 +417,7 @@ class Trace(Recorder):
         if detached or self.is_detaching:
             signals = self.write_all(DETACH, [(x,) for x in signals])
         if plain:
-            self.plainness.mark_all(signals, True)
+            self.plainness.mark(*signals, plain=True)
         found = iter(self.all_traced(signals))
         return [next(found) if x in below else 0.0 for x in wrt]
 
@@ -423,7 +425,7 @@ class Trace(Recorder):
         """Return a node with the number of a Value, through which no gradient flows."""
         index = self.refer(x, identity)
         detached = self.traced(DETACH, (index,))
-        self.plainness.mark(detached.index, self.plainness.of(index))
+        self.plainness.mark(detached.index, plain=self.plainness.of(index))
         return detached
 
     # What the engine asks ---------------------------------------------------------------------
@@ -519,8 +521,7 @@ class Trace(Recorder):
             raise OperandError("gradients are taken of Values, with respect to Values")
         if any(map(self.may_be_another, wrt)):
             self.refused("alias")
-        shared = self.lanes.shared.intersection(wrt)
-        if self.lanes.go_on(wrt, root) or (shared and self.columns.below([root], shared)):
+        if any(ops[x] is UNBATCH or x in self.lanes.shared for x in wrt):
             self.refused("result of vmap")
         self.differentiated.update(self._inputs_among(wrt))
         if not allow_nonfinite:

@@ -89,7 +89,7 @@ class Traced(Value):
 
     def __copy__(self) -> Value:
         trace = in_force(self)
-        if trace.plainness.of(self.index) or not trace.is_copied(self.index):
+        if trace.plainness.of(self.index) or not trace.is_leaf(self.index):
             return self
         copied: Value = trace.copy_of(self)
         return copied
