@@ -121,9 +121,9 @@ def jit(
 
     Recording takes some milliseconds per thousand nodes, once for each shape of arguments, and
     compiling some tenths of a second, once; the machine code is kept on disk for later processes
-    and shared by programs. The latest shapes are kept, up to 1,024 of them with
-    four million nodes in all. A call with long lists of floats spends most of its time on taking
-    them apart: NumPy arrays are passed whole, and `scan` keeps the carry in the program's memory.
+    and shared by programs. The latest shapes are kept, of small programs 1,024, with four million
+    nodes in all. A call with long lists of floats spends most of its time on taking them apart:
+    NumPy arrays are passed whole, and `scan` keeps the carry in the program's memory.
 
     Needs the extra ``[jit]``. Without llvmlite, NumPy runs the same programs, more slowly.
 

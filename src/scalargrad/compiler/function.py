@@ -11,9 +11,7 @@ from scalargrad.compiler.nests.unfold import written_out
 from scalargrad.compiler.passes.dependence import is_detached, operands_of, steps
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
-    BATCH,
     CONSTANT,
-    MOST_PAIRS,
     UNBATCH,
     Op,
     has_lanes,
@@ -74,22 +72,9 @@ class Function:
 
     def given_back(self) -> dict[int, int]:
         """Return the results that are inputs in `wrt` themselves, with their indices there."""
-        if not self.wrt:
-            return {}
-        program, place = self.recorded, {node: k for k, node in enumerate(self.wrt)}
-        nodes = program.nodes()
-        is_lane = nodes.where(lambda op: op is UNBATCH)
-        is_batch = nodes.where(lambda op: op is BATCH)
-        found = {}
-        for k, node in enumerate(program.outputs[: self.results]):
-            while is_lane[node]:
-                of, lane = nodes.args_of(node)
-                if not is_batch[of]:
-                    break
-                node = nodes.args_of(of)[int(program.constants[lane])]
-            if node in place:
-                found[k] = place[node]
-        return found
+        place = {node: k for k, node in enumerate(self.wrt)}
+        results = enumerate(self.recorded.outputs[: self.results])
+        return {k: place[node] for k, node in results if node in place}
 
     def reached(self) -> tuple[bool, ...]:
         """Return, for each result, whether it depends on any input in `wrt`."""
@@ -180,8 +165,6 @@ class Function:
 
     def row(self, index: int, inputs: Inputs) -> list[float]:
         """Return the gradient of one result at a point."""
-        if self._only_along is not None and self._only_along[0] == index:
-            return self.values_and_row_of(index)(inputs)[-len(self.wrt) :]
         self.lately = index
         seeds = [0.0] * self.results
         seeds[index] = 1.0
@@ -209,7 +192,7 @@ class Function:
             n, count = self.recorded.inputs, len(places)
             program, seeds = self.recorded.with_inputs(count), range(n, n + count)
             roots = [(program.outputs[k], seed) for k, seed in zip(places, seeds, strict=True)]
-            if len(roots) * len(self.wrt) > MOST_PAIRS:
+            if len(roots) > 1:
                 roots = [_as_one(program, roots)]
             program.outputs = []
             asked = _asked(program, self.wrt, roots)

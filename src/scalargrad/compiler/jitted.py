@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import os
 import pkgutil
@@ -28,7 +27,7 @@ from scalargrad.system.process import collector_paused
 if TYPE_CHECKING:
     from pathlib import Path as File
 
-    from scalargrad.compiler.explain.explain import Explanation
+    from scalargrad.compiler.explain import Explanation
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -51,10 +50,10 @@ class Jitted(Generic[P, R]):
         "_function",
         "_kept",
         "_remember",
-        "_static",
         "is_checked",
         "scans",
         "signature",
+        "static",
     )
     __wrapped__: Callable[P, R]
 
@@ -68,16 +67,20 @@ class Jitted(Generic[P, R]):
         functools.update_wrapper(self, function)
         self.is_checked = check
         self._function = function
-        self._static = static  # positions and names of arguments
+        self.static = static  # positions and names of arguments
         #: Returns the key of a call, and the numbers and objects among its arguments.
-        self._kept = Specializations(function, static)
+        self._kept = Specializations(function)
         self.signature = (signature := Signature(function, static)).of
         self._remember = signature.remember
         #: The compiled scans of this function as a step, by the number of steps.
         self.scans: dict[int | None, Jitted[..., Any]] = {}
 
     def all_paths(self) -> list[Specialization]:
-        """Return all paths that are kept."""
+        """Return what its calls have recorded: a path for each way that they went.
+
+        Those for arguments of one shape together, the latest first. ``path.function.recorded`` is
+        the program as it was recorded, and ``path.function.values.nests`` what a call runs.
+        """
         return [path for shape in self._kept.shapes.values() for path in shape.all_paths()]
 
     def __repr__(self) -> str:
@@ -215,7 +218,7 @@ class Jitted(Generic[P, R]):
         >>> print(f.explain(2.0, 3.0).splitlines()[0])
         f: 4 nodes recorded, found as 2 steps of 0 loops
         """
-        from scalargrad.compiler.explain.explain import explain
+        from scalargrad.compiler.explain import explain
 
         path, _ = self.taken(args, kwargs)
         return explain(path, functools.partial(self, *args, **kwargs))
@@ -302,13 +305,6 @@ class Jitted(Generic[P, R]):
         except UnrecordedError as failed:
             failed.explain()
 
-    def __copy__(self) -> Jitted[P, R]:
-        return Jitted(self._function, self._static, check=self.is_checked)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Jitted[P, R]:
-        """Copy the function, with what it is bound to; the copy has no recordings."""
-        return Jitted(copy.deepcopy(self._function, memo), self._static, check=self.is_checked)
-
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Return its name in its module, as of a function; else what it is made of."""
         if not is_object(self._function):
@@ -319,7 +315,7 @@ class Jitted(Generic[P, R]):
             for name, x in vars(sys.modules.get(self.__module__, object)).items():
                 if x is self:
                     return name
-        return functools.partial(Jitted, check=self.is_checked), (self._function, self._static)
+        return functools.partial(Jitted, check=self.is_checked), (self._function, self.static)
 
 
 class Bound(functools.partial[R], Generic[Q, R]):

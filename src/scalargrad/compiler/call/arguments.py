@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import inspect
 import numbers
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Collection, Container, Hashable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import is_dataclass
@@ -34,7 +34,7 @@ from scalargrad.compiler.call.argument_refusals import (
     refuse_operations,
 )
 from scalargrad.compiler.call.output import Result
-from scalargrad.compiler.guards.comparable import constants_of, exact, laid_out, objects_like
+from scalargrad.compiler.guards.comparable import constants_of, exact
 from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import (
     PLAIN,
@@ -50,13 +50,12 @@ from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, is_real
-from scalargrad.tree import like
+from scalargrad.tree import like, object_array
 from scalargrad.value import Parameter, Value
 
 _SPACE = attrgetter("__dict__")
 #: The type of most arrays, to recognise them quickly.
 FLOAT64 = np.dtype(np.float64)
-_LAYOUT, _SINGLE = attrgetter("shape", "dtype"), {((), FLOAT64)}
 
 #: What chooses the program of a call: everything about its arguments but their numbers.
 Key = tuple[Hashable, ...]
@@ -179,7 +178,7 @@ class Walk:
             self.key.append((MethodType, x.__func__))
             self.whole(x.__self__)
         elif type(x) in PLAIN_ARRAYS and not x.dtype.hasobject:
-            self.key.append((type(x), x.dtype, laid_out(x), x.tobytes()))
+            self.key.append((type(x), x.dtype, x.shape, x.tobytes()))
         elif is_object(x) or (_is_code(x) and not isinstance(x, ModuleType | BuiltinMethodType)):
             kind: Any = type(x)
             followed = are_followed(kind) if is_object(x) else is_followed(x)
@@ -266,8 +265,6 @@ class _Containers(Kind):
                 refuse_attributes(x, walk.where)
         if self._is_dict:
             walk.names(xs)
-            if issubclass(self.of, defaultdict):
-                walk.constants([x.default_factory for x in xs])
         else:
             lengths, first = [*map(len, xs)], len(xs[0])
             walk.key.append(first if lengths.count(first) == len(xs) else (*lengths,))
@@ -338,19 +335,15 @@ class _Arrays(Kind):
     """Arrays: their numbers are traced, and their objects taken."""
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
-        if {*map(_LAYOUT, xs)} == _SINGLE:
-            walk.key.append(())
-            walk.leaves += map(float, xs)
-            return
         for x in xs:
             self.take_one(x, walk)
 
     def take_one(self, x: Any, walk: Walk) -> None:
         if x.dtype is FLOAT64 or (x.dtype.kind in _NUMBERS and x.dtype.itemsize <= _LONG):
-            walk.key.append(laid_out(x))
+            walk.key.append(x.shape)
             walk.leaves.append(x)
         elif x.dtype.hasobject:
-            walk.key.append(("objects", laid_out(x)))
+            walk.key.append(("objects", x.shape))
             walk.take(x.ravel().tolist())
         else:
             refuse_array(x, walk.where)
@@ -462,13 +455,13 @@ def replaced(
 def _rebuilt_array(x: Any, fresh: Fresh) -> Any:
     """Return an array with its numbers replaced, or the stand-in for a whole array."""
     if x.dtype.hasobject:
-        return objects_like(x, rebuilt(x.ravel().tolist(), fresh))
+        return object_array(rebuilt(x.ravel().tolist(), fresh)).reshape(x.shape)
     if x.dtype.kind not in _NUMBERS:
         return x.copy()
     found = [*islice(fresh.numbers, min(x.size, 1))]
     if x.ndim == 0 or (found and isinstance(found[0], np.ndarray)):
         return found[0]
-    return objects_like(x, [*found, *islice(fresh.numbers, max(x.size - 1, 0))])
+    return object_array([*found, *islice(fresh.numbers, max(x.size - 1, 0))]).reshape(x.shape)
 
 
 def size_changed(key: Key, other: Key) -> list[str]:

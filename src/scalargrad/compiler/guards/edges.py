@@ -6,16 +6,22 @@ changed (`snapshot`): variables, globals, attributes, members of classes and mod
 
 from __future__ import annotations
 
+import functools
+import gc
+import sys
+import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from types import CellType, FunctionType, MappingProxyType
 from typing import Any
 
-from scalargrad.compiler.guards.caches import function_within, is_function_of_arrays, kept_by
+from scalargrad.compiler.guards.comparable import is_constant
 from scalargrad.compiler.guards.names_read import names_and_texts
 from scalargrad.compiler.guards.object_state import (
     DESCRIPTORS,
+    PLAIN,
     attributes,
     bound_parts,
     is_descriptor,
@@ -144,6 +150,20 @@ def functions_of(member: Any) -> list[Any]:
     return [x for x in (getattr(member, name) for name in names) if x is not None]
 
 
+def is_function_of_arrays(kind: type) -> bool:
+    """Return whether this is a class of NumPy's functions of arrays."""
+    numpy: Any = sys.modules.get("numpy")
+    return numpy is not None and issubclass(kind, (numpy.ufunc, numpy.vectorize))
+
+
+def function_within(x: Any) -> list[Any]:
+    """Return what `numpy.frompyfunc` or `vectorize` made a function of arrays from.
+
+    None for NumPy's own.
+    """
+    return [x.pyfunc] if hasattr(x, "pyfunc") else [y for y in gc.get_referents(x) if callable(y)]
+
+
 # Objects --------------------------------------------------------------------------------------
 
 
@@ -191,6 +211,48 @@ def _set_items(x: Any, before: dict[Any, Any]) -> None:
         import numpy as np
 
         x[...] = np.frombuffer(before[0], x.dtype).reshape(x.shape)
+
+
+# Caches of functools, which the collector of cycles looks into -----------------------------------
+
+#: The class of what functools.cache and lru_cache return.
+CACHES = type(functools.cache(lambda: None))
+#: How often each such cache was asked when last looked at, and how often it was cleared by then.
+_CALLS: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDictionary()
+
+
+def kept_by(cache: Any) -> dict[int, Any]:
+    """Return the results that a cache of functools keeps and that may change, by identity."""
+    return {id(x): x for x in _results(cache) if type(x) not in PLAIN and not is_constant(x)}
+
+
+def identities_kept(cache: Any) -> frozenset[int]:
+    """Return which results a cache keeps that may change.
+
+    How often it was asked does not tell: cleared and asked as often again, it keeps others.
+    """
+    return frozenset(kept_by(cache))
+
+
+def _results(cache: Any) -> list[Any]:
+    held = gc.get_referents(cache)
+    stores = [x for x in held if type(x) is dict and x is not vars(cache)]
+    if cache.cache_info().maxsize is None:
+        return [*chain.from_iterable(map(dict.values, stores))]
+    # one of limited size holds keys and results, and a dict of the links between these
+    links = [x for x in stores if any("lru_list" in type(y).__name__ for y in [*x.values()][:1])]
+    others = [vars(cache), cache.__wrapped__, *links, *(key for x in links for key in [*x])]
+    left_out = {*map(id, others)}
+    return [x for x in held if id(x) not in left_out]
+
+
+def times_cleared(cache: Any) -> int:
+    """Return how often a cache of functools is known to have been cleared."""
+    info = cache.cache_info()
+    now, (calls, clears) = info.hits + info.misses, _CALLS.get(cache, (0, 0))
+    clears += int(now < calls)
+    _CALLS[cache] = now, clears
+    return clears
 
 
 # The edges ------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import dataclasses
 import dis
 import functools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy, deepcopy
 from itertools import chain, pairwise
 from operator import attrgetter, methodcaller
@@ -241,9 +241,6 @@ class NamesRead:
         self.names: dict[str, None] = {}
         self.attributes: dict[str, None] = {}
         self.unnamed = False
-        #: The attributes read of objects of each class; all are while not all code was followed.
-        self._of: dict[type, frozenset[str] | None] = {}
-        self._noted, self._read, self._reads_all = (-1, -1, False), frozenset[str](), True
 
     def count(self) -> tuple[int, int, bool]:
         """Return how many names there are, which only grow."""
@@ -263,16 +260,16 @@ class NamesRead:
         elif isinstance(x, attrgetter | methodcaller) or id(x) in _READERS:
             self.unnamed = True
 
-    def note_all(self) -> None:
-        """Note that all code has been followed: `read_of` says what it reads of objects."""
-        if self.count() != self._noted:
-            self._noted, self._of = self.count(), {}
-            self._read, self._reads_all = frozenset(self.attributes), self.unnamed
+    def reader(self) -> Callable[[type], frozenset[str] | None]:
+        """Return what tells which attributes of objects of a class are read; None stands for all.
 
-    def read_of(self, kind: type) -> frozenset[str] | None:
-        """Return the names of attributes read of objects of a class; None stands for all."""
-        if kind not in self._of:
-            read = None if self._reads_all else read_by_libraries(kind)
-            is_all = read is None or not read[1].isdisjoint(self._read)
-            self._of[kind] = None if is_all or read is None else self._read | read[0]
-        return self._of[kind]
+        By the names that are known now.
+        """
+        read, reads_all = frozenset(self.attributes), self.unnamed
+
+        @functools.cache
+        def read_of(kind: type) -> frozenset[str] | None:
+            known = None if reads_all else read_by_libraries(kind)
+            return None if known is None or known[1] & read else read | known[0]
+
+        return read_of
