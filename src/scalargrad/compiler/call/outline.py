@@ -73,7 +73,7 @@ class _Outlining:
 
     def __init__(self, values: list[Value], once: bool) -> None:
         self._values, self._once = values, once
-        self._known: dict[Value, Place] = {}
+        self._known: dict[int, Place] = {}
 
     def of(self, tree: Any) -> Any:
         """Return the outline of a result, or of a part of one."""
@@ -93,12 +93,10 @@ class _Outlining:
         return tree
 
     def _place(self, x: Value) -> Place:
-        known = self._known.get(x) if self._once else None
+        known = self._known.get(id(x)) if self._once else None
         if known is None:
+            known = self._known[id(x)] = Place(len(self._values))
             self._values.append(x)
-            known = Place(len(self._values) - 1)
-            if self._once:
-                self._known[x] = known
         return known
 
 
