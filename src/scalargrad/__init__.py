@@ -85,8 +85,8 @@ if TYPE_CHECKING:
         train,
     )
     from scalargrad.compiler.cond import cond
-    from scalargrad.compiler.decorator import jit
     from scalargrad.compiler.jit_mode import disable_jit
+    from scalargrad.compiler.jitted import jit
     from scalargrad.compiler.scan.scan import scan
     from scalargrad.compiler.vmap import vmap
     from scalargrad.compiler.while_loop import while_loop
@@ -154,7 +154,7 @@ _LATER = {
     "cond": "compiler.cond",
     "disable_jit": "compiler.jit_mode",
     "draw": "show.graphs",
-    "jit": "compiler.decorator",
+    "jit": "compiler.jitted",
     "parse": "expression",
     "scan": "compiler.scan.scan",
     "vmap": "compiler.vmap",

@@ -12,12 +12,13 @@ from __future__ import annotations
 import functools
 import inspect
 import numbers
+from array import array
 from collections import deque
-from collections.abc import Callable, Collection, Container, Hashable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Hashable, Iterator, MappingView, Sequence, Set
 from contextlib import suppress
 from dataclasses import is_dataclass
 from enum import Enum
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from operator import attrgetter, itemgetter
 from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
@@ -25,14 +26,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalargrad.call import Intermediate
-from scalargrad.compiler.call.argument_refusals import (
-    PLAIN_ARRAYS,
-    operator_of,
-    refuse_array,
-    refuse_attributes,
-    refuse_constant,
-    refuse_operations,
-)
 from scalargrad.compiler.call.output import Result
 from scalargrad.compiler.guards.comparable import constants_of, exact
 from scalargrad.compiler.guards.names_read import is_of_library
@@ -67,6 +60,8 @@ _SIZE = "size"
 _OBJECT = "object"
 #: The kinds of arrays of numbers: floats, integers, and bools, which count as 0 and 1 there.
 _NUMBERS = "fiub"
+#: Kinds of NumPy's arrays without rules or attributes of their own.
+PLAIN_ARRAYS = (np.ndarray, np.memmap)
 #: More items on one level of nested containers are taken for those of one that contains itself.
 _MOST = 10**7
 
@@ -441,7 +436,7 @@ def rebuilt(xs: Sequence[Any], fresh: Fresh) -> list[Any]:
 def replaced(
     args: Sequence[Any],
     kwargs: dict[str, Any],
-    static: Container[int | str],
+    static: Collection[int | str],
     numbers: Iterator[Any],
 ) -> dict[int | str, Any]:
     """Return the arguments of a call, by position or name, with their numbers replaced."""
@@ -510,14 +505,9 @@ def _is_code(x: Any) -> bool:
 # Numbers ------------------------------------------------------------------------------------------
 
 
-def is_number(x: Any) -> bool:
-    """Return whether an argument is a number that is traced; bools and enum members are not."""
-    return is_real(x) and not isinstance(x, bool | Enum)
-
-
 def is_leaf(x: Any) -> bool:
-    """Return whether an argument is a number that is traced, or a Value."""
-    return isinstance(x, Value) or is_number(x)
+    """Return whether an argument is a Value, or a number: no bool, and no member of an enum."""
+    return isinstance(x, Value) or (is_real(x) and not isinstance(x, bool | Enum))
 
 
 #: Types of what a dataclass may hold that is a size.
@@ -578,3 +568,82 @@ def number_of(x: Any) -> Any:
     if is_long and x.size and max(x.max().item(), -x.min().item()) > _LAST:
         deque(map(float_of, x.ravel().tolist()), maxlen=0)
     return x
+
+
+# What an argument may not be or hold, and what to give instead ------------------------------------
+
+
+def refuse_constant(x: Any, where: object) -> None:
+    """Refuse what cannot be part of the key of a program.
+
+    Raises
+    ------
+    TraceError
+        For iterators, which can be read only once, for views of other containers, and for what
+        cannot be hashed.
+    """
+    refuse_array(x, where)
+    why = "a program could read only once" if isinstance(x, Iterator | MappingView) else ""
+    try:
+        hash(x)
+    except (TypeError, ValueError):  # the latter of a memoryview that can be written to
+        why = "cannot be hashed"
+    if why:
+        raise TraceError(
+            f"{where} is or holds a {type(x).__name__}, which {why}: give a list or dict, where it "
+            "is static a tuple, frozenset or bytes, or let the function close over it"
+        )
+
+
+def refuse_array(x: Any, where: object) -> None:
+    """Refuse an array that is not NumPy's, of records or longdoubles, or of a class of its own."""
+    kind = type(x)
+    ours = kind in PLAIN_ARRAYS or isinstance(x, np.generic)
+    is_long = ours and x.dtype.kind == "f" and x.dtype.itemsize > _LONG
+    of = x.dtype if ours and (x.dtype.names or is_long) else None
+    is_array = hasattr(x, "__array__") or isinstance(x, memoryview | array)
+    if of is None and (ours or not is_array):
+        return
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    name += "" if of is None else f" of the type {of}"
+    raise TraceError(
+        f"{where} is or holds a {name}: a compiled function takes NumPy's arrays of numbers of up "
+        "to 64 bits; give numpy.asarray(x, float), of a table the columns, "
+        "{name: numpy.asarray(x[name]) for name in …}, of a masked array x.filled(0.0)"
+    ) from None
+
+
+def refuse_attributes(x: Any, where: object) -> None:
+    """Refuse a list, tuple or dict of a derived class that holds more than its items."""
+    kind = type(x)
+    cached = functools.cached_property
+    own = [name for name in attributes(x) if not isinstance(getattr(kind, name, None), cached)]
+    if own:
+        raise TraceError(
+            f"{where} is or holds a {kind.__name__} with attributes besides its items "
+            f"({', '.join(own)}), which its program would not see: give them as arguments of their "
+            "own, or make it an object that holds its items in an attribute"
+        )
+
+
+def refuse_operations(x: Any, where: object) -> None:
+    """Refuse a number whose class defines operators, since a program would use Value's."""
+    name = operator_of(x.__class__)
+    if name is not None:
+        raise TraceError(
+            f"{where} is or holds a {type(x).__name__}, whose {name} a compiled function would not "
+            "use, since each number of its arguments is a plain Value there: give a plain number, "
+            "and write a function for the operation"
+        )
+
+
+@functools.cache
+def operator_of(kind: type) -> str | None:
+    """Return the name of an operator that a user's class of numbers defines, if there is one."""
+    own = takewhile(lambda x: not is_of_library(x), kind.__mro__)
+    return next((name for x in own for name in vars(x) if name in _OPERATORS), None)
+
+
+_OPERATORS = {
+    name for name, x in vars(Value).items() if name.startswith("__") and callable(x)
+} & vars(float).keys() - {"__init__", "__new__", "__repr__", "__str__", "__hash__", "__format__"}

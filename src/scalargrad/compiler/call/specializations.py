@@ -25,11 +25,9 @@ from scalargrad.system.short_repr import shown
 #: The most nodes of all programs that are kept, and how many each shape of arguments counts as
 #: besides: a program of a million nodes takes some hundred megabytes.
 MOST, SHAPE = 2**22, 2**12
-#: Of the objects given, so many layouts are kept for each shape.
-GIVEN = 16
-#: For so many surroundings programs are kept, as for a module's other mode; of so many, what to
-#: compare, as of a flag that is set to and fro.
-ELSEWHERE, AROUND = 64, 3
+#: For so many surroundings programs are kept, as for a module's other mode, and what to compare;
+#: and of the objects given so many layouts, for each shape.
+KEPT = 16
 
 
 class Guard:
@@ -49,7 +47,7 @@ class Guard:
         """Return the surroundings as they are now."""
         found = next((x for x in self._known if x.unchanged()), None)
         found = found or Surroundings(self.roots, self._names)
-        self._known = [found, *[x for x in self._known if x is not found]][:AROUND]
+        self._known = [found, *[x for x in self._known if x is not found]][:KEPT]
         return found
 
     def given(self, objects: list[Any]) -> Surroundings:
@@ -93,14 +91,14 @@ class Shape:
         """Put the paths here that are valid as long as these are the surroundings."""
         given = self.known if now.around is not now else []
         others = [x for x in given if x[0].key != now.key or len(x[1]) == len(paths)]
-        self.paths, self.known = paths, [(now, paths), *others[: GIVEN - 1]]
+        self.paths, self.known = paths, [(now, paths), *others[: KEPT - 1]]
         self.expect(now.around)
 
     def keep(self, paths: tuple[Specialization, ...], now: Surroundings) -> None:
         """Keep these paths for whenever these are the surroundings."""
         self.programs.pop(now.key, None)
         self.programs[now.key] = paths
-        while len(self.programs) > ELSEWHERE:
+        while len(self.programs) > KEPT:
             del self.programs[next(iter(self.programs))]
         self.put(paths, now)
 
