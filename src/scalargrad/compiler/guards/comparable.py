@@ -63,17 +63,10 @@ class ExactItems:
 
 def exact_items(x: Any) -> Any:
     """Return a key of a container that tells apart even equal numbers in it; see `exact`."""
-    if isinstance(x, set | frozenset):  # marshal sorts them
-        return type(x), exact_items([*x])
-    try:
+    if type(x) in _NESTED:
         return marshal.dumps(x, 2)  # this version does not tell which text is interned
-    except ValueError:  # of a class of its own, or of objects
-        named = isinstance(x, Mapping)
-    items = [*x, *x.values()] if named else [*x]
-    try:
-        return type(x), marshal.dumps(items, 2)
-    except ValueError:
-        return type(x), (*map(exact, items),)
+    items = [*x, *x.values()] if isinstance(x, Mapping) else [*x]  # of a set, marshal would sort
+    return type(x), marshal.dumps(items, 2)
 
 
 def itself(x: Any) -> Hashable:

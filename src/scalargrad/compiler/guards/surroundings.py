@@ -83,7 +83,7 @@ _CODE, _LABEL = attrgetter("__code__"), attrgetter("label")
 _LAYOUT, _ITEMS_OF_ARRAY = attrgetter("shape", "dtype"), attrgetter("flat")
 _SHAPE = attrgetter("shape")
 _OF_DEFAULTS = attrgetter(*_DEFAULTS)
-_OF_PARTIAL = attrgetter("func"), attrgetter("args"), attrgetter("keywords")
+_OF_PARTIAL = attrgetter("func", "args", "keywords")
 _CELL = attrgetter("cell_contents")
 _NUMBERS = {Value, Parameter}
 #: What code names that asks whether there is an attribute, such as one that is added to a Value.
@@ -417,8 +417,7 @@ class Walk:
         self.tokens.append((type(x),))
         self._push_inside(bound_parts(x))
         if isinstance(x, partial):
-            for part in _OF_PARTIAL:
-                self.rereading.part(part, x)
+            self.rereading.held(_OF_PARTIAL, x)
             self._attributes(x)
         self._hold(x, edges.PARTS)
         self._class(x)
@@ -493,8 +492,7 @@ class Walk:
         self._hold(x, edges.FUNCTION_ATTRIBUTES)
         self._named_attributes(x)
         if x.__defaults__ or x.__kwdefaults__:
-            for part in map(attrgetter, _DEFAULTS):
-                self.rereading.part(part, x)
+            self.rereading.held(_OF_DEFAULTS, x)
             self._push(x, dict(zip(_DEFAULTS, _OF_DEFAULTS(x), strict=True)))
         if not of_library(x.__module__ or ""):
             self._globals(x)
@@ -506,12 +504,11 @@ class Walk:
         if not is_of_library(type(x)):
             self._push_inside([type(x)], [None])
 
-    def _fact(self, measure: Any, x: Any, inside: Any = None) -> None:
-        """Note something about an object, or about what is `inside` it."""
-        measured = x if inside is None else inside
-        found = measure(measured)
+    def _fact(self, measure: Any, x: Any) -> None:
+        """Note something about an object."""
+        found = measure(x)
         self.tokens.append(found if isinstance(found, Hashable) else repr(found))
-        self.rereading.fact(measure, measured)
+        self.rereading.fact(measure, x)
 
     def _globals(self, function: FunctionType) -> None:
         """Go on to what the names in a function's code stand for."""
@@ -520,7 +517,7 @@ class Walk:
         names = self.names.note_code(function.__code__)
         self._names_in(function, function.__globals__, names, builtins_too=True)
         self._fact(_CODE, function)
-        self._fact(len, function, vars(function))
+        self._fact(len, vars(function))
 
     def _names_in(
         self, owner: Any, space: Mapping[str, Any], names: Iterable[str], builtins_too: bool = False
@@ -550,7 +547,7 @@ class Walk:
         space = vars(x)
         every = (self.names.unnamed or self.asks) and isinstance(x, Value)
         self._names_in(x, space, [*space] if every else [n for n in space if n in self.names.names])
-        self._fact(len, x, space) if every else None
+        self._fact(len, space) if every else None
 
     def _wrapper(self, x: Any) -> None:
         """Go on to what wraps a function, such as a compiled function or a cache."""
@@ -560,7 +557,7 @@ class Walk:
         self._push_inside(wrapped(x))
         if isinstance(x, CACHES):  # what it has kept, and when it is cleared
             self._hold(x, edges.KEPT)
-            self._fact(len, x, vars(x))
+            self._fact(len, vars(x))
             self._fact(times_cleared, x)
             self.rereading.fact(identities_kept, x)
             self._ahead += [(y, (y, None), None) for y in kept_by(x).values()]
@@ -574,7 +571,7 @@ class Walk:
         self._hold(kind, edges.MEMBERS)
         self.rereading.names(space, chosen)
         self.tokens.append((*chosen,))
-        self._fact(len, kind, space)
+        self._fact(len, space)
         made = _MADE if is_dataclass(kind) else ()
         followed = [x for x in chosen if x not in made or not _is_generated(space[x])]
         self._push_inside([*kind.__bases__, type(kind)])
