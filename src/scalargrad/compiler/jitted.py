@@ -6,10 +6,13 @@ import functools
 import os
 import pkgutil
 import sys
+import time
+import timeit
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.call.arguments import Key
 from scalargrad.compiler.call.call_signature import Signature, static_of
 from scalargrad.compiler.call.record_call import UnrecordedError
@@ -18,6 +21,7 @@ from scalargrad.compiler.call.specializations import Specializations
 from scalargrad.compiler.check import checked
 from scalargrad.compiler.guards.object_state import is_object
 from scalargrad.compiler.jit_mode import is_jit_disabled, mode_here
+from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.trace.side_effects import CallSnapshot
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import OperandError, TraceError
@@ -29,12 +33,37 @@ from scalargrad.table.validation import flag, listed
 if TYPE_CHECKING:
     from pathlib import Path as File
 
-    from scalargrad.compiler.explain import Explanation
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
+
+#: A call is timed so often, and the shortest time is told.
+_RUNS = 7
+
+
+class Explanation(str):
+    """Text about a compiled function, shown as it is printed.
+
+    Attributes
+    ----------
+    code : str
+        The LLVM IR of the program; empty where NumPy runs it.
+    """
+
+    __slots__ = ("code",)
+
+    code: str
+
+    def __new__(cls, text: str, code: str = "") -> Explanation:
+        """Make the text, and attach the code."""
+        made = super().__new__(cls, text)
+        made.code = code
+        return made
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class Jitted(Generic[P, R]):
@@ -220,10 +249,29 @@ class Jitted(Generic[P, R]):
         >>> print(f.explain(2.0, 3.0).splitlines()[0])
         f: 4 nodes recorded, found as 2 steps of 0 loops
         """
-        from scalargrad.compiler.explain import explain
-
         path, _ = self.taken(args, kwargs)
-        return explain(path, functools.partial(self, *args, **kwargs))
+        function = path.function
+        runners = {"forward": function.values}
+        if len(function.moving) == 1 and path.differentiable:
+            runners["forward and backward"] = function.values_and_row_of(function.moving[0])
+        found = function.values.nests
+        as_loops = f"found as {found.steps} steps of {found.loops} loops"
+        lines = [f"{path.name}: {path.recorded} nodes recorded, {as_loops}"]
+        codes = []
+        for name, runner in runners.items():
+            nests = runner.nests
+            size = f"{nests.steps} steps of {nests.loops} loops, {nests.cells * 8} bytes"
+            lines.append(f"{name}: {size}")
+            lines += [f"  {line}" for line in nests.listing.splitlines()]
+            codes += [nests.module.text()] if isinstance(nests, Nested) else []
+        lines.append(f"run by {'machine code' if has_llvm() else 'NumPy'}")
+        if not path.draws:  # a call would move the generators
+            call = functools.partial(self, *args, **kwargs)
+            seconds = min(timeit.repeat(call, timer=time.perf_counter, number=1, repeat=_RUNS))
+            lines.append(
+                f"time of a call: {seconds * 1e6:,.1f} µs, with its arguments read and results made"
+            )
+        return Explanation("\n".join(lines), "\n".join(codes))
 
     def export(self, path: str | os.PathLike[str], *args: P.args, **kwargs: P.kwargs) -> list[File]:
         """Write the program for such arguments to a file of C or machine code.
