@@ -135,14 +135,12 @@ class Walk:
         """What is looked at, for messages."""
         if self._function is None:
             return "an argument"
-        if isinstance(self.given, str):
-            return f"the argument {self.given}"
-        function = inspect.unwrap(self._function)
-        code = getattr(function, "__code__", None)
-        names = (
-            code.co_varnames[isinstance(function, MethodType) : code.co_argcount] if code else ()
-        )
-        return f"the argument {dict(enumerate(names)).get(self.given, self.given + 1)}"
+        name = self.given
+        if isinstance(name, int):
+            with suppress(TypeError, ValueError, IndexError):  # a builtin, or one of *args
+                return f"the argument {[*inspect.signature(self._function).parameters][name]}"
+            name += 1
+        return f"the argument {name}"
 
     def constants(self, xs: Sequence[Any]) -> None:
         """Note what has no numbers that are traced, plain objects in one entry."""
@@ -319,11 +317,7 @@ class _Records(Kind):
         if len({*map(len, spaces)}) == 1:
             with suppress(KeyError):  # other names
                 return [(name, xs, [*map(itemgetter(name), spaces)]) for name in spaces[0]]
-        return [
-            (name, [x], [space[name]])
-            for x, space in zip(xs, spaces, strict=True)
-            for name in space
-        ]
+        return [column for x in xs for column in self._columns([x])]
 
 
 class _Arrays(Kind):

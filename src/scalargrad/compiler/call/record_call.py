@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from operator import is_
 from typing import Any, NamedTuple, NoReturn
 
@@ -177,13 +176,16 @@ class CallRecorder:
     def _record_by(self, trace: Trace) -> tuple[Callable[[], Found], Snapshot]:
         has_returned = False
         numbers = trace.arguments(self.leaves, self._apart)
-        call, given = self._replaced(numbers)
+        static = self._compiled.static
+        given = [*replaced(self._args, self._kwargs, static, iter(numbers)).values()]
+        first = len(self._args)
+        keywords = dict(zip(self._kwargs, given[first:], strict=True))
         before = Snapshot([self._compiled.__wrapped__, *given], self._names)
         trace.generators = before.generators
 
         def run() -> Any:
             nonlocal has_returned
-            result = call()
+            result = self._compiled.__wrapped__(*given[:first], **keywords)
             if any(isinstance(x, Value) and x.__dict__ for x in numbers):
                 trace.refused("attribute")
             has_returned = True
@@ -198,11 +200,3 @@ class CallRecorder:
             is_repeatable = not (has_returned or trace.is_final)
             raise UnrecordedError(error, is_repeatable) from error
         return lambda: (as_recording(trace, outputs, domains=True), outline), before
-
-    def _replaced(self, numbers: Sequence[Value]) -> tuple[Any, list[Any]]:
-        """Return the call with these numbers in its arguments, and these."""
-        static = self._compiled.static
-        given = [*replaced(self._args, self._kwargs, static, iter(numbers)).values()]
-        first = len(self._args)
-        keywords = dict(zip(self._kwargs, given[first:], strict=True))
-        return functools.partial(self._compiled.__wrapped__, *given[:first], **keywords), given

@@ -81,7 +81,6 @@ class Shape:
         self.guard = guard
         self.known: list[Known] = []
         self.programs: dict[Any, tuple[Specialization, ...]] = {}
-        self.paths: tuple[Specialization, ...] = ()
         self.tried: list[tuple[bool, ...]] = []
         self.is_followed = False
         self._around: Surroundings | None = None
@@ -91,7 +90,7 @@ class Shape:
         """Put the paths here that are valid as long as these are the surroundings."""
         given = self.known if now.around is not now else []
         others = [x for x in given if x[0].key != now.key or len(x[1]) == len(paths)]
-        self.paths, self.known = paths, [(now, paths), *others[: KEPT - 1]]
+        self.known = [(now, paths), *others[: KEPT - 1]]
         self.expect(now.around)
 
     def keep(self, paths: tuple[Specialization, ...], now: Surroundings) -> None:
@@ -153,7 +152,7 @@ class Specializations:
         shape = self.shapes.get(key)
         if shape is not None and shape.is_valid():
             if not objects:
-                return shape.paths
+                return shape.known[0][1]
             if (found := shape.given(objects)) is not None:
                 return found[1]
         with self.lock:
@@ -177,7 +176,7 @@ class Specializations:
                 return known
             now = shape.guard.given(objects)
         elif shape.known and now is shape.known[0][0]:
-            return now, shape.paths
+            return shape.known[0]
         paths = tuple([x.bound(now) for x in shape.programs.get(now.key, ())])
         if paths or not objects:
             shape.put(paths, now)

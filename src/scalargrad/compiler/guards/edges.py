@@ -14,6 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from operator import attrgetter
 from types import CellType, FunctionType, MappingProxyType
 from typing import Any
 
@@ -68,18 +69,6 @@ def variables(function: FunctionType) -> dict[int, Any]:
 def _set_variables(function: FunctionType, before: dict[int, Any]) -> None:
     for i, content in before.items():
         (function.__closure__ or ())[i].cell_contents = content
-
-
-def named_in(space: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return what names stand for in a namespace, of those that it has."""
-    return {name: space[name] for name in names if name in space}
-
-
-def rename(space: dict[str, Any], names: Iterable[str], before: dict[str, Any]) -> None:
-    """Let names stand for what they did before, and no others be there."""
-    for name in named_in(space, names).keys() - before.keys():
-        del space[name]
-    space.update(before)
 
 
 def _names_of(function: FunctionType) -> tuple[str, ...]:
@@ -258,12 +247,23 @@ def times_cleared(cache: Any) -> int:
 # The edges ------------------------------------------------------------------------------------
 
 
+def _named(space_of: Callable[[Any], Any], names_of: Callable[[Any], Iterable[str]]) -> Edge:
+    """Return the edge to what some names stand for in a namespace, of those that it has."""
+
+    def read(x: Any) -> dict[str, Any]:
+        space = space_of(x)
+        return {name: space[name] for name in names_of(x) if name in space}
+
+    def write(x: Any, before: dict[str, Any]) -> None:
+        for name in read(x).keys() - before.keys():
+            del space_of(x)[name]
+        space_of(x).update(before)
+
+    return Edge(read, write, names=True)
+
+
 VARIABLES = Edge(variables, _set_variables, names=True)
-GLOBALS = Edge(
-    lambda f: named_in(f.__globals__, _names_of(f)),
-    lambda f, before: rename(f.__globals__, _names_of(f), before),
-    names=True,
-)
+GLOBALS = _named(attrgetter("__globals__"), _names_of)
 #: Those of functions, and of what wraps one, as a compiled function or a cache does.
 FUNCTION_ATTRIBUTES = Edge(own_space, _refill_space)
 MEMBERS = Edge(data_of, _setter(data_of, type), names=True)
@@ -277,8 +277,4 @@ ITEMS, PARTS = Edge(_items, _set_items), Edge(lambda x: dict(enumerate(bound_par
 
 def of_modules(names: Iterable[str]) -> Edge:
     """Return the edge from modules to their members with these names."""
-    return Edge(
-        lambda module: named_in(vars(module), names),
-        lambda module, before: rename(vars(module), names, before),
-        names=True,
-    )
+    return _named(vars, lambda _: names)

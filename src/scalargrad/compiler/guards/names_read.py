@@ -12,6 +12,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy, deepcopy
+from importlib.util import resolve_name
 from itertools import chain, pairwise
 from operator import attrgetter, methodcaller
 from pathlib import Path
@@ -111,26 +112,25 @@ def _is_the_only_one(loaded: dis.Instruction) -> bool:
     return loaded.opname == "LOAD_CONST" or is_class
 
 
-def imported(function: FunctionType) -> list[str]:
-    """Return the full names of modules that a function's code may import, other than libraries."""
-    package = function.__globals__.get("__package__") or ""
-    parents = package.split(".") if package else []
-    prefixes = ["", *(".".join(parents[: i + 1]) + "." for i in range(len(parents)))]
-    found = [prefix + name for prefix in prefixes for name in imports_in(function.__code__)]
-    return [name for name in found if not of_library(name)]
+def imported(function: FunctionType) -> tuple[str, ...]:
+    """Return the full names that follow ``import`` in code, of modules or of what is in them.
+
+    Those of libraries are left out.
+    """
+    return _imported(function.__code__, function.__globals__.get("__package__") or "")
 
 
 @functools.cache
-def imports_in(code: CodeType) -> tuple[str, ...]:
-    """Return the names that follow ``import`` in code: of modules, or of what is in them."""
-    found = dict[str, None]()
-    for step in steps_within(code):
+def _imported(code: CodeType, package: str) -> tuple[str, ...]:
+    found, steps = dict[str, None](), [*steps_within(code)]
+    for k, step in enumerate(steps):
         if step.opname == "IMPORT_NAME":
-            source = step.argval
+            level = steps[k - 2].argval if package else 0
+            source = resolve_name("." * level + step.argval, package)
             found[source] = None
         elif step.opname == "IMPORT_FROM":
-            found[f"{source}.{step.argval}" if source else step.argval] = None
-    return tuple([name for name in found if name])
+            found[f"{source}.{step.argval}"] = None
+    return tuple([name for name in found if not of_library(name)])
 
 
 #: What reads attributes without their names, and globals that do.
