@@ -167,7 +167,7 @@ def test_results_have_their_structure_and_belong_to_the_caller(kind: Any) -> Non
 
 
 def test_a_result_is_a_value_like_any_other() -> None:
-    """It shows and calls itself one, and its op has the function's name and computes it again."""
+    """It shows and calls itself one, and its op has the function's name."""
     cube = jit(lambda x: x**3)
     x = Value(2.0)
     y = cube(x)
@@ -176,7 +176,7 @@ def test_a_result_is_a_value_like_any_other() -> None:
         y << 2
     named = jit(square_of)(x)
     assert named.op is not None
-    assert (named.op.name, named.op.of(5.0)) == ("square_of", 25.0)
+    assert named.op.name == "square_of"
 
 
 def square_of(x: Any) -> Any:
