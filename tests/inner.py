@@ -7,7 +7,6 @@ function be renamed without a change here.
 from __future__ import annotations
 
 from scalargrad.comparisons import comparisons
-from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.graph import leaves, topological_order
 from scalargrad.ops import TABLE as WHOLE_TABLE
 from scalargrad.show.subgraphs.folds import Fold, fold
@@ -20,7 +19,7 @@ from scalargrad.tree import flatten
 __all__ = [
     "TABLE", "WHOLE_TABLE", "Domain", "Elementwise", "Fold", "Operation", "Reduction", "Symbol",
     "comparisons", "evaluate", "flatten", "fold", "function_key", "javascript_functions",
-    "javascript_lanes", "leaves", "programs_of", "topological_order",
+    "javascript_lanes", "leaves", "topological_order",
 ]  # fmt: skip
 
 #: The operations that users call; those whose names begin with _ are parts of derivatives.

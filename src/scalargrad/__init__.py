@@ -85,8 +85,8 @@ if TYPE_CHECKING:
         train,
     )
     from scalargrad.compiler.control_flow import cond, while_loop
-    from scalargrad.compiler.decorator import jit
     from scalargrad.compiler.jit_mode import disable_jit
+    from scalargrad.compiler.jitted import jit
     from scalargrad.compiler.scan.scan import scan
     from scalargrad.compiler.vmap import vmap
     from scalargrad.expression import parse
@@ -153,7 +153,7 @@ _LATER = {
     "cond": "compiler.control_flow",
     "disable_jit": "compiler.jit_mode",
     "draw": "show.graphs",
-    "jit": "compiler.decorator",
+    "jit": "compiler.jitted",
     "parse": "expression",
     "scan": "compiler.scan.scan",
     "vmap": "compiler.vmap",

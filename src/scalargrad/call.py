@@ -94,14 +94,21 @@ def _undeclared(*_: Any) -> Any:
     """Stand for the declared function, which is never called."""
 
 
-@functools.cache
-def _operation_of(name: str) -> Operation:
-    """Return the operation of calls of a function."""
-    return Operation(_undeclared, _undeclared, name=name)
+class CallOperation(Operation):
+    """The operation of calls of a function, of which no graph is kept.
+
+    Parameters
+    ----------
+    name : str
+        The name of the function.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_undeclared, _undeclared, name=name)
 
 
-_output, _new = functools.cache(_Output), object.__new__
-
+_output, _operation_of = functools.cache(_Output), functools.cache(CallOperation)
+_new = object.__new__
 
 _CALL_GRADIENTS = _CallGradients()
 
@@ -245,11 +252,11 @@ def _index(output: Any) -> int:
 
 
 def require_no_call(order: Sequence[Value]) -> None:
-    """Raise GraphError if a call of several results is among the nodes that are to be shown."""
-    found = next((x for x in order if isinstance(x, Call)), None)
-    if found is not None and found.op is not None:
+    """Raise GraphError if a call is among the nodes that are to be shown."""
+    found = next((x.op for x in order if isinstance(x.op, CallOperation)), None)
+    if found is not None:
         raise GraphError(
-            f"{found.op.name} computed several results at once, of which no graph is kept: to see "
-            "one, call a compiled function within scalargrad.disable_jit(), and write a function "
-            "with a rule of its own as operations"
+            f"{found.name} computed its results at once, and no graph of them is kept: to see one, "
+            "call a compiled function within scalargrad.disable_jit(), and write a function with "
+            "a rule of its own as operations"
         )

@@ -89,7 +89,7 @@ def read(x: Any, depth: int = 0) -> Any:
         return float(x.sum()) * 1.7
     inside: list[Any] = []
     if isinstance(x, list | tuple | deque):
-        inside = [*x, getattr(x, "maxlen", None), getattr(x, "a", None)]
+        inside = [*x, getattr(x, "a", None)]
     elif isinstance(x, dict):
         inside = [y for pair in x.items() for y in pair]
     else:

@@ -135,14 +135,6 @@ def test_the_digits_are_the_same_however_an_array_lies_in_memory(count: int, col
         np.testing.assert_array_equal(again[1], gradient)
 
 
-def test_a_function_may_ask_how_an_array_lies_in_memory() -> None:
-    """Rows of an array of Fortran's are neither C's nor Fortran's; ravel tells which, as NumPy."""
-    tall = np.asfortranarray(RNG.normal(size=(4, 3)))
-    for xs in (tall, tall[:2], tall.T, tall[:, ::2], tall.copy("C")):
-        found = jit(lambda xs: [[2.0 * x for x in xs.ravel(order)] for order in "AK"])(xs)
-        assert found == [(2.0 * xs.ravel(order)).tolist() for order in ("A", "K")]
-
-
 def test_an_error_that_a_function_catches_is_not_its_result() -> None:
     """That one number of a whole array is read; the function is recorded again, with all."""
 

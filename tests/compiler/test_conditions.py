@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.compiler.loops import calls_made
-from tests.inner import Domain, programs_of
+from tests.inner import Domain
 from tests.patience import PATIENCE
 
 import scalargrad as sg
@@ -31,10 +31,10 @@ def test_each_way_has_its_own_program() -> None:
 
     compiled = jit(halves)
     end = time.monotonic() + PATIENCE
-    while len(programs_of(compiled)) < 3 and time.monotonic() < end:  # each once the last has paid
+    while len(compiled.all_paths()) < 3 and time.monotonic() < end:  # each once the last has paid
         for x in (20.0, 4.0, -1.0, 30.0, 5.0, -2.0, 10.0):
             assert compiled(x) == halves(x)
-    assert len(programs_of(compiled)) == 3
+    assert len(compiled.all_paths()) == 3
 
 
 def test_too_many_ways_are_evaluated_eagerly() -> None:
@@ -43,7 +43,7 @@ def test_too_many_ways_are_evaluated_eagerly() -> None:
 
     def until_warned() -> None:
         end = time.monotonic() + PATIENCE
-        while len(programs_of(count)) < 4 and time.monotonic() < end:
+        while len(count.all_paths()) < 4 and time.monotonic() < end:
             assert [count(k + 0.5) for k in range(20)] == [2 * k + 1.5 for k in range(20)]
         for _ in range(3):
             assert [count(k + 0.5) for k in range(20)] == [2 * k + 1.5 for k in range(20)]
@@ -55,7 +55,7 @@ def test_too_many_ways_are_evaluated_eagerly() -> None:
         caught[0].message
     )
     assert count(3.5) == 4 + 3.5
-    assert len(programs_of(count)) == 4
+    assert len(count.all_paths()) == 4
     assert calls_made(lambda: [count(k + 0.5) for k in range(20)]) < 5000  # none is recorded
     explained = 0
     for k in range(20):
@@ -70,7 +70,7 @@ def test_a_comparison_without_a_condition_is_a_number() -> None:
     hits = jit(lambda ys, scores: sum((y > 0) == (s > 0) for y, s in zip(ys, scores, strict=True)))
     assert hits([1.0, -1.0, 1.0], [0.5, 0.5, 2.0]) == 2.0
     assert hits([1.0, -1.0, 1.0], [-0.5, -0.5, 2.0]) == 2.0
-    assert len(programs_of(hits)) == 1
+    assert len(hits.all_paths()) == 1
 
 
 # What equals what ---------------------------------------------------------------------------------

@@ -31,11 +31,11 @@ def test_the_text_has_a_section_for_values_and_one_for_gradients(
         assert "steps" in head
     assert "tanh" in found
     assert lines[-1].startswith("time of a call: ")
-    assert any(unit in lines[-1] for unit in (" ns", " µs", " ms"))
+    assert " µs" in lines[-1]
     assert repr(found) == str(found)
     ticks = count(step=7.0)
     monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
-    assert "time of a call: 7 s" in jit(lambda x: x * x).explain(2.0)
+    assert "time of a call: 7,000,000.0 µs" in jit(lambda x: x * x).explain(2.0)
 
 
 def test_programs_of_every_kind_are_explained() -> None:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.inner import programs_of
 
 import scalargrad as sg
 from scalargrad import JitWarning, Parameter, Value, cos, exp, grad, gradients, jit, sin, tanh, vmap
@@ -45,10 +44,10 @@ def test_a_model_that_is_trained_runs_one_program() -> None:
             check(compiled(model, [0.5, -1.0]), score(model, [0.5, -1.0]), model.parameters())
             for p in model.parameters():
                 p.data += 0.1
-    assert len(programs_of(compiled)) == 1
+    assert len(compiled.all_paths()) == 1
     for other in (MLP(2, [4, 1], rng=0), Sequential(Linear(2, 3, rng=1), Tanh())):
         check(compiled(other, [0.5, -1.0]), score(other, [0.5, -1.0]), other.parameters())
-    assert len(programs_of(compiled)) == 3
+    assert len(compiled.all_paths()) == 3
 
 
 def test_train_and_eval_are_seen() -> None:
@@ -59,7 +58,7 @@ def test_train_and_eval_are_seen() -> None:
         model.train(mode)
         again.train(mode)
         assert compiled(model, [1.0, 2.0]).data == pytest.approx(score(again, [1.0, 2.0]).data)
-    assert len(programs_of(compiled)) == 2
+    assert len(compiled.all_paths()) == 2
 
 
 class Pair(Module):
@@ -86,7 +85,7 @@ def test_a_parameter_in_two_places_is_one() -> None:
                 leaves = [*dict.fromkeys([*model.parameters(), *other.parameters()])]
                 for _ in range(3):
                     check(two(model, other, 0.5), model(0.5) * other(0.5), leaves)
-    assert len(programs_of(compiled)) == 2
+    assert len(compiled.all_paths()) == 2
 
 
 def scaled(xs: list[Any], by: float) -> list[Any]:
@@ -149,7 +148,7 @@ def test_models_that_were_called_with_are_given_up() -> None:
     del model
     gc.collect()
     assert sum(x() is not None for x in models) <= 65  # and the one that it was recorded with
-    assert len(programs_of(compiled)) == 1
+    assert len(compiled.all_paths()) == 1
 
 
 def test_a_note_of_a_module_stays_in_the_recording() -> None:
@@ -277,7 +276,7 @@ def test_an_object_made_anew_is_told_from_one_that_is_not_alike() -> None:
     alike = jit(lambda c, x: c.rate[0] * x + c.rate[1])
     for k in range(30):
         assert alike(Currency([Value(1.0 * k), Parameter(2.0)]), 3.0).data == 3.0 * k + 2.0
-    assert len(programs_of(alike)) == 1
+    assert len(alike.all_paths()) == 1
 
 
 @dataclass

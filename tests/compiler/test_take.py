@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.compiler.loops import close
-from tests.inner import programs_of
 
 from scalargrad import DomainError, OperandError, Value, exp, gradients, jit, sin, take, vmap, where
 from scalargrad.nn import Embedding, EmbeddingBag
@@ -23,7 +22,7 @@ def test_take_chooses_at_each_call() -> None:
         y = compiled(k)
         assert y.data == entries[k].data ** 2
         assert gradients(y, entries) == [2 * v.data * (v is entries[k]) for v in entries]
-    assert len(programs_of(compiled)) == 1
+    assert len(compiled.all_paths()) == 1
 
 
 @pytest.mark.parametrize("index", [3, -4, 0.5, math.nan, math.inf])
@@ -114,7 +113,7 @@ def test_an_embedding_takes_a_traced_index() -> None:
         assert mine.data == pytest.approx(eager.data)
         assert gradients(mine, weights) == gradients(eager, weights)
         assert close(bagged(tokens), bag(tokens))
-    assert len(programs_of(compiled)) == 1
+    assert len(compiled.all_paths()) == 1
     for wrong, error in (
         ([0, 6, 0], DomainError),
         ([0, -1, 0], DomainError),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from scalargrad.autodiff import gradients
@@ -15,7 +15,7 @@ from scalargrad.compiler.jit_mode import disable_jit, jit_mode
 from scalargrad.errors import TraceError
 from scalargrad.graph import topological_order
 from scalargrad.table.numbers import is_real
-from scalargrad.tree import flatten
+from scalargrad.tree import children, flatten
 from scalargrad.value import Value
 
 #: How far a number may differ: relative to itself, and to the largest number on the way to it.
@@ -124,17 +124,8 @@ def _pairs(x: Any, y: Any, where: str, differ: Differ) -> Iterator[tuple[str, An
             differ(f"returns a number as {where}, and eager code a {type(y).__name__}")
         yield where, x, y
         return
-    a, b = _parts(x), _parts(y)
+    a, b = dict(children(x) or ()), dict(children(y) or ())
     if type(x) is not type(y) or a.keys() != b.keys():
         differ(f"returns another {type(y).__name__} as {where} than eager code")
-    for key in a:
-        yield from _pairs(a[key], b[key], f"{where}[{key!r}]", differ)
-
-
-def _parts(x: Any) -> Mapping[Any, Any]:
-    """Return what a container of a result holds, by key; nothing of text and the like."""
-    if isinstance(x, dict):
-        return x
-    if isinstance(x, list | tuple) or hasattr(x, "ravel"):
-        return dict(enumerate(x))
-    return vars(x) if hasattr(x, "__dict__") else {}
+    for key, part in a.items():
+        yield from _pairs(part, b[key], f"{where}[{key!r}]", differ)

@@ -179,8 +179,6 @@ class Function:
 
     def row(self, index: int, inputs: Inputs) -> list[float]:
         """Return the gradient of one result at a point."""
-        if self._only_along is not None and self._only_along[0] == index:
-            return self.values_and_row_of(index)(inputs)[-len(self.wrt) :]
         self.lately = index
         seeds = [0.0] * self.results
         seeds[index] = 1.0

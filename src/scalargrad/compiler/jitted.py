@@ -2,38 +2,68 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import os
 import pkgutil
 import sys
-from collections.abc import Callable
+import time
+import timeit
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.call.arguments import Key
-from scalargrad.compiler.call.call_signature import Signature
+from scalargrad.compiler.call.call_signature import Signature, static_of
 from scalargrad.compiler.call.record_call import UnrecordedError
 from scalargrad.compiler.call.specialization import Call, Specialization
 from scalargrad.compiler.call.specializations import Specializations
 from scalargrad.compiler.check import checked
 from scalargrad.compiler.guards.object_state import is_object
 from scalargrad.compiler.jit_mode import is_jit_disabled, mode_here
+from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.trace.side_effects import CallSnapshot
 from scalargrad.compiler.trace.trace import current_trace
-from scalargrad.errors import TraceError
+from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import switches
 from scalargrad.system.process import collector_paused
+from scalargrad.system.short_repr import shown
+from scalargrad.table.validation import flag, listed
 
 if TYPE_CHECKING:
     from pathlib import Path as File
 
-    from scalargrad.compiler.explain.explain import Explanation
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
+
+#: A call is timed so often, and the shortest time is told.
+_RUNS = 7
+
+
+class Explanation(str):
+    """Text about a compiled function, shown as it is printed.
+
+    Attributes
+    ----------
+    code : str
+        The LLVM IR of the program; empty where NumPy runs it.
+    """
+
+    __slots__ = ("code",)
+
+    code: str
+
+    def __new__(cls, text: str, code: str = "") -> Explanation:
+        """Make the text, and attach the code."""
+        made = super().__new__(cls, text)
+        made.code = code
+        return made
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class Jitted(Generic[P, R]):
@@ -51,9 +81,9 @@ class Jitted(Generic[P, R]):
         "_function",
         "_kept",
         "_remember",
-        "_static",
         "is_checked",
         "signature",
+        "static",
     )
     __wrapped__: Callable[P, R]
 
@@ -67,14 +97,18 @@ class Jitted(Generic[P, R]):
         functools.update_wrapper(self, function)
         self.is_checked = check
         self._function = function
-        self._static = static  # positions and names of arguments
+        self.static = static  # positions and names of arguments
         #: Returns the key of a call, and the numbers and objects among its arguments.
-        self._kept = Specializations(function, static)
+        self._kept = Specializations(function)
         self.signature = (signature := Signature(function, static)).of
         self._remember = signature.remember
 
     def all_paths(self) -> list[Specialization]:
-        """Return all paths that are kept."""
+        """Return what its calls have recorded: a path for each way that they went.
+
+        Those for arguments of one shape together, the latest first. ``path.function.recorded`` is
+        the program as it was recorded, and ``path.function.values.nests`` what a call runs.
+        """
         return [path for shape in self._kept.shapes.values() for path in shape.all_paths()]
 
     def __repr__(self) -> str:
@@ -189,10 +223,29 @@ class Jitted(Generic[P, R]):
         >>> print(f.explain(2.0, 3.0).splitlines()[0])
         f: 4 nodes recorded, found as 2 steps of 0 loops
         """
-        from scalargrad.compiler.explain.explain import explain
-
         path, _ = self.taken(args, kwargs)
-        return explain(path, functools.partial(self, *args, **kwargs))
+        function = path.function
+        runners = {"forward": function.values}
+        if len(function.moving) == 1 and path.differentiable:
+            runners["forward and backward"] = function.values_and_row_of(function.moving[0])
+        found = function.values.nests
+        as_loops = f"found as {found.steps} steps of {found.loops} loops"
+        lines = [f"{path.name}: {path.recorded} nodes recorded, {as_loops}"]
+        codes = []
+        for name, runner in runners.items():
+            nests = runner.nests
+            size = f"{nests.steps} steps of {nests.loops} loops, {nests.cells * 8} bytes"
+            lines.append(f"{name}: {size}")
+            lines += [f"  {line}" for line in nests.listing.splitlines()]
+            codes += [nests.module.text()] if isinstance(nests, Nested) else []
+        lines.append(f"run by {'machine code' if has_llvm() else 'NumPy'}")
+        if not path.draws:  # a call would move the generators
+            call = functools.partial(self, *args, **kwargs)
+            seconds = min(timeit.repeat(call, timer=time.perf_counter, number=1, repeat=_RUNS))
+            lines.append(
+                f"time of a call: {seconds * 1e6:,.1f} µs, with its arguments read and results made"
+            )
+        return Explanation("\n".join(lines), "\n".join(codes))
 
     def export(self, path: str | os.PathLike[str], *args: P.args, **kwargs: P.kwargs) -> list[File]:
         """Write the program for such arguments to a file of C or machine code.
@@ -276,13 +329,6 @@ class Jitted(Generic[P, R]):
         except UnrecordedError as failed:
             failed.explain()
 
-    def __copy__(self) -> Jitted[P, R]:
-        return Jitted(self._function, self._static, check=self.is_checked)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Jitted[P, R]:
-        """Copy the function, with what it is bound to; the copy has no recordings."""
-        return Jitted(copy.deepcopy(self._function, memo), self._static, check=self.is_checked)
-
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Return its name in its module, as of a function; else what it is made of."""
         if not is_object(self._function):
@@ -293,7 +339,7 @@ class Jitted(Generic[P, R]):
             for name, x in vars(sys.modules.get(self.__module__, object)).items():
                 if x is self:
                     return name
-        return functools.partial(Jitted, check=self.is_checked), (self._function, self._static)
+        return functools.partial(Jitted, check=self.is_checked), (self._function, self.static)
 
 
 class Bound(functools.partial[R], Generic[Q, R]):
@@ -313,3 +359,148 @@ class Bound(functools.partial[R], Generic[Q, R]):
         """Write the program for such arguments to a file; see `Jitted.export`."""
         compiled: Any = self.func
         return compiled.export(path, *self.args, *args, **self.keywords, **kwargs)  # type: ignore[no-any-return]
+
+
+@overload
+def jit(function: Callable[P, R], /) -> Jitted[P, R]: ...
+@overload
+def jit(
+    *,
+    static_argnums: int | Sequence[int] = ...,
+    static_argnames: str | Sequence[str] = ...,
+    check: bool = ...,
+) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
+@overload
+def jit(
+    function: Callable[P, R],
+    /,
+    *,
+    static_argnums: int | Sequence[int] = ...,
+    static_argnames: str | Sequence[str] = ...,
+    check: bool = ...,
+) -> Jitted[P, R]: ...
+def jit(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    check: bool = False,
+) -> Any:
+    """Record a function of scalars once, and run it as a program of vector instructions.
+
+    Parameters
+    ----------
+    function : callable
+        Its arguments are numbers and Values, lists, tuples, dicts and arrays of them, and modules
+        and other objects that hold them. The numbers and Values are read at each call; all else
+        about an argument, such as a length, a key or a text, is part of the program. Its result is
+        any nesting of numbers and Values. A module may itself be the function.
+    static_argnums : int or sequence of int
+        Positional arguments that are part of the program, such as a number of steps or a power.
+        The function is recorded anew for each of their values.
+    static_argnames : str or sequence of str
+        The same for keyword arguments.
+    check : bool
+        Whether to make each call eagerly as well, and to raise TraceError where a number or a
+        gradient differs by more than 1e-9 of itself and 1e-12 of the largest on the way to it.
+        ``SCALARGRAD_JIT=check`` does so for all compiled functions of a process.
+
+    Returns
+    -------
+    Jitted
+        Called as `function`. A result is a Value if it depends on a Value, among the arguments or
+        closed over by `function`; else it is a float, a bool or an array. Each Value returned is a
+        single node, whose operands are the Values it depends on.
+
+    Raises
+    ------
+    TraceError
+        When called, if `function` does what a program could not repeat: it reads ``.data``,
+        ``.grad`` or the graph of a Value, calls ``float``, ``int`` or ``backward``, draws random
+        numbers other than by `drawn`, looks a number up in a set or a dict, computes in another
+        thread, or changes an argument or what it closes over.
+
+    Warns
+    -----
+    JitWarning
+        Once, if calls take more than 4 different paths through its conditions; calls that take
+        further paths are evaluated eagerly. Once, if calls in which a number is not finite, which
+        are evaluated eagerly, have taken 100,000 operations. Once, if it is recorded 4 times
+        because what it closes over keeps changing, or a function or object that it is given, or an
+        integer that a dataclass holds; further calls are evaluated eagerly, after 16 recordings if
+        it was given. What changes from call to call should be a Value or an argument.
+
+    See Also
+    --------
+    Jitted.explain : what was recorded and compiled, and where the time goes.
+    disable_jit : evaluate eagerly, to print or to debug; for a process, ``SCALARGRAD_JIT=off``.
+    vmap : record one example of many.
+    scan : repeat a step, each time on the state that the last one returned.
+
+    Notes
+    -----
+    Values that `function` closes over are read at each call, even if the name, attribute or item
+    that held one holds another by then; the same goes for functions that it calls. Everything else
+    it reads there (numbers, flags, lists, sets, arrays) is compared at each call, and if any of it
+    has changed, the function is recorded again. Only a number that takes the place of a Value it
+    equals goes unnoticed: as long as they are equal, gradients go to that Value. Random numbers are
+    drawn by `drawn` at each call, the same that an eager call would draw. Time, files and other
+    outside state are read once.
+
+    While a function is recorded, its numbers are Values, also to ``isinstance(x, float)``,
+    ``type(x)`` and ``match``, so such tests may come out otherwise than eagerly. A condition on a
+    number computed from the arguments is checked at each call; if it comes out otherwise, the other
+    path is recorded, too. Called while another function is being recorded, a compiled function
+    becomes part of that recording.
+
+    Results agree with eager ones up to rounding: more than eight terms of a sum ``a + b + c + …``
+    may be added in another order, and a product may be rounded together with the sum it is added
+    to. Brackets stay. On the way to a finite result, one of the two may overflow where the other
+    does not. A number has the same digits computed alone, in a
+    batch of any size or on a lane of `vmap`, by any number of threads. But what depends on shared
+    numbers alone is computed and rounded once under `vmap`, and a longer list may run as loops,
+    which can change last digits. exp, log, expm1, log1p, tanh, sigmoid, erf, sin and cos are within
+    2 units in the last place; other functions are those of the C library. A call is made eagerly if
+    a result or gradient is not finite, or if it leaves the domain of an operation; errors therefore
+    name the same node. Numbers come out as floats, even integers; comparisons come out as bools.
+
+    Recording takes some milliseconds per thousand nodes, once for each shape of arguments, and
+    compiling some tenths of a second, once; the machine code is kept on disk for later processes
+    and shared by programs. The latest shapes are kept, of small programs 1,024, with four million
+    nodes in all. A call with long lists of floats spends most of its time on taking them apart:
+    NumPy arrays are passed whole, and `scan` keeps the carry in the program's memory.
+
+    Needs the extra ``[jit]``. Without llvmlite, NumPy runs the same programs, more slowly.
+
+    Examples
+    --------
+    >>> from scalargrad import Value
+    >>> @jit
+    ... def loss(w, points):
+    ...     return sum((w * x - y) ** 2 for x, y in points)
+    >>> w = Value(1.0)
+    >>> y = loss(w, [(1.0, 2.0), (2.0, 4.0)])
+    >>> y.backward()
+    >>> y.data, w.grad
+    (5.0, -10.0)
+    """
+    numbers = _several(static_argnums, "static_argnums", int)
+    names = _several(static_argnames, "static_argnames", str)
+    checks = flag(check, "check")
+
+    def compiled(found: Callable[..., Any]) -> Any:
+        return Jitted(found, static_of(found, numbers, names), check=checks)
+
+    return compiled if function is None else compiled(function)
+
+
+def _several(given: Any, name: str, kind: type) -> list[Any]:
+    """Return a list of argument numbers or names, of which a single one may be given alone."""
+    found = [given] if isinstance(given, kind) else listed(given, name, f"{kind.__name__}s")
+    for x in found:
+        if not isinstance(x, kind) or isinstance(x, bool):
+            raise OperandError(
+                f"{name} has {shown(x)}, of type {type(x).__name__}; give {kind.__name__}s"
+            )
+    return found

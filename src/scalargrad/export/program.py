@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalargrad.compiler.call.arguments import replaced
-from scalargrad.compiler.call.outline import ArrayOutline, ObjectOutline, Place
+from scalargrad.compiler.call.outline import ObjectOutline, Place
 from scalargrad.compiler.call.specialization import value_cells
 from scalargrad.compiler.guards.object_state import attributes, is_record
 from scalargrad.compiler.jitted import Jitted
@@ -72,7 +72,7 @@ def exported(
     named = _inputs(compiled, args, kwargs)
     inputs, values = [*named.values()], {*value_cells(call[4])}
     wrt = [k for k, x in enumerate(named) if x in values]
-    numbers = [float(x) for x in path.inputs(call)]
+    numbers = [float(x) for x in path.inputs(call[4], path.closed_over)]
     recorded, results = path.function.recorded, _results(path.outline)
     copy = _copied(recorded, numbers, [*named])
     made = [copy.operand(x) for x in recorded.outputs]
@@ -117,7 +117,7 @@ def _inputs(
     compiled: Jitted[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[int, str]:
     """Return the inputs of a program with their names, in the order of the arguments."""
-    places = [*replaced(args, kwargs, compiled._static, map(Place, itertools.count())).values()]
+    places = [*replaced(args, kwargs, compiled.static, map(Place, itertools.count())).values()]
     positional, keywords = places[: len(args)], dict(zip(kwargs, places[len(args) :], strict=True))
     given = inspect.signature(compiled._function).bind(*positional, **keywords)
     leaves = [leaf for name, x in given.arguments.items() for leaf in _leaves(name, x)]
@@ -152,10 +152,9 @@ def _parts(x: Any) -> list[tuple[str, Any]] | None:
         return [(f".{field}", y) for field, y in attributes(x).items()]
     if isinstance(x, ObjectOutline):
         return [(f".{field}", y) for field, y in x.parts.items()]
-    if isinstance(x, ArrayOutline) or getattr(x, "shape", None):
-        items = x.items if isinstance(x, ArrayOutline) else x.flat
+    if getattr(x, "shape", None):
         places = itertools.product(*map(range, x.shape))
-        return [("".join(f"[{k}]" for k in at), y) for at, y in zip(places, items, strict=True)]
+        return [("".join(f"[{k}]" for k in at), y) for at, y in zip(places, x.flat, strict=True)]
     return None
 
 

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.decorator import jit
+from scalargrad.compiler.jitted import jit
 from scalargrad.errors import OperandError
 from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown

@@ -142,7 +142,7 @@ _MOST = 4
 def without_zeros(roots: Iterable[Value]) -> dict[Value, Value]:
     """Return what stands for each node that is shown otherwise: x for 0 + x, copies above it.
 
-    Empty where there is no such 0, and where a node cannot be copied: a result of a compiled call.
+    Empty where there is no such 0.
 
     Examples
     --------
@@ -158,8 +158,6 @@ def without_zeros(roots: Iterable[Value]) -> dict[Value, Value]:
         if _starts_a_sum(node) and node not in roots and isinstance(now[1], Value):
             found[node] = now[1]
         elif any(x is not y for x, y in zip(now, node.parents, strict=True)):
-            if node.__class__ is not Value:
-                return {}
             found[node] = _copied(node, now)
     return found
 

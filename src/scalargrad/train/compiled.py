@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scalargrad.compiler.decorator import jit
 from scalargrad.compiler.generators import generators_of
+from scalargrad.compiler.jitted import jit
 from scalargrad.compiler.vmap import vmap
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import no_grad

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, Value, custom_op, jit, log, maximum, relu, square
+from scalargrad import Parameter, Value, custom_op, log, maximum, relu, square
 from scalargrad.show.steps import Walk, walk
 
 from .conftest import Read, Reader
@@ -42,16 +41,14 @@ def test_an_undefined_input_is_explained_and_the_last_valid_state_kept(read: Rea
     assert page.nodes["x"][0] == "= 4"
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_inputs_are_fixed_where_python_would_have_to_be_called(compiled: bool, read: Read) -> None:
-    """A custom operation and a compiled function are gates; the page says why nothing moves."""
+def test_inputs_are_fixed_where_python_would_have_to_be_called(read: Read) -> None:
+    """A custom operation is a gate; the page says why nothing moves."""
 
     @custom_op(partials=lambda y, x: (3 * square(x),))
     def cube(x: float) -> float:
         return x**3
 
-    function: Any = jit(lambda x: x**3) if compiled else cube
-    page = read(walk(labelled(function(Value(2.0, "x")) * 2.0, "f")))
+    page = read(walk(labelled(cube(Value(2.0, "x")) * 2.0, "f")))
     page.press("End")
     assert page.chip == "2 × 12 = 24"
     assert page.box("x").is_disabled()

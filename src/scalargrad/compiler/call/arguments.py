@@ -12,12 +12,13 @@ from __future__ import annotations
 import functools
 import inspect
 import numbers
-from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Container, Hashable, Iterator, Sequence, Set
+from array import array
+from collections import deque
+from collections.abc import Callable, Collection, Hashable, Iterator, MappingView, Sequence, Set
 from contextlib import suppress
 from dataclasses import is_dataclass
 from enum import Enum
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from operator import attrgetter, itemgetter
 from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
@@ -25,16 +26,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalargrad.call import Intermediate
-from scalargrad.compiler.call.argument_refusals import (
-    PLAIN_ARRAYS,
-    operator_of,
-    refuse_array,
-    refuse_attributes,
-    refuse_constant,
-    refuse_operations,
-)
 from scalargrad.compiler.call.output import Result
-from scalargrad.compiler.guards.comparable import constants_of, exact, laid_out, objects_like
+from scalargrad.compiler.guards.comparable import constants_of, exact
 from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import (
     PLAIN,
@@ -50,13 +43,12 @@ from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, is_real
-from scalargrad.tree import like
+from scalargrad.tree import like, object_array
 from scalargrad.value import Parameter, Value
 
 _SPACE = attrgetter("__dict__")
 #: The type of most arrays, to recognise them quickly.
 FLOAT64 = np.dtype(np.float64)
-_LAYOUT, _SINGLE = attrgetter("shape", "dtype"), {((), FLOAT64)}
 
 #: What chooses the program of a call: everything about its arguments but their numbers.
 Key = tuple[Hashable, ...]
@@ -68,6 +60,8 @@ _SIZE = "size"
 _OBJECT = "object"
 #: The kinds of arrays of numbers: floats, integers, and bools, which count as 0 and 1 there.
 _NUMBERS = "fiub"
+#: Kinds of NumPy's arrays without rules or attributes of their own.
+PLAIN_ARRAYS = (np.ndarray, np.memmap)
 #: More items on one level of nested containers are taken for those of one that contains itself.
 _MOST = 10**7
 
@@ -141,14 +135,12 @@ class Walk:
         """What is looked at, for messages."""
         if self._function is None:
             return "an argument"
-        if isinstance(self.given, str):
-            return f"the argument {self.given}"
-        function = inspect.unwrap(self._function)
-        code = getattr(function, "__code__", None)
-        names = (
-            code.co_varnames[isinstance(function, MethodType) : code.co_argcount] if code else ()
-        )
-        return f"the argument {dict(enumerate(names)).get(self.given, self.given + 1)}"
+        name = self.given
+        if isinstance(name, int):
+            with suppress(TypeError, ValueError, IndexError):  # a builtin, or one of *args
+                return f"the argument {[*inspect.signature(self._function).parameters][name]}"
+            name += 1
+        return f"the argument {name}"
 
     def constants(self, xs: Sequence[Any]) -> None:
         """Note what has no numbers that are traced, plain objects in one entry."""
@@ -179,7 +171,7 @@ class Walk:
             self.key.append((MethodType, x.__func__))
             self.whole(x.__self__)
         elif type(x) in PLAIN_ARRAYS and not x.dtype.hasobject:
-            self.key.append((type(x), x.dtype, laid_out(x), x.tobytes()))
+            self.key.append((type(x), x.dtype, x.shape, x.tobytes()))
         elif is_object(x) or (_is_code(x) and not isinstance(x, ModuleType | BuiltinMethodType)):
             kind: Any = type(x)
             followed = are_followed(kind) if is_object(x) else is_followed(x)
@@ -266,8 +258,6 @@ class _Containers(Kind):
                 refuse_attributes(x, walk.where)
         if self._is_dict:
             walk.names(xs)
-            if issubclass(self.of, defaultdict):
-                walk.constants([x.default_factory for x in xs])
         else:
             lengths, first = [*map(len, xs)], len(xs[0])
             walk.key.append(first if lengths.count(first) == len(xs) else (*lengths,))
@@ -327,30 +317,22 @@ class _Records(Kind):
         if len({*map(len, spaces)}) == 1:
             with suppress(KeyError):  # other names
                 return [(name, xs, [*map(itemgetter(name), spaces)]) for name in spaces[0]]
-        return [
-            (name, [x], [space[name]])
-            for x, space in zip(xs, spaces, strict=True)
-            for name in space
-        ]
+        return [column for x in xs for column in self._columns([x])]
 
 
 class _Arrays(Kind):
     """Arrays: their numbers are traced, and their objects taken."""
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
-        if {*map(_LAYOUT, xs)} == _SINGLE:
-            walk.key.append(())
-            walk.leaves += map(float, xs)
-            return
         for x in xs:
             self.take_one(x, walk)
 
     def take_one(self, x: Any, walk: Walk) -> None:
         if x.dtype is FLOAT64 or (x.dtype.kind in _NUMBERS and x.dtype.itemsize <= _LONG):
-            walk.key.append(laid_out(x))
+            walk.key.append(x.shape)
             walk.leaves.append(x)
         elif x.dtype.hasobject:
-            walk.key.append(("objects", laid_out(x)))
+            walk.key.append(("objects", x.shape))
             walk.take(x.ravel().tolist())
         else:
             refuse_array(x, walk.where)
@@ -448,7 +430,7 @@ def rebuilt(xs: Sequence[Any], fresh: Fresh) -> list[Any]:
 def replaced(
     args: Sequence[Any],
     kwargs: dict[str, Any],
-    static: Container[int | str],
+    static: Collection[int | str],
     numbers: Iterator[Any],
 ) -> dict[int | str, Any]:
     """Return the arguments of a call, by position or name, with their numbers replaced."""
@@ -462,13 +444,13 @@ def replaced(
 def _rebuilt_array(x: Any, fresh: Fresh) -> Any:
     """Return an array with its numbers replaced, or the stand-in for a whole array."""
     if x.dtype.hasobject:
-        return objects_like(x, rebuilt(x.ravel().tolist(), fresh))
+        return object_array(rebuilt(x.ravel().tolist(), fresh)).reshape(x.shape)
     if x.dtype.kind not in _NUMBERS:
         return x.copy()
     found = [*islice(fresh.numbers, min(x.size, 1))]
     if x.ndim == 0 or (found and isinstance(found[0], np.ndarray)):
         return found[0]
-    return objects_like(x, [*found, *islice(fresh.numbers, max(x.size - 1, 0))])
+    return object_array([*found, *islice(fresh.numbers, max(x.size - 1, 0))]).reshape(x.shape)
 
 
 def size_changed(key: Key, other: Key) -> list[str]:
@@ -517,14 +499,9 @@ def _is_code(x: Any) -> bool:
 # Numbers ------------------------------------------------------------------------------------------
 
 
-def is_number(x: Any) -> bool:
-    """Return whether an argument is a number that is traced; bools and enum members are not."""
-    return is_real(x) and not isinstance(x, bool | Enum)
-
-
 def is_leaf(x: Any) -> bool:
-    """Return whether an argument is a number that is traced, or a Value."""
-    return isinstance(x, Value) or is_number(x)
+    """Return whether an argument is a Value, or a number: no bool, and no member of an enum."""
+    return isinstance(x, Value) or (is_real(x) and not isinstance(x, bool | Enum))
 
 
 #: Types of what a dataclass may hold that is a size.
@@ -585,3 +562,82 @@ def number_of(x: Any) -> Any:
     if is_long and x.size and max(x.max().item(), -x.min().item()) > _LAST:
         deque(map(float_of, x.ravel().tolist()), maxlen=0)
     return x
+
+
+# What an argument may not be or hold, and what to give instead ------------------------------------
+
+
+def refuse_constant(x: Any, where: object) -> None:
+    """Refuse what cannot be part of the key of a program.
+
+    Raises
+    ------
+    TraceError
+        For iterators, which can be read only once, for views of other containers, and for what
+        cannot be hashed.
+    """
+    refuse_array(x, where)
+    why = "a program could read only once" if isinstance(x, Iterator | MappingView) else ""
+    try:
+        hash(x)
+    except (TypeError, ValueError):  # the latter of a memoryview that can be written to
+        why = "cannot be hashed"
+    if why:
+        raise TraceError(
+            f"{where} is or holds a {type(x).__name__}, which {why}: give a list or dict, where it "
+            "is static a tuple, frozenset or bytes, or let the function close over it"
+        )
+
+
+def refuse_array(x: Any, where: object) -> None:
+    """Refuse an array that is not NumPy's, of records or longdoubles, or of a class of its own."""
+    kind = type(x)
+    ours = kind in PLAIN_ARRAYS or isinstance(x, np.generic)
+    is_long = ours and x.dtype.kind == "f" and x.dtype.itemsize > _LONG
+    of = x.dtype if ours and (x.dtype.names or is_long) else None
+    is_array = hasattr(x, "__array__") or isinstance(x, memoryview | array)
+    if of is None and (ours or not is_array):
+        return
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    name += "" if of is None else f" of the type {of}"
+    raise TraceError(
+        f"{where} is or holds a {name}: a compiled function takes NumPy's arrays of numbers of up "
+        "to 64 bits; give numpy.asarray(x, float), of a table the columns, "
+        "{name: numpy.asarray(x[name]) for name in …}, of a masked array x.filled(0.0)"
+    ) from None
+
+
+def refuse_attributes(x: Any, where: object) -> None:
+    """Refuse a list, tuple or dict of a derived class that holds more than its items."""
+    kind = type(x)
+    cached = functools.cached_property
+    own = [name for name in attributes(x) if not isinstance(getattr(kind, name, None), cached)]
+    if own:
+        raise TraceError(
+            f"{where} is or holds a {kind.__name__} with attributes besides its items "
+            f"({', '.join(own)}), which its program would not see: give them as arguments of their "
+            "own, or make it an object that holds its items in an attribute"
+        )
+
+
+def refuse_operations(x: Any, where: object) -> None:
+    """Refuse a number whose class defines operators, since a program would use Value's."""
+    name = operator_of(x.__class__)
+    if name is not None:
+        raise TraceError(
+            f"{where} is or holds a {type(x).__name__}, whose {name} a compiled function would not "
+            "use, since each number of its arguments is a plain Value there: give a plain number, "
+            "and write a function for the operation"
+        )
+
+
+@functools.cache
+def operator_of(kind: type) -> str | None:
+    """Return the name of an operator that a user's class of numbers defines, if there is one."""
+    own = takewhile(lambda x: not is_of_library(x), kind.__mro__)
+    return next((name for x in own for name in vars(x) if name in _OPERATORS), None)
+
+
+_OPERATORS = {
+    name for name, x in vars(Value).items() if name.startswith("__") and callable(x)
+} & vars(float).keys() - {"__init__", "__new__", "__repr__", "__str__", "__hash__", "__format__"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import marshal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, repeat
 from typing import Any
 
@@ -131,6 +131,11 @@ def _is_worth_a_layout(x: Any) -> bool:
     return kind is dict or (is_full and (x[0].__class__ in _NESTED or len(x) >= _MANY))
 
 
+def _nested(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the lists, tuples and dicts among the arguments."""
+    return (*[x for x in (*args, *kwargs.values()) if x.__class__ in _NESTED],)
+
+
 class Signature:
     """Finds the signatures of calls of one function.
 
@@ -147,7 +152,7 @@ class Signature:
 
     def remember(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Remember how the numbers of a call lie, to find those of calls alike at once."""
-        nested = self._nested(args, kwargs)
+        nested = _nested(args, kwargs)
         if not (any(map(_is_worth_a_layout, nested)) and is_read_whole(nested)):
             return
         if len(_written(nested)) in _SIZES:
@@ -155,13 +160,6 @@ class Signature:
                 self._layouts.clear()
             layout = Layout(nested)
             self._layouts[layout.size] = layout
-
-    def _nested(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """Return the lists, tuples and dicts among the arguments that are not static."""
-        if not (kwargs or self._static):
-            return (*[x for x in args if x.__class__ in _NESTED],)
-        given = [*enumerate(args), *kwargs.items()]
-        return (*[x for k, x in given if x.__class__ in _NESTED and k not in self._static],)
 
     def _remembered(self, nested: tuple[Any, ...]) -> tuple[Layout, Floats] | None:
         """Return the layout of nested arguments and their numbers, if it is known."""
@@ -186,15 +184,15 @@ class Signature:
         is_named = kwargs or self._static
         if not is_named and self._keys and (key := self._keys.get((*map(type, args),))):
             return key, [*args], []
-        parts: Iterator[tuple[Key, slice]] | None = None
+        parts: dict[int, tuple[Key, slice]] = {}
         row: list[float] = []
-        if self._layouts and (nested := self._nested(args, kwargs)):
+        if self._layouts and (nested := _nested(args, kwargs)):
             known = self._remembered(nested)
             if known is not None:
                 layout, numbers = known
                 if len(nested) == len(args) and not is_named:
                     return layout.key, numbers, []
-                parts, row = iter(layout.parts), numbers.tolist()
+                parts, row = dict(zip(map(id, nested), layout.parts, strict=True)), numbers.tolist()
         walk = Walk(self._function)
         given: Iterable[tuple[int | str, Any]] = enumerate(args)
         for walk.given, x in chain(given, kwargs.items()) if kwargs else given:
@@ -203,8 +201,8 @@ class Signature:
                 if walk.given in self._static:
                     walk.whole(x)
                     continue
-            if parts is not None and x.__class__ in _NESTED:
-                key, own = next(parts)
+            if parts and id(x) in parts:
+                key, own = parts[id(x)]
                 walk.key += key
                 walk.leaves += row[own]
             else:  # `take_one`, inlined

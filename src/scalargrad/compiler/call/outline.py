@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from operator import itemgetter, methodcaller
 from types import FunctionType, ModuleType
@@ -24,7 +24,7 @@ from scalargrad.errors import TraceError
 from scalargrad.grad_mode import recorder
 from scalargrad.sparse import Table
 from scalargrad.table.numbers import is_real
-from scalargrad.tree import is_object_array, like
+from scalargrad.tree import is_object_array, like, object_array
 from scalargrad.value import Value
 
 
@@ -33,24 +33,6 @@ class Place:
 
     def __init__(self, index: int) -> None:
         self.index = index
-
-
-class ArrayOutline:
-    """The outline of an array of objects.
-
-    Parameters
-    ----------
-    entries : list or range
-        The outlines of its entries, or their places if these are consecutive.
-    """
-
-    def __init__(self, shape: tuple[int, ...], entries: list[Any] | range) -> None:
-        self.shape, self.entries = shape, entries
-
-    @property
-    def items(self) -> list[Any]:
-        """The outlines of its entries."""
-        return [*map(Place, self.entries)] if isinstance(self.entries, range) else self.entries
 
 
 class ObjectOutline:
@@ -71,7 +53,7 @@ def has_arrays(outline: Any) -> bool:
         return any(map(has_arrays, outline.values()))
     if isinstance(outline, list | tuple):
         return any(map(has_arrays, outline))
-    return isinstance(outline, ArrayOutline)
+    return is_object_array(outline)
 
 
 def outlined(tree: Any, values: list[Value], *, once: bool = False) -> Any:
@@ -91,7 +73,7 @@ class _Outlining:
 
     def __init__(self, values: list[Value], once: bool) -> None:
         self._values, self._once = values, once
-        self._known: dict[Value, Place] = {}
+        self._known: dict[int, Place] = {}
 
     def of(self, tree: Any) -> Any:
         """Return the outline of a result, or of a part of one."""
@@ -101,33 +83,20 @@ class _Outlining:
             _require_known_keys(tree)
             return like(tree, map(self.of, tree.values()))
         if isinstance(tree, list | tuple) and not isinstance(tree, Table):
-            parts = self._all(tree)
-            return like(tree, map(Place, parts) if isinstance(parts, range) else parts)
+            return like(tree, map(self.of, tree))
         if is_object_array(tree) and type(tree) is np.ndarray:
-            return ArrayOutline(tree.shape, self._all(tree.ravel().tolist()))
+            return object_array([*map(self.of, tree.ravel().tolist())]).reshape(tree.shape)
         if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
             held = attributes(tree).items()
             return ObjectOutline(type(tree), {name: self.of(x) for name, x in held})
-        if isinstance(tree, Coroutine):
-            tree.close()
         _require_constant(tree)
         return tree
 
-    def _all(self, items: Sequence[Any]) -> list[Any] | range:
-        """Return the outlines of items, or their places if all are Values, which is faster."""
-        if self._once or not all(issubclass(kind, Value) for kind in {*map(type, items)}):
-            return [*map(self.of, items)]
-        first = len(self._values)
-        self._values += items
-        return range(first, len(self._values))
-
     def _place(self, x: Value) -> Place:
-        known = self._known.get(x) if self._once else None
+        known = self._known.get(id(x)) if self._once else None
         if known is None:
+            known = self._known[id(x)] = Place(len(self._values))
             self._values.append(x)
-            known = Place(len(self._values) - 1)
-            if self._once:
-                self._known[x] = known
         return known
 
 
@@ -183,10 +152,6 @@ def _inside(x: Any) -> list[Any]:
     return gc.get_referents(x)
 
 
-#: Immutable types, whose instances are shared by all results.
-_PLAIN = {type(None), bool, int, float, str}
-
-
 def filled(outline: Any, found: Sequence[Any]) -> Any:
     """Return the result that an outline describes, with what was computed for each place."""
     return filler(outline)(found)
@@ -203,8 +168,8 @@ def filler(outline: Any, *, of_array: bool = False) -> Callable[[Any], Any]:
     kind = type(outline)
     if kind is Place:
         return methodcaller("item", outline.index) if of_array else itemgetter(outline.index)
-    if kind is ArrayOutline:
-        return _array_filler(outline, of_array)
+    if is_object_array(outline):
+        return _array_filler([*outline.flat], outline.shape, of_array)
     if isinstance(outline, list | tuple | dict):
         return _container_filler(outline, of_array)
     if kind is ObjectOutline:
@@ -238,9 +203,7 @@ def _container_filler(outline: Any, of_array: bool) -> Callable[[Any], Any]:
 
 
 def _list_filler(outline: list[Any], of_array: bool) -> Callable[[Any], list[Any]] | None:
-    """Return what makes a list of constants, or of numbers in a row, at once; None for others."""
-    if _PLAIN.issuperset(map(type, outline)):
-        return lambda _: [*outline]
+    """Return what makes a list of numbers in a row at once; None for others."""
     if {*map(type, outline)} == {Place}:
         stretch = _indices([x.index for x in outline])
         if isinstance(stretch, slice):
@@ -248,18 +211,13 @@ def _list_filler(outline: list[Any], of_array: bool) -> Callable[[Any], list[Any
     return None
 
 
-def _array_filler(outline: ArrayOutline, of_array: bool) -> Callable[[Any], Any]:
+def _array_filler(
+    entries: list[Any], shape: tuple[int, ...], of_array: bool
+) -> Callable[[Any], Any]:
     """Return what makes an array: of floats or bools if all entries are, else of objects."""
-    entries, shape = outline.entries, outline.shape
-    if isinstance(entries, range):
-        places = slice(entries.start, entries.stop)
-        if of_array:
-            return itemgetter(places) if len(shape) == 1 else lambda x: x[places].reshape(shape)
-        take: Callable[[Any], Any] = itemgetter(places)
-    else:
-        if of_array and {Place, float}.issuperset(map(type, entries)):
-            return _template_filler(entries, shape)
-        take = _container_filler(entries, of_array)
+    if of_array and {Place, float}.issuperset(map(type, entries)):
+        return _template_filler(entries, shape)
+    take = _container_filler(entries, of_array)
 
     def fill(found: Any) -> Any:
         items = take(found)
@@ -278,6 +236,8 @@ def _template_filler(entries: list[Any], shape: tuple[int, ...]) -> Callable[[An
     template = np.array([0.0 if isinstance(x, Place) else x for x in entries])
     computed = [k for k, x in enumerate(entries) if isinstance(x, Place)]
     where, of = _indices(computed), _indices([entries[k].index for k in computed])
+    if len(computed) == len(entries) and isinstance(of, slice):
+        return lambda x: x[of].reshape(shape)
 
     def fill(found: Floats) -> Floats:
         numbers = template.copy()

@@ -6,17 +6,17 @@ of one call: a sweep runs the program of their gradient once for all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
-from scalargrad.call import Call, Intermediate, Signals, add_shares
+from scalargrad.call import Call, CallOperation, Intermediate, Signals, add_shares
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.layout import taker
 from scalargrad.compiler.runner import Inputs
 from scalargrad.errors import NumericalError
 from scalargrad.table.operation import Operation
-from scalargrad.table.symbol import Symbol
 from scalargrad.value import Scalar, Value
 
 
@@ -123,52 +123,16 @@ class SentAtOnce(tuple[float, ...]):
             add_shares(node.parents, shares, under_way)
 
 
-class CompiledOp(Operation):
-    """A compiled function as the operation of a Result, for pictures, steps and backward.
-
-    Parameters
-    ----------
-    name : str
-        The name of the compiled function.
-    node : Result
-        The node; its inputs are used where no operand replaces them.
-    compute : callable
-        Returns the result of the operation for inputs of the program.
-    """
-
-    def __init__(self, name: str, node: Result, compute: Callable[[Inputs], float]) -> None:
-        super().__init__(_undeclared, _undeclared, name=name, pattern="compiled")
-        self._node = node
-        self._compute = compute
-
-    def of_floats(self, *operands: float) -> float:
-        """Run the program with these operands."""
-        node = self._node
-        inputs = list(node.run.inputs)
-        for place, number in zip(node.places, operands, strict=True):
-            inputs[node.run.function.wrt[place]] = number
-        return self._compute(inputs)
-
-    def trace_partials(self, arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
-        """Return symbols, and partials as named functions: programs are not written as formulas."""
-        operands = tuple(Symbol(f"x{i}") for i in range(arity))
-        return Symbol("y"), operands, tuple(self._partial(i, operands) for i in range(arity))
+class _CompiledOp(CallOperation):
+    """A compiled function as the operation of a Result."""
 
     def partial_nodes(self, node: Any) -> list[Scalar]:
         """Return the gradient of a result as Values that can be differentiated again."""
         found = node.run.pull_back_as_graph(Signals({node.index: 1.0}), node)
         return [found[k] for k in node.places]  # these are read
 
-    def _partial(self, i: int, operands: tuple[Symbol, ...]) -> Symbol:
-        node = self._node
-        name = f"∂{self.name}/∂x{i}"
-        place, row = node.places[i], node.run.function.row
-        op = CompiledOp(name, node, lambda inputs: row(node.index, inputs)[place])
-        return Symbol("", op, operands)
 
-
-def _undeclared(*_: Any) -> Any:
-    """Stand for the declared function, which is never called: a program computes the value."""
+_operation_of = functools.cache(_CompiledOp)
 
 
 class Result(Value):
@@ -195,8 +159,7 @@ class Result(Value):
     @property
     def op(self) -> Operation:  # type: ignore[override]
         """The compiled function as an operation."""
-        outputs, k = self.run.function.outputs, self.index
-        return CompiledOp(self.run.name, self, lambda inputs: outputs(inputs)[k])
+        return _operation_of(self._run[0])
 
     @property
     def local_grads(self) -> tuple[float | None, ...]:  # type: ignore[override]

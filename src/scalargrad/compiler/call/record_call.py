@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from operator import is_
 from typing import Any, NamedTuple, NoReturn
 
@@ -81,10 +80,7 @@ class CallRecorder:
 
     Parameters
     ----------
-    static : set of int or str
-        Positions and names of static arguments.
     call : Call
-        Error messages name the compiled function in it.
     names : NamesRead
         What its code is known to read.
     singly : bool
@@ -96,17 +92,8 @@ class CallRecorder:
         The numbers, Values and arrays among the arguments.
     """
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        static: frozenset[int | str],
-        call: Call,
-        names: NamesRead,
-        *,
-        singly: bool = False,
-    ) -> None:
-        self._function, self._static, self._unrolls = function, static, singly
-        self._names = names
+    def __init__(self, call: Call, names: NamesRead, *, singly: bool = False) -> None:
+        self._names, self._unrolls = names, singly
         self._compiled, self._args, self._kwargs, _, leaves, _ = call
         self.leaves = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
         #: Leaves that have a node for each number however large.
@@ -189,13 +176,16 @@ class CallRecorder:
     def _record_by(self, trace: Trace) -> tuple[Callable[[], Found], Snapshot]:
         has_returned = False
         numbers = trace.arguments(self.leaves, self._apart)
-        call, given = self._replaced(numbers)
-        before = Snapshot([self._function, *given], self._names)
+        static = self._compiled.static
+        given = [*replaced(self._args, self._kwargs, static, iter(numbers)).values()]
+        first = len(self._args)
+        keywords = dict(zip(self._kwargs, given[first:], strict=True))
+        before = Snapshot([self._compiled.__wrapped__, *given], self._names)
         trace.generators = before.generators
 
         def run() -> Any:
             nonlocal has_returned
-            result = call()
+            result = self._compiled.__wrapped__(*given[:first], **keywords)
             if any(isinstance(x, Value) and x.__dict__ for x in numbers):
                 trace.refused("attribute")
             has_returned = True
@@ -210,10 +200,3 @@ class CallRecorder:
             is_repeatable = not (has_returned or trace.is_final)
             raise UnrecordedError(error, is_repeatable) from error
         return lambda: (as_recording(trace, outputs, domains=True), outline), before
-
-    def _replaced(self, numbers: Sequence[Value]) -> tuple[Any, list[Any]]:
-        """Return the call with these numbers in its arguments, and these."""
-        given = [*replaced(self._args, self._kwargs, self._static, iter(numbers)).values()]
-        first = len(self._args)
-        keywords = dict(zip(self._kwargs, given[first:], strict=True))
-        return functools.partial(self._function, *given[:first], **keywords), given

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import struct
-from collections import deque
+from array import array
 from collections.abc import Sequence
 from math import isfinite
 from typing import Any
@@ -17,17 +17,17 @@ from scalargrad.call import Intermediate
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.arguments import FLOAT64, Key, number_of
 from scalargrad.compiler.call.outline import filler, has_arrays
-from scalargrad.compiler.call.output import Result, ResultNodes, Run, all_finite
+from scalargrad.compiler.call.output import Result, ResultNodes, Run
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.generators import Draw, rows_of
 from scalargrad.compiler.guards.argument_aliases import require_apart
 from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.record import Recording
+from scalargrad.compiler.trace.watching import data_of
 from scalargrad.grad_mode import builds_graphs
 from scalargrad.graph import topological_order
 from scalargrad.system.cached_property import cached_property
-from scalargrad.table.numbers import float_of
 from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.value import Value
 
@@ -175,11 +175,10 @@ class Specialization:
         states = self.draws.states() if self.draws else []
         try:
             run = self._run(call)
-        except struct.error:  # data that is no float was assigned
-            rewind(states)
-            read = [*call[4], *self.closed_over]
-            deque(map(float_of, [x for x in read if isinstance(x, Value)]), maxlen=0)
-            run = self._run(call)
+        except (struct.error, TypeError, OverflowError):  # what was assigned as data is no float
+            for x in [y for y in (*call[4], *self.closed_over) if isinstance(y, Value)]:
+                data_of(x)
+            raise
         if run is None or not run[1]:
             rewind(states)
         return run
@@ -190,13 +189,6 @@ class Specialization:
         run = self.run(call)
         rewind(states)
         return run is not None
-
-    def inputs(self, call: Call) -> Inputs:
-        """Return the inputs of a call; generators do not advance."""
-        states = self.draws.states()
-        found = self._inputs(call[4], self.closed_over)
-        rewind(states)
-        return found
 
     def _run(self, call: Call) -> tuple[Sequence[Any], bool] | None:
         leaves = call[4]
@@ -212,7 +204,7 @@ class Specialization:
         else:
             at = self.values_at
             parents = (*[leaves[i] for i in at], *foreign) if at else foreign
-            inputs = self._inputs(leaves, foreign)
+            inputs = self.inputs(leaves, foreign)
         numbers = runner(inputs)
         if self.outcomes and numbers[n : n + len(self.outcomes)] != self._expected:
             outcomes = tuple([x != 0.0 for x in numbers[n : n + len(self.outcomes)]])
@@ -221,7 +213,7 @@ class Specialization:
         for k in self.truths:
             numbers[k] = numbers[k] != 0.0
         found = numbers if len(numbers) == n else numbers[:n]
-        finite = isfinite(sum(numbers)) or all_finite(numbers)  # the gradient that follows, too
+        finite = isfinite(sum(numbers)) or all(map(isfinite, numbers))  # the gradient behind, too
         if self.apart or self.compares:
             finite = finite and self._is_as_eager(parents, inputs)
         if not self.differentiable:
@@ -246,7 +238,7 @@ class Specialization:
                 blocks += [_block_of(leaves[k]) for k in self.whole]
             cells = self.cells
         else:
-            blocks = [self._inputs(leaves, ())]
+            blocks = [self.inputs(leaves, ())]
             cells = (slice(runner.nests.inputs),)
         numbers, finite = runner.on_blocks(cells, blocks)
         if self.outcomes:
@@ -281,7 +273,7 @@ class Specialization:
         """Return the leaves without the whole arrays, whose numbers have no nodes."""
         return [x for k, x in enumerate(leaves) if k not in self.whole]
 
-    def _inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
+    def inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
         """Return the inputs of the program.
 
         First the numbers of the arguments, then those drawn, those closed over, and those of whole
@@ -336,19 +328,13 @@ def _in_a_list(row: list[Any], arrays: Sequence[int]) -> list[float]:
 
 def _in_a_row(leaves: Sequence[Any], arrays: Sequence[int]) -> Floats:
     """Return the numbers of leaves as one array; those with these indices are arrays."""
-    blocks = [_block_of(leaves[k]) for k in arrays]
-    row = np.empty(len(leaves) - len(arrays) + sum([x.size for x in blocks]))
-    cell = first = 0
-    for k, block in zip([*arrays, len(leaves)], [*blocks, None], strict=True):
-        if first < k:
-            numbers = [x if x.__class__ is float else x.data for x in leaves[first:k]]
-            struct.pack_into(f"{k - first}d", row.data, 8 * cell, *numbers)
-            cell += k - first
-        if block is not None:
-            row[cell : cell + block.size] = block
-            cell += block.size
+    parts: list[Any] = []
+    first = 0
+    for k in [*arrays, len(leaves)]:
+        numbers = [x if x.__class__ is float else x.data for x in leaves[first:k]]
+        parts += [array("d", numbers), *map(_block_of, leaves[k : k + 1])]
         first = k + 1
-    return row
+    return np.concatenate(parts)
 
 
 def _block_of(x: Any) -> Any:

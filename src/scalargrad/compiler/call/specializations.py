@@ -22,14 +22,12 @@ from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import shown
 
-#: The most shapes of arguments whose programs are kept, and the most nodes of all these programs:
-#: a program of a million nodes takes some hundred megabytes. The oldest are forgotten first.
-SHAPES, RECORDED = 1024, 2**22
-#: Of the objects given, so many layouts are kept for each shape.
-GIVEN = 16
-#: For so many surroundings programs are kept, as for a module's other mode; of so many, what to
-#: compare, as of a flag that is set to and fro.
-ELSEWHERE, AROUND = 64, 3
+#: The most nodes of all programs that are kept, and how many each shape of arguments counts as
+#: besides: a program of a million nodes takes some hundred megabytes.
+MOST, SHAPE = 2**22, 2**12
+#: For so many surroundings programs are kept, as for a module's other mode, and what to compare;
+#: and of the objects given so many layouts, for each shape.
+KEPT = 16
 
 
 class Guard:
@@ -49,7 +47,7 @@ class Guard:
         """Return the surroundings as they are now."""
         found = next((x for x in self._known if x.unchanged()), None)
         found = found or Surroundings(self.roots, self._names)
-        self._known = [found, *[x for x in self._known if x is not found]][:AROUND]
+        self._known = [found, *[x for x in self._known if x is not found]][:KEPT]
         return found
 
     def given(self, objects: list[Any]) -> Surroundings:
@@ -83,7 +81,6 @@ class Shape:
         self.guard = guard
         self.known: list[Known] = []
         self.programs: dict[Any, tuple[Specialization, ...]] = {}
-        self.paths: tuple[Specialization, ...] = ()
         self.tried: list[tuple[bool, ...]] = []
         self.is_followed = False
         self._around: Surroundings | None = None
@@ -93,14 +90,14 @@ class Shape:
         """Put the paths here that are valid as long as these are the surroundings."""
         given = self.known if now.around is not now else []
         others = [x for x in given if x[0].key != now.key or len(x[1]) == len(paths)]
-        self.paths, self.known = paths, [(now, paths), *others[: GIVEN - 1]]
+        self.known = [(now, paths), *others[: KEPT - 1]]
         self.expect(now.around)
 
     def keep(self, paths: tuple[Specialization, ...], now: Surroundings) -> None:
         """Keep these paths for whenever these are the surroundings."""
         self.programs.pop(now.key, None)
         self.programs[now.key] = paths
-        while len(self.programs) > ELSEWHERE:
+        while len(self.programs) > KEPT:
             del self.programs[next(iter(self.programs))]
         self.put(paths, now)
 
@@ -130,11 +127,6 @@ Known = tuple[Surroundings, tuple[Specialization, ...]]
 class Specializations:
     """The paths of one function.
 
-    Parameters
-    ----------
-    static : set of int or str
-        Positions and names of static arguments.
-
     Attributes
     ----------
     shapes : dict from Key to Shape
@@ -147,9 +139,9 @@ class Specializations:
         What the function reads, and the code that it is called with.
     """
 
-    def __init__(self, function: Callable[..., Any], static: frozenset[int | str]) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         self.lock = threading.RLock()
-        self._function, self._static = function, static
+        self._function = function
         self.limits = RecordingLimits()
         self.shapes: dict[Key, Shape] = {}
         self.names = NamesRead()
@@ -160,7 +152,7 @@ class Specializations:
         shape = self.shapes.get(key)
         if shape is not None and shape.is_valid():
             if not objects:
-                return shape.paths
+                return shape.known[0][1]
             if (found := shape.given(objects)) is not None:
                 return found[1]
         with self.lock:
@@ -174,8 +166,7 @@ class Specializations:
             ids = [*map(id, roots)]
             guards = (x.guard for x in self.shapes.values() if [*map(id, x.guard.roots)] == ids)
             guard = next(guards, None) or Guard(roots, self.names)
-            while len(self.shapes) >= SHAPES:
-                del self.shapes[next(iter(self.shapes))]
+            self._forget_oldest()
             shape = self.shapes[key] = Shape(guard)
         now = shape.guard.current()
         if objects:
@@ -185,7 +176,7 @@ class Specializations:
                 return known
             now = shape.guard.given(objects)
         elif shape.known and now is shape.known[0][0]:
-            return now, shape.paths
+            return shape.known[0]
         paths = tuple([x.bound(now) for x in shape.programs.get(now.key, ())])
         if paths or not objects:
             shape.put(paths, now)
@@ -239,7 +230,6 @@ class Specializations:
             _, paths = self._looked_around(key, objects)
             paths = path, *[p for p in paths if p.outcomes != path.outcomes]
             self.shapes[key].keep(paths, path.surroundings)
-            self._forget_much()
         return path
 
     def _is_left_eager(self, key: Key, objects: list[Any]) -> bool:
@@ -276,7 +266,7 @@ class Specializations:
         compiled, _, _, key, _, objects = call
         if now.refusal is not None:
             raise TraceError(f"{compiled!r} {now.refusal}")
-        recorder = CallRecorder(self._function, self._static, call, self.names, singly=singly)
+        recorder = CallRecorder(call, self.names, singly=singly)
         found = recorder.record(now.unchanged, pays)
         now, _ = self._looked_around(key, objects)  # a cache may have been filled
         if (missed := now.missed(found[0].closed_over)) is not None:
@@ -299,12 +289,13 @@ class Specializations:
             return now.change_since(known[-1]) if now.key not in known else []
         return size_changed(key, others[-1]) if others else []
 
-    def _forget_much(self) -> None:
+    def _forget_oldest(self) -> None:
         """Forget the oldest shapes, if all paths together have too many nodes."""
-        nodes = {key: sum(x.recorded for x in s.all_paths()) for key, s in self.shapes.items()}
-        while sum(nodes.values()) > RECORDED and len(nodes) > 1:
-            oldest = next(iter(nodes))
-            del nodes[oldest], self.shapes[oldest]
+        total = 0
+        for key, shape in reversed([*self.shapes.items()]):
+            total += SHAPE + sum(x.recorded for x in shape.all_paths())
+            if total > MOST:
+                del self.shapes[key]
 
 
 _known: weakref.WeakSet[Specializations] = weakref.WeakSet()

@@ -14,7 +14,7 @@ from typing import Any
 
 from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import PLAIN, attributes, consists_of_attributes
-from scalargrad.tree import is_array_scalar, object_array
+from scalargrad.tree import is_array_scalar
 from scalargrad.value import Value
 
 #: Containers that one key tells with all that is nested in them, and down to which level.
@@ -63,17 +63,10 @@ class ExactItems:
 
 def exact_items(x: Any) -> Any:
     """Return a key of a container that tells apart even equal numbers in it; see `exact`."""
-    if isinstance(x, set | frozenset):  # marshal sorts them
-        return type(x), exact_items([*x])
-    try:
+    if type(x) in _NESTED:
         return marshal.dumps(x, 2)  # this version does not tell which text is interned
-    except ValueError:  # of a class of its own, or of objects
-        named = isinstance(x, Mapping)
-    items = [*x, *x.values()] if named else [*x]
-    try:
-        return type(x), marshal.dumps(items, 2)
-    except ValueError:
-        return type(x), (*map(exact, items),)
+    items = [*x, *x.values()] if isinstance(x, Mapping) else [*x]  # of a set, marshal would sort
+    return type(x), marshal.dumps(items, 2)
 
 
 def itself(x: Any) -> Hashable:
@@ -153,13 +146,12 @@ def is_read_whole(x: Any) -> bool:
 def frozen(x: Any, key: Any) -> Any:
     """Return what a container of numbers and text, with this key, is compared with.
 
-    A copy, where what equals an item is alike, and items that are containers are themselves the
-    same as before: most numbers are the same objects, which Python compares in a nanosecond each.
+    A copy of a list, where what equals an item is alike, and items that are containers are
+    themselves the same as before: most numbers are the same objects, which Python compares in a
+    nanosecond each.
     """
     if type(x) is list and _are_unique(x):
-        return [*map(_copied, x)]
-    if type(x) is dict and {*map(type, x)} == {str} and _are_unique(x.values()):
-        return {name: _copied(y) for name, y in x.items()}
+        return [[*y] if type(y) is list else y for y in x]
     in_tuples = type(x) is list and tuple in {*map(type, x)} and all(map(is_constant, x))
     return ExactItems(key, [*x] if in_tuples else ())
 
@@ -174,30 +166,9 @@ def _are_unique(items: Iterable[Any], rows: Iterable[type] = (list, tuple)) -> b
     return not any(map(float.is_integer, numbers)) and all(_are_unique(x, ()) for x in inside)
 
 
-def _copied(x: Any) -> Any:
-    return [*x] if type(x) is list else x
-
-
 _UNIQUE = {str, bytes, type(None)}
 
 
 def is_array(x: Any) -> bool:
     """Return whether an object has numbers in one piece of memory: an array of NumPy's or alike."""
     return hasattr(type(x), "dtype") and hasattr(x, "tobytes")
-
-
-def laid_out(x: Any) -> Hashable:
-    """Return the shape of an array, and its strides if they are not the usual ones."""
-    shape: tuple[int, ...] = x.shape
-    return shape if x.ndim <= 1 or x.flags.c_contiguous else (shape, *x.strides)
-
-
-def objects_like(x: Any, items: Sequence[Any]) -> Any:
-    """Return an array of objects, with these in the order of C, that lies in memory as `x` does."""
-    import numpy as np
-
-    made = np.empty_like(x, dtype=object)
-    if made.flags.f_contiguous and not (x.flags.f_contiguous or made.flags.c_contiguous):
-        made = np.empty((x.shape[0] + 1, *x.shape[1:]), dtype=object, order="F")[:-1]
-    made[...] = object_array(items).reshape(made.shape)
-    return made

@@ -6,16 +6,23 @@ changed (`snapshot`): variables, globals, attributes, members of classes and mod
 
 from __future__ import annotations
 
+import functools
+import gc
+import sys
+import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 from types import CellType, FunctionType, MappingProxyType
 from typing import Any
 
-from scalargrad.compiler.guards.caches import function_within, is_function_of_arrays, kept_by
+from scalargrad.compiler.guards.comparable import is_constant
 from scalargrad.compiler.guards.names_read import names_and_texts
 from scalargrad.compiler.guards.object_state import (
     DESCRIPTORS,
+    PLAIN,
     attributes,
     bound_parts,
     is_descriptor,
@@ -61,18 +68,6 @@ def variables(function: FunctionType) -> dict[int, Any]:
 def _set_variables(function: FunctionType, before: dict[int, Any]) -> None:
     for i, content in before.items():
         (function.__closure__ or ())[i].cell_contents = content
-
-
-def named_in(space: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return what names stand for in a namespace, of those that it has."""
-    return {name: space[name] for name in names if name in space}
-
-
-def rename(space: dict[str, Any], names: Iterable[str], before: dict[str, Any]) -> None:
-    """Let names stand for what they did before, and no others be there."""
-    for name in named_in(space, names).keys() - before.keys():
-        del space[name]
-    space.update(before)
 
 
 def _names_of(function: FunctionType) -> tuple[str, ...]:
@@ -141,6 +136,20 @@ def functions_of(member: Any) -> list[Any]:
     return [x for x in (getattr(member, name) for name in names) if x is not None]
 
 
+def is_function_of_arrays(kind: type) -> bool:
+    """Return whether this is a class of NumPy's functions of arrays."""
+    numpy: Any = sys.modules.get("numpy")
+    return numpy is not None and issubclass(kind, (numpy.ufunc, numpy.vectorize))
+
+
+def function_within(x: Any) -> list[Any]:
+    """Return what `numpy.frompyfunc` or `vectorize` made a function of arrays from.
+
+    None for NumPy's own.
+    """
+    return [x.pyfunc] if hasattr(x, "pyfunc") else [y for y in gc.get_referents(x) if callable(y)]
+
+
 # Objects --------------------------------------------------------------------------------------
 
 
@@ -190,15 +199,68 @@ def _set_items(x: Any, before: dict[Any, Any]) -> None:
         x[...] = np.frombuffer(before[0], x.dtype).reshape(x.shape)
 
 
+# Caches of functools, which the collector of cycles looks into -----------------------------------
+
+#: The class of what functools.cache and lru_cache return.
+CACHES = type(functools.cache(lambda: None))
+#: How often each such cache was asked when last looked at, and how often it was cleared by then.
+_CALLS: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDictionary()
+
+
+def kept_by(cache: Any) -> dict[int, Any]:
+    """Return the results that a cache of functools keeps and that may change, by identity."""
+    return {id(x): x for x in _results(cache) if type(x) not in PLAIN and not is_constant(x)}
+
+
+def identities_kept(cache: Any) -> frozenset[int]:
+    """Return which results a cache keeps that may change.
+
+    How often it was asked does not tell: cleared and asked as often again, it keeps others.
+    """
+    return frozenset(kept_by(cache))
+
+
+def _results(cache: Any) -> list[Any]:
+    held = gc.get_referents(cache)
+    stores = [x for x in held if type(x) is dict and x is not vars(cache)]
+    if cache.cache_info().maxsize is None:
+        return [*chain.from_iterable(map(dict.values, stores))]
+    # one of limited size holds keys and results, and a dict of the links between these
+    links = [x for x in stores if any("lru_list" in type(y).__name__ for y in [*x.values()][:1])]
+    others = [vars(cache), cache.__wrapped__, *links, *(key for x in links for key in [*x])]
+    left_out = {*map(id, others)}
+    return [x for x in held if id(x) not in left_out]
+
+
+def times_cleared(cache: Any) -> int:
+    """Return how often a cache of functools is known to have been cleared."""
+    info = cache.cache_info()
+    now, (calls, clears) = info.hits + info.misses, _CALLS.get(cache, (0, 0))
+    clears += int(now < calls)
+    _CALLS[cache] = now, clears
+    return clears
+
+
 # The edges ------------------------------------------------------------------------------------
 
 
+def _named(space_of: Callable[[Any], Any], names_of: Callable[[Any], Iterable[str]]) -> Edge:
+    """Return the edge to what some names stand for in a namespace, of those that it has."""
+
+    def read(x: Any) -> dict[str, Any]:
+        space = space_of(x)
+        return {name: space[name] for name in names_of(x) if name in space}
+
+    def write(x: Any, before: dict[str, Any]) -> None:
+        for name in read(x).keys() - before.keys():
+            del space_of(x)[name]
+        space_of(x).update(before)
+
+    return Edge(read, write, names=True)
+
+
 VARIABLES = Edge(variables, _set_variables, names=True)
-GLOBALS = Edge(
-    lambda f: named_in(f.__globals__, _names_of(f)),
-    lambda f, before: rename(f.__globals__, _names_of(f), before),
-    names=True,
-)
+GLOBALS = _named(attrgetter("__globals__"), _names_of)
 #: Those of functions, and of what wraps one, as a compiled function or a cache does.
 FUNCTION_ATTRIBUTES = Edge(own_space, _refill_space)
 MEMBERS = Edge(data_of, _setter(data_of, type), names=True)
@@ -212,8 +274,4 @@ ITEMS, PARTS = Edge(_items, _set_items), Edge(lambda x: dict(enumerate(bound_par
 
 def of_modules(names: Iterable[str]) -> Edge:
     """Return the edge from modules to their members with these names."""
-    return Edge(
-        lambda module: named_in(vars(module), names),
-        lambda module, before: rename(vars(module), names, before),
-        names=True,
-    )
+    return _named(vars, lambda _: names)

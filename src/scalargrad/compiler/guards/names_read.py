@@ -10,8 +10,9 @@ import dataclasses
 import dis
 import functools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy, deepcopy
+from importlib.util import resolve_name
 from itertools import chain, pairwise
 from operator import attrgetter, methodcaller
 from pathlib import Path
@@ -111,26 +112,25 @@ def _is_the_only_one(loaded: dis.Instruction) -> bool:
     return loaded.opname == "LOAD_CONST" or is_class
 
 
-def imported(function: FunctionType) -> list[str]:
-    """Return the full names of modules that a function's code may import, other than libraries."""
-    package = function.__globals__.get("__package__") or ""
-    parents = package.split(".") if package else []
-    prefixes = ["", *(".".join(parents[: i + 1]) + "." for i in range(len(parents)))]
-    found = [prefix + name for prefix in prefixes for name in imports_in(function.__code__)]
-    return [name for name in found if not of_library(name)]
+def imported(function: FunctionType) -> tuple[str, ...]:
+    """Return the full names that follow ``import`` in code, of modules or of what is in them.
+
+    Those of libraries are left out.
+    """
+    return _imported(function.__code__, function.__globals__.get("__package__") or "")
 
 
 @functools.cache
-def imports_in(code: CodeType) -> tuple[str, ...]:
-    """Return the names that follow ``import`` in code: of modules, or of what is in them."""
-    found = dict[str, None]()
-    for step in steps_within(code):
+def _imported(code: CodeType, package: str) -> tuple[str, ...]:
+    found, steps = dict[str, None](), [*steps_within(code)]
+    for k, step in enumerate(steps):
         if step.opname == "IMPORT_NAME":
-            source = step.argval
+            level = steps[k - 2].argval if package else 0
+            source = resolve_name("." * level + step.argval, package)
             found[source] = None
         elif step.opname == "IMPORT_FROM":
-            found[f"{source}.{step.argval}" if source else step.argval] = None
-    return tuple([name for name in found if name])
+            found[f"{source}.{step.argval}"] = None
+    return tuple([name for name in found if not of_library(name)])
 
 
 #: What reads attributes without their names, and globals that do.
@@ -241,9 +241,6 @@ class NamesRead:
         self.names: dict[str, None] = {}
         self.attributes: dict[str, None] = {}
         self.unnamed = False
-        #: The attributes read of objects of each class; all are while not all code was followed.
-        self._of: dict[type, frozenset[str] | None] = {}
-        self._noted, self._read, self._reads_all = (-1, -1, False), frozenset[str](), True
 
     def count(self) -> tuple[int, int, bool]:
         """Return how many names there are, which only grow."""
@@ -263,16 +260,16 @@ class NamesRead:
         elif isinstance(x, attrgetter | methodcaller) or id(x) in _READERS:
             self.unnamed = True
 
-    def note_all(self) -> None:
-        """Note that all code has been followed: `read_of` says what it reads of objects."""
-        if self.count() != self._noted:
-            self._noted, self._of = self.count(), {}
-            self._read, self._reads_all = frozenset(self.attributes), self.unnamed
+    def reader(self) -> Callable[[type], frozenset[str] | None]:
+        """Return what tells which attributes of objects of a class are read; None stands for all.
 
-    def read_of(self, kind: type) -> frozenset[str] | None:
-        """Return the names of attributes read of objects of a class; None stands for all."""
-        if kind not in self._of:
-            read = None if self._reads_all else read_by_libraries(kind)
-            is_all = read is None or not read[1].isdisjoint(self._read)
-            self._of[kind] = None if is_all or read is None else self._read | read[0]
-        return self._of[kind]
+        By the names that are known now.
+        """
+        read, reads_all = frozenset(self.attributes), self.unnamed
+
+        @functools.cache
+        def read_of(kind: type) -> frozenset[str] | None:
+            known = None if reads_all else read_by_libraries(kind)
+            return None if known is None or known[1] & read else read | known[0]
+
+        return read_of

@@ -73,9 +73,7 @@ def slots_of(kind: Any) -> tuple[str, ...]:
 def attributes(x: Any) -> dict[str, Any]:
     """Return an object's attributes by name; of a Value, those that are the user's."""
     kind: Any = type(x)
-    names = slots_of(kind)
-    space = getattr(x, "__dict__", None)
-    found = space if isinstance(space, dict) else {}  # some answer to every name
+    names, found = slots_of(kind), own_space(x)
     if not names:
         return found  # as it is, to be compared as it changes
     return {name: getattr(x, name) for name in names if hasattr(x, name)} | found
@@ -84,7 +82,7 @@ def attributes(x: Any) -> dict[str, Any]:
 def own_space(x: Any) -> dict[str, Any]:
     """Return the attributes that an object keeps in a dict of its own; empty if there is none."""
     found = None if isinstance(x, MethodType) else getattr(x, "__dict__", None)
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) else {}  # some answer to every name
 
 
 #: Library modules whose objects hold what users put there: UserList, SimpleNamespace.

@@ -165,22 +165,25 @@ def misread(function: FunctionType) -> Iterator[str]:
     It is a Value in place of a float, and an array of Values has no dtype of numbers.
     """
     arguments = {*function.__code__.co_varnames[: function.__code__.co_argcount]}
-    for name, asked, by in _questions(function.__code__):
-        if name not in arguments:
+    steps = steps_in(function.__code__)
+    for k, (step, after) in enumerate(pairwise(steps)):
+        if not step.opname.startswith("LOAD_FAST") or step.argval not in arguments:
             continue
-        if asked == "dtype":
+        if after.opname == "LOAD_ATTR" and after.argval == "dtype":
             yield (
-                f"asks for {name}.dtype, which is object while it is recorded: leave the question "
-                "out, or make the array a static argument"
+                f"asks for {step.argval}.dtype, which is object while it is recorded: leave the "
+                "question out, or make the array a static argument"
             )
-        elif asked == "isinstance":
-            kinds = [_found(function, x)[0] for x in by]
+        elif k and steps[k - 1].argval == "isinstance":
+            rest = takewhile(lambda x: not x.opname.startswith("CALL"), steps[k + 1 :])
+            asked = [x.argval for x in rest if "GLOBAL" in x.opname or "DEREF" in x.opname]
+            kinds = [_found(function, x)[0] for x in asked]
             if any(x in _NUMBERS for x in kinds) and not any(
                 isinstance(x, type) and issubclass(x, Value) for x in kinds
             ):
                 yield (
-                    f"asks whether {name} is a float, which is a Value while it is recorded: write "
-                    "isinstance(x, (int, float, Value)), or leave the question out"
+                    f"asks whether {step.argval} is a float, which is a Value while it is "
+                    "recorded: write isinstance(x, (int, float, Value)), or leave the question out"
                 )
     for names in _chains(function.__code__):
         path = ".".join([_found(function, names[0])[1], *names[1:2]])
@@ -189,24 +192,6 @@ def misread(function: FunctionType) -> Iterator[str]:
 
 
 _NUMBERS = {int, float, numbers.Number, numbers.Real}
-
-
-@functools.cache
-def _questions(code: CodeType) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
-    """Return what code asks about local variables: their dtype, isinstance and hasattr."""
-    found: list[tuple[str, str, tuple[str, ...]]] = []
-    steps = steps_in(code)
-    for k, (step, after) in enumerate(pairwise(steps)):
-        if not step.opname.startswith("LOAD_FAST"):
-            continue
-        name, before = str(step.argval), steps[k - 1].argval if k else None
-        if after.opname == "LOAD_ATTR" and after.argval == "dtype":
-            found.append((name, "dtype", ()))
-        elif before == "isinstance":
-            rest = takewhile(lambda x: not x.opname.startswith("CALL"), steps[k + 1 :])
-            kinds = [str(x.argval) for x in rest if "GLOBAL" in x.opname or "DEREF" in x.opname]
-            found.append((name, "isinstance", tuple(kinds)))
-    return tuple(found)
 
 
 def _found(function: FunctionType, name: str) -> tuple[Any, str]:

@@ -50,8 +50,6 @@ class Rereading:
         self._facts: dict[Measure, list[Any]] = defaultdict(list)
         self._parts: dict[Measure, list[Any]] = defaultdict(list)
         self._lists: list[tuple[Measure, Any]] = []
-        self._names: dict[int, tuple[Mapping[str, Any], dict[str, None]]] = {}
-        self._lacking: dict[int, tuple[Mapping[str, Any], dict[str, None]]] = {}
         self._absent: dict[frozenset[str], frozenset[str]] = {}
         self._in_order = in_order
 
@@ -69,9 +67,10 @@ class Rereading:
     ) -> None:
         """Note names that a namespace has, and lacks: a builtin or nothing is found instead."""
         self.pin()
-        for known, names in ((self._names, present), (self._lacking, lacking)):
-            if names:
-                known.setdefault(id(space), (space, {}))[1].update(dict.fromkeys(names))
+        known = self._parts[space.__getitem__]
+        known += [name for name in present if name not in known]
+        if lacking:
+            self.fact(space.keys().isdisjoint, lacking)
 
     def fact(self, measure: Measure, x: Any) -> None:
         """Note an object about which ``==`` tells something from others."""
@@ -91,18 +90,14 @@ class Rereading:
     def whole(self, x: Any, key: Any) -> None:
         """Note a container of numbers and text, with its key.
 
-        ``==`` does not tell containers in it from equal ones of other classes, or keys in another
-        order.
+        ``==`` does not tell containers in a list from equal ones of other classes.
         """
         self.pin()
         if is_constant(x):
             return
         self._contents.append((x, frozen(x, key)))
-        if type(x) is dict:
-            self.fact(tuple, x)
-        read: Measure = dict.values if type(x) is dict else iter
-        if not {*map(type, read(x))} <= PLAIN:
-            self.held(read, x)
+        if type(x) is list and not {*map(type, x)} <= PLAIN:
+            self.held(iter, x)
 
     def items(self, x: Any, items: Sequence[Any]) -> Any:
         """Note the items of a container."""
@@ -155,7 +150,6 @@ class Rereading:
     def comparison(self) -> Callable[[], bool]:
         """Read all that was noted, and return what tells whether it is still the same."""
         facts = [pair for measure, xs in self._facts.items() for pair in _asked(measure, xs)]
-        facts += [(x.keys().isdisjoint, tuple(names)) for x, names in self._lacking.values()]
         lists = [*self._lists]
         for measure, xs in self._parts.items():
             alone, others = list[Any](), list[Any]()
@@ -163,11 +157,6 @@ class Rereading:
                 (alone if is_itself_alone(type(measure(x))) else others).append(x)
             facts += _asked(measure, alone)  # identity takes longer
             lists += [(partial(map, measure), others)] if others else []
-        for space, names in self._names.values():
-            alone = [name for name in names if is_itself_alone(type(space[name]))]
-            facts += [(itemgetter(*alone), space)] if alone else []
-            others = [*names.keys() - alone]
-            lists += [(partial(map, space.__getitem__), others)] if others else []
         live, frozen = [x for x, _ in self._contents], [y for _, y in self._contents]
         measures, measured = [f for f, _ in facts], [x for _, x in facts]
         every, holders = [f for f, _ in lists], [x for _, x in lists]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import sys
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import partial
@@ -21,7 +21,6 @@ from typing import Any
 
 from scalargrad.compiler.guards import edges
 from scalargrad.compiler.guards.argument_aliases import told_from_copies
-from scalargrad.compiler.guards.caches import CACHES, identities_kept, kept_by, times_cleared
 from scalargrad.compiler.guards.comparable import (
     Same,
     exact,
@@ -29,15 +28,18 @@ from scalargrad.compiler.guards.comparable import (
     is_array,
     is_read_whole,
     itself,
-    laid_out,
 )
 from scalargrad.compiler.guards.edges import (
+    CACHES,
     Edge,
     data_of,
     functions_of,
     holds_functions,
+    identities_kept,
     is_empty,
     is_wrapper,
+    kept_by,
+    times_cleared,
     wrapped,
 )
 from scalargrad.compiler.guards.layout import Layout
@@ -77,25 +79,16 @@ Place = tuple[Any, Hashable]
 
 _BUILTINS = vars(builtins)
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
-_CODE, _LABEL, _PARENTS = attrgetter("__code__"), attrgetter("label"), attrgetter("parents")
+_CODE, _LABEL = attrgetter("__code__"), attrgetter("label")
 _LAYOUT, _ITEMS_OF_ARRAY = attrgetter("shape", "dtype"), attrgetter("flat")
+_SHAPE = attrgetter("shape")
 _OF_DEFAULTS = attrgetter(*_DEFAULTS)
-_OF_PARTIAL = attrgetter("func"), attrgetter("args"), attrgetter("keywords")
+_OF_PARTIAL = attrgetter("func", "args", "keywords")
 _CELL = attrgetter("cell_contents")
-_FACTORY = attrgetter("default_factory")
 _NUMBERS = {Value, Parameter}
-#: Attributes of a computed Value that reveal its graph.
-_GRAPHS = {"local_grads", "parents", "op"}
-_MARKS = {"label", *_GRAPHS}
 #: What code names that asks whether there is an attribute, such as one that is added to a Value.
 _ASKS = {"getattr", "hasattr", "vars", "__dict__", "AttributeError", "Exception"}
 _CONTAINERS = (list, tuple, deque, dict, set, frozenset)
-#: So many tokens are near the roots of a walk.
-_NEAR = 256
-
-
-def _most(x: Any) -> Any:
-    return x.maxlen if isinstance(x, deque) else None
 
 
 def _with_slots(x: Any) -> Iterable[Any]:
@@ -222,19 +215,12 @@ def named(place: Place) -> str:
 
 
 def walked(roots: Sequence[Any], names: NamesRead, **how: Any) -> Walk:
-    """Walk until no more names are found: each may lead to code that names others.
-
-    Most are found near the roots, so the first walks end there.
-    """
-    most: int | None = _NEAR
+    """Walk until no more names are found: each may lead to code that names others."""
     while True:
         known = names.count()
-        names.note_all()
-        walk = Walk(roots, names, most=most, **how)
+        walk = Walk(roots, names, **how)
         if names.count() == known:
-            if walk.is_whole:
-                return walk
-            most = None
+            return walk
 
 
 class Walk:
@@ -258,8 +244,6 @@ class Walk:
     ----------
     kept : list
         What was met, but for numbers and text.
-    is_whole : bool
-        Whether it ended by itself.
     holders : list of (object, Edge, Place or None)
         What of that holds others, by which edge, and where it was come by; None for a root.
     """
@@ -274,7 +258,6 @@ class Walk:
         around: Surroundings | None = None,
     ) -> None:
         self._closed = closed
-        self._alike = set[type]()
         self.holders: list[tuple[Any, Edge, Place | None]] = []
         self._members_named = edges.of_modules(names.names)
         self.names = names
@@ -290,14 +273,13 @@ class Walk:
         self.elsewhere = set[int]()
         self.place: Place | None = None
         self.last: Any = None
-        self._read_of = names.read_of
-        self._marks = not _MARKS.isdisjoint(names.names)
+        self._read_of = names.reader()
+        self._reads_labels = "label" in names.names
         self.asks = not _ASKS.isdisjoint(names.names)
         #: What to go on to, the place where it was come by, and its address in the layout.
         self._ahead: list[tuple[Any, Place | None, Any]] = []
         self._push_inside(roots, range(len(roots)) if around else None)
         self._run(most)
-        self.is_whole = not self._ahead
 
     def _run(self, most: int | None) -> None:
         ahead, tokens, met = self._ahead, self.tokens, self.met
@@ -319,9 +301,7 @@ class Walk:
                 tokens.append(known)
                 continue
             met[id(x)] = len(met)
-            if kind in self._alike:
-                self._one_more(x)
-            elif not issubclass(kind, self._closed):
+            if not issubclass(kind, self._closed):
                 self._enter(x)
 
     def _enter(self, x: Any) -> None:
@@ -381,8 +361,8 @@ class Walk:
     def _value(self, x: Value) -> None:
         self.tokens.append((type(x), x.op is None))
         self.values.append(x)
-        if self._marks:
-            self._mark(x)
+        if self._reads_labels:
+            self._fact(_LABEL, x)
         is_asked = self.asks and self.rereading.at is None
         if type(x) not in _NUMBERS or x.__dict__ or is_asked:
             if is_of_library(type(x)):
@@ -392,19 +372,10 @@ class Walk:
                 self._attributes(x)
                 self._class(x)
 
-    def _mark(self, x: Value) -> None:
-        """Note what code asks of a Value besides its number."""
-        names = self.names.names
-        if "label" in names:
-            self._fact(_LABEL, x)
-        if x.op is not None and not _GRAPHS.isdisjoint(names):
-            self._note_itself(x)
-            self.rereading.fact(_PARENTS, x)
-
     def _container(self, x: Any) -> None:
         if not self._closed and not self.rereading.moves(x) and is_read_whole(x):
             key = exact_items(x)
-            self.tokens.append((type(x), key, _most(x)))
+            self.tokens.append((type(x), key))
             self.rereading.whole(x, key)
         elif isinstance(x, dict):
             self._dict(x)
@@ -415,7 +386,7 @@ class Walk:
             self._beside(x)
 
     def _items(self, x: Any, items: list[Any]) -> None:
-        self.tokens.append((type(x), len(items), _most(x)))
+        self.tokens.append((type(x), len(items)))
         if self._are_closed(items):
             return
         self._go_on(items, repeat(self.place), self.rereading.items(x, items))
@@ -446,8 +417,7 @@ class Walk:
         self.tokens.append((type(x),))
         self._push_inside(bound_parts(x))
         if isinstance(x, partial):
-            for part in _OF_PARTIAL:
-                self.rereading.part(part, x)
+            self.rereading.held(_OF_PARTIAL, x)
             self._attributes(x)
         self._hold(x, edges.PARTS)
         self._class(x)
@@ -455,9 +425,9 @@ class Walk:
     def _array(self, x: Any) -> None:
         if is_object_array(x):
             items = x.ravel().tolist()
-            self.tokens.append((type(x), laid_out(x)))
+            self.tokens.append((type(x), x.shape))
             self.rereading.held(_ITEMS_OF_ARRAY, x)
-            self.rereading.fact(laid_out, x)
+            self.rereading.fact(_SHAPE, x)
             self._push_inside(items)
         elif is_array_scalar(x):
             self.rereading.pin()
@@ -470,15 +440,12 @@ class Walk:
         if is_ndarray(x):
             self._hold(x, edges.ITEMS)
             self._beside(x)
-        elif not is_array_scalar(x):
+        else:
             self._instance(x)
 
     def _beside(self, x: Any) -> None:
         """Go on to what a container or array of a class of its own holds besides its items."""
         kind: Any = type(x)
-        if isinstance(x, defaultdict):
-            self.rereading.fact(_FACTORY, x)
-            self._push_inside([x.default_factory])
         if "__dict__" in dir(kind) or slots_of(kind):
             self._attributes(x)
         self._class(x)
@@ -492,8 +459,7 @@ class Walk:
         """
         self._note_asked(x)
         kind: Any = type(x)
-        are_alike = is_stateful(kind) and has_followed_attributes(kind)
-        if are_alike:
+        if is_stateful(kind) and has_followed_attributes(kind):
             self.tokens.append((kind,))
         else:
             self._note_itself(x)
@@ -505,18 +471,8 @@ class Walk:
                 self._hold(x, self._members_named)
         elif not isinstance(x, type):
             self._instance(x)
-            is_plain = are_alike and not (is_of_library(kind) or callable(x) or holds_functions(x))
-            if is_plain and is_followed(x):
-                self._alike.add(kind)
         elif not is_of_library(x):
             self._members(x)
-
-    def _one_more(self, x: Any) -> None:
-        """Note an object of a class whose objects are their attributes, as `_object` does."""
-        self.kept.append(x)
-        self.tokens.append((type(x),))
-        self._attributes(x)
-        self.tokens.append(self.met[id(type(x))])
 
     def _instance(self, x: Any) -> None:
         kind: Any = type(x)
@@ -536,8 +492,7 @@ class Walk:
         self._hold(x, edges.FUNCTION_ATTRIBUTES)
         self._named_attributes(x)
         if x.__defaults__ or x.__kwdefaults__:
-            for part in map(attrgetter, _DEFAULTS):
-                self.rereading.part(part, x)
+            self.rereading.held(_OF_DEFAULTS, x)
             self._push(x, dict(zip(_DEFAULTS, _OF_DEFAULTS(x), strict=True)))
         if not of_library(x.__module__ or ""):
             self._globals(x)
@@ -549,12 +504,11 @@ class Walk:
         if not is_of_library(type(x)):
             self._push_inside([type(x)], [None])
 
-    def _fact(self, measure: Any, x: Any, inside: Any = None) -> None:
-        """Note something about an object, or about what is `inside` it."""
-        measured = x if inside is None else inside
-        found = measure(measured)
+    def _fact(self, measure: Any, x: Any) -> None:
+        """Note something about an object."""
+        found = measure(x)
         self.tokens.append(found if isinstance(found, Hashable) else repr(found))
-        self.rereading.fact(measure, measured)
+        self.rereading.fact(measure, x)
 
     def _globals(self, function: FunctionType) -> None:
         """Go on to what the names in a function's code stand for."""
@@ -563,7 +517,7 @@ class Walk:
         names = self.names.note_code(function.__code__)
         self._names_in(function, function.__globals__, names, builtins_too=True)
         self._fact(_CODE, function)
-        self._fact(len, function, vars(function))
+        self._fact(len, vars(function))
 
     def _names_in(
         self, owner: Any, space: Mapping[str, Any], names: Iterable[str], builtins_too: bool = False
@@ -593,7 +547,7 @@ class Walk:
         space = vars(x)
         every = (self.names.unnamed or self.asks) and isinstance(x, Value)
         self._names_in(x, space, [*space] if every else [n for n in space if n in self.names.names])
-        self._fact(len, x, space) if every else None
+        self._fact(len, space) if every else None
 
     def _wrapper(self, x: Any) -> None:
         """Go on to what wraps a function, such as a compiled function or a cache."""
@@ -603,7 +557,7 @@ class Walk:
         self._push_inside(wrapped(x))
         if isinstance(x, CACHES):  # what it has kept, and when it is cleared
             self._hold(x, edges.KEPT)
-            self._fact(len, x, vars(x))
+            self._fact(len, vars(x))
             self._fact(times_cleared, x)
             self.rereading.fact(identities_kept, x)
             self._ahead += [(y, (y, None), None) for y in kept_by(x).values()]
@@ -617,7 +571,7 @@ class Walk:
         self._hold(kind, edges.MEMBERS)
         self.rereading.names(space, chosen)
         self.tokens.append((*chosen,))
-        self._fact(len, kind, space)
+        self._fact(len, space)
         made = _MADE if is_dataclass(kind) else ()
         followed = [x for x in chosen if x not in made or not _is_generated(space[x])]
         self._push_inside([*kind.__bases__, type(kind)])

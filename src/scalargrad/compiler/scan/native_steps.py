@@ -149,7 +149,7 @@ def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats) -> tuple[A
             _known[path] = _native(path, f.signature((carry,), {})[0], x)
         native = _known[path]
         if native is not None:
-            return native.run(path.inputs(call), given)
+            return native.run(path.inputs(call[4], path.closed_over), given)
     return carry, []
 
 

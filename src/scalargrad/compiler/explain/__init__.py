@@ -1,1 +1,0 @@
-"""Explain what a compiled function became, and where its time goes."""
