@@ -14,7 +14,7 @@ import typer
 from rich.markup import escape
 
 from scalargrad.errors import ExpressionError, OperandError, ScalargradError
-from scalargrad.expression.parsing import parse_assigned
+from scalargrad.expression import parse_assigned
 from scalargrad.graph import topological_order
 from scalargrad.names import names
 from scalargrad.system.terminals import console, forget_absurd_width, make_tolerant

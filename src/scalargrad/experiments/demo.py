@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from scalargrad.experiments.programs import Plan, moons
-from scalargrad.expression.parsing import parse
+from scalargrad.expression import parse
 from scalargrad.show.graphs import draw
 from scalargrad.show.steps import show, walk
 from scalargrad.system.files import make_folder
