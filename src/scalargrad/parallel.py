@@ -27,7 +27,7 @@ from functools import lru_cache, partial, reduce
 from itertools import pairwise
 from multiprocessing.connection import wait
 from multiprocessing.process import parent_process
-from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from scalargrad.errors import OperandError, SweepError, WorkerError
 from scalargrad.system.process import deferred_interrupt
@@ -502,7 +502,15 @@ def as_workers(workers: Any) -> int | Map:
             f"workers is {shown(workers)}, of type {type(workers).__name__}: give a number of "
             "processes, something with a map such as an executor, or a map such as pool.map"
         )
-    return cast("Map", found)
+    return map if found is map else partial(_mapped, found)
+
+
+def _mapped(found: Any, f: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[Any]:
+    """Return what a map that somebody gave makes of items."""
+    results: Any = found(f, items)
+    if not isinstance(results, Iterable):
+        raise OperandError(f"workers returned {shown(results)}: give a map, such as pool.map")
+    return results
 
 
 class WorkerPool(ProcessPoolExecutor):
