@@ -111,7 +111,7 @@ def demo(
     steps: Annotated[int, typer.Option(min=1, help="How many training steps.")] = 100,
 ) -> None:
     """Step through two graphs, draw them, and train a small network on two moons."""
-    from scalargrad.experiments.demo import run
+    from scalargrad.experiments.programs import run
 
     run(output, console(), steps, _program())
 
