@@ -32,6 +32,20 @@ from scalargrad.system.packages import needed
 from scalargrad.train import History, fit
 from scalargrad.value import Parameter, Value
 
+__all__ = [
+    "Cubic",
+    "Plan",
+    "Report",
+    "clicks",
+    "digits",
+    "digits28",
+    "moons",
+    "names",
+    "sentiment",
+    "sine",
+    "xor",
+]
+
 
 @dataclass(frozen=True)
 class Plan:
