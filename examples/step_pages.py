@@ -16,7 +16,7 @@ from typing import Any
 
 from scalargrad import Parameter, Value, dot, maximum, parse, softmax, walk
 from scalargrad.experiments import Alphabet
-from scalargrad.experiments.demo import chain_rule, sigmoid_neuron
+from scalargrad.experiments.programs import chain_rule, sigmoid_neuron
 from scalargrad.losses import cross_entropy
 from scalargrad.nn import MLP, Embedding, Linear, Module, init
 from scalargrad.optim import Adam

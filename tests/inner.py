@@ -10,7 +10,7 @@ from scalargrad.comparisons import comparisons
 from scalargrad.graph import leaves, topological_order
 from scalargrad.ops import TABLE as WHOLE_TABLE
 from scalargrad.show.subgraphs.folds import Fold, fold
-from scalargrad.table.domain import Domain
+from scalargrad.table.declaration import Domain
 from scalargrad.table.javascript import function_key, javascript_functions, javascript_lanes
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.symbol import Symbol, evaluate

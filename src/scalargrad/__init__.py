@@ -45,7 +45,6 @@ from scalargrad.ops.comparisons import *
 from scalargrad.ops.custom import custom_op
 from scalargrad.ops.exponential import *
 from scalargrad.ops.indexing import *
-from scalargrad.ops.likelihood import *
 from scalargrad.ops.logic import *
 from scalargrad.ops.reductions import *
 from scalargrad.ops.reductions import sum as sum

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sys
@@ -14,10 +13,10 @@ import typer
 from rich.markup import escape
 
 from scalargrad.errors import ExpressionError, OperandError, ScalargradError
-from scalargrad.expression.parsing import parse_assigned
+from scalargrad.expression import parse_assigned
 from scalargrad.graph import topological_order
 from scalargrad.names import names
-from scalargrad.system.terminals import console, forget_absurd_width, make_tolerant
+from scalargrad.system.terminals import console, make_tolerant
 from scalargrad.value import Value
 from scalargrad.version import __version__
 
@@ -111,7 +110,7 @@ def demo(
     steps: Annotated[int, typer.Option(min=1, help="How many training steps.")] = 100,
 ) -> None:
     """Step through two graphs, draw them, and train a small network on two moons."""
-    from scalargrad.experiments.demo import run
+    from scalargrad.experiments.programs import run
 
     run(output, console(), steps, _program())
 
@@ -218,9 +217,7 @@ def main() -> None:
     """Run the command line; an error of scalargrad's own is a message, not a traceback."""
     make_tolerant(sys.stdout)
     make_tolerant(sys.stderr)
-    forget_absurd_width(os.environ)
     try:
-        Path.cwd()  # OSError where it is gone: libraries that are imported from here on may crash
         app(args=_marked(sys.argv[1:]))
     except (ScalargradError, OSError) as error:
         _fail(error)
@@ -239,12 +236,7 @@ def _marked(arguments: Sequence[str]) -> list[str]:
     ]
 
 
-#: The message about a relative path, or none, where the folder the program runs in is gone.
-_NOWHERE = "the current folder no longer exists: change to another"
-
-
 def _fail(error: Exception) -> NoReturn:
-    lost = isinstance(error, FileNotFoundError) and error.filename is None and error.errno
-    message = escape(_NOWHERE if lost else str(error))
+    message = escape(str(error))
     console(stderr=True).print(f"[bold red]error:[/] {message}", soft_wrap=True, highlight=False)
     sys.exit(2)

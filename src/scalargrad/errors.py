@@ -92,7 +92,7 @@ class TraceError(ScalargradError, TypeError):
 
 
 class WorkerError(ScalargradError, RuntimeError):
-    """A worker process died again and again, or raised what could not be sent back."""
+    """A worker process died, or raised what could not be sent back."""
 
 
 class SweepError(ScalargradError, RuntimeError):

@@ -18,7 +18,6 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import (
-    CancelledError,
     ProcessPoolExecutor,
     ThreadPoolExecutor,
     as_completed,
@@ -51,8 +50,6 @@ R = TypeVar("R")
 CHUNKS = 32
 #: The index of the function among the chunks, which have their own.
 FUNCTION = -1
-#: The number of processes that may die, one after the other, before their work has failed.
-ATTEMPTS = 3
 #: Applies a function to each item of an iterable, and gives the results in order.
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
@@ -125,8 +122,8 @@ def sweep(
 
     Notes
     -----
-    If a local process dies, what has finished is kept, and others compute the rest; at the third
-    death `f` has failed with a WorkerError. `f` is sent with each point.
+    If a local process dies, the sweep has failed with a WorkerError, and what has finished is kept.
+    `f` is sent with each point.
 
     Examples
     --------
@@ -143,86 +140,63 @@ def sweep(
     if not done.keys() <= set(range(len(given))):
         raise OperandError(f"finished has results of more than {counted(len(given), 'point')}")
     todo = [i for i in range(len(given)) if i not in done]
-    failed: dict[int, Failure] = {}
     bar = ProgressBar(len(given), len(done), quiet=flag(quiet, "quiet"))
     with deferred_interrupt(waits=False) as interrupt:
         try:
             for index, outcome in _outcomes(f, given, todo, workers):
                 interrupt.check()  # fit ends at Ctrl-C in good order: what it returns is not whole
-                (failed if isinstance(outcome, Failure) else done)[index] = outcome
+                if isinstance(outcome, Failure):
+                    where = f"points[{index}], which is {shown(given[index])}"
+                    message = f"f failed at {where}: {in_words(outcome.error)}; {_kept(done)}"
+                    raise SweepError(message, index, given[index], done) from outcome.error
+                done[index] = outcome
                 bar.advance(1, f"sweep {len(done)}/{len(given)}")
         except KeyboardInterrupt:
             raise SweepInterrupt(done) from None
         finally:
             bar.close()
-    for index in sorted(failed):
-        raise _error(failed[index].error, index, given[index], done) from failed[index].error
     return [done[i] for i in range(len(given))]
-
-
-def _error(error: BaseException, index: int, point: Any, done: dict[int, Any]) -> SweepError:
-    where = f"points[{index}], which is {shown(point)}"
-    message = f"f failed at {where}: {in_words(error)}; {_kept(done)}"
-    return SweepError(message, index, point, done)
 
 
 def _outcomes(
     f: Callable[[Any], Any], points: Sequence[Any], todo: Sequence[int], workers: Any
 ) -> Iterator[tuple[int, Any]]:
-    """Yield (index, result) as points finish; after a failure, start no others."""
+    """Yield the index and the result or Failure of each point, as they finish."""
     found = as_workers(workers)
     if not isinstance(found, int) and (found is map or isinstance(workers, ThreadPoolExecutor)):
-        return _until_failure(todo, found(lambda i: attempt(f, points[i]), todo))
+        results = iter(found(lambda i: attempt(f, points[i]), todo))
+        yield from ((i, attempt(next, results)) for i in todo)
+        return
     call = partial(_call, packed(f, "the function"))
     pickles = {i: packed(points[i], f"point {i}") for i in todo}  # before any is computed
     if isinstance(found, int):
-        return _in_processes(call, pickles, found) if todo else iter(())
-    return _until_failure(todo, map(unpacked, found(call, [*pickles.values()])))
+        yield from _in_processes(call, pickles, found)
+        return
+    replies = iter(found(call, [*pickles.values()]))
+    yield from ((i, attempt(lambda: pickle.loads(next(replies)))) for i in todo)
 
 
 def _call(f: bytes, point: bytes) -> bytes:
     """Call a function in a worker."""
-    return packed_result(attempt(lambda: pickle.loads(f)(pickle.loads(point))))
-
-
-def _until_failure(todo: Sequence[int], outcomes: Iterable[Any]) -> Iterator[tuple[int, Any]]:
-    left = iter(outcomes)
-    for index in todo:
-        try:
-            outcome = next(left)
-        except Exception as error:  # noqa: BLE001 - an executor's own; raised once the rest is safe
-            outcome = Failure(error)
-        yield index, outcome
-        if isinstance(outcome, Failure):
-            return
+    return reply(lambda: pickle.loads(f)(pickle.loads(point)))
 
 
 def _in_processes(
     call: Callable[[bytes], bytes], pickles: dict[int, bytes], count: int
 ) -> Iterator[tuple[int, Any]]:
-    """Compute points by an executor; if a process dies it breaks, and another gets the rest."""
-    for _ in range(ATTEMPTS):
-        pool = WorkerPool(min(count, len(pickles)))
-        try:
-            futures = {pool.submit(call, x): i for i, x in pickles.items()}
-            for future in as_completed(futures):
-                try:
-                    outcome = unpacked(future.result())
-                except (BrokenProcessPool, CancelledError):
-                    continue
-                pickles.pop(futures[future], None)
-                yield futures[future], outcome
-                if isinstance(outcome, Failure):
-                    pickles.clear()
-                    for later in futures:
-                        later.cancel()
-        except BrokenProcessPool:  # while points were handed over
-            continue
-        finally:
-            pool.kill()
-        if not pickles:
-            return
-    yield min(pickles), Failure(death_error())
+    """Compute points by an executor, which is broken where a process dies."""
+    if not pickles:
+        return
+    pool = WorkerPool(min(count, len(pickles)))
+    try:
+        futures = {pool.submit(call, x): i for i, x in pickles.items()}
+        for future in as_completed(futures):
+            yield futures[future], attempt(pickle.loads, future.result())
+            del pickles[futures[future]]
+    except BrokenProcessPool as error:
+        yield min(pickles), Failure(death_error(error))
+    finally:
+        pool.kill()
 
 
 # A sum over chunks ------------------------------------------------------------------------------
@@ -264,8 +238,8 @@ def sum_over(
     the same for any number and kind of workers. The data and `f`, as they are when this function
     is called, are sent to a process once; after that, a call sends params and receives sums. So
     what changes from call to call belongs in params: with one worker a change elsewhere is seen,
-    with several it is not. A local process that dies is replaced; other workers are the business
-    of their executor.
+    with several it is not. If a local process dies, the call fails with a WorkerError, and the next
+    one starts others.
 
     Examples
     --------
@@ -340,19 +314,17 @@ class ChunkedSum(Generic[R]):
 
     def _sent(self, requests: list[Request]) -> list[R]:
         """Send requests, and again with function and data to workers that lack them."""
-        found = [unpacked(x) for x in self._map(answer, requests)]
+        found = [pickle.loads(x) for x in self._map(answer, requests)]
         whole = [
             request._replace(pickles={i: self._pickles[i] for i in (FUNCTION, *request.places)})
-            for request, reply in zip(requests, found, strict=True)
-            if reply is None
+            for request, results in zip(requests, found, strict=True)
+            if results is None
         ]
-        again = map(unpacked, self._map(answer, whole) if whole else ())
-        found = [next(again) if reply is None else reply for reply in found]
-        for failure in found:
-            if isinstance(failure, Failure):
-                where = f"chunk {failure.place} of {len(self.chunks)}"
-                failure.error.add_note(f"It was computing {where}.")
-                raise failure.error
+        again = map(pickle.loads, self._map(answer, whole) if whole else ())
+        found = [next(again) if results is None else results for results in found]
+        for results in found:
+            if isinstance(results, Failure):
+                raise results.error
         return [x for results in found for x in results]
 
 
@@ -388,18 +360,22 @@ def _held(_key: bytes) -> dict[int, Any]:
 
 def answer(request: Request) -> bytes:
     """Return the results of a request in a worker, as a reply: None if it lacks something."""
+    return reply(lambda: _answered(request))
+
+
+def _answered(request: Request) -> list[Any] | None:
     held = _held(request.key)
-    place, results = request.places.start, []
-    try:
-        held.update((i, pickle.loads(x)) for i, x in request.pickles.items() if i not in held)
-        if not held.keys() >= {FUNCTION, *request.places}:
-            return packed_result(None)
-        f, params = held[FUNCTION], pickle.loads(request.params)
-        for place in request.places:
+    held.update((i, pickle.loads(x)) for i, x in request.pickles.items() if i not in held)
+    if not held.keys() >= {FUNCTION, *request.places}:
+        return None
+    f, params, results = held[FUNCTION], pickle.loads(request.params), []
+    for place in request.places:
+        try:
             results.append(_owned(f(params, held[place])))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - raised where f was handed over
-        return packed_result(Failure(error, place))
-    return packed_result(results, request.places.start)
+        except Exception as error:
+            error.add_note(f"It was computing chunk {place}.")
+            raise
+    return results
 
 
 class _Processes:
@@ -411,16 +387,13 @@ class _Processes:
 
     def map(self, f: Callable[[Request], bytes], requests: Iterable[Request]) -> list[bytes]:
         """Apply a function to each request, in the process of its share."""
-        broken: BaseException | None = None
-        for _ in range(ATTEMPTS):
-            pools = self._pools = self._pools or [WorkerPool(1) for _ in range(self.count)]
-            try:
-                futures = [pools[x.share].submit(f, x) for x in requests]
-                return [future.result() for future in futures]
-            except BrokenProcessPool as error:
-                self.close()
-                broken = error
-        raise death_error() from broken
+        pools = self._pools = self._pools or [WorkerPool(1) for _ in range(self.count)]
+        try:
+            futures = [pools[x.share].submit(f, x) for x in requests]
+            return [future.result() for future in futures]
+        except BrokenProcessPool as error:
+            self.close()
+            raise death_error(error) from None
 
     def close(self) -> None:
         """Kill the processes; others start when needed."""
@@ -532,23 +505,12 @@ def as_workers(workers: Any) -> int | Map:
     return map if found is map else partial(_mapped, found)
 
 
-def _mapped(mapped: Map, f: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[Any]:
-    """Return what a map that somebody gave makes of items, which is to be as many results."""
-    found: Any = mapped(f, items)
-    if not isinstance(found, Iterable):
-        raise OperandError(f"workers returned {shown(found)}: give a map, such as pool.map")
-    return _counted(found, len(items))
-
-
-def _counted(results: Iterable[Any], count: int) -> Iterator[Any]:
-    given = 0
-    for result in results:
-        given += 1
-        yield result
-    if given != count:
-        raise OperandError(
-            f"workers gave {given} results for {count} items: give a map that returns one for each"
-        )
+def _mapped(found: Any, f: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[Any]:
+    """Return what a map that somebody gave makes of items."""
+    results: Any = found(f, items)
+    if not isinstance(results, Iterable):
+        raise OperandError(f"workers returned {shown(results)}: give a map, such as pool.map")
+    return results
 
 
 class WorkerPool(ProcessPoolExecutor):
@@ -578,40 +540,21 @@ def _end_with_parent() -> None:
     os._exit(1)  # an executor's process would wait for ever for work of one that was killed
 
 
-def death_error() -> WorkerError:
-    """Return the error of work over which processes have died, with what may be the matter."""
-    return WorkerError(
-        f"{ATTEMPTS} worker processes died over it, one after the other. A process that is killed "
-        "may take more memory than there is; see also what it printed. Where processes are "
-        "spawned, as on macOS and Windows, a program must call this only below "
-        "if __name__ == '__main__':"
+def death_error(cause: BrokenProcessPool) -> WorkerError:
+    """Return the error of work over which a process has died, with what may be the matter."""
+    error = WorkerError(
+        "a worker process died. It may have taken more memory than there is; see also what it "
+        "printed. Where processes are spawned, as on macOS and Windows, a program must call this "
+        "only below if __name__ == '__main__':"
     )
+    error.__cause__ = cause
+    return error
 
 
-class Failure:
-    """Stands for the result of a call that failed; it can be sent whatever its exception is."""
+class Failure(NamedTuple):
+    """Stands for the result of a call that failed."""
 
-    def __init__(self, error: BaseException, place: int = 0) -> None:
-        self.error = error
-        self.place = place
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        try:
-            error = pickle.dumps(self.error)
-        except Exception:  # noqa: BLE001 - whatever the exception holds
-            error = b""
-        trace = "".join(traceback.format_exception(self.error))
-        return _arrived, (error, in_words(self.error), trace, self.place)
-
-
-def _arrived(pickled: bytes, text: str, trace: str, place: int) -> Failure:
-    """Return a failure with its exception, or with a WorkerError if that cannot be made again."""
-    try:
-        error = pickle.loads(pickled)
-    except Exception:  # noqa: BLE001 - whatever the class of the exception does
-        error = WorkerError(f"a worker raised {text}")
-    error.add_note(f"In a worker:\n{trace}")
-    return Failure(error, place)
+    error: BaseException
 
 
 def packed(x: Any, what: str) -> bytes:
@@ -626,20 +569,22 @@ def packed(x: Any, what: str) -> bytes:
         ) from error
 
 
-def packed_result(result: Any, place: int = 0) -> bytes:
-    """Return the pickle of a result, or of the failure to pickle it."""
-    try:
-        return pickle.dumps(result, protocol=pickle.HIGHEST_PROTOCOL)
-    except Exception as error:  # noqa: BLE001 - whatever is in it
-        return pickle.dumps(Failure(error, place))
+def reply(f: Callable[[], Any]) -> bytes:
+    """Return the pickle of a result, or of a Failure to compute or pickle it, in a worker.
 
-
-def unpacked(reply: bytes) -> Any:
-    """Return the result in a reply, or a Failure: an executor breaks if it cannot be made again."""
+    An exception that cannot be sent, or not be made again, is told in words by a WorkerError.
+    """
     try:
-        return pickle.loads(reply)
-    except Exception as error:  # noqa: BLE001 - whatever the class of a result does
-        return Failure(error)
+        return pickle.dumps(f(), protocol=pickle.HIGHEST_PROTOCOL)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - raised where f was handed over
+        note = f"In a worker:\n{''.join(traceback.format_exception(error))}"
+        found: BaseException = error
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:  # noqa: BLE001 - whatever the exception holds, or its class does
+            found = WorkerError(f"a worker raised {in_words(error)}")
+        found.add_note(note)
+        return pickle.dumps(Failure(found))
 
 
 def attempt(f: Callable[..., Any], *arguments: Any) -> Any:

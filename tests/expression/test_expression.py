@@ -171,7 +171,8 @@ def test_the_syntax_of_lectures_is_read() -> None:
     """Powers with ^, which binds as ** does, the signs of pages, and the names of operations."""
     cases: list[tuple[str, str]] = [
         ("w^2", "w**2"),
-        ("w·x − 3×x", "w*x - 3*x"),
+        ("w·x − 3×x ＋ w÷x\xa0", "w*x - 3*x + w/x"),
+        ("w ≤ x", "w <= x"),
         ("2^w^2", "2**(w**2)"),
         ("-w^2 + 3*w^-2", "-(w**2) + 3/w**2"),
         ("max(w, x)", "maximum(w, x)"),

@@ -119,7 +119,7 @@ SCHEDULES: list[tuple[str, dict[str, Any]]] = [
     ("CosineAnnealingWarmRestarts", {"T_0": 10, "T_mult": 2, "eta_min": 0.001}),
     ("LambdaLR", {"lr_lambda": [lambda epoch: 0.9**epoch, lambda epoch: 1 / (1 + epoch)]}),
     ("OneCycleLR", {"max_lr": [0.5, 0.1], "epochs": 20, "steps_per_epoch": 10}),
-    ("OneCycleLR", {"max_lr": 0.5, "total_steps": STEPS, "three_phase": True, "pct_start": 0.4}),
+    ("OneCycleLR", {"max_lr": 0.5, "total_steps": STEPS, "pct_start": 0.4}),
     ("OneCycleLR", {"max_lr": 0.5, "total_steps": STEPS, "cycle_momentum": False}),
     ("OneCycleLR", {"max_lr": 0.5, "total_steps": STEPS, "anneal_strategy": "linear",
                     "base_momentum": [0.6, 0.7], "max_momentum": 0.9, "div_factor": 10.0,

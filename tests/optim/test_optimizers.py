@@ -124,31 +124,31 @@ def test_an_update_can_be_differentiated_by_the_learning_rate() -> None:
 @pytest.mark.parametrize("many", [3, 40])
 def test_a_gradient_that_is_not_finite_changes_nothing(many: int) -> None:
     """The first such parameter is named, and no parameter, state or step count moves."""
-    named = [(f"w{i}", Parameter(1.0)) for i in range(many)]
+    named = [Parameter(1.0, f"w{i}") for i in range(many)]
     optimizer = optim.Adam(named)
     for step in range(2):
-        for _, p in named:
+        for p in named:
             p.grad = 0.5 + step
         optimizer.step()
-    before = [p.data for _, p in named], optimizer.state_dict()
+    before = [p.data for p in named], optimizer.state_dict()
     for bad, other in ((math.inf, -math.inf), (-math.inf, 1.0), (math.nan, math.inf)):
-        named[1][1].grad, named[2][1].grad = bad, other
+        named[1].grad, named[2].grad = bad, other
         with pytest.raises(NumericalError, match="w1"):
             optimizer.step()
-        assert ([p.data for _, p in named], optimizer.state_dict()) == before
+        assert ([p.data for p in named], optimizer.state_dict()) == before
 
 
 @pytest.mark.parametrize("many", [2, 50])
 def test_a_step_that_would_overflow_changes_nothing(many: int) -> None:
     """The new value is looked at before anything is written; what only adds up to inf moves."""
-    named = [(f"w{i}", Parameter(1.0)) for i in range(many)]
-    for _, p in named:
+    named = [Parameter(1.0, f"w{i}") for i in range(many)]
+    for p in named:
         p.grad = 1e308
     with pytest.raises(NumericalError, match="w0"):
         optim.SGD(named, lr=100.0).step()
-    assert all(p.data == 1.0 for _, p in named)
+    assert all(p.data == 1.0 for p in named)
     optim.SGD(named, lr=1e-308).step()
-    assert [p.data for _, p in named] == pytest.approx([0.0] * many, abs=1e-15)
+    assert [p.data for p in named] == pytest.approx([0.0] * many, abs=1e-15)
     optimizer = optim.Adagrad(named, eps=0.0)
     optimizer.zero_grad()
     with pytest.raises(NumericalError, match="w0"):  # 0/0, which PyTorch writes down as nan
@@ -394,19 +394,17 @@ def test_the_direction_stays_and_the_length_is_limited(grads: list[float], limit
 
 
 def test_norms_at_the_edges() -> None:
-    """(Σ |g|^p)^(1/p) in closed form; an infinite limit only measures."""
+    """The Euclidean norm and the largest gradient; an infinite limit only measures."""
     cases: list[tuple[tuple[float, ...], float, float]] = [
         ((), 2.0, 0.0),
-        ((0.0, 0.0), 1.0, 0.0),
+        ((0.0, 0.0), math.inf, 0.0),
         ((3.0, -4.0), math.inf, 4.0),
-        ((1e200, -1e200), 3.0, 2.0 ** (1.0 / 3.0) * 1e200),
-        ((math.inf, 1.0), 3.0, math.inf),
-        ((math.inf, math.nan), 2.0, math.nan),
-        ((math.nan, math.inf), math.inf, math.nan),
+        ((3.0, -4.0), 2.0, 5.0),
+        ((1e200, -1e200), 2.0, 2.0**0.5 * 1e200),
+        ((math.inf, 1.0), math.inf, math.inf),
+        ((math.nan, 1.0), math.inf, math.nan),
         ((1.5e308, 1.5e308), 2.0, math.inf),
-        ((3.0, 4.0), 1e-300, math.inf),
-        ((3.0, 4.0), 0.5, 3.0 + 4.0 + 2.0 * math.sqrt(12.0)),
-        ((5e-324, 0.0), 7.0, 5e-324),
+        ((5e-324, 0.0), math.inf, 5e-324),
     ]
     for grads, p, norm in cases:
         found = parameters(*grads)

@@ -10,11 +10,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from math import fsum
 from multiprocessing.dummy import Pool
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import joblib  # type: ignore[import-untyped]
@@ -115,7 +113,7 @@ def test_processes_give_the_same_bits(alone: Any, start_method: str) -> None:
 
 @pytest.mark.people
 def test_a_killed_process_loses_nothing_and_changes_no_bit(alone: Any, tmp_path: Path) -> None:
-    """In a sum and in a sweep another computes what was lost."""
+    """Called again, a sum and a sweep compute what was lost."""
     total = sum_over(work.dies_in_the_middle, work.POINTS, 2, chunks=7)
     params = (work.WEIGHTS, str(tmp_path / "of the sum"))
     assert insisted(total, params) == alone
@@ -143,12 +141,12 @@ def test_processes_end_with_the_one_they_work_for() -> None:
 
 
 def test_what_kills_every_process_is_an_error() -> None:
-    """Its chunk or point is named; no other process is started for ever."""
+    """The sum ends, and of a sweep the first point that has not finished is named."""
     with sum_over(work.always_dies, [1, 2], 2) as total, pytest.raises(WorkerError):
         total(0.0)
     with pytest.raises(SweepError, match="which is 1") as raised:
         sweep(work.always_dies, [1, 2], 2, quiet=True)
-    assert isinstance(raised.value.__cause__, (WorkerError, BrokenProcessPool))
+    assert isinstance(raised.value.__cause__, WorkerError)
 
 
 def test_a_process_that_was_forked_has_workers_of_its_own() -> None:
@@ -235,7 +233,7 @@ def test_an_exception_is_raised_here_and_says_in_which_chunk(workers: Any) -> No
     with sum_over(work.root_of, [4.0, 1.0, -1.0, 1.0], workers) as total:
         with pytest.raises(ValueError, match=r"math|nonnegative") as raised:
             total(None)
-        assert "chunk 2 of 4" in "\n".join(raised.value.__notes__)
+        assert "chunk 2" in "\n".join(raised.value.__notes__)
         with pytest.raises(OperandError, match="params"):
             total(lambda: None)
     with (
@@ -263,7 +261,7 @@ def test_what_would_be_another_sum_is_refused() -> None:
     for data, options in (({1, 2}, {}), (iter([1]), {}), ([1, 2], {"chunks": 0})):
         with pytest.raises(OperandError):
             sum_over(work.scaled, data, **options)
-    with pytest.raises(OperandError, match="4 results"):
+    with pytest.raises(ValueError, match="longer"):
         sum_over(work.scaled, [1.0, 2.0], twice, chunks=2)(None)
     results: list[Any] = [lambda _, chunk: {"a": [None]}, lambda _, chunk: [1.0] * chunk[0]]
     for result in results:
@@ -317,13 +315,6 @@ def test_what_has_finished_is_not_computed_again() -> None:
     with pytest.raises(SweepError, match="no point") as raised:
         sweep(work.root, [-1.0], quiet=True)
     assert raised.value.finished == {}
-
-
-def test_a_map_that_leaves_results_out_is_told_from_a_point_that_fails() -> None:
-    """The error says how many results there are."""
-    workers: Any = SimpleNamespace(map=lambda f, items: [f(x) for x in items][:-1])
-    with pytest.raises(SweepError, match="2 results for 3"):
-        sweep(work.root, [1.0, 4.0, 9.0], workers, quiet=True)
 
 
 @pytest.mark.parametrize("workers", [1, 2, map])

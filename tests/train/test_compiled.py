@@ -400,7 +400,7 @@ def test_an_error_is_the_one_that_eager_steps_raise(
     for jit in (True, False):
         model = nn.Sequential(nn.Linear(2, 1, rng=1))
         lr = options.get("lr", 0.1)
-        optimizer = SGD(model.named_parameters(), lr=lr, momentum=0.5)
+        optimizer = SGD(model.parameters(), lr=lr, momentum=0.5)
         with pytest.raises(error) as raised:
             fit(model, POINTS, HEIGHTS, optimizer=optimizer, jit=jit, quiet=True, shuffle=False,
                 loss=options.get("loss", mse_loss), epochs=400, batch_size=7)  # fmt: skip

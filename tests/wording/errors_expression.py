@@ -21,8 +21,8 @@ _TEXTS = [
     *("q = 2; q = 3", "e = x", "tanh = x", "q = q + x", "f = q * x; q = x"),
     *("q * x; q + x; q = 2", "x + y", "x + sigmoib(x)", "x + y", "softmax(x, 1)"),
     *("x + x^2 + y^2", "x^2 + x^", "x^2 + ln(x)^2 @ 1", "minimun(x, 1)", "f(x) = 3"),
-    *("x ＋ 1", "x\xa0+ 1", "x²", "θ₂ * x", "ｉｆ + x", "x\x00"),
-    *("x\ud800", "x\x0c+ 1", "x \\\n + 1", "x *= 2", "", "w²", "y1 + x"),
+    *("x²", "θ₂ * x", "ｉｆ + x", "x\x00"),
+    *("x\ud800", "x \\\n + 1", "x *= 2", "", "w²", "y1 + x"),
 ]
 #: Formulas that are refused for the values given to them.
 _VALUES: list[tuple[str, dict[str, Any]]] = [

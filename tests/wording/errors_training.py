@@ -44,7 +44,7 @@ def schedule_of_another_optimizer() -> None:
 def step_that_is_too_long() -> None:
     """Numbers overflow."""
     model = nn.Linear(2, 1, rng=0)
-    _fit(model=model, optimizer=optim.SGD(model.named_parameters(), lr=1e200), epochs=9)
+    _fit(model=model, optimizer=optim.SGD(model.parameters(), lr=1e200), epochs=9)
 
 
 def parameters_of_a_group_exchanged() -> None:

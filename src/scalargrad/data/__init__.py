@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-from scalargrad.data.click_log import ClickModel, Impression, Vocabulary, crossed
-from scalargrad.data.datasets import (
-    Dataset,
-    Split,
-    blobs,
-    circles,
-    digits,
-    moons,
-    sine,
-    spirals,
-    xor,
-)
-from scalargrad.data.texts import bag_of_words, hotel_reviews, names, sentiment, words
+from scalargrad.data import click_log, datasets, texts
+from scalargrad.data.click_log import *
+from scalargrad.data.datasets import *
+from scalargrad.data.texts import *
 
-__all__ = [
-    "ClickModel",
-    "Dataset",
-    "Impression",
-    "Split",
-    "Vocabulary",
-    "bag_of_words",
-    "blobs",
-    "circles",
-    "crossed",
-    "digits",
-    "hotel_reviews",
-    "moons",
-    "names",
-    "sentiment",
-    "sine",
-    "spirals",
-    "words",
-    "xor",
-]
+__all__: list[str] = []
+__all__ += click_log.__all__
+__all__ += datasets.__all__
+__all__ += texts.__all__

@@ -22,6 +22,8 @@ from scalargrad.ops import sigmoid
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag, fraction, instance, listed, number, size, text, whole
 
+__all__ = ["ClickModel", "Impression", "Vocabulary", "crossed"]
+
 #: Countries, each with the language that most of its users speak in this model.
 _SPOKEN_IN = {
     "Brazil": "Portuguese",

@@ -12,6 +12,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from scalargrad.system.packages import needed
 from scalargrad.table.validation import fraction, number, size, whole
 
+__all__ = ["Dataset", "Split", "blobs", "circles", "digits", "moons", "sine", "spirals", "xor"]
+
 X = TypeVar("X")
 Y = TypeVar("Y")
 

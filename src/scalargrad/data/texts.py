@@ -12,6 +12,8 @@ from typing import Literal
 from scalargrad.data.datasets import Dataset, Split, split_every
 from scalargrad.table.validation import choice, instance, whole
 
+__all__ = ["bag_of_words", "hotel_reviews", "names", "sentiment", "words"]
+
 Kind = Literal["country", "capital", "element"]
 KINDS = ("country", "capital", "element")
 

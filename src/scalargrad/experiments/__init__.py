@@ -5,36 +5,12 @@
 
 from __future__ import annotations
 
-from scalargrad.experiments.gpt import GPT, Alphabet
-from scalargrad.experiments.programs import (
-    Cubic,
-    Plan,
-    Report,
-    clicks,
-    digits,
-    digits28,
-    moons,
-    names,
-    sentiment,
-    sine,
-    xor,
-)
-from scalargrad.experiments.wide_and_deep import Ranker, WideAndDeep
+from scalargrad.experiments import gpt, programs, wide_and_deep
+from scalargrad.experiments.gpt import *
+from scalargrad.experiments.programs import *
+from scalargrad.experiments.wide_and_deep import *
 
-__all__ = [
-    "GPT",
-    "Alphabet",
-    "Cubic",
-    "Plan",
-    "Ranker",
-    "Report",
-    "WideAndDeep",
-    "clicks",
-    "digits",
-    "digits28",
-    "moons",
-    "names",
-    "sentiment",
-    "sine",
-    "xor",
-]
+__all__: list[str] = []
+__all__ += gpt.__all__
+__all__ += programs.__all__
+__all__ += wide_and_deep.__all__

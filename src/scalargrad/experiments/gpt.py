@@ -14,6 +14,8 @@ from scalargrad.nn import Embedding, Linear, Module, ModuleList, MultiheadAttent
 from scalargrad.nn.init import Rng, generator
 from scalargrad.ops import relu, softmax
 
+__all__ = ["GPT", "Alphabet"]
+
 Vector = list[Any]
 
 

@@ -13,6 +13,8 @@ from scalargrad.nn.init import Rng, generator
 from scalargrad.ops import sigmoid
 from scalargrad.value import Value
 
+__all__ = ["Ranker", "WideAndDeep"]
+
 #: The features that are crossed for the wide part, by name.
 CROSSES = (("user", "item"), ("language", "spoken"), ("device", "topic"), ("country", "topic"))
 

@@ -8,7 +8,6 @@ from scalargrad.ops import (
     comparisons,
     exponential,
     indexing,
-    likelihood,
     logic,
     reductions,
     rounding,
@@ -21,7 +20,6 @@ from scalargrad.ops.arithmetic import *
 from scalargrad.ops.comparisons import *
 from scalargrad.ops.exponential import *
 from scalargrad.ops.indexing import *
-from scalargrad.ops.likelihood import *
 from scalargrad.ops.logic import *
 from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
@@ -36,7 +34,6 @@ __all__ += arithmetic.__all__
 __all__ += comparisons.__all__
 __all__ += exponential.__all__
 __all__ += indexing.__all__
-__all__ += likelihood.__all__
 __all__ += logic.__all__
 __all__ += reductions.__all__
 __all__ += rounding.__all__

@@ -9,8 +9,7 @@ from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.exponential import bell, erfc, exp, expm1, log1p
 from scalargrad.ops.rounding import rint
 from scalargrad.ops.selection import where
-from scalargrad.table.declaration import ATOM, SUM, Notation
-from scalargrad.table.domain import Domain
+from scalargrad.table.declaration import ATOM, SUM, Domain, Notation
 from scalargrad.table.operation import (
     Binary,
     Elementwise,

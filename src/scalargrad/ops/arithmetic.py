@@ -11,8 +11,17 @@ from scalargrad.ops.comparisons import eq, gt, ne
 from scalargrad.ops.exponential import log
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import where
-from scalargrad.table.declaration import ATOM, POWER, PRODUCT, SIGN, SUM, Notation, call, infix
-from scalargrad.table.domain import Domain
+from scalargrad.table.declaration import (
+    ATOM,
+    POWER,
+    PRODUCT,
+    SIGN,
+    SUM,
+    Domain,
+    Notation,
+    call,
+    infix,
+)
 from scalargrad.table.operation import Binary, Operand, R_co, Unary, composite, primitive
 from scalargrad.table.symbol import Symbol
 

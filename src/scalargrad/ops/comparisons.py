@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scalargrad.table.declaration import COMPARISON, infix
-from scalargrad.table.domain import Domain
+from scalargrad.table.declaration import COMPARISON, Domain, infix
 from scalargrad.table.operation import Binary, primitive
 
 __all__ = ["eq", "ge", "gt", "le", "lt", "ne"]

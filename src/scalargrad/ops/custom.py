@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.system.short_repr import shown
-from scalargrad.table.domain import REAL, Domain
+from scalargrad.table.declaration import REAL, Domain
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import Elementwise, Operation, Unary
 from scalargrad.table.symbol import Symbol

@@ -9,7 +9,7 @@ import math
 
 from scalargrad.ops.comparisons import Comparison, eq, lt, ne
 from scalargrad.ops.selection import where
-from scalargrad.table.domain import Domain
+from scalargrad.table.declaration import Domain
 from scalargrad.table.operation import Unary, composite
 from scalargrad.table.symbol import Symbol
 

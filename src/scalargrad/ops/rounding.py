@@ -8,8 +8,7 @@ from typing import Any
 from scalargrad.ops.comparisons import le, ne
 from scalargrad.ops.logic import logical_and
 from scalargrad.ops.selection import where
-from scalargrad.table.declaration import ATOM, PRODUCT, Notation, infix
-from scalargrad.table.domain import Domain
+from scalargrad.table.declaration import ATOM, PRODUCT, Domain, Notation, infix
 from scalargrad.table.operation import Binary, Unary, composite, elementary, primitive
 from scalargrad.table.symbol import Symbol
 

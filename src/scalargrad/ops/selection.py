@@ -9,8 +9,7 @@ from typing import Any, overload
 
 from scalargrad.errors import OperandError
 from scalargrad.ops.comparisons import eq, ne
-from scalargrad.table.declaration import Notation
-from scalargrad.table.domain import Domain
+from scalargrad.table.declaration import Domain, Notation
 from scalargrad.table.numbers import is_real
 from scalargrad.table.operation import Elementwise, Operand, R_co, Reduction, composite, primitive
 from scalargrad.table.symbol import Symbol

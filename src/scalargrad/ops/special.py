@@ -16,8 +16,7 @@ from scalargrad.ops.exponential import bell, erfc, exp, log, log1p, sqrt
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import where
 from scalargrad.ops.trigonometric import sin, tan
-from scalargrad.table.declaration import PRODUCT, SUM, Notation
-from scalargrad.table.domain import Domain
+from scalargrad.table.declaration import PRODUCT, SUM, Domain, Notation
 from scalargrad.table.operation import Binary, Unary, composite
 from scalargrad.table.symbol import Symbol
 

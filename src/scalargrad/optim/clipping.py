@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from scalargrad.errors import NumericalError, OperandError
+from scalargrad.errors import DomainError, NumericalError, OperandError
 from scalargrad.grad_mode import unless_recorded
 from scalargrad.system.short_repr import shown
-from scalargrad.table.validation import flag, listed, number, positive
+from scalargrad.table.validation import flag, listed, number
 from scalargrad.value import Value
 
 
@@ -36,7 +36,7 @@ def clip_grad_norm_(
     max_norm : float
         In loss unit / parameter unit.
     norm_type : float
-        p of the norm (Σ |g|^p)^(1/p); ``math.inf`` takes the largest |g|.
+        2, the Euclidean norm, or ``math.inf``, the largest |g|.
     error_if_nonfinite : bool
         Raise instead of scaling by a norm that is inf or nan; PyTorch asks for that to be said.
 
@@ -50,7 +50,7 @@ def clip_grad_norm_(
     NumericalError
         If the norm is inf or nan, unless `error_if_nonfinite` is False; no gradient is changed.
     DomainError
-        If `norm_type` is not positive, or `max_norm` negative.
+        If `norm_type` is neither of these, or `max_norm` negative.
 
     Notes
     -----
@@ -71,9 +71,12 @@ def clip_grad_norm_(
     """
     unless_recorded("clip")
     limit = number(max_norm, "max_norm", 0.0, finite=False)
-    power = positive(norm_type, "norm_type", finite=False)
+    if (power := number(norm_type, "norm_type", finite=False)) not in {2.0, math.inf}:
+        raise DomainError(f"norm_type is {power:g}; give 2 or math.inf")
     moving = [p for p in _as_list(parameters) if p.grad]
-    norm = norm_of([p.grad for p in moving], power)
+    norm = math.hypot(*[p.grad for p in moving])
+    if power == math.inf and math.isfinite(norm):
+        norm = max((abs(p.grad) for p in moving), default=0.0)
     if flag(error_if_nonfinite, "error_if_nonfinite") and not math.isfinite(norm):
         raise NumericalError(
             f"the norm of the gradients is {norm}; none was changed. Lower the learning rate, or "
@@ -90,23 +93,6 @@ def factor_for(norm: float, max_norm: float) -> float:
     """Return the factor for gradients of this norm, 1 if it is not too large."""
     factor = max_norm / (norm + 1e-6)
     return 1.0 if factor >= 1.0 else factor
-
-
-def norm_of(grads: list[float], p: float = 2.0) -> float:
-    """Return (Σ |g|^p)^(1/p), scaled by the largest so that no power overflows."""
-    sizes = [abs(g) for g in grads]
-    if any(size != size for size in sizes):
-        return math.nan
-    largest = max(sizes, default=0.0)
-    if p == math.inf or largest in {0.0, math.inf}:
-        return largest
-    if p == 2.0:
-        return math.hypot(*grads)
-    total = math.fsum((size / largest) ** p for size in sizes)
-    try:
-        return float(largest * total ** (1.0 / p))
-    except OverflowError:
-        return math.inf
 
 
 def clip_grad_value_(parameters: Iterable[Value] | Value, clip_value: float) -> None:

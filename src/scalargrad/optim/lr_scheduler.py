@@ -60,7 +60,7 @@ _OPTIONS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("T_0", "T_max", "T_mult", "step_size", "total_iters"), partial(size, low=1)),
     **dict.fromkeys(("eps", "eta_min", "gamma"), partial(number, low=0.0)),
     **dict.fromkeys(("cooldown", "patience"), partial(whole, low=0)),
-    **dict.fromkeys(("cycle_momentum", "three_phase"), flag),
+    "cycle_momentum": flag,
     **dict.fromkeys(("div_factor", "final_div_factor", "power"), positive),
     **dict.fromkeys(
         ("end_factor", "factor", "pct_start", "start_factor"), partial(number, low=0.0, high=1.0)
@@ -606,8 +606,6 @@ class OneCycleLR(LRScheduler):
         The cycle starts at max_lr / div_factor.
     final_div_factor : float
         It ends at the start's rate / final_div_factor.
-    three_phase : bool
-        Lower the rate to the start's in the mirrored phase first, and then to the end's.
 
     Raises
     ------
@@ -654,7 +652,6 @@ class OneCycleLR(LRScheduler):
     max_momentum: float | Sequence[float] = field(default=0.95, repr=False)
     div_factor: float = field(default=25.0, repr=False)
     final_div_factor: float = field(default=10_000.0, repr=False)
-    three_phase: bool = False
 
     def _check(self) -> None:
         super()._check()
@@ -693,13 +690,8 @@ class OneCycleLR(LRScheduler):
         """Return the number at an epoch on the way from the first over the second to the third."""
         first, peak, last = corners
         top, end = self.pct_start * self._steps - 1.0, self._steps - 1.0
-        phases = [(top, first, peak), (end, peak, last)]
-        if self.three_phase:
-            phases[1:] = [(2.0 * top, peak, first), (end, first, last)]
-        start = 0.0
-        while len(phases) > 1 and epoch > phases[0][0]:
-            start = phases.pop(0)[0]
-        [(stop, before, after), *_] = phases
+        rises = epoch <= top
+        before, after, start, stop = (first, peak, 0.0, top) if rises else (peak, last, top, end)
         passed, length = min(epoch, stop) - start, stop - start
         share = passed / length if length else 1.0
         if self.anneal_strategy == "linear":

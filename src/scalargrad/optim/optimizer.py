@@ -38,7 +38,7 @@ class Optimizer:
 
     Parameters
     ----------
-    params : iterable of Parameters, of (name, Parameter) pairs, or of dicts
+    params : iterable of Parameters, or of dicts
         What to train. A dict is a group with its own options beside its ``params``.
     defaults : dict
         Options of groups that do not give their own.
@@ -83,7 +83,6 @@ class Optimizer:
         self.param_groups: list[Group] = []
         self._rows: dict[Value, int] = {}  # of each parameter, in the columns of the state
         self._columns = {name: array("d") for name in self.state_names}
-        self._names: dict[Value, str] = {}
         self._tables: list[tuple[list[Value], list[Touched]]] = []
         self._given: list[list[Value]] = []  # the parameters of each group
         given = listed([params] if isinstance(params, Value) else params, "params", "Parameters")
@@ -99,8 +98,7 @@ class Optimizer:
         group : mapping
             ``params``, and any options.
         """
-        named = [_with_name(x) for x in _params_of(group)]
-        parameters = [p for _, p in named]
+        parameters = _params_of(group)
         if not parameters:
             raise OperandError(
                 "an optimiser needs parameters to train, and was given none: those of a Module are "
@@ -110,7 +108,6 @@ class Optimizer:
             raise OperandError("a parameter was given to the optimiser twice")
         options = {**self.defaults, **group, "params": parameters, "step": 0}
         self.check(options)
-        self._names |= {p: name for name, p in named if name}
         self._rows |= zip(parameters, itertools.count(len(self._rows)))
         for name, x in zip(self.state_names, self.first_state(options), strict=True):
             self._columns[name] = self._columns[name] + array("d", [x]) * len(parameters)
@@ -322,8 +319,7 @@ class Optimizer:
     def _require_finite(self, parameter: Value, number: float, what: str) -> None:
         if isfinite(number):
             return
-        name = self._names.get(parameter) or parameter.label
-        name = name or f"parameter {self._rows[parameter]}"
+        name = parameter.label or f"parameter {self._rows[parameter]}"
         raise NumericalError(
             f"the {what} of {name} = {parameter.data:.6g} is {number}; no parameter was changed. "
             "Lower the learning rate, clip the gradients, or look for the operation under "
@@ -412,33 +408,20 @@ def _put(column: array[float], rows: Any, numbers: Any) -> None:
         np.frombuffer(column)[rows] = numbers
 
 
-def _params_of(group: Any) -> list[Any]:
-    """Return the parameters of a group as they were given; one alone is a list of one."""
+def _params_of(group: Any) -> list[Value]:
+    """Return the parameters of a group, which are leaves; one alone is a list of one."""
     if not isinstance(group, Mapping) or "params" not in group:
         raise OperandError(f"a group is {shown(group)}; give a dict with its params")
     given = group["params"]
-    return [given] if isinstance(given, Value) else listed(given, "params", "Parameters")
-
-
-def _with_name(given: Any) -> tuple[str, Value]:
-    """Return a parameter and its name, which is empty unless it was given.
-
-    Raises
-    ------
-    OperandError
-        If it is no Value, or one that was computed.
-    """
-    pair = isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], str)
-    name, parameter = given if pair else ("", given)
-    if not isinstance(parameter, Value):
-        remedy = ": give those inside one by one, as module.parameters() does"
-        inside = remedy if isinstance(parameter, list | tuple) else ""
-        raise OperandError(f"an optimiser trains Parameters, not {shown(parameter)}{inside}")
-    if parameter.parents:
-        raise OperandError(
-            f"{parameter!r} was computed by {parameter.op}: only leaves can be trained"
-        )
-    return name, parameter
+    found = [given] if isinstance(given, Value) else listed(given, "params", "Parameters")
+    for x in found:
+        if not isinstance(x, Value):
+            remedy = ": give those inside one by one, as module.parameters() does"
+            inside = remedy if isinstance(x, list | tuple) else ""
+            raise OperandError(f"an optimiser trains Parameters, not {shown(x)}{inside}")
+        if x.parents:
+            raise OperandError(f"{x!r} was computed by {x.op}: only leaves can be trained")
+    return found
 
 
 def _arrays_of(parameters: Sequence[Value]) -> tuple[Any, Any] | None:

@@ -5,28 +5,10 @@ Each draws on the Axes it is given, or on a new figure of pyplot, and returns th
 
 from __future__ import annotations
 
-from scalargrad.plots.models import (
-    activation_curves,
-    confusion_matrix,
-    decision_boundary,
-    first_layer_weights,
-    profile_curve,
-)
-from scalargrad.plots.training import (
-    gradient_norm_curve,
-    loss_curve,
-    loss_curves,
-    training_curves,
-)
+from scalargrad.plots import models, training
+from scalargrad.plots.models import *
+from scalargrad.plots.training import *
 
-__all__ = [
-    "activation_curves",
-    "confusion_matrix",
-    "decision_boundary",
-    "first_layer_weights",
-    "gradient_norm_curve",
-    "loss_curve",
-    "loss_curves",
-    "profile_curve",
-    "training_curves",
-]
+__all__: list[str] = []
+__all__ += models.__all__
+__all__ += training.__all__

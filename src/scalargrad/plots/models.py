@@ -26,6 +26,14 @@ from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import function, listed, number, size, text, whole
 from scalargrad.value import Value
 
+__all__ = [
+    "activation_curves",
+    "confusion_matrix",
+    "decision_boundary",
+    "first_layer_weights",
+    "profile_curve",
+]
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure

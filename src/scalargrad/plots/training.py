@@ -22,6 +22,8 @@ from scalargrad.plots.style import (
 )
 from scalargrad.table.validation import function, mapping, text
 
+__all__ = ["gradient_norm_curve", "loss_curve", "loss_curves", "training_curves"]
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 

@@ -1,30 +1,23 @@
 """Format numbers for display: four significant digits; = before what is just that, else ≈.
 
-Sums, differences, products, quotients, whole powers and square roots give decimals where they end;
-choices and whole parts always do. All other functions are taken to give some at -1, 0 and 1 alone,
-where their value is whole: exp 0, log 1, tanh 0, not tanh 40.
+Sums, products, roots, choices and the like are computed again with the numbers as they are shown.
+All other functions are taken to give what is shown at -1, 0 and 1 alone, where their value is
+whole: exp 0, log 1, tanh 0, not tanh 40.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation
-from functools import cache, reduce
+from functools import reduce
 from math import isfinite
+from operator import add
 
-from scalargrad.table.operation import Operation, Reduction
+from scalargrad.table.operation import Operation
 from scalargrad.table.printing import MINUS, Expression, number_text
 from scalargrad.table.symbol import TABLE, Symbol, evaluate
 
-#: Refuses to round: a number that has more digits than that is none that is shown.
-_EXACTLY = Context(
-    prec=400, Emin=-(10**6), Emax=10**6, traps=[Inexact, InvalidOperation, DivisionByZero]
-)
-
 _SIGNIFICANT, _PLAIN_BELOW = 4, 1e6
 _NOISE = 1e-12  # 0.1 + 0.2 counts as 0.3
-_FAITHFUL = 5e-4
 _LONGEST = 6
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -94,22 +87,25 @@ def polynomial(coefficients: Sequence[float], variable: str = "x", decimals: int
     return terms or "0"
 
 
-def _is_rounded(value: float) -> bool:
-    """Return whether `number` leaves digits out.
+def as_shown(value: float) -> float:
+    """Return the number that is written for another."""
+    return float(_digits(value))
 
-    Examples
-    --------
-    >>> _is_rounded(0.25), _is_rounded(1 / 3), _is_rounded(0.1 + 0.2), _is_rounded(5e-324)
-    (False, True, False, True)
-    """
-    written = float(_digits(value))
+
+def _are_same(a: float, b: float) -> bool:
     # Of the smallest floats there is no noise: 5e-324 is read from 4.941e-324, and is not it.
-    return isfinite(value) and value != 0 and abs(value - written) >= _NOISE * abs(value)
+    return a == b == 0.0 or abs(a - b) < _NOISE * abs(b)
 
 
 def relation(*values: float) -> str:
-    """Return the sign that joins numbers as shown: = or, where one of them is rounded, ≈."""
-    return "≈" if any(map(_is_rounded, values)) else "="
+    """Return the sign that joins numbers as shown: = or, where one of them is rounded, ≈.
+
+    Examples
+    --------
+    >>> relation(0.25, 0.1 + 0.2), relation(1 / 3), relation(5e-324)
+    ('=', '≈', '≈')
+    """
+    return "=" if all(_are_same(as_shown(x), x) for x in values if isfinite(x)) else "≈"
 
 
 def loosest(*signs: str) -> str:
@@ -117,57 +113,41 @@ def loosest(*signs: str) -> str:
     return "≈" if "≈" in signs else "="
 
 
-def result_relation(exact: Callable[[], Decimal], result: float) -> str:
-    """Return the sign between a formula and its result: = where it is that, exactly and as shown.
+def result_relation(formula: Callable[[], float], result: float) -> str:
+    """Return the sign between a formula and its result: = where it is that as shown.
 
     Parameters
     ----------
-    exact : callable
+    formula : callable
         Returns what the formula gives of numbers as they are shown, or raises ArithmeticError.
     result : float
         What was computed.
 
     Examples
     --------
-    >>> result_relation(lambda: _decimal(0.1) + _decimal(0.2), 0.1 + 0.2)
-    '='
-    >>> result_relation(lambda: _decimal(1e18) + 1, 1e18 + 1)
-    '≈'
+    >>> result_relation(lambda: 0.1 + 0.2, 0.1 + 0.2), result_relation(lambda: 0.3333 * 3, 1.0)
+    ('=', '≈')
     """
     if result != result:
         return "="
     try:
-        return "=" if exact() == _decimal(result) else "≈"
-    except ArithmeticError:
+        is_shown = isfinite(result) and _are_same(formula(), as_shown(result))
+    except (ArithmeticError, ValueError):
         return "≈"
-
-
-def _decimal(value: float, write: Callable[[float], str] = _digits) -> Decimal:
-    """Return what is written of a number, exactly; raise ArithmeticError if it is not finite.
-
-    Examples
-    --------
-    >>> _decimal(0.1 + 0.2), _decimal(2 / 3), _decimal(2 / 3, repr)
-    (Decimal('0.3'), Decimal('0.6667'), Decimal('0.6666666666666666'))
-    """
-    if not isfinite(value):
-        raise Inexact
-    return Decimal(write(value))
+    return "=" if is_shown else "≈"
 
 
 def running_sum(terms: Sequence[float], arrived: int, expected: int) -> str:
     """Write a sum of contributions as far as they have arrived, with the sign in front of it.
 
-    A long sum shows its first and its last two terms; ``?`` stands for what is to come. What
-    rounded terms add up to is shown as they give it, provided that this is the total but for half
-    a unit of the last place; else the total stands for itself.
+    A long sum shows its first and its last two terms; ``?`` stands for what is to come.
 
     Examples
     --------
     >>> running_sum([-0.13981071068366963, 0.05], 1, 2)
     '≈ −0.1398 + ?'
     >>> running_sum([-0.13981071068366963, 0.05], 2, 2)
-    '≈ −0.1398 + 0.05 = −0.0898'
+    '≈ −0.1398 + 0.05 ≈ −0.08981'
     >>> running_sum([1.0, -2.0], 2, 2)
     '= 1 − 2 = −1'
     """
@@ -176,108 +156,62 @@ def running_sum(terms: Sequence[float], arrived: int, expected: int) -> str:
     if arrived > _LONGEST:
         words.insert(1, "…")
     words += ["?"] * (arrived < expected)
-    result = "" if arrived < expected else f" {_result(terms)}"
+    result = ""
+    if arrived == expected:
+        total = reduce(add, terms)  # as it was added up; Python's sum rounds otherwise from 3.12 on
+        sign = result_relation(lambda: reduce(add, map(as_shown, terms)), total)
+        result = f" {sign} {number(total)}"
     written = " + ".join(words).replace(f"+ {MINUS}", f"{MINUS} ")
     return f"{relation(*terms[:arrived])} {written}{result}"
 
 
-def _result(terms: Sequence[float]) -> str:
-    """Write the result of a complete sum, with the sign in front of it."""
-    total = 0.0
-    for term in terms:
-        total += term
-
-    def exact() -> Decimal:
-        return reduce(_EXACTLY.add, map(_decimal, terms), Decimal(0))
-
-    with suppress(ArithmeticError):
-        shown = exact()
-        off, unit = abs(total - float(shown)), float(f"1e{shown.normalize().as_tuple().exponent}")
-        if 2 * off <= unit and off <= _FAITHFUL * abs(total):
-            total = float(shown)
-    return f"{result_relation(exact, total)} {number(total)}"
+#: What gives of decimals as they are shown, computed in floats, just what can be shown.
+_EXACT = {
+    *("add", "sub", "mul", "div", "pow", "sqrt", "square", "reciprocal", "neg", "abs", "identity"),
+    *("sum", "mean", "dot", "maximum", "minimum", "floor", "ceil", "rint", "where", "relu"),
+    *("leaky_relu", "clip", "step", "sign", "lt", "le", "gt", "ge", "eq", "ne"),
+    *("logical_and", "logical_or", "logical_not"),
+}
+_LISTED = {-1.0, 0.0, 1.0}
+#: What is 0 only of 0; else a float could not hold it.
+_WITHOUT_ZERO = {"mul", "div", "pow", "square"}
 
 
-_ARITHMETIC = {"add": "add", "sub": "subtract", "mul": "multiply", "div": "divide", "sqrt": "sqrt"}
-_CHOICES = {"neg", "abs", "identity", "maximum", "minimum", "floor", "ceil", "rint"}
-_CHOICES |= {"lt", "le", "gt", "ge", "eq", "ne"}
-_LISTED = {-1, 0, 1}
-_LARGEST_POWER, _HALF = 100, Decimal("0.5")
+def is_exact(op: Operation) -> bool:
+    """Return whether an operation gives what can be shown not only of -1, 0 and 1."""
+    return TABLE.get(op.name) is op and op.name in _EXACT
 
 
-def decimal_value(
-    expression: Expression,
-    known: Mapping[Symbol, float | Decimal],
-    write: Callable[[float], str] = _digits,
-) -> Decimal:
-    """Return what an expression gives of its numbers as they are shown, or as `write` has them.
+def value_as_shown(expression: Expression, known: Mapping[Symbol, float]) -> float:
+    """Return what an expression gives of its numbers as they are shown.
 
     Raises
     ------
     ArithmeticError
-        If no decimal is known.
+        If it is not known to be just that.
 
     Examples
     --------
     >>> from scalargrad import ops
     >>> x = Symbol("x")
-    >>> decimal_value(ops.mul(x, 0.1), {x: 3.0}), decimal_value(ops.tanh(x), {x: 0.0})
-    (Decimal('0.3'), Decimal('0.0'))
+    >>> value_as_shown(ops.mul(x, 2.0), {x: 1 / 3}), value_as_shown(ops.tanh(x), {x: 0.0})
+    (0.6666, 0.0)
     """
 
-    def exact(x: float | Decimal | Symbol) -> Decimal:
+    def read(x: tuple[float] | float | Symbol) -> float:
         if isinstance(x, Symbol):
-            raise Inexact  # π
-        return x if isinstance(x, Decimal) else _decimal(x, write)
+            raise ArithmeticError  # π
+        return x[0] if isinstance(x, tuple) else as_shown(x)  # computed, or written
 
-    def apply(op: Operation, operands: Sequence[float | Decimal | Symbol]) -> Decimal:
-        return _applied(op, [*map(exact, operands)])
+    def apply(op: Operation, operands: Sequence[tuple[float] | float | Symbol]) -> tuple[float]:
+        numbers = [*map(read, operands)]
+        value = op.of_floats_unchecked(*numbers)
+        is_known = is_exact(op) or (_LISTED.issuperset(numbers) and value % 1 == 0)
+        if not is_known or (value == 0.0 and op.name in _WITHOUT_ZERO and all(numbers)):
+            raise ArithmeticError
+        return (value,)
 
-    return exact(evaluate(expression, {**known}, apply, exact))
-
-
-@cache
-def body(op: Operation, arity: int) -> tuple[tuple[Symbol, ...], Expression] | None:
-    """Return operands and the expression of other operations that `op` of them stands for.
-
-    None for those that are computed as they are.
-    """
-    if op.name in _ARITHMETIC or op.name in _CHOICES:
-        return None
-    if op.lazy or not (op.composite or isinstance(op, Reduction)):
-        return None
-    operands = tuple(Symbol(f"x{i}") for i in range(arity))
-    if isinstance(op, Reduction):
-        return operands, (op.expression or op.function)(operands)
-    return operands, op.function(*operands)
-
-
-def _applied(op: Operation, operands: Sequence[Decimal]) -> Decimal:
-    """Return what an operation gives of decimals; raise ArithmeticError if none is known."""
-    if TABLE.get(op.name) is not op:
-        raise Inexact  # a user's own
-    if (stands_for := body(op, len(operands))) is not None:
-        symbols, expression = stands_for
-        return decimal_value(expression, dict(zip(symbols, operands, strict=True)), repr)
-    if op.name in _ARITHMETIC:
-        found: Decimal = getattr(_EXACTLY, _ARITHMETIC[op.name])(*operands)
-        return found
-    if op.name == "pow":
-        return _power(*operands)
-    if op.name in _CHOICES or _LISTED.issuperset(operands):
-        value = op.of_floats_unchecked(*map(float, operands))
-        if op.name in _CHOICES or value % 1 == 0:
-            return _decimal(value, repr)
-    raise Inexact
-
-
-def _power(base: Decimal, exponent: Decimal) -> Decimal:
-    size = abs(exponent)
-    if size != _HALF and (size % 1 or size > _LARGEST_POWER):
-        raise Inexact
-    factors = [_EXACTLY.sqrt(base)] if size == _HALF else [base] * int(size)
-    power = reduce(_EXACTLY.multiply, factors, Decimal(1))
-    return power if exponent >= 0 else _EXACTLY.divide(Decimal(1), power)
+    return read(evaluate(expression, {s: (as_shown(x),) for s, x in known.items()}, apply, read))
 
 
 def gate_relation(op: Operation, operands: Sequence[float], result: float) -> str:
@@ -290,10 +224,7 @@ def gate_relation(op: Operation, operands: Sequence[float], result: float) -> st
     ('=', '≈')
     >>> gate_relation(ops.mul, [1 / 3, 1.0], 1 / 3), gate_relation(ops.mul, [1 / 3, 3.0], 1.0)
     ('=', '≈')
-    >>> gate_relation(ops.mul, [1e-300, 1e-300], 0.0)
-    '≈'
     """
     if TABLE.get(op.name) is not op:  # a user's own, not known any further
         return relation(*operands, result)
-    gate = Symbol("", op, tuple(operands))
-    return result_relation(lambda: decimal_value(gate, {}), result)
+    return result_relation(lambda: value_as_shown(Symbol("", op, tuple(operands)), {}), result)

@@ -6,7 +6,6 @@ import io
 import shutil
 import sys
 import time
-from collections.abc import MutableMapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -38,13 +37,6 @@ def console(**options: Any) -> Console:
     found = Console(**options)
     found.width = max(found.width, _NARROWEST)
     return found
-
-
-def forget_absurd_width(environment: MutableMapping[str, str]) -> None:
-    """Remove a COLUMNS of almost nothing, which some programs set where there is no terminal."""
-    columns = environment.get("COLUMNS", "")
-    if columns.isdigit() and int(columns) < _NARROWEST:
-        del environment["COLUMNS"]
 
 
 _REFRESH = 0.1  # seconds between two pictures of the bar

@@ -21,7 +21,7 @@ from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Module, ModuleList
 from scalargrad.nn.module import exchanged
 from scalargrad.optim import SGD, Adagrad, Adam, AdamW, RMSprop
-from scalargrad.optim.clipping import factor_for, norm_of
+from scalargrad.optim.clipping import factor_for
 from scalargrad.optim.optimizer import write_data
 from scalargrad.train.examples import detached
 from scalargrad.transforms.draws import rewind, state_of
@@ -164,7 +164,7 @@ class CompiledSteps:
             self._compared.add(batch)
         data, grads = self._data[: self._count], grads[: self._count].copy()
         if (most := self._run.clip_grad_norm) is not None:
-            grads *= factor_for(norm_of(grads.tolist()), most)
+            grads *= factor_for(math.hypot(*grads.tolist()), most)
         if not self._optimizer.step_arrays(data, grads):
             return None
         self._grads, self._is_ahead = grads, True

@@ -194,10 +194,10 @@ def fit(
         If a loss is not finite; the message names the node that first was not.
     StateError
         If the checkpoint cannot be written, which is found out before the first step, or read,
-        or belongs to another run; model and optimiser are then as they were. If it cannot be
-        written later, the model keeps what it learned. With `checkpoint` or `patience` also if
-        the model's state would leave out one of its parameters, and with `checkpoint` if the
-        optimiser moves parameters that are not the model's.
+        or belongs to another run. If it cannot be written later, the model keeps what it learned.
+        With `checkpoint` or `patience` also if the model's state would leave out one of its
+        parameters, and with `checkpoint` if the optimiser moves parameters that are not the
+        model's.
     GraphError
         Within `no_grad`, and if there is no parameter in the graph of the loss, unless that is 0.
     TraceError

@@ -2,7 +2,6 @@
 // The rules are those of scalargrad.show.number_format; a test holds the two together.
 
 const NOISE = 1e-12; // 0.1 + 0.2 counts as 0.3
-const FAITHFUL = 5e-4;
 const LONGEST_SUM = 6;
 const DIGITS = 4;
 
@@ -49,7 +48,7 @@ function signed(x) {
 }
 
 // The number that is written for x.
-const shownNumber = (x) => Number(digitsOf(x));
+const shownNumber = (x) => (Number.isFinite(x) ? Number(digitsOf(x)) : x);
 
 // The smallest floats lie further apart than noise: 5e-324 is read from 4.941e-324, and is not it.
 const areSame = (a, b) => (a === 0 && b === 0) || Math.abs(a - b) < NOISE * Math.abs(b);
@@ -67,24 +66,23 @@ const loosest = (...signs) => (signs.includes("≈") ? "≈" : "=");
 // What stands behind a name: "= 0.5" or, where digits were left out, "≈ 0.3333".
 const equalTo = (x) => `${relation(x)} ${number(x)}`;
 
-// The number that is written for x, exactly; null if it is not finite.
-const decimal = (x) => readDecimal(digitsOf(x));
-
-// The sign between a formula, which gives a decimal of the numbers shown, or null where none is
-// known, and its result: = where it is that, exactly and as shown.
-function resultRelation(exact, result) {
+// The sign between a formula, which gives a number of those shown, or NaN where that is not known to be
+// just what is shown, and its result: = where it is that as shown.
+function resultRelation(found, result) {
   if (Number.isNaN(result)) return "=";
-  return exact !== null && exact === decimal(result) ? "=" : "≈";
+  return Number.isFinite(result) && areSame(found, shownNumber(result)) ? "=" : "≈";
 }
 
-// The product of two numbers as they are shown, exactly; null if there is none.
-const exactProduct = (left, right) => times(decimal(left), decimal(right));
-
-// What terms add up to as they are shown.
-const added = (terms) => terms.map(decimal).reduce(plus, 0n);
+// The product of two numbers as they are shown; NaN where a float could not hold it.
+function shownProduct(left, right) {
+  const found = shownNumber(left) * shownNumber(right);
+  return found === 0 && left !== 0 && right !== 0 ? NaN : found;
+}
 
 // The sign between a product and its result.
-const productRelation = (left, right, product) => resultRelation(exactProduct(left, right), product);
+const productRelation = (left, right, product) => resultRelation(shownProduct(left, right), product);
+
+const sumOf = (terms) => terms.reduce((sum, term) => sum + term, 0);
 
 // A sum of contributions as far as they have arrived; ? stands for what is to come.
 function runningSum(terms, arrived, expected) {
@@ -92,43 +90,10 @@ function runningSum(terms, arrived, expected) {
   const words = indices.map((i) => number(terms[i]));
   if (arrived > LONGEST_SUM) words.splice(1, 0, "…");
   if (arrived < expected) words.push("?");
-  const result = arrived < expected ? "" : ` ${sumResult(terms)}`;
+  const total = sumOf(terms);
+  const result = arrived < expected ? "" : ` ${resultRelation(sumOf(terms.map(shownNumber)), total)} ${number(total)}`;
   return `${relation(...terms.slice(0, arrived))} ${addedUp(words)}${result}`;
 }
 
 // Terms as a sum: a negative one is taken away.
 const addedUp = (words) => words.join(" + ").replaceAll("+ −", "− ");
-
-// What a complete sum comes to: rounded terms are added as they are shown, where that is the total but
-// for half a unit of the last place.
-function sumResult(terms) {
-  let total = 0;
-  for (const term of terms) total += term;
-  const exact = added(terms);
-  if (exact !== null && Number.isFinite(total)) {
-    const off = Math.abs(total - nearest(exact));
-    const unit = Number(`1e${/0*$/.exec(String(exact))[0].length - PLACES}`);
-    if (2 * off <= unit && off <= FAITHFUL * Math.abs(total)) total = nearest(exact);
-  }
-  return `${resultRelation(exact, total)} ${number(total)}`;
-}
-
-// Decimals: whole numbers of 10^-400, which are exact. There is none for 1/3, nor for what is not finite:
-// that is null, and so is what is computed of it.
-
-const PLACES = 400;
-const ONE = 10n ** BigInt(PLACES);
-
-const exactly = (compute) => (...operands) => (operands.includes(null) ? null : compute(...operands));
-const plus = exactly((a, b) => a + b);
-const minus = exactly((a, b) => a - b);
-const times = exactly((a, b) => ((a * b) % ONE ? null : (a * b) / ONE));
-const over = exactly((a, b) => (!b || (a * ONE) % b ? null : (a * ONE) / b));
-const nearest = (a) => Number(`${a}e-${PLACES}`);
-
-// A number as it is written.
-function readDecimal(written) {
-  const [mantissa, exponent = 0] = written.split("e");
-  const [whole, decimals = ""] = mantissa.split(".");
-  return /\d/.test(whole) ? BigInt(whole + decimals) * 10n ** BigInt(PLACES + Number(exponent) - decimals.length) : null;
-}

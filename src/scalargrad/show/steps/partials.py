@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scalargrad import ops
 from scalargrad.show.number_format import (
-    decimal_value,
     gate_relation,
     loosest,
     number,
     relation,
     result_relation,
+    value_as_shown,
 )
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.declaration import SUM
@@ -365,7 +365,7 @@ class SymbolicGate:
         numbers = {x: self.numbers[x] for x in named_symbols(rule) if x in self.numbers}
         shown = relation(*numbers_in(rule), *numbers.values())
         saved = self.relation if self.form.result in numbers else "="
-        return loosest(shown, saved), result_relation(lambda: decimal_value(rule, numbers), local)
+        return loosest(shown, saved), result_relation(lambda: value_as_shown(rule, numbers), local)
 
 
 def _bell(x: Symbol) -> Symbol:

@@ -19,7 +19,7 @@ from scalargrad.graph import describe
 from scalargrad.ops.reductions import MaxScore
 from scalargrad.show import html
 from scalargrad.show.graphs.gates import gate_sign, gate_text
-from scalargrad.show.number_format import body, number, relation
+from scalargrad.show.number_format import is_exact, number, relation
 from scalargrad.show.shown_graph import scores_of
 from scalargrad.show.steps.formulas import MATHML, TEXT, TEXTS, Notation
 from scalargrad.show.steps.layers import layered
@@ -143,7 +143,6 @@ class Record:
         self._scene = scene
         self._place = scene.place
         self._custom: dict[Operation, str] = {}
-        self._operations: dict[str, Json] = {}
         self._gates: list[Json] = []
         self._forms: dict[GateForm, int] = {}
         self.operations: dict[str, tuple[Operation, int]] = {}
@@ -163,7 +162,7 @@ class Record:
             "layers": found,
             "stages": stages,
             "gates": self._gates,
-            "operations": self._operations,
+            "exact": [key for key, (op, _) in self.operations.items() if is_exact(op)],
             "scripts": [TEXT.templates, MATHML.templates],
             "texts": TEXTS,
             "start": start.sentence("partial"),
@@ -180,13 +179,6 @@ class Record:
             name = self._custom.setdefault(op, f"custom{len(self._custom)} {op.name}")
         key = f"{name}/{arity}"
         self.operations[key] = op, arity
-        if key not in self._operations:
-            self._operations[key] = {"name": op.name, "lazy": op.lazy}
-            if (stands_for := body(op, arity)) is not None:
-                operands, expression = stands_for
-                terms = _Terms(self, {x: x.name for x in operands})
-                terms.index(expression)
-                self._operations[key]["body"] = terms.written
         return key
 
     def _node(self, node: Value) -> Json:

@@ -88,13 +88,14 @@ class GateAt {
     return slot === "y" ? this.place : this.node.parents[slot.slice(1)];
   }
 
-  // What the terms of the gate come to, of which conditions and rules are some: as numbers, as decimals.
+  // What the terms of the gate come to, of which conditions and rules are some: of the numbers, and of
+  // those as they are shown.
   get values() {
     return this.valued ??= evaluate(this.gate.terms, this.number, same, numberResult);
   }
 
-  get decimals() {
-    return this.exact ??= evaluate(this.gate.terms, (slot) => decimal(this.number(slot)), decimal, decimalResult);
+  get shownValues() {
+    return this.ofShown ??= evaluate(this.gate.terms, (slot) => shownNumber(this.number(slot)), shownNumber, shownResult);
   }
 
   // How a local derivative is written at this point; null where it is a number.
@@ -121,7 +122,7 @@ class GateAt {
     const operands = operandData(this.node, this.sweep.data);
     const result = this.number("y");
     const isOwn = !functions[this.node.gate]; // a user's, of which no more is known
-    this.sign ??= isOwn ? relation(...operands, result) : resultRelation(decimalResult(this.node.gate, operands.map(decimal)), result);
+    this.sign ??= isOwn ? relation(...operands, result) : resultRelation(shownResult(this.node.gate, operands.map(shownNumber)), result);
     return this.sign;
   }
 
@@ -132,7 +133,7 @@ class GateAt {
     const written = this.written(operand);
     if (!written) return [relation(local), "="];
     const shown = loosest(written.rounds, relation(...written.reads.map(this.number)));
-    return [loosest(shown, written.reads.includes("y") ? this.relation : "="), resultRelation(this.decimals[written.rule], local)];
+    return [loosest(shown, written.reads.includes("y") ? this.relation : "="), resultRelation(this.shownValues[written.rule], local)];
   }
 }
 

@@ -79,8 +79,8 @@ const gradientSign = (found) => op(relation(...found.map((i) => state.sweep.sign
 // The sign between a product of matrices, or that plus a column, and what was computed.
 function productSign(left, right, computed, added = null) {
   const signs = computed.flatMap((row, i) => row.map((x, k) => {
-    const start = decimal(added ? added[i][k] : 0);
-    return resultRelation(right.reduce((sum, factors, j) => plus(sum, exactProduct(left[i][j], factors[k])), start), x);
+    const terms = right.map((factors, j) => shownProduct(left[i][j], factors[k]));
+    return resultRelation(sumOf([added ? shownNumber(added[i][k]) : 0, ...terms]), x);
   }));
   return op(loosest(...signs));
 }

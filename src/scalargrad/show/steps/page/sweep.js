@@ -145,14 +145,6 @@ function drawBranch() {
   if ($("branch").offsetHeight !== before) resize(); // the frame has another size
 }
 
-// What operations give of decimals as they are shown: = is written before just that, else ≈. The rules
-// are those of scalargrad.show.number_format; a test holds the two together.
-
-const LARGEST_POWER = 100;
-
-const ARITHMETIC = { add: plus, sub: minus, mul: times, div: over, sqrt: rootOf, pow: powerOf };
-const CHOICES = ["neg", "abs", "identity", "maximum", "minimum", "floor", "ceil", "rint", "lt", "le", "gt", "ge", "eq", "ne"];
-
 // What each of a list of terms comes to: a number, {name}, which `read` knows, or an operation, by its
 // key, and the indices of the terms before it to which it is applied.
 function evaluate(terms, read, constant, apply) {
@@ -169,33 +161,16 @@ function numberResult(key, operands) {
   return !operands.includes(undefined) && functions[key]?.valid(operands) ? functions[key].value(operands) : undefined;
 }
 
-// What an operation gives of decimals; null if no decimal is known.
-function decimalResult(key, operands) {
-  const { name, lazy, body } = recorded.operations[key];
-  if (!functions[key]) return null; // a user's own
-  if (body) return evaluate(body, (name) => operands[name.slice(1)] ?? null, (x) => readDecimal(String(x)), decimalResult).at(-1);
-  if (lazy) {
-    const [condition, chosen, other] = operands;
-    return condition === null ? null : condition ? chosen : other;
-  }
-  if (operands.includes(null)) return null;
-  if (ARITHMETIC[name]) return ARITHMETIC[name](...operands);
-  const isChoice = CHOICES.includes(name);
-  const numbers = operands.map(nearest);
-  if (!isChoice && !numbers.every((x) => [-1, 0, 1].includes(x))) return null;
-  const value = functions[key].value(numbers);
-  return isChoice || Number.isInteger(value) ? readDecimal(String(value)) : null;
-}
+// What is 0 only of 0; else a float could not hold it.
+const WITHOUT_ZERO = ["mul/2", "div/2", "pow/2", "square/1"];
 
-function powerOf(base, exponent) {
-  const power = nearest(exponent);
-  const size = Math.abs(power);
-  if (size !== 0.5 && (!Number.isInteger(size) || size > LARGEST_POWER)) return null;
-  const raised = size === 0.5 ? rootOf(base) : Array(size).fill(base).reduce(times, ONE);
-  return power < 0 ? over(ONE, raised) : raised;
-}
-
-function rootOf(x) {
-  const root = readDecimal(String(Math.sqrt(nearest(x))));
-  return times(root, root) === x ? root : null;
+// What an operation gives of numbers as they are shown; NaN where that is not known to be just what can
+// be shown. The rules are those of scalargrad.show.number_format; a test holds the two together.
+function shownResult(key, operands) {
+  const read = key.startsWith("where/") ? operands.slice(0, 1) : operands;
+  if (!functions[key] || read.some((x) => Number.isNaN(Number(x)))) return NaN;
+  const value = functions[key].value(operands);
+  if (value === 0 && WITHOUT_ZERO.includes(key) && !operands.includes(0)) return NaN;
+  const isListed = operands.every((x) => [-1, 0, 1].includes(x)) && Number.isInteger(value);
+  return isListed || recorded.exact.includes(key) ? value : NaN;
 }

@@ -1,0 +1,487 @@
+"""Expressions as text: ``q = x + y; f = q * z`` read into a graph.
+
+The text is never evaluated by Python. It is cut into words, which are read from left to right, each
+operator with what binds more tightly than it. Every error marks its place in the text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from inspect import signature
+from typing import TYPE_CHECKING, Any, NamedTuple
+from unicodedata import normalize
+
+from rich.cells import cell_len
+
+from scalargrad import ops
+from scalargrad.errors import ExpressionError, OperandError
+from scalargrad.other_names import OTHER_NAMES
+from scalargrad.system.short_repr import counted, shortened
+from scalargrad.table.numbers import as_float
+from scalargrad.table.operation import Elementwise, ListReduction, Operation
+from scalargrad.value import Scalar, Value
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+__all__ = ["parse"]
+
+_CONSTANTS = {"pi": math.pi, "e": math.e}
+
+#: The operators between two operands, and how tightly they bind; a sign binds as a power does.
+_BINARY: dict[str, tuple[int, Operation]] = {
+    "<": (0, ops.lt),
+    "<=": (0, ops.le),
+    ">": (0, ops.gt),
+    ">=": (0, ops.ge),
+    "==": (0, ops.eq),
+    "!=": (0, ops.ne),
+    "+": (1, ops.add),
+    "-": (1, ops.sub),
+    "*": (2, ops.mul),
+    "/": (2, ops.div),
+    "**": (3, ops.pow),
+}
+_COMPARISON, _POWER = 0, 3
+
+#: Operations by the names lectures give them.
+_ALIASES = {
+    "ln": "log",
+    "logistic": "sigmoid",
+    "max": "maximum",
+    "min": "minimum",
+    "σ": "sigmoid",
+}
+
+#: What to write for operations of other libraries: those of several numbers, and the others.
+_INSTEAD = {
+    **{name: f"Write {written}" for name, written in OTHER_NAMES.items()},
+    "log_softmax": "It would be several numbers: write one of them, a - logsumexp(a, b, c)",
+    "softmax": "It would be several numbers: write one of them, exp(a - logsumexp(a, b, c))",
+}
+
+_NUMBER = re.compile(r"(?:[0-9]|\.[0-9])(?:[eE][+-]|[\w.])*")
+_SIGN = re.compile(r"\*\*|//|[<>=!]=|.", re.DOTALL)
+#: Signs as pages write them.
+_SAME = {"·": "*", "×": "*", "−": "-", "÷": "/", "^": "**", "≤": "<=", "≥": ">=", "≠": "!="}
+
+#: The signs that may stand in an expression.
+_SIGNS = {*_BINARY, "(", ")", "[", "]", ",", "=", "\n", ""}
+
+_PRODUCT = "a product is written with *, as in 2*(x + 1)"
+_ADVICE = {
+    ".": "attributes cannot be read; write sin(x), not math.sin(x)",
+    "//": "write floor_divide(a, b)",
+    "%": "write remainder(a, b)",
+    "&": "write (a > 0) * (b > 0) for both",
+    "|": "write maximum(a > 0, b > 0) for either, or abs(x)",
+    "@": "write dot(w, x, b)",
+    "√": "write sqrt(x)",
+    "and": "write (a > 0) * (b > 0)",
+    "or": "write maximum(a > 0, b > 0)",
+    "not": "write the opposite comparison, or 1 - condition",
+    "if": "write where(condition, a, b)",
+    "True": "write 1",
+    "False": "write 0",
+    "[": "nothing is indexed: of a vector w the entries are named w0, w1",
+    "=": "a statement begins with one new name and =, as in y = x + 1; arguments have no names",
+    ",": "lists and vectors are arguments of reductions, as in sum(w) or dot((w0, w1), x, b); a "
+    "decimal number has a point",
+    "(": f"only operations are called; {_PRODUCT}",
+    **{raised: f"write **{power}" for power, raised in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+    **dict.fromkeys("₀₁₂₃₄₅₆₇₈₉", "an index is written as in w2"),
+}
+_UNDERSTOOD = "expressions are made of names, numbers, + - * / ^, comparisons and operations"
+
+
+class _Word(NamedTuple):
+    """A name, a number or a sign; a line feed or nothing where a statement or the text ends."""
+
+    text: str
+    row: int
+    column: int
+
+
+def _words(lines: Sequence[str]) -> Iterator[_Word]:
+    """Yield the words of a text, in which a line within brackets ends no statement."""
+    depth = 0
+    for row, line in enumerate(lines):
+        column = 0
+        while column < len(line) and line[column] != "#":
+            if line[column].isspace():
+                column += 1
+                continue
+            written = _written(line, column)
+            text = _SAME.get(written, written)
+            text = text if text.isdigit() else normalize("NFKC", text)  # a raised 2 is no 2
+            depth += (text in ("(", "[")) - (text in (")", "]"))
+            yield _Word("\n" if text == ";" else text, row, column)
+            column += len(written)
+        if depth <= 0:
+            yield _Word("\n", row, column)
+    yield _Word("", len(lines) - 1, len(lines[-1]))
+
+
+def _written(line: str, start: int) -> str:
+    """Return the name, number or sign that starts there."""
+    if line[start].isidentifier():
+        end = start + 1
+        while end < len(line) and f"a{line[end]}".isidentifier() and line[end] not in _SAME:
+            end += 1
+        return line[start:end]
+    found = _NUMBER.match(line, start) or _SIGN.match(line, start)
+    assert found is not None
+    return found[0]
+
+
+class _Reader:
+    """Builds a graph word by word."""
+
+    def __init__(self, text: str, values: Mapping[str, Any]) -> None:
+        if not isinstance(text, str):
+            raise ExpressionError(f"an expression is text, not {type(text).__name__}")
+        self.lines = text.splitlines() or [""]
+        self.words = [*_words(self.lines)]
+        for word in self.words:
+            known = word.text[:1].isidentifier() or _NUMBER.match(word.text)
+            if word.text not in _SIGNS and (word.text in _ADVICE or not known):
+                raise self.unexpected(word)
+        self.at = 0
+        self.names: dict[str, Any] = {}
+        self.owner: dict[str, str] = {}  # of an entry, its vector
+        self.used: set[str] = set()
+        for written, value in values.items():
+            self.give(normalize("NFKC", written), value)
+        self.given = self.names.keys() - self.owner.keys()
+        self.names |= _CONSTANTS
+
+    def give(self, name: str, value: Any) -> None:
+        """Give a name its value; of a vector, w0, w1 and so on, its entries."""
+        if taken := self.taken(name):
+            raise ExpressionError(f"{name} cannot be given a value: {taken}")
+        if isinstance(value, Value):
+            self.names[name] = value
+        elif not isinstance(value, list | tuple) and getattr(value, "ndim", 0) != 1:
+            self.names[name] = Value(as_float(value, f"the value of {name}"), name)
+        elif name in self.owner:
+            raise OperandError(f"the value of {self.owner[name]} is nested: give a list of numbers")
+        else:
+            entries = {f"{name}{i}": x for i, x in enumerate(value)}
+            self.owner |= dict.fromkeys(entries, name)
+            for entry, x in entries.items():
+                self.give(entry, x)
+            self.names[name] = tuple(self.names[entry] for entry in entries)
+
+    def taken(self, name: str) -> str:
+        """Return why a name cannot be given a meaning, or nothing."""
+        if name in _CONSTANTS:
+            return f"it is the constant {_CONSTANTS[name]:.6g}; choose another name"
+        if name in ops.TABLE:
+            return "it is an operation; choose another name"
+        if name in self.names:
+            return "it has a value already; choose a new name, so that labels are unique"
+        return ""
+
+    @property
+    def word(self) -> _Word:
+        """The word that is read next."""
+        return self.words[self.at]
+
+    def take(self, *texts: str) -> _Word | None:
+        """Read the next word if it is one of these."""
+        word = self.word
+        if word.text not in texts:
+            return None
+        self.at += 1
+        return word
+
+    def error(self, word: _Word, message: str) -> ExpressionError:
+        """Return an error that shows a line with a caret under a word."""
+        line = "".join(c if c.isprintable() else " " for c in self.lines[word.row])
+        place = f"line {word.row + 1}, " if len(self.lines) > 1 else ""
+        before, after = line[: word.column][-36:], line[word.column :][:36]
+        caret = " " * cell_len(before) + "^"
+        return ExpressionError(
+            f"{place}column {word.column + 1}: {message}\n    {before}{after}\n    {caret}"
+        )
+
+    def unexpected(self, word: _Word) -> ExpressionError:
+        """Return the error for a word that cannot stand where it does."""
+        text, usual = word.text.strip(), _UNDERSTOOD
+        if text[:1].isidentifier() or _NUMBER.match(text):
+            usual = _PRODUCT
+        elif text in _SIGNS or not text:
+            usual = "is a number, an operator or a bracket missing?"
+        named = repr(text) if text else "the end"
+        return self.error(word, f"{named} cannot stand here: {_ADVICE.get(text, usual)}")
+
+    def read(self) -> Value:
+        """Return the last statement's Value, having checked that every value given is used."""
+        result, first, before = None, self.word, -1
+        while self.word.text:
+            if self.take("\n"):
+                continue
+            if result is None:
+                first = self.word
+            elif self.word.row != before and self.word.column != first.column:
+                advice = (
+                    "begin all statements in one column, and bracket what goes over several lines"
+                )
+                raise self.error(self.word, advice)
+            result = self.statement()
+            before = self.word.row
+            if self.word.text not in ("\n", ""):
+                raise self.unexpected(self.word)
+        if result is None:
+            raise ExpressionError('the expression is empty: write one, such as "f = x * y"')
+        if unused := self.given - self.used:
+            raise ExpressionError(
+                f"{_listed(unused)}: given a value, but not used by the expression, which uses "
+                f"{_listed(self.used) or 'no names'}; leave it out, or check its spelling"
+            )
+        return result
+
+    def statement(self) -> Value:
+        """Return the Value of one statement; an assignment labels it."""
+        target = self.word
+        assigns = target.text[0].isidentifier() and self.words[self.at + 1].text == "="
+        if assigns:
+            if taken := self.taken(target.text):
+                raise self.error(target, f"{shortened(target.text)} cannot be assigned: {taken}")
+            self.at += 2
+        start = self.word
+        found = self.expression()
+        if isinstance(found, tuple):
+            raise self.error(start, _ADVICE[","])
+        made = found if isinstance(found, Value) else Value(found)
+        if assigns:
+            if made.label or any(made is x for x in self.names.values()):
+                made = ops.identity(made)
+            made.label = target.text
+            self.names[target.text] = made
+        return made
+
+    def expression(self, least: int = _COMPARISON) -> Any:
+        """Return what an expression stands for, of operators that bind at least so tightly.
+
+        That is a node, a number, or of a list or vector a tuple of them.
+        """
+        result = self.operand()
+        while (found := _BINARY.get(self.word.text)) is not None and found[0] >= least:
+            (tightness, op), sign = found, self.word
+            is_e = self.words[self.at - 1].text == "e"
+            self.at += 1
+            right = self.expression(tightness + (tightness != _POWER))
+            if tightness == _POWER and is_e:
+                result = self.apply(sign, ops.exp, right)  # e^x is drawn as exp, not 2.718^x
+            else:
+                result = self.apply(sign, op, result, right)
+            if tightness == _COMPARISON and _BINARY.get(self.word.text, (1,))[0] == _COMPARISON:
+                problem = "comparisons cannot be chained: write (a < b) * (b < c)"
+                raise self.error(self.word, problem)
+        return result
+
+    def operand(self) -> Any:
+        """Return what a number, a name, a call, a bracket or a sign with its operand stands for."""
+        word = self.word
+        if _NUMBER.match(word.text):
+            self.at += 1
+            return self.number(word)
+        if sign := self.take("+", "-"):
+            operand = self.expression(_POWER)
+            return operand if sign.text == "+" else self.apply(sign, ops.neg, operand)
+        if word.text[:1].isidentifier():
+            self.at += 1
+            return self.call(word) if self.take("(") else self.name(word)
+        if not self.take("(", "["):
+            raise self.unexpected(word)
+        items, is_list = self.items(")" if word.text == "(" else "]")
+        return items if is_list or word.text == "[" else items[0]
+
+    def items(self, closing: str) -> tuple[tuple[Any, ...], bool]:
+        """Return what stands in brackets up to their end, and whether that is a list."""
+        items: list[Any] = []
+        comma: object = ","
+        while self.word.text != closing and comma:
+            items.append(self.expression())
+            comma = self.take(",")
+        if not self.take(closing):
+            raise self.unexpected(self.word)
+        return tuple(items), bool(comma) or len(items) != 1
+
+    def number(self, word: _Word) -> float:
+        """Return the number that is written."""
+        try:
+            number = float(word.text)
+        except ValueError:
+            problem = f"{shortened(word.text)} is not a decimal number; {_PRODUCT}"
+            raise self.error(word, problem) from None
+        self.finite(word, number)
+        return number
+
+    def finite(self, word: _Word, result: Any) -> Any:
+        """Return `result`, unless it was computed from numbers alone and overflowed."""
+        if isinstance(result, float) and not math.isfinite(result):
+            problem = f"these numbers overflow to {result}: a float goes to 1.8e308"
+            raise self.error(word, problem)
+        return result
+
+    def apply(self, word: _Word, op: Any, *operands: Any) -> Any:
+        """Apply an operation."""
+        try:
+            return self.finite(word, op(*operands))
+        except OperandError as error:
+            reason = _ADVICE[","] if word.text in _BINARY else str(error)
+            if not isinstance(op, Elementwise):
+                reason += "; numbers that belong together are written (a, b)"
+        except TypeError:
+            given = counted(len(operands), "argument")
+            reason = f"{op.name} was given {given}: write {op.name}({', '.join(_parameters(op))})"
+        raise self.error(word, reason)
+
+    def name(self, word: _Word) -> Any:
+        """Return what a name stands for."""
+        name = word.text
+        if name in self.names:
+            if name not in _CONSTANTS:
+                self.used.add(self.owner.get(name, name))
+            return self.names[name]
+        if self.word.text == "=":
+            raise self.unexpected(self.word)
+        if name in ops.TABLE:
+            raise self.error(word, f"{name} is an operation: call it, {name}(…)")
+        near = _nearest(name, [*self.names, *_public()])
+        remedy = near or f"Give it a value, as in {shortened(name)}=2. "
+        for k in range(1, len(name)):
+            if name[:k] in self.names and name[k:] in self.names:
+                remedy += f"A product is written with *: {name[:k]}*{name[k:]}. "
+        problem = f"{shortened(name)} is not known here. {remedy}Known: {_listed(self.names)}"
+        raise self.error(word, problem)
+
+    def call(self, word: _Word) -> Any:
+        """Apply the operation that is called; one of many operands takes them as a list, too."""
+        name = _ALIASES.get(word.text, word.text)
+        if word.text in self.names:
+            raise self.error(word, _ADVICE["("])
+        if name not in ops.TABLE:
+            advice = _INSTEAD.get(name) or _nearest(name, _public())
+            advice = advice or f"The operations: {_listed(_public())}"
+            problem = f"no operation is named {shortened(name)}. {advice.rstrip()}"
+            raise self.error(word, problem)
+        op: Any = ops.TABLE[name]
+        items, _ = self.items(")")
+        if isinstance(op, Elementwise):
+            return self.apply(word, op, *items)
+        if len(items) == 1 and isinstance(items[0], tuple):
+            (items,) = items
+        if not items:
+            raise self.error(word, f"{name} was given no arguments")
+        return self.apply(word, op, *([items] if isinstance(op, ListReduction) else items))
+
+
+def _public() -> list[str]:
+    """Return the names of the operations, without those that only derivatives have."""
+    return [name for name in ops.TABLE if not name.startswith("_")]
+
+
+def _parameters(op: Operation) -> list[str]:
+    """Return the names of an operation's arguments."""
+    if isinstance(op, Elementwise):
+        return [symbol.name for symbol in op.operand_symbols]
+    _, *parameters = signature(type(op).__call__).parameters
+    return parameters[:1] if isinstance(op, ListReduction) else parameters
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, known)
+    return f"Did you mean {' or '.join(near)}? " if near else ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(shortened, sorted(names)))
+
+
+def parse(text: str, /, **values: Scalar | Sequence[Scalar] | npt.NDArray[Any]) -> Value:
+    """Read ``q = x + y; f = q * z`` into a graph and return the last Value, here f.
+
+    Parameters
+    ----------
+    text : str
+        Statements ``name = expression``, or bare expressions, separated by semicolons or
+        line ends; ``#`` starts a comment. Expressions are made of names, decimal numbers,
+        ``+ - * /``, powers as ``x^2`` or ``x**2``, comparisons, ``pi``, ``e`` and every
+        operation of the table by name; ``σ`` and ``logistic`` are the sigmoid, ``ln`` is log,
+        ``max`` and ``min`` are maximum and minimum. Reductions are written ``sum(a, b, c)``
+        and ``dot((w0, w1), (x0, x1), b)``, or with vectors by name, ``dot(w, x, b)``.
+    **values : real number or Value, or list, tuple or array of them
+        What the names stand for. A number becomes a leaf labelled with its name; a Value is
+        used as it is. A list or array is a vector, whose entries are named w0, w1, ….
+
+    Returns
+    -------
+    Value
+        The result of the last statement. What is assigned to a name has it as its label.
+
+    Raises
+    ------
+    ExpressionError
+        If the text is not such an expression; a name is unknown, is given or assigned
+        twice, or is that of a constant or an operation; or a value is not used. The message
+        marks the column.
+    DomainError
+        If an operation is applied outside its domain.
+    OperandError
+        If a value is not a real number.
+
+    Notes
+    -----
+    What has no name in it is computed at once, without a node: ``2 * 3`` is 6. A second
+    name, as in ``y = x``, is an `identity` node of its own. Comparisons are nodes, so
+    ``where(x > 0, x, 0)`` records the choice. Names are compared in Unicode's normal form
+    NFKC, as in Python. Nothing is evaluated as Python code.
+
+    Examples
+    --------
+    >>> parse("q = x + y; f = q * z", x=-2, y=5, z=-4)
+    Value(data=-12.0, grad=0.0, label='f')
+    >>> parse("sigmoid(w*x) > 0.5", w=2, x=1).data
+    1.0
+    >>> round(parse("σ(dot(w, x, b)) + λ*dot(w, w)/2", w=[2, -3], x=[-1, -2], b=-3, λ=0.1).data, 6)
+    1.381059
+    >>> parse("f = floot(x)", x=1)
+    Traceback (most recent call last):
+        ...
+    scalargrad.errors.ExpressionError: column 5: no operation is named floot. Did you mean floor?
+        f = floot(x)
+            ^
+    """
+    try:
+        return _Reader(text, values).read()
+    except RecursionError:
+        raise ExpressionError("the expression is nested too deeply: give parts names") from None
+
+
+def parse_assigned(expression: str, assignments: Iterable[str] | None) -> Value:
+    """Parse an expression with its inputs given as ``name=number`` or ``name=number,number``."""
+    values: dict[str, float | list[float]] = {}
+    for assignment in assignments or []:
+        name, equals, written = assignment.partition("=")
+        name = name.strip()
+        if not equals or not name.isidentifier():
+            raise ExpressionError(
+                f"{assignment!r} is not an input: write name=number without spaces, as in x=-2"
+            )
+        if name in values:
+            raise ExpressionError(f"the input {name} is given twice: leave one out")
+        try:
+            numbers = [parse(part).data for part in written.split(",")]
+        except ExpressionError:
+            raise ExpressionError(
+                f"the input {name} is {written!r}: write a number, as in {name}=-2 or {name}=pi/2, "
+                f"or those of a vector, {name}=2,-3"
+            ) from None
+        values[name] = numbers[0] if len(numbers) == 1 else numbers
+    return parse(expression.lstrip(" "), **values)
