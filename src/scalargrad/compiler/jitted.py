@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from scalargrad.compiler.backend.choice import has_llvm
+from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.call.arguments import Key
 from scalargrad.compiler.call.call_signature import Signature, static_of
 from scalargrad.compiler.call.record_call import UnrecordedError
