@@ -6,6 +6,7 @@ import ctypes
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -143,6 +144,8 @@ def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats) -> tuple[A
     given : float64, steps × numbers
         The numbers of all their entries.
     """
+    with suppress(Exception):  # if it cannot be recorded, a call tells why
+        f.taken((carry, x), {})
     call = f.call_of((carry, x), {})
     for path in () if call[-1] else f.paths(carry, x):
         if path not in _known:
