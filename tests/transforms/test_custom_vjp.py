@@ -45,11 +45,12 @@ def of(f: Callable[..., Any]) -> Callable[..., Any]:
     return g
 
 
-def test_derivatives_of_any_order_are_those_of_the_formula() -> None:
+@pytest.mark.parametrize("compiled", [lambda f: f, jit])
+def test_derivatives_of_any_order_are_those_of_the_formula(compiled: Any) -> None:
     """By backward, in both modes, and three times, where the rule itself is differentiated."""
     mine, plain = of(with_rule()), of(polar)
     r, t = Value(2.0), Value(0.3)
-    mine(r, t).backward()
+    compiled(mine)(r, t).backward()
     expected = grad(plain, argnums=(0, 1))(2.0, 0.3)
     assert (r.grad, t.grad) == pytest.approx(expected, rel=1e-13)
     ways: list[Callable[[Any], Any]] = [
@@ -58,9 +59,10 @@ def test_derivatives_of_any_order_are_those_of_the_formula() -> None:
         lambda f: grad(grad(grad(f, 1)), 1)(2.0, 0.3),
     ]
     for derive in ways:
-        assert np.ravel(derive(mine)) == pytest.approx(np.ravel(derive(plain)), rel=1e-12)
+        for found in (derive(compiled(mine)), compiled(lambda _, f=derive: f(mine))(0.0)):
+            assert np.ravel(found) == pytest.approx(np.ravel(derive(plain)), rel=1e-12)
     for matrix in (sg.jacfwd, sg.jacrev):
-        found = matrix(with_rule(), argnums=(0, 1))(2.0, 0.3)
+        found = matrix(compiled(with_rule()), argnums=(0, 1))(2.0, 0.3)
         expected = matrix(polar, argnums=(0, 1))(2.0, 0.3)
         assert np.ravel(found) == pytest.approx(np.ravel(expected), rel=1e-13)
 
@@ -90,7 +92,7 @@ def test_the_rule_is_used_not_the_formula() -> None:
 
 
 def test_a_function_of_plain_numbers_may_be_anything() -> None:
-    """Such as a search in a loop, by which there is no second derivative."""
+    """Such as a search in a loop; a program refuses it by name, and so does a second derivative."""
 
     @custom_vjp
     def root(a: Any) -> Any:
@@ -104,6 +106,8 @@ def test_a_function_of_plain_numbers_may_be_anything() -> None:
     assert grad(grad(root))(9.0) == pytest.approx(-1.0 / 108.0, rel=1e-14)
     search: Any = root.__wrapped__  # type: ignore[attr-defined]
     root.defvjp(lambda a: (x := search(a), x), lambda x, g: (g / (2.0 * x),))
+    with pytest.raises(TraceError, match="root"):
+        jit(root)(Value(9.0))
     with pytest.raises(OperandError):
         grad(grad(root))(9.0)
 
@@ -116,24 +120,26 @@ def test_a_function_of_plain_numbers_may_be_anything() -> None:
         (lambda g: g / (1.0 + g), 5.0 / 6.0),
     ],
 )
-def test_a_rule_that_is_not_linear_is_for_backward_sweeps_alone(rule: Any, of_five: float) -> None:
-    """For what comes back: a tangent would add up other numbers."""
+def test_a_rule_that_is_not_linear_is_for_eager_sweeps_alone(rule: Any, of_five: float) -> None:
+    """For what comes back: a program would add up other numbers, and so would a tangent."""
     f = custom_vjp(lambda x: x * 1.0)
     f.defvjp(lambda x: (x * 1.0, None), lambda _, g: (rule(g),))
     assert grad(lambda x: f(x) * 5.0)(2.0) == of_five
+    with pytest.raises(TraceError, match="linear"):
+        jit(grad(lambda x: f(x) * 5.0))(2.0)
     with pytest.raises(OperandError, match="linear"):
         sg.jvp(f, (2.0,), (1.0,))
 
 
-def test_a_compiled_function_refuses_a_rule_and_calls_the_function_on_plain_numbers() -> None:
-    """There an operation is declared for each result; around a compiled function, it has a rule."""
+def test_a_rule_is_never_stale_in_a_program() -> None:
+    """What it reads around it is compared at each call, as what the function reads is."""
+    slope = 3.0
     f = custom_vjp(lambda x: x * x)
-    f.defvjp(lambda x: (x * x, x), lambda x, g: (3.0 * g,))
-    for compiled in (jit(f), jit(grad(lambda x: f(x) * 2.0))):
-        with pytest.raises(TraceError, match="custom_op"):
-            compiled(5.0)
-    assert jit(lambda x: x * f(2.0))(5.0) == 20.0
-    assert grad(lambda x: f(jit(sin)(x)))(0.0) == 3.0
+    f.defvjp(lambda x: (x * x, x), lambda x, g: (slope * g,))
+    compiled = jit(grad(lambda x: f(x) * 2.0))
+    assert compiled(5.0) == 6.0
+    slope = 4.0
+    assert compiled(5.0) == 8.0
 
 
 @pytest.mark.parametrize("show", [sg.draw, sg.walk, to_json])

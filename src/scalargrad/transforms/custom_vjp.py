@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 from scalargrad.call import Call, Signals
-from scalargrad.errors import GraphChangedError, OperandError
-from scalargrad.grad_mode import builds_graphs, enable_grad, unless_recorded
+from scalargrad.errors import GraphChangedError, OperandError, TraceError
+from scalargrad.grad_mode import builds_graphs, enable_grad, recorder
+from scalargrad.ops.selection import where
 from scalargrad.system.short_repr import counted, shown
+from scalargrad.table.code import expand
+from scalargrad.table.operation import Elementwise, Operation
+from scalargrad.table.symbol import Symbol
 from scalargrad.table.validation import function
 from scalargrad.tree import Rebuild, flatten
 from scalargrad.value import Scalar, Value
@@ -31,9 +36,9 @@ class custom_vjp(Generic[P, R]):  # noqa: N801 - JAX's name
     The rule is set by `defvjp`. What the function reads besides its arguments gets no gradient.
 
     A derivative of higher order differentiates the rule: then `fwd` and `bwd` are given Values, and
-    so they are written with scalargrad's operations. A compiled function refuses to call the
-    function, and as its graph is not kept, pictures and steps cannot show it: operations declared
-    by `custom_op` can do all of that.
+    so they are written with scalargrad's operations. In a compiled function they are recorded, and
+    choose by `where` rather than by ``if``. The graph of the function itself is not kept, so that
+    pictures and steps cannot show it; for one number, `custom_op` can.
 
     Examples
     --------
@@ -89,70 +94,66 @@ class custom_vjp(Generic[P, R]):  # noqa: N801 - JAX's name
             If it has no rule, or an argument or the result is not made of numbers, or `bwd` does
             not return one gradient for each argument.
         TraceError
-            In a compiled function.
+            In a compiled function, if the rule cannot be recorded.
         """
         if kwargs:
             raise OperandError(f"{self.name} was given {shown(kwargs)}: pass arguments by position")
         numbers, rebuild = flatten(args, f"the arguments of {self.name}")
         if not any(isinstance(x, Value) for x in numbers):
             return self._fun(*args)  # type: ignore[no-any-return]
-        unless_recorded("rule")
-        rule = _Rule(self, numbers, rebuild, len(args))
+        given = _Given(self, numbers, rebuild, len(args))
+        if (current := recorder()) is not None:
+            return given.recorded(current)  # type: ignore[no-any-return]
+        floats = [x.data if isinstance(x, Value) else x for x in numbers]
         if not builds_graphs():
-            plain, shape = flatten(
-                self._fun(*rebuild(iter(rule.floats))), f"the result of {self.name}"
-            )
+            plain, shape = flatten(self._fun(*rebuild(iter(floats))), f"the result of {self.name}")
             return shape(iter([Value(x) for x in plain]))  # type: ignore[no-any-return]
-        result, rule.residuals = rule.forward(rule.floats)
-        outputs, rule.shape = flatten(result, f"the result of {self.name}")
+        result, residuals = given.forward(floats)
+        outputs, shape = flatten(result, f"the result of {self.name}")
         if any(isinstance(y, Value) for y in outputs):
             raise OperandError(
                 f"{self.name} returned {shown(result)} for plain numbers: give what it reads "
                 "around it as arguments, so that its rule can send them gradients"
             )
         values = tuple([x for x in numbers if isinstance(x, Value)])
-        call = Call(self.name, values, outputs, rule)
-        found: R = rule.shape(iter(call.outputs(range(len(outputs)), [Value] * len(outputs))))
+        call = Call(self.name, values, outputs, _Rule(given, floats, residuals, shape))
+        found: R = shape(iter(call.outputs(range(len(outputs)), [Value] * len(outputs))))
         return found
 
 
-class _Rule:
-    """The rule of one call.
+def _as_before(owner: Any, key: Any, output: _Output) -> _Output:
+    """Return an output as it was recorded before, if it is still the same."""
+    known = _recorded.setdefault(owner, {})
+    if key not in known or not known[key].is_same(output):
+        known[key] = output
+    return known[key]
+
+
+#: The outputs that were recorded, so that two recordings of a function are alike.
+_recorded: WeakKeyDictionary[Any, dict[Any, _Output]] = WeakKeyDictionary()
+
+
+class _Given:
+    """The arguments of one call, as numbers and Values.
 
     Parameters
     ----------
     numbers : list
-        Numbers and Values in the arguments.
+        Those in the arguments.
     rebuild : callable
         Makes arguments of others.
     count : int
         The number of arguments.
-
-    Attributes
-    ----------
-    floats : list of float
-        The numbers, as they were then.
-    residuals
-        What `fwd` has returned for `bwd`.
-    shape : Rebuild
-        Makes a result of numbers.
     """
-
-    residuals: Any
-    shape: Rebuild
 
     def __init__(
         self, owner: custom_vjp[Any, Any], numbers: Sequence[Any], rebuild: Rebuild, count: int
     ) -> None:
-        self._owner, self._numbers, self._rebuild, self._count = owner, numbers, rebuild, count
-        self.floats = self._now()
-
-    def _now(self) -> list[float]:
-        return [x.data if isinstance(x, Value) else x for x in self._numbers]
+        self.owner, self.numbers, self._rebuild, self._count = owner, numbers, rebuild, count
 
     def forward(self, numbers: Sequence[Any]) -> tuple[Any, Any]:
         """Return the result at these numbers, and the residuals."""
-        owner = self._owner
+        owner = self.owner
         if owner.fwd is None:
             raise OperandError(f"{owner.name} has no rule yet: call {owner.name}.defvjp(fwd, bwd)")
         found = owner.fwd(*self._rebuild(iter(numbers)))
@@ -164,7 +165,7 @@ class _Rule:
 
     def backward(self, residuals: Any, signals: Any) -> list[Any]:
         """Return the products for the numbers that are Values; None for 0."""
-        owner = self._owner
+        owner = self.owner
         assert owner.bwd is not None
         found = owner.bwd(residuals, signals)
         if not isinstance(found, tuple) or len(found) != self._count:
@@ -172,8 +173,8 @@ class _Rule:
                 f"bwd of {owner.name} returned {shown(found)}: return a tuple of "
                 f"{counted(self._count, 'gradient')}, one for each argument"
             )
-        args = self._rebuild(iter(range(len(self._numbers))))
-        shares: list[Any] = [None] * len(self._numbers)
+        args = self._rebuild(iter(range(len(self.numbers))))
+        shares: list[Any] = [None] * len(self.numbers)
         for k, (arg, gradient) in enumerate(zip(args, found, strict=True)):
             places, _ = flatten(arg, "an argument")
             parts = [] if gradient is None else flatten(gradient, f"gradient {k} of bwd")[0]
@@ -184,25 +185,155 @@ class _Rule:
                 )
             for place, part in zip(places, parts, strict=False):
                 shares[int(place)] = part
-        return [x for x, y in zip(shares, self._numbers, strict=True) if isinstance(y, Value)]
+        return [x for x, y in zip(shares, self.numbers, strict=True) if isinstance(y, Value)]
 
-    def _sent(self, residuals: Any, signals: Signals, call: Call) -> list[Any]:
-        arrived = [signals.get(k, 0.0) for k in range(len(call.results))]
-        return self.backward(residuals, self.shape(iter(arrived)))
+    def recorded(self, current: Any) -> Any:
+        """Record the outputs as operations, whose partials are what the rule makes of units."""
+        numbers = self.numbers
+        symbols = [Symbol(f"x{i}") if isinstance(x, Value) else x for i, x in enumerate(numbers)]
+        operands = [x for x in symbols if isinstance(x, Symbol)]
+        values = [x for x in numbers if isinstance(x, Value)]
+        try:
+            result, residuals = self.forward(symbols)
+            found, shape = flatten(result, f"the result of {self.owner.name}")
+            signals = [Symbol(f"g{k}") for k in range(len(found))]
+            shares = self.backward(residuals, shape(iter(signals)))
+        except (TypeError, AttributeError) as error:
+            raise TraceError(
+                f"the rule of {self.owner.name} cannot be recorded: {error}. Write fwd and bwd "
+                "with scalargrad's operations, and where for if"
+            ) from error
+        factors = [_factors(expand(x, {}), signals) for x in shares if x is not None]
+        if None in factors:
+            raise TraceError(
+                f"bwd of {self.owner.name} is not linear in g, so that a program cannot add up "
+                "what it returns: call the function outside, or multiply g by what does not "
+                "depend on it"
+            )
+        outputs = []
+        for k, value in enumerate(found):
+            left: Any = iter(factors)
+            partials = [0.0 if x is None else next(left).get(signals[k], 0.0) for x in shares]
+            outputs.append(_Output(self.owner.name, k, operands, value, partials))
+        names = [x.name if isinstance(x, Symbol) else x for x in symbols]
+        known = [_as_before(self.owner, (k, *names), y) for k, y in enumerate(outputs)]
+        return shape(iter([current.node(op, tuple(values)) for op in known]))
+
+
+def _factors(x: Any, signals: Sequence[Symbol]) -> dict[Symbol, Any] | None:
+    """Return what each signal is multiplied by in a linear combination; None if it is none."""
+    if isinstance(x, Symbol):
+        known: dict[Symbol, Any] | None = {x: 1.0} if x in signals else None
+        return known if x.op is None else _factors_within(x.op.name, x.operands, signals)
+    return {} if x == 0.0 else None
+
+
+def _factors_within(
+    name: str, operands: Sequence[Any], signals: Sequence[Symbol]
+) -> dict[Symbol, Any] | None:
+    """Return them of the result of an operation."""
+    parts: list[Any] = [_factors(y, signals) for y in operands]
+    free = [_is_free(y, signals) for y in operands]
+    found: dict[Symbol, Any] | None = None
+    if name in {"add", "sub", "neg", "sum"} and None not in parts:
+        signs = [1.0] * len(parts)
+        signs[-1] = -1.0 if name in {"sub", "neg"} else 1.0
+        found = _added(map(_scaled, parts, signs))
+    elif name == "where" and free[0] and None not in parts[1:]:
+        _, chosen, other = parts
+        both = dict.fromkeys([*chosen, *other])
+        found = {g: where(operands[0], chosen.get(g, 0.0), other.get(g, 0.0)) for g in both}
+    elif name == "mul" and parts[1] is not None and free[0]:
+        found = _scaled(parts[1], operands[0])
+    elif name in {"mul", "div"} and parts[0] is not None and free[1]:
+        found = _scaled(parts[0], operands[1] if name == "mul" else 1.0 / operands[1])
+    return found
+
+
+def _scaled(factors: dict[Symbol, Any], by: Any) -> dict[Symbol, Any]:
+    return {g: by if y.__class__ is float and y == 1.0 else y * by for g, y in factors.items()}
+
+
+def _added(several: Iterable[dict[Symbol, Any]]) -> dict[Symbol, Any]:
+    found: dict[Symbol, Any] = {}
+    for factors in several:
+        for g, y in factors.items():
+            found[g] = found[g] + y if g in found else y
+    return found
+
+
+def _is_free(x: Any, signals: Sequence[Symbol]) -> bool:
+    """Return whether no signal is in an expression."""
+    if not isinstance(x, Symbol):
+        return True
+    return x not in signals and all(_is_free(y, signals) for y in x.operands)
+
+
+class _Output(Elementwise):
+    """One output as an operation of a recording."""
+
+    composite = True
+
+    def __init__(
+        self, name: str, k: int, operands: Sequence[Symbol], value: Any, partials: Sequence[Any]
+    ) -> None:
+        Operation.__init__(self, self._value, self._partials, name=f"{name}_{k + 1}")
+        self.arity = len(operands)
+        self.operand_symbols = tuple(operands)
+        self.result_symbol = Symbol("y")
+        self._expressions = value, *partials
+        self._makers, self._by_classes, self._methods, self._reflected = {}, {}, {}, {}
+
+    def _at(self, operands: Sequence[Any]) -> list[Any]:
+        known: dict[object, Any] = dict(zip(self.operand_symbols, operands, strict=True))
+        return [expand(x, known) for x in self._expressions]
+
+    def _value(self, *operands: Any) -> Any:
+        return self._at(operands)[0]
+
+    def _partials(self, _result: Any, *operands: Any) -> tuple[Any, ...]:
+        return tuple(self._at(operands)[1:])
+
+    def is_same(self, other: _Output) -> bool:
+        """Return whether another output of as many operands has the same expressions."""
+        known: dict[object, Any] = {}
+        mine = [expand(x, known) for x in self._expressions]
+        known |= dict(zip(other.operand_symbols, self.operand_symbols, strict=True))
+        return [*map(_told, mine)] == [_told(expand(x, known)) for x in other._expressions]
+
+
+def _told(x: Any) -> Any:
+    return x if isinstance(x, Symbol) else repr(float(x))
+
+
+class _Rule:
+    """The rule of one call."""
+
+    def __init__(
+        self, given: _Given, floats: Sequence[float], residuals: Any, shape: Rebuild
+    ) -> None:
+        self._given, self._floats, self._residuals, self._shape = given, floats, residuals, shape
+
+    def _arrived(self, signals: Signals, count: int) -> Any:
+        return self._shape(iter([signals.get(k, 0.0) for k in range(count)]))
 
     def pull_back(self, signals: Signals, call: Call) -> Sequence[float | None]:
         """Return the products for the operands, as floats."""
-        return self._sent(self.residuals, signals, call)
+        arrived = self._arrived(signals, len(call.results))
+        return self._given.backward(self._residuals, arrived)
 
     def pull_back_as_graph(self, signals: Signals, call: Call) -> Sequence[Scalar | None]:
         """Return them as Values, computed from the operands by the rule."""
-        if self._now() != self.floats:
+        given = self._given
+        now = [x.data if isinstance(x, Value) else x for x in given.numbers]
+        if now != self._floats:
             raise GraphChangedError(
-                f"data was assigned after {self._owner.name} was called: call it again before "
+                f"data was assigned after {given.owner.name} was called: call it again before "
                 "asking for its derivatives as a graph"
             )
         with enable_grad():
-            return self._sent(self.forward(self._numbers)[1], signals, call)
+            _, residuals = given.forward(given.numbers)
+            return given.backward(residuals, self._arrived(signals, len(call.results)))
 
     def require_linear(self, call: Call) -> None:
         """Raise OperandError if twice a signal is not sent back as twice as much."""
@@ -211,7 +342,7 @@ class _Rule:
             pairs = zip(once, twice, strict=True)
             if any(x is not None and y is not None and 2.0 * x != y for x, y in pairs):
                 raise OperandError(
-                    f"bwd of {self._owner.name} is not linear in g, and so it has no "
+                    f"bwd of {self._given.owner.name} is not linear in g, and so it has no "
                     "forward-mode derivative: use grad, vjp or jacrev"
                 )
 

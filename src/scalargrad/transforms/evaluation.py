@@ -235,7 +235,12 @@ class Evaluation:
         self, outputs: Sequence[Any], directions: Sequence[Scalar], subgraph: Subgraph
     ) -> list[Scalar]:
         """Return the tangent of each output, where the leaves move in these directions."""
-        moving: dict[Value, Scalar] = dict(zip(self.leaves, directions, strict=True))
+        return self._moved(outputs, dict(zip(self.leaves, directions, strict=True)), subgraph)
+
+    def _moved(
+        self, outputs: Sequence[Any], moving: dict[Value, Scalar], subgraph: Subgraph
+    ) -> list[Scalar]:
+        """Return the tangent of each output, given those of leaves."""
         with enable_grad():
             moving = _pushed_forward(subgraph.nodes, moving, subgraph.as_graph)
         return [moving.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs]
@@ -250,15 +255,9 @@ class Evaluation:
 
     def by_columns(self, outputs: Sequence[Any], as_graph: bool) -> list[list[Any]]:
         """Return the same, by a forward sweep for each leaf."""
-        nodes = self.subgraph(*outputs).nodes
-        columns = []
-        for leaf in self.leaves:
-            with enable_grad():
-                moving = _pushed_forward(nodes, {leaf: 1.0}, as_graph)
-            columns.append([moving.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs])
-        return (
-            [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in outputs]
-        )
+        subgraph = self.subgraph(*outputs)._replace(as_graph=as_graph)
+        columns = [self._moved(outputs, {leaf: 1.0}, subgraph) for leaf in self.leaves]
+        return [[column[k] for column in columns] for k in range(len(outputs))]
 
     def arguments(self, results: Sequence[Any]) -> list[Any]:
         """Arrange one result per fresh leaf in the shapes of the arguments."""

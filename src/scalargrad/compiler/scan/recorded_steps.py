@@ -15,14 +15,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.call.arguments import Fresh, Walk, rebuilt
+from scalargrad.compiler.call.arguments import Fresh, rebuilt
 from scalargrad.compiler.call.outline import filler, outlined
 from scalargrad.compiler.guards.refused import is_followed
+<<<<<<< HEAD
 from scalargrad.compiler.passes.kinds import ADJOINT, LOSS, TAKE
+=======
+from scalargrad.compiler.passes.kinds import ADJOINT, TAKE
+from scalargrad.compiler.trace.batching import walked_alike
+>>>>>>> hE
 from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced, TracedParameter
-from scalargrad.errors import OperandError, TraceError
+from scalargrad.errors import TraceError
 from scalargrad.table.operation import Operation
 
 #: So many nodes must be left to be written: to look at all that a function can reach takes a
@@ -161,15 +166,10 @@ def _alike(trace: Trace, trees: list[Any]) -> Nesting | None:
     """Return the traced numbers of trees that differ in nothing but these; None of others."""
     numbers, key = [x for x in trees if x is not None], list[Any]([type(trees[0])])
     if not {*map(type, trees)} <= _SINGLE:
-        walks = [Walk() for _ in trees]
-        try:
-            for walk, x in zip(walks, trees, strict=True):
-                walk.take_one(x)
-        except (TraceError, OperandError, RecursionError):  # what is no argument
+        walks = walked_alike(trees)
+        if not walks or any(walk.objects for walk in walks):
             return None
         key, numbers = walks[0].key, [x for walk in walks for x in walk.leaves]
-        if any(walk.objects or walk.key != key for walk in walks):
-            return None
     if not all(type(x) in _TRACED and x.trace is trace for x in numbers):
         return None
     of, nodes = trace.plainness, [x.index for x in numbers]

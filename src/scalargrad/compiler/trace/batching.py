@@ -52,19 +52,25 @@ def _batched(trace: Trace, examples: Sequence[Any]) -> Any:
     first = examples[0]
     if all(map(is_leaf, examples)):
         return _batched_numbers(trace, examples)
-    walks = [Walk() for _ in examples]
-    try:
-        for walk, x in zip(walks, examples, strict=True):
-            walk.take_one(x)
-    except (TraceError, OperandError, RecursionError):  # what is no argument
+    walks = walked_alike(examples)
+    if not walks:
         if all(x is first for x in examples):
             return first
-        raise UnlikeError from None
-    if any(walk.key != walks[0].key for walk in walks):
         raise UnlikeError
     columns = zip(*[walk.leaves for walk in walks], strict=True)
     numbers = chain.from_iterable(_numbers(trace, column) for column in columns)
     return rebuilt([first], Fresh(numbers, {}))[0]
+
+
+def walked_alike(trees: Sequence[Any]) -> list[Walk]:
+    """Return the walks over trees that differ in nothing but numbers; none of others."""
+    walks = [Walk() for _ in trees]
+    try:
+        for walk, x in zip(walks, trees, strict=True):
+            walk.take_one(x)
+    except (TraceError, OperandError, RecursionError):  # what is no argument
+        return []
+    return walks if all(walk.key == walks[0].key for walk in walks) else []
 
 
 def _numbers(trace: Trace, leaves: Sequence[Any]) -> Iterable[Any]:

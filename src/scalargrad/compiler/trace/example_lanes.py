@@ -9,7 +9,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scalargrad.compiler.generators import Draw
@@ -127,26 +126,13 @@ class Lanes:
         """Find which of the nodes written since the last call have lanes, and check their use."""
         ops, args, known = self._trace.ops, self._trace.columns.args, self._map_of
         first, self._seen = self._seen, len(ops)
-        if not self._counts:
-            return
-        if not self.count:
-            self._require_none_read(first)
-            return
-        for x in range(first, self._seen):
-            if makes_lanes(ops[x]):
-                known[x] = len(self._counts) - 1
-            elif maps := {known[y] for y in args(x) if y in known}:
-                if maps != {len(self._counts) - 1}:
-                    self._trace.refused("stray example")
-                known[x] = len(self._counts) - 1
-
-    def _require_none_read(self, first: int) -> None:
-        """Refuse nodes written outside vmap, from `first` on, that read a node with lanes."""
-        columns, known = self._trace.columns, self._map_of.keys()
-        wide = takewhile(lambda x: x >= first, reversed(columns.wide))
-        read = columns.left[first:], columns.right[first:], *(columns.wide[x] for x in wide)
-        if not all(map(known.isdisjoint, read)):
-            self._trace.refused("stray example")
+        now = len(self._counts) - 1
+        for x in range(first, self._seen) if self._counts else ():
+            maps = {known[y] for y in args(x) if y in known}
+            if maps and (maps != {now} or not self.count):
+                self._trace.refused("stray example")
+            if maps or makes_lanes(ops[x]):
+                known[x] = now
 
     def batch(self, numbers: Sequence[Any]) -> Traced:
         """Write the node whose lanes are `numbers`."""

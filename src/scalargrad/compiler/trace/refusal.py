@@ -55,10 +55,6 @@ REFUSALS = {
         "Value(data, children, local_grads) made a node",
         "declare the operation, with a formula for its derivative, by scalargrad.custom_op",
     ),
-    "rule": (
-        "a function with a rule by custom_vjp was called",
-        "declare an operation for each of its results by scalargrad.custom_op, or call it outside",
-    ),
     "mode": (
         "is_grad_enabled() was asked",
         "pass the answer as an argument: a program serves calls within no_grad and outside",

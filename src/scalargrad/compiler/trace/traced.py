@@ -132,37 +132,26 @@ def refuse_stray(x: Traced) -> NoReturn:
     )
 
 
-def _binary(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return an operation as a method and a reflected method."""
+def _binary(op: Any, *, reflected: bool) -> Callable[..., Any]:
+    """Return an operation as a method, of the first or the second of two operands."""
 
     def method(x: Traced, y: Any) -> Any:
-        trace = x.trace
-        if recorder() is not trace:
-            refuse_stray(x)
-        kind = y.__class__
-        if kind is Traced and y.trace is trace:
-            right = y.index
-        elif kind is float or (kind is int and -SMALL < y < SMALL):
-            right = trace.constant(float(y))
-        else:
-            right = trace.beside(y, op)
-            if right is NotImplemented:
-                return right
-        return trace.appended(op, x.index, right)
-
-    def reflected(x: Traced, y: Any) -> Any:
         trace, kind = x.trace, y.__class__
         if recorder() is not trace:
             refuse_stray(x)
-        if kind is float or (kind is int and -SMALL < y < SMALL):
-            left = trace.constant(float(y))
+        if kind is Traced and y.trace is trace:
+            other = y.index
+        elif kind is float or (kind is int and -SMALL < y < SMALL):
+            other = trace.constant(float(y))
         else:
-            left = trace.beside(y, op)
-            if left is NotImplemented:
-                return left
-        return trace.appended(op, left, x.index)
+            other = trace.beside(y, op)
+            if other is NotImplemented:
+                return other
+        if reflected:
+            return trace.appended(op, other, x.index)
+        return trace.appended(op, x.index, other)
 
-    return method, reflected
+    return method
 
 
 def _power(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -204,11 +193,10 @@ def _junction(op: Any, joined: Callable[..., Any]) -> Callable[..., Any]:
 _BINARY = {name: name for name in ("add", "sub", "mul", "pow")}
 _BINARY |= {"truediv": "div", "floordiv": "floor_divide", "mod": "remainder"}
 for _python, _name in _BINARY.items():
-    _method, _reflected = _binary(ops.TABLE[_name])
-    if _name == "pow":
-        _method, _reflected = _power(_method), _power(_reflected)
-    setattr(Traced, f"__{_python}__", _method)
-    setattr(Traced, f"__r{_python}__", _reflected)
+    for _prefix, _is_reflected in (("", False), ("r", True)):
+        _method = _binary(ops.TABLE[_name], reflected=_is_reflected)
+        _method = _power(_method) if _name == "pow" else _method
+        setattr(Traced, f"__{_prefix}{_python}__", _method)
 for _name in ("neg", "abs"):
     setattr(Traced, f"__{_name}__", _unary(ops.TABLE[_name]))
 for _name in ("exp", "log", "tanh", "sigmoid", "relu"):
