@@ -29,6 +29,7 @@ from scalargrad.compiler.guards.object_state import (
     own_space,
 )
 from scalargrad.ops.custom import Custom
+from scalargrad.transforms.custom_vjp import custom_vjp
 from scalargrad.tree import is_array, is_object_array
 
 
@@ -96,10 +97,12 @@ def _refill_space(x: Any, before: dict[str, Any]) -> None:
 
 
 def wrapped(x: Any) -> list[Any]:
-    """Return the functions of a wrapper."""
+    """Return the functions of a wrapper; of a rule, what is computed from them stays as it is."""
     own: list[Any] = [own_space(x)["__wrapped__"]]
     if isinstance(x, Custom):
         own += [x.partials, x.domain.valid]
+    elif isinstance(x, custom_vjp):
+        own += [x.fwd, x.bwd]
     return own
 
 

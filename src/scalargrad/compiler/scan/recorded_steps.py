@@ -18,12 +18,8 @@ from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.call.arguments import Fresh, rebuilt
 from scalargrad.compiler.call.outline import filler, outlined
 from scalargrad.compiler.guards.refused import is_followed
-<<<<<<< HEAD
 from scalargrad.compiler.passes.kinds import ADJOINT, LOSS, TAKE
-=======
-from scalargrad.compiler.passes.kinds import ADJOINT, TAKE
 from scalargrad.compiler.trace.batching import walked_alike
->>>>>>> hE
 from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced, TracedParameter
