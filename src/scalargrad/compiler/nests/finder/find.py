@@ -17,7 +17,6 @@ from scalargrad.compiler.nests.finder.access import (
     read_operands,
     starts_there,
 )
-from scalargrad.compiler.nests.finder.check import stands_for
 from scalargrad.compiler.nests.finder.recording import NUMBER, Recording
 from scalargrad.compiler.nests.finder.split import peeled, split, written_out
 from scalargrad.compiler.nests.finder.structure import Structure, flat, search
@@ -29,6 +28,7 @@ from scalargrad.compiler.nests.finder.tree import (
     Statement,
     Table,
     Tree,
+    stands_for,
 )
 
 #: A tree without tables of at most so many statements is taken at once.
