@@ -30,10 +30,9 @@ from scalargrad.compiler.nests.equations import (
     Var,
     as_index,
 )
-from scalargrad.compiler.nests.finder.check import stands_for
 from scalargrad.compiler.nests.finder.find import trees
 from scalargrad.compiler.nests.finder.recording import Recording
-from scalargrad.compiler.nests.finder.tree import Table, Tree
+from scalargrad.compiler.nests.finder.tree import Table, Tree, stands_for
 from scalargrad.compiler.nests.interpreter import fma, interpret
 from scalargrad.compiler.nests.numpy_runner import numpy_code
 from scalargrad.compiler.nests.plan import plan

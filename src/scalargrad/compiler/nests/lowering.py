@@ -16,7 +16,6 @@ from scalargrad.compiler.array_types import Flags
 from scalargrad.compiler.nests.asked import Asked, Part, Sweep
 from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.cell_table import CellTable, Column
-from scalargrad.compiler.nests.compact import compact
 from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient
 from scalargrad.compiler.nests.equations import (
@@ -42,7 +41,7 @@ from scalargrad.compiler.nests.lanes import over_examples, widened
 from scalargrad.compiler.nests.node_cells import Lane, Node, NodeCells
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.simplify import simplify
-from scalargrad.compiler.nests.stores import stored_at_once, with_outputs_alone
+from scalargrad.compiler.nests.stores import compact, stored_at_once, with_outputs_alone
 from scalargrad.compiler.passes.kinds import BATCH, SEED, UNBATCH, Held, Stacked, Total
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE

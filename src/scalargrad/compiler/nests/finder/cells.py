@@ -35,6 +35,7 @@ from scalargrad.compiler.nests.finder.tree import (
     Table,
     Tree,
 )
+from scalargrad.compiler.passes.nodes import alike
 from scalargrad.errors import TraceError
 
 #: Where something is read: for each loop, one index, or all but so many first and last ones.
@@ -51,7 +52,7 @@ _CHOICES, _SELDOM, _MOST_CHOICES, _LONG = 6, 16, 100, 5000
 _COPIES = 3, 64
 #: Stands for the copies, as the number of a statement does for its results.
 _COPIED = -100
-#: So many copies of one number stand in a table rather than in cells of their own.
+#: They are copied where one of so many turns reads them, as each turn has a cell then.
 _SPREAD = 16
 
 
@@ -296,8 +297,10 @@ class Cells:
         often = np.bincount(sources - int(sources.min()))
         few = np.flatnonzero((often > 0) & (often <= _COPIES[1])) + int(sources.min())
         outside = [x for x in few.tolist() if self._is_made_outside(statement, x)]
-        if len(outside) >= _COPIES[0] and outside[-1] >= 0:
-            sources = np.where(np.isin(sources, outside), _COPIED, sources)
+        is_outside = np.isin(sources, outside)
+        is_often = _SPREAD * np.count_nonzero(is_outside) >= len(rows)
+        if len(outside) >= _COPIES[0] and outside[-1] >= 0 and is_often:
+            sources = np.where(is_outside, _COPIED, sources)
         counts = np.bincount(sources - int(sources.min()))
         order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
         n = len(self.tree.recording)
@@ -407,21 +410,18 @@ class Cells:
 
     def _copied(self, turns: Turns, here: Integers) -> Read:
         """Return a read of copies of what is made outside of the loops of a statement."""
-        what = np.stack([turns.kinds[here].astype(np.int64), turns.places[here]])
-        number = _numbered(what)
-        every = np.zeros(len(turns.rows), np.int64)
+        kinds, places = turns.kinds[here], turns.places[here]
+        number = 3 * alike(places)[1] + kinds
+        every = np.full(len(turns.rows), number[0])
         every[here] = number
         looked = self._looked(turns.statement.loops, turns.axes, every)
-        table = looked.array.data
-        assert table is not None
-        of = {int(k): (int(x[0]), int(x[1])) for k, x in zip(number, what.T, strict=True)}
-        if table.size > _SPREAD * len(of):
-            copies = self.builder.array("copy", (len(of),))
-            self.copies += [(Cell(copies, (Index(k),)), *x) for k, x in of.items()]
-            return Cell(copies, (Index(0, (), looked),))
-        copies = self.builder.array("copy", table.shape)
-        for at, k in np.ndenumerate(table):
-            self.copies.append((Cell(copies, tuple(map(Index, at))), *of.get(int(k), of[0])))
+        assert looked.array.data is not None
+        of = dict(
+            zip(number.tolist(), zip(kinds.tolist(), places.tolist(), strict=True), strict=True)
+        )
+        copies = self.builder.array("copy", looked.array.shape)
+        for at, k in np.ndenumerate(looked.array.data):
+            self.copies.append((Cell(copies, tuple(map(Index, at))), *of[int(k)]))
         return Cell(copies, looked.indices)
 
     def _are_earlier(self, source: Statement, cells: Integers, nodes: Integers) -> bool:
@@ -495,7 +495,8 @@ class Cells:
         for of, part in others:
             at = _rows(statement, of)
             once = _reaching_once(statement, of, cells)
-            if once is None or self._has_own(source, cells[:, at], extents):
+            inside = ((cells[:, at] >= 0) & (cells[:, at] < extents[:, None])).all(axis=0)
+            if once is None or inside.any():  # where a result may be
                 return None
             reached = [*zip(*cells[:, at].tolist(), strict=True)]
             is_apart = known.keys().isdisjoint(reached) or known.keys() >= {*reached}
@@ -529,15 +530,6 @@ class Cells:
         if isinstance(access, Result):
             return {*self.tree.statements[access.statement].loops}.isdisjoint(statement.loops)
         return not isinstance(access, Table)
-
-    def _has_own(self, source: Statement, cells: Integers, extents: Integers) -> bool:
-        """Return whether any of these cells holds a result; that of a sum may have no terms."""
-        inside = ((cells >= 0) & (cells < extents[:, None])).all(axis=0)
-        if not inside.any() or source.number in self.sums:
-            return bool(inside.any())
-        own = np.ravel_multi_index(tuple(source.indices.axes[: len(cells)]), tuple(extents))
-        asked = np.ravel_multi_index(tuple(cells[:, inside]), tuple(extents))
-        return bool(np.isin(asked, own).any())
 
     def _stores_with(self, source: Statement, wanted: Sequence[Around]) -> Stores:
         """Return an array of results around which all of these cells can be, or are already."""
@@ -573,13 +565,6 @@ def _decide(axes: Integers, numbers: Integers | Floats) -> bool:
     found = np.zeros([int(x.max()) + 1 for x in axes])
     found[at] = numbers if len(axes) else numbers[0]
     return bool((found[at] == numbers).all())
-
-
-def _numbered(columns: Integers) -> Integers:
-    """Return a number for each column, from 0 on; equal ones have the same."""
-    known: dict[tuple[int, ...], int] = {}
-    pairs = zip(*columns.tolist(), strict=True)
-    return np.array([known.setdefault(x, len(known)) for x in pairs], np.int64)
 
 
 def _rows(statement: Statement, region: Region) -> Integers:

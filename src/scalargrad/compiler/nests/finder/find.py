@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from functools import cached_property
 from math import inf
 
-import numpy as np
-
 from scalargrad.compiler.nests.finder.access import (
     cost,
     count_tables,
@@ -19,7 +17,6 @@ from scalargrad.compiler.nests.finder.access import (
     read_operands,
     starts_there,
 )
-from scalargrad.compiler.nests.finder.check import stands_for
 from scalargrad.compiler.nests.finder.recording import NUMBER, Recording
 from scalargrad.compiler.nests.finder.split import peeled, split, written_out
 from scalargrad.compiler.nests.finder.structure import Structure, flat, search
@@ -31,6 +28,7 @@ from scalargrad.compiler.nests.finder.tree import (
     Statement,
     Table,
     Tree,
+    stands_for,
 )
 
 #: A tree without tables of at most so many statements is taken at once.
@@ -43,10 +41,10 @@ _LONGER = 3.0
 _SELDOM = 40
 #: They may take this share of the time of these at most.
 _FASTER = 0.95
-#: Nanoseconds of an operation, of a choice, and of a table that is fast or slow; of each time that
-#: a loop whose turns vary begins; of a statement to be compiled, if a program is run 30,000 times;
-#: and how many turns run at once where they wait for nothing.
-_EACH, _CHOSEN, _LOOKED, _ENTERED, _COMPILED, _LANES = 1.0, 1.0, (3.0, 12.0), 6.0, 33.0, 4
+#: Nanoseconds of an operation, of a choice, of a table, of each time that a loop whose turns vary
+#: begins, and of a statement to be compiled, if a program is run 30,000 times; and how many turns
+#: run at once where they wait for nothing.
+_EACH, _CHOSEN, _LOOKED, _ENTERED, _COMPILED, _LANES = 1.0, 1.0, 12.0, 6.0, 33.0, 4
 #: An operation takes twice as long if a turn has more than these, each with its cache line.
 _CACHED = 400
 #: Loops have so few turns if these are written out. So many are tried, fewer of long recordings:
@@ -225,26 +223,10 @@ def work(tree: Tree) -> float:
         if not is_wide and len(s.nodes) > 1 and bodies[s.loops[-1]] > _CACHED:
             each *= 2
         others = sum(_CHOSEN if isinstance(x, Border) and not starts_there(x) else
-                     _LOOKED[_is_slow(tree, s, x)] if isinstance(x, Table) else 0.0
+                     _LOOKED if isinstance(x, Table) else 0.0
                      for x in s.operands)  # fmt: skip
         found += len(s.nodes) * (each + others)
     return found
-
-
-def _is_slow(tree: Tree, statement: Statement, table: Table) -> bool:
-    """Return whether a table reads what its own loop has just made, or several things.
-
-    It may read another at the first turn of the outermost loop, as where a recurrence starts.
-    """
-    if not statement.loops:
-        return True
-    axes, sources = statement.indices.axes, tree.sources(table.kinds, table.places)
-    later, first = sources[axes[0] > 0], sources[axes[0] == 0]
-    if any((x != x[0]).any() for x in (later, first) if len(x)):
-        return True
-    begun = np.flatnonzero(axes[-1] == 0)
-    entered = np.repeat(statement.nodes[begun], np.diff(np.append(begun, len(statement.nodes))))
-    return bool(((sources >= 0) & (table.places >= entered)).any())
 
 
 def _waits(statement: Statement, access: Access) -> Iterator[Loop]:

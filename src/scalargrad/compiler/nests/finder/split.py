@@ -25,8 +25,6 @@ _LEAST = 4
 _ROWS = 3
 #: Rows of which the last one is not whole are written out, if they have at most so many turns.
 _LONGEST = 12
-#: Of so many times that a loop is entered, rows are those of most.
-_TIMES = 5
 #: Keeps apart the addresses of statements, and from those of inputs and numbers.
 _APART = 1 << 32
 
@@ -153,9 +151,6 @@ def _jumps(addresses: list[Integers], counts: Integers) -> Flags | None:
             votes += (turn > 0) & (strides != usual)
     at_end = (turn == 1) | is_last  # a border, unless most agree
     found = np.where(at_end, 2 * votes > regular, votes > 0)
-    if len(counts) >= _TIMES and (counts == counts[0]).all():  # as most times, if not the first
-        often = np.count_nonzero(found.reshape(len(counts), -1), axis=0)
-        found = np.tile(2 * often > len(counts), len(counts))
     if not found.any() or 2 * (np.count_nonzero(found) + len(counts)) > len(turn):
         return None
     begun: Flags = found | (turn == 0)
