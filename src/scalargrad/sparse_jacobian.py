@@ -15,7 +15,7 @@ from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.nests.unfold import written_out
 from scalargrad.compiler.passes.kinds import DETACH
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.unroll import unrolled, with_choices
+from scalargrad.compiler.passes.unroll import unrolled
 from scalargrad.errors import NumericalError, OperandError, TraceError
 from scalargrad.ops import dot
 from scalargrad.system.packages import needed
@@ -50,7 +50,7 @@ def pattern(program: Program, inputs: int, results: int) -> tuple[Integers, Inte
     has the same inputs as an operand shares its set: bits of 30,000 residuals in 60,000 numbers
     would take 20 GB, or a pass over the program for every few hundred numbers.
     """
-    program = written_out(with_choices(unrolled(program)))
+    program = written_out(unrolled(program))
     nothing: frozenset[int] = frozenset()
     sets = [nothing] * len(program)
     sets[:inputs] = [frozenset((k,)) for k in range(inputs)]

@@ -19,7 +19,6 @@ from scalargrad.compiler.passes.kinds import (
     has_lanes,
 )
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.unroll import with_choices
 from scalargrad.compiler.runner import Inputs, Runner, runner_for
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.process import collector_paused
@@ -55,7 +54,7 @@ class Function:
         table = self.recorded.nodes().table
         if not self.wrt or ADJOINT not in table or has_lanes(table):
             return self.recorded
-        return written_out(with_choices(self.recorded))
+        return written_out(self.recorded)
 
     @cached_property
     def operands(self) -> list[tuple[int, ...] | None]:

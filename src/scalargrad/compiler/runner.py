@@ -36,11 +36,6 @@ class Runner:
         self._idle: deque[tuple[Any, Floats, Floats | None]] = deque(maxlen=_IDLE)
         self._write = struct.Struct(f"{nests.inputs}d").pack_into
 
-    @property
-    def outputs(self) -> slice:
-        """The cells of the outputs."""
-        return self.nests.outputs
-
     def executable(self) -> NestExecutable | NumpyNestExecutable:
         """Return a new executable."""
         if isinstance(self.nests, Nested):

@@ -150,7 +150,7 @@ def _attempts(program: Program) -> Iterator[tuple[Asked, list[Form], bool]]:
         program = unrolled(program)
         if len(program) <= _UNROLLED:
             yield from _in_loops(_asked(unfold(program)))
-    single = _asked(written_out(with_choices(program)))
+    single = _asked(written_out(program))
     yield from _in_loops(single)
     yield from _in_order(single)
 

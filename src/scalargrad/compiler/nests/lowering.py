@@ -6,13 +6,14 @@ What has lanes is written as the steps of one example, which then become those o
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Flags
+from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.nests.asked import Asked, Part, Sweep
 from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.cell_table import CellTable, Column
@@ -32,16 +33,23 @@ from scalargrad.compiler.nests.equations import (
     replaced,
     statements,
 )
+from scalargrad.compiler.nests.finder.cells import NotWrittenError
 from scalargrad.compiler.nests.finder.find import NODES_PER_STATEMENT
-from scalargrad.compiler.nests.finder.in_order import in_order
-from scalargrad.compiler.nests.finder.recording import Recording
-from scalargrad.compiler.nests.finder.to_equations import to_equations
+from scalargrad.compiler.nests.finder.recording import (
+    APART,
+    COMPUTED,
+    GIVEN,
+    MOST_OPERANDS,
+    Recording,
+)
+from scalargrad.compiler.nests.finder.to_equations import operation_of, to_equations, without_power
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lanes import over_examples, widened
 from scalargrad.compiler.nests.node_cells import Lane, Node, NodeCells
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.stores import compact, stored_at_once, with_outputs_alone
+from scalargrad.compiler.passes.expressions import LARGER
 from scalargrad.compiler.passes.kinds import BATCH, SEED, UNBATCH, Held, Stacked, Total
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
@@ -175,7 +183,7 @@ class Lowering:
         arrays, items = len(b.arrays), len(b.items)
         given = self._arrays(part)
         if isinstance(tree, Recording):
-            written = in_order(tree, b, given, part.places)
+            written = _in_order(tree, b, given, part.places)
         else:
             written = to_equations(tree, b, given, part.places, around=self.around)
             if _length(b.items[items:]) > len(part.recording) / NODES_PER_STATEMENT:
@@ -347,6 +355,61 @@ class Lowering:
                     at = np.insert(at, 0, j, axis=1)
                 cells.known.put(x[own], Column(slopes[array], at, after))
         return equations
+
+
+def _in_order(
+    recording: Recording, builder: Builder, inputs: Sequence[Array], results: Sequence[int]
+) -> list[tuple[Integers, Column]]:
+    """Write the nodes of a recording; return columns of cells of its results, and which these are.
+
+    Parameters
+    ----------
+    recording : Recording
+    builder : Builder
+    inputs : sequence of Array
+        The arrays of its inputs.
+    results : sequence of int
+        The nodes that are results.
+
+    Raises
+    ------
+    NotWrittenError
+        If it has a largest of too many operands.
+    """
+    operations = [operation_of(op) for op in recording.table]
+    numbers = recording.places.view(np.float64).tolist()
+    kinds, places, first = (
+        x.tolist() for x in (recording.kinds, recording.places, recording.first)
+    )
+    given: dict[int, Access] = {}
+    cells: list[Access] = []
+    chains: dict[int, list[Arg]] = {}  # operands of which nodes are the largest
+    for node, code in enumerate(recording.codes.tolist()):
+        op = operations[code]
+        if op is None:
+            raise NotWrittenError
+        args: list[Arg] = []
+        for k in range(first[node], first[node + 1]):
+            place = places[k]
+            if kinds[k] == COMPUTED:
+                args.append(cells[place])
+            elif kinds[k] == GIVEN:
+                if place not in given:
+                    array = inputs[place // APART]
+                    given[place] = Access(array, (Index(place % APART),))
+                args.append(given[place])
+            else:
+                args.append(numbers[k])
+        if recording.table[code] is LARGER:
+            before = [] if args[0] == -math.inf else chains.get(places[first[node]])
+            if before is None or len(before) == MOST_OPERANDS:
+                raise NotWrittenError
+            args = chains[node] = [*before, args[1]]
+            op = op if before else _IDENTITY
+        cells.append(Access(builder.array(op.name, ())))
+        builder.append(Step(cells[-1], *without_power(op, tuple(args))))
+    at = np.zeros((1, 0), np.int64)
+    return [(np.array([k]), Column(cells[x].array, at)) for k, x in enumerate(results)]
 
 
 def _length(body: Body) -> int:

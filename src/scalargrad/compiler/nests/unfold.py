@@ -40,6 +40,7 @@ from scalargrad.compiler.passes.kinds import (
 )
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program, Writer, without_dead_nodes
+from scalargrad.compiler.passes.unroll import with_choices
 from scalargrad.ops import (
     abs,
     add,
@@ -109,7 +110,11 @@ def unfold(program: Program) -> Program | None:
 
 
 def written_out(program: Program) -> Program:
-    """Return a program without lanes in small operations, its sweeps written node by node."""
+    """Return a program without lanes in small operations, its sweeps written node by node.
+
+    Lookups are choices among all entries.
+    """
+    program = with_choices(program)
     return _Unfolding(program, sweeps_of(program.nodes()), {}, shares=True).run()
 
 
