@@ -87,7 +87,7 @@ def irregular(xs: list[Any]) -> Any:
 
 #: Programs with arguments, and how many lines of C and bytes of object code they take at most.
 WRITTEN: dict[str, tuple[Callable[..., Any], tuple[Any, ...], int, int]] = {
-    "loop": (pendulum(2000), (Value(1.3), Value(0.1)), 500, 40_000),
+    "loop": (pendulum(2000), (Value(1.3), Value(0.1)), 650, 40_000),
     "lanes": (
         mapped,
         ([Value(0.1)] * 3, [Value(1.0)] * 4, np.ones((40, 3)), [k % 4 for k in range(40)]),
