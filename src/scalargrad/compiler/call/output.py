@@ -77,15 +77,11 @@ class Run(NamedTuple):
         return found if read is None else [x if k in read else None for k, x in enumerate(found)]
 
     def _products(self, signals: Signals) -> Sequence[float]:
+        if self.along is not None and [*signals] == [self.along[0]]:
+            (signal,) = signals.values()
+            return [signal * x for x in self.along[1]]
         function = self.function
-        if len(signals) > 1:
-            seeds = [signals.get(k, 0.0) for k in range(function.results)]
-            return function.back(seeds, self.inputs)
-        ((k, signal),) = signals.items()
-        along = self.along
-        row = along[1] if along and along[0] == k else function.row(k, self.inputs)
-        function.lately = k
-        return row if signal == 1.0 else [signal * x for x in row]
+        return function.back([signals.get(k, 0.0) for k in range(function.results)], self.inputs)
 
     def pull_back_as_graph(self, signals: Signals, _call: Value) -> Sequence[Scalar | None]:
         """Return the same as results of a program, of the operands and the signals."""
