@@ -159,11 +159,6 @@ class Function:
         """Return the results, with the digits that a call with gradients gives them."""
         return self.along[1](inputs)[: self.results]
 
-    def back(self, seeds: list[float], inputs: Inputs) -> list[float]:
-        """Return Σ seed · gradient over the results at a point."""
-        pull_back = self.pulled_back((*range(self.results),)).values
-        return pull_back(self.with_seeds(seeds, inputs))
-
     def with_seeds(self, seeds: list[float], inputs: Inputs) -> Inputs:
         """Return inputs with seeds after those that have nodes."""
         if isinstance(inputs, list):
