@@ -253,10 +253,9 @@ def _index(output: Any) -> int:
 
 def require_no_call(order: Sequence[Value]) -> None:
     """Raise GraphError if a call is among the nodes that are to be shown."""
-    found = next((x.op for x in order if isinstance(x.op, CallOperation)), None)
-    if found is not None:
+    for op in [x.op for x in order if isinstance(x.op, CallOperation)]:
         raise GraphError(
-            f"{found.name} computed its results at once, and no graph of them is kept: to see one, "
+            f"{op.name} computed its results at once, and no graph of them is kept: to see one, "
             "call a compiled function within scalargrad.disable_jit(), and write a function with "
             "a rule of its own as operations"
         )

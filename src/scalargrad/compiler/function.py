@@ -42,11 +42,7 @@ class Function:
         self.results = results
         self.wrt = wrt
         self._pulled_back: dict[tuple[int, ...], Function] = {}
-        self._with_rows: dict[int, Runner] = {}
         self._operands_of: dict[tuple[int, ...], frozenset[int] | None] = {}
-        #: The result whose gradient was asked for since the last run: the next run computes it
-        #: along with the values.
-        self.lately: int | None = None
 
     @cached_property
     def _followed(self) -> Program:
@@ -142,51 +138,25 @@ class Function:
         """The runner that computes the outputs."""
         return runner_for(self.recorded)
 
-    def values_and_row_of(self, index: int) -> Runner:
-        """Return the runner that computes the outputs and then the gradient of one result."""
-        if index not in self._with_rows:
-            self._with_rows[index] = runner_for(self.with_row(index))
-        return self._with_rows[index]
-
     def with_row(self, index: int) -> Program:
         """Return the program with the gradient of one result as further outputs."""
         copy = self.recorded.copy()
         return _asked(copy, self.wrt, [(copy.outputs[index], _one(copy))])
 
-    def along(self) -> tuple[int | None, Runner]:
-        """Return the result whose gradient to compute along with the values, if any, and a runner.
-
-        It is the only moving result, or else the one whose gradient was asked for since the last
-        run.
-        """
-        if self._only_along is not None:
-            return self._only_along
-        lately, self.lately = self.lately, None
-        if lately is None:
-            return None, self.values
-        return lately, self.values_and_row_of(lately)
-
     @cached_property
-    def _only_along(self) -> tuple[int, Runner] | None:
+    def along(self) -> tuple[int | None, Runner]:
+        """The result whose gradient is computed along with the values, if any, and a runner.
+
+        It is the only one that moves.
+        """
         moving = self.moving or [k for k, x in enumerate(self.reached()) if x]
-        return (moving[0], self.values_and_row_of(moving[0])) if len(moving) == 1 else None
+        if len(moving) != 1:
+            return None, self.values
+        return moving[0], runner_for(self.with_row(moving[0]))
 
     def outputs(self, inputs: Inputs) -> list[float]:
         """Return the results, with the digits that a call with gradients gives them."""
-        _, runner = self._only_along or (None, self.values)
-        return runner(inputs)[: self.results]
-
-    def row(self, index: int, inputs: Inputs) -> list[float]:
-        """Return the gradient of one result at a point."""
-        self.lately = index
-        seeds = [0.0] * self.results
-        seeds[index] = 1.0
-        return self.back(seeds, inputs)
-
-    def back(self, seeds: list[float], inputs: Inputs) -> list[float]:
-        """Return Σ seed · gradient over the results at a point."""
-        pull_back = self.pulled_back((*range(self.results),)).values
-        return pull_back(self.with_seeds(seeds, inputs))
+        return self.along[1](inputs)[: self.results]
 
     def with_seeds(self, seeds: list[float], inputs: Inputs) -> Inputs:
         """Return inputs with seeds after those that have nodes."""

@@ -227,7 +227,7 @@ class Jitted(Generic[P, R]):
         function = path.function
         runners = {"forward": function.values}
         if len(function.moving) == 1 and path.differentiable:
-            runners["forward and backward"] = function.values_and_row_of(function.moving[0])
+            runners["forward and backward"] = function.along[1]
         found = function.values.nests
         as_loops = f"found as {found.steps} steps of {found.loops} loops"
         lines = [f"{path.name}: {path.recorded} nodes recorded, {as_loops}"]

@@ -55,10 +55,13 @@ class Run(NamedTuple):
             which is the same for finite numbers up to rounding, but 0·inf + inf is nan, and
             (0 + 1)·inf is not.
         """
-        found = self._products(signals)
+        if self.along is not None and [*signals] == [self.along[0]]:
+            (signal,) = signals.values()
+            found: Sequence[float] = [signal * x for x in self.along[1]]
+        else:
+            found = self._sent_back((*range(self.function.results),), signals)
         if not all_finite(found):  # a result that sends no signal may have an infinite slope
-            derived = self.function.pulled_back(tuple(signals))
-            found = derived.outputs(self.function.with_seeds([*signals.values()], self.inputs))
+            found = self._sent_back(tuple(signals), signals)
             self._require_finite(found, signals)
         return self._where_read(found, signals)
 
@@ -76,16 +79,12 @@ class Run(NamedTuple):
         read = self.function.operands_of(tuple(signals))
         return found if read is None else [x if k in read else None for k, x in enumerate(found)]
 
-    def _products(self, signals: Signals) -> Sequence[float]:
-        function = self.function
-        if len(signals) > 1:
-            seeds = [signals.get(k, 0.0) for k in range(function.results)]
-            return function.back(seeds, self.inputs)
-        ((k, signal),) = signals.items()
-        along = self.along
-        row = along[1] if along and along[0] == k else function.row(k, self.inputs)
-        function.lately = k
-        return row if signal == 1.0 else [signal * x for x in row]
+    def _sent_back(self, places: tuple[int, ...], signals: Signals) -> Sequence[float]:
+        """Return Σ signal · gradient over the results in some places."""
+        seeds = [signals.get(k, 0.0) for k in places]
+        return self.function.pulled_back(places).values(
+            self.function.with_seeds(seeds, self.inputs)
+        )
 
     def pull_back_as_graph(self, signals: Signals, _call: Value) -> Sequence[Scalar | None]:
         """Return the same as results of a program, of the operands and the signals."""

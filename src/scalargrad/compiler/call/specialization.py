@@ -196,7 +196,7 @@ class Specialization:
             return self._run_in_arrays(leaves)
         function, n = self.function, self.results
         recording = self.differentiable and builds_graphs()
-        along, runner = function.along() if recording else (None, function.values)
+        along, runner = function.along if recording else (None, function.values)
         foreign = self.closed_over
         if self.all_values:  # the common case, in one comprehension
             parents = (*leaves, *foreign) if len(leaves) else foreign
