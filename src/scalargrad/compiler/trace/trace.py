@@ -460,12 +460,9 @@ class Trace(Recorder):
             self.refuse(f"a number was compared with {shown(other)}", "compare it with a float")
         if not isinstance(other, Value):
             return NotImplemented
-        first, second = (self.lanes.origin(self.refer(v, op)) for v in (x, other))
-        if self.plainness.of(first) or self.plainness.of(second):
-            return self.compared(op, x, other)
-        if first != second and self.ops[first] is INPUT and self.ops[second] is INPUT:
+        if not any(self.plainness.of(self.refer(v, op)) for v in (x, other)):
             self.refused("identity")
-        return (first == second) is (op is eq)
+        return self.compared(op, x, other)
 
     def name(self, x: Any, other: Any) -> None:
         """Let `x`, a new Value, stand for `other`, which is plain in eager evaluation."""
