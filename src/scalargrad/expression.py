@@ -339,7 +339,7 @@ class _Reader:
                 reason += "; numbers that belong together are written (a, b)"
         except TypeError:
             given = counted(len(operands), "argument")
-            reason = f"{op.name} was given {given}: write {op.name}({', '.join(_parameters(op))})"
+            reason = f"{op.name} was given {given}: write {op.name}{signature(op)}"
         raise self.error(word, reason)
 
     def name(self, word: _Word) -> Any:
@@ -385,14 +385,6 @@ class _Reader:
 def _public() -> list[str]:
     """Return the names of the operations, without those that only derivatives have."""
     return [name for name in ops.TABLE if not name.startswith("_")]
-
-
-def _parameters(op: Operation) -> list[str]:
-    """Return the names of an operation's arguments."""
-    if isinstance(op, Elementwise):
-        return [symbol.name for symbol in op.operand_symbols]
-    _, *parameters = signature(type(op).__call__).parameters
-    return parameters[:1] if isinstance(op, ListReduction) else parameters
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
