@@ -460,9 +460,12 @@ class Trace(Recorder):
             self.refuse(f"a number was compared with {shown(other)}", "compare it with a float")
         if not isinstance(other, Value):
             return NotImplemented
-        if not any(self.plainness.of(self.refer(v, op)) for v in (x, other)):
+        first, second = (self.lanes.origin(self.refer(v, op)) for v in (x, other))
+        if self.plainness.of(first) or self.plainness.of(second):
+            return self.compared(op, x, other)
+        if first != second and self.ops[first] is INPUT and self.ops[second] is INPUT:
             self.refused("identity")
-        return self.compared(op, x, other)
+        return (first == second) is (op is eq)
 
     def name(self, x: Any, other: Any) -> None:
         """Let `x`, a new Value, stand for `other`, which is plain in eager evaluation."""
