@@ -139,6 +139,7 @@ const NEAR = 90; // pixels before the gate, of a long line: it passes much else
 const ALONG = 0.25; // what a pixel along the way costs
 const COVERED = 300; // pixels that a chip rather moves away than cover any of a node or of another chip
 const AWAY = 0.9; // what a pixel of distance costs, where a square pixel covered costs 1
+const CUT = 40; // what each of the small boxes of a leader costs that lies on another line or node
 const CROSSED = 0.12; // how much less it matters to cover a line that is not active
 
 function drawChips(active) {
@@ -220,7 +221,9 @@ function placeChip(chip, step, taken) {
         const hidden = obstacles.reduce((sum, other) => sum + overlap(box, other), 0);
         const crossed = others.reduce((sum, other) => sum + overlap(box, other), 0);
         const covered = [...nodes, ...taken].filter((other) => overlap(box, other)).length;
-        const cost = hidden + CROSSED * crossed + COVERED * covered + away;
+        const beside = hidden + CROSSED * crossed + COVERED * covered + away;
+        if (best && beside >= best.cost) continue;
+        const cost = beside + CUT * leader(place, box).filter((point) => [...nodes, ...others].some((other) => overlap(point, other))).length;
         if (!best || cost < best.cost) best = { cost, box, place };
       }
     }
@@ -228,7 +231,7 @@ function placeChip(chip, step, taken) {
   const { box, place } = best;
   taken.push(box);
   chip.setAttribute("transform", `translate(${box.x.toFixed(1)},${box.y.toFixed(1)})`);
-  const edge = { x: clamp(place.x, box.x, width), y: clamp(place.y, box.y, height) };
+  const edge = edgeOf(box, place);
   underPath(`M${place.x},${place.y}L${edge.x},${edge.y}`, "leader");
 }
 
@@ -243,6 +246,15 @@ function placesBeside(step) {
 }
 
 const clamp = (x, from, size) => Math.min(Math.max(x, from), from + size);
+const edgeOf = (box, { x, y }) => ({ x: clamp(x, box.x, box.width), y: clamp(y, box.y, box.height) });
+
+// Small boxes along the line from a place to a chip, but for its first ones, which are on the wire itself.
+function leader(place, box) {
+  const edge = edgeOf(box, place);
+  const count = Math.floor(Math.hypot(edge.x - place.x, edge.y - place.y) / 8);
+  const at = (i) => ({ x: place.x + ((edge.x - place.x) * i) / count, y: place.y + ((edge.y - place.y) * i) / count });
+  return Array.from({ length: Math.max(count - 2, 0) }, (_, i) => ({ ...at(i + 2), width: 1, height: 1 }));
+}
 
 function overlap(a, b) {
   const wide = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
