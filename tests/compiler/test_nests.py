@@ -43,8 +43,17 @@ def test_numpy_runs_a_loop_on_whole_arrays() -> None:
     x, y = b.input("x", 1000), b.output("y", 1000)
     with b.loop(1000) as i:
         y[i] = x[i] * 2.0 - 1.0
-    given, program = {x.array: np.ones(1000)}, b.program()
-    assert calls_made(lambda: NumpyNest(program)(given)) < 1000
+    assert calls_made(lambda: NumpyNest(b.program())({x.array: np.ones(1000)})) < 1000
+
+
+def test_numpy_adds_to_cells_that_a_table_names() -> None:
+    """Over a loop on which these cells do not depend, too."""
+    b, numbers = Builder(), NUMBERS[:150]
+    x, y, places = b.input("x", 150), b.output("y", 3), b.const("places", np.arange(150) % 3)
+    with b.loop(150) as i, b.loop(150) as k:
+        b.add(y[places[i]], x[i] * x[k])
+    found = NumpyNest(b.program())({x.array: numbers})[y.array]
+    assert found == pytest.approx(numbers.reshape(50, 3).sum(0) * numbers.sum())
 
 
 @pytest.mark.native

@@ -182,7 +182,7 @@ class _Printed:
             key = step.op, bool(axes)
             name = self.functions.setdefault(key, f"f{len(self.functions)}")
             found = f"{name}({', '.join(args)})"
-        if axes and step.how != SET and is_unique(step.out.indices):
+        if axes and step.how != SET:
             summed = tuple([k for k, v in enumerate(axes) if v not in step.out.variables])
             every = ", ".join(self.variables[v] for v in axes)
             found = f"total(np.{_TWO[step.how]}, {found}, {summed}, {every})"
