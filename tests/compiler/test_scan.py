@@ -59,8 +59,8 @@ def test_a_step_that_takes_nothing_is_repeated_by_length() -> None:
     """Interest of 5 %, paid n times, and no steps at all."""
     save = jit(lambda money, _: (money * 1.05, None))
     assert scan(save, 100.0, length=10) == (pytest.approx(100.0 * 1.05**10, rel=1e-12), [None] * 10)
-    assert scan(save, 100.0, length=0) == (100.0, [])
-    assert scan(save, 100.0, []) == (100.0, [])
+    assert scan(save, 100.0, length=0) == scan(save, 100.0, []) == (100.0, [])
+    assert scan(save, np.full(3, 1.0), length=20)[0].tolist() == [scan(save, 1.0, length=20)[0]] * 3
 
 
 @pytest.mark.native
