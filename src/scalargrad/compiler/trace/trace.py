@@ -193,7 +193,7 @@ class Trace(Recorder):
             if is_whole or isinstance(x, Value):
                 found += self.inputs(plain)
                 plain = []
-                found.append(self._whole_array(x, k) if is_whole else self._stand_in(x))
+                found.append(self._whole_array(x, k) if is_whole else self._value(x))
             else:
                 plain += map(float, x.ravel().tolist()) if hasattr(x, "ravel") else [float(x)]
         found += self.inputs(plain)
@@ -217,18 +217,16 @@ class Trace(Recorder):
 
     def stand_for(self, leaves: Iterable[Value]) -> None:
         """Make these Values inputs, in this order."""
-        self.has_values = True
         for x in leaves:
-            node = self.input(data_of(x), plain=False).index
+            node = self._value(x).index
             self.stands_for(x, node)
             self.given.append(node)
 
-    def _stand_in(self, x: Value) -> Traced:
-        made = self.input(data_of(x), plain=False)
+    def _value(self, x: Value) -> Traced:
+        """Write the input for a Value."""
         self.has_values = True
-        if isinstance(x, Parameter):
-            made = self._traced(made.index, TracedParameter)
-        return made
+        made = self.input(data_of(x), plain=False)
+        return self._traced(made.index, TracedParameter) if isinstance(x, Parameter) else made
 
     def inputs(self, numbers: Sequence[float]) -> list[Traced]:
         """Write inputs that are plain in eager evaluation."""
@@ -347,8 +345,7 @@ class Trace(Recorder):
         if x in self._made:
             found = self.leaf(identity, data_of(x)).index
         else:
-            found = self.input(data_of(x), plain=False).index
-            self.has_values = True
+            found = self._value(x).index
             self.outside.append((x, found))
         self.stands_for(x, found)
         return found
@@ -551,30 +548,23 @@ class Trace(Recorder):
 
     # Conditions -------------------------------------------------------------------------------
 
-    def truth(self, index: int) -> bool:
-        """Return whether a number is true, and add a guard that it stays so."""
+    def truth(self, index: int, *, of_all: bool = False) -> bool:
+        """Return whether a number is true, and add a guard that it stays so.
+
+        With `of_all`, a condition on examples of vmap is taken for true, and no branch.
+        """
         self.questions += 1
         if index not in self.guards:
-            if self.lanes.size(index) > 1:
+            is_one = self.lanes.size(index) == 1
+            if not (is_one or of_all):
                 self.refused("examples")
-            self._guard(index, self.numbers[index] != 0.0)
-            self.branches += 1
+            self._guard(index, not is_one or self.numbers[index] != 0.0)
+            self.branches += not of_all
         return self.guards[index]
 
     def expect(self, condition: Value) -> None:
         """Add a guard that a condition holds, of all examples, as it does now."""
         self._guard(self.refer(condition, identity), True)
-
-    def holds(self, condition: Traced) -> bool:
-        """Take a condition on examples of vmap for true; calls in which it is not are eager."""
-        index = condition.index
-        self.questions += 1
-        is_one = self.lanes.size(index) == 1
-        if is_one and index in self.guards:
-            return self.guards[index]
-        truth = not is_one or self.numbers[index] != 0.0
-        self._guard(index, truth)
-        return truth
 
     def _guard(self, index: int, truth: bool) -> None:
         if index not in self.guards:

@@ -51,7 +51,7 @@ class Traced(Value):
 
     def _holds(self) -> bool:
         """Return whether a condition is true; one on examples of vmap is taken for true."""
-        return in_force(self).holds(self)
+        return in_force(self).truth(self.index, of_all=True)
 
     def detach(self) -> Value:
         """Return a node with the same number, through which no gradient flows."""
