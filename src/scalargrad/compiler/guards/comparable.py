@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import marshal
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import chain
 from operator import is_
 from typing import Any
@@ -65,8 +65,7 @@ def exact_items(x: Any) -> Any:
     """Return a key of a container that tells apart even equal numbers in it; see `exact`."""
     if type(x) in _NESTED:
         return marshal.dumps(x, 2)  # this version does not tell which text is interned
-    items = [*x, *x.values()] if isinstance(x, Mapping) else [*x]  # of a set, marshal would sort
-    return type(x), marshal.dumps(items, 2)
+    return type(x), marshal.dumps([*x], 2)  # of a set, it would sort the items
 
 
 def itself(x: Any) -> Hashable:

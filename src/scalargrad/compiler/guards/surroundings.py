@@ -373,12 +373,12 @@ class Walk:
                 self._class(x)
 
     def _container(self, x: Any) -> None:
-        if not self._closed and not self.rereading.moves(x) and is_read_whole(x):
+        if isinstance(x, dict):
+            self._dict(x)
+        elif not self._closed and not self.rereading.moves(x) and is_read_whole(x):
             key = exact_items(x)
             self.tokens.append((type(x), key))
             self.rereading.whole(x, key)
-        elif isinstance(x, dict):
-            self._dict(x)
         else:
             self._items(x, [*x])
         self._hold(x, edges.ITEMS)
