@@ -14,7 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from operator import attrgetter
+from operator import attrgetter, is_
 from types import CellType, FunctionType, MappingProxyType
 from typing import Any
 
@@ -208,11 +208,20 @@ def _set_items(x: Any, before: dict[Any, Any]) -> None:
 CACHES = type(functools.cache(lambda: None))
 #: How often each such cache was asked when last looked at, and how often it was cleared by then.
 _CALLS: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDictionary()
+#: What each such cache kept when none of it could change.
+_CONSTANT_RESULTS: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
 
 
 def kept_by(cache: Any) -> dict[int, Any]:
     """Return the results that a cache of functools keeps and that may change, by identity."""
-    return {id(x): x for x in _results(cache) if type(x) not in PLAIN and not is_constant(x)}
+    found = _results(cache)
+    known = _CONSTANT_RESULTS.get(cache, [])
+    if len(known) == len(found) and all(map(is_, known, found)):
+        return {}
+    kept = {id(x): x for x in found if type(x) not in PLAIN and not is_constant(x)}
+    if not kept:
+        _CONSTANT_RESULTS[cache] = found
+    return kept
 
 
 def identities_kept(cache: Any) -> frozenset[int]:

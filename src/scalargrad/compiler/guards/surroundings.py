@@ -89,6 +89,8 @@ _NUMBERS = {Value, Parameter}
 #: What code names that asks whether there is an attribute, such as one that is added to a Value.
 _ASKS = {"getattr", "hasattr", "vars", "__dict__", "AttributeError", "Exception"}
 _CONTAINERS = (list, tuple, deque, dict, set, frozenset)
+#: So many tokens are near the roots of a walk.
+_NEAR = 256
 
 
 def _with_slots(x: Any) -> Iterable[Any]:
@@ -215,12 +217,18 @@ def named(place: Place) -> str:
 
 
 def walked(roots: Sequence[Any], names: NamesRead, **how: Any) -> Walk:
-    """Walk until no more names are found: each may lead to code that names others."""
+    """Walk until no more names are found: each may lead to code that names others.
+
+    Most are found near the roots, so the first walks end there.
+    """
+    most: int | None = _NEAR
     while True:
         known = names.count()
-        walk = Walk(roots, names, **how)
+        walk = Walk(roots, names, most=most, **how)
         if names.count() == known:
-            return walk
+            if not walk.is_cut:
+                return walk
+            most = None
 
 
 class Walk:
@@ -244,6 +252,8 @@ class Walk:
     ----------
     kept : list
         What was met, but for numbers and text.
+    is_cut : bool
+        Whether it ended before all was met.
     holders : list of (object, Edge, Place or None)
         What of that holds others, by which edge, and where it was come by; None for a root.
     """
@@ -258,6 +268,7 @@ class Walk:
         around: Surroundings | None = None,
     ) -> None:
         self._closed = closed
+        self._alike = set[type]()
         self.holders: list[tuple[Any, Edge, Place | None]] = []
         self._members_named = edges.of_modules(names.names)
         self.names = names
@@ -280,6 +291,7 @@ class Walk:
         self._ahead: list[tuple[Any, Place | None, Any]] = []
         self._push_inside(roots, range(len(roots)) if around else None)
         self._run(most)
+        self.is_cut = bool(self._ahead)
 
     def _run(self, most: int | None) -> None:
         ahead, tokens, met = self._ahead, self.tokens, self.met
@@ -301,7 +313,9 @@ class Walk:
                 tokens.append(known)
                 continue
             met[id(x)] = len(met)
-            if not issubclass(kind, self._closed):
+            if kind in self._alike:
+                self._one_more(x)
+            elif not issubclass(kind, self._closed):
                 self._enter(x)
 
     def _enter(self, x: Any) -> None:
@@ -459,7 +473,8 @@ class Walk:
         """
         self._note_asked(x)
         kind: Any = type(x)
-        if is_stateful(kind) and has_followed_attributes(kind):
+        are_alike = is_stateful(kind) and has_followed_attributes(kind)
+        if are_alike:
             self.tokens.append((kind,))
         else:
             self._note_itself(x)
@@ -471,8 +486,18 @@ class Walk:
                 self._hold(x, self._members_named)
         elif not isinstance(x, type):
             self._instance(x)
+            is_plain = are_alike and not (is_of_library(kind) or callable(x) or holds_functions(x))
+            if is_plain and is_followed(x):
+                self._alike.add(kind)
         elif not is_of_library(x):
             self._members(x)
+
+    def _one_more(self, x: Any) -> None:
+        """Note an object of a class whose objects are their attributes, as `_object` does."""
+        self.kept.append(x)
+        self.tokens.append((type(x),))
+        self._attributes(x)
+        self.tokens.append(self.met[id(type(x))])
 
     def _instance(self, x: Any) -> None:
         kind: Any = type(x)

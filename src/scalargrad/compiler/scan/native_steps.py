@@ -144,8 +144,9 @@ def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats) -> tuple[A
     given : float64, steps × numbers
         The numbers of all their entries.
     """
-    with suppress(Exception):  # if it cannot be recorded, a call tells why
-        f.taken((carry, x), {})
+    if not f.paths(carry, x):
+        with suppress(Exception):  # if it cannot be recorded, a call tells why
+            f.taken((carry, x), {})
     call = f.call_of((carry, x), {})
     for path in () if call[-1] else f.paths(carry, x):
         if path not in _known:
