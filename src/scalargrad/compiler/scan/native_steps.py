@@ -151,9 +151,11 @@ def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats) -> tuple[A
     for path in () if call[-1] else f.paths(carry, x):
         if path not in _known:
             _known[path] = _native(path, f.signature((carry,), {})[0], x)
-        native, inputs = _known[path], path.inputs(call[4], path.closed_over)
-        if native is not None and len(inputs) == native.carried + given.shape[1]:
-            return native.run(inputs, given)
+        native = _known[path]
+        if native is not None:
+            inputs = path.inputs(call[4], path.closed_over)
+            if len(inputs) == native.carried + given.shape[1]:
+                return native.run(inputs, given)
     return carry, []
 
 
