@@ -27,8 +27,8 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.registers import Carried, Key, Place
-from scalargrad.compiler.nests.schedule import ScheduledLoop
-from scalargrad.compiler.nests.sums import Running, Sum, Sums, has_classes, write
+from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast
+from scalargrad.compiler.nests.sums import IDENTITY, Running, Sum, Sums, has_classes, write
 from scalargrad.compiler.nests.tiles import GATHERED, KEPT, is_fixed
 
 #: How many steps a basic block has at most: LLVM's time for one grows faster than its size.
@@ -232,9 +232,19 @@ class Printer(Sums):
         self._end(begun)
 
     def _sequence(self, loop: ScheduledLoop) -> None:
-        """Print turns one after another, each of which adds to a class of long sums."""
+        """Print turns one after another."""
         begun = self._begin(loop)
         classes = [made for made in begun if has_classes(made.step, loop)]
+        free = all(goes_abreast(step, loop.var) for step, _ in within_loops(loop.body))
+        if classes and is_fixed(loop) and free and not any(made.partial for made in begun):
+            self._by_class(loop, begun)
+        else:
+            self._in_turn(loop, begun, classes)
+        self.at.pop(loop.var, None)
+        self._end(begun)
+
+    def _in_turn(self, loop: ScheduledLoop, begun: Sequence[Sum], classes: Sequence[Sum]) -> None:
+        """Print turns in order, each of which adds to a class if sums have `classes`."""
         extent = self._whole(loop.var.extent)
         for made in classes:
             self._begin_slots(made)
@@ -265,8 +275,29 @@ class Printer(Sums):
         if cells:
             self.at[loop.var] = "", -1 if loop.down else loop.var.extent.base
             self._know(cells, values[len(sums.cells) :])
-        self.at.pop(loop.var, None)
-        self._end(begun)
+
+    def _by_class(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
+        """Print the turns of each class of long sums, class after class."""
+        sums, extent = Running(begun), loop.var.extent.base
+        zeros = list(zip(sums.now(), sums.wide, strict=True))
+
+        def one(c: str, totals: Carried) -> Carried:
+            def turn(k: str, values: Carried) -> Carried:
+                place = self.whole(0, [(k, CLASSES), (c, 1)])
+                self.at[loop.var] = self._at(place, 1, loop.down, extent)
+                sums.take(values)
+                self.items(loop.body)
+                return sums.now()
+
+            count = self.e1.integers("lshr", self.whole(extent + 7, [(c, -1)]), 3)
+            found = self._turns(count, zeros, turn)
+            added: Carried = []
+            for (made, key), total, x in zip(sums.cells, totals, found, strict=True):
+                with self._standing(made.places[key]):
+                    added.append(self._joined(made.step.how, IDENTITY, [x], total))
+            return added
+
+        sums.take(self._turns(CLASSES, zeros, one))
 
     # Recurrences -------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """Sums by the rule of `interpreter`, in registers wherever that is possible.
 
 The partial sums of a loop are in registers that its turns carry on, one for each cell. A long sum
-has eight classes: the lanes of a vector, if the loop has lanes, else eight slots in memory, to one
-of which each turn adds. Where loops over cells run
+has eight classes: the lanes of a vector, if the loop has lanes; one after another, if turns may run
+in any order; else eight slots in memory, to one of which each turn adds. Where loops over cells run
 inside that of the sum, each cell has its classes in memory.
 """
 
