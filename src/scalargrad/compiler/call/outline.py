@@ -237,7 +237,7 @@ def _template_filler(entries: list[Any], shape: tuple[int, ...]) -> Callable[[An
     computed = [k for k, x in enumerate(entries) if isinstance(x, Place)]
     where, of = _indices(computed), _indices([entries[k].index for k in computed])
     if len(computed) == len(entries) and isinstance(of, slice):
-        return lambda x: x[of].reshape(shape)
+        return itemgetter(of) if len(shape) == 1 else lambda x: x[of].reshape(shape)
 
     def fill(found: Floats) -> Floats:
         numbers = template.copy()
