@@ -164,9 +164,12 @@ def test_every_line_of_a_random_graph_is_drawn_or_hidden(choices: list[tuple[int
     nodes = [Value(1.0), Value(2.0)]
     for a, b in choices:
         nodes.append(nodes[a % len(nodes)] * nodes[b % len(nodes)])
-    order = topological_order(nodes[-1])
+    for k, node in enumerate(nodes):
+        node.label = f"x{k}"
     shown = flow(draw(nodes[-1], limit=12))
-    ids = {node: f"n{i}" for i, node in enumerate(order) if f"n{i}" in shown.texts}
+    named = {text.split(" = ")[0]: id.removesuffix("_wire") for id, text in shown.texts.items()}
+    order = topological_order(nodes[-1])
+    ids = {node: named[node.label] for node in order if node.label in named}
     assert {end for a, _, b in shown.lines for end in (a, b)} <= shown.texts.keys()
     after: dict[str, set[str]] = {id: set() for id in shown.texts}
     for source, _, target in shown.lines:
