@@ -309,10 +309,10 @@ class Sums(Registers):
             is_sum = step.how == ADD
             self._set(step.out, self.e.add(0.0, total) if is_sum else self.e.number(total))
 
-    def _load(self, x: Access) -> str:
+    def _complete(self, x: Access) -> str:
         """Return a cell that is in memory, or is complete while the sums of others go on."""
         found = self._so_far(x)
-        return super()._load(x) if found is None else found
+        return super()._complete(x) if found is None else found
 
     def _so_far(self, x: Access) -> str | None:
         """Return a cell of an array to others of which sums that go on are added."""
