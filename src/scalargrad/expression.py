@@ -211,6 +211,9 @@ class _Reader:
     def unexpected(self, word: _Word) -> ExpressionError:
         """Return the error for a word that cannot stand where it does."""
         text, usual = word.text.strip(), _UNDERSTOOD
+        texts = [x.text for x in self.words]
+        if not text and texts.count("(") > texts.count(")"):
+            return self.error(word, "a bracket is not closed: write )")
         if text[:1].isidentifier() or _NUMBER.match(text):
             usual = _PRODUCT
         elif text in _SIGNS or not text:

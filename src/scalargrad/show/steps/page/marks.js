@@ -139,7 +139,7 @@ const NEAR = 90; // pixels before the gate, of a long line: it passes much else
 const ALONG = 0.25; // what a pixel along the way costs
 const COVERED = 300; // pixels that a chip rather moves away than cover any of a node or of another chip
 const AWAY = 0.9; // what a pixel of distance costs, where a square pixel covered costs 1
-const CUT = 40; // what each of the small boxes of a leader costs that lies on another line or node
+const CUT = 12; // what each of the small boxes of a leader costs that lies on another line or node
 const CROSSED = 0.12; // how much less it matters to cover a line that is not active
 
 function drawChips(active) {
