@@ -164,17 +164,17 @@ class Asked:
         groups: dict[tuple[int, object], list[int]] = {}
         singles: list[int] = []
         if not late:
-            for x, n in self.points.items():  # apart from constants, the weights of forward sweeps
+            for x, n in self.points.items():  # constants are the weights of forward sweeps
                 is_weight = not program.constants.keys().isdisjoint(written.args_of(x))
-                groups.setdefault((n, ("point", is_weight)), []).append(x)
-            singles = [*range(program.inputs), *groups.pop((1, ("point", False)), [])]
+                groups.setdefault((n, "weight" if is_weight else "point"), []).append(x)
+            singles = [*range(program.inputs), *groups.pop((1, "point"), [])]
             outside = outside[(outside >= program.inputs) & ~np.isin(outside, [*self.points])]
         is_lane = written.where(lambda op: op is UNBATCH or isinstance(op, Total))[outside]
         is_group = (found.sizes[outside] > 1) | written.where(lambda op: op is TAKE)[outside]
         lanes, singles = outside[is_lane].tolist(), singles + outside[~is_lane & ~is_group].tolist()
         for x in outside[~is_lane & is_group].tolist():
             groups.setdefault((int(found.sizes[x]), self._kind(x)), []).append(x)
-        points = {("point", False), ("point", True)}
+        points = {"point", "weight"}
         arrays = (Given(nodes, n, kind in points) for (n, kind), nodes in groups.items())
         has_points = not late and len(singles) > program.inputs
         return [Given(singles, 1, has_points), Given(lanes), *arrays]

@@ -144,11 +144,14 @@ def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats) -> tuple[A
     given : float64, steps × numbers
         The numbers of all their entries.
     """
-    if not f.paths(carry, x):
-        with suppress(Exception):  # if it cannot be recorded, a call tells why
-            f.taken((carry, x), {})
     call = f.call_of((carry, x), {})
-    for path in () if call[-1] else f.paths(carry, x):
+    if call[-1]:  # objects
+        return carry, []
+    paths = f.paths(carry, x)
+    if not paths:
+        with suppress(Exception):  # if it cannot be recorded, a call tells why
+            paths = (f.taken((carry, x), {})[0],)
+    for path in paths:
         if path not in _known:
             _known[path] = _native(path, f.signature((carry,), {})[0], x)
         native = _known[path]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -65,13 +63,13 @@ def scan(
     stacked.
 
     If `f` is made by `jit`, a carry of floats stays in the memory of its program from step to
-    step, so that a step costs little more than its arithmetic. Steps that draw random numbers, that
-    are loops themselves or are run by NumPy are called one by one. So are those with a carry of
-    anything else, such as Values: for gradients through all steps, compile the function that calls
-    `scan`. Other functions are simply called step by step. While another function is being
-    recorded, so are the first steps; once two have computed alike and changed nothing around them,
-    the others are copied, not called. A long step, as of a training with a gradient in it, is
-    better compiled alone: ``scan(jit(f), …)``.
+    step, so that a step costs little more than its arithmetic. Steps that draw random numbers or
+    are run by NumPy are called one by one, and so are those after one whose conditions came out
+    otherwise, and those with a carry of anything else, such as Values: for gradients through all
+    steps, compile the function that calls `scan`. Other functions are simply called step by step.
+    While another function is being recorded, so are the first steps; once two have computed alike
+    and changed nothing around them, the others are copied, not called. A long step, as of a
+    training with a gradient in it, is better compiled alone: ``scan(jit(f), …)``.
 
     Examples
     --------
@@ -96,8 +94,8 @@ def scan(
             carry, more = run_steps(f, carry, entry(1), rows[1:])
             ys += [y, *more]
         called = f.repeated()
-    for x in itertools.islice(_entries(xs, columns, count), len(ys), None):
-        carry, y = _pair(called(carry, x))
+    for k in range(len(ys), count):
+        carry, y = _pair(called(carry, entry(k)))
         ys.append(y)
     return carry, ys
 
@@ -138,15 +136,6 @@ def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:
         raise OperandError(f"scan: xs and length {told}: give one number")
     (count,) = counts
     return columns, count
-
-
-def _entries(xs: Any, columns: Sequence[Any], count: int) -> Iterable[Any]:
-    """Return the entry for each step."""
-    if isinstance(xs, dict):
-        return (dict(zip(xs, row, strict=True)) for row in zip(*columns, strict=True))
-    if isinstance(xs, tuple):
-        return zip(*columns, strict=True)
-    return repeat(None, count) if xs is None else xs
 
 
 def _entry(xs: Any, columns: Sequence[Any], k: int) -> Any:
