@@ -140,14 +140,12 @@ class Specialization:
         #: Makes the result of a call from what `run` has found.
         self.result = filler(self.outline, of_array=self.in_arrays and self.returns_arrays)
 
-    def bound(self, now: Surroundings) -> Specialization:
+    def bound(self, values: Sequence[Value]) -> Specialization:
         """Return this path with the Values that surroundings of the same key hold."""
-        if now is self.surroundings:
-            return self
-        all_values, pairs = now.values, zip(self._places, self.closed_over, strict=True)
-        values = tuple([x if k is None else all_values[k] for k, x in pairs])
+        pairs = zip(self._places, self.closed_over, strict=True)
         path = object.__new__(Specialization)
-        path.__dict__ = {**self.__dict__, "closed_over": values, "surroundings": now}
+        closed_over = tuple([x if k is None else values[k] for k, x in pairs])
+        path.__dict__ = {**self.__dict__, "closed_over": closed_over}
         return path
 
     def run(self, call: Call) -> tuple[Sequence[Any], bool] | None:

@@ -10,13 +10,14 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from scalargrad.compiler.call.arguments import Key, code_in, size_changed
 from scalargrad.compiler.call.record_call import CallRecorder, Untaken
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Call, Specialization
 from scalargrad.compiler.guards.argument_aliases import require_apart
+from scalargrad.compiler.guards.layout import Layout, layout_of
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.errors import TraceError
@@ -42,22 +43,22 @@ class Guard:
     def __init__(self, roots: Sequence[Any], names: NamesRead) -> None:
         self.roots, self._names = roots, names
         self._known: list[Surroundings] = []  # the latest first
+        self._given: Surroundings | None = None
 
     def current(self) -> Surroundings:
         """Return the surroundings as they are now."""
-        found = next((x for x in self._known if x.unchanged()), None)
+        count = self._names.count()  # with more names, more is read
+        found = next((x for x in self._known if x.count == count and x.are_unchanged()), None)
         found = found or Surroundings(self.roots, self._names)
         self._known = [found, *[x for x in self._known if x is not found]][:KEPT]
         return found
 
     def given(self, objects: list[Any]) -> Surroundings:
         """Return the surroundings as they are now, with objects that the function is given."""
-        while True:
-            around = self.current()
-            found = Surroundings(objects, self._names, around)
-            if around.count == found.count:
-                return found
-            self._known = []  # with more names, more is read around as well
+        now = self._given
+        if now is None or not (now.is_of(objects) and now.are_unchanged()):
+            now = self._given = Surroundings(self.roots, self._names, objects)
+        return now
 
 
 class Shape:
@@ -65,7 +66,7 @@ class Shape:
 
     Attributes
     ----------
-    known : list of (Surroundings, tuple of Specialization)
+    known : list of Known
         The latest first; without objects that are given, only these.
     programs : dict
         The paths by the key of the surroundings, the latest of these last.
@@ -73,8 +74,6 @@ class Shape:
         The outcomes of the last calls that took a way without a program.
     is_followed : bool
         Whether a second such call has been recorded after the first.
-    is_valid : callable
-        Tells whether the function's own surroundings are as they were.
     """
 
     def __init__(self, guard: Guard) -> None:
@@ -83,15 +82,16 @@ class Shape:
         self.programs: dict[Any, tuple[Specialization, ...]] = {}
         self.tried: list[tuple[bool, ...]] = []
         self.is_followed = False
-        self._around: Surroundings | None = None
-        self.is_valid: Callable[[], bool] = bool  # not before paths were put here
+        self._around: Surroundings | None = None  # the function alone
 
     def put(self, paths: tuple[Specialization, ...], now: Surroundings) -> None:
         """Put the paths here that are valid as long as these are the surroundings."""
-        given = self.known if now.around is not now else []
-        others = [x for x in given if x[0].key != now.key or len(x[1]) == len(paths)]
-        self.known = [(now, paths), *others[: KEPT - 1]]
-        self.expect(now.around)
+        layout = None
+        if now.objects:
+            self._around = self.guard.current()
+            layout = None if now.aliases else layout_of(now.objects, self._around)
+        found = Known(now, tuple([x.bound(now.values) for x in paths]), layout)
+        self.known = [found, *(self.known if now.objects else [])][:KEPT]
 
     def keep(self, paths: tuple[Specialization, ...], now: Surroundings) -> None:
         """Keep these paths for whenever these are the surroundings."""
@@ -99,29 +99,34 @@ class Shape:
         self.programs[now.key] = paths
         while len(self.programs) > KEPT:
             del self.programs[next(iter(self.programs))]
+        self.known = [x for x in self.known if x.now.key != now.key]
         self.put(paths, now)
 
     def all_paths(self) -> list[Specialization]:
         """Return all paths that are kept, those of the latest surroundings first."""
         return [*chain.from_iterable(reversed(self.programs.values()))]
 
-    def expect(self, around: Surroundings) -> None:
-        """Note the function's own surroundings as they are now."""
-        self._around, self.is_valid = around, around.are_unchanged
-
-    def given(self, objects: list[Any]) -> Known | None:
-        """Return the surroundings and paths for objects that lie as others did, if any do."""
-        for k, (then, paths) in enumerate(self.known):
-            now = then.of(objects) if then.around is self._around else None
-            if now is not None:
-                found = now, paths if now is then else tuple([path.bound(now) for path in paths])
-                self.known[k] = found
-                return found
+    def valid(self, objects: list[Any]) -> tuple[Specialization, ...] | None:
+        """Return the paths that are known to be valid now, for these objects or others alike."""
+        for now, paths, _ in self.known:
+            if (not objects or now.is_of(objects)) and now.are_unchanged():
+                return paths
+        if objects and self._around is not None and self._around.are_unchanged():
+            layout = layout_of(objects, self._around)
+            for now, paths, then in self.known:
+                if layout is not None and then is not None and then[0] == layout[0]:
+                    places = dict(zip(map(id, then[1]), layout[1], strict=True))
+                    values = [places.get(id(x), x) for x in now.values]
+                    return tuple([x.bound(values) for x in paths])
         return None
 
 
-#: What is around a function, and the paths that are valid then.
-Known = tuple[Surroundings, tuple[Specialization, ...]]
+class Known(NamedTuple):
+    """What is around a function, the paths that are valid then, and how objects given to it lie."""
+
+    now: Surroundings
+    paths: tuple[Specialization, ...]
+    layout: Layout | None
 
 
 class Specializations:
@@ -150,15 +155,14 @@ class Specializations:
     def current(self, key: Key, objects: list[Any]) -> tuple[Specialization, ...]:
         """Return the paths for a key, and objects that are given, that are valid now."""
         shape = self.shapes.get(key)
-        if shape is not None and shape.is_valid():
-            if not objects:
-                return shape.known[0][1]
-            if (found := shape.given(objects)) is not None:
-                return found[1]
+        if shape is not None and (found := shape.valid(objects)) is not None:
+            return found
         with self.lock:
             return self._looked_around(key, objects)[1]
 
-    def _looked_around(self, key: Key, objects: list[Any]) -> Known:
+    def _looked_around(
+        self, key: Key, objects: list[Any]
+    ) -> tuple[Surroundings, tuple[Specialization, ...]]:
         """Return what is around the function now, and the paths that are valid."""
         shape = self.shapes.get(key)
         if shape is None:
@@ -168,19 +172,11 @@ class Specializations:
             guard = next(guards, None) or Guard(roots, self.names)
             self._forget_oldest()
             shape = self.shapes[key] = Shape(guard)
-        now = shape.guard.current()
-        if objects:
-            shape.expect(now)
-            known = shape.given(objects)
-            if known is not None:
-                return known
-            now = shape.guard.given(objects)
-        elif shape.known and now is shape.known[0][0]:
-            return shape.known[0]
-        paths = tuple([x.bound(now) for x in shape.programs.get(now.key, ())])
-        if paths or not objects:
+        now = shape.guard.given(objects) if objects else shape.guard.current()
+        paths = shape.programs.get(now.key, ())
+        if (paths or not objects) and now not in [x.now for x in shape.known]:
             shape.put(paths, now)
-        return now, paths
+        return now, next((x.paths for x in shape.known if x.now is now), ())
 
     def record(self, call: Call, *, at_once: bool = False) -> Specialization | None:
         """Record the path that a call takes, and keep it; None if the call is to be made eagerly.
@@ -267,7 +263,7 @@ class Specializations:
         if now.refusal is not None:
             raise TraceError(f"{compiled!r} {now.refusal}")
         recorder = CallRecorder(call, self.names, singly=singly)
-        found = recorder.record(now.unchanged, pays)
+        found = recorder.record(now.are_unchanged, pays)
         now, _ = self._looked_around(key, objects)  # a cache may have been filled
         if (missed := now.missed(found[0].closed_over)) is not None:
             raise TraceError(
