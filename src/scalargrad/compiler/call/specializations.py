@@ -10,16 +10,17 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from scalargrad.compiler.call.arguments import Key, code_in, size_changed
-from scalargrad.compiler.call.record_call import CallRecorder, Untaken
+from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Call, Specialization
 from scalargrad.compiler.guards.argument_aliases import require_apart
 from scalargrad.compiler.guards.layout import Layout, layout_of
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Surroundings
+from scalargrad.compiler.trace.trace import Trace
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import shown
 
@@ -72,8 +73,6 @@ class Shape:
         The paths by the key of the surroundings, the latest of these last.
     tried : list of tuple of bool
         The outcomes of the last calls that took a way without a program.
-    is_followed : bool
-        Whether a second such call has been recorded after the first.
     """
 
     def __init__(self, guard: Guard) -> None:
@@ -81,7 +80,6 @@ class Shape:
         self.known: list[Known] = []
         self.programs: dict[Any, tuple[Specialization, ...]] = {}
         self.tried: list[tuple[bool, ...]] = []
-        self.is_followed = False
         self._around: Surroundings | None = None  # the function alone
 
     def put(self, paths: tuple[Specialization, ...], now: Surroundings) -> None:
@@ -210,19 +208,19 @@ class Specializations:
                 return None
             shape = self.shapes[key]
             tried = shape.tried
-            shape.is_followed = bool(tried)
             self.limits.note_start()
-            path = self._new(call, now, lambda x: at_once or x in tried)
+            trace, made = self._recorded(call, now)
+            outcomes = tuple(trace.guards.values())
             before = [*(x.outcomes for x in known), *tried]
-            self.limits.warn_of_paths(compiled, max(len(known), len(tried)), path, before)
-            is_full = len(known) >= PATHS
-            if isinstance(path, Untaken) and not is_full:
-                shape.tried = [*tried[1 - PATHS :], path.outcomes]
+            self.limits.warn_of_paths(compiled, max(len(known), len(tried)), trace, before)
+            shape.tried = []
+            if len(known) >= PATHS:
+                return None
+            if trace.branches and not at_once and outcomes not in tried:
+                shape.tried = [*tried[1 - PATHS :], outcomes]
                 self.limits.note_end(for_nothing=True)
                 return None
-            shape.tried, shape.is_followed = [], False
-            if isinstance(path, Untaken) or is_full:
-                return None
+            path = made()
             _, paths = self._looked_around(key, objects)
             paths = path, *[p for p in paths if p.outcomes != path.outcomes]
             self.shapes[key].keep(paths, path.surroundings)
@@ -234,7 +232,7 @@ class Specializations:
         if len(known) >= PATHS:
             return not self.limits.warns_of("paths")
         shape = self.shapes.get(key)  # another thread may have it forgotten
-        if shape is not None and shape.tried and not shape.is_followed:
+        if shape is not None and len(shape.tried) == 1:  # the next call may take that way again
             return False
         are_any = bool(known) or any(x.tried for x in [*self.shapes.values()])
         return are_any and not self.limits.pays()
@@ -249,32 +247,29 @@ class Specializations:
         """
         with self.lock:
             now, _ = self._looked_around(call[3], call[5])
-            return cast("Specialization", self._new(call, now, lambda _: True, singly=True))
+            return self._recorded(call, now, singly=True)[1]()
 
-    def _new(
-        self,
-        call: Call,
-        now: Surroundings,
-        pays: Callable[[Any], bool],
-        *,
-        singly: bool = False,
-    ) -> Specialization | Untaken:
+    def _recorded(
+        self, call: Call, now: Surroundings, *, singly: bool = False
+    ) -> tuple[Trace, Callable[[], Specialization]]:
+        """Return what is recorded of a call, and what makes a path of it."""
         compiled, _, _, key, _, objects = call
         if now.refusal is not None:
             raise TraceError(f"{compiled!r} {now.refusal}")
         recorder = CallRecorder(call, self.names, singly=singly)
-        found = recorder.record(now.are_unchanged, pays)
+        trace, finish = recorder.record(now.are_unchanged)
         now, _ = self._looked_around(key, objects)  # a cache may have been filled
-        if (missed := now.missed(found[0].closed_over)) is not None:
+        if (missed := now.missed([x for x, _ in trace.outside])) is not None:
             raise TraceError(
                 f"{compiled!r} reads {shown(missed)}, to which no name in its code leads, so that "
                 "another one in its place would not be seen: pass it as an argument"
             )
-        recording, outline = found
-        if isinstance(recording, Untaken):
-            return recording
         name = getattr(compiled, "__name__", "compiled")
-        return Specialization(recording, outline, recorder.leaves, name=name, surroundings=now)
+
+        def made() -> Specialization:
+            return Specialization(*finish(), recorder.leaves, name=name, surroundings=now)
+
+        return trace, made
 
     def _changed(self, key: Key, now: Surroundings, others: list[Key]) -> list[str]:
         """Return the name of what has changed since the last recording with this key.
