@@ -15,12 +15,11 @@ import numpy as np
 
 from scalargrad.call import Intermediate
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import FLOAT64, Key, number_of
+from scalargrad.compiler.call.arguments import FLOAT64, Key, number_of, require_apart
 from scalargrad.compiler.call.outline import filler, has_arrays
 from scalargrad.compiler.call.output import Result, ResultNodes, Run
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.generators import Draw, rows_of
-from scalargrad.compiler.guards.argument_aliases import require_apart
 from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.record import Recording

@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from scalargrad.compiler.call.arguments import Key, code_in, size_changed
+from scalargrad.compiler.call.arguments import Key, code_in, require_apart, size_changed
 from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Call, Specialization
-from scalargrad.compiler.guards.argument_aliases import require_apart
 from scalargrad.compiler.guards.layout import Layout, layout_of
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Surroundings
@@ -85,9 +84,9 @@ class Shape:
     def put(self, paths: tuple[Specialization, ...], now: Surroundings) -> None:
         """Put the paths here that are valid as long as these are the surroundings."""
         layout = None
-        if now.objects:
+        if now.objects and now.aliases is None:
             self._around = self.guard.current()
-            layout = None if now.aliases else layout_of(now.objects, self._around)
+            layout = layout_of(now.objects, self._around)
         found = Known(now, tuple([x.bound(now.values) for x in paths]), layout)
         self.known = [found, *(self.known if now.objects else [])][:KEPT]
 

@@ -20,8 +20,8 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from scalargrad.compiler.guards import edges
-from scalargrad.compiler.guards.argument_aliases import told_from_copies
 from scalargrad.compiler.guards.comparable import (
+    LEVELS,
     Same,
     exact,
     exact_items,
@@ -43,6 +43,7 @@ from scalargrad.compiler.guards.edges import (
     wrapped,
 )
 from scalargrad.compiler.guards.names_read import (
+    IS,
     NamesRead,
     imported,
     is_of_library,
@@ -87,6 +88,8 @@ _CELL = attrgetter("cell_contents")
 _NUMBERS = {Value, Parameter}
 #: What code names that asks whether there is an attribute, such as one that is added to a Value.
 _ASKS = {"getattr", "hasattr", "vars", "__dict__", "AttributeError", "Exception"}
+#: What asks which object one is. ``id`` is left out: the text of any dataclass asks for it.
+_ASKS_WHICH = {IS, "is_"}
 _CONTAINERS = (list, tuple, deque, dict, set, frozenset)
 #: So many tokens are near the roots of a walk.
 _NEAR = 256
@@ -114,8 +117,8 @@ class Surroundings:
         What a program depends on.
     values : list of Value
         The Values, each once, whose numbers are inputs.
-    aliases : dict from int to object, or None
-        What the code would tell from a copy.
+    aliases : dict from int to int, or None
+        The identities of all of it, if the code would tell it from a copy.
     refusal : str or None
         What the code reads that cannot be compared, as the end of a sentence.
     are_unchanged : callable
@@ -129,7 +132,7 @@ class Surroundings:
         self.key, self._tables = (*walk.tokens,), walk.tables
         self.refusal = next(self._refusals(walk), None)
         self.are_unchanged = walk.rereading.comparison()
-        self.aliases = told_from_copies(self.names.names, walk.kept)
+        self.aliases = walk.met if walk.asks_which else None
         self.count, self.read_of = self.names.count(), self.names.reader()
 
     def is_of(self, objects: Sequence[Any]) -> bool:
@@ -218,6 +221,8 @@ class Walk:
         Whether it ended before all was met.
     holders : list of (object, Edge, Place or None)
         What of that holds others, by which edge, and where it was come by; None for a root.
+    asks_which : bool
+        Whether code asks by ``is`` which object one is.
     """
 
     def __init__(
@@ -246,6 +251,8 @@ class Walk:
         self._read_of = names.reader()
         self._reads_labels = "label" in names.names
         self._asks = not _ASKS.isdisjoint(names.names)
+        self.asks_which = not _ASKS_WHICH.isdisjoint(names.names)
+        self._levels = 1 if self.asks_which else LEVELS
         #: What to go on to, and the place where it was come by.
         self._ahead: list[tuple[Any, Place | None]] = []
         self._push_inside(roots)
@@ -332,7 +339,7 @@ class Walk:
     def _container(self, x: Any) -> None:
         if isinstance(x, dict):
             self._dict(x)
-        elif not self._closed and is_read_whole(x):
+        elif not self._closed and is_read_whole(x, self._levels):
             key = exact_items(x)
             self.tokens.append((type(x), key))
             self.rereading.whole(x, key)
