@@ -196,9 +196,6 @@ def _container_filler(outline: Any, of_array: bool) -> Callable[[Any], Any]:
         return at_once if kind is list else lambda x: tuple(at_once(x))
     parts = outline.values() if isinstance(outline, dict) else outline
     fillers = [filler(x, of_array=of_array) for x in parts]
-    if kind is tuple and len(fillers) == 2:  # a value and its gradient, above all
-        first, second = fillers
-        return lambda x: (first(x), second(x))
     return lambda x: like(outline, [fill(x) for fill in fillers])
 
 

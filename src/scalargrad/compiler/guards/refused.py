@@ -23,7 +23,13 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 from uuid import UUID
 
-from scalargrad.compiler.guards.names_read import is_of_library, of_library, steps_in, steps_within
+from scalargrad.compiler.guards.names_read import (
+    imported,
+    is_of_library,
+    of_library,
+    steps_in,
+    steps_within,
+)
 from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.value import Value
 
@@ -134,7 +140,9 @@ def _is_users(owner: Any) -> bool:
 
 
 def changing_calls(function: FunctionType) -> Iterator[str]:
-    """Yield the functions named in code that answer otherwise from call to call."""
+    """Yield the functions named in code that answer otherwise from call to call, and imports."""
+    for name in imported(function.__code__):
+        yield f"imports {name or 'a module'}, which may change: import it outside"
     for names in _chains(function.__code__):
         if "__subclasses__" in names:
             yield f"asks for {'.'.join(names)}{_UNNOTICED}"

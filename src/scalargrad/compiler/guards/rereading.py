@@ -29,22 +29,15 @@ _BYTES = "fiubc"
 
 
 class Rereading:
-    """What to read, and what was read.
+    """What to read, and what was read."""
 
-    Parameters
-    ----------
-    in_order : bool
-        Whether the order of attributes may be read, too.
-    """
-
-    def __init__(self, *, in_order: bool) -> None:
+    def __init__(self) -> None:
         #: Containers and arrays, and what each is compared with.
         self._contents: list[tuple[Any, Any]] = []
         self._facts: dict[Measure, list[Any]] = defaultdict(list)
         self._parts: dict[Measure, list[Any]] = defaultdict(list)
         self._lists: list[tuple[Measure, Any]] = []
         self._absent: dict[frozenset[str], frozenset[str]] = {}
-        self._in_order = in_order
 
     # Notes ------------------------------------------------------------------------------------
 
@@ -122,8 +115,6 @@ class Rereading:
         else:
             absent = read.difference(names)
             self.fact(self._absent.setdefault(absent, absent).isdisjoint, own)
-        if self._in_order:
-            self.fact(tuple, own)
 
     # Comparison -------------------------------------------------------------------------------
 

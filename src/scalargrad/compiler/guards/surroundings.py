@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import builtins
 import inspect
-import sys
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
@@ -45,7 +44,6 @@ from scalargrad.compiler.guards.edges import (
 from scalargrad.compiler.guards.names_read import (
     IS,
     NamesRead,
-    imported,
     is_of_library,
     is_special,
     of_library,
@@ -245,7 +243,7 @@ class Walk:
         self.functions: list[FunctionType] = []
         self.unfollowed: list[tuple[Place | None, Any]] = []
         self.tables: list[Table] = []
-        self.rereading = Rereading(in_order=names.unnamed)
+        self.rereading = Rereading()
         self.place: Place | None = None
         self.last: Any = None
         self._read_of = names.reader()
@@ -472,8 +470,6 @@ class Walk:
             self._push(x, dict(zip(_DEFAULTS, _OF_DEFAULTS(x), strict=True)))
         if not of_library(x.__module__ or ""):
             self._globals(x)
-            if names := imported(x):
-                self._names_in(x, sys.modules, names, builtins_too=True)
 
     def _class(self, x: Any) -> None:
         """Go on to the class of an object, if it is a user's."""
