@@ -327,7 +327,11 @@ class _Records(Kind):
 
         Those of all objects are taken together if they are the same.
         """
-        spaces = [*map(attributes if slots_of(self.of) else _SPACE, xs)]
+        slots = slots_of(self.of)
+        if slots and "__dict__" not in dir(self.of):
+            with suppress(AttributeError):  # one has no content
+                return [(name, xs, [*map(attrgetter(name), xs)]) for name in slots]
+        spaces = [*map(attributes if slots else _SPACE, xs)]
         if len({*map(len, spaces)}) == 1:
             with suppress(KeyError):  # other names
                 return [(name, xs, [*map(itemgetter(name), spaces)]) for name in spaces[0]]

@@ -31,41 +31,13 @@ MOST, SHAPE = 2**22, 2**12
 KEPT = 16
 
 
-class Guard:
-    """The surroundings of a function that is called with some classes and functions.
-
-    Attributes
-    ----------
-    roots : sequence
-        The function, and these.
-    """
-
-    def __init__(self, roots: Sequence[Any], names: NamesRead) -> None:
-        self.roots, self._names = roots, names
-        self._known: list[Surroundings] = []  # the latest first
-        self._given: Surroundings | None = None
-
-    def current(self) -> Surroundings:
-        """Return the surroundings as they are now."""
-        count = self._names.count()  # with more names, more is read
-        found = next((x for x in self._known if x.count == count and x.are_unchanged()), None)
-        found = found or Surroundings(self.roots, self._names)
-        self._known = [found, *[x for x in self._known if x is not found]][:KEPT]
-        return found
-
-    def given(self, objects: list[Any]) -> Surroundings:
-        """Return the surroundings as they are now, with objects that the function is given."""
-        now = self._given
-        if now is None or not (now.is_of(objects) and now.are_unchanged()):
-            now = self._given = Surroundings(self.roots, self._names, objects)
-        return now
-
-
 class Shape:
     """Calls of one key: what was around the function, and the paths that are valid then.
 
     Attributes
     ----------
+    roots : sequence
+        The function, and the classes and functions that it is called with.
     known : list of Known
         The latest first; without objects that are given, only these.
     programs : dict
@@ -74,19 +46,22 @@ class Shape:
         The outcomes of the last calls that took a way without a program.
     """
 
-    def __init__(self, guard: Guard) -> None:
-        self.guard = guard
+    def __init__(self, roots: Sequence[Any]) -> None:
+        self.roots = roots
         self.known: list[Known] = []
         self.programs: dict[Any, tuple[Specialization, ...]] = {}
         self.tried: list[tuple[bool, ...]] = []
-        self._around: Surroundings | None = None  # the function alone
+        self._around: Surroundings | None = None
 
-    def put(self, paths: tuple[Specialization, ...], now: Surroundings) -> None:
-        """Put the paths here that are valid as long as these are the surroundings."""
-        layout = None
-        if now.objects and now.aliases is None:
-            self._around = self.guard.current()
-            layout = layout_of(now.objects, self._around)
+    def put(
+        self, paths: tuple[Specialization, ...], now: Surroundings, around: Surroundings | None
+    ) -> None:
+        """Put the paths here that are valid as long as these are the surroundings.
+
+        Those of the function alone tell how objects lie that it is given.
+        """
+        self._around = around
+        layout = None if around is None else layout_of(now.objects, around)
         found = Known(now, tuple([x.bound(now.values) for x in paths]), layout)
         self.known = [found, *(self.known if now.objects else [])][:KEPT]
 
@@ -97,7 +72,6 @@ class Shape:
         while len(self.programs) > KEPT:
             del self.programs[next(iter(self.programs))]
         self.known = [x for x in self.known if x.now.key != now.key]
-        self.put(paths, now)
 
     def all_paths(self) -> list[Specialization]:
         """Return all paths that are kept, those of the latest surroundings first."""
@@ -108,8 +82,9 @@ class Shape:
         for now, paths, _ in self.known:
             if (not objects or now.is_of(objects)) and now.are_unchanged():
                 return paths
-        if objects and self._around is not None and self._around.are_unchanged():
-            layout = layout_of(objects, self._around)
+        around = self._around
+        if objects and around is not None and around.are_unchanged():
+            layout = layout_of(objects, around)
             for now, paths, then in self.known:
                 if layout is not None and then is not None and then[0] == layout[0]:
                     places = dict(zip(map(id, then[1]), layout[1], strict=True))
@@ -147,6 +122,7 @@ class Specializations:
         self.limits = RecordingLimits()
         self.shapes: dict[Key, Shape] = {}
         self.names = NamesRead()
+        self._known: list[Surroundings] = []  # the latest first
         _known.add(self)
 
     def current(self, key: Key, objects: list[Any]) -> tuple[Specialization, ...]:
@@ -164,16 +140,24 @@ class Specializations:
         shape = self.shapes.get(key)
         if shape is None:
             roots = [self._function, *{id(x): x for x in code_in(key)}.values()]
-            ids = [*map(id, roots)]
-            guards = (x.guard for x in self.shapes.values() if [*map(id, x.guard.roots)] == ids)
-            guard = next(guards, None) or Guard(roots, self.names)
             self._forget_oldest()
-            shape = self.shapes[key] = Shape(guard)
-        now = shape.guard.given(objects) if objects else shape.guard.current()
+            shape = self.shapes[key] = Shape(roots)
+        now = self._surroundings(shape.roots, objects)
         paths = shape.programs.get(now.key, ())
         if (paths or not objects) and now not in [x.now for x in shape.known]:
-            shape.put(paths, now)
+            is_alike = objects and now.aliases is None
+            shape.put(paths, now, self._surroundings(shape.roots, []) if is_alike else None)
         return now, next((x.paths for x in shape.known if x.now is now), ())
+
+    def _surroundings(self, roots: Sequence[Any], objects: Sequence[Any]) -> Surroundings:
+        """Return what is around the function now, called with code and objects."""
+        ids, count = [*map(id, chain(roots, objects))], self.names.count()
+        same = (x for x in self._known if x.count == count and [*map(id, x.roots)] == ids)
+        found = next((x for x in same if x.are_unchanged()), None)
+        found = found or Surroundings(roots, self.names, objects)
+        others = [x for x in self._known if x is not found and not (x.objects and objects)]
+        self._known = [found, *others][:KEPT]
+        return found
 
     def record(self, call: Call, *, at_once: bool = False) -> Specialization | None:
         """Record the path that a call takes, and keep it; None if the call is to be made eagerly.
@@ -223,6 +207,7 @@ class Specializations:
             _, paths = self._looked_around(key, objects)
             paths = path, *[p for p in paths if p.outcomes != path.outcomes]
             self.shapes[key].keep(paths, path.surroundings)
+            self._looked_around(key, objects)
         return path
 
     def _is_left_eager(self, key: Key, objects: list[Any]) -> bool:

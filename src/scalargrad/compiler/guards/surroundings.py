@@ -31,10 +31,10 @@ from scalargrad.compiler.guards.comparable import (
 from scalargrad.compiler.guards.edges import (
     CACHES,
     Edge,
+    count_kept,
     data_of,
     functions_of,
     holds_functions,
-    identities_kept,
     is_empty,
     is_wrapper,
     kept_by,
@@ -69,7 +69,7 @@ from scalargrad.compiler.guards.rereading import Rereading
 from scalargrad.sparse import Table, Touched
 from scalargrad.table.operation import Operation
 from scalargrad.tree import is_array as is_ndarray
-from scalargrad.tree import is_array_scalar, is_object_array
+from scalargrad.tree import is_object_array
 from scalargrad.value import Parameter, Value
 
 #: The owner of a variable, a name or an attribute, and what it is called there.
@@ -124,8 +124,8 @@ class Surroundings:
     """
 
     def __init__(self, roots: Iterable[Any], names: NamesRead, objects: Sequence[Any] = ()) -> None:
-        self._roots, self.names, self.objects = [*roots, *objects], names, objects
-        walk = walked(self._roots, self.names)
+        self.roots, self.names, self.objects = [*roots, *objects], names, objects
+        walk = walked(self.roots, self.names)
         self.met, self.kept, self.values = walk.met, walk.kept, walk.values
         self.key, self._tables = (*walk.tokens,), walk.tables
         self.refusal = next(self._refusals(walk), None)
@@ -148,7 +148,7 @@ class Surroundings:
         """Return the name of the first thing that differs from surroundings with this key."""
         pairs = enumerate(zip(key, self.key, strict=False))
         first = next((k for k, (x, y) in pairs if x != y), min(len(key), len(self.key)))
-        walk = Walk(self._roots, self.names, most=first)
+        walk = Walk(self.roots, self.names, most=first)
         if walk.place is not None:
             return [named(walk.place)]
         name = getattr(walk.last, "__name__", "")
@@ -161,7 +161,7 @@ class Surroundings:
                 yield refusal_of(named(place), x)
         for function in walk.functions:
             yield from changing_calls(function)
-        for root in self._roots:
+        for root in self.roots:
             if isinstance(function := getattr(root, "__func__", root), FunctionType):
                 yield from misread(function)
 
@@ -393,8 +393,6 @@ class Walk:
             self.rereading.held(_ITEMS_OF_ARRAY, x)
             self.rereading.fact(_SHAPE, x)
             self._push_inside(items)
-        elif is_array_scalar(x):
-            self.tokens.append(exact(x))
         else:
             then = b"" if self._closed else x.tobytes()
             self.tokens.append((type(x), *_LAYOUT(x), then))
@@ -531,7 +529,7 @@ class Walk:
             self._hold(x, edges.KEPT)
             self._fact(len, vars(x))
             self._fact(times_cleared, x)
-            self.rereading.fact(identities_kept, x)
+            self.rereading.fact(count_kept, x)
             self._ahead += [(y, (y, None)) for y in kept_by(x).values()]
 
     def _members(self, kind: type) -> None:
