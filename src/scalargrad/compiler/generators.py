@@ -16,9 +16,11 @@ import pickle
 import random
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from types import FunctionType
 from typing import Any
 
-from scalargrad.compiler.guards.names_read import NamesRead
+from scalargrad.compiler.guards.names_read import NamesRead, names_and_texts
+from scalargrad.compiler.guards.object_state import is_own
 from scalargrad.compiler.guards.surroundings import walked
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import shown
@@ -149,11 +151,16 @@ def generators_of(roots: Iterable[Any]) -> list[Any]:
 
 
 def _among(objects: Iterable[Any], *, with_numpys: bool) -> list[Any]:
-    """Return the generators among objects, that of the module `random`, and that of NumPy's."""
-    shared = [MODULE]
+    """Return the generators among objects, that of the module `random`, and that of NumPy's.
+
+    Also those that functions of libraries name, in which the walk does not look.
+    """
+    functions = [x for x in objects if isinstance(x, FunctionType) and not is_own(x)]
+    named = [(x.__globals__, names_and_texts(x.__code__, of_globals=True)) for x in functions]
+    shared = [MODULE, *(space.get(name) for space, names in named for name in names)]
     if with_numpys and (numpy := sys.modules.get("numpy")):
         shared.append(numpy.random.rand.__self__)
-    return [*{id(x): x for x in (*shared, *filter(_is_generator, objects))}.values()]
+    return [*{id(x): x for x in filter(_is_generator, (*shared, *objects))}.values()]
 
 
 def is_fresh(x: Any) -> bool:

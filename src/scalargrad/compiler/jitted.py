@@ -74,12 +74,6 @@ class Explanation(str):
 
     code: str
 
-    def __new__(cls, text: str, code: str = "") -> Explanation:
-        """Make the text, and attach the code."""
-        made = super().__new__(cls, text)
-        made.code = code
-        return made
-
     def __repr__(self) -> str:
         return str(self)
 
@@ -263,7 +257,9 @@ class Jitted(Generic[P, R]):
             lines.append(
                 f"time of a call: {seconds * 1e6:,.1f} µs, with its arguments read and results made"
             )
-        return Explanation("\n".join(lines), "\n".join(codes))
+        explanation = Explanation("\n".join(lines))
+        explanation.code = "\n".join(codes)
+        return explanation
 
     def export(self, path: str | os.PathLike[str], *args: P.args, **kwargs: P.kwargs) -> list[File]:
         """Write the program for such arguments to a file of C or machine code.
@@ -370,13 +366,11 @@ class Bound(functools.partial[R], Generic[Q, R]):
 
     def explain(self, *args: Any, **kwargs: Any) -> Explanation:
         """Show what was recorded and compiled for these arguments; see `Jitted.explain`."""
-        compiled: Any = self.func
-        return compiled.explain(*self.args, *args, **self.keywords, **kwargs)  # type: ignore[no-any-return]
+        return self.func.explain(*self.args, *args, **self.keywords, **kwargs)  # type: ignore[attr-defined, no-any-return]
 
     def export(self, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> list[File]:
         """Write the program for such arguments to a file; see `Jitted.export`."""
-        compiled: Any = self.func
-        return compiled.export(path, *self.args, *args, **self.keywords, **kwargs)  # type: ignore[no-any-return]
+        return self.func.export(path, *self.args, *args, **self.keywords, **kwargs)  # type: ignore[attr-defined, no-any-return]
 
 
 # Check mode ---------------------------------------------------------------------------------------

@@ -518,15 +518,10 @@ _EMPTY: Any = ()
 
 
 def size_changed(key: Key, other: Key) -> list[str]:
-    """Return the class of a dataclass if keys differ only in an integer that such ones hold."""
-    pairs: list[Any] = [(x, y) for x, y in zip(key, other, strict=False) if x != y]
-    parts = [part for pair in pairs for part in pair]
-    are_sizes = all(isinstance(x, tuple) and x[:1] == (_SIZE,) for x in parts)
-    return [
-        f"an integer of {x[1].__name__}"
-        for x, _ in pairs[:1]
-        if are_sizes and len(key) == len(other)
-    ]
+    """Return the class of a dataclass if what differs first is an integer that such ones hold."""
+    pair: list[Any] = next(([x, y] for x, y in zip(key, other, strict=False) if x != y), [])
+    are_sizes = all(isinstance(x, tuple) and x[:1] == (_SIZE,) for x in pair)
+    return [f"an integer of {x[1].__name__}" for x in pair[:1] if are_sizes]
 
 
 def code_in(key: Key) -> Iterator[Any]:

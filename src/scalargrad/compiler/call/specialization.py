@@ -26,7 +26,6 @@ from scalargrad.compiler.trace.record import Recording
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.grad_mode import builds_graphs
 from scalargrad.graph import topological_order
-from scalargrad.system.cached_property import cached_property
 from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.value import Value
 
@@ -37,20 +36,19 @@ Call = tuple[Any, tuple[Any, ...], dict[str, Any], Key, list[Any], list[Any]]
 _FEW = 64
 
 
-class RandomInputs(tuple[Draw, ...]):
+class RandomInputs:
     """The random draws of a recording, in order, to be made again at each call.
 
     Under vmap, all examples make the same draw; equal draws in a row are made at once.
     """
 
-    @cached_property
-    def _rows(self) -> list[tuple[Draw, int]]:
-        """The draws, each with the number of times it is made in a row."""
-        return [(row[0], len(row)) for row in rows_of(self)]
+    def __init__(self, draws: Sequence[Draw]) -> None:
+        self._count = len(draws)
+        self._rows = [(row[0], len(row)) for row in rows_of(draws)]
+        self._sources = {id(draw.source): draw.source for draw, _ in self._rows}.values()
 
-    @cached_property
-    def _sources(self) -> list[Any]:
-        return [*{id(draw.source): draw.source for draw, _ in self._rows}.values()]
+    def __len__(self) -> int:
+        return self._count
 
     def numbers(self) -> Floats:
         """Draw all numbers."""

@@ -172,32 +172,20 @@ _MODULE = "scalargrad.nn.module"
 _COMPUTES = {"__call__", "forward", "extra_repr"}
 
 
-#: Which attributes of an object of a user's class the code of its libraries' bases reads, and
-#: which methods there read all.
-ReadByLibraries = tuple[frozenset[str], frozenset[str]]
-_NOTHING: ReadByLibraries = frozenset(), frozenset()
-
-
 @functools.cache
-def read_by_libraries(kind: Any) -> ReadByLibraries | None:
-    """Return what libraries read of objects of a class; None if that may be anything.
+def read_by_libraries(kind: Any) -> frozenset[str] | None:
+    """Return the methods of libraries that read all of an object of a class; None if any may.
 
     That is so of a dataclass, too, whose fields are read without their names.
     """
-    if kind is SimpleNamespace:
-        return _NOTHING
     bases = [x for x in kind.__mro__[:-1] if is_of_library(x) and x.__module__ not in BARE]
-    if is_of_library(kind) or dataclasses.is_dataclass(kind):
+    may_be_any = is_of_library(kind) or dataclasses.is_dataclass(kind)
+    if kind is SimpleNamespace or not (bases or may_be_any):
+        return frozenset()
+    if may_be_any or [x.__module__ for x in bases] != [_MODULE]:
         return None
-    if not bases:
-        return _NOTHING
-    if [x.__module__ for x in bases] != [_MODULE]:
-        return None
-    methods = {
-        name: x.__code__ for name, x in vars(bases[0]).items() if isinstance(x, FunctionType)
-    }
-    read = [attributes_read(code) for name, code in methods.items() if name in _COMPUTES]
-    return frozenset().union(*read), frozenset(methods.keys() - _COMPUTES)
+    methods = [name for name, x in vars(bases[0]).items() if isinstance(x, FunctionType)]
+    return frozenset(methods) - _COMPUTES
 
 
 class NamesRead:
@@ -246,6 +234,6 @@ class NamesRead:
         @functools.cache
         def read_of(kind: type) -> frozenset[str] | None:
             known = None if reads_all else read_by_libraries(kind)
-            return None if known is None or known[1] & read else read | known[0]
+            return None if known is None or known & read else read | _COMPUTES
 
         return read_of
