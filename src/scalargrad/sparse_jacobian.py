@@ -143,7 +143,7 @@ class SparseJacobian:
         others = [None if k in positions else a for k, a in enumerate(args)], kwargs
         key, _, _ = self._function.signature(args, kwargs)
         plan = self._plans.get(key)
-        if plan is None or not plan.surroundings.unchanged():
+        if plan is None or not plan.surroundings.are_unchanged():
             rebuilds = [flatten(args[k], "an argument")[1] for k in positions]
             plan = self._plans[key] = _Plan(self._f, positions, rebuilds, x, others)
         return scipy.sparse.csr_array(plan.matrix(x, others), shape=plan.shape)

@@ -4,24 +4,22 @@ A number drawn by `scalargrad.drawn` is drawn again at each call. Drawn in any o
 be the same in all calls. So after a recording, every generator that the function can reach must be
 in the state in which the draws by `drawn` alone leave it.
 
-Generators are found by the references of the function. Asking the garbage collector for all of them
+Generators are found by the references of the function, but for those that a library keeps to
+itself. Asking the garbage collector for all of them
 would take longer than recording a small function, and would find those of other threads.
 """
 
 from __future__ import annotations
 
-import functools
 import itertools
 import pickle
 import random
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
-from scalargrad.compiler.guards.names_read import NamesRead, codes_within
+from scalargrad.compiler.guards.names_read import NamesRead, names_and_texts
 from scalargrad.compiler.guards.object_state import is_own
 from scalargrad.compiler.guards.surroundings import walked
 from scalargrad.errors import TraceError
@@ -36,8 +34,6 @@ REMEDY = (
     "loss([xs[i] for i in batch], [ys[i] for i in batch])"
 )
 
-#: So many names are looked up behind libraries.
-_MOST = 5_000
 #: From this many numbers on, these methods of NumPy's generators draw them all at once.
 _AT_ONCE = 8
 _FILLING = {"random", "normal", "standard_normal", "uniform", "exponential", "standard_exponential"}
@@ -97,7 +93,6 @@ class Generators:
 
     def __init__(self, objects: Iterable[Any] = (), names: Iterable[str] = ()) -> None:
         objects, names = [*objects], {*names}
-        objects += _behind(objects)
         is_loaded = "numpy.random" in sys.modules  # libraries may draw from it
         found = _among(objects, with_numpys="random" in names or is_loaded)
         self._before = {id(x): (x, state_of(x)) for x in found}
@@ -152,50 +147,20 @@ def generators_of(roots: Iterable[Any]) -> list[Any]:
     """Return the generators that can be reached, that of the module `random` among them."""
     names = NamesRead()
     objects = walked([*roots], names, closed=(Value,)).kept
-    return _among([*objects, *_behind(objects)], with_numpys="random" in names.names)
-
-
-def _behind(objects: Iterable[Any]) -> list[Any]:
-    """Return the generators that functions name, and those of libraries that they name.
-
-    Our own functions draw by `drawn` alone.
-    """
-    found, met = dict[int, Any](), set[Any]()
-    ahead = deque(map(_asked, filter(_is_followed, objects)))
-    while ahead and len(met) < _MOST:
-        space, names = ahead.popleft()
-        new = [x for x in map(space.get, space.keys() & names) if (id(x), names) not in met]
-        met.update((id(x), names) for x in new)
-        for x in new:
-            members = vars(x).values() if isinstance(x, type) else (x,)
-            ahead += map(_asked, filter(_is_followed, members))
-            if isinstance(x, ModuleType) and not x.__name__.startswith("scalargrad"):
-                ahead.append((vars(x), names))
-            elif _is_generator(x):
-                found[id(x)] = x
-    return [*found.values()]
-
-
-def _is_followed(x: Any) -> bool:
-    return type(x) is FunctionType and not is_own(x)
-
-
-def _asked(function: FunctionType) -> tuple[dict[str, Any], frozenset[str]]:
-    """Return where a function's names are looked up, and these."""
-    return function.__globals__, _names(function.__code__)
-
-
-@functools.cache
-def _names(code: CodeType) -> frozenset[str]:
-    return frozenset(chain.from_iterable(x.co_names for x in codes_within(code)))
+    return _among(objects, with_numpys="random" in names.names)
 
 
 def _among(objects: Iterable[Any], *, with_numpys: bool) -> list[Any]:
-    """Return the generators among objects, that of the module `random`, and that of NumPy's."""
-    shared = [MODULE]
+    """Return the generators among objects, that of the module `random`, and that of NumPy's.
+
+    Also those that functions of libraries name, in which the walk does not look.
+    """
+    functions = [x for x in objects if isinstance(x, FunctionType) and not is_own(x)]
+    named = [(x.__globals__, names_and_texts(x.__code__, of_globals=True)) for x in functions]
+    shared = [MODULE, *(space.get(name) for space, names in named for name in names)]
     if with_numpys and (numpy := sys.modules.get("numpy")):
         shared.append(numpy.random.rand.__self__)
-    return [*{id(x): x for x in (*shared, *filter(_is_generator, objects))}.values()]
+    return [*{id(x): x for x in filter(_is_generator, (*shared, *objects))}.values()]
 
 
 def is_fresh(x: Any) -> bool:

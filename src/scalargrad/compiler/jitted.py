@@ -3,32 +3,50 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import pkgutil
 import sys
 import time
 import timeit
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    NoReturn,
+    ParamSpec,
+    TypeVar,
+    overload,
+)
 
+from scalargrad.autodiff import gradients
 from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.call.arguments import Key
 from scalargrad.compiler.call.call_signature import Signature, static_of
+from scalargrad.compiler.call.output import Result
 from scalargrad.compiler.call.record_call import UnrecordedError
 from scalargrad.compiler.call.specialization import Call, Specialization
 from scalargrad.compiler.call.specializations import Specializations
-from scalargrad.compiler.check import checked
+from scalargrad.compiler.generators import Generators
+from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.object_state import is_object
-from scalargrad.compiler.jit_mode import is_jit_disabled, mode_here
+from scalargrad.compiler.guards.surroundings import walked
+from scalargrad.compiler.jit_mode import disable_jit, is_jit_disabled, jit_mode, mode_here
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.trace.side_effects import CallSnapshot
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import switches
+from scalargrad.graph import topological_order
 from scalargrad.system.process import collector_paused
 from scalargrad.system.short_repr import shown
+from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import flag, listed
+from scalargrad.tree import children, flatten
+from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from pathlib import Path as File
@@ -55,12 +73,6 @@ class Explanation(str):
     __slots__ = ("code",)
 
     code: str
-
-    def __new__(cls, text: str, code: str = "") -> Explanation:
-        """Make the text, and attach the code."""
-        made = super().__new__(cls, text)
-        made.code = code
-        return made
 
     def __repr__(self) -> str:
         return str(self)
@@ -245,7 +257,9 @@ class Jitted(Generic[P, R]):
             lines.append(
                 f"time of a call: {seconds * 1e6:,.1f} µs, with its arguments read and results made"
             )
-        return Explanation("\n".join(lines), "\n".join(codes))
+        explanation = Explanation("\n".join(lines))
+        explanation.code = "\n".join(codes)
+        return explanation
 
     def export(self, path: str | os.PathLike[str], *args: P.args, **kwargs: P.kwargs) -> list[File]:
         """Write the program for such arguments to a file of C or machine code.
@@ -352,13 +366,129 @@ class Bound(functools.partial[R], Generic[Q, R]):
 
     def explain(self, *args: Any, **kwargs: Any) -> Explanation:
         """Show what was recorded and compiled for these arguments; see `Jitted.explain`."""
-        compiled: Any = self.func
-        return compiled.explain(*self.args, *args, **self.keywords, **kwargs)  # type: ignore[no-any-return]
+        return self.func.explain(*self.args, *args, **self.keywords, **kwargs)  # type: ignore[attr-defined, no-any-return]
 
     def export(self, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> list[File]:
         """Write the program for such arguments to a file; see `Jitted.export`."""
-        compiled: Any = self.func
-        return compiled.export(path, *self.args, *args, **self.keywords, **kwargs)  # type: ignore[no-any-return]
+        return self.func.export(path, *self.args, *args, **self.keywords, **kwargs)  # type: ignore[attr-defined, no-any-return]
+
+
+# Check mode ---------------------------------------------------------------------------------------
+
+#: How far a number may differ: relative to itself, and to the largest number on the way to it.
+RELATIVE, OF_LARGEST = 1e-9, 1e-12
+
+Differ = Callable[[str], None]
+
+
+def checked(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return the result of a compiled call that an eager call has confirmed.
+
+    Generators are set back between the two. Gradients of each
+    result by the Values it depends on are compared as well.
+
+    Parameters
+    ----------
+    compiled : Jitted
+    args, kwargs
+        The arguments of the call.
+
+    Raises
+    ------
+    TraceError
+        If a number, a gradient or the form of the result differs, or only one of the two is an
+        error; the message says where.
+    """
+    roots = compiled.__wrapped__, args, kwargs
+    generators = Generators(walked(roots, NamesRead(), closed=(Value,)).kept)
+    with jit_mode("program"):
+        found = compiled(*args, **kwargs)
+    generators.rewind()
+
+    def differ(what: str, cause: Exception | None = None) -> NoReturn:
+        raise TraceError(
+            f"{compiled!r} {what}: it reads something that jit does not compare, or changes it; "
+            "pass that as an argument, or call the function without jit"
+        ) from cause
+
+    def confirm(args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        try:
+            with disable_jit():
+                expected = compiled.__wrapped__(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - whichever it is, the program raised none
+            differ(f"returned a result where eager code raises {type(error).__name__}", error)
+        for where, x, y in _pairs(found, expected, "its result", differ):
+            _compare(where, x, y, differ)
+
+    try:
+        confirm(args, kwargs)
+    except TraceError as refusal:
+        try:  # with Values for numbers: from what a slope near 0 was computed, they know
+            leaves, rebuild = flatten([args, kwargs], "the arguments")
+            confirm(*rebuild(Value(x) if isinstance(x, float) else x for x in leaves))
+        except Exception:  # noqa: BLE001 - it need not take Values
+            raise refusal from refusal.__cause__
+    return found
+
+
+def _compare(where: str, found: Any, expected: Any, differ: Differ) -> None:
+    """Compare a number or Value of a result, and its gradients."""
+    x, y = (float(v.data) if isinstance(v, Value) else float(v) for v in (found, expected))
+    nodes = topological_order(expected) if isinstance(expected, Value) else []
+    largest = max((abs(node.data) for node in nodes), default=abs(y))
+    if not _agree(x, y, largest):
+        differ(f"computes {x!r} for {where}, and eager code {y!r}")
+    if not (isinstance(found, Value) and isinstance(expected, Value)) or found is expected:
+        return
+    known, compiled = {*nodes}, isinstance(found, Result)  # another has nodes of its own on the way
+    parents = [x for x in found.parents if isinstance(x, Value)]
+    by = [x for x in parents if x in known or (compiled and x.op is None)]
+    if not all(math.isfinite(parent.data) for parent in by):
+        return  # a slope there is 0 or nan by what it is multiplied with on the way
+    ours = gradients(found, by, allow_nonfinite=True)
+    theirs = gradients(expected, by, allow_nonfinite=True)
+    steepest = max(map(abs, theirs), default=0.0)
+    for parent, dx, dy in zip(by, ours, theirs, strict=True):
+        is_near = _agree(dx, dy, steepest * RELATIVE / OF_LARGEST)
+        if not (is_near or _agree(dx, dy, _magnitudes(nodes)[parent])):
+            name = parent.label or "a Value"
+            differ(f"computes the gradient {dx!r} of {where} by {name}, and eager code {dy!r}")
+
+
+def _magnitudes(nodes: Sequence[Value]) -> dict[Value, float]:
+    """Return, for each node, the sum of the magnitudes of which a gradient by it is the sum.
+
+    That is over all ways from the last node to it.
+    """
+    found = dict.fromkeys(nodes, 0.0) | {nodes[-1]: 1.0}
+    for node in reversed(nodes):
+        for x, local in zip(node.parents, node.local_grads, strict=True):
+            if isinstance(x, Value) and local is not None:
+                found[x] = found.get(x, 0.0) + found[node] * abs(local)
+    return found
+
+
+def _agree(x: float, y: float, largest: float) -> bool:
+    limit = OF_LARGEST * largest if math.isfinite(largest) else 0.0
+    are_nan = math.isnan(x) and math.isnan(y)
+    return are_nan or math.isclose(x, y, rel_tol=RELATIVE, abs_tol=limit)
+
+
+def _pairs(x: Any, y: Any, where: str, differ: Differ) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the numbers of two results side by side, with where they stand."""
+    if isinstance(x, Value) or is_real(x):
+        if not (isinstance(y, Value) or is_real(y)):
+            differ(f"returns a number as {where}, and eager code a {type(y).__name__}")
+        yield where, x, y
+        return
+    a, b = dict(children(x) or ()), dict(children(y) or ())
+    if type(x) is not type(y) or a.keys() != b.keys():
+        differ(f"returns another {type(y).__name__} as {where} than eager code")
+    for key, part in a.items():
+        yield from _pairs(part, b[key], f"{where}[{key!r}]", differ)
+
+
+# The decorator ------------------------------------------------------------------------------------
 
 
 @overload

@@ -14,7 +14,17 @@ import inspect
 import numbers
 from array import array
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Iterator, MappingView, Sequence, Set
+from collections.abc import (
+    Callable,
+    Collection,
+    Container,
+    Hashable,
+    Iterable,
+    Iterator,
+    MappingView,
+    Sequence,
+    Set,
+)
 from contextlib import suppress
 from dataclasses import is_dataclass
 from enum import Enum
@@ -228,6 +238,10 @@ class Kind:
         """Return arguments of this kind with their numbers replaced; see `rebuilt`."""
         raise NotImplementedError
 
+    def inside(self, _xs: Sequence[Any]) -> Iterable[Any]:
+        """Return what lies within arguments of this kind."""
+        return ()
+
 
 class _Numbers(Kind):
     """Plain numbers."""
@@ -269,7 +283,7 @@ class _Containers(Kind):
         else:
             lengths, first = [*map(len, xs)], len(xs[0])
             walk.key.append(first if lengths.count(first) == len(xs) else (*lengths,))
-        walk.take(self._inside(xs))
+        walk.take(self.inside(xs))
 
     def take_one(self, x: Any, walk: Walk) -> None:
         if self._may_hold_more or self._is_dict:
@@ -279,10 +293,10 @@ class _Containers(Kind):
             walk.take(x)
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
-        items = iter(rebuilt(self._inside(xs), fresh))
+        items = iter(rebuilt(self.inside(xs), fresh))
         return [like(x, islice(items, len(x))) for x in xs]
 
-    def _inside(self, xs: Sequence[Any]) -> Sequence[Any]:
+    def inside(self, xs: Sequence[Any]) -> Sequence[Any]:
         return _in_a_row([x.values() for x in xs] if self._is_dict else xs)
 
 
@@ -315,6 +329,9 @@ class _Records(Kind):
                 now = before if _is_size(before) else next(made)
                 object.__setattr__(copies[id(x)], name, now)
         return [copies[id(x)] for x in xs]
+
+    def inside(self, xs: Sequence[Any]) -> Iterable[Any]:
+        return chain.from_iterable(held for _, _, held in self._columns(xs))
 
     def _columns(self, xs: Sequence[Any]) -> list[tuple[str, Sequence[Any], list[Any]]]:
         """Return the names of attributes, each with the objects that have it and what they hold.
@@ -356,6 +373,9 @@ class _Arrays(Kind):
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
         return [_rebuilt_array(x, fresh) for x in xs]
+
+    def inside(self, xs: Sequence[Any]) -> Iterable[Any]:
+        return chain.from_iterable(x.ravel().tolist() for x in xs if x.dtype.hasobject)
 
 
 class _Others(Kind):
@@ -469,16 +489,50 @@ def _rebuilt_array(x: Any, fresh: Fresh) -> Any:
     return object_array([*found, *islice(fresh.numbers, max(x.size - 1, 0))]).reshape(x.shape)
 
 
+def require_apart(around: Container[int], call: tuple[Any, ...]) -> None:
+    """Raise TraceError if an argument is around the function, or two are one list.
+
+    Lists, tuples, dicts, arrays and dataclasses among arguments are copies while a function is
+    recorded, in which traced numbers stand for the given ones. What it closes over is the object
+    itself. Of ``jit(lambda a: 2.0 if a is base else 1.0)(base)``, code asks which one it is.
+    """
+    compiled, args, kwargs, _, _, objects = call
+    itself = {*map(id, objects)}
+    given = ahead = [x for x in (*args, *kwargs.values()) if id(x) not in itself]
+    met = set[int]()
+    while ahead:
+        new: list[Any] = []
+        for x in ahead:
+            kind = KINDS[x.__class__]
+            if not isinstance(kind, _COPIED) or x is _EMPTY:
+                continue
+            # A batch may hold a pair twice; a dataclass has one copy.
+            may_be_twice = isinstance(kind, _Records) or (ahead is not given and type(x) is tuple)
+            if id(x) in around or (id(x) in met and not may_be_twice):
+                how = "that it also reads by a name" if id(x) in around else "twice"
+                raise TraceError(
+                    f"{compiled!r} is given a {type(x).__name__} {how}, and its code asks by `is` "
+                    "which is which; as a program has a copy of each argument, that would come out "
+                    "otherwise: pass it once, as in jit(lambda x: f(x, x)), or let the function "
+                    "close over it, as in jit(lambda x: f(object, x))"
+                )
+            if id(x) not in met:
+                met.add(id(x))
+                new += kind.inside([x])
+        ahead = [x for x in new if type(x) not in _NOT_COPIED]
+
+
+#: What the function that is recorded is given copies of, and most of what it is not.
+_COPIED, _NOT_COPIED = (_Containers, _Records, _Arrays), PLAIN | {Value}
+#: The tuple that holds nothing, of which there is one.
+_EMPTY: Any = ()
+
+
 def size_changed(key: Key, other: Key) -> list[str]:
-    """Return the class of a dataclass if keys differ only in an integer that such ones hold."""
-    pairs: list[Any] = [(x, y) for x, y in zip(key, other, strict=False) if x != y]
-    parts = [part for pair in pairs for part in pair]
-    are_sizes = all(isinstance(x, tuple) and x[:1] == (_SIZE,) for x in parts)
-    return [
-        f"an integer of {x[1].__name__}"
-        for x, _ in pairs[:1]
-        if are_sizes and len(key) == len(other)
-    ]
+    """Return the class of a dataclass if what differs first is an integer that such ones hold."""
+    pair: list[Any] = next(([x, y] for x, y in zip(key, other, strict=False) if x != y), [])
+    are_sizes = all(isinstance(x, tuple) and x[:1] == (_SIZE,) for x in pair)
+    return [f"an integer of {x[1].__name__}" for x in pair[:1] if are_sizes]
 
 
 def code_in(key: Key) -> Iterator[Any]:

@@ -45,23 +45,22 @@ def static_of(
     if not numbers and not names:
         return frozenset()
     try:
-        parameters = inspect.signature(function).parameters.values()
+        parameters = [*inspect.signature(function).parameters.values()]
     except (TypeError, ValueError):  # a builtin without one
         return frozenset([*numbers, *names])
-    open_ended = {p.kind for p in parameters} & {inspect.Parameter.VAR_POSITIONAL}
-    any_name = inspect.Parameter.VAR_KEYWORD in {p.kind for p in parameters}
+    kinds = {p.kind for p in parameters}
     places = [p.name for p in parameters if p.kind in _POSITIONAL]
-    known = {p.name for p in parameters}
-    found: set[int | str] = set()
+    known, count = {p.name for p in parameters}, len(places)
+    is_open = inspect.Parameter.VAR_POSITIONAL in kinds
+    found: set[int | str] = {*numbers, *names}
     for k in numbers:
-        if not (open_ended or -len(places) <= k < len(places)):
-            raise OperandError(f"jit: static_argnums {k}, and there are {len(places)} arguments")
-        at = k + len(places) if k < 0 and not open_ended else k
-        found |= {k, at, places[at]} if 0 <= at < len(places) else {k}
+        if k < (0 if is_open else -count) or (k >= count and not is_open):
+            raise OperandError(f"jit: static_argnums {k}, and there are {count} arguments")
+        found |= {k % count, places[k]} if k < count else {k}
     for name in names:
-        if name not in known and not any_name:
+        if name not in known and inspect.Parameter.VAR_KEYWORD not in kinds:
             raise OperandError(f"jit: static_argnames {shown(name)} is none of {', '.join(known)}")
-        found |= {name, places.index(name)} if name in places else {name}
+        found |= {places.index(name)} if name in places else {name}
     return frozenset(found)
 
 

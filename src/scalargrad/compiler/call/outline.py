@@ -100,19 +100,16 @@ class _Outlining:
         return known
 
 
-def _require_known_keys(named: dict[Any, Any]) -> None:
+def _require_known_keys(named: Any) -> None:
     """Raise TraceError if a dict that leaves a recording has keys which another call may not."""
-    if recorder() is None and not all(map(_is_known_key, named)):
-        raise TraceError(
-            "a compiled function returned a dict whose keys are or hold Values or objects, which "
-            "another call may not have: return a list of pairs, or names as keys"
-        )
-
-
-def _is_known_key(x: Any) -> bool:
-    if isinstance(x, tuple | frozenset):
-        return all(map(_is_known_key, x))
-    return not (isinstance(x, Value) or is_stateful(type(x)))
+    for x in named if recorder() is None else ():
+        if isinstance(x, tuple | frozenset):
+            _require_known_keys(x)
+        elif isinstance(x, Value) or is_stateful(type(x)):
+            raise TraceError(
+                "a compiled function returned a dict whose keys are or hold Values or objects, "
+                "which another call may not have: return a list of pairs, or names as keys"
+            )
 
 
 def _require_constant(x: Any) -> None:
@@ -196,9 +193,6 @@ def _container_filler(outline: Any, of_array: bool) -> Callable[[Any], Any]:
         return at_once if kind is list else lambda x: tuple(at_once(x))
     parts = outline.values() if isinstance(outline, dict) else outline
     fillers = [filler(x, of_array=of_array) for x in parts]
-    if kind is tuple and len(fillers) == 2:  # a value and its gradient, above all
-        first, second = fillers
-        return lambda x: (first(x), second(x))
     return lambda x: like(outline, [fill(x) for fill in fillers])
 
 

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from scalargrad.call import Call, CallOperation, Intermediate, Signals, add_shares
 from scalargrad.compiler.function import Function
-from scalargrad.compiler.guards.layout import taker
 from scalargrad.compiler.runner import Inputs
 from scalargrad.errors import NumericalError
 from scalargrad.table.operation import Operation
@@ -211,8 +210,8 @@ class ResultNodes:
         #: The results that depend on operands; one that depends on nothing is a leaf.
         self._moving = [k for k in nodes if read[k] != ()]
         self._still = [k for k in nodes if read[k] == ()]
-        places = read[self._moving[0]] if len(self._moving) == 1 else None
-        self._take = tuple if places is None else taker(places)
+        #: The operands of the only result; None for all.
+        self._places = read[self._moving[0]] if len(self._moving) == 1 else None
         are_read = function.are_read if len(self._moving) > 1 else []
         self._kinds = [Intermediate if is_read else Value for is_read in are_read]
         #: Whether the only result depends on all operands: a call then makes the node itself.
@@ -225,7 +224,9 @@ class ResultNodes:
             found[k] = Value(numbers[k])
         if len(self._moving) == 1:
             (k,) = self._moving
-            found[k] = Result(numbers[k], k, run, self._take(run.operands))
+            places, operands = self._places, run.operands
+            read = operands if places is None else tuple([operands[i] for i in places])
+            found[k] = Result(numbers[k], k, run, read)
         elif self._moving:
             call = Call(run.name, run.operands, numbers[: len(self._reached)], run)
             for k, y in zip(self._moving, call.outputs(self._moving, self._kinds), strict=True):

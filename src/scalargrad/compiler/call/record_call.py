@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import is_
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from scalargrad.compiler.call.arguments import replaced
 from scalargrad.compiler.call.specialization import Call
 from scalargrad.compiler.generators import REMEDY
 from scalargrad.compiler.guards.names_read import NamesRead
-from scalargrad.compiler.trace.record import as_recording, is_same, recorded
+from scalargrad.compiler.trace.record import Recording, as_recording, is_same, recorded
 from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.errors import ScalargradError, TraceError
@@ -34,24 +34,10 @@ _FRESH = (
 )
 
 
-class Untaken(NamedTuple):
-    """A path through comparisons that was not taken before: to compile it would not pay yet.
-
-    Attributes
-    ----------
-    outcomes, lines
-        As of a `Recording`.
-    closed_over : list of Value
-        Those that were read.
-    """
-
-    outcomes: tuple[bool, ...]
-    lines: tuple[tuple[str, int] | None, ...]
-    closed_over: list[Value]
-
-
-#: What a path is made of: the recording, or `Untaken`, and the outline of the result.
-Found = tuple[Any, Any]
+#: What a path is made of: the recording, and the outline of the result.
+Found = tuple[Recording, Any]
+#: What has been recorded, and what makes of it that of which a path is made.
+Attempt = tuple[Trace, Callable[[], Found]]
 
 
 class UnrecordedError(Exception):
@@ -99,8 +85,8 @@ class CallRecorder:
         #: Leaves that have a node for each number however large.
         self._apart = {*range(len(self.leaves))} if singly else set[int]()
 
-    def record(self, stays: Callable[[], bool], pays: Callable[[Any], bool]) -> Found:
-        """Record the call, and return what a path is made of.
+    def record(self, stays: Callable[[], bool]) -> Attempt:
+        """Record the call.
 
         What the function has changed it must leave alone in a second recording, which is to be the
         same: a memo is kept so, but no counter, and nothing that it only writes. The last output of
@@ -110,8 +96,6 @@ class CallRecorder:
         ----------
         stays : callable
             Tells whether all that the function reads is as it was before.
-        pays : callable
-            Tells whether a path with these outcomes of comparisons is wanted.
 
         Raises
         ------
@@ -120,12 +104,8 @@ class CallRecorder:
         """
         finish, before, trace = self._once()
         changed, is_noticed = before.changed(), not stays()
-        untaken, outcomes = None, tuple(trace.guards.values())
-        if trace.branches and not pays(outcomes):
-            outside = [x for x, _ in trace.outside]
-            untaken = Untaken(outcomes, tuple(trace.lines), outside), None
         if not (changed or is_noticed or trace.generators.may_be_fresh):
-            return untaken or finish()
+            return trace, finish
         found = finish()
         try:
             finish, between, _ = self._once(unrolls=trace.unrolls)
@@ -147,7 +127,7 @@ class CallRecorder:
         )
         is_memo = is_same_program and (is_noticed or not changed)
         if is_memo and not (left or kept):
-            return untaken or again
+            return trace, lambda: again
         before.put_back([*left, *kept, *(() if is_memo else changed)])
         raise self._refused(before.labels(changed) + between.labels(left))
 

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 from operator import and_, is_
-from typing import Any
 
 from scalargrad.compiler.trace.refusal import at
+from scalargrad.compiler.trace.trace import Trace
 from scalargrad.errors import JitWarning
 
 #: The most paths through a function's conditions recorded for one shape of arguments.
@@ -64,7 +64,7 @@ class RecordingLimits:
         return is_first
 
     def warn_of_paths(
-        self, compiled: object, known: int, path: Any, others: Sequence[tuple[bool, ...]]
+        self, compiled: object, known: int, trace: Trace, others: Sequence[tuple[bool, ...]]
     ) -> None:
         """Warn if a call takes another path than those known, and they are too many.
 
@@ -72,15 +72,16 @@ class RecordingLimits:
         ----------
         known : int
             How many are.
-        path : Specialization
-            That of the call.
+        trace : Trace
+            The recording of the call.
         others : sequence of tuple of bool
             The outcomes of comparisons on the paths that were recorded.
         """
         if known >= PATHS and self._is_first("paths"):
-            ways = [x for x in others if x != path.outcomes]
-            alike = [sum(accumulate(map(is_, path.outcomes, x), and_)) for x in ways]
-            line = path.lines[max(alike)] if alike and max(alike) < len(path.lines) else None
+            outcomes, lines = tuple(trace.guards.values()), trace.lines
+            ways = [x for x in others if x != outcomes]
+            alike = [sum(accumulate(map(is_, outcomes, x), and_)) for x in ways]
+            line = lines[max(alike)] if alike and max(alike) < len(lines) else None
             place, code = ("", "") if line is None else (f" ({line[0]}:{line[1]})", at(*line))
             _warn(
                 f"{compiled!r} takes more than {PATHS} paths through its comparisons{place}: calls "

@@ -15,19 +15,17 @@ import numpy as np
 
 from scalargrad.call import Intermediate
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import FLOAT64, Key, number_of
+from scalargrad.compiler.call.arguments import FLOAT64, Key, number_of, require_apart
 from scalargrad.compiler.call.outline import filler, has_arrays
 from scalargrad.compiler.call.output import Result, ResultNodes, Run
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.generators import Draw, rows_of
-from scalargrad.compiler.guards.argument_aliases import require_apart
 from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.grad_mode import builds_graphs
 from scalargrad.graph import topological_order
-from scalargrad.system.cached_property import cached_property
 from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.value import Value
 
@@ -38,20 +36,19 @@ Call = tuple[Any, tuple[Any, ...], dict[str, Any], Key, list[Any], list[Any]]
 _FEW = 64
 
 
-class RandomInputs(tuple[Draw, ...]):
+class RandomInputs:
     """The random draws of a recording, in order, to be made again at each call.
 
     Under vmap, all examples make the same draw; equal draws in a row are made at once.
     """
 
-    @cached_property
-    def _rows(self) -> list[tuple[Draw, int]]:
-        """The draws, each with the number of times it is made in a row."""
-        return [(row[0], len(row)) for row in rows_of(self)]
+    def __init__(self, draws: Sequence[Draw]) -> None:
+        self._count = len(draws)
+        self._rows = [(row[0], len(row)) for row in rows_of(draws)]
+        self._sources = {id(draw.source): draw.source for draw, _ in self._rows}.values()
 
-    @cached_property
-    def _sources(self) -> list[Any]:
-        return [*{id(draw.source): draw.source for draw, _ in self._rows}.values()]
+    def __len__(self) -> int:
+        return self._count
 
     def numbers(self) -> Floats:
         """Draw all numbers."""
@@ -140,14 +137,12 @@ class Specialization:
         #: Makes the result of a call from what `run` has found.
         self.result = filler(self.outline, of_array=self.in_arrays and self.returns_arrays)
 
-    def bound(self, now: Surroundings) -> Specialization:
+    def bound(self, values: Sequence[Value]) -> Specialization:
         """Return this path with the Values that surroundings of the same key hold."""
-        if now is self.surroundings:
-            return self
-        all_values, pairs = now.values, zip(self._places, self.closed_over, strict=True)
-        values = tuple([x if k is None else all_values[k] for k, x in pairs])
+        pairs = zip(self._places, self.closed_over, strict=True)
         path = object.__new__(Specialization)
-        path.__dict__ = {**self.__dict__, "closed_over": values, "surroundings": now}
+        closed_over = tuple([x if k is None else values[k] for k, x in pairs])
+        path.__dict__ = {**self.__dict__, "closed_over": closed_over}
         return path
 
     def run(self, call: Call) -> tuple[Sequence[Any], bool] | None:

@@ -10,15 +10,16 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Any, cast
+from typing import Any, NamedTuple
 
-from scalargrad.compiler.call.arguments import Key, code_in, size_changed
-from scalargrad.compiler.call.record_call import CallRecorder, Untaken
+from scalargrad.compiler.call.arguments import Key, code_in, require_apart, size_changed
+from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Call, Specialization
-from scalargrad.compiler.guards.argument_aliases import require_apart
+from scalargrad.compiler.guards.layout import Layout, layout_of
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Surroundings
+from scalargrad.compiler.trace.trace import Trace
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import shown
 
@@ -30,68 +31,39 @@ MOST, SHAPE = 2**22, 2**12
 KEPT = 16
 
 
-class Guard:
-    """The surroundings of a function that is called with some classes and functions.
-
-    Attributes
-    ----------
-    roots : sequence
-        The function, and these.
-    """
-
-    def __init__(self, roots: Sequence[Any], names: NamesRead) -> None:
-        self.roots, self._names = roots, names
-        self._known: list[Surroundings] = []  # the latest first
-
-    def current(self) -> Surroundings:
-        """Return the surroundings as they are now."""
-        found = next((x for x in self._known if x.unchanged()), None)
-        found = found or Surroundings(self.roots, self._names)
-        self._known = [found, *[x for x in self._known if x is not found]][:KEPT]
-        return found
-
-    def given(self, objects: list[Any]) -> Surroundings:
-        """Return the surroundings as they are now, with objects that the function is given."""
-        while True:
-            around = self.current()
-            found = Surroundings(objects, self._names, around)
-            if around.count == found.count:
-                return found
-            self._known = []  # with more names, more is read around as well
-
-
 class Shape:
     """Calls of one key: what was around the function, and the paths that are valid then.
 
     Attributes
     ----------
-    known : list of (Surroundings, tuple of Specialization)
+    roots : sequence
+        The function, and the classes and functions that it is called with.
+    known : list of Known
         The latest first; without objects that are given, only these.
     programs : dict
         The paths by the key of the surroundings, the latest of these last.
     tried : list of tuple of bool
         The outcomes of the last calls that took a way without a program.
-    is_followed : bool
-        Whether a second such call has been recorded after the first.
-    is_valid : callable
-        Tells whether the function's own surroundings are as they were.
     """
 
-    def __init__(self, guard: Guard) -> None:
-        self.guard = guard
+    def __init__(self, roots: Sequence[Any]) -> None:
+        self.roots = roots
         self.known: list[Known] = []
         self.programs: dict[Any, tuple[Specialization, ...]] = {}
         self.tried: list[tuple[bool, ...]] = []
-        self.is_followed = False
         self._around: Surroundings | None = None
-        self.is_valid: Callable[[], bool] = bool  # not before paths were put here
 
-    def put(self, paths: tuple[Specialization, ...], now: Surroundings) -> None:
-        """Put the paths here that are valid as long as these are the surroundings."""
-        given = self.known if now.around is not now else []
-        others = [x for x in given if x[0].key != now.key or len(x[1]) == len(paths)]
-        self.known = [(now, paths), *others[: KEPT - 1]]
-        self.expect(now.around)
+    def put(
+        self, paths: tuple[Specialization, ...], now: Surroundings, around: Surroundings | None
+    ) -> None:
+        """Put the paths here that are valid as long as these are the surroundings.
+
+        Those of the function alone tell how objects lie that it is given.
+        """
+        self._around = around
+        layout = None if around is None else layout_of(now.objects, around)
+        found = Known(now, tuple([x.bound(now.values) for x in paths]), layout)
+        self.known = [found, *(self.known if now.objects else [])][:KEPT]
 
     def keep(self, paths: tuple[Specialization, ...], now: Surroundings) -> None:
         """Keep these paths for whenever these are the surroundings."""
@@ -99,29 +71,34 @@ class Shape:
         self.programs[now.key] = paths
         while len(self.programs) > KEPT:
             del self.programs[next(iter(self.programs))]
-        self.put(paths, now)
+        self.known = [x for x in self.known if x.now.key != now.key]
 
     def all_paths(self) -> list[Specialization]:
         """Return all paths that are kept, those of the latest surroundings first."""
         return [*chain.from_iterable(reversed(self.programs.values()))]
 
-    def expect(self, around: Surroundings) -> None:
-        """Note the function's own surroundings as they are now."""
-        self._around, self.is_valid = around, around.are_unchanged
-
-    def given(self, objects: list[Any]) -> Known | None:
-        """Return the surroundings and paths for objects that lie as others did, if any do."""
-        for k, (then, paths) in enumerate(self.known):
-            now = then.of(objects) if then.around is self._around else None
-            if now is not None:
-                found = now, paths if now is then else tuple([path.bound(now) for path in paths])
-                self.known[k] = found
-                return found
+    def valid(self, objects: list[Any]) -> tuple[Specialization, ...] | None:
+        """Return the paths that are known to be valid now, for these objects or others alike."""
+        for now, paths, _ in self.known:
+            if (not objects or now.is_of(objects)) and now.are_unchanged():
+                return paths
+        around = self._around
+        if objects and around is not None and around.are_unchanged():
+            layout = layout_of(objects, around)
+            for now, paths, then in self.known:
+                if layout is not None and then is not None and then[0] == layout[0]:
+                    places = dict(zip(map(id, then[1]), layout[1], strict=True))
+                    values = [places.get(id(x), x) for x in now.values]
+                    return tuple([x.bound(values) for x in paths])
         return None
 
 
-#: What is around a function, and the paths that are valid then.
-Known = tuple[Surroundings, tuple[Specialization, ...]]
+class Known(NamedTuple):
+    """What is around a function, the paths that are valid then, and how objects given to it lie."""
+
+    now: Surroundings
+    paths: tuple[Specialization, ...]
+    layout: Layout | None
 
 
 class Specializations:
@@ -145,42 +122,42 @@ class Specializations:
         self.limits = RecordingLimits()
         self.shapes: dict[Key, Shape] = {}
         self.names = NamesRead()
+        self._known: list[Surroundings] = []  # the latest first
         _known.add(self)
 
     def current(self, key: Key, objects: list[Any]) -> tuple[Specialization, ...]:
         """Return the paths for a key, and objects that are given, that are valid now."""
         shape = self.shapes.get(key)
-        if shape is not None and shape.is_valid():
-            if not objects:
-                return shape.known[0][1]
-            if (found := shape.given(objects)) is not None:
-                return found[1]
+        if shape is not None and (found := shape.valid(objects)) is not None:
+            return found
         with self.lock:
             return self._looked_around(key, objects)[1]
 
-    def _looked_around(self, key: Key, objects: list[Any]) -> Known:
+    def _looked_around(
+        self, key: Key, objects: list[Any]
+    ) -> tuple[Surroundings, tuple[Specialization, ...]]:
         """Return what is around the function now, and the paths that are valid."""
         shape = self.shapes.get(key)
         if shape is None:
             roots = [self._function, *{id(x): x for x in code_in(key)}.values()]
-            ids = [*map(id, roots)]
-            guards = (x.guard for x in self.shapes.values() if [*map(id, x.guard.roots)] == ids)
-            guard = next(guards, None) or Guard(roots, self.names)
             self._forget_oldest()
-            shape = self.shapes[key] = Shape(guard)
-        now = shape.guard.current()
-        if objects:
-            shape.expect(now)
-            known = shape.given(objects)
-            if known is not None:
-                return known
-            now = shape.guard.given(objects)
-        elif shape.known and now is shape.known[0][0]:
-            return shape.known[0]
-        paths = tuple([x.bound(now) for x in shape.programs.get(now.key, ())])
-        if paths or not objects:
-            shape.put(paths, now)
-        return now, paths
+            shape = self.shapes[key] = Shape(roots)
+        now = self._surroundings(shape.roots, objects)
+        paths = shape.programs.get(now.key, ())
+        if (paths or not objects) and now not in [x.now for x in shape.known]:
+            is_alike = objects and now.aliases is None
+            shape.put(paths, now, self._surroundings(shape.roots, []) if is_alike else None)
+        return now, next((x.paths for x in shape.known if x.now is now), ())
+
+    def _surroundings(self, roots: Sequence[Any], objects: Sequence[Any]) -> Surroundings:
+        """Return what is around the function now, called with code and objects."""
+        ids, count = [*map(id, chain(roots, objects))], self.names.count()
+        same = (x for x in self._known if x.count == count and [*map(id, x.roots)] == ids)
+        found = next((x for x in same if x.are_unchanged()), None)
+        found = found or Surroundings(roots, self.names, objects)
+        others = [x for x in self._known if x is not found and not (x.objects and objects)]
+        self._known = [found, *others][:KEPT]
+        return found
 
     def record(self, call: Call, *, at_once: bool = False) -> Specialization | None:
         """Record the path that a call takes, and keep it; None if the call is to be made eagerly.
@@ -214,22 +191,23 @@ class Specializations:
                 return None
             shape = self.shapes[key]
             tried = shape.tried
-            shape.is_followed = bool(tried)
             self.limits.note_start()
-            path = self._new(call, now, lambda x: at_once or x in tried)
+            trace, made = self._recorded(call, now)
+            outcomes = tuple(trace.guards.values())
             before = [*(x.outcomes for x in known), *tried]
-            self.limits.warn_of_paths(compiled, max(len(known), len(tried)), path, before)
-            is_full = len(known) >= PATHS
-            if isinstance(path, Untaken) and not is_full:
-                shape.tried = [*tried[1 - PATHS :], path.outcomes]
+            self.limits.warn_of_paths(compiled, max(len(known), len(tried)), trace, before)
+            shape.tried = []
+            if len(known) >= PATHS:
+                return None
+            if trace.branches and not at_once and outcomes not in tried:
+                shape.tried = [*tried[1 - PATHS :], outcomes]
                 self.limits.note_end(for_nothing=True)
                 return None
-            shape.tried, shape.is_followed = [], False
-            if isinstance(path, Untaken) or is_full:
-                return None
+            path = made()
             _, paths = self._looked_around(key, objects)
             paths = path, *[p for p in paths if p.outcomes != path.outcomes]
             self.shapes[key].keep(paths, path.surroundings)
+            self._looked_around(key, objects)
         return path
 
     def _is_left_eager(self, key: Key, objects: list[Any]) -> bool:
@@ -238,7 +216,7 @@ class Specializations:
         if len(known) >= PATHS:
             return not self.limits.warns_of("paths")
         shape = self.shapes.get(key)  # another thread may have it forgotten
-        if shape is not None and shape.tried and not shape.is_followed:
+        if shape is not None and len(shape.tried) == 1:  # the next call may take that way again
             return False
         are_any = bool(known) or any(x.tried for x in [*self.shapes.values()])
         return are_any and not self.limits.pays()
@@ -253,32 +231,29 @@ class Specializations:
         """
         with self.lock:
             now, _ = self._looked_around(call[3], call[5])
-            return cast("Specialization", self._new(call, now, lambda _: True, singly=True))
+            return self._recorded(call, now, singly=True)[1]()
 
-    def _new(
-        self,
-        call: Call,
-        now: Surroundings,
-        pays: Callable[[Any], bool],
-        *,
-        singly: bool = False,
-    ) -> Specialization | Untaken:
+    def _recorded(
+        self, call: Call, now: Surroundings, *, singly: bool = False
+    ) -> tuple[Trace, Callable[[], Specialization]]:
+        """Return what is recorded of a call, and what makes a path of it."""
         compiled, _, _, key, _, objects = call
         if now.refusal is not None:
             raise TraceError(f"{compiled!r} {now.refusal}")
         recorder = CallRecorder(call, self.names, singly=singly)
-        found = recorder.record(now.unchanged, pays)
+        trace, finish = recorder.record(now.are_unchanged)
         now, _ = self._looked_around(key, objects)  # a cache may have been filled
-        if (missed := now.missed(found[0].closed_over)) is not None:
+        if (missed := now.missed([x for x, _ in trace.outside])) is not None:
             raise TraceError(
                 f"{compiled!r} reads {shown(missed)}, to which no name in its code leads, so that "
                 "another one in its place would not be seen: pass it as an argument"
             )
-        recording, outline = found
-        if isinstance(recording, Untaken):
-            return recording
         name = getattr(compiled, "__name__", "compiled")
-        return Specialization(recording, outline, recorder.leaves, name=name, surroundings=now)
+
+        def made() -> Specialization:
+            return Specialization(*finish(), recorder.leaves, name=name, surroundings=now)
+
+        return trace, made
 
     def _changed(self, key: Key, now: Surroundings, others: list[Key]) -> list[str]:
         """Return the name of what has changed since the last recording with this key.

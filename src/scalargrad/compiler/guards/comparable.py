@@ -18,7 +18,7 @@ from scalargrad.tree import is_array_scalar
 from scalargrad.value import Value
 
 #: Containers that one key tells with all that is nested in them, and down to which level.
-_NESTED, _LEVELS = {list, tuple, dict}, 6
+_NESTED, LEVELS = {list, tuple, dict}, 6
 
 
 class Same:
@@ -128,10 +128,10 @@ def _compares_for_itself(kind: type) -> bool:
 # Containers of numbers and text, and arrays ----------------------------------------------
 
 
-def is_read_whole(x: Any) -> bool:
+def is_read_whole(x: Any, levels: int = LEVELS) -> bool:
     """Return whether a container holds only numbers and text, or containers of these."""
     level = [x]
-    for _ in range(_LEVELS):
+    for _ in range(levels):
         parts = [chain(y, y.values()) if isinstance(y, dict) else y for y in level]
         items = [*chain.from_iterable(parts)]
         if {*map(type, items)} <= PLAIN:

@@ -14,7 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from operator import attrgetter, is_
+from operator import attrgetter
 from types import CellType, FunctionType, MappingProxyType
 from typing import Any
 
@@ -22,7 +22,6 @@ from scalargrad.compiler.guards.comparable import is_constant
 from scalargrad.compiler.guards.names_read import names_and_texts
 from scalargrad.compiler.guards.object_state import (
     DESCRIPTORS,
-    PLAIN,
     attributes,
     bound_parts,
     is_descriptor,
@@ -90,10 +89,6 @@ def _refill(container: Any, items: Any) -> None:
     kind: Any = next(x for x in _REFILLED if isinstance(container, x))  # each orders its own way
     kind.clear(container)
     (kind.extend if kind in {list, deque} else kind.update)(container, items)
-
-
-def _refill_space(x: Any, before: dict[str, Any]) -> None:
-    _refill(own_space(x), before)
 
 
 def wrapped(x: Any) -> list[Any]:
@@ -208,28 +203,11 @@ def _set_items(x: Any, before: dict[Any, Any]) -> None:
 CACHES = type(functools.cache(lambda: None))
 #: How often each such cache was asked when last looked at, and how often it was cleared by then.
 _CALLS: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDictionary()
-#: What each such cache kept when none of it could change.
-_CONSTANT_RESULTS: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
 
 
 def kept_by(cache: Any) -> dict[int, Any]:
     """Return the results that a cache of functools keeps and that may change, by identity."""
-    found = _results(cache)
-    known = _CONSTANT_RESULTS.get(cache, [])
-    if len(known) == len(found) and all(map(is_, known, found)):
-        return {}
-    kept = {id(x): x for x in found if type(x) not in PLAIN and not is_constant(x)}
-    if not kept:
-        _CONSTANT_RESULTS[cache] = found
-    return kept
-
-
-def identities_kept(cache: Any) -> frozenset[int]:
-    """Return which results a cache keeps that may change.
-
-    How often it was asked does not tell: cleared and asked as often again, it keeps others.
-    """
-    return frozenset(kept_by(cache))
+    return {id(x): x for x in _results(cache) if not is_constant(x)}
 
 
 def _results(cache: Any) -> list[Any]:
@@ -242,6 +220,12 @@ def _results(cache: Any) -> list[Any]:
     others = [vars(cache), cache.__wrapped__, *links, *(key for x in links for key in [*x])]
     left_out = {*map(id, others)}
     return [x for x in held if id(x) not in left_out]
+
+
+def count_kept(cache: Any) -> int:
+    """Return how many results a cache keeps: of more, some may change."""
+    count: int = cache.cache_info().currsize
+    return count
 
 
 def times_cleared(cache: Any) -> int:
@@ -274,13 +258,13 @@ def _named(space_of: Callable[[Any], Any], names_of: Callable[[Any], Iterable[st
 VARIABLES = Edge(variables, _set_variables, names=True)
 GLOBALS = _named(attrgetter("__globals__"), _names_of)
 #: Those of functions, and of what wraps one, as a compiled function or a cache does.
-FUNCTION_ATTRIBUTES = Edge(own_space, _refill_space)
+FUNCTION_ATTRIBUTES = Edge(own_space, _setter(own_space, object))
 MEMBERS = Edge(data_of, _setter(data_of, type), names=True)
 #: What a cache of functools has kept that may change.
 KEPT = Edge(kept_by, lambda cache, _: cache.cache_clear())
 ATTRIBUTES = Edge(attributes, _setter(attributes, object), names=True)
 #: What users have added to Values.
-OF_VALUE = Edge(own_space, _refill_space, names=True)
+OF_VALUE = Edge(own_space, _setter(own_space, object), names=True)
 ITEMS, PARTS = Edge(_items, _set_items), Edge(lambda x: dict(enumerate(bound_parts(x))))
 
 

@@ -5,14 +5,12 @@ Of some namespaces, modules and attributes of functions, only what the code name
 
 from __future__ import annotations
 
-import builtins
 import dataclasses
 import dis
 import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy, deepcopy
-from importlib.util import resolve_name
 from itertools import chain, pairwise
 from logging import Logger
 from operator import attrgetter, methodcaller
@@ -54,7 +52,6 @@ def _is_installed(top: str) -> bool:
 _BY_TEXT = {"__dict__", "attrgetter", "delattr", "getattr", "hasattr", "setattr", "vars"}
 #: What stands among the names of code that asks by ``is`` which object one is.
 IS = "is"
-_BUILTINS = vars(builtins)
 
 
 @functools.cache
@@ -92,8 +89,8 @@ def names_and_texts(code: CodeType, *, of_globals: bool = False) -> tuple[str, .
         found += [x.argval for x in steps if "GLOBAL" in x.opname or x.opname.endswith("_NAME")]
     else:
         found += [x.argval for x in steps if x.opcode in dis.hasname]
-        asked = (x for x, y in pairwise(steps) if y.opname == "IS_OP")
-        found += [] if all(map(_is_the_only_one, asked)) else [IS]
+        asked = (x.opname for x, y in pairwise(steps) if y.opname == "IS_OP")
+        found += [IS] if any(x != "LOAD_CONST" for x in asked) else []  # as ``x is None`` does not
     return tuple(dict.fromkeys(x for x in found if not x.startswith("@")))  # which is pytest's
 
 
@@ -104,36 +101,15 @@ def _texts_in(code: CodeType) -> list[str]:
     return [x for x in texts if isinstance(x, str) and x.isidentifier()]
 
 
-def _is_the_only_one(loaded: dis.Instruction) -> bool:
-    """Return whether what is loaded has no copies: None, a class, such as float or x.__class__."""
-    if loaded.opname == "LOAD_ATTR":
-        return bool(loaded.argval == "__class__")
-    is_global = loaded.opname in {"LOAD_GLOBAL", "LOAD_NAME"}
-    is_class = is_global and isinstance(_BUILTINS.get(loaded.argval), type)
-    return loaded.opname == "LOAD_CONST" or is_class
-
-
-def imported(function: FunctionType) -> tuple[str, ...]:
-    """Return the full names that follow ``import`` in code, of modules or of what is in them.
-
-    Those of libraries are left out.
-    """
-    return _imported(function.__code__, function.__globals__.get("__package__") or "")
-
-
 @functools.cache
-def _imported(code: CodeType, package: str) -> tuple[str, ...]:
-    found, steps = dict[str, None](), [*steps_within(code)]
-    for k, step in enumerate(steps):
-        if step.opname == "IMPORT_NAME":
-            level = steps[k - 2].argval if package else 0
-            source = resolve_name("." * level + step.argval, package)
-            found[source] = None
-        elif step.opname == "IMPORT_FROM":
-            found[f"{source}.{step.argval}"] = None
-    return tuple([name for name in found if not of_library(name)])
+def imported(code: CodeType) -> tuple[str, ...]:
+    """Return the modules that code imports when it runs, but for libraries."""
+    steps = [*steps_within(code)]
+    names = [(x.argval, steps[k - 2].argval) for k, x in enumerate(steps) if x.opname == _IMPORT]
+    return tuple([name for name, level in names if level or not of_library(name)])
 
 
+_IMPORT = "IMPORT_NAME"
 #: What reads attributes without their names, and globals that do.
 _UNNAMED = {
     *("__dict__", "__getattribute__", "__getstate__", "__reduce_ex__", "attrgetter"),
@@ -197,32 +173,20 @@ _MODULE = "scalargrad.nn.module"
 _COMPUTES = {"__call__", "forward", "extra_repr"}
 
 
-#: Which attributes of an object of a user's class the code of its libraries' bases reads, and
-#: which methods there read all.
-ReadByLibraries = tuple[frozenset[str], frozenset[str]]
-_NOTHING: ReadByLibraries = frozenset(), frozenset()
-
-
 @functools.cache
-def read_by_libraries(kind: Any) -> ReadByLibraries | None:
-    """Return what libraries read of objects of a class; None if that may be anything.
+def read_by_libraries(kind: Any) -> frozenset[str] | None:
+    """Return the methods of libraries that read all of an object of a class; None if any may.
 
     That is so of a dataclass, too, whose fields are read without their names.
     """
-    if kind in (SimpleNamespace, Logger):
-        return _NOTHING
     bases = [x for x in kind.__mro__[:-1] if is_of_library(x) and x.__module__ not in BARE]
-    if is_of_library(kind) or dataclasses.is_dataclass(kind):
+    may_be_any = is_of_library(kind) or dataclasses.is_dataclass(kind)
+    if kind in (SimpleNamespace, Logger) or not (bases or may_be_any):
+        return frozenset()
+    if may_be_any or [x.__module__ for x in bases] != [_MODULE]:
         return None
-    if not bases:
-        return _NOTHING
-    if [x.__module__ for x in bases] != [_MODULE]:
-        return None
-    methods = {
-        name: x.__code__ for name, x in vars(bases[0]).items() if isinstance(x, FunctionType)
-    }
-    read = [attributes_read(code) for name, code in methods.items() if name in _COMPUTES]
-    return frozenset().union(*read), frozenset(methods.keys() - _COMPUTES)
+    methods = [name for name, x in vars(bases[0]).items() if isinstance(x, FunctionType)]
+    return frozenset(methods) - _COMPUTES
 
 
 class NamesRead:
@@ -271,6 +235,6 @@ class NamesRead:
         @functools.cache
         def read_of(kind: type) -> frozenset[str] | None:
             known = None if reads_all else read_by_libraries(kind)
-            return None if known is None or known[1] & read else read | known[0]
+            return None if known is None or known & read else read | _COMPUTES
 
         return read_of

@@ -7,7 +7,6 @@ modules and objects of the user's classes. Whether other objects have changed, n
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import functools
 import numbers
 import sys
@@ -16,14 +15,16 @@ import types
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from itertools import pairwise, takewhile
-from pathlib import PurePath
-from random import Random
-from re import Pattern
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
-from uuid import UUID
 
-from scalargrad.compiler.guards.names_read import is_of_library, of_library, steps_in, steps_within
+from scalargrad.compiler.guards.names_read import (
+    imported,
+    is_of_library,
+    of_library,
+    steps_in,
+    steps_within,
+)
 from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.value import Value
 
@@ -31,6 +32,7 @@ from scalargrad.value import Value
 _KNOWN_MODULES = {
     *("scalargrad", "collections", "types", "typing", "abc", "functools", "operator", "enum"),
     *("dataclasses", "argparse", "logging", "decimal", "fractions"),
+    *("datetime", "zoneinfo", "pathlib", "re", "uuid", "random"),
 }
 _LOCKS = (
     type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Semaphore,
@@ -39,11 +41,11 @@ _LOCKS = (
 _KNOWN = (
     *PLAIN, type, FunctionType, ModuleType, types.BuiltinFunctionType, types.MethodType, range,
     slice, list, tuple, dict, set, frozenset, property, staticmethod, classmethod,
-    types.EllipsisType, numbers.Number, Enum, PurePath, Pattern, UUID, Random,
+    types.EllipsisType, numbers.Number, Enum,
     types.GenericAlias, types.UnionType, types.NotImplementedType,
     types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType,
     types.ClassMethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType,
-    types.MethodWrapperType, dt.date, dt.time, dt.timedelta, dt.tzinfo, *_LOCKS,
+    types.MethodWrapperType, *_LOCKS,
 )  # fmt: skip
 #: Functions of libraries that answer otherwise from call to call.
 _CHANGING = {
@@ -136,7 +138,9 @@ def _is_users(owner: Any) -> bool:
 
 
 def changing_calls(function: FunctionType) -> Iterator[str]:
-    """Yield the functions named in code that answer otherwise from call to call."""
+    """Yield the functions named in code that answer otherwise from call to call, and imports."""
+    for name in imported(function.__code__):
+        yield f"imports {name or 'a module'}, which may change: import it outside"
     for names in _chains(function.__code__):
         if "__subclasses__" in names:
             yield f"asks for {'.'.join(names)}{_UNNOTICED}"

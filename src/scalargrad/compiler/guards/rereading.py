@@ -29,36 +29,15 @@ _BYTES = "fiubc"
 
 
 class Rereading:
-    """What to read, and what was read.
+    """What to read, and what was read."""
 
-    Parameters
-    ----------
-    in_order : bool
-        Whether the order of attributes may be read, too.
-
-    Attributes
-    ----------
-    at : Address or None
-        Where the object at hand lies, if it may be another at the next call; see `Layout`.
-    """
-
-    at: Any = None
-
-    def __init__(self, *, in_order: bool) -> None:
+    def __init__(self) -> None:
         #: Containers and arrays, and what each is compared with.
         self._contents: list[tuple[Any, Any]] = []
         self._facts: dict[Measure, list[Any]] = defaultdict(list)
         self._parts: dict[Measure, list[Any]] = defaultdict(list)
         self._lists: list[tuple[Measure, Any]] = []
         self._absent: dict[frozenset[str], frozenset[str]] = {}
-        self._in_order = in_order
-
-    def pin(self) -> None:
-        """Note that the object at hand must be the very same."""
-
-    def moves(self, _x: Any) -> bool:
-        """Return whether the items of a container are read anew."""
-        return False
 
     # Notes ------------------------------------------------------------------------------------
 
@@ -66,7 +45,6 @@ class Rereading:
         self, space: Mapping[str, Any], present: Sequence[str], lacking: Sequence[str] = ()
     ) -> None:
         """Note names that a namespace has, and lacks: a builtin or nothing is found instead."""
-        self.pin()
         known = self._parts[space.__getitem__]
         known += [name for name in present if name not in known]
         if lacking:
@@ -74,17 +52,14 @@ class Rereading:
 
     def fact(self, measure: Measure, x: Any) -> None:
         """Note an object about which ``==`` tells something from others."""
-        self.pin()
         self._facts[measure].append(x)
 
     def part(self, measure: Measure, x: Any) -> None:
         """Note an object that holds another, which a function returns: identity tells it apart."""
-        self.pin()
         self._parts[measure].append(x)
 
     def held(self, measure: Measure, x: Any) -> None:
         """Note an object that holds others, which a function lists: identity tells these apart."""
-        self.pin()
         self._lists.append((measure, x))
 
     def whole(self, x: Any, key: Any) -> None:
@@ -92,23 +67,21 @@ class Rereading:
 
         ``==`` does not tell containers in a list from equal ones of other classes.
         """
-        self.pin()
         if is_constant(x):
             return
         self._contents.append((x, frozen(x, key)))
         if type(x) is list and not {*map(type, x)} <= PLAIN:
             self.held(iter, x)
 
-    def items(self, x: Any, items: Sequence[Any]) -> Any:
+    def items(self, x: Any, items: Sequence[Any]) -> None:
         """Note the items of a container."""
-        self.pin()
         if type(x) is list and all(map(is_itself_alone, {*map(type, items)})):
             self._contents.append((x, items))
         elif not isinstance(x, tuple):
             self.fact(len, x)
             self.held(iter, x)
 
-    def entries(self, x: Mapping[Any, Any], _keys: Any, _items: Any) -> Any:
+    def entries(self, x: Mapping[Any, Any]) -> None:
         """Note keys and items of a dict."""
         self.fact(len, x)
         self.held(iter, x)
@@ -125,7 +98,7 @@ class Rereading:
 
     def attributes(
         self, x: Any, own: Mapping[str, Any], names: tuple[str, ...], read: frozenset[str] | None
-    ) -> Any:
+    ) -> None:
         """Note the attributes of an object that are read: all, or those with these names.
 
         Parameters
@@ -142,8 +115,6 @@ class Rereading:
         else:
             absent = read.difference(names)
             self.fact(self._absent.setdefault(absent, absent).isdisjoint, own)
-        if self._in_order:
-            self.fact(tuple, own)
 
     # Comparison -------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import builtins
 import inspect
-import sys
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
@@ -20,8 +19,8 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from scalargrad.compiler.guards import edges
-from scalargrad.compiler.guards.argument_aliases import told_from_copies
 from scalargrad.compiler.guards.comparable import (
+    LEVELS,
     Same,
     exact,
     exact_items,
@@ -32,20 +31,19 @@ from scalargrad.compiler.guards.comparable import (
 from scalargrad.compiler.guards.edges import (
     CACHES,
     Edge,
+    count_kept,
     data_of,
     functions_of,
     holds_functions,
-    identities_kept,
     is_empty,
     is_wrapper,
     kept_by,
     times_cleared,
     wrapped,
 )
-from scalargrad.compiler.guards.layout import Layout
 from scalargrad.compiler.guards.names_read import (
+    IS,
     NamesRead,
-    imported,
     is_of_library,
     is_special,
     of_library,
@@ -71,7 +69,7 @@ from scalargrad.compiler.guards.rereading import Rereading
 from scalargrad.sparse import Table, Touched
 from scalargrad.table.operation import Operation
 from scalargrad.tree import is_array as is_ndarray
-from scalargrad.tree import is_array_scalar, is_object_array
+from scalargrad.tree import is_object_array
 from scalargrad.value import Parameter, Value
 
 #: The owner of a variable, a name or an attribute, and what it is called there.
@@ -88,6 +86,8 @@ _CELL = attrgetter("cell_contents")
 _NUMBERS = {Value, Parameter}
 #: What code names that asks whether there is an attribute, such as one that is added to a Value.
 _ASKS = {"getattr", "hasattr", "vars", "__dict__", "AttributeError", "Exception"}
+#: What asks which object one is. ``id`` is left out: the text of any dataclass asks for it.
+_ASKS_WHICH = {IS, "is_"}
 _CONTAINERS = (list, tuple, deque, dict, set, frozenset)
 #: So many tokens are near the roots of a walk.
 _NEAR = 256
@@ -106,70 +106,36 @@ class Surroundings:
         Functions, and classes for the sake of the methods called with them.
     names : NamesRead
         What earlier walks from these roots have found that code reads, to be added to.
-    around : Surroundings, optional
-        Those of a function, as they are now, that is given the roots.
+    objects : sequence
+        What the function is given besides, if that is objects.
 
     Attributes
     ----------
     key : tuple
         What a program depends on.
-    aliases : dict from int to object, or None
-        What the code would tell from a copy.
+    values : list of Value
+        The Values, each once, whose numbers are inputs.
+    aliases : dict from int to int, or None
+        The identities of all of it, if the code would tell it from a copy.
     refusal : str or None
         What the code reads that cannot be compared, as the end of a sentence.
+    are_unchanged : callable
+        Tells whether everything is as it was.
     """
 
-    def __init__(
-        self, roots: Iterable[Any], names: NamesRead, around: Surroundings | None = None
-    ) -> None:
-        self._roots, self.names, self._around = [*roots], names, around
-        walk = walked(self._roots, self.names, around=around)
-        self.met, self.kept, self._own = walk.met, walk.kept, walk.values
-        self.key, self._tables, kept = (*walk.tokens,), walk.tables, walk.kept
+    def __init__(self, roots: Iterable[Any], names: NamesRead, objects: Sequence[Any] = ()) -> None:
+        self.roots, self.names, self.objects = [*roots, *objects], names, objects
+        walk = walked(self.roots, self.names)
+        self.met, self.kept, self.values = walk.met, walk.kept, walk.values
+        self.key, self._tables = (*walk.tokens,), walk.tables
         self.refusal = next(self._refusals(walk), None)
-        self._layout = walk.rereading
-        if around is None:
-            #: Tells whether a function's own surroundings are as they were.
-            self.are_unchanged = walk.rereading.comparison()
-        else:
-            self.met, fixed = around.met, walk.elsewhere
-            self._layout.note_end(fixed, walk.values, asks=walk.asks)
-            self._own = self._layout.values_of(self._roots) or []
-            self.key, self._tables = around.key + self.key, around._tables + self._tables
-            self.kept, kept = [x for x in kept if id(x) in fixed], around.kept + kept
-            self.refusal = around.refusal or self.refusal
-        self.aliases = told_from_copies(self.names.names, kept)
-        self.count = self.names.count()
+        self.are_unchanged = walk.rereading.comparison()
+        self.aliases = walk.met if walk.asks_which else None
+        self.count, self.read_of = self.names.count(), self.names.reader()
 
-    @property
-    def around(self) -> Surroundings:
-        """Those of the function alone."""
-        return self._around or self
-
-    @property
-    def values(self) -> list[Value]:
-        """The Values, each once, whose numbers are inputs."""
-        return self._own if self._around is None else self._around._own + self._own
-
-    def unchanged(self) -> bool:
-        """Return whether everything is as it was."""
-        is_given = self._around is not None
-        return self.around.are_unchanged() and not (is_given and self.of(self._roots) is not self)
-
-    def of(self, objects: list[Any]) -> Surroundings | None:
-        """Return these, or those of other objects given, which lie alike; None if they do not.
-
-        What is around the function is taken to be as it was.
-        """
-        is_same = all(map(is_, objects, self._roots))
-        if self._around is None or (self.aliases is not None and not is_same):
-            return None
-        values = self._layout.values_of(objects)
-        if values is None or (is_same and all(map(is_, values, self._own))):
-            return None if values is None else self
-        found = object.__new__(Surroundings)
-        found.__dict__ = {**self.__dict__, "_roots": objects, "_own": values}
-        return found
+    def is_of(self, objects: Sequence[Any]) -> bool:
+        """Return whether these very objects are given."""
+        return len(objects) == len(self.objects) and all(map(is_, self.objects, objects))
 
     def missed(self, values: Sequence[Value]) -> Value | None:
         """Return the first of some Values to which nothing leads that the walk has met."""
@@ -182,8 +148,7 @@ class Surroundings:
         """Return the name of the first thing that differs from surroundings with this key."""
         pairs = enumerate(zip(key, self.key, strict=False))
         first = next((k for k, (x, y) in pairs if x != y), min(len(key), len(self.key)))
-        given = [] if self._around is None else self._roots
-        walk = Walk([*self.around._roots, *given], self.names, most=first)
+        walk = Walk(self.roots, self.names, most=first)
         if walk.place is not None:
             return [named(walk.place)]
         name = getattr(walk.last, "__name__", "")
@@ -196,7 +161,7 @@ class Surroundings:
                 yield refusal_of(named(place), x)
         for function in walk.functions:
             yield from changing_calls(function)
-        for root in self._roots:
+        for root in self.roots:
             if isinstance(function := getattr(root, "__func__", root), FunctionType):
                 yield from misread(function)
 
@@ -245,8 +210,6 @@ class Walk:
         that comes from.
     closed : tuple of type
         What is not looked into; without, containers of numbers and text are taken as a whole.
-    around : Surroundings, optional
-        Those that this walk goes on from, to objects that a function is given.
 
     Attributes
     ----------
@@ -256,6 +219,8 @@ class Walk:
         Whether it ended before all was met.
     holders : list of (object, Edge, Place or None)
         What of that holds others, by which edge, and where it was come by; None for a root.
+    asks_which : bool
+        Whether code asks by ``is`` which object one is.
     """
 
     def __init__(
@@ -265,7 +230,6 @@ class Walk:
         *,
         most: int | None = None,
         closed: tuple[type, ...] = (),
-        around: Surroundings | None = None,
     ) -> None:
         self._closed = closed
         self._alike = set[type]()
@@ -274,41 +238,35 @@ class Walk:
         self.names = names
         self.tokens: list[Hashable] = []
         self.values: list[Value] = []
-        self.met: dict[int, int] = {} if around is None else dict(around.met)
+        self.met: dict[int, int] = {}
         self.kept: list[Any] = []
         self.functions: list[FunctionType] = []
         self.unfollowed: list[tuple[Place | None, Any]] = []
         self.tables: list[Table] = []
-        kind = partial(Layout, roots, around.met) if around else Rereading
-        self.rereading: Any = kind(in_order=names.unnamed)
-        self.elsewhere = set[int]()
+        self.rereading = Rereading()
         self.place: Place | None = None
         self.last: Any = None
         self._read_of = names.reader()
         self._reads_labels = "label" in names.names
-        self.asks = not _ASKS.isdisjoint(names.names)
-        #: What to go on to, the place where it was come by, and its address in the layout.
-        self._ahead: list[tuple[Any, Place | None, Any]] = []
-        self._push_inside(roots, range(len(roots)) if around else None)
+        self._asks = not _ASKS.isdisjoint(names.names)
+        self.asks_which = not _ASKS_WHICH.isdisjoint(names.names)
+        self._levels = 1 if self.asks_which else LEVELS
+        #: What to go on to, and the place where it was come by.
+        self._ahead: list[tuple[Any, Place | None]] = []
+        self._push_inside(roots)
         self._run(most)
         self.is_cut = bool(self._ahead)
 
     def _run(self, most: int | None) -> None:
         ahead, tokens, met = self._ahead, self.tokens, self.met
-        rereading, elsewhere = self.rereading, self.elsewhere
-        is_given = isinstance(rereading, Layout)
         while ahead and (most is None or len(tokens) <= most):
-            x, self.place, at = ahead.pop()
+            x, self.place = ahead.pop()
             self.last = x
             kind = type(x)
             if kind in PLAIN:
                 tokens.append(exact(x))
                 continue
             known = met.get(id(x))
-            if is_given:
-                rereading.at = at
-                if at is None or known is not None:
-                    elsewhere.add(id(x))
             if known is not None:
                 tokens.append(known)
                 continue
@@ -324,7 +282,7 @@ class Walk:
         if isinstance(x, Value):
             self._value(x)
         elif isinstance(x, Table):
-            self._note_itself(x)
+            self.tokens.append(itself(x))
             self.tables.append(x)
             self._hold(x, edges.ITEMS)
         elif isinstance(x, BOUND):
@@ -340,19 +298,14 @@ class Walk:
         """Note an object that holds others, and how."""
         self.holders.append((x, edge, self.place))
 
-    def _push(self, owner: Any, parts: Mapping[Any, Any], addresses: Any = None) -> None:
-        """Go on to what an owner holds under these names, and where that lies in a layout."""
-        self._go_on(parts.values(), [(owner, name) for name in parts], addresses)
+    def _push(self, owner: Any, parts: Mapping[Any, Any]) -> None:
+        """Go on to what an owner holds under these names."""
+        self._ahead += [(x, (owner, name)) for name, x in parts.items()][::-1]
 
-    def _push_inside(self, parts: Sequence[Any], addresses: Any = None) -> None:
+    def _push_inside(self, parts: Sequence[Any]) -> None:
         """Go on to what is inside something, under the name of that."""
         if not self._are_closed(parts):
-            self._go_on(parts, repeat(self.place), addresses)
-
-    def _go_on(self, parts: Iterable[Any], places: Iterable[Any], addresses: Any) -> None:
-        if addresses is None:
-            self.rereading.pin()
-        self._ahead += [*zip(parts, places, addresses or repeat(None), strict=False)][::-1]
+            self._ahead += [*zip(parts, repeat(self.place))][::-1]
 
     def _are_closed(self, parts: Iterable[Any]) -> bool:
         """Return whether some things lead to nothing that a snapshot holds."""
@@ -366,10 +319,6 @@ class Walk:
         if not is_followed(x):
             self.unfollowed.append((self.place, x))
 
-    def _note_itself(self, x: Any) -> None:
-        self.rereading.pin()
-        self.tokens.append(itself(x))
-
     # Values and containers --------------------------------------------------------------------
 
     def _value(self, x: Value) -> None:
@@ -377,8 +326,7 @@ class Walk:
         self.values.append(x)
         if self._reads_labels:
             self._fact(_LABEL, x)
-        is_asked = self.asks and self.rereading.at is None
-        if type(x) not in _NUMBERS or x.__dict__ or is_asked:
+        if type(x) not in _NUMBERS or x.__dict__ or self._asks:
             if is_of_library(type(x)):
                 self._hold(x, edges.OF_VALUE)
                 self._named_attributes(x)
@@ -389,7 +337,7 @@ class Walk:
     def _container(self, x: Any) -> None:
         if isinstance(x, dict):
             self._dict(x)
-        elif not self._closed and not self.rereading.moves(x) and is_read_whole(x):
+        elif not self._closed and is_read_whole(x, self._levels):
             key = exact_items(x)
             self.tokens.append((type(x), key))
             self.rereading.whole(x, key)
@@ -403,7 +351,8 @@ class Walk:
         self.tokens.append((type(x), len(items)))
         if self._are_closed(items):
             return
-        self._go_on(items, repeat(self.place), self.rereading.items(x, items))
+        self.rereading.items(x, items)
+        self._push_inside(items)
         if isinstance(x, set | frozenset):
             self._look_up(items)
             self.tokens += [Same(y) for y in items if is_stateful(type(y))]  # in the order of ids
@@ -411,7 +360,8 @@ class Walk:
     def _dict(self, x: Mapping[Any, Any]) -> None:
         keys, items = [*x], [*x.values()]
         self.tokens.append((type(x), len(keys)))
-        self._push_inside(items, self.rereading.entries(x, keys, items))
+        self.rereading.entries(x)
+        self._push_inside(items)
         if {*map(type, keys)} <= PLAIN:
             self.tokens.append(tuple(map(exact, keys)))
         elif type(x) is not Touched:
@@ -443,9 +393,6 @@ class Walk:
             self.rereading.held(_ITEMS_OF_ARRAY, x)
             self.rereading.fact(_SHAPE, x)
             self._push_inside(items)
-        elif is_array_scalar(x):
-            self.rereading.pin()
-            self.tokens.append(exact(x))
         else:
             then = b"" if self._closed else x.tobytes()
             self.tokens.append((type(x), *_LAYOUT(x), then))
@@ -477,7 +424,7 @@ class Walk:
         if are_alike:
             self.tokens.append((kind,))
         else:
-            self._note_itself(x)
+            self.tokens.append(itself(x))
         if isinstance(x, FunctionType):
             self._function(x)
         elif isinstance(x, ModuleType):
@@ -521,13 +468,11 @@ class Walk:
             self._push(x, dict(zip(_DEFAULTS, _OF_DEFAULTS(x), strict=True)))
         if not of_library(x.__module__ or ""):
             self._globals(x)
-            if names := imported(x):
-                self._names_in(x, sys.modules, names, builtins_too=True)
 
     def _class(self, x: Any) -> None:
         """Go on to the class of an object, if it is a user's."""
         if not is_of_library(type(x)):
-            self._push_inside([type(x)], [None])
+            self._push_inside([type(x)])
 
     def _fact(self, measure: Any, x: Any) -> None:
         """Note something about an object."""
@@ -570,7 +515,7 @@ class Walk:
     def _named_attributes(self, x: Any) -> None:
         """Go on to those attributes of a function, wrapper or Value that code names."""
         space = vars(x)
-        every = (self.names.unnamed or self.asks) and isinstance(x, Value)
+        every = (self.names.unnamed or self._asks) and isinstance(x, Value)
         self._names_in(x, space, [*space] if every else [n for n in space if n in self.names.names])
         self._fact(len, space) if every else None
 
@@ -584,8 +529,8 @@ class Walk:
             self._hold(x, edges.KEPT)
             self._fact(len, vars(x))
             self._fact(times_cleared, x)
-            self.rereading.fact(identities_kept, x)
-            self._ahead += [(y, (y, None), None) for y in kept_by(x).values()]
+            self.rereading.fact(count_kept, x)
+            self._ahead += [(y, (y, None)) for y in kept_by(x).values()]
 
     def _members(self, kind: type) -> None:
         """Go on to the members of a class that code names, and those that Python asks for."""
@@ -616,7 +561,8 @@ class Walk:
         self.tokens.append(names)
         parts = {name: own[name] for name in names}
         if not self._are_closed(parts.values()):
-            self._push(x, parts, self.rereading.attributes(x, own, names, read))
+            self.rereading.attributes(x, own, names, read)
+            self._push(x, parts)
 
 
 #: Methods that `dataclass` makes, and that read nothing but the fields of two objects.
