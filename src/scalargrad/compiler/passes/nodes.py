@@ -11,8 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Flags, Floats, Integers
-from scalargrad.compiler.passes.kinds import UNBATCH, Held, Op, Stacked, Total, makes_lanes
+from scalargrad.compiler.passes.kinds import (
+    ADJOINT,
+    UNBATCH,
+    Held,
+    Op,
+    Stacked,
+    Total,
+    makes_lanes,
+)
 from scalargrad.system.cached_property import cached_property
+
+#: The roots and seeds of a sweep, in turn.
+Seeds = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,16 @@ class Nodes:
     def _users_of_each(self) -> Integers:
         """The nodes that read each node, one node after the other."""
         return self.users()[np.argsort(self.operands, kind="stable")]
+
+    def sweeps(self) -> dict[Seeds, dict[int, int]]:
+        """Return, for each sweep, the derivatives, and by which node each is."""
+        found: dict[int, dict[int, int]] = {}
+        for x, (wrt, loss) in zip(self.places(ADJOINT), self.args_with(ADJOINT), strict=True):
+            found.setdefault(loss, {})[x] = wrt
+        merged: dict[Seeds, dict[int, int]] = {}
+        for loss, derivatives in found.items():
+            merged.setdefault(self.args_of(loss), {}).update(derivatives)
+        return merged
 
     def sizes(self) -> Integers:
         """Return, for each node, its number of lanes, 1 for a single number."""
