@@ -86,7 +86,7 @@ class Lanes:
 
     def drawn(self, draw: Draw, first: Traced) -> Traced:
         """Return a node with a random number for each example; `first` is that of the first."""
-        others = [self._trace.input(0.0, plain=True) for _ in range(self.count - 1)]
+        others = self._trace.inputs([0.0] * (self.count - 1))
         self.drawn_for_one.append((draw, [x.index for x in others]))
         return self.batch([first, *others])
 
@@ -173,13 +173,3 @@ class Lanes:
                 found.append((outputs[at], 1))
                 at += 1
         return found
-
-    def origin(self, node: int) -> int:
-        """Return the number of an example that a result is, if it is one as it was given."""
-        columns = self._trace.columns
-        while columns.ops[node] is UNBATCH:
-            of, place = columns.args(node)
-            if columns.ops[of] is not BATCH:
-                break
-            node = columns.args(of)[int(columns.constants[place])]
-        return node
