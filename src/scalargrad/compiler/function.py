@@ -9,6 +9,7 @@ import numpy as np
 from scalargrad.compiler.nests.unfold import written_out
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
+    BATCH,
     CONSTANT,
     LOSS,
     UNBATCH,
@@ -72,9 +73,20 @@ class Function:
 
     def given_back(self) -> dict[int, int]:
         """Return the results that are inputs in `wrt` themselves, with their indices there."""
-        place = {node: k for k, node in enumerate(self.wrt)}
-        results = enumerate(self.recorded.outputs[: self.results])
-        return {k: place[node] for k, node in results if node in place}
+        if not self.wrt:
+            return {}
+        program, place = self.recorded, {node: k for k, node in enumerate(self.wrt)}
+        nodes = program.nodes()
+        is_lane = nodes.where(lambda op: op is UNBATCH)
+        is_batch = nodes.where(lambda op: op is BATCH)
+        found = {}
+        for k, node in enumerate(program.outputs[: self.results]):
+            if is_lane[node]:
+                of, lane = nodes.args_of(node)
+                node = nodes.args_of(of)[int(program.constants[lane])] if is_batch[of] else node
+            if node in place:
+                found[k] = place[node]
+        return found
 
     def reached(self) -> tuple[bool, ...]:
         """Return, for each result, whether it depends on any input in `wrt`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from scalargrad.compiler.generators import Draw
 from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, makes_lanes
@@ -24,19 +24,6 @@ if TYPE_CHECKING:
 FEWEST = 256
 
 
-class TakenLanes(NamedTuple):
-    """The nodes from `first` on, which are the single lanes of a node."""
-
-    first: int
-    source: int
-    lanes: int
-
-    @property
-    def nodes(self) -> range:
-        """The nodes."""
-        return range(self.first, self.first + self.lanes)
-
-
 class Lanes:
     """Which nodes of a recording have lanes, and the methods that write them.
 
@@ -49,8 +36,8 @@ class Lanes:
     ----------
     count : int
         The number of examples of the vmap under way; 0 outside.
-    taken : list of TakenLanes
-        The runs of nodes that are the single lanes of a node.
+    taken : dict from int to (int, int)
+        For the first of the nodes that are the single lanes of another, that one, and how many.
     drawn_for_one : list of (Draw, list of int)
         The draws of the example under way, and the inputs that stand for those of the others.
     shared : set of int
@@ -59,7 +46,7 @@ class Lanes:
 
     def __init__(self, trace: Trace) -> None:
         self.count = 0
-        self.taken: list[TakenLanes] = []
+        self.taken: dict[int, tuple[int, int]] = {}
         self._trace: Trace = weakref.proxy(trace)  # which holds this
         self._seen = 0
         self._is_closed = False
@@ -147,29 +134,24 @@ class Lanes:
         trace, columns = self._trace, self._trace.columns
         places = [columns.constant(float(k)) for k in range(lanes)]
         self._look()
-        run = TakenLanes(len(columns), node.index, lanes)
-        self.taken.append(run)
-        trace.write_all(UNBATCH, [(node.index, place) for place in places])
+        self.taken[len(columns)] = node.index, lanes
+        nodes = trace.write_all(UNBATCH, [(node.index, place) for place in places])
         self._seen = len(columns)
         if trace.is_truth(node):
-            for x in run.nodes:
+            for x in nodes:
                 trace.plainness.mark_truth(x)
-        found = trace.all_traced(run.nodes)
+        found = trace.all_traced(nodes)
         return [trace.detach(x) for x in found] if trace.is_detaching else found
 
     def returned_together(self, outputs: Sequence[int]) -> list[tuple[int, int]]:
         """Return the outputs as (node, lanes), all lanes of a node in order as that node."""
-        by_first = {x.first: x for x in self.taken if x.lanes >= FEWEST}
-        if by_first.keys().isdisjoint(outputs):
-            return [(x, 1) for x in outputs]
         found: list[tuple[int, int]] = []
         at = 0
         while at < len(outputs):
-            run = by_first.get(outputs[at])
-            if run is not None and outputs[at : at + run.lanes] == [*run.nodes]:
-                found.append((run.source, run.lanes))
-                at += run.lanes
-            else:
-                found.append((outputs[at], 1))
-                at += 1
+            first = outputs[at]
+            source, lanes = self.taken.get(first, (first, 1))
+            if lanes < FEWEST or outputs[at : at + lanes] != [*range(first, first + lanes)]:
+                source, lanes = first, 1
+            found.append((source, lanes))
+            at += lanes
         return found

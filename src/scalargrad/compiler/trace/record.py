@@ -164,7 +164,7 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
         returned = _attached(trace, [x for x, _ in together])
     roots = [*returned, *guards]
     if len(nodes) < len(trace.columns):
-        nodes = nodes.followed_by(trace.columns.nodes(start=len(nodes)))
+        nodes = trace.columns.nodes()
     needed = nodes.needed(roots)
     needed[[*trace.differentiated]] = True
     order = np.flatnonzero(needed)
