@@ -33,15 +33,13 @@ from scalargrad.compiler.passes.kinds import (
 from scalargrad.compiler.passes.nodes import Nodes, alike, drop, numbers_of, starts
 from scalargrad.compiler.trace.columns import Columns
 from scalargrad.compiler.trace.trace import Trace
-from scalargrad.ops import TABLE, add, div, eq, identity, mul, ne, pow, sub
+from scalargrad.ops import TABLE, add, div, eq, identity, mul, ne, pow
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol
 
 #: The constant operands of a node; None in place of the others.
 Constants = tuple[float | None, ...]
 
-#: Operations for which only the sign of a finite constant matters.
-_BY_SIGN = {add, sub, mul, div}
 _COPIES = {DETACH, identity}
 #: Operations defined wherever their first operand is positive, and those of no negative result.
 _OF_POSITIVE = {TABLE["log"], TABLE["sqrt"], pow}
@@ -352,14 +350,14 @@ def asked_once(
 ) -> list[Any]:
     """Return the answer to a question about each chosen node.
 
-    It depends on the operation and on the constants among the operands; in sums, products and
-    quotients on their signs alone, as there may be as many constants as data.
+    It depends on the operation and on the constants among the operands; in quotients on
+    their signs alone, as there may be as many constants as data.
     """
     number = columns.constants.get
 
     def answer(x: int) -> Any:
         op, constants = columns.ops[x], tuple([number(y) for y in columns.args(x)])
-        if op in _BY_SIGN:
+        if op is div:
             constants = tuple(
                 [math.copysign(1.0, y) if y and math.isfinite(y) else y for y in constants]
             )
