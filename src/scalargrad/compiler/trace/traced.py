@@ -194,7 +194,7 @@ _REFUSED |= {"trunc": "rounding", "floor": "rounding", "ceil": "rounding", "redu
 for _python, _name in _REFUSED.items():
     setattr(Traced, f"__{_python}__", _refused(_name))
 Traced.backward = _refused("backward")  # type: ignore[method-assign]
-Traced.as_integer_ratio = _refused("fraction")  # type: ignore[attr-defined]
+Traced.as_integer_ratio = _refused("float")  # type: ignore[attr-defined]
 for _name in ("data", "grad"):
     setattr(Traced, _name, property(_refused(f"{_name} read"), _refused(f"{_name} assigned")))
 #: Another call may give a Value of another name; one that is given here is ignored.
