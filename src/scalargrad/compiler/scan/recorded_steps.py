@@ -19,7 +19,7 @@ from scalargrad.compiler.call.arguments import Fresh, rebuilt
 from scalargrad.compiler.call.outline import filler, outlined
 from scalargrad.compiler.guards.refused import is_followed
 from scalargrad.compiler.passes.kinds import ADJOINT, LOSS, TAKE
-from scalargrad.compiler.trace.batching import walked_alike
+from scalargrad.compiler.trace.example_lanes import walked_alike
 from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced, TracedParameter
