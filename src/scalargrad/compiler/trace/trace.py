@@ -212,13 +212,6 @@ class Trace(Recorder):
         self.draws.append((draw, leaf.index))
         return self.lanes.drawn(draw, leaf) if self.lanes.count else leaf
 
-    def stand_for(self, leaves: Iterable[Value]) -> None:
-        """Make these Values inputs, in this order."""
-        for x in leaves:
-            node = self._value(x).index
-            self.stands_for(x, node)
-            self.given.append(node)
-
     def _value(self, x: Value) -> Traced:
         """Write the input for a Value."""
         self.has_values = True
