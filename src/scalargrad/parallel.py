@@ -238,8 +238,8 @@ def sum_over(
     the same for any number and kind of workers. The data and `f`, as they are when this function
     is called, are sent to a process once; after that, a call sends params and receives sums. So
     what changes from call to call belongs in params: with one worker a change elsewhere is seen,
-    with several it is not. If a local process dies, the call fails with a WorkerError, and the next
-    one starts others.
+    with several it is not. If a local process dies, others take over; if one of those dies in the
+    same call, that is a WorkerError.
 
     Examples
     --------
@@ -385,15 +385,23 @@ class _Processes:
         self.count = count
         self._pools: list[WorkerPool] = []
 
-    def map(self, f: Callable[[Request], bytes], requests: Iterable[Request]) -> list[bytes]:
-        """Apply a function to each request, in the process of its share."""
+    def map(
+        self, f: Callable[[Request], bytes], requests: Iterable[Request], is_last: bool = False
+    ) -> list[bytes]:
+        """Apply a function to each request, in the process of its share.
+
+        If a process dies, so do the others, and new ones are asked once more.
+        """
+        asked = [*requests]
         pools = self._pools = self._pools or [WorkerPool(1) for _ in range(self.count)]
         try:
-            futures = [pools[x.share].submit(f, x) for x in requests]
+            futures = [pools[x.share].submit(f, x) for x in asked]
             return [future.result() for future in futures]
         except BrokenProcessPool as error:
             self.close()
-            raise death_error(error) from None
+            if is_last:
+                raise death_error(error) from None
+        return self.map(f, asked, is_last=True)
 
     def close(self) -> None:
         """Kill the processes; others start when needed."""

@@ -8,6 +8,7 @@ import contextvars
 import copy
 import functools
 import importlib
+import logging
 import math
 import operator
 import sys
@@ -121,6 +122,9 @@ ODD: dict[str, Row] = {
     "a context variable": (
         lambda: contextvars.ContextVar("v", default=2.0), lambda h: h.get(), lambda h: h.set(5.0)),
     "a weak reference": (with_target(weakref.ref), lambda h: h[0]().rate, lambda h: rated(h[1])),
+    "a logger's handlers": (
+        lambda: logging.Logger("new"), lambda h: len(h.handlers) + 2.0,
+        lambda h: h.addHandler(logging.NullHandler())),
     "an exception": (
         lambda: SomeError(2.0), lambda h: h.args[0], lambda h: setattr(h, "args", (5.0,))),
     "the mask of an array": (

@@ -707,13 +707,21 @@ def test_take_chooses_among_numbers_only() -> None:
     [
         lambda x: np.isscalar(x) and x, lambda x: x * np.logical_and(x, x),
         lambda x: np.logical_xor([x], [0.0]).sum(), lambda x: x if isinstance(x, float) else -x,
+        lambda x: x if hasattr(x, "is_integer") else -x,
     ],
-    ids=["isscalar", "logical_and", "logical_xor", "isinstance"],
+    ids=["isscalar", "logical_and", "logical_xor", "isinstance", "hasattr"],
 )  # fmt: skip
 def test_questions_that_a_value_answers_otherwise_are_refused(f: Callable[[Any], Any]) -> None:
     """A number of a recording is a Value, to which these would say something else."""
     with pytest.raises(TraceError, match="Value"):
         jit(f)(1.5)
+
+
+def test_a_container_of_a_library_that_has_its_items_from_elsewhere_is_refused() -> None:
+    """SciPy's dok_matrix is a dict whose rows never end."""
+    matrix = pytest.importorskip("scipy.sparse").dok_matrix((3, 3))
+    with pytest.raises(TraceError, match="dok_matrix"):
+        jit(lambda x: x * matrix[0, 0])(2.0)
 
 
 def test_the_dtype_of_an_argument_is_refused() -> None:

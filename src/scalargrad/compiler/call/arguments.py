@@ -46,7 +46,7 @@ from scalargrad.table.numbers import as_float, is_real
 from scalargrad.tree import like, object_array
 from scalargrad.value import Parameter, Value
 
-_SPACE = attrgetter("__dict__")
+SPACE = attrgetter("__dict__")
 #: The type of most arrays, to recognise them quickly.
 FLOAT64 = np.dtype(np.float64)
 _LAYOUT, _SINGLE = attrgetter("shape", "dtype"), {((), FLOAT64)}
@@ -204,7 +204,14 @@ class Kind:
     Parameters
     ----------
     of : type
+
+    Attributes
+    ----------
+    is_record : bool
+        Whether they are dataclasses, and all that one holds is in its ``__dict__``.
     """
+
+    is_record = False
 
     def __init__(self, of: Any) -> None:
         self.of = of
@@ -282,6 +289,10 @@ class _Containers(Kind):
 class _Records(Kind):
     """Objects of a dataclass; integers in it are sizes or counts, and part of the key."""
 
+    def __init__(self, of: Any) -> None:
+        super().__init__(of)
+        self.is_record = not slots_of(of)
+
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
         for name, some, held in self._columns(walk.new(xs)):
             types = {*map(type, held)}
@@ -314,7 +325,7 @@ class _Records(Kind):
         if slots and "__dict__" not in dir(self.of):
             with suppress(AttributeError):  # one has no content
                 return [(name, xs, [*map(attrgetter(name), xs)]) for name in slots]
-        spaces = [*map(attributes if slots else _SPACE, xs)]
+        spaces = [*map(attributes if slots else SPACE, xs)]
         if len({*map(len, spaces)}) == 1:
             with suppress(KeyError):  # other names
                 return [(name, xs, [*map(itemgetter(name), spaces)]) for name in spaces[0]]

@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import AT_ONCE, FLOAT64, KINDS, Key, Walk, replaced
+from scalargrad.compiler.call.arguments import (
+    AT_ONCE,
+    FLOAT64,
+    KINDS,
+    SPACE,
+    Key,
+    Walk,
+    replaced,
+)
 from scalargrad.compiler.guards.comparable import is_read_whole
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
@@ -60,8 +68,8 @@ def static_of(
 class Layout:
     """Where the floats of nested lists, tuples and dicts are in what `marshal` writes of them.
 
-    It writes types, lengths, keys and numbers of all that is nested, in one pass. All bytes but
-    those of numbers are compared.
+    It writes types, lengths, keys and numbers of all that is nested, in one pass; a list of
+    dataclasses as their class and attributes. All bytes but those of numbers are compared.
 
     Parameters
     ----------
@@ -107,8 +115,16 @@ class Layout:
         return data[self._places].view(FLOAT64)  # type: ignore[no-any-return]
 
 
-def _written(x: Any) -> Any:
-    return np.frombuffer(marshal.dumps(x, _VERSION), np.uint8)
+def _written(args: tuple[Any, ...]) -> Any:
+    return np.frombuffer(marshal.dumps([*map(_bare, args)], _VERSION), np.uint8)
+
+
+def _bare(x: Any) -> Any:
+    """Return a list of dataclasses, each another one, as their class and what they hold."""
+    if x.__class__ is not list or not x or not (kind := KINDS[x[0].__class__]).is_record:
+        return x
+    are_others = {*map(type, x)} == {kind.of} and len({*map(id, x)}) == len(x)
+    return (id(kind), [*map(SPACE, x)]) if are_others else x
 
 
 #: The kinds of parameters that an argument by position may stand for.
@@ -125,10 +141,11 @@ _MANY = 500
 
 
 def _is_worth_a_layout(x: Any) -> bool:
-    """Return whether an argument is a dict, or a list or tuple of such or of many numbers."""
+    """Return whether an argument is a dict, or a list of such, of dataclasses or many numbers."""
     kind = x.__class__
     is_full = kind in _NESTED and len(x) > 0
-    return kind is dict or (is_full and (x[0].__class__ in _NESTED or len(x) >= _MANY))
+    rows = kind is not dict and is_full and (x[0].__class__ in _NESTED or _bare(x) is not x)
+    return kind is dict or rows or (is_full and len(x) >= _MANY)
 
 
 def _nested(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -153,7 +170,7 @@ class Signature:
     def remember(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Remember how the numbers of a call lie, to find those of calls alike at once."""
         nested = _nested(args, kwargs)
-        if not (any(map(_is_worth_a_layout, nested)) and is_read_whole(nested)):
+        if not (any(map(_is_worth_a_layout, nested)) and is_read_whole([*map(_bare, nested)])):
             return
         if len(_written(nested)) in _SIZES:
             if len(self._layouts) >= _LAYOUTS:

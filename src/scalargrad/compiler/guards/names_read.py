@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import copy, deepcopy
 from importlib.util import resolve_name
 from itertools import chain, pairwise
+from logging import Logger
 from operator import attrgetter, methodcaller
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType, SimpleNamespace
@@ -208,7 +209,7 @@ def read_by_libraries(kind: Any) -> ReadByLibraries | None:
 
     That is so of a dataclass, too, whose fields are read without their names.
     """
-    if kind is SimpleNamespace:
+    if kind in (SimpleNamespace, Logger):
         return _NOTHING
     bases = [x for x in kind.__mro__[:-1] if is_of_library(x) and x.__module__ not in BARE]
     if is_of_library(kind) or dataclasses.is_dataclass(kind):

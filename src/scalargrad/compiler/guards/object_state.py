@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from logging import Logger
 from types import (
     BuiltinFunctionType,
     BuiltinMethodType,
@@ -96,7 +97,7 @@ def has_followed_attributes(kind: Any) -> bool:
         return False
     known = kind is SimpleNamespace or kind.__module__ in _OF_DATA
     ours = known or str(kind.__module__).startswith("scalargrad.")
-    return not is_of_library(kind) or (ours and is_stateful(kind))
+    return kind is Logger or not is_of_library(kind) or (ours and is_stateful(kind))
 
 
 @functools.cache

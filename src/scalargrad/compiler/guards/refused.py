@@ -79,6 +79,8 @@ def is_followed(x: Any) -> bool:
     kind: Any = type(x)
     if callable(x) and hasattr(x, "__name__"):  # as those of NumPy, of a class of theirs
         return path_of(x) not in _FUNCTIONS
+    if isinstance(getattr(kind, "__iter__", None), FunctionType) and is_of_library(kind):
+        return are_followed(kind)  # it has its items from elsewhere: SciPy's dok_matrix, a dict
     return isinstance(x, _known(sys.modules.get("numpy"))) or are_followed(kind)
 
 

@@ -329,7 +329,7 @@ class Walk:
             self._hold(x, edges.ITEMS)
         elif isinstance(x, BOUND):
             self._bound(x)
-        elif isinstance(x, _CONTAINERS):
+        elif isinstance(x, _CONTAINERS) and (type(x) in _PLAIN_CONTAINERS or is_followed(x)):
             self._container(x)
         elif is_array(x):
             self._array(x)

@@ -114,10 +114,16 @@ class Nodes:
     def depending(self, on: Flags) -> Flags:
         """Return, for each node, whether it is one of some nodes, or depends on one.
 
-        Those whose operands are all independent are removed one after the other.
+        Behind the first, those whose operands are all independent are removed one after the other.
         """
         if not on.any():
             return on
+        if first := int(on.argmax()):
+            kept = self.operands >= first
+            counts = np.bincount(self.users()[kept] - first, minlength=len(self) - first)
+            operands = self.operands[kept] - first
+            behind = Nodes(self.table, self.codes[first:], starts(counts), operands)
+            return np.append(on[:first], behind.depending(on[first:]))
         left = np.diff(self.first) + on
         uses = starts(np.bincount(self.operands, minlength=len(self)))
         drop(np.flatnonzero(left == 0), uses, self._users_of_each, left)

@@ -79,6 +79,10 @@ REFUSALS = {
         "two Values were compared with == or !=",
         "use scalargrad.eq(a, b) for their numbers, `is` for their identity",
     ),
+    "kind": (
+        "an attribute was asked for that a float has and a Value has not",
+        "leave the question out, or ask isinstance(x, (int, float, Value))",
+    ),
     "examples": (
         "a condition depends on the examples of vmap, which take one way together",
         "choose with where, cond, maximum, minimum or clip, or loop over the examples without vmap",

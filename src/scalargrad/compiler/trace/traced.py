@@ -97,6 +97,12 @@ class Traced(Value):
     def __deepcopy__(self, _memo: object) -> Value:
         return self.__copy__()
 
+    def _as_float(self) -> NoReturn:
+        self._refuse("kind")
+
+    #: What floats have and Values do not, so that hasattr(x, "is_integer") is not answered wrongly.
+    is_integer = hex = fromhex = real = imag = property(_as_float)
+
 
 class TracedParameter(Traced, Parameter):
     """A node that stands for a Parameter."""
