@@ -14,8 +14,7 @@ def names(order: Iterable[Value]) -> dict[Value, str]:
     """Return a short stable name for every node: its label, or v1, v2, … in order.
 
     Where something is called v or v1, as a velocity is, u1, u2, … are not taken for it. A label
-    used by several nodes gets a number from the second on, in the order in which they are first
-    read: w, w_2, w_3.
+    used by several nodes gets a number from the second on, in this order: w, w_2, w_3.
 
     Examples
     --------
@@ -31,26 +30,13 @@ def names(order: Iterable[Value]) -> dict[Value, str]:
     numbered = free_names(letter, taken, start=1)
     unused: dict[str, Iterator[str]] = {}
     named: dict[Value, str] = {}
-    for node in as_read(nodes):
+    for node in nodes:
         if node.label in unused:
             named[node] = next(unused[node.label])
         elif node.label:
             unused[node.label] = free_names(f"{node.label}_", taken, start=2)
             named[node] = node.label
     return {node: named.get(node) or next(numbered) for node in nodes}
-
-
-def as_read(nodes: Iterable[Value]) -> dict[Value, None]:
-    """Return nodes with each leaf moved to just before the first node that reads it."""
-    found: dict[Value, None] = {}
-    leaves = []
-    for node in nodes:
-        if node.parents:
-            found.update((x, None) for x in node.parents if isinstance(x, Value))
-            found[node] = None
-        else:
-            leaves.append(node)
-    return found | dict.fromkeys(leaves)
 
 
 def free_names(prefix: str, taken: set[str], start: int) -> Iterator[str]:

@@ -45,10 +45,8 @@ def pattern(program: Program, inputs: int, results: int) -> tuple[Integers, Inte
 
     Notes
     -----
-    `passes.dependence` asks the same of programs whose results depend on most inputs, and holds a
-    bit for each pair of a node and an input. Here a result depends on few of a great many, and what
-    has the same inputs as an operand shares its set: bits of 30,000 residuals in 60,000 numbers
-    would take 20 GB, or a pass over the program for every few hundred numbers.
+    What has the same inputs as an operand shares its set: a result depends on few inputs of a great
+    many. A bit for each pair would take 20 GB for 30,000 residuals in 60,000 numbers.
     """
     program = written_out(unrolled(program))
     nothing: frozenset[int] = frozenset()

@@ -140,7 +140,7 @@ def machine_code(text: str, level: int) -> Any:
 def run_as_nests(function: Callable[[list[Any]], Any], numbers: Sequence[float]) -> list[float]:
     """Return the value and the gradient of a function, run as nests."""
     leaves = [Value(x) for x in numbers]
-    program = record(lambda: function(leaves), leaves)[0].program
+    program = record(lambda *xs: function([*xs]), leaves)[0].program
     asked = Function(program, 1, tuple(range(len(leaves)))).with_row(0)
     return Runner(nested(asked))([*numbers])
 
@@ -150,7 +150,7 @@ def recorded(
 ) -> tuple[Recording, int]:
     """Return the recording of a function of a list of numbers, and the node of its result."""
     leaves = [Value(x) for x in numbers]
-    unfolded = unfold(record(lambda: function(leaves), leaves)[0].program)
+    unfolded = unfold(record(lambda *xs: function([*xs]), leaves)[0].program)
     assert unfolded is not None
     (part,) = Asked(unfolded).parts
     return part.recording, part.places[part.results.index(unfolded.outputs[0])]

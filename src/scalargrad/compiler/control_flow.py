@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scalargrad.compiler.scan.recorded_steps import recorded
+from scalargrad.compiler.trace.node_values import compute
 from scalargrad.compiler.trace.trace import Trace, current_trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
@@ -189,4 +190,4 @@ def _computed(trace: Trace, going: Any, carry: Any) -> float:
     """Return the condition after a step in this run, computed with all that is carried."""
     numbers, _ = flatten(carry, "what while_loop carries")
     nodes = [x.index for x in (going, *numbers) if isinstance(x, Traced)]
-    return trace.numbers.compute(nodes)[0]
+    return compute(trace, nodes)[0]

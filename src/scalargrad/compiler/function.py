@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain
 
 import numpy as np
 
 from scalargrad.compiler.nests.unfold import written_out
-from scalargrad.compiler.passes.dependence import is_detached, operands_of, steps
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     BATCH,
@@ -17,7 +15,10 @@ from scalargrad.compiler.passes.kinds import (
     UNBATCH,
     Op,
     has_lanes,
+    is_detached,
+    steps,
 )
+from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.runner import Inputs, Runner, runner_for
 from scalargrad.system.cached_property import cached_property
@@ -42,7 +43,7 @@ class Function:
         self.results = results
         self.wrt = wrt
         self._pulled_back: dict[tuple[int, ...], Function] = {}
-        self._operands_of: dict[tuple[int, ...], frozenset[int] | None] = {}
+        self._operands_of: dict[tuple[int, ...], tuple[int, ...] | None] = {}
 
     @cached_property
     def _followed(self) -> Program:
@@ -53,18 +54,22 @@ class Function:
         return written_out(self.recorded)
 
     @cached_property
-    def operands(self) -> list[tuple[int, ...] | None]:
-        """For each result, the indices in `wrt` of the inputs it depends on; None for all."""
-        return operands_of(self._followed, self.wrt, self.results)
+    def _attached(self) -> Nodes:
+        """The nodes of that program, as gradients flow back through them."""
+        nodes = self._followed.nodes()
+        return nodes.cut_off(nodes.where(is_detached))
 
-    def operands_of(self, places: tuple[int, ...]) -> frozenset[int] | None:
+    def operands_of(self, places: tuple[int, ...]) -> tuple[int, ...] | None:
         """Return the indices in `wrt` of the inputs that some results depend on; None for all."""
         if places not in self._operands_of:
-            sets = [self.operands[k] for k in places]
-            known = [x for x in sets if x is not None]
-            found = None if len(known) < len(sets) else frozenset(chain.from_iterable(known))
-            self._operands_of[places] = found
+            roots = [self._followed.outputs[k] for k in places]
+            read = self._attached.needed(roots)[[*self.wrt]]
+            self._operands_of[places] = None if read.all() else (*np.flatnonzero(read).tolist(),)
         return self._operands_of[places]
+
+    def attached(self) -> tuple[bool, ...]:
+        """Return, for each result, whether a gradient flows back from it to any input in `wrt`."""
+        return self._depending(is_detached)
 
     def given_back(self) -> dict[int, int]:
         """Return the results that are inputs in `wrt` themselves, with their indices there."""
@@ -76,11 +81,9 @@ class Function:
         is_batch = nodes.where(lambda op: op is BATCH)
         found = {}
         for k, node in enumerate(program.outputs[: self.results]):
-            while is_lane[node]:
+            if is_lane[node]:
                 of, lane = nodes.args_of(node)
-                if not is_batch[of]:
-                    break
-                node = nodes.args_of(of)[int(program.constants[lane])]
+                node = nodes.args_of(of)[int(program.constants[lane])] if is_batch[of] else node
             if node in place:
                 found[k] = place[node]
         return found

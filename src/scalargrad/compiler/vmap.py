@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from scalargrad.compiler.call.outline import Place, filler, outlined
-from scalargrad.compiler.trace.batching import UnlikeError, example
+from scalargrad.compiler.trace.example_lanes import UnlikeError, example
 from scalargrad.compiler.trace.side_effects import run_for_all
 from scalargrad.compiler.trace.trace import Trace, current_trace
 from scalargrad.compiler.trace.traced import Traced

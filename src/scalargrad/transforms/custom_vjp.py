@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -14,7 +14,7 @@ from scalargrad.ops.selection import where
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.code import expand
 from scalargrad.table.operation import Elementwise, Operation
-from scalargrad.table.symbol import Symbol
+from scalargrad.table.symbol import Symbol, evaluate
 from scalargrad.table.validation import function
 from scalargrad.tree import Rebuild, flatten
 from scalargrad.value import Scalar, Value
@@ -203,70 +203,63 @@ class _Given:
                 f"the rule of {self.owner.name} cannot be recorded: {error}. Write fwd and bwd "
                 "with scalargrad's operations, and where for if"
             ) from error
-        factors = [_factors(expand(x, {}), signals) for x in shares if x is not None]
-        if None in factors:
+        units: dict[Any, Any] = {g: {g: 1.0} for g in signals}
+        try:
+            factors = [
+                _as_sum(evaluate(expand(0.0 if x is None else x, {}), units, _combined, None))
+                for x in shares
+            ]
+        except _NonlinearError:
             raise TraceError(
                 f"bwd of {self.owner.name} is not linear in g, so that a program cannot add up "
                 "what it returns: call the function outside, or multiply g by what does not "
                 "depend on it"
-            )
-        outputs = []
-        for k, value in enumerate(found):
-            left: Any = iter(factors)
-            partials = [0.0 if x is None else next(left).get(signals[k], 0.0) for x in shares]
-            outputs.append(_Output(self.owner.name, k, operands, value, partials))
+            ) from None
+        partials = [[x.get(g, 0.0) for x in factors] for g in signals]
+        outputs = [
+            _Output(self.owner.name, k, operands, *both)
+            for k, both in enumerate(zip(found, partials, strict=True))
+        ]
         names = [x.name if isinstance(x, Symbol) else x for x in symbols]
         known = [_as_before(self.owner, (k, *names), y) for k, y in enumerate(outputs)]
         return shape(iter([current.node(op, tuple(values)) for op in known]))
 
 
-def _factors(x: Any, signals: Sequence[Symbol]) -> dict[Symbol, Any] | None:
-    """Return what each signal is multiplied by in a linear combination; None if it is none."""
-    if isinstance(x, Symbol):
-        known: dict[Symbol, Any] | None = {x: 1.0} if x in signals else None
-        return known if x.op is None else _factors_within(x.op.name, x.operands, signals)
-    return {} if x == 0.0 else None
+class _NonlinearError(Exception):
+    """What `bwd` returns is not a sum of signals, each times what depends on none."""
 
 
-def _factors_within(
-    name: str, operands: Sequence[Any], signals: Sequence[Symbol]
-) -> dict[Symbol, Any] | None:
-    """Return them of the result of an operation."""
-    parts: list[Any] = [_factors(y, signals) for y in operands]
-    free = [_is_free(y, signals) for y in operands]
-    found: dict[Symbol, Any] | None = None
-    if name in {"add", "sub", "neg", "sum"} and None not in parts:
-        signs = [1.0] * len(parts)
-        signs[-1] = -1.0 if name in {"sub", "neg"} else 1.0
-        found = _added(map(_scaled, parts, signs))
-    elif name == "where" and free[0] and None not in parts[1:]:
-        _, chosen, other = parts
+def _combined(op: Operation, parts: Sequence[Any]) -> Any:
+    """Apply an operation; a dict is a sum of signals, by what each is multiplied by."""
+    sums = [k for k, x in enumerate(parts) if isinstance(x, dict)]
+    if not sums:
+        return op.of(*parts, checked=False)
+    if op.name in {"add", "sub", "neg", "sum"}:
+        found: dict[Symbol, Any] = {}
+        for k, part in enumerate(parts):
+            is_negative = op.name == "neg" or (op.name == "sub" and k == 1)
+            for g, y in _scaled(_as_sum(part), -1.0 if is_negative else 1.0).items():
+                found[g] = found[g] + y if g in found else y
+        return found
+    if op.name == "where" and 0 not in sums:
+        chosen, other = map(_as_sum, parts[1:])
         both = dict.fromkeys([*chosen, *other])
-        found = {g: where(operands[0], chosen.get(g, 0.0), other.get(g, 0.0)) for g in both}
-    elif name == "mul" and parts[1] is not None and free[0]:
-        found = _scaled(parts[1], operands[0])
-    elif name in {"mul", "div"} and parts[0] is not None and free[1]:
-        found = _scaled(parts[0], operands[1] if name == "mul" else 1.0 / operands[1])
-    return found
+        return {g: where(parts[0], chosen.get(g, 0.0), other.get(g, 0.0)) for g in both}
+    if op.name == "mul" and len(sums) == 1:
+        return _scaled(parts[sums[0]], parts[1 - sums[0]])
+    if op.name == "div" and sums == [0]:
+        return _scaled(parts[0], 1.0 / parts[1])
+    raise _NonlinearError
+
+
+def _as_sum(x: Any) -> dict[Symbol, Any]:
+    if not isinstance(x, dict) and (isinstance(x, Symbol) or x != 0.0):
+        raise _NonlinearError
+    return x if isinstance(x, dict) else {}
 
 
 def _scaled(factors: dict[Symbol, Any], by: Any) -> dict[Symbol, Any]:
     return {g: by if y.__class__ is float and y == 1.0 else y * by for g, y in factors.items()}
-
-
-def _added(several: Iterable[dict[Symbol, Any]]) -> dict[Symbol, Any]:
-    found: dict[Symbol, Any] = {}
-    for factors in several:
-        for g, y in factors.items():
-            found[g] = found[g] + y if g in found else y
-    return found
-
-
-def _is_free(x: Any, signals: Sequence[Symbol]) -> bool:
-    """Return whether no signal is in an expression."""
-    if not isinstance(x, Symbol):
-        return True
-    return x not in signals and all(_is_free(y, signals) for y in x.operands)
 
 
 class _Output(Elementwise):

@@ -314,15 +314,11 @@ def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
     """
     several = type(inputs) is tuple  # a named tuple is one argument
     primals, direction = (inputs, v) if several else ((inputs,), (v,))
-    places = tuple(range(len(primals)))
-    evaluation = evaluated(value_and_grad(f, places), places, primals, {})
-    value, gradient = evaluation.result
-    slopes, _ = flatten(gradient, f"the gradient of {evaluation.name}")
-    subgraph = evaluation.subgraph(value, *slopes)
-    pairs = zip(slopes, _directions(evaluation, direction, primals, "v", "inputs"), strict=True)
-    seeds = [(slope, weight) for slope, weight in pairs if isinstance(slope, Value)]
-    products = tuple(evaluation.arguments(evaluation.pull_back(seeds, subgraph)))
-    return evaluation.returned(value, subgraph), products if several else products[0]
+    flatten_like(direction, primals, "v", "inputs")  # or an error that names them
+    both = value_and_grad(f, tuple(range(len(primals))))
+    _, pull_back, value = vjp(lambda *args: both(*args)[::-1], *primals, has_aux=True)
+    products = pull_back(direction)
+    return value, products if several else products[0]
 
 
 def jacrev(

@@ -76,7 +76,8 @@ class Run(NamedTuple):
     def _where_read(self, found: Sequence[Any], signals: Signals) -> Sequence[Any]:
         """Leave out what is sent to operands that these results do not depend on."""
         read = self.function.operands_of(tuple(signals))
-        return found if read is None else [x if k in read else None for k, x in enumerate(found)]
+        kept = {*read} if read else ()
+        return found if read is None else [x if k in kept else None for k, x in enumerate(found)]
 
     def _sent_back(self, places: tuple[int, ...], signals: Signals) -> Sequence[float]:
         """Return Σ signal · gradient over the results in some places."""
@@ -175,7 +176,7 @@ class Result(Value):
     @property
     def places(self) -> Sequence[int]:
         """The indices of its operands among those of the program."""
-        read = self.run.function.operands[self.index]
+        read = self.run.function.operands_of((self.index,))
         return range(len(self.run.operands)) if read is None else read
 
 
@@ -205,17 +206,17 @@ class ResultNodes:
     ) -> None:
         self._given = [*given.items()]
         self._reached = reached
-        read = function.operands if any(reached) else [None] * len(reached)
+        attached = function.attached() if any(reached) else reached
         nodes = [k for k, moves in enumerate(reached) if moves and k not in given]
         #: The results that depend on operands; one that depends on nothing is a leaf.
-        self._moving = [k for k in nodes if read[k] != ()]
-        self._still = [k for k in nodes if read[k] == ()]
+        self._moving = [k for k in nodes if attached[k]]
+        self._still = [k for k in nodes if not attached[k]]
         #: The operands of the only result; None for all.
-        self._places = read[self._moving[0]] if len(self._moving) == 1 else None
+        self._places = function.operands_of((*self._moving,)) if len(self._moving) == 1 else None
         are_read = function.are_read if len(self._moving) > 1 else []
         self._kinds = [Intermediate if is_read else Value for is_read in are_read]
         #: Whether the only result depends on all operands: a call then makes the node itself.
-        self.is_single = len(reached) == 1 and self._moving == [0] and read == [None] and not given
+        self.is_single = len(reached) == 1 and self._moving == [0] and places is None
 
     def outputs(self, numbers: Sequence[float], run: Run) -> list[Value | float]:
         """Return each result as a node if it depends on a Value, else as a number."""

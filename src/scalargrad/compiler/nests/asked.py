@@ -16,8 +16,16 @@ import numpy as np
 from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.nests.finder.recording import APART, NUMBER, Recording
 from scalargrad.compiler.nests.node_columns import NodeColumns, distinct
-from scalargrad.compiler.passes.dependence import is_detached, sweeps_of
-from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Held, Op, Stacked, Total
+from scalargrad.compiler.passes.kinds import (
+    BATCH,
+    TAKE,
+    UNBATCH,
+    Held,
+    Op,
+    Stacked,
+    Total,
+    is_detached,
+)
 from scalargrad.compiler.passes.program import Program
 
 
@@ -115,7 +123,7 @@ class Asked:
         self.is_written = True
         self.lookups = Counter(table for _, table in found.written.args_with(TAKE))
         self.sweeps: list[Sweep] = []
-        for seeds, wrt in sweeps_of(found.written).items():
+        for seeds, wrt in found.written.sweeps().items():
             pairs = [*zip(seeds[::2], seeds[1::2], strict=True)]
             level = int(found.levels[min(wrt)]) - 1
             self.sweeps.append(Sweep(pairs, wrt, int(found.sizes[[*seeds]].max()), level))

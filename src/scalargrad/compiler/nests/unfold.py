@@ -20,7 +20,6 @@ import numpy as np
 
 from scalargrad.compiler.nests.asked import crosses
 from scalargrad.compiler.nests.finder.recording import MOST_OPERANDS
-from scalargrad.compiler.passes.dependence import Seeds, is_detached, sweeps_of
 from scalargrad.compiler.passes.expressions import (
     LARGER,
     Plans,
@@ -37,8 +36,9 @@ from scalargrad.compiler.passes.kinds import (
     Held,
     Op,
     has_lanes,
+    is_detached,
 )
-from scalargrad.compiler.passes.nodes import Nodes
+from scalargrad.compiler.passes.nodes import Nodes, Seeds
 from scalargrad.compiler.passes.program import Program, Writer, without_dead_nodes
 from scalargrad.compiler.passes.unroll import with_choices
 from scalargrad.ops import (
@@ -64,7 +64,7 @@ from scalargrad.table.symbol import Symbol
 
 #: What is passed on to a node: a seed, or the product of an error signal and a partial derivative.
 _Term = int | tuple[int, int | float]
-#: Backward sweeps, as `sweeps_of` returns them.
+#: Backward sweeps, as `Nodes.sweeps` returns them.
 _Sweeps = dict[Seeds, dict[int, int]]
 #: Chains have at least so many additions.
 _CHAIN = 2
@@ -86,7 +86,7 @@ def unfold(program: Program) -> Program | None:
     """Return `program` in small operations, its sweeps side by side; None if that is impossible."""
     nodes = program.nodes()
     reductions = any(isinstance(op, Reduction) for op in nodes.occurring())
-    sweeps = sweeps_of(nodes)
+    sweeps = nodes.sweeps()
     inner = _inner(program, sweeps) if len(sweeps) > 1 else {}
     last = {seeds: wrt for seeds, wrt in sweeps.items() if seeds not in inner}
     if len({tuple(wrt.values()) for wrt in last.values()}) > _MANY or _are_apart(program, last):
@@ -115,7 +115,7 @@ def written_out(program: Program) -> Program:
     Lookups are choices among all entries.
     """
     program = with_choices(program)
-    return _Unfolding(program, sweeps_of(program.nodes()), {}, shares=True).run()
+    return _Unfolding(program, program.nodes().sweeps(), {}, shares=True).run()
 
 
 def _are_apart(program: Program, sweeps: _Sweeps) -> bool:

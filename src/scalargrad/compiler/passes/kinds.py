@@ -10,7 +10,8 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.table.declaration import ATOM, Notation
-from scalargrad.table.operation import Operation, Unary
+from scalargrad.table.operation import Elementwise, Operation, Unary
+from scalargrad.table.symbol import Symbol
 
 
 class Kind:
@@ -129,3 +130,16 @@ DETACH = Internal(_same, partials=_none, python=Notation("{0}", ATOM, (ATOM,)), 
 SEED = Internal(_same, partials=_none, python=Notation("{0}", ATOM, (ATOM,)), name="seed")
 
 Op = Operation | Kind
+
+
+def is_detached(op: Op) -> bool:
+    """Return whether an operation sends no error signal back."""
+    return op is DETACH
+
+
+@functools.cache
+def steps(op: Op) -> bool:
+    """Return whether an operation is piecewise constant, so that its gradient is 0."""
+    return isinstance(op, Elementwise) and all(
+        not isinstance(x, Symbol) and x == 0.0 for x in op.partial_expressions
+    )

@@ -11,8 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Flags, Floats, Integers
-from scalargrad.compiler.passes.kinds import UNBATCH, Held, Op, Stacked, Total, makes_lanes
+from scalargrad.compiler.passes.kinds import (
+    ADJOINT,
+    UNBATCH,
+    Held,
+    Op,
+    Stacked,
+    Total,
+    makes_lanes,
+)
 from scalargrad.system.cached_property import cached_property
+
+#: The roots and seeds of a sweep, in turn.
+Seeds = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -123,6 +134,16 @@ class Nodes:
         """The nodes that read each node, one node after the other."""
         return self.users()[np.argsort(self.operands, kind="stable")]
 
+    def sweeps(self) -> dict[Seeds, dict[int, int]]:
+        """Return, for each sweep, the derivatives, and by which node each is."""
+        found: dict[int, dict[int, int]] = {}
+        for x, (wrt, loss) in zip(self.places(ADJOINT), self.args_with(ADJOINT), strict=True):
+            found.setdefault(loss, {})[x] = wrt
+        merged: dict[Seeds, dict[int, int]] = {}
+        for loss, derivatives in found.items():
+            merged.setdefault(self.args_of(loss), {}).update(derivatives)
+        return merged
+
     def sizes(self) -> Integers:
         """Return, for each node, its number of lanes, 1 for a single number."""
         sizes = np.ones(len(self), np.int64)
@@ -185,10 +206,6 @@ class Nodes:
         )
 
 
-#: Fewer nodes than this are removed one by one.
-_MANY = 64
-
-
 def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) -> None:
     """Remove unused nodes, and then those that become unused by that, by counting uses down.
 
@@ -202,23 +219,13 @@ def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) 
         The number of uses of each node, updated.
     """
     starts, used, left = map(entries, (first, operands, uses))
-    while len(unused):
-        if len(unused) >= _MANY:
-            counts = first[unused + 1] - first[unused]
-            targets = operands[stretches(first[unused], counts)]
-            some, kind = alike(targets)
-            found = targets[some]
-            uses[found] -= np.bincount(kind)
-            unused = found[uses[found] == 0]
-            continue
-        few = unused.tolist()
-        while few and len(few) < _MANY:
-            x = few.pop()
-            for y in used[starts[x] : starts[x + 1]]:
-                left[y] -= 1
-                if not left[y]:
-                    few.append(y)
-        unused = np.array(few, np.int64)
+    ahead = unused.tolist()
+    while ahead:
+        x = ahead.pop()
+        for y in used[starts[x] : starts[x + 1]]:
+            left[y] -= 1
+            if not left[y]:
+                ahead.append(y)
 
 
 def entries(numbers: Any) -> memoryview[int]:

@@ -1,9 +1,9 @@
 """Record the steps of a scan, all but the first few of them at once.
 
-Once a step is given what the last one was, but for the numbers, and changes nothing around it, the
-next is given stand-ins for the numbers of the carry and of its entry. Every further call would
-write the same nodes: these are written without calling the function, with other numbers in place of
-the stand-ins.
+A step that is given what the last one was, but for the numbers, is given stand-ins for the numbers
+of the carry and of its entry. If it changes nothing around it, every further call would write the
+same nodes: these are written without calling the function, with other numbers in place of the
+stand-ins.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scalargrad.compiler.call.arguments import Fresh, rebuilt
 from scalargrad.compiler.call.outline import filler, outlined
 from scalargrad.compiler.guards.refused import is_followed
 from scalargrad.compiler.passes.kinds import ADJOINT, LOSS, TAKE
-from scalargrad.compiler.trace.batching import walked_alike
+from scalargrad.compiler.trace.example_lanes import walked_alike
 from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced, TracedParameter
@@ -99,7 +99,6 @@ def recorded(
     entry, count = entries
     first, written, looks = len(trace.columns), 0, _LOOKS
     last: Nesting | None = None
-    is_left = False  # all that is around the last step
     while len(ys) < count:
         start, given = len(trace.columns), (carry, entry(len(ys)))
         around = further = None
@@ -107,9 +106,10 @@ def recorded(
             looks -= 1
             before, last = last, _alike(trace, [carry])
             if before and last and before.form == last.form:
-                if is_left and (further := _further(trace, before, last, given[1])):
+                looks = 0
+                if further := _further(trace, before, last, given[1]):
                     given = further.given
-                around = _Around(trace, f, given)
+                    around = _Around(trace, f, given)
         carry, y = step(*given)
         ys.append(y)
         written = len(trace.columns) - start
@@ -119,10 +119,7 @@ def recorded(
                 "compile the step alone, and call scan(jit(step), init, xs) outside",
                 is_final=True,
             )
-        is_left = bool(around and around.is_left((carry, y)))
-        if around and (further or not is_left):
-            looks = 0
-        if around and further and is_left:
+        if around and further and around.is_left((carry, y)):
             rest = [*map(entry, range(len(ys), count))]
             if found := further.copied(carry, y, rest, around.nodes()):
                 carry, ys[-1:] = found

@@ -105,20 +105,19 @@ class Columns:
             self.constants[new] = number
         return found
 
-    def nodes(self, start: int = 0) -> Nodes:
-        """Return the nodes written so far, from one on."""
-        left, right = (np.array(x[start:], np.int64) for x in (self.left, self.right))
+    def nodes(self) -> Nodes:
+        """Return the nodes written so far."""
+        left, right = (np.array(x, np.int64) for x in (self.left, self.right))
         counts = (left >= 0).astype(np.int64) + (right >= 0)
-        many = {x - start: args for x, args in self.wide.items() if x >= start}
-        wide = np.fromiter(many, np.int64, len(many))
-        counts[wide] = np.fromiter(map(len, many.values()), np.int64, len(wide))
+        wide = np.fromiter(self.wide, np.int64, len(self.wide))
+        counts[wide] = np.fromiter(map(len, self.wide.values()), np.int64, len(wide))
         first = starts(counts)
         operands = np.empty(first[-1], np.int64)
         operands[first[:-1][left >= 0]] = left[left >= 0]
         operands[first[1:][right >= 0] - 1] = right[right >= 0]
-        flat = np.fromiter(chain.from_iterable(many.values()), np.int64)
+        flat = np.fromiter(chain.from_iterable(self.wide.values()), np.int64)
         operands[stretches(first[wide], counts[wide])] = flat
-        return Nodes(*coded(self.ops[start:]), first, operands)
+        return Nodes(*coded(self.ops), first, operands)
 
     def below(self, roots: Collection[int], targets: Collection[int]) -> set[int]:
         """Return the targets that gradients of the roots flow back to.

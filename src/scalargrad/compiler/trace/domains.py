@@ -33,15 +33,13 @@ from scalargrad.compiler.passes.kinds import (
 from scalargrad.compiler.passes.nodes import Nodes, alike, drop, numbers_of, starts
 from scalargrad.compiler.trace.columns import Columns
 from scalargrad.compiler.trace.trace import Trace
-from scalargrad.ops import TABLE, add, div, eq, identity, mul, ne, pow, sub
+from scalargrad.ops import TABLE, add, div, eq, identity, mul, ne, pow
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol
 
 #: The constant operands of a node; None in place of the others.
 Constants = tuple[float | None, ...]
 
-#: Operations for which only the sign of a finite constant matters.
-_BY_SIGN = {add, sub, mul, div}
 _COPIES = {DETACH, identity}
 #: Operations defined wherever their first operand is positive, and those of no negative result.
 _OF_POSITIVE = {TABLE["log"], TABLE["sqrt"], pow}
@@ -51,10 +49,8 @@ _NESTED = 3
 _BAD = (math.inf, -math.inf, math.nan)
 #: Numbers on both sides of every limit of a domain in the table.
 _POINTS = (-math.inf, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.0**54, math.inf)
-#: How many operands of a reduction are tried: more of them make no difference.
-_SEVERAL = 8
-#: With up to this many operands, each is tried together with the constants among the others.
-_FEW = 64
+#: How many operands of a reduction are tried: weights and inputs come in pairs, with a bias or not.
+_SEVERAL = (8, 9)
 #: So many domains show whether some are alike: a matrix divides by the same numbers row by row.
 _SAMPLE = 1024
 #: The size of the caches of answers about operations and their constant operands.
@@ -84,17 +80,15 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     results = _with_copied(trace, outputs)
     numbers = numbers_of(trace.columns.constants, len(nodes))
     ask = functools.partial(asked_once, trace.columns)
-    batches = nodes.operands[nodes.first[:-1][_is_unbatch(nodes)]].tolist()
-    lanes = {x: trace.lanes.size(x) for x in batches}
     limited = np.flatnonzero(nodes.where(_is_limited))
-    limited = limited[ask(limited, _may_fail)]
+    limited = limited[np.array(ask(limited, _may_fail), np.bool_)]
     limited = limited[~_are_positive(nodes, numbers, limited)]
-    told = ask(limited, _gives_itself_away)
+    told = np.array(ask(limited, _gives_itself_away), np.bool_)
     readers = [*outputs, *trace.guards, *limited.tolist()]
     computed = trace.finite + _gradients_read(trace, nodes, readers)
     finite = [x for x in dict.fromkeys(computed) if x not in results]
     if finite or told.any():
-        shown = _shown(nodes, ask, outputs, lanes)
+        shown = _shown(nodes, ask, outputs, trace.lanes.size)
         told &= shown[limited]
         finite = [x for x in finite if not shown[x]]
     found = _distinct(trace, limited[~told].tolist())
@@ -271,12 +265,8 @@ def _gives_itself_away(op: Elementwise, constants: Constants) -> bool:
     return _is_own(op) and not any(math.isfinite(op.of_floats_unchecked(*x)) for x in outside)
 
 
-def _is_unbatch(nodes: Nodes) -> Flags:
-    return nodes.where(lambda op: op is UNBATCH)
-
-
 def _shown(
-    nodes: Nodes, ask: Callable[..., Flags], outputs: Iterable[int], lanes: dict[int, int]
+    nodes: Nodes, ask: Callable[..., Any], outputs: Iterable[int], size: Callable[[int], int]
 ) -> Flags:
     """Return the nodes that make some result non-finite whenever they are not finite.
 
@@ -286,9 +276,9 @@ def _shown(
     propagates = _propagates(nodes, ask)
     first = starts(propagates.astype(np.int64))[nodes.first]
     operands = nodes.operands[propagates]
-    taken = np.flatnonzero(_is_unbatch(nodes))
+    taken = np.flatnonzero(nodes.where(lambda op: op is UNBATCH))
     of = nodes.operands[nodes.first[taken]]
-    whole = [x for x, times in Counter(of.tolist()).items() if times == lanes[x]]
+    whole = [x for x, times in Counter(of.tolist()).items() if times == size(x)]
     while True:
         ways = np.bincount(operands, minlength=len(nodes))
         ways += np.bincount(np.fromiter(outputs, np.int64), minlength=len(nodes))
@@ -300,20 +290,14 @@ def _shown(
         whole = left
 
 
-def _propagates(nodes: Nodes, ask: Callable[..., Flags]) -> Flags:
+def _propagates(nodes: Nodes, ask: Callable[..., Any]) -> Flags:
     """Return, for each operand, whether it makes its user non-finite whenever it is not finite."""
-    counts = np.diff(nodes.first)
-    kinds = nodes.codes * (counts.max(initial=0) + 1) + counts
-    first, inverse = alike(kinds)
-    pairs = [(nodes.table[nodes.codes[x]], int(counts[x])) for x in first.tolist()]
-    whole = np.array([_propagates_all(op, arity) for op, arity in pairs], np.bool_)
-    some = [isinstance(op, Operation) and arity <= _FEW for op, arity in pairs]
-    propagates = np.repeat(whole[inverse], counts)
-    for k in np.flatnonzero(np.array(some, np.bool_) & ~whole).tolist():
-        chosen, arity = np.flatnonzero(inverse == k), pairs[k][1]
-        entries = np.add.outer(nodes.first[chosen], np.arange(arity))
-        propagates[entries] = ask(chosen, _passing)
-    return propagates
+    always = nodes.where(_passes_all)
+    found = np.repeat(always, np.diff(nodes.first))
+    some = np.flatnonzero(nodes.where(lambda op: isinstance(op, Elementwise)) & ~always)
+    for x, passing in zip(some.tolist(), ask(some, _passing), strict=True):
+        found[nodes.first[x] : nodes.first[x + 1]] = passing
+    return found
 
 
 @functools.lru_cache(maxsize=_MANY)
@@ -322,19 +306,13 @@ def _passing(op: Operation, constants: Constants) -> list[bool]:
     return [passes(place, op, constants) for place in range(len(constants))]
 
 
-def _propagates_all(op: Op, arity: int) -> bool:
+@functools.cache
+def _passes_all(op: Op) -> bool:
     """Return whether every non-finite operand makes the node non-finite."""
     if not isinstance(op, Operation):
         return op is BATCH
-    if arity > _SEVERAL:
-        arity = _SEVERAL + arity % 2  # weights and inputs come in pairs, with or without a bias
-    return arity > 0 and passes_all(op, arity)
-
-
-@functools.cache
-def passes_all(op: Operation, arity: int) -> bool:
-    """Return whether an operation never gives a finite result for a non-finite operand."""
-    return all(passes(i, op, (None,) * arity) for i in range(arity))
+    arities = [op.arity] if isinstance(op, Elementwise) else _SEVERAL
+    return all(all(_passing(op, (None,) * n)) for n in arities)
 
 
 def passes(place: int, op: Operation, constants: Constants) -> bool:
@@ -368,21 +346,21 @@ def violation(op: Elementwise) -> list[Symbol]:
 
 
 def asked_once(
-    columns: Columns, chosen: Integers, question: Callable[[Any, Constants], bool | list[bool]]
-) -> Flags:
-    """Return the answer to a question about each chosen node; to a list of questions, in rows.
+    columns: Columns, chosen: Integers, question: Callable[[Any, Constants], Any]
+) -> list[Any]:
+    """Return the answer to a question about each chosen node.
 
-    It depends on the operation and on the constants among the operands; in sums, products and
-    quotients on their signs alone, as there may be as many constants as data.
+    It depends on the operation and on the constants among the operands; in quotients on
+    their signs alone, as there may be as many constants as data.
     """
     number = columns.constants.get
 
-    def answer(x: int) -> bool | list[bool]:
+    def answer(x: int) -> Any:
         op, constants = columns.ops[x], tuple([number(y) for y in columns.args(x)])
-        if op in _BY_SIGN:
+        if op is div:
             constants = tuple(
                 [math.copysign(1.0, y) if y and math.isfinite(y) else y for y in constants]
             )
         return question(op, constants)
 
-    return np.array([*map(answer, chosen.tolist())], np.bool_)
+    return [*map(answer, chosen.tolist())]

@@ -6,35 +6,31 @@ it computes from that has as many lanes; afterwards, single lanes are the result
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from scalargrad.compiler.array_types import Floats
+from scalargrad.compiler.call.arguments import Fresh, Walk, float_from, is_leaf, number_of, rebuilt
 from scalargrad.compiler.generators import Draw
-from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, makes_lanes
+from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Held, Stacked, makes_lanes, of_lanes
 from scalargrad.compiler.trace.traced import Traced
+from scalargrad.compiler.trace.whole_arrays import WholeArray
+from scalargrad.errors import OperandError, TraceError
 from scalargrad.ops import identity
 from scalargrad.transforms.draws import made_by
+from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from scalargrad.compiler.trace.trace import Trace
 
 #: The fewest examples whose results are returned together.
 FEWEST = 256
-
-
-class TakenLanes(NamedTuple):
-    """The nodes from `first` on, which are the single lanes of a node."""
-
-    first: int
-    source: int
-    lanes: int
-
-    @property
-    def nodes(self) -> range:
-        """The nodes."""
-        return range(self.first, self.first + self.lanes)
 
 
 class Lanes:
@@ -49,8 +45,8 @@ class Lanes:
     ----------
     count : int
         The number of examples of the vmap under way; 0 outside.
-    taken : list of TakenLanes
-        The runs of nodes that are the single lanes of a node.
+    taken : dict from int to (int, int)
+        For the first of the nodes that are the single lanes of another, that one, and how many.
     drawn_for_one : list of (Draw, list of int)
         The draws of the example under way, and the inputs that stand for those of the others.
     shared : set of int
@@ -59,7 +55,7 @@ class Lanes:
 
     def __init__(self, trace: Trace) -> None:
         self.count = 0
-        self.taken: list[TakenLanes] = []
+        self.taken: dict[int, tuple[int, int]] = {}
         self._trace: Trace = weakref.proxy(trace)  # which holds this
         self._seen = 0
         self._is_closed = False
@@ -86,7 +82,7 @@ class Lanes:
 
     def drawn(self, draw: Draw, first: Traced) -> Traced:
         """Return a node with a random number for each example; `first` is that of the first."""
-        others = [self._trace.input(0.0, plain=True) for _ in range(self.count - 1)]
+        others = self._trace.inputs([0.0] * (self.count - 1))
         self.drawn_for_one.append((draw, [x.index for x in others]))
         return self.batch([first, *others])
 
@@ -147,39 +143,132 @@ class Lanes:
         trace, columns = self._trace, self._trace.columns
         places = [columns.constant(float(k)) for k in range(lanes)]
         self._look()
-        run = TakenLanes(len(columns), node.index, lanes)
-        self.taken.append(run)
-        trace.write_all(UNBATCH, [(node.index, place) for place in places])
+        self.taken[len(columns)] = node.index, lanes
+        nodes = trace.write_all(UNBATCH, [(node.index, place) for place in places])
         self._seen = len(columns)
         if trace.is_truth(node):
-            for x in run.nodes:
+            for x in nodes:
                 trace.plainness.mark_truth(x)
-        found = trace.all_traced(run.nodes)
+        found = trace.all_traced(nodes)
         return [trace.detach(x) for x in found] if trace.is_detaching else found
 
     def returned_together(self, outputs: Sequence[int]) -> list[tuple[int, int]]:
         """Return the outputs as (node, lanes), all lanes of a node in order as that node."""
-        by_first = {x.first: x for x in self.taken if x.lanes >= FEWEST}
-        if by_first.keys().isdisjoint(outputs):
-            return [(x, 1) for x in outputs]
         found: list[tuple[int, int]] = []
         at = 0
         while at < len(outputs):
-            run = by_first.get(outputs[at])
-            if run is not None and outputs[at : at + run.lanes] == [*run.nodes]:
-                found.append((run.source, run.lanes))
-                at += run.lanes
-            else:
-                found.append((outputs[at], 1))
-                at += 1
+            first = outputs[at]
+            source, lanes = self.taken.get(first, (first, 1))
+            if lanes < FEWEST or outputs[at : at + lanes] != [*range(first, first + lanes)]:
+                source, lanes = first, 1
+            found.append((source, lanes))
+            at += lanes
         return found
 
-    def origin(self, node: int) -> int:
-        """Return the number of an example that a result is, if it is one as it was given."""
-        columns = self._trace.columns
-        while columns.ops[node] is UNBATCH:
-            of, place = columns.args(node)
-            if columns.ops[of] is not BATCH:
-                break
-            node = columns.args(of)[int(columns.constants[place])]
-        return node
+
+# The examples of vmap ----------------------------------------------------------------------
+
+
+class UnlikeError(Exception):
+    """Examples differ in more than their numbers, so they cannot share one recording."""
+
+
+def example(trace: Trace, examples: Any) -> Any:
+    """Return an example whose numbers have a lane for each of the examples.
+
+    Raises
+    ------
+    UnlikeError
+        If the examples differ in more than their numbers.
+    """
+    if isinstance(examples, WholeArray):
+        return examples.examples(functools.partial(_stacked, trace))
+    if type(examples) is np.ndarray and examples.dtype.kind in "fiu":
+        return rebuilt([examples[0]], Fresh(iter(_batched_arrays(trace, examples)), {}))[0]
+    return _batched(trace, [examples[k] for k in range(len(examples))])
+
+
+def _stacked(trace: Trace, lanes: int, first: int, step: int) -> Traced:
+    """Write a node whose lanes are numbers of a `WholeArray`, `step` apart."""
+    made = trace.traced(
+        of_lanes(Stacked, lanes), (trace.constant(float(first)), trace.constant(float(step)))
+    )
+    trace.plainness.mark(made.index, plain=True)
+    return made
+
+
+def _batched(trace: Trace, examples: Sequence[Any]) -> Any:
+    """Return an example whose numbers have a lane for each of `examples`; see `example`."""
+    first = examples[0]
+    if all(map(is_leaf, examples)):
+        return _batched_numbers(trace, examples)
+    walks = walked_alike(examples)
+    if not walks:
+        if all(x is first for x in examples):
+            return first
+        raise UnlikeError
+    columns = zip(*[walk.leaves for walk in walks], strict=True)
+    numbers = chain.from_iterable(_numbers(trace, column) for column in columns)
+    return rebuilt([first], Fresh(numbers, {}))[0]
+
+
+def walked_alike(trees: Sequence[Any]) -> list[Walk]:
+    """Return the walks over trees that differ in nothing but numbers; none of others."""
+    walks = [Walk() for _ in trees]
+    try:
+        for walk, x in zip(walks, trees, strict=True):
+            walk.take_one(x)
+    except (TraceError, OperandError, RecursionError):  # what is no argument
+        return []
+    return walks if all(walk.key == walks[0].key for walk in walks) else []
+
+
+def _numbers(trace: Trace, leaves: Sequence[Any]) -> Iterable[Any]:
+    """Yield what takes the place of numbers, or of those of arrays, at one place in examples."""
+    first = leaves[0]
+    if all(x is first for x in leaves):
+        return [first]
+    if not isinstance(first, np.ndarray):
+        return [_batched_numbers(trace, leaves)]
+    return _batched_arrays(trace, leaves)
+
+
+def _batched_arrays(trace: Trace, arrays: Any) -> list[Any]:
+    """Return what takes the place of each number of some arrays, or the first if all are alike."""
+    columns = np.reshape(arrays, (len(arrays), -1)).T
+    found = [_held(trace, _floats(column), column[0].item()) for column in columns]
+    return found if any(isinstance(x, Value) for x in found) else [arrays[0]]
+
+
+def _batched_numbers(trace: Trace, numbers: Sequence[Any]) -> Any:
+    if all(x is numbers[0] for x in numbers):
+        return numbers[0]
+    if any(isinstance(x, Value) for x in numbers):
+        return trace.lanes.batch(numbers)
+    return _held(trace, _floats(numbers), numbers[0])
+
+
+def _held(trace: Trace, numbers: Floats, first: Any) -> Any:
+    """Write a node with these lanes, unless they are the same number."""
+    bits = numbers.tobytes()
+    if bits == bits[:8] * len(numbers):
+        return first
+    made = trace.traced(Held(bits), ())
+    trace.plainness.mark(made.index, plain=True)
+    return made
+
+
+def _floats(numbers: Any) -> Floats:
+    """Return numbers as floats.
+
+    Raises
+    ------
+    UnlikeError
+        If an integer among them equals no float.
+    """
+    try:
+        if isinstance(numbers, np.ndarray):
+            return np.asarray(number_of(numbers), np.float64)
+        return np.array([*map(float_from, numbers)])
+    except (TraceError, OperandError):
+        raise UnlikeError from None

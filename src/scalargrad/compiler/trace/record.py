@@ -76,15 +76,15 @@ class Recording:
     lines: tuple[tuple[str, int] | None, ...] = ()
 
 
-def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, Any]:
+def record(f: Callable[..., Any], leaves: Sequence[Value]) -> tuple[Recording, Any]:
     """Run a function and return the recording, with the outline of its result.
 
     Parameters
     ----------
-    run : callable
-        Calls the function on `leaves`.
+    f : callable
+        The function.
     leaves : sequence of Value
-        The inputs of the program, in this order.
+        Its arguments, the inputs of the program.
 
     Raises
     ------
@@ -92,8 +92,8 @@ def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, 
         If the function does what cannot be repeated: reads ``.data``, calls ``float``, ….
     """
     trace = Trace()
-    trace.stand_for(leaves)
-    outputs, outline = recorded(trace, run)
+    given = trace.arguments(leaves)
+    outputs, outline = recorded(trace, lambda: f(*given))
     return as_recording(trace, outputs, domains=False), outline
 
 
@@ -164,7 +164,7 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
         returned = _attached(trace, [x for x, _ in together])
     roots = [*returned, *guards]
     if len(nodes) < len(trace.columns):
-        nodes = nodes.followed_by(trace.columns.nodes(start=len(nodes)))
+        nodes = trace.columns.nodes()
     needed = nodes.needed(roots)
     needed[[*trace.differentiated]] = True
     order = np.flatnonzero(needed)

@@ -64,8 +64,7 @@ REFUSALS = {
         "use grad or gradients for derivatives, and look at the graph of an eager call",
     ),
     "text": ("a Value was printed or made into text", _TEXT),
-    "float": ("float() or a math function was called", _NUMBER),
-    "fraction": ("a number was made a fraction, as functions of statistics do,", _NUMBER),
+    "float": ("float(), or a function of math or statistics, was called", _NUMBER),
     "rounding": ("floor(), ceil() or trunc() was called", _WHOLE_NUMBER),
     "int": ("int() was called, or a number used as an index", _WHOLE),
     "repeated": (

@@ -19,7 +19,7 @@ from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.rereading import are_alike
 from scalargrad.compiler.guards.surroundings import Place as Origin
 from scalargrad.compiler.guards.surroundings import named, walked
-from scalargrad.compiler.trace.batching import UnlikeError
+from scalargrad.compiler.trace.example_lanes import UnlikeError
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.value import Value

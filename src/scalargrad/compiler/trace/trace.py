@@ -30,7 +30,7 @@ from scalargrad.compiler.passes.kinds import (
 from scalargrad.compiler.trace.columns import Columns, Plainness
 from scalargrad.compiler.trace.example_lanes import Lanes
 from scalargrad.compiler.trace.nested_derivatives import Region
-from scalargrad.compiler.trace.node_values import NodeValues
+from scalargrad.compiler.trace.node_values import number_of
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, asking_line, refusal
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
 from scalargrad.compiler.trace.watching import data_of, make_leaf, watched
@@ -108,8 +108,6 @@ class Trace(Recorder):
         How many of the guards are answers to Python's ``if``.
     lanes : Lanes
         Which nodes have lanes, made by vmap.
-    numbers : NodeValues
-        The numbers of nodes on which conditions depend.
     generators : Generators
         The random generators that the function can reach.
     """
@@ -148,7 +146,6 @@ class Trace(Recorder):
         self.branches = 0
         self.generators = Generators()
         self.lanes = Lanes(self)
-        self.numbers = NodeValues(self.columns, self.lanes, self.known)
         self._rows: dict[tuple[int, ...] | bytes, int] = {}
 
     def record(self, run: Callable[[], R]) -> R:
@@ -211,36 +208,22 @@ class Trace(Recorder):
         draw = Draw(*call, **kwargs)
         with made_by(None):
             self.generators.note(draw)
-            leaf = self.input(float(draw()), plain=True)
+            (leaf,) = self.inputs([float(draw())])
         self.draws.append((draw, leaf.index))
         return self.lanes.drawn(draw, leaf) if self.lanes.count else leaf
-
-    def stand_for(self, leaves: Iterable[Value]) -> None:
-        """Make these Values inputs, in this order."""
-        for x in leaves:
-            node = self._value(x).index
-            self.stands_for(x, node)
-            self.given.append(node)
 
     def _value(self, x: Value) -> Traced:
         """Write the input for a Value."""
         self.has_values = True
-        made = self.input(data_of(x), plain=False)
+        (made,) = self.inputs([data_of(x)], plain=False)
         return self._traced(made.index, TracedParameter) if isinstance(x, Parameter) else made
 
-    def inputs(self, numbers: Sequence[float]) -> list[Traced]:
-        """Write inputs that are plain in eager evaluation."""
+    def inputs(self, numbers: Sequence[float], *, plain: bool = True) -> list[Traced]:
+        """Write inputs, which are plain in eager evaluation or Values."""
         nodes = self.write_all(INPUT, [()] * len(numbers))
         self.known.update(zip(nodes, numbers, strict=True))
-        self.plainness.mark(*nodes, plain=True)
+        self.plainness.mark(*nodes, plain=plain)
         return self.all_traced(nodes)
-
-    def input(self, number: float, *, plain: bool) -> Traced:
-        """Write an input, which is plain in eager evaluation or a Value."""
-        index = self.write(INPUT, ())
-        self.known[index] = number
-        self.plainness.mark(index, plain=plain)
-        return self._traced(index)
 
     # Nodes ------------------------------------------------------------------------------------
 
@@ -306,14 +289,6 @@ class Trace(Recorder):
 
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
         """Record an operation; at least one operand is a Value."""
-        count = len(operands)
-        if count == 2:
-            x, y = operands
-            left = x.index if type(x) is Traced and x.trace is self else self.refer(x, op)
-            right = y.index if type(y) is Traced and y.trace is self else self.refer(y, op)
-            return self.appended(op, left, right)
-        if count == 1:
-            return self.appended(op, self.refer(operands[0], op), -1)
         return self.traced(op, tuple([self.refer(x, op) for x in operands]))
 
     def refer(self, x: Any, op: Operation) -> int:
@@ -364,14 +339,6 @@ class Trace(Recorder):
         if self.is_truth(x):
             self.plainness.mark_truth(made.index)
         return made
-
-    def of_floats(self, x: Traced) -> None:
-        """Note that `x` is a power of plain floats, which must be finite.
-
-        Where a power of Values is infinite, Python raises OverflowError for floats.
-        """
-        if self.plainness.of(x.index):
-            self.finite.append(x.index)
 
     def may_be_another(self, node: int) -> bool:
         """Return whether a node may be another one in eager code, as a signal times 1 is itself."""
@@ -457,10 +424,11 @@ class Trace(Recorder):
             self.refuse(f"a number was compared with {shown(other)}", "compare it with a float")
         if not isinstance(other, Value):
             return NotImplemented
-        first, second = (self.lanes.origin(self.refer(v, op)) for v in (x, other))
+        first, second = self.refer(x, op), self.refer(other, op)
         if self.plainness.of(first) or self.plainness.of(second):
             return self.compared(op, x, other)
-        if first != second and self.ops[first] is INPUT and self.ops[second] is INPUT:
+        ops = {self.ops[first], self.ops[second]}
+        if first != second and (ops == {INPUT} or UNBATCH in ops):
             self.refused("identity")
         return (first == second) is (op is eq)
 
@@ -512,13 +480,12 @@ class Trace(Recorder):
     def gradients(self, y: Any, xs: list[Any], create_graph: bool, allow_nonfinite: bool) -> Any:
         """Record ∂y/∂x for each x; 0.0 if y does not depend on it."""
         root = self.refer(y, identity)
-        ops, nodes = self.ops, [self.refer(x, identity) for x in xs]
-        wrt = [self.lanes.origin(x) if ops[x] is UNBATCH else x for x in nodes]
+        wrt = [self.refer(x, identity) for x in xs]
         if any(map(self.plainness.of, (root, *wrt))):
             raise OperandError("gradients are taken of Values, with respect to Values")
         if any(map(self.may_be_another, wrt)):
             self.refused("alias")
-        if any(ops[x] is UNBATCH or x in self.lanes.shared for x in wrt):
+        if any(self.ops[x] is UNBATCH or x in self.lanes.shared for x in wrt):
             self.refused("result of vmap")
         self.differentiated.update(self._inputs_among(wrt))
         if not allow_nonfinite:
@@ -558,7 +525,7 @@ class Trace(Recorder):
             is_one = self.lanes.size(index) == 1
             if not (is_one or of_all):
                 self.refused("examples")
-            self._guard(index, not is_one or self.numbers[index] != 0.0)
+            self._guard(index, not is_one or number_of(self, index) != 0.0)
             self.branches += not of_all
         return self.guards[index]
 

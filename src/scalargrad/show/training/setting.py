@@ -186,7 +186,7 @@ def record_model(model: Model, example: Sequence[float]) -> tuple[Recording, Any
         If its output is not a Value, or a list of them.
     """
     leaves = [Value(x, f"x{i}") for i, x in enumerate(example)]
-    found, outline = _recorded(lambda: model(list(leaves)), leaves, "the model")
+    found, outline = _recorded(lambda *xs: model(list(xs)), leaves, "the model")
     if not found.program.outputs:
         raise OperandError(
             f"the model returns {shown(outline)}: a Value or a list of them is needed"
@@ -205,7 +205,7 @@ def record_loss(loss: Loss, outputs: int, outline: Any, target: Any) -> Program:
         If it is not one Value, or depends on other Values than the outputs.
     """
     leaves = [Value(0.5, f"y{i}") for i in range(outputs)]
-    found, _ = _recorded(lambda: loss([filled(outline, leaves)], [target]), leaves, "the loss")
+    found, _ = _recorded(lambda *ys: loss([filled(outline, ys)], [target]), leaves, "the loss")
     if found.closed_over:
         raise OperandError(
             "the loss reads Values besides predictions and targets: leave a penalty on the "
@@ -218,9 +218,9 @@ def record_loss(loss: Loss, outputs: int, outline: Any, target: Any) -> Program:
     return found.program
 
 
-def _recorded(run: Callable[[], Any], leaves: Sequence[Value], what: str) -> tuple[Recording, Any]:
+def _recorded(f: Callable[..., Any], leaves: Sequence[Value], what: str) -> tuple[Recording, Any]:
     """Run a function and keep what it computed, which must be what a page can repeat."""
-    found, outline = record(run, leaves)
+    found, outline = record(f, leaves)
     if found.outcomes:
         raise TraceError(
             f"{what} asks whether a number it computed is true (if, and, or, max): the page would "
@@ -309,9 +309,9 @@ def _rule(optimizer: Optimizer, states: int, step: float | None) -> Program:
     """Record the update of a parameter in a step; refuse one that branches on a number."""
     leaves = [Value(0.5, name) for name in ("parameter", "gradient", *["state"] * states)]
     leaves += [Value(0.5, "lr"), Value(2.0, "step")]
-    parameter, gradient, *state, rate, counted = leaves
 
-    def update() -> list[Any]:
+    def update(*given: Any) -> list[Any]:
+        parameter, gradient, *state, rate, counted = given
         (group,) = optimizer.param_groups
         asked = {**group, "lr": rate, "step": counted if step is None else step}
         return list(optimizer.rule(asked)(parameter, gradient, *state))
