@@ -14,7 +14,6 @@ from typing import NamedTuple
 from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.equations import (
     ADD,
-    MAX,
     SET,
     Access,
     Arg,
@@ -268,8 +267,6 @@ class _Reverse:
             if not terms:
                 return
             signal = self._added(terms)
-        if step.how == MAX:
-            signal = self.builder.step(TABLE["mul"], (signal, self._share(step)))
         for x, term in self._sent(step, signal):
             pending.setdefault(x, []).append(term)
 
@@ -293,15 +290,6 @@ class _Reverse:
     def _result(self, step: Step) -> Arg:
         """Return the result of one turn of a step, of which the cell may hold a sum."""
         return step.out if step.how == SET else self.builder.step(step.op, step.args)
-
-    def _share(self, step: Step) -> Arg:
-        """Return 1 at the turn whose result is the largest, of n equal ones 1/n; 0 at others."""
-        hit = self.builder.step(TABLE["eq"], (self._result(step), step.out))
-        hits = self.builder.array(f"{step.out.array}.hits", step.out.array.shape)
-        count = Access(hits, step.out.indices)
-        self.builder.append(Step(count, TABLE["identity"], (hit,), ADD))
-        each = self.builder.step(TABLE["div"], (1.0, count))
-        return self.builder.step(TABLE["mul"], (hit, each))
 
     def _write(self, out: Access, terms: Sequence[Term], how: str) -> None:
         """Write a sum of terms into a cell."""

@@ -6,7 +6,6 @@ What has lanes is written as the steps of one example, which then become those o
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -33,13 +32,11 @@ from scalargrad.compiler.nests.equations import (
     replaced,
     statements,
 )
-from scalargrad.compiler.nests.finder.cells import NotWrittenError
 from scalargrad.compiler.nests.finder.find import NODES_PER_STATEMENT
 from scalargrad.compiler.nests.finder.recording import (
     APART,
     COMPUTED,
     GIVEN,
-    MOST_OPERANDS,
     Recording,
 )
 from scalargrad.compiler.nests.finder.to_equations import operation_of, to_equations, without_power
@@ -49,7 +46,6 @@ from scalargrad.compiler.nests.node_cells import Lane, Node, NodeCells
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.stores import compact, stored_at_once, with_outputs_alone
-from scalargrad.compiler.passes.expressions import LARGER
 from scalargrad.compiler.passes.kinds import BATCH, SEED, UNBATCH, Held, Stacked, Total
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
@@ -370,24 +366,15 @@ def _in_order(
         The arrays of its inputs.
     results : sequence of int
         The nodes that are results.
-
-    Raises
-    ------
-    NotWrittenError
-        If it has a largest of too many operands.
     """
-    operations = [operation_of(op) for op in recording.table]
     numbers = recording.places.view(np.float64).tolist()
     kinds, places, first = (
         x.tolist() for x in (recording.kinds, recording.places, recording.first)
     )
     given: dict[int, Access] = {}
     cells: list[Access] = []
-    chains: dict[int, list[Arg]] = {}  # operands of which nodes are the largest
     for node, code in enumerate(recording.codes.tolist()):
-        op = operations[code]
-        if op is None:
-            raise NotWrittenError
+        op = operation_of(recording.table[code])
         args: list[Arg] = []
         for k in range(first[node], first[node + 1]):
             place = places[k]
@@ -400,12 +387,6 @@ def _in_order(
                 args.append(given[place])
             else:
                 args.append(numbers[k])
-        if recording.table[code] is LARGER:
-            before = [] if args[0] == -math.inf else chains.get(places[first[node]])
-            if before is None or len(before) == MOST_OPERANDS:
-                raise NotWrittenError
-            args = chains[node] = [*before, args[1]]
-            op = op if before else _IDENTITY
         cells.append(Access(builder.array(op.name, ())))
         builder.append(Step(cells[-1], *without_power(op, tuple(args))))
     at = np.zeros((1, 0), np.int64)

@@ -1,11 +1,11 @@
 """Prepare a program for the search for loops: small operations, and backward sweeps side by side.
 
 A sum over many numbers becomes a chain of additions, in which repetition can be found, and a
-maximum of many a chain of `LARGER`. One of few stays one operation, so that equal operands share
-its gradient; so does logsumexp, whose own partials are short. A backward sweep that others
-differentiate (of a Hessian, the gradient) is written out node by node where there are many; the
-sweep through a loop repeats itself as the loop does, and so do sweeps of many points. The others
-are left to `derive`.
+maximum of many a chain of maxima of two, of which equal operands then share the gradient. One of
+few stays one operation; so does logsumexp, whose own partials are short. A backward sweep that
+others differentiate (of a Hessian, the gradient) is written out node by node where there are many;
+the sweep through a loop repeats itself as the loop does, and so do sweeps of many points. The
+others are left to `derive`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from scalargrad.compiler.nests.asked import crosses
 from scalargrad.compiler.nests.finder.recording import MOST_OPERANDS
 from scalargrad.compiler.passes.dependence import Seeds, is_detached, sweeps_of
 from scalargrad.compiler.passes.expressions import (
-    LARGER,
     Plans,
     fixed_arity,
     opened,
@@ -197,6 +196,7 @@ class _Unfolding(Writer):
         self.numbers = sorted(program.constants)
         self.firsts: dict[int, int] = {}
         self.swept: dict[Seeds, dict[int, int]] = {}
+        self.differentiates = ADJOINT in program.nodes().table
         largest = program.nodes().args_with(maximum)
         #: Maxima of various numbers of operands are alike as chains alone.
         self.varies = len({*map(len, largest)}) > _VARIOUS
@@ -272,15 +272,15 @@ class _Unfolding(Writer):
 
     def _largest(self, nodes: Sequence[int]) -> int:
         found = self._chain(nodes)
-        if not self.shares:
+        if not self.differentiates:
             return found
         fixed = self.append(DETACH, (found,))
         return self._follow(_plan(_shared_largest, len(nodes)), [fixed, *nodes])
 
     def _chain(self, nodes: Sequence[int]) -> int:
-        found, larger = self.constant(-math.inf), fixed_arity(maximum, 2) if self.shares else LARGER
+        found = self.constant(-math.inf)
         for x in nodes:
-            found = self.append(larger, (found, x))
+            found = self.append(fixed_arity(maximum, 2), (found, x))
         return found
 
     def _first(self, node: int) -> int:
@@ -398,8 +398,8 @@ class _Unfolding(Writer):
 def _shared_largest(fixed: Symbol, operands: Sequence[Symbol]) -> Symbol:
     """Return the largest of some operands, given its number: equal ones share its gradient."""
     alike = [eq(x, fixed) for x in operands]
-    apart = [where(same, x - fixed, 0.0) for same, x in zip(alike, operands, strict=True)]
-    found: Symbol = where(abs(fixed) < math.inf, fixed + sum(apart) / sum(alike), fixed)
+    apart = [where(same, fixed - x, 0.0) for same, x in zip(alike, operands, strict=True)]
+    found: Symbol = where(abs(fixed) < math.inf, fixed + sum(apart) / -sum(alike), fixed)
     return found
 
 
