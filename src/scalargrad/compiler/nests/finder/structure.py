@@ -623,7 +623,7 @@ def _foretold(
     """
     place, found = edges[-1], list[Body]()
     places = [place]
-    while body := _continued(*own[-2:], -len(found)):
+    while body := _continued(own[-2], own[-1], -len(found)):
         there = _operations(body)
         place -= len(there)
         if not there or codes[max(place, 0) : places[-1]].tolist() != there:
