@@ -15,7 +15,6 @@ import numpy as np
 from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.nests.asked import Asked, Part, Sweep
 from scalargrad.compiler.nests.builder import Builder
-from scalargrad.compiler.nests.cell_table import CellTable, Column
 from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient
 from scalargrad.compiler.nests.equations import (
@@ -42,7 +41,7 @@ from scalargrad.compiler.nests.finder.recording import (
 from scalargrad.compiler.nests.finder.to_equations import operation_of, to_equations, without_power
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lanes import over_examples, widened
-from scalargrad.compiler.nests.node_cells import Lane, Node, NodeCells
+from scalargrad.compiler.nests.node_cells import CellTable, Column, Lane, Node, NodeCells
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.stores import compact, stored_at_once, with_outputs_alone

@@ -14,7 +14,6 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.nests.builder import Builder
-from scalargrad.compiler.nests.cell_table import Column
 from scalargrad.compiler.nests.equations import ADD, Arg, Array, Index, Step, Var
 from scalargrad.compiler.nests.equations import Access as Cell
 from scalargrad.compiler.nests.finder.access import is_padded
@@ -30,6 +29,7 @@ from scalargrad.compiler.nests.finder.cells import (
 )
 from scalargrad.compiler.nests.finder.recording import APART, COMPUTED, GIVEN
 from scalargrad.compiler.nests.finder.tree import Loop, Statement, Tree
+from scalargrad.compiler.nests.node_cells import Column
 from scalargrad.compiler.passes.expressions import FixedArity
 from scalargrad.compiler.passes.kinds import Op
 from scalargrad.ops import TABLE
