@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +17,6 @@ from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient
 from scalargrad.compiler.nests.equations import (
-    ADD,
     Access,
     Arg,
     Array,
@@ -28,7 +26,6 @@ from scalargrad.compiler.nests.equations import (
     Step,
     Var,
     as_index,
-    replaced,
     statements,
 )
 from scalargrad.compiler.nests.finder.find import NODES_PER_STATEMENT
@@ -45,12 +42,10 @@ from scalargrad.compiler.nests.node_cells import CellTable, Column, Lane, Node, 
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.stores import compact, stored_at_once, with_outputs_alone
-from scalargrad.compiler.passes.kinds import BATCH, SEED, UNBATCH, Held, Stacked, Total
+from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Held, Stacked, Total
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
-#: More products of a root and a seed than this are added up in a loop.
-_SEEDS = 8
 #: So many gradients or more by the same nodes are computed side by side.
 _ROWS = 4
 _IDENTITY, _ADD, _MUL, _WHERE = (TABLE[name] for name in ("identity", "add", "mul", "where"))
@@ -102,7 +97,6 @@ class Lowering:
         self.asked, self.trees, self.around = asked, trees, around
         self.of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
         self.kept: set[int] = set()
-        self.chosen: dict[Array, Array] = {}  # for the loss of several roots, what chooses one
         sizes = asked.found.sizes
         nodes: list[Node] = []
         self.rows: dict[int, int] = {}  # where outputs begin that have lanes, one after another
@@ -151,12 +145,12 @@ class Lowering:
                 break
             self._keep(level)
             rows = _rows(sweeps, self.asked.program.constants)
-            losses = [self._loss(row[0]) if len(row) == 1 else self._loss_of(row) for row in rows]
+            roots = [*map(self._roots, rows)]
             found = self._shortened(before)
             before = found.arrays
-            for loss, row in zip(losses, rows, strict=True):
-                found = self._differentiated(found, loss, row, points)
-            cells.builder = Builder(_with_seeds(found))
+            for own, row in zip(roots, rows, strict=True):
+                found = self._differentiated(found, *own, row, points)
+            cells.builder = Builder(found)
         return self._shortened(before, is_last=True)
 
     def _shortened(self, before: Sequence[Array], *, is_last: bool = False) -> Program:
@@ -260,62 +254,32 @@ class Lowering:
 
     # Gradients ---------------------------------------------------------------------------------
 
-    def _loss(self, sweep: Sweep) -> Array:
-        """Write the sum of the products of roots and seeds, and return it."""
-        b, cells = self.cells.builder, self.cells
-        loss = b.array("loss", (), "out")
-        if sweep.lanes == 1 and len(sweep.roots) > _SEEDS:
-            roots, seeds = (b.array(name, (len(sweep.roots),)) for name in ("roots", "seeds"))
-            for array, nodes in zip((roots, seeds), zip(*sweep.roots, strict=True), strict=True):
-                cells.copy(array, nodes)
-            with b.loop(len(sweep.roots)) as k:
-                seed = self._seed(Access(seeds, (as_index(k),)))
-                factors = Access(roots, (as_index(k),)), seed
-                b.append(Step(Access(loss), _MUL, factors, ADD))
-            return loss
-        total: Arg | None = None
-        for root, of in sweep.roots:
-            x = self._weighted(root, of, cells.var(sweep.lanes))
-            total = x if total is None else b.step(_ADD, (total, x))
-        assert total is not None
-        b.append(Step(Access(loss), _IDENTITY, (total,)))
-        return loss
+    def _roots(self, row: Sequence[Sweep]) -> tuple[Array, Array | float]:
+        """Copy roots to an array and their seeds to another; return these, or a seed of all.
 
-    def _weighted(self, root: int, seed: int, var: Var | None) -> Arg:
-        """Write the product of a root and its seed, or the sum of those of examples."""
+        Of several gradients, the array is to choose one of the roots.
+        """
         b, cells = self.cells.builder, self.cells
-        if var is None:
-            x, factor = cells.single(root), cells.single(seed)
-            if isinstance(factor, Access):
-                factor = self._seed(factor)
-            return x if factor == 1.0 else b.step(_MUL, (factor, x))
-        factor = cells.cell(seed)
-        if isinstance(factor, Access):
-            with b.loop(var):
-                factor = self._seed(factor)
-        return cells.sum(cells.cell(root), factor, var)
-
-    def _seed(self, x: Access) -> Access:
-        """Write a seed, by which its own gradient is not taken, and return its cell."""
-        return self.cells.builder.step(SEED, (x,))
-
-    def _loss_of(self, row: Sequence[Sweep]) -> Array:
-        """Write the sum of the roots of several sweeps, each times a number that chooses it."""
-        b, cells = self.cells.builder, self.cells
-        loss = b.array("loss", (), "out")
-        chosen = self.chosen[loss] = b.array("chosen", (len(row),))
-        nodes, var = [sweep.roots[0][0] for sweep in row], cells.var(row[0].lanes)
-        roots = b.array("roots", (len(row), var.extent.base) if var else (len(row),))
-        cells.copy(roots, nodes, var)
-        with ExitStack() as stack:
-            k = stack.enter_context(b.loop(len(row)))
-            after = (as_index(stack.enter_context(b.loop(var))),) if var else ()
-            factors = Access(roots, (as_index(k), *after)), Access(chosen, (as_index(k),))
-            b.append(Step(Access(loss), _MUL, factors, ADD))
-        return loss
+        pairs = row[0].roots if len(row) == 1 else [sweep.roots[0] for sweep in row]
+        nodes, var = [*zip(*pairs, strict=True)], cells.var(row[0].lanes)
+        shape = (len(pairs), var.extent.base) if var else (len(pairs),)
+        roots = b.array("roots", shape, "out")
+        cells.copy(roots, nodes[0], var)
+        if len(row) > 1:
+            return roots, b.array("chosen", shape[:1])
+        if all(self.asked.program.constants.get(x) == 1.0 for x in nodes[1]):
+            return roots, 1.0
+        seeds = b.array("seeds", shape, "out")
+        cells.copy(seeds, nodes[1], var)
+        return roots, seeds
 
     def _differentiated(
-        self, equations: Program, loss: Array, row: Sequence[Sweep], points: CellTable
+        self,
+        equations: Program,
+        roots: Array,
+        seeds: Array | float,
+        row: Sequence[Sweep],
+        points: CellTable,
     ) -> Program:
         """Write the gradients of one root, or of several, and note the cells of the derivatives."""
         cells = self.cells
@@ -338,9 +302,9 @@ class Lowering:
             if alone and len(a.shape) == 1
         }
         arrays, items = len(equations.arrays), len(equations.body)
-        equations, slopes = gradient(equations, loss, [*indices], places)
-        if len(row) > 1:
-            equations, slopes = _of_rows(equations, slopes, (arrays, items), self.chosen[loss])
+        equations, slopes = gradient(equations, roots, [*indices], places, seeds)
+        if isinstance(seeds, Array) and len(row) > 1:
+            equations, slopes = _of_rows(equations, slopes, (arrays, items), seeds)
         for array, own in indices.items():
             first = places[array].start if array in places else 0
             after = (*(as_index(cells.vars[n]) for n in array.shape[1:]),)
@@ -433,12 +397,3 @@ def _row(array: Array, rows: Mapping[Array, tuple[Array, Var]]) -> tuple[Array, 
         return array, ()
     row, var = rows[array]
     return row, (as_index(var),)
-
-
-def _with_seeds(found: Program) -> Program:
-    """Return a program with its gradients, which further ones are taken of by seeds, too."""
-
-    def passed(step: Step) -> Step:
-        return Step(step.out, _IDENTITY, step.args) if step.op is SEED else step
-
-    return Program(found.arrays, replaced(found.body, passed))
