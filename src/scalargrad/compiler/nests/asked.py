@@ -152,7 +152,7 @@ class Asked:
         read[[x for sweep in self.sweeps for pair in sweep.roots for x in pair]] = True
         for array in itertools.chain(*given):
             read[array.nodes] = True
-        self._add_operands(read)
+        self.add_operands(read)
         pairs = zip(levels, given, strict=True)
         return [self._part(nodes, arrays, read) for nodes, arrays in pairs]
 
@@ -190,7 +190,7 @@ class Asked:
             return TAKE, len(written.args_of(table)), self.lookups[table]
         return Held if isinstance(op, Held) else op
 
-    def _add_operands(self, read: Flags) -> None:
+    def add_operands(self, read: Flags) -> None:
         """Add to nodes that are read what numbers of examples and single lanes are made of."""
         written = self.found.written
         lanes = np.flatnonzero(read & written.where(lambda op: op is UNBATCH))

@@ -262,9 +262,8 @@ class _Reverse:
             Term(TABLE["identity"], (Access(array, x.indices),)) for array in dict.fromkeys(sending)
         ]
         if x.array is self.roots:
-            seed = self.seeds
-            if isinstance(seed, Array):
-                seed = Access(seed, x.indices[: len(seed.shape)])
+            of = self.seeds
+            seed = Access(of, x.indices[: len(of.shape)]) if isinstance(of, Array) else of
             arrived.append(Term(TABLE["identity"], (seed,)))
         return terms + arrived
 

@@ -42,7 +42,6 @@ from scalargrad.compiler.nests.node_cells import CellTable, Column, Lane, Node, 
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.stores import compact, stored_at_once, with_outputs_alone
-from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Held, Stacked, Total
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
@@ -96,7 +95,6 @@ class Lowering:
     def __init__(self, asked: Asked, trees: Sequence[Form], *, around: bool = True) -> None:
         self.asked, self.trees, self.around = asked, trees, around
         self.of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
-        self.kept: set[int] = set()
         sizes = asked.found.sizes
         nodes: list[Node] = []
         self.rows: dict[int, int] = {}  # where outputs begin that have lanes, one after another
@@ -134,7 +132,7 @@ class Lowering:
         before: Sequence[Array] = ()
         for level, (part, tree) in enumerate(zip(parts, self.trees, strict=True)):
             if level and len(part.recording):
-                found = self._shortened(before)
+                found = self._shortened(before, level)
                 before, cells.builder = found.arrays, Builder(found)
             if not level or len(part.recording):
                 given = self._write_part(part, tree)
@@ -143,26 +141,36 @@ class Lowering:
             sweeps = [x for x in self.asked.sweeps if x.level == level]
             if not sweeps:
                 break
-            self._keep(level)
             rows = _rows(sweeps, self.asked.program.constants)
             roots = [*map(self._roots, rows)]
-            found = self._shortened(before)
+            found = self._shortened(before, level + 1)
             before = found.arrays
             for own, row in zip(roots, rows, strict=True):
                 found = self._differentiated(found, *own, row, points)
             cells.builder = Builder(found)
-        return self._shortened(before, is_last=True)
+        return self._shortened(before, len(parts))
 
-    def _shortened(self, before: Sequence[Array], *, is_last: bool = False) -> Program:
-        """Return what is written, shorter; the digits of arrays that were there before stay."""
-        found = self.cells.builder.program()
-        if is_last:
+    def _shortened(self, before: Sequence[Array], level: int) -> Program:
+        """Return what is written, shorter; what is read from a level on stays.
+
+        So do the digits of arrays that were there before.
+        """
+        asked, found = self.asked, self.cells.builder.program()
+        read = np.zeros(len(asked.program), np.bool_)
+        read[[x for part in asked.parts[level:] for array in part.given for x in array.nodes]] = (
+            True
+        )
+        later = (sweep for sweep in asked.sweeps if sweep.level >= level)
+        read[[x for sweep in later for pair in sweep.roots for x in pair]] = True
+        asked.add_operands(read)
+        kept = self.cells.known.arrays(np.flatnonzero(read))
+        if level == len(asked.parts):
             found, others = with_outputs_alone(found, self.outputs)
             before = [*others.values(), *before]
-        found = simplify(found)
+        found = simplify(found, kept)
         if self.examples:
             found = over_examples(found, self.examples)
-        return contract(found, before, self.examples)
+        return contract(found, before, self.examples, kept)
 
     # Parts -------------------------------------------------------------------------------------
 
@@ -222,35 +230,6 @@ class Lowering:
             cell = cells.cell(x)
             with b.loop(cells.vars[cells.lanes(x)]) as var:
                 b.append(Step(Access(self.outputs, (var + k,)), _IDENTITY, (cell,)))
-
-    def _keep(self, level: int) -> None:
-        """Have outputs hold what is read after gradients, which may be left out else."""
-        cells, asked, program = self.cells, self.asked, self.asked.program
-        later = asked.parts[level + 1 :]
-        waiting = [x for part in later for array in part.given for x in array.nodes]
-        waiting = [x for x in waiting if x not in self.of_gradients]
-        sweeps = (x for x in asked.sweeps if x.level > level)
-        waiting += (x for sweep in sweeps for pair in sweep.roots for x in pair)
-        kept: dict[int, list[int]] = {}  # by how many lanes
-        seen = {*self.kept}
-        while waiting:
-            x = waiting.pop()
-            op = cells.op(x)
-            if x in seen or x in self.of_gradients or isinstance(op, Held | Stacked):
-                continue
-            seen.add(x)
-            is_late = asked.found.levels[x] > level
-            if op is BATCH or (is_late and (op is UNBATCH or isinstance(op, Total))):
-                waiting += cells.args(x)
-            elif not is_late and x >= program.inputs and x not in program.constants:
-                kept.setdefault(cells.lanes(x), []).append(x)
-        self.kept |= {x for group in kept.values() for x in group}
-        for n, group in kept.items():
-            group.sort()  # neighbours stay neighbours
-            var = cells.var(n)
-            array = cells.builder.array("g", (len(group), n) if var else (len(group),), "out")
-            cells.copy(array, group, var)
-            cells.known.put_row(group, array, *((as_index(var),) if var else ()))
 
     # Gradients ---------------------------------------------------------------------------------
 

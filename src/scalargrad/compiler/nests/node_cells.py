@@ -83,6 +83,11 @@ class CellTable:
         """Return the column of each of some nodes, -1 if it has no cell, and its row there."""
         return self._column[nodes], self._row[nodes]
 
+    def arrays(self, nodes: Integers) -> set[Array]:
+        """Return the arrays that hold cells of some nodes."""
+        columns = (self.columns[k] for k in {*self._column[nodes].tolist()} - {-1})
+        return {x.array for x in columns if not isinstance(x, float)}
+
     def __contains__(self, node: int) -> bool:
         return bool(self._column[node] >= 0)
 
