@@ -92,8 +92,8 @@ def unfold(program: Program) -> Program | None:
         inner = sweeps
     elif inner and _are_left(program, sweeps, inner):
         inner = {}
-    begun = _begun(nodes)
-    if not inner and not reductions and not begun:
+    unfolding = _Unfolding(program, inner)
+    if not inner and not reductions and not unfolding.begun:
         return program
     if sum(max(seeds[::2]) - min(wrt.values()) for seeds, wrt in inner.items()) > _MOST:
         return None
@@ -105,7 +105,7 @@ def unfold(program: Program) -> Program | None:
         and any(crosses(program, wrt.values(), seeds[::2]) for seeds, wrt in inner.items())
     ):
         return None
-    return _Unfolding(program, inner, begun).run()
+    return unfolding.run()
 
 
 def written_out(program: Program) -> Program:
@@ -114,7 +114,7 @@ def written_out(program: Program) -> Program:
     Lookups are choices among all entries.
     """
     program = with_choices(program)
-    return _Unfolding(program, sweeps_of(program.nodes()), {}, shares=True).run()
+    return _Unfolding(program, sweeps_of(program.nodes())).run()
 
 
 def _are_apart(program: Program, sweeps: _Sweeps) -> bool:
@@ -182,17 +182,10 @@ def _inner(program: Program, sweeps: _Sweeps) -> _Sweeps:
 class _Unfolding(Writer):
     """Writes the new program; `places` has the new node of each old one."""
 
-    def __init__(
-        self,
-        program: Program,
-        wrt: _Sweeps,
-        begun: dict[int, int],
-        *,
-        shares: bool = False,
-    ) -> None:
+    def __init__(self, program: Program, wrt: _Sweeps) -> None:
         super().__init__(program, program.inputs, program.stacked)
         self.places = list(range(program.inputs))
-        self.wrt, self.begun, self.shares = wrt, begun, shares
+        self.wrt, self.begun = wrt, _begun(program.nodes())
         self.numbers = sorted(program.constants)
         self.firsts: dict[int, int] = {}
         self.swept: dict[Seeds, dict[int, int]] = {}
@@ -369,7 +362,7 @@ class _Unfolding(Writer):
             if found >= 0:
                 found = self.append(add, (found, signal))
             else:
-                found = self._first(signal) if len(terms) > _CHAIN and not self.shares else signal
+                found = self._first(signal) if len(terms) > _CHAIN else signal
         return found
 
     def _factor(self, op: Elementwise, nodes: Seeds, j: int) -> int | float:
