@@ -97,11 +97,8 @@ class Lowering:
         self.of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
         sizes = asked.found.sizes
         nodes: list[Node] = []
-        self.rows: dict[int, int] = {}  # where outputs begin that have lanes, one after another
         for x, n in zip(outputs := asked.program.outputs, sizes[outputs].tolist(), strict=True):
-            if n > 1:
-                self.rows[len(nodes)] = x
-            nodes += [x] * n
+            nodes += [Lane(x, k) for k in range(n)] if n > 1 else [x]
         self.results = len(nodes)
         read = {x for part in asked.parts[1:] for array in part.given for x in array.nodes}
         read |= {x for sweep in asked.sweeps for x, _ in sweep.roots}
@@ -220,16 +217,8 @@ class Lowering:
 
     def _copy_outputs(self, level: int) -> None:
         """Copy to the outputs what is computed after the gradients of a level."""
-        cells, b = self.cells, self.cells.builder
         asked = np.flatnonzero(self.levels == level).tolist()
-        rows = [(k, self.rows[k]) for k in asked if k in self.rows]
-        wide = {x for _, x in rows}
-        singles = [k for k in asked if self.nodes[k] not in wide]
-        cells.copy(self.outputs, [self.nodes[k] for k in singles], places=singles)
-        for k, x in rows:
-            cell = cells.cell(x)
-            with b.loop(cells.vars[cells.lanes(x)]) as var:
-                b.append(Step(Access(self.outputs, (var + k,)), _IDENTITY, (cell,)))
+        self.cells.copy(self.outputs, [self.nodes[k] for k in asked], places=asked)
 
     # Gradients ---------------------------------------------------------------------------------
 

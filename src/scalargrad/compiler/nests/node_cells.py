@@ -370,7 +370,9 @@ class NodeCells:
                 rows.setdefault(of, []).append((k, lane))
             else:
                 left.append((k, x))
-        for x, found in rows.items():
+        pairs = ((x, every[k : k + self.lanes(x)]) for x, every in rows.items()
+                 for k in range(0, len(every), self.lanes(x)))  # fmt: skip
+        for x, found in pairs:
             place = self._evenly_apart(x, found)
             cell = None
             if place is not None and not isinstance(self.op(x), Held):
