@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
+from scalargrad.compiler.nests.asked import NodeColumns
 from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.equations import (
     ADD,
@@ -23,7 +24,6 @@ from scalargrad.compiler.nests.equations import (
     Var,
     as_index,
 )
-from scalargrad.compiler.nests.node_columns import NodeColumns
 from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Held, Op, Stacked, Total
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE

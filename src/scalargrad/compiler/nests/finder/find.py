@@ -77,7 +77,8 @@ def trees(recording: Recording) -> Iterator[Tree]:
         best = _with_turns_written(best)
     if best is not None and stands_for(best, recording):
         yield best
-    if found.flat and stands_for(other := _read(found.flat), recording):
+    other = _read(found.flat) if found.flat else None
+    if other is not None and stands_for(other, recording):
         yield other
 
 
