@@ -31,8 +31,6 @@ from scalargrad.compiler.nests.finder.tree import (
     stands_for,
 )
 
-#: A tree without tables of at most so many statements is taken at once.
-_SHORT = 60
 #: Loops without loops in them have so many statements at most, and run so often in the mean.
 _FLAT, _LEAST_TURNS = 1200, 6
 #: Of a longer recording, one for so many nodes; else loops within loops are taken.
@@ -105,16 +103,16 @@ class _Simplest:
         return flat(self.recording, most)
 
     def search(self) -> None:
-        """Search until a tree is short and has no tables."""
+        """Search until a tree has no tables or choices."""
         recording, are_numbers = self.recording, self.recording.kinds == NUMBER
         for kinds in (are_numbers, None):
             structure = search(recording, kinds)
             if structure is None:
                 break
             self._take(structure)
-            if structure.is_foretold and not (self.tree and _is_clean(self.tree)):
+            if structure.is_foretold and (self.tree is None or count_tables(self.tree)):
                 self._take(search(recording, kinds, foretells=False))
-            if self.tree is not None and _is_clean(self.tree) and not _chooses(self.tree):
+            if self.tree is not None and not _chooses(self.tree):
                 break
         repeats = any(NODES_PER_STATEMENT * x.size <= len(recording) for x in self._taken)
         if _chooses(self.tree) if self.tree else repeats:  # additions of two turns may be one run
@@ -134,11 +132,6 @@ class _Simplest:
         self._taken.append(structure)
         if found is not None and score(found) < self._score:
             self.tree, self._score = found, score(found)
-
-
-def _is_clean(tree: Tree) -> bool:
-    """Return whether a tree is short and has no tables."""
-    return len(tree.statements) <= _SHORT and not count_tables(tree)
 
 
 def _flat(found: Structure | None, time: float) -> Tree | None:
