@@ -18,7 +18,6 @@ from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient
 from scalargrad.compiler.nests.equations import (
     ADD,
-    MAX,
     SET,
     Access,
     Arg,
@@ -124,10 +123,6 @@ class Builder(builder.Builder):
     def add(self, to: Cell, value: Any) -> None:
         """Add a number to a cell; the loops around of which the cell has no index are a sum."""
         self.write(to.access, value, ADD)
-
-    def largest(self, of: Cell, value: Any) -> None:
-        """Have a cell hold the largest of the numbers that are written to it so."""
-        self.write(of.access, value, MAX)
 
 
 def machine_code(text: str, level: int) -> Any:

@@ -42,7 +42,6 @@ class Eager:
 
     def __init__(self, parameters: Sequence[float]) -> None:
         self.parameters: Any = [Value(x) for x in parameters]
-        self.begun: set[tuple[int, tuple[int, ...]]] = set()  # cells that hold a largest number
 
     def data(self, _: str, numbers: Any) -> Any:
         """Return an array of constants."""
@@ -79,12 +78,6 @@ class Eager:
     def add(self, array: Any, at: tuple[Any, ...], x: Any) -> None:
         """Add to a cell."""
         array[at] = array[at] + x
-
-    def largest(self, array: Any, at: tuple[Any, ...], x: Any) -> None:
-        """Have a cell hold the largest number written to it."""
-        key = (id(array), at)
-        array[at] = sg.maximum(array[at], x) if key in self.begun else x
-        self.begun.add(key)
 
 
 class Nests:
@@ -126,10 +119,6 @@ class Nests:
     def add(self, array: Any, at: tuple[Any, ...], x: Any) -> None:
         """Add to a cell."""
         self.builder.add(array[at], x)
-
-    def largest(self, array: Any, at: tuple[Any, ...], x: Any) -> None:
-        """Have a cell hold the largest number written to it."""
-        self.builder.largest(array[at], x)
 
 
 UNARY: list[Callable[[Any], Any]] = [
@@ -218,7 +207,7 @@ class Drawn:
     def _statement(self, number: int) -> Callable[[Any, Any], None]:
         kinds = [self._pointwise, self._sum, self._sum, self._recurrence, self._stencil]
         kinds += [self._convolution, self._gathered, self._scattered, self._triangle]
-        kinds += [self._substitution, self._ragged, self._maximum, self._network, self._network]
+        kinds += [self._substitution, self._ragged, self._network, self._network]
         over = self.rng.sample(range(3), self.rng.randint(0, 2))
         name = f"a{number}"
         made, over = self.rng.choice(kinds)(name, over)
@@ -259,15 +248,6 @@ class Drawn:
                 m.add(m.arrays[name], cell, term(m, at) * scale)
 
             _around(m, order, one)
-
-        return made, over
-
-    def _maximum(self, name: str, over: list[int]) -> Any:
-        s = self.rng.choice([v for v in range(3) if v not in over])
-        term, order = self._term([*over, s]), [*over, s]
-
-        def made(m: Any) -> None:
-            _around(m, order, lambda at: m.largest(m.arrays[name], tuple(at[:-1]), term(m, at)))
 
         return made, over
 

@@ -216,7 +216,7 @@ class ResultNodes:
         are_read = function.are_read if len(self._moving) > 1 else []
         self._kinds = [Intermediate if is_read else Value for is_read in are_read]
         #: Whether the only result depends on all operands: a call then makes the node itself.
-        self.is_single = len(reached) == 1 and self._moving == [0] and places is None
+        self.is_single = len(reached) == 1 and self._moving == [0] and self._places is None
 
     def outputs(self, numbers: Sequence[float], run: Run) -> list[Value | float]:
         """Return each result as a node if it depends on a Value, else as a number."""

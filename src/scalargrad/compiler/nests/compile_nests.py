@@ -17,7 +17,7 @@ from scalargrad.compiler.nests.asked import Asked
 from scalargrad.compiler.nests.blocks import in_blocks
 from scalargrad.compiler.nests.equations import Body, statements
 from scalargrad.compiler.nests.equations import Program as Equations
-from scalargrad.compiler.nests.finder.find import score, trees, work
+from scalargrad.compiler.nests.finder.find import trees, work
 from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lowering import Form, Lowered, Lowering
@@ -42,8 +42,6 @@ _SMALL = 64
 #: a program whose loops take more nanoseconds than this, by tables above all. Of up to so many
 #: nodes, they are if loops take more nanoseconds for each.
 _SHORT, _SLOW, _MEDIUM, _EACH = 2000, 15_000, 10_000, 10
-#: A tree of so many times the score of the first is tried after that without cells around results.
-_WORSE = 2.0
 #: Code of more lines, or with fewer turns of steps for each line, is compiled without optimization,
 #: which would take several times as long.
 _LONG, _REPEATED = 30_000, 8
@@ -171,23 +169,11 @@ def _in_loops(asked: Asked | None) -> Iterator[tuple[Asked, list[Form], bool]]:
     """Yield what is asked, in loops, if some are found."""
     if asked is None:
         return
-    first: list[Form] | None = None
-    is_left = True  # the first, without cells around results
     for found in _forms([part.recording for part in asked.parts]):
-        if first and is_left and _score(found) > _WORSE * _score(first):
-            yield asked, first, False
-            is_left = False
         yield asked, found, True
-        first = first or found
+        yield asked, found, False
         if len(asked.program) <= _SHORT:  # which takes no longer to be compiled without loops
             break
-    if first and is_left:
-        yield asked, first, False
-
-
-def _score(forms: Sequence[Form]) -> float:
-    """Return the scores of the trees among some forms, which are less for better ones."""
-    return sum(score(x) for x in forms if isinstance(x, Tree))
 
 
 def _forms(recordings: Sequence[Recording]) -> Iterator[list[Form]]:

@@ -67,7 +67,10 @@ class _Product(NamedTuple):
 
 
 def contract(
-    program: Program, but: Collection[Array] = (), examples: Collection[Var] = ()
+    program: Program,
+    but: Collection[Array] = (),
+    examples: Collection[Var] = (),
+    kept: Collection[Array] = (),
 ) -> Program:
     """Return a program whose sums have the products that nobody else reads.
 
@@ -79,6 +82,8 @@ def contract(
         derivative is computed, too.
     examples : collection of Var
         A product that all examples have in common is part of the sum of each, as it is of one.
+    kept : collection of Array
+        Products in these are read later.
     """
     but = {*but}
     every = [*statements(program.body)]
@@ -87,7 +92,7 @@ def contract(
     products: dict[Array, _Product] = {}
     for step, around in every:
         fits = step.op is _MUL and step.how == SET and step.out.array.kind == "temp"
-        if fits and step.out.array not in but:
+        if fits and step.out.array not in but and step.out.array not in kept:
             products[step.out.array] = _Product(step, around)
     alone = {a: x for a, x in products.items() if reads[a] == 1 and writes[a] == 1}
     found: dict[Step, Step | None] = {}

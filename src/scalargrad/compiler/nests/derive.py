@@ -14,7 +14,6 @@ from typing import NamedTuple
 from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.equations import (
     ADD,
-    MAX,
     SET,
     Access,
     Arg,
@@ -28,7 +27,7 @@ from scalargrad.compiler.nests.equations import (
     statements,
 )
 from scalargrad.compiler.passes.expressions import subexpressions
-from scalargrad.compiler.passes.kinds import DETACH, SEED
+from scalargrad.compiler.passes.kinds import DETACH
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression
@@ -48,21 +47,24 @@ class Term(NamedTuple):
 
 def gradient(
     program: Program,
-    loss: Array,
+    roots: Array,
     wrt: Sequence[Array],
     places: Mapping[Array, range] | None = None,
+    seeds: Array | float = 1.0,
 ) -> tuple[Program, dict[Array, Array]]:
     """Return a program that also computes a gradient, by reverse mode.
 
     Parameters
     ----------
     program : Program
-    loss : Array
-        The number to differentiate, an array without dimensions.
+    roots : Array
+        What is differentiated: the sum of the products of its cells and seeds.
     wrt : sequence of Array
-        Arrays of which the loss is a function.
+        Arrays of which the roots are functions.
     places : mapping or None
         The cells that are asked for of some of these arrays, of one dimension; all by default.
+    seeds : Array or float
+        The seed of each root, as if it depended on nothing; one for each first index, or for all.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def gradient(
     ----------
     Griewank and Walther, Evaluating Derivatives, 2008, chapter 3.
     """
-    reverse = _Reverse(program, loss, wrt, places or {})
+    reverse = _Reverse(program, roots, wrt, places or {}, seeds)
     found = {array: reverse.collected(array) for array in wrt}
     return reverse.builder.program(), found
 
@@ -120,7 +122,7 @@ def _traced(op: Operation, arity: int) -> _Traced:
     Those that are 0 everywhere are among them: by IEEE 754, 0 times an infinite slope is nan.
     """
     result, operands, partials = op.trace_partials(arity)
-    if op is DETACH or op is SEED:
+    if op is DETACH:
         return _Traced(result, operands, ())
     found = (
         _Partial(k, p, any(part is result for part in subexpressions(p)))
@@ -145,10 +147,15 @@ class _Reverse:
     """
 
     def __init__(
-        self, program: Program, loss: Array, wrt: Sequence[Array], places: Mapping[Array, range]
+        self,
+        program: Program,
+        roots: Array,
+        wrt: Sequence[Array],
+        places: Mapping[Array, range],
+        seeds: Array | float,
     ) -> None:
         self.builder = Builder(program)  # which goes on after the program
-        self.loss, self.places = loss, places
+        self.roots, self.places, self.seeds = roots, places, seeds
         self.wrt = {*wrt}  # signals are collected there, and go on to what these are copies of
         self.leaves = {*wrt}
         steps = [step for step, _ in statements(program.body)]
@@ -157,7 +164,7 @@ class _Reverse:
                 self.leaves.add(step.out.array)
         reads = [(x, step.out.array) for step in steps for x in _smooth_args(step)]
         self.active = _reached(wrt, [(x.array, out) for x, out in reads if self._is_asked(x)])
-        self.active &= _reached([loss], [(out, x.array) for x, out in reversed(reads)])
+        self.active &= _reached([roots], [(out, x.array) for x, out in reversed(reads)])
         self.accumulators: dict[tuple[int, Access], Access] = {}
         self.received: dict[Array, list[Access]] = {}  # the accumulators of each array
         self.of_cells: dict[Access, list[Access]] = {}  # and of single cells of it
@@ -254,8 +261,10 @@ class _Reverse:
         arrived = [
             Term(TABLE["identity"], (Access(array, x.indices),)) for array in dict.fromkeys(sending)
         ]
-        if x.array is self.loss:
-            arrived.append(Term(TABLE["identity"], (1.0,)))
+        if x.array is self.roots:
+            of = self.seeds
+            seed = Access(of, x.indices[: len(of.shape)]) if isinstance(of, Array) else of
+            arrived.append(Term(TABLE["identity"], (seed,)))
         return terms + arrived
 
     def _step(self, step: Step, pending: dict[Access, list[Term]]) -> None:
@@ -268,8 +277,6 @@ class _Reverse:
             if not terms:
                 return
             signal = self._added(terms)
-        if step.how == MAX:
-            signal = self.builder.step(TABLE["mul"], (signal, self._share(step)))
         for x, term in self._sent(step, signal):
             pending.setdefault(x, []).append(term)
 
@@ -293,15 +300,6 @@ class _Reverse:
     def _result(self, step: Step) -> Arg:
         """Return the result of one turn of a step, of which the cell may hold a sum."""
         return step.out if step.how == SET else self.builder.step(step.op, step.args)
-
-    def _share(self, step: Step) -> Arg:
-        """Return 1 at the turn whose result is the largest, of n equal ones 1/n; 0 at others."""
-        hit = self.builder.step(TABLE["eq"], (self._result(step), step.out))
-        hits = self.builder.array(f"{step.out.array}.hits", step.out.array.shape)
-        count = Access(hits, step.out.indices)
-        self.builder.append(Step(count, TABLE["identity"], (hit,), ADD))
-        each = self.builder.step(TABLE["div"], (1.0, count))
-        return self.builder.step(TABLE["mul"], (hit, each))
 
     def _write(self, out: Access, terms: Sequence[Term], how: str) -> None:
         """Write a sum of terms into a cell."""

@@ -23,8 +23,8 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Operation
 
-#: How the results of a step reach a cell: one sets it, or all are added, or the largest stays.
-SET, ADD, MAX = "=", "+=", "max="
+#: How the results of a step reach a cell: one sets it, or all are added.
+SET, ADD = "=", "+="
 #: A sum of up to so many terms is added in order. A longer one is so many sums, its classes: term
 #: k is in class k mod 8. `interpreter` has the whole rule.
 SEQUENTIAL, CLASSES = 64, 8
@@ -293,7 +293,7 @@ class Step:
         Of the table.
     args : tuple of Access or float
     how : str
-        `SET`, `ADD` or `MAX`. Of a product that is added, product and sum are rounded once.
+        `SET` or `ADD`. Of a product that is added, product and sum are rounded once.
     """
 
     out: Access

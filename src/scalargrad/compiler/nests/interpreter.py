@@ -15,8 +15,6 @@ decide which cell it is are the sum's loops; the outermost is summed over the su
 
 Where turns meet in one cell although their variables decide which (by a table, or as x[i+j]), there
 are no partial sums: each term is added to what the cell holds, in the order of all loops around.
-
-Of the largest (``max=``), a cell holds -∞ at first; of equal numbers the first stays.
 """
 
 from __future__ import annotations
@@ -25,7 +23,6 @@ import ctypes
 import ctypes.util
 import functools
 import itertools
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -37,7 +34,6 @@ from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
     ADD,
     CLASSES,
-    MAX,
     SEQUENTIAL,
     SET,
     Access,
@@ -48,7 +44,6 @@ from scalargrad.compiler.nests.equations import (
     Program,
     Step,
     Var,
-    statements,
 )
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Operation
@@ -100,10 +95,6 @@ class _Interpreter:
     def __init__(self, program: Program, given: Mapping[Array, Any], apply: Apply) -> None:
         self.apply = apply
         self.numbers = {a: _numbers(a, given) for a in program.arrays}
-        for step, _ in statements(program.body):
-            if step.how == MAX:
-                array = step.out.array
-                self.numbers[array] = [-math.inf] * len(self.numbers[array])
         self.turns = list(self._turns(program.body, {}, {}))
         self.missing: dict[Address, int] = defaultdict(int)  # turns that have yet to write a cell
         self.waiting: dict[Address, list[_Turn]] = defaultdict(list)
@@ -161,8 +152,6 @@ class _Interpreter:
         if how == SET:
             return found[0][1][0]
         ordered = sorted([(turn.key, term) for turn, term in found], key=lambda x: x[0])
-        if how == MAX:
-            return max((x for _, (x,) in ordered), key=lambda x: (x != x, x))
         held = 0.0
         for _, turns in itertools.groupby(ordered, key=lambda x: x[0][0]):
             here = [(key[1], term) for key, term in turns]

@@ -6,9 +6,7 @@ What has lanes is written as the steps of one example, which then become those o
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +14,9 @@ import numpy as np
 from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.nests.asked import Asked, Part, Sweep
 from scalargrad.compiler.nests.builder import Builder
-from scalargrad.compiler.nests.cell_table import CellTable, Column
 from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient
 from scalargrad.compiler.nests.equations import (
-    ADD,
     Access,
     Arg,
     Array,
@@ -30,32 +26,25 @@ from scalargrad.compiler.nests.equations import (
     Step,
     Var,
     as_index,
-    replaced,
     statements,
 )
-from scalargrad.compiler.nests.finder.cells import NotWrittenError
 from scalargrad.compiler.nests.finder.find import NODES_PER_STATEMENT
 from scalargrad.compiler.nests.finder.recording import (
     APART,
     COMPUTED,
     GIVEN,
-    MOST_OPERANDS,
     Recording,
 )
 from scalargrad.compiler.nests.finder.to_equations import operation_of, to_equations, without_power
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lanes import over_examples, widened
-from scalargrad.compiler.nests.node_cells import Lane, Node, NodeCells
+from scalargrad.compiler.nests.node_cells import CellTable, Column, Lane, Node, NodeCells
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.stores import compact, stored_at_once, with_outputs_alone
-from scalargrad.compiler.passes.expressions import LARGER
-from scalargrad.compiler.passes.kinds import BATCH, SEED, UNBATCH, Held, Stacked, Total
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
-#: More products of a root and a seed than this are added up in a loop.
-_SEEDS = 8
 #: So many gradients or more by the same nodes are computed side by side.
 _ROWS = 4
 _IDENTITY, _ADD, _MUL, _WHERE = (TABLE[name] for name in ("identity", "add", "mul", "where"))
@@ -106,15 +95,10 @@ class Lowering:
     def __init__(self, asked: Asked, trees: Sequence[Form], *, around: bool = True) -> None:
         self.asked, self.trees, self.around = asked, trees, around
         self.of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
-        self.kept: set[int] = set()
-        self.chosen: dict[Array, Array] = {}  # for the loss of several roots, what chooses one
         sizes = asked.found.sizes
         nodes: list[Node] = []
-        self.rows: dict[int, int] = {}  # where outputs begin that have lanes, one after another
         for x, n in zip(outputs := asked.program.outputs, sizes[outputs].tolist(), strict=True):
-            if n > 1:
-                self.rows[len(nodes)] = x
-            nodes += [x] * n
+            nodes += [Lane(x, k) for k in range(n)] if n > 1 else [x]
         self.results = len(nodes)
         read = {x for part in asked.parts[1:] for array in part.given for x in array.nodes}
         read |= {x for sweep in asked.sweeps for x, _ in sweep.roots}
@@ -145,7 +129,7 @@ class Lowering:
         before: Sequence[Array] = ()
         for level, (part, tree) in enumerate(zip(parts, self.trees, strict=True)):
             if level and len(part.recording):
-                found = self._shortened(before)
+                found = self._shortened(before, level)
                 before, cells.builder = found.arrays, Builder(found)
             if not level or len(part.recording):
                 given = self._write_part(part, tree)
@@ -154,26 +138,36 @@ class Lowering:
             sweeps = [x for x in self.asked.sweeps if x.level == level]
             if not sweeps:
                 break
-            self._keep(level)
             rows = _rows(sweeps, self.asked.program.constants)
-            losses = [self._loss(row[0]) if len(row) == 1 else self._loss_of(row) for row in rows]
-            found = self._shortened(before)
+            roots = [*map(self._roots, rows)]
+            found = self._shortened(before, level + 1)
             before = found.arrays
-            for loss, row in zip(losses, rows, strict=True):
-                found = self._differentiated(found, loss, row, points)
-            cells.builder = Builder(_with_seeds(found))
-        return self._shortened(before, is_last=True)
+            for own, row in zip(roots, rows, strict=True):
+                found = self._differentiated(found, *own, row, points)
+            cells.builder = Builder(found)
+        return self._shortened(before, len(parts))
 
-    def _shortened(self, before: Sequence[Array], *, is_last: bool = False) -> Program:
-        """Return what is written, shorter; the digits of arrays that were there before stay."""
-        found = self.cells.builder.program()
-        if is_last:
+    def _shortened(self, before: Sequence[Array], level: int) -> Program:
+        """Return what is written, shorter; what is read from a level on stays.
+
+        So do the digits of arrays that were there before.
+        """
+        asked, found = self.asked, self.cells.builder.program()
+        read = np.zeros(len(asked.program), np.bool_)
+        read[[x for part in asked.parts[level:] for array in part.given for x in array.nodes]] = (
+            True
+        )
+        later = (sweep for sweep in asked.sweeps if sweep.level >= level)
+        read[[x for sweep in later for pair in sweep.roots for x in pair]] = True
+        asked.add_operands(read)
+        kept = self.cells.known.arrays(np.flatnonzero(read))
+        if level == len(asked.parts):
             found, others = with_outputs_alone(found, self.outputs)
             before = [*others.values(), *before]
-        found = simplify(found)
+        found = simplify(found, kept)
         if self.examples:
             found = over_examples(found, self.examples)
-        return contract(found, before, self.examples)
+        return contract(found, before, self.examples, kept)
 
     # Parts -------------------------------------------------------------------------------------
 
@@ -223,104 +217,37 @@ class Lowering:
 
     def _copy_outputs(self, level: int) -> None:
         """Copy to the outputs what is computed after the gradients of a level."""
-        cells, b = self.cells, self.cells.builder
         asked = np.flatnonzero(self.levels == level).tolist()
-        rows = [(k, self.rows[k]) for k in asked if k in self.rows]
-        wide = {x for _, x in rows}
-        singles = [k for k in asked if self.nodes[k] not in wide]
-        cells.copy(self.outputs, [self.nodes[k] for k in singles], places=singles)
-        for k, x in rows:
-            cell = cells.cell(x)
-            with b.loop(cells.vars[cells.lanes(x)]) as var:
-                b.append(Step(Access(self.outputs, (var + k,)), _IDENTITY, (cell,)))
-
-    def _keep(self, level: int) -> None:
-        """Have outputs hold what is read after gradients, which may be left out else."""
-        cells, asked, program = self.cells, self.asked, self.asked.program
-        later = asked.parts[level + 1 :]
-        waiting = [x for part in later for array in part.given for x in array.nodes]
-        waiting = [x for x in waiting if x not in self.of_gradients]
-        sweeps = (x for x in asked.sweeps if x.level > level)
-        waiting += (x for sweep in sweeps for pair in sweep.roots for x in pair)
-        kept: dict[int, list[int]] = {}  # by how many lanes
-        seen = {*self.kept}
-        while waiting:
-            x = waiting.pop()
-            op = cells.op(x)
-            if x in seen or x in self.of_gradients or isinstance(op, Held | Stacked):
-                continue
-            seen.add(x)
-            is_late = asked.found.levels[x] > level
-            if op is BATCH or (is_late and (op is UNBATCH or isinstance(op, Total))):
-                waiting += cells.args(x)
-            elif not is_late and x >= program.inputs and x not in program.constants:
-                kept.setdefault(cells.lanes(x), []).append(x)
-        self.kept |= {x for group in kept.values() for x in group}
-        for n, group in kept.items():
-            group.sort()  # neighbours stay neighbours
-            var = cells.var(n)
-            array = cells.builder.array("g", (len(group), n) if var else (len(group),), "out")
-            cells.copy(array, group, var)
-            cells.known.put_row(group, array, *((as_index(var),) if var else ()))
+        self.cells.copy(self.outputs, [self.nodes[k] for k in asked], places=asked)
 
     # Gradients ---------------------------------------------------------------------------------
 
-    def _loss(self, sweep: Sweep) -> Array:
-        """Write the sum of the products of roots and seeds, and return it."""
-        b, cells = self.cells.builder, self.cells
-        loss = b.array("loss", (), "out")
-        if sweep.lanes == 1 and len(sweep.roots) > _SEEDS:
-            roots, seeds = (b.array(name, (len(sweep.roots),)) for name in ("roots", "seeds"))
-            for array, nodes in zip((roots, seeds), zip(*sweep.roots, strict=True), strict=True):
-                cells.copy(array, nodes)
-            with b.loop(len(sweep.roots)) as k:
-                seed = self._seed(Access(seeds, (as_index(k),)))
-                factors = Access(roots, (as_index(k),)), seed
-                b.append(Step(Access(loss), _MUL, factors, ADD))
-            return loss
-        total: Arg | None = None
-        for root, of in sweep.roots:
-            x = self._weighted(root, of, cells.var(sweep.lanes))
-            total = x if total is None else b.step(_ADD, (total, x))
-        assert total is not None
-        b.append(Step(Access(loss), _IDENTITY, (total,)))
-        return loss
+    def _roots(self, row: Sequence[Sweep]) -> tuple[Array, Array | float]:
+        """Copy roots to an array and their seeds to another; return these, or a seed of all.
 
-    def _weighted(self, root: int, seed: int, var: Var | None) -> Arg:
-        """Write the product of a root and its seed, or the sum of those of examples."""
+        Of several gradients, the array is to choose one of the roots.
+        """
         b, cells = self.cells.builder, self.cells
-        if var is None:
-            x, factor = cells.single(root), cells.single(seed)
-            if isinstance(factor, Access):
-                factor = self._seed(factor)
-            return x if factor == 1.0 else b.step(_MUL, (factor, x))
-        factor = cells.cell(seed)
-        if isinstance(factor, Access):
-            with b.loop(var):
-                factor = self._seed(factor)
-        return cells.sum(cells.cell(root), factor, var)
-
-    def _seed(self, x: Access) -> Access:
-        """Write a seed, by which its own gradient is not taken, and return its cell."""
-        return self.cells.builder.step(SEED, (x,))
-
-    def _loss_of(self, row: Sequence[Sweep]) -> Array:
-        """Write the sum of the roots of several sweeps, each times a number that chooses it."""
-        b, cells = self.cells.builder, self.cells
-        loss = b.array("loss", (), "out")
-        chosen = self.chosen[loss] = b.array("chosen", (len(row),))
-        nodes, var = [sweep.roots[0][0] for sweep in row], cells.var(row[0].lanes)
-        roots = b.array("roots", (len(row), var.extent.base) if var else (len(row),))
-        cells.copy(roots, nodes, var)
-        with ExitStack() as stack:
-            k = stack.enter_context(b.loop(len(row)))
-            after = (as_index(stack.enter_context(b.loop(var))),) if var else ()
-            factors = Access(roots, (as_index(k), *after)), Access(chosen, (as_index(k),))
-            b.append(Step(Access(loss), _MUL, factors, ADD))
-        return loss
+        pairs = row[0].roots if len(row) == 1 else [sweep.roots[0] for sweep in row]
+        nodes, var = [*zip(*pairs, strict=True)], cells.var(row[0].lanes)
+        shape = (len(pairs), var.extent.base) if var else (len(pairs),)
+        roots = b.array("roots", shape, "out")
+        cells.copy(roots, nodes[0], var)
+        if len(row) > 1:
+            return roots, b.array("chosen", shape[:1])
+        if all(self.asked.program.constants.get(x) == 1.0 for x in nodes[1]):
+            return roots, 1.0
+        seeds = b.array("seeds", shape, "out")
+        cells.copy(seeds, nodes[1], var)
+        return roots, seeds
 
     def _differentiated(
-        self, equations: Program, loss: Array, row: Sequence[Sweep], points: CellTable
+        self,
+        equations: Program,
+        roots: Array,
+        seeds: Array | float,
+        row: Sequence[Sweep],
+        points: CellTable,
     ) -> Program:
         """Write the gradients of one root, or of several, and note the cells of the derivatives."""
         cells = self.cells
@@ -343,9 +270,9 @@ class Lowering:
             if alone and len(a.shape) == 1
         }
         arrays, items = len(equations.arrays), len(equations.body)
-        equations, slopes = gradient(equations, loss, [*indices], places)
-        if len(row) > 1:
-            equations, slopes = _of_rows(equations, slopes, (arrays, items), self.chosen[loss])
+        equations, slopes = gradient(equations, roots, [*indices], places, seeds)
+        if isinstance(seeds, Array) and len(row) > 1:
+            equations, slopes = _of_rows(equations, slopes, (arrays, items), seeds)
         for array, own in indices.items():
             first = places[array].start if array in places else 0
             after = (*(as_index(cells.vars[n]) for n in array.shape[1:]),)
@@ -370,24 +297,15 @@ def _in_order(
         The arrays of its inputs.
     results : sequence of int
         The nodes that are results.
-
-    Raises
-    ------
-    NotWrittenError
-        If it has a largest of too many operands.
     """
-    operations = [operation_of(op) for op in recording.table]
     numbers = recording.places.view(np.float64).tolist()
     kinds, places, first = (
         x.tolist() for x in (recording.kinds, recording.places, recording.first)
     )
     given: dict[int, Access] = {}
     cells: list[Access] = []
-    chains: dict[int, list[Arg]] = {}  # operands of which nodes are the largest
     for node, code in enumerate(recording.codes.tolist()):
-        op = operations[code]
-        if op is None:
-            raise NotWrittenError
+        op = operation_of(recording.table[code])
         args: list[Arg] = []
         for k in range(first[node], first[node + 1]):
             place = places[k]
@@ -400,12 +318,6 @@ def _in_order(
                 args.append(given[place])
             else:
                 args.append(numbers[k])
-        if recording.table[code] is LARGER:
-            before = [] if args[0] == -math.inf else chains.get(places[first[node]])
-            if before is None or len(before) == MOST_OPERANDS:
-                raise NotWrittenError
-            args = chains[node] = [*before, args[1]]
-            op = op if before else _IDENTITY
         cells.append(Access(builder.array(op.name, ())))
         builder.append(Step(cells[-1], *without_power(op, tuple(args))))
     at = np.zeros((1, 0), np.int64)
@@ -453,12 +365,3 @@ def _row(array: Array, rows: Mapping[Array, tuple[Array, Var]]) -> tuple[Array, 
         return array, ()
     row, var = rows[array]
     return row, (as_index(var),)
-
-
-def _with_seeds(found: Program) -> Program:
-    """Return a program with its gradients, which further ones are taken of by seeds, too."""
-
-    def passed(step: Step) -> Step:
-        return Step(step.out, _IDENTITY, step.args) if step.op is SEED else step
-
-    return Program(found.arrays, replaced(found.body, passed))

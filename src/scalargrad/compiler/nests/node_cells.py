@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
@@ -10,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
+from scalargrad.compiler.nests.asked import NodeColumns
 from scalargrad.compiler.nests.builder import Builder
-from scalargrad.compiler.nests.cell_table import CellTable, Column
 from scalargrad.compiler.nests.equations import (
     ADD,
     Access,
@@ -23,16 +24,79 @@ from scalargrad.compiler.nests.equations import (
     Var,
     as_index,
 )
-from scalargrad.compiler.nests.lookups import write_lookups
-from scalargrad.compiler.nests.node_columns import NodeColumns
 from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Held, Op, Stacked, Total
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
 #: More constants than this are copied from an array of them.
 _NUMBERS = 8
-_IDENTITY, _MUL = TABLE["identity"], TABLE["mul"]
+_IDENTITY, _MUL, _ADD, _FLOOR, _WHERE, _GE, _LT, _EQ = (
+    TABLE[x] for x in ("identity", "mul", "add", "floor", "where", "ge", "lt", "eq")
+)
 _AT_ZERO = Index()
+
+
+class Column(NamedTuple):
+    """A cell for each of several nodes, all in one array.
+
+    Attributes
+    ----------
+    array : Array
+    at : integers of shape (nodes, dimensions)
+        The indices of each.
+    after : tuple of Index
+        Further ones, of all.
+    """
+
+    array: Array
+    at: Integers
+    after: tuple[Index, ...] = ()
+
+    def cell(self, row: int) -> Access:
+        """Return the cell of one node."""
+        return Access(self.array, (*map(Index, self.at[row].tolist()), *self.after))
+
+
+class CellTable:
+    """The cells of nodes, most of them in columns: a hundred thousand take no object each.
+
+    Parameters
+    ----------
+    count : int
+        How many nodes there are.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.columns: list[Column | Arg] = []
+        self._column, self._row = np.full(count, -1), np.zeros(count, np.int64)
+
+    def put(self, nodes: Sequence[int] | Integers, cells: Column | Arg) -> None:
+        """Set the cells of some nodes, or the one that all of them have."""
+        self._column[nodes], self._row[nodes] = len(self.columns), np.arange(len(nodes))
+        self.columns.append(cells)
+
+    def put_row(self, nodes: Sequence[int], array: Array, *after: Index) -> None:
+        """Set cells of some nodes, one after the other in an array."""
+        self.put(nodes, Column(array, np.arange(len(nodes))[:, None], after))
+
+    def places(self, nodes: Sequence[int] | Integers) -> tuple[Integers, Integers]:
+        """Return the column of each of some nodes, -1 if it has no cell, and its row there."""
+        return self._column[nodes], self._row[nodes]
+
+    def arrays(self, nodes: Integers) -> set[Array]:
+        """Return the arrays that hold cells of some nodes."""
+        columns = (self.columns[k] for k in {*self._column[nodes].tolist()} - {-1})
+        return {x.array for x in columns if not isinstance(x, float)}
+
+    def __contains__(self, node: int) -> bool:
+        return bool(self._column[node] >= 0)
+
+    def get(self, node: int) -> Arg | None:
+        """Return the cell of a node; None if it has none."""
+        if node not in self:
+            return None
+        found = self.columns[self._column[node]]
+        return found.cell(int(self._row[node])) if isinstance(found, Column) else found
 
 
 class Lane(NamedTuple):
@@ -118,7 +182,7 @@ class NodeCells:
             place = self.vars[op.lanes] * step + (self.program.inputs + first)
             return Access(self.given, (place,))
         if op is TAKE:
-            write_lookups(self, node)
+            self._write_lookups(node)
             return self.cell(node)
         if op is BATCH:
             row, var = self.builder.array("u", (1, len(args))), self.vars[len(args)]
@@ -153,6 +217,61 @@ class NodeCells:
         op, args = (_IDENTITY, (x,)) if factor == 1.0 else (_MUL, (factor, x))
         self.builder.append(Loop(var, [Step(total, op, args, ADD)]))
         return total
+
+    # Lookups -----------------------------------------------------------------------------------
+
+    def _write_lookups(self, node: int) -> None:
+        """Write a lookup with all that are of its form, and note their cells.
+
+        Their tables have as many entries and lanes, and as much is looked up in each of them, in as
+        many lanes and after the same gradients: they are loops over the tables and over the lookups
+        in each.
+        """
+        b, written, tables = self.builder, self.found.written, dict[tuple[int, ...], list[int]]()
+        for x, (_, row) in zip(written.places(TAKE), written.args_with(TAKE), strict=True):
+            tables.setdefault((row, self.lanes(x), int(self.found.levels[x])), []).append(x)
+        groups: dict[tuple[int, ...], list[list[int]]] = {}
+        for own, nodes in tables.items():
+            form = len(self.args(own[0])), len(nodes), self.lanes(own[0]), *own[1:]
+            groups.setdefault(form, []).append(nodes)
+        (((size, count, wide, lanes, _), found),) = (
+            x for x in groups.items() if any(node in nodes for nodes in x[1])
+        )
+        every, var = [x for nodes in found for x in nodes], self.var(lanes)
+        taken, at = (
+            b.array(x, (len(every), lanes) if var else (len(every),)) for x in ("taken", "at")
+        )
+        after = (as_index(var),) if var else ()
+        self.known.put_row(every, taken, *after)
+        entries = [y for nodes in found for y in self.args(self.args(nodes[0])[1])]
+        wide = lanes if any(map(self.has_own_point, entries)) else wide
+        table = b.array("table", (len(entries), *((wide,) if wide > 1 else ())))
+        self.copy(table, entries, self.var(wide))
+        self.copy(at, [self.args(x)[0] for x in every], var)
+        with ExitStack() as stack:
+            group, k = (
+                stack.enter_context(b.loop(n)) if n > 1 else Index() for n in (len(found), count)
+            )
+            if var:
+                stack.enter_context(b.loop(var))
+            which = group * count + k, *after
+            first = Access(table, (group * size, *(after if wide > 1 else ())))
+            self._look(Access(taken, which), Access(at, which), first, size)
+
+    def _look(self, out: Access, at: Access, first: Access, size: int) -> None:
+        """Write one lookup in a table of this first entry, at each turn of the loops around.
+
+        An index that is outside gives nan, so that the call is made eagerly and names it.
+        """
+        step = self.builder.step
+        inside = step(_MUL, (step(_GE, (at, -float(size))), step(_LT, (at, float(size)))))
+        known = step(_MUL, (inside, step(_EQ, (at, step(_FLOOR, (at,))))))
+        from_end = step(_ADD, (at, float(size)))
+        counted = step(_WHERE, (step(_LT, (at, 0.0)), from_end, at))
+        place = step(_WHERE, (known, counted, 0.0))
+        index, *others = first.indices
+        found = step(_IDENTITY, (Access(first.array, (index + Index(0, (), place), *others)),))
+        self.builder.append(Step(out, _WHERE, (known, found, math.nan)))
 
     # Copies ------------------------------------------------------------------------------------
 
@@ -251,7 +370,9 @@ class NodeCells:
                 rows.setdefault(of, []).append((k, lane))
             else:
                 left.append((k, x))
-        for x, found in rows.items():
+        pairs = ((x, every[k : k + self.lanes(x)]) for x, every in rows.items()
+                 for k in range(0, len(every), self.lanes(x)))  # fmt: skip
+        for x, found in pairs:
             place = self._evenly_apart(x, found)
             cell = None
             if place is not None and not isinstance(self.op(x), Held):

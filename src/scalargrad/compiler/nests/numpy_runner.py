@@ -18,8 +18,6 @@ from scalargrad.compiler.array_types import LINE, Floats, Integers
 from scalargrad.compiler.nests.contract import FMA, FMS, FNMA
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
-    ADD,
-    MAX,
     SET,
     Access,
     Arg,
@@ -136,7 +134,7 @@ class _Printed:
                 self.registers[array] = f"x{len(self.registers)}"
                 if step.how != SET:
                     home = tuple(loop for loop in around if loop.var in step.out.variables)
-                    start = f"{self.registers[array]} = {0.0 if step.how == ADD else -math.inf}"
+                    start = f"{self.registers[array]} = 0.0"
                     self.sums.setdefault(home, []).append(start)
 
     def code(self, body: Body) -> Callable[[Floats], None]:
@@ -145,7 +143,7 @@ class _Printed:
         lines += self._items(body, (), (), "        ")
         names: dict[str, Any] = {name: _function(*op) for op, name in self.functions.items()}
         names |= {"np": np, "inf": math.inf, "nan": math.nan, "axis": self._axis, "total": _total}
-        names |= {"larger": _larger, "whole": _whole, "zero": np.zeros([1] * self.depth, int)}
+        names |= {"whole": _whole, "zero": np.zeros([1] * self.depth, int)}
         exec(compile("\n".join(lines), "<printed from nests>", "exec"), names)
         found: Callable[[Floats], None] = names["run"]
         return found
@@ -185,20 +183,18 @@ class _Printed:
         if axes and step.how != SET:
             summed = tuple([k for k, v in enumerate(axes) if v not in step.out.variables])
             every = ", ".join(self.variables[v] for v in axes)
-            found = f"total(np.{_TWO[step.how]}, {found}, {summed}, {every})"
+            found = f"total({found}, {summed}, {every})"
             axes = axes if len(summed) < len(axes) else ()
             found += "" if axes else ".item()"
         in_memory = "" if step.out.array in self.registers else self._place(step.out, axes)
         if not axes:
-            out = self._cell(step.out, axes)
-            larger = f"{out} = larger({out}, {found})"
-            return larger if step.how == MAX else f"{out} {step.how} {found}"
+            return f"{self._cell(step.out, axes)} {step.how} {found}"
         out = f"a[{in_memory} + zero]" if in_memory else self.registers[step.out.array]
         if step.how == SET:
             return f"{out} = {found}"
         if is_unique(step.out.indices):
-            return f"{out} = np.{_TWO[step.how]}({out}, {found})"
-        return f"np.{_TWO[step.how]}.at(a, {in_memory} + zero, {found})"
+            return f"{out} = {out} + {found}"
+        return f"np.add.at(a, {in_memory} + zero, {found})"
 
     def _arg(self, x: Arg, axes: tuple[Var, ...]) -> str:
         return f"({float(x)!r})" if isinstance(x, float) else self._cell(x, axes)
@@ -227,8 +223,6 @@ class _Printed:
         return f"{'whole' if axes else 'int'}({self._cell(table, axes)})"
 
 
-#: How turns are joined.
-_TWO = {ADD: "add", MAX: "maximum"}
 #: Operations that are written where they stand.
 _INLINE: dict[Operation, str] = {
     TABLE["add"]: "{} + {}",
@@ -258,20 +252,15 @@ def _may_be_axis(loop: Loop) -> bool:
     return not any(loop.var in v.extent.variables for v in inside)
 
 
-def _larger(x: float, y: float) -> float:
-    """Return the larger of two numbers, nan if one is."""
-    return x if x >= y or x != x else y
-
-
 def _whole(x: Any) -> Integers:
     """Return the entries of a table as indices."""
     return np.asarray(x).astype(int)
 
 
-def _total(two: np.ufunc, found: Any, summed: tuple[int, ...], *axes: Integers) -> Any:
-    """Return the sums, or the largest, of what is found at all turns, over some of the axes."""
+def _total(found: Any, summed: tuple[int, ...], *axes: Integers) -> Any:
+    """Return the sums of what is found at all turns, over some of the axes."""
     shape = np.broadcast_shapes(*(x.shape for x in axes))
-    return two.reduce(np.broadcast_to(found, shape), axis=summed, keepdims=True)
+    return np.add.reduce(np.broadcast_to(found, shape), axis=summed, keepdims=True)
 
 
 # Operations ---------------------------------------------------------------------------------------

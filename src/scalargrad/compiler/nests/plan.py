@@ -8,7 +8,6 @@ read has its final number, so that no register goes stale.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -21,7 +20,6 @@ from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
     ADD,
     CLASSES,
-    MAX,
     SET,
     Access,
     Array,
@@ -52,10 +50,8 @@ class Plan:
         For each array in memory, its first cell.
     strides : dict
         For each array, how far apart neighbouring cells are, along each dimension.
-    first : dict
-        What cells hold that no step writes: -∞ for a largest, 0 for all other arrays.
     cleared : list of Array
-        Those to be filled with that at each run.
+        Those to be filled with 0 at each run.
     cells : int
         The length of memory; vectors may read some numbers before and after arrays.
     lanes : dict
@@ -68,7 +64,6 @@ class Plan:
 
     offsets: dict[Array, int]
     strides: dict[Array, tuple[int, ...]]
-    first: dict[Array, float]
     cleared: list[Array]
     cells: int
     lanes: dict[Array, Near]
@@ -87,9 +82,8 @@ class Plan:
         """Return memory of so many numbers as it is to be before the first run."""
         memory = aligned(cells + CLASSES)
         for array in self.offsets:
-            found = self.first.get(array) if array.data is None else array.data
-            if found is not None:
-                self.view(memory, array)[...] = found
+            if array.data is not None:
+                self.view(memory, array)[...] = array.data
         return memory
 
 
@@ -154,7 +148,6 @@ def plan(
     has_blocks = any(isinstance(x, Loop) and isinstance(x.var, Block) for x in body)
     offsets: dict[Array, int] = {}
     strides: dict[Array, tuple[int, ...]] = {}
-    first: dict[Array, float] = {}
     cells = CLASSES
     lanes: dict[Array, Near] = {}
     cleared: list[Array] = []
@@ -175,12 +168,10 @@ def plan(
             strides[array] = _strides(shape, along, APART if is_free and not is_cleared else 0)
             cells += _room(shape, strides[array])
             cells += CLASSES if is_free and cells % APART == offsets[array] % APART else 0
-            if writing and writing[0].step.how == MAX:
-                first[array] = -math.inf
     in_place, ranges = _in_place(readers, apart)
     distances = [Distance(cells + k, x) for k, x in enumerate(ranges)]
     cells += -(-len(ranges) // CLASSES) * CLASSES
-    return Plan(offsets, strides, first, cleared, cells, lanes, in_place, distances)
+    return Plan(offsets, strides, cleared, cells, lanes, in_place, distances)
 
 
 def _in_place(
@@ -213,7 +204,7 @@ def _is_in_registers(
     step, _, loops = writing[0]
     decide = step.out.variables
     depth = len(loops)
-    if step.how in {ADD, MAX}:
+    if step.how == ADD:
         depth = max((k + 1 for k, loop in enumerate(loops) if loop.var in decide), default=0)
     home = loops[:depth]
     if has_blocks and not home:

@@ -6,7 +6,6 @@ them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from scalargrad.compiler.backend.llvm.emitter import Operand
@@ -14,7 +13,6 @@ from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.nests.blocks import Block
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
-    ADD,
     CLASSES,
     SEQUENTIAL,
     SET,
@@ -92,11 +90,10 @@ class Printer(Sums):
         elif step in self.sums:
             self._add_up(self.sums[step][-1], step.op, args)
         elif is_unique(step.out.indices):
-            first = 0.0 if step.how == ADD else -math.inf
-            self._set(step.out, self._joined(step.how, step.op, args, first))
+            self._set(step.out, self._joined(step.op, args, 0.0))
         else:
             held = self._load(step.out)
-            self._store(step.out, self._joined(step.how, step.op, args, held))
+            self._store(step.out, self._joined(step.op, args, held))
 
     # Loops -------------------------------------------------------------------------------------
 
@@ -294,7 +291,7 @@ class Printer(Sums):
             added: Carried = []
             for (made, key), total, x in zip(sums.cells, totals, found, strict=True):
                 with self._standing(made.places[key]):
-                    added.append(self._joined(made.step.how, IDENTITY, [x], total))
+                    added.append(self._joined(IDENTITY, [x], total))
             return added
 
         sums.take(self._turns(CLASSES, zeros, one))

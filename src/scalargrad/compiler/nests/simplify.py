@@ -7,7 +7,7 @@ is what its step says wherever that stands, so that one pass suffices.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
@@ -31,23 +31,23 @@ from scalargrad.table.operation import Operation
 _IDENTITY, _MUL = TABLE["identity"], TABLE["mul"]
 
 
-def simplify(program: Program) -> Program:
-    """Return a shorter program with the same outputs."""
-    names = _Names(program)
+def simplify(program: Program, kept: Collection[Array] = ()) -> Program:
+    """Return a shorter program with the same outputs, in which some arrays are kept, too."""
+    names = _Names(program, kept)
     steps: dict[int, Step | None] = {}
-    kept = []
+    found = []
     outside: Body = []
     for step, around in statements(program.body):
         new = names.renamed(step, around)
         within = tuple(v for v in around if v in names.varying)
-        kept += [(new, within)] if new else []
+        found += [(new, within)] if new else []
         if new and len(within) < len(around):
             outside.append(_in_loops(new, within))
             new = None
         steps[id(step)] = new
-    for new, _ in kept:  # a reader may stand before a copy that it reads
+    for new, _ in found:  # a reader may stand before a copy that it reads
         new.args = tuple(map(names.of, new.args))  # which nobody has asked for yet
-    used = _used(kept)
+    used = _used(found, kept)
     steps |= {id(step): step for step, _ in statements(outside)}
 
     def shorter(step: Step) -> Step | None:
@@ -63,7 +63,8 @@ def simplify(program: Program) -> Program:
 class _Names:
     """What stands for the cells of arrays that are copies of others."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, kept: Collection[Array]) -> None:
+        self.kept = kept
         self.writers: dict[Array, int] = {}
         self.loops: dict[Array, set[Var]] = {}  # around these
         self.looked_up: set[Array] = set()  # by a table, whose entry n - 1 - i is no index
@@ -112,7 +113,7 @@ class _Names:
         self.varying = {*around}
         if how == ADD and self._is_added_once(out, around) and (out.is_whole() or not around):
             how = SET  # but where cells that nobody writes hold 0
-        if how == SET and op is _IDENTITY and out.indices and out.array.kind == "temp":
+        if how == SET and op is _IDENTITY and out.indices and self._is_temporary(out.array):
             if not around:
                 self.single[out] = args[0]
             elif len(out.indices) == 1 and self._is_stretch(out, around):
@@ -172,10 +173,13 @@ class _Names:
         single = self.writers[out.array] == 1 and not out.tables
         return single and out.variables == {*around} and is_unique(out.indices)
 
+    def _is_temporary(self, array: Array) -> bool:
+        return array.kind == "temp" and array not in self.kept
+
     def _is_own(self, out: Access, around: tuple[Var, ...]) -> bool:
         """Return whether the step sets each cell of a temporary array, at a turn for each."""
         array = out.array
-        if array.kind != "temp":
+        if not self._is_temporary(array):
             return False
         known = self.writers[array] > 1 or array in self.looked_up
         pairs = zip(out.indices, array.shape, strict=True)
@@ -216,13 +220,13 @@ def _is_nothing(x: Arg) -> bool:
     return isinstance(x, float) and x == 0.0 and math.copysign(1.0, x) < 0
 
 
-def _used(steps: list[tuple[Step, tuple[Var, ...]]]) -> set[Array]:
-    """Return the arrays that outputs depend on, and outputs."""
+def _used(steps: list[tuple[Step, tuple[Var, ...]]], kept: Collection[Array]) -> set[Array]:
+    """Return outputs and arrays that are kept, and the arrays that these depend on."""
     reads: dict[Array, list[Array]] = {}
     for step, around in steps:
         tables = [v.extent.via for v in around if v.extent.via]
         reads.setdefault(step.out.array, []).extend(x.array for x in (*tables, *step.reads()))
-    waiting = [array for array in reads if array.kind == "out"]
+    waiting = [array for array in reads if array.kind == "out" or array in kept]
     used = set(waiting)
     while waiting:
         new = set(reads.get(waiting.pop(), ())) - used

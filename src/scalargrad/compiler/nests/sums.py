@@ -18,9 +18,7 @@ from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.nests.contract import Fused
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
-    ADD,
     CLASSES,
-    MAX,
     SEQUENTIAL,
     SET,
     Access,
@@ -127,7 +125,7 @@ class Sums(Registers):
     def start(self) -> None:
         """Fill the arrays that are to be filled at each run."""
         for array in self.plan.cleared:
-            self._fill(array, self.plan.first.get(array, 0.0))
+            self._fill(array, 0.0)
 
     def _fill(self, array: Array, x: float, block: Var | None = None) -> None:
         """Fill an array, or the part that a block has of it."""
@@ -140,15 +138,9 @@ class Sums(Registers):
 
         self._turns(size, (), turn)
 
-    def _joined(self, how: str, op: Operation, args: Sequence[Operand], held: Operand) -> str:
-        """Return what a sum, or the largest number, is with one more term."""
+    def _joined(self, op: Operation, args: Sequence[Operand], held: Operand) -> str:
+        """Return what a sum is with one more term."""
         e = self.e
-        if how == MAX:
-            new = write(e, op, *args)
-            if held == -math.inf:
-                return new
-            other = e.select(e.compare("une", new, new), new, held)
-            return e.select(e.compare("ogt", new, held), new, other)
         if not isinstance(held, str) and math.copysign(1.0, held) < 0:  # -0, which adds nothing
             return write(e, op, *args)
         if op.name == "mul":
@@ -157,20 +149,19 @@ class Sums(Registers):
 
     def _add_up(self, made: Sum, op: Operation, args: Sequence[Operand]) -> None:
         """Add a term to a partial sum."""
-        how = made.step.how
         if made.partial:
             held = self._load(made.partial)
-            self._store(made.partial, self._joined(how, op, args, held))
+            self._store(made.partial, self._joined(op, args, held))
             return
         key = self._key(made.step.out)
         if made.turn:
             slot = self._slot(made, key, made.turn)
-            self.e.store(self._joined(how, op, args, self.e.load(slot)), slot)
+            self.e.store(self._joined(op, args, self.e.load(slot)), slot)
             return
         if made.over_lanes == "in order":
             made.held[key] = self._joined_lanes(write(self.e, op, *args), made.held[key])
             return
-        new = self._joined(how, op, args, made.held[key])
+        new = self._joined(op, args, made.held[key])
         if self.valid < CLASSES and made.over_lanes:
             new = self.e8.first(new, made.held[key], self.valid)
         made.held[key] = new
@@ -196,7 +187,7 @@ class Sums(Registers):
                     made.places[key] = (
                         place if self._is_wide(step.out) else place._replace(lane=lane)
                     )
-                    made.held[key] = _start(step.how)
+                    made.held[key] = -0.0
         for made in found.values():
             if made.lanes:
                 self._begin_in_memory(made, loop)
@@ -223,7 +214,7 @@ class Sums(Registers):
         array = Array(f"{out.array} in parts", tuple(sizes[:-1]))
         self.offsets[array] = self._further(math.prod(sizes))
         self.strides[array] = tuple(math.prod(sizes[k:]) for k in range(1, len(sizes)))
-        self._fill(array, _start(made.step.how), self.block)
+        self._fill(array, -0.0, self.block)
         made.which = Var("class", Index(classes))
         self.at[made.which] = "", 0
         made.partial = Access(array, (*lead, as_index(made.which), *at))
@@ -246,10 +237,10 @@ class Sums(Registers):
         """Return the sum of a cell so far."""
         if made.over_lanes == "classes":
             lanes = [self.e8.lane(str(made.held[key]), k) for k in range(CLASSES)]
-            return self._in_order(made.step.how, lanes)
+            return self._in_order(lanes)
         if made.turn:
             slots = [self._slot(made, key, str(k)) for k in range(CLASSES)]
-            return self._in_order(made.step.how, [*map(self.e.load, slots)])
+            return self._in_order([*map(self.e.load, slots)])
         return made.held[key]
 
     def _begin_slots(self, made: Sum) -> None:
@@ -260,7 +251,7 @@ class Sums(Registers):
                 blocks = self.block.extent.base if self.block else 1
                 made.held[key] = self._further(CLASSES * self.e.width * blocks)
                 for k in range(CLASSES):
-                    self.e.store(_start(made.step.how), self._slot(made, key, str(k)))
+                    self.e.store(-0.0, self._slot(made, key, str(k)))
 
     def _further(self, cells: int) -> int:
         """Return the first of further cells in memory, whole vectors of them."""
@@ -273,15 +264,15 @@ class Sums(Registers):
         own = [(self.at[self.block][0], CLASSES * size)] if self.block else []
         return self.pointer(int(made.held[key]), [*own, (which, size)])
 
-    def _in_order(self, how: str, classes: Sequence[str]) -> str:
-        """Return the sum of classes, or the largest of them."""
-        return functools.reduce(lambda x, y: self._joined(how, IDENTITY, [y], x), classes)
+    def _in_order(self, classes: Sequence[str]) -> str:
+        """Return the sum of classes."""
+        return functools.reduce(lambda x, y: self._joined(IDENTITY, [y], x), classes)
 
     def _end_in_memory(self, made: Sum, partial: Access, lanes: Sequence[Loop]) -> None:
         """End the sums of all cells, as far as any turn of the sum's loop may reach."""
         if not lanes:
             at = partial.indices[1 + (self.block is not None) :]
-            self._end_one(made.step, self._total(made.step.how, partial, at))
+            self._end_one(made.step, self._total(partial, at))
             return
         var = lanes[0].var
         extent = _longest(var, self.at)
@@ -294,20 +285,19 @@ class Sums(Registers):
 
         self._turns(self._whole(extent), (), turn)
 
-    def _total(self, how: str, partial: Access, at: Sequence[Index]) -> str:
-        """Return the sum of the classes of a cell, or the largest of them."""
+    def _total(self, partial: Access, at: Sequence[Index]) -> str:
+        """Return the sum of the classes of a cell."""
         lead = (as_index(self.block),) if self.block else ()
         count = partial.array.shape[len(lead)]
         classes = (Access(partial.array, (*lead, Index(k), *at)) for k in range(count))
-        return self._in_order(how, [*map(self._load, classes)])
+        return self._in_order([*map(self._load, classes)])
 
     def _end_one(self, step: Step, total: Operand) -> None:
         """Add a sum to that of the loop outside, or to the cell."""
         if step in self.sums:
             self._add_up(self.sums[step][-1], IDENTITY, [total])
         else:
-            is_sum = step.how == ADD
-            self._set(step.out, self.e.add(0.0, total) if is_sum else self.e.number(total))
+            self._set(step.out, self.e.add(0.0, total))
 
     def _complete(self, x: Access) -> str:
         """Return a cell that is in memory, or is complete while the sums of others go on."""
@@ -322,7 +312,7 @@ class Sums(Registers):
                     raise TraceError(f"{x} is read while several loops add to it")
                 open_, self.lane = self.lane, self.lane if self._is_wide(x) else None
                 at = [x.indices[k] for k in made.changing]
-                found = self.e.add(0.0, self._total(step.how, made.partial, at))
+                found = self.e.add(0.0, self._total(made.partial, at))
                 self.lane = open_
                 return found
         return None
@@ -352,11 +342,6 @@ def _longest(var: Var, open_: Collection[Var]) -> Index:
         extent = extent.substituted(
             {v: _longest(v, open_) - 1 if k > 0 else Index() for v, k in hidden}
         )
-
-
-def _start(how: str) -> float:
-    """Return what sums, or largest numbers, start at."""
-    return -0.0 if how == ADD else -math.inf
 
 
 def has_partial_sums(step: Step, loop: Loop) -> bool:

@@ -1,11 +1,11 @@
 """Prepare a program for the search for loops: small operations, and backward sweeps side by side.
 
 A sum over many numbers becomes a chain of additions, in which repetition can be found, and a
-maximum of many a chain of `LARGER`. One of few stays one operation, so that equal operands share
-its gradient; so does logsumexp, whose own partials are short. A backward sweep that others
-differentiate (of a Hessian, the gradient) is written out node by node where there are many; the
-sweep through a loop repeats itself as the loop does, and so do sweeps of many points. The others
-are left to `derive`.
+maximum of many a chain of maxima of two, of which equal operands then share the gradient. One of
+few stays one operation; so does logsumexp, whose own partials are short. A backward sweep that
+others differentiate (of a Hessian, the gradient) is written out node by node where there are many;
+the sweep through a loop repeats itself as the loop does, and so do sweeps of many points. The
+others are left to `derive`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import numpy as np
 from scalargrad.compiler.nests.asked import crosses
 from scalargrad.compiler.nests.finder.recording import MOST_OPERANDS
 from scalargrad.compiler.passes.expressions import (
-    LARGER,
     Plans,
     fixed_arity,
     opened,
@@ -93,8 +92,8 @@ def unfold(program: Program) -> Program | None:
         inner = sweeps
     elif inner and _are_left(program, sweeps, inner):
         inner = {}
-    begun = _begun(nodes)
-    if not inner and not reductions and not begun:
+    unfolding = _Unfolding(program, inner)
+    if not inner and not reductions and not unfolding.begun:
         return program
     if sum(max(seeds[::2]) - min(wrt.values()) for seeds, wrt in inner.items()) > _MOST:
         return None
@@ -106,7 +105,7 @@ def unfold(program: Program) -> Program | None:
         and any(crosses(program, wrt.values(), seeds[::2]) for seeds, wrt in inner.items())
     ):
         return None
-    return _Unfolding(program, inner, begun).run()
+    return unfolding.run()
 
 
 def written_out(program: Program) -> Program:
@@ -115,7 +114,7 @@ def written_out(program: Program) -> Program:
     Lookups are choices among all entries.
     """
     program = with_choices(program)
-    return _Unfolding(program, program.nodes().sweeps(), {}, shares=True).run()
+    return _Unfolding(program, program.nodes().sweeps()).run()
 
 
 def _are_apart(program: Program, sweeps: _Sweeps) -> bool:
@@ -183,20 +182,14 @@ def _inner(program: Program, sweeps: _Sweeps) -> _Sweeps:
 class _Unfolding(Writer):
     """Writes the new program; `places` has the new node of each old one."""
 
-    def __init__(
-        self,
-        program: Program,
-        wrt: _Sweeps,
-        begun: dict[int, int],
-        *,
-        shares: bool = False,
-    ) -> None:
+    def __init__(self, program: Program, wrt: _Sweeps) -> None:
         super().__init__(program, program.inputs, program.stacked)
         self.places = list(range(program.inputs))
-        self.wrt, self.begun, self.shares = wrt, begun, shares
+        self.wrt, self.begun = wrt, _begun(program.nodes())
         self.numbers = sorted(program.constants)
         self.firsts: dict[int, int] = {}
         self.swept: dict[Seeds, dict[int, int]] = {}
+        self.differentiates = ADJOINT in program.nodes().table
         largest = program.nodes().args_with(maximum)
         #: Maxima of various numbers of operands are alike as chains alone.
         self.varies = len({*map(len, largest)}) > _VARIOUS
@@ -272,15 +265,15 @@ class _Unfolding(Writer):
 
     def _largest(self, nodes: Sequence[int]) -> int:
         found = self._chain(nodes)
-        if not self.shares:
+        if not self.differentiates:
             return found
         fixed = self.append(DETACH, (found,))
         return self._follow(_plan(_shared_largest, len(nodes)), [fixed, *nodes])
 
     def _chain(self, nodes: Sequence[int]) -> int:
-        found, larger = self.constant(-math.inf), fixed_arity(maximum, 2) if self.shares else LARGER
+        found = self.constant(-math.inf)
         for x in nodes:
-            found = self.append(larger, (found, x))
+            found = self.append(fixed_arity(maximum, 2), (found, x))
         return found
 
     def _first(self, node: int) -> int:
@@ -369,7 +362,7 @@ class _Unfolding(Writer):
             if found >= 0:
                 found = self.append(add, (found, signal))
             else:
-                found = self._first(signal) if len(terms) > _CHAIN and not self.shares else signal
+                found = self._first(signal) if len(terms) > _CHAIN else signal
         return found
 
     def _factor(self, op: Elementwise, nodes: Seeds, j: int) -> int | float:
@@ -398,8 +391,8 @@ class _Unfolding(Writer):
 def _shared_largest(fixed: Symbol, operands: Sequence[Symbol]) -> Symbol:
     """Return the largest of some operands, given its number: equal ones share its gradient."""
     alike = [eq(x, fixed) for x in operands]
-    apart = [where(same, x - fixed, 0.0) for same, x in zip(alike, operands, strict=True)]
-    found: Symbol = where(abs(fixed) < math.inf, fixed + sum(apart) / sum(alike), fixed)
+    apart = [where(same, fixed - x, 0.0) for same, x in zip(alike, operands, strict=True)]
+    found: Symbol = where(abs(fixed) < math.inf, fixed + sum(apart) / -sum(alike), fixed)
     return found
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from scalargrad.compiler.passes.kinds import Op
-from scalargrad.ops import TABLE
 from scalargrad.table.code import expand
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.printing import Expression
@@ -119,8 +118,3 @@ class FixedArity(Elementwise):
 def fixed_arity(reduction: Reduction, arity: int) -> FixedArity:
     """Return a reduction of `arity` operands, always the same object."""
     return FixedArity(reduction, arity)
-
-
-#: Of a chain of these, each of an operand and the one before, the largest operand is the result,
-#: and equal ones share the gradient: a maximum of many operands.
-LARGER = FixedArity(TABLE["maximum"], 2)  # type: ignore[arg-type]

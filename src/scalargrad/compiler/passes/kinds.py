@@ -126,8 +126,6 @@ def _none(*_: Any) -> tuple[float, ...]:
 
 #: The identity, through which no gradient flows.
 DETACH = Internal(_same, partials=_none, python=Notation("{0}", ATOM, (ATOM,)), name="detach")
-#: The identity of a seed, which is constant for its own gradient alone.
-SEED = Internal(_same, partials=_none, python=Notation("{0}", ATOM, (ATOM,)), name="seed")
 
 Op = Operation | Kind
 

@@ -1,4 +1,4 @@
-"""Statements that add up: chains of additions, or of maxima, of which the last result is read."""
+"""Statements that add up: chains of additions of which the last result alone is read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.nests.equations import ADD, MAX
 from scalargrad.compiler.nests.finder.recording import COMPUTED
 from scalargrad.compiler.nests.finder.tree import (
     Access,
@@ -18,13 +17,9 @@ from scalargrad.compiler.nests.finder.tree import (
     Statement,
     Tree,
 )
-from scalargrad.compiler.passes.expressions import LARGER
-from scalargrad.compiler.passes.kinds import Op
 from scalargrad.ops import TABLE
 
-_SUB = TABLE["sub"]
-#: Operations of chains that are sums, and how their results reach a cell.
-_HOW: dict[Op, str] = {TABLE["add"]: ADD, _SUB: ADD, LARGER: MAX}
+_ADD, _SUB = TABLE["add"], TABLE["sub"]
 
 
 class Term(NamedTuple):
@@ -36,12 +31,10 @@ class Term(NamedTuple):
 
 
 class Sum(NamedTuple):
-    """A sum over the loops from one on, of all terms at each turn; or the largest of these.
+    """A sum over the loops from one on, of all terms at each turn.
 
     Attributes
     ----------
-    how : str
-        `ADD` or `MAX`.
     axis : int
         The first of its loops.
     start : Access
@@ -52,7 +45,6 @@ class Sum(NamedTuple):
         The operands through which the sum goes on.
     """
 
-    how: str
     axis: int
     start: Access
     terms: tuple[Term, ...]
@@ -84,7 +76,7 @@ def _partial_results(own: Sum) -> Iterator[Integers]:
 def _sums(tree: Tree, statement: Statement) -> Iterator[Sum]:
     """Yield the sum that begins with a statement, if each turn adds to the one before."""
     op = tree.recording.table[statement.code]
-    if op not in _HOW or not statement.loops:
+    if op not in {_ADD, _SUB} or not statement.loops:
         return
     for place in (0, 1)[: 1 + (op is not _SUB)]:
         access, axis, chain = statement.operands[place], len(statement.loops) - 1, []
@@ -100,7 +92,7 @@ def _sums(tree: Tree, statement: Statement) -> Iterator[Sum]:
             links = [_previous(of, k) for k in reversed(range(axis + 1, len(of.loops)))]
             if [*chain] == links:
                 between = (x.statement.operands[1 - x.place] for x in terms[1:])
-                yield Sum(_HOW[op], axis + 1, access, tuple(terms), (*chain, *between))
+                yield Sum(axis + 1, access, tuple(terms), (*chain, *between))
                 return
 
 
@@ -110,16 +102,16 @@ def _terms(tree: Tree, first: Statement, place: int, last: int) -> list[Term]:
     found = [Term(first, 1 - place, op is _SUB)]
     same = same_turn(len(first.loops))
     for statement in tree.statements[first.number + 1 : last + 1]:
-        term = _next(tree, statement, Result(found[-1].statement.number, same), _HOW[op])
+        term = _next(tree, statement, Result(found[-1].statement.number, same))
         if term is not None and statement.loops == first.loops:
             found.append(term)
     return found if found[-1].statement.number == last else []
 
 
-def _next(tree: Tree, statement: Statement, before: Result, how: str) -> Term | None:
+def _next(tree: Tree, statement: Statement, before: Result) -> Term | None:
     """Return the term of a statement that adds to a result."""
     op = tree.recording.table[statement.code]
-    if _HOW.get(op) != how:
+    if op not in {_ADD, _SUB}:
         return None
     for place in (0, 1)[: 1 + (op is not _SUB)]:
         x = statement.operands[place]

@@ -399,7 +399,8 @@ class Cells:
             numbers[here] = x
             among.reach([(0, 0)] * k + [(int(numbers.min()), int(numbers.max()))])
             if index is None or len(here) < count:
-                indices.append(self._place(loops, axes, numbers))
+                looked = self._looked(loops, axes, numbers)
+                indices.append(Index(0, (), looked))  # which says that turns may meet
             else:
                 indices.append(self._index(index, loops))
         return Stored(among, tuple(indices))
@@ -441,22 +442,6 @@ class Cells:
         within = tuple(np.compress(inside, cells, axis=1))
         written = self._nodes[source.number][within]
         return bool((written < nodes[inside]).all())
-
-    def _place(self, loops: Sequence[Loop], axes: Integers, numbers: Integers) -> Index:
-        """Return an index, one for each turn, of which a table holds what is no stride of loops."""
-        left, strides = numbers, [0] * len(axes)
-        for k in reversed(range(len(axes))):
-            moves = np.diff(axes[: k + 1], axis=1)
-            steps = np.diff(left)[(moves[k] == 1) & (moves[:k] == 0).all(axis=0)]
-            if len(steps) and steps[0] and (steps == steps[0]).all():
-                less = left - int(steps[0]) * axes[k]
-                others = [j for j in range(len(axes)) if j != k]
-                if _decide(axes[others], less):
-                    strides[k], left = int(steps[0]), less
-        if any(strides) and (left != left[0]).any():
-            looked = self._looked(loops, axes, left)
-            return Index(0, (), looked) + self._index(Affine(0, tuple(strides)), loops)
-        return Index(0, (), self._looked(loops, axes, numbers))  # which says that turns may meet
 
     def _looked(self, loops: Sequence[Loop], axes: Integers, numbers: Integers | Floats) -> Cell:
         """Return numbers, one for each turn, as a constant array over the loops they vary with."""

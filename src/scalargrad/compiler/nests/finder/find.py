@@ -31,12 +31,8 @@ from scalargrad.compiler.nests.finder.tree import (
     stands_for,
 )
 
-#: A tree without tables of at most so many statements is taken at once.
-_SHORT = 60
 #: Loops without loops in them have so many statements at most, and run so often in the mean.
 _FLAT, _LEAST_TURNS = 1200, 6
-#: A tree of less score may take so many times as long.
-_LONGER = 3.0
 #: Of a longer recording, one for so many nodes; else loops within loops are taken.
 _SELDOM = 40
 #: They may take this share of the time of these at most.
@@ -64,8 +60,8 @@ _MOST, _NODES_EACH, _LAST = 500, 12, 8000
 def trees(recording: Recording) -> Iterator[Tree]:
     """Yield trees of the loops and statements of a recording, the simplest first.
 
-    The others are for what no order of loops computes, the fastest first. There is none of what is
-    irregular.
+    The other, of loops without loops in them, is for what no order of loops computes. There is none
+    of what is irregular.
     """
     found = _Simplest(recording)
     found.search()
@@ -77,15 +73,11 @@ def trees(recording: Recording) -> Iterator[Tree]:
             best = other
     if best is not None and len(best.statements) <= _CHANGED:
         best = _with_turns_written(best)
-    yield from _checked(best, recording)
-    others = [*found.others(), found.flat and _read(found.flat)]
-    for tree in sorted((x for x in others if x), key=_time):
-        yield from _checked(tree, recording)
-
-
-def _checked(tree: Tree | None, recording: Recording) -> Iterator[Tree]:
-    if tree is not None and stands_for(tree, recording):
-        yield tree
+    if best is not None and stands_for(best, recording):
+        yield best
+    other = _read(found.flat) if found.flat else None
+    if other is not None and stands_for(other, recording):
+        yield other
 
 
 class _Simplest:
@@ -99,7 +91,7 @@ class _Simplest:
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.tree: Tree | None = None
-        self._taken: list[tuple[Structure, Tree | None]] = []
+        self._taken: list[Structure] = []
         self._known: set[tuple[str, float]] = set()
         self._score = inf  # of the tree
 
@@ -110,25 +102,19 @@ class _Simplest:
         most = min(max(_FLAT, n // _NODES_EACH), _LAST, n // _LEAST_TURNS)
         return flat(self.recording, most)
 
-    def others(self) -> Iterator[Tree | None]:
-        """Yield what was found besides."""
-        for structure, tree in self._taken:
-            if tree is None or tree is not self.tree:
-                yield tree or _tree(structure, inf, set())
-
     def search(self) -> None:
-        """Search until a tree is short and has no tables."""
+        """Search until a tree has no tables or choices."""
         recording, are_numbers = self.recording, self.recording.kinds == NUMBER
         for kinds in (are_numbers, None):
             structure = search(recording, kinds)
             if structure is None:
                 break
             self._take(structure)
-            if structure.is_foretold and not (self.tree and _is_clean(self.tree)):
+            if structure.is_foretold and (self.tree is None or count_tables(self.tree)):
                 self._take(search(recording, kinds, foretells=False))
-            if self.tree is not None and _is_clean(self.tree) and not _chooses(self.tree):
+            if self.tree is not None and not _chooses(self.tree):
                 break
-        repeats = any(NODES_PER_STATEMENT * x.size <= len(recording) for x, _ in self._taken)
+        repeats = any(NODES_PER_STATEMENT * x.size <= len(recording) for x in self._taken)
         if _chooses(self.tree) if self.tree else repeats:  # additions of two turns may be one run
             self._take(search(recording, are_numbers, least=_TURNS))
         if self.tree is not None and count_tables(self.tree):  # two sums may share what is one loop
@@ -139,19 +125,13 @@ class _Simplest:
                 self._take(structure)
 
     def _take(self, structure: Structure | None) -> None:
-        """Take the tree of a structure if its score is less and it takes not much longer."""
-        if structure is None or any(structure.has_loops_of(x) for x, _ in self._taken):
+        """Take the tree of a structure if its score is less."""
+        if structure is None or any(structure.has_loops_of(x) for x in self._taken):
             return
         found = _tree(structure, self._score / math.sqrt(_least(structure)), self._known)
-        self._taken.append((structure, found))
-        most = inf if self.tree is None else _LONGER * _time(self.tree)
-        if found is not None and score(found) < self._score and _time(found) < most:
+        self._taken.append(structure)
+        if found is not None and score(found) < self._score:
             self.tree, self._score = found, score(found)
-
-
-def _is_clean(tree: Tree) -> bool:
-    """Return whether a tree is short and has no tables."""
-    return len(tree.statements) <= _SHORT and not count_tables(tree)
 
 
 def _flat(found: Structure | None, time: float) -> Tree | None:

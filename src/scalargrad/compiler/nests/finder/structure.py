@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,6 @@ from numpy.typing import NDArray
 from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.nests.finder.alternatives import alternatives
 from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER, Recording, kinded
-from scalargrad.compiler.nests.finder.triangles import Body, Repeated, foretold, symbols
 from scalargrad.compiler.passes.nodes import alike, flagged, stretches
 
 Codes = NDArray[np.uint64]
@@ -340,7 +340,9 @@ class _Search:
     ) -> tuple[Integers, Integers]:
         """Return runs with turns before them that extents of their loops foretell.
 
-        Loops in the turns of a run are put right, too, such as ``[8[2]]`` that is ``4[2[2]]``.
+        The first row of a triangle, or the first position of causal attention, has sums of one term
+        and loops of one turn. Loops in the turns of a run are put right, too, such as ``[8[2]]``
+        that is ``4[2[2]]``.
         """
         lasts = (start + period * times)[:, None] + period * np.arange(-_LEAST, 1)
         a, b, c = np.diff(self.places[np.maximum(lasts, 0)]).T  # how many nodes the last three have
@@ -348,15 +350,11 @@ class _Search:
         for k in np.flatnonzero(grows)[::-1].tolist():
             begun, ended = int(start[k]), int(start[k] + period * times[k])
             low = int(start[k - 1] + period * times[k - 1]) if k else 0
-            rows = self.symbols[begun:ended].reshape(-1, period).tolist()
-            one, two, three = map(self._body, rows[-_LEAST:])
+            own = [*map(self._body, self.symbols[begun:ended].reshape(-1, period).tolist())]
             edges = self.places[begun : ended + 1 : period].tolist()
             free = {*self.places[low:begun].tolist()}
-            found = foretold((one, two, three), self.recording.codes, edges, free)
-            if found is None:
-                continue
-            first, turns = found
-            if first != edges[0] or len(turns) > len(rows) or turns != [*map(self._body, rows)]:
+            first, turns = _foretold(own, self.recording.codes, edges, free)
+            if turns != own:
                 self.is_foretold = True
                 more = self._put(first, turns, slice(ended - period, ended))
                 start[k], times[k] = np.searchsorted(self.places, first), len(turns)
@@ -380,14 +378,13 @@ class _Search:
 
         Their codes are those of a row.
         """
-        made, places, node = list[int](), list[int](), first
-        for body in turns:
-            for x in body:
-                places.append(node)
-                found, node = symbols((x,), node, self._add_loop)
-                made += found
-        begin, end = np.searchsorted(self.places, (first, node))
         items = [x for body in turns for x in body]
+        made, places, node = list[int](), list[int](), first
+        for x in items:
+            places.append(node)
+            found, node = self._symbols((x,), node)
+            made += found
+        begin, end = np.searchsorted(self.places, (first, node))
         news = {
             "symbols": made,
             "places": places,
@@ -399,9 +396,18 @@ class _Search:
             setattr(self, name, np.concatenate([old[:begin], new, old[end:]], dtype=old.dtype))
         return len(items) - int(end - begin)
 
-    def _add_loop(self, loop: Repeated, members: Sequence[int]) -> int:
-        numbers = map(np.array, ([len(loop.body)], [loop.times], members))
-        return int(self._add_loops(*numbers)[0])
+    def _symbols(self, body: Body, node: int) -> tuple[list[int], int]:
+        """Return the symbols of a turn from a node on, and the node after it."""
+        found = []
+        for x in body:
+            if isinstance(x, Repeated):
+                members, node = self._symbols(x.body * x.times, node)
+                numbers = map(np.array, ([len(x.body)], [x.times], members))
+                found.append(int(self._add_loops(*numbers)[0]))
+            else:
+                found.append(node)
+                node += 1
+        return found, node
 
     def _add_loops(self, periods: Integers, counts: Integers, members: Integers) -> Integers:
         """Add loops, given their symbols one after the other; return their symbols."""
@@ -586,6 +592,79 @@ class _Search:
         often = np.bincount(apart, minlength=1)
         frequent = np.argsort(-often, kind="stable")[:count].tolist()
         return sorted(x for x in frequent if often[x])
+
+
+class Repeated(NamedTuple):
+    """A loop in a turn: how often, and what it holds."""
+
+    times: int
+    body: Body
+
+
+#: The nodes of a turn, by the codes of their operations, and its loops.
+Body = tuple["int | Repeated", ...]
+
+
+def _foretold(
+    own: list[Body], codes: Integers, edges: Sequence[int], free: Container[int]
+) -> tuple[int, list[Body]]:
+    """Return the first node of a run and its turns, as the extents of the last two foretell them.
+
+    Parameters
+    ----------
+    own : list of Body
+        The turns found.
+    codes : integers
+        The operation of each node.
+    edges : sequence of int
+        At which nodes these begin, and where the last ends.
+    free : container of int
+        Nodes before, at which the run may begin.
+    """
+    place, found = edges[-1], list[Body]()
+    places = [place]
+    while body := _continued(own[-2], own[-1], -len(found)):
+        there = _operations(body)
+        place -= len(there)
+        if not there or codes[max(place, 0) : places[-1]].tolist() != there:
+            break
+        found.append(body)
+        places.append(place)
+    if places[: len(edges)] != [*edges][::-1]:
+        return edges[0], own
+    while len(found) > len(own) and places[-1] not in free:
+        found.pop()
+        places.pop()
+    return places[-1], found[::-1]
+
+
+def _continued(before: Body, last: Body, turns: int) -> Body:
+    """Return a body so many turns after the last, where extents change as they last did.
+
+    It is empty if the last two differ otherwise than by extents, or if one would be negative.
+    """
+    if len(before) != len(last):
+        return ()
+    found: list[int | Repeated] = []
+    for x, y in zip(before, last, strict=True):
+        if isinstance(x, Repeated) and isinstance(y, Repeated):
+            times, body = y.times + turns * (y.times - x.times), _continued(x.body, y.body, turns)
+            if times < 0 or not body:
+                return ()
+            found.append(Repeated(times, body))
+        elif x == y:
+            found.append(y)
+        else:
+            return ()
+    return tuple(found)
+
+
+def _operations(body: Body) -> list[int]:
+    """Return the codes of the operations of a turn, in order."""
+    found = list[int]()
+    for x in body:
+        found += _operations(x.body) * x.times if isinstance(x, Repeated) else [x]
+    return found
 
 
 def _edges(recording: Recording) -> tuple[Integers, Integers]:

@@ -6,7 +6,6 @@ A chain of additions of which only the last result is read is a sum. Where opera
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -15,11 +14,10 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.nests.builder import Builder
-from scalargrad.compiler.nests.cell_table import Column
-from scalargrad.compiler.nests.equations import MAX, SET, Arg, Array, Index, Step, Var
+from scalargrad.compiler.nests.equations import ADD, Arg, Array, Index, Step, Var
 from scalargrad.compiler.nests.equations import Access as Cell
 from scalargrad.compiler.nests.finder.access import is_padded
-from scalargrad.compiler.nests.finder.additions import Sum, same_turn, sums_of
+from scalargrad.compiler.nests.finder.additions import Sum, sums_of
 from scalargrad.compiler.nests.finder.cells import (
     Cells,
     Chosen,
@@ -29,15 +27,15 @@ from scalargrad.compiler.nests.finder.cells import (
     Stored,
     Stores,
 )
-from scalargrad.compiler.nests.finder.recording import APART, COMPUTED, GIVEN, MOST_OPERANDS
-from scalargrad.compiler.nests.finder.tree import Constant, Loop, Result, Statement, Tree
-from scalargrad.compiler.passes.expressions import LARGER, FixedArity
+from scalargrad.compiler.nests.finder.recording import APART, COMPUTED, GIVEN
+from scalargrad.compiler.nests.finder.tree import Loop, Statement, Tree
+from scalargrad.compiler.nests.node_cells import Column
+from scalargrad.compiler.passes.expressions import FixedArity
 from scalargrad.compiler.passes.kinds import Op
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Operation
 
 _IDENTITY, _ADD, _WHERE = TABLE["identity"], TABLE["add"], TABLE["where"]
-_LARGEST = TABLE["maximum"]
 
 
 def to_equations(
@@ -84,12 +82,7 @@ class _Writer:
         self.tree, self.builder, self.inputs, self.results = tree, builder, inputs, results
         self.sums = sums_of(tree, results)
         self.cells = Cells(tree, self.builder, self.inputs, self.sums, around=around)
-        self.operations: list[Operation] = []
-        for s in tree.statements:
-            op = operation_of(tree.recording.table[s.code])
-            if op is None:
-                raise NotWrittenError
-            self.operations.append(op)
+        self.operations = [operation_of(tree.recording.table[s.code]) for s in tree.statements]
         #: What is written just before a statement, and before a loop is opened.
         self.before: dict[Statement | Loop, list[Fill]] = defaultdict(list)
         #: The sums that end with a loop.
@@ -107,9 +100,7 @@ class _Writer:
             self._allot_fills(made, name)
         if own is not None:
             self.closing[statement.loops[own.axis]].append(statement)
-            if not _is_nothing(self.cells.starts[statement.number], own.how):
-                if own.how == MAX:
-                    raise NotWrittenError
+            if self.cells.starts[statement.number] != 0.0:
                 array = self.cells.stores[statement.number][0].array
                 assert array
                 self.partial[statement.number] = self.builder.array("sum", array.shape)
@@ -168,36 +159,16 @@ class _Writer:
         main, *copies = self.cells.stores[number]
         if own is None:
             places = [(number, j) for j in range(len(statement.operands))]
-            op = self.operations[number]
-            if links := self._links(statement):
-                places, op = [(x.number, 1) for x in links], _LARGEST if links[1:] else _IDENTITY
-            args = [self._arg(self.cells.reads[x]) for x in places]
+            args = tuple([self._arg(self.cells.reads[x]) for x in places])
             out = main.cell(around)
-            self.builder.append(Step(out, *without_power(op, tuple(args))))
+            self.builder.append(Step(out, *without_power(self.operations[number], args)))
             for copy in copies:
                 self._set(copy.cell(around), out)
             return
         out = main.cell(around[: own.axis])
         if number in self.partial:
             out = Cell(self.partial[number], out.indices)
-        self.builder.append(Step(out, *self._added(own), own.how))
-
-    def _links(self, last: Statement) -> list[Statement]:
-        """Return the links of a chain of the larger of two, so that equal operands share alike."""
-        found: list[Statement] = []
-        link: Statement | None = last
-        while link and self.tree.recording.table[link.code] is LARGER:
-            found, before = [link, *found], link.operands[0]
-            if isinstance(before, Constant) and before.number == -math.inf:
-                return found
-            if len(found) == MOST_OPERANDS or link.loops != last.loops:
-                break
-            link = self.tree.statements[before.statement] if isinstance(before, Result) else None
-            if link and before != Result(link.number, same_turn(len(last.loops))):
-                break
-        if found:
-            raise NotWrittenError
-        return found
+        self.builder.append(Step(out, *self._added(own), ADD))
 
     def _added(self, own: Sum) -> tuple[Operation, tuple[Arg, ...]]:
         """Write the terms of a sum at one turn but for the last operation; return that."""
@@ -206,8 +177,7 @@ class _Writer:
             x = self._arg(self.cells.reads[term.statement.number, term.place])
             if args:
                 held = args[0] if op is _IDENTITY else self.builder.step(op, args)
-                both = TABLE["sub" if term.negated else "add"]
-                op, args = _LARGEST if own.how == MAX else both, (held, x)
+                op, args = TABLE["sub" if term.negated else "add"], (held, x)
             else:
                 op, args = TABLE["neg"] if term.negated else _IDENTITY, (x,)
         return op, args
@@ -225,7 +195,7 @@ class _Writer:
             self._set(copy.cell(around), out)
 
     def _set(self, cell: Cell, value: Arg) -> None:
-        self.builder.append(Step(cell, _IDENTITY, (value,), SET))
+        self.builder.append(Step(cell, _IDENTITY, (value,)))
 
     def _fill(self, fill: Fill, around: tuple[Var, ...]) -> None:
         """Write what cells hold in a region, of which the outer loops are open."""
@@ -263,11 +233,12 @@ class _Writer:
         return cell.substituted(at) if at else cell
 
 
-def operation_of(op: Op) -> Operation | None:
-    """Return the operation of a step; None if steps do not compute it."""
+def operation_of(op: Op) -> Operation:
+    """Return the operation of a step."""
     if isinstance(op, FixedArity) and op.reduction.name in {"maximum", "minimum"}:
         return op.reduction
-    return op if isinstance(op, Elementwise) else None
+    assert isinstance(op, Elementwise)
+    return op
 
 
 def without_power(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:
@@ -278,9 +249,3 @@ def without_power(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tupl
     if exponent == 0.5:
         return TABLE["sqrt"], args[:1]
     return (_IDENTITY, args[:1]) if exponent == 1.0 else (op, args)
-
-
-def _is_nothing(read: Read, how: str) -> bool:
-    """Return whether a sum starts from 0, or a maximum from -inf."""
-    nothing = -math.inf if how == MAX else 0.0
-    return isinstance(read, float) and read == nothing
