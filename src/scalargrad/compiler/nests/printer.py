@@ -27,9 +27,10 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.registers import Carried, Key, Place
-from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast
+from scalargrad.compiler.nests.schedule import ScheduledLoop
 from scalargrad.compiler.nests.sums import IDENTITY, Running, Sum, Sums, has_classes, write
 from scalargrad.compiler.nests.tiles import GATHERED, KEPT, is_fixed
+from scalargrad.errors import TraceError
 
 #: How many steps a basic block has at most: LLVM's time for one grows faster than its size.
 STRAIGHT = 50
@@ -235,8 +236,7 @@ class Printer(Sums):
         """Print turns one after another."""
         begun = self._begin(loop)
         classes = [made for made in begun if has_classes(made.step, loop)]
-        free = all(goes_abreast(step, loop.var) for step, _ in within_loops(loop.body))
-        if classes and is_fixed(loop) and free and not any(made.partial for made in begun):
+        if classes and loop.kind == "vector":
             self._by_class(loop, begun)
         else:
             self._in_turn(loop, begun, classes)
@@ -244,23 +244,17 @@ class Printer(Sums):
         self._end(begun)
 
     def _in_turn(self, loop: ScheduledLoop, begun: Sequence[Sum], classes: Sequence[Sum]) -> None:
-        """Print turns in order, each of which adds to a class if sums have `classes`."""
+        """Print turns in order, each of which adds to a class if sums have `classes`, in memory."""
         extent = self._whole(loop.var.extent)
-        for made in classes:
-            self._begin_slots(made)
+        mask = self._if_long(extent, CLASSES - 1, 0)
         sums, cells = Running(begun), self._recurrent(loop)
 
         def turn(k: str, values: Carried) -> Carried:
             self.at[loop.var] = self._at(k, 1, loop.down, extent)
-            if classes:
-                found = self.e1.integers("and", k, CLASSES - 1)
-                if not is_fixed(loop):
-                    is_long = self.body.assign(f"icmp sgt i64 {extent}, {SEQUENTIAL}")
-                    found = self.body.assign(f"select i1 {is_long}, i64 {found}, i64 0")
-                for made in classes:
-                    made.turn = found
-                    if made.which:
-                        self.at[made.which] = found, 0
+            for made in classes:
+                if not made.which:
+                    raise TraceError(f"{made.step} adds up where turns wait for each other")
+                self.at[made.which] = self.e1.integers("and", k, mask), 0
             sums.take(values[: len(sums.cells)])
             self._know(cells, values[len(sums.cells) :])
             self.items(loop.body)
@@ -278,26 +272,40 @@ class Printer(Sums):
 
     def _by_class(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
         """Print the turns of each class of long sums, class after class."""
-        sums, extent = Running(begun), loop.var.extent.base
+        sums, extent = Running(begun), self._whole(loop.var.extent)
+        count, shift = self._if_long(extent, CLASSES, 1), self._if_long(extent, 3, 0)
         zeros = list(zip(sums.now(), sums.wide, strict=True))
 
         def one(c: str, totals: Carried) -> Carried:
+            for made in begun:
+                if made.which:
+                    self.at[made.which] = c, 0
+
             def turn(k: str, values: Carried) -> Carried:
-                place = self.whole(0, [(k, CLASSES), (c, 1)])
+                place = self.whole(0, [(self.e1.integers("shl", k, shift), 1), (c, 1)])
                 self.at[loop.var] = self._at(place, 1, loop.down, extent)
                 sums.take(values)
                 self.items(loop.body)
                 return sums.now()
 
-            count = self.e1.integers("lshr", self.whole(extent + 7, [(c, -1)]), 3)
-            found = self._turns(count, zeros, turn)
+            base = sum(x for x in (extent, count) if isinstance(x, int)) - 1
+            terms = [(x, 1) for x in (extent, count) if isinstance(x, str)]
+            turns = self.e1.integers("ashr", self.whole(base, [*terms, (c, -1)]), shift)
+            found = self._turns(turns, zeros, turn)
             added: Carried = []
             for (made, key), total, x in zip(sums.cells, totals, found, strict=True):
                 with self._standing(made.places[key]):
                     added.append(self._joined(made.step.how, IDENTITY, [x], total))
             return added
 
-        sums.take(self._turns(CLASSES, zeros, one))
+        sums.take(self._turns(count, zeros, one))
+
+    def _if_long(self, extent: int | str, long: int, short: int) -> int | str:
+        """Return a number where a loop is so long that its sums have classes, else another."""
+        if isinstance(extent, int):
+            return long if extent > SEQUENTIAL else short
+        is_long = self.body.assign(f"icmp sgt i64 {extent}, {SEQUENTIAL}")
+        return self.body.assign(f"select i1 {is_long}, i64 {long}, i64 {short}")
 
     # Recurrences -------------------------------------------------------------------------------
 

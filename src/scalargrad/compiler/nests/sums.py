@@ -1,9 +1,8 @@
 """Sums by the rule of `interpreter`, in registers wherever that is possible.
 
 The partial sums of a loop are in registers that its turns carry on, one for each cell. A long sum
-has eight classes: the lanes of a vector, if the loop has lanes; one after another, if turns may run
-in any order; else eight slots in memory, to one of which each turn adds. Where loops over cells run
-inside that of the sum, each cell has its classes in memory.
+has eight classes: the lanes of a vector, if the loop has lanes, else one after another. Where loops
+over cells run inside that of the sum, each cell has its classes in memory.
 """
 
 from __future__ import annotations
@@ -73,9 +72,7 @@ class Sum:
     places : dict
         The cells that are added to.
     held : dict
-        What each one's sum is so far: a register, or the first cell that has its classes.
-    turn : str
-        The class that is added to now, where classes are in memory.
+        What each one's sum is so far.
     over_lanes : str
         ``"classes"`` where the loop has lanes, which are the classes; ``"in order"`` where the sum
         is short, so that lanes are added one after another.
@@ -88,7 +85,6 @@ class Sum:
     step: Step
     places: dict[Key, Place] = field(default_factory=dict)
     held: dict[Key, Operand] = field(default_factory=dict)
-    turn: str = ""
     lanes: tuple[Loop, ...] = ()
     over_lanes: str = ""
     partial: Access | None = None
@@ -104,7 +100,7 @@ class Running:
     """Partial sums that the turns of a loop carry on in registers."""
 
     def __init__(self, begun: Sequence[Sum]) -> None:
-        self.cells = [(made, key) for made in begun if not made.turn for key in made.held]
+        self.cells = [(made, key) for made in begun for key in made.held]
         self.wide = [made.is_wide(key) for made, key in self.cells]
 
     def now(self) -> Carried:
@@ -163,10 +159,6 @@ class Sums(Registers):
             self._store(made.partial, self._joined(how, op, args, held))
             return
         key = self._key(made.step.out)
-        if made.turn:
-            slot = self._slot(made, key, made.turn)
-            self.e.store(self._joined(how, op, args, self.e.load(slot)), slot)
-            return
         if made.over_lanes == "in order":
             made.held[key] = self._joined_lanes(write(self.e, op, *args), made.held[key])
             return
@@ -247,31 +239,13 @@ class Sums(Registers):
         if made.over_lanes == "classes":
             lanes = [self.e8.lane(str(made.held[key]), k) for k in range(CLASSES)]
             return self._in_order(made.step.how, lanes)
-        if made.turn:
-            slots = [self._slot(made, key, str(k)) for k in range(CLASSES)]
-            return self._in_order(made.step.how, [*map(self.e.load, slots)])
         return made.held[key]
-
-    def _begin_slots(self, made: Sum) -> None:
-        """Have the classes of a sum in memory, a slot each."""
-        made.turn = "0"
-        for key, place in made.places.items():
-            with self._standing(place):
-                blocks = self.block.extent.base if self.block else 1
-                made.held[key] = self._further(CLASSES * self.e.width * blocks)
-                for k in range(CLASSES):
-                    self.e.store(_start(made.step.how), self._slot(made, key, str(k)))
 
     def _further(self, cells: int) -> int:
         """Return the first of further cells in memory, whole vectors of them."""
         first = self.cells
         self.cells += -(-cells // CLASSES) * CLASSES
         return first
-
-    def _slot(self, made: Sum, key: Key, which: str) -> str:
-        size = self.e.width
-        own = [(self.at[self.block][0], CLASSES * size)] if self.block else []
-        return self.pointer(int(made.held[key]), [*own, (which, size)])
 
     def _in_order(self, how: str, classes: Sequence[str]) -> str:
         """Return the sum of classes, or the largest of them."""
