@@ -87,8 +87,8 @@ def _in_llvm(lowered: Lowered) -> Nested:
     from scalargrad.compiler.backend.llvm.machine_code import registers
 
     found = scheduled(lowered, registers(), in_place=True)
-    module, cells, functions = print_llvm(found.body, found.plan)
-    begun, level = found.plan.begun(cells), _level(module, found.body)
+    module, functions = print_llvm(found.body, found.plan)
+    begun, level = found.plan.begun(), _level(module, found.body)
     return Nested(
         begun,
         str(found.equations),
@@ -111,7 +111,7 @@ def _level(module: IRModule, body: Body) -> int:
 
 def _in_numpy(found: Lowered) -> NumpyNested:
     made = scheduled(found, lanes=False)
-    begun = made.plan.begun(made.plan.cells)
+    begun = made.plan.begun()
     return NumpyNested(begun, str(made.equations), *made[3:], numpy_code(made.body, made.plan))
 
 

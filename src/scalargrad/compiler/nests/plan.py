@@ -17,7 +17,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats, aligned
 from scalargrad.compiler.nests.blocks import Block
-from scalargrad.compiler.nests.distances import is_unique
+from scalargrad.compiler.nests.distances import adds_loop_by_loop
 from scalargrad.compiler.nests.equations import (
     ADD,
     CLASSES,
@@ -83,9 +83,9 @@ class Plan:
         strides = [memory.itemsize * k for k in self.strides[array]]
         return np.lib.stride_tricks.as_strided(start, shape, strides)
 
-    def begun(self, cells: int) -> Floats:
-        """Return memory of so many numbers as it is to be before the first run."""
-        memory = aligned(cells + CLASSES)
+    def begun(self) -> Floats:
+        """Return memory as it is to be before the first run."""
+        memory = aligned(self.cells + CLASSES)
         for array in self.offsets:
             found = self.first.get(array) if array.data is None else array.data
             if found is not None:
@@ -220,13 +220,13 @@ def _is_in_registers(
         return False
     alike = all(use.access == step.out and use.loops[:depth] == home for use in reading)
     is_home = {loop.var for loop in home} == decide and not step.out.tables
-    return alike and is_home and is_unique(step.out.indices)
+    return alike and is_home and adds_loop_by_loop(step.out)
 
 
 def _is_written_anew(use: _Use) -> bool:
     """Return whether turns meet in a cell, or which cells are written may be others at each run."""
     tables = [*use.access.tables, *(x.var.extent.via for x in use.loops if x.var.extent.via)]
-    meet = use.step.how != SET and not is_unique(use.access.indices)
+    meet = use.step.how != SET and not adds_loop_by_loop(use.access)
     return meet or any(table.array.data is None for table in tables)
 
 

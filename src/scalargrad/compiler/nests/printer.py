@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from scalargrad.compiler.backend.llvm.emitter import Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.nests.blocks import Block
-from scalargrad.compiler.nests.distances import is_unique
+from scalargrad.compiler.nests.distances import adds_loop_by_loop
 from scalargrad.compiler.nests.equations import (
     ADD,
     CLASSES,
@@ -39,8 +39,8 @@ STRAIGHT = 50
 Function = tuple[str, int]
 
 
-def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[IRModule, int, list[Function]]:
-    """Return a module of LLVM IR, how many numbers memory has, and its functions in order.
+def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[IRModule, list[Function]]:
+    """Return a module of LLVM IR, and its functions in order.
 
     They take a pointer to memory, which is as `plan` says before the first run. A loop over blocks
     is a function of a block.
@@ -60,7 +60,7 @@ def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[IRModule, int
         else:
             printer.items([item])
     printer.body.line("ret void")
-    return printer.module, printer.cells, functions
+    return printer.module, functions
 
 
 class Printer(Sums):
@@ -92,7 +92,7 @@ class Printer(Sums):
             self._set(step.out, write(self.e, step.op, *args))
         elif step in self.sums:
             self._add_up(self.sums[step][-1], step.op, args)
-        elif is_unique(step.out.indices):
+        elif adds_loop_by_loop(step.out):
             first = 0.0 if step.how == ADD else -math.inf
             self._set(step.out, self._joined(step.how, step.op, args, first))
         else:
@@ -235,26 +235,20 @@ class Printer(Sums):
     def _sequence(self, loop: ScheduledLoop) -> None:
         """Print turns one after another."""
         begun = self._begin(loop)
-        classes = [made for made in begun if has_classes(made.step, loop)]
-        if classes and loop.kind == "vector":
+        if any(has_classes(made.step, loop) for made in begun):
             self._by_class(loop, begun)
         else:
-            self._in_turn(loop, begun, classes)
+            self._in_turn(loop, begun)
         self.at.pop(loop.var, None)
         self._end(begun)
 
-    def _in_turn(self, loop: ScheduledLoop, begun: Sequence[Sum], classes: Sequence[Sum]) -> None:
-        """Print turns in order, each of which adds to a class if sums have `classes`, in memory."""
+    def _in_turn(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
+        """Print turns in order."""
         extent = self._whole(loop.var.extent)
-        mask = self._if_long(extent, CLASSES - 1, 0)
         sums, cells = Running(begun), self._recurrent(loop)
 
         def turn(k: str, values: Carried) -> Carried:
             self.at[loop.var] = self._at(k, 1, loop.down, extent)
-            for made in classes:
-                if not made.which:
-                    raise TraceError(f"{made.step} adds up where turns wait for each other")
-                self.at[made.which] = self.e1.integers("and", k, mask), 0
             sums.take(values[: len(sums.cells)])
             self._know(cells, values[len(sums.cells) :])
             self.items(loop.body)
@@ -272,15 +266,13 @@ class Printer(Sums):
 
     def _by_class(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
         """Print the turns of each class of long sums, class after class."""
+        if loop.kind == "sequential":
+            raise TraceError(f"{begun[0].step} adds up where turns wait for each other")
         sums, extent = Running(begun), self._whole(loop.var.extent)
         count, shift = self._if_long(extent, CLASSES, 1), self._if_long(extent, 3, 0)
         zeros = list(zip(sums.now(), sums.wide, strict=True))
 
         def one(c: str, totals: Carried) -> Carried:
-            for made in begun:
-                if made.which:
-                    self.at[made.which] = c, 0
-
             def turn(k: str, values: Carried) -> Carried:
                 place = self.whole(0, [(self.e1.integers("shl", k, shift), 1), (c, 1)])
                 self.at[loop.var] = self._at(place, 1, loop.down, extent)
@@ -368,7 +360,7 @@ class Printer(Sums):
 def _adds_in_memory(loop: Loop) -> bool:
     """Return whether steps add to what cells hold, so that no turn may run a second time."""
     steps = (step for step, _ in within_loops(loop.body))
-    return any(step.how != SET and not is_unique(step.out.indices) for step in steps)
+    return any(step.how != SET and not adds_loop_by_loop(step.out) for step in steps)
 
 
 _ONCE = (None,)

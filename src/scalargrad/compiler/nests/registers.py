@@ -43,17 +43,10 @@ class Place(NamedTuple):
 
 
 class Registers:
-    """What is known during printing: where loops stand, and which registers hold which cells.
-
-    Attributes
-    ----------
-    cells : int
-        How many numbers memory has: those of arrays, then partial sums.
-    """
+    """What is known during printing: where loops stand, and which registers hold which cells."""
 
     def __init__(self, plan: Plan, name: str) -> None:
-        self.plan, self.cells = plan, plan.cells
-        self.offsets, self.strides = dict(plan.offsets), dict(plan.strides)
+        self.plan = plan
         self.at: dict[Var, tuple[str, int]]  # where open loops stand: a register, plus
         self.jammed: dict[Var, range] = {}  # the turns of loops that are printed abreast
         self.ahead: Mapping[Var, int] = {}  # which of them is being printed
@@ -168,7 +161,8 @@ class Registers:
         if found is None:
             base, strides = 0, dict[Var, int]()
             near = self.plan.lanes.get(x.array)
-            for place, (index, k) in enumerate(zip(x.indices, self.strides[x.array], strict=True)):
+            steps = self.plan.strides[x.array]
+            for place, (index, k) in enumerate(zip(x.indices, steps, strict=True)):
                 base += k * index.base
                 for var, stride in index.terms:
                     if near and (place, var) == (near.place, near.block):
@@ -199,8 +193,8 @@ class Registers:
     def _where(self, x: Access, lane: int = 0) -> str:
         """Return a pointer to a cell, on a lane."""
         base, terms = self._place(x)
-        base += self.offsets[x.array] + self._lane_stride(x) * lane
-        for index, k in zip(x.indices, self.strides[x.array], strict=True):
+        base += self.plan.offsets[x.array] + self._lane_stride(x) * lane
+        for index, k in zip(x.indices, self.plan.strides[x.array], strict=True):
             if index.via:
                 entry = self._entry(index.via, lane)
                 terms[entry] = terms.get(entry, 0) + k
@@ -263,12 +257,8 @@ class Registers:
         key = self._key(x)
         found = self._found(key)
         if found is None:
-            found = self.scopes[-1][key] = self._complete(x)
+            found = self.scopes[-1][key] = self._load(x)
         return str(found)
-
-    def _complete(self, x: Access) -> str:
-        """Return a cell to which no more is added."""
-        return self._load(x)
 
     def _read(self, x: Arg) -> Operand:
         """Return an argument as wide as steps are here."""
@@ -285,7 +275,7 @@ class Registers:
     def _set(self, x: Access, number: str) -> None:
         """Have a cell hold its final number."""
         self.scopes[-1][self._key(x)] = number
-        if x.array in self.offsets:
+        if x.array in self.plan.offsets:
             self._store(x, number)
 
     # Where loops stand -------------------------------------------------------------------------

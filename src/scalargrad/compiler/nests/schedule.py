@@ -15,7 +15,13 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scalargrad.compiler.nests.distances import Edge, Placed, dependences, has_own_cells, is_unique
+from scalargrad.compiler.nests.distances import (
+    Edge,
+    Placed,
+    adds_loop_by_loop,
+    dependences,
+    has_own_cells,
+)
 from scalargrad.compiler.nests.equations import (
     SEQUENTIAL,
     SET,
@@ -68,7 +74,7 @@ def goes_abreast(step: Step, var: Var) -> bool:
     """
     if step.how == SET:
         return True
-    if not is_unique(step.out.indices):
+    if not adds_loop_by_loop(step.out):
         return has_own_cells(step.out, var)
     return var in step.out.variables or var.extent.bounds()[1] > SEQUENTIAL
 
@@ -245,7 +251,7 @@ def _ordered(placed: Sequence[Placed], edges: Sequence[Edge], lanes: bool = Fals
             circle[0].order_loops()
         var = circle[0].next.var if circle[0].next else None
         abreast = var is None or all(
-            goes_abreast(x.step, var) or (lanes and is_unique(x.step.out.indices)) for x in circle
+            goes_abreast(x.step, var) or (lanes and adds_loop_by_loop(x.step.out)) for x in circle
         )
         carried = _carried(circle, inside, var) if inside else 0
         wish = _wish(circle, carried) if var else 0

@@ -1,35 +1,29 @@
 """Sums by the rule of `interpreter`, in registers wherever that is possible.
 
 The partial sums of a loop are in registers that its turns carry on, one for each cell. A long sum
-has eight classes: the lanes of a vector, if the loop has lanes, else one after another. Where loops
-over cells run inside that of the sum, each cell has its classes in memory.
+has eight classes: the lanes of a vector, if the loop has lanes, else one after another.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.nests.contract import Fused
-from scalargrad.compiler.nests.distances import is_unique
+from scalargrad.compiler.nests.distances import adds_loop_by_loop
 from scalargrad.compiler.nests.equations import (
     ADD,
     CLASSES,
     MAX,
     SEQUENTIAL,
     SET,
-    Access,
     Array,
-    Index,
     Loop,
     Step,
-    Var,
-    as_index,
-    within_loops,
 )
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.registers import Carried, Key, Place, Registers
@@ -76,20 +70,12 @@ class Sum:
     over_lanes : str
         ``"classes"`` where the loop has lanes, which are the classes; ``"in order"`` where the sum
         is short, so that lanes are added one after another.
-    lanes : tuple of Loop
-        The loops over cells that run inside that of the sum. If there are any, `partial` is a cell
-        of an array that has their sums, `which` stands for the class, and `changing` are the places
-        of the indices by which cells differ.
     """
 
     step: Step
     places: dict[Key, Place] = field(default_factory=dict)
     held: dict[Key, Operand] = field(default_factory=dict)
-    lanes: tuple[Loop, ...] = ()
     over_lanes: str = ""
-    partial: Access | None = None
-    which: Var | None = None
-    changing: Sequence[int] = ()
 
     def is_wide(self, key: Key) -> bool:
         """Return whether a cell's sum is a vector."""
@@ -125,16 +111,14 @@ class Sums(Registers):
         for array in self.plan.cleared:
             self._fill(array, self.plan.first.get(array, 0.0))
 
-    def _fill(self, array: Array, x: float, block: Var | None = None) -> None:
-        """Fill an array, or the part that a block has of it."""
-        size, base = math.prod(array.shape[block is not None :]), self.offsets[array]
-        terms = [(self.at[block][0], size)] if block else []
+    def _fill(self, array: Array, x: float) -> None:
+        """Fill an array."""
 
         def turn(k: str, _: Carried) -> Carried:
-            self.e1.store(x, self.pointer(base, [*terms, (k, 1)]))
+            self.e1.store(x, self.pointer(self.plan.offsets[array], [(k, 1)]))
             return []
 
-        self._turns(size, (), turn)
+        self._turns(math.prod(array.shape), (), turn)
 
     def _joined(self, how: str, op: Operation, args: Sequence[Operand], held: Operand) -> str:
         """Return what a sum, or the largest number, is with one more term."""
@@ -154,10 +138,6 @@ class Sums(Registers):
     def _add_up(self, made: Sum, op: Operation, args: Sequence[Operand]) -> None:
         """Add a term to a partial sum."""
         how = made.step.how
-        if made.partial:
-            held = self._load(made.partial)
-            self._store(made.partial, self._joined(how, op, args, held))
-            return
         key = self._key(made.step.out)
         if made.over_lanes == "in order":
             made.held[key] = self._joined_lanes(write(self.e, op, *args), made.held[key])
@@ -180,45 +160,15 @@ class Sums(Registers):
         lane = self.lane
         for step, inside in self._instances(loop.body):
             if has_partial_sums(step, loop):
-                made = found.setdefault(step, Sum(step))
-                made.lanes = tuple(x for x in inside if x.var in step.out.variables)
-                if not made.lanes:
-                    key = self._key(step.out)
-                    place = self._here(step.out)
-                    made.places[key] = (
-                        place if self._is_wide(step.out) else place._replace(lane=lane)
-                    )
-                    made.held[key] = _start(step.how)
+                if any(x.var in step.out.variables for x in inside):
+                    raise TraceError(f"{step} adds to many cells in a loop that it is a sum over")
+                made, key = found.setdefault(step, Sum(step)), self._key(step.out)
+                place = self._here(step.out)
+                made.places[key] = place if self._is_wide(step.out) else place._replace(lane=lane)
+                made.held[key] = _start(step.how)
         for made in found.values():
-            if made.lanes:
-                self._begin_in_memory(made, loop)
             self.sums.setdefault(made.step, []).append(made)
         return list(found.values())
-
-    def _begin_in_memory(self, made: Sum, loop: Loop) -> None:
-        """Begin partial sums over a loop that have an array of their own, a class and a cell each.
-
-        If cells are read meanwhile, it has the indices of theirs that change.
-        """
-        out, classes = made.step.out, CLASSES if has_classes(made.step, loop) else 1
-        inside = {x.var for x in made.lanes}
-        lead = (as_index(self.block),) if self.block else ()
-        made.changing = [k for k, i in enumerate(out.indices) if i.variables & inside]
-        cells = (x for step, _ in within_loops(loop.body) for x in step.reads())
-        if any(x.array is out.array for x in cells):
-            at = [out.indices[k] for k in made.changing]
-            extents = [out.array.shape[k] for k in made.changing]
-        else:
-            at = [as_index(x.var) for x in made.lanes]
-            extents = [x.var.extent.bounds()[1] for x in made.lanes]
-        sizes = [*(i.bounds()[1] + 1 for i in lead), classes, *extents, 1]
-        array = Array(f"{out.array} in parts", tuple(sizes[:-1]))
-        self.offsets[array] = self._further(math.prod(sizes))
-        self.strides[array] = tuple(math.prod(sizes[k:]) for k in range(1, len(sizes)))
-        self._fill(array, _start(made.step.how), self.block)
-        made.which = Var("class", Index(classes))
-        self.at[made.which] = "", 0
-        made.partial = Access(array, (*lead, as_index(made.which), *at))
 
     def _end(self, begun: Sequence[Sum]) -> None:
         """Add partial sums to those of the loop outside, or to the cells."""
@@ -226,10 +176,6 @@ class Sums(Registers):
             self.sums[made.step].pop()
             if not self.sums[made.step]:
                 del self.sums[made.step]
-            if made.partial:
-                self._end_in_memory(made, made.partial, made.lanes)
-                assert made.which
-                del self.at[made.which]
             for key, place in made.places.items():
                 with self._standing(place):
                     self._end_one(made.step, self._held(made, key))
@@ -241,39 +187,9 @@ class Sums(Registers):
             return self._in_order(made.step.how, lanes)
         return made.held[key]
 
-    def _further(self, cells: int) -> int:
-        """Return the first of further cells in memory, whole vectors of them."""
-        first = self.cells
-        self.cells += -(-cells // CLASSES) * CLASSES
-        return first
-
     def _in_order(self, how: str, classes: Sequence[str]) -> str:
         """Return the sum of classes, or the largest of them."""
         return functools.reduce(lambda x, y: self._joined(how, IDENTITY, [y], x), classes)
-
-    def _end_in_memory(self, made: Sum, partial: Access, lanes: Sequence[Loop]) -> None:
-        """End the sums of all cells, as far as any turn of the sum's loop may reach."""
-        if not lanes:
-            at = partial.indices[1 + (self.block is not None) :]
-            self._end_one(made.step, self._total(made.step.how, partial, at))
-            return
-        var = lanes[0].var
-        extent = _longest(var, self.at)
-
-        def turn(k: str, _: Carried) -> Carried:
-            self.at[var] = k, 0
-            self._end_in_memory(made, partial, lanes[1:])
-            del self.at[var]
-            return []
-
-        self._turns(self._whole(extent), (), turn)
-
-    def _total(self, how: str, partial: Access, at: Sequence[Index]) -> str:
-        """Return the sum of the classes of a cell, or the largest of them."""
-        lead = (as_index(self.block),) if self.block else ()
-        count = partial.array.shape[len(lead)]
-        classes = (Access(partial.array, (*lead, Index(k), *at)) for k in range(count))
-        return self._in_order(how, [*map(self._load, classes)])
 
     def _end_one(self, step: Step, total: Operand) -> None:
         """Add a sum to that of the loop outside, or to the cell."""
@@ -282,50 +198,6 @@ class Sums(Registers):
         else:
             is_sum = step.how == ADD
             self._set(step.out, self.e.add(0.0, total) if is_sum else self.e.number(total))
-
-    def _complete(self, x: Access) -> str:
-        """Return a cell that is in memory, or is complete while the sums of others go on."""
-        found = self._so_far(x)
-        return super()._complete(x) if found is None else found
-
-    def _so_far(self, x: Access) -> str | None:
-        """Return a cell of an array to others of which sums that go on are added."""
-        for step, (made, *others) in self.sums.items():
-            if step.out.array is x.array and not _is_elsewhere(x, made):
-                if others or not made.partial:
-                    raise TraceError(f"{x} is read while several loops add to it")
-                open_, self.lane = self.lane, self.lane if self._is_wide(x) else None
-                at = [x.indices[k] for k in made.changing]
-                found = self.e.add(0.0, self._total(step.how, made.partial, at))
-                self.lane = open_
-                return found
-        return None
-
-
-def _is_elsewhere(x: Access, made: Sum) -> bool:
-    """Return whether a cell is none of those that partial sums are of now."""
-    inside = {loop.var for loop in made.lanes}
-    for index, mine in zip(x.indices, made.step.out.indices, strict=True):
-        if not mine.variables & inside and index != mine:
-            apart = index - mine
-            if apart.variables or apart.via:
-                raise TraceError(f"{x} is read in a loop that adds to {made.step.out}")
-            return True
-    return False
-
-
-def _longest(var: Var, open_: Collection[Var]) -> Index:
-    """Return the greatest extent of a loop, by the loops that are open."""
-    extent = var.extent
-    while True:
-        if extent.via:
-            return Index(extent.bounds()[1])
-        hidden = [(v, k) for v, k in extent.terms if v not in open_]
-        if not hidden:
-            return extent
-        extent = extent.substituted(
-            {v: _longest(v, open_) - 1 if k > 0 else Index() for v, k in hidden}
-        )
 
 
 def _start(how: str) -> float:
@@ -336,7 +208,7 @@ def _start(how: str) -> float:
 def has_partial_sums(step: Step, loop: Loop) -> bool:
     """Return whether turns of a loop are added up by themselves."""
     is_sum = step.how != SET and loop.var not in step.out.variables
-    return is_sum and is_unique(step.out.indices)
+    return is_sum and adds_loop_by_loop(step.out)
 
 
 def has_classes(step: Step, loop: Loop) -> bool:
