@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.operations import apply
@@ -59,44 +59,44 @@ def write(e: Emitter, op: Operation, *operands: Operand) -> str:
 
 @dataclass(eq=False)
 class Sum:
-    """The partial sums of a step over a loop.
+    """The partial sum of a cell over a loop.
 
     Attributes
     ----------
-    places : dict
-        The cells that are added to.
-    held : dict
-        What each one's sum is so far.
-    over_lanes : str
-        ``"classes"`` where the loop has lanes, which are the classes; ``"in order"`` where the sum
-        is short, so that lanes are added one after another.
+    step : Step
+    key : tuple
+    place : Place
+        The cell that is added to.
+    held : str or float
+        What the sum is so far.
+    outer : Sum or None
+        That of a loop outside, to which it is added.
+    has_lanes : bool
+        Whether it has its classes on the lanes of the loop.
     """
 
     step: Step
-    places: dict[Key, Place] = field(default_factory=dict)
-    held: dict[Key, Operand] = field(default_factory=dict)
-    over_lanes: str = ""
+    key: Key
+    place: Place
+    held: Operand
+    outer: Sum | None
+    has_lanes: bool = False
 
-    def is_wide(self, key: Key) -> bool:
-        """Return whether a cell's sum is a vector."""
-        return self.over_lanes == "classes" or self.places[key].lane is not None
+    @property
+    def is_wide(self) -> bool:
+        """Whether it is a vector."""
+        return self.has_lanes or self.place.lane is not None
 
 
-class Running:
-    """Partial sums that the turns of a loop carry on in registers."""
+def take(sums: Sequence[Sum], values: Sequence[Operand]) -> None:
+    """Have partial sums, which the turns of a loop carry on in registers, go on from others."""
+    for made, x in zip(sums, values, strict=True):
+        made.held = x
 
-    def __init__(self, begun: Sequence[Sum]) -> None:
-        self.cells = [(made, key) for made in begun for key in made.held]
-        self.wide = [made.is_wide(key) for made, key in self.cells]
 
-    def now(self) -> Carried:
-        """Return what the sums are so far."""
-        return [made.held[key] for made, key in self.cells]
-
-    def take(self, values: Sequence[Operand]) -> None:
-        """Have the sums go on from others."""
-        for (made, key), x in zip(self.cells, values, strict=True):
-            made.held[key] = x
+def carried(sums: Sequence[Sum]) -> list[tuple[Operand, bool]]:
+    """Return what partial sums are, and whether that is a vector."""
+    return [(made.held, made.is_wide) for made in sums]
 
 
 class Sums(Registers):
@@ -104,7 +104,7 @@ class Sums(Registers):
 
     def __init__(self, plan: Plan, name: str) -> None:
         super().__init__(plan, name)
-        self.sums: dict[Step, list[Sum]] = {}  # that are open, outermost first
+        self.sums: dict[Step, dict[Key, Sum]] = {}  # of the innermost loop that each has
 
     def start(self) -> None:
         """Fill the arrays that are to be filled at each run."""
@@ -135,69 +135,50 @@ class Sums(Registers):
             return e.fma(args[0], args[1], held)
         return e.add(held, write(e, op, *args))
 
-    def _add_up(self, made: Sum, op: Operation, args: Sequence[Operand]) -> None:
+    def _add_up(self, step: Step, op: Operation, args: Sequence[Operand]) -> None:
         """Add a term to a partial sum."""
-        how = made.step.how
-        key = self._key(made.step.out)
-        if made.over_lanes == "in order":
-            made.held[key] = self._joined_lanes(write(self.e, op, *args), made.held[key])
-            return
-        new = self._joined(how, op, args, made.held[key])
-        if self.valid < CLASSES and made.over_lanes:
-            new = self.e8.first(new, made.held[key], self.valid)
-        made.held[key] = new
-
-    def _joined_lanes(self, terms: str, held: Operand) -> Operand:
-        """Return what a sum is with the terms on lanes, one after another."""
-        for k in range(self.valid):
-            term = self.e8.lane(terms, k)
-            held = self.e1.add(held, term) if isinstance(held, str) else term  # else -0
-        return held
+        made = self.sums[step][self._key(step.out)]
+        new = self._joined(step.how, op, args, made.held)
+        if self.valid < CLASSES and made.has_lanes:
+            new = self.e8.first(new, made.held, self.valid)
+        made.held = new
 
     def _begin(self, loop: ScheduledLoop) -> list[Sum]:
         """Begin the partial sums over a loop."""
-        found: dict[Step, Sum] = {}
+        found: dict[tuple[Step, Key], Sum] = {}
         lane = self.lane
         for step, inside in self._instances(loop.body):
             if has_partial_sums(step, loop):
                 if any(x.var in step.out.variables for x in inside):
                     raise TraceError(f"{step} adds to many cells in a loop that it is a sum over")
-                made, key = found.setdefault(step, Sum(step)), self._key(step.out)
-                place = self._here(step.out)
-                made.places[key] = place if self._is_wide(step.out) else place._replace(lane=lane)
-                made.held[key] = _start(step.how)
-        for made in found.values():
-            self.sums.setdefault(made.step, []).append(made)
+                key, place = self._key(step.out), self._here(step.out)
+                if not self._is_wide(step.out):
+                    place = place._replace(lane=lane)
+                outer = self.sums.get(step, {}).get(key)
+                found[step, key] = Sum(step, key, place, _start(step.how), outer)
+        for (step, key), made in found.items():
+            self.sums.setdefault(step, {})[key] = made
         return list(found.values())
 
     def _end(self, begun: Sequence[Sum]) -> None:
         """Add partial sums to those of the loop outside, or to the cells."""
         for made in begun:
-            self.sums[made.step].pop()
-            if not self.sums[made.step]:
-                del self.sums[made.step]
-            for key, place in made.places.items():
-                with self._standing(place):
-                    self._end_one(made.step, self._held(made, key))
+            step, total = made.step, made.held
+            with self._standing(made.place):
+                if made.has_lanes:
+                    lanes = [self.e8.lane(str(total), k) for k in range(CLASSES)]
+                    total = functools.reduce(functools.partial(self._joined_to, step.how), lanes)
+                if made.outer:
+                    self.sums[step][made.key] = made.outer
+                    self._add_up(step, IDENTITY, [total])
+                else:
+                    self.sums.pop(step, None)
+                    is_sum = step.how == ADD
+                    self._set(step.out, self.e.add(0.0, total) if is_sum else self.e.number(total))
 
-    def _held(self, made: Sum, key: Key) -> Operand:
-        """Return the sum of a cell so far."""
-        if made.over_lanes == "classes":
-            lanes = [self.e8.lane(str(made.held[key]), k) for k in range(CLASSES)]
-            return self._in_order(made.step.how, lanes)
-        return made.held[key]
-
-    def _in_order(self, how: str, classes: Sequence[str]) -> str:
-        """Return the sum of classes, or the largest of them."""
-        return functools.reduce(lambda x, y: self._joined(how, IDENTITY, [y], x), classes)
-
-    def _end_one(self, step: Step, total: Operand) -> None:
-        """Add a sum to that of the loop outside, or to the cell."""
-        if step in self.sums:
-            self._add_up(self.sums[step][-1], IDENTITY, [total])
-        else:
-            is_sum = step.how == ADD
-            self._set(step.out, self.e.add(0.0, total) if is_sum else self.e.number(total))
+    def _joined_to(self, how: str, held: Operand, x: str) -> str:
+        """Return a sum, or the largest number, with another that is computed already."""
+        return self._joined(how, IDENTITY, [x], held)
 
 
 def _start(how: str) -> float:

@@ -4,7 +4,7 @@ None of this changes a digit, so that all of it may be chosen by cost; the numbe
 chosen are here, and nowhere else.
 
 - Lanes (strip-mining): eight turns at once. One loop of a nest has lanes, at most; a long sum over
-  it has a class on each lane, a short one adds lane after lane.
+  it has a class on each lane.
 - Jam (unroll-and-jam): turns of a loop outside of a sum go abreast, so that what they read alike is
   read once and their sums, which wait for themselves, do not wait for each other.
 - Unrolled: a short loop inside another, written turn by turn.
@@ -16,12 +16,11 @@ Allen and Kennedy, Optimizing Compilers for Modern Architectures, 2001, chapters
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.operations import LIBRARY, is_long
 from scalargrad.compiler.nests.blocks import Block
-from scalargrad.compiler.nests.distances import adds_loop_by_loop
 from scalargrad.compiler.nests.equations import (
     ADD,
     CLASSES,
@@ -174,20 +173,8 @@ def _may_have_lanes(loop: ScheduledLoop) -> bool:
         return False
     if isinstance(loop.var, Block):
         return False
-    return _is_outside_of_extents(loop) and all(
-        _fits_lanes(step, loop, inside) for step, inside in within_loops(loop.body)
-    )
-
-
-def _fits_lanes(step: Step, loop: Loop, inside: Sequence[Loop]) -> bool:
-    """Return whether turns of a step may be on lanes: abreast, or one result added after another.
-
-    What is added in order must be there before: no product is, as it is part of the sum.
-    """
-    if goes_abreast(step, loop.var):
-        return True
-    is_there = step.op.name != "mul" or any(x.var not in step.out.variables for x in inside)
-    return step.how == ADD and adds_loop_by_loop(step.out) and is_there
+    steps = (step for step, _ in within_loops(loop.body))
+    return _is_outside_of_extents(loop) and all(goes_abreast(step, loop.var) for step in steps)
 
 
 def _unroll(body: Body) -> int:
