@@ -77,8 +77,6 @@ class Lowered(NamedTuple):
         looked after by guards of the recording.
     results : int
         How many outputs there are.
-    apart : int
-        From which number on what is given are whole arrays.
     examples : list of Var
         The variables of loops over examples.
     """
@@ -87,7 +85,6 @@ class Lowered(NamedTuple):
     given: Array
     outputs: Array
     results: int
-    apart: int
     examples: list[Var]
 
 
@@ -136,8 +133,7 @@ class Lowering:
         if any(x.array not in arrays for step, _ in statements(found.body) for x in step.reads()):
             raise TraceError("what is read after gradients was left out before them")
         equations = compact(with_saved_exponentials(stored_at_once(found)))
-        apart = self.asked.program.inputs
-        return Lowered(equations, self.given, self.outputs, self.results, apart, self.examples)
+        return Lowered(equations, self.given, self.outputs, self.results, self.examples)
 
     def _equations(self) -> Program:
         parts, cells = self.asked.parts, self.cells
