@@ -48,7 +48,11 @@ from scalargrad.compiler.nests.lanes import over_examples, widened
 from scalargrad.compiler.nests.node_cells import Lane, Node, NodeCells
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.simplify import simplify
-from scalargrad.compiler.nests.stores import compact, stored_at_once, with_outputs_alone
+from scalargrad.compiler.nests.stores import (
+    stored_at_once,
+    with_outputs_alone,
+    with_room_for_empty_sums,
+)
 from scalargrad.compiler.passes.expressions import LARGER
 from scalargrad.compiler.passes.kinds import BATCH, SEED, UNBATCH, Held, Stacked, Total
 from scalargrad.errors import TraceError
@@ -132,7 +136,7 @@ class Lowering:
         arrays = {*found.arrays}
         if any(x.array not in arrays for step, _ in statements(found.body) for x in step.reads()):
             raise TraceError("what is read after gradients was left out before them")
-        equations = compact(with_saved_exponentials(stored_at_once(found)))
+        equations = with_room_for_empty_sums(with_saved_exponentials(stored_at_once(found)))
         return Lowered(equations, self.given, self.outputs, self.results, self.examples)
 
     def _equations(self) -> Program:
