@@ -45,12 +45,13 @@ class CompiledNest:
         if tiles:
             body, fastest = arranged(body, lanes=isinstance(self, LLVMNest))
         self.plan = plan(program, body, fastest)
-        self.memory = self.plan.begun(self.build(body, level))
+        self.build(body, level)
+        self.memory = self.plan.begun()
         self._address = self.memory.ctypes.data
 
-    def build(self, body: Body, level: int) -> int:
-        """Compile it; return how many numbers memory has."""
-        self.source, cells = print_c(body, self.plan)
+    def build(self, body: Body, level: int) -> None:
+        """Compile it."""
+        self.source = print_c(body, self.plan)
         with tempfile.TemporaryDirectory() as folder:
             source, library = Path(folder, "nest.c"), Path(folder, "nest.so")
             source.write_text(self.source, encoding="utf-8")
@@ -58,7 +59,6 @@ class CompiledNest:
             subprocess.run(command, check=True)
             self._run: Any = ctypes.CDLL(str(library)).run
         self._run.argtypes = [ctypes.c_void_p]
-        return cells
 
     def view(self, array: Array) -> Any:
         """Return the cells of an array in memory."""
@@ -79,11 +79,10 @@ class CompiledNest:
 class NumpyNest(CompiledNest):
     """A program as Python on arrays, to be run once."""
 
-    def build(self, body: Body, _: int) -> int:
-        """Print it; return how many numbers memory has."""
+    def build(self, body: Body, _: int) -> None:
+        """Print it."""
         code = numpy_code(body, self.plan)
         self._run = lambda _: code(self.memory)
-        return self.plan.cells
 
 
 class _Numbers(FunctionBody):
@@ -177,9 +176,8 @@ def exactly(op: Operation, *operands: float) -> float:
 class LLVMNest(CompiledNest):
     """A program as machine code by LLVM."""
 
-    def build(self, body: Body, level: int) -> int:
-        """Compile it; return how many numbers memory has."""
-        printed, cells, _ = print_llvm(body, self.plan)
+    def build(self, body: Body, level: int) -> None:
+        """Compile it."""
+        printed, _ = print_llvm(body, self.plan)
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
         self._run = machine_code(printed.text(), level).function("run", kind)
-        return cells

@@ -47,14 +47,14 @@ class Source(NamedTuple):
 def c_source(exported: Exported) -> Source:
     """Return a program as C."""
 
-    def printed(lowered: Lowered) -> tuple[Scheduled, str, int]:
+    def printed(lowered: Lowered) -> tuple[Scheduled, str]:
         found = scheduled(lowered, lanes=False)
-        return found, *print_c(found.body, found.plan, f"{exported.name}_loops")
+        return found, print_c(found.body, found.plan, f"{exported.name}_loops")
 
     return around_loops(exported, *written(exported.recorded, printed))
 
 
-def around_loops(exported: Exported, loops: Scheduled, text: str, cells: int) -> Source:
+def around_loops(exported: Exported, loops: Scheduled, text: str) -> Source:
     """Return the C that calls loops: it copies their inputs in and their results out.
 
     Parameters
@@ -62,10 +62,9 @@ def around_loops(exported: Exported, loops: Scheduled, text: str, cells: int) ->
     exported : Exported
     loops : Scheduled
     text : str
-        The source, or a declaration, of the function ``NAME_loops`` of so many `cells` of memory.
-    cells : int
+        The source, or a declaration, of the function ``NAME_loops``.
     """
-    memory, name, results = loops.plan.begun(cells), exported.name, len(exported.outputs)
+    memory, name, results = loops.plan.begun(), exported.name, len(exported.outputs)
     is_large = len(memory) > ON_THE_STACK
     first = LINE + loops.outputs.start
     lines = [

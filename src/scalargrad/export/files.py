@@ -118,12 +118,12 @@ def _source(exported: Exported) -> tuple[Source, bytes, str]:
 
     def printed(lowered: Lowered) -> tuple[Any, ...]:
         found = scheduled(lowered)
-        return found, *print_llvm(found.body, found.plan, name)[:2]
+        return found, print_llvm(found.body, found.plan, name)[0]
 
-    loops, module, cells = written(exported.recorded, printed)
+    loops, module = written(exported.recorded, printed)
     code, target = relocatable(module.text(), name)
     declared = f"{HEAD}\nvoid {name}(double *m);\n"
-    return around_loops(exported, loops, declared, cells), code, target
+    return around_loops(exported, loops, declared), code, target
 
 
 def _for_load(exported: Exported) -> str:

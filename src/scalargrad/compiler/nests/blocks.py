@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from scalargrad.compiler.nests.distances import is_unique
+from scalargrad.compiler.nests.distances import adds_loop_by_loop
 from scalargrad.compiler.nests.equations import (
     SET,
     Access,
@@ -44,7 +44,7 @@ def in_blocks(program: Program, examples: Collection[Var]) -> Program:
 def _may_be_split(program: Program, var: Var) -> bool:
     """Return whether loops over a variable are outermost, and add up by partial sums."""
     return all(
-        around[0] is var and (step.how == SET or is_unique(step.out.indices))
+        around[0] is var and (step.how == SET or adds_loop_by_loop(step.out))
         for step, around in statements(program.body)
         if var in around
     )

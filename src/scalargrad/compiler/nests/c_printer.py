@@ -48,20 +48,20 @@ _FUNCTION = re.compile(
 )
 
 
-def print_c(body: Body, plan: Plan, name: str = "run") -> tuple[str, int]:
-    """Return the source of a function of C, and the numbers of memory that it is to be given.
+def print_c(body: Body, plan: Plan, name: str = "run") -> str:
+    """Return the source of a function of C.
 
     The function takes a pointer to memory, which is as `plan` says before the first run. No loop
     may have lanes.
     """
-    module, cells, _ = print_llvm(body, plan, name)
+    module, _ = print_llvm(body, plan, name)
     heads, bodies = [], []
     for linkage, kind, function, given, lines in _FUNCTION.findall(module.text()):
         parameters = given.replace("ptr noalias ", "double *restrict ").replace("%", "")
         heads.append(f"{'static ' * bool(linkage)}{kind} {_value('@' + function)}({parameters})")
         bodies.append("\n".join(["{", *_lines(lines.splitlines()), "}\n"]))
     declared = (f"{head};" for head in heads)
-    return "\n".join([HEAD, *declared, *map(" ".join, zip(heads, bodies, strict=True))]), cells
+    return "\n".join([HEAD, *declared, *map(" ".join, zip(heads, bodies, strict=True))])
 
 
 def number_text(x: float) -> str:

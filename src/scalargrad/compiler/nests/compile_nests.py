@@ -84,17 +84,15 @@ def nested(program: Program, *, is_native: bool = True) -> Nested | NumpyNested:
 def _in_llvm(lowered: Lowered) -> Nested:
     from scalargrad.compiler.backend.llvm.machine_code import registers
 
-    found = scheduled(lowered, registers(), in_place=True)
-    module, cells, functions = print_llvm(found.body, found.plan)
-    begun, level = found.plan.begun(cells), _level(module, found.body)
+    found = scheduled(lowered, registers())
+    module, functions = print_llvm(found.body, found.plan)
+    begun, level = found.plan.begun(), _level(module, found.body)
     return Nested(
         begun,
         str(found.equations),
         *found[3:],
         module=module,
         functions=functions,
-        distances=found.plan.distances,
-        apart=lowered.apart,
         level=level,
     )
 
@@ -109,7 +107,7 @@ def _level(module: IRModule, body: Body) -> int:
 
 def _in_numpy(found: Lowered) -> NumpyNested:
     made = scheduled(found, lanes=False)
-    begun = made.plan.begun(made.plan.cells)
+    begun = made.plan.begun()
     return NumpyNested(begun, str(made.equations), *made[3:], numpy_code(made.body, made.plan))
 
 
@@ -202,9 +200,7 @@ def is_printed(op: Op) -> bool:
     return not isinstance(op, Elementwise) or op is DETACH or can_write(op)
 
 
-def scheduled(
-    found: Lowered, registers: int = 16, *, in_place: bool = False, lanes: bool = True
-) -> Scheduled:
+def scheduled(found: Lowered, registers: int = 16, *, lanes: bool = True) -> Scheduled:
     """Return loops in the order in which they run, and where their arrays are.
 
     Parameters
@@ -212,14 +208,12 @@ def scheduled(
     found : Lowered
     registers : int
         How many vector registers the processor has.
-    in_place : bool
-        Whether large arrays that are given may lie elsewhere, at a distance that memory says.
     lanes : bool
         Whether there are vectors.
     """
     equations, ordered = directed(in_blocks(found.equations, found.examples))
     body, fastest = arranged(ordered, registers, lanes=lanes)
-    places = plan(equations, body, fastest, found.apart if in_place else None)
+    places = plan(equations, body, fastest)
     first = places.offsets[found.outputs] - places.offsets[found.given]
     outputs = slice(first, first + found.outputs.shape[0])
     return Scheduled(equations, body, places, found.given.shape[0], outputs, found.results)

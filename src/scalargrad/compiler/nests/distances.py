@@ -47,28 +47,19 @@ class Placed:
         return tuple(loop.var for loop in self.loops)
 
     def order_loops(self) -> None:
-        """Put the loops of a sum inside those over its cells, as far as these do not end there.
-
-        Loops of the sum stay in order. No partial sums then wait in memory.
-        """
+        """Put the loops of a sum, in order, inside those over its cells."""
         left = self.loops[self.depth :]
-        if self.step.how == SET or len(left) < 2 or not is_unique(self.step.out.indices):
+        if self.step.how == SET or len(left) < 2 or not adds_loop_by_loop(self.step.out):
             return
-        sums = [loop for loop in left if loop.var not in self.step.out.variables]
-        found, ends = [], {loop.var for loop in sums}
-        for loop in left:
-            if loop.var not in ends and not loop.var.extent.variables & ends:
-                found.append(loop)
-            else:
-                ends.add(loop.var)
-        self.loops = (*self.loops[: self.depth], *found, *(x for x in left if x not in found))
+        cells = [loop for loop in left if loop.var in self.step.out.variables]
+        self.loops = (*self.loops[: self.depth], *cells, *(x for x in left if x not in cells))
 
     def wish(self) -> int:
         """Return the direction (1 or -1) that its sum gives the next loop; 0: it may be any."""
         step, loop = self.step, self.next
         if step.how == SET or loop is None:
             return 0
-        is_lane = loop.var in step.out.variables and is_unique(step.out.indices)
+        is_lane = loop.var in step.out.variables and adds_loop_by_loop(step.out)
         return 0 if is_lane or has_own_cells(step.out, loop.var) else -1 if loop.down else 1
 
 
@@ -201,6 +192,16 @@ def is_unique(indices: Iterable[Index]) -> bool:
         if index.via:
             return False
     return True
+
+
+def adds_loop_by_loop(out: Access) -> bool:
+    """Return whether what is added to a cell is summed over each loop by itself.
+
+    Else each term is added to what the cell holds: where turns over cells meet in one, or loops
+    over cells end at a variable of the sum, so that they run inside of its loop.
+    """
+    ends = (v.extent.variables for v in out.variables)
+    return is_unique(out.indices) and all(x <= out.variables for x in ends)
 
 
 def has_own_cells(out: Access, var: Var) -> bool:

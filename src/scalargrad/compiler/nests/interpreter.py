@@ -13,8 +13,9 @@ decide which cell it is are the sum's loops; the outermost is summed over the su
 - Where the terms are products, each is added by one fused multiply-add, rounded once.
 - The total is then what the cell holds.
 
-Where turns meet in one cell although their variables decide which (by a table, or as x[i+j]), there
-are no partial sums: each term is added to what the cell holds, in the order of all loops around.
+Where turns meet in one cell although their variables decide which (by a table, or as x[i+j]), or a
+loop over cells ends at a variable of the sum (as in a triangle), there are no partial sums: each
+term is added to what the cell holds, in the order of all loops around.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.nests.distances import is_unique
+from scalargrad.compiler.nests.distances import adds_loop_by_loop
 from scalargrad.compiler.nests.equations import (
     ADD,
     CLASSES,
@@ -168,7 +169,7 @@ class _Interpreter:
                     inside = {**around, item.var: (extent - 1 - k if item.down else k, extent)}
                     yield from self._turns(item.body, {**at, item.var: k}, inside)
             else:
-                decide = item.out.variables if is_unique(item.out.indices) else around.keys()
+                decide = item.out.variables if adds_loop_by_loop(item.out) else around.keys()
                 lanes = tuple(k for v, (k, _) in around.items() if v in decide)
                 sums = tuple(place for v, place in around.items() if v not in decide)
                 reads = [x if isinstance(x, float) else self._address(x, at) for x in item.args]

@@ -41,7 +41,11 @@ from scalargrad.compiler.nests.lanes import over_examples, widened
 from scalargrad.compiler.nests.node_cells import CellTable, Column, Lane, Node, NodeCells
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.simplify import simplify
-from scalargrad.compiler.nests.stores import compact, stored_at_once, with_outputs_alone
+from scalargrad.compiler.nests.stores import (
+    stored_at_once,
+    with_outputs_alone,
+    with_room_for_empty_sums,
+)
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
@@ -66,8 +70,6 @@ class Lowered(NamedTuple):
         looked after by guards of the recording.
     results : int
         How many outputs there are.
-    apart : int
-        From which number on what is given are whole arrays.
     examples : list of Var
         The variables of loops over examples.
     """
@@ -76,7 +78,6 @@ class Lowered(NamedTuple):
     given: Array
     outputs: Array
     results: int
-    apart: int
     examples: list[Var]
 
 
@@ -119,9 +120,8 @@ class Lowering:
         arrays = {*found.arrays}
         if any(x.array not in arrays for step, _ in statements(found.body) for x in step.reads()):
             raise TraceError("what is read after gradients was left out before them")
-        equations = compact(with_saved_exponentials(stored_at_once(found)))
-        apart = self.asked.program.inputs
-        return Lowered(equations, self.given, self.outputs, self.results, apart, self.examples)
+        equations = with_room_for_empty_sums(with_saved_exponentials(stored_at_once(found)))
+        return Lowered(equations, self.given, self.outputs, self.results, self.examples)
 
     def _equations(self) -> Program:
         parts, cells = self.asked.parts, self.cells

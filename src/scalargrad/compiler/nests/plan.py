@@ -16,7 +16,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats, aligned
 from scalargrad.compiler.nests.blocks import Block
-from scalargrad.compiler.nests.distances import is_unique
+from scalargrad.compiler.nests.distances import adds_loop_by_loop
 from scalargrad.compiler.nests.equations import (
     ADD,
     CLASSES,
@@ -33,8 +33,6 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.schedule import ScheduledLoop
 
-#: Arrays of so many numbers are read where they lie rather than copied.
-LARGE = 4096
 #: Rows and arrays whose length is a multiple of so many numbers, 1 kB, are kept further apart: what
 #: a column has, or one turn of a loop reads, would else be in the same few lines of the cache.
 APART = 128
@@ -56,10 +54,6 @@ class Plan:
         The length of memory; vectors may read some numbers before and after arrays.
     lanes : dict
         The arrays of which only the turns at hand of a loop with lanes are kept.
-    in_place : dict from Access to int
-        The cells of what is given that may lie elsewhere at a run, and which of `distances` says
-        by how many cells further on.
-    distances : list of Distance
     """
 
     offsets: dict[Array, int]
@@ -67,8 +61,6 @@ class Plan:
     cleared: list[Array]
     cells: int
     lanes: dict[Array, Near]
-    in_place: dict[Access, int]
-    distances: list[Distance]
 
     def view(self, memory: Floats, array: Array) -> Any:
         """Return the cells of an array that is in memory."""
@@ -78,9 +70,9 @@ class Plan:
         strides = [memory.itemsize * k for k in self.strides[array]]
         return np.lib.stride_tricks.as_strided(start, shape, strides)
 
-    def begun(self, cells: int) -> Floats:
-        """Return memory of so many numbers as it is to be before the first run."""
-        memory = aligned(cells + CLASSES)
+    def begun(self) -> Floats:
+        """Return memory as it is to be before the first run."""
+        memory = aligned(self.cells + CLASSES)
         for array in self.offsets:
             if array.data is not None:
                 self.view(memory, array)[...] = array.data
@@ -108,34 +100,16 @@ class Near(NamedTuple):
     size: int
 
 
-class Distance(NamedTuple):
-    """How far numbers that are given lie from their cells.
-
-    Attributes
-    ----------
-    cell : int
-        Where memory has the distance, as an integer.
-    numbers : range
-        Which numbers of what is given it is about.
-    """
-
-    cell: int
-    numbers: range
-
-
 class _Use(NamedTuple):
     step: Step
     access: Access
     loops: tuple[Loop, ...]
 
 
-def plan(
-    program: Program, body: Body, fastest: Mapping[Array, int], apart: int | None = None
-) -> Plan:
+def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
     """Return where the arrays of a program are while `body`, its loops in order, runs.
 
-    `fastest` says along which dimension of an array neighbours lie, if not along the last. From
-    number `apart` of what is given on, these are whole arrays, which may be read where they lie.
+    `fastest` says along which dimension of an array neighbours lie, if not along the last.
     """
     writers: dict[Array, list[_Use]] = {}
     readers: dict[Array, list[_Use]] = {}
@@ -168,31 +142,7 @@ def plan(
             strides[array] = _strides(shape, along, APART if is_free and not is_cleared else 0)
             cells += _room(shape, strides[array])
             cells += CLASSES if is_free and cells % APART == offsets[array] % APART else 0
-    in_place, ranges = _in_place(readers, apart)
-    distances = [Distance(cells + k, x) for k, x in enumerate(ranges)]
-    cells += -(-len(ranges) // CLASSES) * CLASSES
-    return Plan(offsets, strides, cleared, cells, lanes, in_place, distances)
-
-
-def _in_place(
-    readers: Mapping[Array, Sequence[_Use]], apart: int | None
-) -> tuple[dict[Access, int], list[range]]:
-    """Return the cells of large arrays that are given, and the stretches of numbers they are in."""
-    uses = (use for array, x in readers.items() if array.kind == "in" for use in x)
-    found = {use.access: use.access.indices[0].bounds() for use in uses}
-    large = {x: (low, high + 1) for x, (low, high) in found.items() if apart and low >= apart}
-    if any(low < (apart or 0) <= high for low, high in found.values()):
-        return {}, []
-    ranges: list[range] = []
-    for low, stop in sorted(large.values()):
-        if ranges and low < ranges[-1].stop:
-            ranges[-1] = range(ranges[-1].start, max(stop, ranges[-1].stop))
-        else:
-            ranges.append(range(low, stop))
-    if any(len(x) < LARGE for x in ranges):
-        return {}, []
-    which = {x: k for x, (low, _) in large.items() for k, y in enumerate(ranges) if low in y}
-    return which, ranges
+    return Plan(offsets, strides, cleared, cells, lanes)
 
 
 def _is_in_registers(
@@ -211,13 +161,13 @@ def _is_in_registers(
         return False
     alike = all(use.access == step.out and use.loops[:depth] == home for use in reading)
     is_home = {loop.var for loop in home} == decide and not step.out.tables
-    return alike and is_home and is_unique(step.out.indices)
+    return alike and is_home and adds_loop_by_loop(step.out)
 
 
 def _is_written_anew(use: _Use) -> bool:
     """Return whether turns meet in a cell, or which cells are written may be others at each run."""
     tables = [*use.access.tables, *(x.var.extent.via for x in use.loops if x.var.extent.via)]
-    meet = use.step.how != SET and not is_unique(use.access.indices)
+    meet = use.step.how != SET and not adds_loop_by_loop(use.access)
     return meet or any(table.array.data is None for table in tables)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from scalargrad.compiler.backend.llvm.emitter import Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.nests.blocks import Block
-from scalargrad.compiler.nests.distances import is_unique
+from scalargrad.compiler.nests.distances import adds_loop_by_loop
 from scalargrad.compiler.nests.equations import (
     CLASSES,
     SEQUENTIAL,
@@ -25,9 +25,10 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.registers import Carried, Key, Place
-from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast
-from scalargrad.compiler.nests.sums import IDENTITY, Running, Sum, Sums, has_classes, write
+from scalargrad.compiler.nests.schedule import ScheduledLoop
+from scalargrad.compiler.nests.sums import IDENTITY, Sum, Sums, carried, has_classes, take, write
 from scalargrad.compiler.nests.tiles import GATHERED, KEPT, is_fixed
+from scalargrad.errors import TraceError
 
 #: How many steps a basic block has at most: LLVM's time for one grows faster than its size.
 STRAIGHT = 50
@@ -36,8 +37,8 @@ STRAIGHT = 50
 Function = tuple[str, int]
 
 
-def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[IRModule, int, list[Function]]:
-    """Return a module of LLVM IR, how many numbers memory has, and its functions in order.
+def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[IRModule, list[Function]]:
+    """Return a module of LLVM IR, and its functions in order.
 
     They take a pointer to memory, which is as `plan` says before the first run. A loop over blocks
     is a function of a block.
@@ -57,7 +58,7 @@ def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[IRModule, int
         else:
             printer.items([item])
     printer.body.line("ret void")
-    return printer.module, printer.cells, functions
+    return printer.module, functions
 
 
 class Printer(Sums):
@@ -88,8 +89,8 @@ class Printer(Sums):
         if step.how == SET:
             self._set(step.out, write(self.e, step.op, *args))
         elif step in self.sums:
-            self._add_up(self.sums[step][-1], step.op, args)
-        elif is_unique(step.out.indices):
+            self._add_up(step, step.op, args)
+        elif adds_loop_by_loop(step.out):
             self._set(step.out, self._joined(step.op, args, 0.0))
         else:
             held = self._load(step.out)
@@ -202,99 +203,96 @@ class Printer(Sums):
     def _exactly(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
         """Print eight turns at once, and then those left, on the first lanes.
 
-        The lanes are the classes of long sums over the loop; short ones add lane after lane.
+        The lanes are the classes of the sums over the loop.
         """
         for made in begun:
-            made.over_lanes = "classes" if has_classes(made.step, loop) else "in order"
-        sums, extent = Running(begun), loop.var.extent.base
+            made.has_lanes = True
+        extent = loop.var.extent.base
         whole, rest = divmod(extent, CLASSES)
         down = loop.down and bool(begun)
         self.way = -1 if down else 1
 
         def turn(k: str, values: Carried) -> Carried:
             self.at[loop.var], self.lane = self._at(k, CLASSES, down, extent), loop.var
-            sums.take(values)
+            take(begun, values)
             self.items(loop.body)
             self.lane = None
-            return sums.now()
+            return [made.held for made in begun]
 
-        values = self._turns(whole, list(zip(sums.now(), sums.wide, strict=True)), turn)
+        take(begun, self._turns(whole, carried(begun), turn))
         if rest:
             self.valid = rest
-            carried = list(zip(values, sums.wide, strict=True))
-            values = self._turns(1, carried, lambda _, x: turn(str(whole), x))
+            take(begun, self._turns(1, carried(begun), lambda _, x: turn(str(whole), x)))
         self.way, self.valid = 1, CLASSES
         self.at.pop(loop.var, None)
-        sums.take(values)
         self._end(begun)
 
     def _sequence(self, loop: ScheduledLoop) -> None:
         """Print turns one after another."""
         begun = self._begin(loop)
-        classes = [made for made in begun if has_classes(made.step, loop)]
-        free = all(goes_abreast(step, loop.var) for step, _ in within_loops(loop.body))
-        if classes and is_fixed(loop) and free and not any(made.partial for made in begun):
+        if any(has_classes(made.step, loop) for made in begun):
             self._by_class(loop, begun)
         else:
-            self._in_turn(loop, begun, classes)
+            self._in_turn(loop, begun)
         self.at.pop(loop.var, None)
         self._end(begun)
 
-    def _in_turn(self, loop: ScheduledLoop, begun: Sequence[Sum], classes: Sequence[Sum]) -> None:
-        """Print turns in order, each of which adds to a class if sums have `classes`."""
+    def _in_turn(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
+        """Print turns in order."""
         extent = self._whole(loop.var.extent)
-        for made in classes:
-            self._begin_slots(made)
-        sums, cells = Running(begun), self._recurrent(loop)
+        n, cells = len(begun), self._recurrent(loop)
 
         def turn(k: str, values: Carried) -> Carried:
             self.at[loop.var] = self._at(k, 1, loop.down, extent)
-            if classes:
-                found = self.e1.integers("and", k, CLASSES - 1)
-                if not is_fixed(loop):
-                    is_long = self.body.assign(f"icmp sgt i64 {extent}, {SEQUENTIAL}")
-                    found = self.body.assign(f"select i1 {is_long}, i64 {found}, i64 0")
-                for made in classes:
-                    made.turn = found
-                    if made.which:
-                        self.at[made.which] = found, 0
-            sums.take(values[: len(sums.cells)])
-            self._know(cells, values[len(sums.cells) :])
+            take(begun, values[:n])
+            self._know(cells, values[n:])
             self.items(loop.body)
-            return sums.now() + self._cells(cells, loop)
+            return [*(made.held for made in begun), *self._cells(cells, loop)]
 
         if cells:
             self.at[loop.var] = "", loop.var.extent.base - 1 if loop.down else 0
-        wide = sums.wide + [place.lane in place.access.variables for place in cells]
-        starts = sums.now() + self._cells(cells)
-        values = self._turns(extent, list(zip(starts, wide, strict=True)), turn)
-        sums.take(values[: len(sums.cells)])
+        wide = [place.lane in place.access.variables for place in cells]
+        states = list(zip(self._cells(cells), wide, strict=True))
+        values = self._turns(extent, carried(begun) + states, turn)
+        take(begun, values[:n])
         if cells:
             self.at[loop.var] = "", -1 if loop.down else loop.var.extent.base
-            self._know(cells, values[len(sums.cells) :])
+            self._know(cells, values[n:])
 
     def _by_class(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
         """Print the turns of each class of long sums, class after class."""
-        sums, extent = Running(begun), loop.var.extent.base
-        zeros = list(zip(sums.now(), sums.wide, strict=True))
+        if loop.kind == "sequential":
+            raise TraceError(f"{begun[0].step} adds up where turns wait for each other")
+        extent = self._whole(loop.var.extent)
+        count, shift = self._if_long(extent, CLASSES, 1), self._if_long(extent, 3, 0)
+        zeros = carried(begun)
 
         def one(c: str, totals: Carried) -> Carried:
             def turn(k: str, values: Carried) -> Carried:
-                place = self.whole(0, [(k, CLASSES), (c, 1)])
+                place = self.whole(0, [(self.e1.integers("shl", k, shift), 1), (c, 1)])
                 self.at[loop.var] = self._at(place, 1, loop.down, extent)
-                sums.take(values)
+                take(begun, values)
                 self.items(loop.body)
-                return sums.now()
+                return [made.held for made in begun]
 
-            count = self.e1.integers("lshr", self.whole(extent + 7, [(c, -1)]), 3)
-            found = self._turns(count, zeros, turn)
+            base = sum(x for x in (extent, count) if isinstance(x, int)) - 1
+            terms = [(x, 1) for x in (extent, count) if isinstance(x, str)]
+            turns = self.e1.integers("ashr", self.whole(base, [*terms, (c, -1)]), shift)
+            found = self._turns(turns, zeros, turn)
             added: Carried = []
-            for (made, key), total, x in zip(sums.cells, totals, found, strict=True):
-                with self._standing(made.places[key]):
+            for made, total, x in zip(begun, totals, found, strict=True):
+                with self._standing(made.place):
                     added.append(self._joined(IDENTITY, [x], total))
             return added
 
-        sums.take(self._turns(CLASSES, zeros, one))
+        take(begun, self._turns(count, zeros, one))
+
+    def _if_long(self, extent: int | str, long: int, short: int) -> int | str:
+        """Return a number where a loop is so long that its sums have classes, else another."""
+        if isinstance(extent, int):
+            return long if extent > SEQUENTIAL else short
+        is_long = self.body.assign(f"icmp sgt i64 {extent}, {SEQUENTIAL}")
+        return self.body.assign(f"select i1 {is_long}, i64 {long}, i64 {short}")
 
     # Recurrences -------------------------------------------------------------------------------
 
@@ -357,7 +355,7 @@ class Printer(Sums):
 def _adds_in_memory(loop: Loop) -> bool:
     """Return whether steps add to what cells hold, so that no turn may run a second time."""
     steps = (step for step, _ in within_loops(loop.body))
-    return any(step.how != SET and not is_unique(step.out.indices) for step in steps)
+    return any(step.how != SET and not adds_loop_by_loop(step.out) for step in steps)
 
 
 _ONCE = (None,)

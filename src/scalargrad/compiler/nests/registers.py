@@ -43,17 +43,10 @@ class Place(NamedTuple):
 
 
 class Registers:
-    """What is known during printing: where loops stand, and which registers hold which cells.
-
-    Attributes
-    ----------
-    cells : int
-        How many numbers memory has: those of arrays, then partial sums.
-    """
+    """What is known during printing: where loops stand, and which registers hold which cells."""
 
     def __init__(self, plan: Plan, name: str) -> None:
-        self.plan, self.cells = plan, plan.cells
-        self.offsets, self.strides = dict(plan.offsets), dict(plan.strides)
+        self.plan = plan
         self.at: dict[Var, tuple[str, int]]  # where open loops stand: a register, plus
         self.jammed: dict[Var, range] = {}  # the turns of loops that are printed abreast
         self.ahead: Mapping[Var, int] = {}  # which of them is being printed
@@ -73,9 +66,6 @@ class Registers:
         self.at = {block: ("%s", 0)} if block else {}
         self.body = self.module.function(name, f"ptr noalias %m{', i64 %s' * bool(block)}")
         self.e1, self.e8 = Emitter(self.body), Emitter(self.body, CLASSES)
-        for k, distance in enumerate(self.plan.distances):
-            at = self._next_to("%m", distance.cell)
-            self.body.line(f"%d{k} = load i64, ptr {at}")
 
     def whole(self, base: int, terms: Sequence[tuple[str, int]]) -> str:
         """Return a whole number: `base` and multiples of registers."""
@@ -168,7 +158,8 @@ class Registers:
         if found is None:
             base, strides = 0, dict[Var, int]()
             near = self.plan.lanes.get(x.array)
-            for place, (index, k) in enumerate(zip(x.indices, self.strides[x.array], strict=True)):
+            steps = self.plan.strides[x.array]
+            for place, (index, k) in enumerate(zip(x.indices, steps, strict=True)):
                 base += k * index.base
                 for var, stride in index.terms:
                     if near and (place, var) == (near.place, near.block):
@@ -199,13 +190,11 @@ class Registers:
     def _where(self, x: Access, lane: int = 0) -> str:
         """Return a pointer to a cell, on a lane."""
         base, terms = self._place(x)
-        base += self.offsets[x.array] + self._lane_stride(x) * lane
-        for index, k in zip(x.indices, self.strides[x.array], strict=True):
+        base += self.plan.offsets[x.array] + self._lane_stride(x) * lane
+        for index, k in zip(x.indices, self.plan.strides[x.array], strict=True):
             if index.via:
                 entry = self._entry(index.via, lane)
                 terms[entry] = terms.get(entry, 0) + k
-        if x in self.plan.in_place:
-            terms[f"%d{self.plan.in_place[x]}"] = 1
         return self.pointer(base, list(terms.items()))
 
     def _entry(self, table: Access, lane: int) -> str:
@@ -231,8 +220,6 @@ class Registers:
         if not self._is_wide(x):
             return self.e1.load(self._where(x))
         apart = self._apart(x)
-        if x in self.plan.in_place and self.valid < CLASSES:
-            apart = 0  # whoever made the array may own nothing beyond it
         if apart == 1:
             return self.e8.load(self._where(x))
         if apart == -1:
@@ -263,12 +250,8 @@ class Registers:
         key = self._key(x)
         found = self._found(key)
         if found is None:
-            found = self.scopes[-1][key] = self._complete(x)
+            found = self.scopes[-1][key] = self._load(x)
         return str(found)
-
-    def _complete(self, x: Access) -> str:
-        """Return a cell to which no more is added."""
-        return self._load(x)
 
     def _read(self, x: Arg) -> Operand:
         """Return an argument as wide as steps are here."""
@@ -285,7 +268,7 @@ class Registers:
     def _set(self, x: Access, number: str) -> None:
         """Have a cell hold its final number."""
         self.scopes[-1][self._key(x)] = number
-        if x.array in self.offsets:
+        if x.array in self.plan.offsets:
             self._store(x, number)
 
     # Where loops stand -------------------------------------------------------------------------

@@ -15,7 +15,13 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scalargrad.compiler.nests.distances import Edge, Placed, dependences, has_own_cells, is_unique
+from scalargrad.compiler.nests.distances import (
+    Edge,
+    Placed,
+    adds_loop_by_loop,
+    dependences,
+    has_own_cells,
+)
 from scalargrad.compiler.nests.equations import (
     SEQUENTIAL,
     SET,
@@ -68,10 +74,9 @@ def goes_abreast(step: Step, var: Var) -> bool:
     """
     if step.how == SET:
         return True
-    if not is_unique(step.out.indices):
+    if not adds_loop_by_loop(step.out):
         return has_own_cells(step.out, var)
-    long = not var.extent.variables and not var.extent.via and var.extent.base > SEQUENTIAL
-    return var in step.out.variables or long
+    return var in step.out.variables or var.extent.bounds()[1] > SEQUENTIAL
 
 
 def schedule(program: Program) -> Body:
@@ -223,7 +228,8 @@ class _Group:
 def _ordered(placed: Sequence[Placed], edges: Sequence[Edge], lanes: bool = False) -> Body:
     """Return steps within the loops they are still to be put into.
 
-    Those whose turns go abreast are kept apart from others, unless a loop around may have `lanes`.
+    Those whose turns go abreast are kept apart from others, but for short sums in a loop around
+    which may have `lanes`.
     """
     circles, edges = _circles_compared(placed, edges)
     if not any(x.next for x in placed):
@@ -244,7 +250,9 @@ def _ordered(placed: Sequence[Placed], edges: Sequence[Edge], lanes: bool = Fals
         if not inside:
             circle[0].order_loops()
         var = circle[0].next.var if circle[0].next else None
-        abreast = lanes or var is None or all(goes_abreast(x.step, var) for x in circle)
+        abreast = var is None or all(
+            goes_abreast(x.step, var) or (lanes and adds_loop_by_loop(x.step.out)) for x in circle
+        )
         carried = _carried(circle, inside, var) if inside else 0
         wish = _wish(circle, carried) if var else 0
         floor = max((home[e.writer] for e in arriving if e.writer in home), default=0)

@@ -1,4 +1,4 @@
-"""Results go where they are returned, and arrays are as large as what is used of them.
+"""Results go where they are returned, and sums without terms have room in their arrays.
 
 Of ``s[i] = p[i] - g[i]`` and ``y[i+1] = s[i]`` what is left is ``y[i+1] = p[i] - g[i]``.
 """
@@ -22,8 +22,6 @@ from scalargrad.compiler.passes.expressions import unread_operands
 from scalargrad.ops import TABLE
 
 _IDENTITY = TABLE["identity"]
-#: Arrays of fewer numbers stay as they are.
-_FEW = 64
 #: The least and the greatest index in each dimension.
 Box = tuple[tuple[int, int], ...]
 _Use = tuple[Step, tuple[Var, ...]]
@@ -106,31 +104,24 @@ def _places(array: Array, writing: list[_Use], reader: _Use) -> list[Access] | N
     return found
 
 
-def compact(program: Program) -> Program:
-    """Return a program whose temporary arrays have room for the cells that are used alone.
+def with_room_for_empty_sums(program: Program) -> Program:
+    """Return a program whose temporary arrays have room for sums without terms.
 
-    The derivatives by an array that is given have its size, though few of its numbers may be asked
-    for: the parameters, say, and not the data beside them. On the other hand, a sum that has no
-    terms at some turns is written there, too, in cells that nobody reads, which may be outside of
-    an array.
+    A sum that has none at some turns is written there, too, in cells that nobody reads, which may
+    be outside of an array.
     """
-    steps = [*statements(program.body)]
-    boxes: dict[Array, Box | None] = {x.array: None for step, _ in steps for x in step.tables()}
-    larger: dict[Array, Box] = {}
-    for step, around in steps:
+    boxes: dict[Array, Box] = {}
+    for step, around in statements(program.body):
         out = step.out
         sums = [v for v in around if v not in out.variables] if step.how != SET else []
         is_known = all(x.array.data is not None for x in out.tables)  # else it is within anyway
         if out.array.kind == "temp" and is_known and any(v.extent.bounds()[0] < 1 for v in sums):
-            whole = larger.get(out.array, tuple([(0, n - 1) for n in out.array.shape]))
-            larger[out.array] = _union([index.bounds() for index in out.indices], whole)
-        for x in (out, *step.reads()):
-            if x.indices and x.array.kind == "temp" and boxes.get(x.array, ()) is not None:
-                boxes[x.array] = _around(x, boxes.get(x.array))
+            whole = boxes.get(out.array, tuple([(0, n - 1) for n in out.array.shape]))
+            boxes[out.array] = _union([index.bounds() for index in out.indices], whole)
     others = {
         array: (Array(array.name, tuple(high - low + 1 for low, high in box)), box)
-        for array, box in (boxes | larger).items()
-        if box and any(_is_other(*ends, n) for ends, n in zip(box, array.shape, strict=True))
+        for array, box in boxes.items()
+        if box != tuple([(0, n - 1) for n in array.shape])
     }
     if not others:
         return program
@@ -146,17 +137,5 @@ def compact(program: Program) -> Program:
     return Program(arrays, replaced(program.body, lambda step: step.with_cells(moved)))
 
 
-def _around(x: Access, box: Box | None) -> Box | None:
-    """Return a box around another and the cells that an access may be; None if a table decides."""
-    if x.tables:
-        return None
-    bounds = [index.bounds() for index in x.indices]
-    return tuple(bounds) if box is None else _union(bounds, box)
-
-
 def _union(a: Iterable[tuple[int, int]], b: Iterable[tuple[int, int]]) -> Box:
     return tuple([(min(x[0], y[0]), max(x[1], y[1])) for x, y in zip(a, b, strict=True)])
-
-
-def _is_other(low: int, high: int, size: int) -> bool:
-    return low < 0 or high >= size or high - low + 1 < size - _FEW

@@ -1,34 +1,27 @@
 """Sums by the rule of `interpreter`, in registers wherever that is possible.
 
 The partial sums of a loop are in registers that its turns carry on, one for each cell. A long sum
-has eight classes: the lanes of a vector, if the loop has lanes; one after another, if turns may run
-in any order; else eight slots in memory, to one of which each turn adds. Where loops over cells run
-inside that of the sum, each cell has its classes in memory.
+has eight classes: the lanes of a vector, if the loop has lanes, else one after another.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.nests.contract import Fused
-from scalargrad.compiler.nests.distances import is_unique
+from scalargrad.compiler.nests.distances import adds_loop_by_loop
 from scalargrad.compiler.nests.equations import (
     CLASSES,
     SEQUENTIAL,
     SET,
-    Access,
     Array,
-    Index,
     Loop,
     Step,
-    Var,
-    as_index,
-    within_loops,
 )
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.registers import Carried, Key, Place, Registers
@@ -64,55 +57,44 @@ def write(e: Emitter, op: Operation, *operands: Operand) -> str:
 
 @dataclass(eq=False)
 class Sum:
-    """The partial sums of a step over a loop.
+    """The partial sum of a cell over a loop.
 
     Attributes
     ----------
-    places : dict
-        The cells that are added to.
-    held : dict
-        What each one's sum is so far: a register, or the first cell that has its classes.
-    turn : str
-        The class that is added to now, where classes are in memory.
-    over_lanes : str
-        ``"classes"`` where the loop has lanes, which are the classes; ``"in order"`` where the sum
-        is short, so that lanes are added one after another.
-    lanes : tuple of Loop
-        The loops over cells that run inside that of the sum. If there are any, `partial` is a cell
-        of an array that has their sums, `which` stands for the class, and `changing` are the places
-        of the indices by which cells differ.
+    step : Step
+    key : tuple
+    place : Place
+        The cell that is added to.
+    held : str or float
+        What the sum is so far.
+    outer : Sum or None
+        That of a loop outside, to which it is added.
+    has_lanes : bool
+        Whether it has its classes on the lanes of the loop.
     """
 
     step: Step
-    places: dict[Key, Place] = field(default_factory=dict)
-    held: dict[Key, Operand] = field(default_factory=dict)
-    turn: str = ""
-    lanes: tuple[Loop, ...] = ()
-    over_lanes: str = ""
-    partial: Access | None = None
-    which: Var | None = None
-    changing: Sequence[int] = ()
+    key: Key
+    place: Place
+    held: Operand
+    outer: Sum | None
+    has_lanes: bool = False
 
-    def is_wide(self, key: Key) -> bool:
-        """Return whether a cell's sum is a vector."""
-        return self.over_lanes == "classes" or self.places[key].lane is not None
+    @property
+    def is_wide(self) -> bool:
+        """Whether it is a vector."""
+        return self.has_lanes or self.place.lane is not None
 
 
-class Running:
-    """Partial sums that the turns of a loop carry on in registers."""
+def take(sums: Sequence[Sum], values: Sequence[Operand]) -> None:
+    """Have partial sums, which the turns of a loop carry on in registers, go on from others."""
+    for made, x in zip(sums, values, strict=True):
+        made.held = x
 
-    def __init__(self, begun: Sequence[Sum]) -> None:
-        self.cells = [(made, key) for made in begun if not made.turn for key in made.held]
-        self.wide = [made.is_wide(key) for made, key in self.cells]
 
-    def now(self) -> Carried:
-        """Return what the sums are so far."""
-        return [made.held[key] for made, key in self.cells]
-
-    def take(self, values: Sequence[Operand]) -> None:
-        """Have the sums go on from others."""
-        for (made, key), x in zip(self.cells, values, strict=True):
-            made.held[key] = x
+def carried(sums: Sequence[Sum]) -> list[tuple[Operand, bool]]:
+    """Return what partial sums are, and whether that is a vector."""
+    return [(made.held, made.is_wide) for made in sums]
 
 
 class Sums(Registers):
@@ -120,23 +102,21 @@ class Sums(Registers):
 
     def __init__(self, plan: Plan, name: str) -> None:
         super().__init__(plan, name)
-        self.sums: dict[Step, list[Sum]] = {}  # that are open, outermost first
+        self.sums: dict[Step, dict[Key, Sum]] = {}  # of the innermost loop that each has
 
     def start(self) -> None:
         """Fill the arrays that are to be filled at each run."""
         for array in self.plan.cleared:
             self._fill(array, 0.0)
 
-    def _fill(self, array: Array, x: float, block: Var | None = None) -> None:
-        """Fill an array, or the part that a block has of it."""
-        size, base = math.prod(array.shape[block is not None :]), self.offsets[array]
-        terms = [(self.at[block][0], size)] if block else []
+    def _fill(self, array: Array, x: float) -> None:
+        """Fill an array."""
 
         def turn(k: str, _: Carried) -> Carried:
-            self.e1.store(x, self.pointer(base, [*terms, (k, 1)]))
+            self.e1.store(x, self.pointer(self.plan.offsets[array], [(k, 1)]))
             return []
 
-        self._turns(size, (), turn)
+        self._turns(math.prod(array.shape), (), turn)
 
     def _joined(self, op: Operation, args: Sequence[Operand], held: Operand) -> str:
         """Return what a sum is with one more term."""
@@ -147,207 +127,51 @@ class Sums(Registers):
             return e.fma(args[0], args[1], held)
         return e.add(held, write(e, op, *args))
 
-    def _add_up(self, made: Sum, op: Operation, args: Sequence[Operand]) -> None:
+    def _add_up(self, step: Step, op: Operation, args: Sequence[Operand]) -> None:
         """Add a term to a partial sum."""
-        if made.partial:
-            held = self._load(made.partial)
-            self._store(made.partial, self._joined(op, args, held))
-            return
-        key = self._key(made.step.out)
-        if made.turn:
-            slot = self._slot(made, key, made.turn)
-            self.e.store(self._joined(op, args, self.e.load(slot)), slot)
-            return
-        if made.over_lanes == "in order":
-            made.held[key] = self._joined_lanes(write(self.e, op, *args), made.held[key])
-            return
-        new = self._joined(op, args, made.held[key])
-        if self.valid < CLASSES and made.over_lanes:
-            new = self.e8.first(new, made.held[key], self.valid)
-        made.held[key] = new
-
-    def _joined_lanes(self, terms: str, held: Operand) -> Operand:
-        """Return what a sum is with the terms on lanes, one after another."""
-        for k in range(self.valid):
-            term = self.e8.lane(terms, k)
-            held = self.e1.add(held, term) if isinstance(held, str) else term  # else -0
-        return held
+        made = self.sums[step][self._key(step.out)]
+        new = self._joined(op, args, made.held)
+        if self.valid < CLASSES and made.has_lanes:
+            new = self.e8.first(new, made.held, self.valid)
+        made.held = new
 
     def _begin(self, loop: ScheduledLoop) -> list[Sum]:
         """Begin the partial sums over a loop."""
-        found: dict[Step, Sum] = {}
+        found: dict[tuple[Step, Key], Sum] = {}
         lane = self.lane
         for step, inside in self._instances(loop.body):
             if has_partial_sums(step, loop):
-                made = found.setdefault(step, Sum(step))
-                made.lanes = tuple(x for x in inside if x.var in step.out.variables)
-                if not made.lanes:
-                    key = self._key(step.out)
-                    place = self._here(step.out)
-                    made.places[key] = (
-                        place if self._is_wide(step.out) else place._replace(lane=lane)
-                    )
-                    made.held[key] = -0.0
-        for made in found.values():
-            if made.lanes:
-                self._begin_in_memory(made, loop)
-            self.sums.setdefault(made.step, []).append(made)
+                if any(x.var in step.out.variables for x in inside):
+                    raise TraceError(f"{step} adds to many cells in a loop that it is a sum over")
+                key, place = self._key(step.out), self._here(step.out)
+                if not self._is_wide(step.out):
+                    place = place._replace(lane=lane)
+                outer = self.sums.get(step, {}).get(key)
+                found[step, key] = Sum(step, key, place, -0.0, outer)
+        for (step, key), made in found.items():
+            self.sums.setdefault(step, {})[key] = made
         return list(found.values())
-
-    def _begin_in_memory(self, made: Sum, loop: Loop) -> None:
-        """Begin partial sums over a loop that have an array of their own, a class and a cell each.
-
-        If cells are read meanwhile, it has the indices of theirs that change.
-        """
-        out, classes = made.step.out, CLASSES if has_classes(made.step, loop) else 1
-        inside = {x.var for x in made.lanes}
-        lead = (as_index(self.block),) if self.block else ()
-        made.changing = [k for k, i in enumerate(out.indices) if i.variables & inside]
-        cells = (x for step, _ in within_loops(loop.body) for x in step.reads())
-        if any(x.array is out.array for x in cells):
-            at = [out.indices[k] for k in made.changing]
-            extents = [out.array.shape[k] for k in made.changing]
-        else:
-            at = [as_index(x.var) for x in made.lanes]
-            extents = [x.var.extent.bounds()[1] for x in made.lanes]
-        sizes = [*(i.bounds()[1] + 1 for i in lead), classes, *extents, 1]
-        array = Array(f"{out.array} in parts", tuple(sizes[:-1]))
-        self.offsets[array] = self._further(math.prod(sizes))
-        self.strides[array] = tuple(math.prod(sizes[k:]) for k in range(1, len(sizes)))
-        self._fill(array, -0.0, self.block)
-        made.which = Var("class", Index(classes))
-        self.at[made.which] = "", 0
-        made.partial = Access(array, (*lead, as_index(made.which), *at))
 
     def _end(self, begun: Sequence[Sum]) -> None:
         """Add partial sums to those of the loop outside, or to the cells."""
         for made in begun:
-            self.sums[made.step].pop()
-            if not self.sums[made.step]:
-                del self.sums[made.step]
-            if made.partial:
-                self._end_in_memory(made, made.partial, made.lanes)
-                assert made.which
-                del self.at[made.which]
-            for key, place in made.places.items():
-                with self._standing(place):
-                    self._end_one(made.step, self._held(made, key))
-
-    def _held(self, made: Sum, key: Key) -> Operand:
-        """Return the sum of a cell so far."""
-        if made.over_lanes == "classes":
-            lanes = [self.e8.lane(str(made.held[key]), k) for k in range(CLASSES)]
-            return self._in_order(lanes)
-        if made.turn:
-            slots = [self._slot(made, key, str(k)) for k in range(CLASSES)]
-            return self._in_order([*map(self.e.load, slots)])
-        return made.held[key]
-
-    def _begin_slots(self, made: Sum) -> None:
-        """Have the classes of a sum in memory, a slot each."""
-        made.turn = "0"
-        for key, place in made.places.items():
-            with self._standing(place):
-                blocks = self.block.extent.base if self.block else 1
-                made.held[key] = self._further(CLASSES * self.e.width * blocks)
-                for k in range(CLASSES):
-                    self.e.store(-0.0, self._slot(made, key, str(k)))
-
-    def _further(self, cells: int) -> int:
-        """Return the first of further cells in memory, whole vectors of them."""
-        first = self.cells
-        self.cells += -(-cells // CLASSES) * CLASSES
-        return first
-
-    def _slot(self, made: Sum, key: Key, which: str) -> str:
-        size = self.e.width
-        own = [(self.at[self.block][0], CLASSES * size)] if self.block else []
-        return self.pointer(int(made.held[key]), [*own, (which, size)])
-
-    def _in_order(self, classes: Sequence[str]) -> str:
-        """Return the sum of classes."""
-        return functools.reduce(lambda x, y: self._joined(IDENTITY, [y], x), classes)
-
-    def _end_in_memory(self, made: Sum, partial: Access, lanes: Sequence[Loop]) -> None:
-        """End the sums of all cells, as far as any turn of the sum's loop may reach."""
-        if not lanes:
-            at = partial.indices[1 + (self.block is not None) :]
-            self._end_one(made.step, self._total(partial, at))
-            return
-        var = lanes[0].var
-        extent = _longest(var, self.at)
-
-        def turn(k: str, _: Carried) -> Carried:
-            self.at[var] = k, 0
-            self._end_in_memory(made, partial, lanes[1:])
-            del self.at[var]
-            return []
-
-        self._turns(self._whole(extent), (), turn)
-
-    def _total(self, partial: Access, at: Sequence[Index]) -> str:
-        """Return the sum of the classes of a cell."""
-        lead = (as_index(self.block),) if self.block else ()
-        count = partial.array.shape[len(lead)]
-        classes = (Access(partial.array, (*lead, Index(k), *at)) for k in range(count))
-        return self._in_order([*map(self._load, classes)])
-
-    def _end_one(self, step: Step, total: Operand) -> None:
-        """Add a sum to that of the loop outside, or to the cell."""
-        if step in self.sums:
-            self._add_up(self.sums[step][-1], IDENTITY, [total])
-        else:
-            self._set(step.out, self.e.add(0.0, total))
-
-    def _complete(self, x: Access) -> str:
-        """Return a cell that is in memory, or is complete while the sums of others go on."""
-        found = self._so_far(x)
-        return super()._complete(x) if found is None else found
-
-    def _so_far(self, x: Access) -> str | None:
-        """Return a cell of an array to others of which sums that go on are added."""
-        for step, (made, *others) in self.sums.items():
-            if step.out.array is x.array and not _is_elsewhere(x, made):
-                if others or not made.partial:
-                    raise TraceError(f"{x} is read while several loops add to it")
-                open_, self.lane = self.lane, self.lane if self._is_wide(x) else None
-                at = [x.indices[k] for k in made.changing]
-                found = self.e.add(0.0, self._total(made.partial, at))
-                self.lane = open_
-                return found
-        return None
-
-
-def _is_elsewhere(x: Access, made: Sum) -> bool:
-    """Return whether a cell is none of those that partial sums are of now."""
-    inside = {loop.var for loop in made.lanes}
-    for index, mine in zip(x.indices, made.step.out.indices, strict=True):
-        if not mine.variables & inside and index != mine:
-            apart = index - mine
-            if apart.variables or apart.via:
-                raise TraceError(f"{x} is read in a loop that adds to {made.step.out}")
-            return True
-    return False
-
-
-def _longest(var: Var, open_: Collection[Var]) -> Index:
-    """Return the greatest extent of a loop, by the loops that are open."""
-    extent = var.extent
-    while True:
-        if extent.via:
-            return Index(extent.bounds()[1])
-        hidden = [(v, k) for v, k in extent.terms if v not in open_]
-        if not hidden:
-            return extent
-        extent = extent.substituted(
-            {v: _longest(v, open_) - 1 if k > 0 else Index() for v, k in hidden}
-        )
+            step, total = made.step, made.held
+            with self._standing(made.place):
+                if made.has_lanes:
+                    lanes = [self.e8.lane(str(total), k) for k in range(CLASSES)]
+                    total = functools.reduce(self.e.add, lanes)
+                if made.outer:
+                    self.sums[step][made.key] = made.outer
+                    self._add_up(step, IDENTITY, [total])
+                else:
+                    self.sums.pop(step, None)
+                    self._set(step.out, self.e.add(0.0, total))
 
 
 def has_partial_sums(step: Step, loop: Loop) -> bool:
     """Return whether turns of a loop are added up by themselves."""
     is_sum = step.how != SET and loop.var not in step.out.variables
-    return is_sum and is_unique(step.out.indices)
+    return is_sum and adds_loop_by_loop(step.out)
 
 
 def has_classes(step: Step, loop: Loop) -> bool:

@@ -4,7 +4,7 @@ None of this changes a digit, so that all of it may be chosen by cost; the numbe
 chosen are here, and nowhere else.
 
 - Lanes (strip-mining): eight turns at once. One loop of a nest has lanes, at most; a long sum over
-  it has a class on each lane, a short one adds lane after lane.
+  it has a class on each lane.
 - Jam (unroll-and-jam): turns of a loop outside of a sum go abreast, so that what they read alike is
   read once and their sums, which wait for themselves, do not wait for each other.
 - Unrolled: a short loop inside another, written turn by turn.
@@ -16,16 +16,14 @@ Allen and Kennedy, Optimizing Compilers for Modern Architectures, 2001, chapters
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.operations import LIBRARY, is_long
 from scalargrad.compiler.nests.blocks import Block
-from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
     ADD,
     CLASSES,
-    SET,
     Access,
     Array,
     Body,
@@ -86,7 +84,6 @@ def arranged(
     if lanes:
         _choose_lanes(body, fastest)
     _unroll(body)
-    _keep_loops_over_partial_sums(body)
     _jam(body, registers // 4)
     return body, fastest
 
@@ -176,30 +173,8 @@ def _may_have_lanes(loop: ScheduledLoop) -> bool:
         return False
     if isinstance(loop.var, Block):
         return False
-    return _is_outside_of_extents(loop) and all(
-        _fits_lanes(step, loop, inside) and not _cells_in_sums(step, (loop, *inside))
-        for step, inside in within_loops(loop.body)
-    )
-
-
-def _fits_lanes(step: Step, loop: Loop, inside: Sequence[Loop]) -> bool:
-    """Return whether turns of a step may be on lanes: abreast, or one result added after another.
-
-    What is added in order must be there before: no product is, as it is part of the sum.
-    """
-    if goes_abreast(step, loop.var):
-        return True
-    is_there = step.op.name != "mul" or any(x.var not in step.out.variables for x in inside)
-    return step.how == ADD and is_unique(step.out.indices) and is_there
-
-
-def _cells_in_sums(step: Step, loops: tuple[Loop, ...]) -> list[Loop]:
-    """Return the loops over cells that a step adds to within a loop of the sum."""
-    if step.how == SET or not is_unique(step.out.indices):
-        return []
-    lanes = [loop.var in step.out.variables for loop in loops]
-    first = lanes.index(False) if False in lanes else len(lanes)
-    return [loop for loop, is_lane in zip(loops[first:], lanes[first:], strict=True) if is_lane]
+    steps = (step for step, _ in within_loops(loop.body))
+    return _is_outside_of_extents(loop) and all(goes_abreast(step, loop.var) for step in steps)
 
 
 def _unroll(body: Body) -> int:
@@ -216,22 +191,6 @@ def _unroll(body: Body) -> int:
         is_one = item.lanes and turns <= CLASSES
         size += inside if is_one else turns * inside if item.unrolled else UNROLLED + 1
     return size
-
-
-def _keep_loops_over_partial_sums(body: Body) -> None:
-    """Leave loops over cells inside that of a sum as they are, if any of them has to be a loop.
-
-    The partial sums of their cells are an array, with an index for each of these loops.
-    """
-    for step, loops in within_loops(body):
-        cells = [x for x in _cells_in_sums(step, loops) if isinstance(x, ScheduledLoop)]
-        if not all(_is_written_out(x) for x in cells):
-            for x in cells:
-                x.lanes, x.unrolled = x.lanes and not _is_written_out(x), False
-
-
-def _is_written_out(loop: ScheduledLoop) -> bool:
-    return loop.unrolled or (loop.lanes and loop.var.extent.base == CLASSES)
 
 
 def _jam(body: Body, most: int) -> None:
@@ -264,7 +223,7 @@ def _may_jam(loop: ScheduledLoop) -> bool:
     has_sum = False
     for step, inside in within_loops(loop.body):
         is_lane = loop.var in step.out.variables and goes_abreast(step, loop.var)
-        if not is_lane or _cells_in_sums(step, (loop, *inside)):
+        if not is_lane:
             return False
         has_sum = has_sum or any(x.var not in step.out.variables for x in inside)
     return has_sum
