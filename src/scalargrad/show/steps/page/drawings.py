@@ -245,8 +245,9 @@ class _PageLayout(DiagramLayout):
                 fan.node(tap, width=width, height=height, label="")
             graph.edge(leaving, f"{tap}:w", id=self._key(f"{line.id}-in"), arrowhead="none")
             leaving = f"{tap}:e"
-        id = self._key(line.id)
-        graph.edge(leaving, self._entering(line), id=id, weight=weight, arrowhead="none")
+        options = {"minlen": "3"} if line.id in self._passed else {}
+        options |= {"id": self._key(line.id), "weight": weight, "arrowhead": "none"}
+        graph.edge(leaving, self._entering(line), **options)
 
     def _ids(self) -> dict[str, str]:
         return {key: id for id, key in self._keys.items()}
