@@ -106,8 +106,13 @@ def _precedence(word: str) -> int:
     return SIGN if _WITH_EXPONENT.match(word) else ATOM
 
 
+#: As gates and lectures call them; a reader of expressions knows these names as well.
+_SHORT = {"maximum": "max", "minimum": "min"}
+
+
 def _text_notation(op: Operation, arity: int) -> Notation:
-    notation = op.text or op.comparison or op.python or call(op.name, arity)
+    name = _SHORT.get(op.name, op.name)
+    notation = op.text or op.comparison or op.python or call(name, arity)
     return notation._replace(template=notation.template.replace("-", MINUS))
 
 

@@ -15,10 +15,11 @@ from graphlib import TopologicalSorter
 
 from scalargrad.show.graphs.diagram import Box, Diagram, Folded, GateShape, Line, Shape, Wire
 
-_LONG, _ABREAST = 10, 6  # gates in series: the fewest in a chain to wrap, the most in a row of it
+_LONG = 8  # the fewest gates in series in a chain to wrap
+_ABREAST = (6, 5, 4)  # the most in a row; of fewer where rows begin before their cut
 _LEAST = 3  # the fewest gates in a row that others follow: a leaf alone is not a row
 _WIDE = 8  # gates: where a row is longer, cuts that cross more wires are tried
-_MOST_CROSSING = 3  # wires at a cut; those of leaves do not count
+_MOST_CROSSING = 6  # wires at a cut; those of leaves do not count
 _MOST_IN_A_ROW = 0.7  # of the whole length: with longer rows, wrapping saves too little
 
 
@@ -145,22 +146,26 @@ def _cut(shapes: Sequence[Shape], lines: Sequence[Line]) -> dict[str, int]:
         begin: int = min(first[start + 1 : end + 1])
         return 1 + end - begin
 
-    for most in range(1, _MOST_CROSSING + 1):
-        cuts = [place for place in range(1, length + 1) if crossing[place] <= most]
-        ends = _filled(cuts, depth)
-        widest = max(itertools.starmap(depth, itertools.pairwise([0, *ends])))
-        if widest <= _WIDE:
+    def widest(ends: Sequence[int]) -> int:
+        """Return the most gates in series in any row, and at least how many may be."""
+        return max(*_ABREAST, *itertools.starmap(depth, itertools.pairwise([0, *ends])))
+
+    wrapped = _MOST_IN_A_ROW * length
+    for crossed in range(1, _MOST_CROSSING + 1):
+        cuts = [place for place in range(1, length + 1) if crossing[place] <= crossed]
+        ends = min((_filled(cuts, depth, most) for most in _ABREAST), key=widest)
+        if widest(ends) <= min(_WIDE, wrapped):
             break
-    if widest > _MOST_IN_A_ROW * length:
+    if widest(ends) > wrapped:
         return {}
     return {id: bisect_left(ends, place) for id, place in places.items()}
 
 
-def _filled(cuts: Sequence[int], depth: Callable[[int, int], int]) -> list[int]:
+def _filled(cuts: Sequence[int], depth: Callable[[int, int], int], most: int) -> list[int]:
     """Return where rows end, filled like lines of text; one of next to none joins the next."""
     ends = [0]
     for cut in cuts:
-        if len(ends) > 1 and (depth(ends[-2], cut) <= _ABREAST or depth(*ends[-2:]) < _LEAST):
+        if len(ends) > 1 and (depth(ends[-2], cut) <= most or depth(*ends[-2:]) < _LEAST):
             ends[-1] = cut
         else:
             ends.append(cut)

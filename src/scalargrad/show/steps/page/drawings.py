@@ -170,7 +170,7 @@ def _slotted(svg: str) -> tuple[str, Sequence[str]]:
 # Layout and SVG -------------------------------------------------------------------------------
 
 _CELL = 7.7  # width of a letter of 14 pixels
-_NUMBER_CELLS, _BUNDLE_CELLS = 9.4, 15.0
+_NUMBER_CELLS, _SUM_CELLS, _BUNDLE_CELLS = 9.4, 11.4, 15.0
 _TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the room beside it
 _NAME_HEIGHT, _FINGER = 13, 44.0  # the least place that a finger hits
 _STEP = 30.0  # by which the width of a box grows if it stands for another
@@ -216,7 +216,8 @@ class _PageLayout(DiagramLayout):
 
     def _wire_size(self, wire: Wire) -> Size:
         name = cell_len(wire.name)
-        number = max(_NUMBER_CELLS, 1.15 * max(map(cell_len, (wire.value, wire.gradient))))
+        least = _SUM_CELLS if wire.id.replace("-wire", "-fan") in self._fans else _NUMBER_CELLS
+        number = max(least, 1.15 * max(map(cell_len, (wire.value, wire.gradient))))
         height = WIRE_HEIGHT + 2 * _NAME_HEIGHT * bool(name)
         return max(name, number) * _CELL + 6, height
 

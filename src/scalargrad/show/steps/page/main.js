@@ -56,7 +56,8 @@ function toggleDrawer() {
 }
 
 if (!stopsOf.layer) $("layer-view").remove();
-if (!recorded.sums.length) $("delta-notation").remove(); // δ is the error of a sum that enters a unit
+// δ is the error of a sum that enters a unit; a unit alone, the root, has none.
+if (recorded.sums.every((i) => i === root || nodes[root].parents.includes(i))) $("delta-notation").remove();
 $("copies-label").hidden = !drawings[0].copies;
 lowerIndices();
 for (const place of document.querySelectorAll("h1, .expression")) typeset(place);
