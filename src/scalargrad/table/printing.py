@@ -106,12 +106,8 @@ def _precedence(word: str) -> int:
     return SIGN if _WITH_EXPONENT.match(word) else ATOM
 
 
-#: As gates and lectures call them; a reader of expressions knows these names as well.
-_SHORT = {"maximum": "max", "minimum": "min"}
-
-
 def _text_notation(op: Operation, arity: int) -> Notation:
-    name = _SHORT.get(op.name, op.name)
+    name = op.symbol if op.symbol in {"max", "min"} else op.name  # which are read as well
     notation = op.text or op.comparison or op.python or call(name, arity)
     return notation._replace(template=notation.template.replace("-", MINUS))
 

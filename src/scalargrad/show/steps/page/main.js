@@ -65,11 +65,10 @@ openDrawing(0);
 buildInputs();
 listen();
 listenToShapes();
-openDrawing(drawingFor(shownSteps()));
-drawAll();
-resize();
+setView(drawings.length > 1 && layers.length > 1 ? "layer" : "wire"); // wire by wire, each neuron is a drawing
 enableDragging();
 readFragment();
+announce(""); // opening a page or a link is no step
 
 // What every step says, in the order of the walk: a test holds it against Python's words.
 function texts(notation) {
