@@ -21,7 +21,7 @@ from scalargrad.ops.reductions import MaxScore
 from scalargrad.show.characters import LOWERED, printed, visible
 from scalargrad.show.weighted_sums import Row, dense_layers
 from scalargrad.system.short_repr import shown
-from scalargrad.value import Parameter, Value
+from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from scalargrad.show.subgraphs.calls import Model
@@ -66,8 +66,9 @@ class ShownGraph:
         self.order = shown_order(*self.roots)
         self.place = {node: i for i, node in enumerate(self.order)}
         self.readers = fan_out(self.order)
-        self.layers = dense_layers(self.order)
-        self.places = place_names(model, self.order, self.layers)
+        paths = {} if model is None else _paths(model, self.order)
+        self.layers = dense_layers(self.order, paths)
+        self.places = place_names(paths, self.layers)
         called = names(self.order) | self.places
         self.names = {x: visible(printed(name), lines=False) for x, name in called.items()}
 
@@ -190,16 +191,13 @@ _IN_LIST = re.compile(r"(?:(?:\w+\.)?\d+\.weight|(?:(?:\w+\.)?\d+\.)?neurons)\."
 _INDICES = re.compile(r"(?:\.\d+)+$")
 
 
-def place_names(
-    model: object, order: Sequence[Value], layers: Iterable[Sequence[Row]]
-) -> dict[Value, str]:
+def place_names(paths: Mapping[Value, str], layers: Iterable[Sequence[Row]]) -> dict[Value, str]:
     """Return the names of parameters in a graph; none where all of them have labels of their own.
 
     In W₂[3,4] layers count from 1; the weight leads from input 4 to unit 3, from 0 as in Python.
-    The bias of a layer of one unit is b₂. With a model, these are the layers in its lists;
-    what else it holds is called as its attributes are.
+    The bias of a layer of one unit is b₂. Of a model, by the paths in which it holds them, these
+    are the layers in its lists; what else it holds is called as its attributes are.
     """
-    paths = {} if model is None else _paths(model, order)
     in_layers = dict(_by_layers(layers, paths))
     others = {x: _attribute(path) for x, path in paths.items() if x not in in_layers}
     named = others | in_layers
@@ -224,7 +222,7 @@ def _by_layers(
         for j, row in enumerate(rows):
             yield from ((w, _in_layer("W", i, j, k)) for k, w in enumerate(row.weights))
         for j, row in enumerate(rows):
-            if isinstance(row.bias, Parameter):
+            if row.bias is not None:
                 yield row.bias, _in_layer("b", i, j, alone=len(rows) == 1)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from graphlib import TopologicalSorter
 
@@ -46,13 +46,14 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
     fans = {x.target: x.source for x in diagram.lines if x.target.endswith("-fan")}
     again: dict[str, list[Shape]] = {}  # by what reads it
     lines: list[Line] = []
-    cut, led = set[str](), set[str]()  # wires that are named again, and dots that lead on
+    cut, led = set[str](), dict[str, str]()  # wires that are named again, and where dots lead first
     for line in diagram.lines:
         wire = fans.get(line.source, line.source)
-        is_again = wire.removesuffix("-wire") in boxes and line.source in led
-        if row[line.source] == row[line.target] and not is_again:
+        is_leaf = wire.removesuffix("-wire") in boxes and line.source in fans
+        if row[line.source] == row[line.target] and not (
+            is_leaf and led.setdefault(line.source, line.target) != line.target
+        ):
             lines.append(line)
-            led.update({line.source} & fans.keys())
             continue
         cut.add(wire)
         name = called.get(wire) or boxes[wire.removesuffix("-wire")]
@@ -129,8 +130,19 @@ def _places(
 
 
 def _cut(shapes: Sequence[Shape], lines: Sequence[Line]) -> dict[str, int]:
-    """Return the row of each shape; empty if the chain is short or cannot be cut."""
+    """Return the row of each shape; empty if the chain is short or cannot be cut.
+
+    What is beside the longest way stays with what reads it, as the samples of a sum do; where that
+    makes rows too long, as in attention, it is cut as well.
+    """
     places, latest = _places(shapes, lines)
+    return _cut_at(places, latest, lines) or _cut_at(latest, latest, lines)
+
+
+def _cut_at(
+    places: Mapping[str, int], latest: Mapping[str, int], lines: Sequence[Line]
+) -> dict[str, int]:
+    """Return the row of each shape by its place, and by the latest at which it could be."""
     length = max(places.values(), default=0)
     if length < _LONG:
         return {}

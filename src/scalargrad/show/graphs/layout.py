@@ -170,10 +170,9 @@ class DiagramLayout:
         self._arrivals = Counter(line.target for line in diagram.lines if line.enters)
         self._twins = Counter((line.source, line.target) for line in diagram.lines)
         branching = {line.target for line in diagram.lines if line.source in self._fans}
-        leaves = {f"{box}-wire" for box in self._boxes}
+        entering = [x for x in diagram.lines if x.target in branching]
         # Leaves stand before the dots whose lines would else run along their boxes.
-        ends = ((line.id, line.source in leaves, line.target) for line in diagram.lines)
-        self._passed = {id for id, is_leaf, target in ends if is_leaf and target in branching}
+        self._passed = {x.id for x in entering if x.source.removesuffix("-wire") in self._boxes}
         results = {f"{gate}-{end}" for gate in self._gates for end in ("wire", "fan")}
         several = {id for id, count in self._arrivals.items() if count >= _SEVERAL}
         self._listed = several - {x.target for x in diagram.lines if x.source not in results}

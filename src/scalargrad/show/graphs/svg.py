@@ -27,7 +27,6 @@ _THINNEST, _WIDEST, _CROWDED = 0.3, 4.2, 22.0  # of weights; where many meet, th
 _NOTE, _LONGEST_LINE = 1.3, 64  # from one line to the next, of the letters' size; characters
 _LEAST_SLIDE = 400.0  # points across a slide: small graphs are enlarged no more
 _DRAWN, _CAPTION = 0.78, 0.026  # of a slide's height, the graph; of its width, letters: 25 of 960
-_LONGEST_LINES, _MOST_LINES = (64, 90, 128), 3  # characters of a caption, the fewest that hold it
 
 #: The attributes of shapes, lines and texts by their classes, in the colours of light paper.
 _STYLES: dict[str, dict[str, str]] = {
@@ -72,22 +71,22 @@ class SvgWriter:
         layout, note = self._layout, self._diagram.note
         width, height = layout.right + 2 * layout.side, layout.bottom + 2 * layout.above
         left, top, middle, letters = 0.0, 0.0, width / 2, float(LETTERS)
+        longest = max(_LONGEST_LINE, self._slide * len(note) // 3)  # three lines fit on a slide
+        lines = [line for text in note.split("\n") for line in wrap(text, longest)]
         if self._slide:
             across = max(1.04 * width, 1.04 * height * 16 / 9 / _DRAWN, _LEAST_SLIDE)
-            share, letters = 9 / 16 * across * _DRAWN, across * _CAPTION
+            share, letters = 9 / 16 * across * _DRAWN, across * _CAPTION * _LONGEST_LINE / longest
             left, top = middle - across / 2, (height - share) / 2
-            longest = next((n for n in _LONGEST_LINES if len(note) <= _MOST_LINES * n), len(note))
-            lines, letters = wrap(note, longest), letters * _LONGEST_LINES[0] / longest
             below, width, height = top + share, across, 9 / 16 * across
         else:
-            lines = [line for text in note.split("\n") for line in wrap(text, _LONGEST_LINE)]
             wide = max([width, *(text_width(line, LETTERS) + 2 * layout.side for line in lines)])
             below, left, width = height, middle - wide / 2, wide
             height += _NOTE * LETTERS * len(lines) + layout.above * bool(lines)
-        places = (below + (k + 0.5) * _NOTE * letters for k in range(len(lines)))
-        noted = (
-            self.text((middle, y), x, letters=letters) for x, y in zip(lines, places, strict=True)
-        )
+        below -= _NOTE * letters / 2
+        noted = [
+            self.text((middle, below + k * _NOTE * letters), line, letters=letters)
+            for k, line in enumerate(lines, 1)
+        ]
         drawn = "\n".join([*self.lines(), *self.shapes(), *noted])
         size = (960.0, 540.0) if self._slide else (width, height)
         fitting = 'style="max-width:100%;height:auto"'  # a page or cell is never too narrow

@@ -109,8 +109,7 @@ def _expression(scene: Scene) -> str:
     if not gates:
         return scene.names[scene.root]
     if len(gates) <= _MOST_GATES:
-        unbroken = (gate.symbols().replace(" ", "\u00a0") for gate in gates)
-        written = ", ".join(unbroken)
+        written = ", ".join(gate.symbols().replace(" ", "\u00a0") for gate in gates)  # unbroken
         if len(written) <= _LONGEST_EXPRESSION:
             return written
     plural = "s" * (len(scene.inputs) != 1)
