@@ -109,7 +109,7 @@ def _expression(scene: Scene) -> str:
     if not gates:
         return scene.names[scene.root]
     if len(gates) <= _MOST_GATES:
-        written = ", ".join(gate.symbols().replace(" ", "\u00a0") for gate in gates)  # unbroken
+        written = "; ".join(gate.symbols().replace(" ", "\u00a0") for gate in gates)  # unbroken
         if len(written) <= _LONGEST_EXPRESSION:
             return written
     plural = "s" * (len(scene.inputs) != 1)
@@ -118,7 +118,7 @@ def _expression(scene: Scene) -> str:
 
 def _advice(scene: Scene) -> str:
     """Say how to name a root that has no label."""
-    return "" if scene.root.label else f'; to name {scene.names[scene.root]}, set its .label = "f"'
+    return "" if scene.root.label else f'. To name {scene.names[scene.root]}, set its .label = "f"'
 
 
 Json: TypeAlias = Any
