@@ -21,7 +21,7 @@ from scalargrad.ops.reductions import MaxScore
 from scalargrad.show.characters import LOWERED, printed, visible
 from scalargrad.show.weighted_sums import Row, dense_layers
 from scalargrad.system.short_repr import shown
-from scalargrad.value import Value
+from scalargrad.value import Parameter, Value
 
 if TYPE_CHECKING:
     from scalargrad.show.subgraphs.calls import Model
@@ -49,6 +49,8 @@ class ShownGraph:
         The position of each in `order`.
     readers : dict from Value to int
         How many wires leave each node, which is the number of terms in its gradient.
+    parameters : set of Value
+        The leaves that are Parameters, or that the model holds.
     layers : list of list of Row
         The dense layers in it, as their units.
     places : dict from Value to str
@@ -67,7 +69,9 @@ class ShownGraph:
         self.place = {node: i for i, node in enumerate(self.order)}
         self.readers = fan_out(self.order)
         paths = {} if model is None else _paths(model, self.order)
-        self.layers = dense_layers(self.order, paths)
+        leaves = [x for x in self.order if not x.parents]
+        self.parameters = {x for x in leaves if isinstance(x, Parameter) or x in paths}
+        self.layers = dense_layers(self.order, self.parameters)
         self.places = place_names(paths, self.layers)
         called = names(self.order) | self.places
         self.names = {x: visible(printed(name), lines=False) for x, name in called.items()}
