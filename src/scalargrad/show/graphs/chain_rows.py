@@ -15,15 +15,13 @@ from graphlib import TopologicalSorter
 
 from scalargrad.show.graphs.diagram import Box, Diagram, Folded, GateShape, Line, Shape, Wire
 
-_LONG = 8  # the fewest gates in series in a chain to wrap
-_ABREAST = (6, 5, 4)  # the most in a row; of fewer where rows begin before their cut
 _LEAST = 3  # the fewest gates in a row that others follow: a leaf alone is not a row
-_WIDE = 8  # gates: where a row is longer, cuts that cross more wires are tried
+_MORE = 2  # gates by which a chain exceeds a row, or a row may if fewer wires cross its cuts then
 _MOST_CROSSING = 6  # wires at a cut; those of leaves do not count
 _MOST_IN_A_ROW = 0.7  # of the whole length: with longer rows, wrapping saves too little
 
 
-def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
+def in_rows(diagram: Diagram, *, wired: bool = False, abreast: int = 6) -> Diagram:
     """Return a long chain in rows, one below the other; any other diagram as it is.
 
     The rows are drawings without lines between them, which Graphviz puts below each other: what is
@@ -36,8 +34,10 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
         What is drawn.
     wired : bool
         Whether what is named again has a wire with room for numbers.
+    abreast : int
+        The most gates in series in a row, where cuts allow it.
     """
-    row = _rows(diagram)
+    row = _rows(diagram, abreast)
     if not row:
         return diagram
     boxes = {shape.id: shape.text for shape in diagram.shapes if isinstance(shape, Box | Folded)}
@@ -79,14 +79,15 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
     return replace(diagram, shapes=shapes, lines=lines, rows=row)
 
 
-def _rows(diagram: Diagram) -> dict[str, int]:
+def _rows(diagram: Diagram, abreast: int) -> dict[str, int]:
     """Return the row of each shape, from 0; empty if it is no long chain, or cannot be cut."""
     leaves = (x for x in diagram.shapes if isinstance(x, Box) and x.kind != "exit")
     boxes = {leaf.id for leaf in leaves if not leaf.kind.startswith("results")}
     apart = boxes | {f"{box}-wire" for box in boxes} | {f"{box}-fan" for box in boxes}
     ends = {line.target for line in diagram.lines if line.target.startswith("exit")}
     inner = [x for x in diagram.lines if x.source not in apart and x.target not in ends]
-    found = {id: row for id, row in _cut(diagram.shapes, inner).items() if id not in apart}
+    rows = _cut(diagram.shapes, inner, abreast)
+    found = {id: row for id, row in rows.items() if id not in apart}
     if not found:
         return {}
     for line in reversed(diagram.lines):  # a box, its wire, its dot: where its first reader is
@@ -129,22 +130,22 @@ def _places(
     return places, latest
 
 
-def _cut(shapes: Sequence[Shape], lines: Sequence[Line]) -> dict[str, int]:
+def _cut(shapes: Sequence[Shape], lines: Sequence[Line], abreast: int) -> dict[str, int]:
     """Return the row of each shape; empty if the chain is short or cannot be cut.
 
     What is beside the longest way stays with what reads it, as the samples of a sum do; where that
     makes rows too long, as in attention, it is cut as well.
     """
     places, latest = _places(shapes, lines)
-    return _cut_at(places, latest, lines) or _cut_at(latest, latest, lines)
+    return _cut_at(places, latest, lines, abreast) or _cut_at(latest, latest, lines, abreast)
 
 
 def _cut_at(
-    places: Mapping[str, int], latest: Mapping[str, int], lines: Sequence[Line]
+    places: Mapping[str, int], latest: Mapping[str, int], lines: Sequence[Line], abreast: int
 ) -> dict[str, int]:
     """Return the row of each shape by its place, and by the latest at which it could be."""
     length = max(places.values(), default=0)
-    if length < _LONG:
+    if length < abreast + _MORE:
         return {}
     reach, first = dict(places), [*range(length + 1)]  # where what each place needs would begin
     for line in lines:
@@ -160,13 +161,14 @@ def _cut_at(
 
     def widest(ends: Sequence[int]) -> int:
         """Return the most gates in series in any row, and at least how many may be."""
-        return max(*_ABREAST, *itertools.starmap(depth, itertools.pairwise([0, *ends])))
+        return max(abreast, *itertools.starmap(depth, itertools.pairwise([0, *ends])))
 
     wrapped = _MOST_IN_A_ROW * length
     for crossed in range(1, _MOST_CROSSING + 1):
         cuts = [place for place in range(1, length + 1) if crossing[place] <= crossed]
-        ends = min((_filled(cuts, depth, most) for most in _ABREAST), key=widest)
-        if widest(ends) <= min(_WIDE, wrapped):
+        filled = (_filled(cuts, depth, most) for most in range(abreast, _LEAST, -1))
+        ends = min(filled, key=widest)
+        if widest(ends) <= min(abreast + _MORE, wrapped):
             break
     if widest(ends) > wrapped:
         return {}

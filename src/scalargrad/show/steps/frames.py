@@ -54,7 +54,9 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, dark: bool) -> list[by
         )
     gradients = {node: sum(terms) for node, terms in scene.terms.items()} | {scene.root: 1.0}
     builder = Builder(scene, gradients=gradients)
-    (layout,) = placed([DiagramLayout(in_rows(builder.build("")))])
+    diagram = builder.build("")
+    tried = placed([DiagramLayout(in_rows(diagram, abreast=most)) for most in (6, 4)])
+    layout = min(tried, key=lambda x: max(9 * x.right, 16 * x.bottom))
     layouts = [_at_step(layout, step, _look(step, builder)) for step in steps]
     svgs = [SvgWriter(each, dark, slide=True).svg() for each in layouts]
     if kind == "html":
