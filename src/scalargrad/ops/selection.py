@@ -97,8 +97,7 @@ class Extremum(Reduction):
 
 def _shares(result: Any, operands: Sequence[Any]) -> list[Any]:
     """Split the gradient evenly among the operands equal to the result."""
-    hits = [eq(x, result) for x in operands]
-    totals = hits
+    totals = hits = [eq(x, result) for x in operands]
     while len(totals) > 1:  # in pairs: thousands of operands must not nest thousands deep
         totals = [a + b for a, b in zip(totals[::2], totals[1::2])] + totals[len(totals) & ~1 :]  # noqa: B905
     total = totals[0]

@@ -49,6 +49,8 @@ class ShownGraph:
         The position of each in `order`.
     readers : dict from Value to int
         How many wires leave each node, which is the number of terms in its gradient.
+    parameters : set of Value
+        The leaves that are Parameters, or that the model holds.
     layers : list of list of Row
         The dense layers in it, as their units.
     places : dict from Value to str
@@ -66,8 +68,11 @@ class ShownGraph:
         self.order = shown_order(*self.roots)
         self.place = {node: i for i, node in enumerate(self.order)}
         self.readers = fan_out(self.order)
-        self.layers = dense_layers(self.order)
-        self.places = place_names(model, self.order, self.layers)
+        paths = {} if model is None else _paths(model, self.order)
+        leaves = [x for x in self.order if not x.parents]
+        self.parameters = {x for x in leaves if isinstance(x, Parameter) or x in paths}
+        self.layers = dense_layers(self.order, self.parameters)
+        self.places = place_names(paths, self.layers)
         called = names(self.order) | self.places
         self.names = {x: visible(printed(name), lines=False) for x, name in called.items()}
 
@@ -190,16 +195,13 @@ _IN_LIST = re.compile(r"(?:(?:\w+\.)?\d+\.weight|(?:(?:\w+\.)?\d+\.)?neurons)\."
 _INDICES = re.compile(r"(?:\.\d+)+$")
 
 
-def place_names(
-    model: object, order: Sequence[Value], layers: Iterable[Sequence[Row]]
-) -> dict[Value, str]:
+def place_names(paths: Mapping[Value, str], layers: Iterable[Sequence[Row]]) -> dict[Value, str]:
     """Return the names of parameters in a graph; none where all of them have labels of their own.
 
     In W₂[3,4] layers count from 1; the weight leads from input 4 to unit 3, from 0 as in Python.
-    The bias of a layer of one unit is b₂. With a model, these are the layers in its lists;
-    what else it holds is called as its attributes are.
+    The bias of a layer of one unit is b₂. Of a model, by the paths in which it holds them, these
+    are the layers in its lists; what else it holds is called as its attributes are.
     """
-    paths = {} if model is None else _paths(model, order)
     in_layers = dict(_by_layers(layers, paths))
     others = {x: _attribute(path) for x, path in paths.items() if x not in in_layers}
     named = others | in_layers
@@ -224,7 +226,7 @@ def _by_layers(
         for j, row in enumerate(rows):
             yield from ((w, _in_layer("W", i, j, k)) for k, w in enumerate(row.weights))
         for j, row in enumerate(rows):
-            if isinstance(row.bias, Parameter):
+            if row.bias is not None:
                 yield row.bias, _in_layer("b", i, j, alone=len(rows) == 1)
 
 

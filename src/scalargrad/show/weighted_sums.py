@@ -8,7 +8,7 @@ numbers of nodes in a recorded program, which `scalargrad.show.training.setting`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -16,7 +16,7 @@ from scalargrad import ops
 from scalargrad.graph import fan_out
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import TABLE
-from scalargrad.value import Parameter, Value
+from scalargrad.value import Value
 
 Node = TypeVar("Node", bound=Hashable)
 
@@ -129,22 +129,22 @@ class Row(WeightedSum[Any]):
     activation: str
 
 
-def dense_layers(order: Sequence[Value]) -> list[list[Row]]:
+def dense_layers(order: Sequence[Value], parameters: Container[Value]) -> list[list[Row]]:
     """Return the layers of a graph as their rows, in the order they are computed.
 
-    A layer is all the weighted sums that read the same inputs. It has weights that are Parameters,
+    A layer is all the weighted sums that read the same inputs. It has weights that are parameters,
     and more than one of them.
     """
     alike: dict[object, list[Row]] = {}
-    for row in _rows(order):
+    for row in _rows(order, parameters):
         alike.setdefault((row.inputs, row.activation, row.bias is None), []).append(row)
     return [rows for rows in alike.values() if len(rows) * len(rows[0].weights) > 1]
 
 
-def _rows(order: Sequence[Value]) -> Iterator[Row]:
+def _rows(order: Sequence[Value], parameters: Container[Value]) -> Iterator[Row]:
     gates: dict[Any, Any] = {node: (node.op, node.parents) for node in order if node.op}
     readers, wires = readers_of(order), fan_out(order)
-    for found in weighted_sums(gates, wires, lambda x: isinstance(x, Parameter), _is_zero):
+    for found in weighted_sums(gates, wires, parameters.__contains__, _is_zero):
         reading = readers[found.total]
         name = _activation(reading[0]) if len(reading) == 1 else ""
         after = reading if name else []

@@ -107,7 +107,8 @@ def _precedence(word: str) -> int:
 
 
 def _text_notation(op: Operation, arity: int) -> Notation:
-    notation = op.text or op.comparison or op.python or call(op.name, arity)
+    name = op.symbol if op.symbol in {"max", "min"} else op.name  # which are read as well
+    notation = op.text or op.comparison or op.python or call(name, arity)
     return notation._replace(template=notation.template.replace("-", MINUS))
 
 

@@ -238,10 +238,9 @@ def test_what_later_rows_read_again_has_a_place_for_its_numbers(
 def test_samples_stand_in_the_order_in_which_they_are_added(tmp_path: Path) -> None:
     """From top to bottom, whatever fans out to them, by lines that are level where they tell it."""
     w, b = Value(0.5, "w"), Value(0.1, "b")
-    loss: Any = sum((w * k + b - k) ** 2 for k in range(2, 8))
+    loss: Any = sum((w * k + b - k) ** 2 for k in range(2, 6))
     page = walk(loss).save(tmp_path / "page.html").read_text(encoding="utf-8")
     found = re.findall(r'<text x="[\d.]+" y="([\d.]+)" dy="[\d.]+em">×\d</text>', page)
-    assert len(found) >= 6
-    assert [float(y) for y in found[:6]] == sorted(float(y) for y in found[:6])
+    assert found == sorted(found, key=float)
     level = re.findall(r" ([\d.]+,([\d.]+)) \1 ([\d.]+,\2) \3 ", page)
-    assert len(level) == len(re.findall(r'id="n\d+-w\d+-tap"', page)) == 12
+    assert len(level) == len(re.findall(r'id="n\d+-w\d+-tap"', page)) == 8

@@ -104,6 +104,7 @@ def test_a_fold_opens_at_a_click_and_the_path_leads_back(read_anywhere: Read) ->
     """Whole graph › MLP › Layer 1 › Neuron 2; a step leads to where it takes place."""
     steps = network()
     page = read_anywhere(steps)
+    page.view("wire")  # layer by layer, the page stays in the drawing around them
     for name in ("MLP", "Layer 1", "Neuron 2"):
         page.graph.get_by_role("button", name=re.compile(f"^{name}.*opens its drawing")).click()
     path = page.page.get_by_role("navigation", name="Folds").locator("li")

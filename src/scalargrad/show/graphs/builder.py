@@ -180,7 +180,7 @@ class Builder:
             yield Junction(id, title)
 
     def _leaf(self, node: Value) -> Box:
-        kind = "parameter" if isinstance(node, Parameter) else "input"
+        kind = "parameter" if node in self.graph.parameters else "input"
         said = visible(f"{kind} {describe(node)}")
         return Box(self.graph.id(node), kind, self._written[node], said)
 

@@ -9,20 +9,19 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from graphlib import TopologicalSorter
 
 from scalargrad.show.graphs.diagram import Box, Diagram, Folded, GateShape, Line, Shape, Wire
 
-_LONG, _ABREAST = 10, 6  # gates in series: the fewest in a chain to wrap, the most in a row of it
 _LEAST = 3  # the fewest gates in a row that others follow: a leaf alone is not a row
-_WIDE = 8  # gates: where a row is longer, cuts that cross more wires are tried
-_MOST_CROSSING = 3  # wires at a cut; those of leaves do not count
+_MORE = 2  # gates by which a chain exceeds a row, or a row may if fewer wires cross its cuts then
+_MOST_CROSSING = 6  # wires at a cut; those of leaves do not count
 _MOST_IN_A_ROW = 0.7  # of the whole length: with longer rows, wrapping saves too little
 
 
-def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
+def in_rows(diagram: Diagram, *, wired: bool = False, abreast: int = 6) -> Diagram:
     """Return a long chain in rows, one below the other; any other diagram as it is.
 
     The rows are drawings without lines between them, which Graphviz puts below each other: what is
@@ -35,8 +34,10 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
         What is drawn.
     wired : bool
         Whether what is named again has a wire with room for numbers.
+    abreast : int
+        The most gates in series in a row, where cuts allow it.
     """
-    row = _rows(diagram)
+    row = _rows(diagram, abreast)
     if not row:
         return diagram
     boxes = {shape.id: shape.text for shape in diagram.shapes if isinstance(shape, Box | Folded)}
@@ -45,13 +46,14 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
     fans = {x.target: x.source for x in diagram.lines if x.target.endswith("-fan")}
     again: dict[str, list[Shape]] = {}  # by what reads it
     lines: list[Line] = []
-    cut, led = set[str](), set[str]()  # wires that are named again, and dots that lead on
+    cut, led = set[str](), dict[str, str]()  # wires that are named again, and where dots lead first
     for line in diagram.lines:
         wire = fans.get(line.source, line.source)
-        is_again = wire.removesuffix("-wire") in boxes and line.source in led
-        if row[line.source] == row[line.target] and not is_again:
+        is_leaf = wire.removesuffix("-wire") in boxes and line.source in fans
+        if row[line.source] == row[line.target] and not (
+            is_leaf and led.setdefault(line.source, line.target) != line.target
+        ):
             lines.append(line)
-            led.update({line.source} & fans.keys())
             continue
         cut.add(wire)
         name = called.get(wire) or boxes[wire.removesuffix("-wire")]
@@ -77,14 +79,15 @@ def in_rows(diagram: Diagram, *, wired: bool = False) -> Diagram:
     return replace(diagram, shapes=shapes, lines=lines, rows=row)
 
 
-def _rows(diagram: Diagram) -> dict[str, int]:
+def _rows(diagram: Diagram, abreast: int) -> dict[str, int]:
     """Return the row of each shape, from 0; empty if it is no long chain, or cannot be cut."""
     leaves = (x for x in diagram.shapes if isinstance(x, Box) and x.kind != "exit")
     boxes = {leaf.id for leaf in leaves if not leaf.kind.startswith("results")}
     apart = boxes | {f"{box}-wire" for box in boxes} | {f"{box}-fan" for box in boxes}
     ends = {line.target for line in diagram.lines if line.target.startswith("exit")}
     inner = [x for x in diagram.lines if x.source not in apart and x.target not in ends]
-    found = {id: row for id, row in _cut(diagram.shapes, inner).items() if id not in apart}
+    rows = _cut(diagram.shapes, inner, abreast)
+    found = {id: row for id, row in rows.items() if id not in apart}
     if not found:
         return {}
     for line in reversed(diagram.lines):  # a box, its wire, its dot: where its first reader is
@@ -127,11 +130,22 @@ def _places(
     return places, latest
 
 
-def _cut(shapes: Sequence[Shape], lines: Sequence[Line]) -> dict[str, int]:
-    """Return the row of each shape; empty if the chain is short or cannot be cut."""
+def _cut(shapes: Sequence[Shape], lines: Sequence[Line], abreast: int) -> dict[str, int]:
+    """Return the row of each shape; empty if the chain is short or cannot be cut.
+
+    What is beside the longest way stays with what reads it, as the samples of a sum do; where that
+    makes rows too long, as in attention, it is cut as well.
+    """
     places, latest = _places(shapes, lines)
+    return _cut_at(places, latest, lines, abreast) or _cut_at(latest, latest, lines, abreast)
+
+
+def _cut_at(
+    places: Mapping[str, int], latest: Mapping[str, int], lines: Sequence[Line], abreast: int
+) -> dict[str, int]:
+    """Return the row of each shape by its place, and by the latest at which it could be."""
     length = max(places.values(), default=0)
-    if length < _LONG:
+    if length < abreast + _MORE:
         return {}
     reach, first = dict(places), [*range(length + 1)]  # where what each place needs would begin
     for line in lines:
@@ -145,22 +159,27 @@ def _cut(shapes: Sequence[Shape], lines: Sequence[Line]) -> dict[str, int]:
         begin: int = min(first[start + 1 : end + 1])
         return 1 + end - begin
 
-    for most in range(1, _MOST_CROSSING + 1):
-        cuts = [place for place in range(1, length + 1) if crossing[place] <= most]
-        ends = _filled(cuts, depth)
-        widest = max(itertools.starmap(depth, itertools.pairwise([0, *ends])))
-        if widest <= _WIDE:
+    def widest(ends: Sequence[int]) -> int:
+        """Return the most gates in series in any row, and at least how many may be."""
+        return max(abreast, *itertools.starmap(depth, itertools.pairwise([0, *ends])))
+
+    wrapped = _MOST_IN_A_ROW * length
+    for crossed in range(1, _MOST_CROSSING + 1):
+        cuts = [place for place in range(1, length + 1) if crossing[place] <= crossed]
+        filled = (_filled(cuts, depth, most) for most in range(abreast, _LEAST, -1))
+        ends = min(filled, key=widest)
+        if widest(ends) <= min(abreast + _MORE, wrapped):
             break
-    if widest > _MOST_IN_A_ROW * length:
+    if widest(ends) > wrapped:
         return {}
     return {id: bisect_left(ends, place) for id, place in places.items()}
 
 
-def _filled(cuts: Sequence[int], depth: Callable[[int, int], int]) -> list[int]:
+def _filled(cuts: Sequence[int], depth: Callable[[int, int], int], most: int) -> list[int]:
     """Return where rows end, filled like lines of text; one of next to none joins the next."""
     ends = [0]
     for cut in cuts:
-        if len(ends) > 1 and (depth(ends[-2], cut) <= _ABREAST or depth(*ends[-2:]) < _LEAST):
+        if len(ends) > 1 and (depth(ends[-2], cut) <= most or depth(*ends[-2:]) < _LEAST):
             ends[-1] = cut
         else:
             ends.append(cut)

@@ -157,9 +157,8 @@ Shape: TypeAlias = Box | GateShape | Wire | Junction | Folded
 class Diagram:
     """Shapes and lines in the order in which they are written, and a title sentence.
 
-    `look` says which of them stand out. Below the picture comes a note, which has the width that is
-    given in points, or that of its text. `rows` are
-    those of the shapes, if it is in rows.
+    `look` says which of them stand out. Below the picture comes a note. `rows` are those of the
+    shapes, if it is in rows.
     """
 
     title: str
@@ -167,5 +166,4 @@ class Diagram:
     lines: list[Line] = field(default_factory=list)
     look: Look = field(default_factory=Look)
     note: str = ""
-    note_width: int = 0
     rows: Mapping[str, int] = field(default_factory=dict)

@@ -169,6 +169,10 @@ class DiagramLayout:
         self._is_network = any(line.share is not None for line in diagram.lines)
         self._arrivals = Counter(line.target for line in diagram.lines if line.enters)
         self._twins = Counter((line.source, line.target) for line in diagram.lines)
+        branching = {line.target for line in diagram.lines if line.source in self._fans}
+        entering = [x for x in diagram.lines if x.target in branching]
+        # Leaves stand before the dots whose lines would else run along their boxes.
+        self._passed = {x.id for x in entering if x.source.removesuffix("-wire") in self._boxes}
         results = {f"{gate}-{end}" for gate in self._gates for end in ("wire", "fan")}
         several = {id for id, count in self._arrivals.items() if count >= _SEVERAL}
         self._listed = several - {x.target for x in diagram.lines if x.source not in results}
@@ -236,9 +240,9 @@ class DiagramLayout:
 
     def _declare(self, graph: graphviz.Digraph, shape: Shape) -> None:
         width, height = self.sizes[shape.id]
-        if isinstance(shape, GateShape):  # lines pass at a distance
+        if isinstance(shape, Box | GateShape):  # lines pass at a distance
             width, height = width + 2 * _AROUND, height + 2 * _AROUND
-        elif isinstance(shape, Box) and self.direction == "LR":  # level with its wire
+        if isinstance(shape, Box) and self.direction == "LR":  # level with its wire
             height = WIRE_HEIGHT
         options = {"width": f"{width / _POINTS:.4f}", "height": f"{height / _POINTS:.4f}"}
         options["label"] = graphviz.escape(self._label(shape))
@@ -275,8 +279,8 @@ class DiagramLayout:
         options = {"id": self._key(line.id), "weight": self._weight(line), "arrowsize": "0.7"}
         if not line.enters:
             options["arrowhead"] = "none"
-        if self._twins[line.source, line.target] > 1:  # they need room to part
-            options["minlen"] = "2"
+        if line.id in self._passed or self._twins[line.source, line.target] > 1:
+            options["minlen"] = "2"  # they need room to part
         graph.edge(self._leaving(line), self._entering(line), **options)
 
     def _weight(self, line: Line) -> str:

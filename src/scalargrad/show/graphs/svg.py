@@ -24,8 +24,9 @@ JOIN = 1.5
 
 _HEAD, _HEAD_WIDTH = 8.0, 3.2  # pixels of an arrowhead, and of half its width
 _THINNEST, _WIDEST, _CROWDED = 0.3, 4.2, 22.0  # of weights; where many meet, they are thinner
-_NOTE, _LONGEST_LINE = 18.0, 64
+_NOTE, _LONGEST_LINE = 1.3, 64  # from one line to the next, of the letters' size; characters
 _LEAST_SLIDE = 400.0  # points across a slide: small graphs are enlarged no more
+_DRAWN, _CAPTION = 0.78, 0.026  # of a slide's height, the graph; of its width, letters: 25 of 960
 
 #: The attributes of shapes, lines and texts by their classes, in the colours of light paper.
 _STYLES: dict[str, dict[str, str]] = {
@@ -67,25 +68,27 @@ class SvgWriter:
 
     def svg(self) -> str:
         """Return the finished element: the picture, and the notes below it."""
-        layout, notes, below = self._layout, self._notes(), list[str]()
-        wide = [text_width(note, LETTERS) for note in notes]
-        width = max(layout.right, self._diagram.note_width, *wide) + 2 * layout.side
-        middle, height = layout.right / 2 + layout.side, layout.bottom + 2 * layout.above
-        for note in notes:
-            below.append(self.text((middle, height + _NOTE / 2), note))
-            height += _NOTE
-        height += layout.above * bool(below)
-        drawn = "\n".join([*self.lines(), *self.shapes(), *below])
-        return self._on_paper(drawn, middle - width / 2, width, height)
-
-    def _on_paper(self, drawn: str, left: float, width: float, height: float) -> str:
-        """Return what is drawn on paper of its size, or as large as it can be on a slide."""
-        top, size = 0.0, (width, height)
+        layout, note = self._layout, self._diagram.note
+        width, height = layout.right + 2 * layout.side, layout.bottom + 2 * layout.above
+        left, top, middle, letters = 0.0, 0.0, width / 2, float(LETTERS)
+        longest = max(_LONGEST_LINE, self._slide * len(note) // 3)  # three lines fit on a slide
+        lines = [line for text in note.split("\n") for line in wrap(text, longest)]
         if self._slide:
-            width = max(1.04 * size[0], 1.04 * size[1] * 16 / 9, _LEAST_SLIDE)
-            height = width * 9 / 16
-            left, top = left - (width - size[0]) / 2, (size[1] - height) / 2
-            size = 960.0, 540.0
+            across = max(1.04 * width, 1.04 * height * 16 / 9 / _DRAWN, _LEAST_SLIDE)
+            share, letters = 9 / 16 * across * _DRAWN, across * _CAPTION * _LONGEST_LINE / longest
+            left, top = middle - across / 2, (height - share) / 2
+            below, width, height = top + share, across, 9 / 16 * across
+        else:
+            wide = max([width, *(text_width(line, LETTERS) + 2 * layout.side for line in lines)])
+            below, left, width = height, middle - wide / 2, wide
+            height += _NOTE * LETTERS * len(lines) + layout.above * bool(lines)
+        below -= _NOTE * letters / 2
+        noted = [
+            self.text((middle, below + k * _NOTE * letters), line, letters=letters)
+            for k, line in enumerate(lines, 1)
+        ]
+        drawn = "\n".join([*self.lines(), *self.shapes(), *noted])
+        size = (960.0, 540.0) if self._slide else (width, height)
         fitting = 'style="max-width:100%;height:auto"'  # a page or cell is never too narrow
         paper = diagram.DARK[diagram.PAPER] if self._dark else diagram.PAPER
         fonts = f"{diagram.FONTS},Arial,sans-serif"
@@ -210,10 +213,10 @@ class SvgWriter:
         drawn += self._number(f"{node}-gradient", wire.gradient_title, gradient, at, 1)
         return f'<g class="node wire" id="{wire.id}">{drawn}</g>'
 
-    def text(self, at: Point, text: str, *, ink: str = "", letters: int = LETTERS) -> str:
+    def text(self, at: Point, text: str, *, ink: str = "", letters: float = LETTERS) -> str:
         """Return a text around a point."""
         style = self._style("text", *[ink] * bool(ink))
-        size = f' font-size="{letters}"' if letters != LETTERS else ""
+        size = f' font-size="{letters:g}"' if letters != LETTERS else ""
         place = f'x="{at[0]:g}" y="{at[1] + 0.35 * letters:g}"'
         return f"<text {place}{style}{size}>{typeset(text)}</text>"
 
@@ -239,13 +242,6 @@ class SvgWriter:
             found |= _STYLES[kind]
         inks = diagram.DARK if self._dark else {}
         return "".join(f' {key}="{inks.get(x, x)}"' for key, x in (found | more).items())
-
-    def _notes(self) -> list[str]:
-        """Return the lines below the picture."""
-        texts = self._diagram.note.split("\n")
-        if not self._diagram.note_width:
-            texts = [line for text in texts for line in wrap(text, _LONGEST_LINE)]
-        return [text for text in texts if text]
 
 
 def rounded(at: Point, size: Size, radius: float, style: str) -> str:

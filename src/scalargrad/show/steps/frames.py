@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from io import BytesIO
-from math import ceil
-from textwrap import wrap
 
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.graph import describe
-from scalargrad.show.characters import indexed, text_width
+from scalargrad.show.characters import indexed
 from scalargrad.show.graphs.builder import Builder
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import DARK, PAPER, Look, Wire
@@ -31,7 +29,6 @@ WHOLE = KINDS[2:]
 
 _MOST = 300
 _SHOWN = 2000  # milliseconds
-_LONGEST_LINE, _LETTERS = 90, 14
 
 
 def frames(steps: Sequence[Step], kind: str, *, dpi: int, dark: bool) -> list[bytes]:
@@ -57,11 +54,10 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, dark: bool) -> list[by
         )
     gradients = {node: sum(terms) for node, terms in scene.terms.items()} | {scene.root: 1.0}
     builder = Builder(scene, gradients=gradients)
-    captions, width = _captions(steps)
-    arranged = replace(in_rows(builder.build("")), note_width=width)
-    (layout,) = placed([DiagramLayout(arranged)])
-    noted = zip(steps, captions, strict=True)
-    layouts = [_at_step(layout, step, note, _look(step, builder)) for step, note in noted]
+    diagram = builder.build("")
+    tried = placed([DiagramLayout(in_rows(diagram, abreast=most)) for most in (6, 4)])
+    layout = min(tried, key=lambda x: max(9 * x.right, 16 * x.bottom))
+    layouts = [_at_step(layout, step, _look(step, builder)) for step in steps]
     svgs = [SvgWriter(each, dark, slide=True).svg() for each in layouts]
     if kind == "html":
         title = f"Backpropagation through {scene.names[scene.root]}"
@@ -86,16 +82,6 @@ def _animated(pictures: Sequence[bytes], kind: str) -> bytes:
     return made.getvalue()
 
 
-def _captions(steps: Sequence[Step]) -> tuple[list[str], int]:
-    """Return the formula of each step, padded to equal lines, and the greatest width in points."""
-    said = (indexed(step.text(), {*step.scene.names.values()}) for step in steps)
-    wrapped = [wrap(text, _LONGEST_LINE, break_long_words=False) for text in said]
-    high = max(map(len, wrapped))
-    width = max(text_width(line, _LETTERS) for lines in wrapped for line in lines)
-    padded = ["\n".join([*lines, *[" "] * (high - len(lines))]) for lines in wrapped]
-    return padded, ceil(width)
-
-
 _PRINTED = """html { background: %s; }
 body { margin: 0; }
 svg { display: block; width: 100%%; height: auto; }
@@ -115,8 +101,10 @@ def _handout(svgs: Sequence[str], title: str, paper: str) -> str:
     return document(title, _PRINTED % paper, sections)
 
 
-def _at_step(layout: DiagramLayout, step: Step, note: str, look: Look) -> DiagramLayout:
-    """Return a layout with the numbers that are known at a step, and its highlights."""
+def _at_step(layout: DiagramLayout, step: Step, look: Look) -> DiagramLayout:
+    """Return a layout with what is known at a step, its formula, and its highlights."""
+    said = "; ".join(filter(None, (step.text(), step.sum_note())))
+    note = indexed(said, {*step.scene.names.values()})
     scene, wires = step.scene, dict[str, Wire]()
     for shape in layout.diagram.shapes:
         if isinstance(shape, Wire):

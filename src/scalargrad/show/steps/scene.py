@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
 from unicodedata import normalize
 
 from scalargrad.comparisons import comparisons
@@ -14,7 +13,7 @@ from scalargrad.show.shown_graph import ShownGraph, largest_of, scores_of
 from scalargrad.show.steps.partials import GateForm, SymbolicGate
 from scalargrad.show.weighted_sums import ACTIVATIONS, readers_of
 from scalargrad.system.cached_property import cached_property
-from scalargrad.value import Parameter, Value
+from scalargrad.value import Value
 
 #: The most comparisons that a page repeats at every move.
 _MOST_COMPARISONS = 10_000
@@ -54,9 +53,8 @@ class Scene(ShownGraph):
     def __init__(self, root: Value, model: object = None) -> None:
         super().__init__([root], model)
         (self.root,) = self.roots
-        leaves = [node for node in self.order if not node.parents]
         self.in_formulas = {node: _word(name) for node, name in self.names.items()}
-        self.inputs = _in_order(leaves, self.names, self.places)
+        self.inputs = _in_order(self)
         self.data = {node: node.data for node in self.order}
         self.feeds = {node: len({*read}) for node, read in readers_of(self.order).items()}
         self.terms: dict[Value, list[float]] = {node: [] for node in self.order}
@@ -124,20 +122,19 @@ class Scene(ShownGraph):
         return sum(x is parent for x in node.parents) > 1  # 2.0 == Value(2.0)
 
 
-def _in_order(
-    leaves: Sequence[Value], names: Mapping[Value, str], places: Iterable[Value]
-) -> list[Value]:
+def _in_order(graph: ShownGraph) -> list[Value]:
     """Return inputs as they are listed: parameters last, those of a model by their places.
 
     Of the others, those that differ in numbers alone, x0 and x1, are in their order.
     """
-    plain = {leaf: normalize("NFKC", names[leaf]) for leaf in leaves}  # θ0 for θ₀
+    leaves = [node for node in graph.order if not node.parents]
+    plain = {leaf: normalize("NFKC", graph.names[leaf]) for leaf in leaves}  # θ0 for θ₀
     stems = {leaf: re.sub(r"\d+", "#", plain[leaf]) for leaf in leaves}
     by_number = sorted(leaves, key=lambda leaf: [int(n) for n in re.findall(r"\d+", plain[leaf])])
     alike = {stem: [x for x in by_number if stems[x] == stem] for stem in stems.values()}
     numbered = [alike[stems[leaf]].pop(0) for leaf in leaves]
-    place = {leaf: i for i, leaf in enumerate(places)}
-    return sorted(numbered, key=lambda x: (isinstance(x, Parameter), place.get(x, -1)))
+    place = {leaf: i for i, leaf in enumerate(graph.places)}
+    return sorted(numbered, key=lambda x: (x in graph.parameters, place.get(x, -1)))
 
 
 def _word(name: str) -> str:

@@ -42,7 +42,7 @@ from scalargrad.table.numbers import json_number
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression, Slot, text
 from scalargrad.table.symbol import TABLE, Symbol, evaluate
-from scalargrad.value import Parameter, Value
+from scalargrad.value import Value
 
 #: The most nodes a page draws at once.
 LIMIT = 300
@@ -109,7 +109,7 @@ def _expression(scene: Scene) -> str:
     if not gates:
         return scene.names[scene.root]
     if len(gates) <= _MOST_GATES:
-        written = ",  ".join(gate.symbols() for gate in gates)
+        written = "; ".join(gate.symbols().replace(" ", "\u00a0") for gate in gates)  # unbroken
         if len(written) <= _LONGEST_EXPRESSION:
             return written
     plural = "s" * (len(scene.inputs) != 1)
@@ -118,7 +118,7 @@ def _expression(scene: Scene) -> str:
 
 def _advice(scene: Scene) -> str:
     """Say how to name a root that has no label."""
-    return "" if scene.root.label else f'; to name {scene.names[scene.root]}, set its .label = "f"'
+    return "" if scene.root.label else f'. To name {scene.names[scene.root]}, set its .label = "f"'
 
 
 Json: TypeAlias = Any
@@ -192,7 +192,7 @@ class Record:
         if not re.fullmatch(r"[^\W\d_]\d*", word):  # x, or v12
             found |= {"word": word, "barred": TEXT.bar(word), "script": MATHML.name(word)}
         if op is None:
-            return found | {"kind": "parameter" if isinstance(node, Parameter) else "input"}
+            return found | {"kind": "parameter" if node in scene.parameters else "input"}
         key, gate = self.key(op, len(node.parents)), scene.gate(node)
         if gate.form not in self._forms:
             self._forms[gate.form] = len(self._gates)

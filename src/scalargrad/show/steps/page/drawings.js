@@ -94,10 +94,11 @@ function foldAround(index, node) {
 
 const lineOf = (step) => open.find(lineId(open, step));
 
-// The drawing to open for a stop: that in which its gate stands or, for a layer, that around it.
+// The drawing to open for a stop: that in which its gates stand or, where they are a whole layer, that around it.
 function drawingFor(stop) {
-  const common = drawingAround(stop);
-  return layerOf(stop) ? drawings[common].parent ?? common : common;
+  const [common, layer] = [drawingAround(stop), layerOf(stop)];
+  const isLayer = layer !== null && drawings[common].gates.every((i) => layer.members.has(i));
+  return isLayer ? drawings[common].parent ?? common : common;
 }
 
 // The innermost drawing that holds all the gates of a stop.

@@ -170,7 +170,7 @@ def _slotted(svg: str) -> tuple[str, Sequence[str]]:
 # Layout and SVG -------------------------------------------------------------------------------
 
 _CELL = 7.7  # width of a letter of 14 pixels
-_NUMBER_CELLS, _BUNDLE_CELLS = 9.4, 15.0
+_NUMBER_CELLS, _SUM_CELLS, _BUNDLE_CELLS = 9.4, 11.4, 15.0
 _TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the room beside it
 _NAME_HEIGHT, _FINGER = 13, 44.0  # the least place that a finger hits
 _STEP = 30.0  # by which the width of a box grows if it stands for another
@@ -216,7 +216,8 @@ class _PageLayout(DiagramLayout):
 
     def _wire_size(self, wire: Wire) -> Size:
         name = cell_len(wire.name)
-        number = max(_NUMBER_CELLS, 1.15 * max(map(cell_len, (wire.value, wire.gradient))))
+        least = _SUM_CELLS if wire.id.replace("-wire", "-fan") in self._fans else _NUMBER_CELLS
+        number = max(least, 1.15 * max(map(cell_len, (wire.value, wire.gradient))))
         height = WIRE_HEIGHT + 2 * _NAME_HEIGHT * bool(name)
         return max(name, number) * _CELL + 6, height
 
@@ -245,8 +246,9 @@ class _PageLayout(DiagramLayout):
                 fan.node(tap, width=width, height=height, label="")
             graph.edge(leaving, f"{tap}:w", id=self._key(f"{line.id}-in"), arrowhead="none")
             leaving = f"{tap}:e"
-        id = self._key(line.id)
-        graph.edge(leaving, self._entering(line), id=id, weight=weight, arrowhead="none")
+        options = {"minlen": "3"} if line.id in self._passed else {}
+        options |= {"id": self._key(line.id), "weight": weight, "arrowhead": "none"}
+        graph.edge(leaving, self._entering(line), **options)
 
     def _ids(self) -> dict[str, str]:
         return {key: id for id, key in self._keys.items()}

@@ -56,7 +56,8 @@ function toggleDrawer() {
 }
 
 if (!stopsOf.layer) $("layer-view").remove();
-if (!recorded.sums.length) $("delta-notation").remove(); // δ is the error of a sum that enters a unit
+// δ is the error of a sum that enters a unit; a unit alone, the root, has none.
+if (recorded.sums.every((i) => i === root || nodes[root].parents.includes(i))) $("delta-notation").remove();
 $("copies-label").hidden = !drawings[0].copies;
 lowerIndices();
 for (const place of document.querySelectorAll("h1, .expression")) typeset(place);
@@ -64,11 +65,10 @@ openDrawing(0);
 buildInputs();
 listen();
 listenToShapes();
-openDrawing(drawingFor(shownSteps()));
-drawAll();
-resize();
+setView(drawings.length > 1 && layers.length > 1 ? "layer" : "wire"); // wire by wire, each neuron is a drawing
 enableDragging();
 readFragment();
+announce(""); // opening a page or a link is no step
 
 // What every step says, in the order of the walk: a test holds it against Python's words.
 function texts(notation) {

@@ -100,9 +100,10 @@ function haloNumber(i, what) {
 function ringSaved(value, isLabelled) {
   const box = boxOfNumber(value.querySelector(".value"));
   if (!box.width) return;
-  const rise = value.querySelector(".name") ? 21 : 5; // clear of a name above the number
   overlay.append(around(box, "ring", 3, 1, 6));
-  if (isLabelled) overlay.append(svgElement("text", { class: "ring-label", x: box.x + box.width / 2, y: box.y - rise }, "saved"));
+  const name = value.querySelector(".name");
+  const at = name ? { x: name.getEndPositionOfChar(name.getNumberOfChars() - 1).x + 24, y: name.getStartPositionOfChar(0).y } : { x: box.x + box.width / 2, y: box.y - 5 };
+  if (isLabelled) overlay.append(svgElement("text", { class: "ring-label", ...at }, "saved")); // beside a name, else above the number
 }
 
 // The box of a number within a text that may hold a name besides.

@@ -43,7 +43,7 @@ class Question {
   }
 }
 
-const QUESTIONS = { local: "What is the local derivative?", product: "What is the product?", sum: "What is the sum so far?" };
+const QUESTIONS = { local: "What is the local derivative?", product: "What is the product?", sum: "What is the sum of the terms that have arrived?" };
 
 function readNumber(written) {
   const plain = written.trim().replaceAll("−", "-").replace(",", ".");
@@ -119,7 +119,7 @@ function questionForm() {
   const asked = {
     local: `${TEXT.partial(nodes[step.node].word, nodes[step.parent].word)}${isShare(step) ? ` ${say("share")}` : ""} = ?`,
     product: `${TEXT.product(TEXT.factor(upstream), TEXT.factor(local))} = ?`,
-    sum: `${signal(step.parent, TEXT, notation)} so far = ?`,
+    sum: `${signal(step.parent, TEXT, notation)}${step.arrived < step.expected ? " so far" : ""} = ?`,
   }[question.stage];
   const box = element("input", { type: "text", inputmode: "text", id: "answer", autocomplete: "off", "aria-describedby": "reply" });
   return element(

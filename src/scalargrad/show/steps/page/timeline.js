@@ -145,5 +145,4 @@ function readFragment() {
   if (canCompute && inputs.length) setInputs(inputs.map((i) => [i, givenInput(given.get(`n${i}`), i)]));
   const step = Number(given.get("step"));
   if (step >= 1) goToStep(Math.floor(step) - 1);
-  announce(""); // opening a link is no step
 }
