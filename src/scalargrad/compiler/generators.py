@@ -20,7 +20,7 @@ from types import FunctionType
 from typing import Any
 
 from scalargrad.compiler.guards.names_read import NamesRead, names_and_texts
-from scalargrad.compiler.guards.object_state import is_own
+from scalargrad.compiler.guards.object_state import is_own, is_stateful
 from scalargrad.compiler.guards.surroundings import walked
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import shown
@@ -92,7 +92,7 @@ class Generators:
     """
 
     def __init__(self, objects: Iterable[Any] = (), names: Iterable[str] = ()) -> None:
-        objects, names = [*objects], {*names}
+        objects, names = [x for x in objects if not is_stateful(type(x))], {*names}
         is_loaded = "numpy.random" in sys.modules  # libraries may draw from it
         found = _among(objects, with_numpys="random" in names or is_loaded)
         self._before = {id(x): (x, state_of(x)) for x in found}

@@ -35,7 +35,8 @@ class RecordingLimits:
     """
 
     def __init__(self) -> None:
-        self._told: set[str] = set()
+        #: The problems that were warned of.
+        self.told: set[str] = set()
         self._not_finite = 0  # operations
         self._changes: Counter[str] = Counter()
         self._start = self._pays_from = 0.0
@@ -53,14 +54,10 @@ class RecordingLimits:
         """Return whether it is long enough since the last recording."""
         return time.perf_counter() >= self._pays_from
 
-    def warns_of(self, problem: str) -> bool:
-        """Return whether a problem is still to be warned of."""
-        return problem not in self._told
-
     def _is_first(self, problem: str) -> bool:
         """Return whether to warn of a problem now."""
-        is_first = self.warns_of(problem)
-        self._told.add(problem)
+        is_first = problem not in self.told
+        self.told.add(problem)
         return is_first
 
     def warn_of_paths(

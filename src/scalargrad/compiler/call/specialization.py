@@ -92,7 +92,6 @@ class Specialization:
         self.outline = outline
         self.recorded = len(recording.program)
         self.outcomes = recording.outcomes
-        self.lines = recording.lines
         self._expected = [*map(float, self.outcomes)]
         self.is_checked = recording.is_checked
         #: Whether it compares numbers: of nan, NumPy's max and clip decide otherwise.

@@ -214,7 +214,7 @@ class Specializations:
         """Return whether calls of this shape that take no known path are eager now."""
         known = self.current(key, objects)
         if len(known) >= PATHS:
-            return not self.limits.warns_of("paths")
+            return "paths" in self.limits.told
         shape = self.shapes.get(key)  # another thread may have it forgotten
         if shape is not None and len(shape.tried) == 1:  # the next call may take that way again
             return False

@@ -67,6 +67,7 @@ from scalargrad.compiler.guards.refused import (
 )
 from scalargrad.compiler.guards.rereading import Rereading
 from scalargrad.sparse import Table, Touched
+from scalargrad.system.process import collector_paused
 from scalargrad.table.operation import Operation
 from scalargrad.tree import is_array as is_ndarray
 from scalargrad.tree import is_object_array
@@ -181,6 +182,7 @@ def named(place: Place) -> str:
     return f"{whose.__name__}.{name}"
 
 
+@collector_paused()
 def walked(roots: Sequence[Any], names: NamesRead, **how: Any) -> Walk:
     """Walk until no more names are found: each may lead to code that names others.
 

@@ -58,8 +58,6 @@ class Recording:
         it.
     branches : int
         How many of the guards are answers to Python's ``if``.
-    lines : tuple of (str, int) or None
-        The lines of the user's code that have asked for the guards.
     """
 
     program: Program
@@ -73,7 +71,6 @@ class Recording:
     results: int = 0
     differentiated: tuple[int, ...] = ()
     branches: int = 0
-    lines: tuple[tuple[str, int] | None, ...] = ()
 
 
 def record(f: Callable[..., Any], leaves: Sequence[Value]) -> tuple[Recording, Any]:
@@ -186,7 +183,6 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
         len(outputs),
         tuple([k for k, x in enumerate(given) if x in trace.differentiated]),
         trace.branches,
-        tuple(trace.lines),
     )
 
 
