@@ -11,15 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Flags, Floats, Integers
-from scalargrad.compiler.passes.kinds import (
-    ADJOINT,
-    UNBATCH,
-    Held,
-    Op,
-    Stacked,
-    Total,
-    makes_lanes,
-)
+from scalargrad.compiler.passes.kinds import ADJOINT, UNBATCH, Held, Op, Stacked, Total, makes_lanes
 from scalargrad.system.cached_property import cached_property
 
 #: The roots and seeds of a sweep, in turn.
