@@ -11,15 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Flags, Floats, Integers
-from scalargrad.compiler.passes.kinds import (
-    ADJOINT,
-    UNBATCH,
-    Held,
-    Op,
-    Stacked,
-    Total,
-    makes_lanes,
-)
+from scalargrad.compiler.passes.kinds import ADJOINT, UNBATCH, Held, Op, Stacked, Total, makes_lanes
 from scalargrad.system.cached_property import cached_property
 
 #: The roots and seeds of a sweep, in turn.
@@ -206,6 +198,10 @@ class Nodes:
         )
 
 
+#: Fewer nodes than this are removed one by one.
+_MANY = 64
+
+
 def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) -> None:
     """Remove unused nodes, and then those that become unused by that, by counting uses down.
 
@@ -219,13 +215,23 @@ def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) 
         The number of uses of each node, updated.
     """
     starts, used, left = map(entries, (first, operands, uses))
-    ahead = unused.tolist()
-    while ahead:
-        x = ahead.pop()
-        for y in used[starts[x] : starts[x + 1]]:
-            left[y] -= 1
-            if not left[y]:
-                ahead.append(y)
+    while len(unused):
+        if len(unused) >= _MANY:
+            counts = first[unused + 1] - first[unused]
+            targets = operands[stretches(first[unused], counts)]
+            some, kind = alike(targets)
+            found = targets[some]
+            uses[found] -= np.bincount(kind)
+            unused = found[uses[found] == 0]
+            continue
+        few = unused.tolist()
+        while few and len(few) < _MANY:
+            x = few.pop()
+            for y in used[starts[x] : starts[x + 1]]:
+                left[y] -= 1
+                if not left[y]:
+                    few.append(y)
+        unused = np.array(few, np.int64)
 
 
 def entries(numbers: Any) -> memoryview[int]:

@@ -30,7 +30,7 @@ from scalargrad.compiler.passes.kinds import (
     Total,
     of_lanes,
 )
-from scalargrad.compiler.passes.nodes import Nodes, alike, drop, numbers_of, starts
+from scalargrad.compiler.passes.nodes import Nodes, alike, drop, numbers_of, starts, stretches
 from scalargrad.compiler.trace.columns import Columns
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import TABLE, add, div, eq, identity, mul, ne, pow
@@ -295,8 +295,8 @@ def _propagates(nodes: Nodes, ask: Callable[..., Any]) -> Flags:
     always = nodes.where(_passes_all)
     found = np.repeat(always, np.diff(nodes.first))
     some = np.flatnonzero(nodes.where(lambda op: isinstance(op, Elementwise)) & ~always)
-    for x, passing in zip(some.tolist(), ask(some, _passing), strict=True):
-        found[nodes.first[x] : nodes.first[x + 1]] = passing
+    places = stretches(nodes.first[some], np.diff(nodes.first)[some])
+    found[places] = [*itertools.chain.from_iterable(ask(some, _passing))]
     return found
 
 
