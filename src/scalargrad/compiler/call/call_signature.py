@@ -120,10 +120,15 @@ def _written(args: tuple[Any, ...]) -> Any:
 
 def _bare(x: Any) -> Any:
     """Return a list of dataclasses, each another one, as their class and what they hold."""
-    if x.__class__ is not list or not x or not (kind := KINDS[x[0].__class__]).is_record:
+    if not _holds_records(x):
         return x
-    are_others = {*map(type, x)} == {kind.of} and len({*map(id, x)}) == len(x)
+    kind = type(x[0])
+    are_others = {*map(type, x)} == {kind} and len({*map(id, x)}) == len(x)
     return (id(kind), [*map(SPACE, x)]) if are_others else x
+
+
+def _holds_records(x: Any) -> bool:
+    return x.__class__ is list and len(x) > 0 and KINDS[x[0].__class__].is_record
 
 
 #: The kinds of parameters that an argument by position may stand for.
@@ -143,13 +148,21 @@ def _is_worth_a_layout(x: Any) -> bool:
     """Return whether an argument is a dict, or a list of such, of dataclasses or many numbers."""
     kind = x.__class__
     is_full = kind in _NESTED and len(x) > 0
-    rows = kind is not dict and is_full and (x[0].__class__ in _NESTED or _bare(x) is not x)
+    rows = kind is not dict and is_full and (x[0].__class__ in _NESTED or _holds_records(x))
     return kind is dict or rows or (is_full and len(x) >= _MANY)
 
 
 def _nested(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the lists, tuples and dicts among the arguments."""
-    return (*[x for x in (*args, *kwargs.values()) if x.__class__ in _NESTED],)
+    """Return the lists, tuples and dicts among the arguments.
+
+    None if dataclasses in one of them may be in another argument, too.
+    """
+    given = (*args, *kwargs.values())
+    nested = (*[x for x in given if x.__class__ in _NESTED],)
+    if any(map(_holds_records, nested)):
+        others = {type(x) for x in given if x.__class__ not in _NESTED}
+        return nested if sum(map(_holds_records, nested)) == 1 and others <= AT_ONCE else ()
+    return nested
 
 
 class Signature:
