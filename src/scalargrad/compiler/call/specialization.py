@@ -43,12 +43,8 @@ class RandomInputs:
     """
 
     def __init__(self, draws: Sequence[Draw]) -> None:
-        self._count = len(draws)
         self._rows = [(row[0], len(row)) for row in rows_of(draws)]
         self._sources = {id(draw.source): draw.source for draw, _ in self._rows}.values()
-
-    def __len__(self) -> int:
-        return self._count
 
     def numbers(self) -> Floats:
         """Draw all numbers."""
@@ -98,7 +94,7 @@ class Specialization:
         self.compares = len(self.outcomes) > self.is_checked
         #: Whether Python's own ``if`` asked for one, which other calls may answer otherwise.
         self.branches = recording.branches > 0
-        self.draws = RandomInputs(recording.draws)
+        self.draws = RandomInputs(recording.draws) if recording.draws else None
         self.surroundings = surroundings
         self.closed_over = tuple(recording.closed_over)
         among = {id(x): k for k, x in enumerate(surroundings.values)}
@@ -111,7 +107,7 @@ class Specialization:
         program = recording.program
         given = program.inputs - len(recording.closed_over)
         nodes, apart = self._nodes_of(leaves), [leaves[k] for k in self.whole]
-        numbers = len(nodes) + len(self.draws) + len(recording.closed_over)
+        numbers = len(nodes) + len(recording.draws) + len(recording.closed_over)
         #: Which of all that is read are arrays; those apart come last.
         self._arrays = [k for k, x in enumerate(nodes) if hasattr(x, "ravel")]
         self._arrays += range(numbers, numbers + len(apart))
@@ -131,17 +127,19 @@ class Specialization:
         self.differentiable = bool(wrt)
         self.returns_arrays = has_arrays(outline)
         self.in_arrays = not (wrt or self.truths) and (self.has_arrays or self.returns_arrays)
-        drawn = [np.empty(len(self.draws))] if self.draws else []
+        drawn = [np.empty(len(recording.draws))] if self.draws else []
         self.cells = _cells_of([*nodes, *drawn, *apart])
         #: Makes the result of a call from what `run` has found.
         self.result = filler(self.outline, of_array=self.in_arrays and self.returns_arrays)
 
-    def bound(self, values: Sequence[Value]) -> Specialization:
-        """Return this path with the Values that surroundings of the same key hold."""
+    def bound(self, now: Surroundings, values: Sequence[Value]) -> Specialization:
+        """Return this path with these Values, in surroundings of the same key that hold them."""
+        if now is self.surroundings and values is now.values:
+            return self
         pairs = zip(self._places, self.closed_over, strict=True)
-        path = object.__new__(Specialization)
         closed_over = tuple([x if k is None else values[k] for k, x in pairs])
-        path.__dict__ = {**self.__dict__, "closed_over": closed_over}
+        path = object.__new__(Specialization)
+        path.__dict__ = {**self.__dict__, "closed_over": closed_over, "surroundings": now}
         return path
 
     def run(self, call: Call) -> tuple[Sequence[Any], bool] | None:
@@ -179,7 +177,7 @@ class Specialization:
 
     def fits(self, call: Call) -> bool:
         """Return whether a call takes this path; generators do not advance."""
-        states = self.draws.states()
+        states = self.draws.states() if self.draws else []
         run = self.run(call)
         rewind(states)
         return run is not None

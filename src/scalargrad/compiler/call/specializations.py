@@ -38,6 +38,8 @@ class Shape:
     ----------
     roots : sequence
         The function, and the classes and functions that it is called with.
+    is_valid : callable
+        Tells whether the latest that are known are valid still.
     known : list of Known
         The latest first; without objects that are given, only these.
     programs : dict
@@ -51,6 +53,7 @@ class Shape:
         self.known: list[Known] = []
         self.programs: dict[Any, tuple[Specialization, ...]] = {}
         self.tried: list[tuple[bool, ...]] = []
+        self.is_valid: Callable[[], bool] = bool  # not before paths were put here
         self._around: Surroundings | None = None
 
     def put(
@@ -62,8 +65,9 @@ class Shape:
         """
         self._around = around
         layout = None if around is None else layout_of(now.objects, around)
-        found = Known(now, tuple([x.bound(now.values) for x in paths]), layout)
+        found = Known(now, tuple([x.bound(now, now.values) for x in paths]), layout)
         self.known = [found, *(self.known if now.objects else [])][:KEPT]
+        self.is_valid = now.are_unchanged
 
     def keep(self, paths: tuple[Specialization, ...], now: Surroundings) -> None:
         """Keep these paths for whenever these are the surroundings."""
@@ -78,18 +82,18 @@ class Shape:
         return [*chain.from_iterable(reversed(self.programs.values()))]
 
     def valid(self, objects: list[Any]) -> tuple[Specialization, ...] | None:
-        """Return the paths that are known to be valid now, for these objects or others alike."""
+        """Return the paths that are known to be valid now, given these objects or others alike."""
         for now, paths, _ in self.known:
-            if (not objects or now.is_of(objects)) and now.are_unchanged():
+            if now.is_of(objects) and now.are_unchanged():
                 return paths
         around = self._around
-        if objects and around is not None and around.are_unchanged():
+        if around is not None and around.are_unchanged():
             layout = layout_of(objects, around)
             for now, paths, then in self.known:
                 if layout is not None and then is not None and then[0] == layout[0]:
                     places = dict(zip(map(id, then[1]), layout[1], strict=True))
                     values = [places.get(id(x), x) for x in now.values]
-                    return tuple([x.bound(values) for x in paths])
+                    return tuple([x.bound(now, values) for x in paths])
         return None
 
 
@@ -128,7 +132,9 @@ class Specializations:
     def current(self, key: Key, objects: list[Any]) -> tuple[Specialization, ...]:
         """Return the paths for a key, and objects that are given, that are valid now."""
         shape = self.shapes.get(key)
-        if shape is not None and (found := shape.valid(objects)) is not None:
+        if shape is not None and not objects and shape.is_valid():
+            return shape.known[0].paths
+        if shape is not None and objects and (found := shape.valid(objects)) is not None:
             return found
         with self.lock:
             return self._looked_around(key, objects)[1]
