@@ -27,15 +27,13 @@ from scalargrad.compiler.nests.plan import Plan, plan
 from scalargrad.compiler.nests.printer import print_llvm
 from scalargrad.compiler.nests.schedule import directed
 from scalargrad.compiler.nests.tiles import arranged
-from scalargrad.compiler.nests.unfold import unfold, written_out
+from scalargrad.compiler.nests.unfold import unfold
 from scalargrad.compiler.passes.kinds import DETACH, Op, has_lanes
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.unroll import lookups_recur, unrolled, with_choices
+from scalargrad.compiler.passes.unroll import unrolled
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Elementwise
 
-#: Examples of which no order of loops computes all are nodes of their own if these are so few.
-_UNROLLED = 100_000
 #: So few nodes are not searched for loops.
 _SMALL = 64
 #: The numbers of an example are computed one by one if they are no more than this; so are those of
@@ -133,40 +131,27 @@ def written(program: Program, write: Callable[[Lowered], T]) -> T:
 def _attempts(program: Program) -> Iterator[tuple[Asked, list[Form], bool]]:
     """Yield what is asked, trees of its parts, and whether borders may be cells around results.
 
-    It is a program as recorded, with each number of an example as a node of its own, and node by
-    node, derivatives too: each in loops, then without.
+    It is a program as recorded, then with each number of an example as a node of its own: each in
+    loops, then without.
     """
-    program = with_choices(program) if lookups_recur(program) else program
-    recorded = _asked(unfold(program))
-    yield from _in_loops(recorded)
     has_rows = has_lanes(program.nodes().table)
-    if not has_rows or len(program) <= _SHORT:
-        yield from _in_order(recorded)
+    yield from _in_forms(program, is_last=not has_rows or len(program) <= _SHORT)
     if has_rows:
-        program = unrolled(program)
-        if len(program) <= _UNROLLED:
-            yield from _in_loops(_asked(unfold(program)))
-    single = _asked(written_out(program))
-    yield from _in_loops(single)
-    yield from _in_order(single)
+        yield from _in_forms(unrolled(program), is_last=True)
 
 
-def _asked(form: Program | None) -> Asked | None:
-    """Return what is asked of a program; None if it has no such form."""
-    asked = None if form is None else Asked(form)
-    return asked if asked and asked.is_written else None
+def _in_forms(program: Program, *, is_last: bool) -> Iterator[tuple[Asked, list[Form], bool]]:
+    """Yield what is asked of a program, in loops, then without if that is the last resort."""
+    unfolded = unfold(program)
+    asked = Asked(unfolded) if unfolded else None
+    if asked and asked.is_written:
+        yield from _in_loops(asked)
+        if is_last:
+            yield asked, [part.recording for part in asked.parts], True
 
 
-def _in_order(asked: Asked | None) -> Iterator[tuple[Asked, list[Form], bool]]:
-    """Yield what is asked, without loops."""
-    if asked:
-        yield asked, [part.recording for part in asked.parts], True
-
-
-def _in_loops(asked: Asked | None) -> Iterator[tuple[Asked, list[Form], bool]]:
+def _in_loops(asked: Asked) -> Iterator[tuple[Asked, list[Form], bool]]:
     """Yield what is asked, in loops, if some are found."""
-    if asked is None:
-        return
     for found in _forms([part.recording for part in asked.parts]):
         yield asked, found, True
         yield asked, found, False

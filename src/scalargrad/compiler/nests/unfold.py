@@ -39,7 +39,7 @@ from scalargrad.compiler.passes.kinds import (
 )
 from scalargrad.compiler.passes.nodes import Nodes, Seeds
 from scalargrad.compiler.passes.program import Program, Writer, without_dead_nodes
-from scalargrad.compiler.passes.unroll import with_choices
+from scalargrad.compiler.passes.unroll import lookups_recur, with_choices
 from scalargrad.ops import (
     abs,
     add,
@@ -77,12 +77,16 @@ _MANY = 8
 _SHARED = 0.25
 #: That average is taken over about so many.
 _SAMPLE = 32
-#: The most nodes that written sweeps may visit in all.
-_MOST = 2_000_000
 
 
 def unfold(program: Program) -> Program | None:
-    """Return `program` in small operations, its sweeps side by side; None if that is impossible."""
+    """Return `program` in small operations, its sweeps side by side.
+
+    None if an inner sweep leads out of examples. Lookups that depend on each other, or that inner
+    sweeps may pass, are choices among all entries.
+    """
+    if lookups_recur(program):
+        program = with_choices(program)
     nodes = program.nodes()
     reductions = any(isinstance(op, Reduction) for op in nodes.occurring())
     sweeps = nodes.sweeps()
@@ -95,10 +99,8 @@ def unfold(program: Program) -> Program | None:
     unfolding = _Unfolding(program, inner)
     if not inner and not reductions and not unfolding.begun:
         return program
-    if sum(max(seeds[::2]) - min(wrt.values()) for seeds, wrt in inner.items()) > _MOST:
-        return None
-    if inner and TAKE in nodes.table:
-        return None
+    if inner and TAKE in nodes.occurring():
+        return unfold(with_choices(program))
     if (
         inner
         and has_lanes(nodes.table)
