@@ -21,6 +21,7 @@ from scalargrad.compiler.nests.equations import (
     MAX,
     SEQUENTIAL,
     SET,
+    Access,
     Array,
     Loop,
     Step,
@@ -176,9 +177,23 @@ class Sums(Registers):
                     is_sum = step.how == ADD
                     self._set(step.out, self.e.add(0.0, total) if is_sum else self.e.number(total))
 
+    def _complete(self, x: Access) -> str:
+        """Return a cell that is in memory, unless it may be one to which more is added."""
+        for step in self.sums:
+            if step.out.array is x.array and not _is_elsewhere(x, step.out):
+                raise TraceError(f"{x} is read in a loop that adds to {step.out}")
+        return super()._complete(x)
+
     def _joined_to(self, how: str, held: Operand, x: str) -> str:
         """Return a sum, or the largest number, with another that is computed already."""
         return self._joined(how, IDENTITY, [x], held)
+
+
+def _is_elsewhere(x: Access, out: Access) -> bool:
+    """Return whether a cell is another than the one that is added to, wherever loops stand."""
+    pairs = zip(x.indices, out.indices, strict=True)
+    apart = (index - mine for index, mine in pairs if index != mine)
+    return any(not (d.variables or d.via) for d in apart)
 
 
 def _start(how: str) -> float:
