@@ -250,8 +250,12 @@ class Registers:
         key = self._key(x)
         found = self._found(key)
         if found is None:
-            found = self.scopes[-1][key] = self._load(x)
+            found = self.scopes[-1][key] = self._complete(x)
         return str(found)
+
+    def _complete(self, x: Access) -> str:
+        """Return a cell to which no more is added."""
+        return self._load(x)
 
     def _read(self, x: Arg) -> Operand:
         """Return an argument as wide as steps are here."""

@@ -19,6 +19,7 @@ from scalargrad.compiler.nests.equations import (
     CLASSES,
     SEQUENTIAL,
     SET,
+    Access,
     Array,
     Loop,
     Step,
@@ -166,6 +167,20 @@ class Sums(Registers):
                 else:
                     self.sums.pop(step, None)
                     self._set(step.out, self.e.add(0.0, total))
+
+    def _complete(self, x: Access) -> str:
+        """Return a cell that is in memory, unless it may be one to which more is added."""
+        for step in self.sums:
+            if step.out.array is x.array and not _is_elsewhere(x, step.out):
+                raise TraceError(f"{x} is read in a loop that adds to {step.out}")
+        return super()._complete(x)
+
+
+def _is_elsewhere(x: Access, out: Access) -> bool:
+    """Return whether a cell is another than the one that is added to, wherever loops stand."""
+    pairs = zip(x.indices, out.indices, strict=True)
+    apart = (index - mine for index, mine in pairs if index != mine)
+    return any(not (d.variables or d.via) for d in apart)
 
 
 def has_partial_sums(step: Step, loop: Loop) -> bool:
