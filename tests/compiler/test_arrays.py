@@ -82,7 +82,7 @@ def test_values_beside_an_array_have_gradients() -> None:
     assert w.grad == pytest.approx(expected.grad, rel=1e-12)
 
 
-# Large arrays -------------------------------------------------------------------------------------
+# Large arrays in place ----------------------------------------------------------------------------
 
 RNG = np.random.default_rng(0)
 
@@ -120,7 +120,7 @@ LAYOUTS: list[Callable[[Any], Any]] = [
 
 @pytest.mark.parametrize(("count", "columns"), [(4_001, 5), (20_003, 5), (20_003, 70)])
 def test_the_digits_are_the_same_however_an_array_lies_in_memory(count: int, columns: int) -> None:
-    """Whatever the number of rows; and they are those of NumPy's formulas."""
+    """In place or copied, whatever the number of rows; and they are those of NumPy's formulas."""
     w, xs = RNG.normal(size=columns) / columns, RNG.normal(size=(count, columns))
     labels = np.sign(xs[:, 0] + 0.1)
     compiled = jit(value_and_grad(loss))
@@ -149,7 +149,7 @@ def test_an_error_that_a_function_catches_is_not_its_result() -> None:
 
 
 def test_what_is_written_into_an_array_between_calls_is_seen() -> None:
-    """Nothing of an earlier call stays, of the same array or of another."""
+    """Nothing of an earlier call stays: neither of the same array nor of one that was copied."""
     compiled = jit(lambda xs: added(vmap(lambda x: tanh(x[0]) * x[1])(xs)))
     xs, others = RNG.normal(size=(20_001, 2)), RNG.normal(size=(20_001, 2))
     for given in (xs, spread(others), xs, others, spread(xs)):

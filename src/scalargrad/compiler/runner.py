@@ -88,9 +88,12 @@ class Runner:
             Whether all of them are finite.
         """
         executable, outputs, hidden = idle = self.lend()
-        memory = executable.memory
-        for cell, block in zip(cells, blocks):  # noqa: B905 - at each call
-            memory[cell] = block
+        if executable.distances:
+            executable.take(cells, blocks)
+        else:
+            memory = executable.memory
+            for cell, block in zip(cells, blocks):  # noqa: B905 - at each call
+                memory[cell] = block
         executable.run()
         finite = are_finite(outputs) and (hidden is None or are_finite(hidden))
         found = outputs.copy()

@@ -82,7 +82,7 @@ def nested(program: Program, *, is_native: bool = True) -> Nested | NumpyNested:
 def _in_llvm(lowered: Lowered) -> Nested:
     from scalargrad.compiler.backend.llvm.machine_code import registers
 
-    found = scheduled(lowered, registers())
+    found = scheduled(lowered, registers(), in_place=True)
     module, functions = print_llvm(found.body, found.plan)
     begun, level = found.plan.begun(), _level(module, found.body)
     return Nested(
@@ -91,6 +91,8 @@ def _in_llvm(lowered: Lowered) -> Nested:
         *found[3:],
         module=module,
         functions=functions,
+        distances=found.plan.distances,
+        apart=lowered.apart,
         level=level,
     )
 
@@ -185,7 +187,9 @@ def is_printed(op: Op) -> bool:
     return not isinstance(op, Elementwise) or op is DETACH or can_write(op)
 
 
-def scheduled(found: Lowered, registers: int = 16, *, lanes: bool = True) -> Scheduled:
+def scheduled(
+    found: Lowered, registers: int = 16, *, in_place: bool = False, lanes: bool = True
+) -> Scheduled:
     """Return loops in the order in which they run, and where their arrays are.
 
     Parameters
@@ -193,12 +197,14 @@ def scheduled(found: Lowered, registers: int = 16, *, lanes: bool = True) -> Sch
     found : Lowered
     registers : int
         How many vector registers the processor has.
+    in_place : bool
+        Whether large arrays that are given may lie elsewhere, at a distance that memory says.
     lanes : bool
         Whether there are vectors.
     """
     equations, ordered = directed(in_blocks(found.equations, found.examples))
     body, fastest = arranged(ordered, registers, lanes=lanes)
-    places = plan(equations, body, fastest)
+    places = plan(equations, body, fastest, found.apart if in_place else None)
     first = places.offsets[found.outputs] - places.offsets[found.given]
     outputs = slice(first, first + found.outputs.shape[0])
     return Scheduled(equations, body, places, found.given.shape[0], outputs, found.results)

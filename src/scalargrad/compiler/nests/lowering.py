@@ -70,6 +70,8 @@ class Lowered(NamedTuple):
         looked after by guards of the recording.
     results : int
         How many outputs there are.
+    apart : int
+        From which number on what is given are whole arrays.
     examples : list of Var
         The variables of loops over examples.
     """
@@ -78,6 +80,7 @@ class Lowered(NamedTuple):
     given: Array
     outputs: Array
     results: int
+    apart: int
     examples: list[Var]
 
 
@@ -121,7 +124,8 @@ class Lowering:
         if any(x.array not in arrays for step, _ in statements(found.body) for x in step.reads()):
             raise TraceError("what is read after gradients was left out before them")
         equations = with_room_for_empty_sums(with_saved_exponentials(stored_at_once(found)))
-        return Lowered(equations, self.given, self.outputs, self.results, self.examples)
+        apart = self.asked.program.inputs
+        return Lowered(equations, self.given, self.outputs, self.results, apart, self.examples)
 
     def _equations(self) -> Program:
         parts, cells = self.asked.parts, self.cells

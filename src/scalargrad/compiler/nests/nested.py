@@ -15,9 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from scalargrad.compiler.array_types import LINE, Floats, aligned
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.nests.numpy_runner import Loops
+from scalargrad.compiler.nests.plan import Distance
 from scalargrad.errors import OperandError
 from scalargrad.system.cached_property import cached_property
 
@@ -33,12 +36,18 @@ class Nested(Loops):
     functions : sequence of (str, int)
         The names of the functions, in order, and how often each is called: if several times, then
         with the number of a block, by threads that share the blocks.
+    distances : sequence of Distance
+        How far arrays that are given lie from their cells, 0 where these have copies.
+    apart : int
+        From which number on what is given are whole arrays.
     level : int
         How much LLVM optimizes: 0 or 1.
     """
 
     module: IRModule
     functions: Sequence[tuple[str, int]]
+    distances: Sequence[Distance]
+    apart: int
     level: int
 
     @cached_property
@@ -57,6 +66,8 @@ class NestExecutable:
     ----------
     memory : float64
         Its first cells take the inputs before `run`.
+    distances : sequence of Distance
+        As of `Nested`; `take` uses them.
     """
 
     def __init__(self, nested: Nested) -> None:
@@ -66,14 +77,43 @@ class NestExecutable:
         self.memory: Floats = whole[LINE:]
         self._code = code  # whose instructions are gone when it is
         self._address, self._functions = whole.ctypes.data, nested.functions
+        self.distances, self._apart = nested.distances, nested.apart
+        self._integers = whole.view(np.int64)
         self.run: Callable[[], Any] = functools.partial(code[0], whole.ctypes.data)
         if len(code) > 1:
             self.run = self._run_blocks
+        if nested.distances:
+            self.run = functools.partial(self._run_and_let_go, self.run)
 
     @property
     def entry(self) -> tuple[int, Any]:
         """The address of the memory, and that of the code, or of its first function."""
         return self._address, ctypes.cast(self._code[0], ctypes.c_void_p).value
+
+    def _run_and_let_go(self, run: Callable[[], Any]) -> None:
+        """Run on arrays where they lie; the next run is on the numbers in memory."""
+        run()
+        for x in self.distances:
+            self._integers[x.cell] = 0
+
+    def take(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> None:
+        """Take numbers for the next run: each in its cells, or large arrays where they lie."""
+        for place, block in zip(cells, blocks, strict=True):
+            found = self._within(place) if _can_be_read(block) else []
+            if not found:
+                self.memory[place] = block
+                continue
+            first = self._address + (LINE + found[0][0]) * block.itemsize
+            for _, x in found:
+                self._integers[x.cell] = (block.ctypes.data - first) // block.itemsize
+
+    def _within(self, place: int | slice) -> list[tuple[int, Distance]]:
+        """Return the first number of some cells, with distances of these; none if not of all."""
+        if not isinstance(place, slice):
+            return []
+        inside = range(*place.indices(len(self.memory)))
+        apart = self.distances if inside.start >= self._apart else ()
+        return [(inside.start, x) for x in apart if x.numbers.start in inside]
 
     def _run_blocks(self) -> None:
         """Run the functions in order, those of blocks by several threads."""
@@ -82,6 +122,12 @@ class NestExecutable:
                 code(self._address)
             else:
                 _share(functools.partial(code, self._address), blocks)
+
+
+def _can_be_read(block: Any) -> bool:
+    """Return whether the numbers of an array lie one after the other."""
+    is_array = isinstance(block, np.ndarray) and block.dtype == np.float64
+    return is_array and block.flags.c_contiguous and block.flags.aligned
 
 
 def _code_of(nested: Nested) -> Any:

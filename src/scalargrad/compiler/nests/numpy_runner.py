@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +94,8 @@ class NumpyNested(Loops):
 
 class NumpyNestExecutable:
     """Nests that NumPy and Python run, and their memory."""
+
+    distances: Sequence[Any] = ()
 
     def __init__(self, nested: NumpyNested) -> None:
         self._nested, self._whole = nested, nested.begun.copy()

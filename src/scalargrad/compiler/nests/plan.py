@@ -33,6 +33,8 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.schedule import ScheduledLoop
 
+#: Arrays of so many numbers are read where they lie rather than copied.
+LARGE = 4096
 #: Rows and arrays whose length is a multiple of so many numbers, 1 kB, are kept further apart: what
 #: a column has, or one turn of a loop reads, would else be in the same few lines of the cache.
 APART = 128
@@ -54,6 +56,10 @@ class Plan:
         The length of memory; vectors may read some numbers before and after arrays.
     lanes : dict
         The arrays of which only the turns at hand of a loop with lanes are kept.
+    in_place : dict from Access to int
+        The cells of what is given that may lie elsewhere at a run, and which of `distances` says
+        by how many cells further on.
+    distances : list of Distance
     """
 
     offsets: dict[Array, int]
@@ -61,6 +67,8 @@ class Plan:
     cleared: list[Array]
     cells: int
     lanes: dict[Array, Near]
+    in_place: dict[Access, int]
+    distances: list[Distance]
 
     def view(self, memory: Floats, array: Array) -> Any:
         """Return the cells of an array that is in memory."""
@@ -100,16 +108,34 @@ class Near(NamedTuple):
     size: int
 
 
+class Distance(NamedTuple):
+    """How far numbers that are given lie from their cells.
+
+    Attributes
+    ----------
+    cell : int
+        Where memory has the distance, as an integer.
+    numbers : range
+        Which numbers of what is given it is about.
+    """
+
+    cell: int
+    numbers: range
+
+
 class _Use(NamedTuple):
     step: Step
     access: Access
     loops: tuple[Loop, ...]
 
 
-def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
+def plan(
+    program: Program, body: Body, fastest: Mapping[Array, int], apart: int | None = None
+) -> Plan:
     """Return where the arrays of a program are while `body`, its loops in order, runs.
 
-    `fastest` says along which dimension of an array neighbours lie, if not along the last.
+    `fastest` says along which dimension of an array neighbours lie, if not along the last. From
+    number `apart` of what is given on, these are whole arrays, which may be read where they lie.
     """
     writers: dict[Array, list[_Use]] = {}
     readers: dict[Array, list[_Use]] = {}
@@ -142,7 +168,31 @@ def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
             strides[array] = _strides(shape, along, APART if is_free and not is_cleared else 0)
             cells += _room(shape, strides[array])
             cells += CLASSES if is_free and cells % APART == offsets[array] % APART else 0
-    return Plan(offsets, strides, cleared, cells, lanes)
+    in_place, ranges = _in_place(readers, apart)
+    distances = [Distance(cells + k, x) for k, x in enumerate(ranges)]
+    cells += -(-len(ranges) // CLASSES) * CLASSES
+    return Plan(offsets, strides, cleared, cells, lanes, in_place, distances)
+
+
+def _in_place(
+    readers: Mapping[Array, Sequence[_Use]], apart: int | None
+) -> tuple[dict[Access, int], list[range]]:
+    """Return the cells of large arrays that are given, and the stretches of numbers they are in."""
+    uses = (use for array, x in readers.items() if array.kind == "in" for use in x)
+    found = {use.access: use.access.indices[0].bounds() for use in uses}
+    large = {x: (low, high + 1) for x, (low, high) in found.items() if apart and low >= apart}
+    if any(low < (apart or 0) <= high for low, high in found.values()):
+        return {}, []
+    ranges: list[range] = []
+    for low, stop in sorted(large.values()):
+        if ranges and low < ranges[-1].stop:
+            ranges[-1] = range(ranges[-1].start, max(stop, ranges[-1].stop))
+        else:
+            ranges.append(range(low, stop))
+    if any(len(x) < LARGE for x in ranges):
+        return {}, []
+    which = {x: k for x, (low, _) in large.items() for k, y in enumerate(ranges) if low in y}
+    return which, ranges
 
 
 def _is_in_registers(

@@ -66,6 +66,9 @@ class Registers:
         self.at = {block: ("%s", 0)} if block else {}
         self.body = self.module.function(name, f"ptr noalias %m{', i64 %s' * bool(block)}")
         self.e1, self.e8 = Emitter(self.body), Emitter(self.body, CLASSES)
+        for k, distance in enumerate(self.plan.distances):
+            at = self._next_to("%m", distance.cell)
+            self.body.line(f"%d{k} = load i64, ptr {at}")
 
     def whole(self, base: int, terms: Sequence[tuple[str, int]]) -> str:
         """Return a whole number: `base` and multiples of registers."""
@@ -195,6 +198,8 @@ class Registers:
             if index.via:
                 entry = self._entry(index.via, lane)
                 terms[entry] = terms.get(entry, 0) + k
+        if x in self.plan.in_place:
+            terms[f"%d{self.plan.in_place[x]}"] = 1
         return self.pointer(base, list(terms.items()))
 
     def _entry(self, table: Access, lane: int) -> str:
@@ -220,6 +225,8 @@ class Registers:
         if not self._is_wide(x):
             return self.e1.load(self._where(x))
         apart = self._apart(x)
+        if x in self.plan.in_place and self.valid < CLASSES:
+            apart = 0  # whoever made the array may own nothing beyond it
         if apart == 1:
             return self.e8.load(self._where(x))
         if apart == -1:
