@@ -371,7 +371,7 @@ LEFT_OUT: dict[str, str] = {
 INNER = {
     "check", "rule", "first_state", "is_sparse", "next_group", "is_still",
     "step_arrays", "unit", "function", "paths", "taken",
-    "recorded_singly", "recalled", "call_of",
+    "record_elementwise", "recalled", "call_of",
 }  # fmt: skip
 
 

@@ -120,6 +120,17 @@ def test_no_text_names_a_module_that_has_gone() -> None:
     assert found == set()
 
 
+def test_packages_list_modules_and_names_that_exist() -> None:
+    """The docstring of a package is its index."""
+    code = "\n".join(x.read_text(encoding="utf-8") for x in SOURCE.rglob("*.py"))
+    for package in SOURCE.rglob("__init__.py"):
+        text = ast.get_docstring(ast.parse(package.read_text(encoding="utf-8"))) or ""
+        files = {x.stem for x in package.parent.iterdir()}
+        for name in {*re.findall(r"(?<!`)`(\w+)`(?!`)", text)} - files:
+            defined = rf"^\s*(def|class) {name}\b|^{name}\b[^\n]*="
+            assert re.search(defined, code, re.MULTILINE), f"{package}: {name}"
+
+
 def test_no_text_names_a_file_that_has_gone() -> None:
     """Where a file is named with its folder, such a file exists."""
     named = re.compile(r"(?<![\w/.*{}<>-])(?:[\w-]+/)+\w+\.(?:py|js|css|ipynb)\b")

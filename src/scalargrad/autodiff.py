@@ -152,7 +152,7 @@ def _sweep(order: Sequence[Value], seeds: Mapping[Value, float]) -> Swept:
 
 
 def _checked(swept: Swept, allow_nonfinite: bool) -> Swept:
-    """Return it; raise NumericalError if a leaf would have nan: then their sum is no number."""
+    """Return `swept`; raise NumericalError if the gradient of a leaf would be nan."""
     inner, signals, leaves = swept
     if _anomaly.get() or not (allow_nonfinite or isfinite(sum(leaves.values()))):
         _require_numbers(inner, dict(zip(inner, signals, strict=True)) | leaves)
@@ -177,7 +177,7 @@ def _require_numbers(inner: Sequence[Value], signals: Mapping[Value, Any]) -> No
 
 
 def _carries(node: Value, x: Any, signals: Mapping[Value, Any], is_good: Any) -> bool:
-    """Return whether a node sends an operand what is no good; a call may, as far as is known."""
+    """Return whether a node sends an operand a bad signal; a call, which is opaque, may."""
     pairs = zip(node.parents, node.local_grads, strict=False)  # of a call there are none
     sent = [signals[node] * local for y, local in pairs if y is x and local is not None]
     return not all(map(is_good, sent)) or not node.local_grads

@@ -21,8 +21,7 @@ class Comparison(NamedTuple):
     op : Operation
         `gt` for ``x > 0``; `ne` for ``if x``, which asks whether x is not 0.
     operands : tuple of Value, float or None
-        The two that were compared; None for one of which it is not known any more from what it was
-        computed.
+        The two numbers compared; None where the node it came from is no longer known.
     outcome : bool
         What Python found.
     """

@@ -66,7 +66,7 @@ _recorder: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
 recorder = _recorder.get
 
 
-def unless_recorded(question: str) -> None:
+def refuse_if_recorded(question: str) -> None:
     """Refuse an action that a program could not repeat, where a function is recorded."""
     if (current := recorder()) is not None:
         current.refused(question)
@@ -138,7 +138,7 @@ def is_grad_enabled() -> bool:
     """
     enabled = builds_graphs()
     if enabled:
-        unless_recorded("mode")
+        refuse_if_recorded("mode")
     return enabled
 
 

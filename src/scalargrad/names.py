@@ -13,7 +13,7 @@ _LETTERS = "vuztgh"  # for nodes without a label; the first that no label has
 def names(order: Iterable[Value]) -> dict[Value, str]:
     """Return a short stable name for every node: its label, or v1, v2, … in order.
 
-    Where something is called v or v1, as a velocity is, u1, u2, … are not taken for it. A label
+    If a label is v or v1, as for a velocity, nodes without labels are u1, u2, …. A label
     used by several nodes gets a number from the second on, in this order: w, w_2, w_3.
 
     Examples

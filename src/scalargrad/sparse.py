@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import unless_recorded
+from scalargrad.grad_mode import refuse_if_recorded
 from scalargrad.value import Parameter, Value
 
 
@@ -24,7 +24,7 @@ class Touched(dict["SparseParameter", None]):
 
     def zero_grad(self) -> None:
         """Set the gradient of every touched parameter to 0 and forget them."""
-        unless_recorded("zero_grad")
+        refuse_if_recorded("zero_grad")
         for parameter in self:
             _set_grad(parameter, 0.0)
         self.clear()

@@ -12,7 +12,7 @@ import numpy as np
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.jitted import Jitted
-from scalargrad.compiler.nests.unfold import written_out
+from scalargrad.compiler.nests.unfold import expand
 from scalargrad.compiler.passes.kinds import DETACH
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.unroll import unrolled
@@ -48,7 +48,7 @@ def pattern(program: Program, inputs: int, results: int) -> tuple[Integers, Inte
     What has the same inputs as an operand shares its set: a result depends on few inputs of a great
     many. A bit for each pair would take 20 GB for 30,000 residuals in 60,000 numbers.
     """
-    program = written_out(unrolled(program))
+    program = expand(unrolled(program))
     nothing: frozenset[int] = frozenset()
     sets = [nothing] * len(program)
     sets[:inputs] = [frozenset((k,)) for k in range(inputs)]
@@ -211,7 +211,7 @@ class _Plan:
         def pushed(x: Any, v: Any, others: Others) -> Any:
             return grad(lambda u: dot(pulled_back(x, u, others), v))(ones)
 
-        path = Jitted(of_numbers).recorded_singly((x, others), {})
+        path = Jitted(of_numbers).record_elementwise((x, others), {})
         if path.branches:
             raise TraceError(
                 "sparse=True takes functions that never ask a number for a way to go, as another "

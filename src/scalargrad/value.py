@@ -75,7 +75,7 @@ class Value(PythonProtocols, LectureNames):
     Attributes
     ----------
     data : float
-        The number. What is assigned is converted to a float where it is next computed with.
+        The number. An assigned number is converted to a float when it is next used.
     grad : float
         ∂root/∂self, in root unit / self unit, filled by `backward`; None counts as 0.
     op : Operation or None

@@ -20,7 +20,6 @@ from tests.compiler.nests import (
     Operand,
     Operation,
     Program,
-    arranged,
     fma,
     machine_code,
     numpy_code,
@@ -28,6 +27,7 @@ from tests.compiler.nests import (
     print_c,
     print_llvm,
     schedule,
+    tiled,
     write,
 )
 
@@ -43,7 +43,7 @@ class CompiledNest:
     def __init__(self, program: Program, level: int = 1, *, tiles: bool = True) -> None:
         body, fastest = schedule(program), dict[Array, int]()
         if tiles:
-            body, fastest = arranged(body, lanes=isinstance(self, LLVMNest))
+            body, fastest = tiled(body, lanes=isinstance(self, LLVMNest))
         self.plan = plan(program, body, fastest)
         self.build(body, level)
         self.memory = self.plan.begun()

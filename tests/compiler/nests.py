@@ -11,7 +11,6 @@ from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.nests import builder
-from scalargrad.compiler.nests.asked import Asked
 from scalargrad.compiler.nests.c_printer import print_c
 from scalargrad.compiler.nests.compile_nests import nested
 from scalargrad.compiler.nests.contract import contract
@@ -30,16 +29,17 @@ from scalargrad.compiler.nests.equations import (
     as_index,
 )
 from scalargrad.compiler.nests.finder.find import trees
-from scalargrad.compiler.nests.finder.recording import Recording
-from scalargrad.compiler.nests.finder.tree import Table, Tree, stands_for
+from scalargrad.compiler.nests.finder.instructions import Instructions
+from scalargrad.compiler.nests.finder.tree import Table, Tree, computes
 from scalargrad.compiler.nests.interpreter import fma, interpret
 from scalargrad.compiler.nests.numpy_runner import numpy_code
+from scalargrad.compiler.nests.partition import Partition
 from scalargrad.compiler.nests.plan import plan
 from scalargrad.compiler.nests.printer import print_llvm
 from scalargrad.compiler.nests.schedule import schedule
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.sums import write
-from scalargrad.compiler.nests.tiles import arranged
+from scalargrad.compiler.nests.tiles import tiled
 from scalargrad.compiler.nests.unfold import unfold
 from scalargrad.compiler.passes.expressions import subexpressions
 from scalargrad.compiler.runner import Runner
@@ -50,10 +50,36 @@ from scalargrad.table.symbol import Symbol
 from scalargrad.value import Value
 
 __all__ = [
-    "Array", "Body", "Builder", "Cells", "Emitter", "FunctionBody", "IRModule", "Operand",
-    "Operation", "Program", "Recording", "Table", "Tree", "arranged", "contract", "fma",
-    "gradient", "interpret", "machine_code", "numpy_code", "plan", "print_c", "print_llvm",
-    "recorded", "run_as_nests", "schedule", "simplify", "stands_for", "trees", "write",
+    "Array",
+    "Body",
+    "Builder",
+    "Cells",
+    "Emitter",
+    "FunctionBody",
+    "IRModule",
+    "Instructions",
+    "Operand",
+    "Operation",
+    "Program",
+    "Table",
+    "Tree",
+    "computes",
+    "contract",
+    "fma",
+    "gradient",
+    "interpret",
+    "machine_code",
+    "numpy_code",
+    "plan",
+    "print_c",
+    "print_llvm",
+    "recorded",
+    "run_as_nests",
+    "schedule",
+    "simplify",
+    "tiled",
+    "trees",
+    "write",
 ]  # fmt: skip
 
 
@@ -142,10 +168,10 @@ def run_as_nests(function: Callable[[list[Any]], Any], numbers: Sequence[float])
 
 def recorded(
     function: Callable[[list[Any]], Any], numbers: Sequence[float]
-) -> tuple[Recording, int]:
+) -> tuple[Instructions, int]:
     """Return the recording of a function of a list of numbers, and the node of its result."""
     leaves = [Value(x) for x in numbers]
     unfolded = unfold(record(lambda *xs: function([*xs]), leaves)[0].program)
     assert unfolded is not None
-    (part,) = Asked(unfolded).parts
+    (part,) = Partition(unfolded).parts
     return part.recording, part.places[part.results.index(unfolded.outputs[0])]

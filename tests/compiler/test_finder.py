@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.compiler import random_recordings
-from tests.compiler.nests import Recording, Table, Tree, recorded, stands_for, trees
+from tests.compiler.nests import Instructions, Table, Tree, computes, recorded, trees
 from tests.compiler.random_recordings import Drawn
 from tests.compiler.search import NOT_COMPARED
 from tests.seeds import seeds
@@ -21,16 +21,16 @@ from benchmarks.replay.corpus.nests import Natural, point
 pytestmark = [pytest.mark.behaviour, pytest.mark.differential]
 
 
-def of(program: Natural) -> Recording:
+def of(program: Natural) -> Instructions:
     """Return the recording of a program."""
     return recorded(program.function, point(program))[0]
 
 
-def found(recording: Recording) -> Tree:
+def found(recording: Instructions) -> Tree:
     """Return the tree of a recording, which stands for it."""
     tree = next(trees(recording), None)
     assert tree is not None
-    assert stands_for(tree, recording)
+    assert computes(tree, recording)
     return tree
 
 
@@ -97,13 +97,13 @@ def test_random_loops_stand_for_their_recording(seed: int) -> None:
     tree = next(trees(recording), None)
     if tree is None:
         return
-    assert stands_for(tree, recording)
+    assert computes(tree, recording)
     places = recording.places.copy()
     places[random.Random(seed).randrange(len(places))] += 1
     changed = dataclasses.replace(recording, places=places)
-    assert not stands_for(tree, changed)
+    assert not computes(tree, changed)
     again = next(trees(changed), None)
-    assert again is None or stands_for(again, changed)
+    assert again is None or computes(again, changed)
 
 
 @pytest.mark.native

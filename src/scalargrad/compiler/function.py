@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from scalargrad.compiler.nests.unfold import written_out
+from scalargrad.compiler.nests.unfold import expand
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     BATCH,
@@ -51,7 +51,7 @@ class Function:
         table = self.recorded.nodes().table
         if not self.wrt or ADJOINT not in table or has_lanes(table):
             return self.recorded
-        return written_out(self.recorded)
+        return expand(self.recorded)
 
     @cached_property
     def _attached(self) -> Nodes:

@@ -1,4 +1,4 @@
-"""Whether functions are compiled, checked or run as written: SCALARGRAD_JIT, `disable_jit`."""
+"""Modes of compiled functions: on, off or checked; SCALARGRAD_JIT and `disable_jit`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _mode: ContextVar[str] = ContextVar("jit_mode", default="")
 
 
 @functools.cache
-def chosen() -> str:
+def environment_setting() -> str:
     """Return what the environment variable SCALARGRAD_JIT asks for, as read at first use.
 
     Raises
@@ -34,7 +34,7 @@ def chosen() -> str:
 
 def mode_here() -> str:
     """Return how compiled functions are called here: on, off, check or program."""
-    return _mode.get() or _MODES[chosen()]
+    return _mode.get() or _MODES[environment_setting()]
 
 
 _MODES = {"": "on", "numpy": "on", "off": "off", "check": "check"}

@@ -57,7 +57,7 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
 
-#: A call is timed so often, and the shortest time is told.
+#: The number of times that a call is timed; the shortest time is reported.
 _RUNS = 7
 
 
@@ -110,8 +110,8 @@ class Jitted(Generic[P, R]):
         self.is_checked = check
         self._function = function
         self.static = static  # positions and names of arguments
-        #: Returns the key of a call, and the numbers and objects among its arguments.
         self._kept = Specializations(function)
+        #: Returns the key of a call, and the numbers and objects among its arguments.
         self.signature = (signature := Signature(function, static)).of
         self._remember = signature.remember
 
@@ -336,10 +336,10 @@ class Jitted(Generic[P, R]):
             )
         return anew, call
 
-    def recorded_singly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Specialization:
+    def record_elementwise(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Specialization:
         """Return a new path, not kept, in which each number given or returned has its own node."""
         try:
-            return self._kept.recorded_singly(self.call_of(args, kwargs))
+            return self._kept.record_elementwise(self.call_of(args, kwargs))
         except UnrecordedError as failed:
             failed.explain()
 

@@ -1,4 +1,4 @@
-"""What programs were compiled into, for further recordings of the same program.
+"""Compiled forms of programs, kept for further recordings of the same program.
 
 A network made anew for each fold of a cross-validation, or a function whose cell is run again, is
 recorded anew; so is everything when a script is run again. Where the recording is the same program,
@@ -26,7 +26,7 @@ from scalargrad.compiler.passes.kinds import Held
 from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import OperandError
 
-#: What the programs kept in memory weigh at most, together; none that weighs more is kept there.
+#: The largest total weight of the programs kept in memory, and so of any one of them.
 MOST = 1_000_000
 #: What a program weighs besides the numbers that describe it: its machine code.
 _CODE = 20_000

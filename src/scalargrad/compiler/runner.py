@@ -24,7 +24,7 @@ from scalargrad.system.process import collector_paused
 Inputs = list[float] | Floats
 #: The most idle memories that are kept for each program.
 _IDLE = 8
-#: What is no longer takes less time to be run by NumPy than to be compiled.
+#: NumPy runs a program of at most this many nodes sooner than it is compiled.
 _SHORT = 2000
 
 

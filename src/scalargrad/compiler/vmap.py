@@ -82,7 +82,7 @@ def vmap(
         axes = (in_axes,) * len(args) if in_axes is None or isinstance(in_axes, int) else in_axes
         results = _results(f, (args, axes, kwargs), _count(args, axes))
         arrays = any(axis is not None and is_array(x) for x, axis in zip(args, axes, strict=True))
-        return arranged(results, out_axes, arrays)
+        return stacked(results, out_axes, arrays)
 
     return mapped
 
@@ -165,7 +165,7 @@ def holds_entries(x: Any) -> bool:
     return hasattr(x, "__len__") and not isinstance(x, _UNORDERED)
 
 
-def arranged(results: list[Any], out_axes: Any, arrays: bool) -> Any:
+def stacked(results: list[Any], out_axes: Any, arrays: bool) -> Any:
     """Return the results of all examples stacked as vmap returns them.
 
     Parameters
@@ -179,7 +179,7 @@ def arranged(results: list[Any], out_axes: Any, arrays: bool) -> Any:
     """
     if isinstance(out_axes, tuple | list | dict):
         return _of_parts(
-            results, out_axes, lambda part, axes: arranged(part, axes, arrays), "out_axes"
+            results, out_axes, lambda part, axes: stacked(part, axes, arrays), "out_axes"
         )
     if out_axes is None:
         return _shared(results)

@@ -57,7 +57,7 @@ def exported(
     """
     path, call = compiled.taken(args, kwargs)
     if path.is_whole or has_lanes(path.function.recorded.ops):
-        path = compiled.recorded_singly(args, kwargs)
+        path = compiled.record_elementwise(args, kwargs)
     if path.draws:
         raise TraceError(
             f"{compiled!r} draws random numbers, which a file cannot: draw outside, and give the "

@@ -17,7 +17,7 @@ Bounds = list[tuple[float, float]]
 #: Moves an objective from where it was started to its minimum within bounds; returns whether it
 #: succeeded, and why it ended.
 Search = Callable[[Objective, Bounds], tuple[bool, str]]
-#: A direction in which a function of parameters scaled to one curvature less is flat.
+#: With parameters scaled to unit curvature, a direction of less curvature than this counts as flat.
 _FLAT = 1e-13
 
 

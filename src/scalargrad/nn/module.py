@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
 from scalargrad.errors import OperandError, StateError, TrainingWarning
-from scalargrad.grad_mode import unless_recorded
+from scalargrad.grad_mode import refuse_if_recorded
 from scalargrad.nn.state import (
     IncompatibleKeys,
     flat,
@@ -143,7 +143,7 @@ class Module:
         Of `Linear` and `Embedding` weights only those that a gradient has reached are looked
         at, so the cost follows the entries an example used, not the size of the table.
         """
-        unless_recorded("zero_grad")
+        refuse_if_recorded("zero_grad")
         for _, part in _walk(self, lambda part: _is_table(part) or _lists_its_own(part)):
             if _lists_its_own(part):
                 for parameter in part.parameters():

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from scalargrad.errors import DomainError, NumericalError, OperandError
-from scalargrad.grad_mode import unless_recorded
+from scalargrad.grad_mode import refuse_if_recorded
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag, listed, number
 from scalargrad.value import Value
@@ -69,7 +69,7 @@ def clip_grad_norm_(
     >>> round(v.grad, 6), round(w.grad, 6)
     (0.6, 0.8)
     """
-    unless_recorded("clip")
+    refuse_if_recorded("clip")
     limit = number(max_norm, "max_norm", 0.0, finite=False)
     if (power := number(norm_type, "norm_type", finite=False)) not in {2.0, math.inf}:
         raise DomainError(f"norm_type is {power:g}; give 2 or math.inf")
@@ -122,7 +122,7 @@ def clip_grad_value_(parameters: Iterable[Value] | Value, clip_value: float) -> 
     >>> w.grad
     -1.0
     """
-    unless_recorded("clip")
+    refuse_if_recorded("clip")
     limit = number(clip_value, "clip_value", 0.0, finite=False)
     for parameter in _as_list(parameters):
         if parameter.grad and abs(parameter.grad) > limit:

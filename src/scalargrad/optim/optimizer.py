@@ -13,7 +13,7 @@ from math import isfinite, nan
 from typing import Any, ClassVar, cast
 
 from scalargrad.errors import NumericalError, OperandError, StateError
-from scalargrad.grad_mode import unless_recorded
+from scalargrad.grad_mode import refuse_if_recorded
 from scalargrad.optim import rules
 from scalargrad.optim.state import Group, checked, kept_names, read
 from scalargrad.sparse import Touched
@@ -141,7 +141,7 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0, looking only at what was touched."""
-        unless_recorded("zero_grad")
+        refuse_if_recorded("zero_grad")
         for members, records in self._tables:
             for parameter in members:
                 parameter.grad = 0.0
@@ -188,7 +188,7 @@ class Optimizer:
             If a gradient is inf or nan, or a parameter would become so; the parameter is
             named. No parameter, state or step count is changed then.
         """
-        unless_recorded("step")
+        refuse_if_recorded("step")
         result = (
             None if closure is None else function(closure, "closure", "one that returns the loss")()
         )
@@ -330,7 +330,7 @@ class Optimizer:
 
     @property
     def state(self) -> dict[Value, dict[str, float]]:
-        """What the rule remembers of each parameter, by name."""
+        """The state that the rule keeps for each parameter, by name."""
         found: dict[Value, dict[str, float]] = {}
         for group in self.param_groups:
             names = kept_names(self.state_names, group) if group["step"] else []

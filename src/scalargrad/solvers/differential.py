@@ -13,12 +13,13 @@ from scalargrad.errors import DomainError, NumericalError, OperandError
 from scalargrad.grad_mode import recorder
 from scalargrad.linalg import number, vector
 from scalargrad.ops import clip, dot, eq, exp, log, logical_and, minimum, square, sum, where
-from scalargrad.solvers.states import Equations, Numbers, State, chosen, constant, moved
+from scalargrad.solvers.states import Equations, Numbers, State, constant, moved, select
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.validation import positive, size
 from scalargrad.tree import is_array
 
-#: Dormand and Prince's stages: where in the step, and of what slopes before; the last is the step.
+#: Stages of Dormand and Prince: the time within the step, and the weights of earlier slopes; the
+#: last is the step itself.
 _STAGES = (
     (1 / 5, (1 / 5,)),
     (3 / 10, (3 / 40, 9 / 40)),
@@ -27,7 +28,7 @@ _STAGES = (
     (1.0, (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656)),
     (1.0, (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84)),
 )
-#: The step less one of order 4, of all slopes: the error of that.
+#: Weights of all slopes for the step of order 5 minus that of order 4: the error estimate.
 _ERROR = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40)
 #: The next step is this times the one whose error would be allowed, within a range of factors.
 _SAFETY, _LEAST, _MOST = 0.9, 0.2, 5.0
@@ -223,7 +224,7 @@ class _Adapted:
             after, has_arrived = self._tried(state, dot(here, targets))
             reached = [logical_and(flag, has_arrived) for flag in here]
             rows = zip(reached, found, strict=True)
-            return after, place + has_arrived, [chosen(x, after["y"], y) for x, y in rows]
+            return after, place + has_arrived, [select(x, after["y"], y) for x, y in rows]
 
         none = [[math.nan] * len(state["y"]) for _ in targets]
         found: list[Numbers] = while_loop(
@@ -257,8 +258,8 @@ class _Adapted:
         has_arrived = logical_and(is_kept, arrives)
         new = {
             "t": where(is_kept, where(arrives, target, t + h), t),
-            "y": chosen(is_kept, after, y),
-            "slope": chosen(is_kept, slope, state["slope"]),
+            "y": select(is_kept, after, y),
+            "slope": select(is_kept, slope, state["slope"]),
             "h": where(has_arrived, size, factor * abs(constant(h))),
             "count": count,
         }

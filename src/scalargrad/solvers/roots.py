@@ -12,7 +12,7 @@ from scalargrad.errors import DomainError, NumericalError
 from scalargrad.grad_mode import derivatives, no_grad, recorder
 from scalargrad.linalg import number, solve
 from scalargrad.ops import logical_and, logical_not, maximum, sum, where
-from scalargrad.solvers.states import Equations, Numbers, State, chosen, constant, moved
+from scalargrad.solvers.states import Equations, Numbers, State, constant, moved, select
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.validation import positive, size
 from scalargrad.transforms.functional import jacobian
@@ -162,8 +162,8 @@ class _Equations(Equations):
         is_less = after["squares"] <= (1.0 - 2.0 * _SLOPE * share) * squares
         is_taken = logical_and(is_less, sum(after["step"]) < math.inf)
         return {
-            "x": chosen(is_taken, after["x"], state["x"]),
-            "step": chosen(is_taken, after["step"], state["step"]),
+            "x": select(is_taken, after["x"], state["x"]),
+            "step": select(is_taken, after["step"], state["step"]),
             "squares": where(is_taken, after["squares"], squares),
             "share": where(is_taken, 1.0, 0.5 * share),
         }

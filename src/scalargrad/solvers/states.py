@@ -86,6 +86,6 @@ def moved(x: Numbers, share: Any, step: Numbers) -> Numbers:
     return [y + share * z for y, z in zip(x, step, strict=True)]
 
 
-def chosen(condition: Any, first: Numbers, second: Numbers) -> Numbers:
+def select(condition: Any, first: Numbers, second: Numbers) -> Numbers:
     """Return the first numbers if a condition holds, else the second."""
     return [where(condition, x, y) for x, y in zip(first, second, strict=True)]

@@ -37,7 +37,8 @@ def keep(op: Any, x: Any, other: Any, outcome: bool) -> bool:
 
     Where a formula is not followed to its end, the comparison is also kept at a node further down,
     with the number there in place of a place: it may be part of the result where the formula is
-    not, as the input of a neuron whose ReLU is 0. Then it is known that too little is known.
+    not, as the input of a neuron whose ReLU is 0. A reader can then tell that the formula is
+    incomplete.
     """
     if switches and not builds_graphs():
         return outcome

@@ -226,7 +226,7 @@ class _Given:
 
 
 class _NonlinearError(Exception):
-    """What `bwd` returns is not a sum of signals, each times what depends on none."""
+    """A `bwd` whose result is no sum of signals, each times what depends on none."""
 
 
 def _combined(op: Operation, parts: Sequence[Any]) -> Any:
@@ -329,7 +329,7 @@ class _Rule:
             return given.backward(residuals, self._arrived(signals, len(call.results)))
 
     def require_linear(self, call: Call) -> None:
-        """Raise OperandError if twice a signal is not sent back as twice as much."""
+        """Raise OperandError unless doubling a signal doubles what is sent back."""
         for k in range(len(call.results)):
             once, twice = (self.pull_back(Signals({k: g}), call) for g in (1.0, 2.0))
             pairs = zip(once, twice, strict=True)

@@ -9,7 +9,7 @@ import functools
 import importlib.util
 import logging
 
-from scalargrad.compiler.jit_mode import chosen
+from scalargrad.compiler.jit_mode import environment_setting
 
 _log = logging.getLogger("scalargrad")
 
@@ -17,7 +17,7 @@ _log = logging.getLogger("scalargrad")
 @functools.cache
 def has_llvm() -> bool:
     """Return whether llvmlite is installed and wanted; SCALARGRAD_JIT=numpy turns it off."""
-    return chosen() != "numpy" and all(
+    return environment_setting() != "numpy" and all(
         importlib.util.find_spec(x) for x in ("llvmlite", "platformdirs")
     )
 
@@ -25,7 +25,7 @@ def has_llvm() -> bool:
 @functools.cache
 def warn_without_llvm() -> None:
     """Say once what is missing, unless machine code is not wanted."""
-    if chosen() != "numpy":
+    if environment_setting() != "numpy":
         _log.warning(
             "compiled functions run by NumPy, many times as slowly as machine code: "
             "python -m pip install llvmlite platformdirs"

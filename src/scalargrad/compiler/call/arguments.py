@@ -143,7 +143,7 @@ class Walk:
 
     @property
     def where(self) -> str:
-        """What is looked at, for messages."""
+        """The name of the argument that is looked at, for messages."""
         if self._function is None:
             return "an argument"
         name = self.given
@@ -202,14 +202,14 @@ _FLOAT: set[type] = {float}
 
 
 class Fresh(NamedTuple):
-    """What takes the place of numbers, in the order of a walk, and copies of dataclasses by id."""
+    """Replacements: numbers in the order of a walk, and copies of dataclasses by id."""
 
     numbers: Iterator[Any]
     copies: dict[int, Any]
 
 
 class Kind:
-    """What arguments of one type are: how they are taken, and made anew with other numbers.
+    """A kind of argument, taken apart into key and numbers, and rebuilt from other numbers.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ class _Numbers(Kind):
         walk.leaves += _floats(xs, {*map(type, xs)})
 
     def take_one(self, x: Any, walk: Walk) -> None:
-        walk.leaves.append(x if x.__class__ is float else float_of(x))
+        walk.leaves.append(x if x.__class__ is float else strict_float(x))
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
         return [*islice(fresh.numbers, len(xs))]
@@ -489,7 +489,7 @@ def _rebuilt_array(x: Any, fresh: Fresh) -> Any:
     return object_array([*found, *islice(fresh.numbers, max(x.size - 1, 0))]).reshape(x.shape)
 
 
-def require_apart(around: Container[int], call: tuple[Any, ...]) -> None:
+def require_no_alias(around: Container[int], call: tuple[Any, ...]) -> None:
     """Raise TraceError if an argument is around the function, or two are one list.
 
     Lists, tuples, dicts, arrays and dataclasses among arguments are copies while a function is
@@ -584,7 +584,7 @@ def _is_size(x: Any) -> bool:
     return kind is int or (kind in _MAY_BE_SIZES and {*map(type, x)} == {int})
 
 
-def float_of(x: float) -> float:
+def strict_float(x: float) -> float:
     """Return a number as a float; raise TraceError for an integer that no float equals."""
     number = as_float(x, "an argument")
     if number != x and number == number:
@@ -597,7 +597,7 @@ def float_of(x: float) -> float:
 
 
 def _floats(xs: Sequence[Any], kinds: Set[type]) -> Sequence[float]:
-    """Return numbers of these types as floats, each as `float_of` does."""
+    """Return numbers of these types as floats, each as `strict_float` does."""
     if int not in kinds:
         return xs if kinds == _FLOAT else [*map(float, xs)]
     try:
@@ -605,13 +605,13 @@ def _floats(xs: Sequence[Any], kinds: Set[type]) -> Sequence[float]:
     except OverflowError:
         found = []
     same = found == (xs if type(xs) is list else [*xs])
-    return found if same else [*map(float_of, xs)]  # a new nan among them equals nothing
+    return found if same else [*map(strict_float, xs)]  # a new nan among them equals nothing
 
 
 def float_from(x: Any) -> float:
     """Return a real number as a float; raise TraceError for an integer that no float equals."""
     refuse_array(x, "an argument")
-    return float_of(int(x)) if isinstance(x, int | np.integer) else float(x)
+    return strict_float(int(x)) if isinstance(x, int | np.integer) else float(x)
 
 
 #: The size in bytes of integers that a float may not hold exactly, and the last of those it does.
@@ -630,7 +630,7 @@ def number_of(x: Any) -> Any:
         return data_of(x)
     is_long = hasattr(x, "ravel") and x.dtype.kind in "iu" and x.dtype.itemsize == _LONG
     if is_long and x.size and max(x.max().item(), -x.min().item()) > _LAST:
-        deque(map(float_of, x.ravel().tolist()), maxlen=0)
+        deque(map(strict_float, x.ravel().tolist()), maxlen=0)
     return x
 
 

@@ -65,7 +65,7 @@ def static_of(
 
 
 class Layout:
-    """Where the floats of nested lists, tuples and dicts are in what `marshal` writes of them.
+    """The places of floats in the bytes that `marshal` writes of nested containers.
 
     It writes types, lengths, keys and numbers of all that is nested, in one pass; a list of
     dataclasses as their class and attributes. All bytes but those of numbers are compared.

@@ -105,7 +105,7 @@ class Run(NamedTuple):
         return self.function.read_by(others, [k])[0]
 
 
-class SentAtOnce(tuple[float, ...]):
+class DenseGradient(tuple[float, ...]):
     """The local gradients of a node with many operands, which get their shares at once."""
 
     __slots__ = ()
@@ -148,7 +148,7 @@ class Result(Value):
         self.index = index
         self.parents = operands
         self._run = run
-        self._row: SentAtOnce | None = None
+        self._row: DenseGradient | None = None
 
     @property
     def run(self) -> Run:
@@ -170,7 +170,7 @@ class Result(Value):
             else:
                 row = self.run.pull_back(Signals({self.index: 1.0}), self)
             read = self.parents is not operands
-            self._row = SentAtOnce([row[k] for k in self.places] if read else row)
+            self._row = DenseGradient([row[k] for k in self.places] if read else row)
         return self._row
 
     @property

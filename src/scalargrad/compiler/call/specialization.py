@@ -15,7 +15,7 @@ import numpy as np
 
 from scalargrad.call import Intermediate
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import FLOAT64, Key, number_of, require_apart
+from scalargrad.compiler.call.arguments import FLOAT64, Key, number_of, require_no_alias
 from scalargrad.compiler.call.outline import filler, has_arrays
 from scalargrad.compiler.call.output import Result, ResultNodes, Run
 from scalargrad.compiler.function import Function
@@ -32,7 +32,7 @@ from scalargrad.value import Value
 #: One call: the compiled function (a Jitted), its arguments, the key of its program, the numbers of
 #: its arguments, and the Values that objects among them hold. A tuple, since every call makes one.
 Call = tuple[Any, tuple[Any, ...], dict[str, Any], Key, list[Any], list[Any]]
-#: So many numbers are given to a program in a list, though some of them lie in arrays.
+#: Up to this many numbers are given to a program in a list, even if some of them lie in arrays.
 _FEW = 64
 
 
@@ -163,7 +163,7 @@ class Specialization:
             If the function would tell an argument from its copy.
         """
         if self.surroundings.aliases is not None:
-            require_apart(self.surroundings.aliases, call)
+            require_no_alias(self.surroundings.aliases, call)
         states = self.draws.states() if self.draws else []
         try:
             run = self._run(call)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from scalargrad.compiler.call.arguments import Key, code_in, require_apart, size_changed
+from scalargrad.compiler.call.arguments import Key, code_in, require_no_alias, size_changed
 from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Call, Specialization
@@ -98,7 +98,7 @@ class Shape:
 
 
 class Known(NamedTuple):
-    """What is around a function, the paths that are valid then, and how objects given to it lie."""
+    """Surroundings of a function, the paths valid in them, and the layout of objects given."""
 
     now: Surroundings
     paths: tuple[Specialization, ...]
@@ -189,7 +189,7 @@ class Specializations:
         with self.lock:
             now, known = self._looked_around(key, objects)
             if now.aliases is not None:
-                require_apart(now.aliases, call)
+                require_no_alias(now.aliases, call)
             others = [k for k, x in self.shapes.items() if now.key in x.programs]
             given = bool(objects or others)
             changed = [] if known else self._changed(key, now, others)
@@ -227,7 +227,7 @@ class Specializations:
         are_any = bool(known) or any(x.tried for x in [*self.shapes.values()])
         return are_any and not self.limits.pays()
 
-    def recorded_singly(self, call: Call) -> Specialization:
+    def record_elementwise(self, call: Call) -> Specialization:
         """Return a new path, not kept, in which each number given or returned has its own node.
 
         Raises

@@ -1,4 +1,4 @@
-"""What contents are compared with: by identity, by exact value or by ``==``, with their keys.
+"""Keys of contents, and comparison with them: by identity, by exact value or by ``==``.
 
 A container of numbers and text is compared as a whole, and so is an array.
 """

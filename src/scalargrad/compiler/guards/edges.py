@@ -1,7 +1,8 @@
 """Edges: how to read what an object holds, and how to write it back.
 
 The walk over `surroundings` notes the edges from what it meets; a recording puts back what it has
-changed (`snapshot`): variables, globals, attributes, members of classes and modules, items.
+changed (`trace.side_effects`): variables, globals, attributes, items, members of classes and
+modules.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What a compiled function may not read around it: ``queue.qsize()``, ``os.environ``, a clock.
+"""Reads that a compiled function must not make: ``queue.qsize()``, ``os.environ``, a clock.
 
 It may read numbers, text, containers, arrays, generators of random numbers, functions, classes,
-modules and objects of the user's classes. Whether other objects have changed, nobody could tell.
+modules and objects of the user's classes. There is no way to tell whether any other object has
+changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What to read again at each call, in few passes over many things, and what it was.
+"""Repeated reading of contents at each call, in few passes, and comparison with the first.
 
 Most contents are the same objects as before; what is another one may be an equal constant.
 """
@@ -22,14 +22,14 @@ from scalargrad.value import Value
 Measure = Callable[[Any], Any]
 
 _SPACE = attrgetter("__dict__")
-#: Of so many objects a fact is asked together.
+#: From this many objects on, a fact is read of all in one pass.
 _MANY = 8
 #: Kinds of numbers that are equal if their bytes are.
 _BYTES = "fiubc"
 
 
 class Rereading:
-    """What to read, and what was read."""
+    """The things to read again at each call, with what was read first."""
 
     def __init__(self) -> None:
         #: Containers and arrays, and what each is compared with.
@@ -51,7 +51,7 @@ class Rereading:
             self.fact(space.keys().isdisjoint, lacking)
 
     def fact(self, measure: Measure, x: Any) -> None:
-        """Note an object about which ``==`` tells something from others."""
+        """Note a measure of an object, whose results are compared by ``==``."""
         self._facts[measure].append(x)
 
     def part(self, measure: Measure, x: Any) -> None:

@@ -99,7 +99,7 @@ def _with_slots(x: Any) -> Iterable[Any]:
 
 
 class Surroundings:
-    """What some code can reach, as it is now.
+    """The surroundings of some code: all that it can reach, as it is now.
 
     Parameters
     ----------

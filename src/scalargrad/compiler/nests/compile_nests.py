@@ -13,20 +13,20 @@ from typing import NamedTuple, TypeVar
 from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.operations import can_write
-from scalargrad.compiler.nests.asked import Asked
 from scalargrad.compiler.nests.blocks import in_blocks
 from scalargrad.compiler.nests.equations import Body, statements
 from scalargrad.compiler.nests.equations import Program as Equations
 from scalargrad.compiler.nests.finder.find import trees, work
-from scalargrad.compiler.nests.finder.recording import Recording
+from scalargrad.compiler.nests.finder.instructions import Instructions
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lowering import Form, Lowered, Lowering
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.numpy_runner import NumpyNested, numpy_code
+from scalargrad.compiler.nests.partition import Partition
 from scalargrad.compiler.nests.plan import Plan, plan
 from scalargrad.compiler.nests.printer import print_llvm
-from scalargrad.compiler.nests.schedule import directed
-from scalargrad.compiler.nests.tiles import arranged
+from scalargrad.compiler.nests.schedule import with_directions
+from scalargrad.compiler.nests.tiles import tiled
 from scalargrad.compiler.nests.unfold import unfold
 from scalargrad.compiler.passes.kinds import DETACH, Op, has_lanes
 from scalargrad.compiler.passes.program import Program
@@ -34,12 +34,13 @@ from scalargrad.compiler.passes.unroll import unrolled
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Elementwise
 
-#: So few nodes are not searched for loops.
+#: Programs of fewer nodes are not searched for loops.
 _SMALL = 64
-#: The numbers of an example are computed one by one if they are no more than this; so are those of
-#: a program whose loops take more nanoseconds than this, by tables above all. Of up to so many
-#: nodes, they are if loops take more nanoseconds for each.
-_SHORT, _SLOW, _MEDIUM, _EACH = 2000, 15_000, 10_000, 10
+#: Programs of at most this many nodes may be compiled node by node, if their loops take more than
+#: `_SLOW` nanoseconds, by tables above all.
+_SHORT, _SLOW = 2000, 15_000
+#: So may those of at most this many, if their loops take more nanoseconds than `_EACH` for a node.
+_MEDIUM, _EACH = 10_000, 10
 #: Code of more lines, or with fewer turns of steps for each line, is compiled without optimization,
 #: which would take several times as long.
 _LONG, _REPEATED = 30_000, 8
@@ -130,7 +131,7 @@ def written(program: Program, write: Callable[[Lowered], T]) -> T:
     raise AssertionError("a program without loops is always written")
 
 
-def _attempts(program: Program) -> Iterator[tuple[Asked, list[Form], bool]]:
+def _attempts(program: Program) -> Iterator[tuple[Partition, list[Form], bool]]:
     """Yield what is asked, trees of its parts, and whether borders may be cells around results.
 
     It is a program as recorded, then with each number of an example as a node of its own: each in
@@ -142,17 +143,17 @@ def _attempts(program: Program) -> Iterator[tuple[Asked, list[Form], bool]]:
         yield from _in_forms(unrolled(program), is_last=True)
 
 
-def _in_forms(program: Program, *, is_last: bool) -> Iterator[tuple[Asked, list[Form], bool]]:
+def _in_forms(program: Program, *, is_last: bool) -> Iterator[tuple[Partition, list[Form], bool]]:
     """Yield what is asked of a program, in loops, then without if that is the last resort."""
     unfolded = unfold(program)
-    asked = Asked(unfolded) if unfolded else None
+    asked = Partition(unfolded) if unfolded else None
     if asked and asked.is_written:
         yield from _in_loops(asked)
         if is_last:
             yield asked, [part.recording for part in asked.parts], True
 
 
-def _in_loops(asked: Asked) -> Iterator[tuple[Asked, list[Form], bool]]:
+def _in_loops(asked: Partition) -> Iterator[tuple[Partition, list[Form], bool]]:
     """Yield what is asked, in loops, if some are found."""
     for found in _forms([part.recording for part in asked.parts]):
         yield asked, found, True
@@ -161,7 +162,7 @@ def _in_loops(asked: Asked) -> Iterator[tuple[Asked, list[Form], bool]]:
             break
 
 
-def _forms(recordings: Sequence[Recording]) -> Iterator[list[Form]]:
+def _forms(recordings: Sequence[Instructions]) -> Iterator[list[Form]]:
     """Yield trees of the parts of a program, or what runs faster without or has none."""
     searches = [map(_form, trees(x)) if len(x) > _SMALL else iter(()) for x in recordings]
     found: list[Form] = [*recordings]
@@ -202,8 +203,8 @@ def scheduled(
     lanes : bool
         Whether there are vectors.
     """
-    equations, ordered = directed(in_blocks(found.equations, found.examples))
-    body, fastest = arranged(ordered, registers, lanes=lanes)
+    equations, ordered = with_directions(in_blocks(found.equations, found.examples))
+    body, fastest = tiled(ordered, registers, lanes=lanes)
     places = plan(equations, body, fastest, found.apart if in_place else None)
     first = places.offsets[found.outputs] - places.offsets[found.given]
     outputs = slice(first, first + found.outputs.shape[0])

@@ -1,4 +1,4 @@
-"""Which steps read what others write, and by how many turns of the loops around both.
+"""Dependences between steps, with their distances in turns of the loops around both.
 
 Bounds of these distances follow from the indices. Where they leave open which of two turns comes
 first, in a circle of steps, all turns are compared: extents and tables are known beforehand.
@@ -65,7 +65,7 @@ class Placed:
 
 @dataclass(eq=False)
 class Edge:
-    """That a step reads what another writes.
+    """A dependence: one step reads what another writes.
 
     Attributes
     ----------

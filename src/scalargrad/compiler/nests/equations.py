@@ -52,7 +52,7 @@ class Var:
 
     @property
     def is_way(self) -> bool:
-        """Whether a table says where its loop has no turn: it is a way of an `if`."""
+        """True if a table says where its loop has no turn: it is one branch of an `if`."""
         return self.extent.via is not None and self.extent.bounds()[0] < 1
 
     def __add__(self, other: Var | Index | int) -> Index:
@@ -252,7 +252,7 @@ class Access:
 
     @property
     def is_cell(self) -> bool:
-        """Whether all its indices are numbers."""
+        """True if all its indices are numbers."""
         return not (self.variables or self.tables)
 
     def is_plain(self) -> bool:
@@ -333,7 +333,7 @@ class Step:
 
 @dataclass(eq=False)
 class Loop:
-    """What is done for each value of a variable.
+    """A loop: steps and inner loops, for each value of a variable.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What equations mean, to the last bit: the interpreter that compiled programs are compared with.
+"""The meaning of equations, to the last bit: the interpreter that compiled code must equal.
 
 A step runs once for each turn of the loops around it, as soon as the cells that it reads hold what
 they hold in the end: the interpreter finds this order by waiting, and needs none.

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import Flags, Integers
-from scalargrad.compiler.nests.asked import Asked, Part, Sweep
 from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient
@@ -29,23 +28,24 @@ from scalargrad.compiler.nests.equations import (
     statements,
 )
 from scalargrad.compiler.nests.finder.find import NODES_PER_STATEMENT
-from scalargrad.compiler.nests.finder.recording import (
+from scalargrad.compiler.nests.finder.instructions import (
     APART,
     COMPUTED,
     GIVEN,
-    Recording,
+    Instructions,
 )
 from scalargrad.compiler.nests.finder.to_equations import operation_of, to_equations, without_power
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lanes import over_examples, widened
 from scalargrad.compiler.nests.node_cells import CellTable, Column, Lane, Node, NodeCells
+from scalargrad.compiler.nests.output_arrays import (
+    with_outputs_only,
+    with_room_for_empty_sums,
+    without_output_copies,
+)
+from scalargrad.compiler.nests.partition import Part, Partition, Sweep
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.simplify import simplify
-from scalargrad.compiler.nests.stores import (
-    stored_at_once,
-    with_outputs_alone,
-    with_room_for_empty_sums,
-)
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
@@ -55,7 +55,7 @@ _IDENTITY, _ADD, _MUL, _WHERE = (TABLE[name] for name in ("identity", "add", "mu
 
 
 #: The loops of a part, or the part itself if it is written without loops.
-Form = Tree | Recording
+Form = Tree | Instructions
 
 
 class Lowered(NamedTuple):
@@ -89,14 +89,14 @@ class Lowering:
 
     Parameters
     ----------
-    asked : Asked
+    asked : Partition
     trees : sequence of Form
         Those of its parts.
     around : bool
         Whether borders may be cells around results.
     """
 
-    def __init__(self, asked: Asked, trees: Sequence[Form], *, around: bool = True) -> None:
+    def __init__(self, asked: Partition, trees: Sequence[Form], *, around: bool = True) -> None:
         self.asked, self.trees, self.around = asked, trees, around
         self.of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
         sizes = asked.found.sizes
@@ -123,7 +123,7 @@ class Lowering:
         arrays = {*found.arrays}
         if any(x.array not in arrays for step, _ in statements(found.body) for x in step.reads()):
             raise TraceError("what is read after gradients was left out before them")
-        equations = with_room_for_empty_sums(with_saved_exponentials(stored_at_once(found)))
+        equations = with_room_for_empty_sums(with_saved_exponentials(without_output_copies(found)))
         apart = self.asked.program.inputs
         return Lowered(equations, self.given, self.outputs, self.results, apart, self.examples)
 
@@ -166,7 +166,7 @@ class Lowering:
         asked.add_operands(read)
         kept = self.cells.known.arrays(np.flatnonzero(read))
         if level == len(asked.parts):
-            found, others = with_outputs_alone(found, self.outputs)
+            found, others = with_outputs_only(found, self.outputs)
             before = [*others.values(), *before]
         found = simplify(found, kept)
         if self.examples:
@@ -180,7 +180,7 @@ class Lowering:
         b, cells = self.cells.builder, self.cells
         arrays, items = len(b.arrays), len(b.items)
         given = self._arrays(part)
-        if isinstance(tree, Recording):
+        if isinstance(tree, Instructions):
             written = _in_order(tree, b, given, part.places)
         else:
             written = to_equations(tree, b, given, part.places, around=self.around)
@@ -289,13 +289,13 @@ class Lowering:
 
 
 def _in_order(
-    recording: Recording, builder: Builder, inputs: Sequence[Array], results: Sequence[int]
+    recording: Instructions, builder: Builder, inputs: Sequence[Array], results: Sequence[int]
 ) -> list[tuple[Integers, Column]]:
     """Write the nodes of a recording; return columns of cells of its results, and which these are.
 
     Parameters
     ----------
-    recording : Recording
+    recording : Instructions
     builder : Builder
     inputs : sequence of Array
         The arrays of its inputs.

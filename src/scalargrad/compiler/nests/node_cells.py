@@ -1,4 +1,4 @@
-"""Where the numbers of nodes are in equations, and copies of them in the order that is asked."""
+"""Cells of nodes in the equations, and copies of them in the order that is asked for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.nests.asked import NodeColumns
 from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.equations import (
     ADD,
@@ -24,6 +23,7 @@ from scalargrad.compiler.nests.equations import (
     Var,
     as_index,
 )
+from scalargrad.compiler.nests.partition import NodeColumns
 from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Held, Op, Stacked, Total
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
@@ -440,7 +440,7 @@ class NodeCells:
 
 
 class _Run(NamedTuple):
-    """How many of some places are as far apart, how far, and how far what is copied there is."""
+    """A run of evenly spaced places: their count, their step, and the strides of the source."""
 
     size: int
     step: int

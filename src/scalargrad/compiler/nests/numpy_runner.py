@@ -65,17 +65,17 @@ class Loops:
 
     @property
     def cells(self) -> int:
-        """How many numbers there are in memory."""
+        """The number of cells in memory."""
         return len(self.begun)
 
     @property
     def loops(self) -> int:
-        """How many loops there are in the equations."""
+        """The number of loops in the equations."""
         return sum(line.lstrip().startswith("for ") for line in self.listing.splitlines())
 
     @property
     def steps(self) -> int:
-        """How many steps there are in the equations."""
+        """The number of steps in the equations."""
         return len(self.listing.splitlines()) - 1 - self.loops
 
 

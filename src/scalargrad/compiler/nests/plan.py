@@ -1,4 +1,4 @@
-"""Where arrays are while scheduled loops run: in registers, or in memory.
+"""Places of arrays while scheduled loops run: in registers, or in memory.
 
 One rule decides: an array may be in a register where one step writes it and all who read it name
 the cell by the same indices, within the turn of the loops that decides which cell it is. All others
@@ -42,7 +42,7 @@ APART = 128
 
 @dataclass(frozen=True)
 class Plan:
-    """Where arrays are.
+    """The places of arrays in memory; those that are in registers have no offset.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Plan:
 
 
 class Near(NamedTuple):
-    """That an array has the turns at hand alone of a loop with lanes, of each block.
+    """A buffer: an array that keeps, for each block, only the current turns of a loop with lanes.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Near(NamedTuple):
 
 
 class Distance(NamedTuple):
-    """How far numbers that are given lie from their cells.
+    """The distance of numbers that are given from their cells.
 
     Attributes
     ----------

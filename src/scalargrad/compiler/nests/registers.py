@@ -43,7 +43,7 @@ class Place(NamedTuple):
 
 
 class Registers:
-    """What is known during printing: where loops stand, and which registers hold which cells."""
+    """The state of printing: the positions of open loops, and the cells that registers hold."""
 
     def __init__(self, plan: Plan, name: str) -> None:
         self.plan = plan
@@ -152,7 +152,7 @@ class Registers:
 
     @property
     def e(self) -> Emitter:
-        """What prints operations, as wide as steps are here."""
+        """The emitter for the width of steps here: one number, or a vector of lanes."""
         return self.e1 if self.lane is None else self.e8
 
     def _linear(self, x: Access) -> tuple[int, list[tuple[Var, int]]]:

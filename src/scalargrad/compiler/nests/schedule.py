@@ -106,7 +106,7 @@ class DirectionError(TraceError):
         self.steps, self.var = steps, var
 
 
-def directed(program: Program) -> tuple[Program, Body]:
+def with_directions(program: Program) -> tuple[Program, Body]:
     """Return a program whose sums begin where its loops do, and these in an order that runs.
 
     Raises

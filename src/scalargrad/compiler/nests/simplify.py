@@ -61,7 +61,7 @@ def simplify(program: Program, kept: Collection[Array] = ()) -> Program:
 
 
 class _Names:
-    """What stands for the cells of arrays that are copies of others."""
+    """Replacements for the cells of arrays that are copies of others."""
 
     def __init__(self, program: Program, kept: Collection[Array]) -> None:
         self.kept = kept

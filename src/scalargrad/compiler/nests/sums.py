@@ -83,7 +83,7 @@ class Sum:
 
     @property
     def is_wide(self) -> bool:
-        """Whether it is a vector."""
+        """True for a vector."""
         return self.has_lanes or self.place.lane is not None
 
 

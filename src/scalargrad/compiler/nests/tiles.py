@@ -1,4 +1,4 @@
-"""Which loops run as lanes of vectors, which are unrolled, and which run several turns abreast.
+"""Choice of loops to run as lanes of vectors, to unroll, and to run several turns abreast.
 
 None of this changes a digit, so that all of it may be chosen by cost; the numbers by which it is
 chosen are here, and nowhere else.
@@ -53,15 +53,13 @@ KEPT, GATHERED = 8, 64
 
 
 class _Choice(NamedTuple):
-    """What the turns of loops cost, and which loops then have lanes."""
+    """The cost of the turns of loops, and the loops that have lanes at this cost."""
 
     cost: float
     lanes: tuple[ScheduledLoop, ...]
 
 
-def arranged(
-    body: Body, registers: int = 16, *, lanes: bool = True
-) -> tuple[Body, dict[Array, int]]:
+def tiled(body: Body, registers: int = 16, *, lanes: bool = True) -> tuple[Body, dict[Array, int]]:
     """Mark the loops of a schedule that have lanes, are unrolled, or run several turns abreast.
 
     Parameters

@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from scalargrad.compiler.nests.asked import crosses
-from scalargrad.compiler.nests.finder.recording import MOST_OPERANDS
+from scalargrad.compiler.nests.finder.instructions import MOST_OPERANDS
+from scalargrad.compiler.nests.partition import crosses
 from scalargrad.compiler.passes.expressions import (
     Plans,
     fixed_arity,
@@ -110,7 +110,7 @@ def unfold(program: Program) -> Program | None:
     return unfolding.run()
 
 
-def written_out(program: Program) -> Program:
+def expand(program: Program) -> Program:
     """Return a program without lanes in small operations, its sweeps written node by node.
 
     Lookups are choices among all entries.

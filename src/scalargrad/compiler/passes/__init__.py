@@ -1,5 +1,6 @@
-"""Recorded programs: their nodes, their kinds, and what they depend on.
+"""Recorded programs: their nodes, the kinds of these, and what they depend on.
 
-`partial` and `expressions` give the table of operations in suitable forms; `unroll` writes examples
-of vmap one by one, and lookups as choices.
+A `program` has `nodes`, each of an operation or of one of the `kinds`. `expressions` gives the
+table of operations in suitable forms; `unroll` writes examples of vmap one by one, and lookups as
+choices.
 """

@@ -78,7 +78,7 @@ def opened(*expressions: Expression) -> list[Expression]:
     for part in subexpressions(*expressions):
         operands = tuple(found[x] if isinstance(x, Symbol) else x for x in part.operands)
         if isinstance(part.op, Reduction):
-            found[part] = written_out(part.op, operands)
+            found[part] = expand_reduction(part.op, operands)
         elif part.op is None:
             found[part] = part
         else:
@@ -86,7 +86,7 @@ def opened(*expressions: Expression) -> list[Expression]:
     return [found[x] if isinstance(x, Symbol) else x for x in expressions]
 
 
-def written_out(reduction: Reduction, operands: Sequence[Expression]) -> Expression:
+def expand_reduction(reduction: Reduction, operands: Sequence[Expression]) -> Expression:
     """Return a reduction of some operands in simpler operations."""
     declared = reduction.expression or reduction.function
     return opened(declared(operands))[0]
@@ -105,7 +105,7 @@ class FixedArity(Elementwise):
 
     def __init__(self, reduction: Reduction, arity: int) -> None:
         super().__init__(
-            lambda *operands: written_out(reduction, operands),
+            lambda *operands: expand_reduction(reduction, operands),
             lambda result, *operands: opened(*reduction.partials(result, operands)),
             name=reduction.name,
         )

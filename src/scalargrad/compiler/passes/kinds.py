@@ -27,9 +27,6 @@ class Kind:
         return self.name.upper()
 
 
-#: Up to so many products are added one after the other. A longer sum is so many sums, its classes,
-#: of every eighth product, which are then added in order.
-SEQUENTIAL, CLASSES = 64, 8
 #: Σ seed·root, its operands (root, seed, root, seed, …), for `ADJOINT` alone to read.
 LOSS = Kind("loss")
 #: ∂loss/∂wrt, its operands (wrt, loss), as if no seed depended on anything.

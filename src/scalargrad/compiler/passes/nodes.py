@@ -156,7 +156,7 @@ class Nodes:
         kept = self.operands[~stops[self.users()]]
         return Nodes(self.table, self.codes, starts(counts), kept)
 
-    def chosen(self, places: Integers, count: int) -> Nodes:
+    def subset(self, places: Integers, count: int) -> Nodes:
         """Return some of the nodes, in another order.
 
         Parameters

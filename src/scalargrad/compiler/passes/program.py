@@ -125,13 +125,13 @@ class Program:
         return "·".join(shown)
 
 
-def chosen(program: Program, places: Integers, inputs: int) -> Program:
+def subprogram(program: Program, places: Integers, inputs: int) -> Program:
     """Return the nodes of a program in other places, -1 for those left out, inputs first."""
     constants, count = program.constants, int(places.max(initial=-1)) + 1
     now = places[np.fromiter(constants, np.int64, len(constants))].tolist()
     left = dict(zip(now, constants.values(), strict=True))
     left.pop(-1, None)
-    nodes = program.nodes().chosen(places, count)
+    nodes = program.nodes().subset(places, count)
     return Program(inputs, nodes, left, places[program.outputs].tolist(), program.stacked)
 
 
@@ -139,7 +139,7 @@ def without_dead_nodes(program: Program) -> Program:
     """Return `program` without nodes that no output depends on; inputs stay."""
     needed = program.nodes().needed(program.outputs)
     needed[: program.inputs] = True
-    return chosen(program, np.where(needed, np.cumsum(needed) - 1, -1), program.inputs)
+    return subprogram(program, np.where(needed, np.cumsum(needed) - 1, -1), program.inputs)
 
 
 class Writer:

@@ -81,13 +81,13 @@ def with_choices(program: Program) -> Program:
         op, args = program.ops[node], program.args[node]
         if op is TAKE:
             entries = [copy.operand(x) for x in program.args[args[1]]]
-            copy.new[node] = chosen(copy, copy.operand(args[0]), entries)
+            copy.new[node] = select_entry(copy, copy.operand(args[0]), entries)
         elif op is not ROW and node not in program.constants:
             copy.copy(node)
     return copy.program([copy.operand(x) for x in program.outputs])
 
 
-def chosen(copy: Writer, index: int, entries: list[int]) -> int:
+def select_entry(copy: Writer, index: int, entries: list[int]) -> int:
     """Write the entry at an index, which counts from the end if it is negative."""
     after = copy.append(add, (index, copy.constant(float(len(entries)))))
     place = copy.append(where, (copy.append(lt, (index, copy.constant(0.0))), after, index))

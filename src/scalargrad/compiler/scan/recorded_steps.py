@@ -128,11 +128,11 @@ def recorded(
 
 
 class _Around(Snapshot):
-    """What a step can reach, with what it is given, and what a recording has noted before it."""
+    """A snapshot of all that a step can reach, and of the notes of a recording before it."""
 
     def __init__(self, trace: Trace, f: Any, given: tuple[Any, Any]) -> None:
         super().__init__([f, given])
-        self._trace, self._noted, self._first = trace, trace.noted(), len(trace.columns)
+        self._trace, self._noted, self._first = trace, trace.fingerprint(), len(trace.columns)
         self._derived = len(trace.derived)
 
     def nodes(self) -> set[int]:
@@ -147,7 +147,7 @@ class _Around(Snapshot):
         """
         held = {place for place, x in self.met.items() if isinstance(x, _MUTABLE)}
         return (
-            self._trace.noted() == self._noted
+            self._trace.fingerprint() == self._noted
             and all(x >= self._first for x in self._trace.derived[self._derived :])
             and all(map(is_followed, self.met.values()))
             and not (self.changed() or self.generators.advanced())

@@ -153,11 +153,11 @@ class Columns:
 
 
 class Plainness:
-    """Which nodes are plain: a number is if everything it is computed from is.
+    """The plain nodes of a recording: floats in eager code, computed from plain ones alone.
 
     The age of a node is where the first derivative begins on whose leaves it depends; `_PLAIN` if
     it is plain, `_VALUE` if it depends on another Value. It is that of its oldest operand, unless
-    it was set. Nodes before the first that is not plain need no look.
+    it was set. Nodes before the first one that is not plain are not examined.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ _SAMPLE = 1024
 _MANY = 10_000
 
 
-def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
+def write_domain_checks(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     """Write nodes that count, at each run, the numbers that eager evaluation would refuse.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Which nodes of a recording have lanes: those of examples of vmap, and what is computed of them.
+"""Lanes of nodes: the examples of a vmap side by side, and all that is computed from them.
 
 A function of one example is recorded once, on a node whose lane k is the number of example k. What
 it computes from that has as many lanes; afterwards, single lanes are the results.
@@ -34,7 +34,7 @@ FEWEST = 256
 
 
 class Lanes:
-    """Which nodes of a recording have lanes, and the methods that write them.
+    """The lanes of the nodes of a recording, and the methods that write them.
 
     Parameters
     ----------

@@ -19,8 +19,8 @@ from scalargrad.compiler.call.outline import filled, outlined
 from scalargrad.compiler.generators import Draw
 from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes
-from scalargrad.compiler.passes.program import Program, chosen
-from scalargrad.compiler.trace.domains import marked, unseen
+from scalargrad.compiler.passes.program import Program, subprogram
+from scalargrad.compiler.trace.domains import marked, write_domain_checks
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import add, eq, identity
 from scalargrad.system.process import collector_paused
@@ -150,7 +150,7 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
     outcomes = [*trace.guards.values()]
     nodes = trace.columns.nodes()
     recorded = len(nodes)
-    found = unseen(trace, nodes, outputs) if domains else []
+    found = write_domain_checks(trace, nodes, outputs) if domains else []
     if found:
         guards.append(functools.reduce(lambda x, y: trace.write(add, (x, y)), found))
         outcomes.append(False)
@@ -233,4 +233,4 @@ def _program(
     places[given] = np.arange(len(given))
     others = order[places[order] < 0]
     places[others] = np.arange(len(given), len(given) + len(others))
-    return chosen(Program(0, nodes, constants, [*outputs]), places, len(given))
+    return subprogram(Program(0, nodes, constants, [*outputs]), places, len(given))

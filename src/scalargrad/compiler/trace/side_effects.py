@@ -29,7 +29,7 @@ Place = tuple[int, Edge | None]
 
 
 class Holding(NamedTuple):
-    """What an object held by one edge, and where the object was come by."""
+    """The contents of an object along one edge, and the place where the object was found."""
 
     owner: Any
     edge: Edge
@@ -46,7 +46,7 @@ class Holding(NamedTuple):
 
 
 class Snapshot:
-    """What some objects hold, and all that they lead to.
+    """The contents of some objects, and of all that they lead to, at one moment.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
 
 
 class CallSnapshot(Snapshot):
-    """What a function and its arguments hold before an eager call: numbers of Values, too."""
+    """A snapshot from before an eager call, with the numbers of Values as well."""
 
     def __init__(self, function: Any, arguments: Iterable[Any]) -> None:
         super().__init__([function, *arguments])

@@ -255,7 +255,7 @@ class Trace(Recorder):
         made.index = index
         return made
 
-    def noted(self) -> tuple[Any, ...]:
+    def fingerprint(self) -> tuple[Any, ...]:
         """Return what is noted besides nodes, to see whether some code changes it."""
         grown = [self.columns.constants, self.known, self.draws, self.outside, self.differentiated]
         grown += [self._node_of, self._named, self._made, self.columns.arrays]
@@ -322,10 +322,10 @@ class Trace(Recorder):
         else:
             found = self._value(x).index
             self.outside.append((x, found))
-        self.stands_for(x, found)
+        self.bind(x, found)
         return found
 
-    def stands_for(self, x: Value, node: int) -> None:
+    def bind(self, x: Value, node: int) -> None:
         """Let a Value that is not traced stand for a node wherever it is read."""
         if id(x) in self._node_of:
             self.tables.clear()
@@ -340,7 +340,7 @@ class Trace(Recorder):
             self.plainness.mark_truth(made.index)
         return made
 
-    def may_be_another(self, node: int) -> bool:
+    def may_alias(self, node: int) -> bool:
         """Return whether a node may be another one in eager code, as a signal times 1 is itself."""
         op = self.ops[node]
         is_choice = op is where and self.plainness.is_truth(self.columns.args(node)[0])
@@ -440,7 +440,7 @@ class Trace(Recorder):
         if hasattr(x, "label") and x not in self._made:
             self.refused("data assigned")
         make_leaf(x)
-        self.stands_for(x, self.leaf(identity, other).index)
+        self.bind(x, self.leaf(identity, other).index)
 
     def copy_of(self, x: Any) -> Any:
         """Return a new leaf with the number of a leaf."""
@@ -483,7 +483,7 @@ class Trace(Recorder):
         wrt = [self.refer(x, identity) for x in xs]
         if any(map(self.plainness.of, (root, *wrt))):
             raise OperandError("gradients are taken of Values, with respect to Values")
-        if any(map(self.may_be_another, wrt)):
+        if any(map(self.may_alias, wrt)):
             self.refused("alias")
         if any(self.ops[x] is UNBATCH or x in self.lanes.shared for x in wrt):
             self.refused("result of vmap")

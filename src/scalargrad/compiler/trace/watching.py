@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from scalargrad.grad_mode import recorder, unless_recorded
+from scalargrad.grad_mode import recorder, refuse_if_recorded
 from scalargrad.python_protocols import is_differentiated
 from scalargrad.system.short_repr import is_describing
 from scalargrad.table.numbers import as_float
@@ -102,7 +102,7 @@ def _detach(x: Value) -> Any:
 
 
 def _backward(x: Value, **how: Any) -> None:
-    unless_recorded("backward")
+    refuse_if_recorded("backward")
     _plain["backward"](x, **how)
 
 

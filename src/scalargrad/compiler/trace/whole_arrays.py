@@ -2,7 +2,8 @@
 
 An array of a million numbers would take a million nodes, but vmap needs to know only where its
 examples lie. Such an array is recorded as a `WholeArray`. If the function uses one of its numbers
-after all, `TouchedError` is raised, and the function is recorded again with a node for each number.
+after all, `EntryReadError` is raised, and the function is recorded again, with a node for each
+number.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ def is_large(x: Any) -> bool:
     return type(x) is np.ndarray and x.size >= FEWEST
 
 
-class TouchedError(Exception):
+class EntryReadError(Exception):
     """The function used a single number of a whole array."""
 
 
-class Untouched(Traced):
-    """Stands for every number of a whole array; any use of it raises TouchedError."""
+class PlaceholderEntry(Traced):
+    """Stands for every number of a whole array; any use of it raises EntryReadError."""
 
     __slots__ = ("whole",)
 
@@ -39,7 +40,7 @@ class Untouched(Traced):
 
 
 class Whole:
-    """What the recording knows of a whole array.
+    """The record of one whole array: its leaf, its first number, and any use of an entry.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ class Whole:
         self.is_touched = False
         self.is_usual = array.flags.c_contiguous
         self._memory = np.empty(array.shape, dtype=object)
-        number = object.__new__(Untouched)
+        number = object.__new__(PlaceholderEntry)
         number.whole = self
         self._memory.fill(number)
         self._memory.flags.writeable = False
@@ -73,9 +74,9 @@ class Whole:
         return self._memory.size
 
     def touch(self) -> NoReturn:
-        """Raise TouchedError, now and again at the end of the recording."""
+        """Raise EntryReadError, now and again at the end of the recording."""
         self.is_touched = True
-        raise TouchedError
+        raise EntryReadError
 
     def array(self) -> WholeArray:
         """Return the array that the function is given."""
@@ -105,7 +106,7 @@ class WholeArray(np.ndarray[Any, Any]):
             self.whole = made_from.whole
 
     def __getitem__(self, key: Any) -> Any:
-        """Return a slice; raise TouchedError for a single number."""
+        """Return a slice; raise EntryReadError for a single number."""
         found = super().__getitem__(key)
         return found if isinstance(found, WholeArray) else self.whole.touch()
 
@@ -126,7 +127,7 @@ class WholeArray(np.ndarray[Any, Any]):
         return (self[i] for i in range(len(self)))
 
     def item(self, *_: Any) -> Any:
-        """Raise TouchedError, as all that would give, compare or copy single numbers."""
+        """Raise EntryReadError, as all that would give, compare or copy single numbers."""
         self.whole.touch()
 
     tolist = __contains__ = __reduce__ = item

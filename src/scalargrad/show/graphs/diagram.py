@@ -117,7 +117,7 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Junction:
-    """Where a wire branches because several gates read it."""
+    """The dot at which a wire branches because several gates read it."""
 
     id: str
     title: str = ""

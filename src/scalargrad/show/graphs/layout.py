@@ -1,4 +1,4 @@
-"""Where the shapes and lines of a diagram stand: their sizes, and the places Graphviz finds.
+"""Layout of diagrams: the sizes of shapes, and the places that Graphviz finds for them.
 
 Shapes are measured here and given to Graphviz with fixed sizes, so that it needs no fonts and the
 picture is ours; what it is given is also the DOT text of a picture. A point is in pixels, with y

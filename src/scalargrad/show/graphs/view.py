@@ -1,4 +1,4 @@
-"""What a drawing shows of a graph: nodes, folds as boxes or opened, and which share a wire."""
+"""The visible part of a graph: nodes, open and closed folds, and the wires that they share."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Unit: TypeAlias = Value | Group  # what a line comes from
 
 
 class View:
-    """What is drawn of a fold.
+    """The visible part of one fold.
 
     Parameters
     ----------

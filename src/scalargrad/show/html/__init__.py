@@ -1,4 +1,4 @@
-"""What all pages of this package share: each is one HTML file that needs no network.
+"""Frame and parts common to all pages, each one HTML file that needs no network.
 
 A page is a template (`.html`), styles (`.css`) and plain JavaScript (`.js`), which lie beside the
 Python that fills them. Beside this file lie `document.html`, the frame of all pages; `look.css`,

@@ -64,7 +64,7 @@ def say(text: str, **filled: object) -> str:
 
 @dataclass(frozen=True)
 class FormulaWriter:
-    """How the pieces of a formula are written; the words of names come unescaped.
+    """The notation of formulas, for text or for MathML; the words of names come unescaped.
 
     Attributes
     ----------

@@ -52,7 +52,7 @@ _NEUTRAL: dict[Operation, tuple[float | None, float | None]] = {
 
 
 class UndecidedError(TypeError):
-    """Raised with a condition of which no more is known than what it asks."""
+    """Raised with a condition whose outcome is not known."""
 
 
 def resolved(
@@ -93,7 +93,7 @@ def resolved(
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """What there is where a condition holds, and where it does not."""
+    """A choice between two results, by a condition on the operands."""
 
     condition: Expression
     holds: Any
@@ -326,7 +326,7 @@ class SymbolicGate:
 
     @cached_property
     def words(self) -> dict[Symbol, str]:
-        """What each symbol is called; a constant by its number."""
+        """The name of each symbol; of a constant, its number."""
         return FIXED | {symbol: self._scene.word(x) for symbol, x in self.stand_ins.items()}
 
     @cached_property

@@ -40,7 +40,7 @@ class Walk(tuple[Step, ...]):
 
     @property
     def scene(self) -> Scene:
-        """What the steps share."""
+        """The walked graph, which all steps share."""
         return self[0].scene
 
     @overload

@@ -105,17 +105,17 @@ class Step:
 
     @property
     def pattern(self) -> str:
-        """What the gate does to a gradient on its way back, in a word or two; may be empty."""
+        """The gate's effect on a gradient on its way back, in a word or two; may be empty."""
         return self.node.op.pattern if self.node is not None and self.node.op is not None else ""
 
     @property
     def fans_out(self) -> bool:
-        """Whether the parent feeds several wires, so that its gradient is a sum."""
+        """True if the parent feeds several wires, so that its gradient is a sum."""
         return self.expected > 1
 
     @property
     def place(self) -> str:
-        """Where the step is: ``inputs``, a node ``f``, or a wire ``f → z``."""
+        """The place of the step: ``inputs``, a node ``f``, or a wire ``f → z``."""
         if self.node is None:
             return "inputs"
         name = self.scene.names[self.node]

@@ -34,7 +34,7 @@ class Call(NamedTuple):
 
 
 class Use(NamedTuple):
-    """What a node does that uses parameters.
+    """The use of a module's parameters by one node.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ def _around_neighbours(
 
 
 class Model(Protocol):
-    """What a model must have: its modules and its parameters, each with its path.
+    """The interface of a model: its modules and its parameters, each with its path.
 
     A module with a callable attribute `activation` is taken to apply it to what it computes from
     its parameters, as `scalargrad.nn.Neuron` does, unless its attribute `nonlin` is false.

@@ -77,7 +77,7 @@ class Fold:
 
     @property
     def is_module(self) -> bool:
-        """Whether it is a module's call, or parameters of one."""
+        """True for a module's call, and for the parameters of one."""
         return self.kind in {"call", "parameters"}
 
     @property

@@ -1,4 +1,4 @@
-"""What all snapshots of a training share: what a page computes again, as programs; the task.
+"""The fixed content of a training page: model, loss and update rule as programs; the task.
 
 The programs are those of the model, its loss and an optimiser's rule; in the model, units are
 found. With the rule a page trains the network anew, also with other sizes of layers. A model that
@@ -402,7 +402,7 @@ MOST_EXAMPLES = 1000
 
 
 class Setting(NamedTuple):
-    """What does not change from snapshot to snapshot.
+    """The content of a page that is the same in all snapshots.
 
     Attributes
     ----------

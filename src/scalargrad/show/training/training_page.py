@@ -304,7 +304,7 @@ class TrainingPage:
 
     @property
     def history(self) -> History:
-        """What `fit` measured; of a loop of your own, the loss of each snapshot, by step."""
+        """The measurements of `fit`; for a loop of your own, the loss of each snapshot, by step."""
         if self._history is not None:
             return self._history
         rows = [{"epoch": float(kept.step), "loss": kept.loss} for kept in self._snapshots]

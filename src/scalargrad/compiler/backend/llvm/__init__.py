@@ -2,6 +2,6 @@
 
 An `ir_module` is the text of functions, into which an `emitter` writes `operations` of the table,
 for single numbers or for vectors of eight. `elementary` defines exp, log, sin and the like.
-`machine_code` compiles the text for this processor; the `disk_cache` keeps the result. No
-optimization passes run: they could change the digits of a result.
+`machine_code` compiles the text for this processor; `scalargrad.compiler.disk_cache` keeps the
+result. No optimization passes run: they could change the digits of a result.
 """

@@ -1,4 +1,4 @@
-"""What each operand of a statement reads, in the simplest form that all its instances have."""
+"""Accesses of operands, each in the simplest form that all instances of a statement have."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from math import inf
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.nests.finder.recording import NUMBER
+from scalargrad.compiler.nests.finder.instructions import NUMBER
 from scalargrad.compiler.nests.finder.tree import (
     Access,
     Affine,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.nests.finder.recording import COMPUTED
+from scalargrad.compiler.nests.finder.instructions import COMPUTED
 from scalargrad.compiler.nests.finder.tree import (
     Access,
     Affine,
@@ -23,7 +23,7 @@ _ADD, _SUB = TABLE["add"], TABLE["sub"]
 
 
 class Term(NamedTuple):
-    """What a statement of a sum adds: an operand, negated where it is subtracted."""
+    """A term of a sum: the operand that a statement adds, or subtracts."""
 
     statement: Statement
     place: int

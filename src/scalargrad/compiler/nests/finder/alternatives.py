@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER, Recording, kinded
+from scalargrad.compiler.nests.finder.instructions import COMPUTED, NUMBER, Instructions, kinded
 from scalargrad.compiler.passes.nodes import alike, flagged, stretches
 
 Codes = NDArray[np.uint64]
@@ -54,12 +54,12 @@ class Alternatives:
     score: float
 
 
-def alternatives(recording: Recording, codes: Codes) -> Alternatives | None:
+def alternatives(recording: Instructions, codes: Codes) -> Alternatives | None:
     """Return the ways that most of a recording takes by turns; None if there are none, or many.
 
     Parameters
     ----------
-    recording : Recording
+    recording : Instructions
     codes : codes
         A hash of the operation of each node.
     """
@@ -67,7 +67,7 @@ def alternatives(recording: Recording, codes: Codes) -> Alternatives | None:
     return found if found and found.score > _COVERED * len(recording) else None
 
 
-def _cuts(recording: Recording, codes: Codes) -> Iterator[Alternatives]:
+def _cuts(recording: Instructions, codes: Codes) -> Iterator[Alternatives]:
     """Yield ways to cut a recording where nodes recur that are alike.
 
     They are so by their operations, by kinds of operands, or by operations of these, too.

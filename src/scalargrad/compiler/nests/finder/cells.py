@@ -1,9 +1,9 @@
-"""Where results are stored, and what the operands of a statement read there.
+"""Storage of results in arrays, and the cells there that operands of a statement read.
 
 The results of a statement are an array, with an index for each of its loops. Where an operand reads
 something else at a border, as a recurrence does at its start, the array has cells around the
-results that hold it: each turn then reads the same way. What is no affine index is looked up in a
-table of constants.
+results that hold it: each turn then reads the same way. An index that is not affine is looked up in
+a table of constants.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.equations import Access as Cell
 from scalargrad.compiler.nests.equations import Array, Index, Var, as_index
 from scalargrad.compiler.nests.finder.additions import Sum
-from scalargrad.compiler.nests.finder.recording import APART, NUMBER
+from scalargrad.compiler.nests.finder.instructions import APART, NUMBER
 from scalargrad.compiler.nests.finder.tree import (
     Access,
     Affine,
@@ -80,7 +80,7 @@ class Chosen(NamedTuple):
 
 
 class Turns(NamedTuple):
-    """What an operand of a statement reads at some of its turns."""
+    """The reads of one operand of a statement, at some of its turns."""
 
     statement: Statement
     rows: Integers  # the turns, as instances of the statement
@@ -102,7 +102,7 @@ class Copied(NamedTuple):
 
 
 class Fill(NamedTuple):
-    """What cells around results hold: in the loops of a statement, as far as a region goes."""
+    """The contents of cells around results, in the loops of a statement, within a region."""
 
     statement: Statement
     region: Region

@@ -17,8 +17,8 @@ from scalargrad.compiler.nests.finder.access import (
     read_operands,
     starts_there,
 )
-from scalargrad.compiler.nests.finder.recording import NUMBER, Recording
-from scalargrad.compiler.nests.finder.split import peeled, split, written_out
+from scalargrad.compiler.nests.finder.instructions import NUMBER, Instructions
+from scalargrad.compiler.nests.finder.split import peeled, split, unroll_loop
 from scalargrad.compiler.nests.finder.structure import Structure, flat, search
 from scalargrad.compiler.nests.finder.tree import (
     Access,
@@ -28,7 +28,7 @@ from scalargrad.compiler.nests.finder.tree import (
     Statement,
     Table,
     Tree,
-    stands_for,
+    computes,
 )
 
 #: Loops without loops in them have so many statements at most, and run so often in the mean.
@@ -57,7 +57,7 @@ NODES_PER_STATEMENT = 4
 _MOST, _NODES_EACH, _LAST = 500, 12, 8000
 
 
-def trees(recording: Recording) -> Iterator[Tree]:
+def trees(recording: Instructions) -> Iterator[Tree]:
     """Yield trees of the loops and statements of a recording, the simplest first.
 
     The other, of loops without loops in them, is for what no order of loops computes. There is none
@@ -73,10 +73,10 @@ def trees(recording: Recording) -> Iterator[Tree]:
             best = other
     if best is not None and len(best.statements) <= _CHANGED:
         best = _with_turns_written(best)
-    if best is not None and stands_for(best, recording):
+    if best is not None and computes(best, recording):
         yield best
     other = _read(found.flat) if found.flat else None
-    if other is not None and stands_for(other, recording):
+    if other is not None and computes(other, recording):
         yield other
 
 
@@ -88,7 +88,7 @@ class _Simplest:
     tree : Tree or None
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Instructions) -> None:
         self.recording = recording
         self.tree: Tree | None = None
         self._taken: list[Structure] = []
@@ -170,7 +170,7 @@ def _with_turns_written(tree: Tree) -> Tree:
             break
         loop = max(left, key=lambda x: x.number)
         tried.add(int(loop.symbols[0]))
-        tree = min(tree, _read(written_out(tree.structure, loop), tree), key=_time)
+        tree = min(tree, _read(unroll_loop(tree.structure, loop), tree), key=_time)
     return tree
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.nests.finder.access import has_tables
-from scalargrad.compiler.nests.finder.recording import COMPUTED, GIVEN, NUMBER
+from scalargrad.compiler.nests.finder.instructions import COMPUTED, GIVEN, NUMBER
 from scalargrad.compiler.nests.finder.structure import Structure
 from scalargrad.compiler.nests.finder.tree import Loop, Tree
 from scalargrad.compiler.passes.nodes import stretches
@@ -73,7 +73,7 @@ def _split(structure: Structure, loop: Loop, addresses: list[Integers]) -> Struc
     return _in_rows(structure, loop, lengths, np.add.reduceat(jumps.astype(np.int64), entered))
 
 
-def written_out(structure: Structure, loop: Loop) -> Structure:
+def unroll_loop(structure: Structure, loop: Loop) -> Structure:
     """Return the structure with each turn of a loop, always as many, written out."""
     periods, counts = structure.periods.copy(), structure.counts.copy()
     of = loop.symbols - len(structure.recording)

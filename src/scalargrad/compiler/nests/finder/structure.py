@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.nests.finder.alternatives import alternatives
-from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER, Recording, kinded
+from scalargrad.compiler.nests.finder.instructions import COMPUTED, NUMBER, Instructions, kinded
 from scalargrad.compiler.passes.nodes import alike, flagged, stretches
 
 Codes = NDArray[np.uint64]
@@ -59,7 +59,7 @@ class Structure:
 
     Attributes
     ----------
-    recording : Recording
+    recording : Instructions
     top : integers
         The symbols outside of all loops, in order.
     starts, periods, counts : integers
@@ -72,7 +72,7 @@ class Structure:
         Whether extents foretold some turns.
     """
 
-    recording: Recording
+    recording: Instructions
     top: Integers
     starts: Integers
     periods: Integers
@@ -90,7 +90,7 @@ class Structure:
 
 
 def search(
-    recording: Recording,
+    recording: Instructions,
     kinds: NDArray[np.int8] | None,
     *,
     joined: bool = False,
@@ -101,7 +101,7 @@ def search(
 
     Parameters
     ----------
-    recording : Recording
+    recording : Instructions
     kinds : integers, optional
         For each operand, what that of a copy must have as well, the first copy aside. If it is
         whether it is a number, a sum that starts from 0 ends the one before it; if it is the kind,
@@ -116,7 +116,7 @@ def search(
     return _Search(recording, kinds, joined, foretells, least).run()
 
 
-def flat(recording: Recording, most: int) -> Structure | None:
+def flat(recording: Instructions, most: int) -> Structure | None:
     """Return a recording as loops without loops in them; None if it has more statements."""
     found = _Search(recording, recording.kinds, joined=False, foretells=False, least=0).run_flat()
     return found if found.size <= most else None
@@ -156,7 +156,7 @@ class _Search:
 
     def __init__(
         self,
-        recording: Recording,
+        recording: Instructions,
         kinds: NDArray[np.int8] | None,
         joined: bool,
         foretells: bool,
@@ -667,14 +667,14 @@ def _operations(body: Body) -> list[int]:
     return found
 
 
-def _edges(recording: Recording) -> tuple[Integers, Integers]:
+def _edges(recording: Instructions) -> tuple[Integers, Integers]:
     """Return, for each operand that is computed, the places after its node and after its user."""
     users = np.repeat(np.arange(len(recording)), np.diff(recording.first))
     computed = recording.kinds == COMPUTED
     return recording.places[computed] + 1, users[computed] + 1
 
 
-def _addresses(recording: Recording) -> Integers:
+def _addresses(recording: Instructions) -> Integers:
     """Return what each node reads, as one number for each of its first operands."""
     kinds = recording.kinds
     places = np.where(kinds == COMPUTED, recording.places, -_INPUTS - recording.places)

@@ -27,7 +27,7 @@ from scalargrad.compiler.nests.finder.cells import (
     Stored,
     Stores,
 )
-from scalargrad.compiler.nests.finder.recording import APART, COMPUTED, GIVEN
+from scalargrad.compiler.nests.finder.instructions import APART, COMPUTED, GIVEN
 from scalargrad.compiler.nests.finder.tree import Loop, Statement, Tree
 from scalargrad.compiler.nests.node_cells import Column
 from scalargrad.compiler.passes.expressions import FixedArity

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Flags, Floats, Integers
-from scalargrad.compiler.nests.finder.recording import COMPUTED, GIVEN, NUMBER, Recording
+from scalargrad.compiler.nests.finder.instructions import COMPUTED, GIVEN, NUMBER, Instructions
 from scalargrad.compiler.nests.finder.structure import Structure
 from scalargrad.compiler.passes.nodes import stretches
 
@@ -129,7 +129,7 @@ class Input(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a statement computes, at indices of its own loops."""
+    """A result of a statement, at indices of that statement's own loops."""
 
     statement: int
     indices: tuple[Affine, ...]
@@ -156,7 +156,7 @@ Access = Constant | Data | Input | Result | Border | Table
 
 @dataclass(eq=False)
 class Loop:
-    """What is repeated.
+    """A loop of a tree: its extent, and the loops and statements in it.
 
     Attributes
     ----------
@@ -183,7 +183,7 @@ class Loop:
 
     @property
     def times(self) -> int | None:
-        """How often, if that is always the same."""
+        """The number of turns, if it is always the same; else None."""
         n = int(self.counts[0])
         return n if (self.counts == n).all() else None
 
@@ -234,7 +234,7 @@ class Tree:
     def __init__(self, structure: Structure) -> None:
         n = len(structure.recording)
         self.structure = structure
-        self.recording: Recording = structure.recording
+        self.recording: Instructions = structure.recording
         self.loops: list[Loop] = []
         self.statements: list[Statement] = []
         self.statement_of, self.instance_of = np.empty(n, np.int64), np.empty(n, np.int64)
@@ -306,7 +306,7 @@ def _extent(loop: Loop) -> str:
     return found
 
 
-def stands_for(tree: Tree, recording: Recording) -> bool:
+def computes(tree: Tree, recording: Instructions) -> bool:
     """Return whether each node of a recording is in one statement, which reads its operands.
 
     These are computed from the accesses as they are written: nothing of how they were found is

@@ -1,4 +1,4 @@
-"""What is asked of a program: parts without gradients, and the gradients between them.
+"""Partition of a program: parts without gradients, and the gradients between them.
 
 What a part does not compute it is given, in arrays: single numbers, numbers of examples, which are
 rows, and single lanes of these.
@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Flags, Floats, Integers
-from scalargrad.compiler.nests.finder.recording import APART, COMPUTED, GIVEN, NUMBER, Recording
+from scalargrad.compiler.nests.finder.instructions import (
+    APART,
+    COMPUTED,
+    GIVEN,
+    NUMBER,
+    Instructions,
+)
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     BATCH,
@@ -39,7 +45,7 @@ _IDENTITY = TABLE["identity"]
 
 
 class NodeColumns:
-    """What is known of each node of a program whose operations are all repeatable.
+    """Kind, operands, level and lanes of each node of a program of repeatable operations.
 
     Attributes
     ----------
@@ -88,7 +94,7 @@ class NodeColumns:
         found: Integers = self.operands[stretches(first, counts)]
         return found
 
-    def recording(self, nodes: Integers, number: Integers) -> Recording:
+    def recording(self, nodes: Integers, number: Integers) -> Instructions:
         """Return some nodes as a recording.
 
         Parameters
@@ -103,7 +109,7 @@ class NodeColumns:
         kinds = np.where(self.kinds[operands] == NUMBER, NUMBER, kinds)
         places = np.where(kinds == GIVEN, number[operands], place[operands])
         bits = self.numbers.view(np.int64)[operands]
-        return Recording(
+        return Instructions(
             self.table,
             self.codes[nodes],
             starts(np.diff(self.written.first)[nodes]),
@@ -147,7 +153,7 @@ class Part(NamedTuple):
 
     Attributes
     ----------
-    recording : Recording
+    recording : Instructions
     given : list of Given
         Its inputs: first single numbers, then single lanes, then numbers of examples.
     results : list of int
@@ -156,7 +162,7 @@ class Part(NamedTuple):
         Where they are in the recording.
     """
 
-    recording: Recording
+    recording: Instructions
     given: list[Given]
     results: list[int]
     places: list[int]
@@ -194,8 +200,8 @@ def crosses(program: Program, wrt: Iterable[int], roots: Iterable[int]) -> bool:
     return bool((nodes.depending(on) & below & between).any())
 
 
-class Asked:
-    """What is asked of a program.
+class Partition:
+    """The partition of a program into parts, and the gradients taken between these.
 
     Attributes
     ----------

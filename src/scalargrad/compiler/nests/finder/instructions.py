@@ -20,7 +20,7 @@ APART = 1 << 40
 
 
 @dataclass(frozen=True)
-class Recording:
+class Instructions:
     """The operation and the operands of each computed node, operands before results.
 
     Attributes

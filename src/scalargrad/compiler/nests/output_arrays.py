@@ -27,7 +27,7 @@ Box = tuple[tuple[int, int], ...]
 _Use = tuple[Step, tuple[Var, ...]]
 
 
-def with_outputs_alone(program: Program, outputs: Array) -> tuple[Program, dict[Array, Array]]:
+def with_outputs_only(program: Program, outputs: Array) -> tuple[Program, dict[Array, Array]]:
     """Return a program that has nothing but its outputs as results, and new arrays by old ones.
 
     Nobody differentiates it any more: what only the slopes of an operation read is left out.
@@ -56,7 +56,7 @@ def with_outputs_alone(program: Program, outputs: Array) -> tuple[Program, dict[
     return Program(arrays, replaced(program.body, moved_step)), others
 
 
-def stored_at_once(found: Program) -> Program:
+def without_output_copies(found: Program) -> Program:
     """Return a program with fewer copies to its outputs."""
     every = [*statements(found.body)]
     copied = {x.array for step, _ in every if step.op is _IDENTITY for x in step.reads()}
