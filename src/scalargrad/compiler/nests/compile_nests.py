@@ -146,8 +146,8 @@ def _attempts(program: Program) -> Iterator[tuple[Partition, list[Form], bool]]:
 def _in_forms(program: Program, *, is_last: bool) -> Iterator[tuple[Partition, list[Form], bool]]:
     """Yield what is asked of a program, in loops, then without if that is the last resort."""
     unfolded = unfold(program)
-    asked = Partition(unfolded) if unfolded else None
-    if asked and asked.is_written:
+    asked = None if unfolded is None else Partition(unfolded)
+    if asked is not None and asked.is_written:
         yield from _in_loops(asked)
         if is_last:
             yield asked, [part.recording for part in asked.parts], True
