@@ -54,7 +54,7 @@ NEAREST = {
     "value.py": ["tests/test_value.py", "tests/test_autodiff.py", "tests/table"],
     "autodiff.py": ["tests/test_autodiff.py", "tests/sparsity"],
     "graph.py": ["tests/test_graph.py", "tests/test_autodiff.py"],
-    "sparse.py": ["tests/optim/test_optimizers.py"],
+    "nn/sparse.py": ["tests/optim/test_optimizers.py"],
     "table/": ["tests/table", *(f"tests/test_{x}.py" for x in ("value", "graph", "bad_arguments"))],
     "tree.py": ["tests/test_tree.py"],
     "compiler/passes/": _LOOPS,

@@ -18,8 +18,8 @@ from scalargrad.compiler.nests.compile_nests import is_printed
 from scalargrad.compiler.passes.kinds import ADJOINT, LOSS, has_lanes
 from scalargrad.compiler.passes.program import Program, Writer
 from scalargrad.errors import TraceError
+from scalargrad.nn.sparse import Table
 from scalargrad.ops import eq, ne, sum
-from scalargrad.sparse import Table
 from scalargrad.table.numbers import is_real
 
 

@@ -12,8 +12,8 @@ from scalargrad.nn.init import Rng
 from scalargrad.nn.inputs import listed_inputs, of_length
 from scalargrad.nn.linear import Linear, affine
 from scalargrad.nn.module import Module
+from scalargrad.nn.sparse import Table, Vector
 from scalargrad.ops import dot, mean, softmax
-from scalargrad.sparse import Table, Vector
 from scalargrad.table.validation import flag, number, size
 
 #: Its name in messages, since it prints as several lines.

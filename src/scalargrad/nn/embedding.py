@@ -11,8 +11,8 @@ from scalargrad.nn import init
 from scalargrad.nn.init import Rng
 from scalargrad.nn.inputs import checked_index
 from scalargrad.nn.module import Module
+from scalargrad.nn.sparse import Table
 from scalargrad.ops import dot, maximum, mean, ne, sum, take, where
-from scalargrad.sparse import Table
 from scalargrad.table.validation import choice, listed, size, whole
 from scalargrad.value import Scalar, Value
 

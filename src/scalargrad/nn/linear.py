@@ -10,8 +10,8 @@ from scalargrad.nn import init
 from scalargrad.nn.init import Rng
 from scalargrad.nn.inputs import by_row, checked_index
 from scalargrad.nn.module import Module
+from scalargrad.nn.sparse import Table, Vector
 from scalargrad.ops import dot
-from scalargrad.sparse import Table, Vector
 from scalargrad.table.validation import flag, size
 from scalargrad.value import Scalar
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 
 from scalargrad.errors import OperandError, StateError, TrainingWarning
 from scalargrad.grad_mode import refuse_if_recorded
+from scalargrad.nn.sparse import Table
 from scalargrad.nn.state import (
     IncompatibleKeys,
     flat,
@@ -20,7 +21,6 @@ from scalargrad.nn.state import (
     require_kept,
     state_of,
 )
-from scalargrad.sparse import Table
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag, mapping
 from scalargrad.tree import flatten_like, is_object_array, replaced

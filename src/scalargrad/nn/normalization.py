@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from scalargrad.nn.inputs import by_row
 from scalargrad.nn.module import Module
+from scalargrad.nn.sparse import Vector
 from scalargrad.ops import dot, mean, sqrt
-from scalargrad.sparse import Vector
 from scalargrad.table.validation import flag, number, size
 
 Length: TypeAlias = int | Sequence[int]

@@ -12,8 +12,8 @@ from scalargrad.nn.init import Rng
 from scalargrad.nn.inputs import are_rows, listed_inputs, of_length
 from scalargrad.nn.linear import affine
 from scalargrad.nn.module import Module
+from scalargrad.nn.sparse import Table, Vector
 from scalargrad.ops import add, relu, sigmoid, tanh
-from scalargrad.sparse import Table, Vector
 from scalargrad.table.validation import choice, flag, listed, size
 
 __all__ = ["GRUCell", "LSTMCell", "RNNCell", "RNNCellBase"]

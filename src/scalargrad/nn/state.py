@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from scalargrad.errors import StateError
-from scalargrad.sparse import Table
+from scalargrad.nn.sparse import Table
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.value import Parameter, Value

@@ -14,9 +14,9 @@ from typing import Any, ClassVar, cast
 
 from scalargrad.errors import NumericalError, OperandError, StateError
 from scalargrad.grad_mode import refuse_if_recorded
+from scalargrad.nn.sparse import Touched
 from scalargrad.optim import rules
 from scalargrad.optim.state import Group, checked, kept_names, read
-from scalargrad.sparse import Touched
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, float_of
 from scalargrad.table.validation import function, listed, mapping

@@ -50,7 +50,7 @@ from scalargrad.compiler.guards.object_state import (
 from scalargrad.compiler.guards.refused import are_followed, is_followed, refusal_of
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.errors import TraceError
-from scalargrad.sparse import Table
+from scalargrad.nn.sparse import Table
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.tree import like, object_array

@@ -22,7 +22,7 @@ from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_statef
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import recorder
-from scalargrad.sparse import Table
+from scalargrad.nn.sparse import Table
 from scalargrad.table.numbers import is_real
 from scalargrad.tree import is_object_array, like, object_array
 from scalargrad.value import Value

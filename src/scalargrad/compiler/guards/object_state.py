@@ -22,7 +22,7 @@ from types import (
 from typing import Any
 
 from scalargrad.compiler.guards.names_read import BARE, is_of_library
-from scalargrad.sparse import Table
+from scalargrad.nn.sparse import Table
 from scalargrad.table.operation import Operation
 from scalargrad.value import Value
 

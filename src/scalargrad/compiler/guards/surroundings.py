@@ -66,7 +66,7 @@ from scalargrad.compiler.guards.refused import (
     refusal_of,
 )
 from scalargrad.compiler.guards.rereading import Rereading
-from scalargrad.sparse import Table, Touched
+from scalargrad.nn.sparse import Table, Touched
 from scalargrad.system.process import collector_paused
 from scalargrad.table.operation import Operation
 from scalargrad.tree import is_array as is_ndarray
