@@ -51,7 +51,8 @@ def read_operands(tree: Tree, most: float = inf, before: Tree | None = None) -> 
     for statement in tree.statements:
         places = range(recording.arity(int(statement.nodes[0])))
         old = before.statements[before.statement_of[statement.nodes[0]]] if before else statement
-        kept = old.operands if old.number in known else [None] * len(places)
+        is_kept = known.get(old.number) == statement.number
+        kept = old.operands if is_kept else [None] * len(places)
         found = (_renumbered(x, known) for x in kept)
         statement.operands = tuple([
             x or _Operand(tree, statement, j).access() for j, x in zip(places, found, strict=True)
