@@ -18,7 +18,7 @@ from scalargrad.system.files import write_atomically
 #: The size limit, in bytes.
 MOST = 256 * 2**20
 #: One in so many writes checks the limit; each does of what takes more than this part of it.
-SELDOM, LARGE = 16, 64
+SELDOM, LARGE = 16, 256
 
 _DIGEST = hashlib.sha256().digest_size
 _log = logging.getLogger("scalargrad")
