@@ -237,6 +237,10 @@ class _Search:
             return False
         start, stop = flagged(self.codes[period:] == self.codes[:-period], (_LEAST - 1) * period)
         start, stop = _apart(start, stop, period)
+        if period > 1:  # copies of one symbol are a loop of period 1
+            body = self.codes[start[:, None] + np.arange(period)]
+            differs = (body != body[:, :1]).any(axis=1)
+            start, stop = start[differs], stop[differs]
         if not len(start):
             return False
         start = start - self._preceding(start, stop, period)
