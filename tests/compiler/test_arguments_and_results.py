@@ -280,6 +280,7 @@ def test_a_list_as_two_arguments_or_closed_over_is_refused_where_code_asks() -> 
     assert closing([3.0]) == 1.0
     xs = [1.0, 2.0]
     assert jit(lambda a, b: sum(x * y for x, y in zip(a, b, strict=True)))(xs, xs) == 5.0
+    assert jit(lambda a, b: a[0] if a.__class__ is b.__class__ else b)(xs, xs) == 1.0
     for rows in ([[1.0], [2.0]], ((1.0,), (2.0,)), {0: [1.0], 1: [2.0]}):
         others = jit(lambda row: sum(rows[k][0] for k in (0, 1) if rows[k] is not row))  # noqa: B023
         with pytest.raises(TraceError, match="also reads by a name"):

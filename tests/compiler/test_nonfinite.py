@@ -257,6 +257,22 @@ def test_a_nan_divided_by_0_raises_as_in_python() -> None:
 
 
 @pytest.mark.parametrize(
+    "f", [lambda x: 1.0 / x**3, lambda x: sg.tanh(x**3), lambda x: 2.0**x < 3.0]
+)
+def test_powers_of_floats_that_overflow_raise_as_in_python(f: Any) -> None:
+    """Where no result tells, too; a power of Values is infinite."""
+    compiled = jit(f)
+    for _ in range(2):
+        with pytest.raises(OverflowError):
+            f(1e200)
+        with pytest.raises(OverflowError):
+            compiled(1e200)
+        assert compiled(1.5) == pytest.approx(f(1.5))
+    assert float(jit(lambda x: 1.0 / x**3)(Value(1e200)).data) == 0.0
+    assert jit(lambda x: sg.tanh(x**3))(math.inf) == 1.0
+
+
+@pytest.mark.parametrize(
     ("f", "expected"),
     [(lambda x, y: x**y, [2.0, 0.0, 0.0, 0.0]), (lambda x, y: x**0.0 * 1.0, [0.0] * 4)],
 )

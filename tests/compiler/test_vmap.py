@@ -371,6 +371,15 @@ def test_values_make_arrays_of_objects_that_can_be_differentiated() -> None:
     assert w.grad == 5.0
 
 
+def test_an_example_does_not_see_the_slopes_of_others() -> None:
+    """The root at 0 has none; what reads other examples has theirs."""
+    alone, beside = vmap(sg.sqrt), vmap(lambda x, y: sg.sqrt(x) * y, in_axes=(0, None))
+    for f, slopes in (alone, [0.0, 0.0, 1 / 6]), (lambda xs: beside(xs, xs[1]), [0.0, 3.0, 4 / 6]):
+        xs = [Value(0.0), Value(4.0), Value(9.0)]
+        jit(f)(xs)[2].backward()
+        assert [x.grad for x in xs] == pytest.approx(slopes)
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 def test_what_is_shared_is_one_computation(compiled: bool) -> None:
     """d(w²)/dw is counted once; what differs is not shared: w**x at 1 has slope x."""

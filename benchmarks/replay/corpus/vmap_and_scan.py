@@ -481,13 +481,13 @@ def rows_turned_over() -> Call:
 
 @program
 def gradients_by_examples() -> Call:
-    """Gradients by the numbers of examples, of a total and of one of these."""
+    """Gradients by the numbers of examples, one of which is a result of its example, too."""
 
     def found(xs: Any) -> Any:
-        results = vmap(lambda x: (y := sin(x), y**3))(xs)
-        total = sum(z for _, z in results) + results[1][0] ** 2
+        results = vmap(lambda x: (x, y := sin(x), y**3))(xs)
+        total = sum(z for _, _, z in results) + results[1][1] ** 2
         slopes = gradients(total, xs, create_graph=True)
-        once = gradients(total + xs[0] ** 2, [xs[0], xs[1]])
+        once = gradients(total + xs[0] ** 2, [xs[0], results[0][0]])
         return slopes, once, gradients(slopes[2] * xs[2], xs)
 
     return jit(found), ([Value(0.3), Value(-0.7), Value(1.1)],)

@@ -14,11 +14,12 @@ from scalargrad.compiler.passes.kinds import (
     LOSS,
     UNBATCH,
     Op,
+    Total,
     has_lanes,
     is_detached,
     steps,
 )
-from scalargrad.compiler.passes.nodes import Nodes
+from scalargrad.compiler.passes.nodes import Nodes, starts
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.runner import Inputs, Runner, runner_for
 from scalargrad.system.cached_property import cached_property
@@ -63,9 +64,29 @@ class Function:
         """Return the indices in `wrt` of the inputs that some results depend on; None for all."""
         if places not in self._operands_of:
             roots = [self._followed.outputs[k] for k in places]
-            read = self._attached.needed(roots)[[*self.wrt]]
+            read = self._within_lanes(roots).needed(roots)[[*self.wrt]]
             self._operands_of[places] = None if read.all() else (*np.flatnonzero(read).tolist(),)
         return self._operands_of[places]
+
+    def _within_lanes(self, roots: Sequence[int]) -> Nodes:
+        """Return the nodes as roots read them that are single lanes: with numbers of these alone.
+
+        An example of vmap depends on its own numbers, unless something below joins lanes.
+        """
+        nodes = self._attached
+        is_lane = nodes.where(lambda op: op is UNBATCH)
+        if not is_lane[[*roots]].all():
+            return nodes
+        taken = [nodes.args_of(x) for x in roots]
+        joins = is_lane | nodes.where(lambda op: isinstance(op, Total))
+        if (nodes.needed([x for x, _ in taken]) & joins).any():
+            return nodes
+        users = nodes.users()
+        lanes = [int(self._followed.constants[k]) for _, k in taken]
+        is_read = np.isin(np.arange(len(users)) - nodes.first[users], lanes)
+        kept = is_read | ~nodes.where(lambda op: op is BATCH)[users]
+        counts = np.bincount(users[kept], minlength=len(nodes))
+        return Nodes(nodes.table, nodes.codes, starts(counts), nodes.operands[kept])
 
     def attached(self) -> tuple[bool, ...]:
         """Return, for each result, whether a gradient flows back from it to any input in `wrt`."""
@@ -81,9 +102,11 @@ class Function:
         is_batch = nodes.where(lambda op: op is BATCH)
         found = {}
         for k, node in enumerate(program.outputs[: self.results]):
-            if is_lane[node]:
+            while is_lane[node]:
                 of, lane = nodes.args_of(node)
-                node = nodes.args_of(of)[int(program.constants[lane])] if is_batch[of] else node
+                if not is_batch[of]:
+                    break
+                node = nodes.args_of(of)[int(program.constants[lane])]
             if node in place:
                 found[k] = place[node]
         return found

@@ -5,8 +5,8 @@ be the same in all calls. So after a recording, every generator that the functio
 in the state in which the draws by `drawn` alone leave it.
 
 Generators are found by the references of the function, but for those that a library keeps to
-itself. Asking the garbage collector for all of them
-would take longer than recording a small function, and would find those of other threads.
+itself. Asking the garbage collector for all of them would take longer than recording a small
+function, and would find those of other threads.
 """
 
 from __future__ import annotations

@@ -241,6 +241,7 @@ def test_samples_stand_in_the_order_in_which_they_are_added(tmp_path: Path) -> N
     loss: Any = sum((w * k + b - k) ** 2 for k in range(2, 6))
     page = walk(loss).save(tmp_path / "page.html").read_text(encoding="utf-8")
     found = re.findall(r'<text x="[\d.]+" y="([\d.]+)" dy="[\d.]+em">×\d</text>', page)
+    assert len(found) == 4
     assert found == sorted(found, key=float)
     level = re.findall(r" ([\d.]+,([\d.]+)) \1 ([\d.]+,\2) \3 ", page)
     assert len(level) == len(re.findall(r'id="n\d+-w\d+-tap"', page)) == 8

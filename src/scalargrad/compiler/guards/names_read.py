@@ -5,12 +5,14 @@ Of some namespaces, modules and attributes of functions, only what the code name
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import dis
 import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy, deepcopy
+from importlib.util import resolve_name
 from itertools import chain, pairwise
 from logging import Logger
 from operator import attrgetter, methodcaller
@@ -52,6 +54,7 @@ def _is_installed(top: str) -> bool:
 _BY_TEXT = {"__dict__", "attrgetter", "delattr", "getattr", "hasattr", "setattr", "vars"}
 #: What stands among the names of code that asks by ``is`` which object one is.
 IS = "is"
+_BUILTINS = vars(builtins)
 
 
 @functools.cache
@@ -89,8 +92,8 @@ def names_and_texts(code: CodeType, *, of_globals: bool = False) -> tuple[str, .
         found += [x.argval for x in steps if "GLOBAL" in x.opname or x.opname.endswith("_NAME")]
     else:
         found += [x.argval for x in steps if x.opcode in dis.hasname]
-        asked = (x.opname for x, y in pairwise(steps) if y.opname == "IS_OP")
-        found += [IS] if any(x != "LOAD_CONST" for x in asked) else []  # as ``x is None`` does not
+        asked = (x for x, y in pairwise(steps) if y.opname == "IS_OP")
+        found += [] if all(map(_is_the_only_one, asked)) else [IS]
     return tuple(dict.fromkeys(x for x in found if not x.startswith("@")))  # which is pytest's
 
 
@@ -101,15 +104,36 @@ def _texts_in(code: CodeType) -> list[str]:
     return [x for x in texts if isinstance(x, str) and x.isidentifier()]
 
 
+def _is_the_only_one(loaded: dis.Instruction) -> bool:
+    """Return whether what is loaded has no copies: None, a class, such as float or x.__class__."""
+    if loaded.opname == "LOAD_ATTR":
+        return bool(loaded.argval == "__class__")
+    is_global = loaded.opname in {"LOAD_GLOBAL", "LOAD_NAME"}
+    is_class = is_global and isinstance(_BUILTINS.get(loaded.argval), type)
+    return loaded.opname == "LOAD_CONST" or is_class
+
+
+def imported(function: FunctionType) -> tuple[str, ...]:
+    """Return the full names that follow ``import`` in code, of modules or of what is in them.
+
+    Those of libraries are left out.
+    """
+    return _imported(function.__code__, function.__globals__.get("__package__") or "")
+
+
 @functools.cache
-def imported(code: CodeType) -> tuple[str, ...]:
-    """Return the modules that code imports when it runs, but for libraries."""
-    steps = [*steps_within(code)]
-    names = [(x.argval, steps[k - 2].argval) for k, x in enumerate(steps) if x.opname == _IMPORT]
-    return tuple([name for name, level in names if level or not of_library(name)])
+def _imported(code: CodeType, package: str) -> tuple[str, ...]:
+    found, steps = dict[str, None](), [*steps_within(code)]
+    for k, step in enumerate(steps):
+        if step.opname == "IMPORT_NAME":
+            level = steps[k - 2].argval if package else 0
+            source = resolve_name("." * level + step.argval, package)
+            found[source] = None
+        elif step.opname == "IMPORT_FROM":
+            found[f"{source}.{step.argval}"] = None
+    return tuple([name for name in found if not of_library(name)])
 
 
-_IMPORT = "IMPORT_NAME"
 #: What reads attributes without their names, and globals that do.
 _UNNAMED = {
     *("__dict__", "__getattribute__", "__getstate__", "__reduce_ex__", "attrgetter"),

@@ -19,13 +19,7 @@ from itertools import pairwise, takewhile
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.guards.names_read import (
-    imported,
-    is_of_library,
-    of_library,
-    steps_in,
-    steps_within,
-)
+from scalargrad.compiler.guards.names_read import is_of_library, of_library, steps_in, steps_within
 from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.value import Value
 
@@ -139,9 +133,7 @@ def _is_users(owner: Any) -> bool:
 
 
 def changing_calls(function: FunctionType) -> Iterator[str]:
-    """Yield the functions named in code that answer otherwise from call to call, and imports."""
-    for name in imported(function.__code__):
-        yield f"imports {name or 'a module'}, which may change: import it outside"
+    """Yield the functions named in code that answer otherwise from call to call."""
     for names in _chains(function.__code__):
         if "__subclasses__" in names:
             yield f"asks for {'.'.join(names)}{_UNNOTICED}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import inspect
+import sys
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
@@ -44,6 +45,7 @@ from scalargrad.compiler.guards.edges import (
 from scalargrad.compiler.guards.names_read import (
     IS,
     NamesRead,
+    imported,
     is_of_library,
     is_special,
     of_library,
@@ -470,6 +472,8 @@ class Walk:
             self._push(x, dict(zip(_DEFAULTS, _OF_DEFAULTS(x), strict=True)))
         if not of_library(x.__module__ or ""):
             self._globals(x)
+            if names := imported(x):
+                self._names_in(x, sys.modules, names, builtins_too=True)
 
     def _class(self, x: Any) -> None:
         """Go on to the class of an object, if it is a user's."""

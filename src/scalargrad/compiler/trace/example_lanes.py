@@ -165,6 +165,16 @@ class Lanes:
             at += lanes
         return found
 
+    def origin(self, node: int) -> int:
+        """Return the number of an example that a result is, if it is one as it was given."""
+        columns = self._trace.columns
+        while columns.ops[node] is UNBATCH:
+            of, place = columns.args(node)
+            if columns.ops[of] is not BATCH:
+                break
+            node = columns.args(of)[int(columns.constants[place])]
+        return node
+
 
 # The examples of vmap ----------------------------------------------------------------------
 

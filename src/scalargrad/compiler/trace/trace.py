@@ -289,7 +289,10 @@ class Trace(Recorder):
 
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
         """Record an operation; at least one operand is a Value."""
-        return self.traced(op, tuple([self.refer(x, op) for x in operands]))
+        nodes = [self.refer(x, op) for x in operands]
+        if len(nodes) <= 2:  # most, such as exp(x): the shortest way
+            return self.appended(op, nodes[0], nodes[1] if len(nodes) == 2 else -1)
+        return self.traced(op, tuple(nodes))
 
     def refer(self, x: Any, op: Operation) -> int:
         """Return the node of an operand."""
@@ -339,6 +342,14 @@ class Trace(Recorder):
         if self.is_truth(x):
             self.plainness.mark_truth(made.index)
         return made
+
+    def require_finite_power(self, x: Traced) -> None:
+        """Note that `x` is a power of plain floats, which must be finite.
+
+        Where a power of Values is infinite, Python raises OverflowError for floats.
+        """
+        if self.plainness.of(x.index):
+            self.finite.append(x.index)
 
     def may_alias(self, node: int) -> bool:
         """Return whether a node may be another one in eager code, as a signal times 1 is itself."""
@@ -424,11 +435,10 @@ class Trace(Recorder):
             self.refuse(f"a number was compared with {shown(other)}", "compare it with a float")
         if not isinstance(other, Value):
             return NotImplemented
-        first, second = self.refer(x, op), self.refer(other, op)
+        first, second = (self.lanes.origin(self.refer(v, op)) for v in (x, other))
         if self.plainness.of(first) or self.plainness.of(second):
             return self.compared(op, x, other)
-        ops = {self.ops[first], self.ops[second]}
-        if first != second and (ops == {INPUT} or UNBATCH in ops):
+        if first != second and self.ops[first] is INPUT and self.ops[second] is INPUT:
             self.refused("identity")
         return (first == second) is (op is eq)
 
@@ -480,7 +490,7 @@ class Trace(Recorder):
     def gradients(self, y: Any, xs: list[Any], create_graph: bool, allow_nonfinite: bool) -> Any:
         """Record ∂y/∂x for each x; 0.0 if y does not depend on it."""
         root = self.refer(y, identity)
-        wrt = [self.refer(x, identity) for x in xs]
+        wrt = [self.lanes.origin(self.refer(x, identity)) for x in xs]
         if any(map(self.plainness.of, (root, *wrt))):
             raise OperandError("gradients are taken of Values, with respect to Values")
         if any(map(self.may_alias, wrt)):

@@ -160,6 +160,18 @@ def _binary(op: Any, *, reflected: bool) -> Callable[..., Any]:
     return method
 
 
+def _power(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method for powers, which notes those of plain floats."""
+
+    def power(x: Traced, y: Any) -> Any:
+        made = method(x, y)
+        if made is not NotImplemented and x.trace.plainness.of(x.index):  # is often known
+            x.trace.require_finite_power(made)
+        return made
+
+    return power
+
+
 def _unary(op: Any) -> Callable[..., Any]:
     """Return an operation as a method."""
     return lambda x: in_force(x).appended(op, x.index, -1)
@@ -189,6 +201,7 @@ _BINARY |= {"truediv": "div", "floordiv": "floor_divide", "mod": "remainder"}
 for _python, _name in _BINARY.items():
     for _prefix, _is_reflected in (("", False), ("r", True)):
         _method = _binary(ops.TABLE[_name], reflected=_is_reflected)
+        _method = _power(_method) if _name == "pow" else _method
         setattr(Traced, f"__{_prefix}{_python}__", _method)
 for _name in ("neg", "abs"):
     setattr(Traced, f"__{_name}__", _unary(ops.TABLE[_name]))
