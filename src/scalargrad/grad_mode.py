@@ -72,8 +72,8 @@ def refuse_if_recorded(question: str) -> None:
         current.refused(question)
 
 
-def run_recorded(run: Callable[[], R], by: Recorder) -> R:
-    """Run a function whose operations a recorder records, with gradients.
+def run_recorded(run: Callable[[], R], by: Recorder | None) -> R:
+    """Run a function whose operations a recorder records, or build graphs, with gradients.
 
     Everything is set in a copy of the context, which ends with the call. Ctrl-C at a bad moment can
     leave at most an entry in `switches`, which costs time only.
@@ -85,7 +85,7 @@ def run_recorded(run: Callable[[], R], by: Recorder) -> R:
         switches.pop()
 
 
-def _run_recorded(run: Callable[[], R], by: Recorder) -> R:
+def _run_recorded(run: Callable[[], R], by: Recorder | None) -> R:
     _recorder.set(by)
     _recording.set(True)
     return run()

@@ -19,7 +19,17 @@ for module in pkgutil.iter_modules(corpus.__path__):
 
 #: Programs that take about a second or longer; of most there is another of the kind.
 SLOW = {
-    *("gpt.of_parameters", "gpt.of_three_layers", "models.gpt", "models.logistic_growth"),
+    *map(
+        "gradbench.{}".format,
+        ("ba", "gmm", "kmeans", "lstm", "particle", "saddle", "data_handed_on"),
+    ),
+    *(
+        "gradbench.data_handed_on",
+        "gpt.of_parameters",
+        "gpt.of_three_layers",
+        "models.gpt",
+        "models.logistic_growth",
+    ),
     *("loops.after_a_swing", "loops.cells_that_learn"),
     *("loops.edit_distance", "loops.wave_on_a_square", "nests.bodies", "networks.encoder"),
     *("sums.covariance", "sums.page_rank", "textbook.gauss_jordan", "textbook.householder"),

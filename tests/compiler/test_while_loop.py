@@ -10,7 +10,20 @@ from typing import Any
 import pytest
 
 import scalargrad as sg
-from scalargrad import JitWarning, Value, grad, jit, sin, sqrt, value_and_grad, vmap, while_loop
+from scalargrad import (
+    JitWarning,
+    Value,
+    grad,
+    jit,
+    log,
+    sin,
+    sqrt,
+    take,
+    value_and_grad,
+    vmap,
+    where,
+    while_loop,
+)
 from scalargrad.errors import OperandError, TraceError
 
 pytestmark = pytest.mark.behaviour
@@ -90,6 +103,37 @@ def test_a_loop_within_a_loop() -> None:
 
     for e in (1.0, 0.5):
         assert jit(time_of)(e) == pytest.approx(e - 0.3 * math.sin(e), abs=1e-10)
+
+
+def test_derivatives_in_each_step() -> None:
+    """Newton's method finds where c·x - log x is lowest, 1/c; a step too far is halved."""
+
+    def lowest(c: Any) -> Any:
+        def slope(x: Any) -> Any:
+            return grad(lambda x: c * x - where(x > 0.0, log(where(x > 0.0, x, 1.0)), x))(x)
+
+        def step(x: Any) -> Any:
+            near = x - slope(x) / grad(slope)(x)
+            return sg.cond(near > 0, lambda: near + 0 * log(near), lambda: x / 2)
+
+        return while_loop(lambda x: abs(slope(x)) > 1e-12, step, 1.0 + 0 * c)
+
+    for c in (0.7, 5.0):
+        assert jit(lowest)(c) == pytest.approx(1 / c, rel=1e-12)
+        assert jit(value_and_grad(lowest))(c) == pytest.approx((1 / c, -1 / c**2), rel=1e-9)
+
+
+def test_a_derivative_of_a_lookup_in_each_step() -> None:
+    """A ball rolls down a stair of slopes, of which one depends on what is differentiated."""
+
+    def rolled(c: Any) -> Any:
+        def height(x: Any) -> Any:
+            return take([-0.3, 0.1 * c, 0.2], where(x < 0, 0, where(x < 1, 1, 2))) * x
+
+        return while_loop(lambda x: x > -1.0, lambda x: x - abs(grad(height)(x)), 2.05)
+
+    for c in (1.0, 2.0):
+        assert jit(value_and_grad(rolled))(c) == pytest.approx(value_and_grad(rolled)(c), rel=1e-12)
 
 
 def test_what_cannot_be_repeated_or_has_another_form_is_refused() -> None:

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Floats
+from scalargrad.compiler.array_types import Floats, Integers
 from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.call.arguments import (
     Fresh,
@@ -36,17 +36,17 @@ FEW = 16
 #: stay in the cache, and of their memories, which take 0.1 s: then Python can handle a signal.
 _FIRST, _OUTPUTS, _NUMBERS = 64, 2**15, 2**26
 
-#: Runs steps: each takes the carry and its entry, writes its outputs to a row, and the first of
-#: these, the next carry, over the carry. Sizes are in bytes.
+#: Runs steps: each takes the carry and its entry, writes its outputs to a row, and stretches of
+#: these, the next carry, over the carry: each starts at an output and has some bytes.
 _STEPS = """
 declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)
 define void @steps(ptr %inputs, ptr %outputs, ptr %given, ptr %rows, ptr %frame, ptr %code,
-                   i64 %carried, i64 %entry, i64 %row, i64 %count) {
+                   ptr %stretches, i64 %parts, i64 %carried, i64 %entry, i64 %row, i64 %count) {
 begin:
   %entry.at = getelementptr i8, ptr %inputs, i64 %carried
   br label %step
 step:
-  %k = phi i64 [0, %begin], [%next, %step]
+  %k = phi i64 [0, %begin], [%next, %moved]
   %from = mul i64 %k, %entry
   %given.at = getelementptr i8, ptr %given, i64 %from
   call void @llvm.memmove.p0.p0.i64(ptr %entry.at, ptr %given.at, i64 %entry, i1 false)
@@ -54,7 +54,23 @@ step:
   %to = mul i64 %k, %row
   %row.at = getelementptr i8, ptr %rows, i64 %to
   call void @llvm.memmove.p0.p0.i64(ptr %row.at, ptr %outputs, i64 %row, i1 false)
-  call void @llvm.memmove.p0.p0.i64(ptr %inputs, ptr %outputs, i64 %carried, i1 false)
+  br label %part
+part:
+  %p = phi i64 [0, %step], [%p.next, %move]
+  %at = phi ptr [%inputs, %step], [%at.next, %move]
+  %left = icmp ult i64 %p, %parts
+  br i1 %left, label %move, label %moved
+move:
+  %start.at = getelementptr {i64, i64}, ptr %stretches, i64 %p
+  %start = load i64, ptr %start.at
+  %bytes.at = getelementptr i64, ptr %start.at, i64 1
+  %bytes = load i64, ptr %bytes.at
+  %output.at = getelementptr double, ptr %outputs, i64 %start
+  call void @llvm.memmove.p0.p0.i64(ptr %at, ptr %output.at, i64 %bytes, i1 false)
+  %at.next = getelementptr i8, ptr %at, i64 %bytes
+  %p.next = add i64 %p, 1
+  br label %part
+moved:
   %next = add i64 %k, 1
   %more = icmp ult i64 %next, %count
   br i1 %more, label %step, label %end
@@ -68,7 +84,7 @@ end:
 def _steps() -> Callable[..., None]:
     from scalargrad.compiler.backend.llvm.machine_code import compile_text
 
-    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 6, *[ctypes.c_int64] * 4)
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 7, *[ctypes.c_int64] * 5)
     found: Callable[..., None] = compile_text(_STEPS, level=1).function("steps", kind)
     return found
 
@@ -79,14 +95,14 @@ class NativeStep(NamedTuple):
     Attributes
     ----------
     path : Specialization
-    carried : int
-        How many of its first outputs are the next carry.
+    order : integers
+        The first of its outputs, which are the next carry, in the order in which it is given.
     carry_of, results_of : callable
         Make the carry from its numbers, and the results of steps from a row of each.
     """
 
     path: Specialization
-    carried: int
+    order: Integers
     carry_of: Callable[[Any], Any]
     results_of: Callable[[Floats], Iterable[Any]]
 
@@ -103,20 +119,24 @@ class NativeStep(NamedTuple):
         given : float64, steps × numbers
             The numbers of the entries.
         """
-        path, carried = self.path, self.carried
+        path, order, carried = self.path, self.order, len(self.order)
         runner, wanted = path.function.values, np.array(path.outcomes, np.bool_)
         executable = (lent := runner.lend())[0]
         memory, outputs = executable.memory, executable.memory[runner.nests.outputs]
         memory[: len(inputs)] = inputs
-        state, ys = memory[:carried].copy(), list[Any]()
+        state, ys = np.empty(carried), list[Any]()
+        state[order] = memory[:carried]
+        first = np.flatnonzero(np.diff(order, prepend=-2) != 1)
+        stretches = np.stack([order[first], 8 * np.diff(first, append=carried)], axis=1)
         most, count = min(_OUTPUTS // len(outputs), _NUMBERS // len(memory)), _FIRST
         tests = slice(path.results, path.results + len(wanted))
         while len(ys) < len(given):
             entries = given[len(ys) : len(ys) + max(1, min(count, most))]
             rows = np.empty((len(entries), len(outputs)))
             arrays = (x.ctypes.data for x in (memory, outputs, entries, rows))
-            sizes = 8 * carried, 8 * given.shape[1], 8 * len(outputs), len(entries)
-            _steps()(*arrays, *executable.entry, *sizes)
+            moves = stretches.ctypes.data, len(stretches), 8 * carried
+            sizes = 8 * given.shape[1], 8 * len(outputs), len(entries)
+            _steps()(*arrays, *executable.entry, *moves, *sizes)
             good = np.hstack([np.isfinite(rows), (rows[:, tests] != 0.0) == wanted])
             if not good.all():
                 rows = rows[: good.all(axis=1).argmin()]
@@ -157,7 +177,7 @@ def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats) -> tuple[A
         native = _known[path]
         if native is not None:
             inputs = path.inputs(call[4], path.closed_over)
-            if len(inputs) == native.carried + given.shape[1]:
+            if len(inputs) == len(native.order) + given.shape[1]:
                 return native.run(inputs, given)
     return carry, []
 
@@ -165,8 +185,8 @@ def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats) -> tuple[A
 def _native(path: Specialization, shape: Key, x: Any) -> NativeStep | None:
     """Return what runs steps of a path whose carry has this key; None if nothing can.
 
-    The carry consists of numbers alone, and the next one has the same key. The numbers of both,
-    and those of an entry, are taken in the order in which they stand.
+    The carry consists of numbers alone, and the next one has the same key. The numbers of an entry
+    are taken in the order in which they stand.
     """
     if path.differentiable or path.truths or path.whole or path.draws or path.surroundings.aliases:
         return None
@@ -183,7 +203,7 @@ def _native(path: Specialization, shape: Key, x: Any) -> NativeStep | None:
     outlined(carry, places)
     carried, outline = len(places), outlined(result, [])
     taken = [y for leaf in walk.leaves for y in np.ravel(leaf).tolist()]
-    if walk.objects or tuple(walk.key) != shape or taken != numbers[:carried]:
+    if walk.objects or tuple(walk.key) != shape or sorted(taken) != numbers[:carried]:
         return None
     counted = rebuilt([x], Fresh(map(float, itertools.count()), {}))
     entry = flatten(counted, "an entry")[0] if x is not None else []
@@ -193,7 +213,8 @@ def _native(path: Specialization, shape: Key, x: Any) -> NativeStep | None:
     results_of = functools.partial(map, filler(outline, of_array=True))
     if isinstance(outline, Place):
         results_of = lambda rows: rows[:, outline.index].tolist()  # noqa: E731 - in a tenth of the time
-    return NativeStep(path, carried, filler(path.outline[0], of_array=True), results_of)
+    order = np.array(taken, np.int64)
+    return NativeStep(path, order, filler(path.outline[0], of_array=True), results_of)
 
 
 def rows_of(columns: Sequence[Any], count: int) -> Floats | None:

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, ROW, TAKE, UNBATCH
+from scalargrad.autodiff import error_signals, gradient_graphs
+from scalargrad.compiler.passes.kinds import (
+    ADJOINT,
+    CONSTANT,
+    DETACH,
+    INPUT,
+    LOSS,
+    ROW,
+    TAKE,
+    UNBATCH,
+    Op,
+)
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.columns import Columns
+from scalargrad.errors import DomainError
+from scalargrad.grad_mode import run_recorded
+from scalargrad.graph import topological_order
 from scalargrad.table.operation import Operation
+from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from scalargrad.compiler.trace.trace import Trace
-
-#: Operations whose numbers are computed by a program, with all that they depend on.
-_TOGETHER = {ADJOINT, UNBATCH}
 
 
 def number_of(trace: Trace, node: int) -> float:
@@ -28,17 +41,20 @@ def number_of(trace: Trace, node: int) -> float:
 def compute(trace: Trace, nodes: Sequence[int]) -> list[float]:
     """Compute the numbers of nodes together, of those with lanes the largest.
 
-    All that they depend on is computed, and cached: or, if derivatives or lanes are among it,
-    computed by one program, and `nodes` and these are cached.
+    All that they depend on is computed, and cached; but if there are lanes among it, or derivatives
+    where an operation is not defined, by one program, and only `nodes` and single lanes are cached.
     """
     columns, size, known = trace.columns, trace.lanes.size, trace.known
     through = _not_known(trace, nodes)
-    apart = [x for x in through if columns.ops[x] in _TOGETHER]
-    if not apart and all(size(x) == 1 for x in through):
-        for x in through:
-            known[x] = known[x] if x in known else _number(columns, known, x)
-        return [known[x] for x in nodes]
-    asked = [*nodes, *apart]
+    if all(columns.ops[x] is not UNBATCH and size(x) == 1 for x in through):
+        if all(columns.ops[x] is not ADJOINT for x in through):
+            for x in through:
+                known[x] = known[x] if x in known else _number(columns, known, x)
+            return [known[x] for x in nodes]
+        with suppress(DomainError):
+            known.update(run_recorded(lambda: _OnValues(trace, through).numbers(), None))
+            return [known[x] for x in nodes]
+    asked = [*nodes, *[x for x in through if columns.ops[x] in {ADJOINT, UNBATCH}]]
     found = iter(_run(trace, through, asked))
     numbers = [max(islice(found, size(x))) for x in asked]
     known.update((x, y) for x, y in zip(asked, numbers, strict=True) if size(x) == 1)
@@ -53,11 +69,93 @@ def _number(columns: Columns, known: dict[int, float], x: int) -> float:
     if op is ROW:
         return math.nan  # which nothing but a lookup reads
     if op is TAKE:
-        entries, number = columns.args(args[1]), known[args[0]]
-        is_inside = -len(entries) <= number < len(entries)
-        return known[entries[int(number)]] if is_inside else math.nan
+        entry = _entry(columns.args(args[1]), known[args[0]])
+        return math.nan if entry is None else known[entry]
     assert isinstance(op, Operation)
     return op.of_floats_unchecked(*[known[y] for y in args])
+
+
+def _entry(entries: Sequence[int], index: float) -> int | None:
+    """Return the entry of a row at an index; None outside it."""
+    return entries[int(index)] if -len(entries) <= index < len(entries) else None
+
+
+def _data(x: Any) -> float:
+    """Return the number of a Value, or a number itself."""
+    found: float = getattr(x, "data", x)
+    return found
+
+
+class _OnValues:
+    """Nodes, derivatives among them, computed on Values.
+
+    Parameters
+    ----------
+    through : sequence of int
+        The nodes, in order, with all between them and those by which derivatives are taken.
+    """
+
+    def __init__(self, trace: Trace, through: Sequence[int]) -> None:
+        self._columns, self._known = trace.columns, trace.known
+        self._made: dict[int, Any] = {}  # a constant is a float
+        self._signals = dict[int, dict[Value, Any]]()
+        #: For each loss, the first node by which a derivative of it is taken; the losses whose
+        #: derivatives are differentiated.
+        self._first, self._as_graph = dict[int, int](), set[int]()
+        ops, lowest = trace.ops, len(trace.ops)
+        for x in reversed(through):
+            if ops[x] is ADJOINT:
+                wrt, loss = self._columns.args(x)
+                self._first[loss] = min(wrt, self._first.get(loss, wrt))
+            elif ops[x] is LOSS:
+                self._as_graph |= {x} if lowest < x else set()
+                lowest = min(lowest, self._first[x])
+        order, met, before = list[Value](), set[Value](), dict[int, int]()
+        for x in through:
+            before[x] = len(order)
+            if ops[x] is LOSS:
+                signals = self._signals[x] = self._swept(x, order[before[self._first[x]] :])
+                found = [*signals.values()]
+            else:
+                found = [self._computed(ops[x], x)]
+                self._made[x] = found[0]
+            nodes = [y for y in found if isinstance(y, Value)]
+            order += topological_order(*nodes, met=met, leaves=False)
+
+    def numbers(self) -> dict[int, float]:
+        """Return the numbers of the nodes."""
+        return {x: _data(made) for x, made in self._made.items()}
+
+    def _operand(self, x: int) -> Any:
+        if x not in self._made:
+            constant = self._columns.constants.get(x)
+            self._made[x] = Value(self._known[x]) if constant is None else constant
+        return self._made[x]
+
+    def _computed(self, op: Op, x: int) -> Any:
+        args = self._columns.args(x)
+        if op is ADJOINT:
+            signal = self._signals[args[1]].get(self._operand(args[0]), 0.0)
+            return signal if isinstance(signal, Value) else Value(signal)
+        if op is TAKE:
+            entry = _entry(self._columns.args(args[1]), _data(self._operand(args[0])))
+            return Value(math.nan) if entry is None else self._operand(entry)
+        if not isinstance(op, Operation):
+            return math.nan if op is ROW else self._operand(x)
+        operands = [*map(self._operand, args)]
+        if op is DETACH:
+            return Value(_data(operands[0]))
+        if not any(isinstance(y, Value) for y in operands):
+            operands[0] = Value(operands[0])
+        return op.make_node((*operands,), Value, False)
+
+    def _swept(self, loss: int, order: Sequence[Value]) -> dict[Value, Any]:
+        """Return the error signals of a loss, as Values if they are differentiated."""
+        is_graph, seeds = loss in self._as_graph, dict[Value, Any]()
+        pairs = [*map(self._operand, self._columns.args(loss))]
+        for root, seed in zip(pairs[::2], pairs[1::2], strict=True):
+            seeds[root] = seeds.get(root, 0.0) + (seed if is_graph else _data(seed))
+        return (gradient_graphs if is_graph else error_signals)(order, seeds)
 
 
 def _not_known(trace: Trace, nodes: Sequence[int]) -> list[int]:
