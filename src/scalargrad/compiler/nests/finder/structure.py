@@ -248,9 +248,9 @@ class _Search:
         slack = stop - start - times * period
         late = self._seam(start, times, slack, period)
         start = start + late
-        over = np.maximum(start + period * times - np.append(start[1:], len(self.codes)), 0)
-        early = np.minimum(over, late)  # where the next run begins before its first copy
-        start, times = start - early, times - (over > early)
+        while (over := start + period * times - np.append(start[1:], len(self.codes))).max() > 0:
+            early = np.clip(over, 0, late)  # where the next run begins before its first copy
+            start, late, times = start - early, late - early, times - (over > early)
         first, last = self._strangers(start, times, period)
         start, times = start + period * first, times - first - last
         start, times = self._evenly(start, times, period)
