@@ -96,20 +96,9 @@ class Function:
         """Return the results that are inputs in `wrt` themselves, with their indices there."""
         if not self.wrt:
             return {}
-        program, place = self.recorded, {node: k for k, node in enumerate(self.wrt)}
-        nodes = program.nodes()
-        is_lane = nodes.where(lambda op: op is UNBATCH)
-        is_batch = nodes.where(lambda op: op is BATCH)
-        found = {}
-        for k, node in enumerate(program.outputs[: self.results]):
-            while is_lane[node]:
-                of, lane = nodes.args_of(node)
-                if not is_batch[of]:
-                    break
-                node = nodes.args_of(of)[int(program.constants[lane])]
-            if node in place:
-                found[k] = place[node]
-        return found
+        place = {node: k for k, node in enumerate(self.wrt)}
+        results = self.recorded.outputs[: self.results]
+        return {k: place[node] for k, node in enumerate(results) if node in place}
 
     def reached(self) -> tuple[bool, ...]:
         """Return, for each result, whether it depends on any input in `wrt`."""

@@ -132,8 +132,7 @@ class _Around(Snapshot):
 
     def __init__(self, trace: Trace, f: Any, given: tuple[Any, Any]) -> None:
         super().__init__([f, given])
-        self._trace, self._noted, self._first = trace, trace.fingerprint(), len(trace.columns)
-        self._derived = len(trace.derived)
+        self._trace, self._noted = trace, trace.fingerprint()
 
     def nodes(self) -> set[int]:
         """Return the nodes of the numbers that the step can reach."""
@@ -141,14 +140,10 @@ class _Around(Snapshot):
         return {x.index for x in held if type(x) in _TRACED}
 
     def is_left(self, result: Any) -> bool:
-        """Return whether a step has surely changed nothing of it, and returned nothing of it.
-
-        Whether a derivative by what was there before is 0 may be otherwise in later steps.
-        """
+        """Return whether a step has surely changed nothing of it, and returned nothing of it."""
         held = {place for place, x in self.met.items() if isinstance(x, _MUTABLE)}
         return (
             self._trace.fingerprint() == self._noted
-            and all(x >= self._first for x in self._trace.derived[self._derived :])
             and all(map(is_followed, self.met.values()))
             and not (self.changed() or self.generators.advanced())
             and held.isdisjoint(Snapshot([result]).met)

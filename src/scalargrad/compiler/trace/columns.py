@@ -49,7 +49,6 @@ class Columns:
         self.arrays: list[Any] = []
         #: Constants by number; zeros by text, since 0.0 and -0.0 must differ.
         self.constants_at: dict[float | str, int] = {}
-        self._below: tuple[Any, set[int]] = None, set()
 
     @property
     def stacked(self) -> Floats:
@@ -119,21 +118,11 @@ class Columns:
         operands[stretches(first[wide], counts[wide])] = flat
         return Nodes(*coded(self.ops), first, operands)
 
-    def below(self, roots: Collection[int], targets: Collection[int]) -> set[int]:
-        """Return the targets that gradients of the roots flow back to.
+    def below(self, roots: Iterable[int], targets: Collection[int]) -> set[int]:
+        """Return the targets that gradients of the roots may flow back to.
 
-        A derivative depends on all that its own roots depend on: the rows of a Hessian have one
-        answer, which is kept.
+        The search ends when all are found; behind a derivative, all may be.
         """
-        ops, args = self.ops, self.args
-        opened = [args(args(x)[1]) if ops[x] is ADJOINT else (x,) for x in roots]
-        asked = frozenset(chain.from_iterable(opened)), tuple(targets)
-        if self._below[0] != asked:
-            self._below = asked, self._search(*asked)
-        return self._below[1].union({*roots} & {*targets})
-
-    def _search(self, roots: Iterable[int], targets: Collection[int]) -> set[int]:
-        """Return the targets among and below roots; the search ends when all are found."""
         left = {*targets}
         lowest = min(left, default=0)
         found = {*roots}
@@ -142,6 +131,8 @@ class Columns:
         ops, lefts, rights, wide = self.ops, self.left, self.right, self.wide
         while ahead and left:
             x = ahead.popleft()
+            if ops[x] is ADJOINT:
+                return {*targets}
             if ops[x] is DETACH:
                 continue
             for y in wide[x] if x in wide else (lefts[x], rights[x]):

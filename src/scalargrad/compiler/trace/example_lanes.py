@@ -139,8 +139,10 @@ class Lanes:
         return self._batches[key]
 
     def unbatch(self, node: Traced, lanes: int) -> list[Traced]:
-        """Write the nodes that are the single lanes of another, in order."""
+        """Return the single lanes of a node, in order: numbers of examples as they were given."""
         trace, columns = self._trace, self._trace.columns
+        if columns.ops[node.index] is BATCH:
+            return trace.all_traced(columns.args(node.index))
         places = [columns.constant(float(k)) for k in range(lanes)]
         self._look()
         self.taken[len(columns)] = node.index, lanes
@@ -164,16 +166,6 @@ class Lanes:
             found.append((source, lanes))
             at += lanes
         return found
-
-    def origin(self, node: int) -> int:
-        """Return the number of an example that a result is, if it is one as it was given."""
-        columns = self._trace.columns
-        while columns.ops[node] is UNBATCH:
-            of, place = columns.args(node)
-            if columns.ops[of] is not BATCH:
-                break
-            node = columns.args(of)[int(columns.constants[place])]
-        return node
 
 
 # The examples of vmap ----------------------------------------------------------------------

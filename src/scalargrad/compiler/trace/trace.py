@@ -94,8 +94,6 @@ class Trace(Recorder):
         Whether no eager call is to be tried, as it would make a change, or take too long.
     questions : int
         How often something was asked whose answer depends on which node it is.
-    derived : list of int
-        For each derivative, the first of the nodes it was taken by.
     wholes : list of Whole
         The arrays among the arguments that have no nodes.
     guards : dict from int to bool
@@ -126,7 +124,6 @@ class Trace(Recorder):
         self.is_open = False
         self.is_detaching = False
         self.questions = 0
-        self.derived: list[int] = []
         self.refusal: TraceError | None = None
         self.is_final = False
         self.plainness = Plainness(self.columns)
@@ -385,8 +382,8 @@ class Trace(Recorder):
         detached : bool
             Whether no gradient flows back through them.
         """
-        self.derived.append(min(wrt, default=-1))
         below = self.columns.below([root for root, _ in seeds], wrt)
+        self.questions += not below.issuperset(wrt)  # may be answered otherwise of another step
         loss = self.write(LOSS, tuple([x for pair in seeds for x in pair]))
         signals = self.write_all(ADJOINT, [(x, loss) for x in wrt if x in below])
         if detached or self.is_detaching:
@@ -435,7 +432,7 @@ class Trace(Recorder):
             self.refuse(f"a number was compared with {shown(other)}", "compare it with a float")
         if not isinstance(other, Value):
             return NotImplemented
-        first, second = (self.lanes.origin(self.refer(v, op)) for v in (x, other))
+        first, second = self.refer(x, op), self.refer(other, op)
         if self.plainness.of(first) or self.plainness.of(second):
             return self.compared(op, x, other)
         if first != second and self.ops[first] is INPUT and self.ops[second] is INPUT:
@@ -490,7 +487,7 @@ class Trace(Recorder):
     def gradients(self, y: Any, xs: list[Any], create_graph: bool, allow_nonfinite: bool) -> Any:
         """Record ∂y/∂x for each x; 0.0 if y does not depend on it."""
         root = self.refer(y, identity)
-        wrt = [self.lanes.origin(self.refer(x, identity)) for x in xs]
+        wrt = [self.refer(x, identity) for x in xs]
         if any(map(self.plainness.of, (root, *wrt))):
             raise OperandError("gradients are taken of Values, with respect to Values")
         if any(map(self.may_alias, wrt)):
