@@ -171,7 +171,7 @@ def _alike(trace: Trace, trees: list[Any]) -> Nesting | None:
 def _further(trace: Trace, before: Nesting, carry: Nesting, x: Any) -> _Further | None:
     """Return a step that is given stand-ins; None if later ones could not be copies of it."""
     entry = _alike(trace, [x])
-    if entry is None or trace.lanes.are_any() or trace.generators.may_be_fresh:
+    if entry is None or trace.lanes.sizes or trace.lanes.count or trace.generators.may_be_fresh:
         return None
     nodes = [*carry.nodes, *entry.nodes]
     return _Further(trace, before, carry, entry) if len({*nodes}) == len(nodes) else None

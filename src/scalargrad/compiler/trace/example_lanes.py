@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,8 @@ class Lanes:
     ----------
     count : int
         The number of examples of the vmap under way; 0 outside.
+    sizes : dict from int to int
+        For each node seen so far that has lanes, their number.
     taken : dict from int to (int, int)
         For the first of the nodes that are the single lanes of another, that one, and how many.
     drawn_for_one : list of (Draw, list of int)
@@ -57,25 +59,26 @@ class Lanes:
         self.count = 0
         self.taken: dict[int, tuple[int, int]] = {}
         self._trace: Trace = weakref.proxy(trace)  # which holds this
-        self._seen = 0
-        self._is_closed = False
-        self._counts: list[int] = []
+        self.sizes: dict[int, int] = {}
+        self._seen = self._first = 0  # of all nodes, and of this vmap
         self.drawn_for_one: list[tuple[Draw, list[int]]] = []
         self.shared: set[int] = set()
-        self._map_of: dict[int, int] = {}
         self._batches: dict[tuple[int, ...], Traced] = {}  # of the vmap under way
 
     @contextmanager
     def one_example(self, count: int) -> Iterator[None]:
         """Within the ``with`` block, record a function that stands for `count` examples."""
-        self._look()
-        self._counts.append(count)
-        self.count = count
+        self.look()
+        trace, self.count, self._first = self._trace, count, self._seen
         try:
             yield
-            self._draw_for_others()
+            with made_by(None):  # in the order of a loop over examples
+                for k in range(count - 1 if self.drawn_for_one else 0):
+                    for draw, leaves in self.drawn_for_one:
+                        trace.known[leaves[k]] = float(draw())
+                        trace.draws.append((draw, leaves[k]))
         finally:
-            self._look()  # after an error too, should a node be used outside
+            self.look()  # after an error too, should a node be used outside
             self.drawn_for_one.clear()
             self._batches.clear()
             self.count = 0
@@ -86,49 +89,26 @@ class Lanes:
         self.drawn_for_one.append((draw, [x.index for x in others]))
         return self.batch([first, *others])
 
-    def _draw_for_others(self) -> None:
-        """Draw the numbers of the other examples, in the order of a loop over examples."""
-        trace, often = self._trace, self.count - 1
-        with made_by(None):
-            for k in range(often if self.drawn_for_one else 0):
-                for draw, leaves in self.drawn_for_one:
-                    trace.known[leaves[k]] = float(draw())
-                    trace.draws.append((draw, leaves[k]))
-
-    def are_any(self) -> bool:
-        """Return whether any nodes have lanes, or are about to."""
-        return bool(self._counts)
-
     def size(self, index: int) -> int:
         """Return the number of lanes of a node, 1 for a single number."""
-        if not self._counts:
-            return 1
-        if not self._is_closed:
-            self._look()
-        return self._counts[self._map_of[index]] if index in self._map_of else 1
+        self.look()
+        return self.sizes.get(index, 1)
 
-    def require_none(self, outputs: Iterable[int]) -> None:
-        """Raise TraceError if a node with lanes is a result of the whole function."""
-        self._look()
-        if not self._map_of.keys().isdisjoint(outputs):
-            self._trace.refused("stray example")
+    def look(self) -> None:
+        """Find which of the nodes written since the last call have lanes, and check their use.
 
-    def close(self) -> None:
-        """Check the nodes written last; those that follow are not the function's."""
-        self._look()
-        self._is_closed = True
-
-    def _look(self) -> None:
-        """Find which of the nodes written since the last call have lanes, and check their use."""
-        ops, args, known = self._trace.ops, self._trace.columns.args, self._map_of
-        first, self._seen = self._seen, len(ops)
-        now = len(self._counts) - 1
-        for x in range(first, self._seen) if self._counts else ():
-            maps = {known[y] for y in args(x) if y in known}
-            if maps and (maps != {now} or not self.count):
-                self._trace.refused("stray example")
-            if maps or makes_lanes(ops[x]):
-                known[x] = now
+        What is written when the function has returned is none of its own.
+        """
+        trace, sizes = self._trace, self.sizes
+        if not trace.is_open:
+            return
+        first, self._seen = self._seen, len(trace.ops)
+        for x in range(first, self._seen) if sizes or self.count else ():
+            wide = [y for y in trace.columns.args(x) if y in sizes]
+            if wide and not (self.count and min(wide) >= self._first):
+                trace.refused("stray example")
+            if wide or makes_lanes(trace.ops[x]):
+                sizes[x] = self.count
 
     def batch(self, numbers: Sequence[Any]) -> Traced:
         """Write the node whose lanes are `numbers`."""
@@ -144,7 +124,7 @@ class Lanes:
         if columns.ops[node.index] is BATCH:
             return trace.all_traced(columns.args(node.index))
         places = [columns.constant(float(k)) for k in range(lanes)]
-        self._look()
+        self.look()
         self.taken[len(columns)] = node.index, lanes
         nodes = trace.write_all(UNBATCH, [(node.index, place) for place in places])
         self._seen = len(columns)
@@ -186,7 +166,7 @@ def example(trace: Trace, examples: Any) -> Any:
     if isinstance(examples, WholeArray):
         return examples.examples(functools.partial(_stacked, trace))
     if type(examples) is np.ndarray and examples.dtype.kind in "fiu":
-        return rebuilt([examples[0]], Fresh(iter(_batched_arrays(trace, examples)), {}))[0]
+        return rebuilt([examples[0]], Fresh(iter(_lanes(trace, examples)), {}))[0]
     return _batched(trace, [examples[k] for k in range(len(examples))])
 
 
@@ -203,14 +183,14 @@ def _batched(trace: Trace, examples: Sequence[Any]) -> Any:
     """Return an example whose numbers have a lane for each of `examples`; see `example`."""
     first = examples[0]
     if all(map(is_leaf, examples)):
-        return _batched_numbers(trace, examples)
+        return _lanes(trace, examples)[0]
     walks = walked_alike(examples)
     if not walks:
         if all(x is first for x in examples):
             return first
         raise UnlikeError
     columns = zip(*[walk.leaves for walk in walks], strict=True)
-    numbers = chain.from_iterable(_numbers(trace, column) for column in columns)
+    numbers = chain.from_iterable(_lanes(trace, column) for column in columns)
     return rebuilt([first], Fresh(numbers, {}))[0]
 
 
@@ -225,29 +205,18 @@ def walked_alike(trees: Sequence[Any]) -> list[Walk]:
     return walks if all(walk.key == walks[0].key for walk in walks) else []
 
 
-def _numbers(trace: Trace, leaves: Sequence[Any]) -> Iterable[Any]:
-    """Yield what takes the place of numbers, or of those of arrays, at one place in examples."""
+def _lanes(trace: Trace, leaves: Any) -> list[Any]:
+    """Return what takes the place of a number, or of each number of an array, of the examples."""
     first = leaves[0]
     if all(x is first for x in leaves):
         return [first]
-    if not isinstance(first, np.ndarray):
-        return [_batched_numbers(trace, leaves)]
-    return _batched_arrays(trace, leaves)
-
-
-def _batched_arrays(trace: Trace, arrays: Any) -> list[Any]:
-    """Return what takes the place of each number of some arrays, or the first if all are alike."""
-    columns = np.reshape(arrays, (len(arrays), -1)).T
-    found = [_held(trace, _floats(column), column[0].item()) for column in columns]
-    return found if any(isinstance(x, Value) for x in found) else [arrays[0]]
-
-
-def _batched_numbers(trace: Trace, numbers: Sequence[Any]) -> Any:
-    if all(x is numbers[0] for x in numbers):
-        return numbers[0]
-    if any(isinstance(x, Value) for x in numbers):
-        return trace.lanes.batch(numbers)
-    return _held(trace, _floats(numbers), numbers[0])
+    if isinstance(first, np.ndarray):
+        columns = np.reshape(leaves, (len(leaves), -1)).T
+        found = [_held(trace, _floats(column), column[0].item()) for column in columns]
+        return found if any(isinstance(x, Value) for x in found) else [first]
+    if any(isinstance(x, Value) for x in leaves):
+        return [trace.lanes.batch(leaves)]
+    return [_held(trace, _floats(leaves), first)]
 
 
 def _held(trace: Trace, numbers: Floats, first: Any) -> Any:

@@ -160,7 +160,7 @@ class Trace(Recorder):
         with made_by(self._drawn):
             result = run()
         self.expect_none_left()
-        self.lanes.close()
+        self.lanes.look()
         return result
 
     # Inputs -----------------------------------------------------------------------------------
