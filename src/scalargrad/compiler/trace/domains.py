@@ -33,14 +33,13 @@ from scalargrad.compiler.passes.kinds import (
 from scalargrad.compiler.passes.nodes import Nodes, alike, drop, numbers_of, starts, stretches
 from scalargrad.compiler.trace.columns import Columns
 from scalargrad.compiler.trace.trace import Trace
-from scalargrad.ops import TABLE, add, div, eq, identity, mul, ne, pow
+from scalargrad.ops import TABLE, add, div, eq, mul, ne, pow
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol
 
 #: The constant operands of a node; None in place of the others.
 Constants = tuple[float | None, ...]
 
-_COPIES = {DETACH, identity}
 #: Operations defined wherever their first operand is positive, and those of no negative result.
 _OF_POSITIVE = {TABLE["log"], TABLE["sqrt"], pow}
 _NOT_NEGATIVE = {TABLE[name] for name in ("exp", "square", "abs", "sqrt", "sigmoid", "relu")}
@@ -51,8 +50,6 @@ _BAD = (math.inf, -math.inf, math.nan)
 _POINTS = (-math.inf, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.0**54, math.inf)
 #: How many operands of a reduction are tried: weights and inputs come in pairs, with a bias or not.
 _SEVERAL = (8, 9)
-#: So many domains show whether some are alike: a matrix divides by the same numbers row by row.
-_SAMPLE = 1024
 #: The size of the caches of answers about operations and their constant operands.
 _MANY = 10_000
 
@@ -77,7 +74,6 @@ def write_domain_checks(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> l
     """
     if not (trace.finite or any(x is ADJOINT or _is_limited(x) for x in nodes.table)):
         return []
-    results = _with_copied(trace, outputs)
     numbers = numbers_of(trace.columns.constants, len(nodes))
     ask = functools.partial(asked_once, trace.columns)
     limited = np.flatnonzero(nodes.where(_is_limited))
@@ -85,8 +81,7 @@ def write_domain_checks(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> l
     limited = limited[~_are_positive(nodes, numbers, limited)]
     told = np.array(ask(limited, _gives_itself_away), np.bool_)
     readers = [*outputs, *trace.guards, *limited.tolist()]
-    computed = trace.finite + _gradients_read(trace, nodes, readers)
-    finite = [x for x in dict.fromkeys(computed) if x not in results]
+    finite = [*dict.fromkeys(trace.finite + _gradients_read(trace, nodes, readers))]
     if finite or told.any():
         shown = _shown(nodes, ask, outputs, trace.lanes.size)
         told &= shown[limited]
@@ -142,16 +137,6 @@ def _pairs(nodes: Nodes, op: Op) -> tuple[Integers, Integers, Integers]:
     return found, nodes.operands[nodes.first[found]], nodes.operands[nodes.first[found] + 1]
 
 
-def _with_copied(trace: Trace, outputs: Iterable[int]) -> set[int]:
-    """Return the results and what they are copies of, as a value beside its gradient is."""
-    found = {*outputs}
-    for x in outputs:
-        while trace.ops[x] in _COPIES:
-            x = trace.columns.left[x]
-            found.add(x)
-    return found
-
-
 def _gradients_read(trace: Trace, nodes: Nodes, readers: Sequence[int]) -> list[int]:
     """Return the gradients outside vmap that other numbers, needed by `readers`, are computed from.
 
@@ -173,8 +158,7 @@ def _gradients_read(trace: Trace, nodes: Nodes, readers: Sequence[int]) -> list[
 def _distinct(trace: Trace, chosen: Sequence[int]) -> Sequence[int]:
     """Return some nodes, one of those whose domains are of equal formulas of the same numbers.
 
-    A kernel written as exp(-d / (2 * r * r)) divides by one number at each pair of points. Where
-    none are alike among the first, all are returned.
+    A kernel written as exp(-d / (2 * r * r)) divides by one number at each pair of points.
     """
     known: dict[tuple[int, int], Any] = {}
 
@@ -183,8 +167,6 @@ def _distinct(trace: Trace, chosen: Sequence[int]) -> Sequence[int]:
         read = [y for y, used in zip(trace.columns.args(x), _limits(op), strict=True) if used]
         return op, *(_formula(trace, y, _NESTED, known) for y in read)
 
-    if len({*map(domain, chosen[:_SAMPLE])}) == len(chosen[:_SAMPLE]):
-        return chosen
     return [*{domain(x): x for x in reversed(chosen)}.values()][::-1]
 
 
@@ -303,7 +285,13 @@ def _propagates(nodes: Nodes, ask: Callable[..., Any]) -> Flags:
 @functools.lru_cache(maxsize=_MANY)
 def _passing(op: Operation, constants: Constants) -> list[bool]:
     """Return, for each operand, whether the result is never finite where it is not."""
-    return [passes(place, op, constants) for place in range(len(constants))]
+    found = []
+    for place in range(len(constants)):
+        rows = ([other if x is None else x for x in constants] for other in _POINTS)
+        tried = ((*row[:place], bad, *row[place + 1 :]) for row in rows for bad in _BAD)
+        results = itertools.starmap(op.of_floats_unchecked, tried)
+        found.append(_is_own(op) and not any(map(math.isfinite, results)))
+    return found
 
 
 @functools.cache
@@ -313,18 +301,6 @@ def _passes_all(op: Op) -> bool:
         return op is BATCH
     arities = [op.arity] if isinstance(op, Elementwise) else _SEVERAL
     return all(all(_passing(op, (None,) * n)) for n in arities)
-
-
-def passes(place: int, op: Operation, constants: Constants) -> bool:
-    """Return whether the result is never finite where the operand at `place` is not."""
-    if not _is_own(op):
-        return False
-    for bad, other in itertools.product(_BAD, _POINTS):
-        operands = [other if x is None else x for x in constants]
-        operands[place] = bad
-        if math.isfinite(op.of_floats_unchecked(*operands)):
-            return False
-    return True
 
 
 @functools.cache

@@ -61,7 +61,6 @@ class Whole:
         self.leaf = leaf
         self.first = first
         self.is_touched = False
-        self.is_usual = array.flags.c_contiguous
         self._memory = np.empty(array.shape, dtype=object)
         number = object.__new__(PlaceholderEntry)
         number.whole = self
@@ -110,18 +109,6 @@ class WholeArray(np.ndarray[Any, Any]):
         found = super().__getitem__(key)
         return found if isinstance(found, WholeArray) else self.whole.touch()
 
-    def ravel(self, order: Any = "C") -> Any:
-        """Return all numbers in a row."""
-        if order != "C":
-            self.whole.touch()
-        return super().ravel(order)
-
-    def reshape(self, *shape: Any, order: Any = "C", **options: Any) -> Any:
-        """Return the numbers in another shape."""
-        if order != "C":
-            self.whole.touch()
-        return super().reshape(*shape, order=order, **options)
-
     def __iter__(self) -> Any:
         """Yield rows."""
         return (self[i] for i in range(len(self)))
@@ -143,7 +130,7 @@ class WholeArray(np.ndarray[Any, Any]):
             to the next.
         """
         first, steps = self.whole.place(self), [x // self.itemsize for x in self.strides]
-        if steps[0] <= 0 or (self.ndim > 2 and not self.whole.is_usual):
+        if steps[0] <= 0:
             self.whole.touch()
         found = np.empty_like(self.view(np.ndarray)[0, ...], dtype=object)
         for index in itertools.product(*map(range, self.shape[1:])):
