@@ -148,7 +148,7 @@ class Plainness:
 
     The age of a node is where the first derivative begins on whose leaves it depends; `_PLAIN` if
     it is plain, `_VALUE` if it depends on another Value. It is that of its oldest operand, unless
-    it was set. Nodes before the first one that is not plain are not examined.
+    it was set.
 
     Parameters
     ----------
@@ -159,7 +159,6 @@ class Plainness:
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
         self._ages: list[int] = []  # of the first nodes
-        self._least = _PLAIN  # of all that were set
         self._truths: set[int] = set()
 
     def mark(self, *nodes: int, plain: bool) -> None:
@@ -177,7 +176,8 @@ class Plainness:
 
     def mark_again(self, nodes: range, starts: Sequence[int]) -> None:
         """Let further stretches, written behind one, be like it."""
-        ages = np.array(self._found(nodes.stop - 1)[nodes.start :])
+        self.age(nodes.stop - 1)
+        ages = np.array(self._ages[nodes.start :])
         moves = (ages >= nodes.start) & (ages < _PLAIN)
         apart = np.array(starts)[:, np.newaxis] - nodes.start
         self._ages += (ages + apart * moves).ravel().tolist()
@@ -194,30 +194,22 @@ class Plainness:
 
     def is_young(self, node: int, start: int) -> bool:
         """Return whether a node depends on no Values but leaves of derivatives from `start` on."""
-        return self._least >= start or self.age(node) >= start
+        return self.age(node) >= start
 
     def age(self, node: int) -> int:
         """Return the age of a node."""
-        return self._found(node)[node]
-
-    def _set(self, nodes: Sequence[int], age: int) -> None:
-        """Set the age of nodes."""
-        if age < self._least or self._least < _PLAIN:
-            ages = self._found(max(nodes, default=-1))
-            for x in nodes:
-                ages[x] = age
-        self._least = min(self._least, age)
-
-    def _found(self, node: int) -> list[int]:
-        """Return the ages of the nodes up to one, and perhaps further."""
         ages, columns = self._ages, self._columns
         left, right = columns.left, columns.right
-        if self._least == _PLAIN:
-            ages += [_PLAIN] * (node + 1 - len(ages))
         for x in range(len(ages), node + 1):
             if right[x] >= 0:  # most
                 a, b = ages[left[x]], ages[right[x]]
                 ages.append(a if a < b else b)
             else:
                 ages.append(min([ages[y] for y in columns.args(x)], default=_PLAIN))
-        return ages
+        return ages[node]
+
+    def _set(self, nodes: Sequence[int], age: int) -> None:
+        """Set the age of nodes."""
+        for x in nodes:
+            self.age(x)
+            self._ages[x] = age

@@ -18,7 +18,6 @@ from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.call.outline import filled, outlined
 from scalargrad.compiler.generators import Draw
 from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
-from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program, subprogram
 from scalargrad.compiler.trace.domains import marked, write_domain_checks
 from scalargrad.compiler.trace.trace import Trace
@@ -170,7 +169,12 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
         order = order[np.argsort(_places(trace, recorded)[order], kind="stable")]
     used = [(x, i) for x, i in trace.outside if needed[i]]
     given = [*trace.given, *(i for _, i in trace.draws), *(i for _, i in used)]
-    program = _program(nodes, trace.columns.constants, given, order, roots)
+    places = np.full(len(nodes), -1)
+    places[given] = np.arange(len(given))
+    others = order[places[order] < 0]
+    places[others] = np.arange(len(given), len(given) + len(others))
+    whole = Program(0, nodes, trace.columns.constants, roots)
+    program = subprogram(whole, places, len(given))
     program.stacked = sum(x.size for x in trace.wholes)
     return Recording(
         program,
@@ -220,18 +224,3 @@ def _places(trace: Trace, recorded: int) -> Integers:
         if not args or (last < recorded and is_step[last]):
             places[node] = last
     return places
-
-
-def _program(
-    nodes: Nodes,
-    constants: dict[int, float],
-    given: Sequence[int],
-    order: Integers,
-    outputs: Sequence[int],
-) -> Program:
-    """Return nodes in an order as a program, inputs first."""
-    places = np.full(len(nodes), -1)
-    places[given] = np.arange(len(given))
-    others = order[places[order] < 0]
-    places[others] = np.arange(len(given), len(given) + len(others))
-    return subprogram(Program(0, nodes, constants, [*outputs]), places, len(given))

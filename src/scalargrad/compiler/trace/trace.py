@@ -340,14 +340,6 @@ class Trace(Recorder):
             self.plainness.mark_truth(made.index)
         return made
 
-    def require_finite_power(self, x: Traced) -> None:
-        """Note that `x` is a power of plain floats, which must be finite.
-
-        Where a power of Values is infinite, Python raises OverflowError for floats.
-        """
-        if self.plainness.of(x.index):
-            self.finite.append(x.index)
-
     def may_alias(self, node: int) -> bool:
         """Return whether a node may be another one in eager code, as a signal times 1 is itself."""
         op = self.ops[node]

@@ -161,12 +161,16 @@ def _binary(op: Any, *, reflected: bool) -> Callable[..., Any]:
 
 
 def _power(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method for powers, which notes those of plain floats."""
+    """Return a method for powers; those of plain floats must be finite.
+
+    Where a power of Values is infinite, Python raises OverflowError for floats.
+    """
 
     def power(x: Traced, y: Any) -> Any:
         made = method(x, y)
-        if made is not NotImplemented and x.trace.plainness.of(x.index):  # is often known
-            x.trace.require_finite_power(made)
+        is_plain = x.trace.plainness.of
+        if made is not NotImplemented and is_plain(x.index) and is_plain(made.index):
+            x.trace.finite.append(made.index)
         return made
 
     return power
