@@ -9,7 +9,7 @@ stand-ins.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import chain, compress, pairwise
+from itertools import chain, compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -262,19 +262,14 @@ class _Further:
         self._starts = first + length * np.arange(count)[:, np.newaxis]
         moved = self._at(carried, slice(count - 1))
         self._read = np.hstack([np.vstack([self._given[:width], moved]), entries])
-        wide = {x: args for x, args in columns.wide.items() if x >= first}
-        read = columns.left[first:], columns.right[first:], [*chain(*wide.values())]
-        rows = self._at(np.concatenate([np.array(x, np.int64) for x in read]))
-        left, right, others = np.split(rows.astype(np.int32), [length, 2 * length], axis=1)
-        del columns.left[first:], columns.right[first:]
-        columns.left.frombytes(left.tobytes())
-        columns.right.frombytes(right.tobytes())
-        edges = np.cumsum([0, *map(len, wide.values())]).tolist()
-        for k, row in enumerate(others.tolist() if wide else ()):
-            columns.wide |= {
-                x + k * length: tuple(row[a:b])
-                for x, (a, b) in zip(wide, pairwise(edges), strict=True)
-            }
+        begin = columns.first[first]
+        read = self._at(np.array(columns.operands[begin:], np.int64))
+        ends = (
+            np.array(columns.first[first + 1 :]) + read.shape[1] * np.arange(count)[:, np.newaxis]
+        )
+        del columns.operands[begin:], columns.first[first + 1 :]
+        columns.operands.frombytes(read.astype(np.int32).tobytes())
+        columns.first.frombytes(ends.astype(np.int32).tobytes())
         columns.ops += columns.ops[first:] * (count - 1)
         starts = self._starts[1:, 0].tolist()
         finite = [x - first for x in trace.finite if x >= first]

@@ -8,17 +8,14 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, Op
-from scalargrad.compiler.passes.nodes import Nodes, coded, starts, stretches
+from scalargrad.compiler.passes.nodes import Nodes, coded
 
-#: Marks a missing operand.
-_NONE = -1
 #: The ages of nodes that depend on no Value, and on one that is no leaf of a derivative.
 _PLAIN, _VALUE = 1 << 62, -1
 
@@ -30,10 +27,8 @@ class Columns:
     ----------
     ops : list of Op
         How each node is computed.
-    left, right : array of int
-        The operands of each node; -1 stands for none.
-    wide : dict from int to tuple of int
-        The operands of nodes that have more than two.
+    first, operands : array of int
+        The operands of all nodes, and where those of each begin, as in `Nodes`.
     constants : dict from int to float
         The numbers of constant nodes.
     arrays : list of array
@@ -42,9 +37,8 @@ class Columns:
 
     def __init__(self) -> None:
         self.ops: list[Op] = []
-        self.left = array("i")
-        self.right = array("i")
-        self.wide: dict[int, tuple[int, ...]] = {}
+        self.first = array("i", [0])
+        self.operands = array("i")
         self.constants: dict[int, float] = {}
         self.arrays: list[Any] = []
         #: Constants by number; zeros by text, since 0.0 and -0.0 must differ.
@@ -59,41 +53,23 @@ class Columns:
     def __len__(self) -> int:
         return len(self.ops)
 
-    def write(self, op: Op, args: tuple[int, ...]) -> int:
+    def write(self, op: Op, args: Iterable[int]) -> int:
         """Write a node, and return its number."""
-        ops, count = self.ops, len(args)
-        left = right = _NONE
-        if count == 2:
-            left, right = args
-        elif count == 1:
-            (left,) = args
-        elif count:
-            self.wide[len(ops)] = args
-        ops.append(op)
-        self.left.append(left)
-        self.right.append(right)
-        return len(ops) - 1
+        self.ops.append(op)
+        self.operands.extend(args)
+        self.first.append(len(self.operands))
+        return len(self.ops) - 1
 
-    def write_all(self, op: Op, args: Sequence[tuple[int, ...]]) -> range:
-        """Write nodes of one operation, all with as many operands; return their numbers."""
-        nodes, none = range(len(self), len(self) + len(args)), array("i", [_NONE]) * len(args)
-        columns: list[array[int]] = []
-        if args and len(args[0]) > 2:
-            self.wide.update(zip(nodes, args, strict=True))
-        else:
-            columns += [array("i", column) for column in zip(*args, strict=True)]
-        left, right, *_ = (*columns, none, none)
-        self.ops += [op] * len(args)
-        self.left += left
-        self.right += right
-        return nodes
+    def write_all(self, op: Op, args: Iterable[tuple[int, ...]]) -> range:
+        """Write nodes of one operation; return their numbers."""
+        start = len(self)
+        for x in args:
+            self.write(op, x)
+        return range(start, len(self))
 
     def args(self, node: int) -> tuple[int, ...]:
         """Return the operands of a node."""
-        left, right = self.left[node], self.right[node]
-        if right >= 0:
-            return left, right
-        return (left,) if left >= 0 else self.wide.get(node, ())
+        return tuple(self.operands[self.first[node] : self.first[node + 1]])
 
     def constant(self, number: float) -> int:
         """Return the node of a constant."""
@@ -106,16 +82,7 @@ class Columns:
 
     def nodes(self) -> Nodes:
         """Return the nodes written so far."""
-        left, right = (np.array(x, np.int64) for x in (self.left, self.right))
-        counts = (left >= 0).astype(np.int64) + (right >= 0)
-        wide = np.fromiter(self.wide, np.int64, len(self.wide))
-        counts[wide] = np.fromiter(map(len, self.wide.values()), np.int64, len(wide))
-        first = starts(counts)
-        operands = np.empty(first[-1], np.int64)
-        operands[first[:-1][left >= 0]] = left[left >= 0]
-        operands[first[1:][right >= 0] - 1] = right[right >= 0]
-        flat = np.fromiter(chain.from_iterable(self.wide.values()), np.int64)
-        operands[stretches(first[wide], counts[wide])] = flat
+        first, operands = (np.array(x, np.int64) for x in (self.first, self.operands))
         return Nodes(*coded(self.ops), first, operands)
 
     def below(self, roots: Iterable[int], targets: Collection[int]) -> set[int]:
@@ -128,14 +95,14 @@ class Columns:
         found = {*roots}
         ahead = deque(found)
         left -= found
-        ops, lefts, rights, wide = self.ops, self.left, self.right, self.wide
+        ops, first, operands = self.ops, self.first, self.operands
         while ahead and left:
             x = ahead.popleft()
             if ops[x] is ADJOINT:
                 return {*targets}
             if ops[x] is DETACH:
                 continue
-            for y in wide[x] if x in wide else (lefts[x], rights[x]):
+            for y in operands[first[x] : first[x + 1]]:
                 if y >= lowest and y not in found:
                     found.add(y)
                     ahead.append(y)
@@ -159,6 +126,7 @@ class Plainness:
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
         self._ages: list[int] = []  # of the first nodes
+        self._are_all = True  # plain
         self._truths: set[int] = set()
 
     def mark(self, *nodes: int, plain: bool) -> None:
@@ -198,18 +166,22 @@ class Plainness:
 
     def age(self, node: int) -> int:
         """Return the age of a node."""
-        ages, columns = self._ages, self._columns
-        left, right = columns.left, columns.right
+        ages, first, operands = self._ages, self._columns.first, self._columns.operands
+        if self._are_all:
+            return _PLAIN
+        stop = first[len(ages)]
         for x in range(len(ages), node + 1):
-            if right[x] >= 0:  # most
-                a, b = ages[left[x]], ages[right[x]]
+            begin, stop = stop, first[x + 1]
+            if stop == begin + 2:  # most, at once
+                a, b = ages[operands[begin]], ages[operands[begin + 1]]
                 ages.append(a if a < b else b)
             else:
-                ages.append(min([ages[y] for y in columns.args(x)], default=_PLAIN))
+                ages.append(min([ages[y] for y in operands[begin:stop]], default=_PLAIN))
         return ages[node]
 
     def _set(self, nodes: Sequence[int], age: int) -> None:
         """Set the age of nodes."""
-        for x in nodes:
+        self._are_all &= age == _PLAIN
+        for x in nodes if not self._are_all else ():
             self.age(x)
             self._ages[x] = age

@@ -193,11 +193,10 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
 
 def _attached(trace: Trace, outputs: Iterable[int]) -> list[int]:
     """Return what detached outputs copy; for those that nobody can differentiate."""
-    ops, left = trace.ops, trace.columns.left
     found = []
     for x in outputs:
-        while ops[x] is DETACH:
-            x = left[x]
+        while trace.ops[x] is DETACH:
+            (x,) = trace.columns.args(x)
         found.append(x)
     return found
 

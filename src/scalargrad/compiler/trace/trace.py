@@ -129,7 +129,7 @@ class Trace(Recorder):
         self.plainness = Plainness(self.columns)
         self.constant = self.columns.constant
         self.write, self.write_all = self.columns.write, self.columns.write_all
-        self.writers = self.ops.append, self.columns.left.append, self.columns.right.append
+        self.writers = self.ops.append, self.columns.operands, self.columns.first.append
         self._node_of: dict[int, int] = {}  # by the id of a Value, its node
         self._named: list[Value] = []  # kept, so that no other Value gets their id
         self._made: set[Value] = set()
@@ -235,11 +235,13 @@ class Trace(Recorder):
         """Write a node of two operands, or of one if `right` is -1; return its traced number."""
         made = _new(Traced)
         made.trace = self
-        write_op, write_left, write_right = self.writers
+        write_op, operands, end_at = self.writers
         made.index = len(self.ops)
         write_op(op)
-        write_left(left)
-        write_right(right)
+        operands.append(left)
+        if right >= 0:
+            operands.append(right)
+        end_at(len(operands))
         return self._traced(self.write(DETACH, (made.index,))) if self.is_detaching else made
 
     def all_traced(self, nodes: Iterable[int]) -> list[Traced]:
@@ -375,7 +377,6 @@ class Trace(Recorder):
             Whether no gradient flows back through them.
         """
         below = self.columns.below([root for root, _ in seeds], wrt)
-        self.questions += not below.issuperset(wrt)  # may be answered otherwise of another step
         loss = self.write(LOSS, tuple([x for pair in seeds for x in pair]))
         signals = self.write_all(ADJOINT, [(x, loss) for x in wrt if x in below])
         if detached or self.is_detaching:
@@ -491,10 +492,14 @@ class Trace(Recorder):
             self.finite.append(root)
         seeds = [(root, self.constant(1.0))]
         if not create_graph:
-            return self.adjoints(wrt, seeds, plain=True, detached=True)
-        with enable_grad():  # the graph that is asked for, within no_grad as well
-            found = self.adjoints(wrt, seeds, plain=False)
-            return [x if isinstance(x, Value) else Value(x) for x in found]
+            found = self.adjoints(wrt, seeds, plain=True, detached=True)
+        else:
+            with enable_grad():  # the graph that is asked for, within no_grad as well
+                found = self.adjoints(wrt, seeds, plain=False)
+        if all(isinstance(x, Value) for x in found):
+            return found
+        self.questions += 1  # of another step of a scan, the answer may be another
+        return [Value(x) if create_graph and not isinstance(x, Value) else x for x in found]
 
     def _inputs_among(self, nodes: Sequence[int]) -> list[int]:
         """Return the inputs among some nodes, and those that are their lanes."""
