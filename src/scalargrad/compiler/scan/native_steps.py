@@ -26,7 +26,7 @@ from scalargrad.compiler.call.outline import Place, filled, filler, outlined
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.nests.nested import Nested
-from scalargrad.compiler.runner import Inputs
+from scalargrad.compiler.runner import Inputs, are_finite
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 
@@ -97,12 +97,15 @@ class NativeStep(NamedTuple):
     path : Specialization
     order : integers
         The first of its outputs, which are the next carry, in the order in which it is given.
+    stretches : integers
+        The output with which each stretch of that order begins, and its bytes.
     carry_of, results_of : callable
         Make the carry from its numbers, and the results of steps from a row of each.
     """
 
     path: Specialization
     order: Integers
+    stretches: Integers
     carry_of: Callable[[Any], Any]
     results_of: Callable[[Floats], Iterable[Any]]
 
@@ -126,20 +129,19 @@ class NativeStep(NamedTuple):
         memory[: len(inputs)] = inputs
         state, ys = np.empty(carried), list[Any]()
         state[order] = memory[:carried]
-        first = np.flatnonzero(np.diff(order, prepend=-2) != 1)
-        stretches = np.stack([order[first], 8 * np.diff(first, append=carried)], axis=1)
         most, count = min(_OUTPUTS // len(outputs), _NUMBERS // len(memory)), _FIRST
         tests = slice(path.results, path.results + len(wanted))
         while len(ys) < len(given):
             entries = given[len(ys) : len(ys) + max(1, min(count, most))]
             rows = np.empty((len(entries), len(outputs)))
             arrays = (x.ctypes.data for x in (memory, outputs, entries, rows))
-            moves = stretches.ctypes.data, len(stretches), 8 * carried
+            moves = self.stretches.ctypes.data, len(self.stretches), 8 * carried
             sizes = 8 * given.shape[1], 8 * len(outputs), len(entries)
             _steps()(*arrays, *executable.entry, *moves, *sizes)
-            good = np.hstack([np.isfinite(rows), (rows[:, tests] != 0.0) == wanted])
-            if not good.all():
-                rows = rows[: good.all(axis=1).argmin()]
+            same = (rows[:, tests] != 0.0) == wanted
+            if not (are_finite(rows) and same.all()):
+                good = np.isfinite(rows).all(axis=1) & same.all(axis=1)
+                rows = rows[: good.argmin()]
             if len(rows):
                 state = rows[-1, :carried].copy()
                 ys += self.results_of(rows[:, carried : path.results])
@@ -214,7 +216,10 @@ def _native(path: Specialization, shape: Key, x: Any) -> NativeStep | None:
     if isinstance(outline, Place):
         results_of = lambda rows: rows[:, outline.index].tolist()  # noqa: E731 - in a tenth of the time
     order = np.array(taken, np.int64)
-    return NativeStep(path, order, filler(path.outline[0], of_array=True), results_of)
+    first = np.flatnonzero(np.diff(order, prepend=-2) != 1)
+    stretches = np.stack([order[first], 8 * np.diff(first, append=carried)], axis=1)
+    carry_of = filler(path.outline[0], of_array=True)
+    return NativeStep(path, order, stretches, carry_of, results_of)
 
 
 def rows_of(columns: Sequence[Any], count: int) -> Floats | None:
