@@ -82,15 +82,15 @@ def exported(
     outputs += [f"d({result})/d({inputs[k]})" for result in outputs for k in wrt]
     one = copy.constant(1.0)
     for root in found if wrt else ():
-        loss = copy.append(LOSS, (root, one))
-        written += [copy.append(ADJOINT, (node, loss)) for node in wrt]
+        loss = copy.write(LOSS, (root, one))
+        written += [copy.write(ADJOINT, (node, loss)) for node in wrt]
     if guards:
         zero, count = copy.constant(0.0), copy.constant(float(len(guards)))
         held = [
-            copy.append(ne if outcome else eq, (guard, zero))
+            copy.write(ne if outcome else eq, (guard, zero))
             for guard, outcome in zip(guards, path.outcomes, strict=True)
         ]
-        written.append(copy.append(eq, (copy.append(sum, tuple(held)), count)))
+        written.append(copy.write(eq, (copy.write(sum, tuple(held)), count)))
     return Exported(name, copy.program(written), inputs, outputs, bool(guards))
 
 

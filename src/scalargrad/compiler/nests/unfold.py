@@ -37,7 +37,7 @@ from scalargrad.compiler.passes.kinds import (
     has_lanes,
     is_detached,
 )
-from scalargrad.compiler.passes.nodes import Nodes, Seeds
+from scalargrad.compiler.passes.nodes import Nodes, Seeds, entries
 from scalargrad.compiler.passes.program import Program, Writer, without_dead_nodes
 from scalargrad.compiler.passes.unroll import lookups_recur, with_choices
 from scalargrad.ops import (
@@ -186,7 +186,8 @@ class _Unfolding(Writer):
 
     def __init__(self, program: Program, wrt: _Sweeps) -> None:
         super().__init__(program, program.inputs, program.stacked)
-        self.places = list(range(program.inputs))
+        self.nodes_of = np.arange(len(program), dtype=np.int32)  # of the inputs, themselves
+        self.places = entries(self.nodes_of)
         self.wrt, self.begun = wrt, _begun(program.nodes())
         self.numbers = sorted(program.constants)
         self.firsts: dict[int, int] = {}
@@ -198,70 +199,72 @@ class _Unfolding(Writer):
 
     def run(self) -> Program:
         old, new = self.source, self.places
+        nodes = old.nodes()
         written = {ADJOINT, LOSS} if self.wrt else set[Op]()
-        changed = old.nodes().where(lambda op: op in written or isinstance(op, Reduction))
+        changed = nodes.where(lambda op: op in written or isinstance(op, Reduction))
         changed[[*self.begun, *self.begun.values()]] = True
         changed[: old.inputs] = False
         copied = old.inputs
         for node in np.flatnonzero(changed).tolist():
             self._copy_all(range(copied, node))
             copied = node + 1
-            op, args = old.ops[node], old.args[node]
+            op, args = nodes.table[nodes.codes[node]], nodes.args_of(node)
             if node in self.firsts:
-                new.append(self.append(add, (self.firsts[node], new[args[1]])))
+                new[node] = self.write(add, (self.firsts[node], new[args[1]]))
             elif isinstance(op, Reduction):
-                new.append(self._reduction(op, [new[x] for x in args]))
+                new[node] = self._reduction(op, [new[x] for x in args])
             elif op is LOSS:
-                new.append(self._left([new[x] for x in args]))
+                new[node] = self._left([new[x] for x in args])
             elif op is ADJOINT:
-                new.append(self._asked(*args))
+                new[node] = self._asked(node, *args)
             else:
                 self._copy_all(range(node, node + 1))
             if node in self.begun:
                 self.firsts[self.begun[node]] = self._first(new[node])
         self._copy_all(range(copied, len(old)))
         made = self.program([new[x] for x in old.outputs])
-        if self.wrt and has_lanes(old.nodes().table):
+        if self.wrt and has_lanes(nodes.table):
             made = self._with_wide_outputs(made)
         return without_dead_nodes(made) if self.wrt else made
 
     def _copy_all(self, nodes: range) -> None:
         """Copy neighbouring nodes as they are: nearly all of a program."""
-        old, new = self.source, self.places
-        first = len(self.ops)
-        new += range(first, first + len(nodes))
-        self.ops += old.ops[nodes.start : nodes.stop]
-        self.args += [tuple([new[x] for x in y]) for y in old.args[nodes.start : nodes.stop]]
+        old, first = self.source.nodes(), len(self.ops)
+        self.nodes_of[nodes.start : nodes.stop] = np.arange(first, first + len(nodes))
+        begin, *ends = old.first[nodes.start : nodes.stop + 1].tolist()
+        operands = self.nodes_of[old.operands[begin : ends[-1] if ends else begin]]
+        here = len(self.operands) - begin
+        self.ops += [old.table[x] for x in old.codes[nodes.start : nodes.stop].tolist()]
+        self.operands.frombytes(operands.tobytes())
+        self.first.extend([x + here for x in ends])
         low, high = (bisect_left(self.numbers, x) for x in (nodes.start, nodes.stop))
         for x in self.numbers[low:high]:
-            self.constants[new[x]] = old.constants[x]
+            self.constants[self.places[x]] = self.source.constants[x]
 
     def _with_wide_outputs(self, made: Program) -> Program:
         """Give outputs that turned out to be alike for all examples a number for each again."""
         sizes, now = (x.nodes().sizes()[x.outputs].tolist() for x in (self.source, made))
         for k, (lanes, left) in enumerate(zip(sizes, now, strict=True)):
             if lanes > left:
-                ones = self.append(Held(np.ones(lanes).tobytes()), ())
-                made.outputs[k] = self.append(mul, (made.outputs[k], ones))
+                ones = self.write(Held(np.ones(lanes).tobytes()), ())
+                made.outputs[k] = self.write(mul, (made.outputs[k], ones))
         return self.program(made.outputs)
 
     def _reduction(self, op: Reduction, nodes: list[int]) -> int:
         if op is sum and nodes:
             found = self.constant(0.0)  # where Python's own begins
-            first = len(self.ops)
-            sums = range(first, first + len(nodes) - 1)
-            self.ops += [add] * len(nodes)
-            self.args += zip((found, *sums), nodes, strict=True)
-            return len(self.ops) - 1
+            for x in nodes:
+                found = self.write(add, (found, x))
+            return found
         is_chain = len(nodes) > MOST_OPERANDS or (op is maximum and self.varies)
         if op.expression is not None and not is_chain:
-            return self.append(fixed_arity(op, len(nodes)), tuple(nodes))
+            return self.write(fixed_arity(op, len(nodes)), tuple(nodes))
         if op is maximum:
             return self._largest(nodes)
         if op is minimum:
-            return self.append(neg, (self._largest([self.append(neg, (x,)) for x in nodes]),))
+            return self.write(neg, (self._largest([self.write(neg, (x,)) for x in nodes]),))
         if op is logsumexp:
-            fixed = self.append(DETACH, (self._chain(nodes),))
+            fixed = self.write(DETACH, (self._chain(nodes),))
             return self._follow(_plan(_log_of_sum, len(nodes)), [fixed, *nodes])
         return self._follow(_reduction_plan(op, len(nodes)), nodes)
 
@@ -269,18 +272,18 @@ class _Unfolding(Writer):
         found = self._chain(nodes)
         if not self.differentiates:
             return found
-        fixed = self.append(DETACH, (found,))
+        fixed = self.write(DETACH, (found,))
         return self._follow(_plan(_shared_largest, len(nodes)), [fixed, *nodes])
 
     def _chain(self, nodes: Sequence[int]) -> int:
         found = self.constant(-math.inf)
         for x in nodes:
-            found = self.append(fixed_arity(maximum, 2), (found, x))
+            found = self.write(fixed_arity(maximum, 2), (found, x))
         return found
 
     def _first(self, node: int) -> int:
         """Write the first term of a sum as one that is added, to nothing: as all others are."""
-        return self.append(add, (self.constant(-0.0), node))
+        return self.write(add, (self.constant(-0.0), node))
 
     def _follow(self, plans: Plans, nodes: Sequence[int]) -> int:
         """Write an expression over some nodes, node by node, and return the last one."""
@@ -291,7 +294,7 @@ class _Unfolding(Writer):
             if isinstance(op, Reduction):
                 known.append(self._reduction(op, args))
             else:
-                known.append(self.append(op, tuple(args)))
+                known.append(self.write(op, tuple(args)))
         return known[found] if isinstance(found, int) else self.constant(found)
 
     # Sweeps ------------------------------------------------------------------------------------
@@ -300,20 +303,21 @@ class _Unfolding(Writer):
         """Write a loss; roots that turned out to be constants pass nothing on."""
         pairs = zip(seeds[::2], seeds[1::2], strict=True)
         moving = [x for pair in pairs if pair[0] not in self.constants for x in pair]
-        return self.append(LOSS, tuple(moving)) if moving else self.constant(0.0)
+        return self.write(LOSS, tuple(moving)) if moving else self.constant(0.0)
 
-    def _asked(self, wrt: int, loss: int) -> int:
+    def _asked(self, node: int, wrt: int, loss: int) -> int:
         """Write a gradient, or leave it."""
-        seeds, x, left = self.source.args[loss], self.places[wrt], self.places[loss]
+        seeds = self.source.nodes().args_of(loss)
+        x, left = self.places[wrt], self.places[loss]
         if seeds not in self.wrt:
-            return left if left in self.constants else self.append(ADJOINT, (x, left))
+            return left if left in self.constants else self.write(ADJOINT, (x, left))
         if seeds not in self.swept:
-            self.swept[seeds] = self._sweep(seeds)
+            self.swept[seeds] = self._sweep(seeds, node)
         return self.swept[seeds].get(x, self.constant(0.0))
 
-    def _sweep(self, seeds: Seeds) -> dict[int, int]:
-        """Write a sweep; return the error signals of the nodes whose gradients are wanted."""
-        wrt = {self.places[x] for x in self.wrt[seeds].values() if x < len(self.places)}
+    def _sweep(self, seeds: Seeds, before: int) -> dict[int, int]:
+        """Write a sweep; return the error signals of nodes before one, if they are wanted."""
+        wrt = {self.places[x] for x in self.wrt[seeds].values() if x < before}
         roots = [self.places[x] for x in seeds[::2]]
         moving = self._moving(roots, wrt)
         terms: dict[int, list[_Term]] = defaultdict(list)
@@ -326,7 +330,7 @@ class _Unfolding(Writer):
             upstream = self._added(terms.pop(node))
             if node in wrt:
                 found[node] = upstream
-            op, args = self.ops[node], self.args[node]
+            op, args = self.ops[node], self.args(node)
             if not isinstance(op, Elementwise) or is_detached(op):
                 continue
             exponent = self.constants.get(args[1]) if op is pow else None
@@ -344,12 +348,12 @@ class _Unfolding(Writer):
         first = min(wrt, default=len(self.ops))
         below, ahead = {*roots}, [*roots]
         while ahead:
-            more = {x for x in self.args[ahead.pop()] if x >= first} - below
+            more = {x for x in self.args(ahead.pop()) if x >= first} - below
             below |= more
             ahead += more
         found = {*wrt}
         for node in sorted(below):
-            if not found.isdisjoint(self.args[node]) and not is_detached(self.ops[node]):
+            if not found.isdisjoint(self.args(node)) and not is_detached(self.ops[node]):
                 found.add(node)
         return found
 
@@ -362,7 +366,7 @@ class _Unfolding(Writer):
         for x in terms:
             signal = self._product(*x) if isinstance(x, tuple) else x
             if found >= 0:
-                found = self.append(add, (found, signal))
+                found = self.write(add, (found, signal))
             else:
                 found = self._first(signal) if len(terms) > _CHAIN else signal
         return found
@@ -382,12 +386,12 @@ class _Unfolding(Writer):
         """Write upstream · partial."""
         if isinstance(factor, int):
             is_one = self.constants.get(upstream) == 1.0
-            return factor if is_one else self.append(mul, (upstream, factor))
+            return factor if is_one else self.write(mul, (upstream, factor))
         if factor == 1.0:
             return upstream
         if factor == -1.0:
-            return self.append(neg, (upstream,))
-        return self.append(mul, (upstream, self.constant(factor)))
+            return self.write(neg, (upstream,))
+        return self.write(mul, (upstream, self.constant(factor)))
 
 
 def _shared_largest(fixed: Symbol, operands: Sequence[Symbol]) -> Symbol:

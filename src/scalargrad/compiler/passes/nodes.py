@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -11,7 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Flags, Floats, Integers
-from scalargrad.compiler.passes.kinds import ADJOINT, UNBATCH, Held, Op, Stacked, Total, makes_lanes
+from scalargrad.compiler.passes.kinds import (
+    ADJOINT,
+    CONSTANT,
+    UNBATCH,
+    Held,
+    Op,
+    Stacked,
+    Total,
+    makes_lanes,
+)
 from scalargrad.system.cached_property import cached_property
 
 #: The roots and seeds of a sweep, in turn.
@@ -196,6 +206,56 @@ class Nodes:
             np.concatenate([self.first[:at], np.full(count, self.first[at]), self.first[at:]]),
             self.operands + count * (self.operands >= at),
         )
+
+
+class Columns:
+    """The nodes of a program that is being written, in columns to which more are added.
+
+    Attributes
+    ----------
+    ops : list of Op
+        How each node is computed.
+    first, operands : array of int
+        The operands of all nodes, and where those of each begin, as in `Nodes`.
+    constants : dict from int to float
+        The numbers of constant nodes.
+    """
+
+    def __init__(self) -> None:
+        self.ops: list[Op] = []
+        self.first = array("i", [0])
+        self.operands = array("i")
+        self.constants: dict[int, float] = {}
+        #: Constants by number; zeros by text, since 0.0 and -0.0 must differ.
+        self.constants_at: dict[float | str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.ops)
+
+    def write(self, op: Op, args: Iterable[int]) -> int:
+        """Write a node, and return its number."""
+        self.ops.append(op)
+        self.operands.extend(args)
+        self.first.append(len(self.operands))
+        return len(self.ops) - 1
+
+    def args(self, node: int) -> tuple[int, ...]:
+        """Return the operands of a node."""
+        return tuple(self.operands[self.first[node] : self.first[node + 1]])
+
+    def constant(self, number: float) -> int:
+        """Return the node of a constant; equal constants share one."""
+        new = len(self.ops)
+        found = self.constants_at.setdefault(number or number.hex(), new)
+        if found == new:
+            self.write(CONSTANT, ())
+            self.constants[new] = number
+        return found
+
+    def nodes(self) -> Nodes:
+        """Return the nodes written so far."""
+        first, operands = (np.array(x, np.int64) for x in (self.first, self.operands))
+        return Nodes(*coded(self.ops), first, operands)
 
 
 #: Fewer nodes than this are removed one by one.

@@ -18,7 +18,7 @@ from scalargrad.compiler.passes.kinds import (
     Op,
     Total,
 )
-from scalargrad.compiler.passes.nodes import Nodes
+from scalargrad.compiler.passes.nodes import Columns, Nodes
 from scalargrad.system.cached_property import cached_property
 
 #: How many lanes of numbers known beforehand a listing shows.
@@ -142,7 +142,7 @@ def without_dead_nodes(program: Program) -> Program:
     return subprogram(program, np.where(needed, np.cumsum(needed) - 1, -1), program.inputs)
 
 
-class Writer:
+class Writer(Columns):
     """Writes a program node by node, most of them copies of those of another.
 
     Parameters
@@ -154,44 +154,26 @@ class Writer:
 
     Attributes
     ----------
-    ops, args, constants
-        What is written.
     new : dict from int to int
         Maps nodes of `source` to those that are written.
     """
 
     def __init__(self, source: Program, inputs: int, stacked: int = 0) -> None:
+        super().__init__()
         self.source = source
         self.inputs, self.stacked = inputs, stacked
-        self.ops: list[Op] = [INPUT] * inputs
-        self.args: list[tuple[int, ...]] = [()] * inputs
-        self.constants: dict[int, float] = {}
+        for _ in range(inputs):
+            self.write(INPUT, ())
         self.new: dict[int, int] = {}
-        self._numbers: dict[str, int] = {}
 
     def program(self, outputs: list[int]) -> Program:
         """Return what is written, as a program."""
-        nodes = Nodes.of(self.ops, self.args)
-        return Program(self.inputs, nodes, self.constants, outputs, self.stacked)
-
-    def append(self, op: Op, args: tuple[int, ...]) -> int:
-        """Write a node, and return its index."""
-        self.ops.append(op)
-        self.args.append(args)
-        return len(self.ops) - 1
-
-    def constant(self, number: float) -> int:
-        """Return the node of a constant; equal constants share one."""
-        key = number.hex()
-        if key not in self._numbers:
-            self._numbers[key] = self.append(CONSTANT, ())
-            self.constants[self._numbers[key]] = number
-        return self._numbers[key]
+        return Program(self.inputs, self.nodes(), self.constants, outputs, self.stacked)
 
     def copy(self, node: int) -> None:
         """Copy a node, whose operands must be copied already or constants."""
-        args = tuple([self.operand(x) for x in self.source.args[node]])
-        self.new[node] = self.append(self.source.ops[node], args)
+        args = [self.operand(x) for x in self.source.args[node]]
+        self.new[node] = self.write(self.source.ops[node], args)
 
     def operand(self, node: int) -> int:
         """Return the copy of a node, which is there already unless it is a constant."""

@@ -49,7 +49,7 @@ def unrolled(program: Program) -> Program:
         elif isinstance(op, Total):
             lanes.append([made.total(args)])
         else:
-            lanes.append([made.append(op, row) for row in made.rows(args)])
+            lanes.append([made.write(op, row) for row in made.rows(args)])
     return made.program([x for node in program.outputs for x in lanes[node]])
 
 
@@ -89,13 +89,11 @@ def with_choices(program: Program) -> Program:
 
 def select_entry(copy: Writer, index: int, entries: list[int]) -> int:
     """Write the entry at an index, which counts from the end if it is negative."""
-    after = copy.append(add, (index, copy.constant(float(len(entries)))))
-    place = copy.append(where, (copy.append(lt, (index, copy.constant(0.0))), after, index))
+    after = copy.write(add, (index, copy.constant(float(len(entries)))))
+    place = copy.write(where, (copy.write(lt, (index, copy.constant(0.0))), after, index))
     found = copy.constant(math.nan)
     for k, entry in enumerate(entries):
-        found = copy.append(
-            where, (copy.append(eq, (place, copy.constant(float(k)))), entry, found)
-        )
+        found = copy.write(where, (copy.write(eq, (place, copy.constant(float(k)))), entry, found))
     return found
 
 
@@ -114,8 +112,8 @@ class _Unrolled(Writer):
 
     def total(self, args: tuple[int, ...]) -> int:
         """Write a sum of products over lanes."""
-        terms = [self.append(mul, row) for row in self.rows(args)]
+        terms = [self.write(mul, row) for row in self.rows(args)]
         found = terms[0]
         for x in terms[1:]:
-            found = self.append(add, (found, x))
+            found = self.write(add, (found, x))
         return found

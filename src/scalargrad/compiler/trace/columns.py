@@ -5,7 +5,6 @@ Beside them it is noted which would be plain floats, rather than Values, in eage
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -13,36 +12,25 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, Op
-from scalargrad.compiler.passes.nodes import Nodes, coded
+from scalargrad.compiler.passes.kinds import ADJOINT, DETACH, Op
+from scalargrad.compiler.passes.nodes import Columns
 
 #: The ages of nodes that depend on no Value, and on one that is no leaf of a derivative.
 _PLAIN, _VALUE = 1 << 62, -1
 
 
-class Columns:
-    """The nodes written so far.
+class RecordedColumns(Columns):
+    """The nodes recorded so far.
 
     Attributes
     ----------
-    ops : list of Op
-        How each node is computed.
-    first, operands : array of int
-        The operands of all nodes, and where those of each begin, as in `Nodes`.
-    constants : dict from int to float
-        The numbers of constant nodes.
     arrays : list of array
         The arguments whose numbers have no nodes; see `whole_arrays`.
     """
 
     def __init__(self) -> None:
-        self.ops: list[Op] = []
-        self.first = array("i", [0])
-        self.operands = array("i")
-        self.constants: dict[int, float] = {}
+        super().__init__()
         self.arrays: list[Any] = []
-        #: Constants by number; zeros by text, since 0.0 and -0.0 must differ.
-        self.constants_at: dict[float | str, int] = {}
 
     @property
     def stacked(self) -> Floats:
@@ -50,40 +38,12 @@ class Columns:
         flat = [x.ravel() for x in self.arrays]
         return np.concatenate(flat, dtype=np.float64) if flat else np.zeros(0)
 
-    def __len__(self) -> int:
-        return len(self.ops)
-
-    def write(self, op: Op, args: Iterable[int]) -> int:
-        """Write a node, and return its number."""
-        self.ops.append(op)
-        self.operands.extend(args)
-        self.first.append(len(self.operands))
-        return len(self.ops) - 1
-
     def write_all(self, op: Op, args: Iterable[tuple[int, ...]]) -> range:
         """Write nodes of one operation; return their numbers."""
         start = len(self)
         for x in args:
             self.write(op, x)
         return range(start, len(self))
-
-    def args(self, node: int) -> tuple[int, ...]:
-        """Return the operands of a node."""
-        return tuple(self.operands[self.first[node] : self.first[node + 1]])
-
-    def constant(self, number: float) -> int:
-        """Return the node of a constant."""
-        new = len(self.ops)
-        found = self.constants_at.setdefault(number or number.hex(), new)
-        if found == new:
-            self.write(CONSTANT, ())
-            self.constants[new] = number
-        return found
-
-    def nodes(self) -> Nodes:
-        """Return the nodes written so far."""
-        first, operands = (np.array(x, np.int64) for x in (self.first, self.operands))
-        return Nodes(*coded(self.ops), first, operands)
 
     def below(self, roots: Iterable[int], targets: Collection[int]) -> set[int]:
         """Return the targets that gradients of the roots may flow back to.
@@ -119,7 +79,7 @@ class Plainness:
 
     Parameters
     ----------
-    columns : Columns
+    columns : RecordedColumns
         The nodes.
     """
 

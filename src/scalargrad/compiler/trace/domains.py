@@ -30,8 +30,15 @@ from scalargrad.compiler.passes.kinds import (
     Total,
     of_lanes,
 )
-from scalargrad.compiler.passes.nodes import Nodes, alike, drop, numbers_of, starts, stretches
-from scalargrad.compiler.trace.columns import Columns
+from scalargrad.compiler.passes.nodes import (
+    Columns,
+    Nodes,
+    alike,
+    drop,
+    numbers_of,
+    starts,
+    stretches,
+)
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import TABLE, add, div, eq, mul, ne, pow
 from scalargrad.table.operation import Elementwise, Operation

@@ -20,9 +20,8 @@ from scalargrad.compiler.passes.kinds import (
     UNBATCH,
     Op,
 )
-from scalargrad.compiler.passes.nodes import Nodes
+from scalargrad.compiler.passes.nodes import Columns, Nodes
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.trace.columns import Columns
 from scalargrad.errors import DomainError
 from scalargrad.grad_mode import run_recorded
 from scalargrad.graph import topological_order

@@ -27,7 +27,7 @@ from scalargrad.compiler.passes.kinds import (
     UNBATCH,
     Op,
 )
-from scalargrad.compiler.trace.columns import Columns, Plainness
+from scalargrad.compiler.trace.columns import Plainness, RecordedColumns
 from scalargrad.compiler.trace.example_lanes import Lanes
 from scalargrad.compiler.trace.nested_derivatives import Region
 from scalargrad.compiler.trace.node_values import number_of
@@ -111,7 +111,7 @@ class Trace(Recorder):
     """
 
     def __init__(self, *, unrolls: bool = False) -> None:
-        self.columns = Columns()
+        self.columns = RecordedColumns()
         self.ops = self.columns.ops
         self.given: list[int] = []
         self.known: dict[int, float] = {}
