@@ -36,7 +36,7 @@ from scalargrad.compiler.guards.object_state import is_object
 from scalargrad.compiler.guards.surroundings import walked
 from scalargrad.compiler.jit_mode import disable_jit, is_jit_disabled, jit_mode, mode_here
 from scalargrad.compiler.nests.nested import Nested
-from scalargrad.compiler.trace.side_effects import CallSnapshot
+from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import switches
@@ -186,7 +186,7 @@ class Jitted(Generic[P, R]):
                 unrecorded = failed
         if unrecorded.is_repeatable:
             _, args, kwargs, *_ = call
-            before = CallSnapshot(self._function, (args, kwargs))
+            before = Snapshot([self._function, args, kwargs], numbers=True)
             self._function(*args, **kwargs)
             before.undo()  # it has run all through, and yet the call is refused
         return unrecorded.explain()

@@ -11,7 +11,7 @@ from scalargrad.compiler.call.specialization import Call
 from scalargrad.compiler.generators import REMEDY
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.trace.record import Recording, as_recording, is_same, recorded
-from scalargrad.compiler.trace.side_effects import Snapshot
+from scalargrad.compiler.trace.side_effects import Snapshot, take_away_notes
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.errors import ScalargradError, TraceError
 from scalargrad.transforms.evaluation import OF_FLOATS
@@ -103,32 +103,27 @@ class CallRecorder:
             If the function cannot be recorded on these arguments.
         """
         finish, before, trace = self._once()
-        changed, is_noticed = before.changed(), not stays()
-        if not (changed or is_noticed or trace.generators.may_be_fresh):
+        is_noticed = not stays()
+        if not (is_noticed or before.changed() or trace.generators.may_be_fresh):
             return trace, finish
         found = finish()
         try:
             finish, between, _ = self._once(unrolls=trace.unrolls)
         except UnrecordedError as error:  # it has read what the first has changed
-            before.put_back(changed)
-            raise self._refused(before.labels(changed)) from error
-        again, left = finish(), between.changed()
-        for place, now in (changed | left).items():
-            names = before.notes(place, now) or between.notes(place, now)
-            if names:
-                left = {x: y for x, y in left.items() if x != place or between.differs(x, y, names)}
-                owner = (before.found.get(place) or between.found[place]).owner
-                for name in names:
-                    object.__delattr__(owner, name)
-                changed.pop(place, None)
-        kept = [x for x, now in before.changed().items() if before.keeps_results(x, now)]
+            named = before.labels(before.changed())
+            before.undo()
+            raise self._refused(named) from error
+        again = finish()
+        take_away_notes(before, between)
+        changed, left = before.changed(), between.changed()
+        kept = before.keeping_results(changed)
         is_same_program = is_same(found, again) and all(
             map(is_, found[0].closed_over, again[0].closed_over)
         )
         is_memo = is_same_program and (is_noticed or not changed)
         if is_memo and not (left or kept):
             return trace, lambda: again
-        before.put_back([*left, *kept, *(() if is_memo else changed)])
+        before.undo([*left, *kept] if is_memo else None)
         raise self._refused(before.labels(changed) + between.labels(left))
 
     def _refused(self, changed: list[str]) -> UnrecordedError:
@@ -174,7 +169,7 @@ class CallRecorder:
         try:
             outputs, outline = recorded(trace, run)
         except BaseException as error:
-            before.put_back(before.changed())
+            before.undo()
             if not isinstance(error, Exception):
                 raise
             is_repeatable = not (has_returned or trace.is_final)

@@ -238,6 +238,10 @@ def times_cleared(cache: Any) -> int:
     return clears
 
 
+def _numbers(x: Any) -> dict[str, Any]:
+    return {"data": x.data, "grad": x.grad, "label": x.label}
+
+
 # The edges ------------------------------------------------------------------------------------
 
 
@@ -266,6 +270,8 @@ KEPT = Edge(kept_by, lambda cache, _: cache.cache_clear())
 ATTRIBUTES = Edge(attributes, _setter(attributes, object), names=True)
 #: What users have added to Values.
 OF_VALUE = Edge(own_space, _setter(own_space, object), names=True)
+#: What a Value holds itself.
+NUMBERS = Edge(_numbers, _setter(_numbers, object))
 ITEMS, PARTS = Edge(_items, _set_items), Edge(lambda x: dict(enumerate(bound_parts(x))))
 
 
