@@ -184,12 +184,9 @@ class Walk:
         elif type(x) in PLAIN_ARRAYS and not x.dtype.hasobject:
             self.key.append((type(x), x.dtype, x.shape, x.tobytes()))
         elif is_object(x) or (_is_code(x) and not isinstance(x, ModuleType | BuiltinMethodType)):
-            kind: Any = type(x)
-            followed = are_followed(kind) if is_object(x) else is_followed(x)
-            is_known = isinstance(x, functools.partial) or followed
-            if not (is_known and is_object(x)):
+            if not (is_followed(x) and is_object(x)):
                 refuse_array(x, self.where)
-            if not is_known:
+            if not is_followed(x):
                 raise TraceError(f"a compiled function {refusal_of(self.where, x)}")
             self.key.append(_OBJECT)
             self.objects.append(x)
@@ -211,6 +208,8 @@ class Fresh(NamedTuple):
 class Kind:
     """A kind of argument, taken apart into key and numbers, and rebuilt from other numbers.
 
+    This one is all that has no other: constants and objects, and numbers of rare types.
+
     Parameters
     ----------
     of : type
@@ -228,7 +227,16 @@ class Kind:
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
         """Add the numbers in arguments to the leaves of a walk, all else about them to its key."""
-        raise NotImplementedError
+        if {*map(type, xs)} <= _TOLD_BY_TYPE or not any(map(is_leaf, xs)):
+            walk.constants(xs)
+            return
+        for x in xs:
+            if is_leaf(x):
+                refuse_operations(x, walk.where)
+                walk.key.append(int(isinstance(x, Value)))
+                walk.leaves.append(x if isinstance(x, Value) else float_from(x))
+            else:
+                walk.whole(x)
 
     def take_one(self, x: Any, walk: Walk) -> None:
         """Do so with a single one."""
@@ -236,7 +244,7 @@ class Kind:
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
         """Return arguments of this kind with their numbers replaced; see `rebuilt`."""
-        raise NotImplementedError
+        return [next(fresh.numbers) if is_leaf(x) else x for x in xs]
 
     def inside(self, _xs: Sequence[Any]) -> Iterable[Any]:
         """Return what lies within arguments of this kind."""
@@ -378,26 +386,7 @@ class _Arrays(Kind):
         return chain.from_iterable(x.ravel().tolist() for x in xs if x.dtype.hasobject)
 
 
-class _Others(Kind):
-    """All else: constants and objects, and numbers of rare types."""
-
-    def take(self, xs: Sequence[Any], walk: Walk) -> None:
-        if {*map(type, xs)} <= _TOLD_BY_TYPE or not any(map(is_leaf, xs)):
-            walk.constants(xs)
-            return
-        for x in xs:
-            if is_leaf(x):
-                refuse_operations(x, walk.where)
-                walk.key.append(int(isinstance(x, Value)))
-                walk.leaves.append(x if isinstance(x, Value) else float_from(x))
-            else:
-                walk.whole(x)
-
-    def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
-        return [next(fresh.numbers) if is_leaf(x) else x for x in xs]
-
-
-class _Objects(_Others):
+class _Objects(Kind):
     """Objects of a user's class, which the function is given itself."""
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
@@ -405,7 +394,7 @@ class _Objects(_Others):
 
 
 NUMBERS, VALUES, PARAMETERS = _Numbers(float), _Values(Value), _Values(Parameter)
-_OTHERS = _Others(object)
+_OTHERS = Kind(object)
 
 
 class _Kinds(dict[type, Kind]):

@@ -51,10 +51,6 @@ class RandomInputs:
         found = [np.asarray(draw.many(count), np.float64) for draw, count in self._rows]
         return found[0] if len(found) == 1 else np.concatenate(found)
 
-    def listed(self) -> list[float]:
-        """Draw all numbers, as a list."""
-        return [float(x) for draw, count in self._rows for x in draw.many(count)]
-
     def states(self) -> list[tuple[Any, Any]]:
         """Return the generators, with their states."""
         return [(x, state_of(x)) for x in self._sources]
@@ -206,8 +202,9 @@ class Specialization:
             numbers[k] = numbers[k] != 0.0
         found = numbers if len(numbers) == n else numbers[:n]
         finite = isfinite(sum(numbers)) or all(map(isfinite, numbers))  # the gradient behind, too
-        if self.apart or self.compares:
-            finite = finite and self._is_as_eager(parents, inputs)
+        if finite and (self.apart or self.compares):  # otherwise than eager code
+            are_apart = not self.apart or are_independent(parents, self.apart)
+            finite = are_apart and not (self.compares and has_nan(inputs))
         if not self.differentiable:
             return found, finite
         if not recording:
@@ -242,14 +239,6 @@ class Specialization:
         found: Any = numbers if self.returns_arrays else numbers.tolist()
         return found, finite
 
-    def _is_as_eager(self, parents: Sequence[Any], inputs: Inputs) -> bool:
-        """Return whether gradients and comparisons are taken as in eager evaluation.
-
-        They are not by Values that depend on each other, or where a nan is compared.
-        """
-        apart = not self.apart or are_independent(parents, self.apart)
-        return apart and not (self.compares and has_nan(inputs))
-
     def _otherwise(
         self, outcomes: tuple[bool, ...], numbers: Any, inputs: Sequence[Any]
     ) -> tuple[Sequence[Any], bool] | None:
@@ -271,7 +260,7 @@ class Specialization:
         First the numbers of the arguments, then those drawn, those closed over, and those of whole
         arrays.
         """
-        drawn = self.draws.listed() if self.draws else []
+        drawn = self.draws.numbers().tolist() if self.draws else []
         if self.has_arrays:
             numbers = self._nodes_of(leaves) if self.whole else leaves
             row = [*numbers, *drawn, *foreign, *[leaves[k] for k in self.whole]]

@@ -71,10 +71,6 @@ def _set_variables(function: FunctionType, before: dict[int, Any]) -> None:
         (function.__closure__ or ())[i].cell_contents = content
 
 
-def _names_of(function: FunctionType) -> tuple[str, ...]:
-    return names_and_texts(function.__code__, of_globals=True)
-
-
 #: The classes whose objects hold items that can be exchanged, each before those it derives from.
 _REFILLED = (OrderedDict, dict, list, set, deque)
 
@@ -129,8 +125,9 @@ def functions_of(member: Any) -> list[Any]:
         return functions_of(member.__func__)
     if isinstance(member, FunctionType) or is_wrapper(member):
         return [member]
-    if is_function_of_arrays(type(member)):
-        return function_within(member)
+    if is_function_of_arrays(type(member)):  # those of frompyfunc have it inside
+        inside = [x for x in gc.get_referents(member) if callable(x)]
+        return [member.pyfunc] if hasattr(member, "pyfunc") else inside
     names = next((x for kind, x in DESCRIPTORS.items() if isinstance(member, kind)), ())
     return [x for x in (getattr(member, name) for name in names) if x is not None]
 
@@ -139,14 +136,6 @@ def is_function_of_arrays(kind: type) -> bool:
     """Return whether this is a class of NumPy's functions of arrays."""
     numpy: Any = sys.modules.get("numpy")
     return numpy is not None and issubclass(kind, (numpy.ufunc, numpy.vectorize))
-
-
-def function_within(x: Any) -> list[Any]:
-    """Return what `numpy.frompyfunc` or `vectorize` made a function of arrays from.
-
-    None for NumPy's own.
-    """
-    return [x.pyfunc] if hasattr(x, "pyfunc") else [y for y in gc.get_referents(x) if callable(y)]
 
 
 # Objects --------------------------------------------------------------------------------------
@@ -261,7 +250,9 @@ def _named(space_of: Callable[[Any], Any], names_of: Callable[[Any], Iterable[st
 
 
 VARIABLES = Edge(variables, _set_variables, names=True)
-GLOBALS = _named(attrgetter("__globals__"), _names_of)
+GLOBALS = _named(
+    attrgetter("__globals__"), lambda function: names_and_texts(function.__code__, of_globals=True)
+)
 #: Those of functions, and of what wraps one, as a compiled function or a cache does.
 FUNCTION_ATTRIBUTES = Edge(own_space, _setter(own_space, object))
 MEMBERS = Edge(data_of, _setter(data_of, type), names=True)
