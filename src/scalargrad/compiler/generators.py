@@ -53,14 +53,10 @@ class Draw:
     def many(self, count: int) -> Any:
         """Draw many numbers, as a list or an array: the same as if drawn one after the other."""
         method = getattr(self.source, self.method)
-        if count >= _AT_ONCE and self._fills_arrays():
+        fills_arrays = hasattr(self.source, "bit_generator") and self.method in _FILLING
+        if count >= _AT_ONCE and fills_arrays and self._is_of_numbers():
             return method(*self.args, **self.kwargs, size=count)
         return [float(method(*self.args, **self.kwargs)) for _ in range(count)]
-
-    def _fills_arrays(self) -> bool:
-        """Return whether the generator fills arrays with the numbers it draws one by one."""
-        known = type(self.source).__name__ == "Generator" and hasattr(self.source, "bit_generator")
-        return known and self.method in _FILLING and self._is_of_numbers()
 
     def kind(self) -> object:
         """Return what is equal for draws that are alike: the method and its arguments, to the bit.

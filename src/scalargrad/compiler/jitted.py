@@ -155,14 +155,9 @@ class Jitted(Generic[P, R]):
                 return self._function(*args, **kwargs)
             path, run = anew
         found, finite = run
-        if not finite:
-            return self._eagerly(path, call)
-        return path.result(found)  # type: ignore[no-any-return]
-
-    def _eagerly(self, path: Specialization, call: Call) -> R:
-        """Evaluate a call eagerly, for the error that it raises, or the graph of an inf or nan."""
-        _, args, kwargs, *_ = call
-        result = self._function(*args, **kwargs)
+        if finite:
+            return path.result(found)  # type: ignore[no-any-return]
+        result = self._function(*args, **kwargs)  # for its error, or the graph of an inf or nan
         self._kept.limits.note_not_finite(self, path.recorded)
         return result
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import is_
 from typing import Any, NoReturn
 
 from scalargrad.compiler.call.arguments import replaced
@@ -117,10 +116,7 @@ class CallRecorder:
         take_away_notes(before, between)
         changed, left = before.changed(), between.changed()
         kept = before.keeping_results(changed)
-        is_same_program = is_same(found, again) and all(
-            map(is_, found[0].closed_over, again[0].closed_over)
-        )
-        is_memo = is_same_program and (is_noticed or not changed)
+        is_memo = is_same(found, again) and (is_noticed or not changed)
         if is_memo and not (left or kept):
             return trace, lambda: again
         before.undo([*left, *kept] if is_memo else None)
@@ -134,21 +130,7 @@ class CallRecorder:
 
     def _once(self, *, unrolls: bool = False) -> tuple[Callable[[], Found], Snapshot, Trace]:
         """Run the call; return what makes a path of it, what was held before, and the trace."""
-        while True:  # again if the function used single numbers of a whole array
-            trace = Trace(unrolls=unrolls or self._unrolls)
-            failed: UnrecordedError | None = None
-            try:
-                found, before = self._record_by(trace)
-            except UnrecordedError as error:
-                failed = error
-            touched = {x.leaf for x in trace.wholes if x.is_touched or failed}
-            if not touched and failed:
-                raise failed
-            if not touched:
-                return found, before, trace
-            self._apart |= touched
-
-    def _record_by(self, trace: Trace) -> tuple[Callable[[], Found], Snapshot]:
+        trace = Trace(unrolls=unrolls or self._unrolls)
         has_returned = False
         numbers = trace.arguments(self.leaves, self._apart)
         static = self._compiled.static
@@ -166,12 +148,19 @@ class CallRecorder:
             has_returned = True
             return result
 
+        failed: Exception | None = None
         try:
             outputs, outline = recorded(trace, run)
         except BaseException as error:
             before.undo()
             if not isinstance(error, Exception):
                 raise
-            is_repeatable = not (has_returned or trace.is_final)
-            raise UnrecordedError(error, is_repeatable) from error
-        return lambda: (as_recording(trace, outputs, domains=True), outline), before
+            failed = error
+        touched = {x.leaf for x in trace.wholes if x.is_touched or failed}
+        if touched:  # again, since the function used single numbers of a whole array
+            before.undo()
+            self._apart |= touched
+            return self._once(unrolls=unrolls)
+        if failed:
+            raise UnrecordedError(failed, not (has_returned or trace.is_final)) from failed
+        return lambda: (as_recording(trace, outputs, domains=True), outline), before, trace

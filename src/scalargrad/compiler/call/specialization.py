@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Sequence
+from itertools import accumulate
 from math import isfinite
 from typing import Any
 
@@ -328,13 +329,9 @@ def _block_of(x: Any) -> Any:
 
 def _cells_of(leaves: Sequence[Any]) -> tuple[int | slice, ...]:
     """Return the cell of each number, and the slice of cells of each array."""
-    cells: list[int | slice] = []
-    cell = 0
-    for x in leaves:
-        size = x.size if hasattr(x, "ravel") else 1
-        cells.append(slice(cell, cell + size) if hasattr(x, "ravel") else cell)
-        cell += size
-    return tuple(cells)
+    ends = accumulate(x.size if hasattr(x, "ravel") else 1 for x in leaves)
+    pairs = zip(leaves, ends, strict=True)
+    return tuple([slice(k - x.size, k) if hasattr(x, "ravel") else k - 1 for x, k in pairs])
 
 
 def value_cells(leaves: Sequence[Any]) -> list[int]:
