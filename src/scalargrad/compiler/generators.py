@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import FunctionType
 from typing import Any
 
-from scalargrad.compiler.guards.names_read import NamesRead, names_and_texts
+from scalargrad.compiler.guards.names_read import NamesRead, read_by
 from scalargrad.compiler.guards.object_state import is_own, is_stateful
 from scalargrad.compiler.guards.surroundings import walked
 from scalargrad.errors import TraceError
@@ -152,7 +152,7 @@ def _among(objects: Iterable[Any], *, with_numpys: bool) -> list[Any]:
     Also those that functions of libraries name, in which the walk does not look.
     """
     functions = [x for x in objects if isinstance(x, FunctionType) and not is_own(x)]
-    named = [(x.__globals__, names_and_texts(x.__code__, of_globals=True)) for x in functions]
+    named = [(x.__globals__, read_by(x.__code__).of_globals) for x in functions]
     shared = [MODULE, *(space.get(name) for space, names in named for name in names)]
     if with_numpys and (numpy := sys.modules.get("numpy")):
         shared.append(numpy.random.rand.__self__)

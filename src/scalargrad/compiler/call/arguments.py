@@ -37,7 +37,7 @@ import numpy as np
 
 from scalargrad.call import Intermediate
 from scalargrad.compiler.call.output import Result
-from scalargrad.compiler.guards.comparable import constants_of, exact
+from scalargrad.compiler.guards.comparable import exact, is_constant
 from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import (
     PLAIN,
@@ -172,7 +172,7 @@ class Walk:
 
     def whole(self, x: Any) -> None:
         """Note a constant by its value, else an object."""
-        if _is_told(x):
+        if is_constant(x):
             self.key.append(exact(x))
         elif isinstance(x, tuple | frozenset) and not is_object(x):
             self.key.append((x.__class__, len(x)))
@@ -245,10 +245,6 @@ class Kind:
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
         """Return arguments of this kind with their numbers replaced; see `rebuilt`."""
         return [next(fresh.numbers) if is_leaf(x) else x for x in xs]
-
-    def inside(self, _xs: Sequence[Any]) -> Iterable[Any]:
-        """Return what lies within arguments of this kind."""
-        return ()
 
 
 class _Numbers(Kind):
@@ -492,7 +488,7 @@ def require_no_alias(around: Container[int], call: tuple[Any, ...]) -> None:
     while ahead:
         new: list[Any] = []
         for x in ahead:
-            kind = KINDS[x.__class__]
+            kind: Any = KINDS[x.__class__]
             if not isinstance(kind, _COPIED) or x is _EMPTY:
                 continue
             # A batch may hold a pair twice; a dataclass has one copy.
@@ -534,13 +530,6 @@ def code_in(key: Key) -> Iterator[Any]:
 
 
 _CODE = (type, FunctionType, ModuleType, BuiltinMethodType)
-
-
-def _is_told(x: Any) -> bool:
-    """Return whether a key tells all about something: numbers, text, and tuples of these."""
-    if isinstance(x, tuple | frozenset):
-        return not is_object(x) and all(map(_is_told, x))
-    return type(x) in PLAIN or isinstance(x, slice | np.generic) or constants_of(x) is not None
 
 
 def _is_plain_object(kind: Any) -> bool:

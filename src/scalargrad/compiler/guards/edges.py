@@ -20,7 +20,7 @@ from types import CellType, FunctionType, MappingProxyType
 from typing import Any
 
 from scalargrad.compiler.guards.comparable import is_constant
-from scalargrad.compiler.guards.names_read import names_and_texts
+from scalargrad.compiler.guards.names_read import read_by
 from scalargrad.compiler.guards.object_state import (
     DESCRIPTORS,
     attributes,
@@ -250,9 +250,7 @@ def _named(space_of: Callable[[Any], Any], names_of: Callable[[Any], Iterable[st
 
 
 VARIABLES = Edge(variables, _set_variables, names=True)
-GLOBALS = _named(
-    attrgetter("__globals__"), lambda function: names_and_texts(function.__code__, of_globals=True)
-)
+GLOBALS = _named(attrgetter("__globals__"), lambda function: read_by(function.__code__).of_globals)
 #: Those of functions, and of what wraps one, as a compiled function or a cache does.
 FUNCTION_ATTRIBUTES = Edge(own_space, _setter(own_space, object))
 MEMBERS = Edge(data_of, _setter(data_of, type), names=True)
