@@ -11,16 +11,7 @@ import time
 import timeit
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Concatenate,
-    Generic,
-    NoReturn,
-    ParamSpec,
-    TypeVar,
-    overload,
-)
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from scalargrad.autodiff import gradients
 from scalargrad.compiler.backend import has_llvm

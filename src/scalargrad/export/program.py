@@ -117,9 +117,9 @@ def _inputs(
     compiled: Jitted[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[int, str]:
     """Return the inputs of a program with their names, in the order of the arguments."""
-    places = [*replaced(args, kwargs, compiled.static, map(Place, itertools.count())).values()]
-    positional, keywords = places[: len(args)], dict(zip(kwargs, places[len(args) :], strict=True))
-    given = inspect.signature(compiled.__wrapped__).bind(*positional, **keywords)
+    places = map(Place, itertools.count())
+    positional, named = replaced(args, kwargs, compiled.static, places)
+    given = inspect.signature(compiled.__wrapped__).bind(*positional, **named)
     arguments = given.arguments.items()
     leaves = [leaf for name, x in arguments for leaf in _leaves(name, x, is_record)]
     return {place.index: label for label, place in leaves if isinstance(place, Place)}

@@ -172,6 +172,7 @@ class Walk:
 
     def whole(self, x: Any) -> None:
         """Note a constant by its value, else an object."""
+        leads_to_code = callable(x) or not is_of_library(type(x))
         if is_constant(x):
             self.key.append(exact(x))
         elif isinstance(x, tuple | frozenset) and not is_object(x):
@@ -183,7 +184,7 @@ class Walk:
             self.whole(x.__self__)
         elif type(x) in PLAIN_ARRAYS and not x.dtype.hasobject:
             self.key.append((type(x), x.dtype, x.shape, x.tobytes()))
-        elif is_object(x) or (_is_code(x) and not isinstance(x, ModuleType | BuiltinMethodType)):
+        elif is_object(x) or (leads_to_code and not isinstance(x, ModuleType | BuiltinMethodType)):
             if not (is_followed(x) and is_object(x)):
                 refuse_array(x, self.where)
             if not is_followed(x):
@@ -453,13 +454,12 @@ def replaced(
     kwargs: dict[str, Any],
     static: Collection[int | str],
     numbers: Iterator[Any],
-) -> dict[int | str, Any]:
-    """Return the arguments of a call, by position or name, with their numbers replaced."""
+) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments of a call, by position and by name, with their numbers replaced."""
     fresh = Fresh(numbers, {})
-    return {
-        name: x if name in static else rebuilt([x], fresh)[0]
-        for name, x in chain[Any](enumerate(args), kwargs.items())
-    }
+    positional = [x if k in static else rebuilt([x], fresh)[0] for k, x in enumerate(args)]
+    named = {k: x if k in static else rebuilt([x], fresh)[0] for k, x in kwargs.items()}
+    return positional, named
 
 
 def _rebuilt_array(x: Any, fresh: Fresh) -> Any:
@@ -537,11 +537,6 @@ def _is_plain_object(kind: Any) -> bool:
     is_number = issubclass(kind, (numbers.Number, Enum, Value)) or hasattr(kind, "dtype")
     is_told = issubclass(kind, (list, tuple, dict, frozenset)) or is_dataclass(kind)
     return is_stateful(kind) and are_followed(kind) and not (is_number or is_told)
-
-
-def _is_code(x: Any) -> bool:
-    """Return whether something leads to code: functions, classes, and objects of users' classes."""
-    return callable(x) or not is_of_library(type(x))
 
 
 # Numbers ------------------------------------------------------------------------------------------

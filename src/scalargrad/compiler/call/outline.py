@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats, Integers
-from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
@@ -36,7 +35,7 @@ class Place:
 
 #: The most objects that are searched for traced numbers, breadth first, and what holds none.
 _MANY = 10_000
-_CLOSED = (str, int, float, bytes, Value, ModuleType)
+_CLOSED = (str, int, float, bytes, Value, ModuleType, type)
 
 
 def has_arrays(outline: Any) -> bool:
@@ -128,8 +127,6 @@ def holds_results(x: Any) -> bool:
 
 
 def _inside(x: Any) -> list[Any]:
-    if isinstance(x, type):
-        return [] if is_of_library(x) else [*vars(x).values()]
     if isinstance(x, FunctionType):
         return [x.__closure__, x.__defaults__, x.__kwdefaults__, vars(x)]
     if isinstance(x, np.ndarray) and x.dtype.hasobject:  # which the collector does not look into

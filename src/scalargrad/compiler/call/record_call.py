@@ -133,16 +133,14 @@ class CallRecorder:
         trace = Trace(unrolls=unrolls or self._unrolls)
         has_returned = False
         numbers = trace.arguments(self.leaves, self._apart)
-        static = self._compiled.static
-        given = [*replaced(self._args, self._kwargs, static, iter(numbers)).values()]
-        first = len(self._args)
-        keywords = dict(zip(self._kwargs, given[first:], strict=True))
-        before = Snapshot([self._compiled.__wrapped__, *given], self._names)
+        function, static = self._compiled.__wrapped__, self._compiled.static
+        args, kwargs = replaced(self._args, self._kwargs, static, iter(numbers))
+        before = Snapshot([function, *args, *kwargs.values()], self._names)
         trace.generators = before.generators
 
         def run() -> Any:
             nonlocal has_returned
-            result = self._compiled.__wrapped__(*given[:first], **keywords)
+            result = function(*args, **kwargs)
             if any(isinstance(x, Value) and x.__dict__ for x in numbers):
                 trace.refused("attribute")
             has_returned = True

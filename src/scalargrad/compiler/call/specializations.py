@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from itertools import chain
+from operator import is_
 from typing import Any, NamedTuple
 
 from scalargrad.compiler.call.arguments import Key, code_in, require_no_alias, size_changed
@@ -84,7 +85,8 @@ class Shape:
     def valid(self, objects: list[Any]) -> tuple[Specialization, ...] | None:
         """Return the paths that are known to be valid now, given these objects or others alike."""
         for now, paths, _ in self.known:
-            if now.is_of(objects) and now.are_unchanged():
+            is_of_these = len(objects) == len(now.objects) and all(map(is_, now.objects, objects))
+            if is_of_these and now.are_unchanged():
                 return paths
         around = self._around
         if around is not None and around.are_unchanged():

@@ -75,19 +75,6 @@ def _set_variables(function: FunctionType, before: dict[int, Any]) -> None:
 _REFILLED = (OrderedDict, dict, list, set, deque)
 
 
-def _refill(container: Any, items: Any) -> None:
-    """Let a container hold these items and no others, whatever its class does when one is added.
-
-    Parameters
-    ----------
-    container : dict, list, set or deque
-    items : dict for a dict, else iterable
-    """
-    kind: Any = next(x for x in _REFILLED if isinstance(container, x))  # each orders its own way
-    kind.clear(container)
-    (kind.extend if kind in {list, deque} else kind.update)(container, items)
-
-
 def wrapped(x: Any) -> list[Any]:
     """Return the functions of a wrapper; of a rule, what is computed from them stays as it is."""
     own: list[Any] = [own_space(x)["__wrapped__"]]
@@ -176,8 +163,11 @@ def _items(x: Any) -> Mapping[Any, Any]:
 
 
 def _set_items(x: Any, before: dict[Any, Any]) -> None:
-    if isinstance(x, _REFILLED):
-        _refill(x, before if isinstance(x, dict) else before.values())
+    if isinstance(x, _REFILLED):  # whatever its own class does when an item is added
+        kind: Any = next(y for y in _REFILLED if isinstance(x, y))  # each orders its own way
+        items: Any = before if isinstance(x, dict) else before.values()
+        kind.clear(x)
+        (kind.extend if kind in {list, deque} else kind.update)(x, items)
     elif is_object_array(x):
         for k, item in before.items():
             x.flat[k] = item
@@ -197,19 +187,16 @@ _CALLS: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDiction
 
 def kept_by(cache: Any) -> dict[int, Any]:
     """Return the results that a cache of functools keeps and that may change, by identity."""
-    return {id(x): x for x in _results(cache) if not is_constant(x)}
-
-
-def _results(cache: Any) -> list[Any]:
     held = gc.get_referents(cache)
     stores = [x for x in held if type(x) is dict and x is not vars(cache)]
-    if cache.cache_info().maxsize is None:
-        return [*chain.from_iterable(map(dict.values, stores))]
-    # one of limited size holds keys and results, and a dict of the links between these
-    links = [x for x in stores if any("lru_list" in type(y).__name__ for y in [*x.values()][:1])]
-    others = [vars(cache), cache.__wrapped__, *links, *(key for x in links for key in [*x])]
-    left_out = {*map(id, others)}
-    return [x for x in held if id(x) not in left_out]
+    found = [*chain.from_iterable(map(dict.values, stores))]
+    if cache.cache_info().maxsize is not None:
+        # it holds keys and results, and a dict of the links between these
+        links = [x for x in stores if any("lru_list" in str(type(y)) for y in [*x.values()][:1])]
+        others = [vars(cache), cache.__wrapped__, *links, *(key for x in links for key in [*x])]
+        left_out = {*map(id, others)}
+        found = [x for x in held if id(x) not in left_out]
+    return {id(x): x for x in found if not is_constant(x)}
 
 
 def count_kept(cache: Any) -> int:

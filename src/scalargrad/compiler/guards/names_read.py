@@ -135,16 +135,12 @@ def _is_the_only_one(loaded: dis.Instruction) -> bool:
     return loaded.opname == "LOAD_CONST" or is_class
 
 
-def imported(function: FunctionType) -> tuple[str, ...]:
+@functools.cache
+def imported(code: CodeType, package: str) -> tuple[str, ...]:
     """Return the full names that follow ``import`` in code, of modules or of what is in them.
 
     Those of libraries are left out.
     """
-    return _imported(function.__code__, function.__globals__.get("__package__") or "")
-
-
-@functools.cache
-def _imported(code: CodeType, package: str) -> tuple[str, ...]:
     found, steps = dict[str, None](), [*steps_within(code)]
     for k, step in enumerate(steps):
         if step.opname == "IMPORT_NAME":

@@ -77,20 +77,26 @@ class Snapshot:
         self.generators = Generators(walk.kept, names.names)
         self.met = {id(x): x for x in walk.kept}
         self.found: dict[Place, Holding] = {}
-        held = [*walk.holders, *((x, edges.OF_VALUE, None) for x in roots if isinstance(x, Value))]
-        for x, edge, origin in held:
+        self._hold(walk.holders)
+        self._hold((x, edges.OF_VALUE, None) for x in roots if isinstance(x, Value))
+        if numbers:
+            held = [x for found in self.found.values() for x in found.before.values()]
+            self._hold((x, edges.NUMBERS, None) for x in held if isinstance(x, Value))
+
+    def _hold(self, holders: Iterable[tuple[Any, Edge, Origin | None]]) -> None:
+        """Note what some objects hold along edges."""
+        for x, edge, origin in holders:
             before = dict(edge.read(x))  # another thread may change it
             place = id(x), None if isinstance(x, ModuleType) else edge
             self.found[place] = Holding(x, edge, origin, before)
-            inside = before.values() if numbers else ()
-            held += [(y, edges.NUMBERS, None) for y in inside if isinstance(y, Value)]
 
     def changed(self) -> dict[Place, dict[Any, Any]]:
         """Return the contents of the objects that hold others than before."""
         found = {}
         for place, held in self.found.items():
             now = dict(held.edge.read(held.owner))
-            if not is_identical(held.before, now):
+            items = [*held.before.values()], [*now.values()]
+            if [*held.before] != [*now] or not are_alike(*items):
                 found[place] = now
         return found
 
@@ -120,11 +126,6 @@ class Snapshot:
             )
             found += [held.label(x) for x, a, b in pairs if not is_same(a, b)] or [held.label(None)]
         return found
-
-
-def is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
-    """Return whether both hold the same objects in one order, or equal texts and numbers."""
-    return are_alike([*before.values()], [*now.values()]) and [*before] == [*now]
 
 
 def take_away_notes(first: Snapshot, second: Snapshot) -> None:
