@@ -311,6 +311,7 @@ class _Records(Kind):
     def __init__(self, of: Any) -> None:
         super().__init__(of)
         self.is_record = not slots_of(of)
+        self._slots = () if "__dict__" in dir(of) else slots_of(of)  # which hold all
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
         for name, some, held in self._columns(walk.new(xs)):
@@ -343,11 +344,10 @@ class _Records(Kind):
 
         Those of all objects are taken together if they are the same.
         """
-        slots = slots_of(self.of)
-        if slots and "__dict__" not in dir(self.of):
+        if self._slots:
             with suppress(AttributeError):  # one has no content
-                return [(name, xs, [*map(attrgetter(name), xs)]) for name in slots]
-        spaces = [*map(attributes if slots else SPACE, xs)]
+                return [(name, xs, [*map(attrgetter(name), xs)]) for name in self._slots]
+        spaces = [*map(SPACE if self.is_record else attributes, xs)]
         if len({*map(len, spaces)}) == 1:
             with suppress(KeyError):  # other names
                 return [(name, xs, [*map(itemgetter(name), spaces)]) for name in spaces[0]]

@@ -35,19 +35,13 @@ def of_library(module: Any) -> bool:
     top = module.partition(".")[0]
     if top == "__main__":  # run by `python -m …`, it may be the file of an installed program
         return False
-    return top in _LIBRARIES or _is_installed(top)
+    path = Path(getattr(sys.modules.get(top), "__file__", None) or "")
+    return top in _LIBRARIES or not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
 
 
 def is_of_library(kind: type) -> bool:
     """Return whether a class is a library's."""
     return of_library(kind.__module__)
-
-
-@functools.cache
-def _is_installed(top: str) -> bool:
-    """Return whether a module or package was installed for Python."""
-    path = Path(getattr(sys.modules.get(top), "__file__", None) or "")
-    return not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
 
 
 #: What reads a name that stands in text.

@@ -29,10 +29,6 @@ _KNOWN_MODULES = {
     *("dataclasses", "argparse", "logging", "decimal", "fractions"),
     *("datetime", "zoneinfo", "pathlib", "re", "uuid", "random"),
 }
-_LOCKS = (
-    type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Semaphore,
-    threading.Event, threading.Barrier,
-)  # fmt: skip
 _KNOWN = (
     *PLAIN, type, FunctionType, ModuleType, types.BuiltinFunctionType, types.MethodType, range,
     slice, list, tuple, dict, set, frozenset, property, staticmethod, classmethod,
@@ -40,7 +36,9 @@ _KNOWN = (
     types.GenericAlias, types.UnionType, types.NotImplementedType,
     types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType,
     types.ClassMethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType,
-    types.MethodWrapperType, *_LOCKS,
+    types.MethodWrapperType,
+    type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Semaphore,
+    threading.Event, threading.Barrier,
 )  # fmt: skip
 #: Functions of libraries that answer otherwise from call to call.
 _CHANGING = {

@@ -120,11 +120,9 @@ class Snapshot:
         """Return what messages call what has changed."""
         found, missing = [], object()
         for place, now in changed.items():
-            held = self.found[place]
-            pairs = (
-                (x, held.before.get(x, missing), now.get(x, missing)) for x in held.before | now
-            )
-            found += [held.label(x) for x, a, b in pairs if not is_same(a, b)] or [held.label(None)]
+            then, label = self.found[place].before, self.found[place].label
+            both = {x: (then.get(x, missing), now.get(x, missing)) for x in then | now}
+            found += [label(x) for x, pair in both.items() if not is_same(*pair)] or [label(None)]
         return found
 
 
