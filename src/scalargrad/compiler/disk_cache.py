@@ -33,10 +33,8 @@ def folder() -> Path:
 
 def name_of(*parts: str) -> str:
     """Return the name of the file for what is made from these texts."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(f"{len(part)}:{part}".encode())
-    return digest.hexdigest()[:32]
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def read(name: str) -> bytes | None:

@@ -156,7 +156,9 @@ class Function:
     def with_row(self, index: int) -> Program:
         """Return the program with the gradient of one result as further outputs."""
         copy = self.recorded.copy()
-        return _asked(copy, self.wrt, [(copy.outputs[index], _one(copy))])
+        (one,) = copy.add([CONSTANT], [()])
+        copy.constants[one] = 1.0
+        return _asked(copy, self.wrt, [(copy.outputs[index], one)])
 
     @cached_property
     def along(self) -> tuple[int | None, Runner]:
@@ -194,13 +196,6 @@ class Function:
             asked = _asked(program, self.wrt, roots)
             self._pulled_back[places] = Function(asked, len(self.wrt), (*self.wrt, *seeds))
         return self._pulled_back[places]
-
-
-def _one(program: Program) -> int:
-    """Add the constant 1 to a program; return its node."""
-    (node,) = program.add([CONSTANT], [()])
-    program.constants[node] = 1.0
-    return node
 
 
 def _asked(program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]]) -> Program:

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import FunctionType
 from typing import Any
 
-from scalargrad.compiler.guards.names_read import NamesRead, names_and_texts
+from scalargrad.compiler.guards.names_read import NamesRead, read_by
 from scalargrad.compiler.guards.object_state import is_own, is_stateful
 from scalargrad.compiler.guards.surroundings import walked
 from scalargrad.errors import TraceError
@@ -53,14 +53,10 @@ class Draw:
     def many(self, count: int) -> Any:
         """Draw many numbers, as a list or an array: the same as if drawn one after the other."""
         method = getattr(self.source, self.method)
-        if count >= _AT_ONCE and self._fills_arrays():
+        fills_arrays = hasattr(self.source, "bit_generator") and self.method in _FILLING
+        if count >= _AT_ONCE and fills_arrays and self._is_of_numbers():
             return method(*self.args, **self.kwargs, size=count)
         return [float(method(*self.args, **self.kwargs)) for _ in range(count)]
-
-    def _fills_arrays(self) -> bool:
-        """Return whether the generator fills arrays with the numbers it draws one by one."""
-        known = type(self.source).__name__ == "Generator" and hasattr(self.source, "bit_generator")
-        return known and self.method in _FILLING and self._is_of_numbers()
 
     def kind(self) -> object:
         """Return what is equal for draws that are alike: the method and its arguments, to the bit.
@@ -156,7 +152,7 @@ def _among(objects: Iterable[Any], *, with_numpys: bool) -> list[Any]:
     Also those that functions of libraries name, in which the walk does not look.
     """
     functions = [x for x in objects if isinstance(x, FunctionType) and not is_own(x)]
-    named = [(x.__globals__, names_and_texts(x.__code__, of_globals=True)) for x in functions]
+    named = [(x.__globals__, read_by(x.__code__).of_globals) for x in functions]
     shared = [MODULE, *(space.get(name) for space, names in named for name in names)]
     if with_numpys and (numpy := sys.modules.get("numpy")):
         shared.append(numpy.random.rand.__self__)

@@ -11,16 +11,7 @@ import time
 import timeit
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Concatenate,
-    Generic,
-    NoReturn,
-    ParamSpec,
-    TypeVar,
-    overload,
-)
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from scalargrad.autodiff import gradients
 from scalargrad.compiler.backend import has_llvm
@@ -30,13 +21,10 @@ from scalargrad.compiler.call.output import Result
 from scalargrad.compiler.call.record_call import UnrecordedError
 from scalargrad.compiler.call.specialization import Call, Specialization
 from scalargrad.compiler.call.specializations import Specializations
-from scalargrad.compiler.generators import Generators
-from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.object_state import is_object
-from scalargrad.compiler.guards.surroundings import walked
 from scalargrad.compiler.jit_mode import disable_jit, is_jit_disabled, jit_mode, mode_here
 from scalargrad.compiler.nests.nested import Nested
-from scalargrad.compiler.trace.side_effects import CallSnapshot
+from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import switches
@@ -90,7 +78,6 @@ class Jitted(Generic[P, R]):
     __slots__ = (
         "__dict__",
         "__weakref__",
-        "_function",
         "_kept",
         "_remember",
         "is_checked",
@@ -108,7 +95,6 @@ class Jitted(Generic[P, R]):
     ) -> None:
         functools.update_wrapper(self, function)
         self.is_checked = check
-        self._function = function
         self.static = static  # positions and names of arguments
         self._kept = Specializations(function)
         #: Returns the key of a call, and the numbers and objects among its arguments.
@@ -124,7 +110,7 @@ class Jitted(Generic[P, R]):
         return [path for shape in self._kept.shapes.values() for path in shape.all_paths()]
 
     def __repr__(self) -> str:
-        return f"<compiled {getattr(self._function, '__qualname__', self._function)}>"
+        return f"<compiled {getattr(self.__wrapped__, '__qualname__', self.__wrapped__)}>"
 
     @overload
     def __get__(self, instance: None, owner: type | None = None) -> Jitted[P, R]: ...
@@ -140,7 +126,7 @@ class Jitted(Generic[P, R]):
         if switches or self.is_checked or mode_here() != "on":
             mode = mode_here()
             if mode == "off" or current_trace() is not None:
-                return self._function(*args, **kwargs)
+                return self.__wrapped__(*args, **kwargs)
             if mode == "check" or (self.is_checked and mode != "program"):
                 return checked(self, args, kwargs)  # type: ignore[no-any-return]
         key, leaves, objects = self.signature(args, kwargs)
@@ -152,17 +138,12 @@ class Jitted(Generic[P, R]):
         else:
             anew = self._run_anew(call)
             if anew is None:
-                return self._function(*args, **kwargs)
+                return self.__wrapped__(*args, **kwargs)
             path, run = anew
         found, finite = run
-        if not finite:
-            return self._eagerly(path, call)
-        return path.result(found)  # type: ignore[no-any-return]
-
-    def _eagerly(self, path: Specialization, call: Call) -> R:
-        """Evaluate a call eagerly, for the error that it raises, or the graph of an inf or nan."""
-        _, args, kwargs, *_ = call
-        result = self._function(*args, **kwargs)
+        if finite:
+            return path.result(found)  # type: ignore[no-any-return]
+        result = self.__wrapped__(*args, **kwargs)  # for its error, or the graph of an inf or nan
         self._kept.limits.note_not_finite(self, path.recorded)
         return result
 
@@ -186,8 +167,8 @@ class Jitted(Generic[P, R]):
                 unrecorded = failed
         if unrecorded.is_repeatable:
             _, args, kwargs, *_ = call
-            before = CallSnapshot(self._function, (args, kwargs))
-            self._function(*args, **kwargs)
+            before = Snapshot([self.__wrapped__, args, kwargs], numbers=True)
+            self.__wrapped__(*args, **kwargs)
             before.undo()  # it has run all through, and yet the call is refused
         return unrecorded.explain()
 
@@ -197,7 +178,7 @@ class Jitted(Generic[P, R]):
         What it closes over is compared once for each shape of arguments, not at each call.
         """
         if current_trace() is not None or is_jit_disabled():
-            return self._function
+            return self.__wrapped__
         valid: dict[Key, tuple[Specialization, ...]] = {}
 
         def called(*args: Any) -> R:
@@ -345,7 +326,7 @@ class Jitted(Generic[P, R]):
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Return its name in its module, as of a function; else what it is made of."""
-        if not is_object(self._function):
+        if not is_object(self.__wrapped__):
             name = str(getattr(self, "__qualname__", ""))
             with suppress(ImportError, AttributeError, ValueError):
                 if pkgutil.resolve_name(f"{self.__module__}:{name}") is self:
@@ -353,7 +334,7 @@ class Jitted(Generic[P, R]):
             for name, x in vars(sys.modules.get(self.__module__, object)).items():
                 if x is self:
                     return name
-        return functools.partial(Jitted, check=self.is_checked), (self._function, self.static)
+        return functools.partial(Jitted, check=self.is_checked), (self.__wrapped__, self.static)
 
 
 class Bound(functools.partial[R], Generic[Q, R]):
@@ -399,11 +380,10 @@ def checked(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         If a number, a gradient or the form of the result differs, or only one of the two is an
         error; the message says where.
     """
-    roots = compiled.__wrapped__, args, kwargs
-    generators = Generators(walked(roots, NamesRead(), closed=(Value,)).kept)
+    before = Snapshot([compiled.__wrapped__, args, kwargs])
     with jit_mode("program"):
         found = compiled(*args, **kwargs)
-    generators.rewind()
+    before.generators.rewind()
 
     def differ(what: str, cause: Exception | None = None) -> NoReturn:
         raise TraceError(

@@ -12,7 +12,6 @@ import hashlib
 import pickle
 import struct
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +43,35 @@ Compiled = Nested | NumpyNested
 _kept: dict[Key, Compiled] = {}
 
 
-def key_of(program: Program, *, is_native: bool = True) -> Key | None:
-    """Return what a program is known by; None if it is too large to be kept."""
+def compiled(program: Program, *, is_native: bool = True) -> Compiled:
+    """Return what a program is compiled into, which may be known in memory or on disk."""
+    from scalargrad.compiler.nests.compile_nests import nested
+
     nodes = program.nodes()
-    held = _held(nodes.table)
+    held = sum(op.lanes for op in nodes.table if isinstance(op, Held))  # numbers known by then
     weight = len(nodes) + len(nodes.operands) + len(program.outputs) + held + _CODE
     if weight > MOST and weight - held not in ON_DISK:
-        return None
-    digest = hashlib.blake2b()
+        return nested(program, is_native=is_native)
+    has_code = is_native and has_llvm()
+    key = _digest(program), (*nodes.table,), has_code, weight
+    found = _kept.pop(key, None)
+    if found is None:
+        name = _file_of(key) if has_code and weight - held in ON_DISK else None
+        content = disk_cache.read(name) if name else None
+        found = nested(program, is_native=is_native) if content is None else pickle.loads(content)
+        if name and content is None and isinstance(found, Nested):
+            disk_cache.write(name, pickle.dumps(found, pickle.HIGHEST_PROTOCOL))
+    if weight <= MOST:
+        _kept[key] = found  # as the last to be forgotten
+    for oldest in [*_kept]:
+        if sum(weight for *_, weight in [*_kept]) > MOST:
+            _kept.pop(oldest, None)
+    return found
+
+
+def _digest(program: Program) -> bytes:
+    """Return a digest of a program's nodes, constants and outputs."""
+    nodes, digest = program.nodes(), hashlib.blake2b()
     constants, outputs = program.constants, program.outputs
     single = program.inputs, program.stacked, len(nodes), len(constants), len(outputs)
     integers = *single, *constants, *outputs
@@ -59,42 +79,7 @@ def key_of(program: Program, *, is_native: bool = True) -> Key | None:
     digest.update(struct.pack(f"{len(constants)}d", *constants.values()))
     for part in (nodes.codes, nodes.first, nodes.operands):
         digest.update(part.tobytes())
-    return digest.digest(), (*nodes.table,), is_native and has_llvm(), weight
-
-
-def _held(operations: Iterable[object]) -> int:
-    """Return how many numbers, known when a program was written, it holds as lanes."""
-    return sum(op.lanes for op in operations if isinstance(op, Held))
-
-
-def found(key: Key | None) -> Compiled | None:
-    """Return what a program was compiled into, if that is still known."""
-    if key is None:
-        return None
-    known = _kept.pop(key, None) or _read(key)
-    if known is not None:
-        _remember(key, known)
-    return known
-
-
-def keep(key: Key | None, nests: Compiled) -> None:
-    """Keep what a program was compiled into."""
-    if key is None:
-        return
-    _remember(key, nests)
-    name = _file_of(key) if isinstance(nests, Nested) else None
-    if name:
-        disk_cache.write(name, pickle.dumps(nests, pickle.HIGHEST_PROTOCOL))
-
-
-def _remember(key: Key, nests: Compiled) -> None:
-    """Keep a program in memory, as the last to be forgotten."""
-    if key[-1] <= MOST:
-        _kept[key] = nests
-    for oldest in [*_kept]:
-        if sum(weight for *_, weight in [*_kept]) <= MOST:
-            return
-        _kept.pop(oldest, None)
+    return digest.digest()
 
 
 def forget() -> None:
@@ -102,24 +87,15 @@ def forget() -> None:
     _kept.clear()
 
 
-def _read(key: Key) -> Compiled | None:
-    """Return what this or another process has compiled a program into, if it is on disk."""
-    name = _file_of(key)
-    content = disk_cache.read(name) if name else None
-    found: Compiled | None = None if content is None else pickle.loads(content)
-    return found
-
-
 def _file_of(key: Key) -> str | None:
-    """Return the name of a program's file; None if it has none, or operations of the user."""
-    digest, operations, is_native, weight = key
-    if weight - _held(operations) not in ON_DISK or not is_native or not compiler_digest():
+    """Return the name of a program's file; None if it holds operations of the user."""
+    if not compiler_digest():
         return None
     try:
-        names = pickle.dumps(operations)
+        names = pickle.dumps(key[1])
     except OperandError:  # the next process may declare one of this name otherwise
         return None
-    return disk_cache.name_of(digest.hex(), hashlib.blake2b(names).hexdigest(), compiler_digest())
+    return disk_cache.name_of(key[0].hex(), hashlib.blake2b(names).hexdigest(), compiler_digest())
 
 
 @functools.cache

@@ -119,11 +119,4 @@ def runner_for(asked: Program, *, once: bool = False) -> Runner:
     A short program that is to be run `once` is run by NumPy: to compile it would take longer.
     """
     is_native = not (once and len(asked) <= _SHORT)
-    key = known_programs.key_of(asked, is_native=is_native)
-    found = known_programs.found(key)
-    if found is None:
-        from scalargrad.compiler.nests.compile_nests import nested
-
-        found = nested(asked, is_native=is_native)
-        known_programs.keep(key, found)
-    return Runner(found)
+    return Runner(known_programs.compiled(asked, is_native=is_native))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import itertools
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 from scalargrad.compiler.call.arguments import replaced
-from scalargrad.compiler.call.outline import ObjectOutline, Place
+from scalargrad.compiler.call.outline import Place
 from scalargrad.compiler.call.specialization import value_cells
 from scalargrad.compiler.guards.object_state import attributes, is_record
 from scalargrad.compiler.jitted import Jitted
@@ -117,10 +117,11 @@ def _inputs(
     compiled: Jitted[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[int, str]:
     """Return the inputs of a program with their names, in the order of the arguments."""
-    places = [*replaced(args, kwargs, compiled.static, map(Place, itertools.count())).values()]
-    positional, keywords = places[: len(args)], dict(zip(kwargs, places[len(args) :], strict=True))
-    given = inspect.signature(compiled._function).bind(*positional, **keywords)
-    leaves = [leaf for name, x in given.arguments.items() for leaf in _leaves(name, x)]
+    places = map(Place, itertools.count())
+    positional, named = replaced(args, kwargs, compiled.static, places)
+    given = inspect.signature(compiled.__wrapped__).bind(*positional, **named)
+    arguments = given.arguments.items()
+    leaves = [leaf for name, x in arguments for leaf in _leaves(name, x, is_record)]
     return {place.index: label for label, place in leaves if isinstance(place, Place)}
 
 
@@ -128,30 +129,28 @@ def _results(outline: Any) -> list[tuple[str, int | float]]:
     """Return the numbers of a result by name, as indices of outputs or as constants."""
     return [
         (name, x.index if isinstance(x, Place) else float(x))
-        for name, x in _leaves("result", outline)
+        for name, x in _leaves("result", outline, is_dataclass)
         if isinstance(x, Place) or (is_real(x) and not isinstance(x, bool))
     ]
 
 
-def _leaves(name: str, x: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what is in containers, or in their outlines, by name."""
-    parts = _parts(x)
+def _leaves(name: str, x: Any, has_fields: Callable[[type], bool]) -> Iterator[tuple[str, Any]]:
+    """Yield what is in containers, or in objects of classes with fields, by name."""
+    parts = _parts(x, has_fields)
     if parts is None:
         yield name, x
     for place, y in parts or ():
-        yield from _leaves(name + place, y)
+        yield from _leaves(name + place, y, has_fields)
 
 
-def _parts(x: Any) -> list[tuple[str, Any]] | None:
+def _parts(x: Any, has_fields: Callable[[type], bool]) -> list[tuple[str, Any]] | None:
     """Return what is in a container by its place; None for anything else."""
     if isinstance(x, dict):
         return [(f"[{key!r}]", y) for key, y in x.items()]
     if isinstance(x, list | tuple) and not isinstance(x, Table):
         return [(f"[{k}]", y) for k, y in enumerate(x)]
-    if is_record(x.__class__):
+    if has_fields(x.__class__):
         return [(f".{field}", y) for field, y in attributes(x).items()]
-    if isinstance(x, ObjectOutline):
-        return [(f".{field}", y) for field, y in x.parts.items()]
     if getattr(x, "shape", None):
         places = itertools.product(*map(range, x.shape))
         return [("".join(f"[{k}]" for k in at), y) for at, y in zip(places, x.flat, strict=True)]

@@ -37,7 +37,7 @@ import numpy as np
 
 from scalargrad.call import Intermediate
 from scalargrad.compiler.call.output import Result
-from scalargrad.compiler.guards.comparable import constants_of, exact
+from scalargrad.compiler.guards.comparable import exact, is_constant
 from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import (
     PLAIN,
@@ -172,7 +172,8 @@ class Walk:
 
     def whole(self, x: Any) -> None:
         """Note a constant by its value, else an object."""
-        if _is_told(x):
+        leads_to_code = callable(x) or not is_of_library(type(x))
+        if is_constant(x):
             self.key.append(exact(x))
         elif isinstance(x, tuple | frozenset) and not is_object(x):
             self.key.append((x.__class__, len(x)))
@@ -183,13 +184,10 @@ class Walk:
             self.whole(x.__self__)
         elif type(x) in PLAIN_ARRAYS and not x.dtype.hasobject:
             self.key.append((type(x), x.dtype, x.shape, x.tobytes()))
-        elif is_object(x) or (_is_code(x) and not isinstance(x, ModuleType | BuiltinMethodType)):
-            kind: Any = type(x)
-            followed = are_followed(kind) if is_object(x) else is_followed(x)
-            is_known = isinstance(x, functools.partial) or followed
-            if not (is_known and is_object(x)):
+        elif is_object(x) or (leads_to_code and not isinstance(x, ModuleType | BuiltinMethodType)):
+            if not (is_followed(x) and is_object(x)):
                 refuse_array(x, self.where)
-            if not is_known:
+            if not is_followed(x):
                 raise TraceError(f"a compiled function {refusal_of(self.where, x)}")
             self.key.append(_OBJECT)
             self.objects.append(x)
@@ -211,6 +209,8 @@ class Fresh(NamedTuple):
 class Kind:
     """A kind of argument, taken apart into key and numbers, and rebuilt from other numbers.
 
+    This one is all that has no other: constants and objects, and numbers of rare types.
+
     Parameters
     ----------
     of : type
@@ -228,7 +228,16 @@ class Kind:
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
         """Add the numbers in arguments to the leaves of a walk, all else about them to its key."""
-        raise NotImplementedError
+        if {*map(type, xs)} <= _TOLD_BY_TYPE or not any(map(is_leaf, xs)):
+            walk.constants(xs)
+            return
+        for x in xs:
+            if is_leaf(x):
+                refuse_operations(x, walk.where)
+                walk.key.append(int(isinstance(x, Value)))
+                walk.leaves.append(x if isinstance(x, Value) else float_from(x))
+            else:
+                walk.whole(x)
 
     def take_one(self, x: Any, walk: Walk) -> None:
         """Do so with a single one."""
@@ -236,11 +245,7 @@ class Kind:
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
         """Return arguments of this kind with their numbers replaced; see `rebuilt`."""
-        raise NotImplementedError
-
-    def inside(self, _xs: Sequence[Any]) -> Iterable[Any]:
-        """Return what lies within arguments of this kind."""
-        return ()
+        return [next(fresh.numbers) if is_leaf(x) else x for x in xs]
 
 
 class _Numbers(Kind):
@@ -306,6 +311,7 @@ class _Records(Kind):
     def __init__(self, of: Any) -> None:
         super().__init__(of)
         self.is_record = not slots_of(of)
+        self._slots = () if "__dict__" in dir(of) else slots_of(of)  # which hold all
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
         for name, some, held in self._columns(walk.new(xs)):
@@ -338,11 +344,10 @@ class _Records(Kind):
 
         Those of all objects are taken together if they are the same.
         """
-        slots = slots_of(self.of)
-        if slots and "__dict__" not in dir(self.of):
+        if self._slots:
             with suppress(AttributeError):  # one has no content
-                return [(name, xs, [*map(attrgetter(name), xs)]) for name in slots]
-        spaces = [*map(attributes if slots else SPACE, xs)]
+                return [(name, xs, [*map(attrgetter(name), xs)]) for name in self._slots]
+        spaces = [*map(SPACE if self.is_record else attributes, xs)]
         if len({*map(len, spaces)}) == 1:
             with suppress(KeyError):  # other names
                 return [(name, xs, [*map(itemgetter(name), spaces)]) for name in spaces[0]]
@@ -378,26 +383,7 @@ class _Arrays(Kind):
         return chain.from_iterable(x.ravel().tolist() for x in xs if x.dtype.hasobject)
 
 
-class _Others(Kind):
-    """All else: constants and objects, and numbers of rare types."""
-
-    def take(self, xs: Sequence[Any], walk: Walk) -> None:
-        if {*map(type, xs)} <= _TOLD_BY_TYPE or not any(map(is_leaf, xs)):
-            walk.constants(xs)
-            return
-        for x in xs:
-            if is_leaf(x):
-                refuse_operations(x, walk.where)
-                walk.key.append(int(isinstance(x, Value)))
-                walk.leaves.append(x if isinstance(x, Value) else float_from(x))
-            else:
-                walk.whole(x)
-
-    def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
-        return [next(fresh.numbers) if is_leaf(x) else x for x in xs]
-
-
-class _Objects(_Others):
+class _Objects(Kind):
     """Objects of a user's class, which the function is given itself."""
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
@@ -405,7 +391,7 @@ class _Objects(_Others):
 
 
 NUMBERS, VALUES, PARAMETERS = _Numbers(float), _Values(Value), _Values(Parameter)
-_OTHERS = _Others(object)
+_OTHERS = Kind(object)
 
 
 class _Kinds(dict[type, Kind]):
@@ -468,13 +454,12 @@ def replaced(
     kwargs: dict[str, Any],
     static: Collection[int | str],
     numbers: Iterator[Any],
-) -> dict[int | str, Any]:
-    """Return the arguments of a call, by position or name, with their numbers replaced."""
+) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments of a call, by position and by name, with their numbers replaced."""
     fresh = Fresh(numbers, {})
-    return {
-        name: x if name in static else rebuilt([x], fresh)[0]
-        for name, x in chain[Any](enumerate(args), kwargs.items())
-    }
+    positional = [x if k in static else rebuilt([x], fresh)[0] for k, x in enumerate(args)]
+    named = {k: x if k in static else rebuilt([x], fresh)[0] for k, x in kwargs.items()}
+    return positional, named
 
 
 def _rebuilt_array(x: Any, fresh: Fresh) -> Any:
@@ -503,7 +488,7 @@ def require_no_alias(around: Container[int], call: tuple[Any, ...]) -> None:
     while ahead:
         new: list[Any] = []
         for x in ahead:
-            kind = KINDS[x.__class__]
+            kind: Any = KINDS[x.__class__]
             if not isinstance(kind, _COPIED) or x is _EMPTY:
                 continue
             # A batch may hold a pair twice; a dataclass has one copy.
@@ -547,23 +532,11 @@ def code_in(key: Key) -> Iterator[Any]:
 _CODE = (type, FunctionType, ModuleType, BuiltinMethodType)
 
 
-def _is_told(x: Any) -> bool:
-    """Return whether a key tells all about something: numbers, text, and tuples of these."""
-    if isinstance(x, tuple | frozenset):
-        return not is_object(x) and all(map(_is_told, x))
-    return type(x) in PLAIN or isinstance(x, slice | np.generic) or constants_of(x) is not None
-
-
 def _is_plain_object(kind: Any) -> bool:
     """Return whether all objects of a class are given to a function themselves."""
     is_number = issubclass(kind, (numbers.Number, Enum, Value)) or hasattr(kind, "dtype")
     is_told = issubclass(kind, (list, tuple, dict, frozenset)) or is_dataclass(kind)
     return is_stateful(kind) and are_followed(kind) and not (is_number or is_told)
-
-
-def _is_code(x: Any) -> bool:
-    """Return whether something leads to code: functions, classes, and objects of users' classes."""
-    return callable(x) or not is_of_library(type(x))
 
 
 # Numbers ------------------------------------------------------------------------------------------

@@ -14,15 +14,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import (
-    AT_ONCE,
-    FLOAT64,
-    KINDS,
-    SPACE,
-    Key,
-    Walk,
-    replaced,
-)
+from scalargrad.compiler.call.arguments import AT_ONCE, FLOAT64, KINDS, SPACE, Key, Walk, replaced
 from scalargrad.compiler.guards.comparable import is_read_whole
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
@@ -87,7 +79,7 @@ class Layout:
 
     def __init__(self, args: tuple[Any, ...]) -> None:
         def written(numbers: Iterable[float]) -> Any:
-            return _written((*replaced(args, {}, (), iter(numbers)).values(),))
+            return _written(replaced(args, {}, (), iter(numbers))[0])
 
         self.parts: list[tuple[Key, slice]] = []
         count = 0
@@ -114,7 +106,7 @@ class Layout:
         return data[self._places].view(FLOAT64)  # type: ignore[no-any-return]
 
 
-def _written(args: tuple[Any, ...]) -> Any:
+def _written(args: Iterable[Any]) -> Any:
     return np.frombuffer(marshal.dumps([*map(_bare, args)], _VERSION), np.uint8)
 
 

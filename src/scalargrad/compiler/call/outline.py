@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,34 +16,26 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats, Integers
-from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import recorder
 from scalargrad.nn.sparse import Table
 from scalargrad.table.numbers import is_real
-from scalargrad.tree import is_object_array, like, object_array
+from scalargrad.tree import is_dataclass_object, is_object_array, like, object_array
 from scalargrad.value import Value
 
 
 class Place:
-    """The place of a Value in an outline."""
+    """The place of a Value in an outline, which is like the result in all else."""
 
     def __init__(self, index: int) -> None:
         self.index = index
 
 
-class ObjectOutline:
-    """The outline of a dataclass: its class, and the outlines of its attributes."""
-
-    def __init__(self, kind: type, parts: dict[str, Any]) -> None:
-        self.kind, self.parts = kind, parts
-
-
 #: The most objects that are searched for traced numbers, breadth first, and what holds none.
 _MANY = 10_000
-_CLOSED = (str, int, float, bytes, Value, ModuleType)
+_CLOSED = (str, int, float, bytes, Value, ModuleType, type)
 
 
 def has_arrays(outline: Any) -> bool:
@@ -65,39 +56,35 @@ def outlined(tree: Any, values: list[Value], *, once: bool = False) -> Any:
         Whether a Value that is returned several times has one place. It is one node then, as it is
         eagerly: a gradient by it counts whatever was computed from it.
     """
-    return _Outlining(values, once).of(tree)
+    known: dict[int, Place] = {}
 
-
-class _Outlining:
-    """Gives the Values of a result their places."""
-
-    def __init__(self, values: list[Value], once: bool) -> None:
-        self._values, self._once = values, once
-        self._known: dict[int, Place] = {}
-
-    def of(self, tree: Any) -> Any:
-        """Return the outline of a result, or of a part of one."""
+    def of(tree: Any) -> Any:
         if isinstance(tree, Value):
-            return self._place(tree)
+            if not (once and id(tree) in known):
+                known[id(tree)] = Place(len(values))
+                values.append(tree)
+            return known[id(tree)]
         if isinstance(tree, dict):
             _require_known_keys(tree)
-            return like(tree, map(self.of, tree.values()))
+            return like(tree, map(of, tree.values()))
         if isinstance(tree, list | tuple) and not isinstance(tree, Table):
-            return like(tree, map(self.of, tree))
+            return like(tree, map(of, tree))
         if is_object_array(tree) and type(tree) is np.ndarray:
-            return object_array([*map(self.of, tree.ravel().tolist())]).reshape(tree.shape)
-        if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-            held = attributes(tree).items()
-            return ObjectOutline(type(tree), {name: self.of(x) for name, x in held})
+            return object_array([*map(of, tree.ravel().tolist())]).reshape(tree.shape)
+        if is_dataclass_object(tree):
+            return _record(type(tree), {name: of(x) for name, x in attributes(tree).items()})
         _require_constant(tree)
         return tree
 
-    def _place(self, x: Value) -> Place:
-        known = self._known.get(id(x)) if self._once else None
-        if known is None:
-            known = self._known[id(x)] = Place(len(self._values))
-            self._values.append(x)
-        return known
+    return of(tree)
+
+
+def _record(kind: type, parts: dict[str, Any]) -> Any:
+    """Return a dataclass with these attributes; not initialised."""
+    made: Any = object.__new__(kind)
+    for name, x in parts.items():
+        object.__setattr__(made, name, x)
+    return made
 
 
 def _require_known_keys(named: Any) -> None:
@@ -140,8 +127,6 @@ def holds_results(x: Any) -> bool:
 
 
 def _inside(x: Any) -> list[Any]:
-    if isinstance(x, type):
-        return [] if is_of_library(x) else [*vars(x).values()]
     if isinstance(x, FunctionType):
         return [x.__closure__, x.__defaults__, x.__kwdefaults__, vars(x)]
     if isinstance(x, np.ndarray) and x.dtype.hasobject:  # which the collector does not look into
@@ -169,40 +154,21 @@ def filler(outline: Any, *, of_array: bool = False) -> Callable[[Any], Any]:
         return _array_filler([*outline.flat], outline.shape, of_array)
     if isinstance(outline, list | tuple | dict):
         return _container_filler(outline, of_array)
-    if kind is ObjectOutline:
-        return _object_filler(outline, of_array)
+    if is_dataclass_object(outline):
+        fillers = {name: filler(x, of_array=of_array) for name, x in attributes(outline).items()}
+        return lambda found: _record(kind, {name: fill(found) for name, fill in fillers.items()})
     return (lambda _: outline.copy()) if isinstance(outline, np.ndarray) else lambda _: outline
 
 
-def _object_filler(outline: ObjectOutline, of_array: bool) -> Callable[[Any], Any]:
-    fillers = {name: filler(x, of_array=of_array) for name, x in outline.parts.items()}
-
-    def fill(found: Any) -> Any:
-        made: Any = object.__new__(outline.kind)
-        for name, part in fillers.items():
-            object.__setattr__(made, name, part(found))
-        return made
-
-    return fill
-
-
 def _container_filler(outline: Any, of_array: bool) -> Callable[[Any], Any]:
-    kind = type(outline)
-    at_once = _list_filler([*outline], of_array) if kind in {list, tuple} else None
-    if at_once is not None:
-        return at_once if kind is list else lambda x: tuple(at_once(x))
-    parts = outline.values() if isinstance(outline, dict) else outline
+    kind, parts = type(outline), [*(outline.values() if isinstance(outline, dict) else outline)]
+    stretch = _indices([x.index for x in parts]) if {*map(type, parts)} == {Place} else None
+    if kind in {list, tuple} and isinstance(stretch, slice):  # numbers in a row, at once
+        if of_array:
+            return lambda x: kind(x[stretch].tolist())
+        return lambda x: kind(x[stretch])
     fillers = [filler(x, of_array=of_array) for x in parts]
     return lambda x: like(outline, [fill(x) for fill in fillers])
-
-
-def _list_filler(outline: list[Any], of_array: bool) -> Callable[[Any], list[Any]] | None:
-    """Return what makes a list of numbers in a row at once; None for others."""
-    if {*map(type, outline)} == {Place}:
-        stretch = _indices([x.index for x in outline])
-        if isinstance(stretch, slice):
-            return (lambda x: x[stretch].tolist()) if of_array else lambda x: [*x[stretch]]
-    return None
 
 
 def _array_filler(

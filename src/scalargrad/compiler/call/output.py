@@ -169,8 +169,8 @@ class Result(Value):
                 row: Any = along[1]
             else:
                 row = self.run.pull_back(Signals({self.index: 1.0}), self)
-            read = self.parents is not operands
-            self._row = DenseGradient([row[k] for k in self.places] if read else row)
+            is_full = self.parents is operands
+            self._row = DenseGradient(row if is_full else [row[k] for k in self.places])
         return self._row
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import is_
 from typing import Any, NoReturn
 
 from scalargrad.compiler.call.arguments import replaced
@@ -11,7 +10,7 @@ from scalargrad.compiler.call.specialization import Call
 from scalargrad.compiler.generators import REMEDY
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.trace.record import Recording, as_recording, is_same, recorded
-from scalargrad.compiler.trace.side_effects import Snapshot
+from scalargrad.compiler.trace.side_effects import Snapshot, take_away_notes
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.errors import ScalargradError, TraceError
 from scalargrad.transforms.evaluation import OF_FLOATS
@@ -103,32 +102,24 @@ class CallRecorder:
             If the function cannot be recorded on these arguments.
         """
         finish, before, trace = self._once()
-        changed, is_noticed = before.changed(), not stays()
-        if not (changed or is_noticed or trace.generators.may_be_fresh):
+        is_noticed = not stays()
+        if not (is_noticed or before.changed() or trace.generators.may_be_fresh):
             return trace, finish
         found = finish()
         try:
             finish, between, _ = self._once(unrolls=trace.unrolls)
         except UnrecordedError as error:  # it has read what the first has changed
-            before.put_back(changed)
-            raise self._refused(before.labels(changed)) from error
-        again, left = finish(), between.changed()
-        for place, now in (changed | left).items():
-            names = before.notes(place, now) or between.notes(place, now)
-            if names:
-                left = {x: y for x, y in left.items() if x != place or between.differs(x, y, names)}
-                owner = (before.found.get(place) or between.found[place]).owner
-                for name in names:
-                    object.__delattr__(owner, name)
-                changed.pop(place, None)
-        kept = [x for x, now in before.changed().items() if before.keeps_results(x, now)]
-        is_same_program = is_same(found, again) and all(
-            map(is_, found[0].closed_over, again[0].closed_over)
-        )
-        is_memo = is_same_program and (is_noticed or not changed)
+            named = before.labels(before.changed())
+            before.undo()
+            raise self._refused(named) from error
+        again = finish()
+        take_away_notes(before, between)
+        changed, left = before.changed(), between.changed()
+        kept = before.keeping_results(changed)
+        is_memo = is_same(found, again) and (is_noticed or not changed)
         if is_memo and not (left or kept):
             return trace, lambda: again
-        before.put_back([*left, *kept, *(() if is_memo else changed)])
+        before.undo([*left, *kept] if is_memo else None)
         raise self._refused(before.labels(changed) + between.labels(left))
 
     def _refused(self, changed: list[str]) -> UnrecordedError:
@@ -139,44 +130,35 @@ class CallRecorder:
 
     def _once(self, *, unrolls: bool = False) -> tuple[Callable[[], Found], Snapshot, Trace]:
         """Run the call; return what makes a path of it, what was held before, and the trace."""
-        while True:  # again if the function used single numbers of a whole array
-            trace = Trace(unrolls=unrolls or self._unrolls)
-            failed: UnrecordedError | None = None
-            try:
-                found, before = self._record_by(trace)
-            except UnrecordedError as error:
-                failed = error
-            touched = {x.leaf for x in trace.wholes if x.is_touched or failed}
-            if not touched and failed:
-                raise failed
-            if not touched:
-                return found, before, trace
-            self._apart |= touched
-
-    def _record_by(self, trace: Trace) -> tuple[Callable[[], Found], Snapshot]:
+        trace = Trace(unrolls=unrolls or self._unrolls)
         has_returned = False
         numbers = trace.arguments(self.leaves, self._apart)
-        static = self._compiled.static
-        given = [*replaced(self._args, self._kwargs, static, iter(numbers)).values()]
-        first = len(self._args)
-        keywords = dict(zip(self._kwargs, given[first:], strict=True))
-        before = Snapshot([self._compiled.__wrapped__, *given], self._names)
+        function, static = self._compiled.__wrapped__, self._compiled.static
+        args, kwargs = replaced(self._args, self._kwargs, static, iter(numbers))
+        before = Snapshot([function, *args, *kwargs.values()], self._names)
         trace.generators = before.generators
 
         def run() -> Any:
             nonlocal has_returned
-            result = self._compiled.__wrapped__(*given[:first], **keywords)
+            result = function(*args, **kwargs)
             if any(isinstance(x, Value) and x.__dict__ for x in numbers):
                 trace.refused("attribute")
             has_returned = True
             return result
 
+        failed: Exception | None = None
         try:
             outputs, outline = recorded(trace, run)
         except BaseException as error:
-            before.put_back(before.changed())
+            before.undo()
             if not isinstance(error, Exception):
                 raise
-            is_repeatable = not (has_returned or trace.is_final)
-            raise UnrecordedError(error, is_repeatable) from error
-        return lambda: (as_recording(trace, outputs, domains=True), outline), before
+            failed = error
+        touched = {x.leaf for x in trace.wholes if x.is_touched or failed}
+        if touched:  # again, since the function used single numbers of a whole array
+            before.undo()
+            self._apart |= touched
+            return self._once(unrolls=unrolls)
+        if failed:
+            raise UnrecordedError(failed, not (has_returned or trace.is_final)) from failed
+        return lambda: (as_recording(trace, outputs, domains=True), outline), before, trace

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Sequence
+from itertools import accumulate
 from math import isfinite
 from typing import Any
 
@@ -52,7 +53,7 @@ class RandomInputs:
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     def listed(self) -> list[float]:
-        """Draw all numbers, as a list."""
+        """Draw all numbers, as a list, which is faster for few."""
         return [float(x) for draw, count in self._rows for x in draw.many(count)]
 
     def states(self) -> list[tuple[Any, Any]]:
@@ -107,10 +108,11 @@ class Specialization:
         program = recording.program
         given = program.inputs - len(recording.closed_over)
         nodes, apart = self._nodes_of(leaves), [leaves[k] for k in self.whole]
-        numbers = len(nodes) + len(recording.draws) + len(recording.closed_over)
-        #: Which of all that is read are arrays; those apart come last.
-        self._arrays = [k for k, x in enumerate(nodes) if hasattr(x, "ravel")]
-        self._arrays += range(numbers, numbers + len(apart))
+        drawn = [np.empty(len(recording.draws))] if self.draws else []
+        row = [*nodes, *drawn, *recording.closed_over, *apart]
+        #: Which of all that is read are arrays, and the cells of each part.
+        self._arrays = [k for k, x in enumerate(row) if hasattr(x, "ravel")]
+        self.cells = _cells_of(row)
         self._is_short = sum(getattr(x, "size", 1) for x in leaves) <= _FEW
         #: Whether arrays are given to a program as they are; among many floats, in a row of all.
         self._in_blocks = self.has_arrays and len(leaves) <= _FEW
@@ -127,8 +129,6 @@ class Specialization:
         self.differentiable = bool(wrt)
         self.returns_arrays = has_arrays(outline)
         self.in_arrays = not (wrt or self.truths) and (self.has_arrays or self.returns_arrays)
-        drawn = [np.empty(len(recording.draws))] if self.draws else []
-        self.cells = _cells_of([*nodes, *drawn, *apart])
         #: Makes the result of a call from what `run` has found.
         self.result = filler(self.outline, of_array=self.in_arrays and self.returns_arrays)
 
@@ -206,8 +206,9 @@ class Specialization:
             numbers[k] = numbers[k] != 0.0
         found = numbers if len(numbers) == n else numbers[:n]
         finite = isfinite(sum(numbers)) or all(map(isfinite, numbers))  # the gradient behind, too
-        if self.apart or self.compares:
-            finite = finite and self._is_as_eager(parents, inputs)
+        if finite and (self.apart or self.compares):  # otherwise than eager code
+            are_apart = not self.apart or are_independent(parents, self.apart)
+            finite = are_apart and not (self.compares and has_nan(inputs))
         if not self.differentiable:
             return found, finite
         if not recording:
@@ -222,13 +223,8 @@ class Specialization:
         """Run the program with its inputs and outputs in arrays rather than lists of floats."""
         runner, n = self.function.values, self.results
         if self._in_blocks:
-            nodes = self._nodes_of(leaves) if self.whole else leaves
-            blocks = [x if x.__class__ is float else _block_of(x) for x in nodes]
-            if self.draws:
-                blocks.append(self.draws.numbers())
-            if self.whole:
-                blocks += [_block_of(leaves[k]) for k in self.whole]
-            cells = self.cells
+            row, cells = self._row(leaves, ()), self.cells
+            blocks = [x if x.__class__ is float else _block_of(x) for x in row]
         else:
             blocks = [self.inputs(leaves, ())]
             cells = (slice(runner.nests.inputs),)
@@ -241,14 +237,6 @@ class Specialization:
             numbers = numbers[:n]
         found: Any = numbers if self.returns_arrays else numbers.tolist()
         return found, finite
-
-    def _is_as_eager(self, parents: Sequence[Any], inputs: Inputs) -> bool:
-        """Return whether gradients and comparisons are taken as in eager evaluation.
-
-        They are not by Values that depend on each other, or where a nan is compared.
-        """
-        apart = not self.apart or are_independent(parents, self.apart)
-        return apart and not (self.compares and has_nan(inputs))
 
     def _otherwise(
         self, outcomes: tuple[bool, ...], numbers: Any, inputs: Sequence[Any]
@@ -265,17 +253,22 @@ class Specialization:
         """Return the leaves without the whole arrays, whose numbers have no nodes."""
         return [x for k, x in enumerate(leaves) if k not in self.whole]
 
-    def inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
-        """Return the inputs of the program.
+    def _row(self, leaves: list[Any], foreign: Sequence[Value]) -> list[Any]:
+        """Return all that is read.
 
         First the numbers of the arguments, then those drawn, those closed over, and those of whole
         arrays.
         """
-        drawn = self.draws.listed() if self.draws else []
+        nodes = self._nodes_of(leaves) if self.whole else leaves
+        drawn = [self.draws.numbers()] if self.draws else []
+        return [*nodes, *drawn, *foreign, *[leaves[k] for k in self.whole]]
+
+    def inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
+        """Return the inputs of the program."""
         if self.has_arrays:
-            numbers = self._nodes_of(leaves) if self.whole else leaves
-            row = [*numbers, *drawn, *foreign, *[leaves[k] for k in self.whole]]
-            return (_in_a_list if self._is_short else _in_a_row)(row, self._arrays)
+            take = _in_a_list if self._is_short else _in_a_row
+            return take(self._row(leaves, foreign), self._arrays)
+        drawn = self.draws.listed() if self.draws else []
         if self.values_at:
             leaves = [x if x.__class__ is float else x.data for x in leaves]
         if not (drawn or foreign):
@@ -339,13 +332,9 @@ def _block_of(x: Any) -> Any:
 
 def _cells_of(leaves: Sequence[Any]) -> tuple[int | slice, ...]:
     """Return the cell of each number, and the slice of cells of each array."""
-    cells: list[int | slice] = []
-    cell = 0
-    for x in leaves:
-        size = x.size if hasattr(x, "ravel") else 1
-        cells.append(slice(cell, cell + size) if hasattr(x, "ravel") else cell)
-        cell += size
-    return tuple(cells)
+    ends = accumulate(x.size if hasattr(x, "ravel") else 1 for x in leaves)
+    pairs = zip(leaves, ends, strict=True)
+    return tuple([slice(k - x.size, k) if hasattr(x, "ravel") else k - 1 for x, k in pairs])
 
 
 def value_cells(leaves: Sequence[Any]) -> list[int]:

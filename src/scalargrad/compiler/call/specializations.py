@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from itertools import chain
+from operator import is_
 from typing import Any, NamedTuple
 
 from scalargrad.compiler.call.arguments import Key, code_in, require_no_alias, size_changed
@@ -29,6 +30,10 @@ MOST, SHAPE = 2**22, 2**12
 #: For so many surroundings programs are kept, as for a module's other mode, and what to compare;
 #: and of the objects given so many layouts, for each shape.
 KEPT = 16
+
+
+#: Recorded paths, of which a call takes one.
+Paths = tuple[Specialization, ...]
 
 
 class Shape:
@@ -51,14 +56,12 @@ class Shape:
     def __init__(self, roots: Sequence[Any]) -> None:
         self.roots = roots
         self.known: list[Known] = []
-        self.programs: dict[Any, tuple[Specialization, ...]] = {}
+        self.programs: dict[Any, Paths] = {}
         self.tried: list[tuple[bool, ...]] = []
         self.is_valid: Callable[[], bool] = bool  # not before paths were put here
         self._around: Surroundings | None = None
 
-    def put(
-        self, paths: tuple[Specialization, ...], now: Surroundings, around: Surroundings | None
-    ) -> None:
+    def put(self, paths: Paths, now: Surroundings, around: Surroundings | None) -> None:
         """Put the paths here that are valid as long as these are the surroundings.
 
         Those of the function alone tell how objects lie that it is given.
@@ -69,7 +72,7 @@ class Shape:
         self.known = [found, *(self.known if now.objects else [])][:KEPT]
         self.is_valid = now.are_unchanged
 
-    def keep(self, paths: tuple[Specialization, ...], now: Surroundings) -> None:
+    def keep(self, paths: Paths, now: Surroundings) -> None:
         """Keep these paths for whenever these are the surroundings."""
         self.programs.pop(now.key, None)
         self.programs[now.key] = paths
@@ -81,10 +84,11 @@ class Shape:
         """Return all paths that are kept, those of the latest surroundings first."""
         return [*chain.from_iterable(reversed(self.programs.values()))]
 
-    def valid(self, objects: list[Any]) -> tuple[Specialization, ...] | None:
+    def valid(self, objects: list[Any]) -> Paths | None:
         """Return the paths that are known to be valid now, given these objects or others alike."""
         for now, paths, _ in self.known:
-            if now.is_of(objects) and now.are_unchanged():
+            is_of_these = len(objects) == len(now.objects) and all(map(is_, now.objects, objects))
+            if is_of_these and now.are_unchanged():
                 return paths
         around = self._around
         if around is not None and around.are_unchanged():
@@ -101,7 +105,7 @@ class Known(NamedTuple):
     """Surroundings of a function, the paths valid in them, and the layout of objects given."""
 
     now: Surroundings
-    paths: tuple[Specialization, ...]
+    paths: Paths
     layout: Layout | None
 
 
@@ -129,7 +133,7 @@ class Specializations:
         self._known: list[Surroundings] = []  # the latest first
         _known.add(self)
 
-    def current(self, key: Key, objects: list[Any]) -> tuple[Specialization, ...]:
+    def current(self, key: Key, objects: list[Any]) -> Paths:
         """Return the paths for a key, and objects that are given, that are valid now."""
         shape = self.shapes.get(key)
         if shape is not None and not objects and shape.is_valid():
@@ -139,9 +143,7 @@ class Specializations:
         with self.lock:
             return self._looked_around(key, objects)[1]
 
-    def _looked_around(
-        self, key: Key, objects: list[Any]
-    ) -> tuple[Surroundings, tuple[Specialization, ...]]:
+    def _looked_around(self, key: Key, objects: list[Any]) -> tuple[Surroundings, Paths]:
         """Return what is around the function now, and the paths that are valid."""
         shape = self.shapes.get(key)
         if shape is None:

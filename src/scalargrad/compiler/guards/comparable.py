@@ -19,6 +19,7 @@ from scalargrad.value import Value
 
 #: Containers that one key tells with all that is nested in them, and down to which level.
 _NESTED, LEVELS = {list, tuple, dict}, 6
+_ROWS = (tuple, frozenset)
 
 
 class Same:
@@ -112,10 +113,13 @@ def is_same(x: Any, y: Any) -> bool:
 
 
 def is_constant(x: Any) -> bool:
-    """Return whether something is a number, text, or a tuple of such, which may be a named one."""
-    kind = type(x)
-    bare = kind is tuple or (issubclass(kind, tuple) and not hasattr(x, "__dict__"))
-    return kind in PLAIN or (bare and all(map(is_constant, x)))
+    """Return whether a key tells all about something: numbers, text, and tuples of such."""
+    kind: Any = type(x)
+    if kind in PLAIN:
+        return True
+    if issubclass(kind, _ROWS):
+        return not hasattr(x, "__dict__") and all(map(is_constant, x))
+    return issubclass(kind, slice) or is_array_scalar(x) or constants_of(x) is not None
 
 
 @functools.cache

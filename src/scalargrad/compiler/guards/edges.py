@@ -20,7 +20,7 @@ from types import CellType, FunctionType, MappingProxyType
 from typing import Any
 
 from scalargrad.compiler.guards.comparable import is_constant
-from scalargrad.compiler.guards.names_read import names_and_texts
+from scalargrad.compiler.guards.names_read import read_by
 from scalargrad.compiler.guards.object_state import (
     DESCRIPTORS,
     attributes,
@@ -71,25 +71,8 @@ def _set_variables(function: FunctionType, before: dict[int, Any]) -> None:
         (function.__closure__ or ())[i].cell_contents = content
 
 
-def _names_of(function: FunctionType) -> tuple[str, ...]:
-    return names_and_texts(function.__code__, of_globals=True)
-
-
 #: The classes whose objects hold items that can be exchanged, each before those it derives from.
 _REFILLED = (OrderedDict, dict, list, set, deque)
-
-
-def _refill(container: Any, items: Any) -> None:
-    """Let a container hold these items and no others, whatever its class does when one is added.
-
-    Parameters
-    ----------
-    container : dict, list, set or deque
-    items : dict for a dict, else iterable
-    """
-    kind: Any = next(x for x in _REFILLED if isinstance(container, x))  # each orders its own way
-    kind.clear(container)
-    (kind.extend if kind in {list, deque} else kind.update)(container, items)
 
 
 def wrapped(x: Any) -> list[Any]:
@@ -129,8 +112,9 @@ def functions_of(member: Any) -> list[Any]:
         return functions_of(member.__func__)
     if isinstance(member, FunctionType) or is_wrapper(member):
         return [member]
-    if is_function_of_arrays(type(member)):
-        return function_within(member)
+    if is_function_of_arrays(type(member)):  # those of frompyfunc have it inside
+        inside = [x for x in gc.get_referents(member) if callable(x)]
+        return [member.pyfunc] if hasattr(member, "pyfunc") else inside
     names = next((x for kind, x in DESCRIPTORS.items() if isinstance(member, kind)), ())
     return [x for x in (getattr(member, name) for name in names) if x is not None]
 
@@ -139,14 +123,6 @@ def is_function_of_arrays(kind: type) -> bool:
     """Return whether this is a class of NumPy's functions of arrays."""
     numpy: Any = sys.modules.get("numpy")
     return numpy is not None and issubclass(kind, (numpy.ufunc, numpy.vectorize))
-
-
-def function_within(x: Any) -> list[Any]:
-    """Return what `numpy.frompyfunc` or `vectorize` made a function of arrays from.
-
-    None for NumPy's own.
-    """
-    return [x.pyfunc] if hasattr(x, "pyfunc") else [y for y in gc.get_referents(x) if callable(y)]
 
 
 # Objects --------------------------------------------------------------------------------------
@@ -187,8 +163,11 @@ def _items(x: Any) -> Mapping[Any, Any]:
 
 
 def _set_items(x: Any, before: dict[Any, Any]) -> None:
-    if isinstance(x, _REFILLED):
-        _refill(x, before if isinstance(x, dict) else before.values())
+    if isinstance(x, _REFILLED):  # whatever its own class does when an item is added
+        kind: Any = next(y for y in _REFILLED if isinstance(x, y))  # each orders its own way
+        items: Any = before if isinstance(x, dict) else before.values()
+        kind.clear(x)
+        (kind.extend if kind in {list, deque} else kind.update)(x, items)
     elif is_object_array(x):
         for k, item in before.items():
             x.flat[k] = item
@@ -208,19 +187,16 @@ _CALLS: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDiction
 
 def kept_by(cache: Any) -> dict[int, Any]:
     """Return the results that a cache of functools keeps and that may change, by identity."""
-    return {id(x): x for x in _results(cache) if not is_constant(x)}
-
-
-def _results(cache: Any) -> list[Any]:
     held = gc.get_referents(cache)
     stores = [x for x in held if type(x) is dict and x is not vars(cache)]
-    if cache.cache_info().maxsize is None:
-        return [*chain.from_iterable(map(dict.values, stores))]
-    # one of limited size holds keys and results, and a dict of the links between these
-    links = [x for x in stores if any("lru_list" in type(y).__name__ for y in [*x.values()][:1])]
-    others = [vars(cache), cache.__wrapped__, *links, *(key for x in links for key in [*x])]
-    left_out = {*map(id, others)}
-    return [x for x in held if id(x) not in left_out]
+    found = [*chain.from_iterable(map(dict.values, stores))]
+    if cache.cache_info().maxsize is not None:
+        # it holds keys and results, and a dict of the links between these
+        links = [x for x in stores if any("lru_list" in str(type(y)) for y in [*x.values()][:1])]
+        others = [vars(cache), cache.__wrapped__, *links, *(key for x in links for key in [*x])]
+        left_out = {*map(id, others)}
+        found = [x for x in held if id(x) not in left_out]
+    return {id(x): x for x in found if not is_constant(x)}
 
 
 def count_kept(cache: Any) -> int:
@@ -236,6 +212,10 @@ def times_cleared(cache: Any) -> int:
     clears += int(now < calls)
     _CALLS[cache] = now, clears
     return clears
+
+
+def _numbers(x: Any) -> dict[str, Any]:
+    return {"data": x.data, "grad": x.grad, "label": x.label}
 
 
 # The edges ------------------------------------------------------------------------------------
@@ -257,7 +237,7 @@ def _named(space_of: Callable[[Any], Any], names_of: Callable[[Any], Iterable[st
 
 
 VARIABLES = Edge(variables, _set_variables, names=True)
-GLOBALS = _named(attrgetter("__globals__"), _names_of)
+GLOBALS = _named(attrgetter("__globals__"), lambda function: read_by(function.__code__).of_globals)
 #: Those of functions, and of what wraps one, as a compiled function or a cache does.
 FUNCTION_ATTRIBUTES = Edge(own_space, _setter(own_space, object))
 MEMBERS = Edge(data_of, _setter(data_of, type), names=True)
@@ -266,6 +246,8 @@ KEPT = Edge(kept_by, lambda cache, _: cache.cache_clear())
 ATTRIBUTES = Edge(attributes, _setter(attributes, object), names=True)
 #: What users have added to Values.
 OF_VALUE = Edge(own_space, _setter(own_space, object), names=True)
+#: What a Value holds itself.
+NUMBERS = Edge(_numbers, _setter(_numbers, object))
 ITEMS, PARTS = Edge(_items, _set_items), Edge(lambda x: dict(enumerate(bound_parts(x))))
 
 

@@ -10,7 +10,7 @@ import dataclasses
 import dis
 import functools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy, deepcopy
 from importlib.util import resolve_name
 from itertools import chain, pairwise
@@ -18,7 +18,7 @@ from logging import Logger
 from operator import attrgetter, methodcaller
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 _LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
 
@@ -35,19 +35,13 @@ def of_library(module: Any) -> bool:
     top = module.partition(".")[0]
     if top == "__main__":  # run by `python -m …`, it may be the file of an installed program
         return False
-    return top in _LIBRARIES or _is_installed(top)
+    path = Path(getattr(sys.modules.get(top), "__file__", None) or "")
+    return top in _LIBRARIES or not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
 
 
 def is_of_library(kind: type) -> bool:
     """Return whether a class is a library's."""
     return of_library(kind.__module__)
-
-
-@functools.cache
-def _is_installed(top: str) -> bool:
-    """Return whether a module or package was installed for Python."""
-    path = Path(getattr(sys.modules.get(top), "__file__", None) or "")
-    return not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
 
 
 #: What reads a name that stands in text.
@@ -78,30 +72,52 @@ def steps_within(code: CodeType) -> Iterator[dis.Instruction]:
     return chain.from_iterable(map(steps_in, codes_within(code)))
 
 
-@functools.cache
-def names_and_texts(code: CodeType, *, of_globals: bool = False) -> tuple[str, ...]:
-    """Return the names in code, and those in its texts if it names ``getattr`` or the like.
+class CodeRead(NamedTuple):
+    """What code reads, that of the functions and classes in it included.
 
-    Parameters
+    Names in its texts are among all of these, if it names ``getattr`` or the like.
+
+    Attributes
     ----------
-    of_globals : bool
-        Whether to leave out names that stand for attributes alone.
+    names : tuple of str
+        All names in it.
+    of_globals : tuple of str
+        Those that stand for more than attributes.
+    attributes : frozenset of str
+        Those of attributes that it reads, other than only assigns.
+    unnamed : bool
+        Whether it may read attributes by names that it computes, or by a class pattern.
     """
-    steps, found = [*steps_within(code)], _texts_in(code)
-    if of_globals:  # or modules
-        found += [x.argval for x in steps if "GLOBAL" in x.opname or x.opname.endswith("_NAME")]
-    else:
-        found += [x.argval for x in steps if x.opcode in dis.hasname]
-        asked = (x for x, y in pairwise(steps) if y.opname == "IS_OP")
-        found += [] if all(map(_is_the_only_one, asked)) else [IS]
-    return tuple(dict.fromkeys(x for x in found if not x.startswith("@")))  # which is pytest's
+
+    names: tuple[str, ...]
+    of_globals: tuple[str, ...]
+    attributes: frozenset[str]
+    unnamed: bool
 
 
-def _texts_in(code: CodeType) -> list[str]:
-    """Return the names in texts of code that names what reads one in text."""
-    parts = [x for x in codes_within(code) if not _BY_TEXT.isdisjoint(x.co_names)]
-    texts = chain.from_iterable(x.co_consts for x in parts)
-    return [x for x in texts if isinstance(x, str) and x.isidentifier()]
+@functools.cache
+def read_by(code: CodeType) -> CodeRead:
+    """Return what code reads."""
+    steps, parts = [*steps_within(code)], codes_within(code)
+    of_texts = [x for x in parts if not _BY_TEXT.isdisjoint(x.co_names)]
+    constants = chain.from_iterable(x.co_consts for x in of_texts)
+    texts = [x for x in constants if isinstance(x, str) and x.isidentifier()]
+    names = [*texts, *(x.argval for x in steps if x.opcode in dis.hasname)]
+    asked = (x for x, y in pairwise(steps) if y.opname == "IS_OP")
+    names += [] if all(map(_is_the_only_one, asked)) else [IS]
+    found = (x.argval for x in steps if "GLOBAL" in x.opname or x.opname.endswith("_NAME"))
+    of_globals = [*texts, *found]  # or modules
+    attributes = {*texts, *(x.argval for x in steps if x.opname in _READS)}
+    is_named = all(_UNNAMED.isdisjoint(x.co_names) for x in parts)
+    unnamed = not (is_named and _UNNAMED_GLOBALS.isdisjoint(of_globals)) or any(
+        x.opname == "MATCH_CLASS" or (x.argval == "getattr" and _is_computed(steps[k + 1 :]))
+        for k, x in enumerate(steps)
+    )
+    return CodeRead(_once(names), _once(of_globals), frozenset(attributes), unnamed)
+
+
+def _once(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(x for x in names if not x.startswith("@")))  # which is pytest's
 
 
 def _is_the_only_one(loaded: dis.Instruction) -> bool:
@@ -113,16 +129,12 @@ def _is_the_only_one(loaded: dis.Instruction) -> bool:
     return loaded.opname == "LOAD_CONST" or is_class
 
 
-def imported(function: FunctionType) -> tuple[str, ...]:
+@functools.cache
+def imported(code: CodeType, package: str) -> tuple[str, ...]:
     """Return the full names that follow ``import`` in code, of modules or of what is in them.
 
     Those of libraries are left out.
     """
-    return _imported(function.__code__, function.__globals__.get("__package__") or "")
-
-
-@functools.cache
-def _imported(code: CodeType, package: str) -> tuple[str, ...]:
     found, steps = dict[str, None](), [*steps_within(code)]
     for k, step in enumerate(steps):
         if step.opname == "IMPORT_NAME":
@@ -148,23 +160,6 @@ _UNNAMED_GLOBALS = {"copy", "dataclasses", "replace", "fields", "pickle", "dir",
 _READERS = {*map(id, (getattr, vars, dir, attrgetter, methodcaller, copy, deepcopy))}
 
 
-@functools.cache
-def reads_unnamed(code: CodeType) -> bool:
-    """Return whether code may read attributes by names that it computes, or by a class pattern.
-
-    Functions in it are included.
-    """
-    named = {*chain.from_iterable(x.co_names for x in codes_within(code))}
-    is_named = _UNNAMED.isdisjoint(named) and _UNNAMED_GLOBALS.isdisjoint(
-        names_and_texts(code, of_globals=True)
-    )
-    steps = [*steps_within(code)]
-    return not is_named or any(
-        x.opname == "MATCH_CLASS" or (x.argval == "getattr" and _is_computed(steps[k + 1 :]))
-        for k, x in enumerate(steps)
-    )
-
-
 #: What loads an object, as the first argument of a call.
 _LOADS = ("LOAD_FAST", "LOAD_DEREF", "LOAD_GLOBAL", "LOAD_ATTR", "LOAD_NAME")
 
@@ -176,13 +171,6 @@ def _is_computed(call: Sequence[dis.Instruction]) -> bool:
 
 
 _READS = {"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"}
-
-
-@functools.cache
-def attributes_read(code: CodeType) -> frozenset[str]:
-    """Return the names of attributes in code that it reads, other than only assigns."""
-    read = {x.argval for x in steps_within(code) if x.opname in _READS}
-    return frozenset(read.union(_texts_in(code)))
 
 
 def is_special(name: str) -> bool:
@@ -237,10 +225,11 @@ class NamesRead:
 
     def note_code(self, code: CodeType) -> tuple[str, ...]:
         """Note what code reads, and return the names of globals in it."""
-        self.names |= dict.fromkeys(names_and_texts(code))
-        self.attributes |= dict.fromkeys(attributes_read(code))
-        self.unnamed = self.unnamed or reads_unnamed(code)
-        return names_and_texts(code, of_globals=True)
+        read = read_by(code)
+        self.names |= dict.fromkeys(read.names)
+        self.attributes |= dict.fromkeys(read.attributes)
+        self.unnamed = self.unnamed or read.unnamed
+        return read.of_globals
 
     def note(self, x: Any) -> None:
         """Note what looks names up."""

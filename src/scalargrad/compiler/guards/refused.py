@@ -29,10 +29,6 @@ _KNOWN_MODULES = {
     *("dataclasses", "argparse", "logging", "decimal", "fractions"),
     *("datetime", "zoneinfo", "pathlib", "re", "uuid", "random"),
 }
-_LOCKS = (
-    type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Semaphore,
-    threading.Event, threading.Barrier,
-)  # fmt: skip
 _KNOWN = (
     *PLAIN, type, FunctionType, ModuleType, types.BuiltinFunctionType, types.MethodType, range,
     slice, list, tuple, dict, set, frozenset, property, staticmethod, classmethod,
@@ -40,7 +36,9 @@ _KNOWN = (
     types.GenericAlias, types.UnionType, types.NotImplementedType,
     types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType,
     types.ClassMethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType,
-    types.MethodWrapperType, *_LOCKS,
+    types.MethodWrapperType,
+    type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Semaphore,
+    threading.Event, threading.Barrier,
 )  # fmt: skip
 #: Functions of libraries that answer otherwise from call to call.
 _CHANGING = {
@@ -69,32 +67,33 @@ _UNNOTICED = (
 
 
 def is_followed(x: Any) -> bool:
-    """Return whether jit can tell that an object is as it was.
-
-    Of an object of a user's class, by the first of its bases that a library has.
-    """
-    kind: Any = type(x)
+    """Return whether jit can tell that an object is as it was."""
     if callable(x) and hasattr(x, "__name__"):  # as those of NumPy, of a class of theirs
         return path_of(x) not in _FUNCTIONS
-    if isinstance(getattr(kind, "__iter__", None), FunctionType) and is_of_library(kind):
-        return are_followed(kind)  # it has its items from elsewhere: SciPy's dok_matrix, a dict
-    return isinstance(x, _known(sys.modules.get("numpy"))) or are_followed(kind)
-
-
-@functools.cache
-def _known(numpy: Any) -> tuple[type, ...]:
-    """Return the classes of what may be read, of NumPy's too if that is loaded."""
-    if numpy is None:
-        return _KNOWN
-    of_numpy = numpy.ndarray, numpy.generic, numpy.dtype, numpy.ufunc, numpy.vectorize
-    return *_KNOWN, *of_numpy, numpy.random.Generator, numpy.random.RandomState
+    kind: Any = type(x)
+    return are_followed(kind)
 
 
 @functools.cache
 def are_followed(kind: Any) -> bool:
-    """Return whether jit can tell that objects of a class are as they were."""
+    """Return whether jit can tell that objects of a class are as they were.
+
+    Of a user's class, by the first of its bases that a library has.
+    """
     base = next(k for k in kind.__mro__ if k is object or is_of_library(k))
-    return base is object or str(base.__module__).partition(".")[0] in _KNOWN_MODULES
+    if base is object or str(base.__module__).partition(".")[0] in _KNOWN_MODULES:
+        return True
+    #: A dict with items from elsewhere, as SciPy's dok_matrix.
+    has_others = isinstance(getattr(kind, "__iter__", None), FunctionType) and is_of_library(kind)
+    return issubclass(kind, (*_KNOWN, *_of_numpy())) and not has_others
+
+
+def _of_numpy() -> tuple[type, ...]:
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return ()
+    arrays = numpy.ndarray, numpy.generic, numpy.dtype, numpy.ufunc, numpy.vectorize
+    return *arrays, numpy.random.Generator, numpy.random.RandomState
 
 
 def is_read(owner: Any, name: Any, names: Mapping[str, Any]) -> bool:

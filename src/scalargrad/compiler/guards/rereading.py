@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from operator import attrgetter, call, is_, itemgetter
+from operator import attrgetter, call, is_, itemgetter, methodcaller
 from typing import Any
 
 from scalargrad.compiler.guards.comparable import frozen, is_constant, is_same
@@ -85,7 +85,7 @@ class Rereading:
         """Note keys and items of a dict."""
         self.fact(len, x)
         self.held(iter, x)
-        self.held(dict.values if type(x) is dict else _values_of, x)
+        self.held(_values, x)
 
     def array(self, x: Any, then: bytes) -> None:
         """Note the numbers of an array."""
@@ -148,10 +148,7 @@ class Rereading:
         return holds
 
 
-def _values_of(x: Mapping[Any, Any]) -> Any:
-    return x.values()
-
-
+_values = methodcaller("values")
 _item, _all_of = functools.cache(itemgetter), chain.from_iterable
 
 

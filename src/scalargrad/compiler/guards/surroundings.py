@@ -15,7 +15,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import partial
 from itertools import chain, repeat
-from operator import attrgetter, is_
+from operator import attrgetter
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -82,7 +82,6 @@ _BUILTINS = vars(builtins)
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
 _CODE, _LABEL = attrgetter("__code__"), attrgetter("label")
 _LAYOUT, _ITEMS_OF_ARRAY = attrgetter("shape", "dtype"), attrgetter("flat")
-_SHAPE = attrgetter("shape")
 _OF_DEFAULTS = attrgetter(*_DEFAULTS)
 _OF_PARTIAL = attrgetter("func", "args", "keywords")
 _CELL = attrgetter("cell_contents")
@@ -135,10 +134,6 @@ class Surroundings:
         self.are_unchanged = walk.rereading.comparison()
         self.aliases = walk.met if walk.asks_which else None
         self.count, self.read_of = self.names.count(), self.names.reader()
-
-    def is_of(self, objects: Sequence[Any]) -> bool:
-        """Return whether these very objects are given."""
-        return len(objects) == len(self.objects) and all(map(is_, self.objects, objects))
 
     def missed(self, values: Sequence[Value]) -> Value | None:
         """Return the first of some Values to which nothing leads that the walk has met."""
@@ -391,16 +386,14 @@ class Walk:
         self._class(x)
 
     def _array(self, x: Any) -> None:
-        if is_object_array(x):
-            items = x.ravel().tolist()
-            self.tokens.append((type(x), x.shape))
+        of_objects = is_object_array(x)
+        then = b"" if of_objects or self._closed else x.tobytes()
+        self.tokens.append((type(x), *_LAYOUT(x), then))
+        self.rereading.fact(_LAYOUT, x)
+        if of_objects:
             self.rereading.held(_ITEMS_OF_ARRAY, x)
-            self.rereading.fact(_SHAPE, x)
-            self._push_inside(items)
+            self._push_inside(x.ravel().tolist())
         else:
-            then = b"" if self._closed else x.tobytes()
-            self.tokens.append((type(x), *_LAYOUT(x), then))
-            self.rereading.fact(_LAYOUT, x)
             self.rereading.array(x, then)
         if is_ndarray(x):
             self._hold(x, edges.ITEMS)
@@ -472,7 +465,7 @@ class Walk:
             self._push(x, dict(zip(_DEFAULTS, _OF_DEFAULTS(x), strict=True)))
         if not of_library(x.__module__ or ""):
             self._globals(x)
-            if names := imported(x):
+            if names := imported(x.__code__, x.__globals__.get("__package__") or ""):
                 self._names_in(x, sys.modules, names, builtins_too=True)
 
     def _class(self, x: Any) -> None:

@@ -134,7 +134,8 @@ def _content(recording: Recording, outline: Any) -> tuple[Any, ...]:
     except Exception:  # noqa: BLE001 - what cannot be pickled is not looked into
         plain = b""
     operands, constants = nodes.operands.tobytes(), np.array(numbers).tobytes()
-    return nodes.ops(), operands, constants, recording.outcomes, plain
+    around = [*map(id, recording.closed_over)]
+    return nodes.ops(), operands, constants, around, recording.outcomes, plain
 
 
 @collector_paused()

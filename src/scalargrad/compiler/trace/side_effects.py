@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 from scalargrad.compiler.call.outline import holds_results
 from scalargrad.compiler.generators import Generators
+from scalargrad.compiler.guards import edges
 from scalargrad.compiler.guards.comparable import is_same
-from scalargrad.compiler.guards.edges import ATTRIBUTES, FUNCTION_ATTRIBUTES, OF_VALUE, Edge
+from scalargrad.compiler.guards.edges import Edge
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.rereading import are_alike
 from scalargrad.compiler.guards.surroundings import Place as Origin
@@ -38,7 +39,7 @@ class Holding(NamedTuple):
 
     def label(self, key: Any) -> str:
         """Return what messages call what is held under a key."""
-        if self.edge is FUNCTION_ATTRIBUTES:
+        if self.edge is edges.FUNCTION_ATTRIBUTES:
             return f"{getattr(self.owner, '__name__', 'a wrapper')}.{key}"
         if self.edge.names:
             return named((self.owner, key))
@@ -54,6 +55,8 @@ class Snapshot:
         Where the walk begins: a function, and what it is called with.
     names : NamesRead, optional
         What the code is known to read.
+    numbers : bool
+        Whether those of Values are noted, too, which eager code may change.
 
     Attributes
     ----------
@@ -65,15 +68,24 @@ class Snapshot:
         The random generators among all of it.
     """
 
-    def __init__(self, roots: Iterable[Any], names: NamesRead | None = None) -> None:
+    def __init__(
+        self, roots: Iterable[Any], names: NamesRead | None = None, *, numbers: bool = False
+    ) -> None:
         roots, names = [*roots], names or NamesRead()
         closed = Value, WholeArray  # of which nothing may be asked
         walk = walked(roots, names, closed=closed)
         self.generators = Generators(walk.kept, names.names)
         self.met = {id(x): x for x in walk.kept}
         self.found: dict[Place, Holding] = {}
-        held = [*walk.holders, *((x, OF_VALUE, None) for x in roots if isinstance(x, Value))]
-        for x, edge, origin in held:
+        self._hold(walk.holders)
+        self._hold((x, edges.OF_VALUE, None) for x in roots if isinstance(x, Value))
+        if numbers:
+            held = [x for found in self.found.values() for x in found.before.values()]
+            self._hold((x, edges.NUMBERS, None) for x in held if isinstance(x, Value))
+
+    def _hold(self, holders: Iterable[tuple[Any, Edge, Origin | None]]) -> None:
+        """Note what some objects hold along edges."""
+        for x, edge, origin in holders:
             before = dict(edge.read(x))  # another thread may change it
             place = id(x), None if isinstance(x, ModuleType) else edge
             self.found[place] = Holding(x, edge, origin, before)
@@ -83,71 +95,48 @@ class Snapshot:
         found = {}
         for place, held in self.found.items():
             now = dict(held.edge.read(held.owner))
-            if not is_identical(held.before, now):
+            items = [*held.before.values()], [*now.values()]
+            if [*held.before] != [*now] or not are_alike(*items):
                 found[place] = now
         return found
 
-    def put_back(self, places: Iterable[Place] | None = None) -> None:
-        """Undo all changes, or those in some places."""
-        for place in self.changed() if places is None else places:
-            held = self.found.get(place)
-            if held is not None and held.edge.write is not None:
+    def undo(self, places: Iterable[Place] | None = None) -> None:
+        """Undo draws, and all changes or those in some places."""
+        for held in [self.found[x] for x in places or self.changed() if x in self.found]:
+            if held.edge.write is not None:
                 held.edge.write(held.owner, held.before)
+        self.generators.rewind()
 
-    def notes(self, place: Place, now: dict[Any, Any]) -> list[Any]:
-        """Return the names of attributes that were added to an object and hold traced numbers."""
-        held = self.found.get(place)
-        if held is None or held.edge is not ATTRIBUTES:
-            return []
-        return [name for name, x in now.items() if name not in held.before and holds_results(x)]
-
-    def differs(self, place: Place, now: dict[Any, Any], names: Iterable[Any]) -> bool:
-        """Return whether anything has changed but the attributes with these names."""
-        both = self.found[place].before, now
-        then, kept = ({k: x for k, x in found.items() if k not in names} for found in both)
-        return not is_identical(then, kept)
-
-    def keeps_results(self, place: Place, now: dict[Any, Any]) -> bool:
-        """Return whether traced numbers are held since."""
-        before = {*map(id, self.found[place].before.values())}
-        return any(holds_results(x) for x in now.values() if id(x) not in before)
+    def keeping_results(self, changed: dict[Place, dict[Any, Any]]) -> list[Place]:
+        """Return the places that hold traced numbers since."""
+        held = ((place, self.found[place].before, now) for place, now in changed.items())
+        return [
+            place
+            for place, before, now in held
+            if any(x is not before.get(key) and holds_results(x) for key, x in now.items())
+        ]
 
     def labels(self, changed: dict[Place, dict[Any, Any]]) -> list[str]:
         """Return what messages call what has changed."""
         found, missing = [], object()
-        for place in [x for x in changed if x in self.found]:
-            held, now = self.found[place], changed[place]
-            pairs = (
-                (x, held.before.get(x, missing), now.get(x, missing)) for x in held.before | now
-            )
-            found += [held.label(x) for x, a, b in pairs if not is_same(a, b)] or [held.label(None)]
+        for place, now in changed.items():
+            then, label = self.found[place].before, self.found[place].label
+            both = {x: (then.get(x, missing), now.get(x, missing)) for x in then | now}
+            found += [label(x) for x, pair in both.items() if not is_same(*pair)] or [label(None)]
         return found
 
 
-def is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
-    """Return whether both hold the same objects in one order, or equal texts and numbers."""
-    return are_alike([*before.values()], [*now.values()]) and [*before] == [*now]
+def take_away_notes(first: Snapshot, second: Snapshot) -> None:
+    """Take away what two recordings have noted: attributes added that hold traced numbers.
 
-
-class CallSnapshot(Snapshot):
-    """A snapshot from before an eager call, with the numbers of Values as well."""
-
-    def __init__(self, function: Any, arguments: Iterable[Any]) -> None:
-        super().__init__([function, *arguments])
-        held = [x for found in self.found.values() for x in found.before.values()]
-        values = {x: None for x in held if isinstance(x, Value)}
-        self._numbers = [(x, x.data, x.grad, x.label) for x in values]
-
-    def undo(self) -> None:
-        """Undo all changes, and draws."""
-        for x, number, grad, label in self._numbers:
-            if x.data is not number:
-                x.data = number
-            if x.grad is not grad:
-                x.grad = grad
-            x.label = label
-        self.put_back()
-        self.generators.rewind()
+    Such as the last output of a layer. A program does not note it.
+    """
+    for place, held in (second.found | first.found).items():
+        now = held.edge.read(held.owner) if held.edge is edges.ATTRIBUTES else {}
+        for name in [x for x in now if x not in held.before and holds_results(now[x])]:
+            object.__delattr__(held.owner, name)
+            if place in second.found:
+                second.found[place].before.pop(name, None)
 
 
 def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:
@@ -173,8 +162,7 @@ def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:
         raise UnlikeError
     before = Snapshot(parts)
     result = run()
-    changed = before.changed()
-    if not changed and all(x in trace.generators for x in before.generators.advanced()):
+    if not before.changed() and all(x in trace.generators for x in before.generators.advanced()):
         return result
     if trace.lanes.drawn_for_one:
         trace.refuse(
@@ -183,6 +171,5 @@ def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:
             is_final=True,
         )
     trace.unrolls = True
-    before.put_back(changed)
-    before.generators.rewind()
+    before.undo()
     raise UnlikeError
