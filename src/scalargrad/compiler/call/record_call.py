@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import is_
 from typing import Any, NoReturn
 
 from scalargrad.compiler.call.arguments import replaced
 from scalargrad.compiler.call.specialization import Call
 from scalargrad.compiler.generators import REMEDY
 from scalargrad.compiler.guards.names_read import NamesRead
-from scalargrad.compiler.trace.record import Recording, as_recording, is_same, recorded
+from scalargrad.compiler.trace.record import Recording, as_recording, content, recorded
 from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.errors import ScalargradError, TraceError
@@ -122,9 +121,7 @@ class CallRecorder:
                     object.__delattr__(owner, name)
                 changed.pop(place, None)
         kept = [x for x, now in before.changed().items() if before.keeps_results(x, now)]
-        is_same_program = is_same(found, again) and all(
-            map(is_, found[0].closed_over, again[0].closed_over)
-        )
+        is_same_program = content(*found) == content(*again)
         is_memo = is_same_program and (is_noticed or not changed)
         if is_memo and not (left or kept):
             return trace, lambda: again
