@@ -9,7 +9,7 @@ from scalargrad.compiler.call.arguments import replaced
 from scalargrad.compiler.call.specialization import Call
 from scalargrad.compiler.generators import REMEDY
 from scalargrad.compiler.guards.names_read import NamesRead
-from scalargrad.compiler.trace.record import Recording, as_recording, is_same, recorded
+from scalargrad.compiler.trace.record import Recording, as_recording, content, recorded
 from scalargrad.compiler.trace.side_effects import Snapshot, take_away_notes
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.errors import ScalargradError, TraceError
@@ -116,7 +116,7 @@ class CallRecorder:
         take_away_notes(before, between)
         changed, left = before.changed(), between.changed()
         kept = before.keeping_results(changed)
-        is_memo = is_same(found, again) and (is_noticed or not changed)
+        is_memo = content(*found) == content(*again) and (is_noticed or not changed)
         if is_memo and not (left or kept):
             return trace, lambda: again
         before.undo([*left, *kept] if is_memo else None)

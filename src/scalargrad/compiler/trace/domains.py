@@ -40,7 +40,7 @@ from scalargrad.compiler.passes.nodes import (
     stretches,
 )
 from scalargrad.compiler.trace.trace import Trace
-from scalargrad.ops import TABLE, add, div, eq, mul, ne, pow
+from scalargrad.ops import TABLE, add, div, eq, identity, mul, ne, pow
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol
 
@@ -88,7 +88,9 @@ def write_domain_checks(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> l
     limited = limited[~_are_positive(nodes, numbers, limited)]
     told = np.array(ask(limited, _gives_itself_away), np.bool_)
     readers = [*outputs, *trace.guards, *limited.tolist()]
-    finite = [*dict.fromkeys(trace.finite + _gradients_read(trace, nodes, readers))]
+    computed = trace.finite + _gradients_read(trace, nodes, readers)
+    results = {*outputs, *copied(trace, outputs, DETACH, identity)}  # as beside a gradient
+    finite = [x for x in dict.fromkeys(computed) if x not in results]
     if finite or told.any():
         shown = _shown(nodes, ask, outputs, trace.lanes.size)
         told &= shown[limited]
@@ -101,6 +103,16 @@ def write_domain_checks(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> l
     for n, x in [write(trace, node) for node, write in asked]:
         sums[n] = trace.write(add, (sums[n], x)) if n in sums else x
     return [x if n == 1 else trace.write(of_lanes(Total, n), (x, x)) for n, x in sums.items()]
+
+
+def copied(trace: Trace, nodes: Iterable[int], *by: Op) -> list[int]:
+    """Return what nodes are copies of by some operations; others as they are."""
+    found = []
+    for x in nodes:
+        while trace.ops[x] in by:
+            (x,) = trace.columns.args(x)
+        found.append(x)
+    return found
 
 
 def marked(ranges: Iterable[range], count: int) -> Flags:

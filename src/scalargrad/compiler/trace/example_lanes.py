@@ -69,7 +69,8 @@ class Lanes:
     def one_example(self, count: int) -> Iterator[None]:
         """Within the ``with`` block, record a function that stands for `count` examples."""
         self.look()
-        trace, self.count, self._first = self._trace, count, self._seen
+        trace, self.count = self._trace, count
+        self._first = self._seen = len(trace.ops)
         try:
             yield
             with made_by(None):  # in the order of a loop over examples
@@ -100,10 +101,10 @@ class Lanes:
         What is written when the function has returned is none of its own.
         """
         trace, sizes = self._trace, self.sizes
-        if not trace.is_open:
+        if not ((sizes or self.count) and trace.is_open):
             return
         first, self._seen = self._seen, len(trace.ops)
-        for x in range(first, self._seen) if sizes or self.count else ():
+        for x in range(first, self._seen):
             wide = [y for y in trace.columns.args(x) if y in sizes]
             if wide and not (self.count and min(wide) >= self._first):
                 trace.refused("stray example")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import pickle
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from scalargrad.compiler.call.outline import filled, outlined
 from scalargrad.compiler.generators import Draw
 from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
 from scalargrad.compiler.passes.program import Program, subprogram
-from scalargrad.compiler.trace.domains import marked, write_domain_checks
+from scalargrad.compiler.trace.domains import copied, marked, write_domain_checks
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import add, eq, identity
 from scalargrad.system.process import collector_paused
@@ -120,13 +120,8 @@ def recorded(trace: Trace, run: Callable[[], Any]) -> tuple[list[int], Any]:
         raise
 
 
-def is_same(first: tuple[Recording, Any], second: tuple[Recording, Any]) -> bool:
-    """Return whether two recordings with the outlines of their results are the same."""
-    return _content(*first) == _content(*second)
-
-
-def _content(recording: Recording, outline: Any) -> tuple[Any, ...]:
-    """Return a recording in a form that can be compared."""
+def content(recording: Recording, outline: Any) -> tuple[Any, ...]:
+    """Return a recording, with the outline of its result, in a form that can be compared."""
     program = recording.program
     nodes, numbers = program.nodes(), [*program.constants.values()]
     try:
@@ -135,7 +130,7 @@ def _content(recording: Recording, outline: Any) -> tuple[Any, ...]:
         plain = b""
     operands, constants = nodes.operands.tobytes(), np.array(numbers).tobytes()
     around = [*map(id, recording.closed_over)]
-    return nodes.ops(), operands, constants, around, recording.outcomes, plain
+    return nodes.ops(), operands, constants, recording.outcomes, plain, around
 
 
 @collector_paused()
@@ -147,7 +142,7 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
     domains : bool
         Whether to add a guard that counts numbers that eager evaluation would refuse.
     """
-    guards = [_guard(trace, node) for node in _attached(trace, trace.guards)]
+    guards = [_guard(trace, node) for node in copied(trace, trace.guards, DETACH)]
     outcomes = [*trace.guards.values()]
     nodes = trace.columns.nodes()
     recorded = len(nodes)
@@ -159,7 +154,7 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
     returned = outputs
     if not (trace.has_values or trace.unrolls):
         together = trace.lanes.returned_together(outputs)
-        returned = _attached(trace, [x for x, _ in together])
+        returned = copied(trace, [x for x, _ in together], DETACH)
     roots = [*returned, *guards]
     if len(nodes) < len(trace.columns):
         nodes = trace.columns.nodes()
@@ -190,16 +185,6 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
         tuple([k for k, x in enumerate(given) if x in trace.differentiated]),
         trace.branches,
     )
-
-
-def _attached(trace: Trace, outputs: Iterable[int]) -> list[int]:
-    """Return what detached outputs copy; for those that nobody can differentiate."""
-    found = []
-    for x in outputs:
-        while trace.ops[x] is DETACH:
-            (x,) = trace.columns.args(x)
-        found.append(x)
-    return found
 
 
 def _guard(trace: Trace, node: int) -> int:
