@@ -1,6 +1,6 @@
 // The graph's frame: fitted, zoomed, panned by scrolling, centred on the active wire.
 
-const LEAST_SCALE = 0.72; // what is smaller is not shown whole, but at a size
+const LEAST_SCALE = 0.7; // letters of 9.8 pixels: what is smaller is not shown whole, but at a size
 const READABLE_SCALE = 0.9; // at which letters have 13 pixels; on a phone 14
 const MOST_SCALE = 2;
 const presentedScale = () => Math.min(Math.max(innerHeight / 500, 1.43), 2); // letters as large as in the panel, for the last row
