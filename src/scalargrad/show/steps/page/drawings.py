@@ -136,10 +136,8 @@ def _destination(scene: Scene, views: Mapping[Fold, View], part: Fold, node: Val
     """Name what reads a node that leaves a fold, as in the nearest drawing around it."""
     found = (views[x].readers.get(node) for x in _around(views, part))
     readers = [*next(filter(None, found), {})]
-    if len(readers) > 1:
-        return f"to {len(readers)} places"
-    if not readers:
-        return "out"
+    if len(readers) != 1:
+        return f"to {len(readers)} places" if readers else "out"
     (reader,) = readers
     name = scene.names[reader] if isinstance(reader, Value) else named(reader)
     return f"to {indexed(name, {name})}"

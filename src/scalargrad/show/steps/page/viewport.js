@@ -15,7 +15,8 @@ function fittedScale(whole = false) {
   const { width, height } = graph.viewBox.baseVal;
   const fit = Math.min(viewport.clientWidth / width, viewport.clientHeight / height);
   if (whole) return fit;
-  if (isPresented() && !isPhone()) return Math.min(Math.max(fit, presentedScale()), MOST_PRESENTED);
+  const isOfLayers = document.body.dataset.view === "layer" && viewport.clientWidth >= LEAST_SCALE * width; // read from matrices
+  if (isPresented() && !isPhone()) return Math.min(Math.max(fit, isOfLayers ? LEAST_SCALE : presentedScale()), MOST_PRESENTED);
   if (isPhone()) return Math.min(Math.max(fit, 1), MOST_SCALE);
   if (fit >= LEAST_SCALE) return Math.min(fit, MOST_SCALE);
   const across = viewport.clientWidth / width; // a chain in rows is read down
