@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
+import runpy
 import threading
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -188,11 +188,7 @@ import builtins
 from scalargrad import Value
 builtins.ran = getattr(builtins, "ran", 0) + 1
 print("runs:", builtins.ran)
-x = Value(3.0, "x")
-for _ in range(2):
-    x = x * x
-x.label = "p"
-p = x
+p = (x := Value(3.0, "x")) * x * x * x
 """
     playground.visit(f"#py={quote(program)}")
     playground.page.get_by_role("status").filter(has_text="read it").wait_for()
@@ -265,6 +261,17 @@ def test_it_works_with_the_network_cut(playground: Playground) -> None:
     playground.server.is_cut = False
 
 
+def test_each_visit_draws_other_numbers(playground: Playground) -> None:
+    """Python's memory is the same at each visit; the numbers it draws are not."""
+    drawn = set()
+    for _ in range(2):
+        playground.page.reload()
+        playground.visit("#py=import random, scalargrad; 2*scalargrad.Value(random.random())")
+        playground.button("Run").click()
+        drawn |= {*playground.numbers().values()}
+    assert len(drawn) == 2
+
+
 def test_a_loop_without_end_is_stopped(playground: Playground) -> None:
     """Python is loaded anew, and the program is still there."""
     playground.visit(f"#py={quote('while True: pass')}")
@@ -282,13 +289,9 @@ def test_a_site_without_pyodide_says_so(
     """The page is there, can be read by all, and names what is missing."""
     pytest.importorskip("sphinx")
     docs = Path(__file__).parents[1] / "docs"
-    spec = importlib.util.spec_from_file_location("docs_playground", docs / "_ext/playground.py")
-    assert spec is not None
-    assert spec.loader is not None
-    extension = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(extension)
     monkeypatch.delenv("PYODIDE", raising=False)
-    extension.put_together(SimpleNamespace(srcdir=docs, outdir=tmp_path), None)
+    extension = runpy.run_path(str(docs / "_ext/playground.py"))
+    extension["put_together"](SimpleNamespace(srcdir=docs, outdir=tmp_path), None)
     server = Server(tmp_path)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     page = browser.new_page()

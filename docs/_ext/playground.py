@@ -1,7 +1,8 @@
 """Put the playground together: its files, scalargrad's sources, Pyodide and Graphviz.
 
 The folders of the last two, unpacked packages of npm, are named by PYODIDE and GRAPHVIZ_WASM;
-.ci/npm-packages gets them. Without them the page says what is missing.
+.ci/npm-packages gets them, and npm brings node, which starts Python once to keep its memory.
+Without them the page says what is missing.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from html import escape
@@ -27,10 +29,7 @@ PARTS = {
     "PYODIDE": (
         "Pyodide",
         "pyodide",
-        [
-            *("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm"),
-            *("pyodide-lock.json", "python_stdlib.zip", "README.md"),
-        ],
+        ["pyodide*.mjs", "*.wasm", "*.zip", "*lock.json", "README.md"],
     ),
     "GRAPHVIZ_WASM": ("Graphviz", "graphviz", ["dist/*.js", "LICENSE"]),
 }
@@ -65,6 +64,7 @@ def put_together(app: Sphinx, _error: Exception | None) -> None:
         archive.write(own / "playground.py", "playground.py")
         for path, name in _sources():
             archive.write(path, name)
+    subprocess.run(["node", own / "memory.mjs", folder], check=True)
 
 
 def _sources() -> Iterator[tuple[Path, str]]:

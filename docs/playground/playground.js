@@ -92,7 +92,7 @@ function start() {
   worker = new Worker("worker.js", { type: "module" });
   worker.onmessage = ({ data }) => heard(data);
   worker.onerror = () => heard({ broken: "a file beside this page is missing, or the server gives it a wrong type" });
-  say("Loading Python …", true);
+  say("Loading Python, 24 MB the first time …", true);
 }
 
 function heard(data) {

@@ -16,7 +16,7 @@ __all__ = ["ceil", "floor", "floor_divide", "remainder", "rint", "sign", "step"]
 
 #: Up to here each whole number is a float; beyond it a dividend has lost digits.
 _LARGEST = 2.0**53
-_FLAT: dict[str, Any] = {"partials": lambda y, x: (0.0,), "pattern": "stops here"}
+_FLAT: dict[str, Any] = {"partials": lambda y, x: (0.0,), "pattern": "dead end"}
 _BETWEEN_INTEGERS = Domain(smooth=lambda x: 0.1 < x - math.floor(x) < 0.9)
 _BETWEEN_HALVES = Domain(smooth=lambda x: not 0.4 < x - math.floor(x) < 0.6)
 _AWAY_FROM_ZERO = Domain(smooth=lambda x: not -0.1 < x < 0.1)
@@ -94,7 +94,7 @@ def rint(x: float) -> float:
     symbol="//",
     partials=lambda q, x, y: (0.0, 0.0),
     domain=_BETWEEN_MULTIPLES,
-    pattern="stops here",
+    pattern="dead end",
     text=Notation("⌊{0}/{1}⌋", ATOM, (PRODUCT, PRODUCT + 1)),
     mathml=Notation("<mrow><mo>⌊</mo><mfrac>{0}{1}</mfrac><mo>⌋</mo></mrow>"),
     javascript="""\

@@ -43,9 +43,7 @@ def written(tmp_path: Path) -> Callable[..., str]:
     return saved
 
 
-def test_names_stand_above_numbers_amid_wires_and_layers_in_their_order(
-    written: Callable[..., str],
-) -> None:
+def test_names_stand_above_numbers_and_layers_in_order(written: Callable[..., str]) -> None:
     """Of a network of three layers."""
     document = written(walk(MLP(2, [3, 2, 1], rng=0)([1.0, 2.0])))
     assert '"stages":[{"layer":0},{"layer":1},{"layer":2}]' in document
@@ -56,9 +54,7 @@ def test_names_stand_above_numbers_amid_wires_and_layers_in_their_order(
     assert {float(low) < float(x) < float(high) for low, high, x in wires} == {True}
 
 
-def test_the_policy_allows_the_page_s_own_script_and_style_alone(
-    written: Callable[..., str],
-) -> None:
+def test_the_policy_allows_the_page_s_own_script_alone(written: Callable[..., str]) -> None:
     """Both by hash; all else, the network included, is forbidden; no other file is named."""
     document = written(lecture())
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', document)
@@ -222,17 +218,27 @@ def test_without_a_matrix_there_are_no_layers(layers: Callable[[Value], list[str
     assert layers(sg.sum(out)) == ["z = W x + b: 3 inputs, 9 units"]  # Q, K and V
 
 
-def test_what_later_rows_read_again_has_a_place_for_its_numbers(
-    written: Callable[..., str],
-) -> None:
-    """Beside each name that stands there again: the value on the wire, its gradient below."""
+def test_what_later_rows_read_again_has_its_numbers(written: Callable[..., str]) -> None:
+    """Beside each name that stands there again: the value on the wire, its gradient below.
+
+    A screen of 1,280 pixels shows these rows whole.
+    """
     w, h = Parameter(0.5, "w"), Value(0.3, "h")
     for _ in range(15):
         h = tanh(w * h)
     page = written(walk(h))
     again = re.findall(r'id="(n\d+-w\d+)-again"', page)
     assert len(again) >= 14
+    assert max(map(int, re.findall(r'id="graph"[^>]* width="(\d+)"', page))) <= 1261
     assert all(f'id="{x}-value"' in page and f'id="{x}-gradient"' in page for x in again)
+
+
+def test_parameters_that_calls_share_are_one_wire(written: Callable[..., str]) -> None:
+    """It is called by the first and the last in the order of the model, and leaves their box."""
+    model = MLP(2, [2, 1], rng=0)
+    page = written(walk(sg.sum([model([k, 2.0]) for k in range(3)]), model=model))
+    assert all(x in page for x in ("W₁[0,0] … b₂ (9)", 'id="b0-from'))
+    assert not re.search(r'id="n\d+-into"', page)
 
 
 def test_samples_stand_in_the_order_in_which_they_are_added(tmp_path: Path) -> None:

@@ -112,7 +112,8 @@ class Builder:
         for item in self.view.items:
             diagram.lines += self._entering(item)
         for unit in self._exits:
-            box = Box(f"exit-{self.id(unit)}-box", "exit", self._out(_first(unit)), "")
+            first = unit if isinstance(unit, Value) else unit.nodes[0]
+            box = Box(f"exit-{self.id(unit)}-box", "exit", self._out(first), "")
             diagram.shapes.append(box)
             diagram.lines.append(replace(self._arriving(unit, "exit"), target=box.id))
         return diagram
@@ -129,7 +130,8 @@ class Builder:
 
     def _bundle(self, group: Group) -> Iterator[Shape]:
         names, kind = self._names, self.view.kind_of(group.nodes[0])
-        first, last = names[group.nodes[0]], names[group.nodes[-1]]
+        nodes = [*filter({*group.nodes}.__contains__, self.graph.places)] or group.nodes
+        first, last = names[nodes[0]], names[nodes[-1]]
         listed = indexed(f"{first} … {last} ({len(group.nodes)})", {first, last})
         yield Box(self.id(group), f"{kind} bundle", visible(listed), "")
         longest = max((names[node] for node in group.nodes), key=len)
@@ -300,10 +302,6 @@ class Builder:
         assert isinstance(operand, Value)
         unit = self.id(self.view.units.get(operand, operand))
         return {line, f"{line}-out", f"{line}-wire", f"{unit}-stem", f"{unit}-fan"}
-
-
-def _first(unit: Unit) -> Value:
-    return unit if isinstance(unit, Value) else unit.nodes[0]
 
 
 def _details(part: Fold) -> Iterator[str]:

@@ -147,7 +147,8 @@ class View:
             return False
         if not isinstance(source, Fold):
             return self.kind_of(node) != "results"
-        return bool(group.source) or sum(self.stands[x] is source for x in group.nodes) > ABREAST
+        is_named = source.kind != "parameters" and not group.source
+        return not is_named or sum(self.stands[x] is source for x in group.nodes) > ABREAST
 
 
 # Which folds a picture opens ------------------------------------------------------------------

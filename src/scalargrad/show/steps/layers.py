@@ -43,9 +43,8 @@ def layered(scene: Scene) -> tuple[list[Json], list[Json] | None]:
         index, use = [*dict.fromkeys(weights)].index(weights[i]) + 1, uses.index(i) + 1
         title = f"layer {index}" + (f", call {use} of {len(uses)}" if len(uses) > 1 else "")
         after = [k for k, layer in enumerate(before) if layer == i]
-        alone = len(after) == 1 and _is_read(
-            scene, [row.output for row in rows], len(found[after[0]])
-        )
+        made = [row.output for row in rows]
+        alone = len(after) == 1 and _is_read(scene, made, len(found[after[0]]))
         layers.append(
             _layer(scene, rows)
             | {
@@ -98,18 +97,13 @@ def _forward(title: str, rows: Sequence[Row]) -> str:
     inputs, units = len(rows[0].weights), len(rows)
     active = rows[0].activation
     formula = "W x + b" if rows[0].bias is not None else "W x"
-    if active:
-        formula = f"{active}({formula})"
+    formula = f"{active}({formula})" if active else formula
     sizes = f"{counted(inputs, 'input')}, {counted(units, 'unit')}"
     return f"{title.capitalize()} computes {'h' if active else 'z'} = {formula}: {sizes}."
 
 
 def _backward(title: str, rows: Sequence[Row], several: bool) -> str:
-    active = rows[0].activation
-    start = (
-        f"Back through {title}: upstream times the slope of {active} is δ"
-        if active
-        else f"Back through {title}: it has no activation, so upstream is δ"
-    )
-    terms = " Other calls with these weights add terms of their own." if several else ""
-    return f"{start}; δ times x goes to the weights, and Wᵀδ on to x.{terms}"
+    slope = f"the slope of {rows[0].activation}" if rows[0].activation else ""
+    delta = f"upstream times {slope}" if slope else "it has no activation, so upstream"
+    start = f"Back through {title}: {delta} is δ; δ times x goes to the weights, and Wᵀδ on to x."
+    return f"{start} Other calls with these weights add terms of their own." if several else start

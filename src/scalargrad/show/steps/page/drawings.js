@@ -264,7 +264,7 @@ function atWork(members, active) {
 }
 
 function drawFold(f, { shape, lines }) {
-  const begun = drawings[f].gates.some((i) => isDone(knownAt[i]));
+  const begun = !drawings[f].gates.length || drawings[f].gates.some((i) => isDone(knownAt[i]));
   for (const part of [shape, ...lines]) part.classList.toggle("todo", !begun);
 }
 

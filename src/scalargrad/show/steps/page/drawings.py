@@ -74,8 +74,14 @@ def drawings(scene: Scene, limit: int) -> tuple[str, Json]:
     ]
     if has_copies := is_whole and max(scene.readers.values()) > 1:
         builders.append(Builder(scene, copies=True, **shown))
-    diagrams = [in_rows(one.build(_title(scene, one.view.fold)), wired=True) for one in builders]
-    svgs = [_PageWriter(layout).svg() for layout in placed([*map(_PageLayout, diagrams)])]
+    diagrams = [one.build(_title(scene, one.view.fold)) for one in builders]
+    layouts = [*placed([_PageLayout(in_rows(x, wired=True)) for x in diagrams])]
+    for i, found in enumerate(layouts):
+        if found.diagram.rows and found.right > _SHOWN:
+            shorter = [in_rows(diagrams[i], wired=True, abreast=most) for most in (5, 4)]
+            tried = found, *placed([*map(_PageLayout, shorter)])
+            layouts[i] = min(tried, key=lambda x: max(x.right, _SHOWN))
+    svgs = [_PageWriter(layout).svg() for layout in layouts]
     json: list[Json] = [
         {
             "title": named(part) if part.outer else "whole graph",
@@ -96,9 +102,8 @@ def drawings(scene: Scene, limit: int) -> tuple[str, Json]:
 
 
 def _title(scene: Scene, part: Fold) -> str:
-    if part.outer is not None:
-        return f"Computation graph: {named(part)}"
-    return f"Computation graph of {scene.names[scene.root]}"
+    of = f" of {scene.names[scene.root]}" if part.outer is None else f": {named(part)}"
+    return f"Computation graph{of}"
 
 
 def named(fold: Fold) -> str:
@@ -131,10 +136,8 @@ def _destination(scene: Scene, views: Mapping[Fold, View], part: Fold, node: Val
     """Name what reads a node that leaves a fold, as in the nearest drawing around it."""
     found = (views[x].readers.get(node) for x in _around(views, part))
     readers = [*next(filter(None, found), {})]
-    if len(readers) > 1:
-        return f"to {len(readers)} places"
-    if not readers:
-        return "out"
+    if len(readers) != 1:
+        return f"to {len(readers)} places" if readers else "out"
     (reader,) = readers
     name = scene.names[reader] if isinstance(reader, Value) else named(reader)
     return f"to {indexed(name, {name})}"
@@ -169,6 +172,7 @@ def _slotted(svg: str) -> tuple[str, Sequence[str]]:
 
 # Layout and SVG -------------------------------------------------------------------------------
 
+_SHOWN = 1221.0  # of the width, by a screen of 1,280 pixels beside the panel in letters of 9.8
 _CELL = 7.7  # width of a letter of 14 pixels
 _NUMBER_CELLS, _SUM_CELLS, _BUNDLE_CELLS = 9.4, 11.4, 15.0
 _TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the room beside it

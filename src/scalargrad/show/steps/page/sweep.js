@@ -138,11 +138,9 @@ function drawBranch() {
   for (const id of TAKEN_AWAY) $(id).disabled = isOther;
   const note = branchNote(state.sweep);
   if (note === $("branch").dataset.note) return;
-  const { offsetHeight: before } = $("branch");
   $("branch").dataset.note = note;
   $("branch").textContent = note;
   typeset($("branch"));
-  if ($("branch").offsetHeight !== before) resize(); // the frame has another size
 }
 
 // What each of a list of terms comes to: a number, {name}, which `read` knows, or an operation, by its

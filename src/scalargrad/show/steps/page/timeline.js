@@ -11,6 +11,7 @@ function drawTimeline() {
 }
 
 function drawAll() {
+  const { clientHeight: before } = viewport;
   drawPath();
   drawBranch();
   drawGraph();
@@ -19,6 +20,7 @@ function drawAll() {
   drawInputs();
   drawPlay();
   showExact();
+  if (viewport.clientHeight !== before) resize(); // the banner, or matrices, took room from it
 }
 
 // Go to a stop of the view; a manual move is announced and ends Play.

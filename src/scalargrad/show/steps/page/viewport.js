@@ -1,6 +1,6 @@
 // The graph's frame: fitted, zoomed, panned by scrolling, centred on the active wire.
 
-const LEAST_SCALE = 0.68; // what is smaller is not shown whole, but at a size
+const LEAST_SCALE = 0.7; // letters of 9.8 pixels: what is smaller is not shown whole, but at a size
 const READABLE_SCALE = 0.9; // at which letters have 13 pixels; on a phone 14
 const MOST_SCALE = 2;
 const presentedScale = () => Math.min(Math.max(innerHeight / 500, 1.43), 2); // letters as large as in the panel, for the last row
@@ -15,7 +15,8 @@ function fittedScale(whole = false) {
   const { width, height } = graph.viewBox.baseVal;
   const fit = Math.min(viewport.clientWidth / width, viewport.clientHeight / height);
   if (whole) return fit;
-  if (isPresented() && !isPhone()) return Math.min(Math.max(fit, presentedScale()), MOST_PRESENTED);
+  const isOfLayers = document.body.dataset.view === "layer" && viewport.clientWidth >= LEAST_SCALE * width; // read from matrices
+  if (isPresented() && !isPhone()) return Math.min(Math.max(fit, isOfLayers ? LEAST_SCALE : presentedScale()), MOST_PRESENTED);
   if (isPhone()) return Math.min(Math.max(fit, 1), MOST_SCALE);
   if (fit >= LEAST_SCALE) return Math.min(fit, MOST_SCALE);
   const across = viewport.clientWidth / width; // a chain in rows is read down
