@@ -31,7 +31,7 @@ __all__ = ["parse"]
 
 _CONSTANTS = {"pi": math.pi, "e": math.e}
 
-#: The operators between two operands, and how tightly they bind; a sign binds as a power does.
+#: The operators between two operands, and their precedence; a sign has that of a power.
 _BINARY: dict[str, tuple[int, Operation]] = {
     "<": (0, ops.lt),
     "<=": (0, ops.le),
@@ -56,7 +56,7 @@ _ALIASES = {
     "σ": "sigmoid",
 }
 
-#: What to write for operations of other libraries: those of several numbers, and the others.
+#: The advice for operations of other libraries: those of several numbers, and the others.
 _INSTEAD = {
     **{name: f"Write {written}" for name, written in OTHER_NAMES.items()},
     "log_softmax": "It would be several numbers: write one of them, a - logsumexp(a, b, c)",

@@ -46,7 +46,7 @@ __all__ = [
 
 P = TypeVar("P")
 R = TypeVar("R")
-#: The default number of chunks. It does not depend on the number of workers, as digits would.
+#: The default number of chunks. If it depended on the number of workers, the digits would, too.
 CHUNKS = 32
 #: The index of the function among the chunks, which have their own.
 FUNCTION = -1

@@ -213,7 +213,7 @@ def _error(w: Any, x: Any, t: Any) -> Any:
     return (tanh(w * x) - t) ** 2
 
 
-#: For each puzzle its function, how an answer is asked, and what is right if not the partials.
+#: The function of each puzzle, the question, and the right answer if it is not the partials.
 _CHECKS: list[tuple[Any, Any, Any]] = [
     (tanh, _solves, None),
     (lambda a, b: a / b, _solves, None),

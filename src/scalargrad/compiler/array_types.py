@@ -9,7 +9,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-#: How many numbers a cache line holds, and the widest vector.
+#: The numbers in a cache line, and in the widest vector.
 LINE = 8
 
 

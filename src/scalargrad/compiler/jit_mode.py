@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 from scalargrad.errors import TraceError
 
-#: What is chosen for this thread or task: on, off, or program, for a call being checked.
+#: The mode of this thread or task: on, off, or program, for a call being checked.
 _mode: ContextVar[str] = ContextVar("jit_mode", default="")
 
 

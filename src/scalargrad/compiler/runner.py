@@ -108,7 +108,7 @@ def are_finite(numbers: Floats) -> bool:
     return 0 not in np.isfinite(numbers).tobytes()  # in half the time of `all`
 
 
-#: So many numbers are looked at one by one in less time than NumPy takes to begin.
+#: The most numbers that are tested one by one, in less time than NumPy takes to begin.
 _FEW = 32
 
 

@@ -152,7 +152,7 @@ def _is_axis(axis: Any) -> bool:
     return axis is None or (isinstance(axis, int) and axis == 0)
 
 
-#: What is indexed, if at all, by something else than numbers in order.
+#: Types whose objects, if they can be indexed, are not indexed by numbers in order.
 _UNORDERED = (Mapping, set, frozenset)
 
 

@@ -19,7 +19,7 @@ from scalargrad.compiler.nests.lowering import Lowered
 from scalargrad.export.program import Exported, layout
 from scalargrad.version import __version__
 
-#: A workspace of at most this many numbers is on the stack.
+#: The most numbers of a workspace on the stack; a larger one is static.
 ON_THE_STACK = 1024
 _HEADER = files(__package__).joinpath("header.h.txt").read_text(encoding="utf-8")
 

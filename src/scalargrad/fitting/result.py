@@ -14,10 +14,10 @@ from scalargrad.table.validation import positive, size
 from scalargrad.transforms.functional import jacobian
 
 Bounds = list[tuple[float, float]]
-#: Moves an objective from where it was started to its minimum within bounds; returns whether it
-#: succeeded, and why it ended.
+#: A search: it moves an objective from its start to its minimum within bounds, and returns whether
+#: it succeeded, and why it ended.
 Search = Callable[[Objective, Bounds], tuple[bool, str]]
-#: With parameters scaled to unit curvature, a direction of less curvature than this counts as flat.
+#: The least curvature of a direction that is not flat, with parameters scaled to unit curvature.
 _FLAT = 1e-13
 
 

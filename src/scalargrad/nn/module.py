@@ -323,7 +323,7 @@ def _children(part: Any) -> list[tuple[Any, Any]]:
     return []
 
 
-#: Held while a module holds other numbers, so that no two calls mix theirs.
+#: The lock held while a module holds other numbers, so that no two calls mix theirs.
 _exchanging = threading.RLock()
 
 

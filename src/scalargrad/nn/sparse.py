@@ -30,7 +30,7 @@ class Touched(dict["SparseParameter", None]):
         self.clear()
 
 
-#: Read and write the slot of a Value's gradient, without noting that it was written.
+#: The slot of a Value's gradient, to read and write it without noting that it was written.
 _SLOT: Any = Value.grad
 _grad, _set_grad = _SLOT.__get__, _SLOT.__set__
 

@@ -13,7 +13,7 @@ from scalargrad.value import Parameter, Value
 
 Shape = tuple[int, ...]
 
-#: Containers nested deeper than this are not taken for a rectangle.
+#: The most dimensions of nested containers that are read as a rectangle.
 _MOST_DIMENSIONS = 8
 
 

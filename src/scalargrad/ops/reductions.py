@@ -44,7 +44,8 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: A class likelier than this gets its slope, 1 - p, from the others, since that would cancel.
+#: The probability of a class above which its slope, 1 - p, is summed from the others, as the
+#: difference would cancel.
 _LIKELY = 0.75
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: If class names are longer than this in all, they are written at an angle under the matrix.
+#: The most letters of all class names that are written level under the matrix, not at an angle.
 _LETTERS_ACROSS = 30
 _MOST_CLASSES = 10_000
 

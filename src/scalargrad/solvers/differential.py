@@ -30,9 +30,10 @@ _STAGES = (
 )
 #: Weights of all slopes for the step of order 5 minus that of order 4: the error estimate.
 _ERROR = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40)
-#: The next step is this times the one whose error would be allowed, within a range of factors.
+#: The ratio of the next step to the last: the share taken of that which the allowed error permits,
+#: and the bounds of the ratio.
 _SAFETY, _LEAST, _MOST = 0.9, 0.2, 5.0
-#: An error of 0 counts as its root.
+#: A number added to each mean square of errors, since 0 has no logarithm.
 _TINY = 1e-20
 
 

@@ -18,9 +18,9 @@ from scalargrad.table.validation import positive, size
 from scalargrad.transforms.functional import jacobian
 from scalargrad.value import Value
 
-#: A step is taken if it takes away at least this part of what it promises (Armijo).
+#: The share of the predicted decrease that a step must achieve to be taken (Armijo).
 _SLOPE = 1e-4
-#: Where x is 0, steps count as small beside this part of the largest that it has been.
+#: The share of the largest x so far beside which steps count as small where x is 0.
 _FLOOR = 1e-7
 #: The least order up to which derivatives are exact.
 _ORDER = 2

@@ -14,7 +14,8 @@ from scalargrad.table.declaration import ATOM, SIGN, Notation, Operation, call
 from scalargrad.table.printing import Expression, Fragment, parenthesise
 from scalargrad.table.symbol import TABLE, Symbol
 
-#: A sum nested deeper than this is printed in stretches, which keeps recursion shallow.
+#: The deepest nesting of a sum that is printed as one expression; a deeper one is cut into several,
+#: to keep recursion shallow.
 _STRETCH = 80
 
 

@@ -20,7 +20,7 @@ from scalargrad.grad_mode import builds_graphs, switches
 KEPT = "_compared"
 _MOST_KEPT = 2 * 64
 
-#: A formula is followed down while it has at most so many parts, to which two more may come.
+#: The most parts of a formula that is followed down further; two more may then be added.
 _ROOM = 6
 
 _next_number = count().__next__

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from inspect import Signature
 
 
-#: How tightly the operators of a notation bind, the loosest first.
+#: The precedence of the operators of a notation, the loosest first.
 CONDITIONAL, COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = 1, 2, 3, 4, 5, 6, 9
 
 

@@ -14,7 +14,7 @@ from scalargrad.table.symbol import Symbol
 Expression = Symbol | float
 Fragment = tuple[str, int]
 
-#: The minus sign of print, with which people are shown numbers and formulas.
+#: The typographic minus sign, for numbers and formulas that people read.
 MINUS = "−"
 
 

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 #: Optimisers whose rules move numbers in arrays; SparseAdam asks which rows were looked up.
 _OF_ARRAYS = (SGD, Adam, AdamW, RMSprop, Adagrad)
-#: Recording a step takes about as long as this many eager steps.
+#: The time to record a step, in eager steps.
 RECORDING = 5
-#: Compiling it takes about as long as visiting this many operands eagerly.
+#: The time to compile it, in operands visited eagerly.
 COMPILING = 200_000
 
 

@@ -24,7 +24,7 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.ops import TABLE
 
-#: From so many examples on there are blocks: at most so many.
+#: The fewest examples that are split into blocks, and the most blocks.
 EXAMPLES, BLOCKS = 10_000, 40
 
 

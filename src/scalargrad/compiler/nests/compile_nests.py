@@ -34,15 +34,16 @@ from scalargrad.compiler.passes.unroll import unrolled
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Elementwise
 
-#: Programs of fewer nodes are not searched for loops.
+#: The most nodes of a program that is not searched for loops.
 _SMALL = 64
-#: Programs of at most this many nodes may be compiled node by node, if their loops take more than
-#: `_SLOW` nanoseconds, by tables above all.
+#: The most nodes of a program that may be compiled node by node (`_SHORT`), and the time of its
+#: loops, in nanoseconds, above which it is (`_SLOW`): tables make loops slow.
 _SHORT, _SLOW = 2000, 15_000
-#: So may those of at most this many, if their loops take more nanoseconds than `_EACH` for a node.
+#: The most nodes of a program that may be so if its loops are slow for its size, too: they take more
+#: than `_EACH` nanoseconds for each node.
 _MEDIUM, _EACH = 10_000, 10
-#: Code of more lines, or with fewer turns of steps for each line, is compiled without optimization,
-#: which would take several times as long.
+#: The most lines of code that LLVM optimizes, and the turns of steps for each line above which it
+#: does: to optimize takes several times as long.
 _LONG, _REPEATED = 30_000, 8
 T = TypeVar("T")
 

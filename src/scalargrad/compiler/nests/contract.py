@@ -53,7 +53,7 @@ class Fused(Elementwise):
 FMA = Fused("fma", (1, 1), lambda x, y, z: x * y + z)
 FMS = Fused("fms", (1, -1), lambda x, y, z: x * y - z)
 FNMA = Fused("fnma", (-1, 1), lambda x, y, z: z - x * y)
-#: For each operation on a product and a number, the place of the product and what takes its place.
+#: The fused operation for each operation on a product and a number, and each place of the product.
 _FUSED = {
     ("add", 0): FMA, ("add", 1): FMA, ("sub", 0): FMS, ("sub", 1): FNMA
 }  # fmt: skip

@@ -33,8 +33,9 @@ from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 
-#: So many forms in which an array is read are compared for cells in common; those of a smaller
-#: array have accumulators of their own, which may be in registers.
+#: The most forms in which an array is read that are compared for cells in common (`_SHARED`), and
+#: the fewest numbers of such an array (`_LARGE`): the forms of a smaller one have accumulators of
+#: their own, which may be in registers.
 _SHARED, _LARGE = 64, 256
 
 
@@ -92,10 +93,10 @@ def _reached(start: Iterable[Array], ways: Sequence[tuple[Array, Array]]) -> set
     return found
 
 
-#: What is done with an error signal where the partial derivative is a number of these.
+#: The operation on an error signal in place of a product with one of these partial derivatives.
 _SIGNS: dict[object, Operation] = {1.0: TABLE["identity"], -1.0: TABLE["neg"]}
-#: Cells that are read one by one have signals of their own, unless more than so many are not read
-#: for each that is.
+#: The most cells of an array, for each one that is read, if cells that are read one by one have
+#: signals of their own.
 _CELLS = 4
 
 

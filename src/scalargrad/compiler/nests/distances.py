@@ -17,13 +17,14 @@ from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.nests.equations import SET, Access, Index, Loop, Step, Var
 from scalargrad.compiler.passes.nodes import stretches
 
-#: By how many turns of a loop a cell is read after it is written: the least and the most.
+#: The least and the greatest number of turns of a loop from the write of a cell to its read.
 Distance = tuple[int, int]
-#: Who reads, and what.
+#: The step that reads, and the cell.
 _Read = tuple["Placed", Access]
-#: For loops over both steps, whether a cell is read at an earlier turn (-1), the same or a later.
+#: The direction of a dependence along each common loop: a cell is read at an earlier turn than that
+#: of its write (-1), at the same (0), or at a later one (1).
 Signs = tuple[int, ...]
-#: So many turns of a step are compared at most, and pairs of turns.
+#: The most turns of a step, and pairs of turns, that are compared.
 _MOST = 1 << 22
 
 

@@ -23,10 +23,10 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Operation
 
-#: How the results of a step reach a cell: one sets it, or all are added.
+#: The two kinds of steps: one result sets a cell, or all results are added to it.
 SET, ADD = "=", "+="
-#: A sum of up to so many terms is added in order. A longer one is so many sums, its classes: term
-#: k is in class k mod 8. `interpreter` has the whole rule.
+#: The most terms of a sum that are added in order, and the classes of a longer sum: term k is in
+#: class k mod 8, each class is added in order. `interpreter` has the whole rule.
 SEQUENTIAL, CLASSES = 64, 8
 
 

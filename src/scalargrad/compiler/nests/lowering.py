@@ -49,7 +49,7 @@ from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
-#: So many gradients or more by the same nodes are computed side by side.
+#: The fewest gradients with respect to the same nodes that are computed side by side.
 _ROWS = 4
 _IDENTITY, _ADD, _MUL, _WHERE = (TABLE[name] for name in ("identity", "add", "mul", "where"))
 

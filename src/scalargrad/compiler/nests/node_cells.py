@@ -28,7 +28,7 @@ from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Held, Op, Sta
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
-#: More constants than this are copied from an array of them.
+#: The most constants that are written one by one; more are copied from an array of them.
 _NUMBERS = 8
 _IDENTITY, _MUL, _ADD, _FLOOR, _WHERE, _GE, _LT, _EQ = (
     TABLE[x] for x in ("identity", "mul", "add", "floor", "where", "ge", "lt", "eq")

@@ -223,7 +223,7 @@ class _Printed:
         return f"{'whole' if axes else 'int'}({self._cell(table, axes)})"
 
 
-#: Operations that are written where they stand.
+#: Operations that are written in place, without a call.
 _INLINE: dict[Operation, str] = {
     TABLE["add"]: "{} + {}",
     TABLE["sub"]: "{} - {}",
@@ -234,7 +234,7 @@ _INLINE: dict[Operation, str] = {
     FMS: "{} * {} - {}",
     FNMA: "{2} - {0} * {1}",
 }
-#: Loops in which no step runs as often as this are no axes.
+#: The fewest runs of a step in a loop that becomes an axis of arrays.
 _FEW = 100
 
 

@@ -33,10 +33,10 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.schedule import ScheduledLoop
 
-#: Arrays of so many numbers are read where they lie rather than copied.
+#: The fewest numbers of a given array that is read in place rather than copied.
 LARGE = 4096
-#: Rows and arrays whose length is a multiple of so many numbers, 1 kB, are kept further apart: what
-#: a column has, or one turn of a loop reads, would else be in the same few lines of the cache.
+#: The numbers in 1 kB. Rows and arrays whose length is a multiple of it are padded: a column, or
+#: what one turn of a loop reads, would else be in the same few lines of the cache.
 APART = 128
 
 

@@ -30,10 +30,10 @@ from scalargrad.compiler.nests.sums import IDENTITY, Sum, Sums, carried, has_cla
 from scalargrad.compiler.nests.tiles import GATHERED, KEPT, is_fixed
 from scalargrad.errors import TraceError
 
-#: How many steps a basic block has at most: LLVM's time for one grows faster than its size.
+#: The most steps of a basic block: LLVM's time for one grows faster than its size.
 STRAIGHT = 50
 
-#: A function's name, and how often it is called: if several times, then with the number of a block.
+#: A function's name, and the number of its calls: if more than one, it takes the number of a block.
 Function = tuple[str, int]
 
 

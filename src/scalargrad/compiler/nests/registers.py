@@ -27,9 +27,9 @@ from scalargrad.compiler.nests.equations import (
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.schedule import ScheduledLoop
 
-#: Which cell it is: its array, and its place as a number and multiples of registers.
+#: A cell: its array, and its place as a number and multiples of registers.
 Key = tuple[Any, ...]
-#: What is carried from turn to turn: registers or numbers.
+#: The values carried from turn to turn: registers or numbers.
 Carried = list[Operand]
 
 

@@ -76,12 +76,12 @@ def _tanh_slope_of(y: Symbol, t: Symbol) -> Symbol:
     return t * ((1 + abs(y)) * (1 + abs(y)))
 
 
-#: For each unit, the exponential, and the function of it and of x.
+#: The exponential of each unit, and the unit as a function of it and of x.
 UNITS: dict[Op, tuple[Unary, Binary]] = {
     sigmoid: (_decay, _sigmoid_of),
     tanh: (_decay_twice, _tanh_of),
 }
-#: For functions of a unit's result and operand, the same of the result and the exponential.
+#: Functions of a unit's result and operand, each with the same of the result and the exponential.
 FUNCTIONS: dict[Op, Binary] = {_one_less: _one_less_of, _tanh_slope: _tanh_slope_of}
 
 

@@ -35,7 +35,7 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.errors import TraceError
 
-#: How many turns a loop has at least that is taken for one whose turns are lanes of vectors.
+#: The fewest turns of a loop whose turns may be lanes of vectors.
 LANES = 4
 
 

@@ -37,18 +37,19 @@ from scalargrad.table.operation import Elementwise
 
 #: The kinds of arrays whose dimensions may lie in any order.
 FREE = frozenset({"const", "temp"})
-#: What a vector of eight numbers costs, where a number costs 1: two registers of most processors.
+#: The cost of an operation on a vector of eight numbers, two registers of most processors; on one
+#: number it is 1.
 VECTOR = 2.0
-#: What an operation of many instructions costs, a call of the C library, and a number that is read
-#: or written by itself where its neighbours on the lanes are elsewhere.
+#: The costs of an operation of many instructions, of a call of the C library, and of a number that
+#: is read or written by itself, since its neighbours on the lanes are elsewhere (gathered).
 LONG, CALL, APART = 20.0, 40.0, 1.0
-#: How many sums go abreast, which read what they have in common once; and how many vectors of a
+#: The number of sums that go abreast, to read what they have in common once; and of vectors of a
 #: recurrence, each of which waits for itself.
 ABREAST = 4
-#: How many turns a loop that is unrolled may have, and operations in all of them.
+#: The most turns of a loop that is unrolled, and the most operations in all of them.
 TURNS, UNROLLED = 16, 64
-#: How many numbers read by all turns of a loop are read before it, where they take one load each,
-#: and where their lanes are gathered.
+#: The most numbers that are read before a loop, since all its turns read them: those that take one
+#: load each, and those whose lanes are gathered.
 KEPT, GATHERED = 8, 64
 
 

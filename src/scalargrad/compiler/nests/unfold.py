@@ -61,21 +61,22 @@ from scalargrad.ops import (
 from scalargrad.table.operation import Elementwise, Reduction
 from scalargrad.table.symbol import Symbol
 
-#: What is passed on to a node: a seed, or the product of an error signal and a partial derivative.
+#: A term of a node's error signal: a seed, or the product of a signal and a partial derivative.
 _Term = int | tuple[int, int | float]
 #: Backward sweeps, as `Nodes.sweeps` returns them.
 _Sweeps = dict[Seeds, dict[int, int]]
-#: Chains have at least so many additions.
+#: The fewest additions of a chain.
 _CHAIN = 2
-#: Maxima of more numbers of operands than this are chains.
+#: The most numbers of operands that maxima may have without being chains.
 _VARIOUS = 2
-#: So many sweeps that others read are differentiated as equations.
+#: The most sweeps read by others that are differentiated as equations.
 _FEW = 4
-#: More sweeps than this, each by other nodes, are written out: they repeat themselves.
+#: The most sweeps with respect to different nodes that are not written out: more repeat themselves.
 _MANY = 8
-#: So are those that pass less than this share of the nodes of all, on average.
+#: The least share of the nodes of all sweeps that one passes on average, if so many sweeps are not
+#: written out.
 _SHARED = 0.25
-#: That average is taken over about so many.
+#: The number of sweeps, about, over which that average is taken.
 _SAMPLE = 32
 
 
@@ -193,7 +194,7 @@ class _Unfolding(Writer):
         self.swept: dict[Seeds, dict[int, int]] = {}
         self.differentiates = ADJOINT in program.nodes().table
         largest = program.nodes().args_with(maximum)
-        #: Maxima of various numbers of operands are alike as chains alone.
+        #: True if maxima are written as chains, since by their operands they would not be alike.
         self.varies = len({*map(len, largest)}) > _VARIOUS
 
     def run(self) -> Program:

@@ -198,7 +198,7 @@ class Nodes:
         )
 
 
-#: Fewer nodes than this are removed one by one.
+#: The fewest nodes that are removed all at once, by NumPy.
 _MANY = 64
 
 

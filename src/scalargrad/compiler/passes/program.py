@@ -21,7 +21,7 @@ from scalargrad.compiler.passes.kinds import (
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.system.cached_property import cached_property
 
-#: How many lanes of numbers known beforehand a listing shows.
+#: The most lanes of a node of constants that a listing shows.
 _SHOWN = 6
 
 

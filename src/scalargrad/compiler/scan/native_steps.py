@@ -32,8 +32,9 @@ from scalargrad.value import Value
 
 #: The fewest steps that are run in one call.
 FEW = 16
-#: How many steps are run at first, then twice as many; the most numbers of their outputs, which
-#: stay in the cache, and of their memories, which take 0.1 s: then Python can handle a signal.
+#: `_FIRST`: the steps of the first call; each later call runs twice as many. The most numbers of
+#: their outputs (`_OUTPUTS`), to stay in the cache, and of their memories (`_NUMBERS`), which take
+#: 0.1 s: then Python can handle a signal.
 _FIRST, _OUTPUTS, _NUMBERS = 64, 2**15, 2**26
 
 #: Runs steps: each takes the carry and its entry, writes its outputs to a row, and stretches of

@@ -26,12 +26,12 @@ from scalargrad.compiler.trace.traced import Traced, TracedParameter
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Operation
 
-#: So many nodes must be left to be written: to look at all that a function can reach takes a
-#: millisecond and more.
+#: The fewest nodes left to be written for which a search for a repeated step is worth it: to read
+#: all that a function can reach takes a millisecond or more.
 WORTH = 10_000
-#: How many steps are looked at.
+#: The most steps after which this search is made.
 _LOOKS = 20
-#: All steps have so many nodes at most, which take a minute and some gigabytes.
+#: The most nodes of all steps together, which take a minute and some gigabytes.
 _MOST = 10_000_000
 
 #: The types of traced numbers, of most entries, and of what may be changed.
@@ -166,7 +166,7 @@ def _alike(trace: Trace, trees: list[Any]) -> Nesting | None:
     if not all(type(x) in _TRACED and x.trace is trace for x in numbers):
         return None
     of, nodes = trace.plainness, [x.index for x in numbers]
-    #: What decides, besides a number, what is written for it.
+    #: The properties of a number, besides its value, that decide what is written for it.
     asked = trace.ops.__getitem__, of.age, of.is_truth, trace.is_leaf
     kinds = [*zip(map(type, numbers), *(map(ask, nodes) for ask in asked), strict=True)]
     one = kinds[: len(kinds) // len(trees)]

@@ -18,7 +18,7 @@ from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import function, size
 
-#: What keeps its entries, so that all can be read before the first step.
+#: Types of containers that keep their entries, so that all can be read before the first step.
 _READ_AT_ONCE = (list, tuple, np.ndarray)
 
 

@@ -24,14 +24,16 @@ from scalargrad.compiler.nests.finder.tree import (
     Tree,
 )
 
-#: As how many statements a table counts, and how many more if it has an entry for each node of the
-#: recording; a loop whose extents are a table; a border, as where a recurrence starts.
+#: Costs, in statements. `_TABLE`: of a table, and how much more if it has an entry for each node of
+#: the recording; `_RAGGED`: of a loop whose extents are a table; `_BORDER`: of a border, as where a
+#: recurrence starts.
 _TABLE, _RAGGED, _BORDER = (6, 6), 3, 1.5
-#: Another border is a choice at each turn; as how many more it counts in a loop of one turn.
+#: The further cost of a border that is a choice at each turn, as a multiple of `_BORDER` over the
+#: turns of the loop.
 _CHOICE = 8.0
-#: Arrays of results have at most so many cells for each node, and beside that.
+#: The most cells of the arrays of results: `_PADDED` for each node, and `_BESIDE` more.
 _PADDED, _BESIDE = 8, 4096
-#: How many borders an operand may have, one within the other.
+#: The most borders of an operand, one within the other.
 _BORDERS = 2
 
 
@@ -118,7 +120,7 @@ class _Operand:
     def __init__(self, tree: Tree, statement: Statement, j: int) -> None:
         self.tree, self.statement = tree, statement
         self.kinds, self.places = tree.recording.operand(statement.nodes, j)
-        #: What each instance reads: a statement's results, inputs, or numbers.
+        #: The source that each instance reads: a statement's results, inputs, or numbers.
         self.sources = tree.sources(self.kinds, self.places)
 
     def access(self) -> Access:

@@ -19,13 +19,14 @@ from scalargrad.compiler.passes.nodes import alike, flagged, stretches
 
 Codes = NDArray[np.uint64]
 
-#: There are so many ways at most, each taken so often or more, and so many copies in a row.
+#: The most ways of an `if`; the fewest times that each is taken; the fewest copies in a row.
 _WAYS, _LEAST, _OFTEN = 8, 3, 12
-#: The least score, as a share of a recording.
+#: The least score, as a share of the nodes of a recording.
 _COVERED = 0.3
-#: At so many of the most frequent codes bodies may begin.
+#: The most codes, the most frequent ones, at which bodies are tried to begin.
 _ANCHORS = 16
-#: What this share of bodies has at its end, as far apart, ends the turns of a loop: it is no way.
+#: The share of longer bodies at equal distances from which on they are no way of an `if`: what they
+#: have at their end then ends the turns of a loop.
 _REGULAR = 0.9
 #: The base of hashes: it is odd, and has an inverse modulo 2⁶⁴.
 _BASE = 0x9E3779B97F4A7C15

@@ -38,21 +38,22 @@ from scalargrad.compiler.nests.finder.tree import (
 from scalargrad.compiler.passes.nodes import alike
 from scalargrad.errors import TraceError
 
-#: Where something is read: for each loop, one index, or all but so many first and last ones.
+#: A part of a loop nest: for each loop one index, or how many first and last ones are left out.
 Region = tuple[int | tuple[int, int], ...]
-#: For cells beside results, the kind and the place, in the recording, of what they hold.
+#: The contents of cells around results: for each cell, the kind and the place of an operand.
 Around = dict[tuple[int, ...], tuple[int, int]]
-#: Cells around results go at most so far, and farther by twice the extent.
+#: The greatest distance, in cells, of cells around results; above them, twice the extent is added.
 _FAR = 64
-#: So many things an operand reads at most, turn by turn: or more where these are choices for fewer
-#: than one of so many nodes, or so many if a program of more nodes than this would have no loops.
+#: The most sources that an operand chooses from, turn by turn: `_CHOICES`, or `_MOST_CHOICES` if a
+#: program of more than `_LONG` nodes would else have no loops; more where the choices are fewer than
+#: one for each `_SELDOM` nodes.
 _CHOICES, _SELDOM, _MOST_CHOICES, _LONG = 6, 16, 100, 5000
-#: From so many on, those that are made outside of its loops are copied to an array of their own, if
-#: each is read at so few turns.
+#: The fewest sources from outside of the loops that are copied to an array of their own, and the
+#: most turns at which each may be read.
 _COPIES = 3, 64
-#: Stands for the copies, as the number of a statement does for its results.
+#: The source that stands for these copies, as the number of a statement does for its results.
 _COPIED = -100
-#: They are copied where one of so many turns reads them, as each turn has a cell then.
+#: The most turns for each one that reads a copy: each turn then has a cell.
 _SPREAD = 16
 
 
@@ -110,7 +111,7 @@ class Fill(NamedTuple):
     value: Read
 
 
-#: What an operand reads, once it is known where that is stored.
+#: The read of an operand: a number, a cell, or a choice of reads.
 Read = float | Cell | Stored | Chosen
 
 

@@ -31,29 +31,31 @@ from scalargrad.compiler.nests.finder.tree import (
     computes,
 )
 
-#: Loops without loops in them have so many statements at most, and run so often in the mean.
+#: Flat loops, which hold no loops: the most statements (`_FLAT`), and the fewest turns in the mean.
 _FLAT, _LEAST_TURNS = 1200, 6
-#: Of a longer recording, one for so many nodes; else loops within loops are taken.
+#: The fewest nodes for each statement of flat loops in a long recording, if there are loops within
+#: loops to take instead.
 _SELDOM = 40
-#: They may take this share of the time of these at most.
+#: The greatest time of flat loops, as a share of the time of loops within loops.
 _FASTER = 0.95
-#: Nanoseconds of an operation, of a choice, of a table, of each time that a loop whose turns vary
-#: begins, and of a statement to be compiled, if a program is run 30,000 times; and how many turns
-#: run at once where they wait for nothing.
+#: Times, in nanoseconds: of an operation, of a choice, of a lookup in a table, of entering a loop
+#: whose number of turns varies, and of compiling a statement, divided among 30,000 runs. `_LANES`:
+#: the turns that run at once where they wait for nothing.
 _EACH, _CHOSEN, _LOOKED, _ENTERED, _COMPILED, _LANES = 1.0, 1.0, 12.0, 6.0, 33.0, 4
-#: An operation takes twice as long if a turn has more than these, each with its cache line.
+#: The most statements of a turn whose cache lines all stay in the cache: with more, an operation
+#: takes twice as long.
 _CACHED = 400
-#: Loops have so few turns if these are written out. So many are tried, fewer of long recordings:
-#: trees of so many nodes are read.
+#: Unrolling: the most turns of a loop (`_TURNS`), the most loops tried (`_TRIED`), and the nodes of
+#: trees read for it, all together (`_READ`), which long recordings reach first.
 _TURNS, _TRIED, _READ = 8, 5, 100_000
-#: Loops are split so often in a row, while that makes a tree no worse than by this factor.
+#: The most splits of loops in a row, and the greatest factor by which one may raise the cost.
 _SPLITS, _WORSE = 4, 1.25
-#: Trees of up to so many statements are written in other ways, which takes a millisecond for each.
+#: The most statements of a tree that is tried in other forms, each of which takes a millisecond.
 _CHANGED = 150
-#: A program is written without loops if these have more than one statement for so many nodes.
+#: The fewest nodes for each statement: with fewer, a program is written without loops.
 NODES_PER_STATEMENT = 4
-#: More statements than this are no tree; in long recordings, more than one of so many nodes, and
-#: than the last.
+#: The most statements of a tree: `_MOST`; in long recordings, one for each `_NODES_EACH` nodes, up
+#: to `_LAST`.
 _MOST, _NODES_EACH, _LAST = 500, 12, 8000
 
 

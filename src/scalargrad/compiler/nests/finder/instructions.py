@@ -12,10 +12,10 @@ from scalargrad.compiler.passes.kinds import Op
 
 #: Kinds of operands: computed by another node, given (an input or a gradient), or a constant.
 COMPUTED, GIVEN, NUMBER = 0, 1, 2
-#: A code has a digit for the kind of each of so many operands.
+#: The most operands of a node, since its code has a digit for the kind of each.
 MOST_OPERANDS = 32
 _DIGITS = 3 ** np.arange(MOST_OPERANDS + 1)
-#: The inputs of a recording are in one array or in several, whose numbers begin so far apart.
+#: The distance between the first numbers of two arrays of inputs.
 APART = 1 << 40
 
 

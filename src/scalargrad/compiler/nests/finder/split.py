@@ -19,13 +19,13 @@ from scalargrad.compiler.nests.finder.structure import Structure
 from scalargrad.compiler.nests.finder.tree import Loop, Tree
 from scalargrad.compiler.passes.nodes import stretches
 
-#: Loops of fewer turns are not split.
+#: The fewest turns of a loop that is split.
 _LEAST = 4
-#: Grids have at least so many rows.
+#: The fewest rows of a grid.
 _ROWS = 3
-#: Rows of which the last one is not whole are written out, if they have at most so many turns.
+#: The most turns of a row, if the last row is not whole: it is then unrolled.
 _LONGEST = 12
-#: Keeps apart the addresses of statements, and from those of inputs and numbers.
+#: The distance between the addresses of the results of two statements.
 _APART = 1 << 32
 
 

@@ -25,29 +25,35 @@ from scalargrad.compiler.passes.nodes import alike, flagged, stretches
 
 Codes = NDArray[np.uint64]
 
-#: The least copies that are a loop.
+#: The fewest copies that are a loop.
 _LEAST = 3
-#: So many cuts of a run make it rows.
+#: The fewest cuts of a run that make its parts the rows of a triangle, each of any length.
 _ROWS = 4
-#: Periods up to this are all tried; of longer ones a few, at which windows of 16 symbols recur.
+#: The longest period of those that are all tried (`_SHORT`); the most longer periods that are tried
+#: (`_LIKELY`), those at which windows of `_WINDOW` symbols most often recur.
 _SHORT, _LIKELY, _WINDOW = 32, 12, 16
-#: Of loops without loops in them, so many periods are tried at which windows of each length recur.
+#: For loops without loops in them: the most periods tried for each length of a window, those at
+#: which such windows most often recur (`_EACH_WINDOW`), and the lengths, in symbols (`_WINDOWS`).
 _EACH_WINDOW, _WINDOWS = 3, (1, 4, 16, 64, 256, 1024)
-#: They save so many symbols at least.
+#: The fewest symbols that one of these loops replaces.
 _SAVES = 12
-#: Windows are looked for in so many symbols at most.
+#: The most symbols, in the middle of all, in which recurring windows are searched for.
 _SAMPLE = 1 << 16
-#: A recording of so many nodes is irregular if short periods leave this share of its symbols.
+#: Irregular recordings have more nodes than `_LONG`, and short periods leave more than this share
+#: of their symbols.
 _LONG, _IRREGULAR = 5000, 0.7
-#: How many symbols may be compared for each node, and beside that, before the search ends.
+#: The most comparisons of symbols before the search ends: `_WORK` for each node, and `_MORE_WORK`.
 _WORK, _MORE_WORK = 500, 2_000_000
-#: Single copies of bodies are looked for once so few symbols are left, or half of the nodes.
+#: Single copies of bodies are searched for once fewer symbols are left, or half as many as nodes.
 _FEW = 20_000
-#: A single copy of a shorter body is part of a loop only between the same neighbours.
+#: The length, in symbols, from which a single copy of a body is a loop anywhere: a shorter one is
+#: only between the neighbours that loops of its body have.
 _TELLING = 3
-#: A symbol is none that is in a run of a period up to this, which is folded after those of one.
+#: The longest period of runs whose symbols are no single copies: these runs are folded next, after
+#: those of period 1.
 _NEXT = 4
-#: How many operands of a node are compared; what keeps inputs apart from nodes; any number.
+#: `_OPERANDS`: the most operands of a node that are compared. Addresses: `_INPUTS` keeps those of
+#: inputs apart from those of nodes; `_NUMBER` is that of all numbers.
 _OPERANDS, _INPUTS, _NUMBER = 3, 1 << 40, -(1 << 50)
 #: Multipliers of the hash: Steele, Lea and Flood, Fast splittable pseudorandom number generators.
 _MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)

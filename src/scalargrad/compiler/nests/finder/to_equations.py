@@ -83,7 +83,7 @@ class _Writer:
         self.sums = sums_of(tree, results)
         self.cells = Cells(tree, self.builder, self.inputs, self.sums, around=around)
         self.operations = [operation_of(tree.recording.table[s.code]) for s in tree.statements]
-        #: What is written just before a statement, and before a loop is opened.
+        #: The fills to write just before a statement, and before a loop is opened.
         self.before: dict[Statement | Loop, list[Fill]] = defaultdict(list)
         #: The sums that end with a loop.
         self.closing: dict[Loop, list[Statement]] = defaultdict(list)
