@@ -176,7 +176,7 @@ class _Reader:
             self.names[name] = tuple(self.names[entry] for entry in entries)
 
     def taken(self, name: str) -> str:
-        """Return why a name cannot be given a meaning, or nothing."""
+        """Return the reason why a name cannot be given a meaning; "" if there is none."""
         if name in _CONSTANTS:
             return f"it is the constant {_CONSTANTS[name]:.6g}; choose another name"
         if name in ops.TABLE:
@@ -268,9 +268,9 @@ class _Reader:
         return made
 
     def expression(self, least: int = _COMPARISON) -> Any:
-        """Return what an expression stands for, of operators that bind at least so tightly.
+        """Return the value of an expression whose operators have at least this precedence.
 
-        That is a node, a number, or of a list or vector a tuple of them.
+        It is a node, a number, or for a list or vector a tuple of them.
         """
         result = self.operand()
         while (found := _BINARY.get(self.word.text)) is not None and found[0] >= least:
@@ -288,7 +288,7 @@ class _Reader:
         return result
 
     def operand(self) -> Any:
-        """Return what a number, a name, a call, a bracket or a sign with its operand stands for."""
+        """Return the value of a number, a name, a call, a bracket or a sign with its operand."""
         word = self.word
         if _NUMBER.match(word.text):
             self.at += 1
@@ -305,7 +305,7 @@ class _Reader:
         return items if is_list or word.text == "[" else items[0]
 
     def items(self, closing: str) -> tuple[tuple[Any, ...], bool]:
-        """Return what stands in brackets up to their end, and whether that is a list."""
+        """Return the items in brackets, up to the closing one, and whether they are a list."""
         items: list[Any] = []
         comma: object = ","
         while self.word.text != closing and comma:
@@ -346,7 +346,7 @@ class _Reader:
         raise self.error(word, reason)
 
     def name(self, word: _Word) -> Any:
-        """Return what a name stands for."""
+        """Return the value of a name."""
         name = word.text
         if name in self.names:
             if name not in _CONSTANTS:

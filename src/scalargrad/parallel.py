@@ -72,7 +72,7 @@ class SweepInterrupt(KeyboardInterrupt):
 
 
 def _kept(finished: dict[int, Any]) -> str:
-    """Say what becomes of the results so far, for a caller who has the exception as `error`."""
+    """Return the fate of the results so far, for a caller who has the exception as `error`."""
     if not finished:
         return "no point had finished"
     one = len(finished) == 1
@@ -354,7 +354,7 @@ class Request(NamedTuple):
 
 @lru_cache(maxsize=4)
 def _held(_key: bytes) -> dict[int, Any]:
-    """Return what this process holds of a sum; of the latest four it keeps it."""
+    """Return this process's store for a sum; it keeps those of the latest four sums."""
     return {}
 
 
@@ -514,7 +514,7 @@ def as_workers(workers: Any) -> int | Map:
 
 
 def _mapped(found: Any, f: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[Any]:
-    """Return what a map that somebody gave makes of items."""
+    """Return the results of a caller's own map over items."""
     results: Any = found(f, items)
     if not isinstance(results, Iterable):
         raise OperandError(f"workers returned {shown(results)}: give a map, such as pool.map")

@@ -145,7 +145,7 @@ def check(number: int, answer: Callable[..., Any]) -> Verdict:
 
 
 def _wrong(puzzle: Puzzle, answer: Callable[..., Any], point: list[float]) -> str:
-    """Return what is wrong with an answer at a point; "" if nothing is."""
+    """Return the fault of an answer at a point; "" if it is right."""
     true = puzzle.truth(*point)
     try:
         found = puzzle.ask(answer, *point)

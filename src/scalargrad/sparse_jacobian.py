@@ -27,7 +27,7 @@ from scalargrad.value import Value
 
 
 def pattern(program: Program, inputs: int, results: int) -> tuple[Integers, Integers]:
-    """Return where a Jacobian may have entries that are not 0.
+    """Return the sparsity pattern of a Jacobian: its entries that may not be 0.
 
     Parameters
     ----------

@@ -75,7 +75,7 @@ class Plan:
     watch: Path | None = None
 
     def checkpoint(self, name: str) -> Path:
-        """Return where a program writes its checkpoint."""
+        """Return the file to which a program writes its checkpoint."""
         return self.folder / f"{name}.checkpoint.json"
 
 
@@ -191,7 +191,7 @@ _AT_ONCE: dict[str, Any] = {"batch_size": None, "shuffle": False}
 
 
 def _classes(axes: Any, model: Module, examples: Any, labels: Sequence[str] | None = None) -> str:
-    """Draw which classes a model takes for which, and return how many it gets right."""
+    """Draw a model's confusion matrix, and return its accuracy in words."""
     inputs, targets = examples
     with no_grad():
         scores = [[score.data for score in model(x)] for x in inputs]
@@ -376,7 +376,7 @@ def sine(plan: Plan) -> Report:
 
 
 def deciding_words(model: Module, review: str) -> dict[str, float]:
-    """Return how much each word of a review decides, the most decisive first.
+    """Return the influence of each word of a review on the decision, the most decisive first.
 
     Parameters
     ----------

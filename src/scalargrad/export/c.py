@@ -82,7 +82,7 @@ def around_loops(exported: Exported, loops: Scheduled, text: str) -> Source:
 
 
 def _initial_code(memory: Floats) -> str:
-    """Return what memory is declared to hold: numbers other than 0, each with its cell."""
+    """Return the initializer of memory: numbers other than 0, each with its cell."""
     (cells,) = memory.view(np.int64).nonzero()
     numbers = ", ".join(f"[{k}] = {number_text(memory[k])}" for k in cells)
     return f" = {{\n{textwrap.fill(numbers or '0.0', 100)}}}"

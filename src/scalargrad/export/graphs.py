@@ -205,7 +205,7 @@ def _comparison(sp: Any, name: str) -> Callable[..., Any]:
 
 
 def _written_out(sp: Any) -> dict[str, Callable[..., Any]]:
-    """Return how operations are written in SymPy: by their name there, or as expressions."""
+    """Return SymPy's form of each operation: its function there, or an expression."""
     return {
         **{name: getattr(sp, name) for name in _SAME},
         **{name: getattr(operator, name) for name in ("abs", "add", "mul", "neg", "pow", "sub")},

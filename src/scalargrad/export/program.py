@@ -48,7 +48,7 @@ class Exported:
 def exported(
     compiled: Jitted[Any, Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Exported:
-    """Return what a compiled function computes for arguments like these.
+    """Return the program of a compiled function for arguments like these.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def _results(outline: Any) -> list[tuple[str, int | float]]:
 
 
 def _leaves(name: str, x: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what is in containers, or in their outlines, by name."""
+    """Yield the leaves of containers, or of their outlines, by name."""
     parts = _parts(x)
     if parts is None:
         yield name, x
@@ -143,7 +143,7 @@ def _leaves(name: str, x: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _parts(x: Any) -> list[tuple[str, Any]] | None:
-    """Return what is in a container by its place; None for anything else."""
+    """Return the entries of a container, each with its place; None for anything else."""
     if isinstance(x, dict):
         return [(f"[{key!r}]", y) for key, y in x.items()]
     if isinstance(x, list | tuple) and not isinstance(x, Table):

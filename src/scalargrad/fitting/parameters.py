@@ -254,7 +254,7 @@ class Parameters:
         return self._rebuild(iter(numbers))
 
     def place(self, name: str) -> int:
-        """Return which free number belongs to a parameter.
+        """Return the index of a parameter's free number.
 
         Raises
         ------
@@ -308,7 +308,7 @@ def _is_pair(x: Any) -> bool:
 def _spread(
     tree: Any, given: Any, is_one: Callable[[Any], bool], what: tuple[str, str], where: str
 ) -> list[tuple[Any, list[str]]]:
-    """Return what was given for each part of a tree, with the names of the parameters in it."""
+    """Return the value given for each part of a tree, with the names of the parameters in it."""
     if given is None or is_one(given):
         return [(given, leaf_names(tree, where))]
     parts = children(tree)

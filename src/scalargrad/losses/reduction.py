@@ -35,7 +35,7 @@ def reduced(losses: Sequence[Scalar], reduction: Reduction, name: str) -> Any:
 
 
 def reduction_of(given: Any, name: str) -> str:
-    """Return how losses are reduced.
+    """Return the reduction of losses.
 
     Raises
     ------

@@ -151,7 +151,7 @@ class MultiheadAttention(Module):
         ]
 
     def _look(self, query: list[Any], keys: Any, values: Any, seen: dict[int, Any]) -> Any:
-        """Return what a query finds in all heads, and in each the weights of the keys it sees."""
+        """Return the output of all heads for a query, and in each the weights of its keys."""
         n = self.embed_dim // self.num_heads
         mixed, heads = [], []
         for start in range(0, self.embed_dim, n):
@@ -166,7 +166,7 @@ class MultiheadAttention(Module):
 
 
 def _added(mask: Any) -> Any:
-    """Return what a mask adds to a score; None where it leaves out the key."""
+    """Return the term that a mask adds to a score; None where it leaves out the key."""
     mask = mask.item() if hasattr(mask, "dtype") else mask
     if isinstance(mask, bool):
         return None if mask else 0.0

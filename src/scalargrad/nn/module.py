@@ -264,7 +264,7 @@ def _indented(module: Module) -> str:
 
 
 def _walk(module: Module, closed: Callable[[Any], bool] | None = None) -> Iterator[tuple[str, Any]]:
-    """Yield what a module holds, depth first, each object once, under its first path.
+    """Yield the parts of a module, depth first, each object once, under its first path.
 
     Shared parts and modules that contain themselves therefore take linear time. Parts that
     are `closed` are yielded but not entered.
@@ -299,7 +299,7 @@ def _lists_its_own(part: Any) -> bool:
 
 
 def _is_overlooked(part: Any) -> bool:
-    """Return whether what is not entered holds Parameters or modules, or lists of them."""
+    """Return whether a part that is not entered holds Parameters or modules, or lists of them."""
     if isinstance(part, Value) or callable(part) or _children(part):
         return False
     held = part if isinstance(part, set | frozenset) else getattr(part, "__dict__", {}).values()

@@ -52,7 +52,7 @@ def number_shape(numbers: Any, expected: Shape) -> Shape | None:
 
 
 def flat(part: Any) -> Iterator[Any]:
-    """Yield what nested lists and tuples hold, in order."""
+    """Yield the items of nested lists and tuples, in order."""
     if isinstance(part, list | tuple):
         for x in part:
             yield from flat(x)

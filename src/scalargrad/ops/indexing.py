@@ -56,7 +56,7 @@ def argmin(values: Iterable[Any]) -> int:
 
 
 def _place(values: Iterable[Any], name: str, best_of: Any, holds_against: Any) -> Any:
-    """Return where the best of some numbers is; by operations, where a function is recorded."""
+    """Return the index of the best of some numbers; by operations, if a function is recorded."""
     found = scalars(values, f"what {name} is given")
     if not found:
         raise OperandError(f"{name} of no numbers is undefined: give at least one")

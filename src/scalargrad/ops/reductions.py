@@ -73,7 +73,7 @@ class Sum(ListReduction):
 
 
 def _are_arrays(items: list[Any]) -> bool:
-    """Return whether what is added up begins with an array, such as a row of a matrix."""
+    """Return whether the items of a sum begin with an array, such as a row of a matrix."""
     first = items[0] if items else 0.0
     return not hasattr(first, "_apply") and getattr(first, "ndim", 0) > 0
 
@@ -477,7 +477,7 @@ def log_softmax(values: Iterable[Any]) -> list[Any]:
 
 
 def _likely(found: list[Any], bound: float) -> int:
-    """Return which of some probabilities, or logarithms, is above `bound`; -1 for none."""
+    """Return the index of the probability, or logarithm, that is above `bound`; -1 for none."""
     return next((k for k, x in enumerate(found) if getattr(x, "data", x) > bound), -1)
 
 

@@ -57,7 +57,7 @@ HALF_LN_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
 def _from_the_nearest_whole(x: Any) -> Any:
-    """Return how far a negative x is from the nearest whole number, for reflection; else 1/4.
+    """Return the distance of a negative x from the nearest integer, for reflection; else 1/4.
 
     Where no reflection is needed its terms stay finite, so that no derivative meets inf · 0.
     """

@@ -264,7 +264,7 @@ class Optimizer:
             group["step"] += 1
 
     def _move(self, i: int) -> _Move:
-        """Return what the next step makes of a group."""
+        """Return the next step of a group: parameters, numbers, rows and state."""
         parameters = self._visited(i)
         if len(parameters) >= _MANY and _HAS_NUMPY and (arrays := _arrays_of(parameters)):
             is_sparse = self.is_sparse(self.param_groups[i])

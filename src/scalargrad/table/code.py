@@ -74,11 +74,11 @@ class CodePrinter:
         raise NotImplementedError
 
     def notation(self, op: Operation, arity: int) -> Notation:
-        """Return how the language writes a primitive that is neither lazy nor a comparison."""
+        """Return the language's notation of a primitive that is neither lazy nor a comparison."""
         raise NotImplementedError
 
     def plan(self, expressions: Iterable[Expression]) -> None:
-        """Count how often each part of the expressions is used, and cut long sums."""
+        """Count the uses of each part of the expressions, and cut long sums."""
         for expression in expressions:
             expanded = expand(expression, self._known)
             self._stretches.update(_spine(expanded, self._uses)[_STRETCH:-1:_STRETCH])

@@ -36,7 +36,7 @@ _NE = re.compile(r"^ne\((\w+), (\w+)\)$")
 
 
 def another_operand(op: Operation) -> str:
-    """Say what to write for an operation with the further operand it has elsewhere, or nothing."""
+    """Return advice on an operation that takes a further operand elsewhere; "" on any other."""
     written = _WITH_ANOTHER.get(op.name)
     return f", or {written}" if written else ""
 
@@ -78,7 +78,7 @@ def _names(symbols: Sequence[Symbol], operands: Sequence[Any]) -> dict[Symbol, s
 
 
 def _origin(operand: Any, name: str) -> str:
-    """Say which operand is meant, where `name` is not its label."""
+    """Return the label or the operation of an operand, in words, where `name` is not its label."""
     label = getattr(operand, "label", "")
     if label:
         return "" if label == name else f" (labelled {label!r})"

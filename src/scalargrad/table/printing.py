@@ -97,7 +97,7 @@ _WITH_EXPONENT = re.compile(r"[\d.]+e")
 
 
 def _precedence(word: str) -> int:
-    """Return how tightly a name or number binds.
+    """Return the precedence of a name or number.
 
     With a minus sign it may only open a sum; 1e−3 is a product, of which no power is taken.
     """
@@ -113,7 +113,7 @@ def _text_notation(op: Operation, arity: int) -> Notation:
 
 
 def _demand(notation: Notation, index: int, operand: Expression) -> int:
-    """Return what operand `index` must bind like to stand without parentheses."""
+    """Return the precedence that operand `index` must have to stand without parentheses."""
     demand = notation.demand(index)
     opens = notation.template.startswith(f"{{{index}}}")
     return demand if opens else _firm(demand, operand)

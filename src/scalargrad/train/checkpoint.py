@@ -182,7 +182,7 @@ def described(part: Any) -> str:
 
 
 def _digest(data: Examples) -> str:
-    """Return how many examples there are, and a digest of their numbers and texts."""
+    """Return the number of examples, and a digest of their numbers and texts."""
     count = len(data.inputs)
     looked_at = data.at(spread(count, _LOOKED_AT))
     written = json.dumps(looked_at, default=_written, skipkeys=True)
@@ -190,7 +190,7 @@ def _digest(data: Examples) -> str:
 
 
 def _written(x: Any) -> Any:
-    """Return what stands for an object in an example: numbers, or its type."""
+    """Return an object in an example as JSON can write it: its numbers, or its type."""
     if isinstance(x, Value):
         return x.data
     return x.tolist() if hasattr(x, "tolist") else type(x).__qualname__
@@ -241,7 +241,7 @@ def encoded(part: Any, where: str) -> Any:
 
 
 def _decoded(part: dict[str, Any]) -> Any:
-    """Return what `encoded` was given, of which the parts inside have been decoded."""
+    """Return the original of an `encoded` part, whose parts inside have been decoded."""
     if part.keys() == {"tuple"}:
         return tuple(part["tuple"])
     return dict(part["dict"]) if part.keys() == {"dict"} else part

@@ -550,7 +550,7 @@ class Trainer:
     # The end ----------------------------------------------------------------------------------
 
     def reason(self, epochs: int) -> str:
-        """Return why training ends after this epoch; "" if it continues."""
+        """Return the reason why training ends after this epoch; "" if it continues."""
         done, tolerance = len(self.history), self.gradient_tolerance
         if self.patience is not None and done - (self.history.best_epoch or 0) >= self.patience:
             self.ended = True
@@ -568,14 +568,14 @@ class Trainer:
 
 
 def _number(found: Any, function: Any, wanted: str) -> Any:
-    """Return what a user's function returned, if that is a number."""
+    """Return the result of a user's function, which must be a number."""
     if isinstance(found, Value) or is_real(found):
         return found
     raise OperandError(f"{name_of(function)} returned {shown(found)}; it must return {wanted}")
 
 
 def name_of(function: Any) -> str:
-    """Return what a function, a class's object or a partial is called in messages."""
+    """Return the name of a function, a class's object or a partial in messages."""
     inner = getattr(function, "func", function)  # of functools.partial
     return str(getattr(inner, "__name__", type(inner).__name__))
 
@@ -588,7 +588,7 @@ _not_negative = partial(number, low=0.0, finite=False)
 
 
 def _maybe(x: Any, name: str, check: Callable[[Any, str], T]) -> T | None:
-    """Return what a check makes of an option; None if it is not given."""
+    """Return a checked option; None if it is not given."""
     return None if x is None else check(x, name)
 
 
@@ -716,7 +716,7 @@ def _prediction(model: Module, x: Any) -> Any:
 
 
 def _tried(f: Callable[[], Any], name: str, what: str, cured: Any = ArithmeticError) -> Any:
-    """Return what a call returns; None after an error that training may cure.
+    """Return the result of a call; None after an error that training may cure.
 
     Any other error is raised as one that says what cannot take what.
     """

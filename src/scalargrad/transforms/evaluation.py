@@ -176,7 +176,7 @@ class Evaluation:
         return replaced(aux, lambda x: x if x in outside else x.data)
 
     def subgraph(self, *outputs: Any) -> Subgraph:
-        """Return what lies between the fresh leaves and the outputs."""
+        """Return the nodes between the fresh leaves and the outputs."""
         roots = [y for y in outputs if isinstance(y, Value)]
         around = derivatives.get()
         older = around[-1].older if around else set()
@@ -195,7 +195,7 @@ class Evaluation:
         return Subgraph(nodes, as_graph)
 
     def outside(self, values: Sequence[Value]) -> set[Value]:
-        """Return those of `values` that depend on Values from outside this run, and such nodes."""
+        """Return the nodes up to `values` that depend on Values from outside of this run."""
         if not self.recorded:
             return set()
         found = set(self.leaves) if self._given_values else set()

@@ -1,4 +1,4 @@
-"""From a recording to nests: one form of a program after the other.
+"""Compilation of a recording to loop nests: one form of a program after the other.
 
 Nodes become a tree of loops (`finder`), the tree equations, these their derivative, scheduled loops
 and LLVM IR. What is irregular is equations without loops.
@@ -39,8 +39,8 @@ _SMALL = 64
 #: The most nodes of a program that may be compiled node by node (`_SHORT`), and the time of its
 #: loops, in nanoseconds, above which it is (`_SLOW`): tables make loops slow.
 _SHORT, _SLOW = 2000, 15_000
-#: The most nodes of a program that may be so if its loops are slow for its size, too: they take more
-#: than `_EACH` nanoseconds for each node.
+#: The most nodes of a program that may be so if its loops also take more than `_EACH` nanoseconds
+#: for each node.
 _MEDIUM, _EACH = 10_000, 10
 #: The most lines of code that LLVM optimizes, and the turns of steps for each line above which it
 #: does: to optimize takes several times as long.
@@ -100,7 +100,7 @@ def _in_llvm(lowered: Lowered) -> Nested:
 
 
 def _level(module: IRModule, body: Body) -> int:
-    """Return how much LLVM optimizes code: not what is long, or hardly repeats."""
+    """Return LLVM's level of optimization: 0 for code that is long, or hardly repeats."""
     lines, turns = module.text().count("\n"), 0
     for _, around in statements(body):
         turns += math.prod(v.extent.bounds()[1] for v in around)
@@ -114,9 +114,9 @@ def _in_numpy(found: Lowered) -> NumpyNested:
 
 
 def written(program: Program, write: Callable[[Lowered], T]) -> T:
-    """Return what is written of a recorded program, and gradients that it asks for, as loops.
+    """Return the code, by `write`, of a recorded program and the gradients that it asks for.
 
-    It is written in the first form of which an order of loops computes it.
+    The program is written in the first form that some order of loops computes.
 
     Parameters
     ----------
@@ -133,10 +133,10 @@ def written(program: Program, write: Callable[[Lowered], T]) -> T:
 
 
 def _attempts(program: Program) -> Iterator[tuple[Partition, list[Form], bool]]:
-    """Yield what is asked, trees of its parts, and whether borders may be cells around results.
+    """Yield partitions, trees of their parts, and whether borders may be cells around results.
 
-    It is a program as recorded, then with each number of an example as a node of its own: each in
-    loops, then without.
+    First the program is as recorded, then each number of an example is a node of its own; each time
+    first in loops, then without.
     """
     has_rows = has_lanes(program.nodes().table)
     yield from _in_forms(program, is_last=not has_rows or len(program) <= _SHORT)
@@ -145,7 +145,7 @@ def _attempts(program: Program) -> Iterator[tuple[Partition, list[Form], bool]]:
 
 
 def _in_forms(program: Program, *, is_last: bool) -> Iterator[tuple[Partition, list[Form], bool]]:
-    """Yield what is asked of a program, in loops, then without if that is the last resort."""
+    """Yield the partition of a program in loops, then without if that is the last resort."""
     unfolded = unfold(program)
     asked = None if unfolded is None else Partition(unfolded)
     if asked is not None and asked.is_written:
@@ -155,7 +155,7 @@ def _in_forms(program: Program, *, is_last: bool) -> Iterator[tuple[Partition, l
 
 
 def _in_loops(asked: Partition) -> Iterator[tuple[Partition, list[Form], bool]]:
-    """Yield what is asked, in loops, if some are found."""
+    """Yield a partition in loops, if some are found."""
     for found in _forms([part.recording for part in asked.parts]):
         yield asked, found, True
         yield asked, found, False
@@ -164,7 +164,7 @@ def _in_loops(asked: Partition) -> Iterator[tuple[Partition, list[Form], bool]]:
 
 
 def _forms(recordings: Sequence[Instructions]) -> Iterator[list[Form]]:
-    """Yield trees of the parts of a program, or what runs faster without or has none."""
+    """Yield a tree for each part of a program, or the part if it has none or is faster without."""
     searches = [map(_form, trees(x)) if len(x) > _SMALL else iter(()) for x in recordings]
     found: list[Form] = [*recordings]
     is_left = all(len(x) <= _SHORT for x in recordings)  # which needs no loops

@@ -206,8 +206,8 @@ class _Reverse:
     def _accumulate(self, key: tuple[int, Access]) -> None:
         """Make the accumulator of a form in which cells are read in a body.
 
-        What is differentiated by, or a copy of it, as the weights of all layers, has one for forms
-        that share no cell, if it is large.
+        A large array that derivatives are taken by, such as the weights of all layers, or a copy of
+        it, has one for all forms that share no cell.
         """
         if key in self.accumulators:
             return
@@ -252,7 +252,7 @@ class _Reverse:
                     self.signals[out] = self._added(terms)
 
     def _received(self, x: Access, terms: list[Term]) -> list[Term]:
-        """Return what a cell is sent: by the readers in the same turn, then from afar.
+        """Return the signals sent to a cell: by readers in the same turn, then from afar.
 
         In a recurrence only the last sum then waits for the turn before.
         """

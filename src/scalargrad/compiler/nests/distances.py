@@ -72,9 +72,9 @@ class Edge:
     ----------
     writer, reader : Placed
     access : Access
-        What the reader reads.
+        The cell that the reader reads.
     distances : dict
-        For each loop over both, by how many turns the reading is later.
+        For each loop over both, the turns from the write to the read.
     signs : set of tuple, or None
         All combinations of signs that these distances have, once turns were compared.
     """
@@ -120,7 +120,7 @@ class Edge:
 
 
 def dependences(placed: Sequence[Placed]) -> list[Edge]:
-    """Return which steps read what others write."""
+    """Return the dependences among steps: an edge for each array that one writes for another."""
     every, of_cells, of_many = (defaultdict[object, list[_Read]](list) for _ in range(3))
     for x in placed:
         for access in dict.fromkeys(x.step.reads()):
@@ -141,7 +141,7 @@ def dependences(placed: Sequence[Placed]) -> list[Edge]:
 
 
 def distances_between(writer: Placed, reader: Placed, access: Access) -> dict[Var, Distance] | None:
-    """Return by how many turns of each common loop a cell is read after it is written.
+    """Return the distances from a write to a read, in turns of each common loop.
 
     None if `access`, of the reader, never meets a cell that the writer writes.
     """
@@ -196,7 +196,7 @@ def is_unique(indices: Iterable[Index]) -> bool:
 
 
 def adds_loop_by_loop(out: Access) -> bool:
-    """Return whether what is added to a cell is summed over each loop by itself.
+    """Return whether the terms of a cell are summed over each loop by itself.
 
     Else each term is added to what the cell holds: where turns over cells meet in one, or loops
     over cells end at a variable of the sum, so that they run inside of its loop.
@@ -278,7 +278,7 @@ def _values(index: Index, at: Mapping[Var, Integers], count: int) -> Integers | 
 
 
 def _cells(x: Access, at: Mapping[Var, Integers]) -> Integers | None:
-    """Return which cell an access is at each turn."""
+    """Return the index of an access's cell at each turn."""
     count = next((len(values) for values in at.values()), 1)
     found = np.zeros(count, np.int64)
     for index, size in zip(x.indices, x.array.shape, strict=True):

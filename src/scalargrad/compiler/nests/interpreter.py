@@ -118,7 +118,7 @@ class _Interpreter:
         return {a: np.array(x).reshape(a.shape) for a, x in self.numbers.items()}
 
     def _begin(self) -> list[_Turn]:
-        """Note what each turn waits for; return those that wait for nothing."""
+        """Note the cells that each turn waits for; return the turns that wait for none."""
         for turn in self.turns:
             self.missing[turn.out] += 1
             if turn.step.how == SET and self.missing[turn.out] > 1:
@@ -131,7 +131,7 @@ class _Interpreter:
         return [turn for turn in self.turns if not turn.waits]
 
     def _write(self, turn: _Turn) -> bool:
-        """Run a step; return whether its cell then holds what it holds in the end."""
+        """Run a step; return whether its cell then has its final number."""
         step, (array, at) = turn.step, turn.out
         operands = [x if isinstance(x, float) else self._number(x) for x in turn.reads]
         self.missing[turn.out] -= 1

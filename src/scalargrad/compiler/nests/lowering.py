@@ -65,13 +65,13 @@ class Lowered(NamedTuple):
     ----------
     equations : Program
     given, outputs : Array
-        What is given at each run; the outputs, then the gradients of examples that others are
-        computed from: a comparison would hide that one is not finite. All other gradients are
-        looked after by guards of the recording.
+        The numbers given at each run; the outputs, then the gradients of examples that others are
+        computed from: a comparison would hide that one is not finite. Guards of the recording check
+        all other gradients.
     results : int
-        How many outputs there are.
+        The number of outputs.
     apart : int
-        From which number on what is given are whole arrays.
+        The first given number that belongs to a whole array; so do all after it.
     examples : list of Var
         The variables of loops over examples.
     """
@@ -85,7 +85,7 @@ class Lowered(NamedTuple):
 
 
 class Lowering:
-    """Writes what is asked of a program.
+    """Writer of the equations of a partitioned program.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ class Lowering:
         return self._shortened(before, len(parts))
 
     def _shortened(self, before: Sequence[Array], level: int) -> Program:
-        """Return what is written, shorter; what is read from a level on stays.
+        """Return the equations so far, simplified; nodes that are read from a level on stay.
 
         So do the digits of arrays that were there before.
         """
@@ -176,7 +176,7 @@ class Lowering:
     # Parts -------------------------------------------------------------------------------------
 
     def _write_part(self, part: Part, tree: Form) -> CellTable:
-        """Write a part, and note the cells of its results; return where it is given what."""
+        """Write a part, and note the cells of its results; return the cells of its inputs."""
         b, cells = self.cells.builder, self.cells
         arrays, items = len(b.arrays), len(b.items)
         given = self._arrays(part)
@@ -205,7 +205,7 @@ class Lowering:
         return found
 
     def _arrays(self, part: Part) -> list[Array]:
-        """Return arrays of what a part is given, for one example."""
+        """Return the arrays given to a part, for one example."""
         found: list[Array] = []
         names = itertools.chain(["q", "u"], itertools.repeat("x"))
         is_first = part is self.asked.parts[0]
@@ -220,7 +220,7 @@ class Lowering:
     # Outputs -----------------------------------------------------------------------------------
 
     def _copy_outputs(self, level: int) -> None:
-        """Copy to the outputs what is computed after the gradients of a level."""
+        """Copy to the outputs the nodes computed after the gradients of a level."""
         asked = np.flatnonzero(self.levels == level).tolist()
         self.cells.copy(self.outputs, [self.nodes[k] for k in asked], places=asked)
 
@@ -329,7 +329,7 @@ def _in_order(
 
 
 def _length(body: Body) -> int:
-    """Return how long steps in loops are: a choice is as long as three others."""
+    """Return the length of the steps in loops: a choice counts as three."""
     return sum(3 if step.op is _WHERE else 1 for step, _ in statements(body))
 
 

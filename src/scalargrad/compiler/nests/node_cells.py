@@ -145,7 +145,7 @@ class NodeCells:
         return self.found.written.args_of(node)
 
     def lanes(self, node: int) -> int:
-        """Return how many lanes a node has, 1 for a single number."""
+        """Return the number of lanes of a node, 1 for a single number."""
         return int(self.found.sizes[node])
 
     def var(self, lanes: int) -> Var | None:
@@ -172,7 +172,7 @@ class NodeCells:
         return constants[node] if node in constants else self._of_examples(node)
 
     def _of_examples(self, node: int) -> Arg:
-        """Return the cell of what is made of numbers of examples, or is one."""
+        """Return the cell of a number of each example, or of a node computed from such."""
         op, args, constants = self.op(node), self.args(node), self.program.constants
         found: Arg
         if op is UNBATCH:
@@ -391,7 +391,7 @@ class NodeCells:
         return self.vars[self.lanes(node)]
 
     def _evenly_apart(self, node: int, found: Sequence[tuple[int, int]]) -> Index | None:
-        """Return where each example goes, if all of a node's do, to places evenly apart."""
+        """Return the index of each example's place, if all of a node's are evenly spaced."""
         count = self.lanes(node)
         (first, _), *others = found
         step = others[0][0] - first if others else 0
@@ -472,7 +472,7 @@ def _run(
 
 
 def _equal_steps(at: Integers, others: int) -> Iterator[tuple[int, _Run]]:
-    """Yield where runs of cells begin among those at some indices, beside others, and the runs."""
+    """Yield runs among cells at some indices, beside other indices, each after its first place."""
     steps = np.diff(at, axis=0)
     ends = np.flatnonzero((steps[1:] != steps[:-1]).any(axis=1)) + 1
     first = 0

@@ -280,7 +280,7 @@ class NumpyPrinter(PythonPrinter):
     choice = "np.where({test}, {chosen}, {other})"
 
     def notation(self, op: Operation, arity: int) -> Notation:
-        """Return how NumPy writes an operation."""
+        """Return NumPy's notation of an operation."""
         if op.lane:
             return Notation(f"({op.lane})", ATOM, (ATOM,) * arity)
         return super().notation(op, arity)

@@ -267,7 +267,7 @@ class Partition:
         return [self._part(nodes, arrays, read) for nodes, arrays in pairs]
 
     def _given(self, nodes: Integers, late: bool) -> list[Given]:
-        """Return what some computed nodes are given."""
+        """Return the arrays given to some computed nodes."""
         found, program, written = self.found, self.program, self.found.written
         read = _distinct(found.read_by(nodes))
         outside = read[~np.isin(read, nodes) & (found.kinds[read] != NUMBER)]
@@ -290,7 +290,7 @@ class Partition:
         return [Given(singles, 1, has_points), Given(lanes), *arrays]
 
     def _kind(self, x: int) -> object:
-        """Return what numbers of examples are alike in, to be in one array."""
+        """Return the kind of a number of each example; those of one kind are in one array."""
         written = self.found.written
         op: Op = written.table[written.codes[x]]
         if isinstance(op, Stacked):  # how far apart those of two examples are given
@@ -301,7 +301,7 @@ class Partition:
         return Held if isinstance(op, Held) else op
 
     def add_operands(self, read: Flags) -> None:
-        """Add to nodes that are read what numbers of examples and single lanes are made of."""
+        """Add to nodes that are read the operands of numbers of examples and of single lanes."""
         written = self.found.written
         lanes = np.flatnonzero(read & written.where(lambda op: op is UNBATCH))
         read[written.operands[written.first[lanes]]] = True

@@ -49,16 +49,16 @@ class Plan:
     offsets : dict
         For each array in memory, its first cell.
     strides : dict
-        For each array, how far apart neighbouring cells are, along each dimension.
+        For each array, the distance of neighbouring cells along each dimension.
     cleared : list of Array
-        Those to be filled with 0 at each run.
+        The arrays to be filled with 0 at each run.
     cells : int
         The length of memory; vectors may read some numbers before and after arrays.
     lanes : dict
-        The arrays of which only the turns at hand of a loop with lanes are kept.
+        The arrays that are buffers of the current turns of a loop with lanes.
     in_place : dict from Access to int
-        The cells of what is given that may lie elsewhere at a run, and which of `distances` says
-        by how many cells further on.
+        The given cells that may lie elsewhere at a run, each with the index of its distance in
+        `distances`.
     distances : list of Distance
     """
 
@@ -79,7 +79,7 @@ class Plan:
         return np.lib.stride_tricks.as_strided(start, shape, strides)
 
     def begun(self) -> Floats:
-        """Return memory as it is to be before the first run."""
+        """Return the initial memory, as it is before the first run."""
         memory = aligned(self.cells + CLASSES)
         for array in self.offsets:
             if array.data is not None:
@@ -97,9 +97,9 @@ class Near(NamedTuple):
     block : Var or None
         That of the loop over blocks around it.
     place : int
-        Which index of the array it is.
+        The place of its index in the array.
     size : int
-        How many numbers that index has.
+        The number of values of that index.
     """
 
     var: Var
@@ -114,9 +114,9 @@ class Distance(NamedTuple):
     Attributes
     ----------
     cell : int
-        Where memory has the distance, as an integer.
+        The cell of memory that has the distance, as an integer.
     numbers : range
-        Which numbers of what is given it is about.
+        The given numbers that it moves.
     """
 
     cell: int
@@ -132,10 +132,10 @@ class _Use(NamedTuple):
 def plan(
     program: Program, body: Body, fastest: Mapping[Array, int], apart: int | None = None
 ) -> Plan:
-    """Return where the arrays of a program are while `body`, its loops in order, runs.
+    """Return the places of a program's arrays while `body`, its loops in order, runs.
 
-    `fastest` says along which dimension of an array neighbours lie, if not along the last. From
-    number `apart` of what is given on, these are whole arrays, which may be read where they lie.
+    `fastest` has the dimension of an array along which neighbours lie, if it is not the last. Given
+    numbers from `apart` on belong to whole arrays, which may be read in place.
     """
     writers: dict[Array, list[_Use]] = {}
     readers: dict[Array, list[_Use]] = {}
@@ -267,6 +267,6 @@ def _strides(shape: tuple[int, ...], fastest: int, apart: int = 0) -> tuple[int,
 
 
 def _room(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
-    """Return how many cells an array takes, whole vectors of them."""
+    """Return the number of cells that an array takes, in whole vectors."""
     last = sum(max(n - 1, 0) * k for n, k in zip(shape, strides, strict=True))
     return (last // CLASSES + 1) * CLASSES

@@ -67,7 +67,7 @@ class Printer(Sums):
     straight = 0  # how many steps are printed
 
     def items(self, body: Body) -> None:
-        """Print what is in a body."""
+        """Print the items of a body."""
         for item in body:
             if isinstance(item, Step):
                 self._steps(item)
@@ -99,7 +99,7 @@ class Printer(Sums):
     # Loops -------------------------------------------------------------------------------------
 
     def _at(self, k: str, stride: int, down: bool, extent: int | str) -> tuple[str, int]:
-        """Return where a loop stands at its turn k·stride."""
+        """Return the position of a loop at its turn k·stride: a register, plus a number."""
         base, terms = 0, [(k, stride)]
         if down:
             base, terms = (extent - 1, []) if isinstance(extent, int) else (-1, [(extent, 1)])
@@ -158,7 +158,7 @@ class Printer(Sums):
         del self.jammed[loop.var], self.at[loop.var]
 
     def _at_block(self, k: str, size: int, extent: int) -> tuple[str, int]:
-        """Return where block k of turns begins.
+        """Return the position at which block k of turns begins.
 
         The last one ends at the extent: it may write again what cells hold already.
         """
@@ -336,7 +336,7 @@ class Printer(Sums):
         self.at[loop.var] = register, k - 1 if loop.down else k + 1
 
     def _cells(self, places: Sequence[Place], next_of: Loop | None = None) -> Carried:
-        """Return what cells are, now or at the next turn of a loop."""
+        """Return the values of cells, now or at the next turn of a loop."""
         found: Carried = []
         for place in places:
             with self._standing(place) as x:
@@ -346,7 +346,7 @@ class Printer(Sums):
         return found
 
     def _know(self, places: Sequence[Place], values: Sequence[Operand]) -> None:
-        """Note which registers hold cells."""
+        """Note the registers that hold cells."""
         for place, x in zip(places, values, strict=True):
             with self._standing(place) as cell:
                 self.scopes[-1][self._key(cell)] = x

@@ -84,7 +84,7 @@ class Registers:
         return held or "0"
 
     def pointer(self, base: int, terms: Sequence[tuple[str, int]]) -> str:
-        """Return where memory has a number: at `base` and multiples of registers."""
+        """Return a pointer to a number in memory, at `base` and multiples of registers."""
         start, key = "%m", ("pointer", *terms)
         if terms:
             found = self._found(key)
@@ -102,10 +102,10 @@ class Registers:
         carried: Sequence[tuple[Operand, bool]],
         body: Callable[[str, Carried], Carried],
     ) -> Carried:
-        """Print a loop whose turns are a scope each; return what its last turn carries on.
+        """Print a loop whose turns are a scope each; return the values carried from its last turn.
 
-        The body is given the turn's number and what is carried to it; numbers are said to be wide
-        or not.
+        The body is given the turn's number and the values carried to it. `carried` has the first
+        values, each with whether it is a vector.
         """
         starts = [x for x, _ in carried]
         if count == 0:
@@ -177,9 +177,9 @@ class Registers:
         return x.array, base, self._lane_stride(x), *terms.items(), *tables
 
     def _place(self, x: Access) -> tuple[int, dict[str, int]]:
-        """Return the place of a cell in its array, but for what tables add, where loops stand.
+        """Return the offset of a cell in its array at the current turns, but for entries of tables.
 
-        An array that has the turns at hand alone begins with them.
+        A buffer, which has only the current turns of a loop, begins with them.
         """
         base, strides = self._linear(x)
         near, terms = self.plan.lanes.get(x.array), dict[str, int]()
@@ -209,7 +209,7 @@ class Registers:
         return self.body.assign(f"fptosi double {entry} to i64")
 
     def _apart(self, x: Access) -> int:
-        """Return how far apart the cells on neighbouring lanes are; 0 if a table decides."""
+        """Return the stride of a cell from lane to lane; 0 if a table decides."""
         if any(self.lane in table.variables for table in x.tables):
             return 0
         return self._lane_stride(x)

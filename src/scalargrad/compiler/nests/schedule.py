@@ -1,4 +1,4 @@
-"""From equations to loops in an order that runs: dependences, components, fusion, directions.
+"""Schedule of equations, loops in an order that runs: dependences, components, fusion, directions.
 
 Steps that depend on each other in a circle stay in one loop, which carries their numbers from turn
 to turn; every other step is free to stand in any loop over its variable, and joins the first that

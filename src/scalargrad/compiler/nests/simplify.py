@@ -83,7 +83,7 @@ class _Names:
         self.equal: dict[tuple[object, ...], Access] = {}
 
     def of(self, x: Arg) -> Arg:
-        """Return what an argument is a copy of, in the end."""
+        """Return the original of an argument, through all copies."""
         while x.__class__ is Access:
             assert isinstance(x, Access)
             if x.array in self.copies:
@@ -98,7 +98,7 @@ class _Names:
         return x
 
     def _in_stretch(self, x: Access) -> Arg | None:
-        """Return what cells are copies of that lie within a stretch of copies."""
+        """Return the originals of cells, if they lie within a stretch of copies."""
         low, high = x.indices[0].bounds()
         for index, source in self.stretches[x.array]:
             least, most = index.bounds()

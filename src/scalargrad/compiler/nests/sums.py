@@ -67,7 +67,7 @@ class Sum:
     place : Place
         The cell that is added to.
     held : str or float
-        What the sum is so far.
+        The sum so far.
     outer : Sum or None
         That of a loop outside, to which it is added.
     has_lanes : bool
@@ -94,12 +94,12 @@ def take(sums: Sequence[Sum], values: Sequence[Operand]) -> None:
 
 
 def carried(sums: Sequence[Sum]) -> list[tuple[Operand, bool]]:
-    """Return what partial sums are, and whether that is a vector."""
+    """Return the registers of partial sums, each with whether it is a vector."""
     return [(made.held, made.is_wide) for made in sums]
 
 
 class Sums(Registers):
-    """Prints what is added to cells."""
+    """Printer of sums."""
 
     def __init__(self, plan: Plan, name: str) -> None:
         super().__init__(plan, name)
@@ -120,7 +120,7 @@ class Sums(Registers):
         self._turns(math.prod(array.shape), (), turn)
 
     def _joined(self, op: Operation, args: Sequence[Operand], held: Operand) -> str:
-        """Return what a sum is with one more term."""
+        """Return a sum with one more term."""
         e = self.e
         if not isinstance(held, str) and math.copysign(1.0, held) < 0:  # -0, which adds nothing
             return write(e, op, *args)

@@ -240,7 +240,7 @@ def entries(numbers: Any) -> memoryview[int]:
 
 
 def alike(numbers: Integers) -> tuple[Integers, Integers]:
-    """Return where each distinct number first occurs, and the index of each entry's number.
+    """Return the first place of each distinct number, and for each entry the index of its number.
 
     It is `numpy.unique` without the import of `numpy.ma`.
     """
@@ -270,7 +270,7 @@ def coded(ops: Sequence[Op]) -> tuple[list[Op], NDArray[np.int32]]:
 
 
 def flagged(flags: Flags, least: int) -> tuple[Integers, Integers]:
-    """Return where each run of set flags that is long enough starts and stops."""
+    """Return the starts and the stops of all runs of set flags that are long enough."""
     if np.count_nonzero(flags) < least:
         none = np.zeros(0, np.int64)
         return none, none
@@ -283,7 +283,7 @@ def flagged(flags: Flags, least: int) -> tuple[Integers, Integers]:
 
 
 def starts(counts: Integers) -> Integers:
-    """Return where consecutive stretches of these lengths start, and where the last one ends."""
+    """Return the starts of consecutive stretches of these lengths, and the end of the last."""
     first = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=first[1:])
     return first

@@ -170,7 +170,7 @@ class Writer:
         self._numbers: dict[str, int] = {}
 
     def program(self, outputs: list[int]) -> Program:
-        """Return what is written, as a program."""
+        """Return the program written so far."""
         nodes = Nodes.of(self.ops, self.args)
         return Program(self.inputs, nodes, self.constants, outputs, self.stacked)
 

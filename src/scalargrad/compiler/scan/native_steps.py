@@ -184,7 +184,7 @@ def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats) -> tuple[A
 
 
 def _native(path: Specialization, shape: Key, x: Any) -> NativeStep | None:
-    """Return what runs steps of a path whose carry has this key; None if nothing can.
+    """Return a runner of the steps of a path whose carry has this key; None if there is none.
 
     The carry consists of numbers alone, and the next one has the same key. The numbers of an entry
     are taken in the order in which they stand.

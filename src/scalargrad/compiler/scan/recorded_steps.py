@@ -287,7 +287,7 @@ class _Further:
         trace.plainness.mark_again(range(first, first + length), starts)
 
     def _at(self, nodes: Integers, times: slice = slice(None)) -> Integers:
-        """Return what takes the place of nodes of the step, a row for each time."""
+        """Return the nodes in the place of those of the step, a row for each time."""
         found = np.where(nodes >= self._first, nodes - self._first + self._starts[times], nodes)
         start = self._first - len(self._given)
         read = np.flatnonzero((nodes >= start) & (nodes < self._first))

@@ -130,11 +130,11 @@ class FunctionBody:
         self._lines[place] = "\n".join(f"  {x}" for x in lines)
 
     def lines(self) -> str:
-        """Return what is between the braces."""
+        """Return the lines between the braces."""
         return "\n".join(["entry:", *filter(None, self._lines)])
 
     def declaration(self) -> str:
-        """Return what a module that calls it says of it."""
+        """Return the declaration of the function in a module that calls it."""
         return f"declare {self._signature}"
 
     def text(self, *, internal: bool = True) -> str:

@@ -188,7 +188,7 @@ def features() -> str:
 
 @functools.cache
 def registers() -> int:
-    """Return how many vector registers there are, 64 or 32 bytes each; this changes no digit."""
+    """Return the number of vector registers, 64 or 32 bytes each; this changes no digit."""
     return 32 if "+avx512f" in features() else 16
 
 

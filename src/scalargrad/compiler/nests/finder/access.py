@@ -77,7 +77,7 @@ def _in_the_same_loops(before: Tree, tree: Tree) -> dict[int, int]:
 
 
 def _renumbered(access: Access | None, known: Mapping[int, int]) -> Access | None:
-    """Return what reads the same by other numbers of statements; None if that is not known."""
+    """Return the same access by new numbers of statements; None if one is not known."""
     if isinstance(access, Border):
         there, elsewhere = (_renumbered(x, known) for x in (access.there, access.elsewhere))
         return there and elsewhere and access._replace(there=there, elsewhere=elsewhere)
@@ -88,7 +88,7 @@ def _renumbered(access: Access | None, known: Mapping[int, int]) -> Access | Non
 
 
 def cost(tree: Tree) -> float:
-    """Return how many statements a tree has, and as how many its tables and borders count."""
+    """Return the cost of a tree, in statements, including those for its tables and borders."""
     of_accesses = (_cost_of(x, s, tree) for s in tree.statements for x in s.operands)
     return _cost_of_body(tree) + sum(of_accesses)
 
@@ -109,7 +109,7 @@ def _cost_of(access: Access, statement: Statement, tree: Tree) -> float:
 
 
 def starts_there(border: Border) -> bool:
-    """Return whether what is read elsewhere is from the turn before, as in a recurrence."""
+    """Return whether elsewhere a border reads from the turn before, as a recurrence does."""
     x = border.elsewhere
     return isinstance(x, Result) and any(i.base < 0 and i.strides[border.axis] for i in x.indices)
 
@@ -124,7 +124,7 @@ class _Operand:
         self.sources = tree.sources(self.kinds, self.places)
 
     def access(self) -> Access:
-        """Return what it reads."""
+        """Return the access, a table if there is no simpler form."""
         found = self._of(self.statement.indices, _BORDERS)
         return Table(self.kinds, self.places) if found is None else found
 
@@ -212,7 +212,7 @@ def has_choices(statement: Statement) -> bool:
 
 
 def count_tables(tree: Tree) -> int:
-    """Return how many operands are tables."""
+    """Return the number of operands that are tables."""
     return sum(isinstance(x, Table) for s in tree.statements for x in s.operands)
 
 

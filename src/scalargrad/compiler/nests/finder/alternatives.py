@@ -1,4 +1,4 @@
-"""Find where an `if` on data chose: copies of a body that differ by what is in their midst.
+"""Search for an `if` on data: copies of a body that differ in their midst.
 
 Bodies are cut where one operation recurs that each of them has once. If they are few, such as
 ``[mul add log]`` and ``[mul add sin mul log]``, the nodes before and after are of all copies, and
@@ -34,7 +34,7 @@ _BASE = 0x9E3779B97F4A7C15
 
 @dataclass(frozen=True)
 class Alternatives:
-    """Copies of a few bodies, which are the same but for what is in their midst.
+    """Copies of a few bodies, which are the same but for their midst.
 
     Attributes
     ----------
@@ -151,7 +151,7 @@ def _by_end(bodies: Sequence[Codes]) -> dict[bytes, dict[int, int]]:
 
 
 def _common(bodies: Sequence[Codes]) -> int:
-    """Return how many codes all begin with."""
+    """Return the number of codes that all begin with."""
     least = min(map(len, bodies))
     same = np.all([x[:least] == bodies[0][:least] for x in bodies], axis=0)
     return least if same.all() else int(same.argmin())

@@ -45,8 +45,8 @@ Around = dict[tuple[int, ...], tuple[int, int]]
 #: The greatest distance, in cells, of cells around results; above them, twice the extent is added.
 _FAR = 64
 #: The most sources that an operand chooses from, turn by turn: `_CHOICES`, or `_MOST_CHOICES` if a
-#: program of more than `_LONG` nodes would else have no loops; more where the choices are fewer than
-#: one for each `_SELDOM` nodes.
+#: program of more than `_LONG` nodes would else have no loops; or more if there are fewer choices
+#: than one for each `_SELDOM` nodes.
 _CHOICES, _SELDOM, _MOST_CHOICES, _LONG = 6, 16, 100, 5000
 #: The fewest sources from outside of the loops that are copied to an array of their own, and the
 #: most turns at which each may be read.
@@ -207,7 +207,7 @@ class Cells:
                 self._read_all(s, is_chosen)
 
     def depth(self, statement: Statement) -> int:
-        """Return how many of its loops decide which cell of its results is written."""
+        """Return the number of loops that index the results of a statement, without its sum's."""
         own = self.sums.get(statement.number)
         return len(statement.loops) if own is None else own.axis
 
@@ -225,7 +225,7 @@ class Cells:
     # What is read ------------------------------------------------------------------------------
 
     def _read_all(self, statement: Statement, is_chosen: bool) -> None:
-        """Read what operands read alike at all turns, or, of the others, what they choose."""
+        """Read the operands that are read alike at all turns, or, of the others, their choices."""
         full: Region = ((0, 0),) * len(statement.loops)
         term = self.terms.get(statement.number)
         for j, access in enumerate(statement.operands):
@@ -245,12 +245,12 @@ class Cells:
             self.starts[statement.number] = start
 
     def _read(self, statement: Statement, j: int, access: Access, region: Region) -> Read:
-        """Return what an operand reads in a region."""
+        """Return the read of an operand in a region."""
         found = self._evenly(statement, j, access, region)
         return self._chosen(statement, j, _rows(statement, region)) if found is None else found
 
     def _evenly(self, statement: Statement, j: int, access: Access, region: Region) -> Read | None:
-        """Return what an operand reads the same way at all turns of a region, or None."""
+        """Return the read of an operand, if it is the same at all turns of a region; else None."""
         if isinstance(access, Table):
             return None
         if not isinstance(access, Border):
@@ -261,7 +261,7 @@ class Cells:
         return self._around(statement, j, region, main, others)
 
     def _alike(self, statement: Statement, access: Access, region: Region) -> Read:
-        """Return what an operand reads that reads the same way at all turns of a region."""
+        """Return the read of an operand by an access that is the same at all turns of a region."""
         if isinstance(access, Constant):
             return access.number
         if isinstance(access, Input):
@@ -289,7 +289,7 @@ class Cells:
     # Choices -----------------------------------------------------------------------------------
 
     def _chosen(self, statement: Statement, j: int, rows: Integers) -> Read:
-        """Return what an operand reads that reads one thing or another, turn by turn."""
+        """Return the read of an operand that chooses among several sources, turn by turn."""
         turns = Turns(statement, rows, *self.tree.recording.operand(statement.nodes[rows], j))
         sources = self.tree.sources(turns.kinds, turns.places)
         copied = self._around_first_turns(turns, sources)
@@ -509,7 +509,7 @@ class Cells:
         return cell
 
     def _is_from_outside(self, statement: Statement, access: Access) -> bool:
-        """Return whether what is read is made outside of the loops of a statement."""
+        """Return whether an access reads only from outside of the loops of a statement."""
         if isinstance(access, Border):
             parts = (access.there, access.elsewhere)
             return all(self._is_from_outside(statement, part) for part in parts)
@@ -554,7 +554,7 @@ def _decide(axes: Integers, numbers: Integers | Floats) -> bool:
 
 
 def _rows(statement: Statement, region: Region) -> Integers:
-    """Return which instances of a statement are in a region."""
+    """Return the instances of a statement in a region."""
     inside = np.ones(len(statement.nodes), np.bool_)
     for axis, part in enumerate(region):
         index = statement.indices.axes[axis]
@@ -567,9 +567,10 @@ def _rows(statement: Statement, region: Region) -> Integers:
 
 
 def _parts(statement: Statement, access: Border, region: Region) -> list[tuple[Region, Access]]:
-    """Return what is read at borders, each with its region, and last what is read elsewhere.
+    """Return the accesses at borders, each with its region, and last the access elsewhere.
 
-    That is a border still if not all turns of the loops around have it, or it is in their midst.
+    The last one may still be a border: not all turns of the loops around have it, or it is in their
+    midst.
     """
     found: list[tuple[Region, Access]] = []
     left: Access = access

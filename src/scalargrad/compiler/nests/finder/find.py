@@ -62,8 +62,8 @@ _MOST, _NODES_EACH, _LAST = 500, 12, 8000
 def trees(recording: Instructions) -> Iterator[Tree]:
     """Yield trees of the loops and statements of a recording, the simplest first.
 
-    The other, of loops without loops in them, is for what no order of loops computes. There is none
-    of what is irregular.
+    The second has flat loops, for a program that no order of the first one's loops computes. An
+    irregular recording has no tree.
     """
     found = _Simplest(recording)
     found.search()
@@ -162,7 +162,7 @@ def _with_whole_rows(tree: Tree) -> Tree:
 
 
 def _with_turns_written(tree: Tree) -> Tree:
-    """Return a tree without short loops of which each turn reads other things."""
+    """Return a tree, faster with short loops unrolled if their operands choose turn by turn."""
     tried = set[int]()  # loops, by their first symbols
     while len(tried) < _TRIED and len(tried) * len(tree.recording) < _READ:
         choosing = {x for s in tree.statements if has_choices(s) for x in s.loops}
@@ -183,7 +183,7 @@ def _read(structure: Structure, before: Tree | None = None) -> Tree:
 
 
 def score(tree: Tree) -> float:
-    """Return what makes trees simple and fast, for which less is better."""
+    """Return the score of a tree, by its cost and its time; less is better."""
     return cost(tree) * math.sqrt(_time(tree))
 
 
@@ -226,8 +226,8 @@ def _waits(statement: Statement, access: Access) -> Iterator[Loop]:
 def _tree(structure: Structure, limit: float, known: set[tuple[str, float]]) -> Tree | None:
     """Return the simplest tree of a structure; None if it is `known`, or costs more than a limit.
 
-    That is asked of it as it was found: of 33 dearer trees in the corpus, none became the best by
-    being written in another way.
+    The limit is on the tree as it was found: of 33 dearer trees in the corpus, none became the best
+    by being written in another way.
     """
     n = len(structure.recording)
     most = max(_MOST, min(n // _NODES_EACH, _LAST))
@@ -246,7 +246,7 @@ def _tree(structure: Structure, limit: float, known: set[tuple[str, float]]) -> 
 
 
 def _split(tree: Tree) -> Tree:
-    """Return the simplest of a tree and what becomes of it by splitting its loops."""
+    """Return the simplest of a tree and its forms after one split of its loops or several."""
     best, limit = tree, cost(tree)
     for _ in range(_SPLITS):
         changed = split(tree)

@@ -47,7 +47,7 @@ class Instructions:
         return len(self.codes)
 
     def arity(self, node: int) -> int:
-        """Return how many operands a node has."""
+        """Return the number of operands of a node."""
         return int(self.first[node + 1] - self.first[node])
 
     def operand(self, nodes: Integers, j: int) -> tuple[NDArray[np.int8], Integers]:

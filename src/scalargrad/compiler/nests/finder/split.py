@@ -138,7 +138,7 @@ def _is_even(strides: Integers) -> bool:
 
 
 def _jumps(addresses: list[Integers], counts: Integers) -> Flags | None:
-    """Return where rows begin: where strides are not the usual ones. None if that is too often."""
+    """Return the turns at which rows begin, by unusual strides; None if these are too many."""
     turn = stretches(np.zeros(len(counts), np.int64), counts)
     is_last = np.repeat(counts, counts) - 1 == turn
     votes, regular = np.zeros(len(turn), np.int64), 0

@@ -275,7 +275,7 @@ class _Search:
         return True
 
     def _preceding(self, start: Integers, stop: Integers, period: int) -> Integers:
-        """Return how much before each run is a copy but for numbers, as a recurrence starts."""
+        """Return the length of the copy before each run, but for numbers, as recurrences start."""
         end = start + (stop - start) // period * period
         room = np.minimum(start - np.append(0, end[:-1]), period)
         found, alive = np.zeros(len(start), np.int64), np.ones(len(start), np.bool_)
@@ -372,7 +372,7 @@ class _Search:
         return start, times
 
     def _body(self, symbols: Sequence[int]) -> Body:
-        """Return what symbols stand for, loops as their first turn has it."""
+        """Return the body of symbols: their nodes, and their loops as the first turn has them."""
         n, found = len(self.recording), list[int | Repeated]()
         for x in symbols:
             if x < n:
@@ -432,7 +432,7 @@ class _Search:
         return len(self.recording) + np.arange(len(self.starts) - len(periods), len(self.starts))
 
     def _crossing(self, length: int) -> Integers:
-        """Return how many values live across each place that are read within about a length."""
+        """Return the number of values live across each place and read within about a length."""
         size = max(length.bit_length(), 2)
         if size not in self.crossings:
             made, read = self.edges
@@ -493,7 +493,7 @@ class _Search:
         return False
 
     def _copies(self, body: Codes) -> Iterator[tuple[int, int]]:
-        """Yield where a body stands, and how often in a row."""
+        """Yield the place of each run of a body, and its number of copies."""
         self.work -= len(self.codes)
         size, last = len(body), len(self.codes) - len(body) + 1
         if last < 1 or self.work < 0:
@@ -685,7 +685,7 @@ def _edges(recording: Instructions) -> tuple[Integers, Integers]:
 
 
 def _addresses(recording: Instructions) -> Integers:
-    """Return what each node reads, as one number for each of its first operands."""
+    """Return the address of each node's first operands, one number each."""
     kinds = recording.kinds
     places = np.where(kinds == COMPUTED, recording.places, -_INPUTS - recording.places)
     places[kinds == NUMBER] = _NUMBER

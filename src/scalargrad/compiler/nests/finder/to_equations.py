@@ -183,7 +183,7 @@ class _Writer:
         return op, args
 
     def _total(self, statement: Statement, around: Sequence[Var]) -> None:
-        """Write what a sum starts from and the sum as a total, and copies of it."""
+        """Write the start of a sum and the sum as a total, and copies of it."""
         main, *copies = self.cells.stores[statement.number]
         out = main.cell(around)
         if statement.number in self.partial:
@@ -198,7 +198,7 @@ class _Writer:
         self.builder.append(Step(cell, _IDENTITY, (value,)))
 
     def _fill(self, fill: Fill, around: tuple[Var, ...]) -> None:
-        """Write what cells hold in a region, of which the outer loops are open."""
+        """Write the contents of cells in a region whose outer loops are open."""
         at: dict[Var, Index] = {}
         loops = fill.statement.loops
         with ExitStack() as opened:
@@ -224,7 +224,7 @@ class _Writer:
     # Operands ----------------------------------------------------------------------------------
 
     def _arg(self, read: Read, at: Mapping[Var, Index] | None = None) -> Arg:
-        """Return what an operand reads, with indices in the place of variables."""
+        """Return the argument for a read, with indices in the place of variables."""
         if isinstance(read, float):
             return read
         if isinstance(read, Chosen):

@@ -244,7 +244,7 @@ class Tree:
     def _items(
         self, symbols: Integers, indices: Indices, around: tuple[Loop, ...]
     ) -> list[Loop | Statement]:
-        """Return what stands at one place of a body, given its symbols at all instances."""
+        """Return the items at one place of a body, given its symbols at all instances."""
         n, found = len(self.recording), self.structure
         if not len(symbols):  # of a way that is never taken here
             return []
