@@ -106,7 +106,7 @@ class _Word(NamedTuple):
 
 
 def _words(lines: Sequence[str]) -> Iterator[_Word]:
-    """Yield the words of a text, in which a line within brackets ends no statement."""
+    """Yield the words of a text; the end of a line within brackets ends no statement."""
     depth = 0
     for row, line in enumerate(lines):
         column = 0

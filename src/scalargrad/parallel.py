@@ -336,13 +336,13 @@ class Request(NamedTuple):
     key : bytes
         Tells one sum from another.
     share : int
-        Which of the requests of a call this is.
+        The number of this request among those of a call.
     places : range
         The indices of the chunks.
     params : bytes
         The pickle of the parameters.
     pickles : mapping from int to bytes
-        What the worker lacks, by index.
+        The parts that the worker lacks, by index.
     """
 
     key: bytes

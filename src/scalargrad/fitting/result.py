@@ -43,7 +43,7 @@ class FitResult:
     message : str
         Why it ended.
     iterations, evaluations : int
-        How many iterations it took, and how many values with their derivatives.
+        The numbers of iterations, and of values with their derivatives.
     names : list of str
         The name of each parameter: ``omega``, ``beta[1]``, ``noise.scale``.
     """

@@ -138,7 +138,7 @@ class Vector(tuple[Parameter, ...]):
 
 
 class Table(tuple[tuple[SparseParameter, ...], ...]):
-    """Rows of sparse parameters that share one record of which were touched.
+    """Rows of sparse parameters that share one record of those that were touched.
 
     A tuple, so that no entry can be exchanged behind the record's back: assign to the `data`
     of an entry instead. Like a PyTorch matrix it takes two indices, ``table[0, 1]`` and

@@ -210,7 +210,7 @@ def _less_of_the_sum(a: Any, b: Any) -> Any:
 
 
 def _terms_of_the_difference(a: Any, b: Any) -> Any:
-    """Return ψ(a) - ψ(a + b) by the series of `_digamma_above_0`, of which no term is positive."""
+    """Return ψ(a) - ψ(a + b) by the series of `_digamma_above_0`, which has no positive term."""
     small = a < _LARGE
     inner, x = where(small, a, 1.0), where(small, a + _LARGE, a)
     total: Any = 0.0

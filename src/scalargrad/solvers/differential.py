@@ -126,7 +126,7 @@ def odeint(
     Notes
     -----
     The signature is JAX's ``jax.experimental.ode.odeint``. The derivatives, by `y0`, `t` and all
-    that `f` reads, are those of the steps taken, of which the sizes count as constants.
+    that `f` reads, are those of the steps taken, whose sizes count as constants.
 
     In a compiled function each step looks at each time: for more than a hundred of them, `rk4`
     takes less time. Equations that are stiff need too many steps.

@@ -237,7 +237,7 @@ class _Equations(Equations):
 
 
 def _without_graphs() -> AbstractContextManager[None]:
-    """Return a context in which no graphs are kept; a recording leaves out what nothing needs."""
+    """Return a context that keeps no graphs; a recording leaves out what nothing needs."""
     return no_grad() if recorder() is None else nullcontext()
 
 

@@ -1,4 +1,4 @@
-"""The declaration of an operation, from which everything else is read or printed.
+"""The declaration of an operation: everything else is read or printed from it.
 
 There are two routes from an expression to a node. An operation of one or two operands, ``a * b``,
 ``x.tanh()`` or ``sin(x)``, is a method printed from the declaration with the node's construction

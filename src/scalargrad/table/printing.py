@@ -99,7 +99,7 @@ _WITH_EXPONENT = re.compile(r"[\d.]+e")
 def _precedence(word: str) -> int:
     """Return the precedence of a name or number.
 
-    With a minus sign it may only open a sum; 1e−3 is a product, of which no power is taken.
+    With a minus sign it may only open a sum; 1e−3 is a product, and no base of a power.
     """
     if word.startswith(("-", MINUS)):
         return SUM

@@ -46,9 +46,9 @@ class CompiledSteps:
     Parameters
     ----------
     run : Trainer
-        Of which what cannot be compiled is refused, at the first step that would pay.
+        The run; a part that cannot be compiled is refused, at the first step that would pay.
     epochs : int
-        How many are to be run; by default steps are compiled where that pays in so many.
+        The number of epochs to run; by default steps are compiled if that pays within them.
     operands : int
         How many an eager step visits for an example.
 

@@ -139,7 +139,7 @@ class _Given:
     Parameters
     ----------
     numbers : list
-        Those in the arguments.
+        The Values in the arguments.
     rebuild : callable
         Makes arguments of others.
     count : int

@@ -1,4 +1,4 @@
-"""Products that only one sum reads become part of it, rounded once with it.
+"""Contraction: products that only one sum reads become part of it, rounded once with it.
 
 Whether x·y + z is rounded once then depends on the equations alone: not on the loops or the
 processor, nor on how a sum was written.
@@ -35,7 +35,7 @@ class Fused(Elementwise):
     Attributes
     ----------
     signs : tuple of int
-        Those of the product and of the third operand.
+        The signs of the product and of the third operand.
     """
 
     composite = True

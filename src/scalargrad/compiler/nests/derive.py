@@ -59,11 +59,12 @@ def gradient(
     ----------
     program : Program
     roots : Array
-        What is differentiated: the sum of the products of its cells and seeds.
+        The roots: the sum of the products of their cells and seeds is differentiated.
     wrt : sequence of Array
-        Arrays of which the roots are functions.
+        Arrays to differentiate with respect to.
     places : mapping or None
-        The cells that are asked for of some of these arrays, of one dimension; all by default.
+        The cells to differentiate with respect to, for some of these arrays, if they have one
+        dimension; all by default.
     seeds : Array or float
         The seed of each root, as if it depended on nothing; one for each first index, or for all.
 
@@ -71,7 +72,7 @@ def gradient(
     -------
     program : Program
     found : dict
-        For each array of `wrt`, that of the derivatives with respect to its cells, an output.
+        For each array of `wrt`, the array of derivatives with respect to its cells, an output.
 
     References
     ----------
@@ -83,7 +84,7 @@ def gradient(
 
 
 def _reached(start: Iterable[Array], ways: Sequence[tuple[Array, Array]]) -> set[Array]:
-    """Return the arrays to which ways lead from some, and these."""
+    """Return the arrays that ways reach from some, and these."""
     found, size = set(start), -1
     while len(found) > size:
         size = len(found)
@@ -142,9 +143,9 @@ def _smooth_args(step: Step) -> list[Access]:
 class _Reverse:
     """Reverse mode.
 
-    What the readers of an array send back goes into accumulators: one for each form in which the
-    cells are read in one body. Where the cell that was read is written in the same turn, it needs
-    none. So each array is added to by one step, and the order of sums is that of the equations.
+    The readers of an array send signals to accumulators: one for each form in which cells are read
+    in one body. A cell that is written in the same turn needs none. So each array is added to by
+    one step, and the order of sums is that of the equations.
     """
 
     def __init__(
@@ -196,7 +197,7 @@ class _Reverse:
         return x.array in self.active and self._is_asked(x)
 
     def _is_asked(self, x: Access) -> bool:
-        """Return whether a cell is asked for, if it is of an array that is differentiated by."""
+        """Return whether the derivative by a cell is wanted, if its array is in `wrt`."""
         places = self.places.get(x.array)
         if places is None:
             return True
@@ -299,7 +300,7 @@ class _Reverse:
         return found
 
     def _result(self, step: Step) -> Arg:
-        """Return the result of one turn of a step, of which the cell may hold a sum."""
+        """Return the result of one turn of a step, whose cell may hold a sum."""
         return step.out if step.how == SET else self.builder.step(step.op, step.args)
 
     def _write(self, out: Access, terms: Sequence[Term], how: str) -> None:

@@ -1,7 +1,7 @@
 """Dependences between steps, with their distances in turns of the loops around both.
 
-Bounds of these distances follow from the indices. Where they leave open which of two turns comes
-first, in a circle of steps, all turns are compared: extents and tables are known beforehand.
+Bounds of these distances follow from the indices. If they do not decide the order of two turns in a
+cycle of steps, all turns are compared: extents and tables are known beforehand.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def _turns(v: Var, stride: int, mine: Index, its: Index) -> Distance:
 
 
 def is_unique(indices: Iterable[Index]) -> bool:
-    """Return whether indices are others for all other values of their variables."""
+    """Return whether indices differ wherever the values of their variables do."""
     known: set[Var] = set()  # from the indices before
     for index in indices:
         span, terms = 0, [(v, k) for v, k in index.terms if v not in known]
@@ -208,7 +208,7 @@ def adds_loop_by_loop(out: Access) -> bool:
 def has_own_cells(out: Access, var: Var) -> bool:
     """Return whether each turn of a loop has cells of its own: its variable is one of the indices.
 
-    In which other turns two of the same turn meet does not matter then.
+    It does not matter then which turns of other loops meet in a cell.
     """
     return any(i.terms == ((var, 1),) and not i.via for i in out.indices)
 

@@ -1,8 +1,8 @@
 """Equations: what a program computes, as steps on arrays within loops.
 
 A cell of an array is set by one step, once, or is added to by one step, or holds 0 throughout.
-Whoever reads it reads what it holds in the end. So equations have no order: in which direction a
-loop runs, and which loops run together, follows from what is read and is not stored.
+Every reader reads its final number. So equations have no order: the direction of a loop, and the
+loops that run together, follow from what is read and are not stored.
 
 ``str(program)`` shows all of it::
 
@@ -340,8 +340,8 @@ class Loop:
     var : Var
     body : list of Loop or Step
     down : bool
-        Whether sums over it begin with the last term, as in the reverse of a recurrence. It is no
-        order of what is done.
+        Whether sums over it begin with the last term, as in the reverse of a recurrence. That is an
+        order of terms, not of steps.
     """
 
     var: Var

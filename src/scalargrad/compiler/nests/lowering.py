@@ -1,6 +1,6 @@
 """Lower a recorded program to equations: its parts, found as trees of loops, and its gradients.
 
-What has lanes is written as the steps of one example, which then become those of all.
+Nodes with lanes are written as the steps of one example, which then become those of all.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Lowering:
     ----------
     asked : Partition
     trees : sequence of Form
-        Those of its parts.
+        The loops of its parts.
     around : bool
         Whether borders may be cells around results.
     """
@@ -364,7 +364,7 @@ def _of_rows(
 
 
 def _row(array: Array, rows: Mapping[Array, tuple[Array, Var]]) -> tuple[Array, tuple[Index, ...]]:
-    """Return an array, or its rows and the index of which example it is."""
+    """Return an array, or its rows and the index of the example."""
     if array not in rows:
         return array, ()
     row, var = rows[array]

@@ -34,14 +34,14 @@ class Nested(Loops):
     module : IRModule
         Its function ``run`` takes the memory.
     functions : sequence of (str, int)
-        The names of the functions, in order, and how often each is called: if several times, then
-        with the number of a block, by threads that share the blocks.
+        The names of the functions, in order, and the number of calls of each: if more than one,
+        each takes the number of a block, and threads share the blocks.
     distances : sequence of Distance
-        How far arrays that are given lie from their cells, 0 where these have copies.
+        The distances of given arrays from their cells, 0 where these have copies.
     apart : int
-        From which number on what is given are whole arrays.
+        The first given number that belongs to a whole array; so do all after it.
     level : int
-        How much LLVM optimizes: 0 or 1.
+        LLVM's level of optimization: 0 or 1.
     """
 
     module: IRModule

@@ -63,7 +63,7 @@ class CellTable:
     Parameters
     ----------
     count : int
-        How many nodes there are.
+        The number of nodes.
     """
 
     def __init__(self, count: int) -> None:
@@ -110,7 +110,7 @@ Node = int | Lane
 
 
 class NodeCells:
-    """The cells of nodes; that of a node with lanes has an index for which of them it is.
+    """The cells of nodes; that of a node with lanes has an index over them.
 
     Attributes
     ----------
@@ -118,13 +118,14 @@ class NodeCells:
     given : Array
         The inputs of the program.
     builder : Builder
-        What cells are written by.
+        The builder that writes cells.
     known : CellTable
         The cells of inputs and of nodes that are computed.
     points : CellTable
-        Copies of inputs and of nodes by which derivatives are taken: all who read them read these.
+        Copies of inputs and of nodes that derivatives are taken with respect to: all their readers
+        read these.
     vars : dict from int to Var
-        By how many lanes, which of them it is.
+        The variable over lanes, by their number.
     """
 
     def __init__(self, found: NodeColumns, given: Array, builder: Builder) -> None:

@@ -49,12 +49,12 @@ class Loops:
     listing : str
         The equations.
     inputs : int
-        How many numbers a call writes to the first cells.
+        The number of inputs, which a call writes to the first cells.
     outputs : slice
         The cells of the outputs, then of the gradients that others are computed from: a comparison
         would hide that one is not finite.
     results : int
-        How many outputs there are.
+        The number of outputs.
     """
 
     begun: Floats

@@ -1,6 +1,6 @@
-"""Results go where they are returned, and sums without terms have room in their arrays.
+"""Output arrays: results are written to them directly, and sums without terms have room in arrays.
 
-Of ``s[i] = p[i] - g[i]`` and ``y[i+1] = s[i]`` what is left is ``y[i+1] = p[i] - g[i]``.
+``s[i] = p[i] - g[i]`` and ``y[i+1] = s[i]`` become ``y[i+1] = p[i] - g[i]``.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def without_output_copies(found: Program) -> Program:
 
 
 def _places(array: Array, writing: list[_Use], reader: _Use) -> list[Access] | None:
-    """Return the cells to which steps may write at once what another copies there."""
+    """Return the cells that steps may write directly, without the copy by another step."""
     copy, copied_around = reader
     source = copy.args[0]
     if not isinstance(source, Access) or copy.op is not _IDENTITY or copy.how != SET:

@@ -1,7 +1,7 @@
 """Partition of a program: parts without gradients, and the gradients between them.
 
-What a part does not compute it is given, in arrays: single numbers, numbers of examples, which are
-rows, and single lanes of these.
+Numbers that a part reads but does not compute are given to it, in arrays: single numbers, numbers
+of examples, which are rows, and single lanes of these.
 """
 
 from __future__ import annotations
@@ -52,15 +52,16 @@ class NodeColumns:
     written : Nodes
         The nodes.
     kinds : integers
-        What each is to those that read it.
+        The kind of each node as an operand: computed, given or a constant.
     operands : integers
         The operands of all nodes, one node after the other, copies of inputs replaced by these.
     same : integers
         The node itself, or the input that it is a copy of.
     levels : integers
-        0 if it depends on no gradient; k, if on one of what has k - 1, or is that.
+        0 for a node that depends on no gradient; k for a gradient of nodes of level k - 1, and for
+        a node that depends on one.
     sizes : integers
-        How many lanes it has, 1 for a single number.
+        The number of lanes of each node, 1 for a single number.
     table : list of Op
         The operations, once for each number of lanes.
     codes : integers
@@ -138,9 +139,9 @@ class Given(NamedTuple):
     ----------
     nodes : list of int
     lanes : int
-        How many lanes each has.
+        The number of lanes of each node.
     is_point : bool
-        Whether derivatives are taken by them.
+        Whether derivatives are taken with respect to them.
     """
 
     nodes: list[int]
@@ -157,9 +158,9 @@ class Part(NamedTuple):
     given : list of Given
         Its inputs: first single numbers, then single lanes, then numbers of examples.
     results : list of int
-        The nodes of it that are read elsewhere.
+        Its nodes that are read elsewhere.
     places : list of int
-        Where they are in the recording.
+        Their places in the recording.
     """
 
     recording: Instructions
@@ -174,13 +175,13 @@ class Sweep(NamedTuple):
     Attributes
     ----------
     roots : list of (int, int)
-        What is differentiated: the sum of the products of these roots and seeds.
+        The roots and their seeds: the sum of their products is differentiated.
     wrt : dict from int to int
-        For each node that is a derivative, with respect to which node.
+        For each node that is a derivative, the node that it is taken with respect to.
     lanes : int
-        How many lanes the roots have: each example then has its own gradient.
+        The number of lanes of the roots: each example then has its own gradient.
     level : int
-        After which part it is taken.
+        The index of the part after which it is taken.
     """
 
     roots: list[tuple[int, int]]
@@ -190,7 +191,7 @@ class Sweep(NamedTuple):
 
 
 def crosses(program: Program, wrt: Iterable[int], roots: Iterable[int]) -> bool:
-    """Return whether roots depend on nodes by what joins examples, or takes them apart."""
+    """Return whether roots depend on nodes through one that joins or separates examples."""
     nodes = program.nodes()
     nodes = nodes.cut_off(nodes.where(is_detached))
     below = nodes.needed(roots)
@@ -207,12 +208,13 @@ class Partition:
     ----------
     sweeps : list of Sweep
     points : dict from int to int
-        The nodes that are no inputs and that derivatives are taken with respect to, and how many
-        lanes they have then. What reads them reads further inputs, which hold the same.
+        The nodes besides inputs that derivatives are taken with respect to, and their lanes.
+        Readers of these read further inputs, of the same numbers.
     inputs : dict from int to int
-        Copies of inputs that alone read them, with these.
+        The only copies of some inputs, with the inputs.
     parts : list of Part
-        What gradients are taken of, what is computed with these, and so on; may be empty.
+        The nodes that gradients are taken of, those computed with the gradients, and so on; may be
+        empty.
     is_written : bool
         False if a gradient within examples leads out of them.
     """

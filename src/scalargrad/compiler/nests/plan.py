@@ -222,9 +222,9 @@ def _is_written_anew(use: _Use) -> bool:
 
 
 def _loop_around(array: Array, writing: Sequence[_Use], reading: Sequence[_Use]) -> Near | None:
-    """Return by which loop with lanes an array has room for the turns at hand alone, if any.
+    """Return the buffer of an array that only needs the current turns of a loop with lanes, if any.
 
-    Its turns share no cell, as its variable is one of the indices.
+    Turns of that loop share no cell, as its variable is one of the indices.
     """
     uses = [*writing, *reading]
     if array.kind != "temp" or not writing or not all(use.loops for use in uses):
@@ -252,7 +252,7 @@ def _loop_around(array: Array, writing: Sequence[_Use], reading: Sequence[_Use])
 
 
 def _strides(shape: tuple[int, ...], fastest: int, apart: int = 0) -> tuple[int, ...]:
-    """Return the strides of an array of which one dimension is the fastest.
+    """Return the strides of an array whose neighbours lie along the dimension `fastest`.
 
     Rows whose length is a multiple of `apart`, if that is not 0, are followed by unused cells.
     """

@@ -1,7 +1,7 @@
-"""Scheduled loops as functions of LLVM IR: lanes are vectors, and what loops carry is in phis.
+"""Printer of scheduled loops as functions of LLVM IR: lanes are vectors, carried values are phis.
 
-They are printed as they are to run: no pass over loops, which would take most of the time, improves
-them.
+Loops are printed as they are to run: LLVM's passes over loops, which would take most of the time,
+are left out.
 """
 
 from __future__ import annotations
@@ -299,7 +299,7 @@ class Printer(Sums):
     def _recurrent(self, loop: ScheduledLoop) -> list[Place]:
         """Return the cells that a turn leaves to the next one in registers.
 
-        They are of arrays to which one step writes in the loop, a cell at each turn.
+        In the loop, one step writes to their arrays, a cell at each turn.
         """
         if loop.kind != "sequential" or not is_fixed(loop) or loop.var.extent.base < 1:
             return []

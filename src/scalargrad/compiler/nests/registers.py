@@ -1,8 +1,8 @@
-"""The table of the cells that registers hold, and where the others are.
+"""Registers: the cells that they hold, and the places in memory of all others.
 
 An entry belongs to the scope in which the cell was read or written, and never goes stale: a cell
-that is read has its final number. So what a turn of a loop computes stays in registers; what is
-read a second time is not loaded again.
+that is read has its final number. So the results of a turn of a loop stay in registers, and no cell
+is loaded twice.
 """
 
 from __future__ import annotations
@@ -297,7 +297,7 @@ class Registers:
     ) -> Iterator[tuple[Step, tuple[Loop, ...]]]:
         """Yield steps with the loops around them within a body, where they stand.
 
-        Of loops that are unrolled, or are one turn of eight lanes, there is nothing left.
+        Loops that are unrolled, or are one turn of eight lanes, do not count.
         """
         for item in body:
             if isinstance(item, Step):

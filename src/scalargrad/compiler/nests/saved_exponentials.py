@@ -86,7 +86,7 @@ FUNCTIONS: dict[Op, Binary] = {_one_less: _one_less_of, _tanh_slope: _tanh_slope
 
 
 def with_saved_exponentials(program: Program) -> Program:
-    """Return a program in which units whose slopes are computed save their exponentials."""
+    """Return a program whose units save their exponentials if their slopes are computed, too."""
     are_units: dict[Array, bool] = {}  # whether nothing else is written there
     for step, _ in statements(program.body):
         is_unit = step.op in UNITS and step.how == SET
@@ -116,6 +116,6 @@ def with_saved_exponentials(program: Program) -> Program:
 
 
 def _unit_of(step: Step) -> Access | None:
-    """Return the unit's result of which a step is a function."""
+    """Return the result of a unit, if a step is a function of one."""
     y = step.args[0] if step.op in FUNCTIONS else None
     return y if isinstance(y, Access) else None

@@ -51,7 +51,7 @@ class ScheduledLoop(Loop):
     lanes : bool
         Whether eight turns run at once, each on a lane of vectors.
     jam : int
-        How many turns are written together.
+        The number of turns that are written together.
     unrolled : bool
         Whether all turns are written one after another.
     """
@@ -70,7 +70,8 @@ class ScheduledLoop(Loop):
 def goes_abreast(step: Step, var: Var) -> bool:
     """Return whether turns of a step may run in any order, and at once.
 
-    It then sets or adds to other cells at each, or they are in classes of a long sum or maximum.
+    It then sets or adds to different cells at each turn, or the turns are in classes of a long sum
+    or maximum.
     """
     if step.how == SET:
         return True
@@ -92,12 +93,12 @@ def schedule(program: Program) -> Body:
 
 
 class DirectionError(TraceError):
-    """Sums over a loop begin at an end from which other steps do not allow it to run.
+    """Sums over a loop begin at one end, and other steps need it to run from the other.
 
     Attributes
     ----------
     steps : list of Step
-        Those that add up the other way.
+        The steps that add up the other way.
     var : Var
     """
 
@@ -122,7 +123,7 @@ def with_directions(program: Program) -> tuple[Program, Body]:
 
 
 def _turned(program: Program, steps: Sequence[Step], var: Var) -> Program:
-    """Return a program in which steps add up over a loop from the other end."""
+    """Return a program with some steps turned: they add up over a loop from the other end."""
     body = replaced(program.body, lambda step: None if step in steps else step)
     for step, loops in within_loops(program.body):
         if step in steps:

@@ -1,7 +1,7 @@
 """Shorter equations of the same meaning: copies forwarded, equal steps shared, dead ones dropped.
 
-What does not vary with a loop around it is computed outside of it, once. No digit changes. A cell
-is what its step says wherever that stands, so that one pass suffices.
+Steps that do not vary with a loop are moved out of it. No digit changes. The place of a step does
+not matter to its cell, so that one pass suffices.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _IDENTITY, _MUL = TABLE["identity"], TABLE["mul"]
 
 
 def simplify(program: Program, kept: Collection[Array] = ()) -> Program:
-    """Return a shorter program with the same outputs, in which some arrays are kept, too."""
+    """Return a shorter program with the same outputs and the same `kept` arrays."""
     names = _Names(program, kept)
     steps: dict[int, Step | None] = {}
     found = []
@@ -145,9 +145,9 @@ class _Names:
     def _out_of_loops(
         self, out: Access, variables: Mapping[int, Var], args: tuple[Arg, ...]
     ) -> Access:
-        """Return a cell of an array that has no index of loops in which operands do not vary.
+        """Return a cell of an array without the indices of loops in which no operand varies.
 
-        What one way of an `if` computes stays there: no other may need the logarithm.
+        Steps in one way of an `if` stay there: the logarithm may be undefined in all others.
         """
         found: set[Var] = set()
         cells = [x for x in args if isinstance(x, Access)]

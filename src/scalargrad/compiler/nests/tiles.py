@@ -1,7 +1,7 @@
 """Choice of loops to run as lanes of vectors, to unroll, and to run several turns abreast.
 
-None of this changes a digit, so that all of it may be chosen by cost; the numbers by which it is
-chosen are here, and nowhere else.
+None of this changes a digit, so that all of it may be chosen by cost; the costs are here, and
+nowhere else.
 
 - Lanes (strip-mining): eight turns at once. One loop of a nest has lanes, at most; a long sum over
   it has a class on each lane.

@@ -1,11 +1,11 @@
 """Prepare a program for the search for loops: small operations, and backward sweeps side by side.
 
-A sum over many numbers becomes a chain of additions, in which repetition can be found, and a
-maximum of many a chain of maxima of two, of which equal operands then share the gradient. One of
-few stays one operation; so does logsumexp, whose own partials are short. A backward sweep that
-others differentiate (of a Hessian, the gradient) is written out node by node where there are many;
-the sweep through a loop repeats itself as the loop does, and so do sweeps of many points. The
-others are left to `derive`.
+A sum over many numbers becomes a chain of additions, where repetition can be found, and a maximum
+of many a chain of maxima of two, whose equal operands then share the gradient. A sum or maximum of
+few stays one operation; so does logsumexp, whose own partials are short. Backward sweeps that
+others differentiate (in a Hessian, the gradient) are written out node by node if they are many: a
+sweep through a loop repeats itself as the loop does, and so do sweeps of many points. The others
+are left to `derive`.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class Nodes:
     codes : integers
         For each node, the index of its operation in `table`.
     first : integers, one more than nodes
-        Where the operands of each node begin in `operands`.
+        The start of each node's operands in `operands`.
     operands : integers
         The operands of all nodes, one node after the other.
     """
@@ -127,7 +127,7 @@ class Nodes:
         return self.users()[np.argsort(self.operands, kind="stable")]
 
     def sweeps(self) -> dict[Seeds, dict[int, int]]:
-        """Return, for each sweep, the derivatives, and by which node each is."""
+        """Return the derivatives of each sweep, each with the node it is taken with respect to."""
         found: dict[int, dict[int, int]] = {}
         for x, (wrt, loss) in zip(self.places(ADJOINT), self.args_with(ADJOINT), strict=True):
             found.setdefault(loss, {})[x] = wrt

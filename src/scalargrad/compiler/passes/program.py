@@ -33,12 +33,12 @@ class Program:
     inputs : int
         The number of inputs, which are the first nodes.
     nodes : Nodes
-        In arrays, a million nodes take tens of megabytes.
+        The nodes, in arrays: a million take tens of megabytes.
     constants : dict from node to float
         The numbers of the nodes whose op is CONSTANT.
     outputs : list of int
     stacked : int
-        How many numbers follow the inputs, for `Stacked` nodes to read.
+        The number of numbers that follow the inputs, for `Stacked` nodes to read.
     """
 
     def __init__(
@@ -150,12 +150,12 @@ class Writer:
     source : Program
         The program that nodes are copied from.
     inputs, stacked : int
-        Those of the program that is written.
+        The numbers of inputs of the program that is written.
 
     Attributes
     ----------
     ops, args, constants
-        What is written.
+        The nodes written so far.
     new : dict from int to int
         Maps nodes of `source` to those that are written.
     """

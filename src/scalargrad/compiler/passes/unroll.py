@@ -72,7 +72,7 @@ def lookups_recur(program: Program) -> bool:
 
 
 def with_choices(program: Program) -> Program:
-    """Return a program in which each lookup is a choice among the entries."""
+    """Return a program with each lookup written as a choice among the entries."""
     if TAKE not in program.ops:
         return program
     copy = Writer(program, program.inputs, program.stacked)

@@ -91,13 +91,13 @@ def _steps() -> Callable[..., None]:
 
 
 class NativeStep(NamedTuple):
-    """A path of which machine code runs many steps in one call, with the carry in its memory.
+    """A path whose machine code runs many steps in one call, with the carry in its memory.
 
     Attributes
     ----------
     path : Specialization
     order : integers
-        The first of its outputs, which are the next carry, in the order in which it is given.
+        The first of its outputs, which are the next carry, in the order of the inputs.
     carry_of, results_of : callable
         Make the carry from its numbers, and the results of steps from a row of each.
     """
@@ -187,7 +187,7 @@ def _native(path: Specialization, shape: Key, x: Any) -> NativeStep | None:
     """Return a runner of the steps of a path whose carry has this key; None if there is none.
 
     The carry consists of numbers alone, and the next one has the same key. The numbers of an entry
-    are taken in the order in which they stand.
+    are taken in their order.
     """
     if path.differentiable or path.truths or path.whole or path.draws or path.surroundings.aliases:
         return None

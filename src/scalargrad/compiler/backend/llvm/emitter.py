@@ -89,7 +89,7 @@ class Emitter:
         return self.body.assign(f"shufflevector {self.type} {first}, {self.type} poison, {zeros}")
 
     def vector(self, singles: Iterable[str]) -> str:
-        """Return single numbers as lanes, of which there may be fewer than all."""
+        """Return single numbers as lanes; they may be fewer than all."""
         found = "poison"
         for k, x in enumerate(singles):
             found = self.body.assign(f"insertelement {self.type} {found}, double {x}, i64 {k}")

@@ -64,7 +64,7 @@ class IRModule:
         return "\n".join([*self._declared.values(), *texts])
 
     def text_of(self, name: str) -> str:
-        """Return a module of one internal function, in which what it calls is declared."""
+        """Return a module of one internal function, and declarations of those that it calls."""
         text = self._functions[name].text(internal=False)
         others = {x: self._functions[x].declaration() for x in self.internal if x != name}
         called = [y for x, y in (self._declared | others).items() if f"@{x}(" in text]

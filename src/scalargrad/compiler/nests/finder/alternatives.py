@@ -39,13 +39,13 @@ class Alternatives:
     Attributes
     ----------
     starts, ways : integers
-        Where each copy starts, and which body it is of.
+        The start of each copy, and the number of its body.
     lengths : integers
-        How many nodes each body has in its midst.
+        The number of nodes in the midst of each body.
     before : int
-        How many nodes all have before.
+        The number of nodes that all have before.
     score : float
-        How many nodes are in copies, less if these are short or there are many bodies.
+        The number of nodes in copies, less if these are short or there are many bodies.
     """
 
     starts: Integers

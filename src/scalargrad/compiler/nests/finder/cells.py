@@ -150,16 +150,16 @@ class Stores:
 
 
 class Cells:
-    """Knows where all results are stored, and what all operands read.
+    """The storage of all results, and the reads of all operands.
 
     Parameters
     ----------
     tree : Tree
     builder : Builder
-        Of the program that is written.
+        The builder of the program that is written.
     inputs : sequence of Array
     sums : dict from int to Sum
-        By the numbers of their last statements.
+        The sums, by the numbers of their last statements.
     around : bool
         Whether results may have other cells around them; else borders are choices.
 
@@ -171,9 +171,9 @@ class Cells:
     stores : dict from int to list of Stores
         Of each statement, by its number: first what it writes, then copies with other cells around.
     reads : dict from (int, int) to Read
-        What each operand of each statement reads, but for the chains of sums.
+        The read of each operand of each statement, but for the chains of sums.
     starts : dict from int to Read
-        What sums start from.
+        The starts of sums.
     copies : list of (Access, int, int)
         Cells that hold copies, each with the kind and the place of what they are copies of.
     """

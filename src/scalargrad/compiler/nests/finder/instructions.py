@@ -30,11 +30,11 @@ class Instructions:
     codes : integers
         For each node, the index of its operation in `table`.
     first : integers, one more than nodes
-        Where the operands of each node begin in `kinds` and `places`.
+        The start of each node's operands in `kinds` and `places`.
     kinds : integers
-        Of each operand: `COMPUTED`, `GIVEN` or `NUMBER`.
+        The kind of each operand: `COMPUTED`, `GIVEN` or `NUMBER`.
     places : integers
-        Of each operand: the node, the number of the input, or the bits of the number.
+        The place of each operand: the node, the number of the input, or the bits of the number.
     """
 
     table: list[Op]

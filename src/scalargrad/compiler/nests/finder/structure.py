@@ -69,11 +69,11 @@ class Structure:
     top : integers
         The symbols outside of all loops, in order.
     starts, periods, counts : integers
-        For each loop, where its symbols begin in `pool`, how many a copy has, and the copies.
+        For each loop, the start of its symbols in `pool`, the symbols of a copy, and the copies.
     pool : integers
         The symbols of all loops, copy after copy.
     size : int
-        How many statements it has.
+        The number of its statements.
     is_foretold : bool
         Whether extents foretold some turns.
     """
@@ -109,15 +109,15 @@ def search(
     ----------
     recording : Instructions
     kinds : integers, optional
-        For each operand, what that of a copy must have as well, the first copy aside. If it is
-        whether it is a number, a sum that starts from 0 ends the one before it; if it is the kind,
-        so does a sum of products with what is given.
+        A property of each operand that all copies must share, but for the first. If it is whether
+        the operand is a number, a sum that starts from 0 ends the one before it; if it is the kind,
+        so does a sum of products with given numbers.
     joined : bool
         Whether copies that take one of a few ways are copies of each other; None if there are none.
     foretells : bool
         Whether turns join a loop that extents of inner loops foretell.
     least : int
-        Fewer copies of nodes are no loop, unless there are loops among these.
+        The fewest copies of nodes that are a loop, unless there are loops among these.
     """
     return _Search(recording, kinds, joined, foretells, least).run()
 
@@ -151,11 +151,11 @@ class _Search:
     codes, plain : codes
         The code of each symbol, and that by operations alone.
     symbols, extents, sizes : integers
-        The number of each symbol, its copies if it is a loop, and how many statements it has.
+        The number of each symbol, its copies if it is a loop, and the number of its statements.
     starts, periods, counts, pool : arrays
-        Of the loops found, as in a `Structure`.
+        The loops found, as in a `Structure`.
     places : integers, one more
-        Where each symbol begins in the recording.
+        The start of each symbol in the recording.
     bodies : dict
         The codes of the body of each loop, by the loop's code.
     """
@@ -197,14 +197,14 @@ class _Search:
         return self._found()
 
     def run_flat(self) -> Structure:
-        """Fold loops that hold no loops, each time that which saves most symbols."""
+        """Fold flat loops, which hold no loops, each time the one that saves most symbols."""
         while any(map(self._fold, self._saving())):
             loops = np.flatnonzero(self.extents)  # no two are alike from now on
             self.codes[loops] = self.plain[loops] = mixed(_INPUTS + self.symbols[loops])
         return self._found()
 
     def _saving(self) -> list[int]:
-        """Return the periods of which a loop saves symbols, first that which saves most."""
+        """Return the periods of loops that save symbols, first that of the one that saves most."""
         found: dict[int, int] = {}
         for period in {x for w in _WINDOWS for x in self._recurring(w, 0, _EACH_WINDOW)}:
             start, stop = flagged(self.codes[period:] == self.codes[:-period], 2 * period)
@@ -326,8 +326,9 @@ class _Search:
     def _evenly(self, start: Integers, times: Integers, period: int) -> tuple[Integers, Integers]:
         """Return runs cut where the extents of their loops are others from then on.
 
-        So are the layers of a network. So many parts or more are the rows of a triangle, however
-        short the last are. Where most copies have extents of their own, a run stays whole.
+        The layers of a network are an example. If there are many parts, they are the rows of a
+        triangle, however short the last are. Where most copies have extents of their own, a run
+        stays whole.
         """
         if not self.extents[stretches(start, times * period)].any():
             return start, times
@@ -627,9 +628,9 @@ def _foretold(
     codes : integers
         The operation of each node.
     edges : sequence of int
-        At which nodes these begin, and where the last ends.
+        The first nodes of these, and the end of the last.
     free : container of int
-        Nodes before, at which the run may begin.
+        Earlier nodes at which the run may begin.
     """
     place, found = edges[-1], list[Body]()
     places = [place]

@@ -1,6 +1,6 @@
 """Write a tree as equations: an array for each statement, a variable for each loop.
 
-A chain of additions of which only the last result is read is a sum. Where operands read is known by
+A chain of additions is a sum if only its last result is read. Where operands read is known by
 `Cells`.
 """
 

@@ -31,7 +31,7 @@ class Indices:
     axes : integers
         A row for each loop, outermost first, a column for each instance.
     rows : integers
-        Which of the instances of a statement these are.
+        The indices of these among the instances of a statement.
     """
 
     def __init__(self, axes: Integers, rows: Integers | None = None) -> None:
@@ -163,7 +163,7 @@ class Loop:
     number : int
         Its place in `Tree.loops`.
     depth : int
-        How many loops are around it.
+        The number of loops around it.
     extent : Affine or integers
         How often, by the loops around; or a number for each time that it is entered.
     symbols, counts : integers
@@ -199,11 +199,11 @@ class Statement:
     code : int
         The index of its operation in the table of the recording.
     loops : tuple of Loop
-        Those around it, outermost first.
+        The loops around it, outermost first.
     nodes : integers
         The nodes that it stands for, in order.
     indices : Indices
-        Those of these loops, for each instance.
+        The indices of these loops, for each instance.
     operands : tuple of Access
     """
 
