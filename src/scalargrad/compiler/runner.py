@@ -88,7 +88,7 @@ class Runner:
             Whether all of them are finite.
         """
         executable, outputs, hidden = idle = self.lend()
-        if executable.distances:
+        if executable.displacements:
             executable.take(cells, blocks)
         else:
             memory = executable.memory
@@ -113,17 +113,17 @@ _FEW = 32
 
 
 @collector_paused()
-def runner_for(asked: Program, *, once: bool = False) -> Runner:
+def runner_for(program: Program, *, once: bool = False) -> Runner:
     """Return a runner for a program as recorded, derivatives among its outputs.
 
     A short program that is to be run `once` is run by NumPy: to compile it would take longer.
     """
-    is_native = not (once and len(asked) <= _SHORT)
-    key = known_programs.key_of(asked, is_native=is_native)
+    is_native = not (once and len(program) <= _SHORT)
+    key = known_programs.key_of(program, is_native=is_native)
     found = known_programs.found(key)
     if found is None:
         from scalargrad.compiler.nests.compile_nests import nested
 
-        found = nested(asked, is_native=is_native)
+        found = nested(program, is_native=is_native)
         known_programs.keep(key, found)
     return Runner(found)

@@ -64,7 +64,7 @@ def around_loops(exported: Exported, loops: Scheduled, text: str) -> Source:
     text : str
         The source, or a declaration, of the function ``NAME_loops``.
     """
-    memory, name, results = loops.plan.begun(), exported.name, len(exported.outputs)
+    memory, name, results = loops.plan.initial_memory(), exported.name, len(exported.outputs)
     is_large = len(memory) > ON_THE_STACK
     first = LINE + loops.outputs.start
     lines = [

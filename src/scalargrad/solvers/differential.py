@@ -75,7 +75,7 @@ def rk4(f: Callable[..., Any], y0: Any, t: Any, *args: Any, steps: int = 1) -> A
     equations, count = _Equations("rk4", f, y0, t, args), size(steps, "steps", 1)
     times = equations.times
     sizes = [(v - u) / count for u, v in pairwise(times)]
-    begun = [u + h * k for u, h in zip(times[:-1], sizes, strict=True) for k in range(count)]
+    starts = [u + h * k for u, h in zip(times[:-1], sizes, strict=True) for k in range(count)]
 
     def step(y: Numbers, at: tuple[Any, Any]) -> tuple[Numbers, Numbers]:
         now, h = at
@@ -87,8 +87,8 @@ def rk4(f: Callable[..., Any], y0: Any, t: Any, *args: Any, steps: int = 1) -> A
         after = moved(y, h / 6.0, [p + 2.0 * q + 2.0 * r + s for p, q, r, s in slopes])
         return after, after
 
-    _, found = scan(step, equations.begun, (begun, [h for h in sizes for _ in range(count)]))
-    return equations.returned([equations.begun, *found[count - 1 :: count]])
+    _, found = scan(step, equations.initial, (starts, [h for h in sizes for _ in range(count)]))
+    return equations.returned([equations.initial, *found[count - 1 :: count]])
 
 
 def odeint(
@@ -196,7 +196,7 @@ class _Adapted:
     def run(self) -> list[Numbers]:
         """Return y at each time."""
         first, *targets = self._equations.times
-        y = self._equations.begun
+        y = self._equations.initial
         if not targets:
             return [y]
         state = self._begun(y, first, targets[-1])

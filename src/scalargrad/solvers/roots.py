@@ -197,8 +197,8 @@ class _Equations(Equations):
             return {**after, "count": state["count"] + 1.0, "sizes": sizes}
 
         with _without_graphs():
-            begun = {**begin(self.begun), "count": 0.0, "sizes": [abs(x) for x in self.begun]}
-            x = self._found(while_loop(goes_on, counted_step, begun), tol)
+            state = {**begin(self.initial), "count": 0.0, "sizes": [abs(x) for x in self.initial]}
+            x = self._found(while_loop(goes_on, counted_step, state), tol)
             slopes = [[constant(y) for y in row] for row in self.linearised(x)[0]]
         return self.shaped(self._attached(x, slopes))
 

@@ -86,15 +86,15 @@ def _in_llvm(lowered: Lowered) -> Nested:
 
     found = scheduled(lowered, registers(), in_place=True)
     module, functions = print_llvm(found.body, found.plan)
-    begun, level = found.plan.begun(), _level(module, found.body)
+    memory, level = found.plan.initial_memory(), _level(module, found.body)
     return Nested(
-        begun,
+        memory,
         str(found.equations),
         *found[3:],
         module=module,
         functions=functions,
-        distances=found.plan.distances,
-        apart=lowered.apart,
+        displacements=found.plan.displacements,
+        array_start=lowered.array_start,
         level=level,
     )
 
@@ -109,8 +109,8 @@ def _level(module: IRModule, body: Body) -> int:
 
 def _in_numpy(found: Lowered) -> NumpyNested:
     made = scheduled(found, lanes=False)
-    begun = made.plan.begun()
-    return NumpyNested(begun, str(made.equations), *made[3:], numpy_code(made.body, made.plan))
+    memory = made.plan.initial_memory()
+    return NumpyNested(memory, str(made.equations), *made[3:], numpy_code(made.body, made.plan))
 
 
 def written(program: Program, write: Callable[[Lowered], T]) -> T:
@@ -124,9 +124,9 @@ def written(program: Program, write: Callable[[Lowered], T]) -> T:
     write : callable
         Schedules and prints equations; a TraceError says that it cannot.
     """
-    for asked, forms, around in _attempts(program):
+    for partition, forms, around in _attempts(program):
         try:
-            return write(Lowering(asked, forms, around=around).run())
+            return write(Lowering(partition, forms, around=around).run())
         except TraceError:  # no order of loops computes it
             continue
     raise AssertionError("a program without loops is always written")
@@ -147,19 +147,19 @@ def _attempts(program: Program) -> Iterator[tuple[Partition, list[Form], bool]]:
 def _in_forms(program: Program, *, is_last: bool) -> Iterator[tuple[Partition, list[Form], bool]]:
     """Yield the partition of a program in loops, then without if that is the last resort."""
     unfolded = unfold(program)
-    asked = None if unfolded is None else Partition(unfolded)
-    if asked is not None and asked.is_written:
-        yield from _in_loops(asked)
+    partition = None if unfolded is None else Partition(unfolded)
+    if partition is not None and partition.is_written:
+        yield from _in_loops(partition)
         if is_last:
-            yield asked, [part.recording for part in asked.parts], True
+            yield partition, [part.recording for part in partition.parts], True
 
 
-def _in_loops(asked: Partition) -> Iterator[tuple[Partition, list[Form], bool]]:
+def _in_loops(partition: Partition) -> Iterator[tuple[Partition, list[Form], bool]]:
     """Yield a partition in loops, if some are found."""
-    for found in _forms([part.recording for part in asked.parts]):
-        yield asked, found, True
-        yield asked, found, False
-        if len(asked.program) <= _SHORT:  # which takes no longer to be compiled without loops
+    for found in _forms([part.recording for part in partition.parts]):
+        yield partition, found, True
+        yield partition, found, False
+        if len(partition.program) <= _SHORT:  # which takes no longer to be compiled without loops
             break
 
 
@@ -206,7 +206,7 @@ def scheduled(
     """
     equations, ordered = with_directions(in_blocks(found.equations, found.examples))
     body, fastest = tiled(ordered, registers, lanes=lanes)
-    places = plan(equations, body, fastest, found.apart if in_place else None)
+    places = plan(equations, body, fastest, found.array_start if in_place else None)
     first = places.offsets[found.outputs] - places.offsets[found.given]
     outputs = slice(first, first + found.outputs.shape[0])
     return Scheduled(equations, body, places, found.given.shape[0], outputs, found.results)

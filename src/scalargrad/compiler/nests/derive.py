@@ -217,7 +217,7 @@ class _Reverse:
         array = None
         is_large = math.prod(x.array.shape) >= _LARGE
         if is_large and x.array in self.leaves and len(known) < _SHARED:
-            taken = {y.array for y in known if not x.is_apart(y)}
+            taken = {y.array for y in known if not x.is_disjoint(y)}
             array = next((y.array for y in known if y.array not in taken), None)
         array = array or self.builder.array(f"{x.array}'", x.array.shape)
         self.accumulators[key] = Access(array, x.indices)
@@ -259,7 +259,7 @@ class _Reverse:
         """
         are_cells = x.is_cell and x.array in self.cellwise
         found = self.of_cells.get(x, ()) if are_cells else self.received.get(x.array, ())
-        sending = [y.array for y in found if not x.is_apart(y)]
+        sending = [y.array for y in found if not x.is_disjoint(y)]
         arrived = [
             Term(TABLE["identity"], (Access(array, x.indices),)) for array in dict.fromkeys(sending)
         ]

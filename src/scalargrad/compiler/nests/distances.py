@@ -148,7 +148,7 @@ def distances_between(writer: Placed, reader: Placed, access: Access) -> dict[Va
     out = writer.step.out
     if not out.indices and not writer.loops:
         return {}
-    if out.is_apart(access):
+    if out.is_disjoint(access):
         return None
     common = [v for v in writer.around if v in reader.around]
     found = {}

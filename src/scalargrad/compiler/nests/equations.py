@@ -270,7 +270,7 @@ class Access:
             i.terms[0][0].extent == Index(n) if i.terms else n == 1 for i, n in pairs
         )
 
-    def is_apart(self, other: Access) -> bool:
+    def is_disjoint(self, other: Access) -> bool:
         """Return whether the two are never one cell: in some dimension, no index is of both."""
         pairs = zip(self.indices, other.indices, strict=True)
         bounds = ((*mine.bounds(), *its.bounds()) for mine, its in pairs)

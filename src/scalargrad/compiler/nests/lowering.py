@@ -29,9 +29,9 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.finder.find import NODES_PER_STATEMENT
 from scalargrad.compiler.nests.finder.instructions import (
-    APART,
     COMPUTED,
     GIVEN,
+    INPUT_STRIDE,
     Instructions,
 )
 from scalargrad.compiler.nests.finder.to_equations import operation_of, to_equations, without_power
@@ -70,7 +70,7 @@ class Lowered(NamedTuple):
         all other gradients.
     results : int
         The number of outputs.
-    apart : int
+    array_start : int
         The first given number that belongs to a whole array; so do all after it.
     examples : list of Var
         The variables of loops over examples.
@@ -80,7 +80,7 @@ class Lowered(NamedTuple):
     given: Array
     outputs: Array
     results: int
-    apart: int
+    array_start: int
     examples: list[Var]
 
 
@@ -89,32 +89,32 @@ class Lowering:
 
     Parameters
     ----------
-    asked : Partition
+    partition : Partition
     trees : sequence of Form
         The loops of its parts.
     around : bool
         Whether borders may be cells around results.
     """
 
-    def __init__(self, asked: Partition, trees: Sequence[Form], *, around: bool = True) -> None:
-        self.asked, self.trees, self.around = asked, trees, around
-        self.of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
-        sizes = asked.found.sizes
+    def __init__(self, partition: Partition, trees: Sequence[Form], *, around: bool = True) -> None:
+        self.partition, self.trees, self.around = partition, trees, around
+        self.of_gradients = {x for sweep in partition.sweeps for x in sweep.wrt}
+        sizes = partition.found.sizes
         nodes: list[Node] = []
-        for x, n in zip(outputs := asked.program.outputs, sizes[outputs].tolist(), strict=True):
+        for x, n in zip(outputs := partition.program.outputs, sizes[outputs].tolist(), strict=True):
             nodes += [Lane(x, k) for k in range(n)] if n > 1 else [x]
         self.results = len(nodes)
-        read = {x for part in asked.parts[1:] for array in part.given for x in array.nodes}
-        read |= {x for sweep in asked.sweeps for x, _ in sweep.roots}
+        read = {x for part in partition.parts[1:] for array in part.given for x in array.nodes}
+        read |= {x for sweep in partition.sweeps for x, _ in sweep.roots}
         for x in sorted(self.of_gradients & read):
             nodes += [Lane(x, k) for k in range(sizes[x]) if sizes[x] > 1]
         self.nodes = nodes
         own = [x.node if isinstance(x, Lane) else x for x in nodes]
-        self.levels = asked.found.levels[own]  # after which gradients
-        self.given = Array("p", (asked.program.given,), "in")
+        self.levels = partition.found.levels[own]  # after which gradients
+        self.given = Array("p", (partition.program.given,), "in")
         self.outputs = Array("y", (len(nodes),), "out")
         b = Builder(Program([self.given, self.outputs], []))
-        self.cells = NodeCells(asked.found, self.given, b)
+        self.cells = NodeCells(partition.found, self.given, b)
         self.examples = [*self.cells.vars.values()]
 
     def run(self) -> Lowered:
@@ -124,11 +124,11 @@ class Lowering:
         if any(x.array not in arrays for step, _ in statements(found.body) for x in step.reads()):
             raise TraceError("what is read after gradients was left out before them")
         equations = with_room_for_empty_sums(with_saved_exponentials(without_output_copies(found)))
-        apart = self.asked.program.inputs
-        return Lowered(equations, self.given, self.outputs, self.results, apart, self.examples)
+        start = self.partition.program.inputs
+        return Lowered(equations, self.given, self.outputs, self.results, start, self.examples)
 
     def _equations(self) -> Program:
-        parts, cells = self.asked.parts, self.cells
+        parts, cells = self.partition.parts, self.cells
         points = CellTable(0)
         before: Sequence[Array] = ()
         for level, (part, tree) in enumerate(zip(parts, self.trees, strict=True)):
@@ -139,10 +139,10 @@ class Lowering:
                 given = self._write_part(part, tree)
                 points = points if level else given
             self._copy_outputs(level)
-            sweeps = [x for x in self.asked.sweeps if x.level == level]
+            sweeps = [x for x in self.partition.sweeps if x.level == level]
             if not sweeps:
                 break
-            rows = _rows(sweeps, self.asked.program.constants)
+            rows = _rows(sweeps, self.partition.program.constants)
             roots = [*map(self._roots, rows)]
             found = self._shortened(before, level + 1)
             before = found.arrays
@@ -156,16 +156,15 @@ class Lowering:
 
         So do the digits of arrays that were there before.
         """
-        asked, found = self.asked, self.cells.builder.program()
-        read = np.zeros(len(asked.program), np.bool_)
-        read[[x for part in asked.parts[level:] for array in part.given for x in array.nodes]] = (
-            True
-        )
-        later = (sweep for sweep in asked.sweeps if sweep.level >= level)
+        partition, found = self.partition, self.cells.builder.program()
+        read = np.zeros(len(partition.program), np.bool_)
+        given = (array for part in partition.parts[level:] for array in part.given)
+        read[[x for array in given for x in array.nodes]] = True
+        later = (sweep for sweep in partition.sweeps if sweep.level >= level)
         read[[x for sweep in later for pair in sweep.roots for x in pair]] = True
-        asked.add_operands(read)
+        partition.add_operands(read)
         kept = self.cells.known.arrays(np.flatnonzero(read))
-        if level == len(asked.parts):
+        if level == len(partition.parts):
             found, others = with_outputs_only(found, self.outputs)
             before = [*others.values(), *before]
         found = simplify(found, kept)
@@ -208,7 +207,7 @@ class Lowering:
         """Return the arrays given to a part, for one example."""
         found: list[Array] = []
         names = itertools.chain(["q", "u"], itertools.repeat("x"))
-        is_first = part is self.asked.parts[0]
+        is_first = part is self.partition.parts[0]
         for name, x in zip(names, part.given, strict=False):
             if is_first and not found and not x.is_point:
                 found.append(self.given)
@@ -221,8 +220,8 @@ class Lowering:
 
     def _copy_outputs(self, level: int) -> None:
         """Copy to the outputs the nodes computed after the gradients of a level."""
-        asked = np.flatnonzero(self.levels == level).tolist()
-        self.cells.copy(self.outputs, [self.nodes[k] for k in asked], places=asked)
+        wanted = np.flatnonzero(self.levels == level).tolist()
+        self.cells.copy(self.outputs, [self.nodes[k] for k in wanted], places=wanted)
 
     # Gradients ---------------------------------------------------------------------------------
 
@@ -239,7 +238,7 @@ class Lowering:
         cells.copy(roots, nodes[0], var)
         if len(row) > 1:
             return roots, b.array("chosen", shape[:1])
-        if all(self.asked.program.constants.get(x) == 1.0 for x in nodes[1]):
+        if all(self.partition.program.constants.get(x) == 1.0 for x in nodes[1]):
             return roots, 1.0
         seeds = b.array("seeds", shape, "out")
         cells.copy(seeds, nodes[1], var)
@@ -256,7 +255,7 @@ class Lowering:
         """Write the gradients of one root, or of several, and note the cells of the derivatives."""
         cells = self.cells
         wrt = [*row[0].wrt.values()]
-        which, ks = points.places([self.asked.inputs.get(x, x) for x in wrt])
+        which, ks = points.places([self.partition.inputs.get(x, x) for x in wrt])
         nodes = [np.array([*sweep.wrt], np.int64) for sweep in row]
         for x in nodes:
             cells.known.put(x[which < 0], 0.0)
@@ -267,7 +266,7 @@ class Lowering:
             indices[column.array] = which == k
         if not indices:
             return equations
-        alone = 1 not in self.asked.points.values()  # else others are computed from those wanted
+        alone = 1 not in self.partition.points.values()  # else others depend on those wanted
         places = {
             a: range(int(ks[own].min()), int(ks[own].max()) + 1)
             for a, own in indices.items()
@@ -317,8 +316,8 @@ def _in_order(
                 args.append(cells[place])
             elif kinds[k] == GIVEN:
                 if place not in given:
-                    array = inputs[place // APART]
-                    given[place] = Access(array, (Index(place % APART),))
+                    array = inputs[place // INPUT_STRIDE]
+                    given[place] = Access(array, (Index(place % INPUT_STRIDE),))
                 args.append(given[place])
             else:
                 args.append(numbers[k])

@@ -374,7 +374,7 @@ class NodeCells:
         pairs = ((x, every[k : k + self.lanes(x)]) for x, every in rows.items()
                  for k in range(0, len(every), self.lanes(x)))  # fmt: skip
         for x, found in pairs:
-            place = self._evenly_apart(x, found)
+            place = self._evenly_spaced(x, found)
             cell = None
             if place is not None and not isinstance(self.op(x), Held):
                 is_batch = self.op(x) is BATCH and x not in self.known
@@ -391,7 +391,7 @@ class NodeCells:
     def _var(self, node: int) -> Var:
         return self.vars[self.lanes(node)]
 
-    def _evenly_apart(self, node: int, found: Sequence[tuple[int, int]]) -> Index | None:
+    def _evenly_spaced(self, node: int, found: Sequence[tuple[int, int]]) -> Index | None:
         """Return the index of each example's place, if all of a node's are evenly spaced."""
         count = self.lanes(node)
         (first, _), *others = found

@@ -44,7 +44,7 @@ class Loops:
 
     Attributes
     ----------
-    begun : float64
+    initial_memory : float64
         The memory before the first run.
     listing : str
         The equations.
@@ -57,7 +57,7 @@ class Loops:
         The number of outputs.
     """
 
-    begun: Floats
+    initial_memory: Floats
     listing: str
     inputs: int
     outputs: slice
@@ -66,7 +66,7 @@ class Loops:
     @property
     def cells(self) -> int:
         """The number of cells in memory."""
-        return len(self.begun)
+        return len(self.initial_memory)
 
     @property
     def loops(self) -> int:
@@ -95,16 +95,16 @@ class NumpyNested(Loops):
 class NumpyNestExecutable:
     """Nests that NumPy and Python run, and their memory."""
 
-    distances: Sequence[Any] = ()
+    displacements: Sequence[Any] = ()
 
     def __init__(self, nested: NumpyNested) -> None:
-        self._nested, self._whole = nested, nested.begun.copy()
+        self._nested, self._whole = nested, nested.initial_memory.copy()
         self.memory: Floats = self._whole[LINE:]
 
     def run(self) -> None:
         """Run the loops in order."""
         first = LINE + self._nested.inputs
-        self._whole[first:] = self._nested.begun[first:]  # sums begin anew
+        self._whole[first:] = self._nested.initial_memory[first:]  # sums begin anew
         self._nested.code(self._whole)
 
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Flags, Floats, Integers
 from scalargrad.compiler.nests.finder.instructions import (
-    APART,
     COMPUTED,
     GIVEN,
+    INPUT_STRIDE,
     NUMBER,
     Instructions,
 )
@@ -324,7 +324,7 @@ class Partition:
         at = np.flatnonzero(read[nodes])
         number = np.full(len(self.program), -1)
         for k, array in enumerate(given):
-            number[array.nodes] = APART * k + np.arange(len(array.nodes))
+            number[array.nodes] = INPUT_STRIDE * k + np.arange(len(array.nodes))
         return Part(self.found.recording(nodes, number), given, nodes[at].tolist(), at.tolist())
 
 

@@ -37,7 +37,7 @@ from scalargrad.compiler.nests.schedule import ScheduledLoop
 LARGE = 4096
 #: The numbers in 1 kB. Rows and arrays whose length is a multiple of it are padded: a column, or
 #: what one turn of a loop reads, would else be in the same few lines of the cache.
-APART = 128
+ALIASING = 128
 
 
 @dataclass(frozen=True)
@@ -54,31 +54,31 @@ class Plan:
         The arrays to be filled with 0 at each run.
     cells : int
         The length of memory; vectors may read some numbers before and after arrays.
-    lanes : dict
+    buffers : dict
         The arrays that are buffers of the current turns of a loop with lanes.
     in_place : dict from Access to int
         The given cells that may lie elsewhere at a run, each with the index of its distance in
-        `distances`.
-    distances : list of Distance
+        `displacements`.
+    displacements : list of Displacement
     """
 
     offsets: dict[Array, int]
     strides: dict[Array, tuple[int, ...]]
     cleared: list[Array]
     cells: int
-    lanes: dict[Array, Near]
+    buffers: dict[Array, Buffer]
     in_place: dict[Access, int]
-    distances: list[Distance]
+    displacements: list[Displacement]
 
     def view(self, memory: Floats, array: Array) -> Any:
         """Return the cells of an array that is in memory."""
         start, shape = memory[self.offsets[array] :], [*array.shape]
-        if array in self.lanes:
-            shape[self.lanes[array].place] = self.lanes[array].size
+        if array in self.buffers:
+            shape[self.buffers[array].place] = self.buffers[array].size
         strides = [memory.itemsize * k for k in self.strides[array]]
         return np.lib.stride_tricks.as_strided(start, shape, strides)
 
-    def begun(self) -> Floats:
+    def initial_memory(self) -> Floats:
         """Return the initial memory, as it is before the first run."""
         memory = aligned(self.cells + CLASSES)
         for array in self.offsets:
@@ -87,7 +87,7 @@ class Plan:
         return memory
 
 
-class Near(NamedTuple):
+class Buffer(NamedTuple):
     """A buffer: an array that keeps, for each block, only the current turns of a loop with lanes.
 
     Attributes
@@ -108,7 +108,7 @@ class Near(NamedTuple):
     size: int
 
 
-class Distance(NamedTuple):
+class Displacement(NamedTuple):
     """The distance of numbers that are given from their cells.
 
     Attributes
@@ -130,12 +130,12 @@ class _Use(NamedTuple):
 
 
 def plan(
-    program: Program, body: Body, fastest: Mapping[Array, int], apart: int | None = None
+    program: Program, body: Body, fastest: Mapping[Array, int], array_start: int | None = None
 ) -> Plan:
     """Return the places of a program's arrays while `body`, its loops in order, runs.
 
     `fastest` has the dimension of an array along which neighbours lie, if it is not the last. Given
-    numbers from `apart` on belong to whole arrays, which may be read in place.
+    numbers from `array_start` on belong to whole arrays, which may be read in place.
     """
     writers: dict[Array, list[_Use]] = {}
     readers: dict[Array, list[_Use]] = {}
@@ -149,7 +149,7 @@ def plan(
     offsets: dict[Array, int] = {}
     strides: dict[Array, tuple[int, ...]] = {}
     cells = CLASSES
-    lanes: dict[Array, Near] = {}
+    buffers: dict[Array, Buffer] = {}
     cleared: list[Array] = []
     for array in program.arrays:
         writing, reading = writers.get(array, ()), readers.get(array, ())
@@ -159,29 +159,29 @@ def plan(
             shape, along = array.shape, fastest.get(array, len(array.shape) - 1)
             around = _loop_around(array, writing, reading)
             if around:
-                lanes[array], along = around, around.place
+                buffers[array], along = around, around.place
                 shape = (*shape[:along], around.size, *shape[along + 1 :])
             is_cleared = any(map(_is_written_anew, writing))
             cleared += [array] * is_cleared
             offsets[array] = cells
             is_free = array.kind in {"const", "temp"}
-            strides[array] = _strides(shape, along, APART if is_free and not is_cleared else 0)
+            strides[array] = _strides(shape, along, ALIASING if is_free and not is_cleared else 0)
             cells += _room(shape, strides[array])
-            cells += CLASSES if is_free and cells % APART == offsets[array] % APART else 0
-    in_place, ranges = _in_place(readers, apart)
-    distances = [Distance(cells + k, x) for k, x in enumerate(ranges)]
+            cells += CLASSES if is_free and cells % ALIASING == offsets[array] % ALIASING else 0
+    in_place, ranges = _in_place(readers, array_start)
+    displacements = [Displacement(cells + k, x) for k, x in enumerate(ranges)]
     cells += -(-len(ranges) // CLASSES) * CLASSES
-    return Plan(offsets, strides, cleared, cells, lanes, in_place, distances)
+    return Plan(offsets, strides, cleared, cells, buffers, in_place, displacements)
 
 
 def _in_place(
-    readers: Mapping[Array, Sequence[_Use]], apart: int | None
+    readers: Mapping[Array, Sequence[_Use]], start: int | None
 ) -> tuple[dict[Access, int], list[range]]:
     """Return the cells of large arrays that are given, and the stretches of numbers they are in."""
     uses = (use for array, x in readers.items() if array.kind == "in" for use in x)
     found = {use.access: use.access.indices[0].bounds() for use in uses}
-    large = {x: (low, high + 1) for x, (low, high) in found.items() if apart and low >= apart}
-    if any(low < (apart or 0) <= high for low, high in found.values()):
+    large = {x: (low, high + 1) for x, (low, high) in found.items() if start and low >= start}
+    if any(low < (start or 0) <= high for low, high in found.values()):
         return {}, []
     ranges: list[range] = []
     for low, stop in sorted(large.values()):
@@ -221,7 +221,7 @@ def _is_written_anew(use: _Use) -> bool:
     return meet or any(table.array.data is None for table in tables)
 
 
-def _loop_around(array: Array, writing: Sequence[_Use], reading: Sequence[_Use]) -> Near | None:
+def _loop_around(array: Array, writing: Sequence[_Use], reading: Sequence[_Use]) -> Buffer | None:
     """Return the buffer of an array that only needs the current turns of a loop with lanes, if any.
 
     Turns of that loop share no cell, as its variable is one of the indices.
@@ -248,20 +248,20 @@ def _loop_around(array: Array, writing: Sequence[_Use], reading: Sequence[_Use])
     (k,) = places
     alike = all(use.loops[depth] is loop and use.access.indices[k] == own for use in uses)
     size = CLASSES * loop.jam * (block.extent.base if block else 1)
-    return Near(loop.var, block, k, size) if alike and array.shape[k] > size else None
+    return Buffer(loop.var, block, k, size) if alike and array.shape[k] > size else None
 
 
-def _strides(shape: tuple[int, ...], fastest: int, apart: int = 0) -> tuple[int, ...]:
+def _strides(shape: tuple[int, ...], fastest: int, aliasing: int = 0) -> tuple[int, ...]:
     """Return the strides of an array whose neighbours lie along the dimension `fastest`.
 
-    Rows whose length is a multiple of `apart`, if that is not 0, are followed by unused cells.
+    Rows whose length is a multiple of `aliasing`, if that is not 0, are followed by unused cells.
     """
     found, size = [0] * len(shape), 1
     order = [k for k in range(len(shape)) if k != fastest]
     for k in [fastest, *reversed(order)] if shape else []:
         found[k] = size
         size *= shape[k]
-        if k == fastest and apart and size % apart == 0:
+        if k == fastest and aliasing and size % aliasing == 0:
             size += CLASSES
     return tuple(found)
 

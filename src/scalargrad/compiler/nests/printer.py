@@ -27,7 +27,7 @@ from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.registers import Carried, Key, Place
 from scalargrad.compiler.nests.schedule import ScheduledLoop
 from scalargrad.compiler.nests.sums import IDENTITY, Sum, Sums, carried, has_classes, take, write
-from scalargrad.compiler.nests.tiles import GATHERED, KEPT, is_fixed
+from scalargrad.compiler.nests.tiles import GATHERED, HOISTED, is_fixed
 from scalargrad.errors import TraceError
 
 #: The most steps of a basic block: LLVM's time for one grows faster than its size.
@@ -110,7 +110,7 @@ class Printer(Sums):
 
     def _loop(self, loop: ScheduledLoop) -> None:
         if loop.var.extent.bounds()[0] > 0 and not loop.unrolled:
-            self._keep(loop)
+            self._hoist(loop)
         if loop.unrolled:
             self._unrolled(loop)
         elif loop.lanes:
@@ -120,10 +120,10 @@ class Printer(Sums):
         else:
             self._sequence(loop)
 
-    def _keep(self, loop: ScheduledLoop) -> None:
+    def _hoist(self, loop: ScheduledLoop) -> None:
         """Read before a loop what all its turns read."""
         written = {step.out.array for step, _ in within_loops(loop.body)}
-        plain, apart = KEPT, GATHERED
+        loads, gathers = HOISTED, GATHERED
         for step, inside in self._instances(loop.body):
             open_ = {loop.var, *(x.var for x in inside)}
             for x in step.args:
@@ -131,19 +131,19 @@ class Printer(Sums):
                     continue
                 if x.tables or self._found(self._key(x)) is not None:
                     continue
-                gathered = self._is_wide(x) and self._apart(x) != 1
-                if (apart if gathered else plain) > 0:
+                gathered = self._is_wide(x) and self._fixed_stride(x) != 1
+                if (gathers if gathered else loads) > 0:
                     self._narrow(x)
-                    plain, apart = plain - (not gathered), apart - gathered
+                    loads, gathers = loads - (not gathered), gathers - gathered
 
     def _unrolled(self, loop: ScheduledLoop) -> None:
-        begun = self._begin(loop)
+        open_sums = self._begin(loop)
         turns = range(loop.var.extent.base)
         for k in reversed(turns) if loop.down else turns:
             self.at[loop.var] = "", k
             self.items(loop.body)
         del self.at[loop.var]
-        self._end(begun)
+        self._end(open_sums)
 
     def _jam(self, loop: ScheduledLoop) -> None:
         """Print several turns abreast, which write to different cells."""
@@ -176,10 +176,10 @@ class Printer(Sums):
 
     def _lanes(self, loop: ScheduledLoop) -> None:
         """Print eight turns at once, a lane each."""
-        begun = self._begin(loop)
+        open_sums = self._begin(loop)
         extent = loop.var.extent.base
         if self._adds(loop) or (extent % (loop.jam * CLASSES) and _adds_in_memory(loop)):
-            self._exactly(loop, begun)
+            self._exactly(loop, open_sums)
         else:
 
             def turn(k: str, _: Carried) -> Carried:
@@ -200,92 +200,92 @@ class Printer(Sums):
             self.jammed.pop(loop.var, None)
         self.at.pop(loop.var, None)
 
-    def _exactly(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
+    def _exactly(self, loop: ScheduledLoop, open_sums: Sequence[Sum]) -> None:
         """Print eight turns at once, and then those left, on the first lanes.
 
         The lanes are the classes of the sums over the loop.
         """
-        for made in begun:
+        for made in open_sums:
             made.has_lanes = True
         extent = loop.var.extent.base
         whole, rest = divmod(extent, CLASSES)
-        down = loop.down and bool(begun)
+        down = loop.down and bool(open_sums)
         self.way = -1 if down else 1
 
         def turn(k: str, values: Carried) -> Carried:
             self.at[loop.var], self.lane = self._at(k, CLASSES, down, extent), loop.var
-            take(begun, values)
+            take(open_sums, values)
             self.items(loop.body)
             self.lane = None
-            return [made.held for made in begun]
+            return [made.held for made in open_sums]
 
-        take(begun, self._turns(whole, carried(begun), turn))
+        take(open_sums, self._turns(whole, carried(open_sums), turn))
         if rest:
             self.valid = rest
-            take(begun, self._turns(1, carried(begun), lambda _, x: turn(str(whole), x)))
+            take(open_sums, self._turns(1, carried(open_sums), lambda _, x: turn(str(whole), x)))
         self.way, self.valid = 1, CLASSES
         self.at.pop(loop.var, None)
-        self._end(begun)
+        self._end(open_sums)
 
     def _sequence(self, loop: ScheduledLoop) -> None:
         """Print turns one after another."""
-        begun = self._begin(loop)
-        if any(has_classes(made.step, loop) for made in begun):
-            self._by_class(loop, begun)
+        open_sums = self._begin(loop)
+        if any(has_classes(made.step, loop) for made in open_sums):
+            self._by_class(loop, open_sums)
         else:
-            self._in_turn(loop, begun)
+            self._in_turn(loop, open_sums)
         self.at.pop(loop.var, None)
-        self._end(begun)
+        self._end(open_sums)
 
-    def _in_turn(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
+    def _in_turn(self, loop: ScheduledLoop, open_sums: Sequence[Sum]) -> None:
         """Print turns in order."""
         extent = self._whole(loop.var.extent)
-        n, cells = len(begun), self._recurrent(loop)
+        n, cells = len(open_sums), self._recurrent(loop)
 
         def turn(k: str, values: Carried) -> Carried:
             self.at[loop.var] = self._at(k, 1, loop.down, extent)
-            take(begun, values[:n])
-            self._know(cells, values[n:])
+            take(open_sums, values[:n])
+            self._note_registers(cells, values[n:])
             self.items(loop.body)
-            return [*(made.held for made in begun), *self._cells(cells, loop)]
+            return [*(made.held for made in open_sums), *self._cells(cells, loop)]
 
         if cells:
             self.at[loop.var] = "", loop.var.extent.base - 1 if loop.down else 0
         wide = [place.lane in place.access.variables for place in cells]
         states = list(zip(self._cells(cells), wide, strict=True))
-        values = self._turns(extent, carried(begun) + states, turn)
-        take(begun, values[:n])
+        values = self._turns(extent, carried(open_sums) + states, turn)
+        take(open_sums, values[:n])
         if cells:
             self.at[loop.var] = "", -1 if loop.down else loop.var.extent.base
-            self._know(cells, values[n:])
+            self._note_registers(cells, values[n:])
 
-    def _by_class(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
+    def _by_class(self, loop: ScheduledLoop, open_sums: Sequence[Sum]) -> None:
         """Print the turns of each class of long sums, class after class."""
         if loop.kind == "sequential":
-            raise TraceError(f"{begun[0].step} adds up where turns wait for each other")
+            raise TraceError(f"{open_sums[0].step} adds up where turns wait for each other")
         extent = self._whole(loop.var.extent)
         count, shift = self._if_long(extent, CLASSES, 1), self._if_long(extent, 3, 0)
-        zeros = carried(begun)
+        zeros = carried(open_sums)
 
         def one(c: str, totals: Carried) -> Carried:
             def turn(k: str, values: Carried) -> Carried:
                 place = self.whole(0, [(self.e1.integers("shl", k, shift), 1), (c, 1)])
                 self.at[loop.var] = self._at(place, 1, loop.down, extent)
-                take(begun, values)
+                take(open_sums, values)
                 self.items(loop.body)
-                return [made.held for made in begun]
+                return [made.held for made in open_sums]
 
             base = sum(x for x in (extent, count) if isinstance(x, int)) - 1
             terms = [(x, 1) for x in (extent, count) if isinstance(x, str)]
             turns = self.e1.integers("ashr", self.whole(base, [*terms, (c, -1)]), shift)
             found = self._turns(turns, zeros, turn)
             added: Carried = []
-            for made, total, x in zip(begun, totals, found, strict=True):
+            for made, total, x in zip(open_sums, totals, found, strict=True):
                 with self._standing(made.place):
                     added.append(self._joined(IDENTITY, [x], total))
             return added
 
-        take(begun, self._turns(count, zeros, one))
+        take(open_sums, self._turns(count, zeros, one))
 
     def _if_long(self, extent: int | str, long: int, short: int) -> int | str:
         """Return a number where a loop is so long that its sums have classes, else another."""
@@ -345,7 +345,7 @@ class Printer(Sums):
                 found.append(self._narrow(x))
         return found
 
-    def _know(self, places: Sequence[Place], values: Sequence[Operand]) -> None:
+    def _note_registers(self, places: Sequence[Place], values: Sequence[Operand]) -> None:
         """Note the registers that hold cells."""
         for place, x in zip(places, values, strict=True):
             with self._standing(place) as cell:

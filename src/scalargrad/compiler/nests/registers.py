@@ -66,8 +66,8 @@ class Registers:
         self.at = {block: ("%s", 0)} if block else {}
         self.body = self.module.function(name, f"ptr noalias %m{', i64 %s' * bool(block)}")
         self.e1, self.e8 = Emitter(self.body), Emitter(self.body, CLASSES)
-        for k, distance in enumerate(self.plan.distances):
-            at = self._next_to("%m", distance.cell)
+        for k, displacement in enumerate(self.plan.displacements):
+            at = self._next_to("%m", displacement.cell)
             self.body.line(f"%d{k} = load i64, ptr {at}")
 
     def whole(self, base: int, terms: Sequence[tuple[str, int]]) -> str:
@@ -160,13 +160,13 @@ class Registers:
         found = self.linear.get(id(x))
         if found is None:
             base, strides = 0, dict[Var, int]()
-            near = self.plan.lanes.get(x.array)
+            buffer = self.plan.buffers.get(x.array)
             steps = self.plan.strides[x.array]
             for place, (index, k) in enumerate(zip(x.indices, steps, strict=True)):
                 base += k * index.base
                 for var, stride in index.terms:
-                    if near and (place, var) == (near.place, near.block):
-                        stride = near.size // var.extent.base
+                    if buffer and (place, var) == (buffer.place, buffer.block):
+                        stride = buffer.size // var.extent.base
                     strides[var] = strides.get(var, 0) + k * stride
             found = self.linear[id(x)] = (x, base, sorted(strides.items(), key=_by_name))
         return found[1], found[2]
@@ -182,9 +182,9 @@ class Registers:
         A buffer, which has only the current turns of a loop, begins with them.
         """
         base, strides = self._linear(x)
-        near, terms = self.plan.lanes.get(x.array), dict[str, int]()
+        buffer, terms = self.plan.buffers.get(x.array), dict[str, int]()
         for var, k in strides:
-            register, place = ("", 0) if near and near.var is var else self.at[var]
+            register, place = ("", 0) if buffer and buffer.var is var else self.at[var]
             base += k * (place + self.ahead.get(var, 0))
             if register:
                 terms[register] = terms.get(register, 0) + k
@@ -208,7 +208,7 @@ class Registers:
         entry = self.e1.load(self._where(table, lane)) if is_wide else self._narrow(table)
         return self.body.assign(f"fptosi double {entry} to i64")
 
-    def _apart(self, x: Access) -> int:
+    def _fixed_stride(self, x: Access) -> int:
         """Return the stride of a cell from lane to lane; 0 if a table decides."""
         if any(self.lane in table.variables for table in x.tables):
             return 0
@@ -224,12 +224,12 @@ class Registers:
         """Return a cell that is in memory, or those on all lanes."""
         if not self._is_wide(x):
             return self.e1.load(self._where(x))
-        apart = self._apart(x)
+        stride_of_lanes = self._fixed_stride(x)
         if x in self.plan.in_place and self.valid < CLASSES:
-            apart = 0  # whoever made the array may own nothing beyond it
-        if apart == 1:
+            stride_of_lanes = 0  # whoever made the array may own nothing beyond it
+        if stride_of_lanes == 1:
             return self.e8.load(self._where(x))
-        if apart == -1:
+        if stride_of_lanes == -1:
             return self.e8.reversed(self.e8.load(self._where(x, CLASSES - 1)))
         lanes = (min(k, self.valid - 1) for k in range(CLASSES))
         return self.e8.vector([self.e1.load(self._where(x, k)) for k in lanes])
@@ -238,9 +238,9 @@ class Registers:
         if not self._is_wide(x):
             self.e1.store(number, self._where(x))
             return
-        if self._apart(x) == 1 and self.valid == CLASSES:
+        if self._fixed_stride(x) == 1 and self.valid == CLASSES:
             self.e8.store(number, self._where(x))
-        elif self._apart(x) == 1:
+        elif self._fixed_stride(x) == 1:
             self.e8.store_first(number, self._where(x), self.valid)
         else:
             for k in range(self.valid):

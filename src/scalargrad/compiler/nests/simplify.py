@@ -33,20 +33,20 @@ _IDENTITY, _MUL = TABLE["identity"], TABLE["mul"]
 
 def simplify(program: Program, kept: Collection[Array] = ()) -> Program:
     """Return a shorter program with the same outputs and the same `kept` arrays."""
-    names = _Names(program, kept)
+    copies = _Copies(program, kept)
     steps: dict[int, Step | None] = {}
     found = []
     outside: Body = []
     for step, around in statements(program.body):
-        new = names.renamed(step, around)
-        within = tuple(v for v in around if v in names.varying)
+        new = copies.forwarded(step, around)
+        within = tuple(v for v in around if v in copies.varying)
         found += [(new, within)] if new else []
         if new and len(within) < len(around):
             outside.append(_in_loops(new, within))
             new = None
         steps[id(step)] = new
     for new, _ in found:  # a reader may stand before a copy that it reads
-        new.args = tuple(map(names.of, new.args))  # which nobody has asked for yet
+        new.args = tuple(map(copies.original, new.args))  # which nobody has asked for yet
     used = _used(found, kept)
     steps |= {id(step): step for step, _ in statements(outside)}
 
@@ -55,12 +55,12 @@ def simplify(program: Program, kept: Collection[Array] = ()) -> Program:
         return new if new is not None and new.out.array in used else None
 
     body = replaced([*outside, *program.body], shorter)
-    every = [*program.arrays, *names.smaller]
+    every = [*program.arrays, *copies.smaller]
     arrays = [a for a in every if a in used or a.kind in {"in", "out"}]
     return Program(arrays, body)
 
 
-class _Names:
+class _Copies:
     """Replacements for the cells of arrays that are copies of others."""
 
     def __init__(self, program: Program, kept: Collection[Array]) -> None:
@@ -82,7 +82,7 @@ class _Names:
         self.stretches: dict[Array, list[tuple[Index, Arg]]] = {}  # of many of these, in a loop
         self.equal: dict[tuple[object, ...], Access] = {}
 
-    def of(self, x: Arg) -> Arg:
+    def original(self, x: Arg) -> Arg:
         """Return the original of an argument, through all copies."""
         while x.__class__ is Access:
             assert isinstance(x, Access)
@@ -106,9 +106,9 @@ class _Names:
                 return _at(source, {index.terms[0][0]: x.indices[0] - index.base})
         return None
 
-    def renamed(self, step: Step, around: tuple[Var, ...]) -> Step | None:
+    def forwarded(self, step: Step, around: tuple[Var, ...]) -> Step | None:
         """Return a step with other arguments; None if its array is a copy from now on."""
-        op, args = _shorter(step.op, tuple([self.of(x) for x in step.args]))
+        op, args = _shorter(step.op, tuple([self.original(x) for x in step.args]))
         out, how = step.out, step.how
         self.varying = {*around}
         if how == ADD and self._is_added_once(out, around) and (out.is_whole() or not around):

@@ -153,9 +153,9 @@ class Sums(Registers):
             self.sums.setdefault(step, {})[key] = made
         return list(found.values())
 
-    def _end(self, begun: Sequence[Sum]) -> None:
+    def _end(self, open_sums: Sequence[Sum]) -> None:
         """Add partial sums to those of the loop outside, or to the cells."""
-        for made in begun:
+        for made in open_sums:
             step, total = made.step, made.held
             with self._standing(made.place):
                 if made.has_lanes:

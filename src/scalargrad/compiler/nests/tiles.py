@@ -42,7 +42,7 @@ FREE = frozenset({"const", "temp"})
 VECTOR = 2.0
 #: The costs of an operation of many instructions, of a call of the C library, and of a number that
 #: is read or written by itself, since its neighbours on the lanes are elsewhere (gathered).
-LONG, CALL, APART = 20.0, 40.0, 1.0
+LONG, CALL, GATHER = 20.0, 40.0, 1.0
 #: The number of sums that go abreast, to read what they have in common once; and of vectors of a
 #: recurrence, each of which waits for itself.
 ABREAST = 4
@@ -50,7 +50,7 @@ ABREAST = 4
 TURNS, UNROLLED = 16, 64
 #: The most numbers that are read before a loop, since all its turns read them: those that take one
 #: load each, and those whose lanes are gathered.
-KEPT, GATHERED = 8, 64
+HOISTED, GATHERED = 8, 64
 
 
 class _Choice(NamedTuple):
@@ -138,7 +138,7 @@ def _price(step: Step, lanes: Var | None, fastest: Mapping[Array, int]) -> float
     for x in (*step.args, step.out):
         if isinstance(x, Access) and not _are_neighbours(x, lanes, fastest):
             others = step.how == ADD and step.out.variables - x.variables - {lanes}
-            found += CLASSES * APART / (ABREAST if others else 1)
+            found += CLASSES * GATHER / (ABREAST if others else 1)
     return found
 
 

@@ -93,7 +93,7 @@ def unfold(program: Program) -> Program | None:
     sweeps = nodes.sweeps()
     inner = _inner(program, sweeps) if len(sweeps) > 1 else {}
     last = {seeds: wrt for seeds, wrt in sweeps.items() if seeds not in inner}
-    if len({tuple(wrt.values()) for wrt in last.values()}) > _MANY or _are_apart(program, last):
+    if len({tuple(wrt.values()) for wrt in last.values()}) > _MANY or _are_separate(program, last):
         inner = sweeps
     elif inner and _are_left(program, sweeps, inner):
         inner = {}
@@ -120,7 +120,7 @@ def expand(program: Program) -> Program:
     return _Unfolding(program, program.nodes().sweeps()).run()
 
 
-def _are_apart(program: Program, sweeps: _Sweeps) -> bool:
+def _are_separate(program: Program, sweeps: _Sweeps) -> bool:
     """Return whether many sweeps pass few nodes that others pass, too."""
     if len(sweeps) <= _MANY:
         return False

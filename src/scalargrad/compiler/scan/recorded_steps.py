@@ -167,8 +167,8 @@ def _alike(trace: Trace, trees: list[Any]) -> Nesting | None:
         return None
     of, nodes = trace.plainness, [x.index for x in numbers]
     #: The properties of a number, besides its value, that decide what is written for it.
-    asked = trace.ops.__getitem__, of.age, of.is_truth, trace.is_leaf
-    kinds = [*zip(map(type, numbers), *(map(ask, nodes) for ask in asked), strict=True)]
+    properties = trace.ops.__getitem__, of.age, of.is_truth, trace.is_leaf
+    kinds = [*zip(map(type, numbers), *(map(ask, nodes) for ask in properties), strict=True)]
     one = kinds[: len(kinds) // len(trees)]
     return Nesting(trees[0], numbers, (key, one)) if kinds == one * len(trees) else None
 
@@ -236,10 +236,10 @@ class _Further:
         known = {x.index: x for x in (*entries.numbers, *values, *carried.numbers)}
 
         def numbers_of(nodes: Integers) -> list[Traced]:
-            asked = nodes.ravel().tolist()
-            unknown = [x for x in asked if x not in known]
+            wanted = nodes.ravel().tolist()
+            unknown = [x for x in wanted if x not in known]
             known.update(zip(unknown, trace.all_traced(unknown), strict=True))
-            return [known[x] for x in asked]
+            return [known[x] for x in wanted]
 
         found = numbers_of(self._at(np.array([x.index for x in values], np.int64)))
         ys = [fill(found[k * wide : (k + 1) * wide]) for k in range(count)]

@@ -20,7 +20,7 @@ from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.equations import Access as Cell
 from scalargrad.compiler.nests.equations import Array, Index, Var, as_index
 from scalargrad.compiler.nests.finder.additions import Sum
-from scalargrad.compiler.nests.finder.instructions import APART, NUMBER
+from scalargrad.compiler.nests.finder.instructions import INPUT_STRIDE, NUMBER
 from scalargrad.compiler.nests.finder.tree import (
     Access,
     Affine,
@@ -64,7 +64,7 @@ class NotWrittenError(TraceError):
 class Stored(NamedTuple):
     """A cell of results, or beside them."""
 
-    among: Stores
+    among: ResultArray
     indices: tuple[Index, ...]
 
     def cell(self) -> Cell:
@@ -72,7 +72,7 @@ class Stored(NamedTuple):
         return self.among.cell(self.indices)
 
 
-class Chosen(NamedTuple):
+class Choice(NamedTuple):
     """One of two reads, by a number that is 1 or 0 at each turn."""
 
     first: Cell
@@ -97,7 +97,7 @@ class Turns(NamedTuple):
 class Copied(NamedTuple):
     """Cells around results that hold what an operand reads at some turns."""
 
-    among: Stores
+    among: ResultArray
     rows: Integers
     cells: Integers
 
@@ -112,11 +112,11 @@ class Fill(NamedTuple):
 
 
 #: The read of an operand: a number, a cell, or a choice of reads.
-Read = float | Cell | Stored | Chosen
+Read = float | Cell | Stored | Choice
 
 
 @dataclass(eq=False)
-class Stores:
+class ResultArray:
     """An array of the results of a statement, with cells around them.
 
     Attributes
@@ -149,7 +149,7 @@ class Stores:
         return Cell(self.array, tuple([as_index(i - k) for i, k in pairs]))
 
 
-class Cells:
+class Storage:
     """The storage of all results, and the reads of all operands.
 
     Parameters
@@ -168,7 +168,7 @@ class Cells:
     terms : dict from int to Term
         Of all statements of sums.
     vars : dict from Loop to Var
-    stores : dict from int to list of Stores
+    arrays : dict from int to list of ResultArray
         Of each statement, by its number: first what it writes, then copies with other cells around.
     reads : dict from (int, int) to Read
         The read of each operand of each statement, but for the chains of sums.
@@ -191,7 +191,7 @@ class Cells:
         self.around = around
         self.terms = {x.statement.number: x for own in sums.values() for x in own.terms}
         self.vars: dict[Loop, Var] = {}
-        self.stores: dict[int, list[Stores]] = {}
+        self.arrays: dict[int, list[ResultArray]] = {}
         self.reads: dict[tuple[int, int], Read] = {}
         self.starts: dict[int, Read] = {}
         self._nodes: dict[int, Integers] = {}  # of each statement, the node of each cell
@@ -201,7 +201,7 @@ class Cells:
             for k, loop in enumerate(s.loops):
                 if loop not in self.vars:
                     self.vars[loop] = self._var(loop, s.loops[:k])
-            self.stores[s.number] = [self._of_results(s)]
+            self.arrays[s.number] = [self._of_results(s)]
         for is_chosen in (False, True):  # choices may read cells around results
             for s in tree.statements:
                 self._read_all(s, is_chosen)
@@ -217,10 +217,10 @@ class Cells:
         looked = self._looked(around, loop.entered.axes, loop.extent)
         return self.builder.var(Index(0, (), looked))
 
-    def _of_results(self, statement: Statement) -> Stores:
+    def _of_results(self, statement: Statement) -> ResultArray:
         depth = self.depth(statement)
         bounds = [loop.counts.max() - 1 for loop in statement.loops[:depth]]
-        return Stores(statement, [0] * depth, [*map(int, bounds)])
+        return ResultArray(statement, [0] * depth, [*map(int, bounds)])
 
     # What is read ------------------------------------------------------------------------------
 
@@ -234,7 +234,7 @@ class Cells:
                 continue
             read = self._evenly(statement, j, access, full)
             if read is None and is_chosen:
-                read = self._chosen(statement, j, _rows(statement, full))
+                read = self._choice(statement, j, _rows(statement, full))
             if read is not None:
                 self.reads[key] = read
         own = self.sums.get(statement.number)
@@ -247,7 +247,7 @@ class Cells:
     def _read(self, statement: Statement, j: int, access: Access, region: Region) -> Read:
         """Return the read of an operand in a region."""
         found = self._evenly(statement, j, access, region)
-        return self._chosen(statement, j, _rows(statement, region)) if found is None else found
+        return self._choice(statement, j, _rows(statement, region)) if found is None else found
 
     def _evenly(self, statement: Statement, j: int, access: Access, region: Region) -> Read | None:
         """Return the read of an operand, if it is the same at all turns of a region; else None."""
@@ -270,16 +270,16 @@ class Cells:
             return self._looked(statement.loops, statement.indices.axes, access.numbers)
         assert isinstance(access, Result)
         source = self.tree.statements[access.statement]
-        cell = self._stored(self.stores[source.number][0], access, statement)
+        cell = self._stored(self.arrays[source.number][0], access, statement)
         cell.among.reach([self._bounds(x, statement, region) for x in cell.indices])
         return cell
 
     def _taken(self, place: Affine, loops: Sequence[Loop]) -> Cell:
         """Return a read of inputs, of one array."""
-        which = (place.base + APART // 2) // APART
-        if any(2 * abs(stride) > APART for stride in place.strides):
+        which = (place.base + INPUT_STRIDE // 2) // INPUT_STRIDE
+        if any(2 * abs(stride) > INPUT_STRIDE for stride in place.strides):
             raise NotWrittenError
-        return Cell(self.inputs[which], (self._index(place, loops) - which * APART,))
+        return Cell(self.inputs[which], (self._index(place, loops) - which * INPUT_STRIDE,))
 
     def _bounds(self, x: Index, statement: Statement, region: Region) -> tuple[int, int]:
         pairs = zip(statement.loops, region, strict=True)
@@ -288,7 +288,7 @@ class Cells:
 
     # Choices -----------------------------------------------------------------------------------
 
-    def _chosen(self, statement: Statement, j: int, rows: Integers) -> Read:
+    def _choice(self, statement: Statement, j: int, rows: Integers) -> Read:
         """Return the read of an operand that chooses among several sources, turn by turn."""
         turns = Turns(statement, rows, *self.tree.recording.operand(statement.nodes[rows], j))
         sources = self.tree.sources(turns.kinds, turns.places)
@@ -321,7 +321,7 @@ class Cells:
             else:
                 flags = (sources == source).astype(np.float64)
                 looked = self._looked(statement.loops, turns.axes, flags)
-                found = Chosen(looked, read, found)
+                found = Choice(looked, read, found)
         assert found is not None
         return found
 
@@ -346,7 +346,7 @@ class Cells:
         cells = made.indices.axes[:depth, self.tree.instance_of[turns.places[second]]]
         cells[0] -= 1
         read = [*zip(turns.kinds[early].tolist(), turns.places[early].tolist(), strict=True)]
-        for among in self.stores[made.number]:
+        for among in self.arrays[made.number]:
             if all(x.region[0] != (0, 0) and x.statement.loops[0] is outer for x in among.fills):
                 held = map(among.around.get, zip(*cells.tolist(), strict=True))
                 equal = [x == y for x, y in zip(held, read, strict=True)]
@@ -371,13 +371,13 @@ class Cells:
                 return self._taken(place, loops)
             numbers = np.full(count, read[0])
             numbers[here] = read
-            arrays = numbers // APART
+            arrays = numbers // INPUT_STRIDE
             if (arrays != arrays[0]).any():
                 raise NotWrittenError
-            looked = self._looked(loops, axes, numbers % APART)
+            looked = self._looked(loops, axes, numbers % INPUT_STRIDE)
             return Cell(self.inputs[int(arrays[0])], (Index(0, (), looked),))
         made = self.tree.statements[source]
-        among, depth = self.stores[source][0], self.depth(made)
+        among, depth = self.arrays[source][0], self.depth(made)
         cells = np.zeros((depth, count), np.int64)
         own = here
         if copied is not None:
@@ -485,8 +485,8 @@ class Cells:
             if once is None or inside.any():  # where a result may be
                 return None
             reached = [*zip(*cells[:, at].tolist(), strict=True)]
-            is_apart = known.keys().isdisjoint(reached) or known.keys() >= {*reached}
-            if not is_apart or not (_is_whole(once) or self._is_from_outside(statement, part)):
+            is_disjoint = known.keys().isdisjoint(reached) or known.keys() >= {*reached}
+            if not is_disjoint or not (_is_whole(once) or self._is_from_outside(statement, part)):
                 return None
             what = zip(kinds[at].tolist(), places[at].tolist(), strict=True)
             holds: Around = {}
@@ -498,7 +498,7 @@ class Cells:
         rows = _rows(statement, region)
         if (np.ptp(cells[:, rows], axis=1) > _FAR + 2 * extents).any():
             return None
-        among = self._stores_with(source, [holds for *_, holds in filled])
+        among = self._array_with(source, [holds for *_, holds in filled])
         cell = self._stored(among, main, statement)
         for of, part, holds in filled:
             if not among.around.keys() >= holds.keys():
@@ -517,9 +517,9 @@ class Cells:
             return {*self.tree.statements[access.statement].loops}.isdisjoint(statement.loops)
         return not isinstance(access, Table)
 
-    def _stores_with(self, source: Statement, wanted: Sequence[Around]) -> Stores:
+    def _array_with(self, source: Statement, wanted: Sequence[Around]) -> ResultArray:
         """Return an array of results around which all of these cells can be, or are already."""
-        for found in self.stores[source.number]:
+        for found in self.arrays[source.number]:
             around = found.around
             if all(
                 around.keys().isdisjoint(holds)
@@ -527,8 +527,8 @@ class Cells:
                 for holds in wanted
             ):
                 return found
-        self.stores[source.number].append(self._of_results(source))
-        return self.stores[source.number][-1]
+        self.arrays[source.number].append(self._of_results(source))
+        return self.arrays[source.number][-1]
 
     # Indices -----------------------------------------------------------------------------------
 
@@ -539,7 +539,7 @@ class Cells:
             found += self.vars[loop] * stride
         return found
 
-    def _stored(self, among: Stores, access: Result, statement: Statement) -> Stored:
+    def _stored(self, among: ResultArray, access: Result, statement: Statement) -> Stored:
         """Return a result that a statement reads, in an array."""
         indices = access.indices[: self.depth(among.statement)]
         return Stored(among, tuple([self._index(x, statement.loops) for x in indices]))

@@ -236,10 +236,10 @@ def _tree(structure: Structure, limit: float, known: set[tuple[str, float]]) -> 
     tree = Tree(structure)
     if not read_operands(tree, limit):
         return None
-    told = str(tree), cost(tree)
-    if told in known:
+    key = str(tree), cost(tree)
+    if key in known:
         return None
-    known.add(told)
+    known.add(key)
     if structure.size <= _CHANGED:
         tree = _split(tree)
     return None if is_padded(tree) else tree

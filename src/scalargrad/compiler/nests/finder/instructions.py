@@ -16,7 +16,7 @@ COMPUTED, GIVEN, NUMBER = 0, 1, 2
 MOST_OPERANDS = 32
 _DIGITS = 3 ** np.arange(MOST_OPERANDS + 1)
 #: The distance between the first numbers of two arrays of inputs.
-APART = 1 << 40
+INPUT_STRIDE = 1 << 40
 
 
 @dataclass(frozen=True)

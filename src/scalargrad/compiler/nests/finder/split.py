@@ -26,7 +26,7 @@ _ROWS = 3
 #: The most turns of a row, if the last row is not whole: it is then unrolled.
 _LONGEST = 12
 #: The distance between the addresses of the results of two statements.
-_APART = 1 << 32
+_STATEMENT_STRIDE = 1 << 32
 
 
 def split(tree: Tree) -> Structure | None:
@@ -100,7 +100,7 @@ def _addresses(tree: Tree) -> dict[Loop, list[Integers]]:
                 if (kinds == NUMBER).all():
                     continue
                 node = np.where(kinds == COMPUTED, places, 0)
-                made = tree.statement_of[node] * _APART + tree.instance_of[node]
+                made = tree.statement_of[node] * _STATEMENT_STRIDE + tree.instance_of[node]
                 given = np.where(kinds == GIVEN, places - (1 << 60), -(1 << 59))
                 found.setdefault(loop, []).append(np.where(kinds == COMPUTED, made, given))
     return found

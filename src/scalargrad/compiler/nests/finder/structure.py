@@ -242,7 +242,7 @@ class _Search:
         if self.work < 0:
             return False
         start, stop = flagged(self.codes[period:] == self.codes[:-period], (_LEAST - 1) * period)
-        start, stop = _apart(start, stop, period)
+        start, stop = _without_overlaps(start, stop, period)
         if period > 1:  # copies of one symbol are a loop of period 1
             body = self.codes[start[:, None] + np.arange(period)]
             differs = (body != body[:, :1]).any(axis=1)
@@ -698,7 +698,7 @@ def _addresses(recording: Instructions) -> Integers:
     return found
 
 
-def _apart(start: Integers, stop: Integers, period: int) -> tuple[Integers, Integers]:
+def _without_overlaps(start: Integers, stop: Integers, period: int) -> tuple[Integers, Integers]:
     """Return runs, given where symbols equal those a period later, without what two share."""
     stop = stop + period
     whole = start + (stop - start) // period * period

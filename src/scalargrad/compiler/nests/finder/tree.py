@@ -356,11 +356,11 @@ def _all(kind: int, places: Integers) -> tuple[Integers, Integers]:
 
 def _nodes(statement: Statement, wanted: list[Integers], count: int) -> Integers:
     """Return the nodes of a statement at so many indices; -1 where there is none."""
-    keys, asked = np.zeros(len(statement.nodes), np.int64), np.zeros(count, np.int64)
+    keys, sought = np.zeros(len(statement.nodes), np.int64), np.zeros(count, np.int64)
     inside = np.ones(count, np.bool_)
     for own, index in zip(statement.indices.axes, wanted, strict=True):
         size = int(own.max()) + 1
         inside &= (index >= 0) & (index < size)
-        keys, asked = keys * size + own, asked * size + index
-    at = np.searchsorted(keys, asked).clip(max=len(keys) - 1)  # keys are in order
-    return np.where(inside & (keys[at] == asked), statement.nodes[at], -1)
+        keys, sought = keys * size + own, sought * size + index
+    at = np.searchsorted(keys, sought).clip(max=len(keys) - 1)  # keys are in order
+    return np.where(inside & (keys[at] == sought), statement.nodes[at], -1)
