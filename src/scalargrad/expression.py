@@ -418,7 +418,7 @@ def parse(text: str, /, **values: Scalar | Sequence[Scalar] | npt.NDArray[Any]) 
     Returns
     -------
     Value
-        The result of the last statement. What is assigned to a name has it as its label.
+        The result of the last statement. A node that is assigned to a name has it as its label.
 
     Raises
     ------

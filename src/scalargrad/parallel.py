@@ -250,7 +250,7 @@ def sum_over(
     5.0
     """
     function(f, "f", "of (params, chunk)")
-    return ChunkedSum(f, _cut(data, chunks), workers)
+    return ChunkedSum(f, _chunks(data, chunks), workers)
 
 
 class ChunkedSum(Generic[R]):
@@ -353,7 +353,7 @@ class Request(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def _held(_key: bytes) -> dict[int, Any]:
+def _stored_sum(_key: bytes) -> dict[int, Any]:
     """Return this process's store for a sum; it keeps those of the latest four sums."""
     return {}
 
@@ -364,7 +364,7 @@ def answer(request: Request) -> bytes:
 
 
 def _answered(request: Request) -> list[Any] | None:
-    held = _held(request.key)
+    held = _stored_sum(request.key)
     held.update((i, pickle.loads(x)) for i, x in request.pickles.items() if i not in held)
     if not held.keys() >= {FUNCTION, *request.places}:
         return None
@@ -409,7 +409,7 @@ class _Processes:
             self._pools.pop().kill()
 
 
-def _cut(data: Any, chunks: int | None) -> list[Any]:
+def _chunks(data: Any, chunks: int | None) -> list[Any]:
     """Return data in chunks whose sizes differ by one at most."""
     n = _length(data)
     count = min(n, CHUNKS) if chunks is None else whole(chunks, "chunks")
@@ -419,7 +419,7 @@ def _cut(data: Any, chunks: int | None) -> list[Any]:
 
 
 def _divided(n: int, count: int) -> list[tuple[int, int]]:
-    """Return the bounds of so many parts of n items."""
+    """Return the bounds of a number of parts of n items."""
     return [*pairwise(n * i // count for i in range(count + 1))]
 
 
@@ -580,7 +580,7 @@ def packed(x: Any, what: str) -> bytes:
 def reply(f: Callable[[], Any]) -> bytes:
     """Return the pickle of a result, or of a Failure to compute or pickle it, in a worker.
 
-    An exception that cannot be sent, or not be made again, is told in words by a WorkerError.
+    An exception that cannot be sent, or not be made again, is described by a WorkerError.
     """
     try:
         return pickle.dumps(f(), protocol=pickle.HIGHEST_PROTOCOL)

@@ -165,7 +165,7 @@ class _Plan:
 
     Rows are coloured, and cotangents pulled back, unless that takes more than twice as many
     colours as columns: one backward sweep is compiled sooner than the two that push a tangent
-    forward. Both are gradients of a `dot`: so many results that each have a cotangent of their
+    forward. Both are gradients of a `dot`: as many results that each have a cotangent of their
     own would be as many sweeps, and the square of that for examples under `vmap`.
 
     Parameters

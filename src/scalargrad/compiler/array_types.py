@@ -14,7 +14,7 @@ LINE = 8
 
 
 def aligned(cells: int) -> Floats:
-    """Return so many zeros that begin with a cache line, as vectors do."""
+    """Return zeros that begin with a cache line, as vectors do."""
     room: Floats = np.zeros(cells + LINE)
     first = -(room.ctypes.data // room.itemsize) % LINE
     return room[first : first + cells]

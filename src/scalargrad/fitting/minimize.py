@@ -131,9 +131,9 @@ def minimize(
     second: dict[str, Any] = {}
     if METHODS[method] == "hessp":
         product = model.compiled(lambda q, v: hvp(of_free, q, v)[1])
-        second["hessp"] = _or_else(product, lambda _, v: v)
+        second["hessp"] = _with_fallback(product, lambda _, v: v)
     elif METHODS[method] == "hess":
-        second["hess"] = _or_else(model.compiled(hessian(of_free)), lambda q: np.eye(len(q)))
+        second["hess"] = _with_fallback(model.compiled(hessian(of_free)), lambda q: np.eye(len(q)))
 
     def curvature(best: Point) -> Any:
         second = hessian(of_free)
@@ -153,7 +153,7 @@ def minimize(
     return FitResult(parameters, objective, ended, search, curvature)
 
 
-def _or_else(f: Callable[..., Any], instead: Callable[..., Any]) -> Callable[..., Any]:
+def _with_fallback(f: Callable[..., Any], instead: Callable[..., Any]) -> Callable[..., Any]:
     """Return second derivatives that have a stand-in at trial points where there are none.
 
     A region of trust asks for them before it refuses the point.

@@ -65,7 +65,7 @@ class FitResult:
         self.iterations, self.evaluations = objective.iterations, objective.evaluations
         self.names = parameters.names
         if objective.verbose:
-            print(self._ended())
+            print(self._ending())
 
     @cached_property
     def covariance(self) -> Any:
@@ -179,7 +179,7 @@ class FitResult:
                 raise KeyboardInterrupt
         return objective.best.free, objective.best.cost
 
-    def _ended(self) -> str:
+    def _ending(self) -> str:
         """Say in a line what was found, and why the search ended."""
         return f"{self.fun:.10g} after {self.iterations} iterations: {self.message}"
 
@@ -196,4 +196,4 @@ class FitResult:
         ]
         width = max(len(name) for name, *_ in rows)
         table = [f"{name:{width}}  {x:>12}  {error:>14}" for name, x, error in rows]
-        return "\n".join([self._ended(), *table])
+        return "\n".join([self._ending(), *table])

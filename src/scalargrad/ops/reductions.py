@@ -445,7 +445,7 @@ def softmax(values: Iterable[Any]) -> list[Any]:
         likely = [gt(p, _LIKELY) for p in shares]
         rest = sum([where(yes, 0.0, w) for yes, w in zip(likely, weights, strict=True)])
         return [_recorded_share.of(w, total, rest) for w in weights]
-    if (k := _likely(shares, _LIKELY)) >= 0:
+    if (k := _dominant(shares, _LIKELY)) >= 0:
         shares[k] = _share.of(weights[k], *weights[:k], *weights[k + 1 :])
     return shares
 
@@ -471,12 +471,12 @@ def log_softmax(values: Iterable[Any]) -> list[Any]:
         others = sum([where(yes, 0.0, exp(x)) for yes, x in zip(likely, logs, strict=True)])
         rest = log1p(0.0 - where(others > 0.5, 0.0, others))  # none is likely where they are 1
         return [where(yes, rest, x) for yes, x in zip(likely, logs, strict=True)]
-    if (k := _likely(logs, bound)) >= 0:
+    if (k := _dominant(logs, bound)) >= 0:
         logs[k] = log1p(0.0 - sum(map(exp, logs[:k] + logs[k + 1 :])))  # not -0.0
     return logs
 
 
-def _likely(found: list[Any], bound: float) -> int:
+def _dominant(found: list[Any], bound: float) -> int:
     """Return the index of the probability, or logarithm, that is above `bound`; -1 for none."""
     return next((k for k, x in enumerate(found) if getattr(x, "data", x) > bound), -1)
 

@@ -199,14 +199,14 @@ class _Adapted:
         y = self._equations.initial
         if not targets:
             return [y]
-        state = self._begun(y, first, targets[-1])
+        state = self._initial_state(y, first, targets[-1])
         if recorder() is not None:
             return [y, *self._recorded(state, targets)]
         found = [y]
         for target in targets:
             has_arrived = False
             while not has_arrived:
-                state, has_arrived = self._tried(state, target)
+                state, has_arrived = self._try_step(state, target)
                 if state["count"] > self._most:
                     raise NumericalError(
                         f"odeint has taken {counted(self._most, 'step')} up to t = "
@@ -222,7 +222,7 @@ class _Adapted:
         def step(held: tuple[State, Any, list[Numbers]]) -> tuple[State, Any, list[Numbers]]:
             state, place, found = held
             here = [eq(place, float(k)) for k in range(len(targets))]
-            after, has_arrived = self._tried(state, dot(here, targets))
+            after, has_arrived = self._try_step(state, dot(here, targets))
             reached = [logical_and(flag, has_arrived) for flag in here]
             rows = zip(reached, found, strict=True)
             return after, place + has_arrived, [select(x, after["y"], y) for x, y in rows]
@@ -235,7 +235,7 @@ class _Adapted:
         )[2]
         return found
 
-    def _begun(self, y: Numbers, t: Any, end: Any) -> State:
+    def _initial_state(self, y: Numbers, t: Any, end: Any) -> State:
         """Return the first state; by its size y would change by a hundredth."""
         slope = self._equations.slope(y, t)
         far, fast = self._squares(y, y, y), self._squares(slope, y, y)
@@ -243,7 +243,7 @@ class _Adapted:
         h = minimum(0.1 * span, 0.01 * exp(0.5 * (log(far + 1e-6) - log(fast))))
         return {"t": t, "y": y, "slope": slope, "h": h, "count": 0.0}
 
-    def _tried(self, state: State, target: Any) -> tuple[State, Any]:
+    def _try_step(self, state: State, target: Any) -> tuple[State, Any]:
         """Return the state after a step is tried, and whether it has arrived at a time."""
         t, y, left, size = state["t"], state["y"], target - state["t"], state["h"]
         arrives = size >= abs(constant(left))

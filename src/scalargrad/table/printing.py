@@ -25,7 +25,7 @@ def parenthesise(fragment: Fragment, demand: int, pair: str = "({})") -> str:
 
 
 class Slot(str):
-    """A name that a template leaves open: ``⟦x0 4⟧`` is x0 in a place that demands so much."""
+    """A name that a template leaves open: ``⟦x0 4⟧`` is x0 where precedence 4 is needed."""
 
     __slots__ = ()
 

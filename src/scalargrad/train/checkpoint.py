@@ -88,7 +88,7 @@ class RunState:
                 "start again without resume"
             )
         try:
-            self._give(state)
+            self._load(state)
         except Exception as error:
             raise StateError(
                 f"{self.path} holds no state of this run ({in_words(error)}): start again without "
@@ -105,7 +105,7 @@ class RunState:
             "ended": self._run.ended,
         }
 
-    def _give(self, state: dict[str, Any]) -> None:
+    def _load(self, state: dict[str, Any]) -> None:
         """Load a state into every part."""
         history, ended = History(**state["history"]), flag(state["ended"], "ended")
         for name, part in self._stateful().items():
@@ -185,11 +185,11 @@ def _digest(data: Examples) -> str:
     """Return the number of examples, and a digest of their numbers and texts."""
     count = len(data.inputs)
     looked_at = data.at(spread(count, _LOOKED_AT))
-    written = json.dumps(looked_at, default=_written, skipkeys=True)
+    written = json.dumps(looked_at, default=_jsonable, skipkeys=True)
     return f"{count}, {hashlib.sha256(written.encode()).hexdigest()[:12]}"
 
 
-def _written(x: Any) -> Any:
+def _jsonable(x: Any) -> Any:
     """Return an object in an example as JSON can write it: its numbers, or its type."""
     if isinstance(x, Value):
         return x.data

@@ -132,7 +132,7 @@ class CompiledSteps:
         return [(x, state_of(x)) for x in self._generators]
 
     def _pays(self, rows: Sequence[int]) -> bool:
-        """Return whether there are so many batches like this one that compiling a step pays."""
+        """Return whether there are enough batches like this one for compiling a step to pay."""
         if self._rows is None:
             pairs = list(zip(*self._run.train, strict=True))
             self._rows = Rows(pairs, alike=self._run.batch_size > 1)

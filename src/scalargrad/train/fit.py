@@ -171,7 +171,7 @@ def fit(
     jit : bool, optional
         Whether steps are recorded and run as programs, as `scalargrad.jit` does: True for all of
         them, False for none. By default they are where NumPy is installed, the steps can be
-        recorded and so many are to be taken that it pays; see Notes. Within `disable_jit` and
+        recorded and are many enough for it to pay; see Notes. Within `disable_jit` and
         `detect_anomaly`, none are.
     quiet : bool
         Show no progress bar.
@@ -252,7 +252,7 @@ def fit(
         raise GraphError("fit trains by gradients, which no_grad switches off: call it outside")
     _require_parts(model, loss, optimizer, regularizer, scheduler)
     epochs, seed = size(epochs, "epochs", 1), whole(seed, "seed")
-    per_batch = _maybe(batch_size, "batch_size", _count)
+    per_batch = _optional(batch_size, "batch_size", _count)
     every = _count(checkpoint_every, "checkpoint_every")
     _require_file(checkpoint, resume=flag(resume, "resume"))
     given, quiet = examples(X, y, "the training data"), flag(quiet, "quiet")
@@ -274,12 +274,12 @@ def fit(
         shuffle=flag(shuffle, "shuffle"),
         seed=seed,
         scheduler=scheduler,
-        patience=_maybe(patience, "patience", _count),
+        patience=_optional(patience, "patience", _count),
         min_delta=min_delta,
-        gradient_tolerance=_maybe(gradient_tolerance, "gradient_tolerance", _not_negative),
-        clip_grad_norm=_maybe(clip_grad_norm, "clip_grad_norm", _not_negative),
+        gradient_tolerance=_optional(gradient_tolerance, "gradient_tolerance", _not_negative),
+        clip_grad_norm=_optional(clip_grad_norm, "clip_grad_norm", _not_negative),
         callbacks=_callables(callbacks, "callbacks", "model", "history"),
-        jit=_maybe(jit, "jit", flag),
+        jit=_optional(jit, "jit", flag),
     )
     _warn_of_strangers(run)
     _warn_of_labels(run)
@@ -587,7 +587,7 @@ _count = partial(whole, low=1)
 _not_negative = partial(number, low=0.0, finite=False)
 
 
-def _maybe(x: Any, name: str, check: Callable[[Any, str], T]) -> T | None:
+def _optional(x: Any, name: str, check: Callable[[Any, str], T]) -> T | None:
     """Return a checked option; None if it is not given."""
     return None if x is None else check(x, name)
 
@@ -597,7 +597,7 @@ def _require_parts(model: Any, loss: Any, optimizer: Any, regularizer: Any, sche
     instance(model, "model", Module, "a Module, such as nn.MLP(2, [16, 1])")
     function(loss, "loss", "scalargrad.losses.mse_loss, say")
     _require(optimizer, OptimizerLike, "optimizer", "optim.SGD(model.parameters())")
-    _maybe(regularizer, "regularizer", partial(function, example="losses.l2_penalty, say"))
+    _optional(regularizer, "regularizer", partial(function, example="losses.l2_penalty, say"))
     if scheduler is not None:
         _require(scheduler, Schedule, "scheduler", "lr_scheduler.StepLR(optimizer, 10)")
     if isinstance(scheduler, LRScheduler) and scheduler.optimizer is not optimizer:
@@ -670,19 +670,19 @@ def _try_out(run: Trainer, data: Examples, what: str) -> int:
     for i in (0, *others[:1]):
         x = data.inputs[i]
         asking = partial(_prediction, run.model, x)
-        found[i] = _tried(asking, "the model", f"X of {what} at {i}, {shown(x)}")
+        found[i] = _attempt(asking, "the model", f"X of {what} at {i}, {shown(x)}")
     if found[0] is None:
         return 0
     asked = [i for i in sorted(found) if found[i] is not None] if others else range(len(sizes))
     predictions, targets = [found.get(i, found[0]) for i in asked], data.at(asked).targets
-    loss = _tried(partial(run.asked, run.loss, predictions, targets), name_of(run.loss), what)
+    loss = _attempt(partial(run.asked, run.loss, predictions, targets), name_of(run.loss), what)
     if isinstance(loss, Value) and data is not run.held_out:
         _require_parameters(run, loss)
     numbers = [detached(x) for x in predictions]
     for f in run.metrics.values():
         # ValueErrors, too: a correlation may be undefined for the predictions made here
         cured = ArithmeticError, ValueError
-        _tried(partial(run.asked, f, numbers, targets), name_of(f), what, cured)
+        _attempt(partial(run.asked, f, numbers, targets), name_of(f), what, cured)
     first = found[0] if isinstance(found[0], list | tuple) else [found[0]]
     nodes = [topological_order(x) for x in first if isinstance(x, Value)]
     return sum(len(node.parents) for part in nodes for node in part)
@@ -715,7 +715,7 @@ def _prediction(model: Module, x: Any) -> Any:
     return found
 
 
-def _tried(f: Callable[[], Any], name: str, what: str, cured: Any = ArithmeticError) -> Any:
+def _attempt(f: Callable[[], Any], name: str, what: str, cured: Any = ArithmeticError) -> Any:
     """Return the result of a call; None after an error that training may cure.
 
     Any other error is raised as one that says what cannot take what.

@@ -154,7 +154,7 @@ class Evaluation:
     def require_read(self, y: Scalar) -> None:
         """Raise OperandError if a result depends on Parameters that were given, but read elsewhere.
 
-        Its derivative by the argument is 0, which nobody asks for.
+        Its derivative by the argument is 0, and never wanted.
         """
         read = topological_order(y) if self._parameters and isinstance(y, Value) else ()
         if not self._parameters.isdisjoint(read):

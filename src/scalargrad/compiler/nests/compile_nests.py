@@ -1,7 +1,7 @@
 """Compilation of a recording to loop nests: one form of a program after the other.
 
 Nodes become a tree of loops (`finder`), the tree equations, these their derivative, scheduled loops
-and LLVM IR. What is irregular is equations without loops.
+and LLVM IR. An irregular recording becomes equations without loops.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Scheduled(NamedTuple):
 def nested(program: Program, *, is_native: bool = True) -> Nested | NumpyNested:
     """Return a recorded program, with the gradients that it asks for, as nests, ready to run.
 
-    NumPy runs what calls operations of one's own, or is not to be native.
+    NumPy runs it if it has operations of the user's own, or is not to be native.
     """
     is_native = is_native and has_llvm()
     if is_native and all(map(is_printed, program.nodes().occurring())):
@@ -185,7 +185,7 @@ def _form(tree: Tree) -> Form:
 
 
 def is_printed(op: Op) -> bool:
-    """Return whether an operation can be printed: operations of one's own cannot."""
+    """Return whether an operation can be printed: a user's own cannot."""
     return not isinstance(op, Elementwise) or op is DETACH or can_write(op)
 
 

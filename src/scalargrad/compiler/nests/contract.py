@@ -72,7 +72,7 @@ def contract(
     examples: Collection[Var] = (),
     kept: Collection[Array] = (),
 ) -> Program:
-    """Return a program whose sums have the products that nobody else reads.
+    """Return a program whose sums have absorbed the products that only they read.
 
     Parameters
     ----------

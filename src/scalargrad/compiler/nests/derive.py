@@ -83,7 +83,7 @@ def gradient(
     return reverse.builder.program(), found
 
 
-def _reached(start: Iterable[Array], ways: Sequence[tuple[Array, Array]]) -> set[Array]:
+def _reachable(start: Iterable[Array], ways: Sequence[tuple[Array, Array]]) -> set[Array]:
     """Return the arrays that ways reach from some, and these."""
     found, size = set(start), -1
     while len(found) > size:
@@ -119,7 +119,7 @@ class _Traced(NamedTuple):
 
 @functools.lru_cache(maxsize=1024)
 def _traced(op: Operation, arity: int) -> _Traced:
-    """Return an operation of so many operands with its partials.
+    """Return an operation of some number of operands with its partials.
 
     Those that are 0 everywhere are among them: by IEEE 754, 0 times an infinite slope is nan.
     """
@@ -165,18 +165,18 @@ class _Reverse:
             if step.op is TABLE["identity"] and any(x.array in self.leaves for x in step.reads()):
                 self.leaves.add(step.out.array)
         reads = [(x, step.out.array) for step in steps for x in _smooth_args(step)]
-        self.active = _reached(wrt, [(x.array, out) for x, out in reads if self._is_asked(x)])
-        self.active &= _reached([roots], [(out, x.array) for x, out in reversed(reads)])
+        self.active = _reachable(wrt, [(x.array, out) for x, out in reads if self._is_wanted(x)])
+        self.active &= _reachable([roots], [(out, x.array) for x, out in reversed(reads)])
         self.accumulators: dict[tuple[int, Access], Access] = {}
         self.received: dict[Array, list[Access]] = {}  # the accumulators of each array
         self.of_cells: dict[Access, list[Access]] = {}  # and of single cells of it
         self.signals: dict[Access, Arg] = {}
-        self._allot(program.body, {})
+        self._make_accumulators(program.body, {})
         every = self.received.items()
         self.cellwise = {a for a, found in every if all(x.is_cell for x in found)}
         self._sweep(program.body, [])
 
-    def _allot(self, body: Body, open_: dict[Var, None]) -> None:
+    def _make_accumulators(self, body: Body, open_: dict[Var, None]) -> None:
         """Make the accumulators of a body, the last readers' first."""
         done: dict[Access, int] = {}  # the cells written here in the same turn, and by which item
         for place, item in enumerate(body):
@@ -186,7 +186,7 @@ class _Reverse:
                 done[item.out] = place
         for place, item in reversed([*enumerate(body)]):
             if isinstance(item, Loop):
-                self._allot(item.body, {**open_, item.var: None})
+                self._make_accumulators(item.body, {**open_, item.var: None})
             elif item.out.array in self.active:
                 for x in reversed(_smooth_args(item)):
                     if self._is_active(x) and done.get(x, place) >= place:
@@ -194,9 +194,9 @@ class _Reverse:
 
     def _is_active(self, x: Access) -> bool:
         """Return whether derivatives are written for a cell."""
-        return x.array in self.active and self._is_asked(x)
+        return x.array in self.active and self._is_wanted(x)
 
-    def _is_asked(self, x: Access) -> bool:
+    def _is_wanted(self, x: Access) -> bool:
         """Return whether the derivative by a cell is wanted, if its array is in `wrt`."""
         places = self.places.get(x.array)
         if places is None:

@@ -55,7 +55,7 @@ class Placed:
         cells = [loop for loop in left if loop.var in self.step.out.variables]
         self.loops = (*self.loops[: self.depth], *cells, *(x for x in left if x not in cells))
 
-    def wish(self) -> int:
+    def summed(self) -> int:
         """Return the direction (1 or -1) that its sum gives the next loop; 0: it may be any."""
         step, loop = self.step, self.next
         if step.how == SET or loop is None:
@@ -262,7 +262,7 @@ def _all_turns(loops: Sequence[Loop], wanted: set[Var]) -> dict[Var, Integers] |
 
 
 def _values(index: Index, at: Mapping[Var, Integers], count: int) -> Integers | None:
-    """Return an index at so many turns."""
+    """Return the value of an index at each turn."""
     found = np.full(count, index.base)
     for v, stride in index.terms:
         found += stride * at[v]

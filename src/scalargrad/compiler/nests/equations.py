@@ -293,7 +293,7 @@ class Step:
         Of the table.
     args : tuple of Access or float
     how : str
-        `SET` or `ADD`. Of a product that is added, product and sum are rounded once.
+        `SET` or `ADD`. A product that is added is rounded once, with the sum.
     """
 
     out: Access

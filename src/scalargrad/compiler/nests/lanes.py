@@ -27,7 +27,7 @@ from scalargrad.compiler.nests.equations import (
 from scalargrad.errors import TraceError
 
 
-def widened(
+def vectorized(
     b: Builder, arrays: int, items: int, wide: Mapping[Array, Var], *, first: bool = False
 ) -> dict[Array, tuple[Array, Var]]:
     """Turn the last items of a builder into those of all examples.

@@ -36,7 +36,7 @@ from scalargrad.compiler.nests.finder.instructions import (
 )
 from scalargrad.compiler.nests.finder.to_equations import operation_of, to_equations, without_power
 from scalargrad.compiler.nests.finder.tree import Tree
-from scalargrad.compiler.nests.lanes import over_examples, widened
+from scalargrad.compiler.nests.lanes import over_examples, vectorized
 from scalargrad.compiler.nests.node_cells import CellTable, Column, Lane, Node, NodeCells
 from scalargrad.compiler.nests.output_arrays import (
     with_outputs_only,
@@ -187,7 +187,7 @@ class Lowering:
                 raise TraceError("written out, the program is not much longer")
         pairs = [*zip(given, part.given, strict=True)]
         wide = {a: cells.vars[x.lanes] for a, x in pairs if x.lanes > 1}
-        rows = widened(b, arrays, items, wide) if wide else {}
+        rows = vectorized(b, arrays, items, wide) if wide else {}
         results = np.array(part.results, np.int64)
         for chosen, column in written:
             row, after = _row(column.array, rows)
@@ -352,7 +352,7 @@ def _of_rows(
     """Return equations whose last ones, of a gradient, are of all rows, and their derivatives."""
     b, (count,) = Builder(equations), chosen.shape
     var = b.var(count, "r")
-    rows = widened(b, *before, {chosen: var}, first=True)
+    rows = vectorized(b, *before, {chosen: var}, first=True)
     b.arrays.append(rows[chosen][0])
     unit = b.array("unit", (count, count), "const", np.eye(count))
     with b.loop(var), b.loop(count) as k:

@@ -1,6 +1,6 @@
-"""A program as nests: what runs it, with its memory.
+"""Native nests: a program in machine code, with its memory.
 
-`compile_nests` makes it of a recording.
+`compile_nests` makes them of a recording.
 """
 
 from __future__ import annotations

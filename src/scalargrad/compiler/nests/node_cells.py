@@ -1,4 +1,4 @@
-"""Cells of nodes in the equations, and copies of them in the order that is asked for."""
+"""Cells of nodes in the equations, and copies of them in any order."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class NodeCells:
         return int(self.found.sizes[node])
 
     def var(self, lanes: int) -> Var | None:
-        """Return the variable of so many lanes; None of single numbers."""
+        """Return the variable over a number of lanes; None for single numbers."""
         return self.vars[lanes] if lanes > 1 else None
 
     def has_own_point(self, node: int) -> bool:
@@ -222,11 +222,10 @@ class NodeCells:
     # Lookups -----------------------------------------------------------------------------------
 
     def _write_lookups(self, node: int) -> None:
-        """Write a lookup with all that are of its form, and note their cells.
+        """Write all lookups of one form, and note their cells.
 
-        Their tables have as many entries and lanes, and as much is looked up in each of them, in as
-        many lanes and after the same gradients: they are loops over the tables and over the lookups
-        in each.
+        Their tables have equal numbers of entries, lanes and lookups, after the same gradients. So
+        they are loops over the tables and over the lookups in each.
         """
         b, written, tables = self.builder, self.found.written, dict[tuple[int, ...], list[int]]()
         for x, (_, row) in zip(written.places(TAKE), written.args_with(TAKE), strict=True):

@@ -1,4 +1,4 @@
-"""Scheduled loops run without a compiler, as Python: those that carry nothing are NumPy's.
+"""Runner of scheduled loops without a compiler, in Python; NumPy runs those that carry nothing.
 
 Products are not fused with sums, and NumPy adds in an order of its own, so that sums agree with
 compiled ones to rounding only.
@@ -117,7 +117,7 @@ class _Printed:
     """Python code of scheduled loops.
 
     The variable of a loop that carries nothing is an array of all its numbers, along an axis of its
-    own; what such loops compute is then arrays. Arrays in registers are variables of Python.
+    own; the results of such loops are then arrays. Arrays in registers are variables of Python.
     """
 
     def __init__(self, body: Body, plan: Plan) -> None:

@@ -107,8 +107,8 @@ def _places(array: Array, writing: list[_Use], reader: _Use) -> list[Access] | N
 def with_room_for_empty_sums(program: Program) -> Program:
     """Return a program whose temporary arrays have room for sums without terms.
 
-    A sum that has none at some turns is written there, too, in cells that nobody reads, which may
-    be outside of an array.
+    A sum that has none at some turns is written there, too, in cells that are never read and may be
+    outside of an array.
     """
     boxes: dict[Array, Box] = {}
     for step, around in statements(program.body):

@@ -336,10 +336,10 @@ def _distinct(numbers: Integers) -> Integers:
 
 
 def _without_copies(program: Program, kind_of: NDArray[np.int8]) -> Integers:
-    """Return, for each node, itself, or the input that it is a copy of; copies are given then.
+    """Return each node, or the input that it is a copy of; such copies are given, not computed.
 
-    A copy stays one if other things than operations read it, or if it has a derivative of its own:
-    that is the input's where nothing else reads the input, and no example has its own.
+    A copy is kept if anything but operations reads it, or if it has a derivative of its own: its
+    derivative is the input's if nothing else reads the input, and no example has its own.
     """
     written, same = program.nodes(), np.arange(len(program))
     copies = np.flatnonzero(written.where(lambda op: op is _IDENTITY))

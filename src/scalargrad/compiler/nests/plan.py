@@ -1,9 +1,9 @@
 """Places of arrays while scheduled loops run: in registers, or in memory.
 
-One rule decides: an array may be in a register where one step writes it and all who read it name
-the cell by the same indices, within the turn of the loops that decides which cell it is. All others
-are in memory. Whatever was read from there or written, a register may hold as well: a cell that is
-read has its final number, so that no register goes stale.
+One rule decides: an array may be in a register if one step writes it, and all its readers use the
+same indices, within the same turn of the loops of these indices. All others are in memory.
+Registers may also hold cells read from there or written: a cell that is read has its final number,
+so that no register goes stale.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def plan(
             strides[array] = _strides(array.shape, len(array.shape) - 1)
         else:
             shape, along = array.shape, fastest.get(array, len(array.shape) - 1)
-            around = _loop_around(array, writing, reading)
+            around = _buffer_of(array, writing, reading)
             if around:
                 buffers[array], along = around, around.place
                 shape = (*shape[:along], around.size, *shape[along + 1 :])
@@ -166,7 +166,7 @@ def plan(
             offsets[array] = cells
             is_free = array.kind in {"const", "temp"}
             strides[array] = _strides(shape, along, ALIASING if is_free and not is_cleared else 0)
-            cells += _room(shape, strides[array])
+            cells += _size(shape, strides[array])
             cells += CLASSES if is_free and cells % ALIASING == offsets[array] % ALIASING else 0
     in_place, ranges = _in_place(readers, array_start)
     displacements = [Displacement(cells + k, x) for k, x in enumerate(ranges)]
@@ -198,7 +198,7 @@ def _in_place(
 def _is_in_registers(
     array: Array, writing: Sequence[_Use], reading: Sequence[_Use], has_blocks: bool
 ) -> bool:
-    """Return whether registers hold an array; with blocks, none that several functions may read."""
+    """Return whether registers hold an array; with blocks, not if several functions may read it."""
     if array.kind != "temp" or len(writing) != 1:
         return False
     step, _, loops = writing[0]
@@ -221,7 +221,7 @@ def _is_written_anew(use: _Use) -> bool:
     return meet or any(table.array.data is None for table in tables)
 
 
-def _loop_around(array: Array, writing: Sequence[_Use], reading: Sequence[_Use]) -> Buffer | None:
+def _buffer_of(array: Array, writing: Sequence[_Use], reading: Sequence[_Use]) -> Buffer | None:
     """Return the buffer of an array that only needs the current turns of a loop with lanes, if any.
 
     Turns of that loop share no cell, as its variable is one of the indices.
@@ -266,7 +266,7 @@ def _strides(shape: tuple[int, ...], fastest: int, aliasing: int = 0) -> tuple[i
     return tuple(found)
 
 
-def _room(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
+def _size(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
     """Return the number of cells that an array takes, in whole vectors."""
     last = sum(max(n - 1, 0) * k for n, k in zip(shape, strides, strict=True))
     return (last // CLASSES + 1) * CLASSES

@@ -26,7 +26,7 @@ from scalargrad.compiler.nests.equations import (
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.registers import Carried, Key, Place
 from scalargrad.compiler.nests.schedule import ScheduledLoop
-from scalargrad.compiler.nests.sums import IDENTITY, Sum, Sums, carried, has_classes, take, write
+from scalargrad.compiler.nests.sums import IDENTITY, Sum, Sums, carried, has_classes, resume, write
 from scalargrad.compiler.nests.tiles import GATHERED, HOISTED, is_fixed
 from scalargrad.errors import TraceError
 
@@ -89,16 +89,16 @@ class Printer(Sums):
         if step.how == SET:
             self._set(step.out, write(self.e, step.op, *args))
         elif step in self.sums:
-            self._add_up(step, step.op, args)
+            self._accumulate(step, step.op, args)
         elif adds_loop_by_loop(step.out):
-            self._set(step.out, self._joined(step.op, args, 0.0))
+            self._set(step.out, self._plus_term(step.op, args, 0.0))
         else:
             held = self._load(step.out)
-            self._store(step.out, self._joined(step.op, args, held))
+            self._store(step.out, self._plus_term(step.op, args, held))
 
     # Loops -------------------------------------------------------------------------------------
 
-    def _at(self, k: str, stride: int, down: bool, extent: int | str) -> tuple[str, int]:
+    def _position(self, k: str, stride: int, down: bool, extent: int | str) -> tuple[str, int]:
         """Return the position of a loop at its turn k·stride: a register, plus a number."""
         base, terms = 0, [(k, stride)]
         if down:
@@ -133,7 +133,7 @@ class Printer(Sums):
                     continue
                 gathered = self._is_wide(x) and self._fixed_stride(x) != 1
                 if (gathers if gathered else loads) > 0:
-                    self._narrow(x)
+                    self._value(x)
                     loads, gathers = loads - (not gathered), gathers - gathered
 
     def _unrolled(self, loop: ScheduledLoop) -> None:
@@ -150,14 +150,14 @@ class Printer(Sums):
         self.jammed[loop.var] = range(loop.jam)
 
         def turn(k: str, _: Carried) -> Carried:
-            self.at[loop.var] = self._at_block(k, loop.jam, loop.var.extent.base)
+            self.at[loop.var] = self._block_position(k, loop.jam, loop.var.extent.base)
             self.items(loop.body)
             return []
 
         self._turns(-(-loop.var.extent.base // loop.jam), (), turn)
         del self.jammed[loop.var], self.at[loop.var]
 
-    def _at_block(self, k: str, size: int, extent: int) -> tuple[str, int]:
+    def _block_position(self, k: str, size: int, extent: int) -> tuple[str, int]:
         """Return the position at which block k of turns begins.
 
         The last one ends at the extent: it may write again what cells hold already.
@@ -183,7 +183,7 @@ class Printer(Sums):
         else:
 
             def turn(k: str, _: Carried) -> Carried:
-                self.at[loop.var], self.lane = self._at_block(k, size, extent), loop.var
+                self.at[loop.var], self.lane = self._block_position(k, size, extent), loop.var
                 self.items(loop.body)
                 self.lane = None
                 return []
@@ -191,12 +191,12 @@ class Printer(Sums):
             size = loop.jam * CLASSES
             if loop.jam > 1:
                 self.jammed[loop.var] = range(0, size, CLASSES)
-            self.valid = min(extent, CLASSES)
+            self.active_lanes = min(extent, CLASSES)
             if extent == CLASSES:
                 turn("0", [])  # in the scope around, so that registers stay
             else:
                 self._turns(-(-extent // size), (), turn)
-            self.valid = CLASSES
+            self.active_lanes = CLASSES
             self.jammed.pop(loop.var, None)
         self.at.pop(loop.var, None)
 
@@ -210,20 +210,20 @@ class Printer(Sums):
         extent = loop.var.extent.base
         whole, rest = divmod(extent, CLASSES)
         down = loop.down and bool(open_sums)
-        self.way = -1 if down else 1
+        self.lane_step = -1 if down else 1
 
         def turn(k: str, values: Carried) -> Carried:
-            self.at[loop.var], self.lane = self._at(k, CLASSES, down, extent), loop.var
-            take(open_sums, values)
+            self.at[loop.var], self.lane = self._position(k, CLASSES, down, extent), loop.var
+            resume(open_sums, values)
             self.items(loop.body)
             self.lane = None
             return [made.held for made in open_sums]
 
-        take(open_sums, self._turns(whole, carried(open_sums), turn))
+        resume(open_sums, self._turns(whole, carried(open_sums), turn))
         if rest:
-            self.valid = rest
-            take(open_sums, self._turns(1, carried(open_sums), lambda _, x: turn(str(whole), x)))
-        self.way, self.valid = 1, CLASSES
+            self.active_lanes = rest
+            resume(open_sums, self._turns(1, carried(open_sums), lambda _, x: turn(str(whole), x)))
+        self.lane_step, self.active_lanes = 1, CLASSES
         self.at.pop(loop.var, None)
         self._end(open_sums)
 
@@ -243,18 +243,18 @@ class Printer(Sums):
         n, cells = len(open_sums), self._recurrent(loop)
 
         def turn(k: str, values: Carried) -> Carried:
-            self.at[loop.var] = self._at(k, 1, loop.down, extent)
-            take(open_sums, values[:n])
+            self.at[loop.var] = self._position(k, 1, loop.down, extent)
+            resume(open_sums, values[:n])
             self._note_registers(cells, values[n:])
             self.items(loop.body)
-            return [*(made.held for made in open_sums), *self._cells(cells, loop)]
+            return [*(made.held for made in open_sums), *self._values(cells, loop)]
 
         if cells:
             self.at[loop.var] = "", loop.var.extent.base - 1 if loop.down else 0
         wide = [place.lane in place.access.variables for place in cells]
-        states = list(zip(self._cells(cells), wide, strict=True))
+        states = list(zip(self._values(cells), wide, strict=True))
         values = self._turns(extent, carried(open_sums) + states, turn)
-        take(open_sums, values[:n])
+        resume(open_sums, values[:n])
         if cells:
             self.at[loop.var] = "", -1 if loop.down else loop.var.extent.base
             self._note_registers(cells, values[n:])
@@ -270,8 +270,8 @@ class Printer(Sums):
         def one(c: str, totals: Carried) -> Carried:
             def turn(k: str, values: Carried) -> Carried:
                 place = self.whole(0, [(self.e1.integers("shl", k, shift), 1), (c, 1)])
-                self.at[loop.var] = self._at(place, 1, loop.down, extent)
-                take(open_sums, values)
+                self.at[loop.var] = self._position(place, 1, loop.down, extent)
+                resume(open_sums, values)
                 self.items(loop.body)
                 return [made.held for made in open_sums]
 
@@ -281,11 +281,11 @@ class Printer(Sums):
             found = self._turns(turns, zeros, turn)
             added: Carried = []
             for made, total, x in zip(open_sums, totals, found, strict=True):
-                with self._standing(made.place):
-                    added.append(self._joined(IDENTITY, [x], total))
+                with self._at_place(made.place):
+                    added.append(self._plus_term(IDENTITY, [x], total))
             return added
 
-        take(open_sums, self._turns(count, zeros, one))
+        resume(open_sums, self._turns(count, zeros, one))
 
     def _if_long(self, extent: int | str, long: int, short: int) -> int | str:
         """Return a number where a loop is so long that its sums have classes, else another."""
@@ -314,7 +314,7 @@ class Printer(Sums):
                 known.add(self._key(step.out))
             for x in step.args:
                 if isinstance(x, Access) and loop.var in x.variables and not x.variables & hidden:
-                    read[self._key(x)] = self._here(x)
+                    read[self._key(x)] = self._place_of(x)
         single = {array for array, steps in writers.items() if len(steps) == 1}
         left = {k: p for k, p in read.items() if p.access.array in single and not p.access.tables}
         found: list[Place] = []
@@ -327,28 +327,28 @@ class Printer(Sums):
         return found
 
     def _next_key(self, place: Place, loop: Loop) -> Key:
-        with self._standing(place) as x:
-            self._step_on(loop)
+        with self._at_place(place) as x:
+            self._advance(loop)
             return self._key(x)
 
-    def _step_on(self, loop: Loop) -> None:
+    def _advance(self, loop: Loop) -> None:
         register, k = self.at[loop.var]
         self.at[loop.var] = register, k - 1 if loop.down else k + 1
 
-    def _cells(self, places: Sequence[Place], next_of: Loop | None = None) -> Carried:
+    def _values(self, places: Sequence[Place], next_of: Loop | None = None) -> Carried:
         """Return the values of cells, now or at the next turn of a loop."""
         found: Carried = []
         for place in places:
-            with self._standing(place) as x:
+            with self._at_place(place) as x:
                 if next_of:
-                    self._step_on(next_of)
-                found.append(self._narrow(x))
+                    self._advance(next_of)
+                found.append(self._value(x))
         return found
 
     def _note_registers(self, places: Sequence[Place], values: Sequence[Operand]) -> None:
         """Note the registers that hold cells."""
         for place, x in zip(places, values, strict=True):
-            with self._standing(place) as cell:
+            with self._at_place(place) as cell:
                 self.scopes[-1][self._key(cell)] = x
 
 

@@ -52,7 +52,7 @@ class Registers:
         self.ahead: Mapping[Var, int] = {}  # which of them is being printed
         self.lane: Var | None = None  # whose turns are on lanes
         self.block: Var | None  # of a loop over blocks, whose turns share no memory
-        self.way, self.valid = 1, CLASSES  # of lanes: up or down, and how many are in the loop
+        self.lane_step, self.active_lanes = 1, CLASSES  # 1: up, -1: down; lanes in the loop
         self.scopes: list[dict[Key, Operand]]
         self.linear: dict[int, tuple[Access, int, list[tuple[Var, int]]]] = {}
         self.module = IRModule()
@@ -205,7 +205,7 @@ class Registers:
     def _entry(self, table: Access, lane: int) -> str:
         """Return the number in a cell of a table, as a whole number."""
         is_wide = self._is_wide(table)
-        entry = self.e1.load(self._where(table, lane)) if is_wide else self._narrow(table)
+        entry = self.e1.load(self._where(table, lane)) if is_wide else self._value(table)
         return self.body.assign(f"fptosi double {entry} to i64")
 
     def _fixed_stride(self, x: Access) -> int:
@@ -215,7 +215,7 @@ class Registers:
         return self._lane_stride(x)
 
     def _lane_stride(self, x: Access) -> int:
-        return self.way * next((k for var, k in self._linear(x)[1] if var is self.lane), 0)
+        return self.lane_step * next((k for var, k in self._linear(x)[1] if var is self.lane), 0)
 
     def _is_wide(self, x: Access) -> bool:
         return self.lane is not None and self.lane in x.variables
@@ -225,25 +225,25 @@ class Registers:
         if not self._is_wide(x):
             return self.e1.load(self._where(x))
         stride_of_lanes = self._fixed_stride(x)
-        if x in self.plan.in_place and self.valid < CLASSES:
+        if x in self.plan.in_place and self.active_lanes < CLASSES:
             stride_of_lanes = 0  # whoever made the array may own nothing beyond it
         if stride_of_lanes == 1:
             return self.e8.load(self._where(x))
         if stride_of_lanes == -1:
             return self.e8.reversed(self.e8.load(self._where(x, CLASSES - 1)))
-        lanes = (min(k, self.valid - 1) for k in range(CLASSES))
+        lanes = (min(k, self.active_lanes - 1) for k in range(CLASSES))
         return self.e8.vector([self.e1.load(self._where(x, k)) for k in lanes])
 
     def _store(self, x: Access, number: str) -> None:
         if not self._is_wide(x):
             self.e1.store(number, self._where(x))
             return
-        if self._fixed_stride(x) == 1 and self.valid == CLASSES:
+        if self._fixed_stride(x) == 1 and self.active_lanes == CLASSES:
             self.e8.store(number, self._where(x))
         elif self._fixed_stride(x) == 1:
-            self.e8.store_first(number, self._where(x), self.valid)
+            self.e8.store_first(number, self._where(x), self.active_lanes)
         else:
-            for k in range(self.valid):
+            for k in range(self.active_lanes):
                 self.e1.store(self.e8.lane(number, k), self._where(x, k))
 
     def _found(self, key: Key) -> Operand | None:
@@ -252,7 +252,7 @@ class Registers:
                 return scope[key]
         return None
 
-    def _narrow(self, x: Access) -> str:
+    def _value(self, x: Access) -> str:
         """Return a cell, or those on all lanes where it depends on them."""
         key = self._key(x)
         found = self._found(key)
@@ -268,7 +268,7 @@ class Registers:
         """Return an argument as wide as steps are here."""
         if isinstance(x, float):
             return x
-        number = self._narrow(x)
+        number = self._value(x)
         if self.lane is None or self._is_wide(x):
             return number
         found = self._found(("spread", number))
@@ -295,7 +295,7 @@ class Registers:
     def _instances(
         self, body: Body, inside: tuple[Loop, ...] = ()
     ) -> Iterator[tuple[Step, tuple[Loop, ...]]]:
-        """Yield steps with the loops around them within a body, where they stand.
+        """Yield the steps of a body at their places, with the loops around them in the body.
 
         Loops that are unrolled, or are one turn of eight lanes, do not count.
         """
@@ -321,11 +321,11 @@ class Registers:
     def _is_one_vector(self, loop: ScheduledLoop) -> bool:
         return loop.lanes and loop.var.extent.base == CLASSES
 
-    def _here(self, x: Access) -> Place:
+    def _place_of(self, x: Access) -> Place:
         return Place(x, dict(self.at), self.ahead, self.lane)
 
     @contextmanager
-    def _standing(self, place: Place) -> Iterator[Access]:
+    def _at_place(self, place: Place) -> Iterator[Access]:
         """Have loops stand where they are for a cell."""
         before = self.at, self.ahead, self.lane
         self.at, self.ahead, self.lane = {**self.at, **place.at}, place.ahead, place.lane

@@ -33,7 +33,7 @@ _BELOW = (1.0, 112.8116784916329, 2235.4883906010045, 4844.063053251255)
 
 
 def _none(_: Any, *operands: Any) -> tuple[float, ...]:
-    """Return partials that nobody asks for: the program is differentiated already."""
+    """Return partials that are never read: the program is differentiated already."""
     return (0.0,) * len(operands)
 
 

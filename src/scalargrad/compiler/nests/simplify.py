@@ -46,7 +46,7 @@ def simplify(program: Program, kept: Collection[Array] = ()) -> Program:
             new = None
         steps[id(step)] = new
     for new, _ in found:  # a reader may stand before a copy that it reads
-        new.args = tuple(map(copies.original, new.args))  # which nobody has asked for yet
+        new.args = tuple(map(copies.original, new.args))  # not replaced until now
     used = _used(found, kept)
     steps |= {id(step): step for step, _ in statements(outside)}
 
@@ -112,7 +112,7 @@ class _Copies:
         out, how = step.out, step.how
         self.varying = {*around}
         if how == ADD and self._is_added_once(out, around) and (out.is_whole() or not around):
-            how = SET  # but where cells that nobody writes hold 0
+            how = SET  # unless cells that are never written hold 0
         if how == SET and op is _IDENTITY and out.indices and self._is_temporary(out.array):
             if not around:
                 self.single[out] = args[0]

@@ -73,7 +73,7 @@ _VARIOUS = 2
 _FEW = 4
 #: The most sweeps with respect to different nodes that are not written out: more repeat themselves.
 _MANY = 8
-#: The least share of the nodes of all sweeps that one passes on average, if so many sweeps are not
+#: The least share of the nodes of all sweeps that each of many passes on average, if they are not
 #: written out.
 _SHARED = 0.25
 #: The number of sweeps, about, over which that average is taken.
@@ -95,10 +95,10 @@ def unfold(program: Program) -> Program | None:
     last = {seeds: wrt for seeds, wrt in sweeps.items() if seeds not in inner}
     if len({tuple(wrt.values()) for wrt in last.values()}) > _MANY or _are_separate(program, last):
         inner = sweeps
-    elif inner and _are_left(program, sweeps, inner):
+    elif inner and _stay_equations(program, sweeps, inner):
         inner = {}
     unfolding = _Unfolding(program, inner)
-    if not inner and not reductions and not unfolding.begun:
+    if not inner and not reductions and not unfolding.chain_starts:
         return program
     if inner and TAKE in nodes.occurring():
         return unfold(with_choices(program))
@@ -131,11 +131,11 @@ def _are_separate(program: Program, sweeps: _Sweeps) -> bool:
     return bool(passed < _SHARED * every)
 
 
-def _are_left(program: Program, sweeps: _Sweeps, inner: _Sweeps) -> bool:
+def _stay_equations(program: Program, sweeps: _Sweeps, inner: _Sweeps) -> bool:
     """Return whether sweeps that others read are few, and those of gradients are by leaves.
 
-    By a node within, a derivative counts what partials read of it: these are equations by then.
-    Leaves are inputs and constants: of a forward sweep, they are the weights of what it returns.
+    A derivative by a node within counts the reads of partials: these are equations by then. Leaves
+    are inputs and constants: in a forward sweep, the weights of its results.
     """
     if len(inner) > _FEW:
         return False
@@ -155,7 +155,7 @@ def _are_left(program: Program, sweeps: _Sweeps, inner: _Sweeps) -> bool:
     return all(is_leaf(x) for wrt in later for x in wrt.values())
 
 
-def _begun(nodes: Nodes) -> dict[int, int]:
+def _chain_starts(nodes: Nodes) -> dict[int, int]:
     """Return the first terms of chains of additions, if the next is computed alike, and these."""
     is_add = nodes.where(lambda op: op is add)
     if np.count_nonzero(is_add) < _CHAIN:
@@ -188,7 +188,7 @@ class _Unfolding(Writer):
     def __init__(self, program: Program, wrt: _Sweeps) -> None:
         super().__init__(program, program.inputs, program.stacked)
         self.places = list(range(program.inputs))
-        self.wrt, self.begun = wrt, _begun(program.nodes())
+        self.wrt, self.chain_starts = wrt, _chain_starts(program.nodes())
         self.numbers = sorted(program.constants)
         self.firsts: dict[int, int] = {}
         self.swept: dict[Seeds, dict[int, int]] = {}
@@ -201,7 +201,7 @@ class _Unfolding(Writer):
         old, new = self.source, self.places
         written = {ADJOINT, LOSS} if self.wrt else set[Op]()
         changed = old.nodes().where(lambda op: op in written or isinstance(op, Reduction))
-        changed[[*self.begun, *self.begun.values()]] = True
+        changed[[*self.chain_starts, *self.chain_starts.values()]] = True
         changed[: old.inputs] = False
         copied = old.inputs
         for node in np.flatnonzero(changed).tolist():
@@ -218,8 +218,8 @@ class _Unfolding(Writer):
                 new.append(self._asked(*args))
             else:
                 self._copy_all(range(node, node + 1))
-            if node in self.begun:
-                self.firsts[self.begun[node]] = self._first(new[node])
+            if node in self.chain_starts:
+                self.firsts[self.chain_starts[node]] = self._first(new[node])
         self._copy_all(range(copied, len(old)))
         made = self.program([new[x] for x in old.outputs])
         if self.wrt and has_lanes(old.nodes().table):
@@ -357,7 +357,7 @@ class _Unfolding(Writer):
     def _added(self, terms: Sequence[_Term]) -> int:
         """Write the error signal of a node, each product beside its addition, as a loop has them.
 
-        Written where they are passed on, those of a sum would stand among others.
+        If each were written where it arises, those of one sum would stand among others.
         """
         found = -1
         for x in terms:
@@ -369,7 +369,7 @@ class _Unfolding(Writer):
         return found
 
     def _factor(self, op: Elementwise, nodes: Seeds, j: int) -> int | float:
-        """Write a partial as it is declared, and return its node, or the number that it is.
+        """Write a partial as it is declared; return its node, or its number.
 
         A composite operation in it, such as the sigmoid of softplus, has partials of its own, which
         the next sweep needs.
@@ -400,7 +400,7 @@ def _shared_largest(fixed: Symbol, operands: Sequence[Symbol]) -> Symbol:
 
 
 def _log_of_sum(fixed: Symbol, operands: Sequence[Symbol]) -> Symbol:
-    """Return ln Σ e^xᵢ, given the number of the largest, through which nothing flows.
+    """Return ln Σ e^xᵢ, given the largest number, as a constant for derivatives.
 
     It has the digits of `logsumexp`, and the exponential of each operand as its derivative.
     """
@@ -417,14 +417,14 @@ def _log_of_sum(fixed: Symbol, operands: Sequence[Symbol]) -> Symbol:
 
 @functools.cache
 def _plan(write: Callable[[Symbol, Sequence[Symbol]], Symbol], arity: int) -> Plans:
-    """Return the nodes to write for an expression of the largest of so many operands, and them."""
+    """Return the nodes to write for an expression of operands and the largest of them."""
     symbols = [Symbol(f"x{i}") for i in range(arity + 1)]
     return plans(opened(write(symbols[0], symbols[1:])), symbols)
 
 
 @functools.cache
 def _reduction_plan(op: Reduction, arity: int) -> Plans:
-    """Return the nodes to write for a reduction of so many operands."""
+    """Return the nodes to write for a reduction of a number of operands."""
     symbols = tuple([Symbol(f"x{i}") for i in range(arity)])
     return plans(opened((op.expression or op.function)(symbols)), symbols)
 

@@ -94,7 +94,7 @@ class Nodes:
         return np.repeat(np.arange(len(self)), np.diff(self.first))
 
     def needed(self, roots: Iterable[int]) -> Flags:
-        """Return, for each node, whether a root depends on it.
+        """Return a flag for each node: whether a root depends on it.
 
         Unused nodes are removed one after the other, as most nodes are needed.
         """
@@ -104,9 +104,9 @@ class Nodes:
         return uses > 0
 
     def depending(self, on: Flags) -> Flags:
-        """Return, for each node, whether it is one of some nodes, or depends on one.
+        """Return a flag for each node: whether it is among some nodes, or depends on one.
 
-        Behind the first, those whose operands are all independent are removed one after the other.
+        After the first, nodes whose operands are all independent are removed one after the other.
         """
         if not on.any():
             return on

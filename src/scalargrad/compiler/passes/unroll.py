@@ -1,6 +1,6 @@
 """Unroll lanes: each number of an example becomes a node of its own, as in a loop over examples.
 
-So run examples that no loops of nests compute, such as those with an operation of one's own.
+Examples that no loops of nests compute run so, such as those with a user's own operation.
 """
 
 from __future__ import annotations

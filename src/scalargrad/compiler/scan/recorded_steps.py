@@ -1,9 +1,8 @@
 """Record the steps of a scan, all but the first few of them at once.
 
-A step that is given what the last one was, but for the numbers, is given stand-ins for the numbers
-of the carry and of its entry. If it changes nothing around it, every further call would write the
-same nodes: these are written without calling the function, with other numbers in place of the
-stand-ins.
+If the carry and the entry of a step differ from the last ones in numbers alone, the step is given
+stand-ins for these. If it changes nothing around it, every further call would write the same nodes:
+they are written without calling the function, with other numbers in place of the stand-ins.
 """
 
 from __future__ import annotations
@@ -81,7 +80,7 @@ def recorded(
     step : callable
         Calls `f`, and returns the carry and a result.
     f : callable
-        The step function itself, whose surroundings are looked at.
+        The step function itself, whose surroundings are read.
     entries : pair of callable and int
         Returns what a step is given, by its number; how many steps there are.
 
@@ -141,9 +140,9 @@ class _Around(Snapshot):
         return {x.index for x in held if type(x) in _TRACED}
 
     def is_left(self, result: Any) -> bool:
-        """Return whether a step has surely changed nothing of it, and returned nothing of it.
+        """Return whether a step has surely neither changed nor returned a part of it.
 
-        Whether a derivative by what was there before is 0 may be otherwise in later steps.
+        In later steps, a derivative by an earlier node may be 0 where it was not, or the reverse.
         """
         held = {place for place, x in self.met.items() if isinstance(x, _MUTABLE)}
         return (
@@ -213,8 +212,8 @@ class _Further:
     ) -> tuple[Any, list[Any]] | None:
         """Write the steps on all other entries; return the last carry, and the results of all.
 
-        None if what the step has returned, or another entry, is not like what it was given, or if
-        the step can reach it: it may ask whether it is the last.
+        None if the result of the step, or another entry, differs in form from its arguments, or if
+        the step can reach an entry: it may ask whether it is the last.
         """
         trace = self._trace
         carried, entries = _alike(trace, [carry]), _alike(trace, [self._entry.tree, *rest])

@@ -68,8 +68,8 @@ def scan(
     otherwise, and those with a carry of anything else, such as Values: for gradients through all
     steps, compile the function that calls `scan`. Other functions are simply called step by step.
     While another function is being recorded, so are the first steps; once two have computed alike
-    and changed nothing around them, the others are copied, not called. A long step, as of a
-    training with a gradient in it, is better compiled alone: ``scan(jit(f), …)``.
+    and changed nothing around them, the others are copied, not called. A long step, such as a
+    training step with a gradient, is better compiled alone: ``scan(jit(f), …)``.
 
     Examples
     --------

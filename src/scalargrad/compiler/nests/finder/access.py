@@ -38,7 +38,7 @@ _BORDERS = 2
 
 
 def read_operands(tree: Tree, most: float = inf, before: Tree | None = None) -> bool:
-    """Give each statement its operands; return whether the tree costs at most so much.
+    """Give each statement its operands; return whether the tree costs `most` or less.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class _Operand:
         return Table(self.kinds, self.places) if found is None else found
 
     def _of(self, part: Indices, most: int) -> Access | None:
-        """Return the access of some instances, with borders of up to so many loops."""
+        """Return the access of some instances, with `most` borders, one within the other."""
         sources = self.sources[part.rows]
         found = self._even(part, int(sources[0])) if (sources == sources[0]).all() else None
         if found is not None or not most:

@@ -121,7 +121,7 @@ def _next(tree: Tree, statement: Statement, before: Result) -> Term | None:
 
 
 def same_turn(depth: int) -> tuple[Affine, ...]:
-    """Return the indices of the turn at hand of so many loops."""
+    """Return the indices of the current turn of a number of loops."""
     return tuple(Affine(0, tuple(int(k == a) for k in range(depth))) for a in range(depth))
 
 

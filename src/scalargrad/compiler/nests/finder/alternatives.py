@@ -1,8 +1,8 @@
 """Search for an `if` on data: copies of a body that differ in their midst.
 
-Bodies are cut where one operation recurs that each of them has once. If they are few, such as
-``[mul add log]`` and ``[mul add sin mul log]``, the nodes before and after are of all copies, and
-those in their midst are ways, of which each copy has one.
+Bodies are cut at an operation that each of them has once. If they are few, such as
+``[mul add log]`` and ``[mul add sin mul log]``, all copies have the nodes before and after, and
+those in their midst are ways; each copy takes one.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ def alternatives(recording: Instructions, codes: Codes) -> Alternatives | None:
 
 
 def _cuts(recording: Instructions, codes: Codes) -> Iterator[Alternatives]:
-    """Yield ways to cut a recording where nodes recur that are alike.
+    """Yield ways to cut a recording at recurring nodes.
 
-    They are so by their operations, by kinds of operands, or by operations of these, too.
+    Nodes recur with the same operations, or operands of the same kinds, too, or operations.
     """
     powers, inverse = (_powers(k, len(codes)) for k in (_BASE, pow(_BASE, -1, 1 << 64)))
     hashes = np.append(np.uint64(0), np.cumsum(codes * powers))

@@ -326,7 +326,7 @@ class Storage:
         return found
 
     def _around_first_turns(self, turns: Turns, sources: Integers) -> Copied | None:
-        """Return the cells around results that hold what is read at first turns of a loop.
+        """Return the cells around results that hold the reads at first turns of a loop.
 
         Each is the cell that the second turn reads, a turn earlier, and set before the loop.
         """
@@ -355,9 +355,9 @@ class Storage:
         return None
 
     def _everywhere(self, turns: Turns, source: int, here: Integers, copied: Copied | None) -> Read:
-        """Return a read, at all turns, of what is read at some of them, or is copied there.
+        """Return a read at all turns that is right at some of them, or reads copies there.
 
-        At others it is a cell that the recording has earlier, or one that nobody writes.
+        At others it is a cell of an earlier node, or one that is never written.
         """
         axes, loops, count = turns.axes, turns.statement.loops, len(turns.rows)
         part, read = Indices(axes[:, here]), turns.places[here]
@@ -603,9 +603,9 @@ def _moves_along(statement: Statement, source: Statement, indices: Sequence[Affi
 def _reaching_once(statement: Statement, region: Region, cells: Integers) -> Region | None:
     """Return a part of a region that reaches all its cells, each at one turn; None if none does.
 
-    Of a loop that reaches nothing new, it has the first turn alone, if there always is one: what a
-    way of an `if` reaches is set where it is taken. A cell is set once: else its gradient would
-    count as often.
+    It has only the first turn of a loop that reaches nothing new, if there always is one: cells
+    that a way of an `if` reaches are set where it is taken. A cell is set once, else its gradient
+    would count several times.
     """
 
     def reached(part: Region) -> set[tuple[int, ...]]:

@@ -112,8 +112,8 @@ class _Simplest:
             if structure is None:
                 break
             self._take(structure)
-            if structure.is_foretold and (self.tree is None or count_tables(self.tree)):
-                self._take(search(recording, kinds, foretells=False))
+            if structure.is_extrapolated and (self.tree is None or count_tables(self.tree)):
+                self._take(search(recording, kinds, extrapolate=False))
             if self.tree is not None and not _chooses(self.tree):
                 break
         repeats = any(NODES_PER_STATEMENT * x.size <= len(recording) for x in self._taken)

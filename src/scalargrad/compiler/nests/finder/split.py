@@ -1,4 +1,4 @@
-"""Write loops in other ways: split by the strides of what they read, or some turns written out.
+"""Rewriting of loops: split by the strides of their reads, or unrolled.
 
 One run of equal turns may be rows of a grid. Where the addresses of some operand repeat their
 strides after a number of turns, the loop is a loop of rows of that length. Elsewhere a row begins
@@ -35,9 +35,9 @@ def split(tree: Tree) -> Structure | None:
 
 
 def peeled(tree: Tree) -> Structure | None:
-    """Return the structure with whole rows in the place of loops around tables, and what is left.
+    """Return the structure with whole rows in the place of loops around tables, and the rest.
 
-    Of the last turn of a recurrence, what nobody reads is left out of the recording.
+    The recording leaves out nodes of a recurrence's last turn that are never read.
     """
     return _with_loops(tree, _peeled)
 
@@ -82,9 +82,9 @@ def unroll_loop(structure: Structure, loop: Loop) -> Structure:
 
 
 def _addresses(tree: Tree) -> dict[Loop, list[Integers]]:
-    """Return, for each loop, what its operands read at each turn, each as one number.
+    """Return, for each loop, the address that each of its operands reads at each turn.
 
-    Of a statement in an inner loop, it is what that loop's first turn reads.
+    For a statement in an inner loop, it is that of the inner loop's first turn.
     """
     found: dict[Loop, list[Integers]] = {}
     around = {x for s in tree.statements if has_tables(s) for x in s.loops}
@@ -114,7 +114,7 @@ def _is_steady(strides: Integers) -> bool:
 def _row_length(addresses: Integers, times: int, *, is_whole: bool = True) -> int:
     """Return the length of rows between which each column moves evenly; 0 if there is none.
 
-    The last row is left out if it is not whole, or is to be taken for such a one.
+    The last row is left out if it is not whole, or is to be treated so.
     """
     turns = addresses.reshape(-1, times)
     strides = np.diff(turns, axis=1)
@@ -163,7 +163,7 @@ def _commonest(numbers: Integers) -> int:
 
 
 def _in_rows(structure: Structure, loop: Loop, lengths: Integers, rows: Integers) -> Structure:
-    """Return the structure with so many rows of these lengths in the place of each turn's loop."""
+    """Return the structure with rows of these lengths in the place of each turn's loop."""
     n, of = len(structure.recording), loop.symbols - len(structure.recording)
     own = np.repeat(of, rows)
     entered = np.repeat(np.cumsum(loop.counts) - loop.counts, rows)

@@ -3,7 +3,7 @@
 The recording is a sequence of symbols, at first one for each node. Three or more copies of the same
 symbols in a row are a loop, which takes their place as one symbol. The code of a loop is made of
 those of its body and not of its extent, so that the rows of a triangle are copies of each other.
-What is read decides only where loops begin and end: a body begins where fewest values live across
+The reads decide only where loops begin and end: a body begins where fewest values live across
 that are read soon, and a copy that reads as no other does is a neighbour with the same operations.
 """
 
@@ -74,8 +74,8 @@ class Structure:
         The symbols of all loops, copy after copy.
     size : int
         The number of its statements.
-    is_foretold : bool
-        Whether extents foretold some turns.
+    is_extrapolated : bool
+        Whether some turns are extrapolated from extents.
     """
 
     recording: Instructions
@@ -85,7 +85,7 @@ class Structure:
     counts: Integers
     pool: Integers
     size: int
-    is_foretold: bool = False
+    is_extrapolated: bool = False
 
     def has_loops_of(self, other: Structure) -> bool:
         """Return whether another structure of the same recording has the same loops."""
@@ -100,7 +100,7 @@ def search(
     kinds: NDArray[np.int8] | None,
     *,
     joined: bool = False,
-    foretells: bool = True,
+    extrapolate: bool = True,
     least: int = 0,
 ) -> Structure | None:
     """Return the loops of a recording; None if it is irregular.
@@ -114,17 +114,17 @@ def search(
         so does a sum of products with given numbers.
     joined : bool
         Whether copies that take one of a few ways are copies of each other; None if there are none.
-    foretells : bool
-        Whether turns join a loop that extents of inner loops foretell.
+    extrapolate : bool
+        Whether turns join a loop that is extrapolated from extents of inner loops.
     least : int
         The fewest copies of nodes that are a loop, unless there are loops among these.
     """
-    return _Search(recording, kinds, joined, foretells, least).run()
+    return _Search(recording, kinds, joined, extrapolate, least).run()
 
 
 def flat(recording: Instructions, most: int) -> Structure | None:
     """Return a recording as loops without loops in them; None if it has more statements."""
-    found = _Search(recording, recording.kinds, joined=False, foretells=False, least=0).run_flat()
+    found = _Search(recording, recording.kinds, joined=False, extrapolate=False, least=0).run_flat()
     return found if found.size <= most else None
 
 
@@ -165,12 +165,12 @@ class _Search:
         recording: Instructions,
         kinds: NDArray[np.int8] | None,
         joined: bool,
-        foretells: bool,
+        extrapolate: bool,
         least: int,
     ) -> None:
         n = len(recording)
         self.recording, self.joined, self.least = recording, joined, least
-        self.foretells, self.is_foretold = foretells, False
+        self.extrapolate, self.is_extrapolated = extrapolate, False
         self.plain = mixed(recording.codes + 7)
         self.codes = self.plain
         if kinds is not None:
@@ -216,9 +216,9 @@ class _Search:
         loops = (self.starts, self.periods, self.counts, self.pool)
         starts, periods, counts, pool = (np.array(x, np.int64) for x in loops)
         size = int(self.sizes.sum())
-        foretold = self.is_foretold
+        extrapolated = self.is_extrapolated
         return Structure(
-            self.recording, self.symbols, starts, periods, counts, pool, size, foretold
+            self.recording, self.symbols, starts, periods, counts, pool, size, extrapolated
         )
 
     def _sweep(self) -> bool:
@@ -264,7 +264,7 @@ class _Search:
         start, times = (x[loops | (times >= self.least)] for x in (start, times))
         if not len(start):
             return False
-        if self.foretells:
+        if self.extrapolate:
             start, times = self._carried_on(start, times, period)
         rows = start[:, None] + np.arange(period)
         later = period * (times > 1)  # of the first copies, some may read numbers
@@ -304,7 +304,7 @@ class _Search:
     def _strangers(self, start: Integers, times: Integers, period: int) -> tuple[Flags, Flags]:
         """Return whether the first and the last copy of each run are neighbours with the same code.
 
-        Most of what they read from outside then moves on otherwise than between other copies.
+        Most of their reads from outside then move on otherwise than between other copies.
         """
         found = np.zeros((2, len(start)), np.bool_)
         rows = start[:, None] + np.arange(period)
@@ -324,7 +324,7 @@ class _Search:
         return found[0] & ~loops, found[1]
 
     def _evenly(self, start: Integers, times: Integers, period: int) -> tuple[Integers, Integers]:
-        """Return runs cut where the extents of their loops are others from then on.
+        """Return runs cut where the extents of their loops change for good.
 
         The layers of a network are an example. If there are many parts, they are the rows of a
         triangle, however short the last are. Where most copies have extents of their own, a run
@@ -349,7 +349,7 @@ class _Search:
     def _carried_on(
         self, start: Integers, times: Integers, period: int
     ) -> tuple[Integers, Integers]:
-        """Return runs with turns before them that extents of their loops foretell.
+        """Return runs with turns before them, extrapolated from the extents of their loops.
 
         The first row of a triangle, or the first position of causal attention, has sums of one term
         and loops of one turn. Loops in the turns of a run are put right, too, such as ``[8[2]]``
@@ -364,9 +364,9 @@ class _Search:
             own = [*map(self._body, self.symbols[begun:ended].reshape(-1, period).tolist())]
             edges = self.places[begun : ended + 1 : period].tolist()
             free = {*self.places[low:begun].tolist()}
-            first, turns = _foretold(own, self.recording.codes, edges, free)
+            first, turns = _extrapolated(own, self.recording.codes, edges, free)
             if turns != own:
-                self.is_foretold = True
+                self.is_extrapolated = True
                 more = self._put(first, turns, slice(ended - period, ended))
                 start[k], times[k] = np.searchsorted(self.places, first), len(turns)
                 start[k + 1 :] += more
@@ -385,7 +385,7 @@ class _Search:
         return tuple(found)
 
     def _put(self, first: int, turns: Sequence[Body], row: slice) -> int:
-        """Put turns in the place of the symbols from a node on; return how many more these are.
+        """Replace the symbols from a node on by turns; return the number of symbols gained.
 
         Their codes are those of a row.
         """
@@ -551,7 +551,7 @@ class _Search:
     # Alternatives ------------------------------------------------------------------------------
 
     def _join(self) -> bool:
-        """Put a loop for each way of an `if` on data in the place of what copies differ by.
+        """Replace the midst of copies, where they differ, by a loop for each way of an `if`.
 
         It has one turn where that way was taken and none elsewhere. Nothing is folded yet.
         """
@@ -587,7 +587,7 @@ class _Search:
     # Likely periods ----------------------------------------------------------------------------
 
     def _recurring(self, window: int, shortest: int, count: int) -> list[int]:
-        """Return so many distances, longer than the shortest, at which windows most often recur."""
+        """Return `count` distances, longer than the shortest, at which windows most often recur."""
         codes, most = self.codes, len(self.codes) // _LEAST
         self.work -= len(codes)
         if most <= shortest or self.work < 0:
@@ -616,10 +616,10 @@ class Repeated(NamedTuple):
 Body = tuple["int | Repeated", ...]
 
 
-def _foretold(
+def _extrapolated(
     own: list[Body], codes: Integers, edges: Sequence[int], free: Container[int]
 ) -> tuple[int, list[Body]]:
-    """Return the first node of a run and its turns, as the extents of the last two foretell them.
+    """Return the first node of a run and its turns, extrapolated from the extents of the last two.
 
     Parameters
     ----------
@@ -650,9 +650,9 @@ def _foretold(
 
 
 def _continued(before: Body, last: Body, turns: int) -> Body:
-    """Return a body so many turns after the last, where extents change as they last did.
+    """Return a body some turns after the last, with extents that change as they last did.
 
-    It is empty if the last two differ otherwise than by extents, or if one would be negative.
+    It is empty if the last two differ in more than extents, or if an extent would be negative.
     """
     if len(before) != len(last):
         return ()

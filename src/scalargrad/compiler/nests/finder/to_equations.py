@@ -1,7 +1,7 @@
 """Write a tree as equations: an array for each statement, a variable for each loop.
 
-A chain of additions is a sum if only its last result is read. Where operands read is known by
-`Storage`.
+A chain of additions is a sum if only its last result is read. `Storage` has the cells that operands
+read.
 """
 
 from __future__ import annotations

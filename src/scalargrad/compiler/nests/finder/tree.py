@@ -1,4 +1,4 @@
-"""The tree of a recording: loops and statements, and what each operand of a statement reads.
+"""The tree of a recording: loops and statements, and the access of each operand.
 
 ``str(tree)`` shows its form: ``100[16[4] 5]`` is a loop of 100 of a loop of 16 over four statements
 and of five more. An extent is shown as ``2+i`` where it depends on outer loops, as ``1..5`` where
@@ -43,7 +43,7 @@ class Indices:
         return len(self.rows)
 
     def within(self, counts: Integers) -> Indices:
-        """Return the indices in a loop that is repeated so often for each instance."""
+        """Return the indices in a loop that is repeated a number of times for each instance."""
         inner = stretches(np.zeros(len(counts), np.int64), counts)
         return Indices(np.concatenate([np.repeat(self.axes, counts, axis=1), inner[None]]))
 
@@ -309,8 +309,8 @@ def _extent(loop: Loop) -> str:
 def computes(tree: Tree, recording: Instructions) -> bool:
     """Return whether each node of a recording is in one statement, which reads its operands.
 
-    These are computed from the accesses as they are written: nothing of how they were found is
-    used, so that a mistake of the search costs speed alone.
+    The operands are computed from the accesses as they are written, not as they were found, so that
+    a mistake of the search costs only speed.
     """
     found = np.sort(np.concatenate([s.nodes for s in tree.statements]))
     if not np.array_equal(found, np.arange(len(recording))):
@@ -355,7 +355,7 @@ def _all(kind: int, places: Integers) -> tuple[Integers, Integers]:
 
 
 def _nodes(statement: Statement, wanted: list[Integers], count: int) -> Integers:
-    """Return the nodes of a statement at so many indices; -1 where there is none."""
+    """Return the nodes of a statement at some indices; -1 where there is none."""
     keys, sought = np.zeros(len(statement.nodes), np.int64), np.zeros(count, np.int64)
     inside = np.ones(count, np.bool_)
     for own, index in zip(statement.indices.axes, wanted, strict=True):
