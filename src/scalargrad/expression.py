@@ -114,7 +114,7 @@ def _words(lines: Sequence[str]) -> Iterator[_Word]:
             if line[column].isspace():
                 column += 1
                 continue
-            written = _written(line, column)
+            written = _token(line, column)
             text = _SAME.get(written, written)
             text = text if text.isdigit() else normalize("NFKC", text)  # a raised 2 is no 2
             depth += (text in ("(", "[")) - (text in (")", "]"))
@@ -125,7 +125,7 @@ def _words(lines: Sequence[str]) -> Iterator[_Word]:
     yield _Word("", len(lines) - 1, len(lines[-1]))
 
 
-def _written(line: str, start: int) -> str:
+def _token(line: str, start: int) -> str:
     """Return the name, number or sign that starts there."""
     if line[start].isidentifier():
         end = start + 1
@@ -160,8 +160,8 @@ class _Reader:
 
     def give(self, name: str, value: Any) -> None:
         """Give a name its value; of a vector, w0, w1 and so on, its entries."""
-        if taken := self.taken(name):
-            raise ExpressionError(f"{name} cannot be given a value: {taken}")
+        if reason := self.conflict(name):
+            raise ExpressionError(f"{name} cannot be given a value: {reason}")
         if isinstance(value, Value):
             self.names[name] = value
         elif not isinstance(value, list | tuple) and getattr(value, "ndim", 0) != 1:
@@ -175,7 +175,7 @@ class _Reader:
                 self.give(entry, x)
             self.names[name] = tuple(self.names[entry] for entry in entries)
 
-    def taken(self, name: str) -> str:
+    def conflict(self, name: str) -> str:
         """Return the reason why a name cannot be given a meaning; "" if there is none."""
         if name in _CONSTANTS:
             return f"it is the constant {_CONSTANTS[name]:.6g}; choose another name"
@@ -252,8 +252,8 @@ class _Reader:
         target = self.word
         assigns = target.text[0].isidentifier() and self.words[self.at + 1].text == "="
         if assigns:
-            if taken := self.taken(target.text):
-                raise self.error(target, f"{shortened(target.text)} cannot be assigned: {taken}")
+            if reason := self.conflict(target.text):
+                raise self.error(target, f"{shortened(target.text)} cannot be assigned: {reason}")
             self.at += 2
         start = self.word
         found = self.expression()

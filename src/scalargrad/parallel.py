@@ -67,11 +67,11 @@ class SweepInterrupt(KeyboardInterrupt):
     """
 
     def __init__(self, finished: dict[int, Any]) -> None:
-        super().__init__(f"the sweep was interrupted; {_kept(finished)}")
+        super().__init__(f"the sweep was interrupted; {_saved(finished)}")
         self.finished = finished
 
 
-def _kept(finished: dict[int, Any]) -> str:
+def _saved(finished: dict[int, Any]) -> str:
     """Return the fate of the results so far, for a caller who has the exception as `error`."""
     if not finished:
         return "no point had finished"
@@ -147,7 +147,7 @@ def sweep(
                 interrupt.check()  # fit ends at Ctrl-C in good order: what it returns is not whole
                 if isinstance(outcome, Failure):
                     where = f"points[{index}], which is {shown(given[index])}"
-                    message = f"f failed at {where}: {in_words(outcome.error)}; {_kept(done)}"
+                    message = f"f failed at {where}: {in_words(outcome.error)}; {_saved(done)}"
                     raise SweepError(message, index, given[index], done) from outcome.error
                 done[index] = outcome
                 bar.advance(1, f"sweep {len(done)}/{len(given)}")
@@ -392,16 +392,16 @@ class _Processes:
 
         If a process dies, so do the others, and new ones are asked once more.
         """
-        asked = [*requests]
+        pending = [*requests]
         pools = self._pools = self._pools or [WorkerPool(1) for _ in range(self.count)]
         try:
-            futures = [pools[x.share].submit(f, x) for x in asked]
+            futures = [pools[x.share].submit(f, x) for x in pending]
             return [future.result() for future in futures]
         except BrokenProcessPool as error:
             self.close()
             if is_last:
                 raise death_error(error) from None
-        return self.map(f, asked, is_last=True)
+        return self.map(f, pending, is_last=True)
 
     def close(self) -> None:
         """Kill the processes; others start when needed."""

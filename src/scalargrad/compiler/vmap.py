@@ -267,9 +267,9 @@ def _shared(results: list[Any]) -> Any:
         )
     first = results[0]
     if not all(x is first for x in results):
-        told = "what the first example returns", "what the others return"
-        numbers = flatten(first, told[0])[0]
-        rows = [flatten_like(x, first, told[1], told[0]) for x in results]
+        names = "what the first example returns", "what the others return"
+        numbers = flatten(first, names[0])[0]
+        rows = [flatten_like(x, first, names[1], names[0]) for x in results]
         if not all(_is_same([*zip(numbers, row, strict=True)]) for row in rows):
             found = shown(first) if current_trace() is None else "what is computed of each example"
             raise OperandError(

@@ -97,7 +97,7 @@ def exported(
 def _copied(recorded: Program, numbers: Sequence[float], inputs: Sequence[int]) -> Writer:
     """Return a copy of a recorded program that has these inputs in this order.
 
-    The inputs behind them are constants.
+    The inputs after them are constants.
     """
     given = len(inputs)
     copy = Writer(recorded, given)

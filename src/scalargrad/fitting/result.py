@@ -71,9 +71,9 @@ class FitResult:
     def covariance(self) -> Any:
         """The covariance of the parameters, an array with a row for each of `names`.
 
-        It is the inverse of the Hessian; of `least_squares`, s²·(JᵀJ)⁻¹ with the Jacobian J and s²
-        the sum of the squared residuals over how many more there are than parameters. Both are
-        of the free numbers, and carried over to the parameters by the delta method. A parameter
+        It is the inverse of the Hessian; for `least_squares`, s²·(JᵀJ)⁻¹ with the Jacobian J and s²
+        the sum of squared residuals over the degrees of freedom. Both are of the free numbers, and
+        carried over to the parameters by the delta method. A parameter
         at its bound has nan.
 
         Raises

@@ -94,13 +94,13 @@ class Module:
         """
         found: dict[int, Any] = {}
 
-        def asked(part: Any) -> bool:
+        def lists_its_own(part: Any) -> bool:
             return isinstance(part, Module) and part is not self and _lists_its_own(part)
 
-        for name, part in _walk(self, closed=asked):
+        for name, part in _walk(self, closed=lists_its_own):
             if _is_parameter(part):
                 found[id(part)] = part
-            elif asked(part):
+            elif lists_its_own(part):
                 found.update((id(x), x) for x in part.parameters())
             elif _is_overlooked(part):
                 warnings.warn(

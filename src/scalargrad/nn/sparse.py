@@ -1,7 +1,7 @@
 """Parameters that note when a gradient reaches them, so that a step costs only what it touches.
 
-A table of 10,000 words by 10 features has 100,000 parameters, of which one example reads a
-hundred. Clearing, clipping and updating then visit that hundred and skip the rest.
+A table of 10,000 words by 10 features has 100,000 parameters, and one example reads a hundred of
+them. Clearing, clipping and updating then visit that hundred and skip the rest.
 """
 
 from __future__ import annotations

@@ -182,8 +182,8 @@ def _probability(x: Any, y: Any, rest: Any) -> Any:  # noqa: ARG001 - its slopes
 def logsumexp(operands: Sequence[float]) -> float:
     """Compute ln Σ e^xᵢ without overflow; its partials are the softmax of the operands.
 
-    Of the largest, only what the others add is computed, as `numpy.logaddexp` does: where one
-    operand is 0 and the others far below it, the small result has all its digits.
+    Only the others' share beyond the largest is computed, as `numpy.logaddexp` does: if one operand
+    is 0 and the others are far below it, the small result has all its digits.
 
     Raises
     ------
@@ -385,7 +385,7 @@ def std(values: Iterable[Any], *, correction: float = 1) -> Any:
 class MaxScore(float):
     """The largest of some scores, a constant of the graph that `softmax` makes over them.
 
-    It keeps the scores, so that whoever computes the graph at other numbers can find it again.
+    It keeps the scores, so that it can be found again when the graph is computed at other numbers.
     """
 
     __slots__ = ("scores",)
@@ -506,6 +506,6 @@ def _partials_of_either(share: Any, _w: Any, total: Any, rest: Any) -> tuple[Any
 def _recorded_share(w: Any, total: Any, rest: Any) -> Any:  # noqa: ARG001 - its slopes read the rest
     """Return w / total, with the slopes of a quotient, or of `_share` where that is likely.
 
-    Gradients by it, and of its gradients, are then those of what is computed eagerly.
+    Its derivatives of any order are then those of eager code.
     """
     return w / total

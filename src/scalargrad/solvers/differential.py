@@ -187,7 +187,7 @@ class _Equations(Equations):
 class _Adapted:
     """Steps whose sizes follow from their errors.
 
-    A state has the time, y and its slope, the size that is tried next, and how often it was.
+    A state has the time, y and its slope, the size to try next, and the number of tries.
     """
 
     def __init__(self, equations: _Equations, rtol: float, atol: float, most: int) -> None:

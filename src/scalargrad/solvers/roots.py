@@ -61,10 +61,11 @@ def root(f: Callable[..., Any], x0: Any, *args: Any, tol: float = 1e-8, maxiter:
     -----
     A step that does not make the residual smaller, or leaves the domain of `f`, is halved.
 
-    The root is found without derivatives. Then ``x - J⁻¹·f(x)`` is computed with them, of constant
-    J, once more often than derivatives are being taken here, and twice at least: k such steps give
-    all derivatives up to order k (the implicit function theorem, order by order). One of a higher
-    order, as of a compiled function that is differentiated three times, is infinite or nan.
+    The root is found without derivatives. Then ``x - J⁻¹·f(x)`` is computed with them and with J
+    constant, once more often than derivatives are being taken here, and at least twice: k such
+    steps give all derivatives up to order k (the implicit function theorem, order by order). One of
+    a higher order, as of a compiled function that is differentiated three times, is infinite or
+    nan.
 
     Examples
     --------
@@ -198,11 +199,11 @@ class _Equations(Equations):
 
         with _without_graphs():
             state = {**begin(self.initial), "count": 0.0, "sizes": [abs(x) for x in self.initial]}
-            x = self._found(while_loop(goes_on, counted_step, state), tol)
+            x = self._accepted(while_loop(goes_on, counted_step, state), tol)
             slopes = [[constant(y) for y in row] for row in self.linearised(x)[0]]
         return self.shaped(self._attached(x, slopes))
 
-    def _found(self, state: State, tol: float) -> Numbers:
+    def _accepted(self, state: State, tol: float) -> Numbers:
         """Return x as constants: nan where steps have not become small, or an error."""
         is_near = _is_near(state, tol)
         if recorder() is not None:

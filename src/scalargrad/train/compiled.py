@@ -149,7 +149,7 @@ class CompiledSteps:
             )
         if not self._running and not self._is_ahead:
             self._read()
-        found = self._found(rows)
+        found = self._gradient(rows)
         if found is None:
             return None
         (loss, predictions), grads = found
@@ -172,7 +172,7 @@ class CompiledSteps:
         wanted = self._run.gradient_tolerance is not None
         return loss, numbers, grads.tolist() if wanted else []
 
-    def _found(self, rows: Sequence[int]) -> Any:
+    def _gradient(self, rows: Sequence[int]) -> Any:
         """Return ((loss, predictions), gradient) of a batch; None if it must be taken eagerly."""
         key = self._rows.keys[rows[0]]
         if key not in self._programs:

@@ -322,8 +322,8 @@ def _train(run: Trainer, epochs: int, saved: RunState | None, every: int, bar: P
                 row = run.epoch(interrupt, lambda count: bar.advance(count, *texts))
                 texts[:] = [f"epoch {row['epoch']}/{epochs}", *_numbers(row)]
                 bar.advance(0, *texts)
-                asked = [callback(run.model, history) for callback in run.callbacks]
-                history.stopped = run.reason(epochs) or ("a callback asked" if any(asked) else "")
+                answers = [callback(run.model, history) for callback in run.callbacks]
+                history.stopped = run.reason(epochs) or ("a callback asked" if any(answers) else "")
                 if saved is not None and (history.stopped or len(history) % every == 0):
                     saved.save()
         except KeyboardInterrupt:
@@ -522,7 +522,7 @@ class Trainer:
         with no_grad():
             found = self.steps.predictions(inputs) if self.steps else None
             predictions = found or [self.model(x) for x in inputs]
-            loss = self.asked(self.loss, predictions, targets)
+            loss = self.measured(self.loss, predictions, targets)
         measured = self._metrics([detached(x) for x in predictions], targets)
         return {
             "val_loss": float(detached(loss)),
@@ -540,10 +540,10 @@ class Trainer:
             schedule.step()
 
     def _metrics(self, predictions: list[Any], targets: list[Any]) -> Row:
-        found = {name: self.asked(f, predictions, targets) for name, f in self.metrics.items()}
+        found = {name: self.measured(f, predictions, targets) for name, f in self.metrics.items()}
         return {name: float(detached(x)) for name, x in found.items()}
 
-    def asked(self, function: Any, predictions: list[Any], targets: list[Any]) -> Any:
+    def measured(self, function: Any, predictions: list[Any], targets: list[Any]) -> Any:
         """Return the number that a loss or a metric makes of lists of its own: it may sort them."""
         return _number(function([*predictions], [*targets]), function, "one number, such as a mean")
 
@@ -673,16 +673,16 @@ def _try_out(run: Trainer, data: Examples, what: str) -> int:
         found[i] = _attempt(asking, "the model", f"X of {what} at {i}, {shown(x)}")
     if found[0] is None:
         return 0
-    asked = [i for i in sorted(found) if found[i] is not None] if others else range(len(sizes))
-    predictions, targets = [found.get(i, found[0]) for i in asked], data.at(asked).targets
-    loss = _attempt(partial(run.asked, run.loss, predictions, targets), name_of(run.loss), what)
+    indices = [i for i in sorted(found) if found[i] is not None] if others else range(len(sizes))
+    predictions, targets = [found.get(i, found[0]) for i in indices], data.at(indices).targets
+    loss = _attempt(partial(run.measured, run.loss, predictions, targets), name_of(run.loss), what)
     if isinstance(loss, Value) and data is not run.held_out:
         _require_parameters(run, loss)
     numbers = [detached(x) for x in predictions]
     for f in run.metrics.values():
         # ValueErrors, too: a correlation may be undefined for the predictions made here
         cured = ArithmeticError, ValueError
-        _attempt(partial(run.asked, f, numbers, targets), name_of(f), what, cured)
+        _attempt(partial(run.measured, f, numbers, targets), name_of(f), what, cured)
     first = found[0] if isinstance(found[0], list | tuple) else [found[0]]
     nodes = [topological_order(x) for x in first if isinstance(x, Value)]
     return sum(len(node.parents) for part in nodes for node in part)

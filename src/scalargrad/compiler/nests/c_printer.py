@@ -80,7 +80,7 @@ def _value(word: str) -> str:
 def _lines(lines: list[str]) -> list[str]:
     """Return the statements of a function, whose basic blocks have labels.
 
-    What a block has of the next one's variables (phis) is noted at its end, and taken over there.
+    The values of the next block's variables (phis) are noted at a block's end, and assigned there.
     """
     declared, noted = list[str](), dict[str, list[str]]()
     for text in lines:

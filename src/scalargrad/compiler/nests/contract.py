@@ -97,7 +97,7 @@ def contract(
     alone = {a: x for a, x in products.items() if reads[a] == 1 and writes[a] == 1}
     found: dict[Step, Step | None] = {}
     for step, around in every:
-        made = None if step.out.array in but else _taken(step, around, alone, examples)
+        made = None if step.out.array in but else _contracted(step, around, alone, examples)
         if made is not None:
             taken, found[step] = made
             found[taken] = None
@@ -106,7 +106,7 @@ def contract(
     return Program(arrays, replaced(program.body, lambda step: found.get(step, step)))
 
 
-def _taken(
+def _contracted(
     step: Step,
     around: tuple[Var, ...],
     products: Mapping[Array, _Product],

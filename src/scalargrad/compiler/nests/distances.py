@@ -198,8 +198,8 @@ def is_unique(indices: Iterable[Index]) -> bool:
 def adds_loop_by_loop(out: Access) -> bool:
     """Return whether the terms of a cell are summed over each loop by itself.
 
-    Else each term is added to what the cell holds: where turns over cells meet in one, or loops
-    over cells end at a variable of the sum, so that they run inside of its loop.
+    Else each term is added to the cell at once: where turns over cells meet in one, or loops over
+    cells end at a variable of the sum, so that they run inside of its loop.
     """
     ends = (v.extent.variables for v in out.variables)
     return is_unique(out.indices) and all(x <= out.variables for x in ends)

@@ -200,7 +200,7 @@ def _numbers(array: Array, given: Mapping[Array, Any]) -> list[float]:
 def total(terms: Sequence[tuple[tuple[tuple[int, int], ...], Term]]) -> float:
     """Return the sum of terms by the rule.
 
-    With each come the values of the sum's variables, each with the extent of its loop.
+    Each has the values of the sum's variables, with the extents of their loops.
     """
     (_, extent), *_ = terms[0][0]
     classes = [-0.0] * (CLASSES if extent > SEQUENTIAL else 1)

@@ -228,7 +228,7 @@ class Lowering:
     def _roots(self, row: Sequence[Sweep]) -> tuple[Array, Array | float]:
         """Copy roots to an array and their seeds to another; return these, or a seed of all.
 
-        Of several gradients, the array is to choose one of the roots.
+        For several gradients, the array chooses one of the roots.
         """
         b, cells = self.cells.builder, self.cells
         pairs = row[0].roots if len(row) == 1 else [sweep.roots[0] for sweep in row]

@@ -30,7 +30,7 @@ _Use = tuple[Step, tuple[Var, ...]]
 def with_outputs_only(program: Program, outputs: Array) -> tuple[Program, dict[Array, Array]]:
     """Return a program that has nothing but its outputs as results, and new arrays by old ones.
 
-    Nobody differentiates it any more: what only the slopes of an operation read is left out.
+    It is not differentiated any more: operands that only slopes read are left out.
     """
     others = {a: Array(a.name, a.shape) for a in program.arrays if a.kind == "out"}
     del others[outputs]

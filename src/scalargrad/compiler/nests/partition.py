@@ -258,7 +258,7 @@ class Partition:
     def _parts(self) -> list[Part]:
         found, program = self.found, self.program
         levels = [found.computed(k) for k in range(int(found.levels.max(initial=0)) + 1)]
-        given = [self._given(nodes, k > 0) for k, nodes in enumerate(levels)]
+        given = [self._inputs_of(nodes, k > 0) for k, nodes in enumerate(levels)]
         read = np.zeros(len(program), np.bool_)  # elsewhere
         read[[*program.outputs, *self.points]] = True
         read[[x for sweep in self.sweeps for pair in sweep.roots for x in pair]] = True
@@ -268,7 +268,7 @@ class Partition:
         pairs = zip(levels, given, strict=True)
         return [self._part(nodes, arrays, read) for nodes, arrays in pairs]
 
-    def _given(self, nodes: Integers, late: bool) -> list[Given]:
+    def _inputs_of(self, nodes: Integers, late: bool) -> list[Given]:
         """Return the arrays given to some computed nodes."""
         found, program, written = self.found, self.program, self.found.written
         read = _distinct(found.read_by(nodes))

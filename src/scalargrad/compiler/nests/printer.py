@@ -129,7 +129,7 @@ class Printer(Sums):
             for x in step.args:
                 if isinstance(x, float) or x.array in written or x.variables & open_:
                     continue
-                if x.tables or self._found(self._key(x)) is not None:
+                if x.tables or self._lookup(self._key(x)) is not None:
                     continue
                 gathered = self._is_wide(x) and self._fixed_stride(x) != 1
                 if (gathers if gathered else loads) > 0:

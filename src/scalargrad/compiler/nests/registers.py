@@ -87,7 +87,7 @@ class Registers:
         """Return a pointer to a number in memory, at `base` and multiples of registers."""
         start, key = "%m", ("pointer", *terms)
         if terms:
-            found = self._found(key)
+            found = self._lookup(key)
             if found is None:
                 found = self.scopes[-1][key] = self._next_to("%m", self.whole(0, terms))
             start = str(found)
@@ -246,7 +246,7 @@ class Registers:
             for k in range(self.active_lanes):
                 self.e1.store(self.e8.lane(number, k), self._where(x, k))
 
-    def _found(self, key: Key) -> Operand | None:
+    def _lookup(self, key: Key) -> Operand | None:
         for scope in reversed(self.scopes):
             if key in scope:
                 return scope[key]
@@ -255,7 +255,7 @@ class Registers:
     def _value(self, x: Access) -> str:
         """Return a cell, or those on all lanes where it depends on them."""
         key = self._key(x)
-        found = self._found(key)
+        found = self._lookup(key)
         if found is None:
             found = self.scopes[-1][key] = self._complete(x)
         return str(found)
@@ -271,7 +271,7 @@ class Registers:
         number = self._value(x)
         if self.lane is None or self._is_wide(x):
             return number
-        found = self._found(("spread", number))
+        found = self._lookup(("spread", number))
         if found is None:
             found = self.scopes[-1]["spread", number] = self.e8.spread(number)
         return found

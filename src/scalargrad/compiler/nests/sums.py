@@ -179,8 +179,8 @@ class Sums(Registers):
 def _is_elsewhere(x: Access, out: Access) -> bool:
     """Return whether a cell is another than the one that is added to, wherever loops stand."""
     pairs = zip(x.indices, out.indices, strict=True)
-    apart = (index - mine for index, mine in pairs if index != mine)
-    return any(not (d.variables or d.via) for d in apart)
+    differences = (index - mine for index, mine in pairs if index != mine)
+    return any(not (d.variables or d.via) for d in differences)
 
 
 def has_partial_sums(step: Step, loop: Loop) -> bool:

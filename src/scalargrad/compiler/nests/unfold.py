@@ -215,7 +215,7 @@ class _Unfolding(Writer):
             elif op is LOSS:
                 new.append(self._left([new[x] for x in args]))
             elif op is ADJOINT:
-                new.append(self._asked(*args))
+                new.append(self._adjoint(*args))
             else:
                 self._copy_all(range(node, node + 1))
             if node in self.chain_starts:
@@ -303,7 +303,7 @@ class _Unfolding(Writer):
         moving = [x for pair in pairs if pair[0] not in self.constants for x in pair]
         return self.append(LOSS, tuple(moving)) if moving else self.constant(0.0)
 
-    def _asked(self, wrt: int, loss: int) -> int:
+    def _adjoint(self, wrt: int, loss: int) -> int:
         """Write a gradient, or leave it."""
         seeds, x, left = self.source.args[loss], self.places[wrt], self.places[loss]
         if seeds not in self.wrt:
@@ -394,8 +394,8 @@ class _Unfolding(Writer):
 def _shared_largest(fixed: Symbol, operands: Sequence[Symbol]) -> Symbol:
     """Return the largest of some operands, given its number: equal ones share its gradient."""
     alike = [eq(x, fixed) for x in operands]
-    apart = [where(same, fixed - x, 0.0) for same, x in zip(alike, operands, strict=True)]
-    found: Symbol = where(abs(fixed) < math.inf, fixed + sum(apart) / -sum(alike), fixed)
+    gaps = [where(same, fixed - x, 0.0) for same, x in zip(alike, operands, strict=True)]
+    found: Symbol = where(abs(fixed) < math.inf, fixed + sum(gaps) / -sum(alike), fixed)
     return found
 
 

@@ -132,8 +132,8 @@ def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:
     if length is not None:
         counts.add(length)
     if len(counts) != 1:
-        told = f"tell {sorted(counts)} steps" if counts else "do not tell the number of steps"
-        raise OperandError(f"scan: xs and length {told}: give one number")
+        problem = f"tell {sorted(counts)} steps" if counts else "do not tell the number of steps"
+        raise OperandError(f"scan: xs and length {problem}: give one number")
     (count,) = counts
     return columns, count
 

@@ -297,7 +297,7 @@ def _plus(e: Emitter, start: str, factor: str, z: str, coefficients: Sequence[fl
 
 
 def _quadrant(e: Emitter, x: str) -> tuple[str, str, str]:
-    """Return the quadrant, in the low bits, x minus its multiple of π/2, and how much that exceeds.
+    """Return the quadrant, in the low bits, x minus its multiple of π/2, and the excess of that.
 
     The difference is rounded; the exact one is less by the excess.
     """

@@ -114,8 +114,8 @@ def _cut(codes: Codes, at: Integers, keys: Codes) -> Alternatives | None:
     covered = int((stop - start)[which].sum())
     for longer in _by_end(bodies).values():
         ends = which[np.isin(ways, [*longer])]
-        apart = np.bincount(np.diff(ends)) if len(ends) > 1 else np.zeros(1)
-        if apart.max() >= _REGULAR * (len(ends) - 1):
+        gaps = np.bincount(np.diff(ends)) if len(ends) > 1 else np.zeros(1)
+        if gaps.max() >= _REGULAR * (len(ends) - 1):
             ways = np.array([longer.get(k, k) for k in range(len(bodies))])[ways]
     begins = start[which]
     for last in at[ended].tolist():  # where the copy after a run begins with a body

@@ -265,7 +265,7 @@ class Storage:
         if isinstance(access, Constant):
             return access.number
         if isinstance(access, Input):
-            return self._taken(access.place, statement.loops)
+            return self._input_cell(access.place, statement.loops)
         if isinstance(access, Data):
             return self._looked(statement.loops, statement.indices.axes, access.numbers)
         assert isinstance(access, Result)
@@ -274,7 +274,7 @@ class Storage:
         cell.among.reach([self._bounds(x, statement, region) for x in cell.indices])
         return cell
 
-    def _taken(self, place: Affine, loops: Sequence[Loop]) -> Cell:
+    def _input_cell(self, place: Affine, loops: Sequence[Loop]) -> Cell:
         """Return a read of inputs, of one array."""
         which = (place.base + INPUT_STRIDE // 2) // INPUT_STRIDE
         if any(2 * abs(stride) > INPUT_STRIDE for stride in place.strides):
@@ -368,7 +368,7 @@ class Storage:
         if source < 0:
             place = part.affine(read)
             if place is not None and len(here) == count:
-                return self._taken(place, loops)
+                return self._input_cell(place, loops)
             numbers = np.full(count, read[0])
             numbers[here] = read
             arrays = numbers // INPUT_STRIDE

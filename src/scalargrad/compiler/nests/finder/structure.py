@@ -194,14 +194,14 @@ class _Search:
             return None
         while self._sweep() or any(map(self._fold, self._recurring(_WINDOW, _SHORT, _LIKELY))):
             pass
-        return self._found()
+        return self._structure()
 
     def run_flat(self) -> Structure:
         """Fold flat loops, which hold no loops, each time the one that saves most symbols."""
         while any(map(self._fold, self._saving())):
             loops = np.flatnonzero(self.extents)  # no two are alike from now on
             self.codes[loops] = self.plain[loops] = mixed(_INPUTS + self.symbols[loops])
-        return self._found()
+        return self._structure()
 
     def _saving(self) -> list[int]:
         """Return the periods of loops that save symbols, first that of the one that saves most."""
@@ -212,7 +212,7 @@ class _Search:
         likely = [x for x in sorted(found) if found[x] >= _SAVES]
         return sorted(likely, key=lambda period: -found[period])
 
-    def _found(self) -> Structure:
+    def _structure(self) -> Structure:
         loops = (self.starts, self.periods, self.counts, self.pool)
         starts, periods, counts, pool = (np.array(x, np.int64) for x in loops)
         size = int(self.sizes.sum())
@@ -598,9 +598,9 @@ class _Search:
             hashes, size = mixed(hashes[:-size]) + hashes[size:], 2 * size
         order = np.argsort(hashes, kind="stable")
         ordered = hashes[order]
-        apart = np.diff(order)[ordered[1:] == ordered[:-1]]
-        apart = apart[(apart > shortest) & (apart <= most)]
-        often = np.bincount(apart, minlength=1)
+        distances = np.diff(order)[ordered[1:] == ordered[:-1]]
+        distances = distances[(distances > shortest) & (distances <= most)]
+        often = np.bincount(distances, minlength=1)
         frequent = np.argsort(-often, kind="stable")[:count].tolist()
         return sorted(x for x in frequent if often[x])
 

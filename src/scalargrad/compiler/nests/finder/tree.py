@@ -54,11 +54,11 @@ class Indices:
             at = int(index.max() if last else index.min())
             there = index == at
             self._parts[axis, last] = (
-                None if there.all() else (at, self._taken(there), self._taken(~there))
+                None if there.all() else (at, self._subset(there), self._subset(~there))
             )
         return self._parts[axis, last]
 
-    def _taken(self, flags: Flags) -> Indices:
+    def _subset(self, flags: Flags) -> Indices:
         return Indices(np.compress(flags, self.axes, axis=1), self.rows[flags])
 
     def affine(self, numbers: Integers) -> Affine | None:
