@@ -31,7 +31,7 @@ __all__ = ["parse"]
 
 _CONSTANTS = {"pi": math.pi, "e": math.e}
 
-#: The operators between two operands, and how tightly they bind; a sign binds as a power does.
+#: The operators between two operands, and their precedence; a sign has that of a power.
 _BINARY: dict[str, tuple[int, Operation]] = {
     "<": (0, ops.lt),
     "<=": (0, ops.le),
@@ -56,7 +56,7 @@ _ALIASES = {
     "σ": "sigmoid",
 }
 
-#: What to write for operations of other libraries: those of several numbers, and the others.
+#: The advice for operations of other libraries: those of several numbers, and the others.
 _INSTEAD = {
     **{name: f"Write {written}" for name, written in OTHER_NAMES.items()},
     "log_softmax": "It would be several numbers: write one of them, a - logsumexp(a, b, c)",
@@ -106,7 +106,7 @@ class _Word(NamedTuple):
 
 
 def _words(lines: Sequence[str]) -> Iterator[_Word]:
-    """Yield the words of a text, in which a line within brackets ends no statement."""
+    """Yield the words of a text; the end of a line within brackets ends no statement."""
     depth = 0
     for row, line in enumerate(lines):
         column = 0
@@ -114,7 +114,7 @@ def _words(lines: Sequence[str]) -> Iterator[_Word]:
             if line[column].isspace():
                 column += 1
                 continue
-            written = _written(line, column)
+            written = _token(line, column)
             text = _SAME.get(written, written)
             text = text if text.isdigit() else normalize("NFKC", text)  # a raised 2 is no 2
             depth += (text in ("(", "[")) - (text in (")", "]"))
@@ -125,7 +125,7 @@ def _words(lines: Sequence[str]) -> Iterator[_Word]:
     yield _Word("", len(lines) - 1, len(lines[-1]))
 
 
-def _written(line: str, start: int) -> str:
+def _token(line: str, start: int) -> str:
     """Return the name, number or sign that starts there."""
     if line[start].isidentifier():
         end = start + 1
@@ -160,8 +160,8 @@ class _Reader:
 
     def give(self, name: str, value: Any) -> None:
         """Give a name its value; of a vector, w0, w1 and so on, its entries."""
-        if taken := self.taken(name):
-            raise ExpressionError(f"{name} cannot be given a value: {taken}")
+        if reason := self.conflict(name):
+            raise ExpressionError(f"{name} cannot be given a value: {reason}")
         if isinstance(value, Value):
             self.names[name] = value
         elif not isinstance(value, list | tuple) and getattr(value, "ndim", 0) != 1:
@@ -175,8 +175,8 @@ class _Reader:
                 self.give(entry, x)
             self.names[name] = tuple(self.names[entry] for entry in entries)
 
-    def taken(self, name: str) -> str:
-        """Return why a name cannot be given a meaning, or nothing."""
+    def conflict(self, name: str) -> str:
+        """Return the reason why a name cannot be given a meaning; "" if there is none."""
         if name in _CONSTANTS:
             return f"it is the constant {_CONSTANTS[name]:.6g}; choose another name"
         if name in ops.TABLE:
@@ -252,8 +252,8 @@ class _Reader:
         target = self.word
         assigns = target.text[0].isidentifier() and self.words[self.at + 1].text == "="
         if assigns:
-            if taken := self.taken(target.text):
-                raise self.error(target, f"{shortened(target.text)} cannot be assigned: {taken}")
+            if reason := self.conflict(target.text):
+                raise self.error(target, f"{shortened(target.text)} cannot be assigned: {reason}")
             self.at += 2
         start = self.word
         found = self.expression()
@@ -268,9 +268,9 @@ class _Reader:
         return made
 
     def expression(self, least: int = _COMPARISON) -> Any:
-        """Return what an expression stands for, of operators that bind at least so tightly.
+        """Return the value of an expression whose operators have at least this precedence.
 
-        That is a node, a number, or of a list or vector a tuple of them.
+        It is a node, a number, or for a list or vector a tuple of them.
         """
         result = self.operand()
         while (found := _BINARY.get(self.word.text)) is not None and found[0] >= least:
@@ -288,7 +288,7 @@ class _Reader:
         return result
 
     def operand(self) -> Any:
-        """Return what a number, a name, a call, a bracket or a sign with its operand stands for."""
+        """Return the value of a number, a name, a call, a bracket or a sign with its operand."""
         word = self.word
         if _NUMBER.match(word.text):
             self.at += 1
@@ -305,7 +305,7 @@ class _Reader:
         return items if is_list or word.text == "[" else items[0]
 
     def items(self, closing: str) -> tuple[tuple[Any, ...], bool]:
-        """Return what stands in brackets up to their end, and whether that is a list."""
+        """Return the items in brackets, up to the closing one, and whether they are a list."""
         items: list[Any] = []
         comma: object = ","
         while self.word.text != closing and comma:
@@ -346,7 +346,7 @@ class _Reader:
         raise self.error(word, reason)
 
     def name(self, word: _Word) -> Any:
-        """Return what a name stands for."""
+        """Return the value of a name."""
         name = word.text
         if name in self.names:
             if name not in _CONSTANTS:
@@ -418,7 +418,7 @@ def parse(text: str, /, **values: Scalar | Sequence[Scalar] | npt.NDArray[Any]) 
     Returns
     -------
     Value
-        The result of the last statement. What is assigned to a name has it as its label.
+        The result of the last statement. A node that is assigned to a name has it as its label.
 
     Raises
     ------

@@ -106,7 +106,7 @@ def leaves(root: Value) -> list[Value]:
 
 
 def fan_out(order: Iterable[Value]) -> dict[Value, int]:
-    """Return how many wires leave each node; x · x counts two.
+    """Return the number of wires that leave each node; x · x counts two.
 
     Examples
     --------

@@ -349,7 +349,8 @@ def _column(a: Matrix, right: Vector, order: range) -> Vector:
     return found
 
 
-#: What is left of a column is rounding below its length times its number of rows times this.
+#: Machine epsilon. The rest of a column is rounding if it is shorter than the column was, times its
+#: number of rows, times this.
 _ROUNDING = 2.0**-52
 
 

@@ -46,7 +46,7 @@ __all__ = [
 
 P = TypeVar("P")
 R = TypeVar("R")
-#: The default number of chunks. It does not depend on the number of workers, as digits would.
+#: The default number of chunks. If it depended on the number of workers, the digits would, too.
 CHUNKS = 32
 #: The index of the function among the chunks, which have their own.
 FUNCTION = -1
@@ -67,12 +67,12 @@ class SweepInterrupt(KeyboardInterrupt):
     """
 
     def __init__(self, finished: dict[int, Any]) -> None:
-        super().__init__(f"the sweep was interrupted; {_kept(finished)}")
+        super().__init__(f"the sweep was interrupted; {_saved(finished)}")
         self.finished = finished
 
 
-def _kept(finished: dict[int, Any]) -> str:
-    """Say what becomes of the results so far, for a caller who has the exception as `error`."""
+def _saved(finished: dict[int, Any]) -> str:
+    """Return the fate of the results so far, for a caller who has the exception as `error`."""
     if not finished:
         return "no point had finished"
     one = len(finished) == 1
@@ -147,7 +147,7 @@ def sweep(
                 interrupt.check()  # fit ends at Ctrl-C in good order: what it returns is not whole
                 if isinstance(outcome, Failure):
                     where = f"points[{index}], which is {shown(given[index])}"
-                    message = f"f failed at {where}: {in_words(outcome.error)}; {_kept(done)}"
+                    message = f"f failed at {where}: {in_words(outcome.error)}; {_saved(done)}"
                     raise SweepError(message, index, given[index], done) from outcome.error
                 done[index] = outcome
                 bar.advance(1, f"sweep {len(done)}/{len(given)}")
@@ -250,7 +250,7 @@ def sum_over(
     5.0
     """
     function(f, "f", "of (params, chunk)")
-    return ChunkedSum(f, _cut(data, chunks), workers)
+    return ChunkedSum(f, _chunks(data, chunks), workers)
 
 
 class ChunkedSum(Generic[R]):
@@ -336,13 +336,13 @@ class Request(NamedTuple):
     key : bytes
         Tells one sum from another.
     share : int
-        Which of the requests of a call this is.
+        The number of this request among those of a call.
     places : range
         The indices of the chunks.
     params : bytes
         The pickle of the parameters.
     pickles : mapping from int to bytes
-        What the worker lacks, by index.
+        The parts that the worker lacks, by index.
     """
 
     key: bytes
@@ -353,8 +353,8 @@ class Request(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def _held(_key: bytes) -> dict[int, Any]:
-    """Return what this process holds of a sum; of the latest four it keeps it."""
+def _stored_sum(_key: bytes) -> dict[int, Any]:
+    """Return this process's store for a sum; it keeps those of the latest four sums."""
     return {}
 
 
@@ -364,7 +364,7 @@ def answer(request: Request) -> bytes:
 
 
 def _answered(request: Request) -> list[Any] | None:
-    held = _held(request.key)
+    held = _stored_sum(request.key)
     held.update((i, pickle.loads(x)) for i, x in request.pickles.items() if i not in held)
     if not held.keys() >= {FUNCTION, *request.places}:
         return None
@@ -392,16 +392,16 @@ class _Processes:
 
         If a process dies, so do the others, and new ones are asked once more.
         """
-        asked = [*requests]
+        pending = [*requests]
         pools = self._pools = self._pools or [WorkerPool(1) for _ in range(self.count)]
         try:
-            futures = [pools[x.share].submit(f, x) for x in asked]
+            futures = [pools[x.share].submit(f, x) for x in pending]
             return [future.result() for future in futures]
         except BrokenProcessPool as error:
             self.close()
             if is_last:
                 raise death_error(error) from None
-        return self.map(f, asked, is_last=True)
+        return self.map(f, pending, is_last=True)
 
     def close(self) -> None:
         """Kill the processes; others start when needed."""
@@ -409,7 +409,7 @@ class _Processes:
             self._pools.pop().kill()
 
 
-def _cut(data: Any, chunks: int | None) -> list[Any]:
+def _chunks(data: Any, chunks: int | None) -> list[Any]:
     """Return data in chunks whose sizes differ by one at most."""
     n = _length(data)
     count = min(n, CHUNKS) if chunks is None else whole(chunks, "chunks")
@@ -419,7 +419,7 @@ def _cut(data: Any, chunks: int | None) -> list[Any]:
 
 
 def _divided(n: int, count: int) -> list[tuple[int, int]]:
-    """Return the bounds of so many parts of n items."""
+    """Return the bounds of a number of parts of n items."""
     return [*pairwise(n * i // count for i in range(count + 1))]
 
 
@@ -514,7 +514,7 @@ def as_workers(workers: Any) -> int | Map:
 
 
 def _mapped(found: Any, f: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[Any]:
-    """Return what a map that somebody gave makes of items."""
+    """Return the results of a caller's own map over items."""
     results: Any = found(f, items)
     if not isinstance(results, Iterable):
         raise OperandError(f"workers returned {shown(results)}: give a map, such as pool.map")
@@ -580,7 +580,7 @@ def packed(x: Any, what: str) -> bytes:
 def reply(f: Callable[[], Any]) -> bytes:
     """Return the pickle of a result, or of a Failure to compute or pickle it, in a worker.
 
-    An exception that cannot be sent, or not be made again, is told in words by a WorkerError.
+    An exception that cannot be sent, or not be made again, is described by a WorkerError.
     """
     try:
         return pickle.dumps(f(), protocol=pickle.HIGHEST_PROTOCOL)

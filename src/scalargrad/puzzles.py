@@ -113,8 +113,8 @@ def check(number: int, answer: Callable[..., Any]) -> Verdict:
     Returns
     -------
     Verdict
-        True if the answer is right. Printed, it says so, or what differs, and a hint. What the
-        answer raises is told, too.
+        True if the answer is right. Printed, it says so, or names the difference and gives a hint.
+        An error raised by the answer is reported, too.
 
     Raises
     ------
@@ -137,15 +137,15 @@ def check(number: int, answer: Callable[..., Any]) -> Verdict:
         point = [rng.uniform(0.5, 2) * rng.choice([-1, 1]) for _ in names]
         graph = puzzle.f(*map(Value, point, names))
         graph.label = "f"
-        wrong = _wrong(puzzle, answer, point)
+        wrong = _fault(puzzle, answer, point)
         if wrong:
             at = ", ".join(f"{k} = {v:.4g}" for k, v in zip(names, point, strict=True))
             return Verdict(False, f"not yet: at {at}, {wrong}.\nHint: {puzzle.hint}", graph)
     return Verdict(True, "right", graph)
 
 
-def _wrong(puzzle: Puzzle, answer: Callable[..., Any], point: list[float]) -> str:
-    """Return what is wrong with an answer at a point; "" if nothing is."""
+def _fault(puzzle: Puzzle, answer: Callable[..., Any], point: list[float]) -> str:
+    """Return the fault of an answer at a point; "" if it is right."""
     true = puzzle.truth(*point)
     try:
         found = puzzle.ask(answer, *point)
@@ -213,7 +213,7 @@ def _error(w: Any, x: Any, t: Any) -> Any:
     return (tanh(w * x) - t) ** 2
 
 
-#: For each puzzle its function, how an answer is asked, and what is right if not the partials.
+#: The function of each puzzle, the question, and the right answer if it is not the partials.
 _CHECKS: list[tuple[Any, Any, Any]] = [
     (tanh, _solves, None),
     (lambda a, b: a / b, _solves, None),

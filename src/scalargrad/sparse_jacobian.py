@@ -27,16 +27,16 @@ from scalargrad.value import Value
 
 
 def pattern(program: Program, inputs: int, results: int) -> tuple[Integers, Integers]:
-    """Return where a Jacobian may have entries that are not 0.
+    """Return the sparsity pattern of a Jacobian: its entries that may not be 0.
 
     Parameters
     ----------
     program : Program
         As recorded.
     inputs : int
-        How many inputs, the first ones, are differentiated with respect to.
+        The number of inputs, the first ones, to differentiate with respect to.
     results : int
-        How many outputs, the first ones, are differentiated.
+        The number of outputs, the first ones, that are differentiated.
 
     Returns
     -------
@@ -165,8 +165,8 @@ class _Plan:
 
     Rows are coloured, and cotangents pulled back, unless that takes more than twice as many
     colours as columns: one backward sweep is compiled sooner than the two that push a tangent
-    forward. Both are gradients of a `dot`: so many results that each have a cotangent of their
-    own would be as many sweeps, of which examples under `vmap` have a square.
+    forward. Both are gradients of a `dot`: as many results that each have a cotangent of their
+    own would be as many sweeps, and the square of that for examples under `vmap`.
 
     Parameters
     ----------

@@ -121,7 +121,7 @@ class Value(PythonProtocols, LectureNames):
     local_grads: tuple[float | None, ...]
     label: str
 
-    #: The class of what operations make of this Value.
+    #: The class of the nodes that operations make of this Value.
     _node: ClassVar[type]
 
     def __init__(

@@ -46,7 +46,7 @@ class CompiledNest:
             body, fastest = tiled(body, lanes=isinstance(self, LLVMNest))
         self.plan = plan(program, body, fastest)
         self.build(body, level)
-        self.memory = self.plan.begun()
+        self.memory = self.plan.initial_memory()
         self._address = self.memory.ctypes.data
 
     def build(self, body: Body, level: int) -> None:

@@ -9,12 +9,12 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-#: How many numbers a cache line holds, and the widest vector.
+#: The numbers in a cache line, and in the widest vector.
 LINE = 8
 
 
 def aligned(cells: int) -> Floats:
-    """Return so many zeros that begin with a cache line, as vectors do."""
+    """Return zeros that begin with a cache line, as vectors do."""
     room: Floats = np.zeros(cells + LINE)
     first = -(room.ctypes.data // room.itemsize) % LINE
     return room[first : first + cells]

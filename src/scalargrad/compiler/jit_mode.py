@@ -10,13 +10,13 @@ from contextvars import ContextVar
 
 from scalargrad.errors import TraceError
 
-#: What is chosen for this thread or task: on, off, or program, for a call being checked.
+#: The mode of this thread or task: on, off, or program, for a call being checked.
 _mode: ContextVar[str] = ContextVar("jit_mode", default="")
 
 
 @functools.cache
 def environment_setting() -> str:
-    """Return what the environment variable SCALARGRAD_JIT asks for, as read at first use.
+    """Return the setting of the environment variable SCALARGRAD_JIT, as read at first use.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def environment_setting() -> str:
 
 
 def mode_here() -> str:
-    """Return how compiled functions are called here: on, off, check or program."""
+    """Return the mode of compiled functions here: on, off, check or program."""
     return _mode.get() or _MODES[environment_setting()]
 
 

@@ -88,7 +88,7 @@ class Runner:
             Whether all of them are finite.
         """
         executable, outputs, hidden = idle = self.lend()
-        if executable.distances:
+        if executable.displacements:
             executable.take(cells, blocks)
         else:
             memory = executable.memory
@@ -108,15 +108,15 @@ def are_finite(numbers: Floats) -> bool:
     return 0 not in np.isfinite(numbers).tobytes()  # in half the time of `all`
 
 
-#: So many numbers are looked at one by one in less time than NumPy takes to begin.
+#: The most numbers that are tested one by one, in less time than NumPy takes to begin.
 _FEW = 32
 
 
 @collector_paused()
-def runner_for(asked: Program, *, once: bool = False) -> Runner:
+def runner_for(program: Program, *, once: bool = False) -> Runner:
     """Return a runner for a program as recorded, derivatives among its outputs.
 
     A short program that is to be run `once` is run by NumPy: to compile it would take longer.
     """
-    is_native = not (once and len(asked) <= _SHORT)
-    return Runner(known_programs.compiled(asked, is_native=is_native))
+    is_native = not (once and len(program) <= _SHORT)
+    return Runner(known_programs.compiled(program, is_native=is_native))

@@ -54,15 +54,15 @@ def vmap(
 
     Notes
     -----
-    Of lists, `out_axes` is 0 or None. Results that are Values make arrays of objects.
+    For lists, `out_axes` is 0 or None. Results that are Values make arrays of objects.
 
     Inside a compiled function, `f` is recorded once for all examples, which become lanes of the
     same instructions. As `f` then runs once, on Values that stand for all examples, a condition
     that depends on them is a TraceError: choose with `where`, `maximum` or `clip` instead. So is
-    what `f` would change again for each example: a counter, an iterator, a list. `take` looks up
-    an entry for each example, and random numbers are drawn for one example after the other. If the
-    examples differ in more than their numbers (in length, say), and inside another vmap, each is
-    recorded by itself. Numbers of examples are float64, whatever the type of their array. 10,000
+    a change that `f` would make for each example: of a counter, an iterator, a list. `take` looks
+    up an entry for each example, and random numbers are drawn for one example after the other. If
+    the examples differ in more than their numbers (in length, say), and inside another vmap, each
+    is recorded by itself. Numbers of examples are float64, whatever the type of their array. 10,000
     examples or more are shared by threads, as many as there are cores or as the environment
     variable SCALARGRAD_THREADS says; results do not depend on their number.
 
@@ -152,7 +152,7 @@ def _is_axis(axis: Any) -> bool:
     return axis is None or (isinstance(axis, int) and axis == 0)
 
 
-#: What is indexed, if at all, by something else than numbers in order.
+#: Types whose objects, if they can be indexed, are not indexed by numbers in order.
 _UNORDERED = (Mapping, set, frozenset)
 
 
@@ -267,9 +267,9 @@ def _shared(results: list[Any]) -> Any:
         )
     first = results[0]
     if not all(x is first for x in results):
-        told = "what the first example returns", "what the others return"
-        numbers = flatten(first, told[0])[0]
-        rows = [flatten_like(x, first, told[1], told[0]) for x in results]
+        names = "what the first example returns", "what the others return"
+        numbers = flatten(first, names[0])[0]
+        rows = [flatten_like(x, first, names[1], names[0]) for x in results]
         if not all(_is_same([*zip(numbers, row, strict=True)]) for row in rows):
             found = shown(first) if current_trace() is None else "what is computed of each example"
             raise OperandError(

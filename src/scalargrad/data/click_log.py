@@ -179,7 +179,7 @@ class ClickModel:
         return self.unseen > 0.0 and self._rng("unseen", user, item).random() < self.unseen
 
     def impression(self, user: int, item: int, device: str, hour: int, weekday: int) -> Impression:
-        """Return what is known when an item is shown to a user in a context."""
+        """Return the features known when an item is shown to a user in a context."""
         who, what = self.user(user), self.item(item)
         known = (user, item, who.country, who.language, device, hour, weekday, who.history)
         return Impression(*known, what.topic, what.spoken)

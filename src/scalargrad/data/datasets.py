@@ -61,11 +61,11 @@ def split_every(inputs: list[X], targets: list[Y], period: int) -> Split[X, Y]:
     Dataset(inputs=['a', 'd'], targets=[0, 3])
     """
 
-    def chosen(held: bool) -> Dataset[X, Y]:
+    def subset(held: bool) -> Dataset[X, Y]:
         rows = [i for i in range(len(inputs)) if (i % period == 0) == held]
         return Dataset([inputs[i] for i in rows], [targets[i] for i in rows])
 
-    return Split(chosen(False), chosen(True))
+    return Split(subset(False), subset(True))
 
 
 def sklearn_datasets() -> Any:

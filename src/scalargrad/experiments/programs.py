@@ -75,7 +75,7 @@ class Plan:
     watch: Path | None = None
 
     def checkpoint(self, name: str) -> Path:
-        """Return where a program writes its checkpoint."""
+        """Return the file to which a program writes its checkpoint."""
         return self.folder / f"{name}.checkpoint.json"
 
 
@@ -191,7 +191,7 @@ _AT_ONCE: dict[str, Any] = {"batch_size": None, "shuffle": False}
 
 
 def _classes(axes: Any, model: Module, examples: Any, labels: Sequence[str] | None = None) -> str:
-    """Draw which classes a model takes for which, and return how many it gets right."""
+    """Draw a model's confusion matrix, and return its accuracy in words."""
     inputs, targets = examples
     with no_grad():
         scores = [[score.data for score in model(x)] for x in inputs]
@@ -292,10 +292,10 @@ def _read(plan: Plan, name: str, *, size: int, hidden: int, rate: float, epochs:
 
     def results(part: Any) -> list[str]:
         left, right = part.subfigures(1, 2)
-        told = _classes(left.subplots(), model, held_out)
+        text = _classes(left.subplots(), model, held_out)
         first_layer_weights(first.weight[:20], (size, size), columns=5, figure=right)
         right.suptitle("What 20 hidden units look for:\nblue ink counts for them, orange against")
-        return [told]
+        return [text]
 
     return train(
         plan,
@@ -376,7 +376,7 @@ def sine(plan: Plan) -> Report:
 
 
 def deciding_words(model: Module, review: str) -> dict[str, float]:
-    """Return how much each word of a review decides, the most decisive first.
+    """Return the influence of each word of a review on the decision, the most decisive first.
 
     Parameters
     ----------
@@ -458,8 +458,8 @@ def clicks(plan: Plan) -> Report:
             drawn += axes.plot(true[:400], ours[:400], style.MARKERS[i], **look)
             chances = [base] * len(ours), true, ours
             rate, best, found = (losses.binary_cross_entropy(x, log.targets) for x in chances)
-            told = f"base rate {rate:.3f}, the truth itself {best:.3f}"
-            lines.append(f"{name} pairs: log loss {found:.3f}, {told}")
+            text = f"base rate {rate:.3f}, the truth itself {best:.3f}"
+            lines.append(f"{name} pairs: log loss {found:.3f}, {text}")
         drawn += axes.plot([0, 1], [0, 1], color="black", lw=1, label="as it should be")
         axes.set(xlabel="true probability", ylabel="learned probability", xlim=(0, 1), ylim=(0, 1))
         axes.set_aspect("equal")

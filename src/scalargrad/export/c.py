@@ -19,7 +19,7 @@ from scalargrad.compiler.nests.lowering import Lowered
 from scalargrad.export.program import Exported, layout
 from scalargrad.version import __version__
 
-#: A workspace of at most this many numbers is on the stack.
+#: The most numbers of a workspace on the stack; a larger one is static.
 ON_THE_STACK = 1024
 _HEADER = files(__package__).joinpath("header.h.txt").read_text(encoding="utf-8")
 
@@ -64,7 +64,7 @@ def around_loops(exported: Exported, loops: Scheduled, text: str) -> Source:
     text : str
         The source, or a declaration, of the function ``NAME_loops``.
     """
-    memory, name, results = loops.plan.begun(), exported.name, len(exported.outputs)
+    memory, name, results = loops.plan.initial_memory(), exported.name, len(exported.outputs)
     is_large = len(memory) > ON_THE_STACK
     first = LINE + loops.outputs.start
     lines = [
@@ -82,7 +82,7 @@ def around_loops(exported: Exported, loops: Scheduled, text: str) -> Source:
 
 
 def _initial_code(memory: Floats) -> str:
-    """Return what memory is declared to hold: numbers other than 0, each with its cell."""
+    """Return the initializer of memory: numbers other than 0, each with its cell."""
     (cells,) = memory.view(np.int64).nonzero()
     numbers = ", ".join(f"[{k}] = {number_text(memory[k])}" for k in cells)
     return f" = {{\n{textwrap.fill(numbers or '0.0', 100)}}}"

@@ -201,7 +201,7 @@ class Loaded:
 def load(path: str | os.PathLike[str]) -> Loaded:
     """Load a function that `jit(f).export` wrote as a shared library.
 
-    Loading a library runs its code: load only what you or somebody you trust has written.
+    Loading a library runs its code: load only libraries that you or someone you trust has written.
 
     Parameters
     ----------

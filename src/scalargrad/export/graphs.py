@@ -204,8 +204,8 @@ def _comparison(sp: Any, name: str) -> Callable[..., Any]:
     return lambda a, b: _truth(sp, getattr(sp, name.title())(a, b))
 
 
-def _written_out(sp: Any) -> dict[str, Callable[..., Any]]:
-    """Return how operations are written in SymPy: by their name there, or as expressions."""
+def _sympy_operations(sp: Any) -> dict[str, Callable[..., Any]]:
+    """Return SymPy's form of each operation: its function there, or an expression."""
     return {
         **{name: getattr(sp, name) for name in _SAME},
         **{name: getattr(operator, name) for name in ("abs", "add", "mul", "neg", "pow", "sub")},
@@ -284,7 +284,7 @@ class _SympyWriter:
 
     def __init__(self, sp: Any) -> None:
         self.sp = sp
-        self.written_out = _written_out(sp)
+        self.written_out = _sympy_operations(sp)
 
     def number(self, x: float) -> Any:
         """Return a constant."""

@@ -48,7 +48,7 @@ class Exported:
 def exported(
     compiled: Jitted[Any, Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Exported:
-    """Return what a compiled function computes for arguments like these.
+    """Return the program of a compiled function for arguments like these.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def exported(
 def _copied(recorded: Program, numbers: Sequence[float], inputs: Sequence[int]) -> Writer:
     """Return a copy of a recorded program that has these inputs in this order.
 
-    The inputs behind them are constants.
+    The inputs after them are constants.
     """
     given = len(inputs)
     copy = Writer(recorded, given)
@@ -135,7 +135,7 @@ def _results(outline: Any) -> list[tuple[str, int | float]]:
 
 
 def _leaves(name: str, x: Any, has_fields: Callable[[type], bool]) -> Iterator[tuple[str, Any]]:
-    """Yield what is in containers, or in objects of classes with fields, by name."""
+    """Yield the leaves of containers, or of objects of classes with fields, by name."""
     parts = _parts(x, has_fields)
     if parts is None:
         yield name, x
@@ -144,7 +144,7 @@ def _leaves(name: str, x: Any, has_fields: Callable[[type], bool]) -> Iterator[t
 
 
 def _parts(x: Any, has_fields: Callable[[type], bool]) -> list[tuple[str, Any]] | None:
-    """Return what is in a container by its place; None for anything else."""
+    """Return the entries of a container, each with its place; None for anything else."""
     if isinstance(x, dict):
         return [(f"[{key!r}]", y) for key, y in x.items()]
     if isinstance(x, list | tuple) and not isinstance(x, Table):

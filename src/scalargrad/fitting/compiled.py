@@ -13,8 +13,8 @@ from scalargrad.errors import NumericalError
 class AtTrials(Jitted[..., Any]):
     """A compiled function that raises at once where a number is not finite.
 
-    Others are called eagerly then, for an error with a full message, which takes a thousand times
-    as long as the program and which no search reads.
+    Other compiled functions are then called eagerly, for an error with a full message: that takes a
+    thousand times as long as the program, and no search reads it.
     """
 
     def _eagerly(self, *_: Any) -> Any:

@@ -20,7 +20,7 @@ from scalargrad.fitting.result import Bounds, FitResult
 from scalargrad.table.validation import choice, positive, size
 from scalargrad.transforms.functional import hessian, hvp, value_and_grad
 
-#: SciPy's methods that take a gradient, and what else of the function they take.
+#: SciPy's methods that take a gradient, each with the further argument that it takes of a function.
 METHODS = {
     "BFGS": "",
     "CG": "",
@@ -30,12 +30,12 @@ METHODS = {
     "trust-krylov": "hessp",
     "trust-ncg": "hessp",
 }
-#: Up to so many recorded nodes times parameters, a few seconds, the Hessian at one point is
-#: computed eagerly: to compile it may take as long.
+#: The greatest product of recorded nodes and parameters, a few seconds' work, up to which the
+#: Hessian at one point is computed eagerly: to compile it may take as long.
 _EAGER = 300_000
 #: SciPy's status of a search that ended because steps no longer changed the value.
 _NO_DIGITS = 2
-#: Such a search has succeeded if slopes are at most this, times the value.
+#: The greatest slope, as a multiple of the value, at which such a search has succeeded.
 _FLAT = 1e-5
 
 
@@ -131,9 +131,9 @@ def minimize(
     second: dict[str, Any] = {}
     if METHODS[method] == "hessp":
         product = model.compiled(lambda q, v: hvp(of_free, q, v)[1])
-        second["hessp"] = _or_else(product, lambda _, v: v)
+        second["hessp"] = _with_fallback(product, lambda _, v: v)
     elif METHODS[method] == "hess":
-        second["hess"] = _or_else(model.compiled(hessian(of_free)), lambda q: np.eye(len(q)))
+        second["hess"] = _with_fallback(model.compiled(hessian(of_free)), lambda q: np.eye(len(q)))
 
     def curvature(best: Point) -> Any:
         second = hessian(of_free)
@@ -153,7 +153,7 @@ def minimize(
     return FitResult(parameters, objective, ended, search, curvature)
 
 
-def _or_else(f: Callable[..., Any], instead: Callable[..., Any]) -> Callable[..., Any]:
+def _with_fallback(f: Callable[..., Any], instead: Callable[..., Any]) -> Callable[..., Any]:
     """Return second derivatives that have a stand-in at trial points where there are none.
 
     A region of trust asks for them before it refuses the point.

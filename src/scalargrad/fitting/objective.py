@@ -15,11 +15,11 @@ from scalargrad.table.validation import flag, function, whole
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 
-#: What a model raises where it is not defined, or where a number overflows.
+#: Errors that a model raises where it is not defined, or where a number overflows.
 BAD = (ValueError, ArithmeticError)
 INTERRUPTED = "interrupted"
 Callback = Callable[[Any, float], object]
-#: From free numbers, an array, to value and gradient, or residuals and Jacobian.
+#: A function of the free numbers, an array, to value and gradient, or to residuals and Jacobian.
 Derivative = Callable[[Any], tuple[Any, Any]]
 
 

@@ -1,6 +1,6 @@
 """The parameters of a fit: their tree, their names, and the free numbers that are moved.
 
-Where they live is told by transforms: differentiable bijections between the real line and there. An
+Transforms give their ranges: differentiable bijections between the real line and a range. An
 optimiser moves free numbers, which may have any value; the model is given what `forward` makes of
 them. The names are those of Stan, TensorFlow Probability and PyMC.
 """
@@ -203,7 +203,7 @@ class Parameters:
         self.free_names: list[str] = []
         self.bounds: list[tuple[float, float]] = []
         done = 0
-        for transform, names in _spread(x0, transforms, _is_transform, _TRANSFORM, ""):
+        for transform, names in _broadcast(x0, transforms, _is_transform, _TRANSFORM, ""):
             numbers = self.first[done : done + len(names)]
             done += len(names)
             _require_image(transform, names, numbers)
@@ -216,7 +216,7 @@ class Parameters:
     def _set_bounds(self, x0: Any, bounds: Any) -> None:
         pairs = [
             _pair(pair, name)
-            for pair, names in _spread(x0, bounds, _is_pair, _PAIR, "")
+            for pair, names in _broadcast(x0, bounds, _is_pair, _PAIR, "")
             for name in names
         ]
         is_bounded = any(low > -math.inf or high < math.inf for low, high in pairs)
@@ -254,7 +254,7 @@ class Parameters:
         return self._rebuild(iter(numbers))
 
     def place(self, name: str) -> int:
-        """Return which free number belongs to a parameter.
+        """Return the index of a parameter's free number.
 
         Raises
         ------
@@ -305,10 +305,10 @@ def _is_pair(x: Any) -> bool:
     return ends and all(end is None or is_real(end) for end in x)
 
 
-def _spread(
+def _broadcast(
     tree: Any, given: Any, is_one: Callable[[Any], bool], what: tuple[str, str], where: str
 ) -> list[tuple[Any, list[str]]]:
-    """Return what was given for each part of a tree, with the names of the parameters in it."""
+    """Return the value given for each part of a tree, with the names of the parameters in it."""
     if given is None or is_one(given):
         return [(given, leaf_names(tree, where))]
     parts = children(tree)
@@ -323,7 +323,7 @@ def _spread(
         raise OperandError(f"{what[0]} has {len(of)} parts, {where or 'x0'} {len(keys)}")
     found = []
     for key, part in parts:
-        found += _spread(part, of.get(key), is_one, what, within(where, key))
+        found += _broadcast(part, of.get(key), is_one, what, within(where, key))
     return found
 
 

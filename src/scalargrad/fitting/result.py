@@ -14,10 +14,10 @@ from scalargrad.table.validation import positive, size
 from scalargrad.transforms.functional import jacobian
 
 Bounds = list[tuple[float, float]]
-#: Moves an objective from where it was started to its minimum within bounds; returns whether it
-#: succeeded, and why it ended.
+#: A search: it moves an objective from its start to its minimum within bounds, and returns whether
+#: it succeeded, and why it ended.
 Search = Callable[[Objective, Bounds], tuple[bool, str]]
-#: With parameters scaled to unit curvature, a direction of less curvature than this counts as flat.
+#: The least curvature of a direction that is not flat, with parameters scaled to unit curvature.
 _FLAT = 1e-13
 
 
@@ -43,7 +43,7 @@ class FitResult:
     message : str
         Why it ended.
     iterations, evaluations : int
-        How many iterations it took, and how many values with their derivatives.
+        The numbers of iterations, and of values with their derivatives.
     names : list of str
         The name of each parameter: ``omega``, ``beta[1]``, ``noise.scale``.
     """
@@ -65,15 +65,15 @@ class FitResult:
         self.iterations, self.evaluations = objective.iterations, objective.evaluations
         self.names = parameters.names
         if objective.verbose:
-            print(self._ended())
+            print(self._ending())
 
     @cached_property
     def covariance(self) -> Any:
         """The covariance of the parameters, an array with a row for each of `names`.
 
-        It is the inverse of the Hessian; of `least_squares`, s²·(JᵀJ)⁻¹ with the Jacobian J and s²
-        the sum of the squared residuals over how many more there are than parameters. Both are
-        of the free numbers, and carried over to the parameters by the delta method. A parameter
+        It is the inverse of the Hessian; for `least_squares`, s²·(JᵀJ)⁻¹ with the Jacobian J and s²
+        the sum of squared residuals over the degrees of freedom. Both are of the free numbers, and
+        carried over to the parameters by the delta method. A parameter
         at its bound has nan.
 
         Raises
@@ -179,7 +179,7 @@ class FitResult:
                 raise KeyboardInterrupt
         return objective.best.free, objective.best.cost
 
-    def _ended(self) -> str:
+    def _ending(self) -> str:
         """Say in a line what was found, and why the search ended."""
         return f"{self.fun:.10g} after {self.iterations} iterations: {self.message}"
 
@@ -196,4 +196,4 @@ class FitResult:
         ]
         width = max(len(name) for name, *_ in rows)
         table = [f"{name:{width}}  {x:>12}  {error:>14}" for name, x, error in rows]
-        return "\n".join([self._ended(), *table])
+        return "\n".join([self._ending(), *table])

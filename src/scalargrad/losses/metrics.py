@@ -160,7 +160,7 @@ def accuracy(input: Any, target: Any, *, threshold: float = 0.0) -> float:
 
 
 def confusion_matrix(input: Any, target: Any, *, threshold: float = 0.0) -> list[list[int]]:
-    """Count how often each class was predicted as each; parameters as for `zero_one_loss`.
+    """Count the predictions of each class, by true class; parameters as for `zero_one_loss`.
 
     Returns
     -------

@@ -35,7 +35,7 @@ def reduced(losses: Sequence[Scalar], reduction: Reduction, name: str) -> Any:
 
 
 def reduction_of(given: Any, name: str) -> str:
-    """Return how losses are reduced.
+    """Return the reduction of losses.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def has_entries(x: Any) -> bool:
 
 
 def _has_names(x: Any) -> bool:
-    """Return whether numbers have names, by which those of the target are found."""
+    """Return whether numbers have names, to find those of the target by."""
     return isinstance(x, dict) or (isinstance(x, list | tuple) and any(map(_has_names, x)))
 
 

@@ -128,11 +128,11 @@ class MultiheadAttention(Module):
         found, weights = [], []
         for t, mask in enumerate(of_length(masks, len(queries), _NAME)):
             row = [0.0] * len(keys) if mask is None else of_length(mask, len(keys), _NAME)
-            added = {s: _added(x) for s, x in enumerate(row[: t + 1] if causal else row)}
+            added = {s: _additive_mask(x) for s, x in enumerate(row[: t + 1] if causal else row)}
             seen = {s: x for s, x in added.items() if x is not None}
             if not seen:
                 raise OperandError(f"query {t} may look at no key: let it see one, its own perhaps")
-            mixed, heads = self._look(queries[t], keys, values, seen)
+            mixed, heads = self._attend(queries[t], keys, values, seen)
             found.append(self.out_proj(mixed))
             weights.append([[head.get(s, 0.0) for s in range(len(keys))] for head in heads])
         if not flag(need_weights, "need_weights"):
@@ -150,8 +150,8 @@ class MultiheadAttention(Module):
             for x in listed_inputs(sequence, _NAME)
         ]
 
-    def _look(self, query: list[Any], keys: Any, values: Any, seen: dict[int, Any]) -> Any:
-        """Return what a query finds in all heads, and in each the weights of the keys it sees."""
+    def _attend(self, query: list[Any], keys: Any, values: Any, seen: dict[int, Any]) -> Any:
+        """Return the output of all heads for a query, and in each the weights of its keys."""
         n = self.embed_dim // self.num_heads
         mixed, heads = [], []
         for start in range(0, self.embed_dim, n):
@@ -165,8 +165,8 @@ class MultiheadAttention(Module):
         return mixed, heads
 
 
-def _added(mask: Any) -> Any:
-    """Return what a mask adds to a score; None where it leaves out the key."""
+def _additive_mask(mask: Any) -> Any:
+    """Return the term that a mask adds to a score; None where it leaves out the key."""
     mask = mask.item() if hasattr(mask, "dtype") else mask
     if isinstance(mask, bool):
         return None if mask else 0.0

@@ -52,7 +52,7 @@ class Flatten(Module):
 
 
 def _dimensions(x: Any) -> int:
-    """Return how deeply lists are nested, judged by the first item of each."""
+    """Return the depth of nested lists, judged by the first item of each."""
     depth = 0
     while isinstance(x, list | tuple):
         depth, x = depth + 1, x[0] if x else None

@@ -35,7 +35,7 @@ class Dropout(ElementwiseModule):
     Notes
     -----
     A compiled function draws another mask at each call, the one an eager call would draw.
-    After `eval` numbers pass unchanged. What is dropped is multiplied by 0, so that it stays
+    After `eval` numbers pass unchanged. A dropped number is multiplied by 0, so that it stays
     in the graph and receives the gradient 0.
 
     References

@@ -173,7 +173,7 @@ def calculate_gain(nonlinearity: Any, param: float | None = None) -> float:
 
 
 def _fans(tensor: Any) -> tuple[int, int]:
-    """Return how many inputs each output has, and how many outputs each input."""
+    """Return the number of inputs of each output, and of outputs of each input."""
     shape = parameter_shape(tensor)
     if shape is None or len(shape) != 2:
         raise OperandError(

@@ -31,7 +31,7 @@ def are_rows(x: Any) -> bool:
 
 
 def listed_inputs(x: Any, owner: object) -> list[Any]:
-    """Return what a module is given as a list; text and dicts, whose keys would be taken, are none.
+    """Return the input of a module as a list; text and dicts, whose keys would be taken, are none.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def of_length(x: Any, length: int, owner: object) -> list[Any]:
 
 
 def by_row(x: Any, length: int, owner: Any, compute: Callable[[list[Any]], Any]) -> Any:
-    """Return what `compute` makes of one example, or what the module makes of each of a batch."""
+    """Return the output for one example, by `compute`, or the module's outputs for a batch."""
     row = listed_inputs(x, owner)
     if are_rows(row):
         return [owner.forward(x) for x in row]

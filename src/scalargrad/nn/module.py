@@ -94,13 +94,13 @@ class Module:
         """
         found: dict[int, Any] = {}
 
-        def asked(part: Any) -> bool:
+        def lists_its_own(part: Any) -> bool:
             return isinstance(part, Module) and part is not self and _lists_its_own(part)
 
-        for name, part in _walk(self, closed=asked):
+        for name, part in _walk(self, closed=lists_its_own):
             if _is_parameter(part):
                 found[id(part)] = part
-            elif asked(part):
+            elif lists_its_own(part):
                 found.update((id(x), x) for x in part.parameters())
             elif _is_overlooked(part):
                 warnings.warn(
@@ -264,7 +264,7 @@ def _indented(module: Module) -> str:
 
 
 def _walk(module: Module, closed: Callable[[Any], bool] | None = None) -> Iterator[tuple[str, Any]]:
-    """Yield what a module holds, depth first, each object once, under its first path.
+    """Yield the parts of a module, depth first, each object once, under its first path.
 
     Shared parts and modules that contain themselves therefore take linear time. Parts that
     are `closed` are yielded but not entered.
@@ -299,7 +299,7 @@ def _lists_its_own(part: Any) -> bool:
 
 
 def _is_overlooked(part: Any) -> bool:
-    """Return whether what is not entered holds Parameters or modules, or lists of them."""
+    """Return whether a part that is not entered holds Parameters or modules, or lists of them."""
     if isinstance(part, Value) or callable(part) or _children(part):
         return False
     held = part if isinstance(part, set | frozenset) else getattr(part, "__dict__", {}).values()
@@ -323,7 +323,7 @@ def _children(part: Any) -> list[tuple[Any, Any]]:
     return []
 
 
-#: Held while a module holds other numbers, so that no two calls mix theirs.
+#: The lock held while a module holds other numbers, so that no two calls mix theirs.
 _exchanging = threading.RLock()
 
 

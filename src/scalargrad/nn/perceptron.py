@@ -40,7 +40,7 @@ def _activation(chosen: str | Activation) -> Activation:
     return op
 
 
-def _each_once(parts: Iterable[Iterable[Any]]) -> list[Any]:
+def _distinct(parts: Iterable[Iterable[Any]]) -> list[Any]:
     """List the parameters of parts in order; one that several neurons share counts once."""
     return [*dict.fromkeys(itertools.chain.from_iterable(parts))]
 
@@ -111,7 +111,7 @@ class Neuron(Module):
 
     def parameters(self) -> list[Any]:
         """Return the weights, then the bias."""
-        return _each_once((self.w, (self.b,)))
+        return _distinct((self.w, (self.b,)))
 
     def __repr__(self) -> str:
         name = getattr(self.activation, "__name__", "Custom")
@@ -155,7 +155,7 @@ class Layer(Module):
 
     def parameters(self) -> list[Any]:
         """Return the parameters of each neuron in turn."""
-        return _each_once([neuron.parameters() for neuron in self.neurons])
+        return _distinct([neuron.parameters() for neuron in self.neurons])
 
     def __repr__(self) -> str:
         return f"Layer of [{', '.join(map(str, self.neurons))}]"
@@ -225,7 +225,7 @@ class MLP(Module):
 
     def parameters(self) -> list[Any]:
         """Return the parameters of each layer in turn."""
-        return _each_once([layer.parameters() for layer in self.layers])
+        return _distinct([layer.parameters() for layer in self.layers])
 
     def __repr__(self) -> str:
         return f"MLP of [{', '.join(map(str, self.layers))}]"

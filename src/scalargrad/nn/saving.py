@@ -109,7 +109,7 @@ def load_file(path: AnyPath) -> dict[str, Any]:
     Raises
     ------
     StateError
-        If the file is damaged, no safetensors file, or holds something else than numbers of
+        If the file is damaged, no safetensors file, or holds anything but numbers of
         these kinds.
     MissingPackageError
         If safetensors is not installed.

@@ -1,7 +1,7 @@
 """Parameters that note when a gradient reaches them, so that a step costs only what it touches.
 
-A table of 10,000 words by 10 features has 100,000 parameters, of which one example reads a
-hundred. Clearing, clipping and updating then visit that hundred and skip the rest.
+A table of 10,000 words by 10 features has 100,000 parameters, and one example reads a hundred of
+them. Clearing, clipping and updating then visit that hundred and skip the rest.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Touched(dict["SparseParameter", None]):
         self.clear()
 
 
-#: Read and write the slot of a Value's gradient, without noting that it was written.
+#: The slot of a Value's gradient, to read and write it without noting that it was written.
 _SLOT: Any = Value.grad
 _grad, _set_grad = _SLOT.__get__, _SLOT.__set__
 
@@ -138,7 +138,7 @@ class Vector(tuple[Parameter, ...]):
 
 
 class Table(tuple[tuple[SparseParameter, ...], ...]):
-    """Rows of sparse parameters that share one record of which were touched.
+    """Rows of sparse parameters that share one record of those that were touched.
 
     A tuple, so that no entry can be exchanged behind the record's back: assign to the `data`
     of an entry instead. Like a PyTorch matrix it takes two indices, ``table[0, 1]`` and

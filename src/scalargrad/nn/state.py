@@ -13,7 +13,7 @@ from scalargrad.value import Parameter, Value
 
 Shape = tuple[int, ...]
 
-#: Containers nested deeper than this are not taken for a rectangle.
+#: The most dimensions of nested containers that are read as a rectangle.
 _MOST_DIMENSIONS = 8
 
 
@@ -52,7 +52,7 @@ def number_shape(numbers: Any, expected: Shape) -> Shape | None:
 
 
 def flat(part: Any) -> Iterator[Any]:
-    """Yield what nested lists and tuples hold, in order."""
+    """Yield the items of nested lists and tuples, in order."""
     if isinstance(part, list | tuple):
         for x in part:
             yield from flat(x)

@@ -260,8 +260,8 @@ _CUBIC, _CUBIC_REST = 2394270 / 2**25, 9.849412989412621e-09
 def _gelu_gate(x: Symbol) -> tuple[Symbol, Symbol, Symbol, Symbol]:
     """Return |x| and du/dx, and e^-|u| as root · root · rest, with all digits where it is tiny.
 
-    A rounding error of u would move e^-u by as much: u is split into what is exact in a float and
-    a small number. Beyond 22, all of it is 0.
+    A rounding error of u would move e^-u by as much: u is split into a part that is exact in a
+    float and a small rest. Beyond 22, all of it is 0.
     """
     size = where(x < 0, where(x < -22.0, 22.0, -x), where(x > 22.0, 22.0, x))  # with slope 1 at 0
     short = rint(64.0 * size) * 0.015625  # exact, as / 64 is

@@ -4,7 +4,7 @@ On Values the operators ``<``, ``<=``, ``>`` and ``>=``, and ``==`` and ``!=`` w
 compare data and give a bool; these functions record a node instead, so that a comparison can
 stand in a graph.
 
-Each is printed by its sign, so the bodies below are what it means, to be read; they never run.
+Each is printed by its sign, so the bodies below only state its meaning; they never run.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def expm1(x: float) -> float:
 
 
 def _logarithm(x: float) -> float:
-    """Return what IEEE 754 gives for a logarithm at or below its pole."""
+    """Return the logarithm at or below its pole, by IEEE 754."""
     return -math.inf if x == 0.0 else math.nan
 
 

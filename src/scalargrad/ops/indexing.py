@@ -41,7 +41,7 @@ def argmax(values: Iterable[Any]) -> int:
     >>> argmax([0.1, 0.7, 0.2]), take(["cat", "dog", "cow"], argmax([0.1, 0.7, 0.2]))
     (1, 'dog')
     """
-    return cast("int", _place(values, "argmax", max, ge))
+    return cast("int", _arg_best(values, "argmax", max, ge))
 
 
 def argmin(values: Iterable[Any]) -> int:
@@ -52,11 +52,11 @@ def argmin(values: Iterable[Any]) -> int:
     >>> argmin([0.1, 0.7, 0.2])
     0
     """
-    return cast("int", _place(values, "argmin", min, le))
+    return cast("int", _arg_best(values, "argmin", min, le))
 
 
-def _place(values: Iterable[Any], name: str, best_of: Any, holds_against: Any) -> Any:
-    """Return where the best of some numbers is; by operations, where a function is recorded."""
+def _arg_best(values: Iterable[Any], name: str, best_of: Any, holds_against: Any) -> Any:
+    """Return the index of the best of some numbers; by operations, if a function is recorded."""
     found = scalars(values, f"what {name} is given")
     if not found:
         raise OperandError(f"{name} of no numbers is undefined: give at least one")

@@ -44,7 +44,8 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: A class likelier than this gets its slope, 1 - p, from the others, since that would cancel.
+#: The probability of a class above which its slope, 1 - p, is summed from the others, as the
+#: difference would cancel.
 _LIKELY = 0.75
 
 
@@ -72,7 +73,7 @@ class Sum(ListReduction):
 
 
 def _are_arrays(items: list[Any]) -> bool:
-    """Return whether what is added up begins with an array, such as a row of a matrix."""
+    """Return whether the items of a sum begin with an array, such as a row of a matrix."""
     first = items[0] if items else 0.0
     return not hasattr(first, "_apply") and getattr(first, "ndim", 0) > 0
 
@@ -181,8 +182,8 @@ def _probability(x: Any, y: Any, rest: Any) -> Any:  # noqa: ARG001 - its slopes
 def logsumexp(operands: Sequence[float]) -> float:
     """Compute ln Σ e^xᵢ without overflow; its partials are the softmax of the operands.
 
-    Of the largest, only what the others add is computed, as `numpy.logaddexp` does: where one
-    operand is 0 and the others far below it, the small result has all its digits.
+    Only the others' share beyond the largest is computed, as `numpy.logaddexp` does: if one operand
+    is 0 and the others are far below it, the small result has all its digits.
 
     Raises
     ------
@@ -384,7 +385,7 @@ def std(values: Iterable[Any], *, correction: float = 1) -> Any:
 class MaxScore(float):
     """The largest of some scores, a constant of the graph that `softmax` makes over them.
 
-    It keeps the scores, so that whoever computes the graph at other numbers can find it again.
+    It keeps the scores, so that it can be found again when the graph is computed at other numbers.
     """
 
     __slots__ = ("scores",)
@@ -444,7 +445,7 @@ def softmax(values: Iterable[Any]) -> list[Any]:
         likely = [gt(p, _LIKELY) for p in shares]
         rest = sum([where(yes, 0.0, w) for yes, w in zip(likely, weights, strict=True)])
         return [_recorded_share.of(w, total, rest) for w in weights]
-    if (k := _likely(shares, _LIKELY)) >= 0:
+    if (k := _dominant(shares, _LIKELY)) >= 0:
         shares[k] = _share.of(weights[k], *weights[:k], *weights[k + 1 :])
     return shares
 
@@ -470,13 +471,13 @@ def log_softmax(values: Iterable[Any]) -> list[Any]:
         others = sum([where(yes, 0.0, exp(x)) for yes, x in zip(likely, logs, strict=True)])
         rest = log1p(0.0 - where(others > 0.5, 0.0, others))  # none is likely where they are 1
         return [where(yes, rest, x) for yes, x in zip(likely, logs, strict=True)]
-    if (k := _likely(logs, bound)) >= 0:
+    if (k := _dominant(logs, bound)) >= 0:
         logs[k] = log1p(0.0 - sum(map(exp, logs[:k] + logs[k + 1 :])))  # not -0.0
     return logs
 
 
-def _likely(found: list[Any], bound: float) -> int:
-    """Return which of some probabilities, or logarithms, is above `bound`; -1 for none."""
+def _dominant(found: list[Any], bound: float) -> int:
+    """Return the index of the probability, or logarithm, that is above `bound`; -1 for none."""
     return next((k for k, x in enumerate(found) if getattr(x, "data", x) > bound), -1)
 
 
@@ -505,6 +506,6 @@ def _partials_of_either(share: Any, _w: Any, total: Any, rest: Any) -> tuple[Any
 def _recorded_share(w: Any, total: Any, rest: Any) -> Any:  # noqa: ARG001 - its slopes read the rest
     """Return w / total, with the slopes of a quotient, or of `_share` where that is likely.
 
-    Gradients by it, and of its gradients, are then those of what is computed eagerly.
+    Its derivatives of any order are then those of eager code.
     """
     return w / total

@@ -14,7 +14,7 @@ from scalargrad.table.symbol import Symbol
 
 __all__ = ["ceil", "floor", "floor_divide", "remainder", "rint", "sign", "step"]
 
-#: Up to here each whole number is a float; beyond it a dividend has lost digits.
+#: The largest number up to which each whole number is a float; a larger dividend has lost digits.
 _LARGEST = 2.0**53
 _FLAT: dict[str, Any] = {"partials": lambda y, x: (0.0,), "pattern": "dead end"}
 _BETWEEN_INTEGERS = Domain(smooth=lambda x: 0.1 < x - math.floor(x) < 0.9)

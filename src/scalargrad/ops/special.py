@@ -57,7 +57,7 @@ HALF_LN_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
 def _from_the_nearest_whole(x: Any) -> Any:
-    """Return how far a negative x is from the nearest whole number, for reflection; else 1/4.
+    """Return the distance of a negative x from the nearest integer, for reflection; else 1/4.
 
     Where no reflection is needed its terms stay finite, so that no derivative meets inf · 0.
     """
@@ -210,7 +210,7 @@ def _less_of_the_sum(a: Any, b: Any) -> Any:
 
 
 def _terms_of_the_difference(a: Any, b: Any) -> Any:
-    """Return ψ(a) - ψ(a + b) by the series of `_digamma_above_0`, of which no term is positive."""
+    """Return ψ(a) - ψ(a + b) by the series of `_digamma_above_0`, which has no positive term."""
     small = a < _LARGE
     inner, x = where(small, a, 1.0), where(small, a + _LARGE, a)
     total: Any = 0.0

@@ -12,7 +12,7 @@ from scalargrad.optim.optimizer import Optimizer, write_data
 from scalargrad.table.validation import fraction, function, instance, positive
 from scalargrad.value import Value
 
-#: The most halvings: after more, a step of length 1 would be lost to rounding.
+#: The most halvings of a step: after more, a step of length 1 would be lost to rounding.
 _MOST = 60
 
 

@@ -137,7 +137,7 @@ class LRScheduler:
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def _factor(self, epoch: int) -> float:
-        """Return what the rate's distance from `eta_min` is multiplied by in an epoch, from 0."""
+        """Return the factor on the rate's distance from `eta_min` in an epoch, counted from 0."""
         raise NotImplementedError
 
     def _rate(self, epoch: int, current: float, base: float) -> float:

@@ -193,7 +193,7 @@ class Optimizer:
             None if closure is None else function(closure, "closure", "one that returns the loss")()
         )
         self.require_unchanged()
-        moves = [self._move(i) for i in range(len(self.param_groups))]
+        moves = [self._next_step(i) for i in range(len(self.param_groups))]
         for parameters, numbers, _, _ in moves:
             write_data(parameters, numbers)
         self._remember((rows, columns) for _, _, rows, columns in moves)
@@ -260,11 +260,11 @@ class Optimizer:
         for group, (rows, columns) in zip(self.param_groups, states, strict=True):
             new = dict(zip(self.state_names, columns, strict=True))
             for name in kept_names(self.state_names, group):
-                _put(self._columns[name], rows, new[name])
+                _set_rows(self._columns[name], rows, new[name])
             group["step"] += 1
 
-    def _move(self, i: int) -> _Move:
-        """Return what the next step makes of a group."""
+    def _next_step(self, i: int) -> _Move:
+        """Return the next step of a group: parameters, numbers, rows and state."""
         parameters = self._visited(i)
         if len(parameters) >= _MANY and _HAS_NUMPY and (arrays := _arrays_of(parameters)):
             is_sparse = self.is_sparse(self.param_groups[i])
@@ -397,7 +397,7 @@ class Optimizer:
         return f"{type(self).__name__}({'; '.join(shown)})"
 
 
-def _put(column: array[float], rows: Any, numbers: Any) -> None:
+def _set_rows(column: array[float], rows: Any, numbers: Any) -> None:
     """Set a column in these rows, a slice or a list, to the numbers of an array or a tuple."""
     if isinstance(numbers, tuple):
         for row, x in zip(rows, numbers, strict=True):

@@ -61,7 +61,7 @@ _ONLY_WITH = {"max_exp_avg_sq": "amsgrad", "grad_avg": "centered", "momentum_buf
 
 
 def kept_names(names: Sequence[str], group: Group) -> list[str]:
-    """Return which of the names of a rule's state stand for what a group remembers.
+    """Return the names of a rule's state that a group keeps, by its options.
 
     Examples
     --------

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: If class names are longer than this in all, they are written at an angle under the matrix.
+#: The most letters of all class names that are written level under the matrix, not at an angle.
 _LETTERS_ACROSS = 30
 _MOST_CLASSES = 10_000
 
@@ -164,7 +164,7 @@ def confusion_matrix(
     names: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw how many examples of each class were predicted as each class.
+    """Draw the confusion matrix: how many examples of each class were predicted as each class.
 
     Parameters
     ----------
@@ -300,7 +300,7 @@ def first_layer_weights(
     columns: int = 8,
     figure: Figure | None = None,
 ) -> Figure:
-    """Draw what each neuron of a first layer looks for: its weights, as an image.
+    """Draw the weights of each neuron of a first layer as an image: the pattern it looks for.
 
     Parameters
     ----------

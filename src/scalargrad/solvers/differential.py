@@ -30,9 +30,10 @@ _STAGES = (
 )
 #: Weights of all slopes for the step of order 5 minus that of order 4: the error estimate.
 _ERROR = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40)
-#: The next step is this times the one whose error would be allowed, within a range of factors.
+#: The ratio of the next step to the last: the share taken of that which the allowed error permits,
+#: and the bounds of the ratio.
 _SAFETY, _LEAST, _MOST = 0.9, 0.2, 5.0
-#: An error of 0 counts as its root.
+#: A number added to each mean square of errors, since 0 has no logarithm.
 _TINY = 1e-20
 
 
@@ -74,7 +75,7 @@ def rk4(f: Callable[..., Any], y0: Any, t: Any, *args: Any, steps: int = 1) -> A
     equations, count = _Equations("rk4", f, y0, t, args), size(steps, "steps", 1)
     times = equations.times
     sizes = [(v - u) / count for u, v in pairwise(times)]
-    begun = [u + h * k for u, h in zip(times[:-1], sizes, strict=True) for k in range(count)]
+    starts = [u + h * k for u, h in zip(times[:-1], sizes, strict=True) for k in range(count)]
 
     def step(y: Numbers, at: tuple[Any, Any]) -> tuple[Numbers, Numbers]:
         now, h = at
@@ -86,8 +87,8 @@ def rk4(f: Callable[..., Any], y0: Any, t: Any, *args: Any, steps: int = 1) -> A
         after = moved(y, h / 6.0, [p + 2.0 * q + 2.0 * r + s for p, q, r, s in slopes])
         return after, after
 
-    _, found = scan(step, equations.begun, (begun, [h for h in sizes for _ in range(count)]))
-    return equations.returned([equations.begun, *found[count - 1 :: count]])
+    _, found = scan(step, equations.initial, (starts, [h for h in sizes for _ in range(count)]))
+    return equations.returned([equations.initial, *found[count - 1 :: count]])
 
 
 def odeint(
@@ -125,7 +126,7 @@ def odeint(
     Notes
     -----
     The signature is JAX's ``jax.experimental.ode.odeint``. The derivatives, by `y0`, `t` and all
-    that `f` reads, are those of the steps taken, of which the sizes count as constants.
+    that `f` reads, are those of the steps taken, whose sizes count as constants.
 
     In a compiled function each step looks at each time: for more than a hundred of them, `rk4`
     takes less time. Equations that are stiff need too many steps.
@@ -186,7 +187,7 @@ class _Equations(Equations):
 class _Adapted:
     """Steps whose sizes follow from their errors.
 
-    A state has the time, y and its slope, the size that is tried next, and how often it was.
+    A state has the time, y and its slope, the size to try next, and the number of tries.
     """
 
     def __init__(self, equations: _Equations, rtol: float, atol: float, most: int) -> None:
@@ -195,17 +196,17 @@ class _Adapted:
     def run(self) -> list[Numbers]:
         """Return y at each time."""
         first, *targets = self._equations.times
-        y = self._equations.begun
+        y = self._equations.initial
         if not targets:
             return [y]
-        state = self._begun(y, first, targets[-1])
+        state = self._initial_state(y, first, targets[-1])
         if recorder() is not None:
             return [y, *self._recorded(state, targets)]
         found = [y]
         for target in targets:
             has_arrived = False
             while not has_arrived:
-                state, has_arrived = self._tried(state, target)
+                state, has_arrived = self._try_step(state, target)
                 if state["count"] > self._most:
                     raise NumericalError(
                         f"odeint has taken {counted(self._most, 'step')} up to t = "
@@ -221,7 +222,7 @@ class _Adapted:
         def step(held: tuple[State, Any, list[Numbers]]) -> tuple[State, Any, list[Numbers]]:
             state, place, found = held
             here = [eq(place, float(k)) for k in range(len(targets))]
-            after, has_arrived = self._tried(state, dot(here, targets))
+            after, has_arrived = self._try_step(state, dot(here, targets))
             reached = [logical_and(flag, has_arrived) for flag in here]
             rows = zip(reached, found, strict=True)
             return after, place + has_arrived, [select(x, after["y"], y) for x, y in rows]
@@ -234,7 +235,7 @@ class _Adapted:
         )[2]
         return found
 
-    def _begun(self, y: Numbers, t: Any, end: Any) -> State:
+    def _initial_state(self, y: Numbers, t: Any, end: Any) -> State:
         """Return the first state; by its size y would change by a hundredth."""
         slope = self._equations.slope(y, t)
         far, fast = self._squares(y, y, y), self._squares(slope, y, y)
@@ -242,7 +243,7 @@ class _Adapted:
         h = minimum(0.1 * span, 0.01 * exp(0.5 * (log(far + 1e-6) - log(fast))))
         return {"t": t, "y": y, "slope": slope, "h": h, "count": 0.0}
 
-    def _tried(self, state: State, target: Any) -> tuple[State, Any]:
+    def _try_step(self, state: State, target: Any) -> tuple[State, Any]:
         """Return the state after a step is tried, and whether it has arrived at a time."""
         t, y, left, size = state["t"], state["y"], target - state["t"], state["h"]
         arrives = size >= abs(constant(left))

@@ -18,9 +18,9 @@ from scalargrad.table.validation import positive, size
 from scalargrad.transforms.functional import jacobian
 from scalargrad.value import Value
 
-#: A step is taken if it takes away at least this part of what it promises (Armijo).
+#: The share of the predicted decrease that a step must achieve to be taken (Armijo).
 _SLOPE = 1e-4
-#: Where x is 0, steps count as small beside this part of the largest that it has been.
+#: The share of the largest x so far beside which steps count as small where x is 0.
 _FLOOR = 1e-7
 #: The least order up to which derivatives are exact.
 _ORDER = 2
@@ -61,10 +61,11 @@ def root(f: Callable[..., Any], x0: Any, *args: Any, tol: float = 1e-8, maxiter:
     -----
     A step that does not make the residual smaller, or leaves the domain of `f`, is halved.
 
-    The root is found without derivatives. Then ``x - J⁻¹·f(x)`` is computed with them, of constant
-    J, once more often than derivatives are being taken here, and twice at least: k such steps give
-    all derivatives up to order k (the implicit function theorem, order by order). One of a higher
-    order, as of a compiled function that is differentiated three times, is infinite or nan.
+    The root is found without derivatives. Then ``x - J⁻¹·f(x)`` is computed with them and with J
+    constant, once more often than derivatives are being taken here, and at least twice: k such
+    steps give all derivatives up to order k (the implicit function theorem, order by order). One of
+    a higher order, as of a compiled function that is differentiated three times, is infinite or
+    nan.
 
     Examples
     --------
@@ -197,12 +198,12 @@ class _Equations(Equations):
             return {**after, "count": state["count"] + 1.0, "sizes": sizes}
 
         with _without_graphs():
-            begun = {**begin(self.begun), "count": 0.0, "sizes": [abs(x) for x in self.begun]}
-            x = self._found(while_loop(goes_on, counted_step, begun), tol)
+            state = {**begin(self.initial), "count": 0.0, "sizes": [abs(x) for x in self.initial]}
+            x = self._accepted(while_loop(goes_on, counted_step, state), tol)
             slopes = [[constant(y) for y in row] for row in self.linearised(x)[0]]
         return self.shaped(self._attached(x, slopes))
 
-    def _found(self, state: State, tol: float) -> Numbers:
+    def _accepted(self, state: State, tol: float) -> Numbers:
         """Return x as constants: nan where steps have not become small, or an error."""
         is_near = _is_near(state, tol)
         if recorder() is not None:
@@ -237,7 +238,7 @@ class _Equations(Equations):
 
 
 def _without_graphs() -> AbstractContextManager[None]:
-    """Return a context in which no graphs are kept; a recording leaves out what nothing needs."""
+    """Return a context that keeps no graphs; a recording leaves out what nothing needs."""
     return no_grad() if recorder() is None else nullcontext()
 
 

@@ -30,7 +30,7 @@ class Equations:
 
     Attributes
     ----------
-    begun : list
+    initial : list
         The numbers of `x0`.
     argument, example, remedy : str
         What the solver calls `x0`, a function that it takes, and what that is to return.
@@ -48,7 +48,7 @@ class Equations:
     def __init__(self, name: str, f: Any, x0: Any) -> None:
         self.name, self._f = name, function(f, "f", self.example)
         leaves, self._rebuild = flatten(x0, self.argument)
-        self.begun = [x if isinstance(x, Value) else as_float(x, self.argument) for x in leaves]
+        self.initial = [x if isinstance(x, Value) else as_float(x, self.argument) for x in leaves]
         if not leaves:
             raise OperandError(
                 f"{self.argument} is {shown(x0)}, which holds no numbers: give one at least"

@@ -49,7 +49,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: b
     path : str or path
         Its folder must exist.
     content : bytes
-        What the file is to hold.
+        The contents of the file.
     durable : bool
         Whether to wait until a power cut could not undo it; what can be made again need not.
 

@@ -39,7 +39,7 @@ class Interrupt:
     Parameters
     ----------
     around : Interrupt, optional
-        What handled Ctrl-C before: it takes note of a press, too.
+        The handler of Ctrl-C before: it takes note of a press, too.
     waits : bool
         Whether the first press waits for `check`.
     """

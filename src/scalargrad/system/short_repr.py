@@ -15,7 +15,7 @@ def is_describing() -> bool:
 
 
 def shown(x: Any) -> str:
-    """Return how an argument is shown in a message: one line of at most 60 characters.
+    """Return an argument as a message shows it: one line of at most 60 characters.
 
     Examples
     --------

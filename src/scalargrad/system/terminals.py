@@ -44,7 +44,7 @@ _NOTEBOOK = 110  # columns
 
 
 class ProgressBar:
-    """Shows how many of `total` parts are done, `done` of them before, and the time left.
+    """A bar of the parts done of `total`, with `done` of them from before, and of the time left.
 
     Where the output is a file, the bar is written once, at the end. With `quiet`, never.
     """

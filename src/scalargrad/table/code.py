@@ -14,7 +14,8 @@ from scalargrad.table.declaration import ATOM, SIGN, Notation, Operation, call
 from scalargrad.table.printing import Expression, Fragment, parenthesise
 from scalargrad.table.symbol import TABLE, Symbol
 
-#: A sum nested deeper than this is printed in stretches, which keeps recursion shallow.
+#: The deepest nesting of a sum that is printed as one expression; a deeper one is cut into several,
+#: to keep recursion shallow.
 _STRETCH = 80
 
 
@@ -73,11 +74,11 @@ class CodePrinter:
         raise NotImplementedError
 
     def notation(self, op: Operation, arity: int) -> Notation:
-        """Return how the language writes a primitive that is neither lazy nor a comparison."""
+        """Return the language's notation of a primitive that is neither lazy nor a comparison."""
         raise NotImplementedError
 
     def plan(self, expressions: Iterable[Expression]) -> None:
-        """Count how often each part of the expressions is used, and cut long sums."""
+        """Count the uses of each part of the expressions, and cut long sums."""
         for expression in expressions:
             expanded = expand(expression, self._known)
             self._stretches.update(_spine(expanded, self._uses)[_STRETCH:-1:_STRETCH])

@@ -1,11 +1,11 @@
 """Keep the comparisons that Python makes of Values, as in ``if x > 0``, beside what was compared.
 
-A graph does not know why it was built so: of ``2*x if x > 0 else -x`` it has one branch. Pages that
-compute a graph at other inputs look up what was compared, by `scalargrad.comparisons`.
+A graph does not know why it was built so: it has one branch of ``2*x if x > 0 else -x``. Pages that
+compute a graph at other inputs look up the comparisons, by `scalargrad.comparisons`.
 
-What was compared may not be part of the result, as ``abs(x*x - 2) > tol`` is not. So its formula
-is written down, and kept at the nodes in which the formula ends, of which x is one. A formula
-refers to no node: a graph is freed with its own Values, as ever.
+The number compared may not be part of the result, as in ``abs(x*x - 2) > tol``. So its formula is
+written down, and kept at the nodes where the formula ends, such as x. A formula refers to no node:
+a graph is freed with its own Values, as ever.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scalargrad.grad_mode import builds_graphs, switches
 KEPT = "_compared"
 _MOST_KEPT = 2 * 64
 
-#: A formula is followed down while it has at most so many parts, to which two more may come.
+#: The most parts of a formula that is followed down further; two more may then be added.
 _ROOM = 6
 
 _next_number = count().__next__

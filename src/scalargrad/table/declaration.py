@@ -1,4 +1,4 @@
-"""The declaration of an operation, from which everything else is read or printed.
+"""The declaration of an operation: everything else is read or printed from it.
 
 There are two routes from an expression to a node. An operation of one or two operands, ``a * b``,
 ``x.tanh()`` or ``sin(x)``, is a method printed from the declaration with the node's construction
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from inspect import Signature
 
 
-#: How tightly the operators of a notation bind, the loosest first.
+#: The precedence of the operators of a notation, the loosest first.
 CONDITIONAL, COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = 1, 2, 3, 4, 5, 6, 9
 
 

@@ -21,22 +21,22 @@ from scalargrad.table.declaration import (
 from scalargrad.table.printing import Fragment, number_text, parenthesise
 from scalargrad.table.symbol import TABLE, Symbol, evaluate
 
-#: The notation of people, where the printer, whose code must not raise, has another. Between two
-#: Values == and != go by identity, so equality is written as a call.
+#: The notation in messages, where the printer's is another since its code must not raise. Between
+#: two Values == and != go by identity, so equality is written as a call.
 _WRITTEN = {
     "div": infix("/", PRODUCT),
     "pow": Notation("{0} ** {1}", POWER, (ATOM, SIGN)),
     "eq": call("eq", 2),
     "ne": call("ne", 2),
 }
-#: Replacements for operations with an operand more elsewhere, such as math.log(x, base).
+#: Replacements for operations that take a further operand elsewhere, such as math.log(x, base).
 _WITH_ANOTHER = {"log": "log(x) / log(base)", "softplus": "softplus(beta * x) / beta"}
-#: The need of an operation is read, not pasted.
+#: The code of a condition x != y, a call; messages write the operator.
 _NE = re.compile(r"^ne\((\w+), (\w+)\)$")
 
 
 def another_operand(op: Operation) -> str:
-    """Say what to write for an operation with the further operand it has elsewhere, or nothing."""
+    """Return advice on an operation that takes a further operand elsewhere; "" on any other."""
     written = _WITH_ANOTHER.get(op.name)
     return f", or {written}" if written else ""
 
@@ -78,7 +78,7 @@ def _names(symbols: Sequence[Symbol], operands: Sequence[Any]) -> dict[Symbol, s
 
 
 def _origin(operand: Any, name: str) -> str:
-    """Say which operand is meant, where `name` is not its label."""
+    """Return the label or the operation of an operand, in words, where `name` is not its label."""
     label = getattr(operand, "label", "")
     if label:
         return "" if label == name else f" (labelled {label!r})"

@@ -94,13 +94,13 @@ def node_lines(
     return [*lines, *value, *made], printer.functions
 
 
-#: Operations whose result is a float if and only if it was computed from floats, or from such
-#: numbers as stand for the same floats, and what they raise otherwise.
+#: Operations whose result is a float if and only if it was computed from floats, or from numbers
+#: equal to the same floats; and the errors that they raise otherwise.
 _OF_FLOATS = {"add", "sub", "mul", "neg"}
 _NO_FLOATS = "(TypeError, OverflowError)"
 #: The statements from a value to a node that has it.
 _NODE = ["node = new(Node)", "node.data = y", "node.grad = 0.0", "node.label = ''"]
-#: Those that make it a leaf.
+#: The statements that make it a leaf.
 _LEAF = ["node.op = None; node.parents = node.local_grads = ()", "return as_leaf(node)"]
 
 

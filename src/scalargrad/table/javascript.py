@@ -149,7 +149,7 @@ class JavaScriptPrinter(CodePrinter):
         return written, SIGN if written.startswith("-") else ATOM
 
     def notation(self, op: Operation, arity: int) -> Notation:
-        """Return what the entry says: a notation, or a call of the function it gives."""
+        """Return the entry's notation, or that of a call of the function that it gives."""
         if isinstance(op.javascript, Notation):
             return op.javascript
         self._need(op)

@@ -10,13 +10,13 @@ from typing import Any
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
 
-#: Between this and its negative, every integer is a float.
+#: The largest integer up to which every integer, of either sign, is a float.
 SMALL = 2**53
 
 _NUMBERS = (float, int)  # checked faster than `float | int`, which is built at every call
-#: The size of the numbers that are computed with, in bytes.
+#: The size of a float, in bytes.
 _BYTES = 8
-#: The methods by which a class in Python has operators for what stands on its left.
+#: The reflected methods of operators in Python, for a left operand of another class.
 _REFLECTED = (
     "__radd__", "__rsub__", "__rmul__", "__rtruediv__", "__rfloordiv__", "__rmod__", "__rpow__",
     "__rmatmul__", "__rand__", "__ror__", "__rxor__",

@@ -47,7 +47,7 @@ O = TypeVar("O", bound=Operation)  # noqa: E741 - an operation
 class Elementwise(Operation):
     """An operation of fixed arity, traced with one symbol per operand."""
 
-    #: What is printed when first needed; `functools.wraps` copies no slots.
+    #: Slots of code that is printed when first needed; `functools.wraps` copies no slots.
     __slots__ = ("_by_classes", "_makers", "_methods", "_reflected")
 
     def __init__(
@@ -59,7 +59,7 @@ class Elementwise(Operation):
         self.operand_symbols = tuple(Symbol(name) for name in parameters)
         self.result_symbol = Symbol("y")
         self._makers: dict[tuple[type, Mask, bool, bool], Callable[..., Any]] = {}
-        #: Those that make a node with operands, by the classes of these: nodes and floats.
+        #: The methods that make a node with operands, by the classes of these: nodes and floats.
         self._by_classes: dict[tuple[type, ...], Callable[..., Any]] = {}
         self._methods: dict[type, Callable[..., Any]] = {}
         self._reflected: dict[type, Callable[..., Any]] = {}

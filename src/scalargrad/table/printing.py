@@ -14,7 +14,7 @@ from scalargrad.table.symbol import Symbol
 Expression = Symbol | float
 Fragment = tuple[str, int]
 
-#: The minus sign of print, with which people are shown numbers and formulas.
+#: The typographic minus sign, for numbers and formulas that people read.
 MINUS = "−"
 
 
@@ -25,7 +25,7 @@ def parenthesise(fragment: Fragment, demand: int, pair: str = "({})") -> str:
 
 
 class Slot(str):
-    """A name that a template leaves open: ``⟦x0 4⟧`` is x0 in a place that demands so much."""
+    """A name that a template leaves open: ``⟦x0 4⟧`` is x0 where precedence 4 is needed."""
 
     __slots__ = ()
 
@@ -97,9 +97,9 @@ _WITH_EXPONENT = re.compile(r"[\d.]+e")
 
 
 def _precedence(word: str) -> int:
-    """Return how tightly a name or number binds.
+    """Return the precedence of a name or number.
 
-    With a minus sign it may only open a sum; 1e−3 is a product, of which no power is taken.
+    With a minus sign it may only open a sum; 1e−3 is a product, and no base of a power.
     """
     if word.startswith(("-", MINUS)):
         return SUM
@@ -113,7 +113,7 @@ def _text_notation(op: Operation, arity: int) -> Notation:
 
 
 def _demand(notation: Notation, index: int, operand: Expression) -> int:
-    """Return what operand `index` must bind like to stand without parentheses."""
+    """Return the precedence that operand `index` must have to stand without parentheses."""
     demand = notation.demand(index)
     opens = notation.template.startswith(f"{{{index}}}")
     return demand if opens else _firm(demand, operand)

@@ -1,4 +1,4 @@
-"""Symbols: placeholders for numbers, with which an operation is traced once.
+"""Symbols: placeholders for numbers, to trace an operation once.
 
 Calling the table's functions on symbols instead of numbers leaves an expression behind;
 every other form of the operation (float code, step text, MathML) is printed from it.

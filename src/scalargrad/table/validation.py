@@ -169,7 +169,7 @@ def whole(x: Any, name: str, low: int | None = None, high: int | None = None) ->
 
 
 def counted(x: Any, name: str) -> int:
-    """Return how many steps or epochs a saved state has counted, which a float can hold.
+    """Return a saved state's count of steps or epochs, which a float can hold.
 
     Raises
     ------
@@ -252,7 +252,7 @@ def choice(x: Any, name: str, among: Collection[str]) -> str:
 
 
 def function(x: Any, name: str, example: str) -> Any:
-    """Return what can be called.
+    """Return x, which must be callable.
 
     Raises
     ------
@@ -270,7 +270,7 @@ def function(x: Any, name: str, example: str) -> Any:
 
 
 def listed(x: Any, name: str, what: str) -> list[Any]:
-    """Return what can be iterated over as a list; text and dicts cannot.
+    """Return an iterable as a list; text and dicts are refused.
 
     Raises
     ------

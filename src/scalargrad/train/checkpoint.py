@@ -88,7 +88,7 @@ class RunState:
                 "start again without resume"
             )
         try:
-            self._give(state)
+            self._load(state)
         except Exception as error:
             raise StateError(
                 f"{self.path} holds no state of this run ({in_words(error)}): start again without "
@@ -105,7 +105,7 @@ class RunState:
             "ended": self._run.ended,
         }
 
-    def _give(self, state: dict[str, Any]) -> None:
+    def _load(self, state: dict[str, Any]) -> None:
         """Load a state into every part."""
         history, ended = History(**state["history"]), flag(state["ended"], "ended")
         for name, part in self._stateful().items():
@@ -182,15 +182,15 @@ def described(part: Any) -> str:
 
 
 def _digest(data: Examples) -> str:
-    """Return how many examples there are, and a digest of their numbers and texts."""
+    """Return the number of examples, and a digest of their numbers and texts."""
     count = len(data.inputs)
     looked_at = data.at(spread(count, _LOOKED_AT))
-    written = json.dumps(looked_at, default=_written, skipkeys=True)
+    written = json.dumps(looked_at, default=_jsonable, skipkeys=True)
     return f"{count}, {hashlib.sha256(written.encode()).hexdigest()[:12]}"
 
 
-def _written(x: Any) -> Any:
-    """Return what stands for an object in an example: numbers, or its type."""
+def _jsonable(x: Any) -> Any:
+    """Return an object in an example as JSON can write it: its numbers, or its type."""
     if isinstance(x, Value):
         return x.data
     return x.tolist() if hasattr(x, "tolist") else type(x).__qualname__
@@ -241,7 +241,7 @@ def encoded(part: Any, where: str) -> Any:
 
 
 def _decoded(part: dict[str, Any]) -> Any:
-    """Return what `encoded` was given, of which the parts inside have been decoded."""
+    """Return the original of an `encoded` part, whose parts inside have been decoded."""
     if part.keys() == {"tuple"}:
         return tuple(part["tuple"])
     return dict(part["dict"]) if part.keys() == {"dict"} else part

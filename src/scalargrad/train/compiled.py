@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 #: Optimisers whose rules move numbers in arrays; SparseAdam asks which rows were looked up.
 _OF_ARRAYS = (SGD, Adam, AdamW, RMSprop, Adagrad)
-#: Recording a step takes about as long as this many eager steps.
+#: The time to record a step, in eager steps.
 RECORDING = 5
-#: Compiling it takes about as long as visiting this many operands eagerly.
+#: The time to compile it, in operands visited eagerly.
 COMPILING = 200_000
 
 
@@ -46,9 +46,9 @@ class CompiledSteps:
     Parameters
     ----------
     run : Trainer
-        Of which what cannot be compiled is refused, at the first step that would pay.
+        The run; a part that cannot be compiled is refused, at the first step that would pay.
     epochs : int
-        How many are to be run; by default steps are compiled where that pays in so many.
+        The number of epochs to run; by default steps are compiled if that pays within them.
     operands : int
         How many an eager step visits for an example.
 
@@ -132,7 +132,7 @@ class CompiledSteps:
         return [(x, state_of(x)) for x in self._generators]
 
     def _pays(self, rows: Sequence[int]) -> bool:
-        """Return whether there are so many batches like this one that compiling a step pays."""
+        """Return whether there are enough batches like this one for compiling a step to pay."""
         if self._rows is None:
             pairs = list(zip(*self._run.train, strict=True))
             self._rows = Rows(pairs, alike=self._run.batch_size > 1)
@@ -149,7 +149,7 @@ class CompiledSteps:
             )
         if not self._running and not self._is_ahead:
             self._read()
-        found = self._found(rows)
+        found = self._gradient(rows)
         if found is None:
             return None
         (loss, predictions), grads = found
@@ -172,7 +172,7 @@ class CompiledSteps:
         wanted = self._run.gradient_tolerance is not None
         return loss, numbers, grads.tolist() if wanted else []
 
-    def _found(self, rows: Sequence[int]) -> Any:
+    def _gradient(self, rows: Sequence[int]) -> Any:
         """Return ((loss, predictions), gradient) of a batch; None if it must be taken eagerly."""
         key = self._rows.keys[rows[0]]
         if key not in self._programs:

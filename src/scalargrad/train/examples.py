@@ -58,7 +58,7 @@ def _listed(rows: Any, what: str) -> list[Any]:
 
 
 def _copied(x: Any) -> Any:
-    """Return an example in lists, dicts and arrays of its own, which nobody else changes."""
+    """Return a copy of an example, in lists, dicts and arrays of its own."""
     if type(x) in {list, tuple}:
         return x[:] if {*map(type, x)} <= {float, int, bool} else type(x)(map(_copied, x))
     if type(x) is dict:

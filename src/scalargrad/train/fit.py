@@ -171,7 +171,7 @@ def fit(
     jit : bool, optional
         Whether steps are recorded and run as programs, as `scalargrad.jit` does: True for all of
         them, False for none. By default they are where NumPy is installed, the steps can be
-        recorded and so many are to be taken that it pays; see Notes. Within `disable_jit` and
+        recorded and are many enough for it to pay; see Notes. Within `disable_jit` and
         `detect_anomaly`, none are.
     quiet : bool
         Show no progress bar.
@@ -252,7 +252,7 @@ def fit(
         raise GraphError("fit trains by gradients, which no_grad switches off: call it outside")
     _require_parts(model, loss, optimizer, regularizer, scheduler)
     epochs, seed = size(epochs, "epochs", 1), whole(seed, "seed")
-    per_batch = _maybe(batch_size, "batch_size", _count)
+    per_batch = _optional(batch_size, "batch_size", _count)
     every = _count(checkpoint_every, "checkpoint_every")
     _require_file(checkpoint, resume=flag(resume, "resume"))
     given, quiet = examples(X, y, "the training data"), flag(quiet, "quiet")
@@ -274,12 +274,12 @@ def fit(
         shuffle=flag(shuffle, "shuffle"),
         seed=seed,
         scheduler=scheduler,
-        patience=_maybe(patience, "patience", _count),
+        patience=_optional(patience, "patience", _count),
         min_delta=min_delta,
-        gradient_tolerance=_maybe(gradient_tolerance, "gradient_tolerance", _not_negative),
-        clip_grad_norm=_maybe(clip_grad_norm, "clip_grad_norm", _not_negative),
+        gradient_tolerance=_optional(gradient_tolerance, "gradient_tolerance", _not_negative),
+        clip_grad_norm=_optional(clip_grad_norm, "clip_grad_norm", _not_negative),
         callbacks=_callables(callbacks, "callbacks", "model", "history"),
-        jit=_maybe(jit, "jit", flag),
+        jit=_optional(jit, "jit", flag),
     )
     _warn_of_strangers(run)
     _warn_of_labels(run)
@@ -322,8 +322,8 @@ def _train(run: Trainer, epochs: int, saved: RunState | None, every: int, bar: P
                 row = run.epoch(interrupt, lambda count: bar.advance(count, *texts))
                 texts[:] = [f"epoch {row['epoch']}/{epochs}", *_numbers(row)]
                 bar.advance(0, *texts)
-                asked = [callback(run.model, history) for callback in run.callbacks]
-                history.stopped = run.reason(epochs) or ("a callback asked" if any(asked) else "")
+                answers = [callback(run.model, history) for callback in run.callbacks]
+                history.stopped = run.reason(epochs) or ("a callback asked" if any(answers) else "")
                 if saved is not None and (history.stopped or len(history) % every == 0):
                     saved.save()
         except KeyboardInterrupt:
@@ -522,7 +522,7 @@ class Trainer:
         with no_grad():
             found = self.steps.predictions(inputs) if self.steps else None
             predictions = found or [self.model(x) for x in inputs]
-            loss = self.asked(self.loss, predictions, targets)
+            loss = self.measured(self.loss, predictions, targets)
         measured = self._metrics([detached(x) for x in predictions], targets)
         return {
             "val_loss": float(detached(loss)),
@@ -540,17 +540,17 @@ class Trainer:
             schedule.step()
 
     def _metrics(self, predictions: list[Any], targets: list[Any]) -> Row:
-        found = {name: self.asked(f, predictions, targets) for name, f in self.metrics.items()}
+        found = {name: self.measured(f, predictions, targets) for name, f in self.metrics.items()}
         return {name: float(detached(x)) for name, x in found.items()}
 
-    def asked(self, function: Any, predictions: list[Any], targets: list[Any]) -> Any:
+    def measured(self, function: Any, predictions: list[Any], targets: list[Any]) -> Any:
         """Return the number that a loss or a metric makes of lists of its own: it may sort them."""
         return _number(function([*predictions], [*targets]), function, "one number, such as a mean")
 
     # The end ----------------------------------------------------------------------------------
 
     def reason(self, epochs: int) -> str:
-        """Return why training ends after this epoch; "" if it continues."""
+        """Return the reason why training ends after this epoch; "" if it continues."""
         done, tolerance = len(self.history), self.gradient_tolerance
         if self.patience is not None and done - (self.history.best_epoch or 0) >= self.patience:
             self.ended = True
@@ -568,14 +568,14 @@ class Trainer:
 
 
 def _number(found: Any, function: Any, wanted: str) -> Any:
-    """Return what a user's function returned, if that is a number."""
+    """Return the result of a user's function, which must be a number."""
     if isinstance(found, Value) or is_real(found):
         return found
     raise OperandError(f"{name_of(function)} returned {shown(found)}; it must return {wanted}")
 
 
 def name_of(function: Any) -> str:
-    """Return what a function, a class's object or a partial is called in messages."""
+    """Return the name of a function, a class's object or a partial in messages."""
     inner = getattr(function, "func", function)  # of functools.partial
     return str(getattr(inner, "__name__", type(inner).__name__))
 
@@ -587,8 +587,8 @@ _count = partial(whole, low=1)
 _not_negative = partial(number, low=0.0, finite=False)
 
 
-def _maybe(x: Any, name: str, check: Callable[[Any, str], T]) -> T | None:
-    """Return what a check makes of an option; None if it is not given."""
+def _optional(x: Any, name: str, check: Callable[[Any, str], T]) -> T | None:
+    """Return a checked option; None if it is not given."""
     return None if x is None else check(x, name)
 
 
@@ -597,7 +597,7 @@ def _require_parts(model: Any, loss: Any, optimizer: Any, regularizer: Any, sche
     instance(model, "model", Module, "a Module, such as nn.MLP(2, [16, 1])")
     function(loss, "loss", "scalargrad.losses.mse_loss, say")
     _require(optimizer, OptimizerLike, "optimizer", "optim.SGD(model.parameters())")
-    _maybe(regularizer, "regularizer", partial(function, example="losses.l2_penalty, say"))
+    _optional(regularizer, "regularizer", partial(function, example="losses.l2_penalty, say"))
     if scheduler is not None:
         _require(scheduler, Schedule, "scheduler", "lr_scheduler.StepLR(optimizer, 10)")
     if isinstance(scheduler, LRScheduler) and scheduler.optimizer is not optimizer:
@@ -670,19 +670,19 @@ def _try_out(run: Trainer, data: Examples, what: str) -> int:
     for i in (0, *others[:1]):
         x = data.inputs[i]
         asking = partial(_prediction, run.model, x)
-        found[i] = _tried(asking, "the model", f"X of {what} at {i}, {shown(x)}")
+        found[i] = _attempt(asking, "the model", f"X of {what} at {i}, {shown(x)}")
     if found[0] is None:
         return 0
-    asked = [i for i in sorted(found) if found[i] is not None] if others else range(len(sizes))
-    predictions, targets = [found.get(i, found[0]) for i in asked], data.at(asked).targets
-    loss = _tried(partial(run.asked, run.loss, predictions, targets), name_of(run.loss), what)
+    indices = [i for i in sorted(found) if found[i] is not None] if others else range(len(sizes))
+    predictions, targets = [found.get(i, found[0]) for i in indices], data.at(indices).targets
+    loss = _attempt(partial(run.measured, run.loss, predictions, targets), name_of(run.loss), what)
     if isinstance(loss, Value) and data is not run.held_out:
         _require_parameters(run, loss)
     numbers = [detached(x) for x in predictions]
     for f in run.metrics.values():
         # ValueErrors, too: a correlation may be undefined for the predictions made here
         cured = ArithmeticError, ValueError
-        _tried(partial(run.asked, f, numbers, targets), name_of(f), what, cured)
+        _attempt(partial(run.measured, f, numbers, targets), name_of(f), what, cured)
     first = found[0] if isinstance(found[0], list | tuple) else [found[0]]
     nodes = [topological_order(x) for x in first if isinstance(x, Value)]
     return sum(len(node.parents) for part in nodes for node in part)
@@ -715,8 +715,8 @@ def _prediction(model: Module, x: Any) -> Any:
     return found
 
 
-def _tried(f: Callable[[], Any], name: str, what: str, cured: Any = ArithmeticError) -> Any:
-    """Return what a call returns; None after an error that training may cure.
+def _attempt(f: Callable[[], Any], name: str, what: str, cured: Any = ArithmeticError) -> Any:
+    """Return the result of a call; None after an error that training may cure.
 
     Any other error is raised as one that says what cannot take what.
     """

@@ -33,7 +33,7 @@ class custom_vjp(Generic[P, R]):  # noqa: N801 - JAX's name
 
     Notes
     -----
-    The rule is set by `defvjp`. What the function reads besides its arguments gets no gradient.
+    The rule is set by `defvjp`. Values that the function closes over get no gradient.
 
     A derivative of higher order differentiates the rule: then `fwd` and `bwd` are given Values, and
     so they are written with scalargrad's operations. In a compiled function they are recorded, and
@@ -139,7 +139,7 @@ class _Given:
     Parameters
     ----------
     numbers : list
-        Those in the arguments.
+        The Values in the arguments.
     rebuild : callable
         Makes arguments of others.
     count : int
@@ -292,10 +292,10 @@ class _Output(Elementwise):
         known: dict[object, Any] = {}
         mine = [expand(x, known) for x in self._expressions]
         known |= dict(zip(other.operand_symbols, self.operand_symbols, strict=True))
-        return [*map(_told, mine)] == [_told(expand(x, known)) for x in other._expressions]
+        return [*map(_key, mine)] == [_key(expand(x, known)) for x in other._expressions]
 
 
-def _told(x: Any) -> Any:
+def _key(x: Any) -> Any:
     return x if isinstance(x, Symbol) else repr(float(x))
 
 
@@ -307,13 +307,13 @@ class _Rule:
     ) -> None:
         self._given, self._floats, self._residuals, self._shape = given, floats, residuals, shape
 
-    def _arrived(self, signals: Signals, count: int) -> Any:
+    def _cotangents(self, signals: Signals, count: int) -> Any:
         return self._shape(iter([signals.get(k, 0.0) for k in range(count)]))
 
     def pull_back(self, signals: Signals, call: Call) -> Sequence[float | None]:
         """Return the products for the operands, as floats."""
-        arrived = self._arrived(signals, len(call.results))
-        return self._given.backward(self._residuals, arrived)
+        cotangents = self._cotangents(signals, len(call.results))
+        return self._given.backward(self._residuals, cotangents)
 
     def pull_back_as_graph(self, signals: Signals, call: Call) -> Sequence[Scalar | None]:
         """Return them as Values, computed from the operands by the rule."""
@@ -326,7 +326,7 @@ class _Rule:
             )
         with enable_grad():
             _, residuals = given.forward(given.numbers)
-            return given.backward(residuals, self._arrived(signals, len(call.results)))
+            return given.backward(residuals, self._cotangents(signals, len(call.results)))
 
     def require_linear(self, call: Call) -> None:
         """Raise OperandError unless doubling a signal doubles what is sent back."""

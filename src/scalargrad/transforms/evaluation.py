@@ -154,7 +154,7 @@ class Evaluation:
     def require_read(self, y: Scalar) -> None:
         """Raise OperandError if a result depends on Parameters that were given, but read elsewhere.
 
-        Its derivative by the argument is 0, which nobody asks for.
+        Its derivative by the argument is 0, and never wanted.
         """
         read = topological_order(y) if self._parameters and isinstance(y, Value) else ()
         if not self._parameters.isdisjoint(read):
@@ -176,7 +176,7 @@ class Evaluation:
         return replaced(aux, lambda x: x if x in outside else x.data)
 
     def subgraph(self, *outputs: Any) -> Subgraph:
-        """Return what lies between the fresh leaves and the outputs."""
+        """Return the nodes between the fresh leaves and the outputs."""
         roots = [y for y in outputs if isinstance(y, Value)]
         around = derivatives.get()
         older = around[-1].older if around else set()
@@ -195,7 +195,7 @@ class Evaluation:
         return Subgraph(nodes, as_graph)
 
     def outside(self, values: Sequence[Value]) -> set[Value]:
-        """Return those of `values` that depend on Values from outside this run, and such nodes."""
+        """Return the nodes up to `values` that depend on Values from outside of this run."""
         if not self.recorded:
             return set()
         found = set(self.leaves) if self._given_values else set()

@@ -58,7 +58,7 @@ def _scalar(evaluation: Evaluation, y: Any) -> Any:
 
 
 def _results(evaluation: Evaluation, has_aux: bool) -> tuple[Any, Any]:
-    """Return what is differentiated, and the auxiliary result, which is None without `has_aux`."""
+    """Return the result to differentiate, and the auxiliary one: None without `has_aux`."""
     result = evaluation.result
     if not has_aux:
         return result, None

@@ -1,7 +1,7 @@
 """Many examples in blocks, which threads share: example s·L + e is number e of block s.
 
-A sum over examples is the sum of those of the blocks. Their number follows from that of the
-examples alone, so that digits do not depend on how many threads there are.
+A sum over examples is the sum of those of the blocks. The number of blocks depends only on that of
+the examples, so that digits do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.ops import TABLE
 
-#: From so many examples on there are blocks: at most so many.
+#: The fewest examples that are split into blocks, and the most blocks.
 EXAMPLES, BLOCKS = 10_000, 40
 
 

@@ -80,7 +80,7 @@ class Builder:
 
     @contextmanager
     def loop(self, over: Var | Index | int, *, down: bool = False) -> Iterator[Var]:
-        """Put what is written within into a loop over a variable, or up to an extent."""
+        """Open a loop over a variable, or up to an extent, for the steps written within."""
         var = over if isinstance(over, Var) else self.var(over)
         loop = Loop(var, down=down)
         self._bodies.append(loop.body)

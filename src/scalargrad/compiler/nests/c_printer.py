@@ -13,7 +13,7 @@ from scalargrad.compiler.nests.equations import Body
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.printer import print_llvm
 
-#: The beginning of a file. Some variables and parameters of what it has are not read.
+#: The beginning of a file, which turns off warnings of variables and parameters that are not read.
 HEAD = """\
 #include <math.h>
 #include <stdint.h>
@@ -28,7 +28,7 @@ static inline double sg_double(int64_t i) { double x; memcpy(&x, &i, 8); return 
 _TYPES = {"double": "double", "i64": "int64_t", "i1": "int", "ptr": "double *"}
 #: The types of results that are not those of the last operand.
 _RESULTS = {"load": "double", "getelementptr": "double *", "fcmp": "int", "icmp": "int"}
-#: What instructions are in C; numbers stand for their operands.
+#: The form of instructions in C; numbers stand for their operands.
 _WRITTEN = {
     "fadd": "{0} + {1}", "fsub": "{0} - {1}", "fmul": "{0} * {1}", "fdiv": "{0} / {1}",
     "frem": "fmod({0}, {1})", "fneg": "-({0})", "select": "{0} ? {1} : {2}",
@@ -80,7 +80,7 @@ def _value(word: str) -> str:
 def _lines(lines: list[str]) -> list[str]:
     """Return the statements of a function, whose basic blocks have labels.
 
-    What a block has of the next one's variables (phis) is noted at its end, and taken over there.
+    The values of the next block's variables (phis) are noted at a block's end, and assigned there.
     """
     declared, noted = list[str](), dict[str, list[str]]()
     for text in lines:

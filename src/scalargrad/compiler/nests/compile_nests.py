@@ -1,7 +1,7 @@
-"""From a recording to nests: one form of a program after the other.
+"""Compilation of a recording to loop nests: one form of a program after the other.
 
 Nodes become a tree of loops (`finder`), the tree equations, these their derivative, scheduled loops
-and LLVM IR. What is irregular is equations without loops.
+and LLVM IR. An irregular recording becomes equations without loops.
 """
 
 from __future__ import annotations
@@ -34,15 +34,16 @@ from scalargrad.compiler.passes.unroll import unrolled
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Elementwise
 
-#: Programs of fewer nodes are not searched for loops.
+#: The most nodes of a program that is not searched for loops.
 _SMALL = 64
-#: Programs of at most this many nodes may be compiled node by node, if their loops take more than
-#: `_SLOW` nanoseconds, by tables above all.
+#: The most nodes of a program that may be compiled node by node (`_SHORT`), and the time of its
+#: loops, in nanoseconds, above which it is (`_SLOW`): tables make loops slow.
 _SHORT, _SLOW = 2000, 15_000
-#: So may those of at most this many, if their loops take more nanoseconds than `_EACH` for a node.
+#: The most nodes of a program that may be so if its loops also take more than `_EACH` nanoseconds
+#: for each node.
 _MEDIUM, _EACH = 10_000, 10
-#: Code of more lines, or with fewer turns of steps for each line, is compiled without optimization,
-#: which would take several times as long.
+#: The most lines of code that LLVM optimizes, and the turns of steps for each line above which it
+#: does: to optimize takes several times as long.
 _LONG, _REPEATED = 30_000, 8
 T = TypeVar("T")
 
@@ -72,7 +73,7 @@ class Scheduled(NamedTuple):
 def nested(program: Program, *, is_native: bool = True) -> Nested | NumpyNested:
     """Return a recorded program, with the gradients that it asks for, as nests, ready to run.
 
-    NumPy runs what calls operations of one's own, or is not to be native.
+    NumPy runs it if it has operations of the user's own, or is not to be native.
     """
     is_native = is_native and has_llvm()
     if is_native and all(map(is_printed, program.nodes().occurring())):
@@ -85,21 +86,21 @@ def _in_llvm(lowered: Lowered) -> Nested:
 
     found = scheduled(lowered, registers(), in_place=True)
     module, functions = print_llvm(found.body, found.plan)
-    begun, level = found.plan.begun(), _level(module, found.body)
+    memory, level = found.plan.initial_memory(), _level(module, found.body)
     return Nested(
-        begun,
+        memory,
         str(found.equations),
         *found[3:],
         module=module,
         functions=functions,
-        distances=found.plan.distances,
-        apart=lowered.apart,
+        displacements=found.plan.displacements,
+        array_start=lowered.array_start,
         level=level,
     )
 
 
 def _level(module: IRModule, body: Body) -> int:
-    """Return how much LLVM optimizes code: not what is long, or hardly repeats."""
+    """Return LLVM's level of optimization: 0 for code that is long, or hardly repeats."""
     lines, turns = module.text().count("\n"), 0
     for _, around in statements(body):
         turns += math.prod(v.extent.bounds()[1] for v in around)
@@ -108,14 +109,14 @@ def _level(module: IRModule, body: Body) -> int:
 
 def _in_numpy(found: Lowered) -> NumpyNested:
     made = scheduled(found, lanes=False)
-    begun = made.plan.begun()
-    return NumpyNested(begun, str(made.equations), *made[3:], numpy_code(made.body, made.plan))
+    memory = made.plan.initial_memory()
+    return NumpyNested(memory, str(made.equations), *made[3:], numpy_code(made.body, made.plan))
 
 
 def written(program: Program, write: Callable[[Lowered], T]) -> T:
-    """Return what is written of a recorded program, and gradients that it asks for, as loops.
+    """Return the code, by `write`, of a recorded program and the gradients that it asks for.
 
-    It is written in the first form of which an order of loops computes it.
+    The program is written in the first form that some order of loops computes.
 
     Parameters
     ----------
@@ -123,19 +124,19 @@ def written(program: Program, write: Callable[[Lowered], T]) -> T:
     write : callable
         Schedules and prints equations; a TraceError says that it cannot.
     """
-    for asked, forms, around in _attempts(program):
+    for partition, forms, around in _attempts(program):
         try:
-            return write(Lowering(asked, forms, around=around).run())
+            return write(Lowering(partition, forms, around=around).run())
         except TraceError:  # no order of loops computes it
             continue
     raise AssertionError("a program without loops is always written")
 
 
 def _attempts(program: Program) -> Iterator[tuple[Partition, list[Form], bool]]:
-    """Yield what is asked, trees of its parts, and whether borders may be cells around results.
+    """Yield partitions, trees of their parts, and whether borders may be cells around results.
 
-    It is a program as recorded, then with each number of an example as a node of its own: each in
-    loops, then without.
+    First the program is as recorded, then each number of an example is a node of its own; each time
+    first in loops, then without.
     """
     has_rows = has_lanes(program.nodes().table)
     yield from _in_forms(program, is_last=not has_rows or len(program) <= _SHORT)
@@ -144,26 +145,26 @@ def _attempts(program: Program) -> Iterator[tuple[Partition, list[Form], bool]]:
 
 
 def _in_forms(program: Program, *, is_last: bool) -> Iterator[tuple[Partition, list[Form], bool]]:
-    """Yield what is asked of a program, in loops, then without if that is the last resort."""
+    """Yield the partition of a program in loops, then without if that is the last resort."""
     unfolded = unfold(program)
-    asked = None if unfolded is None else Partition(unfolded)
-    if asked is not None and asked.is_written:
-        yield from _in_loops(asked)
+    partition = None if unfolded is None else Partition(unfolded)
+    if partition is not None and partition.is_written:
+        yield from _in_loops(partition)
         if is_last:
-            yield asked, [part.recording for part in asked.parts], True
+            yield partition, [part.recording for part in partition.parts], True
 
 
-def _in_loops(asked: Partition) -> Iterator[tuple[Partition, list[Form], bool]]:
-    """Yield what is asked, in loops, if some are found."""
-    for found in _forms([part.recording for part in asked.parts]):
-        yield asked, found, True
-        yield asked, found, False
-        if len(asked.program) <= _SHORT:  # which takes no longer to be compiled without loops
+def _in_loops(partition: Partition) -> Iterator[tuple[Partition, list[Form], bool]]:
+    """Yield a partition in loops, if some are found."""
+    for found in _forms([part.recording for part in partition.parts]):
+        yield partition, found, True
+        yield partition, found, False
+        if len(partition.program) <= _SHORT:  # which takes no longer to be compiled without loops
             break
 
 
 def _forms(recordings: Sequence[Instructions]) -> Iterator[list[Form]]:
-    """Yield trees of the parts of a program, or what runs faster without or has none."""
+    """Yield a tree for each part of a program, or the part if it has none or is faster without."""
     searches = [map(_form, trees(x)) if len(x) > _SMALL else iter(()) for x in recordings]
     found: list[Form] = [*recordings]
     is_left = all(len(x) <= _SHORT for x in recordings)  # which needs no loops
@@ -184,7 +185,7 @@ def _form(tree: Tree) -> Form:
 
 
 def is_printed(op: Op) -> bool:
-    """Return whether an operation can be printed: operations of one's own cannot."""
+    """Return whether an operation can be printed: a user's own cannot."""
     return not isinstance(op, Elementwise) or op is DETACH or can_write(op)
 
 
@@ -205,7 +206,7 @@ def scheduled(
     """
     equations, ordered = with_directions(in_blocks(found.equations, found.examples))
     body, fastest = tiled(ordered, registers, lanes=lanes)
-    places = plan(equations, body, fastest, found.apart if in_place else None)
+    places = plan(equations, body, fastest, found.array_start if in_place else None)
     first = places.offsets[found.outputs] - places.offsets[found.given]
     outputs = slice(first, first + found.outputs.shape[0])
     return Scheduled(equations, body, places, found.given.shape[0], outputs, found.results)

@@ -1,4 +1,4 @@
-"""Products that only one sum reads become part of it, rounded once with it.
+"""Contraction: products that only one sum reads become part of it, rounded once with it.
 
 Whether x·y + z is rounded once then depends on the equations alone: not on the loops or the
 processor, nor on how a sum was written.
@@ -35,7 +35,7 @@ class Fused(Elementwise):
     Attributes
     ----------
     signs : tuple of int
-        Those of the product and of the third operand.
+        The signs of the product and of the third operand.
     """
 
     composite = True
@@ -53,7 +53,7 @@ class Fused(Elementwise):
 FMA = Fused("fma", (1, 1), lambda x, y, z: x * y + z)
 FMS = Fused("fms", (1, -1), lambda x, y, z: x * y - z)
 FNMA = Fused("fnma", (-1, 1), lambda x, y, z: z - x * y)
-#: For each operation on a product and a number, the place of the product and what takes its place.
+#: The fused operation for each operation on a product and a number, and each place of the product.
 _FUSED = {
     ("add", 0): FMA, ("add", 1): FMA, ("sub", 0): FMS, ("sub", 1): FNMA
 }  # fmt: skip
@@ -72,7 +72,7 @@ def contract(
     examples: Collection[Var] = (),
     kept: Collection[Array] = (),
 ) -> Program:
-    """Return a program whose sums have the products that nobody else reads.
+    """Return a program whose sums have absorbed the products that only they read.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def contract(
     alone = {a: x for a, x in products.items() if reads[a] == 1 and writes[a] == 1}
     found: dict[Step, Step | None] = {}
     for step, around in every:
-        made = None if step.out.array in but else _taken(step, around, alone, examples)
+        made = None if step.out.array in but else _contracted(step, around, alone, examples)
         if made is not None:
             taken, found[step] = made
             found[taken] = None
@@ -106,7 +106,7 @@ def contract(
     return Program(arrays, replaced(program.body, lambda step: found.get(step, step)))
 
 
-def _taken(
+def _contracted(
     step: Step,
     around: tuple[Var, ...],
     products: Mapping[Array, _Product],

@@ -33,8 +33,9 @@ from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 
-#: So many forms in which an array is read are compared for cells in common; those of a smaller
-#: array have accumulators of their own, which may be in registers.
+#: The most forms in which an array is read that are compared for cells in common (`_SHARED`), and
+#: the fewest numbers of such an array (`_LARGE`): the forms of a smaller one have accumulators of
+#: their own, which may be in registers.
 _SHARED, _LARGE = 64, 256
 
 
@@ -58,11 +59,12 @@ def gradient(
     ----------
     program : Program
     roots : Array
-        What is differentiated: the sum of the products of its cells and seeds.
+        The roots: the sum of the products of their cells and seeds is differentiated.
     wrt : sequence of Array
-        Arrays of which the roots are functions.
+        Arrays to differentiate with respect to.
     places : mapping or None
-        The cells that are asked for of some of these arrays, of one dimension; all by default.
+        The cells to differentiate with respect to, for some of these arrays, if they have one
+        dimension; all by default.
     seeds : Array or float
         The seed of each root, as if it depended on nothing; one for each first index, or for all.
 
@@ -70,7 +72,7 @@ def gradient(
     -------
     program : Program
     found : dict
-        For each array of `wrt`, that of the derivatives with respect to its cells, an output.
+        For each array of `wrt`, the array of derivatives with respect to its cells, an output.
 
     References
     ----------
@@ -81,8 +83,8 @@ def gradient(
     return reverse.builder.program(), found
 
 
-def _reached(start: Iterable[Array], ways: Sequence[tuple[Array, Array]]) -> set[Array]:
-    """Return the arrays to which ways lead from some, and these."""
+def _reachable(start: Iterable[Array], ways: Sequence[tuple[Array, Array]]) -> set[Array]:
+    """Return the arrays that ways reach from some, and these."""
     found, size = set(start), -1
     while len(found) > size:
         size = len(found)
@@ -92,10 +94,10 @@ def _reached(start: Iterable[Array], ways: Sequence[tuple[Array, Array]]) -> set
     return found
 
 
-#: What is done with an error signal where the partial derivative is a number of these.
+#: The operation on an error signal in place of a product with one of these partial derivatives.
 _SIGNS: dict[object, Operation] = {1.0: TABLE["identity"], -1.0: TABLE["neg"]}
-#: Cells that are read one by one have signals of their own, unless more than so many are not read
-#: for each that is.
+#: The most cells of an array, for each one that is read, if cells that are read one by one have
+#: signals of their own.
 _CELLS = 4
 
 
@@ -117,7 +119,7 @@ class _Traced(NamedTuple):
 
 @functools.lru_cache(maxsize=1024)
 def _traced(op: Operation, arity: int) -> _Traced:
-    """Return an operation of so many operands with its partials.
+    """Return an operation of some number of operands with its partials.
 
     Those that are 0 everywhere are among them: by IEEE 754, 0 times an infinite slope is nan.
     """
@@ -141,9 +143,9 @@ def _smooth_args(step: Step) -> list[Access]:
 class _Reverse:
     """Reverse mode.
 
-    What the readers of an array send back goes into accumulators: one for each form in which the
-    cells are read in one body. Where the cell that was read is written in the same turn, it needs
-    none. So each array is added to by one step, and the order of sums is that of the equations.
+    The readers of an array send signals to accumulators: one for each form in which cells are read
+    in one body. A cell that is written in the same turn needs none. So each array is added to by
+    one step, and the order of sums is that of the equations.
     """
 
     def __init__(
@@ -163,18 +165,18 @@ class _Reverse:
             if step.op is TABLE["identity"] and any(x.array in self.leaves for x in step.reads()):
                 self.leaves.add(step.out.array)
         reads = [(x, step.out.array) for step in steps for x in _smooth_args(step)]
-        self.active = _reached(wrt, [(x.array, out) for x, out in reads if self._is_asked(x)])
-        self.active &= _reached([roots], [(out, x.array) for x, out in reversed(reads)])
+        self.active = _reachable(wrt, [(x.array, out) for x, out in reads if self._is_wanted(x)])
+        self.active &= _reachable([roots], [(out, x.array) for x, out in reversed(reads)])
         self.accumulators: dict[tuple[int, Access], Access] = {}
         self.received: dict[Array, list[Access]] = {}  # the accumulators of each array
         self.of_cells: dict[Access, list[Access]] = {}  # and of single cells of it
         self.signals: dict[Access, Arg] = {}
-        self._allot(program.body, {})
+        self._make_accumulators(program.body, {})
         every = self.received.items()
         self.cellwise = {a for a, found in every if all(x.is_cell for x in found)}
         self._sweep(program.body, [])
 
-    def _allot(self, body: Body, open_: dict[Var, None]) -> None:
+    def _make_accumulators(self, body: Body, open_: dict[Var, None]) -> None:
         """Make the accumulators of a body, the last readers' first."""
         done: dict[Access, int] = {}  # the cells written here in the same turn, and by which item
         for place, item in enumerate(body):
@@ -184,7 +186,7 @@ class _Reverse:
                 done[item.out] = place
         for place, item in reversed([*enumerate(body)]):
             if isinstance(item, Loop):
-                self._allot(item.body, {**open_, item.var: None})
+                self._make_accumulators(item.body, {**open_, item.var: None})
             elif item.out.array in self.active:
                 for x in reversed(_smooth_args(item)):
                     if self._is_active(x) and done.get(x, place) >= place:
@@ -192,10 +194,10 @@ class _Reverse:
 
     def _is_active(self, x: Access) -> bool:
         """Return whether derivatives are written for a cell."""
-        return x.array in self.active and self._is_asked(x)
+        return x.array in self.active and self._is_wanted(x)
 
-    def _is_asked(self, x: Access) -> bool:
-        """Return whether a cell is asked for, if it is of an array that is differentiated by."""
+    def _is_wanted(self, x: Access) -> bool:
+        """Return whether the derivative by a cell is wanted, if its array is in `wrt`."""
         places = self.places.get(x.array)
         if places is None:
             return True
@@ -205,8 +207,8 @@ class _Reverse:
     def _accumulate(self, key: tuple[int, Access]) -> None:
         """Make the accumulator of a form in which cells are read in a body.
 
-        What is differentiated by, or a copy of it, as the weights of all layers, has one for forms
-        that share no cell, if it is large.
+        A large array that derivatives are taken by, such as the weights of all layers, or a copy of
+        it, has one for all forms that share no cell.
         """
         if key in self.accumulators:
             return
@@ -215,7 +217,7 @@ class _Reverse:
         array = None
         is_large = math.prod(x.array.shape) >= _LARGE
         if is_large and x.array in self.leaves and len(known) < _SHARED:
-            taken = {y.array for y in known if not x.is_apart(y)}
+            taken = {y.array for y in known if not x.is_disjoint(y)}
             array = next((y.array for y in known if y.array not in taken), None)
         array = array or self.builder.array(f"{x.array}'", x.array.shape)
         self.accumulators[key] = Access(array, x.indices)
@@ -251,13 +253,13 @@ class _Reverse:
                     self.signals[out] = self._added(terms)
 
     def _received(self, x: Access, terms: list[Term]) -> list[Term]:
-        """Return what a cell is sent: by the readers in the same turn, then from afar.
+        """Return the signals sent to a cell: by readers in the same turn, then from afar.
 
         In a recurrence only the last sum then waits for the turn before.
         """
         are_cells = x.is_cell and x.array in self.cellwise
         found = self.of_cells.get(x, ()) if are_cells else self.received.get(x.array, ())
-        sending = [y.array for y in found if not x.is_apart(y)]
+        sending = [y.array for y in found if not x.is_disjoint(y)]
         arrived = [
             Term(TABLE["identity"], (Access(array, x.indices),)) for array in dict.fromkeys(sending)
         ]
@@ -298,7 +300,7 @@ class _Reverse:
         return found
 
     def _result(self, step: Step) -> Arg:
-        """Return the result of one turn of a step, of which the cell may hold a sum."""
+        """Return the result of one turn of a step, whose cell may hold a sum."""
         return step.out if step.how == SET else self.builder.step(step.op, step.args)
 
     def _write(self, out: Access, terms: Sequence[Term], how: str) -> None:

@@ -1,7 +1,7 @@
 """Dependences between steps, with their distances in turns of the loops around both.
 
-Bounds of these distances follow from the indices. Where they leave open which of two turns comes
-first, in a circle of steps, all turns are compared: extents and tables are known beforehand.
+Bounds of these distances follow from the indices. If they do not decide the order of two turns in a
+cycle of steps, all turns are compared: extents and tables are known beforehand.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.nests.equations import SET, Access, Index, Loop, Step, Var
 from scalargrad.compiler.passes.nodes import stretches
 
-#: By how many turns of a loop a cell is read after it is written: the least and the most.
+#: The least and the greatest number of turns of a loop from the write of a cell to its read.
 Distance = tuple[int, int]
-#: Who reads, and what.
+#: The step that reads, and the cell.
 _Read = tuple["Placed", Access]
-#: For loops over both steps, whether a cell is read at an earlier turn (-1), the same or a later.
+#: The direction of a dependence along each common loop: a cell is read at an earlier turn than that
+#: of its write (-1), at the same (0), or at a later one (1).
 Signs = tuple[int, ...]
-#: So many turns of a step are compared at most, and pairs of turns.
+#: The most turns of a step, and pairs of turns, that are compared.
 _MOST = 1 << 22
 
 
@@ -54,7 +55,7 @@ class Placed:
         cells = [loop for loop in left if loop.var in self.step.out.variables]
         self.loops = (*self.loops[: self.depth], *cells, *(x for x in left if x not in cells))
 
-    def wish(self) -> int:
+    def summed(self) -> int:
         """Return the direction (1 or -1) that its sum gives the next loop; 0: it may be any."""
         step, loop = self.step, self.next
         if step.how == SET or loop is None:
@@ -71,9 +72,9 @@ class Edge:
     ----------
     writer, reader : Placed
     access : Access
-        What the reader reads.
+        The cell that the reader reads.
     distances : dict
-        For each loop over both, by how many turns the reading is later.
+        For each loop over both, the turns from the write to the read.
     signs : set of tuple, or None
         All combinations of signs that these distances have, once turns were compared.
     """
@@ -119,7 +120,7 @@ class Edge:
 
 
 def dependences(placed: Sequence[Placed]) -> list[Edge]:
-    """Return which steps read what others write."""
+    """Return the dependences among steps: an edge for each array that one writes for another."""
     every, of_cells, of_many = (defaultdict[object, list[_Read]](list) for _ in range(3))
     for x in placed:
         for access in dict.fromkeys(x.step.reads()):
@@ -140,14 +141,14 @@ def dependences(placed: Sequence[Placed]) -> list[Edge]:
 
 
 def distances_between(writer: Placed, reader: Placed, access: Access) -> dict[Var, Distance] | None:
-    """Return by how many turns of each common loop a cell is read after it is written.
+    """Return the distances from a write to a read, in turns of each common loop.
 
     None if `access`, of the reader, never meets a cell that the writer writes.
     """
     out = writer.step.out
     if not out.indices and not writer.loops:
         return {}
-    if out.is_apart(access):
+    if out.is_disjoint(access):
         return None
     common = [v for v in writer.around if v in reader.around]
     found = {}
@@ -180,7 +181,7 @@ def _turns(v: Var, stride: int, mine: Index, its: Index) -> Distance:
 
 
 def is_unique(indices: Iterable[Index]) -> bool:
-    """Return whether indices are others for all other values of their variables."""
+    """Return whether indices differ wherever the values of their variables do."""
     known: set[Var] = set()  # from the indices before
     for index in indices:
         span, terms = 0, [(v, k) for v, k in index.terms if v not in known]
@@ -195,10 +196,10 @@ def is_unique(indices: Iterable[Index]) -> bool:
 
 
 def adds_loop_by_loop(out: Access) -> bool:
-    """Return whether what is added to a cell is summed over each loop by itself.
+    """Return whether the terms of a cell are summed over each loop by itself.
 
-    Else each term is added to what the cell holds: where turns over cells meet in one, or loops
-    over cells end at a variable of the sum, so that they run inside of its loop.
+    Else each term is added to the cell at once: where turns over cells meet in one, or loops over
+    cells end at a variable of the sum, so that they run inside of its loop.
     """
     ends = (v.extent.variables for v in out.variables)
     return is_unique(out.indices) and all(x <= out.variables for x in ends)
@@ -207,7 +208,7 @@ def adds_loop_by_loop(out: Access) -> bool:
 def has_own_cells(out: Access, var: Var) -> bool:
     """Return whether each turn of a loop has cells of its own: its variable is one of the indices.
 
-    In which other turns two of the same turn meet does not matter then.
+    It does not matter then which turns of other loops meet in a cell.
     """
     return any(i.terms == ((var, 1),) and not i.via for i in out.indices)
 
@@ -261,7 +262,7 @@ def _all_turns(loops: Sequence[Loop], wanted: set[Var]) -> dict[Var, Integers] |
 
 
 def _values(index: Index, at: Mapping[Var, Integers], count: int) -> Integers | None:
-    """Return an index at so many turns."""
+    """Return the value of an index at each turn."""
     found = np.full(count, index.base)
     for v, stride in index.terms:
         found += stride * at[v]
@@ -277,7 +278,7 @@ def _values(index: Index, at: Mapping[Var, Integers], count: int) -> Integers | 
 
 
 def _cells(x: Access, at: Mapping[Var, Integers]) -> Integers | None:
-    """Return which cell an access is at each turn."""
+    """Return the index of an access's cell at each turn."""
     count = next((len(values) for values in at.values()), 1)
     found = np.zeros(count, np.int64)
     for index, size in zip(x.indices, x.array.shape, strict=True):

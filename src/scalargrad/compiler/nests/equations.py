@@ -1,8 +1,8 @@
 """Equations: what a program computes, as steps on arrays within loops.
 
 A cell of an array is set by one step, once, or is added to by one step, or holds 0 throughout.
-Whoever reads it reads what it holds in the end. So equations have no order: in which direction a
-loop runs, and which loops run together, follows from what is read and is not stored.
+Every reader reads its final number. So equations have no order: the direction of a loop, and the
+loops that run together, follow from what is read and are not stored.
 
 ``str(program)`` shows all of it::
 
@@ -23,10 +23,10 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Operation
 
-#: How the results of a step reach a cell: one sets it, or all are added.
+#: The two kinds of steps: one result sets a cell, or all results are added to it.
 SET, ADD = "=", "+="
-#: A sum of up to so many terms is added in order. A longer one is so many sums, its classes: term
-#: k is in class k mod 8. `interpreter` has the whole rule.
+#: The most terms of a sum that are added in order, and the classes of a longer sum: term k is in
+#: class k mod 8, each class is added in order. `interpreter` has the whole rule.
 SEQUENTIAL, CLASSES = 64, 8
 
 
@@ -270,7 +270,7 @@ class Access:
             i.terms[0][0].extent == Index(n) if i.terms else n == 1 for i, n in pairs
         )
 
-    def is_apart(self, other: Access) -> bool:
+    def is_disjoint(self, other: Access) -> bool:
         """Return whether the two are never one cell: in some dimension, no index is of both."""
         pairs = zip(self.indices, other.indices, strict=True)
         bounds = ((*mine.bounds(), *its.bounds()) for mine, its in pairs)
@@ -293,7 +293,7 @@ class Step:
         Of the table.
     args : tuple of Access or float
     how : str
-        `SET` or `ADD`. Of a product that is added, product and sum are rounded once.
+        `SET` or `ADD`. A product that is added is rounded once, with the sum.
     """
 
     out: Access
@@ -340,8 +340,8 @@ class Loop:
     var : Var
     body : list of Loop or Step
     down : bool
-        Whether sums over it begin with the last term, as in the reverse of a recurrence. It is no
-        order of what is done.
+        Whether sums over it begin with the last term, as in the reverse of a recurrence. That is an
+        order of terms, not of steps.
     """
 
     var: Var

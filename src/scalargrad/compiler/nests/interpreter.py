@@ -1,19 +1,19 @@
 """The meaning of equations, to the last bit: the interpreter that compiled code must equal.
 
-A step runs once for each turn of the loops around it, as soon as the cells that it reads hold what
-they hold in the end: the interpreter finds this order by waiting, and needs none.
+A step runs once for each turn of the loops around it, as soon as the cells that it reads have their
+final numbers: the interpreter finds this order by waiting, and needs none.
 
 **The rule of sums.** A cell that is added to holds 0 at first. The loops whose variables do not
-decide which cell it is are the sum's loops; the outermost is summed over the sums of the next.
+index the cell are the sum's loops; the outermost is summed over the sums of the next.
 
 - The sum of each of these loops starts at -0.0.
 - Up to 64 terms are added in order of the variable, or in the reverse order where the equations say
-  ``down``. Of more, term k is added to class k mod 8, each
-  class in order from -0.0, and classes 1 … 7 are added to class 0 in this order.
+  ``down``. In a longer sum, term k is added to class k mod 8, each class in order from -0.0, and
+  classes 1 … 7 are added to class 0 in this order.
 - Where the terms are products, each is added by one fused multiply-add, rounded once.
-- The total is then what the cell holds.
+- The total is then the number of the cell.
 
-Where turns meet in one cell although their variables decide which (by a table, or as x[i+j]), or a
+Where turns meet in one cell although their variables index it (by a table, or as x[i+j]), or a
 loop over cells ends at a variable of the sum (as in a triangle), there are no partial sums: each
 term is added to what the cell holds, in the order of all loops around.
 """
@@ -118,7 +118,7 @@ class _Interpreter:
         return {a: np.array(x).reshape(a.shape) for a, x in self.numbers.items()}
 
     def _begin(self) -> list[_Turn]:
-        """Note what each turn waits for; return those that wait for nothing."""
+        """Note the cells that each turn waits for; return the turns that wait for none."""
         for turn in self.turns:
             self.missing[turn.out] += 1
             if turn.step.how == SET and self.missing[turn.out] > 1:
@@ -131,7 +131,7 @@ class _Interpreter:
         return [turn for turn in self.turns if not turn.waits]
 
     def _write(self, turn: _Turn) -> bool:
-        """Run a step; return whether its cell then holds what it holds in the end."""
+        """Run a step; return whether its cell then has its final number."""
         step, (array, at) = turn.step, turn.out
         operands = [x if isinstance(x, float) else self._number(x) for x in turn.reads]
         self.missing[turn.out] -= 1
@@ -200,7 +200,7 @@ def _numbers(array: Array, given: Mapping[Array, Any]) -> list[float]:
 def total(terms: Sequence[tuple[tuple[tuple[int, int], ...], Term]]) -> float:
     """Return the sum of terms by the rule.
 
-    With each come the values of the sum's variables, each with the extent of its loop.
+    Each has the values of the sum's variables, with the extents of their loops.
     """
     (_, extent), *_ = terms[0][0]
     classes = [-0.0] * (CLASSES if extent > SEQUENTIAL else 1)

@@ -1,6 +1,6 @@
-"""Steps of one example become those of all: their cells are rows, with a number for each example.
+"""Vectorization: steps of one example become those of all, on rows with a number for each example.
 
-A step is of the examples if it reads a number of theirs, or writes to where another one does.
+A step is of the examples if it reads a number of theirs, or writes to the array of such a step.
 """
 
 from __future__ import annotations
@@ -27,26 +27,25 @@ from scalargrad.compiler.nests.equations import (
 from scalargrad.errors import TraceError
 
 
-def widened(
+def vectorized(
     b: Builder, arrays: int, items: int, wide: Mapping[Array, Var], *, first: bool = False
 ) -> dict[Array, tuple[Array, Var]]:
-    """Have what was written last into a builder be of all examples.
+    """Turn the last items of a builder into those of all examples.
 
     Parameters
     ----------
     b : Builder
     arrays, items : int
-        How many arrays and items it had before.
+        The numbers of arrays and items that it had before.
     wide : mapping
-        For arrays that hold numbers of examples, the variable that stands for which.
+        For arrays that hold numbers of examples, the variable that indexes the examples.
     first : bool
         Whether it is the first index of the rows, not the last.
 
     Returns
     -------
     dict
-        For each array of these, and of what is computed from them, that of the rows, and the
-        variable.
+        For each of these arrays, and each computed from them, the array of rows, and the variable.
 
     Raises
     ------
@@ -72,7 +71,7 @@ def widened(
 def over_examples(program: Program, examples: Collection[Var]) -> Program:
     """Return a program whose loops over all examples have the variable of these.
 
-    They may then run together with what is computed of each example.
+    They may then run together with the steps of each example.
     """
     rows = {x.array: x.indices[-1].terms[0][0] for step, _ in statements(program.body)
             for x in (step.out,) if x.indices and len(x.indices[-1].terms) == 1
@@ -100,7 +99,7 @@ def over_examples(program: Program, examples: Collection[Var]) -> Program:
 
 
 def _without(body: Body, var: Var, moved: Mapping[Var, Index]) -> Body:
-    """Return a body without the loops over a variable, in whose place another index is."""
+    """Return a body without the loops over a variable, and another index in its place."""
     found: Body = []
     for item in body:
         if isinstance(item, Step):

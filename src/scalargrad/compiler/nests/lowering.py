@@ -1,6 +1,6 @@
 """Lower a recorded program to equations: its parts, found as trees of loops, and its gradients.
 
-What has lanes is written as the steps of one example, which then become those of all.
+Nodes with lanes are written as the steps of one example, which then become those of all.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.finder.find import NODES_PER_STATEMENT
 from scalargrad.compiler.nests.finder.instructions import (
-    APART,
     COMPUTED,
     GIVEN,
+    INPUT_STRIDE,
     Instructions,
 )
 from scalargrad.compiler.nests.finder.to_equations import operation_of, to_equations, without_power
 from scalargrad.compiler.nests.finder.tree import Tree
-from scalargrad.compiler.nests.lanes import over_examples, widened
+from scalargrad.compiler.nests.lanes import over_examples, vectorized
 from scalargrad.compiler.nests.node_cells import CellTable, Column, Lane, Node, NodeCells
 from scalargrad.compiler.nests.output_arrays import (
     with_outputs_only,
@@ -49,7 +49,7 @@ from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
-#: So many gradients or more by the same nodes are computed side by side.
+#: The fewest gradients with respect to the same nodes that are computed side by side.
 _ROWS = 4
 _IDENTITY, _ADD, _MUL, _WHERE = (TABLE[name] for name in ("identity", "add", "mul", "where"))
 
@@ -65,13 +65,13 @@ class Lowered(NamedTuple):
     ----------
     equations : Program
     given, outputs : Array
-        What is given at each run; the outputs, then the gradients of examples that others are
-        computed from: a comparison would hide that one is not finite. All other gradients are
-        looked after by guards of the recording.
+        The numbers given at each run; the outputs, then the gradients of examples that others are
+        computed from: a comparison would hide that one is not finite. Guards of the recording check
+        all other gradients.
     results : int
-        How many outputs there are.
-    apart : int
-        From which number on what is given are whole arrays.
+        The number of outputs.
+    array_start : int
+        The first given number that belongs to a whole array; so do all after it.
     examples : list of Var
         The variables of loops over examples.
     """
@@ -80,41 +80,41 @@ class Lowered(NamedTuple):
     given: Array
     outputs: Array
     results: int
-    apart: int
+    array_start: int
     examples: list[Var]
 
 
 class Lowering:
-    """Writes what is asked of a program.
+    """Writer of the equations of a partitioned program.
 
     Parameters
     ----------
-    asked : Partition
+    partition : Partition
     trees : sequence of Form
-        Those of its parts.
+        The loops of its parts.
     around : bool
         Whether borders may be cells around results.
     """
 
-    def __init__(self, asked: Partition, trees: Sequence[Form], *, around: bool = True) -> None:
-        self.asked, self.trees, self.around = asked, trees, around
-        self.of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
-        sizes = asked.found.sizes
+    def __init__(self, partition: Partition, trees: Sequence[Form], *, around: bool = True) -> None:
+        self.partition, self.trees, self.around = partition, trees, around
+        self.of_gradients = {x for sweep in partition.sweeps for x in sweep.wrt}
+        sizes = partition.found.sizes
         nodes: list[Node] = []
-        for x, n in zip(outputs := asked.program.outputs, sizes[outputs].tolist(), strict=True):
+        for x, n in zip(outputs := partition.program.outputs, sizes[outputs].tolist(), strict=True):
             nodes += [Lane(x, k) for k in range(n)] if n > 1 else [x]
         self.results = len(nodes)
-        read = {x for part in asked.parts[1:] for array in part.given for x in array.nodes}
-        read |= {x for sweep in asked.sweeps for x, _ in sweep.roots}
+        read = {x for part in partition.parts[1:] for array in part.given for x in array.nodes}
+        read |= {x for sweep in partition.sweeps for x, _ in sweep.roots}
         for x in sorted(self.of_gradients & read):
             nodes += [Lane(x, k) for k in range(sizes[x]) if sizes[x] > 1]
         self.nodes = nodes
         own = [x.node if isinstance(x, Lane) else x for x in nodes]
-        self.levels = asked.found.levels[own]  # after which gradients
-        self.given = Array("p", (asked.program.given,), "in")
+        self.levels = partition.found.levels[own]  # after which gradients
+        self.given = Array("p", (partition.program.given,), "in")
         self.outputs = Array("y", (len(nodes),), "out")
         b = Builder(Program([self.given, self.outputs], []))
-        self.cells = NodeCells(asked.found, self.given, b)
+        self.cells = NodeCells(partition.found, self.given, b)
         self.examples = [*self.cells.vars.values()]
 
     def run(self) -> Lowered:
@@ -124,11 +124,11 @@ class Lowering:
         if any(x.array not in arrays for step, _ in statements(found.body) for x in step.reads()):
             raise TraceError("what is read after gradients was left out before them")
         equations = with_room_for_empty_sums(with_saved_exponentials(without_output_copies(found)))
-        apart = self.asked.program.inputs
-        return Lowered(equations, self.given, self.outputs, self.results, apart, self.examples)
+        start = self.partition.program.inputs
+        return Lowered(equations, self.given, self.outputs, self.results, start, self.examples)
 
     def _equations(self) -> Program:
-        parts, cells = self.asked.parts, self.cells
+        parts, cells = self.partition.parts, self.cells
         points = CellTable(0)
         before: Sequence[Array] = ()
         for level, (part, tree) in enumerate(zip(parts, self.trees, strict=True)):
@@ -139,10 +139,10 @@ class Lowering:
                 given = self._write_part(part, tree)
                 points = points if level else given
             self._copy_outputs(level)
-            sweeps = [x for x in self.asked.sweeps if x.level == level]
+            sweeps = [x for x in self.partition.sweeps if x.level == level]
             if not sweeps:
                 break
-            rows = _rows(sweeps, self.asked.program.constants)
+            rows = _rows(sweeps, self.partition.program.constants)
             roots = [*map(self._roots, rows)]
             found = self._shortened(before, level + 1)
             before = found.arrays
@@ -152,20 +152,19 @@ class Lowering:
         return self._shortened(before, len(parts))
 
     def _shortened(self, before: Sequence[Array], level: int) -> Program:
-        """Return what is written, shorter; what is read from a level on stays.
+        """Return the equations so far, simplified; nodes that are read from a level on stay.
 
         So do the digits of arrays that were there before.
         """
-        asked, found = self.asked, self.cells.builder.program()
-        read = np.zeros(len(asked.program), np.bool_)
-        read[[x for part in asked.parts[level:] for array in part.given for x in array.nodes]] = (
-            True
-        )
-        later = (sweep for sweep in asked.sweeps if sweep.level >= level)
+        partition, found = self.partition, self.cells.builder.program()
+        read = np.zeros(len(partition.program), np.bool_)
+        given = (array for part in partition.parts[level:] for array in part.given)
+        read[[x for array in given for x in array.nodes]] = True
+        later = (sweep for sweep in partition.sweeps if sweep.level >= level)
         read[[x for sweep in later for pair in sweep.roots for x in pair]] = True
-        asked.add_operands(read)
+        partition.add_operands(read)
         kept = self.cells.known.arrays(np.flatnonzero(read))
-        if level == len(asked.parts):
+        if level == len(partition.parts):
             found, others = with_outputs_only(found, self.outputs)
             before = [*others.values(), *before]
         found = simplify(found, kept)
@@ -176,7 +175,7 @@ class Lowering:
     # Parts -------------------------------------------------------------------------------------
 
     def _write_part(self, part: Part, tree: Form) -> CellTable:
-        """Write a part, and note the cells of its results; return where it is given what."""
+        """Write a part, and note the cells of its results; return the cells of its inputs."""
         b, cells = self.cells.builder, self.cells
         arrays, items = len(b.arrays), len(b.items)
         given = self._arrays(part)
@@ -188,7 +187,7 @@ class Lowering:
                 raise TraceError("written out, the program is not much longer")
         pairs = [*zip(given, part.given, strict=True)]
         wide = {a: cells.vars[x.lanes] for a, x in pairs if x.lanes > 1}
-        rows = widened(b, arrays, items, wide) if wide else {}
+        rows = vectorized(b, arrays, items, wide) if wide else {}
         results = np.array(part.results, np.int64)
         for chosen, column in written:
             row, after = _row(column.array, rows)
@@ -205,10 +204,10 @@ class Lowering:
         return found
 
     def _arrays(self, part: Part) -> list[Array]:
-        """Return arrays of what a part is given, for one example."""
+        """Return the arrays given to a part, for one example."""
         found: list[Array] = []
         names = itertools.chain(["q", "u"], itertools.repeat("x"))
-        is_first = part is self.asked.parts[0]
+        is_first = part is self.partition.parts[0]
         for name, x in zip(names, part.given, strict=False):
             if is_first and not found and not x.is_point:
                 found.append(self.given)
@@ -220,16 +219,16 @@ class Lowering:
     # Outputs -----------------------------------------------------------------------------------
 
     def _copy_outputs(self, level: int) -> None:
-        """Copy to the outputs what is computed after the gradients of a level."""
-        asked = np.flatnonzero(self.levels == level).tolist()
-        self.cells.copy(self.outputs, [self.nodes[k] for k in asked], places=asked)
+        """Copy to the outputs the nodes computed after the gradients of a level."""
+        wanted = np.flatnonzero(self.levels == level).tolist()
+        self.cells.copy(self.outputs, [self.nodes[k] for k in wanted], places=wanted)
 
     # Gradients ---------------------------------------------------------------------------------
 
     def _roots(self, row: Sequence[Sweep]) -> tuple[Array, Array | float]:
         """Copy roots to an array and their seeds to another; return these, or a seed of all.
 
-        Of several gradients, the array is to choose one of the roots.
+        For several gradients, the array chooses one of the roots.
         """
         b, cells = self.cells.builder, self.cells
         pairs = row[0].roots if len(row) == 1 else [sweep.roots[0] for sweep in row]
@@ -239,7 +238,7 @@ class Lowering:
         cells.copy(roots, nodes[0], var)
         if len(row) > 1:
             return roots, b.array("chosen", shape[:1])
-        if all(self.asked.program.constants.get(x) == 1.0 for x in nodes[1]):
+        if all(self.partition.program.constants.get(x) == 1.0 for x in nodes[1]):
             return roots, 1.0
         seeds = b.array("seeds", shape, "out")
         cells.copy(seeds, nodes[1], var)
@@ -256,7 +255,7 @@ class Lowering:
         """Write the gradients of one root, or of several, and note the cells of the derivatives."""
         cells = self.cells
         wrt = [*row[0].wrt.values()]
-        which, ks = points.places([self.asked.inputs.get(x, x) for x in wrt])
+        which, ks = points.places([self.partition.inputs.get(x, x) for x in wrt])
         nodes = [np.array([*sweep.wrt], np.int64) for sweep in row]
         for x in nodes:
             cells.known.put(x[which < 0], 0.0)
@@ -267,7 +266,7 @@ class Lowering:
             indices[column.array] = which == k
         if not indices:
             return equations
-        alone = 1 not in self.asked.points.values()  # else others are computed from those wanted
+        alone = 1 not in self.partition.points.values()  # else others depend on those wanted
         places = {
             a: range(int(ks[own].min()), int(ks[own].max()) + 1)
             for a, own in indices.items()
@@ -317,8 +316,8 @@ def _in_order(
                 args.append(cells[place])
             elif kinds[k] == GIVEN:
                 if place not in given:
-                    array = inputs[place // APART]
-                    given[place] = Access(array, (Index(place % APART),))
+                    array = inputs[place // INPUT_STRIDE]
+                    given[place] = Access(array, (Index(place % INPUT_STRIDE),))
                 args.append(given[place])
             else:
                 args.append(numbers[k])
@@ -329,7 +328,7 @@ def _in_order(
 
 
 def _length(body: Body) -> int:
-    """Return how long steps in loops are: a choice is as long as three others."""
+    """Return the length of the steps in loops: a choice counts as three."""
     return sum(3 if step.op is _WHERE else 1 for step, _ in statements(body))
 
 
@@ -353,7 +352,7 @@ def _of_rows(
     """Return equations whose last ones, of a gradient, are of all rows, and their derivatives."""
     b, (count,) = Builder(equations), chosen.shape
     var = b.var(count, "r")
-    rows = widened(b, *before, {chosen: var}, first=True)
+    rows = vectorized(b, *before, {chosen: var}, first=True)
     b.arrays.append(rows[chosen][0])
     unit = b.array("unit", (count, count), "const", np.eye(count))
     with b.loop(var), b.loop(count) as k:
@@ -364,7 +363,7 @@ def _of_rows(
 
 
 def _row(array: Array, rows: Mapping[Array, tuple[Array, Var]]) -> tuple[Array, tuple[Index, ...]]:
-    """Return an array, or its rows and the index of which example it is."""
+    """Return an array, or its rows and the index of the example."""
     if array not in rows:
         return array, ()
     row, var = rows[array]

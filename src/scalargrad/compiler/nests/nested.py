@@ -1,6 +1,6 @@
-"""A program as nests: what runs it, with its memory.
+"""Native nests: a program in machine code, with its memory.
 
-`compile_nests` makes it of a recording.
+`compile_nests` makes them of a recording.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from scalargrad.compiler.array_types import LINE, Floats, aligned
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.nests.numpy_runner import Loops
-from scalargrad.compiler.nests.plan import Distance
+from scalargrad.compiler.nests.plan import Displacement
 from scalargrad.errors import OperandError
 from scalargrad.system.cached_property import cached_property
 
@@ -34,20 +34,20 @@ class Nested(Loops):
     module : IRModule
         Its function ``run`` takes the memory.
     functions : sequence of (str, int)
-        The names of the functions, in order, and how often each is called: if several times, then
-        with the number of a block, by threads that share the blocks.
-    distances : sequence of Distance
-        How far arrays that are given lie from their cells, 0 where these have copies.
-    apart : int
-        From which number on what is given are whole arrays.
+        The names of the functions, in order, and the number of calls of each: if more than one,
+        each takes the number of a block, and threads share the blocks.
+    displacements : sequence of Displacement
+        The displacements of given arrays from their cells, 0 where these have copies.
+    array_start : int
+        The first given number that belongs to a whole array; so do all after it.
     level : int
-        How much LLVM optimizes: 0 or 1.
+        LLVM's level of optimization: 0 or 1.
     """
 
     module: IRModule
     functions: Sequence[tuple[str, int]]
-    distances: Sequence[Distance]
-    apart: int
+    displacements: Sequence[Displacement]
+    array_start: int
     level: int
 
     @cached_property
@@ -66,23 +66,23 @@ class NestExecutable:
     ----------
     memory : float64
         Its first cells take the inputs before `run`.
-    distances : sequence of Distance
+    displacements : sequence of Displacement
         As of `Nested`; `take` uses them.
     """
 
     def __init__(self, nested: Nested) -> None:
         code = nested.code
-        whole = aligned(len(nested.begun))
-        whole[:] = nested.begun
+        whole = aligned(len(nested.initial_memory))
+        whole[:] = nested.initial_memory
         self.memory: Floats = whole[LINE:]
         self._code = code  # whose instructions are gone when it is
         self._address, self._functions = whole.ctypes.data, nested.functions
-        self.distances, self._apart = nested.distances, nested.apart
+        self.displacements, self._array_start = nested.displacements, nested.array_start
         self._integers = whole.view(np.int64)
         self.run: Callable[[], Any] = functools.partial(code[0], whole.ctypes.data)
         if len(code) > 1:
             self.run = self._run_blocks
-        if nested.distances:
+        if nested.displacements:
             self.run = functools.partial(self._run_and_let_go, self.run)
 
     @property
@@ -93,7 +93,7 @@ class NestExecutable:
     def _run_and_let_go(self, run: Callable[[], Any]) -> None:
         """Run on arrays where they lie; the next run is on the numbers in memory."""
         run()
-        for x in self.distances:
+        for x in self.displacements:
             self._integers[x.cell] = 0
 
     def take(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> None:
@@ -107,13 +107,13 @@ class NestExecutable:
             for _, x in found:
                 self._integers[x.cell] = (block.ctypes.data - first) // block.itemsize
 
-    def _within(self, place: int | slice) -> list[tuple[int, Distance]]:
-        """Return the first number of some cells, with distances of these; none if not of all."""
+    def _within(self, place: int | slice) -> list[tuple[int, Displacement]]:
+        """Return the first number of some cells, with their displacements; none if not of all."""
         if not isinstance(place, slice):
             return []
         inside = range(*place.indices(len(self.memory)))
-        apart = self.distances if inside.start >= self._apart else ()
-        return [(inside.start, x) for x in apart if x.numbers.start in inside]
+        moved = self.displacements if inside.start >= self._array_start else ()
+        return [(inside.start, x) for x in moved if x.numbers.start in inside]
 
     def _run_blocks(self) -> None:
         """Run the functions in order, those of blocks by several threads."""

@@ -1,4 +1,4 @@
-"""Cells of nodes in the equations, and copies of them in the order that is asked for."""
+"""Cells of nodes in the equations, and copies of them in any order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Held, Op, Sta
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
-#: More constants than this are copied from an array of them.
+#: The most constants that are written one by one; more are copied from an array of them.
 _NUMBERS = 8
 _IDENTITY, _MUL, _ADD, _FLOOR, _WHERE, _GE, _LT, _EQ = (
     TABLE[x] for x in ("identity", "mul", "add", "floor", "where", "ge", "lt", "eq")
@@ -63,7 +63,7 @@ class CellTable:
     Parameters
     ----------
     count : int
-        How many nodes there are.
+        The number of nodes.
     """
 
     def __init__(self, count: int) -> None:
@@ -110,7 +110,7 @@ Node = int | Lane
 
 
 class NodeCells:
-    """The cells of nodes; that of a node with lanes has an index for which of them it is.
+    """The cells of nodes; that of a node with lanes has an index over them.
 
     Attributes
     ----------
@@ -118,13 +118,14 @@ class NodeCells:
     given : Array
         The inputs of the program.
     builder : Builder
-        What cells are written by.
+        The builder that writes cells.
     known : CellTable
         The cells of inputs and of nodes that are computed.
     points : CellTable
-        Copies of inputs and of nodes by which derivatives are taken: all who read them read these.
+        Copies of inputs and of nodes that derivatives are taken with respect to: all their readers
+        read these.
     vars : dict from int to Var
-        By how many lanes, which of them it is.
+        The variable over lanes, by their number.
     """
 
     def __init__(self, found: NodeColumns, given: Array, builder: Builder) -> None:
@@ -145,11 +146,11 @@ class NodeCells:
         return self.found.written.args_of(node)
 
     def lanes(self, node: int) -> int:
-        """Return how many lanes a node has, 1 for a single number."""
+        """Return the number of lanes of a node, 1 for a single number."""
         return int(self.found.sizes[node])
 
     def var(self, lanes: int) -> Var | None:
-        """Return the variable of so many lanes; None of single numbers."""
+        """Return the variable over a number of lanes; None for single numbers."""
         return self.vars[lanes] if lanes > 1 else None
 
     def has_own_point(self, node: int) -> bool:
@@ -172,7 +173,7 @@ class NodeCells:
         return constants[node] if node in constants else self._of_examples(node)
 
     def _of_examples(self, node: int) -> Arg:
-        """Return the cell of what is made of numbers of examples, or is one."""
+        """Return the cell of a number of each example, or of a node computed from such."""
         op, args, constants = self.op(node), self.args(node), self.program.constants
         found: Arg
         if op is UNBATCH:
@@ -221,11 +222,10 @@ class NodeCells:
     # Lookups -----------------------------------------------------------------------------------
 
     def _write_lookups(self, node: int) -> None:
-        """Write a lookup with all that are of its form, and note their cells.
+        """Write all lookups of one form, and note their cells.
 
-        Their tables have as many entries and lanes, and as much is looked up in each of them, in as
-        many lanes and after the same gradients: they are loops over the tables and over the lookups
-        in each.
+        Their tables have equal numbers of entries, lanes and lookups, after the same gradients. So
+        they are loops over the tables and over the lookups in each.
         """
         b, written, tables = self.builder, self.found.written, dict[tuple[int, ...], list[int]]()
         for x, (_, row) in zip(written.places(TAKE), written.args_with(TAKE), strict=True):
@@ -373,7 +373,7 @@ class NodeCells:
         pairs = ((x, every[k : k + self.lanes(x)]) for x, every in rows.items()
                  for k in range(0, len(every), self.lanes(x)))  # fmt: skip
         for x, found in pairs:
-            place = self._evenly_apart(x, found)
+            place = self._evenly_spaced(x, found)
             cell = None
             if place is not None and not isinstance(self.op(x), Held):
                 is_batch = self.op(x) is BATCH and x not in self.known
@@ -390,8 +390,8 @@ class NodeCells:
     def _var(self, node: int) -> Var:
         return self.vars[self.lanes(node)]
 
-    def _evenly_apart(self, node: int, found: Sequence[tuple[int, int]]) -> Index | None:
-        """Return where each example goes, if all of a node's do, to places evenly apart."""
+    def _evenly_spaced(self, node: int, found: Sequence[tuple[int, int]]) -> Index | None:
+        """Return the index of each example's place, if all of a node's are evenly spaced."""
         count = self.lanes(node)
         (first, _), *others = found
         step = others[0][0] - first if others else 0
@@ -472,7 +472,7 @@ def _run(
 
 
 def _equal_steps(at: Integers, others: int) -> Iterator[tuple[int, _Run]]:
-    """Yield where runs of cells begin among those at some indices, beside others, and the runs."""
+    """Yield runs among cells at some indices, beside other indices, each after its first place."""
     steps = np.diff(at, axis=0)
     ends = np.flatnonzero((steps[1:] != steps[:-1]).any(axis=1)) + 1
     first = 0

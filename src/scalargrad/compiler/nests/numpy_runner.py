@@ -1,4 +1,4 @@
-"""Scheduled loops run without a compiler, as Python: those that carry nothing are NumPy's.
+"""Runner of scheduled loops without a compiler, in Python; NumPy runs those that carry nothing.
 
 Products are not fused with sums, and NumPy adds in an order of its own, so that sums agree with
 compiled ones to rounding only.
@@ -44,20 +44,20 @@ class Loops:
 
     Attributes
     ----------
-    begun : float64
+    initial_memory : float64
         The memory before the first run.
     listing : str
         The equations.
     inputs : int
-        How many numbers a call writes to the first cells.
+        The number of inputs, which a call writes to the first cells.
     outputs : slice
         The cells of the outputs, then of the gradients that others are computed from: a comparison
         would hide that one is not finite.
     results : int
-        How many outputs there are.
+        The number of outputs.
     """
 
-    begun: Floats
+    initial_memory: Floats
     listing: str
     inputs: int
     outputs: slice
@@ -66,7 +66,7 @@ class Loops:
     @property
     def cells(self) -> int:
         """The number of cells in memory."""
-        return len(self.begun)
+        return len(self.initial_memory)
 
     @property
     def loops(self) -> int:
@@ -95,16 +95,16 @@ class NumpyNested(Loops):
 class NumpyNestExecutable:
     """Nests that NumPy and Python run, and their memory."""
 
-    distances: Sequence[Any] = ()
+    displacements: Sequence[Any] = ()
 
     def __init__(self, nested: NumpyNested) -> None:
-        self._nested, self._whole = nested, nested.begun.copy()
+        self._nested, self._whole = nested, nested.initial_memory.copy()
         self.memory: Floats = self._whole[LINE:]
 
     def run(self) -> None:
         """Run the loops in order."""
         first = LINE + self._nested.inputs
-        self._whole[first:] = self._nested.begun[first:]  # sums begin anew
+        self._whole[first:] = self._nested.initial_memory[first:]  # sums begin anew
         self._nested.code(self._whole)
 
 
@@ -117,7 +117,7 @@ class _Printed:
     """Python code of scheduled loops.
 
     The variable of a loop that carries nothing is an array of all its numbers, along an axis of its
-    own; what such loops compute is then arrays. Arrays in registers are variables of Python.
+    own; the results of such loops are then arrays. Arrays in registers are variables of Python.
     """
 
     def __init__(self, body: Body, plan: Plan) -> None:
@@ -223,7 +223,7 @@ class _Printed:
         return f"{'whole' if axes else 'int'}({self._cell(table, axes)})"
 
 
-#: Operations that are written where they stand.
+#: Operations that are written in place, without a call.
 _INLINE: dict[Operation, str] = {
     TABLE["add"]: "{} + {}",
     TABLE["sub"]: "{} - {}",
@@ -234,7 +234,7 @@ _INLINE: dict[Operation, str] = {
     FMS: "{} * {} - {}",
     FNMA: "{2} - {0} * {1}",
 }
-#: Loops in which no step runs as often as this are no axes.
+#: The fewest runs of a step in a loop that becomes an axis of arrays.
 _FEW = 100
 
 
@@ -280,7 +280,7 @@ class NumpyPrinter(PythonPrinter):
     choice = "np.where({test}, {chosen}, {other})"
 
     def notation(self, op: Operation, arity: int) -> Notation:
-        """Return how NumPy writes an operation."""
+        """Return NumPy's notation of an operation."""
         if op.lane:
             return Notation(f"({op.lane})", ATOM, (ATOM,) * arity)
         return super().notation(op, arity)

@@ -1,6 +1,6 @@
-"""Results go where they are returned, and sums without terms have room in their arrays.
+"""Output arrays: results are written to them directly, and sums without terms have room in arrays.
 
-Of ``s[i] = p[i] - g[i]`` and ``y[i+1] = s[i]`` what is left is ``y[i+1] = p[i] - g[i]``.
+``s[i] = p[i] - g[i]`` and ``y[i+1] = s[i]`` become ``y[i+1] = p[i] - g[i]``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _Use = tuple[Step, tuple[Var, ...]]
 def with_outputs_only(program: Program, outputs: Array) -> tuple[Program, dict[Array, Array]]:
     """Return a program that has nothing but its outputs as results, and new arrays by old ones.
 
-    Nobody differentiates it any more: what only the slopes of an operation read is left out.
+    It is not differentiated any more: operands that only slopes read are left out.
     """
     others = {a: Array(a.name, a.shape) for a in program.arrays if a.kind == "out"}
     del others[outputs]
@@ -84,7 +84,7 @@ def without_output_copies(found: Program) -> Program:
 
 
 def _places(array: Array, writing: list[_Use], reader: _Use) -> list[Access] | None:
-    """Return the cells to which steps may write at once what another copies there."""
+    """Return the cells that steps may write directly, without the copy by another step."""
     copy, copied_around = reader
     source = copy.args[0]
     if not isinstance(source, Access) or copy.op is not _IDENTITY or copy.how != SET:
@@ -107,8 +107,8 @@ def _places(array: Array, writing: list[_Use], reader: _Use) -> list[Access] | N
 def with_room_for_empty_sums(program: Program) -> Program:
     """Return a program whose temporary arrays have room for sums without terms.
 
-    A sum that has none at some turns is written there, too, in cells that nobody reads, which may
-    be outside of an array.
+    A sum that has none at some turns is written there, too, in cells that are never read and may be
+    outside of an array.
     """
     boxes: dict[Array, Box] = {}
     for step, around in statements(program.body):

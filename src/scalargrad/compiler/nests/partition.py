@@ -1,7 +1,7 @@
 """Partition of a program: parts without gradients, and the gradients between them.
 
-What a part does not compute it is given, in arrays: single numbers, numbers of examples, which are
-rows, and single lanes of these.
+Numbers that a part reads but does not compute are given to it, in arrays: single numbers, numbers
+of examples, which are rows, and single lanes of these.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Flags, Floats, Integers
 from scalargrad.compiler.nests.finder.instructions import (
-    APART,
     COMPUTED,
     GIVEN,
+    INPUT_STRIDE,
     NUMBER,
     Instructions,
 )
@@ -52,15 +52,16 @@ class NodeColumns:
     written : Nodes
         The nodes.
     kinds : integers
-        What each is to those that read it.
+        The kind of each node as an operand: computed, given or a constant.
     operands : integers
         The operands of all nodes, one node after the other, copies of inputs replaced by these.
     same : integers
         The node itself, or the input that it is a copy of.
     levels : integers
-        0 if it depends on no gradient; k, if on one of what has k - 1, or is that.
+        0 for a node that depends on no gradient; k for a gradient of nodes of level k - 1, and for
+        a node that depends on one.
     sizes : integers
-        How many lanes it has, 1 for a single number.
+        The number of lanes of each node, 1 for a single number.
     table : list of Op
         The operations, once for each number of lanes.
     codes : integers
@@ -138,9 +139,9 @@ class Given(NamedTuple):
     ----------
     nodes : list of int
     lanes : int
-        How many lanes each has.
+        The number of lanes of each node.
     is_point : bool
-        Whether derivatives are taken by them.
+        Whether derivatives are taken with respect to them.
     """
 
     nodes: list[int]
@@ -157,9 +158,9 @@ class Part(NamedTuple):
     given : list of Given
         Its inputs: first single numbers, then single lanes, then numbers of examples.
     results : list of int
-        The nodes of it that are read elsewhere.
+        Its nodes that are read elsewhere.
     places : list of int
-        Where they are in the recording.
+        Their places in the recording.
     """
 
     recording: Instructions
@@ -174,13 +175,13 @@ class Sweep(NamedTuple):
     Attributes
     ----------
     roots : list of (int, int)
-        What is differentiated: the sum of the products of these roots and seeds.
+        The roots and their seeds: the sum of their products is differentiated.
     wrt : dict from int to int
-        For each node that is a derivative, with respect to which node.
+        For each node that is a derivative, the node that it is taken with respect to.
     lanes : int
-        How many lanes the roots have: each example then has its own gradient.
+        The number of lanes of the roots: each example then has its own gradient.
     level : int
-        After which part it is taken.
+        The index of the part after which it is taken.
     """
 
     roots: list[tuple[int, int]]
@@ -190,7 +191,7 @@ class Sweep(NamedTuple):
 
 
 def crosses(program: Program, wrt: Iterable[int], roots: Iterable[int]) -> bool:
-    """Return whether roots depend on nodes by what joins examples, or takes them apart."""
+    """Return whether roots depend on nodes through one that joins or separates examples."""
     nodes = program.nodes()
     nodes = nodes.cut_off(nodes.where(is_detached))
     below = nodes.needed(roots)
@@ -207,12 +208,13 @@ class Partition:
     ----------
     sweeps : list of Sweep
     points : dict from int to int
-        The nodes that are no inputs and that derivatives are taken with respect to, and how many
-        lanes they have then. What reads them reads further inputs, which hold the same.
+        The nodes besides inputs that derivatives are taken with respect to, and their lanes.
+        Readers of these read further inputs, of the same numbers.
     inputs : dict from int to int
-        Copies of inputs that alone read them, with these.
+        The only copies of some inputs, with the inputs.
     parts : list of Part
-        What gradients are taken of, what is computed with these, and so on; may be empty.
+        The nodes that gradients are taken of, those computed with the gradients, and so on; may be
+        empty.
     is_written : bool
         False if a gradient within examples leads out of them.
     """
@@ -256,7 +258,7 @@ class Partition:
     def _parts(self) -> list[Part]:
         found, program = self.found, self.program
         levels = [found.computed(k) for k in range(int(found.levels.max(initial=0)) + 1)]
-        given = [self._given(nodes, k > 0) for k, nodes in enumerate(levels)]
+        given = [self._inputs_of(nodes, k > 0) for k, nodes in enumerate(levels)]
         read = np.zeros(len(program), np.bool_)  # elsewhere
         read[[*program.outputs, *self.points]] = True
         read[[x for sweep in self.sweeps for pair in sweep.roots for x in pair]] = True
@@ -266,8 +268,8 @@ class Partition:
         pairs = zip(levels, given, strict=True)
         return [self._part(nodes, arrays, read) for nodes, arrays in pairs]
 
-    def _given(self, nodes: Integers, late: bool) -> list[Given]:
-        """Return what some computed nodes are given."""
+    def _inputs_of(self, nodes: Integers, late: bool) -> list[Given]:
+        """Return the arrays given to some computed nodes."""
         found, program, written = self.found, self.program, self.found.written
         read = _distinct(found.read_by(nodes))
         outside = read[~np.isin(read, nodes) & (found.kinds[read] != NUMBER)]
@@ -290,7 +292,7 @@ class Partition:
         return [Given(singles, 1, has_points), Given(lanes), *arrays]
 
     def _kind(self, x: int) -> object:
-        """Return what numbers of examples are alike in, to be in one array."""
+        """Return the kind of a number of each example; those of one kind are in one array."""
         written = self.found.written
         op: Op = written.table[written.codes[x]]
         if isinstance(op, Stacked):  # how far apart those of two examples are given
@@ -301,7 +303,7 @@ class Partition:
         return Held if isinstance(op, Held) else op
 
     def add_operands(self, read: Flags) -> None:
-        """Add to nodes that are read what numbers of examples and single lanes are made of."""
+        """Add to nodes that are read the operands of numbers of examples and of single lanes."""
         written = self.found.written
         lanes = np.flatnonzero(read & written.where(lambda op: op is UNBATCH))
         read[written.operands[written.first[lanes]]] = True
@@ -322,7 +324,7 @@ class Partition:
         at = np.flatnonzero(read[nodes])
         number = np.full(len(self.program), -1)
         for k, array in enumerate(given):
-            number[array.nodes] = APART * k + np.arange(len(array.nodes))
+            number[array.nodes] = INPUT_STRIDE * k + np.arange(len(array.nodes))
         return Part(self.found.recording(nodes, number), given, nodes[at].tolist(), at.tolist())
 
 
@@ -334,10 +336,10 @@ def _distinct(numbers: Integers) -> Integers:
 
 
 def _without_copies(program: Program, kind_of: NDArray[np.int8]) -> Integers:
-    """Return, for each node, itself, or the input that it is a copy of; copies are given then.
+    """Return each node, or the input that it is a copy of; such copies are given, not computed.
 
-    A copy stays one if other things than operations read it, or if it has a derivative of its own:
-    that is the input's where nothing else reads the input, and no example has its own.
+    A copy is kept if anything but operations reads it, or if it has a derivative of its own: its
+    derivative is the input's if nothing else reads the input, and no example has its own.
     """
     written, same = program.nodes(), np.arange(len(program))
     copies = np.flatnonzero(written.where(lambda op: op is _IDENTITY))

@@ -1,9 +1,9 @@
 """Places of arrays while scheduled loops run: in registers, or in memory.
 
-One rule decides: an array may be in a register where one step writes it and all who read it name
-the cell by the same indices, within the turn of the loops that decides which cell it is. All others
-are in memory. Whatever was read from there or written, a register may hold as well: a cell that is
-read has its final number, so that no register goes stale.
+One rule decides: an array may be in a register if one step writes it, and all its readers use the
+same indices, within the same turn of the loops of these indices. All others are in memory.
+Registers may also hold cells read from there or written: a cell that is read has its final number,
+so that no register goes stale.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.schedule import ScheduledLoop
 
-#: Arrays of so many numbers are read where they lie rather than copied.
+#: The fewest numbers of a given array that is read in place rather than copied.
 LARGE = 4096
-#: Rows and arrays whose length is a multiple of so many numbers, 1 kB, are kept further apart: what
-#: a column has, or one turn of a loop reads, would else be in the same few lines of the cache.
-APART = 128
+#: The numbers in 1 kB. Rows and arrays whose length is a multiple of it are padded: a column, or
+#: what one turn of a loop reads, would else be in the same few lines of the cache.
+ALIASING = 128
 
 
 @dataclass(frozen=True)
@@ -49,37 +49,37 @@ class Plan:
     offsets : dict
         For each array in memory, its first cell.
     strides : dict
-        For each array, how far apart neighbouring cells are, along each dimension.
+        For each array, the distance of neighbouring cells along each dimension.
     cleared : list of Array
-        Those to be filled with 0 at each run.
+        The arrays to be filled with 0 at each run.
     cells : int
         The length of memory; vectors may read some numbers before and after arrays.
-    lanes : dict
-        The arrays of which only the turns at hand of a loop with lanes are kept.
+    buffers : dict
+        The arrays that are buffers of the current turns of a loop with lanes.
     in_place : dict from Access to int
-        The cells of what is given that may lie elsewhere at a run, and which of `distances` says
-        by how many cells further on.
-    distances : list of Distance
+        The given cells that may lie elsewhere at a run, each with the index of its distance in
+        `displacements`.
+    displacements : list of Displacement
     """
 
     offsets: dict[Array, int]
     strides: dict[Array, tuple[int, ...]]
     cleared: list[Array]
     cells: int
-    lanes: dict[Array, Near]
+    buffers: dict[Array, Buffer]
     in_place: dict[Access, int]
-    distances: list[Distance]
+    displacements: list[Displacement]
 
     def view(self, memory: Floats, array: Array) -> Any:
         """Return the cells of an array that is in memory."""
         start, shape = memory[self.offsets[array] :], [*array.shape]
-        if array in self.lanes:
-            shape[self.lanes[array].place] = self.lanes[array].size
+        if array in self.buffers:
+            shape[self.buffers[array].place] = self.buffers[array].size
         strides = [memory.itemsize * k for k in self.strides[array]]
         return np.lib.stride_tricks.as_strided(start, shape, strides)
 
-    def begun(self) -> Floats:
-        """Return memory as it is to be before the first run."""
+    def initial_memory(self) -> Floats:
+        """Return the initial memory, as it is before the first run."""
         memory = aligned(self.cells + CLASSES)
         for array in self.offsets:
             if array.data is not None:
@@ -87,7 +87,7 @@ class Plan:
         return memory
 
 
-class Near(NamedTuple):
+class Buffer(NamedTuple):
     """A buffer: an array that keeps, for each block, only the current turns of a loop with lanes.
 
     Attributes
@@ -97,9 +97,9 @@ class Near(NamedTuple):
     block : Var or None
         That of the loop over blocks around it.
     place : int
-        Which index of the array it is.
+        The place of its index in the array.
     size : int
-        How many numbers that index has.
+        The number of values of that index.
     """
 
     var: Var
@@ -108,15 +108,15 @@ class Near(NamedTuple):
     size: int
 
 
-class Distance(NamedTuple):
+class Displacement(NamedTuple):
     """The distance of numbers that are given from their cells.
 
     Attributes
     ----------
     cell : int
-        Where memory has the distance, as an integer.
+        The cell of memory that has the distance, as an integer.
     numbers : range
-        Which numbers of what is given it is about.
+        The given numbers that it moves.
     """
 
     cell: int
@@ -130,12 +130,12 @@ class _Use(NamedTuple):
 
 
 def plan(
-    program: Program, body: Body, fastest: Mapping[Array, int], apart: int | None = None
+    program: Program, body: Body, fastest: Mapping[Array, int], array_start: int | None = None
 ) -> Plan:
-    """Return where the arrays of a program are while `body`, its loops in order, runs.
+    """Return the places of a program's arrays while `body`, its loops in order, runs.
 
-    `fastest` says along which dimension of an array neighbours lie, if not along the last. From
-    number `apart` of what is given on, these are whole arrays, which may be read where they lie.
+    `fastest` has the dimension of an array along which neighbours lie, if it is not the last. Given
+    numbers from `array_start` on belong to whole arrays, which may be read in place.
     """
     writers: dict[Array, list[_Use]] = {}
     readers: dict[Array, list[_Use]] = {}
@@ -149,7 +149,7 @@ def plan(
     offsets: dict[Array, int] = {}
     strides: dict[Array, tuple[int, ...]] = {}
     cells = CLASSES
-    lanes: dict[Array, Near] = {}
+    buffers: dict[Array, Buffer] = {}
     cleared: list[Array] = []
     for array in program.arrays:
         writing, reading = writers.get(array, ()), readers.get(array, ())
@@ -157,31 +157,31 @@ def plan(
             strides[array] = _strides(array.shape, len(array.shape) - 1)
         else:
             shape, along = array.shape, fastest.get(array, len(array.shape) - 1)
-            around = _loop_around(array, writing, reading)
+            around = _buffer_of(array, writing, reading)
             if around:
-                lanes[array], along = around, around.place
+                buffers[array], along = around, around.place
                 shape = (*shape[:along], around.size, *shape[along + 1 :])
             is_cleared = any(map(_is_written_anew, writing))
             cleared += [array] * is_cleared
             offsets[array] = cells
             is_free = array.kind in {"const", "temp"}
-            strides[array] = _strides(shape, along, APART if is_free and not is_cleared else 0)
-            cells += _room(shape, strides[array])
-            cells += CLASSES if is_free and cells % APART == offsets[array] % APART else 0
-    in_place, ranges = _in_place(readers, apart)
-    distances = [Distance(cells + k, x) for k, x in enumerate(ranges)]
+            strides[array] = _strides(shape, along, ALIASING if is_free and not is_cleared else 0)
+            cells += _size(shape, strides[array])
+            cells += CLASSES if is_free and cells % ALIASING == offsets[array] % ALIASING else 0
+    in_place, ranges = _in_place(readers, array_start)
+    displacements = [Displacement(cells + k, x) for k, x in enumerate(ranges)]
     cells += -(-len(ranges) // CLASSES) * CLASSES
-    return Plan(offsets, strides, cleared, cells, lanes, in_place, distances)
+    return Plan(offsets, strides, cleared, cells, buffers, in_place, displacements)
 
 
 def _in_place(
-    readers: Mapping[Array, Sequence[_Use]], apart: int | None
+    readers: Mapping[Array, Sequence[_Use]], start: int | None
 ) -> tuple[dict[Access, int], list[range]]:
     """Return the cells of large arrays that are given, and the stretches of numbers they are in."""
     uses = (use for array, x in readers.items() if array.kind == "in" for use in x)
     found = {use.access: use.access.indices[0].bounds() for use in uses}
-    large = {x: (low, high + 1) for x, (low, high) in found.items() if apart and low >= apart}
-    if any(low < (apart or 0) <= high for low, high in found.values()):
+    large = {x: (low, high + 1) for x, (low, high) in found.items() if start and low >= start}
+    if any(low < (start or 0) <= high for low, high in found.values()):
         return {}, []
     ranges: list[range] = []
     for low, stop in sorted(large.values()):
@@ -198,7 +198,7 @@ def _in_place(
 def _is_in_registers(
     array: Array, writing: Sequence[_Use], reading: Sequence[_Use], has_blocks: bool
 ) -> bool:
-    """Return whether registers hold an array; with blocks, none that several functions may read."""
+    """Return whether registers hold an array; with blocks, not if several functions may read it."""
     if array.kind != "temp" or len(writing) != 1:
         return False
     step, _, loops = writing[0]
@@ -221,10 +221,10 @@ def _is_written_anew(use: _Use) -> bool:
     return meet or any(table.array.data is None for table in tables)
 
 
-def _loop_around(array: Array, writing: Sequence[_Use], reading: Sequence[_Use]) -> Near | None:
-    """Return by which loop with lanes an array has room for the turns at hand alone, if any.
+def _buffer_of(array: Array, writing: Sequence[_Use], reading: Sequence[_Use]) -> Buffer | None:
+    """Return the buffer of an array that only needs the current turns of a loop with lanes, if any.
 
-    Its turns share no cell, as its variable is one of the indices.
+    Turns of that loop share no cell, as its variable is one of the indices.
     """
     uses = [*writing, *reading]
     if array.kind != "temp" or not writing or not all(use.loops for use in uses):
@@ -248,25 +248,25 @@ def _loop_around(array: Array, writing: Sequence[_Use], reading: Sequence[_Use])
     (k,) = places
     alike = all(use.loops[depth] is loop and use.access.indices[k] == own for use in uses)
     size = CLASSES * loop.jam * (block.extent.base if block else 1)
-    return Near(loop.var, block, k, size) if alike and array.shape[k] > size else None
+    return Buffer(loop.var, block, k, size) if alike and array.shape[k] > size else None
 
 
-def _strides(shape: tuple[int, ...], fastest: int, apart: int = 0) -> tuple[int, ...]:
-    """Return the strides of an array of which one dimension is the fastest.
+def _strides(shape: tuple[int, ...], fastest: int, aliasing: int = 0) -> tuple[int, ...]:
+    """Return the strides of an array whose neighbours lie along the dimension `fastest`.
 
-    Rows whose length is a multiple of `apart`, if that is not 0, are followed by unused cells.
+    Rows whose length is a multiple of `aliasing`, if that is not 0, are followed by unused cells.
     """
     found, size = [0] * len(shape), 1
     order = [k for k in range(len(shape)) if k != fastest]
     for k in [fastest, *reversed(order)] if shape else []:
         found[k] = size
         size *= shape[k]
-        if k == fastest and apart and size % apart == 0:
+        if k == fastest and aliasing and size % aliasing == 0:
             size += CLASSES
     return tuple(found)
 
 
-def _room(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
-    """Return how many cells an array takes, whole vectors of them."""
+def _size(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
+    """Return the number of cells that an array takes, in whole vectors."""
     last = sum(max(n - 1, 0) * k for n, k in zip(shape, strides, strict=True))
     return (last // CLASSES + 1) * CLASSES

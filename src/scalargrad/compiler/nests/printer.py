@@ -1,7 +1,7 @@
-"""Scheduled loops as functions of LLVM IR: lanes are vectors, and what loops carry is in phis.
+"""Printer of scheduled loops as functions of LLVM IR: lanes are vectors, carried values are phis.
 
-They are printed as they are to run: no pass over loops, which would take most of the time, improves
-them.
+Loops are printed as they are to run: LLVM's passes over loops, which would take most of the time,
+are left out.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from scalargrad.compiler.nests.equations import (
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.registers import Carried, Key, Place
 from scalargrad.compiler.nests.schedule import ScheduledLoop
-from scalargrad.compiler.nests.sums import IDENTITY, Sum, Sums, carried, has_classes, take, write
-from scalargrad.compiler.nests.tiles import GATHERED, KEPT, is_fixed
+from scalargrad.compiler.nests.sums import IDENTITY, Sum, Sums, carried, has_classes, resume, write
+from scalargrad.compiler.nests.tiles import GATHERED, HOISTED, is_fixed
 from scalargrad.errors import TraceError
 
-#: How many steps a basic block has at most: LLVM's time for one grows faster than its size.
+#: The most steps of a basic block: LLVM's time for one grows faster than its size.
 STRAIGHT = 50
 
-#: A function's name, and how often it is called: if several times, then with the number of a block.
+#: A function's name, and the number of its calls: if more than one, it takes the number of a block.
 Function = tuple[str, int]
 
 
@@ -67,7 +67,7 @@ class Printer(Sums):
     straight = 0  # how many steps are printed
 
     def items(self, body: Body) -> None:
-        """Print what is in a body."""
+        """Print the items of a body."""
         for item in body:
             if isinstance(item, Step):
                 self._steps(item)
@@ -89,17 +89,17 @@ class Printer(Sums):
         if step.how == SET:
             self._set(step.out, write(self.e, step.op, *args))
         elif step in self.sums:
-            self._add_up(step, step.op, args)
+            self._accumulate(step, step.op, args)
         elif adds_loop_by_loop(step.out):
-            self._set(step.out, self._joined(step.op, args, 0.0))
+            self._set(step.out, self._plus_term(step.op, args, 0.0))
         else:
             held = self._load(step.out)
-            self._store(step.out, self._joined(step.op, args, held))
+            self._store(step.out, self._plus_term(step.op, args, held))
 
     # Loops -------------------------------------------------------------------------------------
 
-    def _at(self, k: str, stride: int, down: bool, extent: int | str) -> tuple[str, int]:
-        """Return where a loop stands at its turn k·stride."""
+    def _position(self, k: str, stride: int, down: bool, extent: int | str) -> tuple[str, int]:
+        """Return the position of a loop at its turn k·stride: a register, plus a number."""
         base, terms = 0, [(k, stride)]
         if down:
             base, terms = (extent - 1, []) if isinstance(extent, int) else (-1, [(extent, 1)])
@@ -110,7 +110,7 @@ class Printer(Sums):
 
     def _loop(self, loop: ScheduledLoop) -> None:
         if loop.var.extent.bounds()[0] > 0 and not loop.unrolled:
-            self._keep(loop)
+            self._hoist(loop)
         if loop.unrolled:
             self._unrolled(loop)
         elif loop.lanes:
@@ -120,45 +120,45 @@ class Printer(Sums):
         else:
             self._sequence(loop)
 
-    def _keep(self, loop: ScheduledLoop) -> None:
+    def _hoist(self, loop: ScheduledLoop) -> None:
         """Read before a loop what all its turns read."""
         written = {step.out.array for step, _ in within_loops(loop.body)}
-        plain, apart = KEPT, GATHERED
+        loads, gathers = HOISTED, GATHERED
         for step, inside in self._instances(loop.body):
             open_ = {loop.var, *(x.var for x in inside)}
             for x in step.args:
                 if isinstance(x, float) or x.array in written or x.variables & open_:
                     continue
-                if x.tables or self._found(self._key(x)) is not None:
+                if x.tables or self._lookup(self._key(x)) is not None:
                     continue
-                gathered = self._is_wide(x) and self._apart(x) != 1
-                if (apart if gathered else plain) > 0:
-                    self._narrow(x)
-                    plain, apart = plain - (not gathered), apart - gathered
+                gathered = self._is_wide(x) and self._fixed_stride(x) != 1
+                if (gathers if gathered else loads) > 0:
+                    self._value(x)
+                    loads, gathers = loads - (not gathered), gathers - gathered
 
     def _unrolled(self, loop: ScheduledLoop) -> None:
-        begun = self._begin(loop)
+        open_sums = self._begin(loop)
         turns = range(loop.var.extent.base)
         for k in reversed(turns) if loop.down else turns:
             self.at[loop.var] = "", k
             self.items(loop.body)
         del self.at[loop.var]
-        self._end(begun)
+        self._end(open_sums)
 
     def _jam(self, loop: ScheduledLoop) -> None:
         """Print several turns abreast, which write to different cells."""
         self.jammed[loop.var] = range(loop.jam)
 
         def turn(k: str, _: Carried) -> Carried:
-            self.at[loop.var] = self._at_block(k, loop.jam, loop.var.extent.base)
+            self.at[loop.var] = self._block_position(k, loop.jam, loop.var.extent.base)
             self.items(loop.body)
             return []
 
         self._turns(-(-loop.var.extent.base // loop.jam), (), turn)
         del self.jammed[loop.var], self.at[loop.var]
 
-    def _at_block(self, k: str, size: int, extent: int) -> tuple[str, int]:
-        """Return where block k of turns begins.
+    def _block_position(self, k: str, size: int, extent: int) -> tuple[str, int]:
+        """Return the position at which block k of turns begins.
 
         The last one ends at the extent: it may write again what cells hold already.
         """
@@ -176,14 +176,14 @@ class Printer(Sums):
 
     def _lanes(self, loop: ScheduledLoop) -> None:
         """Print eight turns at once, a lane each."""
-        begun = self._begin(loop)
+        open_sums = self._begin(loop)
         extent = loop.var.extent.base
         if self._adds(loop) or (extent % (loop.jam * CLASSES) and _adds_in_memory(loop)):
-            self._exactly(loop, begun)
+            self._exactly(loop, open_sums)
         else:
 
             def turn(k: str, _: Carried) -> Carried:
-                self.at[loop.var], self.lane = self._at_block(k, size, extent), loop.var
+                self.at[loop.var], self.lane = self._block_position(k, size, extent), loop.var
                 self.items(loop.body)
                 self.lane = None
                 return []
@@ -191,101 +191,101 @@ class Printer(Sums):
             size = loop.jam * CLASSES
             if loop.jam > 1:
                 self.jammed[loop.var] = range(0, size, CLASSES)
-            self.valid = min(extent, CLASSES)
+            self.active_lanes = min(extent, CLASSES)
             if extent == CLASSES:
                 turn("0", [])  # in the scope around, so that registers stay
             else:
                 self._turns(-(-extent // size), (), turn)
-            self.valid = CLASSES
+            self.active_lanes = CLASSES
             self.jammed.pop(loop.var, None)
         self.at.pop(loop.var, None)
 
-    def _exactly(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
+    def _exactly(self, loop: ScheduledLoop, open_sums: Sequence[Sum]) -> None:
         """Print eight turns at once, and then those left, on the first lanes.
 
         The lanes are the classes of the sums over the loop.
         """
-        for made in begun:
+        for made in open_sums:
             made.has_lanes = True
         extent = loop.var.extent.base
         whole, rest = divmod(extent, CLASSES)
-        down = loop.down and bool(begun)
-        self.way = -1 if down else 1
+        down = loop.down and bool(open_sums)
+        self.lane_step = -1 if down else 1
 
         def turn(k: str, values: Carried) -> Carried:
-            self.at[loop.var], self.lane = self._at(k, CLASSES, down, extent), loop.var
-            take(begun, values)
+            self.at[loop.var], self.lane = self._position(k, CLASSES, down, extent), loop.var
+            resume(open_sums, values)
             self.items(loop.body)
             self.lane = None
-            return [made.held for made in begun]
+            return [made.held for made in open_sums]
 
-        take(begun, self._turns(whole, carried(begun), turn))
+        resume(open_sums, self._turns(whole, carried(open_sums), turn))
         if rest:
-            self.valid = rest
-            take(begun, self._turns(1, carried(begun), lambda _, x: turn(str(whole), x)))
-        self.way, self.valid = 1, CLASSES
+            self.active_lanes = rest
+            resume(open_sums, self._turns(1, carried(open_sums), lambda _, x: turn(str(whole), x)))
+        self.lane_step, self.active_lanes = 1, CLASSES
         self.at.pop(loop.var, None)
-        self._end(begun)
+        self._end(open_sums)
 
     def _sequence(self, loop: ScheduledLoop) -> None:
         """Print turns one after another."""
-        begun = self._begin(loop)
-        if any(has_classes(made.step, loop) for made in begun):
-            self._by_class(loop, begun)
+        open_sums = self._begin(loop)
+        if any(has_classes(made.step, loop) for made in open_sums):
+            self._by_class(loop, open_sums)
         else:
-            self._in_turn(loop, begun)
+            self._in_turn(loop, open_sums)
         self.at.pop(loop.var, None)
-        self._end(begun)
+        self._end(open_sums)
 
-    def _in_turn(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
+    def _in_turn(self, loop: ScheduledLoop, open_sums: Sequence[Sum]) -> None:
         """Print turns in order."""
         extent = self._whole(loop.var.extent)
-        n, cells = len(begun), self._recurrent(loop)
+        n, cells = len(open_sums), self._recurrent(loop)
 
         def turn(k: str, values: Carried) -> Carried:
-            self.at[loop.var] = self._at(k, 1, loop.down, extent)
-            take(begun, values[:n])
-            self._know(cells, values[n:])
+            self.at[loop.var] = self._position(k, 1, loop.down, extent)
+            resume(open_sums, values[:n])
+            self._note_registers(cells, values[n:])
             self.items(loop.body)
-            return [*(made.held for made in begun), *self._cells(cells, loop)]
+            return [*(made.held for made in open_sums), *self._values(cells, loop)]
 
         if cells:
             self.at[loop.var] = "", loop.var.extent.base - 1 if loop.down else 0
         wide = [place.lane in place.access.variables for place in cells]
-        states = list(zip(self._cells(cells), wide, strict=True))
-        values = self._turns(extent, carried(begun) + states, turn)
-        take(begun, values[:n])
+        states = list(zip(self._values(cells), wide, strict=True))
+        values = self._turns(extent, carried(open_sums) + states, turn)
+        resume(open_sums, values[:n])
         if cells:
             self.at[loop.var] = "", -1 if loop.down else loop.var.extent.base
-            self._know(cells, values[n:])
+            self._note_registers(cells, values[n:])
 
-    def _by_class(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
+    def _by_class(self, loop: ScheduledLoop, open_sums: Sequence[Sum]) -> None:
         """Print the turns of each class of long sums, class after class."""
         if loop.kind == "sequential":
-            raise TraceError(f"{begun[0].step} adds up where turns wait for each other")
+            raise TraceError(f"{open_sums[0].step} adds up where turns wait for each other")
         extent = self._whole(loop.var.extent)
         count, shift = self._if_long(extent, CLASSES, 1), self._if_long(extent, 3, 0)
-        zeros = carried(begun)
+        zeros = carried(open_sums)
 
         def one(c: str, totals: Carried) -> Carried:
             def turn(k: str, values: Carried) -> Carried:
                 place = self.whole(0, [(self.e1.integers("shl", k, shift), 1), (c, 1)])
-                self.at[loop.var] = self._at(place, 1, loop.down, extent)
-                take(begun, values)
+                self.at[loop.var] = self._position(place, 1, loop.down, extent)
+                resume(open_sums, values)
                 self.items(loop.body)
-                return [made.held for made in begun]
+                return [made.held for made in open_sums]
 
             base = sum(x for x in (extent, count) if isinstance(x, int)) - 1
             terms = [(x, 1) for x in (extent, count) if isinstance(x, str)]
             turns = self.e1.integers("ashr", self.whole(base, [*terms, (c, -1)]), shift)
             found = self._turns(turns, zeros, turn)
             added: Carried = []
-            for made, total, x in zip(begun, totals, found, strict=True):
-                with self._standing(made.place):
-                    added.append(self._joined(IDENTITY, [x], total))
+            for made, total, x in zip(open_sums, totals, found, strict=True):
+                with self._at_place(made.place):
+                    added.append(self._plus_term(IDENTITY, [x], total))
             return added
 
-        take(begun, self._turns(count, zeros, one))
+        resume(open_sums, self._turns(count, zeros, one))
 
     def _if_long(self, extent: int | str, long: int, short: int) -> int | str:
         """Return a number where a loop is so long that its sums have classes, else another."""
@@ -299,7 +299,7 @@ class Printer(Sums):
     def _recurrent(self, loop: ScheduledLoop) -> list[Place]:
         """Return the cells that a turn leaves to the next one in registers.
 
-        They are of arrays to which one step writes in the loop, a cell at each turn.
+        In the loop, one step writes to their arrays, a cell at each turn.
         """
         if loop.kind != "sequential" or not is_fixed(loop) or loop.var.extent.base < 1:
             return []
@@ -314,7 +314,7 @@ class Printer(Sums):
                 known.add(self._key(step.out))
             for x in step.args:
                 if isinstance(x, Access) and loop.var in x.variables and not x.variables & hidden:
-                    read[self._key(x)] = self._here(x)
+                    read[self._key(x)] = self._place_of(x)
         single = {array for array, steps in writers.items() if len(steps) == 1}
         left = {k: p for k, p in read.items() if p.access.array in single and not p.access.tables}
         found: list[Place] = []
@@ -327,28 +327,28 @@ class Printer(Sums):
         return found
 
     def _next_key(self, place: Place, loop: Loop) -> Key:
-        with self._standing(place) as x:
-            self._step_on(loop)
+        with self._at_place(place) as x:
+            self._advance(loop)
             return self._key(x)
 
-    def _step_on(self, loop: Loop) -> None:
+    def _advance(self, loop: Loop) -> None:
         register, k = self.at[loop.var]
         self.at[loop.var] = register, k - 1 if loop.down else k + 1
 
-    def _cells(self, places: Sequence[Place], next_of: Loop | None = None) -> Carried:
-        """Return what cells are, now or at the next turn of a loop."""
+    def _values(self, places: Sequence[Place], next_of: Loop | None = None) -> Carried:
+        """Return the values of cells, now or at the next turn of a loop."""
         found: Carried = []
         for place in places:
-            with self._standing(place) as x:
+            with self._at_place(place) as x:
                 if next_of:
-                    self._step_on(next_of)
-                found.append(self._narrow(x))
+                    self._advance(next_of)
+                found.append(self._value(x))
         return found
 
-    def _know(self, places: Sequence[Place], values: Sequence[Operand]) -> None:
-        """Note which registers hold cells."""
+    def _note_registers(self, places: Sequence[Place], values: Sequence[Operand]) -> None:
+        """Note the registers that hold cells."""
         for place, x in zip(places, values, strict=True):
-            with self._standing(place) as cell:
+            with self._at_place(place) as cell:
                 self.scopes[-1][self._key(cell)] = x
 
 

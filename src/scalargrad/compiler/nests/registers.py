@@ -1,8 +1,8 @@
-"""The table of the cells that registers hold, and where the others are.
+"""Registers: the cells that they hold, and the places in memory of all others.
 
 An entry belongs to the scope in which the cell was read or written, and never goes stale: a cell
-that is read has its final number. So what a turn of a loop computes stays in registers; what is
-read a second time is not loaded again.
+that is read has its final number. So the results of a turn of a loop stay in registers, and no cell
+is loaded twice.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from scalargrad.compiler.nests.equations import (
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.schedule import ScheduledLoop
 
-#: Which cell it is: its array, and its place as a number and multiples of registers.
+#: A cell: its array, and its place as a number and multiples of registers.
 Key = tuple[Any, ...]
-#: What is carried from turn to turn: registers or numbers.
+#: The values carried from turn to turn: registers or numbers.
 Carried = list[Operand]
 
 
@@ -52,7 +52,7 @@ class Registers:
         self.ahead: Mapping[Var, int] = {}  # which of them is being printed
         self.lane: Var | None = None  # whose turns are on lanes
         self.block: Var | None  # of a loop over blocks, whose turns share no memory
-        self.way, self.valid = 1, CLASSES  # of lanes: up or down, and how many are in the loop
+        self.lane_step, self.active_lanes = 1, CLASSES  # 1: up, -1: down; lanes in the loop
         self.scopes: list[dict[Key, Operand]]
         self.linear: dict[int, tuple[Access, int, list[tuple[Var, int]]]] = {}
         self.module = IRModule()
@@ -66,8 +66,8 @@ class Registers:
         self.at = {block: ("%s", 0)} if block else {}
         self.body = self.module.function(name, f"ptr noalias %m{', i64 %s' * bool(block)}")
         self.e1, self.e8 = Emitter(self.body), Emitter(self.body, CLASSES)
-        for k, distance in enumerate(self.plan.distances):
-            at = self._next_to("%m", distance.cell)
+        for k, displacement in enumerate(self.plan.displacements):
+            at = self._next_to("%m", displacement.cell)
             self.body.line(f"%d{k} = load i64, ptr {at}")
 
     def whole(self, base: int, terms: Sequence[tuple[str, int]]) -> str:
@@ -84,10 +84,10 @@ class Registers:
         return held or "0"
 
     def pointer(self, base: int, terms: Sequence[tuple[str, int]]) -> str:
-        """Return where memory has a number: at `base` and multiples of registers."""
+        """Return a pointer to a number in memory, at `base` and multiples of registers."""
         start, key = "%m", ("pointer", *terms)
         if terms:
-            found = self._found(key)
+            found = self._lookup(key)
             if found is None:
                 found = self.scopes[-1][key] = self._next_to("%m", self.whole(0, terms))
             start = str(found)
@@ -102,10 +102,10 @@ class Registers:
         carried: Sequence[tuple[Operand, bool]],
         body: Callable[[str, Carried], Carried],
     ) -> Carried:
-        """Print a loop whose turns are a scope each; return what its last turn carries on.
+        """Print a loop whose turns are a scope each; return the values carried from its last turn.
 
-        The body is given the turn's number and what is carried to it; numbers are said to be wide
-        or not.
+        The body is given the turn's number and the values carried to it. `carried` has the first
+        values, each with whether it is a vector.
         """
         starts = [x for x, _ in carried]
         if count == 0:
@@ -160,13 +160,13 @@ class Registers:
         found = self.linear.get(id(x))
         if found is None:
             base, strides = 0, dict[Var, int]()
-            near = self.plan.lanes.get(x.array)
+            buffer = self.plan.buffers.get(x.array)
             steps = self.plan.strides[x.array]
             for place, (index, k) in enumerate(zip(x.indices, steps, strict=True)):
                 base += k * index.base
                 for var, stride in index.terms:
-                    if near and (place, var) == (near.place, near.block):
-                        stride = near.size // var.extent.base
+                    if buffer and (place, var) == (buffer.place, buffer.block):
+                        stride = buffer.size // var.extent.base
                     strides[var] = strides.get(var, 0) + k * stride
             found = self.linear[id(x)] = (x, base, sorted(strides.items(), key=_by_name))
         return found[1], found[2]
@@ -177,14 +177,14 @@ class Registers:
         return x.array, base, self._lane_stride(x), *terms.items(), *tables
 
     def _place(self, x: Access) -> tuple[int, dict[str, int]]:
-        """Return the place of a cell in its array, but for what tables add, where loops stand.
+        """Return the offset of a cell in its array at the current turns, but for entries of tables.
 
-        An array that has the turns at hand alone begins with them.
+        A buffer, which has only the current turns of a loop, begins with them.
         """
         base, strides = self._linear(x)
-        near, terms = self.plan.lanes.get(x.array), dict[str, int]()
+        buffer, terms = self.plan.buffers.get(x.array), dict[str, int]()
         for var, k in strides:
-            register, place = ("", 0) if near and near.var is var else self.at[var]
+            register, place = ("", 0) if buffer and buffer.var is var else self.at[var]
             base += k * (place + self.ahead.get(var, 0))
             if register:
                 terms[register] = terms.get(register, 0) + k
@@ -205,17 +205,17 @@ class Registers:
     def _entry(self, table: Access, lane: int) -> str:
         """Return the number in a cell of a table, as a whole number."""
         is_wide = self._is_wide(table)
-        entry = self.e1.load(self._where(table, lane)) if is_wide else self._narrow(table)
+        entry = self.e1.load(self._where(table, lane)) if is_wide else self._value(table)
         return self.body.assign(f"fptosi double {entry} to i64")
 
-    def _apart(self, x: Access) -> int:
-        """Return how far apart the cells on neighbouring lanes are; 0 if a table decides."""
+    def _fixed_stride(self, x: Access) -> int:
+        """Return the stride of a cell from lane to lane; 0 if a table decides."""
         if any(self.lane in table.variables for table in x.tables):
             return 0
         return self._lane_stride(x)
 
     def _lane_stride(self, x: Access) -> int:
-        return self.way * next((k for var, k in self._linear(x)[1] if var is self.lane), 0)
+        return self.lane_step * next((k for var, k in self._linear(x)[1] if var is self.lane), 0)
 
     def _is_wide(self, x: Access) -> bool:
         return self.lane is not None and self.lane in x.variables
@@ -224,38 +224,38 @@ class Registers:
         """Return a cell that is in memory, or those on all lanes."""
         if not self._is_wide(x):
             return self.e1.load(self._where(x))
-        apart = self._apart(x)
-        if x in self.plan.in_place and self.valid < CLASSES:
-            apart = 0  # whoever made the array may own nothing beyond it
-        if apart == 1:
+        stride_of_lanes = self._fixed_stride(x)
+        if x in self.plan.in_place and self.active_lanes < CLASSES:
+            stride_of_lanes = 0  # whoever made the array may own nothing beyond it
+        if stride_of_lanes == 1:
             return self.e8.load(self._where(x))
-        if apart == -1:
+        if stride_of_lanes == -1:
             return self.e8.reversed(self.e8.load(self._where(x, CLASSES - 1)))
-        lanes = (min(k, self.valid - 1) for k in range(CLASSES))
+        lanes = (min(k, self.active_lanes - 1) for k in range(CLASSES))
         return self.e8.vector([self.e1.load(self._where(x, k)) for k in lanes])
 
     def _store(self, x: Access, number: str) -> None:
         if not self._is_wide(x):
             self.e1.store(number, self._where(x))
             return
-        if self._apart(x) == 1 and self.valid == CLASSES:
+        if self._fixed_stride(x) == 1 and self.active_lanes == CLASSES:
             self.e8.store(number, self._where(x))
-        elif self._apart(x) == 1:
-            self.e8.store_first(number, self._where(x), self.valid)
+        elif self._fixed_stride(x) == 1:
+            self.e8.store_first(number, self._where(x), self.active_lanes)
         else:
-            for k in range(self.valid):
+            for k in range(self.active_lanes):
                 self.e1.store(self.e8.lane(number, k), self._where(x, k))
 
-    def _found(self, key: Key) -> Operand | None:
+    def _lookup(self, key: Key) -> Operand | None:
         for scope in reversed(self.scopes):
             if key in scope:
                 return scope[key]
         return None
 
-    def _narrow(self, x: Access) -> str:
+    def _value(self, x: Access) -> str:
         """Return a cell, or those on all lanes where it depends on them."""
         key = self._key(x)
-        found = self._found(key)
+        found = self._lookup(key)
         if found is None:
             found = self.scopes[-1][key] = self._complete(x)
         return str(found)
@@ -268,10 +268,10 @@ class Registers:
         """Return an argument as wide as steps are here."""
         if isinstance(x, float):
             return x
-        number = self._narrow(x)
+        number = self._value(x)
         if self.lane is None or self._is_wide(x):
             return number
-        found = self._found(("spread", number))
+        found = self._lookup(("spread", number))
         if found is None:
             found = self.scopes[-1]["spread", number] = self.e8.spread(number)
         return found
@@ -295,9 +295,9 @@ class Registers:
     def _instances(
         self, body: Body, inside: tuple[Loop, ...] = ()
     ) -> Iterator[tuple[Step, tuple[Loop, ...]]]:
-        """Yield steps with the loops around them within a body, where they stand.
+        """Yield the steps of a body at their places, with the loops around them in the body.
 
-        Of loops that are unrolled, or are one turn of eight lanes, there is nothing left.
+        Loops that are unrolled, or are one turn of eight lanes, do not count.
         """
         for item in body:
             if isinstance(item, Step):
@@ -321,11 +321,11 @@ class Registers:
     def _is_one_vector(self, loop: ScheduledLoop) -> bool:
         return loop.lanes and loop.var.extent.base == CLASSES
 
-    def _here(self, x: Access) -> Place:
+    def _place_of(self, x: Access) -> Place:
         return Place(x, dict(self.at), self.ahead, self.lane)
 
     @contextmanager
-    def _standing(self, place: Place) -> Iterator[Access]:
+    def _at_place(self, place: Place) -> Iterator[Access]:
         """Have loops stand where they are for a cell."""
         before = self.at, self.ahead, self.lane
         self.at, self.ahead, self.lane = {**self.at, **place.at}, place.ahead, place.lane

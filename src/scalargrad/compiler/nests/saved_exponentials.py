@@ -33,7 +33,7 @@ _BELOW = (1.0, 112.8116784916329, 2235.4883906010045, 4844.063053251255)
 
 
 def _none(_: Any, *operands: Any) -> tuple[float, ...]:
-    """Return partials that nobody asks for: the program is differentiated already."""
+    """Return partials that are never read: the program is differentiated already."""
     return (0.0,) * len(operands)
 
 
@@ -76,17 +76,17 @@ def _tanh_slope_of(y: Symbol, t: Symbol) -> Symbol:
     return t * ((1 + abs(y)) * (1 + abs(y)))
 
 
-#: For each unit, the exponential, and the function of it and of x.
+#: The exponential of each unit, and the unit as a function of it and of x.
 UNITS: dict[Op, tuple[Unary, Binary]] = {
     sigmoid: (_decay, _sigmoid_of),
     tanh: (_decay_twice, _tanh_of),
 }
-#: For functions of a unit's result and operand, the same of the result and the exponential.
+#: Functions of a unit's result and operand, each with the same of the result and the exponential.
 FUNCTIONS: dict[Op, Binary] = {_one_less: _one_less_of, _tanh_slope: _tanh_slope_of}
 
 
 def with_saved_exponentials(program: Program) -> Program:
-    """Return a program in which units whose slopes are computed save their exponentials."""
+    """Return a program whose units save their exponentials if their slopes are computed, too."""
     are_units: dict[Array, bool] = {}  # whether nothing else is written there
     for step, _ in statements(program.body):
         is_unit = step.op in UNITS and step.how == SET
@@ -116,6 +116,6 @@ def with_saved_exponentials(program: Program) -> Program:
 
 
 def _unit_of(step: Step) -> Access | None:
-    """Return the unit's result of which a step is a function."""
+    """Return the result of a unit, if a step is a function of one."""
     y = step.args[0] if step.op in FUNCTIONS else None
     return y if isinstance(y, Access) else None

@@ -1,6 +1,6 @@
-"""From equations to loops in an order that runs: dependences, components, fusion, directions.
+"""Schedule of equations, loops in an order that runs: dependences, components, fusion, directions.
 
-Steps that depend on each other in a circle stay in one loop, which carries their numbers from turn
+Steps that depend on each other in a cycle stay in one loop, which carries their numbers from turn
 to turn; every other step is free to stand in any loop over its variable, and joins the first that
 it may. Loops stay nested as the equations have them, but for those of a sum outside any recurrence.
 
@@ -35,7 +35,7 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.errors import TraceError
 
-#: How many turns a loop has at least that is taken for one whose turns are lanes of vectors.
+#: The fewest turns of a loop whose turns may be lanes of vectors.
 LANES = 4
 
 
@@ -51,7 +51,7 @@ class ScheduledLoop(Loop):
     lanes : bool
         Whether eight turns run at once, each on a lane of vectors.
     jam : int
-        How many turns are written together.
+        The number of turns that are written together.
     unrolled : bool
         Whether all turns are written one after another.
     """
@@ -70,7 +70,8 @@ class ScheduledLoop(Loop):
 def goes_abreast(step: Step, var: Var) -> bool:
     """Return whether turns of a step may run in any order, and at once.
 
-    It then sets or adds to other cells at each, or they are in classes of a long sum or maximum.
+    It then sets or adds to different cells at each turn, or the turns are in classes of a long sum
+    or maximum.
     """
     if step.how == SET:
         return True
@@ -92,12 +93,12 @@ def schedule(program: Program) -> Body:
 
 
 class DirectionError(TraceError):
-    """Sums over a loop begin at an end from which other steps do not allow it to run.
+    """Sums over a loop begin at one end, and other steps need it to run from the other.
 
     Attributes
     ----------
     steps : list of Step
-        Those that add up the other way.
+        The steps that add up the other way.
     var : Var
     """
 
@@ -122,7 +123,7 @@ def with_directions(program: Program) -> tuple[Program, Body]:
 
 
 def _turned(program: Program, steps: Sequence[Step], var: Var) -> Program:
-    """Return a program in which steps add up over a loop from the other end."""
+    """Return a program with some steps turned: they add up over a loop from the other end."""
     body = replaced(program.body, lambda step: None if step in steps else step)
     for step, loops in within_loops(program.body):
         if step in steps:
@@ -133,8 +134,8 @@ def _turned(program: Program, steps: Sequence[Step], var: Var) -> Program:
     return Program(program.arrays, body)
 
 
-def components(placed: Sequence[Placed], edges: Sequence[Edge]) -> list[list[Placed]]:
-    """Return steps that depend on each other in circles; those that are read come first.
+def strongly_connected(placed: Sequence[Placed], edges: Sequence[Edge]) -> list[list[Placed]]:
+    """Return the strongly connected components of steps; those that are read come first.
 
     Where the order is free, it is that of the equations.
 
@@ -148,7 +149,7 @@ def components(placed: Sequence[Placed], edges: Sequence[Edge]) -> list[list[Pla
     for edge in edges:
         readers[edge.writer].append(edge.reader)
     found = _circles(placed, readers)
-    of = {x: k for k, circle in enumerate(found) for x in circle}
+    of = {x: k for k, component in enumerate(found) for x in component}
     after: list[set[int]] = [set() for _ in found]
     for edge in edges:
         if of[edge.writer] != of[edge.reader]:
@@ -198,10 +199,10 @@ def _circles(
                 if way:
                     lowest[way[-1][0]] = min(lowest[way[-1][0]], lowest[x])
                 if lowest[x] == numbers[x]:
-                    circle: list[Placed] = []
-                    while not circle or circle[-1] is not x:
-                        circle.append(open_.popitem()[0])
-                    found.append(sorted(circle, key=lambda member: member.number))
+                    component: list[Placed] = []
+                    while not component or component[-1] is not x:
+                        component.append(open_.popitem()[0])
+                    found.append(sorted(component, key=lambda member: member.number))
     return found
 
 
@@ -209,13 +210,13 @@ class _Group:
     """Steps that run in one loop, or in none."""
 
     def __init__(self, var: Var | None, carried: int, abreast: bool) -> None:
-        self.var, self.carried, self.abreast, self.wish = var, carried, abreast, 0
+        self.var, self.carried, self.abreast, self.summed = var, carried, abreast, 0
         self.steps: dict[Placed, None] = {}
 
-    def takes(self, var: Var | None, carried: int, wish: int, crossing: Sequence[Edge]) -> bool:
+    def takes(self, var: Var | None, carried: int, summed: int, crossing: Sequence[Edge]) -> bool:
         """Return whether steps may run here that read, by `crossing`, what steps here write."""
-        other = (self.wish and wish and self.wish != wish) or (wish and self.carried == -wish)
-        if self.var is not var or self.carried != carried or other:
+        opposed = summed and -summed in {self.summed, self.carried}
+        if self.var is not var or self.carried != carried or opposed:
             return False
         if var is None:
             return True
@@ -226,46 +227,46 @@ class _Group:
 
 
 def _ordered(placed: Sequence[Placed], edges: Sequence[Edge], lanes: bool = False) -> Body:
-    """Return steps within the loops they are still to be put into.
+    """Return steps within the loops that they are not yet in.
 
     Those whose turns go abreast are kept apart from others, but for short sums in a loop around
     which may have `lanes`.
     """
-    circles, edges = _circles_compared(placed, edges)
+    components, edges = _components_compared(placed, edges)
     if not any(x.next for x in placed):
         itself = {edge.reader for edge in edges if edge.writer is edge.reader}
-        for circle in circles:
-            if len(circle) > 1 or circle[0] in itself:
-                raise _no_order(circle, "they wait for each other")
-        return [circle[0].step for circle in circles]
+        for component in components:
+            if len(component) > 1 or component[0] in itself:
+                raise _no_order(component, "they wait for each other")
+        return [component[0].step for component in components]
     into: dict[Placed, list[Edge]] = {x: [] for x in placed}
     for edge in edges:
         into[edge.reader].append(edge)
     groups: list[_Group] = []
     home: dict[Placed, int] = {}
-    for circle in circles:
-        arriving = [edge for x in circle for edge in into[x]]
-        members = set(circle)
+    for component in components:
+        arriving = [edge for x in component for edge in into[x]]
+        members = set(component)
         inside = [edge for edge in arriving if edge.writer in members]
         if not inside:
-            circle[0].order_loops()
-        var = circle[0].next.var if circle[0].next else None
+            component[0].order_loops()
+        var = component[0].next.var if component[0].next else None
         abreast = var is None or all(
-            goes_abreast(x.step, var) or (lanes and adds_loop_by_loop(x.step.out)) for x in circle
+            goes_abreast(x.step, var) or (lanes and adds_loop_by_loop(x.step.out)) for x in members
         )
-        carried = _carried(circle, inside, var) if inside else 0
-        wish = _wish(circle, carried) if var else 0
+        carried = _carried(component, inside, var) if inside else 0
+        summed = _summed(component, carried) if var else 0
         floor = max((home[e.writer] for e in arriving if e.writer in home), default=0)
         for k in range(floor, len(groups)):
             crossing = [e for e in arriving if home.get(e.writer) == k]
-            if groups[k].abreast == abreast and groups[k].takes(var, carried, wish, crossing):
+            if groups[k].abreast == abreast and groups[k].takes(var, carried, summed, crossing):
                 break
         else:
             k = len(groups)
             groups.append(_Group(var, carried, abreast))
-        groups[k].wish = groups[k].wish or wish
-        groups[k].steps.update(dict.fromkeys(circle))
-        home.update(dict.fromkeys(circle, k))
+        groups[k].summed = groups[k].summed or summed
+        groups[k].steps.update(dict.fromkeys(component))
+        home.update(dict.fromkeys(component, k))
     found: Body = []
     for group in groups:
         mine = [e for x in group.steps for e in into[x] if e.writer in group.steps]
@@ -273,24 +274,24 @@ def _ordered(placed: Sequence[Placed], edges: Sequence[Edge], lanes: bool = Fals
     return found
 
 
-def _circles_compared(
+def _components_compared(
     placed: Sequence[Placed], edges: Sequence[Edge]
 ) -> tuple[list[list[Placed]], Sequence[Edge]]:
-    """Return `components`, and the edges, after turns were compared where that may matter."""
+    """Return the components, and the edges, after turns were compared where that may matter."""
     while True:
-        circles = components(placed, edges)
-        of = {x: k for k, circle in enumerate(circles) for x in circle}
+        components = strongly_connected(placed, edges)
+        of = {x: k for k, component in enumerate(components) for x in component}
         open_ = {e: None for e in edges if of[e.writer] == of[e.reader] and e.is_open()}
         if not open_:
-            return circles, edges
+            return components, edges
         found = (edge.compared() if edge in open_ else edge for edge in edges)
         edges = [edge for edge in found if edge is not None]
 
 
-def _carried(circle: Sequence[Placed], inside: Sequence[Edge], var: Var | None) -> int:
+def _carried(component: Sequence[Placed], inside: Sequence[Edge], var: Var | None) -> int:
     """Return the direction of the loop that steps are put into next; 0 if it carries nothing."""
-    if var is None or any(not x.next or x.next.var is not var for x in circle):
-        raise _no_order(circle, "they are in different loops")
+    if var is None or any(not x.next or x.next.var is not var for x in component):
+        raise _no_order(component, "they are in different loops")
     distances = [edge.distances[var] for edge in inside]
     if all(d == (0, 0) for d in distances):
         return 0
@@ -298,23 +299,23 @@ def _carried(circle: Sequence[Placed], inside: Sequence[Edge], var: Var | None) 
         return 1
     if all(high <= 0 for _, high in distances):
         return -1
-    raise _no_order(circle, f"they read later turns of {var}, and earlier ones")
+    raise _no_order(component, f"they read later turns of {var}, and earlier ones")
 
 
-def _wish(circle: Sequence[Placed], carried: int) -> int:
+def _summed(component: Sequence[Placed], carried: int) -> int:
     """Return the direction that sums give the next loop, if any."""
-    wishes = {x.wish() for x in circle} - {0}
-    if len(wishes | {carried} - {0}) > 1:
+    directions = {x.summed() for x in component} - {0}
+    if len(directions | {carried} - {0}) > 1:
         way = carried or 1
-        steps = [x.step for x in circle if x.wish() == -way]
-        assert circle[0].next
-        raise DirectionError(steps, circle[0].next.var)
-    return min(wishes, default=0)
+        steps = [x.step for x in component if x.summed() == -way]
+        assert component[0].next
+        raise DirectionError(steps, component[0].next.var)
+    return min(directions, default=0)
 
 
-def _no_order(circle: Sequence[Placed], reason: str) -> TraceError:
-    others = f" and {len(circle) - 1} others" * (len(circle) > 1)
-    return TraceError(f"no order of loops computes {circle[0].step}{others}: {reason}")
+def _no_order(component: Sequence[Placed], reason: str) -> TraceError:
+    others = f" and {len(component) - 1} others" * (len(component) > 1)
+    return TraceError(f"no order of loops computes {component[0].step}{others}: {reason}")
 
 
 def _emitted(group: _Group, edges: Sequence[Edge], lanes: bool) -> Body:
@@ -326,6 +327,6 @@ def _emitted(group: _Group, edges: Sequence[Edge], lanes: bool) -> Body:
         x.depth += 1
     same = [within for edge in edges if (within := edge.within(var)) is not None]
     kind = "sequential" if group.carried else "vector"
-    down = (group.carried or group.wish) < 0
+    down = (group.carried or group.summed) < 0
     lanes = lanes or (group.abreast and not group.carried and var.extent.bounds()[1] >= LANES)
     return [ScheduledLoop(var, _ordered(steps, same, lanes), down, kind)]

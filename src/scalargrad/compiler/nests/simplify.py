@@ -1,7 +1,7 @@
 """Shorter equations of the same meaning: copies forwarded, equal steps shared, dead ones dropped.
 
-What does not vary with a loop around it is computed outside of it, once. No digit changes. A cell
-is what its step says wherever that stands, so that one pass suffices.
+Steps that do not vary with a loop are moved out of it. No digit changes. The place of a step does
+not matter to its cell, so that one pass suffices.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ _IDENTITY, _MUL = TABLE["identity"], TABLE["mul"]
 
 
 def simplify(program: Program, kept: Collection[Array] = ()) -> Program:
-    """Return a shorter program with the same outputs, in which some arrays are kept, too."""
-    names = _Names(program, kept)
+    """Return a shorter program with the same outputs and the same `kept` arrays."""
+    copies = _Copies(program, kept)
     steps: dict[int, Step | None] = {}
     found = []
     outside: Body = []
     for step, around in statements(program.body):
-        new = names.renamed(step, around)
-        within = tuple(v for v in around if v in names.varying)
+        new = copies.forwarded(step, around)
+        within = tuple(v for v in around if v in copies.varying)
         found += [(new, within)] if new else []
         if new and len(within) < len(around):
             outside.append(_in_loops(new, within))
             new = None
         steps[id(step)] = new
     for new, _ in found:  # a reader may stand before a copy that it reads
-        new.args = tuple(map(names.of, new.args))  # which nobody has asked for yet
+        new.args = tuple(map(copies.original, new.args))  # not replaced until now
     used = _used(found, kept)
     steps |= {id(step): step for step, _ in statements(outside)}
 
@@ -55,12 +55,12 @@ def simplify(program: Program, kept: Collection[Array] = ()) -> Program:
         return new if new is not None and new.out.array in used else None
 
     body = replaced([*outside, *program.body], shorter)
-    every = [*program.arrays, *names.smaller]
+    every = [*program.arrays, *copies.smaller]
     arrays = [a for a in every if a in used or a.kind in {"in", "out"}]
     return Program(arrays, body)
 
 
-class _Names:
+class _Copies:
     """Replacements for the cells of arrays that are copies of others."""
 
     def __init__(self, program: Program, kept: Collection[Array]) -> None:
@@ -82,8 +82,8 @@ class _Names:
         self.stretches: dict[Array, list[tuple[Index, Arg]]] = {}  # of many of these, in a loop
         self.equal: dict[tuple[object, ...], Access] = {}
 
-    def of(self, x: Arg) -> Arg:
-        """Return what an argument is a copy of, in the end."""
+    def original(self, x: Arg) -> Arg:
+        """Return the original of an argument, through all copies."""
         while x.__class__ is Access:
             assert isinstance(x, Access)
             if x.array in self.copies:
@@ -98,7 +98,7 @@ class _Names:
         return x
 
     def _in_stretch(self, x: Access) -> Arg | None:
-        """Return what cells are copies of that lie within a stretch of copies."""
+        """Return the originals of cells, if they lie within a stretch of copies."""
         low, high = x.indices[0].bounds()
         for index, source in self.stretches[x.array]:
             least, most = index.bounds()
@@ -106,13 +106,13 @@ class _Names:
                 return _at(source, {index.terms[0][0]: x.indices[0] - index.base})
         return None
 
-    def renamed(self, step: Step, around: tuple[Var, ...]) -> Step | None:
+    def forwarded(self, step: Step, around: tuple[Var, ...]) -> Step | None:
         """Return a step with other arguments; None if its array is a copy from now on."""
-        op, args = _shorter(step.op, tuple([self.of(x) for x in step.args]))
+        op, args = _shorter(step.op, tuple([self.original(x) for x in step.args]))
         out, how = step.out, step.how
         self.varying = {*around}
         if how == ADD and self._is_added_once(out, around) and (out.is_whole() or not around):
-            how = SET  # but where cells that nobody writes hold 0
+            how = SET  # unless cells that are never written hold 0
         if how == SET and op is _IDENTITY and out.indices and self._is_temporary(out.array):
             if not around:
                 self.single[out] = args[0]
@@ -145,9 +145,9 @@ class _Names:
     def _out_of_loops(
         self, out: Access, variables: Mapping[int, Var], args: tuple[Arg, ...]
     ) -> Access:
-        """Return a cell of an array that has no index of loops in which operands do not vary.
+        """Return a cell of an array without the indices of loops in which no operand varies.
 
-        What one way of an `if` computes stays there: no other may need the logarithm.
+        Steps in one way of an `if` stay there: the logarithm may be undefined in all others.
         """
         found: set[Var] = set()
         cells = [x for x in args if isinstance(x, Access)]

@@ -67,7 +67,7 @@ class Sum:
     place : Place
         The cell that is added to.
     held : str or float
-        What the sum is so far.
+        The sum so far.
     outer : Sum or None
         That of a loop outside, to which it is added.
     has_lanes : bool
@@ -87,19 +87,19 @@ class Sum:
         return self.has_lanes or self.place.lane is not None
 
 
-def take(sums: Sequence[Sum], values: Sequence[Operand]) -> None:
+def resume(sums: Sequence[Sum], values: Sequence[Operand]) -> None:
     """Have partial sums, which the turns of a loop carry on in registers, go on from others."""
     for made, x in zip(sums, values, strict=True):
         made.held = x
 
 
 def carried(sums: Sequence[Sum]) -> list[tuple[Operand, bool]]:
-    """Return what partial sums are, and whether that is a vector."""
+    """Return the registers of partial sums, each with whether it is a vector."""
     return [(made.held, made.is_wide) for made in sums]
 
 
 class Sums(Registers):
-    """Prints what is added to cells."""
+    """Printer of sums."""
 
     def __init__(self, plan: Plan, name: str) -> None:
         super().__init__(plan, name)
@@ -119,8 +119,8 @@ class Sums(Registers):
 
         self._turns(math.prod(array.shape), (), turn)
 
-    def _joined(self, op: Operation, args: Sequence[Operand], held: Operand) -> str:
-        """Return what a sum is with one more term."""
+    def _plus_term(self, op: Operation, args: Sequence[Operand], held: Operand) -> str:
+        """Return a sum with one more term."""
         e = self.e
         if not isinstance(held, str) and math.copysign(1.0, held) < 0:  # -0, which adds nothing
             return write(e, op, *args)
@@ -128,12 +128,12 @@ class Sums(Registers):
             return e.fma(args[0], args[1], held)
         return e.add(held, write(e, op, *args))
 
-    def _add_up(self, step: Step, op: Operation, args: Sequence[Operand]) -> None:
+    def _accumulate(self, step: Step, op: Operation, args: Sequence[Operand]) -> None:
         """Add a term to a partial sum."""
         made = self.sums[step][self._key(step.out)]
-        new = self._joined(op, args, made.held)
-        if self.valid < CLASSES and made.has_lanes:
-            new = self.e8.first(new, made.held, self.valid)
+        new = self._plus_term(op, args, made.held)
+        if self.active_lanes < CLASSES and made.has_lanes:
+            new = self.e8.first(new, made.held, self.active_lanes)
         made.held = new
 
     def _begin(self, loop: ScheduledLoop) -> list[Sum]:
@@ -144,7 +144,7 @@ class Sums(Registers):
             if has_partial_sums(step, loop):
                 if any(x.var in step.out.variables for x in inside):
                     raise TraceError(f"{step} adds to many cells in a loop that it is a sum over")
-                key, place = self._key(step.out), self._here(step.out)
+                key, place = self._key(step.out), self._place_of(step.out)
                 if not self._is_wide(step.out):
                     place = place._replace(lane=lane)
                 outer = self.sums.get(step, {}).get(key)
@@ -153,17 +153,17 @@ class Sums(Registers):
             self.sums.setdefault(step, {})[key] = made
         return list(found.values())
 
-    def _end(self, begun: Sequence[Sum]) -> None:
+    def _end(self, open_sums: Sequence[Sum]) -> None:
         """Add partial sums to those of the loop outside, or to the cells."""
-        for made in begun:
+        for made in open_sums:
             step, total = made.step, made.held
-            with self._standing(made.place):
+            with self._at_place(made.place):
                 if made.has_lanes:
                     lanes = [self.e8.lane(str(total), k) for k in range(CLASSES)]
                     total = functools.reduce(self.e.add, lanes)
                 if made.outer:
                     self.sums[step][made.key] = made.outer
-                    self._add_up(step, IDENTITY, [total])
+                    self._accumulate(step, IDENTITY, [total])
                 else:
                     self.sums.pop(step, None)
                     self._set(step.out, self.e.add(0.0, total))
@@ -179,8 +179,8 @@ class Sums(Registers):
 def _is_elsewhere(x: Access, out: Access) -> bool:
     """Return whether a cell is another than the one that is added to, wherever loops stand."""
     pairs = zip(x.indices, out.indices, strict=True)
-    apart = (index - mine for index, mine in pairs if index != mine)
-    return any(not (d.variables or d.via) for d in apart)
+    differences = (index - mine for index, mine in pairs if index != mine)
+    return any(not (d.variables or d.via) for d in differences)
 
 
 def has_partial_sums(step: Step, loop: Loop) -> bool:

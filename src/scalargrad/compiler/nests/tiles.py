@@ -1,7 +1,7 @@
 """Choice of loops to run as lanes of vectors, to unroll, and to run several turns abreast.
 
-None of this changes a digit, so that all of it may be chosen by cost; the numbers by which it is
-chosen are here, and nowhere else.
+None of this changes a digit, so that all of it may be chosen by cost; the costs are here, and
+nowhere else.
 
 - Lanes (strip-mining): eight turns at once. One loop of a nest has lanes, at most; a long sum over
   it has a class on each lane.
@@ -37,19 +37,20 @@ from scalargrad.table.operation import Elementwise
 
 #: The kinds of arrays whose dimensions may lie in any order.
 FREE = frozenset({"const", "temp"})
-#: What a vector of eight numbers costs, where a number costs 1: two registers of most processors.
+#: The cost of an operation on a vector of eight numbers, two registers of most processors; on one
+#: number it is 1.
 VECTOR = 2.0
-#: What an operation of many instructions costs, a call of the C library, and a number that is read
-#: or written by itself where its neighbours on the lanes are elsewhere.
-LONG, CALL, APART = 20.0, 40.0, 1.0
-#: How many sums go abreast, which read what they have in common once; and how many vectors of a
+#: The costs of an operation of many instructions, of a call of the C library, and of a number that
+#: is read or written by itself, since its neighbours on the lanes are elsewhere (gathered).
+LONG, CALL, GATHER = 20.0, 40.0, 1.0
+#: The number of sums that go abreast, to read what they have in common once; and of vectors of a
 #: recurrence, each of which waits for itself.
 ABREAST = 4
-#: How many turns a loop that is unrolled may have, and operations in all of them.
+#: The most turns of a loop that is unrolled, and the most operations in all of them.
 TURNS, UNROLLED = 16, 64
-#: How many numbers read by all turns of a loop are read before it, where they take one load each,
-#: and where their lanes are gathered.
-KEPT, GATHERED = 8, 64
+#: The most numbers that are read before a loop, since all its turns read them: those that take one
+#: load each, and those whose lanes are gathered.
+HOISTED, GATHERED = 8, 64
 
 
 class _Choice(NamedTuple):
@@ -137,7 +138,7 @@ def _price(step: Step, lanes: Var | None, fastest: Mapping[Array, int]) -> float
     for x in (*step.args, step.out):
         if isinstance(x, Access) and not _are_neighbours(x, lanes, fastest):
             others = step.how == ADD and step.out.variables - x.variables - {lanes}
-            found += CLASSES * APART / (ABREAST if others else 1)
+            found += CLASSES * GATHER / (ABREAST if others else 1)
     return found
 
 

@@ -1,11 +1,11 @@
 """Prepare a program for the search for loops: small operations, and backward sweeps side by side.
 
-A sum over many numbers becomes a chain of additions, in which repetition can be found, and a
-maximum of many a chain of maxima of two, of which equal operands then share the gradient. One of
-few stays one operation; so does logsumexp, whose own partials are short. A backward sweep that
-others differentiate (of a Hessian, the gradient) is written out node by node where there are many;
-the sweep through a loop repeats itself as the loop does, and so do sweeps of many points. The
-others are left to `derive`.
+A sum over many numbers becomes a chain of additions, where repetition can be found, and a maximum
+of many a chain of maxima of two, whose equal operands then share the gradient. A sum or maximum of
+few stays one operation; so does logsumexp, whose own partials are short. Backward sweeps that
+others differentiate (in a Hessian, the gradient) are written out node by node if they are many: a
+sweep through a loop repeats itself as the loop does, and so do sweeps of many points. The others
+are left to `derive`.
 """
 
 from __future__ import annotations
@@ -61,21 +61,22 @@ from scalargrad.ops import (
 from scalargrad.table.operation import Elementwise, Reduction
 from scalargrad.table.symbol import Symbol
 
-#: What is passed on to a node: a seed, or the product of an error signal and a partial derivative.
+#: A term of a node's error signal: a seed, or the product of a signal and a partial derivative.
 _Term = int | tuple[int, int | float]
 #: Backward sweeps, as `Nodes.sweeps` returns them.
 _Sweeps = dict[Seeds, dict[int, int]]
-#: Chains have at least so many additions.
+#: The fewest additions of a chain.
 _CHAIN = 2
-#: Maxima of more numbers of operands than this are chains.
+#: The most numbers of operands that maxima may have without being chains.
 _VARIOUS = 2
-#: So many sweeps that others read are differentiated as equations.
+#: The most sweeps read by others that are differentiated as equations.
 _FEW = 4
-#: More sweeps than this, each by other nodes, are written out: they repeat themselves.
+#: The most sweeps with respect to different nodes that are not written out: more repeat themselves.
 _MANY = 8
-#: So are those that pass less than this share of the nodes of all, on average.
+#: The least share of the nodes of all sweeps that each of many passes on average, if they are not
+#: written out.
 _SHARED = 0.25
-#: That average is taken over about so many.
+#: The number of sweeps, about, over which that average is taken.
 _SAMPLE = 32
 
 
@@ -92,12 +93,12 @@ def unfold(program: Program) -> Program | None:
     sweeps = nodes.sweeps()
     inner = _inner(program, sweeps) if len(sweeps) > 1 else {}
     last = {seeds: wrt for seeds, wrt in sweeps.items() if seeds not in inner}
-    if len({tuple(wrt.values()) for wrt in last.values()}) > _MANY or _are_apart(program, last):
+    if len({tuple(wrt.values()) for wrt in last.values()}) > _MANY or _are_separate(program, last):
         inner = sweeps
-    elif inner and _are_left(program, sweeps, inner):
+    elif inner and _stay_equations(program, sweeps, inner):
         inner = {}
     unfolding = _Unfolding(program, inner)
-    if not inner and not reductions and not unfolding.begun:
+    if not inner and not reductions and not unfolding.chain_starts:
         return program
     if inner and TAKE in nodes.occurring():
         return unfold(with_choices(program))
@@ -119,7 +120,7 @@ def expand(program: Program) -> Program:
     return _Unfolding(program, program.nodes().sweeps()).run()
 
 
-def _are_apart(program: Program, sweeps: _Sweeps) -> bool:
+def _are_separate(program: Program, sweeps: _Sweeps) -> bool:
     """Return whether many sweeps pass few nodes that others pass, too."""
     if len(sweeps) <= _MANY:
         return False
@@ -130,11 +131,11 @@ def _are_apart(program: Program, sweeps: _Sweeps) -> bool:
     return bool(passed < _SHARED * every)
 
 
-def _are_left(program: Program, sweeps: _Sweeps, inner: _Sweeps) -> bool:
+def _stay_equations(program: Program, sweeps: _Sweeps, inner: _Sweeps) -> bool:
     """Return whether sweeps that others read are few, and those of gradients are by leaves.
 
-    By a node within, a derivative counts what partials read of it: these are equations by then.
-    Leaves are inputs and constants: of a forward sweep, they are the weights of what it returns.
+    A derivative by a node within counts the reads of partials: these are equations by then. Leaves
+    are inputs and constants: in a forward sweep, the weights of its results.
     """
     if len(inner) > _FEW:
         return False
@@ -154,7 +155,7 @@ def _are_left(program: Program, sweeps: _Sweeps, inner: _Sweeps) -> bool:
     return all(is_leaf(x) for wrt in later for x in wrt.values())
 
 
-def _begun(nodes: Nodes) -> dict[int, int]:
+def _chain_starts(nodes: Nodes) -> dict[int, int]:
     """Return the first terms of chains of additions, if the next is computed alike, and these."""
     is_add = nodes.where(lambda op: op is add)
     if np.count_nonzero(is_add) < _CHAIN:
@@ -188,13 +189,13 @@ class _Unfolding(Writer):
         super().__init__(program, program.inputs, program.stacked)
         self.nodes_of = np.arange(len(program), dtype=np.int32)  # of the inputs, themselves
         self.places = entries(self.nodes_of)
-        self.wrt, self.begun = wrt, _begun(program.nodes())
+        self.wrt, self.chain_starts = wrt, _chain_starts(program.nodes())
         self.numbers = sorted(program.constants)
         self.firsts: dict[int, int] = {}
         self.swept: dict[Seeds, dict[int, int]] = {}
         self.differentiates = ADJOINT in program.nodes().table
         largest = program.nodes().args_with(maximum)
-        #: Maxima of various numbers of operands are alike as chains alone.
+        #: True if maxima are written as chains, since by their operands they would not be alike.
         self.varies = len({*map(len, largest)}) > _VARIOUS
 
     def run(self) -> Program:
@@ -202,7 +203,7 @@ class _Unfolding(Writer):
         nodes = old.nodes()
         written = {ADJOINT, LOSS} if self.wrt else set[Op]()
         changed = nodes.where(lambda op: op in written or isinstance(op, Reduction))
-        changed[[*self.begun, *self.begun.values()]] = True
+        changed[[*self.chain_starts, *self.chain_starts.values()]] = True
         changed[: old.inputs] = False
         copied = old.inputs
         for node in np.flatnonzero(changed).tolist():
@@ -216,11 +217,11 @@ class _Unfolding(Writer):
             elif op is LOSS:
                 new[node] = self._left([new[x] for x in args])
             elif op is ADJOINT:
-                new[node] = self._asked(node, *args)
+                new[node] = self._adjoint(node, *args)
             else:
                 self._copy_all(range(node, node + 1))
-            if node in self.begun:
-                self.firsts[self.begun[node]] = self._first(new[node])
+            if node in self.chain_starts:
+                self.firsts[self.chain_starts[node]] = self._first(new[node])
         self._copy_all(range(copied, len(old)))
         made = self.program([new[x] for x in old.outputs])
         if self.wrt and has_lanes(nodes.table):
@@ -305,7 +306,7 @@ class _Unfolding(Writer):
         moving = [x for pair in pairs if pair[0] not in self.constants for x in pair]
         return self.write(LOSS, tuple(moving)) if moving else self.constant(0.0)
 
-    def _asked(self, node: int, wrt: int, loss: int) -> int:
+    def _adjoint(self, node: int, wrt: int, loss: int) -> int:
         """Write a gradient, or leave it."""
         seeds = self.source.nodes().args_of(loss)
         x, left = self.places[wrt], self.places[loss]
@@ -360,7 +361,7 @@ class _Unfolding(Writer):
     def _added(self, terms: Sequence[_Term]) -> int:
         """Write the error signal of a node, each product beside its addition, as a loop has them.
 
-        Written where they are passed on, those of a sum would stand among others.
+        If each were written where it arises, those of one sum would stand among others.
         """
         found = -1
         for x in terms:
@@ -372,7 +373,7 @@ class _Unfolding(Writer):
         return found
 
     def _factor(self, op: Elementwise, nodes: Seeds, j: int) -> int | float:
-        """Write a partial as it is declared, and return its node, or the number that it is.
+        """Write a partial as it is declared; return its node, or its number.
 
         A composite operation in it, such as the sigmoid of softplus, has partials of its own, which
         the next sweep needs.
@@ -397,13 +398,13 @@ class _Unfolding(Writer):
 def _shared_largest(fixed: Symbol, operands: Sequence[Symbol]) -> Symbol:
     """Return the largest of some operands, given its number: equal ones share its gradient."""
     alike = [eq(x, fixed) for x in operands]
-    apart = [where(same, fixed - x, 0.0) for same, x in zip(alike, operands, strict=True)]
-    found: Symbol = where(abs(fixed) < math.inf, fixed + sum(apart) / -sum(alike), fixed)
+    gaps = [where(same, fixed - x, 0.0) for same, x in zip(alike, operands, strict=True)]
+    found: Symbol = where(abs(fixed) < math.inf, fixed + sum(gaps) / -sum(alike), fixed)
     return found
 
 
 def _log_of_sum(fixed: Symbol, operands: Sequence[Symbol]) -> Symbol:
-    """Return ln Σ e^xᵢ, given the number of the largest, through which nothing flows.
+    """Return ln Σ e^xᵢ, given the largest number, as a constant for derivatives.
 
     It has the digits of `logsumexp`, and the exponential of each operand as its derivative.
     """
@@ -420,14 +421,14 @@ def _log_of_sum(fixed: Symbol, operands: Sequence[Symbol]) -> Symbol:
 
 @functools.cache
 def _plan(write: Callable[[Symbol, Sequence[Symbol]], Symbol], arity: int) -> Plans:
-    """Return the nodes to write for an expression of the largest of so many operands, and them."""
+    """Return the nodes to write for an expression of operands and the largest of them."""
     symbols = [Symbol(f"x{i}") for i in range(arity + 1)]
     return plans(opened(write(symbols[0], symbols[1:])), symbols)
 
 
 @functools.cache
 def _reduction_plan(op: Reduction, arity: int) -> Plans:
-    """Return the nodes to write for a reduction of so many operands."""
+    """Return the nodes to write for a reduction of a number of operands."""
     symbols = tuple([Symbol(f"x{i}") for i in range(arity)])
     return plans(opened((op.expression or op.function)(symbols)), symbols)
 

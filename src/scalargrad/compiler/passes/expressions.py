@@ -52,7 +52,7 @@ class PlanStep(NamedTuple):
     refs: tuple[int | float, ...]
 
 
-#: The steps for several expressions, and for each an int as in the steps, or a number.
+#: The steps for several expressions, and the result of each: an int as in the steps, or a number.
 Plans = tuple[tuple[PlanStep, ...], tuple[int | float, ...]]
 
 

@@ -97,7 +97,7 @@ def has_lanes(ops: Iterable[object]) -> bool:
 
 
 class Total(OfLanes):
-    """a₀b₀ + a₁b₁ + … over the lanes of two operands, of which one may be a single number."""
+    """a₀b₀ + a₁b₁ + … over the lanes of two operands; one of them may be a single number."""
 
 
 @functools.cache

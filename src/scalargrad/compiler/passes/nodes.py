@@ -39,7 +39,7 @@ class Nodes:
     codes : integers
         For each node, the index of its operation in `table`.
     first : integers, one more than nodes
-        Where the operands of each node begin in `operands`.
+        The start of each node's operands in `operands`.
     operands : integers
         The operands of all nodes, one node after the other.
     """
@@ -104,7 +104,7 @@ class Nodes:
         return np.repeat(np.arange(len(self)), np.diff(self.first))
 
     def needed(self, roots: Iterable[int]) -> Flags:
-        """Return, for each node, whether a root depends on it.
+        """Return a flag for each node: whether a root depends on it.
 
         Unused nodes are removed one after the other, as most nodes are needed.
         """
@@ -114,9 +114,9 @@ class Nodes:
         return uses > 0
 
     def depending(self, on: Flags) -> Flags:
-        """Return, for each node, whether it is one of some nodes, or depends on one.
+        """Return a flag for each node: whether it is among some nodes, or depends on one.
 
-        Behind the first, those whose operands are all independent are removed one after the other.
+        After the first, nodes whose operands are all independent are removed one after the other.
         """
         if not on.any():
             return on
@@ -137,7 +137,7 @@ class Nodes:
         return self.users()[np.argsort(self.operands, kind="stable")]
 
     def sweeps(self) -> dict[Seeds, dict[int, int]]:
-        """Return, for each sweep, the derivatives, and by which node each is."""
+        """Return the derivatives of each sweep, each with the node it is taken with respect to."""
         found: dict[int, dict[int, int]] = {}
         for x, (wrt, loss) in zip(self.places(ADJOINT), self.args_with(ADJOINT), strict=True):
             found.setdefault(loss, {})[x] = wrt
@@ -258,7 +258,7 @@ class Columns:
         return Nodes(*coded(self.ops), first, operands)
 
 
-#: Fewer nodes than this are removed one by one.
+#: The fewest nodes that are removed all at once, by NumPy.
 _MANY = 64
 
 
@@ -300,7 +300,7 @@ def entries(numbers: Any) -> memoryview[int]:
 
 
 def alike(numbers: Integers) -> tuple[Integers, Integers]:
-    """Return where each distinct number first occurs, and the index of each entry's number.
+    """Return the first place of each distinct number, and for each entry the index of its number.
 
     It is `numpy.unique` without the import of `numpy.ma`.
     """
@@ -330,7 +330,7 @@ def coded(ops: Sequence[Op]) -> tuple[list[Op], NDArray[np.int32]]:
 
 
 def flagged(flags: Flags, least: int) -> tuple[Integers, Integers]:
-    """Return where each run of set flags that is long enough starts and stops."""
+    """Return the starts and the stops of all runs of set flags that are long enough."""
     if np.count_nonzero(flags) < least:
         none = np.zeros(0, np.int64)
         return none, none
@@ -343,7 +343,7 @@ def flagged(flags: Flags, least: int) -> tuple[Integers, Integers]:
 
 
 def starts(counts: Integers) -> Integers:
-    """Return where consecutive stretches of these lengths start, and where the last one ends."""
+    """Return the starts of consecutive stretches of these lengths, and the end of the last."""
     first = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=first[1:])
     return first

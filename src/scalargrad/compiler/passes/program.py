@@ -21,7 +21,7 @@ from scalargrad.compiler.passes.kinds import (
 from scalargrad.compiler.passes.nodes import Columns, Nodes
 from scalargrad.system.cached_property import cached_property
 
-#: How many lanes of numbers known beforehand a listing shows.
+#: The most lanes of a node of constants that a listing shows.
 _SHOWN = 6
 
 
@@ -33,12 +33,12 @@ class Program:
     inputs : int
         The number of inputs, which are the first nodes.
     nodes : Nodes
-        In arrays, a million nodes take tens of megabytes.
+        The nodes, in arrays: a million take tens of megabytes.
     constants : dict from node to float
         The numbers of the nodes whose op is CONSTANT.
     outputs : list of int
     stacked : int
-        How many numbers follow the inputs, for `Stacked` nodes to read.
+        The number of numbers that follow the inputs, for `Stacked` nodes to read.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class Writer(Columns):
     source : Program
         The program that nodes are copied from.
     inputs, stacked : int
-        Those of the program that is written.
+        The numbers of inputs of the program that is written.
 
     Attributes
     ----------
@@ -167,7 +167,7 @@ class Writer(Columns):
         self.new: dict[int, int] = {}
 
     def program(self, outputs: list[int]) -> Program:
-        """Return what is written, as a program."""
+        """Return the program written so far."""
         return Program(self.inputs, self.nodes(), self.constants, outputs, self.stacked)
 
     def copy(self, node: int) -> None:

@@ -1,6 +1,6 @@
 """Unroll lanes: each number of an example becomes a node of its own, as in a loop over examples.
 
-So run examples that no loops of nests compute, such as those with an operation of one's own.
+Examples that no loops of nests compute run so, such as those with a user's own operation.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def lookups_recur(program: Program) -> bool:
 
 
 def with_choices(program: Program) -> Program:
-    """Return a program in which each lookup is a choice among the entries."""
+    """Return a program with each lookup written as a choice among the entries."""
     if TAKE not in program.ops:
         return program
     copy = Writer(program, program.inputs, program.stacked)

@@ -32,8 +32,9 @@ from scalargrad.value import Value
 
 #: The fewest steps that are run in one call.
 FEW = 16
-#: How many steps are run at first, then twice as many; the most numbers of their outputs, which
-#: stay in the cache, and of their memories, which take 0.1 s: then Python can handle a signal.
+#: `_FIRST`: the steps of the first call; each later call runs twice as many. The most numbers of
+#: their outputs (`_OUTPUTS`), to stay in the cache, and of their memories (`_NUMBERS`), which take
+#: 0.1 s: then Python can handle a signal.
 _FIRST, _OUTPUTS, _NUMBERS = 64, 2**15, 2**26
 
 #: Runs steps: each takes the carry and its entry, writes its outputs to a row, and stretches of
@@ -90,13 +91,13 @@ def _steps() -> Callable[..., None]:
 
 
 class NativeStep(NamedTuple):
-    """A path of which machine code runs many steps in one call, with the carry in its memory.
+    """A path whose machine code runs many steps in one call, with the carry in its memory.
 
     Attributes
     ----------
     path : Specialization
     order : integers
-        The first of its outputs, which are the next carry, in the order in which it is given.
+        The first of its outputs, which are the next carry, in the order of the inputs.
     stretches : integers
         The output with which each stretch of that order begins, and its bytes.
     carry_of, results_of : callable
@@ -185,10 +186,10 @@ def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats) -> tuple[A
 
 
 def _native(path: Specialization, shape: Key, x: Any) -> NativeStep | None:
-    """Return what runs steps of a path whose carry has this key; None if nothing can.
+    """Return a runner of the steps of a path whose carry has this key; None if there is none.
 
     The carry consists of numbers alone, and the next one has the same key. The numbers of an entry
-    are taken in the order in which they stand.
+    are taken in their order.
     """
     if path.differentiable or path.truths or path.whole or path.draws or path.surroundings.aliases:
         return None

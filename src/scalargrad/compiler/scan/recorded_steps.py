@@ -1,9 +1,8 @@
 """Record the steps of a scan, all but the first few of them at once.
 
-A step that is given what the last one was, but for the numbers, is given stand-ins for the numbers
-of the carry and of its entry. If it changes nothing around it, every further call would write the
-same nodes: these are written without calling the function, with other numbers in place of the
-stand-ins.
+If the carry and the entry of a step differ from the last ones in numbers alone, the step is given
+stand-ins for these. If it changes nothing around it, every further call would write the same nodes:
+they are written without calling the function, with other numbers in place of the stand-ins.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from scalargrad.compiler.trace.traced import Traced, TracedParameter
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Operation
 
-#: So many nodes must be left to be written: to look at all that a function can reach takes a
-#: millisecond and more.
+#: The fewest nodes left to be written for which a search for a repeated step is worth it: to read
+#: all that a function can reach takes a millisecond or more.
 WORTH = 10_000
-#: How many steps are looked at.
+#: The most steps after which this search is made.
 _LOOKS = 20
-#: All steps have so many nodes at most, which take a minute and some gigabytes.
+#: The most nodes of all steps together, which take a minute and some gigabytes.
 _MOST = 10_000_000
 
 #: The types of traced numbers, of most entries, and of what may be changed.
@@ -81,7 +80,7 @@ def recorded(
     step : callable
         Calls `f`, and returns the carry and a result.
     f : callable
-        The step function itself, whose surroundings are looked at.
+        The step function itself, whose surroundings are read.
     entries : pair of callable and int
         Returns what a step is given, by its number; how many steps there are.
 
@@ -140,7 +139,7 @@ class _Around(Snapshot):
         return {x.index for x in held if type(x) in _TRACED}
 
     def is_left(self, result: Any) -> bool:
-        """Return whether a step has surely changed nothing of it, and returned nothing of it."""
+        """Return whether a step has surely neither changed nor returned a part of it."""
         held = {place for place, x in self.met.items() if isinstance(x, _MUTABLE)}
         return (
             self._trace.fingerprint() == self._noted
@@ -161,9 +160,9 @@ def _alike(trace: Trace, trees: list[Any]) -> Nesting | None:
     if not all(type(x) in _TRACED and x.trace is trace for x in numbers):
         return None
     of, nodes = trace.plainness, [x.index for x in numbers]
-    #: What decides, besides a number, what is written for it.
-    asked = trace.ops.__getitem__, of.age, of.is_truth, trace.is_leaf
-    kinds = [*zip(map(type, numbers), *(map(ask, nodes) for ask in asked), strict=True)]
+    #: The properties of a number, besides its value, that decide what is written for it.
+    properties = trace.ops.__getitem__, of.age, of.is_truth, trace.is_leaf
+    kinds = [*zip(map(type, numbers), *(map(ask, nodes) for ask in properties), strict=True)]
     one = kinds[: len(kinds) // len(trees)]
     return Nesting(trees[0], numbers, (key, one)) if kinds == one * len(trees) else None
 
@@ -208,8 +207,8 @@ class _Further:
     ) -> tuple[Any, list[Any]] | None:
         """Write the steps on all other entries; return the last carry, and the results of all.
 
-        None if what the step has returned, or another entry, is not like what it was given, or if
-        the step can reach it: it may ask whether it is the last.
+        None if the result of the step, or another entry, differs in form from its arguments, or if
+        the step can reach an entry: it may ask whether it is the last.
         """
         trace = self._trace
         carried, entries = _alike(trace, [carry]), _alike(trace, [self._entry.tree, *rest])
@@ -231,10 +230,10 @@ class _Further:
         known = {x.index: x for x in (*entries.numbers, *values, *carried.numbers)}
 
         def numbers_of(nodes: Integers) -> list[Traced]:
-            asked = nodes.ravel().tolist()
-            unknown = [x for x in asked if x not in known]
+            wanted = nodes.ravel().tolist()
+            unknown = [x for x in wanted if x not in known]
             known.update(zip(unknown, trace.all_traced(unknown), strict=True))
-            return [known[x] for x in asked]
+            return [known[x] for x in wanted]
 
         found = numbers_of(self._at(np.array([x.index for x in values], np.int64)))
         ys = [fill(found[k * wide : (k + 1) * wide]) for k in range(count)]
@@ -277,7 +276,7 @@ class _Further:
         trace.plainness.mark_again(range(first, first + length), starts)
 
     def _at(self, nodes: Integers, times: slice = slice(None)) -> Integers:
-        """Return what takes the place of nodes of the step, a row for each time."""
+        """Return the nodes in the place of those of the step, a row for each time."""
         found = np.where(nodes >= self._first, nodes - self._first + self._starts[times], nodes)
         start = self._first - len(self._given)
         read = np.flatnonzero((nodes >= start) & (nodes < self._first))

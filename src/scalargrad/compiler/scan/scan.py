@@ -18,7 +18,7 @@ from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import function, size
 
-#: What keeps its entries, so that all can be read before the first step.
+#: Types of containers that keep their entries, so that all can be read before the first step.
 _READ_AT_ONCE = (list, tuple, np.ndarray)
 
 
@@ -68,8 +68,8 @@ def scan(
     otherwise, and those with a carry of anything else, such as Values: for gradients through all
     steps, compile the function that calls `scan`. Other functions are simply called step by step.
     While another function is being recorded, so are the first steps; once two have computed alike
-    and changed nothing around them, the others are copied, not called. A long step, as of a
-    training with a gradient in it, is better compiled alone: ``scan(jit(f), …)``.
+    and changed nothing around them, the others are copied, not called. A long step, such as a
+    training step with a gradient, is better compiled alone: ``scan(jit(f), …)``.
 
     Examples
     --------
@@ -132,8 +132,8 @@ def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:
     if length is not None:
         counts.add(length)
     if len(counts) != 1:
-        told = f"tell {sorted(counts)} steps" if counts else "do not tell the number of steps"
-        raise OperandError(f"scan: xs and length {told}: give one number")
+        problem = f"tell {sorted(counts)} steps" if counts else "do not tell the number of steps"
+        raise OperandError(f"scan: xs and length {problem}: give one number")
     (count,) = counts
     return columns, count
 

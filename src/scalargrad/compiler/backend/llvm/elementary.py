@@ -15,7 +15,7 @@ from scalargrad.compiler.backend.llvm.emitter import Emitter
 ROUND = 6755399441055744.0
 ROUND_BITS = 0x4338000000000000
 _LOG2_E = 1.4426950408889634
-#: ln 2 in two parts, of which the first has so few bits that a whole multiple of it is exact.
+#: ln 2 in two parts: the first has so few bits that a whole multiple of it is exact.
 _LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 #: (e^x - 1 - x) / x², for |x| <= ½ ln 2: a minimax polynomial whose first two terms are Taylor's.
 _EXP = (
@@ -297,7 +297,7 @@ def _plus(e: Emitter, start: str, factor: str, z: str, coefficients: Sequence[fl
 
 
 def _quadrant(e: Emitter, x: str) -> tuple[str, str, str]:
-    """Return the quadrant, in the low bits, x minus its multiple of π/2, and how much that exceeds.
+    """Return the quadrant, in the low bits, x minus its multiple of π/2, and the excess of that.
 
     The difference is rounded; the exact one is less by the excess.
     """

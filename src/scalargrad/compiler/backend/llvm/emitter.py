@@ -89,7 +89,7 @@ class Emitter:
         return self.body.assign(f"shufflevector {self.type} {first}, {self.type} poison, {zeros}")
 
     def vector(self, singles: Iterable[str]) -> str:
-        """Return single numbers as lanes, of which there may be fewer than all."""
+        """Return single numbers as lanes; they may be fewer than all."""
         found = "poison"
         for k, x in enumerate(singles):
             found = self.body.assign(f"insertelement {self.type} {found}, double {x}, i64 {k}")
@@ -186,7 +186,7 @@ class Emitter:
         return self.body.assign(f"select {self.flag} {test}, {chosen}")
 
     def either(self, test: str, first: Callable[[], str], second: Callable[[], str]) -> str:
-        """Return what `first` prints if a single truth value holds, else what `second` prints."""
+        """Return the result of `first` if a single truth value holds, else that of `second`."""
         body, ways = self.body, list[str]()
         labels, done = (self.body.fresh("then"), self.body.fresh("else")), self.body.fresh("done")
         body.line(f"br i1 {test}, label %{labels[0]}, label %{labels[1]}")

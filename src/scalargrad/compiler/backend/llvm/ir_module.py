@@ -64,7 +64,7 @@ class IRModule:
         return "\n".join([*self._declared.values(), *texts])
 
     def text_of(self, name: str) -> str:
-        """Return a module of one internal function, in which what it calls is declared."""
+        """Return a module of one internal function, and declarations of those that it calls."""
         text = self._functions[name].text(internal=False)
         others = {x: self._functions[x].declaration() for x in self.internal if x != name}
         called = [y for x, y in (self._declared | others).items() if f"@{x}(" in text]
@@ -130,11 +130,11 @@ class FunctionBody:
         self._lines[place] = "\n".join(f"  {x}" for x in lines)
 
     def lines(self) -> str:
-        """Return what is between the braces."""
+        """Return the lines between the braces."""
         return "\n".join(["entry:", *filter(None, self._lines)])
 
     def declaration(self) -> str:
-        """Return what a module that calls it says of it."""
+        """Return the declaration of the function in a module that calls it."""
         return f"declare {self._signature}"
 
     def text(self, *, internal: bool = True) -> str:

@@ -188,7 +188,7 @@ def features() -> str:
 
 @functools.cache
 def registers() -> int:
-    """Return how many vector registers there are, 64 or 32 bytes each; this changes no digit."""
+    """Return the number of vector registers, 64 or 32 bytes each; this changes no digit."""
     return 32 if "+avx512f" in features() else 16
 
 
@@ -203,7 +203,7 @@ def machine(level: int, *, jit: bool = True) -> Any:
     """Return a new LLVM target machine at an optimization level from 0 to 3.
 
     With `jit` its code is for this process, else for object files (position-independent). Each
-    call returns another, as an execution engine takes ownership of the one it is given.
+    call returns a new one, as an execution engine takes ownership of its target machine.
     """
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()

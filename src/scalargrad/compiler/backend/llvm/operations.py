@@ -55,7 +55,7 @@ def remainder(e: Emitter, x: str, y: str) -> str:
 
 
 def _unit(exponential: Unary, of: Binary, e: Emitter, *operands: str) -> str:
-    """Return what is computed from an exponential, with the digits that it has where that is saved.
+    """Return a unit computed from its exponential, to the digits that it has if that is saved.
 
     The exponential is of the last operand, x.
     """

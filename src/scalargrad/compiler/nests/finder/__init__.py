@@ -1,7 +1,7 @@
-"""Find the nest of loops that a flat recording is the execution of.
+"""Search for the loops in a flat recording.
 
-`structure` finds what is repeated, from operations alone; `tree` makes loops and statements of
-that, `split` divides loops by strides and `access` says what each operand reads; a tree that does
-not stand for the recording is not found. `find` has the order; `to_equations` writes what was found
-as equations.
+`structure` finds repetition, from operations alone; `tree` makes loops and statements of it,
+`split` divides loops by strides, and `access` has the reads of each operand; a tree that does not
+compute the recording is dropped. `find` runs these in order; `to_equations` writes the tree as
+equations.
 """

@@ -24,19 +24,21 @@ from scalargrad.compiler.nests.finder.tree import (
     Tree,
 )
 
-#: As how many statements a table counts, and how many more if it has an entry for each node of the
-#: recording; a loop whose extents are a table; a border, as where a recurrence starts.
+#: Costs, in statements. `_TABLE`: of a table, and how much more if it has an entry for each node of
+#: the recording; `_RAGGED`: of a loop whose extents are a table; `_BORDER`: of a border, as where a
+#: recurrence starts.
 _TABLE, _RAGGED, _BORDER = (6, 6), 3, 1.5
-#: Another border is a choice at each turn; as how many more it counts in a loop of one turn.
+#: The further cost of a border that is a choice at each turn, as a multiple of `_BORDER` over the
+#: turns of the loop.
 _CHOICE = 8.0
-#: Arrays of results have at most so many cells for each node, and beside that.
+#: The most cells of the arrays of results: `_PADDED` for each node, and `_BESIDE` more.
 _PADDED, _BESIDE = 8, 4096
-#: How many borders an operand may have, one within the other.
+#: The most borders of an operand, one within the other.
 _BORDERS = 2
 
 
 def read_operands(tree: Tree, most: float = inf, before: Tree | None = None) -> bool:
-    """Give each statement its operands; return whether the tree costs at most so much.
+    """Give each statement its operands; return whether the tree costs `most` or less.
 
     Parameters
     ----------
@@ -75,7 +77,7 @@ def _in_the_same_loops(before: Tree, tree: Tree) -> dict[int, int]:
 
 
 def _renumbered(access: Access | None, known: Mapping[int, int]) -> Access | None:
-    """Return what reads the same by other numbers of statements; None if that is not known."""
+    """Return the same access by new numbers of statements; None if one is not known."""
     if isinstance(access, Border):
         there, elsewhere = (_renumbered(x, known) for x in (access.there, access.elsewhere))
         return there and elsewhere and access._replace(there=there, elsewhere=elsewhere)
@@ -86,7 +88,7 @@ def _renumbered(access: Access | None, known: Mapping[int, int]) -> Access | Non
 
 
 def cost(tree: Tree) -> float:
-    """Return how many statements a tree has, and as how many its tables and borders count."""
+    """Return the cost of a tree, in statements, including those for its tables and borders."""
     of_accesses = (_cost_of(x, s, tree) for s in tree.statements for x in s.operands)
     return _cost_of_body(tree) + sum(of_accesses)
 
@@ -107,7 +109,7 @@ def _cost_of(access: Access, statement: Statement, tree: Tree) -> float:
 
 
 def starts_there(border: Border) -> bool:
-    """Return whether what is read elsewhere is from the turn before, as in a recurrence."""
+    """Return whether elsewhere a border reads from the turn before, as a recurrence does."""
     x = border.elsewhere
     return isinstance(x, Result) and any(i.base < 0 and i.strides[border.axis] for i in x.indices)
 
@@ -118,16 +120,16 @@ class _Operand:
     def __init__(self, tree: Tree, statement: Statement, j: int) -> None:
         self.tree, self.statement = tree, statement
         self.kinds, self.places = tree.recording.operand(statement.nodes, j)
-        #: What each instance reads: a statement's results, inputs, or numbers.
+        #: The source that each instance reads: a statement's results, inputs, or numbers.
         self.sources = tree.sources(self.kinds, self.places)
 
     def access(self) -> Access:
-        """Return what it reads."""
+        """Return the access, a table if there is no simpler form."""
         found = self._of(self.statement.indices, _BORDERS)
         return Table(self.kinds, self.places) if found is None else found
 
     def _of(self, part: Indices, most: int) -> Access | None:
-        """Return the access of some instances, with borders of up to so many loops."""
+        """Return the access of some instances, with `most` borders, one within the other."""
         sources = self.sources[part.rows]
         found = self._even(part, int(sources[0])) if (sources == sources[0]).all() else None
         if found is not None or not most:
@@ -210,7 +212,7 @@ def has_choices(statement: Statement) -> bool:
 
 
 def count_tables(tree: Tree) -> int:
-    """Return how many operands are tables."""
+    """Return the number of operands that are tables."""
     return sum(isinstance(x, Table) for s in tree.statements for x in s.operands)
 
 

@@ -1,4 +1,4 @@
-"""Statements that add up: chains of additions of which the last result alone is read."""
+"""Sums: chains of additions whose last result alone is read."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Sum(NamedTuple):
     axis : int
         The first of its loops.
     start : Access
-        What it starts from: the operand of the first statement that is no term, at first turns.
+        The start: the operand of the first statement that is no term, at first turns.
     terms : tuple of Term
-        In order.
+        The terms, in order.
     chain : tuple of Access
         The operands through which the sum goes on.
     """
@@ -52,7 +52,7 @@ class Sum(NamedTuple):
 
 
 def sums_of(tree: Tree, results: Sequence[int]) -> dict[int, Sum]:
-    """Return the sums of which only the last result is read, by their last statements."""
+    """Return the sums, whose last result alone is read, by their last statements."""
     recording = tree.recording
     reads = np.bincount(recording.places[recording.kinds == COMPUTED], minlength=len(recording))
     np.add.at(reads, [*results], 1)
@@ -97,7 +97,7 @@ def _sums(tree: Tree, statement: Statement) -> Iterator[Sum]:
 
 
 def _terms(tree: Tree, first: Statement, place: int, last: int) -> list[Term]:
-    """Return the terms of statements each of which adds to the one before, up to the last."""
+    """Return the terms of statements that each add to the one before, up to the last."""
     op = tree.recording.table[first.code]
     found = [Term(first, 1 - place, op is _SUB)]
     same = same_turn(len(first.loops))
@@ -121,7 +121,7 @@ def _next(tree: Tree, statement: Statement, before: Result) -> Term | None:
 
 
 def same_turn(depth: int) -> tuple[Affine, ...]:
-    """Return the indices of the turn at hand of so many loops."""
+    """Return the indices of the current turn of a number of loops."""
     return tuple(Affine(0, tuple(int(k == a) for k in range(depth))) for a in range(depth))
 
 

@@ -1,8 +1,8 @@
-"""Find where an `if` on data chose: copies of a body that differ by what is in their midst.
+"""Search for an `if` on data: copies of a body that differ in their midst.
 
-Bodies are cut where one operation recurs that each of them has once. If they are few, such as
-``[mul add log]`` and ``[mul add sin mul log]``, the nodes before and after are of all copies, and
-those in their midst are ways, of which each copy has one.
+Bodies are cut at an operation that each of them has once. If they are few, such as
+``[mul add log]`` and ``[mul add sin mul log]``, all copies have the nodes before and after, and
+those in their midst are ways; each copy takes one.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from scalargrad.compiler.passes.nodes import alike, flagged, stretches
 
 Codes = NDArray[np.uint64]
 
-#: There are so many ways at most, each taken so often or more, and so many copies in a row.
+#: The most ways of an `if`; the fewest times that each is taken; the fewest copies in a row.
 _WAYS, _LEAST, _OFTEN = 8, 3, 12
-#: The least score, as a share of a recording.
+#: The least score, as a share of the nodes of a recording.
 _COVERED = 0.3
-#: At so many of the most frequent codes bodies may begin.
+#: The most codes, the most frequent ones, at which bodies are tried to begin.
 _ANCHORS = 16
-#: What this share of bodies has at its end, as far apart, ends the turns of a loop: it is no way.
+#: The share of longer bodies at equal distances from which on they are no way of an `if`: what they
+#: have at their end then ends the turns of a loop.
 _REGULAR = 0.9
 #: The base of hashes: it is odd, and has an inverse modulo 2⁶⁴.
 _BASE = 0x9E3779B97F4A7C15
@@ -33,18 +34,18 @@ _BASE = 0x9E3779B97F4A7C15
 
 @dataclass(frozen=True)
 class Alternatives:
-    """Copies of a few bodies, which are the same but for what is in their midst.
+    """Copies of a few bodies, which are the same but for their midst.
 
     Attributes
     ----------
     starts, ways : integers
-        Where each copy starts, and which body it is of.
+        The start of each copy, and the number of its body.
     lengths : integers
-        How many nodes each body has in its midst.
+        The number of nodes in the midst of each body.
     before : int
-        How many nodes all have before.
+        The number of nodes that all have before.
     score : float
-        How many nodes are in copies, less if these are short or there are many bodies.
+        The number of nodes in copies, less if these are short or there are many bodies.
     """
 
     starts: Integers
@@ -68,9 +69,9 @@ def alternatives(recording: Instructions, codes: Codes) -> Alternatives | None:
 
 
 def _cuts(recording: Instructions, codes: Codes) -> Iterator[Alternatives]:
-    """Yield ways to cut a recording where nodes recur that are alike.
+    """Yield ways to cut a recording at recurring nodes.
 
-    They are so by their operations, by kinds of operands, or by operations of these, too.
+    Nodes recur with the same operations, or operands of the same kinds, too, or operations.
     """
     powers, inverse = (_powers(k, len(codes)) for k in (_BASE, pow(_BASE, -1, 1 << 64)))
     hashes = np.append(np.uint64(0), np.cumsum(codes * powers))
@@ -113,8 +114,8 @@ def _cut(codes: Codes, at: Integers, keys: Codes) -> Alternatives | None:
     covered = int((stop - start)[which].sum())
     for longer in _by_end(bodies).values():
         ends = which[np.isin(ways, [*longer])]
-        apart = np.bincount(np.diff(ends)) if len(ends) > 1 else np.zeros(1)
-        if apart.max() >= _REGULAR * (len(ends) - 1):
+        gaps = np.bincount(np.diff(ends)) if len(ends) > 1 else np.zeros(1)
+        if gaps.max() >= _REGULAR * (len(ends) - 1):
             ways = np.array([longer.get(k, k) for k in range(len(bodies))])[ways]
     begins = start[which]
     for last in at[ended].tolist():  # where the copy after a run begins with a body
@@ -150,7 +151,7 @@ def _by_end(bodies: Sequence[Codes]) -> dict[bytes, dict[int, int]]:
 
 
 def _common(bodies: Sequence[Codes]) -> int:
-    """Return how many codes all begin with."""
+    """Return the number of codes that all begin with."""
     least = min(map(len, bodies))
     same = np.all([x[:least] == bodies[0][:least] for x in bodies], axis=0)
     return least if same.all() else int(same.argmin())

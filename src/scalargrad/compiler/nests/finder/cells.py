@@ -20,7 +20,7 @@ from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.equations import Access as Cell
 from scalargrad.compiler.nests.equations import Array, Index, Var, as_index
 from scalargrad.compiler.nests.finder.additions import Sum
-from scalargrad.compiler.nests.finder.instructions import APART, NUMBER
+from scalargrad.compiler.nests.finder.instructions import INPUT_STRIDE, NUMBER
 from scalargrad.compiler.nests.finder.tree import (
     Access,
     Affine,
@@ -38,21 +38,22 @@ from scalargrad.compiler.nests.finder.tree import (
 from scalargrad.compiler.passes.nodes import alike
 from scalargrad.errors import TraceError
 
-#: Where something is read: for each loop, one index, or all but so many first and last ones.
+#: A part of a loop nest: for each loop one index, or how many first and last ones are left out.
 Region = tuple[int | tuple[int, int], ...]
-#: For cells beside results, the kind and the place, in the recording, of what they hold.
+#: The contents of cells around results: for each cell, the kind and the place of an operand.
 Around = dict[tuple[int, ...], tuple[int, int]]
-#: Cells around results go at most so far, and farther by twice the extent.
+#: The greatest distance, in cells, of cells around results; above them, twice the extent is added.
 _FAR = 64
-#: So many things an operand reads at most, turn by turn: or more where these are choices for fewer
-#: than one of so many nodes, or so many if a program of more nodes than this would have no loops.
+#: The most sources that an operand chooses from, turn by turn: `_CHOICES`, or `_MOST_CHOICES` if a
+#: program of more than `_LONG` nodes would else have no loops; or more if there are fewer choices
+#: than one for each `_SELDOM` nodes.
 _CHOICES, _SELDOM, _MOST_CHOICES, _LONG = 6, 16, 100, 5000
-#: From so many on, those that are made outside of its loops are copied to an array of their own, if
-#: each is read at so few turns.
+#: The fewest sources from outside of the loops that are copied to an array of their own, and the
+#: most turns at which each may be read.
 _COPIES = 3, 64
-#: Stands for the copies, as the number of a statement does for its results.
+#: The source that stands for these copies, as the number of a statement does for its results.
 _COPIED = -100
-#: They are copied where one of so many turns reads them, as each turn has a cell then.
+#: The most turns for each one that reads a copy: each turn then has a cell.
 _SPREAD = 16
 
 
@@ -63,7 +64,7 @@ class NotWrittenError(TraceError):
 class Stored(NamedTuple):
     """A cell of results, or beside them."""
 
-    among: Stores
+    among: ResultArray
     indices: tuple[Index, ...]
 
     def cell(self) -> Cell:
@@ -71,7 +72,7 @@ class Stored(NamedTuple):
         return self.among.cell(self.indices)
 
 
-class Chosen(NamedTuple):
+class Choice(NamedTuple):
     """One of two reads, by a number that is 1 or 0 at each turn."""
 
     first: Cell
@@ -96,7 +97,7 @@ class Turns(NamedTuple):
 class Copied(NamedTuple):
     """Cells around results that hold what an operand reads at some turns."""
 
-    among: Stores
+    among: ResultArray
     rows: Integers
     cells: Integers
 
@@ -110,12 +111,12 @@ class Fill(NamedTuple):
     value: Read
 
 
-#: What an operand reads, once it is known where that is stored.
-Read = float | Cell | Stored | Chosen
+#: The read of an operand: a number, a cell, or a choice of reads.
+Read = float | Cell | Stored | Choice
 
 
 @dataclass(eq=False)
-class Stores:
+class ResultArray:
     """An array of the results of a statement, with cells around them.
 
     Attributes
@@ -148,17 +149,17 @@ class Stores:
         return Cell(self.array, tuple([as_index(i - k) for i, k in pairs]))
 
 
-class Cells:
-    """Knows where all results are stored, and what all operands read.
+class Storage:
+    """The storage of all results, and the reads of all operands.
 
     Parameters
     ----------
     tree : Tree
     builder : Builder
-        Of the program that is written.
+        The builder of the program that is written.
     inputs : sequence of Array
     sums : dict from int to Sum
-        By the numbers of their last statements.
+        The sums, by the numbers of their last statements.
     around : bool
         Whether results may have other cells around them; else borders are choices.
 
@@ -167,12 +168,12 @@ class Cells:
     terms : dict from int to Term
         Of all statements of sums.
     vars : dict from Loop to Var
-    stores : dict from int to list of Stores
+    arrays : dict from int to list of ResultArray
         Of each statement, by its number: first what it writes, then copies with other cells around.
     reads : dict from (int, int) to Read
-        What each operand of each statement reads, but for the chains of sums.
+        The read of each operand of each statement, but for the chains of sums.
     starts : dict from int to Read
-        What sums start from.
+        The starts of sums.
     copies : list of (Access, int, int)
         Cells that hold copies, each with the kind and the place of what they are copies of.
     """
@@ -190,7 +191,7 @@ class Cells:
         self.around = around
         self.terms = {x.statement.number: x for own in sums.values() for x in own.terms}
         self.vars: dict[Loop, Var] = {}
-        self.stores: dict[int, list[Stores]] = {}
+        self.arrays: dict[int, list[ResultArray]] = {}
         self.reads: dict[tuple[int, int], Read] = {}
         self.starts: dict[int, Read] = {}
         self._nodes: dict[int, Integers] = {}  # of each statement, the node of each cell
@@ -200,13 +201,13 @@ class Cells:
             for k, loop in enumerate(s.loops):
                 if loop not in self.vars:
                     self.vars[loop] = self._var(loop, s.loops[:k])
-            self.stores[s.number] = [self._of_results(s)]
+            self.arrays[s.number] = [self._of_results(s)]
         for is_chosen in (False, True):  # choices may read cells around results
             for s in tree.statements:
                 self._read_all(s, is_chosen)
 
     def depth(self, statement: Statement) -> int:
-        """Return how many of its loops decide which cell of its results is written."""
+        """Return the number of loops that index the results of a statement, without its sum's."""
         own = self.sums.get(statement.number)
         return len(statement.loops) if own is None else own.axis
 
@@ -216,15 +217,15 @@ class Cells:
         looked = self._looked(around, loop.entered.axes, loop.extent)
         return self.builder.var(Index(0, (), looked))
 
-    def _of_results(self, statement: Statement) -> Stores:
+    def _of_results(self, statement: Statement) -> ResultArray:
         depth = self.depth(statement)
         bounds = [loop.counts.max() - 1 for loop in statement.loops[:depth]]
-        return Stores(statement, [0] * depth, [*map(int, bounds)])
+        return ResultArray(statement, [0] * depth, [*map(int, bounds)])
 
     # What is read ------------------------------------------------------------------------------
 
     def _read_all(self, statement: Statement, is_chosen: bool) -> None:
-        """Read what operands read alike at all turns, or, of the others, what they choose."""
+        """Read the operands that are read alike at all turns, or, of the others, their choices."""
         full: Region = ((0, 0),) * len(statement.loops)
         term = self.terms.get(statement.number)
         for j, access in enumerate(statement.operands):
@@ -233,7 +234,7 @@ class Cells:
                 continue
             read = self._evenly(statement, j, access, full)
             if read is None and is_chosen:
-                read = self._chosen(statement, j, _rows(statement, full))
+                read = self._choice(statement, j, _rows(statement, full))
             if read is not None:
                 self.reads[key] = read
         own = self.sums.get(statement.number)
@@ -244,12 +245,12 @@ class Cells:
             self.starts[statement.number] = start
 
     def _read(self, statement: Statement, j: int, access: Access, region: Region) -> Read:
-        """Return what an operand reads in a region."""
+        """Return the read of an operand in a region."""
         found = self._evenly(statement, j, access, region)
-        return self._chosen(statement, j, _rows(statement, region)) if found is None else found
+        return self._choice(statement, j, _rows(statement, region)) if found is None else found
 
     def _evenly(self, statement: Statement, j: int, access: Access, region: Region) -> Read | None:
-        """Return what an operand reads the same way at all turns of a region, or None."""
+        """Return the read of an operand, if it is the same at all turns of a region; else None."""
         if isinstance(access, Table):
             return None
         if not isinstance(access, Border):
@@ -260,25 +261,25 @@ class Cells:
         return self._around(statement, j, region, main, others)
 
     def _alike(self, statement: Statement, access: Access, region: Region) -> Read:
-        """Return what an operand reads that reads the same way at all turns of a region."""
+        """Return the read of an operand by an access that is the same at all turns of a region."""
         if isinstance(access, Constant):
             return access.number
         if isinstance(access, Input):
-            return self._taken(access.place, statement.loops)
+            return self._input_cell(access.place, statement.loops)
         if isinstance(access, Data):
             return self._looked(statement.loops, statement.indices.axes, access.numbers)
         assert isinstance(access, Result)
         source = self.tree.statements[access.statement]
-        cell = self._stored(self.stores[source.number][0], access, statement)
+        cell = self._stored(self.arrays[source.number][0], access, statement)
         cell.among.reach([self._bounds(x, statement, region) for x in cell.indices])
         return cell
 
-    def _taken(self, place: Affine, loops: Sequence[Loop]) -> Cell:
+    def _input_cell(self, place: Affine, loops: Sequence[Loop]) -> Cell:
         """Return a read of inputs, of one array."""
-        which = (place.base + APART // 2) // APART
-        if any(2 * abs(stride) > APART for stride in place.strides):
+        which = (place.base + INPUT_STRIDE // 2) // INPUT_STRIDE
+        if any(2 * abs(stride) > INPUT_STRIDE for stride in place.strides):
             raise NotWrittenError
-        return Cell(self.inputs[which], (self._index(place, loops) - which * APART,))
+        return Cell(self.inputs[which], (self._index(place, loops) - which * INPUT_STRIDE,))
 
     def _bounds(self, x: Index, statement: Statement, region: Region) -> tuple[int, int]:
         pairs = zip(statement.loops, region, strict=True)
@@ -287,8 +288,8 @@ class Cells:
 
     # Choices -----------------------------------------------------------------------------------
 
-    def _chosen(self, statement: Statement, j: int, rows: Integers) -> Read:
-        """Return what an operand reads that reads one thing or another, turn by turn."""
+    def _choice(self, statement: Statement, j: int, rows: Integers) -> Read:
+        """Return the read of an operand that chooses among several sources, turn by turn."""
         turns = Turns(statement, rows, *self.tree.recording.operand(statement.nodes[rows], j))
         sources = self.tree.sources(turns.kinds, turns.places)
         copied = self._around_first_turns(turns, sources)
@@ -320,12 +321,12 @@ class Cells:
             else:
                 flags = (sources == source).astype(np.float64)
                 looked = self._looked(statement.loops, turns.axes, flags)
-                found = Chosen(looked, read, found)
+                found = Choice(looked, read, found)
         assert found is not None
         return found
 
     def _around_first_turns(self, turns: Turns, sources: Integers) -> Copied | None:
-        """Return the cells around results that hold what is read at first turns of a loop.
+        """Return the cells around results that hold the reads at first turns of a loop.
 
         Each is the cell that the second turn reads, a turn earlier, and set before the loop.
         """
@@ -345,7 +346,7 @@ class Cells:
         cells = made.indices.axes[:depth, self.tree.instance_of[turns.places[second]]]
         cells[0] -= 1
         read = [*zip(turns.kinds[early].tolist(), turns.places[early].tolist(), strict=True)]
-        for among in self.stores[made.number]:
+        for among in self.arrays[made.number]:
             if all(x.region[0] != (0, 0) and x.statement.loops[0] is outer for x in among.fills):
                 held = map(among.around.get, zip(*cells.tolist(), strict=True))
                 equal = [x == y for x, y in zip(held, read, strict=True)]
@@ -354,9 +355,9 @@ class Cells:
         return None
 
     def _everywhere(self, turns: Turns, source: int, here: Integers, copied: Copied | None) -> Read:
-        """Return a read, at all turns, of what is read at some of them, or is copied there.
+        """Return a read at all turns that is right at some of them, or reads copies there.
 
-        At others it is a cell that the recording has earlier, or one that nobody writes.
+        At others it is a cell of an earlier node, or one that is never written.
         """
         axes, loops, count = turns.axes, turns.statement.loops, len(turns.rows)
         part, read = Indices(axes[:, here]), turns.places[here]
@@ -367,16 +368,16 @@ class Cells:
         if source < 0:
             place = part.affine(read)
             if place is not None and len(here) == count:
-                return self._taken(place, loops)
+                return self._input_cell(place, loops)
             numbers = np.full(count, read[0])
             numbers[here] = read
-            arrays = numbers // APART
+            arrays = numbers // INPUT_STRIDE
             if (arrays != arrays[0]).any():
                 raise NotWrittenError
-            looked = self._looked(loops, axes, numbers % APART)
+            looked = self._looked(loops, axes, numbers % INPUT_STRIDE)
             return Cell(self.inputs[int(arrays[0])], (Index(0, (), looked),))
         made = self.tree.statements[source]
-        among, depth = self.stores[source][0], self.depth(made)
+        among, depth = self.arrays[source][0], self.depth(made)
         cells = np.zeros((depth, count), np.int64)
         own = here
         if copied is not None:
@@ -484,8 +485,8 @@ class Cells:
             if once is None or inside.any():  # where a result may be
                 return None
             reached = [*zip(*cells[:, at].tolist(), strict=True)]
-            is_apart = known.keys().isdisjoint(reached) or known.keys() >= {*reached}
-            if not is_apart or not (_is_whole(once) or self._is_from_outside(statement, part)):
+            is_disjoint = known.keys().isdisjoint(reached) or known.keys() >= {*reached}
+            if not is_disjoint or not (_is_whole(once) or self._is_from_outside(statement, part)):
                 return None
             what = zip(kinds[at].tolist(), places[at].tolist(), strict=True)
             holds: Around = {}
@@ -497,7 +498,7 @@ class Cells:
         rows = _rows(statement, region)
         if (np.ptp(cells[:, rows], axis=1) > _FAR + 2 * extents).any():
             return None
-        among = self._stores_with(source, [holds for *_, holds in filled])
+        among = self._array_with(source, [holds for *_, holds in filled])
         cell = self._stored(among, main, statement)
         for of, part, holds in filled:
             if not among.around.keys() >= holds.keys():
@@ -508,7 +509,7 @@ class Cells:
         return cell
 
     def _is_from_outside(self, statement: Statement, access: Access) -> bool:
-        """Return whether what is read is made outside of the loops of a statement."""
+        """Return whether an access reads only from outside of the loops of a statement."""
         if isinstance(access, Border):
             parts = (access.there, access.elsewhere)
             return all(self._is_from_outside(statement, part) for part in parts)
@@ -516,9 +517,9 @@ class Cells:
             return {*self.tree.statements[access.statement].loops}.isdisjoint(statement.loops)
         return not isinstance(access, Table)
 
-    def _stores_with(self, source: Statement, wanted: Sequence[Around]) -> Stores:
+    def _array_with(self, source: Statement, wanted: Sequence[Around]) -> ResultArray:
         """Return an array of results around which all of these cells can be, or are already."""
-        for found in self.stores[source.number]:
+        for found in self.arrays[source.number]:
             around = found.around
             if all(
                 around.keys().isdisjoint(holds)
@@ -526,8 +527,8 @@ class Cells:
                 for holds in wanted
             ):
                 return found
-        self.stores[source.number].append(self._of_results(source))
-        return self.stores[source.number][-1]
+        self.arrays[source.number].append(self._of_results(source))
+        return self.arrays[source.number][-1]
 
     # Indices -----------------------------------------------------------------------------------
 
@@ -538,7 +539,7 @@ class Cells:
             found += self.vars[loop] * stride
         return found
 
-    def _stored(self, among: Stores, access: Result, statement: Statement) -> Stored:
+    def _stored(self, among: ResultArray, access: Result, statement: Statement) -> Stored:
         """Return a result that a statement reads, in an array."""
         indices = access.indices[: self.depth(among.statement)]
         return Stored(among, tuple([self._index(x, statement.loops) for x in indices]))
@@ -553,7 +554,7 @@ def _decide(axes: Integers, numbers: Integers | Floats) -> bool:
 
 
 def _rows(statement: Statement, region: Region) -> Integers:
-    """Return which instances of a statement are in a region."""
+    """Return the instances of a statement in a region."""
     inside = np.ones(len(statement.nodes), np.bool_)
     for axis, part in enumerate(region):
         index = statement.indices.axes[axis]
@@ -566,9 +567,10 @@ def _rows(statement: Statement, region: Region) -> Integers:
 
 
 def _parts(statement: Statement, access: Border, region: Region) -> list[tuple[Region, Access]]:
-    """Return what is read at borders, each with its region, and last what is read elsewhere.
+    """Return the accesses at borders, each with its region, and last the access elsewhere.
 
-    That is a border still if not all turns of the loops around have it, or it is in their midst.
+    The last one may still be a border: not all turns of the loops around have it, or it is in their
+    midst.
     """
     found: list[tuple[Region, Access]] = []
     left: Access = access
@@ -601,9 +603,9 @@ def _moves_along(statement: Statement, source: Statement, indices: Sequence[Affi
 def _reaching_once(statement: Statement, region: Region, cells: Integers) -> Region | None:
     """Return a part of a region that reaches all its cells, each at one turn; None if none does.
 
-    Of a loop that reaches nothing new, it has the first turn alone, if there always is one: what a
-    way of an `if` reaches is set where it is taken. A cell is set once: else its gradient would
-    count as often.
+    It has only the first turn of a loop that reaches nothing new, if there always is one: cells
+    that a way of an `if` reaches are set where it is taken. A cell is set once, else its gradient
+    would count several times.
     """
 
     def reached(part: Region) -> set[tuple[int, ...]]:

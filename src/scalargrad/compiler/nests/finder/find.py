@@ -31,37 +31,39 @@ from scalargrad.compiler.nests.finder.tree import (
     computes,
 )
 
-#: Loops without loops in them have so many statements at most, and run so often in the mean.
+#: Flat loops, which hold no loops: the most statements (`_FLAT`), and the fewest turns in the mean.
 _FLAT, _LEAST_TURNS = 1200, 6
-#: Of a longer recording, one for so many nodes; else loops within loops are taken.
+#: The fewest nodes for each statement of flat loops in a long recording, if there are loops within
+#: loops to take instead.
 _SELDOM = 40
-#: They may take this share of the time of these at most.
+#: The greatest time of flat loops, as a share of the time of loops within loops.
 _FASTER = 0.95
-#: Nanoseconds of an operation, of a choice, of a table, of each time that a loop whose turns vary
-#: begins, and of a statement to be compiled, if a program is run 30,000 times; and how many turns
-#: run at once where they wait for nothing.
+#: Times, in nanoseconds: of an operation, of a choice, of a lookup in a table, of entering a loop
+#: whose number of turns varies, and of compiling a statement, divided among 30,000 runs. `_LANES`:
+#: the turns that run at once where they wait for nothing.
 _EACH, _CHOSEN, _LOOKED, _ENTERED, _COMPILED, _LANES = 1.0, 1.0, 12.0, 6.0, 33.0, 4
-#: An operation takes twice as long if a turn has more than these, each with its cache line.
+#: The most statements of a turn whose cache lines all stay in the cache: with more, an operation
+#: takes twice as long.
 _CACHED = 400
-#: Loops have so few turns if these are written out. So many are tried, fewer of long recordings:
-#: trees of so many nodes are read.
+#: Unrolling: the most turns of a loop (`_TURNS`), the most loops tried (`_TRIED`), and the nodes of
+#: trees read for it, all together (`_READ`), which long recordings reach first.
 _TURNS, _TRIED, _READ = 8, 5, 100_000
-#: Loops are split so often in a row, while that makes a tree no worse than by this factor.
+#: The most splits of loops in a row, and the greatest factor by which one may raise the cost.
 _SPLITS, _WORSE = 4, 1.25
-#: Trees of up to so many statements are written in other ways, which takes a millisecond for each.
+#: The most statements of a tree that is tried in other forms, each of which takes a millisecond.
 _CHANGED = 150
-#: A program is written without loops if these have more than one statement for so many nodes.
+#: The fewest nodes for each statement: with fewer, a program is written without loops.
 NODES_PER_STATEMENT = 4
-#: More statements than this are no tree; in long recordings, more than one of so many nodes, and
-#: than the last.
+#: The most statements of a tree: `_MOST`; in long recordings, one for each `_NODES_EACH` nodes, up
+#: to `_LAST`.
 _MOST, _NODES_EACH, _LAST = 500, 12, 8000
 
 
 def trees(recording: Instructions) -> Iterator[Tree]:
     """Yield trees of the loops and statements of a recording, the simplest first.
 
-    The other, of loops without loops in them, is for what no order of loops computes. There is none
-    of what is irregular.
+    The second has flat loops, for a program that no order of the first one's loops computes. An
+    irregular recording has no tree.
     """
     found = _Simplest(recording)
     found.search()
@@ -110,8 +112,8 @@ class _Simplest:
             if structure is None:
                 break
             self._take(structure)
-            if structure.is_foretold and (self.tree is None or count_tables(self.tree)):
-                self._take(search(recording, kinds, foretells=False))
+            if structure.is_extrapolated and (self.tree is None or count_tables(self.tree)):
+                self._take(search(recording, kinds, extrapolate=False))
             if self.tree is not None and not _chooses(self.tree):
                 break
         repeats = any(NODES_PER_STATEMENT * x.size <= len(recording) for x in self._taken)
@@ -160,7 +162,7 @@ def _with_whole_rows(tree: Tree) -> Tree:
 
 
 def _with_turns_written(tree: Tree) -> Tree:
-    """Return a tree without short loops of which each turn reads other things."""
+    """Return a tree, faster with short loops unrolled if their operands choose turn by turn."""
     tried = set[int]()  # loops, by their first symbols
     while len(tried) < _TRIED and len(tried) * len(tree.recording) < _READ:
         choosing = {x for s in tree.statements if has_choices(s) for x in s.loops}
@@ -181,7 +183,7 @@ def _read(structure: Structure, before: Tree | None = None) -> Tree:
 
 
 def score(tree: Tree) -> float:
-    """Return what makes trees simple and fast, for which less is better."""
+    """Return the score of a tree, by its cost and its time; less is better."""
     return cost(tree) * math.sqrt(_time(tree))
 
 
@@ -224,8 +226,8 @@ def _waits(statement: Statement, access: Access) -> Iterator[Loop]:
 def _tree(structure: Structure, limit: float, known: set[tuple[str, float]]) -> Tree | None:
     """Return the simplest tree of a structure; None if it is `known`, or costs more than a limit.
 
-    That is asked of it as it was found: of 33 dearer trees in the corpus, none became the best by
-    being written in another way.
+    The limit is on the tree as it was found: of 33 dearer trees in the corpus, none became the best
+    by being written in another way.
     """
     n = len(structure.recording)
     most = max(_MOST, min(n // _NODES_EACH, _LAST))
@@ -234,17 +236,17 @@ def _tree(structure: Structure, limit: float, known: set[tuple[str, float]]) -> 
     tree = Tree(structure)
     if not read_operands(tree, limit):
         return None
-    told = str(tree), cost(tree)
-    if told in known:
+    key = str(tree), cost(tree)
+    if key in known:
         return None
-    known.add(told)
+    known.add(key)
     if structure.size <= _CHANGED:
         tree = _split(tree)
     return None if is_padded(tree) else tree
 
 
 def _split(tree: Tree) -> Tree:
-    """Return the simplest of a tree and what becomes of it by splitting its loops."""
+    """Return the simplest of a tree and its forms after one split of its loops or several."""
     best, limit = tree, cost(tree)
     for _ in range(_SPLITS):
         changed = split(tree)

@@ -12,11 +12,11 @@ from scalargrad.compiler.passes.kinds import Op
 
 #: Kinds of operands: computed by another node, given (an input or a gradient), or a constant.
 COMPUTED, GIVEN, NUMBER = 0, 1, 2
-#: A code has a digit for the kind of each of so many operands.
+#: The most operands of a node, since its code has a digit for the kind of each.
 MOST_OPERANDS = 32
 _DIGITS = 3 ** np.arange(MOST_OPERANDS + 1)
-#: The inputs of a recording are in one array or in several, whose numbers begin so far apart.
-APART = 1 << 40
+#: The distance between the first numbers of two arrays of inputs.
+INPUT_STRIDE = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Instructions:
     codes : integers
         For each node, the index of its operation in `table`.
     first : integers, one more than nodes
-        Where the operands of each node begin in `kinds` and `places`.
+        The start of each node's operands in `kinds` and `places`.
     kinds : integers
-        Of each operand: `COMPUTED`, `GIVEN` or `NUMBER`.
+        The kind of each operand: `COMPUTED`, `GIVEN` or `NUMBER`.
     places : integers
-        Of each operand: the node, the number of the input, or the bits of the number.
+        The place of each operand: the node, the number of the input, or the bits of the number.
     """
 
     table: list[Op]
@@ -47,7 +47,7 @@ class Instructions:
         return len(self.codes)
 
     def arity(self, node: int) -> int:
-        """Return how many operands a node has."""
+        """Return the number of operands of a node."""
         return int(self.first[node + 1] - self.first[node])
 
     def operand(self, nodes: Integers, j: int) -> tuple[NDArray[np.int8], Integers]:

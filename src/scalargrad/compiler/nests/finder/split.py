@@ -1,4 +1,4 @@
-"""Write loops in other ways: split by the strides of what they read, or some turns written out.
+"""Rewriting of loops: split by the strides of their reads, or unrolled.
 
 One run of equal turns may be rows of a grid. Where the addresses of some operand repeat their
 strides after a number of turns, the loop is a loop of rows of that length. Elsewhere a row begins
@@ -19,14 +19,14 @@ from scalargrad.compiler.nests.finder.structure import Structure
 from scalargrad.compiler.nests.finder.tree import Loop, Tree
 from scalargrad.compiler.passes.nodes import stretches
 
-#: Loops of fewer turns are not split.
+#: The fewest turns of a loop that is split.
 _LEAST = 4
-#: Grids have at least so many rows.
+#: The fewest rows of a grid.
 _ROWS = 3
-#: Rows of which the last one is not whole are written out, if they have at most so many turns.
+#: The most turns of a row, if the last row is not whole: it is then unrolled.
 _LONGEST = 12
-#: Keeps apart the addresses of statements, and from those of inputs and numbers.
-_APART = 1 << 32
+#: The distance between the addresses of the results of two statements.
+_STATEMENT_STRIDE = 1 << 32
 
 
 def split(tree: Tree) -> Structure | None:
@@ -35,9 +35,9 @@ def split(tree: Tree) -> Structure | None:
 
 
 def peeled(tree: Tree) -> Structure | None:
-    """Return the structure with whole rows in the place of loops around tables, and what is left.
+    """Return the structure with whole rows in the place of loops around tables, and the rest.
 
-    Of the last turn of a recurrence, what nobody reads is left out of the recording.
+    The recording leaves out nodes of a recurrence's last turn that are never read.
     """
     return _with_loops(tree, _peeled)
 
@@ -82,9 +82,9 @@ def unroll_loop(structure: Structure, loop: Loop) -> Structure:
 
 
 def _addresses(tree: Tree) -> dict[Loop, list[Integers]]:
-    """Return, for each loop, what its operands read at each turn, each as one number.
+    """Return, for each loop, the address that each of its operands reads at each turn.
 
-    Of a statement in an inner loop, it is what that loop's first turn reads.
+    For a statement in an inner loop, it is that of the inner loop's first turn.
     """
     found: dict[Loop, list[Integers]] = {}
     around = {x for s in tree.statements if has_tables(s) for x in s.loops}
@@ -100,7 +100,7 @@ def _addresses(tree: Tree) -> dict[Loop, list[Integers]]:
                 if (kinds == NUMBER).all():
                     continue
                 node = np.where(kinds == COMPUTED, places, 0)
-                made = tree.statement_of[node] * _APART + tree.instance_of[node]
+                made = tree.statement_of[node] * _STATEMENT_STRIDE + tree.instance_of[node]
                 given = np.where(kinds == GIVEN, places - (1 << 60), -(1 << 59))
                 found.setdefault(loop, []).append(np.where(kinds == COMPUTED, made, given))
     return found
@@ -114,7 +114,7 @@ def _is_steady(strides: Integers) -> bool:
 def _row_length(addresses: Integers, times: int, *, is_whole: bool = True) -> int:
     """Return the length of rows between which each column moves evenly; 0 if there is none.
 
-    The last row is left out if it is not whole, or is to be taken for such a one.
+    The last row is left out if it is not whole, or is to be treated so.
     """
     turns = addresses.reshape(-1, times)
     strides = np.diff(turns, axis=1)
@@ -138,7 +138,7 @@ def _is_even(strides: Integers) -> bool:
 
 
 def _jumps(addresses: list[Integers], counts: Integers) -> Flags | None:
-    """Return where rows begin: where strides are not the usual ones. None if that is too often."""
+    """Return the turns at which rows begin, by unusual strides; None if these are too many."""
     turn = stretches(np.zeros(len(counts), np.int64), counts)
     is_last = np.repeat(counts, counts) - 1 == turn
     votes, regular = np.zeros(len(turn), np.int64), 0
@@ -163,7 +163,7 @@ def _commonest(numbers: Integers) -> int:
 
 
 def _in_rows(structure: Structure, loop: Loop, lengths: Integers, rows: Integers) -> Structure:
-    """Return the structure with so many rows of these lengths in the place of each turn's loop."""
+    """Return the structure with rows of these lengths in the place of each turn's loop."""
     n, of = len(structure.recording), loop.symbols - len(structure.recording)
     own = np.repeat(of, rows)
     entered = np.repeat(np.cumsum(loop.counts) - loop.counts, rows)

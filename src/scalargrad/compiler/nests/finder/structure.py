@@ -3,7 +3,7 @@
 The recording is a sequence of symbols, at first one for each node. Three or more copies of the same
 symbols in a row are a loop, which takes their place as one symbol. The code of a loop is made of
 those of its body and not of its extent, so that the rows of a triangle are copies of each other.
-What is read decides only where loops begin and end: a body begins where fewest values live across
+The reads decide only where loops begin and end: a body begins where fewest values live across
 that are read soon, and a copy that reads as no other does is a neighbour with the same operations.
 """
 
@@ -25,29 +25,35 @@ from scalargrad.compiler.passes.nodes import alike, flagged, stretches
 
 Codes = NDArray[np.uint64]
 
-#: The least copies that are a loop.
+#: The fewest copies that are a loop.
 _LEAST = 3
-#: So many cuts of a run make it rows.
+#: The fewest cuts of a run that make its parts the rows of a triangle, each of any length.
 _ROWS = 4
-#: Periods up to this are all tried; of longer ones a few, at which windows of 16 symbols recur.
+#: The longest period of those that are all tried (`_SHORT`); the most longer periods that are tried
+#: (`_LIKELY`), those at which windows of `_WINDOW` symbols most often recur.
 _SHORT, _LIKELY, _WINDOW = 32, 12, 16
-#: Of loops without loops in them, so many periods are tried at which windows of each length recur.
+#: For loops without loops in them: the most periods tried for each length of a window, those at
+#: which such windows most often recur (`_EACH_WINDOW`), and the lengths, in symbols (`_WINDOWS`).
 _EACH_WINDOW, _WINDOWS = 3, (1, 4, 16, 64, 256, 1024)
-#: They save so many symbols at least.
+#: The fewest symbols that one of these loops replaces.
 _SAVES = 12
-#: Windows are looked for in so many symbols at most.
+#: The most symbols, in the middle of all, in which recurring windows are searched for.
 _SAMPLE = 1 << 16
-#: A recording of so many nodes is irregular if short periods leave this share of its symbols.
+#: Irregular recordings have more nodes than `_LONG`, and short periods leave more than this share
+#: of their symbols.
 _LONG, _IRREGULAR = 5000, 0.7
-#: How many symbols may be compared for each node, and beside that, before the search ends.
+#: The most comparisons of symbols before the search ends: `_WORK` for each node, and `_MORE_WORK`.
 _WORK, _MORE_WORK = 500, 2_000_000
-#: Single copies of bodies are looked for once so few symbols are left, or half of the nodes.
+#: Single copies of bodies are searched for once fewer symbols are left, or half as many as nodes.
 _FEW = 20_000
-#: A single copy of a shorter body is part of a loop only between the same neighbours.
+#: The length, in symbols, from which a single copy of a body is a loop anywhere: a shorter one is
+#: only between the neighbours that loops of its body have.
 _TELLING = 3
-#: A symbol is none that is in a run of a period up to this, which is folded after those of one.
+#: The longest period of runs whose symbols are no single copies: these runs are folded next, after
+#: those of period 1.
 _NEXT = 4
-#: How many operands of a node are compared; what keeps inputs apart from nodes; any number.
+#: `_OPERANDS`: the most operands of a node that are compared. Addresses: `_INPUTS` keeps those of
+#: inputs apart from those of nodes; `_NUMBER` is that of all numbers.
 _OPERANDS, _INPUTS, _NUMBER = 3, 1 << 40, -(1 << 50)
 #: Multipliers of the hash: Steele, Lea and Flood, Fast splittable pseudorandom number generators.
 _MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
@@ -63,13 +69,13 @@ class Structure:
     top : integers
         The symbols outside of all loops, in order.
     starts, periods, counts : integers
-        For each loop, where its symbols begin in `pool`, how many a copy has, and the copies.
+        For each loop, the start of its symbols in `pool`, the symbols of a copy, and the copies.
     pool : integers
         The symbols of all loops, copy after copy.
     size : int
-        How many statements it has.
-    is_foretold : bool
-        Whether extents foretold some turns.
+        The number of its statements.
+    is_extrapolated : bool
+        Whether some turns are extrapolated from extents.
     """
 
     recording: Instructions
@@ -79,7 +85,7 @@ class Structure:
     counts: Integers
     pool: Integers
     size: int
-    is_foretold: bool = False
+    is_extrapolated: bool = False
 
     def has_loops_of(self, other: Structure) -> bool:
         """Return whether another structure of the same recording has the same loops."""
@@ -94,7 +100,7 @@ def search(
     kinds: NDArray[np.int8] | None,
     *,
     joined: bool = False,
-    foretells: bool = True,
+    extrapolate: bool = True,
     least: int = 0,
 ) -> Structure | None:
     """Return the loops of a recording; None if it is irregular.
@@ -103,22 +109,22 @@ def search(
     ----------
     recording : Instructions
     kinds : integers, optional
-        For each operand, what that of a copy must have as well, the first copy aside. If it is
-        whether it is a number, a sum that starts from 0 ends the one before it; if it is the kind,
-        so does a sum of products with what is given.
+        A property of each operand that all copies must share, but for the first. If it is whether
+        the operand is a number, a sum that starts from 0 ends the one before it; if it is the kind,
+        so does a sum of products with given numbers.
     joined : bool
         Whether copies that take one of a few ways are copies of each other; None if there are none.
-    foretells : bool
-        Whether turns join a loop that extents of inner loops foretell.
+    extrapolate : bool
+        Whether turns join a loop that is extrapolated from extents of inner loops.
     least : int
-        Fewer copies of nodes are no loop, unless there are loops among these.
+        The fewest copies of nodes that are a loop, unless there are loops among these.
     """
-    return _Search(recording, kinds, joined, foretells, least).run()
+    return _Search(recording, kinds, joined, extrapolate, least).run()
 
 
 def flat(recording: Instructions, most: int) -> Structure | None:
     """Return a recording as loops without loops in them; None if it has more statements."""
-    found = _Search(recording, recording.kinds, joined=False, foretells=False, least=0).run_flat()
+    found = _Search(recording, recording.kinds, joined=False, extrapolate=False, least=0).run_flat()
     return found if found.size <= most else None
 
 
@@ -145,11 +151,11 @@ class _Search:
     codes, plain : codes
         The code of each symbol, and that by operations alone.
     symbols, extents, sizes : integers
-        The number of each symbol, its copies if it is a loop, and how many statements it has.
+        The number of each symbol, its copies if it is a loop, and the number of its statements.
     starts, periods, counts, pool : arrays
-        Of the loops found, as in a `Structure`.
+        The loops found, as in a `Structure`.
     places : integers, one more
-        Where each symbol begins in the recording.
+        The start of each symbol in the recording.
     bodies : dict
         The codes of the body of each loop, by the loop's code.
     """
@@ -159,12 +165,12 @@ class _Search:
         recording: Instructions,
         kinds: NDArray[np.int8] | None,
         joined: bool,
-        foretells: bool,
+        extrapolate: bool,
         least: int,
     ) -> None:
         n = len(recording)
         self.recording, self.joined, self.least = recording, joined, least
-        self.foretells, self.is_foretold = foretells, False
+        self.extrapolate, self.is_extrapolated = extrapolate, False
         self.plain = mixed(recording.codes + 7)
         self.codes = self.plain
         if kinds is not None:
@@ -188,17 +194,17 @@ class _Search:
             return None
         while self._sweep() or any(map(self._fold, self._recurring(_WINDOW, _SHORT, _LIKELY))):
             pass
-        return self._found()
+        return self._structure()
 
     def run_flat(self) -> Structure:
-        """Fold loops that hold no loops, each time that which saves most symbols."""
+        """Fold flat loops, which hold no loops, each time the one that saves most symbols."""
         while any(map(self._fold, self._saving())):
             loops = np.flatnonzero(self.extents)  # no two are alike from now on
             self.codes[loops] = self.plain[loops] = mixed(_INPUTS + self.symbols[loops])
-        return self._found()
+        return self._structure()
 
     def _saving(self) -> list[int]:
-        """Return the periods of which a loop saves symbols, first that which saves most."""
+        """Return the periods of loops that save symbols, first that of the one that saves most."""
         found: dict[int, int] = {}
         for period in {x for w in _WINDOWS for x in self._recurring(w, 0, _EACH_WINDOW)}:
             start, stop = flagged(self.codes[period:] == self.codes[:-period], 2 * period)
@@ -206,13 +212,13 @@ class _Search:
         likely = [x for x in sorted(found) if found[x] >= _SAVES]
         return sorted(likely, key=lambda period: -found[period])
 
-    def _found(self) -> Structure:
+    def _structure(self) -> Structure:
         loops = (self.starts, self.periods, self.counts, self.pool)
         starts, periods, counts, pool = (np.array(x, np.int64) for x in loops)
         size = int(self.sizes.sum())
-        foretold = self.is_foretold
+        extrapolated = self.is_extrapolated
         return Structure(
-            self.recording, self.symbols, starts, periods, counts, pool, size, foretold
+            self.recording, self.symbols, starts, periods, counts, pool, size, extrapolated
         )
 
     def _sweep(self) -> bool:
@@ -236,7 +242,7 @@ class _Search:
         if self.work < 0:
             return False
         start, stop = flagged(self.codes[period:] == self.codes[:-period], (_LEAST - 1) * period)
-        start, stop = _apart(start, stop, period)
+        start, stop = _without_overlaps(start, stop, period)
         if period > 1:  # copies of one symbol are a loop of period 1
             body = self.codes[start[:, None] + np.arange(period)]
             differs = (body != body[:, :1]).any(axis=1)
@@ -258,7 +264,7 @@ class _Search:
         start, times = (x[loops | (times >= self.least)] for x in (start, times))
         if not len(start):
             return False
-        if self.foretells:
+        if self.extrapolate:
             start, times = self._carried_on(start, times, period)
         rows = start[:, None] + np.arange(period)
         later = period * (times > 1)  # of the first copies, some may read numbers
@@ -269,7 +275,7 @@ class _Search:
         return True
 
     def _preceding(self, start: Integers, stop: Integers, period: int) -> Integers:
-        """Return how much before each run is a copy but for numbers, as a recurrence starts."""
+        """Return the length of the copy before each run, but for numbers, as recurrences start."""
         end = start + (stop - start) // period * period
         room = np.minimum(start - np.append(0, end[:-1]), period)
         found, alive = np.zeros(len(start), np.int64), np.ones(len(start), np.bool_)
@@ -298,7 +304,7 @@ class _Search:
     def _strangers(self, start: Integers, times: Integers, period: int) -> tuple[Flags, Flags]:
         """Return whether the first and the last copy of each run are neighbours with the same code.
 
-        Most of what they read from outside then moves on otherwise than between other copies.
+        Most of their reads from outside then move on otherwise than between other copies.
         """
         found = np.zeros((2, len(start)), np.bool_)
         rows = start[:, None] + np.arange(period)
@@ -318,10 +324,11 @@ class _Search:
         return found[0] & ~loops, found[1]
 
     def _evenly(self, start: Integers, times: Integers, period: int) -> tuple[Integers, Integers]:
-        """Return runs cut where the extents of their loops are others from then on.
+        """Return runs cut where the extents of their loops change for good.
 
-        So are the layers of a network. So many parts or more are the rows of a triangle, however
-        short the last are. Where most copies have extents of their own, a run stays whole.
+        The layers of a network are an example. If there are many parts, they are the rows of a
+        triangle, however short the last are. Where most copies have extents of their own, a run
+        stays whole.
         """
         if not self.extents[stretches(start, times * period)].any():
             return start, times
@@ -342,7 +349,7 @@ class _Search:
     def _carried_on(
         self, start: Integers, times: Integers, period: int
     ) -> tuple[Integers, Integers]:
-        """Return runs with turns before them that extents of their loops foretell.
+        """Return runs with turns before them, extrapolated from the extents of their loops.
 
         The first row of a triangle, or the first position of causal attention, has sums of one term
         and loops of one turn. Loops in the turns of a run are put right, too, such as ``[8[2]]``
@@ -357,16 +364,16 @@ class _Search:
             own = [*map(self._body, self.symbols[begun:ended].reshape(-1, period).tolist())]
             edges = self.places[begun : ended + 1 : period].tolist()
             free = {*self.places[low:begun].tolist()}
-            first, turns = _foretold(own, self.recording.codes, edges, free)
+            first, turns = _extrapolated(own, self.recording.codes, edges, free)
             if turns != own:
-                self.is_foretold = True
+                self.is_extrapolated = True
                 more = self._put(first, turns, slice(ended - period, ended))
                 start[k], times[k] = np.searchsorted(self.places, first), len(turns)
                 start[k + 1 :] += more
         return start, times
 
     def _body(self, symbols: Sequence[int]) -> Body:
-        """Return what symbols stand for, loops as their first turn has it."""
+        """Return the body of symbols: their nodes, and their loops as the first turn has them."""
         n, found = len(self.recording), list[int | Repeated]()
         for x in symbols:
             if x < n:
@@ -378,7 +385,7 @@ class _Search:
         return tuple(found)
 
     def _put(self, first: int, turns: Sequence[Body], row: slice) -> int:
-        """Put turns in the place of the symbols from a node on; return how many more these are.
+        """Replace the symbols from a node on by turns; return the number of symbols gained.
 
         Their codes are those of a row.
         """
@@ -426,7 +433,7 @@ class _Search:
         return len(self.recording) + np.arange(len(self.starts) - len(periods), len(self.starts))
 
     def _crossing(self, length: int) -> Integers:
-        """Return how many values live across each place that are read within about a length."""
+        """Return the number of values live across each place and read within about a length."""
         size = max(length.bit_length(), 2)
         if size not in self.crossings:
             made, read = self.edges
@@ -487,7 +494,7 @@ class _Search:
         return False
 
     def _copies(self, body: Codes) -> Iterator[tuple[int, int]]:
-        """Yield where a body stands, and how often in a row."""
+        """Yield the place of each run of a body, and its number of copies."""
         self.work -= len(self.codes)
         size, last = len(body), len(self.codes) - len(body) + 1
         if last < 1 or self.work < 0:
@@ -544,7 +551,7 @@ class _Search:
     # Alternatives ------------------------------------------------------------------------------
 
     def _join(self) -> bool:
-        """Put a loop for each way of an `if` on data in the place of what copies differ by.
+        """Replace the midst of copies, where they differ, by a loop for each way of an `if`.
 
         It has one turn where that way was taken and none elsewhere. Nothing is folded yet.
         """
@@ -580,7 +587,7 @@ class _Search:
     # Likely periods ----------------------------------------------------------------------------
 
     def _recurring(self, window: int, shortest: int, count: int) -> list[int]:
-        """Return so many distances, longer than the shortest, at which windows most often recur."""
+        """Return `count` distances, longer than the shortest, at which windows most often recur."""
         codes, most = self.codes, len(self.codes) // _LEAST
         self.work -= len(codes)
         if most <= shortest or self.work < 0:
@@ -591,9 +598,9 @@ class _Search:
             hashes, size = mixed(hashes[:-size]) + hashes[size:], 2 * size
         order = np.argsort(hashes, kind="stable")
         ordered = hashes[order]
-        apart = np.diff(order)[ordered[1:] == ordered[:-1]]
-        apart = apart[(apart > shortest) & (apart <= most)]
-        often = np.bincount(apart, minlength=1)
+        distances = np.diff(order)[ordered[1:] == ordered[:-1]]
+        distances = distances[(distances > shortest) & (distances <= most)]
+        often = np.bincount(distances, minlength=1)
         frequent = np.argsort(-often, kind="stable")[:count].tolist()
         return sorted(x for x in frequent if often[x])
 
@@ -609,10 +616,10 @@ class Repeated(NamedTuple):
 Body = tuple["int | Repeated", ...]
 
 
-def _foretold(
+def _extrapolated(
     own: list[Body], codes: Integers, edges: Sequence[int], free: Container[int]
 ) -> tuple[int, list[Body]]:
-    """Return the first node of a run and its turns, as the extents of the last two foretell them.
+    """Return the first node of a run and its turns, extrapolated from the extents of the last two.
 
     Parameters
     ----------
@@ -621,9 +628,9 @@ def _foretold(
     codes : integers
         The operation of each node.
     edges : sequence of int
-        At which nodes these begin, and where the last ends.
+        The first nodes of these, and the end of the last.
     free : container of int
-        Nodes before, at which the run may begin.
+        Earlier nodes at which the run may begin.
     """
     place, found = edges[-1], list[Body]()
     places = [place]
@@ -643,9 +650,9 @@ def _foretold(
 
 
 def _continued(before: Body, last: Body, turns: int) -> Body:
-    """Return a body so many turns after the last, where extents change as they last did.
+    """Return a body some turns after the last, with extents that change as they last did.
 
-    It is empty if the last two differ otherwise than by extents, or if one would be negative.
+    It is empty if the last two differ in more than extents, or if an extent would be negative.
     """
     if len(before) != len(last):
         return ()
@@ -679,7 +686,7 @@ def _edges(recording: Instructions) -> tuple[Integers, Integers]:
 
 
 def _addresses(recording: Instructions) -> Integers:
-    """Return what each node reads, as one number for each of its first operands."""
+    """Return the address of each node's first operands, one number each."""
     kinds = recording.kinds
     places = np.where(kinds == COMPUTED, recording.places, -_INPUTS - recording.places)
     places[kinds == NUMBER] = _NUMBER
@@ -691,7 +698,7 @@ def _addresses(recording: Instructions) -> Integers:
     return found
 
 
-def _apart(start: Integers, stop: Integers, period: int) -> tuple[Integers, Integers]:
+def _without_overlaps(start: Integers, stop: Integers, period: int) -> tuple[Integers, Integers]:
     """Return runs, given where symbols equal those a period later, without what two share."""
     stop = stop + period
     whole = start + (stop - start) // period * period

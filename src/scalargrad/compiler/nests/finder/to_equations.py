@@ -1,7 +1,7 @@
 """Write a tree as equations: an array for each statement, a variable for each loop.
 
-A chain of additions of which only the last result is read is a sum. Where operands read is known by
-`Cells`.
+A chain of additions is a sum if only its last result is read. `Storage` has the cells that operands
+read.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from scalargrad.compiler.nests.equations import Access as Cell
 from scalargrad.compiler.nests.finder.access import is_padded
 from scalargrad.compiler.nests.finder.additions import Sum, sums_of
 from scalargrad.compiler.nests.finder.cells import (
-    Cells,
-    Chosen,
+    Choice,
     Fill,
     NotWrittenError,
     Read,
+    ResultArray,
+    Storage,
     Stored,
-    Stores,
 )
-from scalargrad.compiler.nests.finder.instructions import APART, COMPUTED, GIVEN
+from scalargrad.compiler.nests.finder.instructions import COMPUTED, GIVEN, INPUT_STRIDE
 from scalargrad.compiler.nests.finder.tree import Loop, Statement, Tree
 from scalargrad.compiler.nests.node_cells import Column
 from scalargrad.compiler.passes.expressions import FixedArity
@@ -81,9 +81,9 @@ class _Writer:
     ) -> None:
         self.tree, self.builder, self.inputs, self.results = tree, builder, inputs, results
         self.sums = sums_of(tree, results)
-        self.cells = Cells(tree, self.builder, self.inputs, self.sums, around=around)
+        self.storage = Storage(tree, self.builder, self.inputs, self.sums, around=around)
         self.operations = [operation_of(tree.recording.table[s.code]) for s in tree.statements]
-        #: What is written just before a statement, and before a loop is opened.
+        #: The fills to write just before a statement, and before a loop is opened.
         self.before: dict[Statement | Loop, list[Fill]] = defaultdict(list)
         #: The sums that end with a loop.
         self.closing: dict[Loop, list[Statement]] = defaultdict(list)
@@ -96,16 +96,16 @@ class _Writer:
     def _allot(self, statement: Statement) -> None:
         """Make the arrays of a statement."""
         own, name = self.sums.get(statement.number), self.operations[statement.number].name
-        for made in self.cells.stores[statement.number]:
+        for made in self.storage.arrays[statement.number]:
             self._allot_fills(made, name)
         if own is not None:
             self.closing[statement.loops[own.axis]].append(statement)
-            if self.cells.starts[statement.number] != 0.0:
-                array = self.cells.stores[statement.number][0].array
+            if self.storage.starts[statement.number] != 0.0:
+                array = self.storage.arrays[statement.number][0].array
                 assert array
                 self.partial[statement.number] = self.builder.array("sum", array.shape)
 
-    def _allot_fills(self, made: Stores, name: str) -> None:
+    def _allot_fills(self, made: ResultArray, name: str) -> None:
         shape = [high - low + 1 for low, high in zip(made.low, made.high, strict=True)]
         made.array = self.builder.array(name, shape)
         for fill in made.fills:
@@ -116,13 +116,13 @@ class _Writer:
     def run(self) -> list[tuple[Integers, Column]]:
         """Write all statements."""
         self._body(self.tree.body, ())
-        for cell, kind, place in self.cells.copies:
+        for cell, kind, place in self.storage.copies:
             self._set(cell, self._copied(kind, place))
         return [*self._columns(self.results)]
 
     def _copied(self, kind: int, place: int) -> Arg:
         if kind == GIVEN:
-            return Cell(self.inputs[place // APART], (Index(place % APART),))
+            return Cell(self.inputs[place // INPUT_STRIDE], (Index(place % INPUT_STRIDE),))
         if kind == COMPUTED:
             ((_, column),) = self._columns([place])
             return column.cell(0)
@@ -136,8 +136,8 @@ class _Writer:
         for chosen in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
             if len(chosen):
                 statement = self.tree.statements[int(numbers[chosen[0]])]
-                axes = statement.indices.axes[: self.cells.depth(statement)]
-                main = self.cells.stores[statement.number][0]
+                axes = statement.indices.axes[: self.storage.depth(statement)]
+                main = self.storage.arrays[statement.number][0]
                 assert main.array
                 yield chosen, Column(main.array, axes[:, instances[chosen]].T - main.low)
 
@@ -146,20 +146,20 @@ class _Writer:
             for fill in self.before[item]:
                 self._fill(fill, around)
             if isinstance(item, Statement):
-                if item.number in self.sums or item.number not in self.cells.terms:
+                if item.number in self.sums or item.number not in self.storage.terms:
                     self._statement(item, around)
                 continue
-            with self.builder.loop(self.cells.vars[item]) as var:
+            with self.builder.loop(self.storage.vars[item]) as var:
                 self._body(item.body, (*around, var))
             for statement in self.closing[item]:
                 self._total(statement, around)
 
     def _statement(self, statement: Statement, around: tuple[Var, ...]) -> None:
         own, number = self.sums.get(statement.number), statement.number
-        main, *copies = self.cells.stores[number]
+        main, *copies = self.storage.arrays[number]
         if own is None:
             places = [(number, j) for j in range(len(statement.operands))]
-            args = tuple([self._arg(self.cells.reads[x]) for x in places])
+            args = tuple([self._arg(self.storage.reads[x]) for x in places])
             out = main.cell(around)
             self.builder.append(Step(out, *without_power(self.operations[number], args)))
             for copy in copies:
@@ -174,7 +174,7 @@ class _Writer:
         """Write the terms of a sum at one turn but for the last operation; return that."""
         op, args = _IDENTITY, tuple[Arg, ...]()
         for term in own.terms:
-            x = self._arg(self.cells.reads[term.statement.number, term.place])
+            x = self._arg(self.storage.reads[term.statement.number, term.place])
             if args:
                 held = args[0] if op is _IDENTITY else self.builder.step(op, args)
                 op, args = TABLE["sub" if term.negated else "add"], (held, x)
@@ -183,12 +183,12 @@ class _Writer:
         return op, args
 
     def _total(self, statement: Statement, around: Sequence[Var]) -> None:
-        """Write what a sum starts from and the sum as a total, and copies of it."""
-        main, *copies = self.cells.stores[statement.number]
+        """Write the start of a sum and the sum as a total, and copies of it."""
+        main, *copies = self.storage.arrays[statement.number]
         out = main.cell(around)
         if statement.number in self.partial:
-            at = {self.cells.vars[x]: Index() for x in statement.loops[len(around) :]}
-            start = self._arg(self.cells.starts[statement.number], at)
+            at = {self.storage.vars[x]: Index() for x in statement.loops[len(around) :]}
+            start = self._arg(self.storage.starts[statement.number], at)
             added = Cell(self.partial[statement.number], out.indices)
             self.builder.append(Step(out, _ADD, (start, added)))
         for copy in copies:
@@ -198,12 +198,12 @@ class _Writer:
         self.builder.append(Step(cell, _IDENTITY, (value,)))
 
     def _fill(self, fill: Fill, around: tuple[Var, ...]) -> None:
-        """Write what cells hold in a region, of which the outer loops are open."""
+        """Write the contents of cells in a region whose outer loops are open."""
         at: dict[Var, Index] = {}
         loops = fill.statement.loops
         with ExitStack() as opened:
             for loop, part in [*zip(loops, fill.region, strict=True)][len(around) :]:
-                own = self.cells.vars[loop]
+                own = self.storage.vars[loop]
                 if isinstance(part, int):
                     at[own] = Index(part)
                 else:
@@ -224,10 +224,10 @@ class _Writer:
     # Operands ----------------------------------------------------------------------------------
 
     def _arg(self, read: Read, at: Mapping[Var, Index] | None = None) -> Arg:
-        """Return what an operand reads, with indices in the place of variables."""
+        """Return the argument for a read, with indices in the place of variables."""
         if isinstance(read, float):
             return read
-        if isinstance(read, Chosen):
+        if isinstance(read, Choice):
             return self.builder.step(_WHERE, tuple([self._arg(x, at) for x in read]))
         cell = read.cell() if isinstance(read, Stored) else read
         return cell.substituted(at) if at else cell

@@ -1,4 +1,4 @@
-"""The tree of a recording: loops and statements, and what each operand of a statement reads.
+"""The tree of a recording: loops and statements, and the access of each operand.
 
 ``str(tree)`` shows its form: ``100[16[4] 5]`` is a loop of 100 of a loop of 16 over four statements
 and of five more. An extent is shown as ``2+i`` where it depends on outer loops, as ``1..5`` where
@@ -31,7 +31,7 @@ class Indices:
     axes : integers
         A row for each loop, outermost first, a column for each instance.
     rows : integers
-        Which of the instances of a statement these are.
+        The indices of these among the instances of a statement.
     """
 
     def __init__(self, axes: Integers, rows: Integers | None = None) -> None:
@@ -43,7 +43,7 @@ class Indices:
         return len(self.rows)
 
     def within(self, counts: Integers) -> Indices:
-        """Return the indices in a loop that is repeated so often for each instance."""
+        """Return the indices in a loop that is repeated a number of times for each instance."""
         inner = stretches(np.zeros(len(counts), np.int64), counts)
         return Indices(np.concatenate([np.repeat(self.axes, counts, axis=1), inner[None]]))
 
@@ -54,11 +54,11 @@ class Indices:
             at = int(index.max() if last else index.min())
             there = index == at
             self._parts[axis, last] = (
-                None if there.all() else (at, self._taken(there), self._taken(~there))
+                None if there.all() else (at, self._subset(there), self._subset(~there))
             )
         return self._parts[axis, last]
 
-    def _taken(self, flags: Flags) -> Indices:
+    def _subset(self, flags: Flags) -> Indices:
         return Indices(np.compress(flags, self.axes, axis=1), self.rows[flags])
 
     def affine(self, numbers: Integers) -> Affine | None:
@@ -163,7 +163,7 @@ class Loop:
     number : int
         Its place in `Tree.loops`.
     depth : int
-        How many loops are around it.
+        The number of loops around it.
     extent : Affine or integers
         How often, by the loops around; or a number for each time that it is entered.
     symbols, counts : integers
@@ -199,11 +199,11 @@ class Statement:
     code : int
         The index of its operation in the table of the recording.
     loops : tuple of Loop
-        Those around it, outermost first.
+        The loops around it, outermost first.
     nodes : integers
         The nodes that it stands for, in order.
     indices : Indices
-        Those of these loops, for each instance.
+        The indices of these loops, for each instance.
     operands : tuple of Access
     """
 
@@ -244,7 +244,7 @@ class Tree:
     def _items(
         self, symbols: Integers, indices: Indices, around: tuple[Loop, ...]
     ) -> list[Loop | Statement]:
-        """Return what stands at one place of a body, given its symbols at all instances."""
+        """Return the items at one place of a body, given its symbols at all instances."""
         n, found = len(self.recording), self.structure
         if not len(symbols):  # of a way that is never taken here
             return []
@@ -309,8 +309,8 @@ def _extent(loop: Loop) -> str:
 def computes(tree: Tree, recording: Instructions) -> bool:
     """Return whether each node of a recording is in one statement, which reads its operands.
 
-    These are computed from the accesses as they are written: nothing of how they were found is
-    used, so that a mistake of the search costs speed alone.
+    The operands are computed from the accesses as they are written, not as they were found, so that
+    a mistake of the search costs only speed.
     """
     found = np.sort(np.concatenate([s.nodes for s in tree.statements]))
     if not np.array_equal(found, np.arange(len(recording))):
@@ -355,12 +355,12 @@ def _all(kind: int, places: Integers) -> tuple[Integers, Integers]:
 
 
 def _nodes(statement: Statement, wanted: list[Integers], count: int) -> Integers:
-    """Return the nodes of a statement at so many indices; -1 where there is none."""
-    keys, asked = np.zeros(len(statement.nodes), np.int64), np.zeros(count, np.int64)
+    """Return the nodes of a statement at some indices; -1 where there is none."""
+    keys, sought = np.zeros(len(statement.nodes), np.int64), np.zeros(count, np.int64)
     inside = np.ones(count, np.bool_)
     for own, index in zip(statement.indices.axes, wanted, strict=True):
         size = int(own.max()) + 1
         inside &= (index >= 0) & (index < size)
-        keys, asked = keys * size + own, asked * size + index
-    at = np.searchsorted(keys, asked).clip(max=len(keys) - 1)  # keys are in order
-    return np.where(inside & (keys[at] == asked), statement.nodes[at], -1)
+        keys, sought = keys * size + own, sought * size + index
+    at = np.searchsorted(keys, sought).clip(max=len(keys) - 1)  # keys are in order
+    return np.where(inside & (keys[at] == sought), statement.nodes[at], -1)
