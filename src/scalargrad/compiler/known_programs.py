@@ -45,21 +45,21 @@ _kept: dict[Key, Compiled] = {}
 
 def compiled(program: Program, *, is_native: bool = True) -> Compiled:
     """Return what a program is compiled into, which may be known in memory or on disk."""
-    from scalargrad.compiler.nests.compile_nests import nested
-
     nodes = program.nodes()
     held = sum(op.lanes for op in nodes.table if isinstance(op, Held))  # numbers known by then
     weight = len(nodes) + len(nodes.operands) + len(program.outputs) + held + _CODE
-    if weight > MOST and weight - held not in ON_DISK:
-        return nested(program, is_native=is_native)
     has_code = is_native and has_llvm()
     key = _digest(program), (*nodes.table,), has_code, weight
     found = _kept.pop(key, None)
     if found is None:
         name = _file_of(key) if has_code and weight - held in ON_DISK else None
         content = disk_cache.read(name) if name else None
-        found = nested(program, is_native=is_native) if content is None else pickle.loads(content)
-        if name and content is None and isinstance(found, Nested):
+        found = None if content is None else pickle.loads(content)
+    if found is None:
+        from scalargrad.compiler.nests.compile_nests import nested
+
+        found = nested(program, is_native=is_native)
+        if name and isinstance(found, Nested):
             disk_cache.write(name, pickle.dumps(found, pickle.HIGHEST_PROTOCOL))
     if weight <= MOST:
         _kept[key] = found  # as the last to be forgotten

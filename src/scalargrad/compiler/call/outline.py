@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -47,36 +48,36 @@ def has_arrays(outline: Any) -> bool:
     return is_object_array(outline)
 
 
-def outlined(tree: Any, values: list[Value], *, once: bool = False) -> Any:
+def outlined(tree: Any, values: list[Value], known: dict[int, Place] | None = None) -> Any:
     """Return the outline of a result; its Values are added to `values`.
 
     Parameters
     ----------
-    once : bool
-        Whether a Value that is returned several times has one place. It is one node then, as it is
-        eagerly: a gradient by it counts whatever was computed from it.
+    known : dict from int to Place, optional
+        The places of Values, by identity. With it, one that is returned several times has one
+        place. It is one node then, as it is eagerly: a gradient by it counts whatever was computed
+        from it.
     """
-    known: dict[int, Place] = {}
-
-    def of(tree: Any) -> Any:
-        if isinstance(tree, Value):
-            if not (once and id(tree) in known):
-                known[id(tree)] = Place(len(values))
-                values.append(tree)
-            return known[id(tree)]
-        if isinstance(tree, dict):
-            _require_known_keys(tree)
-            return like(tree, map(of, tree.values()))
-        if isinstance(tree, list | tuple) and not isinstance(tree, Table):
-            return like(tree, map(of, tree))
-        if is_object_array(tree) and type(tree) is np.ndarray:
-            return object_array([*map(of, tree.ravel().tolist())]).reshape(tree.shape)
-        if is_dataclass_object(tree):
-            return _record(type(tree), {name: of(x) for name, x in attributes(tree).items()})
-        _require_constant(tree)
-        return tree
-
-    return of(tree)
+    if isinstance(tree, Value):
+        place = None if known is None else known.get(id(tree))
+        if place is None:
+            place = Place(len(values))
+            values.append(tree)
+        if known is not None:
+            known[id(tree)] = place
+        return place
+    of = functools.partial(outlined, values=values, known=known)
+    if isinstance(tree, dict):
+        _require_known_keys(tree)
+        return like(tree, map(of, tree.values()))
+    if isinstance(tree, list | tuple) and not isinstance(tree, Table):
+        return like(tree, map(of, tree))
+    if is_object_array(tree) and type(tree) is np.ndarray:
+        return object_array([*map(of, tree.ravel().tolist())]).reshape(tree.shape)
+    if is_dataclass_object(tree):
+        return _record(type(tree), {name: of(x) for name, x in attributes(tree).items()})
+    _require_constant(tree)
+    return tree
 
 
 def _record(kind: type, parts: dict[str, Any]) -> Any:

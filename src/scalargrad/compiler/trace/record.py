@@ -108,7 +108,7 @@ def recorded(trace: Trace, run: Callable[[], Any]) -> tuple[list[int], Any]:
         result = trace.record(run)
         trace.generators.check([draw for draw, _ in trace.draws])
         values: list[Value] = []
-        outline = outlined(result, values, once=trace.has_values)
+        outline = outlined(result, values, {} if trace.has_values else None)
         outputs = [trace.refer(x, identity) for x in values]
         if not trace.lanes.sizes.keys().isdisjoint(outputs):
             trace.refused("stray example")
