@@ -76,11 +76,11 @@ def drawings(scene: Scene, limit: int) -> tuple[str, Json]:
         builders.append(Builder(scene, copies=True, **shown))
     diagrams = [one.build(_title(scene, one.view.fold)) for one in builders]
     layouts = [*placed([_PageLayout(in_rows(x, wired=True)) for x in diagrams])]
-    for i, found in enumerate(layouts):
-        if found.diagram.rows and found.right > _SHOWN:
-            shorter = [in_rows(diagrams[i], wired=True, abreast=most) for most in (5, 4)]
-            tried = found, *placed([*map(_PageLayout, shorter)])
-            layouts[i] = min(tried, key=lambda x: max(x.right, _SHOWN))
+    for most in (5, 4) * is_whole:  # of large graphs, each more would take as long again
+        wide = [i for i, x in enumerate(layouts) if x.diagram.rows and x.right > _SHOWN]
+        shorter = [in_rows(diagrams[i], wired=True, abreast=most) for i in wide]
+        for i, found in zip(wide, placed([*map(_PageLayout, shorter)]), strict=True):
+            layouts[i] = min(layouts[i], found, key=lambda x: max(x.right, _SHOWN))
     svgs = [_PageWriter(layout).svg() for layout in layouts]
     json: list[Json] = [
         {
