@@ -7,7 +7,7 @@ from typing import Any
 
 from scalargrad.compiler.scan.recorded_steps import recorded
 from scalargrad.compiler.trace.node_values import compute
-from scalargrad.compiler.trace.trace import Trace, current_trace
+from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
 from scalargrad.ops import eq, logical_and, where
@@ -171,23 +171,18 @@ def _recorded(trace: Any, cond_fun: Any, body_fun: Any, going: Traced, first: An
 
     draws = len(trace.draws)
     state: Any = logical_and(going, 1.0), first
-    taken, count = 0, 1
+    taken, count, reached = 0, 1, list[int]()
     # Of a call with a nan, which is made eagerly, the condition has failed.
-    while not taken or _computed(trace, *state) > 0.0:
+    while not reached or compute(trace, reached)[0] > 0.0:
         if taken + count > _MOST:
             trace.refuse(f"a while_loop took more than {_MOST} steps", "stop it by a counter")
         state, _ = recorded(trace, step, step, state, ((lambda _: None), count))
         if len(trace.draws) > draws:
             trace.refuse("a step of while_loop drew a random number", "draw before the loop")
+        numbers, _ = flatten(state[1], "what while_loop carries")
+        reached = [x.index for x in (state[0], *numbers) if isinstance(x, Traced)]
         taken += count
         count = taken
     going, carry = state
     trace.expect(eq(going, 0.0))
     return carry
-
-
-def _computed(trace: Trace, going: Any, carry: Any) -> float:
-    """Return the condition after a step in this run, computed with all that is carried."""
-    numbers, _ = flatten(carry, "what while_loop carries")
-    nodes = [x.index for x in (going, *numbers) if isinstance(x, Traced)]
-    return compute(trace, nodes)[0]
