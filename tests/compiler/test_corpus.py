@@ -19,18 +19,9 @@ for module in pkgutil.iter_modules(corpus.__path__):
 
 #: Programs that take about a second or longer; of most there is another of the kind.
 SLOW = {
-    *map(
-        "gradbench.{}".format,
-        ("ba", "gmm", "kmeans", "lstm", "particle", "saddle", "data_handed_on"),
-    ),
-    *(
-        "gradbench.data_handed_on",
-        "gpt.of_parameters",
-        "gpt.of_three_layers",
-        "models.gpt",
-        "models.logistic_growth",
-    ),
-    *("loops.after_a_swing", "loops.cells_that_learn"),
+    *map("gradbench.{}".format, ("ba", "gmm", "kmeans", "lstm", "particle", "saddle")),
+    *("gpt.of_parameters", "gpt.of_three_layers", "gradbench.data_handed_on", "models.gpt"),
+    *("loops.after_a_swing", "loops.cells_that_learn", "models.logistic_growth"),
     *("loops.edit_distance", "loops.wave_on_a_square", "nests.bodies", "networks.encoder"),
     *("sums.covariance", "sums.page_rank", "textbook.gauss_jordan", "textbook.householder"),
     *("training.momentum_in_one_program", "vmap_and_scan.planets"),

@@ -14,7 +14,7 @@ import functools
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -43,18 +43,21 @@ from scalargrad.compiler.passes.unroll import lookups_recur, with_choices
 from scalargrad.ops import (
     abs,
     add,
+    div,
     eq,
     exp,
     expm1,
     identity,
     log1p,
     logsumexp,
+    lt,
     maximum,
     minimum,
     mul,
     neg,
     pow,
     sqrt,
+    sub,
     sum,
     where,
 )
@@ -253,10 +256,7 @@ class _Unfolding(Writer):
 
     def _reduction(self, op: Reduction, nodes: list[int]) -> int:
         if op is sum and nodes:
-            found = self.constant(0.0)  # where Python's own begins
-            for x in nodes:
-                found = self.write(add, (found, x))
-            return found
+            return self._sum(nodes)
         is_chain = len(nodes) > MOST_OPERANDS or (op is maximum and self.varies)
         if op.expression is not None and not is_chain:
             return self.write(fixed_arity(op, len(nodes)), tuple(nodes))
@@ -265,16 +265,49 @@ class _Unfolding(Writer):
         if op is minimum:
             return self.write(neg, (self._largest([self.write(neg, (x,)) for x in nodes]),))
         if op is logsumexp:
-            fixed = self.write(DETACH, (self._chain(nodes),))
-            return self._follow(_plan(_log_of_sum, len(nodes)), [fixed, *nodes])
+            return self._log_of_sum(self.write(DETACH, (self._chain(nodes),)), nodes)
         return self._follow(_reduction_plan(op, len(nodes)), nodes)
 
     def _largest(self, nodes: Sequence[int]) -> int:
         found = self._chain(nodes)
         if not self.differentiates:
             return found
-        fixed = self.write(DETACH, (found,))
-        return self._follow(_plan(_shared_largest, len(nodes)), [fixed, *nodes])
+        return self._shared_largest(self.write(DETACH, (found,)), nodes)
+
+    def _of(self, op: Op, *args: int | float) -> int:
+        """Write an operation of nodes and numbers, which are floats."""
+        return self.write(op, [self.constant(x) if isinstance(x, float) else x for x in args])
+
+    def _shared_largest(self, fixed: int, nodes: Sequence[int]) -> int:
+        """Write the largest of some nodes, given its number: equal ones share its gradient."""
+        of = self._of
+        is_finite = of(lt, of(abs, fixed), math.inf)
+        gaps = self._sum(of(where, of(eq, x, fixed), of(sub, fixed, x), 0.0) for x in nodes)
+        count = self._sum(of(eq, x, fixed) for x in nodes)
+        return of(where, is_finite, of(add, fixed, of(div, gaps, of(neg, count))), fixed)
+
+    def _log_of_sum(self, fixed: int, nodes: Sequence[int]) -> int:
+        """Write ln Σ e^xᵢ, given the largest number, as a constant for derivatives.
+
+        It has the digits of `logsumexp`, and the exponential of each operand as its derivative.
+        """
+        of = self._of
+        is_infinite = of(eq, of(abs, fixed), math.inf)
+        shift = of(where, is_infinite, 0.0, fixed)
+
+        def term(x: int) -> int:
+            same, shifted = of(eq, x, fixed), of(sub, x, shift)
+            return of(where, same, of(expm1, shifted), of(exp, shifted))
+
+        terms, count = self._sum(map(term, nodes)), self._sum(of(eq, x, fixed) for x in nodes)
+        found = of(add, fixed, of(log1p, of(add, terms, of(sub, count, 1.0))))
+        return of(where, is_infinite, fixed, found)
+
+    def _sum(self, terms: Iterable[int]) -> int:
+        found = self.constant(0.0)  # where Python's own begins
+        for x in terms:
+            found = self.write(add, (found, x))
+        return found
 
     def _chain(self, nodes: Sequence[int]) -> int:
         found = self.constant(-math.inf)
@@ -393,37 +426,6 @@ class _Unfolding(Writer):
         if factor == -1.0:
             return self.write(neg, (upstream,))
         return self.write(mul, (upstream, self.constant(factor)))
-
-
-def _shared_largest(fixed: Symbol, operands: Sequence[Symbol]) -> Symbol:
-    """Return the largest of some operands, given its number: equal ones share its gradient."""
-    alike = [eq(x, fixed) for x in operands]
-    gaps = [where(same, fixed - x, 0.0) for same, x in zip(alike, operands, strict=True)]
-    found: Symbol = where(abs(fixed) < math.inf, fixed + sum(gaps) / -sum(alike), fixed)
-    return found
-
-
-def _log_of_sum(fixed: Symbol, operands: Sequence[Symbol]) -> Symbol:
-    """Return ln Σ e^xᵢ, given the largest number, as a constant for derivatives.
-
-    It has the digits of `logsumexp`, and the exponential of each operand as its derivative.
-    """
-    infinite = eq(abs(fixed), math.inf)
-    shift = where(infinite, 0.0, fixed)
-    alike = [eq(x, fixed) for x in operands]
-    terms = [
-        where(same, expm1(x - shift), exp(x - shift))
-        for same, x in zip(alike, operands, strict=True)
-    ]
-    found: Symbol = where(infinite, fixed, fixed + log1p(sum(terms) + (sum(alike) - 1.0)))
-    return found
-
-
-@functools.cache
-def _plan(write: Callable[[Symbol, Sequence[Symbol]], Symbol], arity: int) -> Plans:
-    """Return the nodes to write for an expression of operands and the largest of them."""
-    symbols = [Symbol(f"x{i}") for i in range(arity + 1)]
-    return plans(opened(write(symbols[0], symbols[1:])), symbols)
 
 
 @functools.cache
