@@ -26,7 +26,7 @@ from scalargrad.compiler.nests.equations import (
     as_index,
     statements,
 )
-from scalargrad.compiler.passes.expressions import subexpressions
+from scalargrad.compiler.passes.expressions import subexpressions, with_constant_comparisons
 from scalargrad.compiler.passes.kinds import DETACH
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Operation
@@ -117,6 +117,10 @@ class _Traced(NamedTuple):
     partials: tuple[_Partial, ...]
 
 
+#: Operations of which equal operands share the gradient.
+_SHARING = TABLE["maximum"], TABLE["minimum"]
+
+
 @functools.lru_cache(maxsize=1024)
 def _traced(op: Operation, arity: int) -> _Traced:
     """Return an operation of some number of operands with its partials.
@@ -126,6 +130,8 @@ def _traced(op: Operation, arity: int) -> _Traced:
     result, operands, partials = op.trace_partials(arity)
     if op is DETACH:
         return _Traced(result, operands, ())
+    if op in _SHARING:
+        partials = (*with_constant_comparisons(partials),)
     found = (
         _Partial(k, p, any(part is result for part in subexpressions(p)))
         for k, p in enumerate(partials)

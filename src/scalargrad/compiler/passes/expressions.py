@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from scalargrad.compiler.passes.kinds import Op
+from scalargrad.compiler.passes.kinds import DETACH, Op, steps
 from scalargrad.table.code import expand
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.printing import Expression
@@ -90,6 +90,19 @@ def expand_reduction(reduction: Reduction, operands: Sequence[Expression]) -> Ex
     """Return a reduction of some operands in simpler operations."""
     declared = reduction.expression or reduction.function
     return opened(declared(operands))[0]
+
+
+def with_constant_comparisons(expressions: Sequence[Expression]) -> list[Expression]:
+    """Let comparisons in the shares of a gradient send nothing back, as their slopes are 0.
+
+    Where an infinite signal would make that nan, its product with a share of 0 is nan, too.
+    """
+    found: dict[Expression, Expression] = {}
+    for part in subexpressions(*expressions):
+        operands = tuple(found.get(x, x) for x in part.operands)
+        changed = part if part.op is None else Symbol("", part.op, operands)
+        found[part] = Symbol("", DETACH, (changed,)) if part.op and steps(part.op) else changed
+    return [found.get(x, x) for x in expressions]
 
 
 class FixedArity(Elementwise):
