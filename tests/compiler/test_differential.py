@@ -74,6 +74,11 @@ def test_a_third_derivative_by_a_node_within_a_loop_is_that_of_python() -> None:
     assert not compare(129_833_016, by_values=True, points=2)
 
 
+def test_copies_at_a_stride_pass_over_what_a_lookup_in_them_gives() -> None:
+    """A random program that no order of loops computed once."""
+    assert not compare(920_823_800_028, by_values=True, points=2)
+
+
 def test_random_arguments_are_told_apart(seed: int) -> None:
     """Lists, dicts, dataclasses and sizes of like and unlike structure, given in turns."""
     assert not differing(seed)

@@ -16,6 +16,7 @@ loops that run together, follow from what is read and are not stored.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -169,6 +170,14 @@ class Index:
             found += values[var] * stride if var in values else Index(0, ((var, stride),))
         return found
 
+    def differs(self, other: Index) -> bool:
+        """Return whether the two are never equal, whatever the turns of loops are."""
+        (low, high), (least, most) = self.bounds(), other.bounds()
+        if high < least or most < low or self.via or other.via:
+            return high < least or most < low
+        stride = math.gcd(*[k for _, k in (*self.terms, *other.terms)])
+        return bool(stride and (self.base - other.base) % stride)
+
     def bounds(self) -> tuple[int, int]:
         """Return the least and the greatest number it takes; of a table given later, ±2⁶²."""
         if self._bounds is None:
@@ -272,9 +281,7 @@ class Access:
 
     def is_disjoint(self, other: Access) -> bool:
         """Return whether the two are never one cell: in some dimension, no index is of both."""
-        pairs = zip(self.indices, other.indices, strict=True)
-        bounds = ((*mine.bounds(), *its.bounds()) for mine, its in pairs)
-        return any(high < least or most < low for low, high, least, most in bounds)
+        return any(map(Index.differs, self.indices, other.indices))
 
 
 Arg = Access | float
