@@ -52,9 +52,9 @@ class Draw:
 
     def many(self, count: int) -> Any:
         """Draw many numbers, as a list or an array: the same as if drawn one after the other."""
-        method = getattr(self.source, self.method)
-        fills_arrays = hasattr(self.source, "bit_generator") and self.method in _FILLING
-        if count >= _AT_ONCE and fills_arrays and self._is_of_numbers():
+        method, kind = getattr(self.source, self.method), type(self.source)
+        is_numpys = kind.__name__ == "Generator" and hasattr(kind, "bit_generator")
+        if count >= _AT_ONCE and is_numpys and self.method in _FILLING and self._is_of_numbers():
             return method(*self.args, **self.kwargs, size=count)
         return [float(method(*self.args, **self.kwargs)) for _ in range(count)]
 

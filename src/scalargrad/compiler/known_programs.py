@@ -63,9 +63,8 @@ def compiled(program: Program, *, is_native: bool = True) -> Compiled:
             disk_cache.write(name, pickle.dumps(found, pickle.HIGHEST_PROTOCOL))
     if weight <= MOST:
         _kept[key] = found  # as the last to be forgotten
-    for oldest in [*_kept]:
-        if sum(weight for *_, weight in [*_kept]) > MOST:
-            _kept.pop(oldest, None)
+    while sum(weight for *_, weight in [*_kept]) > MOST:
+        _kept.pop(next(iter([*_kept]), key), None)  # the oldest
     return found
 
 

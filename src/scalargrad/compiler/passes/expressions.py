@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from scalargrad.compiler.passes.kinds import DETACH, Op, steps
@@ -74,15 +74,24 @@ def plans(expressions: Sequence[Expression], symbols: Sequence[Symbol]) -> Plans
 
 def opened(*expressions: Expression) -> list[Expression]:
     """Replace the reductions inside expressions by their own expressions."""
+
+    def opened_part(op: Operation, operands: tuple[Expression, ...]) -> Expression:
+        if isinstance(op, Reduction):
+            return expand_reduction(op, operands)
+        return Symbol("", op, operands)
+
+    return _rewritten(expressions, opened_part)
+
+
+def _rewritten(
+    expressions: Sequence[Expression],
+    rewrite: Callable[[Operation, tuple[Expression, ...]], Expression],
+) -> list[Expression]:
+    """Return expressions whose operations are rewritten, given their rewritten operands."""
     found: dict[Symbol, Expression] = {}
     for part in subexpressions(*expressions):
         operands = tuple(found[x] if isinstance(x, Symbol) else x for x in part.operands)
-        if isinstance(part.op, Reduction):
-            found[part] = expand_reduction(part.op, operands)
-        elif part.op is None:
-            found[part] = part
-        else:
-            found[part] = Symbol("", part.op, operands)
+        found[part] = part if part.op is None else rewrite(part.op, operands)
     return [found[x] if isinstance(x, Symbol) else x for x in expressions]
 
 
@@ -97,12 +106,12 @@ def with_constant_comparisons(expressions: Sequence[Expression]) -> list[Express
 
     Where an infinite signal would make that nan, its product with a share of 0 is nan, too.
     """
-    found: dict[Expression, Expression] = {}
-    for part in subexpressions(*expressions):
-        operands = tuple(found.get(x, x) for x in part.operands)
-        changed = part if part.op is None else Symbol("", part.op, operands)
-        found[part] = Symbol("", DETACH, (changed,)) if part.op and steps(part.op) else changed
-    return [found.get(x, x) for x in expressions]
+
+    def constant(op: Operation, operands: tuple[Expression, ...]) -> Expression:
+        made = Symbol("", op, operands)
+        return Symbol("", DETACH, (made,)) if steps(op) else made
+
+    return _rewritten(expressions, constant)
 
 
 class FixedArity(Elementwise):

@@ -79,7 +79,7 @@ class Plainness:
 
     Parameters
     ----------
-    columns : RecordedColumns
+    columns : Columns
         The nodes.
     """
 
