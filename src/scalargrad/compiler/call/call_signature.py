@@ -74,12 +74,12 @@ class Layout:
     parts : list of (tuple, slice)
         The key of each argument, and which of the numbers are its own.
     size : int
-        The number of bytes.
+        The number of bytes: more than of the arguments if these hold whole numbers as well.
     """
 
     def __init__(self, args: tuple[Any, ...]) -> None:
         def written(numbers: Iterable[float]) -> Any:
-            return _written(replaced(args, {}, (), iter(numbers))[0])
+            return _written(replaced(args, {}, (), iter(numbers))[0])[1]
 
         self.parts: list[tuple[Key, slice]] = []
         count = 0
@@ -106,8 +106,23 @@ class Layout:
         return data[self._places].view(FLOAT64)  # type: ignore[no-any-return]
 
 
-def _written(args: Iterable[Any]) -> Any:
-    return np.frombuffer(marshal.dumps([*map(_bare, args)], _VERSION), np.uint8)
+def _written(args: Sequence[Any]) -> tuple[list[Any], Any]:
+    """Return the numbers and containers among arguments, and the bytes of these.
+
+    Raises
+    ------
+    ValueError
+        If there are objects, such as Values; or dataclasses that may be in another argument, too.
+    """
+    written = [x for x in args if x.__class__ in _WRITTEN]
+    try:
+        found = marshal.dumps(written, _VERSION)
+    except ValueError:
+        others = {type(x) for x in args if x.__class__ not in _WRITTEN}
+        if sum(map(_holds_records, written)) != 1 or not others <= AT_ONCE:
+            raise
+        found = marshal.dumps([*map(_bare, written)], _VERSION)
+    return written, np.frombuffer(found, np.uint8)
 
 
 def _bare(x: Any) -> Any:
@@ -129,7 +144,9 @@ _POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 _VERSION = 2
 #: Numbers whose bytes are 1 and 2.
 _UNLIKE = np.array([[1] * 8, [2] * 8], np.uint8).view(np.float64).ravel().tolist()
-_NESTED: set[Any] = {list, tuple, dict}
+#: Types whose numbers marshal writes.
+_WRITTEN: set[Any] = {float, list, tuple, dict}
+_NESTED = _WRITTEN - {float}
 #: How many bytes are written of arguments whose layout is remembered, and the most layouts.
 _SIZES, _LAYOUTS = range(200, 2**20), 16
 #: So many numbers in a row are found as fast without.
@@ -142,19 +159,6 @@ def _is_worth_a_layout(x: Any) -> bool:
     is_full = kind in _NESTED and len(x) > 0
     rows = kind is not dict and is_full and (x[0].__class__ in _NESTED or _holds_records(x))
     return kind is dict or rows or (is_full and len(x) >= _MANY)
-
-
-def _nested(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the lists, tuples and dicts among the arguments.
-
-    None if dataclasses in one of them may be in another argument, too.
-    """
-    given = (*args, *kwargs.values())
-    nested = (*[x for x in given if x.__class__ in _NESTED],)
-    if any(map(_holds_records, nested)):
-        others = {type(x) for x in given if x.__class__ not in _NESTED}
-        return nested if sum(map(_holds_records, nested)) == 1 and others <= AT_ONCE else ()
-    return nested
 
 
 class Signature:
@@ -173,24 +177,29 @@ class Signature:
 
     def remember(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Remember how the numbers of a call lie, to find those of calls alike at once."""
-        nested = _nested(args, kwargs)
-        if not (any(map(_is_worth_a_layout, nested)) and is_read_whole([*map(_bare, nested)])):
+        given = (*args, *kwargs.values())
+        worth = any(map(_is_worth_a_layout, given))
+        if not worth or not is_read_whole([_bare(x) for x in given if x.__class__ in _NESTED]):
             return
-        if len(_written(nested)) in _SIZES:
+        try:
+            written, data = _written(given)
+        except ValueError:
+            return
+        if len(data) in _SIZES:
             if len(self._layouts) >= _LAYOUTS:
                 self._layouts.clear()
-            layout = Layout(nested)
+            layout = Layout((*written,))
             self._layouts[layout.size] = layout
 
-    def _remembered(self, nested: tuple[Any, ...]) -> tuple[Layout, Floats] | None:
-        """Return the layout of nested arguments and their numbers, if it is known."""
+    def _remembered(self, given: Sequence[Any]) -> tuple[list[Any], Layout, Floats] | None:
+        """Return the arguments that a layout says all about, that layout, and their numbers."""
         try:
-            data = _written(nested)
-        except ValueError:  # objects, such as Values
+            written, data = _written(given)
+        except ValueError:
             return None
-        layout = self._layouts.get(data.size)
+        layout = self._layouts.get(len(data))
         numbers = None if layout is None else layout.numbers(data)
-        return None if layout is None or numbers is None else (layout, numbers)
+        return None if layout is None or numbers is None else (written, layout, numbers)
 
     def of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, Any, list[Any]]:
         """Return the key of the program, the numbers of arguments, and the objects among them.
@@ -207,13 +216,14 @@ class Signature:
             return key, [*args], []
         parts: dict[int, tuple[Key, slice]] = {}
         row: list[float] = []
-        if self._layouts and (nested := _nested(args, kwargs)):
-            known = self._remembered(nested)
+        if self._layouts:
+            known = self._remembered((*args, *kwargs.values()) if kwargs else args)
             if known is not None:
-                layout, numbers = known
-                if len(nested) == len(args) and not is_named:
+                written, layout, numbers = known
+                if len(written) == len(args) and not is_named:
                     return layout.key, numbers, []
-                parts, row = dict(zip(map(id, nested), layout.parts, strict=True)), numbers.tolist()
+                row = numbers.tolist()
+                parts = dict(zip(map(id, written), layout.parts, strict=True))
         walk = Walk(self._function)
         given: Iterable[tuple[int | str, Any]] = enumerate(args)
         for walk.given, x in chain(given, kwargs.items()) if kwargs else given:

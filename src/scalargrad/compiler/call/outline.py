@@ -8,9 +8,10 @@ from __future__ import annotations
 import functools
 import gc
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
-from operator import itemgetter, methodcaller
+from itertools import groupby
+from operator import itemgetter
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -141,55 +142,91 @@ def filled(outline: Any, found: Sequence[Any]) -> Any:
 
 
 def filler(outline: Any, *, of_array: bool = False) -> Callable[[Any], Any]:
-    """Return a function that fills an outline, prepared part by part.
+    """Return a function that fills an outline: one expression, which makes all of the result.
 
     Parameters
     ----------
     of_array : bool
         Whether what was computed is an array of floats, rather than a list.
     """
-    kind = type(outline)
-    if kind is Place:
-        return methodcaller("item", outline.index) if of_array else itemgetter(outline.index)
-    if is_object_array(outline):
-        return _array_filler([*outline.flat], outline.shape, of_array)
-    if isinstance(outline, list | tuple | dict):
-        return _container_filler(outline, of_array)
-    if is_dataclass_object(outline):
-        fillers = {name: filler(x, of_array=of_array) for name, x in attributes(outline).items()}
-        return lambda found: _record(kind, {name: fill(found) for name, fill in fillers.items()})
-    return (lambda _: outline.copy()) if isinstance(outline, np.ndarray) else lambda _: outline
+    names: dict[str, Any] = {"like": like, "record": _record, "filled_array": _filled_array}
+    try:
+        return eval(f"lambda x: {_Expression(names, of_array).of(outline)}", names)  # type: ignore[no-any-return]
+    except (SyntaxError, RecursionError, MemoryError):  # of CPython's parser
+        raise TraceError("a compiled function returned lists nested too deeply") from None
 
 
-def _container_filler(outline: Any, of_array: bool) -> Callable[[Any], Any]:
-    kind, parts = type(outline), [*(outline.values() if isinstance(outline, dict) else outline)]
-    stretch = _indices([x.index for x in parts]) if {*map(type, parts)} == {Place} else None
-    if kind in {list, tuple} and isinstance(stretch, slice):  # numbers in a row, at once
-        if of_array:
-            return lambda x: kind(x[stretch].tolist())
-        return lambda x: kind(x[stretch])
-    fillers = [filler(x, of_array=of_array) for x in parts]
-    return lambda x: like(outline, [fill(x) for fill in fillers])
+class _Expression:
+    """The expression that makes a result of ``x``, what was computed.
+
+    Parameters
+    ----------
+    names : dict from str to object
+        The objects that it names, to which constants are added.
+    of_array : bool
+        As of `filler`.
+    """
+
+    def __init__(self, names: dict[str, Any], of_array: bool) -> None:
+        self.names, self.of_array = names, of_array
+
+    def of(self, outline: Any) -> str:
+        """Return the expression of an outline."""
+        kind = type(outline)
+        if kind is Place:
+            return f"x.item({outline.index})" if self.of_array else f"x[{outline.index}]"
+        if is_object_array(outline):
+            return self._array([*outline.flat], outline.shape)
+        if kind is dict:
+            named = (f"{self.name(key)}: {self.of(x)}" for key, x in outline.items())
+            return f"{{{', '.join(named)}}}"
+        if isinstance(outline, list | tuple | dict):
+            items = self._items(outline.values() if isinstance(outline, dict) else outline)
+            found = f"({items},)" if kind is tuple and items else f"[{items}]"
+            return found if kind in {list, tuple} else f"like({self.name(outline)}, {found})"
+        if is_dataclass_object(outline):
+            return f"record({self.name(kind)}, {self.of(attributes(outline))})"
+        return self.name(outline) + ".copy()" * isinstance(outline, np.ndarray)
+
+    def name(self, constant: Any) -> str:
+        """Return the name of an object."""
+        name = f"c{len(self.names)}"
+        self.names[name] = constant
+        return name
+
+    def _items(self, parts: Iterable[Any]) -> str:
+        """Return items of a list; those at consecutive places are taken together."""
+        found: list[str] = []
+        for begin, group in groupby(enumerate(parts), _begin):
+            items = [x for _, x in group]
+            if begin is None or len(items) == 1:
+                found += map(self.of, items)
+            else:
+                first = items[0].index
+                row = f"x[{first}:{first + len(items)}]"
+                found.append(f"*{row}.tolist()" if self.of_array else f"*{row}")
+        return ", ".join(found)
+
+    def _array(self, entries: list[Any], shape: tuple[int, ...]) -> str:
+        """Return what makes an array: of floats or bools if all entries are, else of objects."""
+        if self.of_array and {Place, float}.issuperset(map(type, entries)):
+            return f"{self.name(_template_filler(entries, shape))}(x)"
+        return f"filled_array([{self._items(entries)}], {shape})"
 
 
-def _array_filler(
-    entries: list[Any], shape: tuple[int, ...], of_array: bool
-) -> Callable[[Any], Any]:
-    """Return what makes an array: of floats or bools if all entries are, else of objects."""
-    if of_array and {Place, float}.issuperset(map(type, entries)):
-        return _template_filler(entries, shape)
-    take = _container_filler(entries, of_array)
+def _begin(item: tuple[int, Any]) -> int | None:
+    """Return where a row begins that has consecutive places; None for what is no place."""
+    k, x = item
+    return x.index - k if isinstance(x, Place) else None
 
-    def fill(found: Any) -> Any:
-        items = take(found)
-        kinds = set(map(type, items))
-        kind: Any = float if kinds == {float} or all(is_real(x) for x in items) else object
-        kind = bool if kinds == {bool} else kind
-        array = np.empty(shape, dtype=kind)
-        array.ravel()[:] = items
-        return array
 
-    return fill
+def _filled_array(items: list[Any], shape: tuple[int, ...]) -> Any:
+    kinds = set(map(type, items))
+    kind: Any = float if kinds == {float} or all(is_real(x) for x in items) else object
+    kind = bool if kinds == {bool} else kind
+    array = np.empty(shape, dtype=kind)
+    array.ravel()[:] = items
+    return array
 
 
 def _template_filler(entries: list[Any], shape: tuple[int, ...]) -> Callable[[Any], Any]:
