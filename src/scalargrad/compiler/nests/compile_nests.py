@@ -16,7 +16,7 @@ from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.compiler.nests.blocks import in_blocks
 from scalargrad.compiler.nests.equations import Body, statements
 from scalargrad.compiler.nests.equations import Program as Equations
-from scalargrad.compiler.nests.finder.find import trees, work
+from scalargrad.compiler.nests.finder.find import SHORT, trees, work
 from scalargrad.compiler.nests.finder.instructions import Instructions
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lowering import Form, Lowered, Lowering
@@ -36,10 +36,10 @@ from scalargrad.table.operation import Elementwise
 
 #: The most nodes of a program that is not searched for loops.
 _SMALL = 64
-#: The most nodes of a program that may be compiled node by node (`_SHORT`), and the time of its
-#: loops, in nanoseconds, above which it is (`_SLOW`): tables make loops slow.
-_SHORT, _SLOW = 2000, 15_000
-#: The most nodes of a program that may be so if its loops also take more than `_EACH` nanoseconds
+#: The time of the loops of a short program, in nanoseconds, above which it is compiled node by
+#: node: tables make loops slow.
+_SLOW = 15_000
+#: The most nodes of another that is so if its loops also take more than `_EACH` nanoseconds
 #: for each node.
 _MEDIUM, _EACH = 10_000, 10
 #: The most lines of code that LLVM optimizes, and the turns of steps for each line above which it
@@ -139,7 +139,7 @@ def _attempts(program: Program) -> Iterator[tuple[Partition, list[Form], bool]]:
     first in loops, then without.
     """
     has_rows = has_lanes(program.nodes().table)
-    yield from _in_forms(program, is_last=not has_rows or len(program) <= _SHORT)
+    yield from _in_forms(program, is_last=not has_rows or len(program) <= SHORT)
     if has_rows:
         yield from _in_forms(unrolled(program), is_last=True)
 
@@ -159,7 +159,7 @@ def _in_loops(partition: Partition) -> Iterator[tuple[Partition, list[Form], boo
     for found in _forms([part.recording for part in partition.parts]):
         yield partition, found, True
         yield partition, found, False
-        if len(partition.program) <= _SHORT:  # which takes no longer to be compiled without loops
+        if len(partition.program) <= SHORT:  # which takes no longer to be compiled without loops
             break
 
 
@@ -167,7 +167,7 @@ def _forms(recordings: Sequence[Instructions]) -> Iterator[list[Form]]:
     """Yield a tree for each part of a program, or the part if it has none or is faster without."""
     searches = [map(_form, trees(x)) if len(x) > _SMALL else iter(()) for x in recordings]
     found: list[Form] = [*recordings]
-    is_left = all(len(x) <= _SHORT for x in recordings)  # which needs no loops
+    is_left = all(len(x) <= SHORT for x in recordings)  # which needs no loops
     while True:
         more = [next(x, None) for x in searches]
         if not is_left and all(x is None for x in more):
@@ -180,7 +180,7 @@ def _forms(recordings: Sequence[Instructions]) -> Iterator[list[Form]]:
 def _form(tree: Tree) -> Form:
     """Return a tree, or its recording if that runs faster node by node."""
     n, time = len(tree.recording), work(tree)
-    is_short = n <= _SHORT or (n <= _MEDIUM and time > _EACH * n)
+    is_short = n <= SHORT or (n <= _MEDIUM and time > _EACH * n)
     return tree.recording if is_short and time > _SLOW else tree
 
 

@@ -27,7 +27,7 @@ from scalargrad.compiler.nests.equations import (
     as_index,
     statements,
 )
-from scalargrad.compiler.nests.finder.find import NODES_PER_STATEMENT
+from scalargrad.compiler.nests.finder.find import NODES_PER_STATEMENT, SHORT
 from scalargrad.compiler.nests.finder.instructions import (
     COMPUTED,
     GIVEN,
@@ -184,7 +184,10 @@ class Lowering:
         else:
             written = to_equations(tree, b, given, part.places, around=self.around)
             if _length(b.items[items:]) > len(part.recording) / NODES_PER_STATEMENT:
-                raise TraceError("written out, the program is not much longer")
+                if len(part.recording) > SHORT:
+                    raise TraceError("written out, the program is not much longer")
+                del b.arrays[arrays:], b.items[items:]
+                return self._write_part(part, part.recording)
         pairs = [*zip(given, part.given, strict=True)]
         wide = {a: cells.vars[x.lanes] for a, x in pairs if x.lanes > 1}
         rows = vectorized(b, arrays, items, wide) if wide else {}

@@ -54,6 +54,8 @@ _SPLITS, _WORSE = 4, 1.25
 _CHANGED = 150
 #: The fewest nodes for each statement: with fewer, a program is written without loops.
 NODES_PER_STATEMENT = 4
+#: The same where loops choose operands in a short program, of at most `SHORT` nodes.
+_CHOOSING, SHORT = 9, 2000
 #: The most statements of a tree: `_MOST`; in long recordings, one for each `_NODES_EACH` nodes, up
 #: to `_LAST`.
 _MOST, _NODES_EACH, _LAST = 500, 12, 8000
@@ -116,7 +118,7 @@ class _Simplest:
                 self._take(search(recording, kinds, extrapolate=False))
             if self.tree is not None and not _chooses(self.tree):
                 break
-        repeats = any(NODES_PER_STATEMENT * x.size <= len(recording) for x in self._taken)
+        repeats = not all(map(_is_irregular, self._taken))
         if _chooses(self.tree) if self.tree else repeats:  # additions of two turns may be one run
             self._take(search(recording, are_numbers, least=_TURNS))
         if self.tree is not None and count_tables(self.tree):  # two sums may share what is one loop
@@ -134,6 +136,12 @@ class _Simplest:
         self._taken.append(structure)
         if found is not None and score(found) < self._score:
             self.tree, self._score = found, score(found)
+
+
+def _is_irregular(structure: Structure) -> bool:
+    """Return whether a program is written without loops if these choose operands."""
+    n = len(structure.recording)
+    return n < structure.size * (_CHOOSING if n <= SHORT else NODES_PER_STATEMENT)
 
 
 def _flat(found: Structure | None, time: float) -> Tree | None:
@@ -242,7 +250,7 @@ def _tree(structure: Structure, limit: float, known: set[tuple[str, float]]) -> 
     known.add(key)
     if structure.size <= _CHANGED:
         tree = _split(tree)
-    return None if is_padded(tree) else tree
+    return None if is_padded(tree) or (_is_irregular(structure) and _chooses(tree)) else tree
 
 
 def _split(tree: Tree) -> Tree:
