@@ -55,6 +55,30 @@ def parameters(sizes: list[int], seed: int = 1) -> list[float]:
 
 
 @program
+def few_points() -> Call:
+    """Squares of a network at four points, as in a first lecture: all of its units are alike."""
+    sizes, points = [2, 16, 16, 1], table(4, 2, 7)
+    return jit(value_and_grad(lambda p: sum(dense(p, sizes, x)[0] ** 2 for x in points))), (
+        parameters(sizes),
+    )
+
+
+@program
+def few_points_by_layers() -> Call:
+    """Squares of a network of `nn` at four points, whose last layer is linear."""
+    random.seed(1)
+    model, points = MLP(2, [16, 16, 1]), table(4, 2, 7)
+    loss = jit(lambda: sum(model(x) ** 2 for x in points))
+
+    def slopes() -> list[float]:
+        model.zero_grad()
+        loss().backward()
+        return [p.grad for p in model.parameters()]
+
+    return slopes, ()
+
+
+@program
 def moons() -> Call:
     """Hinge loss of a network of `nn` over 40 points, with a penalty; gradients by backward."""
     random.seed(0)

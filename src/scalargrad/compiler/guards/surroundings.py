@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import partial
-from itertools import chain, repeat
-from operator import attrgetter
+from itertools import chain, count, repeat
+from operator import attrgetter, not_
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -84,7 +84,7 @@ _CODE, _LABEL = attrgetter("__code__"), attrgetter("label")
 _LAYOUT, _ITEMS_OF_ARRAY = attrgetter("shape", "dtype"), attrgetter("flat")
 _OF_DEFAULTS = attrgetter(*_DEFAULTS)
 _OF_PARTIAL = attrgetter("func", "args", "keywords")
-_CELL = attrgetter("cell_contents")
+_CELL, _OP, _SPACE = attrgetter("cell_contents"), attrgetter("op"), attrgetter("__dict__")
 _NUMBERS = {Value, Parameter}
 #: What code names that asks whether there is an attribute, such as one that is added to a Value.
 _ASKS = {"getattr", "hasattr", "vars", "__dict__", "AttributeError", "Exception"}
@@ -183,9 +183,9 @@ def named(place: Place) -> str:
 def walked(roots: Sequence[Any], names: NamesRead, **how: Any) -> Walk:
     """Walk until no more names are found: each may lead to code that names others.
 
-    Most are found near the roots, so the first walks end there.
+    Most are found near the roots, so the first walks end there, unless names were found before.
     """
-    most: int | None = _NEAR
+    most = None if names.names else _NEAR
     while True:
         known = names.count()
         walk = Walk(roots, names, most=most, **how)
@@ -351,10 +351,24 @@ class Walk:
         if self._are_closed(items):
             return
         self.rereading.items(x, items)
-        self._push_inside(items)
+        if not self._takes_values(items):
+            self._push_inside(items)
         if isinstance(x, set | frozenset):
             self._look_up(items)
             self.tokens += [Same(y) for y in items if is_stateful(type(y))]  # in the order of ids
+
+    def _takes_values(self, items: list[Any]) -> bool:
+        """Note items at once, as `_value` does, if all are Values met for the first time."""
+        if not {*map(type, items)} <= _NUMBERS or self._reads_labels or self._asks:
+            return False
+        ids = dict(zip(map(id, items), count(len(self.met)), strict=False))
+        if len(ids) < len(items) or not ids.keys().isdisjoint(self.met) or any(map(_SPACE, items)):
+            return False
+        self.tokens += zip(map(type, items), map(not_, map(_OP, items)), strict=True)
+        self.met |= ids
+        self.kept += items
+        self.values += items
+        return True
 
     def _dict(self, x: Mapping[Any, Any]) -> None:
         keys, items = [*x], [*x.values()]

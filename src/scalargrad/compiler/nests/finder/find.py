@@ -18,7 +18,7 @@ from scalargrad.compiler.nests.finder.access import (
     starts_there,
 )
 from scalargrad.compiler.nests.finder.instructions import NUMBER, Instructions
-from scalargrad.compiler.nests.finder.split import peeled, split, unroll_loop
+from scalargrad.compiler.nests.finder.split import peeled, rows_apart, split, unroll_loop
 from scalargrad.compiler.nests.finder.structure import Structure, flat, search
 from scalargrad.compiler.nests.finder.tree import (
     Access,
@@ -170,18 +170,30 @@ def _with_whole_rows(tree: Tree) -> Tree:
 
 
 def _with_turns_written(tree: Tree) -> Tree:
-    """Return a tree, faster with short loops unrolled if their operands choose turn by turn."""
+    """Return a tree, faster with turns written out of loops whose operands choose turn by turn.
+
+    These are all turns of a short loop, and the last one of a loop in which that one chooses.
+    """
     tried = set[int]()  # loops, by their first symbols
     while len(tried) < _TRIED and len(tried) * len(tree.recording) < _READ:
         choosing = {x for s in tree.statements if has_choices(s) for x in s.loops}
-        short = [x for x in choosing if (x.times or _TURNS + 1) <= _TURNS]
-        left = [x for x in short if int(x.symbols[0]) not in tried]
+        at_end = {x for s in tree.statements for x in _choosing_last(s)}
+        short = {x for x in choosing if (x.times or _TURNS + 1) <= _TURNS}
+        left = [x for x in short | at_end if int(x.symbols[0]) not in tried]
         if not left:
             break
         loop = max(left, key=lambda x: x.number)
         tried.add(int(loop.symbols[0]))
-        tree = min(tree, _read(unroll_loop(tree.structure, loop), tree), key=_time)
+        changed = unroll_loop if loop in short else rows_apart
+        tree = min(tree, _read(changed(tree.structure, loop), tree), key=_time)
     return tree
+
+
+def _choosing_last(statement: Statement) -> Iterator[Loop]:
+    """Yield the loops at whose last turn an operand is another than before."""
+    for x in statement.operands:
+        if isinstance(x, Border) and x.at + 1 == statement.loops[x.axis].times:
+            yield statement.loops[x.axis]
 
 
 def _read(structure: Structure, before: Tree | None = None) -> Tree:

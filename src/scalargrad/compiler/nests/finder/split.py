@@ -191,7 +191,16 @@ def _peeled(structure: Structure, loop: Loop, addresses: list[Integers]) -> Stru
     length = max(lengths)
     if not length or 2 * lengths.count(length) < len(lengths):
         return None
-    n, of = len(structure.recording), loop.symbols - len(structure.recording)
+    return rows_apart(structure, loop, length)
+
+
+def rows_apart(structure: Structure, loop: Loop, length: int = 1) -> Structure:
+    """Return the structure with a loop of rows of some turns, and the last turns after it.
+
+    These are at least one, written out.
+    """
+    n, of, times = len(structure.recording), loop.symbols - len(structure.recording), loop.times
+    assert times is not None
     starts, periods, counts = (
         x.copy() for x in (structure.starts, structure.periods, structure.counts)
     )

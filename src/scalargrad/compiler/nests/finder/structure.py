@@ -252,8 +252,9 @@ class _Search:
         start = start - self._preceding(start, stop, period)
         times = (stop - start) // period
         slack = stop - start - times * period
-        late = self._seam(start, times, slack, period)
-        start = start + late
+        room = (period - 1) * ((times > _LEAST) & (self.least > 0))  # as a copy fewer leaves
+        late = self._seam(start, times, slack + room, period)
+        start, times = start + late, times - (late > slack)
         while (over := start + period * times - np.append(start[1:], len(self.codes))).max() > 0:
             early = np.clip(over, 0, late)  # where the next run begins before its first copy
             start, late, times = start - early, late - early, times - (over > early)
