@@ -41,6 +41,22 @@ from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import flag, is_word, listed, scalar, whole
 from scalargrad.value import Scalar, Value
 
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "hinge_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "l1_penalty",
+    "l2_penalty",
+    "mse_loss",
+    "multi_margin_loss",
+    "nll_loss",
+    "smooth_l1_loss",
+]
+
 
 def mse_loss(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
     """Compute the squared error, (x - t)², averaged over all numbers.

@@ -21,6 +21,8 @@ from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.validation import listed, number
 from scalargrad.value import Value
 
+__all__ = ["accuracy", "confusion_matrix", "error_rate", "zero_one_loss"]
+
 #: The targets beside a single score: class 1, and the other in either convention.
 _OF_TWO = (1.0, 0.0, -1.0)
 

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable
+from inspect import Signature, signature
+from typing import Any, ClassVar
 
-from scalargrad.losses.functional import (
-    IGNORED,
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    hinge_loss,
-    huber_loss,
-    kl_div,
-    l1_loss,
-    mse_loss,
-    multi_margin_loss,
-    nll_loss,
-    smooth_l1_loss,
-)
-from scalargrad.losses.reduction import Reduction
+from scalargrad.losses import functional
 
 __all__ = [
     "BCELoss",
@@ -47,8 +34,14 @@ class Loss:
 
     function: ClassVar[Callable[..., Any]]
 
-    def __init__(self, **options: Any) -> None:
-        self.options = options
+    def __init__(self, *args: Any, **options: Any) -> None:
+        given = _of_options(type(self).function).bind(*args, **options)
+        given.apply_defaults()
+        self.options = dict(given.arguments)
+
+    def __init_subclass__(cls) -> None:
+        if "function" in vars(cls):
+            cls.__signature__ = _of_options(cls.function)  # type: ignore[attr-defined]
 
     def __call__(self, input: Any, target: Any) -> Any:
         """Compute the loss of predictions and targets, as `function` does."""
@@ -57,6 +50,12 @@ class Loss:
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
         return f"{type(self).__name__}({shown})"
+
+
+def _of_options(function: Callable[..., Any]) -> Signature:
+    """Return the signature of a loss without predictions and targets."""
+    found = signature(function)
+    return found.replace(parameters=[*found.parameters.values()][2:])
 
 
 class MSELoss(Loss):
@@ -68,10 +67,7 @@ class MSELoss(Loss):
     5.0
     """
 
-    function = staticmethod(mse_loss)
-
-    def __init__(self, *, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction=reduction)
+    function = staticmethod(functional.mse_loss)
 
 
 class L1Loss(Loss):
@@ -83,10 +79,7 @@ class L1Loss(Loss):
     1.5
     """
 
-    function = staticmethod(l1_loss)
-
-    def __init__(self, *, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction=reduction)
+    function = staticmethod(functional.l1_loss)
 
 
 class HuberLoss(Loss):
@@ -98,10 +91,7 @@ class HuberLoss(Loss):
     2.5
     """
 
-    function = staticmethod(huber_loss)
-
-    def __init__(self, reduction: Reduction = "mean", delta: float = 1.0) -> None:
-        super().__init__(reduction=reduction, delta=delta)
+    function = staticmethod(functional.huber_loss)
 
 
 class SmoothL1Loss(Loss):
@@ -113,10 +103,7 @@ class SmoothL1Loss(Loss):
     2.5
     """
 
-    function = staticmethod(smooth_l1_loss)
-
-    def __init__(self, *, reduction: Reduction = "mean", beta: float = 1.0) -> None:
-        super().__init__(reduction=reduction, beta=beta)
+    function = staticmethod(functional.smooth_l1_loss)
 
 
 class BCELoss(Loss):
@@ -128,10 +115,7 @@ class BCELoss(Loss):
     100.0
     """
 
-    function = staticmethod(binary_cross_entropy)
-
-    def __init__(self, weight: Any = None, *, reduction: Reduction = "mean") -> None:
-        super().__init__(weight=weight, reduction=reduction)
+    function = staticmethod(functional.binary_cross_entropy)
 
 
 class BCEWithLogitsLoss(Loss):
@@ -143,12 +127,7 @@ class BCEWithLogitsLoss(Loss):
     0.0
     """
 
-    function = staticmethod(binary_cross_entropy_with_logits)
-
-    def __init__(
-        self, weight: Any = None, *, reduction: Reduction = "mean", pos_weight: Any = None
-    ) -> None:
-        super().__init__(weight=weight, reduction=reduction, pos_weight=pos_weight)
+    function = staticmethod(functional.binary_cross_entropy_with_logits)
 
 
 class HingeLoss(Loss):
@@ -160,10 +139,7 @@ class HingeLoss(Loss):
     0.25
     """
 
-    function = staticmethod(hinge_loss)
-
-    def __init__(self, *, margin: float = 1.0, reduction: Reduction = "mean") -> None:
-        super().__init__(margin=margin, reduction=reduction)
+    function = staticmethod(functional.hinge_loss)
 
 
 class CrossEntropyLoss(Loss):
@@ -175,22 +151,7 @@ class CrossEntropyLoss(Loss):
     0.0
     """
 
-    function = staticmethod(cross_entropy)
-
-    def __init__(
-        self,
-        weight: Sequence[float] | None = None,
-        *,
-        ignore_index: int = IGNORED,
-        reduction: Reduction = "mean",
-        label_smoothing: float = 0.0,
-    ) -> None:
-        super().__init__(
-            weight=weight,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-        )
+    function = staticmethod(functional.cross_entropy)
 
 
 class NLLLoss(Loss):
@@ -202,16 +163,7 @@ class NLLLoss(Loss):
     1.0
     """
 
-    function = staticmethod(nll_loss)
-
-    def __init__(
-        self,
-        weight: Sequence[float] | None = None,
-        *,
-        ignore_index: int = IGNORED,
-        reduction: Reduction = "mean",
-    ) -> None:
-        super().__init__(weight=weight, ignore_index=ignore_index, reduction=reduction)
+    function = staticmethod(functional.nll_loss)
 
 
 class KLDivLoss(Loss):
@@ -223,12 +175,7 @@ class KLDivLoss(Loss):
     0.0
     """
 
-    function = staticmethod(kl_div)
-
-    def __init__(
-        self, *, reduction: Reduction | Literal["batchmean"] = "mean", log_target: bool = False
-    ) -> None:
-        super().__init__(reduction=reduction, log_target=log_target)
+    function = staticmethod(functional.kl_div)
 
 
 class MultiMarginLoss(Loss):
@@ -240,14 +187,4 @@ class MultiMarginLoss(Loss):
     0.0
     """
 
-    function = staticmethod(multi_margin_loss)
-
-    def __init__(
-        self,
-        p: int = 1,
-        margin: float = 1.0,
-        weight: Sequence[float] | None = None,
-        *,
-        reduction: Reduction = "mean",
-    ) -> None:
-        super().__init__(p=p, margin=margin, weight=weight, reduction=reduction)
+    function = staticmethod(functional.multi_margin_loss)
