@@ -52,13 +52,12 @@ class FitResult:
         self,
         parameters: Parameters,
         objective: Objective,
-        ended: tuple[bool, str],
         search: Search,
         curvature: Callable[[Point], Any],
     ) -> None:
         self._parameters, self._objective, self._search = parameters, objective, search
         self._curvature = curvature
-        self.success, self.message = ended
+        self.success, self.message = search(objective, parameters.bounds)
         self._free, self.fun = objective.best.free, objective.best.cost
         self._numbers = [float(x) for x in parameters.numbers(self._free)]
         self.x = parameters.shaped(self._numbers)

@@ -21,7 +21,6 @@ from scalargrad.show import html
 from scalargrad.show.graphs.gates import gate_sign, gate_text
 from scalargrad.show.number_format import is_exact, number, relation
 from scalargrad.show.shown_graph import scores_of
-from scalargrad.show.steps.formulas import MATHML, TEXT, TEXTS, Notation
 from scalargrad.show.steps.layers import layered
 from scalargrad.show.steps.page.drawings import drawings
 from scalargrad.show.steps.partials import (
@@ -36,7 +35,15 @@ from scalargrad.show.steps.partials import (
     shorten,
 )
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.step import Step, gate_sentence, table_html
+from scalargrad.show.steps.step import (
+    MATHML,
+    TEXT,
+    TEXTS,
+    Notation,
+    Step,
+    gate_sentence,
+    table_html,
+)
 from scalargrad.table.javascript import javascript_functions
 from scalargrad.table.numbers import json_number
 from scalargrad.table.operation import Operation

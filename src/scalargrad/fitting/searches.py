@@ -1,4 +1,4 @@
-"""least_squares: the parameters at which a sum of squared residuals is lowest."""
+"""minimize and least_squares: SciPy's searches for the parameters at which a function is lowest."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from scalargrad.errors import DomainError, NumericalError, OperandError
 from scalargrad.fitting.objective import (
+    BAD,
     Callback,
     Derivative,
     Model,
@@ -18,8 +19,197 @@ from scalargrad.fitting.objective import (
 from scalargrad.fitting.parameters import Parameters
 from scalargrad.fitting.result import Bounds, FitResult
 from scalargrad.table.validation import choice, flag, positive, size
-from scalargrad.transforms.functional import jacobian
+from scalargrad.transforms.functional import hessian, hvp, jacobian, value_and_grad
 from scalargrad.tree import flatten, object_array
+
+#: SciPy's methods that take a gradient, each with the further argument that it takes of a function.
+METHODS = {
+    "BFGS": "",
+    "CG": "",
+    "L-BFGS-B": "",
+    "Newton-CG": "hessp",
+    "trust-exact": "hess",
+    "trust-krylov": "hessp",
+    "trust-ncg": "hessp",
+}
+#: The greatest product of recorded nodes and parameters, a few seconds' work, up to which the
+#: Hessian at one point is computed eagerly: to compile it may take as long.
+_EAGER = 300_000
+#: SciPy's status of a search that ended because steps no longer changed the value.
+_NO_DIGITS = 2
+#: The greatest slope, as a multiple of the value, at which such a search has succeeded.
+_FLAT = 1e-5
+
+
+def minimize(
+    f: Callable[..., Any],
+    x0: Any,
+    *args: Any,
+    method: str | None = None,
+    transforms: Any = None,
+    bounds: Any = None,
+    tol: float | None = None,
+    max_iterations: int | None = None,
+    callback: Callback | None = None,
+    verbose: int = 0,
+    jit: bool = True,
+) -> FitResult:
+    """Find the parameters at which a function is lowest, by SciPy with exact derivatives.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, *args)`` with parameters shaped as `x0`; returns one number. For standard errors it
+        is minus the logarithm of a likelihood, or of a posterior density.
+    x0 : tree of numbers
+        The start: a number, or numbers in lists, tuples, dicts, arrays and dataclasses.
+    *args
+        Data, which stays as it is during the fit.
+    method : str, optional
+        "BFGS", "CG", "L-BFGS-B", "Newton-CG", "trust-exact", "trust-krylov" or "trust-ncg"; the
+        last four use second derivatives. By default BFGS, with bounds L-BFGS-B.
+    transforms : Transform, or tree of them, optional
+        `positive`, `interval`, `simplex` or `ordered`, for all parameters or in the shape of `x0`
+        or of its upper part; a dict may leave out what is free.
+    bounds : (low, high), or tree of such pairs, optional
+        Bounds that may be reached, for L-BFGS-B; None stands for no bound.
+    tol : float, optional
+        The tolerance of the method, as in SciPy.
+    max_iterations : int, optional
+        The most iterations; by default SciPy's.
+    callback : callable, optional
+        ``callback(x, value)`` after each iteration; a true result, or StopIteration, stops the fit.
+    verbose : int
+        0 prints nothing, 1 a line at the end, 2 one after each iteration, too.
+    jit : bool
+        Whether derivatives are compiled, by `scalargrad.jit`.
+
+    Returns
+    -------
+    FitResult
+        With `x` shaped as `x0`, `fun` and `standard_errors`.
+
+    Raises
+    ------
+    OperandError
+        If the arguments do not fit together, or `f` does not return one number.
+    DomainError, NumericalError
+        If `f` is not defined, or not finite, at the start; the message names the parameters.
+    MissingPackageError
+        If SciPy is not installed, or NumPy.
+
+    Notes
+    -----
+    A step to where `f` is not finite, or raises DomainError, NumericalError or another ValueError
+    or ArithmeticError, is made shorter. Ctrl-C ends the fit after the evaluation under way; the
+    result then has the best point so far.
+
+    Examples
+    --------
+    >>> from scalargrad import log
+    >>> from scalargrad.fitting import minimize, positive
+    >>> def minus_log_likelihood(p, data):
+    ...     return sum(log(p["scale"]) + x / p["scale"] for x in data)
+    >>> fit = minimize(minus_log_likelihood, {"scale": 1.0}, [2.0, 4.0, 6.0, 8.0],
+    ...                transforms={"scale": positive})
+    >>> round(fit.x["scale"], 4), round(fit.standard_errors["scale"], 4)
+    (5.0, 2.5)
+    """
+    optimize = scipy_optimize("minimize")
+    import numpy as np
+
+    parameters = Parameters(x0, transforms, bounds)
+    default = "L-BFGS-B" if parameters.is_bounded else "BFGS"
+    method = choice(default if method is None else method, "method", METHODS)
+    if parameters.is_bounded and method != "L-BFGS-B":
+        raise DomainError(
+            f"method is {method!r}, which takes no bounds; use 'L-BFGS-B' or interval"
+        )
+    options: dict[str, Any] = {"tol": None if tol is None else positive(tol, "tol")}
+    if max_iterations is not None:
+        options["options"] = {"maxiter": size(max_iterations, "max_iterations", 1)}
+    model = Model(f, parameters, args, jit=jit)
+    of_free = model.of_free()
+    second: dict[str, Any] = {}
+    if METHODS[method] == "hessp":
+        product = model.compiled(lambda q, v: hvp(of_free, q, v)[1])
+        second["hessp"] = _with_fallback(product, lambda _, v: v)
+    elif METHODS[method] == "hess":
+        second["hess"] = _with_fallback(model.compiled(hessian(of_free)), lambda q: np.eye(len(q)))
+
+    def curvature(best: Point) -> Any:
+        second = hessian(of_free)
+        many = model.recorded * len(best.free) > _EAGER
+        return (model.compiled(second) if many else second)(best.free)
+
+    derivative = model.compiled(value_and_grad(of_free))
+    objective = Objective(derivative, report=reporter(callback, parameters), verbose=verbose)
+    model.start(objective)
+
+    def search(part: Objective, bounds: Bounds) -> tuple[bool, str]:
+        if part is objective:
+            return _lowest(optimize, part, method, bounds, options | second)
+        return _lowest(optimize, part, default, bounds, options)
+
+    return FitResult(parameters, objective, search, curvature)
+
+
+def _with_fallback(f: Callable[..., Any], instead: Callable[..., Any]) -> Callable[..., Any]:
+    """Return second derivatives that have a stand-in at trial points where there are none.
+
+    A region of trust asks for them before it refuses the point.
+    """
+
+    def tried(*args: Any) -> Any:
+        try:
+            return f(*args)
+        except BAD:
+            return instead(*args)
+
+    return tried
+
+
+def _lowest(
+    optimize: Any, objective: Objective, method: str, bounds: Bounds, options: dict[str, Any]
+) -> tuple[bool, str]:
+    """Run one of SciPy's methods from the point at which an objective was started.
+
+    Where the function is not defined, it is continued by a parabola that rises from the point of
+    the last iteration, and is lowest a quarter of the way to there: a line search steps back, and a
+    region of trust shrinks.
+
+    Returns
+    -------
+    success, message
+        Whether it converged, and why it ended.
+    """
+    base = objective.best
+
+    def guarded(free: Any) -> tuple[float, Any]:
+        point = objective.at(free)
+        if point is not None:
+            return point.cost, point.slope
+        step = free - base.free
+        rise = max(abs(float(base.slope @ step)), 1e-6 * max(1.0, abs(base.cost)))
+        return base.cost + rise, 3.0 * rise * step / float(step @ step)
+
+    def iterated(intermediate_result: Any) -> None:  # noqa: ARG001 - SciPy asks for this name
+        nonlocal base
+        base = objective.best
+        objective.iterated()
+
+    if method == "L-BFGS-B":
+        options = options | {"bounds": bounds}
+    with objective.running() as early:
+        found = optimize.minimize(
+            guarded, base.free, jac=True, method=method, callback=iterated, **options
+        )
+    if early:
+        return False, early[0]
+    best = objective.best
+    is_flat = bool(abs(best.slope).max() <= _FLAT * max(1.0, abs(best.cost)))
+    return bool(found.success or (found.status == _NO_DIGITS and is_flat)), str(found.message)
+
 
 #: The tolerance of LSMR. By SciPy's, 1e-6, a bundle adjustment of 700 observations that cameras and
 #: points may shift together takes 697 evaluations instead of 9.
@@ -129,7 +319,7 @@ def least_squares(
         options["tr_options"] = {"atol": _OF_LSMR, "btol": _OF_LSMR}
 
     def search(objective: Objective, bounds: Bounds) -> tuple[bool, str]:
-        return _search(optimize, objective, bounds, options)
+        return _least(optimize, objective, bounds, options)
 
     def curvature(best: Point) -> Any:
         if count <= free:
@@ -139,8 +329,7 @@ def least_squares(
         squares = best.slope.T @ best.slope
         return (squares.toarray() if sparse else squares) / (best.cost / (count - free))
 
-    ended = search(objective, parameters.bounds)
-    return FitResult(parameters, objective, ended, search, curvature)
+    return FitResult(parameters, objective, search, curvature)
 
 
 def _derivative(model: Model, *, sparse: bool) -> Derivative:
@@ -175,7 +364,7 @@ def _sum_of_squares(residuals: Any) -> float:
     return float(residuals @ residuals)
 
 
-def _search(
+def _least(
     optimize: Any, objective: Objective, bounds: Bounds, options: dict[str, Any]
 ) -> tuple[bool, str]:
     """Run one of SciPy's methods from the point at which an objective was started.
