@@ -8,7 +8,6 @@ from typing import Any
 from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, topological_order
 from scalargrad.show.graphs.builder import Builder
-from scalargrad.show.graphs.diagram import Look
 from scalargrad.show.graphs.layout import DPI, SIDES
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.view import SIDE_BY_SIDE, View, expanded_folds
@@ -152,7 +151,7 @@ def draw(
     )
     diagram = builder.build(_title(builder))
     diagram.note = _note(view) if is_cut else ""
-    diagram.look = Look(_highlighted(builder, _values(highlight, "highlight")))
+    diagram.highlighted = _highlighted(builder, _values(highlight, "highlight"))
     return Picture(diagram, direction, dpi=dpi, dark=dark)
 
 
@@ -200,7 +199,7 @@ def _values(given: Any, name: str) -> list[Value]:
     return [instance(x, f"an entry of {name}", Value, made) for x in found]
 
 
-def _highlighted(builder: Builder, nodes: Iterable[Value]) -> frozenset[str]:
+def _highlighted(builder: Builder, nodes: Iterable[Value]) -> set[str]:
     """Return the ids of nodes, of their wires, and of the lines between them."""
     found = dict[Value, None]()
     for node in nodes:
@@ -214,4 +213,4 @@ def _highlighted(builder: Builder, nodes: Iterable[Value]) -> frozenset[str]:
     for node in found:
         ids |= {builder.shape(node)} | builder.wired(node)
         ids.update(*(builder.line(node, i) for i, x in enumerate(node.parents) if x in found))
-    return frozenset(ids)
+    return ids
