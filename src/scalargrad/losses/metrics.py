@@ -7,7 +7,7 @@ from typing import Any
 
 from scalargrad.errors import DomainError, NumericalError, OperandError
 from scalargrad.grad_mode import recorder, switches
-from scalargrad.losses.reduction import (
+from scalargrad.losses.functional import (
     Reduction,
     class_index,
     examples,
