@@ -14,7 +14,7 @@ from scalargrad.show.graphs.view import SIDE_BY_SIDE, View, expanded_folds
 from scalargrad.show.number_format import number
 from scalargrad.show.shown_graph import ShownGraph
 from scalargrad.show.subgraphs.folds import Fold, fold
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.validation import flag, instance, is_word, listed, text, whole
 from scalargrad.value import Value
 
@@ -159,9 +159,8 @@ def _title(builder: Builder) -> str:
     """Return the title sentence of a picture."""
     graph, closed = builder.graph, len(builder.view.closed)
     written = (f"{graph.names[x]} {builder.sign(x)} {number(x.data)}" for x in graph.roots)
-    shown = ", ".join(written)
-    count, parts = len(graph.order), f", {closed} folded part{'s' * (closed != 1)}" * bool(closed)
-    return f"Computation graph of {shown}: {count} node{'s' * (count != 1)}{parts}"
+    count, parts = len(graph.order), f", {counted(closed, 'folded part')}" * bool(closed)
+    return f"Computation graph of {', '.join(written)}: {count} node{'s' * (count != 1)}{parts}"
 
 
 def resolution(dpi: Any) -> int:

@@ -216,31 +216,6 @@ def in_symbols(gate: SymbolicGate, expression: Expression, writer: FormulaWriter
     return gate.form.sign(expression), writer.expression(expression, gate.words)
 
 
-def local_formula(scene: Scene, node: Value, operand: int, writer: FormulaWriter) -> Formula:
-    """Return the local derivative of a wire, ``∂f/∂z = q = 3``."""
-    parent, local = node.parents[operand], node.local_grads[operand]
-    assert isinstance(parent, Value)
-    assert local is not None
-    gate = scene.gate(node)
-    rule, textbook = gate.derivative(operand)
-    partial = shorten(rule)
-    left = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
-    if scene.readers[parent] > 1 and (node is scene.root or scene.is_repeated(node, parent)):
-        left = writer.row([left, writer.phrase(TEXTS["share"])])  # not the whole derivative
-    symbols = in_symbols(gate, partial, writer)
-    numbers = writer.expression(partial, gate.shown)
-    filled_in, result = gate.relations(operand)
-    of_names = loosest(filled_in, result)
-    if symbols[1] == numbers:  # a number
-        return Formula([("", left)], [(of_names, writer.number(local))])
-    repeats = TEXT.expression(partial, gate.shown) == number(local)
-    links = [(filled_in, numbers), (result, writer.number(local))]
-    written = [("", left), symbols]
-    if textbook is not None:
-        written.insert(1, in_symbols(gate, textbook, writer))
-    return Formula(written, links, of_names if repeats else "")
-
-
 _MOST_INPUTS, _MOST_NAMES = 8, 4
 _WRITERS: dict[str, FormulaWriter] = {"text": TEXT, "mathml": MATHML}
 
@@ -360,12 +335,32 @@ class Step:
 
     def local_text(self, form: Form = "text") -> str:
         """Write the local derivative with its number, ``∂f/∂z = q = 3``; empty if not backward."""
-        return _written(self._local(form).links("whole"), form)
+        writer = _writer(form)
+        if self.phase != "backward":
+            return ""
+        return writer.put("whole", writer.chain(self._local(writer).links("whole")))
 
-    def _local(self, form: Form) -> Formula:
-        if self.node is None or self.operand is None:
-            return Formula([], [])
-        return local_formula(self.scene, self.node, self.operand, _writer(form))
+    def _local(self, writer: FormulaWriter) -> Formula:
+        """Return the local derivative of a wire, ``∂f/∂z = q = 3``."""
+        scene, (node, operand, parent, _, local, _) = self.scene, self._wire()
+        gate = scene.gate(node)
+        rule, textbook = gate.derivative(operand)
+        partial = shorten(rule)
+        left = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
+        if self.fans_out and (node is scene.root or scene.is_repeated(node, parent)):
+            left = writer.row([left, writer.phrase(TEXTS["share"])])  # not the whole derivative
+        symbols = in_symbols(gate, partial, writer)
+        numbers = writer.expression(partial, gate.shown)
+        filled_in, result = gate.relations(operand)
+        of_names = loosest(filled_in, result)
+        if symbols[1] == numbers:  # a number
+            return Formula([("", left)], [(of_names, writer.number(local))])
+        repeats = TEXT.expression(partial, gate.shown) == number(local)
+        links = [(filled_in, numbers), (result, writer.number(local))]
+        written = [("", left), symbols]
+        if textbook is not None:
+            written.insert(1, in_symbols(gate, textbook, writer))
+        return Formula(written, links, of_names if repeats else "")
 
     def sentence(self, notation: Notation = "partial") -> str:
         """Say in a sentence what happens."""
@@ -409,10 +404,11 @@ class Step:
     def _formula(self, part: Part, form: Form, n: Notation) -> str:
         writer, scene = _writer(form), self.scene
         if self.node is None:
-            written = [
-                writer.chain(_input_formula(scene, leaf, writer).links(part))
-                for leaf in scene.inputs[:_MOST_INPUTS]
-            ]
+            written = []
+            for leaf in scene.inputs[:_MOST_INPUTS]:
+                name, data = writer.name(scene.in_formulas[leaf]), scene.data[leaf]
+                formula = Formula([("", name)], [(relation(data), writer.number(data))])
+                written.append(writer.chain(formula.links(part)))
             if (rest := len(scene.inputs) - _MOST_INPUTS) > 0:
                 written.append(writer.phrase(say("more", count=rest)))
             return writer.put("whole", writer.row(written, "comma"))
@@ -423,7 +419,7 @@ class Step:
             formula = Formula([start], [("=", writer.number(1.0))])
         else:
             formula = self._backward(self.node, writer, n)
-        return _written(formula.links(part), form)
+        return writer.put("whole", writer.chain(formula.links(part)))
 
     def _forward(self, node: Value, writer: FormulaWriter) -> Formula:
         """Return what a gate computes, ``f = q·z = 3·(-4) = -12``."""
@@ -583,12 +579,6 @@ class Step:
         return [*announced, f"and {rest} more that fan out"] if rest else announced
 
 
-def _input_formula(scene: Scene, leaf: Value, writer: FormulaWriter) -> Formula:
-    """Return the value of an input, ``x = -2``."""
-    name, value = writer.name(scene.in_formulas[leaf]), scene.data[leaf]
-    return Formula([("", name)], [(relation(value), writer.number(value))])
-
-
 def gate_sentence(node: Value, name: str, operands: Sequence[str]) -> str:
     """Say what a gate of such operands computes; a constant that is part of it is left out."""
     read = [
@@ -605,10 +595,6 @@ def _listed(words: Sequence[str]) -> str:
         words = [*words[: _MOST_NAMES - 1], say("rest", count=len(words) - _MOST_NAMES + 1)]
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def _written(links: Sequence[Link], form: Form) -> str:
-    return _writer(form).put("whole", _writer(form).chain(links)) if links else ""
 
 
 def _writer(form: Form) -> FormulaWriter:

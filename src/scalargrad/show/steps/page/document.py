@@ -44,6 +44,7 @@ from scalargrad.show.steps.step import (
     gate_sentence,
     table_html,
 )
+from scalargrad.system.short_repr import counted
 from scalargrad.table.javascript import javascript_functions
 from scalargrad.table.numbers import json_number
 from scalargrad.table.operation import Operation
@@ -96,15 +97,16 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
             f"page of at most {MOST:,}: walk a node further down"
         )
     first, drawn = drawings(scene, limit)
-    record = Record(scene)
+    record, name = Record(scene), scene.names[scene.root]
+    advice = "" if scene.root.label else f'. To name {name}, set its .label = "f"'
     return html.page(
         __package__,
         "page",
         _SCRIPTS,
         javascript_functions(record.operations.values()),
         record.json(drawn),
-        title=title or f"Backpropagation through {scene.names[scene.root]}",
-        expression=escape(_expression(scene) + _advice(scene)),
+        title=title or f"Backpropagation through {name}",
+        expression=escape(_expression(scene) + advice),
         table=table_html(steps),
         graph=first,
     )
@@ -119,13 +121,8 @@ def _expression(scene: Scene) -> str:
         written = "; ".join(gate.symbols().replace(" ", "\u00a0") for gate in gates)  # unbroken
         if len(written) <= _LONGEST_EXPRESSION:
             return written
-    plural = "s" * (len(scene.inputs) != 1)
-    return f"{scene.names[scene.root]}: {len(gates)} gates over {len(scene.inputs)} input{plural}"
-
-
-def _advice(scene: Scene) -> str:
-    """Say how to name a root that has no label."""
-    return "" if scene.root.label else f'. To name {scene.names[scene.root]}, set its .label = "f"'
+    inputs = counted(len(scene.inputs), "input")
+    return f"{scene.names[scene.root]}: {len(gates)} gates over {inputs}"
 
 
 Json: TypeAlias = Any
