@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from scalargrad.losses import functional, metrics, modules
+from scalargrad.losses import functional, modules
 from scalargrad.losses.functional import *
-from scalargrad.losses.metrics import *
 from scalargrad.losses.modules import *
 from scalargrad.losses.modules import Loss
 
 __all__ = ["Loss"]
 __all__ += functional.__all__
-__all__ += metrics.__all__
 __all__ += modules.__all__

@@ -7,7 +7,6 @@ from scalargrad.losses.modules import *
 from scalargrad.nn import activation, container, init, layers, perceptron, saving
 from scalargrad.nn.activation import *
 from scalargrad.nn.container import *
-from scalargrad.nn.embedding import Embedding, EmbeddingBag
 from scalargrad.nn.layers import *
 from scalargrad.nn.module import Module, functional_call
 from scalargrad.nn.perceptron import *
@@ -16,8 +15,6 @@ from scalargrad.nn.state import IncompatibleKeys
 from scalargrad.nn.summary import Summary, summary
 
 __all__ = [
-    "Embedding",
-    "EmbeddingBag",
     "IncompatibleKeys",
     "Module",
     "Summary",

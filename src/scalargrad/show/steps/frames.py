@@ -61,13 +61,16 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, dark: bool) -> list[by
     svgs = [SvgWriter(each, dark, slide=True).svg() for each in layouts]
     if kind == "html":
         title = f"Backpropagation through {scene.names[scene.root]}"
-        return [_handout(svgs, title, DARK[PAPER] if dark else PAPER).encode()]
+        drawn = (re.sub(r' (?:id|style)="[^"]*"', "", svg) for svg in svgs)
+        sections = "".join(f"<section>\n{svg}</section>\n" for svg in drawn)  # as of reveal.js
+        style = _PRINTED % (DARK[PAPER] if dark else PAPER)
+        return [document(title, style, sections).encode()]
     if kind == "pdf":
         return [pdf(svgs)]
     if kind == "svg":
         return [svg.encode() for svg in svgs]
-    drawn = [png(svg, dpi) for svg in svgs]
-    return drawn if kind == "png" else [_animated(drawn, kind)]
+    dots = [png(svg, dpi) for svg in svgs]
+    return dots if kind == "png" else [_animated(dots, kind)]
 
 
 def _animated(pictures: Sequence[bytes], kind: str) -> bytes:
@@ -89,16 +92,6 @@ section { break-after: page; margin-bottom: 24px; }
 @page { size: 960pt 540pt; margin: 0; }
 @media print { section { margin: 0; } }
 """
-
-
-def _handout(svgs: Sequence[str], title: str, paper: str) -> str:
-    """Return slides as one HTML document, which a browser prints one to a page.
-
-    Each is a section, as reveal.js has them.
-    """
-    drawn = (re.sub(r' (?:id|style)="[^"]*"', "", svg[svg.index("<svg") :]) for svg in svgs)
-    sections = "".join(f"<section>\n{svg}</section>\n" for svg in drawn)
-    return document(title, _PRINTED % paper, sections)
 
 
 def _at_step(layout: DiagramLayout, step: Step, builder: Builder) -> DiagramLayout:
