@@ -11,8 +11,7 @@ NumPy and SciPy are loaded when the first fit begins.
 from __future__ import annotations
 
 from scalargrad.fitting.parameters import Transform, interval, ordered, positive, simplex
-from scalargrad.fitting.result import FitResult, Profile
-from scalargrad.fitting.searches import least_squares, minimize
+from scalargrad.fitting.searches import FitResult, Profile, least_squares, minimize
 
 __all__ = [
     "FitResult",
