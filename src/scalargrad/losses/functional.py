@@ -876,8 +876,8 @@ def binary_cross_entropy_with_logits(
     more = iter(given or ())
 
     def loss(z: Any, t: Any) -> Any:
-        factor = softplus(-z) if given is None else softplus(-z) * (1.0 + (next(more) - 1.0) * t)
-        return (1.0 - t) * z + factor
+        linear, soft = (1.0 - t) * z, softplus(-z)
+        return linear + (soft if given is None else soft * (1.0 + (next(more) - 1.0) * t))
 
     return elementwise(loss, input, target, reduction, name, weight=weight)
 
