@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import Signature, signature
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from scalargrad.losses import functional
+
+if TYPE_CHECKING:
+    from inspect import Signature
 
 __all__ = [
     "BCELoss",
@@ -23,6 +25,23 @@ __all__ = [
 ]
 
 
+def _of_options(function: Callable[..., Any]) -> Signature:
+    """Return the signature of a loss without predictions and targets."""
+    from inspect import signature  # loaded by whoever makes one
+
+    found = signature(function)
+    return found.replace(parameters=[*found.parameters.values()][2:])
+
+
+class _OptionsSignature:
+    """The attribute ``__signature__`` of classes of losses, worked out when it is asked for."""
+
+    def __get__(self, loss: object, owner: type[Loss]) -> Signature:
+        if owner is Loss or owner.__init__ is not Loss.__init__:
+            raise AttributeError(f"{owner.__name__} has the signature of its __init__")
+        return _of_options(owner.function)
+
+
 class Loss:
     """A loss function with its options; calling it computes the loss.
 
@@ -33,15 +52,12 @@ class Loss:
     """
 
     function: ClassVar[Callable[..., Any]]
+    __signature__ = _OptionsSignature()
 
     def __init__(self, *args: Any, **options: Any) -> None:
         given = _of_options(type(self).function).bind(*args, **options)
         given.apply_defaults()
         self.options = dict(given.arguments)
-
-    def __init_subclass__(cls) -> None:
-        if "function" in vars(cls):
-            cls.__signature__ = _of_options(cls.function)  # type: ignore[attr-defined]
 
     def __call__(self, input: Any, target: Any) -> Any:
         """Compute the loss of predictions and targets, as `function` does."""
@@ -50,12 +66,6 @@ class Loss:
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
         return f"{type(self).__name__}({shown})"
-
-
-def _of_options(function: Callable[..., Any]) -> Signature:
-    """Return the signature of a loss without predictions and targets."""
-    found = signature(function)
-    return found.replace(parameters=[*found.parameters.values()][2:])
 
 
 class MSELoss(Loss):
