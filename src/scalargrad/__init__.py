@@ -53,10 +53,10 @@ from scalargrad.ops.selection import *
 from scalargrad.ops.special import *
 from scalargrad.ops.trigonometric import *
 from scalargrad.transforms.custom_vjp import custom_vjp
-from scalargrad.transforms.differences import gradcheck
 from scalargrad.transforms.draws import drawn
 from scalargrad.transforms.functional import (
     grad,
+    gradcheck,
     hessian,
     hvp,
     jacfwd,

@@ -193,16 +193,8 @@ def _descended(f: Callable[..., Any], steps: int) -> Callable[..., list[float]]:
     return end
 
 
-def _neuron(w: Any, x: Any, b: Any) -> Any:
-    return sigmoid(w * x + b)
-
-
 def _valley(w: Any) -> Any:
     return (w - 3) ** 2
-
-
-def _cross_entropy(u: Any, v: Any, w: Any) -> Any:
-    return logsumexp([u, v, w]) - u
 
 
 def _curve(a: Any, b: Any, x: Any) -> Any:
@@ -217,12 +209,12 @@ def _error(w: Any, x: Any, t: Any) -> Any:
 _CHECKS: list[tuple[Any, Any, Any]] = [
     (tanh, _solves, None),
     (lambda a, b: a / b, _solves, None),
-    (_neuron, _solves, None),
+    (lambda w, x, b: sigmoid(w * x + b), _solves, None),
     (lambda x: x * x * sin(x), _solves, None),
     (_valley, _given_a_parameter, _descended(_valley, 3)),
     (lambda new: exp(new) * new, lambda answer, new: answer(Parameter(1.0, "w"), new), None),
     (lambda x: x * tanh(x), _given_a_parameter, None),
-    (_cross_entropy, _solves, None),
+    (lambda u, v, w: logsumexp([u, v, w]) - u, _solves, None),
     (
         _curve,
         lambda answer, a, b, x: answer(lambda x: _curve(a, b, x), x),

@@ -6,12 +6,13 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from scalargrad import data, losses, optim
+from scalargrad import data, losses, optim, plots
 from scalargrad.autodiff import gradients
 from scalargrad.data import Dataset
 from scalargrad.data.texts import LABELS
@@ -21,13 +22,12 @@ from scalargrad.expression import parse
 from scalargrad.grad_mode import no_grad
 from scalargrad.nn import MLP, Linear, Module, ReLU, Sequential, save_model
 from scalargrad.optim.lr_scheduler import LinearLR
-from scalargrad.plots import confusion_matrix, decision_boundary, first_layer_weights, style
 from scalargrad.show.graphs import draw
 from scalargrad.show.html import require_page
 from scalargrad.show.number_format import polynomial
 from scalargrad.show.steps import show, walk
 from scalargrad.show.training import watch
-from scalargrad.system.files import make_folder, require_writable
+from scalargrad.system.files import make_folder, require_writable, write_atomically
 from scalargrad.system.packages import needed
 from scalargrad.train import History, fit
 from scalargrad.value import Parameter, Value
@@ -178,7 +178,9 @@ def train(
     if len(history):
         history.plot(axes)
     summary = results(parts[1])
-    style.save_figure(figure, files[0], dpi=120)
+    picture = BytesIO()
+    figure.savefig(picture, dpi=120)
+    write_atomically(files[0], picture.getvalue())
     save_model(model, files[1])
     history.to_csv(files[2])
     if page is not None and plan.watch is not None:
@@ -196,7 +198,7 @@ def _classes(axes: Any, model: Module, examples: Any, labels: Sequence[str] | No
     with no_grad():
         scores = [[score.data for score in model(x)] for x in inputs]
     guessed = [max(range(len(row)), key=row.__getitem__) for row in scores]
-    confusion_matrix(targets, guessed, labels, axes)
+    plots.confusion_matrix(targets, guessed, labels, axes)
     return f"{losses.accuracy(scores, targets):.1%} of the {len(inputs)} held out told correctly"
 
 
@@ -259,7 +261,7 @@ def xor(plan: Plan) -> Report:
 
 def _boundary(part: Any, model: Module, points: Dataset[Any, Any]) -> list[str]:
     """Draw the decision boundary, and return the accuracy."""
-    decision_boundary(model, *points, ax=part.subplots())
+    plots.decision_boundary(model, *points, ax=part.subplots())
     hits = losses.accuracy([model(x) for x in points.inputs], points.targets)
     return [f"accuracy {hits:.0%} on the {len(points.inputs)} points"]
 
@@ -293,7 +295,7 @@ def _read(plan: Plan, name: str, *, size: int, hidden: int, rate: float, epochs:
     def results(part: Any) -> list[str]:
         left, right = part.subfigures(1, 2)
         text = _classes(left.subplots(), model, held_out)
-        first_layer_weights(first.weight[:20], (size, size), columns=5, figure=right)
+        plots.first_layer_weights(first.weight[:20], (size, size), columns=5, figure=right)
         right.suptitle("What 20 hidden units look for:\nblue ink counts for them, orange against")
         return [text]
 
@@ -353,10 +355,10 @@ def sine(plan: Plan) -> Report:
     def results(part: Any) -> list[str]:
         axes, every = part.subplots(), points.inputs[::20]
         xs = [x for (x,) in every]
-        sine = axes.plot(xs, points.targets[::20], color=style.ORANGE, ls="--", label="sin x")
-        cubic = axes.plot(xs, [model(x)[0].data for x in every], color=style.BLUE, label=str(model))
+        sine = axes.plot(xs, points.targets[::20], color=plots.ORANGE, ls="--", label="sin x")
+        cubic = axes.plot(xs, [model(x)[0].data for x in every], color=plots.BLUE, label=str(model))
         axes.set(xlabel="x, radians", ylabel="y")
-        style.legend_above(style.styled(axes), "The sine and the fitted cubic", [*sine, *cubic])
+        plots.legend_above(plots.styled(axes), "The sine and the fitted cubic", [*sine, *cubic])
         return [f"Result: {model}"]
 
     return train(
@@ -454,8 +456,8 @@ def clicks(plan: Plan) -> Report:
         for i, (name, log) in enumerate({"seen": seen, "unseen": unseen}.items()):
             ours = [model.probability(shown) for shown in log.inputs]
             true = [truth.probability(shown) for shown in log.inputs]
-            look = {"color": style.colour(i), "mec": "white", "mew": 0.5, "label": f"{name} pairs"}
-            drawn += axes.plot(true[:400], ours[:400], style.MARKERS[i], **look)
+            look = {"color": plots.colour(i), "mec": "white", "mew": 0.5, "label": f"{name} pairs"}
+            drawn += axes.plot(true[:400], ours[:400], plots.MARKERS[i], **look)
             chances = [base] * len(ours), true, ours
             rate, best, found = (losses.binary_cross_entropy(x, log.targets) for x in chances)
             text = f"base rate {rate:.3f}, the truth itself {best:.3f}"
@@ -463,7 +465,7 @@ def clicks(plan: Plan) -> Report:
         drawn += axes.plot([0, 1], [0, 1], color="black", lw=1, label="as it should be")
         axes.set(xlabel="true probability", ylabel="learned probability", xlim=(0, 1), ylim=(0, 1))
         axes.set_aspect("equal")
-        style.legend_above(style.styled(axes), "Chances of a click", drawn)
+        plots.legend_above(plots.styled(axes), "Chances of a click", drawn)
         return lines
 
     def examples(log: Any) -> tuple[list[list[float]], list[float]]:

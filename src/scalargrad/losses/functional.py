@@ -1,34 +1,27 @@
-"""Losses as functions, of regression and of classification, and penalties on large weights."""
+"""Losses as functions, of regression and of classification; penalties on large weights; metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal, TypeAlias
 
-from scalargrad.errors import DomainError, OperandError
-from scalargrad.grad_mode import recorder
-from scalargrad.losses.reduction import (
-    Reduction,
-    as_operand,
-    class_index,
-    elementwise,
-    examples,
-    has_entries,
-    is_batch,
-    is_class,
-    reduced,
-    reduction_of,
-    spread,
-)
+from scalargrad.errors import DomainError, NumericalError, OperandError
+from scalargrad.grad_mode import recorder, switches
 from scalargrad.ops import (
     abs,
+    argmax,
     dot,
     eq,
     exp,
+    floor,
+    ge,
     log,
     log_loss,
     logsumexp,
+    lt,
+    mean,
     ne,
+    prod,
     relu,
     softplus,
     square,
@@ -37,9 +30,245 @@ from scalargrad.ops import (
     where,
 )
 from scalargrad.system.short_repr import shown
-from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import flag, is_word, listed, scalar, whole
+from scalargrad.table.numbers import as_float, is_real
+from scalargrad.table.validation import choice, flag, is_word, listed, number, scalar, whole
+from scalargrad.tree import flatten, flatten_like
 from scalargrad.value import Scalar, Value
+
+__all__ = [
+    "accuracy",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "confusion_matrix",
+    "cross_entropy",
+    "error_rate",
+    "hinge_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "l1_penalty",
+    "l2_penalty",
+    "mse_loss",
+    "multi_margin_loss",
+    "nll_loss",
+    "smooth_l1_loss",
+    "zero_one_loss",
+]
+
+Reduction: TypeAlias = Literal["mean", "sum", "none"]
+
+
+def reduced(losses: Sequence[Scalar], reduction: Reduction, name: str) -> Any:
+    """Return the mean or the sum of the losses, one node; of a single loss, itself.
+
+    Examples
+    --------
+    >>> reduced([1.0, 3.0], "mean", "an example")
+    2.0
+    """
+    if reduction_of(reduction, name) == "none":
+        raise OperandError(f"{name}: reduction is 'none'; use 'mean' or 'sum'")
+    if not losses:
+        raise OperandError(f"{name} of no numbers is undefined: give at least one")
+    if len(losses) == 1:
+        return losses[0]
+    return (mean if reduction == "mean" else sum)(losses)
+
+
+def reduction_of(given: Any, name: str) -> str:
+    """Return the reduction of losses.
+
+    Raises
+    ------
+    DomainError
+        If it is none of the three ways.
+    """
+    return choice(given, f"{name}: reduction", ("mean", "sum", "none"))
+
+
+def elementwise(
+    loss: Callable[[Any, Any], Any],
+    input: Any,
+    target: Any,
+    reduction: Reduction,
+    name: str,
+    *,
+    weight: Any = None,
+) -> Any:
+    """Apply `loss` to every number of `input` and the one of `target` in the same place.
+
+    A column of numbers and a plain list of as many agree: [[1.0], [2.0]] and [1.0, 2.0].
+    """
+    way = reduction_of(reduction, name)
+    numbers, rebuild = flatten(input, f"the input of {name}")
+    wanted, _ = flatten(target, f"the target of {name}")
+    if shape(input) != shape(target) and not _agree(input, target):
+        raise OperandError(
+            f"{name}: the input is {shape(input)}, the target {shape(target)}; give one target "
+            "for each number, nested alike"
+        )
+    if _has_names(input):
+        wanted = flatten_like(target, input, f"the target of {name}", "the input")
+    numbers = [as_operand(x, f"{name}: a number of the input") for x in numbers]
+    wanted = [as_operand(t, f"{name}: a target") for t in wanted]
+    losses = [loss(x, t) for x, t in zip(numbers, wanted, strict=True)]
+    if weight is not None:
+        pairs = zip(spread(weight, input, f"{name}: weight"), losses, strict=True)
+        losses = [x if is_real(w) and w == 1.0 else x * w for w, x in pairs]
+    if way == "none":
+        return rebuild(iter(losses))
+    return reduced(losses, reduction, name)
+
+
+def as_operand(x: Any, where: str) -> Any:
+    """Return a Value as it is, and a real number of any type as a float.
+
+    Examples
+    --------
+    >>> as_operand(3, "a target")
+    3.0
+    """
+    return x if type(x) is float or isinstance(x, Value) else as_float(x, where)
+
+
+def has_entries(x: Any) -> bool:
+    """Return whether `x` holds several numbers; an array without axes is one, and has no length.
+
+    Examples
+    --------
+    >>> has_entries([1.0]), has_entries(1.0)
+    (True, False)
+    """
+    return hasattr(x, "__len__") and getattr(x, "ndim", 1) != 0
+
+
+def _has_names(x: Any) -> bool:
+    """Return whether numbers have names, to find those of the target by."""
+    return isinstance(x, dict) or (isinstance(x, list | tuple) and any(map(_has_names, x)))
+
+
+def _agree(input: Any, target: Any) -> bool:
+    """Return whether one argument is a column and the other a flat list of as many numbers."""
+    if not all(has_entries(x) and not isinstance(x, dict) for x in (input, target)):
+        return False
+    n = len(input)
+    return {shape(input), shape(target)} == {f"{n} numbers", f"{n} × 1 numbers"}
+
+
+def spread(weight: Any, input: Any, name: str) -> list[Any]:
+    """Return a weight for every number of `input`, as PyTorch broadcasts it.
+
+    Parameters
+    ----------
+    weight : scalar, list nested as `input`, or list as long as its rows
+    input : nested lists of numbers
+    name : str
+        What the weight is called in messages.
+
+    Raises
+    ------
+    OperandError
+        If it has another length.
+
+    Examples
+    --------
+    >>> spread([1.0, 2.0], [[0.0, 0.0], [0.0, 0.0]], "weight")
+    [1.0, 2.0, 1.0, 2.0]
+    """
+    numbers, _ = flatten(input, "the input")
+    found, _ = flatten(weight, name)
+    weights = [scalar(w, name, finite=False) for w in found]
+    if is_class(weight) or shape(weight) == shape(input):
+        return weights * (len(numbers) if is_class(weight) else 1)
+    row = f"{len(weights)} numbers"
+    shapes = {shape(part) for part in input} if has_entries(input) else set()
+    if shape(weight) != row or shapes != {row}:
+        raise OperandError(
+            f"{name} is {shape(weight)}, the input {shape(input)}; give one number, one for each "
+            "of the input's, or one for each column"
+        )
+    return weights * (len(numbers) // len(weights))
+
+
+def shape(tree: Any) -> str:
+    """Describe how numbers are nested, for comparison and for messages.
+
+    Examples
+    --------
+    >>> shape([[1.0, 2.0], [3.0, 4.0]]), shape(1.0)
+    ('2 × 2 numbers', 'one number')
+    """
+    if isinstance(tree, Value) or is_real(tree):
+        return "one number"
+    parts = [shape(part) for part in (tree.values() if isinstance(tree, dict) else tree)]
+    if not parts:
+        return "empty"
+    if len(set(parts)) > 1:
+        return f"({', '.join(parts)})"
+    return f"{len(parts)} numbers" if parts[0] == "one number" else f"{len(parts)} × {parts[0]}"
+
+
+def is_class(target: Any) -> bool:
+    """Return whether `target` is one number; it is a Value in a function being compiled."""
+    return is_real(target) or isinstance(target, Value)
+
+
+def class_index(target: Any, classes: int, name: str) -> Any:
+    """Return `target` as a class in 0 … classes - 1, or say what is wrong with it.
+
+    A Value, as every argument of a function being compiled is, stays one. There, one that names no
+    class is divided by 0, so that the call is made eagerly and raises the error.
+    """
+    if recorder() is not None and isinstance(target, Value):
+        return target / (ge(target, 0.0) * lt(target, classes) * eq(floor(target), target))
+    if not is_class(target) or not eq(floor(target), target):
+        given = target.data if isinstance(target, Value) else target
+        raise OperandError(f"{name}: a target is {shown(given)}; classes are whole numbers")
+    if not ge(target, 0.0) * lt(target, classes):
+        given = target.data if isinstance(target, Value) else target
+        raise DomainError(
+            f"{name}: a target is class {given:.0f}; classes are counted from 0 to {classes - 1}, "
+            "one for each score"
+        )
+    return target if isinstance(target, Value) else int(target)
+
+
+def examples(input: Any, target: Any, name: str) -> Iterator[tuple[list[Any], Any]]:
+    """Yield each example's scores with its target, from a batch."""
+    scores = [listed(x, f"{name}: an example", "scores") for x in input]
+    wanted = listed(target, f"{name}: target", "targets")
+    if len(scores) != len(wanted):
+        raise OperandError(
+            f"{name}: {len(scores)} examples but {len(wanted)} targets; give one for each"
+        )
+    lengths = sorted({len(x) for x in scores})
+    if len(lengths) > 1:
+        raise OperandError(f"{name}: examples have {lengths} scores; give one for each class")
+    if lengths == [0]:
+        raise OperandError(f"{name}: the examples have no scores; give one for each class")
+    pairs = zip(
+        [[as_operand(x, f"{name}: a score") for x in row] for row in scores], wanted, strict=True
+    )
+    return ((x, t[0] if len(x) > 1 and _is_one(t) else t) for x, t in pairs)
+
+
+def _is_one(target: Any) -> bool:
+    """Return whether a target is an entry of a column of classes."""
+    return isinstance(target, list | tuple) and len(target) == 1
+
+
+def is_batch(input: Any) -> bool:
+    """Return whether `input` holds lists of scores and not the scores of one example."""
+    try:
+        first = None if isinstance(input, str | dict) else input[0]
+    except (TypeError, IndexError, KeyError):
+        first = None
+    if first is None:
+        raise OperandError(f"scores are given as a list, not as {shown(input)}")
+    return has_entries(first)
+
+
+# The losses ---------------------------------------------------------------------------------------
 
 
 def mse_loss(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
@@ -643,18 +872,14 @@ def binary_cross_entropy_with_logits(
     [0.0, 10000.0]
     """
     name = "binary_cross_entropy_with_logits"
-    if pos_weight is None:
-        return elementwise(_logistic, input, target, reduction, name, weight=weight)
-    more = iter(spread(pos_weight, input, f"{name}: pos_weight"))
+    given = None if pos_weight is None else spread(pos_weight, input, f"{name}: pos_weight")
+    more = iter(given or ())
 
     def loss(z: Any, t: Any) -> Any:
-        return (1.0 - t) * z + softplus(-z) * (1.0 + (next(more) - 1.0) * t)
+        linear, soft = (1.0 - t) * z, softplus(-z)
+        return linear + (soft if given is None else soft * (1.0 + (next(more) - 1.0) * t))
 
     return elementwise(loss, input, target, reduction, name, weight=weight)
-
-
-def _logistic(z: Any, t: Any) -> Any:
-    return (1.0 - t) * z + softplus(-z)
 
 
 def hinge_loss(
@@ -757,3 +982,172 @@ def l2_penalty(parameters: Iterable[Scalar]) -> Any:
     """
     weights = listed(parameters, "parameters", "Parameters")
     return dot(weights, weights)
+
+
+# Metrics: plain numbers that measure a classifier; no gradient flows through them -----------------
+
+#: The targets beside a single score: class 1, and the other in either convention.
+_OF_TWO = (1.0, 0.0, -1.0)
+
+
+def _number(x: Any, what: str) -> float:
+    return x.data if isinstance(x, Value) else as_float(x, what)
+
+
+def _score(x: Any, name: str) -> float:
+    found = _number(x, f"{name}: a score")
+    if found != found:
+        raise NumericalError(
+            f"{name}: a score is nan, which names no class; backward() from it says where it arose"
+        )
+    return found
+
+
+def _is_positive(t: Any, name: str) -> bool:
+    """Return whether the target beside a single score is class 1."""
+    found = _number(t, f"{name}: a target")
+    if found not in _OF_TWO:
+        raise DomainError(
+            f"{name}: a target is {shown(t)}; beside a single score, give 1 for class 1, and 0 or "
+            "-1 for the other"
+        )
+    return found == 1.0
+
+
+def _examples(input: Any, target: Any, name: str) -> Iterator[tuple[Any, Any]]:
+    """Yield the scores and the target of each example."""
+    given = listed(input, f"{name}: input", "scores")
+    rows = [x if has_entries(x) else [x] for x in given]
+    wanted = [
+        t[0] if has_entries(t) and len(t) == 1 else t
+        for t in listed(target, f"{name}: target", "classes")
+    ]
+    yield from examples(rows, wanted, name)
+
+
+def _verdicts(input: Any, target: Any, threshold: float, name: str) -> Iterator[tuple[int, int]]:
+    """Yield (true class, predicted class) for each example."""
+    limit = number(threshold, f"{name}: threshold", finite=False)
+    for scores, t in _examples(input, target, name):
+        numbers = [_score(x, name) for x in scores]
+        if len(numbers) == 1:
+            yield int(_is_positive(t, name)), int(numbers[0] > limit)
+        elif is_real(t):
+            yield class_index(t, len(numbers), name), argmax(numbers)
+        else:
+            raise OperandError(f"{name}: a target is {shown(t)}; give the number of the class")
+
+
+def _recorded_errors(input: Any, target: Any, threshold: float, name: str) -> Iterator[Any]:
+    """Yield 1 or 0 for each example, as operations that a compiled function repeats.
+
+    A class that is none, or a score, makes a divisor 0, so that the call is made eagerly.
+    """
+    limit = number(threshold, f"{name}: threshold", finite=False)
+    for scores, t in _examples(input, target, name):
+        if len(scores) == 1:
+            named = [t == x for x in _OF_TWO]
+            wrong = named[0] != (scores[0] > limit)
+        else:
+            named = [t == float(k) for k in range(len(scores))]
+            wrong = ne(argmax(scores), t)
+        yield wrong / (sum(named) * prod([x == x for x in scores]))
+
+
+def zero_one_loss(
+    input: Any, target: Any, *, threshold: float = 0.0, reduction: Reduction = "mean"
+) -> Any:
+    """Count classification errors: 1 for a wrong prediction, 0 for a right one.
+
+    Parameters
+    ----------
+    input : list of N examples
+        For each, C scores, of which the largest (the first of equals) names the class; or one
+        score, which means class 1 where it exceeds `threshold`.
+    target : list of N numbers
+        Classes 0 … C - 1; with single scores, 1 for class 1, and 0 or -1 for the other.
+    threshold : float
+        0 for logits and margins, 0.5 for probabilities.
+    reduction : {"mean", "sum", "none"}
+        Error rate, number of errors, or one number for each example.
+
+    Returns
+    -------
+    float, or list of float for "none"
+        Dimensionless. Without gradient: it is constant wherever it is smooth.
+
+    Raises
+    ------
+    OperandError
+        If there are no examples, or not one target for each.
+    DomainError
+        If a class is not in 0 … C - 1, or beside a single score not 1, 0 or -1.
+    NumericalError
+        If a score is nan.
+
+    Examples
+    --------
+    >>> zero_one_loss([2.5, -1.0, 0.3, -0.2], [1, -1, -1, -1])
+    0.25
+    """
+    reduction_of(reduction, "zero_one_loss")
+    wrong: list[Any]
+    if switches and recorder() is not None:
+        wrong = [*_recorded_errors(input, target, threshold, "zero_one_loss")]
+    else:
+        wrong = [float(t != y) for t, y in _verdicts(input, target, threshold, "zero_one_loss")]
+    return wrong if reduction == "none" else reduced(wrong, reduction, "zero_one_loss")
+
+
+def error_rate(input: Any, target: Any, *, threshold: float = 0.0) -> float:
+    """Return the fraction of wrong predictions; see `zero_one_loss`.
+
+    Examples
+    --------
+    >>> error_rate([[0.1, 0.9], [0.8, 0.2]], [1, 1])
+    0.5
+    """
+    rate: float = zero_one_loss(input, target, threshold=threshold)
+    return rate
+
+
+def accuracy(input: Any, target: Any, *, threshold: float = 0.0) -> float:
+    """Return the fraction of right predictions; parameters as for `zero_one_loss`.
+
+    Examples
+    --------
+    >>> accuracy([[0.1, 0.9], [0.8, 0.2]], [1, 1])
+    0.5
+    """
+    wrong = zero_one_loss(input, target, threshold=threshold, reduction="none")
+    hits: float = reduced([1.0 - x for x in wrong], "mean", "accuracy")
+    return hits
+
+
+def confusion_matrix(input: Any, target: Any, *, threshold: float = 0.0) -> list[list[int]]:
+    """Count the predictions of each class, by true class; parameters as for `zero_one_loss`.
+
+    Returns
+    -------
+    list of C lists of C int
+        Row: true class. Column: predicted class. C = 2 for single scores.
+
+    Raises
+    ------
+    OperandError
+        If there are no examples, or not one target for each.
+
+    Examples
+    --------
+    >>> confusion_matrix([2.5, -1.0, 0.3], [1, 0, 0])
+    [[1, 1], [0, 1]]
+    """
+    verdicts = list(_verdicts(input, target, threshold, "confusion_matrix"))
+    if not verdicts:
+        raise OperandError("confusion_matrix of no examples: give at least one")
+    first = next(iter(input))
+    classes = max(2, len(first) if has_entries(first) else 2)
+    counts = [[0] * classes for _ in range(classes)]
+    for true, predicted in verdicts:
+        counts[true][predicted] += 1
+    return counts

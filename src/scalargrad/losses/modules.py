@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from scalargrad.losses.functional import (
     IGNORED,
+    Reduction,
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -19,7 +20,6 @@ from scalargrad.losses.functional import (
     nll_loss,
     smooth_l1_loss,
 )
-from scalargrad.losses.reduction import Reduction
 
 __all__ = [
     "BCELoss",

@@ -4,34 +4,19 @@ from __future__ import annotations
 
 from scalargrad.losses import modules
 from scalargrad.losses.modules import *
-from scalargrad.nn import activation, container, init, perceptron, recurrent, saving
+from scalargrad.nn import activation, container, init, layers, perceptron, saving
 from scalargrad.nn.activation import *
-from scalargrad.nn.activation import LogSoftmax, Softmax
-from scalargrad.nn.attention import MultiheadAttention
 from scalargrad.nn.container import *
-from scalargrad.nn.dropout import Dropout
-from scalargrad.nn.embedding import Embedding, EmbeddingBag
-from scalargrad.nn.linear import Linear
+from scalargrad.nn.layers import *
 from scalargrad.nn.module import Module, functional_call
-from scalargrad.nn.normalization import LayerNorm, RMSNorm
 from scalargrad.nn.perceptron import *
-from scalargrad.nn.recurrent import *
 from scalargrad.nn.saving import *
 from scalargrad.nn.state import IncompatibleKeys
 from scalargrad.nn.summary import Summary, summary
 
 __all__ = [
-    "Dropout",
-    "Embedding",
-    "EmbeddingBag",
     "IncompatibleKeys",
-    "LayerNorm",
-    "Linear",
-    "LogSoftmax",
     "Module",
-    "MultiheadAttention",
-    "RMSNorm",
-    "Softmax",
     "Summary",
     "functional_call",
     "init",
@@ -41,5 +26,5 @@ __all__ += modules.__all__
 __all__ += activation.__all__
 __all__ += container.__all__
 __all__ += perceptron.__all__
-__all__ += recurrent.__all__
+__all__ += layers.__all__
 __all__ += saving.__all__

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any, NamedTuple, Protocol
 
 from scalargrad.errors import ScalargradError
+from scalargrad.system.short_repr import counted
 
 #: The most characters of a module that are shown, as the repr of a layer lists all its neurons.
 _WIDEST = 60
@@ -93,6 +94,5 @@ def _row(part: SummaryLine) -> str:
 
 
 def _caption(module: HasParts) -> str:
-    count = len(module.parameters())
-    text = f"{type(module).__name__}: {count:,} parameter{'s' * (count != 1)}"
+    text = f"{type(module).__name__}: {counted(len(module.parameters()), 'parameter')}"
     return f'<div style="font-size:90%;opacity:0.75">{text}</div>'

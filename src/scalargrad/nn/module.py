@@ -7,6 +7,7 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from textwrap import indent
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
@@ -247,9 +248,9 @@ class Module:
         return ", ".join([f"{name}={getattr(self, name)!r}" for name in self._shown])
 
     def __repr__(self) -> str:
-        lines = [f"({name}): {_indented(module)}" for name, module in self.named_children()]
-        inside = "".join(f"  {line}\n" for line in lines)
-        separator = "\n" if lines else ""
+        parts = [f"({name}): {module!r}\n" for name, module in self.named_children()]
+        inside = indent("".join(parts), "  ")
+        separator = "\n" if parts else ""
         return f"{type(self).__name__}({self.extra_repr()}{separator}{inside})"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
@@ -257,10 +258,6 @@ class Module:
         from scalargrad.nn.display import shown
 
         return {"text/plain": repr(self), **shown(self)}
-
-
-def _indented(module: Module) -> str:
-    return repr(module).replace("\n", "\n  ")
 
 
 def _walk(module: Module, closed: Callable[[Any], bool] | None = None) -> Iterator[tuple[str, Any]]:

@@ -39,13 +39,11 @@ class Summary(NamedTuple):
     bytes: int
 
     def __str__(self) -> str:
-        rows = [(p.name, p.module, f"{p.parameters:,}") for p in self.parts]
+        rows = [("", "module", "parameters")]
+        rows += [(p.name, p.module, f"{p.parameters:,}") for p in self.parts]
         rows += [("", self.kind, f"{self.parameters:,}")]
-        widths = [max(len(row[i]) for row in [("", "module", "parameters"), *rows]) for i in (0, 1)]
-        lines = [
-            f"{name:<{widths[0]}}  {module:<{widths[1]}}  {count:>10}".strip("\n")
-            for name, module, count in [("", "module", "parameters"), *rows]
-        ]
+        first, second, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
+        lines = [f"{name:<{first}}  {kind:<{second}}  {count:>10}" for name, kind, count in rows]
         lines += [f"nodes per example        {self.nodes:,}"]
         lines += [f"bytes kept for backward  {self.bytes:,}"]
         return "\n".join(lines)

@@ -107,16 +107,11 @@ def take(values: Any, index: Any) -> Any:
                 f"take: index {shown(index)} is not a whole number from {-size} to {size - 1}"
             )
         return values[int(index)]
-    if not holds(_is_inside(index, size)):
+    if not holds(ge(index, -size) * lt(index, size) * eq(floor(index), index)):
         raise IndexError(
             f"take: index {index.data:g} is not a whole number from {-size} to {size - 1}"
         )
     return _entry(values, index)
-
-
-def _is_inside(index: Any, size: int) -> Any:
-    """Return a number that is not 0 where a computed index is in range."""
-    return ge(index, -size) * lt(index, size) * eq(floor(index), index)
 
 
 def _entry(values: Any, index: Any) -> Any:

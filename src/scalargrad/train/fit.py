@@ -15,13 +15,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from scalargrad import losses, optim
 from scalargrad.autodiff import is_anomaly_enabled
-from scalargrad.errors import (
-    GraphError,
-    OperandError,
-    ScalargradError,
-    StateError,
-    TrainingWarning,
-)
+from scalargrad.errors import GraphError, OperandError, ScalargradError, StateError, TrainingWarning
 from scalargrad.grad_mode import builds_graphs, no_grad
 from scalargrad.graph import topological_order
 from scalargrad.nn import Module

@@ -101,22 +101,21 @@ class custom_vjp(Generic[P, R]):  # noqa: N801 - JAX's name
         numbers, rebuild = flatten(args, f"the arguments of {self.name}")
         if not any(isinstance(x, Value) for x in numbers):
             return self._fun(*args)  # type: ignore[no-any-return]
-        given = _Given(self, numbers, rebuild, len(args))
+        given = _Rule(self, numbers, rebuild, len(args))
         if (current := recorder()) is not None:
             return given.recorded(current)  # type: ignore[no-any-return]
         floats = [x.data if isinstance(x, Value) else x for x in numbers]
         if not builds_graphs():
             plain, shape = flatten(self._fun(*rebuild(iter(floats))), f"the result of {self.name}")
             return shape(iter([Value(x) for x in plain]))  # type: ignore[no-any-return]
-        result, residuals = given.forward(floats)
-        outputs, shape = flatten(result, f"the result of {self.name}")
+        outputs, shape = given.start(floats)
         if any(isinstance(y, Value) for y in outputs):
             raise OperandError(
-                f"{self.name} returned {shown(result)} for plain numbers: give what it reads "
-                "around it as arguments, so that its rule can send them gradients"
+                f"{self.name} returned {shown(shape(iter(outputs)))} for plain numbers: give what "
+                "it reads around it as arguments, so that its rule can send them gradients"
             )
         values = tuple([x for x in numbers if isinstance(x, Value)])
-        call = Call(self.name, values, outputs, _Rule(given, floats, residuals, shape))
+        call = Call(self.name, values, outputs, given)
         found: R = shape(iter(call.outputs(range(len(outputs)), [Value] * len(outputs))))
         return found
 
@@ -133,8 +132,8 @@ def _as_before(owner: Any, key: Any, output: _Output) -> _Output:
 _recorded: WeakKeyDictionary[Any, dict[Any, _Output]] = WeakKeyDictionary()
 
 
-class _Given:
-    """The arguments of one call, as numbers and Values.
+class _Rule:
+    """The rule of one call, with its arguments as numbers and Values.
 
     Parameters
     ----------
@@ -162,6 +161,13 @@ class _Given:
                 f"fwd of {owner.name} returned {shown(found)}: return the result and the residuals"
             )
         return found
+
+    def start(self, floats: Sequence[float]) -> tuple[list[Any], Rebuild]:
+        """Return the results at these numbers, and keep what `pull_back` needs."""
+        self._floats = floats
+        result, self._residuals = self.forward(floats)
+        outputs, self._shape = flatten(result, f"the result of {self.owner.name}")
+        return outputs, self._shape
 
     def backward(self, residuals: Any, signals: Any) -> list[Any]:
         """Return the products for the numbers that are Values; None for 0."""
@@ -223,6 +229,41 @@ class _Given:
         names = [x.name if isinstance(x, Symbol) else x for x in symbols]
         known = [_as_before(self.owner, (k, *names), y) for k, y in enumerate(outputs)]
         return shape(iter([current.node(op, tuple(values)) for op in known]))
+
+    def _cotangents(self, signals: Signals, count: int) -> Any:
+        return self._shape(iter([signals.get(k, 0.0) for k in range(count)]))
+
+    def pull_back(self, signals: Signals, call: Call) -> Sequence[float | None]:
+        """Return the products for the operands, as floats."""
+        cotangents = self._cotangents(signals, len(call.results))
+        return self.backward(self._residuals, cotangents)
+
+    def pull_back_as_graph(self, signals: Signals, call: Call) -> Sequence[Scalar | None]:
+        """Return them as Values, computed from the operands by the rule."""
+        now = [x.data if isinstance(x, Value) else x for x in self.numbers]
+        if now != self._floats:
+            raise GraphChangedError(
+                f"data was assigned after {self.owner.name} was called: call it again before "
+                "asking for its derivatives as a graph"
+            )
+        with enable_grad():
+            _, residuals = self.forward(self.numbers)
+            return self.backward(residuals, self._cotangents(signals, len(call.results)))
+
+    def require_linear(self, call: Call) -> None:
+        """Raise OperandError unless doubling a signal doubles what is sent back."""
+        for k in range(len(call.results)):
+            once, twice = (self.pull_back(Signals({k: g}), call) for g in (1.0, 2.0))
+            pairs = zip(once, twice, strict=True)
+            if any(x is not None and y is not None and 2.0 * x != y for x, y in pairs):
+                raise OperandError(
+                    f"bwd of {self.owner.name} is not linear in g, and so it has no "
+                    "forward-mode derivative: use grad, vjp or jacrev"
+                )
+
+    def reads(self, _k: int, _others: Sequence[int]) -> bool:
+        """Return False: the rule knows all that an output depends on."""
+        return False
 
 
 class _NonlinearError(Exception):
@@ -297,48 +338,3 @@ class _Output(Elementwise):
 
 def _key(x: Any) -> Any:
     return x if isinstance(x, Symbol) else repr(float(x))
-
-
-class _Rule:
-    """The rule of one call."""
-
-    def __init__(
-        self, given: _Given, floats: Sequence[float], residuals: Any, shape: Rebuild
-    ) -> None:
-        self._given, self._floats, self._residuals, self._shape = given, floats, residuals, shape
-
-    def _cotangents(self, signals: Signals, count: int) -> Any:
-        return self._shape(iter([signals.get(k, 0.0) for k in range(count)]))
-
-    def pull_back(self, signals: Signals, call: Call) -> Sequence[float | None]:
-        """Return the products for the operands, as floats."""
-        cotangents = self._cotangents(signals, len(call.results))
-        return self._given.backward(self._residuals, cotangents)
-
-    def pull_back_as_graph(self, signals: Signals, call: Call) -> Sequence[Scalar | None]:
-        """Return them as Values, computed from the operands by the rule."""
-        given = self._given
-        now = [x.data if isinstance(x, Value) else x for x in given.numbers]
-        if now != self._floats:
-            raise GraphChangedError(
-                f"data was assigned after {given.owner.name} was called: call it again before "
-                "asking for its derivatives as a graph"
-            )
-        with enable_grad():
-            _, residuals = given.forward(given.numbers)
-            return given.backward(residuals, self._cotangents(signals, len(call.results)))
-
-    def require_linear(self, call: Call) -> None:
-        """Raise OperandError unless doubling a signal doubles what is sent back."""
-        for k in range(len(call.results)):
-            once, twice = (self.pull_back(Signals({k: g}), call) for g in (1.0, 2.0))
-            pairs = zip(once, twice, strict=True)
-            if any(x is not None and y is not None and 2.0 * x != y for x, y in pairs):
-                raise OperandError(
-                    f"bwd of {self._given.owner.name} is not linear in g, and so it has no "
-                    "forward-mode derivative: use grad, vjp or jacrev"
-                )
-
-    def reads(self, _k: int, _others: Sequence[int]) -> bool:
-        """Return False: the rule knows all that an output depends on."""
-        return False

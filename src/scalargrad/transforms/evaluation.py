@@ -30,21 +30,10 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
-from scalargrad.autodiff import (
-    error_signals,
-    gradient_graphs,
-    partial_values,
-    product,
-)
+from scalargrad.autodiff import error_signals, gradient_graphs, partial_values, product
 from scalargrad.call import Call
 from scalargrad.errors import NumericalError, OperandError
-from scalargrad.grad_mode import (
-    Derivative,
-    builds_graphs,
-    derivatives,
-    enable_grad,
-    recorder,
-)
+from scalargrad.grad_mode import Derivative, builds_graphs, derivatives, enable_grad, recorder
 from scalargrad.graph import describe, first_nonfinite, topological_order
 from scalargrad.ops import identity
 from scalargrad.table.validation import function

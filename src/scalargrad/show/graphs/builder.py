@@ -43,6 +43,7 @@ from scalargrad.show.graphs.view import Group, Unit, View
 from scalargrad.show.number_format import exact, gate_relation, loosest, number, relation
 from scalargrad.show.shown_graph import ShownGraph
 from scalargrad.show.subgraphs.folds import Fold, Item
+from scalargrad.system.short_repr import counted
 from scalargrad.value import Parameter, Value
 
 
@@ -163,7 +164,9 @@ class Builder:
         for i in range(len(node.parents)):
             if self._is_copied(node, i):
                 yield self._copied_wire(node, i)
-        yield self._gate(node) if node.parents else self._leaf(node)
+        kind = "parameter" if node in self.graph.parameters else "input"
+        leaf = Box(own, kind, self._written[node], visible(f"{kind} {describe(node)}"))
+        yield self._gate(node) if node.parents else leaf
         yield from self._wired(self.wire(node), node)
 
     def _wired(self, wire: Wire, unit: Unit) -> Iterator[Shape]:
@@ -180,11 +183,6 @@ class Builder:
             yield GateShape(id, "copy", f"{title}: its gradient is the sum", False, copies=True)
         else:
             yield Junction(id, title)
-
-    def _leaf(self, node: Value) -> Box:
-        kind = "parameter" if node in self.graph.parameters else "input"
-        said = visible(f"{kind} {describe(node)}")
-        return Box(self.graph.id(node), kind, self._written[node], said)
 
     def _gate(self, node: Value) -> GateShape:
         operands = [x for x in node.parents if isinstance(x, Value)]
@@ -310,6 +308,6 @@ def _details(part: Fold) -> Iterator[str]:
     if part.shape is not None:
         yield f"{part.shape[0]:,} → {part.shape[1]:,}"
     if held and part.kind == "call":
-        yield f"{held:,} parameter{'s' * (held != 1)}"
+        yield counted(held, "parameter")
     if not part.is_module:
         yield visible(part.path)

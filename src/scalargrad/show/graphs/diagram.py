@@ -24,7 +24,7 @@ one comes from a wire of its own, ``n4-w0-wire`` with its texts ``n4-w0-value`` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -53,18 +53,6 @@ DARK = {
     HALO_FILL: "#6B4900",
     FOLD_FILL: "#242B34",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """The highlights of shapes and lines, by their ids.
-
-    Highlighted shapes are bold with a halo. Lines in `back` carry a gradient, against their
-    direction, and have their arrow at that end.
-    """
-
-    highlighted: frozenset[str] = frozenset()
-    back: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +145,15 @@ Shape: TypeAlias = Box | GateShape | Wire | Junction | Folded
 class Diagram:
     """Shapes and lines in the order in which they are written, and a title sentence.
 
-    `look` says which of them stand out. Below the picture comes a note. `rows` are those of the
-    shapes, if it is in rows.
+    Those that are `highlighted`, by their ids, are bold with a halo; the line `back` carries a
+    gradient, against its direction, and has its arrow at that end. Below the picture comes a note.
+    `rows` are those of the shapes, if it is in rows.
     """
 
     title: str
     shapes: list[Shape] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
-    look: Look = field(default_factory=Look)
+    highlighted: Collection[str] = ()
+    back: str = ""
     note: str = ""
     rows: Mapping[str, int] = field(default_factory=dict)

@@ -8,14 +8,13 @@ from typing import Any
 from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, topological_order
 from scalargrad.show.graphs.builder import Builder
-from scalargrad.show.graphs.diagram import Look
 from scalargrad.show.graphs.layout import DPI, SIDES
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.view import SIDE_BY_SIDE, View, expanded_folds
 from scalargrad.show.number_format import number
 from scalargrad.show.shown_graph import ShownGraph
 from scalargrad.show.subgraphs.folds import Fold, fold
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.validation import flag, instance, is_word, listed, text, whole
 from scalargrad.value import Value
 
@@ -152,7 +151,7 @@ def draw(
     )
     diagram = builder.build(_title(builder))
     diagram.note = _note(view) if is_cut else ""
-    diagram.look = Look(_highlighted(builder, _values(highlight, "highlight")))
+    diagram.highlighted = _highlighted(builder, _values(highlight, "highlight"))
     return Picture(diagram, direction, dpi=dpi, dark=dark)
 
 
@@ -160,9 +159,8 @@ def _title(builder: Builder) -> str:
     """Return the title sentence of a picture."""
     graph, closed = builder.graph, len(builder.view.closed)
     written = (f"{graph.names[x]} {builder.sign(x)} {number(x.data)}" for x in graph.roots)
-    shown = ", ".join(written)
-    count, parts = len(graph.order), f", {closed} folded part{'s' * (closed != 1)}" * bool(closed)
-    return f"Computation graph of {shown}: {count} node{'s' * (count != 1)}{parts}"
+    count, parts = len(graph.order), f", {counted(closed, 'folded part')}" * bool(closed)
+    return f"Computation graph of {', '.join(written)}: {count} node{'s' * (count != 1)}{parts}"
 
 
 def resolution(dpi: Any) -> int:
@@ -200,7 +198,7 @@ def _values(given: Any, name: str) -> list[Value]:
     return [instance(x, f"an entry of {name}", Value, made) for x in found]
 
 
-def _highlighted(builder: Builder, nodes: Iterable[Value]) -> frozenset[str]:
+def _highlighted(builder: Builder, nodes: Iterable[Value]) -> set[str]:
     """Return the ids of nodes, of their wires, and of the lines between them."""
     found = dict[Value, None]()
     for node in nodes:
@@ -214,4 +212,4 @@ def _highlighted(builder: Builder, nodes: Iterable[Value]) -> frozenset[str]:
     for node in found:
         ids |= {builder.shape(node)} | builder.wired(node)
         ids.update(*(builder.line(node, i) for i, x in enumerate(node.parents) if x in found))
-    return frozenset(ids)
+    return ids

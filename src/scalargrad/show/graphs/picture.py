@@ -18,15 +18,7 @@ from xml.etree import ElementTree as ET
 
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs.chain_rows import in_rows
-from scalargrad.show.graphs.diagram import (
-    Box,
-    Diagram,
-    Folded,
-    GateShape,
-    Junction,
-    Line,
-    Wire,
-)
+from scalargrad.show.graphs.diagram import Box, Diagram, Folded, GateShape, Junction, Line, Wire
 from scalargrad.show.graphs.layout import DPI, LETTERS, DiagramLayout, placed
 from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.system.cached_property import cached_property

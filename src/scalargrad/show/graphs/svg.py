@@ -64,7 +64,7 @@ class SvgWriter:
 
     def __init__(self, layout: DiagramLayout, dark: bool = False, *, slide: bool = False) -> None:
         self._layout, self._dark, self._slide = layout, dark, slide
-        self._diagram, self._look = layout.diagram, layout.diagram.look
+        self._diagram = layout.diagram
 
     def svg(self) -> str:
         """Return the finished element: the picture, and the notes below it."""
@@ -152,7 +152,7 @@ class SvgWriter:
     def line(self, line: Line, kind: str, points: Sequence[Point]) -> str:
         """Return a line with its head."""
         drawn = self._path(line, "", curves(points), **self._weight(line))
-        is_back = line.id in self._look.back
+        is_back = line.id == self._diagram.back
         if is_back or (line.enters and line.share is None):
             style = self._style("dot", fill=diagram.SLATE if line.thick else diagram.INK)
             head = _head(points[::-1] if is_back else points, 1.4 if line.thick else 1.0)
@@ -162,7 +162,7 @@ class SvgWriter:
     def _path(self, of: Line | Wire, kind: str, path: str, **more: str) -> str:
         """Return the path of a line or wire; a highlighted one is bold with a halo."""
         halo, kinds = "", ["line", *["thick"] * of.thick]
-        if of.id in self._look.highlighted:
+        if of.id in self._diagram.highlighted:
             halo = f'<path d="{path}"{self._style("line", "halo")}/>'
             kinds.append("strong")
         return f'{halo}<path{kind} d="{path}"{self._style(*kinds, **more)}/>'
@@ -192,7 +192,7 @@ class SvgWriter:
     def outline(self, shape: Shape, kind: str) -> str:
         """Return the attributes of an outline, filled where it is highlighted."""
         kinds = ["shape", *[kind] * (kind in _STYLES)]
-        kinds += ["lit"] * (shape.id in self._look.highlighted)
+        kinds += ["lit"] * (shape.id in self._diagram.highlighted)
         return self._style(*kinds)
 
     def wire(self, wire: Wire, at: Point, size: Size) -> str:

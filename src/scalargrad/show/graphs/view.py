@@ -75,7 +75,8 @@ class View:
             inside = [item] if isinstance(item, Value) else item.everything()
             self.stands.update(dict.fromkeys(inside, item))
         self.units: dict[Value, Unit] = {node: node for node in self.readers}
-        for group in self._by_readers() if bundled else self._by_fold():
+        groups = [Group(part.outputs, part) for part in self.closed if len(part.outputs) > 1]
+        for group in self._by_readers() if bundled else groups:
             self.units.update(dict.fromkeys(group.nodes, group))
 
     @property
@@ -112,10 +113,6 @@ class View:
         return max(len(self.items) + constants, -(-lines // _LINES_PER_SHAPE))
 
     # Shared wires -----------------------------------------------------------------------------
-
-    def _by_fold(self) -> list[Group]:
-        """Return a group for each closed fold that several values leave."""
-        return [Group(part.outputs, part) for part in self.closed if len(part.outputs) > 1]
 
     def _by_readers(self) -> list[Group]:
         """Return groups of nodes of one kind with the same readers, where these are many."""

@@ -13,7 +13,7 @@ from scalargrad.graph import describe
 from scalargrad.show.characters import indexed
 from scalargrad.show.graphs.builder import Builder
 from scalargrad.show.graphs.chain_rows import in_rows
-from scalargrad.show.graphs.diagram import DARK, PAPER, Look, Wire
+from scalargrad.show.graphs.diagram import DARK, PAPER, Wire
 from scalargrad.show.graphs.layout import DiagramLayout, placed
 from scalargrad.show.graphs.picture import pdf, png
 from scalargrad.show.graphs.svg import SvgWriter
@@ -57,17 +57,20 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, dark: bool) -> list[by
     diagram = builder.build("")
     tried = placed([DiagramLayout(in_rows(diagram, abreast=most)) for most in (6, 4)])
     layout = min(tried, key=lambda x: max(9 * x.right, 16 * x.bottom))
-    layouts = [_at_step(layout, step, _look(step, builder)) for step in steps]
+    layouts = [_at_step(layout, step, builder) for step in steps]
     svgs = [SvgWriter(each, dark, slide=True).svg() for each in layouts]
     if kind == "html":
         title = f"Backpropagation through {scene.names[scene.root]}"
-        return [_handout(svgs, title, DARK[PAPER] if dark else PAPER).encode()]
+        drawn = (re.sub(r' (?:id|style)="[^"]*"', "", svg) for svg in svgs)
+        sections = "".join(f"<section>\n{svg}</section>\n" for svg in drawn)  # as of reveal.js
+        style = _PRINTED % (DARK[PAPER] if dark else PAPER)
+        return [document(title, style, sections).encode()]
     if kind == "pdf":
         return [pdf(svgs)]
     if kind == "svg":
         return [svg.encode() for svg in svgs]
-    drawn = [png(svg, dpi) for svg in svgs]
-    return drawn if kind == "png" else [_animated(drawn, kind)]
+    dots = [png(svg, dpi) for svg in svgs]
+    return dots if kind == "png" else [_animated(dots, kind)]
 
 
 def _animated(pictures: Sequence[bytes], kind: str) -> bytes:
@@ -91,37 +94,24 @@ section { break-after: page; margin-bottom: 24px; }
 """
 
 
-def _handout(svgs: Sequence[str], title: str, paper: str) -> str:
-    """Return slides as one HTML document, which a browser prints one to a page.
-
-    Each is a section, as reveal.js has them.
-    """
-    drawn = (re.sub(r' (?:id|style)="[^"]*"', "", svg[svg.index("<svg") :]) for svg in svgs)
-    sections = "".join(f"<section>\n{svg}</section>\n" for svg in drawn)
-    return document(title, _PRINTED % paper, sections)
-
-
-def _at_step(layout: DiagramLayout, step: Step, look: Look) -> DiagramLayout:
+def _at_step(layout: DiagramLayout, step: Step, builder: Builder) -> DiagramLayout:
     """Return a layout with what is known at a step, its formula, and its highlights."""
     said = "; ".join(filter(None, (step.text(), step.sum_note())))
     note = indexed(said, {*step.scene.names.values()})
     scene, wires = step.scene, dict[str, Wire]()
     for shape in layout.diagram.shapes:
         if isinstance(shape, Wire):
-            node = scene.order[int(shape.id[1:].partition("-")[0])]
-            value = shape.value if scene.known_at[node] <= step.index else ""
-            gradient = shape.gradient if scene.complete_at[node] <= step.index else ""
+            x = scene.order[int(shape.id[1:].partition("-")[0])]
+            value = shape.value if scene.known_at[x] <= step.index else ""
+            gradient = shape.gradient if scene.complete_at[x] <= step.index else ""
             wires[shape.id] = replace(shape, value=value, gradient=gradient)
     found, shapes = copy(layout), [wires.get(x.id, x) for x in layout.diagram.shapes]
-    found.diagram = replace(layout.diagram, title=step.text(), shapes=shapes, look=look, note=note)
-    return found
-
-
-def _look(step: Step, builder: Builder) -> Look:
-    """Return what stands out: the inputs, a node with its wire, or the way of a contribution."""
+    found.diagram = diagram = replace(layout.diagram, title=step.text(), shapes=shapes, note=note)
     node, parent, i = step.node, step.parent, step.operand
-    if node is None or parent is None or i is None:
-        nodes = step.scene.inputs if node is None else [node]
-        return Look(frozenset().union(*({builder.shape(x), *builder.wired(x)} for x in nodes)))
-    way = {builder.shape(node), *builder.line(node, i), *builder.wired(parent)}
-    return Look(frozenset(way), back=frozenset({f"{builder.shape(node)}-w{i}"}))
+    if node is None or parent is None or i is None:  # the inputs, or a node with its wire
+        nodes = scene.inputs if node is None else [node]
+        diagram.highlighted = {id for x in nodes for id in (builder.shape(x), *builder.wired(x))}
+    else:  # the way of a contribution
+        diagram.highlighted = {builder.shape(node), *builder.line(node, i), *builder.wired(parent)}
+        diagram.back = f"{builder.shape(node)}-w{i}"
+    return found

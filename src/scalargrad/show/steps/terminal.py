@@ -230,8 +230,19 @@ def explore(walk: Walk, console: Console | None = None, read_key: ReadKey | None
     console = console or terminals.console()
     if read_key is None:
         _require_terminal(console)
-    with keyboard() if read_key is None else nullcontext(read_key) as read:
-        _explore(walk, console, read)
+    position, last, drawn = 0, len(walk) - 1, None
+    keys = keyboard() if read_key is None else nullcontext(read_key)
+    with keys as read, suppress(KeyboardInterrupt, EOFError), console.screen() as screen:
+        while True:
+            if drawn != (position, console.size):
+                screen.update(screen_of(walk, position, console))
+                drawn = position, console.size
+            for action in actions(read()):
+                if action == "quit":
+                    return
+                ends = {"first": 0, "last": last}
+                steps = {"next": min(position + 1, last), "previous": max(position - 1, 0)}
+                position = (ends | steps)[action]
 
 
 def _require_terminal(console: Console) -> None:
@@ -241,18 +252,3 @@ def _require_terminal(console: Console) -> None:
             "exploring needs a terminal, to read keys from and to draw in: use show(walk) or "
             "print(walk), or leave --interactive out on the command line"
         )
-
-
-def _explore(walk: Walk, console: Console, read_key: ReadKey) -> None:
-    position, last, drawn = 0, len(walk) - 1, None
-    with suppress(KeyboardInterrupt, EOFError), console.screen() as screen:
-        while True:
-            if drawn != (position, console.size):
-                screen.update(screen_of(walk, position, console))
-                drawn = position, console.size
-            for action in actions(read_key()):
-                if action == "quit":
-                    return
-                ends = {"first": 0, "last": last}
-                steps = {"next": min(position + 1, last), "previous": max(position - 1, 0)}
-                position = (ends | steps)[action]

@@ -21,7 +21,6 @@ from scalargrad.show import html
 from scalargrad.show.graphs.gates import gate_sign, gate_text
 from scalargrad.show.number_format import is_exact, number, relation
 from scalargrad.show.shown_graph import scores_of
-from scalargrad.show.steps.formulas import MATHML, TEXT, TEXTS, Notation
 from scalargrad.show.steps.layers import layered
 from scalargrad.show.steps.page.drawings import drawings
 from scalargrad.show.steps.partials import (
@@ -36,7 +35,16 @@ from scalargrad.show.steps.partials import (
     shorten,
 )
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.step import Step, gate_sentence, table_html
+from scalargrad.show.steps.step import (
+    MATHML,
+    TEXT,
+    TEXTS,
+    Notation,
+    Step,
+    gate_sentence,
+    table_html,
+)
+from scalargrad.system.short_repr import counted
 from scalargrad.table.javascript import javascript_functions
 from scalargrad.table.numbers import json_number
 from scalargrad.table.operation import Operation
@@ -89,15 +97,16 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
             f"page of at most {MOST:,}: walk a node further down"
         )
     first, drawn = drawings(scene, limit)
-    record = Record(scene)
+    record, name = Record(scene), scene.names[scene.root]
+    advice = "" if scene.root.label else f'. To name {name}, set its .label = "f"'
     return html.page(
         __package__,
         "page",
         _SCRIPTS,
         javascript_functions(record.operations.values()),
         record.json(drawn),
-        title=title or f"Backpropagation through {scene.names[scene.root]}",
-        expression=escape(_expression(scene) + _advice(scene)),
+        title=title or f"Backpropagation through {name}",
+        expression=escape(_expression(scene) + advice),
         table=table_html(steps),
         graph=first,
     )
@@ -112,13 +121,8 @@ def _expression(scene: Scene) -> str:
         written = "; ".join(gate.symbols().replace(" ", "\u00a0") for gate in gates)  # unbroken
         if len(written) <= _LONGEST_EXPRESSION:
             return written
-    plural = "s" * (len(scene.inputs) != 1)
-    return f"{scene.names[scene.root]}: {len(gates)} gates over {len(scene.inputs)} input{plural}"
-
-
-def _advice(scene: Scene) -> str:
-    """Say how to name a root that has no label."""
-    return "" if scene.root.label else f'. To name {scene.names[scene.root]}, set its .label = "f"'
+    inputs = counted(len(scene.inputs), "input")
+    return f"{scene.names[scene.root]}: {len(gates)} gates over {inputs}"
 
 
 Json: TypeAlias = Any

@@ -1,29 +1,21 @@
-"""Plots of models: decision boundaries and confusion matrices, units and weights."""
+"""Plots of training, of fits and of what was learned, with matplotlib.
+
+Each draws on the Axes it is given, or on a new figure of pyplot, and returns them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.autodiff import gradients
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.grad_mode import no_grad
-from scalargrad.plots.style import (
-    BLUE,
-    MARKERS,
-    ORANGE,
-    as_number,
-    axes_or_new,
-    colour,
-    column,
-    interval,
-    legend_above,
-    new_figure,
-    styled,
-)
+from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import counted, shown
-from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import function, listed, number, size, text, whole
+from scalargrad.table.numbers import as_float, is_real
+from scalargrad.table.validation import function, listed, mapping, number, size, text, whole
 from scalargrad.value import Value
 
 __all__ = [
@@ -31,12 +23,263 @@ __all__ = [
     "confusion_matrix",
     "decision_boundary",
     "first_layer_weights",
+    "gradient_norm_curve",
+    "loss_curve",
+    "loss_curves",
     "profile_curve",
+    "training_curves",
 ]
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+ORANGE, BLUE = "#B34700", "#0B5CAD"
+
+#: Colours and markers of classes; more classes than these repeat them.
+CLASSES = [ORANGE, BLUE, "#2E7D32", "#8E3A9D", "#6B5B00", "#00798C"]
+MARKERS = "^osDvP"
+
+#: Line styles, which tell overlapping lines apart even without colour.
+DASHES = ("-", "--", ":", "-.")
+
+
+def colour(i: int) -> str:
+    """Return the colour of class or line i."""
+    return CLASSES[i % len(CLASSES)]
+
+
+def styled(axes: Axes, margin: float | None = None) -> Axes:
+    """Give axes a pale grid behind the data, no frame at the top and right, and a margin."""
+    axes.margins(x=margin)
+    axes.grid(alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def axes_or_new(ax: Axes | None) -> Axes:
+    """Return the Axes given, or those of a new figure of pyplot."""
+    if ax is None:
+        return new_figure((5.5, 4.0)).subplots()
+    if isinstance(ax, type) or not hasattr(ax, "get_xaxis_transform"):
+        raise OperandError(f"ax is {shown(ax)}; give Axes of Matplotlib, such as plt.gca()")
+    return ax
+
+
+def column(given: Any, name: str) -> list[float]:
+    """Return numbers to plot as floats; inf and nan become gaps in the curve."""
+    return [as_number(x, f"an entry of {name}") for x in listed(given, name, "numbers")]
+
+
+def interval(low: Any, high: Any, points: Any) -> list[float]:
+    """Return evenly spaced numbers from `low` to `high`."""
+    low, high, points = number(low, "low"), number(high, "high"), size(points, "points", 2)
+    return [low + (high - low) * i / (points - 1) for i in range(points)]
+
+
+def legend_above(axes: Axes, title: str, lines: Sequence[Line2D]) -> None:
+    """Put the legend of several lines between the title and the plot, where it hides nothing."""
+    if len(lines) < 2:
+        axes.set_title(title)
+        return
+    labels = [str(line.get_label()) for line in lines]
+    rows = -(-len(lines) // 2)
+    axes.set_title(title, pad=12 + 15 * rows)  # in points, as is the height of a row
+    axes.legend(
+        lines, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False
+    )
+
+
+def new_figure(size: tuple[float, float]) -> Figure:
+    """Make a figure of pyplot of a size in inches.
+
+    Raises
+    ------
+    MissingPackageError
+        If matplotlib is not installed.
+    """
+    with needed("plots need"):
+        import matplotlib.pyplot as plt
+    return plt.figure(figsize=size, layout="constrained")
+
+
+def as_number(x: Any, what: str = "what is drawn") -> float:
+    """Return the data of a Value, or a number as a float."""
+    return x.data if isinstance(x, Value) else as_float(x, what)
+
+
+# Training: losses, metrics and gradients over time ------------------------------------------------
+
+
+def loss_curve(
+    losses: Sequence[float], accuracies: Sequence[float] | None = None, ax: Axes | None = None
+) -> Axes:
+    """Plot the loss of each step on a logarithmic scale, and the accuracy beside it.
+
+    Parameters
+    ----------
+    losses : sequence of float
+        One number per step; the scale is linear where none is positive.
+    accuracies : sequence of float, optional
+        One fraction in [0, 1] per step.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure of pyplot.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    losses = column(losses, "losses")
+    if accuracies is not None:
+        accuracies = column(accuracies, "accuracies")
+        if len(accuracies) != len(losses):
+            raise OperandError(
+                f"{len(losses)} losses and {len(accuracies)} accuracies: give as many"
+            )
+    axes = axes_or_new(ax)
+    steps = range(len(losses))
+    axes.plot(steps, losses, color=BLUE, label="loss")
+    scale = "log" if any(loss > 0 for loss in losses) else "linear"
+    axes.set(xlabel="step", ylabel="loss", yscale=scale)
+    styled(axes, 0.02)
+    lines = axes.get_lines()
+    if accuracies is not None:
+        beside = _beside(axes, "accuracy, %")
+        beside.plot(steps, [100 * a for a in accuracies], color=ORANGE, ls="--", label="accuracy")
+        beside.set(ylim=(0, 104))
+        lines = [*lines, *beside.get_lines()]
+    legend_above(axes, "Loss during training", lines)
+    return axes
+
+
+def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = None) -> Axes:
+    """Plot losses per epoch, and the first metric on an axis of its own.
+
+    Parameters
+    ----------
+    columns : mapping from str to sequences of equal length
+        ``epoch`` and ``loss``, as a history of training has them; ``val_loss``, a metric and
+        ``val_`` followed by the metric's name are drawn if they are there.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure of pyplot.
+
+    Returns
+    -------
+    matplotlib Axes
+        The loss axis is logarithmic where the loss fell to less than a tenth.
+    """
+    given = mapping(columns, "columns", "numbers by name")
+    columns = {text(name, "the name of a column"): column(x, name) for name, x in given.items()}
+    if not {"epoch", "loss"} <= columns.keys() or len(set(map(len, columns.values()))) > 1:
+        raise OperandError("columns needs epoch and loss, and as many numbers in each column")
+    axes, epochs = axes_or_new(ax), columns["epoch"]
+    from matplotlib.ticker import MaxNLocator
+
+    dot = "." if len(epochs) == 1 else ""  # a line through one point cannot be seen
+    axes.plot(epochs, columns["loss"], color=BLUE, marker=dot, label="loss")
+    if "val_loss" in columns:
+        held_out = columns["val_loss"]
+        axes.plot(epochs, held_out, color=BLUE, ls=":", marker=dot, label="held-out loss")
+    axes.set(xlabel="epoch", ylabel="loss")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _scale(axes, columns["loss"])
+    styled(axes, 0.02)
+    others = {"epoch", "loss", "val_loss", "gradient_norm", "learning_rate"}
+    metric = next((name for name in columns if name not in others), None)
+    lines = axes.get_lines()
+    if metric is not None:
+        beside = _beside(axes, metric)
+        beside.plot(epochs, columns[metric], color=ORANGE, ls="--", marker=dot, label=metric)
+        if f"val_{metric}" in columns:
+            held_out, name = columns[f"val_{metric}"], f"held-out {metric}"
+            beside.plot(epochs, held_out, color=ORANGE, ls=":", marker=dot, label=name)
+        lines = [*lines, *beside.get_lines()]
+    legend_above(axes, "Training", lines)
+    return axes
+
+
+def _beside(axes: Axes, label: str) -> Any:
+    """Return axes over these, of the same epochs, with a vertical axis of their own."""
+    beside = axes.twinx()
+    beside.set(ylabel=label)
+    beside.spines["top"].set_visible(False)
+    return beside
+
+
+def gradient_norm_curve(norms: Sequence[float], ax: Axes | None = None) -> Axes:
+    """Plot how the norm of the gradient fell, epoch by epoch, on a logarithmic scale.
+
+    Parameters
+    ----------
+    norms : sequence of float
+        Euclidean norms, in loss unit / weight unit; zeros are left out.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure of pyplot.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    shown = [(epoch, norm) for epoch, norm in enumerate(column(norms, "norms"), 1) if norm > 0]
+    axes = axes_or_new(ax)
+    axes.plot([epoch for epoch, _ in shown], [norm for _, norm in shown], color=BLUE)
+    axes.set(xlabel="epoch", ylabel="norm of the gradient", yscale="log")
+    axes.set_title("The gradient during training")
+    styled(axes, 0.02)
+    return axes
+
+
+def loss_curves(
+    losses: Mapping[str, Callable[[float], Any]],
+    low: float = -3.0,
+    high: float = 3.0,
+    points: int = 301,
+    ax: Axes | None = None,
+) -> Axes:
+    """Plot losses as functions of one number, such as an error, a probability or a margin.
+
+    Parameters
+    ----------
+    losses : mapping from str to callable
+        By its name in the legend, each loss as a function from a number to a number or Value,
+        such as ``{"squared": lambda e: mse_loss(e, 0.0)}``.
+    low, high : float
+        The interval shown.
+    points : int
+        How many points are computed.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure of pyplot.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    xs = interval(low, high, points)
+    curves = {}
+    for name, loss in mapping(losses, "losses", "functions by name").items():
+        function(loss, f"losses[{text(name, 'the name of a loss')!r}]", "of one number")
+        curves[name] = [as_number(loss(x)) for x in xs]
+    if not curves:
+        raise OperandError("losses is empty: give one function at least, by name")
+    axes = axes_or_new(ax)
+    for i, (name, ys) in enumerate(curves.items()):
+        axes.plot(xs, ys, color=colour(i), ls=DASHES[i % len(DASHES)], label=name)
+    axes.set(ylabel="loss", title="Losses")
+    styled(axes, 0.0)
+    axes.legend()
+    return axes
+
+
+def _scale(axes: Axes, losses: Iterable[float]) -> None:
+    """Make the axis of losses logarithmic where they span more than a factor of ten."""
+    known = [x for x in losses if isfinite(x)]
+    if known and 0 < 10 * min(known) < max(known):
+        axes.set_yscale("log")
+
+
+# Models: decision boundaries and confusion matrices, units and weights ----------------------------
 
 #: The most letters of all class names that are written level under the matrix, not at an angle.
 _LETTERS_ACROSS = 30
@@ -127,17 +370,13 @@ def _scores(output: Any) -> list[float]:
     return [as_number(x) for x in (output if isinstance(output, list | tuple) else [output])]
 
 
-def _colours(count: int) -> list[str]:
-    return [colour(c) for c in range(count)]
-
-
 def _regions(axes: Axes, xs: Any, ys: Any, grid: Any) -> None:
     """Colour the plane by the largest of the scores along the grid's last axis."""
     import numpy as np
 
     count = grid.shape[2]
-    levels = [c - 0.5 for c in range(count + 1)]
-    axes.contourf(xs, ys, grid.argmax(axis=2), levels, colors=_colours(count), alpha=0.18)
+    levels, colours = [c - 0.5 for c in range(count + 1)], [*map(colour, range(count))]
+    axes.contourf(xs, ys, grid.argmax(axis=2), levels, colors=colours, alpha=0.18)
     for c in range(1, count):
         margin = grid[:, :, c] - np.delete(grid, c, axis=2).max(axis=2)
         if margin.min() <= 0 < margin.max():
@@ -279,8 +518,7 @@ def activation_curves(
         axes.plot(xs, values, color=colour(i), label=name)
         axes.plot(xs, slopes, color=colour(i), ls="--", label=f"{name}'")
     axes.set(xlabel="x", title="Activations, and dashed their derivatives")
-    axes.margins(x=0.0)
-    styled(axes)
+    styled(axes, 0.0)
     axes.legend(ncols=max(1, len(given) // 3), fontsize="small")
     return axes
 
@@ -344,22 +582,18 @@ def first_layer_weights(
         raise OperandError(f"figure is {shown(figure)}; give a Figure of Matplotlib")
     drawn = figure or new_figure((1.1 * columns + 0.9, 1.2 * rows + 0.3))
     grid = drawn.subplots(rows, columns, squeeze=False)
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = LinearSegmentedColormap.from_list("weights", [ORANGE, "white", BLUE])
     scale = max(float(abs(image).max()) for image in images) or 1.0
     for axes in grid.flat:
         axes.set_axis_off()
     for i, (axes, image) in enumerate(zip(grid.flat, images, strict=False)):
-        picture = axes.imshow(
-            image.reshape(height, width), cmap=_diverging(), vmin=-scale, vmax=scale
-        )
+        pixels = image.reshape(height, width)
+        picture = axes.imshow(pixels, cmap=colours, vmin=-scale, vmax=scale)
         axes.set_title(str(i), fontsize="small", pad=2)
     drawn.colorbar(picture, ax=list(grid.flat), label="weight", shrink=0.9)
     return drawn
-
-
-def _diverging() -> Any:
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list("weights", [ORANGE, "white", BLUE])
 
 
 def profile_curve(profile: Any, rise: float = 1.92, ax: Axes | None = None) -> Axes:
