@@ -483,28 +483,25 @@ def require_no_alias(around: Container[int], call: tuple[Any, ...]) -> None:
     """
     compiled, args, kwargs, _, _, objects = call
     itself = {*map(id, objects)}
-    given = ahead = [x for x in (*args, *kwargs.values()) if id(x) not in itself]
-    met = set[int]()
-    while ahead:
-        new: list[Any] = []
-        for x in ahead:
-            kind: Any = KINDS[x.__class__]
-            if not isinstance(kind, _COPIED) or x is _EMPTY:
-                continue
-            # A batch may hold a pair twice; a dataclass has one copy.
-            may_be_twice = isinstance(kind, _Records) or (ahead is not given and type(x) is tuple)
-            if id(x) in around or (id(x) in met and not may_be_twice):
-                how = "that it also reads by a name" if id(x) in around else "twice"
-                raise TraceError(
-                    f"{compiled!r} is given a {type(x).__name__} {how}, and its code asks by `is` "
-                    "which is which; as a program has a copy of each argument, that would come out "
-                    "otherwise: pass it once, as in jit(lambda x: f(x, x)), or let the function "
-                    "close over it, as in jit(lambda x: f(object, x))"
-                )
-            if id(x) not in met:
-                met.add(id(x))
-                new += kind.inside([x])
-        ahead = [x for x in new if type(x) not in _NOT_COPIED]
+    ahead = [x for x in (*args, *kwargs.values()) if id(x) not in itself]
+    met, given = set[int](), len(ahead)
+    for place, x in enumerate(ahead):
+        kind: Any = KINDS[x.__class__]
+        if not isinstance(kind, _COPIED) or x is _EMPTY:
+            continue
+        # A batch may hold a pair twice; a dataclass has one copy.
+        may_be_twice = isinstance(kind, _Records) or (place >= given and type(x) is tuple)
+        if id(x) in around or (id(x) in met and not may_be_twice):
+            how = "that it also reads by a name" if id(x) in around else "twice"
+            raise TraceError(
+                f"{compiled!r} is given a {type(x).__name__} {how}, and its code asks by `is` "
+                "which is which; as a program has a copy of each argument, that would come out "
+                "otherwise: pass it once, as in jit(lambda x: f(x, x)), or let the function close "
+                "over it, as in jit(lambda x: f(object, x))"
+            )
+        if id(x) not in met:
+            met.add(id(x))
+            ahead += [y for y in kind.inside([x]) if type(y) not in _NOT_COPIED]
 
 
 #: What the function that is recorded is given copies of, and most of what it is not.

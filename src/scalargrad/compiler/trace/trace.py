@@ -34,7 +34,7 @@ from scalargrad.compiler.trace.node_values import number_of
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, asking_line, refusal
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
 from scalargrad.compiler.trace.watching import data_of, make_leaf, watched
-from scalargrad.compiler.trace.whole_arrays import Whole, is_large
+from scalargrad.compiler.trace.whole_arrays import WholeArray, is_large, stand_in
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import (
     Derivative,
@@ -94,7 +94,7 @@ class Trace(Recorder):
         Whether no eager call is to be tried, as it would make a change, or take too long.
     questions : int
         How often something was asked whose answer depends on which node it is.
-    wholes : list of Whole
+    wholes : list of WholeArray
         The arrays among the arguments that have no nodes.
     guards : dict from int to bool
         The nodes whose truth was asked for, and the answers.
@@ -136,7 +136,7 @@ class Trace(Recorder):
         self._leaves: set[int] = set()  # the nodes of leaves that are copies of other nodes
         #: Tables that numbers were looked up in, and their rows, by the id of the first entry.
         self.tables: dict[int, tuple[Sequence[Any], int]] = {}
-        self.wholes: list[Whole] = []
+        self.wholes: list[WholeArray] = []
         self.guards: dict[int, bool] = {}
         self.unrolls = unrolls
         self.lines: list[tuple[str, int] | None] = []
@@ -187,18 +187,14 @@ class Trace(Recorder):
             if is_whole or isinstance(x, Value):
                 found += self.inputs(plain)
                 plain = []
-                found.append(self._whole_array(x, k) if is_whole else self._value(x))
+                if is_whole:
+                    self.wholes.append(stand_in(x, k, sum(y.size for y in self.wholes)))
+                found.append(self.wholes[-1] if is_whole else self._value(x))
             else:
                 plain += map(float, x.ravel().tolist()) if hasattr(x, "ravel") else [float(x)]
         found += self.inputs(plain)
         self.given += [x.index for x in found if isinstance(x, Traced)]
         return found
-
-    def _whole_array(self, array: Any, leaf: int) -> Any:
-        made = Whole(array, leaf, sum(x.size for x in self.wholes))
-        self.wholes.append(made)
-        self.columns.arrays.append(array)
-        return made.array()
 
     def _drawn(self, *call: Any, **kwargs: Any) -> Any:
         """Make a random draw, and return the input that stands for it."""
@@ -257,7 +253,7 @@ class Trace(Recorder):
     def fingerprint(self) -> tuple[Any, ...]:
         """Return what is noted besides nodes, to see whether some code changes it."""
         grown = [self.columns.constants, self.known, self.draws, self.outside, self.differentiated]
-        grown += [self._node_of, self._named, self._made, self.columns.arrays]
+        grown += [self._node_of, self._named, self._made, self.wholes]
         grown += [self.guards, self._rows, self.lanes.taken]
         made = [(id(x), *[getattr(x, name, None) for name in _SLOTS]) for x in self._made]
         states = self.has_values, self.is_detaching, self.refusal, self.questions
