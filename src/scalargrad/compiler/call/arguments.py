@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import numbers
 from array import array
 from collections import deque
 from collections.abc import (
@@ -44,10 +43,9 @@ from scalargrad.compiler.guards.object_state import (
     attributes,
     is_object,
     is_record,
-    is_stateful,
     slots_of,
 )
-from scalargrad.compiler.guards.refused import are_followed, is_followed, refusal_of
+from scalargrad.compiler.guards.refused import is_followed, is_plain_object, refusal_of
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.errors import TraceError
 from scalargrad.nn.sparse import Table
@@ -407,7 +405,7 @@ class _Kinds(dict[type, Kind]):
             found = _Arrays(kind)
         elif is_record(kind):
             found = _Records(kind)
-        elif _is_plain_object(kind):
+        elif is_plain_object(kind) and not is_dataclass(kind):
             found = _Objects(kind)
         self[kind] = found
         return found
@@ -527,13 +525,6 @@ def code_in(key: Key) -> Iterator[Any]:
 
 
 _CODE = (type, FunctionType, ModuleType, BuiltinMethodType)
-
-
-def _is_plain_object(kind: Any) -> bool:
-    """Return whether all objects of a class are given to a function themselves."""
-    is_number = issubclass(kind, (numbers.Number, Enum, Value)) or hasattr(kind, "dtype")
-    is_told = issubclass(kind, (list, tuple, dict, frozenset)) or is_dataclass(kind)
-    return is_stateful(kind) and are_followed(kind) and not (is_number or is_told)
 
 
 # Numbers ------------------------------------------------------------------------------------------

@@ -5,9 +5,6 @@ A call that takes none of them is recorded, as far as the limits on recordings a
 
 from __future__ import annotations
 
-import os
-import threading
-import weakref
 from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import is_
@@ -21,6 +18,7 @@ from scalargrad.compiler.guards.layout import Layout, layout_of
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.trace.trace import Trace
+from scalargrad.compiler.trace.watching import Lock
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import shown
 
@@ -109,15 +107,13 @@ class Known(NamedTuple):
     layout: Layout | None
 
 
-class Specializations:
-    """The paths of one function.
+class Specializations(Lock):
+    """The paths of one function, which are added while its lock is held.
 
     Attributes
     ----------
     shapes : dict from Key to Shape
         What was called, the latest last.
-    lock : RLock
-        Held while paths are added.
     limits : RecordingLimits
         Counts recordings and eager calls.
     names : NamesRead
@@ -125,13 +121,12 @@ class Specializations:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self.lock = threading.RLock()
+        super().__init__()
         self._function = function
         self.limits = RecordingLimits()
         self.shapes: dict[Key, Shape] = {}
         self.names = NamesRead()
         self._known: list[Surroundings] = []  # the latest first
-        _known.add(self)
 
     def current(self, key: Key, objects: list[Any]) -> Paths:
         """Return the paths for a key, and objects that are given, that are valid now."""
@@ -279,16 +274,3 @@ class Specializations:
             total += SHAPE + sum(x.recorded for x in shape.all_paths())
             if total > MOST:
                 del self.shapes[key]
-
-
-_known: weakref.WeakSet[Specializations] = weakref.WeakSet()
-
-
-def _unlock() -> None:
-    """Replace all locks in a child process, as the thread that held one may not exist there."""
-    for paths in list(_known):
-        paths.lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_unlock)

@@ -13,13 +13,8 @@ from typing import Any
 
 from scalargrad.compiler.guards.comparable import Same, exact_items
 from scalargrad.compiler.guards.names_read import is_of_library
-from scalargrad.compiler.guards.object_state import (
-    PLAIN,
-    has_followed_attributes,
-    is_stateful,
-    slots_of,
-)
-from scalargrad.compiler.guards.refused import are_followed
+from scalargrad.compiler.guards.object_state import PLAIN, slots_of
+from scalargrad.compiler.guards.refused import is_plain_object
 from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.table.operation import Operation
 from scalargrad.value import Parameter, Value
@@ -87,5 +82,4 @@ def _inside(x: Any, around: Surroundings) -> tuple[Hashable, Iterable[Any]] | No
 @functools.cache
 def _is_free(kind: Any) -> bool:
     """Return whether objects of a class are attributes in a dict of their own, and nothing else."""
-    has_space = "__dict__" in dir(kind) and not slots_of(kind) and not issubclass(kind, Value)
-    return has_space and is_stateful(kind) and has_followed_attributes(kind) and are_followed(kind)
+    return "__dict__" in dir(kind) and not slots_of(kind) and is_plain_object(kind)

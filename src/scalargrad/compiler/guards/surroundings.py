@@ -63,6 +63,7 @@ from scalargrad.compiler.guards.object_state import (
 from scalargrad.compiler.guards.refused import (
     changing_calls,
     is_followed,
+    is_plain_object,
     is_read,
     misread,
     refusal_of,
@@ -231,7 +232,6 @@ class Walk:
         closed: tuple[type, ...] = (),
     ) -> None:
         self._closed = closed
-        self._alike = set[type]()
         self.holders: list[tuple[Any, Edge, Place | None]] = []
         self._members_named = edges.of_modules(names.names)
         self.names = names
@@ -270,15 +270,18 @@ class Walk:
                 tokens.append(known)
                 continue
             met[id(x)] = len(met)
-            if kind in self._alike:
-                self._one_more(x)
-            elif not issubclass(kind, self._closed):
+            if not issubclass(kind, self._closed):
                 self._enter(x)
 
     def _enter(self, x: Any) -> None:
         """Note something that is met for the first time, and go on to what it leads to."""
         self.kept.append(x)
-        if isinstance(x, Value):
+        kind = type(x)
+        if is_plain_object(kind) and not is_of_library(kind):  # most, at once
+            self.tokens.append((kind,))
+            self._attributes(x)
+            self._ahead.append((kind, self.place))
+        elif isinstance(x, Value):
             self._value(x)
         elif isinstance(x, Table):
             self.tokens.append(itself(x))
@@ -418,10 +421,7 @@ class Walk:
         self._note_asked(x)
         kind: Any = type(x)
         are_alike = is_stateful(kind) and has_followed_attributes(kind)
-        if are_alike:
-            self.tokens.append((kind,))
-        else:
-            self.tokens.append(itself(x))
+        self.tokens.append((kind,) if are_alike else itself(x))
         if isinstance(x, FunctionType):
             self._function(x)
         elif isinstance(x, ModuleType):
@@ -430,18 +430,8 @@ class Walk:
                 self._hold(x, self._members_named)
         elif not isinstance(x, type):
             self._instance(x)
-            is_plain = are_alike and not (is_of_library(kind) or callable(x) or holds_functions(x))
-            if is_plain and is_followed(x):
-                self._alike.add(kind)
         elif not is_of_library(x):
             self._members(x)
-
-    def _one_more(self, x: Any) -> None:
-        """Note an object of a class whose objects are their attributes, as `_object` does."""
-        self.kept.append(x)
-        self.tokens.append((type(x),))
-        self._attributes(x)
-        self.tokens.append(self.met[id(type(x))])
 
     def _instance(self, x: Any) -> None:
         kind: Any = type(x)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import chain
 from numbers import Number
-from operator import is_
 from typing import Any, NoReturn, TypeVar, cast
 
 import numpy as np
@@ -134,8 +133,6 @@ class Trace(Recorder):
         self._named: list[Value] = []  # kept, so that no other Value gets their id
         self._made: set[Value] = set()
         self._leaves: set[int] = set()  # the nodes of leaves that are copies of other nodes
-        #: Tables that numbers were looked up in, and their rows, by the id of the first entry.
-        self.tables: dict[int, tuple[Sequence[Any], int]] = {}
         self.wholes: list[WholeArray] = []
         self.guards: dict[int, bool] = {}
         self.unrolls = unrolls
@@ -143,7 +140,8 @@ class Trace(Recorder):
         self.branches = 0
         self.generators = Generators()
         self.lanes = Lanes(self)
-        self._rows: dict[tuple[int, ...] | bytes, int] = {}
+        #: Tables that numbers were looked up in, by their bits or entries, with their rows.
+        self._rows: dict[tuple[int, ...] | bytes, tuple[list[Any], int]] = {}
 
     def record(self, run: Callable[[], R]) -> R:
         """Run a function as the recording of this thread."""
@@ -153,7 +151,7 @@ class Trace(Recorder):
                 return run_recorded(lambda: self._run(run), self)
         finally:
             self.is_open = False
-            self.tables.clear()
+            self._rows.clear()
 
     def _run(self, run: Callable[[], R]) -> R:
         derivatives.set((*derivatives.get(), Derivative(self._made, (), set())))
@@ -326,7 +324,7 @@ class Trace(Recorder):
     def bind(self, x: Value, node: int) -> None:
         """Let a Value that is not traced stand for a node wherever it is read."""
         if id(x) in self._node_of:
-            self.tables.clear()
+            self._rows.clear()
         self._node_of[id(x)] = node
         self._named.append(x)
 
@@ -452,16 +450,11 @@ class Trace(Recorder):
         A table that was met before is known without a loop over its entries, as lookups are many:
         by the very Values, or by the bits of plain floats.
         """
-        known, row = self.tables.get(id(values[0]), ((), -1))
-        if len(known) == len(values) and all(map(is_, known, values)):
-            return row
-        are_floats = {*map(type, values)} <= {float, np.float64}
-        key = np.array(values, float).tobytes() if are_floats else self._entries(values)
+        are_floats, entries = {*map(type, values)} <= {float, np.float64}, [*values]
+        key = np.array(values, float).tobytes() if are_floats else (*map(id, entries),)
         if key not in self._rows:
-            self._rows[key] = self.write(ROW, self._entries(values))
-        if isinstance(values[0], Value):
-            self.tables[id(values[0])] = [*values], self._rows[key]
-        return self._rows[key]
+            self._rows[key] = entries, self.write(ROW, self._entries(entries))
+        return self._rows[key][1]
 
     def _entries(self, values: Any) -> tuple[int, ...]:
         for x in values:
