@@ -14,9 +14,8 @@ from scalargrad.compiler.call.arguments import Key, code_in, require_no_alias, s
 from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Call, Specialization
-from scalargrad.compiler.guards.layout import Layout, layout_of
 from scalargrad.compiler.guards.names_read import NamesRead
-from scalargrad.compiler.guards.surroundings import Surroundings
+from scalargrad.compiler.guards.surroundings import Layout, Surroundings
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.watching import Lock
 from scalargrad.errors import TraceError
@@ -65,7 +64,7 @@ class Shape:
         Those of the function alone tell how objects lie that it is given.
         """
         self._around = around
-        layout = None if around is None else layout_of(now.objects, around)
+        layout = None if around is None else around.layout(now.objects)
         found = Known(now, tuple([x.bound(now, now.values) for x in paths]), layout)
         self.known = [found, *(self.known if now.objects else [])][:KEPT]
         self.is_valid = now.are_unchanged
@@ -90,7 +89,7 @@ class Shape:
                 return paths
         around = self._around
         if around is not None and around.are_unchanged():
-            layout = layout_of(objects, around)
+            layout = around.layout(objects)
             for now, paths, then in self.known:
                 if layout is not None and then is not None and then[0] == layout[0]:
                     places = dict(zip(map(id, then[1]), layout[1], strict=True))

@@ -170,8 +170,3 @@ def _are_unique(items: Iterable[Any], rows: Iterable[type] = (list, tuple)) -> b
 
 
 _UNIQUE = {str, bytes, type(None)}
-
-
-def is_array(x: Any) -> bool:
-    """Return whether an object has numbers in one piece of memory: an array of NumPy's or alike."""
-    return hasattr(type(x), "dtype") and hasattr(x, "tobytes")

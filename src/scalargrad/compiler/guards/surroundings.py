@@ -25,7 +25,6 @@ from scalargrad.compiler.guards.comparable import (
     Same,
     exact,
     exact_items,
-    is_array,
     is_read_whole,
     itself,
 )
@@ -72,12 +71,13 @@ from scalargrad.compiler.guards.rereading import Rereading
 from scalargrad.nn.sparse import Table, Touched
 from scalargrad.system.process import collector_paused
 from scalargrad.table.operation import Operation
-from scalargrad.tree import is_array as is_ndarray
-from scalargrad.tree import is_object_array
+from scalargrad.tree import is_array, is_object_array
 from scalargrad.value import Parameter, Value
 
 #: The owner of a variable, a name or an attribute, and what it is called there.
 Place = tuple[Any, Hashable]
+#: What is equal for objects that lie alike, and their Values.
+Layout = tuple[tuple[Hashable, ...], list[Value]]
 
 _BUILTINS = vars(builtins)
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
@@ -85,7 +85,7 @@ _CODE, _LABEL = attrgetter("__code__"), attrgetter("label")
 _LAYOUT, _ITEMS_OF_ARRAY = attrgetter("shape", "dtype"), attrgetter("flat")
 _OF_DEFAULTS = attrgetter(*_DEFAULTS)
 _OF_PARTIAL = attrgetter("func", "args", "keywords")
-_CELL = attrgetter("cell_contents")
+_CELL, _OP, _SPACE = attrgetter("cell_contents"), attrgetter("op"), attrgetter("__dict__")
 _NUMBERS = {Value, Parameter}
 #: What code names that asks whether there is an attribute, such as one that is added to a Value.
 _ASKS = {"getattr", "hasattr", "vars", "__dict__", "AttributeError", "Exception"}
@@ -152,6 +152,64 @@ class Surroundings:
             return [named(walk.place)]
         name = getattr(walk.last, "__name__", "")
         return [f"the {type(walk.last).__name__} {name} given".replace("  ", " ")]
+
+    def layout(self, objects: Sequence[Any]) -> Layout | None:
+        """Return how objects lie that the function is given; None if that is rare.
+
+        Of ``jit(lambda spring, x: spring.k * x)(Spring(Value(2.0)), 1.5)``: a spring has the
+        attribute `k`, a Value. Another spring runs the same program with its own `k`, without a
+        walk over all it leads to.
+
+        They may lead to numbers, text, Values without operands, lists, tuples, dicts by name, other
+        objects, operations, and what is around the function.
+        """
+        key: list[Hashable] = [self]
+        values: list[Value] = []
+        plain: list[Any] = []
+        met = dict[int, int]()
+        ahead = [*objects]
+        for x in ahead:
+            kind: Any = x.__class__
+            if kind in PLAIN:
+                key.append(kind)
+                plain.append(x)
+            elif kind in _NUMBERS:
+                key.append(kind)
+                values.append(x)
+            elif id(x) in met:
+                key.append(met[id(x)])
+            elif id(x) in self.met or isinstance(x, Operation):
+                key.append(Same(x))
+            else:
+                met[id(x)] = len(met)
+                if kind is list and len(kinds := {*map(type, x)}) == 1 and kinds <= _NUMBERS:
+                    key.append((len(x), *kinds))
+                    values += x
+                elif (found := self._inside(x)) is not None:
+                    key.append(found[0])
+                    ahead += found[1]
+                else:
+                    return None
+        ids = {*map(id, values)}
+        if len(ids) < len(values) or not self.met.keys().isdisjoint(ids):
+            return None
+        are_bare = not (any(map(_OP, values)) or any(map(_SPACE, values)))
+        reads_labels = "label" in self.names.names
+        return ((*key, exact_items(plain)), values) if are_bare and not reads_labels else None
+
+    def _inside(self, x: Any) -> tuple[Hashable, Iterable[Any]] | None:
+        """Return the class of a container or object with what is its own, and what it holds."""
+        kind: Any = x.__class__
+        if kind in {list, tuple}:
+            return (kind, len(x)), x
+        if kind is dict and {*map(type, x)} <= {str}:
+            return (kind, *x), x.values()
+        has_space = is_plain_object(kind) and not slots_of(kind)
+        if has_space and (id(kind) in self.met or is_of_library(kind)):
+            space, read = x.__dict__, self.read_of(kind)
+            names = (*space,) if read is None else [name for name in space if name in read]
+            return (kind, *names), [space[name] for name in names]
+        return None
 
     def _refusals(self, walk: Walk) -> Iterator[str]:
         """Yield what is read that cannot be followed, or answers otherwise from call to call."""
@@ -291,7 +349,7 @@ class Walk:
             self._bound(x)
         elif isinstance(x, _CONTAINERS) and (type(x) in _PLAIN_CONTAINERS or is_followed(x)):
             self._container(x)
-        elif is_array(x):
+        elif hasattr(kind, "dtype") and hasattr(x, "tobytes"):  # NumPy's, and others alike
             self._array(x)
         else:
             self._object(x)
@@ -398,7 +456,7 @@ class Walk:
             self._push_inside(x.ravel().tolist())
         else:
             self.rereading.array(x, then)
-        if is_ndarray(x):
+        if is_array(x):
             self._hold(x, edges.ITEMS)
             self._beside(x)
         else:

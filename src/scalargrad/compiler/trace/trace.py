@@ -33,7 +33,7 @@ from scalargrad.compiler.trace.node_values import number_of
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, asking_line, refusal
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
 from scalargrad.compiler.trace.watching import data_of, make_leaf, watched
-from scalargrad.compiler.trace.whole_arrays import WholeArray, is_large, stand_in
+from scalargrad.compiler.trace.whole_arrays import FEWEST, WholeArray, stand_in
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import (
     Derivative,
@@ -181,7 +181,7 @@ class Trace(Recorder):
         found: list[Any] = []
         plain: list[float] = []
         for k, x in enumerate(leaves):
-            is_whole = is_large(x) and k not in apart
+            is_whole = type(x) is np.ndarray and x.size >= FEWEST and k not in apart
             if is_whole or isinstance(x, Value):
                 found += self.inputs(plain)
                 plain = []

@@ -20,11 +20,6 @@ from scalargrad.compiler.trace.traced import Traced
 FEWEST = 1024
 
 
-def is_large(x: Any) -> bool:
-    """Return whether `x` is an array large enough to be recorded whole."""
-    return type(x) is np.ndarray and x.size >= FEWEST
-
-
 class EntryReadError(Exception):
     """The function used a single number of a whole array."""
 
