@@ -122,7 +122,7 @@ class Specialization:
         self.apart = tuple([k for k, cell in enumerate(wrt) if cell in recording.differentiated])
         found = zip(self.function.reached(), recording.plain, strict=True)
         reached = tuple([moves and not plain for moves, plain in found])
-        self.nodes = ResultNodes(reached, self.function, self.function.given_back())
+        self.nodes = ResultNodes(reached, self.function)
         self.truths = recording.truths
         self.differentiable = bool(wrt)
         self.returns_arrays = has_arrays(outline)

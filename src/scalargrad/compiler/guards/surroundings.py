@@ -13,7 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import chain, repeat
 from operator import attrgetter
 from types import FunctionType, ModuleType
@@ -27,19 +27,6 @@ from scalargrad.compiler.guards.comparable import (
     exact_items,
     is_read_whole,
     itself,
-)
-from scalargrad.compiler.guards.edges import (
-    CACHES,
-    Edge,
-    count_kept,
-    data_of,
-    functions_of,
-    holds_functions,
-    is_empty,
-    is_wrapper,
-    kept_by,
-    times_cleared,
-    wrapped,
 )
 from scalargrad.compiler.guards.names_read import (
     IS,
@@ -91,7 +78,6 @@ _NUMBERS = {Value, Parameter}
 _ASKS = {"getattr", "hasattr", "vars", "__dict__", "AttributeError", "Exception"}
 #: What asks which object one is. ``id`` is left out: the text of any dataclass asks for it.
 _ASKS_WHICH = {IS, "is_"}
-_CONTAINERS = (list, tuple, deque, dict, set, frozenset)
 #: So many tokens are near the roots of a walk.
 _NEAR = 256
 
@@ -275,7 +261,7 @@ class Walk:
         What was met, but for numbers and text.
     is_cut : bool
         Whether it ended before all was met.
-    holders : list of (object, Edge, Place or None)
+    holders : list of (object, edges.Edge, Place or None)
         What of that holds others, by which edge, and where it was come by; None for a root.
     asks_which : bool
         Whether code asks by ``is`` which object one is.
@@ -290,7 +276,7 @@ class Walk:
         closed: tuple[type, ...] = (),
     ) -> None:
         self._closed = closed
-        self.holders: list[tuple[Any, Edge, Place | None]] = []
+        self.holders: list[tuple[Any, edges.Edge, Place | None]] = []
         self._members_named = edges.of_modules(names.names)
         self.names = names
         self.tokens: list[Hashable] = []
@@ -334,8 +320,8 @@ class Walk:
     def _enter(self, x: Any) -> None:
         """Note something that is met for the first time, and go on to what it leads to."""
         self.kept.append(x)
-        kind = type(x)
-        if is_plain_object(kind) and not is_of_library(kind):  # most, at once
+        kind: Any = type(x)
+        if _is_users_object(kind):  # most, at once
             self.tokens.append((kind,))
             self._attributes(x)
             self._ahead.append((kind, self.place))
@@ -347,14 +333,14 @@ class Walk:
             self._hold(x, edges.ITEMS)
         elif isinstance(x, BOUND):
             self._bound(x)
-        elif isinstance(x, _CONTAINERS) and (type(x) in _PLAIN_CONTAINERS or is_followed(x)):
+        elif isinstance(x, edges.CONTAINERS) and (type(x) in _PLAIN_CONTAINERS or is_followed(x)):
             self._container(x)
         elif hasattr(kind, "dtype") and hasattr(x, "tobytes"):  # NumPy's, and others alike
             self._array(x)
         else:
             self._object(x)
 
-    def _hold(self, x: Any, edge: Edge) -> None:
+    def _hold(self, x: Any, edge: edges.Edge) -> None:
         """Note an object that holds others, and how."""
         self.holders.append((x, edge, self.place))
 
@@ -493,9 +479,9 @@ class Walk:
 
     def _instance(self, x: Any) -> None:
         kind: Any = type(x)
-        if holds_functions(x):
-            self._push_inside(functions_of(x))
-        elif is_of_library(kind) and is_wrapper(x):
+        if edges.holds_functions(x):
+            self._push_inside(edges.functions_of(x))
+        elif is_of_library(kind) and edges.is_wrapper(x):
             self._wrapper(x)
         elif has_followed_attributes(kind):
             self._attributes(x)
@@ -556,7 +542,7 @@ class Walk:
             if i in held:
                 self.rereading.part(_CELL, cell)
             else:
-                self._fact(is_empty, cell)
+                self._fact(edges.is_empty, cell)
         self._push(function, held)
 
     def _named_attributes(self, x: Any) -> None:
@@ -571,19 +557,20 @@ class Walk:
         if not isinstance(x, Operation):  # which works some of them out
             self._hold(x, edges.FUNCTION_ATTRIBUTES)
         self._named_attributes(x)
-        self._push_inside(wrapped(x))
-        if isinstance(x, CACHES):  # what it has kept, and when it is cleared
+        self._push_inside(edges.wrapped(x))
+        if isinstance(x, edges.CACHES):  # what it has kept, and when it is cleared
             self._hold(x, edges.KEPT)
             self._fact(len, vars(x))
-            self._fact(times_cleared, x)
-            self.rereading.fact(count_kept, x)
-            self._ahead += [(y, (y, None)) for y in kept_by(x).values()]
+            self._fact(edges.times_cleared, x)
+            self.rereading.fact(edges.count_kept, x)
+            self._ahead += [(y, (y, None)) for y in edges.kept_by(x).values()]
 
     def _members(self, kind: type) -> None:
         """Go on to the members of a class that code names, and those that Python asks for."""
         read = self._read_of(kind)
         space = vars(kind)
-        members = [*data_of(kind), *(name for name, x in [*space.items()] if functions_of(x))]
+        methods = [name for name, x in [*space.items()] if edges.functions_of(x)]
+        members = [*edges.data_of(kind), *methods]
         chosen = [x for x in dict.fromkeys(members) if read is None or x in read or is_special(x)]
         self._hold(kind, edges.MEMBERS)
         self.rereading.names(space, chosen)
@@ -610,6 +597,12 @@ class Walk:
         if not self._are_closed(parts.values()):
             self.rereading.attributes(x, own, names, read)
             self._push(x, parts)
+
+
+@cache
+def _is_users_object(kind: Any) -> bool:
+    """Return whether objects of a class are a user's, known by their attributes."""
+    return is_plain_object(kind) and not is_of_library(kind)
 
 
 #: Methods that `dataclass` makes, and that read nothing but the fields of two objects.
