@@ -406,7 +406,7 @@ class Walk:
     def _dict(self, x: Mapping[Any, Any]) -> None:
         keys, items = [*x], [*x.values()]
         self.tokens.append((type(x), len(keys)))
-        self.rereading.entries(x)
+        self.rereading.items(x, items)
         self._push_inside(items)
         if {*map(type, keys)} <= PLAIN:
             self.tokens.append(tuple(map(exact, keys)))
