@@ -94,8 +94,6 @@ class Function:
 
     def given_back(self) -> dict[int, int]:
         """Return the results that are inputs in `wrt` themselves, with their indices there."""
-        if not self.wrt:
-            return {}
         place = {node: k for k, node in enumerate(self.wrt)}
         results = self.recorded.outputs[: self.results]
         return {k: place[node] for k, node in enumerate(results) if node in place}

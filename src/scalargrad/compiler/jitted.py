@@ -472,8 +472,6 @@ def _pairs(x: Any, y: Any, where: str, differ: Differ) -> Iterator[tuple[str, An
 
 
 @overload
-def jit(function: Callable[P, R], /) -> Jitted[P, R]: ...
-@overload
 def jit(
     *,
     static_argnums: int | Sequence[int] = ...,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import numbers
 from array import array
 from collections import deque
 from collections.abc import (
@@ -44,10 +43,9 @@ from scalargrad.compiler.guards.object_state import (
     attributes,
     is_object,
     is_record,
-    is_stateful,
     slots_of,
 )
-from scalargrad.compiler.guards.refused import are_followed, is_followed, refusal_of
+from scalargrad.compiler.guards.refused import is_followed, is_plain_object, refusal_of
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.errors import TraceError
 from scalargrad.nn.sparse import Table
@@ -407,7 +405,7 @@ class _Kinds(dict[type, Kind]):
             found = _Arrays(kind)
         elif is_record(kind):
             found = _Records(kind)
-        elif _is_plain_object(kind):
+        elif is_plain_object(kind) and not is_dataclass(kind):
             found = _Objects(kind)
         self[kind] = found
         return found
@@ -483,28 +481,25 @@ def require_no_alias(around: Container[int], call: tuple[Any, ...]) -> None:
     """
     compiled, args, kwargs, _, _, objects = call
     itself = {*map(id, objects)}
-    given = ahead = [x for x in (*args, *kwargs.values()) if id(x) not in itself]
-    met = set[int]()
-    while ahead:
-        new: list[Any] = []
-        for x in ahead:
-            kind: Any = KINDS[x.__class__]
-            if not isinstance(kind, _COPIED) or x is _EMPTY:
-                continue
-            # A batch may hold a pair twice; a dataclass has one copy.
-            may_be_twice = isinstance(kind, _Records) or (ahead is not given and type(x) is tuple)
-            if id(x) in around or (id(x) in met and not may_be_twice):
-                how = "that it also reads by a name" if id(x) in around else "twice"
-                raise TraceError(
-                    f"{compiled!r} is given a {type(x).__name__} {how}, and its code asks by `is` "
-                    "which is which; as a program has a copy of each argument, that would come out "
-                    "otherwise: pass it once, as in jit(lambda x: f(x, x)), or let the function "
-                    "close over it, as in jit(lambda x: f(object, x))"
-                )
-            if id(x) not in met:
-                met.add(id(x))
-                new += kind.inside([x])
-        ahead = [x for x in new if type(x) not in _NOT_COPIED]
+    ahead = [x for x in (*args, *kwargs.values()) if id(x) not in itself]
+    met, given = set[int](), len(ahead)
+    for place, x in enumerate(ahead):
+        kind: Any = KINDS[x.__class__]
+        if not isinstance(kind, _COPIED) or x is _EMPTY:
+            continue
+        # A batch may hold a pair twice; a dataclass has one copy.
+        may_be_twice = isinstance(kind, _Records) or (place >= given and type(x) is tuple)
+        if id(x) in around or (id(x) in met and not may_be_twice):
+            how = "that it also reads by a name" if id(x) in around else "twice"
+            raise TraceError(
+                f"{compiled!r} is given a {type(x).__name__} {how}, and its code asks by `is` "
+                "which is which; as a program has a copy of each argument, that would come out "
+                "otherwise: pass it once, as in jit(lambda x: f(x, x)), or let the function close "
+                "over it, as in jit(lambda x: f(object, x))"
+            )
+        if id(x) not in met:
+            met.add(id(x))
+            ahead += [y for y in kind.inside([x]) if type(y) not in _NOT_COPIED]
 
 
 #: What the function that is recorded is given copies of, and most of what it is not.
@@ -530,13 +525,6 @@ def code_in(key: Key) -> Iterator[Any]:
 
 
 _CODE = (type, FunctionType, ModuleType, BuiltinMethodType)
-
-
-def _is_plain_object(kind: Any) -> bool:
-    """Return whether all objects of a class are given to a function themselves."""
-    is_number = issubclass(kind, (numbers.Number, Enum, Value)) or hasattr(kind, "dtype")
-    is_told = issubclass(kind, (list, tuple, dict, frozenset)) or is_dataclass(kind)
-    return is_stateful(kind) and are_followed(kind) and not (is_number or is_told)
 
 
 # Numbers ------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from scalargrad.errors import TraceError
 from scalargrad.grad_mode import recorder
 from scalargrad.nn.sparse import Table
 from scalargrad.table.numbers import is_real
-from scalargrad.tree import is_dataclass_object, is_object_array, like, object_array
+from scalargrad.tree import children, is_dataclass_object, is_object_array, like, object_array
 from scalargrad.value import Value
 
 
@@ -42,11 +42,9 @@ _CLOSED = (str, int, float, bytes, Value, ModuleType, type)
 
 def has_arrays(outline: Any) -> bool:
     """Return whether an outline holds arrays."""
-    if isinstance(outline, dict):
-        return any(map(has_arrays, outline.values()))
-    if isinstance(outline, list | tuple):
-        return any(map(has_arrays, outline))
-    return is_object_array(outline)
+    if isinstance(outline, np.ndarray):
+        return is_object_array(outline)
+    return any(has_arrays(x) for _, x in children(outline) or ())
 
 
 def outlined(tree: Any, values: list[Value], known: dict[int, Place] | None = None) -> Any:

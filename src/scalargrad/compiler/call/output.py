@@ -94,7 +94,7 @@ class Run(NamedTuple):
         numbers = derived.outputs(inputs)
         self._require_finite(numbers, signals)
         run = Run(f"{self.name}'", derived, inputs, (*self.operands, *arriving))
-        found = ResultNodes(derived.reached(), derived, {}).outputs(numbers, run)
+        found = ResultNodes(derived.reached(), derived).outputs(numbers, run)
         return self._where_read(found, signals)
 
     def require_linear(self, _call: Value) -> None:
@@ -197,13 +197,11 @@ class ResultNodes:
         For each result, whether it depends on a Value; if not, it stays a number.
     function : Function
         The program.
-    given : dict from int to int
-        The results that are operands themselves, as they were given, with the indices of these.
     """
 
-    def __init__(
-        self, reached: tuple[bool, ...], function: Function, given: dict[int, int]
-    ) -> None:
+    def __init__(self, reached: tuple[bool, ...], function: Function) -> None:
+        given = function.given_back()
+        #: The results that are operands themselves, as they were given, with the indices of these.
         self._given = [*given.items()]
         self._reached = reached
         attached = function.attached() if any(reached) else reached

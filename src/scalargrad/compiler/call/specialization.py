@@ -49,8 +49,8 @@ class RandomInputs:
 
     def numbers(self) -> Floats:
         """Draw all numbers."""
-        found = [np.asarray(draw.many(count), np.float64) for draw, count in self._rows]
-        return found[0] if len(found) == 1 else np.concatenate(found)
+        found = [draw.many(count) for draw, count in self._rows]
+        return np.concatenate(found, dtype=np.float64)
 
     def listed(self) -> list[float]:
         """Draw all numbers, as a list, which is faster for few."""
@@ -106,17 +106,15 @@ class Specialization:
         self.all_values = len(self.values_at) == len(leaves) and not recording.draws
         self.whole = recording.whole
         program = recording.program
-        given = program.inputs - len(recording.closed_over)
-        nodes, apart = self._nodes_of(leaves), [leaves[k] for k in self.whole]
         drawn = [np.empty(len(recording.draws))] if self.draws else []
-        row = [*nodes, *drawn, *recording.closed_over, *apart]
+        row = self._row(leaves, drawn, self.closed_over)
         #: Which of all that is read are arrays, and the cells of each part.
         self._arrays = [k for k, x in enumerate(row) if hasattr(x, "ravel")]
         self.cells = _cells_of(row)
         self._is_short = sum(getattr(x, "size", 1) for x in leaves) <= _FEW
         #: Whether arrays are given to a program as they are; among many floats, in a row of all.
         self._in_blocks = self.has_arrays and len(leaves) <= _FEW
-        wrt = (*value_cells(nodes), *range(given, program.inputs))
+        wrt = (*value_cells(row),)
         #: Whether some node stands for several numbers of the arguments or the result.
         self.is_whole = bool(self.whole) or len(program.outputs) < recording.results
         self.function = Function(program, recording.results, wrt)
@@ -124,7 +122,7 @@ class Specialization:
         self.apart = tuple([k for k, cell in enumerate(wrt) if cell in recording.differentiated])
         found = zip(self.function.reached(), recording.plain, strict=True)
         reached = tuple([moves and not plain for moves, plain in found])
-        self.nodes = ResultNodes(reached, self.function, self.function.given_back())
+        self.nodes = ResultNodes(reached, self.function)
         self.truths = recording.truths
         self.differentiable = bool(wrt)
         self.returns_arrays = has_arrays(outline)
@@ -223,7 +221,7 @@ class Specialization:
         """Run the program with its inputs and outputs in arrays rather than lists of floats."""
         runner, n = self.function.values, self.results
         if self._in_blocks:
-            row, cells = self._row(leaves, ()), self.cells
+            row, cells = self._row(leaves, self._drawn(), ()), self.cells
             blocks = [x if x.__class__ is float else _block_of(x) for x in row]
         else:
             blocks = [self.inputs(leaves, ())]
@@ -249,25 +247,26 @@ class Specialization:
         left_domain = self.is_checked and outcomes[:-1] == self.outcomes[:-1]
         return (numbers, False) if left_domain or any(map(has_nan, inputs)) else None
 
-    def _nodes_of(self, leaves: list[Any]) -> list[Any]:
-        """Return the leaves without the whole arrays, whose numbers have no nodes."""
-        return [x for k, x in enumerate(leaves) if k not in self.whole]
-
-    def _row(self, leaves: list[Any], foreign: Sequence[Value]) -> list[Any]:
+    def _row(
+        self, leaves: list[Any], drawn: Sequence[Floats], foreign: Sequence[Value]
+    ) -> list[Any]:
         """Return all that is read.
 
         First the numbers of the arguments, then those drawn, those closed over, and those of whole
-        arrays.
+        arrays, which have no nodes.
         """
-        nodes = self._nodes_of(leaves) if self.whole else leaves
-        drawn = [self.draws.numbers()] if self.draws else []
+        nodes = [x for k, x in enumerate(leaves) if k not in self.whole] if self.whole else leaves
         return [*nodes, *drawn, *foreign, *[leaves[k] for k in self.whole]]
+
+    def _drawn(self) -> Sequence[Floats]:
+        """Return the numbers drawn for a call, if there are draws."""
+        return [self.draws.numbers()] if self.draws else []
 
     def inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
         """Return the inputs of the program."""
         if self.has_arrays:
             take = _in_a_list if self._is_short else _in_a_row
-            return take(self._row(leaves, foreign), self._arrays)
+            return take(self._row(leaves, self._drawn(), foreign), self._arrays)
         drawn = self.draws.listed() if self.draws else []
         if self.values_at:
             leaves = [x if x.__class__ is float else x.data for x in leaves]

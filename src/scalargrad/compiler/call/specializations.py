@@ -5,9 +5,6 @@ A call that takes none of them is recorded, as far as the limits on recordings a
 
 from __future__ import annotations
 
-import os
-import threading
-import weakref
 from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import is_
@@ -17,10 +14,10 @@ from scalargrad.compiler.call.arguments import Key, code_in, require_no_alias, s
 from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Call, Specialization
-from scalargrad.compiler.guards.layout import Layout, layout_of
 from scalargrad.compiler.guards.names_read import NamesRead
-from scalargrad.compiler.guards.surroundings import Surroundings
+from scalargrad.compiler.guards.surroundings import Layout, Surroundings
 from scalargrad.compiler.trace.trace import Trace
+from scalargrad.compiler.trace.watching import Lock
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import shown
 
@@ -67,7 +64,7 @@ class Shape:
         Those of the function alone tell how objects lie that it is given.
         """
         self._around = around
-        layout = None if around is None else layout_of(now.objects, around)
+        layout = None if around is None else around.layout(now.objects)
         found = Known(now, tuple([x.bound(now, now.values) for x in paths]), layout)
         self.known = [found, *(self.known if now.objects else [])][:KEPT]
         self.is_valid = now.are_unchanged
@@ -92,7 +89,7 @@ class Shape:
                 return paths
         around = self._around
         if around is not None and around.are_unchanged():
-            layout = layout_of(objects, around)
+            layout = around.layout(objects)
             for now, paths, then in self.known:
                 if layout is not None and then is not None and then[0] == layout[0]:
                     places = dict(zip(map(id, then[1]), layout[1], strict=True))
@@ -109,15 +106,13 @@ class Known(NamedTuple):
     layout: Layout | None
 
 
-class Specializations:
-    """The paths of one function.
+class Specializations(Lock):
+    """The paths of one function, which are added while its lock is held.
 
     Attributes
     ----------
     shapes : dict from Key to Shape
         What was called, the latest last.
-    lock : RLock
-        Held while paths are added.
     limits : RecordingLimits
         Counts recordings and eager calls.
     names : NamesRead
@@ -125,13 +120,12 @@ class Specializations:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self.lock = threading.RLock()
+        super().__init__()
         self._function = function
         self.limits = RecordingLimits()
         self.shapes: dict[Key, Shape] = {}
         self.names = NamesRead()
         self._known: list[Surroundings] = []  # the latest first
-        _known.add(self)
 
     def current(self, key: Key, objects: list[Any]) -> Paths:
         """Return the paths for a key, and objects that are given, that are valid now."""
@@ -279,16 +273,3 @@ class Specializations:
             total += SHAPE + sum(x.recorded for x in shape.all_paths())
             if total > MOST:
                 del self.shapes[key]
-
-
-_known: weakref.WeakSet[Specializations] = weakref.WeakSet()
-
-
-def _unlock() -> None:
-    """Replace all locks in a child process, as the thread that held one may not exist there."""
-    for paths in list(_known):
-        paths.lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_unlock)

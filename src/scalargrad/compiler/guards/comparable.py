@@ -19,7 +19,6 @@ from scalargrad.value import Value
 
 #: Containers that one key tells with all that is nested in them, and down to which level.
 _NESTED, LEVELS = {list, tuple, dict}, 6
-_ROWS = (tuple, frozenset)
 
 
 class Same:
@@ -117,7 +116,7 @@ def is_constant(x: Any) -> bool:
     kind: Any = type(x)
     if kind in PLAIN:
         return True
-    if issubclass(kind, _ROWS):
+    if issubclass(kind, (tuple, frozenset)):
         return not hasattr(x, "__dict__") and all(map(is_constant, x))
     return issubclass(kind, slice) or is_array_scalar(x) or constants_of(x) is not None
 
@@ -170,8 +169,3 @@ def _are_unique(items: Iterable[Any], rows: Iterable[type] = (list, tuple)) -> b
 
 
 _UNIQUE = {str, bytes, type(None)}
-
-
-def is_array(x: Any) -> bool:
-    """Return whether an object has numbers in one piece of memory: an array of NumPy's or alike."""
-    return hasattr(type(x), "dtype") and hasattr(x, "tobytes")

@@ -148,7 +148,7 @@ def _setter(read: Any, of: Any) -> Any:
 # Containers -----------------------------------------------------------------------------------
 
 #: Containers of items that can be exchanged, but in tuples and frozen sets.
-_CONTAINERS = (list, tuple, deque, dict, set, frozenset)
+CONTAINERS = (list, tuple, deque, dict, set, frozenset)
 
 
 def _items(x: Any) -> Mapping[Any, Any]:
@@ -157,7 +157,7 @@ def _items(x: Any) -> Mapping[Any, Any]:
         return x
     if isinstance(x, set | frozenset):
         return {id(item): item for item in [*x]}
-    if isinstance(x, _CONTAINERS):
+    if isinstance(x, CONTAINERS):
         return dict(enumerate([*x]))
     return dict(enumerate(x.ravel().tolist() if is_object_array(x) else [x.tobytes()]))
 

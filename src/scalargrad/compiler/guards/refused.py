@@ -20,7 +20,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from scalargrad.compiler.guards.names_read import is_of_library, of_library, steps_in, steps_within
-from scalargrad.compiler.guards.object_state import PLAIN
+from scalargrad.compiler.guards.object_state import PLAIN, has_followed_attributes, is_stateful
 from scalargrad.value import Value
 
 #: Libraries whose objects are followed, or hold nothing that changes.
@@ -86,6 +86,14 @@ def are_followed(kind: Any) -> bool:
     #: A dict with items from elsewhere, as SciPy's dok_matrix.
     has_others = isinstance(getattr(kind, "__iter__", None), FunctionType) and is_of_library(kind)
     return issubclass(kind, (*_KNOWN, *_of_numpy())) and not has_others
+
+
+@functools.cache
+def is_plain_object(kind: Any) -> bool:
+    """Return whether objects of a class are their attributes, all followed, and no numbers."""
+    is_number = issubclass(kind, (numbers.Number, Enum, Value)) or hasattr(kind, "dtype")
+    followed = has_followed_attributes(kind) and are_followed(kind)
+    return is_stateful(kind) and followed and not is_number
 
 
 def _of_numpy() -> tuple[type, ...]:

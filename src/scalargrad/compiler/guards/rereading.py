@@ -74,18 +74,14 @@ class Rereading:
             self.held(iter, x)
 
     def items(self, x: Any, items: Sequence[Any]) -> None:
-        """Note the items of a container."""
+        """Note the items of a container, of a dict its keys as well."""
         if type(x) is list and all(map(is_itself_alone, {*map(type, items)})):
             self._contents.append((x, items))
         elif not isinstance(x, tuple):
             self.fact(len, x)
             self.held(iter, x)
-
-    def entries(self, x: Mapping[Any, Any]) -> None:
-        """Note keys and items of a dict."""
-        self.fact(len, x)
-        self.held(iter, x)
-        self.held(_values, x)
+            if isinstance(x, dict):
+                self.held(_values, x)
 
     def array(self, x: Any, then: bytes) -> None:
         """Note the numbers of an array."""

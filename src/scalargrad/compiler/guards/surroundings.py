@@ -13,7 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import chain, count, repeat
 from operator import attrgetter, not_
 from types import FunctionType, ModuleType
@@ -25,22 +25,8 @@ from scalargrad.compiler.guards.comparable import (
     Same,
     exact,
     exact_items,
-    is_array,
     is_read_whole,
     itself,
-)
-from scalargrad.compiler.guards.edges import (
-    CACHES,
-    Edge,
-    count_kept,
-    data_of,
-    functions_of,
-    holds_functions,
-    is_empty,
-    is_wrapper,
-    kept_by,
-    times_cleared,
-    wrapped,
 )
 from scalargrad.compiler.guards.names_read import (
     IS,
@@ -63,6 +49,7 @@ from scalargrad.compiler.guards.object_state import (
 from scalargrad.compiler.guards.refused import (
     changing_calls,
     is_followed,
+    is_plain_object,
     is_read,
     misread,
     refusal_of,
@@ -71,12 +58,13 @@ from scalargrad.compiler.guards.rereading import Rereading
 from scalargrad.nn.sparse import Table, Touched
 from scalargrad.system.process import collector_paused
 from scalargrad.table.operation import Operation
-from scalargrad.tree import is_array as is_ndarray
-from scalargrad.tree import is_object_array
+from scalargrad.tree import is_array, is_object_array
 from scalargrad.value import Parameter, Value
 
 #: The owner of a variable, a name or an attribute, and what it is called there.
 Place = tuple[Any, Hashable]
+#: What is equal for objects that lie alike, and their Values.
+Layout = tuple[tuple[Hashable, ...], list[Value]]
 
 _BUILTINS = vars(builtins)
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
@@ -90,7 +78,6 @@ _NUMBERS = {Value, Parameter}
 _ASKS = {"getattr", "hasattr", "vars", "__dict__", "AttributeError", "Exception"}
 #: What asks which object one is. ``id`` is left out: the text of any dataclass asks for it.
 _ASKS_WHICH = {IS, "is_"}
-_CONTAINERS = (list, tuple, deque, dict, set, frozenset)
 #: So many tokens are near the roots of a walk.
 _NEAR = 256
 
@@ -151,6 +138,64 @@ class Surroundings:
             return [named(walk.place)]
         name = getattr(walk.last, "__name__", "")
         return [f"the {type(walk.last).__name__} {name} given".replace("  ", " ")]
+
+    def layout(self, objects: Sequence[Any]) -> Layout | None:
+        """Return how objects lie that the function is given; None if that is rare.
+
+        Of ``jit(lambda spring, x: spring.k * x)(Spring(Value(2.0)), 1.5)``: a spring has the
+        attribute `k`, a Value. Another spring runs the same program with its own `k`, without a
+        walk over all it leads to.
+
+        They may lead to numbers, text, Values without operands, lists, tuples, dicts by name, other
+        objects, operations, and what is around the function.
+        """
+        key: list[Hashable] = [self]
+        values: list[Value] = []
+        plain: list[Any] = []
+        met = dict[int, int]()
+        ahead = [*objects]
+        for x in ahead:
+            kind: Any = x.__class__
+            if kind in PLAIN:
+                key.append(kind)
+                plain.append(x)
+            elif kind in _NUMBERS:
+                key.append(kind)
+                values.append(x)
+            elif id(x) in met:
+                key.append(met[id(x)])
+            elif id(x) in self.met or isinstance(x, Operation):
+                key.append(Same(x))
+            else:
+                met[id(x)] = len(met)
+                if kind is list and len(kinds := {*map(type, x)}) == 1 and kinds <= _NUMBERS:
+                    key.append((len(x), *kinds))
+                    values += x
+                elif (found := self._inside(x)) is not None:
+                    key.append(found[0])
+                    ahead += found[1]
+                else:
+                    return None
+        ids = {*map(id, values)}
+        if len(ids) < len(values) or not self.met.keys().isdisjoint(ids):
+            return None
+        are_bare = not (any(map(_OP, values)) or any(map(_SPACE, values)))
+        reads_labels = "label" in self.names.names
+        return ((*key, exact_items(plain)), values) if are_bare and not reads_labels else None
+
+    def _inside(self, x: Any) -> tuple[Hashable, Iterable[Any]] | None:
+        """Return the class of a container or object with what is its own, and what it holds."""
+        kind: Any = x.__class__
+        if kind in {list, tuple}:
+            return (kind, len(x)), x
+        if kind is dict and {*map(type, x)} <= {str}:
+            return (kind, *x), x.values()
+        has_space = is_plain_object(kind) and not slots_of(kind)
+        if has_space and (id(kind) in self.met or is_of_library(kind)):
+            space, read = x.__dict__, self.read_of(kind)
+            names = (*space,) if read is None else [name for name in space if name in read]
+            return (kind, *names), [space[name] for name in names]
+        return None
 
     def _refusals(self, walk: Walk) -> Iterator[str]:
         """Yield what is read that cannot be followed, or answers otherwise from call to call."""
@@ -216,7 +261,7 @@ class Walk:
         What was met, but for numbers and text.
     is_cut : bool
         Whether it ended before all was met.
-    holders : list of (object, Edge, Place or None)
+    holders : list of (object, edges.Edge, Place or None)
         What of that holds others, by which edge, and where it was come by; None for a root.
     asks_which : bool
         Whether code asks by ``is`` which object one is.
@@ -231,8 +276,7 @@ class Walk:
         closed: tuple[type, ...] = (),
     ) -> None:
         self._closed = closed
-        self._alike = set[type]()
-        self.holders: list[tuple[Any, Edge, Place | None]] = []
+        self.holders: list[tuple[Any, edges.Edge, Place | None]] = []
         self._members_named = edges.of_modules(names.names)
         self.names = names
         self.tokens: list[Hashable] = []
@@ -270,15 +314,18 @@ class Walk:
                 tokens.append(known)
                 continue
             met[id(x)] = len(met)
-            if kind in self._alike:
-                self._one_more(x)
-            elif not issubclass(kind, self._closed):
+            if not issubclass(kind, self._closed):
                 self._enter(x)
 
     def _enter(self, x: Any) -> None:
         """Note something that is met for the first time, and go on to what it leads to."""
         self.kept.append(x)
-        if isinstance(x, Value):
+        kind: Any = type(x)
+        if _is_users_object(kind):  # most, at once
+            self.tokens.append((kind,))
+            self._attributes(x)
+            self._ahead.append((kind, self.place))
+        elif isinstance(x, Value):
             self._value(x)
         elif isinstance(x, Table):
             self.tokens.append(itself(x))
@@ -286,14 +333,14 @@ class Walk:
             self._hold(x, edges.ITEMS)
         elif isinstance(x, BOUND):
             self._bound(x)
-        elif isinstance(x, _CONTAINERS) and (type(x) in _PLAIN_CONTAINERS or is_followed(x)):
+        elif isinstance(x, edges.CONTAINERS) and (type(x) in _PLAIN_CONTAINERS or is_followed(x)):
             self._container(x)
-        elif is_array(x):
+        elif hasattr(kind, "dtype") and hasattr(x, "tobytes"):  # NumPy's, and others alike
             self._array(x)
         else:
             self._object(x)
 
-    def _hold(self, x: Any, edge: Edge) -> None:
+    def _hold(self, x: Any, edge: edges.Edge) -> None:
         """Note an object that holds others, and how."""
         self.holders.append((x, edge, self.place))
 
@@ -373,7 +420,7 @@ class Walk:
     def _dict(self, x: Mapping[Any, Any]) -> None:
         keys, items = [*x], [*x.values()]
         self.tokens.append((type(x), len(keys)))
-        self.rereading.entries(x)
+        self.rereading.items(x, items)
         self._push_inside(items)
         if {*map(type, keys)} <= PLAIN:
             self.tokens.append(tuple(map(exact, keys)))
@@ -409,7 +456,7 @@ class Walk:
             self._push_inside(x.ravel().tolist())
         else:
             self.rereading.array(x, then)
-        if is_ndarray(x):
+        if is_array(x):
             self._hold(x, edges.ITEMS)
             self._beside(x)
         else:
@@ -432,10 +479,7 @@ class Walk:
         self._note_asked(x)
         kind: Any = type(x)
         are_alike = is_stateful(kind) and has_followed_attributes(kind)
-        if are_alike:
-            self.tokens.append((kind,))
-        else:
-            self.tokens.append(itself(x))
+        self.tokens.append((kind,) if are_alike else itself(x))
         if isinstance(x, FunctionType):
             self._function(x)
         elif isinstance(x, ModuleType):
@@ -444,24 +488,14 @@ class Walk:
                 self._hold(x, self._members_named)
         elif not isinstance(x, type):
             self._instance(x)
-            is_plain = are_alike and not (is_of_library(kind) or callable(x) or holds_functions(x))
-            if is_plain and is_followed(x):
-                self._alike.add(kind)
         elif not is_of_library(x):
             self._members(x)
 
-    def _one_more(self, x: Any) -> None:
-        """Note an object of a class whose objects are their attributes, as `_object` does."""
-        self.kept.append(x)
-        self.tokens.append((type(x),))
-        self._attributes(x)
-        self.tokens.append(self.met[id(type(x))])
-
     def _instance(self, x: Any) -> None:
         kind: Any = type(x)
-        if holds_functions(x):
-            self._push_inside(functions_of(x))
-        elif is_of_library(kind) and is_wrapper(x):
+        if edges.holds_functions(x):
+            self._push_inside(edges.functions_of(x))
+        elif is_of_library(kind) and edges.is_wrapper(x):
             self._wrapper(x)
         elif has_followed_attributes(kind):
             self._attributes(x)
@@ -522,7 +556,7 @@ class Walk:
             if i in held:
                 self.rereading.part(_CELL, cell)
             else:
-                self._fact(is_empty, cell)
+                self._fact(edges.is_empty, cell)
         self._push(function, held)
 
     def _named_attributes(self, x: Any) -> None:
@@ -537,19 +571,20 @@ class Walk:
         if not isinstance(x, Operation):  # which works some of them out
             self._hold(x, edges.FUNCTION_ATTRIBUTES)
         self._named_attributes(x)
-        self._push_inside(wrapped(x))
-        if isinstance(x, CACHES):  # what it has kept, and when it is cleared
+        self._push_inside(edges.wrapped(x))
+        if isinstance(x, edges.CACHES):  # what it has kept, and when it is cleared
             self._hold(x, edges.KEPT)
             self._fact(len, vars(x))
-            self._fact(times_cleared, x)
-            self.rereading.fact(count_kept, x)
-            self._ahead += [(y, (y, None)) for y in kept_by(x).values()]
+            self._fact(edges.times_cleared, x)
+            self.rereading.fact(edges.count_kept, x)
+            self._ahead += [(y, (y, None)) for y in edges.kept_by(x).values()]
 
     def _members(self, kind: type) -> None:
         """Go on to the members of a class that code names, and those that Python asks for."""
         read = self._read_of(kind)
         space = vars(kind)
-        members = [*data_of(kind), *(name for name, x in [*space.items()] if functions_of(x))]
+        methods = [name for name, x in [*space.items()] if edges.functions_of(x)]
+        members = [*edges.data_of(kind), *methods]
         chosen = [x for x in dict.fromkeys(members) if read is None or x in read or is_special(x)]
         self._hold(kind, edges.MEMBERS)
         self.rereading.names(space, chosen)
@@ -576,6 +611,12 @@ class Walk:
         if not self._are_closed(parts.values()):
             self.rereading.attributes(x, own, names, read)
             self._push(x, parts)
+
+
+@cache
+def _is_users_object(kind: Any) -> bool:
+    """Return whether objects of a class are a user's, known by their attributes."""
+    return is_plain_object(kind) and not is_of_library(kind)
 
 
 #: Methods that `dataclass` makes, and that read nothing but the fields of two objects.

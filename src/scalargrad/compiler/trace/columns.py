@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.passes.kinds import ADJOINT, DETACH, Op
 from scalargrad.compiler.passes.nodes import Columns
 
@@ -20,23 +18,7 @@ _PLAIN, _VALUE = 1 << 62, -1
 
 
 class RecordedColumns(Columns):
-    """The nodes recorded so far.
-
-    Attributes
-    ----------
-    arrays : list of array
-        The arguments whose numbers have no nodes; see `whole_arrays`.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.arrays: list[Any] = []
-
-    @property
-    def stacked(self) -> Floats:
-        """All numbers of the arguments that have no nodes, in one array."""
-        flat = [x.ravel() for x in self.arrays]
-        return np.concatenate(flat, dtype=np.float64) if flat else np.zeros(0)
+    """The nodes recorded so far."""
 
     def write_all(self, op: Op, args: Iterable[tuple[int, ...]]) -> range:
         """Write nodes of one operation; return their numbers."""

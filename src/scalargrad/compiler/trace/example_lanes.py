@@ -168,20 +168,7 @@ def example(trace: Trace, examples: Any) -> Any:
         return examples.examples(functools.partial(_stacked, trace))
     if type(examples) is np.ndarray and examples.dtype.kind in "fiu":
         return rebuilt([examples[0]], Fresh(iter(_lanes(trace, examples)), {}))[0]
-    return _batched(trace, [examples[k] for k in range(len(examples))])
-
-
-def _stacked(trace: Trace, lanes: int, first: int, step: int) -> Traced:
-    """Write a node whose lanes are numbers of a `WholeArray`, `step` apart."""
-    made = trace.traced(
-        of_lanes(Stacked, lanes), (trace.constant(float(first)), trace.constant(float(step)))
-    )
-    trace.plainness.mark(made.index, plain=True)
-    return made
-
-
-def _batched(trace: Trace, examples: Sequence[Any]) -> Any:
-    """Return an example whose numbers have a lane for each of `examples`; see `example`."""
+    examples = [examples[k] for k in range(len(examples))]
     first = examples[0]
     if all(map(is_leaf, examples)):
         return _lanes(trace, examples)[0]
@@ -193,6 +180,15 @@ def _batched(trace: Trace, examples: Sequence[Any]) -> Any:
     columns = zip(*[walk.leaves for walk in walks], strict=True)
     numbers = chain.from_iterable(_lanes(trace, column) for column in columns)
     return rebuilt([first], Fresh(numbers, {}))[0]
+
+
+def _stacked(trace: Trace, lanes: int, first: int, step: int) -> Traced:
+    """Write a node whose lanes are numbers of a `WholeArray`, `step` apart."""
+    made = trace.traced(
+        of_lanes(Stacked, lanes), (trace.constant(float(first)), trace.constant(float(step)))
+    )
+    trace.plainness.mark(made.index, plain=True)
+    return made
 
 
 def walked_alike(trees: Sequence[Any]) -> list[Walk]:

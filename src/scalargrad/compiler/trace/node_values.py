@@ -179,8 +179,8 @@ def _run(trace: Trace, through: Sequence[int], nodes: Sequence[int]) -> list[flo
     """Run the program of the nodes `through`, given the numbers of those that these read."""
     from scalargrad.compiler.runner import runner_for
 
-    columns = trace.columns
-    constants, stacked = columns.constants, columns.stacked
+    columns, constants = trace.columns, trace.columns.constants
+    stacked = [y for x in trace.wholes for y in x.given.ravel().astype(float).tolist()]
     read = {y for x in through for y in columns.args(x)}.difference(through)
     given = [x for x in sorted(read) if x not in constants]
     given += [x for x in through if columns.ops[x] is INPUT]
@@ -191,4 +191,4 @@ def _run(trace: Trace, through: Sequence[int], nodes: Sequence[int]) -> list[flo
     known = {place[x]: constants[x] for x in others if x in constants}
     outputs = [place[x] for x in nodes]
     program = Program(len(given), Nodes.of(ops, args), known, outputs, len(stacked))
-    return runner_for(program, once=True)([trace.known[x] for x in given] + stacked.tolist())
+    return runner_for(program, once=True)([trace.known[x] for x in given] + stacked)

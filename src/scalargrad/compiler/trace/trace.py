@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import chain
 from numbers import Number
-from operator import is_
 from typing import Any, NoReturn, TypeVar, cast
 
 import numpy as np
@@ -34,7 +33,7 @@ from scalargrad.compiler.trace.node_values import number_of
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, asking_line, refusal
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
 from scalargrad.compiler.trace.watching import data_of, make_leaf, watched
-from scalargrad.compiler.trace.whole_arrays import Whole, is_large
+from scalargrad.compiler.trace.whole_arrays import FEWEST, WholeArray, stand_in
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import (
     Derivative,
@@ -94,7 +93,7 @@ class Trace(Recorder):
         Whether no eager call is to be tried, as it would make a change, or take too long.
     questions : int
         How often something was asked whose answer depends on which node it is.
-    wholes : list of Whole
+    wholes : list of WholeArray
         The arrays among the arguments that have no nodes.
     guards : dict from int to bool
         The nodes whose truth was asked for, and the answers.
@@ -134,16 +133,15 @@ class Trace(Recorder):
         self._named: list[Value] = []  # kept, so that no other Value gets their id
         self._made: set[Value] = set()
         self._leaves: set[int] = set()  # the nodes of leaves that are copies of other nodes
-        #: Tables that numbers were looked up in, and their rows, by the id of the first entry.
-        self.tables: dict[int, tuple[Sequence[Any], int]] = {}
-        self.wholes: list[Whole] = []
+        self.wholes: list[WholeArray] = []
         self.guards: dict[int, bool] = {}
         self.unrolls = unrolls
         self.lines: list[tuple[str, int] | None] = []
         self.branches = 0
         self.generators = Generators()
         self.lanes = Lanes(self)
-        self._rows: dict[tuple[int, ...] | bytes, int] = {}
+        #: Tables that numbers were looked up in, by their bits or entries, with their rows.
+        self._rows: dict[tuple[int, ...] | bytes, tuple[list[Any], int]] = {}
 
     def record(self, run: Callable[[], R]) -> R:
         """Run a function as the recording of this thread."""
@@ -153,7 +151,7 @@ class Trace(Recorder):
                 return run_recorded(lambda: self._run(run), self)
         finally:
             self.is_open = False
-            self.tables.clear()
+            self._rows.clear()
 
     def _run(self, run: Callable[[], R]) -> R:
         derivatives.set((*derivatives.get(), Derivative(self._made, (), set())))
@@ -183,22 +181,18 @@ class Trace(Recorder):
         found: list[Any] = []
         plain: list[float] = []
         for k, x in enumerate(leaves):
-            is_whole = is_large(x) and k not in apart
+            is_whole = type(x) is np.ndarray and x.size >= FEWEST and k not in apart
             if is_whole or isinstance(x, Value):
                 found += self.inputs(plain)
                 plain = []
-                found.append(self._whole_array(x, k) if is_whole else self._value(x))
+                if is_whole:
+                    self.wholes.append(stand_in(x, k, sum(y.size for y in self.wholes)))
+                found.append(self.wholes[-1] if is_whole else self._value(x))
             else:
                 plain += map(float, x.ravel().tolist()) if hasattr(x, "ravel") else [float(x)]
         found += self.inputs(plain)
         self.given += [x.index for x in found if isinstance(x, Traced)]
         return found
-
-    def _whole_array(self, array: Any, leaf: int) -> Any:
-        made = Whole(array, leaf, sum(x.size for x in self.wholes))
-        self.wholes.append(made)
-        self.columns.arrays.append(array)
-        return made.array()
 
     def _drawn(self, *call: Any, **kwargs: Any) -> Any:
         """Make a random draw, and return the input that stands for it."""
@@ -257,7 +251,7 @@ class Trace(Recorder):
     def fingerprint(self) -> tuple[Any, ...]:
         """Return what is noted besides nodes, to see whether some code changes it."""
         grown = [self.columns.constants, self.known, self.draws, self.outside, self.differentiated]
-        grown += [self._node_of, self._named, self._made, self.columns.arrays]
+        grown += [self._node_of, self._named, self._made, self.wholes]
         grown += [self.guards, self._rows, self.lanes.taken]
         made = [(id(x), *[getattr(x, name, None) for name in _SLOTS]) for x in self._made]
         states = self.has_values, self.is_detaching, self.refusal, self.questions
@@ -330,7 +324,7 @@ class Trace(Recorder):
     def bind(self, x: Value, node: int) -> None:
         """Let a Value that is not traced stand for a node wherever it is read."""
         if id(x) in self._node_of:
-            self.tables.clear()
+            self._rows.clear()
         self._node_of[id(x)] = node
         self._named.append(x)
 
@@ -456,16 +450,11 @@ class Trace(Recorder):
         A table that was met before is known without a loop over its entries, as lookups are many:
         by the very Values, or by the bits of plain floats.
         """
-        known, row = self.tables.get(id(values[0]), ((), -1))
-        if len(known) == len(values) and all(map(is_, known, values)):
-            return row
-        are_floats = {*map(type, values)} <= {float, np.float64}
-        key = np.array(values, float).tobytes() if are_floats else self._entries(values)
+        are_floats, entries = {*map(type, values)} <= {float, np.float64}, [*values]
+        key = np.array(values, float).tobytes() if are_floats else (*map(id, entries),)
         if key not in self._rows:
-            self._rows[key] = self.write(ROW, self._entries(values))
-        if isinstance(values[0], Value):
-            self.tables[id(values[0])] = [*values], self._rows[key]
-        return self._rows[key]
+            self._rows[key] = entries, self.write(ROW, self._entries(entries))
+        return self._rows[key][1]
 
     def _entries(self, values: Any) -> tuple[int, ...]:
         for x in values:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -28,11 +29,38 @@ _plain: dict[str, Any] = {
 #: Returns the recorder in force, which is a trace and answers more than the engine asks.
 _trace: Callable[[], Any] = recorder
 _number: Callable[[Value], Any] = _plain["data"].__get__
-_lock = threading.Lock()
 _under_way = _ended = 0
 #: From 3.13 on, Python looks up the attributes of a class anew at each use once it has been changed
 #: a thousand times. After so many recordings, the properties stay: slower than slots, but not that.
 _MOST = 100 if sys.version_info >= (3, 13) else 10**9
+
+
+class Lock:
+    """A lock that a child process replaces, as the thread that held it may not exist there.
+
+    Attributes
+    ----------
+    lock : RLock
+        To be held by a ``with`` statement.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        _locks.add(self)
+
+
+_locks = weakref.WeakSet[Lock]()
+
+
+def _unlock() -> None:
+    """Replace all locks."""
+    for x in [*_locks]:
+        x.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
+_counting = Lock()
 
 
 def data_of(x: Value) -> float:
@@ -52,14 +80,14 @@ def make_leaf(x: Value) -> None:
 def watched() -> Iterator[None]:
     """Within the ``with`` block, recorders are asked what is read, assigned and called."""
     global _under_way, _ended  # noqa: PLW0603 - of all threads
-    with _lock:
+    with _counting.lock:
         _under_way += 1
         if _under_way == 1 and _ended <= _MOST:
             _put(_WATCHED)
     try:
         yield
     finally:
-        with _lock:
+        with _counting.lock:
             _under_way -= 1
             _ended += 1
             if not _under_way and _ended < _MOST:
@@ -122,13 +150,3 @@ def _reduce(x: Value) -> Any:
 
 _WATCHED = {"data": _slot("data"), "grad": _slot("grad"), "detach": _detach}
 _WATCHED |= {"backward": _backward, "__init__": _init, "__repr__": _repr, "__reduce__": _reduce}
-
-
-def _unlock() -> None:
-    """Replace the lock in a child process, as the thread that held it may not exist there."""
-    global _lock  # noqa: PLW0603 - as above
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_unlock)

@@ -9,6 +9,7 @@ number.
 from __future__ import annotations
 
 import itertools
+import weakref
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,11 +18,6 @@ from scalargrad.compiler.trace.traced import Traced
 
 #: The fewest numbers of an array that is recorded whole.
 FEWEST = 1024
-
-
-def is_large(x: Any) -> bool:
-    """Return whether `x` is an array large enough to be recorded whole."""
-    return type(x) is np.ndarray and x.size >= FEWEST
 
 
 class EntryReadError(Exception):
@@ -33,81 +29,49 @@ class PlaceholderEntry(Traced):
 
     __slots__ = ("whole",)
 
-    whole: Whole
+    whole: WholeArray
 
     #: Every use of a number asks for its recording or its node.
     trace = index = property(lambda x: x.whole.touch())
 
 
-class Whole:
-    """The record of one whole array: its leaf, its first number, and any use of an entry.
-
-    Parameters
-    ----------
-    array : array
-        What it stands for.
-    leaf : int
-        Its index among the leaves of the arguments.
-    first : int
-        The index of its first number among all numbers without nodes.
+class WholeArray(np.ndarray[Any, Any]):
+    """A stand-in for a whole array or a slice of one.
 
     Attributes
     ----------
+    whole : WholeArray
+        Of a slice, the whole, which has the other attributes.
+    given : array
+        What it stands for.
+    leaf : int
+        The index of that among the leaves of the arguments.
+    first : int
+        The index of its first number among all numbers without nodes.
     is_touched : bool
         Whether the function used one of its numbers.
     """
 
-    def __init__(self, array: np.ndarray[Any, Any], leaf: int, first: int) -> None:
-        self.leaf = leaf
-        self.first = first
-        self.is_touched = False
-        self._memory = np.empty(array.shape, dtype=object)
-        number = object.__new__(PlaceholderEntry)
-        number.whole = self
-        self._memory.fill(number)
-        self._memory.flags.writeable = False
-
-    @property
-    def size(self) -> int:
-        """The number of its entries."""
-        return self._memory.size
-
-    def touch(self) -> NoReturn:
-        """Raise EntryReadError, now and again at the end of the recording."""
-        self.is_touched = True
-        raise EntryReadError
-
-    def array(self) -> WholeArray:
-        """Return the array that the function is given."""
-        found = self._memory.view(WholeArray)
-        found.whole = self
-        return found
-
-    def place(self, view: Any) -> int:
-        """Return the index of a view's first number among all numbers without nodes.
-
-        A copy, such as indexing by a list makes, counts as a use of numbers.
-        """
-        if not np.may_share_memory(view, self._memory):
-            self.touch()
-        start, own = (x.__array_interface__["data"][0] for x in (view, self._memory))
-        return self.first + int(start - own) // self._memory.itemsize
-
-
-class WholeArray(np.ndarray[Any, Any]):
-    """A stand-in for a whole array or a slice of one."""
-
-    whole: Whole
+    whole: WholeArray
+    given: np.ndarray[Any, Any]
+    leaf: int
+    first: int
+    is_touched: bool
 
     def __array_finalize__(self, made_from: Any) -> None:
         """Pass on to a slice which array it belongs to."""
         if isinstance(made_from, WholeArray):
             self.whole = made_from.whole
 
+    def touch(self) -> NoReturn:
+        """Raise EntryReadError, now and again at the end of the recording."""
+        self.whole.is_touched = True
+        raise EntryReadError
+
     def __getitem__(self, key: Any) -> Any:
         """Return a slice; raise EntryReadError for a single number."""
         found = super().__getitem__(key)
-        return found if isinstance(found, WholeArray) else self.whole.touch()
+        return found if isinstance(found, WholeArray) else self.touch()
 
     def __iter__(self) -> Any:
         """Yield rows."""
@@ -115,7 +79,7 @@ class WholeArray(np.ndarray[Any, Any]):
 
     def item(self, *_: Any) -> Any:
         """Raise EntryReadError, as all that would give, compare or copy single numbers."""
-        self.whole.touch()
+        self.touch()
 
     tolist = __contains__ = __reduce__ = item
     flat = property(item)
@@ -123,17 +87,32 @@ class WholeArray(np.ndarray[Any, Any]):
     def examples(self, write: Any) -> Any:
         """Return one example, an array or a number, whose numbers have a lane for each example.
 
+        A copy, such as indexing by a list makes, counts as a use of numbers.
+
         Parameters
         ----------
         write : callable
-            Writes a node with so many lanes, from the index of the first number and the distance
-            to the next.
+            Writes a node with so many lanes, from the index of the first number among all numbers
+            without nodes, and the distance to the next.
         """
-        first, steps = self.whole.place(self), [x // self.itemsize for x in self.strides]
-        if steps[0] <= 0:
-            self.whole.touch()
+        start, own = (x.__array_interface__["data"][0] for x in (self, self.whole))
+        first = self.whole.first + int(start - own) // self.itemsize
+        steps = [x // self.itemsize for x in self.strides]
+        if steps[0] <= 0 or not np.may_share_memory(self, self.whole):
+            self.touch()
         found = np.empty_like(self.view(np.ndarray)[0, ...], dtype=object)
         for index in itertools.product(*map(range, self.shape[1:])):
             moved = sum(i * step for i, step in zip(index, steps[1:], strict=True))
             found[index] = write(len(self), first + moved, steps[0])
         return found if self.ndim > 1 else found[()]
+
+
+def stand_in(array: np.ndarray[Any, Any], leaf: int, first: int) -> WholeArray:
+    """Return what the function is given in place of an array; see `WholeArray`."""
+    number = object.__new__(PlaceholderEntry)
+    found = np.empty(array.shape, object).view(WholeArray)
+    found.fill(number)
+    found.flags.writeable = False
+    found.whole, number.whole = found, weakref.proxy(found)  # the collector sees no items
+    found.given, found.leaf, found.first, found.is_touched = array, leaf, first, False
+    return found
