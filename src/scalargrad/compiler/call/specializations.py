@@ -157,7 +157,8 @@ class Specializations(Lock):
         same = (x for x in self._known if x.count == count and [*map(id, x.roots)] == ids)
         found = next((x for x in same if x.are_unchanged()), None)
         found = found or Surroundings(roots, self.names, objects)
-        others = [x for x in self._known if x is not found and not (x.objects and objects)]
+        kept = (x for x in self._known if not (x.objects and objects))
+        others = [x for x in kept if x is not found and x.key != found.key]  # with other Values
         self._known = [found, *others][:KEPT]
         return found
 

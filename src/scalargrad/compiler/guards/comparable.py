@@ -137,11 +137,10 @@ def is_read_whole(x: Any, levels: int = LEVELS) -> bool:
     for _ in range(levels):
         parts = [chain(y, y.values()) if isinstance(y, dict) else y for y in level]
         items = [*chain.from_iterable(parts)]
-        if {*map(type, items)} <= PLAIN:
-            return True
+        others = {*map(type, items)} - PLAIN
+        if not others or not others <= _NESTED:
+            return not others
         level = [y for y in items if type(y) not in PLAIN]
-        if not {*map(type, level)} <= _NESTED:
-            return False
     return False
 
 

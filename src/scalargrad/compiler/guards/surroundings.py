@@ -120,7 +120,7 @@ class Surroundings:
         self.refusal = next(self._refusals(walk), None)
         self.are_unchanged = walk.rereading.comparison()
         self.aliases = walk.met if walk.asks_which else None
-        self.count, self.read_of = self.names.count(), self.names.reader()
+        self.count, self.read_of = self.names.count(), walk.read_of
 
     def missed(self, values: Sequence[Value]) -> Value | None:
         """Return the first of some Values to which nothing leads that the walk has met."""
@@ -289,7 +289,7 @@ class Walk:
         self.rereading = Rereading()
         self.place: Place | None = None
         self.last: Any = None
-        self._read_of = names.reader()
+        self.read_of = names.reader()
         self._reads_labels = "label" in names.names
         self._asks = not _ASKS.isdisjoint(names.names)
         self.asks_which = not _ASKS_WHICH.isdisjoint(names.names)
@@ -409,7 +409,7 @@ class Walk:
         if not {*map(type, items)} <= _NUMBERS or self._reads_labels or self._asks:
             return False
         ids = dict(zip(map(id, items), count(len(self.met)), strict=False))
-        if len(ids) < len(items) or not ids.keys().isdisjoint(self.met) or any(map(_SPACE, items)):
+        if len(ids) < len(items) or not self.met.keys().isdisjoint(ids) or any(map(_SPACE, items)):
             return False
         self.tokens += zip(map(type, items), map(not_, map(_OP, items)), strict=True)
         self.met |= ids
@@ -581,7 +581,7 @@ class Walk:
 
     def _members(self, kind: type) -> None:
         """Go on to the members of a class that code names, and those that Python asks for."""
-        read = self._read_of(kind)
+        read = self.read_of(kind)
         space = vars(kind)
         methods = [name for name, x in [*space.items()] if edges.functions_of(x)]
         members = [*edges.data_of(kind), *methods]
@@ -604,7 +604,7 @@ class Walk:
             self.rereading.held(_with_slots, x)
             self._push(x, dict(own))
             return
-        read = self._read_of(type(x))
+        read = self.read_of(type(x))
         names = (*own,) if read is None else tuple([name for name in [*own] if name in read])
         self.tokens.append(names)
         parts = {name: own[name] for name in names}
