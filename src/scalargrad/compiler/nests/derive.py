@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from scalargrad.compiler.nests.builder import Builder
@@ -24,6 +24,7 @@ from scalargrad.compiler.nests.equations import (
     Step,
     Var,
     as_index,
+    reachable,
     statements,
 )
 from scalargrad.compiler.passes.expressions import subexpressions, with_constant_comparisons
@@ -81,17 +82,6 @@ def gradient(
     reverse = _Reverse(program, roots, wrt, places or {}, seeds)
     found = {array: reverse.collected(array) for array in wrt}
     return reverse.builder.program(), found
-
-
-def _reachable(start: Iterable[Array], ways: Sequence[tuple[Array, Array]]) -> set[Array]:
-    """Return the arrays that ways reach from some, and these."""
-    found, size = set(start), -1
-    while len(found) > size:
-        size = len(found)
-        for array, other in ways:
-            if array in found:
-                found.add(other)
-    return found
 
 
 #: The operation on an error signal in place of a product with one of these partial derivatives.
@@ -171,8 +161,8 @@ class _Reverse:
             if step.op is TABLE["identity"] and any(x.array in self.leaves for x in step.reads()):
                 self.leaves.add(step.out.array)
         reads = [(x, step.out.array) for step in steps for x in _smooth_args(step)]
-        self.active = _reachable(wrt, [(x.array, out) for x, out in reads if self._is_wanted(x)])
-        self.active &= _reachable([roots], [(out, x.array) for x, out in reversed(reads)])
+        self.active = reachable(wrt, [(x.array, out) for x, out in reads if self._is_wanted(x)])
+        self.active &= reachable([roots], [(out, x.array) for x, out in reversed(reads)])
         self.accumulators: dict[tuple[int, Access], Access] = {}
         self.received: dict[Array, list[Access]] = {}  # the accumulators of each array
         self.of_cells: dict[Access, list[Access]] = {}  # and of single cells of it

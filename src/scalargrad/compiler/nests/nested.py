@@ -53,7 +53,13 @@ class Nested(Loops):
     @cached_property
     def code(self) -> Any:
         """The machine code: functions of the address of memory."""
-        return _code_of(self)
+        from scalargrad.compiler.backend.llvm.machine_code import compile_module
+
+        code, kinds = compile_module(self.module, self.level), [ctypes.c_void_p, ctypes.c_int64]
+        return [
+            code.function(name, ctypes.CFUNCTYPE(None, *kinds[: 1 + (n > 1)]))
+            for name, n in self.functions
+        ]
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: x for name, x in self.__dict__.items() if name != "code"}
@@ -128,19 +134,6 @@ def _can_be_read(block: Any) -> bool:
     """Return whether the numbers of an array lie one after the other."""
     is_array = isinstance(block, np.ndarray) and block.dtype == np.float64
     return is_array and block.flags.c_contiguous and block.flags.aligned
-
-
-def _code_of(nested: Nested) -> Any:
-    from scalargrad.compiler.backend.llvm.machine_code import compile_module
-
-    code = compile_module(nested.module, nested.level)
-    alone, of_block = ((), (ctypes.c_int64,))
-    return [
-        code.function(
-            name, ctypes.CFUNCTYPE(None, ctypes.c_void_p, *(of_block if n > 1 else alone))
-        )
-        for name, n in nested.functions
-    ]
 
 
 # Threads ------------------------------------------------------------------------------------------

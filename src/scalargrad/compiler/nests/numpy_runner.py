@@ -32,6 +32,7 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.schedule import ScheduledLoop
+from scalargrad.compiler.nests.tiles import is_outside_of_extents
 from scalargrad.ops import TABLE
 from scalargrad.table.code import PythonPrinter
 from scalargrad.table.declaration import ATOM, Notation
@@ -246,10 +247,8 @@ def _is_often(loop: Loop) -> bool:
 
 def _may_be_axis(loop: Loop) -> bool:
     """Return whether a loop carries nothing and no other ends at its variable."""
-    if not isinstance(loop, ScheduledLoop) or loop.kind != "vector":
-        return False
-    inside = {v for _, around in statements(loop.body) for v in around}
-    return not any(loop.var in v.extent.variables for v in inside)
+    is_vector = isinstance(loop, ScheduledLoop) and loop.kind == "vector"
+    return is_vector and is_outside_of_extents(loop)
 
 
 def _whole(x: Any) -> Integers:

@@ -98,27 +98,29 @@ class Printer(Sums):
 
     # Loops -------------------------------------------------------------------------------------
 
-    def _position(self, k: str, stride: int, down: bool, extent: int | str) -> tuple[str, int]:
+    def _position(self, k: str, stride: int, down: bool, extent: str) -> tuple[str, int]:
         """Return the position of a loop at its turn k·stride: a register, plus a number."""
-        base, terms = 0, [(k, stride)]
-        if down:
-            base, terms = (extent - 1, []) if isinstance(extent, int) else (-1, [(extent, 1)])
-            terms.append((k, -stride))
-        if len(terms) == 1 and k.isdigit():
-            return "", base + terms[0][1] * int(k)
-        return self.whole(base, terms), 0
+        terms = [(extent, 1), (k, -stride)] if down else [(k, stride)]
+        found = self.whole(-down, terms)
+        return ("", int(found)) if found.isdigit() else (found, 0)
 
     def _loop(self, loop: ScheduledLoop) -> None:
         if loop.var.extent.bounds()[0] > 0 and not loop.unrolled:
             self._hoist(loop)
+        open_sums = self._begin(loop)
+        size = loop.jam * (CLASSES if loop.lanes else 1)
         if loop.unrolled:
             self._unrolled(loop)
+        elif size > 1 and not self._adds(loop, size):
+            self._in_blocks(loop, size)
         elif loop.lanes:
-            self._lanes(loop)
-        elif loop.jam > 1 and not (self._adds(loop) or _adds_in_memory(loop)):
-            self._jam(loop)
+            self._exactly(loop, open_sums)
+        elif any(has_classes(made.step, loop) for made in open_sums):
+            self._by_class(loop, open_sums)
         else:
-            self._sequence(loop)
+            self._in_turn(loop, open_sums)
+        self.at.pop(loop.var, None)
+        self._end(open_sums)
 
     def _hoist(self, loop: ScheduledLoop) -> None:
         """Read before a loop what all its turns read."""
@@ -137,25 +139,30 @@ class Printer(Sums):
                     loads, gathers = loads - (not gathered), gathers - gathered
 
     def _unrolled(self, loop: ScheduledLoop) -> None:
-        open_sums = self._begin(loop)
         turns = range(loop.var.extent.base)
         for k in reversed(turns) if loop.down else turns:
             self.at[loop.var] = "", k
             self.items(loop.body)
-        del self.at[loop.var]
-        self._end(open_sums)
 
-    def _jam(self, loop: ScheduledLoop) -> None:
-        """Print several turns abreast, which write to different cells."""
-        self.jammed[loop.var] = range(loop.jam)
+    def _in_blocks(self, loop: ScheduledLoop, size: int) -> None:
+        """Print blocks of turns that go abreast, on lanes or not, and write to different cells."""
+        extent, before = loop.var.extent.base, (self.lane, self.active_lanes)
 
         def turn(k: str, _: Carried) -> Carried:
-            self.at[loop.var] = self._block_position(k, loop.jam, loop.var.extent.base)
+            self.at[loop.var] = self._block_position(k, size, extent)
+            if loop.lanes:
+                self.lane, self.active_lanes = loop.var, min(extent, CLASSES)
             self.items(loop.body)
+            self.lane, self.active_lanes = before
             return []
 
-        self._turns(-(-loop.var.extent.base // loop.jam), (), turn)
-        del self.jammed[loop.var], self.at[loop.var]
+        if loop.jam > 1:
+            self.jammed[loop.var] = range(0, size, size // loop.jam)
+        if self._is_one_vector(loop):
+            turn("0", [])  # in the scope around, so that registers stay
+        else:
+            self._turns(str(-(-extent // size)), (), turn)
+        self.jammed.pop(loop.var, None)
 
     def _block_position(self, k: str, size: int, extent: int) -> tuple[str, int]:
         """Return the position at which block k of turns begins.
@@ -170,35 +177,13 @@ class Printer(Sums):
             start = self.body.assign(f"select i1 {is_less}, i64 {start}, i64 {last}")
         return start, 0
 
-    def _adds(self, loop: Loop) -> bool:
-        """Return whether turns add to sums that go on, so that none may run a second time."""
-        return any(step in self.sums for step, _ in within_loops(loop.body))
-
-    def _lanes(self, loop: ScheduledLoop) -> None:
-        """Print eight turns at once, a lane each."""
-        open_sums = self._begin(loop)
-        extent = loop.var.extent.base
-        if self._adds(loop) or (extent % (loop.jam * CLASSES) and _adds_in_memory(loop)):
-            self._exactly(loop, open_sums)
-        else:
-
-            def turn(k: str, _: Carried) -> Carried:
-                self.at[loop.var], self.lane = self._block_position(k, size, extent), loop.var
-                self.items(loop.body)
-                self.lane = None
-                return []
-
-            size = loop.jam * CLASSES
-            if loop.jam > 1:
-                self.jammed[loop.var] = range(0, size, CLASSES)
-            self.active_lanes = min(extent, CLASSES)
-            if extent == CLASSES:
-                turn("0", [])  # in the scope around, so that registers stay
-            else:
-                self._turns(-(-extent // size), (), turn)
-            self.active_lanes = CLASSES
-            self.jammed.pop(loop.var, None)
-        self.at.pop(loop.var, None)
+    def _adds(self, loop: Loop, size: int) -> bool:
+        """Return whether steps add to what goes on, so that no turn of a block may run again."""
+        rest = loop.var.extent.base % size
+        return any(
+            step in self.sums or (rest and step.how != SET and not adds_loop_by_loop(step.out))
+            for step, _ in within_loops(loop.body)
+        )
 
     def _exactly(self, loop: ScheduledLoop, open_sums: Sequence[Sum]) -> None:
         """Print eight turns at once, and then those left, on the first lanes.
@@ -213,29 +198,18 @@ class Printer(Sums):
         self.lane_step = -1 if down else 1
 
         def turn(k: str, values: Carried) -> Carried:
-            self.at[loop.var], self.lane = self._position(k, CLASSES, down, extent), loop.var
+            self.at[loop.var], self.lane = self._position(k, CLASSES, down, str(extent)), loop.var
             resume(open_sums, values)
             self.items(loop.body)
             self.lane = None
             return [made.held for made in open_sums]
 
-        resume(open_sums, self._turns(whole, carried(open_sums), turn))
+        resume(open_sums, self._turns(str(whole), carried(open_sums), turn))
         if rest:
             self.active_lanes = rest
-            resume(open_sums, self._turns(1, carried(open_sums), lambda _, x: turn(str(whole), x)))
+            last = self._turns("1", carried(open_sums), lambda _, x: turn(str(whole), x))
+            resume(open_sums, last)
         self.lane_step, self.active_lanes = 1, CLASSES
-        self.at.pop(loop.var, None)
-        self._end(open_sums)
-
-    def _sequence(self, loop: ScheduledLoop) -> None:
-        """Print turns one after another."""
-        open_sums = self._begin(loop)
-        if any(has_classes(made.step, loop) for made in open_sums):
-            self._by_class(loop, open_sums)
-        else:
-            self._in_turn(loop, open_sums)
-        self.at.pop(loop.var, None)
-        self._end(open_sums)
 
     def _in_turn(self, loop: ScheduledLoop, open_sums: Sequence[Sum]) -> None:
         """Print turns in order."""
@@ -275,9 +249,8 @@ class Printer(Sums):
                 self.items(loop.body)
                 return [made.held for made in open_sums]
 
-            base = sum(x for x in (extent, count) if isinstance(x, int)) - 1
-            terms = [(x, 1) for x in (extent, count) if isinstance(x, str)]
-            turns = self.e1.integers("ashr", self.whole(base, [*terms, (c, -1)]), shift)
+            last = self.whole(-1, [(extent, 1), (count, 1), (c, -1)])
+            turns = self.e1.integers("ashr", last, shift)
             found = self._turns(turns, zeros, turn)
             added: Carried = []
             for made, total, x in zip(open_sums, totals, found, strict=True):
@@ -287,10 +260,10 @@ class Printer(Sums):
 
         resume(open_sums, self._turns(count, zeros, one))
 
-    def _if_long(self, extent: int | str, long: int, short: int) -> int | str:
+    def _if_long(self, extent: str, long: int, short: int) -> str:
         """Return a number where a loop is so long that its sums have classes, else another."""
-        if isinstance(extent, int):
-            return long if extent > SEQUENTIAL else short
+        if extent.isdigit():
+            return str(long if int(extent) > SEQUENTIAL else short)
         is_long = self.body.assign(f"icmp sgt i64 {extent}, {SEQUENTIAL}")
         return self.body.assign(f"select i1 {is_long}, i64 {long}, i64 {short}")
 
@@ -350,12 +323,6 @@ class Printer(Sums):
         for place, x in zip(places, values, strict=True):
             with self._at_place(place) as cell:
                 self.scopes[-1][self._key(cell)] = x
-
-
-def _adds_in_memory(loop: Loop) -> bool:
-    """Return whether steps add to what cells hold, so that no turn may run a second time."""
-    steps = (step for step, _ in within_loops(loop.body))
-    return any(step.how != SET and not adds_loop_by_loop(step.out) for step in steps)
 
 
 _ONCE = (None,)

@@ -30,6 +30,7 @@ from scalargrad.compiler.nests.equations import (
     Program,
     Step,
     Var,
+    nest,
     replaced,
     within_loops,
 )
@@ -127,10 +128,8 @@ def _turned(program: Program, steps: Sequence[Step], var: Var) -> Program:
     body = replaced(program.body, lambda step: None if step in steps else step)
     for step, loops in within_loops(program.body):
         if step in steps:
-            item: Loop | Step = step
-            for loop in reversed(loops):
-                item = Loop(loop.var, [item], loop.down != (loop.var is var))
-            body.append(item)
+            turned = [Loop(x.var, down=x.down != (x.var is var)) for x in loops]
+            body.append(nest(step, turned))
     return Program(program.arrays, body)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.operations import apply
-from scalargrad.compiler.nests.contract import Fused
+from scalargrad.compiler.nests.contract import SIGNS
 from scalargrad.compiler.nests.distances import adds_loop_by_loop
 from scalargrad.compiler.nests.equations import (
     CLASSES,
@@ -37,9 +37,9 @@ IDENTITY = TABLE["identity"]
 
 def write(e: Emitter, op: Operation, *operands: Operand) -> str:
     """Write an operation, a largest or smallest number among them; return its result."""
-    if isinstance(op, Fused):
+    if op in SIGNS:
         x, y, z = operands
-        sign, of_sum = op.signs
+        sign, of_sum = SIGNS[op]
         x, z = x if sign > 0 else e.neg(e.number(x)), z if of_sum > 0 else e.neg(e.number(z))
         return e.fma(x, y, z)
     if op is DETACH:
@@ -117,7 +117,7 @@ class Sums(Registers):
             self.e1.store(x, self.pointer(self.plan.offsets[array], [(k, 1)]))
             return []
 
-        self._turns(math.prod(array.shape), (), turn)
+        self._turns(str(math.prod(array.shape)), (), turn)
 
     def _plus_term(self, op: Operation, args: Sequence[Operand], held: Operand) -> str:
         """Return a sum with one more term."""
