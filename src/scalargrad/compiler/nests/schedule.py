@@ -12,6 +12,7 @@ Allen and Kennedy, Optimizing Compilers for Modern Architectures, 2001, chapters
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -140,68 +141,52 @@ def strongly_connected(placed: Sequence[Placed], edges: Sequence[Edge]) -> list[
 
     References
     ----------
-    Tarjan, Depth-first search and linear graph algorithms, 1972.
+    Sharir, A strong-connectivity algorithm and its applications in data flow analysis, 1981.
     """
     if all(edge.writer.number < edge.reader.number for edge in edges):
         return [[x] for x in placed]
     readers: dict[Placed, list[Placed]] = {x: [] for x in placed}
+    writers: dict[Placed, list[Placed]] = {x: [] for x in placed}
     for edge in edges:
         readers[edge.writer].append(edge.reader)
-    found = _circles(placed, readers)
-    of = {x: k for k, component in enumerate(found) for x in component}
-    after: list[set[int]] = [set() for _ in found]
+        writers[edge.reader].append(edge.writer)
+    seen: set[Placed] = set()
+    found = [_reached([x], writers, seen) for x in reversed(_reached(placed, readers, set()))]
+    components = [sorted(x, key=lambda member: member.number) for x in found if x]
+    of = {x: k for k, component in enumerate(components) for x in component}
+    after: list[set[int]] = [set() for _ in components]
     for edge in edges:
         if of[edge.writer] != of[edge.reader]:
             after[of[edge.writer]].add(of[edge.reader])
-    waits = [0] * len(found)
-    for others in after:
-        for k in others:
-            waits[k] += 1
-    ready = [(found[k][0].number, k) for k in range(len(found)) if not waits[k]]
+    waits = Counter(k for others in after for k in others)
+    ready = [(x[0].number, k) for k, x in enumerate(components) if not waits[k]]
     heapq.heapify(ready)
     ordered = []
     while ready:
         _, k = heapq.heappop(ready)
-        ordered.append(found[k])
+        ordered.append(components[k])
         for other in after[k]:
             waits[other] -= 1
             if not waits[other]:
-                heapq.heappush(ready, (found[other][0].number, other))
+                heapq.heappush(ready, (components[other][0].number, other))
     return ordered
 
 
-def _circles(
-    placed: Sequence[Placed], readers: Mapping[Placed, Sequence[Placed]]
-) -> list[list[Placed]]:
-    numbers: dict[Placed, int] = {}
-    lowest: dict[Placed, int] = {}
-    open_: dict[Placed, None] = {}
-    found: list[list[Placed]] = []
-    for root in placed:
-        if root in numbers:
-            continue
-        numbers[root] = lowest[root] = len(numbers)
-        open_[root] = None
-        way = [(root, iter(readers[root]))]
+def _reached(
+    roots: Sequence[Placed], to: Mapping[Placed, Sequence[Placed]], seen: set[Placed]
+) -> list[Placed]:
+    """Return what a depth-first search finds that is not yet seen, in the order of leaving it."""
+    found = []
+    for root in roots:
+        way = [] if root in seen else [(root, iter(to[root]))]
+        seen.add(root)
         while way:  # without recursion: straight lines are thousands of steps deep
-            x, rest = way[-1]
-            for y in rest:
-                if y not in numbers:
-                    numbers[y] = lowest[y] = len(numbers)
-                    open_[y] = None
-                    way.append((y, iter(readers[y])))
-                    break
-                if y in open_:
-                    lowest[x] = min(lowest[x], numbers[y])
+            y = next((y for y in way[-1][1] if y not in seen), None)
+            if y is None:
+                found.append(way.pop()[0])
             else:
-                way.pop()
-                if way:
-                    lowest[way[-1][0]] = min(lowest[way[-1][0]], lowest[x])
-                if lowest[x] == numbers[x]:
-                    component: list[Placed] = []
-                    while not component or component[-1] is not x:
-                        component.append(open_.popitem()[0])
-                    found.append(sorted(component, key=lambda member: member.number))
+                seen.add(y)
+                way.append((y, iter(to[y])))
     return found
 
 

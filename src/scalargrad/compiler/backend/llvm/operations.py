@@ -102,7 +102,7 @@ def _primitive(e: Emitter, name: str, operands: list[Operand]) -> str:
     described = DESCRIBED.get(name)
     if described is None:
         return e.library(name, *operands)
-    if e.inline and name not in _BY_LANE:
+    if e.inline:
         return described(e, *map(e.number, operands))
     return e.shared(name, described, operands)
 
@@ -180,9 +180,6 @@ DESCRIBED: dict[str, Callable[..., str]] = {
 
 DESCRIBED |= {op.name: functools.partial(_unit, *how) for op, how in UNITS.items()}
 
-#: Those among them that are never inlined, since they may call the C library on each lane.
-_BY_LANE = {"floor_divide", "remainder"}
-
 #: Operations that call the function of the C library of the same name, for each lane.
 LIBRARY = {
     *("exp2", "log2", "log10", "erfc", "pow", "tan", "asin", "acos", "atan", "atan2", "hypot"),
@@ -198,7 +195,7 @@ def can_write(op: Elementwise) -> bool:
 
 def is_long(op: Elementwise) -> bool:
     """Return whether an operation takes many instructions and registers."""
-    return op.name in DESCRIBED or any(x.name in DESCRIBED for x in _parts(op))
+    return any(x.name in DESCRIBED for x in _parts(op))
 
 
 @functools.cache
