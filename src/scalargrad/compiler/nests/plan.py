@@ -71,12 +71,10 @@ class Plan:
     displacements: list[Displacement]
 
     def view(self, memory: Floats, array: Array) -> Any:
-        """Return the cells of an array that is in memory."""
-        start, shape = memory[self.offsets[array] :], [*array.shape]
-        if array in self.buffers:
-            shape[self.buffers[array].place] = self.buffers[array].size
+        """Return the cells of an array that is in memory, whole."""
         strides = [memory.itemsize * k for k in self.strides[array]]
-        return np.lib.stride_tricks.as_strided(start, shape, strides)
+        start = memory[self.offsets[array] :]
+        return np.lib.stride_tricks.as_strided(start, array.shape, strides)
 
     def initial_memory(self) -> Floats:
         """Return the initial memory, as it is before the first run."""

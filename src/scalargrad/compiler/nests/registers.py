@@ -243,8 +243,6 @@ class Registers:
             return
         if self._fixed_stride(x) == 1 and self.active_lanes == CLASSES:
             self.e8.store(number, self._where(x))
-        elif self._fixed_stride(x) == 1:
-            self.e8.store_first(number, self._where(x), self.active_lanes)
         else:
             for k in range(self.active_lanes):
                 self.e1.store(self.e8.lane(number, k), self._where(x, k))

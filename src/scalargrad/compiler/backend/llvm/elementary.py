@@ -169,16 +169,8 @@ def _log_of(e: Emitter, x: str, exponent: str | float, left: str | None) -> str:
 
 
 def decay(e: Emitter, x: str, rate: float = 1.0) -> str:
-    """Return e^(-rate · |x|) with the digits of `exp`, by one addition to the exponent.
-
-    It computes 2¹²⁸ times that and scales it down, so that subnormal results are rounded only once.
-    """
-    x = e.mul(e.intrinsic("fabs", x), -rate)
-    least = e.select(e.compare("olt", x, -746.0), -746.0, x)
-    shifted, r, _ = _reduced(e, least, 128)
-    exponent = e.integers("shl", shifted, 52)
-    large = e.of_bits(e.integers("add", e.bits(_exp_of_remainder(e, r)), exponent))
-    return e.mul(large, 2.0**-128)
+    """Return e^(-rate · |x|)."""
+    return exp(e, e.mul(e.intrinsic("fabs", x), -rate))
 
 
 def erf(e: Emitter, x: str) -> str:

@@ -107,18 +107,8 @@ class Emitter:
 
     def first(self, x: str, other: Operand, count: int) -> str:
         """Return the first lanes of one vector, then those of another."""
-        return self.select(self._are_first(count), x, other)
-
-    def store_first(self, x: str, pointer: str, count: int) -> None:
-        """Store the first lanes."""
-        given = self.type, "ptr", "i32", self.flag
-        name = self.body.module.declare("llvm.masked.store.v8f64.p0", "void", given)
-        mask = f"{self.flag} {self._are_first(count)}"
-        self.body.line(f"call void @{name}({self.type} {x}, ptr {pointer}, i32 8, {mask})")
-
-    def _are_first(self, count: int) -> str:
-        """Return truth values that hold on the first lanes."""
-        return f"<{', '.join(f'i1 {int(k < count)}' for k in range(self.width))}>"
+        mask = ", ".join(f"i1 {int(k < count)}" for k in range(self.width))
+        return self.select(f"<{mask}>", x, other)
 
     # Arithmetic --------------------------------------------------------------------------------
 
@@ -168,7 +158,8 @@ class Emitter:
 
     def call(self, function: str, *operands: Operand) -> str:
         """Call a function of numbers at this width, in another module."""
-        self.body.module.declare(function, self.type, [self.type] * len(operands))
+        types = ", ".join([self.type] * len(operands))
+        self.body.module.declared[function] = f"declare {self.type} @{function}({types})"
         given = ", ".join(f"{self.type} {self.number(x)}" for x in operands)
         return self.body.assign(f"call {self.type} @{function}({given})")
 

@@ -39,11 +39,6 @@ class IRModule:
         self._functions.append(body)
         return body
 
-    def declare(self, name: str, result: str, operands: Iterable[str]) -> str:
-        """Declare a function of another module, unless that is done, and return its name."""
-        self.declared[name] = f"declare {result} @{name}({', '.join(operands)})"
-        return name
-
     def own_text(self) -> str:
         """Return the module, without its shared functions."""
         return "\n".join([*self.declared.values(), *(x.text() for x in self._functions)])
