@@ -85,11 +85,6 @@ def _reduced(e: Emitter, x: str, more: int = 0) -> tuple[str, str, str]:
     return e.bits(shifted), r, e.fma(n, -_LN2_LOW, e.sub(above, r))
 
 
-def _exp_of_remainder(e: Emitter, r: str) -> str:
-    """Return e^r for |r| <= ½ ln 2."""
-    return e.add(e.fma(e.mul(r, r), e.polynomial(r, _EXP), r), 1.0)
-
-
 def _power_of_two(e: Emitter, k: str) -> str:
     """Return 2^k for an integer k within the range of exponents."""
     return e.of_bits(e.integers("shl", e.integers("add", k, 1023), 52))
@@ -106,7 +101,8 @@ def exp(e: Emitter, x: str) -> str:
     shifted, r, _ = _reduced(e, _clamped(e, x, -746.0, 710.0))
     k = e.integers("sub", shifted, ROUND_BITS)
     half = e.integers("ashr", k, 1)
-    scaled = e.mul(_exp_of_remainder(e, r), _power_of_two(e, half))
+    of_rest = e.add(e.fma(e.mul(r, r), e.polynomial(r, _EXP), r), 1.0)
+    scaled = e.mul(of_rest, _power_of_two(e, half))
     return e.mul(scaled, _power_of_two(e, e.integers("sub", k, half)))
 
 
@@ -166,11 +162,6 @@ def _log_of(e: Emitter, x: str, exponent: str | float, left: str | None) -> str:
     low = e.mul(n, _LN2_LOW) if left is None else e.fma(n, _LN2_LOW, left)
     tail = e.fma(s, e.add(half_square, rest), low)
     return e.fma(n, _LN2_HIGH, e.neg(e.sub(e.sub(half_square, tail), f)))
-
-
-def decay(e: Emitter, x: str, rate: float = 1.0) -> str:
-    """Return e^(-rate · |x|)."""
-    return exp(e, e.mul(e.intrinsic("fabs", x), -rate))
 
 
 def erf(e: Emitter, x: str) -> str:
