@@ -85,12 +85,12 @@ class Runner:
         """
         executable, outputs, hidden = idle = self.lend()
         if executable.displacements:
-            executable.take(cells, blocks)
+            executable.run_on(cells, blocks)
         else:
             memory = executable.memory
             for cell, block in zip(cells, blocks):  # noqa: B905 - at each call
                 memory[cell] = block
-        executable.run()
+            executable.run()
         finite = are_finite(outputs) and (hidden is None or are_finite(hidden))
         found = outputs.copy()
         self._idle.append(idle)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from scalargrad.compiler.nests.builder import Builder
@@ -326,21 +327,17 @@ class _Reverse:
         received = self.received.get(array, ())
         if len(shape) == 1 and array in self.cellwise and shape[0] <= _CELLS * len(received):
             for k in range(shape[0]):
-                cell = Access(array, (as_index(first + k),))
-                self._collect(Access(out, (as_index(k),)), (), self._received(cell, []))
+                self._collect(Access(out, (as_index(k),)), Access(array, (as_index(first + k),)))
             return out
-        variables = [self.builder.var(n) for n in shape]
-        place = Access(array, tuple(v + first for v in variables))
-        self._collect(Access(out, tuple(map(as_index, variables))), variables,
-                      self._received(place, []))  # fmt: skip
+        with ExitStack() as loops:
+            variables = [loops.enter_context(self.builder.loop(n)) for n in shape]
+            place = Access(array, tuple(v + first for v in variables))
+            self._collect(Access(out, tuple(map(as_index, variables))), place)
         return out
 
-    def _collect(self, out: Access, left: Sequence[Var], terms: list[Term]) -> None:
-        if left:
-            with self.builder.loop(left[0]):
-                self._collect(out, left[1:], terms)
-        else:
-            self._write(out, terms or [Term(TABLE["identity"], (0.0,))], SET)
+    def _collect(self, out: Access, x: Access) -> None:
+        nothing = [Term(TABLE["identity"], (0.0,))]
+        self._write(out, self._received(x, []) or nothing, SET)
 
 
 def _finished(loop: Loop, open_: Mapping[Var, None]) -> set[Access]:

@@ -73,7 +73,7 @@ class NestExecutable:
     memory : float64
         Its first cells take the inputs before `run`.
     displacements : sequence of Displacement
-        As of `Nested`; `take` uses them.
+        As of `Nested`; `run_on` uses them.
     """
 
     def __init__(self, nested: Nested) -> None:
@@ -88,22 +88,14 @@ class NestExecutable:
         self.run: Callable[[], Any] = functools.partial(code[0], whole.ctypes.data)
         if len(code) > 1:
             self.run = self._run_blocks
-        if nested.displacements:
-            self.run = functools.partial(self._run_and_let_go, self.run)
 
     @property
     def entry(self) -> tuple[int, Any]:
         """The address of the memory, and that of the code, or of its first function."""
         return self._address, ctypes.cast(self._code[0], ctypes.c_void_p).value
 
-    def _run_and_let_go(self, run: Callable[[], Any]) -> None:
-        """Run on arrays where they lie; the next run is on the numbers in memory."""
-        run()
-        for x in self.displacements:
-            self._integers[x.cell] = 0
-
-    def take(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> None:
-        """Take numbers for the next run: each in its cells, or large arrays where they lie."""
+    def run_on(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> None:
+        """Run on numbers: each is copied to its cells, but large arrays are read where they lie."""
         for place, block in zip(cells, blocks, strict=True):
             found = self._within(place) if _can_be_read(block) else []
             if not found:
@@ -112,6 +104,9 @@ class NestExecutable:
             first = self._address + (LINE + found[0][0]) * block.itemsize
             for _, x in found:
                 self._integers[x.cell] = (block.ctypes.data - first) // block.itemsize
+        self.run()
+        for x in self.displacements:  # the next run may be on the numbers in memory
+            self._integers[x.cell] = 0
 
     def _within(self, place: int | slice) -> list[tuple[int, Displacement]]:
         """Return the first number of some cells, with their displacements; none if not of all."""

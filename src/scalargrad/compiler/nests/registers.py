@@ -114,16 +114,10 @@ class Registers:
         if count == "0":
             return starts
         self.scopes.append({})
-        found = body("0", starts) if count == "1" else self._loop_of(count, carried, body)
-        self.scopes.pop()
-        return found
-
-    def _loop_of(
-        self,
-        count: str,
-        carried: Sequence[tuple[Operand, bool]],
-        body: Callable[[str, Carried], Carried],
-    ) -> Carried:
+        if count == "1":
+            found = body("0", starts)
+            self.scopes.pop()
+            return found
         b = self.body
         head, inside, done = b.fresh("head"), b.fresh("turn"), b.fresh("done")
         turn, phis = f"%{b.fresh('i')}", [f"%{b.fresh('p')}" for _ in carried]
@@ -142,13 +136,14 @@ class Registers:
         else:
             goes_on = b.assign(f"icmp ult i64 {more}, {count}")
             b.line(f"br i1 {goes_on}, label %{head}, label %{done}")
-        starts = [f"{turn} = phi i64 [0, %{before}], [{more}, %{b.block}]"]
+        first = [f"{turn} = phi i64 [0, %{before}], [{more}, %{b.block}]"]
         for phi, (start, wide), new in zip(phis, carried, found, strict=True):
             e = self.e8 if wide else self.e1
             ways = f"[{e.number(start)}, %{before}], [{e.number(new)}, %{b.block}]"
-            starts.append(f"{phi} = phi {e.type} {ways}")
-        b.fill(place, starts)
+            first.append(f"{phi} = phi {e.type} {ways}")
+        b.fill(place, first)
         b.begin(done)
+        self.scopes.pop()
         return found if is_fixed else list(phis)
 
     # Cells -------------------------------------------------------------------------------------
