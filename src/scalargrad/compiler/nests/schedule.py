@@ -202,12 +202,7 @@ class _Group:
         opposed = summed and -summed in {self.summed, self.carried}
         if self.var is not var or self.carried != carried or opposed:
             return False
-        if var is None:
-            return True
-        distances = [edge.distances[var] for edge in crossing]
-        if not carried:
-            return all(d == (0, 0) for d in distances)
-        return all(low >= 0 if carried > 0 else high <= 0 for low, high in distances)
+        return var is None or _goes(carried, crossing, var)
 
 
 def _ordered(placed: Sequence[Placed], edges: Sequence[Edge], lanes: bool = False) -> Body:
@@ -272,17 +267,21 @@ def _components_compared(
         edges = [edge for edge in found if edge is not None]
 
 
+def _goes(direction: int, edges: Sequence[Edge], var: Var) -> bool:
+    """Return whether what is read is there if a loop goes up (1), down (-1) or in any order (0)."""
+    return all(
+        (low >= 0 or direction < 0) and (high <= 0 or direction > 0)
+        for low, high in (edge.distances[var] for edge in edges)
+    )
+
+
 def _carried(component: Sequence[Placed], inside: Sequence[Edge], var: Var | None) -> int:
     """Return the direction of the loop that steps are put into next; 0 if it carries nothing."""
     if var is None or any(not x.next or x.next.var is not var for x in component):
         raise _no_order(component, "they are in different loops")
-    distances = [edge.distances[var] for edge in inside]
-    if all(d == (0, 0) for d in distances):
-        return 0
-    if all(low >= 0 for low, _ in distances):
-        return 1
-    if all(high <= 0 for _, high in distances):
-        return -1
+    for direction in (0, 1, -1):
+        if _goes(direction, inside, var):
+            return direction
     raise _no_order(component, f"they read later turns of {var}, and earlier ones")
 
 

@@ -240,7 +240,7 @@ def _any(e: Emitter, flags: str) -> str:
 
 
 def _far(e: Emitter, name: str, x: str, quarters: int) -> str:
-    """Return the same for any argument.
+    """Return the same for any argument; of large ones, what the C library returns.
 
     The sign, which is known early, is multiplied into factors that are known before the
     polynomials are.
@@ -253,7 +253,10 @@ def _far(e: Emitter, name: str, x: str, quarters: int) -> str:
     signed = e.mul(high, sign)
     sine, cosine = (kernel(e, sign, high, signed, excess) for kernel in (_sine, _cosine))
     odd = e.body.assign(f"icmp ne {e.whole} {e.integers('and', quadrant, 1)}, {e.integer(0)}")
-    return _or_library(e, name, x, e.select(odd, cosine, sine))
+    found, large = e.select(odd, cosine, sine), e.compare("oge", e.intrinsic("fabs", x), _MOST)
+    return e.either(
+        _any(e, large), lambda: e.select(large, e.library(name, x), found), lambda: found
+    )
 
 
 def _sine(e: Emitter, sign: str, x: str, signed: str, excess: str) -> str:
@@ -293,11 +296,3 @@ def _quadrant(e: Emitter, x: str) -> tuple[str, str, str]:
     back = e.sub(first, high)  # the rounding error of `high`, by Knuth's two-sum
     lost = e.sub(first, e.add(high, back))
     return e.bits(shifted), high, e.sub(e.add(e.sub(product, back), beyond), lost)
-
-
-def _or_library(e: Emitter, name: str, x: str, found: str) -> str:
-    """Return `found`, or the result of the C library where x is large."""
-    large = e.compare("oge", e.intrinsic("fabs", x), _MOST)
-    return e.either(
-        _any(e, large), lambda: e.select(large, e.library(name, x), found), lambda: found
-    )
