@@ -165,7 +165,7 @@ class Printer(Registers):
     def _steps(self, step: Step) -> None:
         """Print a step, at each of the turns that are printed abreast."""
         self.e.inline = bool(self.at) and not self.jammed.keys() - {self.lane}
-        for _ in self._abreast() if self.jammed else _ONCE:
+        for _ in self._abreast():
             self._step(step)
         self.straight += 1
         if self.straight % STRAIGHT == 0:
@@ -486,6 +486,3 @@ def has_partial_sums(step: Step, loop: Loop) -> bool:
 def has_classes(step: Step, loop: Loop) -> bool:
     """Return whether sums over a loop have classes, if only at its longest."""
     return step.how != SET and loop.var.extent.bounds()[1] > SEQUENTIAL
-
-
-_ONCE = (None,)

@@ -166,7 +166,8 @@ class Registers:
                     if buffer and (place, var) == (buffer.place, buffer.block):
                         stride = buffer.size // var.extent.base
                     strides[var] = strides.get(var, 0) + k * stride
-            found = self.linear[id(x)] = (x, base, sorted(strides.items(), key=_by_name))
+            terms = sorted(strides.items(), key=lambda term: term[0].name)
+            found = self.linear[id(x)] = x, base, terms
         return found[1], found[2]
 
     def _key(self, x: Access) -> Key:
@@ -238,6 +239,8 @@ class Registers:
             return
         if self._fixed_stride(x) == 1 and self.active_lanes == CLASSES:
             self.e8.store(number, self._where(x))
+        elif self._fixed_stride(x) == 1:
+            self.e8.store_first(number, self._where(x), self.active_lanes)
         else:
             for k in range(self.active_lanes):
                 self.e1.store(self.e8.lane(number, k), self._where(x, k))
@@ -338,7 +341,3 @@ class Registers:
         if index.via:
             terms.append((self._entry(index.via, 0), 1))
         return self.whole(base, terms)
-
-
-def _by_name(term: tuple[Var, int]) -> str:
-    return term[0].name

@@ -107,8 +107,18 @@ class Emitter:
 
     def first(self, x: str, other: Operand, count: int) -> str:
         """Return the first lanes of one vector, then those of another."""
-        mask = ", ".join(f"i1 {int(k < count)}" for k in range(self.width))
-        return self.select(f"<{mask}>", x, other)
+        return self.select(self._are_first(count), x, other)
+
+    def store_first(self, x: str, pointer: str, count: int) -> None:
+        """Store the first lanes."""
+        name, mask = "llvm.masked.store.v8f64.p0", f"{self.flag} {self._are_first(count)}"
+        types = f"{self.type}, ptr, i32, {self.flag}"
+        self.body.module.declared[name] = f"declare void @{name}({types})"
+        self.body.line(f"call void @{name}({self.type} {x}, ptr {pointer}, i32 8, {mask})")
+
+    def _are_first(self, count: int) -> str:
+        """Return truth values that hold on the first lanes."""
+        return f"<{', '.join(f'i1 {int(k < count)}' for k in range(self.width))}>"
 
     # Arithmetic --------------------------------------------------------------------------------
 
