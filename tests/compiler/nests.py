@@ -35,10 +35,9 @@ from scalargrad.compiler.nests.interpreter import fma, interpret
 from scalargrad.compiler.nests.numpy_runner import numpy_code
 from scalargrad.compiler.nests.partition import Partition
 from scalargrad.compiler.nests.plan import plan
-from scalargrad.compiler.nests.printer import print_llvm
+from scalargrad.compiler.nests.printer import print_llvm, write
 from scalargrad.compiler.nests.schedule import schedule
 from scalargrad.compiler.nests.simplify import simplify
-from scalargrad.compiler.nests.sums import write
 from scalargrad.compiler.nests.tiles import tiled
 from scalargrad.compiler.nests.unfold import unfold
 from scalargrad.compiler.passes.expressions import subexpressions

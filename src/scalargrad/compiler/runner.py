@@ -15,7 +15,7 @@ import numpy as np
 
 from scalargrad.compiler import known_programs
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.backend import has_llvm, warn_without_llvm
+from scalargrad.compiler.backend import warn_without_llvm
 from scalargrad.compiler.nests.nested import Nested, NestExecutable
 from scalargrad.compiler.nests.numpy_runner import NumpyNested, NumpyNestExecutable
 from scalargrad.compiler.passes.program import Program
@@ -36,14 +36,6 @@ class Runner:
         self._idle: deque[tuple[Any, Floats, Floats | None]] = deque(maxlen=_IDLE)
         self._write = struct.Struct(f"{nests.inputs}d").pack_into
 
-    def executable(self) -> NestExecutable | NumpyNestExecutable:
-        """Return a new executable."""
-        if isinstance(self.nests, Nested):
-            return NestExecutable(self.nests)
-        if not has_llvm():
-            warn_without_llvm()
-        return NumpyNestExecutable(self.nests)
-
     def lend(self) -> tuple[Any, Floats, Floats | None]:
         """Return an idle executable, its outputs, and gradients that others are computed from.
 
@@ -53,8 +45,12 @@ class Runner:
         try:
             return self._idle.pop()
         except IndexError:
-            executable, n = self.executable(), self.nests.results
-            found = executable.memory[self.nests.outputs]
+            if isinstance(self.nests, Nested):
+                executable: NestExecutable | NumpyNestExecutable = NestExecutable(self.nests)
+            else:
+                warn_without_llvm()
+                executable = NumpyNestExecutable(self.nests)
+            found, n = executable.memory[self.nests.outputs], self.nests.results
             return executable, found[:n], found[n:] if len(found) > n else None
 
     def take_back(self, lent: tuple[Any, Floats, Floats | None]) -> None:
@@ -89,12 +85,12 @@ class Runner:
         """
         executable, outputs, hidden = idle = self.lend()
         if executable.displacements:
-            executable.take(cells, blocks)
+            executable.run_on(cells, blocks)
         else:
             memory = executable.memory
             for cell, block in zip(cells, blocks):  # noqa: B905 - at each call
                 memory[cell] = block
-        executable.run()
+            executable.run()
         finite = are_finite(outputs) and (hidden is None or are_finite(hidden))
         found = outputs.copy()
         self._idle.append(idle)

@@ -24,8 +24,8 @@ def has_llvm() -> bool:
 
 @functools.cache
 def warn_without_llvm() -> None:
-    """Say once what is missing, unless machine code is not wanted."""
-    if environment_setting() != "numpy":
+    """Say once what is missing for machine code, if anything is, and if it is wanted."""
+    if environment_setting() != "numpy" and not has_llvm():
         _log.warning(
             "compiled functions run by NumPy, many times as slowly as machine code: "
             "python -m pip install llvmlite platformdirs"

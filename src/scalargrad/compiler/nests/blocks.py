@@ -20,6 +20,7 @@ from scalargrad.compiler.nests.equations import (
     Step,
     Var,
     as_index,
+    nest,
     statements,
 )
 from scalargrad.ops import TABLE
@@ -89,9 +90,7 @@ class _Split:
         part = Access(parts, (as_index(self.block), *out.indices))
         one = Var(f"{self.block}1", self.block.extent)
         read = part.substituted({self.block: as_index(one)})
-        item: Loop | Step = Loop(one, [Step(out, TABLE["identity"], (read,), step.how)])
-        for loop in reversed(around):
-            if loop.var in out.variables:
-                item = Loop(loop.var, [item], loop.down)
-        totals.append(item)
+        cells = [loop for loop in around if loop.var in out.variables]
+        total = Step(out, TABLE["identity"], (read,), step.how)
+        totals.append(nest(total, [*cells, Loop(one)]))
         return part

@@ -43,9 +43,7 @@ _WRITTEN = {
     "ashr": "{0} >> {1}", "lshr": "(int64_t)((uint64_t){0} >> {1})", "load": "*{0}",
     "getelementptr": "{0} + {1}", "sitofp": "(double){0}", "fptosi": "(int64_t){0}",
 }  # fmt: skip
-_FUNCTION = re.compile(
-    r"define (\w+ )?(\w+) @(\S+)\((.*?)\) nounwind {\nentry:\n(.*?)^}", re.M | re.S
-)
+_FUNCTION = re.compile(r"define (\w+) @(\S+)\((.*?)\) nounwind {\nentry:\n(.*?)^}", re.M | re.S)
 
 
 def print_c(body: Body, plan: Plan, name: str = "run") -> str:
@@ -56,9 +54,10 @@ def print_c(body: Body, plan: Plan, name: str = "run") -> str:
     """
     module, _ = print_llvm(body, plan, name)
     heads, bodies = [], []
-    for linkage, kind, function, given, lines in _FUNCTION.findall(module.text()):
+    for kind, function, given, lines in _FUNCTION.findall(module.text()):
         parameters = given.replace("ptr noalias ", "double *restrict ").replace("%", "")
-        heads.append(f"{'static ' * bool(linkage)}{kind} {_value('@' + function)}({parameters})")
+        linkage = "static " * (function != name)
+        heads.append(f"{linkage}{kind} {_value('@' + function)}({parameters})")
         bodies.append("\n".join(["{", *_lines(lines.splitlines()), "}\n"]))
     declared = (f"{head};" for head in heads)
     return "\n".join([HEAD, *declared, *map(" ".join, zip(heads, bodies, strict=True))])

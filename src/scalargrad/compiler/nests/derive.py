@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from scalargrad.compiler.nests.builder import Builder
@@ -24,6 +25,7 @@ from scalargrad.compiler.nests.equations import (
     Step,
     Var,
     as_index,
+    reachable,
     statements,
 )
 from scalargrad.compiler.passes.expressions import subexpressions, with_constant_comparisons
@@ -81,17 +83,6 @@ def gradient(
     reverse = _Reverse(program, roots, wrt, places or {}, seeds)
     found = {array: reverse.collected(array) for array in wrt}
     return reverse.builder.program(), found
-
-
-def _reachable(start: Iterable[Array], ways: Sequence[tuple[Array, Array]]) -> set[Array]:
-    """Return the arrays that ways reach from some, and these."""
-    found, size = set(start), -1
-    while len(found) > size:
-        size = len(found)
-        for array, other in ways:
-            if array in found:
-                found.add(other)
-    return found
 
 
 #: The operation on an error signal in place of a product with one of these partial derivatives.
@@ -171,8 +162,8 @@ class _Reverse:
             if step.op is TABLE["identity"] and any(x.array in self.leaves for x in step.reads()):
                 self.leaves.add(step.out.array)
         reads = [(x, step.out.array) for step in steps for x in _smooth_args(step)]
-        self.active = _reachable(wrt, [(x.array, out) for x, out in reads if self._is_wanted(x)])
-        self.active &= _reachable([roots], [(out, x.array) for x, out in reversed(reads)])
+        self.active = reachable(wrt, [(x.array, out) for x, out in reads if self._is_wanted(x)])
+        self.active &= reachable([roots], [(out, x.array) for x, out in reversed(reads)])
         self.accumulators: dict[tuple[int, Access], Access] = {}
         self.received: dict[Array, list[Access]] = {}  # the accumulators of each array
         self.of_cells: dict[Access, list[Access]] = {}  # and of single cells of it
@@ -336,21 +327,17 @@ class _Reverse:
         received = self.received.get(array, ())
         if len(shape) == 1 and array in self.cellwise and shape[0] <= _CELLS * len(received):
             for k in range(shape[0]):
-                cell = Access(array, (as_index(first + k),))
-                self._collect(Access(out, (as_index(k),)), (), self._received(cell, []))
+                self._collect(Access(out, (as_index(k),)), Access(array, (as_index(first + k),)))
             return out
-        variables = [self.builder.var(n) for n in shape]
-        place = Access(array, tuple(v + first for v in variables))
-        self._collect(Access(out, tuple(map(as_index, variables))), variables,
-                      self._received(place, []))  # fmt: skip
+        with ExitStack() as loops:
+            variables = [loops.enter_context(self.builder.loop(n)) for n in shape]
+            place = Access(array, tuple(v + first for v in variables))
+            self._collect(Access(out, tuple(map(as_index, variables))), place)
         return out
 
-    def _collect(self, out: Access, left: Sequence[Var], terms: list[Term]) -> None:
-        if left:
-            with self.builder.loop(left[0]):
-                self._collect(out, left[1:], terms)
-        else:
-            self._write(out, terms or [Term(TABLE["identity"], (0.0,))], SET)
+    def _collect(self, out: Access, x: Access) -> None:
+        nothing = [Term(TABLE["identity"], (0.0,))]
+        self._write(out, self._received(x, []) or nothing, SET)
 
 
 def _finished(loop: Loop, open_: Mapping[Var, None]) -> set[Access]:

@@ -221,13 +221,15 @@ def _signs(
 ) -> set[Signs] | None:
     """Return the signs of all distances; None if there are too many, or a table is not known."""
     out = writer.step.out
+    vias = (loop.var.extent.via for loop in (*writer.loops, *reader.loops))
+    tables = [*out.tables, *access.tables, *(y for x in vias if x for y in (x, *x.tables))]
+    if any(table.array.data is None for table in tables):
+        return None
     mine = _all_turns(writer.loops, {*common, *out.variables})
     its = _all_turns(reader.loops, {*common, *access.variables})
     if mine is None or its is None:
         return None
     cells, wanted = _cells(out, mine), _cells(access, its)
-    if cells is None or wanted is None:
-        return None
     order = np.argsort(cells, kind="stable")
     ordered = cells[order]
     first = np.searchsorted(ordered, wanted)
@@ -243,7 +245,7 @@ def _signs(
 
 
 def _all_turns(loops: Sequence[Loop], wanted: set[Var]) -> dict[Var, Integers] | None:
-    """Return the values of variables at all turns; None if these are too many, or not known."""
+    """Return the values of variables at all turns; None if these are too many."""
     wanted = wanted | {loop.var for loop in loops if loop.var.is_way}
     for loop in reversed(loops):
         if loop.var in wanted:
@@ -253,7 +255,7 @@ def _all_turns(loops: Sequence[Loop], wanted: set[Var]) -> dict[Var, Integers] |
     for loop in loops:
         if loop.var in wanted:
             extents = _values(loop.var.extent, found, count)
-            if extents is None or extents.sum() > _MOST:
+            if extents.sum() > _MOST:
                 return None
             found = {v: np.repeat(x, extents) for v, x in found.items()}
             found[loop.var] = stretches(np.zeros(len(extents), np.int64), extents)
@@ -261,29 +263,22 @@ def _all_turns(loops: Sequence[Loop], wanted: set[Var]) -> dict[Var, Integers] |
     return found
 
 
-def _values(index: Index, at: Mapping[Var, Integers], count: int) -> Integers | None:
+def _values(index: Index, at: Mapping[Var, Integers], count: int) -> Integers:
     """Return the value of an index at each turn."""
     found = np.full(count, index.base)
     for v, stride in index.terms:
         found += stride * at[v]
-    if index.via is None:
-        return found
-    if index.via.array.data is None:
-        return None
-    places = [_values(i, at, count) for i in index.via.indices]
-    if any(x is None for x in places):
-        return None
-    found += index.via.array.data[tuple(places)].astype(np.int64)
+    if index.via:
+        assert index.via.array.data is not None
+        places = tuple([_values(i, at, count) for i in index.via.indices])
+        found += index.via.array.data[places].astype(np.int64)
     return found
 
 
-def _cells(x: Access, at: Mapping[Var, Integers]) -> Integers | None:
+def _cells(x: Access, at: Mapping[Var, Integers]) -> Integers:
     """Return the index of an access's cell at each turn."""
     count = next((len(values) for values in at.values()), 1)
     found = np.zeros(count, np.int64)
     for index, size in zip(x.indices, x.array.shape, strict=True):
-        values = _values(index, at, count)
-        if values is None:
-            return None
-        found = found * size + values
+        found = found * size + _values(index, at, count)
     return found

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.errors import TraceError
@@ -31,8 +32,41 @@ SET, ADD = "=", "+="
 SEQUENTIAL, CLASSES = 64, 8
 
 
+class Affine:
+    """The operators of variables and indices."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Affine | int) -> Index:
+        mine, its = as_index(self), as_index(other)
+        strides = dict(mine.terms)
+        for var, stride in its.terms:
+            strides[var] = strides.get(var, 0) + stride
+        if mine.via and its.via:
+            raise TraceError(f"an index adds {mine.via} and {its.via}: make one table of them")
+        terms = sorted(((v, k) for v, k in strides.items() if k), key=lambda term: term[0].name)
+        return Index(mine.base + its.base, tuple(terms), mine.via or its.via)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Affine | int) -> Index:
+        return self + as_index(other) * -1
+
+    def __rsub__(self, other: int) -> Index:
+        return as_index(other) - self
+
+    def __mul__(self, stride: int) -> Index:
+        mine = as_index(self)
+        if mine.via and stride != 1:
+            raise TraceError(f"an entry of {mine.via.array} is multiplied: multiply in the table")
+        terms = tuple((v, k * stride) for v, k in mine.terms if stride)
+        return Index(mine.base * stride, terms, mine.via)
+
+    __rmul__ = __mul__
+
+
 @dataclass(frozen=True, eq=False)
-class Var:
+class Var(Affine):
     """The variable of a loop, which counts from 0 up to its extent.
 
     Loops over the same Var run over the same numbers, so that they can run together.
@@ -55,22 +89,6 @@ class Var:
     def is_way(self) -> bool:
         """True if a table says where its loop has no turn: it is one branch of an `if`."""
         return self.extent.via is not None and self.extent.bounds()[0] < 1
-
-    def __add__(self, other: Var | Index | int) -> Index:
-        return as_index(self) + other
-
-    __radd__ = __add__
-
-    def __sub__(self, other: Var | Index | int) -> Index:
-        return as_index(self) - other
-
-    def __rsub__(self, other: int) -> Index:
-        return as_index(other) - self
-
-    def __mul__(self, stride: int) -> Index:
-        return as_index(self) * stride
-
-    __rmul__ = __mul__
 
 
 @dataclass(eq=False, slots=True)
@@ -100,7 +118,7 @@ class Array:
 _NO_VARIABLES: frozenset[Var] = frozenset()
 
 
-class Index:
+class Index(Affine):
     """A whole number: base + Σ stride·variable, and the number in a cell of a table, if any.
 
     Attributes
@@ -131,31 +149,6 @@ class Index:
         if self is other or not isinstance(other, Index):
             return self is other
         return (self.base, self.terms, self.via) == (other.base, other.terms, other.via)
-
-    def __add__(self, other: Var | Index | int) -> Index:
-        other, strides = as_index(other), dict(self.terms)
-        for var, stride in other.terms:
-            strides[var] = strides.get(var, 0) + stride
-        if self.via and other.via:
-            raise TraceError(f"an index adds {self.via} and {other.via}: make one table of them")
-        terms = sorted(((v, k) for v, k in strides.items() if k), key=lambda term: term[0].name)
-        return Index(self.base + other.base, tuple(terms), self.via or other.via)
-
-    __radd__ = __add__
-
-    def __sub__(self, other: Var | Index | int) -> Index:
-        return self + as_index(other) * -1
-
-    def __rsub__(self, other: int) -> Index:
-        return as_index(other) - self
-
-    def __mul__(self, stride: int) -> Index:
-        if self.via and stride != 1:
-            raise TraceError(f"an entry of {self.via.array} is multiplied: multiply in the table")
-        terms = tuple((v, k * stride) for v, k in self.terms if stride)
-        return Index(self.base * stride, terms, self.via)
-
-    __rmul__ = __mul__
 
     def __str__(self) -> str:
         parts = [f"{v}" if k == 1 else f"-{v}" if k == -1 else f"{k}*{v}" for v, k in self.terms]
@@ -212,7 +205,7 @@ def _depth(var: Var) -> int:
     return 1 + max((_depth(v) for v in var.extent.variables), default=0)
 
 
-def as_index(x: Var | Index | int) -> Index:
+def as_index(x: Any) -> Index:
     """Return a variable or a number as an index."""
     if isinstance(x, Index):
         return x
@@ -392,12 +385,8 @@ def listed(body: Sequence[Loop | Step], indent: str = "") -> str:
 
 def statements(body: Body) -> Iterator[tuple[Step, tuple[Var, ...]]]:
     """Yield each step with the variables of the loops around it, outermost first."""
-    for item in body:
-        if item.__class__ is Step:
-            yield item, ()
-        else:
-            for step, loops in within_loops([item]):
-                yield step, tuple([loop.var for loop in loops])
+    for step, loops in within_loops(body):
+        yield step, tuple([loop.var for loop in loops])
 
 
 def within_loops(
@@ -420,4 +409,23 @@ def replaced(body: Body, by: Callable[[Step], Step | Sequence[Step] | None]) -> 
             found += [made] if isinstance(made, Step) else made or ()
         elif inner := replaced(item.body, by):
             found.append(Loop(item.var, inner, item.down))
+    return found
+
+
+def nest(step: Step, loops: Sequence[Loop]) -> Loop | Step:
+    """Return a step within loops like others, outermost first."""
+    item: Loop | Step = step
+    for loop in reversed(loops):
+        item = Loop(loop.var, [item], loop.down)
+    return item
+
+
+def reachable(start: Iterable[Array], ways: Sequence[tuple[Array, Array]]) -> set[Array]:
+    """Return the arrays that ways reach from some, and these."""
+    found, size = set(start), -1
+    while len(found) > size:
+        size = len(found)
+        for array, other in ways:
+            if array in found:
+                found.add(other)
     return found

@@ -53,7 +53,13 @@ class Nested(Loops):
     @cached_property
     def code(self) -> Any:
         """The machine code: functions of the address of memory."""
-        return _code_of(self)
+        from scalargrad.compiler.backend.llvm.machine_code import compile_module
+
+        code, kinds = compile_module(self.module, self.level), [ctypes.c_void_p, ctypes.c_int64]
+        return [
+            code.function(name, ctypes.CFUNCTYPE(None, *kinds[: 1 + (n > 1)]))
+            for name, n in self.functions
+        ]
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: x for name, x in self.__dict__.items() if name != "code"}
@@ -67,7 +73,7 @@ class NestExecutable:
     memory : float64
         Its first cells take the inputs before `run`.
     displacements : sequence of Displacement
-        As of `Nested`; `take` uses them.
+        As of `Nested`; `run_on` uses them.
     """
 
     def __init__(self, nested: Nested) -> None:
@@ -82,22 +88,14 @@ class NestExecutable:
         self.run: Callable[[], Any] = functools.partial(code[0], whole.ctypes.data)
         if len(code) > 1:
             self.run = self._run_blocks
-        if nested.displacements:
-            self.run = functools.partial(self._run_and_let_go, self.run)
 
     @property
     def entry(self) -> tuple[int, Any]:
         """The address of the memory, and that of the code, or of its first function."""
         return self._address, ctypes.cast(self._code[0], ctypes.c_void_p).value
 
-    def _run_and_let_go(self, run: Callable[[], Any]) -> None:
-        """Run on arrays where they lie; the next run is on the numbers in memory."""
-        run()
-        for x in self.displacements:
-            self._integers[x.cell] = 0
-
-    def take(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> None:
-        """Take numbers for the next run: each in its cells, or large arrays where they lie."""
+    def run_on(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> None:
+        """Run on numbers: each is copied to its cells, but large arrays are read where they lie."""
         for place, block in zip(cells, blocks, strict=True):
             found = self._within(place) if _can_be_read(block) else []
             if not found:
@@ -106,6 +104,9 @@ class NestExecutable:
             first = self._address + (LINE + found[0][0]) * block.itemsize
             for _, x in found:
                 self._integers[x.cell] = (block.ctypes.data - first) // block.itemsize
+        self.run()
+        for x in self.displacements:  # the next run may be on the numbers in memory
+            self._integers[x.cell] = 0
 
     def _within(self, place: int | slice) -> list[tuple[int, Displacement]]:
         """Return the first number of some cells, with their displacements; none if not of all."""
@@ -128,19 +129,6 @@ def _can_be_read(block: Any) -> bool:
     """Return whether the numbers of an array lie one after the other."""
     is_array = isinstance(block, np.ndarray) and block.dtype == np.float64
     return is_array and block.flags.c_contiguous and block.flags.aligned
-
-
-def _code_of(nested: Nested) -> Any:
-    from scalargrad.compiler.backend.llvm.machine_code import compile_module
-
-    code = compile_module(nested.module, nested.level)
-    alone, of_block = ((), (ctypes.c_int64,))
-    return [
-        code.function(
-            name, ctypes.CFUNCTYPE(None, ctypes.c_void_p, *(of_block if n > 1 else alone))
-        )
-        for name, n in nested.functions
-    ]
 
 
 # Threads ------------------------------------------------------------------------------------------

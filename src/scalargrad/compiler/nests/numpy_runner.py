@@ -32,6 +32,7 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.schedule import ScheduledLoop
+from scalargrad.compiler.nests.tiles import is_outside_of_extents
 from scalargrad.ops import TABLE
 from scalargrad.table.code import PythonPrinter
 from scalargrad.table.declaration import ATOM, Notation
@@ -143,7 +144,10 @@ class _Printed:
         lines += self._items(body, (), (), "        ")
         names: dict[str, Any] = {name: _function(*op) for op, name in self.functions.items()}
         names |= {"np": np, "inf": math.inf, "nan": math.nan, "axis": self._axis, "total": _total}
-        names |= {"whole": _whole, "zero": np.zeros([1] * self.depth, int)}
+        names |= {
+            "whole": lambda x: np.asarray(x).astype(int),
+            "zero": np.zeros([1] * self.depth, int),
+        }
         exec(compile("\n".join(lines), "<printed from nests>", "exec"), names)
         found: Callable[[Floats], None] = names["run"]
         return found
@@ -246,15 +250,8 @@ def _is_often(loop: Loop) -> bool:
 
 def _may_be_axis(loop: Loop) -> bool:
     """Return whether a loop carries nothing and no other ends at its variable."""
-    if not isinstance(loop, ScheduledLoop) or loop.kind != "vector":
-        return False
-    inside = {v for _, around in statements(loop.body) for v in around}
-    return not any(loop.var in v.extent.variables for v in inside)
-
-
-def _whole(x: Any) -> Integers:
-    """Return the entries of a table as indices."""
-    return np.asarray(x).astype(int)
+    is_vector = isinstance(loop, ScheduledLoop) and loop.kind == "vector"
+    return is_vector and is_outside_of_extents(loop)
 
 
 def _total(found: Any, summed: tuple[int, ...], *axes: Integers) -> Any:

@@ -71,12 +71,10 @@ class Plan:
     displacements: list[Displacement]
 
     def view(self, memory: Floats, array: Array) -> Any:
-        """Return the cells of an array that is in memory."""
-        start, shape = memory[self.offsets[array] :], [*array.shape]
-        if array in self.buffers:
-            shape[self.buffers[array].place] = self.buffers[array].size
+        """Return the cells of an array that is in memory, whole."""
         strides = [memory.itemsize * k for k in self.strides[array]]
-        return np.lib.stride_tricks.as_strided(start, shape, strides)
+        start = memory[self.offsets[array] :]
+        return np.lib.stride_tricks.as_strided(start, array.shape, strides)
 
     def initial_memory(self) -> Floats:
         """Return the initial memory, as it is before the first run."""
@@ -166,7 +164,8 @@ def plan(
             offsets[array] = cells
             is_free = array.kind in {"const", "temp"}
             strides[array] = _strides(shape, along, ALIASING if is_free and not is_cleared else 0)
-            cells += _size(shape, strides[array])
+            last = sum(max(n - 1, 0) * k for n, k in zip(shape, strides[array], strict=True))
+            cells += (last // CLASSES + 1) * CLASSES  # whole vectors
             cells += CLASSES if is_free and cells % ALIASING == offsets[array] % ALIASING else 0
     in_place, ranges = _in_place(readers, array_start)
     displacements = [Displacement(cells + k, x) for k, x in enumerate(ranges)]
@@ -264,9 +263,3 @@ def _strides(shape: tuple[int, ...], fastest: int, aliasing: int = 0) -> tuple[i
         if k == fastest and aliasing and size % aliasing == 0:
             size += CLASSES
     return tuple(found)
-
-
-def _size(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
-    """Return the number of cells that an array takes, in whole vectors."""
-    last = sum(max(n - 1, 0) * k for n, k in zip(shape, strides, strict=True))
-    return (last // CLASSES + 1) * CLASSES

@@ -1,16 +1,23 @@
 """Printer of scheduled loops as functions of LLVM IR: lanes are vectors, carried values are phis.
 
 Loops are printed as they are to run: LLVM's passes over loops, which would take most of the time,
-are left out.
+are left out. Sums are by the rule of `interpreter`: their partial sums over a loop are in registers
+that its turns carry on, one for each cell. A long sum has eight classes: the lanes of a vector, if
+the loop has lanes, else one after another.
 """
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from scalargrad.compiler.backend.llvm.emitter import Operand
+from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.nests.blocks import Block
+from scalargrad.compiler.nests.contract import SIGNS
 from scalargrad.compiler.nests.distances import adds_loop_by_loop
 from scalargrad.compiler.nests.equations import (
     CLASSES,
@@ -24,17 +31,83 @@ from scalargrad.compiler.nests.equations import (
     within_loops,
 )
 from scalargrad.compiler.nests.plan import Plan
-from scalargrad.compiler.nests.registers import Carried, Key, Place
+from scalargrad.compiler.nests.registers import Carried, Key, Place, Registers
 from scalargrad.compiler.nests.schedule import ScheduledLoop
-from scalargrad.compiler.nests.sums import IDENTITY, Sum, Sums, carried, has_classes, resume, write
 from scalargrad.compiler.nests.tiles import GATHERED, HOISTED, is_fixed
+from scalargrad.compiler.passes.kinds import DETACH
 from scalargrad.errors import TraceError
+from scalargrad.ops import TABLE
+from scalargrad.table.operation import Elementwise, Operation
 
+_IDENTITY = TABLE["identity"]
 #: The most steps of a basic block: LLVM's time for one grows faster than its size.
 STRAIGHT = 50
 
 #: A function's name, and the number of its calls: if more than one, it takes the number of a block.
 Function = tuple[str, int]
+
+
+def write(e: Emitter, op: Operation, *operands: Operand) -> str:
+    """Write an operation, a largest or smallest number among them; return its result."""
+    if op in SIGNS:
+        x, y, z = operands
+        sign, of_sum = SIGNS[op]
+        x, z = x if sign > 0 else e.neg(e.number(x)), z if of_sum > 0 else e.neg(e.number(z))
+        return e.fma(x, y, z)
+    if op is DETACH:
+        return e.number(operands[0])
+    if isinstance(op, Elementwise):
+        return apply(e, op, *operands)
+    condition = {"maximum": "ogt", "minimum": "olt"}.get(op.name)
+    if condition is None:
+        raise TraceError(f"{op.name} of cells: write a loop that adds up")
+    held = e.number(operands[0])
+    for x in map(e.number, operands[1:]):
+        other = e.select(e.compare("une", x, x), x, held)
+        held = e.select(e.compare(condition, x, held), x, other)
+    return held
+
+
+@dataclass(eq=False)
+class Sum:
+    """The partial sum of a cell over a loop.
+
+    Attributes
+    ----------
+    step : Step
+    key : tuple
+    place : Place
+        The cell that is added to.
+    held : str or float
+        The sum so far.
+    outer : Sum or None
+        That of a loop outside, to which it is added.
+    has_lanes : bool
+        Whether it has its classes on the lanes of the loop.
+    """
+
+    step: Step
+    key: Key
+    place: Place
+    held: Operand
+    outer: Sum | None
+    has_lanes: bool = False
+
+    @property
+    def is_wide(self) -> bool:
+        """True for a vector."""
+        return self.has_lanes or self.place.lane is not None
+
+
+def resume(sums: Sequence[Sum], values: Sequence[Operand]) -> None:
+    """Have partial sums, which the turns of a loop carry on in registers, go on from others."""
+    for made, x in zip(sums, values, strict=True):
+        made.held = x
+
+
+def carried(sums: Sequence[Sum]) -> list[tuple[Operand, bool]]:
+    """Return the registers of partial sums, each with whether it is a vector."""
+    return [(made.held, made.is_wide) for made in sums]
 
 
 def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[IRModule, list[Function]]:
@@ -44,7 +117,8 @@ def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[IRModule, lis
     is a function of a block.
     """
     printer = Printer(plan, name)
-    printer.start()
+    for array in plan.cleared:
+        printer.clear(array)
     functions: list[Function] = [(name, 1)]
     for item in body:
         if isinstance(item, Loop) and isinstance(item.var, Block):
@@ -61,10 +135,23 @@ def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[IRModule, lis
     return printer.module, functions
 
 
-class Printer(Sums):
+class Printer(Registers):
     """Prints the loops of a program."""
 
     straight = 0  # how many steps are printed
+
+    def __init__(self, plan: Plan, name: str) -> None:
+        super().__init__(plan, name)
+        self.sums: dict[Step, dict[Key, Sum]] = {}  # of the innermost loop that each has
+
+    def clear(self, array: Array) -> None:
+        """Fill an array with 0."""
+
+        def turn(k: str, _: Carried) -> Carried:
+            self.e1.store(0.0, self.pointer(self.plan.offsets[array], [(k, 1)]))
+            return []
+
+        self._turns(str(math.prod(array.shape)), (), turn)
 
     def items(self, body: Body) -> None:
         """Print the items of a body."""
@@ -78,7 +165,7 @@ class Printer(Sums):
     def _steps(self, step: Step) -> None:
         """Print a step, at each of the turns that are printed abreast."""
         self.e.inline = bool(self.at) and not self.jammed.keys() - {self.lane}
-        for _ in self._abreast() if self.jammed else _ONCE:
+        for _ in self._abreast():
             self._step(step)
         self.straight += 1
         if self.straight % STRAIGHT == 0:
@@ -98,27 +185,29 @@ class Printer(Sums):
 
     # Loops -------------------------------------------------------------------------------------
 
-    def _position(self, k: str, stride: int, down: bool, extent: int | str) -> tuple[str, int]:
+    def _position(self, k: str, stride: int, down: bool, extent: str) -> tuple[str, int]:
         """Return the position of a loop at its turn k·stride: a register, plus a number."""
-        base, terms = 0, [(k, stride)]
-        if down:
-            base, terms = (extent - 1, []) if isinstance(extent, int) else (-1, [(extent, 1)])
-            terms.append((k, -stride))
-        if len(terms) == 1 and k.isdigit():
-            return "", base + terms[0][1] * int(k)
-        return self.whole(base, terms), 0
+        terms = [(extent, 1), (k, -stride)] if down else [(k, stride)]
+        found = self.whole(-down, terms)
+        return ("", int(found)) if found.isdigit() else (found, 0)
 
     def _loop(self, loop: ScheduledLoop) -> None:
         if loop.var.extent.bounds()[0] > 0 and not loop.unrolled:
             self._hoist(loop)
+        open_sums = self._begin(loop)
+        size = loop.jam * (CLASSES if loop.lanes else 1)
         if loop.unrolled:
             self._unrolled(loop)
+        elif size > 1 and not self._adds(loop, size):
+            self._in_blocks(loop, size)
         elif loop.lanes:
-            self._lanes(loop)
-        elif loop.jam > 1 and not (self._adds(loop) or _adds_in_memory(loop)):
-            self._jam(loop)
+            self._exactly(loop, open_sums)
+        elif any(has_classes(made.step, loop) for made in open_sums):
+            self._by_class(loop, open_sums)
         else:
-            self._sequence(loop)
+            self._in_turn(loop, open_sums)
+        self.at.pop(loop.var, None)
+        self._end(open_sums)
 
     def _hoist(self, loop: ScheduledLoop) -> None:
         """Read before a loop what all its turns read."""
@@ -137,25 +226,30 @@ class Printer(Sums):
                     loads, gathers = loads - (not gathered), gathers - gathered
 
     def _unrolled(self, loop: ScheduledLoop) -> None:
-        open_sums = self._begin(loop)
         turns = range(loop.var.extent.base)
         for k in reversed(turns) if loop.down else turns:
             self.at[loop.var] = "", k
             self.items(loop.body)
-        del self.at[loop.var]
-        self._end(open_sums)
 
-    def _jam(self, loop: ScheduledLoop) -> None:
-        """Print several turns abreast, which write to different cells."""
-        self.jammed[loop.var] = range(loop.jam)
+    def _in_blocks(self, loop: ScheduledLoop, size: int) -> None:
+        """Print blocks of turns that go abreast, on lanes or not, and write to different cells."""
+        extent, before = loop.var.extent.base, (self.lane, self.active_lanes)
 
         def turn(k: str, _: Carried) -> Carried:
-            self.at[loop.var] = self._block_position(k, loop.jam, loop.var.extent.base)
+            self.at[loop.var] = self._block_position(k, size, extent)
+            if loop.lanes:
+                self.lane, self.active_lanes = loop.var, min(extent, CLASSES)
             self.items(loop.body)
+            self.lane, self.active_lanes = before
             return []
 
-        self._turns(-(-loop.var.extent.base // loop.jam), (), turn)
-        del self.jammed[loop.var], self.at[loop.var]
+        if loop.jam > 1:
+            self.jammed[loop.var] = range(0, size, size // loop.jam)
+        if self._is_one_vector(loop):
+            turn("0", [])  # in the scope around, so that registers stay
+        else:
+            self._turns(str(-(-extent // size)), (), turn)
+        self.jammed.pop(loop.var, None)
 
     def _block_position(self, k: str, size: int, extent: int) -> tuple[str, int]:
         """Return the position at which block k of turns begins.
@@ -170,35 +264,13 @@ class Printer(Sums):
             start = self.body.assign(f"select i1 {is_less}, i64 {start}, i64 {last}")
         return start, 0
 
-    def _adds(self, loop: Loop) -> bool:
-        """Return whether turns add to sums that go on, so that none may run a second time."""
-        return any(step in self.sums for step, _ in within_loops(loop.body))
-
-    def _lanes(self, loop: ScheduledLoop) -> None:
-        """Print eight turns at once, a lane each."""
-        open_sums = self._begin(loop)
-        extent = loop.var.extent.base
-        if self._adds(loop) or (extent % (loop.jam * CLASSES) and _adds_in_memory(loop)):
-            self._exactly(loop, open_sums)
-        else:
-
-            def turn(k: str, _: Carried) -> Carried:
-                self.at[loop.var], self.lane = self._block_position(k, size, extent), loop.var
-                self.items(loop.body)
-                self.lane = None
-                return []
-
-            size = loop.jam * CLASSES
-            if loop.jam > 1:
-                self.jammed[loop.var] = range(0, size, CLASSES)
-            self.active_lanes = min(extent, CLASSES)
-            if extent == CLASSES:
-                turn("0", [])  # in the scope around, so that registers stay
-            else:
-                self._turns(-(-extent // size), (), turn)
-            self.active_lanes = CLASSES
-            self.jammed.pop(loop.var, None)
-        self.at.pop(loop.var, None)
+    def _adds(self, loop: Loop, size: int) -> bool:
+        """Return whether steps add to what goes on, so that no turn of a block may run again."""
+        rest = loop.var.extent.base % size
+        return any(
+            step in self.sums or (rest and step.how != SET and not adds_loop_by_loop(step.out))
+            for step, _ in within_loops(loop.body)
+        )
 
     def _exactly(self, loop: ScheduledLoop, open_sums: Sequence[Sum]) -> None:
         """Print eight turns at once, and then those left, on the first lanes.
@@ -213,29 +285,18 @@ class Printer(Sums):
         self.lane_step = -1 if down else 1
 
         def turn(k: str, values: Carried) -> Carried:
-            self.at[loop.var], self.lane = self._position(k, CLASSES, down, extent), loop.var
+            self.at[loop.var], self.lane = self._position(k, CLASSES, down, str(extent)), loop.var
             resume(open_sums, values)
             self.items(loop.body)
             self.lane = None
             return [made.held for made in open_sums]
 
-        resume(open_sums, self._turns(whole, carried(open_sums), turn))
+        resume(open_sums, self._turns(str(whole), carried(open_sums), turn))
         if rest:
             self.active_lanes = rest
-            resume(open_sums, self._turns(1, carried(open_sums), lambda _, x: turn(str(whole), x)))
+            last = self._turns("1", carried(open_sums), lambda _, x: turn(str(whole), x))
+            resume(open_sums, last)
         self.lane_step, self.active_lanes = 1, CLASSES
-        self.at.pop(loop.var, None)
-        self._end(open_sums)
-
-    def _sequence(self, loop: ScheduledLoop) -> None:
-        """Print turns one after another."""
-        open_sums = self._begin(loop)
-        if any(has_classes(made.step, loop) for made in open_sums):
-            self._by_class(loop, open_sums)
-        else:
-            self._in_turn(loop, open_sums)
-        self.at.pop(loop.var, None)
-        self._end(open_sums)
 
     def _in_turn(self, loop: ScheduledLoop, open_sums: Sequence[Sum]) -> None:
         """Print turns in order."""
@@ -275,24 +336,81 @@ class Printer(Sums):
                 self.items(loop.body)
                 return [made.held for made in open_sums]
 
-            base = sum(x for x in (extent, count) if isinstance(x, int)) - 1
-            terms = [(x, 1) for x in (extent, count) if isinstance(x, str)]
-            turns = self.e1.integers("ashr", self.whole(base, [*terms, (c, -1)]), shift)
+            last = self.whole(-1, [(extent, 1), (count, 1), (c, -1)])
+            turns = self.e1.integers("ashr", last, shift)
             found = self._turns(turns, zeros, turn)
             added: Carried = []
             for made, total, x in zip(open_sums, totals, found, strict=True):
                 with self._at_place(made.place):
-                    added.append(self._plus_term(IDENTITY, [x], total))
+                    added.append(self._plus_term(_IDENTITY, [x], total))
             return added
 
         resume(open_sums, self._turns(count, zeros, one))
 
-    def _if_long(self, extent: int | str, long: int, short: int) -> int | str:
+    def _if_long(self, extent: str, long: int, short: int) -> str:
         """Return a number where a loop is so long that its sums have classes, else another."""
-        if isinstance(extent, int):
-            return long if extent > SEQUENTIAL else short
+        if extent.isdigit():
+            return str(long if int(extent) > SEQUENTIAL else short)
         is_long = self.body.assign(f"icmp sgt i64 {extent}, {SEQUENTIAL}")
         return self.body.assign(f"select i1 {is_long}, i64 {long}, i64 {short}")
+
+    # Sums ---------------------------------------------------------------------------------------
+
+    def _plus_term(self, op: Operation, args: Sequence[Operand], held: Operand) -> str:
+        """Return a sum with one more term."""
+        e = self.e
+        if not isinstance(held, str) and math.copysign(1.0, held) < 0:  # -0, which adds nothing
+            return write(e, op, *args)
+        if op.name == "mul":
+            return e.fma(args[0], args[1], held)
+        return e.add(held, write(e, op, *args))
+
+    def _accumulate(self, step: Step, op: Operation, args: Sequence[Operand]) -> None:
+        """Add a term to a partial sum."""
+        made = self.sums[step][self._key(step.out)]
+        new = self._plus_term(op, args, made.held)
+        if self.active_lanes < CLASSES and made.has_lanes:
+            new = self.e8.first(new, made.held, self.active_lanes)
+        made.held = new
+
+    def _begin(self, loop: ScheduledLoop) -> list[Sum]:
+        """Begin the partial sums over a loop."""
+        found: dict[tuple[Step, Key], Sum] = {}
+        lane = self.lane
+        for step, inside in self._instances(loop.body):
+            if has_partial_sums(step, loop):
+                if any(x.var in step.out.variables for x in inside):
+                    raise TraceError(f"{step} adds to many cells in a loop that it is a sum over")
+                key, place = self._key(step.out), self._place_of(step.out)
+                if not self._is_wide(step.out):
+                    place = place._replace(lane=lane)
+                outer = self.sums.get(step, {}).get(key)
+                found[step, key] = Sum(step, key, place, -0.0, outer)
+        for (step, key), made in found.items():
+            self.sums.setdefault(step, {})[key] = made
+        return list(found.values())
+
+    def _end(self, open_sums: Sequence[Sum]) -> None:
+        """Add partial sums to those of the loop outside, or to the cells."""
+        for made in open_sums:
+            step, total = made.step, made.held
+            with self._at_place(made.place):
+                if made.has_lanes:
+                    lanes = [self.e8.lane(str(total), k) for k in range(CLASSES)]
+                    total = functools.reduce(self.e.add, lanes)
+                if made.outer:
+                    self.sums[step][made.key] = made.outer
+                    self._accumulate(step, _IDENTITY, [total])
+                else:
+                    self.sums.pop(step, None)
+                    self._set(step.out, self.e.add(0.0, total))
+
+    def _complete(self, x: Access) -> str:
+        """Return a cell that is in memory, unless it may be one to which more is added."""
+        for step in self.sums:
+            if step.out.array is x.array and not _is_elsewhere(x, step.out):
+                raise TraceError(f"{x} is read in a loop that adds to {step.out}")
+        return super()._complete(x)
 
     # Recurrences -------------------------------------------------------------------------------
 
@@ -352,10 +470,19 @@ class Printer(Sums):
                 self.scopes[-1][self._key(cell)] = x
 
 
-def _adds_in_memory(loop: Loop) -> bool:
-    """Return whether steps add to what cells hold, so that no turn may run a second time."""
-    steps = (step for step, _ in within_loops(loop.body))
-    return any(step.how != SET and not adds_loop_by_loop(step.out) for step in steps)
+def _is_elsewhere(x: Access, out: Access) -> bool:
+    """Return whether a cell is another than the one that is added to, wherever loops stand."""
+    pairs = zip(x.indices, out.indices, strict=True)
+    differences = (index - mine for index, mine in pairs if index != mine)
+    return any(not (d.variables or d.via) for d in differences)
 
 
-_ONCE = (None,)
+def has_partial_sums(step: Step, loop: Loop) -> bool:
+    """Return whether turns of a loop are added up by themselves."""
+    is_sum = step.how != SET and loop.var not in step.out.variables
+    return is_sum and adds_loop_by_loop(step.out)
+
+
+def has_classes(step: Step, loop: Loop) -> bool:
+    """Return whether sums over a loop have classes, if only at its longest."""
+    return step.how != SET and loop.var.extent.bounds()[1] > SEQUENTIAL

@@ -71,9 +71,12 @@ class Registers:
             self.body.line(f"%d{k} = load i64, ptr {at}")
 
     def whole(self, base: int, terms: Sequence[tuple[str, int]]) -> str:
-        """Return a whole number: `base` and multiples of registers."""
+        """Return a whole number: `base` and multiples of registers, or of other numbers."""
+        base += sum(int(x) * k for x, k in terms if x.isdigit())
         held = str(base) if base else ""
         for register, k in terms:
+            if register.isdigit():
+                continue
             part = register
             if k not in {1, -1}:
                 part = self.body.assign(f"mul nsw i64 {register}, {k}")
@@ -98,7 +101,7 @@ class Registers:
 
     def _turns(
         self,
-        count: int | str,
+        count: str,
         carried: Sequence[tuple[Operand, bool]],
         body: Callable[[str, Carried], Carried],
     ) -> Carried:
@@ -108,45 +111,40 @@ class Registers:
         values, each with whether it is a vector.
         """
         starts = [x for x, _ in carried]
-        if count == 0:
+        if count == "0":
             return starts
         self.scopes.append({})
-        found = body("0", starts) if count == 1 else self._loop_of(count, carried, body)
-        self.scopes.pop()
-        return found
-
-    def _loop_of(
-        self,
-        count: int | str,
-        carried: Sequence[tuple[Operand, bool]],
-        body: Callable[[str, Carried], Carried],
-    ) -> Carried:
+        if count == "1":
+            found = body("0", starts)
+            self.scopes.pop()
+            return found
         b = self.body
         head, inside, done = b.fresh("head"), b.fresh("turn"), b.fresh("done")
         turn, phis = f"%{b.fresh('i')}", [f"%{b.fresh('p')}" for _ in carried]
         before = b.block
         b.line(f"br label %{head}")
         b.begin(head)
-        place = b.reserve()
-        if isinstance(count, str):  # it may be 0
+        place, is_fixed = b.reserve(), count.isdigit()
+        if not is_fixed:  # it may be 0
             goes_on = b.assign(f"icmp slt i64 {turn}, {count}")
             b.line(f"br i1 {goes_on}, label %{inside}, label %{done}")
             b.begin(inside)
         found = body(turn, list(phis))
         more = b.assign(f"add nuw nsw i64 {turn}, 1")
-        if isinstance(count, str):
+        if not is_fixed:
             b.line(f"br label %{head}")
         else:
             goes_on = b.assign(f"icmp ult i64 {more}, {count}")
             b.line(f"br i1 {goes_on}, label %{head}, label %{done}")
-        starts = [f"{turn} = phi i64 [0, %{before}], [{more}, %{b.block}]"]
+        first = [f"{turn} = phi i64 [0, %{before}], [{more}, %{b.block}]"]
         for phi, (start, wide), new in zip(phis, carried, found, strict=True):
             e = self.e8 if wide else self.e1
             ways = f"[{e.number(start)}, %{before}], [{e.number(new)}, %{b.block}]"
-            starts.append(f"{phi} = phi {e.type} {ways}")
-        b.fill(place, starts)
+            first.append(f"{phi} = phi {e.type} {ways}")
+        b.fill(place, first)
         b.begin(done)
-        return list(phis) if isinstance(count, str) else found
+        self.scopes.pop()
+        return found if is_fixed else list(phis)
 
     # Cells -------------------------------------------------------------------------------------
 
@@ -168,7 +166,8 @@ class Registers:
                     if buffer and (place, var) == (buffer.place, buffer.block):
                         stride = buffer.size // var.extent.base
                     strides[var] = strides.get(var, 0) + k * stride
-            found = self.linear[id(x)] = (x, base, sorted(strides.items(), key=_by_name))
+            terms = sorted(strides.items(), key=lambda term: term[0].name)
+            found = self.linear[id(x)] = x, base, terms
         return found[1], found[2]
 
     def _key(self, x: Access) -> Key:
@@ -332,8 +331,8 @@ class Registers:
         yield place.access
         self.at, self.ahead, self.lane = before
 
-    def _whole(self, index: Index) -> int | str:
-        """Return an index, a number if it is one."""
+    def _whole(self, index: Index) -> str:
+        """Return an index: a number if it is one, else a register."""
         base, terms = index.base, list[tuple[str, int]]()
         for var, k in index.terms:
             register, place = self.at[var]
@@ -341,8 +340,4 @@ class Registers:
             terms += [(register, k)] if register else []
         if index.via:
             terms.append((self._entry(index.via, 0), 1))
-        return self.whole(base, terms) if terms else base
-
-
-def _by_name(term: tuple[Var, int]) -> str:
-    return term[0].name
+        return self.whole(base, terms)

@@ -87,15 +87,11 @@ FUNCTIONS: dict[Op, Binary] = {_one_less: _one_less_of, _tanh_slope: _tanh_slope
 
 def with_saved_exponentials(program: Program) -> Program:
     """Return a program whose units save their exponentials if their slopes are computed, too."""
-    are_units: dict[Array, bool] = {}  # whether nothing else is written there
-    for step, _ in statements(program.body):
-        is_unit = step.op in UNITS and step.how == SET
-        are_units[step.out.array] = is_unit and are_units.get(step.out.array, True)
-    saved: dict[Array, Array] = {}
-    for step, _ in statements(program.body):
-        y = _unit_of(step)
-        if y is not None and are_units.get(y.array) and y.array not in saved:
-            saved[y.array] = Array(f"{y.array.name}.exp", y.array.shape, "temp")
+    steps = [step for step, _ in statements(program.body)]
+    written = {step.out.array for step in steps}
+    written -= {step.out.array for step in steps if step.op not in UNITS or step.how != SET}
+    units = {y.array: None for step in steps if (y := _unit_of(step)) and y.array in written}
+    saved = {a: Array(f"{a}.exp", a.shape) for a in units}
     if not saved:
         return program
 

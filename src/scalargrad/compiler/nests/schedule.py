@@ -12,6 +12,7 @@ Allen and Kennedy, Optimizing Compilers for Modern Architectures, 2001, chapters
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ from scalargrad.compiler.nests.equations import (
     Program,
     Step,
     Var,
+    nest,
     replaced,
     within_loops,
 )
@@ -127,10 +129,8 @@ def _turned(program: Program, steps: Sequence[Step], var: Var) -> Program:
     body = replaced(program.body, lambda step: None if step in steps else step)
     for step, loops in within_loops(program.body):
         if step in steps:
-            item: Loop | Step = step
-            for loop in reversed(loops):
-                item = Loop(loop.var, [item], loop.down != (loop.var is var))
-            body.append(item)
+            turned = [Loop(x.var, down=x.down != (x.var is var)) for x in loops]
+            body.append(nest(step, turned))
     return Program(program.arrays, body)
 
 
@@ -141,68 +141,52 @@ def strongly_connected(placed: Sequence[Placed], edges: Sequence[Edge]) -> list[
 
     References
     ----------
-    Tarjan, Depth-first search and linear graph algorithms, 1972.
+    Sharir, A strong-connectivity algorithm and its applications in data flow analysis, 1981.
     """
     if all(edge.writer.number < edge.reader.number for edge in edges):
         return [[x] for x in placed]
     readers: dict[Placed, list[Placed]] = {x: [] for x in placed}
+    writers: dict[Placed, list[Placed]] = {x: [] for x in placed}
     for edge in edges:
         readers[edge.writer].append(edge.reader)
-    found = _circles(placed, readers)
-    of = {x: k for k, component in enumerate(found) for x in component}
-    after: list[set[int]] = [set() for _ in found]
+        writers[edge.reader].append(edge.writer)
+    seen: set[Placed] = set()
+    found = [_reached([x], writers, seen) for x in reversed(_reached(placed, readers, set()))]
+    components = [sorted(x, key=lambda member: member.number) for x in found if x]
+    of = {x: k for k, component in enumerate(components) for x in component}
+    after: list[set[int]] = [set() for _ in components]
     for edge in edges:
         if of[edge.writer] != of[edge.reader]:
             after[of[edge.writer]].add(of[edge.reader])
-    waits = [0] * len(found)
-    for others in after:
-        for k in others:
-            waits[k] += 1
-    ready = [(found[k][0].number, k) for k in range(len(found)) if not waits[k]]
+    waits = Counter(k for others in after for k in others)
+    ready = [(x[0].number, k) for k, x in enumerate(components) if not waits[k]]
     heapq.heapify(ready)
     ordered = []
     while ready:
         _, k = heapq.heappop(ready)
-        ordered.append(found[k])
+        ordered.append(components[k])
         for other in after[k]:
             waits[other] -= 1
             if not waits[other]:
-                heapq.heappush(ready, (found[other][0].number, other))
+                heapq.heappush(ready, (components[other][0].number, other))
     return ordered
 
 
-def _circles(
-    placed: Sequence[Placed], readers: Mapping[Placed, Sequence[Placed]]
-) -> list[list[Placed]]:
-    numbers: dict[Placed, int] = {}
-    lowest: dict[Placed, int] = {}
-    open_: dict[Placed, None] = {}
-    found: list[list[Placed]] = []
-    for root in placed:
-        if root in numbers:
-            continue
-        numbers[root] = lowest[root] = len(numbers)
-        open_[root] = None
-        way = [(root, iter(readers[root]))]
+def _reached(
+    roots: Sequence[Placed], to: Mapping[Placed, Sequence[Placed]], seen: set[Placed]
+) -> list[Placed]:
+    """Return what a depth-first search finds that is not yet seen, in the order of leaving it."""
+    found = []
+    for root in roots:
+        way = [] if root in seen else [(root, iter(to[root]))]
+        seen.add(root)
         while way:  # without recursion: straight lines are thousands of steps deep
-            x, rest = way[-1]
-            for y in rest:
-                if y not in numbers:
-                    numbers[y] = lowest[y] = len(numbers)
-                    open_[y] = None
-                    way.append((y, iter(readers[y])))
-                    break
-                if y in open_:
-                    lowest[x] = min(lowest[x], numbers[y])
+            y = next((y for y in way[-1][1] if y not in seen), None)
+            if y is None:
+                found.append(way.pop()[0])
             else:
-                way.pop()
-                if way:
-                    lowest[way[-1][0]] = min(lowest[way[-1][0]], lowest[x])
-                if lowest[x] == numbers[x]:
-                    component: list[Placed] = []
-                    while not component or component[-1] is not x:
-                        component.append(open_.popitem()[0])
-                    found.append(sorted(component, key=lambda member: member.number))
+                seen.add(y)
+                way.append((y, iter(to[y])))
     return found
 
 
@@ -218,12 +202,7 @@ class _Group:
         opposed = summed and -summed in {self.summed, self.carried}
         if self.var is not var or self.carried != carried or opposed:
             return False
-        if var is None:
-            return True
-        distances = [edge.distances[var] for edge in crossing]
-        if not carried:
-            return all(d == (0, 0) for d in distances)
-        return all(low >= 0 if carried > 0 else high <= 0 for low, high in distances)
+        return var is None or _goes(carried, crossing, var)
 
 
 def _ordered(placed: Sequence[Placed], edges: Sequence[Edge], lanes: bool = False) -> Body:
@@ -288,17 +267,21 @@ def _components_compared(
         edges = [edge for edge in found if edge is not None]
 
 
+def _goes(direction: int, edges: Sequence[Edge], var: Var) -> bool:
+    """Return whether what is read is there if a loop goes up (1), down (-1) or in any order (0)."""
+    return all(
+        (low >= 0 or direction < 0) and (high <= 0 or direction > 0)
+        for low, high in (edge.distances[var] for edge in edges)
+    )
+
+
 def _carried(component: Sequence[Placed], inside: Sequence[Edge], var: Var | None) -> int:
     """Return the direction of the loop that steps are put into next; 0 if it carries nothing."""
     if var is None or any(not x.next or x.next.var is not var for x in component):
         raise _no_order(component, "they are in different loops")
-    distances = [edge.distances[var] for edge in inside]
-    if all(d == (0, 0) for d in distances):
-        return 0
-    if all(low >= 0 for low, _ in distances):
-        return 1
-    if all(high <= 0 for _, high in distances):
-        return -1
+    for direction in (0, 1, -1):
+        if _goes(direction, inside, var):
+            return direction
     raise _no_order(component, f"they read later turns of {var}, and earlier ones")
 
 

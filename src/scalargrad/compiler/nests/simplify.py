@@ -22,6 +22,8 @@ from scalargrad.compiler.nests.equations import (
     Program,
     Step,
     Var,
+    nest,
+    reachable,
     replaced,
     statements,
 )
@@ -42,7 +44,7 @@ def simplify(program: Program, kept: Collection[Array] = ()) -> Program:
         within = tuple(v for v in around if v in copies.varying)
         found += [(new, within)] if new else []
         if new and len(within) < len(around):
-            outside.append(_in_loops(new, within))
+            outside.append(nest(new, [*map(Loop, within)]))
             new = None
         steps[id(step)] = new
     for new, _ in found:  # a reader may stand before a copy that it reads
@@ -222,21 +224,9 @@ def _is_nothing(x: Arg) -> bool:
 
 def _used(steps: list[tuple[Step, tuple[Var, ...]]], kept: Collection[Array]) -> set[Array]:
     """Return outputs and arrays that are kept, and the arrays that these depend on."""
-    reads: dict[Array, list[Array]] = {}
-    for step, around in steps:
+    ways = []
+    for step, around in reversed(steps):
         tables = [v.extent.via for v in around if v.extent.via]
-        reads.setdefault(step.out.array, []).extend(x.array for x in (*tables, *step.reads()))
-    waiting = [array for array in reads if array.kind == "out" or array in kept]
-    used = set(waiting)
-    while waiting:
-        new = set(reads.get(waiting.pop(), ())) - used
-        used |= new
-        waiting += new
-    return used
-
-
-def _in_loops(step: Step, variables: tuple[Var, ...]) -> Loop | Step:
-    item: Loop | Step = step
-    for var in reversed(variables):
-        item = Loop(var, [item])
-    return item
+        ways += [(step.out.array, x.array) for x in (*tables, *step.reads())]
+    written = {step.out.array for step, _ in steps}
+    return reachable([x for x in written if x.kind == "out" or x in kept], ways)

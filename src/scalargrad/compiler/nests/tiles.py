@@ -160,20 +160,22 @@ def is_fixed(loop: Loop) -> bool:
     return not extent.terms and not extent.via
 
 
-def _is_outside_of_extents(loop: Loop) -> bool:
+def is_outside_of_extents(loop: Loop) -> bool:
     """Return whether no loop inside ends at the variable of `loop`."""
     return not any(
         loop.var in x.var.extent.variables for _, around in within_loops(loop.body) for x in around
     )
 
 
+def _may_be_tiled(loop: ScheduledLoop) -> bool:
+    """Return whether turns wait for no other, are as many each time, and decide no extent."""
+    many = loop.kind == "vector" and is_fixed(loop) and loop.var.extent.base >= 2
+    return many and is_outside_of_extents(loop) and not isinstance(loop.var, Block)
+
+
 def _may_have_lanes(loop: ScheduledLoop) -> bool:
-    if loop.kind != "vector" or not is_fixed(loop) or loop.var.extent.base < 2:
-        return False
-    if isinstance(loop.var, Block):
-        return False
     steps = (step for step, _ in within_loops(loop.body))
-    return _is_outside_of_extents(loop) and all(goes_abreast(step, loop.var) for step in steps)
+    return _may_be_tiled(loop) and all(goes_abreast(step, loop.var) for step in steps)
 
 
 def _unroll(body: Body) -> int:
@@ -213,16 +215,11 @@ def _loops(body: Body) -> Iterator[ScheduledLoop]:
 
 def _may_jam(loop: ScheduledLoop) -> bool:
     """Return whether turns may go abreast, and there is a sum inside, of other cells at each."""
-    if loop.kind != "vector" or loop.lanes or loop.unrolled or isinstance(loop.var, Block):
+    steps, inside = [*within_loops(loop.body)], _loops(loop.body)
+    if loop.lanes or loop.unrolled or not _may_be_tiled(loop):
         return False
-    if not is_fixed(loop) or loop.var.extent.base < 2:
+    if any(loop.var not in step.out.variables for step, _ in steps):
         return False
-    if not _is_outside_of_extents(loop) or any(x.kind != "vector" for x in _loops(loop.body)):
-        return False
-    has_sum = False
-    for step, inside in within_loops(loop.body):
-        is_lane = loop.var in step.out.variables and goes_abreast(step, loop.var)
-        if not is_lane:
-            return False
-        has_sum = has_sum or any(x.var not in step.out.variables for x in inside)
-    return has_sum
+    has_sum = any(x.var not in step.out.variables for step, around in steps for x in around)
+    are_apart = all(goes_abreast(step, loop.var) for step, _ in steps)
+    return has_sum and are_apart and all(x.kind == "vector" for x in inside)

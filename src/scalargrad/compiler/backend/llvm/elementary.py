@@ -85,11 +85,6 @@ def _reduced(e: Emitter, x: str, more: int = 0) -> tuple[str, str, str]:
     return e.bits(shifted), r, e.fma(n, -_LN2_LOW, e.sub(above, r))
 
 
-def _exp_of_remainder(e: Emitter, r: str) -> str:
-    """Return e^r for |r| <= ½ ln 2."""
-    return e.add(e.fma(e.mul(r, r), e.polynomial(r, _EXP), r), 1.0)
-
-
 def _power_of_two(e: Emitter, k: str) -> str:
     """Return 2^k for an integer k within the range of exponents."""
     return e.of_bits(e.integers("shl", e.integers("add", k, 1023), 52))
@@ -106,7 +101,8 @@ def exp(e: Emitter, x: str) -> str:
     shifted, r, _ = _reduced(e, _clamped(e, x, -746.0, 710.0))
     k = e.integers("sub", shifted, ROUND_BITS)
     half = e.integers("ashr", k, 1)
-    scaled = e.mul(_exp_of_remainder(e, r), _power_of_two(e, half))
+    of_rest = e.add(e.fma(e.mul(r, r), e.polynomial(r, _EXP), r), 1.0)
+    scaled = e.mul(of_rest, _power_of_two(e, half))
     return e.mul(scaled, _power_of_two(e, e.integers("sub", k, half)))
 
 
@@ -166,19 +162,6 @@ def _log_of(e: Emitter, x: str, exponent: str | float, left: str | None) -> str:
     low = e.mul(n, _LN2_LOW) if left is None else e.fma(n, _LN2_LOW, left)
     tail = e.fma(s, e.add(half_square, rest), low)
     return e.fma(n, _LN2_HIGH, e.neg(e.sub(e.sub(half_square, tail), f)))
-
-
-def decay(e: Emitter, x: str, rate: float = 1.0) -> str:
-    """Return e^(-rate · |x|) with the digits of `exp`, by one addition to the exponent.
-
-    It computes 2¹²⁸ times that and scales it down, so that subnormal results are rounded only once.
-    """
-    x = e.mul(e.intrinsic("fabs", x), -rate)
-    least = e.select(e.compare("olt", x, -746.0), -746.0, x)
-    shifted, r, _ = _reduced(e, least, 128)
-    exponent = e.integers("shl", shifted, 52)
-    large = e.of_bits(e.integers("add", e.bits(_exp_of_remainder(e, r)), exponent))
-    return e.mul(large, 2.0**-128)
 
 
 def erf(e: Emitter, x: str) -> str:
@@ -257,7 +240,7 @@ def _any(e: Emitter, flags: str) -> str:
 
 
 def _far(e: Emitter, name: str, x: str, quarters: int) -> str:
-    """Return the same for any argument.
+    """Return the same for any argument; of large ones, what the C library returns.
 
     The sign, which is known early, is multiplied into factors that are known before the
     polynomials are.
@@ -270,7 +253,10 @@ def _far(e: Emitter, name: str, x: str, quarters: int) -> str:
     signed = e.mul(high, sign)
     sine, cosine = (kernel(e, sign, high, signed, excess) for kernel in (_sine, _cosine))
     odd = e.body.assign(f"icmp ne {e.whole} {e.integers('and', quadrant, 1)}, {e.integer(0)}")
-    return _or_library(e, name, x, e.select(odd, cosine, sine))
+    found, large = e.select(odd, cosine, sine), e.compare("oge", e.intrinsic("fabs", x), _MOST)
+    return e.either(
+        _any(e, large), lambda: e.select(large, e.library(name, x), found), lambda: found
+    )
 
 
 def _sine(e: Emitter, sign: str, x: str, signed: str, excess: str) -> str:
@@ -310,11 +296,3 @@ def _quadrant(e: Emitter, x: str) -> tuple[str, str, str]:
     back = e.sub(first, high)  # the rounding error of `high`, by Knuth's two-sum
     lost = e.sub(first, e.add(high, back))
     return e.bits(shifted), high, e.sub(e.add(e.sub(product, back), beyond), lost)
-
-
-def _or_library(e: Emitter, name: str, x: str, found: str) -> str:
-    """Return `found`, or the result of the C library where x is large."""
-    large = e.compare("oge", e.intrinsic("fabs", x), _MOST)
-    return e.either(
-        _any(e, large), lambda: e.select(large, e.library(name, x), found), lambda: found
-    )

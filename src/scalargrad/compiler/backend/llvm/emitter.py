@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Sequence
 
-from scalargrad.compiler.backend.llvm.ir_module import FunctionBody
+from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 
 #: An operand of an instruction: a register or a constant.
 Operand = str | float
@@ -111,9 +111,9 @@ class Emitter:
 
     def store_first(self, x: str, pointer: str, count: int) -> None:
         """Store the first lanes."""
-        given = self.type, "ptr", "i32", self.flag
-        name = self.body.module.declare("llvm.masked.store.v8f64.p0", "void", given)
-        mask = f"{self.flag} {self._are_first(count)}"
+        name, mask = "llvm.masked.store.v8f64.p0", f"{self.flag} {self._are_first(count)}"
+        types = f"{self.type}, ptr, i32, {self.flag}"
+        self.body.module.declared[name] = f"declare void @{name}({types})"
         self.body.line(f"call void @{name}({self.type} {x}, ptr {pointer}, i32 8, {mask})")
 
     def _are_first(self, count: int) -> str:
@@ -164,13 +164,12 @@ class Emitter:
     def intrinsic(self, name: str, *operands: Operand) -> str:
         """Call one of LLVM's functions: fma, fabs, sqrt, floor, …."""
         kind = "f64" if self.width == 1 else f"v{self.width}f64"
-        types = [self.type] * len(operands)
-        return self.call(
-            self.body.module.declare(f"llvm.{name}.{kind}", types[0], types), *operands
-        )
+        return self.call(f"llvm.{name}.{kind}", *operands)
 
     def call(self, function: str, *operands: Operand) -> str:
-        """Call a function of numbers at this width."""
+        """Call a function of numbers at this width, in another module."""
+        types = ", ".join([self.type] * len(operands))
+        self.body.module.declared[function] = f"declare {self.type} @{function}({types})"
         given = ", ".join(f"{self.type} {self.number(x)}" for x in operands)
         return self.body.assign(f"call {self.type} @{function}({given})")
 
@@ -215,29 +214,23 @@ class Emitter:
     # Functions ---------------------------------------------------------------------------------
 
     def shared(self, name: str, write: Callable[..., str], operands: Sequence[Operand]) -> str:
-        """Call a function of this module, which `write` prints at its first call."""
-        full = f"sg.{name}.{self.width}"
-
-        def define() -> None:
+        """Call a function that all programs share, which `write` prints at its first call."""
+        full, module = f"sg.{name}.{self.width}", self.body.module
+        if full not in module.shared:
+            own = module.shared[full] = IRModule(module.shared)
             names = [f"%a{i}" for i in range(len(operands))]
-            parameters = ", ".join(f"{self.type} {x}" for x in names)
-            body = self.body.module.function(full, parameters, self.type, internal=True)
-            result = write(Emitter(body, self.width), *names)
-            body.line(f"ret {self.type} {result}")
-
-        return self.call(self.body.module.shared(full, define), *operands)
+            body = own.function(full, ", ".join(f"{self.type} {x}" for x in names), self.type)
+            body.line(f"ret {self.type} {write(Emitter(body, self.width), *names)}")
+        return self.call(full, *operands)
 
     def library(self, name: str, *operands: Operand) -> str:
         """Call a function of the C library, once for each lane."""
-        function = self.body.module.declare(name, "double", ["double"] * len(operands))
         if self.width == 1:
-            return self.call(function, *operands)
+            return self.call(name, *operands)
 
         def write(e: Emitter, *lanes: str) -> str:
-            single = Emitter(e.body)
-            return e.vector(
-                single.call(function, *(e.lane(x, k) for x in lanes)) for k in range(e.width)
-            )
+            one = Emitter(e.body)
+            return e.vector(one.call(name, *(e.lane(x, k) for x in lanes)) for k in range(e.width))
 
         return self.shared(f"{name}.lanes", write, operands)
 

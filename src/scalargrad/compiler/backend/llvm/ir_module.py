@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
-
-#: The attributes of a function: it does not read floating-point exception flags.
-_ATTRIBUTES = "nounwind"
+from collections.abc import Iterable
 
 
 class IRModule:
-    """A module of functions, with their declarations and constants.
+    """A module of functions, with declarations of those it calls.
+
+    Attributes
+    ----------
+    declared : dict
+        The declarations, by name.
+    shared : dict
+        Modules of one function each, such as the exponential, which is the same in all programs.
 
     Examples
     --------
@@ -24,51 +28,27 @@ class IRModule:
     }
     """
 
-    def __init__(self) -> None:
-        self._functions: dict[str, FunctionBody] = {}
-        self._declared: dict[str, str] = {}
+    def __init__(self, shared: dict[str, IRModule] | None = None) -> None:
+        self.declared: dict[str, str] = {}
+        self.shared = {} if shared is None else shared
+        self._functions: list[FunctionBody] = []
 
-    def function(
-        self, name: str, parameters: str, result: str = "void", *, internal: bool = False
-    ) -> FunctionBody:
+    def function(self, name: str, parameters: str, result: str = "void") -> FunctionBody:
         """Return the empty body of a new function."""
-        signature = f"{result} @{name}({parameters}) {_ATTRIBUTES}"
-        body = self._functions[name] = FunctionBody(self, signature, internal=internal)
+        body = FunctionBody(self, f"{result} @{name}({parameters}) nounwind")
+        self._functions.append(body)
         return body
 
-    def shared(self, name: str, write: Callable[[], object]) -> str:
-        """Return the name of an internal function, which `write` adds at the first request."""
-        if name not in self._functions:
-            write()
-        return name
+    def own_text(self) -> str:
+        """Return the module, without its shared functions."""
+        return "\n".join([*self.declared.values(), *(x.text() for x in self._functions)])
 
-    def declare(self, name: str, result: str, operands: Iterable[str]) -> str:
-        """Declare an external function, unless that is done, and return its name."""
-        self._declared[name] = f"declare {result} @{name}({', '.join(operands)})"
-        return name
-
-    @property
-    def declared(self) -> list[str]:
-        """The external functions that are called, other than LLVM's intrinsics."""
-        return sorted(x for x in self._declared if not x.startswith("llvm."))
-
-    @property
-    def internal(self) -> list[str]:
-        """The names of internal functions."""
-        return [name for name, x in self._functions.items() if x.is_internal]
-
-    def text(self, *, whole: bool = True) -> str:
-        """Return the module, whole or with its internal functions declared alone."""
-        texts = [x.text() if whole or not x.is_internal else x.declaration() for x in
-                 self._functions.values()]  # fmt: skip
-        return "\n".join([*self._declared.values(), *texts])
-
-    def text_of(self, name: str) -> str:
-        """Return a module of one internal function, and declarations of those that it calls."""
-        text = self._functions[name].text(internal=False)
-        others = {x: self._functions[x].declaration() for x in self.internal if x != name}
-        called = [y for x, y in (self._declared | others).items() if f"@{x}(" in text]
-        return "\n".join([*called, text])
+    def text(self) -> str:
+        """Return the module, its shared functions included."""
+        modules = self, *self.shared.values()
+        declared = {name: x for module in modules for name, x in module.declared.items()}
+        external = [x for name, x in declared.items() if name not in self.shared]
+        return "\n".join([*external, *(x.text() for m in modules for x in m._functions)])
 
 
 class FunctionBody:
@@ -78,20 +58,17 @@ class FunctionBody:
     ----------
     signature : str
         Its result, name, parameters and attributes.
-    internal : bool
-        Whether it is the same in every module.
 
     Attributes
     ----------
-    is_internal : bool
     block : str
         The label of the current basic block, which a later ``phi`` may name.
     """
 
-    def __init__(self, module: IRModule, signature: str, *, internal: bool = False) -> None:
+    def __init__(self, module: IRModule, signature: str) -> None:
         self.module = module
         self.block = "entry"
-        self._signature, self.is_internal = signature, internal
+        self._signature = signature
         self._lines: list[str] = []
         self._names = itertools.count()
 
@@ -129,15 +106,7 @@ class FunctionBody:
         """Put lines in a reserved place."""
         self._lines[place] = "\n".join(f"  {x}" for x in lines)
 
-    def lines(self) -> str:
-        """Return the lines between the braces."""
-        return "\n".join(["entry:", *filter(None, self._lines)])
-
-    def declaration(self) -> str:
-        """Return the declaration of the function in a module that calls it."""
-        return f"declare {self._signature}"
-
-    def text(self, *, internal: bool = True) -> str:
-        """Return the whole function, for other modules too if it is not to be internal."""
-        linkage = "internal " * (self.is_internal and internal)
-        return f"define {linkage}{self._signature} {{\n{self.lines()}\n}}"
+    def text(self) -> str:
+        """Return the whole function."""
+        lines = "\n".join(filter(None, self._lines))
+        return f"define {self._signature} {{\nentry:\n{lines}\n}}"

@@ -70,8 +70,8 @@ class Code:
 
 #: The code loaded in this process, by the name under which it is kept on disk.
 _at_work: WeakValueDictionary[str, Code] = WeakValueDictionary()
-#: Internal functions of modules, such as the exponential, which all modules call.
-_internal: dict[str, Code] = {}
+#: Shared functions of modules, such as the exponential, compiled once in a process.
+_shared: dict[str, Code] = {}
 
 
 def compile_module(module: IRModule, level: int = 0) -> Code:
@@ -101,25 +101,13 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
     8.0
     """
     with lock:
-        missing = [x for x in module.declared if not offer(x)]
-    if missing:
-        raise OSError(f"the C library of this system has no {', '.join(missing)}")
-    for name in module.internal:
-        _offer(module, name)
-    return compile_text(module.text(whole=False), level)
-
-
-def _offer(module: IRModule, name: str) -> None:
-    """Compile an internal function once for all modules of this process, and what it calls."""
-    with lock:
-        if name in _internal:
-            return
-        text = module.text_of(name)
-        for other in module.internal:
-            if other != name and f"@{other}(" in text:
-                _offer(module, other)
-        code = _internal[name] = compile_text(text, level=1)
-        llvm.add_symbol(name, code.address(name))
+        for name in module.declared:
+            if name in module.shared and name not in _shared:
+                code = _shared[name] = compile_module(module.shared[name], level=1)
+                llvm.add_symbol(name, code.address(name))
+            elif not (name in module.shared or name.startswith("llvm.") or offer(name)):
+                raise OSError(f"the C library of this system has no {name}")
+    return compile_text(module.own_text(), level)
 
 
 def compile_text(text: str, level: int = 0) -> Code:
@@ -128,17 +116,12 @@ def compile_text(text: str, level: int = 0) -> Code:
         name = disk_cache.name_of(text, identity(), str(level))
         found = _at_work.get(name)
         if found is None:
-            found = _at_work[name] = Code(_object(name, text, level))
+            code = disk_cache.read(name)
+            if code is None:
+                code = compiled(text, level)
+                disk_cache.write(name, code)
+            found = _at_work[name] = Code(code)
         return found
-
-
-def _object(name: str, text: str, level: int) -> bytes:
-    """Return object code from the cache on disk, or compile it and keep it there."""
-    found = disk_cache.read(name)
-    if found is None:
-        found = compiled(text, level)
-        disk_cache.write(name, found)
-    return found
 
 
 def compiled(text: str, level: int) -> bytes:

@@ -59,7 +59,7 @@ def _unit(exponential: Unary, of: Binary, e: Emitter, *operands: str) -> str:
 
     The exponential is of the last operand, x.
     """
-    return apply(e, of, operands[0], _primitive(e, exponential.name, [operands[-1]]))
+    return apply(e, of, operands[0], apply(e, exponential, operands[-1]))
 
 
 def apply(e: Emitter, op: Elementwise, *operands: Operand) -> str:
@@ -88,11 +88,28 @@ def apply(e: Emitter, op: Elementwise, *operands: Operand) -> str:
 
 def compute(e: Emitter, expression: Expression, numbers: dict[Any, Operand]) -> str:
     """Print an expression of operations, given its symbols; return the register of its result."""
-    written = _Expression(e, numbers)
+    tests: dict[Expression, str] = {}  # comparisons, which are truth values
+
+    def number(x: Symbol | float) -> Operand:
+        if not isinstance(x, Symbol):
+            return float(x)
+        if x not in numbers:
+            numbers[x] = e.select(tests[x], 1.0, 0.0)
+        return numbers[x]
+
     for part in subexpressions(expression):
-        if part not in written.numbers:
-            written.write(part)
-    return e.number(written.number(expression))
+        if part in numbers:
+            continue
+        assert part.op is not None, f"unbound symbol {part.name}"
+        name, (first, *rest) = part.op.name, part.operands
+        if name in _CONDITIONS:
+            tests[part] = e.compare(_CONDITIONS[name], *map(number, part.operands))
+        elif name == "where":  # a number is true unless it is 0
+            test = tests.get(first) or e.compare("une", number(first), 0.0)
+            numbers[part] = e.select(test, *map(number, rest))
+        else:
+            numbers[part] = _primitive(e, name, [*map(number, part.operands)])
+    return e.number(number(expression))
 
 
 def _primitive(e: Emitter, name: str, operands: list[Operand]) -> str:
@@ -102,44 +119,9 @@ def _primitive(e: Emitter, name: str, operands: list[Operand]) -> str:
     described = DESCRIBED.get(name)
     if described is None:
         return e.library(name, *operands)
-    if e.inline and name not in _BY_LANE:
+    if e.inline:
         return described(e, *map(e.number, operands))
     return e.shared(name, described, operands)
-
-
-class _Expression:
-    """Prints an expression; keeps its parts as numbers, and comparisons as truth values."""
-
-    def __init__(self, e: Emitter, numbers: dict[Any, Operand]) -> None:
-        self.e = e
-        self.numbers = numbers
-        self.tests: dict[Symbol, str] = {}
-
-    def write(self, part: Symbol) -> None:
-        """Print one part, whose operands are printed already."""
-        assert part.op is not None, f"unbound symbol {part.name}"
-        name, operands = part.op.name, part.operands
-        if name in _CONDITIONS:
-            self.tests[part] = self.e.compare(_CONDITIONS[name], *map(self.number, operands))
-        elif name == "where":
-            test = self.test(operands[0])
-            self.numbers[part] = self.e.select(test, *map(self.number, operands[1:]))
-        else:
-            self.numbers[part] = _primitive(self.e, name, [self.number(x) for x in operands])
-
-    def number(self, x: Symbol | float) -> Operand:
-        """Return a part as a number; truth values become 1 and 0."""
-        if not isinstance(x, Symbol):
-            return float(x)
-        if x not in self.numbers:
-            self.numbers[x] = self.e.select(self.tests[x], 1.0, 0.0)
-        return self.numbers[x]
-
-    def test(self, x: Symbol | float) -> str:
-        """Return a part as a truth value; a number is true unless it is 0."""
-        if isinstance(x, Symbol) and x in self.tests:
-            return self.tests[x]
-        return self.e.compare("une", self.number(x), 0.0)
 
 
 def _intrinsic(name: str) -> Callable[..., str]:
@@ -169,8 +151,6 @@ DESCRIBED: dict[str, Callable[..., str]] = {
     "expm1": elementary.expm1,
     "log": elementary.log,
     "log1p": elementary.log1p,
-    "_decay": elementary.decay,
-    "_decay_twice": functools.partial(elementary.decay, rate=2.0),
     "erf": elementary.erf,
     "sin": elementary.sin,
     "cos": elementary.cos,
@@ -179,9 +159,6 @@ DESCRIBED: dict[str, Callable[..., str]] = {
 }
 
 DESCRIBED |= {op.name: functools.partial(_unit, *how) for op, how in UNITS.items()}
-
-#: Those among them that are never inlined, since they may call the C library on each lane.
-_BY_LANE = {"floor_divide", "remainder"}
 
 #: Operations that call the function of the C library of the same name, for each lane.
 LIBRARY = {
@@ -198,7 +175,7 @@ def can_write(op: Elementwise) -> bool:
 
 def is_long(op: Elementwise) -> bool:
     """Return whether an operation takes many instructions and registers."""
-    return op.name in DESCRIBED or any(x.name in DESCRIBED for x in _parts(op))
+    return any(x.name in DESCRIBED for x in _parts(op))
 
 
 @functools.cache
