@@ -29,7 +29,7 @@ from scalargrad.errors import TraceError
 
 def vectorized(
     b: Builder, arrays: int, items: int, wide: Mapping[Array, Var], *, first: bool = False
-) -> dict[Array, tuple[Array, Var]]:
+) -> dict[Array, Array]:
     """Turn the last items of a builder into those of all examples.
 
     Parameters
@@ -45,7 +45,7 @@ def vectorized(
     Returns
     -------
     dict
-        For each of these arrays, and each computed from them, the array of rows, and the variable.
+        For each of these arrays, and each computed from them, the array of rows.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def vectorized(
         made += [Loop(var, inside)] if inside else []
     b.items[items:] = made
     b.arrays[arrays:] = [rows.get(a, a) for a in b.arrays[arrays:]]
-    return {a: (rows[a], v) for a, v in found.items()}
+    return rows
 
 
 def over_examples(program: Program, examples: Collection[Var]) -> Program:

@@ -125,7 +125,7 @@ class _Writer:
             return Cell(self.inputs[place // INPUT_STRIDE], (Index(place % INPUT_STRIDE),))
         if kind == COMPUTED:
             ((_, column),) = self._columns([place])
-            return column.cell(0)
+            return column.cell(0, {})
         return float(np.int64(place).view(np.float64))
 
     def _columns(self, nodes: Sequence[int]) -> Iterator[tuple[Integers, Column]]:
