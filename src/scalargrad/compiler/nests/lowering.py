@@ -155,16 +155,11 @@ class Lowering:
         So do the digits of arrays that were there before.
         """
         partition, found = self.partition, self.cells.builder.program()
-        read = np.zeros(len(partition.program), np.bool_)
-        given = (array for part in partition.parts[level:] for array in part.given)
-        read[[x for array in given for x in array.nodes]] = True
-        later = (sweep for sweep in partition.sweeps if sweep.level >= level)
-        read[[x for sweep in later for pair in sweep.roots for x in pair]] = True
-        partition.add_operands(read)
-        kept = self.cells.known.arrays(np.flatnonzero(read))
+        given = [part.given for part in partition.parts]
+        kept = self.cells.known.arrays(np.flatnonzero(partition.read_from(level, given, ())))
         if level == len(partition.parts):
             found, others = with_outputs_only(found, self.outputs)
-            before = [*others.values(), *before]
+            before = [*others, *before]
         found = simplify(found, kept)
         if self.examples:
             found = over_examples(found, self.examples)

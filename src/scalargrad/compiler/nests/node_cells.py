@@ -162,41 +162,32 @@ class NodeCells:
         for cells in (self.points, self.known):
             if (found := cells.get(node, self.vars)) is not None:
                 return found
-        constants = self.program.constants
-        return constants[node] if node in constants else self._of_examples(node)
-
-    def _of_examples(self, node: int) -> Arg:
-        """Return the cell of a number of each example, or of a node computed from such."""
         op, args, constants = self.op(node), self.args(node), self.program.constants
-        found: Arg
+        if node in constants:
+            return constants[node]
         if op is UNBATCH:
             return self.single(*self.found.lanes[node])
-        if isinstance(op, Stacked):
-            first, step = (int(constants[x]) for x in args)
-            place = self.vars[op.lanes] * step + (self.program.inputs + first)
-            return Access(self.given, (place,))
         if op is TAKE:
             self._write_lookups(node)
-            return self.cell(node)
-        if op is BATCH:
-            row, var = self.builder.array("u", (1, len(args))), self.vars[len(args)]
-            self.copy(row, [node], var)
-            found = Access(row, (Index(), as_index(var)))
-            self.known.put([node], found)
-            return found
-        if not isinstance(op, Total):
+        elif op is BATCH:
+            row = self.builder.array("u", (1, len(args)))
+            self.copy(row, [node], self.vars[len(args)])
+            self.known.put_row([node], row)
+        elif isinstance(op, Stacked):
+            first, step = (int(constants[x]) for x in args)
+            place = self.vars[op.lanes] * step + (self.program.inputs + first)
+            self.known.put([node], Access(self.given, (place,)))
+        elif isinstance(op, Total):
+            x, factor = map(self.cell, args)
+            total = Access(self.builder.array("total", ()))
+            own = Step(total, _MUL, (factor, x), ADD)
+            if factor == 1.0:
+                own = Step(total, _IDENTITY, (x,), ADD)
+            self.builder.append(Loop(self.vars[op.lanes], [own]))
+            self.known.put([node], total)
+        else:
             raise TraceError(f"a result of {op} is read before it is computed")
-        x, factor = map(self.cell, args)
-        found = self.sum(x, factor, self.vars[op.lanes])
-        self.known.put([node], found)
-        return found
-
-    def sum(self, x: Arg, factor: Arg, var: Var) -> Access:
-        """Write a sum over examples of products with a factor; return its cell."""
-        total = Access(self.builder.array("total", ()))
-        op, args = (_IDENTITY, (x,)) if factor == 1.0 else (_MUL, (factor, x))
-        self.builder.append(Loop(var, [Step(total, op, args, ADD)]))
-        return total
+        return self.cell(node)
 
     # Lookups -----------------------------------------------------------------------------------
 

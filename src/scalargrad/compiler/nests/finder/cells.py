@@ -297,7 +297,7 @@ class Storage:
             sources[copied.rows] = copied.among.statement.number
         often = np.bincount(sources - int(sources.min()))
         few = np.flatnonzero((often > 0) & (often <= _COPIES[1])) + int(sources.min())
-        outside = [x for x in few.tolist() if self._is_made_outside(statement, x)]
+        outside = [x for x in few.tolist() if self._is_outside(statement, x)]
         is_outside = np.isin(sources, outside)
         is_often = _SPREAD * np.count_nonzero(is_outside) >= len(rows)
         if len(outside) >= _COPIES[0] and outside[-1] >= 0 and is_often:
@@ -406,9 +406,10 @@ class Storage:
                 indices.append(self._index(index, loops))
         return Stored(among, tuple(indices))
 
-    def _is_made_outside(self, statement: Statement, source: int) -> bool:
-        """Return whether a source is given, a number, or made outside of a statement's loops."""
-        return source < 0 or {*self.tree.statements[source].loops}.isdisjoint(statement.loops)
+    def _is_outside(self, statement: Statement, *sources: int) -> bool:
+        """Return whether sources are given, numbers, or made outside of a statement's loops."""
+        made = (self.tree.statements[x].loops for x in sources if x >= 0)
+        return all({*loops}.isdisjoint(statement.loops) for loops in made)
 
     def _copied(self, turns: Turns, here: Integers) -> Read:
         """Return a read of copies of what is made outside of the loops of a statement."""
@@ -486,7 +487,8 @@ class Storage:
                 return None
             reached = [*zip(*cells[:, at].tolist(), strict=True)]
             is_disjoint = known.keys().isdisjoint(reached) or known.keys() >= {*reached}
-            if not is_disjoint or not (_is_whole(once) or self._is_from_outside(statement, part)):
+            sources = {*self.tree.sources(kinds[at], places[at]).tolist()}
+            if not is_disjoint or not (_is_whole(once) or self._is_outside(statement, *sources)):
                 return None
             what = zip(kinds[at].tolist(), places[at].tolist(), strict=True)
             holds: Around = {}
@@ -507,15 +509,6 @@ class Storage:
                 among.fills.append(Fill(statement, of, cell, value))
         among.reach([self._bounds(x, statement, region) for x in cell.indices])
         return cell
-
-    def _is_from_outside(self, statement: Statement, access: Access) -> bool:
-        """Return whether an access reads only from outside of the loops of a statement."""
-        if isinstance(access, Border):
-            parts = (access.there, access.elsewhere)
-            return all(self._is_from_outside(statement, part) for part in parts)
-        if isinstance(access, Result):
-            return {*self.tree.statements[access.statement].loops}.isdisjoint(statement.loops)
-        return not isinstance(access, Table)
 
     def _array_with(self, source: Statement, wanted: Sequence[Around]) -> ResultArray:
         """Return an array of results around which all of these cells can be, or are already."""
