@@ -102,11 +102,12 @@ class Lowering:
         self.of_gradients = {x for sweep in partition.sweeps for x in sweep.wrt}
         sizes = partition.found.sizes
         outputs = partition.program.outputs
-        self.results = int(sizes[outputs].sum())
+        self.results = int(partition.counts.sum())
         read = {x for part in partition.parts[1:] for array in part.given for x in array.nodes}
         read |= {x for sweep in partition.sweeps for x, _ in sweep.roots}
         rows = [x for x in sorted(self.of_gradients & read) if sizes[x] > 1]
-        own, counts = np.array([*outputs, *rows], np.int64), sizes[[*outputs, *rows]]
+        own = np.array([*outputs, *rows], np.int64)
+        counts = np.append(partition.counts, sizes[rows])
         self.nodes = np.repeat(own, counts)
         self.lanes = stretches(np.zeros_like(own), counts)
         self.given = Array("p", (partition.program.given,), "in")

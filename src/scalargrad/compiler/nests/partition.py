@@ -84,11 +84,6 @@ class NodeColumns:
         self.table: list[Op] = [*table] * len(several)
         self.codes: Integers = written.codes.astype(np.int64) + len(table) * which
 
-    def computed(self, level: int) -> Integers:
-        """Return the computed nodes of a level, in order."""
-        found: Integers = np.flatnonzero((self.kinds == COMPUTED) & (self.levels == level))
-        return found
-
     def read_by(self, nodes: Integers) -> Integers:
         """Return the operands of some nodes, one node after the other."""
         first, counts = self.written.first[nodes], np.diff(self.written.first)[nodes]
@@ -204,6 +199,12 @@ def crosses(program: Program, wrt: Iterable[int], roots: Iterable[int]) -> bool:
 class Partition:
     """The partition of a program into parts, and the gradients taken between these.
 
+    Parameters
+    ----------
+    program : Program
+    counts : integers
+        How many numbers each output is: one for each example, though all may be alike.
+
     Attributes
     ----------
     sweeps : list of Sweep
@@ -219,8 +220,8 @@ class Partition:
         False if a gradient within examples leads out of them.
     """
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Program, counts: Integers) -> None:
+        self.program, self.counts = program, counts
         self.found = found = NodeColumns(program)
         self.points: dict[int, int] = {}
         self.inputs: dict[int, int] = {}
@@ -257,7 +258,8 @@ class Partition:
 
     def _parts(self) -> list[Part]:
         found, program = self.found, self.program
-        levels = [found.computed(k) for k in range(int(found.levels.max(initial=0)) + 1)]
+        level = np.where(found.kinds == COMPUTED, found.levels, -1)
+        levels = [np.flatnonzero(level == k) for k in range(int(found.levels.max(initial=0)) + 1)]
         given = [self._inputs_of(nodes, k > 0) for k, nodes in enumerate(levels)]
         read = self.read_from(0, given, [*program.outputs, *self.points])
         pairs = zip(levels, given, strict=True)

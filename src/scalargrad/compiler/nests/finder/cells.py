@@ -57,10 +57,6 @@ _COPIED = -100
 _SPREAD = 16
 
 
-class NotWrittenError(TraceError):
-    """A tree has a form that is not written as equations."""
-
-
 class Stored(NamedTuple):
     """A cell of results, or beside them."""
 
@@ -278,7 +274,7 @@ class Storage:
         """Return a read of inputs, of one array."""
         which = (place.base + INPUT_STRIDE // 2) // INPUT_STRIDE
         if any(2 * abs(stride) > INPUT_STRIDE for stride in place.strides):
-            raise NotWrittenError
+            raise TraceError("an operand reads several arrays of inputs in turn")
         return Cell(self.inputs[which], (self._index(place, loops) - which * INPUT_STRIDE,))
 
     def _bounds(self, x: Index, statement: Statement, region: Region) -> tuple[int, int]:
@@ -307,7 +303,7 @@ class Storage:
         n = len(self.tree.recording)
         most = _MOST_CHOICES if not self.around and n > _LONG else _CHOICES
         if len(order) > max(most, n / (_SELDOM * len(rows))):
-            raise NotWrittenError
+            raise TraceError("an operand reads too many things by turns")
         found: Read | None = None
         for source in (order + int(sources.min())).tolist():
             here = np.flatnonzero(sources == source)
@@ -373,7 +369,7 @@ class Storage:
             numbers[here] = read
             arrays = numbers // INPUT_STRIDE
             if (arrays != arrays[0]).any():
-                raise NotWrittenError
+                raise TraceError("an operand reads several arrays of inputs in turn")
             looked = self._looked(loops, axes, numbers % INPUT_STRIDE)
             return Cell(self.inputs[int(arrays[0])], (Index(0, (), looked),))
         made = self.tree.statements[source]
