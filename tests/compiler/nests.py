@@ -173,5 +173,5 @@ def recorded(
     leaves = [Value(x) for x in numbers]
     unfolded = unfold(record(lambda *xs: function([*xs]), leaves)[0].program)
     assert unfolded is not None
-    (part,) = Partition(unfolded, np.ones(len(unfolded.outputs), np.int64)).parts
+    (part,) = Partition(unfolded).parts
     return part.recording, part.places[part.results.index(unfolded.outputs[0])]

@@ -202,8 +202,8 @@ class Partition:
     Parameters
     ----------
     program : Program
-    counts : integers
-        How many numbers each output is: one for each example, though all may be alike.
+    counts : integers, optional
+        How many numbers each output is, if not as many as it has lanes: examples may be alike.
 
     Attributes
     ----------
@@ -220,9 +220,10 @@ class Partition:
         False if a gradient within examples leads out of them.
     """
 
-    def __init__(self, program: Program, counts: Integers) -> None:
-        self.program, self.counts = program, counts
+    def __init__(self, program: Program, counts: Integers | None = None) -> None:
+        self.program = program
         self.found = found = NodeColumns(program)
+        self.counts = found.sizes[program.outputs] if counts is None else counts
         self.points: dict[int, int] = {}
         self.inputs: dict[int, int] = {}
         self.is_written = True
