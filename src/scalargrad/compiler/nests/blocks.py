@@ -6,14 +6,13 @@ the examples, so that digits do not depend on the number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from scalargrad.compiler.nests.distances import adds_loop_by_loop
 from scalargrad.compiler.nests.equations import (
     SET,
     Access,
     Array,
-    Body,
     Index,
     Loop,
     Program,
@@ -21,7 +20,9 @@ from scalargrad.compiler.nests.equations import (
     Var,
     as_index,
     nest,
+    replaced,
     statements,
+    within_loops,
 )
 from scalargrad.ops import TABLE
 
@@ -38,7 +39,7 @@ def in_blocks(program: Program, examples: Collection[Var]) -> Program:
     for var in examples:
         blocks = max(k for k in range(1, BLOCKS + 1) if var.extent.base % k == 0)
         if var.extent.base >= EXAMPLES and blocks > 1 and _may_be_split(program, var):
-            program = _Split(program, var, blocks).run()
+            program = _split(program, var, blocks)
     return program
 
 
@@ -51,46 +52,36 @@ def _may_be_split(program: Program, var: Var) -> bool:
     )
 
 
-class _Split:
-    def __init__(self, program: Program, var: Var, blocks: int) -> None:
-        self.program, self.var = program, var
-        self.block = Block(f"{var}s", Index(blocks))
-        self.own = Var(f"{var}0", Index(var.extent.base // blocks))
-        self.moved = {var: self.block * (var.extent.base // blocks) + self.own}
-        self.arrays = [*program.arrays]
+def _split(program: Program, var: Var, blocks: int) -> Program:
+    """Return a program whose loops over a variable are loops over blocks of its turns."""
+    size = var.extent.base // blocks
+    block, own = Block(f"{var}s", Index(blocks)), Var(f"{var}0", Index(size))
+    moved, arrays, body = {var: block * size + own}, [*program.arrays], list[Loop | Step]()
+    for item in program.body:
+        if not isinstance(item, Loop) or item.var is not var:
+            body.append(item)
+            continue
+        parts, totals = dict[Step, Access](), list[Loop | Step]()
+        for step, around in within_loops(item.body):
+            if step.how != SET and var not in step.out.variables:
+                out = step.out
+                array = Array(f"{out.array} of blocks", (blocks, *out.array.shape))
+                arrays.append(array)
+                parts[step] = Access(array, (as_index(block), *out.indices))
+                totals.append(_total(step, parts[step], block, around))
 
-    def run(self) -> Program:
-        body: Body = []
-        for item in self.program.body:
-            if not isinstance(item, Loop) or item.var is not self.var:
-                body.append(item)
-                continue
-            totals: Body = []
-            inside = self._inside(item.body, (), totals)
-            body += [Loop(self.block, [Loop(self.own, inside, item.down)]), *totals]
-        return Program(self.arrays, body)
+        def of_block(step: Step, parts: dict[Step, Access] = parts) -> Step:
+            found = Step(parts.get(step, step.out), step.op, step.args, step.how)
+            return found.with_cells(lambda x: x.substituted(moved))
 
-    def _inside(self, body: Body, around: tuple[Loop, ...], totals: Body) -> Body:
-        found: Body = []
-        for item in body:
-            if isinstance(item, Loop):
-                inside = self._inside(item.body, (*around, item), totals)
-                found.append(Loop(item.var, inside, item.down))
-                continue
-            if item.how != SET and self.var not in item.out.variables:
-                item = Step(self._total(item, around, totals), item.op, item.args, item.how)
-            found.append(item.with_cells(lambda x: x.substituted(self.moved)))
-        return found
+        body += [Loop(block, [Loop(own, replaced(item.body, of_block), item.down)]), *totals]
+    return Program(arrays, body)
 
-    def _total(self, step: Step, around: tuple[Loop, ...], totals: Body) -> Access:
-        """Write the sum of those of the blocks, and return the cell of one block's."""
-        out = step.out
-        parts = Array(f"{out.array} of blocks", (self.block.extent.base, *out.array.shape))
-        self.arrays.append(parts)
-        part = Access(parts, (as_index(self.block), *out.indices))
-        one = Var(f"{self.block}1", self.block.extent)
-        read = part.substituted({self.block: as_index(one)})
-        cells = [loop for loop in around if loop.var in out.variables]
-        total = Step(out, TABLE["identity"], (read,), step.how)
-        totals.append(nest(total, [*cells, Loop(one)]))
-        return part
+
+def _total(step: Step, part: Access, block: Var, around: Sequence[Loop]) -> Loop | Step:
+    """Return the sum of those of the blocks, each in a cell, as a step adds to it."""
+    one = Var(f"{block}1", block.extent)
+    read = part.substituted({block: as_index(one)})
+    total = Step(step.out, TABLE["identity"], (read,), step.how)
+    cells = [loop for loop in around if loop.var in step.out.variables]
+    return nest(total, [*cells, Loop(one)])

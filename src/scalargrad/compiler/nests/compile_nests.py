@@ -146,21 +146,18 @@ def _attempts(program: Program) -> Iterator[tuple[Partition, list[Form], bool]]:
 
 def _in_forms(program: Program, *, is_last: bool) -> Iterator[tuple[Partition, list[Form], bool]]:
     """Yield the partition of a program in loops, then without if that is the last resort."""
-    unfolded = unfold(program)
-    partition = None if unfolded is None else Partition(unfolded)
-    if partition is not None and partition.is_written:
-        yield from _in_loops(partition)
-        if is_last:
-            yield partition, [part.recording for part in partition.parts], True
-
-
-def _in_loops(partition: Partition) -> Iterator[tuple[Partition, list[Form], bool]]:
-    """Yield a partition in loops, if some are found."""
-    for found in _forms([part.recording for part in partition.parts]):
+    unfolded, counts = unfold(program), program.nodes().sizes()[program.outputs]
+    partition = None if unfolded is None else Partition(unfolded, counts)
+    if partition is None or not partition.is_written:
+        return
+    recordings = [part.recording for part in partition.parts]
+    for found in _forms(recordings):
         yield partition, found, True
         yield partition, found, False
         if len(partition.program) <= SHORT:  # which takes no longer to be compiled without loops
             break
+    if is_last:
+        yield partition, [*recordings], True
 
 
 def _forms(recordings: Sequence[Instructions]) -> Iterator[list[Form]]:

@@ -12,7 +12,6 @@ from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.equations import (
     SET,
     Access,
-    Arg,
     Array,
     Body,
     Index,
@@ -29,7 +28,7 @@ from scalargrad.errors import TraceError
 
 def vectorized(
     b: Builder, arrays: int, items: int, wide: Mapping[Array, Var], *, first: bool = False
-) -> dict[Array, tuple[Array, Var]]:
+) -> dict[Array, Array]:
     """Turn the last items of a builder into those of all examples.
 
     Parameters
@@ -45,7 +44,7 @@ def vectorized(
     Returns
     -------
     dict
-        For each of these arrays, and each computed from them, the array of rows, and the variable.
+        For each of these arrays, and each computed from them, the array of rows.
 
     Raises
     ------
@@ -58,14 +57,24 @@ def vectorized(
         a: Array(a.name, (v.extent.base, *a.shape) if first else (*a.shape, v.extent.base), a.kind)
         for a, v in found.items()
     }
-    of = functools.partial(_of, found=found, rows=rows, first=first)
+
+    def of(step: Step, var: Var | None) -> Step | None:
+        if found.get(step.out.array) is not var:
+            return None
+        return step if var is None else step.with_cells(functools.partial(row, as_index(var)))
+
+    def row(own: Index, x: Access) -> Access:
+        if x.array not in rows:
+            return x
+        return Access(rows[x.array], (own, *x.indices) if first else (*x.indices, own))
+
     made = replaced(body, functools.partial(of, var=None))
     for var in dict.fromkeys(found.values()):
         inside = replaced(body, functools.partial(of, var=var))
         made += [Loop(var, inside)] if inside else []
     b.items[items:] = made
     b.arrays[arrays:] = [rows.get(a, a) for a in b.arrays[arrays:]]
-    return {a: (rows[a], v) for a, v in found.items()}
+    return rows
 
 
 def over_examples(program: Program, examples: Collection[Var]) -> Program:
@@ -73,20 +82,14 @@ def over_examples(program: Program, examples: Collection[Var]) -> Program:
 
     They may then run together with the steps of each example.
     """
-    rows = {x.array: x.indices[-1].terms[0][0] for step, _ in statements(program.body)
-            for x in (step.out,) if x.indices and len(x.indices[-1].terms) == 1
-            and x.indices[-1].terms[0][0] in examples}  # fmt: skip
+    cells = ((step.out, _last(step.out)) for step, _ in statements(program.body))
+    rows = {x.array: var for x, var in cells if var is not None and var in examples}
     body: Body = []
     for item in program.body:
         steps = [*statements([item])]
         inside = {v for _, around in steps for v in around}
         reads = (x for step, _ in steps for x in step.reads() if x.array in rows)
-        found = dict.fromkeys(
-            (rows[x.array], x.indices[-1].terms[0][0])
-            for x in reads
-            if len(x.indices[-1].terms) == 1
-            and x.indices[-1] == as_index(x.indices[-1].terms[0][0])
-        )
+        found = dict.fromkeys((rows[x.array], var) for x in reads if (var := _last(x)) is not None)
         for new, old in found:
             fits = old is not new and old.extent == new.extent and not inside & {*examples}
             if fits and all(
@@ -96,6 +99,12 @@ def over_examples(program: Program, examples: Collection[Var]) -> Program:
                 break
         body.append(item)
     return Program(program.arrays, body)
+
+
+def _last(x: Access) -> Var | None:
+    """Return the variable that is the last index of a cell; None if it is none."""
+    terms = x.indices[-1].terms if x.indices else ()
+    return terms[0][0] if terms and x.indices[-1] == as_index(terms[0][0]) else None
 
 
 def _without(body: Body, var: Var, moved: Mapping[Var, Index]) -> Body:
@@ -123,28 +132,3 @@ def _dependent(body: Body, wide: Mapping[Array, Var]) -> dict[Array, Var]:
             if of:
                 found[step.out.array] = of.pop()
     return found
-
-
-def _of(
-    step: Step,
-    var: Var | None,
-    found: Mapping[Array, Var],
-    rows: Mapping[Array, Array],
-    *,
-    first: bool,
-) -> Step | None:
-    """Return a step of the examples of a variable, or of none; None if it is not."""
-    if found.get(step.out.array) is not var:
-        return None
-    if var is None:
-        return step
-    own = as_index(var)
-
-    def one(x: Arg) -> Arg:
-        if isinstance(x, Access) and x.array in rows:
-            return Access(rows[x.array], (own, *x.indices) if first else (*x.indices, own))
-        return x
-
-    out = one(step.out)
-    assert isinstance(out, Access)
-    return Step(out, step.op, tuple(map(one, step.args)), step.how)

@@ -37,7 +37,7 @@ from scalargrad.compiler.nests.finder.instructions import (
 from scalargrad.compiler.nests.finder.to_equations import operation_of, to_equations, without_power
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lanes import over_examples, vectorized
-from scalargrad.compiler.nests.node_cells import CellTable, Column, Lane, Node, NodeCells
+from scalargrad.compiler.nests.node_cells import CellTable, Column, NodeCells
 from scalargrad.compiler.nests.output_arrays import (
     with_outputs_only,
     with_room_for_empty_sums,
@@ -46,6 +46,7 @@ from scalargrad.compiler.nests.output_arrays import (
 from scalargrad.compiler.nests.partition import Part, Partition, Sweep
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.simplify import simplify
+from scalargrad.compiler.passes.nodes import stretches
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
@@ -100,19 +101,17 @@ class Lowering:
         self.partition, self.trees, self.around = partition, trees, around
         self.of_gradients = {x for sweep in partition.sweeps for x in sweep.wrt}
         sizes = partition.found.sizes
-        nodes: list[Node] = []
-        for x, n in zip(outputs := partition.program.outputs, sizes[outputs].tolist(), strict=True):
-            nodes += [Lane(x, k) for k in range(n)] if n > 1 else [x]
-        self.results = len(nodes)
+        outputs = partition.program.outputs
+        self.results = int(partition.counts.sum())
         read = {x for part in partition.parts[1:] for array in part.given for x in array.nodes}
         read |= {x for sweep in partition.sweeps for x, _ in sweep.roots}
-        for x in sorted(self.of_gradients & read):
-            nodes += [Lane(x, k) for k in range(sizes[x]) if sizes[x] > 1]
-        self.nodes = nodes
-        own = [x.node if isinstance(x, Lane) else x for x in nodes]
-        self.levels = partition.found.levels[own]  # after which gradients
+        rows = [x for x in sorted(self.of_gradients & read) if sizes[x] > 1]
+        own = np.array([*outputs, *rows], np.int64)
+        counts = np.append(partition.counts, sizes[rows])
+        self.nodes = np.repeat(own, counts)
+        self.lanes = stretches(np.zeros_like(own), counts)
         self.given = Array("p", (partition.program.given,), "in")
-        self.outputs = Array("y", (len(nodes),), "out")
+        self.outputs = Array("y", (len(self.nodes),), "out")
         b = Builder(Program([self.given, self.outputs], []))
         self.cells = NodeCells(partition.found, self.given, b)
         self.examples = [*self.cells.vars.values()]
@@ -157,16 +156,11 @@ class Lowering:
         So do the digits of arrays that were there before.
         """
         partition, found = self.partition, self.cells.builder.program()
-        read = np.zeros(len(partition.program), np.bool_)
-        given = (array for part in partition.parts[level:] for array in part.given)
-        read[[x for array in given for x in array.nodes]] = True
-        later = (sweep for sweep in partition.sweeps if sweep.level >= level)
-        read[[x for sweep in later for pair in sweep.roots for x in pair]] = True
-        partition.add_operands(read)
-        kept = self.cells.known.arrays(np.flatnonzero(read))
+        given = [part.given for part in partition.parts]
+        kept = self.cells.known.arrays(np.flatnonzero(partition.read_from(level, given, ())))
         if level == len(partition.parts):
             found, others = with_outputs_only(found, self.outputs)
-            before = [*others.values(), *before]
+            before = [*others, *before]
         found = simplify(found, kept)
         if self.examples:
             found = over_examples(found, self.examples)
@@ -193,17 +187,17 @@ class Lowering:
         rows = vectorized(b, arrays, items, wide) if wide else {}
         results = np.array(part.results, np.int64)
         for chosen, column in written:
-            row, after = _row(column.array, rows)
-            cells.known.put(results[chosen], Column(row, column.at, after))
+            array = rows.get(column.array, column.array)
+            cells.known.put(results[chosen], Column(array, column.at))
         found = CellTable(len(cells.program))
         for array, x in sorted(pairs, key=lambda pair: not pair[1].is_point):
-            row, after = _row(array, rows)
+            row = rows.get(array, array)
             found.put_row(x.nodes, row)
             var = cells.var(x.lanes)
             if array is not self.given:
                 cells.copy(row, x.nodes, var)
             if x.is_point:  # after its own copies, from what it is a copy of
-                cells.points.put_row(x.nodes, row, *after)
+                cells.points.put_row(x.nodes, row)
         return found
 
     def _arrays(self, part: Part) -> list[Array]:
@@ -223,8 +217,8 @@ class Lowering:
 
     def _copy_outputs(self, level: int) -> None:
         """Copy to the outputs the nodes computed after the gradients of a level."""
-        wanted = np.flatnonzero(self.levels == level).tolist()
-        self.cells.copy(self.outputs, [self.nodes[k] for k in wanted], places=wanted)
+        at = np.flatnonzero(self.partition.found.levels[self.nodes] == level)
+        self.cells.copy_singles(self.outputs, at[:, None], self.nodes[at], self.lanes[at])
 
     # Gradients ---------------------------------------------------------------------------------
 
@@ -281,12 +275,11 @@ class Lowering:
             equations, slopes = _of_rows(equations, slopes, (arrays, items), seeds)
         for array, own in indices.items():
             first = places[array].start if array in places else 0
-            after = (*(as_index(cells.vars[n]) for n in array.shape[1:]),)
             for j, x in enumerate(nodes):
                 at = ks[own, None] - first
                 if len(row) > 1:
                     at = np.insert(at, 0, j, axis=1)
-                cells.known.put(x[own], Column(slopes[array], at, after))
+                cells.known.put(x[own], Column(slopes[array], at))
         return equations
 
 
@@ -356,18 +349,9 @@ def _of_rows(
     b, (count,) = Builder(equations), chosen.shape
     var = b.var(count, "r")
     rows = vectorized(b, *before, {chosen: var}, first=True)
-    b.arrays.append(rows[chosen][0])
+    b.arrays.append(rows[chosen])
     unit = b.array("unit", (count, count), "const", np.eye(count))
     with b.loop(var), b.loop(count) as k:
         own = (as_index(var), as_index(k))
-        b.append(Step(Access(rows[chosen][0], own), _IDENTITY, (Access(unit, own),)))
-    found = {a: rows[x][0] if x in rows else x for a, x in slopes.items()}
-    return b.program(), found
-
-
-def _row(array: Array, rows: Mapping[Array, tuple[Array, Var]]) -> tuple[Array, tuple[Index, ...]]:
-    """Return an array, or its rows and the index of the example."""
-    if array not in rows:
-        return array, ()
-    row, var = rows[array]
-    return row, (as_index(var),)
+        b.append(Step(Access(rows[chosen], own), _IDENTITY, (Access(unit, own),)))
+    return b.program(), {a: rows.get(x, x) for a, x in slopes.items()}

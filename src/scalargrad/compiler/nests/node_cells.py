@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Integers
+from scalargrad.compiler.array_types import Flags, Floats, Integers
 from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.equations import (
     ADD,
@@ -42,19 +42,18 @@ class Column(NamedTuple):
     Attributes
     ----------
     array : Array
+        If it has a further dimension, it is that of examples.
     at : integers of shape (nodes, dimensions)
         The indices of each.
-    after : tuple of Index
-        Further ones, of all.
     """
 
     array: Array
     at: Integers
-    after: tuple[Index, ...] = ()
 
-    def cell(self, row: int) -> Access:
-        """Return the cell of one node."""
-        return Access(self.array, (*map(Index, self.at[row].tolist()), *self.after))
+    def cell(self, row: int, vars: Mapping[int, Var]) -> Access:
+        """Return the cell of one node, given the variables over lanes."""
+        lanes = (as_index(vars[n]) for n in self.array.shape[self.at.shape[1] :])
+        return Access(self.array, (*map(Index, self.at[row].tolist()), *lanes))
 
 
 class CellTable:
@@ -75,9 +74,9 @@ class CellTable:
         self._column[nodes], self._row[nodes] = len(self.columns), np.arange(len(nodes))
         self.columns.append(cells)
 
-    def put_row(self, nodes: Sequence[int], array: Array, *after: Index) -> None:
+    def put_row(self, nodes: Sequence[int], array: Array) -> None:
         """Set cells of some nodes, one after the other in an array."""
-        self.put(nodes, Column(array, np.arange(len(nodes))[:, None], after))
+        self.put(nodes, Column(array, np.arange(len(nodes))[:, None]))
 
     def places(self, nodes: Sequence[int] | Integers) -> tuple[Integers, Integers]:
         """Return the column of each of some nodes, -1 if it has no cell, and its row there."""
@@ -91,22 +90,12 @@ class CellTable:
     def __contains__(self, node: int) -> bool:
         return bool(self._column[node] >= 0)
 
-    def get(self, node: int) -> Arg | None:
-        """Return the cell of a node; None if it has none."""
+    def get(self, node: int, vars: Mapping[int, Var]) -> Arg | None:
+        """Return the cell of a node, given the variables over lanes; None if it has none."""
         if node not in self:
             return None
         found = self.columns[self._column[node]]
-        return found.cell(int(self._row[node])) if isinstance(found, Column) else found
-
-
-class Lane(NamedTuple):
-    """One lane of a node, as a single number."""
-
-    node: int
-    lane: int
-
-
-Node = int | Lane
+        return found.cell(int(self._row[node]), vars) if isinstance(found, Column) else found
 
 
 class NodeCells:
@@ -136,10 +125,10 @@ class NodeCells:
         several = {*found.sizes.tolist()} - {1}
         self.vars = {n: builder.var(n, "e") for n in sorted(several)}
 
-    def op(self, node: Node) -> Op | None:
-        """Return the operation of a node; None of a single lane of one."""
-        written = self.found.written
-        return None if isinstance(node, Lane) else written.table[written.codes[node]]
+    def op(self, node: int) -> Op:
+        """Return the operation of a node."""
+        found: Op = self.found.written.table[self.found.written.codes[node]]
+        return found
 
     def args(self, node: int) -> tuple[int, ...]:
         """Return the operands of a node."""
@@ -155,69 +144,50 @@ class NodeCells:
 
     def has_own_point(self, node: int) -> bool:
         """Return whether derivatives are taken by a number for each example by itself."""
-        found = self.points.get(node)
+        found = self.points.get(node, self.vars)
         return isinstance(found, Access) and bool(found.variables)
 
-    def single(self, node: Node) -> Arg:
-        """Return the cell of a single number; of what examples have in common, the first one's."""
-        return self._at(self.cell(node), 0)
-
-    def cell(self, node: Node) -> Arg:
-        """Return the cell of a single number, or that of each example."""
-        if isinstance(node, Lane):
-            return self._lane(*node)
-        for cells in (self.points, self.known):
-            if (found := cells.get(node)) is not None:
-                return found
-        constants = self.program.constants
-        return constants[node] if node in constants else self._of_examples(node)
-
-    def _of_examples(self, node: int) -> Arg:
-        """Return the cell of a number of each example, or of a node computed from such."""
-        op, args, constants = self.op(node), self.args(node), self.program.constants
-        found: Arg
-        if op is UNBATCH:
-            return self._lane(args[0], int(constants[args[1]]))
-        if isinstance(op, Stacked):
-            first, step = (int(constants[x]) for x in args)
-            place = self.vars[op.lanes] * step + (self.program.inputs + first)
-            return Access(self.given, (place,))
-        if op is TAKE:
-            self._write_lookups(node)
-            return self.cell(node)
-        if op is BATCH:
-            row, var = self.builder.array("u", (1, len(args))), self.vars[len(args)]
-            self.copy(row, [node], var)
-            found = Access(row, (Index(), as_index(var)))
-            self.known.put([node], found)
-            return found
-        if not isinstance(op, Total):
-            raise TraceError(f"a result of {op} is read before it is computed")
-        x, factor = map(self.cell, args)
-        found = self.sum(x, factor, self.vars[op.lanes])
-        self.known.put([node], found)
-        return found
-
-    def _lane(self, node: int, lane: int) -> Arg:
+    def single(self, node: int, lane: int = 0) -> Arg:
+        """Return the cell of a single number, or that of one lane of a node."""
         op = self.op(node)
-        if op is BATCH and node not in self.known:
-            return self.single(self.args(node)[lane])
         if isinstance(op, Held):
             return float(op.numbers[lane])
-        return self._at(self.cell(node), lane)
-
-    def _at(self, x: Arg, lane: int) -> Arg:
-        """Return the cell of one example."""
+        x = self.cell(node)
         if isinstance(x, float) or not x.variables:
             return x
         return x.substituted({var: Index(lane) for var in self.vars.values()})
 
-    def sum(self, x: Arg, factor: Arg, var: Var) -> Access:
-        """Write a sum over examples of products with a factor; return its cell."""
-        total = Access(self.builder.array("total", ()))
-        op, args = (_IDENTITY, (x,)) if factor == 1.0 else (_MUL, (factor, x))
-        self.builder.append(Loop(var, [Step(total, op, args, ADD)]))
-        return total
+    def cell(self, node: int) -> Arg:
+        """Return the cell of a single number, or that of each example."""
+        for cells in (self.points, self.known):
+            if (found := cells.get(node, self.vars)) is not None:
+                return found
+        op, args, constants = self.op(node), self.args(node), self.program.constants
+        if node in constants:
+            return constants[node]
+        if op is UNBATCH:
+            return self.single(*self.found.lanes[node])
+        if op is TAKE:
+            self._write_lookups(node)
+        elif op is BATCH:
+            row = self.builder.array("u", (1, len(args)))
+            self.copy(row, [node], self.vars[len(args)])
+            self.known.put_row([node], row)
+        elif isinstance(op, Stacked):
+            first, step = (int(constants[x]) for x in args)
+            place = self.vars[op.lanes] * step + (self.program.inputs + first)
+            self.known.put([node], Access(self.given, (place,)))
+        elif isinstance(op, Total):
+            x, factor = map(self.cell, args)
+            total = Access(self.builder.array("total", ()))
+            own = Step(total, _MUL, (factor, x), ADD)
+            if factor == 1.0:
+                own = Step(total, _IDENTITY, (x,), ADD)
+            self.builder.append(Loop(self.vars[op.lanes], [own]))
+            self.known.put([node], total)
+        else:
+            raise TraceError(f"a result of {op} is read before it is computed")
+        return self.cell(node)
 
     # Lookups -----------------------------------------------------------------------------------
 
@@ -242,7 +212,7 @@ class NodeCells:
             b.array(x, (len(every), lanes) if var else (len(every),)) for x in ("taken", "at")
         )
         after = (as_index(var),) if var else ()
-        self.known.put_row(every, taken, *after)
+        self.known.put_row(every, taken)
         entries = [y for nodes in found for y in self.args(self.args(nodes[0])[1])]
         wide = lanes if any(map(self.has_own_point, entries)) else wide
         table = b.array("table", (len(entries), *((wide,) if wide > 1 else ())))
@@ -275,210 +245,163 @@ class NodeCells:
 
     # Copies ------------------------------------------------------------------------------------
 
-    def copy(
-        self,
-        to: Array,
-        nodes: Sequence[Any],
-        var: Var | None = None,
-        places: Sequence[int] | None = None,
+    def copy(self, to: Array, nodes: Sequence[int], var: Var | None = None) -> None:
+        """Copy numbers to an array in order; those of examples, which `var` indexes, to rows."""
+        if var is None:
+            self.copy_singles(to, np.arange(len(nodes))[:, None], np.array(nodes, np.int64))
+            return
+        joined = [k for k, x in enumerate(nodes) if self.op(x) is BATCH and x not in self.known]
+        args = [y for k in joined for y in self.args(nodes[k])]
+        at = np.array([*itertools.product(joined, range(var.extent.base))], np.int64)
+        self.copy_singles(to, at.reshape(-1, 2), np.array(args, np.int64))
+        others = sorted({*range(len(nodes))} - {*joined})
+        cells = [op.numbers if isinstance(op := self.op(nodes[k]), Held) else self.cell(nodes[k])
+                 for k in others]  # fmt: skip
+        with self.builder.loop(var):
+            at = np.array(others, np.int64)[:, None]
+            self._copy(to, at, self._patterns(cells, var), var)
+
+    def copy_singles(
+        self, to: Array, at: Integers, nodes: Integers, lanes: Integers | None = None
     ) -> None:
-        """Copy numbers to cells of an array, in loops where they are evenly apart.
+        """Copy single numbers to cells at some indices, in loops where they are evenly apart.
 
         Parameters
         ----------
         to : Array
-        nodes : sequence of int or Lane
-        var : Var, optional
-            Of numbers of examples, which go to rows: which example it is.
-        places : sequence of int, optional
-            Where each single number goes; by default, one after the other.
+        at : integers of shape (numbers, dimensions)
+        nodes : integers
+        lanes : integers, optional
+            Which lane of its node each number is; by default, the first.
         """
-        if var:
-            self._copy_examples(to, nodes, var)
-            return
-        pairs = [*zip(range(len(nodes)) if places is None else places, nodes, strict=True)]
-        left = self._copy_lanes(to, pairs) if self.vars else pairs
-        columns, which, rows = self._columns_of([x for _, x in left])
-        others = [left[k] for k in np.flatnonzero(which < 0).tolist()]
-        found = self._in_runs({k: self.single(x) for k, x in others})
-        at = np.array([k for k, _ in left], np.int64)
-        cuts = np.flatnonzero((np.diff(which) != 0) | (np.diff(at) != 1)) + 1
-        for i, j in itertools.pairwise([0, *cuts.tolist(), len(left)]):
-            if i == j or which[i] < 0:
-                continue
-            column = columns[which[i]]
-            for first, run in _equal_steps(column.at[rows[i:j]], len(column.after)):
-                cell = self._at(column.cell(int(rows[i + first])), 0)
-                found[int(at[i + first])] = cell, run
-        self._copy(dict(sorted(found.items())), to)
+        nodes, lanes = self._made_of(nodes, np.zeros_like(nodes) if lanes is None else lanes)
+        order = np.argsort(np.where(self.found.sizes[nodes] > 1, nodes, -1), kind="stable")
+        self._copy(to, at[order], self._singles(nodes[order], lanes[order]))
 
-    def _columns_of(self, nodes: Sequence[Node]) -> tuple[list[Column], Integers, Integers]:
+    def _made_of(self, nodes: Integers, lanes: Integers) -> tuple[Integers, Integers]:
+        """Return the nodes and lanes that single lanes, and lanes that were joined, are."""
+        nodes, lanes = nodes.copy(), lanes.copy()
+        parts = self.found.written.where(lambda op: op is BATCH or op is UNBATCH)
+        while len(left := np.flatnonzero(parts[nodes] & (self.known.places(nodes)[0] < 0))):
+            for k in left.tolist():
+                x = int(nodes[k])
+                if self.op(x) is BATCH:
+                    nodes[k], lanes[k] = self.args(x)[lanes[k]], 0
+                else:
+                    nodes[k], lanes[k] = self.found.lanes[x]
+        return nodes, lanes
+
+    def _singles(self, nodes: Integers, lanes: Integers) -> _Cells:
+        """Return the cells of lanes of some nodes."""
+        columns, column, rows = self._columns_of(nodes)
+        others = np.flatnonzero(column < 0)
+        pairs = zip(nodes[others].tolist(), lanes[others].tolist(), strict=True)
+        of, which, at = self._patterns([self.single(x, lane) for x, lane in pairs])
+        used = [columns[k] for k in {*column.tolist()} - {-1}]
+        width = max([len(x.array.shape) for x in used], default=0)
+        every = np.zeros((len(nodes), max(width, at.shape[1])), np.int64)
+        every[others, : at.shape[1]] = at
+        kinds = np.empty(len(nodes), np.int64)
+        kinds[others] = which
+        place = {x.array if isinstance(x, Access) else k: k for k, x in enumerate(of)}
+        cuts = np.flatnonzero(np.diff(column)) + 1
+        for i, j in itertools.pairwise([0, *cuts.tolist(), len(nodes)]):
+            if i < j and column[i] >= 0:
+                array, known = columns[column[i]]
+                every[i:j, : len(array.shape)] = lanes[i:j, None]
+                every[i:j, : known.shape[1]] = known[rows[i:j]]
+                kinds[i:j] = place.setdefault(array, len(of))
+                if len(place) > len(of):
+                    of.append(Access(array, (_AT_ZERO,) * len(array.shape)))
+        return _Cells(of, kinds, every)
+
+    def _columns_of(self, nodes: Integers) -> tuple[list[Column], Integers, Integers]:
         """Return columns, which of them each node is in, -1 for none, and its row there."""
-        own = np.array([-1 if isinstance(x, Lane) else x for x in nodes], np.int64)
-        (point, row), (known, other) = (x.places(own) for x in (self.points, self.known))
+        (point, row), (known, other) = (x.places(nodes) for x in (self.points, self.known))
         columns = [*self.points.columns, *self.known.columns]
         which = np.where(point >= 0, point, known + len(self.points.columns))
         is_column = np.array([isinstance(x, Column) for x in columns], np.bool_)
-        which[(own < 0) | ((point < 0) & (known < 0)) | ~is_column[which]] = -1
+        which[((point < 0) & (known < 0)) | ~is_column[which]] = -1
         return columns, which, np.where(point >= 0, row, other)  # type: ignore[return-value]
 
-    def _copy_examples(self, to: Array, nodes: Sequence[int], var: Var) -> None:
-        """Copy the numbers of examples to the rows of an array."""
-        cells: dict[int, Arg] = {}
-        numbers = {k: op.numbers for k, x in enumerate(nodes) if isinstance(op := self.op(x), Held)}
-        if numbers:
-            data = np.array([*numbers.values()])
-            held = self.builder.array("held", data.shape, "const", data)
-            for place, k in enumerate(numbers):
-                cells[k] = Access(held, (Index(place), as_index(var)))
-        for k, x in ((k, x) for k, x in enumerate(nodes) if k not in numbers):
-            if self.op(x) is BATCH and x not in self.known:
-                args = self.args(x)
-                cell = self._evenly(args, var)
-                if cell is None:
-                    singles = {j: self.single(y) for j, y in enumerate(args)}
-                    self._copy(self._in_runs(singles), to, (Index(k),))
-                else:
-                    cells[k] = cell
-            else:
-                cells[k] = self.cell(x)
-        if cells:
-            with self.builder.loop(var):
-                self._copy(self._in_runs(cells), to, (), (as_index(var),))
+    def _patterns(self, cells: Sequence[Arg | Floats], var: Var | None = None) -> _Cells:
+        """Return cells by their patterns; rows, and many numbers, are in a constant array."""
+        numbers = [x for x in cells if not isinstance(x, Access)]
+        if len(numbers) > _NUMBERS or not all(isinstance(x, float) for x in numbers):
+            data = np.array(np.broadcast_arrays(*numbers))
+            held, place = self.builder.array("held", data.shape, "const", data), itertools.count()
+            lane = (as_index(var),) if data.ndim > 1 and var else ()
+            cells = [x if isinstance(x, Access) else Access(held, (Index(next(place)), *lane))
+                     for x in cells]  # fmt: skip
+        of, known = list[Arg](), dict[Access | int, int]()
+        which = np.zeros(len(cells), np.int64)
+        width = max([len(x.indices) for x in cells if isinstance(x, Access)], default=0)
+        at = np.zeros((len(cells), width), np.int64)
+        for k, x in enumerate(cells):
+            if isinstance(x, Access):
+                at[k, : len(x.indices)] = [i.base for i in x.indices]
+                x = Access(x.array, tuple([i - i.base for i in x.indices]))
+            which[k] = known.setdefault(x if isinstance(x, Access) else k, len(of))
+            if which[k] == len(of):
+                assert isinstance(x, Access | float)
+                of.append(x)
+        return _Cells(of, which, at)
 
-    def _evenly(self, nodes: Sequence[int], var: Var) -> Access | None:
-        """Return the cell of inputs that are evenly apart, one for each example."""
-        first, step = nodes[0], nodes[1] - nodes[0]
-        if max(nodes) >= self.program.inputs or not step:
-            return None
-        if nodes != (*range(first, first + step * len(nodes), step),):
-            return None
-        cell = self.cell(first)
-        assert isinstance(cell, Access)
-        return Access(cell.array, (var * step + cell.indices[0],))
-
-    def _copy_lanes(self, to: Array, nodes: Iterable[tuple[int, Node]]) -> list[tuple[int, Node]]:
-        """Copy all lanes of nodes to cells evenly apart; return what is left."""
-        rows, lanes = dict[int, list[tuple[int, int]]](), self.found.lanes
-        left: list[tuple[int, Node]] = []
-        alike: dict[tuple[Var, Index], dict[int, Arg]] = {}  # by where their lanes go
-        for k, x in nodes:
-            if isinstance(x, Lane):
-                rows.setdefault(x.node, []).append((k, x.lane))
-            elif x in lanes and x not in self.known:
-                of, lane = lanes[x]
-                rows.setdefault(of, []).append((k, lane))
-            else:
-                left.append((k, x))
-        pairs = ((x, every[k : k + self.lanes(x)]) for x, every in rows.items()
-                 for k in range(0, len(every), self.lanes(x)))  # fmt: skip
-        for x, found in pairs:
-            place = self._evenly_spaced(x, found)
-            cell = None
-            if place is not None and not isinstance(self.op(x), Held):
-                is_batch = self.op(x) is BATCH and x not in self.known
-                cell = self._evenly(self.args(x), self._var(x)) if is_batch else self.cell(x)
-            if place is None or cell is None:
-                left += [(k, Lane(x, lane)) for k, lane in found]
-            else:
-                alike.setdefault((self._var(x), place - place.base), {})[place.base] = cell
-        for (var, along), cells in alike.items():
-            with self.builder.loop(var):
-                self._copy(self._in_runs(cells), to, along=along)
-        return left
-
-    def _var(self, node: int) -> Var:
-        return self.vars[self.lanes(node)]
-
-    def _evenly_spaced(self, node: int, found: Sequence[tuple[int, int]]) -> Index | None:
-        """Return the index of each example's place, if all of a node's are evenly spaced."""
-        count = self.lanes(node)
-        (first, _), *others = found
-        step = others[0][0] - first if others else 0
-        expected = [(first + step * k, k) for k in range(count)]
-        return self._var(node) * step + first if step > 0 and [*found] == expected else None
-
-    def _in_runs(self, cells: Mapping[int, Arg]) -> dict[int, tuple[Arg, _Run]]:
-        """Return the first cells of runs, with the runs, by where they go."""
-        numbers = {k: x for k, x in cells.items() if isinstance(x, float)}
-        if len(numbers) > _NUMBERS:
-            data = np.array([*numbers.values()])
-            held = self.builder.array("held", data.shape, "const", data)
-            cells = {**cells, **{k: Access(held, (Index(j),)) for j, k in enumerate(numbers)}}
-        places, found = [*cells], dict[int, tuple[Arg, _Run]]()
-        while places:
-            run = _run(places, cells)
-            found[places[0]] = cells[places[0]], run
-            del places[: run.size]
-        return found
-
-    def _copy(
-        self,
-        found: Mapping[int, tuple[Arg, _Run]],
-        to: Array,
-        before: tuple[Index, ...] = (),
-        after: tuple[Index, ...] = (),
-        along: Index = _AT_ZERO,
-    ) -> None:
-        """Copy runs to cells at one index of an array, plus `along`, beside other indices."""
-        b, places = self.builder, [*found]
-        cells = {k: x for k, (x, _) in found.items()}
-        runs = {k: x for k, (_, x) in found.items()}
-        while places:
-            first, x, run = places[0], cells[places[0]], runs[places[0]]
-            rows = _run(places, cells, runs)
-            at = along + first
+    def _copy(self, to: Array, out: Integers, cells: _Cells, var: Var | None = None) -> None:
+        """Copy cells to others, in loops over runs that are evenly apart, and over such loops."""
+        b, (of, which, at), depth = self.builder, cells, out.shape[1]
+        every = np.concatenate([out, at], axis=1)
+        steps = np.diff(every, axis=0)
+        is_cell = np.array([isinstance(x, Access) for x in of], np.bool_)[which]
+        fits = is_cell[1:] & (which[1:] == which[:-1])
+        if not len(which):
+            return
+        first, sizes = np.array([*_runs(fits, steps)], np.int64).T
+        strides = every[first + (sizes > 1)] - every[first]
+        alike = np.concatenate([which[first, None], sizes[:, None], strides], axis=1)
+        rows = _runs(
+            is_cell[first[1:]] & (alike[1:] == alike[:-1]).all(axis=1),
+            np.diff(every[first], axis=0),
+        )
+        for k, count in rows:
+            places = [*map(Index, every[first[k]].tolist())]
+            moved = every[first[k + 1]] - every[first[k]] if count > 1 else strides[k]
             with ExitStack() as stack:
-                for size, step, strides in (rows, run):
+                for size, step in ((count, moved), (sizes[k], strides[k])):
                     if size > 1:
-                        assert isinstance(x, Access)
-                        k = stack.enter_context(b.loop(size))
-                        pairs = zip(x.indices, strides, strict=True)
-                        at, x = k * step + at, Access(x.array, tuple(i + j * k for i, j in pairs))
-                b.append(Step(Access(to, (*before, at, *after)), _IDENTITY, (x,)))
-            del places[: rows.size]
+                        i = stack.enter_context(b.loop(int(size)))
+                        places = [x + i * j for x, j in zip(places, step.tolist(), strict=True)]
+                cell = of[which[first[k]]]
+                if isinstance(cell, Access):
+                    pairs = zip(cell.indices, places[depth:], strict=False)
+                    cell = Access(cell.array, tuple([x + y for x, y in pairs]))
+                own = (*places[:depth], as_index(var)) if var else tuple(places[:depth])
+                b.append(Step(Access(to, own), _IDENTITY, (cell,)))
 
 
-class _Run(NamedTuple):
-    """A run of evenly spaced places: their count, their step, and the strides of the source."""
+class _Cells(NamedTuple):
+    """Several cells, by their patterns: a pattern and what is added to its indices, of each."""
 
-    size: int
-    step: int
-    strides: tuple[int, ...]
-
-
-def _run(
-    places: Sequence[int], cells: Mapping[int, Arg], runs: Mapping[int, _Run] | None = None
-) -> _Run:
-    """Return the run at the beginning of places, one after another; or that of equal runs."""
-    strides: tuple[int, ...] | None = None
-    count, step = 1, 1
-    for place, after in itertools.pairwise(places):
-        x, y = cells[place], cells[after]
-        if not isinstance(x, Access) or not isinstance(y, Access) or x.array is not y.array:
-            break
-        if runs is not None:
-            step = step if count > 1 else after - place
-            if runs[after] != runs[place]:
-                break
-        pairs = [*zip(x.indices, y.indices, strict=True)]
-        if any((i.terms, i.via) != (j.terms, j.via) for i, j in pairs):
-            break
-        moved = tuple(j.base - i.base for i, j in pairs)
-        if after != place + step or (strides is not None and moved != strides):
-            break
-        strides, count = moved, count + 1
-    return _Run(count, step, strides or ())
+    of: list[Arg]
+    which: Integers
+    at: Integers
 
 
-def _equal_steps(at: Integers, others: int) -> Iterator[tuple[int, _Run]]:
-    """Yield runs among cells at some indices, beside other indices, each after its first place."""
-    steps = np.diff(at, axis=0)
-    ends = np.flatnonzero((steps[1:] != steps[:-1]).any(axis=1)) + 1
+def _runs(fits: Flags, steps: Integers) -> Iterator[tuple[int, int]]:
+    """Yield the first and the number of entries that are evenly apart, run after run.
+
+    Parameters
+    ----------
+    fits : flags
+        For each entry but the last, whether the next may be in the same run.
+    steps : integers
+        How far the next is.
+    """
+    goes_on = fits[1:] & fits[:-1] & (steps[1:] == steps[:-1]).all(axis=1)
+    ends = iter([*(np.flatnonzero(~goes_on) + 1).tolist(), len(steps)])
     first = 0
-    for end in [*ends.tolist(), len(steps)]:
-        if first < end:
-            yield first, _Run(end - first + 1, 1, (*steps[first].tolist(), *[0] * others))
-            first = end + 1
-    if first < len(at):
-        yield first, _Run(1, 1, ())
+    while first <= len(steps):
+        is_single = first == len(steps) or not fits[first]
+        last = first if is_single else next(x for x in ends if x > first)
+        yield first, last - first + 1
+        first = last + 1

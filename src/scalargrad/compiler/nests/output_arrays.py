@@ -27,33 +27,21 @@ Box = tuple[tuple[int, int], ...]
 _Use = tuple[Step, tuple[Var, ...]]
 
 
-def with_outputs_only(program: Program, outputs: Array) -> tuple[Program, dict[Array, Array]]:
-    """Return a program that has nothing but its outputs as results, and new arrays by old ones.
+def with_outputs_only(program: Program, outputs: Array) -> tuple[Program, list[Array]]:
+    """Return a program that has nothing but its outputs as results, and the arrays that were.
 
     It is not differentiated any more: operands that only slopes read are left out.
     """
-    others = {a: Array(a.name, a.shape) for a in program.arrays if a.kind == "out"}
-    del others[outputs]
+    others = [a for a in program.arrays if a.kind == "out" and a is not outputs]
+    for array in others:
+        array.kind = "temp"
 
-    def moved(x: Access) -> Access:
-        if x.array not in others and not x.tables:
-            return x
-        indices = tuple(
-            type(i)(i.base, i.terms, moved(i.via)) if i.via and i.via.array in others else i
-            for i in x.indices
-        )
-        return Access(others.get(x.array, x.array), indices)
-
-    def moved_step(step: Step) -> Step:
+    def without_unread(step: Step) -> Step:
         unread = unread_operands(step.op)
-        cells = step.out, *step.reads()
-        if not unread and not any(x.array in others or x.tables for x in cells):
-            return step
         args = tuple([0.0 if k in unread else x for k, x in enumerate(step.args)])
-        return Step(step.out, step.op, args, step.how).with_cells(moved)
+        return Step(step.out, step.op, args, step.how) if unread else step
 
-    arrays = [others.get(a, a) for a in program.arrays]
-    return Program(arrays, replaced(program.body, moved_step)), others
+    return Program(program.arrays, replaced(program.body, without_unread)), others
 
 
 def without_output_copies(found: Program) -> Program:

@@ -6,9 +6,8 @@ of examples, which are rows, and single lanes of these.
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +25,7 @@ from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     BATCH,
     CONSTANT,
+    ROW,
     TAKE,
     UNBATCH,
     Held,
@@ -83,11 +83,6 @@ class NodeColumns:
         several, which = alike(self.sizes)
         self.table: list[Op] = [*table] * len(several)
         self.codes: Integers = written.codes.astype(np.int64) + len(table) * which
-
-    def computed(self, level: int) -> Integers:
-        """Return the computed nodes of a level, in order."""
-        found: Integers = np.flatnonzero((self.kinds == COMPUTED) & (self.levels == level))
-        return found
 
     def read_by(self, nodes: Integers) -> Integers:
         """Return the operands of some nodes, one node after the other."""
@@ -204,6 +199,12 @@ def crosses(program: Program, wrt: Iterable[int], roots: Iterable[int]) -> bool:
 class Partition:
     """The partition of a program into parts, and the gradients taken between these.
 
+    Parameters
+    ----------
+    program : Program
+    counts : integers, optional
+        How many numbers each output is, if not as many as it has lanes: examples may be alike.
+
     Attributes
     ----------
     sweeps : list of Sweep
@@ -219,9 +220,10 @@ class Partition:
         False if a gradient within examples leads out of them.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, counts: Integers | None = None) -> None:
         self.program = program
         self.found = found = NodeColumns(program)
+        self.counts = found.sizes[program.outputs] if counts is None else counts
         self.points: dict[int, int] = {}
         self.inputs: dict[int, int] = {}
         self.is_written = True
@@ -257,22 +259,19 @@ class Partition:
 
     def _parts(self) -> list[Part]:
         found, program = self.found, self.program
-        levels = [found.computed(k) for k in range(int(found.levels.max(initial=0)) + 1)]
+        level = np.where(found.kinds == COMPUTED, found.levels, -1)
+        levels = [np.flatnonzero(level == k) for k in range(int(found.levels.max(initial=0)) + 1)]
         given = [self._inputs_of(nodes, k > 0) for k, nodes in enumerate(levels)]
-        read = np.zeros(len(program), np.bool_)  # elsewhere
-        read[[*program.outputs, *self.points]] = True
-        read[[x for sweep in self.sweeps for pair in sweep.roots for x in pair]] = True
-        for array in itertools.chain(*given):
-            read[array.nodes] = True
-        self.add_operands(read)
+        read = self.read_from(0, given, [*program.outputs, *self.points])
         pairs = zip(levels, given, strict=True)
         return [self._part(nodes, arrays, read) for nodes, arrays in pairs]
 
     def _inputs_of(self, nodes: Integers, late: bool) -> list[Given]:
         """Return the arrays given to some computed nodes."""
         found, program, written = self.found, self.program, self.found.written
-        read = _distinct(found.read_by(nodes))
-        outside = read[~np.isin(read, nodes) & (found.kinds[read] != NUMBER)]
+        is_read = np.zeros(len(program), np.bool_)
+        is_read[found.read_by(nodes)] = True
+        is_read[nodes] = False
         groups: dict[tuple[int, object], list[int]] = {}
         singles: list[int] = []
         if not late:
@@ -280,7 +279,8 @@ class Partition:
                 is_weight = not program.constants.keys().isdisjoint(written.args_of(x))
                 groups.setdefault((n, "weight" if is_weight else "point"), []).append(x)
             singles = [*range(program.inputs), *groups.pop((1, "point"), [])]
-            outside = outside[(outside >= program.inputs) & ~np.isin(outside, [*self.points])]
+            is_read[[*range(program.inputs), *self.points]] = False
+        outside = np.flatnonzero(is_read & (found.kinds != NUMBER))
         is_lane = written.where(lambda op: op is UNBATCH or isinstance(op, Total))[outside]
         is_group = (found.sizes[outside] > 1) | written.where(lambda op: op is TAKE)[outside]
         lanes, singles = outside[is_lane].tolist(), singles + outside[~is_lane & ~is_group].tolist()
@@ -302,22 +302,30 @@ class Partition:
             return TAKE, len(written.args_of(table)), self.lookups[table]
         return Held if isinstance(op, Held) else op
 
-    def add_operands(self, read: Flags) -> None:
-        """Add to nodes that are read the operands of numbers of examples and of single lanes."""
-        written = self.found.written
-        lanes = np.flatnonzero(read & written.where(lambda op: op is UNBATCH))
-        read[written.operands[written.first[lanes]]] = True
-        made = written.where(lambda op: op is BATCH or op is TAKE or isinstance(op, Total))
-        waiting = np.flatnonzero(read & made).tolist()
-        lookups = written.args_with(TAKE)
-        looked_up = {y for index, row in lookups for y in (index, *written.args_of(row))}
-        while waiting:
-            op, args = written.table[written.codes[x := waiting.pop()]], written.args_of(x)
-            if made[x] or op is UNBATCH:
-                for y in looked_up if op is TAKE else args[: 1 if op is UNBATCH else None]:
-                    if not read[y]:
-                        read[y] = True
-                        waiting.append(y)
+    def read_from(
+        self, level: int, given: Sequence[Sequence[Given]], others: Sequence[int]
+    ) -> Flags:
+        """Return flags of the nodes that are read from a level on, by a part or by a gradient.
+
+        Parameters
+        ----------
+        level : int
+        given : sequence
+            What each part is given.
+        others : sequence of int
+            Nodes that are read besides.
+        """
+        written, read = self.found.written, np.zeros(len(self.program), np.bool_)
+        read[[x for arrays in given[level:] for array in arrays for x in array.nodes]] = True
+        later = (sweep for sweep in self.sweeps if sweep.level >= level)
+        read[[*others, *(x for sweep in later for pair in sweep.roots for x in pair)]] = True
+        lookups = written.where(lambda op: op is TAKE)
+        joins = written.where(lambda op: op in {BATCH, UNBATCH, ROW} or isinstance(op, Total))
+        joining = written.cut_off(~(joins | lookups))
+        read |= joining.needed(np.flatnonzero(read))
+        if (read & lookups).any():  # all of one form are written together
+            read |= joining.needed(np.flatnonzero(lookups))
+        return read
 
     def _part(self, nodes: Integers, given: list[Given], read: Flags) -> Part:
         """Return computed nodes as a part; its results are read elsewhere."""
@@ -326,13 +334,6 @@ class Partition:
         for k, array in enumerate(given):
             number[array.nodes] = INPUT_STRIDE * k + np.arange(len(array.nodes))
         return Part(self.found.recording(nodes, number), given, nodes[at].tolist(), at.tolist())
-
-
-def _distinct(numbers: Integers) -> Integers:
-    """Return the distinct numbers in order; `numpy.unique` would import `numpy.ma`."""
-    ordered = np.sort(numbers)
-    found: Integers = ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
-    return found
 
 
 def _without_copies(program: Program, kind_of: NDArray[np.int8]) -> Integers:

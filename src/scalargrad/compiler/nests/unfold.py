@@ -32,7 +32,6 @@ from scalargrad.compiler.passes.kinds import (
     DETACH,
     LOSS,
     TAKE,
-    Held,
     Op,
     has_lanes,
     is_detached,
@@ -227,8 +226,6 @@ class _Unfolding(Writer):
                 self.firsts[self.chain_starts[node]] = self._first(new[node])
         self._copy_all(range(copied, len(old)))
         made = self.program([new[x] for x in old.outputs])
-        if self.wrt and has_lanes(nodes.table):
-            made = self._with_wide_outputs(made)
         return without_dead_nodes(made) if self.wrt else made
 
     def _copy_all(self, nodes: range) -> None:
@@ -244,15 +241,6 @@ class _Unfolding(Writer):
         low, high = (bisect_left(self.numbers, x) for x in (nodes.start, nodes.stop))
         for x in self.numbers[low:high]:
             self.constants[self.places[x]] = self.source.constants[x]
-
-    def _with_wide_outputs(self, made: Program) -> Program:
-        """Give outputs that turned out to be alike for all examples a number for each again."""
-        sizes, now = (x.nodes().sizes()[x.outputs].tolist() for x in (self.source, made))
-        for k, (lanes, left) in enumerate(zip(sizes, now, strict=True)):
-            if lanes > left:
-                ones = self.write(Held(np.ones(lanes).tobytes()), ())
-                made.outputs[k] = self.write(mul, (made.outputs[k], ones))
-        return self.program(made.outputs)
 
     def _reduction(self, op: Reduction, nodes: list[int]) -> int:
         if op is sum and nodes:

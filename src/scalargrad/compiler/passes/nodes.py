@@ -196,17 +196,6 @@ class Nodes:
             np.concatenate([self.operands, more.operands]),
         )
 
-    def with_inputs(self, op: Op, at: int, count: int) -> Nodes:
-        """Return these nodes with `count` nodes without operands inserted at a place."""
-        table = self.table if op in self.table else [*self.table, op]
-        own = np.full(count, table.index(op), np.int32)
-        return Nodes(
-            table,
-            np.concatenate([self.codes[:at], own, self.codes[at:]]),
-            np.concatenate([self.first[:at], np.full(count, self.first[at]), self.first[at:]]),
-            self.operands + count * (self.operands >= at),
-        )
-
 
 class Columns:
     """The nodes of a program that is being written, in columns to which more are added.

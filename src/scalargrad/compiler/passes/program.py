@@ -16,7 +16,6 @@ from scalargrad.compiler.passes.kinds import (
     UNBATCH,
     Held,
     Op,
-    Total,
 )
 from scalargrad.compiler.passes.nodes import Columns, Nodes
 from scalargrad.system.cached_property import cached_property
@@ -89,12 +88,10 @@ class Program:
 
     def with_inputs(self, count: int) -> Program:
         """Return a copy with `count` more inputs, after the others."""
-        n, copy = self.inputs, self.copy()
-        copy._replace(self._nodes.with_inputs(INPUT, n, count))
-        copy.inputs += count
-        copy.constants = {x + count: y for x, y in self.constants.items()}
-        copy.outputs = [x if x < n else x + count for x in self.outputs]
-        return copy
+        copy = self.copy()
+        new, own = copy.add([INPUT] * count, [()] * count), np.arange(len(self))
+        places = [own + count * (own >= self.inputs), self.inputs + np.arange(len(new))]
+        return subprogram(copy, np.concatenate(places), self.inputs + count)
 
     def _replace(self, nodes: Nodes) -> None:
         self._nodes = nodes
@@ -115,14 +112,8 @@ class Program:
             return f"%{node} = {shown}{mark}"
         if op is UNBATCH:
             return f"%{node} = %{args[0]}[{self.constants[args[1]]:g}]{mark}"
-        if isinstance(op, Total):
-            return f"%{node} = total({self._product(args)}){mark}"
         shown = ", ".join(f"%{x}" for x in args)
         return f"%{node} = {op.name}{f'({shown})' if args else ''}{mark}"
-
-    def _product(self, pair: Sequence[int]) -> str:
-        shown = [f"{self.constants[x]:g}" if x in self.constants else f"%{x}" for x in pair]
-        return "·".join(shown)
 
 
 def subprogram(program: Program, places: Integers, inputs: int) -> Program:

@@ -73,20 +73,25 @@ def _partial_results(own: Sum) -> Iterator[Integers]:
     yield last.nodes[:-1][(axes[:, 1:] == axes[:, :-1]).all(axis=0)]
 
 
+def _addends(tree: Tree, statement: Statement) -> Iterator[tuple[Access, Term]]:
+    """Yield each operand of an addition or difference that it may go on from, and the other."""
+    op = tree.recording.table[statement.code]
+    if op in {_ADD, _SUB}:
+        for place in (0, 1)[: 1 + (op is not _SUB)]:
+            yield statement.operands[place], Term(statement, 1 - place, op is _SUB)
+
+
 def _sums(tree: Tree, statement: Statement) -> Iterator[Sum]:
     """Yield the sum that begins with a statement, if each turn adds to the one before."""
-    op = tree.recording.table[statement.code]
-    if op not in {_ADD, _SUB} or not statement.loops:
-        return
-    for place in (0, 1)[: 1 + (op is not _SUB)]:
-        access, axis, chain = statement.operands[place], len(statement.loops) - 1, []
+    for access, term in _addends(tree, statement) if statement.loops else ():
+        axis, chain = len(statement.loops) - 1, []
         while isinstance(access, Border) and (access.axis, access.at) == (axis, 0):
             elsewhere = access.elsewhere
             if not isinstance(elsewhere, Result):
                 break
             chain.append(elsewhere)
             access, axis = access.there, axis - 1
-        terms = chain and _terms(tree, statement, place, chain[0].statement)
+        terms = chain and _terms(tree, term, chain[0].statement)
         if terms:
             of = terms[-1].statement
             links = [_previous(of, k) for k in reversed(range(axis + 1, len(of.loops)))]
@@ -96,28 +101,16 @@ def _sums(tree: Tree, statement: Statement) -> Iterator[Sum]:
                 return
 
 
-def _terms(tree: Tree, first: Statement, place: int, last: int) -> list[Term]:
+def _terms(tree: Tree, first: Term, last: int) -> list[Term]:
     """Return the terms of statements that each add to the one before, up to the last."""
-    op = tree.recording.table[first.code]
-    found = [Term(first, 1 - place, op is _SUB)]
-    same = same_turn(len(first.loops))
-    for statement in tree.statements[first.number + 1 : last + 1]:
-        term = _next(tree, statement, Result(found[-1].statement.number, same))
-        if term is not None and statement.loops == first.loops:
-            found.append(term)
+    found, loops = [first], first.statement.loops
+    same = same_turn(len(loops))
+    for statement in tree.statements[first.statement.number + 1 : last + 1]:
+        before = Result(found[-1].statement.number, same)
+        if statement.loops == loops:
+            pairs = _addends(tree, statement)
+            found += [term for x, term in pairs if isinstance(x, Result) and x == before][:1]
     return found if found[-1].statement.number == last else []
-
-
-def _next(tree: Tree, statement: Statement, before: Result) -> Term | None:
-    """Return the term of a statement that adds to a result."""
-    op = tree.recording.table[statement.code]
-    if op not in {_ADD, _SUB}:
-        return None
-    for place in (0, 1)[: 1 + (op is not _SUB)]:
-        x = statement.operands[place]
-        if isinstance(x, Result) and x == before:
-            return Term(statement, 1 - place, op is _SUB)
-    return None
 
 
 def same_turn(depth: int) -> tuple[Affine, ...]:

@@ -57,10 +57,6 @@ _COPIED = -100
 _SPREAD = 16
 
 
-class NotWrittenError(TraceError):
-    """A tree has a form that is not written as equations."""
-
-
 class Stored(NamedTuple):
     """A cell of results, or beside them."""
 
@@ -278,7 +274,7 @@ class Storage:
         """Return a read of inputs, of one array."""
         which = (place.base + INPUT_STRIDE // 2) // INPUT_STRIDE
         if any(2 * abs(stride) > INPUT_STRIDE for stride in place.strides):
-            raise NotWrittenError
+            raise TraceError("an operand reads several arrays of inputs in turn")
         return Cell(self.inputs[which], (self._index(place, loops) - which * INPUT_STRIDE,))
 
     def _bounds(self, x: Index, statement: Statement, region: Region) -> tuple[int, int]:
@@ -297,7 +293,7 @@ class Storage:
             sources[copied.rows] = copied.among.statement.number
         often = np.bincount(sources - int(sources.min()))
         few = np.flatnonzero((often > 0) & (often <= _COPIES[1])) + int(sources.min())
-        outside = [x for x in few.tolist() if self._is_made_outside(statement, x)]
+        outside = [x for x in few.tolist() if self._is_outside(statement, x)]
         is_outside = np.isin(sources, outside)
         is_often = _SPREAD * np.count_nonzero(is_outside) >= len(rows)
         if len(outside) >= _COPIES[0] and outside[-1] >= 0 and is_often:
@@ -307,7 +303,7 @@ class Storage:
         n = len(self.tree.recording)
         most = _MOST_CHOICES if not self.around and n > _LONG else _CHOICES
         if len(order) > max(most, n / (_SELDOM * len(rows))):
-            raise NotWrittenError
+            raise TraceError("an operand reads too many things by turns")
         found: Read | None = None
         for source in (order + int(sources.min())).tolist():
             here = np.flatnonzero(sources == source)
@@ -373,7 +369,7 @@ class Storage:
             numbers[here] = read
             arrays = numbers // INPUT_STRIDE
             if (arrays != arrays[0]).any():
-                raise NotWrittenError
+                raise TraceError("an operand reads several arrays of inputs in turn")
             looked = self._looked(loops, axes, numbers % INPUT_STRIDE)
             return Cell(self.inputs[int(arrays[0])], (Index(0, (), looked),))
         made = self.tree.statements[source]
@@ -406,9 +402,10 @@ class Storage:
                 indices.append(self._index(index, loops))
         return Stored(among, tuple(indices))
 
-    def _is_made_outside(self, statement: Statement, source: int) -> bool:
-        """Return whether a source is given, a number, or made outside of a statement's loops."""
-        return source < 0 or {*self.tree.statements[source].loops}.isdisjoint(statement.loops)
+    def _is_outside(self, statement: Statement, *sources: int) -> bool:
+        """Return whether sources are given, numbers, or made outside of a statement's loops."""
+        made = (self.tree.statements[x].loops for x in sources if x >= 0)
+        return all({*loops}.isdisjoint(statement.loops) for loops in made)
 
     def _copied(self, turns: Turns, here: Integers) -> Read:
         """Return a read of copies of what is made outside of the loops of a statement."""
@@ -486,7 +483,8 @@ class Storage:
                 return None
             reached = [*zip(*cells[:, at].tolist(), strict=True)]
             is_disjoint = known.keys().isdisjoint(reached) or known.keys() >= {*reached}
-            if not is_disjoint or not (_is_whole(once) or self._is_from_outside(statement, part)):
+            sources = {*self.tree.sources(kinds[at], places[at]).tolist()}
+            if not is_disjoint or not (_is_whole(once) or self._is_outside(statement, *sources)):
                 return None
             what = zip(kinds[at].tolist(), places[at].tolist(), strict=True)
             holds: Around = {}
@@ -507,15 +505,6 @@ class Storage:
                 among.fills.append(Fill(statement, of, cell, value))
         among.reach([self._bounds(x, statement, region) for x in cell.indices])
         return cell
-
-    def _is_from_outside(self, statement: Statement, access: Access) -> bool:
-        """Return whether an access reads only from outside of the loops of a statement."""
-        if isinstance(access, Border):
-            parts = (access.there, access.elsewhere)
-            return all(self._is_from_outside(statement, part) for part in parts)
-        if isinstance(access, Result):
-            return {*self.tree.statements[access.statement].loops}.isdisjoint(statement.loops)
-        return not isinstance(access, Table)
 
     def _array_with(self, source: Statement, wanted: Sequence[Around]) -> ResultArray:
         """Return an array of results around which all of these cells can be, or are already."""

@@ -19,7 +19,7 @@ from scalargrad.compiler.nests.finder.access import (
 )
 from scalargrad.compiler.nests.finder.instructions import NUMBER, Instructions
 from scalargrad.compiler.nests.finder.split import peeled, rows_apart, split, unroll_loop
-from scalargrad.compiler.nests.finder.structure import Structure, flat, search
+from scalargrad.compiler.nests.finder.structure import Search, Structure
 from scalargrad.compiler.nests.finder.tree import (
     Access,
     Border,
@@ -104,27 +104,27 @@ class _Simplest:
         """Loops without loops in them."""
         n = len(self.recording)
         most = min(max(_FLAT, n // _NODES_EACH), _LAST, n // _LEAST_TURNS)
-        return flat(self.recording, most)
+        return Search(self.recording, self.recording.kinds, extrapolate=False).run_flat(most)
 
     def search(self) -> None:
         """Search until a tree has no tables or choices."""
         recording, are_numbers = self.recording, self.recording.kinds == NUMBER
         for kinds in (are_numbers, None):
-            structure = search(recording, kinds)
+            structure = Search(recording, kinds).run()
             if structure is None:
                 break
             self._take(structure)
             if structure.is_extrapolated and (self.tree is None or count_tables(self.tree)):
-                self._take(search(recording, kinds, extrapolate=False))
+                self._take(Search(recording, kinds, extrapolate=False).run())
             if self.tree is not None and not _chooses(self.tree):
                 break
         repeats = not all(map(_is_irregular, self._taken))
         if _chooses(self.tree) if self.tree else repeats:  # additions of two turns may be one run
-            self._take(search(recording, are_numbers, least=_TURNS))
+            self._take(Search(recording, are_numbers, least=_TURNS).run())
         if self.tree is not None and count_tables(self.tree):  # two sums may share what is one loop
-            self._take(search(recording, recording.kinds))
+            self._take(Search(recording, recording.kinds).run())
         if self.tree is None or _chooses(self.tree):
-            structure = search(recording, are_numbers, joined=True)
+            structure = Search(recording, are_numbers, joined=True).run()
             if self.tree is None or (structure and structure.size < self.tree.structure.size):
                 self._take(structure)
 

@@ -63,7 +63,7 @@ def _split(structure: Structure, loop: Loop, addresses: list[Integers]) -> Struc
     if times and (length := max(_row_length(x, times) for x in addresses)):
         rows = np.full(len(loop.counts), times // length)
         return _in_rows(structure, loop, np.full(int(rows.sum()), length), rows)
-    if times and all(_is_steady(np.diff(x.reshape(-1, times), axis=1)) for x in addresses):
+    if times and all(_is_even(np.diff(x.reshape(-1, times), axis=1)[:, 1:]) for x in addresses):
         return None
     jumps = _jumps(addresses, loop.counts)
     if jumps is None:
@@ -106,11 +106,6 @@ def _addresses(tree: Tree) -> dict[Loop, list[Integers]]:
     return found
 
 
-def _is_steady(strides: Integers) -> bool:
-    """Return whether the strides of each row are equal, the first one aside."""
-    return _is_even(strides[:, 1:])
-
-
 def _row_length(addresses: Integers, times: int, *, is_whole: bool = True) -> int:
     """Return the length of rows between which each column moves evenly; 0 if there is none.
 
@@ -118,7 +113,7 @@ def _row_length(addresses: Integers, times: int, *, is_whole: bool = True) -> in
     """
     turns = addresses.reshape(-1, times)
     strides = np.diff(turns, axis=1)
-    if _is_steady(strides):
+    if _is_even(strides[:, 1:]):
         return 0
     most = min(times // _ROWS, times if is_whole else _LONGEST)
     for length in range(2, most + 1):
@@ -164,22 +159,42 @@ def _commonest(numbers: Integers) -> int:
 
 def _in_rows(structure: Structure, loop: Loop, lengths: Integers, rows: Integers) -> Structure:
     """Return the structure with rows of these lengths in the place of each turn's loop."""
-    n, of = len(structure.recording), loop.symbols - len(structure.recording)
-    own = np.repeat(of, rows)
-    entered = np.repeat(np.cumsum(loop.counts) - loop.counts, rows)
-    done = np.cumsum(lengths) - lengths - entered
-    starts, periods, counts = structure.starts.copy(), structure.periods.copy(), structure.counts
-    begin, inner = starts[own] + periods[own] * done, periods[own]
-    starts[of], periods[of] = len(structure.pool) + np.cumsum(rows) - rows, 1
-    counts = counts.copy()
-    counts[of] = rows
-    return replace(
-        structure,
-        starts=np.concatenate([starts, begin]),
-        periods=np.concatenate([periods, inner]),
-        counts=np.concatenate([counts, lengths]),
-        pool=np.concatenate([structure.pool, n + len(starts) + np.arange(len(lengths))]),
-    )
+    of = loop.symbols - len(structure.recording)
+    own, entered = np.repeat(of, rows), np.repeat(np.cumsum(loop.counts) - loop.counts, rows)
+    done, inner = np.cumsum(lengths) - lengths - entered, structure.periods[own]
+    loops = structure.starts[own] + inner * done, inner, lengths
+    first = len(structure.recording) + len(structure.starts)
+    return _refilled(structure, of, (1, rows), loops, first + np.arange(len(lengths)))
+
+
+def _refilled(
+    structure: Structure,
+    of: Integers,
+    turns: tuple[int, int | Integers],
+    loops: tuple[Integers, Integers, Integers],
+    pool: Integers,
+) -> Structure:
+    """Return the structure with other symbols in loops, and with further loops.
+
+    Parameters
+    ----------
+    structure : Structure
+    of : integers
+        The loops that are filled anew.
+    turns : pair
+        Their period, and how many copies each of them has.
+    loops : tuple of integers
+        The starts, periods and counts of the further loops.
+    pool : integers
+        The symbols of the loops, one after the other.
+    """
+    found = structure.starts.copy(), structure.periods.copy(), structure.counts.copy()
+    found[1][of], found[2][of] = turns
+    sizes = found[1][of] * found[2][of]
+    found[0][of] = len(structure.pool) + np.cumsum(sizes) - sizes
+    starts, periods, counts = (np.concatenate(pair) for pair in zip(found, loops, strict=True))
+    symbols = np.concatenate([structure.pool, pool])
+    return replace(structure, starts=starts, periods=periods, counts=counts, pool=symbols)
 
 
 def _peeled(structure: Structure, loop: Loop, addresses: list[Integers]) -> Structure | None:
@@ -201,19 +216,9 @@ def rows_apart(structure: Structure, loop: Loop, length: int = 1) -> Structure:
     """
     n, of, times = len(structure.recording), loop.symbols - len(structure.recording), loop.times
     assert times is not None
-    starts, periods, counts = (
-        x.copy() for x in (structure.starts, structure.periods, structure.counts)
-    )
-    begin, period, rows = starts[of], int(periods[of[0]]), (times - 1) // length
+    begin, period, rows = structure.starts[of], int(structure.periods[of[0]]), (times - 1) // length
     after = np.arange(period * length * rows, period * times)
-    whole = n + len(starts) + np.arange(len(of))[:, None]
+    whole = n + len(structure.starts) + np.arange(len(of))[:, None]
     found = np.concatenate([whole, structure.pool[begin[:, None] + after]], axis=1)
-    starts[of] = len(structure.pool) + found.shape[1] * np.arange(len(of))
-    periods[of], counts[of] = found.shape[1], 1
-    return replace(
-        structure,
-        starts=np.concatenate([starts, begin]),
-        periods=np.concatenate([periods, np.full_like(of, period * length)]),
-        counts=np.concatenate([counts, np.full_like(of, rows)]),
-        pool=np.concatenate([structure.pool, found.ravel()]),
-    )
+    loops = begin, np.full_like(of, period * length), np.full_like(of, rows)
+    return _refilled(structure, of, (found.shape[1], 1), loops, found.ravel())

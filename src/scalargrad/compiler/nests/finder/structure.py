@@ -95,39 +95,6 @@ class Structure:
         )
 
 
-def search(
-    recording: Instructions,
-    kinds: NDArray[np.int8] | None,
-    *,
-    joined: bool = False,
-    extrapolate: bool = True,
-    least: int = 0,
-) -> Structure | None:
-    """Return the loops of a recording; None if it is irregular.
-
-    Parameters
-    ----------
-    recording : Instructions
-    kinds : integers, optional
-        A property of each operand that all copies must share, but for the first. If it is whether
-        the operand is a number, a sum that starts from 0 ends the one before it; if it is the kind,
-        so does a sum of products with given numbers.
-    joined : bool
-        Whether copies that take one of a few ways are copies of each other; None if there are none.
-    extrapolate : bool
-        Whether turns join a loop that is extrapolated from extents of inner loops.
-    least : int
-        The fewest copies of nodes that are a loop, unless there are loops among these.
-    """
-    return _Search(recording, kinds, joined, extrapolate, least).run()
-
-
-def flat(recording: Instructions, most: int) -> Structure | None:
-    """Return a recording as loops without loops in them; None if it has more statements."""
-    found = _Search(recording, recording.kinds, joined=False, extrapolate=False, least=0).run_flat()
-    return found if found.size <= most else None
-
-
 def mixed(numbers: Integers | Codes) -> Codes:
     """Return a hash of each number."""
     x = numbers.astype(np.uint64) * _MIX[0]
@@ -143,8 +110,22 @@ def _together(rows: Codes) -> Codes:
     return mixed(found + np.uint64(period))
 
 
-class _Search:
-    """The symbols that are left, and the loops found so far.
+class Search:
+    """A search for loops: the symbols that are left, and the loops found so far.
+
+    Parameters
+    ----------
+    recording : Instructions
+    kinds : integers, optional
+        A property of each operand that all copies must share, but for the first. If it is whether
+        the operand is a number, a sum that starts from 0 ends the one before it; if it is the kind,
+        so does a sum of products with given numbers.
+    joined : bool
+        Whether copies that take one of a few ways are copies of each other.
+    extrapolate : bool
+        Whether turns join a loop that is extrapolated from extents of inner loops.
+    least : int
+        The fewest copies of nodes that are a loop, unless there are loops among these.
 
     Attributes
     ----------
@@ -164,9 +145,10 @@ class _Search:
         self,
         recording: Instructions,
         kinds: NDArray[np.int8] | None,
-        joined: bool,
-        extrapolate: bool,
-        least: int,
+        *,
+        joined: bool = False,
+        extrapolate: bool = True,
+        least: int = 0,
     ) -> None:
         n = len(recording)
         self.recording, self.joined, self.least = recording, joined, least
@@ -185,7 +167,7 @@ class _Search:
         self.crossings: dict[int, Integers] = {}
 
     def run(self) -> Structure | None:
-        """Fold all loops."""
+        """Return all loops; None if the recording is irregular, or there are no copies to join."""
         n = len(self.recording)
         if self.joined and not self._join():
             return None
@@ -196,12 +178,15 @@ class _Search:
             pass
         return self._structure()
 
-    def run_flat(self) -> Structure:
-        """Fold flat loops, which hold no loops, each time the one that saves most symbols."""
+    def run_flat(self, most: int) -> Structure | None:
+        """Return loops that hold no loops; None if there are more statements than `most`.
+
+        Each time the one that saves most symbols is folded.
+        """
         while any(map(self._fold, self._saving())):
             loops = np.flatnonzero(self.extents)  # no two are alike from now on
             self.codes[loops] = self.plain[loops] = mixed(_INPUTS + self.symbols[loops])
-        return self._structure()
+        return self._structure() if self.sizes.sum() <= most else None
 
     def _saving(self) -> list[int]:
         """Return the periods of loops that save symbols, first that of the one that saves most."""

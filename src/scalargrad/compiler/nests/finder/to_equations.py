@@ -21,7 +21,6 @@ from scalargrad.compiler.nests.finder.additions import Sum, sums_of
 from scalargrad.compiler.nests.finder.cells import (
     Choice,
     Fill,
-    NotWrittenError,
     Read,
     ResultArray,
     Storage,
@@ -32,6 +31,7 @@ from scalargrad.compiler.nests.finder.tree import Loop, Statement, Tree
 from scalargrad.compiler.nests.node_cells import Column
 from scalargrad.compiler.passes.expressions import FixedArity
 from scalargrad.compiler.passes.kinds import Op
+from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Operation
 
@@ -62,26 +62,20 @@ def to_equations(
 
     Raises
     ------
-    NotWrittenError
+    TraceError
         If an operand reads too many things by turns.
     """
-    return _Writer(tree, builder, inputs, results, around).run()
+    writer = _Writer(Storage(tree, builder, inputs, sums_of(tree, results), around=around))
+    return writer.run(results)
 
 
 class _Writer:
     """Writes the statements of a tree into a builder."""
 
-    def __init__(
-        self,
-        tree: Tree,
-        builder: Builder,
-        inputs: Sequence[Array],
-        results: Sequence[int],
-        around: bool,
-    ) -> None:
-        self.tree, self.builder, self.inputs, self.results = tree, builder, inputs, results
-        self.sums = sums_of(tree, results)
-        self.storage = Storage(tree, self.builder, self.inputs, self.sums, around=around)
+    def __init__(self, storage: Storage) -> None:
+        self.storage, self.sums = storage, storage.sums
+        self.tree = tree = storage.tree
+        self.builder = storage.builder
         self.operations = [operation_of(tree.recording.table[s.code]) for s in tree.statements]
         #: The fills to write just before a statement, and before a loop is opened.
         self.before: dict[Statement | Loop, list[Fill]] = defaultdict(list)
@@ -91,7 +85,7 @@ class _Writer:
         for s in tree.statements:
             self._allot(s)
         if is_padded(tree):
-            raise NotWrittenError
+            raise TraceError("arrays of results have many cells that are never written")
 
     def _allot(self, statement: Statement) -> None:
         """Make the arrays of a statement."""
@@ -113,19 +107,19 @@ class _Writer:
             inner = [loop for loop, part in zip(loops, fill.region, strict=True) if part != (0, 0)]
             self.before[inner[0] if inner else fill.statement].append(fill)
 
-    def run(self) -> list[tuple[Integers, Column]]:
-        """Write all statements."""
+    def run(self, results: Sequence[int]) -> list[tuple[Integers, Column]]:
+        """Write all statements; return columns of cells of results."""
         self._body(self.tree.body, ())
         for cell, kind, place in self.storage.copies:
             self._set(cell, self._copied(kind, place))
-        return [*self._columns(self.results)]
+        return [*self._columns(results)]
 
     def _copied(self, kind: int, place: int) -> Arg:
         if kind == GIVEN:
-            return Cell(self.inputs[place // INPUT_STRIDE], (Index(place % INPUT_STRIDE),))
+            return Cell(self.storage.inputs[place // INPUT_STRIDE], (Index(place % INPUT_STRIDE),))
         if kind == COMPUTED:
             ((_, column),) = self._columns([place])
-            return column.cell(0)
+            return column.cell(0, {})
         return float(np.int64(place).view(np.float64))
 
     def _columns(self, nodes: Sequence[int]) -> Iterator[tuple[Integers, Column]]:
@@ -218,7 +212,7 @@ class _Writer:
         if not less and extent == own.extent:
             return own
         if extent.via:
-            raise NotWrittenError
+            raise TraceError("fewer turns of a loop whose extents are a table")
         return self.builder.var(extent - less)
 
     # Operands ----------------------------------------------------------------------------------
