@@ -174,9 +174,9 @@ def _chain_starts(nodes: Nodes) -> dict[int, int]:
 
 
 def _inner(program: Program, sweeps: _Sweeps) -> _Sweeps:
-    """Return the sweeps to be written out: those that others read, or by a constant."""
+    """Return the sweeps to be written out: what others or their points read, or by constants."""
     nodes, constants = program.nodes(), program.constants.keys()
-    needed = nodes.needed(x for seeds in sweeps for x in seeds)
+    needed = nodes.needed(x for seeds, wrt in sweeps.items() for x in (*seeds, *wrt.values()))
     return {
         seeds: wrt
         for seeds, wrt in sweeps.items()
