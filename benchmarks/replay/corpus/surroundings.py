@@ -97,6 +97,23 @@ def model_as_the_function() -> Call:
 
 
 @program
+def models_in_turn() -> Call:
+    """Losses of three networks, each of which the compiled function finds by the same name."""
+    models = [MLP(2, [8, 1], activation="tanh", rng=k) for k in range(3)]
+    held = {"model": models[0]}
+    loss = jit(lambda: sum(held["model"]([x, -x]) ** 2 for x in (0.5, 1.5)))
+
+    def run() -> list[float]:
+        found = []
+        for model in models:
+            held["model"] = model
+            found.append(loss().data)
+        return found
+
+    return run, ()
+
+
+@program
 def model_as_an_argument() -> Call:
     """Compute the loss of a model on a batch."""
     model = Sequential(Linear(2, 3, rng=1), Tanh(), Linear(3, 1, rng=2))

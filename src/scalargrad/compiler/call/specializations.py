@@ -98,6 +98,10 @@ class Shape:
         return None
 
 
+#: The most others that are kept of one key: each is compared whenever Values are bound anew.
+_ALIKE = 4
+
+
 class Known(NamedTuple):
     """Surroundings of a function, the paths valid in them, and the layout of objects given."""
 
@@ -158,8 +162,9 @@ class Specializations(Lock):
         found = next((x for x in same if x.are_unchanged()), None)
         found = found or Surroundings(roots, self.names, objects)
         kept = (x for x in self._known if not (x.objects and objects))
-        others = [x for x in kept if x is not found and x.key != found.key]  # with other Values
-        self._known = [found, *others][:KEPT]
+        others = [x for x in kept if x is not found]
+        alike = [x for x in others if x.key == found.key]  # with other Values
+        self._known = [found, *(x for x in others if x not in alike[_ALIKE:])][:KEPT]
         return found
 
     def record(self, call: Call, *, at_once: bool = False) -> Specialization | None:

@@ -133,9 +133,11 @@ class Rereading:
         def holds() -> bool:
             before = numbers_compared[0]
             try:
-                if not (frozen == live and [*map(call, measures, measured)] == told):
+                if [*map(call, measures, measured)] != told:
                     return False
                 if lists and not are_alike([*_all_of(map(call, every, holders))], items):
+                    return False
+                if frozen != live:
                     return False
             except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared
                 return False
