@@ -7,6 +7,7 @@ import collections
 import copy
 import datetime as dt
 import enum
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -321,6 +322,15 @@ def test_what_hides_results_is_refused(made: Callable[[Any], Any]) -> None:
     """It would hold numbers of a recording that is over; found out when the function returns."""
     with pytest.raises(TraceError, match="return"):
         jit(made)(Value(3.0))
+
+
+def test_a_result_is_nested_as_deep_as_it_was() -> None:
+    """Pairs of a number and the rest, as functional programs write a list of 300."""
+
+    def chain(x: Any) -> Any:
+        return functools.reduce(lambda rest, k: [x * k, 0.0, None, rest], map(float, range(300)), x)
+
+    assert jit(chain)(2.0) == chain(2.0)
 
 
 def test_keys_of_results_are_text_and_constants() -> None:

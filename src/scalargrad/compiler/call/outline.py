@@ -10,7 +10,7 @@ import gc
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
-from itertools import groupby
+from itertools import groupby, repeat
 from operator import itemgetter
 from types import FunctionType, ModuleType
 from typing import Any
@@ -148,10 +148,11 @@ def filler(outline: Any, *, of_array: bool = False) -> Callable[[Any], Any]:
         Whether what was computed is an array of floats, rather than a list.
     """
     names: dict[str, Any] = {"like": like, "record": _record, "filled_array": _filled_array}
-    try:
-        return eval(f"lambda x: {_Expression(names, of_array).of(outline)}", names)  # type: ignore[no-any-return]
-    except (SyntaxError, RecursionError, MemoryError):  # of CPython's parser
-        raise TraceError("a compiled function returned lists nested too deeply") from None
+    return eval(f"lambda x: {_Expression(names, of_array).of(outline)}", names)  # type: ignore[no-any-return]
+
+
+#: The most levels of an expression: Python reads about 200. `_CONSTANT` marks constants.
+_DEEP, _CONSTANT = 50, "constant"
 
 
 class _Expression:
@@ -168,22 +169,23 @@ class _Expression:
     def __init__(self, names: dict[str, Any], of_array: bool) -> None:
         self.names, self.of_array = names, of_array
 
-    def of(self, outline: Any) -> str:
-        """Return the expression of an outline."""
+    def of(self, outline: Any, depth: int = 0) -> str:
+        """Return the expression of an outline, which is inside so many others."""
         kind = type(outline)
         if kind is Place:
             return f"x.item({outline.index})" if self.of_array else f"x[{outline.index}]"
         if is_object_array(outline):
             return self._array([*outline.flat], outline.shape)
         if kind is dict:
-            named = (f"{self.name(key)}: {self.of(x)}" for key, x in outline.items())
-            return f"{{{', '.join(named)}}}"
+            pairs = zip(map(self.name, outline), self._each(outline.values(), depth), strict=True)
+            return f"{{{', '.join(map(': '.join, pairs))}}}"
         if isinstance(outline, list | tuple | dict):
-            items = self._items(outline.values() if isinstance(outline, dict) else outline)
+            parts = outline.values() if isinstance(outline, dict) else outline
+            items = self._items(parts, depth)
             found = f"({items},)" if kind is tuple and items else f"[{items}]"
             return found if kind in {list, tuple} else f"like({self.name(outline)}, {found})"
         if is_dataclass_object(outline):
-            return f"record({self.name(kind)}, {self.of(attributes(outline))})"
+            return f"record({self.name(kind)}, {self.of(attributes(outline), depth)})"
         return self.name(outline) + ".copy()" * isinstance(outline, np.ndarray)
 
     def name(self, constant: Any) -> str:
@@ -192,13 +194,21 @@ class _Expression:
         self.names[name] = constant
         return name
 
-    def _items(self, parts: Iterable[Any]) -> str:
-        """Return items of a list; those at consecutive places are taken together."""
+    def _each(self, parts: Iterable[Any], depth: int) -> list[str]:
+        """Return the expressions of parts; each that is deep is a function of its own."""
+        if depth < _DEEP:
+            return [*map(self.of, parts, repeat(depth + 1))]
+        return [f"{self.name(filler(x, of_array=self.of_array))}(x)" for x in parts]
+
+    def _items(self, parts: Iterable[Any], depth: int) -> str:
+        """Return items of a list; constants, and those at consecutive places, are taken at once."""
         found: list[str] = []
         for begin, group in groupby(enumerate(parts), _begin):
             items = [x for _, x in group]
             if begin is None or len(items) == 1:
-                found += map(self.of, items)
+                found += self._each(items, depth)
+            elif begin == _CONSTANT:
+                found.append(f"*{self.name(items)}")
             else:
                 first = items[0].index
                 row = f"x[{first}:{first + len(items)}]"
@@ -209,13 +219,13 @@ class _Expression:
         """Return what makes an array: of floats or bools if all entries are, else of objects."""
         if self.of_array and {Place, float}.issuperset(map(type, entries)):
             return f"{self.name(_template_filler(entries, shape))}(x)"
-        return f"filled_array([{self._items(entries)}], {shape})"
+        return f"filled_array([{self._items(entries, 0)}], {shape})"
 
 
-def _begin(item: tuple[int, Any]) -> int | None:
-    """Return where a row begins that has consecutive places; None for what is no place."""
+def _begin(item: tuple[int, Any]) -> int | str | None:
+    """Return where a row begins that has consecutive places, or that an item is a constant."""
     k, x = item
-    return x.index - k if isinstance(x, Place) else None
+    return x.index - k if isinstance(x, Place) else _CONSTANT if type(x) in PLAIN else None
 
 
 def _filled_array(items: list[Any], shape: tuple[int, ...]) -> Any:
