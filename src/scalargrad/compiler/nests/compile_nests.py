@@ -16,9 +16,8 @@ from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.compiler.nests.blocks import in_blocks
 from scalargrad.compiler.nests.equations import Body, statements
 from scalargrad.compiler.nests.equations import Program as Equations
-from scalargrad.compiler.nests.finder.find import SHORT, trees, work
+from scalargrad.compiler.nests.finder.find import SHORT, trees
 from scalargrad.compiler.nests.finder.instructions import Instructions
-from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lowering import Form, Lowered, Lowering
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.numpy_runner import NumpyNested, numpy_code
@@ -36,12 +35,6 @@ from scalargrad.table.operation import Elementwise
 
 #: The most nodes of a program that is not searched for loops.
 _SMALL = 64
-#: The time of the loops of a short program, in nanoseconds, above which it is compiled node by
-#: node: tables make loops slow.
-_SLOW = 15_000
-#: The most nodes of another that is so if its loops also take more than `_EACH` nanoseconds
-#: for each node.
-_MEDIUM, _EACH = 10_000, 10
 #: The most lines of code that LLVM optimizes, and the turns of steps for each line above which it
 #: does: to optimize takes several times as long.
 _LONG, _REPEATED = 30_000, 8
@@ -161,8 +154,8 @@ def _in_forms(program: Program, *, is_last: bool) -> Iterator[tuple[Partition, l
 
 
 def _forms(recordings: Sequence[Instructions]) -> Iterator[list[Form]]:
-    """Yield a tree for each part of a program, or the part if it has none or is faster without."""
-    searches = [map(_form, trees(x)) if len(x) > _SMALL else iter(()) for x in recordings]
+    """Yield a tree for each part of a program, or the part if it has none."""
+    searches = [trees(x) if len(x) > _SMALL else iter(()) for x in recordings]
     found: list[Form] = [*recordings]
     is_left = all(len(x) <= SHORT for x in recordings)  # which needs no loops
     while True:
@@ -172,13 +165,6 @@ def _forms(recordings: Sequence[Instructions]) -> Iterator[list[Form]]:
         found = [old if new is None else new for old, new in zip(found, more, strict=True)]
         is_left = False
         yield found
-
-
-def _form(tree: Tree) -> Form:
-    """Return a tree, or its recording if that runs faster node by node."""
-    n, time = len(tree.recording), work(tree)
-    is_short = n <= SHORT or (n <= _MEDIUM and time > _EACH * n)
-    return tree.recording if is_short and time > _SLOW else tree
 
 
 def is_printed(op: Op) -> bool:

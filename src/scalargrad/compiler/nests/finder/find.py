@@ -209,16 +209,10 @@ def score(tree: Tree) -> float:
 
 def _time(tree: Tree) -> float:
     """Return about how many nanoseconds a run takes, and its share of the time to compile."""
-    return work(tree) + _COMPILED * len(tree.statements)
-
-
-def work(tree: Tree) -> float:
-    """Return about how many nanoseconds a run of a tree takes."""
     waiting = {loop for s in tree.statements for x in s.operands for loop in _waits(s, x)}
     bodies = Counter(s.loops[-1] for s in tree.statements if s.loops)
-    found = _ENTERED * sum(
-        len(x.counts) for x in tree.loops if x.times is None and x.counts.max() > 1
-    )
+    entered = sum(len(x.counts) for x in tree.loops if x.times is None and x.counts.max() > 1)
+    found = _ENTERED * entered + _COMPILED * len(tree.statements)
     for s in tree.statements:
         is_wide = s.loops and s.loops[-1] not in waiting and s.loops[-1].counts.max() > _LANES
         each = _EACH / _LANES if is_wide and not has_tables(s) else _EACH
@@ -275,5 +269,5 @@ def _split(tree: Tree) -> Tree:
         before, tree = tree, Tree(changed)
         if not read_operands(tree, _WORSE * limit, before):
             break
-        best = min(best, tree, key=cost)
+        best = min(best, tree, key=score)
     return best
