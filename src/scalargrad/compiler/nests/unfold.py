@@ -200,6 +200,13 @@ class _Unfolding(Writer):
         #: True if maxima are written as chains, since by their operands they would not be alike.
         self.varies = len({*map(len, largest)}) > _VARIOUS
 
+    def write(self, op: Op, args: Iterable[int]) -> int:
+        """Write an operation, or its result if its operands are constants."""
+        numbers = [self.constants.get(x) for x in args]
+        if isinstance(op, Elementwise) and None not in numbers:
+            return self.constant(op.of_floats_unchecked(*numbers))
+        return super().write(op, args)
+
     def run(self) -> Program:
         old, new = self.source, self.places
         nodes = old.nodes()

@@ -18,7 +18,7 @@ from scalargrad.compiler.nests.finder.access import (
     starts_there,
 )
 from scalargrad.compiler.nests.finder.instructions import NUMBER, Instructions
-from scalargrad.compiler.nests.finder.split import peeled, rows_apart, split, unroll_loop
+from scalargrad.compiler.nests.finder.split import last_apart, peeled, split, unroll_loop
 from scalargrad.compiler.nests.finder.structure import Search, Structure
 from scalargrad.compiler.nests.finder.tree import (
     Access,
@@ -184,7 +184,7 @@ def _with_turns_written(tree: Tree) -> Tree:
             break
         loop = max(left, key=lambda x: x.number)
         tried.add(int(loop.symbols[0]))
-        changed = unroll_loop if loop in short else rows_apart
+        changed = unroll_loop if loop in short else last_apart
         tree = min(tree, _read(changed(tree.structure, loop), tree), key=_time)
     return tree
 

@@ -7,7 +7,7 @@ wherever the strides of most operands jump.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +25,8 @@ _LEAST = 4
 _ROWS = 3
 #: The most turns of a row, if the last row is not whole: it is then unrolled.
 _LONGEST = 12
+#: The most loops in the place of one, each of which reads other arrays.
+_PIECES = 12
 #: The distance between the addresses of the results of two statements.
 _STATEMENT_STRIDE = 1 << 32
 
@@ -63,6 +65,9 @@ def _split(structure: Structure, loop: Loop, addresses: list[Integers]) -> Struc
     if times and (length := max(_row_length(x, times) for x in addresses)):
         rows = np.full(len(loop.counts), times // length)
         return _in_rows(structure, loop, np.full(int(rows.sum()), length), rows)
+    has_loops = any(isinstance(x, Loop) for x in loop.body)
+    if times and not has_loops and (pieces := _pieces(addresses, times)):
+        return _in_pieces(structure, loop, pieces)
     if times and all(_is_even(np.diff(x.reshape(-1, times), axis=1)[:, 1:]) for x in addresses):
         return None
     jumps = _jumps(addresses, loop.counts)
@@ -125,6 +130,18 @@ def _row_length(addresses: Integers, times: int, *, is_whole: bool = True) -> in
         if not bends[:, 1:].any() and (times > _ROWS * length or not bends.any()):
             return length
     return 0
+
+
+def _pieces(addresses: list[Integers], times: int) -> list[tuple[int, int]]:
+    """Return pieces of a loop, as of `_in_pieces`, whose operands read one source each.
+
+    There are none if a source changes often, or not at all.
+    """
+    sources = np.concatenate([x.reshape(-1, times) // _STATEMENT_STRIDE for x in addresses])
+    changes = np.flatnonzero(np.diff(sources, axis=1).any(axis=0)) + 1
+    if not 1 < len(changes) < _PIECES or len(changes) * _LEAST > times:
+        return []
+    return [(1, int(x)) for x in np.diff([0, *changes, times])]
 
 
 def _is_even(strides: Integers) -> bool:
@@ -206,19 +223,47 @@ def _peeled(structure: Structure, loop: Loop, addresses: list[Integers]) -> Stru
     length = max(lengths)
     if not length or 2 * lengths.count(length) < len(lengths):
         return None
-    return rows_apart(structure, loop, length)
+    return _rows_apart(structure, loop, length)
 
 
-def rows_apart(structure: Structure, loop: Loop, length: int = 1) -> Structure:
+def last_apart(structure: Structure, loop: Loop) -> Structure:
+    """Return the structure with the last turn of a loop written out after it."""
+    return _rows_apart(structure, loop, 1)
+
+
+def _rows_apart(structure: Structure, loop: Loop, length: int) -> Structure:
     """Return the structure with a loop of rows of some turns, and the last turns after it.
 
     These are at least one, written out.
     """
-    n, of, times = len(structure.recording), loop.symbols - len(structure.recording), loop.times
-    assert times is not None
-    begin, period, rows = structure.starts[of], int(structure.periods[of[0]]), (times - 1) // length
-    after = np.arange(period * length * rows, period * times)
-    whole = n + len(structure.starts) + np.arange(len(of))[:, None]
-    found = np.concatenate([whole, structure.pool[begin[:, None] + after]], axis=1)
-    loops = begin, np.full_like(of, period * length), np.full_like(of, rows)
-    return _refilled(structure, of, (found.shape[1], 1), loops, found.ravel())
+    assert loop.times is not None
+    rows, rest = divmod(loop.times - 1, length)
+    return _in_pieces(structure, loop, [(length, rows), (rest + 1, 1)])
+
+
+def _in_pieces(structure: Structure, loop: Loop, pieces: Sequence[tuple[int, int]]) -> Structure:
+    """Return the structure with several loops in the place of one, one after the other.
+
+    Parameters
+    ----------
+    structure : Structure
+    loop : Loop
+        It always has the same number of turns.
+    pieces : sequence of pair
+        How many turns make one of each new loop, and how often; a single turn is written out.
+    """
+    of = loop.symbols - len(structure.recording)
+    begin, period = structure.starts[of], int(structure.periods[of[0]])
+    new, found = len(structure.recording) + len(structure.starts), list[Integers]()
+    loops = list[Integers]()
+    for length, rows in pieces:
+        if rows > 1:
+            found.append(new + np.arange(len(of))[:, None])
+            new += len(of)
+            loops.append(np.array([begin, *np.full((2, len(of)), [[period * length], [rows]])]))
+        else:
+            found.append(structure.pool[begin[:, None] + np.arange(period * length)])
+        begin = begin + period * length * rows
+    pool = np.concatenate(found, axis=1)
+    starts, periods, counts = np.concatenate(loops, axis=1)
+    return _refilled(structure, of, (pool.shape[1], 1), (starts, periods, counts), pool.ravel())
