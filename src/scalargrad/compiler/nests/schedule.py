@@ -11,8 +11,6 @@ Allen and Kennedy, Optimizing Compilers for Modern Architectures, 2001, chapters
 
 from __future__ import annotations
 
-import heapq
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -147,29 +145,13 @@ def strongly_connected(placed: Sequence[Placed], edges: Sequence[Edge]) -> list[
         return [[x] for x in placed]
     readers: dict[Placed, list[Placed]] = {x: [] for x in placed}
     writers: dict[Placed, list[Placed]] = {x: [] for x in placed}
-    for edge in edges:
+    for edge in sorted(edges, key=lambda edge: -edge.reader.number):
         readers[edge.writer].append(edge.reader)
         writers[edge.reader].append(edge.writer)
+    order = _reached(placed[::-1], readers, set())
     seen: set[Placed] = set()
-    found = [_reached([x], writers, seen) for x in reversed(_reached(placed, readers, set()))]
-    components = [sorted(x, key=lambda member: member.number) for x in found if x]
-    of = {x: k for k, component in enumerate(components) for x in component}
-    after: list[set[int]] = [set() for _ in components]
-    for edge in edges:
-        if of[edge.writer] != of[edge.reader]:
-            after[of[edge.writer]].add(of[edge.reader])
-    waits = Counter(k for others in after for k in others)
-    ready = [(x[0].number, k) for k, x in enumerate(components) if not waits[k]]
-    heapq.heapify(ready)
-    ordered = []
-    while ready:
-        _, k = heapq.heappop(ready)
-        ordered.append(components[k])
-        for other in after[k]:
-            waits[other] -= 1
-            if not waits[other]:
-                heapq.heappush(ready, (components[other][0].number, other))
-    return ordered
+    found = (_reached([x], writers, seen) for x in reversed(order))
+    return [sorted(x, key=lambda member: member.number) for x in found if x]
 
 
 def _reached(
