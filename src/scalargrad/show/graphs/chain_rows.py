@@ -86,7 +86,10 @@ def _rows(diagram: Diagram, abreast: int) -> dict[str, int]:
     apart = boxes | {f"{box}-wire" for box in boxes} | {f"{box}-fan" for box in boxes}
     ends = {line.target for line in diagram.lines if line.target.startswith("exit")}
     inner = [x for x in diagram.lines if x.source not in apart and x.target not in ends]
-    rows = _cut(diagram.shapes, inner, abreast)
+    # What is beside the longest way stays with what reads it, as the samples of a sum do; where
+    # that makes rows too long, as in attention, it is cut as well.
+    places, latest = _places(diagram.shapes, inner)
+    rows = _cut(places, latest, inner, abreast) or _cut(latest, latest, inner, abreast)
     found = {id: row for id, row in rows.items() if id not in apart}
     if not found:
         return {}
@@ -130,20 +133,13 @@ def _places(
     return places, latest
 
 
-def _cut(shapes: Sequence[Shape], lines: Sequence[Line], abreast: int) -> dict[str, int]:
-    """Return the row of each shape; empty if the chain is short or cannot be cut.
-
-    What is beside the longest way stays with what reads it, as the samples of a sum do; where that
-    makes rows too long, as in attention, it is cut as well.
-    """
-    places, latest = _places(shapes, lines)
-    return _cut_at(places, latest, lines, abreast) or _cut_at(latest, latest, lines, abreast)
-
-
-def _cut_at(
+def _cut(
     places: Mapping[str, int], latest: Mapping[str, int], lines: Sequence[Line], abreast: int
 ) -> dict[str, int]:
-    """Return the row of each shape by its place, and by the latest at which it could be."""
+    """Return the row of each shape by its place, and by the latest at which it could be.
+
+    It is empty if the chain is short or cannot be cut.
+    """
     length = max(places.values(), default=0)
     if length < abreast + _MORE:
         return {}

@@ -152,15 +152,20 @@ class DiagramLayout:
         Width and height of each shape, and its centre, in pixels.
     paths : dict from str to list of Point
         The Bézier curves of each line.
+    most_arrivals : int
+        The most lines that enter one shape.
     right, bottom : float
         Of the whole, without margins.
     """
 
     side: ClassVar = 8.0  # margins
     above: ClassVar = 8.0
+    #: Whether DOT has no labels, and its ids are numbered, so that equal graphs have equal text.
+    anonymous: ClassVar = False
 
     def __init__(self, diagram: Diagram, direction: str = "LR") -> None:
         self.diagram, self.direction = diagram, direction
+        self._keys: dict[str, str] = {}
         self._fans, self._gates, self._folds, self._boxes = (
             {shape.id for shape in diagram.shapes if isinstance(shape, kind)}
             for kind in (Junction, GateShape, Folded, Box)
@@ -168,6 +173,7 @@ class DiagramLayout:
         self._copying = {x.id for x in diagram.shapes if isinstance(x, GateShape) and x.copies}
         self._is_network = any(line.share is not None for line in diagram.lines)
         self._arrivals = Counter(line.target for line in diagram.lines if line.enters)
+        self.most_arrivals = max(self._arrivals.values(), default=1)
         self._twins = Counter((line.source, line.target) for line in diagram.lines)
         branching = {line.target for line in diagram.lines if line.source in self._fans}
         entering = [x for x in diagram.lines if x.target in branching]
@@ -235,7 +241,7 @@ class DiagramLayout:
 
     def _between_ranks(self) -> float:
         """Return the inches between ranks, where many lines need room to meet."""
-        most = max(self._arrivals.values(), default=1)
+        most = self.most_arrivals
         return 0.7 + 0.3 * most if self._is_network else 0.13 + 0.025 * most
 
     def _declare(self, graph: graphviz.Digraph, shape: Shape) -> None:
@@ -245,7 +251,7 @@ class DiagramLayout:
         if isinstance(shape, Box) and self.direction == "LR":  # level with its wire
             height = WIRE_HEIGHT
         options = {"width": f"{width / _POINTS:.4f}", "height": f"{height / _POINTS:.4f}"}
-        options["label"] = graphviz.escape(self._label(shape))
+        options["label"] = "" if self.anonymous else graphviz.escape(self._label(shape))
         match shape:
             case Wire():
                 options["shape"] = "plaintext"
@@ -297,7 +303,7 @@ class DiagramLayout:
 
     def _key(self, id: str) -> str:
         """Return the name of an id in DOT."""
-        return id
+        return self._keys.setdefault(id, f"k{len(self._keys)}" if self.anonymous else id)
 
     def _columns(self) -> Iterator[Sequence[str]]:
         """Yield shapes that stand in their order though Graphviz is free to exchange them.
@@ -326,15 +332,11 @@ class DiagramLayout:
     def place(self, found: Any) -> None:
         """Read the positions that Graphviz gave."""
         self.right, self.bottom = map(float, found["bb"].split(",")[2:])
-        ids = self._ids()
+        ids = {key: id for id, key in self._keys.items()}
         shapes = (x for x in found.get("objects", []) if x["name"] in ids)
         self.at = {ids[x["name"]]: self._point(x["pos"]) for x in shapes}
         lines = found.get("edges", [])
-        self.paths = {ids.get(x["id"], x["id"]): self._path(x["pos"]) for x in lines if "id" in x}
-
-    def _ids(self) -> dict[str, str]:
-        """Return the ids of shapes by their names in DOT."""
-        return {id: id for id in self.sizes}
+        self.paths = {ids[x["id"]]: self._path(x["pos"]) for x in lines if "id" in x}
 
     def _point(self, written: str) -> Point:
         """Return a point of Graphviz, whose y grows upwards."""

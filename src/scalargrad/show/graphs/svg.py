@@ -6,7 +6,6 @@ it has colours as well, as attributes that other programs read; pages have a sty
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 from math import hypot
@@ -171,8 +170,7 @@ class SvgWriter:
         """Return the attributes of a weight: wide if it is great, dashed if it is negative."""
         if line.share is None:
             return {}
-        crowd = max(Counter(line.target for line in self._diagram.lines).values())
-        size = abs(line.share)
+        size, crowd = abs(line.share), self._layout.most_arrivals
         width, opacity = _THINNEST + size * min(_WIDEST, _CROWDED / crowd), 0.3 + 0.7 * size
         style = {"stroke": diagram.VALUE, "stroke-width": f"{width:.3g}"}
         style["stroke-opacity"] = f"{opacity:.3g}"

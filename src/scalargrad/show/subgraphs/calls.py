@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from scalargrad.show.weighted_sums import readers_of
@@ -57,12 +58,8 @@ def common_beginning(chains: Iterable[Sequence[Any]]) -> list[Any]:
     >>> common_beginning(["layers", "lag"])
     ['l', 'a']
     """
-    shared: list[Any] = []
-    for first, *others in zip(*chains, strict=False):
-        if any(link != first for link in others):
-            break
-        shared.append(first)
-    return shared
+    abreast = zip(*chains, strict=False)
+    return [links[0] for links in takewhile(lambda links: len({*links}) == 1, abreast)]
 
 
 def around(chains: Iterable[Chain]) -> Chain:

@@ -433,16 +433,10 @@ def sort(part: Fold, position: dict[Value, int]) -> None:
         if not cycle:
             part.items = [part.items[k] for k in order]
             return
-        part.items = _opened(part.items, cycle)
-
-
-def _opened(items: Sequence[Item], cycle: Sequence[int]) -> list[Item]:
-    """Return the items with the largest fold of a cycle replaced by its contents."""
-    sizes = {k: len(list(_inside(items[k]))) for k in cycle}
-    largest = max(cycle, key=sizes.__getitem__)
-    opened = items[largest]
-    assert isinstance(opened, Fold)  # nodes alone form no cycle
-    return [*items[:largest], *opened.items, *items[largest + 1 :]]
+        largest = max(cycle, key=lambda k: len([*_inside(part.items[k])]))
+        opened = part.items[largest]
+        assert isinstance(opened, Fold)  # nodes alone form no cycle
+        part.items[largest : largest + 1] = opened.items
 
 
 def _inside(item: Item) -> Iterable[Value]:

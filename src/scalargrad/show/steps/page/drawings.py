@@ -194,16 +194,14 @@ class _PageLayout(DiagramLayout):
 
     side: ClassVar = 20.0
     above: ClassVar = 44.0  # room for a product
+    anonymous: ClassVar = True
 
     def __init__(self, diagram: Diagram) -> None:
-        self._keys: dict[str, str] = {}
         super().__init__(diagram)
-        self.taps = {line.id: f"{line.id}-tap" for line in diagram.lines if self._has_tap(line)}
+        leaving = (x for x in diagram.lines if x.enters and x.source in self._fans)
+        self.taps = {x.id: f"{x.id}-tap" for x in leaving if not x.source.startswith("b")}
         wide = {id for id, count in self._arrivals.items() if count >= _MANY}
         self._together = {x.id for x in diagram.lines if x.target in wide}
-
-    def _has_tap(self, line: Line) -> bool:
-        return line.enters and line.source in self._fans and not line.source.startswith("b")
 
     def width(self, text: str, letters: int = 14) -> float:
         """Return the width of a text in whatever font the reader has."""
@@ -225,16 +223,10 @@ class _PageLayout(DiagramLayout):
         height = WIRE_HEIGHT + 2 * _NAME_HEIGHT * bool(name)
         return max(name, number) * _CELL + 6, height
 
-    # DOT without labels, and with ids numbered, so that equal graphs have equal text ------------
-
-    def _key(self, id: str) -> str:
-        return self._keys.setdefault(id, f"k{len(self._keys)}")
-
-    def _label(self, shape: Shape) -> str:  # noqa: ARG002
-        return ""
+    # DOT ----------------------------------------------------------------------------------------
 
     def _between_ranks(self) -> float:
-        meeting = 0.1 + 0.04 * max(0, max(self._arrivals.values(), default=1) - 3)
+        meeting = 0.1 + 0.04 * max(0, self.most_arrivals - 3)
         leaving = Counter(line.source for line in self.diagram.lines if line.source in self._folds)
         parting = _PARTING if max(leaving.values(), default=1) > 1 else 0.0
         return max(min(meeting, 1.2), parting, _CROSSED * bool(self._together))
@@ -253,9 +245,6 @@ class _PageLayout(DiagramLayout):
         options = {"minlen": "3"} if line.id in self._passed else {}
         options |= {"id": self._key(line.id), "weight": weight, "arrowhead": "none"}
         graph.edge(leaving, self._entering(line), **options)
-
-    def _ids(self) -> dict[str, str]:
-        return {key: id for id, key in self._keys.items()}
 
     def line(self, line: Line) -> list[Point]:
         """Return the curves of a line; those before and behind its tap as one."""

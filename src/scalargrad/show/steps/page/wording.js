@@ -28,7 +28,7 @@ function listed(words) {
 
 // The remarks on a step, in the order in which they are read, each with its kind; none of them is empty.
 function remarks(sweep, step, notation) {
-  const alarm = ["alarm", alarmNote(sweep, step)];
+  const alarm = ["alarm", sweep.alarm && steps[sweep.alarm.at] === step && alarmText(sweep)];
   const found = {
     seed: () => recorded.announced[notation].map((text) => ["fan-out", text]),
     forward: () => [["held", heldNote(step)], alarm],
@@ -45,12 +45,7 @@ function heldNote({ node }) {
   return held ? say("held", { largest: held.word }) : "";
 }
 
-// Where inf or nan comes from, at the step at which it appears first.
-function alarmNote(sweep, step) {
-  const { alarm } = sweep;
-  return alarm && steps[alarm.at] === step ? alarmText(sweep) : "";
-}
-
+// Where inf or nan comes from: said at the step at which it appears first.
 function alarmText(sweep) {
   const { node, at } = sweep.alarm;
   const step = steps[at];
