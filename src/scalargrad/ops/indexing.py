@@ -8,9 +8,8 @@ from typing import Any, cast
 
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import recorder
-from scalargrad.ops.comparisons import eq, ge, le, lt, ne
 from scalargrad.ops.rounding import floor
-from scalargrad.ops.selection import where
+from scalargrad.ops.selection import eq, ge, le, lt, ne, where
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import holds, is_real
 from scalargrad.table.validation import scalars

@@ -12,9 +12,8 @@ from scalargrad.errors import OperandError
 from scalargrad.grad_mode import recorder
 from scalargrad.ops.activations import sigmoid
 from scalargrad.ops.arithmetic import abs, mul, square
-from scalargrad.ops.comparisons import eq, gt
 from scalargrad.ops.exponential import exp, log1p, sqrt
-from scalargrad.ops.selection import maximum, where
+from scalargrad.ops.selection import eq, gt, maximum, where
 from scalargrad.system.short_repr import counted
 from scalargrad.table.declaration import ATOM, SUM, Notation
 from scalargrad.table.operation import (

@@ -174,37 +174,31 @@ class Operation:
     #: True if it has one operand or two.
     few = False
 
+    domain: Domain = REAL
+    pattern = ""
+    python: Notation | None = None
+    text: Notation | None = None
+    mathml: Notation | None = None
+    comparison: Notation | None = None
+    javascript: Notation | str | None = None
+    lane: str | None = None
+    expression: Callable[..., Any] | None = None
+
     def __init__(
         self,
         function: Callable[..., Any],
         partials: Callable[..., Any],
         *,
+        name: str = "",
         symbol: str | None = None,
-        domain: Domain = REAL,
-        pattern: str = "",
-        python: Notation | None = None,
-        text: Notation | None = None,
-        mathml: Notation | None = None,
-        comparison: Notation | None = None,
-        javascript: Notation | str | None = None,
-        lane: str | None = None,
-        expression: Callable[..., Any] | None = None,
-        name: str | None = None,
+        **entry: Any,
     ) -> None:
         functools.update_wrapper(self, function)  # type: ignore[arg-type]
-        self.function = function
-        self.partials = partials
+        self.function, self.partials = function, partials
         self.name = name or function.__name__
         self.symbol = symbol or self.name
-        self.domain = domain
-        self.pattern = pattern
-        self.python = python
-        self.text = text
-        self.mathml = mathml
-        self.comparison = comparison
-        self.javascript = javascript or python
-        self.lane = lane
-        self.expression = expression
+        vars(self).update(entry)
+        self.javascript = self.javascript or self.python
 
     __signature__ = CallSignature()
 
