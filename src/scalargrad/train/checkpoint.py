@@ -19,7 +19,6 @@ from scalargrad.losses import Loss
 from scalargrad.optim.lr_scheduler import LRScheduler
 from scalargrad.system.files import write_atomically
 from scalargrad.system.short_repr import in_words, shown
-from scalargrad.table.validation import flag
 from scalargrad.train.examples import Examples
 from scalargrad.train.history import History, spread
 from scalargrad.transforms.draws import rewind, state_of
@@ -102,17 +101,15 @@ class RunState:
             "rng": [_listed(state_of(rng)) for rng in self._generators],
             "history": vars(self._run.history),
             "best_state": self._run.best_state,
-            "ended": self._run.ended,
         }
 
     def _load(self, state: dict[str, Any]) -> None:
         """Load a state into every part."""
-        history, ended = History(**state["history"]), flag(state["ended"], "ended")
+        history = History(**state["history"])
         for name, part in self._stateful().items():
             part.load_state_dict(state[name])
         rewind(list(zip(self._generators, state["rng"], strict=True)))
-        self._run.history, self._run.ended = history, ended
-        self._run.best_state = state["best_state"]
+        self._run.history, self._run.best_state = history, state["best_state"]
 
     def _stateful(self) -> dict[str, Any]:
         names = ("model", "optimizer", "scheduler")
