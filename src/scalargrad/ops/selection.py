@@ -37,19 +37,14 @@ __all__ = [
 # Comparisons, printed by their signs: the bodies only state their meaning, and never run ---------
 
 
-class Comparison(Binary):
-    """An operation of two operands that says true or false."""
-
-    truth = True
-
-
 _APART = Domain(smooth=lambda a, b: not -0.1 < a - b < 0.1)
 
 
-def _comparison(sign: str, written: str = "") -> Callable[[Callable[..., float]], Comparison]:
+def _comparison(sign: str, written: str = "") -> Callable[[Callable[..., float]], Binary]:
     """Declare a comparison with a sign of Python's, which people may write in another way."""
     return primitive(
-        Comparison,
+        Binary,
+        truth=True,
         symbol=written or sign,
         partials=lambda y, a, b: (0.0, 0.0),
         domain=_APART,
@@ -356,16 +351,14 @@ def clip(x: Symbol, min: Symbol, max: Symbol) -> Symbol:
 
 # Logic, and what kind of number an operand is ---------------------------------------------------
 
-_AWAY_FROM_ZERO = Domain(smooth=lambda *x: not any(-0.1 < each < 0.1 for each in x))
+_TRUTH: dict[str, Any] = {
+    "truth": True,
+    "domain": Domain(smooth=lambda *x: not any(-0.1 < each < 0.1 for each in x)),
+    "partials": lambda y, *operands: (0.0,) * len(operands),
+}
 
 
-class Predicate(Unary):
-    """An operation of one operand that says true or false."""
-
-    truth = True
-
-
-@composite(Comparison, symbol="and", partials=lambda y, a, b: (0.0, 0.0), domain=_AWAY_FROM_ZERO)
+@composite(Binary, symbol="and", **_TRUTH)
 def logical_and(a: Symbol, b: Symbol) -> Symbol:
     """Return 1 if both are true, else 0; the gradient is 0.
 
@@ -377,7 +370,7 @@ def logical_and(a: Symbol, b: Symbol) -> Symbol:
     return where(a, ne(b, 0.0), 0.0)
 
 
-@composite(Comparison, symbol="or", partials=lambda y, a, b: (0.0, 0.0), domain=_AWAY_FROM_ZERO)
+@composite(Binary, symbol="or", **_TRUTH)
 def logical_or(a: Symbol, b: Symbol) -> Symbol:
     """Return 1 if at least one is true, else 0; the gradient is 0.
 
@@ -389,7 +382,7 @@ def logical_or(a: Symbol, b: Symbol) -> Symbol:
     return where(a, 1.0, ne(b, 0.0))
 
 
-@composite(Predicate, symbol="not", partials=lambda y, x: (0.0,), domain=_AWAY_FROM_ZERO)
+@composite(Unary, symbol="not", **_TRUTH)
 def logical_not(x: Symbol) -> Symbol:
     """Return 1 if x is false, that is 0, else 0; the gradient is 0.
 
@@ -401,7 +394,7 @@ def logical_not(x: Symbol) -> Symbol:
     return eq(x, 0.0)
 
 
-@composite(Predicate, partials=lambda y, x: (0.0,))
+@composite(Unary, truth=True, partials=lambda y, x: (0.0,))
 def isnan(x: Symbol) -> Symbol:
     """Return 1 if x is NaN, else 0; the gradient is 0.
 
@@ -413,7 +406,7 @@ def isnan(x: Symbol) -> Symbol:
     return ne(x, x)
 
 
-@composite(Predicate, partials=lambda y, x: (0.0,))
+@composite(Unary, truth=True, partials=lambda y, x: (0.0,))
 def isinf(x: Symbol) -> Symbol:
     """Return 1 if x is infinite, else 0; the gradient is 0.
 
@@ -425,7 +418,7 @@ def isinf(x: Symbol) -> Symbol:
     return eq(abs(x), math.inf)
 
 
-@composite(Predicate, partials=lambda y, x: (0.0,))
+@composite(Unary, truth=True, partials=lambda y, x: (0.0,))
 def isfinite(x: Symbol) -> Symbol:
     """Return 1 if x is neither infinite nor NaN, else 0; the gradient is 0.
 

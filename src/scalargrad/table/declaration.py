@@ -167,6 +167,9 @@ class Operation:
         declaration compares numbers and so cannot be traced.
     """
 
+    #: Slots of code that is printed when first needed; `functools.wraps` copies no slots.
+    __slots__ = ("__dict__", "_makers")
+
     lazy = False
     composite = False
     #: True if every result says true (1) or false (0).
@@ -198,6 +201,8 @@ class Operation:
         self.name = name or function.__name__
         self.symbol = symbol or self.name
         vars(self).update(entry)
+        #: The functions that make nodes, by the class of these and what else they depend on.
+        self._makers: dict[Any, Callable[..., Any]] = {}
         self.javascript = self.javascript or self.python
 
     __signature__ = CallSignature()
