@@ -116,10 +116,6 @@ def take(values: Any, index: Any) -> Any:
 def _entry(values: Any, index: Any) -> Any:
     """Return the entry at a computed index, a row number by number."""
     first = values[0]
-    if getattr(values, "ndim", 1) > 1:
-        row, columns = first.astype(object), values.reshape(len(values), -1).T.tolist()
-        row.flat = [_choice(column, index) for column in columns]
-        return row
     if getattr(first, "ndim", 0):
         row = first.astype(object)
         row.flat = _entry([x.ravel().tolist() for x in values], index)

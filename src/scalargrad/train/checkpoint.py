@@ -86,8 +86,13 @@ class RunState:
                 f"{self.path} is of a run that differs from this one: {found}. Give the same, or "
                 "start again without resume"
             )
+        run = self._run
         try:
-            self._load(state)
+            history = History(**state["history"])
+            for name, part in self._stateful().items():
+                part.load_state_dict(state[name])
+            rewind(list(zip(self._generators, state["rng"], strict=True)))
+            run.history, run.best_state = history, state["best_state"]
         except Exception as error:
             raise StateError(
                 f"{self.path} holds no state of this run ({in_words(error)}): start again without "
@@ -102,14 +107,6 @@ class RunState:
             "history": vars(self._run.history),
             "best_state": self._run.best_state,
         }
-
-    def _load(self, state: dict[str, Any]) -> None:
-        """Load a state into every part."""
-        history = History(**state["history"])
-        for name, part in self._stateful().items():
-            part.load_state_dict(state[name])
-        rewind(list(zip(self._generators, state["rng"], strict=True)))
-        self._run.history, self._run.best_state = history, state["best_state"]
 
     def _stateful(self) -> dict[str, Any]:
         names = ("model", "optimizer", "scheduler")
