@@ -273,10 +273,6 @@ class Dot(Reduction):
         operands = (*weights, *inputs) if bias is None else (*weights, *inputs, bias)
         return self.of(*operands)
 
-    def terms(self, arity: int) -> int:
-        """Return the number of products, and one more if there is a bias."""
-        return arity - arity // 2
-
 
 def _swap(_result: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
     n = len(operands) // 2

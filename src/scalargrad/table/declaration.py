@@ -234,16 +234,6 @@ class Operation:
         """Return the operand `x`, which is not a node, as a float, or raise OperandError."""
         return x if x.__class__ is float else as_float(x, f"an operand of {self.name}")
 
-    @property
-    def source(self) -> str:
-        """The Python that computes it on floats: printed, or a reduction's declaration.
-
-        The code that also makes a node is shown by ``inspect.getsource(Value.__mul__)``.
-        """
-        from inspect import getsource
-
-        return getsource(self.of_floats)
-
     def of_floats(self, *operands: float) -> float:
         """Apply the operation to floats, checking its domain."""
         raise NotImplementedError

@@ -193,17 +193,6 @@ class Reduction(Operation):
     Its declaration takes the operands as one sequence, of floats, symbols or nodes alike.
     """
 
-    def terms(self, arity: int) -> int:
-        """Return the number of terms in the result for that many operands."""
-        return arity
-
-    @property
-    def source(self) -> str:
-        """The declaration, which runs on floats as it stands."""
-        from inspect import getsource
-
-        return getsource(self.function)
-
     def of_floats(self, *operands: float) -> float:
         """Run the declaration; a reduction is defined everywhere."""
         result: float = self.function(operands)
