@@ -41,11 +41,9 @@ from scalargrad.ops.activations import *
 from scalargrad.ops.arithmetic import *
 from scalargrad.ops.arithmetic import abs as abs
 from scalargrad.ops.arithmetic import pow as pow
-from scalargrad.ops.comparisons import *
 from scalargrad.ops.custom import custom_op
 from scalargrad.ops.exponential import *
 from scalargrad.ops.indexing import *
-from scalargrad.ops.logic import *
 from scalargrad.ops.reductions import *
 from scalargrad.ops.reductions import sum as sum
 from scalargrad.ops.rounding import *

@@ -264,19 +264,16 @@ class ChunkedSum(Generic[R]):
         self.chunks = chunks
         self._f = f
         self._owner = os.getpid()
-        self._processes: _Processes | None = None
+        #: Executors of one process each, so that each process keeps its share of the data.
+        self._pools: list[WorkerPool] = []
         self._requests: list[Request] = []
         n, found = len(chunks), as_workers(workers)
-        self._map = map if isinstance(found, int) else found
+        self._map = None if isinstance(found, int) else found
         if found is map or isinstance(workers, ThreadPoolExecutor):
             return
         self._pickles = {i: packed(x, f"chunk {i} of the data") for i, x in enumerate(chunks)}
         self._pickles[FUNCTION] = packed(f, "the function")
-        count = n
-        if isinstance(found, int):
-            count = min(found, n)
-            self._processes = _Processes(count)
-            self._map = self._processes.map
+        count = min(found, n) if isinstance(found, int) else n
         key, shares = os.urandom(16), enumerate(_divided(n, count))
         self._requests = [Request(key, i, range(*share)) for i, share in shares]
 
@@ -297,31 +294,48 @@ class ChunkedSum(Generic[R]):
 
     def close(self) -> None:
         """End the processes; at the next call they start again and are sent everything."""
-        if self._processes is not None and self._owner == os.getpid():
-            self._processes.close()
+        while self._pools and self._owner == os.getpid():
+            self._pools.pop().kill()
 
     def _results(self, params: Any) -> list[R]:
         """Return the result of each chunk."""
         if self._requests and self._owner == os.getpid():  # forked: they answer to the parent
             argument = packed(params, "params")
             return self._sent([x._replace(params=argument) for x in self._requests])
-        mapped = map if self._requests else self._map
+        mapped = self._map if self._map and not self._requests else map
         return list(mapped(lambda chunk: _owned(self._f(params, chunk)), self.chunks))
 
     def _sent(self, requests: list[Request]) -> list[R]:
         """Send requests, and again with function and data to workers that lack them."""
-        found = [pickle.loads(x) for x in self._map(answer, requests)]
+        found = [*map(pickle.loads, self._answers(requests))]
         whole = [
             request._replace(pickles={i: self._pickles[i] for i in (FUNCTION, *request.places)})
             for request, results in zip(requests, found, strict=True)
             if results is None
         ]
-        again = map(pickle.loads, self._map(answer, whole) if whole else ())
+        again = map(pickle.loads, self._answers(whole) if whole else ())
         found = [next(again) if results is None else results for results in found]
         for results in found:
             if isinstance(results, Failure):
                 raise results.error
         return [x for results in found for x in results]
+
+    def _answers(self, requests: list[Request], is_last: bool = False) -> Iterable[bytes]:
+        """Return the reply to each request, of a process of one's own from that of its share.
+
+        If a process dies, so do the others, and new ones are asked once more.
+        """
+        if self._map is not None:
+            return self._map(answer, requests)
+        pools = self._pools = self._pools or [WorkerPool(1) for _ in self._requests]
+        try:
+            futures = [pools[x.share].submit(answer, x) for x in requests]
+            return [future.result() for future in futures]
+        except BrokenProcessPool as error:
+            self.close()
+            if is_last:
+                raise death_error(error) from None
+        return self._answers(requests, is_last=True)
 
 
 class Request(NamedTuple):
@@ -372,37 +386,6 @@ def _answered(request: Request) -> list[Any] | None:
             error.add_note(f"It was computing chunk {place}.")
             raise
     return results
-
-
-class _Processes:
-    """Executors of one process each, so that each process keeps its share of the data."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self._pools: list[WorkerPool] = []
-
-    def map(
-        self, f: Callable[[Request], bytes], requests: Iterable[Request], is_last: bool = False
-    ) -> list[bytes]:
-        """Apply a function to each request, in the process of its share.
-
-        If a process dies, so do the others, and new ones are asked once more.
-        """
-        pending = [*requests]
-        pools = self._pools = self._pools or [WorkerPool(1) for _ in range(self.count)]
-        try:
-            futures = [pools[x.share].submit(f, x) for x in pending]
-            return [future.result() for future in futures]
-        except BrokenProcessPool as error:
-            self.close()
-            if is_last:
-                raise death_error(error) from None
-        return self.map(f, pending, is_last=True)
-
-    def close(self) -> None:
-        """Kill the processes; others start when needed."""
-        while self._pools:
-            self._pools.pop().kill()
 
 
 def _chunks(data: Any, chunks: int | None) -> list[Any]:

@@ -11,39 +11,13 @@ from scalargrad import ops
 from scalargrad.by_hand import LectureNames, join
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import as_leaf, derivatives, numbers_compared, recorder, switches
-from scalargrad.ops.methods import compared, logical_method, method, printed
+from scalargrad.ops.methods import comparison, logical, methods, operator, printed
 from scalargrad.python_protocols import PythonProtocols
 from scalargrad.table.compared import keep
 from scalargrad.table.eager import apply_without_graph
 from scalargrad.table.numbers import as_float, float_of, is_real
-from scalargrad.table.operation import Binary, Operation, Unary
+from scalargrad.table.operation import Operation
 from scalargrad.table.validation import whole
-
-_UnaryMethod: TypeAlias = "Callable[[Value], Value]"
-_BinaryMethod: TypeAlias = "Callable[[Value, Value | float], Value]"
-
-
-# The makers of methods from operations of the table, typed for Value.
-
-
-def _operator(op: Binary) -> tuple[_BinaryMethod, _BinaryMethod]:
-    return printed(op), printed(op, reflected=True)
-
-
-def _comparison(op: Binary) -> Callable[[Value, Value | float], bool]:
-    return compared(op)  # type: ignore[no-any-return]
-
-
-def _printed(*operations: Unary) -> tuple[_UnaryMethod, ...]:
-    return tuple([printed(op) for op in operations])
-
-
-def _methods(*operations: Operation) -> tuple[Callable[..., Value], ...]:
-    return tuple([method(op) for op in operations])
-
-
-def _logical(op: Binary) -> _BinaryMethod:
-    return logical_method(op)
 
 
 @functools.cache
@@ -197,42 +171,42 @@ class Value(PythonProtocols, LectureNames):
 
     # The operators, each with its reflected form, and the most frequent methods: printed from the
     # table when this class is made, see inspect.getsource(Value.__mul__).
-    __add__, __radd__ = _operator(ops.add)
-    __sub__, __rsub__ = _operator(ops.sub)
-    __mul__, __rmul__ = _operator(ops.mul)
-    __truediv__, __rtruediv__ = _operator(ops.div)
-    __pow__, __rpow__ = _operator(ops.pow)
-    __mod__, __rmod__ = _operator(ops.remainder)
-    __floordiv__, __rfloordiv__ = _operator(ops.floor_divide)
-    __neg__, __abs__ = _printed(ops.neg, ops.abs)
-    exp, log, tanh, sigmoid, relu = _printed(ops.exp, ops.log, ops.tanh, ops.sigmoid, ops.relu)
+    __add__, __radd__ = operator(ops.add)
+    __sub__, __rsub__ = operator(ops.sub)
+    __mul__, __rmul__ = operator(ops.mul)
+    __truediv__, __rtruediv__ = operator(ops.div)
+    __pow__, __rpow__ = operator(ops.pow)
+    __mod__, __rmod__ = operator(ops.remainder)
+    __floordiv__, __rfloordiv__ = operator(ops.floor_divide)
+    __neg__, __abs__ = printed(ops.neg, ops.abs)
+    exp, log, tanh, sigmoid, relu = printed(ops.exp, ops.log, ops.tanh, ops.sigmoid, ops.relu)
 
     # Truths are joined as NumPy joins arrays of them.
-    __and__ = __rand__ = _logical(ops.logical_and)
-    __or__ = __ror__ = _logical(ops.logical_or)
-    __xor__ = __rxor__ = _logical(ops.ne)
+    __and__ = __rand__ = logical(ops.logical_and)
+    __or__ = __ror__ = logical(ops.logical_or)
+    __xor__ = __rxor__ = logical(ops.ne)
 
     # The methods that NumPy's functions call on the entries of an object array, by NumPy's names.
-    sin, cos, tan = _methods(ops.sin, ops.cos, ops.tan)
-    arcsin, arccos, arctan = _methods(ops.asin, ops.acos, ops.atan)
-    sinh, cosh = _methods(ops.sinh, ops.cosh)
-    arcsinh, arccosh, arctanh = _methods(ops.asinh, ops.acosh, ops.atanh)
-    sqrt, expm1, log1p, log2, log10 = _methods(ops.sqrt, ops.expm1, ops.log1p, ops.log2, ops.log10)
-    exp2, rint, fabs, cbrt = _methods(ops.exp2, ops.rint, ops.abs, ops.cbrt)
-    deg2rad, rad2deg = radians, degrees = _methods(ops.deg2rad, ops.rad2deg)
-    hypot, arctan2 = _methods(ops.hypot, ops.atan2)
+    sin, cos, tan = methods(ops.sin, ops.cos, ops.tan)
+    arcsin, arccos, arctan = methods(ops.asin, ops.acos, ops.atan)
+    sinh, cosh = methods(ops.sinh, ops.cosh)
+    arcsinh, arccosh, arctanh = methods(ops.asinh, ops.acosh, ops.atanh)
+    sqrt, expm1, log1p, log2, log10 = methods(ops.sqrt, ops.expm1, ops.log1p, ops.log2, ops.log10)
+    exp2, rint, fabs, cbrt = methods(ops.exp2, ops.rint, ops.abs, ops.cbrt)
+    deg2rad, rad2deg = radians, degrees = methods(ops.deg2rad, ops.rad2deg)
+    hypot, arctan2 = methods(ops.hypot, ops.atan2)
 
     # The other operations of one number, and what else PyTorch's tensors have.
     asin, acos, atan, asinh, acosh, atanh = arcsin, arccos, arctan, arcsinh, arccosh, arctanh
-    neg, abs, square, pow = _methods(ops.neg, ops.abs, ops.square, ops.pow)
-    reciprocal, identity, erf, erfc = _methods(ops.reciprocal, ops.identity, ops.erf, ops.erfc)
-    erfinv, lgamma, digamma = _methods(ops.erfinv, ops.lgamma, ops.digamma)
-    floor, ceil, sign, step = _methods(ops.floor, ops.ceil, ops.sign, ops.step)
-    softplus, silu, gelu, gelu_tanh = _methods(ops.softplus, ops.silu, ops.gelu, ops.gelu_tanh)
-    elu, leaky_relu, ndtr, log_ndtr = _methods(ops.elu, ops.leaky_relu, ops.ndtr, ops.log_ndtr)
-    isnan, isinf, isfinite = _methods(ops.isnan, ops.isinf, ops.isfinite)
-    logical_not, clip, logsigmoid = _methods(ops.logical_not, ops.clip, ops.logsigmoid)
-    maximum, minimum, logaddexp = _methods(ops.maximum, ops.minimum, ops.logaddexp)
+    neg, abs, square, pow = methods(ops.neg, ops.abs, ops.square, ops.pow)
+    reciprocal, identity, erf, erfc = methods(ops.reciprocal, ops.identity, ops.erf, ops.erfc)
+    erfinv, lgamma, digamma = methods(ops.erfinv, ops.lgamma, ops.digamma)
+    floor, ceil, sign, step = methods(ops.floor, ops.ceil, ops.sign, ops.step)
+    softplus, silu, gelu, gelu_tanh = methods(ops.softplus, ops.silu, ops.gelu, ops.gelu_tanh)
+    elu, leaky_relu, ndtr, log_ndtr = methods(ops.elu, ops.leaky_relu, ops.ndtr, ops.log_ndtr)
+    isnan, isinf, isfinite = methods(ops.isnan, ops.isinf, ops.isfinite)
+    logical_not, clip, logsigmoid = methods(ops.logical_not, ops.clip, ops.logsigmoid)
+    maximum, minimum, logaddexp = methods(ops.maximum, ops.minimum, ops.logaddexp)
 
     def __pos__(self) -> Value:
         return self
@@ -252,8 +226,8 @@ class Value(PythonProtocols, LectureNames):
         scale = 10.0 ** (0 if ndigits is None else whole(ndigits, "ndigits", -22, 22))
         return self.rint() if scale == 1.0 else (self * scale).rint() / scale
 
-    __lt__, __le__ = _comparison(ops.lt), _comparison(ops.le)
-    __gt__, __ge__ = _comparison(ops.gt), _comparison(ops.ge)
+    __lt__, __le__ = comparison(ops.lt), comparison(ops.le)
+    __gt__, __ge__ = comparison(ops.gt), comparison(ops.ge)
 
     def __eq__(self, other: object) -> bool:
         if switches and (current := recorder()) is not None:

@@ -143,7 +143,11 @@ class Jitted(Generic[P, R]):
         found, finite = run
         if finite:
             return path.result(found)  # type: ignore[no-any-return]
-        result = self.__wrapped__(*args, **kwargs)  # for its error, or the graph of an inf or nan
+        return self._not_finite(path, args, kwargs)
+
+    def _not_finite(self, path: Specialization, args: Any, kwargs: Any) -> R:
+        """Call eagerly: for its error, or the graph of an inf or nan."""
+        result = self.__wrapped__(*args, **kwargs)
         self._kept.limits.note_not_finite(self, path.recorded)
         return result
 

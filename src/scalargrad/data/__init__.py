@@ -7,7 +7,4 @@ from scalargrad.data.click_log import *
 from scalargrad.data.datasets import *
 from scalargrad.data.texts import *
 
-__all__: list[str] = []
-__all__ += click_log.__all__
-__all__ += datasets.__all__
-__all__ += texts.__all__
+__all__ = click_log.__all__ + datasets.__all__ + texts.__all__

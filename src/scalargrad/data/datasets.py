@@ -88,8 +88,7 @@ Points = Dataset[list[float], int]
 _LARGEST_SEED = 2**32 - 1
 
 
-def _points(arrays: Any) -> Points:
-    inputs, targets = arrays
+def _points(inputs: Any, targets: Any) -> Points:
     return Dataset(inputs.tolist(), [int(y) for y in targets])
 
 
@@ -137,7 +136,7 @@ def moons(n: int = 100, noise: float = 0.1, seed: int = 0) -> Points:
     below = np.stack([1 - np.cos(lower), 1 - np.sin(lower) - 0.5], 1)
     order = rng.permutation(n)
     points = np.concatenate([above, below])[order]
-    return _points((points + rng.normal(scale=noise, size=points.shape), order >= n // 2))
+    return _points(points + rng.normal(scale=noise, size=points.shape), order >= n // 2)
 
 
 def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, seed: int = 0) -> Points:
@@ -174,10 +173,8 @@ def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, seed: int = 
     """
     n, noise, factor = size(n, "n", 1), number(noise, "noise", 0.0), fraction(factor, "factor")
     seed = whole(seed, "seed", 0, _LARGEST_SEED)
-    made = sklearn_datasets().make_circles(
-        n_samples=n, noise=noise, factor=factor, random_state=seed
-    )
-    return _points(made)
+    make = sklearn_datasets().make_circles
+    return _points(*make(n_samples=n, noise=noise, factor=factor, random_state=seed))
 
 
 def blobs(n: int = 100, classes: int = 3, spread: float = 1.0, seed: int = 0) -> Points:
@@ -213,10 +210,8 @@ def blobs(n: int = 100, classes: int = 3, spread: float = 1.0, seed: int = 0) ->
     """
     n, classes, spread = size(n, "n", 1), size(classes, "classes", 1), number(spread, "spread", 0.0)
     seed = whole(seed, "seed", 0, _LARGEST_SEED)
-    made = sklearn_datasets().make_blobs(
-        n_samples=n, centers=classes, cluster_std=spread, random_state=seed
-    )
-    return _points(made)
+    make = sklearn_datasets().make_blobs
+    return _points(*make(n_samples=n, centers=classes, cluster_std=spread, random_state=seed))
 
 
 def spirals(

@@ -10,7 +10,4 @@ from scalargrad.experiments.gpt import *
 from scalargrad.experiments.programs import *
 from scalargrad.experiments.wide_and_deep import *
 
-__all__: list[str] = []
-__all__ += gpt.__all__
-__all__ += programs.__all__
-__all__ += wide_and_deep.__all__
+__all__ = gpt.__all__ + programs.__all__ + wide_and_deep.__all__

@@ -17,7 +17,7 @@ class AtTrials(Jitted[..., Any]):
     thousand times as long as the program, and no search reads it.
     """
 
-    def _eagerly(self, *_: Any) -> Any:
+    def _not_finite(self, *_: Any) -> Any:
         raise NumericalError("the function or its derivative is not finite")
 
     def repeatedly(self) -> Callable[..., Any]:

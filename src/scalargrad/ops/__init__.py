@@ -5,10 +5,8 @@ from __future__ import annotations
 from scalargrad.ops import (
     activations,
     arithmetic,
-    comparisons,
     exponential,
     indexing,
-    logic,
     reductions,
     rounding,
     selection,
@@ -17,10 +15,8 @@ from scalargrad.ops import (
 )
 from scalargrad.ops.activations import *
 from scalargrad.ops.arithmetic import *
-from scalargrad.ops.comparisons import *
 from scalargrad.ops.exponential import *
 from scalargrad.ops.indexing import *
-from scalargrad.ops.logic import *
 from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
@@ -31,10 +27,8 @@ from scalargrad.table.symbol import TABLE as TABLE
 __all__: list[str] = []
 __all__ += activations.__all__
 __all__ += arithmetic.__all__
-__all__ += comparisons.__all__
 __all__ += exponential.__all__
 __all__ += indexing.__all__
-__all__ += logic.__all__
 __all__ += reductions.__all__
 __all__ += rounding.__all__
 __all__ += selection.__all__

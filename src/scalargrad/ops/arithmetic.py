@@ -7,10 +7,9 @@ import math
 from typing import Any, overload
 
 from scalargrad.errors import OperandError
-from scalargrad.ops.comparisons import eq, gt, ne
 from scalargrad.ops.exponential import log
 from scalargrad.ops.rounding import floor
-from scalargrad.ops.selection import where
+from scalargrad.ops.selection import eq, gt, ne, where
 from scalargrad.table.declaration import (
     ATOM,
     POWER,
@@ -247,11 +246,8 @@ def pow(base: float, exponent: float) -> float:
     """
     try:
         return math.pow(base, exponent)
-    except OverflowError:
-        odd = math.fmod(exponent, 2.0) in {1.0, -1.0}
-        return -math.inf if base < 0.0 and odd else math.inf
-    except ValueError:
-        if base != 0.0:
+    except (OverflowError, ValueError):
+        if base < 0.0 and not exponent.is_integer():
             return math.nan
         odd = math.fmod(exponent, 2.0) in {1.0, -1.0}
         return math.copysign(math.inf, base) if odd else math.inf

@@ -25,12 +25,10 @@ class Custom(Unary):
 
     few = False  # it may have any number
 
-    def __init__(
-        self, function: Callable[..., Any], partials: Callable[..., Any], **entry: Any
-    ) -> None:
-        super().__init__(function, partials, **entry)
+    def __init__(self, function: Callable[..., Any], *partials: Any, **entry: Any) -> None:
+        super().__init__(function, *partials, **entry)
         self.defaults = function.__defaults__ or ()
-        self.function = self._returning_float(function)
+        self.function = _returning_float(function)
 
     def __call__(self, *operands: Any) -> Any:
         """Apply the operation; operands with defaults may be left out."""
@@ -39,12 +37,13 @@ class Custom(Unary):
             raise OperandError(f"{self.name} takes {self.arity} operands, not {len(operands)}")
         return self.of(*operands, *self.defaults[len(self.defaults) - missing :])
 
-    def _returning_float(self, function: Callable[..., Any]) -> Callable[..., float]:
-        @functools.wraps(function)
-        def computed(*operands: float) -> float:
-            return as_float(function(*operands), f"the result of {function.__name__}")
 
-        return computed
+def _returning_float(function: Callable[..., Any]) -> Callable[..., float]:
+    @functools.wraps(function)
+    def computed(*operands: float) -> float:
+        return as_float(function(*operands), f"the result of {function.__name__}")
+
+    return computed
 
 
 def _no_formula(*_: Any, **_named: Any) -> NoReturn:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from scalargrad.ops.comparisons import ne
 from scalargrad.ops.rounding import rint
-from scalargrad.ops.selection import clip, where
+from scalargrad.ops.selection import clip, ne, where
 from scalargrad.table.declaration import ATOM, POWER, Domain, Notation
 from scalargrad.table.operation import Binary, Unary, composite, elementary, primitive
 from scalargrad.table.symbol import Symbol
@@ -103,10 +102,7 @@ def log(x: float) -> float:
     >>> log(1.0)
     0.0
     """
-    try:
-        return math.log(x)
-    except ValueError:
-        return _logarithm(x)
+    return math.log(x) if x > 0.0 else _logarithm(x)
 
 
 @elementary(
@@ -126,10 +122,7 @@ def log1p(x: float) -> float:
     >>> log1p(1e-20)
     1e-20
     """
-    try:
-        return math.log1p(x)
-    except ValueError:
-        return _logarithm(1.0 + x)
+    return math.log1p(x) if x > -1.0 else _logarithm(1.0 + x)
 
 
 @elementary(partials=lambda y, x: (1 / x / _LN_2,), domain=_POSITIVE)
@@ -146,10 +139,7 @@ def log2(x: float) -> float:
     >>> log2(8.0)
     3.0
     """
-    try:
-        return math.log2(x)
-    except ValueError:
-        return _logarithm(x)
+    return math.log2(x) if x > 0.0 else _logarithm(x)
 
 
 @elementary(partials=lambda y, x: (1 / x / math.log(10.0),), domain=_POSITIVE)
@@ -166,10 +156,7 @@ def log10(x: float) -> float:
     >>> log10(1000.0)
     3.0
     """
-    try:
-        return math.log10(x)
-    except ValueError:
-        return _logarithm(x)
+    return math.log10(x) if x > 0.0 else _logarithm(x)
 
 
 @elementary(

@@ -8,9 +8,8 @@ from typing import Any, cast
 
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import recorder
-from scalargrad.ops.comparisons import eq, ge, le, lt, ne
 from scalargrad.ops.rounding import floor
-from scalargrad.ops.selection import where
+from scalargrad.ops.selection import eq, ge, le, lt, ne, where
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import holds, is_real
 from scalargrad.table.validation import scalars
@@ -117,10 +116,6 @@ def take(values: Any, index: Any) -> Any:
 def _entry(values: Any, index: Any) -> Any:
     """Return the entry at a computed index, a row number by number."""
     first = values[0]
-    if getattr(values, "ndim", 1) > 1:
-        row, columns = first.astype(object), values.reshape(len(values), -1).T.tolist()
-        row.flat = [_choice(column, index) for column in columns]
-        return row
     if getattr(first, "ndim", 0):
         row = first.astype(object)
         row.flat = _entry([x.ravel().tolist() for x in values], index)

@@ -1,37 +1,26 @@
 """Turn operations of the table into methods of Value, such as ``__add__`` and ``tanh``.
 
-`printed` makes a method that builds the node itself, without looking anything up: the fast route,
-for operators and the most frequent methods. `method` makes one that calls the operation.
+`operator`, `comparison` and `printed` make methods that build the node themselves, without looking
+anything up: the fast route, for operators and the most frequent methods. `methods` makes those that
+call the operation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
 from scalargrad.table.eager import compile_comparison
 from scalargrad.table.numbers import defers
-from scalargrad.table.operation import Elementwise
+from scalargrad.table.operation import Elementwise, Operation
 
+if TYPE_CHECKING:
+    from scalargrad.value import Value
 
-def printed(op: Elementwise, *, reflected: bool = False) -> Any:
-    """Return a placeholder, replaced by the compiled method when the class around it is made.
-
-    Parameters
-    ----------
-    op : Elementwise
-        Of one operand or two.
-    reflected : bool
-        Whether the method is for the second operand, as ``__radd__``.
-    """
-    return _Printed(lambda owner: op.method(owner, reflected))
-
-
-def compared(op: Elementwise) -> Any:
-    """Return a placeholder for the method of a comparison."""
-    return _Printed(lambda owner: compile_comparison(op, owner))
+_UnaryMethod: TypeAlias = "Callable[[Value], Value]"
+_BinaryMethod: TypeAlias = "Callable[[Value, Value | float], Value]"
 
 
 class _Printed:
@@ -44,6 +33,24 @@ class _Printed:
         setattr(owner, name, self._method(owner))
 
 
+def operator(op: Elementwise) -> tuple[_BinaryMethod, _BinaryMethod]:
+    """Return an operator and its reflected form, as ``__add__`` and ``__radd__``."""
+    made: Any = _Printed(op.method), _Printed(lambda owner: op.method(owner, reflected=True))
+    return made  # type: ignore[no-any-return]
+
+
+def comparison(op: Elementwise) -> Callable[[Value, Value | float], bool]:
+    """Return the operator of a comparison."""
+    made: Any = _Printed(lambda owner: compile_comparison(op, owner))
+    return made  # type: ignore[no-any-return]
+
+
+def printed(*operations: Elementwise) -> tuple[_UnaryMethod, ...]:
+    """Return operations of one operand as methods."""
+    made: Any = [_Printed(op.method) for op in operations]
+    return tuple(made)
+
+
 def is_truth(x: Any) -> bool:
     """Return whether `x` is a bool, or the node of an operation that says true or false."""
     op = getattr(x, "op", None)
@@ -52,9 +59,12 @@ def is_truth(x: Any) -> bool:
     return isinstance(x, bool) or getattr(getattr(x, "dtype", None), "kind", "") == "b"
 
 
-def method(op: Any) -> Callable[..., Any]:
-    """Return an operation as a method that calls it."""
+def methods(*operations: Operation) -> tuple[Callable[..., Value], ...]:
+    """Return operations as methods that call them."""
+    return tuple(map(_method, operations))
 
+
+def _method(op: Any) -> Callable[..., Any]:
     def called(self: Any, *others: Any, **options: Any) -> Any:
         return op(self, *others, **options)
 
@@ -63,7 +73,7 @@ def method(op: Any) -> Callable[..., Any]:
     return called
 
 
-def logical_method(op: Elementwise) -> Callable[[Any, Any], Any]:
+def logical(op: Elementwise) -> _BinaryMethod:
     """Return the method for &, | or ^ between two truth values; other operands are refused."""
 
     def joined(self: Any, other: Any) -> Any:

@@ -12,9 +12,8 @@ from scalargrad.errors import OperandError
 from scalargrad.grad_mode import recorder
 from scalargrad.ops.activations import sigmoid
 from scalargrad.ops.arithmetic import abs, mul, square
-from scalargrad.ops.comparisons import eq, gt
 from scalargrad.ops.exponential import exp, log1p, sqrt
-from scalargrad.ops.selection import maximum, where
+from scalargrad.ops.selection import eq, gt, maximum, where
 from scalargrad.system.short_repr import counted
 from scalargrad.table.declaration import ATOM, SUM, Notation
 from scalargrad.table.operation import (
@@ -273,10 +272,6 @@ class Dot(Reduction):
             )
         operands = (*weights, *inputs) if bias is None else (*weights, *inputs, bias)
         return self.of(*operands)
-
-    def terms(self, arity: int) -> int:
-        """Return the number of products, and one more if there is a bias."""
-        return arity - arity // 2
 
 
 def _swap(_result: Any, operands: Sequence[Any]) -> tuple[Any, ...]:

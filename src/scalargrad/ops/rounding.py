@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from scalargrad.ops.comparisons import le, ne
-from scalargrad.ops.logic import logical_and
-from scalargrad.ops.selection import where
+from scalargrad.ops.selection import le, logical_and, ne, where
 from scalargrad.table.declaration import ATOM, PRODUCT, Domain, Notation, infix
 from scalargrad.table.operation import Binary, Unary, composite, elementary, primitive
 from scalargrad.table.symbol import Symbol

@@ -1,20 +1,131 @@
-"""Operations that select among their operands and route the gradient to the one selected."""
+"""Comparisons, logic, and the operations that select among their operands.
+
+On Values the operators ``<``, ``<=``, ``>`` and ``>=``, and ``==`` and ``!=`` with a number,
+compare data and give a bool; the functions record a node instead, 1 where true and 0 where not,
+with zero gradient, so that a comparison can stand in a graph. Any number but 0 is true, NaN
+included. What selects routes the gradient to the operand selected.
+"""
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 from scalargrad.errors import OperandError
-from scalargrad.ops.comparisons import eq, ne
-from scalargrad.table.declaration import Domain, Notation
+from scalargrad.table.declaration import COMPARISON, Domain, Notation, infix
 from scalargrad.table.numbers import is_real
-from scalargrad.table.operation import Elementwise, Operand, R_co, Reduction, composite, primitive
+from scalargrad.table.operation import (
+    Binary,
+    Elementwise,
+    Operand,
+    R_co,
+    Reduction,
+    Unary,
+    composite,
+    primitive,
+)
 from scalargrad.table.symbol import Symbol
 
-__all__ = ["clip", "maximum", "minimum", "where"]
+__all__ = [
+    "clip", "eq", "ge", "gt", "isfinite", "isinf", "isnan", "le", "logical_and", "logical_not",
+    "logical_or", "lt", "maximum", "minimum", "ne", "where",
+]  # fmt: skip
+
+
+# Comparisons, printed by their signs: the bodies only state their meaning, and never run ---------
+
+
+_APART = Domain(smooth=lambda a, b: not -0.1 < a - b < 0.1)
+
+
+def _comparison(sign: str, written: str = "") -> Callable[[Callable[..., float]], Binary]:
+    """Declare a comparison with a sign of Python's, which people may write in another way."""
+    return primitive(
+        Binary,
+        truth=True,
+        symbol=written or sign,
+        partials=lambda y, a, b: (0.0, 0.0),
+        domain=_APART,
+        comparison=infix(sign, COMPARISON),
+        text=infix(written or sign, COMPARISON),
+    )
+
+
+@_comparison("<")
+def lt(a: float, b: float) -> float:
+    """Compare: 1 where a < b, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> lt(2.0, 3.0)
+    1.0
+    """
+    return 1.0 if a < b else 0.0
+
+
+@_comparison("<=", "≤")
+def le(a: float, b: float) -> float:
+    """Compare: 1 where a <= b, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> le(2.0, 3.0)
+    1.0
+    """
+    return 1.0 if a <= b else 0.0
+
+
+@_comparison(">")
+def gt(a: float, b: float) -> float:
+    """Compare: 1 where a > b, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> gt(2.0, 3.0)
+    0.0
+    """
+    return 1.0 if a > b else 0.0
+
+
+@_comparison(">=", "≥")
+def ge(a: float, b: float) -> float:
+    """Compare: 1 where a >= b, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> ge(2.0, 3.0)
+    0.0
+    """
+    return 1.0 if a >= b else 0.0
+
+
+@_comparison("==", "=")
+def eq(a: float, b: float) -> float:
+    """Compare: 1 where a == b, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> eq(2.0, 3.0)
+    0.0
+    """
+    return 1.0 if a == b else 0.0
+
+
+@_comparison("!=", "≠")
+def ne(a: float, b: float) -> float:
+    """Compare: 1 where a != b, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> ne(2.0, 3.0)
+    1.0
+    """
+    return 1.0 if a != b else 0.0
+
+
+# Choices ----------------------------------------------------------------------------------------
 
 
 class Where(Elementwise):
@@ -236,3 +347,84 @@ def clip(x: Symbol, min: Symbol, max: Symbol) -> Symbol:
     """
     raised = where(x < min, min, where(x >= min, x, x + min))  # x + min: a NaN stays NaN
     return where(raised > max, max, where(raised <= max, raised, raised + max))
+
+
+# Logic, and what kind of number an operand is ---------------------------------------------------
+
+_TRUTH: dict[str, Any] = {
+    "truth": True,
+    "domain": Domain(smooth=lambda *x: not any(-0.1 < each < 0.1 for each in x)),
+    "partials": lambda y, *operands: (0.0,) * len(operands),
+}
+
+
+@composite(Binary, symbol="and", **_TRUTH)
+def logical_and(a: Symbol, b: Symbol) -> Symbol:
+    """Return 1 if both are true, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> logical_and(2.0 > 1.0, 2.0 > 3.0)
+    0.0
+    """
+    return where(a, ne(b, 0.0), 0.0)
+
+
+@composite(Binary, symbol="or", **_TRUTH)
+def logical_or(a: Symbol, b: Symbol) -> Symbol:
+    """Return 1 if at least one is true, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> logical_or(2.0 > 1.0, 2.0 > 3.0)
+    1.0
+    """
+    return where(a, 1.0, ne(b, 0.0))
+
+
+@composite(Unary, symbol="not", **_TRUTH)
+def logical_not(x: Symbol) -> Symbol:
+    """Return 1 if x is false, that is 0, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> logical_not(2.0 > 1.0)
+    0.0
+    """
+    return eq(x, 0.0)
+
+
+@composite(Unary, truth=True, partials=lambda y, x: (0.0,))
+def isnan(x: Symbol) -> Symbol:
+    """Return 1 if x is NaN, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> isnan(float("nan")), isnan(2.0)
+    (1.0, 0.0)
+    """
+    return ne(x, x)
+
+
+@composite(Unary, truth=True, partials=lambda y, x: (0.0,))
+def isinf(x: Symbol) -> Symbol:
+    """Return 1 if x is infinite, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> isinf(float("-inf")), isinf(2.0)
+    (1.0, 0.0)
+    """
+    return eq(abs(x), math.inf)
+
+
+@composite(Unary, truth=True, partials=lambda y, x: (0.0,))
+def isfinite(x: Symbol) -> Symbol:
+    """Return 1 if x is neither infinite nor NaN, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> isfinite(2.0), isfinite(float("nan"))
+    (1.0, 0.0)
+    """
+    return lt(abs(x), math.inf)

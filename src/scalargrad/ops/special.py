@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.ops.arithmetic import abs
-from scalargrad.ops.comparisons import ne
 from scalargrad.ops.exponential import bell, erfc, exp, log, log1p, sqrt
 from scalargrad.ops.rounding import floor
-from scalargrad.ops.selection import where
+from scalargrad.ops.selection import ne, where
 from scalargrad.ops.trigonometric import sin, tan
 from scalargrad.table.declaration import PRODUCT, SUM, Domain, Notation
 from scalargrad.table.operation import Binary, Unary, composite

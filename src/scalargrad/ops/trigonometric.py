@@ -6,9 +6,8 @@ import math
 from typing import Any
 
 from scalargrad.ops.arithmetic import abs
-from scalargrad.ops.comparisons import eq
 from scalargrad.ops.exponential import exp, sqrt
-from scalargrad.ops.selection import where
+from scalargrad.ops.selection import eq, where
 from scalargrad.table.declaration import PRODUCT, SUM, Domain, Notation, call
 from scalargrad.table.operation import Binary, Elementwise, Unary, composite, elementary, primitive
 from scalargrad.table.symbol import Symbol

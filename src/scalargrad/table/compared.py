@@ -44,9 +44,7 @@ def keep(op: Any, x: Any, other: Any, outcome: bool) -> bool:
         return outcome
     operands, kind = x.parents, other.__class__
     is_alone = kind is float or kind is int
-    if is_alone and not operands:
-        _keep_at(x, (_next_number(), op, outcome, (x.data, other)), 0)
-    elif is_alone and _is_long(operands):
+    if is_alone and _is_long(operands):
         comparison = _next_number(), op, outcome, (None, other)
         _keep_at(x, comparison, 0)
         below = operands[1].parents[1]
@@ -77,13 +75,7 @@ def _keep_formula(comparison: tuple[int, Any, bool, list[Any]]) -> None:
             continue
         formula[place] = None if operands else node.data
         last = operands or last
-        kept = getattr(node, KEPT, None)
-        if kept is None:  # written out, since a call would take as long again
-            node._compared = [comparison, place]
-        else:
-            kept += comparison, place
-            if len(kept) > _MOST_KEPT:
-                del kept[:2]
+        _keep_at(node, comparison, place)
     if last and not isinstance(below := last[-1], float):
         _keep_at(below, comparison, below.data)
 

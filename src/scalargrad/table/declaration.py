@@ -167,6 +167,9 @@ class Operation:
         declaration compares numbers and so cannot be traced.
     """
 
+    #: Slots of code that is printed when first needed; `functools.wraps` copies no slots.
+    __slots__ = ("__dict__", "_makers")
+
     lazy = False
     composite = False
     #: True if every result says true (1) or false (0).
@@ -174,37 +177,33 @@ class Operation:
     #: True if it has one operand or two.
     few = False
 
+    domain: Domain = REAL
+    pattern = ""
+    python: Notation | None = None
+    text: Notation | None = None
+    mathml: Notation | None = None
+    comparison: Notation | None = None
+    javascript: Notation | str | None = None
+    lane: str | None = None
+    expression: Callable[..., Any] | None = None
+
     def __init__(
         self,
         function: Callable[..., Any],
         partials: Callable[..., Any],
         *,
+        name: str = "",
         symbol: str | None = None,
-        domain: Domain = REAL,
-        pattern: str = "",
-        python: Notation | None = None,
-        text: Notation | None = None,
-        mathml: Notation | None = None,
-        comparison: Notation | None = None,
-        javascript: Notation | str | None = None,
-        lane: str | None = None,
-        expression: Callable[..., Any] | None = None,
-        name: str | None = None,
+        **entry: Any,
     ) -> None:
         functools.update_wrapper(self, function)  # type: ignore[arg-type]
-        self.function = function
-        self.partials = partials
+        self.function, self.partials = function, partials
         self.name = name or function.__name__
         self.symbol = symbol or self.name
-        self.domain = domain
-        self.pattern = pattern
-        self.python = python
-        self.text = text
-        self.mathml = mathml
-        self.comparison = comparison
-        self.javascript = javascript or python
-        self.lane = lane
-        self.expression = expression
+        vars(self).update(entry)
+        #: The functions that make nodes, by the class of these and what else they depend on.
+        self._makers: dict[Any, Callable[..., Any]] = {}
+        self.javascript = self.javascript or self.python
 
     __signature__ = CallSignature()
 
@@ -234,16 +233,6 @@ class Operation:
     def operand(self, x: Any) -> float:
         """Return the operand `x`, which is not a node, as a float, or raise OperandError."""
         return x if x.__class__ is float else as_float(x, f"an operand of {self.name}")
-
-    @property
-    def source(self) -> str:
-        """The Python that computes it on floats: printed, or a reduction's declaration.
-
-        The code that also makes a node is shown by ``inspect.getsource(Value.__mul__)``.
-        """
-        from inspect import getsource
-
-        return getsource(self.of_floats)
 
     def of_floats(self, *operands: float) -> float:
         """Apply the operation to floats, checking its domain."""

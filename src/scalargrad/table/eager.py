@@ -74,17 +74,10 @@ def node_lines(
     printer.plan([op.value_expression, *wanted])
     nodes = [i for i, is_node in enumerate(mask) if is_node]
     lines = [f"a{i} = x{i}.data" for i in nodes]
-    converted = [f"a{i} = float_of(x{i})" for i in nodes]
-    if op.python is None or op.name not in _OF_FLOATS:
-        pairs = zip(nodes, converted, strict=True)
-        lines += [f"if a{i}.__class__ is not float: {line}" for i, line in pairs]
-        converted = []
+    lines += [f"if a{i}.__class__ is not float: a{i} = float_of(x{i})" for i in nodes]
     if checked:
         lines += _domain_check(op, printer, [f"x{i}" for i in range(op.arity)])
     value = _value_lines(printer, op.value_expression)
-    if converted:  # one question instead of two
-        again = ["if y.__class__ is not float:", *_indent([*converted, *value])]
-        value = ["try:", *_indent(value), f"except {_NO_FLOATS}: y = None", *again]
     if leaf:
         return [*lines, *value, *_NODE, *_LEAF], printer.functions
     partials = iter(wanted)
@@ -94,10 +87,6 @@ def node_lines(
     return [*lines, *value, *made], printer.functions
 
 
-#: Operations whose result is a float if and only if it was computed from floats, or from numbers
-#: equal to the same floats; and the errors that they raise otherwise.
-_OF_FLOATS = {"add", "sub", "mul", "neg"}
-_NO_FLOATS = "(TypeError, OverflowError)"
 #: The statements from a value to a node that has it.
 _NODE = ["node = new(Node)", "node.data = y", "node.grad = 0.0", "node.label = ''"]
 #: The statements that make it a leaf.

@@ -15,7 +15,6 @@ from scalargrad.system.cached_property import cached_property
 from scalargrad.table.declaration import TABLE, Operand, Operation, R_co, call
 from scalargrad.table.domain_message import another_operand, domain_message
 from scalargrad.table.eager import (
-    Mask,
     compile_floats,
     compile_nodes,
     compile_operator,
@@ -47,18 +46,14 @@ O = TypeVar("O", bound=Operation)  # noqa: E741 - an operation
 class Elementwise(Operation):
     """An operation of fixed arity, traced with one symbol per operand."""
 
-    #: Slots of code that is printed when first needed; `functools.wraps` copies no slots.
-    __slots__ = ("_by_classes", "_makers", "_methods", "_reflected")
+    __slots__ = ("_by_classes", "_methods", "_reflected")
 
-    def __init__(
-        self, function: Callable[..., Any], partials: Callable[..., Any], **entry: Any
-    ) -> None:
-        super().__init__(function, partials, **entry)
+    def __init__(self, function: Callable[..., Any], *partials: Any, **entry: Any) -> None:
+        super().__init__(function, *partials, **entry)
         parameters = function.__code__.co_varnames[: function.__code__.co_argcount]
         self.arity = len(parameters)
         self.operand_symbols = tuple(Symbol(name) for name in parameters)
         self.result_symbol = Symbol("y")
-        self._makers: dict[tuple[type, Mask, bool, bool], Callable[..., Any]] = {}
         #: The methods that make a node with operands, by the classes of these: nodes and floats.
         self._by_classes: dict[tuple[type, ...], Callable[..., Any]] = {}
         self._methods: dict[type, Callable[..., Any]] = {}
@@ -198,25 +193,6 @@ class Reduction(Operation):
     Its declaration takes the operands as one sequence, of floats, symbols or nodes alike.
     """
 
-    __slots__ = ("_makers",)
-
-    def __init__(
-        self, function: Callable[..., Any], partials: Callable[..., Any], **entry: Any
-    ) -> None:
-        super().__init__(function, partials, **entry)
-        self._makers: dict[tuple[type, int], Callable[..., Any]] = {}
-
-    def terms(self, arity: int) -> int:
-        """Return the number of terms in the result for that many operands."""
-        return arity
-
-    @property
-    def source(self) -> str:
-        """The declaration, which runs on floats as it stands."""
-        from inspect import getsource
-
-        return getsource(self.function)
-
     def of_floats(self, *operands: float) -> float:
         """Run the declaration; a reduction is defined everywhere."""
         result: float = self.function(operands)
@@ -301,10 +277,4 @@ def elementary(numpy: str = "", **entry: Any) -> Callable[[Callable[..., Any]], 
 
 def composite(kind: type[O], **entry: Any) -> Callable[[Callable[..., Any]], O]:
     """Declare a table entry whose body is an expression of other operations."""
-
-    def declare(function: Callable[..., Any]) -> O:
-        op = primitive(kind, **entry)(function)
-        op.composite = True
-        return op
-
-    return declare
+    return primitive(kind, composite=True, **entry)

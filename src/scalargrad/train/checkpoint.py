@@ -19,7 +19,6 @@ from scalargrad.losses import Loss
 from scalargrad.optim.lr_scheduler import LRScheduler
 from scalargrad.system.files import write_atomically
 from scalargrad.system.short_repr import in_words, shown
-from scalargrad.table.validation import flag
 from scalargrad.train.examples import Examples
 from scalargrad.train.history import History, spread
 from scalargrad.transforms.draws import rewind, state_of
@@ -87,8 +86,13 @@ class RunState:
                 f"{self.path} is of a run that differs from this one: {found}. Give the same, or "
                 "start again without resume"
             )
+        run = self._run
         try:
-            self._load(state)
+            history = History(**state["history"])
+            for name, part in self._stateful().items():
+                part.load_state_dict(state[name])
+            rewind(list(zip(self._generators, state["rng"], strict=True)))
+            run.history, run.best_state = history, state["best_state"]
         except Exception as error:
             raise StateError(
                 f"{self.path} holds no state of this run ({in_words(error)}): start again without "
@@ -102,17 +106,7 @@ class RunState:
             "rng": [_listed(state_of(rng)) for rng in self._generators],
             "history": vars(self._run.history),
             "best_state": self._run.best_state,
-            "ended": self._run.ended,
         }
-
-    def _load(self, state: dict[str, Any]) -> None:
-        """Load a state into every part."""
-        history, ended = History(**state["history"]), flag(state["ended"], "ended")
-        for name, part in self._stateful().items():
-            part.load_state_dict(state[name])
-        rewind(list(zip(self._generators, state["rng"], strict=True)))
-        self._run.history, self._run.ended = history, ended
-        self._run.best_state = state["best_state"]
 
     def _stateful(self) -> dict[str, Any]:
         names = ("model", "optimizer", "scheduler")

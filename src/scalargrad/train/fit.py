@@ -308,10 +308,7 @@ def _train(run: Trainer, epochs: int, saved: RunState | None, every: int, bar: P
     history, texts = run.history, [f"epoch {len(run.history)}/{epochs}"]
     with deferred_interrupt() as interrupt:
         try:
-            if not run.ended and len(history) < epochs:
-                history.stopped = ""
-            elif not history.stopped:
-                history.stopped = run.reason(epochs)
+            history.stopped = run.reason(epochs)
             while not history.stopped:
                 row = run.epoch(interrupt, lambda count: bar.advance(count, *texts))
                 texts[:] = [f"epoch {row['epoch']}/{epochs}", *_numbers(row)]
@@ -359,8 +356,6 @@ class Trainer:
         A row for each epoch.
     best_state : dict or None
         The state of the model after the best epoch, with `patience`.
-    ended : bool
-        Whether patience or a flat gradient has ended the run: more epochs do not go on.
     steps : CompiledSteps or None
         Those that are compiled, if any.
     """
@@ -384,7 +379,6 @@ class Trainer:
     jit: bool | None
     history: History = field(default_factory=History)
     best_state: dict[str, Any] | None = None
-    ended: bool = False
     steps: Any = None
 
     def __post_init__(self) -> None:
@@ -544,13 +538,11 @@ class Trainer:
     # The end ----------------------------------------------------------------------------------
 
     def reason(self, epochs: int) -> str:
-        """Return the reason why training ends after this epoch; "" if it continues."""
+        """Return the reason why training ends after the last epoch; "" if it continues."""
         done, tolerance = len(self.history), self.gradient_tolerance
         if self.patience is not None and done - (self.history.best_epoch or 0) >= self.patience:
-            self.ended = True
             return f"held-out loss has not improved for {self.patience} epochs"
-        if tolerance is not None and self.history.rows[-1]["gradient_norm"] <= tolerance:
-            self.ended = True
+        if tolerance is not None and done and self.history["gradient_norm"][-1] <= tolerance:
             return f"the gradient's norm fell to {tolerance:g} or under"
         return "all epochs done" if done >= epochs else ""
 

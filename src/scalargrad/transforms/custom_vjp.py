@@ -316,7 +316,7 @@ class _Output(Elementwise):
         self.operand_symbols = tuple(operands)
         self.result_symbol = Symbol("y")
         self._expressions = value, *partials
-        self._makers, self._by_classes, self._methods, self._reflected = {}, {}, {}, {}
+        self._by_classes, self._methods, self._reflected = {}, {}, {}
 
     def _at(self, operands: Sequence[Any]) -> list[Any]:
         known: dict[object, Any] = dict(zip(self.operand_symbols, operands, strict=True))

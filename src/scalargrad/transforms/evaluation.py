@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -221,32 +221,15 @@ class Evaluation:
         return [signals.get(leaf, 0.0) for leaf in self.leaves]
 
     def push_forward(
-        self, outputs: Sequence[Any], directions: Sequence[Scalar], subgraph: Subgraph
-    ) -> list[Scalar]:
-        """Return the tangent of each output, where the leaves move in these directions."""
-        return self._moved(outputs, dict(zip(self.leaves, directions, strict=True)), subgraph)
-
-    def _moved(
-        self, outputs: Sequence[Any], moving: dict[Value, Scalar], subgraph: Subgraph
-    ) -> list[Scalar]:
-        """Return the tangent of each output, given those of leaves."""
+        self, outputs: Sequence[Any], tangents: Iterable[dict[Value, Scalar]], subgraph: Subgraph
+    ) -> list[list[Scalar]]:
+        """Return the tangents of the outputs, for each of several ways in which leaves move."""
+        found: list[list[Scalar]] = []
         with enable_grad():
-            moving = _pushed_forward(subgraph.nodes, moving, subgraph.as_graph)
-        return [moving.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs]
-
-    def by_rows(self, outputs: Sequence[Any], as_graph: bool) -> list[list[Any]]:
-        """Return the gradient of each output, each by a backward sweep."""
-        rows = []
-        for y in outputs:
-            subgraph = self.subgraph(y)._replace(as_graph=as_graph)
-            rows.append(self.gradients(y, subgraph))
-        return rows
-
-    def by_columns(self, outputs: Sequence[Any], as_graph: bool) -> list[list[Any]]:
-        """Return the same, by a forward sweep for each leaf."""
-        subgraph = self.subgraph(*outputs)._replace(as_graph=as_graph)
-        columns = [self._moved(outputs, {leaf: 1.0}, subgraph) for leaf in self.leaves]
-        return [[column[k] for column in columns] for k in range(len(outputs))]
+            for way in tangents:
+                moving = _pushed_forward(subgraph.nodes, way, subgraph.as_graph)
+                found.append([moving.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs])
+        return found
 
     def arguments(self, results: Sequence[Any]) -> list[Any]:
         """Arrange one result per fresh leaf in the shapes of the arguments."""

@@ -275,7 +275,8 @@ def jvp(
     outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
     subgraph = evaluation.subgraph(*outputs)
     directions = _directions(evaluation, tangents, primals, "tangents", "primals")
-    moved = evaluation.push_forward(outputs, directions, subgraph)
+    moving = dict(zip(evaluation.leaves, directions, strict=True))
+    (moved,) = evaluation.push_forward(outputs, [moving], subgraph)
     found = rebuild(evaluation.returned(y, subgraph) for y in outputs), rebuild(iter(moved))
     return (*found, evaluation.auxiliary(aux)) if has_aux else found
 
@@ -438,11 +439,13 @@ def _jacobian(
         evaluation = evaluated(f, positions, args, kwargs)
         result, aux = _results(evaluation, has_aux)
         outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
-        as_graph = evaluation.subgraph(*outputs).as_graph
-        taller = len(outputs) > len(evaluation.leaves)
-        by_columns = taller if forward is None else forward
-        by = evaluation.by_columns if by_columns else evaluation.by_rows
-        rows = by(outputs, as_graph)
+        subgraph, leaves = evaluation.subgraph(*outputs), evaluation.leaves
+        if len(outputs) > len(leaves) if forward is None else forward:
+            columns = evaluation.push_forward(outputs, [{x: 1.0} for x in leaves], subgraph)
+            rows = [[column[k] for column in columns] for k in range(len(outputs))]
+        else:
+            own = (evaluation.subgraph(y)._replace(as_graph=subgraph.as_graph) for y in outputs)
+            rows = [evaluation.gradients(y, x) for y, x in zip(outputs, own, strict=True)]
         found = [unpacked(argnums, evaluation.arguments(row)) for row in rows]
         jacobian = rebuild(iter(found))
         return (jacobian, evaluation.auxiliary(aux)) if has_aux else jacobian

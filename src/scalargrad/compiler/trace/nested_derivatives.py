@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.compiler.trace.traced import Traced
@@ -84,22 +84,17 @@ class Region(Evaluation):
         return trace.adjoints(wrt, seeds, plain=plain)
 
     def push_forward(
-        self, outputs: Sequence[Any], directions: Sequence[Scalar], subgraph: Subgraph
-    ) -> list[Scalar]:
-        """Return the tangent of each output for these tangents of the leaves.
+        self, outputs: Sequence[Any], tangents: Iterable[dict[Value, Scalar]], subgraph: Subgraph
+    ) -> list[list[Scalar]]:
+        """Return the tangents of the outputs, for each of several ways in which leaves move.
 
         A forward sweep is made of two backward ones: Σ ẋ · ∂y/∂x is the derivative with respect
         to u of Σ ẋ · ∂(u·y)/∂x.
         """
         weights, pulled = self._weighted(outputs)
-        pairs = list(zip(pulled, directions, strict=True))
-        return self._tangents(weights, pairs, subgraph.as_graph)
-
-    def by_columns(self, outputs: Sequence[Any], as_graph: bool) -> list[list[Any]]:
-        """Return the gradient of each output; see `push_forward`."""
-        weights, pulled = self._weighted(outputs)
-        columns = [self._tangents(weights, [(signal, 1.0)], as_graph) for signal in pulled]
-        return [list(row) for row in zip(*columns, strict=True)]
+        signals = dict(zip(self.leaves, pulled, strict=True))
+        ways = [[(signals[x], tangent) for x, tangent in way.items()] for way in tangents]
+        return [self._tangents(weights, pairs, subgraph.as_graph) for pairs in ways]
 
     def _weighted(self, outputs: Sequence[Any]) -> tuple[list[Traced | None], list[Any]]:
         """Return leaves u, one for each output y that is a Value, and ∂(Σ u·y)/∂x for each leaf x.
