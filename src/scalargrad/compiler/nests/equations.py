@@ -15,7 +15,6 @@ loops that run together, follow from what is read and are not stored.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from typing import Any
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.errors import TraceError
+from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Operation
 
 #: The two kinds of steps: one result sets a cell, or all results are added to it.
@@ -84,6 +84,11 @@ class Var(Affine):
 
     def __repr__(self) -> str:
         return self.name
+
+    @cached_property
+    def depth(self) -> int:
+        """The length of the longest chain of variables that its extent depends on, plus 1."""
+        return 1 + max((v.depth for v in self.extent.variables), default=0)
 
     @property
     def is_way(self) -> bool:
@@ -191,18 +196,15 @@ class Index(Affine):
     def _most(self) -> int:
         if not self.terms:
             return self.base
-        last = max((v for v, _ in self.terms), key=_depth)  # no other's extent depends on it
+        last = max(
+            (v for v, _ in self.terms), key=lambda v: v.depth
+        )  # no other's extent depends on it
         stride = dict(self.terms)[last]
         rest = self - last * stride
         if stride < 0:
             return rest._most()
         ends = last.extent if not last.extent.via else as_index(last.extent.bounds()[1])
         return (rest + (ends - 1) * stride)._most()
-
-
-@functools.cache
-def _depth(var: Var) -> int:
-    return 1 + max((_depth(v) for v in var.extent.variables), default=0)
 
 
 def as_index(x: Any) -> Index:

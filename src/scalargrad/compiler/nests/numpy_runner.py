@@ -283,7 +283,7 @@ class NumpyPrinter(PythonPrinter):
         return super().notation(op, arity)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1024)
 def vectorised(op: Elementwise) -> Callable[..., Any]:
     """Return `op` as a function of arrays."""
     names = {x: f"x{k}" for k, x in enumerate(op.operand_symbols)}
