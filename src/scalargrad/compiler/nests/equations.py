@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.errors import TraceError
+from scalargrad.compiler.nests.lowering_error import LoweringError
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Operation
 
@@ -43,7 +43,7 @@ class Affine:
         for var, stride in its.terms:
             strides[var] = strides.get(var, 0) + stride
         if mine.via and its.via:
-            raise TraceError(f"an index adds {mine.via} and {its.via}: make one table of them")
+            raise LoweringError(f"an index adds {mine.via} and {its.via}: make one table of them")
         terms = sorted(((v, k) for v, k in strides.items() if k), key=lambda term: term[0].name)
         return Index(mine.base + its.base, tuple(terms), mine.via or its.via)
 
@@ -58,7 +58,9 @@ class Affine:
     def __mul__(self, stride: int) -> Index:
         mine = as_index(self)
         if mine.via and stride != 1:
-            raise TraceError(f"an entry of {mine.via.array} is multiplied: multiply in the table")
+            raise LoweringError(
+                f"an entry of {mine.via.array} is multiplied: multiply in the table"
+            )
         terms = tuple((v, k * stride) for v, k in mine.terms if stride)
         return Index(mine.base * stride, terms, mine.via)
 
