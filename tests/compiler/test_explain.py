@@ -11,11 +11,11 @@ from itertools import count, pairwise
 from typing import Any
 
 import pytest
+from tests.compiler.nests import fail_once
 
 from benchmarks.replay import PROGRAMS
 from benchmarks.replay.corpus import loops as _loops  # noqa: F401 - adds its programs
 from scalargrad import TraceError, Value, drawn, grad, jit, scan, sin, take, tanh, vmap
-from scalargrad.compiler.nests import lowering
 from scalargrad.experiments import GPT
 from scalargrad.losses import cross_entropy
 from scalargrad.nn import MLP
@@ -147,13 +147,7 @@ def test_jit_does_not_hide_a_mistake_in_the_compiler(
     error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An unexpected exception propagates: no other candidate, with slower code, is tried."""
-
-    def mistaken(*_: object) -> Any:
-        monkeypatch.undo()  # so that another candidate would be compiled
-        raise error("mistake")
-
-    monkeypatch.setattr(lowering, "simplify", mistaken)
+    fail_once(monkeypatch, error)
+    work = jit(lambda xs: reduce(lambda s, x: sin(s) * 1.25 + x, xs, 0.5))
     with pytest.raises(error, match="mistake"):
-        jit(lambda xs: reduce(lambda s, x: sin(s) * 1.25 + x, xs, 0.5))(
-            [0.01 * k for k in range(90)]
-        )
+        work([0.01 * k for k in range(90)])

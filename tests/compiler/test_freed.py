@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.compiler.nests import forget
 
 import scalargrad as sg
-from scalargrad.compiler import known_programs
 
 #: Number of programs that are made and dropped.
 PROGRAMS = 30
@@ -80,8 +80,9 @@ def objects() -> Counter[str]:
 @pytest.mark.parametrize(
     "make",
     [
-        *(ragged_rows, examples_in_a_list, examples_in_an_array),
-        *(steps_of_a_scan, long_sums, branches),
+        *(ragged_rows, examples_in_a_list, steps_of_a_scan),
+        *(pytest.param(x, marks=pytest.mark.wide) for x in (examples_in_an_array, long_sums)),
+        pytest.param(branches, marks=pytest.mark.wide),
     ],
 )
 def test_jit_programs_are_freed_with_their_last_reference(make: Callable[[int], None]) -> None:
@@ -93,14 +94,14 @@ def test_jit_programs_are_freed_with_their_last_reference(make: Callable[[int], 
     numbers = count(1)
     for _ in range(3):  # what is made once in a process
         make(next(numbers))
-    known_programs.forget()
+    forget()
     before = objects()
     gc.collect()
     tracemalloc.start()
     try:
         for _ in range(PROGRAMS):
             make(next(numbers))
-        known_programs.forget()
+        forget()
         gc.collect()
         kept = tracemalloc.get_traced_memory()[0]
     finally:
