@@ -182,7 +182,7 @@ class _Expression:
         if isinstance(outline, list | tuple | dict):
             parts = outline.values() if isinstance(outline, dict) else outline
             items = self._items(parts, depth)
-            found = f"({items},)" if kind is tuple and items else f"[{items}]"
+            found = f"({items}{',' * bool(items)})" if kind is tuple else f"[{items}]"
             return found if kind in {list, tuple} else f"like({self.name(outline)}, {found})"
         if is_dataclass_object(outline):
             return f"record({self.name(kind)}, {self.of(attributes(outline), depth)})"
