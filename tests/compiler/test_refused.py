@@ -161,6 +161,40 @@ def test_a_global_that_a_function_counts_in_is_put_back() -> None:
     assert (space["count"], space["last"], "new" in space) == (0.0, None, False)
 
 
+#: What is held around a function, and a change of a container that the change itself makes.
+MADE_BY_THE_CHANGE: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "defaultdict": (
+        lambda: collections.defaultdict(list, b=[0.5]),
+        lambda held: held["a"].append(1.0),
+    ),
+    "defaultdict of dicts": (
+        lambda: collections.defaultdict(collections.Counter),
+        lambda held: held["a"].update("x"),
+    ),
+    "setdefault": (dict[str, Any], lambda held: held.setdefault("a", []).append(1.0)),
+    "list": (list[Any], lambda held: (held or held.append([]) or held)[0].append(1.0)),
+    "attribute": (SimpleNamespace, lambda held: vars(held).setdefault("log", []).append(1.0)),
+}
+
+
+@pytest.mark.parametrize("name", MADE_BY_THE_CHANGE)
+@pytest.mark.parametrize("argument", [2.0, Value(2.0)], ids=["number", "Value"])
+def test_jit_takes_back_a_container_that_the_change_has_made(name: str, argument: Any) -> None:
+    """It is new to the first recording, and holds one more item after the second."""
+    make, change = MADE_BY_THE_CHANGE[name]
+    held = make()
+    before = repr(held)
+
+    def logged(x: Any) -> Any:
+        change(held)
+        return x * 2.0
+
+    for _ in range(2):
+        with pytest.raises(TraceError, match="changes"):
+            jit(logged)(argument)
+        assert repr(held) == before
+
+
 # What works out something once is no change ------------------------------------------------------
 
 
