@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import itertools
 import linecache
 import operator
 import os
@@ -23,6 +24,8 @@ import pytest
 
 import scalargrad
 from scalargrad import OperandError, Parameter, TraceError, Value, exp, grad, jit, optim, take, vmap
+from scalargrad.compiler.trace import watching
+from scalargrad.compiler.trace.trace import Trace
 from scalargrad.nn import Linear, Module
 
 # Changes around a function ----------------------------------------------------------------------
@@ -693,6 +696,50 @@ def test_an_interrupt_at_any_line_leaves_everything_as_it_was() -> None:
         assert compiled(0.25) == pytest.approx(expected, rel=1e-14)
         assert x * Value(3.0) > 5.0
     assert lines > 3
+
+
+@pytest.mark.parametrize("event", ["line", "opcode"])
+def test_jit_leaves_value_as_it_was_at_an_interrupt_while_it_begins_or_ends(event: str) -> None:
+    """Attributes of Values are plain slots again, wherever Ctrl-C comes while these are exchanged.
+
+    Python looks for signals neither at a `with` nor at a `try`.
+    """
+    jit(lambda x: x)(1.0)
+    before, left, weight = dict(vars(Value)), 0, Value(3.0)
+
+    def trace(frame: FrameType, happened: str, _: Any) -> Any:
+        nonlocal left
+        frame.f_trace_opcodes = event == "opcode"
+        file = frame.f_code.co_filename
+        is_record = event == "line" and frame.f_code is Trace.record.__code__
+        if happened == event and (file == watching.__file__ or is_record):
+            line = linecache.getline(file, frame.f_lineno).lstrip()
+            left -= not line.startswith(("with ", "try:"))
+            if left == 0:
+                raise KeyboardInterrupt
+        return trace
+
+    tracing = sys.gettrace()
+    for stop in itertools.count(1):
+        left, compiled = stop, jit(lambda x: 3.0 * x)
+        sys.settrace(trace)
+        try:
+            compiled(2.0)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(tracing)
+        assert dict(vars(Value)) == before
+        thread = threading.Thread(target=jit(lambda x: x), args=[1.0])
+        thread.start()
+        thread.join(60)
+        assert not thread.is_alive()  # which waits for no lock
+        with pytest.raises(TraceError, match="data was read"):
+            jit(lambda x: x * weight.data)(2.0)
+        assert compiled(2.0) == 6.0
+        if left > 0:
+            break
+    assert stop > (10 if event == "line" else 100)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")

@@ -32,7 +32,7 @@ from scalargrad.compiler.trace.nested_derivatives import Region
 from scalargrad.compiler.trace.node_values import number_of
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, asking_line, refusal
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
-from scalargrad.compiler.trace.watching import data_of, make_leaf, watched
+from scalargrad.compiler.trace.watching import data_of, make_leaf, unwatch, watch
 from scalargrad.compiler.trace.whole_arrays import FEWEST, WholeArray, stand_in
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import (
@@ -147,11 +147,18 @@ class Trace(Recorder):
         """Run a function as the recording of this thread."""
         self.is_open = True
         try:
-            with watched():
-                return run_recorded(lambda: self._run(run), self)
+            watch(self)
+            return run_recorded(lambda: self._run(run), self)
         finally:
-            self.is_open = False
-            self._rows.clear()
+            try:
+                self._close()
+            finally:
+                self._close()  # again: Ctrl-C may have come while the first was running
+
+    def _close(self) -> None:
+        unwatch(self)
+        self.is_open = False
+        self._rows.clear()
 
     def _run(self, run: Callable[[], R]) -> R:
         derivatives.set((*derivatives.get(), Derivative(self._made, (), set())))
