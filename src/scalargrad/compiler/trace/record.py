@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import pickle
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,8 @@ class Recording:
         it.
     branches : int
         How many of the guards are answers to Python's ``if``.
+    loops : dict from int to (str, int) or None
+        The guards that a loop has ended, with the file and line that called it.
     """
 
     program: Program
@@ -70,6 +72,7 @@ class Recording:
     results: int = 0
     differentiated: tuple[int, ...] = ()
     branches: int = 0
+    loops: Mapping[int, tuple[str, int] | None] = field(default_factory=dict)
 
 
 def record(f: Callable[..., Any], leaves: Sequence[Value]) -> tuple[Recording, Any]:
@@ -184,6 +187,7 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
         len(outputs),
         tuple([k for k, x in enumerate(given) if x in trace.differentiated]),
         trace.branches,
+        {k: trace.lines[k] for k, node in enumerate(trace.guards) if node in trace.ends},
     )
 
 

@@ -103,6 +103,8 @@ class Trace(Recorder):
         For each guard, the file and line that asked for it.
     branches : int
         How many of the guards are answers to Python's ``if``.
+    ends : set of int
+        The guards that a loop has ended.
     lanes : Lanes
         Which nodes have lanes, made by vmap.
     generators : Generators
@@ -138,6 +140,7 @@ class Trace(Recorder):
         self.unrolls = unrolls
         self.lines: list[tuple[str, int] | None] = []
         self.branches = 0
+        self.ends: set[int] = set()
         self.generators = Generators()
         self.lanes = Lanes(self)
         #: Tables that numbers were looked up in, by their bits or entries, with their rows.
@@ -530,8 +533,10 @@ class Trace(Recorder):
         return self.guards[index]
 
     def expect(self, condition: Value) -> None:
-        """Add a guard that a condition holds, of all examples, as it does now."""
-        self._guard(self.refer(condition, identity), True)
+        """Add a guard that a loop has ended, of all examples, as it has now."""
+        node = self.refer(condition, identity)
+        self._guard(node, True)
+        self.ends.add(node)
 
     def _guard(self, index: int, truth: bool) -> None:
         if index not in self.guards:
