@@ -42,6 +42,39 @@ def test_an_index_outside_raises_when_it_comes(index: float) -> None:
         assert (compiled(1), computed([math.nan, 0.5])) == (0.0, 2.0)
 
 
+ROWS = Embedding(3, 2, rng=0)
+
+
+def entry_or_nothing(i: Any) -> Any:
+    """Return an entry of a table, or -1 beyond its end."""
+    try:
+        return take([1.0, 2.0, 4.0], i)
+    except IndexError:
+        return -1.0
+
+
+def embedded_or_nothing(i: Any) -> Any:
+    """Return a number of a row, or -1 where there is none."""
+    try:
+        return ROWS(i)[1] * 1.0
+    except DomainError:
+        return -1.0
+
+
+@pytest.mark.parametrize("f", [entry_or_nothing, embedded_or_nothing])
+@pytest.mark.parametrize("indices", [[7, 1, 7, 2, 8, 0], [1, 7, 7, 0, 7, 8]])
+def test_take_beyond_the_end_may_be_caught_in_a_compiled_function(f: Any, indices: Any) -> None:
+    """Whichever comes first; the message had read the number of a recording."""
+    compiled = jit(f)
+    for i in indices * 2:
+        assert number(compiled(i)) == pytest.approx(number(f(i)), rel=1e-14)
+
+
+def number(x: Any) -> float:
+    """Return the data of a Value."""
+    return float(getattr(x, "data", x))
+
+
 def test_take_of_rows_gives_a_row() -> None:
     """A table of embeddings yields the row of a token, eagerly the very row."""
     rows = [[1.0, 2.0], [3.0, 4.0]]

@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.grad_mode import recorder
 from scalargrad.system.short_repr import shown
 
 #: The largest integer up to which every integer, of either sign, is a float.
@@ -99,6 +100,14 @@ def float_of(node: Any) -> float:
 
 def _is_fraction(x: Any) -> bool:
     return isinstance(x, Rational) and not isinstance(x, int)
+
+
+def format_data(x: Any) -> str:
+    """Return the data of a Value for a message, or "…" while a function is compiled.
+
+    A function that is compiled may catch the error; called eagerly, it raises it with the number.
+    """
+    return "…" if recorder() is not None else f"{x.data:g}"
 
 
 def defers(x: Any) -> bool:
