@@ -811,6 +811,57 @@ def test_the_dtype_of_an_argument_is_refused() -> None:
         jit(lambda x: x.sum() if x.dtype == np.float64 else -x.sum())(np.ones(3))
 
 
+class Wide:
+    """An object with a dtype of its own."""
+
+    dtype = "wide"
+
+    def scaled(self, x: Any) -> Any:
+        """Ask for its own dtype."""
+        return x * len(self.dtype)
+
+
+def powered(x: Any, n: Any = 2) -> Any:
+    """Ask for the type of a power."""
+    return x**n if isinstance(n, int) else x * len(n)
+
+
+def summed(x: Any, table: Any) -> Any:
+    """Ask for the type of an array."""
+    return x * float(table.sum()) if table.dtype == np.float64 else -x
+
+
+def test_isinstance_and_dtype_are_answered_of_arguments_that_are_no_traced_numbers() -> None:
+    """Of static ones, by name and position, of text, of a default and of an object."""
+    for compiled in (jit(powered, static_argnums=1), jit(powered, static_argnames="n")):
+        assert compiled(3.0, 3) == compiled(3.0, n=3) == 27.0
+        assert compiled(3.0, n="ab") == 6.0
+    assert jit(powered)(3.0) == 9.0
+    assert jit(powered)(3.0, "ab") == 6.0
+    for table in (np.ones(3), np.ones(3, int)):
+        expected = summed(2.0, table)
+        assert jit(summed, static_argnums=1)(2.0, table) == expected
+        assert jit(summed, static_argnames="table")(2.0, table=table) == expected
+    assert jit(Wide().scaled)(2.0) == 8.0
+    assert jit(lambda x, held: x * len(held.dtype))(2.0, Wide()) == 8.0
+
+
+@pytest.mark.parametrize("given", [{"n": 3}, {"n": 3.0}, {"n": Value(3.0)}], ids=repr)
+def test_isinstance_of_a_number_that_is_no_static_argument_is_refused(given: Any) -> None:
+    """Also of one that a static argument is assigned; by name as by position."""
+    with pytest.raises(TraceError, match="asks whether n is"):
+        jit(powered)(3.0, **given)
+    with pytest.raises(TraceError, match="asks whether n is"):
+        jit(powered)(3.0, *given.values())
+
+    def assigned(x: Any, n: Any) -> Any:
+        n = n * x
+        return x if isinstance(n, float) else -x
+
+    with pytest.raises(TraceError, match="asks whether n is"):
+        jit(assigned, static_argnames="n")(3.0, n=2)
+
+
 @pytest.mark.parametrize(
     "f",
     [

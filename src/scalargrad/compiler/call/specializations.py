@@ -10,7 +10,13 @@ from itertools import chain
 from operator import is_
 from typing import Any, NamedTuple
 
-from scalargrad.compiler.call.arguments import Key, code_in, require_no_alias, size_changed
+from scalargrad.compiler.call.arguments import (
+    Key,
+    code_in,
+    misread_in,
+    require_no_alias,
+    size_changed,
+)
 from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Call, Specialization
@@ -265,8 +271,9 @@ class Specializations(Lock):
     ) -> tuple[Trace, Callable[[], Specialization]]:
         """Return what is recorded of a call, and what makes a path of it."""
         compiled, _, _, key, _, objects = call
-        if now.refusal is not None:
-            raise TraceError(f"{compiled!r} {now.refusal}")
+        refusal = now.refusal or next(misread_in(call), None)
+        if refusal is not None:
+            raise TraceError(f"{compiled!r} {refusal}")
         recorder = CallRecorder(call, self.names, singly=singly)
         trace, finish = recorder.record(now.are_unchanged)
         now, _ = self._looked_around(key, objects)  # a cache may have been filled

@@ -13,7 +13,7 @@ import numbers
 import sys
 import threading
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from enum import Enum
 from itertools import pairwise, takewhile
 from types import CodeType, FunctionType, ModuleType
@@ -165,12 +165,22 @@ _MISREADING = {
 }
 
 
-def misread(function: FunctionType) -> Iterator[str]:
+def misread(function: FunctionType, answered: Container[str] = ()) -> Iterator[str]:
     """Yield what code asks of an argument that a number of a recording answers otherwise.
 
     It is a Value in place of a float, and an array of Values has no dtype of numbers.
+
+    Parameters
+    ----------
+    answered : container of str
+        The names of arguments that are themselves while the function is recorded. One that the
+        function assigns may be a number after all.
     """
-    arguments = {*function.__code__.co_varnames[: function.__code__.co_argcount]}
+    code = function.__code__
+    arguments = {x for x in code.co_varnames[: code.co_argcount] if x not in answered}
+    arguments |= {x.argval for x in steps_in(code) if x.opname == "STORE_FAST"} & {
+        *code.co_varnames[: code.co_argcount]
+    }
     steps = steps_in(function.__code__)
     for k, (step, after) in enumerate(pairwise(steps)):
         if not step.opname.startswith("LOAD_FAST") or step.argval not in arguments:

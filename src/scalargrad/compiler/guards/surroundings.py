@@ -204,7 +204,7 @@ class Surroundings:
                 yield refusal_of(named(place), x)
         for function in walk.functions:
             yield from changing_calls(function)
-        for root in self.roots:
+        for root in self.roots[1:]:  # of the first, the arguments of a call are known
             if isinstance(function := getattr(root, "__func__", root), FunctionType):
                 yield from misread(function)
 
