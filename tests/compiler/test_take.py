@@ -10,7 +10,20 @@ import numpy as np
 import pytest
 from tests.compiler.loops import close
 
-from scalargrad import DomainError, OperandError, Value, exp, gradients, jit, sin, take, vmap, where
+from scalargrad import (
+    DomainError,
+    OperandError,
+    TraceError,
+    Value,
+    exp,
+    floor,
+    gradients,
+    jit,
+    sin,
+    take,
+    vmap,
+    where,
+)
 from scalargrad.nn import Embedding, EmbeddingBag
 
 
@@ -68,6 +81,32 @@ def test_take_beyond_the_end_may_be_caught_in_a_compiled_function(f: Any, indice
     compiled = jit(f)
     for i in indices * 2:
         assert number(compiled(i)) == pytest.approx(number(f(i)), rel=1e-14)
+
+
+TABLE: Any = (10.0, 20.0, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("look_up", "argument", "called"),
+    [
+        (lambda x: TABLE[int(x)], Value(1.5), "eagerly"),
+        (lambda x: TABLE[int(x)], 1.5, "compiled"),
+        (lambda x: TABLE[int(x.data)], Value(1.5), "compiled"),
+        (lambda x: TABLE[floor(x)], Value(1.5), "eagerly"),
+        (lambda x: TABLE[round(x)], Value(1.5), "eagerly"),
+        (lambda x: [*TABLE][round(x)], 1.5, "compiled"),
+        (lambda x: np.array(TABLE)[int(x)], 1.5, "compiled"),
+    ],
+)
+def test_int_of_a_value_as_an_index_is_refused_with_take_and_floor(
+    look_up: Any, argument: Any, called: str
+) -> None:
+    """Eagerly ``int(x.data)`` was advised, which compiled functions refuse; this serves in both."""
+    f = jit(look_up) if called == "compiled" else look_up
+    error = TraceError if called == "compiled" else OperandError
+    with pytest.raises(error, match=r"take\(values, (scalargrad\.)?floor\(x\)\)"):
+        f(argument)
+    assert take(TABLE, floor(Value(1.5))).data == jit(lambda x: take(TABLE, floor(x)))(1.5) == 20.0
 
 
 def number(x: Any) -> float:
