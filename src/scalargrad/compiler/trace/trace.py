@@ -47,6 +47,7 @@ from scalargrad.ops import eq, identity, mul, where
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import defers, is_real
 from scalargrad.table.operation import Operation
+from scalargrad.table.symbol import NodeInFormulaError, Symbol
 from scalargrad.transforms.draws import made_by
 from scalargrad.value import Parameter, Value
 
@@ -310,6 +311,8 @@ class Trace(Recorder):
             return x.index
         if isinstance(x, Value):
             return self._of_value(x)
+        if isinstance(x, Symbol):
+            raise NodeInFormulaError
         return self.constant(x if x.__class__ is float else op.operand(x))
 
     def beside(self, x: Any, op: Operation) -> Any:
