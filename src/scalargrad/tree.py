@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.symbol import Symbol
@@ -88,7 +89,7 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
 
 def _instead(tree: Any) -> str:
     """Say what to give instead of what is no tree."""
-    if hasattr(tree, "to_numpy"):
+    if has_attribute(tree, "to_numpy"):
         return "x.to_numpy()"
     more = "; what is no number belongs in another argument" if isinstance(tree, str) else ""
     return f"numbers or Values, or lists, tuples, dicts, arrays and dataclasses of them{more}"
@@ -121,9 +122,14 @@ def within(where: str, key: Any) -> str:
     return f"{where}.{key}" if where else str(key)
 
 
+def is_dataclass(kind: type) -> bool:
+    """Return True if a class is a dataclass, of Python's or of attrs'."""
+    return has_attribute(kind, "__dataclass_fields__") or has_attribute(kind, "__attrs_attrs__")
+
+
 def is_dataclass_object(tree: Any) -> bool:
-    """Return whether `tree` is an object of a dataclass."""
-    return hasattr(type(tree), "__dataclass_fields__")
+    """Return True if `tree` is an object of a dataclass."""
+    return is_dataclass(type(tree))
 
 
 def fields_of(tree: Any) -> dict[str, Any]:
@@ -134,7 +140,9 @@ def fields_of(tree: Any) -> dict[str, Any]:
 def _held(tree: Any) -> list[tuple[str, Any]]:
     from dataclasses import fields  # loaded by whoever has made a dataclass
 
-    return [(field.name, getattr(tree, field.name)) for field in fields(tree)]
+    of_attrs: Any = get_attribute(type(tree), "__attrs_attrs__")
+    parts = fields(tree) if of_attrs is None else of_attrs
+    return [(field.name, getattr(tree, field.name)) for field in parts]
 
 
 def _record(tree: Any, children: list[Any]) -> Any:
@@ -199,7 +207,7 @@ def like(x: Any, items: Iterable[Any]) -> Any:
         base: Any = list if isinstance(x, list) else dict
         for key, item in zip(range(len(x)) if base is list else x, items, strict=True):
             base.__setitem__(found, key, item)
-    if getattr(x, "__dict__", None):
+    if get_attribute(x, "__dict__"):
         found.__dict__ = own_attributes(x)
     return found
 
@@ -211,17 +219,17 @@ _PLAIN = (list, tuple, dict)
 def own_attributes(x: Any) -> dict[str, Any]:
     """Return what an object of a derived class holds beside its items, but cached properties."""
     kind = type(x)
-    own: dict[str, Any] = {} if kind in _PLAIN else getattr(x, "__dict__", {})
+    own: dict[str, Any] = {} if kind in _PLAIN else get_attribute(x, "__dict__", {})
     return own and {
         name: y
         for name, y in own.items()
-        if not isinstance(getattr(kind, name, None), functools.cached_property)
+        if not isinstance(get_attribute(kind, name), functools.cached_property)
     }
 
 
 def is_object_array(x: Any) -> bool:
     """Return whether `x` is an array of objects; objects of other classes are not touched."""
-    return hasattr(type(x), "dtype") and getattr(x.dtype, "kind", "") == "O"
+    return has_attribute(type(x), "dtype") and get_attribute(x.dtype, "kind") == "O"
 
 
 def is_array(tree: Any) -> bool:

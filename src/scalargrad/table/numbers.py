@@ -10,6 +10,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import recorder
+from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.system.short_repr import shown
 
 #: The largest integer up to which every integer, of either sign, is a float.
@@ -32,10 +33,10 @@ def is_real(x: Any) -> bool:
     """Return whether `x` is an int, float, bool, NumPy real scalar or 0-d real array."""
     if isinstance(x, _NUMBERS):
         return True
-    if not hasattr(type(x), "dtype"):  # asked of `x`, a class of a user's may raise any error
+    if not has_attribute(type(x), "dtype"):  # asked of `x`, a class of a user's may raise any error
         return False
-    kind = getattr(x.dtype, "kind", "")
-    return kind in {"b", "i", "u", "f"} and getattr(x, "ndim", None) == 0
+    kind = get_attribute(x.dtype, "kind", "")
+    return kind in {"b", "i", "u", "f"} and get_attribute(x, "ndim") == 0
 
 
 def too_large(where: str) -> OperandError:
@@ -48,8 +49,8 @@ def too_large(where: str) -> OperandError:
 def as_float(x: Any, where: str) -> float:
     """Return the real number `x` as a float, or raise OperandError saying `where` it stood."""
     if not is_real(x):
-        remedy = "take its .data" if hasattr(type(x), "_apply") else "convert it first"
-        if isinstance(x, list | tuple) or (hasattr(type(x), "ndim") and x.ndim):
+        remedy = "take its .data" if has_attribute(type(x), "_apply") else "convert it first"
+        if isinstance(x, list | tuple) or (has_attribute(type(x), "ndim") and x.ndim):
             remedy = (
                 "take its numbers one by one, as in [f(x) for x in numbers] or vmap(f)(numbers)"
             )
@@ -120,9 +121,9 @@ def defers(x: Any) -> bool:
     kind = type(x)
     if kind.__module__ == "builtins":
         return False
-    if hasattr(kind, "__array_ufunc__") or hasattr(kind, "_apply"):
+    if has_attribute(kind, "__array_ufunc__") or has_attribute(kind, "_apply"):
         return True
-    written = (getattr(kind, name, None).__class__ is FunctionType for name in _REFLECTED)
+    written = (get_attribute(kind, name).__class__ is FunctionType for name in _REFLECTED)
     return not isinstance(x, Number) and any(written)
 
 

@@ -25,7 +25,6 @@ from collections.abc import (
     Set,
 )
 from contextlib import suppress
-from dataclasses import is_dataclass
 from enum import Enum
 from itertools import chain, islice, takewhile
 from operator import attrgetter, itemgetter
@@ -54,9 +53,10 @@ from scalargrad.compiler.guards.refused import (
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.errors import TraceError
 from scalargrad.nn.sparse import Table
+from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, is_real
-from scalargrad.tree import like, object_array
+from scalargrad.tree import is_dataclass, like, object_array
 from scalargrad.value import Parameter, Value
 
 SPACE = attrgetter("__dict__")
@@ -521,7 +521,7 @@ def misread_in(call: tuple[Any, ...]) -> Iterator[str]:
     compiled, args, kwargs, *_ = call
     function = compiled.__wrapped__
     shift = isinstance(function, MethodType)
-    if not isinstance(function := getattr(function, "__func__", function), FunctionType):
+    if not isinstance(function := get_attribute(function, "__func__", function), FunctionType):
         return
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     by_position = dict(enumerate(names[shift:]))
@@ -656,7 +656,7 @@ def refuse_array(x: Any, where: object) -> None:
     ours = kind in PLAIN_ARRAYS or isinstance(x, np.generic)
     is_long = ours and x.dtype.kind == "f" and x.dtype.itemsize > _LONG
     of = x.dtype if ours and (x.dtype.names or is_long) else None
-    is_array = hasattr(x, "__array__") or isinstance(x, memoryview | array)
+    is_array = has_attribute(x, "__array__") or isinstance(x, memoryview | array)
     if of is None and (ours or not is_array):
         return
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
@@ -672,7 +672,7 @@ def refuse_attributes(x: Any, where: object) -> None:
     """Refuse a list, tuple or dict of a derived class that holds more than its items."""
     kind = type(x)
     cached = functools.cached_property
-    own = [name for name in attributes(x) if not isinstance(getattr(kind, name, None), cached)]
+    own = [name for name in attributes(x) if not isinstance(get_attribute(kind, name), cached)]
     if own:
         raise TraceError(
             f"{where} is or holds a {kind.__name__} with attributes besides its items "

@@ -21,12 +21,13 @@ from typing import Any
 
 from scalargrad.compiler.guards.names_read import is_of_library, of_library, steps_in, steps_within
 from scalargrad.compiler.guards.object_state import PLAIN, has_followed_attributes, is_stateful
+from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.value import Value
 
 #: Libraries whose objects are followed, or hold nothing that changes.
 _KNOWN_MODULES = {
     *("scalargrad", "collections", "types", "typing", "abc", "functools", "operator", "enum"),
-    *("dataclasses", "argparse", "logging", "decimal", "fractions"),
+    *("dataclasses", "attr", "argparse", "logging", "decimal", "fractions"),
     *("datetime", "zoneinfo", "pathlib", "re", "uuid", "random"),
 }
 _KNOWN = (
@@ -68,7 +69,7 @@ _UNNOTICED = (
 
 def is_followed(x: Any) -> bool:
     """Return whether jit can tell that an object is as it was."""
-    if callable(x) and hasattr(x, "__name__"):  # as those of NumPy, of a class of theirs
+    if callable(x) and has_attribute(x, "__name__"):  # as those of NumPy, of a class of theirs
         return path_of(x) not in _FUNCTIONS
     kind: Any = type(x)
     return are_followed(kind)
@@ -84,14 +85,14 @@ def are_followed(kind: Any) -> bool:
     if base is object or str(base.__module__).partition(".")[0] in _KNOWN_MODULES:
         return True
     #: A dict with items from elsewhere, as SciPy's dok_matrix.
-    has_others = isinstance(getattr(kind, "__iter__", None), FunctionType) and is_of_library(kind)
+    has_others = isinstance(get_attribute(kind, "__iter__"), FunctionType) and is_of_library(kind)
     return issubclass(kind, (*_KNOWN, *_of_numpy())) and not has_others
 
 
 @functools.cache
 def is_plain_object(kind: Any) -> bool:
     """Return whether objects of a class are their attributes, all followed, and no numbers."""
-    is_number = issubclass(kind, (numbers.Number, Enum, Value)) or hasattr(kind, "dtype")
+    is_number = issubclass(kind, (numbers.Number, Enum, Value)) or has_attribute(kind, "dtype")
     followed = has_followed_attributes(kind) and are_followed(kind)
     return is_stateful(kind) and followed and not is_number
 
@@ -117,7 +118,7 @@ def is_read(owner: Any, name: Any, names: Mapping[str, Any]) -> bool:
 
 def path_of(function: Any) -> str:
     """Return the name of a function in its module."""
-    return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
+    return ".".join(str(get_attribute(function, x, "")) for x in ("__module__", "__qualname__"))
 
 
 def refusal_of(name: str, x: Any) -> str:
