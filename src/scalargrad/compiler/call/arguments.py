@@ -56,7 +56,7 @@ from scalargrad.nn.sparse import Table
 from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, is_real
-from scalargrad.tree import is_dataclass, like, object_array
+from scalargrad.tree import is_dataclass, like, nesting_error, object_array
 from scalargrad.value import Parameter, Value
 
 SPACE = attrgetter("__dict__")
@@ -460,8 +460,12 @@ def replaced(
 ) -> tuple[list[Any], dict[str, Any]]:
     """Return the arguments of a call, by position and by name, with their numbers replaced."""
     fresh = Fresh(numbers, {})
-    positional = [x if k in static else rebuilt([x], fresh)[0] for k, x in enumerate(args)]
-    named = {k: x if k in static else rebuilt([x], fresh)[0] for k, x in kwargs.items()}
+    try:
+        positional = [x if k in static else rebuilt([x], fresh)[0] for k, x in enumerate(args)]
+        named = {k: x if k in static else rebuilt([x], fresh)[0] for k, x in kwargs.items()}
+    except RecursionError as error:
+        pairs = [*enumerate(args, 1), *kwargs.items()]
+        raise nesting_error([(f"the argument {k}", x) for k, x in pairs], error) from None
     return positional, named
 
 

@@ -26,6 +26,7 @@ from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.watching import Lock
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import shown
+from scalargrad.tree import nesting_error
 
 #: The most nodes of all programs that are kept, and how many each shape of arguments counts as
 #: besides: a program of a million nodes takes some hundred megabytes.
@@ -285,7 +286,13 @@ class Specializations(Lock):
         name = getattr(compiled, "__name__", "compiled")
 
         def made() -> Specialization:
-            return Specialization(*finish(), recorder.leaves, name=name, surroundings=now)
+            recording, outline = finish()
+            try:
+                return Specialization(
+                    recording, outline, recorder.leaves, name=name, surroundings=now
+                )
+            except RecursionError as error:
+                raise nesting_error([(f"the result of {name}", outline)], error) from None
 
         return trace, made
 

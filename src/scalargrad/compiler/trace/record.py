@@ -23,6 +23,7 @@ from scalargrad.compiler.trace.domains import copied, marked, write_domain_check
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import add, eq, identity
 from scalargrad.system.process import collector_paused
+from scalargrad.tree import nesting_error
 from scalargrad.value import Value
 
 
@@ -111,7 +112,10 @@ def recorded(trace: Trace, run: Callable[[], Any]) -> tuple[list[int], Any]:
         result = trace.record(run)
         trace.generators.check([draw for draw, _ in trace.draws])
         values: list[Value] = []
-        outline = outlined(result, values, {} if trace.has_values else None)
+        try:
+            outline = outlined(result, values, {} if trace.has_values else None)
+        except RecursionError as error:
+            raise nesting_error([("the result", result)], error) from None
         outputs = [trace.refer(x, identity) for x in values]
         if not trace.lanes.sizes.keys().isdisjoint(outputs):
             trace.refused("stray example")
