@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.symbol import Symbol
@@ -61,19 +63,26 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     >>> rebuild(iter([10.0, 20.0, 30.0]))
     {'w': [10.0, 20.0], 'b': 30.0}
     """
+    try:
+        return _flatten(tree, where)
+    except RecursionError as error:
+        raise nesting_error([(where, tree)], error) from None
+
+
+def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     if isinstance(tree, _SEQUENCES):
         if _is_row(tree):
             return _flatten_row(tree)
-        parts = [flatten(x, f"{where}[{i}]") for i, x in enumerate(tree)]
+        parts = [_flatten(x, f"{where}[{i}]") for i, x in enumerate(tree)]
     elif isinstance(tree, Value | Symbol) or is_real(tree):
         return [tree], next
     elif isinstance(tree, dict):
-        parts = [flatten(x, f"{where}[{key!r}]") for key, x in tree.items()]
+        parts = [_flatten(x, f"{where}[{key!r}]") for key, x in tree.items()]
     elif is_dataclass_object(tree):
-        parts = [flatten(x, f"{where}.{name}") for name, x in fields_of(tree).items()]
+        parts = [_flatten(x, f"{where}.{name}") for name, x in fields_of(tree).items()]
     elif is_array(tree) and tree.dtype.kind not in _NO_NUMBERS:
         items = tree.astype(object).flat  # Python's own numbers, or Values
-        parts = [flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(items)]
+        parts = [_flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(items)]
     else:
         raise OperandError(
             f"{where} is {shown(tree)}, of type {type(tree).__name__}: give {_instead(tree)}"
@@ -88,7 +97,7 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
 
 def _instead(tree: Any) -> str:
     """Say what to give instead of what is no tree."""
-    if hasattr(tree, "to_numpy"):
+    if has_attribute(tree, "to_numpy"):
         return "x.to_numpy()"
     more = "; what is no number belongs in another argument" if isinstance(tree, str) else ""
     return f"numbers or Values, or lists, tuples, dicts, arrays and dataclasses of them{more}"
@@ -106,6 +115,53 @@ def children(tree: Any) -> list[tuple[Any, Any]] | None:
     return list(fields_of(tree).items()) if is_dataclass_object(tree) else None
 
 
+def nesting_error(named: Iterable[tuple[str, Any]], error: RecursionError) -> Exception:
+    """Return the error for the first of some trees that no recursion comes to the end of.
+
+    Parameters
+    ----------
+    named : iterable of (str, object)
+        Trees, and what messages call them.
+    error : RecursionError
+        Returned if they are as they should be, but the stack was nearly full before.
+    """
+    for where, tree in named:
+        depth = _depth(tree)
+        if depth > _DEEP:
+            how = (
+                "a container in it contains itself: leave that reference out"
+                if depth == math.inf
+                else f"containers in it are nested {depth} levels deep, and Python's stack has "
+                "room for some hundreds: give the numbers in fewer"
+            )
+            return OperandError(f"cannot take the numbers of {where}: {how}")
+    return error
+
+
+#: Levels of nesting that any stack has room for.
+_DEEP = 100
+
+
+def _depth(tree: Any) -> float:
+    """Return the number of levels of a tree, without recursion; infinity if it contains itself."""
+    above, done, kept = dict[int, None](), set[int](), list[Any]()
+    ahead: list[tuple[Any, bool]] = [(tree, False)]
+    deepest = 0
+    while ahead:
+        x, is_done = ahead.pop()
+        if is_done:
+            del above[id(x)]
+        elif id(x) in above:
+            return math.inf
+        elif id(x) not in done and (parts := children(x)):
+            kept.append(x)  # so that no other object gets its id
+            done.add(id(x))
+            above[id(x)] = None
+            deepest = max(deepest, len(above))
+            ahead += [(x, True), *((part, False) for _, part in parts)]
+    return deepest
+
+
 def leaf_names(tree: Any, where: str) -> list[str]:
     """Return a name for each number of a tree, such as ``x[0].scale``."""
     parts = children(tree)
@@ -121,9 +177,14 @@ def within(where: str, key: Any) -> str:
     return f"{where}.{key}" if where else str(key)
 
 
+def is_dataclass(kind: type) -> bool:
+    """Return True if a class is a dataclass, of Python's or of attrs'."""
+    return has_attribute(kind, "__dataclass_fields__") or has_attribute(kind, "__attrs_attrs__")
+
+
 def is_dataclass_object(tree: Any) -> bool:
-    """Return whether `tree` is an object of a dataclass."""
-    return hasattr(type(tree), "__dataclass_fields__")
+    """Return True if `tree` is an object of a dataclass."""
+    return is_dataclass(type(tree))
 
 
 def fields_of(tree: Any) -> dict[str, Any]:
@@ -134,7 +195,9 @@ def fields_of(tree: Any) -> dict[str, Any]:
 def _held(tree: Any) -> list[tuple[str, Any]]:
     from dataclasses import fields  # loaded by whoever has made a dataclass
 
-    return [(field.name, getattr(tree, field.name)) for field in fields(tree)]
+    of_attrs: Any = get_attribute(type(tree), "__attrs_attrs__")
+    parts = fields(tree) if of_attrs is None else of_attrs
+    return [(field.name, getattr(tree, field.name)) for field in parts]
 
 
 def _record(tree: Any, children: list[Any]) -> Any:
@@ -165,6 +228,13 @@ def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
     >>> replaced({"x": Value(2.0), "note": "kept"}, lambda x: x.data)
     {'x': 2.0, 'note': 'kept'}
     """
+    try:
+        return _replaced(tree, replace)
+    except RecursionError as error:
+        raise nesting_error([("what is returned", tree)], error) from None
+
+
+def _replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
     if isinstance(tree, Value):
         return replace(tree)
     if is_array(tree):
@@ -173,7 +243,7 @@ def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
         parts = [x for _, x in children(tree) or ()]
     if not parts:
         return tree
-    others = [replaced(x, replace) for x in parts]
+    others = [_replaced(x, replace) for x in parts]
     kept = all(x is y for x, y in zip(others, parts, strict=True))
     return tree if kept else _assembler(tree)(others)
 
@@ -199,7 +269,7 @@ def like(x: Any, items: Iterable[Any]) -> Any:
         base: Any = list if isinstance(x, list) else dict
         for key, item in zip(range(len(x)) if base is list else x, items, strict=True):
             base.__setitem__(found, key, item)
-    if getattr(x, "__dict__", None):
+    if get_attribute(x, "__dict__"):
         found.__dict__ = own_attributes(x)
     return found
 
@@ -211,17 +281,17 @@ _PLAIN = (list, tuple, dict)
 def own_attributes(x: Any) -> dict[str, Any]:
     """Return what an object of a derived class holds beside its items, but cached properties."""
     kind = type(x)
-    own: dict[str, Any] = {} if kind in _PLAIN else getattr(x, "__dict__", {})
+    own: dict[str, Any] = {} if kind in _PLAIN else get_attribute(x, "__dict__", {})
     return own and {
         name: y
         for name, y in own.items()
-        if not isinstance(getattr(kind, name, None), functools.cached_property)
+        if not isinstance(get_attribute(kind, name), functools.cached_property)
     }
 
 
 def is_object_array(x: Any) -> bool:
     """Return whether `x` is an array of objects; objects of other classes are not touched."""
-    return hasattr(type(x), "dtype") and getattr(x.dtype, "kind", "") == "O"
+    return has_attribute(type(x), "dtype") and get_attribute(x.dtype, "kind") == "O"
 
 
 def is_array(tree: Any) -> bool:
@@ -299,10 +369,17 @@ def flatten_like(tree: Any, model: Any, where: str, like: str) -> list[Any]:
     >>> flatten_like({"b": 2.0, "a": 1.0}, {"a": 0.0, "b": 0.0}, "the tangent", "the primal")
     [1.0, 2.0]
     """
+    try:
+        return _flatten_like(tree, model, where, like)
+    except RecursionError as error:
+        raise nesting_error([(where, tree), (like, model)], error) from None
+
+
+def _flatten_like(tree: Any, model: Any, where: str, like: str) -> list[Any]:
     tree, model = (fields_of(x) if is_dataclass_object(x) else x for x in (tree, model))
     tree, model = (x.tolist() if is_array(x) else x for x in (tree, model))
     if not isinstance(tree, _CONTAINERS) and not isinstance(model, _CONTAINERS):
-        return flatten(tree, where)[0]
+        return _flatten(tree, where)[0]
     places = _common_places(tree, model)
     if isinstance(places, range) and _is_row(tree) and _is_row(model):
         return [*tree]
@@ -313,7 +390,7 @@ def flatten_like(tree: Any, model: Any, where: str, like: str) -> list[Any]:
     return [
         leaf
         for place in places
-        for leaf in flatten_like(
+        for leaf in _flatten_like(
             tree[place], model[place], f"{where}[{place!r}]", f"{like}[{place!r}]"
         )
     ]

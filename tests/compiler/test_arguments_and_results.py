@@ -13,13 +13,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from scalargrad import OperandError, Parameter, TraceError, Value, jit, vjp, vmap
+from scalargrad import (
+    OperandError,
+    Parameter,
+    TraceError,
+    Value,
+    cond,
+    grad,
+    gradients,
+    hvp,
+    jit,
+    jvp,
+    value_and_grad,
+    vjp,
+    vmap,
+)
 from scalargrad.nn import Linear
+from scalargrad.solvers import root
 
 # Arguments that are no numbers ------------------------------------------------------------------
 
@@ -333,6 +348,39 @@ def test_a_result_is_nested_as_deep_as_it_was() -> None:
     assert jit(chain)(2.0) == chain(2.0)
 
 
+class Ends(NamedTuple):
+    """Two rows, which may be empty."""
+
+    first: tuple[float, ...]
+    last: list[float]
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        (), [], {}, ((), [()]), {"a": (), "b": {}}, Ends((), []),
+        collections.OrderedDict(), Poly(),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_jit_returns_empty_containers_of_the_type_they_had(empty: Any) -> None:
+    """Alone, beside a number, and as an argument that is returned; also in a gradient."""
+
+    def types(x: Any) -> Any:
+        inside = x.values() if isinstance(x, dict) else x
+        return (type(x), *map(types, inside)) if isinstance(x, list | tuple | dict) else x
+
+    for found in (
+        jit(lambda x: (x, empty))(1.0)[1],
+        jit(lambda _: empty)(1.0),
+        jit(lambda xs: xs[1])((1.0, empty)),
+        jit(lambda **named: named["held"])(held=empty),
+    ):
+        assert types(found) == types(empty)
+        assert found == empty
+    assert types(jit(grad(lambda xs: xs[0] ** 2))((3.0, ()))) == (tuple, 6.0, (tuple,))
+
+
 def test_keys_of_results_are_text_and_constants() -> None:
     """Of a Value around the function, the next call may have another."""
     weight = Parameter(2.0)
@@ -411,9 +459,86 @@ def test_nested_numbers_stand_beside_all_else() -> None:
             assert compiled(w, given, x, how, held=held).data == f(w, given, x, how, held=held).data
 
 
-def test_a_list_that_contains_itself_is_refused() -> None:
+def cyclic(make: Callable[[], Any]) -> Any:
+    """Return a container that holds 1.0 and itself."""
+    made = make()
+    if isinstance(made, list):
+        made += [1.0, made]
+    else:
+        made |= {"x": 1.0, "rest": made}
+    return made
+
+
+def nested(level: Callable[[Any], Any]) -> Any:
+    """Return 1.0 in 1,000 containers."""
+    return functools.reduce(lambda x, _: level(x), range(1000), 1.0)
+
+
+@dataclass
+class Box:
+    """What holds one thing."""
+
+    content: Any
+
+
+ENDLESS: dict[str, Callable[[], Any]] = {
+    "a list of itself": lambda: cyclic(list),
+    "a dict of itself": lambda: cyclic(dict),
+    "lists": lambda: nested(lambda x: [x]),
+    "tuples": lambda: nested(lambda x: (x, 2.0)),
+    "dicts": lambda: nested(lambda x: {"x": x}),
+    "dataclasses": lambda: nested(Box),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+@pytest.mark.parametrize(
+    ("call", "where"),
+    [
+        (lambda x: jit(lambda a, b: a)(1.0, x), "the argument b"),
+        (lambda x: jit(lambda a, b: a, static_argnames="a")(1.0, b=x), "the argument b"),
+        (lambda x: jit(lambda a: (a, x))(1.0), "the result"),
+        (lambda x: jit(grad(lambda a, _: a))(1.0, x), "the argument"),
+        (lambda x: jit(lambda a: cond(a > 0.0, lambda: x, lambda: x))(1.0), "cond"),
+        (lambda x: jit(lambda a, b: a, check=True)(1.0, x), "the argument b"),
+        (grad(lambda _: 1.0), "argument 0"),
+        (lambda x: hvp(lambda _: 1.0, x, x), "v"),
+        (lambda x: jvp(lambda a: a, (x,), (x,)), "argument 0"),
+        (lambda x: vjp(lambda _: x, 1.0), "f"),
+        (lambda x: gradients(Value(1.0), x), "xs"),
+        (lambda x: value_and_grad(lambda a: (a, x), has_aux=True)(1.0), "what is returned"),
+        (lambda x: root(lambda y: y, x), "x0"),
+    ],
+)  # fmt: skip
+def test_jit_and_grad_name_a_tree_that_contains_itself_or_is_nested_too_deep(
+    name: str, call: Any, where: str
+) -> None:
+    """Python's RecursionError said neither which argument it was nor why."""
+    with pytest.raises(OperandError, match=r"contains itself|nested .* levels deep") as caught:
+        call(ENDLESS[name]())
+    assert where in str(caught.value)
+
+
+def test_jit_names_a_list_that_contains_itself_twice() -> None:
     """Each level holds more than the one before."""
     xs: list[Any] = []
     xs += [xs, xs]
-    with pytest.raises(RecursionError, match="itself"):
+    with pytest.raises(OperandError, match="the argument xs: a container in it contains itself"):
         jit(lambda xs: xs[0])(xs)
+
+
+@pytest.mark.parametrize("name", [x for x in ENDLESS if x != "dataclasses"])
+def test_vmap_names_a_result_that_contains_itself_or_is_nested_too_deep(name: str) -> None:
+    """Which it would stack in arrays."""
+    with pytest.raises(OperandError, match="result of vmap"):
+        vmap(lambda _: ENDLESS[name]())(np.ones(1))
+
+
+def test_grad_of_a_function_that_calls_itself_for_ever_is_a_recursion_error() -> None:
+    """No tree has caused it."""
+
+    def endless(x: Any) -> Any:
+        return grad(endless)(x)
+
+    with pytest.raises(RecursionError):
+        grad(endless)(1.0)

@@ -20,7 +20,14 @@ from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import function, listed
-from scalargrad.tree import flatten, flatten_like, is_array, like, object_array
+from scalargrad.tree import (
+    flatten,
+    flatten_like,
+    is_array,
+    like,
+    nesting_error,
+    object_array,
+)
 from scalargrad.value import Value
 
 
@@ -200,7 +207,10 @@ def stacked(results: list[Any], out_axes: Any, arrays: bool) -> Any:
             "vmap: there are no examples, so the shape of the result is not known: ask for their "
             "number before"
         )
-    return _in_arrays(results, out_axes)
+    try:
+        return _in_arrays(results, out_axes)
+    except RecursionError as error:
+        raise nesting_error([("a result of vmap", results[0])], error) from None
 
 
 def _of_parts(

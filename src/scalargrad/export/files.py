@@ -18,7 +18,7 @@ import tempfile
 import textwrap
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,6 +44,7 @@ from scalargrad.ops import eq, ne, sum
 from scalargrad.system.files import file_path, write_atomically
 from scalargrad.system.short_repr import shortened, shown
 from scalargrad.table.numbers import as_float, is_real
+from scalargrad.tree import is_dataclass
 from scalargrad.version import __version__
 
 

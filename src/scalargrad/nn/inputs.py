@@ -11,6 +11,7 @@ from scalargrad.ops import eq, floor, ge, lt
 from scalargrad.system.short_repr import shown
 from scalargrad.table import numbers
 from scalargrad.table.validation import listed
+from scalargrad.tree import nesting_error
 from scalargrad.value import Value
 
 
@@ -71,7 +72,10 @@ def by_row(x: Any, length: int, owner: Any, compute: Callable[[list[Any]], Any])
     """Return the output for one example, by `compute`, or the module's outputs for a batch."""
     row = listed_inputs(x, owner)
     if are_rows(row):
-        return [owner.forward(x) for x in row]
+        try:
+            return [owner.forward(x) for x in row]
+        except RecursionError as error:
+            raise nesting_error([(f"what {owner} is given", row)], error) from None
     return compute(of_length(row, length, owner))
 
 
@@ -98,7 +102,11 @@ def checked_index(index: Any, size: int, owner: object) -> Any:
 
 def _checked_value(index: Value, size: int, owner: object) -> Value:
     if not numbers.holds(eq(floor(index), index)):
-        raise OperandError(f"{owner} takes whole numbers as indices, not {index.data:g}")
+        raise OperandError(
+            f"{owner} takes whole numbers as indices, not {numbers.format_data(index)}"
+        )
     if not numbers.holds(ge(index, 0.0) * lt(index, size)):
-        raise DomainError(f"{owner} was given index {index.data:g}; it has 0 … {size - 1}")
+        raise DomainError(
+            f"{owner} was given index {numbers.format_data(index)}; it has 0 … {size - 1}"
+        )
     return index

@@ -25,7 +25,6 @@ from collections.abc import (
     Set,
 )
 from contextlib import suppress
-from dataclasses import is_dataclass
 from enum import Enum
 from itertools import chain, islice, takewhile
 from operator import attrgetter, itemgetter
@@ -45,13 +44,19 @@ from scalargrad.compiler.guards.object_state import (
     is_record,
     slots_of,
 )
-from scalargrad.compiler.guards.refused import is_followed, is_plain_object, refusal_of
+from scalargrad.compiler.guards.refused import (
+    is_followed,
+    is_plain_object,
+    misread,
+    refusal_of,
+)
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.errors import TraceError
 from scalargrad.nn.sparse import Table
+from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, is_real
-from scalargrad.tree import like, object_array
+from scalargrad.tree import is_dataclass, like, nesting_error, object_array
 from scalargrad.value import Parameter, Value
 
 SPACE = attrgetter("__dict__")
@@ -455,8 +460,12 @@ def replaced(
 ) -> tuple[list[Any], dict[str, Any]]:
     """Return the arguments of a call, by position and by name, with their numbers replaced."""
     fresh = Fresh(numbers, {})
-    positional = [x if k in static else rebuilt([x], fresh)[0] for k, x in enumerate(args)]
-    named = {k: x if k in static else rebuilt([x], fresh)[0] for k, x in kwargs.items()}
+    try:
+        positional = [x if k in static else rebuilt([x], fresh)[0] for k, x in enumerate(args)]
+        named = {k: x if k in static else rebuilt([x], fresh)[0] for k, x in kwargs.items()}
+    except RecursionError as error:
+        pairs = [*enumerate(args, 1), *kwargs.items()]
+        raise nesting_error([(f"the argument {k}", x) for k, x in pairs], error) from None
     return positional, named
 
 
@@ -506,6 +515,31 @@ def require_no_alias(around: Container[int], call: tuple[Any, ...]) -> None:
 _COPIED, _NOT_COPIED = (_Containers, _Records, _Arrays), PLAIN | {Value}
 #: The tuple that holds nothing, of which there is one.
 _EMPTY: Any = ()
+
+
+def misread_in(call: tuple[Any, ...]) -> Iterator[str]:
+    """Yield what the function asks of the arguments of a call that a number answers otherwise.
+
+    Static arguments, text, flags and defaults answer for themselves.
+    """
+    compiled, args, kwargs, *_ = call
+    function = compiled.__wrapped__
+    shift = isinstance(function, MethodType)
+    if not isinstance(function := get_attribute(function, "__func__", function), FunctionType):
+        return
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    by_position = dict(enumerate(names[shift:]))
+    traced = [
+        by_position.get(name, name)
+        for name, x in (*enumerate(args), *kwargs.items())
+        if name not in compiled.static and _is_traced(x)
+    ]
+    yield from misread(function, {*names} - {*traced})
+
+
+def _is_traced(x: Any) -> bool:
+    """Return True if an argument is a number, or an array of numbers or objects."""
+    return is_leaf(x) or isinstance(KINDS[x.__class__], _Arrays)
 
 
 def size_changed(key: Key, other: Key) -> list[str]:
@@ -626,7 +660,7 @@ def refuse_array(x: Any, where: object) -> None:
     ours = kind in PLAIN_ARRAYS or isinstance(x, np.generic)
     is_long = ours and x.dtype.kind == "f" and x.dtype.itemsize > _LONG
     of = x.dtype if ours and (x.dtype.names or is_long) else None
-    is_array = hasattr(x, "__array__") or isinstance(x, memoryview | array)
+    is_array = has_attribute(x, "__array__") or isinstance(x, memoryview | array)
     if of is None and (ours or not is_array):
         return
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
@@ -642,7 +676,7 @@ def refuse_attributes(x: Any, where: object) -> None:
     """Refuse a list, tuple or dict of a derived class that holds more than its items."""
     kind = type(x)
     cached = functools.cached_property
-    own = [name for name in attributes(x) if not isinstance(getattr(kind, name, None), cached)]
+    own = [name for name in attributes(x) if not isinstance(get_attribute(kind, name), cached)]
     if own:
         raise TraceError(
             f"{where} is or holds a {kind.__name__} with attributes besides its items "

@@ -18,6 +18,7 @@ from scalargrad.compiler.call.arguments import AT_ONCE, FLOAT64, KINDS, SPACE, K
 from scalargrad.compiler.guards.comparable import is_read_whole
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
+from scalargrad.tree import nesting_error
 
 
 def static_of(
@@ -208,8 +209,8 @@ class Signature:
         ------
         TraceError
             If an argument is refused; the message names it.
-        RecursionError
-            If an argument contains itself.
+        OperandError
+            If an argument contains itself, or is nested too deep.
         """
         is_named = kwargs or self._static
         if not is_named and self._keys and (key := self._keys.get((*map(type, args),))):
@@ -224,23 +225,38 @@ class Signature:
                     return layout.key, numbers, []
                 row = numbers.tolist()
                 parts = dict(zip(map(id, written), layout.parts, strict=True))
-        walk = Walk(self._function)
-        given: Iterable[tuple[int | str, Any]] = enumerate(args)
-        for walk.given, x in chain(given, kwargs.items()) if kwargs else given:
-            if is_named:
-                walk.key.append(walk.given)
-                if walk.given in self._static:
-                    walk.whole(x)
-                    continue
-            if parts and id(x) in parts:
-                key, own = parts[id(x)]
-                walk.key += key
-                walk.leaves += row[own]
-            else:  # `take_one`, inlined
-                kind = KINDS[x.__class__]
-                walk.key.append(kind)
-                kind.take_one(x, walk)
+        walk = self._walk(args, kwargs, parts, row)
         key = (*walk.key,)
         if len(key) == len(args) and AT_ONCE.issuperset(map(type, args)):
             self._keys[(*map(type, args),)] = key
         return key, walk.leaves, walk.objects
+
+    def _walk(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        parts: dict[int, tuple[Key, slice]],
+        row: list[float],
+    ) -> Walk:
+        """Return a walk over the arguments of a call, of which some are known by id."""
+        is_named = kwargs or self._static
+        walk = Walk(self._function)
+        given: Iterable[tuple[int | str, Any]] = enumerate(args)
+        try:
+            for walk.given, x in chain(given, kwargs.items()) if kwargs else given:
+                if is_named:
+                    walk.key.append(walk.given)
+                    if walk.given in self._static:
+                        walk.whole(x)
+                        continue
+                if parts and id(x) in parts:
+                    key, own = parts[id(x)]
+                    walk.key += key
+                    walk.leaves += row[own]
+                else:  # `take_one`, inlined
+                    kind = KINDS[x.__class__]
+                    walk.key.append(kind)
+                    kind.take_one(x, walk)
+        except RecursionError as error:
+            raise nesting_error([(walk.where, x)], error) from None
+        return walk

@@ -115,7 +115,8 @@ class CallRecorder:
         again = finish()
         take_away_notes(before, between)
         changed, left = before.changed(), between.changed()
-        kept = before.keeping_results(changed)
+        made = {x for x, _ in left} - before.met.keys()  # by the first recording
+        kept = before.keeping_results(changed, made)
         is_memo = content(*found) == content(*again) and (is_noticed or not changed)
         if is_memo and not (left or kept):
             return trace, lambda: again

@@ -14,7 +14,8 @@ from typing import Any
 
 from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import PLAIN, attributes, consists_of_attributes
-from scalargrad.tree import is_array_scalar
+from scalargrad.system.attributes import get_attribute, has_attribute
+from scalargrad.tree import is_array_scalar, is_dataclass
 from scalargrad.value import Value
 
 #: Containers that one key tells with all that is nested in them, and down to which level.
@@ -99,11 +100,18 @@ def exact(x: Any) -> Hashable:
 def constants_of(x: Any) -> Hashable:
     """Return what a frozen dataclass holds if that is numbers and text, exactly; None of others."""
     kind: Any = type(x)
-    params = getattr(kind, "__dataclass_params__", None)
-    if params is None or not params.frozen or not consists_of_attributes(kind):
+    if not (_is_frozen(kind) and consists_of_attributes(kind)):
         return None
     held = attributes(x)
     return (*held, *map(exact, held.values())) if all(map(is_constant, held.values())) else None
+
+
+def _is_frozen(kind: Any) -> bool:
+    """Return True if a class is a dataclass whose fields cannot be assigned."""
+    if (params := get_attribute(kind, "__dataclass_params__")) is not None:
+        return bool(params.frozen)
+    setter = get_attribute(kind.__setattr__, "__name__")
+    return setter == "_frozen_setattrs" and is_dataclass(kind)  # attrs' own
 
 
 def is_same(x: Any, y: Any) -> bool:
@@ -117,7 +125,7 @@ def is_constant(x: Any) -> bool:
     if kind in PLAIN:
         return True
     if issubclass(kind, (tuple, frozenset)):
-        return not hasattr(x, "__dict__") and all(map(is_constant, x))
+        return not has_attribute(x, "__dict__") and all(map(is_constant, x))
     return issubclass(kind, slice) or is_array_scalar(x) or constants_of(x) is not None
 
 

@@ -29,6 +29,7 @@ from scalargrad.compiler.guards.object_state import (
     own_space,
 )
 from scalargrad.ops.custom import Custom
+from scalargrad.system.attributes import get_attribute
 from scalargrad.transforms.custom_vjp import custom_vjp
 from scalargrad.tree import is_array, is_object_array
 
@@ -97,7 +98,7 @@ def data_of(kind: type) -> dict[str, Any]:
 
 def is_wrapper(x: Any) -> bool:
     """Return whether an object, such as a compiled function, wraps a function."""
-    space = getattr(x, "__dict__", None)  # some wrappers of C libraries answer to every name
+    space = get_attribute(x, "__dict__")  # some wrappers of C libraries answer to every name
     return isinstance(space, dict | MappingProxyType) and "__wrapped__" in space
 
 

@@ -6,7 +6,6 @@ Of some namespaces, modules and attributes of functions, only what the code name
 from __future__ import annotations
 
 import builtins
-import dataclasses
 import dis
 import functools
 import sys
@@ -19,6 +18,8 @@ from operator import attrgetter, methodcaller
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
+
+from scalargrad.tree import is_dataclass
 
 _LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
 
@@ -192,7 +193,7 @@ def read_by_libraries(kind: Any) -> frozenset[str] | None:
     That is so of a dataclass, too, whose fields are read without their names.
     """
     bases = [x for x in kind.__mro__[:-1] if is_of_library(x) and x.__module__ not in BARE]
-    may_be_any = is_of_library(kind) or dataclasses.is_dataclass(kind)
+    may_be_any = is_of_library(kind) or is_dataclass(kind)
     if kind in (SimpleNamespace, Logger) or not (bases or may_be_any):
         return frozenset()
     if may_be_any or [x.__module__ for x in bases] != [_MODULE]:

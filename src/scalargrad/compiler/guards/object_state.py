@@ -23,7 +23,9 @@ from typing import Any
 
 from scalargrad.compiler.guards.names_read import BARE, is_of_library
 from scalargrad.nn.sparse import Table
+from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.table.operation import Operation
+from scalargrad.tree import is_dataclass
 from scalargrad.value import Value
 
 #: Immutable types that hold no other objects.
@@ -77,12 +79,12 @@ def attributes(x: Any) -> dict[str, Any]:
     names, found = slots_of(kind), own_space(x)
     if not names:
         return found  # as it is, to be compared as it changes
-    return {name: getattr(x, name) for name in names if hasattr(x, name)} | found
+    return {name: getattr(x, name) for name in names if has_attribute(x, name)} | found
 
 
 def own_space(x: Any) -> dict[str, Any]:
     """Return the attributes that an object keeps in a dict of its own; empty if there is none."""
-    found = None if isinstance(x, MethodType) else getattr(x, "__dict__", None)
+    found = None if isinstance(x, MethodType) else get_attribute(x, "__dict__")
     return found if isinstance(found, dict) else {}  # some answer to every name
 
 
@@ -107,7 +109,7 @@ def is_record(kind: Any) -> bool:
     One that equals itself alone is told from a copy, and is an object.
     """
     return (
-        hasattr(kind, "__dataclass_fields__")
+        is_dataclass(kind)
         and kind.__eq__ is not object.__eq__
         and consists_of_attributes(kind)
         and not any(is_of_library(x) and x.__module__ not in BARE for x in kind.__mro__[:-1])
@@ -152,12 +154,12 @@ DESCRIPTORS: dict[type, tuple[str, ...]] = {
 
 def is_descriptor(member: Any) -> bool:
     """Return whether a member of a class is Python's or a library's descriptor: no data."""
-    return hasattr(member, "__get__") and is_of_library(type(member))
+    return has_attribute(member, "__get__") and is_of_library(type(member))
 
 
 def is_own(x: Any) -> bool:
     """Return whether a function or class is the package's own, other than in a doctest."""
-    name = str(getattr(x, "__module__", ""))
+    name = str(get_attribute(x, "__module__", ""))
     if not name.startswith("scalargrad."):
         return False
     return not isinstance(x, FunctionType) or x.__globals__ is vars(sys.modules.get(name, x))

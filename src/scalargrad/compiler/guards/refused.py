@@ -13,7 +13,7 @@ import numbers
 import sys
 import threading
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from enum import Enum
 from itertools import pairwise, takewhile
 from types import CodeType, FunctionType, ModuleType
@@ -21,12 +21,13 @@ from typing import Any
 
 from scalargrad.compiler.guards.names_read import is_of_library, of_library, steps_in, steps_within
 from scalargrad.compiler.guards.object_state import PLAIN, has_followed_attributes, is_stateful
+from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.value import Value
 
 #: Libraries whose objects are followed, or hold nothing that changes.
 _KNOWN_MODULES = {
     *("scalargrad", "collections", "types", "typing", "abc", "functools", "operator", "enum"),
-    *("dataclasses", "argparse", "logging", "decimal", "fractions"),
+    *("dataclasses", "attr", "argparse", "logging", "decimal", "fractions"),
     *("datetime", "zoneinfo", "pathlib", "re", "uuid", "random"),
 }
 _KNOWN = (
@@ -68,7 +69,7 @@ _UNNOTICED = (
 
 def is_followed(x: Any) -> bool:
     """Return whether jit can tell that an object is as it was."""
-    if callable(x) and hasattr(x, "__name__"):  # as those of NumPy, of a class of theirs
+    if callable(x) and has_attribute(x, "__name__"):  # as those of NumPy, of a class of theirs
         return path_of(x) not in _FUNCTIONS
     kind: Any = type(x)
     return are_followed(kind)
@@ -84,14 +85,14 @@ def are_followed(kind: Any) -> bool:
     if base is object or str(base.__module__).partition(".")[0] in _KNOWN_MODULES:
         return True
     #: A dict with items from elsewhere, as SciPy's dok_matrix.
-    has_others = isinstance(getattr(kind, "__iter__", None), FunctionType) and is_of_library(kind)
+    has_others = isinstance(get_attribute(kind, "__iter__"), FunctionType) and is_of_library(kind)
     return issubclass(kind, (*_KNOWN, *_of_numpy())) and not has_others
 
 
 @functools.cache
 def is_plain_object(kind: Any) -> bool:
     """Return whether objects of a class are their attributes, all followed, and no numbers."""
-    is_number = issubclass(kind, (numbers.Number, Enum, Value)) or hasattr(kind, "dtype")
+    is_number = issubclass(kind, (numbers.Number, Enum, Value)) or has_attribute(kind, "dtype")
     followed = has_followed_attributes(kind) and are_followed(kind)
     return is_stateful(kind) and followed and not is_number
 
@@ -117,7 +118,7 @@ def is_read(owner: Any, name: Any, names: Mapping[str, Any]) -> bool:
 
 def path_of(function: Any) -> str:
     """Return the name of a function in its module."""
-    return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
+    return ".".join(str(get_attribute(function, x, "")) for x in ("__module__", "__qualname__"))
 
 
 def refusal_of(name: str, x: Any) -> str:
@@ -165,12 +166,22 @@ _MISREADING = {
 }
 
 
-def misread(function: FunctionType) -> Iterator[str]:
+def misread(function: FunctionType, answered: Container[str] = ()) -> Iterator[str]:
     """Yield what code asks of an argument that a number of a recording answers otherwise.
 
     It is a Value in place of a float, and an array of Values has no dtype of numbers.
+
+    Parameters
+    ----------
+    answered : container of str
+        The names of arguments that are themselves while the function is recorded. One that the
+        function assigns may be a number after all.
     """
-    arguments = {*function.__code__.co_varnames[: function.__code__.co_argcount]}
+    code = function.__code__
+    arguments = {x for x in code.co_varnames[: code.co_argcount] if x not in answered}
+    arguments |= {x.argval for x in steps_in(code) if x.opname == "STORE_FAST"} & {
+        *code.co_varnames[: code.co_argcount]
+    }
     steps = steps_in(function.__code__)
     for k, (step, after) in enumerate(pairwise(steps)):
         if not step.opname.startswith("LOAD_FAST") or step.argval not in arguments:

@@ -12,7 +12,6 @@ import inspect
 import sys
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import is_dataclass
 from functools import cache, partial
 from itertools import chain, count, repeat
 from operator import attrgetter, not_
@@ -56,9 +55,10 @@ from scalargrad.compiler.guards.refused import (
 )
 from scalargrad.compiler.guards.rereading import Rereading
 from scalargrad.nn.sparse import Table, Touched
+from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.system.process import collector_paused
 from scalargrad.table.operation import Operation
-from scalargrad.tree import is_array, is_object_array
+from scalargrad.tree import is_array, is_dataclass, is_object_array
 from scalargrad.value import Parameter, Value
 
 #: The owner of a variable, a name or an attribute, and what it is called there.
@@ -136,7 +136,7 @@ class Surroundings:
         walk = Walk(self.roots, self.names, most=first)
         if walk.place is not None:
             return [named(walk.place)]
-        name = getattr(walk.last, "__name__", "")
+        name = get_attribute(walk.last, "__name__", "")
         return [f"the {type(walk.last).__name__} {name} given".replace("  ", " ")]
 
     def layout(self, objects: Sequence[Any]) -> Layout | None:
@@ -204,8 +204,8 @@ class Surroundings:
                 yield refusal_of(named(place), x)
         for function in walk.functions:
             yield from changing_calls(function)
-        for root in self.roots:
-            if isinstance(function := getattr(root, "__func__", root), FunctionType):
+        for root in self.roots[1:]:  # of the first, the arguments of a call are known
+            if isinstance(function := get_attribute(root, "__func__", root), FunctionType):
                 yield from misread(function)
 
 
@@ -335,7 +335,9 @@ class Walk:
             self._bound(x)
         elif isinstance(x, edges.CONTAINERS) and (type(x) in _PLAIN_CONTAINERS or is_followed(x)):
             self._container(x)
-        elif hasattr(kind, "dtype") and hasattr(x, "tobytes"):  # NumPy's, and others alike
+        elif has_attribute(kind, "dtype") and has_attribute(
+            x, "tobytes"
+        ):  # NumPy's, and others alike
             self._array(x)
         else:
             self._object(x)
@@ -597,7 +599,7 @@ class Walk:
 
     def _attributes(self, x: Any) -> None:
         self._hold(x, edges.ATTRIBUTES)
-        own, space = attributes(x), getattr(x, "__dict__", None)
+        own, space = attributes(x), get_attribute(x, "__dict__")
         if own is not space:
             self.tokens.append((*own,))
             self.rereading.fact(type, x)
@@ -619,15 +621,16 @@ def _is_users_object(kind: Any) -> bool:
     return is_plain_object(kind) and not is_of_library(kind)
 
 
-#: Methods that `dataclass` makes, and that read nothing but the fields of two objects.
+#: Methods that `dataclass` and attrs make, and that read nothing but the fields of two objects.
 _MADE = {"__eq__", "__hash__", "__repr__", "__lt__", "__le__", "__gt__", "__ge__"}
+_MADE |= {"__ne__", "__getstate__", "__setstate__", "__replace__"}
 _MADE |= {"__setattr__", "__delattr__"}  # of a frozen one, which ask by `is` for the class
 
 
 def _is_generated(method: Any) -> bool:
-    """Return whether there is no file with the code of a method."""
+    """Return True if there is no file with the code of a method."""
     code = getattr(inspect.unwrap(method), "__code__", None)
-    return getattr(code, "co_filename", "") == "<string>"
+    return getattr(code, "co_filename", "").startswith(("<string>", "<attrs generated"))
 
 
 #: What holds nothing besides its items.

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import pickle
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from scalargrad.compiler.trace.domains import copied, marked, write_domain_check
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import add, eq, identity
 from scalargrad.system.process import collector_paused
+from scalargrad.tree import nesting_error
 from scalargrad.value import Value
 
 
@@ -57,6 +58,8 @@ class Recording:
         it.
     branches : int
         How many of the guards are answers to Python's ``if``.
+    loops : dict from int to (str, int) or None
+        The guards that a loop has ended, with the file and line that called it.
     """
 
     program: Program
@@ -70,6 +73,7 @@ class Recording:
     results: int = 0
     differentiated: tuple[int, ...] = ()
     branches: int = 0
+    loops: Mapping[int, tuple[str, int] | None] = field(default_factory=dict)
 
 
 def record(f: Callable[..., Any], leaves: Sequence[Value]) -> tuple[Recording, Any]:
@@ -108,7 +112,10 @@ def recorded(trace: Trace, run: Callable[[], Any]) -> tuple[list[int], Any]:
         result = trace.record(run)
         trace.generators.check([draw for draw, _ in trace.draws])
         values: list[Value] = []
-        outline = outlined(result, values, {} if trace.has_values else None)
+        try:
+            outline = outlined(result, values, {} if trace.has_values else None)
+        except RecursionError as error:
+            raise nesting_error([("the result", result)], error) from None
         outputs = [trace.refer(x, identity) for x in values]
         if not trace.lanes.sizes.keys().isdisjoint(outputs):
             trace.refused("stray example")
@@ -184,6 +191,7 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
         len(outputs),
         tuple([k for k, x in enumerate(given) if x in trace.differentiated]),
         trace.branches,
+        {k: trace.lines[k] for k, node in enumerate(trace.guards) if node in trace.ends},
     )
 
 

@@ -1,0 +1,36 @@
+"""Attributes of objects and classes of any kind, whose own `__getattr__` may raise any error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def has_attribute(x: object, name: str) -> bool:
+    """Return True if an object has an attribute; False if the lookup raises an error.
+
+    ``hasattr`` lets all errors but AttributeError pass, as the KeyError of a class that looks names
+    up in a dict. Code that a user has not written may not end with these.
+
+    Examples
+    --------
+    >>> has_attribute(2.0, "is_integer"), has_attribute(2.0, "dtype")
+    (True, False)
+    """
+    try:
+        return hasattr(x, name)
+    except Exception:  # noqa: BLE001 - a foreign __getattr__ may raise anything
+        return False
+
+
+def get_attribute(x: object, name: str, default: Any = None) -> Any:
+    """Return an attribute of an object; `default` if it has none, or the lookup raises an error.
+
+    Examples
+    --------
+    >>> get_attribute(2.0, "dtype", "no dtype")
+    'no dtype'
+    """
+    try:
+        return getattr(x, name, default)
+    except Exception:  # noqa: BLE001 - a foreign __getattr__ may raise anything
+        return default
