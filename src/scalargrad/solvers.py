@@ -472,8 +472,9 @@ def odeint(
 
     Notes
     -----
-    The signature is JAX's ``jax.experimental.ode.odeint``, whose `atol` is 1.4e-8. The derivatives, by `y0`, `t` and all
-    that `f` reads, are those of the steps taken, whose sizes count as constants.
+    The signature is JAX's ``jax.experimental.ode.odeint``, whose `atol` is 1.4e-8. The derivatives,
+    by `y0`, `t` and all that `f` reads, are those of the steps taken, whose sizes count as
+    constants.
 
     In a compiled function each step looks at each time: for more than a hundred of them, `rk4`
     takes less time. Equations that are stiff need too many steps.

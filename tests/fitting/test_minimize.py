@@ -177,7 +177,7 @@ def test_bfgs_fits_an_epidemic_from_where_scipy_alone_fails(start: tuple[float, 
 @pytest.mark.parametrize("jit", [True, False])
 @pytest.mark.parametrize("method", METHODS)
 def test_infeasible_shortens_a_step_of_minimize(method: str, jit: bool) -> None:
-    """From 30, where the curvature is small, a step to the minimum of a parabola is far too long."""
+    """From 30, where the curvature is small, the step to a parabola's minimum is far too long."""
     refused: list[str] = []
 
     def picky(x: Any) -> Any:
