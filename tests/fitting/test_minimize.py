@@ -474,3 +474,11 @@ def test_without_scipy_the_error_says_what_to_install() -> None:
     assert done.stdout.splitlines() == [
         f"{name} needs scipy: python -m pip install scipy" for name in ("minimize", "least_squares")
     ]
+
+
+@pytest.mark.parametrize("f", [lambda x: x, lambda x: -x * x], ids=["line", "parabola"])
+@pytest.mark.parametrize("method", ["Newton-CG", "trust-exact", "trust-krylov", "trust-ncg"])
+def test_minimize_says_that_a_function_falls_without_bound(method: str, f: Any) -> None:
+    """It has no minimum to be found."""
+    fit = minimize(f, 1.0, method=method)
+    assert (fit.success, fit.message) == (False, "the function falls without bound")

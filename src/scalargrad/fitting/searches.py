@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from math import nan
 from typing import Any, NamedTuple
 
 from scalargrad.errors import DomainError, NumericalError, OperandError, ScalargradError
@@ -180,7 +180,7 @@ class FitResult:
         try:
             objective.start(others)
         except BAD:
-            return others, nan
+            return others, math.nan
         if len(others):
             bounds = [*self._parameters.bounds]
             del bounds[place]
@@ -382,7 +382,9 @@ _MAX_ROUNDS = 20
 #: Maximum number of blocks of parameters, each of which is moved by itself to measure units.
 _MAX_BLOCKS = 32
 #: Maximum number of steps, each ten times as long as the one before, by which units are measured.
-_MAX_LENGTHENINGS = 60
+_MAX_LENGTHENINGS = 40
+#: Value of a function below which it counts as unbounded.
+_UNBOUNDED = -1e100
 #: Maximum number of times that a step is shortened, tenfold, where the function is undefined.
 _MAX_SHORTENINGS = 6
 #: Minimum decrease that a search must not leave undone, as a share of the function.
@@ -428,6 +430,8 @@ def _rounds(method: Method, objective: Objective, bounds: Bounds) -> tuple[bool,
         found = _round(method, objective, bounds, units)
         least = _least_decrease(start, objective.best, options["tol"])
         has_converged = not any(x.can_fall() for x in _blocks(objective, bounds, least))
+        if objective.best.cost < _UNBOUNDED:
+            return False, "the function falls without bound"
         if limit is not None and objective.iterations >= limit:
             return has_converged and bool(found.success), str(found.message)
         if has_converged:
@@ -435,6 +439,8 @@ def _rounds(method: Method, objective: Objective, bounds: Bounds) -> tuple[bool,
         if k and before - objective.best.cost < least:
             return bool(found.success), str(found.message)
         units = _measured_units(objective, bounds, least)
+        if units.change == math.inf:
+            return False, "the function falls without bound"
     return False, f"{_MAX_ROUNDS} rounds in other units have each lowered the function"
 
 
@@ -550,20 +556,21 @@ class Block:
 
         The parabola is drawn through the first step, each ten times as long as the one before, that
         lowers the function by less than half of what is predicted. If there is none, it is the last
-        step before a bound, or before the function is undefined.
+        step before a bound, or before the function is undefined; where neither is found, the
+        decrease is infinite.
         """
         length, last = self._length, Step(0.0, 0.0, 0.0)
         for _ in range(_MAX_LENGTHENINGS if self.square else 0):
             found = self.step(length)
             if found is None or found.distance <= last.distance:
-                break
+                return last
             if found.decrease < 0.5 * found.predicted:
                 share = 0.5 * found.predicted / (found.predicted - found.decrease)
                 fall = 0.5 * share * found.predicted
                 return Step(share * found.distance, share * found.predicted, fall)
             last = found
             length *= 10.0
-        return last
+        return last._replace(decrease=math.inf) if self.square else last
 
 
 def _blocks(objective: Objective, bounds: Bounds, decrease: float) -> list[Block]:
