@@ -55,7 +55,7 @@ class Optimizer:
     Raises
     ------
     OperandError
-        If there are no parameters, or one occurs twice.
+        If there are no parameters, one occurs twice, or they are in a set, which has no order.
     DomainError
         If an option is out of its range.
     StateError
