@@ -236,7 +236,8 @@ class ListReduction(Reduction):
         """Apply the operation to all the numbers and nodes of an iterable."""
         if more:
             raise self.misused()
-        return self.of(*listed(values, f"what {self.name} is given", "numbers"))
+        given = listed(values, f"what {self.name} is given", "numbers", ordered=False)
+        return self.of(*given)
 
     def misused(self) -> OperandError:
         """Return the error for numbers given one by one."""
