@@ -11,6 +11,7 @@ examples, beside JAX and PyTorch by hand.
 from __future__ import annotations
 
 import os
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -84,7 +85,8 @@ def by_processes() -> Items:
     with ExitStack() as stack:
 
         def summed(count: int) -> Run:
-            total = stack.enter_context(sum_over(slopes, moons_with_noise(SAMPLES), count))
+            executor = None if count == 1 else stack.enter_context(ProcessPoolExecutor(count))
+            total = sum_over(slopes, moons_with_noise(SAMPLES), executor)
             return partial(total, np.array(moons().parameters))
 
         makers = {one: lambda: summed(1), two: lambda: summed(2)}

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import operator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.inner import leaves
 
-from scalargrad import OperandError, Value, grad, take, value_and_grad
+from scalargrad import (
+    OperandError,
+    Parameter,
+    Value,
+    grad,
+    jit,
+    losses,
+    nn,
+    optim,
+    take,
+    value_and_grad,
+)
+from scalargrad.fitting import minimize
+from scalargrad.solvers import root
+from scalargrad.train import fit
 
 BINARY = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
 FUNCTIONS = ["sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "sqrt"]
@@ -165,3 +180,40 @@ def test_where_numpy_takes_floats_alone_a_note_says_what_to_write(f: Any) -> Non
     with pytest.raises(TypeError, match="missing") as caught:
         grad(lambda x, y: x * y)(1.0)
     assert not hasattr(caught.value, "__notes__")
+
+
+def subtracts_in_place(x: Any) -> Any:
+    """Subtract an array of Values from one of floats, in place."""
+    q = np.zeros(2)
+    q -= x * np.ones(2)
+    return q[0]
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [grad, jit, lambda f: jit(grad(f)), partial(partial, root), partial(partial, minimize)],
+    ids=["grad", "jit", "jit_grad", "root", "minimize"],
+)
+def test_a_ufunc_type_error_of_an_in_place_operation_has_a_note(transform: Any) -> None:
+    """NumPy names dtypes only; the note names what to write."""
+    with pytest.raises(TypeError, match="Cannot cast ufunc 'subtract' output") as caught:
+        transform(subtracts_in_place)(1.0)
+    [note] = caught.value.__notes__
+    assert "dtype=object" in note
+    assert "q = q - …" in note
+
+
+def test_fit_says_what_to_write_for_an_in_place_operation_of_a_model() -> None:
+    """Its message has NumPy's and the remedy."""
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            self.w = Parameter(1.0)
+
+        def forward(self, x: Any) -> Any:
+            return subtracts_in_place(self.w * x[0])
+
+    model = Model()
+    sgd = optim.SGD(model.parameters())
+    with pytest.raises(OperandError, match=r"ufunc 'subtract'.*dtype=object"):
+        fit(model, [[1.0]], [1.0], loss=losses.mse_loss, optimizer=sgd, quiet=True)

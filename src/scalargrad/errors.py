@@ -6,6 +6,8 @@ catches a DomainError. Messages name the node, show its value and say what to do
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 __all__ = [
@@ -92,7 +94,15 @@ class TraceError(ScalargradError, TypeError):
 
 
 class WorkerError(ScalargradError, RuntimeError):
-    """A worker process died, or raised what could not be sent back."""
+    """A worker process died, or cannot read the data that it was sent.
+
+    Attributes
+    ----------
+    finished : dict from int to result
+        The results of a sweep so far, by the indices of its points; empty for others.
+    """
+
+    finished: Mapping[int, Any] = MappingProxyType({})
 
 
 class SweepError(ScalargradError, RuntimeError):

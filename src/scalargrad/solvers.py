@@ -374,6 +374,11 @@ _ERROR = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1
 _SAFETY, _LEAST, _MOST = 0.9, 0.2, 5.0
 #: A number added to each mean square of errors, since 0 has no logarithm.
 _TINY = 1e-20
+#: Allowed error, as a share of the largest absolute value of a number, and the minimum of that, as
+#: a share of the largest of all numbers: one that is 0 but for rounding would need tiny steps.
+_ATOL, _SHARE_OF_ALL = 1.4e-8, 1e-6
+#: Added to each allowed error, which may be 0, as all numbers may be.
+_SMALLEST = 1e-300
 
 
 def rk4(f: Callable[..., Any], y0: Any, t: Any, *args: Any, steps: int = 1) -> Any:
@@ -436,7 +441,7 @@ def odeint(
     t: Any,
     *args: Any,
     rtol: float = 1.4e-8,
-    atol: float = 1.4e-8,
+    atol: float | None = None,
     mxstep: int = 10_000,
 ) -> Any:
     """Integrate dy/dt = f(y, t, *args) by Dormand and Prince's method, in steps that fit.
@@ -445,8 +450,11 @@ def odeint(
     ----------
     f, y0, t, *args
         As of `rk4`.
-    rtol, atol : float
+    rtol : float
         A step may add an error of ``atol + rtol * abs(y)`` to each number, in the mean square.
+    atol : float, optional
+        In the unit of y. By default 1.4e-8 times the largest absolute value of each number so far,
+        or times a millionth of that of all numbers, if this is more.
     mxstep : int
         How many steps are tried at most.
 
@@ -464,8 +472,9 @@ def odeint(
 
     Notes
     -----
-    The signature is JAX's ``jax.experimental.ode.odeint``. The derivatives, by `y0`, `t` and all
-    that `f` reads, are those of the steps taken, whose sizes count as constants.
+    The signature is JAX's ``jax.experimental.ode.odeint``, whose `atol` is 1.4e-8. The derivatives,
+    by `y0`, `t` and all that `f` reads, are those of the steps taken, whose sizes count as
+    constants.
 
     In a compiled function each step looks at each time: for more than a hundred of them, `rk4`
     takes less time. Equations that are stiff need too many steps.
@@ -485,7 +494,8 @@ def odeint(
     '-0.841471'
     """
     equations = _Slopes("odeint", f, y0, t, args)
-    rtol, atol = positive(rtol, "rtol"), positive(atol, "atol")
+    rtol = positive(rtol, "rtol")
+    atol = None if atol is None else positive(atol, "atol")
     found = _Adapted(equations, rtol, atol, size(mxstep, "mxstep", 1)).run()
     return equations.returned(found)
 
@@ -526,10 +536,11 @@ class _Slopes(Equations):
 class _Adapted:
     """Steps whose sizes follow from their errors.
 
-    A state has the time, y and its slope, the size to try next, and the number of tries.
+    A state has the time, y and its slope, the size to try next, the number of tries, and, if
+    `atol` is None, the largest absolute value so far of each number.
     """
 
-    def __init__(self, equations: _Slopes, rtol: float, atol: float, most: int) -> None:
+    def __init__(self, equations: _Slopes, rtol: float, atol: float | None, most: int) -> None:
         self._equations, self._rtol, self._atol, self._most = equations, rtol, atol, most
 
     def run(self) -> list[Numbers]:
@@ -577,10 +588,26 @@ class _Adapted:
     def _initial_state(self, y: Numbers, t: Any, end: Any) -> State:
         """Return the first state; by its size y would change by a hundredth."""
         slope = self._equations.slope(y, t)
-        far, fast = self._squares(y, y, y), self._squares(slope, y, y)
+        sizes = self._sizes({"sizes": [0.0] * len(y)}, y)
         span = abs(constant(end) - constant(t))
+        ahead = self._sizes({"sizes": sizes}, [0.1 * span * x for x in slope])  # y may be 0
+        far, fast = self._squares(y, y, y, ahead), self._squares(slope, y, y, ahead)
         h = minimum(0.1 * span, 0.01 * exp(0.5 * (log(far + 1e-6) - log(fast))))
-        return {"t": t, "y": y, "slope": slope, "h": h, "count": 0.0}
+        state = {"t": t, "y": y, "slope": slope, "h": h, "count": 0.0}
+        return state | ({} if self._atol is not None else {"sizes": sizes})
+
+    def _sizes(self, state: State, y: Numbers) -> Numbers:
+        """Return the largest absolute value of each number, up to y; none if `atol` is given."""
+        if self._atol is not None:
+            return []
+        return [maximum(x, abs(constant(z))) for x, z in zip(state["sizes"], y, strict=True)]
+
+    def _absolute(self, sizes: Numbers, n: int) -> Numbers:
+        """Return the absolute error that is allowed for each of n numbers."""
+        if self._atol is not None:
+            return [self._atol] * n
+        least = _SHARE_OF_ALL * (maximum(*sizes) if n > 1 else sizes[0])
+        return [_ATOL * maximum(x, least) + _SMALLEST for x in sizes]
 
     def _try_step(self, state: State, target: Any) -> tuple[State, Any]:
         """Return the state after a step is tried, and whether it has arrived at a time."""
@@ -592,7 +619,8 @@ class _Adapted:
             after, slope, error = self._step(y, state["slope"], t, h)
         except (DomainError, ArithmeticError):
             return {**state, "h": _LEAST * abs(number(h)), "count": count}, False
-        squares = self._squares(error, y, after)
+        sizes = self._sizes(state, after)
+        squares = self._squares(error, y, after, sizes)
         factor = clip(_SAFETY * exp(-0.1 * log(squares)), _LEAST, _MOST)
         is_kept = squares <= 1.0
         has_arrived = logical_and(is_kept, arrives)
@@ -603,6 +631,8 @@ class _Adapted:
             "h": where(has_arrived, size, factor * abs(constant(h))),
             "count": count,
         }
+        if self._atol is None:
+            new["sizes"] = select(is_kept, sizes, state["sizes"])
         return new, has_arrived
 
     def _step(self, y: Numbers, slope: Numbers, t: Any, h: Any) -> tuple[Numbers, Numbers, Numbers]:
@@ -613,16 +643,16 @@ class _Adapted:
             slopes.append(self._equations.slope(after, t + at * h))
         return after, slopes[-1], [h * x for x in _weighted(_ERROR, slopes)]
 
-    def _squares(self, x: Numbers, y: Numbers, other: Numbers) -> Any:
+    def _squares(self, x: Numbers, y: Numbers, other: Numbers, sizes: Numbers) -> Any:
         """Return the mean square of numbers, relative to what is allowed, as a constant above 0.
 
         It is written in operations that are defined everywhere, which a compiled function need not
         check at each step.
         """
         found: Any = _TINY
-        for row in zip(x, y, other, strict=True):
+        for *row, atol in zip(x, y, other, self._absolute(sizes, len(x)), strict=True):
             u, v, w = map(constant, row)
-            allowed = self._atol + abs(0.5 * self._rtol * v) + abs(0.5 * self._rtol * w)
+            allowed = atol + abs(0.5 * self._rtol * v) + abs(0.5 * self._rtol * w)
             found = found + square(u / allowed * len(x) ** -0.5)
         return found
 

@@ -99,3 +99,56 @@ def test_bounds_are_reached_and_a_callback_may_stop() -> None:
     assert stopped.fun == seen[-1] < seen[0]
     few = least_squares(decay, x0, TIMES, MEASURED, max_evaluations=2)
     assert not few.success
+
+
+#: Sizes of data; every run of the tests has the ends.
+SCALES = [1e-12, 1e12, *(pytest.param(x, marks=pytest.mark.wide) for x in (1e-6, 1e6))]
+INSTANTS = np.linspace(0.0, 1.0, 8)
+ERRORS = np.random.default_rng(0).normal(0.0, 0.01, 8)
+
+
+@pytest.mark.parametrize("start", [0.0, 1.0, pytest.param(1e-3, marks=pytest.mark.wide)])
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize(
+    "how", [{"method": "trf"}, {"method": "lm"}, {"sparse": True}, {"bounds": (0.0, None)}], ids=str
+)
+def test_least_squares_finds_a_line_through_data_of_any_size(
+    how: Any, scale: float, start: float
+) -> None:
+    """SciPy alone calls the start of data of size 1e-12, or 1e12, a success."""
+    y = scale * (3.0 + 2.0 * INSTANTS + ERRORS)
+
+    def residuals(p: Any) -> Any:
+        return [b - p[0] - p[1] * a for a, b in zip(INSTANTS, y, strict=True)]
+
+    fit = least_squares(residuals, [start * scale] * 2, **how)
+    assert fit.success
+    np.testing.assert_allclose(fit.x, np.polyfit(INSTANTS, y, 1)[::-1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("unit", SCALES)
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("method", ["trf", "lm"])
+def test_least_squares_finds_a_decay_in_any_units(method: str, scale: float, unit: float) -> None:
+    """Height and rate are those of curve_fit for numbers near 1."""
+    y = 3.0 * np.exp(-2.0 * INSTANTS) + ERRORS
+
+    def residuals(p: Any) -> Any:
+        pairs = zip(INSTANTS * unit, y * scale, strict=True)
+        return [b - p[0] * exp(-p[1] * a) for a, b in pairs]
+
+    fit = least_squares(residuals, [scale, 1.0 / unit], method=method)
+    (height, rate), _ = optimize.curve_fit(
+        lambda t, a, b: a * np.exp(-b * t), INSTANTS, y, [1.0, 1.0]
+    )
+    assert fit.success
+    np.testing.assert_allclose(fit.x, [height * scale, rate / unit], rtol=1e-6)
+
+
+def test_max_evaluations_limits_all_rounds_of_least_squares() -> None:
+    """The start, and one point."""
+    y = 1e-12 * (3.0 + 2.0 * INSTANTS + ERRORS)
+    fit = least_squares(
+        lambda p: [b - p**3 * a for a, b in zip(INSTANTS, y, strict=True)], 1.0, max_evaluations=2
+    )
+    assert (fit.success, fit.evaluations) == (False, 2)

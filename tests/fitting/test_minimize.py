@@ -16,7 +16,16 @@ from scipy import optimize
 from tests.interrupts import press
 
 from scalargrad import DomainError, NumericalError, OperandError, exp, lgamma, log, softplus, sqrt
-from scalargrad.fitting import FitResult, interval, minimize, ordered, positive, simplex
+from scalargrad.fitting import (
+    FitResult,
+    Infeasible,
+    interval,
+    least_squares,
+    minimize,
+    ordered,
+    positive,
+    simplex,
+)
 
 METHODS = ["BFGS", "CG", "L-BFGS-B", "Newton-CG", "trust-exact", "trust-krylov", "trust-ncg"]
 SAMPLE = np.random.default_rng(3).normal(5.0, 2.0, 40)
@@ -165,15 +174,122 @@ def test_bfgs_fits_an_epidemic_from_where_scipy_alone_fails(start: tuple[float, 
     assert fit.x == pytest.approx({"contact": 1.73844, "recovery": 0.47798}, abs=2e-4)
 
 
-def test_a_model_that_raises_its_own_errors_is_fitted_too() -> None:
-    """By Python's math, and by an if."""
+@pytest.mark.parametrize("jit", [True, False])
+@pytest.mark.parametrize("method", METHODS)
+def test_infeasible_shortens_a_step_of_minimize(method: str, jit: bool) -> None:
+    """From 30, where the curvature is small, the step to a parabola's minimum is far too long."""
+    refused: list[str] = []
 
     def picky(x: Any) -> Any:
-        if x < 0.5:
-            raise ValueError("too small")
-        return (x - 1.0) ** 2 + sqrt(x - 0.5)
+        if x < 0.05:
+            if not jit:
+                refused.append("below")
+            raise Infeasible("below 0.05")
+        return x - log(x)
 
-    assert minimize(picky, 3.0, jit=False).x == pytest.approx(0.5, abs=0.1)
+    fit = minimize(picky, 30.0, method=method, jit=jit)
+    assert fit.success
+    assert fit.x == pytest.approx(1.0, abs=1e-4)
+    assert refused or jit
+    with pytest.raises(DomainError, match=r"x = 0: below 0\.05"):
+        minimize(picky, 0.0, jit=jit)
+
+
+@pytest.mark.parametrize("jit", [True, False])
+@pytest.mark.parametrize("error", [ValueError, KeyError, RuntimeError, np.linalg.LinAlgError])
+@pytest.mark.parametrize("search", [minimize, least_squares])
+def test_an_exception_that_is_not_infeasible_ends_a_fit(search: Any, error: Any, jit: bool) -> None:
+    """It is a mistake in the model; ZeroDivisionError is not, as the library raises it, too."""
+
+    def wrong(x: Any) -> Any:
+        if x < 2.0:
+            raise error("a mistake")
+        return 8.0 * (x - 1.0)
+
+    with pytest.raises(error, match="a mistake"):
+        search(wrong, 9.0, jit=jit)
+
+    def undefined(x: Any) -> Any:
+        return x + 1.0 / (0.0 if x < 0.5 else x)
+
+    assert minimize(undefined, 9.0, jit=jit).x == pytest.approx(1.0, abs=1e-5)
+
+
+#: Sizes of data; every run of the tests has the ends.
+SCALES = [1e-12, 1e12, *(pytest.param(x, marks=pytest.mark.wide) for x in (1e-6, 1e6))]
+TIMES = np.linspace(0.0, 1.0, 8)
+NOISE = np.random.default_rng(0).normal(0.0, 0.01, 8)
+
+
+@pytest.mark.parametrize("start", [0.0, 1.0, pytest.param(1e-3, marks=pytest.mark.wide)])
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("method", METHODS)
+def test_minimize_finds_a_line_through_data_of_any_size(
+    method: str, scale: float, start: float
+) -> None:
+    """SciPy alone calls the start of small data a success, as its tolerances are absolute."""
+    y = scale * (3.0 + 2.0 * TIMES + NOISE)
+
+    def squares(p: Any) -> Any:
+        return sum((b - p[0] - p[1] * a) ** 2 for a, b in zip(TIMES, y, strict=True))
+
+    fit = minimize(squares, [start * scale] * 2, method=method)
+    expected = np.polyfit(TIMES, y, 1)[::-1]
+    assert fit.success
+    np.testing.assert_allclose(fit.x, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("unit", SCALES)
+@pytest.mark.parametrize("method", METHODS)
+def test_minimize_finds_parameters_of_different_sizes(method: str, unit: float) -> None:
+    """An intercept near 3 and a slope near 2 / unit."""
+    y = 3.0 + 2.0 * TIMES + NOISE
+
+    def squares(p: Any) -> Any:
+        return sum((b - p[0] - p[1] * a * unit) ** 2 for a, b in zip(TIMES, y, strict=True))
+
+    fit = minimize(squares, [0.0, 0.0], method=method)
+    slope, intercept = np.polyfit(TIMES, y, 1)
+    assert fit.success
+    np.testing.assert_allclose(fit.x, [intercept, slope / unit], rtol=1e-4)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("method", METHODS)
+def test_minimize_finds_the_minimum_of_rosenbrocks_function_in_any_unit(
+    method: str, scale: float
+) -> None:
+    """It is at (1, 1), and 0 there."""
+
+    def valley(p: Any) -> Any:
+        return scale * ((1.0 - p[0]) ** 2 + 100.0 * (p[1] - p[0] ** 2) ** 2)
+
+    fit = minimize(valley, [-1.2, 1.0], method=method)
+    assert fit.success
+    np.testing.assert_allclose(fit.x, [1.0, 1.0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e12])
+def test_minimize_reaches_bounds_of_any_size(scale: float) -> None:
+    """Of (p₀ + s)² + (p₁ - p₀ - 2s)², at p₀ = 0, p₁ is 2s."""
+    fit = minimize(
+        lambda p: (p[0] + scale) ** 2 + (p[1] - p[0] - 2.0 * scale) ** 2,
+        [scale, 0.0],
+        bounds=(0.0, 5.0 * scale),
+    )
+    assert fit.success
+    np.testing.assert_allclose(np.array(fit.x) / scale, [0.0, 2.0], atol=1e-5)
+
+
+def test_max_iterations_limits_all_rounds_of_minimize() -> None:
+    """A fit that it ends is not a success, nor is a start that SciPy takes for a minimum."""
+    y = 1e-12 * (3.0 + 2.0 * TIMES + NOISE)
+
+    def squares(p: Any) -> Any:
+        return sum((b - p[0] - p[1] * a) ** 2 for a, b in zip(TIMES, y, strict=True))
+
+    fit = minimize(squares, [0.0, 0.0], max_iterations=2)
+    assert (fit.success, fit.iterations) == (False, 2)
 
 
 BAD_STARTS: dict[str, tuple[Callable[[Any], Any], Any, type[Exception]]] = {
@@ -360,3 +476,11 @@ def test_without_scipy_the_error_says_what_to_install() -> None:
     assert done.stdout.splitlines() == [
         f"{name} needs scipy: python -m pip install scipy" for name in ("minimize", "least_squares")
     ]
+
+
+@pytest.mark.parametrize("f", [lambda x: x, lambda x: -x * x], ids=["line", "parabola"])
+@pytest.mark.parametrize("method", ["Newton-CG", "trust-exact", "trust-krylov", "trust-ncg"])
+def test_minimize_says_that_a_function_falls_without_bound(method: str, f: Any) -> None:
+    """It has no minimum to be found."""
+    fit = minimize(f, 1.0, method=method)
+    assert (fit.success, fit.message) == (False, "the function falls without bound")

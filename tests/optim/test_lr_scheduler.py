@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from scalargrad import DomainError, GraphError, OperandError, Parameter, optim
+from scalargrad import DomainError, GraphError, NumericalError, OperandError, Parameter, optim
+from scalargrad.errors import StateError
 from scalargrad.optim import lr_scheduler
 from scalargrad.optim.lr_scheduler import ChainedScheduler, OneCycleLR, SequentialLR, StepLR
 
@@ -254,3 +255,50 @@ def test_a_rate_that_cannot_be_computed_leaves_all_as_it_was(build: Any, factor:
     with pytest.raises((OperandError, DomainError, TypeError)):
         go_on()
     assert [schedule.state_dict(), optimizer.state_dict()] == before
+
+
+@pytest.mark.parametrize("x", ["3", 10**400, 2.5, -1, True, None], ids=str)
+@pytest.mark.parametrize("name", ["last_epoch", "num_bad_epochs", "cooldown_counter"])
+def test_load_state_dict_of_a_schedule_refuses_what_is_not_a_count(name: str, x: Any) -> None:
+    """Nothing is changed then."""
+    schedule = lr_scheduler.ReduceLROnPlateau(sgd())
+    before = schedule.state_dict()
+    with pytest.raises(StateError, match=name):
+        schedule.load_state_dict({**before, name: x})
+    assert schedule.state_dict() == before
+
+
+@pytest.mark.parametrize("best", ["0.5", 10**400, math.nan, None], ids=str)
+def test_load_state_dict_of_reduce_lr_on_plateau_refuses_a_best_that_nothing_improves(
+    best: Any,
+) -> None:
+    """Nothing is less than nan, so that the rate would fall for ever."""
+    schedule = lr_scheduler.ReduceLROnPlateau(sgd())
+    before = schedule.state_dict()
+    with pytest.raises(StateError):
+        schedule.load_state_dict({**before, "best": best})
+    assert schedule.state_dict() == before
+
+
+def test_load_state_dict_of_one_cycle_lr_refuses_an_epoch_beyond_its_cycle() -> None:
+    """The next step would have no rate."""
+    schedule = OneCycleLR(sgd(), max_lr=1.0, total_steps=5, cycle_momentum=False)
+    schedule.load_state_dict({"last_epoch": 5})
+    with pytest.raises(StateError, match="last_epoch"):
+        schedule.load_state_dict({"last_epoch": 6})
+    assert schedule.last_epoch == 5
+
+
+@pytest.mark.parametrize("name", ["ExponentialLR", "StepLR", "MultiStepLR"])
+def test_a_rate_beyond_the_floats_is_a_numerical_error(name: str) -> None:
+    """A factor of 1e300, twice: Python's own error would be an OverflowError."""
+    options: dict[str, dict[str, Any]] = {
+        "StepLR": {"step_size": 1},
+        "MultiStepLR": {"milestones": [1, 2]},
+    }
+    schedule = getattr(lr_scheduler, name)(sgd(1e-9), gamma=1e300, **options.get(name, {}))
+    schedule.step()
+    rate = schedule.get_last_lr()
+    with pytest.raises(NumericalError, match="epoch 2"):
+        schedule.step()
+    assert (schedule.last_epoch, schedule.get_last_lr()) == (1, rate)

@@ -338,6 +338,66 @@ def test_a_state_that_does_not_fit_changes_nothing() -> None:
         assert optimizer.state_dict() == before
 
 
+def stepped(name: str) -> optim.Optimizer:
+    """Return an optimizer of one parameter after a step."""
+    parameter = Parameter(1.0)
+    optimizer: optim.Optimizer = getattr(optim, name)([parameter])
+    parameter.grad = 1.0
+    optimizer.step()
+    return optimizer
+
+
+#: Every optimizer, and each state of its rule that cannot be negative, being a mean of squares.
+SQUARES = [("Adam", "exp_avg_sq"), ("AdamW", "exp_avg_sq"), ("SparseAdam", "exp_avg_sq"),
+           ("RMSprop", "square_avg"), ("Adagrad", "sum")]  # fmt: skip
+
+
+@pytest.mark.parametrize("per_tensor", [False, True])
+@pytest.mark.parametrize("step", ["3", 10**400, 2.5, -1, True, math.nan, None, 2**60], ids=str)
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "SparseAdam", "RMSprop", "Adagrad"])
+def test_load_state_dict_refuses_a_step_that_is_not_a_count(
+    name: str, step: Any, per_tensor: bool
+) -> None:
+    """Ours is of a group, PyTorch's of a tensor; text that float() reads is not a number."""
+    optimizer = stepped(name)
+    before = optimizer.state_dict()
+    state = optimizer.state_dict()
+    if per_tensor:
+        del state["param_groups"][0]["step"]
+        state["state"].setdefault(0, {})["step"] = step
+    else:
+        state["param_groups"][0]["step"] = step
+    with pytest.raises(StateError, match="step"):
+        optimizer.load_state_dict(state)
+    assert optimizer.state_dict() == before
+
+
+@pytest.mark.parametrize("x", ["1", 10**400, -1.0, math.nan, None, [1.0]], ids=str)
+@pytest.mark.parametrize(("name", "square"), SQUARES)
+def test_load_state_dict_refuses_a_mean_of_squares_out_of_range(
+    name: str, square: str, x: Any
+) -> None:
+    """Its root is taken at the next step."""
+    optimizer = stepped(name)
+    before = optimizer.state_dict()
+    state = optimizer.state_dict()
+    state["state"][0][square] = x
+    with pytest.raises(StateError):
+        optimizer.load_state_dict(state)
+    assert optimizer.state_dict() == before
+
+
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_optimizer_refuses_a_set_of_parameters(kind: Any) -> None:
+    """States are saved by position, and a set has another order in each process."""
+    parameters = [Parameter(float(i)) for i in range(9)]
+    for params in (kind(parameters), [{"params": kind(parameters)}]):
+        with pytest.raises(OperandError, match="give a list"):
+            optim.Adam(params)
+    kept = optim.Adam(dict.fromkeys(parameters).keys()).param_groups[0]["params"]
+    assert kept == parameters
+
+
 # Options -----------------------------------------------------------------------------------------
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from scalargrad import exp, jit, log1p, value_and_grad
 
@@ -84,41 +83,25 @@ def leaves_at_seven(x: int) -> int:
     return sys.exit(x) if x == 7 else x
 
 
-class HoldingLambdaError(Exception):
-    """An exception that cannot be sent."""
-
-    def __init__(self) -> None:
-        super().__init__("not to be sent")
-        self.held = lambda: None
+def cannot_come_back(_: Any) -> Any:
+    """Return a function that another process cannot give back."""
+    return lambda: None
 
 
-class UnwillingError(Exception):
-    """An exception that can be sent, but not be made again where it arrives."""
-
-    def __init__(self, a: int, b: int) -> None:
-        super().__init__(f"{a} and {b}")
-
-
-class Unreadable:
-    """Can be sent, but cannot be made again where it arrives."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return math.sqrt, (-1.0,)
+def interrupts_its_parent(x: int) -> int:
+    """At 2, press Ctrl-C where the sweep was called."""
+    if x == 2:
+        time.sleep(0.2)  # while the result of 1 arrives
+        os.kill(os.getppid(), signal.SIGINT)
+    if x >= 2:
+        time.sleep(0.2)
+    return x
 
 
-def cannot_come_back(kind: str, _chunk: Any = None) -> Any:
-    """Raise or return what another process cannot give back, and once what it can."""
-    if kind == "error":
-        raise HoldingLambdaError
-    if kind == "unwilling":
-        raise UnwillingError(1, 2)
-    return {"function": lambda: None, "object": Unreadable(), "number": 1.0}[kind]
-
-
-def drawn_by_numpy(_: Any) -> float:
-    """Draw from NumPy's own generator."""
-    time.sleep(0.02)
-    return float(np.random.random())
+def run_pickled(task: bytes) -> Any:
+    """Call a function that was pickled with its arguments."""
+    f, args = pickle.loads(task)
+    return f(*args)
 
 
 def process(*_: Any) -> int:
@@ -126,14 +109,9 @@ def process(*_: Any) -> int:
     return os.getpid()
 
 
-def interrupts_its_parent(x: int) -> int:
-    """Press Ctrl-C here, which a worker does not heed, and at 2 where the sweep was called."""
-    os.kill(os.getpid(), signal.SIGINT)
-    if x == 2:
-        os.kill(os.getppid(), signal.SIGINT)
-    if x >= 2:
-        signal.pause()
-    return x
+def identity_of_data(_: Any, chunk: Any) -> int:
+    """Return the address of a chunk, which a process that reads it again has elsewhere."""
+    return id(chunk)
 
 
 seen: list[Any] = []

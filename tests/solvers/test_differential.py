@@ -149,3 +149,25 @@ def test_the_second_derivatives_of_a_fit_are_those_of_differences() -> None:
     assert np.array(jit(hessian(misfit))([0.8, 3.0])) == pytest.approx(
         np.array(hessian(misfit)([0.8, 3.0])), rel=1e-9
     )
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-6, 1e6, 1e12])
+@pytest.mark.parametrize("transform", [lambda f: f, jit], ids=["eager", "jit"])
+def test_odeint_is_as_accurate_for_numbers_of_any_size(scale: float, transform: Any) -> None:
+    """An oscillation, and an integral from 0; for atol=1.4e-8 small numbers are all errors."""
+    end = transform(lambda s: odeint(swing, [s, 0.0], [0.0, 3.0], 1.0)[-1][0])(scale)
+    assert end / scale == pytest.approx(math.cos(3.0), rel=1e-6)
+    end = transform(lambda s: odeint(lambda y, t: s * sg.cos(20.0 * t), 0.0, [0.0, 3.0])[-1])(scale)
+    assert end / scale == pytest.approx(math.sin(60.0) / 20.0, rel=1e-6)
+
+
+def test_odeint_takes_no_tiny_steps_for_a_number_that_is_only_rounding() -> None:
+    """The third is 0 but for rounding, which no step makes relatively small."""
+    calls: list[int] = []
+
+    def slope(y: Any, t: Any) -> Any:
+        calls.append(1)
+        return [y[1], -y[0], (0.1 + 0.2) * y[0] - 0.3 * y[0]]
+
+    odeint(slope, [1.0, 0.0, 0.0], [0.0, 10.0])
+    assert len(calls) < 1000

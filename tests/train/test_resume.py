@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -326,6 +327,43 @@ def test_damaged_and_foreign_files_are_clear_errors(
     run(path, 2, patience=5)
     path.write_text(damage(path.read_text()))
     untouched(path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement"),
+    [
+        (r'"step", \d+', '"step", "3"'),
+        (r'"step", \d+', f'"step", 1{"0" * 400}'),
+        (r'"last_epoch", \d+', '"last_epoch", -1'),
+        (r'"val_loss", [^]]+', f'"val_loss", 1{"0" * 400}'),
+        (r'"best_epoch", \d+', '"best_epoch", 9'),
+        (r'("best_state", .*"\S*bias", )[^]]+', r'\1["a"'),
+        (r'("rng", \[\{"tuple": \[)3', r"\g<1>7"),
+    ],
+    ids=lambda x: x[:20],
+)
+def test_a_checkpoint_with_one_bad_number_changes_nothing(
+    tmp_path: Path, pattern: str, replacement: str
+) -> None:
+    """Every number is checked before any part is changed, also what the end of training reads."""
+    path = tmp_path / "run.json"
+
+    def go_on(epochs: int, model: Module, **options: Any) -> Any:
+        adam = Adam(model.parameters())
+        options |= {"optimizer": adam, "scheduler": ExponentialLR(adam, 0.5), "patience": 5}
+        return adam, lambda: run(path, epochs, model, **options)
+
+    go_on(2, noisy())[1]()
+    text = path.read_text()
+    damaged = re.sub(pattern, replacement, text)
+    assert damaged != text
+    path.write_text(damaged)
+    model = noisy()
+    adam, resumed = go_on(4, model, resume=True)
+    before = copy.deepcopy((model.state_dict(), adam.state_dict()))
+    with pytest.raises(StateError, match=r"^[^\n]*run\.json[^\n]*$"):
+        resumed()
+    assert (model.state_dict(), adam.state_dict()) == before
 
 
 @pytest.mark.parametrize("place", ["nowhere/a.json", ".", "file/a.json"])

@@ -115,7 +115,7 @@ CASES: dict[str, Callable[[], object]] = {
     ),
     "point_that_fails": lambda: sweep(_root, [4.0, -1.0], quiet=True),
     "results_of_other_points": lambda: sweep(_root, [1.0], finished={1: 1.0}, quiet=True),
-    "no_workers": lambda: sweep(_root, [1.0], 0, quiet=True),
+    "number_for_an_executor": lambda: sweep(_root, [1.0], 2, quiet=True),
     "nothing_to_sum_over": lambda: sum_over(_sum, []),
     "arrays_of_two_lengths": lambda: sum_over(_sum, ([1, 2], [1])),
     "too_many_chunks": lambda: sum_over(_sum, [1, 2], chunks=3),

@@ -613,7 +613,8 @@ def jit(
 
 def _several(given: Any, name: str, kind: type) -> list[Any]:
     """Return a list of argument numbers or names, of which a single one may be given alone."""
-    found = [given] if isinstance(given, kind) else listed(given, name, f"{kind.__name__}s")
+    what = f"{kind.__name__}s"
+    found = [given] if isinstance(given, kind) else listed(given, name, what, ordered=False)
     for x in found:
         if not isinstance(x, kind) or isinstance(x, bool):
             raise OperandError(

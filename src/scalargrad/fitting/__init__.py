@@ -2,6 +2,7 @@
 
 ========================================= ==========================================================
 `minimize`, `least_squares`               from a function and a start to a `FitResult`
+`Infeasible`                              what a model raises where it has no value
 `positive`, `interval`, `simplex`, …      keep parameters where the model is defined
 ========================================= ==========================================================
 
@@ -10,11 +11,13 @@ NumPy and SciPy are loaded when the first fit begins.
 
 from __future__ import annotations
 
+from scalargrad.fitting.objective import Infeasible
 from scalargrad.fitting.parameters import Transform, interval, ordered, positive, simplex
 from scalargrad.fitting.searches import FitResult, Profile, least_squares, minimize
 
 __all__ = [
     "FitResult",
+    "Infeasible",
     "Profile",
     "Transform",
     "interval",

@@ -15,8 +15,25 @@ from scalargrad.table.validation import flag, function, whole
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 
-#: Errors that a model raises where it is not defined, or where a number overflows.
-BAD = (ValueError, ArithmeticError)
+
+class Infeasible(DomainError):  # noqa: N818 - the field's word for such a point
+    """A model has no value at these parameters: raise it, and a search takes a shorter step.
+
+    Examples
+    --------
+    >>> from scalargrad.fitting import Infeasible, minimize
+    >>> def area(width):
+    ...     if width > 3.0:
+    ...         raise Infeasible("the sheet is 6 wide")
+    ...     return -width * (6.0 - width)
+    >>> round(minimize(area, 1.0).x, 6)
+    3.0
+    """
+
+
+#: Errors that say that a model has no finite value at a point: its own, the library's, and those
+#: of Python's arithmetic. All others are mistakes, and end the search.
+BAD = (Infeasible, DomainError, ArithmeticError)
 INTERRUPTED = "interrupted"
 Callback = Callable[[Any, float], object]
 #: A function of the free numbers, an array, to value and gradient, or to residuals and Jacobian.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from math import nan
 from typing import Any, NamedTuple
 
 from scalargrad.errors import DomainError, NumericalError, OperandError, ScalargradError
@@ -180,7 +180,7 @@ class FitResult:
         try:
             objective.start(others)
         except BAD:
-            return others, nan
+            return others, math.nan
         if len(others):
             bounds = [*self._parameters.bounds]
             del bounds[place]
@@ -222,10 +222,6 @@ METHODS = {
 #: The greatest product of recorded nodes and parameters, a few seconds' work, up to which the
 #: Hessian at one point is computed eagerly: to compile it may take as long.
 _EAGER = 300_000
-#: SciPy's status of a search that ended because steps no longer changed the value.
-_NO_DIGITS = 2
-#: The greatest slope, as a multiple of the value, at which such a search has succeeded.
-_FLAT = 1e-5
 
 
 def minimize(
@@ -287,9 +283,12 @@ def minimize(
 
     Notes
     -----
-    A step to where `f` is not finite, or raises DomainError, NumericalError or another ValueError
-    or ArithmeticError, is made shorter. Ctrl-C ends the fit after the evaluation under way; the
-    result then has the best point so far.
+    A step to where `f` is not finite, or raises `Infeasible`, DomainError or an ArithmeticError, as
+    NumericalError is, is made shorter; any other exception ends the fit. Ctrl-C ends it after the
+    current evaluation, with the best point so far as the result.
+
+    SciPy's tolerances are absolute. So the search continues, in units measured at its end, until
+    no parameter by itself can lower `f` by 10⁻¹⁰ of its value (`tol`², if that is more).
 
     Examples
     --------
@@ -334,9 +333,10 @@ def minimize(
     model.start(objective)
 
     def search(part: Objective, bounds: Bounds) -> tuple[bool, str]:
+        chosen = Method(optimize, default, options)
         if part is objective:
-            return _lowest(optimize, part, method, bounds, options | second)
-        return _lowest(optimize, part, default, bounds, options)
+            chosen = Method(optimize, method, options | second)
+        return _lowest(chosen, part, bounds)
 
     return FitResult(parameters, objective, search, curvature)
 
@@ -356,46 +356,250 @@ def _with_fallback(f: Callable[..., Any], instead: Callable[..., Any]) -> Callab
     return tried
 
 
-def _lowest(
-    optimize: Any, objective: Objective, method: str, bounds: Bounds, options: dict[str, Any]
-) -> tuple[bool, str]:
-    """Run one of SciPy's methods from the point at which an objective was started.
+class Units(NamedTuple):
+    """The origin and the units of the numbers that one of SciPy's methods is given.
 
-    Where the function is not defined, it is continued by a parabola that rises from the point of
-    the last iteration, and is lowest a quarter of the way to there: a line search steps back, and a
-    region of trust shrinks.
+    Its tolerances and its first step assume numbers of about 1. A first round has the numbers of
+    the model; a further one, where those are far from 1, has units measured at its start.
+    """
+
+    free: Any = 0.0  # where the free numbers are 0
+    step: Any = 1.0  # the unit of each free number
+    value: float = 0.0  # where the function is 0
+    change: float = 1.0  # the unit of the function
+
+    def scaled(self, free: Any) -> Any:
+        """Return free numbers in these units."""
+        return (free - self.free) / self.step
+
+    def unscaled(self, scaled: Any) -> Any:
+        """Return the free numbers of the model."""
+        return self.free + self.step * scaled
+
+
+#: Maximum number of rounds, each with units measured where the one before it ended.
+_MAX_ROUNDS = 20
+#: Maximum number of blocks of parameters, each of which is moved by itself to measure units.
+_MAX_BLOCKS = 32
+#: Maximum number of steps, each ten times as long as the one before, by which units are measured.
+_MAX_LENGTHENINGS = 40
+#: Value of a function below which it counts as unbounded.
+_UNBOUNDED = -1e100
+#: Maximum number of times that a step is shortened, tenfold, where the function is undefined.
+_MAX_SHORTENINGS = 6
+#: Minimum decrease that a search must not leave undone, as a share of the function.
+_DECREASE = 1e-10
+#: Minimum of the same, as a share of the decrease from the start: the function may be 0 at its end.
+_DECREASE_OF_ALL = 1e-12
+
+
+class Method(NamedTuple):
+    """One of SciPy's methods, and what it is given in all rounds."""
+
+    optimize: Any  # SciPy's module
+    name: str
+    options: dict[str, Any]
+
+
+def _lowest(method: Method, objective: Objective, bounds: Bounds) -> tuple[bool, str]:
+    """Run a method from the point at which an objective was started.
 
     Returns
     -------
     success, message
         Whether it converged, and why it ended.
     """
+    with objective.running() as early:
+        found = _rounds(method, objective, bounds)
+    return (False, early[0]) if early else found
+
+
+def _rounds(method: Method, objective: Objective, bounds: Bounds) -> tuple[bool, str]:
+    """Run a method in further units until it has converged.
+
+    It has if no block of parameters can lower the function, see `Block.can_fall`; SciPy's own
+    criteria are absolute.
+    """
+    start, units, options = objective.best, Units(), method.options
+    limit = options.get("options", {}).get("maxiter")
+    for k in range(_MAX_ROUNDS):
+        before = objective.best.cost
+        if limit is not None:
+            left = limit - objective.iterations
+            method = method._replace(options=options | {"options": {"maxiter": left}})
+        found = _round(method, objective, bounds, units)
+        least = _least_decrease(start, objective.best, options["tol"])
+        has_converged = not any(x.can_fall() for x in _blocks(objective, bounds, least))
+        if objective.best.cost < _UNBOUNDED:
+            return False, "the function falls without bound"
+        if limit is not None and objective.iterations >= limit:
+            return has_converged and bool(found.success), str(found.message)
+        if has_converged:
+            return True, str(found.message)
+        if k and before - objective.best.cost < least:
+            return bool(found.success), str(found.message)
+        units = _measured_units(objective, bounds, least)
+        if units.change == math.inf:
+            return False, "the function falls without bound"
+    return False, f"{_MAX_ROUNDS} rounds in other units have each lowered the function"
+
+
+def _round(method: Method, objective: Objective, bounds: Bounds, units: Units) -> Any:
+    """Run a method from the best point so far, in some units.
+
+    Where the function is not defined, it is continued by a parabola that rises from the point of
+    the last iteration, and is lowest a quarter of the way to there: a line search steps back, and a
+    region of trust shrinks.
+    """
+    import numpy as np
+
+    optimize, name, options = method
     base = objective.best
 
-    def guarded(free: Any) -> tuple[float, Any]:
+    def guarded(scaled: Any) -> tuple[float, Any]:
+        free = units.unscaled(scaled)
         point = objective.at(free)
         if point is not None:
-            return point.cost, point.slope
-        step = free - base.free
-        rise = max(abs(float(base.slope @ step)), 1e-6 * max(1.0, abs(base.cost)))
-        return base.cost + rise, 3.0 * rise * step / float(step @ step)
+            cost, slope = point.cost, point.slope
+        else:
+            step = free - base.free
+            rise = max(abs(float(base.slope @ step)), 1e-6 * max(units.change, abs(base.cost)))
+            cost, slope = base.cost + rise, 3.0 * rise * step / float(step @ step)
+        return (cost - units.value) / units.change, slope * (units.step / units.change)
 
     def iterated(intermediate_result: Any) -> None:  # noqa: ARG001 - SciPy asks for this name
         nonlocal base
         base = objective.best
         objective.iterated()
 
-    if method == "L-BFGS-B":
-        options = options | {"bounds": bounds}
-    with objective.running() as early:
-        found = optimize.minimize(
-            guarded, base.free, jac=True, method=method, callback=iterated, **options
-        )
-    if early:
-        return False, early[0]
+    def hessian_in_units(scaled: Any) -> Any:
+        return np.outer(step, step) / units.change * options["hess"](units.unscaled(scaled))
+
+    def product_in_units(scaled: Any, vector: Any) -> Any:
+        return step / units.change * options["hessp"](units.unscaled(scaled), step * vector)
+
+    step = np.broadcast_to(units.step, base.free.shape)
+    second = {"hess": hessian_in_units, "hessp": product_in_units}
+    given = options | {key: f for key, f in second.items() if key in options}
+    if name == "L-BFGS-B":
+        low, high = (units.scaled(np.array(side)) for side in zip(*bounds, strict=True))
+        given["bounds"] = [*zip(low.tolist(), high.tolist(), strict=True)]
+    first = units.scaled(base.free)
+    return optimize.minimize(guarded, first, jac=True, method=name, callback=iterated, **given)
+
+
+def _least_decrease(start: Point, best: Point, tol: float | None) -> float:
+    """Return the decrease of the function beside which a smaller one does not count."""
+    share = max(_DECREASE, 0.0 if tol is None else tol**2)
+    return max(share * abs(best.cost), _DECREASE_OF_ALL * (start.cost - best.cost))
+
+
+class Step(NamedTuple):
+    """A step down the gradient, and the decrease of the function that this predicts and has."""
+
+    distance: float
+    predicted: float
+    decrease: float
+
+
+class Block:
+    """Some of the parameters, moved by themselves along minus the gradient.
+
+    Parameters
+    ----------
+    objective : Objective
+    bounds : list of (low, high)
+    members : array of int
+        Indices of free numbers.
+    decrease : float
+        The decrease of the function that the gradient predicts for the first step.
+    """
+
+    def __init__(self, objective: Objective, bounds: Bounds, members: Any, decrease: float) -> None:
+        import numpy as np
+
+        self._objective, self._best, self.members = objective, objective.best, members
+        self._low, self._high = np.array(bounds).T
+        self._slope = np.zeros_like(self._best.slope)
+        self._slope[members] = self._best.slope[members]
+        self.square = float(self._slope @ self._slope)
+        wanted = decrease or abs(self._best.cost) or 1.0
+        self._length = wanted / self.square if self.square else 0.0
+
+    def step(self, length: float) -> Step | None:
+        """Take a step within bounds; None where the function is undefined."""
+        import numpy as np
+
+        best = self._best
+        free = np.clip(best.free - length * self._slope, self._low, self._high)
+        moved = best.free - free
+        if not moved.any():
+            return Step(0.0, 0.0, 0.0)
+        point = self._objective.at(free)
+        if point is None:
+            return None
+        return Step(float(np.linalg.norm(moved)), float(best.slope @ moved), best.cost - point.cost)
+
+    def can_fall(self) -> bool:
+        """Return True if the first step lowers the function by half of what is predicted, or more.
+
+        At a minimum the function rises, whatever the units of function and parameters.
+        """
+        for _ in range(_MAX_SHORTENINGS if self.square else 0):
+            if (found := self.step(self._length)) is not None:
+                return found.decrease >= 0.5 * found.predicted > 0.0
+            self._length *= 0.1
+        return False
+
+    def measured(self) -> Step:
+        """Return the step to the minimum of the parabola along the block.
+
+        The parabola is drawn through the first step, each ten times as long as the one before, that
+        lowers the function by less than half of what is predicted. If there is none, it is the last
+        step before a bound, or before the function is undefined; where neither is found, the
+        decrease is infinite.
+        """
+        length, last = self._length, Step(0.0, 0.0, 0.0)
+        for _ in range(_MAX_LENGTHENINGS if self.square else 0):
+            found = self.step(length)
+            if found is None or found.distance <= last.distance:
+                return last
+            if found.decrease < 0.5 * found.predicted:
+                share = 0.5 * found.predicted / (found.predicted - found.decrease)
+                fall = 0.5 * share * found.predicted
+                return Step(share * found.distance, share * found.predicted, fall)
+            last = found
+            length *= 10.0
+        return last._replace(decrease=math.inf) if self.square else last
+
+
+def _blocks(objective: Objective, bounds: Bounds, decrease: float) -> list[Block]:
+    """Return blocks of parameters of similar gradients; one parameter each if there are few."""
+    import numpy as np
+
+    order = np.argsort(np.abs(objective.best.slope))
+    parts = np.array_split(order, min(len(order), _MAX_BLOCKS))
+    return [Block(objective, bounds, part, decrease) for part in parts]
+
+
+def _measured_units(objective: Objective, bounds: Bounds, decrease: float) -> Units:
+    """Return units in which the function has a curvature of about 1 along each parameter.
+
+    The unit of the function is the largest decrease to be had by one block of parameters.
+    """
+    import numpy as np
+
+    center = objective.best
+    parts = _blocks(objective, bounds, decrease)
+    found = [part.measured() for part in parts]
+    change = max(x.decrease for x in found) or 1.0
+    step = np.abs(center.free)
+    step[step == 0.0] = 1.0
+    for part, x in zip(parts, found, strict=True):
+        if x.decrease > 0.0:  # a parabola falls by the square of the distance
+            step[part.members] = x.distance * (change / x.decrease) ** 0.5
     best = objective.best
-    is_flat = bool(abs(best.slope).max() <= _FLAT * max(1.0, abs(best.cost)))
-    return bool(found.success or (found.status == _NO_DIGITS and is_flat)), str(found.message)
+    return Units(best.free, step, best.cost, change)
 
 
 #: The tolerance of LSMR. By SciPy's, 1e-6, a bundle adjustment of 700 observations that cameras and
@@ -471,7 +675,9 @@ def least_squares(
 
     Notes
     -----
-    Bad steps and Ctrl-C are met as by `minimize`.
+    Steps to where residuals are undefined, and Ctrl-C, are as for `minimize`. The search continues,
+    in units measured at its end, until residuals are orthogonal to the columns of the Jacobian up
+    to 10 · √`tol`, or their squares fall no more.
 
     Examples
     --------
@@ -556,30 +762,107 @@ def _least(
 ) -> tuple[bool, str]:
     """Run one of SciPy's methods from the point at which an objective was started.
 
-    Where residuals are not defined, they count as infinite, and the method takes a shorter step.
-
     Returns
     -------
     success, message
         Whether it converged, and why it ended.
     """
+    with objective.running() as early:
+        found = _least_rounds(optimize, objective, bounds, options)
+    return (False, early[0]) if early else found
+
+
+def _least_rounds(
+    optimize: Any, objective: Objective, bounds: Bounds, options: dict[str, Any]
+) -> tuple[bool, str]:
+    """Run a method in further units until it has converged.
+
+    It has if the residuals are orthogonal to the columns of the Jacobian, see `_is_orthogonal`, or
+    a round in units measured at its start does not lower their squares.
+    """
+    units, tol, most = Units(), options["ftol"], options["max_nfev"]
+    done = objective.evaluations
+    for k in range(_MAX_ROUNDS):
+        before = objective.best.cost
+        if most is not None:
+            options = options | {"max_nfev": max(1, most - objective.evaluations + done)}
+        found = _least_round(optimize, objective, bounds, options, units)
+        best = objective.best
+        has_stopped = bool(k) and before - best.cost <= tol * before
+        if not found.success or has_stopped or _is_orthogonal(best, bounds, tol):
+            return bool(found.success), str(found.message)
+        units = _gauss_newton_units(best)
+    return False, f"{_MAX_ROUNDS} rounds in other units have each lowered the squares"
+
+
+def _least_round(
+    optimize: Any, objective: Objective, bounds: Bounds, options: dict[str, Any], units: Units
+) -> Any:
+    """Run one of SciPy's methods from the best point so far, in some units.
+
+    Where residuals are not defined, they count as infinite, and the method takes a shorter step.
+    """
     import numpy as np
+    from scipy.sparse import issparse
 
     first = objective.best
+    scale = units.step / units.change
 
-    def residuals(free: Any) -> Any:
-        before, point = objective.best, objective.at(free)
+    def residuals(scaled: Any) -> Any:
+        before, point = objective.best, objective.at(units.unscaled(scaled))
         if objective.best is not before:
             objective.iterated()
-        return np.full_like(first.value, np.inf) if point is None else point.value
+        return np.full_like(first.value, np.inf) if point is None else point.value / units.change
 
-    def slopes(free: Any) -> Any:
-        point = objective.at(free)  # computed along with the residuals
-        return first.slope if point is None else point.slope
+    def slopes(scaled: Any) -> Any:
+        point = objective.at(units.unscaled(scaled))  # computed along with the residuals
+        slope = (point or first).slope
+        return slope.multiply(scale).tocsr() if issparse(slope) else slope * scale
 
-    options = options | {"bounds": tuple(zip(*bounds, strict=True)), "x_scale": "jac"}
-    with objective.running() as early:
-        found = optimize.least_squares(residuals, first.free, slopes, **options)
-    if early:
-        return False, early[0]
-    return bool(found.success), str(found.message)
+    sides = tuple(units.scaled(np.array(side)) for side in zip(*bounds, strict=True))
+    options = options | {"bounds": sides, "x_scale": "jac"}
+    return optimize.least_squares(residuals, units.scaled(first.free), slopes, **options)
+
+
+def _column_norms(slope: Any) -> Any:
+    """Return the Euclidean norm of each column of a Jacobian, sparse or not."""
+    import numpy as np
+    from scipy.sparse import issparse
+
+    squares = slope.multiply(slope) if issparse(slope) else slope * slope
+    return np.sqrt(np.asarray(squares.sum(axis=0), dtype=float).ravel())
+
+
+#: Ratio of residuals to the terms of the model at which they are rounding errors.
+_ROUNDING = 1e-13
+
+
+def _is_orthogonal(best: Point, bounds: Bounds, tol: float) -> bool:
+    """Return True if no parameter by itself can lower the sum of squares by much.
+
+    That is by a share of 100 · `tol`, to first order in the residuals, and within bounds. It
+    depends neither on the units of parameters nor on those of residuals.
+    """
+    import numpy as np
+
+    norms, size = _column_norms(best.slope), float(np.linalg.norm(best.value))
+    if size <= _ROUNDING * float(np.linalg.norm(abs(best.slope) @ abs(best.free))):
+        return True
+    used = norms > 0.0
+    low, high = np.array(bounds).T[:, used]
+    free, norms = best.free[used], norms[used]
+    step = (best.slope.T @ best.value)[used] / norms**2
+    moved = np.clip(free - step, low, high) - free
+    return bool((np.abs(moved) * norms <= 10.0 * tol**0.5 * size).all())
+
+
+def _gauss_newton_units(best: Point) -> Units:
+    """Return units in which residuals and the columns of the Jacobian have the norm 1.
+
+    Each free number is 1 in them, too: SciPy derives its first step from these.
+    """
+    import numpy as np
+
+    norms, size = _column_norms(best.slope), float(np.linalg.norm(best.value))
+    step = size / np.where(norms > 0.0, norms, size)
+    return Units(best.free - step, step, 0.0, size)

@@ -948,7 +948,7 @@ def l1_penalty(parameters: Iterable[Scalar]) -> Any:
     >>> l1_penalty([1.0, -2.0])
     3.0
     """
-    return sum([abs(w) for w in listed(parameters, "parameters", "Parameters")])
+    return sum([abs(w) for w in listed(parameters, "parameters", "Parameters", ordered=False)])
 
 
 def l2_penalty(parameters: Iterable[Scalar]) -> Any:
@@ -980,7 +980,7 @@ def l2_penalty(parameters: Iterable[Scalar]) -> Any:
     >>> l2_penalty([1.0, -2.0]) / 2  # Toronto's R
     2.5
     """
-    weights = listed(parameters, "parameters", "Parameters")
+    weights = listed(parameters, "parameters", "Parameters", ordered=False)
     return dot(weights, weights)
 
 

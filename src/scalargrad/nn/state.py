@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from scalargrad.errors import StateError
+from scalargrad.errors import OperandError, StateError
 from scalargrad.nn.sparse import Table
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, is_real
@@ -102,7 +102,12 @@ def load_state(
     misshapen = list(_misshapen(own, numbers))
     if misshapen or (strict and any(keys)):
         raise StateError(_complaint(kind, keys, misshapen))
-    found = {name: [as_float(x, name) for x in flat(part)] for name, part in numbers.items()}
+    try:
+        found = {name: [as_float(x, name) for x in flat(part)] for name, part in numbers.items()}
+    except OperandError as error:
+        raise StateError(
+            f"this state does not fit {kind}, and nothing was changed: {error}"
+        ) from error
     for name, floats in found.items():
         for parameter, number in zip(flat(own[name]), floats, strict=True):
             parameter.data = number

@@ -14,7 +14,7 @@ from scalargrad.value import Value
 
 def _as_list(parameters: Iterable[Value] | Value) -> list[Value]:
     given = [parameters] if isinstance(parameters, Value) else parameters
-    found = listed(given, "parameters", "Parameters")
+    found = listed(given, "parameters", "Parameters", ordered=False)
     for parameter in found:
         if not isinstance(parameter, Value):
             raise OperandError(f"gradients are those of Parameters, not of {shown(parameter)}")

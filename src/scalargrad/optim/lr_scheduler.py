@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, ClassVar
 
-from scalargrad.errors import GraphError, OperandError, StateError
+from scalargrad.errors import GraphError, NumericalError, OperandError, StateError
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.optim.state import Group
 from scalargrad.system.short_repr import counted as in_words
@@ -115,6 +115,11 @@ class LRScheduler:
         for name in [option.name for option in fields(self) if option.name in _OPTIONS]:
             setattr(self, name, _OPTIONS[name](getattr(self, name), name))
 
+    @property
+    def _max_epoch(self) -> int | None:
+        """The last epoch that has a rate, if there is one."""
+        return None
+
     def _per_group(self, name: str) -> list[Any]:
         """Return an option for each parameter group, given as a list or once for all."""
         given, groups = getattr(self, name), len(self.optimizer.param_groups)
@@ -162,7 +167,12 @@ class LRScheduler:
     def _move_to(self, epoch: int) -> None:
         """Set the rates of an epoch; if they cannot be computed, leave everything as it was."""
         groups = [{"initial_lr": x["lr"], **x} for x in self.optimizer.param_groups]
-        found = self._next(epoch, groups)
+        try:
+            found = self._next(epoch, groups)
+        except OverflowError as error:
+            raise NumericalError(
+                f"{type(self).__name__} has no finite rate in epoch {epoch}; nothing was changed"
+            ) from error
         for x in found:
             x["lr"] = number(x["lr"], f"the rate of {type(self).__name__}", 0.0)
         for group, options in zip(self.optimizer.param_groups, found, strict=True):
@@ -182,7 +192,7 @@ class LRScheduler:
         Raises
         ------
         StateError
-            If `state_dict` does not say where; nothing is changed then.
+            If an entry is missing, or is not a number in its range; nothing is changed then.
 
         Notes
         -----
@@ -190,7 +200,8 @@ class LRScheduler:
         """
         try:
             state = {name: check(state_dict[name], name) for name, check in self.kept.items()}
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            whole(state["last_epoch"], "last_epoch", 0, self._max_epoch)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise StateError(f"this is not a state of {type(self).__name__}: {error}") from error
         vars(self).update(state)
 
@@ -667,6 +678,10 @@ class OneCycleLR(LRScheduler):
             name = type(self.optimizer).__name__
             raise OperandError(f"{name} has no momentum to cycle: give cycle_momentum=False")
 
+    @property
+    def _max_epoch(self) -> int:
+        return self._steps
+
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
         """Return the options of each group, whatever its rate is now."""
         if epoch > self._steps:
@@ -866,7 +881,7 @@ class ReduceLROnPlateau(LRScheduler):
 
     kept: ClassVar = {
         **LRScheduler.kept,
-        "best": as_float,
+        "best": partial(number, finite=False),
         "num_bad_epochs": counted,
         "cooldown_counter": counted,
     }

@@ -55,7 +55,7 @@ class Optimizer:
     Raises
     ------
     OperandError
-        If there are no parameters, or one occurs twice.
+        If there are no parameters, one occurs twice, or they are in a set, which has no order.
     DomainError
         If an option is out of its range.
     StateError
@@ -75,6 +75,8 @@ class Optimizer:
 
     #: Names of the rule's state, in its order.
     state_names: ClassVar[tuple[str, ...]] = ()
+    #: Names of the rule's state that is never negative, such as a mean of squares.
+    nonnegative_state: ClassVar[frozenset[str]] = frozenset()
     #: The function that `rule` gives its options, one of `scalargrad.optim.rules`.
     formula: ClassVar[Rule]
 
@@ -371,8 +373,8 @@ class Optimizer:
         Raises
         ------
         StateError
-            If it does not fit: other groups, parameters or state, or an option out of its range.
-            Nothing is changed then.
+            If it does not fit: other groups, parameters or state, or a number or an option of
+            another type or out of its range. Nothing is changed then.
 
         Notes
         -----
@@ -381,7 +383,7 @@ class Optimizer:
         """
         try:
             groups, columns = read(state_dict, self)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise StateError(
                 f"this state does not fit {type(self).__name__}, and nothing was changed: {error}"
             ) from error

@@ -136,6 +136,7 @@ class Adam(Optimizer):
     """
 
     state_names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+    nonnegative_state = frozenset({"exp_avg_sq", "max_exp_avg_sq"})
     formula = staticmethod(rules.adam)
     decoupled = False
 
@@ -232,6 +233,7 @@ class SparseAdam(Optimizer):
     """
 
     state_names = ("exp_avg", "exp_avg_sq")
+    nonnegative_state = frozenset({"exp_avg_sq"})
     formula = staticmethod(rules.sparse_adam)
 
     def __init__(
@@ -296,6 +298,7 @@ class RMSprop(Optimizer):
     """
 
     state_names = ("square_avg", "grad_avg", "momentum_buffer")
+    nonnegative_state = frozenset({"square_avg"})
     formula = staticmethod(rules.rmsprop)
 
     def __init__(  # noqa: PLR0917 - PyTorch's signature
@@ -360,6 +363,7 @@ class Adagrad(Optimizer):
     """
 
     state_names = ("sum",)
+    nonnegative_state = frozenset({"sum"})
 
     def __init__(  # noqa: PLR0917 - PyTorch's signature
         self,

@@ -92,7 +92,8 @@ def read(
         optimizer.check(groups[-1])
         start = dict(zip(columns, optimizer.first_state(groups[-1]), strict=True))
         names, trained = kept_names(optimizer.state_names, groups[-1]), len(own["params"])
-        found = [_rows(x, start, names) if x else [] for x in entries]
+        lowest = dict.fromkeys(optimizer.nonnegative_state, 0.0)
+        found = [_rows(x, start, names, lowest) if x else [] for x in entries]
         sizes = [*map(len, found)]
         if len(found) == trained and max(sizes) <= 1:
             found = [x or [start] for x in found]
@@ -113,21 +114,41 @@ def _merged(own: Group, saved: Mapping[str, Any], entries: Sequence[Mapping[str,
     if missing := own.keys() - names - {"initial_lr", "step"}:
         raise ValueError(f"a group has no {', '.join(sorted(missing))}")
     options = {k: x.item() if hasattr(x := saved[k], "item") else x for k in names}
-    steps = [int(number(float(x["step"]), "step", 0.0)) for x in entries if "step" in x]
+    steps = [_step_count(x["step"]) for x in entries if "step" in x]
     step = saved.get("step", max(steps, default=int(any(entries))))
     return {**own, **options, "params": own["params"], "step": counted(step, "step")}
 
 
+def _step_count(x: Any) -> int:
+    """Return the step count of a tensor, which PyTorch saves as a tensor of one float."""
+    count = x.item() if hasattr(x, "item") else x
+    return counted(int(count) if isinstance(count, float) and count.is_integer() else count, "step")
+
+
 def _rows(
-    entry: Mapping[str, Any], start: dict[str, float], names: Sequence[str]
+    entry: Mapping[str, Any],
+    start: dict[str, float],
+    names: Sequence[str],
+    lowest: Mapping[str, float],
 ) -> list[dict[str, float]]:
-    """Return the state of each number of a tensor; `start` where nothing is kept."""
-    columns = {name: _flat(x) for name, x in entry.items() if name != "step" and x is not None}
+    """Return the state of each number of a tensor, checked; `start` where nothing is kept.
+
+    `lowest` has the minimum of each state that has one. Infinity is allowed: the square of a large
+    gradient overflows.
+    """
+    absent = {"momentum_buffer"} if entry.get("momentum_buffer") is None else set()  # PyTorch's SGD
+    columns = {name: _flat(x) for name, x in entry.items() if name not in {"step", *absent}}
     if columns and not set(names) <= columns.keys() <= start.keys():
         raise ValueError(f"its rule remembers {', '.join(names)}, not {', '.join(columns)}")
     size = max(map(len, columns.values()), default=0)
     return [
-        {**start, **{name: number(x[k], name, finite=False) for name, x in columns.items()}}
+        {
+            **start,
+            **{
+                name: number(x[k], name, lowest.get(name, -math.inf), finite=False)
+                for name, x in columns.items()
+            },
+        }
         for k in range(size)
     ]
 

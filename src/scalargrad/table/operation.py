@@ -245,7 +245,8 @@ class ListReduction(Reduction):
             raise self.misused()
         if values.__class__ is list and (floats := as_floats(values)) is not None:
             return self.function(floats)
-        return self.of(*listed(values, f"what {self.name} is given", "numbers"))
+        given = listed(values, f"what {self.name} is given", "numbers", ordered=False)
+        return self.of(*given)
 
     def misused(self) -> OperandError:
         """Return the error for numbers given one by one."""

@@ -269,8 +269,10 @@ def function(x: Any, name: str, example: str) -> Any:
     raise OperandError(f"{name} is {shown(x)}, which cannot be called; give a function: {example}")
 
 
-def listed(x: Any, name: str, what: str) -> list[Any]:
+def listed(x: Any, name: str, what: str, *, ordered: bool = True) -> list[Any]:
     """Return an iterable as a list; text and dicts are refused.
+
+    Where the order counts, so are sets: theirs changes from process to process.
 
     Raises
     ------
@@ -282,6 +284,10 @@ def listed(x: Any, name: str, what: str) -> list[Any]:
     >>> listed((1, 2), "milestones", "whole numbers")
     [1, 2]
     """
+    if ordered and isinstance(x, set | frozenset):
+        raise OperandError(
+            f"{name} is a {type(x).__name__}, which has no fixed order; give a list of {what}"
+        )
     try:
         if x.__class__ is not list and isinstance(x, str | bytes | Mapping):  # keys of a dict
             raise TypeError

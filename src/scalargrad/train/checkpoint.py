@@ -86,25 +86,33 @@ class RunState:
                 f"{self.path} is of a run that differs from this one: {found}. Give the same, or "
                 "start again without resume"
             )
-        run = self._run
+        before = self._parts()
         try:
-            history = History(**state["history"])
-            for name, part in self._stateful().items():
-                part.load_state_dict(state[name])
-            rewind(list(zip(self._generators, state["rng"], strict=True)))
-            run.history, run.best_state = history, state["best_state"]
+            self._restore(state)
         except Exception as error:
+            self._restore(before)
             raise StateError(
-                f"{self.path} holds no state of this run ({in_words(error)}): start again without "
-                "resume"
+                f"{self.path} holds no state of this run ({in_words(error)}), and nothing was "
+                "changed: start again without resume"
             ) from error
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Set every part to its state in a checkpoint; on an error, some parts may be changed."""
+        run, best = self._run, state["best_state"]
+        history = History(**state["history"])
+        if best is not None:  # checked here: it is not loaded before the end of training
+            run.model.load_state_dict(best)
+        for name, part in self._stateful().items():
+            part.load_state_dict(state[name])
+        rewind(list(zip(self._generators, state["rng"], strict=True)))
+        run.history, run.best_state = history, best
 
     def _parts(self) -> dict[str, Any]:
         """Return the state of every part that an epoch changes."""
         return {
             **{name: part.state_dict() for name, part in self._stateful().items()},
             "rng": [_listed(state_of(rng)) for rng in self._generators],
-            "history": vars(self._run.history),
+            "history": {**vars(self._run.history)},
             "best_state": self._run.best_state,
         }
 

@@ -30,6 +30,7 @@ from scalargrad.table.validation import flag, function, instance, listed, number
 from scalargrad.train.checkpoint import RunState
 from scalargrad.train.examples import Examples, detached, examples, numbers_in, split
 from scalargrad.train.history import History, Row, attach
+from scalargrad.transforms.evaluation import in_place_advice
 from scalargrad.value import Parameter, Value
 
 Loss = Callable[[list[Any], list[Any]], Any]
@@ -712,7 +713,7 @@ def _attempt(f: Callable[[], Any], name: str, what: str, cured: Any = Arithmetic
         return None
     except Exception as error:
         kind = "" if isinstance(error, ScalargradError) else f"{type(error).__name__}: "
-        text = " ".join(str(error).split())
+        text = " ".join(f"{error} {in_place_advice(error)}".split())
         raise OperandError(f"{name} cannot take {what}: {kind}{text}") from error
 
 

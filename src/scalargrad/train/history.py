@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.system.files import write_table
 from scalargrad.system.short_repr import shown
-from scalargrad.table.numbers import is_real
+from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import is_word, listed, text, whole
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class History:
             raise OperandError("the rows of a history have the same columns, in the same order")
         text(self.stopped, "stopped")
         if self.best_epoch is not None:
-            self.best_epoch = whole(self.best_epoch, "best_epoch", 1)
+            self.best_epoch = whole(self.best_epoch, "best_epoch", 1, len(self.rows))
 
     @property
     def columns(self) -> list[str]:
@@ -163,8 +163,7 @@ def _row(given: Any) -> Row:
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
         raise OperandError(f"a row of a history is {shown(given)}; give a dict of numbers by name")
     for name, x in given.items():
-        if not is_real(x):
-            raise OperandError(f"{name} is {shown(x)} in a history; give a number")
+        as_float(x, f"{name} in a history")
     return {name: x if type(x) is int else float(x) for name, x in given.items()}
 
 

@@ -45,6 +45,11 @@ OF_FLOATS = (
     "What NumPy or SciPy compute of floats alone, compute by scalargrad's operations, such as "
     "isnan, logsumexp or erf, with matrices by scalargrad.linalg, or in a loop."
 )
+#: The advice where NumPy refuses to write Values to an array of floats.
+IN_PLACE = (
+    "The array is of floats, which cannot hold Values. Make it with dtype=object, as in "
+    "np.zeros(2, dtype=object), or make a new array, as in q = q - … instead of q -= …"
+)
 _NOTE = f"While a derivative is taken, every number of the arguments is a Value. {OF_FLOATS}"
 
 
@@ -53,6 +58,18 @@ class Subgraph(NamedTuple):
 
     nodes: list[Value]  # those that depend on the fresh leaves, operands before results
     as_graph: bool  # whether results belong to an outer graph
+
+
+def in_place_advice(error: Exception) -> str:
+    """Return the advice if an in-place operation of NumPy could not write Values, else ""."""
+    is_output = isinstance(error, TypeError) and hasattr(error, "out_i")  # NumPy's UFuncTypeError
+    return IN_PLACE if is_output and str(getattr(error, "from_", "")) == "object" else ""
+
+
+def add_note_once(error: Exception, note: str) -> None:
+    """Add a note to an exception that does not have it yet."""
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
 
 
 def evaluated(
@@ -117,8 +134,8 @@ class Evaluation:
                 with enable_grad():
                     self.result = f(*replaced, **kwargs)
         except TypeError as error:
-            if "ufunc" in str(error) and _NOTE not in getattr(error, "__notes__", ()):
-                error.add_note(_NOTE)
+            if "ufunc" in str(error):
+                add_note_once(error, in_place_advice(error) or _NOTE)
             raise
         finally:
             derivatives.reset(token)

@@ -13,7 +13,7 @@ from scalargrad.compiler.trace.record import Recording, as_recording, content, r
 from scalargrad.compiler.trace.side_effects import Snapshot, take_away_notes
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.errors import ScalargradError, TraceError
-from scalargrad.transforms.evaluation import OF_FLOATS
+from scalargrad.transforms.evaluation import OF_FLOATS, add_note_once, in_place_advice
 from scalargrad.value import Value
 
 _NOTE = (
@@ -56,7 +56,7 @@ class UnrecordedError(Exception):
     def explain(self) -> NoReturn:
         """Raise the reason as the error of the call."""
         if not isinstance(self.error, ScalargradError):
-            self.error.add_note(_NOTE)
+            add_note_once(self.error, in_place_advice(self.error) or _NOTE)
         raise self.error
 
 

@@ -127,7 +127,9 @@ def draw(
     graph = ShownGraph(given, model)
     roots, order = graph.roots, graph.order
     has_gradients = any(root.grad for root in roots)  # others are of an earlier graph
-    paths = [open] if isinstance(open, str) else listed(open, "open", "paths of parts")
+    paths = (
+        [open] if isinstance(open, str) else listed(open, "open", "paths of parts", ordered=False)
+    )
     asked = [text(name, "open") for name in paths]
     plain = View(Fold("graph", list(order)))
     if copies or (graph.model is None and not asked and plain.needed <= limit):
