@@ -65,10 +65,10 @@ class Sum(ListReduction):
         """Add up the numbers and nodes of an iterable, to `start` if one is given."""
         if more or not hasattr(values, "__iter__") or getattr(values, "ndim", 1) == 0:
             raise self.misused()
-        items = values if values.__class__ is list else [*values]
+        items = values if type(values) is list else [*values]
         if isinstance(start, list | tuple) or getattr(start, "ndim", None) or _are_arrays(items):
             return builtins.sum(items, start)
-        return self.of(*items) if start.__class__ is int and not start else self.of(start, *items)
+        return self.of(*items) if type(start) is int and not start else self.of(start, *items)
 
 
 def _are_arrays(items: list[Any]) -> bool:

@@ -232,7 +232,7 @@ class Operation:
 
     def operand(self, x: Any) -> float:
         """Return the operand `x`, which is not a node, as a float, or raise OperandError."""
-        return x if x.__class__ is float else as_float(x, f"an operand of {self.name}")
+        return x if type(x) is float else as_float(x, f"an operand of {self.name}")
 
     def of_floats(self, *operands: float) -> float:
         """Apply the operation to floats, checking its domain."""
@@ -264,7 +264,7 @@ class Operation:
 
     def number_beside(self, x: Any) -> Any:
         """Return the operand `x` of a binary operator as a float, or NotImplemented."""
-        if x.__class__ is int and -SMALL < x < SMALL:  # most are, and need no check
+        if type(x) is int and -SMALL < x < SMALL:  # most are, and need no check
             return float(x)
         if not is_real(x) and defers(x):
             return NotImplemented

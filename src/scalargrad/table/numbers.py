@@ -67,7 +67,7 @@ def float_of(node: Any) -> float:
         If what was assigned to it is no real number.
     """
     data: Any = node.data
-    if data.__class__ is not float:
+    if type(data) is not float:
         number = float(data) if _is_fraction(data) else data
         node.data = data = as_float(number, f"the data of {node.label or 'a Value'}")
     return data  # type: ignore[no-any-return]

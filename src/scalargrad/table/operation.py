@@ -153,7 +153,7 @@ class Unary(Elementwise):
         """Apply the operation to a number or node."""
         if more:
             raise self.surplus(1 + len(more))
-        if x.__class__ is float:
+        if type(x) is float:
             return self.of_floats(x)
         node = getattr(x, "_node", None)
         if node is None:
@@ -176,7 +176,7 @@ class Binary(Elementwise):
         """Apply the operation to two numbers or nodes."""
         if more:
             raise self.surplus(2 + len(more))
-        if x.__class__ is float is y.__class__:
+        if type(x) is float is type(y):
             return self.of_floats(x, y)
         if (node := getattr(x, "_node", None)) is not None:
             made = (self._methods.get(node) or self.method(node))(x, y)

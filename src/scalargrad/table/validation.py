@@ -283,7 +283,7 @@ def listed(x: Any, name: str, what: str) -> list[Any]:
     [1, 2]
     """
     try:
-        if x.__class__ is not list and isinstance(x, str | bytes | Mapping):  # keys of a dict
+        if type(x) is not list and isinstance(x, str | bytes | Mapping):  # keys of a dict
             raise TypeError
         entries = iter(x)
     except TypeError:

@@ -37,7 +37,7 @@ import numpy as np
 from scalargrad.call import Intermediate
 from scalargrad.compiler.call.output import Result
 from scalargrad.compiler.guards.comparable import exact, is_constant
-from scalargrad.compiler.guards.names_read import is_of_library
+from scalargrad.compiler.guards.libraries import is_of_library
 from scalargrad.compiler.guards.object_state import (
     PLAIN,
     attributes,
@@ -93,9 +93,12 @@ class Walk:
         The objects, as often as they are given.
     given : int or str
         The position or name of the argument that is looked at.
+    types : list of type or None
+        The types of the numbers, and of those in arrays, if they are noted.
     """
 
     given: int | str = 0
+    types: list[type] | None = None
 
     def __init__(self, function: Callable[..., Any] | None = None) -> None:
         self._function = function
@@ -106,7 +109,7 @@ class Walk:
 
     def take_one(self, x: Any) -> None:
         """Take an argument."""
-        kind = KINDS[x.__class__]
+        kind = KINDS[type(x)]
         self.key.append(kind)
         kind.take_one(x, self)
 
@@ -118,6 +121,7 @@ class Walk:
             self.key.append((len(xs), kind))
             if kind is NUMBERS:
                 self.leaves += _floats(xs, types)
+                self.note_types(xs)
             else:
                 kind.take(xs, self)
         else:
@@ -125,6 +129,11 @@ class Walk:
             self.key.append((*kinds,))
             for kind, part in _parts(xs, kinds):
                 kind.take(part, self)
+
+    def note_types(self, xs: Iterable[Any]) -> None:
+        """Note the types of some numbers."""
+        if self.types is not None:
+            self.types += [x.dtype.type if type(x) in PLAIN_ARRAYS else type(x) for x in xs]
 
     def new(self, records: Sequence[Any]) -> Sequence[Any]:
         """Return the dataclasses, of one class, that were not met before; one is the same again."""
@@ -174,7 +183,7 @@ class Walk:
         if is_constant(x):
             self.key.append(exact(x))
         elif isinstance(x, tuple | frozenset) and not is_object(x):
-            self.key.append((x.__class__, len(x)))
+            self.key.append((type(x), len(x)))
             for part in x:
                 self.whole(part)
         elif isinstance(x, MethodType):  # which is new whenever it is read
@@ -234,6 +243,7 @@ class Kind:
                 refuse_operations(x, walk.where)
                 walk.key.append(int(isinstance(x, Value)))
                 walk.leaves.append(x if isinstance(x, Value) else float_from(x))
+                walk.note_types([x])
             else:
                 walk.whole(x)
 
@@ -251,9 +261,11 @@ class _Numbers(Kind):
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
         walk.leaves += _floats(xs, {*map(type, xs)})
+        walk.note_types(xs)
 
     def take_one(self, x: Any, walk: Walk) -> None:
-        walk.leaves.append(x if x.__class__ is float else strict_float(x))
+        walk.leaves.append(x if type(x) is float else strict_float(x))
+        walk.note_types([x])
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
         return [*islice(fresh.numbers, len(xs))]
@@ -264,9 +276,11 @@ class _Values(_Numbers):
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
         walk.leaves += xs
+        walk.note_types(xs)
 
     def take_one(self, x: Any, walk: Walk) -> None:
         walk.leaves.append(x)
+        walk.note_types([x])
 
 
 class _Containers(Kind):
@@ -359,6 +373,7 @@ class _Arrays(Kind):
         if {*map(_LAYOUT, xs)} == _SINGLE:
             walk.key.append(())
             walk.leaves += map(float, xs)
+            walk.note_types(xs)
             return
         for x in xs:
             self.take_one(x, walk)
@@ -367,6 +382,7 @@ class _Arrays(Kind):
         if x.dtype is FLOAT64 or (x.dtype.kind in _NUMBERS and x.dtype.itemsize <= _LONG):
             walk.key.append(x.shape)
             walk.leaves.append(x)
+            walk.note_types([x])
         elif x.dtype.hasobject:
             walk.key.append(("objects", x.shape))
             walk.take(x.ravel().tolist())
@@ -472,6 +488,17 @@ def _rebuilt_array(x: Any, fresh: Fresh) -> Any:
     return object_array([*found, *islice(fresh.numbers, max(x.size - 1, 0))]).reshape(x.shape)
 
 
+def types_of_leaves(call: tuple[Any, ...]) -> tuple[type, ...]:
+    """Return the types of the numbers among the arguments of a call, in the order of a walk."""
+    compiled, args, kwargs, *_ = call
+    walk = Walk()
+    walk.types = found = []
+    for name, x in chain(enumerate(args), kwargs.items()):
+        if name not in compiled.static:
+            walk.take_one(x)
+    return (*found,)
+
+
 def require_no_alias(around: Container[int], call: tuple[Any, ...]) -> None:
     """Raise TraceError if an argument is around the function, or two are one list.
 
@@ -484,7 +511,7 @@ def require_no_alias(around: Container[int], call: tuple[Any, ...]) -> None:
     ahead = [x for x in (*args, *kwargs.values()) if id(x) not in itself]
     met, given = set[int](), len(ahead)
     for place, x in enumerate(ahead):
-        kind: Any = KINDS[x.__class__]
+        kind: Any = KINDS[type(x)]
         if not isinstance(kind, _COPIED) or x is _EMPTY:
             continue
         # A batch may hold a pair twice; a dataclass has one copy.
@@ -541,7 +568,7 @@ _MAY_BE_SIZES = {int, list, tuple}
 
 def _is_size(x: Any) -> bool:
     """Return whether what a dataclass holds is an integer, or a row of these: sizes and counts."""
-    kind: type = x.__class__
+    kind: type = type(x)
     return kind is int or (kind in _MAY_BE_SIZES and {*map(type, x)} == {int})
 
 
@@ -653,7 +680,7 @@ def refuse_attributes(x: Any, where: object) -> None:
 
 def refuse_operations(x: Any, where: object) -> None:
     """Refuse a number whose class defines operators, since a program would use Value's."""
-    name = operator_of(x.__class__)
+    name = operator_of(type(x))
     if name is not None:
         raise TraceError(
             f"{where} is or holds a {type(x).__name__}, whose {name} a compiled function would not "

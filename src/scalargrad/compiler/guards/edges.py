@@ -108,8 +108,8 @@ def holds_functions(x: Any) -> bool:
 
 def functions_of(member: Any) -> list[Any]:
     """Return the functions behind a member of a class or the like, and what they are given."""
-    if isinstance(member, staticmethod | classmethod):
-        return functions_of(member.__func__)
+    if isinstance(member, staticmethod | classmethod):  # of a function of C, too
+        return functions_of(member.__func__) or [member.__func__]
     if isinstance(member, FunctionType) or is_wrapper(member):
         return [member]
     if is_function_of_arrays(type(member)):  # those of frompyfunc have it inside

@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import sys
+from abc import ABCMeta, get_cache_token
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
@@ -28,31 +29,39 @@ from scalargrad.compiler.guards.comparable import (
     is_read_whole,
     itself,
 )
+from scalargrad.compiler.guards.libraries import (
+    is_library_function,
+    is_library_module,
+    is_of_library,
+)
 from scalargrad.compiler.guards.names_read import (
     IS,
     NamesRead,
     imported,
-    is_of_library,
     is_special,
-    of_library,
 )
 from scalargrad.compiler.guards.object_state import (
     BOUND,
+    GENERIC_ALIASES,
     PLAIN,
     attributes,
     bound_parts,
     has_followed_attributes,
     is_own,
     is_stateful,
+    own_space,
     slots_of,
 )
 from scalargrad.compiler.guards.refused import (
     changing_calls,
+    clocks_of_dates,
     is_followed,
     is_plain_object,
     is_read,
     misread,
     refusal_of,
+    settings_read,
+    states_of_locks,
 )
 from scalargrad.compiler.guards.rereading import Rereading
 from scalargrad.nn.sparse import Table, Touched
@@ -80,6 +89,11 @@ _ASKS = {"getattr", "hasattr", "vars", "__dict__", "AttributeError", "Exception"
 _ASKS_WHICH = {IS, "is_"}
 #: So many tokens are near the roots of a walk.
 _NEAR = 256
+
+
+def _registered(_kind: type) -> Hashable:
+    """Return a token that changes when `ABC.register` is called, of any class."""
+    return get_cache_token()
 
 
 def _with_slots(x: Any) -> Iterable[Any]:
@@ -155,7 +169,7 @@ class Surroundings:
         met = dict[int, int]()
         ahead = [*objects]
         for x in ahead:
-            kind: Any = x.__class__
+            kind: Any = type(x)
             if kind in PLAIN:
                 key.append(kind)
                 plain.append(x)
@@ -185,7 +199,7 @@ class Surroundings:
 
     def _inside(self, x: Any) -> tuple[Hashable, Iterable[Any]] | None:
         """Return the class of a container or object with what is its own, and what it holds."""
-        kind: Any = x.__class__
+        kind: Any = type(x)
         if kind in {list, tuple}:
             return (kind, len(x)), x
         if kind is dict and {*map(type, x)} <= {str}:
@@ -200,10 +214,12 @@ class Surroundings:
     def _refusals(self, walk: Walk) -> Iterator[str]:
         """Yield what is read that cannot be followed, or answers otherwise from call to call."""
         for place, x in walk.unfollowed:
-            if place is not None and is_read(*place, self.names.names):
+            if place is not None and is_read(*place, self.names):
                 yield refusal_of(named(place), x)
         for function in walk.functions:
             yield from changing_calls(function)
+        yield from states_of_locks(walk.kept, walk.functions)
+        yield from clocks_of_dates(walk.names, walk.kept)
         for root in self.roots:
             if isinstance(function := getattr(root, "__func__", root), FunctionType):
                 yield from misread(function)
@@ -483,13 +499,26 @@ class Walk:
         if isinstance(x, FunctionType):
             self._function(x)
         elif isinstance(x, ModuleType):
-            if not of_library(x.__name__):
-                self._names_in(x, vars(x), ["__getattr__", *self.names.names])
-                self._hold(x, self._members_named)
+            if not is_library_module(x):
+                self._module(x)
         elif not isinstance(x, type):
             self._instance(x)
-        elif not is_of_library(x):
-            self._members(x)
+        else:
+            if isinstance(x, ABCMeta):
+                self._fact(_registered, x)
+            if not is_of_library(x):
+                self._members(x)
+
+    def _module(self, x: ModuleType) -> None:
+        """Go on to members of a user's module: those that code names, or all but special ones."""
+        space = vars(x)
+        names = ["__getattr__", *self.names.names]
+        is_whole = self.names.unnamed and id(x) in self.names.modules
+        if is_whole:
+            names += [name for name in space if not is_special(name)]
+            self._fact(len, space)
+        self._names_in(x, space, names)
+        self._hold(x, edges.of_modules(dict.fromkeys(names)) if is_whole else self._members_named)
 
     def _instance(self, x: Any) -> None:
         kind: Any = type(x)
@@ -499,6 +528,10 @@ class Walk:
             self._wrapper(x)
         elif has_followed_attributes(kind):
             self._attributes(x)
+        elif getattr(x, "__dict__", None) is own_space(x):
+            self._attributes_beside(x)
+        if isinstance(x, GENERIC_ALIASES):
+            self._push_inside([x.__origin__])
         self._class(x)
 
     def _function(self, x: FunctionType) -> None:
@@ -511,9 +544,11 @@ class Walk:
         if x.__defaults__ or x.__kwdefaults__:
             self.rereading.held(_OF_DEFAULTS, x)
             self._push(x, dict(zip(_DEFAULTS, _OF_DEFAULTS(x), strict=True)))
-        if not of_library(x.__module__ or ""):
+        if not is_library_function(x):
             self._globals(x)
             if names := imported(x.__code__, x.__globals__.get("__package__") or ""):
+                found = {name: sys.modules[name] for name in names if name in sys.modules}
+                self.names.modules.update(map(id, found.values()))
                 self._names_in(x, sys.modules, names, builtins_too=True)
 
     def _class(self, x: Any) -> None:
@@ -532,7 +567,10 @@ class Walk:
         self.functions.append(function)
         self._hold(function, edges.GLOBALS)
         names = self.names.note_code(function.__code__)
+        self.names.note_modules(function.__code__, function.__globals__)
         self._names_in(function, function.__globals__, names, builtins_too=True)
+        for module, name in settings_read(function):
+            self._names_in(module, vars(module), [name])
         self._fact(_CODE, function)
         self._fact(len, vars(function))
 
@@ -557,6 +595,8 @@ class Walk:
                 self.rereading.part(_CELL, cell)
             else:
                 self._fact(edges.is_empty, cell)
+        names = function.__code__.co_freevars
+        self.names.note_modules(function.__code__, {names[i]: x for i, x in held.items()})
         self._push(function, held)
 
     def _named_attributes(self, x: Any) -> None:
@@ -571,6 +611,7 @@ class Walk:
         if not isinstance(x, Operation):  # which works some of them out
             self._hold(x, edges.FUNCTION_ATTRIBUTES)
         self._named_attributes(x)
+        self.rereading.held(edges.wrapped, x)
         self._push_inside(edges.wrapped(x))
         if isinstance(x, edges.CACHES):  # what it has kept, and when it is cleared
             self._hold(x, edges.KEPT)
@@ -609,8 +650,19 @@ class Walk:
         self.tokens.append(names)
         parts = {name: own[name] for name in names}
         if not self._are_closed(parts.values()):
-            self.rereading.attributes(x, own, names, read)
+            in_order = self.names.unnamed
+            self.rereading.attributes(x, own, names, read, in_order=in_order)
             self._push(x, parts)
+
+    def _attributes_beside(self, x: Any) -> None:
+        """Go on to attributes with names that code reads, of an object that has hidden state."""
+        own = own_space(x)
+        read = None if self.names.unnamed else frozenset(self.names.attributes)
+        names = tuple([name for name in own if read is None or name in read])
+        self._hold(x, edges.FUNCTION_ATTRIBUTES)
+        self.tokens.append(names)
+        self.rereading.attributes(x, own, names, read)
+        self._push(x, {name: own[name] for name in names})
 
 
 @cache
@@ -625,9 +677,9 @@ _MADE |= {"__setattr__", "__delattr__"}  # of a frozen one, which ask by `is` fo
 
 
 def _is_generated(method: Any) -> bool:
-    """Return whether there is no file with the code of a method."""
+    """Return True if `dataclass` has made a method."""
     code = getattr(inspect.unwrap(method), "__code__", None)
-    return getattr(code, "co_filename", "") == "<string>"
+    return str(getattr(code, "co_qualname", "")).startswith("__create_fn__.")
 
 
 #: What holds nothing besides its items.

@@ -57,6 +57,8 @@ class Recording:
         it.
     branches : int
         How many of the guards are answers to Python's ``if``.
+    types : sequence of type or None
+        The types of the numbers of the arguments, if the path depends on these.
     """
 
     program: Program
@@ -70,6 +72,7 @@ class Recording:
     results: int = 0
     differentiated: tuple[int, ...] = ()
     branches: int = 0
+    types: Sequence[type] | None = None
 
 
 def record(f: Callable[..., Any], leaves: Sequence[Value]) -> tuple[Recording, Any]:
@@ -184,6 +187,7 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
         len(outputs),
         tuple([k for k, x in enumerate(given) if x in trace.differentiated]),
         trace.branches,
+        trace.types,
     )
 
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from scalargrad.compiler.trace.effects import Guards
 from scalargrad.grad_mode import recorder, refuse_if_recorded
 from scalargrad.python_protocols import is_differentiated
 from scalargrad.system.short_repr import is_describing
@@ -61,13 +62,14 @@ def _unlock() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_unlock)
 _counting = Lock()
+_guards = Guards()
 
 
 def data_of(x: Value) -> float:
     """Return the data of a Value as a float, whoever records."""
     number = _number(x)
     where = f"the data of {x.label or 'a Value'}"
-    return number if number.__class__ is float else as_float(number, where)
+    return number if type(number) is float else as_float(number, where)
 
 
 def make_leaf(x: Value) -> None:
@@ -82,16 +84,20 @@ def watched() -> Iterator[None]:
     global _under_way, _ended  # noqa: PLW0603 - of all threads
     with _counting.lock:
         _under_way += 1
-        if _under_way == 1 and _ended <= _MOST:
-            _put(_WATCHED)
+        if _under_way == 1:
+            _guards.place()
+            if _ended <= _MOST:
+                _put(_WATCHED)
     try:
         yield
     finally:
         with _counting.lock:
             _under_way -= 1
             _ended += 1
-            if not _under_way and _ended < _MOST:
-                _put(_plain)
+            if not _under_way:
+                _guards.remove()
+                if _ended < _MOST:
+                    _put(_plain)
 
 
 def _put(members: dict[str, Any]) -> None:
