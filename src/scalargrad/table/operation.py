@@ -22,6 +22,7 @@ from scalargrad.table.eager import (
     compile_reflected,
     make_reduction,
 )
+from scalargrad.table.numbers import as_floats
 from scalargrad.table.symbol import Symbol
 from scalargrad.table.validation import listed
 
@@ -193,6 +194,12 @@ class Reduction(Operation):
     Its declaration takes the operands as one sequence, of floats, symbols or nodes alike.
     """
 
+    def of(self, *operands: Any, checked: bool = True) -> Any:
+        """Apply the operation, at once if all operands are plain numbers."""
+        if (floats := as_floats(operands)) is not None:
+            return self.function(floats)
+        return super().of(*operands, checked=checked)
+
     def of_floats(self, *operands: float) -> float:
         """Run the declaration; a reduction is defined everywhere."""
         result: float = self.function(operands)
@@ -236,6 +243,8 @@ class ListReduction(Reduction):
         """Apply the operation to all the numbers and nodes of an iterable."""
         if more:
             raise self.misused()
+        if type(values) is list and (floats := as_floats(values)) is not None:
+            return self.function(floats)
         return self.of(*listed(values, f"what {self.name} is given", "numbers"))
 
     def misused(self) -> OperandError:

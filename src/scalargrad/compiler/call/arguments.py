@@ -45,7 +45,12 @@ from scalargrad.compiler.guards.object_state import (
     is_record,
     slots_of,
 )
-from scalargrad.compiler.guards.refused import is_followed, is_plain_object, refusal_of
+from scalargrad.compiler.guards.refused import (
+    is_followed,
+    is_plain_object,
+    misread,
+    refusal_of,
+)
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.errors import TraceError
 from scalargrad.nn.sparse import Table
@@ -492,7 +497,8 @@ def types_of_leaves(call: tuple[Any, ...]) -> tuple[type, ...]:
     """Return the types of the numbers among the arguments of a call, in the order of a walk."""
     compiled, args, kwargs, *_ = call
     walk = Walk()
-    walk.types = found = []
+    found: list[type] = []
+    walk.types = found
     for name, x in chain(enumerate(args), kwargs.items()):
         if name not in compiled.static:
             walk.take_one(x)
@@ -533,6 +539,31 @@ def require_no_alias(around: Container[int], call: tuple[Any, ...]) -> None:
 _COPIED, _NOT_COPIED = (_Containers, _Records, _Arrays), PLAIN | {Value}
 #: The tuple that holds nothing, of which there is one.
 _EMPTY: Any = ()
+
+
+def misread_in(call: tuple[Any, ...]) -> Iterator[str]:
+    """Yield what the function asks of the arguments of a call that a number answers otherwise.
+
+    Static arguments, text, flags and defaults answer for themselves.
+    """
+    compiled, args, kwargs, *_ = call
+    function = compiled.__wrapped__
+    shift = isinstance(function, MethodType)
+    if not isinstance(function := getattr(function, "__func__", function), FunctionType):
+        return
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    by_position = dict(enumerate(names[shift:]))
+    traced = [
+        by_position.get(name, name)
+        for name, x in (*enumerate(args), *kwargs.items())
+        if name not in compiled.static and _is_traced(x)
+    ]
+    yield from misread(function, {*names} - {*traced})
+
+
+def _is_traced(x: Any) -> bool:
+    """Return True if an argument is a number, or an array of numbers or objects."""
+    return is_leaf(x) or isinstance(KINDS[type(x)], _Arrays)
 
 
 def size_changed(key: Key, other: Key) -> list[str]:

@@ -9,9 +9,9 @@ from scalargrad.compiler.call.arguments import replaced, types_of_leaves
 from scalargrad.compiler.call.specialization import Call
 from scalargrad.compiler.generators import REMEDY
 from scalargrad.compiler.guards.names_read import NamesRead
+from scalargrad.compiler.trace.eager_types import eager_types
 from scalargrad.compiler.trace.record import Recording, as_recording, content, recorded
 from scalargrad.compiler.trace.side_effects import Snapshot, take_away_notes
-from scalargrad.compiler.trace.eager_types import eager_types
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.errors import ScalargradError, TraceError
 from scalargrad.transforms.evaluation import OF_FLOATS
@@ -117,7 +117,8 @@ class CallRecorder:
         again = finish()
         take_away_notes(before, between)
         changed, left = before.changed(), between.changed()
-        kept = before.keeping_results(changed)
+        made = {x for x, _ in left} - before.met.keys()  # by the first recording
+        kept = before.keeping_results(changed, made)
         is_memo = content(*found) == content(*again) and (is_noticed or not changed)
         if is_memo and not (left or kept):
             return trace, lambda: again

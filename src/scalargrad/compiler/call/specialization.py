@@ -16,7 +16,13 @@ import numpy as np
 
 from scalargrad.call import Intermediate
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import FLOAT64, Key, number_of, require_no_alias, types_of_leaves
+from scalargrad.compiler.call.arguments import (
+    FLOAT64,
+    Key,
+    number_of,
+    require_no_alias,
+    types_of_leaves,
+)
 from scalargrad.compiler.call.outline import filler, has_arrays
 from scalargrad.compiler.call.output import Result, ResultNodes, Run
 from scalargrad.compiler.function import Function
@@ -90,6 +96,9 @@ class Specialization:
         self.recorded = len(recording.program)
         self.outcomes = recording.outcomes
         self._expected = [*map(float, self.outcomes)]
+        self._loops = recording.loops
+        #: The line of the loop that took more steps in the last call that took another path.
+        self.exceeded: tuple[str, int] | None = None
         self.is_checked = recording.is_checked
         #: Whether it compares numbers: of nan, NumPy's max and clip decide otherwise.
         self.compares = len(self.outcomes) > self.is_checked
@@ -247,6 +256,8 @@ class Specialization:
         If it is the guard of domains, or a nan is compared, the result counts as not finite; else
         the path is another.
         """
+        pairs = zip(outcomes, self.outcomes, strict=True)
+        self.exceeded = self._loops.get(next(k for k, (x, y) in enumerate(pairs) if x != y))
         left_domain = self.is_checked and outcomes[:-1] == self.outcomes[:-1]
         return (numbers, False) if left_domain or any(map(has_nan, inputs)) else None
 

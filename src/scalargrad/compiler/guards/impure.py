@@ -11,66 +11,80 @@ from types import ModuleType
 from typing import Any
 
 CLOCK, READ, WRITE = "clock", "read", "write"
-#: Functions of modules, by what a program could not repeat of them.
-FUNCTIONS = {
-    "time": (
+#: Functions of modules: the module, what a program could not repeat of them, and their names.
+FUNCTIONS = (
+    (
+        "time",
         CLOCK,
-        "time time_ns perf_counter perf_counter_ns monotonic monotonic_ns process_time "
-        "process_time_ns thread_time thread_time_ns localtime gmtime ctime asctime strftime "
-        "clock_gettime clock_gettime_ns",
+        (
+            "time time_ns perf_counter perf_counter_ns monotonic monotonic_ns process_time "
+            "process_time_ns thread_time thread_time_ns localtime gmtime ctime asctime strftime "
+            "clock_gettime clock_gettime_ns"
+        ),
     ),
-    "uuid": (CLOCK, "uuid1 uuid4"),
-    "secrets": (CLOCK, "choice randbelow randbits token_bytes token_hex token_urlsafe"),
-    "builtins": (READ, "open input"),
-    "io": (READ, "open"),
-    "os": (
+    ("uuid", CLOCK, "uuid1 uuid4"),
+    ("secrets", CLOCK, "choice randbelow randbits token_bytes token_hex token_urlsafe"),
+    ("builtins", READ, "open input"),
+    ("io", READ, "open"),
+    (
+        "os",
         READ,
-        "access fstat getcwd getcwdb getenv getenvb getloadavg listdir lstat open "
-        "pread read readlink scandir stat statvfs times urandom",
+        (
+            "access fstat getcwd getcwdb getenv getenvb getloadavg listdir lstat open pread read "
+            "readlink scandir stat statvfs times urandom"
+        ),
     ),
-    "os ": (
+    (
+        "os",
         WRITE,
-        "chdir chmod chown execv execve fork forkpty kill killpg link makedirs mkdir mkfifo popen "
-        "posix_spawn posix_spawnp putenv pwrite remove rename replace rmdir spawnv spawnve "
-        "spawnvp symlink system truncate unlink unsetenv utime write",
+        (
+            "chdir chmod chown execv execve fork forkpty kill killpg link makedirs mkdir mkfifo "
+            "popen posix_spawn posix_spawnp putenv pwrite remove rename replace rmdir spawnv "
+            "spawnve spawnvp symlink system truncate unlink unsetenv utime write"
+        ),
     ),
-    "bz2": (READ, "open"),
-    "lzma": (READ, "open"),
-    "tarfile": (READ, "open bltn_open"),
-    "sqlite3": (READ, "connect"),
-    "glob": (READ, "glob iglob"),
-    "decimal": (READ, "getcontext"),
-    "numpy": (READ, "fromfile genfromtxt geterr getbufsize load loadtxt"),
-    "numpy ": (WRITE, "save savetxt savez savez_compressed seterr setbufsize"),
-    "pandas": (READ, "read_csv read_excel read_json read_parquet"),
-    "importlib": (READ, "reload"),
-    "torch": (
+    ("bz2", READ, "open"),
+    ("lzma", READ, "open"),
+    ("tarfile", READ, "open bltn_open"),
+    ("sqlite3", READ, "connect"),
+    ("glob", READ, "glob iglob"),
+    ("decimal", READ, "getcontext"),
+    ("numpy", READ, "fromfile genfromtxt geterr getbufsize load loadtxt"),
+    ("numpy", WRITE, "save savetxt savez savez_compressed seterr setbufsize"),
+    ("pandas", READ, "read_csv read_excel read_json read_parquet"),
+    ("importlib", READ, "reload"),
+    (
+        "torch",
         READ,
         "rand randn randint randperm rand_like randn_like normal bernoulli multinomial",
     ),
-}
-#: Methods of classes of libraries that are written in Python.
-METHODS = {
-    ("os", "_Environ"): (READ, "__getitem__ __iter__ __len__"),
-    ("os ", "_Environ"): (WRITE, "__setitem__ __delitem__"),
-    ("pathlib", "Path"): (
+)
+#: Methods of classes of libraries that are written in Python, in the same form.
+METHODS = (
+    ("os._Environ", READ, "__getitem__ __iter__ __len__"),
+    ("os._Environ", WRITE, "__setitem__ __delitem__"),
+    (
+        "pathlib.Path",
         READ,
         "exists glob is_dir is_file iterdir lstat open read_bytes read_text rglob stat walk",
     ),
-    ("pathlib ", "Path"): (
+    (
+        "pathlib.Path",
         WRITE,
-        "chmod hardlink_to mkdir rename replace rmdir symlink_to touch unlink write_bytes "
-        "write_text",
+        (
+            "chmod hardlink_to mkdir rename replace rmdir symlink_to touch unlink write_bytes "
+            "write_text"
+        ),
     ),
-    ("threading", "Event"): (READ, "is_set wait"),
-    ("threading ", "Event"): (WRITE, "clear set"),
-    ("threading", "Semaphore"): (READ, "acquire"),
-    ("threading", "Condition"): (READ, "wait wait_for"),
-    ("threading", "Barrier"): (READ, "wait"),
-    ("logging", "Logger"): (READ, "isEnabledFor getEffectiveLevel hasHandlers"),
-    ("subprocess", "Popen"): (WRITE, "__init__"),
-    ("socket", "socket"): (WRITE, "__init__"),
-}
+    ("threading.Event", READ, "is_set wait"),
+    ("threading.Event", WRITE, "clear set"),
+    ("threading.Semaphore", READ, "acquire"),
+    ("threading.Condition", READ, "wait wait_for"),
+    ("threading.Barrier", READ, "wait"),
+    ("logging.Logger", READ, "isEnabledFor getEffectiveLevel hasHandlers"),
+    ("subprocess.Popen", WRITE, "__init__"),
+    ("socket.socket", WRITE, "__init__"),
+)
 #: Functions that are known by their names in code alone, since guards would change their results.
 _NAMED = {
     "builtins": "eval exec globals __import__",
@@ -78,7 +92,7 @@ _NAMED = {
     "importlib": "import_module",
     "inspect": "getmodule currentframe stack",
 }
-_PATHS = {f"{m.strip()}.{x}" for m, (_, names) in FUNCTIONS.items() for x in names.split()}
+_PATHS = {f"{module}.{x}" for module, _, names in FUNCTIONS for x in names.split()}
 _PATHS |= {"posix." + x.removeprefix("os.") for x in _PATHS if x.startswith("os.")}
 _PATHS |= {f"{module}.{x}" for module, names in _NAMED.items() for x in names.split()}
 _PATHS |= {"_decimal.getcontext"}

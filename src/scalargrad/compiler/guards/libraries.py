@@ -79,7 +79,7 @@ def is_library_function(function: FunctionType) -> bool:
 
 
 @functools.cache
-def is_of_library(kind: type) -> bool:
+def is_of_library(kind: Any) -> bool:
     """Return True if a class is a library's: written in C, or found in its module by its name."""
     if not kind.__flags__ & _HEAP_TYPE:
         return True

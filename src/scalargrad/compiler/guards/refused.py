@@ -13,7 +13,7 @@ import numbers
 import sys
 import threading
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from datetime import date
 from enum import Enum
 from itertools import pairwise
@@ -155,7 +155,8 @@ def settings_read(function: FunctionType) -> Iterator[tuple[ModuleType, str]]:
                 break
             found = vars(x)[name]
             is_code = callable(found) or isinstance(found, ModuleType)
-            if not is_code and x.__name__ not in _OF_CONSTANTS:
+            is_known = x.__name__ in _OF_CONSTANTS or is_impure_path(f"{x.__name__}.{name}")
+            if not is_code and not is_known:
                 yield x, name
             x = found
 
@@ -201,12 +202,22 @@ _MISREADING = {
 }
 
 
-def misread(function: FunctionType) -> Iterator[str]:
+def misread(function: FunctionType, answered: Container[str] = ()) -> Iterator[str]:
     """Yield what code asks of an argument that a number of a recording answers otherwise.
 
     It is a Value in place of a float, and an array of Values has no dtype of numbers.
+
+    Parameters
+    ----------
+    answered : container of str
+        The names of arguments that are themselves while the function is recorded. One that the
+        function assigns may be a number after all.
     """
-    arguments = {*function.__code__.co_varnames[: function.__code__.co_argcount]}
+    code = function.__code__
+    arguments = {x for x in code.co_varnames[: code.co_argcount] if x not in answered}
+    arguments |= {x.argval for x in steps_in(code) if x.opname == "STORE_FAST"} & {
+        *code.co_varnames[: code.co_argcount]
+    }
     steps = steps_in(function.__code__)
     for step, after in pairwise(steps):
         if not step.opname.startswith("LOAD_FAST") or step.argval not in arguments:

@@ -220,7 +220,7 @@ class Surroundings:
             yield from changing_calls(function)
         yield from states_of_locks(walk.kept, walk.functions)
         yield from clocks_of_dates(walk.names, walk.kept)
-        for root in self.roots:
+        for root in self.roots[1:]:  # of the first, the arguments of a call are known
             if isinstance(function := getattr(root, "__func__", root), FunctionType):
                 yield from misread(function)
 
@@ -656,10 +656,10 @@ class Walk:
 
     def _attributes_beside(self, x: Any) -> None:
         """Go on to attributes with names that code reads, of an object that has hidden state."""
-        own = own_space(x)
-        read = None if self.names.unnamed else frozenset(self.names.attributes)
-        names = tuple([name for name in own if read is None or name in read])
-        self._hold(x, edges.FUNCTION_ATTRIBUTES)
+        own, held = own_space(x), edges.BESIDE.read(x)
+        read = frozenset(held if self.names.unnamed else self.names.attributes)
+        names = tuple([name for name in held if name in read])
+        self._hold(x, edges.BESIDE)
         self.tokens.append(names)
         self.rereading.attributes(x, own, names, read)
         self._push(x, {name: own[name] for name in names})

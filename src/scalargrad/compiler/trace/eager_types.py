@@ -1,8 +1,8 @@
 """The class of a traced number, as eager code would find it.
 
 ``isinstance(x, float)``, ``match`` and `functools.singledispatch` ask for ``x.__class__``, which
-`Traced` answers as the eager number would: float, Value or Parameter. ``type(x)`` cannot be answered
-by an object, so in the namespaces of traced functions `Type` stands in place of `type`.
+`Traced` answers as the eager number would: float, Value or Parameter. An object cannot answer
+``type(x)``, so in the namespaces of traced functions `Type` stands in place of `type`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _TypeOfTypes(type):
 class Type(type, metaclass=_TypeOfTypes):
     """Stands in place of `type` while a function is traced."""
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
 
 @contextmanager

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import starmap
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -68,16 +70,15 @@ def _guard(function: Callable[..., Any], name: str, kind: str) -> Callable[..., 
 
 def _owners() -> Iterator[tuple[Any, str, str, str]]:
     """Yield what holds a guarded function now, with its name there, its full name and its kind."""
-    for place, (kind, names) in FUNCTIONS.items():
-        module = sys.modules.get(place.strip())
+    for place, kind, names in FUNCTIONS:
+        module = sys.modules.get(place)
         if module is not None:
-            for name in names.split():
-                yield module, name, f"{place.strip()}.{name}", kind
-    for (place, of), (kind, names) in METHODS.items():
-        owner = getattr(sys.modules.get(place.strip()), of, None)
+            yield from ((module, name, f"{place}.{name}", kind) for name in names.split())
+    for place, kind, names in METHODS:
+        module_name, _, of = place.rpartition(".")
+        owner = getattr(sys.modules.get(module_name), of, None)
         if owner is not None:
-            for name in names.split():
-                yield owner, name, f"{of}.{name}", kind
+            yield from ((owner, name, f"{of}.{name}", kind) for name in names.split())
 
 
 class Guards:
@@ -88,22 +89,27 @@ class Guards:
         self._placed: list[tuple[Any, str, Any, Any]] = []
 
     def place(self) -> None:
-        """Put guards in place of the functions."""
+        """Put guards in place of the functions, if there are none."""
+        if self._placed:
+            return
         for owner, name, full, kind in _owners():
-            space = vars(owner)
-            if name not in space or isinstance(space[name], type):
+            current = vars(owner).get(name)
+            if current is None or isinstance(current, type):
                 continue
-            key, current = (id(owner), name), space[name]
-            original, guard = self._made.get(key, (None, None))
+            original, guard = self._made.get((id(owner), name), (None, None))
             if original is not current:
                 guard = _guard(current, full, kind)
-                self._made[key] = current, guard
+                self._made[id(owner), name] = current, guard
             self._placed.append((owner, name, current, guard))
-            setattr(owner, name, guard)
+        _set([(owner, name, guard) for owner, name, _, guard in self._placed])
 
     def remove(self) -> None:
         """Put the functions back, but those that were exchanged meanwhile."""
-        while self._placed:
-            owner, name, original, guard = self._placed.pop()
-            if vars(owner).get(name) is guard:
-                setattr(owner, name, original)
+        left = [x for x in self._placed if vars(x[0]).get(x[1]) is x[3]]
+        _set([(owner, name, original) for owner, name, original, _ in left])
+        self._placed = []
+
+
+def _set(attributes: list[tuple[Any, str, Any]]) -> None:
+    """Set attributes, all of them at once: Python looks for Ctrl-C only between calls."""
+    deque(starmap(setattr, attributes), maxlen=0)

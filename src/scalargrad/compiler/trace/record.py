@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import pickle
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,8 @@ class Recording:
         How many of the guards are answers to Python's ``if``.
     types : sequence of type or None
         The types of the numbers of the arguments, if the path depends on these.
+    loops : dict from int to (str, int) or None
+        The guards that a loop has ended, with the file and line that called it.
     """
 
     program: Program
@@ -73,6 +75,7 @@ class Recording:
     differentiated: tuple[int, ...] = ()
     branches: int = 0
     types: Sequence[type] | None = None
+    loops: Mapping[int, tuple[str, int] | None] = field(default_factory=dict)
 
 
 def record(f: Callable[..., Any], leaves: Sequence[Value]) -> tuple[Recording, Any]:
@@ -188,6 +191,7 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
         tuple([k for k, x in enumerate(given) if x in trace.differentiated]),
         trace.branches,
         trace.types,
+        {k: trace.lines[k] for k, node in enumerate(trace.guards) if node in trace.ends},
     )
 
 

@@ -7,7 +7,7 @@ meets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -111,13 +111,15 @@ class Snapshot:
                 held.edge.write(held.owner, held.before)
         self.generators.rewind()
 
-    def keeping_results(self, changed: dict[Place, dict[Any, Any]]) -> list[Place]:
-        """Return the places that hold traced numbers since."""
+    def keeping_results(
+        self, changed: dict[Place, dict[Any, Any]], made: Container[int] = ()
+    ) -> list[Place]:
+        """Return the places that hold traced numbers since, or objects of these ids."""
         held = ((place, self.found[place].before, now) for place, now in changed.items())
         return [
             place
             for place, before, now in held
-            if any(x is not before.get(key) and holds_results(x) for key, x in now.items())
+            if any(x is not before.get(key) and holds_results(x, made) for key, x in now.items())
         ]
 
     def labels(self, changed: dict[Place, dict[Any, Any]]) -> list[str]:

@@ -32,7 +32,7 @@ from scalargrad.compiler.trace.nested_derivatives import Region
 from scalargrad.compiler.trace.node_values import number_of
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, asking_line, refusal
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
-from scalargrad.compiler.trace.watching import data_of, make_leaf, watched
+from scalargrad.compiler.trace.watching import data_of, make_leaf, unwatch, watch
 from scalargrad.compiler.trace.whole_arrays import FEWEST, WholeArray, stand_in
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import (
@@ -47,6 +47,7 @@ from scalargrad.ops import cos, div, eq, exp, identity, log, mul, sigmoid, sin, 
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import defers, is_real
 from scalargrad.table.operation import Operation
+from scalargrad.table.symbol import NodeInFormulaError, Symbol
 from scalargrad.transforms.draws import made_by
 from scalargrad.value import Parameter, Value
 
@@ -108,6 +109,8 @@ class Trace(Recorder):
         For each guard, the file and line that asked for it.
     branches : int
         How many of the guards are answers to Python's ``if``.
+    ends : set of int
+        The guards that a loop has ended.
     lanes : Lanes
         Which nodes have lanes, made by vmap.
     generators : Generators
@@ -147,6 +150,7 @@ class Trace(Recorder):
         self.unrolls = unrolls
         self.lines: list[tuple[str, int] | None] = []
         self.branches = 0
+        self.ends: set[int] = set()
         self.generators = Generators()
         self.types_of_leaves: Callable[[], Sequence[type]] = tuple
         self.types: Sequence[type] | None = None
@@ -161,11 +165,18 @@ class Trace(Recorder):
         """Run a function as the recording of this thread."""
         self.is_open = True
         try:
-            with watched():
-                return run_recorded(lambda: self._run(run), self)
+            watch(self)
+            return run_recorded(lambda: self._run(run), self)
         finally:
-            self.is_open = False
-            self._rows.clear()
+            try:
+                self._close()
+            finally:
+                self._close()  # again: Ctrl-C may have come while the first was running
+
+    def _close(self) -> None:
+        unwatch(self)
+        self.is_open = False
+        self._rows.clear()
 
     def _run(self, run: Callable[[], R]) -> R:
         derivatives.set((*derivatives.get(), Derivative(self._made, (), set())))
@@ -315,6 +326,8 @@ class Trace(Recorder):
             return x.index
         if isinstance(x, Value):
             return self._of_value(x)
+        if isinstance(x, Symbol):
+            raise NodeInFormulaError
         return self.constant(x if type(x) is float else op.operand(x))
 
     def beside(self, x: Any, op: Operation) -> Any:
@@ -583,8 +596,10 @@ class Trace(Recorder):
         return self.guards[index]
 
     def expect(self, condition: Value) -> None:
-        """Add a guard that a condition holds, of all examples, as it does now."""
-        self._guard(self.refer(condition, identity), True)
+        """Add a guard that a loop has ended, of all examples, as it has now."""
+        node = self.refer(condition, identity)
+        self._guard(node, True)
+        self.ends.add(node)
 
     def _guard(self, index: int, truth: bool) -> None:
         if index not in self.guards:

@@ -20,7 +20,7 @@ from scalargrad.value import Parameter, Value
 if TYPE_CHECKING:
     from scalargrad.compiler.trace.trace import Trace
 
-_frame, _ABC = sys._getframe, abc.__file__
+_frame, _ABC = sys._getframe, abc.ABCMeta.register.__code__.co_filename
 
 
 class Traced(Value):
@@ -48,7 +48,7 @@ class Traced(Value):
         return (Parameter if issubclass(cls, Parameter) else Value)(data, label)
 
     @property
-    def __class__(self) -> Any:
+    def __class__(self) -> Any:  # type: ignore[misc]
         """The class of the eager number, to other code than this package's."""
         frame: Any = _frame(1)
         if frame.f_code.co_filename == _ABC:
