@@ -451,7 +451,7 @@ FILES: dict[str, Callable[[Path], Any]] = {
     "glob.glob": lambda path: sum(os.path.getsize(x) for x in glob.glob(f"{path.parent}/*")),  # noqa: PTH202, PTH207
     "gzip.open": _gzip,
     "ConfigParser.read": _config,
-    "os.path.getsize": os.path.getsize,  # noqa: PTH202
+    "os.path.getsize": os.path.getsize,
     "os.walk": lambda path: sum(
         os.stat(f"{top}/{x}").st_size  # noqa: PTH116
         for top, _, names in os.walk(path.parent)
@@ -474,7 +474,7 @@ for _name, _read in FILES.items():
         lambda path: path.write_text("a", "utf-8"),
         lambda path: np.save(path, np.ones(2)),
         lambda path: path.mkdir(),
-        os.mkdir,  # noqa: PTH102
+        os.mkdir,
         lambda path: subprocess.run(["touch", str(path)], check=True),
     ],
     ids=["Path.write_text", "np.save", "Path.mkdir", "os.mkdir", "subprocess"],
@@ -525,7 +525,7 @@ CLOCKS: dict[str, Callable[[Any], Any]] = {
     "datetime.now bound outside": lambda x: x * _bound().timestamp(),
     "an alias of datetime": lambda x: x * _class.now().timestamp(),
     "np.datetime64": lambda x: x * np.datetime64("now", "us").astype(float),
-    "a default": lambda x, now=_default_clock: x * now(),
+    "a default": lambda x, now=_default_clock: x * now(),  # type: ignore[misc]
     "datetime.date.today": lambda x: x * dt.date.today().toordinal(),
 }
 

@@ -11,6 +11,7 @@ import functools
 import os
 import sys
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -78,9 +79,7 @@ def is_library_function(function: FunctionType) -> bool:
     return module is not None and vars(module) is space and is_library_module(module)
 
 
-@functools.cache
-def is_of_library(kind: Any) -> bool:
-    """Return True if a class is a library's: written in C, or found in its module by its name."""
+def _is_of_library(kind: type) -> bool:
     if not kind.__flags__ & _HEAP_TYPE:
         return True
     name: Any = kind.__module__
@@ -93,3 +92,7 @@ def is_of_library(kind: Any) -> bool:
     for part in kind.__qualname__.split("."):
         found = getattr(found, "__dict__", {}).get(part)
     return found is kind or bool(kind.__flags__ & _IMMUTABLE_TYPE)
+
+
+#: Return True if a class is a library's: written in C, or found in its module by its name.
+is_of_library: Callable[[type], bool] = functools.cache(_is_of_library)
