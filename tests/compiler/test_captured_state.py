@@ -146,7 +146,7 @@ def _hasattr_format() -> Any:
 def _reduce_getattr() -> Any:
     state = Plain(a=Plain(b=2.0))
     return (
-        lambda x: x * functools.reduce(getattr, ["a", "b"], state),  # type: ignore[arg-type]
+        lambda x: x * functools.reduce(getattr, ["a", "b"], state),
         lambda: setattr(state.a, "b", 5.0),  # type: ignore[attr-defined]
     )
 

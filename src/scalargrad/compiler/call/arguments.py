@@ -711,7 +711,8 @@ def refuse_attributes(x: Any, where: object) -> None:
 
 def refuse_operations(x: Any, where: object) -> None:
     """Refuse a number whose class defines operators, since a program would use Value's."""
-    name = operator_of(type(x))
+    kind: Any = type(x)
+    name = operator_of(kind)
     if name is not None:
         raise TraceError(
             f"{where} is or holds a {type(x).__name__}, whose {name} a compiled function would not "

@@ -47,8 +47,8 @@ class Traced(Value):
         """Return a new leaf, as ``type(x)(0.0)`` does of a Value."""
         return (Parameter if issubclass(cls, Parameter) else Value)(data, label)
 
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
         """The class of the eager number, to other code than this package's."""
         frame: Any = _frame(1)
         if frame.f_code.co_filename == _ABC:
