@@ -184,7 +184,8 @@ class Walk:
 
     def whole(self, x: Any) -> None:
         """Note a constant by its value, else an object."""
-        leads_to_code = callable(x) or not is_of_library(type(x))
+        may_hold = type(getattr(x, "__dict__", None)) is dict  # attributes of the user's
+        leads_to_code = callable(x) or may_hold or not is_of_library(type(x))
         if is_constant(x):
             self.key.append(exact(x))
         elif isinstance(x, tuple | frozenset) and not is_object(x):
@@ -199,7 +200,7 @@ class Walk:
         elif is_object(x) or (leads_to_code and not isinstance(x, ModuleType | BuiltinMethodType)):
             if not (is_followed(x) and is_object(x)):
                 refuse_array(x, self.where)
-            if not is_followed(x):
+            if not is_followed(x) and (is_object(x) or callable(x)):
                 raise TraceError(f"a compiled function {refusal_of(self.where, x)}")
             self.key.append(_OBJECT)
             self.objects.append(x)

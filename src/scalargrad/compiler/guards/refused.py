@@ -139,6 +139,17 @@ def changing_calls(function: FunctionType) -> Iterator[str]:
             yield f"calls numpy.datetime64, which may read the clock{_UNNOTICED}"
 
 
+#: Attributes that lead to variables which code then does not name.
+_VARIABLES = {"__globals__", "__closure__", "__builtins__", "f_globals", "f_locals", "gi_frame"}
+
+
+def names_of_variables(names: NamesRead) -> Iterator[str]:
+    """Yield the attributes that code reads which lead to variables that it does not name."""
+    found = sorted(_VARIABLES.intersection(names.attributes))
+    if found:
+        yield f"reads {found[0]}, which leads to variables that it does not name{_UNNOTICED}"
+
+
 #: Texts for which `numpy.datetime64` reads the clock.
 _NOW = {"now", "today"}
 
@@ -150,6 +161,10 @@ def settings_read(function: FunctionType) -> Iterator[tuple[ModuleType, str]]:
     """
     for first, *names in _chains(function.__code__):
         x, _ = _found(function, first)
+        if isinstance(first, _Imported):
+            module, _, last = first.rpartition(".")
+            if module in sys.modules and first not in sys.modules:
+                x, names = sys.modules[module], [last, *names]
         for name in names:
             if not isinstance(x, ModuleType) or not is_library_module(x) or name not in vars(x):
                 break
@@ -176,7 +191,7 @@ def states_of_locks(kept: Iterable[Any], functions: Iterable[FunctionType]) -> I
 def _asks_locks(code: CodeType) -> tuple[str, ...]:
     """Return the methods named in code that tell whether a lock is held."""
     steps = [*steps_within(code)]
-    found = []
+    found = ["locked"] if "locked" in texts_within(code) else []
     for step, after in pairwise(steps):
         is_plain = after.opname == "CALL" and after.arg == 0
         if step.opname in {"LOAD_ATTR", "LOAD_METHOD"} and (

@@ -10,8 +10,8 @@ from __future__ import annotations
 import builtins
 import inspect
 import sys
-from abc import ABCMeta, get_cache_token
-from collections import deque
+from abc import get_cache_token
+from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import cache, partial
@@ -59,6 +59,7 @@ from scalargrad.compiler.guards.refused import (
     is_plain_object,
     is_read,
     misread,
+    names_of_variables,
     refusal_of,
     settings_read,
     states_of_locks,
@@ -76,6 +77,7 @@ Place = tuple[Any, Hashable]
 Layout = tuple[tuple[Hashable, ...], list[Value]]
 
 _BUILTINS = vars(builtins)
+_FACTORY = attrgetter("default_factory")
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
 _CODE, _LABEL = attrgetter("__code__"), attrgetter("label")
 _LAYOUT, _ITEMS_OF_ARRAY = attrgetter("shape", "dtype"), attrgetter("flat")
@@ -91,9 +93,37 @@ _ASKS_WHICH = {IS, "is_"}
 _NEAR = 256
 
 
-def _registered(_kind: type) -> Hashable:
+#: What Python keeps of a class or function besides its code.
+_TEXTS = ("__name__", "__qualname__", "__module__", "__doc__", "__annotations__", "__match_args__")
+_BASES = attrgetter("__bases__")
+
+
+@cache
+def _text(name: str) -> Any:
+    """Return a function that returns an attribute of a class or function as text."""
+    return lambda x: repr(getattr(x, name, None))
+
+
+#: What asks for the classes of an object, to which `ABC.register` adds.
+_ASKS_CLASS = {"isinstance", "issubclass", "singledispatch"}
+
+
+def _registered(_: Any) -> Hashable:
     """Return a token that changes when `ABC.register` is called, of any class."""
     return get_cache_token()
+
+
+def _may_be_decimal(x: Any) -> bool:
+    """Return True for decimal numbers, their class and module, whose results have a context."""
+    decimal = sys.modules.get("decimal")
+    if decimal is None:
+        return False
+    return x is decimal or x is decimal.Decimal or type(x) in (decimal.Decimal, decimal.Context)
+
+
+def _decimal_context(_: Any) -> Hashable:
+    """Return the context in which decimal numbers are rounded, as text."""
+    return repr(sys.modules["decimal"].getcontext())
 
 
 def _with_slots(x: Any) -> Iterable[Any]:
@@ -220,6 +250,7 @@ class Surroundings:
             yield from changing_calls(function)
         yield from states_of_locks(walk.kept, walk.functions)
         yield from clocks_of_dates(walk.names, walk.kept)
+        yield from names_of_variables(walk.names)
         for root in self.roots[1:]:  # of the first, the arguments of a call are known
             if isinstance(function := getattr(root, "__func__", root), FunctionType):
                 yield from misread(function)
@@ -398,6 +429,9 @@ class Walk:
 
     def _container(self, x: Any) -> None:
         if isinstance(x, dict):
+            if isinstance(x, defaultdict):
+                self.rereading.part(_FACTORY, x)
+                self._push_inside([x.default_factory])
             self._dict(x)
         elif not self._closed and is_read_whole(x, self._levels):
             key = exact_items(x)
@@ -494,6 +528,8 @@ class Walk:
         """
         self._note_asked(x)
         kind: Any = type(x)
+        if _may_be_decimal(x):
+            self._fact(_decimal_context, x)
         are_alike = is_stateful(kind) and has_followed_attributes(kind)
         self.tokens.append((kind,) if are_alike else itself(x))
         if isinstance(x, FunctionType):
@@ -503,11 +539,8 @@ class Walk:
                 self._module(x)
         elif not isinstance(x, type):
             self._instance(x)
-        else:
-            if isinstance(x, ABCMeta):
-                self._fact(_registered, x)
-            if not is_of_library(x):
-                self._members(x)
+        elif not is_of_library(x):
+            self._members(x)
 
     def _module(self, x: ModuleType) -> None:
         """Go on to members of a user's module: those that code names, or all but special ones."""
@@ -523,6 +556,7 @@ class Walk:
     def _instance(self, x: Any) -> None:
         kind: Any = type(x)
         if edges.holds_functions(x):
+            self.rereading.held(edges.functions_of, x)
             self._push_inside(edges.functions_of(x))
         elif is_of_library(kind) and edges.is_wrapper(x):
             self._wrapper(x)
@@ -541,6 +575,7 @@ class Walk:
             return
         self._hold(x, edges.FUNCTION_ATTRIBUTES)
         self._named_attributes(x)
+        self._texts(x)
         if x.__defaults__ or x.__kwdefaults__:
             self.rereading.held(_OF_DEFAULTS, x)
             self._push(x, dict(zip(_DEFAULTS, _OF_DEFAULTS(x), strict=True)))
@@ -569,6 +604,8 @@ class Walk:
         names = self.names.note_code(function.__code__)
         self.names.note_modules(function.__code__, function.__globals__)
         self._names_in(function, function.__globals__, names, builtins_too=True)
+        if not _ASKS_CLASS.isdisjoint(names):
+            self._fact(_registered, function)
         for module, name in settings_read(function):
             self._names_in(module, vars(module), [name])
         self._fact(_CODE, function)
@@ -602,7 +639,7 @@ class Walk:
     def _named_attributes(self, x: Any) -> None:
         """Go on to those attributes of a function, wrapper or Value that code names."""
         space = vars(x)
-        every = (self.names.unnamed or self._asks) and isinstance(x, Value)
+        every = self.names.unnamed or (self._asks and isinstance(x, Value))
         self._names_in(x, space, [*space] if every else [n for n in space if n in self.names.names])
         self._fact(len, space) if every else None
 
@@ -633,8 +670,16 @@ class Walk:
         self._fact(len, space)
         made = _MADE if is_dataclass(kind) else ()
         followed = [x for x in chosen if x not in made or not _is_generated(space[x])]
+        self._fact(_BASES, kind)
+        self._texts(kind)
         self._push_inside([*kind.__bases__, type(kind)])
         self._push(kind, {name: space[name] for name in followed})
+
+    def _texts(self, x: Any) -> None:
+        """Note the name, text and annotations of a class or function, if code reads any."""
+        names = _TEXTS if self.names.unnamed else [n for n in _TEXTS if n in self.names.names]
+        for name in names:
+            self._fact(_text(name), x)
 
     def _attributes(self, x: Any) -> None:
         self._hold(x, edges.ATTRIBUTES)

@@ -1,8 +1,9 @@
 """The class of a traced number, as eager code would find it.
 
-``isinstance(x, float)``, ``match`` and `functools.singledispatch` ask for ``x.__class__``, which
-`Traced` answers as the eager number would: float, Value or Parameter. An object cannot answer
-``type(x)``, so in the namespaces of traced functions `Type` stands in place of `type`.
+``match`` and `functools.singledispatch` ask for ``x.__class__``, which `Traced` answers as the
+eager number would: float, Value or Parameter. An object cannot answer ``type(x)``, nor deny that it
+is a Value, as which it is implemented. So in the namespaces of traced functions, `Type` stands in
+place of `type`, and `is_eager_instance` in place of `isinstance`.
 """
 
 from __future__ import annotations
@@ -45,15 +46,26 @@ class Type(type, metaclass=_TypeOfTypes):
     __class_getitem__: Any = classmethod(GenericAlias)
 
 
+def is_eager_instance(x: Any, kinds: Any, /) -> bool:
+    """Return True if an object is an instance of classes in eager evaluation."""
+    if type(x) in _TRACED:
+        return issubclass(in_force(x).eager_class(x), kinds)
+    return isinstance(x, kinds)
+
+
+#: Builtins, and what stands in their places.
+_REPLACED: dict[str, Any] = {"type": Type, "isinstance": is_eager_instance}
+
+
 @contextmanager
 def eager_types(namespaces: Sequence[dict[str, Any]]) -> Iterator[None]:
-    """Within the ``with`` block, let `type` answer as in eager code in these namespaces."""
-    changed = [space for space in namespaces if "type" not in space]
+    """Within the ``with`` block, answer `type` and `isinstance` as eager code in namespaces."""
+    pairs = [(space, name) for space in namespaces for name in _REPLACED if name not in space]
     try:
-        for space in changed:
-            space["type"] = Type
+        for space, name in pairs:
+            space[name] = _REPLACED[name]
         yield
     finally:
-        for space in changed:
-            if space.get("type") is Type:
-                del space["type"]
+        for space, name in pairs:
+            if space.get(name) is _REPLACED[name]:
+                del space[name]

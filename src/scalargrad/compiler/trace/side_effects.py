@@ -67,7 +67,7 @@ class Snapshot:
     generators : Generators
         The random generators among all of it.
     namespaces : list of dict
-        The globals of functions that call `type`.
+        The globals of functions that ask for classes.
     """
 
     def __init__(
@@ -77,7 +77,8 @@ class Snapshot:
         closed = Value, WholeArray  # of which nothing may be asked
         walk = walked(roots, names, closed=closed)
         self.generators = Generators(walk.kept, names.names)
-        callers = (x for x in walk.functions if "type" in read_by(x.__code__).of_globals)
+        asks = {"type", "isinstance"}
+        callers = (x for x in walk.functions if asks & {*read_by(x.__code__).of_globals})
         self.namespaces = [*{id(x.__globals__): x.__globals__ for x in callers}.values()]
         self.met = {id(x): x for x in walk.kept}
         self.found: dict[Place, Holding] = {}

@@ -43,7 +43,7 @@ from scalargrad.grad_mode import (
     recorder,
     run_recorded,
 )
-from scalargrad.ops import cos, div, eq, exp, identity, log, mul, sigmoid, sin, sqrt, tanh, where
+from scalargrad.ops import add, div, eq, identity, mul, neg, pow, sub, where
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import defers, is_real
 from scalargrad.table.operation import Operation
@@ -53,10 +53,8 @@ from scalargrad.value import Parameter, Value
 
 R = TypeVar("R")
 
-#: Types of numbers of which all results are floats, or of a class derived from float.
-_FLOATS = {float, np.float64}
-#: Operations whose result is a float whatever their operands are.
-_MAKE_FLOATS = {div, exp, log, tanh, sigmoid, sqrt, sin, cos}
+#: Operations whose results are of NumPy's class if an operand is.
+_OF_NUMPY = {add, sub, mul, div, neg, pow, identity}
 
 _new = object.__new__
 #: What code can assign to a Value.
@@ -429,15 +427,17 @@ class Trace(Recorder):
         if self.plainness.is_truth(node):
             return bool
         leaf_of = self._leaf_of()
-        leaves = self._operands_as_given(node, leaf_of)
+        leaves, ops = self._operands_as_given(node, leaf_of)
         if leaves and self.types is None:
             self.types = self.types_of_leaves()
         types = {self.types[k] for k in leaves} if self.types else set[type]()
         if node in leaf_of and types:
             return types.pop()
-        if not types <= _FLOATS:
+        if types <= {float}:
+            return float
+        if not (types <= {float, np.float64} and ops <= _OF_NUMPY):
             self.refused("class")
-        return float
+        return np.float64
 
     def _leaf_of(self) -> dict[int, int]:
         """Return the number or array among the arguments that each node of these comes from."""
@@ -446,19 +446,20 @@ class Trace(Recorder):
             self._leaves_of = dict(zip(self.given, leaves, strict=True))
         return self._leaves_of
 
-    def _operands_as_given(self, node: int, leaf_of: dict[int, int]) -> set[int]:
-        """Return the numbers of the arguments on whose types the class of a result may depend."""
-        found, ahead = set[int](), [node]
+    def _operands_as_given(self, node: int, leaf_of: dict[int, int]) -> tuple[set[int], set[Op]]:
+        """Return the numbers of the arguments that a result depends on, and by which operations."""
+        found, ops, ahead = set[int](), set[Op](), [node]
         met = {node}
         while ahead:
             x = ahead.pop()
             if x in leaf_of:
                 found.add(leaf_of[x])
-            elif self.ops[x] not in _MAKE_FLOATS:
+            else:
+                ops.add(self.ops[x])
                 new = {*self.columns.args(x)} - met
                 met |= new
                 ahead += new
-        return found
+        return found, ops
 
     # What the engine asks ---------------------------------------------------------------------
 
