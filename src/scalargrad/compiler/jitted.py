@@ -233,6 +233,8 @@ class Jitted(Generic[P, R]):
             nests = runner.nests
             size = f"{nests.steps} steps of {nests.loops} loops, {nests.cells * 8} bytes"
             lines.append(f"{name}: {size}")
+            lines.append(f"  compiled as {nests.choice.form}")
+            lines += [f"  not as {form}: {why}" for form, why in nests.choice.rejected]
             lines += [f"  {line}" for line in nests.listing.splitlines()]
             codes += [nests.module.text()] if isinstance(nests, Nested) else []
         lines.append(f"run by {'machine code' if has_llvm() else 'NumPy'}")

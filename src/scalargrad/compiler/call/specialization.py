@@ -237,7 +237,7 @@ class Specialization:
             blocks = [x if type(x) is float else _block_of(x) for x in row]
         else:
             blocks = [self.inputs(leaves, ())]
-            cells = (slice(runner.nests.inputs),)
+            cells = (slice(0, runner.nests.inputs),)
         numbers, finite = runner.on_blocks(cells, blocks)
         if self.outcomes:
             outcomes = tuple((numbers[n:] != 0.0).tolist())

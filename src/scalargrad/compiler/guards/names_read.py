@@ -98,7 +98,7 @@ _WHOLE_OPCODES = {
 _WHOLE_NAME = "=="
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1 << 14)
 def read_by(code: CodeType) -> CodeRead:
     """Return the names that code reads."""
     steps, parts = [*steps_within(code)], codes_within(code)
@@ -256,7 +256,7 @@ _MODULE = "scalargrad.nn.module"
 _COMPUTES = {"__call__", "forward", "extra_repr"}
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1 << 14)
 def read_by_libraries(kind: Any) -> frozenset[str] | None:
     """Return the methods of libraries that read all of an object of a class; None if any may.
 

@@ -17,7 +17,7 @@ import numpy as np
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.call.outline import filled, outlined
 from scalargrad.compiler.generators import Draw
-from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
+from scalargrad.compiler.passes.kinds import DETACH, Total
 from scalargrad.compiler.passes.program import Program, subprogram
 from scalargrad.compiler.trace.domains import copied, marked, write_domain_checks
 from scalargrad.compiler.trace.trace import Trace
@@ -200,7 +200,7 @@ def _guard(trace: Trace, node: int) -> int:
     lanes = trace.lanes.size(node)
     if lanes == 1:
         return node
-    count = trace.write(of_lanes(Total, lanes), (node, node))
+    count = trace.write(Total(lanes), (node, node))
     return trace.write(eq, (count, trace.constant(float(lanes))))
 
 
