@@ -1,171 +1,518 @@
-"""Objects and containers drawn at random around a function, changed at random between its calls.
+"""Random programs that read captured state, by every route, changed between their calls.
 
-``python -m tests.compiler.random_surroundings --from 0 --count 4000`` compares calls of so many.
+``python -m tests.compiler.random_surroundings --from 0 --count 50000`` compares so many programs
+of four calls each, and prints the share that is refused and the programs that differ, by route.
+
+Each program is source text (`captured_programs`), run twice: with compiled functions, and under
+`disable_jit`. Each call must give the number, the gradients or the error of the eager call, or
+a TraceError, which leaves all state unchanged. A program that reads a clock must give another
+result at each call, or a TraceError.
 """
 
 from __future__ import annotations
 
-import copy
+import argparse
+import builtins
+import csv
+import decimal
+import gc
+import importlib
+import linecache
+import logging
 import math
+import os
 import random
+import shutil
+import signal
+import socket
 import sys
+import tempfile
+import threading
+import time
+import types
 import warnings
-from collections import OrderedDict, deque
-from types import SimpleNamespace
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests.compiler.search import main
+from tests.compiler.captured_programs import CALLS, Program, drawn_program
+from tests.compiler.search import NOT_COMPARED
 
-from scalargrad import Parameter, TraceError, Value, jit
+from scalargrad import TraceError, Value, disable_jit, gradients, nn
 
-NAMES = "abcd"
-
-
-class Plain:
-    """An object of a user's class."""
-
-    rate = 1.5
-
-
-class Derived(Plain):
-    """One of a class derived from that."""
+#: Longest time that one program may take, in seconds.
+PATIENCE = 30
+#: Number of redrawn programs before a seed is given up.
+TRIES = 60
+#: Modules whose attributes programs may replace.
+_PATCHED = [builtins, math, os, random, sys.modules["operator"], sys.modules["functools"]]
 
 
-class Slotted:
-    """An object without a dict of attributes."""
+@dataclass
+class Called:
+    """What one call gave, and the state before and after it."""
 
-    __slots__ = ("a", "b", "c")
+    kind: str
+    value: Any
+    before: str
+    after: str
+    shown: str
 
 
-#: A list with attributes.
-Listed: Any = type("Listed", (list,), {"a": 2.5})
-OBJECTS: list[Any] = [Plain, Derived, Slotted, SimpleNamespace]
-LEAVES: list[Any] = [
-    lambda r: Value(r.uniform(-2, 2)), lambda r: Parameter(r.uniform(-1, 1)),
-    lambda r: r.choice([0.0, -0.0, 1.0, 2.0, 1.5, -3.25]), lambda r: r.randrange(-2, 3),
-    lambda r: r.choice([True, False]), lambda _: None, lambda r: r.choice(["p", "q", ""]),
-    lambda r: np.array([r.uniform(-1, 1) for _ in range(r.randrange(1, 4))]),
-    lambda r: r.choice([(1.0, 2), (True, 1.0), frozenset({1, 2}), 1j]),
+class Skipped(Exception):  # noqa: N818 - no error
+    """The program cannot be run at all."""
+
+
+def described(
+    x: Any, known: dict[int, tuple[int, Any]], values: list[Value], depth: int = 0
+) -> Any:
+    """Return a text that tells states apart; collect the Values in it."""
+    kind = type(x)
+    if isinstance(x, int | float | complex | str | bytes | None) and not hasattr(x, "__dict__"):
+        return f"{kind.__name__} {x!r}"
+    where = str(x.__module__ if isinstance(x, types.FunctionType | type) else kind.__module__)
+    if where.startswith("scalargrad") and not isinstance(x, Value | nn.Module):
+        return getattr(x, "__name__", kind.__name__)
+    if id(x) in known:
+        return f"known {known[id(x)][0]}"
+    if depth > 12:
+        return kind.__name__
+    known[id(x)] = len(known), x  # kept alive, so that no other object has its id
+    more: list[Any] = []
+    if isinstance(x, Value):
+        values.append(x)
+        more.append(repr(x.data))
+    elif isinstance(x, np.ndarray):
+        more += [str(x.dtype), x.shape, x.tolist() if x.dtype == object else x.tobytes()]
+    elif isinstance(x, Mapping) and not isinstance(x, types.MappingProxyType):
+        try:
+            more += [(y, x[y]) for y in x]
+        except Exception:  # noqa: BLE001 - a class of the program's
+            more.append("a mapping")
+    elif isinstance(x, set | frozenset):
+        more += (
+            sorted(map(repr, x)) if all(type(y).__repr__ is not object.__repr__ for y in x) else []
+        )
+    elif issubclass(kind, list | tuple) or kind.__name__ == "deque":
+        more += [*x]
+    elif isinstance(x, types.FunctionType):
+        more += [x.__name__, x.__defaults__, x.__kwdefaults__]
+        more += [cell.cell_contents for cell in x.__closure__ or () if _is_set(cell)]
+    elif isinstance(x, types.MethodType):
+        more += [x.__self__]
+    elif isinstance(x, type):
+        if x.__module__.startswith("program_"):
+            more += [(n, y) for n, y in vars(x).items() if _is_told(n)]
+        return [x.__name__, *(described(y, known, values, depth + 1) for y in more)]
+    elif kind.__name__ == "partial":
+        more += [x.func, x.args, x.keywords]
+    elif isinstance(x, StringIO):
+        more += [x.getvalue(), x.tell()] if not x.closed else ["closed"]
+    elif isinstance(x, random.Random):
+        more.append(str(hash(x.getstate())))
+    for name in ("is_set", "locked", "qsize"):
+        if type(x).__module__ in {"threading", "queue", "_thread"} and hasattr(kind, name):
+            more.append(str(getattr(x, name)()))
+    if not kind.__module__.startswith("unittest"):
+        try:
+            named = object.__getattribute__(x, "__dict__")
+        except AttributeError:
+            named = {}
+        if isinstance(named, dict) and not isinstance(x, types.ModuleType | logging.Logger):
+            hidden = ("_",) if isinstance(x, Value) else ("__wrapped__",)
+            more += [(n, y) for n, y in named.items() if not n.startswith(hidden)]
+        for base in kind.__mro__:
+            for name in vars(base).get("__slots__", ()) if "program_" in base.__module__ else ():
+                with_it = getattr(x, name, None) if name != "__weakref__" else None
+                more.append((name, with_it))
+    return [kind.__name__, *(described(y, known, values, depth + 1) for y in more)]
+
+
+def _is_set(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:
+        return False
+
+
+def _is_told(name: str) -> bool:
+    """Return True if an attribute of a class is part of the state."""
+    return not name.startswith("__") and not name.startswith("_abc")
+
+
+def state(module: types.ModuleType, folder: Path) -> tuple[str, list[Value]]:
+    """Return a text of all state of a program, and its Values."""
+    values: list[Value] = []
+    known: dict[int, tuple[int, Any]] = {}
+    names = [
+        (n, x)
+        for n, x in vars(module).items()
+        if not n.startswith("__")
+        and not n.startswith("change_")
+        and not (isinstance(x, types.ModuleType) and _is_library(x))
+    ]
+    text = f"{[(n, described(x, known, values)) for n, x in names]}"
+    for n, x in names:
+        if isinstance(x, types.ModuleType):
+            named = {m: y for m, y in vars(x).items() if not m.startswith("__")}
+            text += f"{n} {described(named, known, values)}"
+    if any(folder.iterdir()):
+        files = sorted(p for p in folder.rglob("*") if "__pycache__" not in p.parts)
+        text += f"{[(p.name, p.read_bytes() if p.is_file() else '') for p in files]}"
+    return text + f"{sorted((n, x) for n, x in os.environ.items() if 'SURR' in n)}", values
+
+
+_LIBRARIES = {*sys.stdlib_module_names, "numpy", "scalargrad"}
+
+
+def _is_library(module: types.ModuleType) -> bool:
+    name = module.__name__
+    return name.partition(".")[0] in _LIBRARIES and sys.modules.get(name) is module
+
+
+def _set_collector(enabled: bool) -> None:
+    (gc.enable if enabled else gc.disable)()
+
+
+def _mask() -> int:
+    mask = os.umask(0o22)
+    os.umask(mask)
+    return mask
+
+
+#: Settings of the process: how each is read, and set.
+_PROCESS: list[tuple[Any, Any]] = [
+    (gc.isenabled, _set_collector), (gc.get_threshold, lambda x: gc.set_threshold(*x)),
+    (sys.getswitchinterval, sys.setswitchinterval), (_mask, os.umask),
+    (sys.get_int_max_str_digits, sys.set_int_max_str_digits),
+    (csv.field_size_limit, csv.field_size_limit),
+    (socket.getdefaulttimeout, socket.setdefaulttimeout),
+    (lambda: signal.getsignal(signal.SIGUSR1), lambda x: signal.signal(signal.SIGUSR1, x)),
+    (lambda: threading.current_thread().name,
+     lambda x: setattr(threading.current_thread(), "name", x)),
+    (lambda: time.tzname, lambda x: setattr(time, "tzname", x)),
 ]  # fmt: skip
 
 
-def drawn(r: random.Random, depth: int, known: list[Any]) -> Any:
-    """Return something to be read, and note it among what is known."""
-    if known and r.random() < 0.1:
-        return r.choice(known)
-    if not depth or r.random() < 0.3:
-        found = r.choice(LEAVES)(r)
-    else:
-        items = [drawn(r, depth - 1, known) for _ in range(r.randrange(4))]
-        kind = r.choice([list, Listed, tuple, dict, OrderedDict, set, deque, *OBJECTS])
-        if issubclass(kind, dict):
-            found = kind({r.choice(["p", "q", 1, True, 2.0, (1, 2)]): x for x in items})
-        elif kind is set:
-            found = {x for x in items if isinstance(x, int | str | None)}
-        elif kind is deque:
-            found = deque(items, maxlen=r.choice([None, 5]))
-        elif kind in OBJECTS:
-            found = kind()
-            for name, x in zip(NAMES, items, strict=False):
-                setattr(found, name, x)
-        else:
-            found = kind(items)
-    known.append(found)
-    return found
+@contextmanager
+def same_process() -> Iterator[None]:
+    """Undo what a program changes in the process."""
+    modules, path, argv, cwd = dict(sys.modules), [*sys.path], [*sys.argv], Path.cwd()
+    environ, limit, filters = dict(os.environ), sys.getrecursionlimit(), [*warnings.filters]
+    errors, shown = np.geterr(), np.get_printoptions()
+    patched = [dict(vars(m)) for m in _PATCHED]
+    process = [(read(), write) for read, write in _PROCESS]
+    context, level, drawn_by = decimal.getcontext().copy(), logging.root.level, random.getstate()
+    streams = sys.stdin, sys.stdout, sys.stderr
+    try:
+        yield
+    finally:
+        for name in [*sys.modules]:
+            if name not in modules and not name.startswith(("numpy", "scalargrad")):
+                if name.partition(".")[0] not in _LIBRARIES or _is_ours(sys.modules[name]):
+                    del sys.modules[name]
+            elif name in modules and sys.modules[name] is not modules[name]:
+                sys.modules[name] = modules[name]
+        for m, before in zip(_PATCHED, patched, strict=True):
+            now = vars(m)
+            for name in [*now]:
+                if name not in before:
+                    del now[name]
+                elif now[name] is not before[name]:
+                    now[name] = before[name]
+            now.update({name: x for name, x in before.items() if name not in now})
+        sys.path[:], sys.argv[:] = path, argv
+        sys.stdin, sys.stdout, sys.stderr = streams
+        os.chdir(cwd)
+        if dict(os.environ) != environ:
+            os.environ.clear()
+            os.environ.update(environ)
+        sys.setrecursionlimit(limit)
+        warnings.filters[:] = filters  # type: ignore[index]
+        np.seterr(**errors)
+        np.set_printoptions(**shown)
+        decimal.setcontext(context)
+        logging.root.setLevel(level)
+        logging.disable(logging.NOTSET)
+        random.setstate(drawn_by)
+        for value, write in process:
+            write(value)
+        for logger in [*logging.root.manager.loggerDict]:
+            if logger == "surr":
+                del logging.root.manager.loggerDict[logger]
 
 
-def read(x: Any, depth: int = 0) -> Any:
-    """Return a number that tells types, signs, order and contents; `c` and `d` are not read."""
-    if depth > 6 or x is None:
-        return 0.125
-    if isinstance(x, Value):
-        return x * 1.25 + isinstance(x, Parameter) * 0.5
-    if isinstance(x, int | float):
-        return x * 1.1 + len(type(x).__name__) + math.copysign(0.01, x)
-    if isinstance(x, str | frozenset | set | complex):
-        return 0.3 if isinstance(x, complex) else len(x) + 0.7 * (x == "p")
-    if isinstance(x, np.ndarray):
-        return float(x.sum()) * 1.7
-    inside: list[Any] = []
-    if isinstance(x, list | tuple | deque):
-        inside = [*x, getattr(x, "a", None)]
-    elif isinstance(x, dict):
-        inside = [y for pair in x.items() for y in pair]
-    else:
-        inside = [x.a] if hasattr(x, "a") else []
-        inside += [x.b, 1] if hasattr(x, "b") else []
-        inside += [x.rate] if isinstance(x, Plain) else []
-    found: Any = 0.1 * len(type(x).__name__)
-    for k, y in enumerate(inside):
-        found = found + read(y, depth + 1) * (1.0 + 0.3 * k)
-    return found
+@contextmanager
+def same_classes(x: Any) -> Iterator[None]:
+    """Undo what a program changes in classes of libraries, found as those of an object."""
+    found = [
+        c
+        for c in (*type(x).__mro__, *(x.__mro__ if isinstance(x, type) else ()))
+        if c.__flags__ & 0x300 == 0x200
+    ]
+    before = [(c, dict(vars(c))) for c in found]
+    try:
+        yield
+    finally:
+        for c, attributes in before:
+            for name in [*vars(c)]:
+                if name not in attributes:
+                    delattr(c, name)
+                elif vars(c)[name] is not attributes[name]:
+                    setattr(c, name, attributes[name])
+            for name, y in attributes.items():
+                if name not in vars(c):
+                    setattr(c, name, y)
 
 
-def looks_alike(r: random.Random, x: Any) -> Any:
-    """Return what equals or resembles something, and is another."""
-    if isinstance(x, int | float):
-        return r.choice([float(x), -x if x == 0 else x, bool(x), int(x)])
-    if isinstance(x, list | tuple):
-        return r.choice([list, tuple])(x)
-    if isinstance(x, Value):
-        return type(x)(x.data)
-    return x.copy() if isinstance(x, dict | np.ndarray) else x
+def _is_ours(module: Any) -> bool:
+    return str(getattr(module, "__file__", "") or "").startswith(tempfile.gettempdir())
 
 
-def change(r: random.Random, known: list[Any]) -> None:
-    """Change one of the things that are known, if it can be."""
-    x, depth = r.choice(known), r.randrange(3)
-    if isinstance(x, Value):
-        x.data = r.uniform(-2, 2)
-    elif isinstance(x, np.ndarray):
-        x[r.randrange(len(x))] = r.uniform(-1, 1)
-    elif isinstance(x, list | deque) and x:
-        k = r.randrange(len(x))
-        x[k] = r.choice([drawn(r, depth, known), looks_alike(r, x[k])])
-        turn: list[Any] = [x.reverse, x.pop, lambda: x.append(1.0), list]
-        turn += [lambda: setattr(x, "a", 1.0 * k)] if isinstance(x, Listed) else []
-        r.choice(turn)()
-    elif isinstance(x, OrderedDict) and x and r.random() < 0.3:
-        x.move_to_end(r.choice([*x]))
-    elif isinstance(x, set):
-        r.choice([x.add, x.discard])(r.choice([1, "p", None, 3]))
-    elif isinstance(x, dict) and x:
-        key = r.choice([*x])
-        held = x.pop(key)
-        x[r.choice([key, key, "z"])] = r.choice([drawn(r, depth, known), looks_alike(r, held)])
-    elif type(x) in OBJECTS:
-        name = r.choice("abc" if isinstance(x, Slotted) else [*NAMES, "rate"])
-        held = getattr(x, name, None)
-        setattr(x, name, r.choice([drawn(r, depth, known), looks_alike(r, held)]))
-        if type(x) in {Plain, Derived} and r.random() < 0.2:
-            x.__class__ = r.choice([Plain, Derived])
-
-
-def number(x: Any) -> float:
-    """Return a result as a plain number."""
-    return float(x.data if isinstance(x, Value) else x)
-
-
-def stale(seed: int, *, changes: int = 25) -> str:
-    """Return how a compiled call differs from an eager one after changes; empty if none does."""
-    r, known = random.Random(seed), list[Any]()
-    held = SimpleNamespace(x=drawn(r, 4, known), unread=known)
-    around, given = jit(lambda y: read(held.x) * y), jit(lambda x, y: read(x.x) * y)
-    for k in range(changes):
+def outcome(call: Any, x: Any, values: list[Value]) -> tuple[str, Any]:
+    """Return what kind of result a call gives, and its number and gradients."""
+    try:
+        y = call(x)
+    except TraceError as error:
+        return "refused", str(error)
+    except Exception as error:  # noqa: BLE001 - compared
+        return "error", type(error).__name__
+    if isinstance(y, Value):
+        wrt = [*([x] if isinstance(x, Value) else []), *values[:6]]
         try:
-            expected = number(read(held.x) * 2.0)
-            found = [number(around(2.0)), number(given(held, 2.0))]
-            made_anew = SimpleNamespace(x=held.x), SimpleNamespace(x=copy.deepcopy(held.x))
-            found += [number(given(x, 2.0)) for x in made_anew]
-        except (TraceError, RecursionError):  # refused, or something holds itself
-            return ""
-        if any(not math.isclose(x, expected, rel_tol=1e-9, abs_tol=1e-12) for x in found):
-            return f"seed {seed}, change {k}: {found} for {expected}"
-        change(r, known)
+            slopes = gradients(y, wrt) if wrt else []
+        except Exception as error:  # noqa: BLE001 - compared
+            slopes = type(error).__name__
+        return "Value", [y.data, slopes]
+    if isinstance(y, int | float | np.floating | np.integer | np.bool_):
+        return "float", float(y)
+    if isinstance(y, list | tuple | np.ndarray):
+        return type(y).__name__, [z.data if isinstance(z, Value) else z for z in y]
+    return type(y).__name__, y if isinstance(y, str | complex | None) else ""
+
+
+def agree(a: Any, b: Any) -> bool:
+    """Return True if two results are equal but for rounding."""
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(agree, a, b))
+    if isinstance(a, float | np.floating) and isinstance(b, float | np.floating):
+        return bool(a == b or (a != a and b != b) or math.isclose(a, b, rel_tol=1e-12))
+    return bool(a == b)
+
+
+def run(program: Program, name: str, folder: Path, code: Any) -> list[Called]:
+    """Run a program once, and return what its calls gave.
+
+    Raises
+    ------
+    Skipped
+        If its definitions fail, or if its first call does.
+    """
+    calls: list[Called] = []
+    module: Any = types.ModuleType(name)
+    work = folder / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    with (
+        ExitStack() as stack,
+        same_process(),
+        warnings.catch_warnings(),
+        redirect_stdout(StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        module.FOLDER = str(work)
+        if program.has_file:
+            module.__file__ = code.co_filename
+        for other, text in program.files.items():
+            sys.modules.pop(other, None)
+            (folder / f"{other}.py").write_text(text, encoding="utf-8")
+        if program.files:
+            sys.path.insert(0, str(folder))
+            importlib.invalidate_caches()
+        sys.modules[name] = module
+        try:
+            exec(code, module.__dict__)
+        except Exception as error:
+            raise Skipped(f"{type(error).__name__}: {error}") from error
+        stack.enter_context(same_classes(module.get() if hasattr(module, "get") else None))
+        for k in range(CALLS):
+            if k:
+                with suppress(Exception):  # the same in both runs
+                    getattr(module, f"change_{k}")()
+            x = eval(program.arguments[k], {"np": np, "Value": Value, **_ARGUMENTS})
+            before, values = state(module, work)
+            kind, value = outcome(module.call, x, values)
+            after, _ = state(module, work)
+            calls.append(Called(kind, value, before, after, f"{kind} {value!r}"[:150]))
+    return calls
+
+
+_ARGUMENTS = {"Parameter": __import__("scalargrad").Parameter, "nn": nn}
+
+
+def differing(program: Program, eager: list[Called], compiled: list[Called]) -> str:
+    """Return how compiled calls differ from eager ones; '' if none does."""
+    for k, (a, b) in enumerate(zip(eager, compiled, strict=True)):
+        if b.kind == "refused":
+            if b.before != b.after:
+                return f"call {k}: refused, and yet state is changed"
+            if a.before != a.after:  # which a refused call does not do: states differ from here on
+                return ""
+            continue
+        if program.judged == "refused":
+            return f"call {k}: {b.shown} where a TraceError is due"
+        if program.judged == "clock":
+            results = [c.value for c in compiled if c.kind != "refused"]
+            return "" if len({*map(str, results)}) == len(results) else f"{results} of a clock"
+        if a.kind != b.kind or not agree(a.value, b.value):
+            return f"call {k}: {b.shown} for {a.shown}"
+        if (a.before == a.after) != (b.before == b.after):
+            which = (
+                "changes state where eager code does not" if a.before == a.after else "no effect"
+            )
+            return f"call {k}: {which}"
     return ""
 
 
+def runnable(seed: int) -> tuple[Program, list[Called], Any, str, Path]:
+    """Return the first program that a seed draws whose first eager call gives a result."""
+    name = f"program_{seed}"
+    reason = ""
+    for attempt in range(TRIES):
+        program = drawn_program(seed + attempt * 1_000_003_001)
+        folder = _folder()
+        file = folder / f"{name}.py"
+        try:
+            code = compile(program.source, str(file) if program.has_file else "<program>", "exec")
+        except SyntaxError as error:
+            reason = f"{error}"
+            continue
+        if program.has_file:
+            file.write_text(program.source, encoding="utf-8")
+            linecache.checkcache(str(file))
+        try:
+            with disable_jit():
+                calls = run(program, name, folder, code)
+        except Skipped as skipped:
+            reason = str(skipped)
+            continue
+        if calls[0].kind != "error":
+            return program, calls, code, name, folder
+        reason = calls[0].shown
+    raise Skipped(reason)
+
+
+def _folder() -> Path:
+    if not _FOLDERS:
+        _FOLDERS.append(Path(tempfile.mkdtemp(prefix="surroundings-")))
+        import atexit
+
+        atexit.register(shutil.rmtree, _FOLDERS[0], ignore_errors=True)
+    return _FOLDERS[0]
+
+
+_FOLDERS: list[Path] = []
+
+
+def stale(seed: int) -> str:
+    """Return how a compiled program of a seed differs from eager calls; empty if it does not."""
+    return compared(seed)[1]
+
+
+def compared(seed: int) -> tuple[Program | None, str]:
+    """Return the program of a seed, and how it differs."""
+
+    def interrupted(*_: Any) -> None:
+        raise TimeoutError(f"longer than {PATIENCE} s")
+
+    with ExitStack() as stack:
+        if hasattr(signal, "setitimer"):
+            before = signal.signal(signal.SIGALRM, interrupted)
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+            stack.callback(signal.signal, signal.SIGALRM, before)
+            stack.callback(signal.setitimer, signal.ITIMER_REAL, 0)
+        try:
+            program, eager, code, name, folder = runnable(seed)
+        except Skipped:
+            return None, NOT_COMPARED
+        try:
+            compiled = run(program, name, folder, code)
+        except Skipped as skipped:
+            return program, f"definitions fail: {skipped}"
+        found = differing(program, eager, compiled)
+        if found and program.judged == "equal":
+            with disable_jit():
+                again = run(program, name, folder, code)
+            if differing(program, eager, again):  # as where a text holds the address of an object
+                found = NOT_COMPARED
+        if not found and all(c.kind == "refused" for c in compiled):
+            found = NOT_COMPARED
+        return program, found
+
+
+def told(seed: int) -> tuple[str, str]:
+    """Return the route of a seed's program, and its source with what each call gave."""
+    program, eager, code, name, folder = runnable(seed)
+    lines = [f"{program}"]
+    for k, (a, b) in enumerate(zip(eager, run(program, name, folder, code), strict=True)):
+        lines.append(f"# call {k}: eager {a.shown}; compiled {b.shown}")
+    return program.route, "\n".join(lines)
+
+
+def search() -> int:
+    """Compare the seeds asked for; print those that differ, and counts by route."""
+    parser = argparse.ArgumentParser(prog="python -m tests.compiler.random_surroundings")
+    parser.add_argument("--from", dest="first", type=int, default=0, help="the first seed")
+    parser.add_argument("--count", type=int, default=2000, help="number of seeds")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no seed after them")
+    parser.add_argument("--show", action="store_true", help="print the source of what differs")
+    parser.add_argument("--only", default="", help="routes that contain this text")
+    options = parser.parse_args()
+    begun = time.monotonic()
+    count: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    wrong: dict[str, list[int]] = {}
+    left = 0
+    for seed in range(options.first, options.first + options.count):
+        if time.monotonic() - begun > options.seconds:
+            break
+        if options.only and options.only not in drawn_program(seed).route:
+            continue
+        try:
+            program, found = compared(seed)
+        except Exception as error:  # noqa: BLE001 - reported, and the next seed goes on
+            program, found = drawn_program(seed), f"{type(error).__name__}: {error}"
+        if program is None:
+            left += 1
+            continue
+        count[program.route] += 1
+        if found == NOT_COMPARED:
+            refused[program.route] += 1
+        elif found:
+            wrong.setdefault(program.route, []).append(seed)
+            parts = ", ".join(f"{k}: {x}" for k, x in program.parts.items())
+            print(f"seed {seed}: {found} ({parts})", flush=True)
+            if options.show:
+                print(told(seed)[1], flush=True)
+    total, differ = sum(count.values()), sum(map(len, wrong.values()))
+    print(f"\n{'route':44} programs refused differ  seeds")
+    for route in sorted(count, key=lambda x: (-len(wrong.get(x, [])), x)):
+        seeds = wrong.get(route, [])
+        some = " ".join(map(str, seeds[:3]))
+        print(f"{route:44} {count[route]:8} {refused[route]:7} {len(seeds):6}  {some}")
+    print(
+        f"\n{total:,} programs of {CALLS} calls in {time.monotonic() - begun:.0f} s: {differ} differ, "
+        f"{sum(refused.values()) / max(total, 1):.1%} are refused at every call; "
+        f"{left} seeds draw no program that runs"
+    )
+    return differ > 0
+
+
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    sys.exit(main(stale, "random_surroundings"))
+    os.environ.setdefault("SCALARGRAD_JIT", "numpy")
+    sys.exit(search())

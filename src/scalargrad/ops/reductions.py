@@ -64,15 +64,15 @@ class Sum(ListReduction):
     def __call__(self, values: Iterable[T], /, start: T) -> T: ...  # lists, tuples and arrays
     def __call__(self, values: Any, /, start: Any = 0, *more: Any) -> Any:
         """Add up the numbers and nodes of an iterable, to `start` if one is given."""
-        is_plain = values.__class__ is list and start.__class__ is int and not (start or more)
+        is_plain = type(values) is list and type(start) is int and not (start or more)
         if is_plain and (floats := as_floats(values)) is not None:
             return self.function(floats)
         if more or not hasattr(values, "__iter__") or getattr(values, "ndim", 1) == 0:
             raise self.misused()
-        items = values if values.__class__ is list else [*values]
+        items = values if type(values) is list else [*values]
         if isinstance(start, list | tuple) or getattr(start, "ndim", None) or _are_arrays(items):
             return builtins.sum(items, start)
-        return self.of(*items) if start.__class__ is int and not start else self.of(start, *items)
+        return self.of(*items) if type(start) is int and not start else self.of(start, *items)
 
 
 def _are_arrays(items: list[Any]) -> bool:

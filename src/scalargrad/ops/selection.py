@@ -150,7 +150,7 @@ class Where(Elementwise):
     @overload
     def __call__(self, condition: Operand[R_co], x: float, other: float, /) -> R_co: ...
     def __call__(self, condition: Any, x: Any, other: Any, /) -> Any:
-        if x.__class__ is float is other.__class__ and condition.__class__ in _PLAIN:
+        if type(x) is float is type(other) and type(condition) in _PLAIN:
             return x if condition else other
         if hasattr(condition, "_apply") or not is_real(condition):
             return self.of_several(condition, x, other)

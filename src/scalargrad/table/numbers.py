@@ -74,7 +74,7 @@ def as_floats(xs: Sequence[Any]) -> Sequence[float] | None:
     >>> as_floats((1.5, 2))
     [1.5, 2.0]
     """
-    if xs and xs[0].__class__ not in _TYPES:  # most often a node
+    if xs and type(xs[0]) not in _TYPES:  # most often a node
         return None
     if _FLOAT.issuperset(map(type, xs)):
         return xs
@@ -93,7 +93,7 @@ def float_of(node: Any) -> float:
         If what was assigned to it is no real number.
     """
     data: Any = node.data
-    if data.__class__ is not float:
+    if type(data) is not float:
         number = float(data) if _is_fraction(data) else data
         node.data = data = as_float(number, f"the data of {node.label or 'a Value'}")
     return data  # type: ignore[no-any-return]

@@ -154,7 +154,7 @@ class Unary(Elementwise):
         """Apply the operation to a number or node."""
         if more:
             raise self.surplus(1 + len(more))
-        if x.__class__ is float:
+        if type(x) is float:
             return self.of_floats(x)
         node = getattr(x, "_node", None)
         if node is None:
@@ -177,7 +177,7 @@ class Binary(Elementwise):
         """Apply the operation to two numbers or nodes."""
         if more:
             raise self.surplus(2 + len(more))
-        if x.__class__ is float is y.__class__:
+        if type(x) is float is type(y):
             return self.of_floats(x, y)
         if (node := getattr(x, "_node", None)) is not None:
             made = (self._methods.get(node) or self.method(node))(x, y)
@@ -243,7 +243,7 @@ class ListReduction(Reduction):
         """Apply the operation to all the numbers and nodes of an iterable."""
         if more:
             raise self.misused()
-        if values.__class__ is list and (floats := as_floats(values)) is not None:
+        if type(values) is list and (floats := as_floats(values)) is not None:
             return self.function(floats)
         given = listed(values, f"what {self.name} is given", "numbers", ordered=False)
         return self.of(*given)

@@ -289,7 +289,7 @@ def listed(x: Any, name: str, what: str, *, ordered: bool = True) -> list[Any]:
             f"{name} is a {type(x).__name__}, which has no fixed order; give a list of {what}"
         )
     try:
-        if x.__class__ is not list and isinstance(x, str | bytes | Mapping):  # keys of a dict
+        if type(x) is not list and isinstance(x, str | bytes | Mapping):  # keys of a dict
             raise TypeError
         entries = iter(x)
     except TypeError:

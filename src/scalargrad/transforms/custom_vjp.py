@@ -313,7 +313,7 @@ def _as_sum(x: Any) -> dict[Symbol, Any]:
 
 
 def _scaled(factors: dict[Symbol, Any], by: Any) -> dict[Symbol, Any]:
-    return {g: by if y.__class__ is float and y == 1.0 else y * by for g, y in factors.items()}
+    return {g: by if type(y) is float and y == 1.0 else y * by for g, y in factors.items()}
 
 
 class _Output(Elementwise):

@@ -233,7 +233,8 @@ class Specializations(Lock):
             shape.tried, shape.probes, shape.is_due = without, 0, False
             path = made()
             _, paths = self._looked_around(key, objects)
-            paths = path, *[p for p in paths if p.outcomes != path.outcomes]
+            own = path.outcomes, path.types
+            paths = path, *[p for p in paths if (p.outcomes, p.types) != own]
             self.shapes[key].keep(paths, path.surroundings)
             self._looked_around(key, objects)
         return path

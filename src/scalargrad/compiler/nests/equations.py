@@ -309,7 +309,7 @@ class Step:
     def reads(self) -> tuple[Access, ...]:
         """Return the cells that the step reads, those of tables among them."""
         if self._reads is None:
-            cells = [x for x in self.args if x.__class__ is Access]
+            cells = [x for x in self.args if type(x) is Access]
             self._reads = (*cells, *self.tables())
         return self._reads
 
@@ -317,7 +317,7 @@ class Step:
         """Return the cells that its indices read."""
         found = [*self.out.tables]
         for x in self.args:
-            if x.__class__ is Access and x.tables:
+            if type(x) is Access and x.tables:
                 found += x.tables
         return found
 

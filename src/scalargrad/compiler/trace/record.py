@@ -58,6 +58,8 @@ class Recording:
         it.
     branches : int
         How many of the guards are answers to Python's ``if``.
+    types : sequence of type or None
+        The types of the numbers of the arguments, if the path depends on these.
     loops : dict from int to (str, int) or None
         The guards that a loop has ended, with the file and line that called it.
     """
@@ -73,6 +75,7 @@ class Recording:
     results: int = 0
     differentiated: tuple[int, ...] = ()
     branches: int = 0
+    types: Sequence[type] | None = None
     loops: Mapping[int, tuple[str, int] | None] = field(default_factory=dict)
 
 
@@ -191,6 +194,7 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
         len(outputs),
         tuple([k for k, x in enumerate(given) if x in trace.differentiated]),
         trace.branches,
+        trace.types,
         {k: trace.lines[k] for k, node in enumerate(trace.guards) if node in trace.ends},
     )
 

@@ -85,6 +85,10 @@ REFUSALS = {
         "an attribute was asked for that a float has and a Value has not",
         "leave the question out, or ask isinstance(x, (int, float, Value))",
     ),
+    "class": (
+        "the class of a number was asked, which may be an integer in another call,",
+        "give floats, as in f(2.0), or make it static, as in jit(f, static_argnames='n')",
+    ),
     "examples": (
         "a condition depends on the examples of vmap, which take one way together",
         "choose with where, cond, maximum, minimum or clip, or loop over the examples without vmap",

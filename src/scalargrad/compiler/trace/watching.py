@@ -17,6 +17,7 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
+from scalargrad.compiler.trace.effects import Guards
 from scalargrad.grad_mode import recorder, refuse_if_recorded
 from scalargrad.python_protocols import is_differentiated
 from scalargrad.system.short_repr import is_describing
@@ -64,13 +65,14 @@ def _unlock() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_unlock)
 _counting = Lock()
+_guards = Guards()
 
 
 def data_of(x: Value) -> float:
     """Return the data of a Value as a float, whoever records."""
     number = _number(x)
     where = f"the data of {x.label or 'a Value'}"
-    return number if number.__class__ is float else as_float(number, where)
+    return number if type(number) is float else as_float(number, where)
 
 
 def make_leaf(x: Value) -> None:
@@ -83,6 +85,7 @@ def watch(trace: object) -> None:
     """Ask recorders for what is read, assigned and called, until `unwatch` of the same trace."""
     with _counting.lock:
         _under_way.add(trace)
+        _guards.place()
         if vars(Value)["data"] is not _WATCHED["data"]:
             _put(_WATCHED)
 
@@ -95,6 +98,8 @@ def unwatch(trace: object) -> None:
     global _ended  # noqa: PLW0603 - of all threads
     with _counting.lock:
         _under_way.discard(trace)
+        if not _under_way:
+            _guards.remove()
         if not _under_way and _ended < _MOST and vars(Value)["data"] is _WATCHED["data"]:
             _put(_plain)
             _ended += 1
