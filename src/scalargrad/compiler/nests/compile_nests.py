@@ -27,6 +27,7 @@ from scalargrad.compiler.nests.printer import print_llvm
 from scalargrad.compiler.nests.schedule import with_directions
 from scalargrad.compiler.nests.tiles import tiled
 from scalargrad.compiler.nests.unfold import unfold
+from scalargrad.compiler.nests.verify import checked
 from scalargrad.compiler.passes.kinds import DETACH, Op, has_lanes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.unroll import unrolled
@@ -187,7 +188,9 @@ def scheduled(
     lanes : bool
         Whether there are vectors.
     """
-    equations, ordered = with_directions(in_blocks(found.equations, found.examples))
+    split = checked("in_blocks", found.equations, in_blocks(found.equations, found.examples))
+    equations, ordered = with_directions(split)
+    checked("with_directions", split, equations)
     body, fastest = tiled(ordered, registers, lanes=lanes)
     places = plan(equations, body, fastest, found.array_start if in_place else None)
     first = places.offsets[found.outputs] - places.offsets[found.given]

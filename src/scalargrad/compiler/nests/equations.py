@@ -104,12 +104,16 @@ class Array:
         ``"in"`` (given at each run), ``"const"``, ``"temp"`` or ``"out"`` (returned).
     data : ndarray or None
         The numbers of a constant array.
+    is_sum : bool
+        True if the elements are sums of adjoints: one that no statement writes has no terms, and
+        may be read.
     """
 
     name: str
     shape: tuple[int, ...]
     kind: str = "temp"
     data: Floats | None = None
+    is_sum: bool = False
 
     def __repr__(self) -> str:
         return self.name
