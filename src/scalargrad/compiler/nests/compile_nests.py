@@ -27,7 +27,7 @@ from scalargrad.compiler.nests.printer import print_llvm
 from scalargrad.compiler.nests.schedule import with_directions
 from scalargrad.compiler.nests.tiles import tiled
 from scalargrad.compiler.nests.unfold import unfold
-from scalargrad.compiler.nests.verify import checked
+from scalargrad.compiler.nests.verify import checked, checked_layout
 from scalargrad.compiler.passes.kinds import DETACH, Op, has_lanes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.unroll import unrolled
@@ -193,6 +193,7 @@ def scheduled(
     checked("with_directions", split, equations)
     body, fastest = tiled(ordered, registers, lanes=lanes)
     places = plan(equations, body, fastest, found.array_start if in_place else None)
+    checked_layout(equations, body, places)
     first = places.offsets[found.outputs] - places.offsets[found.given]
     outputs = slice(first, first + found.outputs.shape[0])
     return Scheduled(equations, body, places, found.given.shape[0], outputs, found.results)

@@ -20,6 +20,7 @@ are not known before the program runs has no known elements: accesses through it
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -28,6 +29,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.nests.equations import (
+    CLASSES,
     SET,
     Access,
     Array,
@@ -37,7 +39,11 @@ from scalargrad.compiler.nests.equations import (
     Program,
     Step,
     Var,
+    statements,
+    within_loops,
 )
+from scalargrad.compiler.nests.plan import Buffer, Plan
+from scalargrad.compiler.nests.schedule import ScheduledLoop
 from scalargrad.compiler.passes.nodes import stretches
 from scalargrad.ops import TABLE
 
@@ -48,6 +54,8 @@ _ENDS = 16
 #: Called after each pass with its name, the program before it, if any, and the program after it;
 #: tests compare the two.
 OBSERVERS: list[Callable[[str, Program | None, Program], None]] = []
+#: Called with each scheduled program: its equations, its loops in order, and their layout.
+LAYOUT_OBSERVERS: list[Callable[[Program, Body, Plan], None]] = []
 _WHERE = TABLE["where"]
 
 
@@ -68,7 +76,7 @@ def checked(name: str, before: Program | None, after: Program) -> Program:
     VerificationError
         If it is invalid.
     """
-    if is_verifying():
+    if is_verifying() and not (before and _is_same(before, after)):
         try:
             verify(after)
         except VerificationError as error:
@@ -76,6 +84,13 @@ def checked(name: str, before: Program | None, after: Program) -> Program:
     for observe in OBSERVERS:
         observe(name, before, after)
     return after
+
+
+def _is_same(before: Program, after: Program) -> bool:
+    """Return True if a pass has changed nothing."""
+    if before.arrays != after.arrays:
+        return False
+    return [*statements(before.body)] == [*statements(after.body)]
 
 
 def verify(program: Program) -> None:
@@ -127,7 +142,8 @@ class _Verifier:
         self.reads: list[_Read] = []
         self.readers: dict[Array, list[_Read]] = {}
         self.read_somewhere: set[Array] = set()  # at elements that are not known
-        self.known: dict[Index, Integers | None] = {}  # the values of indices in a domain
+        # In a domain, the values of indices and the elements of accesses.
+        self.known: dict[Index | Access, Integers | None] = {}
 
     def run(self) -> None:
         for array in self.program.arrays:
@@ -137,7 +153,7 @@ class _Verifier:
         for read in self.reads:
             step, array = read.step, read.array
             is_zero = array.is_sum or array in self.accumulated  # where it has no terms
-            if array.kind in {"in", "const"} or is_zero or array in self.unknown:
+            if is_zero or array in self.unknown:
                 continue
             writers = self._writers(array)
             if (writers[read.elements] == 0).any():
@@ -168,11 +184,15 @@ class _Verifier:
     def _step(self, step: Step, domain: _Domain) -> None:
         self.steps.append(step)
         out = self._elements(step, step.out, domain)
+        if step.how != SET:
+            self.accumulated.add(step.out.array)
         if domain.count:
             self._write(step, out, domain)
         for k, x in enumerate(step.args):
             if isinstance(x, Access):
                 elements = self._elements(step, x, domain)
+                if x.array.kind in {"in", "const"}:
+                    continue
                 if elements is not None:
                     selected = self._selected(step, k, domain)
                     self.reads.append(_Read(step, x.array, elements, out, selected))
@@ -184,8 +204,6 @@ class _Verifier:
         array = step.out.array
         if array.kind in {"in", "const"}:
             raise VerificationError(f"{step} writes {array}, which is not written")
-        if step.how != SET:
-            self.accumulated.add(array)
         if elements is None:
             self.unknown.add(array)
             return
@@ -216,14 +234,14 @@ class _Verifier:
             return None
         if any(read.selected is None for read in readers):
             return None
-        found = np.zeros(int(np.prod(array.shape)), np.bool_)
+        found = np.zeros(math.prod(array.shape), np.bool_)
         for read in readers:
             found[read.needed(self._needed(read.step.out.array))] = True
         return found
 
     def _writers(self, array: Array) -> Integers:
         if array not in self.writer:
-            self.writer[array] = np.zeros(int(np.prod(array.shape)), np.int64)
+            self.writer[array] = np.zeros(math.prod(array.shape), np.int64)
         return self.writer[array]
 
     def _selected(self, step: Step, place: int, domain: _Domain) -> Flags | None:
@@ -241,24 +259,27 @@ class _Verifier:
 
     def _elements(self, at: Step | Loop, x: Access, domain: _Domain) -> Integers | None:
         """Return the flat index of an access at each iteration; None if a table is unknown."""
+        if x in self.known:
+            return self.known[x]
         if x.array not in self.arrays:
             raise VerificationError(f"{at} accesses {x.array}, which is not an array of the program")
         if len(x.indices) != len(x.array.shape):
             raise VerificationError(f"{at} accesses {x.array} of shape {x.array.shape} by {x}")
-        found: Integers | None = np.zeros(domain.count, np.int64)
+        found: Integers | int | None = 0
         for index, size in zip(x.indices, x.array.shape, strict=True):
             values = self._values(at, index, domain)
             if values is None:
                 found = None
                 continue
-            outside = np.flatnonzero((values < 0) | (values >= size))
-            if len(outside):
-                k = int(outside[0])
+            if len(values) and (values.min() < 0 or values.max() >= size):
+                k = int(np.flatnonzero((values < 0) | (values >= size))[0])
                 raise VerificationError(
                     f"{at} accesses {x} at {index} = {values[k]} of {size}{_where(domain, k)}"
                 )
             found = None if found is None else found * size + values
-        return found
+        elements = np.zeros(domain.count, np.int64) if isinstance(found, int) else found
+        self.known[x] = elements
+        return elements
 
     def _values(self, at: Step | Loop, index: Index, domain: _Domain) -> Integers | None:
         """Return the value of an index at each iteration; None if a table is unknown."""
@@ -311,3 +332,116 @@ def _element(array: Array, elements: Integers) -> str:
 def _where(domain: _Domain, k: int) -> str:
     at = [f"{v} = {x[k]}" for v, x in domain.values.items()]
     return f", {', '.join(at)}" if at else ""
+
+
+# Memory layout ----------------------------------------------------------------------------------
+
+
+def checked_layout(program: Program, body: Body, layout: Plan) -> None:
+    """Verify the memory layout of scheduled loops if SCALARGRAD_VERIFY=1.
+
+    Raises
+    ------
+    VerificationError
+        If it is invalid.
+    """
+    if is_verifying():
+        verify_layout(body, layout)
+    for observe in LAYOUT_OBSERVERS:
+        observe(program, body, layout)
+
+
+def verify_layout(body: Body, layout: Plan) -> None:
+    """Raise an error if arrays overlap in memory, or an address is outside of its array.
+
+    Sums without terms are stored, too: their addresses are among those checked. All arrays in
+    memory are alive until the last statement, but for buffers, which keep the elements of the
+    iterations that run together.
+
+    Raises
+    ------
+    VerificationError
+        Names the array and its addresses.
+    """
+    stop, before = 0, "the start"
+    for array in sorted(layout.offsets, key=lambda a: (layout.offsets[a], _last(a, layout))):
+        first = layout.offsets[array]
+        if first < stop:
+            raise VerificationError(f"{array} at {first} overlaps {before}, which ends at {stop}")
+        stop, before = max(stop, _last(array, layout) + 1), array.name
+        span = 0
+        for stride, size in sorted(zip(layout.strides[array], _shape(array, layout), strict=True)):
+            if size > 1 and stride <= span:
+                raise VerificationError(f"elements of {array} share addresses: {layout.strides}")
+            span += stride * max(size - 1, 0)
+    cells = [x.cell for x in layout.displacements]
+    if len({*cells}) < len(cells) or any(x < stop for x in cells):
+        raise VerificationError(f"displacements at {cells} overlap arrays, which end at {stop}")
+    if max([stop, *(x + 1 for x in cells)]) > layout.cells:
+        raise VerificationError(f"{before} ends at {stop}, memory at {layout.cells}")
+    writers: dict[Array, int] = {}
+    for step, loops in within_loops(body):
+        writers[step.out.array] = writers.get(step.out.array, 0) + 1
+        for x in (step.out, *step.reads()):
+            if x.array in layout.buffers:
+                _verify_buffer(step, x, loops, layout.buffers[x.array])
+        _verify_sum(step, loops, layout)
+    for array, count in writers.items():
+        if array not in layout.offsets and (count > 1 or array.kind != "temp"):
+            raise VerificationError(f"{array} is not in memory, and no single register holds it")
+
+
+def _shape(array: Array, layout: Plan) -> tuple[int, ...]:
+    """Return the shape of an array in memory."""
+    buffer = layout.buffers.get(array)
+    if buffer is None:
+        return array.shape
+    return (*array.shape[: buffer.place], buffer.size, *array.shape[buffer.place + 1 :])
+
+
+def _last(array: Array, layout: Plan) -> int:
+    """Return the address of the last element of an array."""
+    pairs = zip(_shape(array, layout), layout.strides[array], strict=True)
+    return layout.offsets[array] + sum(max(n - 1, 0) * stride for n, stride in pairs)
+
+
+def _verify_buffer(step: Step, x: Access, loops: Sequence[Loop], buffer: Buffer) -> None:
+    """Check that a buffer has an element for each iteration that runs at once."""
+    own = next((loop for loop in loops if loop.var is buffer.var), None)
+    if own is None:
+        raise VerificationError(f"{step} accesses {x.array} outside of the loop of its buffer")
+    jam = own.jam if isinstance(own, ScheduledLoop) else 1
+    blocks = buffer.block.extent.base if buffer.block else 1
+    if buffer.size < CLASSES * jam * blocks:
+        raise VerificationError(
+            f"{x.array} has a buffer of {buffer.size}, {CLASSES * jam * blocks} run at once"
+        )
+
+
+def _verify_sum(step: Step, loops: Sequence[Loop], layout: Plan) -> None:
+    """Check the addresses at which a sum is stored, and that one that grows in memory is cleared."""
+    out = step.out
+    if step.how == SET or out.array not in layout.offsets:
+        return
+    program, domain = Program([out.array, *(x.array for x in out.tables)], []), _Domain({}, 1, False)
+    verifier = _Verifier(program)
+    every = domain
+    for loop in loops:
+        tables = [loop.var.extent.via] if loop.var.extent.via else []
+        verifier.arrays |= {y.array for x in tables for y in (x, *x.tables)}
+        verifier.known = {}
+        extents = verifier._values(loop, loop.var.extent, every)
+        if extents is None:
+            return
+        every = _within(every, loop.var, extents.clip(0))
+        if loop.var in out.variables and every.values.keys() - domain.values.keys() == {loop.var}:
+            domain = every  # no loop of the sum encloses this one
+    verifier.known = {}
+    if domain.values.keys() >= out.variables:
+        elements = verifier._elements(step, out, domain)
+        if elements is None or len(np.unique(elements)) == domain.count:
+            return
+    elif all(v.extent.variables <= out.variables for v in out.variables):
+        return  # a loop of the sum encloses loops over its elements: no code is emitted
+    if out.array not in layout.cleared:
+        raise VerificationError(f"{step} adds to {out.array} in memory, which is not cleared")
