@@ -3,19 +3,7 @@
 A step runs once for each turn of the loops around it, as soon as the cells that it reads have their
 final numbers: the interpreter finds this order by waiting, and needs none.
 
-**The rule of sums.** A cell that is added to holds 0 at first. The loops whose variables do not
-index the cell are the sum's loops; the outermost is summed over the sums of the next.
-
-- The sum of each of these loops starts at -0.0.
-- Up to 64 terms are added in order of the variable, or in the reverse order where the equations say
-  ``down``. In a longer sum, term k is added to class k mod 8, each class in order from -0.0, and
-  classes 1 … 7 are added to class 0 in this order.
-- Where the terms are products, each is added by one fused multiply-add, rounded once.
-- The total is then the number of the cell.
-
-Where turns meet in one cell although their variables index it (by a table, or as x[i+j]), or a
-loop over cells ends at a variable of the sum (as in a triangle), there are no partial sums: each
-term is added to what the cell holds, in the order of all loops around.
+Sums are added up by the rule in `scalargrad.compiler.nests.equations`.
 """
 
 from __future__ import annotations

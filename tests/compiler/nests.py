@@ -49,17 +49,14 @@ from scalargrad.compiler.nests.partition import Partition
 from scalargrad.compiler.nests.plan import Plan, plan
 from scalargrad.compiler.nests.printer import print_llvm, write
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
-from scalargrad.compiler.nests.schedule import schedule, with_directions
+from scalargrad.compiler.nests.schedule import ScheduledLoop, schedule, with_directions
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.tiles import tiled
 from scalargrad.compiler.nests.unfold import unfold
-from scalargrad.compiler.nests.verify import (
+from scalargrad.compiler.nests.verify import OBSERVERS, VerificationError, checked, verify
+from scalargrad.compiler.nests.verify_layout import (
     LAYOUT_OBSERVERS,
-    OBSERVERS,
-    VerificationError,
-    checked,
     checked_layout,
-    verify,
     verify_layout,
 )
 from scalargrad.compiler.passes.expressions import subexpressions
@@ -95,6 +92,7 @@ __all__ = [
     "Operation",
     "Plan",
     "Program",
+    "ScheduledLoop",
     "Step",
     "Table",
     "Tree",

@@ -1,23 +1,23 @@
 """The compiler's passes on random programs: verified, and interpreted before and after each.
 
-``python -m tests.compiler.random_passes --from 0 --count 500`` compares so many seeds and prints the
-pass after which something differs. By seed they are nests (`random_nests`), loops that are recorded
-and found again (`random_recordings`), examples of `vmap` (`random_examples`) and many examples in
-blocks. In each, the verifier checks every program, outputs are the same before and after every
-pass, the scheduled loops read nothing too early, and their results are those of the equations.
+``python -m tests.compiler.random_passes --from 0 --count 500`` compares 500 seeds and prints the
+pass after which something differs. A seed draws a nest (`random_nests`), loops that are recorded
+and found again (`random_recordings`), examples of `vmap` (`random_examples`) or many examples in
+blocks. The verifier checks every program, outputs are the same before and after every pass, and the
+scheduled loops read nothing too early and compute what their equations compute.
 
 Passes that may change the last digits are compared to rounding: how much rounding matters is
-measured by another interpretation in which each result is changed by an ulp or so.
+measured by another interpretation, in which each result is changed by an ulp or so.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import random
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,12 +28,10 @@ from tests.compiler.nests import (
     GIVEN,
     LAYOUT_OBSERVERS,
     OBSERVERS,
-    TABLE,
     Array,
     Body,
     Builder,
     Instructions,
-    Loop,
     Operation,
     Plan,
     Program,
@@ -46,7 +44,9 @@ from tests.compiler.nests import (
     operation_of,
     plan,
     recorded,
+    schedule,
     simplify,
+    statements,
     tiled,
     to_equations,
     trees,
@@ -54,7 +54,6 @@ from tests.compiler.nests import (
     with_room_for_empty_sums,
     with_saved_exponentials,
     without_output_copies,
-    statements,
 )
 from tests.compiler.scheduled import LayoutError, ScheduledInterpreter, ScheduleError
 from tests.compiler.search import NOT_COMPARED, main
@@ -71,7 +70,7 @@ ROUNDING = {"contract", "with_saved_exponentials", "in_blocks", "with_directions
 EPSILON = sys.float_info.epsilon
 
 
-class Difference(AssertionError):
+class PassError(AssertionError):
     """What a pass has changed; its name comes first."""
 
 
@@ -89,12 +88,9 @@ class Comparison:
         """Compare every pass that runs here."""
         OBSERVERS.append(self.compare)
         LAYOUT_OBSERVERS.append(self.compare_schedule)
-        before = os.environ.get("SCALARGRAD_VERIFY", "")
-        os.environ["SCALARGRAD_VERIFY"] = "1"
         try:
             yield
         finally:
-            os.environ["SCALARGRAD_VERIFY"] = before
             OBSERVERS.remove(self.compare)
             LAYOUT_OBSERVERS.remove(self.compare_schedule)
 
@@ -132,7 +128,7 @@ class Comparison:
         try:
             expected, found = self.outputs(before), self.outputs(after)
         except TraceError as error:
-            raise Difference(f"{name}: {error}") from error
+            raise PassError(f"{name}: {error}") from error
         assert expected is not None
         assert found is not None
         kept = {a for a in after.arrays if a.kind == "out"}
@@ -142,11 +138,11 @@ class Comparison:
             self.count += 1
             x, y = expected[array], found[array]
             if name in ROUNDING:
-                wrong = not _is_close(y, x, lambda: self.moved(before, array))
+                wrong = not _is_close(y, x, partial(self.moved, before, array))
             else:
                 wrong = not np.array_equal(x, y, equal_nan=True)
             if wrong:
-                raise Difference(f"{name}: {array} is {y} for {x}")
+                raise PassError(f"{name}: {array} is {y} for {x}")
 
     def moved(self, program: Program, array: Array) -> Any:
         """Return how much the numbers of an array change if all results are rounded otherwise."""
@@ -171,12 +167,12 @@ class Comparison:
                 found = ScheduledInterpreter(program, body, places, self.given(program)).run()
             except (ScheduleError, TraceError) as error:
                 where = "plan" if isinstance(error, LayoutError) else name
-                raise Difference(f"{where}: {error}") from error
+                raise PassError(f"{where}: {error}") from error
             for array in program.arrays:
                 if array.kind == "out" and not np.array_equal(
                     found[array], expected[array], equal_nan=True
                 ):
-                    raise Difference(f"{name}: {array} is {found[array]} for {expected[array]}")
+                    raise PassError(f"{name}: {array} is {found[array]} for {expected[array]}")
             self.count += 1
 
 
@@ -216,11 +212,13 @@ REWRITES: Sequence[Callable[[Program], Program]] = (
 
 
 def _schedule(program: Program) -> None:
-    ordered, body = with_directions(program)
+    try:
+        ordered, _ = with_directions(program)
+    except TraceError as error:
+        raise PassError(f"schedule: {error}") from error
     checked("with_directions", program, ordered)
     for lanes in (True, False):
-        _, body = with_directions(ordered)
-        body, fastest = tiled(body, lanes=lanes)
+        body, fastest = tiled(schedule(ordered), lanes=lanes)
         checked_layout(ordered, body, plan(ordered, body, fastest))
 
 
@@ -241,7 +239,7 @@ def recordings(seed: int, comparison: Comparison) -> str:
     if math.isfinite(value) and not math.isclose(value, every[node], rel_tol=1e-9, abs_tol=1e-9):
         return f"unfold: {every[node]} for {value}"
     found = found_loops(recording, numbers, every, comparison)
-    return found or random_recordings.compare(seed)
+    return found or _compiled(random_recordings.compare(seed))
 
 
 def found_loops(
@@ -253,7 +251,9 @@ def found_loops(
     """Compare the equations of a tree of loops with the nodes of its recording."""
     tree = next(trees(recording), None)
     nodes = [len(recording) - 1 - k for k in range(0, len(recording), 7)][::-1]
-    for around in (True, False) if tree else ():
+    if tree is None:
+        return ""
+    for around in (True, False):
         b = Builder()
         given = b.array("p", (len(numbers),), "in")
         try:
@@ -296,7 +296,11 @@ def _evaluated(recording: Instructions, numbers: Sequence[float]) -> list[float]
 
 def examples(seed: int, _: Comparison) -> str:
     """Compile a random program of examples."""
-    return random_examples.difference(seed)
+    return _compiled(random_examples.difference(seed))
+
+
+def _compiled(difference: str) -> str:
+    return f"compiled: {difference}" if difference not in {"", NOT_COMPARED} else difference
 
 
 def blocks(seed: int, comparison: Comparison) -> str:
@@ -309,7 +313,9 @@ def blocks(seed: int, comparison: Comparison) -> str:
     examples = b.var(count, "e")
     with b.loop(examples):
         b.add(y[()], unary(x[examples] * p[rng.randrange(3)]) * p[1])
-    program, _ = gradient(b.program(), y.array, [p.array]) if rng.random() < 0.3 else (b.program(), 0)
+    program, _ = (
+        gradient(b.program(), y.array, [p.array]) if rng.random() < 0.3 else (b.program(), 0)
+    )
     program = contract(simplify(program))
     comparison.limit = 20 * count
     program = checked("in_blocks", program, in_blocks(program, [examples]))
@@ -327,7 +333,7 @@ def compare(seed: int) -> str:
     try:
         with comparison.observing():
             return kind(seed, comparison)
-    except (Difference, VerificationError) as error:
+    except (PassError, VerificationError) as error:
         return f"{error}"
 
 

@@ -15,8 +15,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from tests.compiler.interpreter import Address, Apply, Interpreter, Term, added, by_table
-from tests.compiler.nests import ADD, CLASSES, SEQUENTIAL, Access, Array, Body, Plan, Program, Step
-from tests.compiler.nests import Var, adds_loop_by_loop
+from tests.compiler.nests import (
+    ADD,
+    CLASSES,
+    SEQUENTIAL,
+    Access,
+    Array,
+    Body,
+    Plan,
+    Program,
+    Step,
+    Var,
+    adds_loop_by_loop,
+)
 
 
 class ScheduleError(AssertionError):
@@ -93,10 +104,14 @@ class ScheduledInterpreter:
             size = loop.jam * (CLASSES if loop.lanes else 1)
             for first in range(0, extent, size):
                 here = range(first, min(first + size, extent))
-                self._body(item.body, [y for x in iterations for y in _inside(x, loop, here, extent)])
+                self._body(
+                    item.body, [y for x in iterations for y in _inside(x, loop, here, extent)]
+                )
 
     def _step(self, step: Step, iteration: Iteration) -> None:
-        operands = [x if isinstance(x, float) else self._read(step, x, iteration) for x in step.args]
+        operands = [
+            x if isinstance(x, float) else self._read(step, x, iteration) for x in step.args
+        ]
         for table in step.tables():
             self._read(step, table, iteration)
         out = self.equations.address(step.out, iteration.at)
@@ -123,8 +138,10 @@ class ScheduledInterpreter:
         if self.due[element]:
             raise ScheduleError(f"{step} reads {_shown(element)}, {self.due[element]} writes early")
         place = self._place(x, iteration)
-        if self.holds.get(place, element) != element:
-            other = _shown(self.holds[place])
+        held, is_given = self.holds.get(place), x.array.kind in {"in", "const"}
+        # What is not due is given, or the sum of no terms, which is stored there.
+        if held != element and (element in self.due or (held and is_given)):
+            other = _shown(held) if held else "nothing"
             raise LayoutError(f"{step} reads {_shown(element)} at {place}, which holds {other}")
         return self.numbers[element[0]][element[1]]
 
@@ -156,9 +173,7 @@ class ScheduledInterpreter:
         return place
 
 
-def _inside(
-    outer: Iteration, loop: Any, here: range, extent: int
-) -> Iterator[Iteration]:
+def _inside(outer: Iteration, loop: Any, here: range, extent: int) -> Iterator[Iteration]:
     """Yield the iterations of a loop that run together."""
     for slot, k in enumerate(here):
         value = extent - 1 - k if loop.down else k

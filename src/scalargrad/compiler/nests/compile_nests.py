@@ -27,7 +27,8 @@ from scalargrad.compiler.nests.printer import print_llvm
 from scalargrad.compiler.nests.schedule import with_directions
 from scalargrad.compiler.nests.tiles import tiled
 from scalargrad.compiler.nests.unfold import unfold
-from scalargrad.compiler.nests.verify import checked, checked_layout
+from scalargrad.compiler.nests.verify import checked
+from scalargrad.compiler.nests.verify_layout import checked_layout
 from scalargrad.compiler.passes.kinds import DETACH, Op, has_lanes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.unroll import unrolled

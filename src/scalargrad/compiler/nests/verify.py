@@ -1,4 +1,4 @@
-"""Verifier of the loop IR and of the memory layout, run after each pass when SCALARGRAD_VERIFY=1.
+"""Verifier of the loop IR, run after each pass when SCALARGRAD_VERIFY=1.
 
 A program is valid if every induction variable is bound by an enclosing loop, every index lies
 within its array's shape, each element is set at most once or is accumulated by one statement, and
@@ -22,14 +22,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.nests.equations import (
-    CLASSES,
     SET,
     Access,
     Array,
@@ -40,10 +39,7 @@ from scalargrad.compiler.nests.equations import (
     Step,
     Var,
     statements,
-    within_loops,
 )
-from scalargrad.compiler.nests.plan import Buffer, Plan
-from scalargrad.compiler.nests.schedule import ScheduledLoop
 from scalargrad.compiler.passes.nodes import stretches
 from scalargrad.ops import TABLE
 
@@ -54,8 +50,8 @@ _ENDS = 16
 #: Called after each pass with its name, the program before it, if any, and the program after it;
 #: tests compare the two.
 OBSERVERS: list[Callable[[str, Program | None, Program], None]] = []
-#: Called with each scheduled program: its equations, its loops in order, and their layout.
-LAYOUT_OBSERVERS: list[Callable[[Program, Body, Plan], None]] = []
+#: The writer of elements that a sampled loop nest may write.
+_PERHAPS = -1
 _WHERE = TABLE["where"]
 
 
@@ -101,14 +97,14 @@ def verify(program: Program) -> None:
     VerificationError
         Names the statement, the array and the element.
     """
-    _Verifier(program).run()
+    Verifier(program).run()
 
 
-class _Domain(NamedTuple):
+class Domain(NamedTuple):
     """The iterations of the enclosing loops: the value of each induction variable at each."""
 
-    values: dict[Var, Integers]
-    count: int
+    at: dict[Var, Integers]
+    size: int
     is_sampled: bool
 
 
@@ -132,7 +128,9 @@ class _Read(NamedTuple):
         return self.elements[chosen]
 
 
-class _Verifier:
+class Verifier:
+    """Enumerates the elements that each statement writes and reads."""
+
     def __init__(self, program: Program) -> None:
         self.program, self.arrays = program, {*program.arrays}
         self.writer: dict[Array, Integers] = {}  # of each element, 1 + the number of its statement
@@ -146,10 +144,11 @@ class _Verifier:
         self.known: dict[Index | Access, Integers | None] = {}
 
     def run(self) -> None:
+        """Check all statements; then, as equations have no order, what they read."""
         for array in self.program.arrays:
             if array.data is not None and array.data.shape != array.shape:
                 raise VerificationError(f"{array} has shape {array.shape}, its data another")
-        self._body(self.program.body, _Domain({}, 1, is_sampled=False))
+        self._body(self.program.body, Domain({}, 1, is_sampled=False))
         for read in self.reads:
             step, array = read.step, read.array
             is_zero = array.is_sum or array in self.accumulated  # where it has no terms
@@ -162,7 +161,7 @@ class _Verifier:
                 if len(missing):
                     raise VerificationError(f"{step} reads {_element(array, missing)}: never set")
 
-    def _body(self, body: Body, domain: _Domain) -> None:
+    def _body(self, body: Body, domain: Domain) -> None:
         self.known = {}
         for item in body:
             if isinstance(item, Step):
@@ -171,26 +170,27 @@ class _Verifier:
             if isinstance(item, Loop):
                 self._loop(item, domain)
 
-    def _loop(self, loop: Loop, domain: _Domain) -> None:
+    def _loop(self, loop: Loop, domain: Domain) -> None:
         var = loop.var
-        if var in domain.values:
+        if var in domain.at:
             raise VerificationError(f"{loop} is within a loop over the same variable")
         self.known = {}
-        extents = self._values(loop, var.extent, domain)
-        if extents is None:
-            extents = np.zeros(domain.count, np.int64)  # iterations are not known
-        self._body(loop.body, _within(domain, var, extents.clip(0)))
+        extents = self.values(loop, var.extent, domain)
+        if extents is not None:
+            self._body(loop.body, within(domain, var, extents.clip(0)))
+            return
+        self.unknown.update(step.out.array for step, _ in statements(loop.body))
 
-    def _step(self, step: Step, domain: _Domain) -> None:
+    def _step(self, step: Step, domain: Domain) -> None:
         self.steps.append(step)
-        out = self._elements(step, step.out, domain)
+        out = self.elements(step, step.out, domain)
         if step.how != SET:
             self.accumulated.add(step.out.array)
-        if domain.count:
+        if domain.size:
             self._write(step, out, domain)
-        for k, x in enumerate(step.args):
+        for k, x in enumerate((*step.args, *step.tables())):
             if isinstance(x, Access):
-                elements = self._elements(step, x, domain)
+                elements = self.elements(step, x, domain)
                 if x.array.kind in {"in", "const"}:
                     continue
                 if elements is not None:
@@ -200,7 +200,7 @@ class _Verifier:
                 else:
                     self.read_somewhere.add(x.array)
 
-    def _write(self, step: Step, elements: Integers | None, domain: _Domain) -> None:
+    def _write(self, step: Step, elements: Integers | None, domain: Domain) -> None:
         array = step.out.array
         if array.kind in {"in", "const"}:
             raise VerificationError(f"{step} writes {array}, which is not written")
@@ -209,8 +209,8 @@ class _Verifier:
             return
         writers, number = self._writers(array), len(self.steps)
         others = writers[elements]
-        if others.any():
-            k = int(np.flatnonzero(others)[0])
+        if (others > 0).any():
+            k = int(np.flatnonzero(others > 0)[0])
             other = self.steps[int(others[k]) - 1]
             raise VerificationError(
                 f"{step} writes {_element(array, elements[k:])}, which {other} writes, too"
@@ -225,18 +225,19 @@ class _Verifier:
         if domain.is_sampled:
             box = tuple([slice(max(low, 0), high + 1) for low, high in _bounds(step.out)])
             part = writers.reshape(array.shape)[box]
-            part[part == 0] = number
+            part[part == 0] = _PERHAPS
 
-    def _needed(self, array: Array) -> Flags | None:
+    def _needed(self, array: Array, readers_of: tuple[Array, ...] = ()) -> Flags | None:
         """Return flags of the elements that choices select, or None for all."""
         readers = self.readers.get(array, [])
-        if array.kind != "temp" or array in self.read_somewhere or not readers:
+        if array.kind != "temp" or array in self.read_somewhere or array in readers_of:
             return None
-        if any(read.selected is None for read in readers):
+        if not readers or any(read.selected is None for read in readers):
             return None
         found = np.zeros(math.prod(array.shape), np.bool_)
         for read in readers:
-            found[read.needed(self._needed(read.step.out.array))] = True
+            flags = self._needed(read.step.out.array, (*readers_of, array))
+            found[read.needed(flags)] = True
         return found
 
     def _writers(self, array: Array) -> Integers:
@@ -244,30 +245,32 @@ class _Verifier:
             self.writer[array] = np.zeros(math.prod(array.shape), np.int64)
         return self.writer[array]
 
-    def _selected(self, step: Step, place: int, domain: _Domain) -> Flags | None:
+    def _selected(self, step: Step, place: int, domain: Domain) -> Flags | None:
         """Return the iterations at which an operand is used, if a constant decides; else None."""
         condition = step.args[0]
-        if step.op is not _WHERE or not place or not isinstance(condition, Access):
+        if step.op is not _WHERE or place not in {1, 2} or not isinstance(condition, Access):
             return None
         if condition.array.data is None:
             return None
-        elements = self._elements(step, condition, domain)
+        elements = self.elements(step, condition, domain)
         if elements is None:
             return None
         flags: Flags = (condition.array.data.ravel()[elements] != 0.0) == (place == 1)
         return flags
 
-    def _elements(self, at: Step | Loop, x: Access, domain: _Domain) -> Integers | None:
+    def elements(self, at: Step | Loop, x: Access, domain: Domain) -> Integers | None:
         """Return the flat index of an access at each iteration; None if a table is unknown."""
         if x in self.known:
             return self.known[x]
         if x.array not in self.arrays:
-            raise VerificationError(f"{at} accesses {x.array}, which is not an array of the program")
+            raise VerificationError(
+                f"{at} accesses {x.array}, which is not an array of the program"
+            )
         if len(x.indices) != len(x.array.shape):
             raise VerificationError(f"{at} accesses {x.array} of shape {x.array.shape} by {x}")
         found: Integers | int | None = 0
         for index, size in zip(x.indices, x.array.shape, strict=True):
-            values = self._values(at, index, domain)
+            values = self.values(at, index, domain)
             if values is None:
                 found = None
                 continue
@@ -277,22 +280,22 @@ class _Verifier:
                     f"{at} accesses {x} at {index} = {values[k]} of {size}{_where(domain, k)}"
                 )
             found = None if found is None else found * size + values
-        elements = np.zeros(domain.count, np.int64) if isinstance(found, int) else found
+        elements = np.zeros(domain.size, np.int64) if isinstance(found, int) else found
         self.known[x] = elements
         return elements
 
-    def _values(self, at: Step | Loop, index: Index, domain: _Domain) -> Integers | None:
+    def values(self, at: Step | Loop, index: Index, domain: Domain) -> Integers | None:
         """Return the value of an index at each iteration; None if a table is unknown."""
         if index in self.known:
             return self.known[index]
-        found: Integers | None = np.full(domain.count, index.base, np.int64)
+        found: Integers | None = np.full(domain.size, index.base, np.int64)
         assert found is not None
         for var, stride in index.terms:
-            if var not in domain.values:
+            if var not in domain.at:
                 raise VerificationError(f"{at} uses {var}, which no enclosing loop binds")
-            found += stride * domain.values[var]
+            found += stride * domain.at[var]
         if index.via:
-            elements = self._elements(at, index.via, domain)
+            elements = self.elements(at, index.via, domain)
             data = index.via.array.data
             if data is None or elements is None:
                 found = None
@@ -302,21 +305,21 @@ class _Verifier:
         return found
 
 
-def _within(domain: _Domain, var: Var, extents: Integers) -> _Domain:
+def within(domain: Domain, var: Var, extents: Integers) -> Domain:
     """Return the iterations of a loop inside others, or a sample if they are too many."""
-    at, is_sampled = domain.values, domain.is_sampled
+    at, is_sampled = domain.at, domain.is_sampled
     if int(extents.sum()) > MAX_ITERATIONS:
         is_sampled = True
-        rows = np.unique(np.linspace(0, domain.count - 1, 256).astype(np.int64))
+        rows = np.unique(np.linspace(0, domain.size - 1, 256).astype(np.int64))
         at, extents = {v: x[rows] for v, x in at.items()}, extents[rows]
     if is_sampled and int(extents.sum()) > MAX_ITERATIONS:
-        ends = [np.unique(np.r_[:n][: _ENDS].tolist() + np.r_[:n][-_ENDS:].tolist()) for n in extents]
+        ends = [sorted({*range(n)[:_ENDS], *range(n)[-_ENDS:]}) for n in extents.tolist()]
         counts = np.array([len(x) for x in ends])
-        values = np.concatenate(ends).astype(np.int64)
+        values = np.array([k for x in ends for k in x], np.int64)
     else:
         counts, values = extents, stretches(np.zeros_like(extents), extents)
     inside = {v: np.repeat(x, counts) for v, x in at.items()}
-    return _Domain({**inside, var: values}, len(values), is_sampled)
+    return Domain({**inside, var: values}, len(values), is_sampled)
 
 
 def _bounds(x: Access) -> list[tuple[int, int]]:
@@ -329,119 +332,6 @@ def _element(array: Array, elements: Integers) -> str:
     return f"{array}[{', '.join(map(str, at))}]"
 
 
-def _where(domain: _Domain, k: int) -> str:
-    at = [f"{v} = {x[k]}" for v, x in domain.values.items()]
+def _where(domain: Domain, k: int) -> str:
+    at = [f"{v} = {x[k]}" for v, x in domain.at.items()]
     return f", {', '.join(at)}" if at else ""
-
-
-# Memory layout ----------------------------------------------------------------------------------
-
-
-def checked_layout(program: Program, body: Body, layout: Plan) -> None:
-    """Verify the memory layout of scheduled loops if SCALARGRAD_VERIFY=1.
-
-    Raises
-    ------
-    VerificationError
-        If it is invalid.
-    """
-    if is_verifying():
-        verify_layout(body, layout)
-    for observe in LAYOUT_OBSERVERS:
-        observe(program, body, layout)
-
-
-def verify_layout(body: Body, layout: Plan) -> None:
-    """Raise an error if arrays overlap in memory, or an address is outside of its array.
-
-    Sums without terms are stored, too: their addresses are among those checked. All arrays in
-    memory are alive until the last statement, but for buffers, which keep the elements of the
-    iterations that run together.
-
-    Raises
-    ------
-    VerificationError
-        Names the array and its addresses.
-    """
-    stop, before = 0, "the start"
-    for array in sorted(layout.offsets, key=lambda a: (layout.offsets[a], _last(a, layout))):
-        first = layout.offsets[array]
-        if first < stop:
-            raise VerificationError(f"{array} at {first} overlaps {before}, which ends at {stop}")
-        stop, before = max(stop, _last(array, layout) + 1), array.name
-        span = 0
-        for stride, size in sorted(zip(layout.strides[array], _shape(array, layout), strict=True)):
-            if size > 1 and stride <= span:
-                raise VerificationError(f"elements of {array} share addresses: {layout.strides}")
-            span += stride * max(size - 1, 0)
-    cells = [x.cell for x in layout.displacements]
-    if len({*cells}) < len(cells) or any(x < stop for x in cells):
-        raise VerificationError(f"displacements at {cells} overlap arrays, which end at {stop}")
-    if max([stop, *(x + 1 for x in cells)]) > layout.cells:
-        raise VerificationError(f"{before} ends at {stop}, memory at {layout.cells}")
-    writers: dict[Array, int] = {}
-    for step, loops in within_loops(body):
-        writers[step.out.array] = writers.get(step.out.array, 0) + 1
-        for x in (step.out, *step.reads()):
-            if x.array in layout.buffers:
-                _verify_buffer(step, x, loops, layout.buffers[x.array])
-        _verify_sum(step, loops, layout)
-    for array, count in writers.items():
-        if array not in layout.offsets and (count > 1 or array.kind != "temp"):
-            raise VerificationError(f"{array} is not in memory, and no single register holds it")
-
-
-def _shape(array: Array, layout: Plan) -> tuple[int, ...]:
-    """Return the shape of an array in memory."""
-    buffer = layout.buffers.get(array)
-    if buffer is None:
-        return array.shape
-    return (*array.shape[: buffer.place], buffer.size, *array.shape[buffer.place + 1 :])
-
-
-def _last(array: Array, layout: Plan) -> int:
-    """Return the address of the last element of an array."""
-    pairs = zip(_shape(array, layout), layout.strides[array], strict=True)
-    return layout.offsets[array] + sum(max(n - 1, 0) * stride for n, stride in pairs)
-
-
-def _verify_buffer(step: Step, x: Access, loops: Sequence[Loop], buffer: Buffer) -> None:
-    """Check that a buffer has an element for each iteration that runs at once."""
-    own = next((loop for loop in loops if loop.var is buffer.var), None)
-    if own is None:
-        raise VerificationError(f"{step} accesses {x.array} outside of the loop of its buffer")
-    jam = own.jam if isinstance(own, ScheduledLoop) else 1
-    blocks = buffer.block.extent.base if buffer.block else 1
-    if buffer.size < CLASSES * jam * blocks:
-        raise VerificationError(
-            f"{x.array} has a buffer of {buffer.size}, {CLASSES * jam * blocks} run at once"
-        )
-
-
-def _verify_sum(step: Step, loops: Sequence[Loop], layout: Plan) -> None:
-    """Check the addresses at which a sum is stored, and that one that grows in memory is cleared."""
-    out = step.out
-    if step.how == SET or out.array not in layout.offsets:
-        return
-    program, domain = Program([out.array, *(x.array for x in out.tables)], []), _Domain({}, 1, False)
-    verifier = _Verifier(program)
-    every = domain
-    for loop in loops:
-        tables = [loop.var.extent.via] if loop.var.extent.via else []
-        verifier.arrays |= {y.array for x in tables for y in (x, *x.tables)}
-        verifier.known = {}
-        extents = verifier._values(loop, loop.var.extent, every)
-        if extents is None:
-            return
-        every = _within(every, loop.var, extents.clip(0))
-        if loop.var in out.variables and every.values.keys() - domain.values.keys() == {loop.var}:
-            domain = every  # no loop of the sum encloses this one
-    verifier.known = {}
-    if domain.values.keys() >= out.variables:
-        elements = verifier._elements(step, out, domain)
-        if elements is None or len(np.unique(elements)) == domain.count:
-            return
-    elif all(v.extent.variables <= out.variables for v in out.variables):
-        return  # a loop of the sum encloses loops over its elements: no code is emitted
-    if out.array not in layout.cleared:
-        raise VerificationError(f"{step} adds to {out.array} in memory, which is not cleared")
