@@ -270,17 +270,19 @@ class Verifier:
             raise VerificationError(f"{at} accesses {x.array} of shape {x.array.shape} by {x}")
         found: Integers | int | None = 0
         for index, size in zip(x.indices, x.array.shape, strict=True):
-            values = self.values(at, index, domain)
+            is_number = not (index.terms or index.via)
+            values = index.base if is_number else self.values(at, index, domain)
             if values is None:
                 found = None
                 continue
-            if len(values) and (values.min() < 0 or values.max() >= size):
-                k = int(np.flatnonzero((values < 0) | (values >= size))[0])
+            if domain.size and not _is_inside(values, size):
+                every = np.broadcast_to(values, domain.size)
+                k = int(np.flatnonzero((every < 0) | (every >= size))[0])
                 raise VerificationError(
-                    f"{at} accesses {x} at {index} = {values[k]} of {size}{_where(domain, k)}"
+                    f"{at} accesses {x} at {index} = {every[k]} of {size}{_where(domain, k)}"
                 )
             found = None if found is None else found * size + values
-        elements = np.zeros(domain.size, np.int64) if isinstance(found, int) else found
+        elements = np.full(domain.size, found) if isinstance(found, int) else found
         self.known[x] = elements
         return elements
 
@@ -320,6 +322,12 @@ def within(domain: Domain, var: Var, extents: Integers) -> Domain:
         counts, values = extents, stretches(np.zeros_like(extents), extents)
     inside = {v: np.repeat(x, counts) for v, x in at.items()}
     return Domain({**inside, var: values}, len(values), is_sampled)
+
+
+def _is_inside(values: Integers | int, size: int) -> bool:
+    if isinstance(values, int):
+        return 0 <= values < size
+    return bool(values.min() >= 0 and values.max() < size)
 
 
 def _bounds(x: Access) -> list[tuple[int, int]]:
