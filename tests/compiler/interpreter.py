@@ -17,10 +17,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-
-from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.nests.distances import adds_loop_by_loop
-from scalargrad.compiler.nests.equations import (
+from numpy.typing import NDArray
+from tests.compiler.nests import (
     ADD,
     CLASSES,
     SEQUENTIAL,
@@ -30,13 +28,16 @@ from scalargrad.compiler.nests.equations import (
     Body,
     Index,
     Loop,
+    Operation,
     Program,
     Step,
     Var,
+    adds_loop_by_loop,
 )
-from scalargrad.errors import TraceError
-from scalargrad.table.operation import Operation
 
+from scalargrad import TraceError
+
+Floats = NDArray[np.float64]
 #: A cell: its array and its place among the array's numbers.
 Address = tuple[Array, int]
 Apply = Callable[..., float]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from tests.compiler.interpreter import fma, interpret
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
@@ -103,10 +102,8 @@ __all__ = [
     "checked_layout",
     "computes",
     "contract",
-    "fma",
     "gradient",
     "in_blocks",
-    "interpret",
     "machine_code",
     "numpy_code",
     "operation_of",
