@@ -41,6 +41,23 @@ def test_an_undefined_input_is_explained_and_the_last_valid_state_kept(read: Rea
     assert page.nodes["x"][0] == "= 4"
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_slider_stays_while_its_box_is_written_in(width: int, read: Read) -> None:
+    """So that who types 2 can slide on; a number of many digits needs its room until Enter."""
+    x, y = Value(1.0 / 3.0, "x"), Value(2.0, "y")
+    page = read(walk(labelled(x * y, "f")), viewport={"width": width, "height": 844})
+    if width == 390:
+        page.button("Inputs").click()
+    page.write("x", "2")
+    slider = page.page.get_by_role("slider", name="x, slider")
+    slider.click(trial=True)  # nothing lies over it
+    page.write("x", "2.000000000000001")
+    assert page.box("x").bounding_box()["width"] > 190
+    page.press("Enter")
+    slider.click()
+    assert page.nodes["x"][0] == "= 0"
+
+
 def test_inputs_are_fixed_where_python_would_have_to_be_called(read: Read) -> None:
     """A custom operation is a gate; the page says why nothing moves."""
 

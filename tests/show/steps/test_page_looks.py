@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.seen import LOOKS, unseen_controls
 
 from scalargrad import Parameter, Value, dot, log, sigmoid, softmax, tanh
 from scalargrad import sum as add_up
@@ -192,6 +193,22 @@ def test_axe_finds_no_accessibility_violation(
     page.graph.get_by_role("button").first.focus()
     page.press("Enter")
     assert axe(page.page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_every_control_of_a_step_page_is_seen(look: dict[str, Any], read: Read) -> None:
+    """At a wire, predicting, in the layer view with folds, with everything under More."""
+    for make, fragment in (
+        (regularised, "#step=9"),
+        (lambda: network((6, 1), inputs=3), "#step=14&view=layer"),
+    ):
+        page = read(make(), fragment, limit=10, **look)
+        page.button("More ▾").click()
+        if page.button("Inputs").is_visible():
+            page.button("Inputs").click()
+        assert unseen_controls(page.page, 45) == []
+        page.press("p")
+        assert unseen_controls(page.page, 45) == []
 
 
 # A phone ----------------------------------------------------------------------------------------

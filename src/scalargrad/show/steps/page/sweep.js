@@ -116,18 +116,21 @@ function linked(node) {
 // What a comparison gives at the numbers of nodes: 1, 0 or undefined.
 const comparedAt = ({ terms }, data) => evaluate(terms, (i) => data[i], same, numberResult).at(-1);
 
+// How to get the graph of the other branch; the playground gives its frame a name.
+const AGAIN = window.name === "playground" ? "Change the number in the program and press Run" : "Run walk again";
+
 // Say that another branch would be taken at the inputs as they are, or might be; "" where it would not.
 function branchNote({ data, flips: [first, ...others] }) {
   if (!first) {
     if (!recorded.unknown || !areMoved()) return "";
-    return `The program might take another branch here: it made ${counted(recorded.unknown, "comparison")} that this page cannot repeat. Run walk again to be sure.`;
+    return `The program might take another branch here: it made ${counted(recorded.unknown, "comparison")} that this page cannot repeat. ${AGAIN} to be sure.`;
   }
   const { written, outcome } = first;
   const at = (numbers) => TEXT.fill([written], (i) => number(numbers[i]));
   const now = comparedAt(first, data) === undefined ? "undefined" : String(!outcome);
   const changed = `${TEXT.fill([written], (i) => nodes[i].word)} was ${outcome} and is now ${now} (${at(recordedSweep.data)}, now ${at(data)})`;
   const more = others.length ? `; ${counted(others.length, "other comparison")} changed too` : "";
-  return `The program would take the other branch here: ${changed}${more}. Run walk again.`;
+  return `The program would take the other branch here: ${changed}${more}. ${AGAIN}.`;
 }
 
 const TAKEN_AWAY = ["export", "print-steps", "worksheet", "moodle"];
