@@ -61,6 +61,17 @@ class Sweep {
     return at < 0 ? null : { node: steps[at].parent, at };
   }
 
+  // For each node that a gate at a kink or jump is computed from, that gate.
+  get kinks() {
+    if (this.beyond) return this.beyond;
+    this.beyond = [];
+    for (let i = root; i >= 0; i -= 1) {
+      const beyond = nodes[i].gate && gateAt(this, i).isAtKink ? i : this.beyond[i];
+      if (beyond !== undefined) for (const link of linked(nodes[i])) this.beyond[link.node] = beyond;
+    }
+    return this.beyond;
+  }
+
   // The sum of the first terms of a node's gradient, in the order in which they arrive.
   total(node, arrived = Infinity) {
     let sum = 0;

@@ -32,7 +32,7 @@ function remarks(sweep, step, notation) {
   const found = {
     seed: () => recorded.announced[notation].map((text) => ["fan-out", text]),
     forward: () => [["held", heldNote(step)], alarm],
-    backward: () => [["pattern", patternNote(sweep, step, notation)], ["sum", sumNote(sweep, step, notation)], ["nudge", nudgeNote(sweep, step)], alarm],
+    backward: () => [["pattern", patternNote(sweep, step, notation)], ["kink", kinkNote(sweep, step)], ["sum", sumNote(sweep, step, notation)], ["nudge", nudgeNote(sweep, step)], alarm],
   }[step.phase]();
   return found.filter(([, text]) => text);
 }
@@ -87,6 +87,20 @@ function share(local, upstream) {
   return TEXT.product(TEXT.factor(local), upstream);
 }
 
+// Why a local derivative is a convention: its gate is at a kink or jump.
+function kinkNote(sweep, step) {
+  if (step.phase !== "backward") return "";
+  const gate = gateAt(sweep, step.node);
+  const { local } = sweep.factors(step);
+  if (!Number.isFinite(local) || !gate.isAtKink) return "";
+  const read = [...new Set(linked(nodes[step.node]).map((link) => link.node))];
+  const place = read.map((i) => `${nodes[i].name} ${equalTo(sweep.data[i])}`).join(", ");
+  return say("kink", { gate: gate.gate.shown, place, local: number(local) });
+}
+
+// The different remarks on kinks at a stop of many steps.
+const kinkNotes = (stop) => [...new Set(stop.map((k) => kinkNote(state.sweep, steps[k])).filter(Boolean))].slice(0, MOST_NAMES);
+
 // The sum so far of a gradient that several wires contribute to.
 function sumNote(sweep, { parent, arrived, expected }, notation) {
   if (expected < 2) return "";
@@ -106,6 +120,8 @@ function undefinedNote({ node, operands }) {
 // What a complete gradient of an input means: nudge x by +0.01: the gradient foretells that f changes by -0.04.
 function nudgeNote(sweep, { parent: leaf, arrived, expected }) {
   if (nodes[leaf].gate || arrived < expected) return "";
+  const kink = sweep.kinks[leaf];
+  if (kink !== undefined) return say("no nudge", { leaf: nodes[leaf].name, gate: gateAt(sweep, kink).gate.shown });
   const nudge = nudgeOf(sweep.data[leaf]);
   const change = nudge * sweep.total(leaf);
   if (!Number.isFinite(change) || !Number.isFinite(sweep.data[root])) return "";
