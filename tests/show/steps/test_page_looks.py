@@ -134,6 +134,19 @@ def test_names_have_true_indices_and_long_ones_stand_whole(read: Read) -> None:
     assert page.page.get_by_role("slider", name=re.compile(long)).count() == 1
 
 
+def test_a_power_in_a_label_is_raised_everywhere(read: Read) -> None:
+    """In the heading, the drawing, the panel and the inputs."""
+    x = Value(3.0, "x^2")
+    page = read(walk(labelled(labelled(x * 2.0, "sigma^2") * x, "f")))
+    page.press("End")
+    everything = page.page.locator("body").inner_text() + page.page.title()
+    assert "^2" not in everything
+    assert "^2" not in "".join(page.drawn)
+    for name in ("x²", "σ²"):
+        assert any(text.startswith(name) for text in page.drawn)
+    assert "(σ²)" in page.page.locator(".expression").inner_text()
+
+
 ARROW = """() => {
   scalargrad.goTo(5);
   const arrow = document.querySelector(".arrow");

@@ -19,6 +19,7 @@ from scalargrad.value import Value
 #: The most comparisons that a page repeats at every move.
 _MOST_COMPARISONS = 10_000
 _JOINING = set(" +-−*·/^=<>,|")
+_RAISED = tuple("⁰¹²³⁴⁵⁶⁷⁸⁹")
 _INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])|(?<=_)\w+(,\d+)+$")  # that of w[0,1] joins nothing
 
 
@@ -166,5 +167,5 @@ def _in_order(graph: ShownGraph) -> list[Value]:
 def _word(name: str) -> str:
     """Return a name as a formula takes it, in parentheses if it could be read as several."""
     enclosed = name.startswith("(") and name.find(")") == len(name) - 1
-    joined = _JOINING.intersection(_INDEX.sub("", name))
+    joined = _JOINING.intersection(_INDEX.sub("", name)) or name.endswith(_RAISED)  # ∂f/∂(x²)
     return f"({name})" if joined and not enclosed else name

@@ -30,11 +30,30 @@ function listed(words) {
 function remarks(sweep, step, notation) {
   const alarm = ["alarm", sweep.alarm && steps[sweep.alarm.at] === step && alarmText(sweep)];
   const found = {
-    seed: () => recorded.announced[notation].map((text) => ["fan-out", text]),
+    seed: () => (state.view === "layer" ? fanOutsOfLayers(notation) : recorded.announced[notation]).map((text) => ["fan-out", text]),
     forward: () => [["held", heldNote(step)], alarm],
     backward: () => [["pattern", patternNote(sweep, step, notation)], ["kink", kinkNote(sweep, step)], ["sum", sumNote(sweep, step, notation)], ["nudge", nudgeNote(sweep, step)], alarm],
   }[step.phase]();
   return found.filter(([, text]) => text);
+}
+
+// Announce the gradients that will be sums of what several layers and gates pass on; what units of one
+// layer do is one product of matrices.
+function fanOutsOfLayers(notation) {
+  const isLayer = stopsOf.layer.map((stop) => Boolean(layerOf(stop)));
+  const terms = nodes.map(() => new Map()); // by stop, how many
+  for (const [k, { phase, parent }] of steps.entries()) {
+    const at = ranks.layer[k];
+    if (phase === "backward") terms[parent].set(at, isLayer[at] ? 1 : (terms[parent].get(at) ?? 0) + 1);
+  }
+  const found = nodes.flatMap(({ name }, i) => {
+    const count = [...terms[i].values()].reduce((sum, x) => sum + x, 0);
+    const layersRead = [...terms[i].keys()].filter((at) => isLayer[at]).length;
+    const readers = [[layersRead, "layer"], [terms[i].size - layersRead, "gate"]].filter(([n]) => n).map((words) => counted(...words));
+    return count < 2 ? [] : [`${name} feeds ${readers.join(" and ")}; ${signal(i, TEXT, notation)} needs ${count} terms`];
+  });
+  const rest = found.length - MOST_NAMES;
+  return rest > 0 ? [...found.slice(0, MOST_NAMES), `and ${rest} more that fan out`] : found;
 }
 
 const notes = (...at) => remarks(...at).map(([, text]) => text);
