@@ -128,7 +128,7 @@ def test_matrices_are_called_equal_only_where_they_are(
 
 
 def test_the_seed_of_the_layer_view_counts_layers(read: Read) -> None:
-    """Inputs of a first layer feed it once, whatever its units; what two parts read has two terms."""
+    """Inputs of a first layer feed it once, whatever its units; what two read has two terms."""
     page = at_layer(read(three_layers()), 7)
     assert page.says.startswith("seed")
     assert "feeds" not in page.says

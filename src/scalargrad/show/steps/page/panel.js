@@ -102,14 +102,14 @@ function explain(step) {
   if (asksLocal(step)) return said;
   if (state.question?.step === step && !isAsked) said.push(...replies());
   const shown = remarks(sweep, step, notation).filter(([kind]) => !isAsked || kind === "pattern");
-  return [...said, ...shown.flatMap(([kind, text]) => remark(step, kind, text))];
+  return [...said, ...shown.map(([kind, text]) => remark(step, kind, text))];
 }
 
-// A remark, and what the name in it means.
+// A remark, and what the name in it means; columns keep them together.
 function remark(step, kind, text) {
   const name = kind === "sum" && step.arrived === step.expected ? "adder" : kind === "pattern" ? text.split(":")[0] : "";
   const meaning = PATTERNS[name] ? [element("p", { class: "meaning" }, PATTERNS[name])] : [];
-  return [element("p", { class: kind === "alarm" ? "alarm-note" : `note ${kind}` }, text), ...meaning];
+  return element("div", {}, element("p", { class: kind === "alarm" ? "alarm-note" : `note ${kind}` }, text), ...meaning);
 }
 
 // The inputs one below the other, each with its number.
