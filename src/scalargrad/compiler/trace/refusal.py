@@ -42,7 +42,7 @@ REFUSALS = {
     ),
     "junction": (
         "&, | or ^ was taken of a number",
-        "join comparisons, as in (a > 0) & (b > 0); a number whose bits count is a static argument",
+        "write a power as x**2; join comparisons: (a > 0) & (b > 0); bits need a static argument",
     ),
     "data read": (
         ".data was read",
