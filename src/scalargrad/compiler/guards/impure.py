@@ -56,7 +56,7 @@ FUNCTIONS = (
     ("pandas", READ, "read_csv read_excel read_json read_parquet"),
     ("csv", READ, "field_size_limit"),
     ("importlib", READ, "reload"),
-    ("gc", READ, "get_count get_objects get_stats get_threshold isenabled"),
+    ("gc", READ, "get_count get_objects get_stats get_threshold"),
     ("locale", READ, "getlocale localeconv"),
     ("random", READ, "getstate"),
     ("shutil", READ, "disk_usage get_terminal_size which"),

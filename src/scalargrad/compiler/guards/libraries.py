@@ -35,11 +35,16 @@ _HEAP_TYPE, _IMMUTABLE_TYPE = 1 << 9, 1 << 8
 _known: WeakKeyDictionary[ModuleType, bool] = WeakKeyDictionary()
 
 
+@functools.cache
+def is_installed_file(file: str) -> bool:
+    """Return True if a source file is of an installed package."""
+    return not _INSTALLED.isdisjoint(Path(file).parts)
+
+
+@functools.cache
 def is_library_file(file: str) -> bool:
     """Return True if a source file is the standard library's, this package's or installed."""
-    if not _INSTALLED.isdisjoint(Path(file).parts):
-        return True
-    return file.startswith((_PACKAGE, *_STANDARD))
+    return is_installed_file(file) or file.startswith((_PACKAGE, "<frozen ", *_STANDARD))
 
 
 def is_library_module(module: ModuleType | None) -> bool:

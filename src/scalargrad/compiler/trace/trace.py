@@ -415,10 +415,11 @@ class Trace(Recorder):
 
     # Classes ----------------------------------------------------------------------------------
 
-    def eager_class(self, x: Traced) -> type:
+    def eager_class(self, x: Traced, or_else: type | None = None) -> type:
         """Return the class of a number in eager evaluation; a later call must have the same.
 
-        Of integers, a result may be an integer or not: only that of floats is known.
+        Of integers, a result may be an integer or not: only that of floats is known. The answer to
+        installed packages, which seldom depend on it, is then `or_else`; user code is refused.
         """
         node = x.index
         self.questions += 1
@@ -436,6 +437,8 @@ class Trace(Recorder):
         if types <= {float}:
             return float
         if not (types <= {float, np.float64} and ops <= _OF_NUMPY):
+            if or_else is not None:
+                return or_else
             self.refused("class")
         return np.float64
 
