@@ -108,6 +108,7 @@ _NAMED = {
     "inspect": "getmodule currentframe stack",
 }
 _PATHS = {f"{module}.{x}" for module, _, names in FUNCTIONS for x in names.split()}
+_PATHS |= {f"{owner}.{x}" for owner, _, names in METHODS for x in names.split()}
 _PATHS |= {"posix." + x.removeprefix("os.") for x in _PATHS if x.startswith("os.")}
 _PATHS |= {f"{module}.{x}" for module, names in _NAMED.items() for x in names.split()}
 _PATHS |= {"_decimal.getcontext"}

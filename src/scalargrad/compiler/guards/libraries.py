@@ -32,6 +32,8 @@ _STANDARD = tuple(
 _INSTALLED = {"site-packages", "dist-packages"}
 #: Flags of classes, from CPython's object.h: made at run time; cannot be changed.
 _HEAP_TYPE, _IMMUTABLE_TYPE = 1 << 9, 1 << 8
+#: Maximum number of classes about which one fact is kept.
+CLASSES = 1024
 _known: WeakKeyDictionary[ModuleType, bool] = WeakKeyDictionary()
 
 
@@ -100,4 +102,4 @@ def _is_of_library(kind: type) -> bool:
 
 
 #: Return True if a class is a library's: written in C, or found in its module by its name.
-is_of_library: Callable[[type], bool] = functools.cache(_is_of_library)
+is_of_library: Callable[[type], bool] = functools.lru_cache(CLASSES)(_is_of_library)

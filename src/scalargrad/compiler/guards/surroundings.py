@@ -13,7 +13,7 @@ import sys
 from abc import get_cache_token
 from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from itertools import chain, count, repeat
 from operator import attrgetter, not_
 from types import FunctionType, ModuleType
@@ -29,6 +29,7 @@ from scalargrad.compiler.guards.comparable import (
     itself,
 )
 from scalargrad.compiler.guards.libraries import (
+    CLASSES,
     is_library_function,
     is_library_module,
     is_of_library,
@@ -549,7 +550,9 @@ class Walk:
         """Go on to members of a user's module: those that code names, or all but special ones."""
         space = vars(x)
         names = ["__getattr__", *self.names.names]
-        is_whole = self.names.unnamed and id(x) in self.names.modules
+        owner = self.place[0] if self.place else None
+        is_named = isinstance(owner, FunctionType) and id(x) not in self.names.modules
+        is_whole = self.names.unnamed and not is_named
         if is_whole:
             names += [name for name in space if not is_special(name)]
             self._fact(len, space)
@@ -561,6 +564,8 @@ class Walk:
         if edges.holds_functions(x):
             self.rereading.held(edges.functions_of, x)
             self._push_inside(edges.functions_of(x))
+            if edges.is_function_of_arrays(kind) and own_space(x):
+                self._attributes_beside(x)
         elif is_of_library(kind) and edges.is_wrapper(x):
             self._wrapper(x)
         elif has_followed_attributes(kind):
@@ -717,7 +722,7 @@ class Walk:
         self._push(x, {name: own[name] for name in names})
 
 
-@cache
+@lru_cache(CLASSES)
 def _is_users_object(kind: Any) -> bool:
     """Return whether objects of a class are a user's, known by their attributes."""
     return is_plain_object(kind) and not is_of_library(kind)

@@ -53,6 +53,10 @@ REFUSALS = {
         "the label of a Value was read",
         "pass what it says as a static argument, as in jit(f, static_argnames='name')",
     ),
+    "own attribute": (
+        "an attribute that you gave to a Value was read",
+        "pass it as an argument of its own",
+    ),
     "given": (
         "Value(data, children, local_grads) made a node",
         "declare the operation, with a formula for its derivative, by scalargrad.custom_op",

@@ -59,6 +59,12 @@ class Traced(Value):
             return type(self)
         return self.trace.eager_class(self, or_else=type(self) if is_installed_file(file) else None)
 
+    def __getattr__(self, name: str) -> NoReturn:
+        """Refuse to read an attribute that a Value among the arguments has, as a user's own."""
+        if name in self.trace.attributes_given:
+            self._refuse("own attribute")
+        raise AttributeError(f"a Value has no attribute {name!r}")
+
     def _apply(self, op: Operation, operands: tuple[Any, ...], _checked: bool = True) -> Value:
         made: Value = in_force(self).node(op, operands)
         return made
