@@ -1167,6 +1167,15 @@ RULES: dict[str, tuple[str, str, list[str]]] = {
     "unread log": ("class A:\n    k = 2.0\n    log = []\nO = A()", "x * O.k", ["A.log.append(1)", "O.k = 5.0"]),
 }  # fmt: skip
 
+#: Names, texts, annotations and bases of functions and classes, which are taken to stay.
+TAKEN_TO_STAY = {
+    "rule: " + name
+    for name in (
+        "__name__", "__doc__", "docstring", "__annotations__", "get_type_hints", "qualname",
+        "class name", "repr of a class", "module's name", "__bases__", "__mro__ by name",
+    )
+}  # fmt: skip
+
 #: Modules named like those of the standard library, with a global ``k`` and functions.
 LIBRARY_NAMES = [
     "profile", "sched", "this", "cProfile", "trace", "chunk", "imghdr", "sndhdr", "nntplib",

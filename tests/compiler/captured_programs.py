@@ -23,14 +23,98 @@ from tests.compiler.captured_parts import (
     PLACES,
     ROUTES,
     Leaf,
-    Route,
 )  # fmt: skip
 
 #: Number of calls of each program; a change is made before each but the first.
 CALLS = 4
 
 #: Modules that a program imports if it names them.
-MODULES = ["abc", "argparse", "ast", "asyncio", "builtins", "calendar", "cmd", "codecs", "collections", "concurrent.futures", "configparser", "contextlib", "contextvars", "copy", "csv", "dataclasses", "datetime", "decimal", "email.message", "email.utils", "enum", "fractions", "functools", "gc", "gettext", "glob", "graphlib", "gzip", "html.parser", "http.cookies", "importlib", "inspect", "io", "itertools", "json", "linecache", "locale", "logging", "mailbox", "math", "mmap", "multiprocessing", "numbers", "operator", "optparse", "os", "pathlib", "pickle", "pprint", "queue", "random", "re", "secrets", "shelve", "shlex", "shutil", "signal", "socket", "sched", "sqlite3", "statistics", "string", "struct", "subprocess", "sys", "tarfile", "tempfile", "textwrap", "threading", "time", "timeit", "tomllib", "types", "typing", "unicodedata", "unittest", "unittest.mock", "urllib.request", "uuid", "warnings", "weakref", "xml.etree.ElementTree", "zipfile", "zlib"]
+MODULES = [
+    "abc",
+    "argparse",
+    "ast",
+    "asyncio",
+    "builtins",
+    "calendar",
+    "cmd",
+    "codecs",
+    "collections",
+    "concurrent.futures",
+    "configparser",
+    "contextlib",
+    "contextvars",
+    "copy",
+    "csv",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "email.message",
+    "email.utils",
+    "enum",
+    "fractions",
+    "functools",
+    "gc",
+    "gettext",
+    "glob",
+    "graphlib",
+    "gzip",
+    "html.parser",
+    "http.cookies",
+    "importlib",
+    "inspect",
+    "io",
+    "itertools",
+    "json",
+    "linecache",
+    "locale",
+    "logging",
+    "mailbox",
+    "math",
+    "mmap",
+    "multiprocessing",
+    "numbers",
+    "operator",
+    "optparse",
+    "os",
+    "pathlib",
+    "pickle",
+    "pprint",
+    "queue",
+    "random",
+    "re",
+    "secrets",
+    "shelve",
+    "shlex",
+    "shutil",
+    "signal",
+    "socket",
+    "sched",
+    "sqlite3",
+    "statistics",
+    "string",
+    "struct",
+    "subprocess",
+    "sys",
+    "tarfile",
+    "tempfile",
+    "textwrap",
+    "threading",
+    "time",
+    "timeit",
+    "tomllib",
+    "types",
+    "typing",
+    "unicodedata",
+    "unittest",
+    "unittest.mock",
+    "urllib.request",
+    "uuid",
+    "warnings",
+    "weakref",
+    "xml.etree.ElementTree",
+    "zipfile",
+    "zlib",
+]
 _HOLE = re.compile(
     r"\$(?P<body>body)(?P<depth>\d+)|\$(reversed|in_place|methods|inner|form|head|tail|bases|"
     r"new|use|k|n|o|v)"
@@ -88,7 +172,18 @@ def imports(source: str) -> str:
         lines.append("import numpy as np")
     if re.search(r"\bsg\b", source):
         lines.append("import scalargrad as sg")
-    names = ["Parameter", "Value", "custom_vjp", "drawn", "grad", "jit", "nn", "optim", "scan", "vmap"]
+    names = [
+        "Parameter",
+        "Value",
+        "custom_vjp",
+        "drawn",
+        "grad",
+        "jit",
+        "nn",
+        "optim",
+        "scan",
+        "vmap",
+    ]
     used = [name for name in names if re.search(rf"\b{name}\b", source)]
     if used:
         lines.append(f"from scalargrad import {', '.join(used)}")
@@ -149,30 +244,38 @@ def _of_parts(r: random.Random) -> Program:
     leaf_name = route.leaf or _chosen(r, LEAVES, "number", 0.2 if unusual == 2 else 0.7)
     form = _chosen(r, FORMS, "jit", 0.2 if unusual == 3 else 0.85)
     name_kind = _chosen(r, NAME_EXPRESSIONS, "f-string", 0.2) if "$n" in f"{route}" else "literal"
-    return compose(r, route_name, kind, place, leaf_name, form, name_kind, k)
+    return compose(
+        r, k, route=route_name, kind=kind, place=place, leaf=leaf_name, form=form, name=name_kind
+    )
 
 
 def compose(
-    r: random.Random, route_name: str, kind: str, place: str, leaf_name: str, form: str,
-    name_kind: str, k: str,
-) -> Program:  # fmt: skip
+    r: random.Random,
+    k: str,
+    *,
+    route: str,
+    kind: str,
+    place: str,
+    leaf: str,
+    form: str = "jit",
+    name: str = "literal",
+) -> Program:
     """Return a program of named parts; the rest is drawn."""
-    route: Route = ROUTES[route_name]
-    leaf: Leaf = LEAVES[leaf_name]
+    reads, held = ROUTES[route], LEAVES[leaf]
     cut = r.randrange(1, len(k)) if len(k) > 1 else 0
-    n, lines, setup = NAME_EXPRESSIONS[name_kind]
-    first = r.choice(leaf.first)
+    n, lines, setup = NAME_EXPRESSIONS[name]
+    first = r.choice(held.first)
     expression, around = PLACES[place]
     holes = {
         "k": k, "head": k[:cut], "tail": k[cut:], "reversed": k[::-1], "n": n, "o": expression,
         "v": first, "inner": r.choice(INNER), "form": FORMS[form],
-        "use": r.choice(leaf.uses) if r.random() < 0.6 or leaf_name != "number" else "x * r",
+        "use": r.choice(held.uses) if r.random() < 0.6 or leaf != "number" else "x * r",
     }  # fmt: skip
-    final = route.use or "$use"
+    final = reads.use or "$use"
     body = [lines] if "{t}" in n or " t" in n else []
-    body += [*filter(None, [route.lines, f"r = {route.read}", f"return {final}"])]
+    body += [*filter(None, [reads.lines, f"r = {reads.read}", f"return {final}"])]
     holes["body"] = filled("\n".join(body), holes)
-    methods = [route.methods] if route.methods else []
+    methods = [reads.methods] if reads.methods else []
     own = {"self": "@$form\ndef f(self, x):", "self of a bound method": "def plain(self, x):",
            "self that is called": "def __call__(self, x):"}  # fmt: skip
     if place in own:
@@ -180,18 +283,18 @@ def compose(
     holes["methods"] = indent(filled("\n".join(methods), holes), "    ") or "    pass"
     classes, make = OBJECTS[kind]
     parts = [
-        classes, f"def make():\n{indent(make, '    ')}", setup if "$n" in f"{route}" else "",
-        route.setup, around,
+        classes, f"def make():\n{indent(make, '    ')}", setup if "$n" in f"{reads}" else "",
+        reads.setup, around,
     ]  # fmt: skip
-    parts += [helper for call, helper in HELPERS.items() if call in route.read]
+    parts += [helper for call, helper in HELPERS.items() if call in reads.read]
     source = "\n".join(filled(part, holes) for part in parts if part)
     if re.search(r"\b(Inner|Other|times|of_globals|head|FACTOR)\b", source):
         source = OF_LEAVES + source
     for j in range(1, CALLS):
-        source += _change(r, j, leaf, holes, source)
-    named = {"route": route_name, "object": kind, "place": place, "leaf": leaf_name, "form": form}
-    if "$n" in f"{route}":
-        named["name"] = name_kind
+        source += _change(r, j, held, holes, source)
+    named = {"route": route, "object": kind, "place": place, "leaf": leaf, "form": form}
+    if "$n" in f"{reads}":
+        named["name"] = name
     return Program(named, source, arguments(r, form))
 
 
