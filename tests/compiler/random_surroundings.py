@@ -239,13 +239,52 @@ def compared(seed: int) -> tuple[Program | None, str]:
         return program, found
 
 
-def told(seed: int) -> tuple[str, str]:
-    """Return the route of a seed's program, and its source with what each call gave."""
+def report(seed: int) -> str:
+    """Return the source of a seed's program, with what each call gives."""
     program, eager, code, name, folder = runnable(seed)
     lines = [f"{program}"]
     for k, (a, b) in enumerate(zip(eager, run(program, name, folder, code), strict=True)):
         lines.append(f"# call {k}: eager {a.shown}; compiled {b.shown}")
-    return program.route, "\n".join(lines)
+    return "\n".join(lines)
+
+
+class Counts:
+    """Counts of programs by route: all, refused, of what is taken to stay, and wrong seeds."""
+
+    def __init__(self) -> None:
+        self.programs, self.refused, self.stays = Counter[str](), Counter[str](), Counter[str]()
+        self.wrong: dict[str, list[int]] = {}
+        self.left = 0
+
+    def add(self, seed: int, program: Program | None, found: str) -> bool:
+        """Count a program, and return True if it is wrong."""
+        if program is None:
+            self.left += 1
+            return False
+        route = program.route
+        self.programs[route] += 1
+        if found == NOT_COMPARED:
+            self.refused[route] += 1
+        elif found and route in TAKEN_TO_STAY:
+            self.stays[route] += 1
+        elif found:
+            self.wrong.setdefault(route, []).append(seed)
+        return seed in self.wrong.get(route, [])
+
+    def __str__(self) -> str:
+        lines = [f"{'route':44} programs refused differ  seeds"]
+        for route in sorted(self.programs, key=lambda x: (-len(self.wrong.get(x, [])), x)):
+            seeds = self.wrong.get(route, [])
+            numbers = f"{self.programs[route]:8} {self.refused[route]:7} {len(seeds):6}"
+            lines.append(f"{route:44} {numbers}  {' '.join(map(str, seeds[:3]))}".rstrip())
+        total, differ = self.programs.total(), sum(map(len, self.wrong.values()))
+        share = self.refused.total() / max(total, 1)
+        lines.append(
+            f"\n{total:,} programs of {CALLS} calls: {differ} differ, {share:.1%} are refused at "
+            f"every call or not compared; {self.left} seeds draw no program that runs; "
+            f"{self.stays.total()} changes of what is taken to stay are not noticed"
+        )
+        return "\n".join(lines)
 
 
 def search() -> int:
@@ -255,14 +294,9 @@ def search() -> int:
     parser.add_argument("--count", type=int, default=2000, help="number of seeds")
     parser.add_argument("--seconds", type=float, default=math.inf, help="begin no seed after them")
     parser.add_argument("--show", action="store_true", help="print the source of what differs")
-    parser.add_argument("--only", default="", help="routes that contain this text")
+    parser.add_argument("--only", default="", help="text that the route contains")
     options = parser.parse_args()
-    begun = time.monotonic()
-    count: Counter[str] = Counter()
-    refused: Counter[str] = Counter()
-    stays: Counter[str] = Counter()
-    wrong: dict[str, list[int]] = {}
-    left = 0
+    begun, counts = time.monotonic(), Counts()
     for seed in range(options.first, options.first + options.count):
         if time.monotonic() - begun > options.seconds:
             break
@@ -270,35 +304,15 @@ def search() -> int:
             continue
         try:
             program, found = compared(seed)
-        except Exception as error:  # noqa: BLE001 - reported, and the next seed goes on
+        except Exception as error:  # noqa: BLE001 - reported, and the next seed is compared
             program, found = drawn_program(seed), f"{type(error).__name__}: {error}"
-        if program is None:
-            left += 1
-            continue
-        count[program.route] += 1
-        if found == NOT_COMPARED:
-            refused[program.route] += 1
-        elif found and program.route in TAKEN_TO_STAY:
-            stays[program.route] += 1
-        elif found:
-            wrong.setdefault(program.route, []).append(seed)
+        if counts.add(seed, program, found) and program is not None:
             parts = ", ".join(f"{k}: {x}" for k, x in program.parts.items())
             print(f"seed {seed}: {found} ({parts})", flush=True)
             if options.show:
-                print(told(seed)[1], flush=True)
-    total, differ = sum(count.values()), sum(map(len, wrong.values()))
-    print(f"\n{'route':44} programs refused differ  seeds")
-    for route in sorted(count, key=lambda x: (-len(wrong.get(x, [])), x)):
-        seeds = wrong.get(route, [])
-        some = " ".join(map(str, seeds[:3]))
-        print(f"{route:44} {count[route]:8} {refused[route]:7} {len(seeds):6}  {some}")
-    print(
-        f"\n{total:,} programs of {CALLS} calls in {time.monotonic() - begun:.0f} s: "
-        f"{differ} differ, {sum(refused.values()) / max(total, 1):.1%} are refused at every call; "
-        f"{left} seeds draw no program that runs; {sum(stays.values())} changes of what is taken "
-        "to stay are not noticed"
-    )
-    return differ > 0
+                print(report(seed), flush=True)
+    print(f"\n{counts} ({time.monotonic() - begun:.0f} s)")
+    return bool(counts.wrong)
 
 
 if __name__ == "__main__":
