@@ -1083,8 +1083,9 @@ CHANGES: dict[str, str] = {
     "special methods":
         "for n in ('__str__', '__repr__', '__format__'):\n"
         "    setattr(type(o), n, lambda self, *a: '6.0')\n"
-        "for n in ('__float__', '__getitem__', '__neg__', '__call__', '__mul__'):\n"
-        "    setattr(type(o), n, lambda self, *a: 6.0)",
+        "for n in ('__float__', '__neg__', '__call__', '__mul__'):\n"
+        "    setattr(type(o), n, lambda self, *a: 6.0)\n"
+        "type(o).__getitem__ = lambda self, n: [6.0][n] if isinstance(n, int) else 6.0",
     "a property": "type(o).slope = property(lambda self: 6.0)",
     "metaclass attribute": "setattr(type(type(o)), '$k', $new)",
     "nothing": "pass",

@@ -40,7 +40,7 @@ from tests.compiler.search import NOT_COMPARED
 from scalargrad import TraceError, Value, disable_jit, gradients, nn
 
 #: Longest time that one program may take, in seconds.
-PATIENCE = 30
+PATIENCE = 15
 #: Number of redrawn programs before a seed is given up.
 TRIES = 60
 
@@ -54,6 +54,10 @@ class Called:
     before: str
     after: str
     shown: str
+
+
+class Interrupted(BaseException):  # noqa: N818 - no error, and not caught by programs
+    """The program takes too long."""
 
 
 class Skipped(Exception):  # noqa: N818 - no error
@@ -212,7 +216,7 @@ def compared(seed: int) -> tuple[Program | None, str]:
     """Return the program of a seed, and how it differs."""
 
     def interrupted(*_: Any) -> None:
-        raise TimeoutError(f"longer than {PATIENCE} s")
+        raise Interrupted(f"longer than {PATIENCE} s")
 
     with ExitStack() as stack:
         if hasattr(signal, "setitimer"):
@@ -222,10 +226,12 @@ def compared(seed: int) -> tuple[Program | None, str]:
             stack.callback(signal.setitimer, signal.ITIMER_REAL, 0)
         try:
             program, eager, code, name, folder = runnable(seed)
-        except Skipped:
+        except (Skipped, Interrupted):
             return None, NOT_COMPARED
         try:
             compiled = run(program, name, folder, code)
+        except Interrupted:
+            return program, f"takes longer than {PATIENCE} s, and eagerly less"
         except Skipped as skipped:
             return program, f"definitions fail: {skipped}"
         found = differing(program, eager, compiled)
