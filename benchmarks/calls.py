@@ -8,7 +8,8 @@ Contestants take turns in one process, pinned to one core.
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, cast
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from benchmarks.measuring import Run, compiled
 from benchmarks.moons.by_jax import called, in_doubles
 from benchmarks.moons.problem import layers, swept
 from scalargrad import nn
+from scalargrad.compiler.nests import plan
 
 RNG = np.random.default_rng(0)
 
@@ -57,6 +59,29 @@ def nested_lists() -> Comparison:
     }
     compared = [Row("as lists", "np.array of the lists", at_most=3), Row("as an array")]
     return Comparison("5,000 × 10 floats handed over", makers, compared, tolerance=None)
+
+
+def arrays_in_place() -> Comparison:
+    """Add up functions of two arrays of a million floats, read in place or copied first.
+
+    Arrays are copied where too few of their numbers are read for a displacement, which is so of all
+    arrays while ``plan.LARGE`` is infinite.
+    """
+    x, y = RNG.normal(size=(2, 1_000_000))
+
+    def made(minimum: float) -> Run:
+        limits = cast("Any", plan)
+        before, limits.LARGE = limits.LARGE, minimum
+        try:
+            call = compiled(lambda x, y: sum(sg.vmap(lambda a, b: a * b)(x, y)), x, y)
+            call()
+        finally:
+            limits.LARGE = before
+        return call
+
+    makers = {"read in place": lambda: made(plan.LARGE), "copied": lambda: made(math.inf)}
+    rows = [Row("read in place", "copied", at_most=0.5)]
+    return Comparison("The products of two arrays of a million floats", makers, rows)
 
 
 def lengths_in_turn() -> Comparison:
@@ -122,7 +147,7 @@ def long_plain_loop() -> Comparison:
 
 def comparisons() -> Items:
     """Yield what is measured."""
-    yield from (model_of_eight(), nested_lists(), lengths_in_turn())
+    yield from (model_of_eight(), nested_lists(), arrays_in_place(), lengths_in_turn())
     yield from (loss_outside(), long_plain_loop())
 
 

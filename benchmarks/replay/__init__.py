@@ -2,7 +2,8 @@
 
 A program is a function without arguments in a file of ``corpus``: it returns what is called, and
 with what. What a call gives (numbers to the bit, or the class of an error), how long the first call
-takes and how long another are compared between the two.
+takes, in which phase of compilation, in which form it is compiled, and how long another call takes
+are compared between the two.
 """
 
 from __future__ import annotations

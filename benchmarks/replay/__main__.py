@@ -2,7 +2,8 @@
 
 BASE and CHANGE are folders of checkouts, or revisions of this repository. Both are run by this
 checkout's programs and runner, in this Python's environment, process by process in turns. Times are
-processor times; what is printed are medians of the rounds and their ratio CHANGE / BASE.
+processor times; what is printed are medians of the rounds and their ratio CHANGE / BASE. So are the
+times of the phases of compilation, and other candidate forms that were taken or rejected.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatch
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
+
+from benchmarks.replay.phases import PHASES
 
 ROOT = Path(__file__).parents[2]
 CORPUS = Path(__file__).parent / "corpus"
@@ -108,6 +112,7 @@ def compare(base: Rows, change: Rows) -> bool:
             continue
         found = [difference(a[0]["outcome"], x["outcome"]) for x in b]
         said = [x for x in found if x][:1]
+        said += other_candidates(a[0], b[0])
         if a[0].get("warned") != b[0].get("warned"):
             said.append(f"warnings {a[0].get('warned')} are now {b[0].get('warned')}")
         if len({str(x[call]) for x in b for call in ("outcome", "again") if call in x}) > 1:
@@ -120,6 +125,7 @@ def compare(base: Rows, change: Rows) -> bool:
                 ratios[kind].append(r)
                 if apart:
                     said.append(f"{kind} {r:.2f} x ({statistics.median(before):.2g} s)")
+                    said += slowest_phase(a, b) if kind == "first" else []
         if said:
             print(f"{name}: {'; '.join(said)}")
     for kind, found_ratios in ratios.items():
@@ -128,7 +134,49 @@ def compare(base: Rows, change: Rows) -> bool:
             f"{kind}: median {statistics.median(found_ratios):.2f} x, nine of ten at most "
             f"{q[-1]:.2f} x, largest {max(found_ratios):.2f} x, of {len(found_ratios)} programs"
         )
+    print_phases(base, change)
     return agree
+
+
+def other_candidates(base: dict[str, Any], change: dict[str, Any]) -> list[str]:
+    """Say which candidates are taken and rejected that were not, if both sides name theirs."""
+    before, now = (x.get("candidates") or [] for x in (base, change))
+    if before == now or not before or not now:
+        return []
+    return [
+        f"compiled as {x and x['form']}, now as {y and _candidate(y)}"
+        for x, y in zip_longest(before, now)
+        if x != y
+    ]
+
+
+def _candidate(x: dict[str, Any]) -> str:
+    reasons = "; ".join(f"not as {form}: {why}" for form, why in x["rejected"])
+    return f"{x['form']} ({reasons})" if reasons else str(x["form"])
+
+
+def _phases(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return the median seconds of each phase of a program."""
+    found = [x["phases"] for x in rows if "phases" in x]
+    return {k: statistics.median(x.get(k, 0.0) for x in found) for k in PHASES} if found else {}
+
+
+def slowest_phase(base: Sequence[dict[str, Any]], change: Sequence[dict[str, Any]]) -> list[str]:
+    """Say which phase of the first calls has gained or lost most."""
+    before, now = _phases(base), _phases(change)
+    if not (before and now):
+        return []
+    most = max(PHASES, key=lambda k: abs(now[k] - before[k]))
+    return [f"{most} {before[most]:.2g} s, now {now[most]:.2g} s"]
+
+
+def print_phases(base: Rows, change: Rows) -> None:
+    """Print the time of each phase of compilation, summed over the programs of both sides."""
+    names = [x for x in base.keys() & change.keys() if _phases(base[x]) and _phases(change[x])]
+    for phase in PHASES if names else ():
+        before, now = (sum(_phases(side[x])[phase] for x in names) for side in (base, change))
+        ratio = f", {now / before:.2f} x" if before else ""
+        print(f"{phase}: {before:.3g} s, now {now:.3g} s{ratio}, in first calls of all programs")
 
 
 def main() -> int:

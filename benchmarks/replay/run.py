@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks.measuring import seconds
 from benchmarks.replay import PROGRAMS
+from benchmarks.replay.phases import Watch
 
 #: Calls after the first are timed in batches of at least so many seconds, so many of them.
 BATCH, BATCHES = 0.01, 5
@@ -45,12 +46,15 @@ def written(x: Any) -> Any:
     return found
 
 
-def replayed(make: Callable[[], Any]) -> dict[str, Any]:
+def replayed(make: Callable[[], Any], watch: Watch) -> dict[str, Any]:
     """Run a program, and return its outcome, the time of its first two calls and of another.
 
-    A way through branches is compiled by the second call that takes it.
+    With the time of its first two calls are those of the phases of compilation, and the candidate
+    forms that were taken and rejected. A way through branches is compiled by the second call that
+    takes it.
     """
     function, args = make()
+    watch.clear()
     found: dict[str, Any] = {}
 
     def first() -> None:
@@ -67,6 +71,7 @@ def replayed(make: Callable[[], Any]) -> dict[str, Any]:
         warnings.simplefilter("always")
         try:
             found["first"] = seconds(first, 1, time.process_time)
+            found["phases"], found["candidates"] = dict(watch.seconds), watch.candidates
             once = max(seconds(run, 1, time.process_time), 1e-7)
             count = max(1, round(BATCH / once))
             found["call"] = statistics.median(batch() for _ in range(BATCHES))
@@ -80,11 +85,12 @@ def main(file: str, pattern: str = "*") -> None:
     """Run the programs of a file whose names fit a pattern, after one that is not counted."""
     corpus = "benchmarks.replay.corpus"
     importlib.import_module(f"{corpus}.statistics")
-    replayed(PROGRAMS["statistics.garch"])
+    watch = Watch()
+    replayed(PROGRAMS["statistics.garch"], watch)
     importlib.import_module(f"{corpus}.{file}")
     for name, make in PROGRAMS.items():
         if name.startswith(f"{file}.") and fnmatch(name, pattern):
-            print(json.dumps({"name": name, **replayed(make)}), flush=True)
+            print(json.dumps({"name": name, **replayed(make, watch)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
     order = topological_order(root, leaves=False)
     nodes, grads, leaves = _checked(_sweep(order, {root: 1.0}), allow_nonfinite)
     grads += [
-        signal + (grad if (grad := x.grad).__class__ is float else _float_grad(x))
+        signal + (grad if type(grad := x.grad) is float else _float_grad(x))
         for x, signal in leaves.items()
     ]
     nodes += leaves
@@ -142,7 +142,7 @@ def _sweep(order: Sequence[Value], seeds: Mapping[Value, float]) -> Swept:
                 arrived[first] = received(first, -0.0) + upstream * local
             if other is not None:
                 arrived[second] = received(second, -0.0) + upstream * other
-        elif local_grads.__class__ is tuple:
+        elif type(local_grads) is tuple:
             for parent, local in zip(parents, local_grads):  # noqa: B905 - hot loop
                 if local is not None:
                     arrived[parent] = received(parent, -0.0) + upstream * local

@@ -82,13 +82,15 @@ _REFUSED = {
     "__float__": "float() or a math function of {} would drop the gradient: use .data for the "
     "number, or scalargrad's op of the same name (scalargrad.sin for math.sin) to keep the "
     "gradient; an array that Values are assigned to has dtype=object",
-    "__int__": "int() of {} would drop the gradient: use int(….data)",
+    "__int__": "int() of {} would drop the gradient: for an entry write scalargrad.take(values, "
+    "floor(x)), for a whole number scalargrad.floor(x); for a size, outside compiled functions, "
+    "int(….data)",
     "__trunc__": "trunc() of {} would drop the gradient: use .data for the number, or "
     "where(x < 0, ceil(x), floor(x)) of scalargrad",
     "as_integer_ratio": "a fraction of {} would drop the gradient: use .data for the number; in "
     "place of statistics.mean, scalargrad.mean keeps the gradient",
-    "__index__": "{} is no index, size or number of steps: use int(….data), or for an entry "
-    "scalargrad.take(values, i)",
+    "__index__": "{} cannot be used as an index, a size or a number of steps: for an entry write "
+    "scalargrad.take(values, floor(x)); for a size, outside compiled functions, int(….data)",
     **{
         name: f"{name} of {{}}: write {written}, with scalargrad's functions"
         for name, written in OTHER_NAMES.items()

@@ -106,7 +106,7 @@ class Value(PythonProtocols, LectureNames):
                 f"Value({data.label or '…'}) of a Value would lose its graph: use it as it is, "
                 "or .detach() for a leaf with the same data"
             )
-        self.data = data if data.__class__ is float else as_float(data, "the data of a Value")
+        self.data = data if type(data) is float else as_float(data, "the data of a Value")
         self.grad = 0.0
         self.op = None
         self.parents = self.local_grads = ()
@@ -239,7 +239,7 @@ class Value(PythonProtocols, LectureNames):
             return NotImplemented
         numbers_compared[0] += 1
         # A float compares itself exactly with integers, fractions, decimals and complex numbers.
-        exact = other.__class__ is int or not is_number
+        exact = type(other) is int or not is_number
         number = other if exact else ops.eq.operand(other)
         equal = float_of(self) == number
         return keep(ops.eq, self, number, equal) if is_number else equal

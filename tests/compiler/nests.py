@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 from scalargrad.compiler.function import Function
-from scalargrad.compiler.nests import builder
+from scalargrad.compiler.known_programs import forget
+from scalargrad.compiler.nests import builder, lowering
 from scalargrad.compiler.nests.c_printer import print_c
 from scalargrad.compiler.nests.compile_nests import nested
 from scalargrad.compiler.nests.contract import contract
@@ -64,7 +66,9 @@ __all__ = [
     "Tree",
     "computes",
     "contract",
+    "fail_once",
     "fma",
+    "forget",
     "gradient",
     "interpret",
     "machine_code",
@@ -174,3 +178,13 @@ def recorded(
     assert unfolded is not None
     (part,) = Partition(unfolded).parts
     return part.recording, part.places[part.results.index(unfolded.outputs[0])]
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+    """Let the next simplification of equations raise an error, as a mistake in the compiler may."""
+
+    def mistaken(*_: object) -> Any:
+        monkeypatch.undo()  # so that another candidate would be compiled
+        raise error("mistake")
+
+    monkeypatch.setattr(lowering, "simplify", mistaken)

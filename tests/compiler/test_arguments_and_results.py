@@ -13,12 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from scalargrad import OperandError, Parameter, TraceError, Value, jit, vjp, vmap
+from scalargrad import OperandError, Parameter, TraceError, Value, grad, jit, vjp, vmap
 from scalargrad.nn import Linear
 
 # Arguments that are no numbers ------------------------------------------------------------------
@@ -331,6 +331,39 @@ def test_a_result_is_nested_as_deep_as_it_was() -> None:
         return functools.reduce(lambda rest, k: [x * k, 0.0, None, rest], map(float, range(300)), x)
 
     assert jit(chain)(2.0) == chain(2.0)
+
+
+class Ends(NamedTuple):
+    """Two rows, which may be empty."""
+
+    first: tuple[float, ...]
+    last: list[float]
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        (), [], {}, ((), [()]), {"a": (), "b": {}}, Ends((), []),
+        collections.OrderedDict(), Poly(),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_jit_returns_empty_containers_of_the_type_they_had(empty: Any) -> None:
+    """Alone, beside a number, and as an argument that is returned; also in a gradient."""
+
+    def types(x: Any) -> Any:
+        inside = x.values() if isinstance(x, dict) else x
+        return (type(x), *map(types, inside)) if isinstance(x, list | tuple | dict) else x
+
+    for found in (
+        jit(lambda x: (x, empty))(1.0)[1],
+        jit(lambda _: empty)(1.0),
+        jit(lambda xs: xs[1])((1.0, empty)),
+        jit(lambda **named: named["held"])(held=empty),
+    ):
+        assert types(found) == types(empty)
+        assert found == empty
+    assert types(jit(grad(lambda xs: xs[0] ** 2))((3.0, ()))) == (tuple, 6.0, (tuple,))
 
 
 def test_keys_of_results_are_text_and_constants() -> None:

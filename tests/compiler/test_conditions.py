@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -63,6 +64,79 @@ def test_too_many_ways_are_evaluated_eagerly() -> None:
             count.explain(k + 0.5)
             explained += 1
     assert explained == 4  # the other ways have no program
+
+
+def halvings(x: Any) -> Any:
+    """Take another path for each power of two."""
+    steps = 0
+    while x > 1.0:
+        x, steps = x * 0.5, steps + 1
+    return x + steps
+
+
+def below(xs: Any) -> Any:
+    """Take one of 4096 paths."""
+    return sum(x if x > 0.0 else 0.1 * x for x in xs)
+
+
+SIGNS = [[1.0 if k >> i & 1 else -1.0 for i in range(12)] for k in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("f", "calls"),
+    [
+        (halvings, [1.5 * 2.0**k for k in range(9)]),
+        (halvings, [0.5, 0.5, *[1.5 * 2.0**k for k in range(9)]]),  # the first has a program
+        (below, SIGNS),
+        (below, np.array(SIGNS)),
+    ],
+    ids=["a loop that ends", "one program", "branches", "arrays"],
+)
+def test_jit_warns_at_the_sixth_call_at_the_latest_if_each_takes_another_path(
+    f: Any, calls: Any
+) -> None:
+    """A fit of fifteen calls would be eager from end to end; the warning names the line."""
+    compiled, warned = jit(f), []
+    for k, x in enumerate(calls, 1):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert compiled(x) == f(x)
+        warned += [(k, str(x.message)) for x in caught if x.category is JitWarning]
+    ((call, message),) = warned
+    assert call <= 6
+    line = f.__code__.co_firstlineno + 3 if f is halvings else f.__code__.co_firstlineno + 2
+    assert f"more than 4 paths through its comparisons ({__file__}:{line})" in message
+
+
+@pytest.mark.parametrize("kind", ["root", "while_loop"])
+def test_jit_warns_where_root_or_while_loop_takes_more_steps_than_its_program(kind: str) -> None:
+    """Such calls are eager as long as the first was compiled: half a minute for 100 roots."""
+
+    def implicit(k: Any) -> Any:
+        y = 1.0
+        for _ in range(3):
+            if kind == "root":
+                y = sg.solvers.root(lambda z, y=y: z - y + k * z**3, y)
+            else:
+                y = sg.while_loop(lambda z: z > 1.0, lambda z: 0.5 * z, y + k)
+        return y
+
+    compiled = jit(implicit)
+    assert compiled(0.01) == pytest.approx(implicit(0.01), rel=1e-12)
+    calls = [1e9 + k for k in range(8)]
+    with pytest.warns(JitWarning, match="takes more steps of a loop") as caught:
+        found = [compiled(k) for k in calls]
+    assert found == pytest.approx([implicit(k) for k in calls], rel=1e-12)
+    assert len(caught) == 1
+    line = implicit.__code__.co_firstlineno + (4 if kind == "root" else 6)
+    assert f"({__file__}:{line})" in str(caught[0].message)
+
+
+def test_jit_does_not_warn_of_four_paths_in_any_order() -> None:
+    """Two comparisons have four; a path that is met again is no other one."""
+    compiled = jit(lambda xs: below(xs[:2]))
+    for k in [0, 1, 0, 0, 2, 3, 1, 0, 2, 2, 3, 1] * 3:  # a JitWarning is an error here
+        compiled(SIGNS[k])
 
 
 def test_a_comparison_without_a_condition_is_a_number() -> None:

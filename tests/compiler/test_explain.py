@@ -11,8 +11,11 @@ from itertools import count, pairwise
 from typing import Any
 
 import pytest
+from tests.compiler.nests import fail_once
 
-from scalargrad import Value, drawn, grad, jit, scan, sin, take, tanh, vmap
+from benchmarks.replay import PROGRAMS
+from benchmarks.replay.corpus import loops as _loops  # noqa: F401 - adds its programs
+from scalargrad import TraceError, Value, drawn, grad, jit, scan, sin, take, tanh, vmap
 from scalargrad.experiments import GPT
 from scalargrad.losses import cross_entropy
 from scalargrad.nn import MLP
@@ -123,3 +126,28 @@ def test_attention_over_a_few_words_is_loops_forward_and_backward() -> None:
     text = jit(lambda: cross_entropy(model([0, 4, 1, 3]), [4, 1, 3, 0])).explain()
     (steps,) = re.findall(r"backward: (\d+) steps", text)
     assert int(steps) < 945
+
+
+@pytest.mark.native
+def test_explain_names_the_candidate_taken_and_why_others_were_rejected() -> None:
+    """A triangular solve at each time step cannot store its boundary values in arrays."""
+    function: Any
+    function, given = PROGRAMS["loops.implicit_heat"]()
+    text = function.explain(*given)
+    assert "  compiled as loops of search 1, boundary values by selection" in text.splitlines()
+    (rejected,) = (line for line in text.splitlines() if line.startswith("  not as "))
+    assert "boundary values in arrays: no order of loops computes" in rejected
+    plain = jit(lambda x: x * x).explain(2.0).splitlines()
+    assert "  compiled as straight-line code" in plain
+    assert not any(line.startswith("  not as ") for line in plain)
+
+
+@pytest.mark.parametrize("error", [KeyError, AssertionError, TraceError])
+def test_jit_does_not_hide_a_mistake_in_the_compiler(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unexpected exception propagates: no other candidate, with slower code, is tried."""
+    fail_once(monkeypatch, error)
+    work = jit(lambda xs: reduce(lambda s, x: sin(s) * 1.25 + x, xs, 0.5))
+    with pytest.raises(error, match="mistake"):
+        work([0.01 * k for k in range(90)])

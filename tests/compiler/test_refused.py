@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import itertools
 import linecache
 import operator
 import os
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType, ModuleType, SimpleNamespace
 from typing import Any, ClassVar
@@ -23,6 +25,8 @@ import pytest
 
 import scalargrad
 from scalargrad import OperandError, Parameter, TraceError, Value, exp, grad, jit, optim, take, vmap
+from scalargrad.compiler.trace import watching
+from scalargrad.compiler.trace.trace import Trace
 from scalargrad.nn import Linear, Module
 
 # Changes around a function ----------------------------------------------------------------------
@@ -159,6 +163,40 @@ def test_a_global_that_a_function_counts_in_is_put_back() -> None:
             with pytest.raises(TraceError, match="global"):
                 jit(space[name])(argument)
     assert (space["count"], space["last"], "new" in space) == (0.0, None, False)
+
+
+#: What is held around a function, and a change of a container that the change itself makes.
+MADE_BY_THE_CHANGE: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "defaultdict": (
+        lambda: collections.defaultdict(list, b=[0.5]),
+        lambda held: held["a"].append(1.0),
+    ),
+    "defaultdict of dicts": (
+        lambda: collections.defaultdict(collections.Counter),
+        lambda held: held["a"].update("x"),
+    ),
+    "setdefault": (dict[str, Any], lambda held: held.setdefault("a", []).append(1.0)),
+    "list": (list[Any], lambda held: (held or held.append([]) or held)[0].append(1.0)),
+    "attribute": (SimpleNamespace, lambda held: vars(held).setdefault("log", []).append(1.0)),
+}
+
+
+@pytest.mark.parametrize("name", MADE_BY_THE_CHANGE)
+@pytest.mark.parametrize("argument", [2.0, Value(2.0)], ids=["number", "Value"])
+def test_jit_takes_back_a_container_that_the_change_has_made(name: str, argument: Any) -> None:
+    """It is new to the first recording, and holds one more item after the second."""
+    make, change = MADE_BY_THE_CHANGE[name]
+    held = make()
+    before = repr(held)
+
+    def logged(x: Any) -> Any:
+        change(held)
+        return x * 2.0
+
+    for _ in range(2):
+        with pytest.raises(TraceError, match="changes"):
+            jit(logged)(argument)
+        assert repr(held) == before
 
 
 # What works out something once is no change ------------------------------------------------------
@@ -553,14 +591,33 @@ def test_other_threads_do_not_freeze_what_they_compute() -> None:
 # Other threads, interrupts, forks while a function is recorded ----------------------------------
 
 
+def _closed() -> Any:
+    """Return a lock that is held, for another thread to release: code may use locks, not events."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
+def _open(lock: Any) -> None:
+    """Release a lock, if it is still held."""
+    with suppress(RuntimeError):
+        lock.release()
+
+
+def _wait(lock: Any) -> None:
+    """Wait until a lock is released."""
+    with lock:
+        pass
+
+
 def test_what_another_thread_changes_meanwhile_is_not_undone() -> None:
     """Its assignment stays and is seen; what the function counts does not stay."""
     settings, counts = SimpleNamespace(rate=1.0), SimpleNamespace(calls=0.0)
-    recording, assigned = threading.Event(), threading.Event()
+    recording, assigned = _closed(), _closed()
 
     def scaled(x: Any) -> Any:
-        recording.set()
-        assigned.wait(60)  # not by `assert`, which pytest makes read its own modules
+        _open(recording)
+        _wait(assigned)
         return x * settings.rate
 
     def counting_too(x: Any) -> Any:
@@ -568,14 +625,14 @@ def test_what_another_thread_changes_meanwhile_is_not_undone() -> None:
         return scaled(x)
 
     def assign_rate() -> None:
-        assert recording.wait(60)
+        assert recording.acquire(timeout=60)
         settings.rate = 3.0
-        assigned.set()
+        _open(assigned)
 
     for function in (scaled, counting_too):
         settings.rate = 1.0
-        recording.clear()
-        assigned.clear()
+        recording.acquire(blocking=False)
+        assigned.acquire(blocking=False)
         thread = threading.Thread(target=assign_rate)
         thread.start()
         if function is scaled:
@@ -589,12 +646,12 @@ def test_what_another_thread_changes_meanwhile_is_not_undone() -> None:
 
 def test_other_threads_compute_as_ever_while_one_records() -> None:
     """They build graphs, read numbers and compile; who records is watched all the while."""
-    inside, done = threading.Event(), threading.Event()
+    inside, done = _closed(), _closed()
     refused: list[bool] = []
 
     def slow(x: Any) -> Any:
-        inside.set()
-        done.wait(60.0)
+        _open(inside)
+        _wait(done)
         return x * {1.0: 2.0}.get(grad(lambda z: z * z)(x) * 0.5, 0.0)
 
     def record() -> None:
@@ -605,12 +662,12 @@ def test_other_threads_compute_as_ever_while_one_records() -> None:
 
     thread = threading.Thread(target=record)
     thread.start()
-    assert inside.wait(60.0)
+    assert inside.acquire(timeout=60.0)
     x = Value(3.0)
     (x * x).backward()
     assert (x.data, x.grad, x > 1.0, hash(x)) == (3.0, 6.0, True, object.__hash__(x))
     assert jit(grad(lambda x: x * x))(3.0) == 6.0
-    done.set()
+    _open(done)
     thread.join()
     assert refused == [True]
     assert len({Value(1.0), Value(1.0)}) == 2
@@ -661,29 +718,73 @@ def test_an_interrupt_at_any_line_leaves_everything_as_it_was() -> None:
     assert lines > 3
 
 
+@pytest.mark.parametrize("event", ["line", "opcode"])
+def test_jit_leaves_value_as_it_was_at_an_interrupt_while_it_begins_or_ends(event: str) -> None:
+    """Attributes of Values are plain slots again, wherever Ctrl-C comes while these are exchanged.
+
+    Python looks for signals neither at a `with` nor at a `try`.
+    """
+    jit(lambda x: x)(1.0)
+    before, left, weight = dict(vars(Value)), 0, Value(3.0)
+
+    def trace(frame: FrameType, happened: str, _: Any) -> Any:
+        nonlocal left
+        frame.f_trace_opcodes = event == "opcode"
+        file = frame.f_code.co_filename
+        is_record = event == "line" and frame.f_code is Trace.record.__code__
+        if happened == event and (file == watching.__file__ or is_record):
+            line = linecache.getline(file, frame.f_lineno).lstrip()
+            left -= not line.startswith(("with ", "try:"))
+            if left == 0:
+                raise KeyboardInterrupt
+        return trace
+
+    tracing = sys.gettrace()
+    for stop in itertools.count(1):
+        left, compiled = stop, jit(lambda x: 3.0 * x)
+        sys.settrace(trace)
+        try:
+            compiled(2.0)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(tracing)
+        assert dict(vars(Value)) == before
+        thread = threading.Thread(target=jit(lambda x: x), args=[1.0])
+        thread.start()
+        thread.join(60)
+        assert not thread.is_alive()  # which waits for no lock
+        with pytest.raises(TraceError, match="data was read"):
+            jit(lambda x: x * weight.data)(2.0)
+        assert compiled(2.0) == 6.0
+        if left > 0:
+            break
+    assert stop > (10 if event == "line" else 100)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_child_forked_during_a_first_call_does_not_hang() -> None:
     """It records the function itself; what the thread held stays with its parent."""
-    recording, go_on = threading.Event(), threading.Event()
+    recording, go_on = _closed(), _closed()
     parent = os.getpid()
 
     def function(x: Any) -> Any:
         if os.getpid() == parent:
-            recording.set()
-            go_on.wait(120.0)
+            _open(recording)
+            _wait(go_on)
         return x * 2.0
 
     compiled = jit(lambda x: function(x))  # noqa: PLW0108 - what is around it is passed by
     thread = threading.Thread(target=compiled, args=(1.0,))
     thread.start()
-    assert recording.wait(60.0)
+    assert recording.acquire(timeout=60.0)
     child = os.fork()
     if child == 0:
         signal.alarm(60)
         os._exit(0 if compiled(3.0) == 6.0 else 1)
     status = os.waitpid(child, 0)[1]
-    go_on.set()
+    _open(go_on)
     thread.join()
     assert os.waitstatus_to_exitcode(status) == 0
 
@@ -706,10 +807,10 @@ def test_take_chooses_among_numbers_only() -> None:
     "f",
     [
         lambda x: np.isscalar(x) and x, lambda x: x * np.logical_and(x, x),
-        lambda x: np.logical_xor([x], [0.0]).sum(), lambda x: x if isinstance(x, float) else -x,
+        lambda x: np.logical_xor([x], [0.0]).sum(),
         lambda x: x if hasattr(x, "is_integer") else -x,
     ],
-    ids=["isscalar", "logical_and", "logical_xor", "isinstance", "hasattr"],
+    ids=["isscalar", "logical_and", "logical_xor", "hasattr"],
 )  # fmt: skip
 def test_questions_that_a_value_answers_otherwise_are_refused(f: Callable[[Any], Any]) -> None:
     """A number of a recording is a Value, to which these would say something else."""
@@ -728,6 +829,62 @@ def test_the_dtype_of_an_argument_is_refused() -> None:
     """An array of numbers is one of objects while it is recorded."""
     with pytest.raises(TraceError, match="dtype"):
         jit(lambda x: x.sum() if x.dtype == np.float64 else -x.sum())(np.ones(3))
+
+
+class Wide:
+    """An object with a dtype of its own."""
+
+    dtype = "wide"
+
+    def scaled(self, x: Any) -> Any:
+        """Ask for its own dtype."""
+        return x * len(self.dtype)
+
+
+def powered(x: Any, n: Any = 2) -> Any:
+    """Ask for the type of a power."""
+    return x**n if isinstance(n, int) else x * len(n)
+
+
+def summed(x: Any, table: Any) -> Any:
+    """Ask for the type of an array."""
+    return x * float(table.sum()) if table.dtype == np.float64 else -x
+
+
+def test_isinstance_and_dtype_are_answered_of_arguments_that_are_no_traced_numbers() -> None:
+    """Of static ones, by name and position, of text, of a default and of an object."""
+    for compiled in (jit(powered, static_argnums=1), jit(powered, static_argnames="n")):
+        assert compiled(3.0, 3) == compiled(3.0, n=3) == 27.0
+        assert compiled(3.0, n="ab") == 6.0
+    assert jit(powered)(3.0) == 9.0
+    assert jit(powered)(3.0, "ab") == 6.0
+    for table in (np.ones(3), np.ones(3, int)):
+        expected = summed(2.0, table)
+        assert jit(summed, static_argnums=1)(2.0, table) == expected
+        assert jit(summed, static_argnames="table")(2.0, table=table) == expected
+    assert jit(Wide().scaled)(2.0) == 8.0
+    assert jit(lambda x, held: x * len(held.dtype))(2.0, Wide()) == 8.0
+
+
+@pytest.mark.parametrize("given", [{"n": 3}, {"n": 3.0}, {"n": Value(3.0)}], ids=repr)
+def test_isinstance_of_an_argument_that_is_not_static_is_answered(given: Any) -> None:
+    """By name as by position; what is computed of an integer may be one, so that is refused."""
+    for args, kwargs in (((3.0,), given), ((3.0, given["n"]), {})):
+        if isinstance(given["n"], int):
+            assert jit(powered)(*args, **kwargs) == pytest.approx(27.0)
+        else:
+            with pytest.raises(TypeError, match="len"):
+                jit(powered)(*args, **kwargs)
+
+    def assigned(x: Any, n: Any) -> Any:
+        n = n * x
+        return x if isinstance(n, float) else -x
+
+    assert jit(assigned, static_argnames="n")(3.0, n=2) == assigned(3.0, n=2)
+    with pytest.raises(TraceError, match="class of a number"):
+        jit(assigned)(3.0, n=2)
+    with pytest.raises(TraceError, match="class of a number"):
+        jit(assigned)(3, 2)
 
 
 @pytest.mark.parametrize(

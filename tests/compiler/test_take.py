@@ -10,7 +10,20 @@ import numpy as np
 import pytest
 from tests.compiler.loops import close
 
-from scalargrad import DomainError, OperandError, Value, exp, gradients, jit, sin, take, vmap, where
+from scalargrad import (
+    DomainError,
+    OperandError,
+    TraceError,
+    Value,
+    exp,
+    floor,
+    gradients,
+    jit,
+    sin,
+    take,
+    vmap,
+    where,
+)
 from scalargrad.nn import Embedding, EmbeddingBag
 
 
@@ -40,6 +53,65 @@ def test_an_index_outside_raises_when_it_comes(index: float) -> None:
         with pytest.raises(IndexError, match="-3 to 2"):
             computed([0.0, 0.5 * index])
         assert (compiled(1), computed([math.nan, 0.5])) == (0.0, 2.0)
+
+
+ROWS = Embedding(3, 2, rng=0)
+
+
+def entry_or_nothing(i: Any) -> Any:
+    """Return an entry of a table, or -1 beyond its end."""
+    try:
+        return take([1.0, 2.0, 4.0], i)
+    except IndexError:
+        return -1.0
+
+
+def embedded_or_nothing(i: Any) -> Any:
+    """Return a number of a row, or -1 where there is none."""
+    try:
+        return ROWS(i)[1] * 1.0
+    except DomainError:
+        return -1.0
+
+
+@pytest.mark.parametrize("f", [entry_or_nothing, embedded_or_nothing])
+@pytest.mark.parametrize("indices", [[7, 1, 7, 2, 8, 0], [1, 7, 7, 0, 7, 8]])
+def test_take_beyond_the_end_may_be_caught_in_a_compiled_function(f: Any, indices: Any) -> None:
+    """Whichever comes first; the message had read the number of a recording."""
+    compiled = jit(f)
+    for i in indices * 2:
+        assert number(compiled(i)) == pytest.approx(number(f(i)), rel=1e-14)
+
+
+TABLE: Any = (10.0, 20.0, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("look_up", "argument", "called"),
+    [
+        (lambda x: TABLE[int(x)], Value(1.5), "eagerly"),
+        (lambda x: TABLE[int(x)], 1.5, "compiled"),
+        (lambda x: TABLE[int(x.data)], Value(1.5), "compiled"),
+        (lambda x: TABLE[floor(x)], Value(1.5), "eagerly"),
+        (lambda x: TABLE[round(x)], Value(1.5), "eagerly"),
+        (lambda x: [*TABLE][round(x)], 1.5, "compiled"),
+        (lambda x: np.array(TABLE)[int(x)], 1.5, "compiled"),
+    ],
+)
+def test_int_of_a_value_as_an_index_is_refused_with_take_and_floor(
+    look_up: Any, argument: Any, called: str
+) -> None:
+    """Eagerly ``int(x.data)`` was advised, which compiled functions refuse; this serves in both."""
+    f = jit(look_up) if called == "compiled" else look_up
+    error = TraceError if called == "compiled" else OperandError
+    with pytest.raises(error, match=r"take\(values, (scalargrad\.)?floor\(x\)\)"):
+        f(argument)
+    assert take(TABLE, floor(Value(1.5))).data == jit(lambda x: take(TABLE, floor(x)))(1.5) == 20.0
+
+
+def number(x: Any) -> float:
+    """Return the data of a Value."""
+    return float(getattr(x, "data", x))
 
 
 def test_take_of_rows_gives_a_row() -> None:

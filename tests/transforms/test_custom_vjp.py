@@ -154,6 +154,36 @@ def test_several_results_of_one_call_are_not_shown(show: Callable[[Value], Any])
         show(jit(polar)(Value(2.0, "r"), Value(0.5, "t"))[0])
 
 
+@pytest.mark.parametrize(
+    "times",
+    [
+        lambda x, y: x * y, lambda x, y: y * x, sg.maximum,
+        lambda x, y: sg.hypot(y, x), lambda x, y: sg.dot([y], [x]),
+        lambda x, y: sg.where(y > x, y, x), lambda x, y: sg.take([x, y], 1) * x,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("wrap", [jit, grad, lambda f: jit(grad(f))], ids=["jit", "grad", "both"])
+def test_custom_vjp_of_a_function_that_reads_an_argument_around_it_says_to_pass_it(
+    times: Any, wrap: Any
+) -> None:
+    """It would get no gradient: an error of ``float`` had nothing to do with that."""
+
+    def f(x: Any) -> Any:
+        scaled = custom_vjp(lambda y: times(x, y))
+        scaled.defvjp(lambda y: (times(x, y), None), lambda _, g: (g * x,))
+        return scaled(3.0 * x)
+
+    with pytest.raises((OperandError, TraceError), match="what it reads around it as arguments"):
+        wrap(f)(2.0)
+
+    def passed(x: Any) -> Any:
+        scaled = custom_vjp(times)
+        scaled.defvjp(lambda x, y: (times(x, y), (x, y)), lambda r, g: (g * r[1], g * r[0]))
+        return scaled(x, 3.0 * x)
+
+    assert jit(passed)(2.0) == passed(2.0)
+
+
 def test_misuse_is_named() -> None:
     """No rule, too few gradients, one of another shape, a closed-over Value, assigned data."""
     x = Value(2.0, "x")

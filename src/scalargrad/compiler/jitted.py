@@ -233,6 +233,8 @@ class Jitted(Generic[P, R]):
             nests = runner.nests
             size = f"{nests.steps} steps of {nests.loops} loops, {nests.cells * 8} bytes"
             lines.append(f"{name}: {size}")
+            lines.append(f"  compiled as {nests.choice.form}")
+            lines += [f"  not as {form}: {why}" for form, why in nests.choice.rejected]
             lines += [f"  {line}" for line in nests.listing.splitlines()]
             codes += [nests.module.text()] if isinstance(nests, Nested) else []
         lines.append(f"run by {'machine code' if has_llvm() else 'NumPy'}")
@@ -536,8 +538,10 @@ def jit(
     Warns
     -----
     JitWarning
-        Once, if calls take more than 4 different paths through its conditions; calls that take
-        further paths are evaluated eagerly. Once, if calls in which a number is not finite, which
+        Once, if calls take more than 4 different paths through its conditions, at the sixth call if
+        each takes another; calls that take further paths are evaluated eagerly. Once, if 5 calls
+        are evaluated eagerly as a `while_loop` or a root takes more steps than the calls that were
+        compiled. Once, if calls in which a number is not finite, which
         are evaluated eagerly, have taken 100,000 operations. Once, if it is recorded 4 times
         because what it closes over keeps changing, or a function or object that it is given, or an
         integer that a dataclass holds; further calls are evaluated eagerly, after 16 recordings if

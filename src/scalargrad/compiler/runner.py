@@ -63,7 +63,7 @@ class Runner:
             executable, outputs, hidden = idle = self._idle.pop()
         except IndexError:
             executable, outputs, hidden = idle = self.lend()
-        if inputs.__class__ is list:
+        if type(inputs) is list:
             self._write(executable.memory, 0, *inputs)
         else:
             executable.memory[: self.nests.inputs] = inputs

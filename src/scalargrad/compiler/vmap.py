@@ -120,7 +120,7 @@ def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], trace: Trace, n:
         taken[x.index] if isinstance(x, Traced) and x.index in taken else itertools.repeat(x, n)
         for x in values
     ]
-    if outline.__class__ is Place:
+    if type(outline) is Place:
         return [*columns[0]]
     rows = zip(*columns, strict=True) if columns else itertools.repeat((), n)
     return [*map(filler(outline), rows)]

@@ -173,7 +173,7 @@ def _parts(x: Any, has_fields: Callable[[type], bool]) -> list[tuple[str, Any]] 
         return [(f"[{key!r}]", y) for key, y in x.items()]
     if isinstance(x, list | tuple) and not isinstance(x, Table):
         return [(f"[{k}]", y) for k, y in enumerate(x)]
-    if has_fields(x.__class__):
+    if has_fields(type(x)):
         return [(f".{field}", y) for field, y in attributes(x).items()]
     if getattr(x, "shape", None):
         places = itertools.product(*map(range, x.shape))

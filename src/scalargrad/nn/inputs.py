@@ -98,7 +98,11 @@ def checked_index(index: Any, size: int, owner: object) -> Any:
 
 def _checked_value(index: Value, size: int, owner: object) -> Value:
     if not numbers.holds(eq(floor(index), index)):
-        raise OperandError(f"{owner} takes whole numbers as indices, not {index.data:g}")
+        raise OperandError(
+            f"{owner} takes whole numbers as indices, not {numbers.format_data(index)}"
+        )
     if not numbers.holds(ge(index, 0.0) * lt(index, size)):
-        raise DomainError(f"{owner} was given index {index.data:g}; it has 0 … {size - 1}")
+        raise DomainError(
+            f"{owner} was given index {numbers.format_data(index)}; it has 0 … {size - 1}"
+        )
     return index

@@ -11,7 +11,7 @@ from scalargrad.grad_mode import recorder
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import eq, ge, le, lt, ne, where
 from scalargrad.system.short_repr import shown
-from scalargrad.table.numbers import holds, is_real
+from scalargrad.table.numbers import format_data, holds, is_real
 from scalargrad.table.validation import scalars
 
 __all__ = ["argmax", "argmin", "take"]
@@ -108,7 +108,7 @@ def take(values: Any, index: Any) -> Any:
         return values[int(index)]
     if not holds(ge(index, -size) * lt(index, size) * eq(floor(index), index)):
         raise IndexError(
-            f"take: index {index.data:g} is not a whole number from {-size} to {size - 1}"
+            f"take: index {format_data(index)} is not a whole number from {-size} to {size - 1}"
         )
     return _entry(values, index)
 

@@ -16,6 +16,7 @@ from scalargrad.ops.exponential import exp, log1p, sqrt
 from scalargrad.ops.selection import eq, gt, maximum, where
 from scalargrad.system.short_repr import counted
 from scalargrad.table.declaration import ATOM, SUM, Notation
+from scalargrad.table.numbers import as_floats
 from scalargrad.table.operation import (
     Binary,
     Elementwise,
@@ -63,12 +64,15 @@ class Sum(ListReduction):
     def __call__(self, values: Iterable[T], /, start: T) -> T: ...  # lists, tuples and arrays
     def __call__(self, values: Any, /, start: Any = 0, *more: Any) -> Any:
         """Add up the numbers and nodes of an iterable, to `start` if one is given."""
+        is_plain = type(values) is list and type(start) is int and not (start or more)
+        if is_plain and (floats := as_floats(values)) is not None:
+            return self.function(floats)
         if more or not hasattr(values, "__iter__") or getattr(values, "ndim", 1) == 0:
             raise self.misused()
-        items = values if values.__class__ is list else [*values]
+        items = values if type(values) is list else [*values]
         if isinstance(start, list | tuple) or getattr(start, "ndim", None) or _are_arrays(items):
             return builtins.sum(items, start)
-        return self.of(*items) if start.__class__ is int and not start else self.of(start, *items)
+        return self.of(*items) if type(start) is int and not start else self.of(start, *items)
 
 
 def _are_arrays(items: list[Any]) -> bool:
@@ -199,7 +203,7 @@ def logsumexp(operands: Sequence[float]) -> float:
     largest = max(operands)
     if math.isinf(largest) and not any(x != x for x in operands):
         return largest
-    others = math.fsum([-1.0, *[exp.function(x - largest) for x in operands]])
+    others = math.fsum([-1.0, *[math.exp(x - largest) for x in operands]])  # none overflows
     return largest + math.log1p(others)
 
 

@@ -15,7 +15,7 @@ from typing import Any, overload
 
 from scalargrad.errors import OperandError
 from scalargrad.table.declaration import COMPARISON, Domain, Notation, infix
-from scalargrad.table.numbers import is_real
+from scalargrad.table.numbers import as_floats, is_real
 from scalargrad.table.operation import (
     Binary,
     Elementwise,
@@ -128,6 +128,10 @@ def ne(a: float, b: float) -> float:
 # Choices ----------------------------------------------------------------------------------------
 
 
+#: The types of most conditions that are no nodes.
+_PLAIN = {bool, float, int}
+
+
 class Where(Elementwise):
     """The operation `where`: lazy, and folded when its condition is a number."""
 
@@ -146,6 +150,8 @@ class Where(Elementwise):
     @overload
     def __call__(self, condition: Operand[R_co], x: float, other: float, /) -> R_co: ...
     def __call__(self, condition: Any, x: Any, other: Any, /) -> Any:
+        if type(x) is float is type(other) and type(condition) in _PLAIN:
+            return x if condition else other
         if hasattr(condition, "_apply") or not is_real(condition):
             return self.of_several(condition, x, other)
         x, other = (arm if hasattr(arm, "_apply") else self.operand(arm) for arm in (x, other))
@@ -197,6 +203,8 @@ class Extremum(Reduction):
     @overload
     def __call__(self, *values: Operand[R_co] | float) -> R_co: ...
     def __call__(self, *values: Any) -> Any:
+        if values and (floats := as_floats(values)) is not None:
+            return self.function(floats)
         if not values:
             raise OperandError(f"{self.name} of no numbers is undefined: give at least one")
         if isinstance(values[0], list | tuple):
@@ -306,6 +314,8 @@ class Clip(Elementwise):
     def __call__(self, x: Any, min: Any = None, max: Any = None) -> Any:
         low = -math.inf if min is None else min
         high = math.inf if max is None else max
+        if (floats := as_floats((x, low, high))) is not None:
+            return self.of_floats(*floats)
         return self.of_several(x, low, high)
 
 

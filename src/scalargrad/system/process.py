@@ -25,8 +25,8 @@ def collector_paused() -> Iterator[None]:
     False
     """
     running = gc.isenabled()
-    gc.disable()
     try:
+        gc.disable()
         yield
     finally:
         if running:

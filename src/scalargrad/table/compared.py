@@ -42,7 +42,7 @@ def keep(op: Any, x: Any, other: Any, outcome: bool) -> bool:
     """
     if switches and not builds_graphs():
         return outcome
-    operands, kind = x.parents, other.__class__
+    operands, kind = x.parents, type(other)
     is_alone = kind is float or kind is int
     if is_alone and _is_long(operands):
         comparison = _next_number(), op, outcome, (None, other)
@@ -61,7 +61,7 @@ def _keep_formula(comparison: tuple[int, Any, bool, list[Any]]) -> None:
     last: Any = ()
     for node in formula:
         place += 1
-        kind = node.__class__
+        kind = type(node)
         if kind is float or kind is int:
             continue
         try:
@@ -103,6 +103,6 @@ def _is_long(operands: Sequence[Any]) -> bool:
         len(x) == 2 == len(y)
         and x[0] is not x[1]
         and y[0] is not y[1]
-        and x[1].__class__ is not float
-        and y[1].__class__ is not float
+        and type(x[1]) is not float
+        and type(y[1]) is not float
     )

@@ -225,14 +225,18 @@ class Operation:
         error; derivatives are computed so.
         """
         for operand in operands:
-            if hasattr(operand, "_apply"):
+            if type(operand) is not float and hasattr(operand, "_apply"):
                 return operand._apply(self, operands, checked)
         floats = self.of_floats if checked else self.of_floats_unchecked
-        return floats(*(self.operand(x) for x in operands))
+        return floats(*[x if type(x) is float else self.operand(x) for x in operands])
 
     def operand(self, x: Any) -> float:
         """Return the operand `x`, which is not a node, as a float, or raise OperandError."""
-        return x if x.__class__ is float else as_float(x, f"an operand of {self.name}")
+        if type(x) is float:
+            return x
+        if type(x) is int and -SMALL < x < SMALL:
+            return float(x)
+        return as_float(x, f"an operand of {self.name}")
 
     def of_floats(self, *operands: float) -> float:
         """Apply the operation to floats, checking its domain."""
@@ -264,7 +268,7 @@ class Operation:
 
     def number_beside(self, x: Any) -> Any:
         """Return the operand `x` of a binary operator as a float, or NotImplemented."""
-        if x.__class__ is int and -SMALL < x < SMALL:  # most are, and need no check
+        if type(x) is int and -SMALL < x < SMALL:  # most are, and need no check
             return float(x)
         if not is_real(x) and defers(x):
             return NotImplemented

@@ -74,7 +74,7 @@ def node_lines(
     printer.plan([op.value_expression, *wanted])
     nodes = [i for i, is_node in enumerate(mask) if is_node]
     lines = [f"a{i} = x{i}.data" for i in nodes]
-    lines += [f"if a{i}.__class__ is not float: a{i} = float_of(x{i})" for i in nodes]
+    lines += [f"if type(a{i}) is not float: a{i} = float_of(x{i})" for i in nodes]
     if checked:
         lines += _domain_check(op, printer, [f"x{i}" for i in range(op.arity)])
     value = _value_lines(printer, op.value_expression)
@@ -147,9 +147,9 @@ def compile_comparison(op: Elementwise, node: type) -> Callable[..., Any]:
     lines = [
         "if switches and (current := recorder()) is not None: return current.compared(op, x0, x1)",
         "a0, a1 = x0.data, x1",
-        "if a0.__class__ is not float: a0 = float_of(x0)",
+        "if type(a0) is not float: a0 = float_of(x0)",
         "if isinstance(x1, Node): a1 = float_of(x1)",
-        "elif a1.__class__ is not float and a1.__class__ is not int:",
+        "elif type(a1) is not float and type(a1) is not int:",
         "    a1 = x1 = number(x1)",
         "    if a1 is NotImplemented: return a1",
         f"return keep(op, x0, x1, {op.comparison.template.format('a0', 'a1')})",
@@ -176,7 +176,7 @@ def compile_reduction(
     result, operands, partials = op.trace_partials(arity)
     data = [f"a{i}" for i in range(arity)]
     printer = PythonPrinter(dict(zip(operands, data, strict=True)))
-    are_floats = "y.__class__ is float"  # sums and products are, of floats alone
+    are_floats = "type(y) is float"  # sums and products are, of floats alone
     try:
         value = op.function(operands)
     except TypeError:  # it compares, and so runs as it stands
@@ -185,8 +185,8 @@ def compile_reduction(
         printer.names[value] = f"function({_tuple(data)})"
     printer.plan([value, *partials])
     names = [f"x{i}" for i in range(arity)]
-    constants = [] if otherwise else [f"{x}.__class__ is float" for x in names]
-    given = "{0}.data" if otherwise else "{0} if {0}.__class__ is float else {0}.data"
+    constants = [] if otherwise else [f"type({x}) is float" for x in names]
+    given = "{0}.data" if otherwise else "{0} if type({0}) is float else {0}.data"
     computed = [f"{', '.join(names)}, = operands"]
     computed += [f"a{i} = {given.format(x)}" for i, x in enumerate(names)]
     computed += _value_lines(printer, value)
@@ -270,8 +270,8 @@ def _tuple(items: Sequence[str]) -> str:
 
 def _coerce(name: str) -> list[str]:
     return [
-        f"if {name}.__class__ is not float:",
-        f"    if {name}.__class__ is int and -{SMALL} < {name} < {SMALL}:",
+        f"if type({name}) is not float:",
+        f"    if type({name}) is int and -{SMALL} < {name} < {SMALL}:",
         f"        {name} = float({name})",
         "    else:",
         f"        {name} = number({name})",

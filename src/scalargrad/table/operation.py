@@ -22,6 +22,7 @@ from scalargrad.table.eager import (
     compile_reflected,
     make_reduction,
 )
+from scalargrad.table.numbers import as_floats
 from scalargrad.table.symbol import Symbol
 from scalargrad.table.validation import listed
 
@@ -153,7 +154,7 @@ class Unary(Elementwise):
         """Apply the operation to a number or node."""
         if more:
             raise self.surplus(1 + len(more))
-        if x.__class__ is float:
+        if type(x) is float:
             return self.of_floats(x)
         node = getattr(x, "_node", None)
         if node is None:
@@ -176,7 +177,7 @@ class Binary(Elementwise):
         """Apply the operation to two numbers or nodes."""
         if more:
             raise self.surplus(2 + len(more))
-        if x.__class__ is float is y.__class__:
+        if type(x) is float is type(y):
             return self.of_floats(x, y)
         if (node := getattr(x, "_node", None)) is not None:
             made = (self._methods.get(node) or self.method(node))(x, y)
@@ -192,6 +193,12 @@ class Reduction(Operation):
 
     Its declaration takes the operands as one sequence, of floats, symbols or nodes alike.
     """
+
+    def of(self, *operands: Any, checked: bool = True) -> Any:
+        """Apply the operation, at once if all operands are plain numbers."""
+        if (floats := as_floats(operands)) is not None:
+            return self.function(floats)
+        return super().of(*operands, checked=checked)
 
     def of_floats(self, *operands: float) -> float:
         """Run the declaration; a reduction is defined everywhere."""
@@ -236,6 +243,8 @@ class ListReduction(Reduction):
         """Apply the operation to all the numbers and nodes of an iterable."""
         if more:
             raise self.misused()
+        if type(values) is list and (floats := as_floats(values)) is not None:
+            return self.function(floats)
         return self.of(*listed(values, f"what {self.name} is given", "numbers"))
 
     def misused(self) -> OperandError:

@@ -9,9 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from scalargrad.errors import OperandError
+from scalargrad.grad_mode import recorder
 from scalargrad.table.declaration import TABLE, Operation
 
-__all__ = ["TABLE", "Symbol", "evaluate"]
+__all__ = ["TABLE", "NodeInFormulaError", "Symbol", "evaluate"]
+
+
+class NodeInFormulaError(OperandError):
+    """A formula of symbols computes with a Value of the function that is being compiled."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a formula computes with a Value that is not among its arguments: give it as one"
+        )
 
 
 def _symbolic(name: str, *operands: Symbol | float) -> Symbol:
@@ -47,7 +58,7 @@ class Symbol:
         self.operands = operands
 
     def _apply(self, op: Operation, operands: tuple[Any, ...], _checked: bool = True, /) -> Symbol:
-        exact = tuple(x if isinstance(x, Symbol) else float(x) for x in operands)
+        exact = tuple(x if isinstance(x, Symbol) else _number(x) for x in operands)
         return Symbol(op=op, operands=exact)
 
     def __repr__(self) -> str:
@@ -76,6 +87,13 @@ class Symbol:
         return _symbolic("ne", self, other) if isinstance(other, float | int) else self is not other
 
     __hash__ = object.__hash__
+
+
+def _number(x: Any) -> float:
+    """Return a number in a formula as a float."""
+    if recorder() is not None and hasattr(x, "_apply"):
+        raise NodeInFormulaError
+    return float(x)
 
 
 def _of(op: Operation, operands: Sequence[Any]) -> Any:

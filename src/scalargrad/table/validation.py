@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.system.short_repr import shown
-from scalargrad.table.numbers import as_float, is_real
+from scalargrad.table.numbers import as_float, format_data, is_real
 
 T = TypeVar("T")
 
@@ -127,7 +127,7 @@ def scalar(
         return number(x, name, low, high, finite=finite)
     # Compared as a Value, so that a compiled function asks again at each call.
     if (low > -math.inf and not x >= low) or (high < math.inf and not x <= high):
-        raise DomainError(f"{name} is {x.data:g}; give {_range(low, high)}")
+        raise DomainError(f"{name} is {format_data(x)}; give {_range(low, high)}")
     return x
 
 
@@ -283,7 +283,7 @@ def listed(x: Any, name: str, what: str) -> list[Any]:
     [1, 2]
     """
     try:
-        if x.__class__ is not list and isinstance(x, str | bytes | Mapping):  # keys of a dict
+        if type(x) is not list and isinstance(x, str | bytes | Mapping):  # keys of a dict
             raise TypeError
         entries = iter(x)
     except TypeError:

@@ -14,7 +14,7 @@ from scalargrad.ops.selection import where
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.code import expand
 from scalargrad.table.operation import Elementwise, Operation
-from scalargrad.table.symbol import Symbol, evaluate
+from scalargrad.table.symbol import NodeInFormulaError, Symbol, evaluate
 from scalargrad.table.validation import function
 from scalargrad.tree import Rebuild, flatten
 from scalargrad.value import Scalar, Value
@@ -110,14 +110,19 @@ class custom_vjp(Generic[P, R]):  # noqa: N801 - JAX's name
             return shape(iter([Value(x) for x in plain]))  # type: ignore[no-any-return]
         outputs, shape = given.start(floats)
         if any(isinstance(y, Value) for y in outputs):
-            raise OperandError(
-                f"{self.name} returned {shown(shape(iter(outputs)))} for plain numbers: give what "
-                "it reads around it as arguments, so that its rule can send them gradients"
-            )
+            raise _reads_around(self.name, shape(iter(outputs)))
         values = tuple([x for x in numbers if isinstance(x, Value)])
         call = Call(self.name, values, outputs, given)
         found: R = shape(iter(call.outputs(range(len(outputs)), [Value] * len(outputs))))
         return found
+
+
+def _reads_around(name: str, returned: Any) -> OperandError:
+    """Return the error for a Value that a rule made of floats, so of one around it."""
+    return OperandError(f"{name} returned {shown(returned)} for plain numbers: {_REMEDY}")
+
+
+_REMEDY = "give what it reads around it as arguments, so that its rule can send them gradients"
 
 
 def _as_before(owner: Any, key: Any, output: _Output) -> _Output:
@@ -204,6 +209,11 @@ class _Rule:
             found, shape = flatten(result, f"the result of {self.owner.name}")
             signals = [Symbol(f"g{k}") for k in range(len(found))]
             shares = self.backward(residuals, shape(iter(signals)))
+        except NodeInFormulaError as error:
+            raise TraceError(
+                f"{self.owner.name} reads a Value around it, which a compiled function knows only "
+                f"when it is called: {_REMEDY}"
+            ) from error
         except (TypeError, AttributeError) as error:
             raise TraceError(
                 f"the rule of {self.owner.name} cannot be recorded: {error}. Write fwd and bwd "
@@ -236,7 +246,10 @@ class _Rule:
     def pull_back(self, signals: Signals, call: Call) -> Sequence[float | None]:
         """Return the products for the operands, as floats."""
         cotangents = self._cotangents(signals, len(call.results))
-        return self.backward(self._residuals, cotangents)
+        found = self.backward(self._residuals, cotangents)
+        if (value := next((x for x in found if isinstance(x, Value)), None)) is not None:
+            raise _reads_around(f"bwd of {self.owner.name}", value)
+        return found
 
     def pull_back_as_graph(self, signals: Signals, call: Call) -> Sequence[Scalar | None]:
         """Return them as Values, computed from the operands by the rule."""
@@ -300,7 +313,7 @@ def _as_sum(x: Any) -> dict[Symbol, Any]:
 
 
 def _scaled(factors: dict[Symbol, Any], by: Any) -> dict[Symbol, Any]:
-    return {g: by if y.__class__ is float and y == 1.0 else y * by for g, y in factors.items()}
+    return {g: by if type(y) is float and y == 1.0 else y * by for g, y in factors.items()}
 
 
 class _Output(Elementwise):

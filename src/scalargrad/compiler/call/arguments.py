@@ -37,7 +37,7 @@ import numpy as np
 from scalargrad.call import Intermediate
 from scalargrad.compiler.call.output import Result
 from scalargrad.compiler.guards.comparable import exact, is_constant
-from scalargrad.compiler.guards.names_read import is_of_library
+from scalargrad.compiler.guards.libraries import is_of_library
 from scalargrad.compiler.guards.object_state import (
     PLAIN,
     attributes,
@@ -45,7 +45,12 @@ from scalargrad.compiler.guards.object_state import (
     is_record,
     slots_of,
 )
-from scalargrad.compiler.guards.refused import is_followed, is_plain_object, refusal_of
+from scalargrad.compiler.guards.refused import (
+    is_followed,
+    is_plain_object,
+    misread,
+    refusal_of,
+)
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.errors import TraceError
 from scalargrad.nn.sparse import Table
@@ -93,9 +98,12 @@ class Walk:
         The objects, as often as they are given.
     given : int or str
         The position or name of the argument that is looked at.
+    types : list of type or None
+        The types of the numbers, and of those in arrays, if they are noted.
     """
 
     given: int | str = 0
+    types: list[type] | None = None
 
     def __init__(self, function: Callable[..., Any] | None = None) -> None:
         self._function = function
@@ -106,7 +114,7 @@ class Walk:
 
     def take_one(self, x: Any) -> None:
         """Take an argument."""
-        kind = KINDS[x.__class__]
+        kind = KINDS[type(x)]
         self.key.append(kind)
         kind.take_one(x, self)
 
@@ -118,6 +126,7 @@ class Walk:
             self.key.append((len(xs), kind))
             if kind is NUMBERS:
                 self.leaves += _floats(xs, types)
+                self.note_types(xs)
             else:
                 kind.take(xs, self)
         else:
@@ -125,6 +134,11 @@ class Walk:
             self.key.append((*kinds,))
             for kind, part in _parts(xs, kinds):
                 kind.take(part, self)
+
+    def note_types(self, xs: Iterable[Any]) -> None:
+        """Note the types of some numbers."""
+        if self.types is not None:
+            self.types += [x.dtype.type if type(x) in PLAIN_ARRAYS else type(x) for x in xs]
 
     def new(self, records: Sequence[Any]) -> Sequence[Any]:
         """Return the dataclasses, of one class, that were not met before; one is the same again."""
@@ -170,11 +184,12 @@ class Walk:
 
     def whole(self, x: Any) -> None:
         """Note a constant by its value, else an object."""
-        leads_to_code = callable(x) or not is_of_library(type(x))
+        may_hold = type(getattr(x, "__dict__", None)) is dict  # attributes of the user's
+        leads_to_code = callable(x) or may_hold or not is_of_library(type(x))
         if is_constant(x):
             self.key.append(exact(x))
         elif isinstance(x, tuple | frozenset) and not is_object(x):
-            self.key.append((x.__class__, len(x)))
+            self.key.append((type(x), len(x)))
             for part in x:
                 self.whole(part)
         elif isinstance(x, MethodType):  # which is new whenever it is read
@@ -185,7 +200,7 @@ class Walk:
         elif is_object(x) or (leads_to_code and not isinstance(x, ModuleType | BuiltinMethodType)):
             if not (is_followed(x) and is_object(x)):
                 refuse_array(x, self.where)
-            if not is_followed(x):
+            if not is_followed(x) and (is_object(x) or callable(x)):
                 raise TraceError(f"a compiled function {refusal_of(self.where, x)}")
             self.key.append(_OBJECT)
             self.objects.append(x)
@@ -234,6 +249,7 @@ class Kind:
                 refuse_operations(x, walk.where)
                 walk.key.append(int(isinstance(x, Value)))
                 walk.leaves.append(x if isinstance(x, Value) else float_from(x))
+                walk.note_types([x])
             else:
                 walk.whole(x)
 
@@ -251,9 +267,11 @@ class _Numbers(Kind):
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
         walk.leaves += _floats(xs, {*map(type, xs)})
+        walk.note_types(xs)
 
     def take_one(self, x: Any, walk: Walk) -> None:
-        walk.leaves.append(x if x.__class__ is float else strict_float(x))
+        walk.leaves.append(x if type(x) is float else strict_float(x))
+        walk.note_types([x])
 
     def rebuilt(self, xs: Sequence[Any], fresh: Fresh) -> Sequence[Any]:
         return [*islice(fresh.numbers, len(xs))]
@@ -264,9 +282,11 @@ class _Values(_Numbers):
 
     def take(self, xs: Sequence[Any], walk: Walk) -> None:
         walk.leaves += xs
+        walk.note_types(xs)
 
     def take_one(self, x: Any, walk: Walk) -> None:
         walk.leaves.append(x)
+        walk.note_types([x])
 
 
 class _Containers(Kind):
@@ -359,6 +379,7 @@ class _Arrays(Kind):
         if {*map(_LAYOUT, xs)} == _SINGLE:
             walk.key.append(())
             walk.leaves += map(float, xs)
+            walk.note_types(xs)
             return
         for x in xs:
             self.take_one(x, walk)
@@ -367,6 +388,7 @@ class _Arrays(Kind):
         if x.dtype is FLOAT64 or (x.dtype.kind in _NUMBERS and x.dtype.itemsize <= _LONG):
             walk.key.append(x.shape)
             walk.leaves.append(x)
+            walk.note_types([x])
         elif x.dtype.hasobject:
             walk.key.append(("objects", x.shape))
             walk.take(x.ravel().tolist())
@@ -472,6 +494,18 @@ def _rebuilt_array(x: Any, fresh: Fresh) -> Any:
     return object_array([*found, *islice(fresh.numbers, max(x.size - 1, 0))]).reshape(x.shape)
 
 
+def types_of_leaves(call: tuple[Any, ...]) -> tuple[type, ...]:
+    """Return the types of the numbers among the arguments of a call, in the order of a walk."""
+    compiled, args, kwargs, *_ = call
+    walk = Walk()
+    found: list[type] = []
+    walk.types = found
+    for name, x in chain(enumerate(args), kwargs.items()):
+        if name not in compiled.static:
+            walk.take_one(x)
+    return (*found,)
+
+
 def require_no_alias(around: Container[int], call: tuple[Any, ...]) -> None:
     """Raise TraceError if an argument is around the function, or two are one list.
 
@@ -484,7 +518,7 @@ def require_no_alias(around: Container[int], call: tuple[Any, ...]) -> None:
     ahead = [x for x in (*args, *kwargs.values()) if id(x) not in itself]
     met, given = set[int](), len(ahead)
     for place, x in enumerate(ahead):
-        kind: Any = KINDS[x.__class__]
+        kind: Any = KINDS[type(x)]
         if not isinstance(kind, _COPIED) or x is _EMPTY:
             continue
         # A batch may hold a pair twice; a dataclass has one copy.
@@ -506,6 +540,31 @@ def require_no_alias(around: Container[int], call: tuple[Any, ...]) -> None:
 _COPIED, _NOT_COPIED = (_Containers, _Records, _Arrays), PLAIN | {Value}
 #: The tuple that holds nothing, of which there is one.
 _EMPTY: Any = ()
+
+
+def misread_in(call: tuple[Any, ...]) -> Iterator[str]:
+    """Yield what the function asks of the arguments of a call that a number answers otherwise.
+
+    Static arguments, text, flags and defaults answer for themselves.
+    """
+    compiled, args, kwargs, *_ = call
+    function = compiled.__wrapped__
+    shift = isinstance(function, MethodType)
+    if not isinstance(function := getattr(function, "__func__", function), FunctionType):
+        return
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    by_position = dict(enumerate(names[shift:]))
+    traced = [
+        by_position.get(name, name)
+        for name, x in (*enumerate(args), *kwargs.items())
+        if name not in compiled.static and _is_traced(x)
+    ]
+    yield from misread(function, {*names} - {*traced})
+
+
+def _is_traced(x: Any) -> bool:
+    """Return True if an argument is a number, or an array of numbers or objects."""
+    return is_leaf(x) or isinstance(KINDS[type(x)], _Arrays)
 
 
 def size_changed(key: Key, other: Key) -> list[str]:
@@ -541,7 +600,7 @@ _MAY_BE_SIZES = {int, list, tuple}
 
 def _is_size(x: Any) -> bool:
     """Return whether what a dataclass holds is an integer, or a row of these: sizes and counts."""
-    kind: type = x.__class__
+    kind: type = type(x)
     return kind is int or (kind in _MAY_BE_SIZES and {*map(type, x)} == {int})
 
 
@@ -653,7 +712,8 @@ def refuse_attributes(x: Any, where: object) -> None:
 
 def refuse_operations(x: Any, where: object) -> None:
     """Refuse a number whose class defines operators, since a program would use Value's."""
-    name = operator_of(x.__class__)
+    kind: Any = type(x)
+    name = operator_of(kind)
     if name is not None:
         raise TraceError(
             f"{where} is or holds a {type(x).__name__}, whose {name} a compiled function would not "

@@ -114,11 +114,11 @@ def _written(args: Sequence[Any]) -> tuple[list[Any], Any]:
     ValueError
         If there are objects, such as Values; or dataclasses that may be in another argument, too.
     """
-    written = [x for x in args if x.__class__ in _WRITTEN]
+    written = [x for x in args if type(x) in _WRITTEN]
     try:
         found = marshal.dumps(written, _VERSION)
     except ValueError:
-        others = {type(x) for x in args if x.__class__ not in _WRITTEN}
+        others = {type(x) for x in args if type(x) not in _WRITTEN}
         if sum(map(_holds_records, written)) != 1 or not others <= AT_ONCE:
             raise
         found = marshal.dumps([*map(_bare, written)], _VERSION)
@@ -135,7 +135,7 @@ def _bare(x: Any) -> Any:
 
 
 def _holds_records(x: Any) -> bool:
-    return x.__class__ is list and len(x) > 0 and KINDS[x[0].__class__].is_record
+    return type(x) is list and len(x) > 0 and KINDS[type(x[0])].is_record
 
 
 #: The kinds of parameters that an argument by position may stand for.
@@ -155,9 +155,9 @@ _MANY = 500
 
 def _is_worth_a_layout(x: Any) -> bool:
     """Return whether an argument is a dict, or a list of such, of dataclasses or many numbers."""
-    kind = x.__class__
+    kind = type(x)
     is_full = kind in _NESTED and len(x) > 0
-    rows = kind is not dict and is_full and (x[0].__class__ in _NESTED or _holds_records(x))
+    rows = kind is not dict and is_full and (type(x[0]) in _NESTED or _holds_records(x))
     return kind is dict or rows or (is_full and len(x) >= _MANY)
 
 
@@ -179,7 +179,7 @@ class Signature:
         """Remember how the numbers of a call lie, to find those of calls alike at once."""
         given = (*args, *kwargs.values())
         worth = any(map(_is_worth_a_layout, given))
-        if not worth or not is_read_whole([_bare(x) for x in given if x.__class__ in _NESTED]):
+        if not worth or not is_read_whole([_bare(x) for x in given if type(x) in _NESTED]):
             return
         try:
             written, data = _written(given)
@@ -237,7 +237,7 @@ class Signature:
                 walk.key += key
                 walk.leaves += row[own]
             else:  # `take_one`, inlined
-                kind = KINDS[x.__class__]
+                kind = KINDS[type(x)]
                 walk.key.append(kind)
                 kind.take_one(x, walk)
         key = (*walk.key,)

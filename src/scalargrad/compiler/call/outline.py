@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import gc
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from enum import Enum
 from itertools import groupby, repeat
 from operator import itemgetter
@@ -109,8 +109,8 @@ def _require_constant(x: Any) -> None:
         )
 
 
-def holds_results(x: Any) -> bool:
-    """Return whether a traced number can be reached from an object.
+def holds_results(x: Any, made: Container[int] = ()) -> bool:
+    """Return True if a traced number can be reached from an object, or an object of these ids.
 
     By whatever its class keeps objects in, as the collector of cycles knows it.
     """
@@ -118,7 +118,7 @@ def holds_results(x: Any) -> bool:
     ahead = deque([x])
     while ahead and len(seen) < _MANY:
         y = ahead.popleft()
-        if isinstance(y, Traced):
+        if isinstance(y, Traced) or id(y) in made:
             return True
         if id(y) not in seen and not isinstance(y, _CLOSED):
             seen[id(y)] = y
@@ -182,7 +182,7 @@ class _Expression:
         if isinstance(outline, list | tuple | dict):
             parts = outline.values() if isinstance(outline, dict) else outline
             items = self._items(parts, depth)
-            found = f"({items},)" if kind is tuple and items else f"[{items}]"
+            found = f"({items}{',' * bool(items)})" if kind is tuple else f"[{items}]"
             return found if kind in {list, tuple} else f"like({self.name(outline)}, {found})"
         if is_dataclass_object(outline):
             return f"record({self.name(kind)}, {self.of(attributes(outline), depth)})"

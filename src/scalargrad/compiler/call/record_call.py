@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from scalargrad.compiler.call.arguments import replaced
+from scalargrad.compiler.call.arguments import replaced, types_of_leaves
 from scalargrad.compiler.call.specialization import Call
 from scalargrad.compiler.generators import REMEDY
 from scalargrad.compiler.guards.names_read import NamesRead
+from scalargrad.compiler.trace.eager_types import eager_types
 from scalargrad.compiler.trace.record import Recording, as_recording, content, recorded
 from scalargrad.compiler.trace.side_effects import Snapshot, take_away_notes
 from scalargrad.compiler.trace.trace import Trace
@@ -79,8 +80,9 @@ class CallRecorder:
 
     def __init__(self, call: Call, names: NamesRead, *, singly: bool = False) -> None:
         self._names, self._unrolls = names, singly
+        self._call = call
         self._compiled, self._args, self._kwargs, _, leaves, _ = call
-        self.leaves = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
+        self.leaves = leaves if type(leaves) is list else leaves.tolist()  # type: ignore[attr-defined]
         #: Leaves that have a node for each number however large.
         self._apart = {*range(len(self.leaves))} if singly else set[int]()
 
@@ -115,7 +117,8 @@ class CallRecorder:
         again = finish()
         take_away_notes(before, between)
         changed, left = before.changed(), between.changed()
-        kept = before.keeping_results(changed)
+        made = {x for x, _ in left} - before.met.keys()  # by the first recording
+        kept = before.keeping_results(changed, made)
         is_memo = content(*found) == content(*again) and (is_noticed or not changed)
         if is_memo and not (left or kept):
             return trace, lambda: again
@@ -133,6 +136,7 @@ class CallRecorder:
         trace = Trace(unrolls=unrolls or self._unrolls)
         has_returned = False
         numbers = trace.arguments(self.leaves, self._apart)
+        trace.types_of_leaves = lambda: types_of_leaves(self._call)
         function, static = self._compiled.__wrapped__, self._compiled.static
         args, kwargs = replaced(self._args, self._kwargs, static, iter(numbers))
         before = Snapshot([function, *args, *kwargs.values()], self._names)
@@ -148,7 +152,8 @@ class CallRecorder:
 
         failed: Exception | None = None
         try:
-            outputs, outline = recorded(trace, run)
+            with eager_types(before.namespaces):
+                outputs, outline = recorded(trace, run)
         except BaseException as error:
             before.undo()
             if not isinstance(error, Exception):

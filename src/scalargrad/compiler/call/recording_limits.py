@@ -21,6 +21,8 @@ CHANGES = 4
 SIZES = 16
 #: The stack level of the call of the compiled function, as seen from the warning.
 _CALLS = 6
+#: After this many eager calls in which a loop took more steps than its program, a warning says so.
+EXCEEDED = 5
 #: After this many operations evaluated eagerly because a number was not finite, a warning says so.
 NOT_FINITE = 100_000
 #: How many times as long as a recording for nothing calls take before the next: with that they take
@@ -38,8 +40,9 @@ class RecordingLimits:
         #: The problems that were warned of.
         self.told: set[str] = set()
         self._not_finite = 0  # operations
+        self._exceeded = 0  # calls
         self._changes: Counter[str] = Counter()
-        self._start = self._pays_from = 0.0
+        self._start = self._pays_from = self._wait = 0.0
 
     def note_start(self) -> None:
         """Note that a path begins to be recorded."""
@@ -48,7 +51,8 @@ class RecordingLimits:
     def note_end(self, *, for_nothing: bool = False) -> None:
         """Note that it is compiled and has run, or was recorded for nothing."""
         now = time.perf_counter()
-        self._pays_from = now + (now - self._start) * (_WAIT if for_nothing else 1)
+        self._wait = (now - self._start) * (_WAIT if for_nothing else 1)
+        self._pays_from = now + self._wait
 
     def pays(self) -> bool:
         """Return whether it is long enough since the last recording."""
@@ -61,22 +65,26 @@ class RecordingLimits:
         return is_first
 
     def warn_of_paths(
-        self, compiled: object, known: int, trace: Trace, others: Sequence[tuple[bool, ...]]
+        self,
+        compiled: object,
+        trace: Trace,
+        known: Sequence[tuple[bool, ...]],
+        tried: Sequence[tuple[bool, ...]],
     ) -> None:
-        """Warn if a call takes another path than those known, and they are too many.
+        """Warn if a call takes a path of its own, and there are too many.
 
         Parameters
         ----------
-        known : int
-            How many are.
         trace : Trace
             The recording of the call.
-        others : sequence of tuple of bool
-            The outcomes of comparisons on the paths that were recorded.
+        known, tried : sequence of tuple of bool
+            The outcomes of comparisons on the paths that were compiled, and on others.
         """
-        if known >= PATHS and self._is_first("paths"):
-            outcomes, lines = tuple(trace.guards.values()), trace.lines
-            ways = [x for x in others if x != outcomes]
+        outcomes, lines = tuple(trace.guards.values()), trace.lines
+        others = (*known, *tried)
+        ways = [x for x in others if x[: len(outcomes)] != outcomes]  # after it, domains
+        is_new = len(known) >= PATHS or len(ways) == len(others)
+        if len(ways) >= PATHS and is_new and self._is_first("paths"):
             alike = [sum(accumulate(map(is_, outcomes, x), and_)) for x in ways]
             line = lines[max(alike)] if alike and max(alike) < len(lines) else None
             place, code = ("", "") if line is None else (f" ({line[0]}:{line[1]})", at(*line))
@@ -86,6 +94,26 @@ class RecordingLimits:
                 "computation with where, cond, maximum(*xs) for max(xs), minimum or clip, write a "
                 "loop that ends on a condition with while_loop, or compare numbers that are the "
                 "same at every call (.detach() does not help: the number still changes)" + code
+            )
+
+    def note_left_eager(self, compiled: object, exceeded: Sequence[tuple[str, int] | None]) -> None:
+        """Count an eager call that is not worth a recording as yet; warn if such calls recur.
+
+        Parameters
+        ----------
+        exceeded : sequence of (str, int) or None
+            For each known path, the line of the loop that took more steps than it has.
+        """
+        line = next((x for x in exceeded if x is not None), None)
+        self._exceeded += line is not None
+        if line is not None and self._exceeded >= EXCEEDED and self._is_first("steps"):
+            _warn(
+                f"{compiled!r} takes more steps of a loop whose end depends on numbers "
+                f"({line[0]}:{line[1]}), as while_loop and solvers.root do, than the calls that it "
+                "was compiled for. Such calls are evaluated eagerly until they have taken as long "
+                f"as recording and compiling, {self._wait:.2g} s: call it first where it takes "
+                "the most steps, begin each search at the last solution, or write a for loop of a "
+                "fixed number of Newton's steps" + at(*line)
             )
 
     def note_not_finite(self, compiled: object, operations: int) -> None:

@@ -16,7 +16,13 @@ import numpy as np
 
 from scalargrad.call import Intermediate
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import FLOAT64, Key, number_of, require_no_alias
+from scalargrad.compiler.call.arguments import (
+    FLOAT64,
+    Key,
+    number_of,
+    require_no_alias,
+    types_of_leaves,
+)
 from scalargrad.compiler.call.outline import filler, has_arrays
 from scalargrad.compiler.call.output import Result, ResultNodes, Run
 from scalargrad.compiler.function import Function
@@ -90,11 +96,15 @@ class Specialization:
         self.recorded = len(recording.program)
         self.outcomes = recording.outcomes
         self._expected = [*map(float, self.outcomes)]
+        self._loops = recording.loops
+        #: The line of the loop that took more steps in the last call that took another path.
+        self.exceeded: tuple[str, int] | None = None
         self.is_checked = recording.is_checked
         #: Whether it compares numbers: of nan, NumPy's max and clip decide otherwise.
         self.compares = len(self.outcomes) > self.is_checked
         #: Whether Python's own ``if`` asked for one, which other calls may answer otherwise.
         self.branches = recording.branches > 0
+        self.types = recording.types
         self.draws = RandomInputs(recording.draws) if recording.draws else None
         self.surroundings = surroundings
         self.closed_over = tuple(recording.closed_over)
@@ -160,6 +170,8 @@ class Specialization:
         TraceError
             If the function would tell an argument from its copy.
         """
+        if self.types is not None and self.types != types_of_leaves(call):
+            return None
         if self.surroundings.aliases is not None:
             require_no_alias(self.surroundings.aliases, call)
         states = self.draws.states() if self.draws else []
@@ -222,10 +234,10 @@ class Specialization:
         runner, n = self.function.values, self.results
         if self._in_blocks:
             row, cells = self._row(leaves, self._drawn(), ()), self.cells
-            blocks = [x if x.__class__ is float else _block_of(x) for x in row]
+            blocks = [x if type(x) is float else _block_of(x) for x in row]
         else:
             blocks = [self.inputs(leaves, ())]
-            cells = (slice(runner.nests.inputs),)
+            cells = (slice(0, runner.nests.inputs),)
         numbers, finite = runner.on_blocks(cells, blocks)
         if self.outcomes:
             outcomes = tuple((numbers[n:] != 0.0).tolist())
@@ -244,6 +256,8 @@ class Specialization:
         If it is the guard of domains, or a nan is compared, the result counts as not finite; else
         the path is another.
         """
+        pairs = zip(outcomes, self.outcomes, strict=True)
+        self.exceeded = self._loops.get(next(k for k, (x, y) in enumerate(pairs) if x != y))
         left_domain = self.is_checked and outcomes[:-1] == self.outcomes[:-1]
         return (numbers, False) if left_domain or any(map(has_nan, inputs)) else None
 
@@ -269,10 +283,10 @@ class Specialization:
             return take(self._row(leaves, self._drawn(), foreign), self._arrays)
         drawn = self.draws.listed() if self.draws else []
         if self.values_at:
-            leaves = [x if x.__class__ is float else x.data for x in leaves]
+            leaves = [x if type(x) is float else x.data for x in leaves]
         if not (drawn or foreign):
             return leaves
-        row = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
+        row = leaves if type(leaves) is list else leaves.tolist()  # type: ignore[attr-defined]
         return [*row, *drawn, *[x.data for x in foreign]]
 
 
@@ -299,7 +313,7 @@ def _operands(x: Value) -> int:
 
 def has_nan(x: Any) -> bool:
     """Return whether a number is nan, or one in a list or array, or inf and -inf are among them."""
-    total = x if x.__class__ is float else sum(x) if x.__class__ is list else np.add.reduce(x)
+    total = x if type(x) is float else sum(x) if type(x) is list else np.add.reduce(x)
     return bool(total != total)
 
 
@@ -307,7 +321,7 @@ def _in_a_list(row: list[Any], arrays: Sequence[int]) -> list[float]:
     """Return the numbers of leaves as a list, which is faster for few."""
     for k in reversed(arrays):
         row[k : k + 1] = np.asarray(_block_of(row[k]), FLOAT64).ravel().tolist()
-    return [x if x.__class__ is float else x.data for x in row]
+    return [x if type(x) is float else x.data for x in row]
 
 
 def _in_a_row(leaves: Sequence[Any], arrays: Sequence[int]) -> Floats:
@@ -315,7 +329,7 @@ def _in_a_row(leaves: Sequence[Any], arrays: Sequence[int]) -> Floats:
     parts: list[Any] = []
     first = 0
     for k in [*arrays, len(leaves)]:
-        numbers = [x if x.__class__ is float else x.data for x in leaves[first:k]]
+        numbers = [x if type(x) is float else x.data for x in leaves[first:k]]
         parts += [array("d", numbers), *map(_block_of, leaves[k : k + 1])]
         first = k + 1
     return np.concatenate(parts)
@@ -323,7 +337,7 @@ def _in_a_row(leaves: Sequence[Any], arrays: Sequence[int]) -> Floats:
 
 def _block_of(x: Any) -> Any:
     """Return a leaf as a number, or as a flat array of its numbers."""
-    if x.__class__ is np.ndarray and x.dtype is FLOAT64:
+    if type(x) is np.ndarray and x.dtype is FLOAT64:
         return x if x.ndim == 1 else x.ravel()
     number = number_of(x)
     return np.ravel(number) if hasattr(number, "ravel") else number

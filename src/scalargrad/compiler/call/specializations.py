@@ -10,7 +10,13 @@ from itertools import chain
 from operator import is_
 from typing import Any, NamedTuple
 
-from scalargrad.compiler.call.arguments import Key, code_in, require_no_alias, size_changed
+from scalargrad.compiler.call.arguments import (
+    Key,
+    code_in,
+    misread_in,
+    require_no_alias,
+    size_changed,
+)
 from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Call, Specialization
@@ -47,7 +53,11 @@ class Shape:
     programs : dict
         The paths by the key of the surroundings, the latest of these last.
     tried : list of tuple of bool
-        The outcomes of the last calls that took a way without a program.
+        The outcomes of the last calls that were recorded and took a path without a program.
+    probes : int
+        How many calls were recorded without being compiled since the last that was.
+    is_due : bool
+        Whether the next call is compiled if it takes a path that was tried.
     """
 
     def __init__(self, roots: Sequence[Any]) -> None:
@@ -55,6 +65,8 @@ class Shape:
         self.known: list[Known] = []
         self.programs: dict[Any, Paths] = {}
         self.tried: list[tuple[bool, ...]] = []
+        self.probes = 0
+        self.is_due = False
         self.is_valid: Callable[[], bool] = bool  # not before paths were put here
         self._around: Surroundings | None = None
 
@@ -186,7 +198,10 @@ class Specializations(Lock):
             If the function would tell an argument from its copy.
         """
         compiled, _, _, key, _, objects = call
-        if not at_once and self._is_left_eager(key, objects):
+        latest = self.current(key, objects)
+        waits = not at_once and self._waits(key, latest)
+        if waits and not self._is_probe(key, latest):
+            self.limits.note_left_eager(compiled, [x.exceeded for x in latest])
             return None
         with self.lock:
             now, known = self._looked_around(key, objects)
@@ -202,32 +217,43 @@ class Specializations(Lock):
             self.limits.note_start()
             trace, made = self._recorded(call, now)
             outcomes = tuple(trace.guards.values())
-            before = [*(x.outcomes for x in known), *tried]
-            self.limits.warn_of_paths(compiled, max(len(known), len(tried)), trace, before)
-            shape.tried = []
+            without = [x for x in tried if x != outcomes]
+            self.limits.warn_of_paths(compiled, trace, [x.outcomes for x in known], tried)
             if len(known) >= PATHS:
                 return None
-            if trace.branches and not at_once and outcomes not in tried:
-                shape.tried = [*tried[1 - PATHS :], outcomes]
-                self.limits.note_end(for_nothing=True)
+            is_other = trace.branches > 0 and len(without) == len(tried)
+            if not at_once and (is_other or waits):
+                shape.tried = [*without[1 - PATHS :], outcomes]
+                shape.probes += 1
+                shape.is_due = not (waits or shape.is_due)
+                if not waits:
+                    self.limits.note_end(for_nothing=True)
                 return None
+            shape.tried, shape.probes, shape.is_due = without, 0, False
             path = made()
             _, paths = self._looked_around(key, objects)
-            paths = path, *[p for p in paths if p.outcomes != path.outcomes]
+            own = path.outcomes, path.types
+            paths = path, *[p for p in paths if (p.outcomes, p.types) != own]
             self.shapes[key].keep(paths, path.surroundings)
             self._looked_around(key, objects)
         return path
 
-    def _is_left_eager(self, key: Key, objects: list[Any]) -> bool:
-        """Return whether calls of this shape that take no known path are eager now."""
-        known = self.current(key, objects)
+    def _waits(self, key: Key, known: Paths) -> bool:
+        """Return True if a call that takes no known path is not to be compiled now."""
         if len(known) >= PATHS:
             return "paths" in self.limits.told
         shape = self.shapes.get(key)  # another thread may have it forgotten
-        if shape is not None and len(shape.tried) == 1:  # the next call may take that way again
+        if shape is not None and shape.is_due:
             return False
         are_any = bool(known) or any(x.tried for x in [*self.shapes.values()])
         return are_any and not self.limits.pays()
+
+    def _is_probe(self, key: Key, known: Paths) -> bool:
+        """Return True if a call that waits is recorded to see how many paths are taken."""
+        shape = self.shapes.get(key)
+        if shape is None or shape.probes > PATHS or "paths" in self.limits.told:
+            return False
+        return bool(shape.tried) or any(x.branches for x in known)
 
     def record_elementwise(self, call: Call) -> Specialization:
         """Return a new path, not kept, in which each number given or returned has its own node.
@@ -246,8 +272,9 @@ class Specializations(Lock):
     ) -> tuple[Trace, Callable[[], Specialization]]:
         """Return what is recorded of a call, and what makes a path of it."""
         compiled, _, _, key, _, objects = call
-        if now.refusal is not None:
-            raise TraceError(f"{compiled!r} {now.refusal}")
+        refusal = now.refusal or next(misread_in(call), None)
+        if refusal is not None:
+            raise TraceError(f"{compiled!r} {refusal}")
         recorder = CallRecorder(call, self.names, singly=singly)
         trace, finish = recorder.record(now.are_unchanged)
         now, _ = self._looked_around(key, objects)  # a cache may have been filled

@@ -12,7 +12,7 @@ from itertools import chain
 from operator import is_
 from typing import Any
 
-from scalargrad.compiler.guards.names_read import is_of_library
+from scalargrad.compiler.guards.libraries import is_of_library
 from scalargrad.compiler.guards.object_state import PLAIN, attributes, consists_of_attributes
 from scalargrad.tree import is_array_scalar
 from scalargrad.value import Value

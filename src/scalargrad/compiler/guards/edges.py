@@ -108,8 +108,8 @@ def holds_functions(x: Any) -> bool:
 
 def functions_of(member: Any) -> list[Any]:
     """Return the functions behind a member of a class or the like, and what they are given."""
-    if isinstance(member, staticmethod | classmethod):
-        return functions_of(member.__func__)
+    if isinstance(member, staticmethod | classmethod):  # of a function of C, too
+        return functions_of(member.__func__) or [member.__func__]
     if isinstance(member, FunctionType) or is_wrapper(member):
         return [member]
     if is_function_of_arrays(type(member)):  # those of frompyfunc have it inside
@@ -240,6 +240,11 @@ VARIABLES = Edge(variables, _set_variables, names=True)
 GLOBALS = _named(attrgetter("__globals__"), lambda function: read_by(function.__code__).of_globals)
 #: Those of functions, and of what wraps one, as a compiled function or a cache does.
 FUNCTION_ATTRIBUTES = Edge(own_space, _setter(own_space, object))
+#: Those that users give to objects of libraries; of a generator, a draw changes `gauss_next`.
+BESIDE = Edge(
+    lambda x: {name: y for name, y in own_space(x).items() if name != "gauss_next"},
+    _setter(own_space, object),
+)
 MEMBERS = Edge(data_of, _setter(data_of, type), names=True)
 #: What a cache of functools has kept that may change.
 KEPT = Edge(kept_by, lambda cache, _: cache.cache_clear())

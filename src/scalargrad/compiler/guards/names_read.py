@@ -1,6 +1,7 @@
-"""Find the names a function's code reads, and the namespaces in which they are looked up.
+"""The names that code reads, and whether it may also read names that it computes.
 
-Of some namespaces, modules and attributes of functions, only what the code names is read.
+Of ``lambda self, x: self.w * x`` the attribute ``w``. Where all names are literals, only attributes
+with these names are compared at each call; with ``getattr(self, f"w{i}")``, all attributes are.
 """
 
 from __future__ import annotations
@@ -10,39 +11,20 @@ import dataclasses
 import dis
 import functools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy, deepcopy
 from importlib.util import resolve_name
-from itertools import chain, pairwise
+from itertools import chain, pairwise, takewhile
 from logging import Logger
 from operator import attrgetter, methodcaller
-from pathlib import Path
-from types import CodeType, FunctionType, ModuleType, SimpleNamespace
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
-_LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
-
-
-@functools.cache
-def of_library(module: Any) -> bool:
-    """Return whether a module is the standard library's, ours or installed: assumed constant.
-
-    So is what keeps something else than a name in ``__module__``, as the class of Cython's
-    functions does.
-    """
-    if not isinstance(module, str):
-        return True
-    top = module.partition(".")[0]
-    if top == "__main__":  # run by `python -m …`, it may be the file of an installed program
-        return False
-    path = Path(getattr(sys.modules.get(top), "__file__", None) or "")
-    return top in _LIBRARIES or not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
-
-
-def is_of_library(kind: type) -> bool:
-    """Return whether a class is a library's."""
-    return of_library(kind.__module__)
-
+from scalargrad.compiler.guards.libraries import (
+    is_library_function,
+    is_library_name,
+    is_of_library,
+)
 
 #: What reads a name that stands in text.
 _BY_TEXT = {"__dict__", "attrgetter", "delattr", "getattr", "hasattr", "setattr", "vars"}
@@ -72,10 +54,17 @@ def steps_within(code: CodeType) -> Iterator[dis.Instruction]:
     return chain.from_iterable(map(steps_in, codes_within(code)))
 
 
-class CodeRead(NamedTuple):
-    """What code reads, that of the functions and classes in it included.
+@functools.cache
+def texts_within(code: CodeType) -> frozenset[str]:
+    """Return the texts in code, and in the functions and classes in it."""
+    constants = chain.from_iterable(x.co_consts for x in codes_within(code))
+    return frozenset(x for x in constants if isinstance(x, str))
 
-    Names in its texts are among all of these, if it names ``getattr`` or the like.
+
+class CodeRead(NamedTuple):
+    """The names that code reads, that of the functions and classes in it included.
+
+    Its texts are among them if it calls ``getattr`` or the like.
 
     Attributes
     ----------
@@ -86,34 +75,59 @@ class CodeRead(NamedTuple):
     attributes : frozenset of str
         Those of attributes that it reads, other than only assigns.
     unnamed : bool
-        Whether it may read attributes by names that it computes, or by a class pattern.
+        True if it may read attributes by names that it computes, or by a class pattern.
+    bare : frozenset of str
+        Names of variables that it uses in other ways than to read a named attribute: a module among
+        these may be read by a computed name.
     """
 
     names: tuple[str, ...]
     of_globals: tuple[str, ...]
     attributes: frozenset[str]
     unnamed: bool
+    bare: frozenset[str]
 
 
-@functools.cache
+#: Builtins and instructions that may compare or print an object, and so read all its attributes.
+_WHOLE = {"str", "repr", "print", "hash", "sorted", "min", "max", "ascii"}
+_WHOLE_OPCODES = {
+    *("COMPARE_OP", "CONTAINS_OP", "FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC"),
+    "CONVERT_VALUE",
+}
+#: The name among attributes that stands for these instructions.
+_WHOLE_NAME = "=="
+
+
+@functools.lru_cache(maxsize=1 << 14)
 def read_by(code: CodeType) -> CodeRead:
-    """Return what code reads."""
+    """Return the names that code reads."""
     steps, parts = [*steps_within(code)], codes_within(code)
     of_texts = [x for x in parts if not _BY_TEXT.isdisjoint(x.co_names)]
     constants = chain.from_iterable(x.co_consts for x in of_texts)
-    texts = [x for x in constants if isinstance(x, str) and x.isidentifier()]
+    texts = [x for x in constants if isinstance(x, str)]
     names = [*texts, *(x.argval for x in steps if x.opcode in dis.hasname)]
     asked = (x for x, y in pairwise(steps) if y.opname == "IS_OP")
     names += [] if all(map(_is_the_only_one, asked)) else [IS]
     found = (x.argval for x in steps if "GLOBAL" in x.opname or x.opname.endswith("_NAME"))
     of_globals = [*texts, *found]  # or modules
     attributes = {*texts, *(x.argval for x in steps if x.opname in _READS)}
+    attributes.update(_WHOLE.intersection(of_globals))
+    if any(x.opname in _WHOLE_OPCODES for x in steps) or any("%" in x for x in texts_within(code)):
+        attributes.add(_WHOLE_NAME)
     is_named = all(_UNNAMED.isdisjoint(x.co_names) for x in parts)
-    unnamed = not (is_named and _UNNAMED_GLOBALS.isdisjoint(of_globals)) or any(
-        x.opname == "MATCH_CLASS" or (x.argval == "getattr" and _is_computed(steps[k + 1 :]))
-        for k, x in enumerate(steps)
+    unnamed = (
+        not (is_named and _UNNAMED_GLOBALS.isdisjoint(of_globals))
+        or any(x.opname == "MATCH_CLASS" for x in steps)
+        or any(map(_computes_names, parts))
     )
-    return CodeRead(_once(names), _once(of_globals), frozenset(attributes), unnamed)
+    bare = {
+        str(x.argval)
+        for x, y in pairwise(steps)
+        if x.opname in _LOADS_VARIABLES and y.opname not in _READS
+    }
+    return CodeRead(
+        _once(names), _once(of_globals), frozenset(attributes), unnamed, frozenset(bare)
+    )
 
 
 def _once(names: Iterable[str]) -> tuple[str, ...]:
@@ -143,7 +157,7 @@ def imported(code: CodeType, package: str) -> tuple[str, ...]:
             found[source] = None
         elif step.opname == "IMPORT_FROM":
             found[f"{source}.{step.argval}"] = None
-    return tuple([name for name in found if not of_library(name)])
+    return tuple([name for name in found if not is_library_name(name)])
 
 
 #: What reads attributes without their names, and globals that do.
@@ -156,18 +170,75 @@ _UNNAMED = {
 _UNNAMED_GLOBALS = {"copy", "dataclasses", "replace", "fields", "pickle", "dir", "inspect"}
 
 
+#: Modules of the standard library whose functions do.
+_UNNAMED_MODULES = {"copy", "dataclasses", "inspect", "pickle", "pprint", "reprlib", "string"}
+#: Installed packages whose functions read no attributes of a user's objects.
+_READ_ARRAYS = {"numpy", "scipy", "scalargrad", "typing_extensions"}
+
+
+def _may_read_unnamed(x: Any) -> bool:
+    """Return True if a library's function, or a library's module, may read a user's attributes.
+
+    One that is installed may read any of an object that it is given, by names in its own code.
+    """
+    name = x.__name__ if isinstance(x, ModuleType) else x.__module__
+    if not isinstance(name, str) or (isinstance(x, FunctionType) and not is_library_function(x)):
+        return False
+    top = name.partition(".")[0]
+    if top in sys.stdlib_module_names or top in _READ_ARRAYS:
+        return top in _UNNAMED_MODULES and is_library_name(name)
+    return is_library_name(name)
+
+
 #: The same as objects, under whatever name, by identity.
 _READERS = {*map(id, (getattr, vars, dir, attrgetter, methodcaller, copy, deepcopy))}
 
 
-#: What loads an object, as the first argument of a call.
-_LOADS = ("LOAD_FAST", "LOAD_DEREF", "LOAD_GLOBAL", "LOAD_ATTR", "LOAD_NAME")
+#: Instructions that load a variable other than a local one.
+_LOADS_VARIABLES = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"}
+#: Instructions that have no part in the value of an expression.
+_SILENT = {"CACHE", "EXTENDED_ARG", "PUSH_NULL", "RESUME", "NOP"}
+#: Functions that read an attribute by a name that they are given.
+_GETTERS = {"getattr", "hasattr"}
 
 
-def _is_computed(call: Sequence[dis.Instruction]) -> bool:
-    """Return whether the name that ``getattr`` is given does not stand in code."""
-    name = next(x for x in call if not x.opname.startswith(_LOADS))
-    return name.opname != "LOAD_CONST" or not isinstance(name.argval, str)
+def _computes_names(code: CodeType) -> bool:
+    """Return True if ``getattr`` or ``hasattr`` may be given a name that is not a literal."""
+    if _GETTERS.isdisjoint(code.co_names):
+        return False
+    steps = [*dis.get_instructions(code)]
+    loads = [k for k, x in enumerate(steps) if x.argval in _GETTERS and x.opname.startswith("LOAD")]
+    return not all(_is_given_literal(steps[k + 1 :]) for k in loads)
+
+
+def _is_given_literal(steps: Sequence[dis.Instruction]) -> bool:
+    """Return True if the function loaded before some instructions is called with a literal name.
+
+    That is, as in ``getattr(x, "w")`` or ``getattr(x, "w", 0.0)``: the text is loaded as the second
+    argument, and the call follows, or a third argument that is only loaded. Whatever else is found
+    counts as computed.
+    """
+    depth = 0
+    jumps = {*dis.hasjrel, *dis.hasjabs}
+    for k, step in enumerate(steps):
+        if step.opcode in jumps:
+            return False
+        if step.opname == "LOAD_CONST" and depth == 1 and isinstance(step.argval, str):
+            rest = [x for x in steps[k + 1 :] if x.opname not in _SILENT]
+            more = [*takewhile(lambda x: x.opname in _THIRD, rest)]
+            call = next((x for x in rest[len(more) :]), None)
+            return call is not None and call.opname in _CALLS and call.arg == 2 + bool(more)
+        if step.opname != "PUSH_NULL":
+            depth += dis.stack_effect(step.opcode, step.arg, jump=False)
+        if depth < 0:
+            return False
+    return False
+
+
+#: Instructions that load a default, and those that call; before Python 3.12, the first of two.
+_THIRD = {"LOAD_CONST", "LOAD_FAST", "LOAD_GLOBAL", "LOAD_DEREF", "LOAD_NAME", "LOAD_ATTR"}
+_THIRD |= {"LOAD_FAST_BORROW", "LOAD_SMALL_INT", "LOAD_FAST_CHECK"}
+_CALLS = {"PRECALL", "CALL"}
 
 
 _READS = {"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"}
@@ -185,7 +256,7 @@ _MODULE = "scalargrad.nn.module"
 _COMPUTES = {"__call__", "forward", "extra_repr"}
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1 << 14)
 def read_by_libraries(kind: Any) -> frozenset[str] | None:
     """Return the methods of libraries that read all of an object of a class; None if any may.
 
@@ -193,7 +264,9 @@ def read_by_libraries(kind: Any) -> frozenset[str] | None:
     """
     bases = [x for x in kind.__mro__[:-1] if is_of_library(x) and x.__module__ not in BARE]
     may_be_any = is_of_library(kind) or dataclasses.is_dataclass(kind)
-    if kind in (SimpleNamespace, Logger) or not (bases or may_be_any):
+    if kind is SimpleNamespace:
+        return frozenset({_WHOLE_NAME, "__dict__", *_WHOLE})
+    if kind is Logger or not (bases or may_be_any):
         return frozenset()
     if may_be_any or [x.__module__ for x in bases] != [_MODULE]:
         return None
@@ -211,17 +284,20 @@ class NamesRead:
     attributes : dict from str to None
         The names of attributes.
     unnamed : bool
-        Whether code may read attributes of objects whose names do not stand in it.
+        True if code may read attributes by names that it computes.
+    modules : set of int
+        The identities of modules whose members it may read so.
     """
 
     def __init__(self) -> None:
         self.names: dict[str, None] = {}
         self.attributes: dict[str, None] = {}
         self.unnamed = False
+        self.modules: set[int] = set()
 
-    def count(self) -> tuple[int, int, bool]:
+    def count(self) -> tuple[int, int, bool, int]:
         """Return how many names there are, which only grow."""
-        return len(self.names), len(self.attributes), self.unnamed
+        return len(self.names), len(self.attributes), self.unnamed, len(self.modules)
 
     def note_code(self, code: CodeType) -> tuple[str, ...]:
         """Note what code reads, and return the names of globals in it."""
@@ -231,12 +307,18 @@ class NamesRead:
         self.unnamed = self.unnamed or read.unnamed
         return read.of_globals
 
+    def note_modules(self, code: CodeType, present: Mapping[str, Any]) -> None:
+        """Note the modules among some variables that code may read by computed names."""
+        bare = read_by(code).bare
+        found = (x for name, x in present.items() if isinstance(x, ModuleType) and name in bare)
+        self.modules.update(map(id, found))
+
     def note(self, x: Any) -> None:
-        """Note what looks names up."""
-        if isinstance(x, ModuleType):
-            self.unnamed = self.unnamed or x.__name__ in _UNNAMED_GLOBALS
-        elif isinstance(x, attrgetter | methodcaller) or id(x) in _READERS:
+        """Note an object whose use may read attributes without naming them."""
+        if isinstance(x, attrgetter | methodcaller) or id(x) in _READERS:
             self.unnamed = True
+        elif isinstance(x, ModuleType | FunctionType | BuiltinFunctionType):
+            self.unnamed = self.unnamed or _may_read_unnamed(x)
 
     def reader(self) -> Callable[[type], frozenset[str] | None]:
         """Return what tells which attributes of objects of a class are read; None stands for all.

@@ -13,15 +13,17 @@ from types import (
     BuiltinFunctionType,
     BuiltinMethodType,
     FunctionType,
+    GenericAlias,
     MemberDescriptorType,
     MethodType,
     MethodWrapperType,
     ModuleType,
     SimpleNamespace,
 )
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from scalargrad.compiler.guards.names_read import BARE, is_of_library
+from scalargrad.compiler.guards.libraries import is_of_library
+from scalargrad.compiler.guards.names_read import BARE
 from scalargrad.nn.sparse import Table
 from scalargrad.table.operation import Operation
 from scalargrad.value import Value
@@ -95,9 +97,11 @@ def has_followed_attributes(kind: Any) -> bool:
     """Return whether the attributes of objects of a class are followed: all there is to know."""
     if issubclass(kind, type | ModuleType | Operation):
         return False
-    known = kind is SimpleNamespace or kind.__module__ in _OF_DATA
-    ours = known or str(kind.__module__).startswith("scalargrad.")
-    return kind is Logger or not is_of_library(kind) or (ours and is_stateful(kind))
+    if kind is Logger or not is_of_library(kind):
+        return True
+    if kind is SimpleNamespace or kind.__module__ in _OF_DATA:
+        return consists_of_attributes(kind)
+    return str(kind.__module__).startswith("scalargrad.") and is_stateful(kind)
 
 
 @functools.cache
@@ -139,6 +143,10 @@ def bound_parts(x: Any) -> tuple[Any, ...]:
     if isinstance(x, staticmethod | classmethod):
         return (x.__func__,)
     return getattr(x, "__func__", x.__name__), x.__self__
+
+
+#: Classes that stand for another class with its parameters: ``Box[float]``.
+GENERIC_ALIASES = (GenericAlias, type(Generic[TypeVar("T")]))  # type: ignore[index]
 
 
 #: Members of classes with functions behind them, and the attributes that these are.

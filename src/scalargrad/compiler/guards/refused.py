@@ -13,13 +13,20 @@ import numbers
 import sys
 import threading
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator
+from datetime import date
 from enum import Enum
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.guards.names_read import is_of_library, of_library, steps_in, steps_within
+from scalargrad.compiler.guards.impure import TODAY, is_impure, is_impure_path, path_of
+from scalargrad.compiler.guards.libraries import (
+    is_library_function,
+    is_library_module,
+    is_of_library,
+)
+from scalargrad.compiler.guards.names_read import NamesRead, steps_in, steps_within, texts_within
 from scalargrad.compiler.guards.object_state import PLAIN, has_followed_attributes, is_stateful
 from scalargrad.value import Value
 
@@ -40,27 +47,6 @@ _KNOWN = (
     type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Semaphore,
     threading.Event, threading.Barrier,
 )  # fmt: skip
-#: Functions of libraries that answer otherwise from call to call.
-_CHANGING = {
-    "time": "time time_ns perf_counter perf_counter_ns monotonic monotonic_ns process_time "
-    "process_time_ns thread_time thread_time_ns localtime gmtime ctime asctime strftime",
-    "datetime": "datetime.now datetime.today datetime.utcnow date.today",
-    "os": "getenv getcwd listdir scandir urandom stat times getloadavg",
-    "posix": "getcwd listdir scandir urandom stat times getloadavg",
-    "uuid": "uuid1 uuid4",
-    "secrets": "choice randbelow randbits token_bytes token_hex token_urlsafe",
-    "builtins": "open input eval exec globals __import__",
-    "io": "open",
-    "numpy": "load loadtxt genfromtxt fromfile",
-    "pandas": "read_csv read_excel read_json read_parquet",
-    "sys": "modules _getframe",
-    "importlib": "import_module reload",
-    "inspect": "getmodule currentframe",
-    "torch": "rand randn randint randperm rand_like randn_like normal bernoulli multinomial",
-}
-_FUNCTIONS = {f"{place}.{x}" for place, names in _CHANGING.items() for x in names.split()}
-
-
 _UNNOTICED = (
     ": a program would not notice when that changes; ask outside and pass the answer as an argument"
 )
@@ -69,7 +55,7 @@ _UNNOTICED = (
 def is_followed(x: Any) -> bool:
     """Return whether jit can tell that an object is as it was."""
     if callable(x) and hasattr(x, "__name__"):  # as those of NumPy, of a class of theirs
-        return path_of(x) not in _FUNCTIONS
+        return not is_impure(x)
     kind: Any = type(x)
     return are_followed(kind)
 
@@ -104,25 +90,20 @@ def _of_numpy() -> tuple[type, ...]:
     return *arrays, numpy.random.Generator, numpy.random.RandomState
 
 
-def is_read(owner: Any, name: Any, names: Mapping[str, Any]) -> bool:
-    """Return whether code reads what a user's function, class, module or object holds.
+def is_read(owner: Any, name: Any, names: NamesRead) -> bool:
+    """Return True if code may read what a user's function, class, module or object holds.
 
-    Parameters
-    ----------
-    names : mapping
-        The names in the code; attributes of objects that are not among them are not read.
+    Attributes that it does not name are not read, unless it computes names.
     """
-    return _is_users(owner) and (isinstance(owner, FunctionType) or name in names)
-
-
-def path_of(function: Any) -> str:
-    """Return the name of a function in its module."""
-    return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
+    if not _is_users(owner):
+        return False
+    computed = names.unnamed and (not isinstance(owner, ModuleType) or id(owner) in names.modules)
+    return isinstance(owner, FunctionType) or name in names.names or computed
 
 
 def refusal_of(name: str, x: Any) -> str:
     """Return that something cannot be read, as an end of a sentence."""
-    what = path_of(x) if path_of(x) in _FUNCTIONS else _kind(type(x))
+    what = path_of(x) if is_impure(x) else _kind(type(x))
     return f"reads {name}, {what}{_UNNOTICED}"
 
 
@@ -132,28 +113,99 @@ def _kind(kind: type) -> str:
 
 def _is_users(owner: Any) -> bool:
     if isinstance(owner, ModuleType):
-        return not of_library(vars(owner).get("__name__"))
+        return not is_library_module(owner)
     if isinstance(owner, FunctionType):
-        return not of_library(owner.__module__ or "")
+        return not is_library_function(owner)
     kind = owner if isinstance(owner, type) else type(owner)
     return kind in (types.SimpleNamespace, argparse.Namespace) or not is_of_library(kind)
 
 
 def changing_calls(function: FunctionType) -> Iterator[str]:
-    """Yield the functions named in code that answer otherwise from call to call."""
+    """Yield the functions named in code whose results differ from call to call."""
     for names in _chains(function.__code__):
         if "__subclasses__" in names:
             yield f"asks for {'.'.join(names)}{_UNNOTICED}"
         x, path = _found(function, names[0])
         for name in names[1:]:
-            if not isinstance(x, ModuleType | type) or path in _FUNCTIONS:
+            if not isinstance(x, ModuleType | type) or is_impure_path(path):
                 break
             # Nothing is asked of a module that makes up what it has, or of a class.
             x, path = vars(x).get(name) if isinstance(x, ModuleType) else None, f"{path}.{name}"
-        if path in _FUNCTIONS:
+        if is_impure_path(path):
             yield f"calls {path}{_UNNOTICED}"
         elif len(names) > 1 and not is_followed(x):
             yield f"reads {path}, {_kind(type(x))}{_UNNOTICED}"
+        elif path == "numpy.datetime64" and not _NOW.isdisjoint(texts_within(function.__code__)):
+            yield f"calls numpy.datetime64, which may read the clock{_UNNOTICED}"
+
+
+#: Attributes that lead to variables which code then does not name.
+_VARIABLES = {"__globals__", "__closure__", "__builtins__", "f_globals", "f_locals", "gi_frame"}
+
+
+def names_of_variables(names: NamesRead) -> Iterator[str]:
+    """Yield the attributes that code reads which lead to variables that it does not name."""
+    found = sorted(_VARIABLES.intersection(names.attributes))
+    if found:
+        yield f"reads {found[0]}, which leads to variables that it does not name{_UNNOTICED}"
+
+
+#: Texts for which `numpy.datetime64` reads the clock.
+_NOW = {"now", "today"}
+
+
+def settings_read(function: FunctionType) -> Iterator[tuple[ModuleType, str]]:
+    """Yield variables of libraries' modules that code reads, such as `argv` of `sys`.
+
+    Constants of math and NumPy, functions, classes and modules are assumed not to change.
+    """
+    for first, *names in _chains(function.__code__):
+        x, _ = _found(function, first)
+        if isinstance(first, _Imported):
+            module, _, last = first.rpartition(".")
+            if module in sys.modules and first not in sys.modules:
+                x, names = sys.modules[module], [last, *names]
+        for name in names:
+            if not isinstance(x, ModuleType) or not is_library_module(x) or name not in vars(x):
+                break
+            found = vars(x)[name]
+            is_code = callable(found) or isinstance(found, ModuleType)
+            is_known = x.__name__ in _OF_CONSTANTS or is_impure_path(f"{x.__name__}.{name}")
+            if not is_code and not is_known:
+                yield x, name
+            x = found
+
+
+_OF_CONSTANTS = {"math", "cmath", "numpy"}
+_LOCKS = (type(threading.Lock()), type(threading.RLock()), threading.Condition)
+
+
+def states_of_locks(kept: Iterable[Any], functions: Iterable[FunctionType]) -> Iterator[str]:
+    """Yield what code asks of the locks among some objects: whether one is held by now."""
+    asked = [x for function in functions for x in _asks_locks(function.__code__)]
+    if asked and any(isinstance(x, _LOCKS) for x in kept):
+        yield f"asks {asked[0]} of a lock{_UNNOTICED}"
+
+
+@functools.cache
+def _asks_locks(code: CodeType) -> tuple[str, ...]:
+    """Return the methods named in code that tell whether a lock is held."""
+    steps = [*steps_within(code)]
+    found = ["locked"] if "locked" in texts_within(code) else []
+    for step, after in pairwise(steps):
+        is_plain = after.opname == "CALL" and after.arg == 0
+        if step.opname in {"LOAD_ATTR", "LOAD_METHOD"} and (
+            step.argval == "locked" or (step.argval == "acquire" and not is_plain)
+        ):
+            found.append(str(step.argval))
+    return (*found,)
+
+
+def clocks_of_dates(names: NamesRead, kept: Iterable[Any]) -> Iterator[str]:
+    """Yield the clocks that code may call as a method of a class of dates."""
+    found = sorted(TODAY.intersection(names.attributes))
+    if found and any(isinstance(x, type) and issubclass(x, date) for x in kept):
+        yield f"calls {found[0]} of a class of dates{_UNNOTICED}"
 
 
 #: Functions of NumPy that take a number of a recording for an object like any other.
@@ -165,14 +217,24 @@ _MISREADING = {
 }
 
 
-def misread(function: FunctionType) -> Iterator[str]:
+def misread(function: FunctionType, answered: Container[str] = ()) -> Iterator[str]:
     """Yield what code asks of an argument that a number of a recording answers otherwise.
 
     It is a Value in place of a float, and an array of Values has no dtype of numbers.
+
+    Parameters
+    ----------
+    answered : container of str
+        The names of arguments that are themselves while the function is recorded. One that the
+        function assigns may be a number after all.
     """
-    arguments = {*function.__code__.co_varnames[: function.__code__.co_argcount]}
+    code = function.__code__
+    arguments = {x for x in code.co_varnames[: code.co_argcount] if x not in answered}
+    arguments |= {x.argval for x in steps_in(code) if x.opname == "STORE_FAST"} & {
+        *code.co_varnames[: code.co_argcount]
+    }
     steps = steps_in(function.__code__)
-    for k, (step, after) in enumerate(pairwise(steps)):
+    for step, after in pairwise(steps):
         if not step.opname.startswith("LOAD_FAST") or step.argval not in arguments:
             continue
         if after.opname == "LOAD_ATTR" and after.argval == "dtype":
@@ -180,28 +242,17 @@ def misread(function: FunctionType) -> Iterator[str]:
                 f"asks for {step.argval}.dtype, which is object while it is recorded: leave the "
                 "question out, or make the array a static argument"
             )
-        elif k and steps[k - 1].argval == "isinstance":
-            rest = takewhile(lambda x: not x.opname.startswith("CALL"), steps[k + 1 :])
-            asked = [x.argval for x in rest if "GLOBAL" in x.opname or "DEREF" in x.opname]
-            kinds = [_found(function, x)[0] for x in asked]
-            if any(x in _NUMBERS for x in kinds) and not any(
-                isinstance(x, type) and issubclass(x, Value) for x in kinds
-            ):
-                yield (
-                    f"asks whether {step.argval} is a float, which is a Value while it is "
-                    "recorded: write isinstance(x, (int, float, Value)), or leave the question out"
-                )
     for names in _chains(function.__code__):
         path = ".".join([_found(function, names[0])[1], *names[1:2]])
         if path in _MISREADING:
             yield f"calls {path}, to which a Value is an object: write {_MISREADING[path]}"
 
 
-_NUMBERS = {int, float, numbers.Number, numbers.Real}
-
-
 def _found(function: FunctionType, name: str) -> tuple[Any, str]:
     """Return what a name stands for in a function, and the name of that in its library."""
+    if isinstance(name, _Imported):
+        x = _resolved(name)
+        return x, path_of(x) if isinstance(x, type) else str(name)
     space = function.__globals__
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=False))
     builtin = getattr(sys.modules["builtins"], name, None)
@@ -216,17 +267,48 @@ def _found(function: FunctionType, name: str) -> tuple[Any, str]:
     return x, name
 
 
+class _Imported(str):
+    """The full name of what a local variable holds by an import."""
+
+    __slots__ = ()
+
+
 @functools.cache
 def _chains(code: CodeType) -> tuple[tuple[str, ...], ...]:
     """Return the names in code, each with the attributes that are read of it: os, environ, get."""
     found: list[list[str]] = []
+    imports: dict[str, _Imported] = {}
+    source = latest = ""
     before = False
     for step in steps_within(code):
-        if step.opname in {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"}:
-            found.append([str(step.argval)])
+        if step.opname == "IMPORT_NAME":
+            source = latest = str(step.argval)
+            found.append([_Imported(source)])
+        elif step.opname == "IMPORT_FROM":
+            latest = f"{source}.{step.argval}"
+            found.append([_Imported(latest)])
+        elif step.opname.startswith("STORE_") and latest:
+            imports[str(step.argval)], latest = _Imported(latest), ""
+        elif step.opname in _LOADS_VARIABLES or (
+            step.opname.startswith("LOAD_FAST") and step.argval in imports
+        ):
+            name = str(step.argval)
+            found.append([imports.get(name, name)])
             before = True
+            continue
         elif step.opname in {"LOAD_ATTR", "LOAD_METHOD"} and before:
             found[-1].append(str(step.argval))
-        else:
-            before = False
+            continue
+        before = False
     return (*map(tuple, found),)
+
+
+_LOADS_VARIABLES = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"}
+
+
+def _resolved(path: str) -> Any:
+    """Return the module, or the member of one, with a full name; None if there is none by now."""
+    module, _, name = path.rpartition(".")
+    if path in sys.modules:
+        return sys.modules[path]
+    return vars(sys.modules[module]).get(name) if module in sys.modules else None

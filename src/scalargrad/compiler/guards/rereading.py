@@ -93,7 +93,13 @@ class Rereading:
             self.fact(call, x.tobytes)
 
     def attributes(
-        self, x: Any, own: Mapping[str, Any], names: tuple[str, ...], read: frozenset[str] | None
+        self,
+        x: Any,
+        own: Mapping[str, Any],
+        names: tuple[str, ...],
+        read: frozenset[str] | None,
+        *,
+        in_order: bool = False,
     ) -> None:
         """Note the attributes of an object that are read: all, or those with these names.
 
@@ -101,12 +107,16 @@ class Rereading:
         ----------
         read : frozenset of str or None
             All names that code reads; None stands for all attributes.
+        in_order : bool
+            Whether their order counts, as for ``vars(x).values()``.
         """
         self.fact(type, x)
         self.part(_SPACE, x)
         for name in names:
             self.part(_item(name), own)
-        if len(names) == len(own) or read is None:
+        if in_order:
+            self.fact(tuple, own)
+        elif len(names) == len(own) or read is None:
             self.fact(len, own)
         else:
             absent = read.difference(names)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import builtins
 import inspect
 import sys
-from collections import deque
+from abc import get_cache_token
+from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import cache, partial
@@ -28,31 +29,40 @@ from scalargrad.compiler.guards.comparable import (
     is_read_whole,
     itself,
 )
+from scalargrad.compiler.guards.libraries import (
+    is_library_function,
+    is_library_module,
+    is_of_library,
+)
 from scalargrad.compiler.guards.names_read import (
     IS,
     NamesRead,
     imported,
-    is_of_library,
     is_special,
-    of_library,
 )
 from scalargrad.compiler.guards.object_state import (
     BOUND,
+    GENERIC_ALIASES,
     PLAIN,
     attributes,
     bound_parts,
     has_followed_attributes,
     is_own,
     is_stateful,
+    own_space,
     slots_of,
 )
 from scalargrad.compiler.guards.refused import (
     changing_calls,
+    clocks_of_dates,
     is_followed,
     is_plain_object,
     is_read,
     misread,
+    names_of_variables,
     refusal_of,
+    settings_read,
+    states_of_locks,
 )
 from scalargrad.compiler.guards.rereading import Rereading
 from scalargrad.nn.sparse import Table, Touched
@@ -67,6 +77,7 @@ Place = tuple[Any, Hashable]
 Layout = tuple[tuple[Hashable, ...], list[Value]]
 
 _BUILTINS = vars(builtins)
+_FACTORY = attrgetter("default_factory")
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
 _CODE, _LABEL = attrgetter("__code__"), attrgetter("label")
 _LAYOUT, _ITEMS_OF_ARRAY = attrgetter("shape", "dtype"), attrgetter("flat")
@@ -80,6 +91,39 @@ _ASKS = {"getattr", "hasattr", "vars", "__dict__", "AttributeError", "Exception"
 _ASKS_WHICH = {IS, "is_"}
 #: So many tokens are near the roots of a walk.
 _NEAR = 256
+
+
+#: What Python keeps of a class or function besides its code.
+_TEXTS = ("__name__", "__qualname__", "__module__", "__doc__", "__annotations__", "__match_args__")
+_BASES = attrgetter("__bases__")
+
+
+@cache
+def _text(name: str) -> Any:
+    """Return a function that returns an attribute of a class or function as text."""
+    return lambda x: repr(getattr(x, name, None))
+
+
+#: What asks for the classes of an object, to which `ABC.register` adds.
+_ASKS_CLASS = {"isinstance", "issubclass", "singledispatch"}
+
+
+def _registered(_: Any) -> Hashable:
+    """Return a token that changes when `ABC.register` is called, of any class."""
+    return get_cache_token()
+
+
+def _may_be_decimal(x: Any) -> bool:
+    """Return True for decimal numbers, their class and module, whose results have a context."""
+    decimal = sys.modules.get("decimal")
+    if decimal is None:
+        return False
+    return x is decimal or x is decimal.Decimal or type(x) in (decimal.Decimal, decimal.Context)
+
+
+def _decimal_context(_: Any) -> Hashable:
+    """Return the context in which decimal numbers are rounded, as text."""
+    return repr(sys.modules["decimal"].getcontext())
 
 
 def _with_slots(x: Any) -> Iterable[Any]:
@@ -155,7 +199,7 @@ class Surroundings:
         met = dict[int, int]()
         ahead = [*objects]
         for x in ahead:
-            kind: Any = x.__class__
+            kind: Any = type(x)
             if kind in PLAIN:
                 key.append(kind)
                 plain.append(x)
@@ -185,7 +229,7 @@ class Surroundings:
 
     def _inside(self, x: Any) -> tuple[Hashable, Iterable[Any]] | None:
         """Return the class of a container or object with what is its own, and what it holds."""
-        kind: Any = x.__class__
+        kind: Any = type(x)
         if kind in {list, tuple}:
             return (kind, len(x)), x
         if kind is dict and {*map(type, x)} <= {str}:
@@ -200,11 +244,14 @@ class Surroundings:
     def _refusals(self, walk: Walk) -> Iterator[str]:
         """Yield what is read that cannot be followed, or answers otherwise from call to call."""
         for place, x in walk.unfollowed:
-            if place is not None and is_read(*place, self.names.names):
+            if place is not None and is_read(*place, self.names):
                 yield refusal_of(named(place), x)
         for function in walk.functions:
             yield from changing_calls(function)
-        for root in self.roots:
+        yield from states_of_locks(walk.kept, walk.functions)
+        yield from clocks_of_dates(walk.names, walk.kept)
+        yield from names_of_variables(walk.names)
+        for root in self.roots[1:]:  # of the first, the arguments of a call are known
             if isinstance(function := getattr(root, "__func__", root), FunctionType):
                 yield from misread(function)
 
@@ -382,6 +429,9 @@ class Walk:
 
     def _container(self, x: Any) -> None:
         if isinstance(x, dict):
+            if isinstance(x, defaultdict):
+                self.rereading.part(_FACTORY, x)
+                self._push_inside([x.default_factory])
             self._dict(x)
         elif not self._closed and is_read_whole(x, self._levels):
             key = exact_items(x)
@@ -478,27 +528,44 @@ class Walk:
         """
         self._note_asked(x)
         kind: Any = type(x)
+        if _may_be_decimal(x):
+            self._fact(_decimal_context, x)
         are_alike = is_stateful(kind) and has_followed_attributes(kind)
         self.tokens.append((kind,) if are_alike else itself(x))
         if isinstance(x, FunctionType):
             self._function(x)
         elif isinstance(x, ModuleType):
-            if not of_library(x.__name__):
-                self._names_in(x, vars(x), ["__getattr__", *self.names.names])
-                self._hold(x, self._members_named)
+            if not is_library_module(x):
+                self._module(x)
         elif not isinstance(x, type):
             self._instance(x)
         elif not is_of_library(x):
             self._members(x)
 
+    def _module(self, x: ModuleType) -> None:
+        """Go on to members of a user's module: those that code names, or all but special ones."""
+        space = vars(x)
+        names = ["__getattr__", *self.names.names]
+        is_whole = self.names.unnamed and id(x) in self.names.modules
+        if is_whole:
+            names += [name for name in space if not is_special(name)]
+            self._fact(len, space)
+        self._names_in(x, space, names)
+        self._hold(x, edges.of_modules(dict.fromkeys(names)) if is_whole else self._members_named)
+
     def _instance(self, x: Any) -> None:
         kind: Any = type(x)
         if edges.holds_functions(x):
+            self.rereading.held(edges.functions_of, x)
             self._push_inside(edges.functions_of(x))
         elif is_of_library(kind) and edges.is_wrapper(x):
             self._wrapper(x)
         elif has_followed_attributes(kind):
             self._attributes(x)
+        elif getattr(x, "__dict__", None) is own_space(x):
+            self._attributes_beside(x)
+        if isinstance(x, GENERIC_ALIASES):
+            self._push_inside([x.__origin__])
         self._class(x)
 
     def _function(self, x: FunctionType) -> None:
@@ -508,12 +575,15 @@ class Walk:
             return
         self._hold(x, edges.FUNCTION_ATTRIBUTES)
         self._named_attributes(x)
+        self._texts(x)
         if x.__defaults__ or x.__kwdefaults__:
             self.rereading.held(_OF_DEFAULTS, x)
             self._push(x, dict(zip(_DEFAULTS, _OF_DEFAULTS(x), strict=True)))
-        if not of_library(x.__module__ or ""):
+        if not is_library_function(x):
             self._globals(x)
             if names := imported(x.__code__, x.__globals__.get("__package__") or ""):
+                found = {name: sys.modules[name] for name in names if name in sys.modules}
+                self.names.modules.update(map(id, found.values()))
                 self._names_in(x, sys.modules, names, builtins_too=True)
 
     def _class(self, x: Any) -> None:
@@ -532,7 +602,12 @@ class Walk:
         self.functions.append(function)
         self._hold(function, edges.GLOBALS)
         names = self.names.note_code(function.__code__)
+        self.names.note_modules(function.__code__, function.__globals__)
         self._names_in(function, function.__globals__, names, builtins_too=True)
+        if not _ASKS_CLASS.isdisjoint(names):
+            self._fact(_registered, function)
+        for module, name in settings_read(function):
+            self._names_in(module, vars(module), [name])
         self._fact(_CODE, function)
         self._fact(len, vars(function))
 
@@ -557,12 +632,14 @@ class Walk:
                 self.rereading.part(_CELL, cell)
             else:
                 self._fact(edges.is_empty, cell)
+        names = function.__code__.co_freevars
+        self.names.note_modules(function.__code__, {names[i]: x for i, x in held.items()})
         self._push(function, held)
 
     def _named_attributes(self, x: Any) -> None:
         """Go on to those attributes of a function, wrapper or Value that code names."""
         space = vars(x)
-        every = (self.names.unnamed or self._asks) and isinstance(x, Value)
+        every = self.names.unnamed or (self._asks and isinstance(x, Value))
         self._names_in(x, space, [*space] if every else [n for n in space if n in self.names.names])
         self._fact(len, space) if every else None
 
@@ -571,6 +648,7 @@ class Walk:
         if not isinstance(x, Operation):  # which works some of them out
             self._hold(x, edges.FUNCTION_ATTRIBUTES)
         self._named_attributes(x)
+        self.rereading.held(edges.wrapped, x)
         self._push_inside(edges.wrapped(x))
         if isinstance(x, edges.CACHES):  # what it has kept, and when it is cleared
             self._hold(x, edges.KEPT)
@@ -592,8 +670,16 @@ class Walk:
         self._fact(len, space)
         made = _MADE if is_dataclass(kind) else ()
         followed = [x for x in chosen if x not in made or not _is_generated(space[x])]
+        self._fact(_BASES, kind)
+        self._texts(kind)
         self._push_inside([*kind.__bases__, type(kind)])
         self._push(kind, {name: space[name] for name in followed})
+
+    def _texts(self, x: Any) -> None:
+        """Note the name, text and annotations of a class or function, if code reads any."""
+        names = _TEXTS if self.names.unnamed else [n for n in _TEXTS if n in self.names.names]
+        for name in names:
+            self._fact(_text(name), x)
 
     def _attributes(self, x: Any) -> None:
         self._hold(x, edges.ATTRIBUTES)
@@ -609,8 +695,19 @@ class Walk:
         self.tokens.append(names)
         parts = {name: own[name] for name in names}
         if not self._are_closed(parts.values()):
-            self.rereading.attributes(x, own, names, read)
+            in_order = self.names.unnamed
+            self.rereading.attributes(x, own, names, read, in_order=in_order)
             self._push(x, parts)
+
+    def _attributes_beside(self, x: Any) -> None:
+        """Go on to attributes with names that code reads, of an object that has hidden state."""
+        own, held = own_space(x), edges.BESIDE.read(x)
+        read = frozenset(held if self.names.unnamed else self.names.attributes)
+        names = tuple([name for name in held if name in read])
+        self._hold(x, edges.BESIDE)
+        self.tokens.append(names)
+        self.rereading.attributes(x, own, names, read)
+        self._push(x, {name: own[name] for name in names})
 
 
 @cache
@@ -625,9 +722,9 @@ _MADE |= {"__setattr__", "__delattr__"}  # of a frozen one, which ask by `is` fo
 
 
 def _is_generated(method: Any) -> bool:
-    """Return whether there is no file with the code of a method."""
+    """Return True if `dataclass` has made a method."""
     code = getattr(inspect.unwrap(method), "__code__", None)
-    return getattr(code, "co_filename", "") == "<string>"
+    return str(getattr(code, "co_qualname", "")).startswith("__create_fn__.")
 
 
 #: What holds nothing besides its items.

@@ -18,9 +18,11 @@ from scalargrad.compiler.nests.equations import Body, statements
 from scalargrad.compiler.nests.equations import Program as Equations
 from scalargrad.compiler.nests.finder.find import SHORT, trees
 from scalargrad.compiler.nests.finder.instructions import Instructions
+from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lowering import Form, Lowered, Lowering
+from scalargrad.compiler.nests.lowering_error import LoweringError
 from scalargrad.compiler.nests.nested import Nested
-from scalargrad.compiler.nests.numpy_runner import NumpyNested, numpy_code
+from scalargrad.compiler.nests.numpy_runner import Choice, NumpyNested, numpy_code
 from scalargrad.compiler.nests.partition import Partition
 from scalargrad.compiler.nests.plan import Plan, plan
 from scalargrad.compiler.nests.printer import print_llvm
@@ -30,7 +32,6 @@ from scalargrad.compiler.nests.unfold import unfold
 from scalargrad.compiler.passes.kinds import DETACH, Op, has_lanes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.unroll import unrolled
-from scalargrad.errors import TraceError
 from scalargrad.table.operation import Elementwise
 
 #: The most nodes of a program that is not searched for loops.
@@ -38,6 +39,8 @@ _SMALL = 64
 #: The most lines of code that LLVM optimizes, and the turns of steps for each line above which it
 #: does: to optimize takes several times as long.
 _LONG, _REPEATED = 30_000, 8
+#: The name of the candidate that has no loops.
+_STRAIGHT = "straight-line code"
 T = TypeVar("T")
 
 
@@ -69,9 +72,11 @@ def nested(program: Program, *, is_native: bool = True) -> Nested | NumpyNested:
     NumPy runs it if it has operations of the user's own, or is not to be native.
     """
     is_native = is_native and has_llvm()
-    if is_native and all(map(is_printed, program.nodes().occurring())):
-        return written(program, _in_llvm)
-    return written(program, _in_numpy)
+    is_native = is_native and all(map(is_printed, program.nodes().occurring()))
+    write: Callable[[Lowered], Nested | NumpyNested] = _in_llvm if is_native else _in_numpy
+    found, choice = choose(program, write)
+    found.choice = choice
+    return found
 
 
 def _in_llvm(lowered: Lowered) -> Nested:
@@ -106,51 +111,89 @@ def _in_numpy(found: Lowered) -> NumpyNested:
     return NumpyNested(memory, str(made.equations), *made[3:], numpy_code(made.body, made.plan))
 
 
+class Candidate(NamedTuple):
+    """A form in which a program may be compiled.
+
+    Attributes
+    ----------
+    name : str
+        What it is, for people.
+    partition : Partition
+    forms : list of Form
+        The loops of each part.
+    around : bool
+        Whether boundary values are stored in the arrays of results; else each is selected where it
+        is read.
+    """
+
+    name: str
+    partition: Partition
+    forms: list[Form]
+    around: bool
+
+
 def written(program: Program, write: Callable[[Lowered], T]) -> T:
     """Return the code, by `write`, of a recorded program and the gradients that it asks for.
 
-    The program is written in the first form that some order of loops computes.
+    See `choose`.
+    """
+    return choose(program, write)[0]
+
+
+def choose(program: Program, write: Callable[[Lowered], T]) -> tuple[T, Choice]:
+    """Return the code, by `write`, of the first candidate that can be compiled, and the choice.
 
     Parameters
     ----------
     program : Program
     write : callable
-        Schedules and prints equations; a TraceError says that it cannot.
+        Schedules and emits equations; LoweringError says why it cannot. Any other exception is a
+        mistake in the compiler and propagates.
     """
-    for partition, forms, around in _attempts(program):
+    rejected: list[tuple[str, str]] = []
+    for x in _candidates(program, rejected):
         try:
-            return write(Lowering(partition, forms, around=around).run())
-        except TraceError:  # no order of loops computes it
-            continue
-    raise AssertionError("a program without loops is always written")
+            made = write(Lowering(x.partition, x.forms, around=x.around).run())
+        except LoweringError as error:
+            rejected.append((x.name, str(error)))
+        else:
+            return made, Choice(x.name, (*rejected,))
+    raise AssertionError(f"no candidate could be compiled: {rejected}")
 
 
-def _attempts(program: Program) -> Iterator[tuple[Partition, list[Form], bool]]:
-    """Yield partitions, trees of their parts, and whether borders may be cells around results.
+def _candidates(program: Program, rejected: list[tuple[str, str]]) -> Iterator[Candidate]:
+    """Yield the forms to try in order, and add to `rejected` those that do not exist.
 
     First the program is as recorded, then each number of an example is a node of its own; each time
     first in loops, then without.
     """
     has_rows = has_lanes(program.nodes().table)
-    yield from _in_forms(program, is_last=not has_rows or len(program) <= SHORT)
+    yield from _in_forms(program, "", rejected, is_last=not has_rows or len(program) <= SHORT)
     if has_rows:
-        yield from _in_forms(unrolled(program), is_last=True)
+        yield from _in_forms(unrolled(program), "each example by itself: ", rejected, is_last=True)
 
 
-def _in_forms(program: Program, *, is_last: bool) -> Iterator[tuple[Partition, list[Form], bool]]:
-    """Yield the partition of a program in loops, then without if that is the last resort."""
+def _in_forms(
+    program: Program, of: str, rejected: list[tuple[str, str]], *, is_last: bool
+) -> Iterator[Candidate]:
+    """Yield the candidates of a program in loops, then without if that is the last resort."""
     unfolded, counts = unfold(program), program.nodes().sizes()[program.outputs]
     partition = None if unfolded is None else Partition(unfolded, counts)
     if partition is None or not partition.is_written:
+        rejected.append((f"{of}any form", "a gradient within examples leads out of them"))
         return
     recordings = [part.recording for part in partition.parts]
-    for found in _forms(recordings):
-        yield partition, found, True
-        yield partition, found, False
+    for number, forms in enumerate(_forms(recordings), 1):
+        if not any(isinstance(x, Tree) for x in forms):
+            yield Candidate(f"{of}{_STRAIGHT}", partition, forms, around=True)
+            break
+        name = f"{of}loops of search {number}"
+        yield Candidate(f"{name}, boundary values in arrays", partition, forms, around=True)
+        yield Candidate(f"{name}, boundary values by selection", partition, forms, around=False)
         if len(partition.program) <= SHORT:  # which takes no longer to be compiled without loops
             break
     if is_last:
-        yield partition, [*recordings], True
+        yield Candidate(f"{of}{_STRAIGHT}", partition, [*recordings], around=True)
 
 
 def _forms(recordings: Sequence[Instructions]) -> Iterator[list[Form]]:

@@ -15,14 +15,14 @@ loops that run together, follow from what is read and are not stored.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.errors import TraceError
+from scalargrad.compiler.nests.lowering_error import LoweringError
+from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Operation
 
 #: The two kinds of steps: one result sets a cell, or all results are added to it.
@@ -43,7 +43,7 @@ class Affine:
         for var, stride in its.terms:
             strides[var] = strides.get(var, 0) + stride
         if mine.via and its.via:
-            raise TraceError(f"an index adds {mine.via} and {its.via}: make one table of them")
+            raise LoweringError(f"an index adds {mine.via} and {its.via}: make one table of them")
         terms = sorted(((v, k) for v, k in strides.items() if k), key=lambda term: term[0].name)
         return Index(mine.base + its.base, tuple(terms), mine.via or its.via)
 
@@ -58,7 +58,9 @@ class Affine:
     def __mul__(self, stride: int) -> Index:
         mine = as_index(self)
         if mine.via and stride != 1:
-            raise TraceError(f"an entry of {mine.via.array} is multiplied: multiply in the table")
+            raise LoweringError(
+                f"an entry of {mine.via.array} is multiplied: multiply in the table"
+            )
         terms = tuple((v, k * stride) for v, k in mine.terms if stride)
         return Index(mine.base * stride, terms, mine.via)
 
@@ -84,6 +86,11 @@ class Var(Affine):
 
     def __repr__(self) -> str:
         return self.name
+
+    @cached_property
+    def depth(self) -> int:
+        """The length of the longest chain of variables that its extent depends on, plus 1."""
+        return 1 + max((v.depth for v in self.extent.variables), default=0)
 
     @property
     def is_way(self) -> bool:
@@ -191,18 +198,15 @@ class Index(Affine):
     def _most(self) -> int:
         if not self.terms:
             return self.base
-        last = max((v for v, _ in self.terms), key=_depth)  # no other's extent depends on it
+        last = max(
+            (v for v, _ in self.terms), key=lambda v: v.depth
+        )  # no other's extent depends on it
         stride = dict(self.terms)[last]
         rest = self - last * stride
         if stride < 0:
             return rest._most()
         ends = last.extent if not last.extent.via else as_index(last.extent.bounds()[1])
         return (rest + (ends - 1) * stride)._most()
-
-
-@functools.cache
-def _depth(var: Var) -> int:
-    return 1 + max((_depth(v) for v in var.extent.variables), default=0)
 
 
 def as_index(x: Any) -> Index:
@@ -305,7 +309,7 @@ class Step:
     def reads(self) -> tuple[Access, ...]:
         """Return the cells that the step reads, those of tables among them."""
         if self._reads is None:
-            cells = [x for x in self.args if x.__class__ is Access]
+            cells = [x for x in self.args if type(x) is Access]
             self._reads = (*cells, *self.tables())
         return self._reads
 
@@ -313,7 +317,7 @@ class Step:
         """Return the cells that its indices read."""
         found = [*self.out.tables]
         for x in self.args:
-            if x.__class__ is Access and x.tables:
+            if type(x) is Access and x.tables:
                 found += x.tables
         return found
 

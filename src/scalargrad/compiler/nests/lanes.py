@@ -23,7 +23,7 @@ from scalargrad.compiler.nests.equations import (
     replaced,
     statements,
 )
-from scalargrad.errors import TraceError
+from scalargrad.compiler.nests.lowering_error import LoweringError
 
 
 def vectorized(
@@ -48,7 +48,7 @@ def vectorized(
 
     Raises
     ------
-    TraceError
+    LoweringError
         If a step reads numbers of unlike examples.
     """
     body = b.items[items:]
@@ -128,7 +128,7 @@ def _dependent(body: Body, wide: Mapping[Array, Var]) -> dict[Array, Var]:
             of = {found[x.array] for x in step.args if isinstance(x, Access) and x.array in found}
             of |= {found[step.out.array]} if step.out.array in found else set()
             if len(of) > 1:
-                raise TraceError(f"{step} reads numbers of unlike examples")
+                raise LoweringError(f"{step} reads numbers of unlike examples")
             if of:
                 found[step.out.array] = of.pop()
     return found

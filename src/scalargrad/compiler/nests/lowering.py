@@ -37,6 +37,7 @@ from scalargrad.compiler.nests.finder.instructions import (
 from scalargrad.compiler.nests.finder.to_equations import operation_of, to_equations, without_power
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lanes import over_examples, vectorized
+from scalargrad.compiler.nests.lowering_error import LoweringError
 from scalargrad.compiler.nests.node_cells import CellTable, Column, NodeCells
 from scalargrad.compiler.nests.output_arrays import (
     with_outputs_only,
@@ -47,7 +48,6 @@ from scalargrad.compiler.nests.partition import Part, Partition, Sweep
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.passes.nodes import stretches
-from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
 #: The fewest gradients with respect to the same nodes that are computed side by side.
@@ -121,7 +121,7 @@ class Lowering:
         found = self._equations()
         arrays = {*found.arrays}
         if any(x.array not in arrays for step, _ in statements(found.body) for x in step.reads()):
-            raise TraceError("what is read after gradients was left out before them")
+            raise LoweringError("what is read after gradients was left out before them")
         equations = with_room_for_empty_sums(with_saved_exponentials(without_output_copies(found)))
         start = self.partition.program.inputs
         return Lowered(equations, self.given, self.outputs, self.results, start, self.examples)
@@ -179,7 +179,7 @@ class Lowering:
             written = to_equations(tree, b, given, part.places, around=self.around)
             if _length(b.items[items:]) > len(part.recording) / NODES_PER_STATEMENT:
                 if len(part.recording) > SHORT:
-                    raise TraceError("written out, the program is not much longer")
+                    raise LoweringError("written out, the program is not much longer")
                 del b.arrays[arrays:], b.items[items:]
                 return self._write_part(part, part.recording)
         pairs = [*zip(given, part.given, strict=True)]

@@ -20,9 +20,11 @@ import numpy as np
 from scalargrad.compiler.array_types import LINE, Floats, aligned
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.nests.numpy_runner import Loops
-from scalargrad.compiler.nests.plan import Displacement
+from scalargrad.compiler.nests.plan import LARGE, Displacement
 from scalargrad.errors import OperandError
 from scalargrad.system.cached_property import cached_property
+
+_FLOAT64 = np.dtype(np.float64)
 
 
 @dataclass(eq=False)
@@ -85,6 +87,7 @@ class NestExecutable:
         self._address, self._functions = whole.ctypes.data, nested.functions
         self.displacements, self._array_start = nested.displacements, nested.array_start
         self._integers = whole.view(np.int64)
+        self._within: dict[tuple[int, int], Sequence[tuple[int, int]]] = {}
         self.run: Callable[[], Any] = functools.partial(code[0], whole.ctypes.data)
         if len(code) > 1:
             self.run = self._run_blocks
@@ -95,26 +98,42 @@ class NestExecutable:
         return self._address, ctypes.cast(self._code[0], ctypes.c_void_p).value
 
     def run_on(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> None:
-        """Run on numbers: each is copied to its cells, but large arrays are read where they lie."""
-        for place, block in zip(cells, blocks, strict=True):
-            found = self._within(place) if _can_be_read(block) else []
-            if not found:
-                self.memory[place] = block
+        """Run on numbers: each is copied to memory, except large arrays, which are read in place.
+
+        Parameters
+        ----------
+        cells : sequence of int or slice
+            The inputs that each of `blocks` has the numbers of.
+        blocks : sequence of float or array
+        """
+        for inputs, block in zip(cells, blocks, strict=True):
+            displaced = self._displacements_within(inputs) if _can_be_read_in_place(block) else ()
+            if not displaced:
+                self.memory[inputs] = block
                 continue
-            first = self._address + (LINE + found[0][0]) * block.itemsize
-            for _, x in found:
-                self._integers[x.cell] = (block.ctypes.data - first) // block.itemsize
+            distance = (block.ctypes.data - self._address) // block.itemsize - LINE
+            for first, cell in displaced:
+                self._integers[cell] = distance - first
         self.run()
         for x in self.displacements:  # the next run may be on the numbers in memory
             self._integers[x.cell] = 0
 
-    def _within(self, place: int | slice) -> list[tuple[int, Displacement]]:
-        """Return the first number of some cells, with their displacements; none if not of all."""
-        if not isinstance(place, slice):
-            return []
-        inside = range(*place.indices(len(self.memory)))
-        moved = self.displacements if inside.start >= self._array_start else ()
-        return [(inside.start, x) for x in moved if x.numbers.start in inside]
+    def _displacements_within(self, inputs: int | slice) -> Sequence[tuple[int, int]]:
+        """Return the first of some inputs with each displacement of an access that reads them.
+
+        There are none if such an access reads inputs of another array, too: one displacement cannot
+        be right for two arrays, so that both are copied.
+        """
+        if not isinstance(inputs, slice) or inputs.start < self._array_start:
+            return ()
+        first, stop = key = inputs.start, inputs.stop
+        if key not in self._within:
+            found = [
+                x for x in self.displacements if x.numbers.start < stop and first < x.numbers.stop
+            ]
+            are_inside = all(first <= x.numbers.start and x.numbers.stop <= stop for x in found)
+            self._within[key] = [(first, x.cell) for x in found if are_inside]
+        return self._within[key]
 
     def _run_blocks(self) -> None:
         """Run the functions in order, those of blocks by several threads."""
@@ -125,10 +144,12 @@ class NestExecutable:
                 _share(functools.partial(code, self._address), blocks)
 
 
-def _can_be_read(block: Any) -> bool:
-    """Return whether the numbers of an array lie one after the other."""
-    is_array = isinstance(block, np.ndarray) and block.dtype == np.float64
-    return is_array and block.flags.c_contiguous and block.flags.aligned
+def _can_be_read_in_place(block: Any) -> bool:
+    """Return True if a large array can be read in place: adjacent, aligned float64 numbers."""
+    if not isinstance(block, np.ndarray) or block.size < LARGE or block.dtype != _FLOAT64:
+        return False
+    flags = block.flags
+    return flags.c_contiguous and flags.aligned
 
 
 # Threads ------------------------------------------------------------------------------------------

@@ -23,9 +23,9 @@ from scalargrad.compiler.nests.equations import (
     Var,
     as_index,
 )
+from scalargrad.compiler.nests.lowering_error import LoweringError
 from scalargrad.compiler.nests.partition import NodeColumns
 from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Held, Op, Stacked, Total
-from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
 #: The most constants that are written one by one; more are copied from an array of them.
@@ -186,7 +186,7 @@ class NodeCells:
             self.builder.append(Loop(self.vars[op.lanes], [own]))
             self.known.put([node], total)
         else:
-            raise TraceError(f"a result of {op} is read before it is computed")
+            raise LoweringError(f"a result of {op} is read before it is computed")
         return self.cell(node)
 
     # Lookups -----------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,20 @@ from scalargrad.table.declaration import ATOM, Notation
 from scalargrad.table.operation import Elementwise, Operation
 
 
+class Choice(NamedTuple):
+    """The form in which a program was compiled.
+
+    Attributes
+    ----------
+    form : str
+    rejected : tuple of (str, str)
+        The forms that were tried before, each with the reason why it could not be compiled.
+    """
+
+    form: str
+    rejected: tuple[tuple[str, str], ...]
+
+
 @dataclass(eq=False)
 class Loops:
     """A program as nests, whatever runs it.
@@ -56,6 +70,8 @@ class Loops:
         would hide that one is not finite.
     results : int
         The number of outputs.
+    choice : Choice
+        The form in which it was compiled, set by `compile_nests`.
     """
 
     initial_memory: Floats
@@ -63,6 +79,7 @@ class Loops:
     inputs: int
     outputs: slice
     results: int
+    choice: Choice = field(init=False)
 
     @property
     def cells(self) -> int:
@@ -283,7 +300,7 @@ class NumpyPrinter(PythonPrinter):
         return super().notation(op, arity)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1024)
 def vectorised(op: Elementwise) -> Callable[..., Any]:
     """Return `op` as a function of arrays."""
     names = {x: f"x{k}" for k, x in enumerate(op.operand_symbols)}

@@ -33,8 +33,8 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.schedule import ScheduledLoop
 
-#: The fewest numbers of a given array that is read in place rather than copied.
-LARGE = 4096
+#: Minimum size of an array that is read in place; copying a smaller one takes no longer.
+LARGE = 16_384
 #: The numbers in 1 kB. Rows and arrays whose length is a multiple of it are padded: a column, or
 #: what one turn of a loop reads, would else be in the same few lines of the cache.
 ALIASING = 128
@@ -107,14 +107,14 @@ class Buffer(NamedTuple):
 
 
 class Displacement(NamedTuple):
-    """The distance of numbers that are given from their cells.
+    """The distance between inputs that are read in place and their elements in memory.
 
     Attributes
     ----------
     cell : int
-        The cell of memory that has the distance, as an integer.
+        The element of memory that holds the distance, as an integer.
     numbers : range
-        The given numbers that it moves.
+        The inputs that are read by the accesses it displaces.
     """
 
     cell: int
@@ -174,23 +174,30 @@ def plan(
 
 
 def _in_place(
-    readers: Mapping[Array, Sequence[_Use]], start: int | None
+    readers: Mapping[Array, Sequence[_Use]], array_start: int | None
 ) -> tuple[dict[Access, int], list[range]]:
-    """Return the cells of large arrays that are given, and the stretches of numbers they are in."""
-    uses = (use for array, x in readers.items() if array.kind == "in" for use in x)
-    found = {use.access: use.access.indices[0].bounds() for use in uses}
-    large = {x: (low, high + 1) for x, (low, high) in found.items() if start and low >= start}
-    if any(low < (start or 0) <= high for low, high in found.values()):
+    """Return the accesses to inputs that can be displaced, and the ranges of inputs they read.
+
+    Accesses that may read the same input have one range. A range may extend over several arrays:
+    where arrays begin is known at a run, which then copies them (`NestExecutable.run_on`). Either
+    all accesses to inputs from `array_start` on can be displaced, or none can.
+    """
+    if array_start is None:
         return {}, []
+    uses = (use for array, x in readers.items() if array.kind == "in" for use in x)
+    bounds = {use.access: use.access.indices[0].bounds() for use in uses}
+    if any(low < array_start <= high for low, high in bounds.values()):
+        return {}, []
+    of_arrays = {x: (low, high + 1) for x, (low, high) in bounds.items() if low >= array_start}
     ranges: list[range] = []
-    for low, stop in sorted(large.values()):
+    for low, stop in sorted(of_arrays.values()):
         if ranges and low < ranges[-1].stop:
             ranges[-1] = range(ranges[-1].start, max(stop, ranges[-1].stop))
         else:
             ranges.append(range(low, stop))
-    if any(len(x) < LARGE for x in ranges):
+    if max(map(len, ranges), default=0) < LARGE:
         return {}, []
-    which = {x: k for x, (low, _) in large.items() for k, y in enumerate(ranges) if low in y}
+    which = {x: k for x, (low, _) in of_arrays.items() for k, y in enumerate(ranges) if low in y}
     return which, ranges
 
 

@@ -30,12 +30,12 @@ from scalargrad.compiler.nests.equations import (
     Step,
     within_loops,
 )
+from scalargrad.compiler.nests.lowering_error import LoweringError
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.registers import Carried, Key, Place, Registers
 from scalargrad.compiler.nests.schedule import ScheduledLoop
 from scalargrad.compiler.nests.tiles import GATHERED, HOISTED, is_fixed
 from scalargrad.compiler.passes.kinds import DETACH
-from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Operation
 
@@ -60,7 +60,7 @@ def write(e: Emitter, op: Operation, *operands: Operand) -> str:
         return apply(e, op, *operands)
     condition = {"maximum": "ogt", "minimum": "olt"}.get(op.name)
     if condition is None:
-        raise TraceError(f"{op.name} of cells: write a loop that adds up")
+        raise LoweringError(f"{op.name} of cells: write a loop that adds up")
     held = e.number(operands[0])
     for x in map(e.number, operands[1:]):
         other = e.select(e.compare("une", x, x), x, held)
@@ -323,7 +323,7 @@ class Printer(Registers):
     def _by_class(self, loop: ScheduledLoop, open_sums: Sequence[Sum]) -> None:
         """Print the turns of each class of long sums, class after class."""
         if loop.kind == "sequential":
-            raise TraceError(f"{open_sums[0].step} adds up where turns wait for each other")
+            raise LoweringError(f"{open_sums[0].step} adds up where turns wait for each other")
         extent = self._whole(loop.var.extent)
         count, shift = self._if_long(extent, CLASSES, 1), self._if_long(extent, 3, 0)
         zeros = carried(open_sums)
@@ -380,7 +380,9 @@ class Printer(Registers):
         for step, inside in self._instances(loop.body):
             if has_partial_sums(step, loop):
                 if any(x.var in step.out.variables for x in inside):
-                    raise TraceError(f"{step} adds to many cells in a loop that it is a sum over")
+                    raise LoweringError(
+                        f"{step} adds to many cells in a loop that it is a sum over"
+                    )
                 key, place = self._key(step.out), self._place_of(step.out)
                 if not self._is_wide(step.out):
                     place = place._replace(lane=lane)
@@ -409,7 +411,7 @@ class Printer(Registers):
         """Return a cell that is in memory, unless it may be one to which more is added."""
         for step in self.sums:
             if step.out.array is x.array and not _is_elsewhere(x, step.out):
-                raise TraceError(f"{x} is read in a loop that adds to {step.out}")
+                raise LoweringError(f"{x} is read in a loop that adds to {step.out}")
         return super()._complete(x)
 
     # Recurrences -------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from scalargrad.compiler.nests.equations import (
     replaced,
     within_loops,
 )
-from scalargrad.errors import TraceError
+from scalargrad.compiler.nests.lowering_error import LoweringError
 
 #: The fewest turns of a loop whose turns may be lanes of vectors.
 LANES = 4
@@ -85,14 +85,14 @@ def schedule(program: Program) -> Body:
 
     Raises
     ------
-    TraceError
+    LoweringError
         If there is none with loops nested, and sums begun, as they are.
     """
     placed = [Placed(k, *x) for k, x in enumerate(within_loops(program.body))]
     return _ordered(placed, dependences(placed))
 
 
-class DirectionError(TraceError):
+class DirectionError(LoweringError):
     """Sums over a loop begin at one end, and other steps need it to run from the other.
 
     Attributes
@@ -112,7 +112,7 @@ def with_directions(program: Program) -> tuple[Program, Body]:
 
     Raises
     ------
-    TraceError
+    LoweringError
         If there is none with loops nested as they are.
     """
     while True:
@@ -278,9 +278,9 @@ def _summed(component: Sequence[Placed], carried: int) -> int:
     return min(directions, default=0)
 
 
-def _no_order(component: Sequence[Placed], reason: str) -> TraceError:
+def _no_order(component: Sequence[Placed], reason: str) -> LoweringError:
     others = f" and {len(component) - 1} others" * (len(component) > 1)
-    return TraceError(f"no order of loops computes {component[0].step}{others}: {reason}")
+    return LoweringError(f"no order of loops computes {component[0].step}{others}: {reason}")
 
 
 def _emitted(group: _Group, edges: Sequence[Edge], lanes: bool) -> Body:

@@ -86,7 +86,7 @@ class _Copies:
 
     def original(self, x: Arg) -> Arg:
         """Return the original of an argument, through all copies."""
-        while x.__class__ is Access:
+        while type(x) is Access:
             assert isinstance(x, Access)
             if x.array in self.copies:
                 variables, source = self.copies[x.array]

@@ -423,14 +423,14 @@ class _Unfolding(Writer):
         return self.write(mul, (upstream, self.constant(factor)))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=2)  # a plan has a step for each operand
 def _reduction_plan(op: Reduction, arity: int) -> Plans:
     """Return the nodes to write for a reduction of a number of operands."""
     symbols = tuple([Symbol(f"x{i}") for i in range(arity)])
     return plans(opened((op.expression or op.function)(symbols)), symbols)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1024)
 def _partial_plan(op: Elementwise, index: int) -> Plans:
     """Return the nodes to write for a partial, as declared, over the nodes (result, *operands)."""
     symbols = (op.result_symbol, *op.operand_symbols)

@@ -46,14 +46,20 @@ UNBATCH = Kind("unbatch")
 
 
 class OfLanes(Kind):
-    """A kind for a number of lanes; see `of_lanes`."""
+    """A kind for a number of lanes; two for the same number are equal."""
 
     def __init__(self, lanes: int) -> None:
         super().__init__(type(self).__name__.lower())
         self.lanes = lanes
 
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.lanes == self.lanes
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.lanes))
+
     def __reduce__(self) -> tuple[Any, ...]:  # type: ignore[override]
-        return of_lanes, (type(self), self.lanes)
+        return type(self), (self.lanes,)
 
 
 class Stacked(OfLanes):
@@ -100,12 +106,6 @@ class Total(OfLanes):
     """a₀b₀ + a₁b₁ + … over the lanes of two operands; one of them may be a single number."""
 
 
-@functools.cache
-def of_lanes(kind: type[OfLanes], lanes: int) -> OfLanes:
-    """Return the kind for this number of lanes, always the same object."""
-    return kind(lanes)
-
-
 class Internal(Unary):
     """An operation of one operand that only recordings hold."""
 
@@ -132,7 +132,7 @@ def is_detached(op: Op) -> bool:
     return op is DETACH
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1024)
 def steps(op: Op) -> bool:
     """Return whether an operation is piecewise constant, so that its gradient is 0."""
     return isinstance(op, Elementwise) and all(

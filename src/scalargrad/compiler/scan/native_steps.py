@@ -91,11 +91,12 @@ def _steps() -> Callable[..., None]:
 
 
 class NativeStep(NamedTuple):
-    """A path whose machine code runs many steps in one call, with the carry in its memory.
+    """How the machine code of a path runs many steps in one call, with the carry in its memory.
+
+    It has no reference to the path, so that `_known` does not keep the path alive.
 
     Attributes
     ----------
-    path : Specialization
     order : integers
         The first of its outputs, which are the next carry, in the order of the inputs.
     stretches : integers
@@ -104,13 +105,12 @@ class NativeStep(NamedTuple):
         Make the carry from its numbers, and the results of steps from a row of each.
     """
 
-    path: Specialization
     order: Integers
     stretches: Integers
     carry_of: Callable[[Any], Any]
     results_of: Callable[[Floats], Iterable[Any]]
 
-    def run(self, inputs: Inputs, given: Floats) -> tuple[Any, list[Any]]:
+    def run(self, path: Specialization, inputs: Inputs, given: Floats) -> tuple[Any, list[Any]]:
         """Run steps on these entries; return the carry after them, and their results.
 
         They end before the first whose outputs are not all finite, or whose comparisons come out
@@ -118,12 +118,13 @@ class NativeStep(NamedTuple):
 
         Parameters
         ----------
+        path : Specialization
         inputs : list of float or float64
             The numbers of the carry, and those of the first entry.
         given : float64, steps × numbers
             The numbers of the entries.
         """
-        path, order, carried = self.path, self.order, len(self.order)
+        order, carried = self.order, len(self.order)
         runner, wanted = path.function.values, np.array(path.outcomes, np.bool_)
         executable = (lent := runner.lend())[0]
         memory, outputs = executable.memory, executable.memory[runner.nests.outputs]
@@ -181,7 +182,7 @@ def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats) -> tuple[A
         if native is not None:
             inputs = path.inputs(call[4], path.closed_over)
             if len(inputs) == len(native.order) + given.shape[1]:
-                return native.run(inputs, given)
+                return native.run(path, inputs, given)
     return carry, []
 
 
@@ -220,7 +221,7 @@ def _native(path: Specialization, shape: Key, x: Any) -> NativeStep | None:
     first = np.flatnonzero(np.diff(order, prepend=-2) != 1)
     stretches = np.stack([order[first], 8 * np.diff(first, append=carried)], axis=1)
     carry_of = filler(path.outline[0], of_array=True)
-    return NativeStep(path, order, stretches, carry_of, results_of)
+    return NativeStep(order, stretches, carry_of, results_of)
 
 
 def rows_of(columns: Sequence[Any], count: int) -> Floats | None:

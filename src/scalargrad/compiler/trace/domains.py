@@ -28,7 +28,6 @@ from scalargrad.compiler.passes.kinds import (
     UNBATCH,
     Op,
     Total,
-    of_lanes,
 )
 from scalargrad.compiler.passes.nodes import (
     Columns,
@@ -102,7 +101,7 @@ def write_domain_checks(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> l
     asked.sort(key=lambda x: (not is_step[x[0]], is_step[x[0]] and x[0]))
     for n, x in [write(trace, node) for node, write in asked]:
         sums[n] = trace.write(add, (sums[n], x)) if n in sums else x
-    return [x if n == 1 else trace.write(of_lanes(Total, n), (x, x)) for n, x in sums.items()]
+    return [x if n == 1 else trace.write(Total(n), (x, x)) for n, x in sums.items()]
 
 
 def copied(trace: Trace, nodes: Iterable[int], *by: Op) -> list[int]:
@@ -228,8 +227,8 @@ def _infinite(trace: Trace, node: int) -> tuple[int, int]:
     return trace.lanes.size(node), trace.write(eq, (finite, trace.constant(0.0)))
 
 
-@functools.cache
 def _is_limited(op: Op) -> bool:
+    """Return True if an operation has a domain: there are operands that it is not defined for."""
     return isinstance(op, Elementwise) and op.valid_expression is not None
 
 
@@ -242,7 +241,7 @@ def _may_fail(op: Elementwise, constants: Constants) -> bool:
     return not _is_own(op) or not all(valid(*point) for point in _points(constants))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1024)
 def _limits(op: Elementwise) -> tuple[bool, ...]:
     """Return, for each operand, whether the domain depends on it."""
     used = set(subexpressions(op.valid_expression))
@@ -313,16 +312,18 @@ def _passing(op: Operation, constants: Constants) -> list[bool]:
     return found
 
 
-@functools.cache
 def _passes_all(op: Op) -> bool:
     """Return whether every non-finite operand makes the node non-finite."""
-    if not isinstance(op, Operation):
-        return op is BATCH
+    return _operation_passes_all(op) if isinstance(op, Operation) else op is BATCH
+
+
+@functools.lru_cache(maxsize=1024)
+def _operation_passes_all(op: Operation) -> bool:
     arities = [op.arity] if isinstance(op, Elementwise) else _SEVERAL
     return all(all(_passing(op, (None,) * n)) for n in arities)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1024)
 def violation(op: Elementwise) -> list[Symbol]:
     """Return an expression that is 1 outside the domain of an operation, else 0.
 

@@ -18,7 +18,7 @@ import numpy as np
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.arguments import Fresh, Walk, float_from, is_leaf, number_of, rebuilt
 from scalargrad.compiler.generators import Draw
-from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Held, Stacked, makes_lanes, of_lanes
+from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Held, Stacked, makes_lanes
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import OperandError, TraceError
@@ -184,9 +184,7 @@ def example(trace: Trace, examples: Any) -> Any:
 
 def _stacked(trace: Trace, lanes: int, first: int, step: int) -> Traced:
     """Write a node whose lanes are numbers of a `WholeArray`, `step` apart."""
-    made = trace.traced(
-        of_lanes(Stacked, lanes), (trace.constant(float(first)), trace.constant(float(step)))
-    )
+    made = trace.traced(Stacked(lanes), (trace.constant(float(first)), trace.constant(float(step))))
     trace.plainness.mark(made.index, plain=True)
     return made
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import pickle
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.call.outline import filled, outlined
 from scalargrad.compiler.generators import Draw
-from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
+from scalargrad.compiler.passes.kinds import DETACH, Total
 from scalargrad.compiler.passes.program import Program, subprogram
 from scalargrad.compiler.trace.domains import copied, marked, write_domain_checks
 from scalargrad.compiler.trace.trace import Trace
@@ -57,6 +57,10 @@ class Recording:
         it.
     branches : int
         How many of the guards are answers to Python's ``if``.
+    types : sequence of type or None
+        The types of the numbers of the arguments, if the path depends on these.
+    loops : dict from int to (str, int) or None
+        The guards that a loop has ended, with the file and line that called it.
     """
 
     program: Program
@@ -70,6 +74,8 @@ class Recording:
     results: int = 0
     differentiated: tuple[int, ...] = ()
     branches: int = 0
+    types: Sequence[type] | None = None
+    loops: Mapping[int, tuple[str, int] | None] = field(default_factory=dict)
 
 
 def record(f: Callable[..., Any], leaves: Sequence[Value]) -> tuple[Recording, Any]:
@@ -184,6 +190,8 @@ def as_recording(trace: Trace, outputs: list[int], *, domains: bool) -> Recordin
         len(outputs),
         tuple([k for k, x in enumerate(given) if x in trace.differentiated]),
         trace.branches,
+        trace.types,
+        {k: trace.lines[k] for k, node in enumerate(trace.guards) if node in trace.ends},
     )
 
 
@@ -192,7 +200,7 @@ def _guard(trace: Trace, node: int) -> int:
     lanes = trace.lanes.size(node)
     if lanes == 1:
         return node
-    count = trace.write(of_lanes(Total, lanes), (node, node))
+    count = trace.write(Total(lanes), (node, node))
     return trace.write(eq, (count, trace.constant(float(lanes))))
 
 

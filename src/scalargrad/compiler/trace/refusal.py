@@ -26,7 +26,9 @@ _SIZE = (
     "a number of steps or a size is a static argument, as in jit(f, static_argnames='n'); choose a "
     "minibatch outside and pass its examples in, as the guide 'Bring micrograd code' shows"
 )
-_WHOLE = f"for values[i] write scalargrad.take(values, i), for floor division a // b; {_SIZE}"
+_ENTRY = "for values[int(x)] write scalargrad.take(values, scalargrad.floor(x))"
+_OF_DATA = "compute with the Value, compare it with <, or .detach() it; or read .data of the result"
+_WHOLE = f"{_ENTRY}, for floor division a // b; {_SIZE}"
 _TEXT = (
     "return the value and print it outside; to print at each step, call the function within "
     "`with scalargrad.disable_jit():`"
@@ -44,7 +46,7 @@ REFUSALS = {
     ),
     "data read": (
         ".data was read",
-        "compute with the Value, compare it with <, or .detach() it; or read .data of the result",
+        f"{_OF_DATA}; {_ENTRY}",
     ),
     "grad read": (".grad was read", "return the value and use grad or value_and_grad"),
     "label": (
@@ -82,6 +84,10 @@ REFUSALS = {
     "kind": (
         "an attribute was asked for that a float has and a Value has not",
         "leave the question out, or ask isinstance(x, (int, float, Value))",
+    ),
+    "class": (
+        "the class of a number was asked, which may be an integer in another call,",
+        "give floats, as in f(2.0), or make it static, as in jit(f, static_argnames='n')",
     ),
     "examples": (
         "a condition depends on the examples of vmap, which take one way together",

@@ -7,7 +7,7 @@ meets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from scalargrad.compiler.generators import Generators
 from scalargrad.compiler.guards import edges
 from scalargrad.compiler.guards.comparable import is_same
 from scalargrad.compiler.guards.edges import Edge
-from scalargrad.compiler.guards.names_read import NamesRead
+from scalargrad.compiler.guards.names_read import NamesRead, read_by
 from scalargrad.compiler.guards.rereading import are_alike
 from scalargrad.compiler.guards.surroundings import Place as Origin
 from scalargrad.compiler.guards.surroundings import named, walked
@@ -66,6 +66,8 @@ class Snapshot:
         What each object held that it may hold no more.
     generators : Generators
         The random generators among all of it.
+    namespaces : list of dict
+        The globals of functions that ask for classes.
     """
 
     def __init__(
@@ -75,6 +77,9 @@ class Snapshot:
         closed = Value, WholeArray  # of which nothing may be asked
         walk = walked(roots, names, closed=closed)
         self.generators = Generators(walk.kept, names.names)
+        asks = {"type", "isinstance"}
+        callers = (x for x in walk.functions if asks & {*read_by(x.__code__).of_globals})
+        self.namespaces = [*{id(x.__globals__): x.__globals__ for x in callers}.values()]
         self.met = {id(x): x for x in walk.kept}
         self.found: dict[Place, Holding] = {}
         self._hold(walk.holders)
@@ -107,13 +112,15 @@ class Snapshot:
                 held.edge.write(held.owner, held.before)
         self.generators.rewind()
 
-    def keeping_results(self, changed: dict[Place, dict[Any, Any]]) -> list[Place]:
-        """Return the places that hold traced numbers since."""
+    def keeping_results(
+        self, changed: dict[Place, dict[Any, Any]], made: Container[int] = ()
+    ) -> list[Place]:
+        """Return the places that hold traced numbers since, or objects of these ids."""
         held = ((place, self.found[place].before, now) for place, now in changed.items())
         return [
             place
             for place, before, now in held
-            if any(x is not before.get(key) and holds_results(x) for key, x in now.items())
+            if any(x is not before.get(key) and holds_results(x, made) for key, x in now.items())
         ]
 
     def labels(self, changed: dict[Place, dict[Any, Any]]) -> list[str]:

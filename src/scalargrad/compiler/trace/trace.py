@@ -7,7 +7,7 @@ of being evaluated.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
-from itertools import chain
+from itertools import chain, count, repeat
 from numbers import Number
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -32,7 +32,7 @@ from scalargrad.compiler.trace.nested_derivatives import Region
 from scalargrad.compiler.trace.node_values import number_of
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, asking_line, refusal
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
-from scalargrad.compiler.trace.watching import data_of, make_leaf, watched
+from scalargrad.compiler.trace.watching import data_of, make_leaf, unwatch, watch
 from scalargrad.compiler.trace.whole_arrays import FEWEST, WholeArray, stand_in
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import (
@@ -43,14 +43,18 @@ from scalargrad.grad_mode import (
     recorder,
     run_recorded,
 )
-from scalargrad.ops import eq, identity, mul, where
+from scalargrad.ops import add, div, eq, identity, mul, neg, pow, sub, where
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import defers, is_real
 from scalargrad.table.operation import Operation
+from scalargrad.table.symbol import NodeInFormulaError, Symbol
 from scalargrad.transforms.draws import made_by
 from scalargrad.value import Parameter, Value
 
 R = TypeVar("R")
+
+#: Operations whose results are of NumPy's class if an operand is.
+_OF_NUMPY = {add, sub, mul, div, neg, pow, identity}
 
 _new = object.__new__
 #: What code can assign to a Value.
@@ -103,10 +107,16 @@ class Trace(Recorder):
         For each guard, the file and line that asked for it.
     branches : int
         How many of the guards are answers to Python's ``if``.
+    ends : set of int
+        The guards that a loop has ended.
     lanes : Lanes
         Which nodes have lanes, made by vmap.
     generators : Generators
         The random generators that the function can reach.
+    types_of_leaves : callable
+        Returns the types of the numbers of the arguments.
+    types : sequence of type or None
+        These types, if code has asked for the class of a number that depends on them.
     """
 
     def __init__(self, *, unrolls: bool = False) -> None:
@@ -138,7 +148,13 @@ class Trace(Recorder):
         self.unrolls = unrolls
         self.lines: list[tuple[str, int] | None] = []
         self.branches = 0
+        self.ends: set[int] = set()
         self.generators = Generators()
+        self.types_of_leaves: Callable[[], Sequence[type]] = tuple
+        self.types: Sequence[type] | None = None
+        #: The number of nodes of each number or array among the arguments.
+        self._sizes: list[int] = []
+        self._leaves_of: dict[int, int] = {}
         self.lanes = Lanes(self)
         #: Tables that numbers were looked up in, by their bits or entries, with their rows.
         self._rows: dict[tuple[int, ...] | bytes, tuple[list[Any], int]] = {}
@@ -147,11 +163,18 @@ class Trace(Recorder):
         """Run a function as the recording of this thread."""
         self.is_open = True
         try:
-            with watched():
-                return run_recorded(lambda: self._run(run), self)
+            watch(self)
+            return run_recorded(lambda: self._run(run), self)
         finally:
-            self.is_open = False
-            self._rows.clear()
+            try:
+                self._close()
+            finally:
+                self._close()  # again: Ctrl-C may have come while the first was running
+
+    def _close(self) -> None:
+        unwatch(self)
+        self.is_open = False
+        self._rows.clear()
 
     def _run(self, run: Callable[[], R]) -> R:
         derivatives.set((*derivatives.get(), Derivative(self._made, (), set())))
@@ -190,6 +213,7 @@ class Trace(Recorder):
                 found.append(self.wholes[-1] if is_whole else self._value(x))
             else:
                 plain += map(float, x.ravel().tolist()) if hasattr(x, "ravel") else [float(x)]
+            self._sizes.append(0 if is_whole else x.size if hasattr(x, "ravel") else 1)
         found += self.inputs(plain)
         self.given += [x.index for x in found if isinstance(x, Traced)]
         return found
@@ -300,7 +324,9 @@ class Trace(Recorder):
             return x.index
         if isinstance(x, Value):
             return self._of_value(x)
-        return self.constant(x if x.__class__ is float else op.operand(x))
+        if isinstance(x, Symbol):
+            raise NodeInFormulaError
+        return self.constant(x if type(x) is float else op.operand(x))
 
     def beside(self, x: Any, op: Operation) -> Any:
         """Return the node of an operator's other operand, or NotImplemented for an array."""
@@ -308,7 +334,7 @@ class Trace(Recorder):
             return self.refer(x, op)
         if op is mul and isinstance(x, list | tuple) and not defers(x):
             self.refused("repeated")
-        number = x if x.__class__ is float else op.number_beside(x)
+        number = x if type(x) is float else op.number_beside(x)
         return number if number is NotImplemented else self.constant(number)
 
     def _of_value(self, x: Value) -> int:
@@ -386,6 +412,54 @@ class Trace(Recorder):
         detached = self.traced(DETACH, (index,))
         self.plainness.mark(detached.index, plain=self.plainness.of(index))
         return detached
+
+    # Classes ----------------------------------------------------------------------------------
+
+    def eager_class(self, x: Traced) -> type:
+        """Return the class of a number in eager evaluation; a later call must have the same.
+
+        Of integers, a result may be an integer or not: only that of floats is known.
+        """
+        node = x.index
+        self.questions += 1
+        if not self.plainness.of(node):
+            return Parameter if type(x) is TracedParameter else Value
+        if self.plainness.is_truth(node):
+            return bool
+        leaf_of = self._leaf_of()
+        leaves, ops = self._operands_as_given(node, leaf_of)
+        if leaves and self.types is None:
+            self.types = self.types_of_leaves()
+        types = {self.types[k] for k in leaves} if self.types else set[type]()
+        if node in leaf_of and types:
+            return types.pop()
+        if types <= {float}:
+            return float
+        if not (types <= {float, np.float64} and ops <= _OF_NUMPY):
+            self.refused("class")
+        return np.float64
+
+    def _leaf_of(self) -> dict[int, int]:
+        """Return the number or array among the arguments that each node of these comes from."""
+        if not self._leaves_of:
+            leaves = chain.from_iterable(map(repeat, count(), self._sizes))
+            self._leaves_of = dict(zip(self.given, leaves, strict=True))
+        return self._leaves_of
+
+    def _operands_as_given(self, node: int, leaf_of: dict[int, int]) -> tuple[set[int], set[Op]]:
+        """Return the numbers of the arguments that a result depends on, and by which operations."""
+        found, ops, ahead = set[int](), set[Op](), [node]
+        met = {node}
+        while ahead:
+            x = ahead.pop()
+            if x in leaf_of:
+                found.add(leaf_of[x])
+            else:
+                ops.add(self.ops[x])
+                new = {*self.columns.args(x)} - met
+                met |= new
+                ahead += new
+        return found, ops
 
     # What the engine asks ---------------------------------------------------------------------
 
@@ -523,8 +597,10 @@ class Trace(Recorder):
         return self.guards[index]
 
     def expect(self, condition: Value) -> None:
-        """Add a guard that a condition holds, of all examples, as it does now."""
-        self._guard(self.refer(condition, identity), True)
+        """Add a guard that a loop has ended, of all examples, as it has now."""
+        node = self.refer(condition, identity)
+        self._guard(node, True)
+        self.ends.add(node)
 
     def _guard(self, index: int, truth: bool) -> None:
         if index not in self.guards:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import abc
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from scalargrad import ops
+from scalargrad.compiler.trace.refusal import PACKAGE
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import recorder
 from scalargrad.ops.methods import is_truth
@@ -16,6 +19,8 @@ from scalargrad.value import Parameter, Value
 
 if TYPE_CHECKING:
     from scalargrad.compiler.trace.trace import Trace
+
+_frame, _ABC = sys._getframe, abc.ABCMeta.register.__code__.co_filename
 
 
 class Traced(Value):
@@ -41,6 +46,16 @@ class Traced(Value):
     def __new__(cls, data: float, label: str = "") -> Value:  # type: ignore[misc]
         """Return a new leaf, as ``type(x)(0.0)`` does of a Value."""
         return (Parameter if issubclass(cls, Parameter) else Value)(data, label)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """The class of the eager number, to other code than this package's."""
+        frame: Any = _frame(1)
+        if frame.f_code.co_filename == _ABC:
+            frame = frame.f_back
+        if frame.f_code.co_filename.startswith(PACKAGE) or recorder() is not self.trace:
+            return type(self)
+        return self.trace.eager_class(self)
 
     def _apply(self, op: Operation, operands: tuple[Any, ...], _checked: bool = True) -> Value:
         made: Value = in_force(self).node(op, operands)
@@ -142,7 +157,7 @@ def _binary(op: Any, *, reflected: bool) -> Callable[..., Any]:
     """Return an operation as a method, of the first or the second of two operands."""
 
     def method(x: Traced, y: Any) -> Any:
-        trace, kind = x.trace, y.__class__
+        trace, kind = x.trace, type(y)
         if recorder() is not trace:
             refuse_stray(x)
         if kind is Traced and y.trace is trace:

@@ -11,11 +11,13 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable
 from functools import partial
+from itertools import repeat
 from typing import Any
 
+from scalargrad.compiler.trace.effects import Guards
 from scalargrad.grad_mode import recorder, refuse_if_recorded
 from scalargrad.python_protocols import is_differentiated
 from scalargrad.system.short_repr import is_describing
@@ -29,7 +31,9 @@ _plain: dict[str, Any] = {
 #: Returns the recorder in force, which is a trace and answers more than the engine asks.
 _trace: Callable[[], Any] = recorder
 _number: Callable[[Value], Any] = _plain["data"].__get__
-_under_way = _ended = 0
+#: The traces under way, in any thread.
+_under_way: set[object] = set()
+_ended = 0
 #: From 3.13 on, Python looks up the attributes of a class anew at each use once it has been changed
 #: a thousand times. After so many recordings, the properties stay: slower than slots, but not that.
 _MOST = 100 if sys.version_info >= (3, 13) else 10**9
@@ -61,13 +65,14 @@ def _unlock() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_unlock)
 _counting = Lock()
+_guards = Guards()
 
 
 def data_of(x: Value) -> float:
     """Return the data of a Value as a float, whoever records."""
     number = _number(x)
     where = f"the data of {x.label or 'a Value'}"
-    return number if number.__class__ is float else as_float(number, where)
+    return number if type(number) is float else as_float(number, where)
 
 
 def make_leaf(x: Value) -> None:
@@ -76,27 +81,33 @@ def make_leaf(x: Value) -> None:
     _plain["grad"].__set__(x, 0.0)
 
 
-@contextmanager
-def watched() -> Iterator[None]:
-    """Within the ``with`` block, recorders are asked what is read, assigned and called."""
-    global _under_way, _ended  # noqa: PLW0603 - of all threads
+def watch(trace: object) -> None:
+    """Ask recorders for what is read, assigned and called, until `unwatch` of the same trace."""
     with _counting.lock:
-        _under_way += 1
-        if _under_way == 1 and _ended <= _MOST:
+        _under_way.add(trace)
+        _guards.place()
+        if vars(Value)["data"] is not _WATCHED["data"]:
             _put(_WATCHED)
-    try:
-        yield
-    finally:
-        with _counting.lock:
-            _under_way -= 1
+
+
+def unwatch(trace: object) -> None:
+    """Ask no more, if no other trace is under way; done again, it does nothing.
+
+    Ctrl-C at any line of it leaves it to be done again.
+    """
+    global _ended  # noqa: PLW0603 - of all threads
+    with _counting.lock:
+        _under_way.discard(trace)
+        if not _under_way:
+            _guards.remove()
+        if not _under_way and _ended < _MOST and vars(Value)["data"] is _WATCHED["data"]:
+            _put(_plain)
             _ended += 1
-            if not _under_way and _ended < _MOST:
-                _put(_plain)
 
 
 def _put(members: dict[str, Any]) -> None:
-    for name, x in members.items():
-        setattr(Value, name, x)
+    """Set members of Value, all of them at once: Python looks for Ctrl-C only between calls."""
+    deque(map(setattr, repeat(Value), members, members.values()), maxlen=0)
 
 
 def _slot(name: str) -> property:

@@ -178,7 +178,7 @@ def is_long(op: Elementwise) -> bool:
     return any(x.name in DESCRIBED for x in _parts(op))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1024)
 def _parts(op: Elementwise) -> set[Any]:
     """Return the operations in the expression of an operation."""
     return {x.op for x in subexpressions(expression_of(op)[1]) if x.op is not None}

@@ -35,8 +35,8 @@ from scalargrad.compiler.nests.finder.tree import (
     Table,
     Tree,
 )
+from scalargrad.compiler.nests.lowering_error import LoweringError
 from scalargrad.compiler.passes.nodes import alike
-from scalargrad.errors import TraceError
 
 #: A part of a loop nest: for each loop one index, or how many first and last ones are left out.
 Region = tuple[int | tuple[int, int], ...]
@@ -274,7 +274,7 @@ class Storage:
         """Return a read of inputs, of one array."""
         which = (place.base + INPUT_STRIDE // 2) // INPUT_STRIDE
         if any(2 * abs(stride) > INPUT_STRIDE for stride in place.strides):
-            raise TraceError("an operand reads several arrays of inputs in turn")
+            raise LoweringError("an operand reads several arrays of inputs in turn")
         return Cell(self.inputs[which], (self._index(place, loops) - which * INPUT_STRIDE,))
 
     def _bounds(self, x: Index, statement: Statement, region: Region) -> tuple[int, int]:
@@ -303,7 +303,7 @@ class Storage:
         n = len(self.tree.recording)
         most = _MOST_CHOICES if not self.around and n > _LONG else _CHOICES
         if len(order) > max(most, n / (_SELDOM * len(rows))):
-            raise TraceError("an operand reads too many things by turns")
+            raise LoweringError("an operand reads too many things by turns")
         found: Read | None = None
         for source in (order + int(sources.min())).tolist():
             here = np.flatnonzero(sources == source)
@@ -369,7 +369,7 @@ class Storage:
             numbers[here] = read
             arrays = numbers // INPUT_STRIDE
             if (arrays != arrays[0]).any():
-                raise TraceError("an operand reads several arrays of inputs in turn")
+                raise LoweringError("an operand reads several arrays of inputs in turn")
             looked = self._looked(loops, axes, numbers % INPUT_STRIDE)
             return Cell(self.inputs[int(arrays[0])], (Index(0, (), looked),))
         made = self.tree.statements[source]

@@ -28,10 +28,10 @@ from scalargrad.compiler.nests.finder.cells import (
 )
 from scalargrad.compiler.nests.finder.instructions import COMPUTED, GIVEN, INPUT_STRIDE
 from scalargrad.compiler.nests.finder.tree import Loop, Statement, Tree
+from scalargrad.compiler.nests.lowering_error import LoweringError
 from scalargrad.compiler.nests.node_cells import Column
 from scalargrad.compiler.passes.expressions import FixedArity
 from scalargrad.compiler.passes.kinds import Op
-from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Operation
 
@@ -62,7 +62,7 @@ def to_equations(
 
     Raises
     ------
-    TraceError
+    LoweringError
         If an operand reads too many things by turns.
     """
     writer = _Writer(Storage(tree, builder, inputs, sums_of(tree, results), around=around))
@@ -85,7 +85,7 @@ class _Writer:
         for s in tree.statements:
             self._allot(s)
         if is_padded(tree):
-            raise TraceError("arrays of results have many cells that are never written")
+            raise LoweringError("arrays of results have many cells that are never written")
 
     def _allot(self, statement: Statement) -> None:
         """Make the arrays of a statement."""
@@ -212,7 +212,7 @@ class _Writer:
         if not less and extent == own.extent:
             return own
         if extent.via:
-            raise TraceError("fewer turns of a loop whose extents are a table")
+            raise LoweringError("fewer turns of a loop whose extents are a table")
         return self.builder.var(extent - less)
 
     # Operands ----------------------------------------------------------------------------------
