@@ -236,15 +236,17 @@ def _named(space_of: Callable[[Any], Any], names_of: Callable[[Any], Iterable[st
     return Edge(read, write, names=True)
 
 
+def _given_by_users(x: Any) -> dict[str, Any]:
+    """Return the attributes of an object, other than those of random generators themselves."""
+    return {name: y for name, y in own_space(x).items() if name != "gauss_next"}
+
+
 VARIABLES = Edge(variables, _set_variables, names=True)
 GLOBALS = _named(attrgetter("__globals__"), lambda function: read_by(function.__code__).of_globals)
 #: Those of functions, and of what wraps one, as a compiled function or a cache does.
 FUNCTION_ATTRIBUTES = Edge(own_space, _setter(own_space, object))
 #: Those that users give to objects of libraries; of a generator, a draw changes `gauss_next`.
-BESIDE = Edge(
-    lambda x: {name: y for name, y in own_space(x).items() if name != "gauss_next"},
-    _setter(own_space, object),
-)
+BESIDE = Edge(_given_by_users, _setter(_given_by_users, object))
 MEMBERS = Edge(data_of, _setter(data_of, type), names=True)
 #: What a cache of functools has kept that may change.
 KEPT = Edge(kept_by, lambda cache, _: cache.cache_clear())

@@ -110,6 +110,7 @@ def read_by(code: CodeType) -> CodeRead:
     names += [] if all(map(_is_the_only_one, asked)) else [IS]
     found = (x.argval for x in steps if "GLOBAL" in x.opname or x.opname.endswith("_NAME"))
     of_globals = [*texts, *found]  # or modules
+    of_globals += ["isinstance"] if any(x.opname == "MATCH_CLASS" for x in steps) else []
     attributes = {*texts, *(x.argval for x in steps if x.opname in _READS)}
     attributes.update(_WHOLE.intersection(of_globals))
     if any(x.opname in _WHOLE_OPCODES for x in steps) or any("%" in x for x in texts_within(code)):

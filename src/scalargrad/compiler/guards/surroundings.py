@@ -121,9 +121,10 @@ def _may_be_decimal(x: Any) -> bool:
     return x is decimal or x is decimal.Decimal or type(x) in (decimal.Decimal, decimal.Context)
 
 
-def _decimal_context(_: Any) -> Hashable:
-    """Return the context in which decimal numbers are rounded, as text."""
-    return repr(sys.modules["decimal"].getcontext())
+def _decimal_context(x: Any) -> Hashable:
+    """Return a context itself, or that in which decimal numbers are rounded, as text."""
+    decimal = sys.modules["decimal"]
+    return repr(x if isinstance(x, decimal.Context) else decimal.getcontext())
 
 
 def _with_slots(x: Any) -> Iterable[Any]:
@@ -641,7 +642,9 @@ class Walk:
         space = vars(x)
         every = self.names.unnamed or (self._asks and isinstance(x, Value))
         self._names_in(x, space, [*space] if every else [n for n in space if n in self.names.names])
-        self._fact(len, space) if every else None
+        if every:
+            self._fact(len, space)
+            self.rereading.part(_SPACE, x)
 
     def _wrapper(self, x: Any) -> None:
         """Go on to what wraps a function, such as a compiled function or a cache."""
@@ -677,7 +680,9 @@ class Walk:
 
     def _texts(self, x: Any) -> None:
         """Note the name, text and annotations of a class or function, if code reads any."""
-        names = _TEXTS if self.names.unnamed else [n for n in _TEXTS if n in self.names.names]
+        known = self.names.names
+        names = _TEXTS if self.names.unnamed else [n for n in _TEXTS if n in known]
+        names = [*names, *(["__annotations__"] if "get_type_hints" in known else [])]
         for name in names:
             self._fact(_text(name), x)
 
