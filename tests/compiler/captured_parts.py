@@ -282,7 +282,7 @@ ROUTES: dict[str, Route] = {
     "length of text": Route("float(len(str($o)))", leaf="number"),
     "length of repr": Route("float(len(repr($o)))", leaf="number"),
     "length of f-string": Route("float(len(f'{$o!r}'))", leaf="number"),
-    "text in": Route("(2.0 if '5' in repr($o) else 3.0)", leaf="number"),
+    "text in": Route("(2.0 if 'st=0.5' in repr($o) else 3.0)", leaf="number"),
     "crc": Route("float(zlib.crc32(repr($o).encode()) % 1000)", leaf="number"),
     "__format__": _dunder(
         "float(f'{$o:k}')", "def __format__(self, spec):\n    return str($inner)"),
@@ -1064,7 +1064,7 @@ CHANGES: dict[str, str] = {
     "attribute of the class, shadowed no longer": "setattr(type(o), '$k', $new)\ndelattr(o, '$k')",
     "attribute of the base class": "setattr(type(o).__mro__[1], '$k', $new)",
     "attribute of the base": "setattr(Base, '$k', $new)",
-    "property of the class": "setattr(type(o), '$k', property(lambda self: $new))",
+    "property of the class": "new = $new\nsetattr(type(o), '$k', property(lambda self: new))",
     "__getattr__ of the class": "type(o).__getattr__ = lambda self, n: 6.0\ndelattr(o, '$k')",
     "__getattribute__ of the class":
         "type(o).__getattribute__ = lambda self, n: (\n"

@@ -306,6 +306,10 @@ def _change(r: random.Random, j: int, leaf: Leaf, holes: dict[str, str], source:
     else:
         likely = ["assignment", "assignment", "in place"] if leaf.in_place else ["assignment"] * 2
         names = [*likely] * 8 + [name for name in CHANGES if leaf.in_place or "place" not in name]
+        if "Cfg" not in source:  # classes of libraries are not changed
+            names = [name for name in names if "type(o)" not in CHANGES[name]]
+        elif "class Cfg(" in source and "class Base" not in source:
+            names = [name for name in names if "__mro__" not in CHANGES[name]]
         change = CHANGES[r.choice(names)]
     new = r.choice([*leaf.others, *leaf.others, *leaf.first])
     more = {**holes, "new": new, "in_place": r.choice(leaf.in_place or ["pass"])}

@@ -92,7 +92,7 @@ def _of_array(x: Any) -> list[Any]:
 
 def _of_function(x: Any) -> list[Any]:
     found: list[Any] = [x.__name__, x.__defaults__, x.__kwdefaults__]
-    for cell in x.__closure__ or ():
+    for cell in x.__closure__ or () if not hasattr(x, "dispatch") else ():  # a cache
         with suppress(ValueError):  # an empty cell
             found.append(cell.cell_contents)
     return found
@@ -129,7 +129,8 @@ def _attributes(x: Any) -> list[Any]:
     """Return the attributes of an object with their names, as they lie in its dict and slots."""
     kind, found = type(x), list[Any]()
     if kind.__module__ in {"threading", "queue", "_thread", "_queue"}:
-        found += [str(getattr(x, name)()) for name in _ASKED if hasattr(kind, name)]
+        with suppress(AttributeError):  # where a program has replaced the dict
+            found += [str(getattr(x, name)()) for name in _ASKED if hasattr(kind, name)]
     if isinstance(x, types.ModuleType | logging.Logger) or kind.__module__.startswith("unittest"):
         return found
     hidden = ("_",) if isinstance(x, Value) else ("__wrapped__",)
@@ -272,7 +273,8 @@ def _restore(x: Any, before: dict[str, Any]) -> None:
     """Give a module or a class the attributes that it had."""
     now = dict(vars(x))
     for name in now.keys() - before.keys():
-        delattr(x, name)
+        if not isinstance(now[name], types.ModuleType):  # that NumPy imports when it is first used
+            delattr(x, name)
     for name, y in before.items():
         if now.get(name, _MISSING) is not y:
             setattr(x, name, y)
