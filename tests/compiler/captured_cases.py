@@ -822,12 +822,6 @@ RULES: dict[str, tuple[str, str, list[str]]] = {
         ["square.defvjp(lambda y: (y * y, y), lambda y, g: (7.0 * g,))",
          "square.defvjp(lambda y: (y * 3.0, y), lambda y, g: (5.0 * g,))",
          "square.bwd = lambda y, g: (9.0 * g,)", "square.fwd = lambda y: (y * y, 4.0)"]),
-    "defvjp and value": (
-        "@custom_vjp\ndef square(y):\n    return y * y\n"
-        "square.defvjp(lambda y: (y * y, y), lambda y, g: (2.0 * y * g,))",
-        "square(x)",
-        ["square.defvjp(lambda y: (y * 3.0, y), lambda y, g: (5.0 * g,))",
-         "square.defvjp(lambda y: (y, y), lambda y, g: (g,))"]),
     "defvjp in a container": (
         "@custom_vjp\ndef square(y):\n    return y * y\nTABLE = {'f': square}\n"
         "square.defvjp(lambda y: (y * y, y), lambda y, g: (2.0 * y * g,))",

@@ -26,6 +26,7 @@ from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -81,6 +82,8 @@ def _is_of_package(x: Any) -> bool:
 
 
 def _items(x: Any) -> list[Any]:
+    if isinstance(x, WeakKeyDictionary):  # of classes: a cache of functools
+        return [(y, z) for y, z in x.items() if not isinstance(y, type)]
     with suppress(Exception):  # a class of the program's may raise anything
         return [(y, x[y]) for y in x]
     return ["a mapping"]
@@ -104,6 +107,12 @@ def _of_class(x: Any) -> list[Any]:
     return [(n, y) for n, y in vars(x).items() if not n.startswith(("__", "_abc"))]
 
 
+def _of_generator(x: Any) -> list[Any]:
+    with suppress(AttributeError):  # where a program has replaced the dict
+        return [str(hash(x.getstate()))]
+    return ["a generator"]
+
+
 def _of_set(x: Any) -> list[Any]:
     return sorted(map(repr, x)) if all(isinstance(y, _PLAIN) for y in x) else [len(x)]
 
@@ -121,7 +130,7 @@ _PARTS: dict[Any, Callable[[Any], list[Any]]] = {
     type: _of_class,
     functools.partial: lambda x: [x.func, x.args, x.keywords],
     StringIO: lambda x: ["closed"] if x.closed else [x.getvalue(), x.tell()],
-    random.Random: lambda x: [str(hash(x.getstate()))],
+    random.Random: _of_generator,
 }
 
 
@@ -131,7 +140,8 @@ def _attributes(x: Any) -> list[Any]:
     if kind.__module__ in {"threading", "queue", "_thread", "_queue"}:
         with suppress(AttributeError):  # where a program has replaced the dict
             found += [str(getattr(x, name)()) for name in _ASKED if hasattr(kind, name)]
-    if isinstance(x, types.ModuleType | logging.Logger) or kind.__module__.startswith("unittest"):
+    hides = types.ModuleType | logging.Logger | WeakKeyDictionary[Any, Any]
+    if isinstance(x, hides) or kind.__module__.startswith("unittest"):
         return found
     hidden = ("_",) if isinstance(x, Value) else ("__wrapped__",)
     with suppress(AttributeError):
@@ -248,7 +258,7 @@ def same_process() -> Iterator[None]:
             _restore(module, before)
         for value, write in settings:
             write(value)
-        for name, module in [*sys.modules.items()]:
+        for name, module in dict(sys.modules).items():
             if name in modules:
                 sys.modules[name] = modules[name]
             elif name.partition(".")[0] not in _LIBRARIES or _is_temporary(module):
