@@ -134,14 +134,17 @@ _PARTS: dict[Any, Callable[[Any], list[Any]]] = {
 }
 
 
+#: Objects whose attributes are not described.
+_WITHOUT_ATTRIBUTES = (types.ModuleType, logging.Logger, WeakKeyDictionary)
+
+
 def _attributes(x: Any) -> list[Any]:
     """Return the attributes of an object with their names, as they lie in its dict and slots."""
     kind, found = type(x), list[Any]()
     if kind.__module__ in {"threading", "queue", "_thread", "_queue"}:
         with suppress(AttributeError):  # where a program has replaced the dict
             found += [str(getattr(x, name)()) for name in _ASKED if hasattr(kind, name)]
-    hides = types.ModuleType | logging.Logger | WeakKeyDictionary[Any, Any]
-    if isinstance(x, hides) or kind.__module__.startswith("unittest"):
+    if isinstance(x, _WITHOUT_ATTRIBUTES) or kind.__module__.startswith("unittest"):
         return found
     hidden = ("_",) if isinstance(x, Value) else ("__wrapped__",)
     with suppress(AttributeError):
