@@ -276,7 +276,9 @@ def compose(
     body += [*filter(None, [reads.lines, f"r = {reads.read}", f"return {final}"])]
     holes["body"] = filled("\n".join(body), holes)
     methods = [reads.methods] if reads.methods else []
-    own = {"self": "@$form\ndef f(self, x):", "self of a bound method": "def plain(self, x):",
+    head = "@$form\ndef f(self, x):"
+    own = {"self": head, "self of two objects": head,
+           "self of a bound method": "def plain(self, x):",
            "self that is called": "def __call__(self, x):"}  # fmt: skip
     if place in own:
         methods.append(own[place] + "\n$body4")
@@ -288,7 +290,7 @@ def compose(
     ]  # fmt: skip
     parts += [helper for call, helper in HELPERS.items() if call in reads.read]
     source = "\n".join(filled(part, holes) for part in parts if part)
-    if re.search(r"\b(Inner|Other|times|of_globals|head|FACTOR)\b", source):
+    if re.search(r"\b(Inner|Other|times|of_globals|head|FACTOR|Node)\b", source):
         source = OF_LEAVES + source
     for j in range(1, CALLS):
         source += _change(r, j, held, holes, source)

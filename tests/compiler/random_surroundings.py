@@ -164,10 +164,10 @@ def differing(program: Program, eager: list[Called], compiled: list[Called]) -> 
 
 def _difference(a: Called, b: Called) -> str:
     """Return how a compiled call differs from an eager one; '' if it does not."""
-    if b.kind == "refused":
+    if b.kind == "refused" or (
+        (b.kind, b.value) == ("error", "OperandError") and a.kind != "error"
+    ):
         return "refused, and yet state is changed" if b.before != b.after else ""
-    if (b.kind, b.value) == ("error", "OperandError") and a.kind not in {"float", "Value", "error"}:
-        return ""  # x is no number that may be multiplied by a text, and the error says so
     if a.kind != b.kind or not agree(a.value, b.value):
         return f"{b.shown} for {a.shown}"
     if (a.before == a.after) != (b.before == b.after):
