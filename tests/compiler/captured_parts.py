@@ -764,7 +764,7 @@ OF_LIBRARIES = [
     "collections.Counter('ab')", "collections.OrderedDict(a=1)", "logging.Logger('of a user')",
     "threading.Event()", "threading.local()", "string.Formatter()", "json.JSONEncoder()",
     "queue.Queue()", "email.message.Message()", "textwrap.TextWrapper()", "contextlib.ExitStack()",
-    "calendar.Calendar()", "pprint.PrettyPrinter()", "unittest.mock.Mock()", "unittest.TestCase()",
+    "calendar.Calendar()", "pprint.PrettyPrinter()", "unittest.TestCase()",
     "types.MethodType", "configparser.ConfigParser()", "argparse.ArgumentParser()",
     "string.Template('a')", "decimal.Context()", "fractions.Fraction(1)", "ast.Name(id='a')",
     "collections.ChainMap({'a': 1})", "functools.partial(max, 1.0)", "weakref.WeakKeyDictionary()",

@@ -82,8 +82,6 @@ def _is_of_package(x: Any) -> bool:
 
 
 def _items(x: Any) -> list[Any]:
-    if isinstance(x, WeakKeyDictionary):  # of classes: a cache of functools
-        return [(y, z) for y, z in x.items() if not isinstance(y, type)]
     with suppress(Exception):  # a class of the program's may raise anything
         return [(y, x[y]) for y in x]
     return ["a mapping"]
@@ -121,7 +119,7 @@ def _of_set(x: Any) -> list[Any]:
 _PARTS: dict[Any, Callable[[Any], list[Any]]] = {
     Value: lambda x: [repr(x.data)],
     np.ndarray: _of_array,
-    types.MappingProxyType: lambda x: [],
+    (types.MappingProxyType, WeakKeyDictionary): lambda x: [],
     Mapping: _items,
     (set, frozenset): _of_set,
     (list, tuple, deque): lambda x: [*x],
@@ -290,7 +288,8 @@ def _restore(x: Any, before: dict[str, Any]) -> None:
             delattr(x, name)
     for name, y in before.items():
         if now.get(name, _MISSING) is not y:
-            setattr(x, name, y)
+            with suppress(AttributeError):  # a class of the program's may forbid it
+                setattr(x, name, y)
 
 
 _MISSING = object()
