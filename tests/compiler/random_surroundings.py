@@ -279,9 +279,11 @@ class Counts:
             self.wrong.setdefault(route, []).append(seed)
         return seed in self.wrong.get(route, [])
 
-    def __str__(self) -> str:
+    def table(self, *, whole: bool = False) -> str:
+        """Return counts in lines: of the routes that differ, or of all."""
         lines = [f"{'route':44} programs refused differ  seeds"]
-        for route in sorted(self.programs, key=lambda x: (-len(self.wrong.get(x, [])), x)):
+        routes = self.programs if whole else self.wrong
+        for route in sorted(routes, key=lambda x: (-len(self.wrong.get(x, [])), x)):
             seeds = self.wrong.get(route, [])
             numbers = f"{self.programs[route]:8} {self.refused[route]:7} {len(seeds):6}"
             lines.append(f"{route:44} {numbers}  {' '.join(map(str, seeds[:3]))}".rstrip())
@@ -302,6 +304,7 @@ def search() -> int:
     parser.add_argument("--count", type=int, default=2000, help="number of seeds")
     parser.add_argument("--seconds", type=float, default=math.inf, help="begin no seed after them")
     parser.add_argument("--show", action="store_true", help="print the source of what differs")
+    parser.add_argument("--routes", action="store_true", help="print counts of all routes")
     parser.add_argument("--only", default="", help="text that the route contains")
     options = parser.parse_args()
     begun, counts = time.monotonic(), Counts()
@@ -319,7 +322,7 @@ def search() -> int:
             print(f"seed {seed}: {found} ({parts})", flush=True)
             if options.show:
                 print(report(seed), flush=True)
-    print(f"\n{counts} ({time.monotonic() - begun:.0f} s)")
+    print(f"\n{counts.table(whole=options.routes)} ({time.monotonic() - begun:.0f} s)")
     return bool(counts.wrong)
 
 
