@@ -1083,7 +1083,7 @@ LEAVES = {
          "x * (r if isinstance(r, float) else 2.0 * r)"],
         ["5.0", "5.0", "9.0", "1", "1.0", "True", "2", "-0.0", "0.0", "Value(3.0)", "Parameter(2.0)",
          "None", "'text'", "np.float64(4.0)", "False", "Value(2.0)", "float('inf')",
-         "float('nan')", "2 ** 60", "np.int64(2)", "np.array(2.0)", "fractions.Fraction(1, 2)",
+         "float('nan')", "300", "np.int64(2)", "np.array(2.0)", "fractions.Fraction(1, 2)",
          "decimal.Decimal('2.5')", "np.float32(2.5)"],
         []),
     "list": Leaf(

@@ -82,7 +82,7 @@ def outcome(call: Any, x: Any, values: list[Value]) -> tuple[str, Any]:
     if isinstance(y, int | float | np.floating | np.integer | np.bool_):
         return "float", float(y)
     if isinstance(y, list | tuple | np.ndarray):
-        return type(y).__name__, [z.data if isinstance(z, Value) else z for z in y]
+        return type(y).__name__, [z.data if isinstance(z, Value) else z for z in np.ravel(y)]
     return type(y).__name__, y if isinstance(y, str | complex | None) else ""
 
 
