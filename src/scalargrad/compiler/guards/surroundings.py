@@ -102,7 +102,10 @@ _BASES = attrgetter("__bases__")
 @cache
 def _text(name: str) -> Any:
     """Return a function that returns an attribute of a class or function as text."""
-    return lambda x: repr(getattr(x, name, None))
+    is_made = name == "__annotations__"  # by Python when it is asked of a class that has none
+    return lambda x: repr(
+        vars(x).get(name) if is_made and isinstance(x, type) else getattr(x, name, None)
+    )
 
 
 #: What asks for the classes of an object, to which `ABC.register` adds.
@@ -587,6 +590,8 @@ class Walk:
         if x.__defaults__ or x.__kwdefaults__:
             self.rereading.held(_OF_DEFAULTS, x)
             self._push(x, dict(zip(_DEFAULTS, _OF_DEFAULTS(x), strict=True)))
+        if "registry" in vars(x):  # of singledispatch
+            self._fact(_registered, x)
         if not is_library_function(x):
             self._globals(x)
             if names := imported(x.__code__, x.__globals__.get("__package__") or ""):
