@@ -285,7 +285,8 @@ def _restore(x: Any, before: dict[str, Any]) -> None:
     now = dict(vars(x))
     for name in now.keys() - before.keys():
         if not isinstance(now[name], types.ModuleType):  # that NumPy imports when it is first used
-            delattr(x, name)
+            with suppress(AttributeError):
+                delattr(x, name)
     for name, y in before.items():
         if now.get(name, _MISSING) is not y:
             with suppress(AttributeError):  # a class of the program's may forbid it
