@@ -90,11 +90,9 @@ class CodeRead(NamedTuple):
 
 #: Builtins and instructions that may compare or print an object, and so read all its attributes.
 _WHOLE = {"str", "repr", "print", "hash", "sorted", "min", "max", "ascii"}
-_WHOLE_OPCODES = {
-    *("COMPARE_OP", "CONTAINS_OP", "FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC"),
-    "CONVERT_VALUE",
-}
-#: The name among attributes that stands for these instructions.
+_COMPARISONS = {"COMPARE_OP", "CONTAINS_OP"}
+_FORMATS = {"FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "CONVERT_VALUE"}
+#: The name among attributes that stands for comparisons.
 _WHOLE_NAME = "=="
 
 
@@ -113,8 +111,10 @@ def read_by(code: CodeType) -> CodeRead:
     of_globals += ["isinstance"] if any(x.opname == "MATCH_CLASS" for x in steps) else []
     attributes = {*texts, *(x.argval for x in steps if x.opname in _READS)}
     attributes.update(_WHOLE.intersection(of_globals))
-    if any(x.opname in _WHOLE_OPCODES for x in steps) or any("%" in x for x in texts_within(code)):
+    if any(x.opname in _COMPARISONS for x in steps):
         attributes.add(_WHOLE_NAME)
+    if any(x.opname in _FORMATS for x in steps) or any("%" in x for x in texts_within(code)):
+        attributes.add("str")
     is_named = all(_UNNAMED.isdisjoint(x.co_names) for x in parts)
     unnamed = (
         not (is_named and _UNNAMED_GLOBALS.isdisjoint(of_globals))

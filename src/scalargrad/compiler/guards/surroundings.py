@@ -97,6 +97,8 @@ _NEAR = 256
 #: What Python keeps of a class or function besides its code.
 _TEXTS = ("__name__", "__qualname__", "__module__", "__doc__", "__annotations__", "__match_args__")
 _BASES = attrgetter("__bases__")
+#: What prints the name of a class.
+_PRINTING = {"str", "repr", "print", "ascii"}
 
 
 @cache
@@ -680,7 +682,8 @@ class Walk:
         members = [*edges.data_of(kind), *methods]
         chosen = [x for x in dict.fromkeys(members) if read is None or x in read or is_special(x)]
         self._hold(kind, edges.MEMBERS)
-        self.rereading.names(space, chosen)
+        others = [x for x in space if not is_special(x) and (read is None or x in read)]
+        self.rereading.names(space, [*dict.fromkeys([*chosen, *others])])
         self.tokens.append((*chosen,))
         self._fact(len, space)
         made = _MADE if is_dataclass(kind) else ()
@@ -695,6 +698,8 @@ class Walk:
         known = self.names.names
         names = _TEXTS if self.names.unnamed else [n for n in _TEXTS if n in known]
         names = [*names, *(["__annotations__"] if "get_type_hints" in known else [])]
+        if not _PRINTING.isdisjoint(self.names.attributes):
+            names += ["__qualname__", "__module__"]
         for name in names:
             self._fact(_text(name), x)
 
