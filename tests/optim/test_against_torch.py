@@ -1,4 +1,4 @@
-"""Over 200 steps optimisers and schedules go where PyTorch's go, and states pass both ways."""
+"""Over 200 steps optimizers and schedules go where PyTorch's go, and states pass both ways."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_rates_equal_pytorchs(name: str, options: dict[str, Any]) -> None:
 
 
 def chain(kit: Any, optimizer: Any) -> list[Any]:
-    """Build three schedules that all change one optimiser's rate."""
+    """Build three schedules that all change one optimizer's rate."""
     return [
         kit.StepLR(optimizer, step_size=30, gamma=0.5),
         kit.LinearLR(optimizer, start_factor=0.1, total_iters=20),

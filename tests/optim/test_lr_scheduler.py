@@ -15,7 +15,7 @@ from scalargrad.optim.lr_scheduler import ChainedScheduler, OneCycleLR, Sequenti
 
 
 def sgd(lr: float = 1.0) -> optim.SGD:
-    """Build an optimiser of one parameter."""
+    """Build an optimizer of one parameter."""
     return optim.SGD([Parameter(0.0)], lr=lr)
 
 
@@ -126,7 +126,7 @@ def test_one_cycle_is_half_waves_or_lines_between_its_corners(strategy: str) -> 
 
 
 def test_one_cycle_moves_adams_first_beta() -> None:
-    """Where there is no momentum; an optimiser that has neither is refused."""
+    """Where there is no momentum; an optimizer that has neither is refused."""
     adam = optim.Adam([Parameter(0.0)], betas=(0.8, 0.99))
     schedule = OneCycleLR(adam, 1.0, epochs=2, steps_per_epoch=5)
     assert adam.param_groups[0]["betas"] == (0.95, 0.99)
@@ -190,7 +190,7 @@ def test_schedules_in_a_row_and_at_once(build: Callable[[Any], Any], rates: list
 
 
 def test_options_out_of_range_are_refused() -> None:
-    """By their names, and the optimiser stays as it was."""
+    """By their names, and the optimizer stays as it was."""
     cases: list[tuple[str, Any, str]] = [
         ("StepLR", {"step_size": 0}, "step_size"),
         ("ConstantLR", {"factor": 1.5}, "factor"),
@@ -215,7 +215,7 @@ def test_options_out_of_range_are_refused() -> None:
 
 
 def test_what_cannot_be_combined_is_refused() -> None:
-    """No schedules, a plateau, other milestones or optimisers, and what is no optimiser at all."""
+    """No schedules, a plateau, other milestones or optimizers, and what is no optimizer at all."""
     optimizer = sgd()
     parts = [lr_scheduler.ConstantLR(optimizer), lr_scheduler.ConstantLR(optimizer)]
     three = [*parts, parts[0]]

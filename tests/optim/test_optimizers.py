@@ -1,4 +1,4 @@
-"""Optimisers move parameters by the formulas of their papers, all or none, and can be resumed."""
+"""Optimizers move parameters by the formulas of their papers, all or none, and can be resumed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ B: dict[str, Any] = {"betas": (0.5, 0.75), "eps": 1.0}
 R: dict[str, Any] = {"alpha": 0.75, "eps": 1.0}
 V, V2 = sqrt((9 / 4) / (7 / 16)), sqrt(31 / 7)  # roots of Adam's second moments, corrected
 
-#: An optimiser, its options, the gradients of its steps, and where a parameter from 2 ends.
+#: An optimizer, its options, the gradients of its steps, and where a parameter from 2 ends.
 CASES: list[tuple[str, dict[str, Any], list[float], float]] = [
     ("SGD", {}, [3.0, 1.0], 2.0 - 0.3 - 0.1),
     ("SGD", {"weight_decay": 0.5}, [3.0], 2.0 - 0.1 * 4.0),
@@ -92,7 +92,7 @@ every_kind = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS.keys())
 
 @every_kind
 def test_many_parameters_move_as_each_alone(make: Callable[[Any], optim.Optimizer]) -> None:
-    """Parameters and state equal those of fifty optimisers of one parameter, to the last bit."""
+    """Parameters and state equal those of fifty optimizers of one parameter, to the last bit."""
     together, apart = ([Parameter(math.sin(i)) for i in range(50)] for _ in range(2))
     optimizer, optimizers = make(together), [make([p]) for p in apart]
     for step in range(4):
@@ -172,7 +172,7 @@ def test_gradients_of_other_kinds_count_as_their_numbers(many: int) -> None:
 
 @pytest.mark.parametrize("many", [3, 40])
 def test_ctrl_c_during_a_step_leaves_all_old_or_all_new(many: int) -> None:
-    """Whichever line of the optimiser it arrives at, no parameter is left behind the others."""
+    """Whichever line of the optimizer it arrives at, no parameter is left behind the others."""
     optimizer = optim.SGD([Parameter(1.0) for _ in range(many)], lr=0.5)
     [group] = optimizer.param_groups
     found, line, is_under_way = set[tuple[float, ...]](), 0, True
@@ -239,7 +239,7 @@ def test_a_step_over_a_vocabulary_moves_the_words_present(name: str) -> None:
 
 
 def test_only_the_parameters_given_are_moved() -> None:
-    """Two optimisers share a table: each moves and clears its own."""
+    """Two optimizers share a table: each moves and clears its own."""
     table = nn.Embedding(2, 1, rng=0)
     first = optim.SGD(list(table.weight[0]), lr=1.0)
     (table(0)[0] + table(1)[0]).backward()
@@ -272,7 +272,7 @@ def test_a_closure_is_run_and_its_loss_returned() -> None:
 
 @every_kind
 def test_a_run_resumes_to_the_last_bit(make: Callable[[Any], optim.Optimizer]) -> None:
-    """Weights and optimiser through JSON and back, in the middle of a run over sparse input."""
+    """Weights and optimizer through JSON and back, in the middle of a run over sparse input."""
 
     def model() -> nn.Sequential:
         return nn.Sequential(nn.Linear(6, 3, rng=0), nn.Tanh(), nn.Linear(3, 1, rng=1))

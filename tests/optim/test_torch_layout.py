@@ -46,7 +46,7 @@ OPTIMIZERS: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("name", "options"), OPTIMIZERS)
 def test_a_state_by_tensors_is_read_back(name: str, options: dict[str, Any]) -> None:
-    """From groups with rates of their own, into an optimiser that has not taken a step."""
+    """From groups with rates of their own, into an optimizer that has not taken a step."""
     models = network(), network()
     both = [
         getattr(optim, name)(

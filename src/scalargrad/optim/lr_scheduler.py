@@ -1,6 +1,6 @@
 """Schedules: how the learning rate changes from epoch to epoch, by PyTorch's names.
 
-Each step starts from the current rate, as in PyTorch: several schedules of one optimiser multiply,
+Each step starts from the current rate, as in PyTorch: several schedules of one optimizer multiply,
 and a rate set by hand is not overwritten. A warm-up is a LinearLR followed by another schedule in a
 SequentialLR.
 """
@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from scalargrad.errors import GraphError, NumericalError, OperandError, StateError
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.optim.state import Group
-from scalargrad.system.short_repr import counted as in_words
+from scalargrad.system.short_repr import counted as pluralize
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import (
@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 
-def _epochs(milestones: Any, name: str) -> list[int]:
+def _check_milestones(milestones: Any, name: str) -> list[int]:
     return [whole(epoch, "a milestone", 0) for epoch in listed(milestones, name, "epochs")]
 
 
@@ -66,7 +66,7 @@ _OPTIONS: dict[str, Callable[[Any, str], Any]] = {
         ("end_factor", "factor", "pct_start", "start_factor"), partial(number, low=0.0, high=1.0)
     ),
     "anneal_strategy": partial(choice, among=("cos", "linear")),
-    "milestones": _epochs,
+    "milestones": _check_milestones,
     "mode": partial(choice, among=("min", "max")),
     "threshold": number,
     "threshold_mode": partial(choice, among=("rel", "abs")),
@@ -129,7 +129,7 @@ class LRScheduler:
             raise OperandError(f"{name} is a list of {len(given)} for {groups} groups")
         return [*given]
 
-    def _numbers(self, name: str) -> list[float]:
+    def _numbers_per_group(self, name: str) -> list[float]:
         return [number(x, name, 0.0) for x in self._per_group(name)]
 
     @property
@@ -182,7 +182,7 @@ class LRScheduler:
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the schedule, as plain numbers.
 
-        The rates themselves are in the state of the optimiser.
+        The rates themselves are in the state of the optimizer.
         """
         return {name: getattr(self, name) for name in self.kept}
 
@@ -196,7 +196,7 @@ class LRScheduler:
 
         Notes
         -----
-        Load the state of the optimiser, too: it has the rates to continue from.
+        Load the state of the optimizer, too: it has the rates to continue from.
         """
         try:
             state = {name: check(state_dict[name], name) for name, check in self.kept.items()}
@@ -213,7 +213,7 @@ class ConstantLR(LRScheduler):
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     factor : float
         Dimensionless, in [0, 1]; 1 keeps the rate constant throughout.
     total_iters : int
@@ -253,11 +253,11 @@ class StepLR(LRScheduler):
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     step_size : int
         Epochs between two changes; positive.
     gamma : float
-        Dimensionless, not negative.
+        Factor on the rate; not negative.
 
     Raises
     ------
@@ -291,11 +291,11 @@ class MultiStepLR(LRScheduler):
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     milestones : iterable of int
         The epochs, from 0; one given twice counts twice.
     gamma : float
-        Dimensionless, not negative.
+        Factor on the rate; not negative.
 
     Raises
     ------
@@ -329,9 +329,9 @@ class ExponentialLR(LRScheduler):
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     gamma : float
-        Dimensionless, not negative.
+        Factor on the rate; not negative.
 
     Raises
     ------
@@ -364,7 +364,7 @@ class LinearLR(LRScheduler):
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     start_factor : float
         What the rate is multiplied by at epoch 0; in [0, 1].
     end_factor : float
@@ -408,7 +408,7 @@ class PolynomialLR(LRScheduler):
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     total_iters : int
         Epochs until the rate is 0; positive.
     power : float
@@ -448,7 +448,7 @@ class CosineAnnealingLR(LRScheduler):
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     T_max : int
         Epochs until the lowest rate; positive.
     eta_min : float
@@ -482,10 +482,10 @@ class CosineAnnealingLR(LRScheduler):
     eta_min: float = 0.0
 
     def _factor(self, epoch: int) -> float:
-        return _half_wave(epoch / self.T_max)
+        return _cosine_factor(epoch / self.T_max)
 
 
-def _half_wave(share: float) -> float:
+def _cosine_factor(share: float) -> float:
     """Return ½ (1 + cos(π · share)), which falls from 1 to 0."""
     return 0.5 * (1.0 + math.cos(math.pi * share))
 
@@ -500,7 +500,7 @@ class LambdaLR(LRScheduler):
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     lr_lambda : callable, or list of one for each parameter group
         Maps the epoch to a dimensionless factor. `state_dict` does not hold it.
 
@@ -544,7 +544,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     T_0 : int
         Epochs until the first restart; positive.
     T_mult : int
@@ -588,7 +588,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             epoch %= length
         while epoch >= length:
             epoch, length = epoch - length, length * self.T_mult
-        return self.eta_min + (base - self.eta_min) * _half_wave(epoch / length)
+        return self.eta_min + (base - self.eta_min) * _cosine_factor(epoch / length)
 
 
 @dataclass(eq=False)
@@ -598,7 +598,7 @@ class OneCycleLR(LRScheduler):
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate, and momentum, to set.
+        The optimizer whose rate and momentum are set.
     max_lr : float, or list of one for each parameter group
         The highest rate.
     total_steps : int, optional
@@ -622,7 +622,7 @@ class OneCycleLR(LRScheduler):
     ------
     OperandError
         If the length is not given, a list has another length than the groups, or momentum is to
-        be cycled and the optimiser has neither a `momentum` nor `betas`.
+        be cycled and the optimizer has neither a `momentum` nor `betas`.
     DomainError
         If an option is out of its range.
     GraphError
@@ -666,8 +666,11 @@ class OneCycleLR(LRScheduler):
 
     def _check(self) -> None:
         super()._check()
-        self.max_lr = self._rates = self._numbers("max_lr")
-        self._momenta = self._numbers("base_momentum"), self._numbers("max_momentum")
+        self.max_lr = self._rates = self._numbers_per_group("max_lr")
+        self._momenta = (
+            self._numbers_per_group("base_momentum"),
+            self._numbers_per_group("max_momentum"),
+        )
         if self.total_steps is None:
             if None in {self.epochs, self.steps_per_epoch}:
                 raise OperandError("OneCycleLR: give total_steps, or epochs and steps_per_epoch")
@@ -692,8 +695,11 @@ class OneCycleLR(LRScheduler):
         found = []
         for x, rate, least, most in zip(groups, self._rates, *self._momenta, strict=True):
             first = rate / self.div_factor
-            group = {**x, "lr": self._at(epoch, (first, rate, first / self.final_div_factor))}
-            momentum = self._at(epoch, (most, least, most))
+            group = {
+                **x,
+                "lr": self._interpolate(epoch, (first, rate, first / self.final_div_factor)),
+            }
+            momentum = self._interpolate(epoch, (most, least, most))
             if self.cycle_momentum and "betas" in x:
                 group["betas"] = (momentum, *x["betas"][1:])
             elif self.cycle_momentum:
@@ -701,7 +707,7 @@ class OneCycleLR(LRScheduler):
             found.append(group)
         return found
 
-    def _at(self, epoch: int, corners: tuple[float, float, float]) -> float:
+    def _interpolate(self, epoch: int, corners: tuple[float, float, float]) -> float:
         """Return the number at an epoch on the way from the first over the second to the third."""
         first, peak, last = corners
         top, end = self.pct_start * self._steps - 1.0, self._steps - 1.0
@@ -711,14 +717,14 @@ class OneCycleLR(LRScheduler):
         share = passed / length if length else 1.0
         if self.anneal_strategy == "linear":
             return (after - before) * share + before
-        return after + (before - after) * _half_wave(share)
+        return after + (before - after) * _cosine_factor(share)
 
 
 # Several together, and one that watches a number ----------------------------------------------
 
 
-def _parts(schedulers: Any, optimizer: Any) -> list[LRScheduler]:
-    """Return the schedules that another is made of, all of them over one optimiser."""
+def _check_schedulers(schedulers: Any, optimizer: Any) -> list[LRScheduler]:
+    """Return the schedules that another is made of, all of them over one optimizer."""
     parts: list[Any] = listed(schedulers, "schedulers", "schedules")
     if not parts:
         raise OperandError("schedulers is empty: give one schedule or more")
@@ -737,16 +743,16 @@ class SequentialLR(LRScheduler):
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     schedulers : sequence of LRScheduler
-        Over the same optimiser. Call `step` on this one only.
+        Over the same optimizer. Call `step` on this one only.
     milestones : sequence of int
         The epochs at which the second, third, … takes over; increasing.
 
     Raises
     ------
     OperandError
-        If schedules and milestones do not match, or an optimiser is another.
+        If schedules and milestones do not match, or an optimizer is another.
 
     Examples
     --------
@@ -769,10 +775,10 @@ class SequentialLR(LRScheduler):
 
     def _check(self) -> None:
         super()._check()
-        parts = self.schedulers = _parts(self.schedulers, self.optimizer)
+        parts = self.schedulers = _check_schedulers(self.schedulers, self.optimizer)
         if len(self.milestones) != len(parts) - 1 or self.milestones != sorted(self.milestones):
-            needed = in_words(len(parts) - 1, "increasing milestone")
-            given = f"{in_words(len(parts), 'schedule')} and milestones {self.milestones}"
+            needed = pluralize(len(parts) - 1, "increasing milestone")
+            given = f"{pluralize(len(parts), 'schedule')} and milestones {self.milestones}"
             raise OperandError(f"SequentialLR: {given}; give {needed}")
 
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
@@ -790,14 +796,14 @@ class ChainedScheduler(LRScheduler):
     Parameters
     ----------
     schedulers : sequence of LRScheduler
-        Over one optimiser, one or more. Call `step` on this one only.
+        Over one optimizer, one or more. Call `step` on this one only.
     optimizer : Optimizer, optional
-        That optimiser; by default that of the first schedule.
+        That optimizer; by default that of the first schedule.
 
     Raises
     ------
     OperandError
-        If there are no schedules, or an optimiser is another.
+        If there are no schedules, or an optimizer is another.
 
     Examples
     --------
@@ -819,7 +825,7 @@ class ChainedScheduler(LRScheduler):
     ) -> None:
         given = listed(schedulers, "schedulers", "schedules")
         over: Any = getattr(next(iter(given), None), "optimizer", None)
-        self.schedulers = _parts(given, over if optimizer is None else optimizer)
+        self.schedulers = _check_schedulers(given, over if optimizer is None else optimizer)
         super().__init__(over)
 
     def __repr__(self) -> str:
@@ -839,7 +845,7 @@ class ReduceLROnPlateau(LRScheduler):
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     mode : {"min", "max"}
         Whether the number should fall, as a loss, or rise, as an accuracy.
     factor : float
@@ -898,7 +904,7 @@ class ReduceLROnPlateau(LRScheduler):
     def _check(self) -> None:
         super()._check()
         fraction(self.factor, "factor")
-        self.min_lr = self._lowest = self._numbers("min_lr")
+        self.min_lr = self._lowest = self._numbers_per_group("min_lr")
         self.best = math.inf if self.mode == "min" else -math.inf
         self.num_bad_epochs = self.cooldown_counter = 0
 
