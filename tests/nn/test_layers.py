@@ -89,7 +89,7 @@ def test_cells_run_in_compiled_loops_and_in_batches(kind: Any) -> None:
     for wrong in ([1.0], [[1.0, 2.0], [3.0]], "ab", {0: 1.0}, 1.0):
         with pytest.raises(OperandError, match="input"):
             cell(wrong)
-    with pytest.raises(OperandError, match="was given 2"):
+    with pytest.raises(OperandError, match="not 2"):
         nn.RNNCell(2, 3)([1.0, 2.0], [0.0, 0.0])
 
 
@@ -110,7 +110,7 @@ def test_attention_of_equal_scores_is_the_mean_of_what_is_seen() -> None:
     mixed, weights = attention(xs[:1], xs, xs, attn_mask=added)
     assert [float(getattr(w, "data", w)) for w in weights[0]] == pytest.approx([0.25, 0.75, 0.0])
     assert [y.data for y in mixed[0]] == pytest.approx([1.5, 1.5])
-    with pytest.raises(OperandError, match="no key"):
+    with pytest.raises(OperandError, match="masked"):
         attention(xs, xs, xs, attn_mask=[[True] * 3] * 3)
     with pytest.raises(OperandError, match="num_heads"):
         nn.MultiheadAttention(5, 2)

@@ -103,8 +103,8 @@ def entry(shape: list[int], end: int, dtype: str = "F64") -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("header", "data", "noun"),
     [
-        (entry([10**15], 8), b"\0" * 8, "whole"),
-        (entry([2], 8), b"\0" * 8, "whole"),
+        (entry([10**15], 8), b"\0" * 8, "complete"),
+        (entry([2], 8), b"\0" * 8, "complete"),
         (entry([10**9, 0], 0), b"", "shape"),
         (entry([1] * 50, 8), b"\0" * 8, "shape"),
         (entry([1], 8, "I64"), b"\0" * 8, "type"),
