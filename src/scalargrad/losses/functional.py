@@ -59,7 +59,7 @@ Reduction: TypeAlias = Literal["mean", "sum", "none"]
 
 
 def reduce_losses(losses: Sequence[Scalar], reduction: Reduction, name: str) -> Any:
-    """Return the mean or the sum of losses, as one node; a single loss is returned as it is.
+    """Return the mean or the sum of losses, as one node, or a single loss itself.
 
     Examples
     --------
@@ -1098,7 +1098,7 @@ def zero_one_loss(
     Raises
     ------
     OperandError
-        If there are no examples, or the number of targets differs.
+        If the input is empty, or the number of targets differs.
     DomainError
         If a class is not in 0 … C - 1, or with single scores not 1, 0 or -1.
     NumericalError
@@ -1154,7 +1154,7 @@ def confusion_matrix(input: Any, target: Any, *, threshold: float = 0.0) -> list
     Raises
     ------
     OperandError
-        If there are no examples, or the number of targets differs.
+        If the input is empty, or the number of targets differs.
 
     Examples
     --------
