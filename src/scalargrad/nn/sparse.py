@@ -204,3 +204,7 @@ class ParameterMatrix(tuple[tuple[SparseParameter, ...], ...]):
     def zero_grad(self) -> None:
         """Set the gradient of every entry in the record to 0."""
         self.touched.zero_grad()
+
+
+#: Former name, which models pickled by earlier versions refer to.
+Table = ParameterMatrix

@@ -702,10 +702,8 @@ class OneCycleLR(LRScheduler):
         next_groups = []
         for x, rate, least, most in zip(groups, self._rates, *self._momenta, strict=True):
             first = rate / self.div_factor
-            group = {
-                **x,
-                "lr": self._interpolate(epoch, (first, rate, first / self.final_div_factor)),
-            }
+            rates = first, rate, first / self.final_div_factor
+            group = {**x, "lr": self._interpolate(epoch, rates)}
             momentum = self._interpolate(epoch, (most, least, most))
             if self.cycle_momentum and "betas" in x:
                 group["betas"] = (momentum, *x["betas"][1:])
