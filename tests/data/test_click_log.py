@@ -1,4 +1,4 @@
-"""The click log and the world it is drawn from."""
+"""The click log and the model that it is drawn from."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from scalargrad import ScalargradError
 from scalargrad.data import ClickModel
 
 
-def test_log_odds_add_up_what_is_said_of_them() -> None:
-    """Bias, exception, language, device × topic, hour, eagerness and taste, one by one."""
+def test_click_model_log_odds_are_the_sum_of_their_terms() -> None:
+    """Bias, exception, language, device × topic, hour, eagerness and taste."""
     truth = ClickModel(users=50, items=50, exceptional=0.3, seed=4)
     for user, item, hour, weekday in product((3, 14), (15, 9), (9, 21), (2, 6)):
         shown = truth.impression(user, item, "phone", hour, weekday)
@@ -28,8 +28,8 @@ def test_log_odds_add_up_what_is_said_of_them() -> None:
         assert truth.probability(shown) == pytest.approx(1 / (1 + math.exp(-odds)), rel=1e-12)
 
 
-def test_the_device_counts_by_topic() -> None:
-    """What a device adds depends on the item's topic alone: no sum of two effects."""
+def test_click_model_device_effect_depends_on_topic() -> None:
+    """The effect of the device depends on the topic, so it is an interaction of the two."""
     truth = ClickModel(200, 200, exceptional=0.0)
     by_topic = {truth.item(i).topic: i for i in range(200)}
     assert len(by_topic) > 2
@@ -45,8 +45,8 @@ def test_the_device_counts_by_topic() -> None:
     assert max(abs(gap("news", 1) - gap(topic, 1)) for topic in by_topic) > 0.5
 
 
-def test_a_log_leaves_the_unseen_pairs_out() -> None:
-    """A fifth of the pairs; ordinary logs show the others, a log of unseen pairs only those."""
+def test_click_model_log_leaves_out_unseen_pairs() -> None:
+    """A fifth of the pairs is unseen; with unseen=True, a log has only these."""
     truth = ClickModel(seed=0)
     unseen = {pair for pair in product(range(20), range(20)) if truth.is_unseen(*pair)}
     assert 0.13 < len(unseen) / 400 < 0.27
@@ -58,8 +58,8 @@ def test_a_log_leaves_the_unseen_pairs_out() -> None:
     assert 5 < sum(map(bool, special)) < 40
 
 
-def test_clicks_come_as_often_as_their_probabilities_say() -> None:
-    """Over 3,000 impressions the share of clicks is the mean probability, within 4 sigma."""
+def test_click_model_click_rate_equals_mean_probability() -> None:
+    """Over 3,000 impressions, within four standard errors; also the moments of users and items."""
     truth = ClickModel(seed=0)
     shown, clicks = truth.log(3_000, seed=5)
     expected = sum(map(truth.probability, shown)) / len(shown)
@@ -74,7 +74,7 @@ def test_clicks_come_as_often_as_their_probabilities_say() -> None:
 @pytest.mark.parametrize(
     ("option", "wrong"), [("users", 0), ("unseen", 1.0), ("exceptional", -0.1), ("popularity", 0.5)]
 )
-def test_a_world_that_cannot_be_is_refused(option: str, wrong: float) -> None:
-    """Options out of their range."""
+def test_click_model_refuses_options_out_of_range(option: str, wrong: float) -> None:
+    """The error names the option."""
     with pytest.raises(ScalargradError, match=option):
         ClickModel(**{option: wrong})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Built-in data: points, digits, names, reviews and crosses are what is said of them."""
+"""Data sets: points, digits, names, reviews and hashed features match their descriptions."""
 
 from __future__ import annotations
 
@@ -28,39 +28,39 @@ MAKERS: list[tuple[Callable[..., Any], dict[str, float]]] = [
 
 
 @pytest.mark.parametrize(("make", "options"), MAKERS)
-def test_points_are_plain_numbers_fixed_by_a_seed(
+def test_point_data_sets_are_plain_numbers_fixed_by_seed(
     make: Callable[..., Any], options: dict[str, float]
 ) -> None:
-    """Lists of float and targets int or float; another seed gives others; none are refused."""
+    """Inputs are lists of floats, targets ints or floats; another seed gives other points."""
     inputs, targets = make(40, seed=7, **options)
     assert (inputs, targets) == make(40, seed=7, **options) != make(40, seed=8, **options)
     assert make(40, seed=0, **options) == make(40, **options)
     assert len(inputs) == len(targets) == 40
     assert {type(x) for row in inputs for x in row} == {float}
     assert {type(y) for y in targets} == ({float} if make is sine else {int})
-    for no_points in (0, 1) if make is sine else (0,):
+    for too_few in (0, 1) if make is sine else (0,):
         with pytest.raises(OperandError, match="n is"):
-            make(no_points)
+            make(too_few)
     if make in {data.blobs, spirals}:
         with pytest.raises(OperandError, match="classes"):
             make(10, classes=0)
 
 
-def test_moons_and_blobs_are_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the same seed; moons are made without it, and where others need it, it is named."""
+def test_moons_and_blobs_equal_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the same seed; moons does not need scikit-learn, and circles names it if missing."""
     points, labels = sklearn.datasets.make_blobs(100, centers=3, random_state=5)
     assert data.blobs(seed=5) == (points.tolist(), labels.tolist())
-    made = sklearn.datasets.make_moons
+    make_moons = sklearn.datasets.make_moons
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     for n in (1, 2, 31, 100):
-        points, labels = made(n_samples=n, noise=0.1, random_state=1337)
+        points, labels = make_moons(n_samples=n, noise=0.1, random_state=1337)
         assert data.moons(n, 0.1, seed=1337) == (points.tolist(), labels.tolist())
     with pytest.raises(MissingPackageError, match="scikit-learn"):
         circles()
 
 
-def test_circles_without_noise_lie_on_their_radii() -> None:
-    """Class 0 is on the unit circle, class 1 on the circle of the factor."""
+def test_circles_without_noise_have_their_radii() -> None:
+    """Class 0 is on the unit circle, class 1 on the circle of radius `factor`."""
     for x, y in zip(*circles(20, noise=0.0, factor=0.3), strict=True):
         assert math.hypot(*x) == pytest.approx(0.3 if y else 1.0)
     with pytest.raises(DomainError, match="factor"):
@@ -69,24 +69,24 @@ def test_circles_without_noise_lie_on_their_radii() -> None:
         circles(20, seed=2**32)
 
 
-def test_spiral_arms_are_rotations_of_each_other_and_wind_as_often_as_asked() -> None:
-    """With three classes, a third of a turn takes each arm to the next."""
+def test_spirals_arms_are_rotated_copies_with_the_number_of_turns() -> None:
+    """With three classes, a rotation by 120° maps each arm to the next."""
     inputs, targets = spirals(30, classes=3, noise=0.0)
     assert targets[:4] == [0, 1, 2, 0]
     assert [math.hypot(*inputs[i]) for i in (0, 29)] == pytest.approx([0.1, 1.0])
-    turn = complex(-0.5, math.sqrt(0.75))
+    rotation = complex(-0.5, math.sqrt(0.75))
     for i in range(0, 30, 3):
         arms = [complex(*x) for x in inputs[i : i + 3]]
-        assert arms[1] == pytest.approx(arms[0] * turn)
-        assert arms[2] == pytest.approx(arms[1] * turn)
+        assert arms[1] == pytest.approx(arms[0] * rotation)
+        assert arms[2] == pytest.approx(arms[1] * rotation)
     inputs, _ = spirals(400, classes=1, turns=2.0, noise=0.0)
     angles = [math.atan2(y, x) for x, y in inputs]
     steps = [(b - a) % (2 * math.pi) for a, b in itertools.pairwise(angles)]
     assert sum(steps) == pytest.approx(4 * math.pi * 399 / 400)
 
 
-def test_xor_is_the_truth_table_and_sine_spans_one_period_evenly() -> None:
-    """The four corners come in turn; points run from -π to π in equal steps, and y is sin x."""
+def test_xor_truth_table_and_sine_points() -> None:
+    """The four corners are repeated; x is evenly spaced from -π to π, and y is sin x."""
     inputs, targets = xor(8)
     assert inputs[:4] == inputs[4:] == [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
     assert targets == [0, 1, 1, 0] * 2
@@ -97,8 +97,8 @@ def test_xor_is_the_truth_table_and_sine_spans_one_period_evenly() -> None:
     assert heights == [math.sin(x) for x in xs]
 
 
-def test_digits_are_scikit_learns_split_in_two() -> None:
-    """Both parts are the whole set, scaled to [0, 1], each image once, each digit held out."""
+def test_digits_equal_scikit_learn() -> None:
+    """The parts contain each image once, scaled to [0, 1]; every digit is in the second part."""
     train, held_out = digits()
     whole = sklearn.datasets.load_digits()
     expected = sorted(zip((whole.data / 16).tolist(), whole.target.tolist(), strict=True))
@@ -108,8 +108,8 @@ def test_digits_are_scikit_learns_split_in_two() -> None:
     assert min(held_out.targets.count(digit) for digit in range(10)) >= 25
 
 
-def test_digits_are_enlarged_linearly() -> None:
-    """At 28 × 28 corners stay, and rows follow SciPy's zoom; one pixel leaves nothing to read."""
+def test_digits_resized_bilinearly() -> None:
+    """28 × 28 pixels equal SciPy's zoom, and keep the corners; a size of 1 is refused."""
     small, large = digits().train, digits(28).train
     assert small.targets == large.targets
     image, big = np.array(small.inputs[3]).reshape(8, 8), np.array(large.inputs[3]).reshape(28, 28)
@@ -119,7 +119,7 @@ def test_digits_are_enlarged_linearly() -> None:
         digits(1)
 
 
-def test_there_are_as_many_names_as_in_the_world() -> None:
+def test_names_counts() -> None:
     """193 members and 2 observers of the United Nations, their capitals, and 118 elements."""
     kinds: list[Any] = ["country", "capital", "element"]
     assert [len(names(kind)) for kind in kinds] == [195, 195, 118]
@@ -132,16 +132,16 @@ def test_there_are_as_many_names_as_in_the_world() -> None:
         names("river")  # type: ignore[arg-type]
 
 
-def test_capitals_stand_where_their_countries_do_and_elements_at_their_atomic_numbers() -> None:
-    """As many as there are, in one order; that of elements is the periodic table's."""
+def test_names_order_of_capitals_and_elements() -> None:
+    """Capitals are in the order of countries, elements in the order of atomic numbers."""
     capital_of = dict(zip(names("country"), names("capital"), strict=True))
     assert (capital_of["France"], capital_of["Zambia"]) == ("Paris", "Lusaka")
     for number, name in ((1, "Hydrogen"), (74, "Tungsten"), (118, "Oganesson")):
         assert names("element")[number - 1] == name
 
 
-def test_reviews_are_balanced_distinct_and_not_given_away_by_a_word() -> None:
-    """Half are positive; no word stands in even half of one kind alone; both kinds negate."""
+def test_sentiment_reviews_are_balanced_and_distinct() -> None:
+    """Half are positive; no single word determines the class; both classes have negations."""
     train, held_out = data.sentiment()
     assert (len(train.inputs), len(held_out.inputs)) == (166, 42)
     for part in (train, held_out):
@@ -155,8 +155,8 @@ def test_reviews_are_balanced_distinct_and_not_given_away_by_a_word() -> None:
     assert {y for bag, y in bags if {"not", "never", "nothing"} & bag} == {0, 1}
 
 
-def test_a_bag_counts_words_at_their_checksum() -> None:
-    """Letters only; the position is CRC-32 modulo the size, as every zip file has it."""
+def test_bag_of_words_counts_words_by_crc32() -> None:
+    """Words consist of letters; the index is CRC-32 modulo the size."""
     assert data.words("It's 5 o'clock, café!") == ["it's", "o'clock", "café"]
     assert data.words("A-b_c") == ["a", "b", "c"]
     assert bag_of_words("123456789 well well") == {zlib.crc32(b"well") % 10_000: 2.0}
@@ -166,8 +166,8 @@ def test_a_bag_counts_words_at_their_checksum() -> None:
         bag_of_words("word", size=0)
 
 
-def test_a_cross_is_a_checksum_that_spreads_over_the_buckets() -> None:
-    """CRC-32 of what is crossed; of 1,000 pairs in 1,000 buckets about 1/e of these stay empty."""
+def test_crossed_is_crc32_modulo_buckets() -> None:
+    """With 1,000 pairs in 1,000 buckets, about 1/e of the buckets are empty."""
     expected = zlib.crc32(b"user\x1f3\x1fitem\x1f7") % 1000
     assert crossed("user", 3, "item", 7, buckets=1000) == expected
     assert crossed("ab", "c", buckets=2**32) != crossed("a", "bc", buckets=2**32)

@@ -160,7 +160,7 @@ def test_flatten_joins_dimensions_as_pytorch_does() -> None:
 
 def test_flatten_refuses_what_has_not_so_many_dimensions() -> None:
     """One example is no batch."""
-    with pytest.raises(OperandError, match="was given 1 dimensions: it takes a batch"):
+    with pytest.raises(OperandError, match="an input of 1 dimensions; pass a batch"):
         nn.Flatten()([1.0, 2.0])
 
 

@@ -1,4 +1,4 @@
-"""Every loss has PyTorch's values and gradients, extreme inputs included."""
+"""Losses have the values and gradients of PyTorch, also for extreme inputs."""
 
 from __future__ import annotations
 
@@ -64,19 +64,19 @@ def torch() -> Any:
 
 
 def tensor(numbers: Any) -> Any:
-    """Make a tensor of classes or of 64-bit floats."""
+    """Return a tensor of classes or of 64-bit floats."""
     whole = isinstance(flatten(numbers, "numbers")[0][0], int)
     return torch().tensor(numbers, dtype=torch().int64 if whole else torch().float64)
 
 
 def assert_equal(ours: Any, theirs: Any) -> None:
-    """Hold numbers against a tensor at 1e-10."""
+    """Assert that numbers equal a tensor within 1e-10."""
     flat = [x.data if isinstance(x, Value) else x for x in flatten(ours, "ours")[0]]
     assert flat == pytest.approx(theirs.detach().ravel().tolist(), rel=1e-10, abs=1e-10)
 
 
 def compare(ours: Callable[..., Any], theirs: Callable[..., Any], input: Any, target: Any) -> None:
-    """Hold values, and gradients with respect to the input, of two losses against each other."""
+    """Assert that two losses have the same values and gradients of the input."""
     numbers, rebuild = flatten(input, "the input")
     leaves = [Value(x) for x in numbers]
     found = ours(rebuild(iter(leaves)), target)
@@ -84,7 +84,7 @@ def compare(ours: Callable[..., Any], theirs: Callable[..., Any], input: Any, ta
     expected = theirs(oracle, tensor(target))
     assert_equal(found, expected)
     for loss in flatten(found, "losses")[0]:
-        if isinstance(loss, Value):  # an ignored example costs a plain 0
+        if isinstance(loss, Value):  # the loss of an ignored example is a plain 0
             loss.backward()
     expected.sum().backward()
     assert_equal([leaf.grad for leaf in leaves], oracle.grad)
@@ -92,8 +92,8 @@ def compare(ours: Callable[..., Any], theirs: Callable[..., Any], input: Any, ta
 
 @pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
 @pytest.mark.parametrize(("name", "input", "target", "options"), CASES)
-def test_losses_equal_pytorchs(name: str, input: Any, target: Any, options: dict[str, Any]) -> None:
-    """Values and gradients are PyTorch's, for each reduction and weight."""
+def test_losses_equal_pytorch(name: str, input: Any, target: Any, options: dict[str, Any]) -> None:
+    """Values and gradients, for each reduction and weight."""
     theirs = {k: tensor(x) if "weight" in k else x for k, x in options.items()}
     of = torch().nn.functional
     for reduction in ("mean", "sum", "none"):
@@ -101,8 +101,8 @@ def test_losses_equal_pytorchs(name: str, input: Any, target: Any, options: dict
         compare(ours, partial(getattr(of, name), reduction=reduction, **theirs), input, target)
 
 
-def test_a_divergence_is_divided_by_the_number_of_examples() -> None:
-    """With reduction="batchmean", PyTorch's; a target that is computed has PyTorch's gradient."""
+def test_kl_div_batchmean_and_target_gradient_equal_pytorch() -> None:
+    """With reduction="batchmean"; a target may be a computed Value."""
     of: dict[str, Any] = {"reduction": "batchmean"}
     compare(losses.KLDivLoss(**of), torch().nn.KLDivLoss(**of), LOG_P, SOFT)
     targets = [Value(p) for p in SOFT[0]]
@@ -112,8 +112,8 @@ def test_a_divergence_is_divided_by_the_number_of_examples() -> None:
     assert_equal([p.grad for p in targets], oracle.grad)
 
 
-def test_the_hinge_loss_equals_its_definition_in_pytorch() -> None:
-    """max(0, 1 - yf), kink and extreme scores included."""
+def test_hinge_loss_equals_its_definition_in_pytorch() -> None:
+    """max(0, 1 - yf), also at the kink and for extreme scores."""
     compare(
         losses.hinge_loss,
         lambda x, t: torch().relu(1.0 - t * x).mean(),
@@ -122,8 +122,8 @@ def test_the_hinge_loss_equals_its_definition_in_pytorch() -> None:
     )
 
 
-def test_probabilities_as_targets_receive_pytorchs_gradient() -> None:
-    """The target of a cross-entropy may be computed too, as in distillation."""
+def test_cross_entropy_gradient_of_target_probabilities_equals_pytorch() -> None:
+    """The target may be a computed Value, as in distillation."""
     probabilities = [Value(p) for p in SOFT[0]]
     losses.cross_entropy(LOGITS[0], probabilities).backward()
     oracle = tensor(SOFT[0]).requires_grad_()

@@ -1,4 +1,4 @@
-"""Losses have the values of their definitions, options, gradients and refusals included."""
+"""Losses have the values, gradients and errors of their definitions, with every option."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ LN4 = 2.0 * LN2
 SURPRISE = [LN4, LN4 - LN3]
 
 CLOSED: list[tuple[Callable[[], Any], float]] = [
-    # smoothing by s: (1 - s) times the surprise of the class, and s times the mean of both
+    # smoothing by s: (1 - s) times the surprise of the class plus s times the mean of both
     (lambda: cross_entropy(Z, 0), SURPRISE[0]),
     (lambda: cross_entropy(Z, 0, label_smoothing=0.5), 0.5 * SURPRISE[0] + 0.25 * sum(SURPRISE)),
     (lambda: cross_entropy(Z, 1, label_smoothing=1.0), 0.5 * sum(SURPRISE)),
     (lambda: cross_entropy(Z, [0.25, 0.75], label_smoothing=0.2),
      0.8 * (0.25 * SURPRISE[0] + 0.75 * SURPRISE[1]) + 0.1 * sum(SURPRISE)),
-    # a weighted mean is divided by the weights of the classes met
+    # a weighted mean is divided by the sum of the weights of the targets
     (lambda: cross_entropy([Z, Z], [0, 1], [3.0, 5.0]), (3 * SURPRISE[0] + 5 * SURPRISE[1]) / 8),
     (lambda: cross_entropy([Z, Z], [0, 1], [3.0, 5.0], reduction="sum"),
      3 * SURPRISE[0] + 5 * SURPRISE[1]),
@@ -43,10 +43,10 @@ CLOSED: list[tuple[Callable[[], Any], float]] = [
         # probabilities: the mean is over the examples
         ((3 * 0.5 * SURPRISE[0] + 5 * 0.5 * SURPRISE[1]) + 3 * SURPRISE[0]) / 2,
     ),
-    # ignored examples count in no mean
+    # ignored examples do not count in the mean
     (lambda: cross_entropy([Z, Z, Z], [0, 1, -100]), sum(SURPRISE) / 2),
     (lambda: cross_entropy([Z, Z], [1, 0], [3.0, 5.0], ignore_index=0), SURPRISE[1]),
-    # of a single class, a list of one number is its probability
+    # with a single class, a list of one number is its probability
     (lambda: cross_entropy([[2.0], [3.0]], [[1.0], [1.0]]), 0.0),
     (lambda: nll_loss([[-1.0, -2.0], [-3.0, -4.0]], [0, 1], [3.0, 5.0]), (3 * 1 + 5 * 4) / 8),
     (lambda: nll_loss([[-1.0, -2.0], [-3.0, -4.0]], [0, 1], ignore_index=0), 4.0),
@@ -83,11 +83,11 @@ CLOSED: list[tuple[Callable[[], Any], float]] = [
 ]  # fmt: skip
 
 
-def test_values_in_closed_form() -> None:
-    """By hand, from the definition."""
-    for loss, expected in CLOSED:
-        found = loss()
-        assert float(getattr(found, "data", found)) == pytest.approx(expected, rel=1e-14)
+@pytest.mark.parametrize(("loss", "expected"), CLOSED)
+def test_losses_in_closed_form(loss: Callable[[], Any], expected: float) -> None:
+    """Expected values are by hand, from the definitions."""
+    result = loss()
+    assert float(getattr(result, "data", result)) == pytest.approx(expected, rel=1e-14)
 
 
 LOG_P = [[-0.5, -1.0], [-2.0, -0.25]]
@@ -111,21 +111,23 @@ MODULES: list[tuple[Callable[..., Any], Callable[..., Any], tuple[Any, ...], Any
 ]  # fmt: skip
 
 
-def test_a_module_passes_every_option_on() -> None:
-    """By position as PyTorch takes them, and by name; each option changes the value."""
-    for module, function, options, x, t in MODULES:
-        *given, named = options
-        expected = function(x, t, *given, **named)
-        assert module(*given, **named)(x, t) == expected
-        assert module()(x, t) == function(x, t)
-        assert module()(x, t) != expected
-        for name in named:
-            rest = {key: option for key, option in named.items() if key != name}
-            assert module(*given, **rest)(x, t) == function(x, t, *given, **rest) != expected
+@pytest.mark.parametrize(("module", "function", "options", "x", "t"), MODULES)
+def test_loss_modules_pass_every_option(
+    module: Callable[..., Any], function: Callable[..., Any], options: Any, x: Any, t: Any
+) -> None:
+    """By position as in PyTorch, and by name; each option changes the value."""
+    *args, kwargs = options
+    expected = function(x, t, *args, **kwargs)
+    assert module(*args, **kwargs)(x, t) == expected
+    assert module()(x, t) == function(x, t)
+    assert module()(x, t) != expected
+    for name in kwargs:
+        rest = {key: option for key, option in kwargs.items() if key != name}
+        assert module(*args, **rest)(x, t) == function(x, t, *args, **rest) != expected
 
 
-def test_weights_can_be_differentiated() -> None:
-    """∂loss/∂pos_weight of one positive example is its surprise, compiled as well."""
+def test_binary_cross_entropy_with_logits_gradient_of_pos_weight() -> None:
+    """∂loss/∂pos_weight of one positive example is its surprise, also compiled."""
 
     def loss(more: Any) -> Any:
         return binary_cross_entropy_with_logits([Value(LN3)], [1.0], pos_weight=more)
@@ -134,8 +136,8 @@ def test_weights_can_be_differentiated() -> None:
     assert jit(grad(loss))(2.0) == pytest.approx(LN4 - LN3)
 
 
-def test_a_column_agrees_with_a_plain_list() -> None:
-    """In losses of numbers and in those of classes."""
+def test_losses_accept_a_column_and_a_flat_list() -> None:
+    """In losses of numbers and in losses of classes."""
     assert mse_loss([[1.0], [2.0]], [1.0, 4.0]) == 2.0
     assert mse_loss([1.0, 2.0], [[1.0], [4.0]]) == 2.0
     assert mse_loss([[1.0], [2.0]], [1.0, 4.0], reduction="none") == [[0.0], [4.0]]
@@ -147,18 +149,18 @@ def test_a_column_agrees_with_a_plain_list() -> None:
     ("z", "t", "loss", "slope"),
     [(1e4, 1.0, 0.0, 0.0), (-1e4, 1.0, 1e4, -1.0), (1e4, 0.0, 1e4, 1.0), (-1e4, 0.0, 0.0, 0.0)],
 )
-def test_extreme_logits_neither_overflow_nor_lose_their_slope(
+def test_binary_cross_entropy_with_logits_at_extreme_logits(
     z: float, t: float, loss: float, slope: float
 ) -> None:
-    """σ(z) - t is the slope, however large the logit."""
+    """The derivative is σ(z) - t even for very large logits."""
     logit = Value(z)
     found = binary_cross_entropy_with_logits(logit, t)
     found.backward()
     assert (found.data, logit.grad) == (loss, slope)
 
 
-def test_hubers_loss_is_curved_where_the_prediction_is_right() -> None:
-    """The curvature is 1 as long as the error is less than delta, at no error too; beyond, 0."""
+def test_huber_loss_and_smooth_l1_loss_second_derivatives() -> None:
+    """1 where the error is less than delta, also at error 0; 0 elsewhere."""
     huber: Any = grad(grad(lambda x: losses.huber_loss(x, 0.3, delta=0.5)))
     smooth: Any = grad(grad(lambda x: losses.smooth_l1_loss(x, 0.3, beta=0.5)))
     for x, curvature in ((0.3, 1.0), (0.2, 1.0), (5.0, 0.0)):
@@ -166,16 +168,16 @@ def test_hubers_loss_is_curved_where_the_prediction_is_right() -> None:
         assert [jit(huber)(x), jit(smooth)(x)] == [curvature, 2.0 * curvature]
 
 
-def test_reduction_none_keeps_the_nesting() -> None:
-    """'none' keeps the nesting of what was given; an ignored example then costs 0."""
+def test_reduction_none_keeps_the_shape() -> None:
+    """The result has the shape of the input; the loss of an ignored example is 0."""
     x, t = [[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.0], [0.0, 0.0]]
     assert mse_loss(x, t, reduction="none") == [[1.0, 4.0], [9.0, 16.0]]
     assert losses.hinge_loss([0.5, 2.0, -1.0], [1, 1, 1], reduction="none") == [0.5, 0.0, 2.0]
     assert nll_loss([[1.0, 2.0], [5.0, -5.0]], [1, -100], reduction="none") == [-2.0, 0.0]
 
 
-def test_penalties_have_the_gradients_of_lasso_and_ridge() -> None:
-    """Sign(w) for L1, 2w for L2, each a plain sum over the weights."""
+def test_l1_penalty_and_l2_penalty_gradients() -> None:
+    """Sign(w) for L1 and 2w for L2, as in lasso and ridge regression."""
     weights = [Value(3.0), Value(-0.5), Value(0.0)]
     l1, l2 = losses.l1_penalty(weights), losses.l2_penalty(weights)
     assert (l1.data, l2.data) == (3.5, 9.25)
@@ -183,8 +185,8 @@ def test_penalties_have_the_gradients_of_lasso_and_ridge() -> None:
     assert sg.gradients(l2, weights) == [6.0, -1.0, 0.0]
 
 
-def test_numbers_of_any_type_are_floats_to_a_loss() -> None:
-    """A difference of single-precision numbers would be rounded to one: 0.1f - 0.3f is not."""
+def test_losses_convert_numbers_to_floats() -> None:
+    """Single-precision numbers are subtracted in double precision."""
     a, b = np.float32(0.1), np.float32(0.3)
     one: Any = np.float32(1.0)
     found: list[Any] = [
@@ -202,8 +204,8 @@ def test_numbers_of_any_type_are_floats_to_a_loss() -> None:
     assert found[-1] == 4.0
 
 
-def test_numbers_with_names_meet_the_target_of_their_name() -> None:
-    """In whatever order a dict holds them: in that order, this loss would be 1."""
+def test_losses_match_dicts_by_key() -> None:
+    """In any order; matched by order, this loss would be 1."""
     assert mse_loss({"a": 1.0, "b": 2.0}, {"b": 2.0, "a": 1.0}) == 0.0
     assert losses.l1_loss([{"a": 1.0, "b": 2.0}], [{"b": 3.0, "a": 1.0}]) == 0.5
     with pytest.raises(OperandError, match="each"):
@@ -221,8 +223,8 @@ OF_CLASSES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("loss", OF_CLASSES.values(), ids=OF_CLASSES.keys())
-def test_classes_may_be_arguments_of_a_compiled_function(loss: Any) -> None:
-    """One program serves all classes, one example recorded all examples of vmap: as eagerly."""
+def test_losses_of_classes_compiled_equal_eager(loss: Any) -> None:
+    """The classes are arguments of the compiled function, also under vmap."""
     compiled, total = jit(value_and_grad(loss)), partial(loss, reduction="sum")
     each = jit(vmap(value_and_grad(total), in_axes=(0, 0)))
     for classes in ([0, 1, 2, 1], [2, 2, 1, 0]):
@@ -237,8 +239,8 @@ def test_classes_may_be_arguments_of_a_compiled_function(loss: Any) -> None:
 
 
 @pytest.mark.parametrize("loss", [cross_entropy, nll_loss])
-def test_examples_without_a_class_are_left_out_compiled_too(loss: Any) -> None:
-    """The mean is over the examples that are not of class -100, whichever these are."""
+def test_ignore_index_compiled_equals_eager(loss: Any) -> None:
+    """The mean is over the examples whose class is not -100, which differ from call to call."""
     compiled = jit(loss)
     for classes in ([0, -100, 2, 1], [-100, -100, 1, 0], [0, 1, 2, 1]):
         assert compiled(SCORES, classes) == pytest.approx(loss(SCORES, classes), rel=1e-13)
@@ -247,8 +249,8 @@ def test_examples_without_a_class_are_left_out_compiled_too(loss: Any) -> None:
 
 
 @pytest.mark.parametrize("wrong", [3.0, -1.0, 0.5])
-def test_a_class_out_of_range_is_an_error_compiled_too(wrong: float) -> None:
-    """An argument that names no class raises what it raises eagerly."""
+def test_cross_entropy_compiled_refuses_a_class_out_of_range(wrong: float) -> None:
+    """A compiled call raises the same error as an eager one."""
     for run in (jit(cross_entropy), jit(vmap(cross_entropy))):
         run(np.array(SCORES), np.array([0.0, 1.0, 2.0, 1.0]))
         with pytest.raises(sg.ScalargradError, match="target"):

@@ -1,4 +1,4 @@
-"""Modules print, compute and are saved as PyTorch's of the same names."""
+"""Modules print, compute and are saved like the PyTorch modules of the same names."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def torch() -> Any:
 
 
 @pytest.mark.parametrize(("name", "options"), MODULES)
-def test_activations_are_pytorchs(torch: Any, name: str, options: dict[str, Any]) -> None:
-    """Each output and its gradients at 1e-10, and how the module prints."""
+def test_activation_modules_equal_pytorch(torch: Any, name: str, options: dict[str, Any]) -> None:
+    """Each output and its gradients within 1e-10, and the repr."""
     ours, theirs = getattr(nn, name)(**options), getattr(torch.nn, name)(**options)
     assert repr(ours) == repr(theirs)
     for i in range(len(POINTS)):
@@ -60,9 +60,9 @@ def flat(x: Any) -> list[Any]:
 
 
 def compare(torch: Any, ours: Any, theirs: Any, run: Any, *inputs: Any) -> None:
-    """Hold results of `run(module, *inputs)` and all gradients against PyTorch's, at 1e-10.
+    """Assert that results and gradients of `run(module, *inputs)` equal PyTorch's within 1e-10.
 
-    The module loads the other's state first, and prints as it does.
+    Our module loads the state of PyTorch's module first.
     """
     ours.load_state_dict(theirs.state_dict())
     tensors = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in inputs]
@@ -83,7 +83,7 @@ def compare(torch: Any, ours: Any, theirs: Any, run: Any, *inputs: Any) -> None:
 ROWS = [[0.5, -1.0, 2.0], [1.5, 0.25, -0.75], [0.0, 3.0, 0.5]]
 
 
-def test_a_linear_layer_is_pytorchs(torch: Any) -> None:
+def test_linear_equals_pytorch(torch: Any) -> None:
     """On a batch, with gradients of weights, biases and inputs."""
     theirs = torch.nn.Linear(3, 2, dtype=torch.float64)
     compare(torch, nn.Linear(3, 2), theirs, lambda layer, x: layer(x), ROWS)
@@ -99,8 +99,10 @@ def test_a_linear_layer_is_pytorchs(torch: Any) -> None:
         ("RMSNorm", {"eps": 1e-3, "elementwise_affine": False}),
     ],
 )
-def test_norms_are_pytorchs(torch: Any, name: str, options: dict[str, Any]) -> None:
-    """On a batch, with weights and biases other than those at first; printed alike."""
+def test_layer_norm_and_rms_norm_equal_pytorch(
+    torch: Any, name: str, options: dict[str, Any]
+) -> None:
+    """On a batch, with random weights and biases; the repr is the same."""
     theirs = getattr(torch.nn, name)(3, **options, dtype=torch.float64)
     for k, p in enumerate(theirs.parameters()):
         torch.nn.init.uniform_(p, k, 2.0)
@@ -114,8 +116,10 @@ def test_norms_are_pytorchs(torch: Any, name: str, options: dict[str, Any]) -> N
     ("name", "options"),
     [("RNNCell", {}), ("RNNCell", {"nonlinearity": "relu"}), ("GRUCell", {}), ("LSTMCell", {})],
 )
-def test_cells_are_pytorchs(torch: Any, name: str, options: dict[str, Any], bias: bool) -> None:
-    """Two steps of a batch of three from no state, and the drawn parameters' bound."""
+def test_recurrent_cells_equal_pytorch(
+    torch: Any, name: str, options: dict[str, Any], bias: bool
+) -> None:
+    """Two steps of a batch of three without an initial state, and the initialization bound."""
     theirs = getattr(torch.nn, name)(3, 2, bias=bias, **options, dtype=torch.float64)
     ours = getattr(nn, name)(3, 2, bias=bias, **options, rng=0)
     assert repr(ours) == repr(theirs)
@@ -128,10 +132,10 @@ def test_cells_are_pytorchs(torch: Any, name: str, options: dict[str, Any], bias
 
 @pytest.mark.parametrize("mask", [None, "causal", "bool", "float"])
 @pytest.mark.parametrize("options", [(1, True), (2, True), (4, False)])
-def test_attention_is_pytorchs(
+def test_multihead_attention_equals_pytorch(
     torch: Any, tmp_path: Path, options: tuple[int, bool], mask: str | None
 ) -> None:
-    """Two queries and three keys, masked in each way; a file of PyTorch's is loaded."""
+    """Two queries and three keys, with every kind of mask; a file of PyTorch is loaded."""
     safetensors = pytest.importorskip("safetensors.torch")
     heads, bias = options
     theirs = torch.nn.MultiheadAttention(4, heads, bias=bias, dtype=torch.float64)
@@ -170,10 +174,10 @@ def test_attention_is_pytorchs(
         ("sum", [1, 4], [0.5, -2.0]),
     ],
 )
-def test_bags_are_pytorchs(
+def test_embedding_bag_equals_pytorch(
     torch: Any, mode: str, bag: list[int], weights: list[float] | None, padding_idx: int | None
 ) -> None:
-    """Values and gradients of sums and means, padding left out, at 1e-10."""
+    """Values and gradients of sums and means without padding, within 1e-10."""
     ours = nn.EmbeddingBag(6, 3, mode=mode, padding_idx=padding_idx, rng=0)
     theirs = torch.nn.EmbeddingBag(6, 3, mode=mode, padding_idx=padding_idx, dtype=torch.float64)
     start = torch.tensor(ours.state_dict()["weight"], dtype=torch.float64)
@@ -191,8 +195,8 @@ def test_bags_are_pytorchs(
     assert grads == pytest.approx(theirs.weight.grad.ravel().tolist(), rel=1e-10)
 
 
-def test_bounds_of_draws_are_pytorchs(torch: Any) -> None:
-    """The largest draws reach one bound."""
+def test_xavier_and_kaiming_bounds_equal_pytorch(torch: Any) -> None:
+    """The largest numbers drawn are close to the same bound."""
     for name in ("xavier_uniform_", "kaiming_uniform_"):
         theirs = getattr(torch.nn.init, name)(torch.empty(60, 140, dtype=torch.float64))
         ours = getattr(init, name)([[Parameter(0.0) for _ in range(140)] for _ in range(60)], rng=0)
@@ -200,8 +204,8 @@ def test_bounds_of_draws_are_pytorchs(torch: Any) -> None:
         assert largest == pytest.approx(theirs.abs().max().item(), rel=2e-3)
 
 
-def test_printing_is_pytorchs(torch: Any) -> None:
-    """The same lines, nested as the modules are."""
+def test_repr_of_modules_equals_pytorch(torch: Any) -> None:
+    """The same lines for nested modules."""
 
     def model(kit: Any) -> Any:
         inner = kit.Sequential(kit.Linear(3, 3, bias=False), kit.GELU(), kit.LeakyReLU(0.2))
@@ -212,12 +216,12 @@ def test_printing_is_pytorchs(torch: Any) -> None:
 
 
 def pair(kit: Any) -> Any:
-    """Build 2 → 3 → 1 of a kit of modules."""
+    """Return a network 2 → 3 → 1 made of the modules of `kit`."""
     return kit.Sequential(kit.Linear(2, 3), kit.ReLU(), kit.Linear(3, 1))
 
 
-def test_states_are_pytorchs(torch: Any, tmp_path: Path) -> None:
-    """Names and shapes: each loads the other's, from memory and from a file, and computes alike."""
+def test_state_dict_and_files_are_interchangeable_with_pytorch(torch: Any, tmp_path: Path) -> None:
+    """Each loads the state of the other, from memory and from a file, and computes the same."""
     safetensors = pytest.importorskip("safetensors.torch")
     theirs, ours, x = pair(torch.nn), pair(nn), [0.7, -1.3]
     shapes = {name: list(tensor.shape) for name, tensor in theirs.state_dict().items()}

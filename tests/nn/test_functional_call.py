@@ -13,19 +13,19 @@ from scalargrad import Parameter, Value, errors, grad, jit, nn, value_and_grad
 
 
 class Line(nn.Module):
-    """A line whose slope stands in two places, and whose penalty is of its own parameters."""
+    """A line whose slope is in two attributes."""
 
     def __init__(self) -> None:
         self.slope, self.offset = Parameter(2.0), Parameter(1.0)
         self.again = {"slope": (self.slope,)}
 
     def forward(self, x: Any) -> Any:
-        """Compute the height."""
+        """Compute slope · x + offset."""
         return self.again["slope"][0] * x + self.offset
 
 
-def test_the_given_numbers_are_used_and_the_parameters_stay() -> None:
-    """5·3 + 1: in both places of the slope; what has no name here is used as it is."""
+def test_functional_call_uses_the_numbers_and_restores_parameters() -> None:
+    """5·3 + 1: the slope is replaced in both attributes, and the offset keeps its number."""
     line = Line()
     slope, held = line.slope, line.again
     assert nn.functional_call(line, {"slope": 5.0}, (3.0,)).data == 16.0
@@ -34,16 +34,16 @@ def test_the_given_numbers_are_used_and_the_parameters_stay() -> None:
     assert (line.slope is slope, line.again is held, slope.data) == (True, True, 2.0)
 
 
-def test_gradients_go_to_what_was_given() -> None:
-    """∂(wx + b)²/∂w = 2(wx + b)x; the module's own parameters get none."""
+def test_functional_call_gradients_belong_to_the_numbers() -> None:
+    """∂(wx + b)²/∂w = 2(wx + b)x; the gradients of the parameters stay 0."""
     line, given = Line(), Value(5.0)
     (nn.functional_call(line, {"slope": given}, 3.0) ** 2).backward()
     assert (given.grad, line.slope.grad) == (2 * 16.0 * 3.0, 0.0)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_a_loss_is_a_function_of_the_parameters(compiled: bool) -> None:
-    """Mean squares of a linear layer, by matrix algebra; arrays stand for lists."""
+def test_functional_call_makes_a_loss_a_function_of_parameters(compiled: bool) -> None:
+    """The mean squared error of a linear layer, by matrix algebra; arrays replace lists."""
     rng = np.random.default_rng(1)
     x, y, w, b = rng.normal(size=(7, 3)), rng.normal(size=7), rng.normal(size=(1, 3)), [0.25]
     layer = nn.Linear(3, 1, rng=0)
@@ -63,8 +63,8 @@ def test_a_loss_is_a_function_of_the_parameters(compiled: bool) -> None:
     assert layer.state_dict() == before
 
 
-def test_after_an_error_the_parameters_are_back() -> None:
-    """The error of the module is raised as it is."""
+def test_functional_call_restores_parameters_after_an_error() -> None:
+    """The error of the module is not replaced by another."""
     layer = nn.Linear(2, 1, rng=0)
     weight = layer.weight
     with pytest.raises(errors.OperandError, match="2 inputs"):
@@ -77,8 +77,8 @@ def test_after_an_error_the_parameters_are_back() -> None:
     assert all(isinstance(p, Parameter) for p in layer.parameters())
 
 
-def test_what_cannot_be_exchanged_is_refused() -> None:
-    """A parameter in a deque would keep its own number."""
+def test_functional_call_refuses_parameters_in_a_deque() -> None:
+    """It would silently keep its own number."""
     line = Line()
     vars(line)["last"] = deque([line.slope])
     del line.slope, line.again
@@ -86,8 +86,8 @@ def test_what_cannot_be_exchanged_is_refused() -> None:
         nn.functional_call(line, {"last.0": 3.0}, 1.0)
 
 
-def test_threads_do_not_mix_their_numbers() -> None:
-    """Each gets what its own slope makes."""
+def test_functional_call_in_threads() -> None:
+    """Each thread gets the result for its own slope."""
     line, found = Line(), dict[int, list[float]]()
 
     def call(k: int) -> None:
@@ -102,8 +102,8 @@ def test_threads_do_not_mix_their_numbers() -> None:
     assert line.slope.data == 2.0
 
 
-def test_parameters_by_their_own_names_as_pytorch_lists_them() -> None:
-    """`dict(model.named_parameters())` is what PyTorch's functional_call is given."""
+def test_functional_call_with_names_of_named_parameters() -> None:
+    """PyTorch's functional_call takes `dict(model.named_parameters())`."""
     model = nn.MLP(2, [3, 1], rng=0)
     names = dict(model.named_parameters())
     numbers = {name: p.data for name, p in names.items()}

@@ -1,4 +1,4 @@
-"""Initialisers draw from the distributions their papers give."""
+"""Initializers draw from the distributions in their papers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ NOUT, NIN = 60, 140
 
 
 def weights(nout: int = NOUT, nin: int = NIN) -> list[list[Parameter]]:
-    """Build nout rows of nin parameters."""
+    """Return nout rows of nin parameters."""
     return [[Parameter(0.0) for _ in range(nin)] for _ in range(nout)]
 
 
-#: Initialiser, and the mean and the variance its paper gives.
+#: Initializer, options, and the mean and variance by its paper.
 MOMENTS: list[tuple[Callable[..., Any], dict[str, Any], float, float]] = [
     (init.uniform_, {"a": -1.0, "b": 3.0}, 1.0, 16.0 / 12.0),
     (init.normal_, {"mean": 1.0, "std": 2.0}, 1.0, 4.0),
@@ -32,13 +32,13 @@ MOMENTS: list[tuple[Callable[..., Any], dict[str, Any], float, float]] = [
 ]
 
 
-@pytest.mark.parametrize(("initialise", "options", "expected", "variance"), MOMENTS)
-def test_mean_and_variance_are_the_papers(
-    initialise: Callable[..., Any], options: dict[str, Any], expected: float, variance: float
+@pytest.mark.parametrize(("initialize", "options", "expected", "variance"), MOMENTS)
+def test_initializer_mean_and_variance(
+    initialize: Callable[..., Any], options: dict[str, Any], expected: float, variance: float
 ) -> None:
-    """For 8,400 weights, to 4 standard errors and 5 per cent; and what was filled is returned."""
+    """Of 8,400 weights, within 4 standard errors and 5 %; the tensor itself is returned."""
     tensor = weights()
-    assert initialise(tensor, **options, rng=0) is tensor
+    assert initialize(tensor, **options, rng=0) is tensor
     numbers = [p.data for row in tensor for p in row]
     mean = sum(numbers) / len(numbers)
     assert mean == pytest.approx(expected, abs=4.0 * math.sqrt(variance / len(numbers)))
@@ -58,8 +58,10 @@ def test_mean_and_variance_are_the_papers(
         ("selu", None, 0.75),
     ],
 )
-def test_gains_are_those_of_pytorchs_manual(name: str, param: float | None, gain: float) -> None:
-    """Its table of calculate_gain, by hand."""
+def test_calculate_gain_equals_manual_of_pytorch(
+    name: str, param: float | None, gain: float
+) -> None:
+    """The values of the table in the manual."""
     assert init.calculate_gain(name, param) == pytest.approx(gain, rel=1e-15)
 
 
@@ -74,8 +76,8 @@ def test_gains_are_those_of_pytorchs_manual(name: str, param: float | None, gain
         ({"a": 3.0, "nonlinearity": "relu"}, math.sqrt(2.0 / 2)),
     ],
 )
-def test_kaiming_s_arguments_scale_the_same_draws(options: dict[str, Any], std: float) -> None:
-    """By gain / √fan times what one seed draws: of N(0, 1), and of U(-√3, √3)."""
+def test_kaiming_normal_and_uniform_options(options: dict[str, Any], std: float) -> None:
+    """They equal gain / √fan times the draws from N(0, 1) or U(-√3, √3) with the same seed."""
     wide, few = math.sqrt(3.0), partial(weights, 3, 2)
     chosen: dict[str, Any] = {"nonlinearity": "leaky_relu", **options}
     for ours, unit in (

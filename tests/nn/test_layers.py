@@ -1,4 +1,4 @@
-"""Norms, recurrent cells, attention and containers: small cases in closed form, and in programs."""
+"""Norms, recurrent cells, attention and containers: closed forms, compiled and in batches."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from scalargrad import DomainError, OperandError, Value, grad, gradcheck, jit, n
 
 
 def fill(module: Any, number: float) -> Any:
-    """Set all parameters to one number."""
+    """Set all parameters to the same number."""
     for p in module.parameters():
         p.data = number
     return module
 
 
-def assert_alike(slopes: Any, xs: Any) -> None:
-    """Hold a compiled gradient against the eager one."""
-    ours, theirs = ([x.data for row in way(xs) for x in row] for way in (jit(slopes), slopes))
+def assert_compiled_equals_eager(slopes: Any, xs: Any) -> None:
+    """Assert that the compiled gradient equals the eager one."""
+    ours, theirs = ([x.data for row in f(xs) for x in row] for f in (jit(slopes), slopes))
     assert ours == pytest.approx(theirs, rel=1e-12, abs=1e-15)
 
 
-def test_norms_in_closed_form() -> None:
-    """(1, 3) has mean 2 and variance 1, (3, 4, 0, 0) root mean square 5/2."""
+def test_layer_norm_and_rms_norm_in_closed_form() -> None:
+    """(1, 3) has mean 2 and variance 1; (3, 4, 0, 0) has root mean square 5/2."""
     layer = nn.LayerNorm(2, eps=0.0)
     fill(layer, 2.0)
     assert [y.data for y in layer([1.0, 3.0])] == [0.0, 4.0]
@@ -41,8 +41,8 @@ def test_norms_in_closed_form() -> None:
             nn.RMSNorm(shape)
 
 
-def test_cells_in_closed_form() -> None:
-    """Weights are 1 and biases 0: tanh of sums; halves where all gates are 1/2."""
+def test_rnn_gru_and_lstm_cells_in_closed_form() -> None:
+    """With weights 1, tanh of sums; with weights 0, all gates are 1/2."""
     assert nn.RNNCell(1, 1, nonlinearity="relu", rng=0).gates == 1
     rnn = fill(nn.RNNCell(2, 1, bias=False), 1.0)
     assert rnn([0.25, 0.5], [1.0])[0].data == pytest.approx(math.tanh(1.75))
@@ -51,12 +51,12 @@ def test_cells_in_closed_form() -> None:
     h, c = lstm([5.0], ([9.0, 9.0], [1.0, -3.0]))
     assert [x.data for x in c] == [0.5, -1.5]
     assert [x.data for x in h] == pytest.approx([math.tanh(0.5) / 2, math.tanh(-1.5) / 2])
-    reset = fill(nn.GRUCell(1, 1), 0.0)  # 3/4 of what the state says, of which 1/4 stays
+    reset = fill(nn.GRUCell(1, 1), 0.0)  # reset gate 3/4, update gate 1/4
     for gate, x in zip(reset.bias_ih, (math.log(3.0), -math.log(3.0), 1.0), strict=True):
         gate.data = x
     reset.bias_hh[2].data = 2.0
     assert reset([5.0], [4.0])[0].data == pytest.approx(0.75 * math.tanh(2.5) + 1.0)
-    gated = fill(nn.LSTMCell(1, 1), 0.0)  # gates of 3/4, 1/2 and 1/4, and a cell of tanh 1
+    gated = fill(nn.LSTMCell(1, 1), 0.0)  # gates 3/4, 1/2 and 1/4, candidate tanh 1
     for gate, x in zip(gated.bias_ih, (math.log(3.0), 0.0, 1.0, -math.log(3.0)), strict=True):
         gate.data = x
     h, c = gated([5.0], ([9.0], [2.0]))
@@ -69,8 +69,8 @@ def test_cells_in_closed_form() -> None:
 
 
 @pytest.mark.parametrize("kind", [nn.RNNCell, nn.GRUCell, nn.LSTMCell])
-def test_cells_run_in_compiled_loops_and_in_batches(kind: Any) -> None:
-    """Over a sequence, with gradients; each example of a batch as if alone."""
+def test_recurrent_cells_compiled_and_in_batches(kind: Any) -> None:
+    """Over a sequence, with gradients; an example of a batch gives the same as alone."""
     cell = kind(2, 3, rng=0)
 
     def last(xs: Any) -> Any:
@@ -80,7 +80,7 @@ def test_cells_run_in_compiled_loops_and_in_batches(kind: Any) -> None:
         return sum((state[1] if kind is nn.LSTMCell else state), Value(0.0))
 
     xs = [[math.sin(3.0 * t), math.cos(t * t)] for t in range(6)]
-    assert_alike(grad(last), xs)
+    assert_compiled_equals_eager(grad(last), xs)
     batch, alone = cell(xs), [cell(x) for x in xs]
     if kind is nn.LSTMCell:
         batch, alone = [*batch[0], *batch[1]], [h for h, _ in alone] + [c for _, c in alone]
@@ -89,12 +89,12 @@ def test_cells_run_in_compiled_loops_and_in_batches(kind: Any) -> None:
     for wrong in ([1.0], [[1.0, 2.0], [3.0]], "ab", {0: 1.0}, 1.0):
         with pytest.raises(OperandError, match="input"):
             cell(wrong)
-    with pytest.raises(OperandError, match="was given 2"):
+    with pytest.raises(OperandError, match="not 2"):
         nn.RNNCell(2, 3)([1.0, 2.0], [0.0, 0.0])
 
 
-def test_attention_of_equal_scores_is_the_mean_of_what_is_seen() -> None:
-    """With projections that keep the values; causal, the mean of those up to the position."""
+def test_multihead_attention_of_equal_scores_is_the_mean() -> None:
+    """With identity projections; a causal mask gives the mean up to the position."""
     attention = nn.MultiheadAttention(2, 2)
     fill(attention, 0.0)
     for i in range(2):
@@ -110,7 +110,7 @@ def test_attention_of_equal_scores_is_the_mean_of_what_is_seen() -> None:
     mixed, weights = attention(xs[:1], xs, xs, attn_mask=added)
     assert [float(getattr(w, "data", w)) for w in weights[0]] == pytest.approx([0.25, 0.75, 0.0])
     assert [y.data for y in mixed[0]] == pytest.approx([1.5, 1.5])
-    with pytest.raises(OperandError, match="no key"):
+    with pytest.raises(OperandError, match="masked"):
         attention(xs, xs, xs, attn_mask=[[True] * 3] * 3)
     with pytest.raises(OperandError, match="num_heads"):
         nn.MultiheadAttention(5, 2)
@@ -118,15 +118,15 @@ def test_attention_of_equal_scores_is_the_mean_of_what_is_seen() -> None:
         nn.MultiheadAttention(0, 1)
 
 
-def test_attention_compiled_is_attention_eager() -> None:
-    """Gradients with respect to the sequence; dropped weights differ from call to call."""
+def test_multihead_attention_compiled_equals_eager() -> None:
+    """Gradients with respect to the sequence; dropout differs from call to call."""
     attention = nn.MultiheadAttention(4, 2, rng=0)
     xs = [[math.sin(t + 2.0 * j) for j in range(4)] for t in range(5)]
 
     def total(xs: Any) -> Any:
         return sum((y for row in attention(xs, xs, xs, is_causal=True)[0] for y in row), Value(0.0))
 
-    assert_alike(grad(total), xs)
+    assert_compiled_equals_eager(grad(total), xs)
     dropping = nn.MultiheadAttention(4, 2, dropout=0.5, rng=0)
     seen = {round(dropping(xs, xs, xs)[0][0][0].data, 12) for _ in range(8)}
     assert len(seen) > 1
@@ -134,8 +134,8 @@ def test_attention_compiled_is_attention_eager() -> None:
     assert len({dropping(xs, xs, xs)[0][0][0].data for _ in range(2)}) == 1
 
 
-def test_lists_and_dicts_of_modules() -> None:
-    """Names in a state as PyTorch's; replaced by name; strangers and taken names are refused."""
+def test_module_list_and_module_dict() -> None:
+    """Names as in PyTorch; replacement by name; other objects and used names are refused."""
 
     class Net(nn.Module):
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Linear is an affine map; Embedding and EmbeddingBag look up rows, at the cost of those alone."""
+"""Linear is an affine map; Embedding and EmbeddingBag look up rows of a matrix."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from scalargrad import DomainError, OperandError, Value, gradcheck, jit, nn, ops
 
 
 def test_linear_computes_weighted_sums_plus_bias() -> None:
-    """weight[j][i] leads from input i to output j; the gradients are the differences' limits."""
+    """weight[j][i] connects input i to output j; gradients agree with finite differences."""
     layer = nn.Linear(2, 2)
     layer.load_state_dict({"weight": [[1.0, 2.0], [3.0, 4.0]], "bias": [10.0, 20.0]})
     assert [y.data for y in layer([1.0, -1.0])] == [9.0, 19.0]
     assert gradcheck(layer, [0.5, -1.0])
 
 
-def test_weights_and_biases_are_drawn_as_pytorch_draws_them() -> None:
-    """U(-1/√nin, 1/√nin): within the bounds, with the variance 1/(3 nin); biases one by one."""
+def test_linear_initialization_is_that_of_pytorch() -> None:
+    """U(-1/√nin, 1/√nin): its bounds, its variance 1/(3 nin), and distinct biases."""
     layer = nn.Linear(100, 50, rng=1)
     weights = [p.data for p in layer.parameters()]
     assert max(map(abs, weights)) <= 0.1
@@ -33,8 +33,8 @@ def test_weights_and_biases_are_drawn_as_pytorch_draws_them() -> None:
     assert 0.4 < drawn[-1] <= 0.5
 
 
-def test_a_sparse_input_is_the_dense_one_with_zeros() -> None:
-    """Values and gradients agree; a Value may stand in a dict too; of nothing, it is the bias."""
+def test_linear_sparse_input_equals_dense_input_with_zeros() -> None:
+    """Values and gradients agree, also for a Value in the dict; an empty dict gives the bias."""
     layer, x = nn.Linear(6, 2, rng=0), Value(-1.5)
     dense, sparse = layer([0.0, 2.0, 0.0, 0.0, x, 0.0]), layer({1: 2.0, 4: x})
     assert [y.data for y in sparse] == pytest.approx([y.data for y in dense], rel=1e-15)
@@ -44,8 +44,8 @@ def test_a_sparse_input_is_the_dense_one_with_zeros() -> None:
     assert [y.data for y in layer({})] == [b.data for b in layer.bias]
 
 
-def test_a_sparse_input_costs_what_is_present() -> None:
-    """The graph of two words holds four of 4,000 weights, and two biases; four have gradients."""
+def test_linear_sparse_input_has_a_small_graph() -> None:
+    """With two words, four of 4,000 weights and two biases are in the graph."""
     layer = nn.Linear(2_000, 2, rng=0)
     y = layer({7: 1.0, 1_999: 2.0})
     assert len(topological_order(*y)) == 2 * (2 + 1 + 1)
@@ -53,31 +53,31 @@ def test_a_sparse_input_costs_what_is_present() -> None:
     assert sum(w.grad != 0.0 for row in layer.weight for w in row) == 4
 
 
-def test_a_layer_without_inputs_is_its_bias() -> None:
-    """Nin = 0 divides by nothing."""
+def test_linear_without_inputs_is_its_bias() -> None:
+    """The bound 1/√nin is not computed for nin = 0."""
     layer = nn.Linear(0, 2, rng=0)
     assert [y.data for y in layer([])] == [0.0, 0.0]
     assert layer.state_dict()["weight"] == [[], []]
     assert layer.load_state_dict(layer.state_dict()) == ([], [])
 
 
-def test_a_row_is_the_parameters_themselves() -> None:
-    """A look-up makes no node; nested indices and arrays of them give nested rows."""
+def test_embedding_returns_the_parameters_themselves() -> None:
+    """A lookup creates no nodes; nested indices and arrays give nested rows."""
     table = nn.Embedding(4, 2, rng=0)
     assert table(3) == list(table.weight[3])
     assert table([[0, 1], [2, 2]])[1][0] == list(table.weight[2])
     assert table(np.array([2]))[0] == list(table.weight[2])
 
 
-def test_rows_are_drawn_from_the_standard_normal() -> None:
+def test_embedding_initialization_is_standard_normal() -> None:
     """Mean 0 and variance 1, within three standard errors of 10,000 draws."""
     numbers = [p.data for p in nn.Embedding(100, 100, rng=0).parameters()]
     assert sum(numbers) / len(numbers) == pytest.approx(0.0, abs=3 / 10_000**0.5)
     assert sum(x * x for x in numbers) / len(numbers) == pytest.approx(1.0, abs=0.05)
 
 
-def test_the_padding_row_is_zero_and_receives_no_gradient() -> None:
-    """Also when counted from the end, as PyTorch prints it."""
+def test_embedding_padding_row_is_zero_and_not_trained() -> None:
+    """The index may be counted from the end."""
     table = nn.Embedding(4, 2, padding_idx=-1, rng=0)
     assert repr(table) == "Embedding(4, 2, padding_idx=3)"
     row = table(3)
@@ -86,8 +86,8 @@ def test_the_padding_row_is_zero_and_receives_no_gradient() -> None:
     assert not any(p.grad for p in table.parameters())
 
 
-def test_bags_by_hand() -> None:
-    """A mean or a sum without the padding row; nothing left gives zeros."""
+def test_embedding_bag_by_hand() -> None:
+    """The mean or the sum without the padding row; the result for an empty bag is 0."""
     mean, total = nn.EmbeddingBag(3, 2, padding_idx=2), nn.EmbeddingBag(3, 2, mode="sum")
     assert repr(mean) == "EmbeddingBag(3, 2, mode='mean', padding_idx=2)"
     for bag in (mean, total):
@@ -107,8 +107,8 @@ def test_bags_by_hand() -> None:
 
 
 @pytest.mark.parametrize("mode", ["mean", "sum"])
-def test_bags_padded_to_one_length_are_examples_of_vmap(mode: str) -> None:
-    """Values and gradients are those of eager bags without the padding, an empty bag included."""
+def test_embedding_bag_of_padded_bags_under_vmap(mode: str) -> None:
+    """Values and gradients equal those of eager bags without padding, also of an empty bag."""
     bags, factors = (
         [[1, 4, 4], [0, 5, 2], [4, 4, 4]],
         [[2.0, 3.0, 1.0], [0.5, 1.5, -1.0], [1.0] * 3],
@@ -128,8 +128,8 @@ def test_bags_padded_to_one_length_are_examples_of_vmap(mode: str) -> None:
 @pytest.mark.parametrize(
     ("index", "error"), [(4, DomainError), (-1, DomainError), (1.5, OperandError)]
 )
-def test_indices_outside_the_table_are_refused(index: Any, error: type[Exception]) -> None:
-    """A negative index is a mistake here, not a row from the end."""
+def test_embedding_refuses_indices_out_of_range(index: Any, error: type[Exception]) -> None:
+    """A negative index is an error, and does not count from the end."""
     with pytest.raises(error, match=r"index|whole"):
         nn.Embedding(4, 2)(index)
     with pytest.raises(error, match=r"index|whole"):

@@ -1,4 +1,4 @@
-"""A module knows its parts, parameters and names, prints them, and keeps and loads their state."""
+"""Module finds its parts and parameters, names and prints them, and saves and loads their state."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from scalargrad.nn import MLP, Linear, Module, Neuron, ReLU, Sequential
 
 
 class Bag(Module):
-    """A module with any attributes."""
+    """A module with arbitrary attributes."""
 
     def __init__(self, **parts: Any) -> None:
         self.__dict__.update(parts)
 
 
 class Residual(Module):
-    """x + inner(x), written as in PyTorch; the list holds a module too."""
+    """x + inner(x), written as in PyTorch, with another module in a list."""
 
     def __init__(self) -> None:
         self.inner = Sequential(Linear(2, 2, rng=0), nn.Tanh())
@@ -41,8 +41,8 @@ def names(module: Module) -> list[str]:
     return [name for name, _ in module.named_parameters()]
 
 
-def test_names_are_paths_in_the_order_of_assignment() -> None:
-    """Modules, and lists, dicts, arrays and other containers in each other, give dotted paths."""
+def test_named_parameters_are_paths_in_order_of_assignment() -> None:
+    """Nested modules, lists, dicts, arrays and other containers have dotted paths."""
     leaf = Parameter
     module = Bag(
         scale=leaf(1.0),
@@ -58,22 +58,22 @@ def test_names_are_paths_in_the_order_of_assignment() -> None:
 
 
 class Plain:
-    """A class that is no module."""
+    """A class that is not a module."""
 
     def __init__(self) -> None:
         self.w = [Parameter(1.0)]
 
 
 @pytest.mark.parametrize("held", [Plain(), {Neuron(2)}, frozenset([Parameter(1.0)])])
-def test_parameters_that_are_not_looked_for_are_named(held: Any) -> None:
-    """They would stay as they are while the others are trained."""
+def test_parameters_warns_of_parameters_that_it_does_not_find(held: Any) -> None:
+    """Otherwise they would silently not be trained."""
     model = Bag(heads=[held], w=Parameter(2.0))
     with pytest.warns(TrainingWarning, match=r"heads\.0") as warned:
         assert model.parameters() == [model.w]  # type: ignore[attr-defined]
     assert warned[0].filename == __file__
 
 
-def test_shared_parts_count_once_under_their_first_name() -> None:
+def test_named_parameters_of_shared_parts_occur_once() -> None:
     """A tied weight is updated once, a layer used twice is saved once."""
     tied = Parameter(1.0)
     module = Bag(encoder=Bag(w=[tied]), decoder=Bag(w=[tied, Parameter(2.0)]))
@@ -84,8 +84,8 @@ def test_shared_parts_count_once_under_their_first_name() -> None:
     assert list(model.state_dict()) == ["0.weight", "0.bias"]
 
 
-def test_modules_that_contain_each_other_are_entered_once() -> None:
-    """A child that refers to its parent, and a list that holds itself, do not loop."""
+def test_named_parameters_of_cyclic_modules() -> None:
+    """A child that refers to its parent, and a list that contains itself, do not loop."""
     parent, child = Bag(w=Parameter(1.0)), Bag(v=Parameter(2.0))
     ring: list[Any] = [Parameter(3.0)]
     ring.append(ring)
@@ -96,8 +96,8 @@ def test_modules_that_contain_each_other_are_entered_once() -> None:
     assert len(parent.modules()) == 2
 
 
-def test_depth_and_shared_paths_cost_no_more_than_modules() -> None:
-    """A tower of 200 modules has 2²⁰⁰ paths, another 10,000 levels: no hours, no RecursionError."""
+def test_parameters_of_deep_and_shared_modules_take_linear_time() -> None:
+    """A module with 2²⁰⁰ paths, and one with 10,000 levels, without RecursionError."""
     tower = Bag(w=Parameter(0.0))
     for height in range(1, 200):
         tower = Bag(left=tower, right=tower, w=Parameter(float(height)))
@@ -108,8 +108,8 @@ def test_depth_and_shared_paths_cost_no_more_than_modules() -> None:
     assert len(deep.parameters()) == 1
 
 
-def test_a_subclass_may_list_its_parameters_itself() -> None:
-    """An override of parameters(), as micrograd programs have, decides; of a part, too."""
+def test_parameters_may_be_overridden() -> None:
+    """As in micrograd programs; the override of an inner module is used as well."""
 
     class Line(Module):
         def __init__(self) -> None:
@@ -142,8 +142,8 @@ def test_a_subclass_may_list_its_parameters_itself() -> None:
 
 
 @pytest.mark.parametrize("twin", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
-def test_networks_can_be_copied_and_pickled(twin: Any) -> None:
-    """A copy computes the same, and training it leaves the original alone."""
+def test_module_can_be_copied_and_pickled(twin: Any) -> None:
+    """A copy computes the same, and training it does not change the original."""
     model = MLP(2, [3, 1], activation="tanh")
     copied = twin(model)
     assert copied([0.3, -0.7]).data == model([0.3, -0.7]).data
@@ -153,20 +153,20 @@ def test_networks_can_be_copied_and_pickled(twin: Any) -> None:
     assert [p.data for p in model.parameters()] == before
 
 
-def test_names_of_a_sequential_are_pytorchs() -> None:
-    """Numbers by default, keys of a dict where one is given, and what append adds."""
+def test_sequential_has_names_of_pytorch() -> None:
+    """Numbers by default, or the keys of a dict; append continues the numbers."""
     model = Sequential({"hidden": Linear(2, 1), "unit": ReLU()})
     assert list(model.state_dict()) == ["hidden.weight", "hidden.bias"]
     grown = Sequential(ReLU()).append(Linear(1, 1, bias=False))
     assert list(grown.state_dict()) == ["1.weight"]
     assert names(grown) == ["1.weight.0.0"]
-    for wrong in (len, {"train": ReLU()}):  # a function, and a name that would hide a method
+    for wrong in (len, {"train": ReLU()}):  # a function; a name that would hide a method
         with pytest.raises(OperandError):
             Sequential(wrong)  # type: ignore[arg-type]
 
 
-def test_a_module_of_ones_own_runs_and_prints_its_parts() -> None:
-    """A call runs forward; lists of modules are shown by their paths, and found by them."""
+def test_module_subclass_runs_forward_and_prints_its_children() -> None:
+    """A call runs forward; modules in lists are printed and named with their paths."""
     block = Residual()
     assert str(block) == (
         "Residual(\n"
@@ -186,8 +186,8 @@ def test_a_module_of_ones_own_runs_and_prints_its_parts() -> None:
         Module()()
 
 
-def test_train_and_eval_reach_every_part() -> None:
-    """A new module trains; a part that overrides train, as a frozen one does, decides itself."""
+def test_train_and_eval_reach_every_module() -> None:
+    """New modules are in training mode; an override of `train` is called, as in a frozen part."""
 
     class Frozen(Sequential):
         def train(self, mode: bool = True) -> Any:
@@ -204,12 +204,12 @@ def test_train_and_eval_reach_every_part() -> None:
 
 
 def network() -> Sequential:
-    """Build 2 → 3 → 1 with fixed seeds."""
+    """Return a network 2 → 3 → 1 with fixed seeds."""
     return Sequential(Linear(2, 3, rng=0), ReLU(), Linear(3, 1, rng=1))
 
 
-def test_a_state_survives_json_to_the_last_bit_and_is_a_copy() -> None:
-    """Plain lists of floats need nothing else; training on does not change what was kept."""
+def test_state_dict_survives_json_and_is_a_copy() -> None:
+    """It is plain lists of floats; further training does not change it."""
     saved, other = network(), Sequential(Linear(2, 3), ReLU(), Linear(3, 1))
     kept = saved.state_dict()
     other.load_state_dict(json.loads(json.dumps(kept)))
@@ -218,8 +218,8 @@ def test_a_state_survives_json_to_the_last_bit_and_is_a_copy() -> None:
     assert kept != saved.state_dict()
 
 
-def test_every_kind_of_module_has_a_state() -> None:
-    """Micrograd's perceptrons, and parameters alone, in dicts, arrays and ragged lists."""
+def test_state_dict_of_perceptrons_dicts_arrays_and_ragged_lists() -> None:
+    """Micrograd's perceptrons, and parameters in attributes, dicts, arrays and ragged lists."""
     module = Bag(
         mlp=MLP(2, [1]),
         lone=Parameter(2.0),
@@ -242,8 +242,8 @@ def test_every_kind_of_module_has_a_state() -> None:
     "parts",
     [{"a.b": Parameter(1.0), "a": {"b": Parameter(2.0)}}, {0: Parameter(1.0), "0": Parameter(2.0)}],
 )
-def test_two_parts_of_one_name_are_no_state(parts: dict[Any, Any]) -> None:
-    """Only the numbers of the second were saved; loading gave them to both."""
+def test_state_dict_refuses_two_parts_of_the_same_name(parts: dict[Any, Any]) -> None:
+    """Only one of them could be saved."""
     model = Bag(parts=parts)
     assert [p.data for p in model.parameters()] == [1.0, 2.0]
     for act in (model.state_dict, lambda: model.load_state_dict({}, strict=False)):
@@ -251,20 +251,20 @@ def test_two_parts_of_one_name_are_no_state(parts: dict[Any, Any]) -> None:
             act()
 
 
-class Written(Module):
-    """A neuron as in micrograd's lecture, but for the base class."""
+class LectureNeuron(Module):
+    """A neuron as in micrograd's lecture, derived from Module."""
 
     def __init__(self, number: Any) -> None:
         self.w, self.b = [number(0.5), number(-0.5)], number(0.0)
 
     def parameters(self) -> list[Any]:
-        """List weights and bias."""
+        """Return weights and bias."""
         return [*self.w, self.b]
 
 
-def test_a_state_that_would_leave_out_numbers_that_are_trained_is_refused() -> None:
-    """Such a state is empty, and what was saved so could not be told from a model that is new."""
-    model = Written(Value)
+def test_state_dict_refuses_to_leave_out_trained_values() -> None:
+    """The state would be empty, and loading it would silently leave the model untrained."""
+    model = LectureNeuron(Value)
     for use in (
         model.state_dict,
         lambda: model.load_state_dict({}),
@@ -272,11 +272,11 @@ def test_a_state_that_would_leave_out_numbers_that_are_trained_is_refused() -> N
     ):
         with pytest.raises(StateError, match="Parameter"):
             use()
-    assert Written(Parameter).state_dict() == {"w": [0.5, -0.5], "b": 0.0}
+    assert LectureNeuron(Parameter).state_dict() == {"w": [0.5, -0.5], "b": 0.0}
 
 
-def test_everything_wrong_is_listed_and_nothing_is_changed() -> None:
-    """Missing, unexpected and misshapen names stand in one message."""
+def test_load_state_dict_lists_all_mismatches_and_changes_nothing() -> None:
+    """One message names all missing, unexpected and misshapen entries."""
     net = network()
     before = net.state_dict()
     wrong = {**before, "0.weight": [[1.0, 2.0]], "2.weight": [1.0, "x"], "extra": 1.0}
@@ -287,8 +287,8 @@ def test_everything_wrong_is_listed_and_nothing_is_changed() -> None:
     assert net.state_dict() == before
 
 
-def test_without_strict_names_may_differ_but_not_shapes() -> None:
-    """What fits is loaded, and the rest is returned."""
+def test_load_state_dict_without_strict_allows_other_names_but_not_shapes() -> None:
+    """Matching names are loaded, and the other names are returned."""
     net = network()
     keys = net.load_state_dict({"0.bias": [1.0, 2.0, 3.0], "extra": 1.0}, strict=False)
     assert keys.missing_keys == ["0.weight", "2.weight", "2.bias"]

@@ -1,4 +1,4 @@
-"""Neuron, Layer and MLP: micrograd's signatures, draws and names; any activation; clear errors."""
+"""Neuron, Layer and MLP have micrograd's signatures, random draws and names."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from scalargrad import OperandError, Value
 from scalargrad.nn import MLP, Layer, Neuron
 
 
-def test_weights_are_drawn_neuron_by_neuron_and_biases_start_at_zero() -> None:
-    """Each neuron takes its weights from random.uniform(-1, 1) in order, then a bias of 0."""
+def test_mlp_draws_weights_in_order_of_micrograd() -> None:
+    """Each neuron draws its weights from random.uniform(-1, 1); its bias is 0."""
     draws = random.Random(1337)
     expected: list[float] = []
     for nin, nout in [(2, 3), (3, 4), (4, 1)]:
@@ -47,14 +47,16 @@ class Squared:
         ),
     ],
 )
-def test_descriptions_are_micrograd_s(module: Neuron | Layer | MLP, described: str) -> None:
-    """ReLU and linear networks describe themselves as micrograd's; others name the activation."""
+def test_repr_of_neuron_and_mlp_is_that_of_micrograd(
+    module: Neuron | Layer | MLP, described: str
+) -> None:
+    """For ReLU and linear neurons; others include the name of the activation."""
     assert repr(module) == described
 
 
 @pytest.mark.parametrize("sizes", [[1], [4, 1], [3, 5, 2], [2, 1, 1, 3]])
-def test_the_network_is_its_matrix_formula(sizes: list[int]) -> None:
-    """W₂·ReLU(W₁x + b₁) + b₂ and so on, for every depth and width, hidden width 1 included."""
+def test_mlp_equals_matrix_formula(sizes: list[int]) -> None:
+    """W₂·ReLU(W₁x + b₁) + b₂ for several depths and widths, also for hidden width 1."""
     random.seed(5)
     model = MLP(3, sizes)
     for parameter in model.parameters():
@@ -70,8 +72,8 @@ def test_the_network_is_its_matrix_formula(sizes: list[int]) -> None:
     np.testing.assert_allclose(found, signal, rtol=1e-12)
 
 
-def test_one_output_is_a_value_several_are_a_list_and_no_layers_the_inputs() -> None:
-    """As in micrograd."""
+def test_mlp_and_layer_return_a_value_or_a_list() -> None:
+    """A Value for one output, as in micrograd; an MLP without layers returns its input."""
     assert isinstance(MLP(2, [3, 1])([1.0, 2.0]), Value)
     assert [type(y) for y in Layer(2, 3)([1.0, 2.0])] == [Value] * 3
     x = [Value(1.0), Value(2.0)]
@@ -89,25 +91,25 @@ def test_one_output_is_a_value_several_are_a_list_and_no_layers_the_inputs() -> 
         (lambda z: sg.leaky_relu(z, 0.2), -0.1),
     ],
 )
-def test_activations_by_name_or_as_a_function(
+def test_neuron_activation_by_name_or_function(
     activation: str | Callable[[Value], Value], expected: float
 ) -> None:
-    """An operation's name, the operation itself and any function of a Value will do."""
+    """The name of an operation, the operation itself, or any function of a Value."""
     neuron = Neuron(1, activation=activation)
     neuron.w[0].data = -0.5
     assert neuron([1.0]).data == pytest.approx(expected, rel=1e-15)
 
 
 @pytest.mark.parametrize("x", [[], [1.0, 2.0, 3.0], 3.0, Value(3.0), iter([1.0]), ["a", 1.0]])
-def test_inputs_that_do_not_fit_are_an_error(x: Any) -> None:
-    """A wrong number of them is never cut off silently; bare numbers, iterators and texts."""
+def test_neuron_layer_and_mlp_refuse_wrong_inputs(x: Any) -> None:
+    """Wrong lengths, numbers, iterators and text; inputs are never silently truncated."""
     for module in (Neuron(2), Layer(2, 2), MLP(2, [3, 1])):
         with pytest.raises(OperandError):
             module(x)
 
 
-def test_a_neuron_makes_two_nodes() -> None:
-    """One for the weighted sum and one for the activation, whatever the number of inputs."""
+def test_neuron_creates_two_nodes() -> None:
+    """One for the weighted sum and one for the activation, for any number of inputs."""
     y = Neuron(50)([1.0] * 50)
     assert y.op is sg.relu
     (weighted,) = y.parents

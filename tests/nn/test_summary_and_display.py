@@ -1,4 +1,4 @@
-"""A summary counts parameters, nodes and bytes; notebooks show a network or a table of parts."""
+"""`summary` counts parameters, nodes and bytes; notebooks show a picture or a table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scalargrad import nn
 from scalargrad.nn import MLP, Linear, Module, ReLU, Sequential
 
 
-def test_parameters_and_nodes_are_counted() -> None:
+def test_summary_counts_parameters_and_nodes() -> None:
     """The moons network: 337 parameters, and two nodes for each of its 32 hidden neurons."""
     found = nn.summary(MLP(2, [16, 16, 1]), [0.5, -1.0])
     assert found.parameters == 337
@@ -24,20 +24,20 @@ def test_parameters_and_nodes_are_counted() -> None:
     assert nn.summary(ReLU(), [1.0])[2:] == (0, 0, 0)  # plain numbers have no graph
 
 
-def test_bytes_are_what_the_interpreter_allocates() -> None:
-    """Within a thirtieth of what tracemalloc sees a forward pass keep.
+def test_summary_bytes_equal_allocated_memory() -> None:
+    """Within 3 % of the memory that tracemalloc attributes to a forward pass.
 
-    A full collection gives back what the interpreter keeps for later use: pieces of memory which
-    were counted before, or count no more.
+    Full garbage collections before and after empty the free lists of the interpreter, whose
+    memory would be counted wrongly.
     """
     model = Sequential(Linear(20, 20, rng=0), nn.Tanh(), Linear(20, 20, rng=1), nn.Tanh())
     example = [0.1 * i + 0.05 for i in range(20)]
-    model(example)  # code is printed and compiled at first use
+    model(example)  # code is generated and compiled at the first call
     gc.collect()
     tracemalloc.start()
     kept = model(example)
     gc.collect()
-    here = f"{Path(nn.__file__).parents[1]}*"  # other threads allocate elsewhere meanwhile
+    here = f"{Path(nn.__file__).parents[1]}*"  # other threads allocate in other files
     by_us = [tracemalloc.Filter(True, files) for files in (here, "<printed from scalargrad*")]
     traces = tracemalloc.take_snapshot().filter_traces(by_us).traces
     tracemalloc.stop()
@@ -46,8 +46,8 @@ def test_bytes_are_what_the_interpreter_allocates() -> None:
     assert nn.summary(model, example).bytes == pytest.approx(allocated, rel=0.03)
 
 
-def test_the_table_names_every_part() -> None:
-    """One line each, with thousands separated; what print shows, IPython shows."""
+def test_summary_text_names_every_child() -> None:
+    """One line for each child, with thousands separators; IPython shows the same text."""
     found = nn.summary(Sequential(Linear(1_000, 10), Sequential(ReLU(), Linear(10, 2))), {3: 1.0})
     text = str(found)
     assert all(part in text for part in ("10,010", "1  Sequential(…)", "nodes per example"))
@@ -59,17 +59,17 @@ def test_the_table_names_every_part() -> None:
 
 
 def parsed(module: Module) -> ET.Element:
-    """Return the display as a tree, which shows that every element is closed."""
+    """Parse the HTML display as XML, which checks that every element is closed."""
     return ET.fromstring(f"<div>{module._repr_mimebundle_()['text/html']}</div>")
 
 
 def text(module: Module) -> str:
-    """Return what can be read."""
+    """Return the text of the HTML display."""
     return " ".join(word for word in parsed(module).itertext() if word.strip())
 
 
-def test_a_network_shows_its_units() -> None:
-    """MLP(2, [3, 1]) is a picture of six units, and nothing that notebooks show rather than it."""
+def test_display_of_mlp_is_a_picture() -> None:
+    """MLP(2, [3, 1]) has six nodes; there is no HTML that notebooks would prefer."""
     model = MLP(2, [3, 1], rng=0)
     bundle = model._repr_mimebundle_()
     svg = ET.fromstring(bundle.pop("image/svg+xml"))
@@ -77,15 +77,15 @@ def test_a_network_shows_its_units() -> None:
     assert bundle == {"text/plain": repr(model)}
 
 
-def test_a_network_that_cannot_be_drawn_is_a_table() -> None:
-    """There are 1,640 lines, too many to tell apart; without layers."""
+def test_display_of_large_or_empty_mlp_is_a_table() -> None:
+    """With 1,640 weights, too many for a picture, and without layers."""
     for model in (MLP(40, [40, 1], rng=0), MLP(2, [], rng=0)):
         assert "image/svg+xml" not in model._repr_mimebundle_()
         assert f"MLP: {len(model.parameters()):,} parameters" in text(model)
 
 
-def test_code_in_a_name_is_text() -> None:
-    """What a user wrote into a module's text cannot become an element."""
+def test_display_escapes_html() -> None:
+    """The repr of a module is not interpreted as HTML."""
 
     class Odd(Module):
         def __repr__(self) -> str:

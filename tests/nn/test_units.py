@@ -25,16 +25,18 @@ BY_HAND: list[tuple[nn.Module, list[float], list[float], str]] = [
 ]
 
 
-def test_values_at_limits_known_by_hand() -> None:
-    """Zero, the kinks, what each tends to at ±10,000, and the lectures' GELU."""
-    for module, given, expected, printed in BY_HAND:
-        assert module(given) == pytest.approx(expected, abs=1e-15, rel=1e-12)
-        assert [getattr(y, "data", y) for y in module([Value(x) for x in given])] == module(given)
-        assert repr(module).startswith(printed)
+@pytest.mark.parametrize(("module", "x", "expected", "text"), BY_HAND)
+def test_activation_modules_at_limits(
+    module: nn.Module, x: list[float], expected: list[float], text: str
+) -> None:
+    """Zero, the kinks, the limits at ±10,000, and the lectures' GELU."""
+    assert module(x) == pytest.approx(expected, abs=1e-15, rel=1e-12)
+    assert [getattr(y, "data", y) for y in module([Value(xi) for xi in x])] == module(x)
+    assert repr(module).startswith(text)
 
 
-def test_numbers_lists_and_nested_lists_keep_their_shape() -> None:
-    """Anything from one Value to a batch goes in and comes out alike, arrays as lists."""
+def test_relu_module_keeps_the_shape_of_its_input() -> None:
+    """A number, a Value, nested lists; arrays become lists."""
     relu = nn.ReLU()
     assert relu(-1.0) == 0.0
     assert relu([[1.0, -1.0], (2.0,)]) == [[1.0, 0.0], [2.0]]
@@ -42,8 +44,8 @@ def test_numbers_lists_and_nested_lists_keep_their_shape() -> None:
     assert isinstance(relu(Value(2.0)), Value)
 
 
-def test_softmax_normalises_the_innermost_lists() -> None:
-    """A batch is normalised example by example; the sum is 1 for extreme scores too."""
+def test_softmax_module_normalizes_the_innermost_lists() -> None:
+    """Each example of a batch is normalized; extreme scores do not overflow."""
     assert nn.Softmax(dim=1)([[1e4, 0.0], [0.0, 0.0]]) == [[1.0, 0.0], [0.5, 0.5]]
     assert nn.Softmax()([0.0, 0.0]) == [0.5, 0.5]
     assert nn.Softmax(dim=1)(np.zeros((1, 2))) == [[0.5, 0.5]]
@@ -51,14 +53,14 @@ def test_softmax_normalises_the_innermost_lists() -> None:
         nn.Softmax(dim=0)([[1.0, 2.0], [3.0, 4.0]])
 
 
-def test_a_nan_passes_through_the_threshold() -> None:
-    """PyTorch compares, and a nan compares with nothing."""
+def test_threshold_of_nan_is_nan() -> None:
+    """As in PyTorch, because every comparison with nan is false."""
     assert math.isnan(nn.Threshold(0.0, 1.0)(math.nan))
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_minus_infinity_does_not_exceed_a_threshold(compiled: bool) -> None:
-    """The constant stands in for it, and no gradient flows, as in PyTorch: it was a NaN."""
+def test_threshold_of_minus_infinity_is_the_constant(compiled: bool) -> None:
+    """And its gradient is 0, as in PyTorch, not nan."""
     unit: Any = jit(nn.Threshold(0.0, 20.0)) if compiled else nn.Threshold(0.0, 20.0)
     x = Value(-math.inf)
     y = unit(x)
@@ -68,16 +70,16 @@ def test_minus_infinity_does_not_exceed_a_threshold(compiled: bool) -> None:
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 3), (1, 1), (1, 2), (1, -1), (-3, -2)])
-def test_flatten_joins_the_dimensions_it_is_given(start: int, end: int) -> None:
-    """And no others, as NumPy's reshape does."""
+def test_flatten_equals_reshape_of_numpy(start: int, end: int) -> None:
+    """For several ranges of dimensions."""
     x = np.arange(24.0).reshape(2, 3, 2, 2)
     first, last = start % 4, end % 4
     expected = x.reshape(*x.shape[:first], -1, *x.shape[last + 1 :])
     assert nn.Flatten(start, end)(x.tolist()) == expected.tolist()
 
 
-def test_the_fraction_dropped_is_p_and_the_mean_stays() -> None:
-    """Counted over 10,000 ones, within four standard errors."""
+def test_dropout_drops_the_fraction_p_and_keeps_the_mean() -> None:
+    """For 10,000 ones, within four standard errors."""
     kept = nn.Dropout(0.3, rng=0)([1.0] * 10_000)
     dropped = sum(x == 0.0 for x in kept) / len(kept)
     assert dropped == pytest.approx(0.3, abs=4 * (0.21 / 10_000) ** 0.5)
@@ -86,16 +88,16 @@ def test_the_fraction_dropped_is_p_and_the_mean_stays() -> None:
     assert nn.Dropout(1.0)([1.0, 2.0]) == [0.0, 0.0]
 
 
-def test_gradients_flow_where_signals_do() -> None:
-    """A number dropped receives the gradient 0, the others 1 / (1 - p)."""
+def test_dropout_gradients_are_zero_or_the_scale() -> None:
+    """The gradient of a dropped number is 0, of the others 1 / (1 - p)."""
     x = [Value(1.0) for _ in range(20)]
     for y in nn.Dropout(0.5, rng=1)(x):
         y.backward()
     assert {v.grad for v in x} == {0.0, 2.0}
 
 
-def test_prediction_passes_numbers_unchanged() -> None:
-    """After eval, and with p = 0, the very same Values come out."""
+def test_dropout_in_evaluation_mode_returns_its_input() -> None:
+    """After `eval`, and with p = 0, the same Values are returned."""
     x = [Value(1.0), Value(2.0)]
     assert nn.Sequential(nn.Dropout(0.9)).eval()(x) == x
     assert nn.Dropout(0.0)(x) == x

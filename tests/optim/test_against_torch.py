@@ -1,4 +1,4 @@
-"""Over 200 steps optimisers and schedules go where PyTorch's go, and states pass both ways."""
+"""Optimizers and schedules agree with PyTorch over 200 steps, and states are interchangeable."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ torch: Any = None
 
 @pytest.fixture(autouse=True)
 def oracle() -> None:
-    """Import PyTorch where a test runs: where this file is deselected, it is not needed."""
+    """Import PyTorch only when a test runs; it is not needed if this file is deselected."""
     globals()["torch"] = pytest.importorskip("torch", reason="PyTorch is the oracle")
 
 
@@ -55,8 +55,8 @@ def loss(w: Any, tanh: Callable[[Any], Any], step: int) -> Any:
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)
-def test_trajectories_equal_pytorchs(name: str, options: dict[str, Any]) -> None:
-    """Every parameter after every one of 200 steps, at 1e-9."""
+def test_optimizer_trajectories_equal_pytorch(name: str, options: dict[str, Any]) -> None:
+    """Every parameter after each of 200 steps, within 1e-9."""
     ours = [Parameter(w) for w in START]
     theirs = [torch.tensor(w, dtype=torch.float64, requires_grad=True) for w in START]
     mine, oracle = (
@@ -79,8 +79,8 @@ def test_trajectories_equal_pytorchs(name: str, options: dict[str, Any]) -> None
     ("SGD", {"lr": 0.02}),
     ("Adagrad", {"lr": 0.2}),
 ])  # fmt: skip
-def test_sparse_trajectories_equal_pytorchs(name: str, options: dict[str, Any]) -> None:
-    """An embedding of which each step looks up two rows, against PyTorch's sparse gradients."""
+def test_sparse_optimizer_trajectories_equal_pytorch(name: str, options: dict[str, Any]) -> None:
+    """Each step looks up two rows of an embedding; PyTorch uses sparse gradients."""
     ours = nn.Embedding(12, 3, rng=0)
     theirs = torch.nn.Embedding(12, 3, sparse=True, dtype=torch.float64)
     start = torch.tensor(ours.state_dict()["weight"], dtype=torch.float64)
@@ -91,7 +91,7 @@ def test_sparse_trajectories_equal_pytorchs(name: str, options: dict[str, Any]) 
         words = [step * step % 12, step * 5 % 11]
         mine.zero_grad()
         a, b = ours(words)
-        # ReLU leaves some entries with a gradient of exactly 0, which counts as touched.
+        # ReLU leaves some entries with a gradient of exactly 0, but they still have one.
         ((a[0] * b[0] - 0.5) ** 2 + (a[1] - b[2]) ** 2 + b[1].relu() + a[2].relu()).backward()
         mine.step()
         oracle.zero_grad()
@@ -149,7 +149,7 @@ def run(kit: Any, kind: str, build: Build, by_hand: bool = False) -> list[Any]:
 
 
 def assert_equal(build: Build, kind: str = "SGD", by_hand: bool = False) -> None:
-    """Hold ours against PyTorch's."""
+    """Assert that rates and momenta equal PyTorch's."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch warns of its own code
         theirs = run(torch.optim, kind, build, by_hand)
@@ -158,14 +158,14 @@ def assert_equal(build: Build, kind: str = "SGD", by_hand: bool = False) -> None
 
 
 @pytest.mark.parametrize(("name", "options"), SCHEDULES)
-def test_rates_equal_pytorchs(name: str, options: dict[str, Any]) -> None:
-    """In every group at every step, also where a rate is set by hand on the way."""
+def test_lr_scheduler_rates_equal_pytorch(name: str, options: dict[str, Any]) -> None:
+    """In every group at every step, also if a rate is set by hand in between."""
     for hand in (False, True):
         assert_equal(lambda kit, optimizer: getattr(kit, name)(optimizer, **options), by_hand=hand)
 
 
 def chain(kit: Any, optimizer: Any) -> list[Any]:
-    """Build three schedules that all change one optimiser's rate."""
+    """Return three schedules of one optimizer."""
     return [
         kit.StepLR(optimizer, step_size=30, gamma=0.5),
         kit.LinearLR(optimizer, start_factor=0.1, total_iters=20),
@@ -174,7 +174,7 @@ def chain(kit: Any, optimizer: Any) -> list[Any]:
 
 
 def in_a_row(kit: Any, optimizer: Any) -> Any:
-    """Build a warm-up, a cosine, powers and halving, one after the other."""
+    """Return a SequentialLR of six schedules."""
     return kit.SequentialLR(
         optimizer,
         [
@@ -193,8 +193,8 @@ def in_a_row(kit: Any, optimizer: Any) -> Any:
 @pytest.mark.parametrize(
     "build", [chain, in_a_row, lambda kit, optimizer: kit.ChainedScheduler(chain(kit, optimizer))]
 )
-def test_schedules_together_equal_pytorchs(build: Build, by_hand: bool) -> None:
-    """Each goes on from the rate of the one before it, or counts its epochs from a milestone."""
+def test_combined_lr_schedulers_equal_pytorch(build: Build, by_hand: bool) -> None:
+    """Schedules of one optimizer, a SequentialLR and a ChainedScheduler."""
     assert_equal(build, by_hand=by_hand)
 
 
@@ -213,8 +213,8 @@ LOSSES = [math.exp(-step / 20) + 0.05 * math.sin(step * step) for step in range(
     ],
 )
 @pytest.mark.parametrize("nan", [False, True])
-def test_reductions_on_a_plateau_equal_pytorchs(options: dict[str, Any], nan: bool) -> None:
-    """On a loss that falls and trembles; a nan is no improvement."""
+def test_reduce_lr_on_plateau_equals_pytorch(options: dict[str, Any], nan: bool) -> None:
+    """On a falling, noisy loss; a nan is not an improvement."""
     found = []
     for kit, leaf in ((optim, Parameter), (torch.optim, torch.tensor)):
         groups = [{"params": [leaf(1.0)]}, {"params": [leaf(1.0)], "lr": 0.02}]
@@ -246,12 +246,12 @@ every_state = pytest.mark.parametrize(("name", "options"), STATES)
 
 
 def ours() -> nn.Sequential:
-    """Build a network of two layers."""
+    """Return a network of two layers."""
     return nn.Sequential(nn.Linear(2, 3, rng=0), nn.Tanh(), nn.Linear(3, 1, rng=1))
 
 
 def theirs(model: nn.Module) -> Any:
-    """Build the same in PyTorch, with its weights."""
+    """Return the same network in PyTorch, with the same weights."""
     layers = [torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1)]
     made = torch.nn.Sequential(*layers).double()
     state = {k: torch.tensor(x, dtype=torch.float64) for k, x in model.state_dict().items()}
@@ -276,8 +276,8 @@ def train(model: Any, optimizer: Any, steps: range) -> list[float]:
 
 
 @every_state
-def test_pytorch_goes_on_where_we_stood(name: str, options: dict[str, Any]) -> None:
-    """After 20 of our steps, 20 of PyTorch's lead where 40 of ours do."""
+def test_torch_state_dict_continues_in_pytorch(name: str, options: dict[str, Any]) -> None:
+    """20 of our steps and 20 of PyTorch's give the same parameters as 40 of ours."""
     model = ours()
     optimizer = getattr(optim, name)(model.parameters(), **options)
     train(model, optimizer, range(20))
@@ -290,8 +290,8 @@ def test_pytorch_goes_on_where_we_stood(name: str, options: dict[str, Any]) -> N
 
 
 @every_state
-def test_we_go_on_where_pytorch_stood(name: str, options: dict[str, Any]) -> None:
-    """After 20 of PyTorch's steps, 20 of ours lead where 40 of its do."""
+def test_load_state_dict_continues_from_pytorch(name: str, options: dict[str, Any]) -> None:
+    """20 of PyTorch's steps and 20 of ours give the same parameters as 40 of PyTorch's."""
     model = ours()
     other = theirs(model)
     torch_optimizer = getattr(torch.optim, name)(other.parameters(), **options)

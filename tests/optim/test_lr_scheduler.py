@@ -1,4 +1,4 @@
-"""Schedules set the rate by the formulas of the manual, and resume where they stood."""
+"""Schedules follow the formulas of PyTorch's manual, and resume from a saved state."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from scalargrad.optim.lr_scheduler import ChainedScheduler, OneCycleLR, Sequenti
 
 
 def sgd(lr: float = 1.0) -> optim.SGD:
-    """Build an optimiser of one parameter."""
+    """Return an optimizer with one parameter."""
     return optim.SGD([Parameter(0.0)], lr=lr)
 
 
 def run(schedule: lr_scheduler.LRScheduler, epochs: int) -> list[float]:
-    """List the rates of a number of epochs."""
+    """Return the rates of a number of epochs."""
     found = []
     for _ in range(epochs):
         found += schedule.get_last_lr()
@@ -32,7 +32,7 @@ def _wave(least: float, k: int, length: int) -> float:
     return least + (1.0 - least) * (1.0 + math.cos(math.pi * k / length)) / 2.0
 
 
-#: Schedules, their options, and the rates of their epochs, from 1, by the formulas of the manual.
+#: Schedule, options, and the rate of each epoch for the base rate 1, by PyTorch's manual.
 FORMULAS: list[tuple[str, dict[str, Any], list[float]]] = [
     ("StepLR", {"step_size": 2, "gamma": 0.5}, [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]),
     ("ConstantLR", {}, [1 / 3] * 5 + [1.0] * 3),
@@ -53,23 +53,25 @@ FORMULAS: list[tuple[str, dict[str, Any], list[float]]] = [
 ]  # fmt: skip
 
 
-def test_rates_by_the_formulas() -> None:
-    """Stepped from the first epoch on, and gone on with from a state."""
-    for name, options, expected in FORMULAS:
-        build = getattr(lr_scheduler, name)
-        schedule = build(sgd(), **options)
-        assert run(schedule, len(expected)) == pytest.approx(expected, abs=1e-14)
-        stopped, resumed = build(sgd(), **options), build(sgd(0.1), **options)
-        run(stopped, 2)
-        resumed.optimizer.load_state_dict(stopped.optimizer.state_dict())
-        resumed.load_state_dict(stopped.state_dict())
-        assert resumed.last_epoch == 2
-        assert run(resumed, len(expected) - 2) == run(build(sgd(), **options), len(expected))[2:]
+@pytest.mark.parametrize(("name", "options", "expected"), FORMULAS)
+def test_lr_scheduler_rates_match_formulas_and_resume(
+    name: str, options: dict[str, Any], expected: list[float]
+) -> None:
+    """Stepped from the first epoch, and resumed from a state after two epochs."""
+    build = getattr(lr_scheduler, name)
+    schedule = build(sgd(), **options)
+    assert run(schedule, len(expected)) == pytest.approx(expected, abs=1e-14)
+    stopped, resumed = build(sgd(), **options), build(sgd(0.1), **options)
+    run(stopped, 2)
+    resumed.optimizer.load_state_dict(stopped.optimizer.state_dict())
+    resumed.load_state_dict(stopped.state_dict())
+    assert resumed.last_epoch == 2
+    assert run(resumed, len(expected) - 2) == run(build(sgd(), **options), len(expected))[2:]
 
 
-#: Options of a plateau, what it is told, and the rates after each, from 1.
+#: Options of ReduceLROnPlateau, the metric of each epoch, and the rate after it, from 1.
 PLATEAUS: list[tuple[dict[str, Any], list[float], list[float]]] = [
-    # the first of equals is the best, the third time is once too often, and counting begins anew
+    # equal is not better: reduced after the second epoch without improvement, then counted from 0
     ({"patience": 1}, [3.0] * 6, [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]),
     ({"patience": 1, "factor": 0.5}, [3.0, 4.0, 2.0, 4.0, 4.0], [1.0] * 4 + [0.5]),
     ({"patience": 0, "factor": 0.5, "min_lr": 0.3}, [3.0] * 4, [1.0, 0.5, 0.3, 0.3]),
@@ -80,39 +82,41 @@ PLATEAUS: list[tuple[dict[str, Any], list[float], list[float]]] = [
     ({"patience": 0, "threshold": 0.1, "mode": "max"}, [10.0, 10.5, 12.0], [1.0, 0.1, 0.1]),
     ({"patience": 0, "threshold": 0.6, "threshold_mode": "abs", "mode": "max"},
      [10.0, 10.5, 11.0], [1.0, 0.1, 0.1]),
-    # better by just the threshold is not better
+    # an improvement by exactly the threshold does not count
     ({"patience": 0, "threshold": 0.5, "threshold_mode": "abs"}, [10.0, 9.5], [1.0, 0.1]),
-    # a nan is never better, from the first on
+    # a nan is never an improvement, not even the first metric
     ({"patience": 1}, [math.nan] * 3, [1.0, 0.1, 0.1]),
-    # less than one part in ten thousand better is not better
+    # an improvement by less than a relative 1e-4 does not count
     ({"patience": 0}, [1.0, 0.9999, 0.99985], [1.0, 0.1, 0.1]),
     ({}, [1.0] + [2.0] * 11, [1.0] * 11 + [0.1]),
 ]  # fmt: skip
 
 
-def test_a_plateau_lowers_the_rate() -> None:
-    """After more than `patience` epochs that were not better, by every option's definition."""
-    for options, told, expected in PLATEAUS:
-        schedule = lr_scheduler.ReduceLROnPlateau(sgd(), **options)
-        found = []
-        for loss in told:
-            schedule.step(loss)
-            found += schedule.get_last_lr()
-        assert found == pytest.approx(expected)
-        assert schedule.last_epoch == schedule.state_dict()["last_epoch"] == len(told)
+@pytest.mark.parametrize(("options", "metrics", "expected"), PLATEAUS)
+def test_reduce_lr_on_plateau_rates(
+    options: dict[str, Any], metrics: list[float], expected: list[float]
+) -> None:
+    """The rate is reduced after more than `patience` epochs without improvement."""
+    schedule = lr_scheduler.ReduceLROnPlateau(sgd(), **options)
+    rates = []
+    for metric in metrics:
+        schedule.step(metric)
+        rates += schedule.get_last_lr()
+    assert rates == pytest.approx(expected)
+    assert schedule.last_epoch == schedule.state_dict()["last_epoch"] == len(metrics)
 
 
 @pytest.mark.parametrize("strategy", ["cos", "linear"])
-def test_one_cycle_is_half_waves_or_lines_between_its_corners(strategy: str) -> None:
-    """From a quarter up to the peak, and down to a hundredth of the start; momentum against it."""
+def test_one_cycle_lr_interpolates_by_cosine_or_line(strategy: str) -> None:
+    """From 1/4 up to the peak, then down to 1/100 of the start; momentum does the opposite."""
     parts = [(4, 0.25, 1.0, 0.9, 0.5), (7, 1.0, 0.0025, 0.5, 0.9)]
     expected = [(0.25, 0.9)]
     for length, *corners in parts:
         for k in range(1, length + 1):
             line = k / length
-            way = line if strategy == "linear" else (1.0 - math.cos(math.pi * line)) / 2.0
+            done = line if strategy == "linear" else (1.0 - math.cos(math.pi * line)) / 2.0
             before, after, strong, weak = corners
-            expected.append((before + (after - before) * way, strong + (weak - strong) * way))
+            expected.append((before + (after - before) * done, strong + (weak - strong) * done))
     optimizer = optim.SGD([Parameter(0.0)], lr=1.0, momentum=0.9)
     schedule = OneCycleLR(
         optimizer, max_lr=1.0, total_steps=12, pct_start=5 / 12, anneal_strategy=strategy,
@@ -125,8 +129,8 @@ def test_one_cycle_is_half_waves_or_lines_between_its_corners(strategy: str) -> 
     assert found == pytest.approx([x for pair in expected for x in pair])
 
 
-def test_one_cycle_moves_adams_first_beta() -> None:
-    """Where there is no momentum; an optimiser that has neither is refused."""
+def test_one_cycle_lr_cycles_first_beta_of_adam() -> None:
+    """If there is no momentum option; an optimizer with neither option is refused."""
     adam = optim.Adam([Parameter(0.0)], betas=(0.8, 0.99))
     schedule = OneCycleLR(adam, 1.0, epochs=2, steps_per_epoch=5)
     assert adam.param_groups[0]["betas"] == (0.95, 0.99)
@@ -138,8 +142,8 @@ def test_one_cycle_moves_adams_first_beta() -> None:
     OneCycleLR(adagrad, 1.0, 10, cycle_momentum=False)
 
 
-def test_one_cycle_has_a_peak_for_each_group_and_ends() -> None:
-    """Both groups reach their own; a step beyond the cycle says so, and nothing has changed."""
+def test_one_cycle_lr_has_a_peak_for_each_group_and_ends() -> None:
+    """Both groups reach their own peak; a step after the end raises and changes nothing."""
     groups = [{"params": [Parameter(0.0)]}, {"params": [Parameter(0.0)]}]
     optimizer = optim.SGD(groups, lr=0.1, momentum=0.9)
     schedule = OneCycleLR(optimizer, [1.0, 3.0], 5, pct_start=0.4, div_factor=10.0)
@@ -153,17 +157,17 @@ def test_one_cycle_has_a_peak_for_each_group_and_ends() -> None:
     assert (schedule.get_last_lr(), schedule.last_epoch) == before
 
 
-# Several together --------------------------------------------------------------------------------
+# Combined schedules ------------------------------------------------------------------------------
 
 
 def sequence(optimizer: Any) -> SequentialLR:
-    """Build a line up, then halving."""
+    """Return a linear warm-up followed by step decay."""
     line = lr_scheduler.LinearLR(optimizer, 0.5, total_iters=2)
     return SequentialLR(optimizer, [line, StepLR(optimizer, 2, gamma=0.5)], milestones=[2])
 
 
 def chain(optimizer: Any) -> ChainedScheduler:
-    """Build the same two, multiplied."""
+    """Return the same two schedules, chained."""
     return ChainedScheduler(
         [lr_scheduler.LinearLR(optimizer, 0.5, total_iters=2), StepLR(optimizer, 2, 0.5)]
     )
@@ -176,8 +180,10 @@ def chain(optimizer: Any) -> ChainedScheduler:
         (chain, [0.5, 0.75, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125, 0.0625]),
     ],
 )
-def test_schedules_in_a_row_and_at_once(build: Callable[[Any], Any], rates: list[float]) -> None:
-    """Each part resumes where it stood, here within the second."""
+def test_sequential_lr_and_chained_scheduler_rates_and_resume(
+    build: Callable[[Any], Any], rates: list[float]
+) -> None:
+    """A run that is resumed within the second part continues exactly."""
     assert run(build(sgd()), 9) == rates
     first, second = build(sgd()), build(sgd())
     run(first, 5)
@@ -186,12 +192,12 @@ def test_schedules_in_a_row_and_at_once(build: Callable[[Any], Any], rates: list
     assert run(second, 4) == rates[5:]
 
 
-# What is refused ---------------------------------------------------------------------------------
+# Errors ------------------------------------------------------------------------------------------
 
 
-def test_options_out_of_range_are_refused() -> None:
-    """By their names, and the optimiser stays as it was."""
-    cases: list[tuple[str, Any, str]] = [
+@pytest.mark.parametrize(
+    ("name", "options", "word"),
+    [
         ("StepLR", {"step_size": 0}, "step_size"),
         ("ConstantLR", {"factor": 1.5}, "factor"),
         ("LinearLR", {"start_factor": -0.5}, "start_factor"),
@@ -205,17 +211,19 @@ def test_options_out_of_range_are_refused() -> None:
         ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "div_factor": 5e-324}, "rate"),
         ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "div_factor": 0.0}, "div_factor"),
         ("ReduceLROnPlateau", {"factor": 1.0}, "factor"),
-    ]
-    for name, options, word in cases:
-        optimizer = sgd()
-        before = optimizer.state_dict()
-        with pytest.raises((OperandError, DomainError), match=word):
-            getattr(lr_scheduler, name)(optimizer, **options)
-        assert optimizer.state_dict() == before
+    ],
+)
+def test_lr_scheduler_refuses_options_out_of_range(name: str, options: Any, word: str) -> None:
+    """The error names the option, and the optimizer is not changed."""
+    optimizer = sgd()
+    before = optimizer.state_dict()
+    with pytest.raises((OperandError, DomainError), match=word):
+        getattr(lr_scheduler, name)(optimizer, **options)
+    assert optimizer.state_dict() == before
 
 
-def test_what_cannot_be_combined_is_refused() -> None:
-    """No schedules, a plateau, other milestones or optimisers, and what is no optimiser at all."""
+def test_sequential_lr_and_chained_scheduler_refuse_other_parts() -> None:
+    """No schedules, a ReduceLROnPlateau, wrong milestones, and other or wrong optimizers."""
     optimizer = sgd()
     parts = [lr_scheduler.ConstantLR(optimizer), lr_scheduler.ConstantLR(optimizer)]
     three = [*parts, parts[0]]
@@ -240,27 +248,27 @@ def test_what_cannot_be_combined_is_refused() -> None:
     lambda one, other: ChainedScheduler([other, one]),
     lambda one, other: SequentialLR(one.optimizer, [other, one], [1]),
 ], ids=["alone", "chained", "in a row"])  # fmt: skip
-def test_a_rate_that_cannot_be_computed_leaves_all_as_it_was(build: Any, factor: Any) -> None:
-    """When a function gives no rate, alone, in a chain or in a sequence."""
+def test_lambda_lr_that_fails_changes_nothing(build: Any, factor: Any) -> None:
+    """If its function returns nan or None, alone, in a chain or in a sequence."""
     optimizer = sgd()
     one = lr_scheduler.LambdaLR(optimizer, lambda epoch: factor if epoch == 2 else 0.5)
     schedule = build(one, StepLR(optimizer, 1))
     before: list[Any] = []
 
-    def go_on() -> None:
+    def run_until_error() -> None:
         for _ in range(4):
             before[:] = [schedule.state_dict(), optimizer.state_dict()]
             schedule.step()
 
     with pytest.raises((OperandError, DomainError, TypeError)):
-        go_on()
+        run_until_error()
     assert [schedule.state_dict(), optimizer.state_dict()] == before
 
 
 @pytest.mark.parametrize("x", ["3", 10**400, 2.5, -1, True, None], ids=str)
 @pytest.mark.parametrize("name", ["last_epoch", "num_bad_epochs", "cooldown_counter"])
-def test_load_state_dict_of_a_schedule_refuses_what_is_not_a_count(name: str, x: Any) -> None:
-    """Nothing is changed then."""
+def test_load_state_dict_of_reduce_lr_on_plateau_refuses_a_wrong_count(name: str, x: Any) -> None:
+    """And nothing is changed."""
     schedule = lr_scheduler.ReduceLROnPlateau(sgd())
     before = schedule.state_dict()
     with pytest.raises(StateError, match=name):
@@ -272,7 +280,7 @@ def test_load_state_dict_of_a_schedule_refuses_what_is_not_a_count(name: str, x:
 def test_load_state_dict_of_reduce_lr_on_plateau_refuses_a_best_that_nothing_improves(
     best: Any,
 ) -> None:
-    """Nothing is less than nan, so that the rate would fall for ever."""
+    """Nothing is less than nan, so the rate would be reduced again and again."""
     schedule = lr_scheduler.ReduceLROnPlateau(sgd())
     before = schedule.state_dict()
     with pytest.raises(StateError):
@@ -281,7 +289,7 @@ def test_load_state_dict_of_reduce_lr_on_plateau_refuses_a_best_that_nothing_imp
 
 
 def test_load_state_dict_of_one_cycle_lr_refuses_an_epoch_beyond_its_cycle() -> None:
-    """The next step would have no rate."""
+    """The next step would be after the end of the cycle."""
     schedule = OneCycleLR(sgd(), max_lr=1.0, total_steps=5, cycle_momentum=False)
     schedule.load_state_dict({"last_epoch": 5})
     with pytest.raises(StateError, match="last_epoch"):
@@ -290,8 +298,8 @@ def test_load_state_dict_of_one_cycle_lr_refuses_an_epoch_beyond_its_cycle() -> 
 
 
 @pytest.mark.parametrize("name", ["ExponentialLR", "StepLR", "MultiStepLR"])
-def test_a_rate_beyond_the_floats_is_a_numerical_error(name: str) -> None:
-    """A factor of 1e300, twice: Python's own error would be an OverflowError."""
+def test_lr_scheduler_rate_that_overflows_is_a_numerical_error(name: str) -> None:
+    """With a factor of 1e300 twice, where Python would raise OverflowError."""
     options: dict[str, dict[str, Any]] = {
         "StepLR": {"step_size": 1},
         "MultiStepLR": {"milestones": [1, 2]},

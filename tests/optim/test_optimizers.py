@@ -1,4 +1,4 @@
-"""Optimisers move parameters by the formulas of their papers, all or none, and can be resumed."""
+"""Optimizers follow the formulas of their papers; steps are atomic, and runs can be resumed."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from scalargrad.errors import (
 )
 from scalargrad.optim import rules
 
-#: Adam's betas, not both one number; with them 1 - βᵗ is 1/2 and 1/4, then 3/4 and 7/16.
+#: Two different betas of Adam; with them 1 - βᵗ is 1/2 and 1/4, then 3/4 and 7/16.
 B: dict[str, Any] = {"betas": (0.5, 0.75), "eps": 1.0}
 R: dict[str, Any] = {"alpha": 0.75, "eps": 1.0}
 V, V2 = sqrt((9 / 4) / (7 / 16)), sqrt(31 / 7)  # roots of Adam's second moments, corrected
 
-#: An optimiser, its options, the gradients of its steps, and where a parameter from 2 ends.
+#: Optimizer, options, the gradient of each step, and the final value of a parameter from 2.
 CASES: list[tuple[str, dict[str, Any], list[float], float]] = [
     ("SGD", {}, [3.0, 1.0], 2.0 - 0.3 - 0.1),
     ("SGD", {"weight_decay": 0.5}, [3.0], 2.0 - 0.1 * 4.0),
@@ -49,9 +49,9 @@ CASES: list[tuple[str, dict[str, Any], list[float], float]] = [
     ("AdamW", {**B, "weight_decay": 0.5}, [3.0, -1.0], 1.825 * 0.95 - 0.1 / 3 / (V2 + 1)),
     ("AdamW", {**B, "weight_decay": 0.0, "amsgrad": True}, [3.0, 0.0], 1.925 - 0.1 / (V + 1)),
     ("AdamW", {**B, "weight_decay": 0.5, "maximize": True}, [3.0], 2.0 * 0.95 + 0.075),
-    # a hundredth of lr is its weight decay if none is given, and lr a thousandth
+    # by default lr is 1e-3 and weight_decay 1e-2
     ("AdamW", {"lr": 1e-3}, [3.0], 2.0 * (1 - 1e-5) - 1e-3),
-    # eps beside the uncorrected root 3/2: lr · √(1/4) / (1/2) · (3/2) / (3/2 + 1)
+    # eps is added to the uncorrected root 3/2: lr · √(1/4) / (1/2) · (3/2) / (3/2 + 1)
     ("SparseAdam", B, [3.0, -1.0],
      1.94 - 0.1 * sqrt(7 / 16) / (3 / 4) * (1 / 4) / (sqrt(31 / 16) + 1)),
     ("SparseAdam", {**B, "maximize": True}, [3.0], 2.06),
@@ -69,17 +69,19 @@ CASES: list[tuple[str, dict[str, Any], list[float], float]] = [
 ]  # fmt: skip
 
 
-def test_an_option_does_what_its_paper_says() -> None:
-    """By hand: a parameter alone, and forty that move at once."""
-    for name, options, slopes, expected in CASES:
-        for many in (1, 40):
-            parameters = [Parameter(2.0) for _ in range(many)]
-            optimizer = getattr(optim, name)(parameters, **{"lr": 0.1, **options})
-            for gradient in slopes:
-                for p in parameters:
-                    p.grad = gradient
-                optimizer.step()
-            assert [p.data for p in parameters] == pytest.approx([expected] * many, rel=1e-9)
+@pytest.mark.parametrize("count", [1, 40])
+@pytest.mark.parametrize(("name", "options", "grads", "expected"), CASES)
+def test_optimizer_options_match_their_papers(
+    name: str, options: dict[str, Any], grads: list[float], expected: float, count: int
+) -> None:
+    """Expected values are by hand; 40 parameters are moved with arrays."""
+    parameters = [Parameter(2.0) for _ in range(count)]
+    optimizer = getattr(optim, name)(parameters, **{"lr": 0.1, **options})
+    for grad in grads:
+        for p in parameters:
+            p.grad = grad
+        optimizer.step()
+    assert [p.data for p in parameters] == pytest.approx([expected] * count, rel=1e-9)
 
 
 KINDS: dict[str, Callable[[Any], optim.Optimizer]] = {
@@ -97,39 +99,41 @@ every_kind = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS.keys())
 
 
 @every_kind
-def test_many_parameters_move_as_each_alone(make: Callable[[Any], optim.Optimizer]) -> None:
-    """Parameters and state equal those of fifty optimisers of one parameter, to the last bit."""
-    together, apart = ([Parameter(math.sin(i)) for i in range(50)] for _ in range(2))
-    optimizer, optimizers = make(together), [make([p]) for p in apart]
+def test_optimizer_step_of_many_parameters_equals_single_steps(
+    make: Callable[[Any], optim.Optimizer],
+) -> None:
+    """Parameters and state equal those of 50 optimizers of one parameter each, bit for bit."""
+    together, single = ([Parameter(math.sin(i)) for i in range(50)] for _ in range(2))
+    optimizer, optimizers = make(together), [make([p]) for p in single]
     for step in range(4):
         for i in range(50):
-            together[i].grad = apart[i].grad = 2.0 * math.cos(7.0 * step + i * i)
+            together[i].grad = single[i].grad = 2.0 * math.cos(7.0 * step + i * i)
         for one in (optimizer, *optimizers):
             one.step()
-    assert [p.data for p in together] == [p.data for p in apart]
+    assert [p.data for p in together] == [p.data for p in single]
     found = [optimizer.state.get(p) for p in together]
-    assert found == [o.state.get(p) for o, p in zip(optimizers, apart, strict=True)]
+    assert found == [o.state.get(p) for o, p in zip(optimizers, single, strict=True)]
 
 
 # The formulas as functions -----------------------------------------------------------------------
 
 
-def test_an_update_can_be_differentiated_by_the_learning_rate() -> None:
+def test_rules_sgd_can_be_differentiated_by_the_learning_rate() -> None:
     """D loss(w - lr·g) / d lr = -g(w)·g(w'): the hypergradient of Baydin et al., 2018."""
     lr, w = Value(0.1), Value(2.0)
     grad = gradients(w * w, w, create_graph=True)
     moved, _ = rules.sgd(w, grad, 0.0, lr=lr)
     assert gradients(moved * moved, lr) == pytest.approx(-4.0 * 2.0 * moved.data, rel=1e-12)
-    assert rules.sgd(3.0, 2.0, 5.0, lr=0.5)[0] == 2.0  # a velocity counts with momentum only
+    assert rules.sgd(3.0, 2.0, 5.0, lr=0.5)[0] == 2.0  # without momentum, the velocity is ignored
     assert rules.adagrad(parameter=2.0, grad=3.0, total=7.0, lr=0.5, eps=1.0) == (1.7, 16.0)
 
 
-# All or nothing ----------------------------------------------------------------------------------
+# Atomic steps ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("many", [3, 40])
-def test_a_gradient_that_is_not_finite_changes_nothing(many: int) -> None:
-    """The first such parameter is named, and no parameter, state or step count moves."""
+def test_optimizer_step_refuses_nonfinite_gradients_and_changes_nothing(many: int) -> None:
+    """The error names the first parameter; parameters, state and step count do not change."""
     named = [Parameter(1.0, f"w{i}") for i in range(many)]
     optimizer = optim.Adam(named)
     for step in range(2):
@@ -145,8 +149,8 @@ def test_a_gradient_that_is_not_finite_changes_nothing(many: int) -> None:
 
 
 @pytest.mark.parametrize("many", [2, 50])
-def test_a_step_that_would_overflow_changes_nothing(many: int) -> None:
-    """The new value is looked at before anything is written; what only adds up to inf moves."""
+def test_optimizer_step_refuses_overflow_and_changes_nothing(many: int) -> None:
+    """New values are checked before they are written; large gradients alone are not refused."""
     named = [Parameter(1.0, f"w{i}") for i in range(many)]
     for p in named:
         p.grad = 1e308
@@ -158,7 +162,7 @@ def test_a_step_that_would_overflow_changes_nothing(many: int) -> None:
     optimizer = optim.Adagrad(named, eps=0.0)
     for p in named:
         p.grad = 0.0
-    with pytest.raises(NumericalError, match="w0"):  # 0/0, which PyTorch writes down as nan
+    with pytest.raises(NumericalError, match="w0"):  # 0/0, where PyTorch sets the parameter to nan
         optimizer.step()
 
 
@@ -197,8 +201,8 @@ def test_step_warns_where_the_loss_reads_no_parameter() -> None:
 
 
 @pytest.mark.parametrize("many", [4, 50])
-def test_gradients_of_other_kinds_count_as_their_numbers(many: int) -> None:
-    """NumPy's numbers, an int, True; a gradient of None is passed over, even by momentum."""
+def test_optimizer_step_accepts_gradients_of_other_types_and_none(many: int) -> None:
+    """NumPy numbers, an int, True; a gradient of None is skipped, even with momentum."""
     parameters = [Parameter(1.0) for _ in range(many + 1)]
     others: list[Any] = [np.float32(0.5), 2, True, np.array(4.0)]
     for p, grad in zip(parameters, others, strict=False):
@@ -212,8 +216,8 @@ def test_gradients_of_other_kinds_count_as_their_numbers(many: int) -> None:
 
 
 @pytest.mark.parametrize("many", [3, 40])
-def test_ctrl_c_during_a_step_leaves_all_old_or_all_new(many: int) -> None:
-    """Whichever line of the optimiser it arrives at, no parameter is left behind the others."""
+def test_optimizer_step_is_atomic_under_ctrl_c(many: int) -> None:
+    """At whichever line of the optimizer it arrives, all parameters are old or all are new."""
     optimizer = optim.SGD([Parameter(1.0) for _ in range(many)], lr=0.5)
     [group] = optimizer.param_groups
     found, line, is_under_way = set[tuple[float, ...]](), 0, True
@@ -227,8 +231,8 @@ def test_ctrl_c_during_a_step_leaves_all_old_or_all_new(many: int) -> None:
     assert found == {(1.0,) * many, (0.5,) * many}
 
 
-def test_a_rule_of_ones_own_takes_numbers() -> None:
-    """A rule that asks questions of numbers moves them one by one, however many there are."""
+def test_optimizer_rule_of_a_user_receives_numbers() -> None:
+    """A rule that branches on numbers is called for each parameter, even for many parameters."""
 
     def by_sign(p: float, grad: float, velocity: float, *, lr: float) -> tuple[float, float]:
         return (p - lr if grad > 0.0 else p + lr), velocity
@@ -244,11 +248,11 @@ def test_a_rule_of_ones_own_takes_numbers() -> None:
     assert [p.data for p in parameters] == [0.5, -0.5] * 25
 
 
-# Which parameters --------------------------------------------------------------------------------
+# Parameter groups --------------------------------------------------------------------------------
 
 
-def test_groups_have_options_of_their_own() -> None:
-    """A dict gives a group; others can be added later, and begin at step 0."""
+def test_add_param_group_and_options_of_groups() -> None:
+    """A dict defines a group; groups that are added later start at step 0."""
     a, b, c = Parameter(1.0), Parameter(1.0), Parameter(1.0)
     optimizer = optim.SGD([{"params": [a]}, {"params": b, "lr": 0.5}], lr=0.1)
     a.grad = b.grad = 0.0
@@ -264,8 +268,8 @@ def test_groups_have_options_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("name", ["SGD", "SparseAdam", "Adagrad"])
-def test_a_step_over_a_vocabulary_moves_the_words_present(name: str) -> None:
-    """Three words give gradient to 30 of 20,032 parameters, and to the dense rest."""
+def test_active_parameters_of_a_sparse_step(name: str) -> None:
+    """With three words, 30 of the 20,000 weights of the first layer have gradients."""
     net = nn.Sequential(nn.Linear(2_000, 10, rng=0), nn.ReLU(), nn.Linear(10, 2, rng=1))
     first: Any = net[0]
     optimizer = getattr(optim, name)(net.parameters(), lr=0.1)
@@ -280,8 +284,8 @@ def test_a_step_over_a_vocabulary_moves_the_words_present(name: str) -> None:
     assert moved == {5, 77, 1_999}
 
 
-def test_only_the_parameters_given_are_moved() -> None:
-    """Two optimisers share a table: each moves and clears its own."""
+def test_optimizers_that_share_an_embedding_move_their_own_rows() -> None:
+    """Each optimizer updates and zeroes the gradients of its own parameters."""
     table = nn.Embedding(2, 1, rng=0)
     first = optim.SGD(list(table.weight[0]), lr=1.0)
     (table(0)[0] + table(1)[0]).backward()
@@ -293,8 +297,8 @@ def test_only_the_parameters_given_are_moved() -> None:
     assert [row[0].grad for row in table.weight] == [0.0, 1.0]
 
 
-def test_a_closure_is_run_and_its_loss_returned() -> None:
-    """As PyTorch's step(closure)."""
+def test_optimizer_step_runs_closure_and_returns_its_loss() -> None:
+    """Like step(closure) in PyTorch."""
     w = Parameter(3.0)
     optimizer = optim.SGD([w], lr=0.25)
 
@@ -313,8 +317,8 @@ def test_a_closure_is_run_and_its_loss_returned() -> None:
 
 
 @every_kind
-def test_a_run_resumes_to_the_last_bit(make: Callable[[Any], optim.Optimizer]) -> None:
-    """Weights and optimiser through JSON and back, in the middle of a run over sparse input."""
+def test_load_state_dict_resumes_to_the_last_bit(make: Callable[[Any], optim.Optimizer]) -> None:
+    """Weights and optimizer are saved as JSON in the middle of a run with sparse inputs."""
 
     def model() -> nn.Sequential:
         return nn.Sequential(nn.Linear(6, 3, rng=0), nn.Tanh(), nn.Linear(3, 1, rng=1))
@@ -340,8 +344,8 @@ def test_a_run_resumes_to_the_last_bit(make: Callable[[Any], optim.Optimizer]) -
     assert second.state_dict() == whole.state_dict()
 
 
-def test_the_state_is_arranged_as_in_pytorch() -> None:
-    """By the number of the parameter, then by name; in memory, by the parameter itself."""
+def test_optimizer_state_dict_has_pytorch_layout() -> None:
+    """`state_dict` maps parameter indices to states by name; `state` maps parameters to them."""
     w, other = Parameter(1.0), Parameter(2.0)
     optimizer = optim.SGD([w, other], lr=0.1, momentum=0.5)
     assert optimizer.state == {}
@@ -356,13 +360,13 @@ def test_the_state_is_arranged_as_in_pytorch() -> None:
 
 
 def saved(**options: Any) -> dict[str, Any]:
-    """Return a group of one parameter as SGD saves it, with some options exchanged."""
+    """Return a group of one parameter as SGD saves it, with some options replaced."""
     (group,) = optim.SGD([Parameter(1.0)], lr=0.1).state_dict()["param_groups"]
     return {**group, "step": 1, **options}
 
 
-def test_a_state_that_does_not_fit_changes_nothing() -> None:
-    """Other parameters or rules, and options out of range; what is damaged is in test_fuzz."""
+def test_load_state_dict_refuses_other_states_and_changes_nothing() -> None:
+    """Other parameters or rules, and options out of range; test_fuzz has damaged states."""
     states: list[Any] = [{7: {"momentum_buffer": 0.0}}, {0: {"momentum_buffer": math.nan}},
                          {0: {"exp_avg": 0.0}}]  # fmt: skip
     options: list[tuple[str, Any]] = [
@@ -389,7 +393,7 @@ def stepped(name: str) -> optim.Optimizer:
     return optimizer
 
 
-#: Every optimizer, and each state of its rule that cannot be negative, being a mean of squares.
+#: Every optimizer with the name of its state that is a mean of squares, so never negative.
 SQUARES = [("Adam", "exp_avg_sq"), ("AdamW", "exp_avg_sq"), ("SparseAdam", "exp_avg_sq"),
            ("RMSprop", "square_avg"), ("Adagrad", "sum")]  # fmt: skip
 
@@ -400,7 +404,7 @@ SQUARES = [("Adam", "exp_avg_sq"), ("AdamW", "exp_avg_sq"), ("SparseAdam", "exp_
 def test_load_state_dict_refuses_a_step_that_is_not_a_count(
     name: str, step: Any, per_tensor: bool
 ) -> None:
-    """Ours is of a group, PyTorch's of a tensor; text that float() reads is not a number."""
+    """Our step count is in the group, PyTorch's in each tensor; text is not a number."""
     optimizer = stepped(name)
     before = optimizer.state_dict()
     state = optimizer.state_dict()
@@ -419,7 +423,7 @@ def test_load_state_dict_refuses_a_step_that_is_not_a_count(
 def test_load_state_dict_refuses_a_mean_of_squares_out_of_range(
     name: str, square: str, x: Any
 ) -> None:
-    """Its root is taken at the next step."""
+    """The next step takes its square root."""
     optimizer = stepped(name)
     before = optimizer.state_dict()
     state = optimizer.state_dict()
@@ -431,7 +435,7 @@ def test_load_state_dict_refuses_a_mean_of_squares_out_of_range(
 
 @pytest.mark.parametrize("kind", [set, frozenset])
 def test_optimizer_refuses_a_set_of_parameters(kind: Any) -> None:
-    """States are saved by position, and a set has another order in each process."""
+    """States are saved by position, and the order of a set differs between processes."""
     parameters = [Parameter(float(i)) for i in range(9)]
     for params in (kind(parameters), [{"params": kind(parameters)}]):
         with pytest.raises(OperandError, match="give a list"):
@@ -444,8 +448,8 @@ def test_optimizer_refuses_a_set_of_parameters(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("lr", [np.float32(0.1), np.array(0.1), True], ids=repr)
-def test_a_rate_of_another_kind_leaves_parameters_floats(lr: Any) -> None:
-    """Given or assigned, it counts as the float that it is: no digit of a parameter is lost."""
+def test_lr_of_other_types_leaves_parameters_floats(lr: Any) -> None:
+    """It is converted to float, in the constructor and when assigned, so no digit is lost."""
     results = []
     for rate in (lr, float(lr)):
         given, assigned = Parameter(1.0 / 3.0), Parameter(1.0 / 3.0)
@@ -461,8 +465,8 @@ def test_a_rate_of_another_kind_leaves_parameters_floats(lr: Any) -> None:
 
 
 @pytest.mark.parametrize("lr", ["0.1", None, [0.1], Value(0.1), -0.1, math.nan, 10**400])
-def test_a_rate_that_is_no_number_is_refused(lr: Any) -> None:
-    """Where it is given, and at the step where it was assigned; nothing has moved then."""
+def test_lr_out_of_range_is_refused(lr: Any) -> None:
+    """In the constructor, or at the next step if it was assigned; nothing is changed."""
     with pytest.raises((OperandError, DomainError), match="lr"):
         optim.SGD([Parameter(1.0)], lr=lr)
     w = Parameter(1.0)
@@ -478,7 +482,7 @@ def test_a_rate_that_is_no_number_is_refused(lr: Any) -> None:
 
 
 def parameters(*grads: float) -> list[Parameter]:
-    """Build parameters with these gradients."""
+    """Return parameters with these gradients."""
     found = [Parameter(0.0) for _ in grads]
     for parameter, grad in zip(found, grads, strict=True):
         parameter.grad = grad
@@ -486,8 +490,10 @@ def parameters(*grads: float) -> list[Parameter]:
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=5), st.floats(0.01, 1e3))
-def test_the_direction_stays_and_the_length_is_limited(grads: list[float], limit: float) -> None:
-    """The length before is returned."""
+def test_clip_grad_norm_keeps_the_direction_and_limits_the_length(
+    grads: list[float], limit: float
+) -> None:
+    """The norm before scaling is returned."""
     found = parameters(*grads)
     norm = optim.clip_grad_norm_(found, limit)
     assert norm == pytest.approx(math.sqrt(math.fsum(g * g for g in grads)))
@@ -495,9 +501,9 @@ def test_the_direction_stays_and_the_length_is_limited(grads: list[float], limit
     assert [p.grad for p in found] == pytest.approx([factor * g for g in grads])
 
 
-def test_norms_at_the_edges() -> None:
-    """The Euclidean norm and the largest gradient; an infinite limit only measures."""
-    cases: list[tuple[tuple[float, ...], float, float]] = [
+@pytest.mark.parametrize(
+    ("grads", "norm_type", "norm"),
+    [
         ((), 2.0, 0.0),
         ((0.0, 0.0), math.inf, 0.0),
         ((3.0, -4.0), math.inf, 4.0),
@@ -507,18 +513,22 @@ def test_norms_at_the_edges() -> None:
         ((math.nan, 1.0), math.inf, math.nan),
         ((1.5e308, 1.5e308), 2.0, math.inf),
         ((5e-324, 0.0), math.inf, 5e-324),
-    ]
-    for grads, p, norm in cases:
-        found = parameters(*grads)
-        measured = optim.clip_grad_norm_(found, math.inf, p, error_if_nonfinite=False)
-        assert measured == pytest.approx(norm, rel=1e-14, abs=0.0, nan_ok=True)
-        if math.isfinite(norm):
-            assert tuple(p.grad for p in found) == grads
-        else:
-            again = parameters(*grads)
-            with pytest.raises(NumericalError):
-                optim.clip_grad_norm_(again, 1.0, p)
-            assert [x.grad for x in again] == pytest.approx(list(grads), nan_ok=True)
+    ],
+)
+def test_clip_grad_norm_at_extreme_gradients(
+    grads: tuple[float, ...], norm_type: float, norm: float
+) -> None:
+    """The Euclidean norm and the maximum norm; with an infinite limit, nothing is scaled."""
+    members = parameters(*grads)
+    result = optim.clip_grad_norm_(members, math.inf, norm_type, error_if_nonfinite=False)
+    assert result == pytest.approx(norm, rel=1e-14, abs=0.0, nan_ok=True)
+    if math.isfinite(norm):
+        assert tuple(p.grad for p in members) == grads
+    else:
+        again = parameters(*grads)
+        with pytest.raises(NumericalError):
+            optim.clip_grad_norm_(again, 1.0, norm_type)
+        assert [x.grad for x in again] == pytest.approx(list(grads), nan_ok=True)
 
 
 # Line search -------------------------------------------------------------------------------------
@@ -534,10 +544,10 @@ def test_norms_at_the_edges() -> None:
         (1.5, {"factor": 0.1}, 0.15),
     ],
 )
-def test_the_rate_is_lowered_until_the_loss_falls_enough(
+def test_backtracking_line_search_lowers_lr_by_armijo(
     lr: float, options: dict[str, Any], rate: float
 ) -> None:
-    """Gradient descent from 3 on w², by Armijo's condition; the loss after the step is returned."""
+    """Gradient descent from 3 on w² with Armijo's condition; returns the loss after the step."""
     w = Parameter(3.0)
     optimizer = optim.SGD([w], lr=lr)
     found = optim.backtracking_line_search(optimizer, lambda: w * w, **options)
@@ -546,8 +556,8 @@ def test_the_rate_is_lowered_until_the_loss_falls_enough(
     assert found == pytest.approx(w.data**2)
 
 
-def test_at_a_minimum_nothing_is_changed() -> None:
-    """No rate lowers the loss, so parameter, rate, state and step count stay."""
+def test_backtracking_line_search_at_a_minimum_changes_nothing() -> None:
+    """No rate reduces the loss; parameter, rate, state and step count do not change."""
     w = Parameter(0.0)
     optimizer = optim.SGD([w], lr=0.25, momentum=0.5)
     assert optim.backtracking_line_search(optimizer, lambda: w * w + 1.0) == 1.0
@@ -555,7 +565,7 @@ def test_at_a_minimum_nothing_is_changed() -> None:
     assert optimizer.param_groups[0]["step"] == 0
 
 
-def test_steps_out_of_the_domain_and_beyond_the_floats_count_as_failures() -> None:
+def test_backtracking_line_search_rejects_undefined_and_overflowing_steps() -> None:
     """From 2 a step of 16 on w - ln w would leave the domain of the logarithm."""
     w, far = Parameter(2.0), Parameter(1e200)
     loss = optim.backtracking_line_search(optim.SGD([w], lr=16.0), lambda: w - log(w))
@@ -566,8 +576,8 @@ def test_steps_out_of_the_domain_and_beyond_the_floats_count_as_failures() -> No
     assert found < 1e200
 
 
-def test_a_rule_with_memory_is_taken_back_whole() -> None:
-    """Adam's failed trials leave no trace: one step at the rate found gives the same."""
+def test_backtracking_line_search_restores_adam_state() -> None:
+    """Failed trials do not change Adam's state: a single step at the final rate is the same."""
     found, direct = Parameter(3.0), Parameter(3.0)
     optimizer = optim.Adam([found], lr=64.0)
     optim.backtracking_line_search(optimizer, lambda: found * found)
@@ -578,8 +588,8 @@ def test_a_rule_with_memory_is_taken_back_whole() -> None:
     assert list(optimizer.state.values()) == list(twin.state.values())
 
 
-def test_options_of_a_search_out_of_range_are_refused() -> None:
-    """A factor of 1 would search for ever."""
+def test_backtracking_line_search_refuses_options_out_of_range() -> None:
+    """With a factor of 1, the search would not end."""
     w = Parameter(1.0)
     for name in ("factor", "sufficient_decrease"):
         for odd in (1.0, -0.1):

@@ -1,6 +1,6 @@
-"""States are laid out for PyTorch tensor by tensor, and read back from there.
+"""States are converted to PyTorch's layout, one entry for each tensor, and back.
 
-NumPy's arrays stand in for tensors; that PyTorch itself goes on is said in test_against_torch.
+NumPy arrays are used in place of tensors; test_against_torch uses PyTorch itself.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from scalargrad import Parameter, StateError, nn, optim
 
 
 @pytest.fixture(autouse=True)
-def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let arrays be tensors."""
+def fake_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace the module torch by NumPy arrays."""
     tensors = SimpleNamespace(tensor=np.array, float64=np.float64)
     monkeypatch.setitem(sys.modules, "torch", tensors)
 
 
 def network() -> nn.Sequential:
-    """Build tensors of the shapes (3, 2), (3,), (1, 3) and (1,)."""
+    """Return a network with tensors of the shapes (3, 2), (3,), (1, 3) and (1,)."""
     return nn.Sequential(nn.Linear(2, 3, rng=0), nn.Tanh(), nn.Linear(3, 1, rng=1))
 
 
@@ -45,8 +45,8 @@ OPTIMIZERS: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("name", "options"), OPTIMIZERS)
-def test_a_state_by_tensors_is_read_back(name: str, options: dict[str, Any]) -> None:
-    """From groups with rates of their own, into an optimiser that has not taken a step."""
+def test_torch_state_dict_is_loaded_by_load_state_dict(name: str, options: dict[str, Any]) -> None:
+    """With two groups of different rates, into an optimizer that has not taken a step."""
     models = network(), network()
     both = [
         getattr(optim, name)(
@@ -70,8 +70,8 @@ def test_a_state_by_tensors_is_read_back(name: str, options: dict[str, Any]) -> 
     assert second == first
 
 
-def test_groups_of_parts_of_tensors_are_refused() -> None:
-    """A tensor cut in two, in another order, or of another model."""
+def test_torch_state_dict_refuses_groups_of_partial_tensors() -> None:
+    """Part of a tensor, tensors in another order, or of another model."""
     model = network()
     numbers = model.parameters()
     for wrong in (numbers[:4], numbers[1:6], numbers[1::-1] + numbers[2:6], network().parameters()):
@@ -80,8 +80,8 @@ def test_groups_of_parts_of_tensors_are_refused() -> None:
 
 
 @pytest.mark.parametrize("count", [math.nan, math.inf, -1.0, 1e300, "x", None])
-def test_a_state_by_tensors_is_checked(count: Any) -> None:
-    """Counts that are none, means that are lacking, and other sizes: nothing is changed."""
+def test_load_state_dict_refuses_damaged_torch_states(count: Any) -> None:
+    """Invalid step counts, missing means and other sizes are errors that change nothing."""
     model, larger = network(), nn.Sequential(nn.Linear(4, 3, rng=0), nn.Linear(3, 1, rng=0))
     ours, theirs = optim.Adam(model.parameters()), optim.Adam(larger.parameters())
     step(model, ours)
@@ -96,8 +96,8 @@ def test_a_state_by_tensors_is_checked(count: Any) -> None:
     assert ours.state_dict() == before
 
 
-def test_numbers_without_a_gradient_so_far_begin_at_zero() -> None:
-    """PyTorch has moved the outer two of three parameters of one number each."""
+def test_load_state_dict_of_torch_state_without_some_tensors() -> None:
+    """PyTorch has moved the first and the last of three tensors; the state of the other is 0."""
     moved = {"step": np.array(3.0), "exp_avg": np.array(0.5), "exp_avg_sq": np.array(0.25)}
     options = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "amsgrad": False}
     group = {"lr": 0.1, "params": [0, 1, 2], "maximize": False, **options}
@@ -110,8 +110,8 @@ def test_numbers_without_a_gradient_so_far_begin_at_zero() -> None:
     assert optimizer.param_groups[0]["step"] == 0
 
 
-def test_a_group_without_a_state_leaves_the_rows_of_the_next_alone() -> None:
-    """PyTorch has none for tensors whose gradient was None, such as those of a frozen layer."""
+def test_load_state_dict_of_torch_state_without_some_groups() -> None:
+    """PyTorch has no state for tensors whose gradient was None, such as those of a frozen layer."""
     model = network()
     groups = [{"params": model[0].parameters()}, {"params": model[2].parameters()}]
     optimizer = optim.SGD(groups, lr=0.1, momentum=0.9)

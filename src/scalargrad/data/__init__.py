@@ -1,4 +1,4 @@
-"""Data to learn from: points in the plane, handwritten digits, reviews, names and click logs."""
+"""Data sets: points in the plane, handwritten digits, reviews, names and click logs."""
 
 from __future__ import annotations
 

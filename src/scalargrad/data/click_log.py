@@ -1,9 +1,9 @@
-"""A synthetic click log, drawn from a known model, and its categories as numbers.
+"""A synthetic click log, sampled from a known model, and encodings of its categorical features.
 
-The model has what a wide and deep recommender is built to learn: exceptions that can only be
-memorised, pair by pair; combinations of features; and tastes that generalise to pairs never
-shown. Users, items and pairs are drawn when they are asked for, each from a seed of its own, so
-that a world of a million users takes no memory.
+The model has the structure that wide and deep recommenders are designed to learn: exceptions for
+single pairs, which can only be memorized; combinations of features; and tastes, which generalize
+to unseen pairs. Users, items and pairs are generated on demand, each from its own seed, so a
+million users take no memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from scalargrad.table.validation import flag, fraction, instance, listed, number
 
 __all__ = ["ClickModel", "Impression", "Vocabulary", "crossed"]
 
-#: Countries, each with the language that most of its users speak in this model.
+#: The language that most users of a country speak in this model.
 _SPOKEN_IN = {
     "Brazil": "Portuguese",
     "Germany": "German",
@@ -38,24 +38,25 @@ LANGUAGES = ("English", "German", "Hindi", "Japanese", "Portuguese")
 DEVICES = ("desktop", "phone", "tablet", "television")
 TOPICS = ("cooking", "games", "music", "news", "science", "sport")
 
-_ATTEMPTS = 1000
+#: Maximum number of attempts to draw a pair that is unseen, or one that is not.
+_MAX_ATTEMPTS = 1000
 
 
 class Impression(NamedTuple):
-    """One item shown to one user, and what was known of both at the time.
+    """One display of an item to a user, with the features of both and the context.
 
     Attributes
     ----------
     user, item : int
-        Their numbers, from 0.
+        The index of the user and of the item, from 0.
     country, language : str
-        Those of the user.
+        Country and language of the user.
     device, hour, weekday : str, int, int
         The context: the kind of device, the hour from 0 to 23, the weekday from 0 (Monday) to 6.
     history : float
-        The share of the user's last 20 impressions that were clicked, in [0, 1].
+        Fraction of the user's last 20 impressions that were clicked, in [0, 1].
     topic, spoken : str
-        What the item is about, and its language.
+        Topic and language of the item.
     """
 
     user: int
@@ -72,7 +73,7 @@ class Impression(NamedTuple):
 
 @dataclass(frozen=True)
 class User:
-    """A user: the attributes that a recommender sees, and hidden tastes and eagerness."""
+    """A user: the features visible to a recommender, and the hidden tastes and eagerness."""
 
     country: str
     language: str
@@ -83,7 +84,7 @@ class User:
 
 @dataclass(frozen=True)
 class Item:
-    """An item: the attributes that a recommender sees, and hidden traits."""
+    """An item: the features visible to a recommender, and the hidden traits."""
 
     topic: str
     spoken: str
@@ -92,30 +93,33 @@ class Item:
 
 @dataclass(frozen=True)
 class ClickModel:
-    """P(click) = σ(bias + exception + language + device × topic + hour + eagerness + taste).
+    """A click model, P(click) = σ(bias + exception + language + device × topic + hour + …).
+
+    The remaining terms are the eagerness of the user and the product of tastes and traits.
 
     Parameters
     ----------
     users, items : int
-        How many there are; each is drawn when it is asked for.
+        Number of users and of items, which are generated on demand.
     bias : float
         Log-odds of a click for a neutral impression.
     latent : int
-        Length of the vectors of tastes and traits, whose entries are normal with standard
-        deviation 1.2.
+        Length of the vectors of tastes and traits; the entries are normally distributed with
+        standard deviation 1.2.
     exceptional, unseen : float
-        Shares in [0, 1). Of all pairs, a log never shows the share `unseen`; of the others,
-        `exceptional` is the share with a weight of their own, +3 or -3.
+        Fractions in [0, 1). `unseen` is the fraction of all pairs that never occur in a log;
+        `exceptional` is the fraction of the others that have an individual weight, +3 or -3.
     popularity : float
-        How unevenly a log is spread: the first u users have a share (u/users)^(1/popularity) of it,
-        and items likewise. 1 is evenly; the larger, the fewer users and items dominate.
+        Skew of the log: the first u users have the fraction (u/users)^(1/popularity) of all
+        impressions, and likewise for items. With 1 they are uniform; with larger values, few users
+        and items dominate.
     seed : int
         Equal seeds give equal models.
 
     Raises
     ------
     OperandError
-        If there are no users or items.
+        If `users` or `items` is 0.
     DomainError
         If another option is out of its range.
 
@@ -151,7 +155,7 @@ class ClickModel:
         whole(self.seed, "seed")
 
     def user(self, number: int) -> User:
-        """Return a user, the same at every call."""
+        """Return the user with an index, the same at every call."""
         rng = self._rng("user", whole(number, "number"))
         country = rng.choice(COUNTRIES)
         language = rng.choice(LANGUAGES) if rng.random() < 0.2 else _SPOKEN_IN[country]
@@ -162,43 +166,43 @@ class ClickModel:
         return User(country, language, history, tastes, eagerness)
 
     def item(self, number: int) -> Item:
-        """Return an item, the same at every call."""
+        """Return the item with an index, the same at every call."""
         rng = self._rng("item", whole(number, "number"))
         traits = tuple(rng.gauss(0, 1.2) for _ in range(self.latent))
         return Item(rng.choice(TOPICS), rng.choice(LANGUAGES), traits)
 
     def exception(self, user: int, item: int) -> float:
-        """Return the weight of a pair, in log-odds: +3, -3, or 0 for most and for unseen pairs."""
+        """Return the weight of a pair in log-odds: +3 or -3 for exceptional pairs, else 0."""
         if self.is_unseen(user, item):
             return 0.0
         rng = self._rng("exception", user, item)
         return rng.choice((-3.0, 3.0)) if rng.random() < self.exceptional else 0.0
 
     def is_unseen(self, user: int, item: int) -> bool:
-        """Return whether logs leave this pair out."""
+        """Return True if this pair never occurs in a log."""
         return self.unseen > 0.0 and self._rng("unseen", user, item).random() < self.unseen
 
     def impression(self, user: int, item: int, device: str, hour: int, weekday: int) -> Impression:
-        """Return the features known when an item is shown to a user in a context."""
-        who, what = self.user(user), self.item(item)
-        known = (user, item, who.country, who.language, device, hour, weekday, who.history)
-        return Impression(*known, what.topic, what.spoken)
+        """Return the features of an item shown to a user in a context."""
+        u, i = self.user(user), self.item(item)
+        context = device, hour, weekday
+        return Impression(user, item, u.country, u.language, *context, u.history, i.topic, i.spoken)
 
     def log_odds(self, shown: Impression) -> float:
         """Return the true log-odds of a click, in nats."""
-        instance(shown, "shown", Impression, "an Impression, as log() has them")
-        who, what = self.user(shown.user), self.item(shown.item)
-        liking = self._rng("device × topic", shown.device, shown.topic).gauss(0, 0.7)
+        instance(shown, "shown", Impression, "an Impression, such as those of log()")
+        user, item = self.user(shown.user), self.item(shown.item)
+        device_topic = self._rng("device × topic", shown.device, shown.topic).gauss(0, 0.7)
         evening = 0.4 * math.cos(math.tau * (shown.hour - 21) / 24) + 0.2 * (shown.weekday > 4)
         return math.fsum(
             (
                 self.bias,
                 self.exception(shown.user, shown.item),
                 0.8 if shown.language == shown.spoken else -0.4,
-                liking,
+                device_topic,
                 evening,
-                who.eagerness,
-                math.fsum(a * b for a, b in zip(who.tastes, what.traits, strict=True)),
+                user.eagerness,
+                math.fsum(a * b for a, b in zip(user.tastes, item.traits, strict=True)),
             )
         )
 
@@ -207,7 +211,7 @@ class ClickModel:
         return sigmoid(self.log_odds(shown))
 
     def log(self, n: int, seed: int = 0, unseen: bool = False) -> Dataset[Impression, int]:
-        """Draw n impressions and whether each was clicked.
+        """Return n random impressions and whether each was clicked.
 
         Parameters
         ----------
@@ -216,61 +220,66 @@ class ClickModel:
         seed : int
             Equal seeds give equal logs.
         unseen : bool
-            Draw only from the pairs that logs leave out.
+            Draw only from the pairs that otherwise never occur in a log.
 
         Returns
         -------
         Dataset
-            n impressions, and n targets: 1 clicked, 0 not.
+            n impressions, and n targets: 1 clicked, 0 not clicked.
 
         Raises
         ------
         OperandError
-            If no such pairs are found, because too few, or too many, are unseen.
+            If no pair is found, because `ClickModel.unseen` is too small or too large.
         """
         n, unseen = size(n, "n"), flag(unseen, "unseen")
         rng = random.Random(whole(seed, "seed"))
-        shown = [self._draw(rng, unseen) for _ in range(n)]
-        return Dataset(shown, [int(rng.random() < self.probability(x)) for x in shown])
+        impressions = [self._draw(rng, unseen) for _ in range(n)]
+        clicks = [int(rng.random() < self.probability(x)) for x in impressions]
+        return Dataset(impressions, clicks)
 
     def _draw(self, rng: random.Random, unseen: bool) -> Impression:
-        for _ in range(_ATTEMPTS):
+        for _ in range(_MAX_ATTEMPTS):
             user = int(self.users * rng.random() ** self.popularity)
             item = int(self.items * rng.random() ** self.popularity)
             if self.is_unseen(user, item) == unseen:
                 context = rng.choice(DEVICES), rng.randrange(24), rng.randrange(7)
                 return self.impression(user, item, *context)
         raise OperandError(
-            f"of {self.users} users × {self.items} items no pair was found that is "
-            f"{'' if unseen else 'not '}unseen: `unseen` is {self.unseen}; 0.2 leaves both kinds"
+            f"{'no unseen' if unseen else 'no seen'} pair found among {self.users} users × "
+            f"{self.items} items with unseen={self.unseen}; with unseen=0.2 there are both"
         )
 
     def log_loss(self, impressions: Iterable[Impression], clicks: Iterable[int]) -> float:
-        """Return the mean log loss of the true probabilities, in nats: no model can expect less."""
-        given = listed(impressions, "impressions", "Impressions")
-        clicked = [number(x, "a click", 0, 1) for x in listed(clicks, "clicks", "0 and 1")]
-        return float(binary_cross_entropy([self.probability(x) for x in given], clicked))
+        """Return the mean log loss of the true probabilities, in nats.
 
-    def _rng(self, *what: object) -> random.Random:
-        """Return the generator of one user, item, pair or combination."""
+        It is the minimum of the expected log loss over all models.
+        """
+        rows = listed(impressions, "impressions", "Impressions")
+        clicked = [number(x, "a click", 0, 1) for x in listed(clicks, "clicks", "0 and 1")]
+        return float(binary_cross_entropy([self.probability(x) for x in rows], clicked))
+
+    def _rng(self, *key: object) -> random.Random:
+        """Return the random generator of a user, an item, a pair or a combination."""
         try:
-            return random.Random(f"{self.seed} {' '.join(map(str, what))}")
+            return random.Random(f"{self.seed} {' '.join(map(str, key))}")
         except (UnicodeEncodeError, ValueError, RecursionError):
             raise OperandError(
-                f"{shown(what)} cannot be written as text; give the numbers of a user and an item"
+                f"{shown(key)} cannot be written as text; give the numbers of a user and an item"
             ) from None
 
 
-# Categories: a row of a table for each value, a hash bucket for each cross ------------------------
+# Categorical features: an index for each value, a hash bucket for each combination ----------------
 
 
 class Vocabulary:
-    """Known values, each with a row of its own; row 0 is for all others.
+    """A mapping from values to rows of an embedding; unknown values have row 0.
 
     Parameters
     ----------
     values : iterable of hashable
-        Such as the users of a log. Memory grows with these, not with all that exist.
+        The known values, such as the users of a log. Memory is proportional to their number, not
+        to the number of all users.
 
     Examples
     --------
@@ -282,12 +291,12 @@ class Vocabulary:
     __slots__ = ("_rows",)
 
     def __init__(self, values: Iterable[Hashable]) -> None:
-        given = [_hashable(value) for value in listed(values, "values", "names or numbers")]
-        self._rows = {value: row for row, value in enumerate(dict.fromkeys(given), 1)}
+        known = [_check_hashable(value) for value in listed(values, "values", "names or numbers")]
+        self._rows = {value: row for row, value in enumerate(dict.fromkeys(known), 1)}
 
     def row(self, value: Hashable) -> int:
-        """Return the row of a value, 0 if it has none."""
-        return self._rows.get(_hashable(value), 0)
+        """Return the row of a value, or 0 if it is unknown."""
+        return self._rows.get(_check_hashable(value), 0)
 
     def __len__(self) -> int:
         return len(self._rows) + 1
@@ -296,7 +305,7 @@ class Vocabulary:
         return f"Vocabulary of {len(self._rows)} values"
 
 
-def _hashable(value: Any) -> Any:
+def _check_hashable(value: Any) -> Any:
     try:
         hash(value)
     except TypeError:
@@ -307,14 +316,14 @@ def _hashable(value: Any) -> Any:
 
 
 def crossed(*values: object, buckets: int) -> int:
-    """Return the bucket of a combination of values, such as a user and an item.
+    """Return the hash bucket of a combination of values, such as a user and an item.
 
     Parameters
     ----------
     *values
         The values to combine; they are hashed as text.
     buckets : int
-        Number of buckets, which bounds the memory however many combinations there are.
+        Number of buckets, which bounds the memory for any number of combinations.
 
     Returns
     -------
@@ -337,5 +346,5 @@ def crossed(*values: object, buckets: int) -> int:
     992
     """
     buckets = whole(buckets, "buckets", 1)
-    written = "\x1f".join(map(str, values))
-    return zlib.crc32(text(written, "what is crossed").encode()) % buckets
+    combined = "\x1f".join(map(str, values))
+    return zlib.crc32(text(combined, "the combination of values").encode()) % buckets

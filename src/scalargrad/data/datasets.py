@@ -1,6 +1,6 @@
-"""Data sets: points in the plane and a curve, drawn by a seed, and handwritten digits.
+"""Data sets: random points in the plane, a sine curve, and handwritten digits.
 
-The classes are numbered from 0. A loss that wants -1 and 1 is given ``2 * y - 1``.
+Classes are numbered from 0. For a loss that takes -1 and 1, pass ``2 * y - 1``.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Dataset(NamedTuple, Generic[X, Y]):
     Attributes
     ----------
     inputs : list of length n
-        One input per example, most often a list of floats.
+        The input of each example, usually a list of floats.
     targets : list of length n
-        One target per example: a class (int) or a number (float).
+        The target of each example: a class (int) or a number (float).
 
     Examples
     --------
@@ -40,12 +40,14 @@ class Dataset(NamedTuple, Generic[X, Y]):
 
 
 class Split(NamedTuple, Generic[X, Y]):
-    """A data set with a fixed split into examples to train on and examples held out.
+    """A data set with a fixed split into training and test examples.
 
     Attributes
     ----------
-    train, held_out : Dataset
-        With no example in common.
+    train : Dataset
+        The training examples.
+    held_out : Dataset
+        The other examples, for validation or tests.
     """
 
     train: Dataset[X, Y]
@@ -53,7 +55,7 @@ class Split(NamedTuple, Generic[X, Y]):
 
 
 def split_every(inputs: list[X], targets: list[Y], period: int) -> Split[X, Y]:
-    """Hold out every `period`-th example, starting with the first.
+    """Split examples: every `period`-th, starting with the first, is held out.
 
     Examples
     --------
@@ -61,8 +63,8 @@ def split_every(inputs: list[X], targets: list[Y], period: int) -> Split[X, Y]:
     Dataset(inputs=['a', 'd'], targets=[0, 3])
     """
 
-    def subset(held: bool) -> Dataset[X, Y]:
-        rows = [i for i in range(len(inputs)) if (i % period == 0) == held]
+    def subset(is_held_out: bool) -> Dataset[X, Y]:
+        rows = [i for i in range(len(inputs)) if (i % period == 0) == is_held_out]
         return Dataset([inputs[i] for i in rows], [targets[i] for i in rows])
 
     return Split(subset(False), subset(True))
@@ -84,7 +86,7 @@ def sklearn_datasets() -> Any:
 Points = Dataset[list[float], int]
 
 
-#: The largest seed that NumPy and scikit-learn take.
+#: Maximum seed of NumPy and scikit-learn.
 _LARGEST_SEED = 2**32 - 1
 
 
@@ -93,14 +95,14 @@ def _points(inputs: Any, targets: Any) -> Points:
 
 
 def moons(n: int = 100, noise: float = 0.1, seed: int = 0) -> Points:
-    """Make two interleaving half circles.
+    """Return points on two interleaving half circles.
 
     Parameters
     ----------
     n : int
         Number of points, half of them in each class.
     noise : float
-        Standard deviation of the normal noise added to each coordinate; the circles' radius is 1.
+        Standard deviation of the normal noise added to each coordinate; the circles have radius 1.
     seed : int
         Equal seeds give equal points.
 
@@ -140,7 +142,7 @@ def moons(n: int = 100, noise: float = 0.1, seed: int = 0) -> Points:
 
 
 def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, seed: int = 0) -> Points:
-    """Make a circle inside a larger one.
+    """Return points on two concentric circles.
 
     Parameters
     ----------
@@ -149,7 +151,7 @@ def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, seed: int = 
     noise : float
         Standard deviation of the normal noise added to each coordinate.
     factor : float
-        Radius of the inner circle, in [0, 1); the outer has 1.
+        Radius of the inner circle, in [0, 1); the outer circle has radius 1.
     seed : int
         Equal seeds give equal points.
 
@@ -163,7 +165,7 @@ def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, seed: int = 
     OperandError
         If `n` is under 1.
     MissingPackageError
-        If scikit-learn, whose ``make_circles`` this is, is not installed.
+        If scikit-learn is not installed; its ``make_circles`` computes the points.
 
     Examples
     --------
@@ -178,16 +180,16 @@ def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, seed: int = 
 
 
 def blobs(n: int = 100, classes: int = 3, spread: float = 1.0, seed: int = 0) -> Points:
-    """Make one round cloud of points per class, about centres drawn from [-10, 10]².
+    """Return a normally distributed cluster of points for each class, centered in [-10, 10]².
 
     Parameters
     ----------
     n : int
-        Number of points, shared evenly among the classes.
+        Number of points, divided evenly among the classes.
     classes : int
-        Number of clouds.
+        Number of clusters.
     spread : float
-        Standard deviation of each coordinate about its centre.
+        Standard deviation of each coordinate within a cluster.
     seed : int
         Equal seeds give equal points.
 
@@ -201,7 +203,7 @@ def blobs(n: int = 100, classes: int = 3, spread: float = 1.0, seed: int = 0) ->
     OperandError
         If `n` or `classes` is under 1.
     MissingPackageError
-        If scikit-learn, whose ``make_blobs`` this is, is not installed.
+        If scikit-learn is not installed; its ``make_blobs`` computes the points.
 
     Examples
     --------
@@ -217,16 +219,16 @@ def blobs(n: int = 100, classes: int = 3, spread: float = 1.0, seed: int = 0) ->
 def spirals(
     n: int = 100, classes: int = 2, turns: float = 1.0, noise: float = 0.02, seed: int = 0
 ) -> Points:
-    """Make spiral arms wound into each other, one per class.
+    """Return points on interleaved spiral arms, one for each class.
 
     Parameters
     ----------
     n : int
-        Number of points, dealt to the classes in turn.
+        Number of points; point i is in class i mod classes.
     classes : int
         Number of arms.
     turns : float
-        How often an arm winds about the origin, in full turns.
+        Number of full rotations of an arm about the origin.
     noise : float
         Standard deviation of the normal noise added to each coordinate; arms end at radius 1.
     seed : int
@@ -248,7 +250,7 @@ def spirals(
 
     References
     ----------
-    Lang and Witbrock, Learning to tell two spirals apart, 1988, whose task this is.
+    Lang and Witbrock, Learning to tell two spirals apart, 1988, who introduced the task.
 
     Examples
     --------
@@ -271,12 +273,12 @@ def spirals(
 
 
 def xor(n: int = 4, noise: float = 0.0, seed: int = 0) -> Points:
-    """Make exclusive or: class 1 where exactly one of two bits is set.
+    """Return the exclusive or: two bits, and class 1 if exactly one of them is set.
 
     Parameters
     ----------
     n : int
-        Number of points; the four corners (0, 0), (0, 1), (1, 0), (1, 1) come in turn.
+        Number of points; the corners (0, 0), (0, 1), (1, 0), (1, 1) are repeated in this order.
     noise : float
         Standard deviation of the normal noise added to each coordinate.
     seed : int
@@ -305,7 +307,7 @@ def xor(n: int = 4, noise: float = 0.0, seed: int = 0) -> Points:
 
 
 def sine(n: int = 2000, noise: float = 0.0, seed: int = 0) -> Dataset[list[float], float]:
-    """Sample y = sin x at n points spread evenly over [-π, π], both ends included.
+    """Return y = sin x at n evenly spaced points in [-π, π], both ends included.
 
     Parameters
     ----------
@@ -338,8 +340,8 @@ def sine(n: int = 2000, noise: float = 0.0, seed: int = 0) -> Dataset[list[float
     return Dataset([[x] for x in xs], [math.sin(x) + rng.gauss(0, noise) for x in xs])
 
 
-#: The most pixels along a side: with more, the digits would not fit into memory.
-_LARGEST = 256
+#: Maximum number of pixels along a side; larger images would not fit into memory.
+_MAX_PIXELS = 256
 
 
 def digits(size: int = 8) -> Split[list[float], int]:
@@ -348,14 +350,14 @@ def digits(size: int = 8) -> Split[list[float], int]:
     Parameters
     ----------
     size : int
-        Pixels along a side. The images have 8 × 8 pixels; for any other size, such as MNIST's 28,
-        they are interpolated linearly.
+        Number of pixels along a side. The original images have 8 × 8 pixels; for other sizes, such
+        as MNIST's 28, they are interpolated linearly.
 
     Returns
     -------
     Split
-        1,437 digits to train on and 360 held out. An input is the size² pixels of an image, row
-        by row, from 0 (paper) to 1 (ink); its target is the digit, 0 to 9.
+        1,437 training examples and 360 held out. An input is the size² pixels of an image, row by
+        row, from 0 (paper) to 1 (ink); the target is the digit, 0 to 9.
 
     Raises
     ------
@@ -374,17 +376,17 @@ def digits(size: int = 8) -> Split[list[float], int]:
     >>> len(train.inputs), len(held_out.inputs), len(train.inputs[0])
     (1437, 360, 64)
     """
-    whole(size, "size", 2, _LARGEST)
+    whole(size, "size", 2, _MAX_PIXELS)
     images = sklearn_datasets().load_digits()
-    pixels = images.data / 16.0 if size == 8 else _enlarged(images.images / 16.0, size)
+    pixels = images.data / 16.0 if size == 8 else _resize(images.images / 16.0, size)
     return split_every(pixels.tolist(), images.target.tolist(), 5)
 
 
-def _enlarged(images: Any, size: int) -> Any:
-    """Interpolate square images linearly, along rows and along columns; corners stay corners."""
+def _resize(images: Any, size: int) -> Any:
+    """Interpolate square images bilinearly; the corner pixels keep their values."""
     import numpy as np
 
     old = images.shape[1]
-    place = np.linspace(0, old - 1, size)
-    weights = np.maximum(0.0, 1.0 - abs(place[:, None] - np.arange(old)))
+    coordinates = np.linspace(0, old - 1, size)
+    weights = np.maximum(0.0, 1.0 - abs(coordinates[:, None] - np.arange(old)))
     return np.einsum("ri,nij,cj->nrc", weights, images, weights).reshape(len(images), size**2)

@@ -1,4 +1,4 @@
-"""Texts: names, and reviews with the bags of words that stand for them."""
+"""Text data: names, reviews, and their representation as bags of words."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ KINDS = ("country", "capital", "element")
 
 
 def names(kind: Kind | None = None) -> list[str]:
-    """List the names of 195 countries, their capitals, and 118 chemical elements.
+    """Return the names of 195 countries, their capitals, and 118 chemical elements.
 
     Parameters
     ----------
     kind : {"country", "capital", "element"}, optional
-        By default names of every kind.
+        The kind of names to return; default: all of them.
 
     Returns
     -------
@@ -34,11 +34,11 @@ def names(kind: Kind | None = None) -> list[str]:
     Raises
     ------
     DomainError
-        If there is no such kind.
+        If `kind` is another string.
 
     Notes
     -----
-    The data file states where its entries come from and which choices it makes.
+    The sources of the names, and how they were selected, are documented in the data file.
 
     Examples
     --------
@@ -48,16 +48,17 @@ def names(kind: Kind | None = None) -> list[str]:
     rows = _rows("facts.tsv")
     countries, capitals = zip(*[row[1:] for row in rows if row[0] == "country"], strict=True)
     elements = [name for kind, name, _ in rows if kind == "element"]
-    found = dict(zip(KINDS, (countries, capitals, elements), strict=True))
+    by_kind = dict(zip(KINDS, (countries, capitals, elements), strict=True))
     kinds = KINDS if kind is None else (choice(kind, "kind", KINDS),)
-    return [name for x in kinds for name in found[x]]
+    return [name for x in kinds for name in by_kind[x]]
 
 
+#: Names of the classes of reviews, by their number.
 LABELS = ("negative", "positive")
 
 
 def sentiment() -> Split[str, int]:
-    """Load 208 short reviews written for this package, half of each kind, a fifth held out.
+    """Load 208 short reviews, half of them positive; a fifth is held out.
 
     Returns
     -------
@@ -66,8 +67,9 @@ def sentiment() -> Split[str, int]:
 
     Notes
     -----
-    Reviews come in pairs on one subject, one for and one against, and a pair is never torn
-    apart by the split: what is held out is about subjects not trained on.
+    The reviews were written for this package, in pairs of a positive and a negative one about the
+    same subject. The split keeps pairs together, so the reviews held out are about other subjects
+    than the training examples.
 
     Examples
     --------
@@ -82,13 +84,14 @@ def sentiment() -> Split[str, int]:
 
 
 def hotel_reviews() -> Dataset[str, int]:
-    """Return five reviews of a hotel, of the five kinds on which UCSB's lecture shows sentiment.
+    """Return five hotel reviews, like those in UCSB's lecture on sentiment analysis.
 
     Returns
     -------
     Dataset
-        Positive with a complaint that is negated; negative, listing what was missing; enthusiastic
-        in one line; negative with one good point; calm and positive.
+        A positive review with a negated complaint, a negative one that lists deficiencies, an
+        enthusiastic one of a single line, a negative one with one good point, and a calm positive
+        one.
 
     Examples
     --------
@@ -99,7 +102,7 @@ def hotel_reviews() -> Dataset[str, int]:
 
 
 def _rows(name: str) -> list[list[str]]:
-    """Return the rows of a table beside this file, without its comments and its head."""
+    """Return the rows of a TSV file of this package, without comments and the header line."""
     text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
     return [line.split("\t") for line in text.splitlines() if not line.startswith("#")][1:]
 
@@ -110,7 +113,7 @@ def _reviews(rows: Iterable[list[str]]) -> Dataset[str, int]:
 
 
 def words(text: str) -> list[str]:
-    """Split a text into its words, in lower case and without punctuation.
+    """Split a text into words, in lower case and without punctuation.
 
     Examples
     --------
@@ -122,7 +125,7 @@ def words(text: str) -> list[str]:
 
 
 def bag_of_words(text: str, size: int = 10_000) -> dict[int, float]:
-    """Count the words of a text as a sparse vector of length `size`.
+    """Return the word counts of a text as a sparse vector of length `size`.
 
     Parameters
     ----------
@@ -134,7 +137,7 @@ def bag_of_words(text: str, size: int = 10_000) -> dict[int, float]:
     Returns
     -------
     dict from int to float
-        The entries that are not 0: position of a word, in [0, size), to how often it occurs.
+        The nonzero entries: maps the index of a word, in [0, size), to its number of occurrences.
 
     Raises
     ------
@@ -143,9 +146,9 @@ def bag_of_words(text: str, size: int = 10_000) -> dict[int, float]:
 
     Notes
     -----
-    A word's position is its CRC-32 modulo `size`, the same in every run and on every machine,
-    so no list of words is kept and a word never seen has a position too. Two words may
-    share one: among 700 words and 10,000 positions some 24 pairs do.
+    The index of a word is its CRC-32 modulo `size`, the same in every run and on every machine. No
+    vocabulary is needed, and new words have an index too. Two words may have the same index: of 700
+    words and 10,000 indices, about 24 pairs collide.
 
     References
     ----------
@@ -159,6 +162,6 @@ def bag_of_words(text: str, size: int = 10_000) -> dict[int, float]:
     size = whole(size, "size", 1)
     counts: dict[int, float] = {}
     for word in words(text):
-        position = zlib.crc32(word.encode()) % size
-        counts[position] = counts.get(position, 0.0) + 1.0
+        index = zlib.crc32(word.encode()) % size
+        counts[index] = counts.get(index, 0.0) + 1.0
     return counts

@@ -39,7 +39,7 @@ from scalargrad.compiler.nests.printer import print_llvm
 from scalargrad.compiler.passes.kinds import ADJOINT, LOSS, has_lanes
 from scalargrad.compiler.passes.program import Program, Writer
 from scalargrad.errors import OperandError, StateError, TraceError
-from scalargrad.nn.sparse import Table
+from scalargrad.nn.sparse import ParameterMatrix
 from scalargrad.ops import eq, ne, sum
 from scalargrad.system.files import file_path, write_atomically
 from scalargrad.system.short_repr import shortened, shown
@@ -172,7 +172,7 @@ def _parts(x: Any, has_fields: Callable[[type], bool]) -> list[tuple[str, Any]] 
     """Return the entries of a container, each with its place; None for anything else."""
     if isinstance(x, dict):
         return [(f"[{key!r}]", y) for key, y in x.items()]
-    if isinstance(x, list | tuple) and not isinstance(x, Table):
+    if isinstance(x, list | tuple) and not isinstance(x, ParameterMatrix):
         return [(f"[{k}]", y) for k, y in enumerate(x)]
     if has_fields(type(x)):
         return [(f".{field}", y) for field, y in attributes(x).items()]

@@ -1,4 +1,4 @@
-"""Losses, regularisers and metrics, by PyTorch's names and definitions."""
+"""Losses, regularization penalties and metrics, with PyTorch's names and definitions."""
 
 from __future__ import annotations
 

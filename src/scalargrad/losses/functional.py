@@ -1,4 +1,4 @@
-"""Losses as functions, of regression and of classification; penalties on large weights; metrics."""
+"""Loss functions for regression and classification, penalties on weights, and metrics."""
 
 from __future__ import annotations
 
@@ -58,32 +58,32 @@ __all__ = [
 Reduction: TypeAlias = Literal["mean", "sum", "none"]
 
 
-def reduced(losses: Sequence[Scalar], reduction: Reduction, name: str) -> Any:
-    """Return the mean or the sum of the losses, one node; of a single loss, itself.
+def reduce_losses(losses: Sequence[Scalar], reduction: Reduction, name: str) -> Any:
+    """Return the mean or the sum of losses, as one node, or a single loss itself.
 
     Examples
     --------
-    >>> reduced([1.0, 3.0], "mean", "an example")
+    >>> reduce_losses([1.0, 3.0], "mean", "an example")
     2.0
     """
-    if reduction_of(reduction, name) == "none":
+    if check_reduction(reduction, name) == "none":
         raise OperandError(f"{name}: reduction is 'none'; use 'mean' or 'sum'")
     if not losses:
-        raise OperandError(f"{name} of no numbers is undefined: give at least one")
+        raise OperandError(f"{name} of an empty input is undefined; give at least one number")
     if len(losses) == 1:
         return losses[0]
     return (mean if reduction == "mean" else sum)(losses)
 
 
-def reduction_of(given: Any, name: str) -> str:
-    """Return the reduction of losses.
+def check_reduction(reduction: Any, name: str) -> str:
+    """Return `reduction` if it is valid.
 
     Raises
     ------
     DomainError
-        If it is none of the three ways.
+        If it is not "mean", "sum" or "none".
     """
-    return choice(given, f"{name}: reduction", ("mean", "sum", "none"))
+    return choice(reduction, f"{name}: reduction", ("mean", "sum", "none"))
 
 
 def elementwise(
@@ -95,33 +95,34 @@ def elementwise(
     *,
     weight: Any = None,
 ) -> Any:
-    """Apply `loss` to every number of `input` and the one of `target` in the same place.
+    """Apply `loss` to every number of `input` and the corresponding number of `target`.
 
-    A column of numbers and a plain list of as many agree: [[1.0], [2.0]] and [1.0, 2.0].
+    A column and a flat list of the same length match: [[1.0], [2.0]] and [1.0, 2.0].
     """
-    way = reduction_of(reduction, name)
+    check_reduction(reduction, name)
     numbers, rebuild = flatten(input, f"the input of {name}")
-    wanted, _ = flatten(target, f"the target of {name}")
-    if shape(input) != shape(target) and not _agree(input, target):
+    targets, _ = flatten(target, f"the target of {name}")
+    shapes = describe_shape(input), describe_shape(target)
+    if shapes[0] != shapes[1] and not _is_column_and_list(input, target):
         raise OperandError(
-            f"{name}: the input is {shape(input)}, the target {shape(target)}; give one target "
-            "for each number, nested alike"
+            f"{name}: the input is {shapes[0]}, the target {shapes[1]}; they must have the same "
+            "shape"
         )
     if _has_names(input):
-        wanted = flatten_like(target, input, f"the target of {name}", "the input")
+        targets = flatten_like(target, input, f"the target of {name}", "the input")
     numbers = [as_operand(x, f"{name}: a number of the input") for x in numbers]
-    wanted = [as_operand(t, f"{name}: a target") for t in wanted]
-    losses = [loss(x, t) for x, t in zip(numbers, wanted, strict=True)]
+    targets = [as_operand(t, f"{name}: a target") for t in targets]
+    losses = [loss(x, t) for x, t in zip(numbers, targets, strict=True)]
     if weight is not None:
-        pairs = zip(spread(weight, input, f"{name}: weight"), losses, strict=True)
+        pairs = zip(broadcast_weight(weight, input, f"{name}: weight"), losses, strict=True)
         losses = [x if is_real(w) and w == 1.0 else x * w for w, x in pairs]
-    if way == "none":
+    if reduction == "none":
         return rebuild(iter(losses))
-    return reduced(losses, reduction, name)
+    return reduce_losses(losses, reduction, name)
 
 
 def as_operand(x: Any, where: str) -> Any:
-    """Return a Value as it is, and a real number of any type as a float.
+    """Return a Value unchanged, and a real number of any type as a float.
 
     Examples
     --------
@@ -131,76 +132,78 @@ def as_operand(x: Any, where: str) -> Any:
     return x if type(x) is float or isinstance(x, Value) else as_float(x, where)
 
 
-def has_entries(x: Any) -> bool:
-    """Return whether `x` holds several numbers; an array without axes is one, and has no length.
+def is_sequence(x: Any) -> bool:
+    """Return True if `x` has a length; an array with 0 dimensions is a number and has none.
 
     Examples
     --------
-    >>> has_entries([1.0]), has_entries(1.0)
+    >>> is_sequence([1.0]), is_sequence(1.0)
     (True, False)
     """
     return hasattr(x, "__len__") and getattr(x, "ndim", 1) != 0
 
 
 def _has_names(x: Any) -> bool:
-    """Return whether numbers have names, to find those of the target by."""
+    """Return True if there is a dict in `x`; targets are then matched by key."""
     return isinstance(x, dict) or (isinstance(x, list | tuple) and any(map(_has_names, x)))
 
 
-def _agree(input: Any, target: Any) -> bool:
-    """Return whether one argument is a column and the other a flat list of as many numbers."""
-    if not all(has_entries(x) and not isinstance(x, dict) for x in (input, target)):
+def _is_column_and_list(input: Any, target: Any) -> bool:
+    """Return True if one argument is a column and the other a flat list of the same length."""
+    if not all(is_sequence(x) and not isinstance(x, dict) for x in (input, target)):
         return False
     n = len(input)
-    return {shape(input), shape(target)} == {f"{n} numbers", f"{n} × 1 numbers"}
+    return {describe_shape(input), describe_shape(target)} == {f"{n} numbers", f"{n} × 1 numbers"}
 
 
-def spread(weight: Any, input: Any, name: str) -> list[Any]:
-    """Return a weight for every number of `input`, as PyTorch broadcasts it.
+def broadcast_weight(weight: Any, input: Any, name: str) -> list[Any]:
+    """Return a weight for every number of `input`, broadcast as in PyTorch.
 
     Parameters
     ----------
-    weight : scalar, list nested as `input`, or list as long as its rows
+    weight : scalar, list of the shape of `input`, or list of the length of its rows
+        The weight.
     input : nested lists of numbers
+        The numbers to be weighted.
     name : str
-        What the weight is called in messages.
+        Name of the weight in messages.
 
     Raises
     ------
     OperandError
-        If it has another length.
+        If the weight has another shape.
 
     Examples
     --------
-    >>> spread([1.0, 2.0], [[0.0, 0.0], [0.0, 0.0]], "weight")
+    >>> broadcast_weight([1.0, 2.0], [[0.0, 0.0], [0.0, 0.0]], "weight")
     [1.0, 2.0, 1.0, 2.0]
     """
     numbers, _ = flatten(input, "the input")
-    found, _ = flatten(weight, name)
-    weights = [scalar(w, name, finite=False) for w in found]
-    if is_class(weight) or shape(weight) == shape(input):
-        return weights * (len(numbers) if is_class(weight) else 1)
+    entries, _ = flatten(weight, name)
+    weights = [scalar(w, name, finite=False) for w in entries]
+    if is_number(weight) or describe_shape(weight) == describe_shape(input):
+        return weights * (len(numbers) if is_number(weight) else 1)
     row = f"{len(weights)} numbers"
-    shapes = {shape(part) for part in input} if has_entries(input) else set()
-    if shape(weight) != row or shapes != {row}:
+    shapes = {describe_shape(part) for part in input} if is_sequence(input) else set()
+    if describe_shape(weight) != row or shapes != {row}:
         raise OperandError(
-            f"{name} is {shape(weight)}, the input {shape(input)}; give one number, one for each "
-            "of the input's, or one for each column"
+            f"{name} is {describe_shape(weight)}, the input {describe_shape(input)}; give one "
+            "number, one for each number of the input, or one for each column"
         )
     return weights * (len(numbers) // len(weights))
 
 
-def shape(tree: Any) -> str:
-    """Describe how numbers are nested, for comparison and for messages.
+def describe_shape(tree: Any) -> str:
+    """Return the shape of nested numbers as text, for comparisons and messages.
 
     Examples
     --------
-    >>> shape([[1.0, 2.0], [3.0, 4.0]]), shape(1.0)
+    >>> describe_shape([[1.0, 2.0], [3.0, 4.0]]), describe_shape(1.0)
     ('2 × 2 numbers', 'one number')
     """
     if isinstance(tree, Value) or is_real(tree):
         return "one number"
-    parts = [shape(part) for part in (tree.values() if isinstance(tree, dict) else tree)]
+    parts = [describe_shape(part) for part in (tree.values() if isinstance(tree, dict) else tree)]
     if not parts:
         return "empty"
     if len(set(parts)) > 1:
@@ -208,95 +211,99 @@ def shape(tree: Any) -> str:
     return f"{len(parts)} numbers" if parts[0] == "one number" else f"{len(parts)} × {parts[0]}"
 
 
-def is_class(target: Any) -> bool:
-    """Return whether `target` is one number; it is a Value in a function being compiled."""
+def is_number(target: Any) -> bool:
+    """Return True if `target` is a single number; while a function is traced, it is a Value."""
     return is_real(target) or isinstance(target, Value)
 
 
-def class_index(target: Any, classes: int, name: str) -> Any:
-    """Return `target` as a class in 0 … classes - 1, or say what is wrong with it.
+def check_class(target: Any, classes: int, name: str) -> Any:
+    """Return `target` as a class in 0 … classes - 1, or raise an error.
 
-    A Value, as every argument of a function being compiled is, stays one. There, one that names no
-    class is divided by 0, so that the call is made eagerly and raises the error.
+    While a function is traced, the target is a Value. It is then divided by 1 if it is a class,
+    and by 0 if it is not: at a division by 0, compiled code falls back to an eager call, which
+    raises the error.
     """
     if recorder() is not None and isinstance(target, Value):
         return target / (ge(target, 0.0) * lt(target, classes) * eq(floor(target), target))
-    if not is_class(target) or not eq(floor(target), target):
-        given = target.data if isinstance(target, Value) else target
-        raise OperandError(f"{name}: a target is {shown(given)}; classes are whole numbers")
+    if not is_number(target) or not eq(floor(target), target):
+        number = target.data if isinstance(target, Value) else target
+        raise OperandError(f"{name}: a target is {shown(number)}; a class must be a whole number")
     if not ge(target, 0.0) * lt(target, classes):
-        given = target.data if isinstance(target, Value) else target
+        number = target.data if isinstance(target, Value) else target
         raise DomainError(
-            f"{name}: a target is class {given:.0f}; classes are counted from 0 to {classes - 1}, "
-            "one for each score"
+            f"{name}: a target is class {number:.0f}; with {classes} scores, the classes are "
+            f"0 … {classes - 1}"
         )
     return target if isinstance(target, Value) else int(target)
 
 
-def examples(input: Any, target: Any, name: str) -> Iterator[tuple[list[Any], Any]]:
-    """Yield each example's scores with its target, from a batch."""
+def pair_examples(input: Any, target: Any, name: str) -> Iterator[tuple[list[Any], Any]]:
+    """Return pairs of the scores and the target of each example in a batch."""
     scores = [listed(x, f"{name}: an example", "scores") for x in input]
-    wanted = listed(target, f"{name}: target", "targets")
-    if len(scores) != len(wanted):
+    targets = listed(target, f"{name}: target", "targets")
+    if len(scores) != len(targets):
         raise OperandError(
-            f"{name}: {len(scores)} examples but {len(wanted)} targets; give one for each"
+            f"{name}: {len(scores)} examples but {len(targets)} targets; give one target for each "
+            "example"
         )
     lengths = sorted({len(x) for x in scores})
     if len(lengths) > 1:
-        raise OperandError(f"{name}: examples have {lengths} scores; give one for each class")
+        raise OperandError(
+            f"{name}: examples have {lengths} scores; every example needs one score for each class"
+        )
     if lengths == [0]:
         raise OperandError(f"{name}: the examples have no scores; give one for each class")
     pairs = zip(
-        [[as_operand(x, f"{name}: a score") for x in row] for row in scores], wanted, strict=True
+        [[as_operand(x, f"{name}: a score") for x in row] for row in scores], targets, strict=True
     )
-    return ((x, t[0] if len(x) > 1 and _is_one(t) else t) for x, t in pairs)
+    return ((x, t[0] if len(x) > 1 and _is_single(t) else t) for x, t in pairs)
 
 
-def _is_one(target: Any) -> bool:
-    """Return whether a target is an entry of a column of classes."""
+def _is_single(target: Any) -> bool:
+    """Return True if a target is a list of one class, as in a column of classes."""
     return isinstance(target, list | tuple) and len(target) == 1
 
 
 def is_batch(input: Any) -> bool:
-    """Return whether `input` holds lists of scores and not the scores of one example."""
+    """Return True if `input` is a list of examples, not the scores of a single example."""
     try:
         first = None if isinstance(input, str | dict) else input[0]
     except (TypeError, IndexError, KeyError):
         first = None
     if first is None:
-        raise OperandError(f"scores are given as a list, not as {shown(input)}")
-    return has_entries(first)
+        raise OperandError(f"scores must be a list, not {shown(input)}")
+    return is_sequence(first)
 
 
 # The losses ---------------------------------------------------------------------------------------
 
 
 def mse_loss(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
-    """Compute the squared error, (x - t)², averaged over all numbers.
+    """Compute the squared error, (x - t)², averaged over all numbers by default.
 
     Parameters
     ----------
-    input, target : scalars, or equally nested lists of them
-        Predictions and what they should be, in one unit.
+    input, target : scalars, or nested lists of the same shape
+        Predictions and targets, in the same unit.
     reduction : {"mean", "sum", "none"}
-        Average, add up, or return one loss for each number.
+        Return the mean, the sum, or one loss for each number.
 
     Returns
     -------
     scalar, or nested lists for "none"
-        In the unit squared.
+        In the unit of the numbers, squared.
 
     Raises
     ------
     OperandError
-        If the two are not nested alike, or are empty; a column may go with a plain list.
+        If `input` and `target` differ in shape, or are empty. A column may match a flat list.
 
     Notes
     -----
-    PyTorch's definition, as UNC's, without the ½ that cancels the 2 of the derivative: Toronto's
-    ½(x - t)², and 1/(2N) Σ (x - t)² over N examples, are half of it. Of vectors, as in PyTorch,
-    it is the mean over all N·D numbers; Hosseini's (1/N) Σ ‖e‖² divides the sum by N alone.
-    The empirical risk of a model is the mean of its losses.
+    This is the definition of PyTorch and of UNC's lecture, without the ½ that cancels the 2 of the
+    derivative. Toronto's ½(x - t)², and its mean 1/(2N) Σ (x - t)² over N examples, are half of it.
+    For N vectors of length D, it is the mean over all N·D numbers, as in PyTorch; Hosseini's
+    (1/N) Σ ‖e‖² divides the sum by N only. The empirical risk of a model is the mean of its losses.
 
     Examples
     --------
@@ -314,14 +321,14 @@ def mse_loss(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
 
 
 def l1_loss(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
-    """Compute the absolute error, |x - t|, averaged over all numbers.
+    """Compute the absolute error, |x - t|, averaged over all numbers by default.
 
-    Parameters, result and errors as for `mse_loss`; the result is in the unit of the numbers.
+    Parameters, result and errors are those of `mse_loss`; the result is in the unit of the numbers.
 
     Notes
     -----
-    Kink at x = t, where the slope is taken as 0. PyTorch's definition; where a lecture writes
-    ½|x - t|, half of this is meant.
+    At the kink x = t, the derivative is 0 by convention. This is PyTorch's definition; a lecture's
+    ½|x - t| is half of it.
 
     Examples
     --------
@@ -338,29 +345,29 @@ def huber_loss(input: Any, target: Any, reduction: Reduction = "mean", delta: fl
 
     Parameters
     ----------
-    input, target : scalars, or equally nested lists of them
-        Predictions and what they should be, in one unit.
+    input, target : scalars, or nested lists of the same shape
+        Predictions and targets, in the same unit.
     reduction : {"mean", "sum", "none"}
-        Average, add up, or return one loss for each number.
+        Return the mean, the sum, or one loss for each number.
     delta : float
-        Where the parabola turns into a line, in the unit of the numbers; positive.
+        The error at which the parabola becomes a line, in the unit of the numbers; positive.
 
     Returns
     -------
     scalar, or nested lists for "none"
-        In the unit squared.
+        In the unit of the numbers, squared.
 
     Raises
     ------
     OperandError
-        If the two are not nested alike, or are empty; a column may go with a plain list.
+        If `input` and `target` differ in shape, or are empty. A column may match a flat list.
     DomainError
         If delta is not positive.
 
     Notes
     -----
-    It has a ½ where `mse_loss` has none: for small errors Huber's loss is half the squared error,
-    the lectures' ½(x - t)².
+    Unlike `mse_loss`, it has a factor ½: for small errors it is half the squared error, as in the
+    lectures' ½(x - t)².
 
     References
     ----------
@@ -393,12 +400,12 @@ def smooth_l1_loss(
 
     Parameters
     ----------
-    input, target : scalars, or equally nested lists of them
-        Predictions and what they should be, in one unit.
+    input, target : scalars, or nested lists of the same shape
+        Predictions and targets, in the same unit.
     reduction : {"mean", "sum", "none"}
-        Average, add up, or return one loss for each number.
+        Return the mean, the sum, or one loss for each number.
     beta : float
-        Where the parabola turns into a line, in the unit of the numbers; not negative.
+        The error at which the parabola becomes a line, in the unit of the numbers; not negative.
 
     Returns
     -------
@@ -408,7 +415,7 @@ def smooth_l1_loss(
     Raises
     ------
     OperandError
-        If the two are not nested alike, or are empty; a column may go with a plain list.
+        If `input` and `target` differ in shape, or are empty. A column may match a flat list.
     DomainError
         If beta is negative.
 
@@ -436,7 +443,7 @@ def smooth_l1_loss(
 
 
 Weights = Sequence[float] | None
-#: The class whose examples are left out of the mean, unless another is given: PyTorch's.
+#: Default class whose examples are left out of the mean, as in PyTorch.
 IGNORED = -100
 
 
@@ -449,22 +456,22 @@ def cross_entropy(
     reduction: Reduction = "mean",
     label_smoothing: float = 0.0,
 ) -> Any:
-    """Compute the cross-entropy of softmax(z), ln Σ e^zᵢ - z_t, stable for large logits.
+    """Compute the cross-entropy of softmax(z), ln Σ e^zᵢ - z_t; large logits do not overflow.
 
     Parameters
     ----------
-    input : list of C scalars, or a list of such for each of N examples
+    input : list of C scalars, or a list of these for each of N examples
         Logits z.
-    target : int, or list of N int; or probabilities nested as `input`
-        The class, 0 … C - 1, or how probable each class is: one-hot or anything else.
+    target : int, or list of N int; or probabilities of the shape of `input`
+        The class, 0 … C - 1, or the probability of each class, for example one-hot.
     weight : sequence of C floats, optional
-        How much each class counts; "mean" divides by the weights of the classes met.
+        Weight of each class; "mean" divides by the sum of the weights of the targets.
     ignore_index : int
-        A class that is left out of the loss and of the mean.
+        A class whose examples are left out of the loss and of the mean.
     reduction : {"mean", "sum", "none"}
-        Average, add up, or return one loss for each example.
+        Return the mean, the sum, or one loss for each example.
     label_smoothing : float
-        Share in [0, 1] of the target that is spread evenly over all classes.
+        Fraction, in [0, 1], of the target probability that is spread evenly over all classes.
 
     Returns
     -------
@@ -476,13 +483,13 @@ def cross_entropy(
     OperandError
         If targets do not match the input, or are not classes.
     DomainError
-        If a class is not in 0 … C - 1, or label_smoothing not in [0, 1].
+        If a class is not in 0 … C - 1, or `label_smoothing` is not in [0, 1].
 
     Notes
     -----
-    Its gradient with respect to the logits is softmax(z) - target. For one class index it
-    makes two nodes. The lectures apply softmax first and write -Σ tᵢ ln yᵢ with one-hot t; that
-    is the same number, here computed from the logits because it is exact for large ones too.
+    The gradient with respect to the logits is softmax(z) - target. For a class, the loss is two
+    nodes. The lectures apply softmax first and write -Σ tᵢ ln yᵢ with one-hot t. That is the same
+    number; computing it from the logits is accurate for large logits too.
 
     Examples
     --------
@@ -494,64 +501,67 @@ def cross_entropy(
     (0.417030016278, [-0.340998861114, 0.242432970705, 0.098565890409])
     """
     label_smoothing = scalar(label_smoothing, "cross_entropy: label_smoothing", 0.0, 1.0)
-    weight = _weights(weight, "cross_entropy")
+    weight = _check_weights(weight, "cross_entropy")
 
-    def loss(scores: list[Any], wanted: Any) -> tuple[Any, Any]:
-        _require_one_for_each(weight, scores, "cross_entropy")
-        if is_class(wanted):
-            t = class_index(wanted, len(scores), "cross_entropy")
-            share = 1.0 if weight is None else take(weight, t)
+    def loss(scores: list[Any], target: Any) -> tuple[Any, Any]:
+        _check_class_count(weight, scores, "cross_entropy")
+        if is_number(target):
+            t = check_class(target, len(scores), "cross_entropy")
+            class_weight = 1.0 if weight is None else take(weight, t)
             if is_real(label_smoothing) and label_smoothing == 0.0:
-                return _weighted(logsumexp(scores) - take(scores, t), share), share
-            wanted = [eq(t, i) for i in range(len(scores))]
+                nll = logsumexp(scores) - take(scores, t)
+                return _scale_loss(nll, class_weight), class_weight
+            target = [eq(t, i) for i in range(len(scores))]
         else:
-            share = 1.0
-        return _against(scores, _smooth(wanted, label_smoothing), weight), share
+            class_weight = 1.0
+        probabilities = _smooth_labels(target, label_smoothing)
+        return _soft_cross_entropy(scores, probabilities, weight), class_weight
 
-    return _over_examples(
+    return _reduce_examples(
         loss, input, target, reduction=reduction, name="cross_entropy", ignore=ignore_index
     )
 
 
-def _weights(given: Any, name: str) -> list[Any] | None:
-    """Return the weights of classes as numbers that are not negative."""
-    if given is None:
+def _check_weights(weight: Any, name: str) -> list[Any] | None:
+    """Return the weights of classes as a list, after checking that none is negative."""
+    if weight is None:
         return None
-    found = listed(given, f"{name}: weight", "numbers, one for each class")
-    return [scalar(w, f"{name}: weight[{i}]", 0.0) for i, w in enumerate(found)]
+    entries = listed(weight, f"{name}: weight", "numbers, one for each class")
+    return [scalar(w, f"{name}: weight[{i}]", 0.0) for i, w in enumerate(entries)]
 
 
-def _require_one_for_each(weight: Sequence[Any] | None, scores: list[Any], name: str) -> None:
+def _check_class_count(weight: Sequence[Any] | None, scores: list[Any], name: str) -> None:
     if weight is not None and len(weight) != len(scores):
         raise OperandError(
             f"{name}: {len(weight)} weights for {len(scores)} classes; give one for each class"
         )
 
 
-def _weighted(loss: Any, share: Any) -> Any:
-    return loss if is_real(share) and share == 1.0 else loss * share
+def _scale_loss(loss: Any, weight: Any) -> Any:
+    return loss if is_real(weight) and weight == 1.0 else loss * weight
 
 
-def _smooth(probabilities: Any, label_smoothing: float) -> list[Any]:
-    given = listed(probabilities, "cross_entropy: a target", "probabilities, or the class")
-    wanted = [as_operand(p, "cross_entropy: a probability") for p in given]
+def _smooth_labels(probabilities: Any, label_smoothing: float) -> list[Any]:
+    """Return (1 - s)·p + s/C for the probability p of each class and label smoothing s."""
+    entries = listed(probabilities, "cross_entropy: a target", "probabilities, or the class")
+    targets = [as_operand(p, "cross_entropy: a probability") for p in entries]
     if is_real(label_smoothing) and label_smoothing == 0.0:
-        return wanted
-    spread = label_smoothing / len(wanted)
-    return [p * (1.0 - label_smoothing) + spread for p in wanted]
+        return targets
+    uniform = label_smoothing / len(targets)
+    return [p * (1.0 - label_smoothing) + uniform for p in targets]
 
 
-def _against(scores: list[Any], probabilities: list[Any], weight: Weights) -> Any:
+def _soft_cross_entropy(scores: list[Any], probabilities: list[Any], weight: Weights) -> Any:
     """Compute -Σ wᵢtᵢ ln softmax(z)ᵢ."""
     if len(probabilities) != len(scores):
         raise OperandError(
             f"cross_entropy: {len(scores)} logits but {len(probabilities)} probabilities; give one "
-            "for each class"
+            "of each for each class"
         )
     factors = probabilities
     if weight is not None:
         factors = [t * w for t, w in zip(probabilities, weight, strict=True)]
-    return _weighted(logsumexp(scores), sum(factors)) - dot(factors, scores)
+    return _scale_loss(logsumexp(scores), sum(factors)) - dot(factors, scores)
 
 
 def nll_loss(
@@ -562,20 +572,20 @@ def nll_loss(
     ignore_index: int = IGNORED,
     reduction: Reduction = "mean",
 ) -> Any:
-    """Compute the negative log-likelihood, -xₜ, of log-probabilities x.
+    """Compute the negative log-likelihood, -xₜ, from log-probabilities x.
 
     Parameters
     ----------
-    input : list of C scalars, or a list of such for each of N examples
+    input : list of C scalars, or a list of these for each of N examples
         Log-probabilities, as `log_softmax` gives them.
     target : int, or list of N int
         The class, 0 … C - 1.
     weight : sequence of C floats, optional
-        How much each class counts; "mean" divides by the weights of the classes met.
+        Weight of each class; "mean" divides by the sum of the weights of the targets.
     ignore_index : int
-        A class that is left out of the loss and of the mean.
+        A class whose examples are left out of the loss and of the mean.
     reduction : {"mean", "sum", "none"}
-        Average, add up, or return one loss for each example.
+        Return the mean, the sum, or one loss for each example.
 
     Returns
     -------
@@ -594,15 +604,15 @@ def nll_loss(
     >>> nll_loss([[-0.5, -1.0], [-2.0, -0.1]], [0, 1])
     0.3
     """
-    weight = _weights(weight, "nll_loss")
+    weight = _check_weights(weight, "nll_loss")
 
-    def loss(scores: list[Any], wanted: Any) -> tuple[Any, Any]:
-        _require_one_for_each(weight, scores, "nll_loss")
-        t = class_index(wanted, len(scores), "nll_loss")
-        share = 1.0 if weight is None else take(weight, t)
-        return _weighted(-take(scores, t), share), share
+    def loss(scores: list[Any], target: Any) -> tuple[Any, Any]:
+        _check_class_count(weight, scores, "nll_loss")
+        t = check_class(target, len(scores), "nll_loss")
+        class_weight = 1.0 if weight is None else take(weight, t)
+        return _scale_loss(-take(scores, t), class_weight), class_weight
 
-    return _over_examples(
+    return _reduce_examples(
         loss, input, target, reduction=reduction, name="nll_loss", ignore=ignore_index
     )
 
@@ -614,19 +624,19 @@ def kl_div(
     reduction: Reduction | Literal["batchmean"] = "mean",
     log_target: bool = False,
 ) -> Any:
-    """Compute the Kullback-Leibler divergence, p (ln p - x) for log-probabilities x and a target p.
+    """Compute the Kullback-Leibler divergence, p (ln p - x), from log-probabilities x.
 
     Parameters
     ----------
-    input : list of C scalars, or nested lists of them
+    input : list of C scalars, or nested lists of these
         Log-probabilities, as `log_softmax` gives them.
-    target : as `input`
+    target : scalar, or nested lists as in `input`
         Probabilities p, or their logarithms.
     reduction : {"mean", "sum", "none", "batchmean"}
-        Average over all numbers, add up, return one term for each number; or divide the sum by
+        Return the mean over all numbers, the sum, one term for each number, or the sum divided by
         the number of examples, which is the divergence.
     log_target : bool
-        Whether the target holds logarithms.
+        The target is the logarithm of the probabilities.
 
     Returns
     -------
@@ -636,7 +646,7 @@ def kl_div(
     Raises
     ------
     OperandError
-        If the two are not nested alike, or are empty; a column may go with a plain list.
+        If `input` and `target` differ in shape, or are empty. A column may match a flat list.
     DomainError
         If a probability is negative.
 
@@ -649,62 +659,69 @@ def kl_div(
     >>> round(kl_div([[-0.5, -1.0]], [[0.75, 0.25]], reduction="batchmean"), 12)
     0.062664855381
     """
-    of_examples = is_word(reduction, {"batchmean"})
-    if of_examples and not has_entries(input):
+    is_batchmean = is_word(reduction, {"batchmean"})
+    if is_batchmean and not is_sequence(input):
         raise OperandError(f"kl_div: batchmean takes a list of examples, not {shown(input)}")
     has_logarithms = flag(log_target, "log_target")
-    loss = (lambda x, t: exp(t) * (t - x)) if has_logarithms else _from_probabilities
-    way: Any = "sum" if of_examples else reduction
-    total = elementwise(loss, input, target, way, "kl_div")
-    return total / len(input) if of_examples else total
+    loss = (lambda x, t: exp(t) * (t - x)) if has_logarithms else _kl_term
+    inner_reduction: Any = "sum" if is_batchmean else reduction
+    total = elementwise(loss, input, target, inner_reduction, "kl_div")
+    return total / len(input) if is_batchmean else total
 
 
-def _from_probabilities(x: Any, t: Any) -> Any:
+def _kl_term(x: Any, t: Any) -> Any:
     return where(ne(t, 0.0), t * log(where(ne(t, 0.0), t, 1.0)), 0.0) - t * x
 
 
-def _over_examples(
+def _reduce_examples(
     loss: Any, input: Any, target: Any, *, reduction: Reduction, name: str, ignore: int | None
 ) -> Any:
-    """Reduce ``loss(scores, target)``, a loss and its weight in the mean, over the examples."""
-    reduction_of(reduction, name)
+    """Reduce the losses of examples; ``loss(scores, target)`` returns a loss and its weight."""
+    check_reduction(reduction, name)
     ignore = None if ignore is None else whole(ignore, f"{name}: ignore_index")
     if not is_batch(input):
-        only = _over_examples(
+        only = _reduce_examples(
             loss, [input], [target], reduction=reduction, name=name, ignore=ignore
         )
         return only[0] if reduction == "none" else only
-    found = [_unless(ignore, loss, *example) for example in examples(input, target, name)]
-    losses, shares = [x for x, _ in found], [share for _, share in found]
+    pairs = [
+        _loss_unless_ignored(ignore, loss, *example)
+        for example in pair_examples(input, target, name)
+    ]
+    losses, weights = [x for x, _ in pairs], [weight for _, weight in pairs]
     if reduction == "none":
         return losses
-    if reduction == "mean" and not all(isinstance(x, float) and x == 1.0 for x in shares):
-        return _divided(reduced(losses, "sum", name), sum(shares), name)
-    return reduced(losses, reduction, name)
+    if reduction == "mean" and not all(isinstance(x, float) and x == 1.0 for x in weights):
+        return _divide_by_weight(reduce_losses(losses, "sum", name), sum(weights), name)
+    return reduce_losses(losses, reduction, name)
 
 
-def _unless(ignore: int | None, loss: Any, scores: list[Any], t: Any) -> tuple[Any, Any]:
-    """Return an example's loss and its weight in the mean, both 0 if its class is ignored."""
-    if ignore is None or not is_class(t):
-        found: tuple[Any, Any] = loss(scores, t)
-    elif recorder() is not None and isinstance(t, Value):  # any class, of any example of vmap
+def _loss_unless_ignored(
+    ignore: int | None, loss: Any, scores: list[Any], t: Any
+) -> tuple[Any, Any]:
+    """Return the loss of an example and its weight in the mean; both are 0 for an ignored class."""
+    if ignore is None or not is_number(t):
+        pair: tuple[Any, Any] = loss(scores, t)
+    elif recorder() is not None and isinstance(t, Value):  # the class is not known while tracing
         is_ignored = eq(t, ignore)
-        found = loss(scores, where(is_ignored, 0.0, t))
-        found = where(is_ignored, 0.0, found[0]), where(is_ignored, 0.0, found[1])
+        pair = loss(scores, where(is_ignored, 0.0, t))
+        pair = where(is_ignored, 0.0, pair[0]), where(is_ignored, 0.0, pair[1])
     else:
-        found = (0.0, 0.0) if t == ignore else loss(scores, t)
-    return found
+        pair = (0.0, 0.0) if t == ignore else loss(scores, t)
+    return pair
 
 
-def _divided(total: Any, share: Any, name: str) -> Any:
-    """Divide by the sum of weights; a compiled call in which that is 0 is made eagerly."""
-    if recorder() is None and share == 0.0:
-        raise DomainError(f"{name}: every example is ignored or has weight 0; there is no mean")
-    return total / share
+def _divide_by_weight(total: Any, weight: Any, name: str) -> Any:
+    """Divide by the sum of weights; if it is 0, compiled code falls back to an eager call."""
+    if recorder() is None and weight == 0.0:
+        raise DomainError(
+            f"{name}: every example is ignored or has weight 0, so the mean is undefined"
+        )
+    return total / weight
 
 
-def _rivals(losses: list[Any], t: Any) -> list[Any]:
-    """Return the losses of all classes but `t`; if `t` is a Value, with a 0 in its place."""
+def _other_classes(losses: list[Any], t: Any) -> list[Any]:
+    """Return the losses of all classes except `t`; if `t` is a Value, its loss is set to 0."""
     if isinstance(t, Value):
         return [ne(t, i) * x for i, x in enumerate(losses)]
     return [x for i, x in enumerate(losses) if i != t]
@@ -723,23 +740,24 @@ def multi_margin_loss(
 
     Parameters
     ----------
-    input : list of C scalars, or a list of such for each of N examples
+    input : list of C scalars, or a list of these for each of N examples
         Scores.
     target : int, or list of N int
         The class, 0 … C - 1.
     p : {1, 2}
-        Power.
+        The exponent.
     margin : float
-        By how much the right class must lead, in the unit of the scores.
+        Margin by which the score of the target class must exceed the others, in the unit of the
+        scores.
     weight : sequence of C floats, optional
-        How much each class counts; "mean" still divides by N.
+        Weight of each class; "mean" still divides by N.
     reduction : {"mean", "sum", "none"}
-        Average, add up, or return one loss for each example.
+        Return the mean, the sum, or one loss for each example.
 
     Returns
     -------
     scalar, or list of N scalars for "none"
-        In the unit of the scores, to the power p.
+        In the unit of the scores to the power p.
 
     Raises
     ------
@@ -750,12 +768,12 @@ def multi_margin_loss(
 
     Notes
     -----
-    PyTorch divides by the number of classes C; UCSB's Σ_{i≠t} max(0, 1 - x_t + xᵢ) does not, and
-    is C times this.
+    As in PyTorch, the sum is divided by the number of classes C. UCSB's Σ_{i≠t} max(0, 1 - x_t +
+    xᵢ) is not divided, and is C times this loss.
 
     References
     ----------
-    Crammer and Singer, 2001; PyTorch's definition, a sum instead of their maximum.
+    Crammer and Singer, 2001, who take the maximum; PyTorch's definition is a sum.
 
     Examples
     --------
@@ -767,18 +785,18 @@ def multi_margin_loss(
     if not is_real(p) or p not in (1, 2):
         raise DomainError(f"multi_margin_loss: p is {shown(p)}; use 1 or 2")
     margin = scalar(margin, "multi_margin_loss: margin")
-    weight = _weights(weight, "multi_margin_loss")
+    weight = _check_weights(weight, "multi_margin_loss")
 
-    def loss(scores: list[Any], wanted: Any) -> tuple[Any, Any]:
-        _require_one_for_each(weight, scores, "multi_margin_loss")
-        t = class_index(wanted, len(scores), "multi_margin_loss")
-        own = take(scores, t)
-        over = _rivals([relu(margin - own + x) for x in scores], t)
-        total = sum(over if p == 1 else [square(x) for x in over])
-        share = (1.0 if weight is None else take(weight, t)) / len(scores)
-        return total * share, 1.0
+    def loss(scores: list[Any], target: Any) -> tuple[Any, Any]:
+        _check_class_count(weight, scores, "multi_margin_loss")
+        t = check_class(target, len(scores), "multi_margin_loss")
+        target_score = take(scores, t)
+        violations = _other_classes([relu(margin - target_score + x) for x in scores], t)
+        total = sum(violations if p == 1 else [square(x) for x in violations])
+        factor = (1.0 if weight is None else take(weight, t)) / len(scores)
+        return total * factor, 1.0
 
-    return _over_examples(
+    return _reduce_examples(
         loss, input, target, reduction=reduction, name="multi_margin_loss", ignore=None
     )
 
@@ -786,19 +804,19 @@ def multi_margin_loss(
 def binary_cross_entropy(
     input: Any, target: Any, weight: Any = None, *, reduction: Reduction = "mean"
 ) -> Any:
-    """Compute the cross-entropy of probabilities, -(t ln p + (1 - t) ln(1 - p)).
+    """Compute the binary cross-entropy of probabilities, -(t ln p + (1 - t) ln(1 - p)).
 
     Parameters
     ----------
-    input : scalar, or nested lists of them
-        Probabilities p that the answer is yes.
-    target : as `input`
-        1 for yes, 0 for no; anything between is a probability.
+    input : scalar, or nested lists of these
+        Probabilities p of class 1.
+    target : scalar, or nested lists as in `input`
+        The class, 1 or 0, or the probability of class 1.
     weight : scalar or list, optional
-        How much each number counts: one for all, one for each, or one for each column. "mean"
-        still divides by how many there are.
+        Weight of each number: one for all, one for each number, or one for each column. "mean"
+        still divides by the number of numbers.
     reduction : {"mean", "sum", "none"}
-        Average, add up, or return one loss for each number.
+        Return the mean, the sum, or one loss for each number.
 
     Returns
     -------
@@ -808,15 +826,15 @@ def binary_cross_entropy(
     Raises
     ------
     OperandError
-        If the two are not nested alike, or are empty; a column may go with a plain list.
+        If `input` and `target` differ in shape, or are empty. A column may match a flat list.
     DomainError
         If a probability is not in [0, 1].
 
     Notes
     -----
-    The lectures' -y ln p - (1 - y) ln(1 - p), their mean over the examples. As in PyTorch, a
-    logarithm counts as -100 at least; the lectures' is ∞ there. From scores before the sigmoid,
-    `binary_cross_entropy_with_logits` is more exact.
+    This is the lectures' -y ln p - (1 - y) ln(1 - p), averaged over the examples. As in PyTorch,
+    logarithms are clamped to at least -100, where the lectures' loss would be ∞. If you have the
+    logits, `binary_cross_entropy_with_logits` is more accurate.
 
     Examples
     --------
@@ -835,21 +853,21 @@ def binary_cross_entropy_with_logits(
     reduction: Reduction = "mean",
     pos_weight: Any = None,
 ) -> Any:
-    """Compute the cross-entropy of σ(z): (1 - t)z + ln(1 + e^-z), stable for large |z|.
+    """Compute the binary cross-entropy of σ(z), (1 - t)z + ln(1 + e^-z), from logits z.
 
     Parameters
     ----------
-    input : scalar, or nested lists of them
-        Logits z, the logarithms of the odds that the answer is yes.
-    target : as `input`
-        1 for yes, 0 for no; anything between is a probability.
+    input : scalar, or nested lists of these
+        Logits z, the log-odds of class 1.
+    target : scalar, or nested lists as in `input`
+        The class, 1 or 0, or the probability of class 1.
     weight : scalar or list, optional
-        How much each number counts: one for all, one for each, or one for each column. "mean"
-        still divides by how many there are.
+        Weight of each number: one for all, one for each number, or one for each column. "mean"
+        still divides by the number of numbers.
     reduction : {"mean", "sum", "none"}
-        Average, add up, or return one loss for each number.
+        Return the mean, the sum, or one loss for each number.
     pos_weight : scalar or list, optional
-        How much more a yes counts than a no: one for all, or one for each column.
+        Weight of class 1 relative to class 0: one for all, or one for each column.
 
     Returns
     -------
@@ -859,12 +877,12 @@ def binary_cross_entropy_with_logits(
     Raises
     ------
     OperandError
-        If the two are not nested alike, or are empty; a column may go with a plain list.
+        If `input` and `target` differ in shape, or are empty. A column may match a flat list.
 
     Notes
     -----
-    Its slope is σ(z) - t. This is the loss of logistic regression: what the lectures write of
-    y = σ(z), computed from z.
+    The derivative is σ(z) - t, and large |z| do not overflow. This is the loss of logistic
+    regression: the lectures write it in terms of y = σ(z), here it is computed from z.
 
     Examples
     --------
@@ -872,12 +890,12 @@ def binary_cross_entropy_with_logits(
     [0.0, 10000.0]
     """
     name = "binary_cross_entropy_with_logits"
-    given = None if pos_weight is None else spread(pos_weight, input, f"{name}: pos_weight")
-    more = iter(given or ())
+    has_weight = pos_weight is not None
+    weights = iter(broadcast_weight(pos_weight, input, f"{name}: pos_weight") if has_weight else ())
 
     def loss(z: Any, t: Any) -> Any:
         linear, soft = (1.0 - t) * z, softplus(-z)
-        return linear + (soft if given is None else soft * (1.0 + (next(more) - 1.0) * t))
+        return linear + (soft * (1.0 + (next(weights) - 1.0) * t) if has_weight else soft)
 
     return elementwise(loss, input, target, reduction, name, weight=weight)
 
@@ -889,14 +907,14 @@ def hinge_loss(
 
     Parameters
     ----------
-    input : scalar, or nested lists of them
+    input : scalar, or nested lists of these
         Scores f.
-    target : as `input`
+    target : scalar, or nested lists as in `input`
         Classes y: -1 or 1.
     margin : float
-        How far beyond 0 a score must lie to cost nothing, in the unit of the scores.
+        The loss is 0 where y·f ≥ margin; in the unit of the scores.
     reduction : {"mean", "sum", "none"}
-        Average, add up, or return one loss for each number.
+        Return the mean, the sum, or one loss for each number.
 
     Returns
     -------
@@ -906,16 +924,16 @@ def hinge_loss(
     Raises
     ------
     OperandError
-        If the two are not nested alike, or are empty; a column may go with a plain list.
+        If `input` and `target` differ in shape, or are empty. A column may match a flat list.
 
     Notes
     -----
-    Kink at y·f = margin, where the slope is taken as 0. With margin 1 it is UCSB's hinge loss,
-    number for number.
+    At the kink y·f = margin, the derivative is 0 by convention. With margin 1 it equals UCSB's
+    hinge loss.
 
     References
     ----------
-    Cortes and Vapnik, 1995. PyTorch has no name for it; scikit-learn's is this one.
+    Cortes and Vapnik, 1995. PyTorch does not have this loss; scikit-learn calls it ``hinge_loss``.
 
     Examples
     --------
@@ -927,7 +945,7 @@ def hinge_loss(
 
 
 def l1_penalty(parameters: Iterable[Scalar]) -> Any:
-    """Add up absolute values, Σ |w|; a multiple of it in a loss drives weights to exactly 0.
+    """Return the L1 penalty, Σ |w|; a multiple of it in a loss drives weights to exactly 0.
 
     Parameters
     ----------
@@ -952,7 +970,7 @@ def l1_penalty(parameters: Iterable[Scalar]) -> Any:
 
 
 def l2_penalty(parameters: Iterable[Scalar]) -> Any:
-    """Add up squares, Σ w²; a multiple of it in a loss keeps weights small.
+    """Return the L2 penalty, Σ w²; a multiple of it in a loss keeps weights small.
 
     Parameters
     ----------
@@ -966,8 +984,8 @@ def l2_penalty(parameters: Iterable[Scalar]) -> Any:
 
     Notes
     -----
-    Without the ½ of Toronto's R = ½ Σ w², which is half of it. One node; adding λ Σ w² to the
-    loss is what ``weight_decay=2 * λ`` does in `optim.SGD`, which makes no node at all.
+    Toronto's R = ½ Σ w² is half of it. The penalty is one node. Adding λ Σ w² to the loss is
+    equivalent to ``weight_decay=2 * λ`` of `optim.SGD`, which creates no node.
 
     References
     ----------
@@ -984,104 +1002,105 @@ def l2_penalty(parameters: Iterable[Scalar]) -> Any:
     return dot(weights, weights)
 
 
-# Metrics: plain numbers that measure a classifier; no gradient flows through them -----------------
+# Metrics of classifiers: plain numbers without gradients ------------------------------------------
 
-#: The targets beside a single score: class 1, and the other in either convention.
-_OF_TWO = (1.0, 0.0, -1.0)
+#: Targets for single scores: class 1, and class 0 as 0 or -1.
+_BINARY_TARGETS = (1.0, 0.0, -1.0)
 
 
-def _number(x: Any, what: str) -> float:
+def _as_number(x: Any, what: str) -> float:
     return x.data if isinstance(x, Value) else as_float(x, what)
 
 
-def _score(x: Any, name: str) -> float:
-    found = _number(x, f"{name}: a score")
-    if found != found:
+def _check_score(x: Any, name: str) -> float:
+    score = _as_number(x, f"{name}: a score")
+    if score != score:
         raise NumericalError(
-            f"{name}: a score is nan, which names no class; backward() from it says where it arose"
+            f"{name}: a score is nan, so the class is undefined; call backward() on the score to "
+            "find the operation that produced it"
         )
-    return found
+    return score
 
 
 def _is_positive(t: Any, name: str) -> bool:
-    """Return whether the target beside a single score is class 1."""
-    found = _number(t, f"{name}: a target")
-    if found not in _OF_TWO:
+    """Return True if the target of a single score is class 1."""
+    number = _as_number(t, f"{name}: a target")
+    if number not in _BINARY_TARGETS:
         raise DomainError(
-            f"{name}: a target is {shown(t)}; beside a single score, give 1 for class 1, and 0 or "
-            "-1 for the other"
+            f"{name}: a target is {shown(t)}; for single scores, use 1 for class 1, and 0 or -1 "
+            "for the other class"
         )
-    return found == 1.0
+    return number == 1.0
 
 
-def _examples(input: Any, target: Any, name: str) -> Iterator[tuple[Any, Any]]:
-    """Yield the scores and the target of each example."""
-    given = listed(input, f"{name}: input", "scores")
-    rows = [x if has_entries(x) else [x] for x in given]
-    wanted = [
-        t[0] if has_entries(t) and len(t) == 1 else t
+def _metric_examples(input: Any, target: Any, name: str) -> Iterator[tuple[Any, Any]]:
+    """Yield the scores and the target of each example, single scores as lists of one."""
+    rows = [x if is_sequence(x) else [x] for x in listed(input, f"{name}: input", "scores")]
+    targets = [
+        t[0] if is_sequence(t) and len(t) == 1 else t
         for t in listed(target, f"{name}: target", "classes")
     ]
-    yield from examples(rows, wanted, name)
+    yield from pair_examples(rows, targets, name)
 
 
-def _verdicts(input: Any, target: Any, threshold: float, name: str) -> Iterator[tuple[int, int]]:
+def _predictions(input: Any, target: Any, threshold: float, name: str) -> Iterator[tuple[int, int]]:
     """Yield (true class, predicted class) for each example."""
     limit = number(threshold, f"{name}: threshold", finite=False)
-    for scores, t in _examples(input, target, name):
-        numbers = [_score(x, name) for x in scores]
+    for scores, t in _metric_examples(input, target, name):
+        numbers = [_check_score(x, name) for x in scores]
         if len(numbers) == 1:
             yield int(_is_positive(t, name)), int(numbers[0] > limit)
         elif is_real(t):
-            yield class_index(t, len(numbers), name), argmax(numbers)
+            yield check_class(t, len(numbers), name), argmax(numbers)
         else:
-            raise OperandError(f"{name}: a target is {shown(t)}; give the number of the class")
+            raise OperandError(f"{name}: a target is {shown(t)}; give the class as a number")
 
 
-def _recorded_errors(input: Any, target: Any, threshold: float, name: str) -> Iterator[Any]:
-    """Yield 1 or 0 for each example, as operations that a compiled function repeats.
+def _traced_errors(input: Any, target: Any, threshold: float, name: str) -> Iterator[Any]:
+    """Yield 1 for a wrong prediction and 0 for a right one, as traced operations.
 
-    A class that is none, or a score, makes a divisor 0, so that the call is made eagerly.
+    The result is divided by 0 if a target is not a class or a score is nan. At a division by 0,
+    compiled code falls back to an eager call, which raises the error.
     """
     limit = number(threshold, f"{name}: threshold", finite=False)
-    for scores, t in _examples(input, target, name):
+    for scores, t in _metric_examples(input, target, name):
         if len(scores) == 1:
-            named = [t == x for x in _OF_TWO]
-            wrong = named[0] != (scores[0] > limit)
+            one_hot = [t == x for x in _BINARY_TARGETS]
+            wrong = one_hot[0] != (scores[0] > limit)
         else:
-            named = [t == float(k) for k in range(len(scores))]
+            one_hot = [t == float(k) for k in range(len(scores))]
             wrong = ne(argmax(scores), t)
-        yield wrong / (sum(named) * prod([x == x for x in scores]))
+        yield wrong / (sum(one_hot) * prod([x == x for x in scores]))
 
 
 def zero_one_loss(
     input: Any, target: Any, *, threshold: float = 0.0, reduction: Reduction = "mean"
 ) -> Any:
-    """Count classification errors: 1 for a wrong prediction, 0 for a right one.
+    """Compute the zero-one loss: 1 for a wrong prediction, 0 for a right one.
 
     Parameters
     ----------
     input : list of N examples
-        For each, C scores, of which the largest (the first of equals) names the class; or one
-        score, which means class 1 where it exceeds `threshold`.
+        For each example, either C scores, of which the largest (the first of equal ones) is the
+        predicted class, or one score, which predicts class 1 if it exceeds `threshold`.
     target : list of N numbers
-        Classes 0 … C - 1; with single scores, 1 for class 1, and 0 or -1 for the other.
+        Classes 0 … C - 1; with single scores, 1 for class 1, and 0 or -1 for the other class.
     threshold : float
-        0 for logits and margins, 0.5 for probabilities.
+        Use 0 for logits and margins, 0.5 for probabilities.
     reduction : {"mean", "sum", "none"}
-        Error rate, number of errors, or one number for each example.
+        Return the error rate, the number of errors, or one number for each example.
 
     Returns
     -------
     float, or list of float for "none"
-        Dimensionless. Without gradient: it is constant wherever it is smooth.
+        Dimensionless. It has no gradient, because it is piecewise constant.
 
     Raises
     ------
     OperandError
-        If there are no examples, or not one target for each.
+        If the input is empty, or the number of targets differs.
     DomainError
-        If a class is not in 0 … C - 1, or beside a single score not 1, 0 or -1.
+        If a class is not in 0 … C - 1, or with single scores not 1, 0 or -1.
     NumericalError
         If a score is nan.
 
@@ -1090,13 +1109,13 @@ def zero_one_loss(
     >>> zero_one_loss([2.5, -1.0, 0.3, -0.2], [1, -1, -1, -1])
     0.25
     """
-    reduction_of(reduction, "zero_one_loss")
+    check_reduction(reduction, "zero_one_loss")
     wrong: list[Any]
     if switches and recorder() is not None:
-        wrong = [*_recorded_errors(input, target, threshold, "zero_one_loss")]
+        wrong = [*_traced_errors(input, target, threshold, "zero_one_loss")]
     else:
-        wrong = [float(t != y) for t, y in _verdicts(input, target, threshold, "zero_one_loss")]
-    return wrong if reduction == "none" else reduced(wrong, reduction, "zero_one_loss")
+        wrong = [float(t != y) for t, y in _predictions(input, target, threshold, "zero_one_loss")]
+    return wrong if reduction == "none" else reduce_losses(wrong, reduction, "zero_one_loss")
 
 
 def error_rate(input: Any, target: Any, *, threshold: float = 0.0) -> float:
@@ -1112,7 +1131,7 @@ def error_rate(input: Any, target: Any, *, threshold: float = 0.0) -> float:
 
 
 def accuracy(input: Any, target: Any, *, threshold: float = 0.0) -> float:
-    """Return the fraction of right predictions; parameters as for `zero_one_loss`.
+    """Return the fraction of right predictions; parameters are those of `zero_one_loss`.
 
     Examples
     --------
@@ -1120,34 +1139,34 @@ def accuracy(input: Any, target: Any, *, threshold: float = 0.0) -> float:
     0.5
     """
     wrong = zero_one_loss(input, target, threshold=threshold, reduction="none")
-    hits: float = reduced([1.0 - x for x in wrong], "mean", "accuracy")
+    hits: float = reduce_losses([1.0 - x for x in wrong], "mean", "accuracy")
     return hits
 
 
 def confusion_matrix(input: Any, target: Any, *, threshold: float = 0.0) -> list[list[int]]:
-    """Count the predictions of each class, by true class; parameters as for `zero_one_loss`.
+    """Count examples by true and predicted class; parameters are those of `zero_one_loss`.
 
     Returns
     -------
     list of C lists of C int
-        Row: true class. Column: predicted class. C = 2 for single scores.
+        Rows are true classes, columns predicted classes. C = 2 for single scores.
 
     Raises
     ------
     OperandError
-        If there are no examples, or not one target for each.
+        If the input is empty, or the number of targets differs.
 
     Examples
     --------
     >>> confusion_matrix([2.5, -1.0, 0.3], [1, 0, 0])
     [[1, 1], [0, 1]]
     """
-    verdicts = list(_verdicts(input, target, threshold, "confusion_matrix"))
-    if not verdicts:
-        raise OperandError("confusion_matrix of no examples: give at least one")
+    pairs = list(_predictions(input, target, threshold, "confusion_matrix"))
+    if not pairs:
+        raise OperandError("confusion_matrix of an empty input; give at least one example")
     first = next(iter(input))
-    classes = max(2, len(first) if has_entries(first) else 2)
+    classes = max(2, len(first) if is_sequence(first) else 2)
     counts = [[0] * classes for _ in range(classes)]
-    for true, predicted in verdicts:
+    for true, predicted in pairs:
         counts[true][predicted] += 1
     return counts

@@ -1,4 +1,4 @@
-"""Losses as objects that keep their options, by PyTorch's names."""
+"""Loss functions as objects that store their options, with PyTorch's names."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Loss:
     Attributes
     ----------
     options : dict
-        What is passed on to `function`.
+        Keyword arguments of `function`.
     """
 
     function: ClassVar[Callable[..., Any]]
@@ -55,8 +55,8 @@ class Loss:
         return type(self).function(input, target, **self.options)
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
-        return f"{type(self).__name__}({shown})"
+        options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        return f"{type(self).__name__}({options})"
 
 
 class MSELoss(Loss):

@@ -1,4 +1,4 @@
-"""Neural networks on scalars, by PyTorch's names: lists of Values in, lists of Values out."""
+"""Neural networks on scalars, with PyTorch's names: lists of Values in, lists of Values out."""
 
 from __future__ import annotations
 

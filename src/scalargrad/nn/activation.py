@@ -1,4 +1,4 @@
-"""Activation modules: one operation of the table, applied to every number of the input; dropout."""
+"""Activation modules, which apply an operation to every number of the input, and dropout."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ __all__ = [
 
 
 class ElementwiseModule(Module):
-    """Base class of modules that treat every number alike."""
+    """Base class of modules that apply the same function to every number."""
 
     operation: ClassVar[Any]
 
-    def unit(self, x: Any) -> Any:
+    def apply_one(self, x: Any) -> Any:
         """Apply the activation to one number."""
         return self.operation(x)
 
@@ -59,13 +59,13 @@ class ElementwiseModule(Module):
 
         Returns
         -------
-        As `x`, with Values in place of Values
+        The results, nested as `x`; Values where `x` has Values.
         """
         if hasattr(x, "tolist"):
             x = x.tolist()
         if isinstance(x, list | tuple):
             return [self.forward(part) for part in x]
-        return self.unit(x)
+        return self.apply_one(x)
 
 
 class ReLU(ElementwiseModule):
@@ -122,14 +122,14 @@ class LeakyReLU(ElementwiseModule):
     Parameters
     ----------
     negative_slope : float
-        Dimensionless.
+        Slope for x < 0; dimensionless.
 
     Raises
     ------
     OperandError
-        If it is neither a number nor a Value.
+        If `negative_slope` is neither a number nor a Value.
     DomainError
-        If it is not finite.
+        If `negative_slope` is not finite.
 
     Examples
     --------
@@ -137,12 +137,12 @@ class LeakyReLU(ElementwiseModule):
     [-0.2, 3.0]
     """
 
-    _shown = ("negative_slope",)
+    _repr_names = ("negative_slope",)
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = scalar(negative_slope, "LeakyReLU: negative_slope")
 
-    def unit(self, x: Any) -> Any:
+    def apply_one(self, x: Any) -> Any:
         """Apply `leaky_relu` to one number."""
         return leaky_relu(x, self.negative_slope)
 
@@ -153,14 +153,14 @@ class ELU(ElementwiseModule):
     Parameters
     ----------
     alpha : float
-        Minus the value for x → -∞.
+        Minus the limit for x → -∞.
 
     Raises
     ------
     OperandError
-        If it is neither a number nor a Value.
+        If `alpha` is neither a number nor a Value.
     DomainError
-        If it is not finite.
+        If `alpha` is not finite.
 
     Examples
     --------
@@ -168,12 +168,12 @@ class ELU(ElementwiseModule):
     [0.0, 3.0]
     """
 
-    _shown = ("alpha",)
+    _repr_names = ("alpha",)
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = scalar(alpha, "ELU: alpha")
 
-    def unit(self, x: Any) -> Any:
+    def apply_one(self, x: Any) -> Any:
         """Apply `elu` to one number."""
         return elu(x, self.alpha)
 
@@ -184,12 +184,12 @@ class GELU(ElementwiseModule):
     Parameters
     ----------
     approximate : {"none", "tanh"}
-        Exact by the error function, or in its tanh form.
+        Use the exact form with the error function, or the approximation with tanh.
 
     Raises
     ------
     DomainError
-        If `approximate` is another.
+        If `approximate` is neither "none" nor "tanh".
 
     References
     ----------
@@ -203,12 +203,12 @@ class GELU(ElementwiseModule):
     (0.345731230637, 0.345714009825)
     """
 
-    _shown = ("approximate",)
+    _repr_names = ("approximate",)
 
     def __init__(self, approximate: str = "none") -> None:
         self.approximate = choice(approximate, "GELU: approximate", ("none", "tanh"))
 
-    def unit(self, x: Any) -> Any:
+    def apply_one(self, x: Any) -> Any:
         """Apply `gelu` to one number."""
         return gelu(x, approximate=self.approximate)
 
@@ -219,10 +219,10 @@ class Softplus(ElementwiseModule):
     Parameters
     ----------
     beta : float
-        Sharpness; the larger, the nearer to ReLU.
+        Sharpness β; larger values are closer to ReLU.
     threshold : float
-        Where βx exceeds it, x itself is returned, as PyTorch does; the operation `softplus`
-        alone is exact everywhere.
+        Where βx > threshold, the result is x, as in PyTorch. The operation `softplus` is exact
+        everywhere.
 
     Examples
     --------
@@ -230,13 +230,13 @@ class Softplus(ElementwiseModule):
     [1000.0]
     """
 
-    _shown = ("beta", "threshold")
+    _repr_names = ("beta", "threshold")
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         self.beta = positive(beta, "Softplus: beta")
         self.threshold = number(threshold, "Softplus: threshold", finite=False)
 
-    def unit(self, x: Any) -> Any:
+    def apply_one(self, x: Any) -> Any:
         """Apply the soft ReLU to one number."""
         scaled = x if self.beta == 1.0 else x * self.beta
         soft = softplus(scaled)
@@ -244,25 +244,25 @@ class Softplus(ElementwiseModule):
 
 
 class Threshold(ElementwiseModule):
-    """Keep x where it exceeds a threshold, else put a constant in its place.
+    """Return x where x > threshold, and a constant elsewhere.
 
     Parameters
     ----------
     threshold : float
-        In the unit of x.
+        The threshold, in the unit of x.
     value : float
-        What stands in for an x that does not exceed it.
+        The constant.
 
     Raises
     ------
     OperandError
-        If one is neither a number nor a Value.
+        If `threshold` or `value` is neither a number nor a Value.
     DomainError
         If `threshold` is nan, or `value` is not finite.
 
     Notes
     -----
-    PyTorch's definition. The perceptron's hard threshold, 1 or 0, is `Step`.
+    This is PyTorch's definition. For the perceptron's hard threshold, 1 or 0, use `Step`.
 
     Examples
     --------
@@ -270,22 +270,22 @@ class Threshold(ElementwiseModule):
     [20.0, 0.5]
     """
 
-    _shown = ("threshold", "value")
+    _repr_names = ("threshold", "value")
 
     def __init__(self, threshold: float, value: float) -> None:
         self.threshold = scalar(threshold, "Threshold: threshold", finite=False)
         self.value = scalar(value, "Threshold: value", finite=False)
 
-    def unit(self, x: Any) -> Any:
+    def apply_one(self, x: Any) -> Any:
         """Apply the threshold to one number."""
-        below = where(le(x, self.threshold), self.value, x)  # a NaN is neither
+        below = where(le(x, self.threshold), self.value, x)  # nan is neither above nor below
         return where(gt(x, self.threshold), x, below)
 
 
 class Step(ElementwiseModule):
     """Apply the hard threshold of the perceptron: 1 where x > 0, else 0; the gradient is 0.
 
-    Toronto's convention at 0; UCSB's perceptron fires there too, as `ge` does.
+    At 0 the result is 0, Toronto's convention. UCSB's perceptron fires at 0: use `ge` for that.
 
     References
     ----------
@@ -301,7 +301,7 @@ class Step(ElementwiseModule):
 
 
 class Identity(Module):
-    """Return the input as it is; any arguments are accepted and ignored, as in PyTorch.
+    """Return the input unchanged; any constructor arguments are ignored, as in PyTorch.
 
     Examples
     --------
@@ -318,22 +318,21 @@ class Identity(Module):
 
 
 class Softmax(Module):
-    """Turn scores into probabilities, e^xᵢ / Σ e^xⱼ, along the innermost lists.
+    """Convert scores to probabilities, e^xᵢ / Σ e^xⱼ, along the innermost dimension.
 
     Parameters
     ----------
     dim : int, optional
-        Which nesting level is normalised: the innermost, -1 or its number counted from 0.
-        Others are not offered.
+        The dimension to normalize. It must be the innermost: -1, or its index from 0.
 
     Raises
     ------
     OperandError
-        When called, if `dim` is not the innermost level of the input.
+        When called, if `dim` is not the innermost dimension of the input.
 
     Notes
     -----
-    Stable for large scores.
+    Large scores do not overflow.
 
     Examples
     --------
@@ -341,7 +340,7 @@ class Softmax(Module):
     [0.5, 0.5]
     """
 
-    _shown = ("dim",)
+    _repr_names = ("dim",)
 
     function = staticmethod(softmax)
 
@@ -349,22 +348,22 @@ class Softmax(Module):
         self.dim = dim
 
     def forward(self, x: Any) -> Any:
-        """Normalise a list of n scores, or each innermost list of nested ones."""
-        return self._normalised(x, 0)
+        """Normalize a list of n scores, or each innermost list of nested lists."""
+        return self._normalize(x, 0)
 
-    def _normalised(self, x: Any, level: int) -> Any:
+    def _normalize(self, x: Any, level: int) -> Any:
         scores = listed(x.tolist() if hasattr(x, "tolist") else x, "x", "scores")
         if any(isinstance(part, list | tuple) for part in scores):
-            return [self._normalised(part, level + 1) for part in scores]
+            return [self._normalize(part, level + 1) for part in scores]
         if self.dim not in {None, -1, level}:
             raise OperandError(
-                f"{self!r} was given scores whose innermost level is {level}: use dim=-1"
+                f"{self!r} supports only the innermost dimension, which is {level} here; use dim=-1"
             )
         return self.function(scores)
 
 
 class LogSoftmax(Softmax):
-    """Return the logarithms of `Softmax`, without rounding small ones to -∞.
+    """Compute the logarithm of `Softmax`, where small probabilities do not underflow to -∞.
 
     Parameters
     ----------
@@ -388,12 +387,12 @@ class Dropout(ElementwiseModule):
     p : float
         Probability in [0, 1].
     rng : random.Random or int, optional
-        Generator or seed; without it the module ``random`` draws.
+        Random generator or seed; default: the module ``random``.
 
     Attributes
     ----------
     rng : random.Random, or None for the module ``random``
-        To resume a run exactly, keep and restore its state.
+        To resume a run exactly, save and restore the state of this generator.
 
     Raises
     ------
@@ -402,9 +401,9 @@ class Dropout(ElementwiseModule):
 
     Notes
     -----
-    A compiled function draws another mask at each call, the one an eager call would draw.
-    After `eval` numbers pass unchanged. A dropped number is multiplied by 0, so that it stays
-    in the graph and receives the gradient 0.
+    A compiled function draws a new mask at each call, the same as an eager call would draw. In
+    evaluation mode, see `eval`, the input is returned unchanged. A dropped number is multiplied
+    by 0, so it stays in the graph and receives the gradient 0.
 
     References
     ----------
@@ -422,11 +421,11 @@ class Dropout(ElementwiseModule):
     def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
         p = scalar(p, "Dropout: p", finite=False)
         if not 0.0 <= p <= 1.0:
-            raise DomainError(f"Dropout: p is {p}, but a probability lies in [0, 1]")
+            raise DomainError(f"Dropout: p is {p}; a probability must be in [0, 1]")
         self.p = p
         self.rng = None if rng is None else generator(rng)
 
-    def unit(self, x: Any) -> Any:
+    def apply_one(self, x: Any) -> Any:
         """Drop or scale one number."""
         if not self.training or (is_real(self.p) and self.p == 0.0):
             return x
@@ -434,5 +433,5 @@ class Dropout(ElementwiseModule):
         return x * ((drawn(generator(self.rng).random) >= self.p) * scale)
 
     def extra_repr(self) -> str:
-        """Return p, as PyTorch prints it."""
+        """Return p, in PyTorch's format."""
         return f"p={self.p}, inplace=False"

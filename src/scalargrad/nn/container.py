@@ -1,4 +1,4 @@
-"""Modules that contain other modules, applied one after another."""
+"""Containers of modules, Sequential, ModuleList and ModuleDict; and Flatten."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["Flatten", "ModuleDict", "ModuleList", "Sequential"]
 
 
 class Flatten(Module):
-    """Join several dimensions into one, as PyTorch's module of this name does.
+    """Flatten a range of dimensions into one, as PyTorch's Flatten does.
 
     Parameters
     ----------
     start_dim, end_dim : int
-        The first dimension and the last that are joined; negative ones count from the end. The
-        first of all, 0, is that of the batch, which is left alone unless start_dim is 0.
+        The first and the last dimension of the range; negative ones count from the end. The
+        default keeps dimension 0, which is that of the batch.
 
     Examples
     --------
@@ -28,64 +28,67 @@ class Flatten(Module):
     ([1.0, 2.0], [[1.0, 2.0, 3.0, 4.0]])
     """
 
-    _shown = ("start_dim", "end_dim")
+    _repr_names = ("start_dim", "end_dim")
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim, self.end_dim = whole(start_dim, "start_dim"), whole(end_dim, "end_dim")
 
     def forward(self, x: Any) -> Any:
-        """Return nested lists with these dimensions joined.
+        """Return nested lists in which the range of dimensions is flattened.
 
         Raises
         ------
         OperandError
-            If `x` has too few dimensions, or the first comes after the last.
+            If `x` has too few dimensions, or `start_dim` is after `end_dim`.
         """
         x = x.tolist() if hasattr(x, "tolist") else x
         dimensions = _dimensions(x)
         start, end = (d + dimensions if d < 0 else d for d in (self.start_dim, self.end_dim))
         if not 0 <= start <= end < dimensions:
             raise OperandError(
-                f"{self!r} was given {dimensions} dimensions: it takes a batch, a list of examples"
+                f"{self!r} does not apply to an input of {dimensions} dimensions; pass a batch, "
+                "which is a list of examples"
             )
-        return _joined(x, start, end)
+        return _join_dimensions(x, start, end)
 
 
 def _dimensions(x: Any) -> int:
-    """Return the depth of nested lists, judged by the first item of each."""
+    """Return the depth of nested lists, determined from the first item at each level."""
     depth = 0
     while isinstance(x, list | tuple):
         depth, x = depth + 1, x[0] if x else None
     return depth
 
 
-def _joined(x: Any, start: int, end: int) -> list[Any]:
+def _join_dimensions(x: Any, start: int, end: int) -> list[Any]:
     if start:
-        return [_joined(part, start - 1, end - 1) for part in x]
+        return [_join_dimensions(part, start - 1, end - 1) for part in x]
     for _ in range(end):
         x = [item for part in x for item in part]
     return list(x)
 
 
-class _Modules(Module):
-    """Modules in attributes of their names."""
+class _ModuleContainer(Module):
+    """A module whose children are attributes, under their names."""
 
     def _add(self, name: str, module: Any) -> None:
         if not isinstance(module, Module):
             raise OperandError(f"{type(self).__name__} takes modules, not {shown(module)}")
         if hasattr(self, name):
-            raise OperandError(f"{type(self).__name__}: {name!r} is taken; give another name")
+            raise OperandError(
+                f"{type(self).__name__}: the name {name!r} is already in use; choose another name"
+            )
         setattr(self, name, module)
 
     def __len__(self) -> int:
         return len(self.children())
 
 
-class _Row(_Modules):
-    """Modules in a row, which are called "0", "1", … unless they have names."""
+class _ModuleSequence(_ModuleContainer):
+    """A sequence of modules, whose names are "0", "1", … by default."""
 
     def append(self, module: Module) -> Self:
-        """Add a module at the end, and return this one.
+        """Add a module at the end; return this container.
 
         Examples
         --------
@@ -106,18 +109,18 @@ class _Row(_Modules):
         return parts[index]
 
 
-class Sequential(_Row):
-    """Modules in a row: the output of each is the input of the next.
+class Sequential(_ModuleSequence):
+    """Apply modules one after another: the output of each is the input of the next.
 
     Parameters
     ----------
     *modules : Module, or one dict from name to Module
-        In order. Without names they are called "0", "1", ….
+        The modules in order. The default names are "0", "1", ….
 
     Raises
     ------
     OperandError
-        If something else is among them.
+        If an item is not a module.
 
     Examples
     --------
@@ -133,7 +136,7 @@ class Sequential(_Row):
     (3, ReLU())
     """
 
-    append = _Row.append
+    append = _ModuleSequence.append
 
     def __init__(self, *modules: Module | dict[str, Module]) -> None:
         named: dict[str, Any] = {str(i): module for i, module in enumerate(modules)}
@@ -143,25 +146,25 @@ class Sequential(_Row):
             self._add(name, module)
 
     def forward(self, x: Any) -> Any:
-        """Pass `x` through every module in turn."""
+        """Apply the modules to `x`, one after another."""
         for module in self:
             x = module(x)
         return x
 
 
-class ModuleList(_Row):
-    """Modules in a list, for a module that says itself how they are applied.
+class ModuleList(_ModuleSequence):
+    """A list of modules, which does not define how they are applied.
 
     Parameters
     ----------
     modules : iterable of Module
-        In order. A plain list in an attribute belongs to a module, too, and gives its parts the
+        The modules in order. A plain list in an attribute works as well, and its modules have the
         same names in a state.
 
     Raises
     ------
     OperandError
-        If something else is among them.
+        If an item is not a module.
 
     Examples
     --------
@@ -171,30 +174,30 @@ class ModuleList(_Row):
     (3, Linear(in_features=2, out_features=2, bias=True))
     """
 
-    append = _Row.append
+    append = _ModuleSequence.append
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         self.extend(modules)
 
     def extend(self, modules: Iterable[Module]) -> Self:
-        """Add modules at the end, and return this one."""
+        """Add modules at the end; return this container."""
         for module in listed(modules, "modules", "modules"):
             self.append(module)
         return self
 
 
-class ModuleDict(_Modules):
-    """Modules by name, for a module that says itself how they are applied.
+class ModuleDict(_ModuleContainer):
+    """A dict of modules, which does not define how they are applied.
 
     Parameters
     ----------
     modules : mapping from str to Module
-        In order.
+        The modules by name, in order.
 
     Raises
     ------
     OperandError
-        If something else is among them.
+        If an item is not a module.
 
     Examples
     --------
@@ -210,7 +213,7 @@ class ModuleDict(_Modules):
             self[name] = module
 
     def items(self) -> list[tuple[str, Module]]:
-        """Return names and modules."""
+        """Return pairs of names and modules."""
         return [*self.named_children()]
 
     def keys(self) -> list[str]:

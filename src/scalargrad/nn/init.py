@@ -1,8 +1,8 @@
-"""Initialisers: draw the first values of weights, by PyTorch's names (``torch.nn.init``).
+"""Initializers of weights, with the names of ``torch.nn.init``.
 
 Each fills a Parameter, or nested lists of Parameters, in place and returns it. `rng` is a
-``random.Random``, or a seed for one; without it the module ``random`` draws, which
-``random.seed`` makes reproducible.
+``random.Random`` or a seed. By default the module ``random`` is used, which ``random.seed`` makes
+reproducible.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
 from scalargrad.errors import OperandError
-from scalargrad.nn.state import flat, parameter_shape
+from scalargrad.nn.state import flatten_nested, parameter_shape
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import choice, number, whole
@@ -40,7 +40,7 @@ _GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3.0, "relu": math.sqrt(2.
 
 
 def generator(rng: Rng) -> Any:
-    """Return a random generator: the one given, one with the seed given, or module ``random``.
+    """Return the random generator for `rng`: itself, a new one for a seed, or module ``random``.
 
     Examples
     --------
@@ -55,12 +55,12 @@ def generator(rng: Rng) -> Any:
     return random.Random(whole(rng, "rng, unless it is a random.Random,"))
 
 
-def draw_by(source: Any, method: str, *args: float) -> Any:
-    """Draw a number; by the module ``random`` so that a compiled function draws anew.
+def sample(source: Any, method: str, *args: float) -> Any:
+    """Draw a number; from module ``random``, compiled functions draw a new one at each call.
 
     Examples
     --------
-    >>> draw_by(generator(7), "uniform", 0.0, 1.0) == random.Random(7).uniform(0.0, 1.0)
+    >>> sample(generator(7), "uniform", 0.0, 1.0) == random.Random(7).uniform(0.0, 1.0)
     True
     """
     draw = getattr(source, method)
@@ -68,13 +68,13 @@ def draw_by(source: Any, method: str, *args: float) -> Any:
 
 
 def _fill(tensor: T, draw: Callable[[], Any]) -> T:
-    parameters = list(flat(tensor))
+    parameters = list(flatten_nested(tensor))
     for parameter in parameters:
         if not isinstance(parameter, Parameter):
-            raise OperandError(f"initialisers fill Parameters, not {shown(parameter)}")
+            raise OperandError(f"initializers fill Parameters, not {shown(parameter)}")
     for parameter in parameters:
         number = draw()
-        if isinstance(number, Value):  # while a function is recorded that draws anew
+        if isinstance(number, Value):  # while a function is traced
             parameter.__init__(number, parameter.label)
         else:
             parameter.data = number
@@ -91,19 +91,19 @@ def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, rng: Rng = None) -> T:
     [True, True]
     """
     source, low, high = generator(rng), number(a, "a"), number(b, "b")
-    return _fill(tensor, lambda: draw_by(source, "uniform", low, high))
+    return _fill(tensor, lambda: sample(source, "uniform", low, high))
 
 
 def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, rng: Rng = None) -> T:
-    """Draw every parameter from the normal distribution of this mean and standard deviation.
+    """Draw every parameter from the normal distribution with this mean and standard deviation.
 
     Examples
     --------
     >>> normal_(Parameter(0.0), mean=3.0, std=0.0, rng=0).data
     3.0
     """
-    source, centre, spread = generator(rng), number(mean, "mean"), number(std, "std", 0.0)
-    return _fill(tensor, lambda: draw_by(source, "gauss", centre, spread))
+    source, center, scale = generator(rng), number(mean, "mean"), number(std, "std", 0.0)
+    return _fill(tensor, lambda: sample(source, "gauss", center, scale))
 
 
 def constant_(tensor: T, val: float) -> T:
@@ -141,14 +141,14 @@ def ones_(tensor: T) -> T:
 
 
 def calculate_gain(nonlinearity: Any, param: float | None = None) -> float:
-    """Return the gain that makes up for an activation's shrinking of the standard deviation.
+    """Return the gain that compensates for how an activation reduces the standard deviation.
 
     Parameters
     ----------
     nonlinearity : {"linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"}
         The activation after the layer.
     param : float, optional
-        Slope of leaky_relu below 0; 0.01 by default.
+        Slope of leaky_relu for negative inputs; default 0.01.
 
     Returns
     -------
@@ -158,7 +158,7 @@ def calculate_gain(nonlinearity: Any, param: float | None = None) -> float:
     Raises
     ------
     DomainError
-        If the activation has no known gain.
+        If the gain of the activation is not known.
 
     Examples
     --------
@@ -173,12 +173,12 @@ def calculate_gain(nonlinearity: Any, param: float | None = None) -> float:
 
 
 def _fans(tensor: Any) -> tuple[int, int]:
-    """Return the number of inputs of each output, and of outputs of each input."""
+    """Return the fan-in and the fan-out: the numbers of inputs and of outputs."""
     shape = parameter_shape(tensor)
     if shape is None or len(shape) != 2:
         raise OperandError(
-            "fans are defined for weights as nout lists of nin Parameters, which this is not; "
-            "use uniform_ or normal_ for others"
+            "fan-in and fan-out are defined only for weights in the form of nout lists of nin "
+            "Parameters; use uniform_ or normal_ for other parameters"
         )
     nout, nin = shape
     return nin, nout
@@ -237,15 +237,15 @@ def kaiming_uniform_(
     Parameters
     ----------
     tensor : nout lists of nin Parameters
-        Filled in place.
+        The weights, filled in place.
     a : float
-        Slope of leaky_relu below 0.
+        Slope of leaky_relu for negative inputs.
     mode : {"fan_in", "fan_out"}
-        Keep the variance of signals (fan = nin), or of gradients (fan = nout).
+        Preserve the variance of activations (fan = nin), or of gradients (fan = nout).
     nonlinearity : str
         The activation after the layer; see `calculate_gain`.
     rng : random.Random or int, optional
-        Generator or seed.
+        Random generator or seed.
 
     References
     ----------

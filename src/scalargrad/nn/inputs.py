@@ -1,4 +1,4 @@
-"""Inputs of modules: a batch told from a single example, their length, indices of tables."""
+"""Checks of the inputs of modules: batch or single example, length, and indices of embeddings."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from scalargrad.tree import nesting_error
 from scalargrad.value import Value
 
 
-def are_rows(x: Any) -> bool:
-    """Return whether the items of `x` are examples of their own, not the numbers of one.
+def is_batch(x: Any) -> bool:
+    """Return True if the items of `x` are examples, not the numbers of a single example.
 
     Examples
     --------
-    >>> are_rows([[1.0, 2.0], [3.0, 4.0]]), are_rows([1.0, 2.0]), are_rows([])
+    >>> is_batch([[1.0, 2.0], [3.0, 4.0]]), is_batch([1.0, 2.0]), is_batch([])
     (True, False, False)
     """
     if not isinstance(x, list | tuple):
@@ -31,17 +31,17 @@ def are_rows(x: Any) -> bool:
     return isinstance(first, list | tuple | Mapping) or getattr(first, "ndim", 0) > 0
 
 
-def listed_inputs(x: Any, owner: object) -> list[Any]:
-    """Return the input of a module as a list; text and dicts, whose keys would be taken, are none.
+def as_input_list(x: Any, owner: object) -> list[Any]:
+    """Return the input of a module as a list.
 
     Raises
     ------
     OperandError
-        If it is no list or other iterable of inputs.
+        If `x` is not iterable, or is text or a dict.
 
     Examples
     --------
-    >>> listed_inputs((1.0, 2.0), "a module")
+    >>> as_input_list((1.0, 2.0), "a module")
     [1.0, 2.0]
     """
     if isinstance(x, list | tuple):
@@ -49,64 +49,64 @@ def listed_inputs(x: Any, owner: object) -> list[Any]:
     return listed(x, f"the input of {owner}", "numbers")
 
 
-def of_length(x: Any, length: int, owner: object) -> list[Any]:
-    """Return the inputs of a module as a list of that length.
+def check_length(x: Any, length: int, owner: object) -> list[Any]:
+    """Return the input of a module as a list, which must have this length.
 
     Raises
     ------
     OperandError
-        If there are others.
+        If the length differs.
 
     Examples
     --------
-    >>> of_length((1.0, 2.0), 2, "a module")
+    >>> check_length((1.0, 2.0), 2, "a module")
     [1.0, 2.0]
     """
-    row = listed_inputs(x, owner)
+    row = as_input_list(x, owner)
     if len(row) != length:
-        raise OperandError(f"{owner} has {length} inputs but was given {len(row)}")
+        raise OperandError(f"{owner} takes {length} inputs, not {len(row)}")
     return row
 
 
-def by_row(x: Any, length: int, owner: Any, compute: Callable[[list[Any]], Any]) -> Any:
-    """Return the output for one example, by `compute`, or the module's outputs for a batch."""
-    row = listed_inputs(x, owner)
-    if are_rows(row):
+def map_batch(x: Any, length: int, owner: Any, compute: Callable[[list[Any]], Any]) -> Any:
+    """Return `compute` of one example, or the outputs of the module for each of a batch."""
+    row = as_input_list(x, owner)
+    if is_batch(row):
         try:
             return [owner.forward(x) for x in row]
         except RecursionError as error:
-            raise nesting_error([(f"what {owner} is given", row)], error) from None
-    return compute(of_length(row, length, owner))
+            raise nesting_error([(f"the input of {owner}", row)], error) from None
+    return compute(check_length(row, length, owner))
 
 
-def checked_index(index: Any, size: int, owner: object) -> Any:
-    """Return `index` as an int in 0 … size - 1, or say what is wrong with it.
+def check_index(index: Any, size: int, owner: object) -> Any:
+    """Return `index` as an int in 0 … size - 1, or raise an error.
 
-    A Value, as every number is in a compiled function, stays one.
+    A Value is checked and returned, because all numbers are Values while a function is traced.
 
     Examples
     --------
-    >>> checked_index(2, 3, "a table")
+    >>> check_index(2, 3, "a table")
     2
     """
     if isinstance(index, Value):
-        return _checked_value(index, size, owner)
+        return _check_value_index(index, size, owner)
     try:
         number = operator.index(index)
     except TypeError:
         raise OperandError(f"{owner} takes whole numbers as indices, not {shown(index)}") from None
     if not 0 <= number < size:
-        raise DomainError(f"{owner} was given index {number}; it has 0 … {size - 1}")
+        raise DomainError(f"index {number} of {owner} is out of range: use 0 … {size - 1}")
     return number
 
 
-def _checked_value(index: Value, size: int, owner: object) -> Value:
+def _check_value_index(index: Value, size: int, owner: object) -> Value:
     if not numbers.holds(eq(floor(index), index)):
         raise OperandError(
             f"{owner} takes whole numbers as indices, not {numbers.format_data(index)}"
         )
     if not numbers.holds(ge(index, 0.0) * lt(index, size)):
         raise DomainError(
-            f"{owner} was given index {numbers.format_data(index)}; it has 0 … {size - 1}"
+            f"index {numbers.format_data(index)} of {owner} is out of range: use 0 … {size - 1}"
         )
     return index

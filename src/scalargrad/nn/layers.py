@@ -1,4 +1,4 @@
-"""Layers with parameters: affine, recurrent, normalising, of attention; tables of vectors."""
+"""Layers with parameters: linear, recurrent, normalization, attention and embedding layers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from scalargrad.errors import OperandError
 from scalargrad.nn import init
 from scalargrad.nn.activation import Dropout
 from scalargrad.nn.init import Rng
-from scalargrad.nn.inputs import are_rows, by_row, checked_index, listed_inputs, of_length
+from scalargrad.nn.inputs import as_input_list, check_index, check_length, is_batch, map_batch
 from scalargrad.nn.module import Module
-from scalargrad.nn.sparse import Table, Vector
+from scalargrad.nn.sparse import ParameterMatrix, Vector
 from scalargrad.ops import (
     add,
     dot,
@@ -66,28 +66,28 @@ class Linear(Module):
     in_features, out_features : int
         Number of inputs nin, and of outputs nout.
     bias : bool
-        Whether to add b.
+        Add the biases b.
     rng : random.Random or int, optional
-        Generator or seed; without it the module ``random`` draws.
+        Random generator or seed; default: the module ``random``.
 
     Attributes
     ----------
     weight : nout rows of nin Parameters
-        ``weight[j][i]``, or ``weight[j, i]``, leads *from* input i *to* output j, as in PyTorch
-        and in Toronto's lecture; UCSB's and UNC's wᵢⱼ is ``weight[j][i]``, and Hosseini's U is
-        its transpose, of nin rows and nout columns. ``weight[:, i]`` is a column.
+        ``weight[j][i]``, or ``weight[j, i]``, connects input i to output j, as in PyTorch and in
+        Toronto's lecture. UCSB's and UNC's wᵢⱼ is ``weight[j][i]``. Hosseini's U is the transpose,
+        with nin rows and nout columns. ``weight[:, i]`` is a column.
     bias : Vector of nout Parameters, or None
 
     Notes
     -----
-    Weights and biases are drawn from U(-1/√nin, 1/√nin), PyTorch's default. A call makes nout
-    nodes. A sparse input, a dict from index to value, stands for a vector that is 0 elsewhere:
-    only the weights of the entries present take part, in the call and in everything after it.
-    Linear layers in a row collapse to one: W₂(W₁x) = (W₂W₁)x.
+    Weights and biases are drawn from U(-1/√nin, 1/√nin), PyTorch's default. A call creates nout
+    nodes. A sparse input is a dict from index to value; the other entries are 0. Only the weights
+    of its entries are part of the graph, and are visited by the backward pass and the optimizer.
+    Consecutive linear layers are equivalent to one: W₂(W₁x) = (W₂W₁)x.
 
     References
     ----------
-    He, Zhang, Ren and Sun, 2015 (the draw, with slope √5).
+    He, Zhang, Ren and Sun, 2015 (the initialization, with slope √5).
 
     Examples
     --------
@@ -104,12 +104,12 @@ class Linear(Module):
     ) -> None:
         self.in_features = size(in_features, "in_features")
         self.out_features = size(out_features, "out_features")
-        self.weight = Table.zeros(self.out_features, self.in_features, "w")
+        self.weight = ParameterMatrix.zeros(self.out_features, self.in_features, "w")
         self.bias = Vector.full(self.out_features, 0.0, "b") if flag(bias, "bias") else None
         self.reset_parameters(rng)
 
     def reset_parameters(self, rng: Rng = None) -> None:
-        """Draw weights and biases again."""
+        """Draw new weights and biases."""
         source = init.generator(rng)
         init.kaiming_uniform_(self.weight, a=math.sqrt(5.0), rng=source)
         if self.bias is not None:
@@ -122,27 +122,27 @@ class Linear(Module):
         Parameters
         ----------
         x : sequence of length nin, or dict from int to scalar, or a batch of either
-            Inputs. A batch is a list of them, or an array whose rows they are.
+            The input. A batch is a list of inputs, or an array with one in each row.
 
         Returns
         -------
-        list of nout Values, or a list of such for each example of a batch
+        list of nout Values, or for a batch a list of these
 
         Raises
         ------
         OperandError
-            If `x` is neither, or has the wrong length.
+            If `x` is neither a sequence nor a dict, or has the wrong length.
         DomainError
             If an index of a sparse input is not in 0 … nin - 1.
         """
         if isinstance(x, Mapping):
-            present = [checked_index(i, self.in_features, self) for i in x]
+            present = [check_index(i, self.in_features, self) for i in x]
             rows = [[row[i] for i in present] for row in self.weight]
             return affine(rows, list(x.values()), self.bias)
-        return by_row(x, self.in_features, self, lambda x: affine(self.weight, x, self.bias))
+        return map_batch(x, self.in_features, self, lambda x: affine(self.weight, x, self.bias))
 
     def extra_repr(self) -> str:
-        """Return sizes, as PyTorch prints them."""
+        """Return sizes, in PyTorch's format."""
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}"
@@ -150,12 +150,12 @@ class Linear(Module):
 
 
 class RNNCellBase(Module):
-    """The base of the cells: parameters, as PyTorch lays them out, and batches.
+    """Base class of recurrent cells: the parameters, in PyTorch's layout, and batches.
 
     Attributes
     ----------
     weight_ih, weight_hh : k·hidden_size rows of input_size and of hidden_size Parameters
-        From the input and from the state; the k gates one below the other.
+        Weights of the input and of the state, with the rows of the k gates stacked.
     bias_ih, bias_hh : Vector of k·hidden_size Parameters, or None
     """
 
@@ -167,8 +167,8 @@ class RNNCellBase(Module):
         self.input_size = size(input_size, "input_size")
         self.hidden_size = size(hidden_size, "hidden_size", 1)
         rows = self.gates * self.hidden_size
-        self.weight_ih = Table.zeros(rows, self.input_size, "w_ih")
-        self.weight_hh = Table.zeros(rows, self.hidden_size, "w_hh")
+        self.weight_ih = ParameterMatrix.zeros(rows, self.input_size, "w_ih")
+        self.weight_hh = ParameterMatrix.zeros(rows, self.hidden_size, "w_hh")
         self.bias_ih = Vector.full(rows, 0.0, "b_ih") if flag(bias, "bias") else None
         self.bias_hh = Vector.full(rows, 0.0, "b_hh") if bias else None
         self.reset_parameters(rng)
@@ -180,22 +180,24 @@ class RNNCellBase(Module):
             if tensor is not None:
                 init.uniform_(tensor, -bound, bound, rng=source)
 
-    def _next(self, input: Any, states: Sequence[Any]) -> tuple[list[Any], ...]:
-        """Return the next states, of each example of a batch; a state of None is zeros."""
-        x = listed_inputs(input, self)
-        if are_rows(x):
-            given = [[None] * len(x) if s is None else of_length(s, len(x), self) for s in states]
-            each = [self._next(at[0], at[1:]) for at in zip(x, *given, strict=True)]
+    def _next_states(self, input: Any, states: Sequence[Any]) -> tuple[list[Any], ...]:
+        """Return the next states, for each example of a batch; a state of None means zeros."""
+        x = as_input_list(input, self)
+        if is_batch(x):
+            columns = [
+                [None] * len(x) if s is None else check_length(s, len(x), self) for s in states
+            ]
+            each = [self._next_states(row[0], row[1:]) for row in zip(x, *columns, strict=True)]
             return tuple([*column] for column in zip(*each, strict=True))
         zeros = [0.0] * self.hidden_size
-        now = [zeros if s is None else of_length(s, self.hidden_size, self) for s in states]
-        new = affine(self.weight_ih, of_length(x, self.input_size, self), self.bias_ih)
-        old = affine(self.weight_hh, now[0], self.bias_hh)
-        starts = range(0, len(new), self.hidden_size)
-        gates = ([sums[i : i + self.hidden_size] for i in starts] for sums in (new, old))
-        return self._step(*gates, *now)
+        current = [zeros if s is None else check_length(s, self.hidden_size, self) for s in states]
+        from_x = affine(self.weight_ih, check_length(x, self.input_size, self), self.bias_ih)
+        from_h = affine(self.weight_hh, current[0], self.bias_hh)
+        starts = range(0, len(from_x), self.hidden_size)
+        gates = ([sums[i : i + self.hidden_size] for i in starts] for sums in (from_x, from_h))
+        return self._step(*gates, *current)
 
-    def _step(self, new: Any, old: Any, *states: list[Any]) -> tuple[list[Any], ...]:
+    def _step(self, from_x: Any, from_h: Any, *states: list[Any]) -> tuple[list[Any], ...]:
         """Compute the next states from W x + b and W h + b of each gate."""
         raise NotImplementedError
 
@@ -204,23 +206,24 @@ class RNNCellBase(Module):
 
         Parameters
         ----------
-        input : list of input_size scalars, or a list of such for each of N examples
-        hx : list of hidden_size scalars, or N of them; an LSTM's is a pair (h, c); optional
-            The state before; zeros by default.
+        input : list of input_size scalars, or for a batch a list of N of these
+            The input.
+        hx : list of hidden_size scalars, or N of these; for an LSTM a pair (h, c); optional
+            The previous state; default: zeros.
 
         Returns
         -------
-        list of hidden_size Values, or N of them; of an LSTM, a pair (h, c)
+        list of hidden_size Values, or N of these; for an LSTM a pair (h, c)
 
         Raises
         ------
         OperandError
-            If a length is not the cell's.
+            If the length of an input or of a state does not match the cell.
         """
-        return self._next(input, [hx])[0]
+        return self._next_states(input, [hx])[0]
 
     def extra_repr(self) -> str:
-        """Return sizes, as PyTorch prints them."""
+        """Return sizes, in PyTorch's format."""
         without = "" if self.bias_ih is not None else ", bias=False"
         return f"{self.input_size}, {self.hidden_size}{without}"
 
@@ -231,18 +234,18 @@ class RNNCell(RNNCellBase):
     Parameters
     ----------
     input_size, hidden_size : int
-        Lengths of an input and of the state.
+        Lengths of the input and of the state.
     bias : bool
-        Whether to add biases.
+        Add biases.
     nonlinearity : {"tanh", "relu"}
-        What is applied to the sums.
+        The activation.
     rng : random.Random or int, optional
-        Generator or seed; without it the module ``random`` draws.
+        Random generator or seed; default: the module ``random``.
 
     Raises
     ------
     DomainError
-        If `nonlinearity` is another.
+        If `nonlinearity` is neither "tanh" nor "relu".
 
     References
     ----------
@@ -271,12 +274,12 @@ class RNNCell(RNNCellBase):
         self.nonlinearity = choice(nonlinearity, "nonlinearity", ["tanh", "relu"])
         super().__init__(input_size, hidden_size, bias, rng=rng)
 
-    def _step(self, new: Any, old: Any, *_: list[Any]) -> tuple[list[Any], ...]:
-        squash = tanh if self.nonlinearity == "tanh" else relu
-        return ([squash(a + b) for a, b in zip(new[0], old[0], strict=True)],)
+    def _step(self, from_x: Any, from_h: Any, *_: list[Any]) -> tuple[list[Any], ...]:
+        activation = tanh if self.nonlinearity == "tanh" else relu
+        return ([activation(a + b) for a, b in zip(from_x[0], from_h[0], strict=True)],)
 
     def extra_repr(self) -> str:
-        """Return sizes and what differs from the defaults, as PyTorch prints them."""
+        """Return sizes and options other than the defaults, in PyTorch's format."""
         return super().extra_repr() + (", nonlinearity=relu" if self.nonlinearity == "relu" else "")
 
 
@@ -286,11 +289,11 @@ class GRUCell(RNNCellBase):
     Parameters
     ----------
     input_size, hidden_size : int
-        Lengths of an input and of the state.
+        Lengths of the input and of the state.
     bias : bool
-        Whether to add biases.
+        Add biases.
     rng : random.Random or int, optional
-        Generator or seed; without it the module ``random`` draws.
+        Random generator or seed; default: the module ``random``.
 
     Notes
     -----
@@ -308,12 +311,12 @@ class GRUCell(RNNCellBase):
 
     gates = 3
 
-    def _step(self, new: Any, old: Any, *states: list[Any]) -> tuple[list[Any], ...]:
-        found = []
-        for r, z, n, r_h, z_h, n_h, h in zip(*new, *old, states[0], strict=True):
+    def _step(self, from_x: Any, from_h: Any, *states: list[Any]) -> tuple[list[Any], ...]:
+        hidden = []
+        for r, z, n, r_h, z_h, n_h, h in zip(*from_x, *from_h, states[0], strict=True):
             update, candidate = sigmoid(z + z_h), tanh(n + sigmoid(r + r_h) * n_h)
-            found.append((1.0 - update) * candidate + update * h)
-        return (found,)
+            hidden.append((1.0 - update) * candidate + update * h)
+        return (hidden,)
 
 
 class LSTMCell(RNNCellBase):
@@ -322,11 +325,11 @@ class LSTMCell(RNNCellBase):
     Parameters
     ----------
     input_size, hidden_size : int
-        Lengths of an input and of the states h and c.
+        Lengths of the input and of the states h and c.
     bias : bool
-        Whether to add biases.
+        Add biases.
     rng : random.Random or int, optional
-        Generator or seed; without it the module ``random`` draws.
+        Random generator or seed; default: the module ``random``.
 
     Notes
     -----
@@ -350,11 +353,11 @@ class LSTMCell(RNNCellBase):
         states = [None, None] if hx is None else listed(hx, "hx", "the states h and c")
         if len(states) != 2:
             raise OperandError(f"LSTMCell: hx has {len(states)} items; give the pair (h, c)")
-        return self._next(input, states)
+        return self._next_states(input, states)
 
-    def _step(self, new: Any, old: Any, *states: list[Any]) -> tuple[list[Any], ...]:
+    def _step(self, from_x: Any, from_h: Any, *states: list[Any]) -> tuple[list[Any], ...]:
         hidden, cells = [], []
-        for c, *sums in zip(states[1], *new, *old, strict=True):
+        for c, *sums in zip(states[1], *from_x, *from_h, strict=True):
             i, f, g, o = map(add, sums[:4], sums[4:])
             cells.append(sigmoid(f) * c + sigmoid(i) * tanh(g))
             hidden.append(sigmoid(o) * tanh(cells[-1]))
@@ -370,16 +373,16 @@ class RMSNorm(Module):
     Parameters
     ----------
     normalized_shape : int, or a list of one
-        The length n of an example; over several dimensions, `Flatten` them first.
+        The length n of an example. To normalize over several dimensions, `Flatten` them first.
     eps : float, optional
-        Keeps the root from 0; by default 2.2 · 10⁻¹⁶, the distance from 1 to the next float.
+        ε, which keeps the root from being 0; default: 2.2 · 10⁻¹⁶, the machine epsilon.
     elementwise_affine : bool
-        Whether to multiply by the weights w.
+        Multiply by the weights w.
 
     Attributes
     ----------
     weight : Vector of n Parameters, or None
-        Ones at first.
+        Initially ones.
 
     References
     ----------
@@ -394,32 +397,33 @@ class RMSNorm(Module):
     def __init__(
         self, normalized_shape: Length, eps: float | None = None, elementwise_affine: bool = True
     ) -> None:
-        given: Any = normalized_shape
-        is_list = isinstance(given, list | tuple) and len(given) == 1
-        self._length = size(given[0] if is_list else given, "normalized_shape", 1)
+        shape: Any = normalized_shape
+        is_list = isinstance(shape, list | tuple) and len(shape) == 1
+        self._length = size(shape[0] if is_list else shape, "normalized_shape", 1)
         self.eps = None if eps is None else number(eps, "eps", 0.0)
         self._is_affine = flag(elementwise_affine, "elementwise_affine")
         self.weight = Vector.full(self._length, 1.0, "w") if self._is_affine else None
 
     def forward(self, x: Any) -> Any:
-        """Normalise one example, or each of nested lists of them.
+        """Normalize one example, or each example in nested lists.
 
         Parameters
         ----------
-        x : list of n scalars, or nested lists of such
+        x : list of n scalars, or nested lists of these
+            The example or examples.
 
         Returns
         -------
-        list of n Values, nested as `x`
+        list of n Values, or nested lists of these as in `x`
 
         Raises
         ------
         OperandError
-            If an example has another length.
+            If the length of an example is not n.
         """
-        return by_row(x, self._length, self, self._normalised)
+        return map_batch(x, self._length, self, self._normalize)
 
-    def _normalised(self, x: list[Any]) -> list[Any]:
+    def _normalize(self, x: list[Any]) -> list[Any]:
         eps = sys.float_info.epsilon if self.eps is None else self.eps
         length = sqrt(dot(x, x) / len(x) + eps)
         scaled = [xi / length for xi in x]
@@ -428,7 +432,7 @@ class RMSNorm(Module):
         return [xi * w for xi, w in zip(scaled, self.weight, strict=True)]
 
     def extra_repr(self) -> str:
-        """Return shape and options, as PyTorch prints them."""
+        """Return shape and options, in PyTorch's format."""
         return f"({self._length},), eps={self.eps}, elementwise_affine={self._is_affine}"
 
 
@@ -438,16 +442,16 @@ class LayerNorm(RMSNorm):
     Parameters
     ----------
     normalized_shape : int, or a list of one
-        The length n of an example; over several dimensions, `Flatten` them first.
+        The length n of an example. To normalize over several dimensions, `Flatten` them first.
     eps : float
-        Keeps the root from 0.
+        ε, which keeps the root from being 0.
     elementwise_affine, bias : bool
-        Whether to multiply by the weights w, and if so, to add the biases b.
+        Multiply by the weights w; if so, also add the biases b.
 
     Attributes
     ----------
     weight, bias : Vector of n Parameters, or None
-        Ones and zeros at first.
+        Initially ones and zeros.
 
     References
     ----------
@@ -470,43 +474,45 @@ class LayerNorm(RMSNorm):
         has_bias = flag(bias, "bias") and self._is_affine
         self.bias = Vector.full(self._length, 0.0, "b") if has_bias else None
 
-    def _normalised(self, x: list[Any]) -> list[Any]:
-        centre = mean(x)
-        scaled = super()._normalised([xi - centre for xi in x])
+    def _normalize(self, x: list[Any]) -> list[Any]:
+        center = mean(x)
+        scaled = super()._normalize([xi - center for xi in x])
         if self.bias is None:
             return scaled
         return [y + b for y, b in zip(scaled, self.bias, strict=True)]
 
     def extra_repr(self) -> str:
-        """Return shape and options, as PyTorch prints them."""
+        """Return shape and options, in PyTorch's format."""
         return f"{super().extra_repr()}, bias={self.bias is not None}"
 
 
-#: Its name in messages, since it prints as several lines.
+#: The name of the module in messages, because its repr has several lines.
 _NAME = "MultiheadAttention"
 
 
 class MultiheadAttention(Module):
-    """Let each position of a sequence look at those of another, softmax(qk / √d) · v in each head.
+    """Multi-head attention: softmax(qk / √d) · v in each head, for queries q, keys k and values v.
 
     Parameters
     ----------
     embed_dim : int
-        Length E of a position's vector.
+        Length E of the vector of a position.
     num_heads : int
-        Number of heads; divides `embed_dim`.
+        Number of heads; must divide `embed_dim`.
     dropout : float
-        Probability with which a weight is dropped while training.
+        Probability of dropping an attention weight during training.
     bias : bool
-        Whether the projections add biases.
+        Add biases in the projections.
     rng : random.Random or int, optional
-        Generator or seed; without it the module ``random`` draws.
+        Random generator or seed; default: the module ``random``.
 
     Attributes
     ----------
     in_proj_weight, in_proj_bias : 3E rows of E Parameters; Vector of 3E, or None
-        Of queries, keys and values, one below the other: drawn by Xavier's rule, and zeros.
+        The projections of queries, keys and values, stacked. Weights are initialized by
+        `xavier_uniform_`, biases to 0.
     out_proj : Linear
+        The projection of the output.
 
     Raises
     ------
@@ -515,7 +521,7 @@ class MultiheadAttention(Module):
 
     Notes
     -----
-    Of one sequence at a time: for a batch, call it in a loop or under `vmap`.
+    The input is one sequence. For a batch, call the module in a loop or use `vmap`.
 
     References
     ----------
@@ -544,7 +550,7 @@ class MultiheadAttention(Module):
         if self.embed_dim % self.num_heads:
             raise OperandError(f"embed_dim {embed_dim} is not a multiple of num_heads {num_heads}")
         rows, source = 3 * self.embed_dim, init.generator(rng)
-        self.in_proj_weight = Table.zeros(rows, self.embed_dim, "w_in")
+        self.in_proj_weight = ParameterMatrix.zeros(rows, self.embed_dim, "w_in")
         self.in_proj_bias = Vector.full(rows, 0.0, "b_in") if flag(bias, "bias") else None
         self.out_proj = Linear(self.embed_dim, self.embed_dim, bias, rng=source)
         self.dropout = Dropout(dropout, rng=source)
@@ -562,97 +568,102 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[list[Any], Any]:
-        """Mix the vectors of `value`.
+        """Compute the attention output and the attention weights.
 
         Parameters
         ----------
         query : list of L vectors of length E
+            The queries.
         key, value : list of S vectors of length E
+            The keys and the values.
         need_weights : bool
-            Whether to return the weights, too; without them, fewer nodes are made.
-        attn_mask : L lists of S bools or floats, no Values, optional
-            True where a query may not look at a key; or what is added to the score.
+            Return the attention weights as well; without them, fewer nodes are created.
+        attn_mask : L lists of S bools or floats, not Values, optional
+            A bool is True where a query must not attend to a key; a float is added to the score.
         average_attn_weights : bool
-            Whether the weights are averaged over the heads.
+            Average the weights over the heads.
         is_causal : bool
-            Whether a query looks only at keys that do not come after it.
+            A query attends only to keys at its own position or before.
 
         Returns
         -------
-        list of L lists of E Values, and weights
-            L lists of S numbers, or a list of such for each head, or None.
+        output : list of L lists of E Values
+        weights : L lists of S numbers, a list of these for each head, or None
 
         Raises
         ------
         OperandError
-            If a length does not fit, or a query may look at no key.
+            If a length does not match, or all keys are masked for a query.
         """
-        queries, keys, values = map(self._projected, range(3), (query, key, value))
-        of_length(values, len(keys), _NAME)
+        queries, keys, values = map(self._project, range(3), (query, key, value))
+        check_length(values, len(keys), _NAME)
         masks = [None] * len(queries) if attn_mask is None else attn_mask
         causal = flag(is_causal, "is_causal")
-        found, weights = [], []
-        for t, mask in enumerate(of_length(masks, len(queries), _NAME)):
-            row = [0.0] * len(keys) if mask is None else of_length(mask, len(keys), _NAME)
-            added = {s: _additive_mask(x) for s, x in enumerate(row[: t + 1] if causal else row)}
-            seen = {s: x for s, x in added.items() if x is not None}
-            if not seen:
-                raise OperandError(f"query {t} may look at no key: let it see one, its own perhaps")
-            mixed, heads = self._attend(queries[t], keys, values, seen)
-            found.append(self.out_proj(mixed))
+        outputs, weights = [], []
+        for t, mask in enumerate(check_length(masks, len(queries), _NAME)):
+            row = [0.0] * len(keys) if mask is None else check_length(mask, len(keys), _NAME)
+            terms = {s: _additive_mask(x) for s, x in enumerate(row[: t + 1] if causal else row)}
+            unmasked = {s: x for s, x in terms.items() if x is not None}
+            if not unmasked:
+                raise OperandError(
+                    f"all keys are masked for query {t}: allow at least one, such as its own"
+                )
+            mixed, heads = self._attend(queries[t], keys, values, unmasked)
+            outputs.append(self.out_proj(mixed))
             weights.append([[head.get(s, 0.0) for s in range(len(keys))] for head in heads])
         if not flag(need_weights, "need_weights"):
-            return found, None
+            return outputs, None
         if flag(average_attn_weights, "average_attn_weights"):
-            return found, [[mean(ws) for ws in zip(*heads, strict=True)] for heads in weights]
-        return found, [[*head] for head in zip(*weights, strict=True)]
+            return outputs, [[mean(ws) for ws in zip(*heads, strict=True)] for heads in weights]
+        return outputs, [[*head] for head in zip(*weights, strict=True)]
 
-    def _projected(self, part: int, sequence: Any) -> list[list[Any]]:
-        """Return the queries, keys or values of a sequence."""
+    def _project(self, part: int, sequence: Any) -> list[list[Any]]:
+        """Return the queries (part 0), keys (1) or values (2) of a sequence."""
         rows = slice(part * self.embed_dim, (part + 1) * self.embed_dim)
         bias = None if self.in_proj_bias is None else Vector(self.in_proj_bias[rows])
         return [
-            affine(self.in_proj_weight[rows], of_length(x, self.embed_dim, _NAME), bias)
-            for x in listed_inputs(sequence, _NAME)
+            affine(self.in_proj_weight[rows], check_length(x, self.embed_dim, _NAME), bias)
+            for x in as_input_list(sequence, _NAME)
         ]
 
-    def _attend(self, query: list[Any], keys: Any, values: Any, seen: dict[int, Any]) -> Any:
-        """Return the output of all heads for a query, and in each the weights of its keys."""
+    def _attend(self, query: list[Any], keys: Any, values: Any, mask: dict[int, Any]) -> Any:
+        """Return the concatenated output of the heads for a query, and each head's weights.
+
+        `mask` maps each key to attend to, by its index, to the term added to its score.
+        """
         n = self.embed_dim // self.num_heads
         mixed, heads = [], []
         for start in range(0, self.embed_dim, n):
             part = slice(start, start + n)
-            scores = {s: dot(query[part], keys[s][part]) / math.sqrt(n) for s in seen}
-            shifted = [score if seen[s] == 0.0 else score + seen[s] for s, score in scores.items()]
-            weights = self.dropout(softmax(shifted))
-            columns = zip(*(values[s][part] for s in seen), strict=True)
+            scores = {s: dot(query[part], keys[s][part]) / math.sqrt(n) for s in mask}
+            masked = [score if mask[s] == 0.0 else score + mask[s] for s, score in scores.items()]
+            weights = self.dropout(softmax(masked))
+            columns = zip(*(values[s][part] for s in mask), strict=True)
             mixed += [dot(weights, column) for column in columns]
-            heads.append(dict(zip(seen, weights, strict=True)))
+            heads.append(dict(zip(mask, weights, strict=True)))
         return mixed, heads
 
 
 def _additive_mask(mask: Any) -> Any:
-    """Return the term that a mask adds to a score; None where it leaves out the key."""
+    """Return the term that a mask adds to a score, or None if it masks the key."""
     mask = mask.item() if hasattr(mask, "dtype") else mask
     if isinstance(mask, bool):
         return None if mask else 0.0
-    found = number(
-        mask, "attn_mask, which the function closes over if it is compiled,", finite=False
-    )
-    return None if found == -math.inf else found
+    term = number(mask, "attn_mask (in a compiled function, close over the mask)", finite=False)
+    return None if term == -math.inf else term
 
 
 class Embedding(Module):
-    """A table with one vector for each of a number of things, such as the words of a language.
+    """A lookup table with one trainable vector for each index, such as a word of a vocabulary.
 
     Parameters
     ----------
     num_embeddings, embedding_dim : int
-        Number of rows, and length of each.
+        Number of vectors, and their length.
     padding_idx : int, optional
-        A row that starts as zeros and receives no gradient; negative counts from the end.
+        Index of a row that is initially 0 and not trained; negative counts from the end.
     rng : random.Random or int, optional
-        Generator or seed; without it the module ``random`` draws.
+        Random generator or seed; default: the module ``random``.
 
     Attributes
     ----------
@@ -661,15 +672,15 @@ class Embedding(Module):
 
     Notes
     -----
-    A look-up makes no node: the Parameters themselves are returned. A training step with SGD
-    or SparseAdam costs in proportion to the rows looked up.
+    A lookup creates no nodes: it returns the Parameters themselves. The cost of a training step
+    with SGD or SparseAdam is proportional to the number of rows looked up.
 
     Examples
     --------
-    >>> table = Embedding(10, 3, rng=0)
-    >>> table
+    >>> embedding = Embedding(10, 3, rng=0)
+    >>> embedding
     Embedding(10, 3)
-    >>> table(4) == list(table.weight[4])
+    >>> embedding(4) == list(embedding.weight[4])
     True
     """
 
@@ -683,7 +694,7 @@ class Embedding(Module):
     ) -> None:
         self.num_embeddings = size(num_embeddings, "num_embeddings")
         self.embedding_dim = size(embedding_dim, "embedding_dim")
-        self.weight = Table.zeros(self.num_embeddings, self.embedding_dim, "e")
+        self.weight = ParameterMatrix.zeros(self.num_embeddings, self.embedding_dim, "e")
         self.padding_idx = padding_idx
         if padding_idx is not None:
             n = self.num_embeddings
@@ -691,26 +702,26 @@ class Embedding(Module):
         self.reset_parameters(rng)
 
     def reset_parameters(self, rng: Rng = None) -> None:
-        """Draw the table again; the padding row is set to 0."""
+        """Draw new vectors, and set the padding row to 0."""
         init.normal_(self.weight, rng=rng)
         if self.padding_idx is not None:
             init.zeros_(self.weight[self.padding_idx])
 
     def row(self, index: int | Value) -> list[Value]:
-        """Return one row of Parameters; of the padding row, Values that are not trained."""
-        number = checked_index(index, self.num_embeddings, self)
+        """Return one row: Parameters, or for the padding row detached Values."""
+        number = check_index(index, self.num_embeddings, self)
         if isinstance(number, Value):
-            return self._looked_up(number)
-        found = self.weight[number]
-        return [p.detach() for p in found] if number == self.padding_idx else list(found)
+            return self._take_row(number)
+        row = self.weight[number]
+        return [p.detach() for p in row] if number == self.padding_idx else list(row)
 
-    def _looked_up(self, index: Value) -> list[Value]:
-        """Return the row at a computed index, from the one table that all lookups share."""
-        found: list[Value] = take(self.weight, index)
+    def _take_row(self, index: Value) -> list[Value]:
+        """Return the row at an index that is a Value, by a gather from the weight matrix."""
+        row: list[Value] = take(self.weight, index)
         if self.padding_idx is None:
-            return found
+            return row
         is_trained = ne(index, self.padding_idx)
-        return [where(is_trained, p, p.detach()) for p in found]
+        return [where(is_trained, p, p.detach()) for p in row]
 
     def forward(self, index: Any) -> Any:
         """Look up one row, or nested lists of rows.
@@ -718,17 +729,16 @@ class Embedding(Module):
         Parameters
         ----------
         index : int or nested lists of int
-            Each in 0 … num_embeddings - 1. In a compiled function they may be arguments, which
-            are looked up at each call.
+            Each in 0 … num_embeddings - 1. The indices may be arguments of a compiled function.
 
         Returns
         -------
-        list of embedding_dim Values, or nested lists of such
+        list of embedding_dim Values, or nested lists of these
 
         Raises
         ------
         DomainError
-            If an index is outside the table.
+            If an index is out of range.
         OperandError
             If an index is not a whole number.
         """
@@ -738,33 +748,33 @@ class Embedding(Module):
         return self.row(index)
 
     def extra_repr(self) -> str:
-        """Return sizes, as PyTorch prints them."""
+        """Return sizes, in PyTorch's format."""
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
 
 
 class EmbeddingBag(Embedding):
-    """A table whose rows are summed or averaged over a bag of indices, as for a bag of words.
+    """An Embedding that sums or averages the vectors of a bag of indices, as for a bag of words.
 
     Parameters
     ----------
     num_embeddings, embedding_dim : int
-        Number of rows, and length of each.
+        Number of vectors, and their length.
     mode : {"mean", "sum"}
-        How the rows of a bag are combined.
+        Average or sum the vectors of a bag.
     padding_idx : int, optional
-        A row that is left out of every bag; negative counts from the end.
+        Index of a row that is left out of every bag; negative counts from the end.
     rng : random.Random or int, optional
-        Generator or seed; without it the module ``random`` draws.
+        Random generator or seed; default: the module ``random``.
 
     Raises
     ------
     DomainError
-        If `mode` is another.
+        If `mode` is neither "mean" nor "sum".
 
     Notes
     -----
-    A bag makes embedding_dim nodes. An empty bag gives zeros, as in PyTorch.
+    A bag creates embedding_dim nodes. The result for an empty bag is zeros, as in PyTorch.
 
     Examples
     --------
@@ -788,31 +798,32 @@ class EmbeddingBag(Embedding):
         super().__init__(num_embeddings, embedding_dim, padding_idx, rng=rng)
 
     def forward(self, index: Any, per_sample_weights: Any = None) -> Any:
-        """Combine the rows of one bag, or of each of several.
+        """Combine the vectors of one bag, or of each of several bags.
 
         Parameters
         ----------
-        index : list of int, or nested lists of such
+        index : list of int, or nested lists of these
             One bag, or several.
-        per_sample_weights : list of scalars, shaped as `index`, optional
-            A factor for each index; mode "sum" only.
+        per_sample_weights : list of scalars with the shape of `index`, optional
+            A factor for each index; only with mode "sum".
 
         Returns
         -------
-        list of embedding_dim Values, or a list of such for each bag
+        list of embedding_dim Values, or a list of these for each bag
 
         Raises
         ------
         OperandError
-            If weights are given with mode "mean", or not one for each index.
+            If `per_sample_weights` is passed with mode "mean", or its shape is not that of
+            `index`.
         DomainError
-            If an index is outside the table.
+            If an index is out of range.
         """
         weights: list[Any] | None = None
         if per_sample_weights is not None:
             weights = listed(per_sample_weights, "per_sample_weights", "numbers, nested as index")
             if self.mode != "sum":
-                raise OperandError("EmbeddingBag: per_sample_weights need mode='sum'")
+                raise OperandError("EmbeddingBag: per_sample_weights requires mode='sum'")
         index = listed(
             index.tolist() if hasattr(index, "tolist") else index, "index", "whole numbers"
         )
@@ -823,11 +834,11 @@ class EmbeddingBag(Embedding):
         if index and isinstance(index[0], list | tuple):
             each = zip(index, weights or repeat(None), strict=False)
             return [self.forward(bag, w) for bag, w in each]
-        return self._bag(index, weights)
+        return self._combine(index, weights)
 
-    def _bag(self, index: Sequence[Any], weights: Sequence[Scalar] | None) -> list[Value]:
+    def _combine(self, index: Sequence[Any], weights: Sequence[Scalar] | None) -> list[Value]:
         if self.padding_idx is not None and any(isinstance(i, Value) for i in index):
-            return self._masked(index, weights, self.padding_idx)
+            return self._combine_masked(index, weights, self.padding_idx)
         kept = [n for n, i in enumerate(index) if i != self.padding_idx]
         rows = [self.row(index[n]) for n in kept]
         if not rows:
@@ -839,17 +850,17 @@ class EmbeddingBag(Embedding):
         combine = sum if self.mode == "sum" else mean
         return [combine(column) for column in columns]
 
-    def _masked(
+    def _combine_masked(
         self, index: Sequence[Any], weights: Sequence[Scalar] | None, padding: int
     ) -> list[Value]:
-        """Combine the rows at indices that differ from call to call, padding with the factor 0."""
-        kept = [ne(i, padding) for i in index]
-        factors = [w * x for w, x in zip(weights, kept, strict=True)] if weights else kept
-        count = maximum(sum(kept), 1.0) if self.mode == "mean" else 1.0
+        """Combine the rows at indices that are Values; padding has the factor 0."""
+        included = [ne(i, padding) for i in index]
+        factors = [w * x for w, x in zip(weights, included, strict=True)] if weights else included
+        count = maximum(sum(included), 1.0) if self.mode == "mean" else 1.0
         columns = zip(*map(self.row, index), strict=True)
         return [dot(factors, column) / count for column in columns]
 
     def extra_repr(self) -> str:
-        """Return sizes and mode, as PyTorch prints them."""
+        """Return sizes and mode, in PyTorch's format."""
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         return f"{self.num_embeddings}, {self.embedding_dim}, mode={self.mode!r}{padding}"

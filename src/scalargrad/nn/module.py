@@ -1,4 +1,9 @@
-"""Module: anything made of Parameters and of other modules; functional_call, with other numbers."""
+"""Module, the base class of networks, and functional_call, which calls a module with other numbers.
+
+A module is a tree of attributes. Walking it yields the parts with their paths:
+
+    Sequential(Linear(2, 1))  →  "0.weight": ParameterMatrix, "0.bias": Vector
+"""
 
 from __future__ import annotations
 
@@ -13,37 +18,38 @@ from typing import Any, ClassVar, Self
 
 from scalargrad.errors import OperandError, StateError, TrainingWarning
 from scalargrad.grad_mode import refuse_if_recorded
-from scalargrad.nn.sparse import Table
+from scalargrad.nn.sparse import ParameterMatrix
 from scalargrad.nn.state import (
     IncompatibleKeys,
-    flat,
+    flatten_nested,
     load_state,
     parameter_shape,
-    require_kept,
-    state_of,
+    require_in_state,
+    to_state_dict,
 )
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag, mapping
 from scalargrad.tree import flatten_like, is_object_array, replaced
 from scalargrad.value import Parameter, Value
 
-#: The Values that a `functional_call` under way has put in the places of Parameters.
-stand_ins: set[int] = set()
+#: Identities of the Values that an active `functional_call` has substituted for Parameters.
+substituted_ids: set[int] = set()
 
 
 class Module:
     """Base class of networks and their parts.
 
-    Parameters and modules assigned to attributes, also inside lists, tuples, dicts, deques,
-    namespaces and object arrays, belong to the module, in the order of assignment. Those in sets
-    and in objects that are no modules do not, of which `parameters` warns. A subclass computes in
-    `forward`, as in PyTorch, or in ``__call__``. It may override `parameters`, as micrograd
-    programs do; to be saved, what that returns must be Parameters in attributes, not plain Values.
+    Parameters and modules in attributes belong to the module, in the order of assignment. They may
+    be inside lists, tuples, dicts, deques, namespaces and object arrays. Parameters in sets and in
+    objects of other classes do not belong to it, and `parameters` warns about them. A subclass
+    defines `forward`, as in PyTorch, or ``__call__``. It may override `parameters`, as micrograd
+    programs do. To be saved, the items of that list must be Parameters in attributes, not plain
+    Values.
 
     Attributes
     ----------
     training : bool
-        Whether the module trains, as Dropout asks; set by `train` and `eval`.
+        True in training mode, which Dropout depends on; set by `train` and `eval`.
 
     Examples
     --------
@@ -60,15 +66,15 @@ class Module:
     """
 
     training = True
-    #: The attributes that are shown when the module is printed.
-    _shown: ClassVar[tuple[str, ...]] = ()
+    #: Names of the attributes in the repr of the module.
+    _repr_names: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Compute the module's output; see `forward`."""
         return self.forward(*inputs, **options)
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
-        """Compute the output; each module that can be called defines it."""
+        """Compute the output; subclasses override this method."""
         raise NotImplementedError(f"{type(self).__name__} defines neither forward nor __call__")
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
@@ -86,84 +92,85 @@ class Module:
     def parameters(self) -> list[Any]:
         """Return the module's Parameters, each once, in the order of `named_parameters`.
 
-        A module inside whose class overrides `parameters` is asked for its own.
+        If the class of an inner module overrides `parameters`, its override is called.
 
         Warns
         -----
         TrainingWarning
-            If a set holds Parameters or modules, or an object that is no module.
+            If Parameters or modules are in a set, or in an object that is not a module.
         """
-        found: dict[int, Any] = {}
+        parameters: dict[int, Any] = {}
 
-        def lists_its_own(part: Any) -> bool:
-            return isinstance(part, Module) and part is not self and _lists_its_own(part)
+        def has_override(part: Any) -> bool:
+            return part is not self and _overrides_parameters(part)
 
-        for name, part in _walk(self, closed=lists_its_own):
+        for name, part in _walk(self, is_closed=has_override):
             if _is_parameter(part):
-                found[id(part)] = part
-            elif lists_its_own(part):
-                found.update((id(x), x) for x in part.parameters())
-            elif _is_overlooked(part):
+                parameters[id(part)] = part
+            elif has_override(part):
+                parameters.update((id(x), x) for x in part.parameters())
+            elif _hides_parameters(part):
                 warnings.warn(
-                    f"{type(self).__name__}.{name} is a {type(part).__name__}, in which parameters "
-                    "are not looked for, and holds some: make it a list, or its class an nn.Module",
+                    f"{type(self).__name__}.{name} is a {type(part).__name__} that contains "
+                    "parameters, but it is not searched for them: make it a list, or make its "
+                    "class an nn.Module",
                     TrainingWarning,
                     stacklevel=2,
                 )
-        return [*found.values()]
+        return [*parameters.values()]
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
-        """Yield this module, under the name "", and every module inside, with their paths."""
-        for name, value in _walk(self, closed=_holds_no_module):
+        """Yield this module, under the name "", and every module inside it, with their paths."""
+        for name, value in _walk(self, is_closed=_has_no_modules):
             if isinstance(value, Module):
                 yield name, value
 
     def modules(self) -> list[Module]:
-        """Return this module and every module inside, each once."""
+        """Return this module and every module inside it, each once."""
         return [module for _, module in self.named_modules()]
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """Yield the modules directly inside, with their paths, such as ``layers.0``."""
+        """Yield the direct children of this module, with their paths, such as ``layers.0``."""
         stack = [(str(key), part) for key, part in reversed(_children(self))]
         while stack:
             name, part = stack.pop()
             if isinstance(part, Module):
                 yield name, part
-            elif not isinstance(part, Value | Table):
+            elif not isinstance(part, Value | ParameterMatrix):
                 stack += [(f"{name}.{key}", x) for key, x in reversed(_children(part))]
 
     def children(self) -> list[Module]:
-        """Return the modules directly inside."""
+        """Return the direct children of this module."""
         return [module for _, module in self.named_children()]
 
     def zero_grad(self) -> None:
-        """Set the gradient of every parameter to 0; do so before each backward sweep.
+        """Set the gradient of every parameter to 0; call it before each backward pass.
 
         Notes
         -----
-        Of `Linear` and `Embedding` weights only those that a gradient has reached are looked
-        at, so the cost follows the entries an example used, not the size of the table.
+        Of the weights of `Linear` and `Embedding`, only those with a gradient are visited. The
+        cost depends on the entries that an example used, not on the size of the matrix.
         """
         refuse_if_recorded("zero_grad")
-        for _, part in _walk(self, lambda part: _is_table(part) or _lists_its_own(part)):
-            if _lists_its_own(part):
+        for _, part in _walk(self, lambda part: _is_matrix(part) or _overrides_parameters(part)):
+            if _overrides_parameters(part):
                 for parameter in part.parameters():
                     parameter.zero_grad()
-            elif isinstance(part, Parameter | Table):
+            elif isinstance(part, Parameter | ParameterMatrix):
                 part.zero_grad()
 
     def train(self, mode: bool = True) -> Self:
-        """Set `training` here and in every module inside, and return this module.
+        """Set `training` of this module and of every module inside it; return this module.
 
-        As in PyTorch, a module inside whose class overrides `train` switches itself and its parts,
-        so that one which is frozen can stay as it is.
+        As in PyTorch, if the class of an inner module overrides `train`, its override is called
+        for it and its parts. A frozen module can so keep its mode.
         """
 
         def is_closed(part: Any) -> bool:
-            return _holds_no_module(part) or (part is not self and _switches_itself(part))
+            return _has_no_modules(part) or (part is not self and _overrides_train(part))
 
         for _, part in _walk(self, is_closed):
-            if part is not self and _switches_itself(part):
+            if part is not self and _overrides_train(part):
                 part.train(mode)
             elif isinstance(part, Module):
                 part.training = mode
@@ -180,13 +187,13 @@ class Module:
         -------
         dict from str to nested lists of float
             ``weight`` of a Linear is a list of nout lists of nin numbers; a single Parameter
-            is a float. A later training step does not change what was returned.
+            is a float. The result is a copy: later training steps do not change it.
 
         Raises
         ------
         StateError
-            If two parts have one name, which keys with dots in dicts can lead to, or if an
-            override of `parameters` lists a number that is no Parameter in an attribute.
+            If two parts have the same name, for example because a key of a dict contains a dot,
+            or if an override of `parameters` returns anything but Parameters in attributes.
 
         Examples
         --------
@@ -194,7 +201,7 @@ class Module:
         >>> sorted(Neuron(2).state_dict())
         ['b', 'w']
         """
-        return state_of(self.named_tensors())
+        return to_state_dict(self.named_tensors())
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True
@@ -204,67 +211,71 @@ class Module:
         Parameters
         ----------
         state_dict : mapping from str to nested lists, arrays or tensors
-            As `state_dict` returns it, here or in PyTorch.
+            The result of `state_dict`, here or in PyTorch.
         strict : bool
-            Whether every name must occur on both sides.
+            Require that the module and `state_dict` have the same names.
 
         Returns
         -------
         IncompatibleKeys
-            The names missing from `state_dict`, and those it has too many.
+            The names missing from `state_dict`, and its unexpected names.
 
         Raises
         ------
         StateError
-            If an entry has the wrong shape, or, with `strict`, a name is missing or
-            unexpected. All are listed, and no parameter is changed.
+            If an entry has the wrong shape, or, with `strict`, a name is missing or unexpected.
+            The message lists all of them, and no parameter is changed.
         """
-        given = mapping(state_dict, "state_dict", "numbers by name")
-        return load_state(type(self).__name__, self.named_tensors(), given, flag(strict, "strict"))
+        state = mapping(state_dict, "state_dict", "numbers by name")
+        return load_state(type(self).__name__, self.named_tensors(), state, flag(strict, "strict"))
 
     def named_tensors(self) -> list[tuple[str, Any]]:
-        """Return the largest rectangles of Parameters with their paths; a single one counts, too.
+        """Return the tensors of the module with their paths.
+
+        A tensor is a Parameter, or the largest rectangle of nested lists of Parameters.
 
         Raises
         ------
         StateError
-            If two have one path: a state would hold the numbers of only one. Or if a parameter of
-            one's own list is in none of them.
+            If two tensors have the same path, because a state would contain only one of them, or
+            if an override of `parameters` returns a parameter outside all tensors.
         """
-        parts = [*_walk(self, closed=lambda part: parameter_shape(part) is not None)]
-        found = [(name, part) for name, part in parts if parameter_shape(part) is not None]
-        counts = Counter(name for name, _ in found)
+        parts = [*_walk(self, is_closed=lambda part: parameter_shape(part) is not None)]
+        tensors = [(name, part) for name, part in parts if parameter_shape(part) is not None]
+        counts = Counter(name for name, _ in tensors)
         for name in [name for name, count in counts.items() if count > 1]:
             raise StateError(
-                f"{counts[name]} parts of {type(self).__name__} have the name {name} in a state: "
-                "use other keys in its dicts, without dots, and not 0 beside '0'"
+                f"{counts[name]} parts of {type(self).__name__} have the name {name} in its state: "
+                "use keys without dots in its dicts, and not both 0 and '0'"
             )
-        if any(_lists_its_own(part) for _, part in parts):
-            require_kept(type(self).__name__, self.parameters(), found)
-        return found
+        if any(_overrides_parameters(part) for _, part in parts):
+            require_in_state(type(self).__name__, self.parameters(), tensors)
+        return tensors
 
     def extra_repr(self) -> str:
-        """Return the arguments shown between the brackets when the module is printed."""
-        return ", ".join([f"{name}={getattr(self, name)!r}" for name in self._shown])
+        """Return the text between the parentheses of the repr of the module."""
+        return ", ".join([f"{name}={getattr(self, name)!r}" for name in self._repr_names])
 
     def __repr__(self) -> str:
         parts = [f"({name}): {module!r}\n" for name, module in self.named_children()]
-        inside = indent("".join(parts), "  ")
+        body = indent("".join(parts), "  ")
         separator = "\n" if parts else ""
-        return f"{type(self).__name__}({self.extra_repr()}{separator}{inside})"
+        return f"{type(self).__name__}({self.extra_repr()}{separator}{body})"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        """Show a network as its units and weights in a notebook, other modules as a table."""
-        from scalargrad.nn.display import shown
+        """Display an MLP in a notebook as a picture of its neurons, other modules as a table."""
+        from scalargrad.nn.display import mime_bundle
 
-        return {"text/plain": repr(self), **shown(self)}
+        return {"text/plain": repr(self), **mime_bundle(self)}
 
 
-def _walk(module: Module, closed: Callable[[Any], bool] | None = None) -> Iterator[tuple[str, Any]]:
-    """Yield the parts of a module, depth first, each object once, under its first path.
+def _walk(
+    module: Module, is_closed: Callable[[Any], bool] | None = None
+) -> Iterator[tuple[str, Any]]:
+    """Yield the parts of a module depth first, each object once, with its first path.
 
-    Shared parts and modules that contain themselves therefore take linear time. Parts that
-    are `closed` are yielded but not entered.
+    Shared parts, and modules that contain themselves, therefore take linear time. If `is_closed`
+    is true of a part, the part is yielded but not searched.
     """
     stack: list[tuple[str, Any]] = [("", module)]
     seen: set[int] = set()
@@ -273,38 +284,38 @@ def _walk(module: Module, closed: Callable[[Any], bool] | None = None) -> Iterat
         if id(part) not in seen:
             seen.add(id(part))
             yield name, part
-            if closed is None or not closed(part):
+            if is_closed is None or not is_closed(part):
                 prefix = f"{name}." if name else ""
                 stack += [(f"{prefix}{key}", x) for key, x in reversed(_children(part))]
 
 
 def _is_parameter(part: Any) -> bool:
-    return isinstance(part, Parameter) or id(part) in stand_ins
+    return isinstance(part, Parameter) or id(part) in substituted_ids
 
 
-def _is_table(part: Any) -> bool:
-    return isinstance(part, Table)
+def _is_matrix(part: Any) -> bool:
+    return isinstance(part, ParameterMatrix)
 
 
-def _holds_no_module(part: Any) -> bool:
-    """Return whether a part is a table, or a list of Parameters only."""
-    return _is_table(part) or (isinstance(part, list) and {*map(type, part)} <= {Parameter})
+def _has_no_modules(part: Any) -> bool:
+    """Return True if a part is a parameter matrix, or a list of Parameters only."""
+    return _is_matrix(part) or (isinstance(part, list) and {*map(type, part)} <= {Parameter})
 
 
-def _lists_its_own(part: Any) -> bool:
+def _overrides_parameters(part: Any) -> bool:
     return isinstance(part, Module) and type(part).parameters is not Module.parameters
 
 
-def _is_overlooked(part: Any) -> bool:
-    """Return whether a part that is not entered holds Parameters or modules, or lists of them."""
+def _hides_parameters(part: Any) -> bool:
+    """Return True if a part that is not searched contains Parameters or modules."""
     if isinstance(part, Value) or callable(part) or _children(part):
         return False
-    held = part if isinstance(part, set | frozenset) else getattr(part, "__dict__", {}).values()
-    lists = [x for x in held if isinstance(x, list | tuple)]
-    return any(isinstance(x, Parameter | Module) for xs in (held, *lists) for x in xs)
+    items = part if isinstance(part, set | frozenset) else getattr(part, "__dict__", {}).values()
+    lists = [x for x in items if isinstance(x, list | tuple)]
+    return any(isinstance(x, Parameter | Module) for xs in (items, *lists) for x in xs)
 
 
-def _switches_itself(part: Any) -> bool:
+def _overrides_train(part: Any) -> bool:
     return isinstance(part, Module) and getattr(part.train, "__func__", None) is not Module.train
 
 
@@ -320,8 +331,8 @@ def _children(part: Any) -> list[tuple[Any, Any]]:
     return []
 
 
-#: The lock held while a module holds other numbers, so that no two calls mix theirs.
-_exchanging = threading.RLock()
+#: Lock for the time in which a module has other numbers, so that two calls do not mix theirs.
+_substitution_lock = threading.RLock()
 
 
 def functional_call(
@@ -330,38 +341,40 @@ def functional_call(
     args: Any = (),
     kwargs: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Call a module with other numbers in the places of its Parameters.
+    """Call a module with other numbers in place of its Parameters.
 
-    As ``torch.func.functional_call``: it makes the module a function of its parameters, for `grad`,
-    `vmap`, `jit` and the like. The Parameters themselves are not changed.
+    Like ``torch.func.functional_call``, it makes the module a function of its parameters, for
+    `grad`, `vmap`, `jit` and other transforms. The Parameters themselves are not changed.
 
     Parameters
     ----------
     module : Module
+        The module to call.
     parameters : mapping from str to numbers or Values
-        By the names and in the shapes of ``module.state_dict()``, where an array may stand for
-        lists, or by those of ``module.named_parameters()``, one number each. A Parameter that has
-        no name here is used as it is.
-    args : tuple, or one argument that is none
+        Either the names and shapes of ``module.state_dict()``, where arrays may replace lists, or
+        the names of ``module.named_parameters()`` with one number each. Parameters that are not in
+        the mapping keep their own numbers.
+    args : tuple, or a single argument that is not a tuple
+        The positional arguments of the call.
     kwargs : mapping, optional
-        What the module is called with.
+        The keyword arguments of the call.
 
     Returns
     -------
-    what the module returns
+    The result of the call.
 
     Raises
     ------
     OperandError
-        If the module has no parameter of a name, or one of another shape.
+        If the module does not have a parameter of one of the names, or its shape differs.
     StateError
-        If a Parameter stands in a deque or a namespace, where none is exchanged.
+        If a Parameter is in a deque or a namespace, where Parameters are not replaced.
 
     Notes
     -----
-    During the call the module holds the numbers in its attributes, and `parameters` lists them; the
-    Parameters are put back at its end, also after an error. Calls in several threads wait for each
-    other; a thread that calls the module itself meanwhile meets the numbers.
+    During the call, the attributes of the module contain the numbers, and `parameters` returns
+    them. The Parameters are restored at the end, also after an error. Calls in several threads
+    wait for each other. A thread that calls the module directly at the same time sees the numbers.
 
     Examples
     --------
@@ -374,63 +387,65 @@ def functional_call(
     """
     if not isinstance(module, Module):
         raise OperandError(f"module is {shown(module)}; give a Module")
-    given = mapping(parameters, "parameters", "numbers by name")
-    named = mapping({} if kwargs is None else kwargs, "kwargs", "arguments by name")
-    with _exchanging, exchanged(module, _by_parameter(module, given)):
-        return module(*(args if isinstance(args, tuple) else (args,)), **named)
+    by_name = mapping(parameters, "parameters", "numbers by name")
+    keywords = mapping({} if kwargs is None else kwargs, "kwargs", "arguments by name")
+    with _substitution_lock, substitute_parameters(module, _numbers_by_parameter(module, by_name)):
+        return module(*(args if isinstance(args, tuple) else (args,)), **keywords)
 
 
-def _by_parameter(module: Module, given: Mapping[str, Any]) -> dict[Value, Any]:
-    """Return the numbers for each Parameter, which no other call exchanges meanwhile."""
+def _numbers_by_parameter(module: Module, by_name: Mapping[str, Any]) -> dict[Value, Any]:
+    """Return the number for each Parameter; the caller holds the lock."""
     tensors = dict(module.named_tensors())
-    by_number = {} if given.keys() <= tensors.keys() else dict(module.named_parameters())
-    known = {**by_number, **tensors}
+    single = {} if by_name.keys() <= tensors.keys() else dict(module.named_parameters())
+    known = {**single, **tensors}
     numbers: dict[Value, Any] = {}
-    for name, part in given.items():
+    for name, part in by_name.items():
         if name not in known:
             raise OperandError(
-                f"{type(module).__name__} has no parameter {name}: it has {', '.join(tensors)}"
+                f"{type(module).__name__} has no parameter {name}; it has {', '.join(tensors)}"
             )
         own = known[name]
-        numbers |= zip(flat(own), flatten_like(part, own, name, "the parameter"), strict=True)
+        numbers |= zip(
+            flatten_nested(own), flatten_like(part, own, name, "the parameter"), strict=True
+        )
     return numbers
 
 
 @contextmanager
-def exchanged(module: Module, numbers: Mapping[Value, Any]) -> Iterator[None]:
-    """Let a module hold other numbers in the places of some Parameters, in a ``with`` block.
+def substitute_parameters(module: Module, numbers: Mapping[Value, Any]) -> Iterator[None]:
+    """Replace some Parameters of a module by other numbers, inside a ``with`` block.
 
     Raises
     ------
     StateError
-        If one of them stands in none of the attributes, nor in lists, tuples, dicts and arrays
-        there.
+        If one of the Parameters is not in an attribute, nor in a list, tuple, dict or array in an
+        attribute.
     """
-    inside = {p: x if isinstance(x, Value) else Value(x) for p, x in numbers.items()}
-    left, before = set(numbers), list[tuple[dict[str, Any], str, Any]]()
-    added = {*map(id, inside.values())} - stand_ins
+    substitutes = {p: x if isinstance(x, Value) else Value(x) for p, x in numbers.items()}
+    not_found, before = set(numbers), list[tuple[dict[str, Any], str, Any]]()
+    added = {*map(id, substitutes.values())} - substituted_ids
 
-    def number_for(x: Value) -> Any:
-        left.discard(x)
-        return inside.get(x, x)
+    def substitute(x: Value) -> Any:
+        not_found.discard(x)
+        return substitutes.get(x, x)
 
-    with _exchanging:
+    with _substitution_lock:
         try:
-            stand_ins.update(added)
+            substituted_ids.update(added)
             for part in module.modules():
-                held = vars(part)
-                for name, x in [*held.items()]:
-                    here = replaced(x, number_for)
-                    if here is not x:
-                        before.append((held, name, x))
-                        held[name] = here
-            if left:
+                attributes = vars(part)
+                for name, x in [*attributes.items()]:
+                    new = replaced(x, substitute)
+                    if new is not x:
+                        before.append((attributes, name, x))
+                        attributes[name] = new
+            if not_found:
                 raise StateError(
-                    f"{shown(next(iter(left)))} stands in a deque or a namespace of "
-                    f"{type(module).__name__}, where it cannot be exchanged: put it in a list"
+                    f"{shown(next(iter(not_found)))} is in a deque or a namespace of "
+                    f"{type(module).__name__}, where it cannot be replaced; put it in a list"
                 )
             yield
         finally:
-            stand_ins.difference_update(added)
-            for held, name, x in before:
-                held[name] = x
+            substituted_ids.difference_update(added)
+            for attributes, name, x in before:
+                attributes[name] = x

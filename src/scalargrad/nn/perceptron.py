@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.nn.init import Rng, draw_by, generator
-from scalargrad.nn.inputs import are_rows, of_length
+from scalargrad.nn.init import Rng, generator, sample
+from scalargrad.nn.inputs import check_length, is_batch
 from scalargrad.nn.module import Module
 from scalargrad.ops import TABLE, dot
 from scalargrad.ops.activations import ELUOperation, LeakyReLUOperation
@@ -22,26 +22,26 @@ __all__ = ["MLP", "Layer", "Neuron"]
 
 Activation = Callable[[Value], Value]
 
-#: Operations that can be called with one operand.
+#: Classes of operations that can be called with one operand.
 _ONE_OPERAND = (Unary, LeakyReLUOperation, ELUOperation)
 
 
-def _activation(chosen: str | Activation) -> Activation:
-    """Return an activation by its name in the table of operations, or as it was given."""
-    if callable(chosen):
-        return chosen
-    op = TABLE.get(chosen) if is_word(chosen, TABLE) else None
+def _resolve_activation(activation: str | Activation) -> Activation:
+    """Return the activation function: the operation of that name, or the function itself."""
+    if callable(activation):
+        return activation
+    op = TABLE.get(activation) if is_word(activation, TABLE) else None
     if not isinstance(op, _ONE_OPERAND):
         known = [x for x, op in TABLE.items() if isinstance(op, _ONE_OPERAND) and x[0] != "_"]
         raise OperandError(
-            f"activation {shown(chosen)} is neither a function nor an operation of one operand: "
-            f"{', '.join(sorted(known))}"
+            f"activation {shown(activation)} is neither a function nor the name of an operation "
+            f"with one operand: {', '.join(sorted(known))}"
         )
     return op
 
 
-def _distinct(parts: Iterable[Iterable[Any]]) -> list[Any]:
-    """List the parameters of parts in order; one that several neurons share counts once."""
+def _unique(parts: Iterable[Iterable[Any]]) -> list[Any]:
+    """Return the parameters of all parts in order; shared parameters occur once."""
     return [*dict.fromkeys(itertools.chain.from_iterable(parts))]
 
 
@@ -53,16 +53,16 @@ class Neuron(Module):
     nin : int
         Number of inputs.
     nonlin : bool
-        Apply the activation; False leaves the neuron linear.
+        Apply the activation; with False, the neuron is linear.
     activation : str or callable
-        Name of an operation of the table, or a function from Value to Value.
+        Name of an operation with one operand, or a function from Value to Value.
     rng : random.Random or int, optional
-        Generator or seed; without it the module ``random`` draws.
+        Random generator or seed; default: the module ``random``.
 
     Notes
     -----
-    Weights are drawn from ``uniform(-1, 1)`` in order, the bias starts at 0, as in micrograd,
-    so that equal seeds give equal networks. A call makes two nodes.
+    As in micrograd, the weights are drawn from ``uniform(-1, 1)`` in order, and the bias is 0.
+    Equal seeds therefore give equal networks. A call creates two nodes.
 
     Examples
     --------
@@ -82,10 +82,10 @@ class Neuron(Module):
         rng: Rng = None,
     ) -> None:
         source, nin = generator(rng), size(nin, "nin")
-        self.w = [Parameter(draw_by(source, "uniform", -1, 1), f"w{i}") for i in range(nin)]
+        self.w = [Parameter(sample(source, "uniform", -1, 1), f"w{i}") for i in range(nin)]
         self.b = Parameter(0.0, "b")
         self.nonlin = nonlin
-        self.activation = _activation(activation)
+        self.activation = _resolve_activation(activation)
 
     def __call__(self, x: Sequence[Scalar]) -> Value:
         """Compute the neuron's output.
@@ -105,13 +105,13 @@ class Neuron(Module):
             If `x` is not a sequence of length nin.
         """
         if not isinstance(x, list | tuple) or len(x) != len(self.w):
-            x = of_length(x, len(self.w), self)
+            x = check_length(x, len(self.w), self)
         weighted: Value = dot(self.w, x, self.b)
         return self.activation(weighted) if self.nonlin else weighted
 
     def parameters(self) -> list[Any]:
         """Return the weights, then the bias."""
-        return _distinct((self.w, (self.b,)))
+        return _unique((self.w, (self.b,)))
 
     def __repr__(self) -> str:
         name = getattr(self.activation, "__name__", "Custom")
@@ -120,16 +120,16 @@ class Neuron(Module):
 
 
 class Layer(Module):
-    """A layer of neurons, which share their inputs.
+    """A layer of neurons with the same inputs.
 
     Parameters
     ----------
     nin, nout : int
         Number of inputs, and of neurons.
     rng : random.Random or int, optional
-        Generator or seed for all neurons; without it the module ``random`` draws.
+        Random generator or seed for all neurons; default: the module ``random``.
     **options
-        Passed on to each `Neuron`.
+        Passed to each `Neuron`.
 
     Examples
     --------
@@ -154,15 +154,15 @@ class Layer(Module):
         return outputs[0] if len(outputs) == 1 else outputs
 
     def parameters(self) -> list[Any]:
-        """Return the parameters of each neuron in turn."""
-        return _distinct([neuron.parameters() for neuron in self.neurons])
+        """Return the parameters of all neurons in order."""
+        return _unique([neuron.parameters() for neuron in self.neurons])
 
     def __repr__(self) -> str:
         return f"Layer of [{', '.join(map(str, self.neurons))}]"
 
 
 class MLP(Module):
-    """A multi-layer perceptron: layers in a row, the last one linear.
+    """A multi-layer perceptron: a sequence of layers, of which the last is linear.
 
     Parameters
     ----------
@@ -171,10 +171,10 @@ class MLP(Module):
     nouts : sequence of int
         Number of neurons in each layer.
     activation : str or callable
-        Applied by every layer but the last: the name of an operation of the table, or a
-        function from Value to Value.
+        The activation of every layer but the last: the name of an operation with one operand, or
+        a function from Value to Value.
     rng : random.Random or int, optional
-        Generator or seed for all layers; without it the module ``random`` draws.
+        Random generator or seed for all layers; default: the module ``random``.
 
     References
     ----------
@@ -208,24 +208,24 @@ class MLP(Module):
 
         Parameters
         ----------
-        x : sequence of length nin, or a batch of such
-            Inputs. A batch is a list of them, or an array whose rows they are.
+        x : sequence of length nin, or a batch of these
+            The input. A batch is a list of inputs, or an array with one in each row.
 
         Returns
         -------
         list of Values, or one Value; for a batch, a list of these
-            As the last `Layer` returns it.
+            The output of the last `Layer`.
         """
-        if are_rows(x):
+        if is_batch(x):
             return [self(row) for row in x]
-        signal: Any = x
+        output: Any = x
         for i, layer in enumerate(self.layers):
-            signal = layer([signal] if i and isinstance(signal, Value) else signal)
-        return signal
+            output = layer([output] if i and isinstance(output, Value) else output)
+        return output
 
     def parameters(self) -> list[Any]:
-        """Return the parameters of each layer in turn."""
-        return _distinct([layer.parameters() for layer in self.layers])
+        """Return the parameters of all layers in order."""
+        return _unique([layer.parameters() for layer in self.layers])
 
     def __repr__(self) -> str:
         return f"MLP of [{', '.join(map(str, self.layers))}]"

@@ -1,4 +1,4 @@
-"""Weights in files: safetensors, which PyTorch reads and which can hold no code."""
+"""Save and load weights as safetensors files, which PyTorch can read and which contain no code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from scalargrad.errors import StateError
 from scalargrad.nn.module import Module
-from scalargrad.nn.state import IncompatibleKeys, flat, number_shape, shape_text
+from scalargrad.nn.state import IncompatibleKeys, flatten_nested, format_shape, number_shape
 from scalargrad.system.files import file_path, write_atomically
 from scalargrad.system.packages import needed
 from scalargrad.table.validation import flag, instance, mapping, text
@@ -21,26 +21,30 @@ __all__ = ["load_file", "load_metadata", "load_model", "save_file", "save_model"
 
 AnyPath = str | os.PathLike[str]
 
+#: Types of numbers that can be loaded.
 _READABLE = {"F64", "F32", "F16"}
-#: The format's name for the text beside the entries.
+#: The key of the metadata in the header of a file.
 _HEADER = "__metadata__"
-_MOST_DIMENSIONS = 8
-_MOST_EMPTY_LISTS = 1_000_000
+#: Maximum number of dimensions of a tensor in a file.
+_MAX_DIMENSIONS = 8
+#: Maximum number of empty lists in a tensor in a file.
+_MAX_EMPTY_LISTS = 1_000_000
 
 
 def save_file(
     tensors: Mapping[str, Any], path: AnyPath, metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write named rectangles of numbers to a safetensors file, whole or not at all.
+    """Write named tensors to a safetensors file, atomically.
 
     Parameters
     ----------
     tensors : mapping from str to float, nested lists of float, or array
-        As `Module.state_dict` returns it. Kept as 64-bit floats, so that nothing is rounded.
+        The numbers, such as the result of `Module.state_dict`. They are saved as 64-bit floats,
+        without rounding.
     path : str or path
-        The file; one that exists is replaced.
+        The file. An existing file is replaced.
     metadata : mapping from str to str, optional
-        Kept in the file's header.
+        Text for the header of the file.
 
     Raises
     ------
@@ -49,7 +53,7 @@ def save_file(
     StateError
         If an entry is not a rectangle of numbers.
     OSError
-        If the file cannot be written; an older one is left as it was.
+        If the file cannot be written; an existing file is not changed.
 
     Examples
     --------
@@ -65,74 +69,73 @@ def save_file(
         from safetensors.numpy import save
     file_path(path)
     named = mapping(tensors, "tensors", "numbers by name").items()
-    arrays = {text(name, "the name of a tensor"): _rectangle(name, x) for name, x in named}
-    write_atomically(path, save(arrays, metadata=_header(metadata) or None))
+    arrays = {text(name, "the name of a tensor"): _as_array(name, x) for name, x in named}
+    write_atomically(path, save(arrays, metadata=_check_metadata(metadata) or None))
 
 
-def _rectangle(name: str, numbers: Any) -> Any:
-    """Return the numbers of one entry as an array."""
+def _as_array(name: str, numbers: Any) -> Any:
+    """Return the numbers of one entry as an array; `name` is used in messages."""
     import numpy as np
 
     if name == _HEADER:
-        raise StateError(f"{name} is the header's own name in the format: choose another")
+        raise StateError(f"{name} is reserved by the file format; choose another name")
     numbers = numbers.tolist() if hasattr(numbers, "tolist") else numbers
     try:
-        if number_shape(numbers, ()) is not None or not list(flat(numbers)):
+        if number_shape(numbers, ()) is not None or not list(flatten_nested(numbers)):
             return np.array(numbers, dtype=np.float64)
-    except (ValueError, OverflowError):  # lists of no number of several lengths; a huge integer
+    except (ValueError, OverflowError):  # ragged lists without numbers, or a huge integer
         pass
-    raise StateError(f"{name} is not a rectangle of numbers (float), so it cannot be saved")
+    raise StateError(f"{name} cannot be saved, because it is not a rectangle of numbers (float)")
 
 
-def _header(metadata: Any) -> dict[str, str]:
-    """Return the text for a header."""
-    given = {} if metadata is None else mapping(metadata, "metadata", "text by name")
+def _check_metadata(metadata: Any) -> dict[str, str]:
+    """Return the metadata as a dict, after checking that it contains only text."""
+    items = {} if metadata is None else mapping(metadata, "metadata", "text by name")
     return {
         text(name, "a name in metadata"): text(x, f"metadata[{name!r}]")
-        for name, x in given.items()
+        for name, x in items.items()
     }
 
 
 def load_file(path: AnyPath) -> dict[str, Any]:
-    """Read the named rectangles of numbers in a safetensors file, ours or PyTorch's.
+    """Read the named tensors of a safetensors file, ours or PyTorch's.
 
     Parameters
     ----------
     path : str or path
-        The file. 64-, 32- and 16-bit floats are read.
+        The file, which may contain 64-, 32- and 16-bit floats.
 
     Returns
     -------
     dict from str to float or nested lists of float
-        What `Module.load_state_dict` takes.
+        The numbers, as an argument of `Module.load_state_dict`.
 
     Raises
     ------
     StateError
-        If the file is damaged, no safetensors file, or holds anything but numbers of
-        these kinds.
+        If the file is damaged, is not a safetensors file, or contains numbers of another type.
     MissingPackageError
         If safetensors is not installed.
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
 
     Notes
     -----
-    The format holds numbers and text only: reading a file never runs anything in it.
+    The format contains only numbers and text: loading a file never runs code from it.
     """
-    with _opened(path) as file:
-        return {name: _numbers(file, name, path) for name in file.keys()}  # noqa: SIM118
+    with _open_safetensors(path) as file:
+        return {name: _read_tensor(file, name, path) for name in file.keys()}  # noqa: SIM118
 
 
 def load_metadata(path: AnyPath) -> dict[str, str]:
-    """Read the text in the header of a safetensors file; see `load_file` for what is raised.
+    """Read the metadata of a safetensors file; it raises the same errors as `load_file`.
 
     Returns
     -------
     dict from str to str
-        Of a file by `save_model`, ``architecture`` is the module as it prints.
+        In a file written by `save_model`, ``architecture`` is the repr of the module.
     """
-    with _opened(path) as file:
+    with _open_safetensors(path) as file:
         return dict(file.metadata() or {})
 
 
@@ -142,23 +145,23 @@ def save_model(model: Module, path: AnyPath, metadata: Mapping[str, str] | None 
     Parameters
     ----------
     model : Module
-        Its `state_dict` is written.
+        The module whose `state_dict` is saved.
     path : str or path
-        The file; one that exists is replaced, in one step.
+        The file. An existing file is replaced atomically.
     metadata : mapping from str to str, optional
-        More text for the header.
+        Additional text for the header.
 
     Raises
     ------
     MissingPackageError
         If safetensors is not installed.
     OSError
-        If the file cannot be written; an older one is left as it was.
+        If the file cannot be written; an existing file is not changed.
 
     Notes
     -----
-    ``safetensors.torch.load_file`` reads the file: a PyTorch model of the same architecture
-    loads it as its state.
+    ``safetensors.torch.load_file`` reads the file, and the result can be loaded into a PyTorch
+    model of the same architecture.
 
     Examples
     --------
@@ -172,8 +175,8 @@ def save_model(model: Module, path: AnyPath, metadata: Mapping[str, str] | None 
     IncompatibleKeys(missing_keys=[], unexpected_keys=[])
     """
     instance(model, "model", Module, "a Module")
-    header = {"format": "pt", "architecture": repr(model)}  # "pt" is what PyTorch's readers expect
-    save_file(model.state_dict(), path, {**_header(metadata), **header})
+    header = {"format": "pt", "architecture": repr(model)}  # PyTorch's readers expect "pt"
+    save_file(model.state_dict(), path, {**_check_metadata(metadata), **header})
 
 
 def load_model(model: Module, path: AnyPath, strict: bool = True) -> IncompatibleKeys:
@@ -182,26 +185,25 @@ def load_model(model: Module, path: AnyPath, strict: bool = True) -> Incompatibl
     Parameters
     ----------
     model : Module
-        Its parameters are set, all or none.
+        The module whose parameters are set. On an error, none of them is changed.
     path : str or path
-        A file by `save_model`, or by PyTorch.
+        A file written by `save_model` or by PyTorch.
     strict : bool
-        Whether the names must be the same on both sides, and the architecture as well where
-        the file tells it.
+        Require the same names and, if the file contains the architecture, the same architecture.
 
     Returns
     -------
     IncompatibleKeys
-        The names missing from the file, and those it has too many.
+        The names missing from the file, and its unexpected names.
 
     Raises
     ------
     StateError
-        If the file is damaged or foreign, or does not fit; see `Module.load_state_dict`.
+        If the file is damaged, has another format, or does not fit; see `Module.load_state_dict`.
     MissingPackageError
         If safetensors is not installed.
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     """
     instance(model, "model", Module, "a Module")
     flag(strict, "strict")
@@ -209,8 +211,8 @@ def load_model(model: Module, path: AnyPath, strict: bool = True) -> Incompatibl
     saved = load_metadata(path).get("architecture", repr(model))
     if strict and saved != repr(model) and _same_shapes(model.state_dict(), state):
         raise StateError(
-            f"{path} was saved from another architecture, though its shapes fit:\n{saved}\n"
-            f"was to be loaded into\n{model!r}\nstrict=False loads it all the same"
+            f"the shapes in {path} fit, but it was saved from another architecture:\n{saved}\n"
+            f"It cannot be loaded into\n{model!r}\nPass strict=False to load it anyway"
         )
     return model.load_state_dict(state, strict)
 
@@ -220,29 +222,31 @@ def _same_shapes(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 
 @contextmanager
-def _opened(path: AnyPath) -> Iterator[Any]:
+def _open_safetensors(path: AnyPath) -> Iterator[Any]:
     """Open a safetensors file; the package checks its header before anything is read."""
     with needed("saving and loading weights needs"):
         from safetensors import SafetensorError, safe_open
     if Path(file_path(path)).is_dir():
-        raise StateError(f"{path} is a folder: give the file that save_model wrote")
+        raise StateError(f"{path} is a folder; give the path of a file written by save_model")
     try:
         with safe_open(file_path(path), framework="numpy") as file:
             yield file
     except SafetensorError as error:
         raise StateError(
-            f"{path} is not a whole safetensors file ({error}): it may be cut off or of another "
-            "format; save it again with save_model"
+            f"{path} is not a complete safetensors file ({error}): it may be truncated or have "
+            "another format; save it again with save_model"
         ) from error
 
 
-def _numbers(file: Any, name: str, path: AnyPath) -> Any:
-    """Read one entry, after checking what it claims to be."""
+def _read_tensor(file: Any, name: str, path: AnyPath) -> Any:
+    """Read one tensor, after checking its shape and type."""
     entry = file.get_slice(name)
     shape, kind = entry.get_shape(), entry.get_dtype()
     before_empty = shape[: shape.index(0)] if 0 in shape else []
-    if len(shape) > _MOST_DIMENSIONS or math.prod(before_empty) > _MOST_EMPTY_LISTS:
-        raise StateError(f"{path}: {name} has the shape {shape_text(shape)}, which no weights have")
+    if len(shape) > _MAX_DIMENSIONS or math.prod(before_empty) > _MAX_EMPTY_LISTS:
+        raise StateError(
+            f"{path}: {name} has the shape {format_shape(shape)}, which is too large for weights"
+        )
     if kind not in _READABLE:
-        raise StateError(f"{path}: {name} is of type {kind}; save it as 64- or 32-bit floats")
+        raise StateError(f"{path}: {name} has the type {kind}; save it as 64- or 32-bit floats")
     return file.get_tensor(name).astype("float64").tolist()

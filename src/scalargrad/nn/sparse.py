@@ -1,7 +1,8 @@
-"""Parameters that note when a gradient reaches them, so that a step costs only what it touches.
+"""Parameter matrices that record which of their entries have received a gradient.
 
-A table of 10,000 words by 10 features has 100,000 parameters, and one example reads a hundred of
-them. Clearing, clipping and updating then visit that hundred and skip the rest.
+The weight of an Embedding of 10,000 words with 10 features has 100,000 parameters, of which one
+example uses a hundred. With the record, zeroing gradients, clipping and optimizer steps visit those
+hundred and skip the rest.
 """
 
 from __future__ import annotations
@@ -15,28 +16,28 @@ from scalargrad.value import Parameter, Value
 
 
 class Touched(dict["SparseParameter", None]):
-    """The parameters of one table whose gradient was written since it was last cleared.
+    """The entries of a parameter matrix whose gradient was written since it was last zeroed.
 
-    A dict without values, because it keeps the order in which they were touched.
+    This is a dict with None as values, used as an ordered set.
     """
 
     __slots__ = ()
 
     def zero_grad(self) -> None:
-        """Set the gradient of every touched parameter to 0 and forget them."""
+        """Set the gradient of every recorded parameter to 0, and clear the record."""
         refuse_if_recorded("zero_grad")
         for parameter in self:
             _set_grad(parameter, 0.0)
         self.clear()
 
 
-#: The slot of a Value's gradient, to read and write it without noting that it was written.
+#: The slot descriptor of `Value.grad`, which reads and writes gradients without recording it.
 _SLOT: Any = Value.grad
 _grad, _set_grad = _SLOT.__get__, _SLOT.__set__
 
 
 class SparseParameter(Parameter):
-    """A Parameter that enters itself in its table's `Touched` when its gradient is written.
+    """A Parameter that adds itself to a `Touched` record when its gradient is written.
 
     Parameters
     ----------
@@ -45,12 +46,12 @@ class SparseParameter(Parameter):
     label : str, optional
         Name in pictures, steps and messages.
     touched : Touched, optional
-        Where to enter itself; without one it behaves as any Parameter.
+        The record; without one, this is an ordinary Parameter.
 
     Notes
     -----
-    Any write counts, a 0 that a backward sweep adds too, and None, PyTorch's habit, which is to be
-    cleared as well; `zero_grad` takes the parameter out again.
+    Every write is recorded, even of a 0 by a backward pass, or of None, as PyTorch's `zero_grad`
+    does: it must be reset to 0 as well. `zero_grad` removes the parameter from the record.
 
     Examples
     --------
@@ -70,35 +71,36 @@ class SparseParameter(Parameter):
         super().__init__(data, label)
         self.touched = touched
 
-    def _receive(self, signal: float) -> None:
-        """Write the gradient, and note that it was written."""
-        _set_grad(self, signal)
+    def _record_grad(self, grad: float) -> None:
+        """Write the gradient, and record it."""
+        _set_grad(self, grad)
         if self.touched is not None:
             self.touched[self] = None
 
-    grad = property(_grad, _receive, doc="∂root/∂self, as of any Value.")  # read without a call
+    # The getter is the slot's own, so that reading does not call a Python function.
+    grad = property(_grad, _record_grad, doc="∂root/∂self, as of any Value.")
 
     def zero_grad(self) -> None:
-        """Set the gradient to 0 and count as untouched."""
+        """Set the gradient to 0, and remove the parameter from the record."""
         super().zero_grad()
         if self.touched is not None:
             self.touched.pop(self, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         reduced = super().__reduce__()
-        if not reduced[1]:  # copied while a compiled function is recorded
+        if not reduced[1]:  # copied while a function is traced for compilation
             return reduced
         return _restore, *reduced[1:]
 
     def __getstate__(self) -> Any:
-        """Return the record alone if no class adds more: a search would take far longer."""
+        """Return the record; only subclasses need the slower search for further state."""
         if type(self) is SparseParameter:
             return None, {"touched": self.touched}
         return super().__getstate__()
 
 
 def _restore(kind: type[SparseParameter], data: float, grad: float, label: str) -> SparseParameter:
-    """Rebuild a pickled parameter; its record follows as state: the two refer to each other."""
+    """Rebuild a pickled parameter; its record is set later, because each refers to the other."""
     parameter = kind.__new__(kind)
     parameter.touched = None
     Parameter.__init__(parameter, data, label)
@@ -107,9 +109,9 @@ def _restore(kind: type[SparseParameter], data: float, grad: float, label: str) 
 
 
 class Vector(tuple[Parameter, ...]):
-    """Parameters in a row, such as the biases of a layer or a column of its weights.
+    """A vector of Parameters, such as the biases of a layer or a column of its weights.
 
-    A tuple, so that no entry can be exchanged: assign to the `data` of an entry instead.
+    It is a tuple, so entries cannot be replaced: assign to the `data` of an entry instead.
 
     Examples
     --------
@@ -121,7 +123,7 @@ class Vector(tuple[Parameter, ...]):
 
     @classmethod
     def full(cls, length: int, fill_value: float, label: str) -> Vector:
-        """Make a vector of one number, labelled ``label[i]``."""
+        """Create a vector filled with a number; its entries are labeled ``label[i]``."""
         return cls(Parameter(fill_value, f"{label}[{i}]") for i in range(length))
 
     def item(self) -> float:
@@ -130,47 +132,49 @@ class Vector(tuple[Parameter, ...]):
         Raises
         ------
         OperandError
-            If it has another length.
+            If the vector has another length.
         """
         if len(self) != 1:
             raise OperandError(f"item() takes a vector of one number; this one has {len(self)}")
         return self[0].data
 
 
-class Table(tuple[tuple[SparseParameter, ...], ...]):
-    """Rows of sparse parameters that share one record of those that were touched.
+class ParameterMatrix(tuple[tuple[SparseParameter, ...], ...]):
+    """A matrix of parameters with one record of the entries that have received a gradient.
 
-    A tuple, so that no entry can be exchanged behind the record's back: assign to the `data`
-    of an entry instead. Like a PyTorch matrix it takes two indices, ``table[0, 1]`` and
-    ``table[:, 1]``, as well as one after the other.
+    It is a tuple of rows, so entries cannot be replaced, which the record would miss: assign to
+    the `data` of an entry instead. Like a PyTorch matrix, it can be indexed as ``matrix[0, 1]``,
+    ``matrix[:, 1]`` and ``matrix[0][1]``.
 
     Parameters
     ----------
     rows : iterable of iterables of SparseParameter
-        All created with `touched`.
+        The entries, all created with `touched`.
     touched : Touched
-        The record they share.
+        The shared record.
 
     Examples
     --------
-    >>> table = Table.zeros(2, 3, "w")
-    >>> table[1][2]
+    >>> matrix = ParameterMatrix.zeros(2, 3, "w")
+    >>> matrix[1][2]
     SparseParameter(data=0.0, grad=0.0, label='w[1,2]')
-    >>> [parameter.label for parameter in table[:, 2]]
+    >>> [parameter.label for parameter in matrix[:, 2]]
     ['w[0,2]', 'w[1,2]']
     """
 
     touched: Touched
 
-    def __new__(cls, rows: Iterable[Iterable[SparseParameter]], touched: Touched) -> Table:
-        """Make the rows tuples."""
-        table = super().__new__(cls, (tuple(row) for row in rows))
-        table.touched = touched
-        return table
+    def __new__(
+        cls, rows: Iterable[Iterable[SparseParameter]], touched: Touched
+    ) -> ParameterMatrix:
+        """Convert the rows to tuples."""
+        matrix = super().__new__(cls, (tuple(row) for row in rows))
+        matrix.touched = touched
+        return matrix
 
     @classmethod
-    def zeros(cls, rows: int, columns: int, label: str) -> Table:
-        """Make a table of zeros, labelled ``label[row,column]``."""
+    def zeros(cls, rows: int, columns: int, label: str) -> ParameterMatrix:
+        """Create a matrix of zeros; its entries are labeled ``label[row,column]``."""
         touched = Touched()
         parameters = (
             [SparseParameter(0.0, f"{label}[{i},{j}]", touched) for j in range(columns)]
@@ -178,23 +182,29 @@ class Table(tuple[tuple[SparseParameter, ...], ...]):
         )
         return cls(parameters, touched)
 
-    def __getitem__(self, index: Any) -> Any:  # columns, too
-        """Return a row, some rows, or what a row index and a column index choose."""
+    def __getitem__(self, index: Any) -> Any:
+        """Return a row, several rows, or the part at a pair of row and column indices."""
         if not isinstance(index, tuple):
             return super().__getitem__(index)
         if len(index) != 2:
-            raise OperandError(f"a matrix has rows and columns; {len(index)} indices were given")
+            raise OperandError(
+                f"a matrix takes two indices, row and column; got {len(index)} indices"
+            )
         rows, column = index
-        chosen: Any = super().__getitem__(rows)
+        selection: Any = super().__getitem__(rows)
         if not isinstance(rows, slice):
-            return Vector(chosen[column]) if isinstance(column, slice) else chosen[column]
+            return Vector(selection[column]) if isinstance(column, slice) else selection[column]
         if isinstance(column, slice):
-            return tuple(Vector(row[column]) for row in chosen)
-        return Vector(row[column] for row in chosen)
+            return tuple(Vector(row[column]) for row in selection)
+        return Vector(row[column] for row in selection)
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return tuple(self), self.touched
 
     def zero_grad(self) -> None:
-        """Set the gradient of every touched parameter to 0."""
+        """Set the gradient of every entry in the record to 0."""
         self.touched.zero_grad()
+
+
+#: Former name, which models pickled by earlier versions refer to.
+Table = ParameterMatrix

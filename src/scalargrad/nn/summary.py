@@ -1,4 +1,4 @@
-"""The cost of a module: parameters, nodes in its graph, and bytes kept for the backward pass."""
+"""The cost of a module: parameters, nodes in its graph, and memory for the backward pass."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from scalargrad.graph import topological_order
-from scalargrad.nn.display import SummaryLine, parts_of
+from scalargrad.nn.display import SummaryLine, summarize_parts
 from scalargrad.nn.module import Module
 from scalargrad.table.validation import instance
 from scalargrad.tree import flatten
@@ -15,21 +15,21 @@ from scalargrad.value import Value
 
 
 class Summary(NamedTuple):
-    """The findings of `summary`; printing them shows a table.
+    """The result of `summary`; its text is a table.
 
     Attributes
     ----------
     kind : str
         Name of the module's class.
     parts : list of SummaryLine
-        The modules directly inside.
+        The direct children of the module.
     parameters : int
         Number of Parameters, each counted once.
     nodes : int
-        Interior nodes of the graph of one example: operations computed.
+        Number of operations, which are the interior nodes of the graph, for one example.
     bytes : int
-        Memory that graph keeps until the backward sweep is done; the parameters' own is not
-        counted.
+        Memory of this graph, which is needed until the end of the backward pass, without the
+        memory of the parameters.
     """
 
     kind: str
@@ -49,29 +49,29 @@ class Summary(NamedTuple):
         return "\n".join(lines)
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:
-        """Show the table in a notebook and in IPython too."""
+        """Show the table in notebooks and in IPython."""
         printer.text(str(self))
 
 
 def summary(model: Module, example: Any) -> Summary:
-    """Count a module's parameters, and what one example makes it compute and keep.
+    """Count the parameters of a module, and the nodes and memory of its graph for one example.
 
     Parameters
     ----------
     model : Module
-        Called once.
+        The module, which is called once.
     example
-        Its input.
+        The input of the call.
 
     Returns
     -------
     Summary
-        Counts, and bytes.
+        The counts, and the memory in bytes.
 
     Notes
     -----
-    A batch keeps every example's intermediates at once, so memory bounds the batch size:
-    bytes × batch must fit.
+    The graph of a batch contains the nodes of every example, so memory limits the batch size:
+    bytes × batch size must fit.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def summary(model: Module, example: Any) -> Summary:
     interior = [node for node in order if node.parents]
     return Summary(
         type(model).__name__,
-        parts_of(model),
+        summarize_parts(model),
         len(model.parameters()),
         len(interior),
         _bytes(interior, (node for node in order if not node.parents)),
@@ -103,13 +103,13 @@ def summary(model: Module, example: Any) -> Summary:
 
 
 def _bytes(interior: Iterable[Value], leaves: Iterable[Value]) -> int:
-    """Add up the sizes of nodes and what they hold, each object once, without the leaves' own."""
+    """Return the size of nodes and the objects they refer to, each once, without leaf data."""
     seen = {id(leaf.data) for leaf in leaves}
     total = 0
     for node in interior:
-        held = (node, node.data, node.parents, node.local_grads, *node.local_grads)
+        objects = (node, node.data, node.parents, node.local_grads, *node.local_grads)
         constants = (x for x in node.parents if isinstance(x, float))
-        for x in (*held, *constants):
+        for x in (*objects, *constants):
             if id(x) not in seen:
                 seen.add(id(x))
                 total += sys.getsizeof(x)

@@ -1,4 +1,4 @@
-"""Optimisers, learning-rate schedules and gradient clipping, by PyTorch's names."""
+"""Optimizers, learning-rate schedules and gradient clipping, by PyTorch's names."""
 
 from __future__ import annotations
 

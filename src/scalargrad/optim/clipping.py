@@ -13,12 +13,12 @@ from scalargrad.value import Value
 
 
 def _as_list(parameters: Iterable[Value] | Value) -> list[Value]:
-    given = [parameters] if isinstance(parameters, Value) else parameters
-    found = listed(given, "parameters", "Parameters", ordered=False)
-    for parameter in found:
+    iterable = [parameters] if isinstance(parameters, Value) else parameters
+    members = listed(iterable, "parameters", "Parameters", ordered=False)
+    for parameter in members:
         if not isinstance(parameter, Value):
-            raise OperandError(f"gradients are those of Parameters, not of {shown(parameter)}")
-    return found
+            raise OperandError(f"parameters must be Parameters, not {shown(parameter)}")
+    return members
 
 
 def clip_grad_norm_(
@@ -27,30 +27,30 @@ def clip_grad_norm_(
     norm_type: float = 2.0,
     error_if_nonfinite: bool = True,
 ) -> float:
-    """Scale all gradients together so that their norm is at most `max_norm`.
+    """Scale all gradients by one factor so that their norm is at most `max_norm`.
 
     Parameters
     ----------
     parameters : iterable of Parameters
-        ``optimizer.active_parameters()`` costs only what was touched.
+        Pass ``optimizer.active_parameters()`` to skip matrix entries without a gradient.
     max_norm : float
-        In loss unit / parameter unit.
+        Maximum norm, in loss unit / parameter unit.
     norm_type : float
-        2, the Euclidean norm, or ``math.inf``, the largest |g|.
+        2 for the Euclidean norm, or ``math.inf`` for the largest |g|.
     error_if_nonfinite : bool
-        Raise instead of scaling by a norm that is inf or nan; PyTorch asks for that to be said.
+        Raise an error if the norm is inf or nan. This is the default here, but not in PyTorch.
 
     Returns
     -------
     float
-        The norm before.
+        The norm before scaling.
 
     Raises
     ------
     NumericalError
         If the norm is inf or nan, unless `error_if_nonfinite` is False; no gradient is changed.
     DomainError
-        If `norm_type` is neither of these, or `max_norm` negative.
+        If `norm_type` is neither 2 nor inf, or `max_norm` is negative.
 
     Notes
     -----
@@ -79,8 +79,8 @@ def clip_grad_norm_(
         norm = max((abs(p.grad) for p in moving), default=0.0)
     if flag(error_if_nonfinite, "error_if_nonfinite") and not math.isfinite(norm):
         raise NumericalError(
-            f"the norm of the gradients is {norm}; none was changed. Lower the learning rate, or "
-            "look for the operation under detect_anomaly()"
+            f"the norm of the gradients is {norm}; no gradient was changed. Lower the learning "
+            "rate, or look for the operation under detect_anomaly()"
         )
     factor = factor_for(norm, limit)
     if factor != 1.0:
@@ -90,20 +90,20 @@ def clip_grad_norm_(
 
 
 def factor_for(norm: float, max_norm: float) -> float:
-    """Return the factor for gradients of this norm, 1 if it is not too large."""
+    """Return the factor that scales gradients of this norm to `max_norm`, at most 1."""
     factor = max_norm / (norm + 1e-6)
     return 1.0 if factor >= 1.0 else factor
 
 
 def clip_grad_value_(parameters: Iterable[Value] | Value, clip_value: float) -> None:
-    """Limit every gradient to the interval [-clip_value, clip_value].
+    """Clip every gradient to the interval [-clip_value, clip_value].
 
     Parameters
     ----------
     parameters : iterable of Parameters
-        ``optimizer.active_parameters()`` costs only what was touched.
+        Pass ``optimizer.active_parameters()`` to skip matrix entries without a gradient.
     clip_value : float
-        In loss unit / parameter unit.
+        Maximum |gradient|, in loss unit / parameter unit.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def clip_grad_value_(parameters: Iterable[Value] | Value, clip_value: float) -> 
 
     Notes
     -----
-    A nan stays nan.
+    A gradient that is nan stays nan.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Backtracking line search: a learning rate that is halved until the loss falls."""
+"""Backtracking line search: lower the learning rate until a step decreases the loss."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from scalargrad.optim.optimizer import Optimizer, write_data
 from scalargrad.table.validation import fraction, function, instance, positive
 from scalargrad.value import Value
 
-#: The most halvings of a step: after more, a step of length 1 would be lost to rounding.
-_MOST = 60
+#: Maximum number of halvings of a step. After more, rounding would swallow a step of length 1.
+_MAX_HALVINGS = 60
 
 
 def backtracking_line_search(
@@ -23,26 +23,26 @@ def backtracking_line_search(
     factor: float = 0.5,
     sufficient_decrease: float = 0.0,
 ) -> float:
-    """Take one step of an optimiser, with its learning rate lowered until the loss falls.
+    """Take one step of an optimizer, lowering its learning rate until the step reduces the loss.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Its learning rates are where the search starts; they stay as low as the search left them.
+        The search starts from its learning rates, and leaves the rates of the successful step.
     objective : callable
-        Computes the loss, a Value, from the parameters as they are; called once with a graph
-        and then without one for each rate that is tried.
+        Computes the loss, a Value, from the current parameters. It is called once with a graph,
+        and then without one for each rate tried.
     factor : float
-        What a learning rate is multiplied by after a failure, in (0, 1); ½ halves it.
+        Factor on the learning rates after a failed step, in (0, 1); ½ halves them.
     sufficient_decrease : float
-        c in [0, 1) of Armijo's condition: the loss must fall by more than c · lr · ‖gradient‖²,
-        where lr is that of each parameter. With 0 it must fall.
+        c in [0, 1) of Armijo's condition: the loss must fall by more than Σ c · lr · gradient²,
+        where lr is the learning rate of each parameter. With 0, any decrease is enough.
 
     Returns
     -------
     float
-        The loss after the step, in its unit. If no rate lowers it, nothing is changed and it is
-        that from before: the parameters are at a minimum, as far as rounding tells.
+        The loss after the step, in its unit. If no rate reduces the loss, nothing is changed and
+        this is the loss before: within rounding, the parameters are at a minimum.
 
     Raises
     ------
@@ -74,31 +74,31 @@ def backtracking_line_search(
     data = {p: p.data for group in optimizer.param_groups for p in group["params"]}
     before = optimizer.state_dict()
     rates = [group["lr"] for group in optimizer.param_groups]
-    for _ in range(_MOST):
+    for _ in range(_MAX_HALVINGS):
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
-        found = _loss_after_a_step(optimizer, objective)
-        if found < loss.data - sufficient_decrease * _first_order(optimizer):
-            return found
+        loss_after = _loss_after_step(optimizer, objective)
+        if loss_after < loss.data - sufficient_decrease * _predicted_decrease(optimizer):
+            return loss_after
         write_data([*data], [*data.values()])
         optimizer.load_state_dict(before)
         rates = [rate * factor for rate in rates]
     return loss.data
 
 
-def _loss_after_a_step(optimizer: Optimizer, objective: Callable[[], Any]) -> float:
-    """Return the loss after one step; inf if the step, or the loss there, is undefined."""
+def _loss_after_step(optimizer: Optimizer, objective: Callable[[], Any]) -> float:
+    """Return the loss after one step, or inf if the step or the loss is undefined."""
     try:
         optimizer.step()
         with no_grad():
-            found: float = objective().data
+            loss: float = objective().data
     except (DomainError, NumericalError):
         return float("inf")
-    return found
+    return loss
 
 
-def _first_order(optimizer: Optimizer) -> float:
-    """Return the decrease of the loss that a step promises to first order, Σ lr · g²."""
+def _predicted_decrease(optimizer: Optimizer) -> float:
+    """Return the decrease of the loss that a step predicts to first order, Σ lr · g²."""
     return math.fsum(
         group["lr"] * parameter.grad**2
         for group in optimizer.param_groups

@@ -1,8 +1,8 @@
-"""Schedules: how the learning rate changes from epoch to epoch, by PyTorch's names.
+"""Learning-rate schedules, with PyTorch's names and options.
 
-Each step starts from the current rate, as in PyTorch: several schedules of one optimiser multiply,
-and a rate set by hand is not overwritten. A warm-up is a LinearLR followed by another schedule in a
-SequentialLR.
+Most schedules compute the next rate from the current one, as in PyTorch. Hence several schedules
+of one optimizer multiply, and a rate that you set yourself is kept as the new starting point. For
+a warm-up, combine a LinearLR and another schedule in a SequentialLR.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from scalargrad.errors import GraphError, NumericalError, OperandError, StateError
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.optim.state import Group
-from scalargrad.system.short_repr import counted as in_words
+from scalargrad.system.short_repr import counted as pluralize
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import (
@@ -51,11 +51,11 @@ __all__ = [
 ]
 
 
-def _epochs(milestones: Any, name: str) -> list[int]:
+def _check_milestones(milestones: Any, name: str) -> list[int]:
     return [whole(epoch, "a milestone", 0) for epoch in listed(milestones, name, "epochs")]
 
 
-#: The checks of options by their names; a schedule with others has its own.
+#: The check of each option, by name. A schedule with other options checks them itself.
 _OPTIONS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("T_0", "T_max", "T_mult", "step_size", "total_iters"), partial(size, low=1)),
     **dict.fromkeys(("eps", "eta_min", "gamma"), partial(number, low=0.0)),
@@ -66,7 +66,7 @@ _OPTIONS: dict[str, Callable[[Any, str], Any]] = {
         ("end_factor", "factor", "pct_start", "start_factor"), partial(number, low=0.0, high=1.0)
     ),
     "anneal_strategy": partial(choice, among=("cos", "linear")),
-    "milestones": _epochs,
+    "milestones": _check_milestones,
     "mode": partial(choice, among=("min", "max")),
     "threshold": number,
     "threshold_mode": partial(choice, among=("rel", "abs")),
@@ -75,19 +75,20 @@ _OPTIONS: dict[str, Callable[[Any, str], Any]] = {
 
 @dataclass(eq=False)
 class LRScheduler:
-    """Base class: sets the ``lr`` of every parameter group, at once and after each epoch.
+    """Base class of schedules: set the ``lr`` of every parameter group for each epoch.
 
-    A schedule is a function of the epoch, the factor of its rate.
+    The rate of epoch 0 is set when the schedule is created. Most schedules define the factor on
+    the base rate as a function of the epoch.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Its ``lr`` at this moment is the base rate, kept as ``initial_lr`` in each group.
+        The current ``lr`` of each group is its base rate, stored in the group as ``initial_lr``.
 
     Attributes
     ----------
     last_epoch : int
-        Number of times `step` was called.
+        Number of calls of `step`.
 
     Raises
     ------
@@ -95,9 +96,9 @@ class LRScheduler:
         If `optimizer` is not one of `scalargrad.optim`.
     """
 
-    #: The entries of `state_dict`, and the check of each when it is loaded.
+    #: The entries of `state_dict`, and the check of each on loading.
     kept: ClassVar[dict[str, Callable[[Any, str], Any]]] = {"last_epoch": counted}
-    #: The lowest rate, an option of some schedules.
+    #: Minimum rate, an option of some schedules.
     eta_min = 0.0
 
     optimizer: Optimizer = field(repr=False)
@@ -107,29 +108,32 @@ class LRScheduler:
         self._move_to(0)
 
     def _check(self) -> None:
-        """Check the options, before anything is changed."""
+        """Check the options; called before anything is changed."""
         if not isinstance(self.optimizer, Optimizer):
             raise OperandError(
-                f"a schedule is over an optimizer of scalargrad.optim, not {shown(self.optimizer)}"
+                f"optimizer must be an optimizer of scalargrad.optim, not {shown(self.optimizer)}"
             )
         for name in [option.name for option in fields(self) if option.name in _OPTIONS]:
             setattr(self, name, _OPTIONS[name](getattr(self, name), name))
 
     @property
     def _max_epoch(self) -> int | None:
-        """The last epoch that has a rate, if there is one."""
+        """The last epoch that has a rate, or None without a limit."""
         return None
 
     def _per_group(self, name: str) -> list[Any]:
-        """Return an option for each parameter group, given as a list or once for all."""
-        given, groups = getattr(self, name), len(self.optimizer.param_groups)
-        if not isinstance(given, list | tuple):
-            return [given] * groups
-        if len(given) != groups:
-            raise OperandError(f"{name} is a list of {len(given)} for {groups} groups")
-        return [*given]
+        """Return the value of an option for each parameter group; a list has one for each."""
+        option, groups = getattr(self, name), len(self.optimizer.param_groups)
+        if not isinstance(option, list | tuple):
+            return [option] * groups
+        if len(option) != groups:
+            raise OperandError(
+                f"{name} is a list of {len(option)} for {groups} parameter groups; give one entry "
+                "for each group"
+            )
+        return [*option]
 
-    def _numbers(self, name: str) -> list[float]:
+    def _numbers_per_group(self, name: str) -> list[float]:
         return [number(x, name, 0.0) for x in self._per_group(name)]
 
     @property
@@ -138,18 +142,18 @@ class LRScheduler:
         return [x["initial_lr" if "initial_lr" in x else "lr"] for x in self.optimizer.param_groups]
 
     def get_last_lr(self) -> list[float]:
-        """Return the learning rate of each parameter group, as it is now."""
+        """Return the current learning rate of each parameter group."""
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def _factor(self, epoch: int) -> float:
-        """Return the factor on the rate's distance from `eta_min` in an epoch, counted from 0."""
+        """Return the factor of an epoch, from 0, on the difference of the rate and `eta_min`."""
         raise NotImplementedError
 
     def _rate(self, epoch: int, current: float, base: float) -> float:
-        """Return the rate of an epoch, from the one in force before it.
+        """Return the rate of an epoch, computed from the rate of the epoch before.
 
-        Its distance from `eta_min` is multiplied by the ratio of this epoch's factor to the last;
-        from a factor of 0 it goes up as from the base rate.
+        The difference of the rate and `eta_min` is multiplied by the ratio of the two factors. If
+        the factor before was 0, the difference of the base rate and `eta_min` is used.
         """
         factor, before = self._factor(epoch), self._factor(epoch - 1) if epoch else 1.0
         if not before:
@@ -157,7 +161,7 @@ class LRScheduler:
         return max(0.0, self.eta_min + (current - self.eta_min) * (factor / before))
 
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
-        """Return the options of each group in an epoch, from those in force, which stay."""
+        """Return the groups with their options for an epoch; the arguments are not modified."""
         return [{**x, "lr": self._rate(epoch, x["lr"], x["initial_lr"])} for x in groups]
 
     def step(self) -> None:
@@ -165,24 +169,24 @@ class LRScheduler:
         self._move_to(self.last_epoch + 1)
 
     def _move_to(self, epoch: int) -> None:
-        """Set the rates of an epoch; if they cannot be computed, leave everything as it was."""
+        """Set the rates of an epoch; change nothing if they cannot be computed."""
         groups = [{"initial_lr": x["lr"], **x} for x in self.optimizer.param_groups]
         try:
-            found = self._next(epoch, groups)
+            next_groups = self._next(epoch, groups)
         except OverflowError as error:
             raise NumericalError(
                 f"{type(self).__name__} has no finite rate in epoch {epoch}; nothing was changed"
             ) from error
-        for x in found:
+        for x in next_groups:
             x["lr"] = number(x["lr"], f"the rate of {type(self).__name__}", 0.0)
-        for group, options in zip(self.optimizer.param_groups, found, strict=True):
+        for group, options in zip(self.optimizer.param_groups, next_groups, strict=True):
             group.update(options)
         self.last_epoch = epoch
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the schedule, as plain numbers.
 
-        The rates themselves are in the state of the optimiser.
+        The current rates are in the state of the optimizer.
         """
         return {name: getattr(self, name) for name in self.kept}
 
@@ -192,11 +196,11 @@ class LRScheduler:
         Raises
         ------
         StateError
-            If an entry is missing, or is not a number in its range; nothing is changed then.
+            If an entry is missing, or is not a number in its range. Nothing is changed then.
 
         Notes
         -----
-        Load the state of the optimiser, too: it has the rates to continue from.
+        Load the state of the optimizer too: it has the current rates.
         """
         try:
             state = {name: check(state_dict[name], name) for name, check in self.kept.items()}
@@ -208,14 +212,14 @@ class LRScheduler:
 
 @dataclass(eq=False)
 class ConstantLR(LRScheduler):
-    """Multiply the rate by a constant for a number of epochs, then undo it.
+    """Multiply the rate by a constant factor for the first `total_iters` epochs.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     factor : float
-        Dimensionless, in [0, 1]; 1 keeps the rate constant throughout.
+        The factor, in [0, 1]; 1 leaves the rate unchanged.
     total_iters : int
         Number of epochs; positive.
 
@@ -248,16 +252,16 @@ class ConstantLR(LRScheduler):
 
 @dataclass(eq=False)
 class StepLR(LRScheduler):
-    """Multiply the rate by gamma every `step_size` epochs; gamma = ½ is step halving.
+    """Multiply the rate by `gamma` every `step_size` epochs.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     step_size : int
-        Epochs between two changes; positive.
+        Number of epochs between two changes; positive.
     gamma : float
-        Dimensionless, not negative.
+        Factor on the rate; not negative.
 
     Raises
     ------
@@ -286,16 +290,16 @@ class StepLR(LRScheduler):
 
 @dataclass(eq=False)
 class MultiStepLR(LRScheduler):
-    """Multiply the rate by gamma at each of some epochs.
+    """Multiply the rate by `gamma` at each milestone.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     milestones : iterable of int
-        The epochs, from 0; one given twice counts twice.
+        The epochs of the changes, from 0. At an epoch listed twice, the rate is multiplied twice.
     gamma : float
-        Dimensionless, not negative.
+        Factor on the rate; not negative.
 
     Raises
     ------
@@ -324,14 +328,14 @@ class MultiStepLR(LRScheduler):
 
 @dataclass(eq=False)
 class ExponentialLR(LRScheduler):
-    """Multiply the rate by gamma in every epoch.
+    """Multiply the rate by `gamma` in every epoch.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     gamma : float
-        Dimensionless, not negative.
+        Factor on the rate; not negative.
 
     Raises
     ------
@@ -364,13 +368,13 @@ class LinearLR(LRScheduler):
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     start_factor : float
-        What the rate is multiplied by at epoch 0; in [0, 1].
+        Factor on the rate in epoch 0, in [0, 1].
     end_factor : float
-        What it is multiplied by from epoch `total_iters` on; in [0, 1].
+        Factor on the rate from epoch `total_iters` on, in [0, 1].
     total_iters : int
-        How many epochs the change takes; positive.
+        Number of epochs over which the factor changes; positive.
 
     Raises
     ------
@@ -403,16 +407,16 @@ class LinearLR(LRScheduler):
 
 @dataclass(eq=False)
 class PolynomialLR(LRScheduler):
-    """Lower the rate to 0 in proportion to a power of the time left.
+    """Lower the rate to 0 in proportion to a power of the number of epochs left.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     total_iters : int
-        Epochs until the rate is 0; positive.
+        Number of epochs until the rate is 0; positive.
     power : float
-        Positive; 1 is a line.
+        The exponent; positive. With 1 the rate falls linearly.
 
     Raises
     ------
@@ -443,16 +447,16 @@ class PolynomialLR(LRScheduler):
 
 @dataclass(eq=False)
 class CosineAnnealingLR(LRScheduler):
-    """Lower the rate along half a cosine wave; beyond `T_max` it rises again, as in PyTorch.
+    """Lower the rate along half a cosine wave; after `T_max` epochs it rises, as in PyTorch.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     T_max : int
-        Epochs until the lowest rate; positive.
+        Number of epochs until the minimum rate; positive.
     eta_min : float
-        The lowest rate.
+        The minimum rate.
 
     Raises
     ------
@@ -482,15 +486,15 @@ class CosineAnnealingLR(LRScheduler):
     eta_min: float = 0.0
 
     def _factor(self, epoch: int) -> float:
-        return _half_wave(epoch / self.T_max)
+        return _cosine_factor(epoch / self.T_max)
 
 
-def _half_wave(share: float) -> float:
-    """Return ½ (1 + cos(π · share)), which falls from 1 to 0."""
-    return 0.5 * (1.0 + math.cos(math.pi * share))
+def _cosine_factor(fraction_done: float) -> float:
+    """Return ½ (1 + cos(π · fraction_done)), which falls from 1 to 0."""
+    return 0.5 * (1.0 + math.cos(math.pi * fraction_done))
 
 
-# By a plan: these set the rate whatever else has changed it ------------------------------------
+# Schedules that compute the rate from the base rate and ignore the current one -----------------
 
 
 @dataclass(eq=False)
@@ -500,18 +504,19 @@ class LambdaLR(LRScheduler):
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     lr_lambda : callable, or list of one for each parameter group
-        Maps the epoch to a dimensionless factor. `state_dict` does not hold it.
+        Maps the epoch to a dimensionless factor. The function is not part of `state_dict`.
 
     Raises
     ------
     OperandError
-        If it is not a function, or there is not one for each group.
+        If `lr_lambda` is not a function, or a list that does not have one for each group.
 
     Notes
     -----
-    As in PyTorch, the rate follows from the base rate alone, whatever else has changed it.
+    As in PyTorch, the rate is computed from the base rate; changes to the rate by other means are
+    overwritten.
 
     Examples
     --------
@@ -527,11 +532,12 @@ class LambdaLR(LRScheduler):
 
     def _check(self) -> None:
         super()._check()
-        given = self._per_group("lr_lambda")
-        self.lr_lambdas = [function(f, "lr_lambda", "lambda epoch: 0.95**epoch") for f in given]
+        functions = self._per_group("lr_lambda")
+        example = "lambda epoch: 0.95**epoch"
+        self.lr_lambdas = [function(f, "lr_lambda", example) for f in functions]
 
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
-        """Return the options of each group, with the rate by its own function."""
+        """Return the groups with the rates that their functions give."""
         name = f"lr_lambda({epoch})"
         pairs = zip(groups, self.lr_lambdas, strict=True)
         return [{**x, "lr": x["initial_lr"] * number(f(epoch), name, 0.0)} for x, f in pairs]
@@ -539,18 +545,18 @@ class LambdaLR(LRScheduler):
 
 @dataclass(eq=False)
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """Lower the rate along half a cosine wave again and again, each time from the base rate.
+    """Lower the rate along half a cosine wave, and restart from the base rate periodically.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     T_0 : int
-        Epochs until the first restart; positive.
+        Number of epochs until the first restart; positive.
     T_mult : int
-        How many times as long each period is as the one before; positive.
+        Ratio of the length of each period to the length of the period before; positive.
     eta_min : float
-        The lowest rate.
+        The minimum rate.
 
     Raises
     ------
@@ -581,48 +587,49 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     eta_min: float = 0.0
 
     def _rate(self, epoch: int, current: float, base: float) -> float:
-        """Return the rate on a half wave from the base rate, whatever the current one is."""
+        """Return the rate on the half wave from the base rate; the current rate is ignored."""
         del current
         length = self.T_0
         if self.T_mult == 1:
             epoch %= length
         while epoch >= length:
             epoch, length = epoch - length, length * self.T_mult
-        return self.eta_min + (base - self.eta_min) * _half_wave(epoch / length)
+        return self.eta_min + (base - self.eta_min) * _cosine_factor(epoch / length)
 
 
 @dataclass(eq=False)
 class OneCycleLR(LRScheduler):
-    """Raise the rate to its highest, then lower it to almost nothing; momentum does the opposite.
+    """Raise the rate to a maximum, then lower it to almost 0; momentum does the opposite.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate, and momentum, to set.
+        The optimizer whose rate and momentum are set.
     max_lr : float, or list of one for each parameter group
-        The highest rate.
+        The maximum rate.
     total_steps : int, optional
-        Length of the cycle; or `epochs` times `steps_per_epoch`. Positive.
+        Number of steps in the cycle; positive. Default: `epochs` times `steps_per_epoch`.
     epochs, steps_per_epoch : int, optional
-        In place of `total_steps`.
+        Used if `total_steps` is None.
     pct_start : float
-        Share of the cycle in which the rate rises, in [0, 1].
+        Fraction of the cycle in which the rate rises, in [0, 1].
     anneal_strategy : {"cos", "linear"}
-        Along half a cosine wave, or a line.
+        Change the rate along half a cosine wave, or linearly.
     cycle_momentum : bool
-        Whether to move the momentum too, or Adam's first beta.
+        Change the momentum too, or Adam's first beta.
     base_momentum, max_momentum : float, or list of one for each parameter group
-        The least, where the rate is highest, and the largest.
+        The minimum momentum, at the maximum rate, and the maximum momentum.
     div_factor : float
         The cycle starts at max_lr / div_factor.
     final_div_factor : float
-        It ends at the start's rate / final_div_factor.
+        The cycle ends at the initial rate / final_div_factor.
 
     Raises
     ------
     OperandError
-        If the length is not given, a list has another length than the groups, or momentum is to
-        be cycled and the optimiser has neither a `momentum` nor `betas`.
+        If neither `total_steps` nor both `epochs` and `steps_per_epoch` are passed, a list does
+        not have one entry for each group, or momentum is to be cycled and the optimizer has
+        neither `momentum` nor `betas`.
     DomainError
         If an option is out of its range.
     GraphError
@@ -630,8 +637,8 @@ class OneCycleLR(LRScheduler):
 
     Notes
     -----
-    Step it after each batch where `steps_per_epoch` is given; in `fit`, after each epoch. The
-    step after the last batch leaves the rate where it is; PyTorch's goes beyond its end.
+    With `steps_per_epoch`, call `step` after each batch; `fit` calls it after each epoch. The
+    step after the last batch keeps the rate; PyTorch's schedule moves beyond the end of its cycle.
 
     References
     ----------
@@ -666,8 +673,11 @@ class OneCycleLR(LRScheduler):
 
     def _check(self) -> None:
         super()._check()
-        self.max_lr = self._rates = self._numbers("max_lr")
-        self._momenta = self._numbers("base_momentum"), self._numbers("max_momentum")
+        self.max_lr = self._rates = self._numbers_per_group("max_lr")
+        self._momenta = (
+            self._numbers_per_group("base_momentum"),
+            self._numbers_per_group("max_momentum"),
+        )
         if self.total_steps is None:
             if None in {self.epochs, self.steps_per_epoch}:
                 raise OperandError("OneCycleLR: give total_steps, or epochs and steps_per_epoch")
@@ -676,77 +686,83 @@ class OneCycleLR(LRScheduler):
         self._steps = self.total_steps = size(self.total_steps, "total_steps", 1)
         if self.cycle_momentum and not {"momentum", "betas"} & self.optimizer.defaults.keys():
             name = type(self.optimizer).__name__
-            raise OperandError(f"{name} has no momentum to cycle: give cycle_momentum=False")
+            raise OperandError(f"{name} has no momentum to cycle; pass cycle_momentum=False")
 
     @property
     def _max_epoch(self) -> int:
         return self._steps
 
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
-        """Return the options of each group, whatever its rate is now."""
+        """Return the groups with the rate and momentum of an epoch; current rates are ignored."""
         if epoch > self._steps:
             raise GraphError(
-                f"OneCycleLR has {self._steps} steps and was stepped {epoch} times: give a "
+                f"OneCycleLR has {self._steps} steps, and step was called {epoch} times: pass a "
                 "larger total_steps"
             )
-        found = []
+        next_groups = []
         for x, rate, least, most in zip(groups, self._rates, *self._momenta, strict=True):
             first = rate / self.div_factor
-            group = {**x, "lr": self._at(epoch, (first, rate, first / self.final_div_factor))}
-            momentum = self._at(epoch, (most, least, most))
+            rates = first, rate, first / self.final_div_factor
+            group = {**x, "lr": self._interpolate(epoch, rates)}
+            momentum = self._interpolate(epoch, (most, least, most))
             if self.cycle_momentum and "betas" in x:
                 group["betas"] = (momentum, *x["betas"][1:])
             elif self.cycle_momentum:
                 group["momentum"] = momentum
-            found.append(group)
-        return found
+            next_groups.append(group)
+        return next_groups
 
-    def _at(self, epoch: int, corners: tuple[float, float, float]) -> float:
-        """Return the number at an epoch on the way from the first over the second to the third."""
+    def _interpolate(self, epoch: int, corners: tuple[float, float, float]) -> float:
+        """Interpolate between the values at the start, the peak and the end of the cycle."""
         first, peak, last = corners
         top, end = self.pct_start * self._steps - 1.0, self._steps - 1.0
-        rises = epoch <= top
-        before, after, start, stop = (first, peak, 0.0, top) if rises else (peak, last, top, end)
-        passed, length = min(epoch, stop) - start, stop - start
-        share = passed / length if length else 1.0
+        is_rising = epoch <= top
+        before, after, start, stop = (
+            (first, peak, 0.0, top) if is_rising else (peak, last, top, end)
+        )
+        elapsed, length = min(epoch, stop) - start, stop - start
+        fraction_done = elapsed / length if length else 1.0
         if self.anneal_strategy == "linear":
-            return (after - before) * share + before
-        return after + (before - after) * _half_wave(share)
+            return (after - before) * fraction_done + before
+        return after + (before - after) * _cosine_factor(fraction_done)
 
 
-# Several together, and one that watches a number ----------------------------------------------
+# Combined schedules, and ReduceLROnPlateau ----------------------------------------------------
 
 
-def _parts(schedulers: Any, optimizer: Any) -> list[LRScheduler]:
-    """Return the schedules that another is made of, all of them over one optimiser."""
+def _check_schedulers(schedulers: Any, optimizer: Any) -> list[LRScheduler]:
+    """Return the parts of a combined schedule as a list; check that they share the optimizer."""
     parts: list[Any] = listed(schedulers, "schedulers", "schedules")
     if not parts:
-        raise OperandError("schedulers is empty: give one schedule or more")
+        raise OperandError("schedulers is empty; give at least one schedule")
     for part in parts:
         if not isinstance(part, LRScheduler) or isinstance(part, ReduceLROnPlateau):
-            raise OperandError(f"{shown(part)} cannot be combined with others; give schedules")
+            raise OperandError(
+                f"{shown(part)} cannot be combined; give schedules other than ReduceLROnPlateau"
+            )
         if part.optimizer is not optimizer:
-            raise OperandError("every schedule must be over the same optimizer")
+            raise OperandError("all schedules must have the same optimizer")
     return parts
 
 
 @dataclass(eq=False)
 class SequentialLR(LRScheduler):
-    """Follow one schedule after the other, each counting its epochs from 0.
+    """Follow several schedules one after the other, each counting its epochs from 0.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     schedulers : sequence of LRScheduler
-        Over the same optimiser. Call `step` on this one only.
+        Schedules of the same optimizer. Call `step` of the SequentialLR only.
     milestones : sequence of int
-        The epochs at which the second, third, … takes over; increasing.
+        The epochs at which the second, third, … schedule begins; increasing.
 
     Raises
     ------
     OperandError
-        If schedules and milestones do not match, or an optimiser is another.
+        If the numbers of schedules and milestones do not match, the milestones do not increase,
+        or the schedules have different optimizers.
 
     Examples
     --------
@@ -769,14 +785,14 @@ class SequentialLR(LRScheduler):
 
     def _check(self) -> None:
         super()._check()
-        parts = self.schedulers = _parts(self.schedulers, self.optimizer)
+        parts = self.schedulers = _check_schedulers(self.schedulers, self.optimizer)
         if len(self.milestones) != len(parts) - 1 or self.milestones != sorted(self.milestones):
-            needed = in_words(len(parts) - 1, "increasing milestone")
-            given = f"{in_words(len(parts), 'schedule')} and milestones {self.milestones}"
-            raise OperandError(f"SequentialLR: {given}; give {needed}")
+            needed = pluralize(len(parts) - 1, "increasing milestone")
+            received = f"{pluralize(len(parts), 'schedule')} and milestones {self.milestones}"
+            raise OperandError(f"SequentialLR: {received}; give {needed}")
 
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
-        """Return the options by the current schedule, which begins from the base rates."""
+        """Return the groups of the current schedule, which starts from the base rates."""
         i = bisect_right(self.milestones, epoch)
         own = epoch - (self.milestones[i - 1] if i else 0)
         if not own:
@@ -785,19 +801,19 @@ class SequentialLR(LRScheduler):
 
 
 class ChainedScheduler(LRScheduler):
-    """Follow several schedules at once, each going on from the rate the one before it has set.
+    """Apply several schedules in every epoch, each to the rate that the one before it has set.
 
     Parameters
     ----------
     schedulers : sequence of LRScheduler
-        Over one optimiser, one or more. Call `step` on this one only.
+        One or more schedules of the same optimizer. Call `step` of the ChainedScheduler only.
     optimizer : Optimizer, optional
-        That optimiser; by default that of the first schedule.
+        Their optimizer; default: that of the first schedule.
 
     Raises
     ------
     OperandError
-        If there are no schedules, or an optimiser is another.
+        If there are no schedules, or they have different optimizers.
 
     Examples
     --------
@@ -817,16 +833,16 @@ class ChainedScheduler(LRScheduler):
     def __init__(
         self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
     ) -> None:
-        given = listed(schedulers, "schedulers", "schedules")
-        over: Any = getattr(next(iter(given), None), "optimizer", None)
-        self.schedulers = _parts(given, over if optimizer is None else optimizer)
-        super().__init__(over)
+        parts = listed(schedulers, "schedulers", "schedules")
+        first: Any = getattr(next(iter(parts), None), "optimizer", None)
+        self.schedulers = _check_schedulers(parts, first if optimizer is None else optimizer)
+        super().__init__(first)
 
     def __repr__(self) -> str:
         return f"ChainedScheduler(schedulers={self.schedulers})"
 
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
-        """Return the options by all schedules, which have set those of epoch 0 themselves."""
+        """Return the groups after all schedules; each part has set the rate of epoch 0 itself."""
         for part in self.schedulers if epoch else ():
             groups = part._next(epoch, groups)
         return groups
@@ -834,28 +850,28 @@ class ChainedScheduler(LRScheduler):
 
 @dataclass(eq=False)
 class ReduceLROnPlateau(LRScheduler):
-    """Multiply the rate by a factor when a number has not improved for some epochs.
+    """Multiply the rate by a factor when a metric has not improved for some epochs.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate to set.
+        The optimizer whose rate is set.
     mode : {"min", "max"}
-        Whether the number should fall, as a loss, or rise, as an accuracy.
+        Whether the metric should fall, as a loss, or rise, as an accuracy.
     factor : float
-        Dimensionless, in [0, 1).
+        Factor on the rate, in [0, 1).
     patience : int
-        Epochs without improvement that are let pass.
+        Number of epochs without improvement before the rate is reduced.
     threshold : float
-        How much counts as an improvement.
+        A smaller improvement does not count.
     threshold_mode : {"rel", "abs"}
-        Whether `threshold` is a share of the best number so far, or in its unit.
+        Whether `threshold` is relative to the best metric so far, or in the unit of the metric.
     cooldown : int
-        Epochs after a reduction in which none counts as bad.
+        Number of epochs after a reduction that are not counted as epochs without improvement.
     min_lr : float, or list of one for each parameter group
-        The lowest rate.
+        The minimum rate.
     eps : float
-        Smaller changes of the rate are not made.
+        The rate is left unchanged if it would change by less.
 
     Raises
     ------
@@ -866,7 +882,7 @@ class ReduceLROnPlateau(LRScheduler):
 
     Notes
     -----
-    `fit` steps it with the held-out loss where there is one, else with the loss.
+    `fit` calls `step` with the loss on the validation data, or with the training loss without any.
 
     Examples
     --------
@@ -898,33 +914,33 @@ class ReduceLROnPlateau(LRScheduler):
     def _check(self) -> None:
         super()._check()
         fraction(self.factor, "factor")
-        self.min_lr = self._lowest = self._numbers("min_lr")
+        self.min_lr = self._lowest = self._numbers_per_group("min_lr")
         self.best = math.inf if self.mode == "min" else -math.inf
         self.num_bad_epochs = self.cooldown_counter = 0
 
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
-        """Return the options of each group, with a lower rate if it was bad for too long."""
+        """Return the groups, with lower rates after too many epochs without improvement."""
         del epoch
         if self.num_bad_epochs <= self.patience:
             return groups
         self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
-        found = []
+        next_groups = []
         for x, least in zip(groups, self._lowest, strict=True):
             lower = max(x["lr"] * self.factor, least)
-            found.append({**x, "lr": lower} if x["lr"] - lower > self.eps else x)
-        return found
+            next_groups.append({**x, "lr": lower} if x["lr"] - lower > self.eps else x)
+        return next_groups
 
     def step(self, metrics: float) -> None:  # type: ignore[override]
-        """Advance by one epoch, given the metric it reached.
+        """Advance by one epoch with the metric of that epoch.
 
         Parameters
         ----------
         metrics : float
-            The number that should fall, or rise. A nan is not an improvement.
+            The metric that should fall, or rise. A nan is not an improvement.
         """
-        achieved = as_float(getattr(metrics, "data", metrics), "what ReduceLROnPlateau is given")
-        if self._is_better(achieved):
-            self.best, self.num_bad_epochs = achieved, 0
+        metric = as_float(getattr(metrics, "data", metrics), "the metric of ReduceLROnPlateau")
+        if self._is_better(metric):
+            self.best, self.num_bad_epochs = metric, 0
         else:
             self.num_bad_epochs += 1
         if self.cooldown_counter > 0:
@@ -932,9 +948,9 @@ class ReduceLROnPlateau(LRScheduler):
             self.num_bad_epochs = 0
         super().step()
 
-    def _is_better(self, achieved: float) -> bool:
-        """Return whether a number improves on the best; the threshold counts against it."""
+    def _is_better(self, metric: float) -> bool:
+        """Return True if a metric improves on the best one by more than the threshold."""
         sign = -1.0 if self.mode == "min" else 1.0
         if self.threshold_mode == "rel":
-            return sign * achieved > sign * self.best * (1.0 + sign * self.threshold)
-        return sign * (achieved - self.best) > self.threshold
+            return sign * metric > sign * self.best * (1.0 + sign * self.threshold)
+        return sign * (metric - self.best) > self.threshold

@@ -1,4 +1,7 @@
-"""SGD, Adam and its kin, RMSprop and Adagrad: options by PyTorch's names, each with its rule."""
+"""The optimizers: SGD, Adam, AdamW, SparseAdam, RMSprop and Adagrad, with PyTorch's options.
+
+Each class checks its options and binds them to an update rule of `scalargrad.optim.rules`.
+"""
 
 from __future__ import annotations
 
@@ -24,24 +27,24 @@ class SGD(Optimizer):
     lr : float
         Learning rate, in parameter unit² / loss unit.
     momentum, dampening : float
-        velocity ← momentum · velocity + (1 - dampening) · gradient, and a step along it. The first
-        step of a group is taken without dampening.
+        velocity ← momentum · velocity + (1 - dampening) · gradient; the step follows the
+        velocity. The first step of a group is not dampened.
     weight_decay : float
         λ of the L2 penalty ½λw².
     nesterov : bool
-        Nesterov's momentum.
+        Use Nesterov's momentum.
     maximize : bool
-        Ascend instead.
+        Maximize the objective instead of minimizing it.
 
     Raises
     ------
     DomainError
-        If an option is negative, or nesterov lacks momentum or has dampening.
+        If an option is negative, or `nesterov` is True and momentum is 0 or dampening is not 0.
 
     Notes
     -----
-    Without momentum and weight decay, entries of tables that no gradient reached are not
-    visited.
+    Without momentum and weight decay, a step skips entries of parameter matrices that have not
+    received a gradient.
 
     References
     ----------
@@ -79,7 +82,7 @@ class SGD(Optimizer):
         super().__init__(params, options)
 
     def check(self, group: Group) -> None:
-        """Raise DomainError if an option is negative, or nesterov lacks what it needs."""
+        """Raise DomainError if an option is out of its range, or does not go with nesterov."""
         super().check(group)
         if group["nesterov"] and (group["momentum"] == 0.0 or group["dampening"] != 0.0):
             raise DomainError("nesterov needs momentum > 0 and dampening = 0")
@@ -89,14 +92,14 @@ class SGD(Optimizer):
         return not (group["momentum"] or group["weight_decay"])
 
     def rule(self, group: Group) -> Rule:
-        """Return `rules.sgd` with these options, in the first step without dampening."""
+        """Return `rules.sgd` with these options; the first step has no dampening."""
         rule = super().rule(group)
         first = group["dampening"] and group["step"] == 1
         return partial(rule, dampening=0.0) if first else rule
 
 
 class Adam(Optimizer):
-    """Adam: step along the running mean of the gradient, scaled to a length of about lr.
+    """Adam: step along the running mean of the gradient, scaled to a length of about `lr`.
 
     Parameters
     ----------
@@ -105,15 +108,15 @@ class Adam(Optimizer):
     lr : float
         Learning rate, in parameter unit.
     betas : two floats in [0, 1)
-        Memory of the mean of the gradient, and of its square.
+        Decay rates of the running means of the gradient and of its square.
     eps : float
-        Added to the root, in loss unit / parameter unit.
+        Added to the root of the mean square, in loss unit / parameter unit.
     weight_decay : float
-        λ of the L2 penalty ½λw², whose gradient is scaled too; see `AdamW`.
+        λ of the L2 penalty ½λw². Its gradient is scaled as well; compare `AdamW`.
     amsgrad : bool
-        Divide by the largest running mean so far.
+        Divide by the root of the largest mean square so far.
     maximize : bool
-        Ascend instead.
+        Maximize the objective instead of minimizing it.
 
     Raises
     ------
@@ -166,14 +169,14 @@ def _corrections(group: Group) -> Betas:
 
 
 class AdamW(Adam):
-    """Adam with weight decay apart from the gradient: w shrinks by lr · weight_decay · w.
+    """Adam with decoupled weight decay: w shrinks by lr · weight_decay · w in each step.
 
     Parameters
     ----------
     params, lr, betas, eps, amsgrad, maximize
         As for `Adam`.
     weight_decay : float
-        Fraction by which weights shrink in a step, divided by lr.
+        The fraction by which weights shrink in a step, divided by `lr`.
 
     References
     ----------
@@ -206,7 +209,7 @@ class AdamW(Adam):
 
 
 class SparseAdam(Optimizer):
-    """Adam for lookup tables such as Embedding's: it visits only the entries a gradient touched.
+    """Adam for embeddings: a step visits only the entries that have received a gradient.
 
     Parameters
     ----------
@@ -220,8 +223,8 @@ class SparseAdam(Optimizer):
 
     Notes
     -----
-    The running means of entries not touched stay as they are, instead of decaying. Parameters
-    of no table are visited in every step; PyTorch refuses those.
+    The running means of the other entries do not decay. Parameters outside parameter matrices
+    are visited in every step; PyTorch refuses them.
 
     Examples
     --------
@@ -259,7 +262,7 @@ class SparseAdam(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """RMSprop: divide the gradient by the root of the running mean of its square.
+    """RMSprop: divide the gradient by the root of its running mean square.
 
     Parameters
     ----------
@@ -268,15 +271,15 @@ class RMSprop(Optimizer):
     lr : float
         Learning rate, in parameter unit.
     alpha : float in [0, 1)
-        Memory of the mean.
+        Decay rate of the running mean.
     eps : float
         Added to the root, in loss unit / parameter unit.
     weight_decay, momentum : float
         As for `SGD`.
     centered : bool
-        Divide by the root of the variance instead.
+        Divide by the root of the variance of the gradient instead.
     maximize : bool
-        Ascend instead.
+        Maximize the objective instead of minimizing it.
 
     Raises
     ------
@@ -320,7 +323,7 @@ class RMSprop(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """Adagrad: divide the gradient by the root of the sum of all its squares so far.
+    """Adagrad: divide the gradient by the root of the sum of its squares so far.
 
     Parameters
     ----------
@@ -337,7 +340,7 @@ class Adagrad(Optimizer):
     eps : float
         Added to the root, in loss unit / parameter unit.
     maximize : bool
-        Ascend instead.
+        Maximize the objective instead of minimizing it.
 
     Raises
     ------
@@ -346,7 +349,8 @@ class Adagrad(Optimizer):
 
     Notes
     -----
-    Without weight decay, entries of tables that no gradient reached are not visited.
+    Without weight decay, a step skips entries of parameter matrices that have not received a
+    gradient.
 
     References
     ----------
@@ -382,7 +386,7 @@ class Adagrad(Optimizer):
         super().__init__(params, options)
 
     def first_state(self, group: Group) -> tuple[float, ...]:
-        """Return the sum to start with."""
+        """Return the initial sum of squares."""
         return (group["initial_accumulator_value"],)
 
     def is_sparse(self, group: Group) -> bool:

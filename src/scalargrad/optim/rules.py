@@ -1,10 +1,10 @@
-"""Update rules: how one parameter changes in a step, written once in operations of the table.
+"""Update rules: pure functions that compute one optimizer step of one parameter.
 
-A rule takes a parameter, its gradient and its state, and returns the new parameter and the
-new state. It changes nothing and asks no questions of the numbers, so it works on floats, on
-NumPy arrays (all parameters of a group at once, to the same bits) and on Values: an update
-can then be differentiated, with respect to the learning rate too. Options such as `nesterov` are
-plain flags.
+A rule takes a parameter, its gradient and its state, and returns the new parameter and the new
+state. It modifies nothing and never branches on the numbers. It therefore works on floats, on
+NumPy arrays (all parameters of a group at once, with bit-identical results) and on Values, so
+that an update can be differentiated, for example with respect to the learning rate. Options such
+as `nesterov` are plain flags.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def sgd(
     weight_decay: Any = 0.0,
     nesterov: bool = False,
 ) -> tuple[Any, Any]:
-    """Descend along the gradient, or along its decaying sum, the velocity.
+    """Take a step of gradient descent, optionally with momentum.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def sgd(
     momentum, dampening : scalar
         velocity ← momentum · velocity + (1 - dampening) · gradient.
     weight_decay : scalar
-        λ of the penalty ½λw² whose gradient is added.
+        λ of the penalty ½λw², whose gradient is added to `grad`.
     nesterov : bool
         Step along gradient + momentum · velocity.
 
@@ -88,7 +88,7 @@ def adam(
     decoupled: bool = False,
     amsgrad: bool = False,
 ) -> tuple[Any, Any, Any, Any]:
-    """Divide the running mean of the gradient by the root of the running mean of its square.
+    """Take a step of Adam: divide the mean of the gradient by the root of its mean square.
 
     Parameters
     ----------
@@ -100,15 +100,16 @@ def adam(
     lr : scalar
         Learning rate, in parameter unit.
     betas : two scalars
-        Memory of the two means.
+        Decay rates of the two running means.
     corrections : two scalars
-        1 - βᵗ at step t, which undo the start at 0.
+        Bias corrections 1 - βᵗ at step t, because the means start at 0.
     eps : scalar
         Added to the root, in loss unit / parameter unit.
     weight_decay : scalar
-        λ of the penalty ½λw² whose gradient is added; `decoupled`, w shrinks by lr · λ · w.
+        λ of the penalty ½λw², whose gradient is added to `grad`. If `decoupled`, w shrinks by
+        lr · λ · w instead.
     decoupled : bool
-        AdamW.
+        Decouple the weight decay from the gradient, as in AdamW.
     amsgrad : bool
         Use the largest v so far.
 
@@ -151,9 +152,9 @@ def sparse_adam(
     corrections: tuple[Any, Any],
     eps: Any,
 ) -> tuple[Any, Any, Any]:
-    """Step as Adam does, with eps beside the uncorrected root, as in PyTorch's SparseAdam.
+    """Take a step of Adam that adds `eps` to the uncorrected root, as PyTorch's SparseAdam does.
 
-    Parameters and state as for `adam`.
+    Parameters and state are those of `adam`.
 
     Examples
     --------
@@ -180,7 +181,7 @@ def rmsprop(
     momentum: Any = 0.0,
     centered: bool = False,
 ) -> tuple[Any, Any, Any, Any]:
-    """Divide the gradient by the root of the running mean of its square.
+    """Take a step of RMSprop: divide the gradient by the root of its running mean square.
 
     Parameters
     ----------
@@ -192,7 +193,7 @@ def rmsprop(
     lr : scalar
         Learning rate, in parameter unit.
     alpha : scalar
-        Memory of the means.
+        Decay rate of the running means.
     eps : scalar
         Added to the root, in loss unit / parameter unit.
     weight_decay, momentum : scalar
@@ -206,7 +207,7 @@ def rmsprop(
 
     References
     ----------
-    Hinton, 2012, lecture 6e; Graves, 2013 (centred).
+    Hinton, 2012, lecture 6e; Graves, 2013 (centered).
 
     Examples
     --------
@@ -219,7 +220,7 @@ def rmsprop(
     variance = square_avg
     if centered:
         grad_avg = grad_avg + (grad - grad_avg) * (1.0 - alpha)
-        variance = maximum(square_avg - grad_avg * grad_avg, 0.0)  # rounding can fall below 0
+        variance = maximum(square_avg - grad_avg * grad_avg, 0.0)  # rounding may make it negative
     step = grad / (sqrt(variance) + eps)
     if momentum:
         velocity = momentum * velocity + step
@@ -230,7 +231,7 @@ def rmsprop(
 def adagrad(
     parameter: Any, grad: Any, total: Any, *, lr: Any, eps: Any, weight_decay: Any = 0.0
 ) -> tuple[Any, Any]:
-    """Divide the gradient by the root of the sum of all its squares so far.
+    """Take a step of Adagrad: divide the gradient by the root of the sum of its squares so far.
 
     Parameters
     ----------
@@ -264,16 +265,16 @@ def adagrad(
     return parameter - lr * grad / (sqrt(total) + eps), total
 
 
-# The operations that rules need, on numbers, Values and NumPy arrays alike -----------------------
+# The operations that rules need, for numbers, Values and NumPy arrays -----------------------------
 
 
 def sqrt(x: Any) -> Any:
-    """Return √x, of an array entry by entry."""
+    """Return √x, elementwise for an array."""
     return _numpy().sqrt(x) if _is_array(x) else ops.sqrt(x)
 
 
 def maximum(x: Any, y: Any) -> Any:
-    """Return the larger of two, of arrays entry by entry."""
+    """Return the larger of x and y, elementwise for arrays."""
     return _numpy().maximum(x, y) if _is_array(x) else ops.maximum(x, y)
 
 

@@ -19,7 +19,7 @@ from scalargrad.compiler.vmap import vmap
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Module, ModuleList
-from scalargrad.nn.module import exchanged
+from scalargrad.nn.module import substitute_parameters
 from scalargrad.optim import SGD, Adagrad, Adam, AdamW, RMSprop
 from scalargrad.optim.clipping import factor_for
 from scalargrad.optim.optimizer import write_data
@@ -194,7 +194,7 @@ class CompiledSteps:
             def loss_of(data: Any) -> Any:
                 numbers = dict(zip(held, [data[k] for k in places], strict=True))
                 inputs, targets = zip(*[rebuild(iter(row)) for row in cells], strict=True)
-                with exchanged(_modules(called), numbers):
+                with substitute_parameters(_modules(called), numbers):
                     found = _predictions(called[0], [*inputs])
                     return batch_loss(called, found, [*targets]), found
 

@@ -52,7 +52,7 @@ from scalargrad.compiler.guards.refused import (
 )
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.errors import TraceError
-from scalargrad.nn.sparse import Table
+from scalargrad.nn.sparse import ParameterMatrix
 from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, is_real
@@ -421,7 +421,7 @@ class _Kinds(dict[type, Kind]):
         found: Kind = _OTHERS
         if issubclass(kind, Value) and not operator_of(kind):
             found = PARAMETERS if issubclass(kind, Parameter) else VALUES
-        elif issubclass(kind, list | tuple | dict) and kind is not Table:
+        elif issubclass(kind, list | tuple | dict) and kind is not ParameterMatrix:
             found = _Containers(kind)
         elif kind in PLAIN_ARRAYS or issubclass(kind, np.void):
             found = _Arrays(kind)

@@ -22,7 +22,7 @@ from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_statef
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import recorder
-from scalargrad.nn.sparse import Table
+from scalargrad.nn.sparse import ParameterMatrix
 from scalargrad.table.numbers import is_real
 from scalargrad.tree import children, is_dataclass_object, is_object_array, like, object_array
 from scalargrad.value import Value
@@ -69,7 +69,7 @@ def outlined(tree: Any, values: list[Value], known: dict[int, Place] | None = No
     if isinstance(tree, dict):
         _require_known_keys(tree)
         return like(tree, map(of, tree.values()))
-    if isinstance(tree, list | tuple) and not isinstance(tree, Table):
+    if isinstance(tree, list | tuple) and not isinstance(tree, ParameterMatrix):
         return like(tree, map(of, tree))
     if is_object_array(tree) and type(tree) is np.ndarray:
         return object_array([*map(of, tree.ravel().tolist())]).reshape(tree.shape)

@@ -24,7 +24,7 @@ from typing import Any, Generic, TypeVar
 
 from scalargrad.compiler.guards.libraries import CLASSES, is_of_library
 from scalargrad.compiler.guards.names_read import BARE
-from scalargrad.nn.sparse import Table
+from scalargrad.nn.sparse import ParameterMatrix
 from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.table.operation import Operation
 from scalargrad.tree import is_dataclass
@@ -122,7 +122,7 @@ def is_record(kind: Any) -> bool:
 
 def is_object(x: Any) -> bool:
     """Return whether something has state, or is a method or function bound to what may have."""
-    return isinstance(x, Table | MethodType | functools.partial) or is_stateful(type(x))
+    return isinstance(x, ParameterMatrix | MethodType | functools.partial) or is_stateful(type(x))
 
 
 # References -----------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ from scalargrad.compiler.guards.refused import (
     states_of_locks,
 )
 from scalargrad.compiler.guards.rereading import Rereading
-from scalargrad.nn.sparse import Table, Touched
+from scalargrad.nn.sparse import ParameterMatrix, Touched
 from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.system.process import collector_paused
 from scalargrad.table.operation import Operation
@@ -339,7 +339,7 @@ class Walk:
         self.kept: list[Any] = []
         self.functions: list[FunctionType] = []
         self.unfollowed: list[tuple[Place | None, Any]] = []
-        self.tables: list[Table] = []
+        self.tables: list[ParameterMatrix] = []
         self.rereading = Rereading()
         self.place: Place | None = None
         self.last: Any = None
@@ -381,7 +381,7 @@ class Walk:
             self._ahead.append((kind, self.place))
         elif isinstance(x, Value):
             self._value(x)
-        elif isinstance(x, Table):
+        elif isinstance(x, ParameterMatrix):
             self.tokens.append(itself(x))
             self.tables.append(x)
             self._hold(x, edges.ITEMS)
