@@ -1,7 +1,8 @@
-"""Settings made before scalargrad is imported: the run's own cache, and whether llvmlite is there.
+"""Settings made before scalargrad is imported: the run's own cache, a verifier, and no llvmlite.
 
 Tests neither read nor write what `jit` keeps in the user's folder for caches. With
-TESTS_WITHOUT_LLVM=1, programs run by NumPy: the tests marked *native* are left out then.
+TESTS_WITHOUT_LLVM=1, programs run by NumPy: the tests marked *native* are left out then. The
+compiler verifies programs after each pass, unless SCALARGRAD_VERIFY says otherwise.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 
 #: What other libraries keep there, which takes seconds to make anew.
 OF_OTHERS = ("fontconfig", "matplotlib")
+
+os.environ.setdefault("SCALARGRAD_VERIFY", "1")
 
 WITHOUT_LLVM = bool(os.environ.get("TESTS_WITHOUT_LLVM"))
 

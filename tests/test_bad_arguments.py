@@ -122,6 +122,9 @@ def complaints(name: str, chosen: list[tuple[str, str]]) -> list[str]:
     return [f"{name}({case[0]}) given {case[1]}: {said}" for case, said in found if said]
 
 
+# Optimizers step here without a backward before.
+pytestmark = pytest.mark.filterwarnings("ignore:step\\(\\) found no gradient")
+
 #: What makes pages, draws or trains, and takes long to do so.
 SLOW = ("Walk.", "TrainingPage.", "Picture.", "watch", "fit", "network")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import runpy
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from urllib.parse import quote
 import pytest
 from tests.conftest import AS_THE_PROFILE_SAYS
 from tests.patience import PATIENCE
+from tests.seen import LOOKS, unseen_controls
 
 from scalargrad import parse, walk
 from scalargrad.puzzles import PUZZLES
@@ -91,6 +93,11 @@ class Playground:
         frame = self.page.frame_locator("iframe")
         frame.locator("#counter", has_text="/").wait_for()  # its script has run
         return frame
+
+    @property
+    def verdict(self) -> Any:
+        """Return the verdict on a puzzle."""
+        return self.page.locator("#verdict")
 
     def numbers(self, isnt: str = "isOld") -> dict[str, tuple[float, float]]:
         """Return value and gradient of each input, as a new step page shows them at its end."""
@@ -211,7 +218,60 @@ def test_a_puzzle_in_the_address_waits_to_be_solved(playground: Playground) -> N
         playground.box("Python").fill(written)
         playground.button("Run").click()
         assert playground.numbers().keys() == {"a", "b"}
-        assert word in playground.page.get_by_label("Printed").inner_text()
+        assert word in playground.verdict.inner_text()
+
+
+def test_a_solved_puzzle_has_a_green_tick(playground: Playground) -> None:
+    """A wrong answer has none."""
+    for written, has_tick in ((PUZZLES[0].program, False), ("return 1 - tanh(x) ** 2", True)):
+        program = PUZZLES[0].program.replace("return ...", written) if has_tick else written
+        playground.visit(f"#py={quote(program)}")
+        playground.look_away()
+        playground.button("Run").click()
+        playground.numbers()
+        sign, colour = playground.verdict.evaluate(
+            "it => [getComputedStyle(it, '::before').content, getComputedStyle(it).color]"
+        )
+        assert ("✓" in sign) is has_tick
+        red, green, blue = map(int, re.findall(r"\d+", colour)[:3])
+        assert (green > red and green > blue) is has_tick
+
+
+def test_another_branch_is_sent_to_the_program_of_the_playground(playground: Playground) -> None:
+    """Where there is no walk to run; a page saved elsewhere says: Run walk again."""
+    program = "from scalargrad import Value\nx = Value(3.0, 'x')\ny = 2*x if x > 0 else 5*x"
+    playground.visit(f"#py={quote(program)}")
+    playground.button("Run").click()
+    assert playground.numbers() == {"x": (3.0, 2.0)}
+    frame = playground.graph()
+    frame.get_by_role("spinbutton", name="x", exact=True).click()
+    playground.page.keyboard.press("Control+a")
+    playground.page.keyboard.type("-1")
+    banner = frame.locator("#branch", has_text="other branch").inner_text()
+    assert banner.endswith("Change the number in the program and press Run.")
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+@pytest.mark.parametrize("fragment", [ADDRESS, "#puzzle=3", f"#py={quote('1/0')}"])
+def test_every_control_of_the_playground_is_seen(
+    fragment: str, look: dict[str, Any], browser: Any, server: Server
+) -> None:
+    """A formula, a puzzle, a program with an error; the page is no wider than its window."""
+    context = browser.new_context(reduced_motion="reduce", **look)
+    context.set_default_timeout(1000 * PATIENCE)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(f"{server.root}/playground/{fragment}")
+    if fragment == ADDRESS:
+        page.frame_locator("iframe").locator("#counter", has_text="/").wait_for()
+    else:
+        page.get_by_role("status").filter(has_text="read it").wait_for()
+        page.get_by_role("button", name="Run", exact=True).click()
+        page.locator("#error, #verdict").get_by_text(re.compile("line 1|Hint")).wait_for()
+    assert unseen_controls(page, 7) == []
+    assert complaints == []  # not even for a missing icon
+    context.close()
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ function say(text, waits = false) {
 }
 
 function show(id, text) {
-  $(id).textContent = text;
+  $(id).textContent = text ?? "";
   $(id).hidden = !text;
 }
 
@@ -110,10 +110,12 @@ function heard(data) {
 }
 
 // An error leaves the last graph, pale, and all that was typed.
-function answered({ page, inputs: used, notes, printed, error }) {
+function answered({ page, inputs: used, notes, printed, verdict, error }) {
   say(error ? "" : notes.join("; "));
   show("printed", printed);
-  show("error", error ?? "");
+  show("verdict", verdict?.text);
+  $("verdict").classList.toggle("right", Boolean(verdict?.right));
+  show("error", error);
   $("page").classList.toggle("stale", Boolean(error));
   if (error) return;
   if (asked.kind === "f" && asked.written === $("inputs").value) $("inputs").value = used.join(" ");
@@ -122,8 +124,8 @@ function answered({ page, inputs: used, notes, printed, error }) {
   fresh.hidden = false;
   fresh.srcdoc = page;
   $("page").replaceWith(fresh);
-  fresh.scrollIntoView({ block: "nearest" });
-  if (asked.byHand) fresh.addEventListener("load", () => fresh.focus(), { once: true }); // the arrow keys step
+  (verdict ? $("verdict") : fresh).scrollIntoView({ block: "nearest" });
+  if (asked.byHand) fresh.addEventListener("load", () => fresh.focus({ preventScroll: true }), { once: true }); // the arrow keys step
 }
 
 function run(byHand) {

@@ -35,7 +35,7 @@ def answer(kind: str, text: str, given: Sequence[str]) -> str:
     try:
         with redirect_stdout(printed), redirect_stderr(printed):
             if kind == "py":
-                steps = _walk_of_program(text)
+                steps, found["verdict"] = _walk_of_program(text)
             else:
                 found["inputs"], found["notes"] = _completed(text, given)
                 root = parse_assigned(text, found["inputs"])
@@ -74,22 +74,21 @@ def _name(given: str) -> str:
     return given.partition("=")[0].strip()
 
 
-def _walk_of_program(code: str) -> Walk:
-    """Run a program and return the walk through what its last line gives."""
+def _walk_of_program(code: str) -> tuple[Walk, dict[str, Any] | None]:
+    """Run a program; return the walk through its last line's result, and a puzzle's verdict."""
     result = eval_code(
         code, {"__name__": "__main__"}, return_mode="last_expr_or_assign", filename=_PROGRAM
     )
     if isinstance(result, Walk):
-        return result
+        return result, None
     if isinstance(result, Verdict):
-        print(result)
-        return walk(result.graph)
+        return walk(result.graph), {"right": result.right, "text": result.text}
     if not isinstance(result, Value):
         raise ScalargradError(
             f"the last line gives no Value, but {type(result).__name__}: end with the name of what "
             "is to be stepped through, such as loss"
         )
-    return walk(result)
+    return walk(result), None
 
 
 def _told(error: BaseException) -> str:

@@ -28,6 +28,11 @@ def _backward_pass() -> Callable[..., None]:
     return backward
 
 
+#: The gradient of a leaf at which none has arrived, known by its identity: a gradient that was
+#: computed is another float, also where it is 0.
+NO_GRADIENT = 0.0
+
+
 class Value(PythonProtocols, LectureNames):
     """One number in a graph of elementary operations.
 
@@ -107,7 +112,7 @@ class Value(PythonProtocols, LectureNames):
                 "or .detach() for a leaf with the same data"
             )
         self.data = data if type(data) is float else as_float(data, "the data of a Value")
-        self.grad = 0.0
+        self.grad = NO_GRADIENT
         self.op = None
         self.parents = self.local_grads = ()
         self.label = label  # type: ignore[assignment] # operands are taken out again
@@ -148,7 +153,7 @@ class Value(PythonProtocols, LectureNames):
 
     def zero_grad(self) -> None:
         """Set this Value's own gradient to 0."""
-        self.grad = 0.0
+        self.grad = NO_GRADIENT
 
     def item(self) -> float:
         """Return the number itself, as PyTorch's tensors of one number do.
@@ -182,9 +187,9 @@ class Value(PythonProtocols, LectureNames):
     exp, log, tanh, sigmoid, relu = printed(ops.exp, ops.log, ops.tanh, ops.sigmoid, ops.relu)
 
     # Truths are joined as NumPy joins arrays of them.
-    __and__ = __rand__ = logical(ops.logical_and)
-    __or__ = __ror__ = logical(ops.logical_or)
-    __xor__ = __rxor__ = logical(ops.ne)
+    __and__ = __rand__ = logical(ops.logical_and, "&")
+    __or__ = __ror__ = logical(ops.logical_or, "|")
+    __xor__ = __rxor__ = logical(ops.ne, "^")
 
     # The methods that NumPy's functions call on the entries of an object array, by NumPy's names.
     sin, cos, tan = methods(ops.sin, ops.cos, ops.tan)

@@ -822,12 +822,6 @@ RULES: dict[str, tuple[str, str, list[str]]] = {
         ["square.defvjp(lambda y: (y * y, y), lambda y, g: (7.0 * g,))",
          "square.defvjp(lambda y: (y * 3.0, y), lambda y, g: (5.0 * g,))",
          "square.bwd = lambda y, g: (9.0 * g,)", "square.fwd = lambda y: (y * y, 4.0)"]),
-    "defvjp and value": (
-        "@custom_vjp\ndef square(y):\n    return y * y\n"
-        "square.defvjp(lambda y: (y * y, y), lambda y, g: (2.0 * y * g,))",
-        "square(x)",
-        ["square.defvjp(lambda y: (y * 3.0, y), lambda y, g: (5.0 * g,))",
-         "square._fun = lambda y: 8.0 * y", "square.defvjp(lambda y: (y, y), lambda y, g: (g,))"]),
     "defvjp in a container": (
         "@custom_vjp\ndef square(y):\n    return y * y\nTABLE = {'f': square}\n"
         "square.defvjp(lambda y: (y * y, y), lambda y, g: (2.0 * y * g,))",
@@ -1167,6 +1161,452 @@ RULES: dict[str, tuple[str, str, list[str]]] = {
     "unread log": ("class A:\n    k = 2.0\n    log = []\nO = A()", "x * O.k", ["A.log.append(1)", "O.k = 5.0"]),
 }  # fmt: skip
 
+# Whole programs -----------------------------------------------------------------------------------
+
+#: Programs with a ``call`` of their own: source, changes.
+WHOLE: dict[str, tuple[str, list[str]]] = {
+    "name as an argument": (
+        """O = types.SimpleNamespace(k=2.0, m=3.0)
+N = ['k']
+compiled = jit(lambda x, n: x * getattr(O, n))
+def call(x):
+    return compiled(x, N[0])
+""", ["O.k = 5.0", "N[0] = 'm'", "O.m = 7.0", "N[0] = 'k'", "O.k = Value(2.0)"]),
+    "name as a static argument": (
+        """O = types.SimpleNamespace(k=2.0, m=3.0)
+N = ['k']
+compiled = jit(lambda x, n: x * getattr(O, n), static_argnames='n')
+def call(x):
+    return compiled(x, n=N[0])
+""", ["O.k = 5.0", "N[0] = 'm'", "O.m = 7.0", "N[0] = 'k'", "O.k = 2"]),
+    "object and name as arguments": (
+        """class Cfg:
+    def __init__(self):
+        self.k, self.m = 2.0, 3.0
+O, P = Cfg(), Cfg()
+N = ['k']
+@jit
+def compiled(x, *, o, names):
+    return sum(x * getattr(o, n) for n in names)
+def call(x):
+    return compiled(x, o=O, names=N) + 10.0 * compiled(x, o=P, names=[*N, 'm'])
+""", ["O.k = 5.0", "N[0] = 'm'", "P.m = 7.0", "N.append('k')", "P.k = 2", "global O, P\nO, P = P, O"]),
+    "method of two instances": (
+        """class Cfg:
+    def __init__(self, k):
+        self.k1 = k
+    @jit
+    def run(self, x):
+        return getattr(self, 'k' + '1') * x
+P, Q = Cfg(2.0), Cfg(3.0)
+def call(x):
+    return P.run(x) + 10.0 * Q.run(x)
+""", ["P.k1 = 5.0", "Q.k1 = 7.0", "global P, Q\nP, Q = Q, P", "P.k1, Q.k1 = Q.k1, P.k1",
+          "Cfg.k1 = 4.0\ndel P.k1", "global P\nP = Cfg(3)", "Q.k1 = Value(3.0)"]),
+    "methods of derived classes": (
+        """class Base:
+    k = 2.0
+    def run(self, x):
+        return getattr(self, 'act_' + self.name)(x)
+    def act_a(self, x):
+        return self.k * x
+class One(Base):
+    name = 'a'
+class Two(Base):
+    name = 'b'
+    def act_b(self, x):
+        return super().act_a(x) + self.k
+OBJECTS = [One(), Two()]
+@jit
+def compiled(x):
+    return sum(o.run(x) for o in OBJECTS)
+def call(x):
+    return compiled(x)
+""", ["OBJECTS[0].k = 5.0", "Base.k = 7.0", "Two.k = 4.0", "OBJECTS.append(One())", "OBJECTS.reverse()",
+          "One.name = 'b'\nOne.act_b = Two.act_b", "OBJECTS[0] = Two()", "Two.name = 'a'",
+          "Base.act_a = lambda self, x: 9.0 * x", "OBJECTS[1].act_b = lambda x: 8.0 * x"]),
+    "state machine": (
+        """class Machine:
+    def __init__(self):
+        self.mode, self.gain_up, self.gain_down = 'up', 2.0, 3.0
+    def on_up(self, x):
+        return x * getattr(self, f'gain_{self.mode}')
+    def on_down(self, x):
+        return x / getattr(self, f'gain_{self.mode}')
+    def __call__(self, x):
+        return getattr(self, f'on_{self.mode}')(x)
+M = Machine()
+compiled = jit(M)
+def call(x):
+    return compiled(x)
+""", ["M.mode = 'down'", "M.gain_up = 5.0", "M.gain_down = 7.0", "M.mode = 'up'",
+          "Machine.on_up = lambda self, x: 9.0 * x", "M.gain_up = Value(4.0)"]),
+    "registry of functions": (
+        """REGISTRY = {}
+def register(f):
+    REGISTRY[f.__name__] = f
+    return f
+@register
+def double(x):
+    return 2.0 * x
+NAME = 'double'
+@jit
+def compiled(x):
+    return REGISTRY[NAME](x)
+def call(x):
+    return compiled(x)
+""", ["@register\ndef double(x):\n    return 5.0 * x", "@register\ndef other(x):\n    return 7.0 * x",
+          "global NAME\nNAME = 'other'\nREGISTRY.setdefault('other', lambda x: 4.0 * x)",
+          "REGISTRY.clear()\nREGISTRY[NAME] = lambda x: 8.0 * x"]),
+    "registry of classes": (
+        """class Base:
+    registry = {}
+    def __init_subclass__(cls, **kw):
+        Base.registry[cls.__name__.lower()] = cls
+class One(Base):
+    k = 2.0
+    def run(self, x):
+        return self.k * x
+@jit
+def compiled(x, name):
+    return Base.registry[name]().run(x)
+def call(x):
+    return compiled(x, 'one')
+""", ["class One(Base):\n    def run(self, x):\n        return 5.0 * x", "Base.registry['one'].k = 7.0",
+          "Base.registry['one'] = types.SimpleNamespace\nBase.registry['one'].__name__"]),
+    "callbacks": (
+        """class Bus:
+    def __init__(self):
+        self.callbacks = []
+    def on(self, f):
+        self.callbacks.append(f)
+        return f
+BUS = Bus()
+K = types.SimpleNamespace(k1=2.0)
+@BUS.on
+def first(x):
+    return x * getattr(K, 'k' + '1')
+@jit
+def compiled(x):
+    for f in BUS.callbacks:
+        x = f(x)
+    return x
+def call(x):
+    return compiled(x)
+""", ["K.k1 = 5.0", "BUS.on(lambda x: 3.0 * x)", "BUS.callbacks.pop()", "BUS.on(first)",
+          "BUS.callbacks[:] = [lambda x: 7.0 * x]"]),
+    "model by names": (
+        """class Net(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.n, self.act = n, 'tanh'
+        for i in range(n):
+            setattr(self, f'lin{i}', nn.Linear(1, 1, rng=i))
+    def forward(self, x):
+        for i in range(self.n):
+            x = getattr(self, f'lin{i}')([x])
+            x = getattr(sg, self.act)(x[0] if isinstance(x, list) else x)
+        return x
+NET = Net(2)
+compiled = jit(NET)
+def call(x):
+    return compiled(x)
+""", ["NET.act = 'sigmoid'", "NET.n = 1", "NET.lin1 = nn.Linear(1, 1, rng=7)",
+          "NET.lin0.parameters()[0].data = 2.0", "NET.lin0, NET.lin1 = NET.lin1, NET.lin0",
+          "NET.lin2 = nn.Linear(1, 1, rng=9)\nNET.n = 3", "NET.act = 'tanh'"]),
+    "model with a list": (
+        """class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = [nn.Linear(1, 1, rng=0), nn.Linear(1, 1, rng=1)]
+        self.scales = {'a': 2.0}
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer([x])
+            x = x[0] if isinstance(x, list) else x
+        return x * self.scales['a']
+NET = Net()
+@jit
+def compiled(x):
+    return NET(x)
+def call(x):
+    return compiled(x)
+""", ["NET.layers.reverse()", "NET.layers.append(nn.Linear(1, 1, rng=5))", "NET.scales['a'] = 5.0",
+          "NET.layers[0].parameters()[0].data = 3.0", "NET.layers.pop()", "NET.scales = {'a': Value(2.0)}"]),
+    "parameters by names": (
+        """PARAMS = {f'w{i}': Parameter(1.0 + i) for i in range(3)}
+@jit
+def compiled(x):
+    return sum(PARAMS[f'w{i}'] * x ** i for i in range(len(PARAMS)))
+def call(x):
+    return compiled(x)
+""", ["PARAMS['w1'].data = 5.0", "PARAMS['w1'] = Parameter(7.0)", "PARAMS['w3'] = Parameter(4.0)",
+          "PARAMS['w0'] = 3.0", "PARAMS['w2'] = PARAMS['w1']", "PARAMS['w0'] = 2"]),
+    "tied parameters": (
+        """A = types.SimpleNamespace(w0=Parameter(2.0))
+A.w1 = A.w0
+@jit
+def compiled(x):
+    return sum(getattr(A, f'w{i}') * (i + 1) * x for i in range(2))
+def call(x):
+    return compiled(x)
+""", ["A.w1 = Parameter(3.0)", "A.w0.data = 5.0", "A.w1 = A.w0", "A.w0 = Parameter(2.0)"]),
+    "functions of a loop": (
+        """FS = [lambda x, i=i: (i + 1) * x for i in range(3)]
+@jit
+def compiled(x):
+    return sum(f(x) for f in FS)
+def call(x):
+    return compiled(x)
+""", ["FS[1].__defaults__ = (9,)", "FS.append(lambda x: 5.0 * x)", "FS[0] = FS[2]", "FS.reverse()\nFS.pop()"]),
+    "functions that share a cell": (
+        """def making():
+    k = 2.0
+    def read(x):
+        return k * x
+    def write(new):
+        nonlocal k
+        k = new
+    return read, write
+READ, WRITE = making()
+@jit
+def compiled(x):
+    return READ(x)
+def call(x):
+    return compiled(x)
+""", ["WRITE(5.0)", "WRITE(2)", "WRITE(Value(3.0))", "READ.__closure__[0].cell_contents = 7.0"]),
+    "settings by a path": (
+        """CFG = {'a': {'b': {'c': 2.0}}, 'list': [1.0, {'d': 3.0}]}
+PATH = 'a.b.c'
+@jit
+def compiled(x):
+    found = CFG
+    for part in PATH.split('.'):
+        found = found[part] if isinstance(found, dict) else found[int(part)]
+    return x * found
+def call(x):
+    return compiled(x)
+""", ["CFG['a']['b']['c'] = 5.0", "global PATH\nPATH = 'list.1.d'", "CFG['list'][1] = {'d': 7.0}",
+          "CFG['a'] = {'b': {'c': Value(4.0)}}", "CFG['list'].insert(1, {'d': 8.0})"]),
+    "optional terms": (
+        """O = types.SimpleNamespace(w=2.0)
+@jit
+def compiled(x):
+    y = O.w * x
+    for suffix in ('0', '1'):
+        if hasattr(O, f'bias{suffix}'):
+            y = y + getattr(O, f'bias{suffix}')
+    return y
+def call(x):
+    return compiled(x)
+""", ["O.bias1 = 5.0", "O.bias0 = 7.0", "O.bias1 = Value(1.0)", "O.__dict__.pop('bias1', None)", "O.w = 3.0"]),
+    "weights of arrays by names": (
+        """W = {f'w{i}': np.full(2, 1.0 + i) for i in range(2)}
+@jit
+def compiled(x):
+    return sum(float(W['w' + str(i)].sum()) * x for i in range(2))
+def call(x):
+    return compiled(x)
+""", ["W['w1'][0] = 9.0", "W['w0'] *= 3.0", "W['w1'] = np.ones(3)", "W['w0'] = np.array([1, 2])"]),
+    "vmap of a captured name": (
+        """O = types.SimpleNamespace(k0=2.0, k1=3.0)
+@jit
+def compiled(x):
+    return sum(vmap(lambda y: y * getattr(O, 'k' + '0') + getattr(O, 'k1'))([x, x + 1.0, x * 2.0]))
+def call(x):
+    return compiled(x)
+""", ["O.k0 = 5.0", "O.k1 = 7.0", "O.k0 = Value(2.0)", "O.k1 = 3"]),
+    "scan of a captured name": (
+        """O = types.SimpleNamespace(k0=0.5, steps=3)
+@jit
+def compiled(x):
+    return scan(lambda c, y: (c * getattr(O, 'k' + '0') + y, c), 0.0, [x] * O.steps)[0]
+def call(x):
+    return compiled(x)
+""", ["O.k0 = 0.25", "O.steps = 5", "O.k0 = Value(0.5)", "O.k0 = 1", "O.steps = 2"]),
+    "gradient of a captured name": (
+        """O = types.SimpleNamespace(k0=2.0)
+def loss(x):
+    return getattr(O, 'k' + '0') * x * x
+compiled = jit(grad(loss))
+def call(x):
+    return compiled(x)
+""", ["O.k0 = 5.0", "O.k0 = Value(2.0)", "O.k0 = 1", "global loss\nloss = lambda x: x"]),
+    "frozen settings that are replaced": (
+        """@dataclasses.dataclass(frozen=True)
+class Cfg:
+    k: float = 2.0
+    names: tuple = ('k',)
+CFG = Cfg()
+@jit
+def compiled(x):
+    return sum(x * getattr(CFG, n) for n in CFG.names)
+def call(x):
+    return compiled(x)
+""", ["global CFG\nCFG = dataclasses.replace(CFG, k=5.0)", "global CFG\nCFG = Cfg(2, ('k', 'k'))",
+          "object.__setattr__(CFG, 'k', 7.0)", "Cfg.m = 3.0\nobject.__setattr__(CFG, 'names', ('k', 'm'))"]),
+    "memoized method": (
+        """class Cfg:
+    def __init__(self):
+        self.k = 2.0
+    @functools.lru_cache(maxsize=None)
+    def table(self, n):
+        return [self.k * i for i in range(n)]
+O = Cfg()
+@jit
+def compiled(x):
+    return x * sum(O.table(3))
+def call(x):
+    return compiled(x)
+""", ["O.k = 5.0", "Cfg.table.cache_clear()", "O.table(3)[0] = 7.0", "O.k = 3.0\nCfg.table.cache_clear()"]),
+    "lazy attribute": (
+        """class Cfg:
+    k = 2.0
+    def __getattr__(self, n):
+        if n.startswith('lazy_'):
+            value = getattr(self, n[5:]) * 2.0
+            setattr(self, n, value)
+            return value
+        raise AttributeError(n)
+O = Cfg()
+@jit
+def compiled(x):
+    return x * O.lazy_k
+def call(x):
+    return compiled(x)
+""", ["O.k = 5.0", "O.__dict__.pop('lazy_k', None)", "O.lazy_k = 7.0", "Cfg.k = 3.0\nO.__dict__.clear()"]),
+    "units by operators": (
+        """class Unit:
+    def __init__(self, factor):
+        self.factor = factor
+    def __rmul__(self, x):
+        return x * getattr(self, 'fac' + 'tor')
+    def __pow__(self, n):
+        return Unit(self.factor ** n)
+METRE = Unit(2.0)
+@jit
+def compiled(x):
+    return x * METRE ** 2
+def call(x):
+    return compiled(x)
+""", ["METRE.factor = 5.0", "METRE.factor = 2", "Unit.__pow__ = lambda self, n: Unit(self.factor * n)",
+          "Unit.__rmul__ = lambda self, x: x * 7.0", "global METRE\nMETRE = Unit(3.0)"]),
+    "vector of a user's": (
+        """class Vec:
+    __slots__ = ('items',)
+    def __init__(self, *items):
+        self.items = items
+    def __iter__(self):
+        return iter(self.items)
+    def __len__(self):
+        return len(self.items)
+    def __getitem__(self, i):
+        return self.items[i]
+    def dot(self, other):
+        return sum(a * b for a, b in zip(self, other))
+W = Vec(1.0, 2.0)
+@jit
+def compiled(x):
+    return W.dot(Vec(*[x] * len(W))) + W[-1]
+def call(x):
+    return compiled(x)
+""", ["W.items = (5.0, 2.0)", "W.items = (1.0,)", "W.items = (1, 2)", "global W\nW = Vec(Value(2.0), 1.0)",
+          "Vec.__len__ = lambda self: 1", "Vec.dot = lambda self, other: other.items[0]"]),
+    "linked list": (
+        """class Cell:
+    def __init__(self, k, rest=None):
+        self.k, self.rest = k, rest
+L = Cell(1.0, Cell(2.0, Cell(3.0)))
+@jit
+def compiled(x):
+    y, cell = 0.0, L
+    while cell:
+        y, cell = y + x * cell.k, getattr(cell, 're' + 'st')
+    return y
+def call(x):
+    return compiled(x)
+""", ["L.rest.rest.k = 5.0", "L.rest.rest.rest = Cell(4.0)", "L.rest = L.rest.rest", "global L\nL = Cell(2.0, L)",
+          "L.k = Value(2.0)", "Cell.__bool__ = lambda self: self.k < 3.0"]),
+    "graph with a ring": (
+        """A, B = types.SimpleNamespace(k=2.0), types.SimpleNamespace(k=3.0)
+A.next, B.next = B, A
+@jit
+def compiled(x):
+    node = A
+    for _ in range(3):
+        x, node = x * node.k, getattr(node, 'next')
+    return x
+def call(x):
+    return compiled(x)
+""", ["B.k = 5.0", "A.next = A", "A.k = 1", "B.next = types.SimpleNamespace(k=7.0, next=A)"]),
+    "events of a schedule": (
+        """class Schedule:
+    def __init__(self):
+        self.steps = {0: 2.0, 10: 3.0}
+        self.now = 0
+    def rate(self):
+        return self.steps[max(k for k in self.steps if k <= self.now)]
+S = Schedule()
+@jit
+def compiled(x):
+    return x * S.rate()
+def call(x):
+    return compiled(x)
+""", ["S.now = 10", "S.now = 5", "S.steps[5] = 7.0", "S.steps[0] = 4.0", "S.now += 1"]),
+    "step counter": (
+        """class Opt:
+    t = 1
+    lr = 0.5
+    def rate(self):
+        return self.lr / self.t ** 0.5
+OPT = Opt()
+@jit
+def compiled(x):
+    return x * OPT.rate()
+def call(x):
+    return compiled(x)
+""", ["OPT.t += 1", "OPT.t = OPT.t + 1", "Opt.lr = 0.25", "OPT.lr = 0.1"]),
+    "shadowing of a global": (
+        """K = 2.0
+def helper(x):
+    return K * x
+@jit
+def compiled(x):
+    return helper(x) + len(NAMES)
+NAMES = ['a']
+def call(x):
+    return compiled(x)
+""", ["global K\nK = 5.0", "NAMES.append('b')", "global len\nlen = lambda x: 9.0", "global helper\nhelper = lambda x: 7.0 * x"]),
+    "deleted global": (
+        """K = 2.0
+@jit
+def compiled(x):
+    try:
+        return K * x
+    except NameError:
+        return 3.0 * x
+def call(x):
+    return compiled(x)
+""", ["globals().pop('K', None)", "global K\nK = 5.0", "global K\nK = 2"]),
+    "builtin that becomes a global": (
+        """@jit
+def compiled(x):
+    return x * max(2.0, 3.0) * abs(-1.0)
+def call(x):
+    return compiled(x)
+""", ["global max\nmax = min", "global abs\nabs = lambda v: 5.0", "globals().pop('max', None)"]),
+}  # fmt: skip
+
+
+#: Names, texts, annotations and bases of functions and classes, which are taken to stay.
+TAKEN_TO_STAY = {
+    "rule: " + name
+    for name in (
+        "__name__", "__doc__", "docstring", "__annotations__", "get_type_hints", "qualname",
+        "class name", "repr of a class", "module's name", "__bases__", "__mro__ by name",
+    )
+}  # fmt: skip
+
 #: Modules named like those of the standard library, with a global ``k`` and functions.
 LIBRARY_NAMES = [
     "profile", "sched", "this", "cProfile", "trace", "chunk", "imghdr", "sndhdr", "nntplib",
@@ -1275,6 +1715,14 @@ def _rule(r: random.Random, arguments: Callable[..., list[str]], calls: int) -> 
     source += _changes(r, calls, changes * 2 + ["pass"])
     return {"parts": {"route": f"rule: {name}", "via": via}, "source": source,
             "arguments": arguments(r)}  # fmt: skip
+
+
+def _whole(r: random.Random, arguments: Callable[..., list[str]], calls: int) -> dict[str, Any]:
+    """Return a whole program, of a kind that people write."""
+    name = r.choice([*WHOLE])
+    source, changes = WHOLE[name]
+    source += _changes(r, calls, changes * 2 + ["pass"])
+    return {"parts": {"route": f"program: {name}"}, "source": source, "arguments": arguments(r)}
 
 
 def _module(r: random.Random, arguments: Callable[..., list[str]], calls: int) -> dict[str, Any]:

@@ -282,7 +282,7 @@ ROUTES: dict[str, Route] = {
     "length of text": Route("float(len(str($o)))", leaf="number"),
     "length of repr": Route("float(len(repr($o)))", leaf="number"),
     "length of f-string": Route("float(len(f'{$o!r}'))", leaf="number"),
-    "text in": Route("(2.0 if '5' in repr($o) else 3.0)", leaf="number"),
+    "text in": Route("(2.0 if 'st=0.5' in repr($o) else 3.0)", leaf="number"),
     "crc": Route("float(zlib.crc32(repr($o).encode()) % 1000)", leaf="number"),
     "__format__": _dunder(
         "float(f'{$o:k}')", "def __format__(self, spec):\n    return str($inner)"),
@@ -677,6 +677,81 @@ OBJECTS: dict[str, tuple[str, str]] = {
     "cached property": (
         "class Cfg:\n    first = 0.5\n    @functools.cached_property\n    def $k(self):\n"
         "        return $v\n$methods", "o = Cfg()\no.$k\nreturn o"),
+    "equal to all": (
+        _CLASS.replace("$bases", "") + "\nCfg.__eq__ = lambda self, o: True\nCfg.__hash__ = lambda self: 1",
+        "return Cfg()"),
+    "unequal to itself": (
+        _CLASS.replace("$bases", "") + "\nCfg.__eq__ = lambda self, o: False\nCfg.__hash__ = None",
+        "return Cfg()"),
+    "false": (_CLASS.replace("$bases", "") + "\nCfg.__len__ = lambda self: 0", "return Cfg()"),
+    "raises where it is compared": (
+        "def raises(*a):\n    raise RuntimeError\n" + _CLASS.replace("$bases", "")
+        + "\nCfg.__eq__ = Cfg.__lt__ = Cfg.__bool__ = raises\nCfg.__hash__ = lambda self: 1",
+        "return Cfg()"),
+    "raises where it is printed": (
+        "def raises(*a):\n    raise RuntimeError\n" + _CLASS.replace("$bases", "")
+        + "\nCfg.__repr__ = Cfg.__str__ = raises", "return Cfg()"),
+    "raises where it is copied": (
+        "def raises(*a):\n    raise RuntimeError\n" + _CLASS.replace("$bases", "")
+        + "\nCfg.__copy__ = Cfg.__deepcopy__ = Cfg.__reduce_ex__ = raises", "return Cfg()"),
+    "of another __class__": (
+        _CLASS.replace("$bases", "") + "\nclass Said:\n    pass\nCfg.__class__ = property(lambda self: Said)",
+        "return Cfg()"),
+    "that says to be a float": (
+        _CLASS.replace("$bases", "") + "\nCfg.__class__ = property(lambda self: float)",
+        "return Cfg()"),
+    "of another __dict__": (
+        _CLASS.replace("$bases", "") + "\nCfg.__dict__ = property(lambda self: {})", "return Cfg()"),
+    "slots and a dict": (
+        "class Cfg:\n    __slots__ = ('$k', '__dict__', '__weakref__')\n    def __init__(self):\n"
+        "        self.first = 0.5\n        self.$k = $v\n$methods", "return Cfg()"),
+    "slots of two classes": (
+        "class Base:\n    __slots__ = ('$k',)\nclass Cfg(Base):\n    __slots__ = ('first', '__weakref__')\n"
+        "    def __init__(self):\n        self.first = 0.5\n        self.$k = $v\n$methods",
+        "return Cfg()"),
+    "attribute that hides one of the class": (
+        _CLASS.replace("$bases", "") + "\nsetattr(Cfg, '$k', 0.25)", "return Cfg()"),
+    "descriptor of the class that is hidden": (
+        "class Held:\n    def __get__(self, o, kind=None):\n        return 4.0\n"
+        + _CLASS.replace("$bases", "").replace("    other", "    $k = Held()\n    other"),
+        "return Cfg()"),
+    "mixed bases": (
+        "class Base:\n    first = 0.5\nclass More:\n    pass\nsetattr(More, '$k', $v)\n"
+        "class Cfg(Base, More):\n    other = 0.75\n$methods", "return Cfg()"),
+    "deep bases": (
+        "class Base:\n    first = 0.5\nsetattr(Base, '$k', $v)\nclass One(Base):\n    pass\n"
+        "class Two(One):\n    pass\nclass Cfg(Two):\n    other = 0.75\n$methods", "return Cfg()"),
+    "property of the base": (
+        "class Base:\n    first = 0.5\n    @property\n    def $k(self):\n        return self._held\n"
+        "    @$k.setter\n    def $k(self, v):\n        self._held = v\n"
+        "class Cfg(Base):\n    @property\n    def $k(self):\n        return super().$k\n"
+        "    @$k.setter\n    def $k(self, v):\n        self._held = v\n$methods",
+        "o = Cfg()\no.$k = $v\nreturn o"),
+    "derived dataclass": (
+        "@dataclasses.dataclass\nclass Base:\n    first: float = 0.5\n@dataclasses.dataclass\n"
+        "class Cfg(Base):\n    $k: typing.Any = None\n$methods", "return Cfg(0.5, $v)"),
+    "class variable of a dataclass": (
+        "@dataclasses.dataclass\nclass Cfg:\n    $k: typing.ClassVar[typing.Any] = $v\n"
+        "    first: float = 0.5\n$methods", "return Cfg()"),
+    "keyword-only dataclass": (
+        "@dataclasses.dataclass(kw_only=True, order=True)\nclass Cfg:\n    first: float\n"
+        "    $k: typing.Any\n$methods", "return Cfg(first=0.5, $k=$v)"),
+    "typed dict": (
+        "class Cfg(typing.TypedDict):\n    first: float", "o = types.SimpleNamespace(**Cfg(first=0.5))\n"
+        "setattr(o, '$k', $v)\nreturn o"),
+    "method object": (
+        _CLASS.replace("$bases", "") + "\ndef of_cfg(self):\n    return self",
+        "of = of_cfg\nof_cfg.first = 0.5\nsetattr(of_cfg, '$k', $v)\nreturn types.MethodType(of_cfg, Cfg())"),
+    "coroutine function": (
+        "", "async def o():\n    pass\no.first = 0.5\nsetattr(o, '$k', $v)\nreturn o"),
+    "closure that holds it": (
+        "", "v = $v\ndef o():\n    return v\no.first = 0.5\nsetattr(o, '$k', v)\nreturn o"),
+    "module in the system's table": (
+        "", "o = types.ModuleType('settings_in_table')\nsys.modules['settings_in_table'] = o\n"
+        "o.first = 0.5\nsetattr(o, '$k', $v)\nreturn o"),
+    "module in the table of a library's name": (
+        "", "o = types.ModuleType('chunk')\nsys.modules['chunk'] = o\n"
+        "o.first = 0.5\nsetattr(o, '$k', $v)\nreturn o"),
     "proxy": (
         "KEPT = []\n" + _CLASS.replace("$bases", ""),
         "KEPT.append(Cfg())\nreturn weakref.proxy(KEPT[-1])"),
@@ -689,7 +764,7 @@ OF_LIBRARIES = [
     "collections.Counter('ab')", "collections.OrderedDict(a=1)", "logging.Logger('of a user')",
     "threading.Event()", "threading.local()", "string.Formatter()", "json.JSONEncoder()",
     "queue.Queue()", "email.message.Message()", "textwrap.TextWrapper()", "contextlib.ExitStack()",
-    "calendar.Calendar()", "pprint.PrettyPrinter()", "unittest.mock.Mock()", "unittest.TestCase()",
+    "calendar.Calendar()", "pprint.PrettyPrinter()", "unittest.TestCase()",
     "types.MethodType", "configparser.ConfigParser()", "argparse.ArgumentParser()",
     "string.Template('a')", "decimal.Context()", "fractions.Fraction(1)", "ast.Name(id='a')",
     "collections.ChainMap({'a': 1})", "functools.partial(max, 1.0)", "weakref.WeakKeyDictionary()",
@@ -816,6 +891,65 @@ PLACES: dict[str, tuple[str, str]] = {
         "H.o", _place("x", around=(
             "class Node:\n    def __init__(self):\n        self._o = make()\n    @property\n"
             "    def o(self):\n        return self._o\nH = Node()"), sets="H._o")),
+    "attribute by reduce": (
+        "functools.reduce(getattr, 'a.o'.split('.'), H)", _place("x", around=(
+            "class Holder:\n    pass\nH = Holder()\nH.a = Holder()\nH.a.o = make()"), sets="H.a.o")),
+    "attribute by attrgetter": (
+        "operator.attrgetter('a.o')(H)", _place("x", around=(
+            "class Holder:\n    pass\nH = Holder()\nH.a = Holder()\nH.a.o = make()"), sets="H.a.o")),
+    "attribute by vars": (
+        "vars(H)['o']", _place("x", around=(
+            "class Holder:\n    pass\nH = Holder()\nH.o = make()"), sets="H.o")),
+    "attribute by values": (
+        "[*vars(H).values()][-1]", _place("x", around=(
+            "class Holder:\n    pass\nH = Holder()\nH.a = 1.0\nH.o = make()"), sets="H.o")),
+    "attribute of a copy": (
+        "copy.copy(H).o", _place("x", around=(
+            "class Holder:\n    pass\nH = Holder()\nH.o = make()"), sets="H.o")),
+    "attribute of a dataclass": (
+        "H.o", _place("x", around=(
+            "@dataclasses.dataclass\nclass Holder:\n    o: typing.Any\nH = Holder(make())"), sets="H.o")),
+    "attribute of a made dataclass": (
+        "H.o", _place("x", around=(
+            "Holder = dataclasses.make_dataclass('Holder', ['o'])\nH = Holder(make())"), sets="H.o")),
+    "field of a named tuple": (
+        "H.o", _place("x", around=(
+            "O = make()\nHolder = collections.namedtuple('Holder', 'o')\nH = Holder(O)"), sets="")),
+    "dict of a class": (
+        "Registry.of['o']", _place("x", around=(
+            "class Registry:\n    of = {'o': make()}"), sets="Registry.of['o']")),
+    "item by itemgetter": (
+        "operator.itemgetter('o')(D)", _place("x", around="D = {'o': make()}", sets="D['o']")),
+    "item by reduce": (
+        "functools.reduce(operator.getitem, ['a', 'o'], D)", _place(
+            "x", around="D = {'a': {'o': make()}}", sets="D['a']['o']")),
+    "item by a bound get": (
+        "AT('o')", _place("x", around="D = {'o': make()}\nAT = D.get", sets="D['o']")),
+    "item by a computed index": (
+        "L[I]", _place("x", around="L = [0.0, make()]\nI = 1", sets="L[1]")),
+    "item by match": (
+        "matched(D)", _place("x", around=(
+            "D = {'o': make()}\ndef matched(d):\n    match d:\n        case {'o': o}:\n"
+            "            return o"), sets="D['o']")),
+    "first that is found": (
+        "next(o for o in L if hasattr(o, 'first'))", _place(
+            "x", around="L = [make(), 1.0]", sets="L[0]")),
+    "self of two objects": (
+        "self", "O, P = make(), make()\ncompiled = None\ndef call(x):\n"
+        "    return O.f(x) + 10.0 * P.f(x)\ndef get():\n    return O\ndef put(new):\n"
+        "    global O, P\n    O, P = new, O\n"),
+    "two arguments": (
+        "o", "O, P = make(), make()\ndef f(x, o):\n$body4\ncompiled = $form(f)\ndef call(x):\n"
+        "    return compiled(x, O) + 10.0 * compiled(x, P)\ndef get():\n    return O\n"
+        "def put(new):\n    global O, P\n    O, P = new, O\n"),
+    "argument that is captured too": (
+        "o", "O = make()\ndef f(x, o):\n    x = x * len([O])\n$body4\ncompiled = $form(f)\n"
+        "def call(x):\n    return compiled(x, O)\ndef get():\n    return O\ndef put(new):\n"
+        "    global O\n    O = new\n"),
+    "closure of a class": (
+        "o", "def build():\n    o = make()\n    class Holder:\n        def f(self, x):\n$body12\n"
+        "    def put(new):\n        nonlocal o\n        o = new\n    return Holder(), put, lambda: o\n"
+        "H, put, get = build()\ncompiled = $form(H.f)\ndef call(x):\n    return compiled(x)\n"),
     "item of a list": ("L[0]", _place("x", around="L = [make()]", sets="L[0]")),
     "item of a list by a loop": ("[o for o in L][0]", _place("x", around="L = [make()]", sets="L[0]")),
     "item of a dict": ("D['o']", _place("x", around="D = {'o': make()}", sets="D['o']")),
@@ -948,7 +1082,9 @@ LEAVES = {
          "(2.0 * x if r > 2.5 else 3.0 * x)", "[10.0, 20.0, 30.0][int(r) % 3] * x",
          "x * (r if isinstance(r, float) else 2.0 * r)"],
         ["5.0", "5.0", "9.0", "1", "1.0", "True", "2", "-0.0", "0.0", "Value(3.0)", "Parameter(2.0)",
-         "None", "'text'", "np.float64(4.0)", "False", "Value(2.0)", "float('inf')"],
+         "None", "'text'", "np.float64(4.0)", "False", "Value(2.0)", "float('inf')",
+         "float('nan')", "300", "np.int64(2)", "np.array(2.0)", "fractions.Fraction(1, 2)",
+         "decimal.Decimal('2.5')", "np.float32(2.5)"],
         []),
     "list": Leaf(
         ["[1.0, 2.0]", "[2.0]", "[1, 2.0]", "[Value(1.0), 2.0]"],
@@ -1019,6 +1155,38 @@ LEAVES = {
         ["x * len(r)", "(2.0 * x if 2.0 in r else 3.0 * x)", "x * sum(r)", "x * max(r)"],
         ["{1.0}", "{2}", "{True, 2.0}", "set()"],
         ["v.add(5.0)", "v.discard(2.0)", "v.clear()"]),
+    "objects": Leaf(
+        ["[Inner(2.0), Inner(3.0)]", "[Inner(2.0)] * 2", "(Inner(2.0), types.SimpleNamespace(rate=1.0))"],
+        ["x * sum(i.rate for i in r)", "x * r[0].rate", "sum(getattr(i, 'ra' + 'te') * x for i in r)",
+         "sum(map(operator.attrgetter('rate'), r)) * x", "x * max(r, key=lambda i: i.rate).rate",
+         "x * [i.rate for i in r if isinstance(i, Inner)][-1]", "functools.reduce(lambda y, i: y * i.rate, r, x)"],
+        ["[Inner(5.0)]", "[]", "[Inner(3.0), Inner(2.0)]"],
+        ["v[0].rate = 9.0", "v.append(Inner(4.0))", "v.reverse()", "v[0] = Inner(7.0)", "v[1].rate = 1",
+         "v[0].__class__ = Other", "del v[0].rate", "v[0].rate = Value(6.0)"]),
+    "objects by name": Leaf(
+        ["{'a': Inner(2.0), 'b': Inner(3.0)}"],
+        ["x * r['a'].rate", "x * r[f'{chr(97)}'].rate", "sum(i.times(x) for i in r.values())",
+         "x * operator.itemgetter('a')(r).rate", "x * sum(getattr(r[n], 'rate') for n in sorted(r))",
+         "[*map(operator.methodcaller('times', x), r.values())][0]"],
+        ["{'a': Inner(5.0)}"],
+        ["v['a'].rate = 9.0", "v['c'] = Inner(4.0)", "v['a'] = v.pop('a')", "v['a'] = Inner(7.0)",
+         "v['a'].times = lambda x: 3.0 * x", "v['b'].__class__ = Other"]),
+    "nested containers": Leaf(
+        ["{'a': {'b': [1.0, 2.0]}}", "{'a': {'b': (1.0, [2.0])}}", "{'a': {'b': np.array([1.0, 2.0])}}"],
+        ["x * r['a']['b'][0]", "x * functools.reduce(operator.getitem, ['a', 'b', 0], r)",
+         "x * len(str(r))", "x * len(r['a']['b'])", "x * copy.deepcopy(r)['a']['b'][0]",
+         "x * json.loads(json.dumps(r))['a']['b'][0]", "x * float(np.asarray(r['a']['b'][0]))"],
+        ["{'a': {'b': [5.0]}}"],
+        ["v['a']['b'][0] = 9.0", "v['a']['b'] = [7.0]", "v['a'] = {'b': [8.0, 1.0]}", "v['a']['c'] = 1",
+         "v['a']['b'][1][0] = 5.0", "v['a']['b'] = (6, 7)"]),
+    "tree": Leaf(
+        ["Node(1.0, [Node(2.0, []), Node(3.0, [Node(4.0, [])])])"],
+        ["x * total(r)", "x * total_by_name(r)", "x * r.children[1].children[0].value",
+         "x * len(repr([n.value for n in walked(r)]))"],
+        ["Node(5.0, [])"],
+        ["v.children[1].children[0].value = 9.0", "v.children.append(Node(7.0, []))",
+         "v.children[0].children.append(v.children.pop())", "v.value = 1", "v.children.reverse()",
+         "v.children[0].value = Value(3.0)"]),
     "generator of numbers": Leaf(
         ["random.Random(0)"], ["x * r.rate", "drawn(r.random) * x"], ["random.Random(1)"],
         ["v.rate = 3.0", "v.seed(5)"]),
@@ -1040,6 +1208,18 @@ def of_globals(x, c=1.0):
     return FACTOR * c * x
 def head(y):
     return y[0] if isinstance(y, list) else y
+class Node:
+    def __init__(self, value, children):
+        self.value = value
+        self.children = children
+def total(n):
+    return n.value + 0.5 * sum(map(total, n.children))
+def total_by_name(n):
+    return getattr(n, 'val' + 'ue') + sum(total_by_name(c) for c in getattr(n, 'child' + 'ren'))
+def walked(n):
+    yield n
+    for c in n.children:
+        yield from walked(c)
 """
 
 # Changes ----------------------------------------------------------------------------------------
@@ -1064,7 +1244,7 @@ CHANGES: dict[str, str] = {
     "attribute of the class, shadowed no longer": "setattr(type(o), '$k', $new)\ndelattr(o, '$k')",
     "attribute of the base class": "setattr(type(o).__mro__[1], '$k', $new)",
     "attribute of the base": "setattr(Base, '$k', $new)",
-    "property of the class": "setattr(type(o), '$k', property(lambda self: $new))",
+    "property of the class": "new = $new\nsetattr(type(o), '$k', property(lambda self: new))",
     "__getattr__ of the class": "type(o).__getattr__ = lambda self, n: 6.0\ndelattr(o, '$k')",
     "__getattribute__ of the class":
         "type(o).__getattribute__ = lambda self, n: (\n"
@@ -1083,8 +1263,9 @@ CHANGES: dict[str, str] = {
     "special methods":
         "for n in ('__str__', '__repr__', '__format__'):\n"
         "    setattr(type(o), n, lambda self, *a: '6.0')\n"
-        "for n in ('__float__', '__getitem__', '__neg__', '__call__', '__mul__'):\n"
-        "    setattr(type(o), n, lambda self, *a: 6.0)",
+        "for n in ('__float__', '__neg__', '__call__', '__mul__'):\n"
+        "    setattr(type(o), n, lambda self, *a: 6.0)\n"
+        "type(o).__getitem__ = lambda self, n: [6.0][n] if isinstance(n, int) else 6.0",
     "a property": "type(o).slope = property(lambda self: 6.0)",
     "metaclass attribute": "setattr(type(type(o)), '$k', $new)",
     "nothing": "pass",

@@ -23,7 +23,6 @@ from tests.compiler.captured_parts import (
     PLACES,
     ROUTES,
     Leaf,
-    Route,
 )  # fmt: skip
 
 #: Number of calls of each program; a change is made before each but the first.
@@ -245,49 +244,59 @@ def _of_parts(r: random.Random) -> Program:
     leaf_name = route.leaf or _chosen(r, LEAVES, "number", 0.2 if unusual == 2 else 0.7)
     form = _chosen(r, FORMS, "jit", 0.2 if unusual == 3 else 0.85)
     name_kind = _chosen(r, NAME_EXPRESSIONS, "f-string", 0.2) if "$n" in f"{route}" else "literal"
-    return compose(r, route_name, kind, place, leaf_name, form, name_kind, k)
+    return compose(
+        r, k, route=route_name, kind=kind, place=place, leaf=leaf_name, form=form, name=name_kind
+    )
 
 
 def compose(
-    r: random.Random, route_name: str, kind: str, place: str, leaf_name: str, form: str,
-    name_kind: str, k: str,
-) -> Program:  # fmt: skip
+    r: random.Random,
+    k: str,
+    *,
+    route: str,
+    kind: str,
+    place: str,
+    leaf: str,
+    form: str = "jit",
+    name: str = "literal",
+) -> Program:
     """Return a program of named parts; the rest is drawn."""
-    route: Route = ROUTES[route_name]
-    leaf: Leaf = LEAVES[leaf_name]
+    reads, held = ROUTES[route], LEAVES[leaf]
     cut = r.randrange(1, len(k)) if len(k) > 1 else 0
-    n, lines, setup = NAME_EXPRESSIONS[name_kind]
-    first = r.choice(leaf.first)
+    n, lines, setup = NAME_EXPRESSIONS[name]
+    first = r.choice(held.first)
     expression, around = PLACES[place]
     holes = {
         "k": k, "head": k[:cut], "tail": k[cut:], "reversed": k[::-1], "n": n, "o": expression,
         "v": first, "inner": r.choice(INNER), "form": FORMS[form],
-        "use": r.choice(leaf.uses) if r.random() < 0.6 or leaf_name != "number" else "x * r",
+        "use": r.choice(held.uses) if r.random() < 0.6 or leaf != "number" else "x * r",
     }  # fmt: skip
-    final = route.use or "$use"
+    final = reads.use or "$use"
     body = [lines] if "{t}" in n or " t" in n else []
-    body += [*filter(None, [route.lines, f"r = {route.read}", f"return {final}"])]
+    body += [*filter(None, [reads.lines, f"r = {reads.read}", f"return {final}"])]
     holes["body"] = filled("\n".join(body), holes)
-    methods = [route.methods] if route.methods else []
-    own = {"self": "@$form\ndef f(self, x):", "self of a bound method": "def plain(self, x):",
+    methods = [reads.methods] if reads.methods else []
+    head = "@$form\ndef f(self, x):"
+    own = {"self": head, "self of two objects": head,
+           "self of a bound method": "def plain(self, x):",
            "self that is called": "def __call__(self, x):"}  # fmt: skip
     if place in own:
         methods.append(own[place] + "\n$body4")
     holes["methods"] = indent(filled("\n".join(methods), holes), "    ") or "    pass"
     classes, make = OBJECTS[kind]
     parts = [
-        classes, f"def make():\n{indent(make, '    ')}", setup if "$n" in f"{route}" else "",
-        route.setup, around,
+        classes, f"def make():\n{indent(make, '    ')}", setup if "$n" in f"{reads}" else "",
+        reads.setup, around,
     ]  # fmt: skip
-    parts += [helper for call, helper in HELPERS.items() if call in route.read]
+    parts += [helper for call, helper in HELPERS.items() if call in reads.read]
     source = "\n".join(filled(part, holes) for part in parts if part)
-    if re.search(r"\b(Inner|Other|times|of_globals|head|FACTOR)\b", source):
+    if re.search(r"\b(Inner|Other|times|of_globals|head|FACTOR|Node)\b", source):
         source = OF_LEAVES + source
     for j in range(1, CALLS):
-        source += _change(r, j, leaf, holes, source)
-    named = {"route": route_name, "object": kind, "place": place, "leaf": leaf_name, "form": form}
-    if "$n" in f"{route}":
-        named["name"] = name_kind
+        source += _change(r, j, held, holes, source)
+    named = {"route": route, "object": kind, "place": place, "leaf": leaf, "form": form}
+    if "$n" in f"{reads}":
+        named["name"] = name
     return Program(named, source, arguments(r, form))
 
 
@@ -299,6 +308,10 @@ def _change(r: random.Random, j: int, leaf: Leaf, holes: dict[str, str], source:
     else:
         likely = ["assignment", "assignment", "in place"] if leaf.in_place else ["assignment"] * 2
         names = [*likely] * 8 + [name for name in CHANGES if leaf.in_place or "place" not in name]
+        if "Cfg" not in source:  # classes of libraries are not changed
+            names = [name for name in names if "type(o)" not in CHANGES[name]]
+        elif "class Cfg(" in source and "class Base" not in source:
+            names = [name for name in names if "__mro__" not in CHANGES[name]]
         change = CHANGES[r.choice(names)]
     new = r.choice([*leaf.others, *leaf.others, *leaf.first])
     more = {**holes, "new": new, "in_place": r.choice(leaf.in_place or ["pass"])}

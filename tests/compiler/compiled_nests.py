@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests.compiler.interpreter import fma
 from tests.compiler.nests import (
     Array,
     Body,
@@ -20,7 +21,6 @@ from tests.compiler.nests import (
     Operand,
     Operation,
     Program,
-    fma,
     machine_code,
     numpy_code,
     plan,

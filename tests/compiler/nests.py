@@ -13,35 +13,53 @@ from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.known_programs import forget
 from scalargrad.compiler.nests import builder, lowering
+from scalargrad.compiler.nests.blocks import in_blocks
 from scalargrad.compiler.nests.c_printer import print_c
 from scalargrad.compiler.nests.compile_nests import nested
 from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient
+from scalargrad.compiler.nests.distances import adds_loop_by_loop
 from scalargrad.compiler.nests.equations import (
     ADD,
+    CLASSES,
+    SEQUENTIAL,
     SET,
     Access,
     Arg,
     Array,
     Body,
     Index,
+    Loop,
     Program,
     Step,
     Var,
     as_index,
+    statements,
+    within_loops,
 )
 from scalargrad.compiler.nests.finder.find import trees
-from scalargrad.compiler.nests.finder.instructions import Instructions
+from scalargrad.compiler.nests.finder.instructions import COMPUTED, GIVEN, Instructions
+from scalargrad.compiler.nests.finder.to_equations import operation_of, to_equations
 from scalargrad.compiler.nests.finder.tree import Table, Tree, computes
-from scalargrad.compiler.nests.interpreter import fma, interpret
 from scalargrad.compiler.nests.numpy_runner import numpy_code
+from scalargrad.compiler.nests.output_arrays import (
+    with_room_for_empty_sums,
+    without_output_copies,
+)
 from scalargrad.compiler.nests.partition import Partition
-from scalargrad.compiler.nests.plan import plan
+from scalargrad.compiler.nests.plan import Plan, plan
 from scalargrad.compiler.nests.printer import print_llvm, write
-from scalargrad.compiler.nests.schedule import schedule
+from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
+from scalargrad.compiler.nests.schedule import ScheduledLoop, schedule, with_directions
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.tiles import tiled
 from scalargrad.compiler.nests.unfold import unfold
+from scalargrad.compiler.nests.verify import OBSERVERS, VerificationError, checked, verify
+from scalargrad.compiler.nests.verify_layout import (
+    LAYOUT_OBSERVERS,
+    checked_layout,
+    verify_layout,
+)
 from scalargrad.compiler.passes.expressions import subexpressions
 from scalargrad.compiler.runner import Runner
 from scalargrad.compiler.trace.record import record
@@ -51,6 +69,16 @@ from scalargrad.table.symbol import Symbol
 from scalargrad.value import Value
 
 __all__ = [
+    "ADD",
+    "CLASSES",
+    "COMPUTED",
+    "GIVEN",
+    "LAYOUT_OBSERVERS",
+    "OBSERVERS",
+    "SEQUENTIAL",
+    "SET",
+    "TABLE",
+    "Access",
     "Array",
     "Body",
     "Builder",
@@ -58,21 +86,31 @@ __all__ = [
     "Emitter",
     "FunctionBody",
     "IRModule",
+    "Index",
     "Instructions",
+    "Loop",
     "Operand",
     "Operation",
+    "Plan",
     "Program",
+    "ScheduledLoop",
+    "Step",
     "Table",
     "Tree",
+    "Var",
+    "VerificationError",
+    "adds_loop_by_loop",
+    "checked",
+    "checked_layout",
     "computes",
     "contract",
     "fail_once",
-    "fma",
     "forget",
     "gradient",
-    "interpret",
+    "in_blocks",
     "machine_code",
     "numpy_code",
+    "operation_of",
     "plan",
     "print_c",
     "print_llvm",
@@ -80,8 +118,17 @@ __all__ = [
     "run_as_nests",
     "schedule",
     "simplify",
+    "statements",
     "tiled",
+    "to_equations",
     "trees",
+    "verify",
+    "verify_layout",
+    "with_directions",
+    "with_room_for_empty_sums",
+    "with_saved_exponentials",
+    "within_loops",
+    "without_output_copies",
     "write",
 ]  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Objects and containers drawn at random around a function, changed at random between its calls.
 
-``python -m tests.compiler.random_surroundings --from 0 --count 4000`` compares calls of so many.
+``python -m tests.compiler.random_containers --from 0 --count 4000`` compares calls of so many.
 """
 
 from __future__ import annotations
@@ -168,4 +168,4 @@ def stale(seed: int, *, changes: int = 25) -> str:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    sys.exit(main(stale, "random_surroundings"))
+    sys.exit(main(stale, "random_containers"))

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from tests.compiler.compiled_nests import CompiledNest, LLVMNest, NumpyNest, exactly
+from tests.compiler.interpreter import interpret
 from tests.compiler.nests import (
     Array,
     Builder,
@@ -23,7 +24,6 @@ from tests.compiler.nests import (
     Program,
     contract,
     gradient,
-    interpret,
     simplify,
 )
 from tests.compiler.search import main

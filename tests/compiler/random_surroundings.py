@@ -12,45 +12,37 @@ result at each call, or a TraceError.
 from __future__ import annotations
 
 import argparse
-import builtins
-import csv
-import decimal
-import gc
+import atexit
 import importlib
 import linecache
-import logging
 import math
 import os
-import random
 import shutil
 import signal
-import socket
 import sys
 import tempfile
-import threading
 import time
 import types
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from contextlib import ExitStack, redirect_stdout, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests.compiler.captured_cases import TAKEN_TO_STAY
 from tests.compiler.captured_programs import CALLS, Program, drawn_program
+from tests.compiler.program_state import same_classes, same_process, state
 from tests.compiler.search import NOT_COMPARED
 
 from scalargrad import TraceError, Value, disable_jit, gradients, nn
 
 #: Longest time that one program may take, in seconds.
-PATIENCE = 30
+PATIENCE = 15
 #: Number of redrawn programs before a seed is given up.
 TRIES = 60
-#: Modules whose attributes programs may replace.
-_PATCHED = [builtins, math, os, random, sys.modules["operator"], sys.modules["functools"]]
 
 
 @dataclass
@@ -64,214 +56,12 @@ class Called:
     shown: str
 
 
+class Interrupted(BaseException):
+    """The program takes too long."""
+
+
 class Skipped(Exception):  # noqa: N818 - no error
     """The program cannot be run at all."""
-
-
-def described(
-    x: Any, known: dict[int, tuple[int, Any]], values: list[Value], depth: int = 0
-) -> Any:
-    """Return a text that tells states apart; collect the Values in it."""
-    kind = type(x)
-    if isinstance(x, int | float | complex | str | bytes | None) and not hasattr(x, "__dict__"):
-        return f"{kind.__name__} {x!r}"
-    where = str(x.__module__ if isinstance(x, types.FunctionType | type) else kind.__module__)
-    if where.startswith("scalargrad") and not isinstance(x, Value | nn.Module):
-        return getattr(x, "__name__", kind.__name__)
-    if id(x) in known:
-        return f"known {known[id(x)][0]}"
-    if depth > 12:
-        return kind.__name__
-    known[id(x)] = len(known), x  # kept alive, so that no other object has its id
-    more: list[Any] = []
-    if isinstance(x, Value):
-        values.append(x)
-        more.append(repr(x.data))
-    elif isinstance(x, np.ndarray):
-        more += [str(x.dtype), x.shape, x.tolist() if x.dtype == object else x.tobytes()]
-    elif isinstance(x, Mapping) and not isinstance(x, types.MappingProxyType):
-        try:
-            more += [(y, x[y]) for y in x]
-        except Exception:  # noqa: BLE001 - a class of the program's
-            more.append("a mapping")
-    elif isinstance(x, set | frozenset):
-        more += (
-            sorted(map(repr, x)) if all(type(y).__repr__ is not object.__repr__ for y in x) else []
-        )
-    elif issubclass(kind, list | tuple) or kind.__name__ == "deque":
-        more += [*x]
-    elif isinstance(x, types.FunctionType):
-        more += [x.__name__, x.__defaults__, x.__kwdefaults__]
-        more += [cell.cell_contents for cell in x.__closure__ or () if _is_set(cell)]
-    elif isinstance(x, types.MethodType):
-        more += [x.__self__]
-    elif isinstance(x, type):
-        if x.__module__.startswith("program_"):
-            more += [(n, y) for n, y in vars(x).items() if _is_told(n)]
-        return [x.__name__, *(described(y, known, values, depth + 1) for y in more)]
-    elif kind.__name__ == "partial":
-        more += [x.func, x.args, x.keywords]
-    elif isinstance(x, StringIO):
-        more += [x.getvalue(), x.tell()] if not x.closed else ["closed"]
-    elif isinstance(x, random.Random):
-        more.append(str(hash(x.getstate())))
-    for name in ("is_set", "locked", "qsize"):
-        if type(x).__module__ in {"threading", "queue", "_thread"} and hasattr(kind, name):
-            more.append(str(getattr(x, name)()))
-    if not kind.__module__.startswith("unittest"):
-        try:
-            named = object.__getattribute__(x, "__dict__")
-        except AttributeError:
-            named = {}
-        if isinstance(named, dict) and not isinstance(x, types.ModuleType | logging.Logger):
-            hidden = ("_",) if isinstance(x, Value) else ("__wrapped__",)
-            more += [(n, y) for n, y in named.items() if not n.startswith(hidden)]
-        for base in kind.__mro__:
-            for name in vars(base).get("__slots__", ()) if "program_" in base.__module__ else ():
-                with_it = getattr(x, name, None) if name != "__weakref__" else None
-                more.append((name, with_it))
-    return [kind.__name__, *(described(y, known, values, depth + 1) for y in more)]
-
-
-def _is_set(cell: Any) -> bool:
-    try:
-        return cell.cell_contents is not cell
-    except ValueError:
-        return False
-
-
-def _is_told(name: str) -> bool:
-    """Return True if an attribute of a class is part of the state."""
-    return not name.startswith("__") and not name.startswith("_abc")
-
-
-def state(module: types.ModuleType, folder: Path) -> tuple[str, list[Value]]:
-    """Return a text of all state of a program, and its Values."""
-    values: list[Value] = []
-    known: dict[int, tuple[int, Any]] = {}
-    names = [
-        (n, x)
-        for n, x in vars(module).items()
-        if not n.startswith("__")
-        and not n.startswith("change_")
-        and not (isinstance(x, types.ModuleType) and _is_library(x))
-    ]
-    text = f"{[(n, described(x, known, values)) for n, x in names]}"
-    for n, x in names:
-        if isinstance(x, types.ModuleType):
-            named = {m: y for m, y in vars(x).items() if not m.startswith("__")}
-            text += f"{n} {described(named, known, values)}"
-    if any(folder.iterdir()):
-        files = sorted(p for p in folder.rglob("*") if "__pycache__" not in p.parts)
-        text += f"{[(p.name, p.read_bytes() if p.is_file() else '') for p in files]}"
-    return text + f"{sorted((n, x) for n, x in os.environ.items() if 'SURR' in n)}", values
-
-
-_LIBRARIES = {*sys.stdlib_module_names, "numpy", "scalargrad"}
-
-
-def _is_library(module: types.ModuleType) -> bool:
-    name = module.__name__
-    return name.partition(".")[0] in _LIBRARIES and sys.modules.get(name) is module
-
-
-def _set_collector(enabled: bool) -> None:
-    (gc.enable if enabled else gc.disable)()
-
-
-def _mask() -> int:
-    mask = os.umask(0o22)
-    os.umask(mask)
-    return mask
-
-
-#: Settings of the process: how each is read, and set.
-_PROCESS: list[tuple[Any, Any]] = [
-    (gc.isenabled, _set_collector), (gc.get_threshold, lambda x: gc.set_threshold(*x)),
-    (sys.getswitchinterval, sys.setswitchinterval), (_mask, os.umask),
-    (sys.get_int_max_str_digits, sys.set_int_max_str_digits),
-    (csv.field_size_limit, csv.field_size_limit),
-    (socket.getdefaulttimeout, socket.setdefaulttimeout),
-    (lambda: signal.getsignal(signal.SIGUSR1), lambda x: signal.signal(signal.SIGUSR1, x)),
-    (lambda: threading.current_thread().name,
-     lambda x: setattr(threading.current_thread(), "name", x)),
-    (lambda: time.tzname, lambda x: setattr(time, "tzname", x)),
-]  # fmt: skip
-
-
-@contextmanager
-def same_process() -> Iterator[None]:
-    """Undo what a program changes in the process."""
-    modules, path, argv, cwd = dict(sys.modules), [*sys.path], [*sys.argv], Path.cwd()
-    environ, limit, filters = dict(os.environ), sys.getrecursionlimit(), [*warnings.filters]
-    errors, shown = np.geterr(), np.get_printoptions()
-    patched = [dict(vars(m)) for m in _PATCHED]
-    process = [(read(), write) for read, write in _PROCESS]
-    context, level, drawn_by = decimal.getcontext().copy(), logging.root.level, random.getstate()
-    streams = sys.stdin, sys.stdout, sys.stderr
-    try:
-        yield
-    finally:
-        for name in [*sys.modules]:
-            if name not in modules and not name.startswith(("numpy", "scalargrad")):
-                if name.partition(".")[0] not in _LIBRARIES or _is_ours(sys.modules[name]):
-                    del sys.modules[name]
-            elif name in modules and sys.modules[name] is not modules[name]:
-                sys.modules[name] = modules[name]
-        for m, before in zip(_PATCHED, patched, strict=True):
-            now = vars(m)
-            for name in [*now]:
-                if name not in before:
-                    del now[name]
-                elif now[name] is not before[name]:
-                    now[name] = before[name]
-            now.update({name: x for name, x in before.items() if name not in now})
-        sys.path[:], sys.argv[:] = path, argv
-        sys.stdin, sys.stdout, sys.stderr = streams
-        os.chdir(cwd)
-        if dict(os.environ) != environ:
-            os.environ.clear()
-            os.environ.update(environ)
-        sys.setrecursionlimit(limit)
-        warnings.filters[:] = filters  # type: ignore[index]
-        np.seterr(**errors)
-        np.set_printoptions(**shown)
-        decimal.setcontext(context)
-        logging.root.setLevel(level)
-        logging.disable(logging.NOTSET)
-        random.setstate(drawn_by)
-        for value, write in process:
-            write(value)
-        for logger in [*logging.root.manager.loggerDict]:
-            if logger == "surr":
-                del logging.root.manager.loggerDict[logger]
-
-
-@contextmanager
-def same_classes(x: Any) -> Iterator[None]:
-    """Undo what a program changes in classes of libraries, found as those of an object."""
-    found = [
-        c
-        for c in (*type(x).__mro__, *(x.__mro__ if isinstance(x, type) else ()))
-        if c.__flags__ & 0x300 == 0x200
-    ]
-    before = [(c, dict(vars(c))) for c in found]
-    try:
-        yield
-    finally:
-        for c, attributes in before:
-            for name in [*vars(c)]:
-                if name not in attributes:
-                    delattr(c, name)
-                elif vars(c)[name] is not attributes[name]:
-                    setattr(c, name, attributes[name])
-            for name, y in attributes.items():
-                if name not in vars(c):
-                    setattr(c, name, y)
-
-
-def _is_ours(module: Any) -> bool:
-    return str(getattr(module, "__file__", "") or "").startswith(tempfile.gettempdir())
 
 
 def outcome(call: Any, x: Any, values: list[Value]) -> tuple[str, Any]:
@@ -292,7 +82,7 @@ def outcome(call: Any, x: Any, values: list[Value]) -> tuple[str, Any]:
     if isinstance(y, int | float | np.floating | np.integer | np.bool_):
         return "float", float(y)
     if isinstance(y, list | tuple | np.ndarray):
-        return type(y).__name__, [z.data if isinstance(z, Value) else z for z in y]
+        return type(y).__name__, [z.data if isinstance(z, Value) else z for z in np.ravel(y)]
     return type(y).__name__, y if isinstance(y, str | complex | None) else ""
 
 
@@ -357,25 +147,31 @@ _ARGUMENTS = {"Parameter": __import__("scalargrad").Parameter, "nn": nn}
 
 def differing(program: Program, eager: list[Called], compiled: list[Called]) -> str:
     """Return how compiled calls differ from eager ones; '' if none does."""
-    for k, (a, b) in enumerate(zip(eager, compiled, strict=True)):
-        if b.kind == "refused":
-            if b.before != b.after:
-                return f"call {k}: refused, and yet state is changed"
-            if a.before != a.after:  # which a refused call does not do: states differ from here on
-                return ""
-            continue
+    answered = [c for c in compiled if c.kind != "refused"]
+    if program.judged != "equal" and answered:
         if program.judged == "refused":
-            return f"call {k}: {b.shown} where a TraceError is due"
-        if program.judged == "clock":
-            results = [c.value for c in compiled if c.kind != "refused"]
-            return "" if len({*map(str, results)}) == len(results) else f"{results} of a clock"
-        if a.kind != b.kind or not agree(a.value, b.value):
-            return f"call {k}: {b.shown} for {a.shown}"
-        if (a.before == a.after) != (b.before == b.after):
-            which = (
-                "changes state where eager code does not" if a.before == a.after else "no effect"
-            )
-            return f"call {k}: {which}"
+            return f"{answered[0].shown} where a TraceError is due"
+        results = [c.shown for c in answered]
+        return "" if len({*results}) == len(results) else f"{results} of a clock"
+    for k, (a, b) in enumerate(zip(eager, compiled, strict=True)):
+        found = _difference(a, b)
+        if found:
+            return f"call {k}: {found}"
+        if b.kind == "refused" and a.before != a.after:  # states differ from here on
+            return ""
+    return ""
+
+
+def _difference(a: Called, b: Called) -> str:
+    """Return how a compiled call differs from an eager one; '' if it does not."""
+    if b.kind == "refused" or (
+        (b.kind, b.value) == ("error", "OperandError") and a.kind != "error"
+    ):
+        return "refused, and yet state is changed" if b.before != b.after else ""
+    if a.kind != b.kind or not agree(a.value, b.value):
+        return f"{b.shown} for {a.shown}"
+    if (a.before == a.after) != (b.before == b.after):
+        return "changes state where eager code does not" if a.before == a.after else "no effect"
     return ""
 
 
@@ -408,10 +204,9 @@ def runnable(seed: int) -> tuple[Program, list[Called], Any, str, Path]:
 
 
 def _folder() -> Path:
+    """Return the folder of programs in files, made when it is first needed."""
     if not _FOLDERS:
         _FOLDERS.append(Path(tempfile.mkdtemp(prefix="surroundings-")))
-        import atexit
-
         atexit.register(shutil.rmtree, _FOLDERS[0], ignore_errors=True)
     return _FOLDERS[0]
 
@@ -419,16 +214,11 @@ def _folder() -> Path:
 _FOLDERS: list[Path] = []
 
 
-def stale(seed: int) -> str:
-    """Return how a compiled program of a seed differs from eager calls; empty if it does not."""
-    return compared(seed)[1]
-
-
 def compared(seed: int) -> tuple[Program | None, str]:
     """Return the program of a seed, and how it differs."""
 
     def interrupted(*_: Any) -> None:
-        raise TimeoutError(f"longer than {PATIENCE} s")
+        raise Interrupted(f"longer than {PATIENCE} s")
 
     with ExitStack() as stack:
         if hasattr(signal, "setitimer"):
@@ -438,10 +228,12 @@ def compared(seed: int) -> tuple[Program | None, str]:
             stack.callback(signal.setitimer, signal.ITIMER_REAL, 0)
         try:
             program, eager, code, name, folder = runnable(seed)
-        except Skipped:
+        except (Skipped, Interrupted):
             return None, NOT_COMPARED
         try:
             compiled = run(program, name, folder, code)
+        except Interrupted:
+            return program, f"takes longer than {PATIENCE} s, and eagerly less"
         except Skipped as skipped:
             return program, f"definitions fail: {skipped}"
         found = differing(program, eager, compiled)
@@ -455,13 +247,54 @@ def compared(seed: int) -> tuple[Program | None, str]:
         return program, found
 
 
-def told(seed: int) -> tuple[str, str]:
-    """Return the route of a seed's program, and its source with what each call gave."""
+def report(seed: int) -> str:
+    """Return the source of a seed's program, with what each call gives."""
     program, eager, code, name, folder = runnable(seed)
     lines = [f"{program}"]
     for k, (a, b) in enumerate(zip(eager, run(program, name, folder, code), strict=True)):
         lines.append(f"# call {k}: eager {a.shown}; compiled {b.shown}")
-    return program.route, "\n".join(lines)
+    return "\n".join(lines)
+
+
+class Counts:
+    """Counts of programs by route: all, refused, of what is taken to stay, and wrong seeds."""
+
+    def __init__(self) -> None:
+        self.programs, self.refused, self.stays = Counter[str](), Counter[str](), Counter[str]()
+        self.wrong: dict[str, list[int]] = {}
+        self.left = 0
+
+    def add(self, seed: int, program: Program | None, found: str) -> bool:
+        """Count a program, and return True if it is wrong."""
+        if program is None:
+            self.left += 1
+            return False
+        route = program.route
+        self.programs[route] += 1
+        if found == NOT_COMPARED:
+            self.refused[route] += 1
+        elif found and route in TAKEN_TO_STAY:
+            self.stays[route] += 1
+        elif found:
+            self.wrong.setdefault(route, []).append(seed)
+        return seed in self.wrong.get(route, [])
+
+    def table(self, *, whole: bool = False) -> str:
+        """Return counts in lines: of the routes that differ, or of all."""
+        lines = [f"{'route':44} programs refused differ  seeds"]
+        routes = self.programs if whole else self.wrong
+        for route in sorted(routes, key=lambda x: (-len(self.wrong.get(x, [])), x)):
+            seeds = self.wrong.get(route, [])
+            numbers = f"{self.programs[route]:8} {self.refused[route]:7} {len(seeds):6}"
+            lines.append(f"{route:44} {numbers}  {' '.join(map(str, seeds[:3]))}".rstrip())
+        total, differ = self.programs.total(), sum(map(len, self.wrong.values()))
+        share = self.refused.total() / max(total, 1)
+        lines.append(
+            f"\n{total:,} programs of {CALLS} calls: {differ} differ, {share:.1%} are refused at "
+            f"every call or not compared; {self.left} seeds draw no program that runs; "
+            f"{self.stays.total()} changes of what is taken to stay are not noticed"
+        )
+        return "\n".join(lines)
 
 
 def search() -> int:
@@ -471,13 +304,10 @@ def search() -> int:
     parser.add_argument("--count", type=int, default=2000, help="number of seeds")
     parser.add_argument("--seconds", type=float, default=math.inf, help="begin no seed after them")
     parser.add_argument("--show", action="store_true", help="print the source of what differs")
-    parser.add_argument("--only", default="", help="routes that contain this text")
+    parser.add_argument("--routes", action="store_true", help="print counts of all routes")
+    parser.add_argument("--only", default="", help="text that the route contains")
     options = parser.parse_args()
-    begun = time.monotonic()
-    count: Counter[str] = Counter()
-    refused: Counter[str] = Counter()
-    wrong: dict[str, list[int]] = {}
-    left = 0
+    begun, counts = time.monotonic(), Counts()
     for seed in range(options.first, options.first + options.count):
         if time.monotonic() - begun > options.seconds:
             break
@@ -485,32 +315,15 @@ def search() -> int:
             continue
         try:
             program, found = compared(seed)
-        except Exception as error:  # noqa: BLE001 - reported, and the next seed goes on
+        except Exception as error:  # noqa: BLE001 - reported, and the next seed is compared
             program, found = drawn_program(seed), f"{type(error).__name__}: {error}"
-        if program is None:
-            left += 1
-            continue
-        count[program.route] += 1
-        if found == NOT_COMPARED:
-            refused[program.route] += 1
-        elif found:
-            wrong.setdefault(program.route, []).append(seed)
+        if counts.add(seed, program, found) and program is not None:
             parts = ", ".join(f"{k}: {x}" for k, x in program.parts.items())
             print(f"seed {seed}: {found} ({parts})", flush=True)
             if options.show:
-                print(told(seed)[1], flush=True)
-    total, differ = sum(count.values()), sum(map(len, wrong.values()))
-    print(f"\n{'route':44} programs refused differ  seeds")
-    for route in sorted(count, key=lambda x: (-len(wrong.get(x, [])), x)):
-        seeds = wrong.get(route, [])
-        some = " ".join(map(str, seeds[:3]))
-        print(f"{route:44} {count[route]:8} {refused[route]:7} {len(seeds):6}  {some}")
-    print(
-        f"\n{total:,} programs of {CALLS} calls in {time.monotonic() - begun:.0f} s: {differ} differ, "
-        f"{sum(refused.values()) / max(total, 1):.1%} are refused at every call; "
-        f"{left} seeds draw no program that runs"
-    )
-    return differ > 0
+                print(report(seed), flush=True)
+    print(f"\n{counts.table(whole=options.routes)} ({time.monotonic() - begun:.0f} s)")
+    return bool(counts.wrong)
 
 
 if __name__ == "__main__":

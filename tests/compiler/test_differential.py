@@ -23,9 +23,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.compiler.random_arguments import differing
+from tests.compiler.random_containers import stale
 from tests.compiler.random_examples import difference
 from tests.compiler.random_programs import compare
-from tests.compiler.random_surroundings import stale
 from tests.compiler.search import NOT_COMPARED
 from tests.inner import TABLE, Elementwise
 from tests.seeds import seeds
@@ -43,7 +43,7 @@ SEEDS = {
     "test_graphs_of_compiled_pieces_have_eager_gradients": (5, 2),
     "test_random_arguments_are_told_apart": (10, 6),
     "test_random_examples_have_eager_gradients": (10, 5),
-    "test_random_surroundings_are_never_stale": (10, 6),
+    "test_random_containers_are_never_stale": (10, 6),
 }
 
 
@@ -95,9 +95,26 @@ def test_random_examples_have_eager_gradients(seed: int) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::scalargrad.JitWarning")
-def test_random_surroundings_are_never_stale(seed: int) -> None:
+def test_random_containers_are_never_stale(seed: int) -> None:
     """Objects and containers around a function, or in an argument, changed between calls."""
     assert not stale(seed)
+
+
+@pytest.mark.parametrize("first", seeds(3, 1))
+def test_random_surroundings_are_never_stale(first: int) -> None:
+    """250 programs that read captured state by every route, with a change between the calls."""
+    is_fresh = os.environ.get("HYPOTHESIS_PROFILE") == "fresh"
+    seed = 250 * (first + is_fresh * 40 * date.today().toordinal())
+    command = [sys.executable, "-m", "tests.compiler.random_surroundings", "--show"]
+    run = subprocess.run(
+        [*command, "--from", str(seed), "--count", "250"],
+        env={**os.environ, "SCALARGRAD_JIT": "numpy"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 @pytest.mark.wide

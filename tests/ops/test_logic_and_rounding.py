@@ -15,7 +15,18 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import scalargrad as sg
-from scalargrad import DomainError, OperandError, TraceError, Value, custom_op, grad, gt, jit, ops
+from scalargrad import (
+    DomainError,
+    OperandError,
+    ScalargradError,
+    TraceError,
+    Value,
+    custom_op,
+    grad,
+    gt,
+    jit,
+    ops,
+)
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -40,17 +51,26 @@ def test_signs_join_comparisons_as_they_join_bools(join: Callable[[Any, Any], An
 @every_junction
 def test_signs_refuse_numbers_and_offer_the_function(join: Callable[[Any, Any], Any]) -> None:
     """Values have no bits: & of numbers would be a product to some and a test to others."""
+    named = {operator.and_: "logical_and", operator.or_: "logical_or", operator.xor: r"x\*\*2"}
     truth = gt(Value(1.0), 0.0)
     for other in (Value(3.0), 3, "1", None):
         for pair in ((truth, other), (other, truth)):
-            with pytest.raises(OperandError, match="logical_and"):
+            with pytest.raises(OperandError, match=named[join]):
                 join(*pair)
     sides: list[Callable[[Any], Any]] = [lambda a: join(a > 0, a), lambda a: join(a, a > 0)]
     for f in sides:
         ways: list[Callable[[Any], Any]] = [f, jit(f)]
         for way in ways:
-            with pytest.raises(OperandError, match="logical_and"):
+            with pytest.raises(OperandError, match=named[join]):
                 way(Value(1.0))
+
+
+def test_caret_says_how_a_power_is_written() -> None:
+    """In formulas ^ is the power; in Python it joins truths."""
+    x = Value(3.0, "x")
+    for f in (lambda: x ^ 2, lambda: 2 ^ x, lambda: x ^ x, lambda: jit(lambda y: y ^ 2)(x)):
+        with pytest.raises(ScalargradError, match=r"power .*x\*\*2"):
+            f()
 
 
 @pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")  # Python 3.12's own

@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 from tests.interrupts import is_interrupted
 
 from scalargrad import Parameter, Value, gradients, log, losses, nn, optim
-from scalargrad.errors import DomainError, NumericalError, OperandError, StateError
+from scalargrad.errors import (
+    DomainError,
+    NumericalError,
+    OperandError,
+    StateError,
+    TrainingWarning,
+)
 from scalargrad.optim import rules
 
 #: Adam's betas, not both one number; with them 1 - βᵗ is 1/2 and 1/4, then 3/4 and 7/16.
@@ -150,9 +156,44 @@ def test_a_step_that_would_overflow_changes_nothing(many: int) -> None:
     optim.SGD(named, lr=1e-308).step()
     assert [p.data for p in named] == pytest.approx([0.0] * many, abs=1e-15)
     optimizer = optim.Adagrad(named, eps=0.0)
-    optimizer.zero_grad()
+    for p in named:
+        p.grad = 0.0
     with pytest.raises(NumericalError, match="w0"):  # 0/0, which PyTorch writes down as nan
         optimizer.step()
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "SparseAdam"])
+def test_step_warns_once_where_no_gradient_has_arrived_since_zero_grad(name: str) -> None:
+    """Before the first backward, and where it is forgotten later; a gradient of 0 has arrived."""
+    w = Parameter(3.0)
+    for has_begun in (False, True):
+        optimizer = getattr(optim, name)([w], lr=0.1)
+        if has_begun:
+            (w * w).backward()
+        optimizer.zero_grad()
+        with pytest.warns(TrainingWarning, match=r"call loss\.backward\(\)") as found:
+            optimizer.step()
+        assert found[0].filename == __file__
+        optimizer.step()  # once
+    optimizer = getattr(optim, name)([w], lr=0.1)
+    for factor in (3.0, 0.0):
+        optimizer.zero_grad()
+        (w * factor).backward()
+        optimizer.step()
+    optimizer.step()  # with the gradients before
+
+
+def test_step_warns_where_the_loss_reads_no_parameter() -> None:
+    """As one of detached Values; a step over an embedding of which nothing is read, too."""
+    w, table = Parameter(3.0), nn.Embedding(50, 2, rng=0)
+    optimizer = optim.SGD([w, *table.parameters()], lr=0.1)
+    (w.detach() * w.detach()).backward()
+    with pytest.warns(TrainingWarning, match="on a loss that is computed from the parameters"):
+        optimizer.step()
+    optimizer.zero_grad()
+    table(3)[0].backward()
+    optimizer.has_warned = False
+    optimizer.step()
 
 
 @pytest.mark.parametrize("many", [4, 50])
@@ -210,6 +251,7 @@ def test_groups_have_options_of_their_own() -> None:
     """A dict gives a group; others can be added later, and begin at step 0."""
     a, b, c = Parameter(1.0), Parameter(1.0), Parameter(1.0)
     optimizer = optim.SGD([{"params": [a]}, {"params": b, "lr": 0.5}], lr=0.1)
+    a.grad = b.grad = 0.0
     optimizer.step()
     optimizer.add_param_group({"params": [c], "lr": 1.0})
     for parameter in (a, b, c):

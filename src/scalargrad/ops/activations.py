@@ -8,7 +8,7 @@ from typing import Any, overload
 from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.exponential import bell, erfc, exp, expm1, log1p
 from scalargrad.ops.rounding import rint
-from scalargrad.ops.selection import where
+from scalargrad.ops.selection import eq, where
 from scalargrad.table.declaration import ATOM, SUM, Domain, Notation
 from scalargrad.table.operation import (
     Binary,
@@ -35,7 +35,12 @@ __all__ = [
     "softplus",
 ]
 
-_KINK = Domain((-3.0, 3.0), (0.05, 1.0), smooth=lambda x, *slope: not -0.1 < x < 0.1)
+_KINK = Domain(gap=lambda x: x)
+
+#: With a slope or scale of 1, both sides have one slope at 0.
+_KINK_UNLESS_ONE = Domain(
+    (-3.0, 3.0), (0.05, 1.0), gap=lambda x, scale: where(eq(scale, 1.0), 1.0, x)
+)
 
 
 @composite(
@@ -138,7 +143,7 @@ class LeakyReLUOperation(Elementwise):
         where(x > 0, 1.0, negative_slope),
         where(x > 0, 0.0, x),
     ),
-    domain=_KINK,
+    domain=_KINK_UNLESS_ONE,
 )
 def leaky_relu(x: Symbol, negative_slope: Symbol) -> Symbol:
     """Apply the leaky ReLU: x where x > 0, else negative_slope · x.
@@ -175,7 +180,7 @@ class ELUOperation(Elementwise):
         where(x <= 0, alpha * exp(x), 1.0),
         where(x > 0, 0.0, expm1(x)),
     ),
-    domain=_KINK,
+    domain=_KINK_UNLESS_ONE,
 )
 def elu(x: Symbol, alpha: Symbol) -> Symbol:
     """Apply the exponential linear unit: x where x > 0, else alpha · (e^x - 1).

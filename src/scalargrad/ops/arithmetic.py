@@ -146,7 +146,7 @@ def neg(x: float) -> float:
     Unary,
     symbol="|x|",
     partials=lambda y, x: (where(x > 0, 1.0, where(x < 0, -1.0, x * 0.0)),),
-    domain=Domain(smooth=lambda x: x < -0.1 or x > 0.1),
+    domain=Domain(gap=lambda x: x),
     text=Notation("|{0}|"),
     mathml=Notation("<mrow><mo>|</mo>{0}<mo>|</mo></mrow>"),
     javascript=call("Math.abs", 1),

@@ -189,7 +189,7 @@ def sqrt(x: float) -> float:
 @elementary(
     symbol="∛",
     partials=lambda y, x: (where(ne(x, 0.0), y / x / 3, 1 / (y * y)),),
-    domain=Domain(smooth=lambda x: not -0.1 < x < 0.1),
+    domain=Domain(gap=lambda x: x),
     mathml=Notation("<mroot>{0}<mn>3</mn></mroot>"),
 )
 def cbrt(x: float) -> float:

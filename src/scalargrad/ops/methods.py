@@ -73,18 +73,20 @@ def _method(op: Any) -> Callable[..., Any]:
     return called
 
 
-def logical(op: Elementwise) -> _BinaryMethod:
+def logical(op: Elementwise, sign: str) -> _BinaryMethod:
     """Return the method for &, | or ^ between two truth values; other operands are refused."""
+    use = f"{sign} joins comparisons, as in (a > 0) {sign} (b > 0)"
+    if sign == "^":
+        remedy = f"a power is written x**2; {use}"
+    else:
+        remedy = f"{use}; for numbers write scalargrad.{op.name}(a, b)"
 
     def joined(self: Any, other: Any) -> Any:
         if getattr(other, "ndim", None) or (not hasattr(other, "_apply") and defers(other)):
             return NotImplemented
         for x in (self, other):
             if not is_truth(x):
-                raise OperandError(
-                    f"an operand of &, | or ^ is {shown(x)}: they join comparisons, as in "
-                    "(a > 0) & (b > 0); for numbers write scalargrad.logical_and(a, b)"
-                )
+                raise OperandError(f"an operand of {sign} is {shown(x)}: {remedy}")
         return self._apply(op, (self, other))
 
     return joined

@@ -15,14 +15,26 @@ __all__ = ["ceil", "floor", "floor_divide", "remainder", "rint", "sign", "step"]
 #: The largest number up to which each whole number is a float; a larger dividend has lost digits.
 _LARGEST = 2.0**53
 _FLAT: dict[str, Any] = {"partials": lambda y, x: (0.0,), "pattern": "dead end"}
-_BETWEEN_INTEGERS = Domain(smooth=lambda x: 0.1 < x - math.floor(x) < 0.9)
-_BETWEEN_HALVES = Domain(smooth=lambda x: not 0.4 < x - math.floor(x) < 0.6)
-_AWAY_FROM_ZERO = Domain(smooth=lambda x: not -0.1 < x < 0.1)
+
+
+def _from_integer(x: Any) -> Any:
+    """Return the difference from the nearest integer."""
+    return x - rint(x)
+
+
+def _from_half(x: Any) -> Any:
+    """Return the difference from the half between two integers."""
+    return x - floor(x) - 0.5
+
+
+_BETWEEN_INTEGERS = Domain(gap=_from_integer)
+_BETWEEN_HALVES = Domain(gap=_from_half)
+_AWAY_FROM_ZERO = Domain(gap=lambda x: x)
 _BETWEEN_MULTIPLES = Domain(
     (-3.0, 3.0),
     (0.5, 3.0),
     valid=lambda x, y: logical_and(ne(y, 0.0), le(abs(x), _LARGEST)),
-    smooth=lambda x, y: 0.1 < x / y - math.floor(x / y) < 0.9,
+    gap=lambda x, y: _from_integer(x / y),
     guard=1,
     remedy=lambda x, y: ne(y, 0.0),
     needs="y != 0 and |x| <= 2**53, beyond which floats are no longer all whole numbers",

@@ -37,7 +37,7 @@ __all__ = [
 # Comparisons, printed by their signs: the bodies only state their meaning, and never run ---------
 
 
-_APART = Domain(smooth=lambda a, b: not -0.1 < a - b < 0.1)
+_APART = Domain(gap=lambda a, b: a - b)
 
 
 def _comparison(sign: str, written: str = "") -> Callable[[Callable[..., float]], Binary]:
@@ -165,7 +165,7 @@ def _where_partials(_y: Symbol, condition: Symbol, _x: Symbol, _other: Symbol) -
 @primitive(
     Where,
     partials=_where_partials,
-    domain=Domain(smooth=lambda condition, x, other: not -0.1 < condition < 0.1),
+    domain=Domain(gap=lambda condition, x, other: condition),
     pattern="router",
 )
 def where(condition: float, x: float, other: float) -> float:
@@ -235,7 +235,7 @@ def _smaller(a: Any, b: Any) -> Any:
     Extremum,
     symbol="max",
     partials=_shares,
-    domain=Domain(smooth=lambda *x: _gap(sorted(x)[-2:])),
+    domain=Domain(gap=lambda *operands: _lead(operands)),
     javascript="(...operands) => operands.reduce((top, x) => (x > top || x !== x ? x : top))",
     pattern="router",
     expression=lambda operands: functools.reduce(_larger, operands),
@@ -264,7 +264,7 @@ def maximum(operands: Sequence[float]) -> float:
     Extremum,
     symbol="min",
     partials=_shares,
-    domain=Domain(smooth=lambda *x: _gap(sorted(x)[:2])),
+    domain=Domain(gap=lambda *operands: _lead([-x for x in operands])),
     javascript="(...operands) => operands.reduce((top, x) => (x < top || x !== x ? x : top))",
     pattern="router",
     expression=lambda operands: functools.reduce(_smaller, operands),
@@ -289,8 +289,16 @@ def minimum(operands: Sequence[float]) -> float:
     return smallest
 
 
-def _gap(nearest: Sequence[float]) -> bool:
-    return nearest[-1] - nearest[0] > 0.1 if len(nearest) > 1 else True
+def _lead(operands: Sequence[Any]) -> Any:
+    """Return the difference of the two largest operands; inf of a single one."""
+    ranked: list[tuple[Any, ...]] = [(x,) for x in operands]
+    while len(ranked) > 1:  # in pairs, as `_shares`
+        pairs = zip(ranked[::2], ranked[1::2])  # noqa: B905
+        ranked = [
+            (maximum(a[0], b[0]), maximum(minimum(a[0], b[0]), *a[1:], *b[1:])) for a, b in pairs
+        ] + ranked[len(ranked) & ~1 :]
+    first, *second = ranked[0]
+    return first - second[0] if second else math.inf
 
 
 class Clip(Elementwise):
@@ -330,7 +338,7 @@ class Clip(Elementwise):
         (-3.0, 3.0),
         (-2.0, -0.5),
         (0.5, 2.0),
-        smooth=lambda x, low, high: not (-0.1 < x - low < 0.1 or -0.1 < x - high < 0.1),
+        gap=lambda x, low, high: where(low < high, _nearer(x - low, x - high), low - high),
     ),
     text=Notation("clip({0}, {1}, {2})"),
     pattern="router",
@@ -359,16 +367,22 @@ def clip(x: Symbol, min: Symbol, max: Symbol) -> Symbol:
     return where(raised > max, max, where(raised <= max, raised, raised + max))
 
 
+def _nearer(a: Any, b: Any) -> Any:
+    """Return the number that is nearer to 0."""
+    return where(a * a < b * b, a, b)
+
+
 # Logic, and what kind of number an operand is ---------------------------------------------------
 
 _TRUTH: dict[str, Any] = {
     "truth": True,
-    "domain": Domain(smooth=lambda *x: not any(-0.1 < each < 0.1 for each in x)),
     "partials": lambda y, *operands: (0.0,) * len(operands),
 }
 
 
-@composite(Binary, symbol="and", **_TRUTH)
+@composite(
+    Binary, symbol="and", domain=Domain(gap=lambda a, b: where(a, ne(b, 0.0), 0.0)), **_TRUTH
+)
 def logical_and(a: Symbol, b: Symbol) -> Symbol:
     """Return 1 if both are true, else 0; the gradient is 0.
 
@@ -380,7 +394,7 @@ def logical_and(a: Symbol, b: Symbol) -> Symbol:
     return where(a, ne(b, 0.0), 0.0)
 
 
-@composite(Binary, symbol="or", **_TRUTH)
+@composite(Binary, symbol="or", domain=Domain(gap=lambda a, b: where(a, 1.0, ne(b, 0.0))), **_TRUTH)
 def logical_or(a: Symbol, b: Symbol) -> Symbol:
     """Return 1 if at least one is true, else 0; the gradient is 0.
 
@@ -392,7 +406,7 @@ def logical_or(a: Symbol, b: Symbol) -> Symbol:
     return where(a, 1.0, ne(b, 0.0))
 
 
-@composite(Unary, symbol="not", **_TRUTH)
+@composite(Unary, symbol="not", domain=Domain(gap=lambda x: x), **_TRUTH)
 def logical_not(x: Symbol) -> Symbol:
     """Return 1 if x is false, that is 0, else 0; the gradient is 0.
 

@@ -127,10 +127,15 @@ def _cosine(x: Any, y: Any, r: Any) -> Any:  # noqa: ARG001 - its slopes read y
     return x / r
 
 
+def _distance(x: Any, y: Any) -> Any:
+    """Return the distance from the origin, where the slope depends on the direction."""
+    return hypot(x, y)
+
+
 @primitive(
     Binary,
     partials=lambda r, x, y: (_cosine.of(x, y, r), _cosine.of(y, x, r)),
-    domain=Domain((0.3, 3.0)),
+    domain=Domain((0.3, 3.0), gap=_distance),
     mathml=Notation(
         "<msqrt><msup>{0}<mn>2</mn></msup><mo>+</mo><msup>{1}<mn>2</mn></msup></msqrt>", 9, (9, 9)
     ),
@@ -161,7 +166,7 @@ def _over_square(a: Symbol, y: Symbol, x: Symbol) -> Symbol:
 @primitive(
     Binary,
     partials=lambda r, y, x: (_over_square(x, y, x), _over_square(-y, y, x)),
-    domain=Domain((-3.0, 3.0), (0.5, 3.0)),
+    domain=Domain((-3.0, 3.0), (0.5, 3.0), gap=lambda y, x: where(x > 0, 1.0, y)),
     javascript=call("Math.atan2", 2),
     lane="np.arctan2({0}, {1})",
 )

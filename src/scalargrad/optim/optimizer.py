@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import struct
+import warnings
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -12,7 +13,7 @@ from itertools import repeat
 from math import isfinite, nan
 from typing import Any, ClassVar, cast
 
-from scalargrad.errors import NumericalError, OperandError, StateError
+from scalargrad.errors import NumericalError, OperandError, StateError, TrainingWarning
 from scalargrad.grad_mode import refuse_if_recorded
 from scalargrad.nn.sparse import Touched
 from scalargrad.optim import rules
@@ -20,7 +21,7 @@ from scalargrad.optim.state import Group, checked, kept_names, read
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, float_of
 from scalargrad.table.validation import function, listed, mapping
-from scalargrad.value import Value
+from scalargrad.value import NO_GRADIENT, Value
 
 Rule = Callable[..., tuple[Any, ...]]
 #: Parameters, their new numbers, their rows, and the new state in these, a column for each name.
@@ -51,6 +52,9 @@ class Optimizer:
     state : dict from Parameter to dict from str to float
         What the rule remembers of each parameter, by name, from its group's first step on. A copy:
         `load_state_dict` changes it.
+    has_warned : bool
+        True once a step has warned that no gradient has arrived, which it does once. `fit` sets
+        it, as a loss may read no parameter.
 
     Raises
     ------
@@ -87,6 +91,7 @@ class Optimizer:
         self._columns = {name: array("d") for name in self.state_names}
         self._tables: list[tuple[list[Value], list[Touched]]] = []
         self._given: list[list[Value]] = []  # the parameters of each group
+        self.has_warned = False
         given = listed([params] if isinstance(params, Value) else params, "params", "Parameters")
         groups = given if given and isinstance(given[0], dict) else [{"params": given}]
         for group in groups:
@@ -146,7 +151,7 @@ class Optimizer:
         refuse_if_recorded("zero_grad")
         for members, records in self._tables:
             for parameter in members:
-                parameter.grad = 0.0
+                parameter.grad = NO_GRADIENT
             for touched in records:
                 for parameter in [p for p in touched if p in self._rows]:
                     parameter.zero_grad()
@@ -189,12 +194,25 @@ class Optimizer:
         NumericalError
             If a gradient is inf or nan, or a parameter would become so; the parameter is
             named. No parameter, state or step count is changed then.
+
+        Warns
+        -----
+        TrainingWarning
+            The first time that no gradient has arrived at any parameter since `zero_grad`.
         """
         refuse_if_recorded("step")
         result = (
             None if closure is None else function(closure, "closure", "one that returns the loss")()
         )
         self.require_unchanged()
+        if not self.has_warned and not self._has_gradient():
+            self.has_warned = True
+            warnings.warn(
+                "step() found no gradient: call loss.backward() before it and after zero_grad(), "
+                "on a loss that is computed from the parameters",
+                TrainingWarning,
+                stacklevel=2,
+            )
         moves = [self._next_step(i) for i in range(len(self.param_groups))]
         for parameters, numbers, _, _ in moves:
             write_data(parameters, numbers)
@@ -227,6 +245,14 @@ class Optimizer:
             data[rows] = new
         self._remember((rows, columns) for rows, _, columns in updates)
         return True
+
+    def _has_gradient(self) -> bool:
+        """Return True if a gradient has arrived at a parameter since `zero_grad`."""
+        for i, group in enumerate(self.param_groups):
+            reached = self._reached(i) if self.is_sparse(group) else group["params"]
+            if any(p.grad is not NO_GRADIENT for p in reached):
+                return True
+        return False
 
     def require_unchanged(self) -> None:
         """Raise StateError if parameters of groups are others than those they were made with.

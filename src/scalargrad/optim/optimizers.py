@@ -183,6 +183,7 @@ class AdamW(Adam):
     --------
     >>> from scalargrad import Parameter
     >>> w = Parameter(1.0)
+    >>> w.grad = 0.0
     >>> AdamW([w], lr=0.5, weight_decay=0.5).step()
     >>> w.data
     0.75

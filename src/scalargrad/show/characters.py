@@ -39,12 +39,14 @@ def _shown(character: str) -> str:
 
 
 _LETTERS = "alpha|beta|gamma|delta|epsilon|eta|theta|lambda|mu|rho|sigma|tau|phi|omega"
-_SPELLED = re.compile(rf"({_LETTERS})(?:_?(\d+)|_$)?(?=$|[\[_])", re.IGNORECASE)
+_SPELLED = re.compile(rf"({_LETTERS})(?:_?(\d+)|_$)?(?=$|[\[_⁰¹²³⁴⁵⁶⁷⁸⁹])", re.IGNORECASE)
+_POWER = re.compile(r"(?<=[\w)])\^(\d+)(?![\w.^])")
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def printed(label: str) -> str:
-    """Return a label as print has it: θ₀ for theta0.
+    """Return a label as print has it: θ₀ for theta0, x² for x^2.
 
     Examples
     --------
@@ -52,7 +54,10 @@ def printed(label: str) -> str:
     ('θ₀', 'σ₁₂', 'Λ', 'β[1]')
     >>> printed("betas"), printed("x0")
     ('betas', 'x0')
+    >>> printed("x^2"), printed("sigma^2 + y^10"), printed("x^y")
+    ('x²', 'σ² + y¹⁰', 'x^y')
     """
+    label = _POWER.sub(lambda power: power[1].translate(_RAISED), label)
     found = _SPELLED.match(label)
     return _greek(found) + label[found.end() :] if found else label
 

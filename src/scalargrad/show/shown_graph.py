@@ -8,6 +8,7 @@ W₂[3,4], b₂[3] of layers or, of others, scale[2].
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -73,6 +74,7 @@ class ShownGraph:
         self.parameters = {x for x in leaves if isinstance(x, Parameter) or x in paths}
         self.layers = dense_layers(self.order, self.parameters)
         self.places = place_names(paths, self.layers)
+        _warn_of_misspelt_labels(self.order)
         called = names(self.order) | self.places
         self.names = {x: visible(printed(name), lines=False) for x, name in called.items()}
 
@@ -84,6 +86,34 @@ class ShownGraph:
         """Return the node shown for one of the graph, itself or its copy; None for others."""
         node = self._stand_ins.get(node, node)
         return node if node in self.place else None
+
+
+def _warn_of_misspelt_labels(order: Iterable[Value]) -> None:
+    """Warn of attributes such as ``x.lable``, which Values accept as a user's own.
+
+    Only a text on a node without a label counts; a page or picture would not show it.
+    """
+    for node in order:
+        for name, text in {} if node.label else node.__dict__.items():
+            if isinstance(text, str) and text and _misspells(name.lower(), "label"):
+                warnings.warn(
+                    f".{name} = {shown(text)} names no node: write .label = {shown(text)}",
+                    UserWarning,
+                    stacklevel=2,
+                )
+
+
+def _misspells(written: str, word: str) -> bool:
+    """Return True if a word has the letters of another, in any order, or one more or less.
+
+    Examples
+    --------
+    >>> [_misspells(x, "label") for x in ("lable", "labl", "labels", "name", "table")]
+    [True, True, True, False, False]
+    """
+    shorter, longer = sorted([written, word], key=len)
+    is_shortened = any(longer[:i] + longer[i + 1 :] == shorter for i in range(len(longer)))
+    return is_shortened or sorted(written) == sorted(word)
 
 
 def shown_order(*roots: Value) -> list[Value]:

@@ -56,9 +56,9 @@ class Domain:
         serves all further operands.
     valid
         Expression of the operands, true where the operation is defined. None: everywhere.
-    smooth
-        Predicate on floats, false near a kink or jump, where a difference quotient would
-        not approximate the partial.
+    gap
+        Expression of the operands that is 0 at a kink or jump and near 0 beside one. At a 0 the
+        partials are a convention. None: smooth everywhere.
     safe
         A number inside the domain, used in the remedy an error message proposes.
     guard
@@ -78,7 +78,7 @@ class Domain:
         self,
         *samples: tuple[float, float],
         valid: Callable[..., Any] | None = None,
-        smooth: Callable[..., bool] = lambda *_: True,
+        gap: Callable[..., Any] | None = None,
         safe: float = 1.0,
         guard: int = 0,
         needs: str = "",
@@ -88,13 +88,17 @@ class Domain:
     ) -> None:
         self.samples = samples or ((-3.0, 3.0),)
         self.valid = valid
-        self.smooth = smooth
+        self.gap = gap
         self.safe = safe
         self.guard = guard
         self.needs = needs
         self.remedy = remedy
         self.each = each
         self.divides = divides
+
+    def smooth(self, *operands: float) -> bool:
+        """Return True if no kink or jump is so near that a difference quotient would cross it."""
+        return self.gap is None or abs(self.gap(*operands)) > 0.1
 
     def interval(self, index: int) -> tuple[float, float]:
         """Return the interval that tests draw operand `index` from."""

@@ -384,6 +384,8 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
+        if isinstance(self.optimizer, optim.Optimizer):
+            self.optimizer.has_warned = True  # a loss may read no parameter, as a perceptron's
 
     @property
     def called(self) -> tuple[Any, ...]:

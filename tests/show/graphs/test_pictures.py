@@ -72,6 +72,24 @@ def test_leaves_without_a_label_have_the_names_of_steps() -> None:
     assert flow(draw(product)).of("input") == ["v1", "w", "w_2"]
 
 
+@pytest.mark.parametrize("name", ["lable", "labl", "labels", "Label"])
+def test_a_misspelt_label_is_warned_of(name: str) -> None:
+    """It would be an attribute of the user's own, which names nothing."""
+    x: Any = Value(2.0)
+    setattr(x, name, "in")
+    with pytest.warns(UserWarning, match=rf"\.{name} = 'in' names no node: write \.label = 'in'"):
+        draw(x * 3.0)
+    x.label = "in"
+    draw(x * 3.0)  # which has a label
+
+
+def test_attributes_of_a_user_s_own_are_not_warned_of() -> None:
+    """Other words, and what is no text."""
+    x: Any = Value(2.0)
+    x.name, x.table, x.labels, x.unit = "in", "of inputs", ["a", "b"], "m"
+    draw(x * 3.0)
+
+
 def test_several_roots_share_their_nodes_and_are_named_in_the_title() -> None:
     """Two roots over one leaf are drawn together, the leaf once; the title has both values."""
     x = Value(3.0, "x")

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from scalargrad import Parameter, Value, custom_op, log, maximum, relu, square
+from scalargrad import Parameter, Value, custom_op, dot, log, maximum, relu, square
+from scalargrad import sum as add_up
 from scalargrad.show.steps import Walk, walk
 
 from .conftest import Read, Reader
@@ -39,6 +40,23 @@ def test_an_undefined_input_is_explained_and_the_last_valid_state_kept(read: Rea
     page.box("x").fill("4")
     assert alert.text_content() == ""
     assert page.nodes["x"][0] == "= 4"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_slider_stays_while_its_box_is_written_in(width: int, read: Read) -> None:
+    """So that who types 2 can slide on; a number of many digits needs its room until Enter."""
+    x, y = Value(1.0 / 3.0, "x"), Value(2.0, "y")
+    page = read(walk(labelled(x * y, "f")), viewport={"width": width, "height": 844})
+    if width == 390:
+        page.button("Inputs").click()
+    page.write("x", "2")
+    slider = page.page.get_by_role("slider", name="x, slider")
+    slider.click(trial=True)  # nothing lies over it
+    page.write("x", "2.000000000000001")
+    assert page.box("x").bounding_box()["width"] > 190
+    page.press("Enter")
+    slider.click()
+    assert page.nodes["x"][0] == "= 0"
 
 
 def test_inputs_are_fixed_where_python_would_have_to_be_called(read: Read) -> None:
@@ -84,13 +102,59 @@ def test_another_branch_is_named_where_the_program_would_take_it(width: int, rea
 
 
 def test_a_finite_difference_agrees_with_the_gradient(read: Read) -> None:
-    """For any input chosen; at a kink the page says that they differ."""
-    page = read(walk(labelled(relu(Value(0.0, "x")) + square(Value(3.0, "y")), "f")))
-    page.button("More ▾").click()
-    for name, said in (("y", "gradient = 6: they agree"), ("x", "they differ")):
-        page.page.get_by_role("combobox", name=re.compile("^Input")).select_option(label=name)
-        page.tool("Check")
-        assert page.page.get_by_text(said).is_visible()
+    """For any input chosen."""
+    page = read(walk(labelled(relu(Value(0.5, "x")) + square(Value(3.0, "y")), "f")))
+    assert "gradient = 1: they agree" in checked(page, "x")
+    assert "gradient = 6: they agree" in checked(page, "y")
+
+
+def test_at_a_kink_the_slopes_of_both_sides_are_given(read: Read) -> None:
+    """Of |x| + relu(y) + max(x, y): −1 and 2, of which the mean is the gradient; 0 and 2."""
+    x, y = Value(0.0, "x"), Value(0.0, "y")
+    page = read(walk(labelled(abs(x) + relu(y) + maximum(x, y), "f")))
+    page.press("End")
+    assert "0 is taken by convention" in page.says
+    assert "no nudge of x is predicted" in page.says
+    assert "foretells" not in page.says
+    for name, left, right in (("x", "−1", "2"), ("y", "0", "2")):
+        said = checked(page, name)
+        assert f"slope to the left ≈ {left}, to the right ≈ {right}; gradient = 0.5" in said
+        assert "a convention" in said
+        assert "agree" not in said
+    page.set(x=2.0, y=1.0)
+    assert "kink" not in page.says
+    assert "foretells that f changes by +0.02" in page.says
+    assert "gradient = 2: they agree" in checked(page, "x")
+
+
+def test_both_sides_of_a_kink_may_agree(read: Read) -> None:
+    """Of x·|x| at 0, whose slope is 2|x|."""
+    x = Value(0.0, "x")
+    assert "both agree" in checked(read(walk(labelled(x * abs(x), "f"))), "x")
+
+
+def test_a_layer_names_its_kinks(read: Read) -> None:
+    """A ReLU unit whose sum is 0; in the layer view and of a gate of many operands."""
+    weights, x = [[1.0, 2.0], [3.0, -1.0]], [Value(0.0, "x0"), Value(0.0, "x1")]
+    page = read(walk(labelled(add_up([relu(dot(map(Parameter, w), x)) for w in weights]), "f")))
+    page.view("layer")
+    page.press("End")
+    assert "ReLU has a kink or jump at" in page.says
+    inputs = [Value(1.0, f"x{i}") for i in range(5)]
+    page = read(walk(labelled(maximum(*inputs), "f")))
+    page.view("gate")
+    page.press("End")
+    assert "0.2 is taken by convention" in page.says
+
+
+def checked(page: Reader, name: str) -> str:
+    """Return what a finite difference of an input finds."""
+    if page.page.get_by_role("region", name="More").is_hidden():
+        page.button("More ▾").click()
+    page.page.get_by_role("combobox", name=re.compile("^Input")).select_option(label=name)
+    page.tool("Check")
+    said: str = page.page.locator("#check-result").inner_text()
+    return " ".join(said.split())
 
 
 def test_gradient_descent_moves_the_chosen_inputs_and_the_output_falls(read: Read) -> None:

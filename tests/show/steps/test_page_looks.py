@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.seen import LOOKS, unseen_controls
 
 from scalargrad import Parameter, Value, dot, log, sigmoid, softmax, tanh
 from scalargrad import sum as add_up
@@ -133,6 +134,19 @@ def test_names_have_true_indices_and_long_ones_stand_whole(read: Read) -> None:
     assert page.page.get_by_role("slider", name=re.compile(long)).count() == 1
 
 
+def test_a_power_in_a_label_is_raised_everywhere(read: Read) -> None:
+    """In the heading, the drawing, the panel and the inputs."""
+    x = Value(3.0, "x^2")
+    page = read(walk(labelled(labelled(x * 2.0, "sigma^2") * x, "f")))
+    page.press("End")
+    everything = page.page.locator("body").inner_text() + page.page.title()
+    assert "^2" not in everything
+    assert "^2" not in "".join(page.drawn)
+    for name in ("x²", "σ²"):
+        assert any(text.startswith(name) for text in page.drawn)
+    assert "(σ²)" in page.page.locator(".expression").inner_text()
+
+
 ARROW = """() => {
   scalargrad.goTo(5);
   const arrow = document.querySelector(".arrow");
@@ -192,6 +206,22 @@ def test_axe_finds_no_accessibility_violation(
     page.graph.get_by_role("button").first.focus()
     page.press("Enter")
     assert axe(page.page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_every_control_of_a_step_page_is_seen(look: dict[str, Any], read: Read) -> None:
+    """At a wire, predicting, in the layer view with folds, with everything under More."""
+    for make, fragment in (
+        (regularised, "#step=9"),
+        (lambda: network((6, 1), inputs=3), "#step=14&view=layer"),
+    ):
+        page = read(make(), fragment, limit=10, **look)
+        page.button("More ▾").click()
+        if page.button("Inputs").is_visible():
+            page.button("Inputs").click()
+        assert unseen_controls(page.page, 45) == []
+        page.press("p")
+        assert unseen_controls(page.page, 45) == []
 
 
 # A phone ----------------------------------------------------------------------------------------

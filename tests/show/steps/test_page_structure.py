@@ -127,6 +127,25 @@ def test_matrices_are_called_equal_only_where_they_are(
         assert "".join(re.findall(r"[=≈]", "".join(numbers))) == signs
 
 
+def test_the_seed_of_the_layer_view_counts_layers(read: Read) -> None:
+    """Inputs of a first layer feed it once, whatever its units; what two read has two terms."""
+    page = at_layer(read(three_layers()), 7)
+    assert page.says.startswith("seed")
+    assert "feeds" not in page.says
+    page.view("wire")
+    assert "x0 feeds 3 gates; ∂L/∂x0 needs 3 terms" in page.says
+    x = [Value(number, f"x{i}") for i, number in enumerate(X)]
+    twice = [tanh(dot([Parameter(0.5), Parameter(i + 1.0)], x)) for i in range(2)]
+    again = [tanh(dot([Parameter(1.5), Parameter(i - 2.0)], [*twice])) for i in range(2)]
+    page = read(
+        walk(labelled(add_up([*again, *(a * b for a, b in zip(x, twice, strict=True))]), "f"))
+    )
+    page.view("layer")
+    while not page.says.startswith("seed"):
+        page.press("ArrowRight")
+    assert "x0 feeds 1 layer and 1 gate; ∂f/∂x0 needs 2 terms" in page.says
+
+
 # Folds ------------------------------------------------------------------------------------------
 
 

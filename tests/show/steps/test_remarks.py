@@ -37,13 +37,12 @@ def noted(steps: Walk, word: str) -> dict[str, str]:
 
 
 def test_a_nudge_is_a_hundredth_of_the_size_of_its_input() -> None:
-    """What is foretold is the gradient times that, at a kink too."""
+    """What is foretold is the gradient times that."""
     cases: list[tuple[Function, float, str, str]] = [
         (lambda x: x * 2.0, 3.0, "+0.01", "+0.02"),
         (lambda x: x * x, 0.0, "+0.01", "0"),
         (lambda x: x * 2.0, 1.67e-27, "+1e−29", "+2e−29"),
         (lambda x: x * 0.5, 1.7e308, "+1e306", "+5e305"),
-        (sg.relu, 0.0, "+0.01", "0"),
     ]
     for make, x, nudge, change in cases:
         said = f"nudge x by {nudge}: the gradient foretells that f changes by {change}"
@@ -56,6 +55,45 @@ def test_a_nudge_is_a_hundredth_of_the_size_of_its_input() -> None:
 def test_nothing_is_foretold_where_nothing_can_be(root: Value) -> None:
     """An infinite slope; an infinite output."""
     assert noted(walk(root), "nudge") == {}
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "kink"),
+    [
+        (abs, 0.0, "|x| has a kink or jump at x = 0: it has no derivative there, 0 is taken"),
+        (sg.relu, 0.0, "ReLU has a kink or jump at x = 0: it has no derivative there, 0 is taken"),
+        (lambda x: sg.maximum(x, 2.0), 2.0, "at x = 2: it has no derivative there, 0.5 is taken"),
+        (lambda x: sg.clip(x, -1.0, 1.0), -1.0, "at x = −1: it has no derivative there, 1 is"),
+        (sg.floor, 3.0, "at x = 3: it has no derivative there, 0 is taken by convention"),
+        (lambda x: sg.leaky_relu(x, 0.5), 0.0, "no derivative there, 0.5 is taken by convention"),
+        (lambda x: sg.where(sg.gt(x, 0.0), x, -x), 0.0, ">0 has a kink or jump at x = 0"),
+    ],
+)
+def test_a_kink_is_called_one_and_nothing_is_foretold(make: Function, x: float, kink: str) -> None:
+    """By the limits of its difference quotients each has two slopes there, or none; beside, one."""
+    said = last(make(Value(x, "x"))).notes()
+    assert any(kink in note for note in said)
+    assert not any("foretells" in note for note in said)
+    beside = last(make(Value(x + 0.25, "x"))).notes()
+    assert not any("kink" in note for note in beside)
+    assert "foretells" in beside[-1]
+
+
+def test_a_kink_further_on_lets_nothing_be_foretold_of_its_inputs_alone() -> None:
+    """|x − y| at x = y: neither of x nor of y; of z, which is added, there is a prediction."""
+    x, y, z = (Value(1.0, name) for name in "xyz")
+    steps = [step for step in walk(abs(x - y) * 2.0 + z) if step.phase == "backward"]
+    said = {step.place.split(" → ")[-1]: step.notes()[-1] for step in steps}
+    assert said["x"] == "no nudge of x is predicted: |x| has a kink or jump here"
+    assert said["y"] == "no nudge of y is predicted: |x| has a kink or jump here"
+    assert "foretells" in said["z"]
+
+
+@pytest.mark.parametrize("make", [sg.elu, lambda x: sg.leaky_relu(x, 1.0), sg.softplus])
+def test_no_kink_is_found_where_both_sides_have_one_slope(make: Function) -> None:
+    """At 0, with a scale of 1: 1, 1 and one half."""
+    said = last(make(Value(0.0, "x"))).notes()
+    assert not any("kink" in note for note in said)
 
 
 # Patterns and sums ------------------------------------------------------------------------------

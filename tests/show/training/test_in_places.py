@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.patience import PATIENCE
+from tests.seen import LOOKS, unseen_controls
 from tests.show.training.helpers import at, classifier, numbers, others
 
 
@@ -44,6 +45,17 @@ def test_axe_finds_no_accessibility_violation(
         ):
             page.evaluate(prepare)
             assert axe(page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+@pytest.mark.parametrize("name", ["classifier", "three classes"])
+def test_every_control_of_a_training_page_is_seen(
+    name: str, look: dict[str, Any], open_page: Any
+) -> None:
+    """Units and examples too; the page is no wider than its window."""
+    training = classifier()[0] if name == "classifier" else others()[name]
+    page = open_page(training, "#step=3", **look)
+    assert unseen_controls(page, 25) == []
 
 
 # Notebooks ------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ import numpy as np
 from scalargrad.call import Intermediate
 from scalargrad.compiler.call.output import Result
 from scalargrad.compiler.guards.comparable import exact, is_constant
-from scalargrad.compiler.guards.libraries import is_of_library
+from scalargrad.compiler.guards.libraries import CLASSES, is_of_library
 from scalargrad.compiler.guards.object_state import (
     PLAIN,
     attributes,
@@ -726,7 +726,7 @@ def refuse_operations(x: Any, where: object) -> None:
         )
 
 
-@functools.cache
+@functools.lru_cache(CLASSES)
 def operator_of(kind: type) -> str | None:
     """Return the name of an operator that a user's class of numbers defines, if there is one."""
     own = takewhile(lambda x: not is_of_library(x), kind.__mro__)

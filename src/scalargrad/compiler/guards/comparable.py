@@ -12,7 +12,7 @@ from itertools import chain
 from operator import is_
 from typing import Any
 
-from scalargrad.compiler.guards.libraries import is_of_library
+from scalargrad.compiler.guards.libraries import CLASSES, is_of_library
 from scalargrad.compiler.guards.object_state import PLAIN, attributes, consists_of_attributes
 from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.tree import is_array_scalar, is_dataclass
@@ -129,7 +129,7 @@ def is_constant(x: Any) -> bool:
     return issubclass(kind, slice) or is_array_scalar(x) or constants_of(x) is not None
 
 
-@functools.cache
+@functools.lru_cache(CLASSES)
 def _compares_for_itself(kind: type) -> bool:
     """Return whether a user's class defines an equality, which may not see all that differs."""
     compares = any("__eq__" in vars(base) for base in kind.__mro__[:-1])

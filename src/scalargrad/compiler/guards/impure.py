@@ -56,7 +56,7 @@ FUNCTIONS = (
     ("pandas", READ, "read_csv read_excel read_json read_parquet"),
     ("csv", READ, "field_size_limit"),
     ("importlib", READ, "reload"),
-    ("gc", READ, "get_count get_objects get_stats get_threshold isenabled"),
+    ("gc", READ, "get_count get_objects get_stats get_threshold"),
     ("locale", READ, "getlocale localeconv"),
     ("random", READ, "getstate"),
     ("shutil", READ, "disk_usage get_terminal_size which"),
@@ -108,6 +108,7 @@ _NAMED = {
     "inspect": "getmodule currentframe stack",
 }
 _PATHS = {f"{module}.{x}" for module, _, names in FUNCTIONS for x in names.split()}
+_PATHS |= {f"{owner}.{x}" for owner, _, names in METHODS for x in names.split()}
 _PATHS |= {"posix." + x.removeprefix("os.") for x in _PATHS if x.startswith("os.")}
 _PATHS |= {f"{module}.{x}" for module, names in _NAMED.items() for x in names.split()}
 _PATHS |= {"_decimal.getcontext"}

@@ -32,14 +32,21 @@ _STANDARD = tuple(
 _INSTALLED = {"site-packages", "dist-packages"}
 #: Flags of classes, from CPython's object.h: made at run time; cannot be changed.
 _HEAP_TYPE, _IMMUTABLE_TYPE = 1 << 9, 1 << 8
+#: Maximum number of classes about which one fact is kept.
+CLASSES = 1024
 _known: WeakKeyDictionary[ModuleType, bool] = WeakKeyDictionary()
 
 
+@functools.cache
+def is_installed_file(file: str) -> bool:
+    """Return True if a source file is of an installed package."""
+    return not _INSTALLED.isdisjoint(Path(file).parts)
+
+
+@functools.cache
 def is_library_file(file: str) -> bool:
     """Return True if a source file is the standard library's, this package's or installed."""
-    if not _INSTALLED.isdisjoint(Path(file).parts):
-        return True
-    return file.startswith((_PACKAGE, *_STANDARD))
+    return is_installed_file(file) or file.startswith((_PACKAGE, "<frozen ", *_STANDARD))
 
 
 def is_library_module(module: ModuleType | None) -> bool:
@@ -95,4 +102,4 @@ def _is_of_library(kind: type) -> bool:
 
 
 #: Return True if a class is a library's: written in C, or found in its module by its name.
-is_of_library: Callable[[type], bool] = functools.cache(_is_of_library)
+is_of_library: Callable[[type], bool] = functools.lru_cache(CLASSES)(_is_of_library)

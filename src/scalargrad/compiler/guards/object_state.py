@@ -22,7 +22,7 @@ from types import (
 )
 from typing import Any, Generic, TypeVar
 
-from scalargrad.compiler.guards.libraries import is_of_library
+from scalargrad.compiler.guards.libraries import CLASSES, is_of_library
 from scalargrad.compiler.guards.names_read import BARE
 from scalargrad.nn.sparse import Table
 from scalargrad.system.attributes import get_attribute, has_attribute
@@ -35,7 +35,7 @@ PLAIN = {int, float, complex, bool, str, bytes, type(None)}
 _FUNCTIONS = (type, FunctionType, BuiltinFunctionType, ModuleType)
 
 
-@functools.cache
+@functools.lru_cache(CLASSES)
 def consists_of_attributes(kind: Any) -> bool:
     """Return whether objects of a class are it and their attributes, whatever their hash is."""
     return kind is SimpleNamespace or (
@@ -54,7 +54,7 @@ def _is_stateful(kind: Any) -> bool:
 
 #: Whether objects of a class consist of it and of their attributes, as most do, and are pickled by
 #: these. False for functions, and for classes that define their own equality and hash.
-is_stateful: Callable[[type], bool] = functools.cache(_is_stateful)
+is_stateful: Callable[[type], bool] = functools.lru_cache(CLASSES)(_is_stateful)
 
 
 def _made_by(kind: type) -> Any:
@@ -63,7 +63,7 @@ def _made_by(kind: type) -> Any:
     return next(x for x in own if isinstance(x, BuiltinFunctionType))
 
 
-@functools.cache
+@functools.lru_cache(CLASSES)
 def slots_of(kind: Any) -> tuple[str, ...]:
     """Return the names of the slots of a class and its bases; a private one is ``_Class__name``.
 
@@ -94,7 +94,7 @@ def own_space(x: Any) -> dict[str, Any]:
 _OF_DATA = {"argparse", "collections"}
 
 
-@functools.cache
+@functools.lru_cache(CLASSES)
 def has_followed_attributes(kind: Any) -> bool:
     """Return whether the attributes of objects of a class are followed: all there is to know."""
     if issubclass(kind, type | ModuleType | Operation):
@@ -106,7 +106,7 @@ def has_followed_attributes(kind: Any) -> bool:
     return str(kind.__module__).startswith("scalargrad.") and is_stateful(kind)
 
 
-@functools.cache
+@functools.lru_cache(CLASSES)
 def is_record(kind: Any) -> bool:
     """Return whether objects of a class are numbers by name, as those of a user's dataclass.
 

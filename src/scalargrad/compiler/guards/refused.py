@@ -22,6 +22,7 @@ from typing import Any
 
 from scalargrad.compiler.guards.impure import TODAY, is_impure, is_impure_path, path_of
 from scalargrad.compiler.guards.libraries import (
+    CLASSES,
     is_library_function,
     is_library_module,
     is_of_library,
@@ -61,7 +62,7 @@ def is_followed(x: Any) -> bool:
     return are_followed(kind)
 
 
-@functools.cache
+@functools.lru_cache(CLASSES)
 def are_followed(kind: Any) -> bool:
     """Return whether jit can tell that objects of a class are as they were.
 
@@ -75,7 +76,7 @@ def are_followed(kind: Any) -> bool:
     return issubclass(kind, (*_KNOWN, *_of_numpy())) and not has_others
 
 
-@functools.cache
+@functools.lru_cache(CLASSES)
 def is_plain_object(kind: Any) -> bool:
     """Return whether objects of a class are their attributes, all followed, and no numbers."""
     is_number = issubclass(kind, (numbers.Number, Enum, Value)) or has_attribute(kind, "dtype")

@@ -13,7 +13,7 @@ import sys
 from abc import get_cache_token
 from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from itertools import chain, count, repeat
 from operator import attrgetter, not_
 from types import FunctionType, ModuleType
@@ -29,6 +29,7 @@ from scalargrad.compiler.guards.comparable import (
     itself,
 )
 from scalargrad.compiler.guards.libraries import (
+    CLASSES,
     is_library_function,
     is_library_module,
     is_of_library,
@@ -101,7 +102,10 @@ _BASES = attrgetter("__bases__")
 @cache
 def _text(name: str) -> Any:
     """Return a function that returns an attribute of a class or function as text."""
-    return lambda x: repr(getattr(x, name, None))
+    is_made = name == "__annotations__"  # by Python when it is asked of a class that has none
+    return lambda x: repr(
+        vars(x).get(name) if is_made and isinstance(x, type) else getattr(x, name, None)
+    )
 
 
 #: What asks for the classes of an object, to which `ABC.register` adds.
@@ -549,7 +553,9 @@ class Walk:
         """Go on to members of a user's module: those that code names, or all but special ones."""
         space = vars(x)
         names = ["__getattr__", *self.names.names]
-        is_whole = self.names.unnamed and id(x) in self.names.modules
+        owner = self.place[0] if self.place else None
+        is_named = isinstance(owner, FunctionType) and id(x) not in self.names.modules
+        is_whole = self.names.unnamed and not is_named
         if is_whole:
             names += [name for name in space if not is_special(name)]
             self._fact(len, space)
@@ -561,6 +567,8 @@ class Walk:
         if edges.holds_functions(x):
             self.rereading.held(edges.functions_of, x)
             self._push_inside(edges.functions_of(x))
+            if edges.is_function_of_arrays(kind) and own_space(x):
+                self._attributes_beside(x)
         elif is_of_library(kind) and edges.is_wrapper(x):
             self._wrapper(x)
         elif has_followed_attributes(kind):
@@ -582,6 +590,8 @@ class Walk:
         if x.__defaults__ or x.__kwdefaults__:
             self.rereading.held(_OF_DEFAULTS, x)
             self._push(x, dict(zip(_DEFAULTS, _OF_DEFAULTS(x), strict=True)))
+        if "registry" in vars(x):  # of singledispatch
+            self._fact(_registered, x)
         if not is_library_function(x):
             self._globals(x)
             if names := imported(x.__code__, x.__globals__.get("__package__") or ""):
@@ -717,7 +727,7 @@ class Walk:
         self._push(x, {name: own[name] for name in names})
 
 
-@cache
+@lru_cache(CLASSES)
 def _is_users_object(kind: Any) -> bool:
     """Return whether objects of a class are a user's, known by their attributes."""
     return is_plain_object(kind) and not is_of_library(kind)

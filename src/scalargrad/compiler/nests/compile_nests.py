@@ -29,6 +29,8 @@ from scalargrad.compiler.nests.printer import print_llvm
 from scalargrad.compiler.nests.schedule import with_directions
 from scalargrad.compiler.nests.tiles import tiled
 from scalargrad.compiler.nests.unfold import unfold
+from scalargrad.compiler.nests.verify import checked
+from scalargrad.compiler.nests.verify_layout import checked_layout
 from scalargrad.compiler.passes.kinds import DETACH, Op, has_lanes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.unroll import unrolled
@@ -230,9 +232,12 @@ def scheduled(
     lanes : bool
         Whether there are vectors.
     """
-    equations, ordered = with_directions(in_blocks(found.equations, found.examples))
+    split = checked("in_blocks", found.equations, in_blocks(found.equations, found.examples))
+    equations, ordered = with_directions(split)
+    checked("with_directions", split, equations)
     body, fastest = tiled(ordered, registers, lanes=lanes)
     places = plan(equations, body, fastest, found.array_start if in_place else None)
+    checked_layout(equations, body, places)
     first = places.offsets[found.outputs] - places.offsets[found.given]
     outputs = slice(first, first + found.outputs.shape[0])
     return Scheduled(equations, body, places, found.given.shape[0], outputs, found.results)

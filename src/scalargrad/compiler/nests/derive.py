@@ -216,7 +216,9 @@ class _Reverse:
         if is_large and x.array in self.leaves and len(known) < _SHARED:
             taken = {y.array for y in known if not x.is_disjoint(y)}
             array = next((y.array for y in known if y.array not in taken), None)
-        array = array or self.builder.array(f"{x.array}'", x.array.shape)
+        if array is None:
+            array = self.builder.array(f"{x.array}'", x.array.shape)
+            array.is_sum = True
         self.accumulators[key] = Access(array, x.indices)
         known.append(self.accumulators[key])
         if x.is_cell:

@@ -4,6 +4,20 @@ A cell of an array is set by one step, once, or is added to by one step, or hold
 Every reader reads its final number. So equations have no order: the direction of a loop, and the
 loops that run together, follow from what is read and are not stored.
 
+**The rule of sums.** An element that is added to holds 0 at first. The loops whose variables do not
+index it are the sum's loops; the outermost is summed over the sums of the next.
+
+- The sum of each of these loops starts at -0.0.
+- Up to 64 terms are added in order of the variable, or in the reverse order where the equations say
+  ``down``. In a longer sum, term k is added to class k mod 8, each class in order from -0.0, and
+  classes 1 … 7 are added to class 0 in this order.
+- Where the terms are products, each is added by one fused multiply-add, rounded once.
+- The total is then the number of the element.
+
+Where iterations meet in one element although their variables index it (by a table, or as x[i+j]),
+or a loop over elements ends at a variable of the sum (as in a triangle), there are no partial sums:
+each term is added to what the element holds, in the order of all loops around.
+
 ``str(program)`` shows all of it::
 
     in p[3]; const x[2000]; temp s[2001]; out L[]
@@ -28,7 +42,7 @@ from scalargrad.table.operation import Operation
 #: The two kinds of steps: one result sets a cell, or all results are added to it.
 SET, ADD = "=", "+="
 #: The most terms of a sum that are added in order, and the classes of a longer sum: term k is in
-#: class k mod 8, each class is added in order. `interpreter` has the whole rule.
+#: class k mod 8, each class is added in order.
 SEQUENTIAL, CLASSES = 64, 8
 
 
@@ -111,12 +125,16 @@ class Array:
         ``"in"`` (given at each run), ``"const"``, ``"temp"`` or ``"out"`` (returned).
     data : ndarray or None
         The numbers of a constant array.
+    is_sum : bool
+        True if the elements are sums of adjoints: one that no statement writes has no terms, and
+        may be read.
     """
 
     name: str
     shape: tuple[int, ...]
     kind: str = "temp"
     data: Floats | None = None
+    is_sum: bool = False
 
     def __repr__(self) -> str:
         return self.name

@@ -5,6 +5,7 @@ A step is of the examples if it reads a number of theirs, or writes to the array
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Collection, Mapping
 
@@ -54,7 +55,9 @@ def vectorized(
     body = b.items[items:]
     found = _dependent(body, wide)
     rows = {
-        a: Array(a.name, (v.extent.base, *a.shape) if first else (*a.shape, v.extent.base), a.kind)
+        a: dataclasses.replace(
+            a, shape=(v.extent.base, *a.shape) if first else (*a.shape, v.extent.base)
+        )
         for a, v in found.items()
     }
 

@@ -47,6 +47,7 @@ from scalargrad.compiler.nests.output_arrays import (
 from scalargrad.compiler.nests.partition import Part, Partition, Sweep
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.simplify import simplify
+from scalargrad.compiler.nests.verify import checked
 from scalargrad.compiler.passes.nodes import stretches
 from scalargrad.ops import TABLE
 
@@ -122,9 +123,10 @@ class Lowering:
         arrays = {*found.arrays}
         if any(x.array not in arrays for step, _ in statements(found.body) for x in step.reads()):
             raise LoweringError("what is read after gradients was left out before them")
-        equations = with_room_for_empty_sums(with_saved_exponentials(without_output_copies(found)))
+        for rewrite in (without_output_copies, with_saved_exponentials, with_room_for_empty_sums):
+            found = checked(rewrite.__name__, found, rewrite(found))
         start = self.partition.program.inputs
-        return Lowered(equations, self.given, self.outputs, self.results, start, self.examples)
+        return Lowered(found, self.given, self.outputs, self.results, start, self.examples)
 
     def _equations(self) -> Program:
         parts, cells = self.partition.parts, self.cells
@@ -159,12 +161,13 @@ class Lowering:
         given = [part.given for part in partition.parts]
         kept = self.cells.known.arrays(np.flatnonzero(partition.read_from(level, given, ())))
         if level == len(partition.parts):
-            found, others = with_outputs_only(found, self.outputs)
+            shorter, others = with_outputs_only(found, self.outputs)
+            found = checked("with_outputs_only", found, shorter)
             before = [*others, *before]
-        found = simplify(found, kept)
+        found = checked("simplify", found, simplify(found, kept))
         if self.examples:
-            found = over_examples(found, self.examples)
-        return contract(found, before, self.examples, kept)
+            found = checked("over_examples", found, over_examples(found, self.examples))
+        return checked("contract", found, contract(found, before, self.examples, kept))
 
     # Parts -------------------------------------------------------------------------------------
 
@@ -198,6 +201,7 @@ class Lowering:
                 cells.copy(row, x.nodes, var)
             if x.is_point:  # after its own copies, from what it is a copy of
                 cells.points.put_row(x.nodes, row)
+        checked("to_equations", None, b.program())
         return found
 
     def _arrays(self, part: Part) -> list[Array]:
@@ -270,9 +274,10 @@ class Lowering:
             if alone and len(a.shape) == 1
         }
         arrays, items = len(equations.arrays), len(equations.body)
-        equations, slopes = gradient(equations, roots, [*indices], places, seeds)
+        derived, slopes = gradient(equations, roots, [*indices], places, seeds)
         if isinstance(seeds, Array) and len(row) > 1:
-            equations, slopes = _of_rows(equations, slopes, (arrays, items), seeds)
+            derived, slopes = _of_rows(derived, slopes, (arrays, items), seeds)
+        equations = checked("gradient", equations, derived)
         for array, own in indices.items():
             first = places[array].start if array in places else 0
             for j, x in enumerate(nodes):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable
 
@@ -107,7 +108,7 @@ def with_room_for_empty_sums(program: Program) -> Program:
             whole = boxes.get(out.array, tuple([(0, n - 1) for n in out.array.shape]))
             boxes[out.array] = _union([index.bounds() for index in out.indices], whole)
     others = {
-        array: (Array(array.name, tuple(high - low + 1 for low, high in box)), box)
+        array: (dataclasses.replace(array, shape=tuple(high - low + 1 for low, high in box)), box)
         for array, box in boxes.items()
         if box != tuple([(0, n - 1) for n in array.shape])
     }

@@ -1,7 +1,7 @@
 """Printer of scheduled loops as functions of LLVM IR: lanes are vectors, carried values are phis.
 
 Loops are printed as they are to run: LLVM's passes over loops, which would take most of the time,
-are left out. Sums are by the rule of `interpreter`: their partial sums over a loop are in registers
+are left out. Sums are by the rule of `equations`: their partial sums over a loop are in registers
 that its turns carry on, one for each cell. A long sum has eight classes: the lanes of a vector, if
 the loop has lanes, else one after another.
 """

@@ -3,7 +3,7 @@
 ``match`` and `functools.singledispatch` ask for ``x.__class__``, which `Traced` answers as the
 eager number would: float, Value or Parameter. An object cannot answer ``type(x)``, nor deny that it
 is a Value, as which it is implemented. So in the namespaces of traced functions, `Type` stands in
-place of `type`, and `is_eager_instance` in place of `isinstance`.
+place of `type`, and functions of this module in place of `isinstance` and `hasattr`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from types import GenericAlias
 from typing import Any
 
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, in_force
+from scalargrad.value import Parameter, Value
 
 _TRACED = {Traced, TracedParameter}
 
@@ -48,13 +49,24 @@ class Type(type, metaclass=_TypeOfTypes):
 
 def is_eager_instance(x: Any, kinds: Any, /) -> bool:
     """Return True if an object is an instance of classes in eager evaluation."""
-    if type(x) in _TRACED:
-        return issubclass(in_force(x).eager_class(x), kinds)
-    return isinstance(x, kinds)
+    return isinstance(_example(x) if type(x) in _TRACED else x, kinds)
 
 
+def has_eager_attribute(x: Any, name: str, /) -> bool:
+    """Return True if an object has an attribute in eager evaluation."""
+    return hasattr(x, name) and (type(x) not in _TRACED or hasattr(_example(x), name))
+
+
+def _example(x: Any) -> Any:
+    """Return a number of the class that a traced number has in eager evaluation."""
+    kind = in_force(x).eager_class(x)
+    return _VALUES[kind] if kind in _VALUES else kind(0)
+
+
+_VALUES: dict[type, Value] = {Value: Value(0.0), Parameter: Parameter(0.0)}
 #: Builtins, and what stands in their places.
 _REPLACED: dict[str, Any] = {"type": Type, "isinstance": is_eager_instance}
+_REPLACED["hasattr"] = has_eager_attribute
 
 
 @contextmanager

@@ -12,7 +12,12 @@ by the walk over captured state; see `guards.refused`.
 from __future__ import annotations
 
 import functools
+import linecache
+import logging
 import sys
+import tokenize
+import traceback
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import starmap
@@ -21,7 +26,7 @@ from types import FrameType
 from typing import Any
 
 from scalargrad.compiler.guards.impure import CLOCK, FUNCTIONS, METHODS, READ, WRITE
-from scalargrad.compiler.trace.refusal import is_library
+from scalargrad.compiler.guards.libraries import is_library_file
 from scalargrad.grad_mode import recorder
 
 _REMEDIES = {
@@ -33,8 +38,17 @@ _REMEDIES = {
 }
 _COMPILER = str(Path(__file__).parents[1])
 _frame = sys._getframe
-#: Files of the standard library that read files and clocks for messages, and those that import.
-_QUIET = ("linecache.py", "logging/__init__.py", "traceback.py", "warnings.py", "tokenize.py")
+#: Files of the standard library that read files and clocks for messages.
+_QUIET = {
+    function.__code__.co_filename
+    for function in (
+        linecache.getline,
+        logging.getLogger,
+        tokenize.detect_encoding,
+        traceback.format_exc,
+        warnings.formatwarning,
+    )
+}
 
 
 def _is_quiet(frame: FrameType | None) -> bool:
@@ -44,11 +58,11 @@ def _is_quiet(frame: FrameType | None) -> bool:
         file = frame.f_code.co_filename
         if file.startswith("<frozen importlib"):
             return True
-        if not is_users and file.replace("\\", "/").endswith(_QUIET):
+        if not is_users and file in _QUIET:
             return True
         if file.startswith(_COMPILER):
             return not is_users
-        is_users = is_users or not is_library(file)
+        is_users = is_users or not is_library_file(file)
         frame = frame.f_back
     return False
 

@@ -42,7 +42,7 @@ REFUSALS = {
     ),
     "junction": (
         "&, | or ^ was taken of a number",
-        "join comparisons, as in (a > 0) & (b > 0); a number whose bits count is a static argument",
+        "write a power as x**2; join comparisons: (a > 0) & (b > 0); bits need a static argument",
     ),
     "data read": (
         ".data was read",
@@ -52,6 +52,10 @@ REFUSALS = {
     "label": (
         "the label of a Value was read",
         "pass what it says as a static argument, as in jit(f, static_argnames='name')",
+    ),
+    "own attribute": (
+        "an attribute that you gave to a Value was read",
+        "pass it as an argument of its own",
     ),
     "given": (
         "Value(data, children, local_grads) made a node",

@@ -77,7 +77,7 @@ class Snapshot:
         closed = Value, WholeArray  # of which nothing may be asked
         walk = walked(roots, names, closed=closed)
         self.generators = Generators(walk.kept, names.names)
-        asks = {"type", "isinstance"}
+        asks = {"type", "isinstance", "hasattr"}
         callers = (x for x in walk.functions if asks & {*read_by(x.__code__).of_globals})
         self.namespaces = [*{id(x.__globals__): x.__globals__ for x in callers}.values()]
         self.met = {id(x): x for x in walk.kept}

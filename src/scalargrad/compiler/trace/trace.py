@@ -54,7 +54,7 @@ from scalargrad.value import Parameter, Value
 R = TypeVar("R")
 
 #: Operations whose results are of NumPy's class if an operand is.
-_OF_NUMPY = {add, sub, mul, div, neg, pow, identity}
+_OF_NUMPY = {add, sub, mul, div, neg, pow}
 
 _new = object.__new__
 #: What code can assign to a Value.
@@ -152,6 +152,8 @@ class Trace(Recorder):
         self.generators = Generators()
         self.types_of_leaves: Callable[[], Sequence[type]] = tuple
         self.types: Sequence[type] | None = None
+        #: Names of attributes that users have given to Values among the arguments.
+        self.attributes_given: frozenset[str] = frozenset()
         #: The number of nodes of each number or array among the arguments.
         self._sizes: list[int] = []
         self._leaves_of: dict[int, int] = {}
@@ -186,7 +188,7 @@ class Trace(Recorder):
 
     # Inputs -----------------------------------------------------------------------------------
 
-    def arguments(self, leaves: Iterable[Any], apart: Container[int] = ()) -> list[Any]:
+    def arguments(self, leaves: Sequence[Any], apart: Container[int] = ()) -> list[Any]:
         """Write the inputs for the numbers of the arguments.
 
         Parameters
@@ -215,6 +217,8 @@ class Trace(Recorder):
                 plain += map(float, x.ravel().tolist()) if hasattr(x, "ravel") else [float(x)]
             self._sizes.append(0 if is_whole else x.size if hasattr(x, "ravel") else 1)
         found += self.inputs(plain)
+        spaces = (x.__dict__ for x in leaves if isinstance(x, Value))
+        self.attributes_given = frozenset(chain.from_iterable(spaces))
         self.given += [x.index for x in found if isinstance(x, Traced)]
         return found
 
@@ -415,10 +419,11 @@ class Trace(Recorder):
 
     # Classes ----------------------------------------------------------------------------------
 
-    def eager_class(self, x: Traced) -> type:
+    def eager_class(self, x: Traced, or_else: type | None = None) -> type:
         """Return the class of a number in eager evaluation; a later call must have the same.
 
-        Of integers, a result may be an integer or not: only that of floats is known.
+        Of integers, a result may be an integer or not: only that of floats is known. The answer to
+        installed packages, which seldom depend on it, is then `or_else`; user code is refused.
         """
         node = x.index
         self.questions += 1
@@ -436,6 +441,8 @@ class Trace(Recorder):
         if types <= {float}:
             return float
         if not (types <= {float, np.float64} and ops <= _OF_NUMPY):
+            if or_else is not None:
+                return or_else
             self.refused("class")
         return np.float64
 
@@ -454,9 +461,9 @@ class Trace(Recorder):
             x = ahead.pop()
             if x in leaf_of:
                 found.add(leaf_of[x])
-            else:
+            elif args := self.columns.args(x):
                 ops.add(self.ops[x])
-                new = {*self.columns.args(x)} - met
+                new = {*args} - met
                 met |= new
                 ahead += new
         return found, ops

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from scalargrad import ops
+from scalargrad.compiler.guards.libraries import is_installed_file
 from scalargrad.compiler.trace.refusal import PACKAGE
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import recorder
@@ -53,9 +54,16 @@ class Traced(Value):
         frame: Any = _frame(1)
         if frame.f_code.co_filename == _ABC:
             frame = frame.f_back
-        if frame.f_code.co_filename.startswith(PACKAGE) or recorder() is not self.trace:
+        file = frame.f_code.co_filename
+        if file.startswith(PACKAGE) or recorder() is not self.trace:
             return type(self)
-        return self.trace.eager_class(self)
+        return self.trace.eager_class(self, or_else=type(self) if is_installed_file(file) else None)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Refuse to read an attribute that a Value among the arguments has, as a user's own."""
+        if name in self.trace.attributes_given:
+            self._refuse("own attribute")
+        raise AttributeError(f"a Value has no attribute {name!r}")
 
     def _apply(self, op: Operation, operands: tuple[Any, ...], _checked: bool = True) -> Value:
         made: Value = in_force(self).node(op, operands)

@@ -17,8 +17,8 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
-from math import hypot
+from itertools import combinations, pairwise
+from math import cos, hypot, sin
 from typing import Any, ClassVar, TypeVar
 
 import graphviz
@@ -117,7 +117,14 @@ _POINTS = 72.0
 _BOX, BOX_HEIGHT, FOLD_HEIGHT, GATE, WIRE_HEIGHT = 34.0, 30.0, 56.0, 36.0, 44.0
 _DOT, _BESIDE = 8.0, 6.0
 _SEVERAL = 3  # results that a gate reads: they stand in their order, as the samples of a mean do
-_AROUND = 4.0  # a gate, which then is as high as the wire beside it
+#: Pixels between the ends of two lines in one gate below which their arrows merge.
+_MERGED = 5.0
+#: Pixels by which such ends are moved apart.
+_PARTED = 10.0
+#: Maximum number of lines into a gate whose ends are moved.
+_MOST_PARTED = 4
+#: Shares of such a shift, of the points of a line from its end.
+_SHARES = (1.0, 1.0, 0.5, 0.5, 0.5)
 _ARIAL = 0.87  # as wide as DejaVu Sans
 _NODE = {"fontname": FONTS, "fontsize": str(LETTERS), "shape": "box", "fixedsize": "true"}
 _ROW = {"style": "invis", "label": "", "margin": "12"}  # between rows a product fits
@@ -160,6 +167,8 @@ class DiagramLayout:
 
     side: ClassVar = 8.0  # margins
     above: ClassVar = 8.0
+    #: Pixels between a box or gate and lines that pass it.
+    around: ClassVar = 4.0
     #: Whether DOT has no labels, and its ids are numbered, so that equal graphs have equal text.
     anonymous: ClassVar = False
 
@@ -247,7 +256,7 @@ class DiagramLayout:
     def _declare(self, graph: graphviz.Digraph, shape: Shape) -> None:
         width, height = self.sizes[shape.id]
         if isinstance(shape, Box | GateShape):  # lines pass at a distance
-            width, height = width + 2 * _AROUND, height + 2 * _AROUND
+            width, height = width + 2 * self.around, height + 2 * self.around
         if isinstance(shape, Box) and self.direction == "LR":  # level with its wire
             height = WIRE_HEIGHT
         options = {"width": f"{width / _POINTS:.4f}", "height": f"{height / _POINTS:.4f}"}
@@ -337,6 +346,50 @@ class DiagramLayout:
         self.at = {ids[x["name"]]: self._point(x["pos"]) for x in shapes}
         lines = found.get("edges", [])
         self.paths = {ids[x["id"]]: self._path(x["pos"]) for x in lines if "id" in x}
+        entering: dict[str, list[Line]] = {}
+        for line in self.diagram.lines:
+            if line.enters and line.target in self._gates:
+                entering.setdefault(line.target, []).append(line)
+        for met in entering.values():
+            for pair in combinations(met, 2) if len(met) <= _MOST_PARTED else ():
+                self._part(*pair)
+
+    def _part(self, *pair: Line) -> None:
+        """Move the ends of two lines apart where they would enter a gate at one point.
+
+        The line that comes from further away goes around the other.
+        """
+        across = SIDES[self.direction] == SIDES["LR"]  # the coordinate that tells them apart
+        gate = self.at[pair[0].target]
+        near, far = sorted(pair, key=lambda x: abs(self.paths[x.id][0][across] - gate[across]))
+        end = self.line(far)[-1]
+        if hypot(*(a - b for a, b in zip(end, self.line(near)[-1], strict=True))) >= _MERGED:
+            return
+        right, down = end[0] - gate[0], end[1] - gate[1]
+        angle = _PARTED / (hypot(right, down) or 1)
+        turned = [
+            (right * cos(a) - down * sin(a), right * sin(a) + down * cos(a))
+            for a in (angle, -angle)
+        ]
+        ahead = self.paths[far.id][0][across] - gate[across]
+        new = max(turned, key=lambda point: point[across] * ahead)
+        shift = new[0] - right, new[1] - down
+        path = self.paths[far.id]
+        for i, share in zip(range(len(path) - 1, 0, -1), _SHARES):  # noqa: B905 - short paths
+            x, y = path[i][0] + share * shift[0], path[i][1] + share * shift[1]
+            if share == 1.0 or self._is_clear((x, y)):
+                path[i] = round(x, 1), round(y, 1)
+
+    def _is_clear(self, point: Point) -> bool:
+        """Return True if a point is as far from every box and gate as lines are to be."""
+        for id in self._boxes | self._gates:
+            beyond = (
+                abs(p - at) - size / 2
+                for p, at, size in zip(point, self.at[id], self.sizes[id], strict=True)
+            )
+            if max(beyond) < self.around:
+                return False
+        return True
 
     def _point(self, written: str) -> Point:
         """Return a point of Graphviz, whose y grows upwards."""

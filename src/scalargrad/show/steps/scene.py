@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import nan
 from unicodedata import normalize
 
 from scalargrad.comparisons import comparisons
@@ -18,6 +19,7 @@ from scalargrad.value import Value
 #: The most comparisons that a page repeats at every move.
 _MOST_COMPARISONS = 10_000
 _JOINING = set(" +-−*·/^=<>,|")
+_RAISED = tuple("⁰¹²³⁴⁵⁶⁷⁸⁹")
 _INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])|(?<=_)\w+(,\d+)+$")  # that of w[0,1] joins nothing
 
 
@@ -48,6 +50,8 @@ class Scene(ShownGraph):
         The position of the step that tells the first number that is inf or nan, if one does.
     comparisons : list of Comparison
         What Python compared, as in ``if x > 0``.
+    kinks : dict from Value to Value
+        For each node that a gate at a kink or jump is computed from, that gate.
     """
 
     def __init__(self, root: Value, model: object = None) -> None:
@@ -92,6 +96,29 @@ class Scene(ShownGraph):
                     f"{now:.6g}: data was assigned after the graph was built. Build the graph "
                     "again before walking through it"
                 )
+
+    @cached_property
+    def kinks(self) -> dict[Value, Value]:
+        """The gates at a kink, by the nodes that they are computed from."""
+        found: dict[Value, Value] = {}
+        for node in reversed(self.order):
+            beyond = node if self.is_at_kink(node) else found.get(node)
+            operands = (x for x in node.parents if isinstance(x, Value))
+            found |= {} if beyond is None else dict.fromkeys(operands, beyond)
+        return found
+
+    def is_at_kink(self, node: Value) -> bool:
+        """Return True if the operation of a node has a kink or jump at its operands.
+
+        A comparison read as an operand is true or false, not a number beside others.
+        """
+        gap = None if node.op is None else node.op.domain.gap
+        return gap is not None and gap(*map(self._continuous, node.parents)) == 0.0
+
+    def _continuous(self, operand: Value | float) -> float:
+        if not isinstance(operand, Value):
+            return operand
+        return nan if operand.op is not None and operand.op.truth else self.data[operand]
 
     def gate(self, node: Value) -> SymbolicGate:
         """Return the gate that made `node`; those of one form are traced once."""
@@ -140,5 +167,5 @@ def _in_order(graph: ShownGraph) -> list[Value]:
 def _word(name: str) -> str:
     """Return a name as a formula takes it, in parentheses if it could be read as several."""
     enclosed = name.startswith("(") and name.find(")") == len(name) - 1
-    joined = _JOINING.intersection(_INDEX.sub("", name))
+    joined = _JOINING.intersection(_INDEX.sub("", name)) or name.endswith(_RAISED)  # ∂f/∂(x²)
     return f"({name})" if joined and not enclosed else name

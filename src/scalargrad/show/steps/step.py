@@ -58,6 +58,11 @@ TEXTS = {
     "held": "{largest} is held constant: softmax is the same whatever is subtracted",
     "received": "{pattern}: {parent} receives {received}",
     "nothing": "{pattern}: {parent} receives nothing, it stops here",
+    "kink": (
+        "{gate} has a kink or jump at {place}: it has no derivative there, {local} is taken by "
+        "convention"
+    ),
+    "no nudge": "no nudge of {leaf} is predicted: {gate} has a kink or jump here",
     "part": "{signal} {sum}, {arrived} of {expected}",
     "sum": "{signal} {sum}, complete: adder at a fan-out",
     "nudge": "nudge {leaf} by {nudge}: the gradient foretells that {root} changes by {change}",
@@ -378,7 +383,7 @@ class Step:
         return say("backward", name=name, parent=parent, upstream=upstream, local=local)
 
     def notes(self, notation: Notation = "partial") -> list[str]:
-        """Return the remarks on the step: the gate's pattern, the running sum, a nudge.
+        """Return the remarks on the step: the gate's pattern, a kink, the running sum, a nudge.
 
         A gate without a name for what it does has no pattern; the seed announces the
         gradients that will be sums.
@@ -396,7 +401,8 @@ class Step:
         """
         if self.phase == "seed":
             return self.fan_out_notes(notation)
-        found = [self.pattern_note(notation), self.sum_note(notation), self._nudge_note()]
+        told = self.pattern_note(notation), self.kink_note(), self.sum_note(notation)
+        found = [*told, self._nudge_note()]
         if self.phase == "forward":
             found = [self._held_note()]
         return [note for note in (*found, self._alarm_note()) if note]
@@ -506,6 +512,18 @@ class Step:
             return say("received", pattern=pattern, parent=parent, received=share)
         return pattern
 
+    def kink_note(self) -> str:
+        """Say that a local derivative is a convention, because its gate is at a kink or jump."""
+        if self.phase != "backward" or not isfinite(self.local or 0.0):
+            return ""
+        node, _, _, _, local, _ = self._wire()
+        if not self.scene.is_at_kink(node):
+            return ""
+        read = dict.fromkeys(x for x in node.parents if isinstance(x, Value))
+        data, names = self.scene.data, self.scene.names
+        place = ", ".join(f"{names[x]} {relation(data[x])} {number(data[x])}" for x in read)
+        return say("kink", gate=gate_text(node), place=place, local=number(local))
+
     def sum_note(self, notation: Notation = "partial") -> str:
         """Give the sum so far of a gradient that several wires contribute to."""
         if not self.fans_out or self.parent is None:
@@ -523,12 +541,15 @@ class Step:
         """Say what a complete gradient of an input means: ``nudge x by +0.01: …``.
 
         The nudge is a hundredth of the greatest power of ten in the input. Where a number is not
-        finite, nothing is said.
+        finite, nothing is said; at a kink, where the gradient is a convention, nothing is
+        predicted.
         """
         leaf, total, data = self.parent, self.total, self.scene.data
         if leaf is None or total is None or leaf.parents or self.arrived < self.expected:
             return ""
         x, names = data[leaf], self.scene.names
+        if leaf in self.scene.kinks:
+            return say("no nudge", leaf=names[leaf], gate=gate_text(self.scene.kinks[leaf]))
         size = Decimal(repr(x)).adjusted() if x and isfinite(x) else 0
         nudge = float(f"1e{size - 2}") or 0.01  # of what is almost 0
         if not isfinite(nudge * total) or not isfinite(data[self.scene.root]):
@@ -622,7 +643,7 @@ def remarks(step: Step) -> list[str]:
     if step.phase != "backward":
         return step.notes()
     pattern = step.pattern_note("partial") or step.local_text()
-    return [note for note in (pattern, step.sum_note("partial")) if note]
+    return [note for note in (pattern, step.kink_note(), step.sum_note("partial")) if note]
 
 
 def outcome(scene: Scene) -> str:

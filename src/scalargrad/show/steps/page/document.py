@@ -249,7 +249,7 @@ class Record:
         op, expression = form.op, form.expression
         names = [Slot(own[symbol]).at(0) for symbol in (form.result, *form.operands)]
         written = text(Symbol("", op, form.operands), slots)
-        valid = op.domain.valid
+        valid, gap = op.domain.valid, op.domain.gap
         needs = op.domain.needs or (valid and text(valid(*form.operands), slots))
         return {
             "symbol": gate_sign(op),
@@ -258,6 +258,8 @@ class Record:
             "undefined": f"{written} is undefined at {{}}: it needs {needs}.",
             "sign": form.sign(expression),
             "plain": is_plain_sum(expression),
+            **({"truth": True} if op.truth else {}),
+            **({"gap": terms.index(gap(*form.operands))} if gap else {}),
             "written": _templates(expression, slots),
             "wires": [
                 self._wire(gate, i, slots, terms) if isinstance(x, Value) else None

@@ -194,6 +194,7 @@ class _PageLayout(DiagramLayout):
 
     side: ClassVar = 20.0
     above: ClassVar = 44.0  # room for a product
+    around: ClassVar = 5.0
     anonymous: ClassVar = True
 
     def __init__(self, diagram: Diagram) -> None:

@@ -98,6 +98,14 @@ class GateAt {
     return this.ofShown ??= evaluate(this.gate.terms, (slot) => shownNumber(this.number(slot)), shownNumber, shownResult);
   }
 
+  // Whether the gate is at a kink or jump, where its slopes are a convention. A comparison that it reads
+  // is true or false, not a number beside others.
+  get isAtKink() {
+    const { terms, gap } = this.gate;
+    const read = (slot) => (gates[nodes[this.standIn(slot)]?.form]?.truth ? NaN : this.number(slot));
+    return this.kink ??= gap !== undefined && evaluate(terms, read, same, numberResult)[gap] === 0;
+  }
+
   // How a local derivative is written at this point; null where it is a number.
   written(operand) {
     let found = this.gate.wires[operand].written;

@@ -3,6 +3,7 @@
 const fields = new Map(); // by node: {row, slider, box, gradient}
 const MOST_FIELDS = 60; // of more inputs, those of the open drawing are listed
 const MOST_DATA = 20;
+const MOST_DIGITS = 10; // that a number box holds beside its slider
 const MOST_LETTERS = 13; // of ∂f/∂x, so that a gradient stays on one line
 let listedInputs = [];
 
@@ -42,6 +43,7 @@ function buildField(i) {
   const box = element("input", {
     type: "number", step: "any", id: `box-${i}`, disabled: !canCompute, "aria-label": node.name,
     oninput: () => typeInput(i, box), onfocus: () => showInBox(i, box), onblur: () => showInBox(i, box),
+    onkeydown: ({ key }) => { if (key === "Enter") box.blur(); }, // the arrow keys step again
   });
   const gradient = element("output", { class: "gradient" });
   return { row: element("div", { class: "field" }, label, slider, box, gradient), slider, box, gradient };
@@ -64,9 +66,14 @@ function showInBox(i, box) {
   box.type = isFinite ? "number" : "text"; // a box of numbers would stay empty
   const written = isFinite && document.activeElement === box ? String(value) : digitsOf(value);
   if (box.value !== written) box.value = written;
+  suitBox(box);
 }
 
+// A long number needs the room of its slider while someone is in the box.
+const suitBox = (box) => box.classList.toggle("long", box.value.length > MOST_DIGITS);
+
 function typeInput(i, box) {
+  suitBox(box);
   if (box.value.trim() === "" || !Number.isFinite(Number(box.value))) {
     refuse(`${nodes[i].name}: write a number.`, box);
   } else setInput(i, Number(box.value));

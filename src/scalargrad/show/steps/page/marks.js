@@ -1,5 +1,7 @@
 // What marks the active parts of the open drawing: halos, outlines, rings, and the arrow back.
 
+const LABEL_GAP = 7; // pixels between a name and "saved" beside it
+const LABEL_LINE = 16; // from a name up to "saved" above it
 const MOST_FOLLOWED = 24; // of more wires than that, the lines alone are marked
 
 // The amber halo and the dark outline of what a stop is about.
@@ -38,7 +40,9 @@ function markAlarm() {
 function markSaved(back) {
   const here = back.filter((step) => homeOf(step.node) === open.index && !asksLocal(step)); // no ring tells
   const texts = here.flatMap((step) => readBy(step).map((i) => savedText(i, step.node)));
-  for (const saved of new Set(texts.filter(Boolean))) ringSaved(saved, back.length <= MOST_CHIPS);
+  const lines = [...graph.querySelectorAll(".line")];
+  const crossing = lines.length > MOST_LINES_MINDED ? [] : along(lines);
+  for (const saved of new Set(texts.filter(Boolean))) ringSaved(saved, back.length <= MOST_CHIPS, crossing);
 }
 
 // The text of a forward value: that on the gate's own wire where the value is repeated or copied there.
@@ -96,14 +100,25 @@ function haloNumber(i, what) {
   if (box?.width) underlay.append(around(box, "halo number", 4, 1, 5));
 }
 
-// The ring around a forward value that the local derivative reads.
-function ringSaved(value, isLabelled) {
+// The ring around a forward value that the local derivative reads; its label is beside a name, where the
+// fewest lines pass, or else above the number.
+function ringSaved(value, isLabelled, lines) {
   const box = boxOfNumber(value.querySelector(".value"));
   if (!box.width) return;
   overlay.append(around(box, "ring", 3, 1, 6));
+  if (!isLabelled) return;
+  const label = svgElement("text", { class: "ring-label" }, "saved");
+  overlay.append(label);
+  const half = label.getComputedTextLength() / 2;
   const name = value.querySelector(".name");
-  const at = name ? { x: name.getEndPositionOfChar(name.getNumberOfChars() - 1).x + 24, y: name.getStartPositionOfChar(0).y } : { x: box.x + box.width / 2, y: box.y - 5 };
-  if (isLabelled) overlay.append(svgElement("text", { class: "ring-label", ...at }, "saved")); // beside a name, else above the number
+  const beside = name && { from: name.getStartPositionOfChar(0), to: name.getEndPositionOfChar(name.getNumberOfChars() - 1) };
+  const middle = box.x + box.width / 2;
+  const places = name
+    ? [{ x: beside.to.x + half + LABEL_GAP, y: beside.from.y }, { x: beside.from.x - half - LABEL_GAP, y: beside.from.y }, { x: middle, y: beside.from.y - LABEL_LINE }]
+    : [{ x: middle, y: box.y - 5 }];
+  const passing = ({ x, y }) => lines.filter((line) => overlap(line, { x: x - half, y: y - 11, width: 2 * half, height: 13 })).length;
+  const at = places.reduce((best, place) => (passing(place) < passing(best) ? place : best));
+  for (const [key, x] of Object.entries(at)) label.setAttribute(key, x);
 }
 
 // The box of a number within a text that may hold a name besides.
@@ -141,7 +156,7 @@ const ALONG = 0.25; // what a pixel along the way costs
 const COVERED = 300; // pixels that a chip rather moves away than cover any of a node or of another chip
 const AWAY = 0.9; // what a pixel of distance costs, where a square pixel covered costs 1
 const CUT = 12; // what each of the small boxes of a leader costs that lies on another line or node
-const CROSSED = 0.12; // how much less it matters to cover a line that is not active
+const CROSSED = 0.35; // how much less it matters to cover a line that is not active
 
 function drawChips(active) {
   const backward = active.filter((step) => step.phase === "backward" && lineOf(step));

@@ -40,7 +40,7 @@ function alarmed(stop) {
 // What a stop says: that of its layer, of its steps, or of many steps in brief.
 function explainStop(stop) {
   const layer = layerOf(stop);
-  if (layer) return explainLayer(layer, steps[stop[0]].phase);
+  if (layer) return [...explainLayer(layer, steps[stop[0]].phase), ...kinkRemarks(stop)];
   if (stop.length > MOST_EXPLAINED) return explainMany(stop);
   return stop.flatMap((k) => explain(steps[k]));
 }
@@ -60,8 +60,11 @@ function explainMany(stop) {
   return [
     element("p", { class: "sentence" }, `From ${nodes[node].name} back along ${stop.length} wires: upstream ${named} ${equalTo(upstream)} times each local.`),
     element("ol", { class: "many" }, ...rows),
+    ...kinkRemarks(stop),
   ];
 }
+
+const kinkRemarks = (stop) => kinkNotes(stop).map((text) => element("p", { class: "note kink" }, text));
 
 function placeOf(shownNow) {
   const step = steps[shownNow.at(-1)];
@@ -99,14 +102,14 @@ function explain(step) {
   if (asksLocal(step)) return said;
   if (state.question?.step === step && !isAsked) said.push(...replies());
   const shown = remarks(sweep, step, notation).filter(([kind]) => !isAsked || kind === "pattern");
-  return [...said, ...shown.flatMap(([kind, text]) => remark(step, kind, text))];
+  return [...said, ...shown.map(([kind, text]) => remark(step, kind, text))];
 }
 
-// A remark, and what the name in it means.
+// A remark, and what the name in it means; columns keep them together.
 function remark(step, kind, text) {
   const name = kind === "sum" && step.arrived === step.expected ? "adder" : kind === "pattern" ? text.split(":")[0] : "";
   const meaning = PATTERNS[name] ? [element("p", { class: "meaning" }, PATTERNS[name])] : [];
-  return [element("p", { class: kind === "alarm" ? "alarm-note" : `note ${kind}` }, text), ...meaning];
+  return element("div", {}, element("p", { class: kind === "alarm" ? "alarm-note" : `note ${kind}` }, text), ...meaning);
 }
 
 // The inputs one below the other, each with its number.
@@ -135,8 +138,8 @@ function announceStep() {
 
 function saidAt(stop) {
   const layer = layerOf(stop);
-  if (layer) return [layerSentence(layer, steps[stop[0]].phase)];
-  if (stop.length > MOST_EXPLAINED) return [explainMany(stop)[0].textContent];
+  if (layer) return [layerSentence(layer, steps[stop[0]].phase), ...kinkNotes(stop)];
+  if (stop.length > MOST_EXPLAINED) return [explainMany(stop)[0].textContent, ...kinkNotes(stop)];
   return stop.flatMap((i) => {
     const step = steps[i];
     const isAsked = askedStep() === step;

@@ -61,6 +61,17 @@ class Sweep {
     return at < 0 ? null : { node: steps[at].parent, at };
   }
 
+  // For each node that a gate at a kink or jump is computed from, that gate.
+  get kinks() {
+    if (this.beyond) return this.beyond;
+    this.beyond = [];
+    for (let i = root; i >= 0; i -= 1) {
+      const beyond = nodes[i].gate && gateAt(this, i).isAtKink ? i : this.beyond[i];
+      if (beyond !== undefined) for (const link of linked(nodes[i])) this.beyond[link.node] = beyond;
+    }
+    return this.beyond;
+  }
+
   // The sum of the first terms of a node's gradient, in the order in which they arrive.
   total(node, arrived = Infinity) {
     let sum = 0;
@@ -116,18 +127,21 @@ function linked(node) {
 // What a comparison gives at the numbers of nodes: 1, 0 or undefined.
 const comparedAt = ({ terms }, data) => evaluate(terms, (i) => data[i], same, numberResult).at(-1);
 
+// How to get the graph of the other branch; the playground gives its frame a name.
+const AGAIN = window.name === "playground" ? "Change the number in the program and press Run" : "Run walk again";
+
 // Say that another branch would be taken at the inputs as they are, or might be; "" where it would not.
 function branchNote({ data, flips: [first, ...others] }) {
   if (!first) {
     if (!recorded.unknown || !areMoved()) return "";
-    return `The program might take another branch here: it made ${counted(recorded.unknown, "comparison")} that this page cannot repeat. Run walk again to be sure.`;
+    return `The program might take another branch here: it made ${counted(recorded.unknown, "comparison")} that this page cannot repeat. ${AGAIN} to be sure.`;
   }
   const { written, outcome } = first;
   const at = (numbers) => TEXT.fill([written], (i) => number(numbers[i]));
   const now = comparedAt(first, data) === undefined ? "undefined" : String(!outcome);
   const changed = `${TEXT.fill([written], (i) => nodes[i].word)} was ${outcome} and is now ${now} (${at(recordedSweep.data)}, now ${at(data)})`;
   const more = others.length ? `; ${counted(others.length, "other comparison")} changed too` : "";
-  return `The program would take the other branch here: ${changed}${more}. Run walk again.`;
+  return `The program would take the other branch here: ${changed}${more}. ${AGAIN}.`;
 }
 
 const TAKEN_AWAY = ["export", "print-steps", "worksheet", "moodle"];

@@ -14,12 +14,26 @@ function differenceAt(i) {
     const agree = Math.abs(slope - gradient) <= 1e-6 * Math.max(Math.abs(slope), Math.abs(gradient)) + rounding;
     return { h, beside, slope, agree };
   });
+  const kink = state.sweep.kinks[i];
   const { h, beside, slope, agree } = tried.find((found) => found.agree) ?? tried.at(-1);
   const [name, place] = [nodes[root].name, `${nodes[i].name} ${equalTo(x)}`];
   if (beside.some(({ flips }) => flips.length)) return `Beside ${place} the program takes another branch: there is no difference to take.`;
   if (!Number.isFinite(slope)) return `${name} is undefined or infinite beside ${place}: there is no difference to take.`;
+  if (kink !== undefined) return slopesAtKink(i, h, beside.map(({ data }) => data[root]), gateAt(state.sweep, kink).gate.shown);
   const verdict = agree ? "they agree." : "they differ: is this a kink or a jump, or is the function very steep here?";
   return `(${name}(${nodes[i].name} + h) - ${name}(${nodes[i].name} - h)) / 2h ≈ ${number(slope)} with h = ${number(h)}; gradient ${equalTo(gradient)}: ${verdict}`;
+}
+
+const ONE_SIDED = 1e-4; // what a difference to one side may be off by
+
+// At a kink a central difference is the mean of two slopes, which says nothing of the gradient: each side has its own.
+function slopesAtKink(i, h, [up, down], gate) {
+  const [f, gradient] = [state.sweep.data[root], state.sweep.total(i)];
+  const [left, right] = [(f - down) / h, (up - f) / h];
+  const agree = [left, right].every((slope) => Math.abs(slope - gradient) <= ONE_SIDED * Math.max(1, Math.abs(slope), Math.abs(gradient)));
+  const place = `Beside ${nodes[i].name} ${equalTo(state.sweep.data[i])}, with h = ${number(h)}`;
+  const found = `${place}: slope to the left ≈ ${number(left)}, to the right ≈ ${number(right)}; gradient ${equalTo(gradient)}: `;
+  return found + (agree ? `both agree with it, though ${gate} has a kink or jump here.` : `${gate} has a kink or jump here, and the gradient is a convention.`);
 }
 
 const descend = (count) => { $("descent-result").textContent = descended(count); };

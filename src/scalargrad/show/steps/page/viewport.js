@@ -5,6 +5,7 @@ const READABLE_SCALE = 0.9; // at which letters have 13 pixels; on a phone 14
 const MOST_SCALE = 2;
 const presentedScale = () => Math.min(Math.max(innerHeight / 500, 1.43), 2); // letters as large as in the panel, for the last row
 const MOST_PRESENTED = 4;
+const LEAST_PRESENTED = 0.65; // of that size; a graph that would be smaller is not shown whole
 const WIDE = 1.6; // beside a graph this wide, or one in rows, a panel would take the room of a presentation
 const [BESIDE, ABOVE, GAIN] = [0.69, 0.6, 1.25]; // what a panel leaves of the width, or of the height if it is beneath, which must gain so much
 const isPresented = () => document.body.classList.contains("present");
@@ -16,7 +17,10 @@ function fittedScale(whole = false) {
   const fit = Math.min(viewport.clientWidth / width, viewport.clientHeight / height);
   if (whole) return fit;
   const isOfLayers = document.body.dataset.view === "layer" && viewport.clientWidth >= LEAST_SCALE * width; // read from matrices
-  if (isPresented() && !isPhone()) return Math.min(Math.max(fit, isOfLayers ? LEAST_SCALE : presentedScale()), MOST_PRESENTED);
+  if (isPresented() && !isPhone()) {
+    const least = isOfLayers ? LEAST_SCALE : presentedScale();
+    return fit >= LEAST_PRESENTED * least ? Math.min(fit, MOST_PRESENTED) : Math.min(least, MOST_PRESENTED);
+  }
   if (isPhone()) return Math.min(Math.max(fit, 1), MOST_SCALE);
   if (fit >= LEAST_SCALE) return Math.min(fit, MOST_SCALE);
   const across = viewport.clientWidth / width; // a chain in rows is read down

@@ -30,11 +30,30 @@ function listed(words) {
 function remarks(sweep, step, notation) {
   const alarm = ["alarm", sweep.alarm && steps[sweep.alarm.at] === step && alarmText(sweep)];
   const found = {
-    seed: () => recorded.announced[notation].map((text) => ["fan-out", text]),
+    seed: () => (state.view === "layer" ? fanOutsOfLayers(notation) : recorded.announced[notation]).map((text) => ["fan-out", text]),
     forward: () => [["held", heldNote(step)], alarm],
-    backward: () => [["pattern", patternNote(sweep, step, notation)], ["sum", sumNote(sweep, step, notation)], ["nudge", nudgeNote(sweep, step)], alarm],
+    backward: () => [["pattern", patternNote(sweep, step, notation)], ["kink", kinkNote(sweep, step)], ["sum", sumNote(sweep, step, notation)], ["nudge", nudgeNote(sweep, step)], alarm],
   }[step.phase]();
   return found.filter(([, text]) => text);
+}
+
+// Announce the gradients that will be sums of what several layers and gates pass on; what units of one
+// layer do is one product of matrices.
+function fanOutsOfLayers(notation) {
+  const isLayer = stopsOf.layer.map((stop) => Boolean(layerOf(stop)));
+  const terms = nodes.map(() => new Map()); // by stop, how many
+  for (const [k, { phase, parent }] of steps.entries()) {
+    const at = ranks.layer[k];
+    if (phase === "backward") terms[parent].set(at, isLayer[at] ? 1 : (terms[parent].get(at) ?? 0) + 1);
+  }
+  const found = nodes.flatMap(({ name }, i) => {
+    const count = [...terms[i].values()].reduce((sum, x) => sum + x, 0);
+    const layersRead = [...terms[i].keys()].filter((at) => isLayer[at]).length;
+    const readers = [[layersRead, "layer"], [terms[i].size - layersRead, "gate"]].filter(([n]) => n).map((words) => counted(...words));
+    return count < 2 ? [] : [`${name} feeds ${readers.join(" and ")}; ${signal(i, TEXT, notation)} needs ${count} terms`];
+  });
+  const rest = found.length - MOST_NAMES;
+  return rest > 0 ? [...found.slice(0, MOST_NAMES), `and ${rest} more that fan out`] : found;
 }
 
 const notes = (...at) => remarks(...at).map(([, text]) => text);
@@ -87,6 +106,20 @@ function share(local, upstream) {
   return TEXT.product(TEXT.factor(local), upstream);
 }
 
+// Why a local derivative is a convention: its gate is at a kink or jump.
+function kinkNote(sweep, step) {
+  if (step.phase !== "backward") return "";
+  const gate = gateAt(sweep, step.node);
+  const { local } = sweep.factors(step);
+  if (!Number.isFinite(local) || !gate.isAtKink) return "";
+  const read = [...new Set(linked(nodes[step.node]).map((link) => link.node))];
+  const place = read.map((i) => `${nodes[i].name} ${equalTo(sweep.data[i])}`).join(", ");
+  return say("kink", { gate: gate.gate.shown, place, local: number(local) });
+}
+
+// The different remarks on kinks at a stop of many steps.
+const kinkNotes = (stop) => [...new Set(stop.map((k) => kinkNote(state.sweep, steps[k])).filter(Boolean))].slice(0, MOST_NAMES);
+
 // The sum so far of a gradient that several wires contribute to.
 function sumNote(sweep, { parent, arrived, expected }, notation) {
   if (expected < 2) return "";
@@ -106,6 +139,8 @@ function undefinedNote({ node, operands }) {
 // What a complete gradient of an input means: nudge x by +0.01: the gradient foretells that f changes by -0.04.
 function nudgeNote(sweep, { parent: leaf, arrived, expected }) {
   if (nodes[leaf].gate || arrived < expected) return "";
+  const kink = sweep.kinks[leaf];
+  if (kink !== undefined) return say("no nudge", { leaf: nodes[leaf].name, gate: gateAt(sweep, kink).gate.shown });
   const nudge = nudgeOf(sweep.data[leaf]);
   const change = nudge * sweep.total(leaf);
   if (!Number.isFinite(change) || !Number.isFinite(sweep.data[root])) return "";

@@ -3,19 +3,7 @@
 A step runs once for each turn of the loops around it, as soon as the cells that it reads have their
 final numbers: the interpreter finds this order by waiting, and needs none.
 
-**The rule of sums.** A cell that is added to holds 0 at first. The loops whose variables do not
-index the cell are the sum's loops; the outermost is summed over the sums of the next.
-
-- The sum of each of these loops starts at -0.0.
-- Up to 64 terms are added in order of the variable, or in the reverse order where the equations say
-  ``down``. In a longer sum, term k is added to class k mod 8, each class in order from -0.0, and
-  classes 1 … 7 are added to class 0 in this order.
-- Where the terms are products, each is added by one fused multiply-add, rounded once.
-- The total is then the number of the cell.
-
-Where turns meet in one cell although their variables index it (by a table, or as x[i+j]), or a
-loop over cells ends at a variable of the sum (as in a triangle), there are no partial sums: each
-term is added to what the cell holds, in the order of all loops around.
+Sums are added up by the rule in `scalargrad.compiler.nests.equations`.
 """
 
 from __future__ import annotations
@@ -29,10 +17,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-
-from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.nests.distances import adds_loop_by_loop
-from scalargrad.compiler.nests.equations import (
+from numpy.typing import NDArray
+from tests.compiler.nests import (
     ADD,
     CLASSES,
     SEQUENTIAL,
@@ -42,13 +28,16 @@ from scalargrad.compiler.nests.equations import (
     Body,
     Index,
     Loop,
+    Operation,
     Program,
     Step,
     Var,
+    adds_loop_by_loop,
 )
-from scalargrad.errors import TraceError
-from scalargrad.table.operation import Operation
 
+from scalargrad import TraceError
+
+Floats = NDArray[np.float64]
 #: A cell: its array and its place among the array's numbers.
 Address = tuple[Array, int]
 Apply = Callable[..., float]
@@ -79,10 +68,10 @@ def interpret(
     TraceError
         If steps wait for each other, or set a cell twice.
     """
-    return _Interpreter(program, given, apply).run()
+    return Interpreter(program, given, apply).run()
 
 
-class _Turn:
+class Turn:
     """A step at one turn of the loops around it, with how many cells it waits for."""
 
     __slots__ = ("key", "out", "reads", "step", "waits")
@@ -92,14 +81,16 @@ class _Turn:
         self.waits = 0
 
 
-class _Interpreter:
+class Interpreter:
+    """The iterations of a program's statements, each run once its operands have their values."""
+
     def __init__(self, program: Program, given: Mapping[Array, Any], apply: Apply) -> None:
         self.apply = apply
         self.numbers = {a: _numbers(a, given) for a in program.arrays}
-        self.turns = list(self._turns(program.body, {}, {}))
+        self.turns = list(self.iterations(program.body, {}, {}))
         self.missing: dict[Address, int] = defaultdict(int)  # turns that have yet to write a cell
-        self.waiting: dict[Address, list[_Turn]] = defaultdict(list)
-        self.terms: dict[Address, list[tuple[_Turn, Term]]] = defaultdict(list)
+        self.waiting: dict[Address, list[Turn]] = defaultdict(list)
+        self.terms: dict[Address, list[tuple[Turn, Term]]] = defaultdict(list)
 
     def run(self) -> dict[Array, Floats]:
         """Run each turn as soon as it waits for nothing."""
@@ -117,7 +108,7 @@ class _Interpreter:
             raise TraceError(f"{stuck.step} waits for cells that wait for it")
         return {a: np.array(x).reshape(a.shape) for a, x in self.numbers.items()}
 
-    def _begin(self) -> list[_Turn]:
+    def _begin(self) -> list[Turn]:
         """Note the cells that each turn waits for; return the turns that wait for none."""
         for turn in self.turns:
             self.missing[turn.out] += 1
@@ -130,7 +121,7 @@ class _Interpreter:
                     turn.waits += 1
         return [turn for turn in self.turns if not turn.waits]
 
-    def _write(self, turn: _Turn) -> bool:
+    def _write(self, turn: Turn) -> bool:
         """Run a step; return whether its cell then has its final number."""
         step, (array, at) = turn.step, turn.out
         operands = [x if isinstance(x, float) else self._number(x) for x in turn.reads]
@@ -149,42 +140,45 @@ class _Interpreter:
     def _number(self, cell: Address) -> float:
         return self.numbers[cell[0]][cell[1]]
 
-    def _final(self, how: str, found: list[tuple[_Turn, Term]]) -> float:
+    def _final(self, how: str, found: list[tuple[Turn, Term]]) -> float:
         if how == SET:
             return found[0][1][0]
         ordered = sorted([(turn.key, term) for turn, term in found], key=lambda x: x[0])
         held = 0.0
         for _, turns in itertools.groupby(ordered, key=lambda x: x[0][0]):
             here = [(key[1], term) for key, term in turns]
-            held = _added(held, here[0][1]) if here[0][0] == () else held + total(here)
+            held = added(held, here[0][1]) if here[0][0] == () else held + total(here)
         return held
 
-    def _turns(
+    def iterations(
         self, body: Body, at: dict[Var, int], around: dict[Var, tuple[int, int]]
-    ) -> Iterator[_Turn]:
+    ) -> Iterator[Turn]:
+        """Yield a statement at each iteration of its loops."""
         for item in body:
             if isinstance(item, Loop):
-                extent = self._index(item.var.extent, at)
+                extent = self.index(item.var.extent, at)
                 for k in range(extent):
                     inside = {**around, item.var: (extent - 1 - k if item.down else k, extent)}
-                    yield from self._turns(item.body, {**at, item.var: k}, inside)
+                    yield from self.iterations(item.body, {**at, item.var: k}, inside)
             else:
                 decide = item.out.variables if adds_loop_by_loop(item.out) else around.keys()
                 lanes = tuple(k for v, (k, _) in around.items() if v in decide)
                 sums = tuple(place for v, place in around.items() if v not in decide)
-                reads = [x if isinstance(x, float) else self._address(x, at) for x in item.args]
-                yield _Turn(item, self._address(item.out, at), reads, (lanes, sums))
+                reads = [x if isinstance(x, float) else self.address(x, at) for x in item.args]
+                yield Turn(item, self.address(item.out, at), reads, (lanes, sums))
 
-    def _index(self, index: Index, at: Mapping[Var, int]) -> int:
+    def index(self, index: Index, at: Mapping[Var, int]) -> int:
+        """Return the value of an index."""
         found = index.base
         for v, k in index.terms:
             found += k * at[v]
-        return found + (int(self._number(self._address(index.via, at))) if index.via else 0)
+        return found + (int(self._number(self.address(index.via, at))) if index.via else 0)
 
-    def _address(self, access: Access, at: Mapping[Var, int]) -> Address:
+    def address(self, access: Access, at: Mapping[Var, int]) -> Address:
+        """Return the element of an access."""
         place = 0
         for index, size in zip(access.indices, access.array.shape, strict=True):
-            k = self._index(index, at)
+            k = self.index(index, at)
             if not 0 <= k < size:
                 raise TraceError(f"{access} is at {k} of {size}: shorten the loop or the table")
             place = place * size + k
@@ -210,11 +204,12 @@ def total(terms: Sequence[tuple[tuple[tuple[int, int], ...], Term]]) -> float:
         if inner[0][0]:
             classes[c] += total(inner)
         else:
-            classes[c] = _added(classes[c], inner[0][1])
+            classes[c] = added(classes[c], inner[0][1])
     return functools.reduce(lambda x, y: x + y, classes)
 
 
-def _added(held: float, term: Term) -> float:
+def added(held: float, term: Term) -> float:
+    """Return a sum with one more term, a product rounded once with it."""
     return held + term[0] if len(term) == 1 else fma(term[0], term[1], held)
 
 
