@@ -19,7 +19,7 @@ from rich.cells import cell_len
 from scalargrad import ops
 from scalargrad.errors import ExpressionError, OperandError
 from scalargrad.other_names import OTHER_NAMES
-from scalargrad.system.short_repr import counted, shortened
+from scalargrad.system.short_repr import pluralize, shortened
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import Elementwise, ListReduction, Operation
 from scalargrad.value import Scalar, Value
@@ -341,7 +341,7 @@ class _Reader:
             if not isinstance(op, Elementwise):
                 reason += "; numbers that belong together are written (a, b)"
         except TypeError:
-            given = counted(len(operands), "argument")
+            given = pluralize(len(operands), "argument")
             reason = f"{op.name} was given {given}: write {op.name}{signature(op)}"
         raise self.error(word, reason)
 

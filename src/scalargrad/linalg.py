@@ -20,7 +20,7 @@ from typing import Any
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.grad_mode import recorder
 from scalargrad.ops import dot, log, maximum, sqrt, where
-from scalargrad.system.short_repr import counted, shown
+from scalargrad.system.short_repr import format_value, pluralize
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import flag
 from scalargrad.tree import flatten, is_array
@@ -49,10 +49,10 @@ def vector(x: Any, name: str, count: int | None = None) -> Vector:
         If it is none, or of another length.
     """
     if not _is_row(x):
-        raise OperandError(f"{name} is {shown(x)}: give a list or an array of numbers")
+        raise OperandError(f"{name} is {format_value(x)}: give a list or an array of numbers")
     found = [y if isinstance(y, Value) else as_float(y, f"{name}[{i}]") for i, y in enumerate(x)]
     if count is not None and len(found) != count:
-        raise OperandError(f"{name} has {counted(len(found), 'number')}: give {count}")
+        raise OperandError(f"{name} has {pluralize(len(found), 'number')}: give {count}")
     return found
 
 
@@ -65,11 +65,15 @@ def matrix(x: Any, name: str) -> Matrix:
         If it is none, or its rows are of different lengths.
     """
     if not (is_matrix(x) and len(x) and all(map(_is_row, x))):
-        raise OperandError(f"{name} is {shown(x)}: give a matrix, as a list of rows or an array")
+        raise OperandError(
+            f"{name} is {format_value(x)}: give a matrix, as a list of rows or an array"
+        )
     rows = [vector(row, f"{name}[{i}]") for i, row in enumerate(x)]
     lengths = [*map(len, rows)]
     if 0 in lengths or len({*lengths}) > 1:
-        raise OperandError(f"{name} has rows of {shown(lengths)} numbers: give rows of one length")
+        raise OperandError(
+            f"{name} has rows of {format_value(lengths)} numbers: give rows of one length"
+        )
     return rows
 
 
@@ -84,8 +88,8 @@ def square(x: Any, name: str) -> Matrix:
     rows = matrix(x, name)
     if len(rows) != len(rows[0]):
         raise OperandError(
-            f"{name} has {counted(len(rows), 'row')} of {counted(len(rows[0]), 'number')}: give a "
-            "square matrix"
+            f"{name} has {pluralize(len(rows), 'row')} of {pluralize(len(rows[0]), 'number')}: "
+            "give a square matrix"
         )
     return rows
 
@@ -116,7 +120,7 @@ def in_rows(x: Any, name: str, count: int) -> tuple[Matrix, bool]:
         return [[y] for y in vector(x, name, count)], True
     rows = matrix(x, name)
     if len(rows) != count:
-        raise OperandError(f"{name} has {counted(len(rows), 'row')}: give {count}")
+        raise OperandError(f"{name} has {pluralize(len(rows), 'row')}: give {count}")
     return rows, False
 
 
@@ -188,7 +192,7 @@ def matmul(a: Any, b: Any) -> Any:
     )
     if len(rows[0]) != len(columns[0]):
         raise OperandError(
-            f"a has {counted(len(rows[0]), 'column')} and b {counted(len(columns[0]), 'row')}: "
+            f"a has {pluralize(len(rows[0]), 'column')} and b {pluralize(len(columns[0]), 'row')}: "
             "give as many, or transpose one"
         )
     found: Any = [[product(row, column) for column in columns] for row in rows]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from scalargrad.autodiff import gradients
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.grad_mode import no_grad
-from scalargrad.system.packages import needed
-from scalargrad.system.short_repr import counted, shown
+from scalargrad.system.packages import optional_dependency
+from scalargrad.system.short_repr import format_value, pluralize
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.validation import function, listed, mapping, number, size, text, whole
 from scalargrad.value import Value
@@ -64,7 +64,7 @@ def axes_or_new(ax: Axes | None) -> Axes:
     if ax is None:
         return new_figure((5.5, 4.0)).subplots()
     if isinstance(ax, type) or not hasattr(ax, "get_xaxis_transform"):
-        raise OperandError(f"ax is {shown(ax)}; give Axes of Matplotlib, such as plt.gca()")
+        raise OperandError(f"ax is {format_value(ax)}; give Axes of Matplotlib, such as plt.gca()")
     return ax
 
 
@@ -100,7 +100,7 @@ def new_figure(size: tuple[float, float]) -> Figure:
     MissingPackageError
         If matplotlib is not installed.
     """
-    with needed("plots need"):
+    with optional_dependency("plots need"):
         import matplotlib.pyplot as plt
     return plt.figure(figsize=size, layout="constrained")
 
@@ -435,8 +435,8 @@ def confusion_matrix(
     )
     if len(truths) != len(predictions) or not len(truths):
         raise OperandError(
-            f"{counted(len(truths), 'truth')} and {counted(len(predictions), 'prediction')} given: "
-            "give one prediction for each truth, and at least one"
+            f"{pluralize(len(truths), 'truth')} and {pluralize(len(predictions), 'prediction')} "
+            "given: give one prediction for each truth, and at least one"
         )
     classes = _classes([*truths, *predictions], are_named=names is not None)
     rows, columns = ([classes.index(label) for label in x] for x in (truths, predictions))
@@ -445,7 +445,7 @@ def confusion_matrix(
         shown = [text(name, "the name of a class") for name in listed(names, "names", "text")]
     if needed > len(shown):
         remedy = f"give {needed}" if min(*rows, *columns) == 0 else "number the classes from 0"
-        given = f"there {'is' if len(shown) == 1 else 'are'} {counted(len(shown), 'name')}"
+        given = f"there {'is' if len(shown) == 1 else 'are'} {pluralize(len(shown), 'name')}"
         raise OperandError(f"class {needed - 1} occurs, but {given}: {remedy}")
     counts = np.zeros((len(shown), len(shown)), dtype=int)
     np.add.at(counts, (np.asarray(rows), np.asarray(columns)), 1)
@@ -474,8 +474,8 @@ def _classes(labels: Sequence[Any], *, are_named: bool) -> Sequence[int]:
     for label in labels:
         if not is_real(label) or label not in range(_MOST_CLASSES + 1):
             raise OperandError(
-                f"the label {shown(label)} is not a class: number the classes 0, 1, 2, …, or use "
-                "-1 and 1"
+                f"the label {format_value(label)} is not a class: number the classes 0, 1, 2, …, "
+                "or use -1 and 1"
             )
     return range(0 if are_named else min(1, int(min(labels))), int(max(labels)) + 1)
 
@@ -568,7 +568,7 @@ def first_layer_weights(
     sides = listed(shape, "shape", "two whole numbers")
     if len(sides) != 2 or not images:
         raise OperandError(
-            f"shape is {shown(shape)}, of {len(images)} images; give (height, width)"
+            f"shape is {format_value(shape)}, of {len(images)} images; give (height, width)"
         )
     height, width = (whole(side, "shape", 1) for side in sides)
     if any(image.size != height * width for image in images):
@@ -579,7 +579,7 @@ def first_layer_weights(
     columns = min(whole(columns, "columns", 1), max(1, len(images)))
     rows = -(-len(images) // columns)
     if figure is not None and not callable(getattr(figure, "subplots", None)):
-        raise OperandError(f"figure is {shown(figure)}; give a Figure of Matplotlib")
+        raise OperandError(f"figure is {format_value(figure)}; give a Figure of Matplotlib")
     drawn = figure or new_figure((1.1 * columns + 0.9, 1.2 * rows + 0.3))
     grid = drawn.subplots(rows, columns, squeeze=False)
     from matplotlib.colors import LinearSegmentedColormap
@@ -614,7 +614,9 @@ def profile_curve(profile: Any, rise: float = 1.92, ax: Axes | None = None) -> A
     matplotlib Axes
     """
     if not isinstance(profile, tuple) or len(profile) != 3:
-        raise OperandError(f"profile is {shown(profile)}; give what fit.profile(name) returns")
+        raise OperandError(
+            f"profile is {format_value(profile)}; give what fit.profile(name) returns"
+        )
     name, values, minima = profile
     values, minima = column(values, "values"), column(minima, "minima")
     rise = number(rise, "rise", 0.0)

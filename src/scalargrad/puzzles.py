@@ -30,7 +30,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.ops import exp, logsumexp, sigmoid, sin, tanh
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.validation import function, size
 from scalargrad.transforms.functional import grad
 from scalargrad.value import Parameter, Value
@@ -154,7 +154,7 @@ def _fault(puzzle: Puzzle, answer: Callable[..., Any], point: list[float]) -> st
         if ... in numbers:
             return "it has no answer yet where ... stands"
         if [isinstance(x, int | float) for x in numbers] != [True] * len(true):
-            return f"it gives {shown(found)}, not {len(true)} number{'s' * (len(true) > 1)}"
+            return f"it gives {format_value(found)}, not {len(true)} number{'s' * (len(true) > 1)}"
         pairs = zip(numbers, true, strict=True)
         if all(isclose(x, y, rel_tol=1e-5, abs_tol=1e-7) for x, y in pairs):
             return ""

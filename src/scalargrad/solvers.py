@@ -35,7 +35,7 @@ from scalargrad.ops import (
     sum,
     where,
 )
-from scalargrad.system.short_repr import counted, shown
+from scalargrad.system.short_repr import format_value, pluralize
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import function, positive, size
 from scalargrad.transforms.functional import jacobian
@@ -82,7 +82,7 @@ class Equations:
         self.initial = [x if isinstance(x, Value) else as_float(x, self.argument) for x in leaves]
         if not leaves:
             raise OperandError(
-                f"{self.argument} is {shown(x0)}, which holds no numbers: give one at least"
+                f"{self.argument} is {format_value(x0)}, which holds no numbers: give one at least"
             )
 
     def shaped(self, x: Numbers) -> Any:
@@ -101,8 +101,8 @@ class Equations:
         found, _ = flatten(returned, f"what f of {self.name} returns")
         if len(found) != len(x):
             raise OperandError(
-                f"{self.name}: f returned {counted(len(found), 'number')} for "
-                f"{counted(len(x), 'unknown')}: give {self.remedy}"
+                f"{self.name}: f returned {pluralize(len(found), 'number')} for "
+                f"{pluralize(len(x), 'unknown')}: give {self.remedy}"
             )
         return found
 
@@ -318,14 +318,14 @@ class _Unknowns(Equations):
         if not is_near:
             count, step = int(number(state["count"])), max(abs(number(y)) for y in state["step"])
             raise NumericalError(
-                f"{self.name} has not converged in {counted(count, 'step')}: at x = "
+                f"{self.name} has not converged in {pluralize(count, 'step')}: at x = "
                 f"{self._shown(x)} the next one is {step:.2g}. Begin nearer to the solution, scale "
                 "the equations, or give a larger maxiter or tol"
             )
         return x
 
     def _shown(self, x: Numbers) -> str:
-        return shown(self.shaped([float(f"{number(y):.6g}") for y in x]))
+        return format_value(self.shaped([float(f"{number(y):.6g}") for y in x]))
 
     def _attached(self, x: Numbers, slopes: Any) -> Numbers:
         """Return a root with its derivatives, by Newton's steps with constant slopes.
@@ -517,7 +517,7 @@ class _Slopes(Equations):
         self._args, self._is_array = args, is_array(y0)
         self.times = vector(t, "t")
         if not self.times:
-            raise OperandError(f"{name} needs one time at least: t is {shown(t)}")
+            raise OperandError(f"{name} needs one time at least: t is {format_value(t)}")
 
     def slope(self, y: Numbers, t: Any) -> Numbers:
         """Return dy/dt."""
@@ -559,7 +559,7 @@ class _Adapted:
                 state, has_arrived = self._try_step(state, target)
                 if state["count"] > self._most:
                     raise NumericalError(
-                        f"odeint has taken {counted(self._most, 'step')} up to t = "
+                        f"odeint has taken {pluralize(self._most, 'step')} up to t = "
                         f"{number(state['t']):g}: give a larger mxstep or rtol. Equations that are "
                         "stiff, with parts that decay much faster than others, need another method"
                     )

@@ -18,8 +18,8 @@ from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.unroll import unrolled
 from scalargrad.errors import NumericalError, OperandError, TraceError
 from scalargrad.ops import dot
-from scalargrad.system.packages import needed
-from scalargrad.system.short_repr import shown
+from scalargrad.system.packages import optional_dependency
+from scalargrad.system.short_repr import format_value
 from scalargrad.transforms.evaluation import place_of
 from scalargrad.transforms.functional import grad, positions_of
 from scalargrad.tree import Rebuild, flatten, is_array, object_array
@@ -134,7 +134,7 @@ class SparseJacobian:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the Jacobian at these arguments, a `scipy.sparse.csr_array`."""
-        with needed("sparse=True needs"):
+        with optional_dependency("sparse=True needs"):
             import scipy.sparse
         positions = [place_of(args, k, self._name) for k in self._positions]
         x = np.concatenate([_numbers(args[k], f"argument {k}") for k in positions])
@@ -236,5 +236,5 @@ class _Plan:
         found = [np.asarray(self._product(x, seed, others), float) for seed in self._seeds]
         entries = np.array(found)[self._colour, self._place] if found else np.empty(0)
         if not np.isfinite(entries).all():
-            raise NumericalError(f"a derivative is not finite: {shown(entries)}")
+            raise NumericalError(f"a derivative is not finite: {format_value(entries)}")
         return entries, *self._rows[::-1]

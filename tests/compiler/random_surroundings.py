@@ -506,8 +506,8 @@ def search() -> int:
         some = " ".join(map(str, seeds[:3]))
         print(f"{route:44} {count[route]:8} {refused[route]:7} {len(seeds):6}  {some}")
     print(
-        f"\n{total:,} programs of {CALLS} calls in {time.monotonic() - begun:.0f} s: {differ} differ, "
-        f"{sum(refused.values()) / max(total, 1):.1%} are refused at every call; "
+        f"\n{total:,} programs of {CALLS} calls in {time.monotonic() - begun:.0f} s: {differ} "
+        f"differ, {sum(refused.values()) / max(total, 1):.1%} are refused at every call; "
         f"{left} seeds draw no program that runs"
     )
     return differ > 0

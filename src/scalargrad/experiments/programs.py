@@ -28,7 +28,7 @@ from scalargrad.show.number_format import polynomial
 from scalargrad.show.steps import show, walk
 from scalargrad.show.training import watch
 from scalargrad.system.files import make_folder, require_writable, write_atomically
-from scalargrad.system.packages import needed
+from scalargrad.system.packages import optional_dependency
 from scalargrad.train import History, fit
 from scalargrad.value import Parameter, Value
 
@@ -152,7 +152,7 @@ def train(
         require_writable(path)
     if plan.watch is not None:
         require_page(plan.watch)
-    with needed("the picture and the saved model need"):
+    with optional_dependency("the picture and the saved model need"):
         import safetensors  # noqa: F401 - needed once training is over
         from matplotlib.figure import Figure
     page = None if plan.watch is None else watch(model, *examples, loss=loss, optimizer=optimizer)

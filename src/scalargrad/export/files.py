@@ -42,7 +42,7 @@ from scalargrad.errors import OperandError, StateError, TraceError
 from scalargrad.nn.sparse import Table
 from scalargrad.ops import eq, ne, sum
 from scalargrad.system.files import file_path, write_atomically
-from scalargrad.system.short_repr import shortened, shown
+from scalargrad.system.short_repr import format_value, shortened
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.tree import is_dataclass
 from scalargrad.version import __version__
@@ -333,11 +333,11 @@ def write(
     called = shortened(str(path))
     name, kind = target.stem, target.suffix
     if kind not in _SUFFIXES:
-        raise OperandError(f"{called} ends in {shown(kind)}: end it in .c, .o or .so")
+        raise OperandError(f"{called} ends in {format_value(kind)}: end it in .c, .o or .so")
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in _TAKEN:
         raise OperandError(
-            f"{called} would name a function {shown(name)}, which C does not allow: use a letter, "
-            "then letters, digits and _, and no keyword or function of C"
+            f"{called} would name a function {format_value(name)}, which C does not allow: use a "
+            "letter, then letters, digits and _, and no keyword or function of C"
         )
     program = exported(compiled, name, args, kwargs)
     if kind == ".c":

@@ -17,8 +17,8 @@ from scalargrad.errors import GraphError, StateError
 from scalargrad.graph import topological_order
 from scalargrad.names import names
 from scalargrad.ops import TABLE
-from scalargrad.system.packages import needed
-from scalargrad.system.short_repr import in_words, shown
+from scalargrad.system.packages import optional_dependency
+from scalargrad.system.short_repr import format_error, format_value
 from scalargrad.table.numbers import json_number
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.symbol import Symbol, evaluate
@@ -112,13 +112,13 @@ def from_json(text: str) -> Value:
     try:
         found = json.loads(instance(text, "text", str, "what to_json wrote (str)"))
         if found["graph"]["format"] != FORMAT:
-            raise StateError(f"the graph has the format {shown(found['graph']['format'])}")
+            raise StateError(f"the graph has the format {format_value(found['graph']['format'])}")
         nodes = [_read_node(node) for node in found["nodes"]]
         _connect(nodes, found)
         root = nodes[found["graph"]["root"]]
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise StateError(
-            f"the text holds no graph of scalargrad's, or is damaged: {in_words(error)}"
+            f"the text holds no graph of scalargrad's, or is damaged: {format_error(error)}"
         ) from error
     if not isinstance(root, Value):
         raise StateError("the text is damaged: the root of the graph is a constant")
@@ -182,7 +182,7 @@ def to_networkx(root: Value) -> nx.MultiDiGraph:
     >>> list(graph.edges(data="local_grad"))  # doctest: +SKIP
     [(0, 1, 3.0), (0, 1, 3.0)]
     """
-    with needed("to_networkx needs"):
+    with optional_dependency("to_networkx needs"):
         import networkx as nx
     found: nx.MultiDiGraph = nx.node_link_graph(_node_link(root, float), edges="edges")
     return found
@@ -263,7 +263,7 @@ def to_sympy(root: Value) -> sympy.Expr:
     >>> to_sympy(x**2 * exp(-x)).diff()  # doctest: +SKIP
     -x**2*exp(-x) + 2*x*exp(-x)
     """
-    with needed("to_sympy needs"):
+    with optional_dependency("to_sympy needs"):
         import sympy
     writer = _SympyWriter(sympy)
     order = topological_order(root)

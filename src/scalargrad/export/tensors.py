@@ -8,8 +8,8 @@ from typing import Any
 
 from scalargrad.compiler.jitted import jit
 from scalargrad.errors import OperandError
-from scalargrad.system.packages import needed
-from scalargrad.system.short_repr import shown
+from scalargrad.system.packages import optional_dependency
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.validation import function, size
 from scalargrad.transforms.functional import vjp
 
@@ -46,7 +46,7 @@ def torch_function(f: Function) -> Function:
         sides.grad  # tensor([3., 2.])
     """
     function(f, "f", "torch_function(lambda x: x * x)")
-    with needed("torch_function needs"):
+    with optional_dependency("torch_function needs"):
         import torch  # noqa: F401
     called = _of_tensors(_of_parts(f))
     return lambda *tensors: called(*tensors)[0]
@@ -132,9 +132,11 @@ def jax_function(f: Function, shape: Sequence[int] = ()) -> Function:
     """
     function(f, "f", "jax_function(lambda x: x * x)")
     if not isinstance(shape, list | tuple):
-        raise OperandError(f"shape is {shown(shape)}: give one length for each axis, as in (3,)")
+        raise OperandError(
+            f"shape is {format_value(shape)}: give one length for each axis, as in (3,)"
+        )
     lengths = tuple([size(x, "shape") for x in shape])
-    with needed("jax_function needs"):
+    with optional_dependency("jax_function needs"):
         import jax  # noqa: F401
     called = _of_arrays(_of_parts(f), lambda _: [lengths])
     return lambda *args: called(*args)[0]

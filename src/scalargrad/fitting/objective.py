@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from scalargrad.errors import DomainError, NumericalError
 from scalargrad.fitting.parameters import Parameters
 from scalargrad.graph import describe, first_nonfinite
-from scalargrad.system.packages import needed
+from scalargrad.system.packages import optional_dependency
 from scalargrad.system.process import deferred_interrupt
 from scalargrad.table.validation import flag, function, whole
 from scalargrad.tree import flatten
@@ -258,6 +258,6 @@ def scipy_optimize(by: str) -> Any:
     MissingPackageError
         If SciPy is not installed.
     """
-    with needed(f"{by} needs"):
+    with optional_dependency(f"{by} needs"):
         import scipy.optimize
     return scipy.optimize

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.ops import exp, log, sigmoid, softmax
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import is_word, number
 from scalargrad.tree import children, flatten, leaf_names, within
@@ -197,7 +197,7 @@ class Parameters:
         self.names = leaf_names(x0, "")
         self.first = [number(x, name) for x, name in zip(leaves, self.names, strict=True)]
         if not self.first:
-            raise OperandError(f"x0 is {shown(x0)}: give at least one number")
+            raise OperandError(f"x0 is {format_value(x0)}: give at least one number")
         self._blocks: list[_Block] = []
         self.start: list[float] = []
         self.free_names: list[str] = []
@@ -263,7 +263,7 @@ class Parameters:
         """
         if not is_word(name, self.names):
             some = ", ".join(self.names[:8]) + ", …" * (len(self.names) > 8)
-            raise OperandError(f"name is {shown(name)}; the parameters are {some}")
+            raise OperandError(f"name is {format_value(name)}; the parameters are {some}")
         of, place = self.names.index(name), 0
         for block in self._blocks:
             if of < block.size:
@@ -313,12 +313,14 @@ def _broadcast(
         return [(given, leaf_names(tree, where))]
     parts = children(tree)
     if parts is None or not isinstance(given, dict | list | tuple):
-        raise OperandError(f"{what[0]} of {where or 'x0'}: {shown(given)}; give {what[1]}")
+        raise OperandError(f"{what[0]} of {where or 'x0'}: {format_value(given)}; give {what[1]}")
     of = given if isinstance(given, dict) else dict(enumerate(given))
     keys = {key for key, _ in parts}
     for key in of:
         if key not in keys:
-            raise OperandError(f"{what[0]} has {shown(key)}, but {where or 'x0'} has no such part")
+            raise OperandError(
+                f"{what[0]} has {format_value(key)}, but {where or 'x0'} has no such part"
+            )
     if not isinstance(given, dict) and len(of) < len(keys):
         raise OperandError(f"{what[0]} has {len(of)} parts, {where or 'x0'} {len(keys)}")
     found = []

@@ -29,7 +29,7 @@ from scalargrad.ops import (
     take,
     where,
 )
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.validation import choice, flag, is_word, listed, number, scalar, whole
 from scalargrad.tree import flatten, flatten_like
@@ -223,7 +223,7 @@ def class_index(target: Any, classes: int, name: str) -> Any:
         return target / (ge(target, 0.0) * lt(target, classes) * eq(floor(target), target))
     if not is_class(target) or not eq(floor(target), target):
         given = target.data if isinstance(target, Value) else target
-        raise OperandError(f"{name}: a target is {shown(given)}; classes are whole numbers")
+        raise OperandError(f"{name}: a target is {format_value(given)}; classes are whole numbers")
     if not ge(target, 0.0) * lt(target, classes):
         given = target.data if isinstance(target, Value) else target
         raise DomainError(
@@ -264,7 +264,7 @@ def is_batch(input: Any) -> bool:
     except (TypeError, IndexError, KeyError):
         first = None
     if first is None:
-        raise OperandError(f"scores are given as a list, not as {shown(input)}")
+        raise OperandError(f"scores are given as a list, not as {format_value(input)}")
     return has_entries(first)
 
 
@@ -651,7 +651,7 @@ def kl_div(
     """
     of_examples = is_word(reduction, {"batchmean"})
     if of_examples and not has_entries(input):
-        raise OperandError(f"kl_div: batchmean takes a list of examples, not {shown(input)}")
+        raise OperandError(f"kl_div: batchmean takes a list of examples, not {format_value(input)}")
     has_logarithms = flag(log_target, "log_target")
     loss = (lambda x, t: exp(t) * (t - x)) if has_logarithms else _from_probabilities
     way: Any = "sum" if of_examples else reduction
@@ -765,7 +765,7 @@ def multi_margin_loss(
     2.5
     """
     if not is_real(p) or p not in (1, 2):
-        raise DomainError(f"multi_margin_loss: p is {shown(p)}; use 1 or 2")
+        raise DomainError(f"multi_margin_loss: p is {format_value(p)}; use 1 or 2")
     margin = scalar(margin, "multi_margin_loss: margin")
     weight = _weights(weight, "multi_margin_loss")
 
@@ -1008,8 +1008,8 @@ def _is_positive(t: Any, name: str) -> bool:
     found = _number(t, f"{name}: a target")
     if found not in _OF_TWO:
         raise DomainError(
-            f"{name}: a target is {shown(t)}; beside a single score, give 1 for class 1, and 0 or "
-            "-1 for the other"
+            f"{name}: a target is {format_value(t)}; beside a single score, give 1 for class 1, "
+            "and 0 or -1 for the other"
         )
     return found == 1.0
 
@@ -1035,7 +1035,9 @@ def _verdicts(input: Any, target: Any, threshold: float, name: str) -> Iterator[
         elif is_real(t):
             yield class_index(t, len(numbers), name), argmax(numbers)
         else:
-            raise OperandError(f"{name}: a target is {shown(t)}; give the number of the class")
+            raise OperandError(
+                f"{name}: a target is {format_value(t)}; give the number of the class"
+            )
 
 
 def _recorded_errors(input: Any, target: Any, threshold: float, name: str) -> Iterator[Any]:

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any, NamedTuple, Protocol
 
 from scalargrad.errors import ScalargradError
-from scalargrad.system.short_repr import counted
+from scalargrad.system.short_repr import pluralize
 
 #: The most characters of a module that are shown, as the repr of a layer lists all its neurons.
 _WIDEST = 60
@@ -94,5 +94,5 @@ def _row(part: SummaryLine) -> str:
 
 
 def _caption(module: HasParts) -> str:
-    text = f"{type(module).__name__}: {counted(len(module.parameters()), 'parameter')}"
+    text = f"{type(module).__name__}: {pluralize(len(module.parameters()), 'parameter')}"
     return f'<div style="font-size:90%;opacity:0.75">{text}</div>'

@@ -22,7 +22,7 @@ from scalargrad.nn.state import (
     require_kept,
     state_of,
 )
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.validation import flag, mapping
 from scalargrad.tree import flatten_like, is_object_array, replaced
 from scalargrad.value import Parameter, Value
@@ -373,7 +373,7 @@ def functional_call(
     {'weight': [[3.0, 4.0]], 'bias': [1.0]}
     """
     if not isinstance(module, Module):
-        raise OperandError(f"module is {shown(module)}; give a Module")
+        raise OperandError(f"module is {format_value(module)}; give a Module")
     given = mapping(parameters, "parameters", "numbers by name")
     named = mapping({} if kwargs is None else kwargs, "kwargs", "arguments by name")
     with _exchanging, exchanged(module, _by_parameter(module, given)):
@@ -426,7 +426,7 @@ def exchanged(module: Module, numbers: Mapping[Value, Any]) -> Iterator[None]:
                         held[name] = here
             if left:
                 raise StateError(
-                    f"{shown(next(iter(left)))} stands in a deque or a namespace of "
+                    f"{format_value(next(iter(left)))} stands in a deque or a namespace of "
                     f"{type(module).__name__}, where it cannot be exchanged: put it in a list"
                 )
             yield

@@ -12,7 +12,7 @@ from scalargrad.nn.inputs import are_rows, of_length
 from scalargrad.nn.module import Module
 from scalargrad.ops import TABLE, dot
 from scalargrad.ops.activations import ELUOperation, LeakyReLUOperation
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.operation import Unary
 from scalargrad.table.validation import is_word, listed, size
 from scalargrad.value import Parameter, Scalar, Value
@@ -34,8 +34,8 @@ def _activation(chosen: str | Activation) -> Activation:
     if not isinstance(op, _ONE_OPERAND):
         known = [x for x, op in TABLE.items() if isinstance(op, _ONE_OPERAND) and x[0] != "_"]
         raise OperandError(
-            f"activation {shown(chosen)} is neither a function nor an operation of one operand: "
-            f"{', '.join(sorted(known))}"
+            f"activation {format_value(chosen)} is neither a function nor an operation of one "
+            f"operand: {', '.join(sorted(known))}"
         )
     return op
 

@@ -13,7 +13,7 @@ from scalargrad.errors import StateError
 from scalargrad.nn.module import Module
 from scalargrad.nn.state import IncompatibleKeys, flat, number_shape, shape_text
 from scalargrad.system.files import file_path, write_atomically
-from scalargrad.system.packages import needed
+from scalargrad.system.packages import optional_dependency
 from scalargrad.table.validation import flag, instance, mapping, text
 
 __all__ = ["load_file", "load_metadata", "load_model", "save_file", "save_model"]
@@ -61,7 +61,7 @@ def save_file(
     ...     load_file(path)
     {'w': [1.0, 0.1]}
     """
-    with needed("saving and loading weights needs"):
+    with optional_dependency("saving and loading weights needs"):
         from safetensors.numpy import save
     file_path(path)
     named = mapping(tensors, "tensors", "numbers by name").items()
@@ -222,7 +222,7 @@ def _same_shapes(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 @contextmanager
 def _opened(path: AnyPath) -> Iterator[Any]:
     """Open a safetensors file; the package checks its header before anything is read."""
-    with needed("saving and loading weights needs"):
+    with optional_dependency("saving and loading weights needs"):
         from safetensors import SafetensorError, safe_open
     if Path(file_path(path)).is_dir():
         raise StateError(f"{path} is a folder: give the file that save_model wrote")

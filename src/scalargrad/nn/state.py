@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.errors import OperandError, StateError
 from scalargrad.nn.sparse import Table
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.value import Parameter, Value
 
@@ -71,8 +71,9 @@ def require_kept(kind: str, parameters: Iterable[Any], tensors: Iterable[tuple[s
     for parameter in parameters:
         if id(parameter) not in kept:
             raise StateError(
-                f"{kind}.parameters() has {shown(parameter)}, which its state would leave out: a "
-                "state holds the Parameters in attributes. Write Parameter(0.5), not Value(0.5), "
+                f"{kind}.parameters() has {format_value(parameter)}, which its state would leave "
+                "out: a state holds the Parameters in attributes. Write Parameter(0.5), not "
+                "Value(0.5), "
                 "and assign it to an attribute, or to a list or dict in one"
             )
 

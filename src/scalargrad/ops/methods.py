@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scalargrad.errors import OperandError
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.eager import compile_comparison
 from scalargrad.table.numbers import defers
 from scalargrad.table.operation import Elementwise, Operation
@@ -82,7 +82,7 @@ def logical(op: Elementwise) -> _BinaryMethod:
         for x in (self, other):
             if not is_truth(x):
                 raise OperandError(
-                    f"an operand of &, | or ^ is {shown(x)}: they join comparisons, as in "
+                    f"an operand of &, | or ^ is {format_value(x)}: they join comparisons, as in "
                     "(a > 0) & (b > 0); for numbers write scalargrad.logical_and(a, b)"
                 )
         return self._apply(op, (self, other))

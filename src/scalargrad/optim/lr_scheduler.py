@@ -17,12 +17,11 @@ from typing import Any, ClassVar
 from scalargrad.errors import GraphError, NumericalError, OperandError, StateError
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.optim.state import Group
-from scalargrad.system.short_repr import counted as in_words
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value, pluralize
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import (
     choice,
-    counted,
+    count_from_state,
     flag,
     fraction,
     function,
@@ -96,7 +95,7 @@ class LRScheduler:
     """
 
     #: The entries of `state_dict`, and the check of each when it is loaded.
-    kept: ClassVar[dict[str, Callable[[Any, str], Any]]] = {"last_epoch": counted}
+    kept: ClassVar[dict[str, Callable[[Any, str], Any]]] = {"last_epoch": count_from_state}
     #: The lowest rate, an option of some schedules.
     eta_min = 0.0
 
@@ -110,7 +109,8 @@ class LRScheduler:
         """Check the options, before anything is changed."""
         if not isinstance(self.optimizer, Optimizer):
             raise OperandError(
-                f"a schedule is over an optimizer of scalargrad.optim, not {shown(self.optimizer)}"
+                "a schedule is over an optimizer of scalargrad.optim, not "
+                f"{format_value(self.optimizer)}"
             )
         for name in [option.name for option in fields(self) if option.name in _OPTIONS]:
             setattr(self, name, _OPTIONS[name](getattr(self, name), name))
@@ -724,7 +724,9 @@ def _parts(schedulers: Any, optimizer: Any) -> list[LRScheduler]:
         raise OperandError("schedulers is empty: give one schedule or more")
     for part in parts:
         if not isinstance(part, LRScheduler) or isinstance(part, ReduceLROnPlateau):
-            raise OperandError(f"{shown(part)} cannot be combined with others; give schedules")
+            raise OperandError(
+                f"{format_value(part)} cannot be combined with others; give schedules"
+            )
         if part.optimizer is not optimizer:
             raise OperandError("every schedule must be over the same optimizer")
     return parts
@@ -771,8 +773,8 @@ class SequentialLR(LRScheduler):
         super()._check()
         parts = self.schedulers = _parts(self.schedulers, self.optimizer)
         if len(self.milestones) != len(parts) - 1 or self.milestones != sorted(self.milestones):
-            needed = in_words(len(parts) - 1, "increasing milestone")
-            given = f"{in_words(len(parts), 'schedule')} and milestones {self.milestones}"
+            needed = pluralize(len(parts) - 1, "increasing milestone")
+            given = f"{pluralize(len(parts), 'schedule')} and milestones {self.milestones}"
             raise OperandError(f"SequentialLR: {given}; give {needed}")
 
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
@@ -882,8 +884,8 @@ class ReduceLROnPlateau(LRScheduler):
     kept: ClassVar = {
         **LRScheduler.kept,
         "best": partial(number, finite=False),
-        "num_bad_epochs": counted,
-        "cooldown_counter": counted,
+        "num_bad_epochs": count_from_state,
+        "cooldown_counter": count_from_state,
     }
 
     mode: str = "min"

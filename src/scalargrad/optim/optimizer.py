@@ -17,7 +17,7 @@ from scalargrad.grad_mode import refuse_if_recorded
 from scalargrad.nn.sparse import Touched
 from scalargrad.optim import rules
 from scalargrad.optim.state import Group, checked, kept_names, read
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import as_float, float_of
 from scalargrad.table.validation import function, listed, mapping
 from scalargrad.value import Value
@@ -413,14 +413,14 @@ def _set_rows(column: array[float], rows: Any, numbers: Any) -> None:
 def _params_of(group: Any) -> list[Value]:
     """Return the parameters of a group, which are leaves; one alone is a list of one."""
     if not isinstance(group, Mapping) or "params" not in group:
-        raise OperandError(f"a group is {shown(group)}; give a dict with its params")
+        raise OperandError(f"a group is {format_value(group)}; give a dict with its params")
     given = group["params"]
     found = [given] if isinstance(given, Value) else listed(given, "params", "Parameters")
     for x in found:
         if not isinstance(x, Value):
             remedy = ": give those inside one by one, as module.parameters() does"
             inside = remedy if isinstance(x, list | tuple) else ""
-            raise OperandError(f"an optimiser trains Parameters, not {shown(x)}{inside}")
+            raise OperandError(f"an optimiser trains Parameters, not {format_value(x)}{inside}")
         if x.parents:
             raise OperandError(f"{x!r} was computed by {x.op}: only leaves can be trained")
     return found

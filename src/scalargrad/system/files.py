@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 
 #: The prefix of the names of unfinished files.
 _PREFIX = ".scalargrad-"
@@ -35,7 +35,9 @@ def file_path(path: Any, name: str = "path") -> str:
         with suppress(UnicodeEncodeError):
             if isinstance(found, str) and os.fsencode(found) and "\0" not in found:
                 return found
-    raise OperandError(f"{name} is {shown(path)}, of type {type(path).__name__}; give a path (str)")
+    raise OperandError(
+        f"{name} is {format_value(path)}, of type {type(path).__name__}; give a path (str)"
+    )
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: bool = True) -> Path:

@@ -12,7 +12,7 @@ _DISTRIBUTIONS = {"PIL": "pillow", "fpdf": "fpdf2", "sklearn": "scikit-learn"}
 
 
 @contextmanager
-def needed(by: str) -> Iterator[None]:
+def optional_dependency(by: str) -> Iterator[None]:
     """Turn a failed import in the block into an error that says what to install.
 
     Parameters
@@ -27,7 +27,7 @@ def needed(by: str) -> Iterator[None]:
 
     Examples
     --------
-    >>> with needed("this needs"):
+    >>> with optional_dependency("this needs"):
     ...     import no_such
     Traceback (most recent call last):
         ...

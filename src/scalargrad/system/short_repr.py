@@ -10,16 +10,16 @@ _describing: ContextVar[bool] = ContextVar("describing", default=False)
 
 
 def is_describing() -> bool:
-    """Return whether `shown` asks an object for its text: for a message, not for the user."""
+    """Return True while `format_value` formats an object for a message."""
     return _describing.get()
 
 
-def shown(x: Any) -> str:
+def format_value(x: Any) -> str:
     """Return an argument as a message shows it: one line of at most 60 characters.
 
     Examples
     --------
-    >>> shown(list(range(100)))
+    >>> format_value(list(range(100)))
     '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 1…'
     """
     token = _describing.set(True)
@@ -31,18 +31,18 @@ def shown(x: Any) -> str:
         _describing.reset(token)
 
 
-def in_words(error: BaseException) -> str:
+def format_error(error: BaseException) -> str:
     """Return an exception in one line."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def counted(count: int, word: str) -> str:
+def pluralize(count: int, word: str) -> str:
     """Return a count with its noun, which gets an s unless there is one.
 
     Examples
     --------
-    >>> counted(1, "name"), counted(2000, "name")
+    >>> pluralize(1, "name"), pluralize(2000, "name")
     ('1 name', '2,000 names')
     """
     return f"{count:,} {word}{'s' * (count != 1)}"

@@ -18,7 +18,7 @@ from scalargrad.errors import StateError
 from scalargrad.losses import Loss
 from scalargrad.optim.lr_scheduler import LRScheduler
 from scalargrad.system.files import write_atomically
-from scalargrad.system.short_repr import in_words, shown
+from scalargrad.system.short_repr import format_error, format_value
 from scalargrad.train.examples import Examples
 from scalargrad.train.history import History, spread
 from scalargrad.transforms.draws import rewind, state_of
@@ -52,8 +52,8 @@ class RunState:
         if strange := run.strangers(run.model):
             raise StateError(
                 f"no checkpoint would hold {len(strange)} of the {len(run.trained)} parameters "
-                f"that the optimizer moves, such as {shown(strange[0])}: they are not the model's. "
-                "Assign them to attributes of the model, as Parameters"
+                f"that the optimizer moves, such as {format_value(strange[0])}: they are not the "
+                "model's. Assign them to attributes of the model, as Parameters"
             )
         encoded(self._parts(), "state")
 
@@ -92,7 +92,7 @@ class RunState:
         except Exception as error:
             self._restore(before)
             raise StateError(
-                f"{self.path} holds no state of this run ({in_words(error)}), and nothing was "
+                f"{self.path} holds no state of this run ({format_error(error)}), and nothing was "
                 "changed: start again without resume"
             ) from error
 
@@ -214,14 +214,14 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"), object_hook=_decoded)
         if content["format"] != _FORMAT:
-            raise ValueError(f"its format is {shown(content['format'])}")
+            raise ValueError(f"its format is {format_value(content['format'])}")
         state = content["state"]
         if not isinstance(state, dict):
             raise ValueError(f"its state is a {type(state).__name__}")
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise StateError(
-            f"{path} is not a checkpoint, or is damaged ({in_words(error)}): start again without "
-            "resume, or name another file"
+            f"{path} is not a checkpoint, or is damaged ({format_error(error)}): start again "
+            "without resume, or name another file"
         ) from error
     return state
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from scalargrad.errors import OperandError
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import is_real, widened
 from scalargrad.table.validation import listed, number
 from scalargrad.value import Value
@@ -52,7 +52,9 @@ def _listed(rows: Any, what: str) -> list[Any]:
         found = rows.tolist()
         return found if isinstance(found, list) else [found]
     if isinstance(rows, str | bytes | dict | set | frozenset):
-        raise OperandError(f"{what} is {shown(rows)}; give a list with one entry for each example")
+        raise OperandError(
+            f"{what} is {format_value(rows)}; give a list with one entry for each example"
+        )
     found = [x.tolist() if _is_tensor(x) else x for x in listed(rows, what, "examples")]
     return [_copied(widened(x, "iuf")) for x in found]
 
@@ -84,7 +86,7 @@ def split(given: Examples, fraction: Any, data: Any, seed: int) -> tuple[Example
         if fraction:
             raise OperandError("validation_split and validation_data exclude each other: give one")
         if not isinstance(data, tuple | list) or len(data) != 2:
-            raise OperandError(f"validation_data is {shown(data)}; give (inputs, targets)")
+            raise OperandError(f"validation_data is {format_value(data)}; give (inputs, targets)")
         return given, examples(data[0], data[1], "the validation data")
     if not fraction:
         return given, None

@@ -21,9 +21,9 @@ from scalargrad.graph import topological_order
 from scalargrad.nn import Module
 from scalargrad.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from scalargrad.system.files import require_writable
-from scalargrad.system.packages import needed
+from scalargrad.system.packages import optional_dependency
 from scalargrad.system.process import Interrupt, collector_paused, deferred_interrupt
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.system.terminals import ProgressBar
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import flag, function, instance, listed, number, size, whole
@@ -287,7 +287,7 @@ def fit(
             model.state_dict()  # raises where the best weights could not be kept
         has_numpy = importlib.util.find_spec("numpy") is not None
         if not is_anomaly_enabled() and (has_numpy if run.jit is None else run.jit):
-            with needed("jit=True needs"):
+            with optional_dependency("jit=True needs"):
                 from scalargrad.train.compiled import CompiledSteps
             run.steps = CompiledSteps(run, epochs, operands)
         saved = None if checkpoint is None else RunState(run, checkpoint)
@@ -427,7 +427,7 @@ class Trainer:
             loss = loss + _number(penalty, regularizer, "one Value")
         if not isinstance(loss, Value):
             raise OperandError(
-                f"the loss is {shown(loss)} whatever the parameters: compute it from the "
+                f"the loss is {format_value(loss)} whatever the parameters: compute it from the "
                 "predictions, not from their .data"
             )
         return loss
@@ -558,7 +558,9 @@ def _number(found: Any, function: Any, wanted: str) -> Any:
     """Return the result of a user's function, which must be a number."""
     if isinstance(found, Value) or is_real(found):
         return found
-    raise OperandError(f"{name_of(function)} returned {shown(found)}; it must return {wanted}")
+    raise OperandError(
+        f"{name_of(function)} returned {format_value(found)}; it must return {wanted}"
+    )
 
 
 def name_of(function: Any) -> str:
@@ -593,7 +595,7 @@ def _require_parts(model: Any, loss: Any, optimizer: Any, regularizer: Any, sche
 
 def _require(part: Any, protocol: Any, name: str, example: str) -> None:
     if not isinstance(part, protocol) or isinstance(part, type):
-        raise OperandError(f"{name} is {shown(part)}; give an object such as {example}")
+        raise OperandError(f"{name} is {format_value(part)}; give an object such as {example}")
 
 
 def _callables(given: Any, name: str, *arguments: str) -> list[Any]:
@@ -657,7 +659,7 @@ def _try_out(run: Trainer, data: Examples, what: str) -> int:
     for i in (0, *others[:1]):
         x = data.inputs[i]
         asking = partial(_prediction, run.model, x)
-        found[i] = _attempt(asking, "the model", f"X of {what} at {i}, {shown(x)}")
+        found[i] = _attempt(asking, "the model", f"X of {what} at {i}, {format_value(x)}")
     if found[0] is None:
         return 0
     indices = [i for i in sorted(found) if found[i] is not None] if others else range(len(sizes))
@@ -723,8 +725,8 @@ def _require_finite(data: Examples, what: str) -> None:
         for i, x in enumerate(column):
             for odd in [n for n in numbers_in(x) if not abs(n) < math.inf]:
                 raise OperandError(
-                    f"{name} of {what} has {shown(odd)} at {i}: leave such examples out, or fill "
-                    "them in"
+                    f"{name} of {what} has {format_value(odd)} at {i}: leave such examples out, or "
+                    "fill them in"
                 )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.system.files import write_table
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import is_word, listed, text, whole
 
@@ -78,7 +78,8 @@ class History:
     def __getitem__(self, column: str) -> list[float]:
         if self.rows and not is_word(column, self.columns):
             raise OperandError(
-                f"the history has no column {shown(column)}: it has {', '.join(self.columns)}"
+                f"the history has no column {format_value(column)}: it has "
+                f"{', '.join(self.columns)}"
             )
         return [row[column] for row in self.rows]
 
@@ -161,7 +162,9 @@ def attach(history: History, error: Exception) -> None:
 
 def _row(given: Any) -> Row:
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise OperandError(f"a row of a history is {shown(given)}; give a dict of numbers by name")
+        raise OperandError(
+            f"a row of a history is {format_value(given)}; give a dict of numbers by name"
+        )
     for name, x in given.items():
         as_float(x, f"{name} in a history")
     return {name: x if type(x) is int else float(x) for name, x in given.items()}
