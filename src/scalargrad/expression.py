@@ -19,7 +19,7 @@ from rich.cells import cell_len
 from scalargrad import ops
 from scalargrad.errors import ExpressionError, OperandError
 from scalargrad.other_names import OTHER_NAMES
-from scalargrad.system.short_repr import pluralize, shortened
+from scalargrad.system.short_repr import pluralize, shorten
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import Elementwise, ListReduction, Operation
 from scalargrad.value import Scalar, Value
@@ -253,7 +253,7 @@ class _Reader:
         assigns = target.text[0].isidentifier() and self.words[self.at + 1].text == "="
         if assigns:
             if reason := self.conflict(target.text):
-                raise self.error(target, f"{shortened(target.text)} cannot be assigned: {reason}")
+                raise self.error(target, f"{shorten(target.text)} cannot be assigned: {reason}")
             self.at += 2
         start = self.word
         found = self.expression()
@@ -320,7 +320,7 @@ class _Reader:
         try:
             number = float(word.text)
         except ValueError:
-            problem = f"{shortened(word.text)} is not a decimal number; {_PRODUCT}"
+            problem = f"{shorten(word.text)} is not a decimal number; {_PRODUCT}"
             raise self.error(word, problem) from None
         self.finite(word, number)
         return number
@@ -357,11 +357,11 @@ class _Reader:
         if name in ops.TABLE:
             raise self.error(word, f"{name} is an operation: call it, {name}(…)")
         near = _nearest(name, [*self.names, *_public()])
-        remedy = near or f"Give it a value, as in {shortened(name)}=2. "
+        remedy = near or f"Give it a value, as in {shorten(name)}=2. "
         for k in range(1, len(name)):
             if name[:k] in self.names and name[k:] in self.names:
                 remedy += f"A product is written with *: {name[:k]}*{name[k:]}. "
-        problem = f"{shortened(name)} is not known here. {remedy}Known: {_listed(self.names)}"
+        problem = f"{shorten(name)} is not known here. {remedy}Known: {_listed(self.names)}"
         raise self.error(word, problem)
 
     def call(self, word: _Word) -> Any:
@@ -372,7 +372,7 @@ class _Reader:
         if name not in ops.TABLE:
             advice = _INSTEAD.get(name) or _nearest(name, _public())
             advice = advice or f"The operations: {_listed(_public())}"
-            problem = f"no operation is named {shortened(name)}. {advice.rstrip()}"
+            problem = f"no operation is named {shorten(name)}. {advice.rstrip()}"
             raise self.error(word, problem)
         op: Any = ops.TABLE[name]
         items, _ = self.items(")")
@@ -396,7 +396,7 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(map(shortened, sorted(names)))
+    return ", ".join(map(shorten, sorted(names)))
 
 
 def parse(text: str, /, **values: Scalar | Sequence[Scalar] | npt.NDArray[Any]) -> Value:

@@ -42,7 +42,7 @@ from scalargrad.errors import OperandError, StateError, TraceError
 from scalargrad.nn.sparse import Table
 from scalargrad.ops import eq, ne, sum
 from scalargrad.system.files import file_path, write_atomically
-from scalargrad.system.short_repr import format_value, shortened
+from scalargrad.system.short_repr import format_value, shorten
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.tree import is_dataclass
 from scalargrad.version import __version__
@@ -330,7 +330,7 @@ def write(
 ) -> list[Path]:
     """Write the program of a compiled function for such arguments; see `Jitted.export`."""
     target = Path(file_path(path))
-    called = shortened(str(path))
+    called = shorten(str(path))
     name, kind = target.stem, target.suffix
     if kind not in _SUFFIXES:
         raise OperandError(f"{called} ends in {format_value(kind)}: end it in .c, .o or .so")
