@@ -33,11 +33,7 @@ def file_path(path: Any, name: str = "path") -> str:
     if isinstance(path, str | os.PathLike):
         text = os.fspath(path)
         with suppress(UnicodeEncodeError):
-            if (
-                isinstance(text, str)
-                and os.fsencode(text)
-                and "\0" not in text
-            ):
+            if isinstance(text, str) and os.fsencode(text) and "\0" not in text:
                 return text
     raise OperandError(
         f"{name} is {format_value(path)}, of type {type(path).__name__}; give a path (str)"
