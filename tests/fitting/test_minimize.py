@@ -319,7 +319,7 @@ MISFITS: list[tuple[dict[str, Any], str]] = [
     ({"transforms": "positive"}, "positive"),
     ({"bounds": {"b": (0.5, 1.0)}}, r"b\[0\] is 0.2"),
     ({"bounds": (1.0, 0.0)}, "a are 1 and 0"),
-    ({"bounds": (0.0, None), "transforms": positive}, "bounds or transforms"),
+    ({"bounds": (0.0, None), "transforms": positive}, "bounds and transforms"),
     ({"bounds": (0.0, None), "method": "BFGS"}, "BFGS"),
     ({"method": "simplex"}, "simplex"),
     ({"x0": []}, "at least one"),
@@ -480,7 +480,7 @@ def test_without_scipy_the_error_says_what_to_install() -> None:
 
 @pytest.mark.parametrize("f", [lambda x: x, lambda x: -x * x], ids=["line", "parabola"])
 @pytest.mark.parametrize("method", ["Newton-CG", "trust-exact", "trust-krylov", "trust-ncg"])
-def test_minimize_says_that_a_function_falls_without_bound(method: str, f: Any) -> None:
-    """It has no minimum to be found."""
+def test_minimize_says_that_a_function_is_unbounded_below(method: str, f: Any) -> None:
+    """The fit is not successful, and its message gives the reason."""
     fit = minimize(f, 1.0, method=method)
-    assert (fit.success, fit.message) == (False, "the function falls without bound")
+    assert (fit.success, fit.message) == (False, "the function is unbounded below")

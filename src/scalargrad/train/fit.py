@@ -586,7 +586,9 @@ def _require_parts(model: Any, loss: Any, optimizer: Any, regularizer: Any, sche
     instance(model, "model", Module, "a Module, such as nn.MLP(2, [16, 1])")
     function(loss, "loss", "scalargrad.losses.mse_loss, for example")
     _require(optimizer, OptimizerLike, "optimizer", "optim.SGD(model.parameters())")
-    _optional(regularizer, "regularizer", partial(function, example="losses.l2_penalty, for example"))
+    _optional(
+        regularizer, "regularizer", partial(function, example="losses.l2_penalty, for example")
+    )
     if scheduler is not None:
         _require(scheduler, Schedule, "scheduler", "lr_scheduler.StepLR(optimizer, 10)")
     if isinstance(scheduler, LRScheduler) and scheduler.optimizer is not optimizer:
