@@ -115,7 +115,7 @@ def test_a_gaussian_process_has_the_gradient_of_numpy() -> None:
 @pytest.mark.parametrize(
     ("f", "args", "words"),
     [
-        (linalg.cholesky, ([[1.0, 2.0], [2.0, 1.0]],), r"positive definite: of a\[1\]\[1\], -3 is"),
+        (linalg.cholesky, ([[1.0, 2.0], [2.0, 1.0]],), r"positive definite: the pivot 1 is -3"),
         (linalg.logdet, ([[-1.0]],), "logdet"),
         (linalg.solve, ([[1.0, 2.0], [2.0, 4.0]], [1.0, 1.0]), "singular: its column 1"),
         (linalg.solve, ([[1.0, 2.0], [0.0, 0.0]], [1.0, 1.0]), "singular: its row 1"),

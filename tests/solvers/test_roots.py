@@ -153,7 +153,7 @@ def test_roots_in_other_units_are_as_exact() -> None:
         (lambda a: fixed_point(lambda x: a * x + 1.0, 1.0), 2.0, NumericalError, "500 steps"),
         (lambda a: root(lambda x: x**3 - a, 9.0, maxiter=2), 1.0, NumericalError, "2 steps"),
         (lambda a: root(lambda x: [a, a], 1.0), 1.0, sg.OperandError, "2 numbers for 1 unknown"),
-        (lambda a: root(lambda x: a, []), 1.0, sg.OperandError, "holds no numbers"),
+        (lambda a: root(lambda x: a, []), 1.0, sg.OperandError, "has no numbers"),
     ],
 )  # fmt: skip
 def test_what_is_not_found_is_an_error_eagerly_and_compiled(
