@@ -234,7 +234,7 @@ def test_a_branch_is_exported_with_whether_it_was_taken(tmp_path: Path, kind: st
     *others, taken = run([-5.0])
     assert taken == 0.0
     assert all(map(math.isnan, others))
-    assert "2: whether the recorded way was taken" in header.read_text()
+    assert "2: whether the recorded branch was taken" in header.read_text()
     unseen = jit(lambda x: 1.0 / (1.0 + 1.0 / x)).export(tmp_path / f"unseen{kind}", 2.0)
     run = compiled(unseen[:1])["unseen"]  # Python raises DomainError, though 1 / (1 + ∞) is 0
     assert run([1.0]) == [0.5, 1.0]
