@@ -76,7 +76,7 @@ def test_random_programs_agree(tmp_path: Path, kind: str) -> None:
 
 @dataclass
 class Spring:
-    """What is given by name."""
+    """An argument with named fields."""
 
     stiffness: Any
     lengths: Any

@@ -1,4 +1,4 @@
-"""Files beside C and object code, and refusals."""
+"""Exported files other than C and object code, and errors."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_names_that_c_has_no_room_for_are_refused(tmp_path: Path, name: str) -> 
 
 
 class Holder:
-    """Holds a number, for a result that is no number."""
+    """An object with a number, as a result that is not a number."""
 
     def __init__(self, x: Any) -> None:
         self.x = x

@@ -1,4 +1,4 @@
-"""Checkpoints: a run that was stopped goes on as if it had not been, or says why it cannot."""
+"""Checkpoints: a stopped run continues as if it had not been stopped, or an error says why not."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_run_whose_steps_are_compiled_resumes_bit_for_bit(
         found = trained(jit, noisy, partial(Adam, lr=0.05), validation_split=0.3, patience=50,
                         schedule=partial(CosineAnnealingLR, T_max=9), resume=True, epochs=epochs,
                         checkpoint=tmp_path / name, **options)  # fmt: skip
-        return found[:-1]  # the module's generator was seeded anew
+        return found[:-1]  # the module's generator was seeded again
 
     expected = train("whole", epochs)
     for epoch in torn:
@@ -128,9 +128,9 @@ def test_numpys_generators_go_on_where_they_stood(tmp_path: Path, make: Any, jit
 
 
 def test_a_run_torn_apart_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
-    """An error in epoch 7 loses nothing but the epochs since the last checkpoint, at 6.
+    """An error in epoch 7 loses only the epochs since the last checkpoint, at 6.
 
-    Checkpoints come as often as asked, and one at the end.
+    Checkpoints are written at the given interval and at the end.
     """
     path, found = tmp_path / "run.json", list[bytes]()
 
@@ -202,7 +202,7 @@ def resumed(
     loss: Any = mse_loss,
     kind: Any = SGD,
 ) -> Any:
-    """Go on, with an optimiser and a schedule of this package."""
+    """Resume with an optimizer and a schedule of scalargrad."""
     model = linear()
     optimizer = kind(model.parameters(), lr=rate)
     schedule = None if gamma is None else ExponentialLR(optimizer, gamma)
@@ -260,7 +260,7 @@ class Proportional(Module):
 def test_numbers_that_no_checkpoint_would_hold_are_refused_before_the_first_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
 ) -> None:
-    """A run resumed without them would start anew, with the optimiser's state of another model."""
+    """A run resumed without them would start again, with the optimizer's state of another model."""
     monkeypatch.chdir(tmp_path)
     for number in Value, Parameter:
         model = Proportional(number)
@@ -291,7 +291,7 @@ def test_parameters_beside_the_models_are_refused_with_a_checkpoint(tmp_path: Pa
 
 
 def untouched(path: Path) -> None:
-    """Hold that a run cannot go on from a file, says so in a line, and changes nothing."""
+    """Assert that resuming from a file raises an error of one line and changes nothing."""
     model = noisy()
     optimizer = Descent(model.parameters(), lr=0.05, momentum=0.9)
     random.seed(11)
