@@ -234,7 +234,9 @@ class _Parser:
             if result is None:
                 first = self.word
             elif self.word.row != before and self.word.column != first.column:
-                advice = "start all statements in one column, and put brackets around those of several lines"
+                advice = (
+                    "start all statements in one column, and put brackets around long statements"
+                )
                 raise self.error(self.word, advice)
             result = self.statement()
             before = self.word.row

@@ -257,7 +257,7 @@ def sum_over(
     Raises
     ------
     OperandError
-        If there are no data; when called, if `f` returns anything but a tree of numbers, or
+        If data are empty; when called, if `f` returns anything but a tree of numbers, or
         something cannot be pickled.
     WorkerError
         When called, if a process dies and the executor is broken by it, or cannot read `folder`.
@@ -266,8 +266,8 @@ def sum_over(
     -----
     Chunks depend on n and `chunks` alone, and their results are added in order, so the digits are
     the same for any executor. Another process is sent each chunk at most once; after that, a task
-    sends `f` and params and receives sums. So data must stay as they are, and what changes from
-    call to call belongs in params.
+    sends `f` and params and receives sums. So data must not be modified, and everything that
+    changes between calls belongs in params.
 
     Examples
     --------
@@ -510,7 +510,7 @@ def _submit_method(executor: Any) -> Callable[..., Any] | None:
     Raises
     ------
     OperandError
-        If it has no such method.
+        If it has no method `submit`.
     """
     if executor is None:
         return None
@@ -530,7 +530,7 @@ def _is_pickling_error(error: BaseException) -> bool:
 
 
 def _sending_error(cause: BaseException) -> OperandError:
-    """Return the error for what cannot be sent to a process or back."""
+    """Return the error for an object that cannot be sent to a process or back."""
     return OperandError(
         f"something cannot be sent to another process: {cause}. Define functions and classes at "
         "the top of a module, and send a function that calls grad(f) instead of grad(f), which "

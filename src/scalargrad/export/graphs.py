@@ -107,7 +107,7 @@ def _encode_node(node: Value, index: int, number: Any) -> dict[str, Any]:
 
 
 def from_json(text: str) -> Value:
-    """Return the root of a graph that `to_json` wrote, as it was to the bit.
+    """Restore a graph from the result of `to_json`, with exact numbers, and return its root.
 
     Raises
     ------

@@ -81,7 +81,7 @@ def split(given: Examples, fraction: Any, data: Any, seed: int) -> tuple[Example
     Raises
     ------
     OperandError
-        If both a fraction and data are given, or one part would be empty.
+        If fraction and data are combined, or one part would be empty.
     """
     fraction = number(fraction, "validation_split", 0.0, 1.0)
     if data is not None:
