@@ -234,9 +234,7 @@ class _Parser:
             if result is None:
                 first = self.word
             elif self.word.row != before and self.word.column != first.column:
-                advice = (
-                    "start all statements in one column, and put brackets around long statements"
-                )
+                advice = "start all statements in one column, with brackets around several lines"
                 raise self.error(self.word, advice)
             result = self.statement()
             before = self.word.row
